@@ -1,0 +1,99 @@
+#include "context.h"
+
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <string_view>
+#include <thread>
+
+namespace ingrain {
+
+const char* isa_name(Isa isa) {
+  switch (isa) {
+    case Isa::avx2: return "avx2";
+    case Isa::avx512: return "avx512";
+    case Isa::avx512_bf16: return "avx512_bf16";
+  }
+  return "unknown";
+}
+
+namespace {
+
+bool has(Isa isa) {
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  switch (isa) {
+    case Isa::avx2: return avx2;
+    case Isa::avx512: return avx512;
+    case Isa::avx512_bf16: return avx512 && __builtin_cpu_supports("avx512bf16");
+  }
+  return false;
+}
+
+ingrain_status explain(char* error, int64_t bytes, ingrain_status status, const std::string& text) {
+  if (error && bytes > 0) snprintf(error, static_cast<size_t>(bytes), "%s", text.c_str());
+  return status;
+}
+
+}  // namespace
+}  // namespace ingrain
+
+ingrain_status ingrain_context::fail(ingrain_status status, const char* format, ...) {
+  char line[1024];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(line, sizeof line, format, arguments);
+  va_end(arguments);
+  error = line;
+  return status;
+}
+
+extern "C" {
+
+ingrain_status ingrain_context_create(ingrain_context** context, int32_t device, int32_t threads, const char* isa, char* error,
+                                      int64_t error_bytes) {
+  using namespace ingrain;
+  constexpr Isa all[] = {Isa::avx512_bf16, Isa::avx512, Isa::avx2};
+  const std::string_view wanted = isa ? isa : "auto";
+  *context = nullptr;
+  if (device != 0) return explain(error, error_bytes, INGRAIN_INVALID_ARGUMENT, "the CPU backend has device 0 alone, not " + std::to_string(device));
+  if (threads < 0) return explain(error, error_bytes, INGRAIN_INVALID_ARGUMENT, "threads is " + std::to_string(threads) + ": expected 0 (all cores) or more");
+  for (Isa candidate : all) {
+    if (wanted != "auto" && wanted != isa_name(candidate)) continue;
+    if (!has(candidate)) {
+      if (wanted == "auto") continue;
+      return explain(error, error_bytes, INGRAIN_UNSUPPORTED, "this CPU has no " + std::string(wanted));
+    }
+    if (threads == 0) threads = static_cast<int32_t>(std::thread::hardware_concurrency());
+    try {
+      *context = new ingrain_context(candidate, threads < 1 ? 1 : threads);
+    } catch (const std::exception& e) {
+      return explain(error, error_bytes, INGRAIN_DEVICE_ERROR, std::string("cannot start ") + std::to_string(threads) + " threads: " + e.what());
+    }
+    return INGRAIN_OK;
+  }
+  if (wanted == "auto") return explain(error, error_bytes, INGRAIN_UNSUPPORTED, "this CPU has no AVX2 and FMA, which the CPU backend needs");
+  return explain(error, error_bytes, INGRAIN_INVALID_ARGUMENT, "isa is '" + std::string(wanted) + "': expected auto, avx2, avx512 or avx512_bf16");
+}
+
+ingrain_status ingrain_context_destroy(ingrain_context* ctx) {
+  delete ctx;
+  return INGRAIN_OK;
+}
+
+const char* ingrain_last_error(ingrain_context* ctx) { return ctx->error.c_str(); }
+int32_t ingrain_abi_version(void) { return INGRAIN_ABI_VERSION; }
+
+ingrain_status ingrain_device_count(int32_t* count) {
+  *count = 1;
+  return INGRAIN_OK;
+}
+
+ingrain_status ingrain_native_stream(ingrain_context*, void** stream) {
+  *stream = nullptr;
+  return INGRAIN_OK;
+}
+
+}  // extern "C"

@@ -1,0 +1,31 @@
+// What outlives a call on the CPU: instruction set, thread pool, last error, the rank's place in a communicator.
+#pragma once
+#include "ingrain.h"
+#include "thread_pool.h"
+
+#include <string>
+
+namespace ingrain {
+enum class Isa : int32_t { avx2, avx512, avx512_bf16 };
+const char* isa_name(Isa isa);
+}  // namespace ingrain
+
+struct ingrain_context {
+  ingrain::Isa isa;
+  ingrain::ThreadPool pool;
+  std::string error;
+  ingrain_communicator* communicator = nullptr;
+  int32_t rank = 0;
+
+  ingrain_context(ingrain::Isa isa, int32_t threads) : isa(isa), pool(threads) {}
+
+  // Records one line and returns status, so that a check reads: return ctx->fail(INGRAIN_INVALID_ARGUMENT, "...", ...);
+  ingrain_status fail(ingrain_status status, const char* format, ...) __attribute__((format(printf, 3, 4)));
+};
+
+// Runs body(begin, end) over [0, n) in pieces of at least grain items, on the context's threads and the caller's. Which piece
+// runs where is not fixed: a body must not let its result depend on it. Runs inline where one piece is enough.
+template <class Body>
+void parallel_for(ingrain_context* ctx, int64_t n, int64_t grain, const Body& body) {
+  ctx->pool.run(n, grain, [](const void* b, int64_t begin, int64_t end) { (*static_cast<const Body*>(b))(begin, end); }, &body);
+}

@@ -1,0 +1,44 @@
+// A fixed set of threads that take pieces of an index range. A worker spins briefly for the next range, then sleeps.
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace ingrain {
+
+class ThreadPool {
+ public:
+  using Task = void (*)(const void* body, int64_t begin, int64_t end);
+
+  explicit ThreadPool(int32_t threads);  // the caller is one of them
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int32_t threads() const { return static_cast<int32_t>(workers_.size()) + 1; }
+  void run(int64_t n, int64_t grain, Task task, const void* body);
+
+ private:
+  void work();
+  void take_pieces();
+
+  std::vector<std::thread> workers_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::atomic<uint64_t> generation_{0};
+  std::atomic<bool> stopping_{false};
+  int32_t sleeping_ = 0;  // under mutex_
+
+  // The range in hand: written by run before generation_ moves on, read by workers after.
+  Task task_ = nullptr;
+  const void* body_ = nullptr;
+  int64_t n_ = 0;
+  int64_t piece_ = 1;
+  std::atomic<int64_t> next_{0};
+  std::atomic<int32_t> busy_{0};
+};
+
+}  // namespace ingrain
