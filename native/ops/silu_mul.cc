@@ -3,7 +3,7 @@
 // Shapes   gate_up (T, 2F): gate, then up · y (T, F), row-major      Types  f32|bf16, arithmetic f32
 // Needs    nothing, scratch 0                                        Mapping  rows over threads, 16 lanes
 // Bound    memory: 3·T·F elements forward, 5·T·F backward            Oracle libtorch silu  Test SiluMulParityTest
-#include "simd.h"
+#include "strips.h"
 
 namespace ingrain::INGRAIN_ISA {
 namespace {
@@ -14,19 +14,14 @@ inline vec sigmoid(vec x) { return splat(1.0f) / (splat(1.0f) + exp(splat(0.0f) 
 INGRAIN_OP(silu_mul_forward, (ingrain_context* ctx, void* y, const void* gate_up, int32_t dtype, int64_t T, int64_t F),
            (ctx, y, gate_up, dtype, T, F)) {
   return with_dtype(ctx, dtype, [&]<class E>() {
-    parallel_for(ctx, T, 1 + 16384 / (F + 1), [&](int64_t begin, int64_t end) {
+    parallel_for(ctx, T, row_grain(F), [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; ++t) {
         const E* g = static_cast<const E*>(gate_up) + t * 2 * F;
         E* out = static_cast<E*>(y) + t * F;
-        int64_t f = 0;
-        for (; f + lanes <= F; f += lanes) {
-          const vec a = load(g + f);
-          store(out + f, a * sigmoid(a) * load(g + F + f));
-        }
-        if (f < F) {
-          const vec a = load_some(g + f, F - f);
-          store_some(out + f, a * sigmoid(a) * load_some(g + F + f, F - f), F - f);
-        }
+        strips(F, [&](int64_t f, auto n) {
+          const vec a = load(g + f, n);
+          store(out + f, a * sigmoid(a) * load(g + F + f, n), n);
+        });
       }
     });
     return INGRAIN_OK;
@@ -36,17 +31,16 @@ INGRAIN_OP(silu_mul_forward, (ingrain_context* ctx, void* y, const void* gate_up
 INGRAIN_OP(silu_mul_backward, (ingrain_context* ctx, void* dgate_up, const void* dy, const void* gate_up, int32_t dtype, int64_t T, int64_t F),
            (ctx, dgate_up, dy, gate_up, dtype, T, F)) {
   return with_dtype(ctx, dtype, [&]<class E>() {
-    parallel_for(ctx, T, 1 + 16384 / (F + 1), [&](int64_t begin, int64_t end) {
+    parallel_for(ctx, T, row_grain(F), [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; ++t) {
         const E* g = static_cast<const E*>(gate_up) + t * 2 * F;
         const E* d = static_cast<const E*>(dy) + t * F;
         E* dg = static_cast<E*>(dgate_up) + t * 2 * F;
-        for (int64_t f = 0; f < F; f += lanes) {
-          const int64_t n = F - f < lanes ? F - f : lanes;
-          const vec a = load_some(g + f, n), u = load_some(g + F + f, n), dv = load_some(d + f, n), s = sigmoid(a);
-          store_some(dg + f, dv * u * s * (splat(1.0f) + a * (splat(1.0f) - s)), n);
-          store_some(dg + F + f, dv * a * s, n);
-        }
+        strips(F, [&](int64_t f, auto n) {
+          const vec a = load(g + f, n), u = load(g + F + f, n), dv = load(d + f, n), s = sigmoid(a);
+          store(dg + f, dv * u * s * (splat(1.0f) + a * (splat(1.0f) - s)), n);
+          store(dg + F + f, dv * a * s, n);
+        });
       }
     });
     return INGRAIN_OK;

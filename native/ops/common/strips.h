@@ -1,0 +1,41 @@
+// A row in strips of sixteen lanes: a body runs as straight code over the full strips and once over the tail. It is a generic
+// lambda (i, n): n is Full for a whole strip, else the number of elements left, and goes to the load and store below.
+#pragma once
+#include "simd.h"
+
+namespace ingrain::INGRAIN_ISA {
+
+struct Full {};
+template <class E> inline vec load(const E* p, Full) { return load(p); }
+template <class E> inline vec load(const E* p, int64_t n) { return load_some(p, n); }
+template <class E> inline void store(E* p, vec a, Full) { store(p, a); }
+template <class E> inline void store(E* p, vec a, int64_t n) { store_some(p, a, n); }
+
+template <class Body>
+inline __attribute__((always_inline)) void strips(int64_t n, const Body& body) {
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) body(i, Full{});
+  if (i < n) body(i, n - i);
+}
+
+// Folds a row into one number: term(i, n, a) returns a with the strip at i added. Four accumulators taken in turn, added as
+// (0 + 1) + (2 + 3), then the lanes' tree: the order depends on the row's length alone.
+template <class Term>
+inline __attribute__((always_inline)) float sum_strips(int64_t n, const Term& term) {
+  vec a = splat(0.0f), b = a, c = a, d = a;
+  int64_t i = 0;
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    a = term(i, Full{}, a);
+    b = term(i + lanes, Full{}, b);
+    c = term(i + 2 * lanes, Full{}, c);
+    d = term(i + 3 * lanes, Full{}, d);
+  }
+  for (; i + lanes <= n; i += lanes) a = term(i, Full{}, a);
+  if (i < n) b = term(i, n - i, b);
+  return sum((a + b) + (c + d));
+}
+
+// How many rows of n elements make a piece of work worth handing to another thread.
+inline int64_t row_grain(int64_t n) { return 1 + 16384 / (n + 1); }
+
+}  // namespace ingrain::INGRAIN_ISA
