@@ -1,0 +1,93 @@
+package org.ingrain.ops;
+
+import ai.djl.Device;
+import ai.djl.engine.Engine;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.training.GradientCollector;
+import java.util.Arrays;
+import java.util.function.Supplier;
+
+/**
+ * libtorch on the CPU, through DJL: the arithmetic that our ops are held to. Arrays live until the Torch that made them,
+ * or any array they were made from, is closed.
+ *
+ * <pre>{@code
+ * try (var torch = new Torch()) {
+ *     var x = torch.leaf(values, 4, 8);
+ *     float[] dx = torch.gradients(() -> x.mul(torch.sigmoid(x)), dy, x)[0];
+ * }
+ * }</pre>
+ */
+public final class Torch implements AutoCloseable {
+    private final Engine engine = Engine.getEngine("PyTorch");
+    private final NDManager manager = engine.newBaseManager(Device.cpu());
+
+    public NDManager manager() {
+        return manager;
+    }
+
+    /** An F32 array of this shape, row-major; no shape at all makes a vector. */
+    public NDArray array(float[] values, long... shape) {
+        return manager.create(values, shapeOf(values.length, shape));
+    }
+
+    /** An I64 array, as libtorch wants its indices. */
+    public NDArray indices(int[] values, long... shape) {
+        return manager.create(Arrays.stream(values).asLongStream().toArray(), shapeOf(values.length, shape));
+    }
+
+    /** An F32 array whose gradient {@link #gradients} can be asked for. */
+    public NDArray leaf(float[] values, long... shape) {
+        NDArray leaf = array(values, shape);
+        leaf.setRequiresGradient(true);
+        return leaf;
+    }
+
+    /** DJL knows no sigmoid of its own: 1 / (1 + e^-x) by way of tanh, which cannot overflow. */
+    public NDArray sigmoid(NDArray x) {
+        return x.mul(0.5f).tanh().add(1f).mul(0.5f);
+    }
+
+    /** Rounded to BF16, nearest even, as F32: DJL's binding of libtorch aborts on BF16 itself. */
+    public static float[] roundToBf16(float[] values) {
+        float[] rounded = new float[values.length];
+        for (int i = 0; i < values.length; i++) {
+            int bits = Float.floatToRawIntBits(values[i]);
+            rounded[i] = Float.intBitsToFloat(bits + 0x7fff + (bits >>> 16 & 1) & 0xffff0000);
+        }
+        return rounded;
+    }
+
+    /** The elements in row-major order, as F32. */
+    public static float[] floats(NDArray array) {
+        return array.toType(DataType.FLOAT32, false).toFloatArray();
+    }
+
+    /**
+     * Gradients of sum(forward() · dy) by libtorch's autograd, one for each leaf, in the shape of the leaf.
+     *
+     * @param forward computes y from the leaves; it runs once, inside the recording
+     * @param dy gradient of y, in y's row-major order; one element 1 where y is a scalar loss
+     * @param leaves made by {@link #leaf}; their gradients are cleared first
+     */
+    public float[][] gradients(Supplier<NDArray> forward, float[] dy, NDArray... leaves) {
+        try (GradientCollector collector = engine.newGradientCollector()) {
+            collector.zeroGradients();
+            NDArray y = forward.get();
+            collector.backward(y.mul(array(dy, y.getShape().getShape())).sum());
+        }
+        return Arrays.stream(leaves).map(leaf -> floats(leaf.getGradient())).toArray(float[][]::new);
+    }
+
+    @Override
+    public void close() {
+        manager.close();
+    }
+
+    private static Shape shapeOf(int length, long... shape) {
+        return shape.length == 0 && length != 1 ? new Shape(length) : new Shape(shape);
+    }
+}
