@@ -22,7 +22,7 @@ extern "C" {
 
 typedef int32_t ingrain_status;
 enum { INGRAIN_OK = 0, INGRAIN_INVALID_ARGUMENT = 1, INGRAIN_OUT_OF_MEMORY = 2, INGRAIN_UNSUPPORTED = 3, INGRAIN_DEVICE_ERROR = 4 };
-enum { INGRAIN_F32 = 0, INGRAIN_BF16 = 1, INGRAIN_F16 = 2 };                   // dtype
+enum { INGRAIN_F32 = 0, INGRAIN_BF16 = 1, INGRAIN_F16 = 2, INGRAIN_I32 = 3, INGRAIN_I64 = 4 };  // dtype; integers: indices only
 enum { INGRAIN_ROW_MAJOR = 0, INGRAIN_PACKED = 1 };                            // layout of a weight
 
 typedef struct ingrain_context ingrain_context;

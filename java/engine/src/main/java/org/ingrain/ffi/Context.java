@@ -1,0 +1,283 @@
+package org.ingrain.ffi;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.util.HashMap;
+import java.util.Map;
+import org.ingrain.tensor.Batch;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Tensor;
+import org.ingrain.tensor.Weight;
+
+/**
+ * A device with its stream: allocates, copies, waits. Everything it allocated and did not free is freed when it closes. One thread
+ * uses a context at a time.
+ */
+public final class Context implements AutoCloseable {
+    private static final MethodHandle CREATE = Signature.handle("ipiippl");
+    private static final MethodHandle P = Signature.handle("ip");
+    private static final MethodHandle PP = Signature.handle("ipp");
+    private static final MethodHandle PPL = Signature.handle("ippl");
+    private static final MethodHandle PPP = Signature.handle("ippp");
+    private static final MethodHandle PPPL = Signature.handle("ipppl");
+    private static final MethodHandle PPI = Signature.handle("ippi");
+    private static final MethodHandle LAST_ERROR = Signature.handle("pp");
+    private static final MethodHandle WEIGHT_BYTES = Signature.handle("liill");
+
+    private final Backend backend;
+    private final Arena arena = Arena.ofShared();
+    private final MemorySegment cell = arena.allocate(16, 8);
+    private final Map<Long, Long> allocations = new HashMap<>();
+    private final long handle;
+
+    private final MemorySegment malloc;
+    private final MemorySegment free;
+    private final MemorySegment copyToDevice;
+    private final MemorySegment copyToHost;
+    private final MemorySegment copy;
+    private final MemorySegment fillZero;
+    private final MemorySegment synchronize;
+    private final MemorySegment lastError;
+    private final MemorySegment weightBytes;
+
+    Context(Backend backend, ContextOptions options) {
+        this.backend = backend;
+        malloc = backend.runtime("malloc");
+        free = backend.runtime("free");
+        copyToDevice = backend.runtime("copy_to_device");
+        copyToHost = backend.runtime("copy_to_host");
+        copy = backend.runtime("copy");
+        fillZero = backend.runtime("fill_zero");
+        synchronize = backend.runtime("synchronize");
+        lastError = backend.runtime("last_error");
+        weightBytes = backend.runtime("weight_bytes");
+        MemorySegment create = backend.runtime("context_create");
+        MemorySegment error = arena.allocate(512);
+        MemorySegment isa = arena.allocateFrom(options.isa());
+        int status = Native.status(() -> (int) CREATE.invokeExact(create, cell.address(), options.device(), options.threads(), isa.address(),
+                error.address(), error.byteSize()));
+        if (status != 0) {
+            arena.close();
+            throw new InputException("--device: " + error.getString(0));
+        }
+        handle = cell.get(ValueLayout.JAVA_LONG, 0);
+    }
+
+    public Backend backend() {
+        return backend;
+    }
+
+    /** The native context; for {@code ffi} alone. */
+    long handle() {
+        return handle;
+    }
+
+    /** Text of the last failed call. */
+    String lastError() {
+        long text = Native.size(() -> (long) LAST_ERROR.invokeExact(lastError, handle));
+        return MemorySegment.ofAddress(text).reinterpret(4096).getString(0);
+    }
+
+    private void check(String operation, int status) {
+        if (status != 0) {
+            Native.check(operation, lastError(), status);
+        }
+    }
+
+    /** Memory for a tensor; its content is undefined. */
+    public Tensor allocate(DType dtype, long... shape) {
+        Tensor size = new Tensor(0, dtype, shape);
+        return new Tensor(allocateBytes(size.bytes()), dtype, shape);
+    }
+
+    /** Memory for a tensor, cleared. */
+    public Tensor allocateZero(DType dtype, long... shape) {
+        Tensor tensor = allocate(dtype, shape);
+        fillZero(tensor);
+        return tensor;
+    }
+
+    /** A weight of undefined content; {@code chunk}: columns of one partial sum, 0 for one sum over all. */
+    public Weight weight(DType dtype, Weight.Layout layout, long rows, long columns, long chunk) {
+        long bytes = weightBytes(dtype, layout, rows, columns);
+        Tensor data = new Tensor(allocateBytes(bytes), dtype, bytes / dtype.bytes());
+        return new Weight(arena, data, dtype, layout, rows, columns, chunk);
+    }
+
+    /** Bytes that {@link #weight} allocates. */
+    public long weightBytes(DType dtype, Weight.Layout layout, long rows, long columns) {
+        return Native.size(() -> (long) WEIGHT_BYTES.invokeExact(weightBytes, dtype.code(), layout.ordinal(), rows, columns));
+    }
+
+    /** A batch descriptor with its device arrays. */
+    public Batch batch(long maxTokens, long maxSequences, long maxBlocks, long blockSize) {
+        Tensor memory = allocateZero(DType.I32, Batch.elements(maxTokens, maxSequences, maxBlocks));
+        return new Batch(arena, memory, maxTokens, maxSequences, maxBlocks, blockSize);
+    }
+
+    private long allocateBytes(long bytes) {
+        check("malloc", Native.status(() -> (int) PPL.invokeExact(malloc, handle, cell.address(), Math.max(bytes, 1))));
+        long address = cell.get(ValueLayout.JAVA_LONG, 0);
+        allocations.put(address, bytes);
+        return address;
+    }
+
+    /** Frees what {@link #allocate} or {@link #weight} returned (not a slice of it). */
+    public void free(Tensor tensor) {
+        if (allocations.remove(tensor.address()) == null) {
+            throw new IllegalArgumentException(tensor + " is not an allocation of this context");
+        }
+        release(tensor.address());
+    }
+
+    private void release(long address) {
+        check("free", Native.status(() -> (int) PP.invokeExact(free, handle, address)));
+    }
+
+    /** Bytes allocated at present. */
+    public long allocatedBytes() {
+        return allocations.values().stream().mapToLong(Long::longValue).sum();
+    }
+
+    public void fillZero(Tensor tensor) {
+        check("fill_zero", Native.status(() -> (int) PPL.invokeExact(fillZero, handle, tensor.address(), tensor.bytes())));
+    }
+
+    /** Copies between tensors of one context with equal byte counts. */
+    public void copy(Tensor destination, Tensor source) {
+        requireBytes(source.bytes(), destination);
+        check("copy", Native.status(() -> (int) PPPL.invokeExact(copy, handle, destination.address(), source.address(), source.bytes())));
+    }
+
+    /** Copies native host memory into the start of a tensor; the host memory may be reused after {@link #synchronize}. */
+    public void copyToDevice(Tensor destination, MemorySegment host) {
+        if (host.byteSize() > destination.bytes()) {
+            throw new IndexOutOfBoundsException(host.byteSize() + " bytes into " + destination);
+        }
+        check("copy_to_device", Native.status(() ->
+                (int) PPPL.invokeExact(copyToDevice, handle, destination.address(), host.address(), host.byteSize())));
+    }
+
+    /** Copies a tensor into native host memory of its size and waits for it. */
+    public void copyToHost(MemorySegment host, Tensor source) {
+        check("copy_to_host", Native.status(() ->
+                (int) PPPL.invokeExact(copyToHost, handle, host.address(), source.address(), source.bytes())));
+        synchronize();
+    }
+
+    /** Writes the first n values of an I32 tensor, and waits until the array was read. */
+    public void write(Tensor destination, int[] values, int n) {
+        requireType(destination, DType.I32);
+        writeSegment(destination, MemorySegment.ofArray(values), (long) n * Integer.BYTES);
+    }
+
+    public void write(Tensor destination, int... values) {
+        write(destination, values, values.length);
+    }
+
+    /** Writes an I64 tensor. */
+    public void write(Tensor destination, long[] values) {
+        requireType(destination, DType.I64);
+        writeSegment(destination, MemorySegment.ofArray(values), (long) values.length * Long.BYTES);
+    }
+
+    /** Writes an F32 tensor. */
+    public void write(Tensor destination, float... values) {
+        requireType(destination, DType.F32);
+        writeSegment(destination, MemorySegment.ofArray(values), (long) values.length * Float.BYTES);
+    }
+
+    private void writeSegment(Tensor destination, MemorySegment values, long bytes) {
+        try (Arena local = Arena.ofConfined()) {
+            MemorySegment host = local.allocate(Math.max(bytes, 8), 8).asSlice(0, bytes);
+            MemorySegment.copy(values, 0, host, 0, bytes);
+            copyToDevice(destination, host);
+            synchronize();
+        }
+    }
+
+    /** The elements of an F32 tensor. */
+    public float[] readFloats(Tensor source) {
+        requireType(source, DType.F32);
+        float[] values = new float[Math.toIntExact(source.elements())];
+        read(source, MemorySegment.ofArray(values));
+        return values;
+    }
+
+    /** The elements of an I32 tensor. */
+    public int[] readInts(Tensor source) {
+        requireType(source, DType.I32);
+        int[] values = new int[Math.toIntExact(source.elements())];
+        read(source, MemorySegment.ofArray(values));
+        return values;
+    }
+
+    private void read(Tensor source, MemorySegment values) {
+        try (Arena local = Arena.ofConfined()) {
+            MemorySegment host = local.allocate(Math.max(source.bytes(), 8), 8);
+            copyToHost(host, source);
+            MemorySegment.copy(host, 0, values, 0, source.bytes());
+        }
+    }
+
+    /** Waits until everything enqueued has run. */
+    public void synchronize() {
+        check("synchronize", Native.status(() -> (int) P.invokeExact(synchronize, handle)));
+    }
+
+    /** Bytes free and in all on the device. */
+    public MemoryInfo memoryInfo() {
+        MemorySegment function = backend.runtime("memory_info");
+        check("memory_info", Native.status(() -> (int) PPP.invokeExact(function, handle, cell.address(), cell.address() + 8)));
+        return new MemoryInfo(cell.get(ValueLayout.JAVA_LONG, 0), cell.get(ValueLayout.JAVA_LONG, 8));
+    }
+
+    /**
+     * Memory of a device, in bytes.
+     *
+     * @param free  available to this process now
+     * @param total of the device
+     */
+    public record MemoryInfo(long free, long total) {
+    }
+
+    /** What the device is, as the JSON object that {@code ingrain_context_describe} writes. */
+    public String describe() {
+        MemorySegment function = backend.runtime("context_describe");
+        try (Arena local = Arena.ofConfined()) {
+            MemorySegment json = local.allocate(4096);
+            check("context_describe", Native.status(() -> (int) PPL.invokeExact(function, handle, json.address(), json.byteSize())));
+            return json.getString(0);
+        }
+    }
+
+    /** Makes this context rank {@code rank} of a communicator. */
+    public void join(Communicator communicator, int rank) {
+        MemorySegment function = backend.runtime("communicator_join");
+        check("communicator_join", Native.status(() -> (int) PPI.invokeExact(function, handle, communicator.handle(), rank)));
+    }
+
+    @Override
+    public void close() {
+        allocations.keySet().forEach(this::release);
+        allocations.clear();
+        MemorySegment destroy = backend.runtime("context_destroy");
+        Native.check("context_destroy", "the context cannot be destroyed", Native.status(() -> (int) P.invokeExact(destroy, handle)));
+        arena.close();
+    }
+
+    private static void requireBytes(long bytes, Tensor tensor) {
+        if (tensor.bytes() != bytes) {
+            throw new IllegalArgumentException(tensor + " has " + tensor.bytes() + " bytes, not " + bytes);
+        }
+    }
+
+    private static void requireType(Tensor tensor, DType dtype) {
+        if (tensor.dtype() != dtype) {
+            throw new IllegalArgumentException(tensor + " is not " + dtype);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+package org.ingrain.ffi;
+
+import org.ingrain.tensor.InputException;
+
+/**
+ * How a context is opened.
+ *
+ * @param device  device number of the backend, from 0
+ * @param threads CPU threads, 0 for all cores
+ * @param isa     CPU instruction set: auto, avx2, avx512 or avx512_bf16
+ */
+public record ContextOptions(int device, int threads, String isa) {
+    public ContextOptions {
+        if (device < 0) {
+            throw new InputException("--device: number " + device + ", expected 0 or more");
+        }
+        if (threads < 0) {
+            throw new InputException("--threads: " + threads + ", expected 0 (all cores) or more");
+        }
+    }
+
+    /** Device 0, all cores, the best instruction set there is. */
+    public static ContextOptions defaults() {
+        return new ContextOptions(0, 0, "auto");
+    }
+}

@@ -1,0 +1,31 @@
+package org.ingrain.ffi;
+
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+
+/**
+ * Signatures as {@code ingrain.h} spells them: the result's letter, then one per parameter (i int32, l int64, f float, p pointer,
+ * w weight, b batch). Pointers cross as 64-bit integers. A handle takes the symbol's address first, so that one constant handle
+ * serves every backend.
+ */
+final class Signature {
+    private Signature() {
+    }
+
+    static MethodHandle handle(String letters) {
+        MemoryLayout[] parameters = letters.substring(1).chars().mapToObj(Signature::layout).toArray(MemoryLayout[]::new);
+        return Linker.nativeLinker().downcallHandle(FunctionDescriptor.of(layout(letters.charAt(0)), parameters));
+    }
+
+    private static MemoryLayout layout(int letter) {
+        return switch (letter) {
+            case 'i' -> ValueLayout.JAVA_INT;
+            case 'f' -> ValueLayout.JAVA_FLOAT;
+            case 'l', 'p', 'w', 'b' -> ValueLayout.JAVA_LONG;
+            default -> throw new IllegalArgumentException("no parameter letter '" + (char) letter + "'");
+        };
+    }
+}

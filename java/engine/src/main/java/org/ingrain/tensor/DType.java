@@ -1,0 +1,24 @@
+package org.ingrain.tensor;
+
+/** Element types as {@code ingrain.h} numbers them. */
+public enum DType {
+    F32(0, 4), BF16(1, 2), F16(2, 2), I32(3, 4), I64(4, 8);
+
+    private final int code;
+    private final int bytes;
+
+    DType(int code, int bytes) {
+        this.code = code;
+        this.bytes = bytes;
+    }
+
+    /** The number that crosses the ABI. */
+    public int code() {
+        return code;
+    }
+
+    /** Bytes of one element. */
+    public int bytes() {
+        return bytes;
+    }
+}
