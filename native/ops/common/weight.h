@@ -1,0 +1,39 @@
+// The packed order of a weight W (rows, columns) on the CPU: panels of sixteen rows, in each of them column after column, so that
+// one load gives sixteen neighbouring output features. bf16 interleaves pairs of columns, the order that vdpbf16ps reads.
+//   f32   (rows/16, columns, 16)        bf16   (rows/16, columns/2, 16, 2)        rows and an odd column padded with zeros
+#pragma once
+#include "simd.h"
+
+namespace ingrain::INGRAIN_ISA {
+
+constexpr int64_t panel_rows = lanes;
+
+inline int64_t panels_of(int64_t rows) { return (rows + panel_rows - 1) / panel_rows; }
+
+template <class E> constexpr int64_t columns_together = 1;
+template <> inline constexpr int64_t columns_together<bf16> = 2;
+
+template <class E>
+int64_t panel_elements(int64_t columns) {
+  constexpr int64_t together = columns_together<E>;
+  return (columns + together - 1) / together * together * panel_rows;
+}
+template <class E>
+E* panel(const ingrain_weight* w, int64_t p) { return static_cast<E*>(w->data) + p * panel_elements<E>(w->columns); }
+
+// Where element (lane, c) of a panel stands in it.
+template <class E>
+int64_t panel_index(int64_t lane, int64_t c) {
+  constexpr int64_t together = columns_together<E>;
+  return c / together * together * panel_rows + lane * together + c % together;
+}
+
+inline ingrain_status check_weight(ingrain_context* ctx, const ingrain_weight* w) {
+  if (w->dtype != INGRAIN_F32 && w->dtype != INGRAIN_BF16)
+    return ctx->fail(INGRAIN_UNSUPPORTED, "weight dtype %d is not supported here: expected F32 (0) or BF16 (1)", w->dtype);
+  if (w->layout != INGRAIN_ROW_MAJOR && w->layout != INGRAIN_PACKED)
+    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "weight layout %d: expected ROW_MAJOR (0) or PACKED (1)", w->layout);
+  return INGRAIN_OK;
+}
+
+}  // namespace ingrain::INGRAIN_ISA

@@ -1,0 +1,89 @@
+// pack: copies rows of a row-major matrix into a weight, in the weight's dtype and layout (native/ops/common/weight.h).
+//   w[row + r, c] = source[r, c], rounded to nearest even
+// Shapes   source (rows, columns), row distance ld                 Types  source f32|bf16|f16, w f32|bf16
+// Needs    nothing, scratch 0                                      Mapping  panels (rows, if row-major) over threads
+// Bound    memory: rows·columns elements read and written          Oracle the definition  Test PackParityTest
+#include "weight.h"
+
+#include <algorithm>
+
+namespace ingrain::INGRAIN_ISA {
+namespace {
+
+template <class E, class S>
+void pack_row_major(ingrain_context* ctx, const ingrain_weight* w, const S* source, int64_t row, int64_t rows, int64_t ld) {
+  const int64_t C = w->columns;
+  parallel_for(ctx, rows, 1 + 65536 / (C + 1), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      E* out = static_cast<E*>(w->data) + (row + r) * C;
+      int64_t c = 0;
+      for (; c + lanes <= C; c += lanes) store(out + c, load(source + r * ld + c));
+      for (; c < C; ++c) out[c] = from_float<E>(to_float(source[r * ld + c]));
+    }
+  });
+}
+
+// Rows [row, row + rows) of the weight that lie in panel p; the last rows of the weight bring the padding with them.
+template <class E, class S>
+void pack_panel(const ingrain_weight* w, int64_t p, const S* source, int64_t row, int64_t rows, int64_t ld) {
+  constexpr int64_t block = 256;  // columns at a time: their cache lines of the panel stay in L1 while sixteen rows fill them
+  const int64_t C = w->columns, padded = panel_elements<E>(C) / panel_rows, first = p * panel_rows;
+  const int64_t begin = std::max(first, row), end = std::min(first + panel_rows, row + rows);
+  const int64_t padding_end = end == w->rows ? first + panel_rows : end;
+  E* out = panel<E>(w, p);
+  for (int64_t c0 = 0; c0 < padded; c0 += block) {
+    const int64_t c1 = std::min(c0 + block, padded), inside = std::min(c1, C);
+    for (int64_t n = begin; n < padding_end; ++n) {
+      const S* x = source + (n - row) * ld;
+      const int64_t known = n < end ? inside : c0;
+      for (int64_t c = c0; c < known; ++c) out[panel_index<E>(n - first, c)] = from_float<E>(to_float(x[c]));
+      for (int64_t c = known; c < c1; ++c) out[panel_index<E>(n - first, c)] = from_float<E>(0.0f);
+    }
+  }
+}
+
+template <class E, class S>
+ingrain_status pack_as(ingrain_context* ctx, const ingrain_weight* w, const S* source, int64_t row, int64_t rows, int64_t ld) {
+  if (w->layout == INGRAIN_ROW_MAJOR) {
+    pack_row_major<E>(ctx, w, source, row, rows, ld);
+    return INGRAIN_OK;
+  }
+  const int64_t first = row / panel_rows, last = panels_of(row + rows);
+  parallel_for(ctx, rows == 0 ? 0 : last - first, 1 + 4096 / (w->columns + 1), [&](int64_t begin, int64_t end) {
+    for (int64_t p = first + begin; p < first + end; ++p) pack_panel<E>(w, p, source, row, rows, ld);
+  });
+  return INGRAIN_OK;
+}
+
+template <class E>
+ingrain_status pack_from(ingrain_context* ctx, const ingrain_weight* w, const void* source, int32_t source_dtype, int64_t row, int64_t rows,
+                         int64_t ld) {
+  switch (source_dtype) {
+    case INGRAIN_F32: return pack_as<E>(ctx, w, static_cast<const float*>(source), row, rows, ld);
+    case INGRAIN_BF16: return pack_as<E>(ctx, w, static_cast<const bf16*>(source), row, rows, ld);
+    case INGRAIN_F16: return pack_as<E>(ctx, w, static_cast<const f16*>(source), row, rows, ld);
+  }
+  return ctx->fail(INGRAIN_UNSUPPORTED, "pack: source dtype %d: expected F32 (0), BF16 (1) or F16 (2)", source_dtype);
+}
+
+}  // namespace
+}  // namespace ingrain::INGRAIN_ISA
+
+#ifdef INGRAIN_ISA_avx2
+extern "C" INGRAIN_API int64_t ingrain_weight_bytes(int32_t dtype, int32_t layout, int64_t rows, int64_t columns) {
+  using namespace ingrain::avx2;
+  const int64_t bytes = dtype == INGRAIN_BF16 ? 2 : 4;
+  if (layout == INGRAIN_ROW_MAJOR) return rows * columns * bytes;
+  return panels_of(rows) * bytes * (dtype == INGRAIN_BF16 ? panel_elements<bf16>(columns) : panel_elements<float>(columns));
+}
+INGRAIN_EXPORT_OP(weight_bytes)
+#endif
+
+INGRAIN_OP(pack, (ingrain_context* ctx, const ingrain_weight* w, const void* source, int32_t source_dtype, int64_t row, int64_t rows, int64_t ld),
+           (ctx, w, source, source_dtype, row, rows, ld)) {
+  if (const ingrain_status status = check_weight(ctx, w)) return status;
+  if (row < 0 || rows < 0 || row + rows > w->rows)
+    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "pack: rows [%ld, %ld) of a weight of %ld rows", static_cast<long>(row),
+                     static_cast<long>(row + rows), static_cast<long>(w->rows));
+  return with_dtype(ctx, w->dtype, [&]<class E>() { return pack_from<E>(ctx, w, source, source_dtype, row, rows, ld); });
+}
