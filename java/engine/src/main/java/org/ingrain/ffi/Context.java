@@ -27,6 +27,8 @@ public final class Context implements AutoCloseable {
     private static final MethodHandle LAST_ERROR = Signature.handle("pp");
     private static final MethodHandle WEIGHT_BYTES = Signature.handle("liill");
 
+    private static final MethodHandle KV_CACHE_BLOCK_BYTES = Signature.handle("lilll");
+
     private final Backend backend;
     private final Arena arena = Arena.ofShared();
     private final MemorySegment cell = arena.allocate(16, 8);
@@ -110,6 +112,12 @@ public final class Context implements AutoCloseable {
     /** Bytes that {@link #weight} allocates. */
     public long weightBytes(DType dtype, Weight.Layout layout, long rows, long columns) {
         return Native.size(() -> (long) WEIGHT_BYTES.invokeExact(weightBytes, dtype.code(), layout.ordinal(), rows, columns));
+    }
+
+    /** Bytes of one block of one layer's cache: keys and values of blockSize tokens, K heads of E. */
+    public long kvCacheBlockBytes(DType cacheDtype, long blockSize, long k, long e) {
+        MemorySegment function = backend.runtime("kv_cache_block_bytes");
+        return Native.size(() -> (long) KV_CACHE_BLOCK_BYTES.invokeExact(function, cacheDtype.code(), blockSize, k, e));
     }
 
     /** A batch descriptor with its device arrays. */

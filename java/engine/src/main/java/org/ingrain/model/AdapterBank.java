@@ -1,0 +1,118 @@
+package org.ingrain.model;
+
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.ingrain.ffi.Context;
+import org.ingrain.ops.Ops;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Tensor;
+
+/**
+ * The adapters that sequences of one batch may use, each in a slot: A (G, R, C), B (G, N, R), scaling (G) per layer and projection,
+ * all F32. Adapters of a smaller rank are padded with zeros, which change no bit of the sum. Slots may be loaded again at any time.
+ */
+public final class AdapterBank implements AutoCloseable {
+    private final Context context;
+    private final LlamaConfig config;
+    private final int slots;
+    private final int rank;
+    private final Tensor u;
+    private final List<Map<Projection, Slots>> layers;
+
+    /**
+     * One projection's adapters.
+     *
+     * @param a       (G, R, C)
+     * @param b       (G, N, R)
+     * @param scaling (G)
+     */
+    record Slots(Tensor a, Tensor b, Tensor scaling) {
+    }
+
+    /** Room for {@code slots} adapters of rank up to {@code rank} on every projection, in steps of at most {@code maxTokens} tokens. */
+    public AdapterBank(Context context, LlamaConfig config, int slots, int rank, int maxTokens) {
+        this.context = context;
+        this.config = config;
+        this.slots = slots;
+        this.rank = rank;
+        u = context.allocate(DType.F32, maxTokens, rank);
+        layers = IntStream.range(0, config.numHiddenLayers()).mapToObj(i -> allocateLayer()).toList();
+    }
+
+    private Map<Projection, Slots> allocateLayer() {
+        Map<Projection, Slots> layer = new EnumMap<>(Projection.class);
+        for (Projection p : Projection.values()) {
+            layer.put(p, new Slots(context.allocateZero(DType.F32, slots, rank, p.columns(config)),
+                    context.allocateZero(DType.F32, slots, p.rows(config), rank), context.allocateZero(DType.F32, slots)));
+        }
+        return layer;
+    }
+
+    /** Bytes of such a bank. */
+    public static long bytes(LlamaConfig config, int slots, int rank, int maxTokens) {
+        long perLayer = 0;
+        for (Projection p : Projection.values()) {
+            perLayer += slots * (rank * (p.columns(config) + p.rows(config)) + 1) * Float.BYTES;
+        }
+        return config.numHiddenLayers() * perLayer + (long) maxTokens * rank * Float.BYTES;
+    }
+
+    /** Fills a slot with an adapter; projections it does not adapt add nothing. */
+    public void load(int slot, List<LoraModule> adapter) {
+        for (Map<Projection, Slots> layer : layers) {
+            layer.values().forEach(s -> context.fillZero(s.scaling.rows(slot, slot + 1)));
+        }
+        for (LoraModule module : adapter) {
+            if (module.rank() > rank) {
+                throw new InputException("adapter: rank " + module.rank() + " of layer " + module.layer() + " "
+                        + module.projection().target() + ", expected at most " + rank);
+            }
+            Slots s = layers.get(module.layer()).get(module.projection());
+            context.write(s.a.rows(slot, slot + 1), Arrays.copyOf(module.a(), Math.toIntExact(rank * s.a.size(2))));
+            context.write(s.b.rows(slot, slot + 1), widen(module, Math.toIntExact(s.b.size(1))));
+            context.write(s.scaling.rows(slot, slot + 1), module.scaling());
+        }
+    }
+
+    private float[] widen(LoraModule module, int rows) {
+        float[] wide = new float[rows * rank];
+        for (int n = 0; n < rows; n++) {
+            System.arraycopy(module.b(), n * module.rank(), wide, n * rank, module.rank());
+        }
+        return wide;
+    }
+
+    /** y (T, N) at this projection's columns += the adapters' share for x (T, C); slotOfRow (T). */
+    void apply(Ops ops, int layer, Projection projection, Tensor y, Tensor x, Tensor slotOfRow) {
+        Slots s = layers.get(layer).get(projection);
+        Tensor down = u.rows(0, x.size(0));
+        ops.loraDown(down, x, s.a, slotOfRow, Ops.Dropout.NONE);
+        long column = projection.fusedColumn(config);
+        ops.loraUp(column == 0 ? y : y.fromColumn(column), down, s.b, s.scaling, slotOfRow);
+    }
+
+    public int slots() {
+        return slots;
+    }
+
+    /** The largest rank. */
+    public int rank() {
+        return rank;
+    }
+
+    @Override
+    public void close() {
+        context.free(u);
+        for (Map<Projection, Slots> layer : layers) {
+            for (Slots s : layer.values()) {
+                context.free(s.a);
+                context.free(s.b);
+                context.free(s.scaling);
+            }
+        }
+    }
+}

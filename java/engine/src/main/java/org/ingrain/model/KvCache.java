@@ -1,0 +1,59 @@
+package org.ingrain.model;
+
+import org.ingrain.ffi.Context;
+import org.ingrain.ops.Ops;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Tensor;
+
+/** The paged keys and values of all layers: (L, blocks, bytes a block). Which block belongs to whom is the scheduler's business. */
+public final class KvCache implements AutoCloseable {
+    private final Context context;
+    private final Ops ops;
+    private final Tensor memory;
+    private final Tensor pairs;
+    private final int blocks;
+    private final int blockSize;
+
+    public KvCache(Context context, LlamaWeights weights, int blocks, int blockSize) {
+        this.context = context;
+        this.blocks = blocks;
+        this.blockSize = blockSize;
+        ops = new Ops(context);
+        LlamaConfig c = weights.config();
+        DType dtype = weights.precision().cache();
+        long blockElements = blockBytes(context, c, weights.precision(), weights.rank(), blockSize) / c.numHiddenLayers() / dtype.bytes();
+        memory = context.allocate(dtype, c.numHiddenLayers(), blocks, blockElements);
+        pairs = context.allocate(DType.I32, 2L * Math.max(blocks, 1));
+    }
+
+    /** Bytes of one block over all layers. */
+    public static long blockBytes(Context context, LlamaConfig c, Precision precision, Rank rank, int blockSize) {
+        return context.kvCacheBlockBytes(precision.cache(), blockSize, c.numKeyValueHeads() / rank.count(), c.headDim()) * c.numHiddenLayers();
+    }
+
+    /** One layer's cache (blocks, elements a block). */
+    public Tensor layer(int i) {
+        return memory.rows(i, i + 1).view(memory.size(1), memory.size(2));
+    }
+
+    /** Copies blocks in all layers; sourceDestination holds n pairs. */
+    public void copyBlocks(int[] sourceDestination, int n) {
+        context.write(pairs, sourceDestination, 2 * n);
+        ops.kvCacheCopy(memory, pairs, n);
+    }
+
+    public int blocks() {
+        return blocks;
+    }
+
+    /** Tokens a block. */
+    public int blockSize() {
+        return blockSize;
+    }
+
+    @Override
+    public void close() {
+        context.free(memory);
+        context.free(pairs);
+    }
+}

@@ -1,0 +1,14 @@
+package org.ingrain.model;
+
+/**
+ * One adapted projection of one layer: W + scaling·B·A.
+ *
+ * @param layer      from 0
+ * @param projection which of the seven
+ * @param rank       R
+ * @param scaling    alpha / R, or alpha / √R for rank-stabilised LoRA
+ * @param a          lora_A (R, C) row-major
+ * @param b          lora_B (N, R) row-major
+ */
+public record LoraModule(int layer, Projection projection, int rank, float scaling, float[] a, float[] b) {
+}

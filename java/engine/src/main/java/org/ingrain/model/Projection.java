@@ -1,0 +1,57 @@
+package org.ingrain.model;
+
+/** The seven linear layers of a decoder block, in the order and under the names of Hugging Face. */
+public enum Projection {
+    Q_PROJ("self_attn.q_proj"), K_PROJ("self_attn.k_proj"), V_PROJ("self_attn.v_proj"), O_PROJ("self_attn.o_proj"),
+    GATE_PROJ("mlp.gate_proj"), UP_PROJ("mlp.up_proj"), DOWN_PROJ("mlp.down_proj");
+
+    private final String path;
+
+    Projection(String path) {
+        this.path = path;
+    }
+
+    /** {@code self_attn.q_proj}: the module's path within its layer. */
+    public String path() {
+        return path;
+    }
+
+    /** {@code q_proj}: the last word of the path, as adapters name their targets. */
+    public String target() {
+        return path.substring(path.indexOf('.') + 1);
+    }
+
+    /** {@code model.layers.3.self_attn.q_proj.weight}. */
+    public String weightName(int layer) {
+        return "model.layers." + layer + "." + path + ".weight";
+    }
+
+    /** Output features N. */
+    public long rows(LlamaConfig c) {
+        return switch (this) {
+            case Q_PROJ -> (long) c.numAttentionHeads() * c.headDim();
+            case K_PROJ, V_PROJ -> (long) c.numKeyValueHeads() * c.headDim();
+            case O_PROJ, DOWN_PROJ -> c.hiddenSize();
+            case GATE_PROJ, UP_PROJ -> c.intermediateSize();
+        };
+    }
+
+    /** Input features C. */
+    public long columns(LlamaConfig c) {
+        return switch (this) {
+            case O_PROJ -> (long) c.numAttentionHeads() * c.headDim();
+            case DOWN_PROJ -> c.intermediateSize();
+            default -> c.hiddenSize();
+        };
+    }
+
+    /** First column of this projection's output in the fused q, k, v or gate, up activation. */
+    public long fusedColumn(LlamaConfig c) {
+        return switch (this) {
+            case K_PROJ -> Q_PROJ.rows(c);
+            case V_PROJ -> Q_PROJ.rows(c) + K_PROJ.rows(c);
+            case UP_PROJ -> c.intermediateSize();
+            default -> 0;
+        };
+    }
+}
