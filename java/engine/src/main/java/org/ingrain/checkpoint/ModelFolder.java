@@ -1,0 +1,165 @@
+package org.ingrain.checkpoint;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import org.ingrain.model.LlamaConfig;
+import org.ingrain.tensor.InputException;
+
+/**
+ * A Hugging Face model folder: config.json, and weights in model.safetensors or in shards named by model.safetensors.index.json.
+ * Opening checks the configuration and every header; InputException names the file and the field or tensor at fault.
+ */
+public final class ModelFolder implements AutoCloseable {
+    static final String SINGLE = "model.safetensors";
+    static final String INDEX = "model.safetensors.index.json";
+
+    private final Path path;
+    private final LlamaConfig config;
+    private final Map<String, Safetensors> shards = new LinkedHashMap<>();
+    private final Map<String, Safetensors> tensors = new LinkedHashMap<>();
+
+    private ModelFolder(Path path, LlamaConfig config) {
+        this.path = path;
+        this.config = config;
+    }
+
+    public static ModelFolder open(Path path) {
+        ModelFolder folder = new ModelFolder(path, readConfig(path));
+        try {
+            if (Files.exists(path.resolve(SINGLE))) {
+                folder.openSingle();
+            } else if (Files.exists(path.resolve(INDEX))) {
+                folder.openShards();
+            } else {
+                throw new InputException(path + ": has no " + SINGLE + " and no " + INDEX + " (other weight formats are not read)");
+            }
+            return folder;
+        } catch (RuntimeException refused) {
+            folder.close();
+            throw refused;
+        }
+    }
+
+    /** The configuration alone, of a folder that may have no weights. */
+    public static LlamaConfig readConfig(Path path) {
+        if (!Files.isDirectory(path)) {
+            throw new InputException(path + ": " + (Files.exists(path) ? "not a folder" : "no such folder"));
+        }
+        Path file = path.resolve("config.json");
+        if (!Files.exists(file)) {
+            throw new InputException(path + ": has no config.json, so it is not a model folder");
+        }
+        return ConfigReader.read(file);
+    }
+
+    public Path path() {
+        return path;
+    }
+
+    public LlamaConfig config() {
+        return config;
+    }
+
+    public SpecialTokens specialTokens() {
+        return SpecialTokens.read(path);
+    }
+
+    public GenerationConfig generationConfig() {
+        return GenerationConfig.read(path);
+    }
+
+    /** A file of the folder, where it is there. */
+    public Optional<Path> file(String name) {
+        return Optional.of(path.resolve(name)).filter(Files::isRegularFile);
+    }
+
+    public Set<String> names() {
+        return Collections.unmodifiableSet(tensors.keySet());
+    }
+
+    public boolean has(String name) {
+        return tensors.containsKey(name);
+    }
+
+    public TensorInfo info(String name) {
+        return holder(name).info(name);
+    }
+
+    /** A tensor that must have this shape. */
+    public TensorInfo require(String name, long... shape) {
+        TensorInfo info = info(name);
+        if (!info.hasShape(shape)) {
+            throw new InputException(holder(name).file() + ": tensor '" + name + "' has shape " + Arrays.toString(info.shape())
+                    + ", expected " + Arrays.toString(shape) + " by config.json");
+        }
+        return info;
+    }
+
+    /** The tensor's bytes, little-endian, perhaps unaligned, valid until close. */
+    public MemorySegment data(String name) {
+        return holder(name).data(name);
+    }
+
+    @Override
+    public void close() {
+        shards.values().forEach(Safetensors::close);
+        shards.clear();
+        tensors.clear();
+    }
+
+    private Safetensors holder(String name) {
+        Safetensors holder = tensors.get(name);
+        if (holder == null) {
+            Path searched = shards.containsKey(SINGLE) ? path.resolve(SINGLE) : path.resolve(INDEX);
+            throw new InputException(searched + ": tensor '" + name + "' is missing");
+        }
+        return holder;
+    }
+
+    private void openSingle() {
+        Safetensors single = Safetensors.open(path.resolve(SINGLE));
+        shards.put(SINGLE, single);
+        single.names().forEach(name -> tensors.put(name, single));
+    }
+
+    private void openShards() {
+        Path index = path.resolve(INDEX);
+        JsonFields weightMap = JsonFields.read(index).object("weight_map");
+        Set<String> files = new TreeSet<>();
+        for (String name : weightMap.names()) {
+            String file = weightMap.text(name);
+            if (file.isEmpty() || file.indexOf('/') >= 0 || file.indexOf('\0') >= 0) {
+                throw new InputException(index + ": weight_map: " + name + " is in " + file + ", expected a file of the same folder");
+            }
+            files.add(file);
+        }
+        Map<String, String> found = new HashMap<>();
+        for (String file : files) {
+            if (!Files.isRegularFile(path.resolve(file))) {
+                throw new InputException(index + ": shard " + file + " is missing from the folder");
+            }
+            Safetensors shard = Safetensors.open(path.resolve(file));
+            shards.put(file, shard);
+            for (String name : shard.names()) {
+                String other = found.put(name, file);
+                if (other != null) {
+                    throw new InputException(path.resolve(file) + ": tensor '" + name + "' is also in " + other);
+                }
+            }
+        }
+        for (String name : weightMap.names()) {
+            Safetensors shard = shards.get(weightMap.text(name));
+            shard.info(name);
+            tensors.put(name, shard);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+package org.ingrain.checkpoint;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Collections;
+import java.util.Map;
+import java.util.Set;
+import org.ingrain.tensor.InputException;
+
+/**
+ * One safetensors file, mapped read-only: opening reads the header alone, and a tensor's bytes are read when they are touched.
+ * The file is checked whole when it is opened (header, offsets, byte counts), and InputException names the tensor at fault.
+ * Safe for use by many threads until closed. Format: github.com/huggingface/safetensors, README.
+ */
+public final class Safetensors implements AutoCloseable {
+    private static final ValueLayout.OfLong LENGTH = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private final Path file;
+    private final Arena arena;
+    private final MemorySegment data;
+    private final SafetensorsHeader header;
+
+    private Safetensors(Path file, Arena arena) throws IOException {
+        this.file = file;
+        this.arena = arena;
+        MemorySegment mapped;
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
+        }
+        long size = mapped.byteSize();
+        if (size < Long.BYTES) {
+            throw new InputException(file + ": has " + size + " bytes, too few for a safetensors file (truncated?)");
+        }
+        long length = mapped.get(LENGTH, 0);
+        if (length < 0 || length > SafetensorsHeader.LONGEST) {
+            throw new InputException(file + ": the header claims " + Long.toUnsignedString(length) + " bytes, expected at most "
+                    + SafetensorsHeader.LONGEST + " (not a safetensors file?)");
+        }
+        if (length > size - Long.BYTES) {
+            throw new InputException(file + ": the header claims " + length + " bytes, but the file has " + size + " (truncated?)");
+        }
+        byte[] json = mapped.asSlice(Long.BYTES, length).toArray(ValueLayout.JAVA_BYTE);
+        data = mapped.asSlice(Long.BYTES + length);
+        header = SafetensorsHeader.parse(file, json, data.byteSize());
+    }
+
+    /** Maps and checks a file. */
+    public static Safetensors open(Path file) {
+        if (!Files.isRegularFile(file)) {
+            throw new InputException(file + ": " + (Files.exists(file) ? "not a file" : "no such file"));
+        }
+        Arena arena = Arena.ofShared();
+        try {
+            return new Safetensors(file, arena);
+        } catch (IOException unreadable) {
+            arena.close();
+            throw new InputException(file + ": cannot be read: " + unreadable.getMessage());
+        } catch (RuntimeException refused) {
+            arena.close();
+            throw refused;
+        }
+    }
+
+    public Path file() {
+        return file;
+    }
+
+    /** The tensors' names, in the order of their bytes. */
+    public Set<String> names() {
+        return Collections.unmodifiableSet(header.tensors().keySet());
+    }
+
+    /** The header's free text, such as {@code format: pt}. */
+    public Map<String, String> metadata() {
+        return Collections.unmodifiableMap(header.metadata());
+    }
+
+    public TensorInfo info(String name) {
+        TensorInfo info = header.tensors().get(name);
+        if (info == null) {
+            throw new InputException(file + ": tensor '" + name + "' is missing");
+        }
+        return info;
+    }
+
+    /**
+     * The tensor's bytes, little-endian, read-only, valid until close. The format does not promise alignment, so read through
+     * an unaligned layout.
+     */
+    public MemorySegment data(String name) {
+        TensorInfo info = info(name);
+        return data.asSlice(info.begin(), info.bytes());
+    }
+
+    @Override
+    public void close() {
+        arena.close();
+    }
+}
