@@ -12,6 +12,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import org.ingrain.model.LlamaConfig;
+import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -94,9 +95,13 @@ public final class ModelFolder implements AutoCloseable {
         return holder(name).info(name);
     }
 
-    /** A tensor that must have this shape. */
+    /** A weight that must have this shape, of F32, BF16 or F16. */
     public TensorInfo require(String name, long... shape) {
         TensorInfo info = info(name);
+        if (info.dtype() != DType.F32 && info.dtype() != DType.BF16 && info.dtype() != DType.F16) {
+            throw new InputException(holder(name).file() + ": tensor '" + name + "' has dtype " + info.dtype()
+                    + ", expected F32, BF16 or F16");
+        }
         if (!info.hasShape(shape)) {
             throw new InputException(holder(name).file() + ": tensor '" + name + "' has shape " + Arrays.toString(info.shape())
                     + ", expected " + Arrays.toString(shape) + " by config.json");

@@ -2,6 +2,7 @@ package org.ingrain.checkpoint;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -64,7 +65,7 @@ record SafetensorsHeader(Map<String, TensorInfo> tensors, Map<String, String> me
                 return dtype;
             }
         }
-        throw new InputException(where + ": dtype is " + text + ", expected F32, BF16 or F16");
+        throw new InputException(where + ": dtype is " + text + ", expected one of " + Arrays.toString(DType.values()));
     }
 
     private static long bytes(String where, DType dtype, long[] shape) {
