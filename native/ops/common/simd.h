@@ -95,26 +95,39 @@ void store_some(T* p, vec a, int64_t n) {
   for (int64_t i = 0; i < n; ++i) p[i] = from_float<T>(buffer[i]);
 }
 
-// The lanes' sum in one fixed order: halves, quarters, ... (a tree of depth four).
+// The lanes' sum in one fixed order: halves, quarters, ... (a tree of depth four: lane i with i + 8, then i + 4, i + 2, i + 1).
+inline __m256 low_half(vec a) {
+#if defined(__AVX512F__)
+  return _mm512_castps512_ps256(a.v);
+#else
+  return a.lo;
+#endif
+}
+inline __m256 high_half(vec a) {
+#if defined(__AVX512F__)
+  return _mm512_extractf32x8_ps(a.v, 1);
+#else
+  return a.hi;
+#endif
+}
 inline float sum(vec a) {
-  float b[lanes];
-  store(b, a);
-  for (int64_t half = lanes / 2; half > 0; half /= 2)
-    for (int64_t i = 0; i < half; ++i) b[i] += b[i + half];
-  return b[0];
+  const __m256 b = _mm256_add_ps(low_half(a), high_half(a));
+  const __m128 c = _mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
+  const __m128 d = _mm_add_ps(c, _mm_movehl_ps(c, c));
+  return _mm_cvtss_f32(_mm_add_ss(d, _mm_movehdup_ps(d)));
 }
 inline float maximum(vec a) {
-  float b[lanes];
-  store(b, a);
-  float m = b[0];
-  for (int64_t i = 1; i < lanes; ++i) m = b[i] > m ? b[i] : m;
-  return m;
+  const __m256 b = _mm256_max_ps(low_half(a), high_half(a));
+  const __m128 c = _mm_max_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
+  const __m128 d = _mm_max_ps(c, _mm_movehl_ps(c, c));
+  return _mm_cvtss_f32(_mm_max_ss(d, _mm_movehdup_ps(d)));
 }
 
 // eˣ to about 1 ulp: x = n·ln 2 + r, |r| <= ln 2 / 2, degree-6 polynomial (coefficients: Cephes expf). 0 below -87.3.
+// The bounds come first in min and max, which return their second operand where one is NaN: NaN stays NaN.
 inline vec exp(vec x) {
-  x = min(x, splat(88.3762626647949f));
-  const vec clamped = max(x, splat(-87.33654475f));
+  x = min(splat(88.3762626647949f), x);
+  const vec clamped = max(splat(-87.33654475f), x);
   const vec n = round(clamped * splat(1.44269504088896341f));
   vec r = fma(n, splat(-0.693359375f), clamped);
   r = fma(n, splat(2.12194440e-4f), r);

@@ -1,0 +1,139 @@
+// attention_paged: causal attention of a ragged batch over the paged cache; a shared prefix is read once for its group.
+//   y = softmax(scale·q·Kᵀ)·V over positions 0 .. positions[t]                          Kwon et al. 2023, arXiv:2309.06180
+// Shapes   y (T, H·E) · qkv (T, (H + 2K)·E) · cache: common/kv_cache.h       Types  qkv, y f32|bf16 · cache f32|bf16 · sums f32
+// Needs    E % 2 == 0, E <= 256, H % K == 0; stack 240 KiB a thread          Mapping  (tile of rows, kv head) over threads
+// Bound    decode: the cache read once; prefill: 4·E FLOP a (row, key)       Oracle libtorch sdpa  Test AttentionPagedParityTest
+#include "attention.h"
+
+namespace ingrain::INGRAIN_ISA {
+namespace {
+
+// Consecutive tokens of the sequences of one prefix group.
+struct TokenTile {
+  int64_t first_sequence;  // of the group: its table names the shared blocks
+  int64_t shared_blocks;
+  int64_t sequence;        // of token `begin`
+  int64_t begin, end;      // tokens
+};
+
+class TokenTiles {
+ public:
+  TokenTiles(const ingrain_batch& batch, int64_t tokens_a_tile) : batch_(batch), size_(tokens_a_tile) {}
+
+  bool next(TokenTile& tile) {
+    if (token_ >= batch_.tokens) return false;
+    if (token_ >= group_end_token_) open_group();
+    while (batch_.sequence_offsets[sequence_ + 1] <= token_) ++sequence_;
+    tile = {first_, shared_, sequence_, token_, std::min(token_ + size_, group_end_token_)};
+    token_ = tile.end;
+    return true;
+  }
+
+ private:
+  void open_group() {
+    first_ = group_end_;
+    while (batch_.sequence_offsets[first_ + 1] <= token_) ++first_;
+    group_end_ = first_ + 1;
+    shared_ = batch_.prefix_blocks[first_];
+    if (shared_ > 0)
+      while (group_end_ < batch_.sequences && batch_.prefix_groups[group_end_] == batch_.prefix_groups[first_])
+        shared_ = std::min<int64_t>(shared_, batch_.prefix_blocks[group_end_++]);
+    group_end_token_ = batch_.sequence_offsets[group_end_];
+    sequence_ = first_;
+  }
+
+  const ingrain_batch& batch_;
+  int64_t size_, token_ = 0, first_ = 0, group_end_ = 0, group_end_token_ = 0, shared_ = 0, sequence_ = 0;
+};
+
+struct Heads { int64_t kv, first, count; };  // query heads [first, first + count) of key-value head kv
+
+template <class X, class C>
+struct PagedAttention {
+  X* y;
+  const X* qkv;
+  const C* cache;
+  const ingrain_batch& batch;
+  CacheShape shape;
+  int64_t H;
+  float scale;
+  AttentionRows& rows;
+  float* wide;  // one tile in f32, where many rows share a bf16 one
+
+  void attend_blocks(int64_t sequence, int64_t kv, int64_t begin, int64_t end, int64_t first_block, int64_t last_block) const {
+    const int64_t keys = *std::max_element(rows.visible + begin, rows.visible + end);
+    for (int64_t j = first_block; j < last_block && j * shape.block_size < keys; ++j) {
+      const int64_t block = batch.block_tables[sequence * batch.max_blocks + j];
+      for (int64_t i = 0; i < shape.tiles(); ++i) {
+        const int64_t start = j * shape.block_size + i * lanes;
+        if (start >= keys) return;
+        attend_tile(cache + shape.tile(block, kv, i), begin, end, start);
+      }
+    }
+  }
+
+  void attend_tile(const C* k, int64_t begin, int64_t end, int64_t start) const {
+    const C* v = k + lanes * shape.E;
+    if constexpr (sizeof(C) < sizeof(float)) {
+      if (end - begin > register_rows) {
+        for (int64_t i = 0; i < shape.tile_elements(); i += lanes) store(wide + i, load(k + i));
+        return attend(rows, begin, end, wide, wide + lanes * shape.E, start);
+      }
+    }
+    attend(rows, begin, end, k, v, start);
+  }
+
+  void run(const TokenTile& tile, const Heads& heads) const {
+    const int64_t E = shape.E;
+    rows.start(E, scale);
+    for (int64_t t = tile.begin; t < tile.end; ++t)
+      for (int64_t h = heads.first; h < heads.first + heads.count; ++h)
+        rows.add(qkv + (t * (H + 2 * shape.K) + h) * E, batch.positions[t] + int64_t{1});
+    if (tile.shared_blocks > 0) attend_blocks(tile.first_sequence, heads.kv, 0, rows.count, 0, tile.shared_blocks);
+    int64_t s = tile.sequence;
+    for (int64_t t = tile.begin; t < tile.end; ++s) {
+      const int64_t end = std::min<int64_t>(tile.end, batch.sequence_offsets[s + 1]);
+      if (t < end) attend_blocks(s, heads.kv, (t - tile.begin) * heads.count, (end - tile.begin) * heads.count, tile.shared_blocks, batch.max_blocks);
+      t = std::max(t, end);
+    }
+    int64_t r = 0;
+    for (int64_t t = tile.begin; t < tile.end; ++t)
+      for (int64_t h = heads.first; h < heads.first + heads.count; ++h, ++r)
+        store_row(y + (t * H + h) * E, rows.o + r * rows.width, 1.0f / rows.denominator(r), E);
+  }
+};
+
+}  // namespace
+}  // namespace ingrain::INGRAIN_ISA
+
+INGRAIN_OP(attention_paged_forward, (ingrain_context* ctx, void* y, const void* qkv, const void* cache, const ingrain_batch* batch,
+                                     int32_t dtype, int32_t cache_dtype, int64_t H, int64_t K, int64_t E, float scale),
+           (ctx, y, qkv, cache, batch, dtype, cache_dtype, H, K, E, scale)) {
+  if (const ingrain_status bad = check_cache(ctx, "attention_paged_forward", batch, H, K, E)) return bad;
+  // Rows of an item: as many as share a key well, but no fewer items than threads; then the query heads of one group are split.
+  const int64_t group = H / K, share = (batch->tokens * H + ctx->pool.threads() - 1) / ctx->pool.threads();
+  const int64_t item_rows = std::clamp<int64_t>(share, 1, attention_rows);
+  const int64_t heads = std::min(group, item_rows), splits = (group + heads - 1) / heads, tokens = std::max<int64_t>(1, item_rows / heads);
+  int64_t tiles = 0;
+  TokenTile tile;
+  for (TokenTiles all(*batch, tokens); all.next(tile);) ++tiles;
+  return with_dtype(ctx, dtype, [&]<class X>() {
+    return with_dtype(ctx, cache_dtype, [&]<class C>() {
+      parallel_for(ctx, tiles * K * splits, 1, [&](int64_t begin, int64_t end) {
+        AttentionRows rows;
+        alignas(64) float wide[2 * lanes * max_head_dim];
+        const PagedAttention<X, C> attention{static_cast<X*>(y), static_cast<const X*>(qkv), static_cast<const C*>(cache), *batch,
+                                             {K, E, batch->block_size}, H, scale, rows, wide};
+        TokenTiles cursor(*batch, tokens);
+        TokenTile at;
+        int64_t done = 0;  // tiles taken from the cursor
+        for (int64_t i = begin; i < end; ++i) {
+          for (; done <= i / (K * splits); ++done) cursor.next(at);
+          const int64_t kv = i / splits % K, first = i % splits * heads;
+          attention.run(at, {kv, kv * group + first, std::min(heads, group - first)});
+        }
+      });
+      return INGRAIN_OK;
+    });
+  });
+}

@@ -1,0 +1,176 @@
+// Attention by tiles of 16 keys, shared by the paged forward, the training forward and the backward pass.
+//
+// The order of every sum is fixed by the element alone: a score is one chain of FMAs over e, an output element one chain over
+// keys ascending, rescaled between tiles by the running maximum (online softmax, Dao et al. 2022, arXiv:2205.14135). How rows
+// share a register tile, a thread or a step never shows in a bit of the result.
+#pragma once
+#include "kv_cache.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace ingrain::INGRAIN_ISA {
+
+#if defined(__AVX512F__)
+constexpr int64_t register_rows = 12;  // 12 accumulators of 32 registers
+#else
+constexpr int64_t register_rows = 6;   // 12 accumulators of 16 registers
+#endif
+constexpr int64_t attention_rows = 96;  // (token, query head) pairs that share each key and value while they are in cache
+
+// body.operator()<R>() with R = n, 1 <= n <= register_rows.
+template <int R = 1, class Body>
+void with_rows(int64_t n, const Body& body) {
+  if constexpr (R < register_rows) {
+    if (n != R) return with_rows<R + 1>(n, body);
+  }
+  body.template operator()<R>();
+}
+
+// Cuts [begin, end) into equal pieces of at most register_rows: 8 rows are 4 + 4, not 6 + 2.
+template <class Body>
+void for_register_rows(int64_t begin, int64_t end, const Body& body) {
+  while (begin < end) {
+    const int64_t pieces = (end - begin + register_rows - 1) / register_rows, n = (end - begin + pieces - 1) / pieces;
+    body(begin, n);
+    begin += n;
+  }
+}
+
+// dots[i][lane] = Σ_e a[i][e]·bt[e][lane]: a (R, E) rows lda apart, bt (E, 16).
+template <int R, class C>
+inline void dot_tile(vec (&dots)[R], const float* a, int64_t lda, const C* bt, int64_t E) {
+  vec sums[R];
+  for (int i = 0; i < R; ++i) sums[i] = splat(0.0f);
+  for (int64_t e = 0; e < E; ++e) {
+    const vec b = load(bt + e * lanes);
+#pragma GCC unroll 12
+    for (int i = 0; i < R; ++i) sums[i] = fma(splat(a[i * lda + e]), b, sums[i]);
+  }
+  for (int i = 0; i < R; ++i) dots[i] = sums[i];
+}
+
+// o[i][e] = o[i][e]·rescale[i] + Σ_j p[i][j]·v[j][e] for j in [first, last): o (R, width) rows width apart, p (R, 16), v (16, width).
+template <int R, int W, class C>
+inline void accumulate_columns(float* o, const float* p, const float* rescale, const C* v, int64_t first, int64_t last, int64_t width) {
+  vec sums[R][W];
+#pragma GCC unroll 12
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int w = 0; w < W; ++w) sums[i][w] = load(o + i * width + w * lanes) * splat(rescale[i]);
+  for (int64_t j = first; j < last; ++j) {
+    vec row[W];
+#pragma GCC unroll 4
+    for (int w = 0; w < W; ++w) row[w] = load(v + j * width + w * lanes);
+#pragma GCC unroll 12
+    for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+      for (int w = 0; w < W; ++w) sums[i][w] = fma(splat(p[i * lanes + j]), row[w], sums[i][w]);
+  }
+#pragma GCC unroll 12
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int w = 0; w < W; ++w) store(o + i * width + w * lanes, sums[i][w]);
+}
+template <int R, class C>
+inline void accumulate_tile(float* o, const float* p, const float* rescale, const C* v, int64_t first, int64_t last, int64_t width) {
+  constexpr int wide = R == 1 ? 4 : R == 2 ? 2 : 1;  // enough independent chains to hide an FMA's latency
+  int64_t e = 0;
+  for (; e + wide * lanes <= width; e += wide * lanes) accumulate_columns<R, wide>(o + e, p, rescale, v + e, first, last, width);
+  for (; e < width; e += lanes) accumulate_columns<R, 1>(o + e, p, rescale, v + e, first, last, width);
+}
+
+template <class X>
+void load_row(float* row, const X* x, int64_t E, int64_t width) {  // widened; zero from E to width
+  int64_t e = 0;
+  for (; e + lanes <= E; e += lanes) store(row + e, load(x + e));
+  if (e < width) store_some(row + e, load_some(x + e, E - e), width - e);
+}
+template <class X>
+void store_row(X* x, const float* row, float factor, int64_t E) {
+  int64_t e = 0;
+  for (; e + lanes <= E; e += lanes) store(x + e, load(row + e) * splat(factor));
+  if (e < E) store_some(x + e, load(row + e) * splat(factor), E - e);
+}
+
+// The running softmax of up to attention_rows rows; a row's q is E long, its o is padded(E) long.
+struct AttentionRows {
+  int64_t count, E, width;
+  float scale;
+  int64_t visible[attention_rows];  // keys that a row sees: positions 0 .. visible - 1
+  alignas(64) float m[attention_rows];
+  alignas(64) float l[attention_rows * lanes];  // by lane of the tile
+  alignas(64) float q[attention_rows * max_head_dim];
+  alignas(64) float o[attention_rows * max_head_dim];
+
+  void start(int64_t head_dim, float factor) {
+    count = 0;
+    E = head_dim;
+    width = padded(E);
+    scale = factor;
+  }
+  template <class X>
+  void add(const X* query, int64_t keys) {
+    load_row(q + count * E, query, E, E);
+    for (int64_t e = 0; e < width; e += lanes) store(o + count * width + e, splat(0.0f));
+    store(l + count * lanes, splat(0.0f));
+    m[count] = -std::numeric_limits<float>::infinity();
+    visible[count++] = keys;
+  }
+  float denominator(int64_t r) const { return sum(load(l + r * lanes)); }
+};
+
+// Rows [r, r + R), each of which sees some of the tile, whose first key stands at position `start`. What a row must not see is
+// never part of its sums: the cache may hold anything there.
+template <int R, class C>
+void attend_register_rows(AttentionRows& a, int64_t r, const C* k, const C* v, int64_t start) {
+  alignas(64) float p[R * lanes], rescale[lanes] = {};
+  vec s[R];
+  dot_tile<R>(s, a.q + r * a.E, a.E, k, a.E);
+  int64_t common = lanes;
+#pragma GCC unroll 12
+  for (int i = 0; i < R; ++i) {
+    s[i] = s[i] * splat(a.scale);
+    const int64_t n = a.visible[r + i] - start;
+    if (n < lanes) {
+      store(p, s[i]);
+      s[i] = load_some(p, n, -std::numeric_limits<float>::infinity());
+      common = std::min(common, n);
+    }
+    const float m = std::max(a.m[r + i], maximum(s[i]));
+    rescale[i] = a.m[r + i] - m;
+    a.m[r + i] = m;
+  }
+  store(rescale, exp(load(rescale)));
+#pragma GCC unroll 12
+  for (int i = 0; i < R; ++i) {
+    const vec weights = exp(s[i] - splat(a.m[r + i]));
+    float* l = a.l + (r + i) * lanes;
+    store(l, fma(load(l), splat(rescale[i]), weights));
+    store(p + i * lanes, weights);
+  }
+  float* o = a.o + r * a.width;
+  accumulate_tile<R>(o, p, rescale, v, 0, common, a.width);
+  if (common == lanes) return;
+  const float one = 1.0f;
+  for (int i = 0; i < R; ++i)
+    accumulate_tile<1>(o + i * a.width, p + i * lanes, &one, v, common, std::min(lanes, a.visible[r + i] - start), a.width);
+}
+
+template <class C>
+void attend(AttentionRows& a, int64_t begin, int64_t end, const C* k, const C* v, int64_t start) {
+  while (begin < end) {
+    if (a.visible[begin] <= start) {
+      ++begin;
+      continue;
+    }
+    int64_t run = begin + 1;
+    while (run < end && a.visible[run] > start) ++run;
+    for_register_rows(begin, run, [&](int64_t r, int64_t n) {
+      with_rows(n, [&]<int R>() { attend_register_rows<R>(a, r, k, v, start); });
+    });
+    begin = run;
+  }
+}
+
+}  // namespace ingrain::INGRAIN_ISA
