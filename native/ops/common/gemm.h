@@ -1,0 +1,181 @@
+// The one matrix product: y (rows, 16·panels) = x · Wᵀ with W read as panels of sixteen features, column after column.
+//
+// Order of summation. y[t][n] is one chain of fused multiply-adds over ascending columns, in one lane, whatever the number of
+// rows, the tiling or the threads: a tile holds R rows × P panels of sums in registers, and between blocks of columns the sums
+// rest in f32 memory unchanged. With chunks the chain restarts at 0 at each chunk and the chunks' sums are added in ascending order.
+//
+// Blocking. A task is a block of rows × a group of panels. It copies a block of x (rows × columns, f32) to its stack, where it
+// stays in L2; one panel's block of columns stays in L1 while the tiles of six (twelve) rows pass by it.
+#pragma once
+#include "blocks.h"
+#include "weight.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace ingrain::INGRAIN_ISA {
+
+#if defined(__AVX512F__)
+constexpr int64_t tile_rows = 12, tile_sums = 24, wide = 2;  // of 32 registers, one a vec
+#else
+constexpr int64_t tile_rows = 6, tile_sums = 6, wide = 1;    // of 16 registers, two a vec
+#endif
+constexpr int64_t block_rows = 96, block_columns = 256, block_panels = 8;
+constexpr int64_t x_elements = block_rows * block_columns, sum_elements = block_rows * block_panels * panel_rows;
+
+// Panels a tile of r rows takes at once: enough independent chains to hide the latency of an FMA.
+constexpr int64_t tile_panels(int64_t r) {
+  const int64_t fit = tile_sums / r;
+  return fit > 4 ? 4 : fit < 1 ? 1 : fit;
+}
+
+struct alignas(64) gemm_scratch {  // 208 KB (224 KB with AVX-512) of a task's stack
+  unsigned char x[x_elements * sizeof(float)];
+  unsigned char w[wide * block_columns * panel_rows * sizeof(float)];
+  float sums[sum_elements];
+  float totals[sum_elements];
+};
+
+// `step` columns of a panel as they lie in memory, and their product with the same columns of a row of x (of type X).
+template <class W> struct columns_of;
+template <> struct columns_of<float> {
+  using X = float;
+  static constexpr int64_t step = 1;
+  vec w;
+  explicit columns_of(const float* p) : w(load(p)) {}
+  vec multiply(const float* x, vec sum) const { return fma(splat(x[0]), w, sum); }
+};
+#if defined(__AVX512BF16__)
+template <> struct columns_of<bf16> {  // x rounded to bf16; per lane: sum + x₀·w₀, then + x₁·w₁, denormals as zero
+  using X = bf16;
+  static constexpr int64_t step = 2;
+  __m512i pairs;
+  explicit columns_of(const bf16* p) : pairs(_mm512_loadu_si512(p)) {}
+  vec multiply(const bf16* x, vec sum) const {
+    int32_t pair;
+    memcpy(&pair, x, sizeof pair);
+    return {_mm512_dpbf16_ps(sum.v, (__m512bh)_mm512_set1_epi32(pair), (__m512bh)pairs)};
+  }
+};
+#else
+template <> struct columns_of<bf16> {
+  using X = float;
+  static constexpr int64_t step = 2;
+  vec even, odd;
+#if defined(__AVX512F__)
+  explicit columns_of(const bf16* p) {
+    const __m512i pairs = _mm512_loadu_si512(p);
+    even = {_mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16))};
+    odd = {_mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(static_cast<int>(0xffff0000))))};
+  }
+#else
+  explicit columns_of(const bf16* p) {
+    const __m256i* q = reinterpret_cast<const __m256i*>(p);
+    const __m256i lo = _mm256_loadu_si256(q), hi = _mm256_loadu_si256(q + 1), upper = _mm256_set1_epi32(static_cast<int>(0xffff0000));
+    even = {_mm256_castsi256_ps(_mm256_slli_epi32(lo, 16)), _mm256_castsi256_ps(_mm256_slli_epi32(hi, 16))};
+    odd = {_mm256_castsi256_ps(_mm256_and_si256(lo, upper)), _mm256_castsi256_ps(_mm256_and_si256(hi, upper))};
+  }
+#endif
+  vec multiply(const float* x, vec sum) const { return fma(splat(x[1]), odd, fma(splat(x[0]), even, sum)); }
+};
+#endif
+template <class W> using x_of = typename columns_of<W>::X;
+
+// sums (R, 16·P) += x (R, n) · W (16·P, n)ᵀ; n is a multiple of the step; panels lie w_ld elements apart.
+template <int R, int P, class W>
+void tile(float* sums, int64_t sums_ld, const x_of<W>* x, int64_t x_ld, const W* w, int64_t w_ld, int64_t n) {
+  constexpr int64_t step = columns_of<W>::step;
+  vec s[R][P];
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (int p = 0; p < P; ++p) s[r][p] = load(sums + r * sums_ld + p * panel_rows);
+  for (int64_t c = 0; c < n; c += step) {
+#pragma GCC unroll 4
+    for (int p = 0; p < P; ++p) {
+      const columns_of<W> columns(w + p * w_ld + c * panel_rows);
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r) s[r][p] = columns.multiply(x + r * x_ld + c, s[r][p]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (int p = 0; p < P; ++p) store(sums + r * sums_ld + p * panel_rows, s[r][p]);
+}
+
+template <class W>
+using tile_function = void (*)(float*, int64_t, const x_of<W>*, int64_t, const W*, int64_t, int64_t);
+
+template <class W, int R = tile_rows, int P = 4>
+tile_function<W> tile_for(int64_t rows, int64_t panels) {
+  if constexpr (R * P > tile_sums && P > 1) return tile_for<W, R, P - 1>(rows, panels);
+  else if (rows == R && panels == P) return tile<R, P, W>;
+  else if constexpr (P > 1) return tile_for<W, R, P - 1>(rows, panels);
+  else if constexpr (R > 1) return tile_for<W, R - 1, 4>(rows, panels);
+  else return nullptr;
+}
+
+struct gemm_shape {
+  int64_t rows, columns, panels;
+  int64_t chunk;  // columns of a chunk; all of them where there are no chunks
+};
+
+// What a Problem brings:
+//   Element                                          of the panels as tiles read them: float or bf16
+//   read(x, ld, row, rows, column, columns)          a block of x as x_of<Element>, zeros behind columns
+//   panels(panel, count, column, columns, w, &ld)    where a block of count panels starts: in place, or written to w
+//   write(chunk, row, rows, panel, panels, sums, ld) takes finished sums
+//   small                                            few rows: long blocks of columns, panels in place, several at a time
+//   partial                                          write is called for each chunk, not for their total
+
+// One task: rows [row, row + m) × panels [first, first + count).
+template <class Problem>
+void gemm_task(const Problem& problem, const gemm_shape& shape, int64_t row, int64_t m, int64_t first, int64_t count, gemm_scratch& scratch) {
+  using W = typename Problem::Element;
+  constexpr int64_t step = columns_of<W>::step;
+  x_of<W>* x = reinterpret_cast<x_of<W>*>(scratch.x);
+  const int64_t ld = count * panel_rows, together = problem.small ? tile_panels(m) : wide;
+  const int64_t longest = problem.small ? x_elements / m / 16 * 16 : block_columns, chunks = shape.columns / shape.chunk;
+  for (int64_t k = 0; k < chunks; ++k) {
+    const int64_t end = (k + 1) * shape.chunk;
+    memset(scratch.sums, 0, static_cast<size_t>(m * ld) * sizeof(float));
+    for (int64_t c = k * shape.chunk; c < end; c += longest) {
+      const int64_t inside = std::min(longest, end - c), n = (inside + step - 1) / step * step;
+      problem.read(x, n, row, m, c, inside);
+      for (int64_t p = 0, now; p < count; p += now) {
+        now = count - p >= together ? together : 1;
+        int64_t w_ld = 0;
+        const W* w = problem.panels(first + p, now, c, n, reinterpret_cast<W*>(scratch.w), &w_ld);
+        for (int64_t r = 0; r < m; r += tile_rows)
+          tile_for<W>(std::min(tile_rows, m - r), now)(scratch.sums + r * ld + p * panel_rows, ld, x + r * n, n, w, w_ld, n);
+      }
+    }
+    if (problem.partial || chunks == 1) {
+      problem.write(k, row, m, first, count, scratch.sums, ld);
+      continue;
+    }
+    for (int64_t i = 0; i < m * ld; i += lanes)
+      store(scratch.totals + i, k == 0 ? load(scratch.sums + i) : load(scratch.totals + i) + load(scratch.sums + i));
+  }
+  if (!problem.partial && chunks > 1) problem.write(0, row, m, first, count, scratch.totals, ld);
+}
+
+template <class Problem>
+void gemm(ingrain_context* ctx, const Problem& problem, const gemm_shape& shape) {
+  if (shape.rows <= 0 || shape.panels <= 0) return;
+  const int64_t row_blocks = (shape.rows + block_rows - 1) / block_rows, m = std::min(shape.rows, block_rows);
+  const int64_t most = problem.small ? sum_elements / panel_rows / m : block_panels, wanted = 8L * ctx->pool.threads();
+  const int64_t even = (shape.panels * row_blocks + wanted - 1) / wanted, together = problem.small ? tile_panels(m) : wide;
+  const int64_t group = std::min(most / together * together, (even + together - 1) / together * together);
+  const int64_t groups = (shape.panels + group - 1) / group, work = m * group * panel_rows * shape.columns;
+  parallel_for(ctx, groups * row_blocks, 1 + 200000 / (work + 1), [&](int64_t begin, int64_t end) {
+    gemm_scratch scratch;
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t row = i % row_blocks * block_rows, first = i / row_blocks * group;
+      gemm_task(problem, shape, row, std::min(block_rows, shape.rows - row), first, std::min(group, shape.panels - first), scratch);
+    }
+  });
+}
+
+}  // namespace ingrain::INGRAIN_ISA

@@ -1,0 +1,99 @@
+// matmul: every linear layer of the model.
+//   y = x · Wᵀ    partials[k] = x[:, chunk k] · W[:, chunk k]ᵀ
+// Shapes   x (T, C) · W a weight (N, C) · y (T, N) · partials (C / chunk, T, N) f32     Types  x, W, y f32|bf16, sums f32
+// Needs    C % chunk == 0, chunk even where W is bf16; scratch on the stack             Mapping  common/gemm.h
+// Bound    few rows: memory, the bytes of W; many: 2·T·N·C flops                        Oracle libtorch linear  Test MatmulParityTest
+// With vdpbf16ps (avx512_bf16) and a bf16 weight x is rounded to bf16, for one row as for many.
+#include "gemm.h"
+
+namespace ingrain::INGRAIN_ISA {
+namespace {
+
+// Columns of a packed panel, two and two, as f32 columns.
+void expand(float* out, const bf16* in, int64_t columns) {
+  for (int64_t c = 0; c < columns; c += 2, in += 2 * panel_rows, out += 2 * panel_rows) {
+    for (int64_t half = 0; half < 2; ++half) {
+      const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(in) + half);
+      _mm256_storeu_ps(out + 8 * half, _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)));
+      _mm256_storeu_ps(out + panel_rows + 8 * half, _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(static_cast<int>(0xffff0000)))));
+    }
+  }
+}
+
+// A row-major weight's block in the packed order of E.
+void pack_block(float* out, const ingrain_weight* w, int64_t p, int64_t column, int64_t columns) {
+  const int64_t row = p * panel_rows, inside = std::min(columns, w->columns - column);
+  read_transposed(out, panel_rows, {w->data, w->dtype, w->columns}, row, std::min(panel_rows, w->rows - row), column, inside);
+  std::fill(out + inside * panel_rows, out + columns * panel_rows, 0.0f);
+}
+void pack_block(bf16* out, const ingrain_weight* w, int64_t p, int64_t column, int64_t columns) {
+  const bf16* rows = static_cast<const bf16*>(w->data);
+  for (int64_t lane = 0; lane < panel_rows; ++lane)
+    for (int64_t c = 0; c < columns; ++c) {
+      const int64_t n = p * panel_rows + lane;
+      out[panel_index<bf16>(lane, c)] = n < w->rows && column + c < w->columns ? rows[n * w->columns + column + c] : bf16{0};
+    }
+}
+
+template <class W>
+struct Forward {
+  using Element = W;
+  const ingrain_weight* w;
+  matrix x, y;
+  int64_t rows;
+  bool small, partial;
+
+  void read(x_of<W>* out, int64_t ld, int64_t row, int64_t m, int64_t column, int64_t columns) const {
+    read_block(out, ld, x, row, m, column, columns);
+  }
+  const W* panels(int64_t p, int64_t count, int64_t column, int64_t columns, W* scratch, int64_t* ld) const {
+    const bool same = (w->dtype == INGRAIN_BF16) == (sizeof(W) == sizeof(bf16));
+    if (w->layout == INGRAIN_PACKED && same) {
+      *ld = panel_elements<W>(w->columns);
+      return panel<W>(w, p) + column * panel_rows;
+    }
+    *ld = columns * panel_rows;
+    for (int64_t i = 0; i < count; ++i) {
+      if (w->layout == INGRAIN_ROW_MAJOR) pack_block(scratch + i * *ld, w, p + i, column, columns);
+      else if constexpr (sizeof(W) == sizeof(float)) expand(scratch + i * *ld, panel<bf16>(w, p + i) + column * panel_rows, columns);
+    }
+    return scratch;
+  }
+  void write(int64_t chunk, int64_t row, int64_t m, int64_t p, int64_t count, const float* sums, int64_t ld) const {
+    const int64_t first = p * panel_rows, columns = std::min(count * panel_rows, w->rows - first);
+    write_block(y, chunk * rows + row, m, first, columns, sums, ld, 0.0f);
+  }
+};
+
+ingrain_status multiply(ingrain_context* ctx, const matrix& y, const matrix& x, const ingrain_weight* w, int64_t T, bool partial) {
+  if (const ingrain_status status = check_weight(ctx, w)) return status;
+  if (w->columns < 1 || w->chunk < 0 || (w->chunk > 0 && (w->columns % w->chunk != 0 || (w->chunk % 2 != 0 && w->dtype == INGRAIN_BF16))))
+    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "matmul: chunk %ld of %ld columns: expected an even divisor, or 0", static_cast<long>(w->chunk),
+                     static_cast<long>(w->columns));
+  const gemm_shape shape{T, w->columns, panels_of(w->rows), w->chunk > 0 ? w->chunk : w->columns};
+  const bool packed = w->layout == INGRAIN_PACKED, small = packed && T <= tile_rows;
+#if defined(__AVX512BF16__)
+  const bool direct = w->dtype == INGRAIN_BF16;
+#else
+  const bool direct = w->dtype == INGRAIN_BF16 && small;  // many rows share one expansion to f32
+#endif
+  if (direct) gemm(ctx, Forward<bf16>{w, x, y, T, small, partial}, shape);
+  else gemm(ctx, Forward<float>{w, x, y, T, small && w->dtype == INGRAIN_F32, partial}, shape);
+  return INGRAIN_OK;
+}
+
+}  // namespace
+}  // namespace ingrain::INGRAIN_ISA
+
+INGRAIN_OP(matmul_forward, (ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w, int32_t dtype, int32_t y_dtype, int64_t T),
+           (ctx, y, x, w, dtype, y_dtype, T)) {
+  if (const ingrain_status status = check_dtype(ctx, dtype)) return status;
+  if (const ingrain_status status = check_dtype(ctx, y_dtype)) return status;
+  return multiply(ctx, {y, y_dtype, w->rows}, {const_cast<void*>(x), dtype, w->columns}, w, T, false);
+}
+
+INGRAIN_OP(matmul_partial_forward, (ingrain_context* ctx, float* partials, const void* x, const ingrain_weight* w, int32_t dtype, int64_t T),
+           (ctx, partials, x, w, dtype, T)) {
+  if (const ingrain_status status = check_dtype(ctx, dtype)) return status;
+  return multiply(ctx, {partials, INGRAIN_F32, w->rows}, {const_cast<void*>(x), dtype, w->columns}, w, T, true);
+}
