@@ -207,7 +207,8 @@ INGRAIN_API ingrain_status ingrain_adamw(ingrain_context* ctx, float* p, float* 
 // ---- sample.cc: one token from each row of logits (M, V) f32, in this order: temperature, top_k, top_p.
 // ids (M); log_probabilities (M) of the choice under the untempered distribution, or null. temperature 0: greedy, the lowest id
 // of a tie. top_k 0 and top_p 1: no limit. Random numbers: Philox4x32-10 (Salmon et al. 2011) keyed by seeds (M), counter
-// (sequence (M), positions (M)): a draw depends on nothing else.
+// (positions (M), sequences (M), 0, 0): a draw depends on nothing else. A row that holds a NaN or +inf, or nothing above -inf,
+// has no distribution: its id is -1 and its log-probability NaN.
 INGRAIN_API ingrain_status ingrain_sample(ingrain_context* ctx, int32_t* ids, float* log_probabilities, const float* logits,
                                           const float* temperature, const int32_t* top_k, const float* top_p, const int64_t* seeds,
                                           const int32_t* sequences, const int32_t* positions, int64_t M, int64_t V);
