@@ -1,0 +1,24 @@
+package org.ingrain.train;
+
+import org.ingrain.tensor.InputException;
+
+/** Checks of settings that name the flag they refuse. */
+final class Require {
+    private Require() {
+    }
+
+    static void that(boolean holds, String flag, Object found, String expected) {
+        if (!holds) {
+            throw new InputException(flag + " is " + found + ", expected " + expected);
+        }
+    }
+
+    static void atLeast(int least, String flag, int found) {
+        that(found >= least, flag, found, least + " or more");
+    }
+
+    /** Refuses NaN and infinities too. */
+    static void within(double low, double high, String flag, double found) {
+        that(found >= low && found <= high, flag, found, "a number from " + low + " to " + high);
+    }
+}

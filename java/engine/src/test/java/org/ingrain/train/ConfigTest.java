@@ -1,0 +1,56 @@
+package org.ingrain.train;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.EnumSet;
+import org.ingrain.model.Projection;
+import org.ingrain.tensor.InputException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+
+/** Settings are refused where they are made, by the name of their flag. */
+class ConfigTest {
+    private static void refused(String flag, Executable made) {
+        String message = assertThrows(InputException.class, made).getMessage();
+        assertTrue(message.startsWith(flag + " is ") && message.contains(", expected ") && !message.contains("\n"), message);
+    }
+
+    @Test
+    void loraConfigNamesItsFlags() {
+        refused("--rank", () -> LoraConfig.of(0, 16));
+        refused("--alpha", () -> LoraConfig.of(4, Double.NaN));
+        refused("--dropout", () -> new LoraConfig(4, 8, 1, LoraConfig.ALL_LINEAR, false));
+        refused("--target-modules", () -> new LoraConfig(4, 8, 0, EnumSet.noneOf(Projection.class), false));
+    }
+
+    @Test
+    void scalingFollowsRslora() {
+        assertEquals(2f, LoraConfig.of(16, 32).scaling());
+        assertEquals(8f, new LoraConfig(16, 32, 0, LoraConfig.ALL_LINEAR, true).scaling());
+    }
+
+    @Test
+    void optimizerConfigNamesItsFlags() {
+        refused("--learning-rate", () -> OptimizerConfig.of(-1));
+        refused("--beta1", () -> new OptimizerConfig(1e-4, 1, 0.999, 1e-8, 0, 1, Schedule.LINEAR, 0, 0));
+        refused("--beta2", () -> new OptimizerConfig(1e-4, 0.9, Double.NaN, 1e-8, 0, 1, Schedule.LINEAR, 0, 0));
+        refused("--eps", () -> new OptimizerConfig(1e-4, 0.9, 0.999, 0, 0, 1, Schedule.LINEAR, 0, 0));
+        refused("--weight-decay", () -> new OptimizerConfig(1e-4, 0.9, 0.999, 1e-8, -0.1, 1, Schedule.LINEAR, 0, 0));
+        refused("--max-grad-norm", () -> new OptimizerConfig(1e-4, 0.9, 0.999, 1e-8, 0, -1, Schedule.LINEAR, 0, 0));
+        refused("--warmup-steps", () -> new OptimizerConfig(1e-4, 0.9, 0.999, 1e-8, 0, 1, Schedule.LINEAR, -1, 0));
+        refused("--min-learning-rate-ratio", () -> new OptimizerConfig(1e-4, 0.9, 0.999, 1e-8, 0, 1, Schedule.LINEAR, 0, 2));
+    }
+
+    @Test
+    void trainConfigNamesItsFlags() {
+        refused("--epochs", () -> TrainConfig.of(0, 1, 0));
+        refused("--batch-size", () -> TrainConfig.of(1, 0, 0));
+        refused("--max-steps", () -> new TrainConfig(1, -1, 1, 1, 0, 0, 0, 2, false));
+        refused("--gradient-accumulation", () -> new TrainConfig(1, 0, 1, 0, 0, 0, 0, 2, false));
+        refused("--eval-every", () -> new TrainConfig(1, 0, 1, 1, 0, -1, 0, 2, false));
+        refused("--checkpoint-every", () -> new TrainConfig(1, 0, 1, 1, 0, 0, -1, 2, false));
+        refused("--keep-checkpoints", () -> new TrainConfig(1, 0, 1, 1, 0, 0, 0, 0, false));
+    }
+}
