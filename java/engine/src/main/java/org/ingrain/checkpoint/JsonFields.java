@@ -58,6 +58,11 @@ public final class JsonFields {
         return new JsonFields(where, node);
     }
 
+    /** An object without fields, in place of a file that need not be there. */
+    public static JsonFields empty(String where) {
+        return new JsonFields(where, MAPPER.createObjectNode());
+    }
+
     /** The names of the fields, in the order of the file. */
     public Collection<String> names() {
         return object.propertyNames();
@@ -80,6 +85,12 @@ public final class JsonFields {
         JsonNode node = node(field);
         require(node.isObject(), field, node, "an object");
         return new JsonFields(where + ": " + field, node);
+    }
+
+    /** An object that stands in the list of this name. */
+    public JsonFields within(String field, JsonNode element) {
+        require(element.isObject(), field, element, "a list of objects");
+        return new JsonFields(where + ": " + field, element);
     }
 
     public String text(String field) {

@@ -1,9 +1,7 @@
 package org.ingrain.checkpoint;
 
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -12,14 +10,16 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.WeightSource;
 import org.ingrain.tensor.DType;
+import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 
 /**
  * A Hugging Face model folder: config.json, and weights in model.safetensors or in shards named by model.safetensors.index.json.
  * Opening checks the configuration and every header; InputException names the file and the field or tensor at fault.
  */
-public final class ModelFolder implements AutoCloseable {
+public final class ModelFolder implements WeightSource, AutoCloseable {
     static final String SINGLE = "model.safetensors";
     static final String INDEX = "model.safetensors.index.json";
 
@@ -95,23 +95,15 @@ public final class ModelFolder implements AutoCloseable {
         return holder(name).info(name);
     }
 
-    /** A weight that must have this shape, of F32, BF16 or F16. */
-    public TensorInfo require(String name, long... shape) {
+    /** A weight of F32, BF16 or F16: little-endian, perhaps unaligned, valid until close. */
+    @Override
+    public HostTensor tensor(String name) {
         TensorInfo info = info(name);
         if (info.dtype() != DType.F32 && info.dtype() != DType.BF16 && info.dtype() != DType.F16) {
             throw new InputException(holder(name).file() + ": tensor '" + name + "' has dtype " + info.dtype()
                     + ", expected F32, BF16 or F16");
         }
-        if (!info.hasShape(shape)) {
-            throw new InputException(holder(name).file() + ": tensor '" + name + "' has shape " + Arrays.toString(info.shape())
-                    + ", expected " + Arrays.toString(shape) + " by config.json");
-        }
-        return info;
-    }
-
-    /** The tensor's bytes, little-endian, perhaps unaligned, valid until close. */
-    public MemorySegment data(String name) {
-        return holder(name).data(name);
+        return new HostTensor(info.dtype(), info.shape(), holder(name).data(name));
     }
 
     @Override

@@ -30,10 +30,6 @@ public record TensorInfo(String name, DType dtype, long[] shape, long begin, lon
         return bytes() / dtype.bytes();
     }
 
-    boolean hasShape(long... expected) {
-        return Arrays.equals(shape, expected);
-    }
-
     @Override
     public boolean equals(Object other) {
         return other instanceof TensorInfo that && name.equals(that.name) && dtype == that.dtype

@@ -1,0 +1,70 @@
+package org.ingrain.tokenizer;
+
+import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * Byte-level BPE (GPT-2's, Llama 3's): each character of a piece stands for one byte. A piece with any other character is taken as
+ * it is written, as in the tokenizers library.
+ */
+final class ByteLevelDetokenizer implements Detokenizer {
+    private final Vocabulary vocabulary;
+    private final byte[][] bytes;
+
+    ByteLevelDetokenizer(Vocabulary vocabulary) {
+        this.vocabulary = vocabulary;
+        Map<Character, Byte> alphabet = alphabet();
+        bytes = new byte[vocabulary.size()][];
+        for (int id = 0; id < bytes.length; id++) {
+            Vocabulary.Piece piece = vocabulary.piece(id);
+            bytes[id] = piece == null ? new byte[0] : bytes(piece.text(), alphabet);
+        }
+    }
+
+    // GPT-2's bytes_to_unicode: printable Latin-1 stands for itself, the rest for U+0100 and on, in order.
+    private static Map<Character, Byte> alphabet() {
+        Map<Character, Byte> alphabet = new HashMap<>();
+        int next = 0x100;
+        for (int b = 0; b < 0x100; b++) {
+            boolean itself = b >= '!' && b <= '~' || b >= 0xA1 && b <= 0xAC || b >= 0xAE;
+            alphabet.put((char) (itself ? b : next++), (byte) b);
+        }
+        return alphabet;
+    }
+
+    private static byte[] bytes(String text, Map<Character, Byte> alphabet) {
+        byte[] bytes = new byte[text.length()];
+        for (int i = 0; i < bytes.length; i++) {
+            Byte b = alphabet.get(text.charAt(i));
+            if (b == null) {
+                return text.getBytes(StandardCharsets.UTF_8);
+            }
+            bytes[i] = b;
+        }
+        return bytes;
+    }
+
+    @Override
+    public StreamingDecoder start(boolean skipSpecial) {
+        Utf8Decoder utf8 = new Utf8Decoder();
+        return new StreamingDecoder() {
+            @Override
+            public String append(int id) {
+                Vocabulary.Piece piece = vocabulary.piece(id);
+                StringBuilder text = new StringBuilder();
+                if (piece != null && !(skipSpecial && piece.special())) {
+                    utf8.append(bytes[id], text);
+                }
+                return text.toString();
+            }
+
+            @Override
+            public String flush() {
+                StringBuilder text = new StringBuilder();
+                utf8.flush(text);
+                return text.toString();
+            }
+        };
+    }
+}

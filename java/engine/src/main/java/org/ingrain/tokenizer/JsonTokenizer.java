@@ -1,0 +1,140 @@
+package org.ingrain.tokenizer;
+
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
+import org.ingrain.checkpoint.JsonFields;
+import org.ingrain.checkpoint.SpecialTokens;
+import org.ingrain.tensor.InputException;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * A tokenizer.json: encoding by Hugging Face's own library through DJL, decoding here, since DJL's has no stream and one way to
+ * decode keeps stream and whole alike.
+ */
+final class JsonTokenizer implements Tokenizer {
+    // DJL truncates and pads by itself unless told not to.
+    private static final Map<String, String> OPTIONS = Map.of("truncation", "false", "padding", "false");
+
+    private final HuggingFaceTokenizer encoder;
+    private final Vocabulary vocabulary;
+    private final Detokenizer detokenizer;
+    private final OptionalInt bosId;
+    private final List<Integer> eosIds;
+    private final boolean postProcessorAddsBos;
+    private final boolean addsBos;
+
+    JsonTokenizer(Path file, TokenizerConfig config, SpecialTokens specials) {
+        JsonFields fields = JsonFields.read(file);
+        vocabulary = vocabulary(fields);
+        detokenizer = detokenizer(fields, vocabulary);
+        bosId = config.bosToken().map(vocabulary::id).orElse(specials.bosId());
+        eosIds = specials.eosIds().isEmpty()
+                ? config.eosToken().map(vocabulary::id).stream().flatMapToInt(OptionalInt::stream).boxed().toList() : specials.eosIds();
+        encoder = encoder(file);
+        int[] prefix = ids("", true);
+        postProcessorAddsBos = bosId.isPresent() && prefix.length > 0 && prefix[0] == bosId.getAsInt();
+        // transformers' LlamaTokenizer rewrites the post-processor by this flag; its other classes do not read it.
+        addsBos = config.tokenizerClass().startsWith("LlamaTokenizer") && bosId.isPresent()
+                ? config.addBosToken().orElse(postProcessorAddsBos) : postProcessorAddsBos;
+    }
+
+    private static HuggingFaceTokenizer encoder(Path file) {
+        DjlSettings.apply();
+        try (var json = new ByteArrayInputStream(Files.readAllBytes(file))) {
+            return HuggingFaceTokenizer.newInstance(json, OPTIONS);
+        } catch (IOException | RuntimeException refused) {
+            throw new InputException(file + ": not a tokenizer: " + String.valueOf(refused.getMessage()).lines().findFirst().orElse(""), refused);
+        }
+    }
+
+    private static Vocabulary vocabulary(JsonFields fields) {
+        JsonFields model = fields.object("model");
+        if (!model.node("vocab").isObject()) {
+            throw new InputException(model.where() + ": vocab is a list (" + model.text("type", "no type") + "), expected the map of a BPE model");
+        }
+        Vocabulary vocabulary = new Vocabulary();
+        JsonFields vocab = model.object("vocab");
+        vocab.names().forEach(token -> vocabulary.add(vocab.integer(token), token, false));
+        if (fields.has("added_tokens")) {
+            for (JsonNode token : fields.node("added_tokens").values()) {
+                JsonFields added = fields.within("added_tokens", token);
+                vocabulary.add(added.integer("id"), added.text("content"), added.flag("special", false));
+            }
+        }
+        return vocabulary;
+    }
+
+    private static Detokenizer detokenizer(JsonFields fields, Vocabulary vocabulary) {
+        JsonFields decoder = fields.object("decoder");
+        if (decoder.text("type").equals("ByteLevel")) {
+            return new ByteLevelDetokenizer(vocabulary);
+        }
+        // What transformers writes for Llama's SentencePiece vocabularies, with and without the space in front.
+        String replace = "{\"type\":\"Replace\",\"pattern\":{\"String\":\"\u2581\"},\"content\":\" \"}";
+        String common = "[" + replace + ",{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}";
+        String steps = decoder.has("decoders") ? decoder.node("decoders").toString() : "";
+        boolean strips = steps.equals(common + ",{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]");
+        if (!strips && !steps.equals(common + "]")) {
+            throw new InputException(decoder.where() + ": is " + decoder.text("type") + " " + steps
+                    + ", expected ByteLevel, or Replace, ByteFallback, Fuse and Strip as Llama 2 has them");
+        }
+        return new SentencePieceDetokenizer(vocabulary, strips);
+    }
+
+    @Override
+    public int[] encode(String text, boolean addSpecial) {
+        int[] ids = ids(text, addSpecial);
+        if (!addSpecial || addsBos == postProcessorAddsBos) {
+            return ids;
+        }
+        return addsBos ? IntStream.concat(IntStream.of(bosId.getAsInt()), IntStream.of(ids)).toArray()
+                : IntStream.of(ids).skip(1).toArray();
+    }
+
+    private int[] ids(String text, boolean addSpecial) {
+        return LongStream.of(encoder.encode(Texts.wellFormed(text), addSpecial, false).getIds()).mapToInt(Math::toIntExact).toArray();
+    }
+
+    @Override
+    public StreamingDecoder streamingDecoder(boolean skipSpecial) {
+        return detokenizer.start(skipSpecial);
+    }
+
+    @Override
+    public int vocabSize() {
+        return vocabulary.size();
+    }
+
+    @Override
+    public OptionalInt bosId() {
+        return bosId;
+    }
+
+    @Override
+    public List<Integer> eosIds() {
+        return eosIds;
+    }
+
+    @Override
+    public OptionalInt tokenId(String token) {
+        return vocabulary.id(token);
+    }
+
+    @Override
+    public boolean addsBos() {
+        return addsBos;
+    }
+
+    @Override
+    public void close() {
+        encoder.close();
+    }
+}

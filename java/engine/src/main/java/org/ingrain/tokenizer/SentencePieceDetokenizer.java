@@ -1,0 +1,83 @@
+package org.ingrain.tokenizer;
+
+import java.io.ByteArrayOutputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+
+/**
+ * SentencePiece's text (Llama 2's): U+2581 is a space, {@code <0x0A>} is a byte, and one space that begins the text is dropped.
+ * A run of byte pieces is one piece of UTF-8, or, where it is not, one U+FFFD a byte, as in the tokenizers library; so its text is
+ * known when the run ends.
+ */
+final class SentencePieceDetokenizer implements Detokenizer {
+    private final Vocabulary vocabulary;
+    private final boolean stripsFirstSpace;
+
+    SentencePieceDetokenizer(Vocabulary vocabulary, boolean stripsFirstSpace) {
+        this.vocabulary = vocabulary;
+        this.stripsFirstSpace = stripsFirstSpace;
+    }
+
+    @Override
+    public StreamingDecoder start(boolean skipSpecial) {
+        return new Decoder(skipSpecial);
+    }
+
+    private final class Decoder implements StreamingDecoder {
+        private final boolean skipSpecial;
+        private final ByteArrayOutputStream run = new ByteArrayOutputStream();
+        private boolean started = !stripsFirstSpace;
+
+        private Decoder(boolean skipSpecial) {
+            this.skipSpecial = skipSpecial;
+        }
+
+        @Override
+        public String append(int id) {
+            Vocabulary.Piece piece = vocabulary.piece(id);
+            if (piece == null || skipSpecial && piece.special()) {
+                return "";
+            }
+            int value = byteValue(piece.text());
+            if (value >= 0) {
+                run.write(value);
+                return "";
+            }
+            return begin(endRun() + piece.text().replace('\u2581', ' '));
+        }
+
+        @Override
+        public String flush() {
+            return begin(endRun());
+        }
+
+        private String begin(String text) {
+            if (started || text.isEmpty()) {
+                return text;
+            }
+            started = true;
+            return text.startsWith(" ") ? text.substring(1) : text;
+        }
+
+        private String endRun() {
+            byte[] bytes = run.toByteArray();
+            run.reset();
+            try {
+                return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+            } catch (CharacterCodingException broken) {
+                return "\uFFFD".repeat(bytes.length);
+            }
+        }
+    }
+
+    /** The byte of {@code <0x0A>}, or -1. */
+    private static int byteValue(String text) {
+        if (text.length() != 6 || !text.startsWith("<0x") || text.charAt(5) != '>') {
+            return -1;
+        }
+        int high = Character.digit(text.charAt(3), 16);
+        int low = Character.digit(text.charAt(4), 16);
+        return high < 0 || low < 0 ? -1 : high << 4 | low;
+    }
+}

@@ -1,0 +1,117 @@
+package org.ingrain.tokenizer;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.ObjIntConsumer;
+import org.ingrain.tensor.InputException;
+
+/**
+ * The pieces of a tokenizer.model, read from its protocol buffer (sentencepiece_model.proto), since DJL's binding tells neither
+ * their number nor their kind.
+ *
+ * @param bytes  the file
+ * @param pieces in the order of their ids
+ * @param bosId  of the trainer's settings; negative where there is none
+ */
+record SentencePieceModel(byte[] bytes, List<Piece> pieces, int bosId, int eosId) {
+    // Field 3 is the normalizer, its field 3 is add_dummy_prefix: a message given twice is merged, so four bytes at the end change it.
+    private static final byte[] NO_DUMMY_PREFIX = {3 << 3 | 2, 2, 3 << 3, 0};
+
+    /** Kinds of sentencepiece_model.proto, by number. */
+    enum Kind { NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE }
+
+    record Piece(String text, Kind kind) {
+    }
+
+    static SentencePieceModel read(Path file) {
+        try {
+            byte[] bytes = Files.readAllBytes(file);
+            List<Piece> pieces = new ArrayList<>();
+            int[] ids = {1, 2};
+            fields(ByteBuffer.wrap(bytes), (value, field) -> {
+                if (field == 1) {
+                    pieces.add(piece(value));
+                } else if (field == 2) {
+                    trainer(value, ids);
+                }
+            }, (value, field) -> { });
+            if (pieces.isEmpty()) {
+                throw new InputException(file + ": not a SentencePiece model: it has no pieces");
+            }
+            return new SentencePieceModel(bytes, pieces, ids[0], ids[1]);
+        } catch (IOException unreadable) {
+            throw new InputException(file + ": cannot be read: " + unreadable.getMessage(), unreadable);
+        } catch (IllegalArgumentException | java.nio.BufferUnderflowException malformed) {
+            throw new InputException(file + ": not a SentencePiece model", malformed);
+        }
+    }
+
+    /** The file, changed so that no space is put in front of a text. */
+    byte[] withoutDummyPrefix() {
+        byte[] changed = Arrays.copyOf(bytes, bytes.length + NO_DUMMY_PREFIX.length);
+        System.arraycopy(NO_DUMMY_PREFIX, 0, changed, bytes.length, NO_DUMMY_PREFIX.length);
+        return changed;
+    }
+
+    private static Piece piece(ByteBuffer message) {
+        String[] text = {""};
+        Kind[] kind = {Kind.NORMAL};
+        fields(message, (value, field) -> {
+            if (field == 1) {
+                text[0] = StandardCharsets.UTF_8.decode(value).toString();
+            }
+        }, (value, field) -> {
+            if (field == 3 && value >= 1 && value <= Kind.values().length) {
+                kind[0] = Kind.values()[value.intValue() - 1];
+            }
+        });
+        return new Piece(text[0], kind[0]);
+    }
+
+    private static void trainer(ByteBuffer message, int[] ids) {
+        fields(message, (value, field) -> { }, (value, field) -> {
+            if (field == 41 || field == 42) {
+                ids[field - 41] = value.intValue();
+            }
+        });
+    }
+
+    /** Walks a message: nested bytes go to one consumer, integers to the other, each with its field's number. */
+    private static void fields(ByteBuffer message, ObjIntConsumer<ByteBuffer> bytes, ObjIntConsumer<Long> integers) {
+        message.order(ByteOrder.LITTLE_ENDIAN);
+        while (message.hasRemaining()) {
+            long tag = varint(message);
+            int field = (int) (tag >>> 3);
+            switch ((int) tag & 7) {
+                case 0 -> integers.accept(varint(message), field);
+                case 1 -> message.getLong();
+                case 2 -> {
+                    int length = Math.toIntExact(Math.min(varint(message), Integer.MAX_VALUE));
+                    bytes.accept(message.slice(message.position(), length), field);
+                    message.position(message.position() + length);
+                }
+                case 5 -> message.getInt();
+                default -> throw new IllegalArgumentException("wire type " + (tag & 7));
+            }
+        }
+    }
+
+    private static long varint(ByteBuffer message) {
+        long value = 0;
+        for (int shift = 0; shift < 64; shift += 7) {
+            byte b = message.get();
+            value |= (long) (b & 0x7F) << shift;
+            if (b >= 0) {
+                return value;
+            }
+        }
+        throw new IllegalArgumentException("a varint of more than ten bytes");
+    }
+}

@@ -1,0 +1,140 @@
+package org.ingrain.tokenizer;
+
+import ai.djl.sentencepiece.SpTokenizer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import org.ingrain.checkpoint.SpecialTokens;
+import org.ingrain.tensor.InputException;
+
+/**
+ * A tokenizer.model: encoding by SentencePiece through DJL, decoding here (DJL's breaks characters beyond the BMP). Behaves as
+ * transformers' LlamaTokenizer: BOS in front unless add_bos_token is false, special tokens cut out of the text before SentencePiece
+ * sees the parts, and a space in front of every part where tokenizer_config.json says legacy or nothing, else of the first alone.
+ */
+final class SentencePieceTokenizer implements Tokenizer {
+    private final SpTokenizer encoder;
+    private final SpTokenizer withoutPrefix;
+    private final Vocabulary vocabulary = new Vocabulary();
+    private final Map<String, TokenizerConfig.AddedToken> added = new HashMap<>();
+    private final Pattern special;
+    private final Detokenizer detokenizer;
+    private final OptionalInt bosId;
+    private final List<Integer> eosIds;
+    private final boolean addsBos;
+
+    SentencePieceTokenizer(Path file, TokenizerConfig config, SpecialTokens specials) {
+        SentencePieceModel model = SentencePieceModel.read(file);
+        addPieces(model, config);
+        special = Pattern.compile(added.keySet().stream().sorted(Comparator.comparingInt(String::length).reversed())
+                .map(Pattern::quote).collect(Collectors.joining("|")));
+        detokenizer = new SentencePieceDetokenizer(vocabulary, true);
+        bosId = config.bosToken().map(vocabulary::id).orElse(model.bosId() < 0 ? OptionalInt.empty() : OptionalInt.of(model.bosId()));
+        eosIds = specials.eosIds().isEmpty() ? eosOf(model, config) : specials.eosIds();
+        addsBos = bosId.isPresent() && config.addBosToken().orElse(true);
+        DjlSettings.apply();
+        encoder = encoder(file, model.bytes());
+        withoutPrefix = config.legacy() ? encoder : encoder(file, model.withoutDummyPrefix());
+    }
+
+    private static SpTokenizer encoder(Path file, byte[] model) {
+        try {
+            return new SpTokenizer(model);
+        } catch (RuntimeException refused) {
+            throw new InputException(file + ": not a SentencePiece model: " + refused.getMessage(), refused);
+        }
+    }
+
+    private void addPieces(SentencePieceModel model, TokenizerConfig config) {
+        for (SentencePieceModel.Piece piece : model.pieces()) {
+            int id = vocabulary.size();
+            boolean isSpecial = piece.kind() == SentencePieceModel.Kind.CONTROL || piece.kind() == SentencePieceModel.Kind.UNKNOWN;
+            vocabulary.add(id, piece.text(), isSpecial);
+            if (isSpecial) {
+                added.put(piece.text(), new TokenizerConfig.AddedToken(id, piece.text(), true, false, false));
+            }
+        }
+        for (TokenizerConfig.AddedToken token : config.addedTokens()) {
+            vocabulary.add(token.id(), token.content(), token.special());
+            added.put(token.content(), token);
+        }
+    }
+
+    private List<Integer> eosOf(SentencePieceModel model, TokenizerConfig config) {
+        OptionalInt named = config.eosToken().map(vocabulary::id).orElse(OptionalInt.empty());
+        return named.isPresent() ? List.of(named.getAsInt()) : model.eosId() < 0 ? List.of() : List.of(model.eosId());
+    }
+
+    @Override
+    public int[] encode(String text, boolean addSpecial) {
+        List<int[]> parts = new ArrayList<>();
+        if (addSpecial && addsBos) {
+            parts.add(new int[] {bosId.getAsInt()});
+        }
+        String whole = Texts.wellFormed(text);
+        Matcher matcher = special.matcher(whole);
+        int begin = 0;
+        boolean strip = false;
+        while (matcher.find()) {
+            TokenizerConfig.AddedToken token = added.get(matcher.group());
+            String part = strip ? whole.substring(begin, matcher.start()).stripLeading() : whole.substring(begin, matcher.start());
+            parts.add(encodePart(token.lstrip() ? part.stripTrailing() : part, begin == 0));
+            parts.add(new int[] {token.id()});
+            begin = matcher.end();
+            strip = token.rstrip();
+        }
+        String rest = whole.substring(begin);
+        parts.add(encodePart(strip ? rest.stripLeading() : rest, begin == 0));
+        return parts.stream().flatMapToInt(IntStream::of).toArray();
+    }
+
+    private int[] encodePart(String part, boolean first) {
+        return part.isEmpty() ? new int[0] : (first ? encoder : withoutPrefix).getProcessor().encode(part);
+    }
+
+    @Override
+    public StreamingDecoder streamingDecoder(boolean skipSpecial) {
+        return detokenizer.start(skipSpecial);
+    }
+
+    @Override
+    public int vocabSize() {
+        return vocabulary.size();
+    }
+
+    @Override
+    public OptionalInt bosId() {
+        return bosId;
+    }
+
+    @Override
+    public List<Integer> eosIds() {
+        return eosIds;
+    }
+
+    @Override
+    public OptionalInt tokenId(String token) {
+        return vocabulary.id(token);
+    }
+
+    @Override
+    public boolean addsBos() {
+        return addsBos;
+    }
+
+    @Override
+    public void close() {
+        encoder.close();
+        if (withoutPrefix != encoder) {
+            withoutPrefix.close();
+        }
+    }
+}

@@ -1,0 +1,22 @@
+package org.ingrain.tokenizer;
+
+/** Strings as the native tokenizers can take them. */
+final class Texts {
+    private Texts() {
+    }
+
+    /** The text with lone surrogates, which UTF-8 cannot say, as U+FFFD. */
+    static String wellFormed(String text) {
+        StringBuilder repaired = null;
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            if (Character.isHighSurrogate(c) && i + 1 < text.length() && Character.isLowSurrogate(text.charAt(i + 1))) {
+                i++;
+            } else if (Character.isSurrogate(c)) {
+                repaired = repaired == null ? new StringBuilder(text) : repaired;
+                repaired.setCharAt(i, '\uFFFD');
+            }
+        }
+        return repaired == null ? text : repaired.toString();
+    }
+}

@@ -1,0 +1,47 @@
+package org.ingrain.tokenizer;
+
+import java.util.List;
+import java.util.OptionalInt;
+
+/**
+ * Text to token ids and back. Made by {@link Tokenizers#open}; safe for use by many threads until closed.
+ */
+public interface Tokenizer extends AutoCloseable {
+    /**
+     * The ids of a text. Special tokens that stand in the text become their single ids, as in transformers; lone surrogates
+     * become U+FFFD.
+     *
+     * @param addSpecial put in front what the folder's tokenizer puts in front, usually BOS
+     */
+    int[] encode(String text, boolean addSpecial);
+
+    /** The text of ids, exactly; ids that name no token say nothing. A text that begins here loses the space its first piece brings. */
+    default String decode(int[] ids, boolean skipSpecial) {
+        StreamingDecoder decoder = streamingDecoder(skipSpecial);
+        StringBuilder text = new StringBuilder();
+        for (int id : ids) {
+            text.append(decoder.append(id));
+        }
+        return text.append(decoder.flush()).toString();
+    }
+
+    /** Decodes one answer id by id. To continue a prompt with its spaces right, append the prompt's ids first and drop their text. */
+    StreamingDecoder streamingDecoder(boolean skipSpecial);
+
+    /** One more than the largest id. */
+    int vocabSize();
+
+    OptionalInt bosId();
+
+    /** The ids that end an answer: of generation_config.json, else of config.json, else the tokenizer's own. */
+    List<Integer> eosIds();
+
+    /** The id of one token as the vocabulary spells it, such as {@code <s>} or {@code <|eot_id|>}. */
+    OptionalInt tokenId(String token);
+
+    /** Whether {@link #encode} with addSpecial begins with BOS. */
+    boolean addsBos();
+
+    @Override
+    void close();
+}

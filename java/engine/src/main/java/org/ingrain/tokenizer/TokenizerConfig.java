@@ -1,0 +1,73 @@
+package org.ingrain.tokenizer;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.ingrain.checkpoint.JsonFields;
+import org.ingrain.tensor.InputException;
+
+/**
+ * What tokenizer_config.json, special_tokens_map.json and added_tokens.json say beside the vocabulary.
+ *
+ * @param tokenizerClass transformers' class, such as LlamaTokenizer; empty where it is not named
+ * @param bosToken       the text of BOS
+ * @param addBosToken    whether BOS is put in front
+ * @param legacy         LlamaTokenizer: a space is put in front of every part between special tokens, not of the first alone
+ */
+record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, Optional<String> eosToken, Optional<Boolean> addBosToken,
+                       boolean legacy, List<AddedToken> addedTokens) {
+    /**
+     * A token beside the trained vocabulary, or one of it that is matched whole in a text.
+     *
+     * @param lstrip takes the white space before it along
+     * @param rstrip takes the white space after it along
+     */
+    record AddedToken(int id, String content, boolean special, boolean lstrip, boolean rstrip) {
+    }
+
+    static TokenizerConfig read(Path folder) {
+        Path file = folder.resolve("tokenizer_config.json");
+        JsonFields fields = Files.exists(file) ? JsonFields.read(file) : JsonFields.empty(file.toString());
+        Path map = folder.resolve("special_tokens_map.json");
+        JsonFields specials = Files.exists(map) ? JsonFields.read(map) : JsonFields.empty(map.toString());
+        return new TokenizerConfig(fields.text("tokenizer_class", ""), token(fields, "bos_token").or(() -> token(specials, "bos_token")),
+                token(fields, "eos_token").or(() -> token(specials, "eos_token")),
+                fields.has("add_bos_token") ? Optional.of(fields.flag("add_bos_token", true)) : Optional.empty(),
+                fields.flag("legacy", true), addedTokens(folder, fields));
+    }
+
+    /** A token is written as its text, or as an object with its content. */
+    private static Optional<String> token(JsonFields fields, String field) {
+        if (!fields.has(field)) {
+            return Optional.empty();
+        }
+        return Optional.of(fields.node(field).isObject() ? fields.object(field).text("content") : fields.text(field));
+    }
+
+    private static List<AddedToken> addedTokens(Path folder, JsonFields fields) {
+        List<AddedToken> tokens = new ArrayList<>();
+        Path file = folder.resolve("added_tokens.json");
+        if (Files.exists(file)) {
+            JsonFields added = JsonFields.read(file);
+            added.names().forEach(content -> tokens.add(new AddedToken(added.integer(content), content, false, false, false)));
+        }
+        if (fields.has("added_tokens_decoder")) {
+            JsonFields decoder = fields.object("added_tokens_decoder");
+            for (String id : decoder.names()) {
+                tokens.add(addedToken(id, decoder.object(id)));
+            }
+        }
+        return tokens;
+    }
+
+    private static AddedToken addedToken(String id, JsonFields token) {
+        try {
+            return new AddedToken(Integer.parseUnsignedInt(id), token.text("content"), token.flag("special", false),
+                    token.flag("lstrip", false), token.flag("rstrip", false));
+        } catch (NumberFormatException wrong) {
+            throw new InputException(token.where() + ": the token's id is not a number");
+        }
+    }
+}

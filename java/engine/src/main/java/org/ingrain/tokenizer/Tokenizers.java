@@ -1,0 +1,29 @@
+package org.ingrain.tokenizer;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.ingrain.checkpoint.SpecialTokens;
+import org.ingrain.tensor.InputException;
+
+/** Opens the tokenizer of a model folder. */
+public final class Tokenizers {
+    private Tokenizers() {
+    }
+
+    /** tokenizer.json where there is one, else tokenizer.model; InputException where there is neither or it is broken. */
+    public static Tokenizer open(Path folder) {
+        if (!Files.isDirectory(folder)) {
+            throw new InputException(folder + ": " + (Files.exists(folder) ? "not a folder" : "no such folder"));
+        }
+        SpecialTokens specials = SpecialTokens.read(folder);
+        Path json = folder.resolve("tokenizer.json");
+        if (Files.isRegularFile(json)) {
+            return new JsonTokenizer(json, TokenizerConfig.read(folder), specials);
+        }
+        Path model = folder.resolve("tokenizer.model");
+        if (Files.isRegularFile(model)) {
+            return new SentencePieceTokenizer(model, TokenizerConfig.read(folder), specials);
+        }
+        throw new InputException(folder + ": has no tokenizer.json and no tokenizer.model");
+    }
+}
