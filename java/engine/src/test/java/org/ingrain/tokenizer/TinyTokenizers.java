@@ -1,0 +1,82 @@
+package org.ingrain.tokenizer;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/** Made-up tokenizers, for tests that need no real weights. */
+public final class TinyTokenizers {
+    private TinyTokenizers() {
+    }
+
+    /**
+     * A tokenizer.model as Llama 2's: {@code <unk>, <s>, </s>}, 256 byte pieces from id 3, and from id 259 "▁", "a", "b", "▁a",
+     * "ab", "▁ab" and "é".
+     */
+    public static Path sentencePiece(Path folder) throws IOException {
+        var model = new ByteArrayOutputStream();
+        piece(model, "<unk>", 0, 2);
+        piece(model, "<s>", 0, 3);
+        piece(model, "</s>", 0, 3);
+        for (int b = 0; b < 256; b++) {
+            piece(model, "<0x%02X>".formatted(b), 0, 6);
+        }
+        float score = -10;
+        for (String text : List.of("▁", "a", "b", "▁a", "ab", "▁ab", "é")) {
+            piece(model, text, score++, 1);
+        }
+        // trainer_spec: model_type BPE, byte_fallback; normalizer_spec: identity, add_dummy_prefix, keeps white space.
+        message(model, 2, new byte[] {3 << 3, 2, (byte) 0x98, 2, 1});
+        var normalizer = new ByteArrayOutputStream();
+        message(normalizer, 1, "identity".getBytes(StandardCharsets.UTF_8));
+        normalizer.writeBytes(new byte[] {3 << 3, 1, 4 << 3, 0, 5 << 3, 1});
+        message(model, 3, normalizer.toByteArray());
+        return Files.write(folder.resolve("tokenizer.model"), model.toByteArray());
+    }
+
+    /** A byte-level tokenizer.json of 256 bytes from id 3 (in GPT-2's alphabet), after {@code <|begin|>, <|end|>, <|pad|>}. */
+    public static Path byteLevel(Path folder) throws IOException {
+        var vocab = new StringBuilder();
+        var added = new StringBuilder();
+        List<String> specials = List.of("<|begin|>", "<|end|>", "<|pad|>");
+        for (int i = 0; i < specials.size(); i++) {
+            vocab.append("\"%s\":%d,".formatted(specials.get(i), i));
+            added.append(("{\"id\":%d,\"content\":\"%s\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,"
+                    + "\"special\":true}%s").formatted(i, specials.get(i), i == 2 ? "" : ","));
+        }
+        int next = 0x100;
+        for (int b = 0; b < 0x100; b++) {
+            boolean itself = b >= '!' && b <= '~' || b >= 0xA1 && b <= 0xAC || b >= 0xAE;
+            vocab.append("\"\\u%04x\":%d%s".formatted(itself ? b : next++, 3 + b, b == 0xFF ? "" : ","));
+        }
+        return Files.writeString(folder.resolve("tokenizer.json"), """
+                {"version":"1.0","truncation":null,"padding":null,"added_tokens":[%s],"normalizer":null,
+                "pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true},
+                "post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<|begin|>","type_id":0}},
+                {"Sequence":{"id":"A","type_id":0}}],"pair":[{"Sequence":{"id":"A","type_id":0}},{"Sequence":{"id":"B","type_id":1}}],
+                "special_tokens":{"<|begin|>":{"id":"<|begin|>","ids":[0],"tokens":["<|begin|>"]}}},
+                "decoder":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true},
+                "model":{"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null,"end_of_word_suffix":null,
+                "fuse_unk":false,"byte_fallback":false,"vocab":{%s},"merges":[]}}""".formatted(added, vocab));
+    }
+
+    private static void piece(ByteArrayOutputStream model, String text, float score, int kind) {
+        var piece = new ByteArrayOutputStream();
+        message(piece, 1, text.getBytes(StandardCharsets.UTF_8));
+        piece.write(2 << 3 | 5);
+        piece.writeBytes(ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putFloat(score).array());
+        piece.writeBytes(new byte[] {3 << 3, (byte) kind});
+        message(model, 1, piece.toByteArray());
+    }
+
+    private static void message(ByteArrayOutputStream out, int field, byte[] content) {
+        out.write(field << 3 | 2);
+        out.write(content.length);
+        out.writeBytes(content);
+    }
+}

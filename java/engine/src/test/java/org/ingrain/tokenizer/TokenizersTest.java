@@ -1,0 +1,161 @@
+package org.ingrain.tokenizer;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.stream.IntStream;
+import org.ingrain.tensor.InputException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class TokenizersTest {
+    private static final int A = 260;
+    private static final int SPACE_AB = 264;
+
+    @TempDir
+    private Path folder;
+
+    @Test
+    void sentencePiecePutsBosAndASpaceInFrontOfEveryPart() throws IOException {
+        TinyTokenizers.sentencePiece(folder);
+        try (Tokenizer tokenizer = Tokenizers.open(folder)) {
+            assertEquals(266, tokenizer.vocabSize());
+            assertEquals(OptionalInt.of(1), tokenizer.bosId());
+            assertEquals(List.of(2), tokenizer.eosIds());
+            assertEquals(OptionalInt.of(A), tokenizer.tokenId("a"));
+            assertTrue(tokenizer.tokenId("c").isEmpty());
+            assertTrue(tokenizer.addsBos());
+            assertArrayEquals(new int[] {1, SPACE_AB, 263}, tokenizer.encode("abab", true));
+            assertArrayEquals(new int[] {1, SPACE_AB, 2, 1, SPACE_AB}, tokenizer.encode("<s>ab</s><s>ab", false));
+            assertArrayEquals(new int[] {1}, tokenizer.encode("", true));
+        }
+    }
+
+    @Test
+    void sentencePieceWithoutLegacyPutsASpaceInFrontOfTheFirstPartAlone() throws IOException {
+        TinyTokenizers.sentencePiece(folder);
+        Files.writeString(folder.resolve("tokenizer_config.json"), "{\"legacy\":false,\"add_bos_token\":false}");
+        try (Tokenizer tokenizer = Tokenizers.open(folder)) {
+            assertFalse(tokenizer.addsBos());
+            assertArrayEquals(new int[] {SPACE_AB, 2, 263}, tokenizer.encode("ab</s>ab", true));
+            assertArrayEquals(new int[] {1, 263}, tokenizer.encode("<s>ab", true));
+        }
+    }
+
+    @Test
+    void sentencePieceFallsBackToBytes() throws IOException {
+        TinyTokenizers.sentencePiece(folder);
+        try (Tokenizer tokenizer = Tokenizers.open(folder)) {
+            assertArrayEquals(new int[] {259, 3 + 0xF0, 3 + 0x9F, 3 + 0x98, 3 + 0x80, 3 + '\n'}, tokenizer.encode("😀\n", false));
+            assertEquals("😀\n", tokenizer.decode(tokenizer.encode("😀\n", false), true));
+            assertEquals("��ab", tokenizer.decode(new int[] {3 + 0xF0, 3 + 0x9F, 263}, true));
+        }
+    }
+
+    @Test
+    void addedTokensBecomeSingleIdsAndStripWhereTheySaySo() throws IOException {
+        TinyTokenizers.sentencePiece(folder);
+        Files.writeString(folder.resolve("tokenizer_config.json"), """
+                {"added_tokens_decoder":{"266":{"content":"<turn>","special":true,"lstrip":true,"rstrip":true},
+                "267":{"content":"<turns>","special":false}},"bos_token":{"content":"<turn>"},"eos_token":"<turns>"}""");
+        try (Tokenizer tokenizer = Tokenizers.open(folder)) {
+            assertEquals(OptionalInt.of(266), tokenizer.bosId());
+            assertEquals(List.of(267), tokenizer.eosIds());
+            assertArrayEquals(new int[] {SPACE_AB, 266, SPACE_AB, 267, SPACE_AB}, tokenizer.encode("ab  <turn>  ab<turns>ab", false));
+            assertEquals("ab ab<turns> ab", tokenizer.decode(new int[] {SPACE_AB, 266, SPACE_AB, 267, SPACE_AB}, true));
+        }
+    }
+
+    @Test
+    void tokenizerJsonFollowsItsPostProcessorAndItsSpecialTokens() throws IOException {
+        TinyTokenizers.byteLevel(folder);
+        Files.writeString(folder.resolve("tokenizer_config.json"), "{\"bos_token\":\"<|begin|>\",\"eos_token\":\"<|end|>\"}");
+        try (Tokenizer tokenizer = Tokenizers.open(folder)) {
+            assertEquals(259, tokenizer.vocabSize());
+            assertEquals(List.of(1), tokenizer.eosIds());
+            assertTrue(tokenizer.addsBos());
+            assertArrayEquals(new int[] {0, 3 + 'a', 3 + ' ', 1}, tokenizer.encode("a <|end|>", true));
+            assertArrayEquals(new int[] {3 + 'a', 0}, tokenizer.encode("a<|begin|>", false));
+            assertEquals("a b<|end|>", tokenizer.decode(new int[] {3 + 'a', 3 + ' ', 3 + 'b', 1, 999}, false));
+            assertEquals("a b", tokenizer.decode(new int[] {3 + 'a', 3 + ' ', 3 + 'b', 1, 999}, true));
+        }
+    }
+
+    @Test
+    void addBosTokenOverridesThePostProcessorForLlamaTokenizers() throws IOException {
+        TinyTokenizers.byteLevel(folder);
+        Files.writeString(folder.resolve("tokenizer_config.json"),
+                "{\"bos_token\":\"<|begin|>\",\"tokenizer_class\":\"LlamaTokenizerFast\",\"add_bos_token\":false}");
+        try (Tokenizer tokenizer = Tokenizers.open(folder)) {
+            assertFalse(tokenizer.addsBos());
+            assertArrayEquals(new int[] {3 + 'a'}, tokenizer.encode("a", true));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"plain", " leading", "你好，世界", "a😀👍🏽b", "line\n\n\tline ", "é\u0301\u200d", "a\uD800b"})
+    void streamsEqualTheWholeAndNeverSplitACharacter(String text) throws IOException {
+        TinyTokenizers.byteLevel(folder);
+        try (Tokenizer tokenizer = Tokenizers.open(folder)) {
+            String expected = text.replace('\uD800', '\uFFFD');
+            int[] ids = tokenizer.encode(text, false);
+            assertEquals(expected, tokenizer.decode(ids, true));
+            StreamingDecoder decoder = tokenizer.streamingDecoder(true);
+            var streamed = new StringBuilder();
+            for (int id : ids) {
+                String piece = decoder.append(id);
+                assertFalse(piece.contains("\uFFFD") && !expected.contains("\uFFFD"), piece);
+                streamed.append(piece);
+            }
+            assertEquals(expected, streamed.append(decoder.flush()).toString());
+        }
+    }
+
+    /** Expected: the tokenizers library 0.22, ByteLevel decoder, on the same bytes. */
+    @Test
+    void brokenUtf8BecomesReplacementCharactersAsInTheTokenizersLibrary() throws IOException {
+        TinyTokenizers.byteLevel(folder);
+        try (Tokenizer tokenizer = Tokenizers.open(folder)) {
+            assertEquals("�a", decodeBytes(tokenizer, 0xE4, 0xBD, 'a'));
+            assertEquals("���", decodeBytes(tokenizer, 0xED, 0xA0, 0x80));
+            assertEquals("��", decodeBytes(tokenizer, 0xF0, 0x9F, 0xF0, 0x9F, 0x98));
+            assertEquals("��", decodeBytes(tokenizer, 0xC0, 0x80));
+            assertEquals("�", decodeBytes(tokenizer, 0xE4, 0xBD));
+        }
+    }
+
+    private static String decodeBytes(Tokenizer tokenizer, int... bytes) {
+        return tokenizer.decode(IntStream.of(bytes).map(b -> b + 3).toArray(), true);
+    }
+
+    @Test
+    void refusesWhatIsNoTokenizer() throws IOException {
+        refused(folder + ": has no tokenizer.json and no tokenizer.model");
+        Files.writeString(folder.resolve("tokenizer.model"), "not a model");
+        refused("tokenizer.model: not a SentencePiece model");
+        Path json = TinyTokenizers.byteLevel(folder);
+        String whole = Files.readString(json);
+        Files.writeString(json, whole.replace("\"decoder\":{\"type\":\"ByteLevel\"", "\"decoder\":{\"type\":\"WordPiece\""));
+        refused("tokenizer.json: decoder: is WordPiece");
+        Files.writeString(json, whole.replace("\"type\":\"BPE\"", "\"type\":\"Nonsense\""));
+        refused("tokenizer.json: not a tokenizer");
+        Files.writeString(json, whole.substring(0, 300));
+        refused("tokenizer.json: malformed JSON");
+    }
+
+    private void refused(String complaint) {
+        String message = assertThrows(InputException.class, () -> Tokenizers.open(folder)).getMessage();
+        assertTrue(message.contains(complaint), message);
+        assertEquals(1, message.lines().count(), message);
+    }
+}
