@@ -30,8 +30,6 @@ inline vec where_at_least(vec w, vec a, vec b) {
   return {_mm256_and_ps(w.lo, _mm256_cmp_ps(a.lo, b.lo, _CMP_GE_OQ)), _mm256_and_ps(w.hi, _mm256_cmp_ps(a.hi, b.hi, _CMP_GE_OQ))};
 }
 #endif
-inline vec load_logits(const float* x, Full) { return load(x); }
-inline vec load_logits(const float* x, int64_t n) { return load_some(x, n, -infinity); }
 
 // Unsigned numbers in the order of the floats; the two zeros are one.
 inline uint32_t to_key(float x) {
@@ -75,7 +73,7 @@ bool find_max(const float* x, int64_t V, float* max) {
   vec m = splat(-infinity);
   uint32_t numbers = 0xffff;
   strips(V, [&](int64_t i, auto n) {
-    const vec v = load_logits(x + i, n);
+    const vec v = load(x + i, n, -infinity);
     numbers &= at_least(v, splat(-infinity));
     m = ingrain::INGRAIN_ISA::max(m, v);
   });
@@ -111,7 +109,7 @@ Selection select(const Row& row, double target, float lowest, const Measure& mea
     double bins[2048] = {};
     const uint32_t prefix = s.key >> shift >> bits;
     strips(row.V, [&](int64_t i, auto n) {
-      const vec v = load_logits(row.x + i, n);
+      const vec v = load(row.x + i, n, -infinity);
       uint32_t some = at_least(v, splat(lowest)) & static_cast<uint32_t>((uint64_t{1} << (row.V - i < lanes ? row.V - i : lanes)) - 1);
       if (!some) return;
       float shares[lanes];
@@ -171,7 +169,7 @@ struct Blocks {
     total = 0.0;
     for (int64_t b = 0; b < count; ++b) {
       const int64_t first = b * length, n = row.V - first < length ? row.V - first : length;
-      weight[b] = sum_strips(n, [&](int64_t i, auto m, vec a) { return a + kept.weights(row, load_logits(row.x + first + i, m), first + i); });
+      weight[b] = sum_strips(n, [&](int64_t i, auto m, vec a) { return a + kept.weights(row, load(row.x + first + i, m, -infinity), first + i); });
       total += weight[b];
     }
   }

@@ -8,6 +8,8 @@ namespace ingrain::INGRAIN_ISA {
 struct Full {};
 template <class E> inline vec load(const E* p, Full) { return load(p); }
 template <class E> inline vec load(const E* p, int64_t n) { return load_some(p, n); }
+template <class E> inline vec load(const E* p, Full, float) { return load(p); }
+template <class E> inline vec load(const E* p, int64_t n, float rest) { return load_some(p, n, rest); }
 template <class E> inline void store(E* p, vec a, Full) { store(p, a); }
 template <class E> inline void store(E* p, vec a, int64_t n) { store_some(p, a, n); }
 
