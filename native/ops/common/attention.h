@@ -5,8 +5,8 @@
 // share a register tile, a thread or a step never shows in a bit of the result.
 #pragma once
 #include "kv_cache.h"
+#include "packed_tiles.h"
 
-#include <algorithm>
 #include <limits>
 
 namespace ingrain::INGRAIN_ISA {
@@ -78,19 +78,6 @@ inline void accumulate_tile(float* o, const float* p, const float* rescale, cons
   int64_t e = 0;
   for (; e + wide * lanes <= width; e += wide * lanes) accumulate_columns<R, wide>(o + e, p, rescale, v + e, first, last, width);
   for (; e < width; e += lanes) accumulate_columns<R, 1>(o + e, p, rescale, v + e, first, last, width);
-}
-
-template <class X>
-void load_row(float* row, const X* x, int64_t E, int64_t width) {  // widened; zero from E to width
-  int64_t e = 0;
-  for (; e + lanes <= E; e += lanes) store(row + e, load(x + e));
-  if (e < width) store_some(row + e, load_some(x + e, E - e), width - e);
-}
-template <class X>
-void store_row(X* x, const float* row, float factor, int64_t E) {
-  int64_t e = 0;
-  for (; e + lanes <= E; e += lanes) store(x + e, load(row + e) * splat(factor));
-  if (e < E) store_some(x + e, load(row + e) * splat(factor), E - e);
 }
 
 // The running softmax of up to attention_rows rows; a row's q is E long, its o is padded(E) long.

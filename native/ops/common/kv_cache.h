@@ -20,10 +20,15 @@ struct CacheShape {
   }
 };
 
-inline ingrain_status check_cache(ingrain_context* ctx, const char* op, const ingrain_batch* batch, int64_t H, int64_t K, int64_t E) {
+inline ingrain_status check_heads(ingrain_context* ctx, const char* op, int64_t H, int64_t K, int64_t E) {
   if (E < 2 || E % 2 || E > max_head_dim)
     return ctx->fail(INGRAIN_INVALID_ARGUMENT, "%s: head_dim is %ld: expected an even number up to %ld", op, static_cast<long>(E), static_cast<long>(max_head_dim));
-  if (K < 1 || H % K) return ctx->fail(INGRAIN_INVALID_ARGUMENT, "%s: %ld query heads are no multiple of %ld key-value heads", op, static_cast<long>(H), static_cast<long>(K));
+  if (K < 1 || H < K || H % K)
+    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "%s: %ld query heads are no multiple of %ld key-value heads", op, static_cast<long>(H), static_cast<long>(K));
+  return INGRAIN_OK;
+}
+inline ingrain_status check_cache(ingrain_context* ctx, const char* op, const ingrain_batch* batch, int64_t H, int64_t K, int64_t E) {
+  if (const ingrain_status bad = check_heads(ctx, op, H, K, E)) return bad;
   if (!batch->block_tables) return ctx->fail(INGRAIN_INVALID_ARGUMENT, "%s: the batch has no block_tables", op);
   if (batch->block_size < lanes || batch->block_size % lanes)
     return ctx->fail(INGRAIN_INVALID_ARGUMENT, "%s: block_size is %ld: expected a multiple of %ld", op, static_cast<long>(batch->block_size), static_cast<long>(lanes));

@@ -1,0 +1,61 @@
+// attention: causal attention of packed sequences without a cache, for training.    Dao et al. 2022, arXiv:2205.14135
+//   y = softmax(scale·q·Kᵀ)·V    lse = log Σ exp(scale·q·k), kept for backward
+// Shapes   y (T, H·E) · lse (T, H) · qkv (T, (H + 2K)·E) · offsets (S + 1)         Types  qkv, y f32|bf16 · lse, sums f32
+// Needs    E % 2 == 0, E <= 256, H % K == 0; stack 240 KiB a thread      Mapping  (96 rows of a sequence, kv head) over threads
+// Bound    FMA: 4·E FLOP a (row, key)                                              Oracle libtorch sdpa  Test AttentionParityTest
+#include "attention.h"
+
+#include <cmath>
+
+namespace ingrain::INGRAIN_ISA {
+namespace {
+
+template <class X>
+struct Forward {
+  X* y;
+  float* lse;
+  const X* qkv;
+  int64_t H, K, E;
+  float scale;
+
+  // Query heads [head, head + heads) of key-value head kv, over the tile's tokens: the paged forward's sums, bit for bit.
+  void run(const SequenceTile& tile, int64_t kv, int64_t head, int64_t heads) const {
+    const int64_t ld = (H + 2 * K) * E;
+    const X* sequence = qkv + tile.first * ld;
+    AttentionRows rows;
+    alignas(64) float k[lanes * max_head_dim], v[lanes * max_head_dim];
+    rows.start(E, scale);
+    for (int64_t t = tile.begin; t < tile.end; ++t)
+      for (int64_t h = head; h < head + heads; ++h) rows.add(sequence + t * ld + h * E, t + 1);
+    for (int64_t start = 0; start < tile.end; start += lanes) {
+      const int64_t n = std::min(lanes, tile.end - start);
+      pack_transposed(k, sequence + start * ld + (H + kv) * E, ld, n, E);
+      pack_rows(v, sequence + start * ld + (H + K + kv) * E, ld, n, E, rows.width);
+      attend(rows, 0, rows.count, k, v, start);
+    }
+    int64_t r = 0;
+    for (int64_t t = tile.first + tile.begin; t < tile.first + tile.end; ++t)
+      for (int64_t h = head; h < head + heads; ++h, ++r) {
+        const float l = rows.denominator(r);
+        store_row(y + (t * H + h) * E, rows.o + r * rows.width, 1.0f / l, E);
+        lse[t * H + h] = rows.m[r] + std::log(l);
+      }
+  }
+};
+
+}  // namespace
+}  // namespace ingrain::INGRAIN_ISA
+
+INGRAIN_OP(attention_forward, (ingrain_context* ctx, void* y, float* lse, const void* qkv, const int32_t* offsets, int32_t dtype, int64_t S,
+                               int64_t H, int64_t K, int64_t E, float scale), (ctx, y, lse, qkv, offsets, dtype, S, H, K, E, scale)) {
+  if (const ingrain_status bad = check_heads(ctx, "attention_forward", H, K, E)) return bad;
+  return with_dtype(ctx, dtype, [&]<class X>() {
+    const Forward<X> forward{static_cast<X*>(y), lse, static_cast<const X*>(qkv), H, K, E, scale};
+    const int64_t group = H / K, heads = std::min(group, attention_rows), splits = (group + heads - 1) / heads;
+    for_sequence_tiles(ctx, SequenceTiles(offsets, S, attention_rows / heads), K * splits, [&](const SequenceTile& tile, int64_t part) {
+      const int64_t kv = part / splits, first = part % splits * heads;
+      forward.run(tile, kv, kv * group + first, std::min(heads, group - first));
+    });
+    return INGRAIN_OK;
+  });
+}

@@ -1,0 +1,114 @@
+// The walk over packed sequences in tiles of tokens, and the packing of 16 rows for a register tile (attention in training).
+#pragma once
+#include "simd.h"
+
+#include <algorithm>
+
+namespace ingrain::INGRAIN_ISA {
+
+struct SequenceTile {
+  int64_t first;       // row of the sequence's first token
+  int64_t last;        // one past its last
+  int64_t begin, end;  // the tile's tokens, counted from `first`
+};
+
+class SequenceTiles {
+ public:
+  SequenceTiles(const int32_t* offsets, int64_t sequences, int64_t tokens_a_tile) : offsets_(offsets), sequences_(sequences), size_(tokens_a_tile) {}
+
+  bool next(SequenceTile& tile) {
+    while (sequence_ < sequences_ && offsets_[sequence_] + begin_ >= offsets_[sequence_ + 1]) {
+      ++sequence_;
+      begin_ = 0;
+    }
+    if (sequence_ >= sequences_) return false;
+    const int64_t first = offsets_[sequence_], last = offsets_[sequence_ + 1];
+    tile = {first, last, begin_, std::min(begin_ + size_, last - first)};
+    begin_ = tile.end;
+    return true;
+  }
+  int64_t count() const {
+    int64_t n = 0;
+    for (int64_t s = 0; s < sequences_; ++s) n += (offsets_[s + 1] - offsets_[s] + size_ - 1) / size_;
+    return n;
+  }
+
+ private:
+  const int32_t* offsets_;
+  int64_t sequences_, size_, sequence_ = 0, begin_ = 0;
+};
+
+// body(tile, part) for every tile and every part in [0, parts) of it, over the context's threads. Tiles are cut alike for any
+// number of threads.
+template <class Body>
+void for_sequence_tiles(ingrain_context* ctx, const SequenceTiles& tiles, int64_t parts, const Body& body) {
+  parallel_for(ctx, tiles.count() * parts, 1, [&](int64_t begin, int64_t end) {
+    SequenceTiles cursor = tiles;
+    SequenceTile tile{};
+    int64_t taken = 0;
+    for (int64_t i = begin; i < end; ++i) {
+      for (; taken <= i / parts; ++taken) cursor.next(tile);
+      body(tile, i % parts);
+    }
+  });
+}
+
+inline __m256 load8(const float* p) { return _mm256_loadu_ps(p); }
+inline __m256 load8(const bf16* p) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), 16));
+}
+
+// y[i][j] = x[j][i] of 8 × 8 elements.
+template <class X>
+void transpose8(float* y, int64_t ldy, const X* x, int64_t ldx) {
+  __m256 a[8], b[8];
+  for (int i = 0; i < 8; ++i) a[i] = load8(x + i * ldx);
+  for (int i = 0; i < 8; i += 2) {
+    b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
+    b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
+  }
+  for (int i = 0; i < 8; i += 4)
+    for (int h = 0; h < 2; ++h) {
+      a[i + 2 * h] = _mm256_shuffle_ps(b[i + h], b[i + h + 2], 0x44);
+      a[i + 2 * h + 1] = _mm256_shuffle_ps(b[i + h], b[i + h + 2], 0xee);
+    }
+  for (int i = 0; i < 4; ++i) {
+    _mm256_storeu_ps(y + i * ldy, _mm256_permute2f128_ps(a[i], a[i + 4], 0x20));
+    _mm256_storeu_ps(y + (i + 4) * ldy, _mm256_permute2f128_ps(a[i], a[i + 4], 0x31));
+  }
+}
+
+// packed (E, 16): column j is row j of x, n <= 16 rows ld apart; zero from n on.
+template <class X>
+void pack_transposed(float* packed, const X* x, int64_t ld, int64_t n, int64_t E) {
+  int64_t e = 0;
+  if (n == lanes) {
+    for (; e + 8 <= E; e += 8) {
+      transpose8(packed + e * lanes, lanes, x + e, ld);
+      transpose8(packed + e * lanes + 8, lanes, x + 8 * ld + e, ld);
+    }
+  }
+  for (; e < E; ++e)
+    for (int64_t j = 0; j < lanes; ++j) packed[e * lanes + j] = j < n ? to_float(x[j * ld + e]) : 0.0f;
+}
+
+template <class X>
+void load_row(float* row, const X* x, int64_t E, int64_t width) {  // widened; zero from E to width
+  int64_t e = 0;
+  for (; e + lanes <= E; e += lanes) store(row + e, load(x + e));
+  if (e < width) store_some(row + e, load_some(x + e, E - e), width - e);
+}
+template <class X>
+void store_row(X* x, const float* row, float factor, int64_t E) {
+  int64_t e = 0;
+  for (; e + lanes <= E; e += lanes) store(x + e, load(row + e) * splat(factor));
+  if (e < E) store_some(x + e, load_some(row + e, E - e) * splat(factor), E - e);
+}
+
+// packed (n, width): rows of x, n <= 16, ld apart.
+template <class X>
+void pack_rows(float* packed, const X* x, int64_t ld, int64_t n, int64_t E, int64_t width) {
+  for (int64_t j = 0; j < n; ++j) load_row(packed + j * width, x + j * ld, E, width);
+}
+
+}  // namespace ingrain::INGRAIN_ISA
