@@ -1,0 +1,47 @@
+package org.ingrain.model;
+
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Collectors;
+import org.ingrain.tensor.InputException;
+
+/**
+ * What a run will take on a device, reckoned before anything is loaded.
+ *
+ * @param parts in the order they are named to the user
+ */
+public record MemoryPlan(List<Part> parts) {
+    /**
+     * One user of memory.
+     *
+     * @param name  such as "weights" or "cache"
+     * @param bytes on the device
+     */
+    public record Part(String name, long bytes) {
+    }
+
+    public MemoryPlan {
+        parts = List.copyOf(parts);
+    }
+
+    public long bytes() {
+        return parts.stream().mapToLong(Part::bytes).sum();
+    }
+
+    /** One line: {@code needs 12.3 GiB (weights 11.0, cache 1.3), 20.1 GiB free}. */
+    public String line(long free) {
+        String detail = parts.stream().map(part -> part.name + " " + gibibytes(part.bytes)).collect(Collectors.joining(", "));
+        return "needs " + gibibytes(bytes()) + " GiB (" + detail + "), " + gibibytes(free) + " GiB free";
+    }
+
+    /** Refuses in that line what does not fit. */
+    public void require(String subject, long free) {
+        if (bytes() > free) {
+            throw new InputException(subject + ": " + line(free));
+        }
+    }
+
+    private static String gibibytes(long bytes) {
+        return String.format(Locale.ROOT, bytes < 1L << 30 ? "%.2f" : "%.1f", bytes / (double) (1L << 30));
+    }
+}

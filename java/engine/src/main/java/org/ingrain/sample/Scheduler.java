@@ -1,0 +1,199 @@
+package org.ingrain.sample;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Continuous batching: which samples compute how many tokens in the next step. The oldest go first; a sample that needs a block when
+ * none is left evicts the newest, which later computes its tokens again, bit for bit. New requests are admitted where the cache can
+ * hold what they have to compute now.
+ */
+final class Scheduler {
+    private final GeneratorConfig config;
+    private final BlockPool pool;
+    private final ArrayDeque<Sample> waiting = new ArrayDeque<>();
+    private final List<Sample> running = new ArrayList<>();
+
+    /** A sample's part of the next step: tokens to compute from {@code sample.computed()} on, and its group of a shared prefix. */
+    record Part(Sample sample, int tokens, int group, int prefixBlocks) {
+    }
+
+    Scheduler(GeneratorConfig config, BlockPool pool) {
+        this.config = config;
+        this.pool = pool;
+    }
+
+    void enqueue(Sample sample) {
+        waiting.addLast(sample);
+    }
+
+    boolean idle() {
+        return waiting.isEmpty() && running.isEmpty();
+    }
+
+    List<Sample> inFlight() {
+        List<Sample> all = new ArrayList<>(running);
+        all.addAll(waiting);
+        return all;
+    }
+
+    /** Takes a sample out, wherever it is, and frees its blocks. */
+    void remove(Sample sample) {
+        if (!running.remove(sample)) {
+            waiting.remove(sample);
+        }
+        sample.drop(pool);
+    }
+
+    /** Puts a new fork beside its trunk where there is a place for it and, if it needs one, a block; otherwise it waits. */
+    boolean place(Sample fork, boolean needsBlock) {
+        int block = -1;
+        if (running.size() < config.maxSequences() && (!needsBlock || (block = pool.take()) >= 0)) {
+            if (needsBlock) {
+                fork.blocks.add(block);
+            }
+            running.add(fork);
+            return true;
+        }
+        fork.drop(pool);
+        waiting.addFirst(fork);
+        return false;
+    }
+
+    /** Parts of the next step; rows bounds the tokens of prompts whose own log-probabilities are wanted. */
+    List<Part> plan(int rows) {
+        reserve();
+        int budget = config.maxBatchTokens();
+        int rowsLeft = rows;
+        List<Part> parts = new ArrayList<>();
+        List<Sample> prompts = new ArrayList<>();
+        for (Sample sample : running) {
+            if (sample.pending() == 1) {
+                parts.add(new Part(sample, 1, 0, 0));
+                budget--;
+            } else {
+                prompts.add(sample);
+            }
+        }
+        for (Sample sample = next(prompts, budget); sample != null; sample = next(prompts, budget)) {
+            int tokens = Math.min(sample.pending(), budget);
+            if (sample.ticket.wantsPrompt()) {
+                tokens = Math.min(tokens, rowsLeft);
+                rowsLeft -= tokens;
+            }
+            if (tokens == 0) {
+                break;
+            }
+            parts.add(new Part(sample, tokens, 0, 0));
+            budget -= tokens;
+        }
+        return config.sharePrefix() ? group(parts) : separate(parts);
+    }
+
+    /** Gives every running sample the blocks of all its tokens, oldest first, evicting the newest: which may be the sample itself. */
+    private void reserve() {
+        for (int i = 0; i < running.size(); i++) {
+            Sample sample = running.get(i);
+            while (i < running.size() && !grow(sample, sample.length())) {
+                evict(running.getLast());
+            }
+        }
+    }
+
+    private void evict(Sample sample) {
+        running.remove(sample);
+        sample.drop(pool);
+        waiting.addFirst(sample);
+    }
+
+    private boolean grow(Sample sample, int tokens) {
+        while (sample.blocks.size() * config.blockSize() < tokens) {
+            int block = pool.take();
+            if (block < 0) {
+                return false;
+            }
+            sample.blocks.add(block);
+        }
+        return true;
+    }
+
+    /** The next prompt to compute: one that is running already, else one that is admitted now; null where none fits. */
+    private Sample next(List<Sample> prompts, int budget) {
+        if (budget <= 0) {
+            return null;
+        }
+        if (!prompts.isEmpty()) {
+            return prompts.removeFirst();
+        }
+        Sample sample = waiting.peekFirst();
+        if (sample == null || running.size() >= config.maxSequences()) {
+            return null;
+        }
+        if (!sample.ticket.wantsPrompt()) {
+            sample.adopt(pool, config.blockSize());
+        }
+        int blocksWanted = (sample.length() + config.blockSize() - 1) / config.blockSize() - sample.blocks.size();
+        if (blocksWanted > pool.available()) {
+            sample.drop(pool);
+            return null;
+        }
+        grow(sample, sample.length());
+        waiting.removeFirst();
+        running.add(sample);
+        return sample;
+    }
+
+    private static List<Part> separate(List<Part> parts) {
+        List<Part> numbered = new ArrayList<>();
+        for (Part part : parts) {
+            numbered.add(new Part(part.sample, part.tokens, numbered.size(), 0));
+        }
+        return numbered;
+    }
+
+    /** Puts samples of one prompt, or whose first blocks are the same, side by side, and counts the blocks that all of them share. */
+    private List<Part> group(List<Part> parts) {
+        Map<Object, List<Part>> groups = new HashMap<>();
+        List<Object> order = new ArrayList<>();
+        for (Part part : parts) {
+            Object key = key(part);
+            groups.computeIfAbsent(key, k -> {
+                order.add(k);
+                return new ArrayList<>();
+            }).add(part);
+        }
+        List<Part> grouped = new ArrayList<>();
+        for (int g = 0; g < order.size(); g++) {
+            List<Part> members = groups.get(order.get(g));
+            int shared = members.size() == 1 ? 0 : sharedBlocks(members);
+            for (Part part : members) {
+                grouped.add(new Part(part.sample, part.tokens, g, shared));
+            }
+        }
+        return grouped;
+    }
+
+    private static Object key(Part part) {
+        Sample sample = part.sample;
+        boolean several = sample.ticket.request.samples() > 1;
+        return several ? List.of(sample.ticket, sample.blocks.getFirst()) : sample.blocks.getFirst();
+    }
+
+    /** Leading blocks that all members have in common and have computed before this step. */
+    private int sharedBlocks(List<Part> members) {
+        Sample first = members.getFirst().sample;
+        int shared = members.stream().map(Part::sample).min(Comparator.comparingInt(Sample::computed)).orElseThrow().computed() / config.blockSize();
+        for (Part part : members) {
+            int same = 0;
+            while (same < shared && part.sample.blocks.get(same).equals(first.blocks.get(same))) {
+                same++;
+            }
+            shared = same;
+        }
+        return shared;
+    }
+}

@@ -1,0 +1,67 @@
+package org.ingrain.sample;
+
+import java.util.List;
+
+/** A sample's text as it grows: holds back what may yet turn out to be the beginning of a stop string, and finds the first one. */
+final class TextStream {
+    private final List<String> stops;
+    private final StringBuilder text = new StringBuilder();
+    private int emitted;
+    private boolean stopped;
+
+    TextStream(List<String> stops) {
+        this.stops = stops;
+    }
+
+    /** Adds decoded text; returns what can be shown now. Sets {@link #stopped} where a stop string is complete. */
+    String append(String piece) {
+        int searchFrom = Math.max(0, text.length() - longest());
+        text.append(piece);
+        int end = firstStop(searchFrom);
+        if (end >= 0) {
+            text.setLength(end);
+            stopped = true;
+        }
+        return emit(stopped ? text.length() : text.length() - heldBack());
+    }
+
+    /** The rest, where no stop string came. */
+    String flush() {
+        return emit(text.length());
+    }
+
+    boolean stopped() {
+        return stopped;
+    }
+
+    String text() {
+        return text.toString();
+    }
+
+    private String emit(int end) {
+        String piece = text.substring(Math.min(emitted, end), end);
+        emitted = Math.max(emitted, end);
+        return piece;
+    }
+
+    private int longest() {
+        return stops.stream().mapToInt(String::length).max().orElse(0);
+    }
+
+    private int firstStop(int from) {
+        return stops.stream().mapToInt(stop -> text.indexOf(stop, from)).filter(i -> i >= 0).min().orElse(-1);
+    }
+
+    /** Length of the longest end of the text that begins a stop string. */
+    private int heldBack() {
+        int held = 0;
+        for (String stop : stops) {
+            for (int n = Math.min(stop.length() - 1, text.length()); n > held; n--) {
+                if (stop.startsWith(text.substring(text.length() - n))) {
+                    held = n;
+                }
+            }
+        }
+        return held;
+    }
+}
