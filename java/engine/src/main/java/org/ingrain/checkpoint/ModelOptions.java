@@ -40,12 +40,13 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
     }
 
     /** The wanted type, or {@code otherwise} for auto. */
-    DType weights(DType otherwise) {
+    public DType weights(DType otherwise) {
         DType wanted = parse("--dtype", dtype);
         return wanted == null ? otherwise : wanted;
     }
 
-    DType cache(DType otherwise) {
+    /** The wanted type of the cache, or {@code otherwise} for auto. */
+    public DType cache(DType otherwise) {
         DType wanted = parse("--cache-dtype", cacheDtype);
         return wanted == null ? otherwise : wanted;
     }

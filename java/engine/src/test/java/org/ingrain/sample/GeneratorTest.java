@@ -1,0 +1,212 @@
+package org.ingrain.sample;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.ingrain.model.AdapterBank;
+import org.ingrain.model.LoraModule;
+import org.ingrain.model.Projection;
+import org.ingrain.sample.Completion.FinishReason;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.InputException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** What a request yields depends on nothing but the request. */
+class GeneratorTest {
+    private static final SamplingParams PARAMS = SamplingParams.sampled(0.9f, 0.95f, 40, 11);
+    private static final int[] PROMPT = TinyLlama.prompt(53, 3);
+
+    static Stream<Arguments> ways() {
+        List<GeneratorConfig> configs = List.of(
+                TinyLlama.roomy(),
+                new GeneratorConfig(8192, 16, 512, 32, TinyLlama.CONTEXT, false, false),
+                new GeneratorConfig(8192, 64, 32, 32, TinyLlama.CONTEXT, true, true),
+                new GeneratorConfig(TinyLlama.CONTEXT, 16, 37, 5, TinyLlama.CONTEXT, true, true),
+                new GeneratorConfig(TinyLlama.CONTEXT, 16, 19, 12, TinyLlama.CONTEXT, false, true));
+        return configs.stream().flatMap(config -> Stream.of(DType.F32, DType.BF16).flatMap(dtype ->
+                Stream.of(1, 2).map(threads -> Arguments.of(config, dtype, threads))));
+    }
+
+    @ParameterizedTest
+    @MethodSource("ways")
+    void aSampleOfEightEqualsTheSameSampleAlone(GeneratorConfig config, DType dtype, int threads) {
+        List<Completion> alone = new ArrayList<>();
+        try (TinyLlama model = new TinyLlama(dtype, 1)) {
+            for (int i = 0; i < 8; i++) {
+                Generator generator = model.generator(new GeneratorConfig(1024, config.blockSize(), 512, 1, TinyLlama.CONTEXT, false, false));
+                alone.add(generator.generate(List.of(new Request(PROMPT, 1, i, PARAMS, -1, false))).getFirst().getFirst());
+            }
+        }
+        assertTrue(alone.stream().map(c -> List.of(box(c.ids()))).distinct().count() > 1, "samples differ from one another");
+        try (TinyLlama model = new TinyLlama(dtype, threads)) {
+            Generator generator = model.generator(config);
+            List<Completion> together = amongOthers(generator, new Request(PROMPT, 8, 0, PARAMS, -1, false));
+            for (int i = 0; i < 8; i++) {
+                assertSame(alone.get(i), together.get(i));
+            }
+            assertSame(alone.get(5), amongOthers(generator, new Request(PROMPT, 8, 0, PARAMS, -1, false)).get(5));
+        }
+    }
+
+    /** Runs a request while others start before, with and after it. */
+    private static List<Completion> amongOthers(Generator generator, Request request) {
+        List<Completion> completions = new ArrayList<>();
+        generator.submit(Request.of(TinyLlama.prompt(90, 5), 2, PARAMS), completion -> { });
+        generator.submit(Request.of(Arrays.copyOf(PROMPT, 40), 3, PARAMS), completion -> { });
+        generator.step();
+        generator.submit(request, completions::add);
+        for (int steps = 0; generator.step(); steps++) {
+            if (steps % 7 == 3 && steps < 60) {
+                generator.submit(Request.of(TinyLlama.prompt(20 + steps, steps), 1, SamplingParams.greedy(10)), completion -> { });
+            }
+        }
+        completions.sort(Comparator.comparingInt(Completion::sample));
+        assertEquals(request.samples(), completions.size());
+        return completions;
+    }
+
+    private static void assertSame(Completion expected, Completion actual) {
+        assertEquals(expected.sample(), actual.sample());
+        assertArrayEquals(expected.ids(), actual.ids());
+        assertArrayEquals(bits(expected.logProbabilities()), bits(actual.logProbabilities()));
+        assertEquals(expected.text(), actual.text());
+    }
+
+    private static int[] bits(float[] values) {
+        int[] bits = new int[values.length];
+        for (int i = 0; i < bits.length; i++) {
+            bits[i] = Float.floatToRawIntBits(values[i]);
+        }
+        return bits;
+    }
+
+    private static Integer[] box(int[] values) {
+        return Arrays.stream(values).boxed().toArray(Integer[]::new);
+    }
+
+    @ParameterizedTest
+    @EnumSource(value = DType.class, names = {"F32", "BF16"})
+    void promptLogProbabilitiesEqualThoseOfTheSameTokensGenerated(DType dtype) {
+        try (TinyLlama model = new TinyLlama(dtype, 2)) {
+            Generator generator = model.generator(new GeneratorConfig(2048, 16, 512, 4, TinyLlama.CONTEXT, true, true));
+            Completion generated = generator.generate(List.of(Request.of(PROMPT, 1, PARAMS))).getFirst().getFirst();
+            int[] whole = Arrays.copyOf(PROMPT, PROMPT.length + generated.ids().length);
+            System.arraycopy(generated.ids(), 0, whole, PROMPT.length, generated.ids().length);
+            Completion scored = generator.generate(List.of(new Request(whole, 1, 0, SamplingParams.greedy(1), -1, true))).getFirst().getFirst();
+            assertEquals(whole.length, scored.promptLogProbabilities().length);
+            assertTrue(Float.isNaN(scored.promptLogProbabilities()[0]));
+            for (int i = 0; i < generated.ids().length; i++) {
+                assertEquals(generated.logProbabilities()[i], scored.promptLogProbabilities()[PROMPT.length + i], 1e-5f);
+            }
+        }
+    }
+
+    @Test
+    void baseAndAdaptedSamplesShareABatch() {
+        try (TinyLlama model = new TinyLlama(DType.F32, 2)) {
+            AdapterBank bank = new AdapterBank(model.context, model.weights.config(), 2, 4, 512);
+            Generator generator = model.generator(TinyLlama.roomy(), bank);
+            generator.loadAdapter(0, List.of(adapter(0)));
+            generator.loadAdapter(1, List.of(adapter(3)));
+            SamplingParams greedy = SamplingParams.greedy(20);
+            List<Request> requests = List.of(Request.of(PROMPT, 1, greedy), new Request(PROMPT, 1, 0, greedy, 0, false),
+                    new Request(PROMPT, 1, 0, greedy, 1, false));
+            List<List<Completion>> together = generator.generate(requests);
+            for (int i = 0; i < 3; i++) {
+                assertSame(generator.generate(List.of(requests.get(i))).getFirst().getFirst(), together.get(i).getFirst());
+            }
+            assertSame(together.get(0).getFirst(), together.get(1).getFirst());
+            assertFalse(Arrays.equals(together.get(0).getFirst().logProbabilities(), together.get(2).getFirst().logProbabilities()));
+            generator.loadAdapter(1, List.of(adapter(0)));
+            assertSame(together.get(0).getFirst(), generator.generate(List.of(requests.get(2))).getFirst().getFirst());
+        }
+    }
+
+    /** Layer 1's down_proj with B filled with a value: 0 changes nothing. */
+    private static LoraModule adapter(float b) {
+        float[] a = new float[2 * 112];
+        for (int i = 0; i < a.length; i++) {
+            a[i] = (i % 13 - 6) * 0.1f;
+        }
+        float[] bs = new float[64 * 2];
+        for (int i = 0; i < bs.length; i++) {
+            bs[i] = b * (i % 5 - 2);
+        }
+        return new LoraModule(1, Projection.DOWN_PROJ, 2, 2f, a, bs);
+    }
+
+    @Test
+    void endsAtStopTokensStopStringsLengthAndContext() {
+        try (TinyLlama model = new TinyLlama(DType.F32, 1)) {
+            Generator generator = model.generator(TinyLlama.roomy());
+            int[] ids = generator.generate(List.of(Request.of(PROMPT, 1, PARAMS))).getFirst().getFirst().ids();
+            int stop = ids[9];
+            int first = IntStream.range(0, ids.length).filter(i -> ids[i] == stop).findFirst().orElseThrow();
+            Completion byToken = one(generator, new SamplingParams(0.9f, 0, 0.95f, 40, 11, List.of(), List.of(stop), false));
+            assertEquals(FinishReason.STOP, byToken.reason());
+            assertArrayEquals(Arrays.copyOf(ids, first + 1), byToken.ids());
+            assertFalse(byToken.text().contains("<" + stop + ">"));
+            Completion byText = one(generator, new SamplingParams(0.9f, 0, 0.95f, 40, 11, List.of(stop + "><", "<" + stop + ">"), List.of(), false));
+            assertEquals(FinishReason.STOP, byText.reason());
+            assertEquals(byToken.text(), byText.text());
+            assertEquals(FinishReason.LENGTH, one(generator, PARAMS).reason());
+            Completion full = one(generator, SamplingParams.greedy(10_000));
+            assertEquals(FinishReason.LENGTH, full.reason());
+            assertEquals(TinyLlama.CONTEXT, PROMPT.length + full.ids().length);
+        }
+    }
+
+    private static Completion one(Generator generator, SamplingParams params) {
+        return generator.generate(List.of(Request.of(PROMPT, 1, params))).getFirst().getFirst();
+    }
+
+    @Test
+    void aCancelledSampleEndsAndTheOthersAreUnchanged() {
+        try (TinyLlama model = new TinyLlama(DType.F32, 1)) {
+            Generator generator = model.generator(TinyLlama.roomy());
+            List<Completion> whole = generator.generate(List.of(Request.of(PROMPT, 4, PARAMS))).getFirst();
+            List<Completion> seen = new ArrayList<>();
+            Ticket ticket = generator.submit(Request.of(PROMPT, 4, PARAMS), seen::add);
+            for (int i = 0; i < 10; i++) {
+                generator.step();
+            }
+            ticket.cancel(2);
+            while (generator.step()) {
+                continue;
+            }
+            seen.sort(Comparator.comparingInt(Completion::sample));
+            assertEquals(FinishReason.CANCELLED, seen.get(2).reason());
+            assertTrue(seen.get(2).ids().length < 40);
+            for (int i : new int[] {0, 1, 3}) {
+                assertSame(whole.get(i), seen.get(i));
+            }
+        }
+    }
+
+    @Test
+    void refusesWhatDoesNotFit() {
+        try (TinyLlama model = new TinyLlama(DType.F32, 1)) {
+            Generator generator = model.generator(TinyLlama.roomy());
+            InputException tooLong = assertThrows(InputException.class,
+                    () -> generator.submit(Request.of(new int[TinyLlama.CONTEXT], 1, PARAMS), completion -> { }));
+            assertTrue(tooLong.getMessage().contains("256 tokens"), tooLong.getMessage());
+            assertThrows(InputException.class, () -> generator.submit(Request.of(new int[] {TinyLlama.VOCABULARY}, 1, PARAMS), completion -> { }));
+            assertThrows(InputException.class, () -> generator.submit(new Request(PROMPT, 1, 0, PARAMS, 0, false), completion -> { }));
+            assertThrows(InputException.class, () -> Request.of(PROMPT, 0, PARAMS));
+            assertThrows(InputException.class, () -> SamplingParams.sampled(-1, 1, 1, 0));
+        }
+    }
+}

@@ -1,0 +1,46 @@
+package org.ingrain.sample;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class TextStreamTest {
+    @Test
+    void holdsBackWhatMayBeginAStopString() {
+        TextStream stream = new TextStream(List.of("END", "\n\n"));
+        assertEquals("a ", stream.append("a E"));
+        assertEquals("", stream.append("N"));
+        assertEquals("ENx", stream.append("x"));
+        assertEquals("", stream.append("\n"));
+        assertEquals("\nb", stream.append("b"));
+        assertFalse(stream.stopped());
+        assertEquals("c", stream.append("cE"));
+        assertEquals("", stream.append("ND more"));
+        assertTrue(stream.stopped());
+        assertEquals("a ENx\nbc", stream.text());
+        assertEquals("", stream.flush());
+    }
+
+    @Test
+    void theEarliestStopStringWinsWhereverPiecesEnd() {
+        String text = "one two three four";
+        for (int cut = 0; cut <= text.length(); cut++) {
+            TextStream stream = new TextStream(List.of("three", "two t"));
+            String shown = stream.append(text.substring(0, cut));
+            if (!stream.stopped()) {
+                shown += stream.append(text.substring(cut));
+            }
+            assertEquals("one ", shown + stream.flush());
+        }
+    }
+
+    @Test
+    void withoutAStopStringEverythingIsShownAtOnce() {
+        TextStream stream = new TextStream(List.of());
+        assertEquals("x", stream.append("x"));
+        assertEquals("", stream.flush());
+    }
+}
