@@ -4,7 +4,7 @@
 // Kept     the k greatest logits; of these the fewest greatest whose weight reaches top_p of theirs; lowest ids first of a tie
 // Shapes   logits (M, V) f32 · ids, log_probabilities and every parameter (M)      Types  f32, sums of blocks and the walk f64
 // Needs    nothing, scratch 0, no sort: thresholds by radix select over the float's bits, three passes
-// Mapping  rows over threads                  Bound  memory and exp: 2 to 8 times M·V       Test SampleParityTest
+// Mapping  rows over threads      Bound  memory and exp: 2 to 8 times M·V       Oracle the definition  Test SampleParityTest
 #include "philox.h"
 #include "strips.h"
 

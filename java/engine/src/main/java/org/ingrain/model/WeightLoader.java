@@ -80,7 +80,7 @@ final class WeightLoader implements AutoCloseable {
     private Tensor upload(HostTensor tensor, long firstRow, long rows, Columns columns) {
         long size = tensor.dtype().bytes();
         long bytes = rows * columns.count * size;
-        Tensor part = new Tensor(slab.address(), tensor.dtype(), rows, columns.count);
+        Tensor part = slab.view(tensor.dtype(), rows, columns.count);
         if (columns.count == columns.of) {
             context.copyToDevice(part, tensor.data().asSlice(firstRow * columns.of * size, bytes));
             return part;

@@ -60,8 +60,13 @@ public final class Tensor {
 
     /** The same memory from its start with another shape of at most as many elements. */
     public Tensor view(long... newShape) {
-        Tensor view = new Tensor(address, dtype, newShape);
-        if (view.elements() > elements()) {
+        return view(dtype, newShape);
+    }
+
+    /** The same memory from its start read as another dtype and shape of at most as many bytes. */
+    public Tensor view(DType newDType, long... newShape) {
+        Tensor view = new Tensor(address, newDType, newShape);
+        if (view.bytes() > bytes()) {
             throw new IndexOutOfBoundsException(view + " does not fit in " + this);
         }
         return view;

@@ -1,0 +1,153 @@
+package org.ingrain;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.sun.source.tree.MethodTree;
+import com.sun.source.util.JavacTask;
+import com.sun.source.util.TreePathScanner;
+import com.sun.source.util.Trees;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.BiFunction;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import javax.tools.ToolProvider;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+
+/** What CONTRIBUTING.md asks of every source file and no compiler checks. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class LintTest {
+    private static final Pattern SOURCE = Pattern.compile("(java|native|cuda)/(?!.*/target/).*\\.(java|cc|cu|cuh|h)");
+    private static final Pattern KERNEL = Pattern.compile("(native|cuda)/ops/[^/]*\\.(cc|cu)");
+    private static final Pattern REFUSED = Pattern.compile("TO" + "DO|FIX" + "ME|@Dis" + "abled|\\.printStack" + "Trace\\(");
+    private static final Pattern CATCH_ALL = Pattern.compile("catch \\((final )?Throw" + "able\\b");
+    private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
+
+    private record Source(String path, List<String> lines) {}
+
+    private List<Source> sources;
+
+    @BeforeAll
+    void read() throws IOException {
+        sources = new ArrayList<>();
+        for (String room : List.of("java", "native", "cuda")) {
+            if (Files.isDirectory(ROOT.resolve(room))) {
+                try (Stream<Path> files = Files.walk(ROOT.resolve(room))) {
+                    for (Path file : files.sorted().toList()) {
+                        String path = ROOT.relativize(file).toString();
+                        if (SOURCE.matcher(path).matches()) {
+                            sources.add(new Source(path, Files.readAllLines(file)));
+                        }
+                    }
+                }
+            }
+        }
+        assertTrue(sources.size() > 20, () -> "only " + sources.size() + " sources below " + ROOT);
+    }
+
+    @Test
+    void filesHaveAWall() {
+        assertEquals(List.of(), sources.stream().filter(source -> source.lines.size() > wall(source.path))
+                .map(source -> source.path + ": " + source.lines.size() + " lines, at most " + wall(source.path)).toList());
+    }
+
+    private static int wall(String path) {
+        if (path.equals("native/include/ingrain.h")) {
+            return 400;
+        }
+        return path.contains("/ops/") && !path.endsWith(".java") ? 300 : 500;
+    }
+
+    @Test
+    void kernelsOpenWithTheirBlock() {
+        assertNone((path, lines) -> {
+            if (!KERNEL.matcher(path).matches()) {
+                return null;
+            }
+            String stem = Path.of(path).getFileName().toString().replaceAll("\\..*", "");
+            List<String> block = lines.stream().takeWhile(line -> line.startsWith("//")).toList();
+            String text = String.join("\n", block);
+            return text.startsWith("// " + stem + ": ") && Stream.of("Shapes", "Types", "Needs", "Bound", "Oracle", "Test ").allMatch(text::contains)
+                    ? null : "does not open with '// " + stem + ": ' and Shapes, Types, Needs, Bound, Oracle, Test";
+        });
+    }
+
+    @Test
+    void nothingIsLeftUndone() {
+        assertNone((path, lines) -> firstLine(lines, REFUSED));
+    }
+
+    /** A method handle throws Throwable, so ffi alone has to catch it; it wraps and rethrows. */
+    @Test
+    void nothingCatchesEverything() {
+        assertNone((path, lines) -> path.contains("/org/ingrain/ffi/") ? null : firstLine(lines, CATCH_ALL));
+    }
+
+    @Test
+    void theHeaderKnowsNeitherCudaNorJava() {
+        assertNone((path, lines) -> path.startsWith("native/include/")
+                ? firstLine(lines, Pattern.compile("#include (?!<stdint\\.h>|<stddef\\.h>)")) : null);
+        assertNone((path, lines) -> path.endsWith(".java") ? null : firstLine(lines, Pattern.compile("\\bjni|\\bJNI|\\borg[._/]ingrain")));
+    }
+
+    @Test
+    void methodsAreShort() throws IOException {
+        var compiler = ToolProvider.getSystemJavaCompiler();
+        List<String> tooLong = new ArrayList<>();
+        try (var files = compiler.getStandardFileManager(null, null, null)) {
+            var paths = sources.stream().filter(source -> source.path.endsWith(".java")).map(source -> ROOT.resolve(source.path)).toList();
+            var task = (JavacTask) compiler.getTask(null, files, null, List.of("-proc:none"), null, files.getJavaFileObjectsFromPaths(paths));
+            var positions = Trees.instance(task).getSourcePositions();
+            for (var unit : task.parse()) {
+                new TreePathScanner<Void, Void>() {
+                    @Override
+                    public Void visitMethod(MethodTree method, Void nothing) {
+                        var lines = unit.getLineMap();
+                        long length = method.getBody() == null ? 0 : 1 + lines.getLineNumber(positions.getEndPosition(unit, method))
+                                - lines.getLineNumber(positions.getStartPosition(unit, method.getBody()));
+                        if (length > 60) {
+                            tooLong.add(ROOT.relativize(Path.of(unit.getSourceFile().toUri())) + ": " + method.getName() + " has " + length + " lines, at most 60");
+                        }
+                        return super.visitMethod(method, nothing);
+                    }
+                }.scan(unit, null);
+            }
+        }
+        assertEquals(List.of(), tooLong);
+    }
+
+    @Test
+    void thisTestSeesWhatItRefuses() {
+        assertEquals("line 2: // TO" + "DO later", firstLine(List.of("x", "// TO" + "DO later"), REFUSED));
+        assertFalse(CATCH_ALL.matcher("catch (IOException e)").find());
+        assertTrue(CATCH_ALL.matcher("} catch (Throw" + "able e) {").find());
+    }
+
+    private static String firstLine(List<String> lines, Pattern pattern) {
+        for (int i = 0; i < lines.size(); i++) {
+            if (pattern.matcher(lines.get(i)).find()) {
+                return "line " + (i + 1) + ": " + lines.get(i).strip();
+            }
+        }
+        return null;
+    }
+
+    /** @param finding what is wrong with a file, or null */
+    private void assertNone(BiFunction<String, List<String>, String> finding) {
+        List<String> found = new ArrayList<>();
+        for (Source source : sources) {
+            String wrong = finding.apply(source.path, source.lines);
+            if (wrong != null) {
+                found.add(source.path + ": " + wrong);
+            }
+        }
+        assertEquals(List.of(), found);
+    }
+}
