@@ -1,0 +1,17 @@
+package org.ingrain.distill;
+
+import org.ingrain.distill.curate.CurationConfig;
+import org.ingrain.distill.evaluate.EvaluateConfig;
+import org.ingrain.distill.method.Method;
+import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.distill.task.DataConfig;
+
+/**
+ * Everything that is asked for in one run.
+ *
+ * @param method   System 2
+ * @param train    the tuner's settings, as it was given them; here they are only written down and compared
+ */
+public record DistillConfig(DataConfig data, Method method, SampleConfig sample, CurationConfig curation, Record train,
+                            EvaluateConfig evaluate) {
+}

@@ -1,0 +1,50 @@
+package org.ingrain.distill;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.ingrain.distill.evaluate.Arm;
+import org.ingrain.distill.evaluate.ArmResult;
+import org.ingrain.distill.evaluate.EvaluateConfig;
+import org.ingrain.distill.evaluate.Evaluation;
+import org.ingrain.distill.method.Method;
+import org.ingrain.distill.run.AtomicFile;
+import org.ingrain.distill.run.Json;
+import org.ingrain.distill.run.Progress;
+import org.ingrain.distill.run.RunFolder;
+import org.ingrain.distill.run.Stopwatch;
+import org.ingrain.distill.sample.Answerer;
+import org.ingrain.distill.sample.Weights;
+import org.ingrain.distill.task.DataConfig;
+import org.ingrain.distill.task.Dataset;
+import org.ingrain.distill.task.Example;
+import org.ingrain.tensor.InputException;
+
+/** An evaluation on its own, in a run folder of its own: one method, one model, with an adapter or without. */
+public record EvaluationRun(Config config, Provenance provenance, Answerer answerer, Progress progress) {
+    /**
+     * What is measured.
+     *
+     * @param data    all of it is asked; each question has its answer
+     * @param adapter folder of the adapter, or null for the model as it is
+     */
+    public record Config(DataConfig data, Method method, EvaluateConfig evaluate, Path adapter) {
+        public Config {
+            if (data.testData() != null || data.testSize() != 0) {
+                throw new InputException("--test-data, --test-size: an evaluation asks all of --data, expected neither");
+            }
+        }
+    }
+
+    /** Measures what is not measured yet; writes {@code result.json}. */
+    public ArmResult run(Path folder) {
+        List<Example> test = Dataset.loadTest(config.data());
+        try (RunFolder run = RunFolder.open(folder, Settings.of(config, provenance))) {
+            Weights weights = config.adapter() == null ? new Weights.Base() : new Weights.Adapter(config.adapter());
+            Arm arm = new Arm(config.method().name(), config.method().title(), config.method(), weights);
+            Evaluation evaluation = new Evaluation(config.evaluate(), config.data().makeTask(), test);
+            ArmResult result = evaluation.measure(arm, run.path(), answerer, new Stopwatch("evaluate", "answers", run.log(), progress));
+            AtomicFile.write(run.file("result.json"), Json.pretty(result));
+            return result;
+        }
+    }
+}

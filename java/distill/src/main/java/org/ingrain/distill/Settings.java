@@ -1,0 +1,66 @@
+package org.ingrain.distill;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.ingrain.distill.method.Method;
+import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.run.Digest;
+import org.ingrain.distill.run.Json;
+import org.ingrain.distill.run.Manifest;
+import org.ingrain.distill.task.AnswerFormat;
+import org.ingrain.distill.task.DataConfig;
+import tools.jackson.databind.JsonNode;
+
+/** What goes into {@code run.json}. */
+final class Settings {
+    private Settings() {
+    }
+
+    private record Notes(String model, List<String> data) {
+    }
+
+    private record Data(String task, String data, String testData, int limit, int testSize, int generate, String names, long splitSeed,
+                        String questionField, String answerField, AnswerFormat answerFormat, String suffix) {
+    }
+
+    private record Distill(String version, Data data, Method method, Method direct, Object sample, Object curation, JsonNode train,
+                           Object evaluate, Map<String, String> model, Map<String, String> engine) {
+    }
+
+    private record Evaluate(String version, Data data, Method method, Object evaluate, Map<String, String> model,
+                            Map<String, String> adapter, Map<String, String> engine) {
+    }
+
+    static Manifest of(DistillConfig config, Provenance provenance) {
+        return Manifest.of(notes(config.data(), provenance), new Distill(provenance.version(), data(config.data()), config.method(),
+                Methods.direct(), config.sample(), config.curation(), Json.tree(config.train()), config.evaluate(),
+                Digest.model(provenance.model()), new TreeMap<>(provenance.engine())));
+    }
+
+    static Manifest of(EvaluationRun.Config config, Provenance provenance) {
+        return Manifest.of(notes(config.data(), provenance), new Evaluate(provenance.version(), data(config.data()), config.method(),
+                config.evaluate(), Digest.model(provenance.model()), config.adapter() == null ? null : Digest.model(config.adapter()),
+                new TreeMap<>(provenance.engine())));
+    }
+
+    private static Notes notes(DataConfig data, Provenance provenance) {
+        return new Notes(name(provenance.model()), java.util.stream.Stream.of(data.data(), data.testData(), data.names())
+                .filter(java.util.Objects::nonNull).map(Settings::name).toList());
+    }
+
+    /** Files by what they hold, not by where they lie. */
+    private static Data data(DataConfig data) {
+        return new Data(data.task(), digest(data.data()), digest(data.testData()), data.limit(), data.testSize(), data.generate(),
+                digest(data.names()), data.splitSeed(), data.questionField(), data.answerField(), data.answerFormat(), data.suffix());
+    }
+
+    private static String digest(Path file) {
+        return file == null ? null : Digest.file(file);
+    }
+
+    private static String name(Path path) {
+        return path.toAbsolutePath().normalize().getFileName().toString();
+    }
+}

@@ -1,0 +1,111 @@
+package org.ingrain.distill.curate;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import org.ingrain.distill.run.AtomicFile;
+import org.ingrain.distill.run.Digest;
+import org.ingrain.distill.run.JsonLines;
+import org.ingrain.distill.sample.Answers;
+import org.ingrain.distill.sample.Message;
+import org.ingrain.distill.sample.Plan;
+import org.ingrain.distill.task.Example;
+
+/** {@code ledger.jsonl}: one {@link Entry} a line, in the order of the examples. What was kept and why stands here and nowhere else. */
+public record Ledger(Path file) {
+    /**
+     * What a student is trained on, as a line of JSONL.
+     *
+     * @param prompt     before the chat template
+     * @param completion what is to be said
+     */
+    public record TrainingRow(List<Message> prompt, String completion) {
+    }
+
+    /** Judges every example of a finished sampling; a ledger that is there is left as it is. */
+    public void make(Path samples, List<Example> examples, Curation curation) {
+        if (!Files.exists(file)) {
+            AtomicFile.write(file, out -> Answers.forEach(samples, examples,
+                    (example, answers) -> JsonLines.write(out, curation.judge(example, answers))));
+        }
+    }
+
+    /**
+     * Writes what is kept, in two files: to train on and to watch. Both are always written, the second perhaps empty.
+     *
+     * @param direct how the student will be asked
+     */
+    public void writeTraining(Path train, Path validation, Plan direct, CurationConfig config) {
+        Set<String> watched = watched(config);
+        List<TrainingRow> rows = new ArrayList<>();
+        List<TrainingRow> watchedRows = new ArrayList<>();
+        JsonLines.forEach(file, Entry.class, entry -> {
+            List<Message> prompt = direct.firstPrompt(new Example(entry.id(), entry.question(), null));
+            for (String target : entry.targets()) {
+                (watched.contains(entry.id()) ? watchedRows : rows).add(new TrainingRow(prompt, target));
+            }
+        });
+        JsonLines.write(validation, watchedRows);
+        JsonLines.write(train, rows);
+    }
+
+    /** The ledger in figures. */
+    public Summary summary() {
+        Map<String, Integer> reasons = new TreeMap<>();
+        Map<Integer, Count> byVotes = new TreeMap<>();
+        JsonLines.forEach(file, Entry.class, entry -> {
+            reasons.merge(entry.reason().words(), 1, Integer::sum);
+            int votes = entry.votes().isEmpty() ? 0 : entry.votes().getFirst().votes();
+            byVotes.merge(votes, Count.of(entry), Count::plus);
+        });
+        Count total = byVotes.values().stream().reduce(new Count(0, 0, 0, 0, 0), Count::plus);
+        return new Summary(total, reasons, byVotes);
+    }
+
+    private Set<String> watched(CurationConfig config) {
+        List<String> kept = new ArrayList<>();
+        JsonLines.forEach(file, Entry.class, entry -> {
+            if (entry.kept()) {
+                kept.add(entry.id());
+            }
+        });
+        kept.sort(Comparator.comparingLong((String id) -> Digest.seed(config.seed(), "validation", id)).thenComparing(id -> id));
+        return new HashSet<>(kept.subList(0, (int) (kept.size() * config.validationFraction())));
+    }
+
+    /**
+     * A ledger in figures.
+     *
+     * @param reasons examples by reason
+     * @param byVotes by the votes of the most voted answer
+     */
+    public record Summary(Count total, Map<String, Integer> reasons, Map<Integer, Count> byVotes) {
+    }
+
+    /**
+     * Some examples, counted.
+     *
+     * @param examples judged
+     * @param kept     of them
+     * @param labels   rows that they make
+     * @param known    kept ones whose gold answer is known
+     * @param right    of those, how many are labelled with it
+     */
+    public record Count(int examples, int kept, int labels, int known, int right) {
+        static Count of(Entry entry) {
+            boolean known = entry.kept() && entry.right() != null;
+            return new Count(1, entry.kept() ? 1 : 0, entry.targets().size(), known ? 1 : 0, known && entry.right() ? 1 : 0);
+        }
+
+        Count plus(Count other) {
+            return new Count(examples + other.examples, kept + other.kept, labels + other.labels, known + other.known,
+                    right + other.right);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+package org.ingrain.distill.method;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.ingrain.distill.run.AtomicFile;
+import org.ingrain.distill.run.Json;
+import org.ingrain.tensor.InputException;
+
+/** Where methods come from: those that are shipped, by name, or a user's own file. */
+public final class Methods {
+    /** Names of the methods that are shipped. */
+    public static final List<String> SHIPPED = List.of("direct", "rar-1-step", "rar-2-step");
+
+    private Methods() {
+    }
+
+    /** System 1: the bare question. What every student is trained on and asked by. */
+    public static Method direct() {
+        return shipped("direct");
+    }
+
+    /**
+     * The method of this name, or of this file.
+     *
+     * @throws InputException if it is neither, or the file holds no method
+     */
+    public static Method load(String nameOrFile) {
+        if (SHIPPED.contains(nameOrFile)) {
+            return shipped(nameOrFile);
+        }
+        Path file = Path.of(nameOrFile);
+        if (!Files.isRegularFile(file)) {
+            throw new InputException("--method: " + nameOrFile + ", expected one of " + String.join(", ", SHIPPED)
+                    + " or the path of a method's JSON file");
+        }
+        return Json.parse(AtomicFile.read(file), Method.class, nameOrFile);
+    }
+
+    private static Method shipped(String name) {
+        String resource = "/org/ingrain/distill/methods/" + name + ".json";
+        try (InputStream in = Methods.class.getResourceAsStream(resource)) {
+            return Json.parse(new String(in.readAllBytes(), StandardCharsets.UTF_8), Method.class, resource);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+package org.ingrain.distill.report;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.ingrain.distill.method.Mark;
+import org.ingrain.distill.run.Json;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/** {@code report.md}: the tables, then everything that is needed to get the same again. */
+record MarkdownPage(Report report, List<Mark> marks) {
+    String text() {
+        StringBuilder page = new StringBuilder("# ").append(report.heading()).append("\n\n");
+        page.append(report.arms().isEmpty() ? "Not evaluated: the questions come without answers.\n" : Tables.arms(report.arms()).markdown());
+        page.append("\n#Tokens: generated for each question on average, intermediate steps included. Intervals are Wilson's. A question to"
+                + " which no answer is found in the text counts as wrong.\n");
+        page.append("\n## Curation\n\n").append(Tables.ledgers(report.ledgers()).markdown());
+        report.ledgers().keySet().stream().filter(student -> !report.training().containsKey(student))
+                .forEach(student -> page.append("\nNothing was kept for ").append(student).append(", so it was not trained.\n"));
+        report.ledgers().forEach((student, summary) ->
+                page.append("\nVotes, ").append(student).append(":\n\n").append(Tables.votes(summary).markdown()));
+        page.append("\n\"labels right\" compares with gold answers, which nothing before this page has looked at.\n");
+        page.append("\n## Training\n\n").append(Tables.training(report.training()).markdown());
+        page.append("\n## Settings\n\n");
+        page.append("Questions: ").append(report.sizes().pool()).append(" to distil on, ").append(report.sizes().test())
+                .append(" held out, ").append(report.sizes().dropped()).append(" left out because the held-out part has them too.\n\n");
+        page.append("Wording of the method's steps: ").append(String.join("; ", marks.stream().map(Mark::words).toList())).append(".\n\n");
+        settings().forEach((name, value) -> page.append("- ").append(name).append(": `").append(value.replace("`", "'")).append("`\n"));
+        return page.toString();
+    }
+
+    /** Every leaf of the manifest's notes and settings, by its path. */
+    private Map<String, String> settings() {
+        Map<String, String> flat = new LinkedHashMap<>();
+        flatten("", report.manifest().notes(), flat);
+        flatten("", report.manifest().settings(), flat);
+        return flat;
+    }
+
+    private static void flatten(String path, JsonNode node, Map<String, String> flat) {
+        if (node instanceof ObjectNode object) {
+            for (String name : new ArrayList<>(object.propertyNames())) {
+                flatten(path.isEmpty() ? name : path + "." + name, object.get(name), flat);
+            }
+        } else if (node.isArray() && node.size() > 0 && node.get(0).isObject()) {
+            for (int i = 0; i < node.size(); i++) {
+                flatten(path + "[" + i + "]", node.get(i), flat);
+            }
+        } else {
+            flat.put(path, node.isString() ? node.asString() : Json.line(node));
+        }
+    }
+}

@@ -1,0 +1,54 @@
+package org.ingrain.distill.report;
+
+import java.util.List;
+import java.util.Map;
+import org.ingrain.distill.curate.Ledger;
+import org.ingrain.distill.evaluate.ArmResult;
+import org.ingrain.distill.method.Mark;
+import org.ingrain.distill.run.Manifest;
+import org.ingrain.distill.task.Dataset;
+import org.ingrain.distill.train.Tuner;
+
+/**
+ * What a run found: {@code report.json}. Without times and dates, so that equal runs report equal bytes.
+ *
+ * @param task     its name
+ * @param method   System 2's title
+ * @param manifest settings and fingerprints
+ * @param arms     rows of the table; none where no gold answers are known
+ * @param ledgers  by student
+ * @param training by student; one whose curation kept nothing is not in it
+ */
+public record Report(String task, String method, Manifest manifest, Sizes sizes, List<ArmResult> arms,
+                     Map<String, Ledger.Summary> ledgers, Map<String, Tuner.Tuned> training) {
+    /**
+     * How many questions there were.
+     *
+     * @param pool    to distil on
+     * @param test    to evaluate on
+     * @param dropped left out of the pool because the test has them too
+     */
+    public record Sizes(int pool, int test, int dropped) {
+        public static Sizes of(Dataset data) {
+            return new Sizes(data.pool().size(), data.test().size(), data.dropped());
+        }
+    }
+
+    /** The table for a terminal; lines end with \n. */
+    public String table() {
+        return heading() + "\n\n" + (arms.isEmpty() ? "not evaluated: the questions come without answers\n" : Tables.arms(arms).text());
+    }
+
+    /**
+     * The page {@code report.md}.
+     *
+     * @param marks how sure the wording of each step of the method is
+     */
+    public String markdown(List<Mark> marks) {
+        return new MarkdownPage(this, marks).text();
+    }
+
+    String heading() {
+        return task + ", " + method + ": " + sizes.pool() + " questions distilled on, " + sizes.test() + " held out";
+    }
+}

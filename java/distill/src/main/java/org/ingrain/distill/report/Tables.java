@@ -1,0 +1,61 @@
+package org.ingrain.distill.report;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.ingrain.distill.curate.Ledger;
+import org.ingrain.distill.evaluate.ArmResult;
+import org.ingrain.distill.train.Tuner;
+
+/** The tables of a report. */
+final class Tables {
+    private Tables() {
+    }
+
+    /** As the paper's table 1, with intervals. */
+    static Table arms(List<ArmResult> arms) {
+        return new Table(List.of("", "accuracy %", "95 % interval", "#Tokens", "right", "unanswered"), arms.stream()
+                .map(arm -> List.of(arm.title(), percent(arm.accuracy()), percent(arm.low()) + " - " + percent(arm.high()),
+                        figure("%.1f", arm.tokens()), arm.right() + " of " + arm.questions(), String.valueOf(arm.unanswered())))
+                .toList());
+    }
+
+    static Table ledgers(Map<String, Ledger.Summary> ledgers) {
+        List<List<String>> rows = new ArrayList<>();
+        ledgers.forEach((student, summary) -> {
+            Ledger.Count total = summary.total();
+            List<String> reasons = summary.reasons().entrySet().stream().map(entry -> entry.getKey() + " " + entry.getValue()).toList();
+            rows.add(List.of(student, String.valueOf(total.examples()), String.valueOf(total.kept()),
+                    String.valueOf(total.examples() - total.kept()), share(total.right(), total.known()), String.join(", ", reasons)));
+        });
+        return new Table(List.of("student", "examples", "kept", "discarded", "labels right", "reasons"), rows);
+    }
+
+    static Table votes(Ledger.Summary summary) {
+        return new Table(List.of("votes of the first answer", "examples", "kept", "labels right"), summary.byVotes().entrySet().stream()
+                .map(entry -> List.of(String.valueOf(entry.getKey()), String.valueOf(entry.getValue().examples()),
+                        String.valueOf(entry.getValue().kept()), share(entry.getValue().right(), entry.getValue().known())))
+                .toList());
+    }
+
+    static Table training(Map<String, Tuner.Tuned> training) {
+        List<List<String>> rows = new ArrayList<>();
+        training.forEach((student, tuned) -> rows.add(List.of(student, String.valueOf(tuned.rows()), String.valueOf(tuned.steps()),
+                figure("%.4f", tuned.firstLoss()), figure("%.4f", tuned.lastLoss()),
+                tuned.validationLoss() == null ? "-" : figure("%.4f", tuned.validationLoss()))));
+        return new Table(List.of("student", "rows", "steps", "first loss", "last loss", "validation loss"), rows);
+    }
+
+    private static String share(int right, int known) {
+        return known == 0 ? "-" : percent((double) right / known) + " % of " + known;
+    }
+
+    private static String percent(double share) {
+        return figure("%.1f", 100 * share);
+    }
+
+    private static String figure(String format, double value) {
+        return String.format(Locale.ROOT, format, value);
+    }
+}

@@ -1,0 +1,52 @@
+package org.ingrain.distill.run;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * What happened when, and how long it took: {@code run.log} and {@code timings.json}, the only files of a run folder that differ from
+ * run to run.
+ */
+public final class RunLog {
+    private final Path log;
+    private final Path timings;
+
+    RunLog(Path folder) {
+        this.log = folder.resolve("run.log");
+        this.timings = folder.resolve("timings.json");
+    }
+
+    /** Seconds and generated tokens of one stage, over all the processes that worked on it. */
+    public record Timing(double seconds, long tokens) {
+    }
+
+    record Timings(Map<String, Timing> stages) {
+    }
+
+    public void say(String text) {
+        String line = Instant.now().truncatedTo(ChronoUnit.MILLIS) + " " + text + "\n";
+        try {
+            Files.write(log, line.getBytes(StandardCharsets.UTF_8), StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+        } catch (IOException e) {
+            throw AtomicFile.unwritable(log, e);
+        }
+    }
+
+    /** Adds to a stage's time. */
+    public void add(String stage, double seconds, long tokens) {
+        Map<String, Timing> all = new TreeMap<>();
+        if (Files.exists(timings)) {
+            all.putAll(Json.parse(AtomicFile.read(timings), Timings.class, timings.toString()).stages());
+        }
+        all.merge(stage, new Timing(seconds, tokens), (a, b) -> new Timing(a.seconds() + b.seconds(), a.tokens() + b.tokens()));
+        AtomicFile.write(timings, Json.pretty(new Timings(all)));
+        say(stage + ": " + Math.round(seconds * 10) / 10.0 + " s" + (tokens == 0 ? "" : ", " + tokens + " tokens"));
+    }
+}

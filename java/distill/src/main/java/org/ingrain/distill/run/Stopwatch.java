@@ -1,0 +1,33 @@
+package org.ingrain.distill.run;
+
+/** Times one stage in this process: tells the progress, and in the end the log. */
+public final class Stopwatch {
+    private final String stage;
+    private final String unit;
+    private final RunLog log;
+    private final Progress progress;
+    private final long begun = System.nanoTime();
+    private long tokens;
+
+    public Stopwatch(String stage, String unit, RunLog log, Progress progress) {
+        this.stage = stage;
+        this.unit = unit;
+        this.log = log;
+        this.progress = progress;
+    }
+
+    /** Tells that {@code done} of {@code total} are done, of which the newest brought {@code more} tokens. */
+    public void at(long done, long total, int more) {
+        tokens += more;
+        double seconds = seconds();
+        progress.at(new Progress.State(stage, done, total, unit, seconds > 0 ? tokens / seconds : 0));
+    }
+
+    public void stop() {
+        log.add(stage, seconds(), tokens);
+    }
+
+    private double seconds() {
+        return (System.nanoTime() - begun) / 1e9;
+    }
+}

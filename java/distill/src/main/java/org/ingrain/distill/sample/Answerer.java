@@ -1,0 +1,19 @@
+package org.ingrain.distill.sample;
+
+import java.util.List;
+import java.util.function.Function;
+
+/** What the distillation needs of a model: many texts, as fast as it can. The engine is one; tests have another. */
+public interface Answerer {
+    /**
+     * Answers every request of {@code first} and every one that {@code done} returns, and comes back when none is left.
+     *
+     * <p>A text is a function of its request alone (messages, params, seed, sample, weights), never of what is answered beside it, in
+     * which order or by how many threads. A prompt that does not fit into the context is answered by an empty text with
+     * {@link Finish#PROMPT_TOO_LONG}.
+     *
+     * @param done called once for each completion as it ends, in any order, from any thread, also at the same time; returns the
+     *             requests that follow from it, which join the batch at once. What it throws ends the work and comes out here.
+     */
+    void answer(List<Request> first, Function<Completion, List<Request>> done);
+}

@@ -1,0 +1,83 @@
+package org.ingrain.distill.sample;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.ingrain.distill.run.Json;
+import org.ingrain.distill.task.Example;
+
+/**
+ * The completions of one example, as its file has them.
+ *
+ * @param samples all of them, depth first
+ */
+public record Answers(List<Sample> samples) {
+    /**
+     * A final answer and the way to it.
+     *
+     * @param path  of the last step's sample
+     * @param steps from the first to the last
+     */
+    public record Chain(String path, List<Sample> steps) {
+        public String text() {
+            return steps.getLast().text();
+        }
+    }
+
+    /** The final answers, each with the steps that led to it; two may share their first steps. */
+    public List<Chain> chains() {
+        Map<String, Sample> byPath = new HashMap<>();
+        int deepest = samples.stream().mapToInt(sample -> sample.key().depth()).max().orElse(0);
+        List<Chain> chains = new ArrayList<>();
+        for (Sample sample : samples) {
+            byPath.put(sample.path(), sample);
+            if (sample.key().depth() == deepest) {
+                List<Sample> steps = new ArrayList<>();
+                for (Key key = sample.key(); !key.path().isEmpty(); key = key.parent()) {
+                    steps.addFirst(byPath.get(key.path()));
+                }
+                chains.add(new Chain(sample.path(), List.copyOf(steps)));
+            }
+        }
+        return chains;
+    }
+
+    /** Generated tokens of all steps and samples. */
+    public int tokens() {
+        return samples.stream().mapToInt(Sample::tokens).sum();
+    }
+
+    /** Takes one example. */
+    @FunctionalInterface
+    public interface Each {
+        void accept(Example example, Answers answers) throws IOException;
+    }
+
+    /** Reads a finished file of {@link Sampling} example by example; only one example is in memory. */
+    public static void forEach(Path file, List<Example> examples, Each each) throws IOException {
+        try (BufferedReader reader = Files.newBufferedReader(file)) {
+            Sample next = next(reader, file);
+            for (Example example : examples) {
+                List<Sample> own = new ArrayList<>();
+                while (next != null && next.id().equals(example.id())) {
+                    own.add(next);
+                    next = next(reader, file);
+                }
+                if (own.isEmpty()) {
+                    throw new IllegalStateException(file + " holds nothing of example " + example.id());
+                }
+                each.accept(example, new Answers(own));
+            }
+        }
+    }
+
+    private static Sample next(BufferedReader reader, Path file) throws IOException {
+        String line = reader.readLine();
+        return line == null ? null : Json.parse(line, Sample.class, file.toString());
+    }
+}

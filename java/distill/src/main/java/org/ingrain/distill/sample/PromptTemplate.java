@@ -1,0 +1,30 @@
+package org.ingrain.distill.sample;
+
+import java.util.LinkedHashSet;
+import java.util.Map;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** A prompt with {@code {placeholders}}; any other text, other braces included, stands for itself. */
+public record PromptTemplate(String text) {
+    private static final Pattern PLACEHOLDER = Pattern.compile("\\{([a-z][a-z0-9-]*)}");
+
+    /** Names of the placeholders, in order. */
+    public Set<String> placeholders() {
+        Set<String> names = new LinkedHashSet<>();
+        PLACEHOLDER.matcher(text).results().forEach(found -> names.add(found.group(1)));
+        return names;
+    }
+
+    /** The text with each placeholder replaced, once: braces inside a value are not looked at. */
+    public String render(Map<String, String> values) {
+        return PLACEHOLDER.matcher(text).replaceAll(found -> {
+            String value = values.get(found.group(1));
+            if (value == null) {
+                throw new IllegalArgumentException("no value for {" + found.group(1) + "}");
+            }
+            return Matcher.quoteReplacement(value);
+        });
+    }
+}

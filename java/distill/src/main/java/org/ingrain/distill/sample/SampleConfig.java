@@ -1,0 +1,22 @@
+package org.ingrain.distill.sample;
+
+import java.util.List;
+import org.ingrain.tensor.InputException;
+
+/**
+ * How a method is sampled.
+ *
+ * @param samples per step, from the first; steps that are not named get one. Empty: as the method says.
+ * @param params  for every step that does not bring its own
+ * @param seed    of all random numbers
+ */
+public record SampleConfig(List<Integer> samples, SamplingParams params, long seed) {
+    public SampleConfig {
+        samples = samples == null ? List.of() : List.copyOf(samples);
+        for (int n : samples) {
+            if (n < 1) {
+                throw new InputException("samples: " + n + ", expected 1 or more for each step");
+            }
+        }
+    }
+}

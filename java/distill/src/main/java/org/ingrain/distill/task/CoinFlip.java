@@ -1,0 +1,96 @@
+package org.ingrain.distill.task;
+
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.Random;
+import java.util.regex.Pattern;
+import org.ingrain.tensor.InputException;
+
+/**
+ * Coin flip: {@code A coin is heads up. hiram does not flip the coin. nicoletto flips the coin. Is the coin still heads up?} is
+ * {@code yes} if the flips are even in number.
+ *
+ * @param suffix what is said after each question, such as {@code Flip means reverse.}; empty for nothing
+ */
+public record CoinFlip(String suffix) implements Task {
+    private static final Pattern FACE = Pattern.compile("(?i)(?:\\b(no longer|not)|(n't))? ?(?:still )?\\b(heads|tails)\\b");
+    private static final Pattern SENTENCE_END = Pattern.compile("(?<=[.!?])\\s+|\\R+");
+    private static final int PEOPLE = 2;
+
+    @Override
+    public String name() {
+        return "coin-flip";
+    }
+
+    @Override
+    public List<String> questionFields() {
+        return List.of("inputs", "question");
+    }
+
+    @Override
+    public List<String> answerFields() {
+        return List.of("targets", "answer");
+    }
+
+    @Override
+    public String answerShape() {
+        return "yes or no";
+    }
+
+    /** Without a leading {@code Q:} and a trailing {@code A:}, each run of blanks one blank, the suffix after it. */
+    @Override
+    public String clean(String question) {
+        String bare = question.strip().replaceFirst("^Q:\\s*", "").replaceFirst("\\s*A:$", "").replaceAll("\\s+", " ");
+        return suffix.isBlank() || bare.endsWith(suffix.strip()) ? bare : bare + " " + suffix.strip();
+    }
+
+    /**
+     * A stated yes or no; else the face that the last sentence names, {@code not heads} counting as tails; else the last
+     * yes or no.
+     */
+    @Override
+    public Optional<String> extract(Example example, String text) {
+        return YesNo.stated(text).or(() -> face(text)).or(() -> YesNo.mentioned(text));
+    }
+
+    @Override
+    public String key(String answer) {
+        return answer.strip().toLowerCase(Locale.ROOT);
+    }
+
+    @Override
+    public Example generate(String id, List<String> names, Random random) {
+        if (names.size() < PEOPLE) {
+            throw new InputException("names: " + names.size() + ", expected " + PEOPLE + " or more different ones");
+        }
+        StringBuilder question = new StringBuilder("A coin is heads up.");
+        int flips = 0;
+        String before = "";
+        for (int i = 0; i < PEOPLE; i++) {
+            String who = before;
+            while (who.equals(before)) {
+                who = names.get(random.nextInt(names.size()));
+            }
+            boolean flip = random.nextBoolean();
+            flips += flip ? 1 : 0;
+            question.append(' ').append(who).append(flip ? " flips the coin." : " does not flip the coin.");
+            before = who;
+        }
+        question.append(" Is the coin still heads up?");
+        return new Example(id, clean(question.toString()), flips % 2 == 0 ? "yes" : "no");
+    }
+
+    /** A question is no answer, and a sentence before the last may only repeat what was told. */
+    private static Optional<String> face(String text) {
+        String[] sentences = SENTENCE_END.split(text.strip());
+        String last = sentences[sentences.length - 1];
+        if (last.endsWith("?")) {
+            return Optional.empty();
+        }
+        return FACE.matcher(last).results().map(found -> {
+            boolean denied = found.group(1) != null || found.group(2) != null;
+            return found.group(3).equalsIgnoreCase("heads") != denied ? "yes" : "no";
+        }).reduce((a, b) -> b);
+    }
+}

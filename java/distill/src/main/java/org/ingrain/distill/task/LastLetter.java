@@ -1,0 +1,89 @@
+package org.ingrain.distill.task;
+
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.Random;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.ingrain.tensor.InputException;
+
+/** Last letter concatenation: {@code Take the last letters of the words in "Edgar Bob" and concatenate them.} is {@code rb}. */
+public record LastLetter() implements Task {
+    private static final String QUOTES = "\"'`*“”‘’";
+    private static final Pattern QUOTED_WORDS = Pattern.compile("\"([^\"]*)\"");
+    /** {@code the answer is "rb"}, {@code result: r-b.}: a cue, then at once quoted letters, or bare ones that end the phrase. */
+    private static final Pattern CUED = Pattern.compile("(?i)\\b(?:answer|result|concatenation|string)(?: is:?| would be|:)\\s*(?:["
+            + QUOTES + "]+(\\p{L}(?:[-+]?\\p{L})*)[.,]?[" + QUOTES + "]|(\\p{L}(?:[-+]?\\p{L})*)(?=[.!,;)]|\\s*$|\\s*\\R))");
+    /** A quoted or emphasised piece of letters, single letters perhaps with a separator between. */
+    private static final Pattern QUOTED = Pattern.compile(
+            "[\"“`*](\\p{L}+|\\p{L}(?:(?:-|, ?| ?\\+ ?| )\\p{L})+)[.,]?[\"”`*]");
+    private static final Pattern LAST_WORD = Pattern.compile("(\\p{L}+)[.!\\s" + QUOTES + "]*$");
+
+    @Override
+    public String name() {
+        return "last-letter";
+    }
+
+    @Override
+    public List<String> questionFields() {
+        return List.of("question", "inputs");
+    }
+
+    @Override
+    public List<String> answerFields() {
+        return List.of("answer", "targets");
+    }
+
+    @Override
+    public String answerShape() {
+        return "letters";
+    }
+
+    /**
+     * What stands after the last {@code answer is} or its like; else the last quoted letters; else the last word, if it has one letter
+     * for each word of the question.
+     */
+    @Override
+    public Optional<String> extract(Example example, String text) {
+        Optional<String> found = last(CUED, text);
+        if (found.isEmpty()) {
+            found = last(QUOTED, text);
+        }
+        if (found.isEmpty()) {
+            int words = words(example.question());
+            found = last(LAST_WORD, text.strip()).filter(word -> words > 0 && word.length() == words);
+        }
+        return found.map(this::key);
+    }
+
+    @Override
+    public String key(String answer) {
+        return answer.replaceAll("[^\\p{L}]", "").toLowerCase(Locale.ROOT);
+    }
+
+    @Override
+    public Example generate(String id, List<String> names, Random random) {
+        if (names.size() < 2) {
+            throw new InputException("names: " + names.size() + ", expected 2 or more different ones");
+        }
+        String first = names.get(random.nextInt(names.size()));
+        String second = first;
+        while (second.equals(first)) {
+            second = names.get(random.nextInt(names.size()));
+        }
+        String gold = first.substring(first.length() - 1) + second.substring(second.length() - 1);
+        return new Example(id, "Take the last letters of the words in \"" + first + " " + second + "\" and concatenate them.",
+                gold.toLowerCase(Locale.ROOT));
+    }
+
+    /** Words between the question's first quotes, 0 if it has none. */
+    private static int words(String question) {
+        Matcher quoted = QUOTED_WORDS.matcher(question);
+        return quoted.find() ? quoted.group(1).strip().split("\\s+").length : 0;
+    }
+
+    private static Optional<String> last(Pattern pattern, String text) {
+        return pattern.matcher(text).results().map(found -> found.group(found.start(1) >= 0 ? 1 : found.groupCount())).reduce((a, b) -> b);
+    }
+}

@@ -1,0 +1,46 @@
+package org.ingrain.distill.task;
+
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import org.ingrain.tensor.InputException;
+
+/** A kind of question: where its rows hold what, how an answer is found in what a model says, and which answers are equal. */
+public interface Task {
+    /** As on the command line, and as methods name it for prompts of their own. */
+    String name();
+
+    /** Names that the field of the question may have, the usual one first. */
+    List<String> questionFields();
+
+    /** Names that the field of the answer may have, the usual one first. */
+    List<String> answerFields();
+
+    /** The question as it is asked, from what the row holds. */
+    default String clean(String question) {
+        return question.strip();
+    }
+
+    /** The answer that a text gives, in the form that a student is taught; empty if it gives none. */
+    Optional<String> extract(Example example, String text);
+
+    /** What two equal answers have in common. */
+    String key(String answer);
+
+    /** What is expected of a row's answer, for messages. */
+    String answerShape();
+
+    /** Whether {@code answer}, as {@link #extract} found it, is the gold one. Only for examples that have one. */
+    default boolean isRight(Example example, String answer) {
+        return key(answer).equals(key(extract(example, example.gold()).orElse(example.gold())));
+    }
+
+    /**
+     * A new question with its answer.
+     *
+     * @throws InputException if this task's questions cannot be made up
+     */
+    default Example generate(String id, List<String> names, Random random) {
+        throw new InputException("task " + name() + ": its questions cannot be generated; give a file of them");
+    }
+}

@@ -1,0 +1,37 @@
+package org.ingrain.distill.train;
+
+import java.nio.file.Path;
+import org.ingrain.distill.run.Progress;
+
+/** What the distillation needs of training. The engine's trainer is one; tests have another. */
+public interface Tuner {
+    /**
+     * Trains an adapter on a student's rows, or goes on where a killed process stopped. The adapter's files depend on the job and the
+     * tuner's own settings only, not on how often it was taken up again.
+     */
+    Tuned tune(Job job, Progress progress);
+
+    /**
+     * What to train on.
+     *
+     * @param train      JSONL of {"prompt": messages, "completion": text}
+     * @param validation the same, to watch; may be empty
+     * @param folder     the tuner's own, for checkpoints and for the adapter
+     * @param stage      name of the stage, for the progress
+     */
+    record Job(Path train, Path validation, Path folder, String stage) {
+    }
+
+    /**
+     * What came of it, for the report.
+     *
+     * @param adapter        name of the adapter's folder in the job's folder
+     * @param rows           trained on
+     * @param steps          of the optimizer
+     * @param firstLoss      mean loss of a target token in the first step
+     * @param lastLoss       in the last
+     * @param validationLoss of the weights that were chosen, or null if nothing was watched
+     */
+    record Tuned(String adapter, int rows, int steps, double firstLoss, double lastLoss, Double validationLoss) {
+    }
+}
