@@ -1,0 +1,134 @@
+package org.ingrain.distill;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Function;
+import java.util.regex.MatchResult;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.ingrain.distill.run.Digest;
+import org.ingrain.distill.sample.Answerer;
+import org.ingrain.distill.sample.Completion;
+import org.ingrain.distill.sample.Finish;
+import org.ingrain.distill.sample.Request;
+import org.ingrain.distill.sample.Weights;
+
+/**
+ * A model that answers last letters and coin flips, right with a probability that depends on who is asked how, as a function of the
+ * request. Threads take requests in a random order.
+ *
+ * @param direct  probability of a right answer to the bare question
+ * @param worked  to a rephrased question
+ * @param taught  with an adapter
+ * @param threads that answer
+ * @param tick    called before each completion; may throw
+ */
+record FakeModel(double direct, double worked, double taught, int threads, Runnable tick) implements Answerer {
+    private static final Pattern WORDS = Pattern.compile("\"([^\"]+)\"");
+    private static final Pattern REPHRASED = Pattern.compile("^In other words: ");
+
+    static FakeModel with(int threads) {
+        return new FakeModel(0.3, 0.8, 0.95, threads, () -> { });
+    }
+
+    FakeModel ticking(Runnable each) {
+        return new FakeModel(direct, worked, taught, threads, each);
+    }
+
+    @Override
+    public void answer(List<Request> first, Function<Completion, List<Request>> done) {
+        List<Request> waiting = new ArrayList<>(first);
+        Collections.shuffle(waiting, new Random());
+        AtomicInteger open = new AtomicInteger(waiting.size());
+        AtomicReference<Throwable> failure = new AtomicReference<>();
+        Runnable work = () -> {
+            while (failure.get() == null && open.get() > 0) {
+                Request next;
+                synchronized (waiting) {
+                    next = waiting.isEmpty() ? null : waiting.removeLast();
+                }
+                if (next == null) {
+                    Thread.onSpinWait();
+                    continue;
+                }
+                try {
+                    tick.run();
+                    List<Request> more = done.apply(completion(next));
+                    synchronized (waiting) {
+                        open.addAndGet(more.size());
+                        waiting.addAll(more);
+                        Collections.shuffle(waiting, new Random());
+                    }
+                    open.decrementAndGet();
+                } catch (Throwable e) {
+                    failure.compareAndSet(null, e);
+                }
+            }
+        };
+        List<Thread> all = new ArrayList<>();
+        for (int i = 0; i < threads; i++) {
+            all.add(Thread.ofPlatform().start(work));
+        }
+        for (Thread thread : all) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+            }
+        }
+        switch (failure.get()) {
+            case null -> { }
+            case RuntimeException e -> throw e;
+            case Error e -> throw e;
+            case Throwable e -> throw new IllegalStateException(e);
+        }
+    }
+
+    private Completion completion(Request request) {
+        String prompt = request.messages().getLast().content();
+        String weights = switch (request.weights()) {
+            case Weights.Base() -> "base";
+            case Weights.Adapter(Path folder) -> Digest.file(folder.resolve("adapter.json"));
+        };
+        long hash = Digest.seed(request.seed(), prompt, weights, request.params().toString(),
+                request.params().temperature() == 0 ? "" : String.valueOf(request.sample()));
+        Random random = new Random(hash);
+        String text = prompt.contains("rephrase") ? "In other words: " + prompt.substring(0, prompt.indexOf('.') + 1) + tail(prompt)
+                : answer(prompt, !weights.equals("base") ? taught : REPHRASED.matcher(prompt).find() ? worked : direct, random);
+        return new Completion(request.key(), text, text.length() / 4 + 1, Finish.STOP);
+    }
+
+    /** What a rephrasing keeps of the question behind its first sentence. */
+    private static String tail(String prompt) {
+        int end = prompt.indexOf("still heads up?");
+        return end < 0 ? "" : prompt.substring(prompt.indexOf('.') + 1, end + "still heads up?".length());
+    }
+
+    private static String answer(String prompt, double probability, Random random) {
+        boolean right = random.nextDouble() < probability;
+        if (prompt.contains("coin")) {
+            long flips = Pattern.compile("\\bflips the coin").matcher(prompt).results().count();
+            return (flips % 2 == 0) == right ? "Yes, it is." : "No. It is not heads up.";
+        }
+        Matcher words = WORDS.matcher(prompt);
+        StringBuilder letters = new StringBuilder();
+        if (words.find()) {
+            for (String word : words.group(1).split(" ")) {
+                letters.append(Character.toLowerCase(word.charAt(word.length() - 1)));
+            }
+        }
+        if (!right) {
+            letters.setCharAt(0, (char) ('a' + random.nextInt(3)));
+        }
+        return "The answer is \"" + letters + "\".";
+    }
+
+    static List<String> quoted(String text) {
+        return WORDS.matcher(text).results().map((MatchResult found) -> found.group(1)).toList();
+    }
+}

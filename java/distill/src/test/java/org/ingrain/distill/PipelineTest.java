@@ -1,0 +1,168 @@
+package org.ingrain.distill;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import org.ingrain.distill.curate.CurationConfig;
+import org.ingrain.distill.curate.Entry;
+import org.ingrain.distill.curate.Ledger;
+import org.ingrain.distill.curate.Rule;
+import org.ingrain.distill.curate.Target;
+import org.ingrain.distill.evaluate.ArmResult;
+import org.ingrain.distill.evaluate.Control;
+import org.ingrain.distill.evaluate.Score;
+import org.ingrain.distill.report.Report;
+import org.ingrain.distill.run.JsonLines;
+import org.ingrain.distill.run.Progress;
+import org.ingrain.distill.sample.Sample;
+import org.ingrain.distill.task.DataConfig;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class PipelineTest {
+    private static final List<Control> BOTH = List.of(Control.DISTILLED_SYSTEM_1, Control.UNFILTERED);
+
+    @TempDir
+    Path base;
+
+    @Test
+    void distilsEndToEndWithBothControls() {
+        DistillConfig config = Runs.config(Runs.letters(300, 100), List.of(8), BOTH);
+        Outcome.Done done = assertInstanceOf(Outcome.Done.class, Runs.run(config, base, "run", FakeModel.with(2)));
+        Map<String, ArmResult> arms = done.report().arms().stream().collect(Collectors.toMap(ArmResult::name, arm -> arm));
+        assertEquals(List.of("system-1", "system-2", "distilled-system-1", "unfiltered", "distilled"),
+                done.report().arms().stream().map(ArmResult::name).toList());
+        // The fake is right with probability 0.3, 0.8, 0.95 (a wrong one is right by luck now and then); three standard deviations of
+        // 100 questions are 14, 12 and 7 points.
+        assertEquals(0.30, arms.get("system-1").accuracy(), 0.16);
+        assertEquals(0.80, arms.get("system-2").accuracy(), 0.14);
+        assertEquals(0.95, arms.get("distilled").accuracy(), 0.07);
+        assertTrue(arms.get("distilled").tokens() < arms.get("system-2").tokens() / 3);
+
+        Ledger.Summary summary = done.report().ledgers().get("distilled");
+        assertEquals(200, summary.total().examples());
+        assertTrue(summary.total().kept() > 180, "8 samples right with 0.8 almost always have a majority");
+        assertTrue(summary.total().right() >= summary.total().known() - 2);
+        assertEquals(summary.total().examples(), summary.byVotes().values().stream().mapToInt(Ledger.Count::examples).sum());
+        int kept = summary.total().kept();
+        List<Ledger.TrainingRow> rows = JsonLines.read(base.resolve("run/train.jsonl"), Ledger.TrainingRow.class);
+        assertEquals(kept, rows.size());
+        assertTrue(rows.getFirst().prompt().getFirst().content().startsWith("Take the last letters of the words in \""));
+        assertTrue(rows.getFirst().completion().matches("[a-z]{2}"), "the bare answer, no intermediate tokens");
+        assertEquals(200, done.report().ledgers().get("unfiltered").total().kept());
+        assertTrue(done.report().ledgers().get("distilled-system-1").total().kept() < kept);
+    }
+
+    @Test
+    void ledgerAndScoresHoldEverything() {
+        DistillConfig config = Runs.config(Runs.letters(12, 4), List.of(3, 2), List.of());
+        Runs.run(config, base, "run", FakeModel.with(1));
+        List<Sample> samples = JsonLines.read(base.resolve("run/samples.jsonl"), Sample.class);
+        assertEquals(8 * (3 + 3 * 2), samples.size());
+        List<Entry> entries = JsonLines.read(base.resolve("run/ledger.jsonl"), Entry.class);
+        assertEquals(8, entries.size());
+        for (Entry entry : entries) {
+            assertEquals(6, entry.answers().size());
+            assertEquals(List.of("0.0", "0.1", "1.0", "1.1", "2.0", "2.1"), entry.answers().stream().map(a -> a.path()).toList());
+            assertEquals(1, entry.answers().getFirst().steps().size());
+            assertTrue(entry.answers().getFirst().steps().getFirst().text().startsWith("In other words"));
+            assertEquals(6, entry.votes().stream().mapToInt(v -> v.votes()).sum());
+            assertEquals(entry.kept(), !entry.targets().isEmpty());
+        }
+        for (Score score : JsonLines.read(base.resolve("run/evaluation/system-2/scores.jsonl"), Score.class)) {
+            int last = score.answers().getFirst().tokens();
+            assertEquals(last + score.answers().getFirst().steps().getFirst().tokens(), score.tokens());
+        }
+    }
+
+    @Test
+    void sameBytesWithOneThreadAndWithThree() {
+        DistillConfig config = Runs.config(Runs.letters(20, 6), List.of(4, 2), BOTH);
+        Runs.run(config, base, "one", FakeModel.with(1));
+        Runs.run(config, base, "three", FakeModel.with(3));
+        assertEquals(Runs.content(base.resolve("one")), Runs.content(base.resolve("three")));
+        DistillConfig otherSeed = new DistillConfig(config.data(), config.method(),
+                new org.ingrain.distill.sample.SampleConfig(List.of(4, 2), config.sample().params(), 8), config.curation(),
+                config.train(), config.evaluate());
+        Runs.run(otherSeed, base, "seed", FakeModel.with(1));
+        assertNotEquals(Runs.content(base.resolve("one")).get("samples.jsonl"), Runs.content(base.resolve("seed")).get("samples.jsonl"));
+    }
+
+    @Test
+    void aFinishedRunIsNotDoneAgain() {
+        DistillConfig config = Runs.config(Runs.letters(10, 4), List.of(4), BOTH);
+        Outcome first = Runs.run(config, base, "run", FakeModel.with(2));
+        Outcome again = Runs.run(config, base, "run", FakeModel.with(2).ticking(() -> {
+            throw new AssertionError("nothing should be asked");
+        }));
+        assertEquals(((Outcome.Done) first).report(), ((Outcome.Done) again).report());
+    }
+
+    @Test
+    void endsAfterTheLedgerWhereNothingIsKept() {
+        DistillConfig config = Runs.config(Runs.letters(10, 4), List.of(4), BOTH);
+        CurationConfig strict = new CurationConfig(Rule.MORE_THAN_HALF, 5, 0, Target.ANSWER, 0, 1);
+        config = new DistillConfig(config.data(), config.method(), config.sample(), strict, config.train(), config.evaluate());
+        Outcome.NothingKept nothing = assertInstanceOf(Outcome.NothingKept.class, Runs.run(config, base, "run", FakeModel.with(2)));
+        assertTrue(nothing.line().contains("kept none of 6 examples"), nothing.line());
+        assertFalse(nothing.line().contains("\n"));
+        assertTrue(Files.exists(base.resolve("run/ledger.jsonl")));
+        assertFalse(Files.exists(base.resolve("run/train.jsonl")));
+        assertFalse(Files.exists(base.resolve("run/report.md")));
+        assertEquals(nothing, Runs.run(config, base, "run", FakeModel.with(1)));
+    }
+
+    @Test
+    void unlabelledQuestionsAreDistilledButNotEvaluated() throws Exception {
+        Path file = base.resolve("questions.jsonl");
+        Files.writeString(file, """
+                {"question": "Take the last letters of the words in \\"Edgar Bob\\" and concatenate them."}
+                {"question": "Take the last letters of the words in \\"Ann Lee\\" and concatenate them."}
+                """);
+        Outcome outcome = Runs.run(Runs.config(DataConfig.of("last-letter", file), List.of(8), List.of()), base, "run",
+                FakeModel.with(1));
+        Report report = assertInstanceOf(Outcome.Done.class, outcome).report();
+        assertTrue(report.arms().isEmpty());
+        assertTrue(report.table().contains("not evaluated"));
+        assertEquals(0, report.ledgers().get("distilled").total().known());
+    }
+
+    @Test
+    void reportsTheTableOfThePaper() throws Exception {
+        DistillConfig config = Runs.config(Runs.letters(30, 10), List.of(8), BOTH);
+        Outcome.Done done = (Outcome.Done) Runs.run(config, base, "run", FakeModel.with(2));
+        List<String> lines = done.report().table().lines().toList();
+        assertEquals("last-letter, 2-step RaR: 20 questions distilled on, 10 held out", lines.getFirst());
+        for (String title : List.of("System 1", "2-step RaR", "Distilled System 1", "Distilled 2-step RaR, no filter",
+                "Distilled 2-step RaR")) {
+            assertTrue(lines.stream().anyMatch(line -> line.startsWith(title + " ")), title);
+        }
+        String page = Files.readString(base.resolve("run/report.md"));
+        for (String part : List.of("#Tokens", "95 % interval", "## Curation", "Votes, distilled", "sample.seed: `7`",
+                "model.config.json", "quoted by a secondary source", "version: `test`")) {
+            assertTrue(page.contains(part), part);
+        }
+    }
+
+    @Test
+    void progressCountsUpToItsTotal() {
+        DistillConfig config = Runs.config(Runs.letters(10, 4), List.of(2), List.of());
+        List<Progress.State> states = Collections.synchronizedList(new ArrayList<>());
+        new Pipeline(config, Runs.provenance(base), FakeModel.with(2), new FakeTuner(() -> { }), states::add).run(base.resolve("run"));
+        for (String stage : List.of("sample", "train", "evaluate system-1", "evaluate system-2", "evaluate distilled")) {
+            List<Progress.State> own = states.stream().filter(state -> state.stage().equals(stage)).toList();
+            assertEquals(own.getLast().total(), own.getLast().done(), stage);
+            assertEquals(own.stream().map(Progress.State::done).sorted().toList(), own.stream().map(Progress.State::done).toList());
+        }
+    }
+}

@@ -1,0 +1,77 @@
+package org.ingrain.distill;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.ingrain.distill.curate.CurationConfig;
+import org.ingrain.distill.evaluate.Control;
+import org.ingrain.distill.evaluate.EvaluateConfig;
+import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.run.Progress;
+import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.distill.task.DataConfig;
+
+/** Small runs, and what their folders hold. */
+final class Runs {
+    static final Set<String> EXEMPT = Set.of("run.log", "timings.json");
+
+    /** Settings of a tuner that has none. */
+    record NoSettings(int steps) {
+    }
+
+    private Runs() {
+    }
+
+    static DistillConfig config(DataConfig data, List<Integer> samples, List<Control> controls) {
+        SamplingParams sampling = new SamplingParams(0.7, 0.9, 0, 64, List.of());
+        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, 64, List.of()), List.of(), 1, controls);
+        return new DistillConfig(data, Methods.load("rar-2-step"), new SampleConfig(samples, sampling, 7), CurationConfig.defaults(),
+                new NoSettings(4), evaluate);
+    }
+
+    /** Generated last-letter questions. */
+    static DataConfig letters(int questions, int test) {
+        return new DataConfig("last-letter", null, null, 0, test, questions, null, 5, null, null, null, null);
+    }
+
+    /** A folder that stands for a model. */
+    static Provenance provenance(Path folder) {
+        Path model = folder.resolve("model");
+        try {
+            Files.createDirectories(model);
+            Files.writeString(model.resolve("config.json"), "{}");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return new Provenance("test", model, new TreeMap<>(Map.of("device", "none")));
+    }
+
+    static Outcome run(DistillConfig config, Path base, String name, FakeModel model) {
+        return new Pipeline(config, provenance(base), model, new FakeTuner(model.tick()), Progress.SILENT).run(base.resolve(name));
+    }
+
+    /** Every file of a run but logs and timings, by path, with its bytes as Latin-1. */
+    static SortedMap<String, String> content(Path folder) {
+        SortedMap<String, String> content = new TreeMap<>();
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                String name = folder.relativize(file).toString();
+                if (!EXEMPT.contains(name)) {
+                    content.put(name, new String(Files.readAllBytes(file), StandardCharsets.ISO_8859_1));
+                }
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return content;
+    }
+}

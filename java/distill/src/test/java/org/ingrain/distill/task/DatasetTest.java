@@ -1,0 +1,132 @@
+package org.ingrain.distill.task;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.ingrain.tensor.InputException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class DatasetTest {
+    @TempDir
+    Path base;
+
+    @Test
+    void malformedRowsAreNamedByFileAndLine() throws IOException {
+        assertRefused("{\"question\": \"a\"}\n{\"question\": \"b\"\n", "line 2: malformed JSON");
+        assertRefused("{\"question\": \"a\"}\n\n[1]\n", "line 3: expected a JSON object");
+        assertRefused("{\"question\": \"a\"}\n{\"answer\": \"b\"}\n", "line 2: no question or prompt or input or inputs");
+        assertRefused("{\"question\": \"a\"}\n{\"question\": {}}\n", "line 2: question is no text");
+        assertRefused("{\"question\": \"  \"}\n", "line 1: no question");
+        assertRefused("{\"id\": 3, \"question\": \"a\"}\n{\"id\": 3, \"question\": \"b\"}\n", "line 2: id 3 is already that of");
+        assertRefused("[{\"question\": \"a\"}, 5]", "row 2: expected a JSON object");
+        assertRefused("[{\"question\": \"a\"}", "malformed JSON");
+        assertRefused("", "empty");
+        assertRefused("\n \n", "empty");
+        assertRefused("[]", "empty");
+    }
+
+    @Test
+    void missingFileAndBadAnswer() throws IOException {
+        Path none = base.resolve("none.jsonl");
+        String said = assertThrows(InputException.class, () -> Dataset.load(DataConfig.of("last-letter", none))).getMessage();
+        assertEquals(none + ": cannot be read: no such file", said);
+        Path coins = write("[{\"inputs\": \"Q: A coin.\", \"targets\": \"perhaps\"}]");
+        said = assertThrows(InputException.class, () -> Dataset.load(DataConfig.of("coin-flip", coins))).getMessage();
+        assertEquals(coins + " row 1: answer perhaps, expected yes or no", said);
+    }
+
+    @Test
+    void evaluationNeedsAnswers() throws IOException {
+        Path file = write("{\"question\": \"a\", \"answer\": \"b\"}\n{\"question\": \"c\"}\n{\"question\": \"d\"}\n");
+        assertTrue(Dataset.load(DataConfig.of("question-answer", file)).test().isEmpty());
+        String said = assertThrows(InputException.class,
+                () -> Dataset.loadTest(DataConfig.of("question-answer", file))).getMessage();
+        assertTrue(said.contains("row 000002 has no answer"), said);
+    }
+
+    @Test
+    void aTestFileKeepsItsQuestionsOutOfThePool() throws IOException {
+        Path data = write("{\"question\": \"a\"}\n{\"question\": \"b\"}\n");
+        Path test = base.resolve("test.jsonl");
+        Files.writeString(test, "{\"question\": \"b\", \"answer\": \"1\"}\n{\"question\": \"z\", \"answer\": \"2\"}\n");
+        Dataset parted = Dataset.load(new DataConfig("question-answer", data, test, 0, 0, 0, null, 1, null, null, null, null));
+        assertEquals(List.of("a"), parted.pool().stream().map(Example::question).toList());
+        assertEquals(List.of("b", "z"), parted.test().stream().map(Example::question).toList());
+        assertEquals(1, parted.dropped());
+    }
+
+    @Test
+    void repeatedQuestionsFallOnOneSide() throws IOException {
+        StringBuilder rows = new StringBuilder();
+        for (int i = 0; i < 40; i++) {
+            rows.append("{\"question\": \"q").append(i % 20).append("\", \"answer\": \"x\"}\n");
+        }
+        Dataset parted = Dataset.load(DataConfig.of("question-answer", write(rows.toString())).sizes(0, 10));
+        List<String> held = parted.test().stream().map(Example::question).toList();
+        assertTrue(parted.pool().stream().noneMatch(example -> held.contains(example.question())));
+        assertEquals(40, parted.pool().size() + parted.test().size() + parted.dropped());
+    }
+
+    @Test
+    void fieldsCanBeNamed() throws IOException {
+        Path file = write("{\"frage\": \"a\", \"antwort\": 7}\n");
+        DataConfig config = new DataConfig("question-answer", file, null, 0, 0, 0, null, 1, "frage", "antwort", AnswerFormat.NUMBER, null);
+        assertEquals(List.of(new Example("000001", "a", "7")), Dataset.loadTest(config));
+    }
+
+    @Test
+    void generatesWhatItsOwnExtractionFindsRight() {
+        for (String name : List.of("last-letter", "coin-flip")) {
+            DataConfig config = new DataConfig(name, null, null, 0, 20, 200, null, 3, null, null, null, null);
+            Task task = config.makeTask();
+            Dataset data = Dataset.load(config);
+            assertEquals(data, Dataset.load(config));
+            assertEquals(180, data.pool().size());
+            List<Example> all = Stream.concat(data.pool().stream(), data.test().stream()).toList();
+            assertEquals(200, all.stream().map(Example::question).distinct().count());
+            assertTrue(all.stream().map(Example::gold).distinct().count() > 1);
+            for (Example example : all) {
+                assertTrue(task.isRight(example, task.extract(example, example.gold()).orElseThrow()));
+            }
+        }
+    }
+
+    @Test
+    void coinQuestionsAreCleanedAndSuffixed() {
+        CoinFlip task = new CoinFlip("Flip means reverse.");
+        assertEquals("A coin is heads up. Is the coin still heads up? Flip means reverse.",
+                task.clean(" Q: A coin is heads up.  Is the coin still heads up? \nA:"));
+    }
+
+    @Test
+    void limitTakesTheFirstRowsAndHoldsOutOfThem() throws IOException {
+        StringBuilder rows = new StringBuilder();
+        for (int i = 0; i < 30; i++) {
+            rows.append("{\"question\": \"q").append(i).append("\", \"answer\": \"x\"}\n");
+        }
+        Dataset parted = Dataset.load(DataConfig.of("question-answer", write(rows.toString())).sizes(10, 0));
+        assertEquals(8, parted.pool().size());
+        assertEquals(2, parted.test().size());
+        assertTrue(parted.pool().stream().allMatch(example -> example.id().compareTo("000010") <= 0));
+        Path file = write(rows.toString());
+        assertThrows(InputException.class, () -> Dataset.load(DataConfig.of("question-answer", file).sizes(10, 10)));
+    }
+
+    private Path write(String text) throws IOException {
+        return Files.writeString(base.resolve("data.jsonl"), text);
+    }
+
+    private void assertRefused(String text, String expected) throws IOException {
+        Path file = write(text);
+        String said = assertThrows(InputException.class, () -> Dataset.load(DataConfig.of("question-answer", file))).getMessage();
+        assertTrue(said.startsWith(file.toString()) && said.contains(expected), said);
+        assertEquals(1, said.lines().count(), said);
+    }
+}

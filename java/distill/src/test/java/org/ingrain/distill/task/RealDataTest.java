@@ -1,0 +1,84 @@
+package org.ingrain.distill.task;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import org.ingrain.distill.Shared;
+import org.junit.jupiter.api.Test;
+
+/** The files of real questions, read whole, with every gold answer put through extraction and comparison. */
+class RealDataTest {
+    @Test
+    void lastLetters() {
+        List<Example> examples = Dataset.loadTest(DataConfig.of("last-letter", Shared.data("last_letter_rar.json")));
+        assertEquals(219, examples.size());
+        Task task = new LastLetter();
+        for (Example example : examples) {
+            String[] words = example.question().split("\"")[1].split(" ");
+            StringBuilder truth = new StringBuilder();
+            for (String word : words) {
+                truth.append(Character.toLowerCase(word.charAt(word.length() - 1)));
+            }
+            String gold = example.gold();
+            assertEquals(truth.toString(), gold);
+            for (String said : List.of(gold, gold.toUpperCase(), "The answer is \"" + gold + "\".", "So it is **" + gold + "**.",
+                    "The last letter of \"" + words[0] + "\" is \"" + gold.charAt(0) + "\". The last letter of \"" + words[1] + "\" is \""
+                            + gold.charAt(1) + "\". Concatenating them gives \"" + gold + "\".")) {
+                assertRight(task, example, said);
+            }
+            String wrong = gold.charAt(0) == 'x' ? "yy" : "x" + gold.charAt(1);
+            assertFalse(task.isRight(example, task.extract(example, "The answer is \"" + wrong + "\".").orElseThrow()));
+        }
+    }
+
+    @Test
+    void coinFlips() {
+        List<Example> examples = Dataset.loadTest(DataConfig.of("coin-flip", Shared.data("coin_val.json")));
+        assertEquals(1333, examples.size());
+        Task task = new CoinFlip("");
+        for (Example example : examples) {
+            assertTrue(example.question().startsWith("A coin is heads up. "), example.question());
+            assertTrue(example.question().endsWith(" Is the coin still heads up?"), example.question());
+            assertFalse(example.question().contains("  "));
+            int flips = example.question().split(" flips the coin", -1).length - 1;
+            assertEquals(flips % 2 == 0 ? "yes" : "no", example.gold());
+            boolean yes = example.gold().equals("yes");
+            for (String said : List.of(example.gold(), yes ? "Yes, it is." : "No, the coin is tails up.", "The answer is " + example.gold()
+                    + ".", example.question() + " The coin is " + (yes ? "still heads up." : "no longer heads up."))) {
+                assertRight(task, example, said);
+            }
+            assertFalse(task.isRight(example, yes ? "no" : "yes"));
+        }
+    }
+
+    @Test
+    void gradeSchoolMathematicsByTheGenericReader() {
+        DataConfig config = new DataConfig("question-answer", Shared.data("gsm8k_test.jsonl"), null, 0, 0, 0, null, 1, null, null,
+                AnswerFormat.NUMBER, null);
+        List<Example> examples = Dataset.loadTest(config);
+        assertEquals(1319, examples.size());
+        Task task = config.makeTask();
+        for (Example example : examples) {
+            String number = example.gold().substring(example.gold().indexOf("####") + 4).strip();
+            assertRight(task, example, "So the answer is $" + number + ".");
+            assertFalse(task.isRight(example, "31415926"));
+        }
+    }
+
+    @Test
+    void splitsKeepQuestionsApart() {
+        DataConfig config = DataConfig.of("last-letter", Shared.data("last_letter_rar.json")).sizes(200, 50);
+        Dataset data = Dataset.load(config);
+        assertEquals(150, data.pool().size());
+        assertEquals(50, data.test().size());
+        assertEquals(data, Dataset.load(config), "the same split each time");
+        assertTrue(data.pool().stream().noneMatch(data.test()::contains));
+    }
+
+    private static void assertRight(Task task, Example example, String said) {
+        String answer = task.extract(example, said).orElseThrow(() -> new AssertionError("no answer found in: " + said));
+        assertTrue(task.isRight(example, answer), () -> said + " gives " + answer + ", gold is " + example.gold());
+    }
+}
