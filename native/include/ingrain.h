@@ -177,8 +177,8 @@ INGRAIN_API ingrain_status ingrain_silu_mul_forward(ingrain_context* ctx, void* 
 INGRAIN_API ingrain_status ingrain_silu_mul_backward(ingrain_context* ctx, void* dgate_up, const void* dy, const void* gate_up, int32_t dtype,
                                                      int64_t T, int64_t F);
 // ---- lora.cc (arXiv:2106.09685): y += scaling·(dropout(x)·Aᵀ)·Bᵀ in two ops; A (G, R, C), B (G, N, R), u (T, R), all f32.
-// slots (T): adapter of each row, -1 for none; null: adapter 0 for every row. dropout keeps element (t, c) by a counter-based
-// generator keyed by (seed, t·C + c) and scales it by 1 / (1 - dropout).
+// slots (T): adapter of each row, -1 for none (u is 0 there); null: adapter 0 for every row. dropout keeps element e = t·C + c
+// where word e mod 4 of Philox (seed, counter e div 4) is at least dropout·2^32, and scales it by 1 / (1 - dropout).
 INGRAIN_API ingrain_status ingrain_lora_down_forward(ingrain_context* ctx, float* u, const void* x, const float* A, const int32_t* slots,
                                                      int32_t dtype, int64_t T, int64_t C, int64_t R, float dropout, int64_t seed);
 // y (T, N), row distance ld, of dtype; scaling (G) f32.
