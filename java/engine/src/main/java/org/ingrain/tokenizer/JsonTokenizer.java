@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
@@ -26,6 +27,8 @@ final class JsonTokenizer implements Tokenizer {
     private final HuggingFaceTokenizer encoder;
     private final Vocabulary vocabulary;
     private final Detokenizer detokenizer;
+    private final Optional<String> bosToken;
+    private final Optional<String> eosToken;
     private final OptionalInt bosId;
     private final List<Integer> eosIds;
     private final boolean postProcessorAddsBos;
@@ -36,6 +39,8 @@ final class JsonTokenizer implements Tokenizer {
         vocabulary = vocabulary(fields);
         detokenizer = detokenizer(fields, vocabulary);
         bosId = config.bosToken().map(vocabulary::id).orElse(specials.bosId());
+        bosToken = config.bosToken().or(() -> vocabulary.text(bosId));
+        eosToken = config.eosToken().or(() -> vocabulary.text(specials.eosIds().stream().mapToInt(Integer::intValue).findFirst()));
         eosIds = specials.eosIds().isEmpty()
                 ? config.eosToken().map(vocabulary::id).stream().flatMapToInt(OptionalInt::stream).boxed().toList() : specials.eosIds();
         encoder = encoder(file);
@@ -126,6 +131,16 @@ final class JsonTokenizer implements Tokenizer {
     @Override
     public OptionalInt tokenId(String token) {
         return vocabulary.id(token);
+    }
+
+    @Override
+    public Optional<String> bosToken() {
+        return bosToken;
+    }
+
+    @Override
+    public Optional<String> eosToken() {
+        return eosToken;
     }
 
     @Override

@@ -7,6 +7,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -28,6 +29,7 @@ final class SentencePieceTokenizer implements Tokenizer {
     private final Pattern special;
     private final Detokenizer detokenizer;
     private final OptionalInt bosId;
+    private final OptionalInt ownEosId;
     private final List<Integer> eosIds;
     private final boolean addsBos;
 
@@ -37,8 +39,9 @@ final class SentencePieceTokenizer implements Tokenizer {
         special = Pattern.compile(added.keySet().stream().sorted(Comparator.comparingInt(String::length).reversed())
                 .map(Pattern::quote).collect(Collectors.joining("|")));
         detokenizer = new SentencePieceDetokenizer(vocabulary, true);
-        bosId = config.bosToken().map(vocabulary::id).orElse(model.bosId() < 0 ? OptionalInt.empty() : OptionalInt.of(model.bosId()));
-        eosIds = specials.eosIds().isEmpty() ? eosOf(model, config) : specials.eosIds();
+        bosId = config.bosToken().map(vocabulary::id).orElse(optional(model.bosId()));
+        ownEosId = config.eosToken().map(vocabulary::id).orElse(optional(model.eosId()));
+        eosIds = specials.eosIds().isEmpty() ? ownEosId.stream().boxed().toList() : specials.eosIds();
         addsBos = bosId.isPresent() && config.addBosToken().orElse(true);
         DjlSettings.apply();
         encoder = encoder(file, model.bytes());
@@ -68,9 +71,8 @@ final class SentencePieceTokenizer implements Tokenizer {
         }
     }
 
-    private List<Integer> eosOf(SentencePieceModel model, TokenizerConfig config) {
-        OptionalInt named = config.eosToken().map(vocabulary::id).orElse(OptionalInt.empty());
-        return named.isPresent() ? List.of(named.getAsInt()) : model.eosId() < 0 ? List.of() : List.of(model.eosId());
+    private static OptionalInt optional(int id) {
+        return id < 0 ? OptionalInt.empty() : OptionalInt.of(id);
     }
 
     @Override
@@ -123,6 +125,16 @@ final class SentencePieceTokenizer implements Tokenizer {
     @Override
     public OptionalInt tokenId(String token) {
         return vocabulary.id(token);
+    }
+
+    @Override
+    public Optional<String> bosToken() {
+        return vocabulary.text(bosId);
+    }
+
+    @Override
+    public Optional<String> eosToken() {
+        return vocabulary.text(ownEosId);
     }
 
     @Override

@@ -1,6 +1,7 @@
 package org.ingrain.tokenizer;
 
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
@@ -38,6 +39,12 @@ public interface Tokenizer extends AutoCloseable {
 
     /** The id of one token as the vocabulary spells it, such as {@code <s>} or {@code <|eot_id|>}. */
     OptionalInt tokenId(String token);
+
+    /** The text of BOS, which chat templates call bos_token. */
+    Optional<String> bosToken();
+
+    /** The tokenizer's own text of EOS, which chat templates call eos_token. */
+    Optional<String> eosToken();
 
     /** Whether {@link #encode} with addSpecial begins with BOS. */
     boolean addsBos();

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 
 /** The pieces of a tokenizer by id; ids may have gaps. */
@@ -36,6 +37,10 @@ final class Vocabulary {
     /** The piece of an id, or null where the id names none. */
     Piece piece(int id) {
         return id >= 0 && id < pieces.size() ? pieces.get(id) : null;
+    }
+
+    Optional<String> text(OptionalInt id) {
+        return id.isEmpty() ? Optional.empty() : Optional.ofNullable(piece(id.getAsInt())).map(Piece::text);
     }
 
     OptionalInt id(String text) {
