@@ -8,7 +8,6 @@ import java.util.Random;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
-import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.ingrain.distill.run.Digest;
@@ -65,7 +64,7 @@ record FakeModel(double direct, double worked, double taught, int threads, Runna
                         Collections.shuffle(waiting, new Random());
                     }
                     open.decrementAndGet();
-                } catch (Throwable e) {
+                } catch (RuntimeException | Error e) {
                     failure.compareAndSet(null, e);
                 }
             }
@@ -81,11 +80,11 @@ record FakeModel(double direct, double worked, double taught, int threads, Runna
                 throw new IllegalStateException(e);
             }
         }
-        switch (failure.get()) {
-            case null -> { }
-            case RuntimeException e -> throw e;
-            case Error e -> throw e;
-            case Throwable e -> throw new IllegalStateException(e);
+        if (failure.get() instanceof Error e) {
+            throw e;
+        }
+        if (failure.get() instanceof RuntimeException e) {
+            throw e;
         }
     }
 
@@ -126,9 +125,5 @@ record FakeModel(double direct, double worked, double taught, int threads, Runna
             letters.setCharAt(0, (char) ('a' + random.nextInt(3)));
         }
         return "The answer is \"" + letters + "\".";
-    }
-
-    static List<String> quoted(String text) {
-        return WORDS.matcher(text).results().map((MatchResult found) -> found.group(1)).toList();
     }
 }

@@ -32,7 +32,7 @@ import org.junit.jupiter.api.io.TempDir;
 class PipelineTest {
     private static final List<Control> BOTH = List.of(Control.DISTILLED_SYSTEM_1, Control.UNFILTERED);
 
-    @TempDir
+    @TempDir(factory = MemoryFolder.class)
     Path base;
 
     @Test
@@ -90,7 +90,7 @@ class PipelineTest {
         DistillConfig config = Runs.config(Runs.letters(20, 6), List.of(4, 2), BOTH);
         Runs.run(config, base, "one", FakeModel.with(1));
         Runs.run(config, base, "three", FakeModel.with(3));
-        assertEquals(Runs.content(base.resolve("one")), Runs.content(base.resolve("three")));
+        Runs.assertSame(Runs.content(base.resolve("one")), base.resolve("three"), "three threads");
         DistillConfig otherSeed = new DistillConfig(config.data(), config.method(),
                 new org.ingrain.distill.sample.SampleConfig(List.of(4, 2), config.sample().params(), 8), config.curation(),
                 config.train(), config.evaluate());

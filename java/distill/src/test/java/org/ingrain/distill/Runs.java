@@ -1,5 +1,7 @@
 package org.ingrain.distill;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -73,5 +75,12 @@ final class Runs {
             throw new UncheckedIOException(e);
         }
         return content;
+    }
+
+    /** That a run holds the same files, told by the first that differs. */
+    static void assertSame(SortedMap<String, String> expected, Path folder, String when) {
+        SortedMap<String, String> found = content(folder);
+        assertEquals(expected.keySet(), found.keySet(), when);
+        expected.forEach((name, text) -> assertEquals(text, found.get(name), () -> when + ": " + name));
     }
 }

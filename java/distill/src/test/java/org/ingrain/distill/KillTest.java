@@ -1,0 +1,130 @@
+package org.ingrain.distill;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Random;
+import java.util.SortedMap;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.ingrain.distill.evaluate.Control;
+import org.ingrain.distill.run.Progress;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A run that was stopped anywhere ends with the bytes of one that was not, and asks nothing twice. */
+class KillTest {
+    private static final List<Control> BOTH = List.of(Control.DISTILLED_SYSTEM_1, Control.UNFILTERED);
+
+    @TempDir(factory = MemoryFolder.class)
+    Path base;
+
+    /** Ends the process, as far as the code under test can see. */
+    private static final class Killed extends Error {
+        private static final long serialVersionUID = 1;
+    }
+
+    @Test
+    void stoppedAtEachCompletionAndStep() {
+        DistillConfig config = Runs.config(Runs.letters(5, 2), List.of(2, 2), BOTH);
+        AtomicInteger ticks = new AtomicInteger();
+        Runs.run(config, base, "whole", FakeModel.with(1).ticking(ticks::incrementAndGet));
+        SortedMap<String, String> whole = Runs.content(base.resolve("whole"));
+        int total = ticks.get();
+        // 3 questions of 2 + 4 samples and of 2 direct ones, 3 students of 4 steps, 4 direct arms of 2 questions and one of 2 steps.
+        assertEquals(3 * (2 + 4) + 3 * 2 + 3 * 4 + 4 * 2 + 2 * 2, total);
+        for (int stop = 0; stop < total; stop++) {
+            String name = "stopped-" + stop;
+            AtomicInteger left = new AtomicInteger(stop);
+            AtomicInteger more = new AtomicInteger();
+            assertThrows(Killed.class, () -> Runs.run(config, base, name, FakeModel.with(1).ticking(() -> {
+                if (left.getAndDecrement() == 0) {
+                    throw new Killed();
+                }
+            })));
+            Runs.run(config, base, name, FakeModel.with(2).ticking(more::incrementAndGet));
+            Runs.assertSame(whole, base.resolve(name), "stopped before tick " + stop);
+            assertEquals(total - stop, more.get(), "what was done is not done again");
+        }
+    }
+
+    /** Whatever a kill between two writes of files may leave: each file in turn is the last that was written. */
+    @Test
+    void stoppedBetweenFiles() throws IOException {
+        DistillConfig config = Runs.config(Runs.letters(5, 2), List.of(2, 2), BOTH);
+        Runs.run(config, base, "whole", FakeModel.with(1));
+        SortedMap<String, String> whole = Runs.content(base.resolve("whole"));
+        List<List<String>> later = List.of(List.of("report.md"), List.of("report.json"), List.of("evaluation/distilled/scores.jsonl"),
+                List.of("evaluation/distilled/samples.jsonl"), List.of("evaluation/system-1/scores.jsonl"), List.of("training.json"),
+                List.of("train.jsonl"), List.of("train.jsonl", "validation.jsonl"), List.of("ledger.jsonl"),
+                List.of("controls/unfiltered/train.jsonl"), List.of("controls/unfiltered/ledger.jsonl"), List.of("samples.jsonl"),
+                List.of("data/test.jsonl"), List.of("data/test.jsonl", "data/pool.jsonl"));
+        for (List<String> files : later) {
+            for (String file : files) {
+                Files.delete(base.resolve("whole").resolve(file));
+                Files.writeString(base.resolve("whole").resolve(file + ".tmp"), "{\"half");
+            }
+            Runs.run(config, base, "whole", FakeModel.with(2));
+            Runs.assertSame(whole, base.resolve("whole"), files.toString());
+        }
+    }
+
+    @Test
+    void killedProcessesAtRandomMoments() throws Exception {
+        Path folder = base.resolve("run");
+        SortedMap<String, String> whole = wholeForked();
+        Random random = new Random();
+        int kills = 0;
+        for (boolean ended = false; !ended; ) {
+            Process process = fork(base, "run");
+            ended = process.waitFor(kills < 6 ? 350 + random.nextInt(900) : 60_000, TimeUnit.MILLISECONDS);
+            if (!ended) {
+                process.destroyForcibly().waitFor();
+                kills++;
+            } else {
+                assertEquals(0, process.exitValue());
+            }
+        }
+        System.out.println("killed " + kills + " times");
+        assertTrue(kills > 0, "the run is too short to be killed");
+        Runs.assertSame(whole, folder, "killed " + kills + " times");
+    }
+
+    private SortedMap<String, String> wholeForked() {
+        Runs.run(Forked.config(), base, "whole", FakeModel.with(1));
+        return Runs.content(base.resolve("whole"));
+    }
+
+    private static Process fork(Path base, String name) throws IOException {
+        Path java = Path.of(System.getProperty("java.home"), "bin", "java");
+        return new ProcessBuilder(java.toString(), "-cp", System.getProperty("java.class.path"), Forked.class.getName(),
+                base.toString(), name).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.INHERIT).start();
+    }
+
+    /** A process that runs the pipeline slowly. */
+    static final class Forked {
+        private Forked() {
+        }
+
+        static DistillConfig config() {
+            return Runs.config(Runs.letters(25, 8), List.of(4, 2), BOTH);
+        }
+
+        public static void main(String[] args) {
+            FakeModel slow = FakeModel.with(2).ticking(() -> {
+                try {
+                    Thread.sleep(5);
+                } catch (InterruptedException e) {
+                    throw new IllegalStateException(e);
+                }
+            });
+            Path base = Path.of(args[0]);
+            new Pipeline(config(), Runs.provenance(base), slow, new FakeTuner(slow.tick()), Progress.SILENT).run(base.resolve(args[1]));
+        }
+    }
+}

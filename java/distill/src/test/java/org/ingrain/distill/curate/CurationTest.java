@@ -1,0 +1,133 @@
+package org.ingrain.distill.curate;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.ingrain.distill.curate.Entry.Reason;
+import org.ingrain.distill.curate.Entry.Verdict;
+import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.run.JsonLines;
+import org.ingrain.distill.sample.Answers;
+import org.ingrain.distill.sample.Finish;
+import org.ingrain.distill.sample.Plan;
+import org.ingrain.distill.sample.Sample;
+import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.distill.sample.Weights;
+import org.ingrain.distill.task.CoinFlip;
+import org.ingrain.distill.task.Example;
+import org.ingrain.tensor.InputException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class CurationTest {
+    private static final Example COIN = new Example("1", "A coin is heads up. Is the coin still heads up?", "yes");
+
+    private static Entry judge(CurationConfig config, String... texts) {
+        List<Sample> samples = new ArrayList<>();
+        for (int i = 0; i < texts.length; i++) {
+            samples.add(new Sample("1", String.valueOf(i), "answer", texts[i], 2, Finish.STOP));
+        }
+        return new Curation(config, new CoinFlip(""), Methods.direct()).judge(COIN, new Answers(samples));
+    }
+
+    private static CurationConfig rule(Rule rule, int minVotes, double minFraction) {
+        return new CurationConfig(rule, minVotes, minFraction, Target.ANSWER, 0, 1);
+    }
+
+    private static void assertVerdict(Entry entry, Verdict verdict, Reason reason, String detail) {
+        assertEquals(verdict, entry.verdict());
+        assertEquals(reason, entry.reason());
+        assertEquals(detail, entry.detail());
+        assertEquals(verdict == Verdict.KEPT, !entry.targets().isEmpty());
+    }
+
+    @Test
+    void moreThanHalfCountsSilentSamplesToo() {
+        CurationConfig config = rule(Rule.MORE_THAN_HALF, 0, 0);
+        Entry kept = judge(config, "Yes.", "no", "yes, it is", "YES", "who knows");
+        assertVerdict(kept, Verdict.KEPT, Reason.MAJORITY, "3 of 5 votes for yes");
+        assertEquals(List.of("yes"), kept.targets());
+        assertEquals(2, kept.margin());
+        assertEquals(true, kept.right());
+        assertEquals(List.of(new Ballot.Votes("yes", 3), new Ballot.Votes("no", 1)), kept.votes());
+        assertVerdict(judge(config, "yes", "yes", "who", "knows"), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
+                "2 of 4 votes for yes, more than half are asked for");
+        assertVerdict(judge(config, "who", "knows"), Verdict.DISCARDED, Reason.NO_ANSWER, "none of 2 samples gave an answer");
+    }
+
+    @Test
+    void pluralityNeedsOneMoreThanTheNext() {
+        CurationConfig config = rule(Rule.PLURALITY, 0, 0);
+        Entry kept = judge(config, "no", "no", "yes", "who", "knows");
+        assertVerdict(kept, Verdict.KEPT, Reason.MAJORITY, "2 of 5 votes for no");
+        assertEquals(false, kept.right(), "a wrong label is kept: gold is not looked at");
+        assertVerdict(judge(config, "no", "yes", "yes", "no"), Verdict.DISCARDED, Reason.TIE, "2 of 4 votes for no, as many for yes");
+    }
+
+    @Test
+    void thresholds() {
+        assertVerdict(judge(rule(Rule.PLURALITY, 3, 0), "no", "no", "who"), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
+                "2 of 3 votes for no, 3 are asked for");
+        assertVerdict(judge(rule(Rule.PLURALITY, 2, 0), "no", "no", "who"), Verdict.KEPT, Reason.MAJORITY, "2 of 3 votes for no");
+        assertVerdict(judge(rule(Rule.PLURALITY, 0, 0.7), "no", "no", "who"), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
+                "2 of 3 votes for no, a share of 0.7 is asked for");
+        assertVerdict(judge(rule(Rule.PLURALITY, 0, 1), "no", "no"), Verdict.KEPT, Reason.MAJORITY, "2 of 2 votes for no");
+    }
+
+    @Test
+    void unfilteredTakesTheFirstOrAll() {
+        Entry first = judge(rule(Rule.FIRST, 0, 0), "no", "yes", "yes");
+        assertVerdict(first, Verdict.KEPT, Reason.UNFILTERED, "not filtered, 1 of 1 samples");
+        assertEquals(List.of("no"), first.targets());
+        Entry all = judge(rule(Rule.ALL, 0, 0), "no", "who knows", "yes");
+        assertEquals(List.of("no", "yes"), all.targets());
+        Entry silent = judge(rule(Rule.FIRST, 0, 0), "who knows", "yes");
+        assertVerdict(silent, Verdict.DISCARDED, Reason.NO_ANSWER, "nothing to teach in the first sample");
+        assertNull(silent.label());
+    }
+
+    @Test
+    void theWholeResponseCanBeTheTarget() {
+        CurationConfig config = new CurationConfig(Rule.MORE_THAN_HALF, 0, 0, Target.RESPONSE, 0, 1);
+        assertEquals(List.of("Yes, it is."), judge(config, "No.", " Yes, it is.\n", "yes").targets());
+        CurationConfig first = config.unfiltered();
+        assertEquals(List.of("who knows"), judge(first, "who knows", "yes").targets());
+    }
+
+    @Test
+    void settingsAreChecked() {
+        for (Runnable wrong : List.<Runnable>of(() -> rule(Rule.PLURALITY, -1, 0), () -> rule(Rule.PLURALITY, 0, 1.5),
+                () -> rule(Rule.FIRST, 2, 0), () -> rule(null, 0, 0), () -> rule(Rule.PLURALITY, 0, Double.NaN),
+                () -> new CurationConfig(Rule.ALL, 0, 0, Target.ANSWER, 1, 1))) {
+            assertThrows(InputException.class, wrong::run);
+        }
+    }
+
+    @Test
+    void validationRowsAreNotTrainedOn(@TempDir Path base) {
+        CurationConfig config = new CurationConfig(Rule.FIRST, 0, 0, Target.ANSWER, 0.25, 1);
+        List<Entry> entries = new ArrayList<>();
+        for (int i = 0; i < 40; i++) {
+            entries.add(new Entry("e" + i, "q" + i, null, i % 2 == 0 ? Verdict.KEPT : Verdict.DISCARDED, Reason.UNFILTERED, "", "yes",
+                    null, 0, List.of(), i % 2 == 0 ? List.of("yes") : List.of(), List.of()));
+        }
+        Ledger ledger = new Ledger(base.resolve("ledger.jsonl"));
+        JsonLines.write(ledger.file(), entries);
+        SampleConfig sampling = new SampleConfig(List.of(), new SamplingParams(0, 1, 0, 8, List.of()), 1);
+        Plan direct = Methods.direct().plan("coin-flip", sampling, "sample", new Weights.Base());
+        ledger.writeTraining(base.resolve("train.jsonl"), base.resolve("validation.jsonl"), direct, config);
+        List<Ledger.TrainingRow> train = JsonLines.read(base.resolve("train.jsonl"), Ledger.TrainingRow.class);
+        List<Ledger.TrainingRow> validation = JsonLines.read(base.resolve("validation.jsonl"), Ledger.TrainingRow.class);
+        assertEquals(15, train.size());
+        assertEquals(5, validation.size());
+        assertTrue(train.stream().noneMatch(validation::contains));
+        assertEquals(20, ledger.summary().total().kept());
+        assertEquals(40, ledger.summary().total().examples());
+    }
+}

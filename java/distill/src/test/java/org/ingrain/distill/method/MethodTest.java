@@ -1,0 +1,119 @@
+package org.ingrain.distill.method;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.ingrain.distill.run.Json;
+import org.ingrain.distill.sample.Plan;
+import org.ingrain.distill.sample.PromptTemplate;
+import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.distill.sample.Weights;
+import org.ingrain.distill.task.AnswerFormat;
+import org.ingrain.distill.task.Example;
+import org.ingrain.distill.task.QuestionAnswer;
+import org.ingrain.tensor.InputException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class MethodTest {
+    private static final SamplingParams PARAMS = new SamplingParams(0.7, 0.9, 0, 64, List.of());
+
+    @TempDir
+    Path base;
+
+    private static Plan plan(String method, String task, Integer... samples) {
+        return Methods.load(method).plan(task, new SampleConfig(List.of(samples), PARAMS, 1), "sample", new Weights.Base());
+    }
+
+    @Test
+    void shippedMethodsReadBackAsTheyWere() {
+        for (String name : Methods.SHIPPED) {
+            Method method = Methods.load(name);
+            assertEquals(name, method.name());
+            assertEquals(method, Json.parse(Json.line(method), Method.class, name));
+        }
+    }
+
+    @Test
+    void twoStepsDifferByTask() {
+        Plan letters = plan("rar-2-step", "last-letter");
+        assertEquals(List.of(8, 1), letters.steps().stream().map(Plan.PlannedStep::samples).toList());
+        assertEquals(8, letters.leaves());
+        assertEquals(16, letters.completions());
+        Plan coins = plan("rar-2-step", "coin-flip");
+        assertEquals(64, coins.leaves(), "8 samples per stage");
+        assertEquals(72, coins.completions());
+        assertEquals(8, plan("rar-2-step", "coin-flip", 8).leaves(), "a step that is not named gets one");
+        Example example = new Example("1", "Take the last letters of the words in \"Edgar Bob\" and concatenate them.", null);
+        assertEquals("Take the last letters of the words in \"Edgar Bob\" and concatenate them. Based on the details given in the initial"
+                + " inquiry, could you kindly rephrase the question and separate these 2 words in the revised question? Please ensure these"
+                + " 2 words remain unchanged from the original question.", letters.firstPrompt(example).getFirst().content());
+        assertEquals(List.of(Mark.UNCERTAIN, Mark.UNCERTAIN), Methods.load("rar-2-step").marks("coin-flip"));
+        assertEquals(List.of(Mark.OURS, Mark.OURS), Methods.load("rar-2-step").marks("question-answer"));
+    }
+
+    @Test
+    void moreNumbersThanStepsAreRefused() {
+        String said = assertThrows(InputException.class, () -> plan("direct", "coin-flip", 8, 8)).getMessage();
+        assertEquals("samples: 2 numbers, but method direct has 1 step", said);
+    }
+
+    @Test
+    void aUsersOwnFile() throws IOException {
+        Path file = write("""
+                {"name": "steps", "title": "Steps", "source": "mine", "answerAfter": "Therefore",
+                 "steps": [{"name": "think", "variants": [{"prompt": "{question} Let's think step by step.", "samples": 4,
+                            "mark": "ours", "temperature": 1.0, "maxTokens": 300}]},
+                           {"name": "answer", "variants": [{"prompt": "{question}\\n{think}\\n{previous}", "samples": 1,
+                            "mark": "ours"}]}]}
+                """);
+        Method method = Methods.load(file.toString());
+        Plan plan = method.plan("question-answer", new SampleConfig(List.of(), PARAMS, 1), "sample", new Weights.Base());
+        assertEquals(new SamplingParams(1, 0.9, 0, 300, List.of()), plan.steps().getFirst().params());
+        assertEquals(PARAMS, plan.steps().getLast().params());
+        QuestionAnswer task = new QuestionAnswer(AnswerFormat.NUMBER);
+        Example example = new Example("1", "q", null);
+        assertEquals(Optional.of("5"), method.extract(task, example, "2 and 3. Therefore 5. "));
+        assertEquals(Optional.empty(), method.extract(task, example, "2 and 3 make 5."));
+    }
+
+    @Test
+    void badFilesAreNamed() throws IOException {
+        String step = "{\"name\": \"a\", \"variants\": [{\"prompt\": \"%s\", \"samples\": %d, \"mark\": \"ours\"}]}";
+        String method = "{\"name\": \"m\", \"title\": \"M\", \"steps\": [%s]}";
+        assertRefused(method.formatted(step.formatted("{other}", 1)), "{other} in the prompt");
+        assertRefused(method.formatted(step.formatted("{previous}", 1)), "{previous} in the prompt");
+        assertRefused(method.formatted(step.formatted("{question}", 0)), "samples: 0");
+        assertRefused(method.formatted(""), "steps: none");
+        assertRefused(method.formatted(step.formatted("q", 1) + "," + step.formatted("q", 1)), "two are named a");
+        assertRefused(method.formatted(step.formatted("{question}", 1)).replace("\"m\"", "\"m\", \"colour\": 1"), "colour");
+        assertRefused("{", "malformed JSON");
+        String said = assertThrows(InputException.class, () -> Methods.load("rar-3-step")).getMessage();
+        assertEquals("--method: rar-3-step, expected one of direct, rar-1-step, rar-2-step or the path of a method's JSON file", said);
+    }
+
+    @Test
+    void bracesInValuesAreNotLookedAt() {
+        PromptTemplate template = new PromptTemplate("{question} {x: 1} $1 {previous}");
+        assertEquals("a {previous} $2 {x: 1} $1 b", template.render(Map.of("question", "a {previous} $2", "previous", "b")));
+    }
+
+    private Path write(String text) throws IOException {
+        return Files.writeString(base.resolve("method.json"), text);
+    }
+
+    private void assertRefused(String text, String expected) throws IOException {
+        Path file = write(text);
+        String said = assertThrows(InputException.class, () -> Methods.load(file.toString())).getMessage();
+        assertTrue(said.startsWith(file.toString()) && said.contains(expected), said);
+        assertEquals(1, said.lines().count(), said);
+    }
+}

@@ -1,0 +1,169 @@
+package org.ingrain.distill.sample;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.List;
+import java.util.function.Function;
+import org.ingrain.distill.MemoryFolder;
+import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.run.JsonLines;
+import org.ingrain.distill.run.Manifest;
+import org.ingrain.distill.run.Progress;
+import org.ingrain.distill.run.RunFolder;
+import org.ingrain.distill.run.Stopwatch;
+import org.ingrain.distill.task.Example;
+import org.ingrain.tensor.InputException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class SamplingTest {
+    private static final SamplingParams PARAMS = new SamplingParams(0.7, 0.9, 0, 32, List.of());
+    private static final List<Example> EXAMPLES = List.of(new Example("b", "first \"é\" 🙂?", null), new Example("a", "second?", null));
+
+    @TempDir(factory = MemoryFolder.class)
+    Path base;
+    private RunFolder run;
+
+    @BeforeEach
+    void open() {
+        run = RunFolder.open(base.resolve("log"), Manifest.of(List.of(), List.of()));
+    }
+
+    @AfterEach
+    void close() {
+        run.close();
+    }
+
+    /** Says who was asked what; at once, one after another. */
+    private record Echo(List<Request> asked) implements Answerer {
+        @Override
+        public void answer(List<Request> first, Function<Completion, List<Request>> done) {
+            Deque<Request> waiting = new ArrayDeque<>(first);
+            while (!waiting.isEmpty()) {
+                Request request = waiting.pop();
+                asked.add(request);
+                String prompt = request.messages().getLast().content();
+                String text = "\"é🙂\" " + request.seed() % 1000 + "/" + request.sample() + " " + prompt.hashCode() % 1000;
+                waiting.addAll(done.apply(new Completion(request.key(), text, 3, Finish.STOP)));
+            }
+        }
+    }
+
+    private static Plan plan(Integer... samples) {
+        SampleConfig config = new SampleConfig(List.of(samples), PARAMS, 1);
+        return Methods.load("rar-2-step").plan("question-answer", config, "sample", new Weights.Base());
+    }
+
+    private List<Request> sample(Plan plan, Path target, Answerer answerer) {
+        List<Request> asked = new ArrayList<>();
+        new Sampling(plan, EXAMPLES, answerer == null ? new Echo(asked) : answerer)
+                .run(target, new Stopwatch("sample", "samples", run.log(), Progress.SILENT));
+        return asked;
+    }
+
+    @Test
+    void aTreeOfCompletionsSortedByExampleAndPath() {
+        Path target = base.resolve("samples.jsonl");
+        List<Request> asked = sample(plan(2, 3), target, null);
+        List<Sample> samples = JsonLines.read(target, Sample.class);
+        assertEquals(List.of("0", "0.0", "0.1", "0.2", "1", "1.0", "1.1", "1.2"),
+                samples.stream().filter(sample -> sample.id().equals("b")).map(Sample::path).toList());
+        assertEquals("b", samples.getFirst().id(), "in the order of the examples, not of their ids");
+        assertEquals("a", samples.getLast().id());
+        assertEquals(16, samples.size());
+        assertFalse(Files.exists(base.resolve("samples.jsonl.log")));
+        Request second = asked.stream().filter(request -> request.key().equals(new Key("b", "1.2"))).findFirst().orElseThrow();
+        assertEquals(samples.stream().filter(s -> s.key().equals(new Key("b", "1"))).findFirst().orElseThrow().text(),
+                second.messages().getLast().content());
+        assertEquals(2, second.sample());
+        assertEquals(asked.size(), asked.stream().map(request -> request.seed() + " " + request.sample()).distinct().count(),
+                "no two completions share their random numbers");
+    }
+
+    /** A machine may stop with any part of the log on its disk. */
+    @Test
+    void aLogCutAtEachByteGivesTheSameFile() throws IOException {
+        Plan plan = plan(2, 1);
+        Path whole = base.resolve("whole.jsonl");
+        sample(plan, whole, null);
+        byte[] expected = Files.readAllBytes(whole);
+        byte[] log = Files.readAllBytes(whole);
+        Path target = base.resolve("cut.jsonl");
+        Path cut = base.resolve("cut.jsonl.log");
+        for (int length = 0; length <= log.length; length++) {
+            Files.deleteIfExists(target);
+            Files.write(cut, Arrays.copyOf(log, length));
+            List<Request> asked = sample(plan, target, null);
+            assertArrayEquals(expected, Files.readAllBytes(target), "cut at byte " + length);
+            long lines = new String(log, 0, length, StandardCharsets.ISO_8859_1).chars().filter(c -> c == '\n').count();
+            assertEquals(8 - lines, asked.size(), "what whole lines hold is not asked again");
+            assertFalse(Files.exists(cut));
+        }
+    }
+
+    @Test
+    void aLogWithAnotherProcesssOrderAndADamagedEnd() throws IOException {
+        Plan plan = plan(3, 1);
+        Path whole = base.resolve("whole.jsonl");
+        sample(plan, whole, null);
+        List<String> lines = Files.readAllLines(whole);
+        // First steps before second ones, as they ended; then a line that has its end but lost its middle.
+        String firstSteps = String.join("\n", lines.get(4), lines.get(0), lines.get(2), lines.get(1)) + "\n";
+        Path target = base.resolve("other.jsonl");
+        Files.writeString(base.resolve("other.jsonl.log"), firstSteps + lines.get(3).substring(0, 20) + "\0\0\0\n");
+        List<Request> asked = sample(plan, target, null);
+        assertArrayEquals(Files.readAllBytes(whole), Files.readAllBytes(target));
+        assertEquals(12 - 4, asked.size());
+    }
+
+    @Test
+    void aLogDamagedInItsMiddleIsRefusedByLine() throws IOException {
+        Plan plan = plan(2, 1);
+        Path whole = base.resolve("whole.jsonl");
+        sample(plan, whole, null);
+        List<String> lines = Files.readAllLines(whole);
+        Files.writeString(base.resolve("bad.jsonl.log"), lines.get(0) + "\n{broken\n" + lines.get(2) + "\n");
+        String said = assertThrows(InputException.class, () -> sample(plan, base.resolve("bad.jsonl"), null)).getMessage();
+        assertTrue(said.contains("bad.jsonl.log line 2: malformed JSON"), said);
+    }
+
+    @Test
+    void aBlankRephrasingEndsItsBranchWithoutAQuestion() {
+        Path target = base.resolve("blank.jsonl");
+        sample(plan(2, 2), target, (first, done) -> first.forEach(request ->
+                assertEquals(List.of(), done.apply(new Completion(request.key(), " \n", 1, Finish.STOP)))));
+        List<Sample> samples = JsonLines.read(target, Sample.class);
+        assertEquals(12, samples.size());
+        assertEquals(8, samples.stream().filter(sample -> sample.finish() == Finish.BLANK_PROMPT).count());
+    }
+
+    @Test
+    void aPromptThatDoesNotFit() {
+        Path target = base.resolve("long.jsonl");
+        sample(plan(1, 2), target, (first, done) -> {
+            for (Request request : first) {
+                for (Request second : done.apply(new Completion(request.key(), "very long", 1, Finish.LENGTH))) {
+                    done.apply(new Completion(second.key(), "", 0, Finish.PROMPT_TOO_LONG));
+                }
+            }
+        });
+        assertEquals(4, JsonLines.read(target, Sample.class).stream().filter(s -> s.finish() == Finish.PROMPT_TOO_LONG).count());
+        String said = assertThrows(InputException.class, () -> sample(plan(1, 1), base.resolve("no.jsonl"), (first, done) ->
+                done.apply(new Completion(first.getFirst().key(), "", 0, Finish.PROMPT_TOO_LONG)))).getMessage();
+        assertEquals("example b: the prompt does not fit into the model's context", said);
+    }
+}
