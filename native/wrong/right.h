@@ -3,6 +3,7 @@
 #include "ingrain.h"
 
 #include <bit>
+#include <cmath>
 #include <type_traits>
 
 namespace wrong {
@@ -37,7 +38,7 @@ inline void set(void* p, int32_t dtype, int64_t i, float x) {
 
 // Element i becomes a number that no tolerance takes for the right one, whether that is large, small or zero. None where i < 0.
 inline void spoil(void* p, int32_t dtype, int64_t i) {
-  if (p && i >= 0) set(p, dtype, i, 1.25f * get(p, dtype, i) + 0.25f);
+  if (p && i >= 0) set(p, dtype, i, 1.25f * get(p, dtype, i) + std::copysign(0.25f, get(p, dtype, i)));
 }
 // A gradient loses what it held, so that the right op sets where it is to add.
 inline void forget(float* gradient, int64_t n) {
