@@ -4,8 +4,10 @@ import ai.djl.Device;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Activation;
 import ai.djl.training.GradientCollector;
 import java.util.Arrays;
 import java.util.function.Supplier;
@@ -46,9 +48,19 @@ public final class Torch implements AutoCloseable {
         return leaf;
     }
 
-    /** DJL knows no sigmoid of its own: 1 / (1 + e^-x) by way of tanh, which cannot overflow. */
+    /** libtorch's own sigmoid, element by element. */
     public NDArray sigmoid(NDArray x) {
-        return x.mul(0.5f).tanh().add(1f).mul(0.5f);
+        return Activation.sigmoid(x);
+    }
+
+    /** Columns [begin, end) of a matrix. */
+    public static NDArray columns(NDArray matrix, long begin, long end) {
+        return matrix.get(new NDIndex(":, {}:{}", begin, end));
+    }
+
+    /** Rows [begin, end). */
+    public static NDArray rows(NDArray array, long begin, long end) {
+        return array.get(new NDIndex("{}:{}", begin, end));
     }
 
     /** Rounded to BF16, nearest even, as F32: DJL's binding of libtorch aborts on BF16 itself. */

@@ -1,0 +1,52 @@
+package org.ingrain.ops;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Tensor;
+import org.ingrain.tensor.Weight;
+
+/** embedding.cc. */
+class EmbeddingParityTest extends ParityTest {
+    private static final int[][] SIZES = {{1, 1, 1}, {7, 5, 7}, {127, 33, 64}, {3, 1000, 4099}};  // T, V, D
+
+    @Override
+    List<Check> checks() {
+        List<Check> checks = new ArrayList<>(eachFloat("embedding_backward", EmbeddingParityTest::backward));
+        for (Weight.Layout layout : Weight.Layout.values()) {
+            for (DType table : FLOATS) {
+                for (DType y : FLOATS) {
+                    checks.add(new Check("embedding_forward", table + " " + layout + " to " + y, lab -> forward(lab, layout, table, y)));
+                }
+            }
+        }
+        return checks;
+    }
+
+    private static void forward(Lab lab, Weight.Layout layout, DType tableDtype, DType yDtype) {
+        for (int[] size : SIZES) {
+            int[] ids = lab.randomInts(size[0], size[1]);
+            ids[0] = size[1] - 1;
+            Lab.Data table = lab.normal(tableDtype, size[1], size[2]);
+            Tensor y = lab.output(yDtype, size[0], size[2]);
+            lab.ops().embedding(y, lab.ints(ids), lab.weight(table, layout, 0));
+            float[] rows = lab.reference(torch -> Torch.floats(torch.array(table.values(), size[1], size[2]).get(torch.indices(ids))));
+            lab.expect("y", rows, y, Tolerance.rounding(yDtype));
+        }
+    }
+
+    private static void backward(Lab lab, DType dtype) {
+        for (int[] size : SIZES) {
+            int[] ids = lab.randomInts(size[0], size[1]);
+            Lab.Data dtable = lab.normal(DType.F32, size[1], size[2]);
+            Lab.Data dy = lab.normal(dtype, size[0], size[2]);
+            lab.ops().embeddingBackward(dtable.tensor(), dy.tensor(), lab.ints(ids));
+            float[] expected = lab.reference(torch -> {
+                var table = torch.leaf(new float[size[1] * size[2]], size[1], size[2]);
+                float[] gradient = torch.gradients(() -> table.get(torch.indices(ids)), dy.values(), table)[0];
+                return Floats.sum(dtable.values(), gradient);
+            });
+            lab.expect("dtable", expected, dtable.tensor(), Tolerance.of(DType.F32, size[0]));
+        }
+    }
+}

@@ -1,0 +1,91 @@
+package org.ingrain.ops;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.fail;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import org.ingrain.tensor.DType;
+
+/** F32, BF16 and F16 as arrays of F32, and their comparison. */
+final class Floats {
+    private Floats() {
+    }
+
+    /** The values as the dtype holds them. */
+    static float[] rounded(DType dtype, float... values) {
+        return of(dtype, bits(dtype, values));
+    }
+
+    /** The elements' bytes, little-endian. */
+    static byte[] bits(DType dtype, float... values) {
+        ByteBuffer buffer = ByteBuffer.allocate(values.length * dtype.bytes()).order(ByteOrder.LITTLE_ENDIAN);
+        float[] source = dtype == DType.BF16 ? Torch.roundToBf16(values) : values;
+        for (float value : source) {
+            switch (dtype) {
+                case F32 -> buffer.putFloat(value);
+                case BF16 -> buffer.putShort((short) (Float.floatToRawIntBits(value) >>> 16));
+                case F16 -> buffer.putShort(Float.floatToFloat16(value));
+                default -> throw new IllegalArgumentException(dtype + " is no float type");
+            }
+        }
+        return buffer.array();
+    }
+
+    /** The elements of these bytes. */
+    static float[] of(DType dtype, byte[] bytes) {
+        ByteBuffer buffer = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        float[] values = new float[bytes.length / dtype.bytes()];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = switch (dtype) {
+                case F32 -> buffer.getFloat();
+                case BF16 -> Float.intBitsToFloat(buffer.getShort() << 16);
+                case F16 -> Float.float16ToFloat(buffer.getShort());
+                default -> throw new IllegalArgumentException(dtype + " is no float type");
+            };
+        }
+        return values;
+    }
+
+    /** Fails at the first element that is further away than allowed; infinities and NaN must be met by their like. */
+    static void assertNear(String what, float[] expected, float[] actual, Tolerance tolerance) {
+        assertEquals(expected.length, actual.length, "elements of " + what);
+        double largest = 0;
+        for (float e : expected) {
+            largest = Float.isFinite(e) ? Math.max(largest, Math.abs(e)) : largest;
+        }
+        for (int i = 0; i < expected.length; i++) {
+            double limit = tolerance.limit(expected[i], largest);
+            boolean near = Float.isFinite(expected[i])
+                    ? Math.abs((double) expected[i] - actual[i]) <= limit
+                    : Float.compare(expected[i], actual[i]) == 0;
+            if (!near) {
+                fail(what + ": element " + i + " is " + actual[i] + ", expected " + expected[i] + " within " + limit);
+            }
+        }
+    }
+
+    /** Fails at the first element whose bits differ; NaN equals a NaN of the same bits alone. */
+    static void assertBits(String what, float[] expected, float[] actual) {
+        assertEquals(expected.length, actual.length, "elements of " + what);
+        for (int i = 0; i < expected.length; i++) {
+            if (Float.floatToRawIntBits(expected[i]) != Float.floatToRawIntBits(actual[i])) {
+                fail(what + ": element " + i + " is " + actual[i] + " in one run, " + expected[i] + " in another");
+            }
+        }
+    }
+
+    /** a + b, element by element, rounded once. */
+    static float[] sum(float[] a, float[] b) {
+        float[] sum = new float[a.length];
+        for (int i = 0; i < a.length; i++) {
+            sum[i] = a[i] + b[i];
+        }
+        return sum;
+    }
+
+    /** values[begin, end) as an array. */
+    static float[] slice(float[] values, long begin, long end) {
+        return java.util.Arrays.copyOfRange(values, Math.toIntExact(begin), Math.toIntExact(end));
+    }
+}

@@ -1,0 +1,72 @@
+package org.ingrain.ops;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.ingrain.ffi.Backend;
+import org.ingrain.ffi.Context;
+import org.ingrain.ffi.ContextOptions;
+import org.ingrain.tensor.InputException;
+
+/**
+ * A backend, instruction set and thread count that every parity test runs on.
+ *
+ * @param name    as the test's name shows it
+ * @param library whose ops are tested
+ * @param trusted whose ops prepare what a test needs beside the op it is about (packed weights, a filled cache); mostly the same
+ * @param options of the context
+ */
+record Target(String name, Path library, Path trusted, ContextOptions options) {
+    private static final List<String> CPU_ISAS = List.of("avx2", "avx512", "avx512_bf16");
+    private static final List<Target> AVAILABLE = find();
+
+    /** Everything that this machine can run. */
+    static List<Target> available() {
+        return AVAILABLE;
+    }
+
+    /** The library whose every op is a little wrong, on the memory and with the preparation of the right one. */
+    static Target wrong() {
+        return new Target("wrong", library("wrong"), library("cpu"), new ContextOptions(0, 1, "avx2"));
+    }
+
+    /** Where the build leaves libingrain_NAME.so. */
+    static Path library(String name) {
+        return Path.of(System.getProperty("ingrain.root", "../.."), "build", "release", "lib", "libingrain_" + name + ".so");
+    }
+
+    Lab open() {
+        return new Lab(this);
+    }
+
+    @Override
+    public String toString() {
+        return name;
+    }
+
+    private static List<Target> find() {
+        List<Target> found = new ArrayList<>();
+        for (String isa : CPU_ISAS) {
+            for (int threads = 1; threads <= 2; threads++) {
+                addWhereItOpens(found, "cpu", new ContextOptions(0, threads, isa));
+            }
+        }
+        return List.copyOf(found);
+    }
+
+    private static void addWhereItOpens(List<Target> found, String backend, ContextOptions options) {
+        Path library = library(backend);
+        String name = backend + " " + options.isa() + " " + options.threads() + (options.threads() == 1 ? " thread" : " threads");
+        if (!Files.exists(library)) {
+            System.out.println("Skipped: " + name + ": " + library + " is not built");
+            return;
+        }
+        try (Backend trial = Backend.open(library); Context context = trial.context(options)) {
+            context.synchronize();
+            found.add(new Target(name, library, library, options));
+        } catch (InputException e) {
+            System.out.println("Skipped: " + name + ": " + e.getMessage());
+        }
+    }
+}
