@@ -1,0 +1,76 @@
+package org.ingrain.ops;
+
+import java.util.List;
+import org.ingrain.ops.Ops.Heads;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Tensor;
+
+/** attention.cc: causal attention within packed sequences, and its gradient. */
+class AttentionParityTest extends ParityTest {
+    /**
+     * A layer and its packed sequences.
+     *
+     * @param offsets first row of each sequence
+     * @param std     of q, k and v: 1, or 8 for a softmax that picks one key
+     */
+    private record Case(long h, long k, long e, float std, int... offsets) {
+        Heads heads() {
+            return new Heads(h, k, e, (float) (1 / Math.sqrt(e)));
+        }
+
+        int tokens() {
+            return offsets[offsets.length - 1];
+        }
+    }
+
+    private static final List<Case> CASES = List.of(
+            new Case(1, 1, 64, 1, 0, 1),
+            new Case(4, 4, 48, 1, 0, 7, 8, 40),
+            new Case(8, 2, 128, 1, 0, 127),
+            new Case(8, 1, 64, 1, 0, 1, 18, 34, 131),
+            new Case(2, 1, 64, 8, 0, 33, 65),
+            new Case(2, 2, 64, 0, 0, 5, 21));
+
+    @Override
+    List<Check> checks() {
+        return all(eachFloat("attention_forward", AttentionParityTest::forward), eachFloat("attention_backward", AttentionParityTest::backward));
+    }
+
+    private static void forward(Lab lab, DType dtype) {
+        for (Case c : CASES) {
+            Lab.Data qkv = lab.normal(c.std(), dtype, c.tokens(), c.heads().columns());
+            Tensor y = lab.output(dtype, c.tokens(), c.h() * c.e());
+            Tensor lse = lab.output(DType.F32, c.tokens(), c.h());
+            lab.ops().attention(y, lse, qkv.tensor(), lab.ints(c.offsets()), c.heads());
+            float[] expected = lab.reference(torch -> Torch.floats(
+                    Attention.packed(torch, torch.array(qkv.values(), c.tokens(), c.heads().columns()), c.offsets(), c.heads())));
+            lab.expect("y of " + c, expected, y, tolerance(c, dtype));
+        }
+    }
+
+    /** From the trusted forward pass; y is rounded to the dtype there and enters the gradient. */
+    private static void backward(Lab lab, DType dtype) {
+        for (Case c : CASES) {
+            long columns = c.heads().columns();
+            Lab.Data qkv = lab.normal(c.std(), dtype, c.tokens(), columns);
+            Lab.Data dy = lab.normal(dtype, c.tokens(), c.h() * c.e());
+            Tensor offsets = lab.ints(c.offsets());
+            Tensor y = lab.output(dtype, c.tokens(), c.h() * c.e());
+            Tensor lse = lab.output(DType.F32, c.tokens(), c.h());
+            lab.trusted().attention(y, lse, qkv.tensor(), offsets, c.heads());
+            Tensor dqkv = lab.output(dtype, c.tokens(), columns);
+            Tensor delta = lab.output(DType.F32, c.tokens(), c.h());
+            lab.ops().attentionBackward(dqkv, delta, dy.tensor(), new Ops.AttentionState(qkv.tensor(), y, lse, offsets), c.heads());
+            float[] expected = lab.reference(torch -> {
+                var leaf = torch.leaf(qkv.values(), c.tokens(), columns);
+                return torch.gradients(() -> Attention.packed(torch, leaf, c.offsets(), c.heads()), dy.values(), leaf)[0];
+            });
+            lab.expect("dqkv of " + c, expected, dqkv, tolerance(c, dtype).through(dtype));
+        }
+    }
+
+    /** Scores are sums of E terms of size std², and an error of a score is one of every weight, relative to it. */
+    private static Tolerance tolerance(Case c, DType dtype) {
+        return Tolerance.of(dtype, c.tokens() + c.e()).magnitude(Math.pow(Math.max(c.std(), 1), 3));
+    }
+}

@@ -1,0 +1,211 @@
+package org.ingrain.ops;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import ai.djl.ndarray.NDArray;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.ingrain.ops.Ops.Dropout;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Tensor;
+
+/** lora.cc: adapters by row, with dropout in training. The dropout mask is read off the op itself, with the identity for A. */
+class LoraParityTest extends ParityTest {
+    private static final int[][] SIZES = {{1, 1, 1, 1}, {7, 127, 33, 8}, {33, 64, 127, 4}, {3, 4099, 16, 64}, {127, 48, 40, 7}};  // T, C, N, R
+    private static final int ADAPTERS = 3;
+    private static final Dropout DROPOUT = new Dropout(0.3f, 0x5eed5eed5eedL);
+
+    @Override
+    List<Check> checks() {
+        List<Check> checks = new ArrayList<>(all(
+                eachFloat("lora_down_forward", LoraParityTest::downForward), eachFloat("lora_up_forward", LoraParityTest::upForward),
+                eachFloat("lora_up_backward", LoraParityTest::upBackward), eachFloat("lora_down_backward", LoraParityTest::downBackward)));
+        checks.add(new Check("lora_down_forward", "dropout mask", LoraParityTest::mask));
+        return checks;
+    }
+
+    private static void downForward(Lab lab, DType dtype) {
+        for (int[] size : SIZES) {
+            for (int[] slots : slots(lab, size[0])) {
+                for (Dropout dropout : List.of(Dropout.NONE, DROPOUT)) {
+                    int t = size[0];
+                    int c = size[1];
+                    int r = size[3];
+                    Lab.Data x = lab.normal(dtype, t, c);
+                    Lab.Data a = lab.normal(DType.F32, ADAPTERS, r, c);
+                    Tensor u = lab.output(DType.F32, t, r);
+                    lab.ops().loraDown(u, x.tensor(), a.tensor(), slots == null ? null : lab.ints(slots), dropout);
+                    float[] mask = mask(lab, t, c, dropout);
+                    float[] expected = lab.reference(torch -> Torch.floats(byRow(slots,
+                            slot -> torch.array(x.values(), t, c).mul(torch.array(mask, t, c)).matMul(adapter(torch, a, slot).transpose()))));
+                    lab.expect("u of C " + c, expected, u, Tolerance.of(DType.F32, c));
+                }
+            }
+        }
+    }
+
+    /** y is a band of columns in a wider matrix, whose other columns must stay. */
+    private static void upForward(Lab lab, DType dtype) {
+        for (int[] size : SIZES) {
+            for (int[] slots : slots(lab, size[0])) {
+                int t = size[0];
+                int n = size[2];
+                int r = size[3];
+                int ld = n + 24;
+                Lab.Data y = lab.normal(dtype, t, ld);
+                Lab.Data u = lab.normal(DType.F32, t, r);
+                Lab.Data b = lab.normal(DType.F32, ADAPTERS, n, r);
+                float[] scaling = {0.5f, 2, -1.25f};
+                lab.ops().loraUp(y.tensor().fromColumn(8), u.tensor(), b.tensor(), lab.data(DType.F32, scaling, ADAPTERS).tensor(),
+                        slots == null ? null : lab.ints(slots));
+                float[] expected = lab.reference(torch -> {
+                    NDArray before = torch.array(y.values(), t, ld);
+                    NDArray update = byRow(slots, slot -> torch.array(u.values(), t, r).matMul(adapter(torch, b, slot).transpose()).mul(scaling[slot]));
+                    return Torch.floats(Torch.columns(before, 0, 8).concat(Torch.columns(before, 8, 8 + n).add(update), 1)
+                            .concat(Torch.columns(before, 8 + n, ld), 1));
+                });
+                lab.expect("y of R " + r, expected, y.tensor(), Tolerance.of(dtype, r));
+            }
+        }
+    }
+
+    private static void upBackward(Lab lab, DType dtype) {
+        for (int[] size : SIZES) {
+            int t = size[0];
+            int n = size[2];
+            int r = size[3];
+            float scaling = 1.7f;
+            Lab.Data dy = lab.normal(dtype, t, n + 24);
+            Lab.Data u = lab.normal(DType.F32, t, r);
+            Lab.Data b = lab.normal(DType.F32, 1, n, r);
+            Lab.Data db = lab.normal(DType.F32, 1, n, r);
+            Tensor du = lab.output(DType.F32, t, r);
+            lab.ops().loraUpBackward(du, db.tensor(), dy.tensor().fromColumn(8), u.tensor(), b.tensor(), scaling);
+            float[][] expected = lab.reference(torch -> {
+                var uLeaf = torch.leaf(u.values(), t, r);
+                var bLeaf = torch.leaf(b.values(), n, r);
+                float[] band = Torch.floats(Torch.columns(torch.array(dy.values(), t, n + 24), 8, 8 + n));
+                return torch.gradients(() -> uLeaf.matMul(bLeaf.transpose()).mul(scaling), band, uLeaf, bLeaf);
+            });
+            lab.expect("du of N " + n, expected[0], du, Tolerance.of(DType.F32, n));
+            lab.expect("dB of T " + t, Floats.sum(expected[1], db.values()), db.tensor(), Tolerance.of(DType.F32, t));
+        }
+    }
+
+    private static void downBackward(Lab lab, DType dtype) {
+        for (int[] size : SIZES) {
+            for (Dropout dropout : List.of(Dropout.NONE, DROPOUT)) {
+                for (boolean wantsDx : new boolean[] {true, false}) {
+                    downBackward(lab, size, lab.normal(dtype, size[0], size[1]), dropout, wantsDx);
+                }
+            }
+        }
+    }
+
+    private static void downBackward(Lab lab, int[] size, Lab.Data x, Dropout dropout, boolean wantsDx) {
+        int t = size[0];
+        int c = size[1];
+        int r = size[3];
+        DType dtype = x.tensor().dtype();
+        Lab.Data dx = lab.normal(dtype, t, c);
+        Lab.Data a = lab.normal(DType.F32, 1, r, c);
+        Lab.Data da = lab.normal(DType.F32, 1, r, c);
+        Lab.Data du = lab.normal(DType.F32, t, r);
+        lab.ops().loraDownBackward(wantsDx ? dx.tensor() : null, da.tensor(), du.tensor(), x.tensor(), a.tensor(), dropout);
+        float[] mask = mask(lab, t, c, dropout);
+        float[][] expected = lab.reference(torch -> {
+            var xLeaf = torch.leaf(x.values(), t, c);
+            var aLeaf = torch.leaf(a.values(), r, c);
+            var kept = torch.array(mask, t, c);
+            return torch.gradients(() -> xLeaf.mul(kept).matMul(aLeaf.transpose()), du.values(), xLeaf, aLeaf);
+        });
+        lab.expect("dx of R " + r, wantsDx ? Floats.sum(expected[0], dx.values()) : dx.values(), dx.tensor(), Tolerance.of(dtype, r));
+        lab.expect("dA of T " + t, Floats.sum(expected[1], da.values()), da.tensor(), Tolerance.of(DType.F32, t));
+    }
+
+    /** Keeps as often as it should, scales what it keeps, and is keyed by (seed, t·C + c) alone. */
+    private static void mask(Lab lab) {
+        int t = 64;
+        int c = 127;
+        float[] mask = read(lab, lab.ops(), t, c, DROPOUT);
+        float kept = 1 / (1 - DROPOUT.probability());
+        int n = 0;
+        for (float m : mask) {
+            assertTrue(m == 0 || Math.abs(m - kept) <= 2e-7 * kept, "a mask element is " + m + ", expected 0 or " + kept);
+            n += m == 0 ? 0 : 1;
+        }
+        double mean = mask.length * (1 - DROPOUT.probability());
+        double deviation = Math.sqrt(mean * DROPOUT.probability());
+        assertEquals(mean, n, 5 * deviation, "elements kept");
+        Floats.assertBits("the same elements in rows twice as long", mask, read(lab, lab.ops(), t / 2, 2 * c, DROPOUT));
+        float[] other = read(lab, lab.ops(), t, c, new Dropout(DROPOUT.probability(), DROPOUT.seed() + (1L << 32)));
+        assertTrue(!Arrays.equals(mask, other), "another seed gives the same mask");
+    }
+
+    /** What dropout multiplies x with, (T, C). */
+    private static float[] mask(Lab lab, int t, int c, Dropout dropout) {
+        if (dropout.probability() == 0) {
+            float[] ones = new float[t * c];
+            Arrays.fill(ones, 1);
+            return ones;
+        }
+        return read(lab, lab.trusted(), t, c, dropout);
+    }
+
+    /** dropout(1)·I, the identity taken in bands of 64 columns. */
+    private static float[] read(Lab lab, Ops ops, int t, int c, Dropout dropout) {
+        float[] ones = new float[t * c];
+        Arrays.fill(ones, 1);
+        Tensor x = lab.data(DType.F32, ones, t, c).tensor();
+        float[] mask = new float[t * c];
+        for (int begin = 0; begin < c; begin += 64) {
+            int r = Math.min(64, c - begin);
+            float[] identity = new float[r * c];
+            for (int i = 0; i < r; i++) {
+                identity[i * c + begin + i] = 1;
+            }
+            Tensor u = lab.output(DType.F32, t, r);
+            ops.loraDown(u, x, lab.data(DType.F32, identity, 1, r, c).tensor(), null, dropout);
+            float[] band = lab.floats(u);
+            for (int row = 0; row < t; row++) {
+                System.arraycopy(band, row * r, mask, row * c + begin, r);
+            }
+        }
+        return mask;
+    }
+
+    /** No slots, and slots of every kind. */
+    private static List<int[]> slots(Lab lab, int t) {
+        List<int[]> slots = new ArrayList<>();
+        slots.add(null);
+        slots.add(lab.random().ints(t, -1, ADAPTERS).toArray());
+        int[] runs = new int[t];
+        Arrays.setAll(runs, row -> row < t / 2 ? 2 : row < 3 * t / 4 ? -1 : 1);
+        slots.add(runs);
+        return slots;
+    }
+
+    private static NDArray adapter(Torch torch, Lab.Data all, int slot) {
+        long rows = all.tensor().size(1);
+        long columns = all.tensor().size(2);
+        return torch.array(Floats.slice(all.values(), slot * rows * columns, (slot + 1) * rows * columns), rows, columns);
+    }
+
+    /** Each row from the product of its adapter; zeros where it has none. */
+    private static NDArray byRow(int[] slots, java.util.function.IntFunction<NDArray> product) {
+        if (slots == null) {
+            return product.apply(0);
+        }
+        NDArray sum = product.apply(0).mul(0);
+        for (int slot = 0; slot < ADAPTERS; slot++) {
+            float[] chosen = new float[slots.length];
+            for (int t = 0; t < slots.length; t++) {
+                chosen[t] = slots[t] == slot ? 1 : 0;
+            }
+            sum = sum.add(product.apply(slot).mul(sum.getManager().create(chosen, new ai.djl.ndarray.types.Shape(slots.length, 1))));
+        }
+        return sum;
+    }
+}

@@ -1,0 +1,111 @@
+package org.ingrain.ops;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Tensor;
+import org.ingrain.tensor.Weight;
+
+/** matmul.cc. */
+class MatmulParityTest extends ParityTest {
+    private static final int[][] SIZES = {{1, 1, 1}, {1, 127, 4099}, {7, 33, 127}, {127, 64, 65}, {5, 4096, 7}, {33, 96, 128}};  // T, N, C
+    private static final int[][] CHUNKED = {{1, 7, 8, 1}, {7, 33, 128, 16}, {127, 16, 344, 43}, {3, 65, 64, 64}};         // T, N, C, chunk
+
+    @Override
+    List<Check> checks() {
+        List<Check> checks = new ArrayList<>(eachFloat("matmul_weight_backward", MatmulParityTest::weightBackward));
+        for (Weight.Layout layout : Weight.Layout.values()) {
+            for (DType x : FLOATS) {
+                for (DType w : FLOATS) {
+                    String variant = x + " by " + w + " " + layout;
+                    checks.add(new Check("matmul_forward", variant, lab -> forward(lab, layout, x, w)));
+                    checks.add(new Check("matmul_partial_forward", variant, lab -> partial(lab, layout, x, w)));
+                    checks.add(new Check("matmul_backward", variant, lab -> backward(lab, layout, x, w)));
+                }
+            }
+        }
+        return checks;
+    }
+
+    private static void forward(Lab lab, Weight.Layout layout, DType xDtype, DType wDtype) {
+        for (int[] size : SIZES) {
+            int t = size[0];
+            int n = size[1];
+            int c = size[2];
+            Lab.Data x = lab.normal(xDtype, t, c);
+            Lab.Data w = lab.normal(wDtype, n, c);
+            Weight weight = lab.weight(w, layout, 0);
+            float[] expected = lab.reference(torch -> Torch.floats(torch.array(x.values(), t, c).matMul(torch.array(w.values(), n, c).transpose())));
+            for (DType yDtype : FLOATS) {
+                Tensor y = lab.output(yDtype, t, n);
+                lab.ops().matmul(y, x.tensor(), weight);
+                lab.expect("y of C " + c, expected, y, Tolerance.of(yDtype, c));
+            }
+        }
+    }
+
+    /** Each chunk against its own product of slices. */
+    private static void partial(Lab lab, Weight.Layout layout, DType xDtype, DType wDtype) {
+        for (int[] size : CHUNKED) {
+            int t = size[0];
+            int n = size[1];
+            int c = size[2];
+            int chunk = size[3];
+            Lab.Data x = lab.normal(xDtype, t, c);
+            Lab.Data w = lab.normal(wDtype, n, c);
+            Tensor partials = lab.output(DType.F32, c / chunk, t, n);
+            lab.ops().matmulPartial(partials, x.tensor(), lab.weight(w, layout, chunk));
+            for (int i = 0; i < c / chunk; i++) {
+                int begin = i * chunk;
+                float[] expected = lab.reference(torch -> Torch.floats(Torch.columns(torch.array(x.values(), t, c), begin, begin + chunk)
+                        .matMul(Torch.columns(torch.array(w.values(), n, c), begin, begin + chunk).transpose())));
+                lab.expect("chunk " + i, expected, partials.rows(i, i + 1), Tolerance.of(DType.F32, chunk));
+            }
+        }
+    }
+
+    private static void backward(Lab lab, Weight.Layout layout, DType dyDtype, DType wDtype) {
+        for (int[] size : SIZES) {
+            for (DType dxDtype : FLOATS) {
+                for (float beta : new float[] {0, 1, -0.5f}) {
+                    backward(lab, size, lab.normal(dyDtype, size[0], size[1]), lab.normal(wDtype, size[1], size[2]), layout, dxDtype, beta);
+                }
+            }
+        }
+    }
+
+    /** With beta 0, dx holds NaN before. */
+    private static void backward(Lab lab, int[] size, Lab.Data dy, Lab.Data w, Weight.Layout layout, DType dxDtype, float beta) {
+        int t = size[0];
+        int n = size[1];
+        int c = size[2];
+        Lab.Data before = lab.normal(dxDtype, t, c);
+        Tensor dx = beta == 0 ? lab.output(dxDtype, t, c) : before.tensor();
+        lab.ops().matmulBackward(dx, dy.tensor(), lab.weight(w, layout, 0), beta);
+        float[] expected = lab.reference(torch -> {
+            var x = torch.leaf(new float[t * c], t, c);
+            var weight = torch.array(w.values(), n, c).transpose();
+            var gradient = torch.array(torch.gradients(() -> x.matMul(weight), dy.values(), x)[0], t, c);
+            return Torch.floats(gradient.add(torch.array(before.values(), t, c).mul(beta)));
+        });
+        lab.expect("dx of N " + n + " beta " + beta, expected, dx, Tolerance.of(dxDtype, n));
+    }
+
+    private static void weightBackward(Lab lab, DType dtype) {
+        for (int[] size : SIZES) {
+            int t = size[0];
+            int n = size[1];
+            int c = size[2];
+            Lab.Data x = lab.normal(dtype, t, c);
+            Lab.Data dy = lab.normal(dtype, t, n);
+            Lab.Data dw = lab.normal(DType.F32, n, c);
+            lab.ops().matmulWeightBackward(dw.tensor(), dy.tensor(), x.tensor());
+            float[] gradient = lab.reference(torch -> {
+                var w = torch.leaf(new float[n * c], n, c);
+                var in = torch.array(x.values(), t, c);
+                return torch.gradients(() -> in.matMul(w.transpose()), dy.values(), w)[0];
+            });
+            lab.expect("dw of T " + t, Floats.sum(dw.values(), gradient), dw.tensor(), Tolerance.of(DType.F32, t));
+        }
+    }
+}

@@ -1,0 +1,66 @@
+package org.ingrain.ops;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.Arrays;
+import java.util.stream.IntStream;
+
+/** What sampling means: temperature, then top_k, then top_p over one row of logits, in double precision. */
+final class SampleDistribution {
+    /** Of Pearson's statistic under a right sampler, the share beyond the critical value: about one in a million (normal quantile 4.75). */
+    private static final double QUANTILE = 4.75;
+    private static final double LEAST_EXPECTED = 5;
+
+    private SampleDistribution() {
+    }
+
+    /** Probability of every id. top_p keeps the fewest most probable ids that reach it; the lower id comes first in a tie. */
+    static double[] of(float[] logits, double temperature, int topK, double topP) {
+        Integer[] order = IntStream.range(0, logits.length).boxed().toArray(Integer[]::new);
+        Arrays.sort(order, (a, b) -> Double.compare(logits[b] + 0.0, logits[a] + 0.0));
+        int kept = topK == 0 ? logits.length : Math.min(topK, logits.length);
+        double[] weights = new double[kept];
+        Arrays.setAll(weights, i -> Math.exp((logits[order[i]] - logits[order[0]]) / temperature));
+        double total = Arrays.stream(weights).sum();
+        double sum = 0;
+        int n = 0;
+        while (n < kept && (n == 0 || topP >= 1 || sum < topP * total)) {
+            sum += weights[n++];
+        }
+        double[] p = new double[logits.length];
+        for (int i = 0; i < n; i++) {
+            p[order[i]] = weights[i] / sum;
+        }
+        return p;
+    }
+
+    /** Pearson's chi-square test; rare ids are counted together. */
+    static void assertDrawnFrom(String what, double[] p, int[] ids) {
+        long[] counts = new long[p.length];
+        for (int id : ids) {
+            assertTrue(p[id] > 0, what + ": drew id " + id + ", which is cut off");
+            counts[id]++;
+        }
+        double statistic = 0;
+        int cells = 0;
+        double rareExpected = 0;
+        long rareCount = 0;
+        for (int id = 0; id < p.length; id++) {
+            double expected = p[id] * ids.length;
+            if (expected >= LEAST_EXPECTED) {
+                statistic += (counts[id] - expected) * (counts[id] - expected) / expected;
+                cells++;
+            } else {
+                rareExpected += expected;
+                rareCount += counts[id];
+            }
+        }
+        if (rareExpected >= LEAST_EXPECTED) {
+            statistic += (rareCount - rareExpected) * (rareCount - rareExpected) / rareExpected;
+            cells++;
+        }
+        double freedom = Math.max(1, cells - 1);
+        double critical = freedom * Math.pow(1 - 2 / (9 * freedom) + QUANTILE * Math.sqrt(2 / (9 * freedom)), 3);  // Wilson & Hilferty 1931
+        assertTrue(statistic <= critical, what + ": chi-square " + statistic + " over " + critical + " with " + freedom + " degrees of freedom");
+    }
+}

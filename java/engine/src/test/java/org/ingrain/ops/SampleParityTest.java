@@ -1,0 +1,147 @@
+package org.ingrain.ops;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Tensor;
+
+/** sample.cc: what is drawn, how often, and its log-probability. */
+class SampleParityTest extends ParityTest {
+    /** Settings of one run; every row has the same. */
+    private record Settings(float temperature, int topK, float topP) {
+    }
+
+    private record Drawn(int[] ids, float[] logProbabilities) {
+    }
+
+    /** Which of a row's keys counts up from row to row. */
+    private enum Key { SEED, SEQUENCE, POSITION }
+
+    private static final List<Settings> SETTINGS = List.of(new Settings(1, 0, 1), new Settings(0.6f, 0, 1), new Settings(2.5f, 7, 1),
+            new Settings(1, 0, 0.8f), new Settings(0.8f, 12, 0.9f), new Settings(1, 1000, 0.999f));
+
+    @Override
+    List<Check> checks() {
+        return List.of(new Check("sample", "greedy", SampleParityTest::greedy),
+                new Check("sample", "greedy of ties", SampleParityTest::ties),
+                new Check("sample", "by seed", lab -> distribution(lab, Key.SEED)),
+                new Check("sample", "by sequence", lab -> distribution(lab, Key.SEQUENCE)),
+                new Check("sample", "by position", lab -> distribution(lab, Key.POSITION)),
+                new Check("sample", "large vocabulary", SampleParityTest::large));
+    }
+
+    private static void greedy(Lab lab) {
+        for (int v : new int[] {1, 7, 127, 32003}) {
+            int m = 5;
+            for (double std : new double[] {1, 1e4}) {
+                Lab.Data logits = lab.normal(std, DType.F32, m, v);
+                float[] logSoftmax = logSoftmax(lab, logits.values(), m, v);
+                long[] best = lab.reference(torch -> torch.array(logits.values(), m, v).argMax(-1).toLongArray());
+                int[] expected = Arrays.stream(best).mapToInt(Math::toIntExact).toArray();
+                for (Settings settings : List.of(new Settings(0, 0, 1), new Settings(0, 3, 0.5f), new Settings(1, 1, 1), new Settings(1, 0, 1e-9f))) {
+                    Drawn drawn = draw(lab, logits, settings, Key.POSITION);
+                    assertArrayEquals(expected, drawn.ids(), settings + " of V " + v);
+                    checkLogProbabilities(drawn, logSoftmax, v, std);
+                }
+                Tensor ids = lab.output(DType.I32, m);
+                lab.ops().sample(ids, null, logits.tensor(), rows(lab, m, new Settings(0, 0, 1), Key.POSITION));
+                assertArrayEquals(expected, lab.context().readInts(ids), "without log-probabilities");
+            }
+        }
+    }
+
+    /** The lowest id wins a tie, whether all logits are equal or the two largest are far apart. */
+    private static void ties(Lab lab) {
+        int v = 131;
+        float[] values = new float[3 * v];
+        values[v + 5] = 9;
+        values[v + 130] = 9;
+        Arrays.fill(values, 2 * v, 3 * v, -1e30f);
+        values[2 * v + 17] = -0f;
+        values[2 * v + 18] = 0f;
+        Lab.Data logits = lab.data(DType.F32, values, 3, v);
+        for (Settings settings : List.of(new Settings(0, 0, 1), new Settings(1, 1, 1), new Settings(0.7f, 0, 1e-9f))) {
+            Drawn drawn = draw(lab, logits, settings, Key.SEED);
+            assertArrayEquals(new int[] {0, 5, 17}, drawn.ids(), settings.toString());
+            checkLogProbabilities(drawn, logSoftmax(lab, values, 3, v), v, 1);
+        }
+    }
+
+    /** Twenty thousand draws of one row of logits, their frequencies by Pearson's chi-square. */
+    private static void distribution(Lab lab, Key key) {
+        int m = 20_000;
+        int v = 40;
+        float[] row = lab.normal(1.5, DType.F32, 1, v).values();
+        row[v - 1] = row[3];
+        float[] values = new float[m * v];
+        IntStream.range(0, m).forEach(i -> System.arraycopy(row, 0, values, i * v, v));
+        Lab.Data logits = lab.data(DType.F32, values, m, v);
+        float[] logSoftmax = logSoftmax(lab, row, 1, v);
+        for (Settings settings : SETTINGS) {
+            Drawn drawn = draw(lab, logits, settings, key);
+            double[] p = SampleDistribution.of(row, settings.temperature(), settings.topK(), settings.topP());
+            SampleDistribution.assertDrawnFrom(settings.toString(), p, drawn.ids());
+            for (int i = 0; i < m; i++) {
+                assertEquals(logSoftmax[drawn.ids()[i]], drawn.logProbabilities()[i], 1e-5, "log-probability of id " + drawn.ids()[i]);
+            }
+        }
+    }
+
+    /** Ids that the settings allow, and their log-probabilities under the whole row. */
+    private static void large(Lab lab) {
+        int m = 48;
+        int v = 32003;
+        Lab.Data logits = lab.normal(3, DType.F32, m, v);
+        float[] logSoftmax = logSoftmax(lab, logits.values(), m, v);
+        for (Settings settings : SETTINGS) {
+            Drawn drawn = draw(lab, logits, settings, Key.SEED);
+            checkLogProbabilities(drawn, logSoftmax, v, 12);
+            for (int i = 0; i < m; i++) {
+                double[] p = SampleDistribution.of(Floats.slice(logits.values(), (long) i * v, (i + 1L) * v), settings.temperature(), settings.topK(),
+                        settings.topP());
+                assertTrue(p[drawn.ids()[i]] > 0, settings + " drew id " + drawn.ids()[i] + ", which is cut off");
+            }
+            assertTrue(Arrays.stream(drawn.ids()).distinct().count() > m / 4, settings + " draws the same ids again and again");
+        }
+    }
+
+    private static void checkLogProbabilities(Drawn drawn, float[] logSoftmax, int v, double magnitude) {
+        float[] expected = new float[drawn.ids().length];
+        for (int i = 0; i < expected.length; i++) {
+            expected[i] = logSoftmax[i * v + drawn.ids()[i]];
+        }
+        Floats.assertNear("log-probabilities of V " + v, expected, drawn.logProbabilities(), Tolerance.of(DType.F32, v).magnitude(4 * magnitude));
+    }
+
+    private static Drawn draw(Lab lab, Lab.Data logits, Settings settings, Key key) {
+        int m = Math.toIntExact(logits.tensor().size(0));
+        Tensor ids = lab.output(DType.I32, m);
+        Tensor logProbabilities = lab.output(DType.F32, m);
+        lab.ops().sample(ids, logProbabilities, logits.tensor(), rows(lab, m, settings, key));
+        int[] drawn = lab.context().readInts(ids);
+        for (int id : drawn) {
+            assertTrue(id >= 0 && id < logits.tensor().size(1), "id " + id);
+        }
+        return new Drawn(drawn, lab.floats(logProbabilities));
+    }
+
+    private static Ops.SampleRows rows(Lab lab, int m, Settings settings, Key key) {
+        float[] temperature = new float[m];
+        Arrays.fill(temperature, settings.temperature());
+        float[] topP = new float[m];
+        Arrays.fill(topP, settings.topP());
+        return new Ops.SampleRows(lab.data(DType.F32, temperature, m).tensor(), lab.ints(IntStream.generate(settings::topK).limit(m).toArray()),
+                lab.data(DType.F32, topP, m).tensor(), lab.longs(IntStream.range(0, m).mapToLong(i -> key == Key.SEED ? i : 77L << 32).toArray()),
+                lab.ints(IntStream.range(0, m).map(i -> key == Key.SEQUENCE ? i : 3).toArray()),
+                lab.ints(IntStream.range(0, m).map(i -> key == Key.POSITION ? i : 11).toArray()));
+    }
+
+    private static float[] logSoftmax(Lab lab, float[] logits, int m, int v) {
+        return lab.reference(torch -> Torch.floats(torch.array(logits, m, v).logSoftmax(-1)));
+    }
+}
