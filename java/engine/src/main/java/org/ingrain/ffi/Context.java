@@ -62,8 +62,9 @@ public final class Context implements AutoCloseable {
         int status = Native.status(() -> (int) CREATE.invokeExact(create, cell.address(), options.device(), options.threads(), isa.address(),
                 error.address(), error.byteSize()));
         if (status != 0) {
+            String reason = error.getString(0);
             arena.close();
-            throw new InputException("--device: " + error.getString(0));
+            throw new InputException("--device: " + reason);
         }
         handle = cell.get(ValueLayout.JAVA_LONG, 0);
     }
