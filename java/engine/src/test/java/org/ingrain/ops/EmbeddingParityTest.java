@@ -30,7 +30,7 @@ class EmbeddingParityTest extends ParityTest {
             Lab.Data table = lab.normal(tableDtype, size[1], size[2]);
             Tensor y = lab.output(yDtype, size[0], size[2]);
             lab.ops().embedding(y, lab.ints(ids), lab.weight(table, layout, 0));
-            float[] rows = lab.reference(torch -> Torch.floats(torch.array(table.values(), size[1], size[2]).get(torch.indices(ids))));
+            float[] rows = lab.reference(torch -> Torch.floats(torch.array(table.values(), size[1], size[2]).get(torch.indices(ids, ids.length))));
             lab.expect("y", rows, y, Tolerance.rounding(yDtype));
         }
     }
@@ -43,7 +43,7 @@ class EmbeddingParityTest extends ParityTest {
             lab.ops().embeddingBackward(dtable.tensor(), dy.tensor(), lab.ints(ids));
             float[] expected = lab.reference(torch -> {
                 var table = torch.leaf(new float[size[1] * size[2]], size[1], size[2]);
-                float[] gradient = torch.gradients(() -> table.get(torch.indices(ids)), dy.values(), table)[0];
+                float[] gradient = torch.gradients(() -> table.get(torch.indices(ids, ids.length)), dy.values(), table)[0];
                 return Floats.sum(dtable.values(), gradient);
             });
             lab.expect("dtable", expected, dtable.tensor(), Tolerance.of(DType.F32, size[0]));

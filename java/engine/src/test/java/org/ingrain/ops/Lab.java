@@ -23,6 +23,7 @@ import org.ingrain.tensor.Weight;
 final class Lab implements AutoCloseable {
     private static final int GUARD_BYTES = 256;
 
+    private final Target target;
     private final Backend backend;
     private final Context context;
     private final Ops ops;
@@ -42,6 +43,7 @@ final class Lab implements AutoCloseable {
     }
 
     Lab(Target target) {
+        this.target = target;
         backend = Backend.open(target.library());
         context = backend.context(target.options());
         ops = new Ops(context);
@@ -49,6 +51,10 @@ final class Lab implements AutoCloseable {
         trustedBackend = same ? backend : Backend.open(target.trusted());
         trustedContext = same ? context : trustedBackend.context(target.options());
         trusted = same ? ops : new Ops(trustedContext);
+    }
+
+    Target target() {
+        return target;
     }
 
     Context context() {
@@ -116,6 +122,17 @@ final class Lab implements AutoCloseable {
     /** Integers in [0, bound). */
     int[] randomInts(int n, int bound) {
         return random.ints(n, 0, bound).toArray();
+    }
+
+    /** Columns [begin, end) of a matrix. */
+    Data columns(Data matrix, int begin, int end) {
+        int rows = Math.toIntExact(matrix.tensor().size(0));
+        int width = Math.toIntExact(matrix.tensor().size(1));
+        float[] part = new float[rows * (end - begin)];
+        for (int r = 0; r < rows; r++) {
+            System.arraycopy(matrix.values(), r * width + begin, part, r * (end - begin), end - begin);
+        }
+        return data(matrix.tensor().dtype(), part, rows, end - begin);
     }
 
     /** A weight that holds source; a packed one is packed by the trusted library. */

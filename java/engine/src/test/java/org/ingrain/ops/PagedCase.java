@@ -45,27 +45,29 @@ final class PagedCase {
     }
 
     PagedCase(Lab lab, Layer layer, double std, int sharers, int sharedBlocks, int... lengths) {
+        this(lab, layer, std, sharers, sharedBlocks, Arrays.stream(lengths)
+                .mapToObj(n -> lab.normal(std, layer.dtype(), n, layer.heads().columns()).values()).toArray(float[][]::new));
+        for (int s = 1; s < sharers; s++) {
+            System.arraycopy(qkv[0], 0, qkv[s], 0, sharedRows() * Math.toIntExact(layer.heads().columns()));
+        }
+    }
+
+    private PagedCase(Lab lab, Layer layer, double std, int sharers, int sharedBlocks, float[][] qkv) {
         this.lab = lab;
         this.layer = layer;
         this.std = std;
         this.sharers = sharers;
         this.sharedBlocks = sharedBlocks;
-        qkv = new float[lengths.length][];
-        int columns = Math.toIntExact(layer.heads().columns());
-        for (int s = 0; s < lengths.length; s++) {
-            qkv[s] = lab.normal(std, layer.dtype(), lengths[s], columns).values();
-            if (s < sharers) {
-                System.arraycopy(qkv[0], 0, qkv[s], 0, sharedRows() * columns);
-            }
-        }
+        this.qkv = qkv;
     }
 
     private int sharedRows() {
         return sharedBlocks * layer.blockSize();
     }
 
-    int sequences() {
-        return qkv.length;
+    /** The same sequences with blocks of their own. */
+    PagedCase unshared() {
+        return new PagedCase(lab, layer, std, 0, 0, qkv);
     }
 
     /** Scores are sums of E terms of size std², and an error of a score is one of every weight, relative to it. */

@@ -62,7 +62,7 @@ class RopeParityTest extends ParityTest {
         long t = positions.length;
         long half = heads.e() / 2;
         long rotated = (heads.h() + heads.k()) * heads.e();
-        NDArray angles = torch.array(table, POSITIONS, heads.e()).get(torch.indices(positions));
+        NDArray angles = torch.array(table, POSITIONS, heads.e()).get(torch.indices(positions, t));
         NDArray cos = Torch.columns(angles, 0, half).reshape(t, 1, half);
         NDArray sin = Torch.columns(angles, half, heads.e()).reshape(t, 1, half);
         NDArray x = Torch.columns(qkv, 0, rotated).reshape(t, heads.h() + heads.k(), heads.e());

@@ -94,7 +94,7 @@ class SampleParityTest extends ParityTest {
 
     /** Ids that the settings allow, and their log-probabilities under the whole row. */
     private static void large(Lab lab) {
-        int m = 48;
+        int m = 16;
         int v = 32003;
         Lab.Data logits = lab.normal(3, DType.F32, m, v);
         float[] logSoftmax = logSoftmax(lab, logits.values(), m, v);

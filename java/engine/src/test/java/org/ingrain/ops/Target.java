@@ -36,6 +36,11 @@ record Target(String name, Path library, Path trusted, ContextOptions options) {
         return Path.of(System.getProperty("ingrain.root", "../.."), "build", "release", "lib", "libingrain_" + name + ".so");
     }
 
+    /** The same with another number of threads. */
+    Target withThreads(int threads) {
+        return new Target(name + " with " + threads, library, trusted, new ContextOptions(options.device(), threads, options.isa()));
+    }
+
     Lab open() {
         return new Lab(this);
     }

@@ -1,0 +1,174 @@
+package org.ingrain.ops;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Function;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.ingrain.ops.Ops.Dropout;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Tensor;
+import org.ingrain.tensor.Weight;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** A row's result is the same, to the bit, whatever rows stand beside it: alone, with two more, with sixteen more, with all. */
+class BitwiseRowsTest {
+    private static final int T = 40;
+
+    /**
+     * An op whose row t of the output is a function of row t of its inputs.
+     *
+     * @param prepare makes the inputs and gives what computes a part of the rows
+     */
+    private record RowOp(String name, Function<Lab, Rows> prepare) {
+        @Override
+        public String toString() {
+            return name;
+        }
+    }
+
+    /** Computes rows [begin, end). */
+    private interface Rows {
+        Tensor run(int begin, int end);
+    }
+
+    static Stream<Arguments> ops() {
+        List<RowOp> ops = new ArrayList<>();
+        for (DType dtype : ParityTest.FLOATS) {
+            for (DType w : ParityTest.FLOATS) {
+                for (Weight.Layout layout : Weight.Layout.values()) {
+                    ops.add(new RowOp("matmul " + dtype + " by " + w + " " + layout, lab -> matmul(lab, dtype, w, layout)));
+                    ops.add(new RowOp("matmul backward " + dtype + " by " + w + " " + layout, lab -> matmulBackward(lab, dtype, w, layout)));
+                }
+            }
+            ops.add(new RowOp("rms_norm " + dtype, lab -> rmsNorm(lab, dtype)));
+            ops.add(new RowOp("add_rms_norm " + dtype, lab -> addRmsNorm(lab, dtype)));
+            ops.add(new RowOp("lora " + dtype, lab -> lora(lab, dtype)));
+        }
+        ops.add(new RowOp("sample", BitwiseRowsTest::sample));
+        ops.add(new RowOp("sample, log-probabilities", BitwiseRowsTest::sampleLogProbabilities));
+        ops.add(new RowOp("cross_entropy", BitwiseRowsTest::loss));
+        return Target.available().stream().flatMap(target -> ops.stream().map(op -> Arguments.of(op, target)));
+    }
+
+    @ParameterizedTest(name = "{0} on {1}")
+    @MethodSource("ops")
+    void neighboursDoNotMatter(RowOp op, Target target) {
+        try (Lab lab = target.open()) {
+            Rows rows = op.prepare().apply(lab);
+            byte[] together = lab.bytes(rows.run(0, T));
+            int width = together.length / T;
+            for (int step : new int[] {1, 3, 17}) {
+                for (int begin = 0; begin < T; begin += step) {
+                    int end = Math.min(begin + step, T);
+                    assertArrayEquals(Arrays.copyOfRange(together, begin * width, end * width), lab.bytes(rows.run(begin, end)),
+                            op + ": rows " + begin + " to " + end + " differ when they stand alone");
+                }
+            }
+            lab.assertGuards();
+        }
+    }
+
+    private static Rows matmul(Lab lab, DType dtype, DType wDtype, Weight.Layout layout) {
+        Tensor x = lab.normal(dtype, T, 1031).tensor();
+        Weight w = lab.weight(lab.normal(wDtype, 131, 1031), layout, 0);
+        return (begin, end) -> {
+            Tensor y = lab.output(DType.F32, end - begin, 131);
+            lab.ops().matmul(y, x.rows(begin, end), w);
+            return y;
+        };
+    }
+
+    private static Rows matmulBackward(Lab lab, DType dtype, DType wDtype, Weight.Layout layout) {
+        Tensor dy = lab.normal(dtype, T, 515).tensor();
+        Weight w = lab.weight(lab.normal(wDtype, 515, 131), layout, 0);
+        return (begin, end) -> {
+            Tensor dx = lab.output(DType.F32, end - begin, 131);
+            lab.ops().matmulBackward(dx, dy.rows(begin, end), w, 0);
+            return dx;
+        };
+    }
+
+    private static Rows rmsNorm(Lab lab, DType dtype) {
+        Tensor x = lab.normal(dtype, T, 1031).tensor();
+        Tensor w = lab.normal(dtype, 1031).tensor();
+        return (begin, end) -> {
+            Tensor y = lab.output(dtype, end - begin, 1031);
+            lab.ops().rmsNorm(y, null, x.rows(begin, end), w, 1e-5f);
+            return y;
+        };
+    }
+
+    private static Rows addRmsNorm(Lab lab, DType dtype) {
+        Tensor x = lab.normal(dtype, T, 1031).tensor();
+        Tensor residual = lab.normal(dtype, T, 1031).tensor();
+        Tensor w = lab.normal(dtype, 1031).tensor();
+        return (begin, end) -> {
+            Tensor y = lab.output(dtype, end - begin, 1031);
+            Tensor h = lab.output(dtype, end - begin, 1031);
+            lab.ops().addRmsNorm(y, h, null, x.rows(begin, end), residual.rows(begin, end), w, 1e-5f);
+            return y;
+        };
+    }
+
+    /** Down and up, adapters mixed. */
+    private static Rows lora(Lab lab, DType dtype) {
+        Tensor x = lab.normal(dtype, T, 515).tensor();
+        Tensor before = lab.normal(dtype, T, 131).tensor();
+        Tensor a = lab.normal(DType.F32, 3, 8, 515).tensor();
+        Tensor b = lab.normal(DType.F32, 3, 131, 8).tensor();
+        Tensor scaling = lab.normal(DType.F32, 3).tensor();
+        Tensor slots = lab.ints(lab.random().ints(T, -1, 3).toArray());
+        return (begin, end) -> {
+            Tensor u = lab.output(DType.F32, end - begin, 8);
+            Tensor y = lab.output(dtype, end - begin, 131);
+            lab.context().copy(y, before.rows(begin, end));
+            lab.ops().loraDown(u, x.rows(begin, end), a, slots.rows(begin, end), Dropout.NONE);
+            lab.ops().loraUp(y, u, b, scaling, slots.rows(begin, end));
+            return y;
+        };
+    }
+
+    private static Rows sample(Lab lab) {
+        return sample(lab, false);
+    }
+
+    private static Rows sampleLogProbabilities(Lab lab) {
+        return sample(lab, true);
+    }
+
+    private static Rows sample(Lab lab, boolean logProbabilities) {
+        Tensor logits = lab.normal(2, DType.F32, T, 5003).tensor();
+        float[] temperature = new float[T];
+        float[] topP = new float[T];
+        for (int t = 0; t < T; t++) {
+            temperature[t] = 0.25f * (t % 5);
+            topP[t] = t % 3 == 0 ? 1 : 0.3f + 0.01f * t;
+        }
+        var all = new Ops.SampleRows(lab.data(DType.F32, temperature, T).tensor(), lab.ints(IntStream.range(0, T).map(t -> t % 4 * 13).toArray()),
+                lab.data(DType.F32, topP, T).tensor(), lab.longs(lab.random().longs(T).toArray()), lab.ints(lab.randomInts(T, 9)),
+                lab.ints(lab.randomInts(T, 4096)));
+        return (begin, end) -> {
+            Tensor ids = lab.output(DType.I32, end - begin);
+            Tensor chosen = lab.output(DType.F32, end - begin);
+            lab.ops().sample(ids, chosen, logits.rows(begin, end), new Ops.SampleRows(all.temperature().rows(begin, end), all.topK().rows(begin, end),
+                    all.topP().rows(begin, end), all.seeds().rows(begin, end), all.sequences().rows(begin, end), all.positions().rows(begin, end)));
+            return logProbabilities ? chosen : ids;
+        };
+    }
+
+    private static Rows loss(Lab lab) {
+        Tensor logits = lab.normal(2, DType.F32, T, 5003).tensor();
+        Tensor targets = lab.ints(lab.randomInts(T, 5003));
+        return (begin, end) -> {
+            Tensor loss = lab.output(DType.F32, end - begin);
+            lab.ops().crossEntropy(loss, null, logits.rows(begin, end), targets.rows(begin, end));
+            return loss;
+        };
+    }
+}

@@ -1,0 +1,108 @@
+package org.ingrain.ops;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.ingrain.ops.PagedCase.Layer;
+import org.ingrain.ops.PagedCase.Schedule;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Tensor;
+import org.ingrain.tensor.Weight;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Results that do not depend, to the bit, on how a prompt was split, on the other sequences, on shared blocks, or on how many partial sums a
+ * weight is cut into. {@link BitwiseRowsTest} and {@link BitwiseThreadsTest} say the same of rows and of threads.
+ */
+class BitwiseTest {
+    private static final int T = 40;
+
+    static List<Target> targets() {
+        return Target.available();
+    }
+
+    static Stream<Arguments> layers() {
+        List<Layer> layers = new ArrayList<>();
+        for (DType dtype : ParityTest.FLOATS) {
+            for (DType cache : ParityTest.FLOATS) {
+                layers.add(Layer.of(8, 1, 64, dtype, cache, 16));
+                layers.add(Layer.of(4, 4, 48, dtype, cache, 32));
+                layers.add(Layer.of(8, 2, 128, dtype, cache, 16));
+            }
+        }
+        return Target.available().stream().flatMap(target -> layers.stream().map(layer -> Arguments.of(layer, target)));
+    }
+
+    /** Whole prompts, token by token, odd chunks; with neighbours and alone; groups announced, kept quiet, and nothing shared at all. */
+    @ParameterizedTest(name = "{0} on {1}")
+    @MethodSource("layers")
+    void splitNeighboursAndSharingDoNotMatter(Layer layer, Target target) {
+        int whole = Schedule.WHOLE;
+        try (Lab lab = target.open()) {
+            int shared = 64 / layer.blockSize();
+            var paged = new PagedCase(lab, layer, 1, 4, shared, 101, 65, 90, 72, 33, 7);
+            float[][] together = paged.run(lab.ops(), lab.ops(), new Schedule(true, true, whole));
+            for (Schedule schedule : List.of(new Schedule(true, true, 1), new Schedule(true, true, 5, 1, 13, 2), new Schedule(false, true, whole),
+                    new Schedule(false, true, 7, 16, 17, 1), new Schedule(true, false, whole), new Schedule(false, false, 11))) {
+                same(schedule.toString(), together, paged.run(lab.ops(), lab.ops(), schedule));
+            }
+            for (Schedule schedule : List.of(new Schedule(false, true, whole), new Schedule(false, true, 3, 1, whole))) {
+                same("unshared, " + schedule, together, paged.unshared().run(lab.ops(), lab.ops(), schedule));
+            }
+            lab.assertGuards();
+        }
+    }
+
+    private static void same(String what, float[][] expected, float[][] actual) {
+        for (int s = 0; s < expected.length; s++) {
+            Floats.assertBits("sequence " + s + ", " + what, expected[s], actual[s]);
+        }
+    }
+
+    static Stream<Arguments> weights() {
+        List<Arguments> weights = new ArrayList<>();
+        for (Target target : Target.available()) {
+            for (DType x : ParityTest.FLOATS) {
+                for (DType w : ParityTest.FLOATS) {
+                    for (Weight.Layout layout : Weight.Layout.values()) {
+                        weights.add(Arguments.of(x, w, layout, target));
+                    }
+                }
+            }
+        }
+        return weights.stream();
+    }
+
+    /** Partial sums added in order are the whole product, and a rank's slice of the columns gives the rank's partial sums. */
+    @ParameterizedTest(name = "{0} by {1} {2} on {3}")
+    @MethodSource("weights")
+    void partialSumsMakeTheProduct(DType xDtype, DType wDtype, Weight.Layout layout, Target target) {
+        int n = 70;
+        int c = 8 * 46;
+        int ranks = 2;
+        try (Lab lab = target.open()) {
+            Lab.Data x = lab.normal(xDtype, T, c);
+            Lab.Data w = lab.normal(wDtype, n, c);
+            Weight whole = lab.weight(w, layout, c / 8);
+            Tensor partials = lab.output(DType.F32, 8, T, n);
+            lab.ops().matmulPartial(partials, x.tensor(), whole);
+            Tensor y = lab.output(DType.F32, T, n);
+            lab.ops().matmul(y, x.tensor(), whole);
+            float[] sum = lab.floats(partials.rows(0, 1));
+            for (int i = 1; i < 8; i++) {
+                sum = Floats.sum(sum, lab.floats(partials.rows(i, i + 1)));
+            }
+            Floats.assertBits("the sum of partial products", sum, lab.floats(y));
+            for (int rank = 0; rank < ranks; rank++) {
+                int begin = rank * c / ranks;
+                Tensor own = lab.output(DType.F32, 8 / ranks, T, n);
+                lab.ops().matmulPartial(own, lab.columns(x, begin, begin + c / ranks).tensor(),
+                        lab.weight(lab.columns(w, begin, begin + c / ranks), layout, c / 8));
+                Floats.assertBits("partial products of rank " + rank,
+                        lab.floats(partials.rows(rank * 8 / ranks, (rank + 1) * 8 / ranks)), lab.floats(own));
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+package org.ingrain.ops;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Function;
+import java.util.stream.Stream;
+import org.ingrain.ops.Ops.Dropout;
+import org.ingrain.ops.Ops.Heads;
+import org.ingrain.ops.PagedCase.Layer;
+import org.ingrain.ops.PagedCase.Schedule;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Tensor;
+import org.ingrain.tensor.Weight;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** One thread, two and three give the same bits, on sizes large enough to be shared out. */
+class BitwiseThreadsTest {
+    /**
+     * A few ops.
+     *
+     * @param run gives all their results, in one order
+     */
+    private record Computation(String name, Function<Lab, List<Tensor>> run) {
+        @Override
+        public String toString() {
+            return name;
+        }
+    }
+
+    static Stream<Arguments> computations() {
+        List<Computation> list = new ArrayList<>();
+        for (DType dtype : ParityTest.FLOATS) {
+            list.add(new Computation("matmul " + dtype, lab -> matmul(lab, dtype)));
+            list.add(new Computation("embedding " + dtype, lab -> embedding(lab, dtype)));
+            list.add(new Computation("rms_norm " + dtype, lab -> rmsNorm(lab, dtype)));
+            list.add(new Computation("attention " + dtype, lab -> attention(lab, dtype)));
+            list.add(new Computation("attention_paged " + dtype, lab -> attentionPaged(lab, dtype)));
+            list.add(new Computation("lora " + dtype, lab -> lora(lab, dtype)));
+        }
+        list.add(new Computation("loss", BitwiseThreadsTest::loss));
+        list.add(new Computation("optimizer", BitwiseThreadsTest::optimizer));
+        return Target.available().stream().filter(target -> target.options().threads() == 1)
+                .flatMap(target -> list.stream().map(computation -> Arguments.of(computation, target)));
+    }
+
+    @ParameterizedTest(name = "{0} on {1}")
+    @MethodSource("computations")
+    void threadsDoNotMatter(Computation computation, Target target) {
+        List<byte[]> one = results(computation, target);
+        for (int threads = 2; threads <= 3; threads++) {
+            List<byte[]> several = results(computation, target.withThreads(threads));
+            for (int i = 0; i < one.size(); i++) {
+                assertArrayEquals(one.get(i), several.get(i), "result " + i + " with " + threads + " threads");
+            }
+        }
+    }
+
+    private static List<byte[]> results(Computation computation, Target target) {
+        try (Lab lab = target.open()) {
+            return computation.run().apply(lab).stream().map(lab::bytes).toList();
+        }
+    }
+
+    private static List<Tensor> matmul(Lab lab, DType dtype) {
+        int t = 150;
+        int n = 530;
+        int c = 8 * 66;
+        Lab.Data x = lab.normal(dtype, t, c);
+        Tensor dy = lab.normal(dtype, t, n).tensor();
+        Lab.Data values = lab.normal(dtype, n, c);
+        List<Tensor> results = new ArrayList<>();
+        for (Weight.Layout layout : Weight.Layout.values()) {
+            Weight w = lab.weight(values, layout, c / 8);
+            Tensor y = lab.output(dtype, t, n);
+            lab.ops().matmul(y, x.tensor(), w);
+            Tensor row = lab.output(dtype, 1, n);
+            lab.ops().matmul(row, x.tensor().rows(0, 1), w);
+            Tensor partials = lab.output(DType.F32, 8, t, n);
+            lab.ops().matmulPartial(partials, x.tensor(), w);
+            Tensor dx = lab.output(dtype, t, c);
+            lab.ops().matmulBackward(dx, dy, w, 0);
+            results.addAll(List.of(y, row, partials, dx));
+        }
+        Tensor dw = lab.normal(DType.F32, n, c).tensor();
+        lab.ops().matmulWeightBackward(dw, dy, x.tensor());
+        results.add(dw);
+        return results;
+    }
+
+    private static List<Tensor> embedding(Lab lab, DType dtype) {
+        Tensor dtable = lab.normal(DType.F32, 50, 515).tensor();
+        Tensor ids = lab.ints(lab.randomInts(3000, 50));
+        lab.ops().embeddingBackward(dtable, lab.normal(dtype, 3000, 515).tensor(), ids);
+        return List.of(dtable);
+    }
+
+    private static List<Tensor> rmsNorm(Lab lab, DType dtype) {
+        int t = 300;
+        int d = 1031;
+        Tensor x = lab.normal(dtype, t, d).tensor();
+        Tensor w = lab.normal(dtype, d).tensor();
+        Tensor y = lab.output(dtype, t, d);
+        Tensor rstd = lab.output(DType.F32, t);
+        lab.ops().rmsNorm(y, rstd, x, w, 1e-5f);
+        Tensor dx = lab.output(dtype, t, d);
+        Tensor dw = lab.normal(DType.F32, d).tensor();
+        lab.ops().rmsNormBackward(dx, dw, lab.normal(dtype, t, d).tensor(), null, x, w, rstd);
+        return List.of(y, rstd, dx, dw);
+    }
+
+    private static List<Tensor> attention(Lab lab, DType dtype) {
+        var heads = new Heads(8, 2, 64, 0.125f);
+        int t = 230;
+        Tensor qkv = lab.normal(dtype, t, heads.columns()).tensor();
+        Tensor offsets = lab.ints(0, 1, 140, t);
+        Tensor y = lab.output(dtype, t, 8 * 64);
+        Tensor lse = lab.output(DType.F32, t, 8);
+        lab.ops().attention(y, lse, qkv, offsets, heads);
+        Tensor dqkv = lab.output(dtype, t, heads.columns());
+        Tensor delta = lab.output(DType.F32, t, 8);
+        lab.ops().attentionBackward(dqkv, delta, lab.normal(dtype, t, 8 * 64).tensor(), new Ops.AttentionState(qkv, y, lse, offsets), heads);
+        return List.of(y, lse, dqkv);
+    }
+
+    private static List<Tensor> attentionPaged(Lab lab, DType dtype) {
+        var paged = new PagedCase(lab, Layer.of(8, 2, 64, dtype, dtype, 16), 1, 3, 3, 230, 60, 177, 45);
+        return Arrays.stream(paged.run(lab.ops(), lab.ops(), new Schedule(true, true, 100, 9, 1, Schedule.WHOLE)))
+                .map(y -> lab.data(dtype, y, y.length).tensor()).toList();
+    }
+
+    private static List<Tensor> lora(Lab lab, DType dtype) {
+        int t = 300;
+        int c = 515;
+        int n = 260;
+        int r = 8;
+        var dropout = new Dropout(0.2f, 5);
+        Tensor x = lab.normal(dtype, t, c).tensor();
+        Tensor a = lab.normal(DType.F32, 1, r, c).tensor();
+        Tensor b = lab.normal(DType.F32, 1, n, r).tensor();
+        Tensor u = lab.output(DType.F32, t, r);
+        Tensor y = lab.normal(dtype, t, n).tensor();
+        Tensor scaling = lab.normal(DType.F32, 1).tensor();
+        lab.ops().loraDown(u, x, a, null, dropout);
+        lab.ops().loraUp(y, u, b, scaling, null);
+        Tensor du = lab.output(DType.F32, t, r);
+        Tensor db = lab.normal(DType.F32, 1, n, r).tensor();
+        lab.ops().loraUpBackward(du, db, lab.normal(dtype, t, n).tensor(), u, b, 2);
+        Tensor dx = lab.normal(dtype, t, c).tensor();
+        Tensor da = lab.normal(DType.F32, 1, r, c).tensor();
+        lab.ops().loraDownBackward(dx, da, du, x, a, dropout);
+        return List.of(u, y, du, db, dx, da);
+    }
+
+    private static List<Tensor> loss(Lab lab) {
+        int m = 50;
+        int v = 5003;
+        Tensor logits = lab.normal(2, DType.F32, m, v).tensor();
+        Tensor targets = lab.ints(lab.randomInts(m, v));
+        Tensor loss = lab.output(DType.F32, m);
+        Tensor lse = lab.output(DType.F32, m);
+        lab.ops().crossEntropy(loss, lse, logits, targets);
+        Tensor dlogits = lab.output(DType.BF16, m, v);
+        lab.ops().crossEntropyBackward(dlogits, logits, lse, targets, 0.1f);
+        return List.of(loss, lse, dlogits);
+    }
+
+    private static List<Tensor> optimizer(Lab lab) {
+        int n = 1_000_003;
+        Tensor g = lab.normal(DType.F32, n).tensor();
+        Tensor norm = lab.output(DType.F32, 1);
+        lab.ops().gradientNorm(norm, g);
+        lab.ops().gradientClip(g, norm, 1);
+        Tensor p = lab.normal(DType.F32, n).tensor();
+        Tensor m = lab.context().allocateZero(DType.F32, n);
+        Tensor v = lab.context().allocateZero(DType.F32, n);
+        lab.ops().adamw(p, m, v, g, 1, new Ops.AdamW(0.01f, 0.9f, 0.95f, 1e-8f, 0.1f));
+        return List.of(norm, g, p, m, v);
+    }
+}

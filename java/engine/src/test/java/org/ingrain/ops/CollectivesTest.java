@@ -1,0 +1,141 @@
+package org.ingrain.ops;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.ingrain.ffi.Communicator;
+import org.ingrain.tensor.BackendException;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Tensor;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Collectives: every rank is a thread with a context of its own. */
+@Timeout(120)
+class CollectivesTest extends ParityTest {
+    private static final int CHUNKS = 8;
+
+    /** What one rank does. */
+    private interface Part<R> {
+        R run(Lab rank, int number) throws Exception;
+    }
+
+    @Override
+    List<Check> checks() {
+        List<Check> checks = new ArrayList<>();
+        for (int ranks : new int[] {1, 2, 8}) {
+            for (DType dtype : FLOATS) {
+                checks.add(new Check("all_reduce", dtype + " over " + ranks, lab -> allReduce(lab, dtype, ranks)));
+            }
+            checks.add(new Check("all_gather", "over " + ranks, lab -> allGather(lab, ranks)));
+        }
+        return checks;
+    }
+
+    /** Eight chunks in all, whatever the number of ranks: one order of summation, so one result. Twice, since memory is used again. */
+    private static void allReduce(Lab lab, DType dtype, int ranks) {
+        for (int n : new int[] {1, 7, 127, 4099}) {
+            float[] partials = lab.normal(DType.F32, CHUNKS, n).values();
+            float[] sums = Floats.slice(partials, 0, n);
+            for (int chunk = 1; chunk < CHUNKS; chunk++) {
+                sums = Floats.sum(sums, Floats.slice(partials, (long) chunk * n, (chunk + 1L) * n));
+            }
+            float[] expected = Floats.rounded(dtype, sums);
+            int own = CHUNKS / ranks;
+            List<float[]> results = onRanks(lab, ranks, (rank, number) -> {
+                float[] mine = Floats.slice(partials, (long) number * own * n, (number + 1L) * own * n);
+                Tensor y = null;
+                for (int run = 0; run < 2; run++) {
+                    y = rank.output(dtype, n);
+                    rank.ops().allReduce(y, rank.data(DType.F32, mine, own, n).tensor(), own);
+                }
+                rank.assertGuards();
+                return rank.floats(y);
+            });
+            for (float[] result : results) {
+                assertArrayEquals(expected, result, "sum of " + n);
+            }
+        }
+    }
+
+    private static void allGather(Lab lab, int ranks) {
+        for (int n : new int[] {1, 7, 4099}) {
+            for (DType dtype : FLOATS) {
+                float[] all = lab.normal(dtype, ranks, n).values();
+                List<float[]> results = onRanks(lab, ranks, (rank, number) -> {
+                    Tensor y = rank.output(dtype, ranks, n);
+                    rank.ops().allGather(y, rank.data(dtype, Floats.slice(all, (long) number * n, (number + 1L) * n), n).tensor());
+                    rank.assertGuards();
+                    return rank.floats(y);
+                });
+                results.forEach(result -> assertArrayEquals(all, result, "gathered " + n));
+            }
+        }
+    }
+
+    /** One rank of two waits for ever; destroying the communicator sends it home with an error. */
+    @ParameterizedTest(name = "on {0}")
+    @MethodSource("targets")
+    void destroyingTheCommunicatorEndsAWait(Target target) throws Exception {
+        try (Lab lab = target.open(); ExecutorService threads = Executors.newSingleThreadExecutor()) {
+            Communicator communicator = new Communicator(lab.context().backend(), 2);
+            lab.context().join(communicator, 0);
+            Tensor y = lab.output(DType.F32, 7);
+            Tensor x = lab.normal(DType.F32, 1, 7).tensor();
+            Future<?> waiting = threads.submit(() -> lab.ops().allReduce(y, x, 1));
+            try {
+                waiting.get(300, TimeUnit.MILLISECONDS);
+            } catch (java.util.concurrent.TimeoutException e) {
+                communicator.close();
+            }
+            assertInstanceOf(BackendException.class, org.junit.jupiter.api.Assertions.assertThrows(ExecutionException.class,
+                    () -> waiting.get(20, TimeUnit.SECONDS)).getCause());
+        }
+    }
+
+    static List<Target> targets() {
+        return Target.available();
+    }
+
+    /** The results of all ranks, each a lab with one thread; without a communicator where there is one rank. */
+    private static <R> List<R> onRanks(Lab lab, int ranks, Part<R> part) {
+        if (ranks == 1) {
+            try {
+                return List.of(part.run(lab, 0));
+            } catch (RuntimeException e) {
+                throw e;
+            } catch (Exception e) {
+                throw new IllegalStateException(e);
+            }
+        }
+        try (Communicator communicator = new Communicator(lab.context().backend(), ranks);
+                ExecutorService threads = Executors.newFixedThreadPool(ranks)) {
+            List<Callable<R>> tasks = new ArrayList<>();
+            for (int r = 0; r < ranks; r++) {
+                int number = r;
+                tasks.add(() -> {
+                    try (Lab rank = lab.target().withThreads(1).open()) {
+                        rank.context().join(communicator, number);
+                        return part.run(rank, number);
+                    }
+                });
+            }
+            List<R> results = new ArrayList<>();
+            for (Future<R> future : threads.invokeAll(tasks)) {
+                results.add(future.get());
+            }
+            return results;
+        } catch (InterruptedException | ExecutionException e) {
+            throw new IllegalStateException("a rank failed", e);
+        }
+    }
+}

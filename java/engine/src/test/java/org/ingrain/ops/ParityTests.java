@@ -1,0 +1,22 @@
+package org.ingrain.ops;
+
+import java.util.List;
+import java.util.stream.Collectors;
+
+/** Every parity test there is. */
+public final class ParityTests {
+    private ParityTests() {
+    }
+
+    static List<ParityTest> all() {
+        return List.of(new AdamwParityTest(), new AttentionParityTest(), new AttentionPagedParityTest(), new CollectivesTest(), new ConvertParityTest(),
+                new CrossEntropyParityTest(), new EmbeddingParityTest(), new GatherRowsParityTest(), new KvCacheParityTest(), new LoraParityTest(),
+                new MatmulParityTest(), new PackParityTest(), new RandomParityTest(), new RmsNormParityTest(), new RopeParityTest(),
+                new SampleParityTest(), new SiluMulParityTest());
+    }
+
+    /** The ops that at least one check is about, by their names in the header. */
+    public static java.util.Set<String> ops() {
+        return all().stream().flatMap(test -> test.checks().stream()).map(Check::op).collect(Collectors.toSet());
+    }
+}
