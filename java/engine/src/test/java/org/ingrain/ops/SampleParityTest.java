@@ -9,6 +9,8 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** sample.cc: what is drawn, how often, and its log-probability. */
 class SampleParityTest extends ParityTest {
@@ -108,6 +110,33 @@ class SampleParityTest extends ParityTest {
             }
             assertTrue(Arrays.stream(drawn.ids()).distinct().count() > m / 4, settings + " draws the same ids again and again");
         }
+    }
+
+    /** A NaN, +inf, or nothing above −inf: no distribution. The row beside it is drawn as ever. */
+    @ParameterizedTest(name = "on {0}")
+    @MethodSource("targets")
+    void rowsWithoutADistributionGiveNoId(Target target) {
+        int v = 131;
+        float[] values = new float[4 * v];
+        values[3] = 1;
+        values[v + 130] = Float.NaN;
+        values[2 * v + 7] = Float.POSITIVE_INFINITY;
+        Arrays.fill(values, 3 * v, 4 * v, Float.NEGATIVE_INFINITY);
+        for (float temperature : new float[] {0, 1}) {
+            try (Lab lab = target.open()) {
+                Tensor ids = lab.output(DType.I32, 4);
+                Tensor logProbabilities = lab.output(DType.F32, 4);
+                lab.ops().sample(ids, logProbabilities, lab.data(DType.F32, values, 4, v).tensor(),
+                        rows(lab, 4, new Settings(temperature, 1, 1), Key.POSITION));
+                assertArrayEquals(new int[] {3, -1, -1, -1}, lab.context().readInts(ids));
+                float[] p = lab.floats(logProbabilities);
+                assertTrue(p[0] < 0 && Float.isNaN(p[1]) && Float.isNaN(p[2]) && Float.isNaN(p[3]), Arrays.toString(p));
+            }
+        }
+    }
+
+    static List<Target> targets() {
+        return Target.available();
     }
 
     private static void checkLogProbabilities(Drawn drawn, float[] logSoftmax, int v, double magnitude) {

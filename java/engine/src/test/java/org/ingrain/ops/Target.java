@@ -1,12 +1,12 @@
 package org.ingrain.ops;
 
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
+import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -28,12 +28,7 @@ record Target(String name, Path library, Path trusted, ContextOptions options) {
 
     /** The library whose every op is a little wrong, on the memory and with the preparation of the right one. */
     static Target wrong() {
-        return new Target("wrong", library("wrong"), library("cpu"), new ContextOptions(0, 1, "avx2"));
-    }
-
-    /** Where the build leaves libingrain_NAME.so. */
-    static Path library(String name) {
-        return Path.of(System.getProperty("ingrain.root", "../.."), "build", "release", "lib", "libingrain_" + name + ".so");
+        return new Target("wrong", NativeLibraries.find("wrong"), NativeLibraries.find("cpu"), new ContextOptions(0, 1, "avx2"));
     }
 
     /** The same with another number of threads. */
@@ -61,15 +56,10 @@ record Target(String name, Path library, Path trusted, ContextOptions options) {
     }
 
     private static void addWhereItOpens(List<Target> found, String backend, ContextOptions options) {
-        Path library = library(backend);
         String name = backend + " " + options.isa() + " " + options.threads() + (options.threads() == 1 ? " thread" : " threads");
-        if (!Files.exists(library)) {
-            System.out.println("Skipped: " + name + ": " + library + " is not built");
-            return;
-        }
-        try (Backend trial = Backend.open(library); Context context = trial.context(options)) {
+        try (Backend trial = Backend.open(NativeLibraries.find(backend)); Context context = trial.context(options)) {
             context.synchronize();
-            found.add(new Target(name, library, library, options));
+            found.add(new Target(name, trial.library(), trial.library(), options));
         } catch (InputException e) {
             System.out.println("Skipped: " + name + ": " + e.getMessage());
         }
