@@ -83,9 +83,11 @@ public final class Backend implements AutoCloseable {
         return symbol;
     }
 
-    /** Unloads the library; every context of it must be closed before. */
+    /** Unloads the library; every context of it must be closed before. A second call does nothing. */
     @Override
     public void close() {
-        arena.close();
+        if (arena.scope().isAlive()) {
+            arena.close();
+        }
     }
 }

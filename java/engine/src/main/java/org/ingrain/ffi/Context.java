@@ -269,8 +269,12 @@ public final class Context implements AutoCloseable {
         check("communicator_join", Native.status(() -> (int) PPI.invokeExact(function, handle, communicator.handle(), rank)));
     }
 
+    /** Frees everything this context allocated, then the context; a second call does nothing. */
     @Override
     public void close() {
+        if (!arena.scope().isAlive()) {
+            return;
+        }
         allocations.keySet().forEach(this::release);
         allocations.clear();
         MemorySegment destroy = backend.runtime("context_destroy");

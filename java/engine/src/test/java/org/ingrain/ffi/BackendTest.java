@@ -71,8 +71,8 @@ class BackendTest {
                 Context one = first.context(threads(1)); Context other = second.context(threads(2))) {
             Tensor a = one.allocate(DType.F32, 3);
             Tensor b = other.allocate(DType.F32, 3);
-            one.write(a, 1, 2, 3);
-            other.write(b, 4, 5, 6);
+            one.write(a, 1f, 2f, 3f);
+            other.write(b, 4f, 5f, 6f);
             assertArrayEquals(new float[] {1, 2, 3}, one.readFloats(a));
             assertArrayEquals(new float[] {4, 5, 6}, other.readFloats(b));
         }
