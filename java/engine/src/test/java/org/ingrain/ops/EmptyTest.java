@@ -1,0 +1,70 @@
+package org.ingrain.ops;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+
+import java.util.List;
+import org.ingrain.ops.Ops.Dropout;
+import org.ingrain.ops.Ops.Heads;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Tensor;
+import org.ingrain.tensor.Weight;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** No rows at all, as in a step that wants no logits: every op accepts them and touches nothing but a gradient that is set to zero. */
+class EmptyTest {
+    private static final int WIDTH = 33;
+
+    static List<Target> targets() {
+        return Target.available();
+    }
+
+    @ParameterizedTest(name = "on {0}")
+    @MethodSource("targets")
+    void forward(Target target) {
+        try (Lab lab = target.open()) {
+            Tensor x = lab.output(DType.F32, 0, WIDTH);
+            Tensor y = lab.output(DType.F32, 0, WIDTH);
+            Tensor row = lab.normal(DType.F32, WIDTH).tensor();
+            Tensor ids = lab.output(DType.I32, 0);
+            Tensor scalars = lab.output(DType.F32, 0);
+            Weight w = lab.weight(lab.normal(DType.F32, WIDTH, WIDTH), Weight.Layout.PACKED, 0);
+            lab.ops().embedding(y, ids, w);
+            lab.ops().gatherRows(y, lab.normal(DType.F32, 3, WIDTH).tensor(), ids);
+            lab.ops().rmsNorm(y, scalars, x, row, 1e-5f);
+            lab.ops().addRmsNorm(y, x, scalars, x, x, row, 1e-5f);
+            lab.ops().matmul(y, x, w);
+            lab.ops().siluMul(y, lab.output(DType.F32, 0, 2 * WIDTH));
+            lab.ops().loraDown(lab.output(DType.F32, 0, 4), x, lab.normal(DType.F32, 1, 4, WIDTH).tensor(), null, Dropout.NONE);
+            lab.ops().loraUp(y, lab.output(DType.F32, 0, 4), lab.normal(DType.F32, 1, WIDTH, 4).tensor(), lab.normal(DType.F32, 1).tensor(), null);
+            lab.ops().rope(lab.output(DType.F32, 0, 3 * 64), row, ids, new Heads(1, 1, 64, 1));
+            lab.ops().crossEntropy(scalars, null, x, ids);
+            lab.ops().sample(ids, scalars, x, new Ops.SampleRows(scalars, ids, scalars, lab.output(DType.I64, 0), ids, ids));
+            lab.ops().convert(scalars, scalars);
+            lab.assertGuards();
+        }
+    }
+
+    @ParameterizedTest(name = "on {0}")
+    @MethodSource("targets")
+    void backward(Target target) {
+        try (Lab lab = target.open()) {
+            Tensor x = lab.output(DType.F32, 0, WIDTH);
+            Tensor dx = lab.output(DType.F32, 0, WIDTH);
+            Tensor ids = lab.output(DType.I32, 0);
+            Lab.Data row = lab.normal(DType.F32, WIDTH);
+            Lab.Data matrix = lab.normal(DType.F32, WIDTH, WIDTH);
+            lab.ops().embeddingBackward(matrix.tensor(), x, ids);
+            lab.ops().matmulWeightBackward(matrix.tensor(), x, x);
+            lab.ops().matmulBackward(dx, x, lab.weight(matrix, Weight.Layout.PACKED, 0), 1);
+            lab.ops().rmsNormBackward(dx, row.tensor(), x, null, x, row.tensor(), lab.output(DType.F32, 0));
+            lab.ops().siluMulBackward(lab.output(DType.F32, 0, 2 * WIDTH), x, lab.output(DType.F32, 0, 2 * WIDTH));
+            Tensor gathered = lab.output(DType.F32, 3, WIDTH);
+            lab.ops().gatherRowsBackward(gathered, x, ids);
+            lab.assertGuards();
+            assertArrayEquals(row.values(), lab.floats(row.tensor()), "dw");
+            assertArrayEquals(matrix.values(), lab.floats(matrix.tensor()), "dW");
+            assertArrayEquals(new float[3 * WIDTH], lab.floats(gathered), "dx of no rows");
+        }
+    }
+}
