@@ -50,7 +50,9 @@ final class Runs {
         Path model = folder.resolve("model");
         try {
             Files.createDirectories(model);
-            Files.writeString(model.resolve("config.json"), "{}");
+            if (Files.notExists(model.resolve("config.json"))) {
+                Files.writeString(model.resolve("config.json"), "{}");
+            }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

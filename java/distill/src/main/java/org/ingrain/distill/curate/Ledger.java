@@ -13,9 +13,9 @@ import org.ingrain.distill.run.AtomicFile;
 import org.ingrain.distill.run.Digest;
 import org.ingrain.distill.run.JsonLines;
 import org.ingrain.distill.sample.Answers;
-import org.ingrain.distill.sample.Message;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.task.Example;
+import org.ingrain.tokenizer.Message;
 
 /** {@code ledger.jsonl}: one {@link Entry} a line, in the order of the examples. What was kept and why stands here and nowhere else. */
 public record Ledger(Path file) {

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import org.ingrain.distill.run.Digest;
 import org.ingrain.distill.task.Example;
+import org.ingrain.tokenizer.Message;
 
 /**
  * A method made ready for one task: what to ask at each step, how often, how. It spans a tree of completions for each example; the

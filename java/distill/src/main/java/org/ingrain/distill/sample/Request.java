@@ -1,6 +1,7 @@
 package org.ingrain.distill.sample;
 
 import java.util.List;
+import org.ingrain.tokenizer.Message;
 
 /**
  * One text that is wanted. Requests that differ in {@code key} and {@code sample} only share a prompt; they come one after another.

@@ -1,0 +1,139 @@
+package org.ingrain.distill.engine;
+
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import org.ingrain.distill.sample.Answerer;
+import org.ingrain.distill.sample.Completion;
+import org.ingrain.distill.sample.Finish;
+import org.ingrain.distill.sample.Request;
+import org.ingrain.distill.sample.Weights;
+import org.ingrain.model.LoraModule;
+import org.ingrain.sample.Completion.FinishReason;
+import org.ingrain.sample.Generator;
+import org.ingrain.sample.SamplingParams;
+import org.ingrain.tokenizer.ChatTemplate;
+import org.ingrain.tokenizer.Tokenizer;
+
+/**
+ * Answers by the engine: requests that differ in their sample only become one prompt that is computed once, and the batch is kept full
+ * until nothing is left. Used by one thread at a time; once a call has failed it cannot be used again.
+ */
+public final class EngineAnswerer implements Answerer {
+    /** Samples that wait in the generator, as a multiple of what it computes at a time: enough that a finished one is replaced at once. */
+    private static final int QUEUE = 2;
+
+    private final Generator generator;
+    private final Tokenizer tokenizer;
+    private final ChatTemplate template;
+    private final Function<Path, List<LoraModule>> adapters;
+    private final int slots;
+    private final Map<Path, Integer> loaded = new LinkedHashMap<>();
+
+    /**
+     * @param template the folder's one template
+     * @param adapters reads an adapter's folder
+     * @param slots    of the generator's bank of adapters, 0 if it has none; as many adapters can be asked at a time
+     */
+    public EngineAnswerer(Generator generator, Tokenizer tokenizer, ChatTemplate template, Function<Path, List<LoraModule>> adapters,
+                          int slots) {
+        this.generator = generator;
+        this.tokenizer = tokenizer;
+        this.template = template;
+        this.adapters = adapters;
+        this.slots = slots;
+    }
+
+    @Override
+    public void answer(List<Request> first, Function<Completion, List<Request>> done) {
+        Work work = new Work(done);
+        work.group(first).forEach(work.waiting::addLast);
+        while (work.feed()) {
+            generator.step();
+        }
+    }
+
+    /** Slot of the weights that a request asks; loads an adapter in place of the one that was loaded first where there is no room. */
+    private int slot(Weights weights) {
+        if (!(weights instanceof Weights.Adapter(Path folder))) {
+            return -1;
+        }
+        Integer slot = loaded.get(folder);
+        if (slot == null) {
+            if (slots == 0) {
+                throw new IllegalStateException("the generator has no room for the adapter " + folder);
+            }
+            slot = loaded.size() < slots ? loaded.size() : loaded.remove(loaded.keySet().iterator().next());
+            generator.loadAdapter(slot, adapters.apply(folder));
+            loaded.put(folder, slot);
+        }
+        return slot;
+    }
+
+    /** One call. */
+    private final class Work {
+        private final Function<Completion, List<Request>> done;
+        private final Deque<List<Request>> waiting = new ArrayDeque<>();
+        private int submitted;
+
+        Work(Function<Completion, List<Request>> done) {
+            this.done = done;
+        }
+
+        /** Puts requests that are samples of one prompt, one after another, together. */
+        List<List<Request>> group(List<Request> requests) {
+            List<List<Request>> groups = new ArrayList<>();
+            Request before = null;
+            for (Request request : requests) {
+                if (before == null || !continues(before, request)) {
+                    groups.add(new ArrayList<>());
+                }
+                groups.getLast().add(request);
+                before = request;
+            }
+            return groups;
+        }
+
+        private static boolean continues(Request before, Request request) {
+            return request.sample() == before.sample() + 1 && request.seed() == before.seed() && request.params().equals(before.params())
+                    && request.weights().equals(before.weights()) && request.messages().equals(before.messages());
+        }
+
+        /** Fills the generator's queue; false if nothing is left to do. */
+        boolean feed() {
+            while (!waiting.isEmpty() && submitted < QUEUE * generator.config().maxSequences()) {
+                submit(waiting.removeFirst());
+            }
+            return submitted > 0;
+        }
+
+        private void submit(List<Request> group) {
+            Request first = group.getFirst();
+            int[] prompt = template.encode(tokenizer, first.messages(), true);
+            if (prompt.length >= generator.config().contextLength()) {
+                group.forEach(request -> finished(new Completion(request.key(), "", 0, Finish.PROMPT_TOO_LONG)));
+                return;
+            }
+            var params = new SamplingParams((float) first.params().temperature(), first.params().topK(), (float) first.params().topP(),
+                    first.params().maxTokens(), first.seed(), first.params().stop(), List.of(), false);
+            submitted += group.size();
+            generator.submit(new org.ingrain.sample.Request(prompt, group.size(), first.sample(), params, slot(first.weights()), false),
+                    completion -> {
+                        submitted--;
+                        Request request = group.get(completion.sample() - first.sample());
+                        Finish finish = completion.reason() == FinishReason.STOP ? Finish.STOP : Finish.LENGTH;
+                        finished(new Completion(request.key(), completion.text(), completion.ids().length, finish));
+                    });
+        }
+
+        /** What follows goes first: an example that was begun is better finished than another one begun. */
+        private void finished(Completion completion) {
+            group(done.apply(completion)).reversed().forEach(waiting::addFirst);
+        }
+    }
+}

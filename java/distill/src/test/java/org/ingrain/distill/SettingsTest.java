@@ -1,0 +1,131 @@
+package org.ingrain.distill;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.function.UnaryOperator;
+import org.ingrain.distill.curate.CurationConfig;
+import org.ingrain.distill.curate.Rule;
+import org.ingrain.distill.curate.Target;
+import org.ingrain.distill.evaluate.ArmResult;
+import org.ingrain.distill.evaluate.EvaluateConfig;
+import org.ingrain.distill.evaluate.Score;
+import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.run.JsonLines;
+import org.ingrain.distill.run.Progress;
+import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.distill.task.DataConfig;
+import org.ingrain.tensor.InputException;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A run folder is taken up with the settings it was made with, and with no others. */
+class SettingsTest {
+    @TempDir(factory = MemoryFolder.class)
+    Path base;
+    private Path data;
+
+    @BeforeEach
+    void write() throws IOException {
+        StringBuilder coins = new StringBuilder("[");
+        for (int i = 0; i < 12; i++) {
+            coins.append(i == 0 ? "" : ",").append("{\"inputs\": \"Q: A coin is heads up. a").append(i)
+                    .append(" flips the coin. b does not flip the coin. Is the coin still heads up? \", \"targets\": \"no\"}");
+        }
+        data = Files.writeString(base.resolve("coins.json"), coins.append("]"));
+    }
+
+    private DistillConfig config() {
+        return Runs.config(DataConfig.of("coin-flip", data), List.of(3), List.of());
+    }
+
+    private void assertRefused(String setting, UnaryOperator<DistillConfig> change) {
+        SortedMap<String, String> before = Runs.content(base.resolve("run"));
+        String said = assertThrows(InputException.class, () -> Runs.run(change.apply(config()), base, "run", FakeModel.with(1))).getMessage();
+        assertTrue(said.contains(": this run folder was made with " + setting + " "), said);
+        assertEquals(1, said.lines().count());
+        Runs.assertSame(before, base.resolve("run"), "nothing is touched");
+    }
+
+    @Test
+    void everySettingCounts() throws IOException {
+        Runs.run(config(), base, "run", FakeModel.with(1));
+        assertRefused("sample.seed", c -> new DistillConfig(c.data(), c.method(),
+                new SampleConfig(c.sample().samples(), c.sample().params(), 99), c.curation(), c.train(), c.evaluate()));
+        assertRefused("sample.params.temperature", c -> new DistillConfig(c.data(), c.method(),
+                new SampleConfig(c.sample().samples(), new SamplingParams(0.5, 0.9, 0, 64, List.of()), 7), c.curation(), c.train(),
+                c.evaluate()));
+        assertRefused("method.name", c -> new DistillConfig(c.data(), Methods.load("rar-1-step"), c.sample(), c.curation(), c.train(),
+                c.evaluate()));
+        assertRefused("curation.rule", c -> new DistillConfig(c.data(), c.method(), c.sample(),
+                new CurationConfig(Rule.PLURALITY, 0, 0, Target.ANSWER, 0, 1), c.train(), c.evaluate()));
+        assertRefused("train.steps", c -> new DistillConfig(c.data(), c.method(), c.sample(), c.curation(), new Runs.NoSettings(5),
+                c.evaluate()));
+        assertRefused("evaluate.params.maxTokens", c -> new DistillConfig(c.data(), c.method(), c.sample(), c.curation(), c.train(),
+                EvaluateConfig.greedy(65)));
+        assertRefused("data.limit", c -> new DistillConfig(c.data().sizes(10, 0), c.method(), c.sample(), c.curation(), c.train(),
+                c.evaluate()));
+        Files.writeString(data, Files.readString(data).replace("a1 flips", "a1 does not flip"));
+        assertRefused("data.data", c -> c);
+        Files.writeString(data, Files.readString(data).replace("a1 does not flip", "a1 flips"));
+        Runs.run(config(), base, "run", FakeModel.with(1));
+        Files.writeString(base.resolve("model/config.json"), "{ }");
+        String said = assertThrows(InputException.class, () -> new Pipeline(config(), new Provenance("test", base.resolve("model"),
+                new TreeMap<>()), FakeModel.with(1), new FakeTuner(() -> { }), Progress.SILENT).run(base.resolve("run"))).getMessage();
+        assertTrue(said.contains("made with model.config.json"), said);
+    }
+
+    @Test
+    void coinFlipsGoThroughAllStages() {
+        Outcome.Done done = assertInstanceOf(Outcome.Done.class, Runs.run(config(), base, "run", FakeModel.with(2)));
+        assertEquals(10, done.report().sizes().pool());
+        assertEquals(2, done.report().sizes().test());
+        assertEquals(3, done.report().arms().size());
+        assertTrue(done.report().ledgers().get("distilled").total().right() >= 7);
+    }
+
+    @Test
+    void badSettingsAreRefusedBeforeAnythingIsWritten() {
+        DistillConfig c = config();
+        DistillConfig tooMany = new DistillConfig(c.data(), c.method(), new SampleConfig(List.of(2, 2, 2), c.sample().params(), 1),
+                c.curation(), c.train(), c.evaluate());
+        assertThrows(InputException.class, () -> Runs.run(tooMany, base, "run", FakeModel.with(1)));
+        assertTrue(Files.notExists(base.resolve("run")));
+        SamplingParams greedy = new SamplingParams(0, 1, 0, 8, List.of());
+        for (Runnable wrong : List.<Runnable>of(() -> new SamplingParams(-1, 1, 0, 8, List.of()), () -> new SamplingParams(Double.NaN, 1, 0, 8, List.of()),
+                () -> new SamplingParams(0, 0, 0, 8, List.of()), () -> new SamplingParams(0, 1, -1, 8, List.of()),
+                () -> new SamplingParams(0, 1, 0, 0, List.of()), () -> new SamplingParams(0, 1, 0, 8, List.of("")),
+                () -> new SampleConfig(List.of(0), greedy, 1), () -> new EvaluateConfig(greedy, List.of(8), 1, List.of()),
+                () -> DataConfig.of("chess", data), () -> DataConfig.of("coin-flip", null), () -> DataConfig.of("coin-flip", data).sizes(-1, 0))) {
+            assertThrows(InputException.class, wrong::run);
+        }
+    }
+
+    @Test
+    void anEvaluationOnItsOwnWithVotes() {
+        DataConfig questions = DataConfig.of("coin-flip", data);
+        EvaluateConfig votes = new EvaluateConfig(new SamplingParams(0.7, 0.9, 0, 64, List.of()), List.of(5), 1, List.of());
+        EvaluationRun.Config what = new EvaluationRun.Config(questions, Methods.load("rar-2-step"), votes, null);
+        ArmResult result = new EvaluationRun(what, Runs.provenance(base), FakeModel.with(2), Progress.SILENT).run(base.resolve("eval"));
+        assertEquals(12, result.questions());
+        assertTrue(result.accuracy() > 0.8, "five votes, each right with 0.8");
+        List<Score> scores = JsonLines.read(base.resolve("eval/scores.jsonl"), Score.class);
+        assertEquals(5, scores.getFirst().answers().size());
+        assertEquals(result, new EvaluationRun(what, Runs.provenance(base), FakeModel.with(1).ticking(() -> {
+            throw new AssertionError("nothing should be asked");
+        }), Progress.SILENT).run(base.resolve("eval")));
+        EvaluationRun.Config other = new EvaluationRun.Config(questions, Methods.direct(), votes, null);
+        assertThrows(InputException.class,
+                () -> new EvaluationRun(other, Runs.provenance(base), FakeModel.with(1), Progress.SILENT).run(base.resolve("eval")));
+    }
+}
