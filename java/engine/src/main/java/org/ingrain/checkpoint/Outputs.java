@@ -3,6 +3,7 @@ package org.ingrain.checkpoint;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,20 +22,35 @@ public final class Outputs {
     }
 
     public static void write(Path file, byte[] bytes) {
+        write(file, channel -> {
+            ByteBuffer buffer = ByteBuffer.wrap(bytes);
+            while (buffer.hasRemaining()) {
+                channel.write(buffer);
+            }
+        });
+    }
+
+    /** Writes a file piece by piece. */
+    public static void write(Path file, Content content) {
         Path part = file.resolveSibling(file.getFileName() + ".part");
         try {
             try (FileChannel channel = FileChannel.open(part, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
-                ByteBuffer buffer = ByteBuffer.wrap(bytes);
-                while (buffer.hasRemaining()) {
-                    channel.write(buffer);
-                }
+                content.writeTo(channel);
                 channel.force(true);
             }
             Files.move(part, file, StandardCopyOption.ATOMIC_MOVE);
         } catch (IOException e) {
             delete(part);
             throw new InputException(file + ": cannot be written: " + e.getMessage(), e);
+        } catch (RuntimeException e) {
+            delete(part);
+            throw e;
         }
+    }
+
+    /** What a file is to hold. */
+    public interface Content {
+        void writeTo(WritableByteChannel out) throws IOException;
     }
 
     private static void delete(Path part) {

@@ -1,0 +1,164 @@
+package org.ingrain.checkpoint;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.LoraModule;
+import org.ingrain.model.Projection;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.HostTensor;
+import org.ingrain.tensor.InputException;
+
+/**
+ * A LoRA in PEFT's format: adapter_config.json and adapter_model.safetensors, whose tensors are named
+ * {@code base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight} (R, C) and lora_B (N, R).
+ *
+ * @param modules      the adapted projections, by layer and projection
+ * @param savedModules parameters that are stored whole (modules_to_save), by the model's own name such as {@code lm_head.weight}
+ */
+public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<String, HostTensor> savedModules) {
+    private static final String CONFIG = "adapter_config.json";
+    private static final String WEIGHTS = "adapter_model.safetensors";
+    private static final String PREFIX = "base_model.model.";
+
+    public PeftAdapter {
+        modules = List.copyOf(modules);
+        savedModules = Map.copyOf(savedModules);
+    }
+
+    /** Reads an adapter of a model; InputException names the file and the field or tensor that does not fit. */
+    public static PeftAdapter read(Path folder, LlamaConfig model) {
+        Path file = folder.resolve(CONFIG);
+        if (!Files.isRegularFile(file)) {
+            throw new InputException(folder + ": " + (Files.isDirectory(folder) ? "has no " + CONFIG + ", so it is not an adapter" : "no such folder"));
+        }
+        AdapterConfig config = AdapterConfigReader.read(JsonFields.read(file));
+        if (!Files.exists(folder.resolve(WEIGHTS))) {
+            throw new InputException(folder + ": has no " + WEIGHTS + " (other formats are not read)");
+        }
+        try (Safetensors tensors = Safetensors.open(folder.resolve(WEIGHTS))) {
+            TreeSet<String> unread = new TreeSet<>(tensors.names());
+            List<LoraModule> modules = modules(tensors, config, model, unread);
+            Map<String, HostTensor> saved = savedModules(tensors, config, unread);
+            if (!unread.isEmpty()) {
+                throw new InputException(tensors.file() + ": tensor '" + unread.first() + "' belongs to no module that " + CONFIG + " names");
+            }
+            return new PeftAdapter(config, modules, saved);
+        }
+    }
+
+    private static List<LoraModule> modules(Safetensors tensors, AdapterConfig config, LlamaConfig model, TreeSet<String> unread) {
+        List<LoraModule> modules = new ArrayList<>();
+        for (int layer = 0; layer < model.numHiddenLayers(); layer++) {
+            for (Projection projection : Projection.values()) {
+                if (config.targets(layer, projection)) {
+                    int rank = config.rank(layer, projection);
+                    String a = name(layer, projection, "lora_A");
+                    String b = name(layer, projection, "lora_B");
+                    modules.add(new LoraModule(layer, projection, rank, config.scaling(layer, projection),
+                            floats(tensors, a, rank, projection.columns(model)), floats(tensors, b, projection.rows(model), rank)));
+                    unread.removeAll(List.of(a, b));
+                }
+            }
+        }
+        if (modules.isEmpty() && config.modulesToSave().isEmpty()) {
+            throw new InputException(tensors.file().resolveSibling(CONFIG) + ": target_modules is " + config.targetModules().json()
+                    + ", which names no linear layer of the model");
+        }
+        return modules;
+    }
+
+    private static Map<String, HostTensor> savedModules(Safetensors tensors, AdapterConfig config, TreeSet<String> unread) {
+        Map<String, HostTensor> saved = new LinkedHashMap<>();
+        for (String name : List.copyOf(unread)) {
+            String module = name.substring(0, Math.max(0, name.lastIndexOf('.')));
+            if (name.startsWith(PREFIX) && config.modulesToSave().stream().anyMatch(wanted -> module.endsWith("." + wanted))) {
+                TensorInfo info = tensors.info(name);
+                MemorySegment copy = Arena.ofAuto().allocate(info.bytes(), 64).copyFrom(tensors.data(name));
+                saved.put(name.substring(PREFIX.length()), new HostTensor(info.dtype(), info.shape(), copy));
+                unread.remove(name);
+            }
+        }
+        return saved;
+    }
+
+    private static float[] floats(Safetensors tensors, String name, long rows, long columns) {
+        TensorInfo info = tensors.info(name);
+        if (!Arrays.equals(info.shape(), new long[] {rows, columns})) {
+            throw new InputException(tensors.file() + ": tensor '" + name + "' has shape " + Arrays.toString(info.shape()) + ", expected ["
+                    + rows + ", " + columns + "]");
+        }
+        MemorySegment data = tensors.data(name);
+        float[] values = new float[Math.toIntExact(rows * columns)];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = switch (info.dtype()) {
+                case F32 -> data.get(ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), 4L * i);
+                case BF16 -> Float.intBitsToFloat(bits(data, i) << 16);
+                case F16 -> Float.float16ToFloat(bits(data, i));
+                default -> throw new InputException(tensors.file() + ": tensor '" + name + "' has dtype " + info.dtype() + ", expected F32, BF16 or F16");
+            };
+        }
+        return values;
+    }
+
+    private static short bits(MemorySegment data, int i) {
+        return data.get(ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), 2L * i);
+    }
+
+    /** Writes an adapter without saved modules into a folder, which is made where it is not there; the configuration is written last. */
+    public void write(Path folder) {
+        if (!savedModules.isEmpty()) {
+            throw new IllegalArgumentException("modules_to_save cannot be written");
+        }
+        try {
+            Files.createDirectories(folder);
+        } catch (IOException refused) {
+            throw new InputException(folder + ": cannot be made: " + refused.getMessage(), refused);
+        }
+        List<TensorOutput> tensors = new ArrayList<>();
+        for (LoraModule m : modules) {
+            tensors.add(TensorOutput.of(name(m.layer(), m.projection(), "lora_A"), m.a(), m.rank(), m.a().length / m.rank()));
+            tensors.add(TensorOutput.of(name(m.layer(), m.projection(), "lora_B"), m.b(), m.b().length / m.rank(), m.rank()));
+        }
+        SafetensorsWriter.write(folder.resolve(WEIGHTS), tensors);
+        Outputs.write(folder.resolve(CONFIG), ConfigWriter.pretty(fields()));
+    }
+
+    private Map<String, Object> fields() {
+        Map<String, Object> fields = new LinkedHashMap<>();
+        fields.put("alpha_pattern", config.alphaPattern());
+        fields.put("base_model_name_or_path", config.baseModelNameOrPath());
+        fields.put("bias", "none");
+        fields.put("exclude_modules", config.excludeModules().map(TargetModules::json).orElse(null));
+        fields.put("fan_in_fan_out", false);
+        fields.put("inference_mode", true);
+        fields.put("init_lora_weights", true);
+        fields.put("layers_to_transform", config.layersToTransform().isEmpty() ? null : config.layersToTransform());
+        fields.put("lora_alpha", config.loraAlpha());
+        fields.put("lora_dropout", config.loraDropout());
+        fields.put("modules_to_save", null);
+        fields.put("peft_type", "LORA");
+        fields.put("r", config.r());
+        fields.put("rank_pattern", config.rankPattern());
+        fields.put("target_modules", config.targetModules().json());
+        fields.put("task_type", "CAUSAL_LM");
+        fields.put("use_dora", false);
+        fields.put("use_rslora", config.useRslora());
+        return fields;
+    }
+
+    private static String name(int layer, Projection projection, String part) {
+        return PREFIX + AdapterConfig.path(layer, projection) + "." + part + ".weight";
+    }
+}

@@ -1,0 +1,128 @@
+package org.ingrain.checkpoint;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.WritableByteChannel;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.ingrain.tensor.DType;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * Writes safetensors: the same tensors make the same bytes, in the order that the safetensors library itself writes them (the wider
+ * types first, then by name). A file is there whole or not at all; InputException names it where it cannot be written.
+ */
+public final class SafetensorsWriter {
+    /** Where Hugging Face cuts a model into shards. */
+    public static final long SHARD_BYTES = 5_000_000_000L;
+
+    private static final int CHUNK = 8 << 20;
+    private static final Map<String, String> PYTORCH = Map.of("format", "pt");
+    private static final List<DType> ORDER = List.of(DType.I64, DType.F32, DType.I32, DType.BF16, DType.F16);
+    private static final Comparator<TensorOutput> BY_TYPE_AND_NAME =
+            Comparator.<TensorOutput>comparingInt(tensor -> ORDER.indexOf(tensor.dtype())).thenComparing(TensorOutput::name);
+
+    private SafetensorsWriter() {
+    }
+
+    /** One file, with the metadata that transformers wants. */
+    public static void write(Path file, List<TensorOutput> tensors) {
+        write(file, tensors, PYTORCH);
+    }
+
+    /** One file. */
+    public static void write(Path file, List<TensorOutput> tensors, Map<String, String> metadata) {
+        List<TensorOutput> ordered = tensors.stream().sorted(BY_TYPE_AND_NAME).toList();
+        byte[] header = header(ordered, metadata);
+        Outputs.write(file, out -> {
+            ByteBuffer buffer = ByteBuffer.allocateDirect(CHUNK).order(ByteOrder.LITTLE_ENDIAN);
+            put(out, buffer.putLong(header.length).flip());
+            put(out, ByteBuffer.wrap(header));
+            for (TensorOutput tensor : ordered) {
+                put(out, buffer, tensor);
+            }
+        });
+    }
+
+    /** model.safetensors where it fits into a shard, else shards in the order of the tensors, and their index, in a folder. */
+    public static void writeModel(Path folder, List<TensorOutput> tensors, long shardBytes) {
+        List<List<TensorOutput>> shards = shards(tensors, shardBytes);
+        if (shards.size() == 1) {
+            write(folder.resolve(ModelFolder.SINGLE), tensors);
+            return;
+        }
+        Map<String, String> weightMap = new TreeMap<>();
+        for (int i = 0; i < shards.size(); i++) {
+            String file = "model-%05d-of-%05d.safetensors".formatted(i + 1, shards.size());
+            write(folder.resolve(file), shards.get(i));
+            shards.get(i).forEach(tensor -> weightMap.put(tensor.name(), file));
+        }
+        Map<String, Object> index = new LinkedHashMap<>();
+        index.put("metadata", Map.of("total_size", tensors.stream().mapToLong(TensorOutput::bytes).sum()));
+        index.put("weight_map", weightMap);
+        Outputs.write(folder.resolve(ModelFolder.INDEX), ConfigWriter.pretty(index));
+    }
+
+    private static List<List<TensorOutput>> shards(List<TensorOutput> tensors, long shardBytes) {
+        List<List<TensorOutput>> shards = new ArrayList<>(List.of(new ArrayList<>()));
+        long filled = 0;
+        for (TensorOutput tensor : tensors) {
+            if (filled > 0 && filled + tensor.bytes() > shardBytes) {
+                shards.add(new ArrayList<>());
+                filled = 0;
+            }
+            shards.getLast().add(tensor);
+            filled += tensor.bytes();
+        }
+        return shards;
+    }
+
+    private static byte[] header(List<TensorOutput> tensors, Map<String, String> metadata) {
+        Map<String, Object> header = new LinkedHashMap<>();
+        if (!metadata.isEmpty()) {
+            header.put("__metadata__", new TreeMap<>(metadata));
+        }
+        long begin = 0;
+        for (TensorOutput tensor : tensors) {
+            Map<String, Object> entry = new LinkedHashMap<>();
+            entry.put("dtype", tensor.dtype().name());
+            entry.put("shape", tensor.shape());
+            entry.put("data_offsets", new long[] {begin, begin + tensor.bytes()});
+            if (header.put(tensor.name(), entry) != null) {
+                throw new IllegalArgumentException("tensor '" + tensor.name() + "' is given twice");
+            }
+            begin += tensor.bytes();
+        }
+        byte[] json = JsonMapper.shared().writeValueAsBytes(header);
+        byte[] padded = new byte[(json.length + 7) / 8 * 8];
+        Arrays.fill(padded, (byte) ' ');
+        System.arraycopy(json, 0, padded, 0, json.length);
+        return padded;
+    }
+
+    private static void put(WritableByteChannel out, ByteBuffer buffer, TensorOutput tensor) throws IOException {
+        MemorySegment content = tensor.content().get();
+        if (content.byteSize() != tensor.bytes()) {
+            throw new IllegalStateException("tensor '" + tensor.name() + "' has " + content.byteSize() + " bytes, expected " + tensor.bytes());
+        }
+        for (long done = 0; done < content.byteSize(); done += CHUNK) {
+            int count = (int) Math.min(CHUNK, content.byteSize() - done);
+            MemorySegment.copy(content, done, MemorySegment.ofBuffer(buffer.clear()), 0, count);
+            put(out, buffer.limit(count));
+        }
+    }
+
+    private static void put(WritableByteChannel out, ByteBuffer bytes) throws IOException {
+        while (bytes.hasRemaining()) {
+            out.write(bytes);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+package org.ingrain.checkpoint;
+
+import java.util.List;
+import java.util.Optional;
+import java.util.regex.Pattern;
+import java.util.regex.PatternSyntaxException;
+import org.ingrain.tensor.InputException;
+
+/**
+ * Which modules an adapter adapts, as PEFT matches them: names that a module's path ends with, or one expression that matches the
+ * whole path, or {@code all-linear}.
+ */
+public sealed interface TargetModules {
+    /** Whether a module of this path, such as {@code model.layers.0.self_attn.q_proj}, is meant. */
+    boolean matches(String path);
+
+    /** What adapter_config.json says: a list or a string. */
+    Object json();
+
+    record Names(List<String> names) implements TargetModules {
+        public Names {
+            names = List.copyOf(names);
+        }
+
+        @Override
+        public boolean matches(String path) {
+            return names.stream().anyMatch(name -> path.equals(name) || path.endsWith("." + name));
+        }
+
+        @Override
+        public Object json() {
+            return names.stream().sorted().toList();
+        }
+    }
+
+    record Expression(String regex) implements TargetModules {
+        @Override
+        public boolean matches(String path) {
+            return regex.equalsIgnoreCase("all-linear") || Pattern.matches(regex, path);
+        }
+
+        @Override
+        public Object json() {
+            return regex;
+        }
+    }
+
+    /** Reads a field that may be absent. */
+    static Optional<TargetModules> read(JsonFields fields, String field) {
+        if (!fields.has(field)) {
+            return Optional.empty();
+        }
+        if (!fields.node(field).isString()) {
+            return Optional.of(new Names(fields.texts(field)));
+        }
+        String regex = fields.text(field);
+        try {
+            Pattern.compile(regex);
+            return Optional.of(new Expression(regex));
+        } catch (PatternSyntaxException malformed) {
+            throw new InputException(fields.where() + ": " + field + " is '" + regex + "', not a regular expression: " + malformed.getDescription());
+        }
+    }
+}

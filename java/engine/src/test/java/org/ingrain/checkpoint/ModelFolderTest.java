@@ -1,0 +1,131 @@
+package org.ingrain.checkpoint;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.Set;
+import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.RopeConfig;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.TestFolders;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ModelFolderTest {
+    private static final LlamaConfig CONFIG = new LlamaConfig(64, 96, 2, 4, 2, 16, 100, 128, 1e-5,
+            new RopeConfig(500_000, RopeConfig.Type.LLAMA3, 8, 1, 4, 32), true, DType.BF16);
+    private static final SpecialTokens SPECIALS = new SpecialTokens(OptionalInt.of(1), List.of(2, 3), OptionalInt.empty());
+    private static final List<TensorOutput> TENSORS = List.of(TensorOutput.of("a", new float[] {1, 2}, 2), TensorOutput.of("b", new float[] {3}, 1));
+
+    @TempDir
+    private Path folder;
+
+    @Test
+    void readsOneFileAndShardsAlike() throws IOException {
+        for (long shardBytes : new long[] {1000, 8}) {
+            Path model = folder.resolve("model" + shardBytes);
+            Files.createDirectories(model);
+            ConfigWriter.write(model.resolve("config.json"), CONFIG, SPECIALS);
+            SafetensorsWriter.writeModel(model, TENSORS, shardBytes);
+            try (ModelFolder opened = ModelFolder.open(model)) {
+                assertEquals(CONFIG, opened.config());
+                assertEquals(SPECIALS, opened.specialTokens());
+                assertEquals(Set.of("a", "b"), opened.names());
+                assertEquals(2f, opened.tensor("a").data().get(ValueLayout.JAVA_FLOAT_UNALIGNED, 4));
+                assertEquals(1, opened.tensor("b").elements());
+                assertFalse(opened.has("c"));
+                assertEquals(shardBytes == 8 ? model.resolve(ModelFolder.INDEX) + ": tensor 'c' is missing"
+                        : model.resolve(ModelFolder.SINGLE) + ": tensor 'c' is missing", complaint(() -> opened.tensor("c")));
+                assertTrue(opened.file("config.json").isPresent() && opened.file("tokenizer.json").isEmpty());
+            }
+        }
+    }
+
+    @Test
+    void refusesAFolderThatIsNoModel() throws IOException {
+        assertEquals(folder.resolve("absent") + ": no such folder", open(folder.resolve("absent")));
+        assertEquals(folder + ": has no config.json, so it is not a model folder", open(folder));
+        ConfigWriter.write(folder.resolve("config.json"), CONFIG, SPECIALS);
+        assertTrue(open(folder).startsWith(folder + ": has no model.safetensors and no model.safetensors.index.json"));
+    }
+
+    @Test
+    void refusesBrokenShards() throws IOException {
+        ConfigWriter.write(folder.resolve("config.json"), CONFIG, SPECIALS);
+        SafetensorsWriter.writeModel(folder, TENSORS, 8);
+        Path index = folder.resolve(ModelFolder.INDEX);
+        String whole = Files.readString(index);
+        Files.writeString(index, whole.replace("\"a\" : \"model-00001-of", "\"a\" : \"model-00002-of"));
+        assertEquals(folder.resolve("model-00002-of-00002.safetensors") + ": tensor 'a' is missing", open(folder));
+        Files.writeString(index, whole.replace("\"a\" : \"model-00001-of-00002", "\"a\" : \"../model-00001-of-00002"));
+        assertTrue(open(folder).endsWith("expected a file of the same folder"));
+        Files.writeString(index, whole);
+        SafetensorsWriter.write(folder.resolve("model-00002-of-00002.safetensors"), TENSORS);
+        assertTrue(open(folder).startsWith(folder.resolve("model-00002-of-00002.safetensors") + ": tensor 'a' is also in model-00001"));
+        Files.delete(folder.resolve("model-00002-of-00002.safetensors"));
+        assertEquals(index + ": shard model-00002-of-00002.safetensors is missing from the folder", open(folder));
+    }
+
+    @Test
+    void refusesAWeightOfIntegers() throws IOException {
+        ConfigWriter.write(folder.resolve("config.json"), CONFIG, SPECIALS);
+        SafetensorsWriter.writeModel(folder, List.of(new TensorOutput("ids", DType.I64, new long[] {1},
+                () -> MemorySegment.ofArray(new long[1]))), 100);
+        try (ModelFolder opened = ModelFolder.open(folder)) {
+            assertTrue(complaint(() -> opened.tensor("ids")).endsWith("tensor 'ids' has dtype I64, expected F32, BF16 or F16"));
+        }
+    }
+
+    @Test
+    void writesAFolderWithAnothersTokenizer() throws IOException {
+        Path base = Files.createDirectories(folder.resolve("base"));
+        Files.writeString(base.resolve("tokenizer.json"), "tokens");
+        Files.writeString(base.resolve("generation_config.json"), "{\"bos_token_id\":1,\"eos_token_id\":[2,3]}");
+        Path written = folder.resolve("written");
+        ModelFolderWriter.write(written, base, CONFIG, TENSORS, SafetensorsWriter.SHARD_BYTES);
+        try (ModelFolder opened = ModelFolder.open(written)) {
+            assertEquals(CONFIG, opened.config());
+            assertEquals(SPECIALS, opened.specialTokens());
+        }
+        assertEquals("tokens", Files.readString(written.resolve("tokenizer.json")));
+        assertFalse(Files.exists(folder.resolve("written.part")));
+        assertEquals(written + ": is already there, expected a new folder",
+                complaint(() -> ModelFolderWriter.write(written, base, CONFIG, TENSORS, 100)));
+        Path failed = folder.resolve("failed");
+        assertThrows(IllegalStateException.class,
+                () -> ModelFolderWriter.write(failed, base, CONFIG, List.of(TensorOutput.of("a", new float[2], 3)), 100));
+        assertFalse(Files.exists(failed) || Files.exists(folder.resolve("failed.part")));
+    }
+
+    @Test
+    void opensTheRealModels() {
+        try (ModelFolder stories = ModelFolder.open(TestFolders.model("stories15M"));
+                ModelFolder chat = ModelFolder.open(TestFolders.model("minimind2-small"))) {
+            assertEquals(new LlamaConfig(288, 768, 6, 6, 6, 48, 32000, 256, 1e-5, RopeConfig.of(10_000), true, DType.F32), stories.config());
+            assertEquals(List.of(1, 2), stories.specialTokens().eosIds());
+            assertFalse(stories.generationConfig().doSample());
+            assertEquals(new LlamaConfig(512, 1408, 8, 8, 2, 64, 6400, 32768, 1e-5, RopeConfig.of(1e6), true, DType.F16), chat.config());
+            assertEquals(DType.BF16, chat.tensor("model.embed_tokens.weight").dtype());
+        }
+    }
+
+    private static String open(Path model) {
+        return complaint(() -> ModelFolder.open(model));
+    }
+
+    private static String complaint(Runnable call) {
+        String message = assertThrows(InputException.class, call::run).getMessage();
+        assertEquals(1, message.lines().count(), message);
+        return message;
+    }
+}
