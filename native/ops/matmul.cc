@@ -38,7 +38,7 @@ struct Forward {
   const ingrain_weight* w;
   matrix x, y;
   int64_t rows;
-  bool few, partial;
+  bool small, partial;
 
   void read(x_of<W>* out, int64_t ld, int64_t row, int64_t m, int64_t column, int64_t columns) const {
     read_block(out, ld, x, row, m, column, columns);
@@ -68,14 +68,14 @@ ingrain_status multiply(ingrain_context* ctx, const matrix& y, const matrix& x, 
     return ctx->fail(INGRAIN_INVALID_ARGUMENT, "matmul: chunk %ld of %ld columns: expected an even divisor, or 0", static_cast<long>(w->chunk),
                      static_cast<long>(w->columns));
   const gemm_shape shape{T, w->columns, panels_of(w->rows), w->chunk > 0 ? w->chunk : w->columns};
-  const bool packed = w->layout == INGRAIN_PACKED, few = packed && T <= few_rows;
+  const bool packed = w->layout == INGRAIN_PACKED, small = packed && T <= few_rows;
 #if defined(__AVX512BF16__)
   const bool direct = w->dtype == INGRAIN_BF16;
 #else
-  const bool direct = w->dtype == INGRAIN_BF16 && few;  // many rows share one expansion to f32
+  const bool direct = w->dtype == INGRAIN_BF16 && small;  // many rows share one expansion to f32
 #endif
-  if (direct) gemm(ctx, Forward<bf16>{w, x, y, T, few, partial}, shape);
-  else gemm(ctx, Forward<float>{w, x, y, T, few && w->dtype == INGRAIN_F32, partial}, shape);
+  if (direct) gemm(ctx, Forward<bf16>{w, x, y, T, small, partial}, shape);
+  else gemm(ctx, Forward<float>{w, x, y, T, small && w->dtype == INGRAIN_F32, partial}, shape);
   return INGRAIN_OK;
 }
 

@@ -36,7 +36,7 @@ void read_rows(float* out, const ingrain_weight* w, int64_t row, int64_t rows, i
 
 struct InputGradient {  // rows t, features c, chains over n
   using Element = float;
-  static constexpr bool few = false, partial = false;
+  static constexpr bool small = false, partial = false;
   const ingrain_weight* w;
   matrix dx, dy;
   float beta;
@@ -57,7 +57,7 @@ struct InputGradient {  // rows t, features c, chains over n
 
 struct WeightGradient {  // rows n, features c, chains over t
   using Element = float;
-  static constexpr bool few = false, partial = false;
+  static constexpr bool small = false, partial = false;
   matrix dw, dy, x;
   int64_t C;
 

@@ -116,8 +116,8 @@ struct gemm_plan {
 // Few rows are a stream of W: panels in place, several at a time, and blocks of columns as long as L1 allows a second tile of
 // rows to find them again (one tile: as x fits).
 template <class W>
-gemm_plan plan(int64_t rows, bool few) {
-  if (!few) return {wide, block_columns};
+gemm_plan plan(int64_t rows, bool small) {
+  if (!small) return {wide, block_columns};
   const int64_t tiles = up(rows, columns_of<W>::most_rows);
   return {tile_panels(up(rows, tiles)), tiles > 1 ? 2 * block_columns : x_elements / rows / 16 * 16};
 }
@@ -132,7 +132,7 @@ struct gemm_shape {
 //   read(x, ld, row, rows, column, columns)          a block of x as x_of<Element>, zeros behind columns
 //   panels(panel, count, column, columns, w, &ld)    where a block of count panels starts: in place, or written to w
 //   write(chunk, row, rows, panel, panels, sums, ld) takes finished sums
-//   few                                              see plan; panels must then be in place
+//   small                                              see plan; panels must then be in place
 //   partial                                          write is called for each chunk, not for their total
 
 // One task: rows [row, row + m) × panels [first, first + count).
@@ -141,7 +141,7 @@ void gemm_task(const Problem& problem, const gemm_shape& shape, int64_t row, int
   using W = typename Problem::Element;
   constexpr int64_t step = columns_of<W>::step;
   x_of<W>* x = reinterpret_cast<x_of<W>*>(scratch.x);
-  const auto [together, longest] = plan<W>(m, problem.few);
+  const auto [together, longest] = plan<W>(m, problem.small);
   const int64_t ld = count * panel_rows, chunks = shape.columns / shape.chunk;
   for (int64_t k = 0; k < chunks; ++k) {
     const int64_t end = (k + 1) * shape.chunk;
@@ -173,8 +173,8 @@ template <class Problem>
 void gemm(ingrain_context* ctx, const Problem& problem, const gemm_shape& shape) {
   if (shape.rows <= 0 || shape.panels <= 0) return;
   const int64_t row_blocks = up(shape.rows, block_rows), m = std::min(shape.rows, block_rows);
-  const int64_t together = plan<typename Problem::Element>(m, problem.few).together;
-  const int64_t most = problem.few ? sum_elements / panel_rows / m : block_panels, pieces = 8L * ctx->pool.threads();
+  const int64_t together = plan<typename Problem::Element>(m, problem.small).together;
+  const int64_t most = problem.small ? sum_elements / panel_rows / m : block_panels, pieces = 8L * ctx->pool.threads();
   const int64_t group = std::min(most / together, up(up(shape.panels * row_blocks, pieces), together)) * together;
   const int64_t groups = up(shape.panels, group), work = m * group * panel_rows * shape.columns;
   parallel_for(ctx, groups * row_blocks, 1 + 200000 / (work + 1), [&](int64_t begin, int64_t end) {
