@@ -2,7 +2,7 @@
 //   dx = beta·dx + dy · W, each element one chain over n ascending    dw += dyᵀ · x, each element one chain over t ascending
 // Shapes   dx, x (T, C) · dy (T, N) · W a weight (N, C) · dw (N, C) f32 row-major      Types  dx, dy, x, W f32|bf16, sums f32
 // Needs    scratch on the stack                                                        Mapping  common/gemm.h
-// Bound    2·T·N·C flops each                                      Oracle libtorch autograd  Test MatmulBackwardParityTest
+// Bound    2·T·N·C flops each                                      Oracle libtorch autograd  Test MatmulParityTest
 // W is read in the order it was packed in for y and turned block by block: the model has no transposed copy.
 #include "gemm.h"
 
