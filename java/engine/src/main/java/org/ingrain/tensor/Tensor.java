@@ -17,6 +17,11 @@ public final class Tensor {
         this.shape = shape.clone();
     }
 
+    /** A tensor without memory, to reckon its size. */
+    public static Tensor unallocated(DType dtype, long... shape) {
+        return new Tensor(0, dtype, shape);
+    }
+
     /** The device address; for {@code ffi} and {@code tensor} alone. */
     public long address() {
         return address;

@@ -1,0 +1,134 @@
+package org.ingrain.train;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.net.URISyntaxException;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+import org.ingrain.checkpoint.JsonFields;
+import org.ingrain.checkpoint.ModelFolder;
+import org.ingrain.checkpoint.Safetensors;
+import org.ingrain.ffi.Backend;
+import org.ingrain.ffi.Context;
+import org.ingrain.ffi.ContextOptions;
+import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.LlamaWeights;
+import org.ingrain.model.LoraModule;
+import org.ingrain.model.Precision;
+import org.ingrain.model.Projection;
+import org.ingrain.model.Rank;
+import org.ingrain.tensor.DType;
+import tools.jackson.databind.JsonNode;
+
+/** A small random Llama and what PyTorch made of it (benchmarks/peers/lora_golden.py), with a context to train it in. */
+final class Golden implements AutoCloseable {
+    final Path folder;
+    final JsonFields expected;
+    final LlamaConfig config;
+    final Backend backend = Backend.open(NativeLibraries.find("cpu"));
+    final Context context;
+    final ModelFolder model;
+
+    Golden(String name, int threads) {
+        try {
+            folder = Path.of(Golden.class.getResource("golden/" + name).toURI());
+        } catch (URISyntaxException e) {
+            throw new AssertionError(e);
+        }
+        expected = JsonFields.read(folder.resolve("golden.json"));
+        model = ModelFolder.open(folder);
+        config = model.config();
+        context = backend.context(new ContextOptions(0, threads, "auto"));
+    }
+
+    LlamaWeights weights() {
+        return LlamaWeights.load(context, config, new Precision(DType.F32, DType.F32, DType.F32), Rank.SINGLE, model, (done, of) -> { });
+    }
+
+    /** The ragged batches that PyTorch trained on in turn. */
+    List<MicroBatch> batches() {
+        List<MicroBatch> batches = new ArrayList<>();
+        for (JsonNode batch : expected.node("batches").values()) {
+            batches.add(MicroBatch.of(sequences(batch)));
+        }
+        return batches;
+    }
+
+    List<TrainingSequence> sequences() {
+        List<TrainingSequence> all = new ArrayList<>();
+        expected.node("batches").values().forEach(batch -> all.addAll(sequences(batch)));
+        return all;
+    }
+
+    private static List<TrainingSequence> sequences(JsonNode batch) {
+        List<TrainingSequence> sequences = new ArrayList<>();
+        for (JsonNode row : batch.values()) {
+            int[] ids = row.get("ids").values().stream().mapToInt(JsonNode::intValue).toArray();
+            BitSet targets = new BitSet();
+            targets.set(row.get("target").intValue(), ids.length);
+            sequences.add(new TrainingSequence(ids, targets));
+        }
+        return sequences;
+    }
+
+    TrainingMemory memory(boolean activationCheckpointing) {
+        MicroBatchLimits limits = new MicroBatchLimits(1, 1, 1);
+        for (MicroBatch batch : batches()) {
+            limits = limits.max(new MicroBatchLimits(batch.tokens(), batch.sequences(), batch.targetCount()));
+        }
+        return new TrainingMemory(limits, activationCheckpointing);
+    }
+
+    OptimizerConfig optimizer() {
+        JsonFields o = expected.object("optimizer");
+        return new OptimizerConfig(o.number("learning_rate"), o.number("beta1"), o.number("beta2"), o.number("eps"), o.number("weight_decay"),
+                o.number("max_grad_norm"), Schedule.COSINE, 0, o.number("min_learning_rate_ratio"));
+    }
+
+    LoraConfig lora() {
+        return LoraConfig.of(expected.object("lora").integer("rank"), expected.object("lora").number("alpha"));
+    }
+
+    /** The adapter as it was "before" or "after" PyTorch's run. */
+    List<LoraModule> adapter(String when) {
+        List<LoraModule> modules = new ArrayList<>();
+        try (Safetensors file = Safetensors.open(folder.resolve("adapter_" + when + ".safetensors"))) {
+            for (int layer = 0; layer < config.numHiddenLayers(); layer++) {
+                for (Projection p : Projection.values()) {
+                    String name = "base_model.model.model.layers." + layer + "." + p.path() + ".lora_";
+                    modules.add(new LoraModule(layer, p, lora().rank(), lora().scaling(), floats(file.data(name + "A.weight")),
+                            floats(file.data(name + "B.weight"))));
+                }
+            }
+        }
+        return modules;
+    }
+
+    static float[] floats(MemorySegment data) {
+        return data.toArray(ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN));
+    }
+
+    /** One optimizer step over these micro-batches; returns the mean loss and the gradient norm. */
+    static double[] step(LlamaTraining training, Parameters parameters, List<MicroBatch> batches, OptimizerConfig optimizer, int[] stepOf) {
+        int targets = batches.stream().mapToInt(MicroBatch::targetCount).sum();
+        parameters.flat().zeroGradients();
+        double loss = 0;
+        for (int i = 0; i < batches.size(); i++) {
+            loss += training.accumulate(batches.get(i), stepOf[0], i, 1f / targets);
+        }
+        float norm = parameters.flat().step(optimizer, stepOf[0], stepOf[1]);
+        parameters.updated();
+        return new double[] {loss / targets, norm};
+    }
+
+    @Override
+    public void close() {
+        model.close();
+        context.close();
+        backend.close();
+    }
+}

@@ -1,0 +1,64 @@
+package org.ingrain.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.util.List;
+import org.ingrain.checkpoint.JsonFields;
+import org.ingrain.checkpoint.Safetensors;
+import org.ingrain.model.LoraModule;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The same training as PyTorch with PEFT, from the same start on the same batches: grouped-query attention, tied and untied heads. */
+class LlamaTrainingGoldenTest {
+    private static void assertRun(JsonFields run, int step, double[] lossAndNorm) {
+        double loss = run.node("losses").get(step - 1).doubleValue();
+        double norm = run.node("grad_norms").get(step - 1).doubleValue();
+        assertEquals(loss, lossAndNorm[0], 1e-4 * loss, "loss of step " + step);
+        assertEquals(norm, lossAndNorm[1], 1e-3 * norm, "gradient norm of step " + step);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"tied", "untied"})
+    void tenLoraStepsLoseWhatPeftLoses(String name) {
+        try (Golden golden = new Golden(name, 2)) {
+            TrainingMemory memory = golden.memory(false);
+            LoraParameters parameters = new LoraParameters(golden.context, golden.config, golden.lora(), 1, memory);
+            parameters.load(golden.adapter("before"));
+            LlamaTraining training = new LlamaTraining(golden.context, golden.weights(), parameters, memory);
+            List<MicroBatch> batches = golden.batches();
+            for (int step = 1; step <= 10; step++) {
+                assertRun(golden.expected.object("lora_run"), step, Golden.step(training, parameters,
+                        List.of(batches.get((step - 1) % 2)), golden.optimizer(), new int[] {step, 10}));
+            }
+            List<LoraModule> expected = golden.adapter("after");
+            List<LoraModule> found = parameters.modules();
+            for (int i = 0; i < expected.size(); i++) {
+                // Ten steps of at most 5e-3 each move an element by up to 5e-2: equal to a thousandth of that.
+                assertArrayEquals(expected.get(i).a(), found.get(i).a(), 5e-5f, "lora_A of " + found.get(i).projection());
+                assertArrayEquals(expected.get(i).b(), found.get(i).b(), 5e-5f, "lora_B of " + found.get(i).projection());
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"tied", "untied"})
+    void fiveFullStepsLoseWhatPyTorchLoses(String name) {
+        try (Golden golden = new Golden(name, 2)) {
+            FullParameters parameters = FullParameters.load(golden.context, golden.weights(), golden.model);
+            LlamaTraining training = new LlamaTraining(golden.context, parameters.weights(), parameters, golden.memory(false));
+            List<MicroBatch> batches = golden.batches();
+            for (int step = 1; step <= 5; step++) {
+                assertRun(golden.expected.object("full_run"), step, Golden.step(training, parameters,
+                        List.of(batches.get((step - 1) % 2)), golden.optimizer(), new int[] {step, 5}));
+            }
+            try (Safetensors after = Safetensors.open(golden.folder.resolve("full_after.safetensors"))) {
+                assertEquals(after.names().size(), parameters.named().size());
+                for (FullParameters.Named piece : parameters.named()) {
+                    assertArrayEquals(Golden.floats(after.data(piece.name())), golden.context.readFloats(piece.value()), 5e-5f, piece.name());
+                }
+            }
+        }
+    }
+}

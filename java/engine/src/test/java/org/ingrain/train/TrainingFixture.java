@@ -1,0 +1,87 @@
+package org.ingrain.train;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+
+/** A short run on the golden model: twelve steps of two micro-batches, dropout, packing, validations and checkpoints out of step. */
+final class TrainingFixture {
+    static final OptimizerConfig OPTIMIZER = new OptimizerConfig(2e-2, 0.9, 0.99, 1e-8, 0.01, 1, Schedule.COSINE, 2, 0.1);
+    static final TrainConfig TRAIN = new TrainConfig(3, 0, 2, 2, 17, 2, 5, 2, false);
+    static final LoraConfig LORA = new LoraConfig(3, 6, 0.1, LoraConfig.ALL_LINEAR, true);
+
+    private TrainingFixture() {
+    }
+
+    /** Random rows with a pattern to learn: each token is the one before it plus three, most of the time. */
+    static List<TrainingSequence> sequences(int n, long seed) {
+        List<TrainingSequence> sequences = new ArrayList<>();
+        CounterRandom random = new CounterRandom(seed);
+        for (int s = 0; s < n; s++) {
+            int[] ids = new int[4 + (int) (random.uniform(s) * 20)];
+            ids[0] = (int) (random.uniform(1000 + s) * 48);
+            for (int i = 1; i < ids.length; i++) {
+                boolean noise = random.uniform(5000 + 100L * s + i) < 0.1;
+                ids[i] = noise ? (int) (random.uniform(90_000 + 100L * s + i) * 48) : (ids[i - 1] + 3) % 48;
+            }
+            BitSet targets = new BitSet();
+            targets.set(2, ids.length);
+            sequences.add(new TrainingSequence(ids, targets));
+        }
+        return sequences;
+    }
+
+    static TrainingData data() {
+        return new TrainingData(sequences(28, 1), sequences(5, 2), 32);
+    }
+
+    static TrainingRun run(Path output, TrainConfig train) {
+        SortedMap<String, String> provenance = new TreeMap<>();
+        provenance.put("model", "golden");
+        return new TrainingRun(output, data(), OPTIMIZER, train, provenance);
+    }
+
+    static TrainReport lora(Path output, int threads, TrainConfig train, TrainProgress progress) {
+        try (Golden golden = new Golden("tied", threads);
+             Trainer trainer = Trainer.lora(golden.context, golden.weights(), LORA, "base", run(output, train))) {
+            return trainer.train(progress);
+        }
+    }
+
+    static TrainReport full(Path output, int threads, TrainConfig train, TrainProgress progress) {
+        try (Golden golden = new Golden("untied", threads);
+             Trainer trainer = Trainer.full(golden.context, golden.weights(), golden.model, run(output, train))) {
+            return trainer.train(progress);
+        }
+    }
+
+    /** All files by name and byte, but for the log, which tells times, and the lock. */
+    static void assertSameFiles(Path expected, Path found) {
+        assertEquals(names(expected), names(found));
+        for (String name : names(expected)) {
+            try {
+                assertEquals(-1, Files.mismatch(expected.resolve(name), found.resolve(name)), name + " differs");
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+    }
+
+    static List<String> names(Path folder) {
+        try (Stream<Path> files = Files.walk(folder)) {
+            return files.filter(Files::isRegularFile).map(file -> folder.relativize(file).toString())
+                    .filter(name -> !name.equals("log.txt") && !name.equals("run.lock")).sorted().toList();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
