@@ -1,0 +1,34 @@
+package org.ingrain.train;
+
+import java.nio.file.Path;
+import java.util.Map;
+import org.ingrain.checkpoint.AdapterConfig;
+import org.ingrain.checkpoint.PeftAdapter;
+import org.ingrain.model.Projection;
+
+/** An adapter in PEFT's format. */
+final class AdapterExport implements Export {
+    private final LoraParameters parameters;
+    private final AdapterConfig config;
+
+    AdapterExport(LoraParameters parameters, LoraConfig lora, String baseModel) {
+        this.parameters = parameters;
+        config = AdapterConfig.of(baseModel, lora.rank(), lora.alpha(), lora.dropout(),
+                lora.targetModules().stream().map(Projection::target).toList()).withRslora(lora.rslora());
+    }
+
+    @Override
+    public String name() {
+        return "adapter";
+    }
+
+    @Override
+    public void write(Path folder) {
+        new PeftAdapter(config, parameters.modules(), Map.of()).write(folder);
+    }
+
+    @Override
+    public boolean inCheckpoints() {
+        return true;
+    }
+}

@@ -1,0 +1,196 @@
+package org.ingrain.train;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.ingrain.checkpoint.ModelFolder;
+import org.ingrain.ffi.Context;
+import org.ingrain.model.LlamaWeights;
+import org.ingrain.tensor.InputException;
+
+/**
+ * Trains to the end, or goes on from the latest checkpoint of a run that was killed, to the same bits. A step's gradients are those of the
+ * mean loss over all its target tokens. A checkpoint follows every checkpointEvery steps, the last step, and every validation better than
+ * those before; the result has the weights of the best validation, or of the last step where nothing is watched.
+ */
+public final class Trainer implements AutoCloseable {
+    private final Context context;
+    private final Parameters parameters;
+    private final TrainingRun run;
+    private final RunSettings settings;
+    private final Export export;
+    private final LlamaTraining training;
+    private final DataOrder order;
+    private final List<MicroBatch> validation;
+    private long tokens;
+    private long began;
+
+    /** What is trained, what is said of it in run.json, and how it leaves the run. */
+    private record Trainee(Parameters parameters, RunSettings settings, Export export) {
+    }
+
+    private Trainer(Context context, LlamaWeights weights, TrainingRun run, Trainee trainee) {
+        this.context = context;
+        this.run = run;
+        parameters = trainee.parameters;
+        settings = trainee.settings;
+        export = trainee.export;
+        training = new LlamaTraining(context, weights, parameters, memory(run));
+        order = order(run, run.data().train());
+        validation = run.data().validation().isEmpty() ? List.of() : order(run, run.data().validation()).inOrder();
+    }
+
+    /**
+     * Trains an adapter.
+     *
+     * @param weights   of the frozen model
+     * @param baseModel what the adapter's config names as its base model
+     */
+    public static Trainer lora(Context context, LlamaWeights weights, LoraConfig lora, String baseModel, TrainingRun run) {
+        LoraParameters parameters = new LoraParameters(context, weights.config(), lora, run.train().seed(), memory(run));
+        return new Trainer(context, weights, run,
+                new Trainee(parameters, RunSettings.of(run, lora), new AdapterExport(parameters, lora, baseModel)));
+    }
+
+    /**
+     * Trains all weights.
+     *
+     * @param weights made anew after each step
+     * @param base    where they were loaded from; the result is a folder like it
+     */
+    public static Trainer full(Context context, LlamaWeights weights, ModelFolder base, TrainingRun run) {
+        FullParameters parameters = FullParameters.load(context, weights, base);
+        return new Trainer(context, weights, run, new Trainee(parameters, RunSettings.of(run, null), new ModelExport(context, parameters, base)));
+    }
+
+    private static DataOrder order(TrainingRun run, List<TrainingSequence> sequences) {
+        return new DataOrder(sequences, run.data().packTo(), run.train());
+    }
+
+    /** What this run's passes need room for. */
+    public static TrainingMemory memory(TrainingRun run) {
+        MicroBatchLimits limits = order(run, run.data().train()).limits();
+        if (!run.data().validation().isEmpty()) {
+            limits = limits.max(order(run, run.data().validation()).limits());
+        }
+        return new TrainingMemory(limits, run.train().activationCheckpointing());
+    }
+
+    /** Trains to the end and writes the result; what is done already is not done again. */
+    public TrainReport train(TrainProgress progress) {
+        try (TrainingFolder folder = TrainingFolder.open(run.output(), settings)) {
+            Checkpoints checkpoints = new Checkpoints(folder.checkpoints(), new StateFile(context), parameters.flat(),
+                    target -> {
+                        if (export.inCheckpoints()) {
+                            export.write(target);
+                        }
+                    });
+            TrainingState state = checkpoints.latest().orElse(TrainingState.START);
+            folder.cutMetrics(state.metricsBytes());
+            folder.log("step " + state.step() + " of " + order.steps() + ": begins");
+            if (state.step() > 0) {
+                checkpoints.prune(run.train().keepCheckpoints(), state.bestStep());
+                checkpoints.load(state.step());
+                parameters.updated();
+            }
+            tokens = 0;
+            began = System.nanoTime();
+            while (state.step() < order.steps()) {
+                state = next(state, folder, checkpoints, progress);
+            }
+            return finish(state, folder, checkpoints);
+        }
+    }
+
+    private TrainingState next(TrainingState before, TrainingFolder folder, Checkpoints checkpoints, TrainProgress progress) {
+        TrainingState state = step(before, folder);
+        boolean better = false;
+        if (!validation.isEmpty() && due(state.step(), run.train().evalEvery())) {
+            double loss = validate();
+            folder.metric(new ValidationMetrics(state.step(), loss));
+            TrainingState validated = state.validated(loss);
+            better = validated.bestStep() == state.step();
+            state = validated;
+            progress.validated(state.step(), loss);
+        }
+        if (better || due(state.step(), run.train().checkpointEvery())) {
+            state = state.written(folder.forceMetrics());
+            checkpoints.write(state);
+            checkpoints.prune(run.train().keepCheckpoints(), state.bestStep());
+            folder.log("step " + state.step() + ": checkpoint");
+        }
+        progress.trained(new TrainProgress.Step(state.step(), order.steps(), state.lastLoss(), tokensPerSecond()));
+        return state;
+    }
+
+    private double tokensPerSecond() {
+        return tokens / Math.max(1e-9, (System.nanoTime() - began) * 1e-9);
+    }
+
+    /** After the last step, and after every so many, or after every epoch where {@code every} is 0. */
+    private boolean due(int step, int every) {
+        return step == order.steps() || step % (every == 0 ? order.stepsPerEpoch() : every) == 0;
+    }
+
+    private TrainingState step(TrainingState state, TrainingFolder folder) {
+        int step = state.step() + 1;
+        List<MicroBatch> batches = order.step(step);
+        int targets = batches.stream().mapToInt(MicroBatch::targetCount).sum();
+        parameters.flat().zeroGradients();
+        double sum = 0;
+        int stepTokens = 0;
+        for (int i = 0; i < batches.size(); i++) {
+            sum += training.accumulate(batches.get(i), step, i, 1f / targets);
+            stepTokens += batches.get(i).tokens();
+        }
+        double loss = sum / targets;
+        float norm = parameters.flat().step(run.optimizer(), step, order.steps());
+        parameters.updated();
+        if (!Double.isFinite(loss) || !Float.isFinite(norm)) {
+            throw new InputException("--learning-rate: the loss of step " + step + " is " + loss + " and its gradient norm " + norm
+                    + ", expected numbers; try a smaller one than " + run.optimizer().learningRate());
+        }
+        tokens += stepTokens;
+        folder.metric(new StepMetrics(step, loss, run.optimizer().learningRate(step, order.steps()), norm, stepTokens, targets));
+        return state.trained(step, loss);
+    }
+
+    private double validate() {
+        double sum = 0;
+        long targets = 0;
+        for (MicroBatch batch : validation) {
+            sum += training.loss(batch);
+            targets += batch.targetCount();
+            tokens += batch.tokens();
+        }
+        return sum / targets;
+    }
+
+    private TrainReport finish(TrainingState state, TrainingFolder folder, Checkpoints checkpoints) {
+        Path result = folder.result(export.name());
+        int chosen = state.bestStep() > 0 ? state.bestStep() : state.step();
+        if (!Files.exists(result)) {
+            if (chosen != state.step()) {
+                checkpoints.load(chosen);
+                parameters.updated();
+            }
+            DurableFolder.write(result, export::write);
+            folder.log("step " + chosen + ": written to " + export.name());
+        }
+        return new TrainReport(result, run.data().train().size(), state.step(), state.firstLoss(), state.lastLoss(), chosen, state.bestLoss());
+    }
+
+    @Override
+    public void close() {
+        training.close();
+        parameters.close();
+    }
+
+    /** A line of metrics.jsonl. */
+    private record StepMetrics(int step, double loss, double learningRate, double gradNorm, int tokens, int targetTokens) {
+    }
+
+    /** A line of metrics.jsonl. */
+    private record ValidationMetrics(int step, double validationLoss) {
+    }
+}

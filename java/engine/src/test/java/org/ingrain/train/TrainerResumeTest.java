@@ -1,0 +1,147 @@
+package org.ingrain.train;
+
+import static org.ingrain.train.TrainingFixture.TRAIN;
+import static org.ingrain.train.TrainingFixture.assertSameFiles;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** A run that was killed and taken up again leaves the files of one that was not, byte for byte. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class TrainerResumeTest {
+    private Path folder;
+    private Path undisturbed;
+    private int steps;
+
+    /** Stands for the end of the process at a place where it can be chosen. */
+    private static final class Killed extends RuntimeException {
+        private static final long serialVersionUID = 1;
+    }
+
+    /** Dies after a step, or, before its checkpoint, in its validation. */
+    private record Dies(int step, boolean inValidation) implements TrainProgress {
+        @Override
+        public void trained(Step done) {
+            if (!inValidation && done.step() == step) {
+                throw new Killed();
+            }
+        }
+
+        @Override
+        public void validated(int done, double loss) {
+            if (inValidation && done == step) {
+                throw new Killed();
+            }
+        }
+    }
+
+    @BeforeAll
+    void undisturbed(@TempDir Path folder) {
+        this.folder = folder;
+        undisturbed = folder.resolve("undisturbed");
+        steps = TrainingFixture.lora(undisturbed, 2, TRAIN, TrainProgress.SILENT).steps();
+        assertTrue(steps >= 9 && steps <= 15, steps + " steps");
+    }
+
+    @Test
+    void afterEveryStep() {
+        for (int step = 1; step < steps; step++) {
+            Path output = folder.resolve("after-" + step);
+            Dies dies = new Dies(step, false);
+            assertThrows(Killed.class, () -> TrainingFixture.lora(output, 2, TRAIN, dies));
+            TrainingFixture.lora(output, 2, TRAIN, TrainProgress.SILENT);
+            assertSameFiles(undisturbed, output);
+        }
+    }
+
+    @Test
+    void inEveryValidation() {
+        for (int step = 2; step <= steps; step += 2) {
+            Path output = folder.resolve("in-" + step);
+            Dies dies = new Dies(step, true);
+            assertThrows(Killed.class, () -> TrainingFixture.lora(output, 2, TRAIN, dies));
+            TrainingFixture.lora(output, 1, TRAIN, TrainProgress.SILENT);
+            assertSameFiles(undisturbed, output);
+        }
+    }
+
+    @Test
+    void aFinishedRunIsLeftAsItIs() throws IOException {
+        Path output = folder.resolve("twice");
+        TrainReport first = TrainingFixture.lora(output, 2, TRAIN, TrainProgress.SILENT);
+        assertEquals(first, TrainingFixture.lora(output, 2, TRAIN, new Dies(1, false)));
+        assertSameFiles(undisturbed, output);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {3, 8})
+    void fullFineTuningToo(int step) {
+        Path whole = folder.resolve("full-whole-" + step);
+        Path output = folder.resolve("full-" + step);
+        TrainingFixture.full(whole, 2, TRAIN, TrainProgress.SILENT);
+        Dies dies = new Dies(step, false);
+        assertThrows(Killed.class, () -> TrainingFixture.full(output, 2, TRAIN, dies));
+        TrainingFixture.full(output, 1, TRAIN, TrainProgress.SILENT);
+        assertSameFiles(whole, output);
+    }
+
+    /** The process itself, by SIGKILL, at moments nobody chose: also while files are written. */
+    @Test
+    void underSigkill() throws Exception {
+        Path output = folder.resolve("sigkill");
+        CounterRandom random = new CounterRandom(System.nanoTime());
+        int kills = 0;
+        for (int i = 0; i < 12; i++) {
+            Process child = child(output);
+            boolean ended = child.waitFor(250 + (long) (random.uniform(i) * 900), TimeUnit.MILLISECONDS);
+            if (ended) {
+                assertEquals(0, child.exitValue(), () -> "the child failed: " + read(output.resolveSibling("child.log")));
+                break;
+            }
+            kills++;
+            child.destroyForcibly().waitFor();
+        }
+        TrainingFixture.lora(output, 2, TRAIN, TrainProgress.SILENT);
+        assertTrue(kills > 0);
+        assertSameFiles(undisturbed, output);
+    }
+
+    private Process child(Path output) throws IOException {
+        List<String> command = List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "--enable-native-access=ALL-UNNAMED",
+                "-Dingrain.root=" + System.getProperty("ingrain.root"), "-cp", System.getProperty("java.class.path"), Child.class.getName(),
+                output.toString());
+        File log = output.resolveSibling("child.log").toFile();
+        return new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.appendTo(log)).start();
+    }
+
+    private static String read(Path file) {
+        try {
+            return Files.readString(file);
+        } catch (IOException e) {
+            return e.toString();
+        }
+    }
+
+    /** A process to be killed. */
+    static final class Child {
+        private Child() {
+        }
+
+        public static void main(String[] args) {
+            TrainingFixture.lora(Path.of(args[0]), 2, TRAIN, TrainProgress.SILENT);
+        }
+    }
+}
