@@ -92,10 +92,11 @@ def main():
     good &= compare("adapter made by PEFT, here", theirs(made_there, token_ids), ours(options.model, work / "made-there"))
 
     merged = work / "merged"
-    ingrain("merge", "--model", options.model, "--adapter", made / "adapter", "--output", merged, "--dtype", "f32")
+    ingrain("merge", "--model", options.model, "--adapter", made / "adapter", "--output", merged)
     in_transformers = theirs(base_model(merged), token_ids)
     good &= compare("merged folder, in transformers", in_transformers, ours(merged))
-    good &= compare("merged folder against adapter", ours(options.model, made / "adapter"), in_transformers)
+    if base_model(options.model).config.dtype == torch.float32:  # a BF16 folder is rounded again by the merge
+        good &= compare("merged folder against adapter", ours(options.model, made / "adapter"), in_transformers)
     sys.exit(0 if good else 1)
 
 

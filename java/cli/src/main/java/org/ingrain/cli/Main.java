@@ -1,28 +1,70 @@
 package org.ingrain.cli;
 
+import java.util.concurrent.Callable;
+import org.ingrain.tensor.BackendException;
 import org.ingrain.tensor.InputException;
+import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ScopeType;
 
-/** The command line. Exit status: 0 done, 1 failed, 2 bad input, which gets one line on standard error. */
-@Command(name = "ingrain", mixinStandardHelpOptions = true, versionProvider = Main.Version.class,
-        description = "Turns the deliberate reasoning of a Llama-2-family chat model into its immediate answer.")
-public final class Main {
-    private Main() {}
+/** The command line. Exit status: 0 done, 1 failed, 2 bad input, 3 curation kept nothing; a failure is one line on standard error. */
+@Command(name = "ingrain", versionProvider = Main.Version.class, mixinStandardHelpOptions = true,
+        scope = ScopeType.INHERIT, sortOptions = false, usageHelpAutoWidth = true,
+        description = "Turns the deliberate reasoning of a Llama-2-family chat model into its immediate answer.",
+        subcommands = {Generate.class, Distill.class, Finetune.class, Evaluate.class, Merge.class, Tokenize.class, Bench.class, Devices.class,
+            AutoComplete.GenerateCompletion.class})
+public final class Main implements Callable<Integer> {
+    private static final int FAILED = 1;
+
+    @Option(names = "--debug", scope = ScopeType.INHERIT, description = "Print the stack trace of a failure.")
+    private boolean debug;
+
+    private Main() {
+    }
 
     public static void main(String[] arguments) {
         System.exit(commandLine().execute(arguments));
     }
 
     static CommandLine commandLine() {
-        return new CommandLine(new Main()).setExecutionExceptionHandler((exception, command, parsed) -> {
-            if (exception instanceof InputException) {
-                command.getErr().println("ingrain: " + exception.getMessage());
-                return CommandLine.ExitCode.USAGE;
-            }
-            throw exception;
-        });
+        Main main = new Main();
+        return new CommandLine(main)
+                .setExecutionExceptionHandler((exception, command, parsed) -> main.explain(exception, command))
+                .setParameterExceptionHandler(Main::refuse)
+                .setCaseInsensitiveEnumValuesAllowed(true);
+    }
+
+    @Override
+    public Integer call() {
+        CommandLine.usage(this, System.err);
+        return CommandLine.ExitCode.USAGE;
+    }
+
+    private int explain(Exception exception, CommandLine command) {
+        boolean input = exception instanceof InputException
+                || exception instanceof BackendException backend && backend.outOfMemory();
+        if (debug) {
+            exception.printStackTrace(command.getErr());
+        } else {
+            String kind = input ? "" : exception.getClass().getSimpleName() + ": ";
+            command.getErr().println("ingrain: " + kind + oneLine(exception.getMessage()) + (input ? "" : " (--debug shows where)"));
+        }
+        return input ? CommandLine.ExitCode.USAGE : FAILED;
+    }
+
+    private static int refuse(ParameterException exception, String[] arguments) {
+        CommandLine command = exception.getCommandLine();
+        command.getErr().println("ingrain: " + oneLine(exception.getMessage()) + " (see '" + command.getCommandSpec().qualifiedName()
+                + " --help')");
+        return CommandLine.ExitCode.USAGE;
+    }
+
+    private static String oneLine(String message) {
+        return message == null ? "no message" : message.strip().replaceAll("\\s*\\R\\s*", "; ");
     }
 
     /** The version that the build wrote into the jar. */

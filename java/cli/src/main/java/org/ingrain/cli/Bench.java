@@ -1,0 +1,163 @@
+package org.ingrain.cli;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.ingrain.checkpoint.LoadedModel;
+import org.ingrain.checkpoint.ModelOptions;
+import org.ingrain.checkpoint.Outputs;
+import org.ingrain.model.MemoryPlan;
+import org.ingrain.sample.Completion;
+import org.ingrain.sample.Generator;
+import org.ingrain.sample.GeneratorConfig;
+import org.ingrain.sample.Request;
+import org.ingrain.sample.SamplingParams;
+import org.ingrain.tensor.InputException;
+import org.ingrain.tokenizer.StreamingDecoder;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(name = "bench", description = {"Tokens per second, in llama-bench's columns: prefill, decode, samples of one prompt, training.",
+    "--model takes a model folder, or a config.json with --random-weights."})
+final class Bench implements Callable<Integer> {
+    private static final int BLOCK_SIZE = 32;
+
+    @Mixin
+    private ModelFlags modelFlags;
+
+    @Option(names = "--random-weights", description = "Random weights of the shape that --model's config.json says.")
+    private boolean randomWeights;
+
+    @Option(names = "--prompt-tokens", defaultValue = "512", paramLabel = "N", description = "Prefill; 0 for none (default: ${DEFAULT-VALUE}).")
+    private int promptTokens;
+
+    @Option(names = "--generate-tokens", defaultValue = "128", paramLabel = "N", description = "Decode; 0 for none (default: ${DEFAULT-VALUE}).")
+    private int generateTokens;
+
+    @Option(names = "--n", defaultValue = "8", paramLabel = "N", description = "Samples of one prompt; 0 for none (default: ${DEFAULT-VALUE}).")
+    private int n;
+
+    @Option(names = "--train-tokens", defaultValue = "512", paramLabel = "N",
+            description = "Tokens of a LoRA training step; 0 for none (default: ${DEFAULT-VALUE}).")
+    private int trainTokens;
+
+    @Option(names = "--repetitions", defaultValue = "3", paramLabel = "N", description = "After one that is not counted (default: ${DEFAULT-VALUE}).")
+    private int repetitions;
+
+    @Option(names = "--json", description = "llama-bench's JSON instead of its table.")
+    private boolean json;
+
+    @Option(names = "--output", paramLabel = "FILE", description = "Write there instead of to standard output.")
+    private Path output;
+
+    @Override
+    public Integer call() throws Exception {
+        if (repetitions < 1 || promptTokens < 0 || generateTokens < 0 || n < 0 || trainTokens < 0) {
+            throw new InputException("--repetitions: expected 1 or more, and no negative number of tokens or samples");
+        }
+        ModelOptions options = modelFlags.options();
+        if (!randomWeights && !Files.isDirectory(options.model())) {
+            throw new InputException("--model: " + options.model() + ": not a model folder; a config file needs --random-weights");
+        }
+        int context = BenchModel.config(options.model()).maxPositionEmbeddings();
+        GeneratorConfig config = config(context);
+        try (BenchModel model = open(options, config)) {
+            List<BenchResult> results = new ArrayList<>();
+            sampling(model, config, results);
+            if (trainTokens > 0) {
+                results.add(TrainBench.measure(model, Math.min(trainTokens, context), repetitions));
+            }
+            String backend = options.backend() + " " + Devices.isa(model.context());
+            String text = json ? BenchResult.json(model, backend, results) : BenchResult.markdown(model, backend, results);
+            if (output == null) {
+                System.out.println(text.stripTrailing());
+            } else {
+                Outputs.write(output, text.stripTrailing() + "\n");
+            }
+        }
+        return 0;
+    }
+
+    private GeneratorConfig config(int context) {
+        int length = Math.min(context, promptTokens + generateTokens + 1 + BLOCK_SIZE);
+        int samples = Math.max(1, n);
+        long cache = (long) (length + BLOCK_SIZE) * (samples + 1);
+        return new GeneratorConfig(cache, BLOCK_SIZE, Math.max(512, samples), samples, Math.max(2, length), false, true);
+    }
+
+    private BenchModel open(ModelOptions options, GeneratorConfig config) {
+        return (randomWeights ? (Opener) BenchModel::random : (Opener) BenchModel::load).open(options, (context, c, precision) ->
+                List.of(new MemoryPlan.Part("cache and workspace", Generator.bytes(context, c, precision, config))));
+    }
+
+    private interface Opener {
+        BenchModel open(ModelOptions options, LoadedModel.Needs needs);
+    }
+
+    private void sampling(BenchModel model, GeneratorConfig config, List<BenchResult> results) {
+        Generator generator = new Generator(model.context(), model.weights(), null, config, SilentDecoder::new, List.of());
+        int vocabulary = model.weights().config().vocabSize();
+        int prefill = Math.min(promptTokens, config.contextLength() - 1);
+        int decode = Math.min(generateTokens, config.contextLength() - 1);
+        if (prefill > 0) {
+            Request request = Request.of(prompt(prefill, vocabulary), 1, params(1));
+            results.add(new BenchResult("pp" + prefill, prefill, 0, times("pp" + prefill, generator, request)));
+        }
+        if (decode > 0) {
+            Request request = Request.of(prompt(1, vocabulary), 1, params(decode));
+            results.add(new BenchResult("tg" + decode, 0, decode, times("tg" + decode, generator, request)));
+        }
+        if (n > 0 && decode > 0) {
+            int prompt = Math.max(1, Math.min(prefill, config.contextLength() - decode));
+            String test = "pp" + prompt + "+tg" + decode + "x" + n;
+            Request request = Request.of(prompt(prompt, vocabulary), n, params(decode));
+            results.add(new BenchResult(test, prompt, decode * n, times(test, generator, request)));
+        }
+    }
+
+    private static SamplingParams params(int tokens) {
+        return new SamplingParams(1, 0, 1, tokens, 1, List.of(), List.of(), true);
+    }
+
+    private static int[] prompt(int tokens, int vocabulary) {
+        int[] ids = new int[tokens];
+        for (int i = 0; i < tokens; i++) {
+            ids[i] = (int) ((i * 2654435761L + 12345) % vocabulary);
+        }
+        return ids;
+    }
+
+    private long[] times(String test, Generator generator, Request request) {
+        long[] times = new long[repetitions];
+        try (Progress progress = new Progress(test, "repetitions", 0, repetitions)) {
+            for (int i = -1; i < repetitions; i++) {
+                long start = System.nanoTime();
+                List<Completion> completions = generator.generate(List.of(request)).getFirst();
+                if (completions.stream().anyMatch(c -> c.ids().length != request.params().maxTokens())) {
+                    throw new IllegalStateException(test + ": a sample ended early");
+                }
+                if (i >= 0) {
+                    times[i] = System.nanoTime() - start;
+                    progress.at(i + 1);
+                }
+            }
+        }
+        return times;
+    }
+
+    /** Says nothing: text is no part of what is measured. */
+    private static final class SilentDecoder implements StreamingDecoder {
+        @Override
+        public String append(int id) {
+            return "";
+        }
+
+        @Override
+        public String flush() {
+            return "";
+        }
+    }
+}

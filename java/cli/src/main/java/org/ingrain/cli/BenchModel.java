@@ -1,0 +1,86 @@
+package org.ingrain.cli;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.ingrain.checkpoint.ConfigReader;
+import org.ingrain.checkpoint.LoadedModel;
+import org.ingrain.checkpoint.ModelFolder;
+import org.ingrain.checkpoint.ModelOptions;
+import org.ingrain.ffi.Backend;
+import org.ingrain.ffi.Context;
+import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.LlamaWeights;
+import org.ingrain.model.MemoryPlan;
+import org.ingrain.model.Precision;
+import org.ingrain.model.Projection;
+import org.ingrain.model.Rank;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.InputException;
+
+/**
+ * The model under measurement.
+ *
+ * @param name    for the table
+ * @param context that computes
+ * @param weights real or random
+ * @param close   gives everything back
+ */
+record BenchModel(String name, Context context, LlamaWeights weights, AutoCloseable close) implements AutoCloseable {
+    /** Real weights of a folder. */
+    static BenchModel load(ModelOptions options, LoadedModel.Needs needs) {
+        LoadedModel model = LoadedModel.open(options, needs, new LoadProgress(options.model()));
+        return new BenchModel(String.valueOf(options.model().toAbsolutePath().normalize().getFileName()), model.context(), model.weights(), model);
+    }
+
+    /** Random weights of a config.json's shape, made on the device. */
+    static BenchModel random(ModelOptions options, LoadedModel.Needs needs) {
+        LlamaConfig config = config(options.model());
+        Backend backend = Backend.open(NativeLibraries.find(options.backend()));
+        Context context = backend.context(options.context());
+        Precision own = Precision.cpu(config.dtype());
+        DType dtype = options.weights(own.weights());
+        Precision precision = new Precision(dtype, own.activations(), options.cache(dtype));
+        List<MemoryPlan.Part> parts = new ArrayList<>();
+        parts.add(new MemoryPlan.Part("weights", LlamaWeights.bytes(context, config, precision, Rank.SINGLE)));
+        parts.addAll(needs.parts(context, config, precision));
+        MemoryPlan plan = new MemoryPlan(parts);
+        plan.require(options.model().toString(), context.memoryInfo().free());
+        System.err.println(options.model().getFileName() + ": " + plan.line(context.memoryInfo().free()));
+        LlamaWeights weights = LlamaWeights.random(context, config, precision, 1);
+        String name = options.model().getFileName().toString().replaceFirst("\\.json$", "") + " (random)";
+        return new BenchModel(name, context, weights, () -> {
+            context.close();
+            backend.close();
+        });
+    }
+
+    /** The configuration of a folder or of a config.json under any name. */
+    static LlamaConfig config(Path model) {
+        if (Files.isDirectory(model)) {
+            return ModelFolder.readConfig(model);
+        }
+        if (!Files.isRegularFile(model)) {
+            throw new InputException("--model: " + model + ": no such folder or config file");
+        }
+        return ConfigReader.read(model);
+    }
+
+    /** Parameters counted once where the head is tied. */
+    long parameters() {
+        LlamaConfig c = weights.config();
+        long perLayer = 2L * c.hiddenSize();
+        for (var projection : Projection.values()) {
+            perLayer += projection.rows(c) * projection.columns(c);
+        }
+        long table = (long) c.vocabSize() * c.hiddenSize();
+        return table * (c.tieWordEmbeddings() ? 1 : 2) + c.numHiddenLayers() * perLayer + c.hiddenSize();
+    }
+
+    @Override
+    public void close() throws Exception {
+        close.close();
+    }
+}

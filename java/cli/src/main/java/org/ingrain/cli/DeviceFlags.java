@@ -1,0 +1,16 @@
+package org.ingrain.cli;
+
+import picocli.CommandLine.Option;
+
+/** What computes. */
+final class DeviceFlags {
+    @Option(names = "--device", defaultValue = "cpu", paramLabel = "NAME", description = "cpu, cuda or cuda:N (default: ${DEFAULT-VALUE}).")
+    String device;
+
+    @Option(names = "--threads", defaultValue = "0", paramLabel = "N", description = "CPU threads; 0 for all cores (the default).")
+    int threads;
+
+    @Option(names = "--isa", defaultValue = "auto", paramLabel = "NAME",
+            description = "CPU instruction set: auto, avx2, avx512 or avx512_bf16 (default: ${DEFAULT-VALUE}).")
+    String isa;
+}

@@ -1,0 +1,122 @@
+package org.ingrain.cli;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.ingrain.distill.DistillConfig;
+import org.ingrain.distill.Outcome;
+import org.ingrain.distill.Pipeline;
+import org.ingrain.distill.Provenance;
+import org.ingrain.distill.curate.CurationConfig;
+import org.ingrain.distill.curate.Rule;
+import org.ingrain.distill.curate.Target;
+import org.ingrain.distill.engine.TunerConfig;
+import org.ingrain.distill.evaluate.Control;
+import org.ingrain.distill.evaluate.EvaluateConfig;
+import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.distill.sample.SamplingParams;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(name = "distill", description = {
+    "Distils a System 2 method into a model: sample, curate, train, evaluate, report (arXiv:2407.06023).",
+    "Everything goes into one run folder; a killed run goes on where it was when the same command is given again.",
+    "Example:",
+    "  ingrain distill --model DIR --task last-letter --data last_letter_rar.json --method rar-2-step --n 8 --output runs/letters",
+    "Exit status 3: curation kept nothing, so there is nothing to train on."})
+final class Distill implements Callable<Integer> {
+    private static final int NOTHING_KEPT = 3;
+
+    @Mixin
+    private ModelFlags modelFlags;
+
+    @Mixin
+    private QuestionFlags questions;
+
+    @Option(names = "--test-data", paramLabel = "FILE", description = "Questions to evaluate on (default: some of --data, held out).")
+    private Path testData;
+
+    @Option(names = "--test-size", defaultValue = "0", paramLabel = "N", description = "Questions held out of --data; 0 for a fifth (the default).")
+    private int testSize;
+
+    @Option(names = "--method", defaultValue = "rar-2-step", paramLabel = "NAME",
+            description = "direct, rar-1-step, rar-2-step, or a method's JSON file (default: ${DEFAULT-VALUE}).")
+    private String method;
+
+    @Option(names = "--n", split = ",", paramLabel = "N", description = "Samples of each step of the method, such as 8 or 8,8 "
+            + "(default: as the method says).")
+    private List<Integer> samples = List.of();
+
+    @Option(names = "--temperature", defaultValue = "0.7", paramLabel = "T", description = "Of the samples (default: ${DEFAULT-VALUE}; ours).")
+    private double temperature;
+
+    @Option(names = "--top-p", defaultValue = "0.9", paramLabel = "P", description = "Of the samples (default: ${DEFAULT-VALUE}; ours).")
+    private double topP;
+
+    @Option(names = "--top-k", defaultValue = "0", paramLabel = "K", description = "Of the samples; 0 for all (the default).")
+    private int topK;
+
+    @Option(names = "--max-tokens", defaultValue = "256", paramLabel = "N", description = "Of each text (default: ${DEFAULT-VALUE}).")
+    private int maxTokens;
+
+    @Option(names = "--seed", defaultValue = "1", paramLabel = "S", description = "Of the samples (default: ${DEFAULT-VALUE}).")
+    private long seed;
+
+    @Option(names = "--majority", defaultValue = "more-than-half", paramLabel = "RULE",
+            description = "more-than-half, plurality; first, all: no filter (default: ${DEFAULT-VALUE}).")
+    private String majority;
+
+    @Option(names = "--min-votes", defaultValue = "0", paramLabel = "N", description = "Fewest votes of a label.")
+    private int minVotes;
+
+    @Option(names = "--min-fraction", defaultValue = "0", paramLabel = "X", description = "Smallest share of the samples a label must have.")
+    private double minFraction;
+
+    @Option(names = "--target", defaultValue = "answer", paramLabel = "WHAT",
+            description = "What the student learns to say: answer, or response (the sample's whole last text).")
+    private Target target;
+
+    @Option(names = "--validation-fraction", defaultValue = "0", paramLabel = "X", description = "Share of the kept examples watched, not trained on.")
+    private double validationFraction;
+
+    @Option(names = "--controls", split = ",", paramLabel = "NAME", description = "distilled-system-1, unfiltered: students trained beside.")
+    private List<String> controls = List.of();
+
+    @Mixin
+    private TrainingFlags training;
+
+    @Mixin
+    private BatchFlags batch;
+
+    @Option(names = "--output", required = true, paramLabel = "DIR", description = "The run's folder.")
+    private Path output;
+
+    @Override
+    public Integer call() {
+        SamplingParams params = new SamplingParams(temperature, topP, topK, maxTokens, List.of());
+        List<Control> besides = controls.stream().map(name -> Words.choose("--controls", name, Control.class)).toList();
+        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, maxTokens, List.of()), List.of(), seed, besides);
+        TunerConfig train = new TunerConfig(training.lora(), training.optimizer(), training.train());
+        DistillConfig config = new DistillConfig(questions.config(testData, testSize), Methods.load(method),
+                new SampleConfig(samples, params, seed), new CurationConfig(Words.choose("--majority", majority, Rule.class), minVotes,
+                        minFraction, target, validationFraction, seed), train, evaluate);
+        Provenance provenance = new Provenance(Provenances.version(), modelFlags.model, Provenances.engine(modelFlags.options()));
+        try (Session session = Session.open(modelFlags.options(), batch, training.rank); StageProgress progress = new StageProgress()) {
+            Outcome outcome = new Pipeline(config, provenance, session.answerer(), session.tuner(train, provenance.engine()), progress).run(output);
+            progress.close();
+            return switch (outcome) {
+                case Outcome.Done done -> {
+                    System.out.print(done.report().table());
+                    System.err.println("report: " + done.folder().resolve("report.md"));
+                    yield 0;
+                }
+                case Outcome.NothingKept nothing -> {
+                    System.err.println("ingrain: " + nothing.line());
+                    yield NOTHING_KEPT;
+                }
+            };
+        }
+    }
+}

@@ -1,0 +1,74 @@
+package org.ingrain.cli;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import org.ingrain.checkpoint.ModelFolder;
+import org.ingrain.distill.EvaluationRun;
+import org.ingrain.distill.Provenance;
+import org.ingrain.distill.evaluate.ArmResult;
+import org.ingrain.distill.evaluate.EvaluateConfig;
+import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.run.Json;
+import org.ingrain.distill.sample.SamplingParams;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(name = "evaluate", description = {"Accuracy with its 95 % interval and #Tokens of a method on questions with known answers.",
+    "Example: ingrain evaluate --model DIR --task coin-flip --data coin_val.json --method direct --output runs/coin-direct"})
+final class Evaluate implements Callable<Integer> {
+    @Mixin
+    private ModelFlags modelFlags;
+
+    @Mixin
+    private QuestionFlags questions;
+
+    @Option(names = "--adapter", paramLabel = "DIR", description = "PEFT LoRA adapter to answer with.")
+    private Path adapter;
+
+    @Option(names = "--method", defaultValue = "direct", paramLabel = "NAME",
+            description = "direct, rar-1-step, rar-2-step, or a method's JSON file (default: ${DEFAULT-VALUE}).")
+    private String method;
+
+    @Option(names = "--n", split = ",", paramLabel = "N", description = "Samples of each step, which vote (default: 1).")
+    private List<Integer> samples = List.of();
+
+    @Option(names = "--temperature", defaultValue = "0", paramLabel = "T", description = "0 for greedy (the default).")
+    private double temperature;
+
+    @Option(names = "--top-p", defaultValue = "1", paramLabel = "P", description = "Probability mass kept; 1 for all (the default).")
+    private double topP;
+
+    @Option(names = "--max-tokens", defaultValue = "256", paramLabel = "N", description = "Of each text (default: ${DEFAULT-VALUE}).")
+    private int maxTokens;
+
+    @Option(names = "--seed", defaultValue = "1", paramLabel = "S", description = "Of the samples (default: ${DEFAULT-VALUE}).")
+    private long seed;
+
+    @Mixin
+    private BatchFlags batch;
+
+    @Option(names = "--json", description = "The result as JSON.")
+    private boolean json;
+
+    @Option(names = "--output", required = true, paramLabel = "DIR", description = "The run's folder: every answer, and result.json.")
+    private Path output;
+
+    @Override
+    public Integer call() {
+        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(temperature, topP, 0, maxTokens, List.of()), samples, seed, List.of());
+        EvaluationRun.Config config = new EvaluationRun.Config(questions.config(null, 0), Methods.load(method), evaluate, adapter);
+        Provenance provenance = new Provenance(Provenances.version(), modelFlags.model, Provenances.engine(modelFlags.options()));
+        int rank = adapter == null ? 0 : Session.rank(Session.adapter(adapter, ModelFolder.readConfig(modelFlags.model)));
+        try (Session session = Session.open(modelFlags.options(), batch, rank); StageProgress progress = new StageProgress()) {
+            ArmResult result = new EvaluationRun(config, provenance, session.answerer(), progress).run(output);
+            progress.close();
+            System.out.println(json ? Json.pretty(result).strip() : String.format(Locale.ROOT,
+                    "%s: %d of %d right, accuracy %.1f %% (95 %% interval %.1f to %.1f), %.1f tokens a question", result.title(), result.right(),
+                    result.questions(), 100 * result.accuracy(), 100 * result.low(), 100 * result.high(), result.tokens()));
+        }
+        return 0;
+    }
+}

@@ -1,0 +1,92 @@
+package org.ingrain.cli;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import org.ingrain.checkpoint.LoadedModel;
+import org.ingrain.checkpoint.ModelFolder;
+import org.ingrain.checkpoint.ModelOptions;
+import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.MemoryPlan;
+import org.ingrain.tensor.InputException;
+import org.ingrain.tokenizer.ChatTemplate;
+import org.ingrain.tokenizer.Tokenizer;
+import org.ingrain.tokenizer.Tokenizers;
+import org.ingrain.train.DataConfig;
+import org.ingrain.train.TrainReport;
+import org.ingrain.train.Trainer;
+import org.ingrain.train.TrainingData;
+import org.ingrain.train.TrainingDataReader;
+import org.ingrain.train.TrainingRun;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(name = "finetune", description = {"Fine-tunes a model: a LoRA adapter in PEFT's format, or all weights.",
+    "A killed run goes on where it was when the same command is given again, to the same bits.",
+    "Example: ingrain finetune --model DIR --data train.jsonl --output runs/tuned --rank 16 --epochs 3"})
+final class Finetune implements Callable<Integer> {
+    @Mixin
+    private ModelFlags modelFlags;
+
+    @Option(names = "--data", required = true, paramLabel = "FILE", description = "JSONL: {\"prompt\", \"completion\"}, {\"messages\"} or {\"text\"}.")
+    private Path data;
+
+    @Option(names = "--validation-data", paramLabel = "FILE", description = "The same, to watch: the best checkpoint is chosen by it.")
+    private Path validationData;
+
+    @Option(names = "--validation-fraction", defaultValue = "0", paramLabel = "X", description = "Share of --data to watch instead.")
+    private double validationFraction;
+
+    @Option(names = "--max-length", paramLabel = "N", description = "Longest row in tokens (default: the model's context, 2048 at most).")
+    private Integer maxLength;
+
+    @Option(names = "--truncate", description = "Cut longer rows; without it they are refused.")
+    private boolean truncate;
+
+    @Option(names = "--packing", description = "Fill --max-length with several rows, which do not see one another.")
+    private boolean packing;
+
+    @Option(names = "--full", description = "Train all weights instead of an adapter.")
+    private boolean full;
+
+    @Mixin
+    private TrainingFlags training;
+
+    @Option(names = "--output", required = true, paramLabel = "DIR", description = "The run's folder: checkpoints, metrics, and the result in it.")
+    private Path output;
+
+    @Override
+    public Integer call() {
+        ModelOptions options = modelFlags.options();
+        LlamaConfig config = ModelFolder.readConfig(options.model());
+        TrainingRun run = new TrainingRun(output, read(options, config), training.optimizer(), training.train(), Provenances.of(options));
+        LoadedModel.Needs needs = (context, c, precision) -> List.of(new MemoryPlan.Part("training", full
+                ? Trainer.memory(run).fullBytes(c, precision.activations())
+                : Trainer.memory(run).loraBytes(c, precision.activations(), training.lora())));
+        try (LoadedModel model = LoadedModel.open(options, needs, new LoadProgress(options.model()));
+                Trainer trainer = full ? Trainer.full(model.context(), model.weights(), model.folder(), run)
+                        : Trainer.lora(model.context(), model.weights(), training.lora(), options.model().toString(), run);
+                TrainingProgress progress = new TrainingProgress("train")) {
+            TrainReport report = trainer.train(progress);
+            progress.close();
+            System.err.printf(Locale.ROOT, "%d rows, %d steps, loss %.4f at first, %.4f at last%s%n", report.rows(), report.steps(),
+                    report.firstLoss(), report.lastLoss(), report.validationLoss() == null ? ""
+                            : String.format(Locale.ROOT, ", validation %.4f at step %d", report.validationLoss(), report.chosenStep()));
+            System.out.println(report.result());
+        }
+        return 0;
+    }
+
+    private TrainingData read(ModelOptions options, LlamaConfig config) {
+        int length = maxLength == null ? Math.min(config.maxPositionEmbeddings(), 2048) : maxLength;
+        if (length > config.maxPositionEmbeddings()) {
+            throw new InputException("--max-length: " + length + ", expected at most max_position_embeddings " + config.maxPositionEmbeddings());
+        }
+        try (Tokenizer tokenizer = Tokenizers.open(options.model())) {
+            return TrainingDataReader.read(new DataConfig(data, validationData, validationFraction, length, truncate, packing), tokenizer,
+                    ChatTemplate.open(options.model(), tokenizer), training.trainSeed);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+package org.ingrain.cli;
+
+import java.nio.file.Path;
+import org.ingrain.checkpoint.ModelOptions;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Which model, and where it runs. */
+final class ModelFlags {
+    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Hugging Face folder of a Llama-2-family model.")
+    Path model;
+
+    @Mixin
+    DeviceFlags device;
+
+    @Option(names = "--dtype", defaultValue = "auto", paramLabel = "TYPE",
+            description = "Weights: auto (as the checkpoint; F16 becomes BF16), f32 or bf16.")
+    String dtype;
+
+    @Option(names = "--cache-dtype", defaultValue = "auto", paramLabel = "TYPE", description = "Keys and values: auto (as the weights), f32 or bf16.")
+    String cacheDtype;
+
+    ModelOptions options() {
+        return new ModelOptions(model, device.device, device.threads, device.isa, dtype, cacheDtype);
+    }
+}

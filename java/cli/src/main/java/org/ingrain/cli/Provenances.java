@@ -1,0 +1,44 @@
+package org.ingrain.cli;
+
+import java.util.SortedMap;
+import java.util.TreeMap;
+import org.ingrain.checkpoint.ModelFolder;
+import org.ingrain.checkpoint.ModelOptions;
+import org.ingrain.distill.run.Digest;
+import org.ingrain.ffi.Backend;
+import org.ingrain.ffi.Context;
+import org.ingrain.ffi.ContextOptions;
+import org.ingrain.ffi.NativeLibraries;
+
+/** What a result depends on beside its settings: model, backend, instruction set, types, version. Not the number of threads. */
+final class Provenances {
+    private Provenances() {
+    }
+
+    static SortedMap<String, String> of(ModelOptions options) {
+        ModelFolder.readConfig(options.model());
+        SortedMap<String, String> engine = engine(options);
+        Digest.model(options.model()).forEach((file, hash) -> engine.put("model " + file, hash));
+        return engine;
+    }
+
+    /** All of it but the model. */
+    static SortedMap<String, String> engine(ModelOptions options) {
+        SortedMap<String, String> engine = new TreeMap<>();
+        try (Backend backend = Backend.open(NativeLibraries.find(options.backend()));
+                Context context = backend.context(new ContextOptions(options.context().device(), 1, options.isa()))) {
+            engine.put("backend", options.backend());
+            engine.put("kernels", Digest.file(backend.library()));
+            engine.put("isa", Devices.isa(context));
+        }
+        engine.put("dtype", options.dtype());
+        engine.put("cache dtype", options.cacheDtype());
+        engine.put("version", version());
+        return engine;
+    }
+
+    static String version() {
+        String version = Main.class.getPackage().getImplementationVersion();
+        return version == null ? "unpackaged" : version;
+    }
+}

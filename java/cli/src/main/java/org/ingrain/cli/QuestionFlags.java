@@ -1,0 +1,43 @@
+package org.ingrain.cli;
+
+import java.nio.file.Path;
+import org.ingrain.distill.task.AnswerFormat;
+import org.ingrain.distill.task.DataConfig;
+import picocli.CommandLine.Option;
+
+/** Which questions. */
+final class QuestionFlags {
+    @Option(names = "--task", required = true, paramLabel = "NAME", description = "last-letter, coin-flip or question-answer.")
+    String task;
+
+    @Option(names = "--data", paramLabel = "FILE", description = "Questions: a JSON array or JSON Lines; answers are needed only to evaluate.")
+    Path data;
+
+    @Option(names = "--limit", defaultValue = "0", paramLabel = "N", description = "The first rows of --data alone; 0 for all (the default).")
+    int limit;
+
+    @Option(names = "--generate", defaultValue = "0", paramLabel = "N", description = "Questions to make up, instead of --data.")
+    int generate;
+
+    @Option(names = "--names", paramLabel = "FILE", description = "Names to make questions of, one a line (default: a list of our own).")
+    Path names;
+
+    @Option(names = "--split-seed", defaultValue = "1", paramLabel = "S", description = "Of what is held out and made up (default: ${DEFAULT-VALUE}).")
+    long splitSeed;
+
+    @Option(names = "--question-field", paramLabel = "NAME", description = "Field of the question (default: the task's usual ones).")
+    String questionField;
+
+    @Option(names = "--answer-field", paramLabel = "NAME", description = "Field of the answer (default: the task's usual ones).")
+    String answerField;
+
+    @Option(names = "--answer-format", paramLabel = "NAME", description = "For question-answer: ${COMPLETION-CANDIDATES} (default: text).")
+    AnswerFormat answerFormat;
+
+    @Option(names = "--suffix", paramLabel = "TEXT", description = "For coin-flip: said after each question, such as \"Flip means reverse.\"")
+    String suffix;
+
+    DataConfig config(Path testData, int testSize) {
+        return new DataConfig(task, data, testData, limit, testSize, generate, names, splitSeed, questionField, answerField, answerFormat, suffix);
+    }
+}

@@ -1,0 +1,31 @@
+package org.ingrain.cli;
+
+import java.util.Locale;
+
+/** The stages of a run, a bar or lines for each. */
+final class StageProgress implements org.ingrain.distill.run.Progress, AutoCloseable {
+    private String stage = "";
+    private Progress progress;
+
+    @Override
+    public void at(State state) {
+        if (!state.stage().equals(stage)) {
+            close();
+            stage = state.stage();
+            progress = new Progress(stage, state.unit(), state.done(), state.total());
+        }
+        if (state.rate() > 0) {
+            progress.note(String.format(Locale.ROOT, "%.0f tokens/s", state.rate()));
+        }
+        progress.at(state.done());
+    }
+
+    @Override
+    public void close() {
+        if (progress != null) {
+            progress.close();
+            progress = null;
+            stage = "";
+        }
+    }
+}

@@ -1,0 +1,221 @@
+package org.ingrain.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.ingrain.checkpoint.SafetensorsWriter;
+import org.ingrain.checkpoint.TensorOutput;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Bad input gets one clear line that names what is at fault, exit status 2, and leaves nothing half-written. */
+class BadInputTest {
+    @TempDir
+    private Path temp;
+
+    private interface Change {
+        void make(Path folder) throws IOException;
+    }
+
+    private static void assertRefused(Run run, String... words) {
+        assertEquals(2, run.status(), run.err());
+        assertEquals(1, run.err().lines().filter(line -> line.startsWith("ingrain: ")).count(), run.err());
+        assertFalse(run.err().contains("\tat "), run.err());
+        assertEquals("", run.out());
+        for (String word : words) {
+            assertTrue(run.complaint().contains(word), word + " in: " + run.complaint());
+        }
+    }
+
+    static Stream<Arguments> folders() {
+        return Stream.of(
+                broken("truncated", folder -> cut(folder.resolve("model.safetensors"), -100), "model.safetensors", "truncated"),
+                broken("header longer than the file", folder -> header(folder, bytes -> bytes.putLong(0, 1L << 40)), "model.safetensors", "header"),
+                broken("offsets overlap", folder -> text(folder.resolve("model.safetensors"), "\"data_offsets\":[0,", "\"data_offsets\":[4,"),
+                        "model.safetensors", "offsets"),
+                broken("wrong dtype", folder -> text(folder.resolve("model.safetensors"), "\"F32\"", "\"F64\""), "model.safetensors", "F64"),
+                broken("missing tensor", folder -> rewrite(folder, tensors -> tensors.removeIf(t -> t.name().equals("model.norm.weight"))),
+                        "model.norm.weight", "missing"),
+                broken("another shape", folder -> rewrite(folder, tensors -> tensors.replaceAll(t ->
+                        t.name().equals("lm_head.weight") ? TensorOutput.of(t.name(), new float[64], 2, 32) : t)), "lm_head.weight", "[259, 32]"),
+                broken("unknown architecture", folder -> text(folder.resolve("config.json"), "LlamaForCausalLM", "MambaForCausalLM"),
+                        "config.json", "MambaForCausalLM", "LlamaForCausalLM"),
+                broken("attention bias", folder -> text(folder.resolve("config.json"), "\"head_dim\"", "\"attention_bias\": true, \"head_dim\""),
+                        "attention_bias"),
+                broken("a field that is no number", folder -> text(folder.resolve("config.json"), "\"hidden_size\": 32", "\"hidden_size\": \"x\""),
+                        "config.json", "hidden_size"),
+                broken("no tokenizer", folder -> Files.delete(folder.resolve("tokenizer.json")), "tokenizer.json"),
+                broken("no weights", folder -> Files.delete(folder.resolve("model.safetensors")), "model.safetensors"),
+                broken("no config", folder -> Files.delete(folder.resolve("config.json")), "config.json"));
+    }
+
+    private static Arguments broken(String name, Change change, String... words) {
+        return Arguments.of(name, change, words);
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("folders")
+    void aBrokenModelFolderIsNamed(String name, Change change, String[] words) throws IOException {
+        Path folder = TinyModelFolder.write(temp.resolve("model"));
+        change.make(folder);
+        assertRefused(Run.of("generate", "--model", folder, "--prompt", "ab"), words);
+    }
+
+    @Test
+    void aMissingShardIsNamed() throws IOException {
+        Path folder = TinyModelFolder.writeSharded(temp.resolve("sharded"));
+        Run whole = Run.of("generate", "--model", folder, "--raw", "--prompt", "ab", "--max-tokens", "3");
+        assertEquals(0, whole.status(), whole.err());
+        try (Stream<Path> files = Files.list(folder)) {
+            Files.delete(files.filter(file -> file.getFileName().toString().startsWith("model-00002")).findFirst().orElseThrow());
+        }
+        assertRefused(Run.of("generate", "--model", folder, "--prompt", "ab"), "model.safetensors.index.json", "model-00002");
+    }
+
+    static Stream<Arguments> flags() {
+        return Stream.of(
+                Arguments.of(List.of("--temperature", "-1"), "--temperature"),
+                Arguments.of(List.of("--n", "0"), "--n"),
+                Arguments.of(List.of("--top-p", "0"), "--top-p"),
+                Arguments.of(List.of("--top-k", "-1"), "--top-k"),
+                Arguments.of(List.of("--max-tokens", "0"), "--max-tokens"),
+                Arguments.of(List.of("--threads", "-2"), "--threads"),
+                Arguments.of(List.of("--isa", "sse9"), "isa"),
+                Arguments.of(List.of("--device", "tpu"), "--device"),
+                Arguments.of(List.of("--dtype", "f8"), "--dtype"),
+                Arguments.of(List.of("--context", "100000"), "max_position_embeddings"),
+                Arguments.of(List.of("--cache-tokens", "10"), "--cache-tokens"),
+                Arguments.of(List.of("--seed", "x"), "--seed"),
+                Arguments.of(List.of("--no-such-flag"), "--no-such-flag"),
+                Arguments.of(List.of("--adapter", "/nowhere"), "/nowhere"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("flags")
+    void aBadFlagIsNamed(List<String> flags, String word) throws IOException {
+        Path folder = TinyModelFolder.write(temp.resolve("model"));
+        List<Object> words = new ArrayList<>(List.of("generate", "--model", folder, "--prompt", "ab"));
+        words.addAll(flags);
+        assertRefused(Run.of(words.toArray()), word);
+    }
+
+    @Test
+    void aPromptLongerThanTheContextIsRefused() throws IOException {
+        Path folder = TinyModelFolder.write(temp.resolve("model"));
+        assertRefused(Run.of("generate", "--model", folder, "--raw", "--prompt", "x".repeat(400)), "prompt", "192");
+    }
+
+    @Test
+    void aModelLargerThanMemoryIsRefusedBeforeLoading() throws IOException {
+        Path folder = TinyModelFolder.write(temp.resolve("model"));
+        assertRefused(Run.of("generate", "--model", folder, "--prompt", "ab", "--cache-tokens", "200000000000"), "needs", "free");
+    }
+
+    @Test
+    void malformedTrainingDataIsNamedByLine() throws IOException {
+        Path folder = TinyModelFolder.write(temp.resolve("model"));
+        Path data = Files.writeString(temp.resolve("data.jsonl"), "{\"prompt\":\"a\",\"completion\":\"b\"}\n{\"prompt\": \n");
+        Path output = temp.resolve("run");
+        assertRefused(Run.of("finetune", "--model", folder, "--data", data, "--output", output), "data.jsonl", "2");
+        assertFalse(Files.exists(output));
+        Files.writeString(data, "");
+        assertRefused(Run.of("finetune", "--model", folder, "--data", data, "--output", output), "data.jsonl");
+        assertFalse(Files.exists(output));
+    }
+
+    @Test
+    void malformedQuestionsAreNamedByLine() throws IOException {
+        Path folder = TinyModelFolder.write(temp.resolve("model"));
+        Path data = Files.writeString(temp.resolve("questions.jsonl"), "{\"question\":\"a\",\"answer\":\"b\"}\nnot json\n");
+        Path output = temp.resolve("run");
+        Object[] distill = {"distill", "--model", folder, "--task", "question-answer", "--method", "direct", "--data", data, "--output", output};
+        assertRefused(Run.of(distill), "questions.jsonl", "2");
+        assertFalse(Files.exists(output));
+        Files.writeString(data, "");
+        assertRefused(Run.of(distill), "questions.jsonl");
+        assertFalse(Files.exists(output));
+    }
+
+    @Test
+    void aRunFolderMadeWithOtherSettingsIsLeftAsItIs() throws IOException {
+        Path folder = TinyModelFolder.write(temp.resolve("model"));
+        Path data = Files.writeString(temp.resolve("data.jsonl"), "{\"prompt\":\"a\",\"completion\":\"b\"}\n".repeat(4));
+        Path output = temp.resolve("run");
+        Run first = Run.of("finetune", "--model", folder, "--data", data, "--output", output, "--max-steps", "2", "--rank", "2");
+        assertEquals(0, first.status(), first.err());
+        Map<Path, List<Byte>> before = contents(output);
+        assertRefused(Run.of("finetune", "--model", folder, "--data", data, "--output", output, "--max-steps", "2", "--rank", "4"), "rank");
+        assertEquals(before, contents(output));
+    }
+
+    @Test
+    void aFullDiskIsOneLine() throws IOException {
+        Path folder = TinyModelFolder.write(temp.resolve("model"));
+        Run run = Run.of("generate", "--model", folder, "--raw", "--prompt", "ab", "--max-tokens", "2", "--output", "/dev/full/out");
+        assertRefused(run, "/dev/full/out");
+    }
+
+    private static Map<Path, List<Byte>> contents(Path folder) throws IOException {
+        Map<Path, List<Byte>> contents = new TreeMap<>();
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.filter(Files::isRegularFile).filter(f -> !f.toString().endsWith(".log")).toList()) {
+                List<Byte> bytes = new ArrayList<>();
+                for (byte b : Files.readAllBytes(file)) {
+                    bytes.add(b);
+                }
+                contents.put(folder.relativize(file), bytes);
+            }
+        }
+        return contents;
+    }
+
+    private static void cut(Path file, int by) throws IOException {
+        byte[] bytes = Files.readAllBytes(file);
+        Files.write(file, Arrays.copyOf(bytes, bytes.length + by));
+    }
+
+    private static void header(Path folder, Consumer<ByteBuffer> change) throws IOException {
+        Path file = folder.resolve("model.safetensors");
+        ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
+        change.accept(bytes);
+        Files.write(file, bytes.array());
+    }
+
+    private static void text(Path file, String from, String to) throws IOException {
+        String content = new String(Files.readAllBytes(file), StandardCharsets.ISO_8859_1);
+        assertTrue(content.contains(from), from);
+        Files.write(file, content.replaceFirst(Pattern.quote(from), Matcher.quoteReplacement(to))
+                .getBytes(StandardCharsets.ISO_8859_1));
+    }
+
+    private static void rewrite(Path folder, Consumer<List<TensorOutput>> change) {
+        try {
+            List<TensorOutput> tensors = new ArrayList<>(TinyModelFolder.tensors());
+            change.accept(tensors);
+            Files.delete(folder.resolve("model.safetensors"));
+            SafetensorsWriter.writeModel(folder, tensors, Long.MAX_VALUE);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+package org.ingrain.cli;
+
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import picocli.CommandLine;
+
+/**
+ * What a command said and how it ended.
+ *
+ * @param status exit status
+ * @param out    standard output
+ * @param err    standard error
+ */
+record Run(int status, String out, String err) {
+    /** Runs the command line in this JVM. */
+    static Run of(Object... arguments) {
+        String[] words = new String[arguments.length];
+        for (int i = 0; i < words.length; i++) {
+            words[i] = arguments[i].toString();
+        }
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        ByteArrayOutputStream err = new ByteArrayOutputStream();
+        PrintStream standardOut = System.out;
+        PrintStream standardErr = System.err;
+        PrintStream capturedOut = new PrintStream(out, true, StandardCharsets.UTF_8);
+        PrintStream capturedErr = new PrintStream(err, true, StandardCharsets.UTF_8);
+        System.setOut(capturedOut);
+        System.setErr(capturedErr);
+        try {
+            CommandLine command = Main.commandLine();
+            command.setOut(new PrintWriter(capturedOut, true));
+            command.setErr(new PrintWriter(capturedErr, true));
+            int status = command.execute(words);
+            return new Run(status, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
+        } finally {
+            System.setOut(standardOut);
+            System.setErr(standardErr);
+        }
+    }
+
+    /** The line that begins with the program's name. */
+    String complaint() {
+        return err.lines().filter(line -> line.startsWith("ingrain: ")).findFirst().orElse("");
+    }
+}

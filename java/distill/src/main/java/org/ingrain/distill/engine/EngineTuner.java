@@ -1,0 +1,47 @@
+package org.ingrain.distill.engine;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.SortedMap;
+import org.ingrain.checkpoint.LoadedModel;
+import org.ingrain.distill.run.Progress;
+import org.ingrain.distill.train.Tuner;
+import org.ingrain.tokenizer.ChatTemplate;
+import org.ingrain.train.DataConfig;
+import org.ingrain.train.TrainReport;
+import org.ingrain.train.Trainer;
+import org.ingrain.train.TrainingDataReader;
+import org.ingrain.train.TrainingRun;
+
+/**
+ * Trains students with the engine, on the weights that answer: a frozen model is one copy for both.
+ *
+ * @param model      whose weights stay as they are
+ * @param template   the one that renders prompts for sampling and evaluation too
+ * @param config     of every student
+ * @param provenance kept in the training's folder, compared when it is taken up again
+ */
+public record EngineTuner(LoadedModel model, ChatTemplate template, TunerConfig config, SortedMap<String, String> provenance) implements Tuner {
+    @Override
+    public Tuned tune(Job job, Progress progress) {
+        DataConfig data = DataConfig.of(job.train(), isEmpty(job.validation()) ? null : job.validation(), model.config().maxPositionEmbeddings());
+        TrainingRun run = new TrainingRun(job.folder(), TrainingDataReader.read(data, model.tokenizer(), template, config.train().seed()),
+                config.optimizer(), config.train(), provenance);
+        try (Trainer trainer = Trainer.lora(model.context(), model.weights(), config.lora(), model.folder().path().toString(), run)) {
+            TrainReport report = trainer.train(step -> progress.at(new Progress.State(job.stage(), step.step(), step.of(), "steps",
+                    step.tokensPerSecond())));
+            return new Tuned(job.folder().relativize(report.result()).toString(), report.rows(), report.steps(), report.firstLoss(),
+                    report.lastLoss(), report.validationLoss());
+        }
+    }
+
+    private static boolean isEmpty(Path file) {
+        try {
+            return !Files.exists(file) || Files.size(file) == 0;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
