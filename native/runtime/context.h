@@ -1,8 +1,10 @@
 // What outlives a call on the CPU: instruction set, thread pool, last error, the rank's place in a communicator.
 #pragma once
+#include "communicator.h"
 #include "ingrain.h"
 #include "thread_pool.h"
 
+#include <memory>
 #include <string>
 
 namespace ingrain {
@@ -14,7 +16,7 @@ struct ingrain_context {
   ingrain::Isa isa;
   ingrain::ThreadPool pool;
   std::string error;
-  ingrain_communicator* communicator = nullptr;
+  std::shared_ptr<ingrain::Meeting> meeting;  // null where there is one rank
   int32_t rank = 0;
 
   ingrain_context(ingrain::Isa isa, int32_t threads) : isa(isa), pool(threads) {}

@@ -1,0 +1,59 @@
+// collectives: what the ranks of a tensor-parallel model tell one another.
+//   all_reduce: y = Σ over ranks, then chunks, of partials      all_gather: y = every rank's x, one behind the other
+// Shapes   partials (chunks, n) f32 · y (n), or (ranks, n)      Types  y f32|bf16 (all_gather: bytes), sums f32
+// Needs    every rank makes the same calls; scratch 0           Mapping  every rank reads the others' memory, its own threads over n
+// Bound    memory: ranks·chunks·n elements a rank               Oracle a sum in the same order  Test CollectivesTest
+#include "strips.h"
+
+#include <cstring>
+
+namespace ingrain::INGRAIN_ISA {
+namespace {
+
+// How many ranks there are; where there is no meeting this context is the only one.
+int32_t ranks_of(ingrain_context* ctx) { return ctx->meeting ? ctx->meeting->ranks() : 1; }
+
+ingrain_status ended(ingrain_context* ctx) {
+  return ctx->fail(INGRAIN_DEVICE_ERROR, "rank %d: the communicator was destroyed, another rank may have failed", ctx->rank);
+}
+
+// Runs body(source of a rank) when every rank has brought its own, and returns when every rank has read what it needs.
+template <class Body>
+ingrain_status meet(ingrain_context* ctx, const void* own, const Body& body) {
+  if (ctx->meeting && !ctx->meeting->bring(ctx->rank, own)) return ended(ctx);
+  body([&](int32_t rank) { return ctx->meeting ? ctx->meeting->of(rank) : own; });
+  if (ctx->meeting && !ctx->meeting->leave()) return ended(ctx);
+  return INGRAIN_OK;
+}
+
+}  // namespace
+}  // namespace ingrain::INGRAIN_ISA
+
+INGRAIN_OP(all_reduce, (ingrain_context* ctx, void* y, const float* partials, int32_t dtype, int64_t chunks, int64_t n),
+           (ctx, y, partials, dtype, chunks, n)) {
+  return with_dtype(ctx, dtype, [&]<class E>() {
+    return meet(ctx, partials, [&](const auto& source) {
+      parallel_for(ctx, (n + lanes - 1) / lanes, 1024, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin * lanes; i < end * lanes && i < n; i += lanes) {
+          const int64_t count = n - i < lanes ? n - i : lanes;
+          vec total = splat(0.0f);
+          for (int32_t r = 0; r < ranks_of(ctx); ++r)
+            for (int64_t c = 0; c < chunks; ++c) {
+              const float* part = static_cast<const float*>(source(r)) + c * n + i;
+              const vec v = count == lanes ? load(part) : load_some(part, count);
+              total = r == 0 && c == 0 ? v : total + v;
+            }
+          E* out = static_cast<E*>(y) + i;
+          if (count == lanes) store(out, total);
+          else store_some(out, total, count);
+        }
+      });
+    });
+  });
+}
+
+INGRAIN_OP(all_gather, (ingrain_context* ctx, void* y, const void* x, int64_t bytes), (ctx, y, x, bytes)) {
+  return meet(ctx, x, [&](const auto& source) {
+    for (int32_t r = 0; r < ranks_of(ctx); ++r) memcpy(static_cast<char*>(y) + r * bytes, source(r), static_cast<size_t>(bytes));
+  });
+}

@@ -1,0 +1,34 @@
+// The meeting place of ranks that are threads of one process: a barrier, and a cell where each rank leaves what it brings.
+#pragma once
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+namespace ingrain {
+
+class Meeting {
+ public:
+  explicit Meeting(int32_t ranks) : brought_(static_cast<size_t>(ranks)) {}
+
+  int32_t ranks() const { return static_cast<int32_t>(brought_.size()); }
+  // Leaves an address and waits until every rank has left its own. False where the meeting was ended.
+  bool bring(int32_t rank, const void* address);
+  const void* of(int32_t rank) const { return brought_[static_cast<size_t>(rank)]; }
+  // Waits until every rank is done with what the others brought. False where the meeting was ended.
+  bool leave();
+  // Sends home everybody who waits now or later.
+  void end();
+
+ private:
+  bool wait(std::unique_lock<std::mutex>& lock);
+
+  std::mutex mutex_;
+  std::condition_variable all_here_;
+  std::vector<const void*> brought_;
+  int32_t arrived_ = 0;
+  uint64_t round_ = 0;
+  bool ended_ = false;
+};
+
+}  // namespace ingrain
