@@ -26,9 +26,9 @@ import org.ingrain.tensor.InputException;
  * @param name    for the table
  * @param context that computes
  * @param weights real or random
- * @param close   gives everything back
+ * @param owner   of everything
  */
-record BenchModel(String name, Context context, LlamaWeights weights, AutoCloseable close) implements AutoCloseable {
+record BenchModel(String name, Context context, LlamaWeights weights, AutoCloseable owner) implements AutoCloseable {
     /** Real weights of a folder. */
     static BenchModel load(ModelOptions options, LoadedModel.Needs needs) {
         LoadedModel model = LoadedModel.open(options, needs, new LoadProgress(options.model()));
@@ -81,6 +81,6 @@ record BenchModel(String name, Context context, LlamaWeights weights, AutoClosea
 
     @Override
     public void close() throws Exception {
-        close.close();
+        owner.close();
     }
 }

@@ -22,9 +22,8 @@ final class Merge implements Callable<Integer> {
     @Override
     public Integer call() {
         try (ModelFolder base = ModelFolder.open(model)) {
-            PeftAdapter peft = PeftAdapter.read(adapter, base.config());
             Progress[] progress = new Progress[1];
-            org.ingrain.train.Merge.write(base, peft.modules(), output, (done, of) -> {
+            new org.ingrain.train.Merge(base, PeftAdapter.read(adapter, base.config())).write(output, (done, of) -> {
                 if (progress[0] == null) {
                     progress[0] = new Progress("merge", "tensors", 0, of);
                 }

@@ -4,6 +4,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /** The meeting place of the ranks of one model: each rank is a thread with its own context. */
 public final class Communicator implements AutoCloseable {
@@ -13,6 +14,7 @@ public final class Communicator implements AutoCloseable {
     private final Backend backend;
     private final long handle;
     private final int ranks;
+    private final AtomicBoolean closed = new AtomicBoolean();
 
     public Communicator(Backend backend, int ranks) {
         this.backend = backend;
@@ -34,9 +36,12 @@ public final class Communicator implements AutoCloseable {
         return handle;
     }
 
-    /** Frees the communicator; ranks that still wait in it return with an error. */
+    /** Ends the communicator: ranks that wait in it, now or later, return with an error. */
     @Override
     public void close() {
+        if (closed.getAndSet(true)) {
+            return;
+        }
         MemorySegment destroy = backend.runtime("communicator_destroy");
         Native.check("communicator_destroy", "the communicator cannot be destroyed", Native.status(() -> (int) DESTROY.invokeExact(destroy, handle)));
     }

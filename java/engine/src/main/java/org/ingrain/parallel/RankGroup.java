@@ -33,7 +33,7 @@ public final class RankGroup implements AutoCloseable {
                 try {
                     return work.apply(rank);
                 } catch (RuntimeException | Error e) {
-                    communicator.abort();
+                    communicator.close();
                     throw e;
                 }
             }));
