@@ -61,7 +61,7 @@ final class Distill implements Callable<Integer> {
     @Option(names = "--max-tokens", defaultValue = "256", paramLabel = "N", description = "Of each text (default: ${DEFAULT-VALUE}).")
     private int maxTokens;
 
-    @Option(names = "--seed", defaultValue = "1", paramLabel = "S", description = "Of the samples (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--seed", defaultValue = "1", paramLabel = "S", description = "Of the samples and of the training (default: ${DEFAULT-VALUE}).")
     private long seed;
 
     @Option(names = "--majority", defaultValue = "more-than-half", paramLabel = "RULE",
@@ -98,7 +98,7 @@ final class Distill implements Callable<Integer> {
         SamplingParams params = new SamplingParams(temperature, topP, topK, maxTokens, List.of());
         List<Control> besides = controls.stream().map(name -> Words.choose("--controls", name, Control.class)).toList();
         EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, maxTokens, List.of()), List.of(), seed, besides);
-        TunerConfig train = new TunerConfig(training.lora(), training.optimizer(), training.train());
+        TunerConfig train = new TunerConfig(training.lora(), training.optimizer(), training.train(seed));
         DistillConfig config = new DistillConfig(questions.config(testData, testSize), Methods.load(method),
                 new SampleConfig(samples, params, seed), new CurationConfig(Words.choose("--majority", majority, Rule.class), minVotes,
                         minFraction, target, validationFraction, seed), train, evaluate);

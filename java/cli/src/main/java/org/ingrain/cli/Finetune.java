@@ -51,6 +51,10 @@ final class Finetune implements Callable<Integer> {
     @Option(names = "--full", description = "Train all weights instead of an adapter.")
     private boolean full;
 
+    @Option(names = "--seed", defaultValue = "0", paramLabel = "S",
+            description = "Of the order of examples, the first adapter and dropout (default: ${DEFAULT-VALUE}).")
+    private long seed;
+
     @Mixin
     private TrainingFlags training;
 
@@ -61,7 +65,7 @@ final class Finetune implements Callable<Integer> {
     public Integer call() {
         ModelOptions options = modelFlags.options();
         LlamaConfig config = ModelFolder.readConfig(options.model());
-        TrainingRun run = new TrainingRun(output, read(options, config), training.optimizer(), training.train(), Provenances.of(options));
+        TrainingRun run = new TrainingRun(output, read(options, config), training.optimizer(), training.train(seed), Provenances.of(options));
         LoadedModel.Needs needs = (context, c, precision) -> List.of(new MemoryPlan.Part("training", full
                 ? Trainer.memory(run).fullBytes(c, precision.activations())
                 : Trainer.memory(run).loraBytes(c, precision.activations(), training.lora())));
@@ -86,7 +90,7 @@ final class Finetune implements Callable<Integer> {
         }
         try (Tokenizer tokenizer = Tokenizers.open(options.model())) {
             return TrainingDataReader.read(new DataConfig(data, validationData, validationFraction, length, truncate, packing), tokenizer,
-                    ChatTemplate.open(options.model(), tokenizer), training.trainSeed);
+                    ChatTemplate.open(options.model(), tokenizer), seed);
         }
     }
 }

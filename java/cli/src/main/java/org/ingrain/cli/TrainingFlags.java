@@ -68,10 +68,6 @@ final class TrainingFlags {
     @Option(names = "--gradient-accumulation", defaultValue = "1", paramLabel = "N", description = "Passes of one optimizer step (default: ${DEFAULT-VALUE}).")
     int gradientAccumulation;
 
-    @Option(names = "--train-seed", defaultValue = "0", paramLabel = "S",
-            description = "Of the order of examples, the first adapter and dropout (default: ${DEFAULT-VALUE}).")
-    long trainSeed;
-
     @Option(names = "--eval-every", defaultValue = "0", paramLabel = "N", description = "Steps between validations; 0: each epoch (the default).")
     int evalEvery;
 
@@ -105,8 +101,9 @@ final class TrainingFlags {
         return new OptimizerConfig(learningRate, beta1, beta2, 1e-8, weightDecay, maxGradNorm, schedule, warmupSteps, minLearningRateRatio);
     }
 
-    TrainConfig train() {
-        return new TrainConfig(maxSteps > 0 ? 0 : epochs, maxSteps, batchSize, gradientAccumulation, trainSeed, evalEvery, checkpointEvery,
+    /** seed: of the order of examples, the first adapter and dropout. */
+    TrainConfig train(long seed) {
+        return new TrainConfig(maxSteps > 0 ? 0 : epochs, maxSteps, batchSize, gradientAccumulation, seed, evalEvery, checkpointEvery,
                 keepCheckpoints, activationCheckpointing);
     }
 }
