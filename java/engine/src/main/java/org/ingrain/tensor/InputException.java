@@ -6,10 +6,15 @@ package org.ingrain.tensor;
  */
 public final class InputException extends RuntimeException {
     public InputException(String message) {
-        super(message);
+        super(oneLine(message));
     }
 
     public InputException(String message, Throwable cause) {
-        super(message, cause);
+        super(oneLine(message), cause);
+    }
+
+    // What was found may hold line breaks of its own.
+    private static String oneLine(String message) {
+        return message.replaceAll("[\\p{Cntrl}\u0085\u2028\u2029]+", " ");
     }
 }

@@ -15,6 +15,7 @@ import org.ingrain.checkpoint.JsonFields;
 import org.ingrain.checkpoint.SpecialTokens;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.NullNode;
 
 /**
  * A tokenizer.json: encoding by Hugging Face's own library through DJL, decoding here, since DJL's has no stream and one way to
@@ -43,6 +44,7 @@ final class JsonTokenizer implements Tokenizer {
         eosToken = config.eosToken().or(() -> vocabulary.text(specials.eosIds().stream().mapToInt(Integer::intValue).findFirst()));
         eosIds = specials.eosIds().isEmpty()
                 ? config.eosToken().map(vocabulary::id).stream().flatMapToInt(OptionalInt::stream).boxed().toList() : specials.eosIds();
+        requireTemplateTokens(fields.where(), fields.has("post_processor") ? fields.node("post_processor") : NullNode.getInstance());
         encoder = encoder(file);
         int[] prefix = ids("", true);
         postProcessorAddsBos = bosId.isPresent() && prefix.length > 0 && prefix[0] == bosId.getAsInt();
@@ -65,7 +67,7 @@ final class JsonTokenizer implements Tokenizer {
         if (!model.node("vocab").isObject()) {
             throw new InputException(model.where() + ": vocab is a list (" + model.text("type", "no type") + "), expected the map of a BPE model");
         }
-        Vocabulary vocabulary = new Vocabulary();
+        Vocabulary vocabulary = new Vocabulary(fields.where());
         JsonFields vocab = model.object("vocab");
         vocab.names().forEach(token -> vocabulary.add(vocab.integer(token), token, false));
         if (fields.has("added_tokens")) {
@@ -92,6 +94,21 @@ final class JsonTokenizer implements Tokenizer {
                     + ", expected ByteLevel, or Replace, ByteFallback, Fuse and Strip as Llama 2 has them");
         }
         return new SentencePieceDetokenizer(vocabulary, strips);
+    }
+
+    // The library ends the whole process where a template names a token that its list of special tokens lacks.
+    private static void requireTemplateTokens(String where, JsonNode processor) {
+        for (JsonNode nested : processor.path("processors").values()) {
+            requireTemplateTokens(where, nested);
+        }
+        for (String template : List.of("single", "pair")) {
+            for (JsonNode piece : processor.path(template).values()) {
+                JsonNode id = piece.path("SpecialToken").path("id");
+                if (id.isString() && !processor.path("special_tokens").has(id.stringValue())) {
+                    throw new InputException(where + ": post_processor: special_tokens lacks '" + id.stringValue() + "'");
+                }
+            }
+        }
     }
 
     @Override

@@ -1,6 +1,7 @@
 package org.ingrain.tokenizer;
 
 import java.io.IOException;
+import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -48,7 +49,7 @@ record SentencePieceModel(byte[] bytes, List<Piece> pieces, int bosId, int eosId
             return new SentencePieceModel(bytes, pieces, ids[0], ids[1]);
         } catch (IOException unreadable) {
             throw new InputException(file + ": cannot be read: " + unreadable.getMessage(), unreadable);
-        } catch (IllegalArgumentException | java.nio.BufferUnderflowException malformed) {
+        } catch (IllegalArgumentException | IndexOutOfBoundsException | BufferUnderflowException malformed) {
             throw new InputException(file + ": not a SentencePiece model", malformed);
         }
     }

@@ -24,7 +24,7 @@ import org.ingrain.tensor.InputException;
 final class SentencePieceTokenizer implements Tokenizer {
     private final SpTokenizer encoder;
     private final SpTokenizer withoutPrefix;
-    private final Vocabulary vocabulary = new Vocabulary();
+    private final Vocabulary vocabulary;
     private final Map<String, TokenizerConfig.AddedToken> added = new HashMap<>();
     private final Pattern special;
     private final Detokenizer detokenizer;
@@ -35,6 +35,7 @@ final class SentencePieceTokenizer implements Tokenizer {
 
     SentencePieceTokenizer(Path file, TokenizerConfig config, SpecialTokens specials) {
         SentencePieceModel model = SentencePieceModel.read(file);
+        vocabulary = new Vocabulary(file.toString());
         addPieces(model, config);
         special = Pattern.compile(added.keySet().stream().sorted(Comparator.comparingInt(String::length).reversed())
                 .map(Pattern::quote).collect(Collectors.joining("|")));

@@ -6,9 +6,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import org.ingrain.tensor.InputException;
 
 /** The pieces of a tokenizer by id; ids may have gaps. */
 final class Vocabulary {
+    private static final int LARGEST = 1 << 24;
+
+    private final String where;
     private final List<Piece> pieces = new ArrayList<>();
     private final Map<String, Integer> ids = new HashMap<>();
 
@@ -21,8 +25,16 @@ final class Vocabulary {
     record Piece(String text, boolean special) {
     }
 
+    /** @param where the file, for complaints */
+    Vocabulary(String where) {
+        this.where = where;
+    }
+
     /** Adds a piece; a later one of the same id replaces the earlier. */
     void add(int id, String text, boolean special) {
+        if (id < 0 || id > LARGEST) {
+            throw new InputException(where + ": token '" + text + "' has the id " + id + ", expected 0 to " + LARGEST);
+        }
         while (pieces.size() <= id) {
             pieces.add(null);
         }

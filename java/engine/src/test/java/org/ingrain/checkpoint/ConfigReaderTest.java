@@ -53,6 +53,7 @@ class ConfigReaderTest {
         "num_attention_heads is 4, expected a multiple of num_key_value_heads 3|'vocab_size'|'num_key_value_heads':3,'vocab_size'",
         "attention_bias is true, which is not supported|'vocab_size'|'attention_bias':true,'vocab_size'",
         "mlp_bias is true, which is not supported|'vocab_size'|'mlp_bias':true,'vocab_size'",
+        "hidden_act is two lines, expected|'vocab_size'|'hidden_act':'two\\nlines','vocab_size'",
         "hidden_act is gelu, expected silu|'vocab_size'|'hidden_act':'gelu','vocab_size'",
         "quantization_config is given|'vocab_size'|'quantization_config':{},'vocab_size'",
         "tie_word_embeddings is \"yes\", expected true or false|'vocab_size'|'tie_word_embeddings':'yes','vocab_size'",

@@ -25,7 +25,7 @@ class SafetensorsWriterTest {
     @TempDir
     private Path folder;
 
-    /** Expected: the header that safetensors 0.6 (Python, save_file) writes for these tensors. */
+    /** Expected: the header that safetensors 0.8 (Python, save_file) writes for these tensors. */
     @Test
     void writesTheBytesThatTheSafetensorsLibraryWrites() throws IOException {
         Path file = folder.resolve("x.safetensors");

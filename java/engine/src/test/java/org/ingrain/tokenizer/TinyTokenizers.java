@@ -7,6 +7,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 
 /** Made-up tokenizers, for tests that need no real weights. */
@@ -63,6 +64,35 @@ public final class TinyTokenizers {
                 "decoder":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true},
                 "model":{"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null,"end_of_word_suffix":null,
                 "fuse_unk":false,"byte_fallback":false,"vocab":{%s},"merges":[]}}""".formatted(added, vocab));
+    }
+
+    /**
+     * A tokenizer.json as Llama 2's, of the same ids as {@link #sentencePiece}: BOS by its post-processor, a space in front of every
+     * part, bytes for what has no piece.
+     */
+    public static Path llama2Json(Path folder) throws IOException {
+        var vocab = new StringBuilder();
+        List<String> pieces = new ArrayList<>(List.of("<unk>", "<s>", "</s>"));
+        for (int b = 0; b < 256; b++) {
+            pieces.add("<0x%02X>".formatted(b));
+        }
+        pieces.addAll(List.of("▁", "a", "b", "▁a", "ab", "▁ab", "é"));
+        for (int id = 0; id < pieces.size(); id++) {
+            vocab.append("\"%s\":%d%s".formatted(pieces.get(id), id, id == pieces.size() - 1 ? "" : ","));
+        }
+        String special = "{\"id\":%d,\"content\":\"%s\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":true}";
+        String added = special.formatted(0, "<unk>") + "," + special.formatted(1, "<s>") + "," + special.formatted(2, "</s>");
+        return Files.writeString(folder.resolve("tokenizer.json"), """
+                {"version":"1.0","truncation":null,"padding":null,"added_tokens":[%s],
+                "normalizer":{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},
+                {"type":"Replace","pattern":{"String":" "},"content":"▁"}]},"pre_tokenizer":null,
+                "post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>","type_id":0}},
+                {"Sequence":{"id":"A","type_id":0}}],"pair":[{"Sequence":{"id":"A","type_id":0}},{"Sequence":{"id":"B","type_id":1}}],
+                "special_tokens":{"<s>":{"id":"<s>","ids":[1],"tokens":["<s>"]}}},
+                "decoder":{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},
+                {"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]},
+                "model":{"type":"BPE","dropout":null,"unk_token":"<unk>","continuing_subword_prefix":null,"end_of_word_suffix":null,
+                "fuse_unk":true,"byte_fallback":true,"vocab":{%s},"merges":["▁ ab","a b","▁ a"]}}""".formatted(added, vocab));
     }
 
     private static void piece(ByteArrayOutputStream model, String text, float score, int kind) {

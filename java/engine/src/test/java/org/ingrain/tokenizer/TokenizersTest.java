@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.stream.IntStream;
@@ -92,6 +93,40 @@ class TokenizersTest {
     }
 
     @Test
+    void bothFormsOfALlama2VocabularyAgree() throws IOException {
+        Path json = Files.createDirectories(folder.resolve("json"));
+        Files.writeString(json.resolve("tokenizer_config.json"), "{\"bos_token\":\"<s>\",\"eos_token\":{\"content\":\"</s>\"}}");
+        TinyTokenizers.llama2Json(json);
+        TinyTokenizers.sentencePiece(folder);
+        try (Tokenizer one = Tokenizers.open(folder); Tokenizer other = Tokenizers.open(json)) {
+            assertEquals(one.vocabSize(), other.vocabSize());
+            assertEquals(one.bosToken(), other.bosToken());
+            assertEquals(one.eosToken(), other.eosToken());
+            for (String text : List.of("ab", "ab ab", "<s>ab</s>ab", "é", "你\n", "ab<s>", "")) {
+                int[] ids = one.encode(text, true);
+                assertArrayEquals(ids, other.encode(text, true), () -> text + " " + Arrays.toString(other.encode(text, true)));
+                assertEquals(one.decode(ids, true), other.decode(ids, true));
+                assertEquals(one.decode(ids, false), other.decode(ids, false));
+            }
+        }
+    }
+
+    @Test
+    void manyThreadsMayShareATokenizer() throws IOException {
+        TinyTokenizers.sentencePiece(folder);
+        try (Tokenizer tokenizer = Tokenizers.open(folder)) {
+            ChatTemplate template = ChatTemplate.open(folder, tokenizer);
+            List<String> texts = IntStream.range(0, 200).mapToObj(i -> "ab".repeat(i % 17) + i + "😀").toList();
+            List<String> alone = texts.stream().map(text -> chat(tokenizer, template, text)).toList();
+            assertEquals(alone, texts.parallelStream().map(text -> chat(tokenizer, template, text)).toList());
+        }
+    }
+
+    private static String chat(Tokenizer tokenizer, ChatTemplate template, String text) {
+        return tokenizer.decode(template.encode(tokenizer, List.of(Message.user(text)), true), false);
+    }
+
+    @Test
     void addBosTokenOverridesThePostProcessorForLlamaTokenizers() throws IOException {
         TinyTokenizers.byteLevel(folder);
         Files.writeString(folder.resolve("tokenizer_config.json"),
@@ -149,6 +184,10 @@ class TokenizersTest {
         refused("tokenizer.json: decoder: is WordPiece");
         Files.writeString(json, whole.replace("\"type\":\"BPE\"", "\"type\":\"Nonsense\""));
         refused("tokenizer.json: not a tokenizer");
+        Files.writeString(json, whole.replace("\"special_tokens\":{\"<|begin|>\"", "\"special_tokens\":{\"<|other|>\""));
+        refused("tokenizer.json: post_processor: special_tokens lacks '<|begin|>'");
+        Files.writeString(json, whole.replace("\"\\u0100\":3,", "\"\\u0100\":-3,"));
+        refused("has the id -3, expected 0 to");
         Files.writeString(json, whole.substring(0, 300));
         refused("tokenizer.json: malformed JSON");
     }
