@@ -6,26 +6,60 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.checkpoint.ModelFolderWriter;
 import org.ingrain.checkpoint.SafetensorsWriter;
 import org.ingrain.checkpoint.TensorOutput;
 import org.ingrain.ffi.Context;
+import org.ingrain.model.LlamaConfig;
+import org.ingrain.tensor.DType;
 import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.Tensor;
 
-/** All weights as a Hugging Face folder like the one they came from, F32 masters rounded to its types. */
+/** All weights as a Hugging Face folder with another's tokenizer, F32 masters rounded to the types that the files are to have. */
 final class ModelExport implements Export {
     private static final int SLAB = 1 << 20;
 
     private final Context context;
-    private final FullParameters parameters;
-    private final ModelFolder base;
+    private final Path companions;
+    private final LlamaConfig config;
+    private final List<Piece> pieces;
 
-    ModelExport(Context context, FullParameters parameters, ModelFolder base) {
+    /**
+     * A tensor of the file.
+     *
+     * @param master what is trained, or null for {@code old} as it stands
+     * @param old    null where there is none
+     */
+    private record Piece(String name, DType dtype, Tensor master, HostTensor old) {
+        long[] shape() {
+            return old != null ? old.shape() : IntStream.range(0, master.rank()).mapToLong(master::size).toArray();
+        }
+    }
+
+    private ModelExport(Context context, Path companions, LlamaConfig config, List<Piece> pieces) {
         this.context = context;
-        this.parameters = parameters;
-        this.base = base;
+        this.companions = companions;
+        this.config = config;
+        this.pieces = pieces;
+    }
+
+    /** The tensors of the folder that they came from, in its types. */
+    static ModelExport like(ModelFolder base, Context context, FullParameters parameters) {
+        Map<String, Tensor> masters = new HashMap<>();
+        parameters.named().forEach(piece -> masters.put(piece.name(), piece.value()));
+        // A folder with tied embeddings may hold the head all the same.
+        masters.putIfAbsent("lm_head.weight", masters.get("model.embed_tokens.weight"));
+        List<Piece> pieces = base.names().stream()
+                .map(name -> new Piece(name, base.tensor(name).dtype(), masters.get(name), base.tensor(name))).toList();
+        return new ModelExport(context, base.path(), base.config(), pieces);
+    }
+
+    /** The tensors that a model has, in the type its config names. */
+    static ModelExport fresh(Path companions, LlamaConfig config, Context context, FullParameters parameters) {
+        return new ModelExport(context, companions, config, parameters.named().stream()
+                .map(piece -> new Piece(piece.name(), config.dtype(), piece.value(), null)).toList());
     }
 
     @Override
@@ -35,29 +69,25 @@ final class ModelExport implements Export {
 
     @Override
     public void write(Path folder) {
-        Map<String, Tensor> masters = new HashMap<>();
-        parameters.named().forEach(piece -> masters.put(piece.name(), piece.value()));
-        // A folder with tied embeddings may hold the head all the same.
-        masters.putIfAbsent("lm_head.weight", masters.get("model.embed_tokens.weight"));
-        long largest = base.names().stream().mapToLong(name -> base.info(name).bytes()).max().orElse(1);
+        List<TensorOutput> sizes = pieces.stream().map(piece -> output(piece, null)).toList();
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment memory = arena.allocate(largest, 64);
-            List<TensorOutput> outputs = base.names().stream().map(name -> masters.containsKey(name)
-                    ? rounded(name, masters.get(name), memory) : TensorOutput.of(name, base.tensor(name))).toList();
-            ModelFolderWriter.write(folder, base.path(), base.config(), outputs, SafetensorsWriter.SHARD_BYTES);
+            MemorySegment memory = arena.allocate(sizes.stream().mapToLong(TensorOutput::bytes).max().orElse(1), 64);
+            ModelFolderWriter.write(folder, companions, config, pieces.stream().map(piece -> output(piece, memory)).toList(),
+                    SafetensorsWriter.SHARD_BYTES);
         }
     }
 
-    private TensorOutput rounded(String name, Tensor master, MemorySegment memory) {
-        HostTensor old = base.tensor(name);
-        return new TensorOutput(name, old.dtype(), old.shape(), () -> {
-            MemorySegment data = memory.asSlice(0, old.data().byteSize());
-            for (long begin = 0; begin < master.elements(); begin += SLAB) {
-                float[] values = context.readFloats(master.slice(begin, Math.min(SLAB, master.elements() - begin)));
-                HostFloats.write(data, old.dtype(), begin, values);
-            }
-            return data;
-        });
+    private TensorOutput output(Piece piece, MemorySegment memory) {
+        return new TensorOutput(piece.name, piece.dtype, piece.shape(),
+                () -> piece.master == null ? piece.old.data() : rounded(piece.master, piece.dtype, memory));
+    }
+
+    private MemorySegment rounded(Tensor master, DType dtype, MemorySegment memory) {
+        for (long begin = 0; begin < master.elements(); begin += SLAB) {
+            float[] values = context.readFloats(master.slice(begin, Math.min(SLAB, master.elements() - begin)));
+            HostFloats.write(memory, dtype, begin, values);
+        }
+        return memory.asSlice(0, master.elements() * dtype.bytes());
     }
 
     @Override

@@ -23,14 +23,17 @@ final class RunSettings {
         this.settings = settings;
     }
 
-    /** @param lora null for full fine-tuning */
-    static RunSettings of(TrainingRun run, LoraConfig lora) {
+    /**
+     * @param trained what is trained and from where: lora, full or fresh
+     * @param lora    null unless that is trained
+     */
+    static RunSettings of(TrainingRun run, String trained, LoraConfig lora) {
         ObjectNode node = MAPPER.createObjectNode();
         node.put("format", FORMAT);
         node.set("provenance", MAPPER.valueToTree(run.provenance()));
         node.put("data", run.data().fingerprint());
         node.put("packing", run.data().packTo());
-        node.put("full", lora == null);
+        node.put("trained", trained);
         if (lora != null) {
             node.set("lora", MAPPER.valueToTree(lora));
         }

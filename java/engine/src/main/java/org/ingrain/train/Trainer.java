@@ -35,6 +35,7 @@ public final class Trainer implements AutoCloseable {
         parameters = trainee.parameters;
         settings = trainee.settings;
         export = trainee.export;
+        run.data().requireFits(weights.config());
         training = new LlamaTraining(context, weights, parameters, memory(run));
         order = order(run, run.data().train());
         validation = run.data().validation().isEmpty() ? List.of() : order(run, run.data().validation()).inOrder();
@@ -49,7 +50,7 @@ public final class Trainer implements AutoCloseable {
     public static Trainer lora(Context context, LlamaWeights weights, LoraConfig lora, String baseModel, TrainingRun run) {
         LoraParameters parameters = new LoraParameters(context, weights.config(), lora, run.train().seed(), memory(run));
         return new Trainer(context, weights, run,
-                new Trainee(parameters, RunSettings.of(run, lora), new AdapterExport(parameters, lora, baseModel)));
+                new Trainee(parameters, RunSettings.of(run, "lora", lora), new AdapterExport(parameters, lora, baseModel)));
     }
 
     /**
@@ -60,7 +61,19 @@ public final class Trainer implements AutoCloseable {
      */
     public static Trainer full(Context context, LlamaWeights weights, ModelFolder base, TrainingRun run) {
         FullParameters parameters = FullParameters.load(context, weights, base);
-        return new Trainer(context, weights, run, new Trainee(parameters, RunSettings.of(run, null), new ModelExport(context, parameters, base)));
+        return new Trainer(context, weights, run, new Trainee(parameters, RunSettings.of(run, "full", null), ModelExport.like(base, context, parameters)));
+    }
+
+    /**
+     * Trains a new model from random weights, drawn from the run's seed.
+     *
+     * @param weights overwritten; their config's dtype is the result's
+     * @param folder  whose tokenizer the result has
+     */
+    public static Trainer fresh(Context context, LlamaWeights weights, Path folder, TrainingRun run) {
+        FullParameters parameters = FullParameters.random(context, weights, run.train().seed());
+        return new Trainer(context, weights, run, new Trainee(parameters, RunSettings.of(run, "fresh", null),
+                ModelExport.fresh(folder, weights.config(), context, parameters)));
     }
 
     private static DataOrder order(TrainingRun run, List<TrainingSequence> sequences) {

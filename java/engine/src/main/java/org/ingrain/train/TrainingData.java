@@ -3,8 +3,10 @@ package org.ingrain.train;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
+import org.ingrain.model.LlamaConfig;
 
 /**
  * Sequences to train on and to watch.
@@ -18,6 +20,18 @@ public record TrainingData(List<TrainingSequence> train, List<TrainingSequence> 
         train = List.copyOf(train);
         validation = List.copyOf(validation);
         Require.that(!train.isEmpty(), "--data", "empty", "at least one row to train on");
+    }
+
+    /** Refuses sequences that a model has no positions or no embeddings for. */
+    void requireFits(LlamaConfig config) {
+        for (List<TrainingSequence> part : List.of(train, validation)) {
+            for (TrainingSequence sequence : part) {
+                Require.that(sequence.length() <= config.maxPositionEmbeddings(), "--max-length: a row's length", sequence.length(),
+                        "at most the model's max_position_embeddings " + config.maxPositionEmbeddings());
+                int largest = Arrays.stream(sequence.ids()).max().orElse(0);
+                Require.that(largest < config.vocabSize(), "--data: a token's id", largest, "less than the model's vocab_size " + config.vocabSize());
+            }
+        }
     }
 
     /** SHA-256 of every token and target, so that a run is not gone on with on other data. */

@@ -12,6 +12,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.ingrain.checkpoint.ModelFolder;
+import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.LlamaWeights;
+import org.ingrain.model.Precision;
+import org.ingrain.model.Rank;
+import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -82,9 +88,55 @@ class TrainerTest {
     @Test
     void refusesAFolderInUse() {
         Path output = folder.resolve("run");
-        try (TrainingFolder held = TrainingFolder.open(output, RunSettings.of(run(output, TRAIN), TrainingFixture.LORA))) {
+        try (TrainingFolder held = TrainingFolder.open(output, RunSettings.of(run(output, TRAIN), "lora", TrainingFixture.LORA))) {
             held.log("held");
             refused("in use", output, TRAIN);
+        }
+    }
+
+    /** A model from its config alone learns the pattern, and its folder is read again. */
+    @Test
+    void trainsANewModel() {
+        TrainConfig train = new TrainConfig(25, 0, 4, 1, 3, 0, 0, 1, true);
+        LlamaConfig config;
+        try (Golden golden = new Golden("untied", 2);
+             Trainer trainer = Trainer.fresh(golden.context, golden.weights(), golden.folder, run(folder.resolve("run"), train))) {
+            config = golden.config;
+            TrainReport report = trainer.train(TrainProgress.SILENT);
+            assertEquals(Math.log(config.vocabSize()), report.firstLoss(), 0.1, "random weights know nothing");
+            assertTrue(report.lastLoss() < 0.5 * report.firstLoss(), report.toString());
+            try (ModelFolder made = ModelFolder.open(report.result())) {
+                assertEquals(config, made.config());
+                LlamaWeights weights = LlamaWeights.load(golden.context, config, new Precision(DType.F32, DType.F32, DType.F32), Rank.SINGLE,
+                        made, (done, of) -> { });
+                Parameters none = FullParameters.load(golden.context, weights, made);
+                double loss = 0;
+                int targets = 0;
+                try (LlamaTraining training = new LlamaTraining(golden.context, weights, none, new TrainingMemory(
+                        new MicroBatchLimits(200, 10, 200), false))) {
+                    MicroBatch all = MicroBatch.of(TrainingFixture.data().validation());
+                    loss += training.loss(all);
+                    targets += all.targetCount();
+                }
+                assertEquals(report.validationLoss(), loss / targets, 1e-9);
+            }
+        }
+    }
+
+    @Test
+    void refusesRowsThatTheModelHasNoRoomFor() {
+        TrainingSequence longest = MicroBatchTest.sequence(new int[65], 1);
+        TrainingSequence strange = MicroBatchTest.sequence(new int[] {1, 48}, 1);
+        for (TrainingSequence row : List.of(longest, strange)) {
+            try (Golden golden = new Golden("tied", 1)) {
+                TrainingRun run = run(folder.resolve("run"), TRAIN);
+                TrainingRun wrong = new TrainingRun(run.output(), new TrainingData(List.of(row), List.of(), 0), run.optimizer(), run.train(),
+                        run.provenance());
+                String message = assertThrows(InputException.class,
+                        () -> Trainer.lora(golden.context, golden.weights(), TrainingFixture.LORA, "base", wrong)).getMessage();
+                assertTrue(message.contains(row == longest ? "65, expected at most the model's max_position_embeddings 64"
+                        : "48, expected less than the model's vocab_size 48"), message);
+            }
         }
     }
 
