@@ -51,7 +51,8 @@ class LayersTest {
 
     @BeforeAll
     void read() {
-        product = new ClassFileImporter().withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS).importPackages("org.ingrain");
+        product = new ClassFileImporter().withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
+                .withImportOption(at -> !at.contains("-tests.jar")).importPackages("org.ingrain");
     }
 
     @Test

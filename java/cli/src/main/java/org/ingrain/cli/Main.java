@@ -34,6 +34,7 @@ public final class Main implements Callable<Integer> {
         Main main = new Main();
         return new CommandLine(main)
                 .setExecutionExceptionHandler((exception, command, parsed) -> main.explain(exception, command))
+                .setExitCodeExceptionMapper(Main::status)
                 .setParameterExceptionHandler(Main::refuse)
                 .setCaseInsensitiveEnumValuesAllowed(true);
     }
@@ -44,15 +45,18 @@ public final class Main implements Callable<Integer> {
         return CommandLine.ExitCode.USAGE;
     }
 
-    private int explain(Exception exception, CommandLine command) {
-        boolean input = exception instanceof InputException
-                || exception instanceof BackendException backend && backend.outOfMemory();
+    private int explain(Exception exception, CommandLine command) throws Exception {
         if (debug) {
-            exception.printStackTrace(command.getErr());
-        } else {
-            String kind = input ? "" : exception.getClass().getSimpleName() + ": ";
-            command.getErr().println("ingrain: " + kind + oneLine(exception.getMessage()) + (input ? "" : " (--debug shows where)"));
+            throw exception;   // picocli prints where, and asks status()
         }
+        String kind = status(exception) == FAILED ? exception.getClass().getSimpleName() + ": " : "";
+        command.getErr().println("ingrain: " + kind + oneLine(exception.getMessage()) + (kind.isEmpty() ? "" : " (--debug shows where)"));
+        return status(exception);
+    }
+
+    /** 2 for what the user can mend: bad input, too little memory. */
+    private static int status(Throwable exception) {
+        boolean input = exception instanceof InputException || exception instanceof BackendException backend && backend.outOfMemory();
         return input ? CommandLine.ExitCode.USAGE : FAILED;
     }
 

@@ -29,6 +29,9 @@ public record GeneratorConfig(long cacheTokens, int blockSize, int maxBatchToken
         if (cacheTokens < contextLength) {
             throw new InputException("--cache-tokens: " + cacheTokens + ", expected at least the context length " + contextLength);
         }
+        if (cacheTokens / blockSize >= Integer.MAX_VALUE) {
+            throw new InputException("--cache-tokens: " + cacheTokens + ", expected fewer than " + (long) Integer.MAX_VALUE * blockSize);
+        }
     }
 
     /** Blocks of the cache. */
