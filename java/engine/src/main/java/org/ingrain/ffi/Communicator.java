@@ -4,7 +4,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.LongToIntFunction;
 
 /** The meeting place of the ranks of one model: each rank is a thread with its own context. */
 public final class Communicator implements AutoCloseable {
@@ -14,7 +14,7 @@ public final class Communicator implements AutoCloseable {
     private final Backend backend;
     private final long handle;
     private final int ranks;
-    private final AtomicBoolean closed = new AtomicBoolean();
+    private boolean closed;
 
     public Communicator(Backend backend, int ranks) {
         this.backend = backend;
@@ -32,16 +32,21 @@ public final class Communicator implements AutoCloseable {
         return ranks;
     }
 
-    long handle() {
-        return handle;
+    /** Calls with the native communicator, which cannot be closed meanwhile. */
+    synchronized int whileOpen(LongToIntFunction call) {
+        if (closed) {
+            throw new IllegalStateException("the communicator is closed: another rank may have failed");
+        }
+        return call.applyAsInt(handle);
     }
 
     /** Ends the communicator: ranks that wait in it, now or later, return with an error. */
     @Override
-    public void close() {
-        if (closed.getAndSet(true)) {
+    public synchronized void close() {
+        if (closed) {
             return;
         }
+        closed = true;
         MemorySegment destroy = backend.runtime("communicator_destroy");
         Native.check("communicator_destroy", "the communicator cannot be destroyed", Native.status(() -> (int) DESTROY.invokeExact(destroy, handle)));
     }

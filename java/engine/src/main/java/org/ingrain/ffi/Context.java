@@ -266,7 +266,8 @@ public final class Context implements AutoCloseable {
     /** Makes this context rank {@code rank} of a communicator. */
     public void join(Communicator communicator, int rank) {
         MemorySegment function = backend.runtime("communicator_join");
-        check("communicator_join", Native.status(() -> (int) PPI.invokeExact(function, handle, communicator.handle(), rank)));
+        check("communicator_join", communicator.whileOpen(group ->
+                Native.status(() -> (int) PPI.invokeExact(function, handle, group, rank))));
     }
 
     /** Frees everything this context allocated, then the context; a second call does nothing. */

@@ -1,0 +1,146 @@
+package org.ingrain.parallel;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.ingrain.ffi.Backend;
+import org.ingrain.ffi.Communicator;
+import org.ingrain.ffi.Context;
+import org.ingrain.ffi.ContextOptions;
+import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.LlamaWeights;
+import org.ingrain.model.Precision;
+import org.ingrain.model.Projection;
+import org.ingrain.model.Rank;
+import org.ingrain.model.RopeConfig;
+import org.ingrain.model.WeightSource;
+import org.ingrain.sample.Completion;
+import org.ingrain.sample.Generator;
+import org.ingrain.sample.GeneratorConfig;
+import org.ingrain.sample.Request;
+import org.ingrain.sample.SamplingParams;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.HostTensor;
+import org.ingrain.tensor.InputException;
+import org.ingrain.tokenizer.StreamingDecoder;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** A model that several ranks share says the same as on one, to the last bit: sums of row-parallel products have one order. */
+@Timeout(120)
+class TensorParallelTest {
+    private static final LlamaConfig CONFIG = new LlamaConfig(64, 96, 2, 16, 8, 8, 61, 128, 1e-5, RopeConfig.of(10000), false, DType.F32);
+    private static final GeneratorConfig SIZES = new GeneratorConfig(512, 16, 64, 8, 128, true, true);
+
+    @ParameterizedTest
+    @CsvSource({"2, F32", "4, F32", "8, F32", "2, BF16", "8, BF16"})
+    void ranksChangeNoBit(int ranks, DType dtype) {
+        try (Arena arena = Arena.ofShared(); Backend backend = Backend.open(NativeLibraries.find("cpu"))) {
+            WeightSource source = source(arena);
+            List<Completion> alone;
+            try (Context context = backend.context(new ContextOptions(0, 1, "auto"))) {
+                alone = answers(context, Rank.SINGLE, dtype, source);
+            }
+            try (Communicator communicator = new Communicator(backend, ranks); RankGroup group = new RankGroup(communicator)) {
+                List<List<Completion>> results = group.run(index -> {
+                    try (Context context = backend.context(new ContextOptions(0, 1, "auto"))) {
+                        context.join(communicator, index);
+                        return answers(context, new Rank(index, ranks), dtype, source);
+                    }
+                });
+                for (List<Completion> result : results) {
+                    for (int i = 0; i < alone.size(); i++) {
+                        assertArrayEquals(alone.get(i).ids(), result.get(i).ids());
+                        assertArrayEquals(alone.get(i).logProbabilities(), result.get(i).logProbabilities(), 0);
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void aRankThatFailsReleasesTheOthers() {
+        try (Arena arena = Arena.ofShared(); Backend backend = Backend.open(NativeLibraries.find("cpu"));
+                Communicator communicator = new Communicator(backend, 2); RankGroup group = new RankGroup(communicator)) {
+            WeightSource source = source(arena);
+            IllegalStateException failure = assertThrows(IllegalStateException.class, () -> group.run(index -> {
+                if (index == 1) {
+                    throw new IllegalStateException("rank 1 gives up");
+                }
+                try (Context context = backend.context(new ContextOptions(0, 1, "auto"))) {
+                    context.join(communicator, index);
+                    return answers(context, new Rank(index, 2), DType.F32, source);
+                }
+            }));
+            assertEquals(true, failure.getMessage().startsWith("a rank failed"), failure.getMessage());
+        }
+    }
+
+    @Test
+    void refusesWhatRanksCannotShare() {
+        assertThrows(InputException.class, () -> new Rank(0, 3));
+        assertThrows(InputException.class, () -> new Rank(2, 2));
+    }
+
+    private static List<Completion> answers(Context context, Rank rank, DType dtype, WeightSource source) {
+        LlamaWeights weights = LlamaWeights.load(context, CONFIG, new Precision(dtype, DType.F32, dtype), rank, source, (layers, of) -> { });
+        Generator generator = new Generator(context, weights, null, SIZES, Silent::new, List.of());
+        int[] prompt = new int[37];
+        for (int i = 0; i < prompt.length; i++) {
+            prompt[i] = i * 7 % CONFIG.vocabSize();
+        }
+        return generator.generate(List.of(Request.of(prompt, 4, SamplingParams.sampled(0.8f, 1, 24, 5)))).getFirst();
+    }
+
+    private static WeightSource source(Arena arena) {
+        Map<String, HostTensor> tensors = new HashMap<>();
+        Random random = new Random(3);
+        int d = CONFIG.hiddenSize();
+        List<String> norms = new ArrayList<>(List.of("model.norm.weight"));
+        put(tensors, arena, random, "model.embed_tokens.weight", CONFIG.vocabSize(), d);
+        put(tensors, arena, random, "lm_head.weight", CONFIG.vocabSize(), d);
+        for (int i = 0; i < CONFIG.numHiddenLayers(); i++) {
+            for (Projection p : Projection.values()) {
+                put(tensors, arena, random, p.weightName(i), p.rows(CONFIG), p.columns(CONFIG));
+            }
+            norms.add("model.layers." + i + ".input_layernorm.weight");
+            norms.add("model.layers." + i + ".post_attention_layernorm.weight");
+        }
+        norms.forEach(name -> put(tensors, arena, random, name, d));
+        return tensors::get;
+    }
+
+    private static void put(Map<String, HostTensor> tensors, Arena arena, Random random, String name, long... shape) {
+        long elements = shape[0] * (shape.length > 1 ? shape[1] : 1);
+        MemorySegment data = arena.allocate(elements * Float.BYTES, 64);
+        for (long i = 0; i < elements; i++) {
+            data.setAtIndex(ValueLayout.JAVA_FLOAT, i, shape.length > 1 ? (float) random.nextGaussian() * 0.15f : 1);
+        }
+        tensors.put(name, new HostTensor(DType.F32, shape, data));
+    }
+
+    /** Text does not matter here. */
+    private static final class Silent implements StreamingDecoder {
+        @Override
+        public String append(int id) {
+            return "";
+        }
+
+        @Override
+        public String flush() {
+            return "";
+        }
+    }
+}
