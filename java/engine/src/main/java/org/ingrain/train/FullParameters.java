@@ -13,7 +13,6 @@ import org.ingrain.model.WeightSource;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.HostTensor;
-import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
 
 /**
@@ -52,9 +51,6 @@ public final class FullParameters implements Parameters {
     }
 
     private FullParameters(Context context, LlamaWeights weights) {
-        if (weights.rank().count() != 1) {
-            throw new InputException("--tensor-parallel: full fine-tuning needs the whole model on one rank, found " + weights.rank());
-        }
         this.context = context;
         this.weights = weights;
         config = weights.config();

@@ -6,6 +6,7 @@ import org.ingrain.model.LlamaWeights;
 import org.ingrain.model.RopeTable;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.DType;
+import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
 
 /**
@@ -28,6 +29,9 @@ public final class LlamaTraining implements AutoCloseable {
     private final TrainingInputs inputs;
 
     public LlamaTraining(Context context, LlamaWeights weights, Parameters parameters, TrainingMemory memory) {
+        if (weights.rank().count() != 1) {
+            throw new InputException("--tensor-parallel: is " + weights.rank().count() + ", expected 1: training needs the whole model on one rank");
+        }
         this.context = context;
         this.weights = weights;
         this.parameters = parameters;

@@ -128,6 +128,12 @@ class ExampleEncoderTest {
     }
 
     @Test
+    void aTextThatBringsItsBosHasOne() {
+        assertEquals("^2+2=[4$]", shown(encode(new Example.Completion("^2+2=", "4"))));
+        assertEquals("^[once$]", shown(encode(new Example.Text("^once"))));
+    }
+
+    @Test
     void aTokenThatWouldReachAcrossTheBoundaryIsCut() {
         assertEquals("^xa[b$]", shown(encode(new Example.Completion("xa", "b"))), "the prompt is what sampling begins with");
         assertEquals("^x[&$]", shown(encode(new Example.Completion("x", "ab"))));
