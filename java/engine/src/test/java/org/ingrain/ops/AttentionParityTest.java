@@ -1,5 +1,6 @@
 package org.ingrain.ops;
 
+import java.util.Arrays;
 import java.util.List;
 import org.ingrain.ops.Ops.Heads;
 import org.ingrain.tensor.DType;
@@ -16,6 +17,11 @@ class AttentionParityTest extends ParityTest {
     private record Case(long h, long k, long e, float std, int... offsets) {
         Heads heads() {
             return new Heads(h, k, e, (float) (1 / Math.sqrt(e)));
+        }
+
+        @Override
+        public String toString() {
+            return h + " heads on " + k + " of " + e + ", offsets " + Arrays.toString(offsets) + ",";
         }
 
         int tokens() {

@@ -27,13 +27,17 @@ record Target(String name, Path library, Path trusted, ContextOptions options) {
     }
 
     /** The library whose every op is a little wrong, on the memory and with the preparation of the right one. */
-    static Target wrong() {
+    static Target spoiled() {
         return new Target("wrong", NativeLibraries.find("wrong"), NativeLibraries.find("cpu"), new ContextOptions(0, 1, "avx2"));
     }
 
     /** The same with another number of threads. */
     Target withThreads(int threads) {
         return new Target(name + " with " + threads, library, trusted, new ContextOptions(options.device(), threads, options.isa()));
+    }
+
+    boolean wrong() {
+        return !library.equals(trusted);
     }
 
     Lab open() {
