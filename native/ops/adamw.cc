@@ -1,7 +1,7 @@
 // adamw: Adam with decoupled weight decay; the gradient's norm and its clipping.   Loshchilov & Hutter 2019, arXiv:1711.05101
 //   m = β₁m + (1 − β₁)g    v = β₂v + (1 − β₂)g²    p −= lr·λ·p    p −= lr/(1 − β₁ᵗ)·m / (√v/√(1 − β₂ᵗ) + ε)
 //   norm = √Σ x²           x *= min(1, max_norm/(norm + 10⁻⁶))
-// Shapes   p, m, v, g, x (n) · norm (1)                    Types  f32; Σ x² in f32 over 4096 elements, of these in f64
+// Shapes   p, m, v, g, x (n) · norm (1)                    Types  f32, Σ x² in f64
 // Needs    step >= 1, scratch 0                            Mapping  elements over threads; Σ: fixed chunks, added in order
 // Bound    memory: 7·n elements a step, n and 2·n          Oracle libtorch AdamW  Test AdamwParityTest
 #include "strips.h"
@@ -11,7 +11,7 @@
 namespace ingrain::INGRAIN_ISA {
 namespace {
 
-constexpr int64_t block = 4096;  // elements a thread takes at once, and that one f32 sum covers
+constexpr int64_t block = 4096;  // elements a thread takes at once
 
 // body(first, count) over pieces of n elements that begin at multiples of the block.
 template <class Body>
@@ -23,12 +23,13 @@ void each_block(ingrain_context* ctx, int64_t n, const Body& body) {
 }
 
 double squares(const float* x, int64_t n) {
+  double lane[lanes] = {};  // f64 from the start: a square may be too small or too large for f32
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes)
+    for (int64_t j = 0; j < lanes; ++j) lane[j] += static_cast<double>(x[i + j]) * static_cast<double>(x[i + j]);
+  for (int64_t j = 0; i + j < n; ++j) lane[j] += static_cast<double>(x[i + j]) * static_cast<double>(x[i + j]);
   double total = 0.0;
-  for (int64_t first = 0; first < n; first += block)
-    total += sum_strips(n - first < block ? n - first : block, [&](int64_t i, auto m, vec a) {
-      const vec v = load(x + first + i, m);
-      return fma(v, v, a);
-    });
+  for (int64_t j = 0; j < lanes; ++j) total += lane[j];
   return total;
 }
 
