@@ -60,5 +60,4 @@ extern "C" INGRAIN_API int64_t ingrain_kv_cache_block_bytes(int32_t cache_dtype,
   const int64_t element = cache_dtype == INGRAIN_F32 ? 4 : 2;
   return ingrain::avx2::CacheShape{K, E, block_size}.block_elements() * element;
 }
-INGRAIN_EXPORT_OP(kv_cache_block_bytes)
 #endif

@@ -76,7 +76,6 @@ extern "C" INGRAIN_API int64_t ingrain_weight_bytes(int32_t dtype, int32_t layou
   if (layout == INGRAIN_ROW_MAJOR) return rows * columns * bytes;
   return panels_of(rows) * bytes * (dtype == INGRAIN_BF16 ? panel_elements<bf16>(columns) : panel_elements<float>(columns));
 }
-INGRAIN_EXPORT_OP(weight_bytes)
 #endif
 
 INGRAIN_OP(pack, (ingrain_context* ctx, const ingrain_weight* w, const void* source, int32_t source_dtype, int64_t row, int64_t rows, int64_t ld),
