@@ -16,6 +16,7 @@ import sys
 import tempfile
 
 import peft
+import safetensors
 import torch
 import transformers
 
@@ -60,6 +61,11 @@ def compare(name, a, b):
     return worst < BOUND
 
 
+def stored_dtype(path):
+    with safetensors.safe_open(next(path.glob("*.safetensors")), "pt") as weights:
+        return weights.get_slice("model.norm.weight").get_dtype()
+
+
 def base_model(path):
     return transformers.AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
 
@@ -70,6 +76,7 @@ def main():
     parser.add_argument("--work", type=pathlib.Path, default=None)
     options = parser.parse_args()
     work = options.work or pathlib.Path(tempfile.mkdtemp(prefix="ingrain-peers-"))
+    work.mkdir(parents=True, exist_ok=True)
     token_ids = ids(options.model)
     good = compare("base model", theirs(base_model(options.model), token_ids), ours(options.model))
 
@@ -95,7 +102,7 @@ def main():
     ingrain("merge", "--model", options.model, "--adapter", made / "adapter", "--output", merged)
     in_transformers = theirs(base_model(merged), token_ids)
     good &= compare("merged folder, in transformers", in_transformers, ours(merged))
-    if base_model(options.model).config.dtype == torch.float32:  # a BF16 folder is rounded again by the merge
+    if stored_dtype(options.model) == "F32":  # a BF16 folder's sums are rounded to BF16 by the merge
         good &= compare("merged folder against adapter", ours(options.model, made / "adapter"), in_transformers)
     sys.exit(0 if good else 1)
 

@@ -106,7 +106,7 @@ final class Generate implements Callable<Integer> {
     }
 
     private Request request(Session session, String question) {
-        int[] ids = raw ? session.tokenizer().encode(question, true) : session.chat(messages(question));
+        int[] ids = raw ? session.tokenizer().encodeBegin(question) : session.chat(messages(question));
         return new Request(ids, n, firstSample, sampling.params(), session.adapterSlot(), promptLogProbabilities);
     }
 

@@ -1,5 +1,6 @@
 package org.ingrain.tokenizer;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -15,6 +16,13 @@ public interface Tokenizer extends AutoCloseable {
      * @param addSpecial put in front what the folder's tokenizer puts in front, usually BOS
      */
     int[] encode(String text, boolean addSpecial);
+
+    /** The ids of a text that stands at the beginning: {@link #encode} with addSpecial, but one BOS also where the text brings its own. */
+    default int[] encodeBegin(String text) {
+        int[] ids = encode(text, true);
+        boolean twice = bosId().isPresent() && ids.length > 1 && ids[0] == bosId().getAsInt() && ids[1] == ids[0];
+        return twice ? Arrays.copyOfRange(ids, 1, ids.length) : ids;
+    }
 
     /** The text of ids, exactly; ids that name no token say nothing. A text that begins here loses the space its first piece brings. */
     default String decode(int[] ids, boolean skipSpecial) {

@@ -68,16 +68,16 @@ public final class ExampleEncoder {
         if (row.completion().isEmpty()) {
             throw new InputException(where + ": completion is empty, so no token is a target");
         }
-        int[] prompt = begun(row.prompt());
+        int[] prompt = tokenizer.encodeBegin(row.prompt());
         if (prompt.length == 0) {
             throw new InputException(where + ": prompt is empty and the tokenizer puts no token in front, so there is nothing to predict from");
         }
-        int[] whole = begun(row.prompt() + row.completion());
+        int[] whole = tokenizer.encodeBegin(row.prompt() + row.completion());
         return draft(ended(continued(prompt, whole, row.completion())), prompt.length);
     }
 
     private Draft text(Example.Text row, String where) {
-        int[] ids = row.text().isEmpty() ? new int[0] : ended(begun(row.text()));
+        int[] ids = row.text().isEmpty() ? new int[0] : ended(tokenizer.encodeBegin(row.text()));
         if (ids.length < 2) {
             throw new InputException(where + ": text has " + ids.length + " tokens, so none is a target");
         }
@@ -137,13 +137,6 @@ public final class ExampleEncoder {
 
     private Turn render(List<Message> messages, boolean addGenerationPrompt) {
         return new Turn(template.render(messages, addGenerationPrompt), template.encode(tokenizer, messages, addGenerationPrompt));
-    }
-
-    /** The ids of a text with what the tokenizer puts in front; one BOS, also where the text brings its own. */
-    private int[] begun(String text) {
-        int[] ids = tokenizer.encode(text, true);
-        boolean twice = tokenizer.bosId().isPresent() && ids.length > 1 && ids[0] == tokenizer.bosId().getAsInt() && ids[1] == ids[0];
-        return twice ? Arrays.copyOfRange(ids, 1, ids.length) : ids;
     }
 
     /** The ids before, then those of what follows: out of the whole's ids where they begin alike, else of the rest by itself. */
