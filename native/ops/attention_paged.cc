@@ -60,27 +60,32 @@ struct PagedAttention {
   AttentionRows& rows;
   float* wide;  // one tile in f32, where many rows share a bf16 one
 
-  void attend_blocks(int64_t sequence, int64_t kv, int64_t begin, int64_t end, int64_t first_block, int64_t last_block) const {
-    const int64_t keys = *std::max_element(rows.visible + begin, rows.visible + end);
-    for (int64_t j = first_block; j < last_block && j * shape.block_size < keys; ++j) {
-      const int64_t block = batch.block_tables[sequence * batch.max_blocks + j];
-      for (int64_t i = 0; i < shape.tiles(); ++i) {
-        const int64_t start = j * shape.block_size + i * lanes;
-        if (start >= keys) return;
-        attend_tile(cache + shape.tile(block, kv, i), begin, end, start);
-      }
+  const C* tile_at(int64_t sequence, int64_t kv, int64_t start) const {
+    const int64_t block = batch.block_tables[sequence * batch.max_blocks + start / shape.block_size];
+    return cache + shape.tile(block, kv, start % shape.block_size / lanes);
+  }
+
+  // Rows [begin, end) over the keys of one table at positions [first, last), as far as any of the rows sees.
+  void attend_keys(int64_t sequence, int64_t kv, int64_t begin, int64_t end, int64_t first, int64_t last) const {
+    last = std::min(last, *std::max_element(rows.visible + begin, rows.visible + end));
+    if (first >= last) return;
+    const C* k = tile_at(sequence, kv, first);
+    for (int64_t start = first; start < last; start += lanes) {
+      const C* next = start + lanes < last ? tile_at(sequence, kv, start + lanes) : k;
+      attend_tile(k, begin, end, start, {reinterpret_cast<const char*>(next), shape.tile_elements() * static_cast<int64_t>(sizeof(C))});
+      k = next;
     }
   }
 
-  void attend_tile(const C* k, int64_t begin, int64_t end, int64_t start) const {
+  void attend_tile(const C* k, int64_t begin, int64_t end, int64_t start, Ahead ahead) const {
     const C* v = k + lanes * shape.E;
     if constexpr (sizeof(C) < sizeof(float)) {
       if (end - begin > register_rows) {
         for (int64_t i = 0; i < shape.tile_elements(); i += lanes) store(wide + i, load(k + i));
-        return attend(rows, begin, end, wide, wide + lanes * shape.E, start);
+        return attend(rows, begin, end, wide, wide + lanes * shape.E, start, ahead);
       }
     }
-    attend(rows, begin, end, k, v, start);
+    attend(rows, begin, end, k, v, start, ahead);
   }
 
   void run(const TokenTile& tile, const Heads& heads) const {
@@ -89,11 +94,12 @@ struct PagedAttention {
     for (int64_t t = tile.begin; t < tile.end; ++t)
       for (int64_t h = heads.first; h < heads.first + heads.count; ++h)
         rows.add(qkv + (t * (H + 2 * shape.K) + h) * E, batch.positions[t] + int64_t{1});
-    if (tile.shared_blocks > 0) attend_blocks(tile.first_sequence, heads.kv, 0, rows.count, 0, tile.shared_blocks);
+    const int64_t shared = tile.shared_blocks * shape.block_size;
+    attend_keys(tile.first_sequence, heads.kv, 0, rows.count, 0, shared);
     int64_t s = tile.sequence;
     for (int64_t t = tile.begin; t < tile.end; ++s) {
       const int64_t end = std::min<int64_t>(tile.end, batch.sequence_offsets[s + 1]);
-      if (t < end) attend_blocks(s, heads.kv, (t - tile.begin) * heads.count, (end - tile.begin) * heads.count, tile.shared_blocks, batch.max_blocks);
+      if (t < end) attend_keys(s, heads.kv, (t - tile.begin) * heads.count, (end - tile.begin) * heads.count, shared, batch.max_blocks * shape.block_size);
       t = std::max(t, end);
     }
     int64_t r = 0;

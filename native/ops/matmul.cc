@@ -12,11 +12,8 @@ namespace {
 // Columns of a packed panel, two and two, as f32 columns.
 void expand(float* out, const bf16* in, int64_t columns) {
   for (int64_t c = 0; c < columns; c += 2, in += 2 * panel_rows, out += 2 * panel_rows) {
-    for (int64_t half = 0; half < 2; ++half) {
-      const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(in) + half);
-      _mm256_storeu_ps(out + 8 * half, _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)));
-      _mm256_storeu_ps(out + panel_rows + 8 * half, _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(static_cast<int>(0xffff0000)))));
-    }
+    store(out, even(load_pairs(in)));
+    store(out + panel_rows, odd(load_pairs(in)));
   }
 }
 
@@ -71,7 +68,7 @@ ingrain_status multiply(ingrain_context* ctx, const matrix& y, const matrix& x, 
     return ctx->fail(INGRAIN_INVALID_ARGUMENT, "matmul: chunk %ld of %ld columns: expected an even divisor, or 0", static_cast<long>(w->chunk),
                      static_cast<long>(w->columns));
   const gemm_shape shape{T, w->columns, panels_of(w->rows), w->chunk > 0 ? w->chunk : w->columns};
-  const bool packed = w->layout == INGRAIN_PACKED, small = packed && T <= tile_rows;
+  const bool packed = w->layout == INGRAIN_PACKED, small = packed && T <= few_rows;
 #if defined(__AVX512BF16__)
   const bool direct = w->dtype == INGRAIN_BF16;
 #else

@@ -1,79 +1,80 @@
-// matmul_backward: gradients of every linear layer.
-//   dx = beta·dx + dy · W    dw += dyᵀ · x
-// Shapes   dy (T, N) · W a weight (N, C) · dx (T, C) · x (T, C) · dw (N, C) f32, row-major      Types  dy, dx, x, W f32|bf16, sums f32
-// Needs    scratch on the stack; no transposed copy of W: a block of it is turned as it is read  Mapping  common/gemm.h
-// Bound    2·T·N·C flops each                                  Oracle libtorch autograd of linear  Test MatmulParityTest
+// matmul_backward, matmul_weight_backward: the gradients of y = x · Wᵀ.
+//   dx = beta·dx + dy · W, each element one chain over n ascending    dw += dyᵀ · x, each element one chain over t ascending
+// Shapes   dx, x (T, C) · dy (T, N) · W a weight (N, C) · dw (N, C) f32 row-major      Types  dx, dy, x, W f32|bf16, sums f32
+// Needs    scratch on the stack                                                        Mapping  common/gemm.h
+// Bound    2·T·N·C flops each                                      Oracle libtorch autograd  Test MatmulParityTest
+// W is read in the order it was packed in for y and turned block by block: the model has no transposed copy.
 #include "gemm.h"
 
 namespace ingrain::INGRAIN_ISA {
 namespace {
 
-// Rows [n, n + rows) × sixteen columns from c of W, as f32 (rows, 16), zeros behind the last column.
-void read_weight(float* out, const ingrain_weight* w, int64_t n, int64_t rows, int64_t c) {
-  const int64_t inside = std::min(panel_rows, w->columns - c);
+// Rows of W [row, row + rows) × sixteen columns from `column` on, as f32 (rows, 16); zeros for columns that W does not have.
+void read_rows(float* out, const ingrain_weight* w, int64_t row, int64_t rows, int64_t column) {
+  const int64_t columns = std::min(panel_rows, w->columns - column);
   if (w->layout == INGRAIN_ROW_MAJOR) {
-    read_block(out, panel_rows, {w->data, w->dtype, w->columns}, n, rows, c, inside);
+    read_block(out, panel_rows, {w->data, w->dtype, w->columns}, row, rows, column, columns);
     return;
   }
-  float turned[panel_rows * panel_rows];
-  for (int64_t r = 0; r < rows; r += panel_rows) {
-    const int64_t lanes_here = std::min(panel_rows, rows - r), p = (n + r) / panel_rows;
+  for (int64_t done = 0, now; done < rows; done += now) {  // panel by panel; a block of rows starts at a panel
+    const int64_t p = (row + done) / panel_rows;
+    now = std::min(panel_rows, rows - done);
+    alignas(64) float block[panel_rows * panel_rows];  // (columns, 16)
+    const float* from = block;
     if (w->dtype == INGRAIN_F32) {
-      transpose_rows(out + r * panel_rows, panel_rows, panel<float>(w, p) + c * panel_rows, panel_rows, inside, lanes_here);
-      continue;
-    }
-    const bf16* pairs = panel<bf16>(w, p) + c * panel_rows;
-    for (int64_t i = 0; i < inside; i += 2)
-      for (int64_t lane = 0; lane < panel_rows; ++lane) {
-        turned[i * panel_rows + lane] = to_float(pairs[i * panel_rows + 2 * lane]);
-        turned[(i + 1) * panel_rows + lane] = to_float(pairs[i * panel_rows + 2 * lane + 1]);
+      from = panel<float>(w, p) + column * panel_rows;
+    } else {
+      for (int64_t c = 0; c < columns; c += 2) {
+        const bf16* pairs = panel<bf16>(w, p) + (column + c) * panel_rows;
+        store(block + c * panel_rows, even(load_pairs(pairs)));
+        store(block + (c + 1) * panel_rows, odd(load_pairs(pairs)));
       }
-    transpose_rows(out + r * panel_rows, panel_rows, turned, panel_rows, inside, lanes_here);
+    }
+    transpose_rows(out + done * panel_rows, panel_rows, from, panel_rows, columns, now);
   }
 }
 
-struct InputGradient {  // rows T, summed over N, panels of sixteen columns of W
+struct InputGradient {  // rows t, features c, chains over n
   using Element = float;
+  static constexpr bool small = false, partial = false;
   const ingrain_weight* w;
-  matrix dy, dx;
+  matrix dx, dy;
   float beta;
-  bool small = false, partial = false;
 
   void read(float* out, int64_t ld, int64_t row, int64_t m, int64_t column, int64_t columns) const {
     read_block(out, ld, dy, row, m, column, columns);
   }
-  const float* panels(int64_t p, int64_t count, int64_t column, int64_t columns, float* scratch, int64_t* ld) const {
-    *ld = columns * panel_rows;
-    for (int64_t i = 0; i < count; ++i) read_weight(scratch + i * *ld, w, column, columns, (p + i) * panel_rows);
+  const float* panels(int64_t p, int64_t count, int64_t n, int64_t rows, float* scratch, int64_t* ld) const {
+    *ld = rows * panel_rows;
+    for (int64_t i = 0; i < count; ++i) read_rows(scratch + i * *ld, w, n, rows, (p + i) * panel_rows);
     return scratch;
   }
   void write(int64_t, int64_t row, int64_t m, int64_t p, int64_t count, const float* sums, int64_t ld) const {
-    const int64_t first = p * panel_rows, columns = std::min(count * panel_rows, w->columns - first);
-    write_block(dx, row, m, first, columns, sums, ld, beta);
+    const int64_t first = p * panel_rows;
+    write_block(dx, row, m, first, std::min(count * panel_rows, w->columns - first), sums, ld, beta);
   }
 };
 
-struct WeightGradient {  // rows N, summed over T, panels of sixteen columns of x
+struct WeightGradient {  // rows n, features c, chains over t
   using Element = float;
-  matrix dy, x, dw;
-  int64_t columns_of_x;
-  bool small = false, partial = false;
+  static constexpr bool small = false, partial = false;
+  matrix dw, dy, x;
+  int64_t C;
 
-  void read(float* out, int64_t ld, int64_t row, int64_t m, int64_t column, int64_t columns) const {
-    // The block (m, columns) of dyᵀ is the transpose of dy's block (columns, m).
-    read_transposed(out, ld, dy, column, columns, row, m);
+  void read(float* out, int64_t ld, int64_t row, int64_t m, int64_t t, int64_t tokens) const {
+    read_transposed(out, ld, dy, t, tokens, row, m);
   }
-  const float* panels(int64_t p, int64_t count, int64_t column, int64_t columns, float* scratch, int64_t* ld) const {
-    *ld = columns * panel_rows;
+  const float* panels(int64_t p, int64_t count, int64_t t, int64_t tokens, float* scratch, int64_t* ld) const {
+    *ld = tokens * panel_rows;
     for (int64_t i = 0; i < count; ++i) {
-      const int64_t c = (p + i) * panel_rows;
-      read_block(scratch + i * *ld, panel_rows, x, column, columns, c, std::min(panel_rows, columns_of_x - c));
+      const int64_t first = (p + i) * panel_rows;
+      read_block(scratch + i * *ld, panel_rows, x, t, tokens, first, std::min(panel_rows, C - first));
     }
     return scratch;
   }
   void write(int64_t, int64_t row, int64_t m, int64_t p, int64_t count, const float* sums, int64_t ld) const {
-    const int64_t first = p * panel_rows, columns = std::min(count * panel_rows, columns_of_x - first);
-    write_block(dw, row, m, first, columns, sums, ld, 1.0f);
+    const int64_t first = p * panel_rows;
+    write_block(dw, row, m, first, std::min(count * panel_rows, C - first), sums, ld, 1.0f);
   }
 };
 
@@ -83,10 +84,10 @@ struct WeightGradient {  // rows N, summed over T, panels of sixteen columns of 
 INGRAIN_OP(matmul_backward, (ingrain_context* ctx, void* dx, const void* dy, const ingrain_weight* w, int32_t dtype, int32_t dx_dtype, int64_t T,
                              float beta),
            (ctx, dx, dy, w, dtype, dx_dtype, T, beta)) {
-  if (const ingrain_status status = check_weight(ctx, w)) return status;
   if (const ingrain_status status = check_dtype(ctx, dtype)) return status;
   if (const ingrain_status status = check_dtype(ctx, dx_dtype)) return status;
-  const InputGradient problem{w, {const_cast<void*>(dy), dtype, w->rows}, {dx, dx_dtype, w->columns}, beta};
+  if (const ingrain_status status = check_weight(ctx, w)) return status;
+  const InputGradient problem{w, {dx, dx_dtype, w->columns}, {const_cast<void*>(dy), dtype, w->rows}, beta};
   gemm(ctx, problem, {T, w->rows, panels_of(w->columns), w->rows});
   return INGRAIN_OK;
 }
@@ -94,8 +95,7 @@ INGRAIN_OP(matmul_backward, (ingrain_context* ctx, void* dx, const void* dy, con
 INGRAIN_OP(matmul_weight_backward, (ingrain_context* ctx, float* dw, const void* dy, const void* x, int32_t dtype, int64_t T, int64_t N, int64_t C),
            (ctx, dw, dy, x, dtype, T, N, C)) {
   if (const ingrain_status status = check_dtype(ctx, dtype)) return status;
-  if (T == 0) return INGRAIN_OK;
-  const WeightGradient problem{{const_cast<void*>(dy), dtype, N}, {const_cast<void*>(x), dtype, C}, {dw, INGRAIN_F32, C}, C};
-  gemm(ctx, problem, {N, T, panels_of(C), T});
+  const WeightGradient problem{{dw, INGRAIN_F32, C}, {const_cast<void*>(dy), dtype, N}, {const_cast<void*>(x), dtype, C}, C};
+  if (T > 0) gemm(ctx, problem, {N, T, panels_of(C), T});
   return INGRAIN_OK;
 }

@@ -37,12 +37,25 @@ void for_register_rows(int64_t begin, int64_t end, const Body& body) {
   }
 }
 
+// What lies `bytes` long at `first` comes near while a tile is worked on, a little at every step: the hardware cannot foresee
+// where the next block of a cache stands, and all at once would stop the loads behind it.
+struct Ahead {
+  const char* first = nullptr;
+  int64_t bytes = 0;
+
+  Ahead part(int64_t i, int64_t n) const { return {first + bytes / n * i, bytes / n}; }
+  int64_t step(int64_t steps) const { return bytes / steps; }
+};
+inline void bring_near(const char* p) { _mm_prefetch(p, _MM_HINT_T0); }
+
 // dots[i][lane] = Σ_e a[i][e]·bt[e][lane]: a (R, E) rows lda apart, bt (E, 16).
-template <int R, class C>
-inline void dot_tile(vec (&dots)[R], const float* a, int64_t lda, const C* bt, int64_t E) {
+template <int R, bool prefetch = false, class C>
+inline void dot_tile(vec (&dots)[R], const float* a, int64_t lda, const C* bt, int64_t E, Ahead ahead = {}) {
+  const int64_t step = ahead.step(E);
   vec sums[R];
   for (int i = 0; i < R; ++i) sums[i] = splat(0.0f);
   for (int64_t e = 0; e < E; ++e) {
+    if constexpr (prefetch) bring_near(ahead.first + e * step);
     const vec b = load(bt + e * lanes);
 #pragma GCC unroll 12
     for (int i = 0; i < R; ++i) sums[i] = fma(splat(a[i * lda + e]), b, sums[i]);
@@ -51,14 +64,16 @@ inline void dot_tile(vec (&dots)[R], const float* a, int64_t lda, const C* bt, i
 }
 
 // o[i][e] = o[i][e]·rescale[i] + Σ_j p[i][j]·v[j][e] for j in [first, last): o (R, width) rows width apart, p (R, 16), v (16, width).
-template <int R, int W, class C>
-inline void accumulate_columns(float* o, const float* p, const float* rescale, const C* v, int64_t first, int64_t last, int64_t width) {
+template <int R, int W, bool prefetch, class C>
+inline void accumulate_columns(float* o, const float* p, const float* rescale, const C* v, int64_t first, int64_t last, int64_t width,
+                               const char* near, int64_t step) {
   vec sums[R][W];
 #pragma GCC unroll 12
   for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
     for (int w = 0; w < W; ++w) sums[i][w] = load(o + i * width + w * lanes) * splat(rescale[i]);
   for (int64_t j = first; j < last; ++j) {
+    if constexpr (prefetch) bring_near(near + j * step);
     vec row[W];
 #pragma GCC unroll 4
     for (int w = 0; w < W; ++w) row[w] = load(v + j * width + w * lanes);
@@ -72,12 +87,16 @@ inline void accumulate_columns(float* o, const float* p, const float* rescale, c
 #pragma GCC unroll 4
     for (int w = 0; w < W; ++w) store(o + i * width + w * lanes, sums[i][w]);
 }
-template <int R, class C>
-inline void accumulate_tile(float* o, const float* p, const float* rescale, const C* v, int64_t first, int64_t last, int64_t width) {
+template <int R, bool prefetch = false, class C>
+inline void accumulate_tile(float* o, const float* p, const float* rescale, const C* v, int64_t first, int64_t last, int64_t width,
+                            Ahead ahead = {}) {
   constexpr int wide = R == 1 ? 4 : R == 2 ? 2 : 1;  // enough independent chains to hide an FMA's latency
+  const int64_t step = ahead.step(width);
   int64_t e = 0;
-  for (; e + wide * lanes <= width; e += wide * lanes) accumulate_columns<R, wide>(o + e, p, rescale, v + e, first, last, width);
-  for (; e < width; e += lanes) accumulate_columns<R, 1>(o + e, p, rescale, v + e, first, last, width);
+  for (; e + wide * lanes <= width; e += wide * lanes)
+    accumulate_columns<R, wide, prefetch>(o + e, p, rescale, v + e, first, last, width, ahead.first + e * step, step * wide);
+  for (; e < width; e += lanes)
+    accumulate_columns<R, 1, prefetch>(o + e, p, rescale, v + e, first, last, width, ahead.first + e * step, step);
 }
 
 // The running softmax of up to attention_rows rows; a row's q is E long, its o is padded(E) long.
@@ -109,11 +128,11 @@ struct AttentionRows {
 
 // Rows [r, r + R), each of which sees some of the tile, whose first key stands at position `start`. What a row must not see is
 // never part of its sums: the cache may hold anything there.
-template <int R, class C>
-void attend_register_rows(AttentionRows& a, int64_t r, const C* k, const C* v, int64_t start) {
+template <int R, bool prefetch, class C>
+void attend_register_rows(AttentionRows& a, int64_t r, const C* k, const C* v, int64_t start, Ahead ahead) {
   alignas(64) float p[R * lanes], rescale[lanes] = {};
   vec s[R];
-  dot_tile<R>(s, a.q + r * a.E, a.E, k, a.E);
+  dot_tile<R, prefetch>(s, a.q + r * a.E, a.E, k, a.E, ahead.part(0, 2));
   int64_t common = lanes;
 #pragma GCC unroll 12
   for (int i = 0; i < R; ++i) {
@@ -137,7 +156,7 @@ void attend_register_rows(AttentionRows& a, int64_t r, const C* k, const C* v, i
     store(p + i * lanes, weights);
   }
   float* o = a.o + r * a.width;
-  accumulate_tile<R>(o, p, rescale, v, 0, common, a.width);
+  accumulate_tile<R, prefetch>(o, p, rescale, v, 0, common, a.width, ahead.part(1, 2));
   if (common == lanes) return;
   const float one = 1.0f;
   for (int i = 0; i < R; ++i)
@@ -145,7 +164,10 @@ void attend_register_rows(AttentionRows& a, int64_t r, const C* k, const C* v, i
 }
 
 template <class C>
-void attend(AttentionRows& a, int64_t begin, int64_t end, const C* k, const C* v, int64_t start) {
+void attend(AttentionRows& a, int64_t begin, int64_t end, const C* k, const C* v, int64_t start, Ahead ahead = {}) {
+  const int64_t pieces = (end - begin + register_rows - 1) / register_rows;
+  const bool prefetch = ahead.bytes > 0 && pieces <= 4;  // more rows hide the memory behind their arithmetic
+  int64_t piece = 0;
   while (begin < end) {
     if (a.visible[begin] <= start) {
       ++begin;
@@ -154,7 +176,10 @@ void attend(AttentionRows& a, int64_t begin, int64_t end, const C* k, const C* v
     int64_t run = begin + 1;
     while (run < end && a.visible[run] > start) ++run;
     for_register_rows(begin, run, [&](int64_t r, int64_t n) {
-      with_rows(n, [&]<int R>() { attend_register_rows<R>(a, r, k, v, start); });
+      with_rows(n, [&]<int R>() {
+        if (prefetch) attend_register_rows<R, true>(a, r, k, v, start, ahead.part(piece++, pieces));
+        else attend_register_rows<R, false>(a, r, k, v, start, {});
+      });
     });
     begin = run;
   }

@@ -55,6 +55,20 @@ inline void write_block(const matrix& y, int64_t row, int64_t rows, int64_t colu
   else write_rows(static_cast<bf16*>(y.data) + to, y.ld, rows, columns, sums, ld, beta);
 }
 
+// Of sixteen pairs of bf16 in as many 32-bit lanes: the lower, the upper of each as f32.
+#if defined(__AVX512F__)
+inline vec even(vec pairs) { return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(pairs.v), 16))}; }
+inline vec odd(vec pairs) {
+  return {_mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(pairs.v), _mm512_set1_epi32(static_cast<int>(0xffff0000))))};
+}
+#else
+inline __m256 even(__m256 pairs) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(pairs), 16)); }
+inline __m256 odd(__m256 pairs) { return _mm256_and_ps(pairs, _mm256_castsi256_ps(_mm256_set1_epi32(static_cast<int>(0xffff0000)))); }
+inline vec even(vec pairs) { return {even(pairs.lo), even(pairs.hi)}; }
+inline vec odd(vec pairs) { return {odd(pairs.lo), odd(pairs.hi)}; }
+#endif
+inline vec load_pairs(const bf16* x) { return load(reinterpret_cast<const float*>(x)); }
+
 inline __m256 load8(const float* x) { return _mm256_loadu_ps(x); }
 inline __m256 load8(const bf16* x) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x))), 16));

@@ -5,7 +5,7 @@
 // rest in f32 memory unchanged. With chunks the chain restarts at 0 at each chunk and the chunks' sums are added in ascending order.
 //
 // Blocking. A task is a block of rows × a group of panels. It copies a block of x (rows × columns, f32) to its stack, where it
-// stays in L2; one panel's block of columns stays in L1 while the tiles of six (twelve) rows pass by it.
+// stays in L2; one panel's block of columns stays in L1 while the tiles of rows pass by it.
 #pragma once
 #include "blocks.h"
 #include "weight.h"
@@ -16,9 +16,9 @@
 namespace ingrain::INGRAIN_ISA {
 
 #if defined(__AVX512F__)
-constexpr int64_t tile_rows = 12, tile_sums = 24, wide = 2;  // of 32 registers, one a vec
+constexpr int64_t tile_rows = 12, tile_sums = 24, wide = 2, few_rows = 24;  // of 32 registers, one a vec
 #else
-constexpr int64_t tile_rows = 6, tile_sums = 6, wide = 1;    // of 16 registers, two a vec
+constexpr int64_t tile_rows = 6, tile_sums = 6, wide = 1, few_rows = 16;    // of 16 registers, two a vec
 #endif
 constexpr int64_t block_rows = 96, block_columns = 256, block_panels = 8;
 constexpr int64_t x_elements = block_rows * block_columns, sum_elements = block_rows * block_panels * panel_rows;
@@ -29,6 +29,8 @@ constexpr int64_t tile_panels(int64_t r) {
   return fit > 4 ? 4 : fit < 1 ? 1 : fit;
 }
 
+inline int64_t up(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
+
 struct alignas(64) gemm_scratch {  // 208 KB (224 KB with AVX-512) of a task's stack
   unsigned char x[x_elements * sizeof(float)];
   unsigned char w[wide * block_columns * panel_rows * sizeof(float)];
@@ -36,47 +38,33 @@ struct alignas(64) gemm_scratch {  // 208 KB (224 KB with AVX-512) of a task's s
   float totals[sum_elements];
 };
 
-// `step` columns of a panel as they lie in memory, and their product with the same columns of a row of x (of type X).
+// `step` columns of a panel as they lie in memory; read in `passes`, each one operand of a multiply-add with a row of x (of X).
 template <class W> struct columns_of;
 template <> struct columns_of<float> {
   using X = float;
-  static constexpr int64_t step = 1;
-  vec w;
-  explicit columns_of(const float* p) : w(load(p)) {}
-  vec multiply(const float* x, vec sum) const { return fma(splat(x[0]), w, sum); }
+  static constexpr int64_t step = 1, passes = 1, most_rows = tile_rows;
+  static vec read(const float* p, int64_t) { return load(p); }
+  static vec multiply(const float* x, vec w, vec sum) { return fma(splat(*x), w, sum); }
 };
 #if defined(__AVX512BF16__)
 template <> struct columns_of<bf16> {  // x rounded to bf16; per lane: sum + x₀·w₀, then + x₁·w₁, denormals as zero
   using X = bf16;
-  static constexpr int64_t step = 2;
-  __m512i pairs;
-  explicit columns_of(const bf16* p) : pairs(_mm512_loadu_si512(p)) {}
-  vec multiply(const bf16* x, vec sum) const {
+  static constexpr int64_t step = 2, passes = 1, most_rows = tile_rows;
+  static vec read(const bf16* p, int64_t) { return {_mm512_loadu_ps(p)}; }
+  static vec multiply(const bf16* x, vec w, vec sum) {
     int32_t pair;
     memcpy(&pair, x, sizeof pair);
-    return {_mm512_dpbf16_ps(sum.v, (__m512bh)_mm512_set1_epi32(pair), (__m512bh)pairs)};
+    return {_mm512_dpbf16_ps(sum.v, (__m512bh)_mm512_set1_epi32(pair), (__m512bh)w.v)};
   }
 };
 #else
 template <> struct columns_of<bf16> {
   using X = float;
-  static constexpr int64_t step = 2;
-  vec even, odd;
-#if defined(__AVX512F__)
-  explicit columns_of(const bf16* p) {
-    const __m512i pairs = _mm512_loadu_si512(p);
-    even = {_mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16))};
-    odd = {_mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(static_cast<int>(0xffff0000))))};
+  static constexpr int64_t step = 2, passes = 2, most_rows = tile_rows == 6 ? 4 : tile_rows;  // six: the sums leave the registers
+  static vec read(const bf16* p, int64_t pass) {
+    return pass == 0 ? even(load_pairs(p)) : odd(load_pairs(p));
   }
-#else
-  explicit columns_of(const bf16* p) {
-    const __m256i* q = reinterpret_cast<const __m256i*>(p);
-    const __m256i lo = _mm256_loadu_si256(q), hi = _mm256_loadu_si256(q + 1), upper = _mm256_set1_epi32(static_cast<int>(0xffff0000));
-    even = {_mm256_castsi256_ps(_mm256_slli_epi32(lo, 16)), _mm256_castsi256_ps(_mm256_slli_epi32(hi, 16))};
-    odd = {_mm256_castsi256_ps(_mm256_and_si256(lo, upper)), _mm256_castsi256_ps(_mm256_and_si256(hi, upper))};
-  }
-#endif
-  vec multiply(const float* x, vec sum) const { return fma(splat(x[1]), odd, fma(splat(x[0]), even, sum)); }
+  static vec multiply(const float* x, vec w, vec sum) { return fma(splat(*x), w, sum); }
 };
 #endif
 template <class W> using x_of = typename columns_of<W>::X;
@@ -93,9 +81,14 @@ void tile(float* sums, int64_t sums_ld, const x_of<W>* x, int64_t x_ld, const W*
   for (int64_t c = 0; c < n; c += step) {
 #pragma GCC unroll 4
     for (int p = 0; p < P; ++p) {
-      const columns_of<W> columns(w + p * w_ld + c * panel_rows);
+      const W* from = w + p * w_ld + c * panel_rows;
+      if constexpr (P == 1) _mm_prefetch(reinterpret_cast<const char*>(from) + 1024, _MM_HINT_T0);  // one stream leaves DRAM idle
+#pragma GCC unroll 2
+      for (int pass = 0; pass < columns_of<W>::passes; ++pass) {
+        const vec columns = columns_of<W>::read(from, pass);
 #pragma GCC unroll 16
-      for (int r = 0; r < R; ++r) s[r][p] = columns.multiply(x + r * x_ld + c, s[r][p]);
+        for (int r = 0; r < R; ++r) s[r][p] = columns_of<W>::multiply(x + r * x_ld + c + pass, columns, s[r][p]);
+      }
     }
   }
 #pragma GCC unroll 16
@@ -107,13 +100,26 @@ void tile(float* sums, int64_t sums_ld, const x_of<W>* x, int64_t x_ld, const W*
 template <class W>
 using tile_function = void (*)(float*, int64_t, const x_of<W>*, int64_t, const W*, int64_t, int64_t);
 
-template <class W, int R = tile_rows, int P = 4>
+template <class W, int R = columns_of<W>::most_rows, int P = 4>
 tile_function<W> tile_for(int64_t rows, int64_t panels) {
   if constexpr (R * P > tile_sums && P > 1) return tile_for<W, R, P - 1>(rows, panels);
   else if (rows == R && panels == P) return tile<R, P, W>;
   else if constexpr (P > 1) return tile_for<W, R, P - 1>(rows, panels);
   else if constexpr (R > 1) return tile_for<W, R - 1, 4>(rows, panels);
   else return nullptr;
+}
+
+struct gemm_plan {
+  int64_t together;  // panels a tile takes
+  int64_t columns;   // of a block
+};
+// Few rows are a stream of W: panels in place, several at a time, and blocks of columns as long as L1 allows a second tile of
+// rows to find them again (one tile: as x fits).
+template <class W>
+gemm_plan plan(int64_t rows, bool small) {
+  if (!small) return {wide, block_columns};
+  const int64_t tiles = up(rows, columns_of<W>::most_rows);
+  return {tile_panels(up(rows, tiles)), tiles > 1 ? 2 * block_columns : x_elements / rows / 16 * 16};
 }
 
 struct gemm_shape {
@@ -126,7 +132,7 @@ struct gemm_shape {
 //   read(x, ld, row, rows, column, columns)          a block of x as x_of<Element>, zeros behind columns
 //   panels(panel, count, column, columns, w, &ld)    where a block of count panels starts: in place, or written to w
 //   write(chunk, row, rows, panel, panels, sums, ld) takes finished sums
-//   small                                            few rows: long blocks of columns, panels in place, several at a time
+//   small                                              see plan; panels must then be in place
 //   partial                                          write is called for each chunk, not for their total
 
 // One task: rows [row, row + m) × panels [first, first + count).
@@ -135,20 +141,22 @@ void gemm_task(const Problem& problem, const gemm_shape& shape, int64_t row, int
   using W = typename Problem::Element;
   constexpr int64_t step = columns_of<W>::step;
   x_of<W>* x = reinterpret_cast<x_of<W>*>(scratch.x);
-  const int64_t ld = count * panel_rows, together = problem.small ? tile_panels(m) : wide;
-  const int64_t longest = problem.small ? x_elements / m / 16 * 16 : block_columns, chunks = shape.columns / shape.chunk;
+  const auto [together, longest] = plan<W>(m, problem.small);
+  const int64_t ld = count * panel_rows, chunks = shape.columns / shape.chunk;
   for (int64_t k = 0; k < chunks; ++k) {
     const int64_t end = (k + 1) * shape.chunk;
     memset(scratch.sums, 0, static_cast<size_t>(m * ld) * sizeof(float));
     for (int64_t c = k * shape.chunk; c < end; c += longest) {
-      const int64_t inside = std::min(longest, end - c), n = (inside + step - 1) / step * step;
+      const int64_t inside = std::min(longest, end - c), n = up(inside, step) * step;
       problem.read(x, n, row, m, c, inside);
       for (int64_t p = 0, now; p < count; p += now) {
         now = count - p >= together ? together : 1;
         int64_t w_ld = 0;
         const W* w = problem.panels(first + p, now, c, n, reinterpret_cast<W*>(scratch.w), &w_ld);
-        for (int64_t r = 0; r < m; r += tile_rows)
-          tile_for<W>(std::min(tile_rows, m - r), now)(scratch.sums + r * ld + p * panel_rows, ld, x + r * n, n, w, w_ld, n);
+        for (int64_t r = 0, tiles = up(m, columns_of<W>::most_rows), high; r < m; r += high, --tiles) {
+          high = up(m - r, tiles);  // tiles of nearly the same height
+          tile_for<W>(high, now)(scratch.sums + r * ld + p * panel_rows, ld, x + r * n, n, w, w_ld, n);
+        }
       }
     }
     if (problem.partial || chunks == 1) {
@@ -164,11 +172,11 @@ void gemm_task(const Problem& problem, const gemm_shape& shape, int64_t row, int
 template <class Problem>
 void gemm(ingrain_context* ctx, const Problem& problem, const gemm_shape& shape) {
   if (shape.rows <= 0 || shape.panels <= 0) return;
-  const int64_t row_blocks = (shape.rows + block_rows - 1) / block_rows, m = std::min(shape.rows, block_rows);
-  const int64_t most = problem.small ? sum_elements / panel_rows / m : block_panels, wanted = 8L * ctx->pool.threads();
-  const int64_t even = (shape.panels * row_blocks + wanted - 1) / wanted, together = problem.small ? tile_panels(m) : wide;
-  const int64_t group = std::min(most / together * together, (even + together - 1) / together * together);
-  const int64_t groups = (shape.panels + group - 1) / group, work = m * group * panel_rows * shape.columns;
+  const int64_t row_blocks = up(shape.rows, block_rows), m = std::min(shape.rows, block_rows);
+  const int64_t together = plan<typename Problem::Element>(m, problem.small).together;
+  const int64_t most = problem.small ? sum_elements / panel_rows / m : block_panels, pieces = 8L * ctx->pool.threads();
+  const int64_t group = std::min(most / together, up(up(shape.panels * row_blocks, pieces), together)) * together;
+  const int64_t groups = up(shape.panels, group), work = m * group * panel_rows * shape.columns;
   parallel_for(ctx, groups * row_blocks, 1 + 200000 / (work + 1), [&](int64_t begin, int64_t end) {
     gemm_scratch scratch;
     for (int64_t i = begin; i < end; ++i) {
