@@ -1,4 +1,4 @@
-// matmul_backward, matmul_weight_backward: the gradients of y = x · Wᵀ.
+// matmul_backward: the gradients of y = x · Wᵀ, of its input and of its weight.
 //   dx = beta·dx + dy · W, each element one chain over n ascending    dw += dyᵀ · x, each element one chain over t ascending
 // Shapes   dx, x (T, C) · dy (T, N) · W a weight (N, C) · dw (N, C) f32 row-major      Types  dx, dy, x, W f32|bf16, sums f32
 // Needs    scratch on the stack                                                        Mapping  common/gemm.h
