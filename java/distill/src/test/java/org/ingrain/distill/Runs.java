@@ -23,8 +23,8 @@ import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.distill.task.DataConfig;
 
 /** Small runs, and what their folders hold. */
-final class Runs {
-    static final Set<String> EXEMPT = Set.of("run.log", "timings.json");
+public final class Runs {
+    static final Set<String> EXEMPT = Set.of("run.log", "timings.json", "log.txt");
 
     /** Settings of a tuner that has none. */
     record NoSettings(int steps) {
@@ -64,12 +64,12 @@ final class Runs {
     }
 
     /** Every file of a run but logs and timings, by path, with its bytes as Latin-1. */
-    static SortedMap<String, String> content(Path folder) {
+    public static SortedMap<String, String> content(Path folder) {
         SortedMap<String, String> content = new TreeMap<>();
         try (Stream<Path> files = Files.walk(folder)) {
             for (Path file : files.filter(Files::isRegularFile).toList()) {
                 String name = folder.relativize(file).toString();
-                if (!EXEMPT.contains(name)) {
+                if (!EXEMPT.contains(file.getFileName().toString())) {
                     content.put(name, new String(Files.readAllBytes(file), StandardCharsets.ISO_8859_1));
                 }
             }
@@ -80,7 +80,7 @@ final class Runs {
     }
 
     /** That a run holds the same files, told by the first that differs. */
-    static void assertSame(SortedMap<String, String> expected, Path folder, String when) {
+    public static void assertSame(SortedMap<String, String> expected, Path folder, String when) {
         SortedMap<String, String> found = content(folder);
         assertEquals(expected.keySet(), found.keySet(), when);
         expected.forEach((name, text) -> assertEquals(text, found.get(name), () -> when + ": " + name));

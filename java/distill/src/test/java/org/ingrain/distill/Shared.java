@@ -5,16 +5,25 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Real questions, which stand beside the repository or where INGRAIN_SHARED says; a test that finds none is skipped. */
+/** Real questions and weights, which stand beside the repository or where INGRAIN_SHARED says; a test that finds none is skipped. */
 public final class Shared {
     private Shared() {
     }
 
     /** {@code shared/data/NAME}. */
     public static Path data(String name) {
+        return existing("data/" + name);
+    }
+
+    /** {@code shared/models/NAME}. */
+    public static Path model(String name) {
+        return existing("models/" + name);
+    }
+
+    private static Path existing(String name) {
         String shared = System.getenv("INGRAIN_SHARED");
         Path root = Path.of(System.getProperty("ingrain.root", ".")).toAbsolutePath();
-        Path path = (shared == null ? root.resolveSibling("shared") : Path.of(shared)).resolve("data").resolve(name);
+        Path path = (shared == null ? root.resolveSibling("shared") : Path.of(shared)).resolve(name);
         assumeTrue(Files.exists(path), "skipped: " + path + " is not there");
         return path;
     }

@@ -1,0 +1,126 @@
+package org.ingrain.distill.engine;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.ingrain.checkpoint.LoadedModel;
+import org.ingrain.checkpoint.ModelOptions;
+import org.ingrain.distill.MemoryFolder;
+import org.ingrain.distill.Shared;
+import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.run.JsonLines;
+import org.ingrain.distill.run.Manifest;
+import org.ingrain.distill.run.Progress;
+import org.ingrain.distill.run.RunFolder;
+import org.ingrain.distill.run.Stopwatch;
+import org.ingrain.distill.sample.Completion;
+import org.ingrain.distill.sample.Finish;
+import org.ingrain.distill.sample.Key;
+import org.ingrain.distill.sample.Plan;
+import org.ingrain.distill.sample.Request;
+import org.ingrain.distill.sample.Sample;
+import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.distill.sample.Sampling;
+import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.distill.sample.Weights;
+import org.ingrain.distill.task.DataConfig;
+import org.ingrain.distill.task.Dataset;
+import org.ingrain.distill.task.Example;
+import org.ingrain.sample.Generator;
+import org.ingrain.sample.GeneratorConfig;
+import org.ingrain.tokenizer.ChatTemplate;
+import org.ingrain.tokenizer.Message;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Real weights and real questions. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class EngineAnswererTest {
+    private LoadedModel model;
+
+    @TempDir(factory = MemoryFolder.class)
+    Path base;
+
+    @BeforeAll
+    void load() {
+        model = LoadedModel.open(ModelOptions.cpu(Shared.model("minimind2-small")), (context, config, precision) -> List.of(),
+                new LoadedModel.Listener() {
+                    @Override
+                    public void planned(String line) {
+                    }
+
+                    @Override
+                    public void loaded(int done, int of) {
+                    }
+                });
+    }
+
+    @AfterAll
+    void close() {
+        if (model != null) {
+            model.close();
+        }
+    }
+
+    private EngineAnswerer answerer(int contextLength, int maxSequences, boolean sharePrefix) {
+        GeneratorConfig config = new GeneratorConfig(2L * contextLength, 16, 64, maxSequences, contextLength, sharePrefix, sharePrefix);
+        Generator generator = new Generator(model.context(), model.weights(), null, config,
+                () -> model.tokenizer().streamingDecoder(true), model.tokenizer().eosIds());
+        return new EngineAnswerer(generator, model.tokenizer(), ChatTemplate.open(model.folder().path(), model.tokenizer()),
+                folder -> List.of(), 0);
+    }
+
+    @Test
+    void answersDoNotDependOnTheBatch() throws IOException {
+        DataConfig config = DataConfig.of("coin-flip", Shared.data("coin_val.json")).sizes(4, 1);
+        List<Example> questions = Dataset.load(config).pool();
+        SamplingParams params = new SamplingParams(0.9, 0.95, 0, 20, List.of());
+        Plan plan = Methods.load("rar-2-step").plan("coin-flip", new SampleConfig(List.of(3, 2), params, 5), "sample", new Weights.Base());
+        Path wide = base.resolve("wide.jsonl");
+        Path narrow = base.resolve("narrow.jsonl");
+        try (RunFolder run = RunFolder.open(base.resolve("log"), Manifest.of(List.of(), List.of()))) {
+            new Sampling(plan, questions, answerer(256, 16, true)).run(wide, watch(run));
+            // Taken up in the middle: every third completion is missing its neighbours.
+            List<String> lines = Files.readAllLines(wide);
+            Files.write(base.resolve("narrow.jsonl.log"), List.of(lines.get(0), lines.get(2), lines.get(6)));
+            new Sampling(plan, questions, answerer(256, 2, false)).run(narrow, watch(run));
+        }
+        assertEquals(Files.readString(wide), Files.readString(narrow));
+        List<Sample> samples = JsonLines.read(wide, Sample.class);
+        assertEquals(3 * (3 + 3 * 2), samples.size());
+        assertTrue(samples.stream().allMatch(sample -> sample.tokens() > 0 && sample.tokens() <= 20));
+        assertTrue(samples.stream().map(Sample::text).distinct().count() > 9, "sampled, not repeated");
+    }
+
+    private static Stopwatch watch(RunFolder run) {
+        return new Stopwatch("sample", "samples", run.log(), Progress.SILENT);
+    }
+
+    @Test
+    void namesParisAndReportsAPromptThatDoesNotFit() {
+        List<Completion> answers = new ArrayList<>();
+        answerer(64, 4, true).answer(List.of(request("a", "What is the capital of France?"), request("b", "word ".repeat(100))),
+                completion -> {
+                    answers.add(completion);
+                    return List.of();
+                });
+        assertEquals(2, answers.size());
+        Completion paris = answers.stream().filter(answer -> answer.key().id().equals("a")).findFirst().orElseThrow();
+        assertTrue(paris.text().contains("Paris"), paris.text());
+        Completion tooLong = answers.stream().filter(answer -> answer.key().id().equals("b")).findFirst().orElseThrow();
+        assertEquals(new Completion(new Key("b", "0"), "", 0, Finish.PROMPT_TOO_LONG), tooLong);
+    }
+
+    private static Request request(String id, String question) {
+        return new Request(new Key(id, "0"), List.of(Message.user(question)), new SamplingParams(0, 1, 0, 32, List.of()), 1, 0,
+                new Weights.Base());
+    }
+}

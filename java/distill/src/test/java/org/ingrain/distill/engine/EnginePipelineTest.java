@@ -1,0 +1,112 @@
+package org.ingrain.distill.engine;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.ingrain.checkpoint.LoadedModel;
+import org.ingrain.checkpoint.ModelOptions;
+import org.ingrain.distill.DistillConfig;
+import org.ingrain.distill.MemoryFolder;
+import org.ingrain.distill.Outcome;
+import org.ingrain.distill.Pipeline;
+import org.ingrain.distill.Provenance;
+import org.ingrain.distill.Runs;
+import org.ingrain.distill.Shared;
+import org.ingrain.distill.curate.CurationConfig;
+import org.ingrain.distill.curate.Rule;
+import org.ingrain.distill.curate.Target;
+import org.ingrain.distill.evaluate.Control;
+import org.ingrain.distill.evaluate.EvaluateConfig;
+import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.run.Progress;
+import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.distill.task.DataConfig;
+import org.ingrain.model.AdapterBank;
+import org.ingrain.sample.Generator;
+import org.ingrain.sample.GeneratorConfig;
+import org.ingrain.tokenizer.ChatTemplate;
+import org.ingrain.train.LoraConfig;
+import org.ingrain.train.OptimizerConfig;
+import org.ingrain.train.TrainConfig;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** All five stages on real weights and real questions. */
+class EnginePipelineTest {
+    private static final GeneratorConfig BATCH = new GeneratorConfig(4096, 16, 128, 16, 512, true, true);
+    private static final LoraConfig LORA = LoraConfig.of(4, 8);
+
+    @TempDir(factory = MemoryFolder.class)
+    Path base;
+
+    /** Stops the process, as far as the pipeline can see. */
+    private static final class Killed extends Error {
+        private static final long serialVersionUID = 1;
+    }
+
+    private static DistillConfig config() {
+        DataConfig data = DataConfig.of("coin-flip", Shared.data("coin_val.json")).sizes(8, 2);
+        // This model is too small to agree with itself, so nothing is filtered; the mechanics are what is tested.
+        CurationConfig curation = new CurationConfig(Rule.FIRST, 0, 0, Target.RESPONSE, 0.2, 1);
+        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, 12, List.of()), List.of(), 1, List.of(Control.UNFILTERED));
+        TunerConfig train = new TunerConfig(LORA, OptimizerConfig.of(1e-3), TrainConfig.of(2, 2, 1));
+        return new DistillConfig(data, Methods.load("rar-2-step"),
+                new SampleConfig(List.of(2), new SamplingParams(0.7, 0.9, 0, 12, List.of()), 3), curation, train, evaluate);
+    }
+
+    private Outcome run(String name, int threads, Progress progress) {
+        DistillConfig config = config();
+        ModelOptions options = new ModelOptions(Shared.model("minimind2-small"), "cpu", threads, "auto", "auto", "auto");
+        SortedMap<String, String> engine = new TreeMap<>();
+        try (LoadedModel model = LoadedModel.open(options, (context, c, precision) -> List.of(), new Quiet());
+                AdapterBank adapters = new AdapterBank(model.context(), model.config(), 1, LORA.rank(), BATCH.maxBatchTokens())) {
+            ChatTemplate template = ChatTemplate.open(model.folder().path(), model.tokenizer());
+            Generator generator = new Generator(model.context(), model.weights(), adapters, BATCH,
+                    () -> model.tokenizer().streamingDecoder(true), model.tokenizer().eosIds());
+            EngineAnswerer answerer = new EngineAnswerer(generator, model.tokenizer(), template,
+                    folder -> org.ingrain.checkpoint.PeftAdapter.read(folder, model.config()).modules(), 1);
+            EngineTuner tuner = new EngineTuner(model, template, (TunerConfig) config.train(), engine);
+            return new Pipeline(config, new Provenance("test", options.model(), engine), answerer, tuner, progress).run(base.resolve(name));
+        }
+    }
+
+    @Test
+    void equalBytesByOneThreadAndByTwoThatWereStopped() {
+        Outcome.Done done = assertInstanceOf(Outcome.Done.class, run("whole", 1, Progress.SILENT));
+        assertEquals(List.of("system-1", "system-2", "unfiltered", "distilled"),
+                done.report().arms().stream().map(arm -> arm.name()).toList());
+        assertTrue(done.report().training().get("distilled").lastLoss() < done.report().training().get("distilled").firstLoss());
+        assertTrue(done.report().training().get("distilled").validationLoss() > 0);
+        assertTrue(Files.exists(base.resolve("whole/training/adapter/adapter_model.safetensors")));
+        for (int stop : List.of(5, 14, 19)) {
+            AtomicInteger left = new AtomicInteger(stop);
+            assertThrows(Killed.class, () -> run("stopped", 2, state -> {
+                if (left.decrementAndGet() == 0) {
+                    throw new Killed();
+                }
+            }));
+        }
+        run("stopped", 2, Progress.SILENT);
+        Runs.assertSame(Runs.content(base.resolve("whole")), base.resolve("stopped"), "two threads, stopped three times");
+    }
+
+    /** Loading, unheard. */
+    private static final class Quiet implements LoadedModel.Listener {
+        @Override
+        public void planned(String line) {
+        }
+
+        @Override
+        public void loaded(int layers, int of) {
+        }
+    }
+}
