@@ -103,6 +103,7 @@ final class Distill implements Callable<Integer> {
                 new SampleConfig(samples, params, seed), new CurationConfig(Words.choose("--majority", majority, Rule.class), minVotes,
                         minFraction, target, validationFraction, seed), train, evaluate);
         Provenance provenance = new Provenance(Provenances.version(), modelFlags.model, Provenances.engine(modelFlags.options()));
+        Pipeline.check(config, provenance, output);
         try (Session session = Session.open(modelFlags.options(), batch, training.rank); StageProgress progress = new StageProgress()) {
             Outcome outcome = new Pipeline(config, provenance, session.answerer(), session.tuner(train, provenance.engine()), progress).run(output);
             progress.close();

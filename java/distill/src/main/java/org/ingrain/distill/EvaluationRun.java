@@ -35,6 +35,12 @@ public record EvaluationRun(Config config, Provenance provenance, Answerer answe
         }
     }
 
+    /** Refuses what {@link #run} would refuse before it asks anything: to be asked before a large model is loaded. */
+    public static void check(Config config, Provenance provenance, Path folder) {
+        Dataset.loadTest(config.data());
+        RunFolder.check(folder, Settings.of(config, provenance));
+    }
+
     /** Measures what is not measured yet; writes {@code result.json}. */
     public ArmResult run(Path folder) {
         List<Example> test = Dataset.loadTest(config.data());

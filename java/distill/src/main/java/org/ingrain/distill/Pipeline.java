@@ -57,6 +57,16 @@ public final class Pipeline {
     }
 
     /**
+     * Refuses what {@link #run} would refuse before its first stage: to be asked before a large model is loaded.
+     *
+     * @throws org.ingrain.tensor.InputException if the data cannot be used, or the folder was made with other settings
+     */
+    public static void check(DistillConfig config, Provenance provenance, Path folder) {
+        Dataset.load(config.data());
+        RunFolder.check(folder, Settings.of(config, provenance));
+    }
+
+    /**
      * Runs what is not done yet.
      *
      * @throws org.ingrain.tensor.InputException if the data cannot be used, or the folder was made with other settings
@@ -113,7 +123,7 @@ public final class Pipeline {
             List<ArmResult> arms = data.test().isEmpty() ? List.of() : evaluate(students, trained);
             Report report = new Report(task.name(), config.method().title(), manifest, Report.Sizes.of(data), arms, ledgers, trained);
             AtomicFile.write(run.file("report.json"), Json.pretty(report));
-            AtomicFile.write(run.file("report.md"), report.markdown(config.method().marks(task.name())));
+            AtomicFile.write(run.file("report.md"), report.markdown(planOf(config.method()), config.method().marks(task.name())));
             return new Outcome.Done(report, run.path());
         }
 

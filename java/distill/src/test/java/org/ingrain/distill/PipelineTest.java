@@ -147,9 +147,11 @@ class PipelineTest {
                 "Distilled 2-step RaR")) {
             assertTrue(lines.stream().anyMatch(line -> line.startsWith(title + " ")), title);
         }
+        assertTrue(lines.getLast().startsWith("unfiltered: kept 20 of 20 examples, labels right "), lines.getLast());
         String page = Files.readString(base.resolve("run/report.md"));
         for (String part : List.of("#Tokens", "95 % interval", "## Curation", "Votes, distilled", "sample.seed: `7`",
-                "model.config.json", "quoted by a secondary source", "version: `test`")) {
+                "model.config.json",
+                "1. rephrase, 8 samples, wording quoted by a secondary source: `{question} Based on", "version: `test`")) {
             assertTrue(page.contains(part), part);
         }
     }

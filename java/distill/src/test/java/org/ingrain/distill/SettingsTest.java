@@ -54,6 +54,8 @@ class SettingsTest {
         String said = assertThrows(InputException.class, () -> Runs.run(change.apply(config()), base, "run", FakeModel.with(1))).getMessage();
         assertTrue(said.contains(": this run folder was made with " + setting + " "), said);
         assertEquals(1, said.lines().count());
+        assertEquals(said, assertThrows(InputException.class,
+                () -> Pipeline.check(change.apply(config()), Runs.provenance(base), base.resolve("run"))).getMessage());
         Runs.assertSame(before, base.resolve("run"), "nothing is touched");
     }
 

@@ -4,10 +4,12 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.SortedMap;
 import org.ingrain.checkpoint.LoadedModel;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.train.Tuner;
+import org.ingrain.model.MemoryPlan;
 import org.ingrain.tokenizer.ChatTemplate;
 import org.ingrain.train.DataConfig;
 import org.ingrain.train.TrainReport;
@@ -29,12 +31,18 @@ public record EngineTuner(LoadedModel model, ChatTemplate template, TunerConfig 
         DataConfig data = DataConfig.of(job.train(), isEmpty(job.validation()) ? null : job.validation(), model.config().maxPositionEmbeddings());
         TrainingRun run = new TrainingRun(job.folder(), TrainingDataReader.read(data, model.tokenizer(), template, config.train().seed()),
                 config.optimizer(), config.train(), provenance);
+        room(run).require(job.stage() + ": " + model.folder().path(), model.context().memoryInfo().free());
         try (Trainer trainer = Trainer.lora(model.context(), model.weights(), config.lora(), model.folder().path().toString(), run)) {
             TrainReport report = trainer.train(step -> progress.at(new Progress.State(job.stage(), step.step(), step.of(), "steps",
                     step.tokensPerSecond())));
             return new Tuned(job.folder().relativize(report.result()).toString(), report.rows(), report.steps(), report.firstLoss(),
                     report.lastLoss(), report.validationLoss());
         }
+    }
+
+    private MemoryPlan room(TrainingRun run) {
+        return new MemoryPlan(List.of(new MemoryPlan.Part("training",
+                Trainer.memory(run).loraBytes(model.config(), model.weights().precision().activations(), config.lora()))));
     }
 
     private static boolean isEmpty(Path file) {

@@ -1,19 +1,20 @@
 package org.ingrain.distill.report;
 
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.ingrain.distill.method.Mark;
 import org.ingrain.distill.run.Json;
+import org.ingrain.distill.sample.Plan;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /** {@code report.md}: the tables, then everything that is needed to get the same again. */
-record MarkdownPage(Report report, List<Mark> marks) {
+record MarkdownPage(Report report, Plan plan, List<Mark> marks) {
     String text() {
         StringBuilder page = new StringBuilder("# ").append(report.heading()).append("\n\n");
-        page.append(report.arms().isEmpty() ? "Not evaluated: the questions come without answers.\n" : Tables.arms(report.arms()).markdown());
+        page.append(report.arms().isEmpty() ? "Not evaluated: the questions come without answers.\n"
+                : Tables.arms(report.arms()).markdown());
         page.append("\n#Tokens: generated for each question on average, intermediate steps included. Intervals are Wilson's. A question to"
                 + " which no answer is found in the text counts as wrong.\n");
         page.append("\n## Curation\n\n").append(Tables.ledgers(report.ledgers()).markdown());
@@ -26,24 +27,38 @@ record MarkdownPage(Report report, List<Mark> marks) {
         page.append("\n## Settings\n\n");
         page.append("Questions: ").append(report.sizes().pool()).append(" to distil on, ").append(report.sizes().test())
                 .append(" held out, ").append(report.sizes().dropped()).append(" left out because the held-out part has them too.\n\n");
-        page.append("Wording of the method's steps: ").append(String.join("; ", marks.stream().map(Mark::words).toList())).append(".\n\n");
-        settings().forEach((name, value) -> page.append("- ").append(name).append(": `").append(value.replace("`", "'")).append("`\n"));
+        prompts(page);
+        settings().forEach((name, value) -> page.append("- ").append(name).append(": `").append(quotable(value)).append("`\n"));
         return page.toString();
     }
 
-    /** Every leaf of the manifest's notes and settings, by its path. */
+    private void prompts(StringBuilder page) {
+        page.append("What ").append(report.method()).append(" asks:\n\n");
+        for (int i = 0; i < plan.steps().size(); i++) {
+            Plan.PlannedStep step = plan.steps().get(i);
+            page.append(i + 1).append(". ").append(step.name()).append(", ").append(step.samples())
+                    .append(step.samples() == 1 ? " sample" : " samples").append(", wording ").append(marks.get(i).words()).append(": `")
+                    .append(quotable(step.prompt().text())).append("`\n");
+        }
+        page.append("\nEverything that the result depends on (the whole methods are in run.json):\n\n");
+    }
+
+    /** Every leaf of the manifest's notes and settings, by its path, but for the methods' texts. */
     private Map<String, String> settings() {
         Map<String, String> flat = new LinkedHashMap<>();
         flatten("", report.manifest().notes(), flat);
         flatten("", report.manifest().settings(), flat);
+        flat.keySet().removeIf(name -> name.startsWith("method.steps") || name.startsWith("direct."));
         return flat;
+    }
+
+    private static String quotable(String text) {
+        return text.replace("`", "'").replace("\n", "\\n");
     }
 
     private static void flatten(String path, JsonNode node, Map<String, String> flat) {
         if (node instanceof ObjectNode object) {
-            for (String name : new ArrayList<>(object.propertyNames())) {
-                flatten(path.isEmpty() ? name : path + "." + name, object.get(name), flat);
-            }
+            object.propertyNames().forEach(name -> flatten(path.isEmpty() ? name : path + "." + name, object.get(name), flat));
         } else if (node.isArray() && node.size() > 0 && node.get(0).isObject()) {
             for (int i = 0; i < node.size(); i++) {
                 flatten(path + "[" + i + "]", node.get(i), flat);

@@ -6,6 +6,7 @@ import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.method.Mark;
 import org.ingrain.distill.run.Manifest;
+import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.train.Tuner;
 
@@ -36,16 +37,20 @@ public record Report(String task, String method, Manifest manifest, Sizes sizes,
 
     /** The table for a terminal; lines end with \n. */
     public String table() {
-        return heading() + "\n\n" + (arms.isEmpty() ? "not evaluated: the questions come without answers\n" : Tables.arms(arms).text());
+        StringBuilder text = new StringBuilder(heading()).append("\n\n");
+        text.append(arms.isEmpty() ? "not evaluated: the questions come without answers\n" : Tables.arms(arms).text()).append('\n');
+        ledgers.forEach((student, summary) -> text.append(student).append(": ").append(Tables.kept(summary.total())).append('\n'));
+        return text.toString();
     }
 
     /**
      * The page {@code report.md}.
      *
-     * @param marks how sure the wording of each step of the method is
+     * @param plan  how System 2 was sampled
+     * @param marks how sure the wording of each of its steps is
      */
-    public String markdown(List<Mark> marks) {
-        return new MarkdownPage(this, marks).text();
+    public String markdown(Plan plan, List<Mark> marks) {
+        return new MarkdownPage(this, plan, marks).text();
     }
 
     String heading() {

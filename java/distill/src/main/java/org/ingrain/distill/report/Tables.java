@@ -32,6 +32,12 @@ final class Tables {
         return new Table(List.of("student", "examples", "kept", "discarded", "labels right", "reasons"), rows);
     }
 
+    /** One line: how many examples were kept, and how many of their labels are right. */
+    static String kept(Ledger.Count total) {
+        return "kept " + total.kept() + " of " + total.examples() + " examples"
+                + (total.known() == 0 ? "" : ", labels right " + share(total.right(), total.known()));
+    }
+
     static Table votes(Ledger.Summary summary) {
         return new Table(List.of("votes of the first answer", "examples", "kept", "labels right"), summary.byVotes().entrySet().stream()
                 .map(entry -> List.of(String.valueOf(entry.getKey()), String.valueOf(entry.getValue().examples()),

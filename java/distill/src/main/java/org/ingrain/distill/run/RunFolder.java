@@ -103,7 +103,8 @@ public final class RunFolder implements AutoCloseable {
         return lock;
     }
 
-    private static void check(Path folder, Manifest manifest) {
+    /** Refuses a folder that {@link #open} would refuse for its settings or its content, without making it. */
+    public static void check(Path folder, Manifest manifest) {
         if (!Files.exists(folder)) {
             return;
         }
