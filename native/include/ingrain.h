@@ -22,7 +22,8 @@ extern "C" {
 
 typedef int32_t ingrain_status;
 enum { INGRAIN_OK = 0, INGRAIN_INVALID_ARGUMENT = 1, INGRAIN_OUT_OF_MEMORY = 2, INGRAIN_UNSUPPORTED = 3, INGRAIN_DEVICE_ERROR = 4 };
-enum { INGRAIN_F32 = 0, INGRAIN_BF16 = 1, INGRAIN_F16 = 2, INGRAIN_I32 = 3, INGRAIN_I64 = 4 };  // dtype; integers: indices only
+enum { INGRAIN_F32 = 0, INGRAIN_BF16 = 1, INGRAIN_F16 = 2, INGRAIN_I32 = 3, INGRAIN_I64 = 4,   // dtype; integers: indices only
+       INGRAIN_F8E4M3 = 5 };                            // of weights and caches alone (OCP 8-bit, arXiv:2209.05433); GPUs only
 enum { INGRAIN_ROW_MAJOR = 0, INGRAIN_PACKED = 1 };                            // layout of a weight
 
 typedef struct ingrain_context ingrain_context;
@@ -33,8 +34,8 @@ typedef struct ingrain_communicator ingrain_communicator;
 // A weight W (rows, columns) of y = x·Wᵀ: rows are output features N, columns are input features C.
 typedef struct ingrain_weight {
   void* data;         // what pack wrote; ingrain_weight_bytes long, 64-byte aligned
-  float* scales;      // per-row or per-block scales, or null
-  int32_t dtype;      // of the elements: F32 or BF16
+  float* scales;      // F8E4M3: (rows) f32, element = data·scale of its row, written by pack; else null
+  int32_t dtype;      // of the elements: F32, BF16 or F8E4M3
   int32_t layout;     // INGRAIN_ROW_MAJOR, or INGRAIN_PACKED: the backend's own order, known to its ops alone
   int64_t rows;
   int64_t columns;
@@ -56,7 +57,8 @@ typedef struct ingrain_batch {
 } ingrain_batch;
 
 // ---- contexts ---------------------------------------------------------------------------------------------------------
-// isa (host): "auto", or for the CPU "avx2", "avx512", "avx512_bf16". threads: 0 for all cores; ignored by GPUs.
+// isa (host): "auto", or for the CPU "avx2", "avx512", "avx512_bf16". threads: 0 for all cores; ignored by GPUs. (The simt library:
+// "ascending" or "descending", the order in which it runs the threads of a block; auto is ascending.)
 // error (host, error_bytes long): receives one line when the call fails and *context is not made.
 INGRAIN_API ingrain_status ingrain_context_create(ingrain_context** context, int32_t device, int32_t threads, const char* isa,
                                                   char* error, int64_t error_bytes);
@@ -67,6 +69,13 @@ INGRAIN_API ingrain_status ingrain_context_describe(ingrain_context* ctx, char* 
 INGRAIN_API ingrain_status ingrain_device_count(int32_t* count);
 INGRAIN_API int32_t ingrain_abi_version(void);
 INGRAIN_API ingrain_status ingrain_native_stream(ingrain_context* ctx, void** stream);  // cudaStream_t; null on the CPU
+// deterministic 1: a row's results do not depend on the rows beside it (algorithm and tile fixed per weight). Always so on the CPU.
+INGRAIN_API ingrain_status ingrain_set_deterministic(ingrain_context* ctx, int32_t deterministic);
+// For kernels of other libraries. set_error: text (host) for ingrain_last_error. parallel_for: body over pieces of [0, n) of at least
+// grain items on the context's threads, which piece where is not fixed; UNSUPPORTED on GPUs.
+INGRAIN_API ingrain_status ingrain_set_error(ingrain_context* ctx, const char* text);
+INGRAIN_API ingrain_status ingrain_parallel_for(ingrain_context* ctx, int64_t n, int64_t grain,
+                                                void (*body)(void* state, int64_t begin, int64_t end), void* state);
 
 // ---- memory -----------------------------------------------------------------------------------------------------------
 INGRAIN_API ingrain_status ingrain_malloc(ingrain_context* ctx, void** pointer, int64_t bytes);     // 64-byte aligned, not cleared
@@ -77,6 +86,10 @@ INGRAIN_API ingrain_status ingrain_copy_to_device(ingrain_context* ctx, void* de
 INGRAIN_API ingrain_status ingrain_copy_to_host(ingrain_context* ctx, void* host, const void* device, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_copy(ingrain_context* ctx, void* destination, const void* source, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_fill_zero(ingrain_context* ctx, void* pointer, int64_t bytes);
+// Scratch for the ops of a context, which use it one after another; 256-byte aligned. reserve makes it at least this large (waits for
+// the stream first); a context is born with what every op but fp8 products needs. Null and 0 on the CPU.
+INGRAIN_API ingrain_status ingrain_workspace(ingrain_context* ctx, void** pointer, int64_t* bytes);
+INGRAIN_API ingrain_status ingrain_workspace_reserve(ingrain_context* ctx, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_memory_info(ingrain_context* ctx, int64_t* free_bytes, int64_t* total_bytes);
 INGRAIN_API ingrain_status ingrain_synchronize(ingrain_context* ctx);
 
@@ -105,6 +118,8 @@ INGRAIN_API ingrain_status ingrain_all_gather(ingrain_context* ctx, void* y, con
 
 // ---- weights ----------------------------------------------------------------------------------------------------------
 INGRAIN_API int64_t ingrain_weight_bytes(int32_t dtype, int32_t layout, int64_t rows, int64_t columns);
+// Workspace that matmul ops with such a weight and up to T rows want; with backward the transposed weight of fp8 counts.
+INGRAIN_API int64_t ingrain_matmul_workspace_bytes(int32_t weight_dtype, int64_t rows, int64_t columns, int64_t T, int32_t backward);
 // Writes source (rows, columns), dtype source_dtype F32|BF16|F16, row-major with row distance ld, into rows
 // [row, row + rows) of w, whose columns it covers; converts to w->dtype, rounding to nearest even.
 INGRAIN_API ingrain_status ingrain_pack(ingrain_context* ctx, const ingrain_weight* w, const void* source, int32_t source_dtype,
@@ -133,9 +148,9 @@ INGRAIN_API ingrain_status ingrain_add_rms_norm_forward(ingrain_context* ctx, vo
 // dx = dresidual + backward of y at x; dresidual (T, D) or null, may alias dx; dw (D) f32 += or null.
 INGRAIN_API ingrain_status ingrain_rms_norm_backward(ingrain_context* ctx, void* dx, float* dw, const void* dy, const void* dresidual,
                                                      const void* x, const void* w, const float* rstd, int32_t dtype, int64_t T, int64_t D);
-// ---- matmul.cc: y (T, N) = x (T, C) · Wᵀ. dtype: of x (dy); y_dtype: of y (dx)
+// ---- matmul.cc: y (T, N) = beta·y + x (T, C) · Wᵀ. dtype: of x (dy); y_dtype: of y (dx). beta 0 never reads y.
 INGRAIN_API ingrain_status ingrain_matmul_forward(ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w, int32_t dtype,
-                                                  int32_t y_dtype, int64_t T);
+                                                  int32_t y_dtype, int64_t T, float beta);
 // partials (C / chunk, T, N) f32: one product per chunk of w, for ingrain_all_reduce; summed in order they equal matmul_forward.
 INGRAIN_API ingrain_status ingrain_matmul_partial_forward(ingrain_context* ctx, float* partials, const void* x, const ingrain_weight* w,
                                                           int32_t dtype, int64_t T);
@@ -145,6 +160,10 @@ INGRAIN_API ingrain_status ingrain_matmul_backward(ingrain_context* ctx, void* d
 // dw (N, C) f32 row-major += dyᵀ · x
 INGRAIN_API ingrain_status ingrain_matmul_weight_backward(ingrain_context* ctx, float* dw, const void* dy, const void* x, int32_t dtype,
                                                           int64_t T, int64_t N, int64_t C);
+// ---- matmul_silu_mul.cc: y (T, F) = silu(gate)·up, gate_up = x (T, C) · Wᵀ, W (2F, C). gate_up (T, 2F) is scratch, all of dtype;
+// what it holds afterwards is undefined: an op that fuses the two never writes it.
+INGRAIN_API ingrain_status ingrain_matmul_silu_mul_forward(ingrain_context* ctx, void* y, void* gate_up, const void* x,
+                                                           const ingrain_weight* w, int32_t dtype, int64_t T);
 // ---- rope.cc: rotates the first H + K heads of each row of qkv (T, (H + 2K)·E) in place, halves paired (i, i + E/2) as in
 // Hugging Face; table (positions, E) f32: cos in [0, E/2), sin in [E/2, E). backward rotates the other way.
 INGRAIN_API ingrain_status ingrain_rope_forward(ingrain_context* ctx, void* qkv, const float* table, const int32_t* positions, int32_t dtype,
@@ -212,6 +231,10 @@ INGRAIN_API ingrain_status ingrain_adamw(ingrain_context* ctx, float* p, float* 
 INGRAIN_API ingrain_status ingrain_sample(ingrain_context* ctx, int32_t* ids, float* log_probabilities, const float* logits,
                                           const float* temperature, const int32_t* top_k, const float* top_p, const int64_t* seeds,
                                           const int32_t* sequences, const int32_t* positions, int64_t M, int64_t V);
+// ---- select_ids.cc: ids[t] = source[t] < 0 ? given[t] : drawn[source[t]]: a step's tokens, where some were drawn on the device by the
+// step before and the host has not read them yet. ids, given, source (T), drawn (any).
+INGRAIN_API ingrain_status ingrain_select_ids(ingrain_context* ctx, int32_t* ids, const int32_t* given, const int32_t* source,
+                                              const int32_t* drawn, int64_t T);
 // ---- random.cc: y (n) of dtype = normal(0, std), element i from Philox keyed by seed, counter i. For random weights.
 INGRAIN_API ingrain_status ingrain_random_normal(ingrain_context* ctx, void* y, int32_t dtype, int64_t n, float std, int64_t seed);
 
