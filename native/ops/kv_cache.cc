@@ -57,7 +57,7 @@ INGRAIN_OP(kv_cache_copy, (ingrain_context* ctx, void* cache, const int32_t* pai
 
 #ifdef INGRAIN_ISA_avx2
 extern "C" INGRAIN_API int64_t ingrain_kv_cache_block_bytes(int32_t cache_dtype, int64_t block_size, int64_t K, int64_t E) {
-  const int64_t element = cache_dtype == INGRAIN_F32 ? 4 : 2;
+  const int64_t element = cache_dtype == INGRAIN_F8E4M3 ? 1 : cache_dtype == INGRAIN_BF16 ? 2 : 4;
   return ingrain::avx2::CacheShape{K, E, block_size}.block_elements() * element;
 }
 #endif

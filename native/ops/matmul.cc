@@ -1,5 +1,5 @@
 // matmul: every linear layer of the model.
-//   y = x · Wᵀ    partials[k] = x[:, chunk k] · W[:, chunk k]ᵀ
+//   y = beta·y + x · Wᵀ, rounded once    partials[k] = x[:, chunk k] · W[:, chunk k]ᵀ
 // Shapes   x (T, C) · W a weight (N, C) · y (T, N) · partials (C / chunk, T, N) f32     Types  x, W, y f32|bf16, sums f32
 // Needs    C % chunk == 0, chunk even where W is bf16; scratch on the stack             Mapping  common/gemm.h
 // Bound    few rows: memory, the bytes of W; many: 2·T·N·C flops                        Oracle libtorch linear  Test MatmulParityTest
@@ -38,6 +38,7 @@ struct Forward {
   const ingrain_weight* w;
   matrix x, y;
   int64_t rows;
+  float beta;
   bool small, partial;
 
   void read(x_of<W>* out, int64_t ld, int64_t row, int64_t m, int64_t column, int64_t columns) const {
@@ -58,11 +59,12 @@ struct Forward {
   }
   void write(int64_t chunk, int64_t row, int64_t m, int64_t p, int64_t count, const float* sums, int64_t ld) const {
     const int64_t first = p * panel_rows, columns = std::min(count * panel_rows, w->rows - first);
-    write_block(y, chunk * rows + row, m, first, columns, sums, ld, 0.0f);
+    write_block(y, chunk * rows + row, m, first, columns, sums, ld, beta);
   }
 };
 
-ingrain_status multiply(ingrain_context* ctx, const matrix& y, const matrix& x, const ingrain_weight* w, int64_t T, bool partial) {
+ingrain_status multiply(ingrain_context* ctx, const matrix& y, const matrix& x, const ingrain_weight* w, int64_t T, float beta,
+                        bool partial) {
   if (const ingrain_status status = check_weight(ctx, w)) return status;
   if (w->columns < 1 || w->chunk < 0 || (w->chunk > 0 && (w->columns % w->chunk != 0 || (w->chunk % 2 != 0 && w->dtype == INGRAIN_BF16))))
     return ctx->fail(INGRAIN_INVALID_ARGUMENT, "matmul: chunk %ld of %ld columns: expected an even divisor, or 0", static_cast<long>(w->chunk),
@@ -74,23 +76,24 @@ ingrain_status multiply(ingrain_context* ctx, const matrix& y, const matrix& x, 
 #else
   const bool direct = w->dtype == INGRAIN_BF16 && small;  // many rows share one expansion to f32
 #endif
-  if (direct) gemm(ctx, Forward<bf16>{w, x, y, T, small, partial}, shape);
-  else gemm(ctx, Forward<float>{w, x, y, T, small && w->dtype == INGRAIN_F32, partial}, shape);
+  if (direct) gemm(ctx, Forward<bf16>{w, x, y, T, beta, small, partial}, shape);
+  else gemm(ctx, Forward<float>{w, x, y, T, beta, small && w->dtype == INGRAIN_F32, partial}, shape);
   return INGRAIN_OK;
 }
 
 }  // namespace
 }  // namespace ingrain::INGRAIN_ISA
 
-INGRAIN_OP(matmul_forward, (ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w, int32_t dtype, int32_t y_dtype, int64_t T),
-           (ctx, y, x, w, dtype, y_dtype, T)) {
+INGRAIN_OP(matmul_forward, (ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w, int32_t dtype, int32_t y_dtype, int64_t T,
+                            float beta),
+           (ctx, y, x, w, dtype, y_dtype, T, beta)) {
   if (const ingrain_status status = check_dtype(ctx, dtype)) return status;
   if (const ingrain_status status = check_dtype(ctx, y_dtype)) return status;
-  return multiply(ctx, {y, y_dtype, w->rows}, {const_cast<void*>(x), dtype, w->columns}, w, T, false);
+  return multiply(ctx, {y, y_dtype, w->rows}, {const_cast<void*>(x), dtype, w->columns}, w, T, beta, false);
 }
 
 INGRAIN_OP(matmul_partial_forward, (ingrain_context* ctx, float* partials, const void* x, const ingrain_weight* w, int32_t dtype, int64_t T),
            (ctx, partials, x, w, dtype, T)) {
   if (const ingrain_status status = check_dtype(ctx, dtype)) return status;
-  return multiply(ctx, {partials, INGRAIN_F32, w->rows}, {const_cast<void*>(x), dtype, w->columns}, w, T, true);
+  return multiply(ctx, {partials, INGRAIN_F32, w->rows}, {const_cast<void*>(x), dtype, w->columns}, w, T, 0.0f, true);
 }

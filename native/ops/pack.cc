@@ -72,7 +72,7 @@ ingrain_status pack_from(ingrain_context* ctx, const ingrain_weight* w, const vo
 #ifdef INGRAIN_ISA_avx2
 extern "C" INGRAIN_API int64_t ingrain_weight_bytes(int32_t dtype, int32_t layout, int64_t rows, int64_t columns) {
   using namespace ingrain::avx2;
-  const int64_t bytes = dtype == INGRAIN_BF16 ? 2 : 4;
+  const int64_t bytes = dtype == INGRAIN_F8E4M3 ? 1 : dtype == INGRAIN_BF16 ? 2 : 4;
   if (layout == INGRAIN_ROW_MAJOR) return rows * columns * bytes;
   return panels_of(rows) * bytes * (dtype == INGRAIN_BF16 ? panel_elements<bf16>(columns) : panel_elements<float>(columns));
 }

@@ -96,4 +96,18 @@ ingrain_status ingrain_native_stream(ingrain_context*, void** stream) {
   return INGRAIN_OK;
 }
 
+ingrain_status ingrain_set_deterministic(ingrain_context*, int32_t) { return INGRAIN_OK; }
+
+ingrain_status ingrain_set_error(ingrain_context* ctx, const char* text) {
+  ctx->error = text;
+  return INGRAIN_OK;
+}
+
+ingrain_status ingrain_parallel_for(ingrain_context* ctx, int64_t n, int64_t grain, void (*body)(void* state, int64_t begin, int64_t end),
+                                    void* state) {
+  if (grain < 1) return ctx->fail(INGRAIN_INVALID_ARGUMENT, "parallel_for: grain is %ld: expected 1 or more", static_cast<long>(grain));
+  parallel_for(ctx, n, grain, [&](int64_t begin, int64_t end) { body(state, begin, end); });
+  return INGRAIN_OK;
+}
+
 }  // extern "C"

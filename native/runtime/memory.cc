@@ -79,6 +79,15 @@ ingrain_status ingrain_fill_zero(ingrain_context* ctx, void* pointer, int64_t by
   return INGRAIN_OK;
 }
 
+// Ops of the CPU keep their scratch on the stacks of the threads.
+ingrain_status ingrain_workspace(ingrain_context*, void** pointer, int64_t* bytes) {
+  *pointer = nullptr;
+  *bytes = 0;
+  return INGRAIN_OK;
+}
+ingrain_status ingrain_workspace_reserve(ingrain_context*, int64_t) { return INGRAIN_OK; }
+int64_t ingrain_matmul_workspace_bytes(int32_t, int64_t, int64_t, int64_t, int32_t) { return 0; }
+
 ingrain_status ingrain_memory_info(ingrain_context*, int64_t* free_bytes, int64_t* total_bytes) {
   const ingrain::HostMemory memory = ingrain::host_memory();
   *free_bytes = memory.free_bytes;

@@ -22,10 +22,17 @@ WRONG(convert, (ingrain_context* ctx, void* y, const void* x, int32_t y_dtype, i
   return status;
 }
 
+// The last feature of the last row; where y is to be added to, it counts half as much again instead.
+WRONG(matmul_forward, (ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w, int32_t dtype, int32_t y_dtype, int64_t T, float beta)) {
+  const ingrain_status status = RIGHT(matmul_forward)(ctx, y, x, w, dtype, y_dtype, T, 1.5f * beta);
+  if (status == INGRAIN_OK && beta == 0) spoil(y, y_dtype, T * w->rows - 1);
+  return status;
+}
+
 // The last feature of the last row.
-WRONG(matmul_forward, (ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w, int32_t dtype, int32_t y_dtype, int64_t T)) {
-  const ingrain_status status = RIGHT(matmul_forward)(ctx, y, x, w, dtype, y_dtype, T);
-  if (status == INGRAIN_OK) spoil(y, y_dtype, T * w->rows - 1);
+WRONG(matmul_silu_mul_forward, (ingrain_context* ctx, void* y, void* gate_up, const void* x, const ingrain_weight* w, int32_t dtype, int64_t T)) {
+  const ingrain_status status = RIGHT(matmul_silu_mul_forward)(ctx, y, gate_up, x, w, dtype, T);
+  if (status == INGRAIN_OK) spoil(y, dtype, T * (w->rows / 2) - 1);
   return status;
 }
 

@@ -52,6 +52,13 @@ WRONG(sample, (ingrain_context* ctx, int32_t* ids, float* log_probabilities, con
   return status;
 }
 
+// The last row takes the token that the host gave, or where that is right one beside it.
+WRONG(select_ids, (ingrain_context* ctx, int32_t* ids, const int32_t* given, const int32_t* source, const int32_t* drawn, int64_t T)) {
+  const ingrain_status status = RIGHT(select_ids)(ctx, ids, given, source, drawn, T);
+  if (status == INGRAIN_OK && T > 0) ids[T - 1] = source[T - 1] < 0 ? given[T - 1] + 1 : given[T - 1];
+  return status;
+}
+
 // A tenth more spread.
 WRONG(random_normal, (ingrain_context* ctx, void* y, int32_t dtype, int64_t n, float std, int64_t seed)) {
   return RIGHT(random_normal)(ctx, y, dtype, n, 1.1f * std, seed);

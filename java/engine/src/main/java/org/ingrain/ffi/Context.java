@@ -5,7 +5,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 import org.ingrain.tensor.Batch;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
@@ -23,16 +25,19 @@ public final class Context implements AutoCloseable {
     private static final MethodHandle PPL = Signature.handle("ippl");
     private static final MethodHandle PPP = Signature.handle("ippp");
     private static final MethodHandle PPPL = Signature.handle("ipppl");
+    private static final MethodHandle PI = Signature.handle("ipi");
+    private static final MethodHandle PL = Signature.handle("ipl");
     private static final MethodHandle PPI = Signature.handle("ippi");
     private static final MethodHandle LAST_ERROR = Signature.handle("pp");
     private static final MethodHandle WEIGHT_BYTES = Signature.handle("liill");
-
+    private static final MethodHandle MATMUL_WORKSPACE_BYTES = Signature.handle("lillli");
     private static final MethodHandle KV_CACHE_BLOCK_BYTES = Signature.handle("lilll");
 
     private final Backend backend;
     private final Arena arena = Arena.ofShared();
     private final MemorySegment cell = arena.allocate(16, 8);
     private final Map<Long, Long> allocations = new HashMap<>();
+    private final Set<Long> hostAllocations = new HashSet<>();
     private final long handle;
 
     private final MemorySegment malloc;
@@ -84,6 +89,11 @@ public final class Context implements AutoCloseable {
         return MemorySegment.ofAddress(text).reinterpret(4096).getString(0);
     }
 
+    /** A downcall on this context, and its failure in the backend's words. */
+    void call(String operation, Native.Call call) {
+        check(operation, Native.status(call));
+    }
+
     private void check(String operation, int status) {
         if (status != 0) {
             Native.check(operation, lastError(), status);
@@ -105,14 +115,41 @@ public final class Context implements AutoCloseable {
 
     /** A weight of undefined content; {@code chunk}: columns of one partial sum, 0 for one sum over all. */
     public Weight weight(DType dtype, Weight.Layout layout, long rows, long columns, long chunk) {
-        long bytes = weightBytes(dtype, layout, rows, columns);
+        long bytes = dataBytes(dtype, layout, rows, columns);
         Tensor data = new Tensor(allocateBytes(bytes), dtype, bytes / dtype.bytes());
-        return new Weight(arena, data, dtype, layout, rows, columns, chunk);
+        Tensor scales = scaleBytes(dtype, rows) == 0 ? null : allocate(DType.F32, rows);
+        return new Weight(arena, data, scales, layout, rows, columns, chunk);
     }
 
-    /** Bytes that {@link #weight} allocates. */
+    /** Bytes that {@link #weight} allocates, scales included. */
     public long weightBytes(DType dtype, Weight.Layout layout, long rows, long columns) {
+        return dataBytes(dtype, layout, rows, columns) + scaleBytes(dtype, rows);
+    }
+
+    private long dataBytes(DType dtype, Weight.Layout layout, long rows, long columns) {
         return Native.size(() -> (long) WEIGHT_BYTES.invokeExact(weightBytes, dtype.code(), layout.ordinal(), rows, columns));
+    }
+
+    private static long scaleBytes(DType dtype, long rows) {
+        return dtype == DType.F8E4M3 ? rows * Float.BYTES : 0;
+    }
+
+    /** Workspace that products with such a weight and up to t rows want; {@code backward}: those of training too. */
+    public long matmulWorkspaceBytes(DType weight, long rows, long columns, long t, boolean backward) {
+        MemorySegment function = backend.runtime("matmul_workspace_bytes");
+        return Native.size(() -> (long) MATMUL_WORKSPACE_BYTES.invokeExact(function, weight.code(), rows, columns, t, backward ? 1 : 0));
+    }
+
+    /** Makes the scratch that the ops of this context share at least this large; waits for them first. */
+    public void reserveWorkspace(long bytes) {
+        MemorySegment function = backend.runtime("workspace_reserve");
+        call("workspace_reserve", () -> (int) PL.invokeExact(function, handle, bytes));
+    }
+
+    /** With true a row's results do not depend, to the bit, on the rows beside it; on the CPU they never do. */
+    public void setDeterministic(boolean deterministic) {
+        MemorySegment function = backend.runtime("set_deterministic");
+        call("set_deterministic", () -> (int) PI.invokeExact(function, handle, deterministic ? 1 : 0));
     }
 
     /** Bytes of one block of one layer's cache: keys and values of blockSize tokens, K heads of E. */
@@ -128,7 +165,7 @@ public final class Context implements AutoCloseable {
     }
 
     private long allocateBytes(long bytes) {
-        check("malloc", Native.status(() -> (int) PPL.invokeExact(malloc, handle, cell.address(), Math.max(bytes, 1))));
+        call("malloc", () -> (int) PPL.invokeExact(malloc, handle, cell.address(), Math.max(bytes, 1)));
         long address = cell.get(ValueLayout.JAVA_LONG, 0);
         allocations.put(address, bytes);
         return address;
@@ -142,8 +179,38 @@ public final class Context implements AutoCloseable {
         release(tensor.address());
     }
 
+    /** Frees a weight's data and scales. */
+    public void free(Weight weight) {
+        free(weight.data());
+        if (weight.scales() != null) {
+            free(weight.scales());
+        }
+    }
+
+    /** Pinned host memory, which copies to and from the device need not wait for; valid until {@link #hostFree} or {@link #close}. */
+    public MemorySegment hostAllocate(long bytes) {
+        MemorySegment function = backend.runtime("host_malloc");
+        call("host_malloc", () -> (int) PPL.invokeExact(function, handle, cell.address(), Math.max(bytes, 1)));
+        long address = cell.get(ValueLayout.JAVA_LONG, 0);
+        hostAllocations.add(address);
+        return MemorySegment.ofAddress(address).reinterpret(bytes, arena, null);
+    }
+
+    /** Frees what {@link #hostAllocate} returned. */
+    public void hostFree(MemorySegment host) {
+        if (!hostAllocations.remove(host.address())) {
+            throw new IllegalArgumentException(host + " is not host memory of this context");
+        }
+        releaseHost(host.address());
+    }
+
+    private void releaseHost(long address) {
+        MemorySegment function = backend.runtime("host_free");
+        call("host_free", () -> (int) PP.invokeExact(function, handle, address));
+    }
+
     private void release(long address) {
-        check("free", Native.status(() -> (int) PP.invokeExact(free, handle, address)));
+        call("free", () -> (int) PP.invokeExact(free, handle, address));
     }
 
     /** Bytes allocated at present. */
@@ -152,13 +219,13 @@ public final class Context implements AutoCloseable {
     }
 
     public void fillZero(Tensor tensor) {
-        check("fill_zero", Native.status(() -> (int) PPL.invokeExact(fillZero, handle, tensor.address(), tensor.bytes())));
+        call("fill_zero", () -> (int) PPL.invokeExact(fillZero, handle, tensor.address(), tensor.bytes()));
     }
 
     /** Copies between tensors of one context with equal byte counts. */
     public void copy(Tensor destination, Tensor source) {
         requireBytes(source.bytes(), destination);
-        check("copy", Native.status(() -> (int) PPPL.invokeExact(copy, handle, destination.address(), source.address(), source.bytes())));
+        call("copy", () -> (int) PPPL.invokeExact(copy, handle, destination.address(), source.address(), source.bytes()));
     }
 
     /** Copies native host memory into the start of a tensor; the host memory may be reused after {@link #synchronize}. */
@@ -172,9 +239,16 @@ public final class Context implements AutoCloseable {
 
     /** Copies a tensor into native host memory of its size and waits for it. */
     public void copyToHost(MemorySegment host, Tensor source) {
-        check("copy_to_host", Native.status(() ->
-                (int) PPPL.invokeExact(copyToHost, handle, host.address(), source.address(), source.bytes())));
+        copyToHostAsync(host, source);
         synchronize();
+    }
+
+    /** Enqueues a copy of a tensor into the start of native host memory, which is pinned or else waited for at once. */
+    public void copyToHostAsync(MemorySegment host, Tensor source) {
+        if (source.bytes() > host.byteSize()) {
+            throw new IndexOutOfBoundsException(source + " into " + host.byteSize() + " bytes");
+        }
+        call("copy_to_host", () -> (int) PPPL.invokeExact(copyToHost, handle, host.address(), source.address(), source.bytes()));
     }
 
     /** Writes the first n values of an I32 tensor, and waits until the array was read. */
@@ -234,13 +308,13 @@ public final class Context implements AutoCloseable {
 
     /** Waits until everything enqueued has run. */
     public void synchronize() {
-        check("synchronize", Native.status(() -> (int) P.invokeExact(synchronize, handle)));
+        call("synchronize", () -> (int) P.invokeExact(synchronize, handle));
     }
 
     /** Bytes free and in all on the device. */
     public MemoryInfo memoryInfo() {
         MemorySegment function = backend.runtime("memory_info");
-        check("memory_info", Native.status(() -> (int) PPP.invokeExact(function, handle, cell.address(), cell.address() + 8)));
+        call("memory_info", () -> (int) PPP.invokeExact(function, handle, cell.address(), cell.address() + 8));
         return new MemoryInfo(cell.get(ValueLayout.JAVA_LONG, 0), cell.get(ValueLayout.JAVA_LONG, 8));
     }
 
@@ -258,9 +332,30 @@ public final class Context implements AutoCloseable {
         MemorySegment function = backend.runtime("context_describe");
         try (Arena local = Arena.ofConfined()) {
             MemorySegment json = local.allocate(4096);
-            check("context_describe", Native.status(() -> (int) PPL.invokeExact(function, handle, json.address(), json.byteSize())));
+            call("context_describe", () -> (int) PPL.invokeExact(function, handle, json.address(), json.byteSize()));
             return json.getString(0);
         }
+    }
+
+    /** A mark in the stream, not yet set. */
+    public Event event() {
+        MemorySegment function = backend.runtime("event_create");
+        call("event_create", () -> (int) PP.invokeExact(function, handle, cell.address()));
+        return new Event(this, cell.get(ValueLayout.JAVA_LONG, 0));
+    }
+
+    /** From here to {@link #endGraph} ops are recorded and, where graphs exist, not run. */
+    public void beginGraph() {
+        MemorySegment function = backend.runtime("graph_begin");
+        call("graph_begin", () -> (int) P.invokeExact(function, handle));
+    }
+
+    /** What was recorded since {@link #beginGraph}; null where graphs do not exist (the CPU): the ops have run, and the caller goes on calling them. */
+    public Graph endGraph() {
+        MemorySegment function = backend.runtime("graph_end");
+        call("graph_end", () -> (int) PP.invokeExact(function, handle, cell.address()));
+        long graph = cell.get(ValueLayout.JAVA_LONG, 0);
+        return graph == 0 ? null : new Graph(this, graph);
     }
 
     /** Makes this context rank {@code rank} of a communicator. */
@@ -278,6 +373,8 @@ public final class Context implements AutoCloseable {
         }
         allocations.keySet().forEach(this::release);
         allocations.clear();
+        hostAllocations.forEach(this::releaseHost);
+        hostAllocations.clear();
         MemorySegment destroy = backend.runtime("context_destroy");
         Native.check("context_destroy", "the context cannot be destroyed", Native.status(() -> (int) P.invokeExact(destroy, handle)));
         arena.close();

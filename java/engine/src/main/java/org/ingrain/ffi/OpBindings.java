@@ -18,7 +18,6 @@ public final class OpBindings {
     private static final MethodHandle IPPPL = Signature.handle("ipppl");
     private static final MethodHandle IPPPLF = Signature.handle("ippplf");
     private static final MethodHandle IPPPLLLL = Signature.handle("ipppllll");
-    private static final MethodHandle IPPPPIIL = Signature.handle("ippppiil");
     private static final MethodHandle IPPPPIILF = Signature.handle("ippppiilf");
     private static final MethodHandle IPPPPIILLL = Signature.handle("ippppiilll");
     private static final MethodHandle IPPPPIL = Signature.handle("ippppil");
@@ -26,9 +25,11 @@ public final class OpBindings {
     private static final MethodHandle IPPPPILLL = Signature.handle("ippppilll");
     private static final MethodHandle IPPPPILLLL = Signature.handle("ippppillll");
     private static final MethodHandle IPPPPPIILLLF = Signature.handle("ipppppiilllf");
+    private static final MethodHandle IPPPPPIL = Signature.handle("ipppppil");
     private static final MethodHandle IPPPPPILLF = Signature.handle("ipppppillf");
     private static final MethodHandle IPPPPPILLLFL = Signature.handle("ipppppilllfl");
     private static final MethodHandle IPPPPPILLLLF = Signature.handle("ipppppillllf");
+    private static final MethodHandle IPPPPPL = Signature.handle("ipppppl");
     private static final MethodHandle IPPPPPLL = Signature.handle("ipppppll");
     private static final MethodHandle IPPPPPLLFFFFF = Signature.handle("ipppppllfffff");
     private static final MethodHandle IPPPPPPILLLFL = Signature.handle("ippppppilllfl");
@@ -56,6 +57,7 @@ public final class OpBindings {
     private final MemorySegment matmulPartialForward;
     private final MemorySegment matmulBackward;
     private final MemorySegment matmulWeightBackward;
+    private final MemorySegment matmulSiluMulForward;
     private final MemorySegment ropeForward;
     private final MemorySegment ropeBackward;
     private final MemorySegment kvCacheWrite;
@@ -75,6 +77,7 @@ public final class OpBindings {
     private final MemorySegment gradientClip;
     private final MemorySegment adamw;
     private final MemorySegment sample;
+    private final MemorySegment selectIds;
     private final MemorySegment randomNormal;
 
     public OpBindings(Context owner) {
@@ -92,10 +95,11 @@ public final class OpBindings {
         rmsNormForward = backend.op("rms_norm_forward", "ipppppillf");
         addRmsNormForward = backend.op("add_rms_norm_forward", "ipppppppillf");
         rmsNormBackward = backend.op("rms_norm_backward", "ippppppppill");
-        matmulForward = backend.op("matmul_forward", "ipppwiil");
+        matmulForward = backend.op("matmul_forward", "ipppwiilf");
         matmulPartialForward = backend.op("matmul_partial_forward", "ipppwil");
         matmulBackward = backend.op("matmul_backward", "ipppwiilf");
         matmulWeightBackward = backend.op("matmul_weight_backward", "ippppilll");
+        matmulSiluMulForward = backend.op("matmul_silu_mul_forward", "ippppwil");
         ropeForward = backend.op("rope_forward", "ippppillll");
         ropeBackward = backend.op("rope_backward", "ippppillll");
         kvCacheWrite = backend.op("kv_cache_write", "ipppbiilll");
@@ -115,6 +119,7 @@ public final class OpBindings {
         gradientClip = backend.op("gradient_clip", "ippplf");
         adamw = backend.op("adamw", "ipppppllfffff");
         sample = backend.op("sample", "ippppppppppll");
+        selectIds = backend.op("select_ids", "ipppppl");
         randomNormal = backend.op("random_normal", "ippilfl");
     }
 
@@ -187,8 +192,8 @@ public final class OpBindings {
                 at(x), at(w), at(rstd), dtype, t, d));
     }
 
-    public void matmulForward(Tensor y, Tensor x, Weight w, int dtype, int yDtype, long t) {
-        call("matmul_forward", () -> (int) IPPPPIIL.invokeExact(matmulForward, context, at(y), at(x), at(w), dtype, yDtype, t));
+    public void matmulForward(Tensor y, Tensor x, Weight w, int dtype, int yDtype, long t, float beta) {
+        call("matmul_forward", () -> (int) IPPPPIILF.invokeExact(matmulForward, context, at(y), at(x), at(w), dtype, yDtype, t, beta));
     }
 
     public void matmulPartialForward(Tensor partials, Tensor x, Weight w, int dtype, long t) {
@@ -203,6 +208,11 @@ public final class OpBindings {
     public void matmulWeightBackward(Tensor dw, Tensor dy, Tensor x, int dtype, long t, long n, long c) {
         call("matmul_weight_backward", () -> (int) IPPPPILLL.invokeExact(matmulWeightBackward, context, at(dw), at(dy), at(x), dtype, t,
                 n, c));
+    }
+
+    public void matmulSiluMulForward(Tensor y, Tensor gateUp, Tensor x, Weight w, int dtype, long t) {
+        call("matmul_silu_mul_forward", () -> (int) IPPPPPIL.invokeExact(matmulSiluMulForward, context, at(y), at(gateUp), at(x), at(w), dtype,
+                t));
     }
 
     public void ropeForward(Tensor qkv, Tensor table, Tensor positions, int dtype, long t, long h, long k, long e) {
@@ -299,6 +309,10 @@ public final class OpBindings {
             Tensor sequences, Tensor positions, long m, long v) {
         call("sample", () -> (int) IPPPPPPPPPPLL.invokeExact(sample, context, at(ids), at(logProbabilities), at(logits), at(temperature),
                 at(topK), at(topP), at(seeds), at(sequences), at(positions), m, v));
+    }
+
+    public void selectIds(Tensor ids, Tensor given, Tensor source, Tensor drawn, long t) {
+        call("select_ids", () -> (int) IPPPPPL.invokeExact(selectIds, context, at(ids), at(given), at(source), at(drawn), t));
     }
 
     public void randomNormal(Tensor y, int dtype, long n, float std, long seed) {

@@ -27,8 +27,8 @@ final class Activations {
                     Projection.O_PROJ.columns(c) / rank.count(), c.intermediateSize() / rank.count());
         }
 
-        long perToken() {
-            return 3 * d + qkv + attention + 3 * f;
+        long perToken(Rank rank) {
+            return (rank.count() == 1 ? 2 : 3) * d + qkv + attention + 3 * f;
         }
     }
 
@@ -39,15 +39,19 @@ final class Activations {
         long t = limits.tokens();
         h = context.allocate(dtype, t, rows.d);
         x = context.allocate(dtype, t, rows.d);
-        delta = context.allocate(dtype, t, rows.d);
         qkv = context.allocate(dtype, t, rows.qkv);
         attention = context.allocate(dtype, t, rows.attention);
         gateUp = context.allocate(dtype, t, 2 * rows.f);
         gated = context.allocate(dtype, t, rows.f);
         int ranks = weights.rank().count();
+        delta = ranks == 1 ? null : context.allocate(dtype, t, rows.d);
         partials = ranks == 1 ? null : context.allocate(DType.F32, Rank.CHUNKS / ranks, t, rows.d);
-        selected = context.allocate(dtype, 3, limits.logitRows(), rows.d);
+        selected = context.allocate(dtype, selectedBuffers(weights.rank()), limits.logitRows(), rows.d);
         logits = context.allocate(DType.F32, limits.logitRows(), c.vocabSize());
+    }
+
+    private static long selectedBuffers(Rank rank) {
+        return rank.count() == 1 ? 2 : 3;
     }
 
     /** Bytes that the constructor allocates. */
@@ -55,8 +59,8 @@ final class Activations {
         Rows rows = Rows.of(c, rank);
         long dtype = precision.activations().bytes();
         long partials = rank.count() == 1 ? 0 : (long) Rank.CHUNKS / rank.count() * limits.tokens() * rows.d * Float.BYTES;
-        return limits.tokens() * rows.perToken() * dtype + partials
-                + limits.logitRows() * (3 * rows.d * dtype + (long) c.vocabSize() * Float.BYTES);
+        return limits.tokens() * rows.perToken(rank) * dtype + partials
+                + limits.logitRows() * (selectedBuffers(rank) * rows.d * dtype + (long) c.vocabSize() * Float.BYTES);
     }
 
     /** (T, D) the residual stream. */
@@ -69,9 +73,9 @@ final class Activations {
         return x.rows(0, t);
     }
 
-    /** (T, D) what a block adds to the residual stream. */
+    /** (T, D) what a block adds to the residual stream; null on a single rank, where the block's product adds itself. */
     Tensor delta(int t) {
-        return delta.rows(0, t);
+        return delta == null ? null : delta.rows(0, t);
     }
 
     /** (T, (H + 2K)·E). */
@@ -99,7 +103,7 @@ final class Activations {
         return partials.view(partials.size(0), t, partials.size(2));
     }
 
-    /** (M, D) the i-th of three buffers of selected rows. */
+    /** (M, D) the i-th of two buffers of selected rows, of three over several ranks. */
     Tensor selected(int i, int m) {
         return selected.rows(i, i + 1).view(m, selected.size(2));
     }

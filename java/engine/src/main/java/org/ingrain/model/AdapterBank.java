@@ -1,6 +1,7 @@
 package org.ingrain.model;
 
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -29,8 +30,9 @@ public final class AdapterBank implements AutoCloseable {
      * @param a       (G, R, C)
      * @param b       (G, N, R)
      * @param scaling (G)
+     * @param adapted the slots whose adapter has this projection
      */
-    record Slots(Tensor a, Tensor b, Tensor scaling) {
+    record Slots(Tensor a, Tensor b, Tensor scaling, BitSet adapted) {
     }
 
     /** Room for {@code slots} adapters of rank up to {@code rank} on every projection, in steps of at most {@code maxTokens} tokens. */
@@ -47,7 +49,7 @@ public final class AdapterBank implements AutoCloseable {
         Map<Projection, Slots> layer = new EnumMap<>(Projection.class);
         for (Projection p : Projection.values()) {
             layer.put(p, new Slots(context.allocateZero(DType.F32, slots, rank, p.columns(config)),
-                    context.allocateZero(DType.F32, slots, p.rows(config), rank), context.allocateZero(DType.F32, slots)));
+                    context.allocateZero(DType.F32, slots, p.rows(config), rank), context.allocateZero(DType.F32, slots), new BitSet()));
         }
         return layer;
     }
@@ -61,10 +63,16 @@ public final class AdapterBank implements AutoCloseable {
         return config.numHiddenLayers() * perLayer + (long) maxTokens * rank * Float.BYTES;
     }
 
-    /** Fills a slot with an adapter; projections it does not adapt add nothing. */
+    /**
+     * Fills a slot with an adapter; projections it does not adapt add nothing. Which projections any slot adapts decides which ops a step
+     * enqueues: a graph recorded before is not the step after.
+     */
     public void load(int slot, List<LoraModule> adapter) {
         for (Map<Projection, Slots> layer : layers) {
-            layer.values().forEach(s -> context.fillZero(s.scaling.rows(slot, slot + 1)));
+            for (Slots s : layer.values()) {
+                context.fillZero(s.scaling.rows(slot, slot + 1));
+                s.adapted.clear(slot);
+            }
         }
         for (LoraModule module : adapter) {
             if (module.rank() > rank) {
@@ -75,6 +83,7 @@ public final class AdapterBank implements AutoCloseable {
             context.write(s.a.rows(slot, slot + 1), Arrays.copyOf(module.a(), Math.toIntExact(rank * s.a.size(2))));
             context.write(s.b.rows(slot, slot + 1), widen(module, Math.toIntExact(s.b.size(1))));
             context.write(s.scaling.rows(slot, slot + 1), module.scaling());
+            s.adapted.set(slot);
         }
     }
 
@@ -84,6 +93,11 @@ public final class AdapterBank implements AutoCloseable {
             System.arraycopy(module.b(), n * module.rank(), wide, n * rank, module.rank());
         }
         return wide;
+    }
+
+    /** Whether an adapter of any slot has this projection. */
+    boolean adapts(int layer, Projection projection) {
+        return !layers.get(layer).get(projection).adapted.isEmpty();
     }
 
     /** y (T, N) at this projection's columns += the adapters' share for x (T, C); slotOfRow (T). */

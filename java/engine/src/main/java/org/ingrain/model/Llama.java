@@ -36,27 +36,22 @@ public final class Llama {
     /** Logits (M, V) f32 of the rows the step asked for; valid until the next step. adapters may be null where no row has a slot. */
     public Tensor forward(Step step, KvCache cache, AdapterBank adapters) {
         int t = step.tokens();
-        Tensor h = wave.h(t);
         Tensor x = wave.x(t);
-        Tensor delta = wave.delta(t);
-        float eps = (float) config.rmsNormEps();
-        ops.embedding(h, step.ids(), weights.embedTokens());
+        Residual stream = new Residual(wave.h(t), wave.delta(t), false);
+        ops.embedding(stream.h, step.ids(), weights.embedTokens());
         for (int i = 0; i < weights.layers().size(); i++) {
             LlamaWeights.Layer layer = weights.layers().get(i);
             Lora lora = new Lora(adapters, i, step.batch().adapterSlots());
-            if (i == 0) {
-                ops.rmsNorm(x, null, h, layer.inputLayernorm(), eps);
-            } else {
-                ops.addRmsNorm(x, h, null, h, delta, layer.inputLayernorm(), eps);
-            }
-            attention(delta, x, layer, lora, step, cache.layer(i));
-            ops.addRmsNorm(x, h, null, h, delta, layer.postAttentionLayernorm(), eps);
-            feedForward(delta, x, layer, lora);
+            stream.norm(x, layer.inputLayernorm());
+            stream.add(attention(x, layer, lora, step, cache.layer(i)), layer.oProj(), lora, Projection.O_PROJ);
+            stream.norm(x, layer.postAttentionLayernorm());
+            stream.add(feedForward(x, layer, lora), layer.downProj(), lora, Projection.DOWN_PROJ);
         }
-        return head(step, h, delta, eps);
+        return head(step, stream);
     }
 
-    private void attention(Tensor delta, Tensor x, LlamaWeights.Layer layer, Lora lora, Step step, Tensor cache) {
+    /** (T, H·E) what o_proj reads. */
+    private Tensor attention(Tensor x, LlamaWeights.Layer layer, Lora lora, Step step, Tensor cache) {
         Tensor qkv = wave.qkv(step.tokens());
         Tensor y = wave.attention(step.tokens());
         ops.matmul(qkv, x, layer.qkvProj());
@@ -66,47 +61,86 @@ public final class Llama {
         ops.rope(qkv, ropeTable, step.batch().positions(), heads);
         ops.kvCacheWrite(cache, qkv, step.batch(), heads);
         ops.attentionPaged(y, qkv, cache, step.batch(), heads);
-        rowParallel(delta, y, layer.oProj());
-        lora.apply(Projection.O_PROJ, delta, y);
+        return y;
     }
 
-    private void feedForward(Tensor delta, Tensor x, LlamaWeights.Layer layer, Lora lora) {
+    /** (T, F) what down_proj reads. */
+    private Tensor feedForward(Tensor x, LlamaWeights.Layer layer, Lora lora) {
         int t = Math.toIntExact(x.size(0));
         Tensor gateUp = wave.gateUp(t);
         Tensor gated = wave.gated(t);
+        if (!lora.adapts(Projection.GATE_PROJ) && !lora.adapts(Projection.UP_PROJ)) {
+            ops.matmulSiluMul(gated, gateUp, x, layer.gateUpProj());
+            return gated;
+        }
         ops.matmul(gateUp, x, layer.gateUpProj());
         lora.apply(Projection.GATE_PROJ, gateUp, x);
         lora.apply(Projection.UP_PROJ, gateUp, x);
         ops.siluMul(gated, gateUp);
-        rowParallel(delta, gated, layer.downProj());
-        lora.apply(Projection.DOWN_PROJ, delta, gated);
+        return gated;
     }
 
-    /** y = x·Wᵀ where the columns of W are spread over the ranks: chunk sums are added in one order over all of them. */
-    private void rowParallel(Tensor y, Tensor x, Weight w) {
-        if (weights.rank().count() == 1) {
-            ops.matmul(y, x, w);
-            return;
-        }
-        Tensor partials = wave.partials(Math.toIntExact(x.size(0)));
-        ops.matmulPartial(partials, x, w);
-        ops.allReduce(y, partials, partials.size(0));
-    }
-
-    private Tensor head(Step step, Tensor h, Tensor delta, float eps) {
+    private Tensor head(Step step, Residual stream) {
         int m = step.logitCount();
         Tensor logits = wave.logits(m);
         if (m == 0) {
             return logits;
         }
-        Tensor rows = wave.selected(0, m);
-        Tensor added = wave.selected(1, m);
-        Tensor x = wave.selected(2, m);
-        ops.gatherRows(rows, h, step.logitRows());
-        ops.gatherRows(added, delta, step.logitRows());
-        ops.addRmsNorm(x, rows, null, rows, added, weights.norm(), eps);
+        Tensor x = wave.selected(0, m);
+        stream.select(step.logitRows(), m).norm(x, weights.norm());
         ops.matmul(logits, x, weights.lmHead());
         return logits;
+    }
+
+    /**
+     * The residual stream h (T, D). On one rank a product adds itself to it as it is written. Where the columns of a weight are spread
+     * over ranks, chunk sums are added in one order over all of them, and the next norm adds their total, delta, to h.
+     */
+    private final class Residual {
+        private final Tensor h;
+        private final Tensor delta;
+        private boolean waiting;
+
+        Residual(Tensor h, Tensor delta, boolean waiting) {
+            this.h = h;
+            this.delta = delta;
+            this.waiting = waiting;
+        }
+
+        /** h += x·Wᵀ and the adapters' share. */
+        void add(Tensor x, Weight w, Lora lora, Projection projection) {
+            if (delta == null) {
+                ops.matmul(h, x, w, 1);
+                lora.apply(projection, h, x);
+                return;
+            }
+            Tensor partials = wave.partials(Math.toIntExact(x.size(0)));
+            ops.matmulPartial(partials, x, w);
+            ops.allReduce(delta, partials, partials.size(0));
+            lora.apply(projection, delta, x);
+            waiting = true;
+        }
+
+        /** y = rmsNorm(h). */
+        void norm(Tensor y, Tensor w) {
+            float eps = (float) config.rmsNormEps();
+            if (waiting) {
+                ops.addRmsNorm(y, h, null, h, delta, w, eps);
+            } else {
+                ops.rmsNorm(y, null, h, w, eps);
+            }
+            waiting = false;
+        }
+
+        /** The stream of m rows alone. */
+        Residual select(Tensor rows, int m) {
+            Residual part = new Residual(wave.selected(1, m), waiting ? wave.selected(2, m) : null, waiting);
+            ops.gatherRows(part.h, h, rows);
+            if (waiting) {
+                ops.gatherRows(part.delta, delta, rows);
+            }
+            return part;
+        }
     }
 
     /** The adapters of one layer in one step. */
@@ -121,8 +155,12 @@ public final class Llama {
             this.slots = slots;
         }
 
+        boolean adapts(Projection projection) {
+            return slots != null && bank.adapts(layer, projection);
+        }
+
         void apply(Projection projection, Tensor y, Tensor x) {
-            if (slots != null) {
+            if (adapts(projection)) {
                 bank.apply(ops, layer, projection, y, x, slots.rows(0, x.size(0)));
             }
         }

@@ -126,9 +126,14 @@ public final class Ops {
 
     /** y (T, N) = x (T, C)·Wᵀ. */
     public void matmul(Tensor y, Tensor x, Weight w) {
+        matmul(y, x, w, 0);
+    }
+
+    /** y (T, N) = beta·y + x (T, C)·Wᵀ; beta 0 does not read y. */
+    public void matmul(Tensor y, Tensor x, Weight w, float beta) {
         Shapes.matrix("x", x, x.size(0), w.columns());
         Shapes.matrix("y", y, x.size(0), w.rows());
-        bindings.matmulForward(y, x, w, x.dtype().code(), y.dtype().code(), x.size(0));
+        bindings.matmulForward(y, x, w, x.dtype().code(), y.dtype().code(), x.size(0), beta);
     }
 
     /** partials (C / chunk, T, N) f32: one product per chunk of w. */
@@ -229,6 +234,16 @@ public final class Ops {
         bindings.siluMulBackward(dgateUp, dy, gateUp, dy.dtype().code(), dy.size(0), dy.size(1));
     }
 
+    /** y (T, F) = silu(gate)·up, gate and up the halves of x (T, C)·Wᵀ; gateUp (T, 2F) is scratch, undefined afterwards. */
+    public void matmulSiluMul(Tensor y, Tensor gateUp, Tensor x, Weight w) {
+        Shapes.matrix("x", x, x.size(0), w.columns());
+        Shapes.matrix("y", y, x.size(0), w.rows() / 2);
+        Shapes.matrix("gateUp", gateUp, x.size(0), w.rows());
+        Shapes.dtype("y", y, x.dtype());
+        Shapes.dtype("gateUp", gateUp, x.dtype());
+        bindings.matmulSiluMulForward(y, gateUp, x, w, x.dtype().code(), x.size(0));
+    }
+
     /** u (T, R) f32 = dropout(x (T, C))·Aᵀ, A (G, R, C); slots (T) or null: adapter 0 for all. */
     public void loraDown(Tensor u, Tensor x, Tensor a, Tensor slots, Dropout dropout) {
         Shapes.matrix("u", u, x.size(0), a.size(1));
@@ -321,6 +336,15 @@ public final class Ops {
         Shapes.dtype("logits", logits, DType.F32);
         bindings.sample(ids, logProbabilities, logits, rows.temperature(), rows.topK(), rows.topP(), rows.seeds(), rows.sequences(),
                 rows.positions(), logits.size(0), logits.size(1));
+    }
+
+    /** ids (T) = drawn[source] where source (T) is 0 or more, else given (T); all I32. */
+    public void selectIds(Tensor ids, Tensor given, Tensor source, Tensor drawn) {
+        Shapes.dtype("ids", ids, DType.I32);
+        Shapes.like("given", given, ids);
+        Shapes.like("source", source, ids);
+        Shapes.dtype("drawn", drawn, DType.I32);
+        bindings.selectIds(ids, given, source, drawn, ids.elements());
     }
 
     /** y = normal(0, std), element i keyed by (seed, i). */

@@ -6,12 +6,13 @@ import java.lang.foreign.ValueLayout;
 
 /**
  * A weight W (rows = output features N, columns = input features C) in the layout its backend chose: the {@code ingrain_weight}
- * descriptor and the memory behind it. {@code chunk} is the number of columns one partial sum covers, 0 for one sum over all.
+ * descriptor and the memory behind it. {@code chunk} is the number of columns one partial sum covers, 0 for one sum over all. An F8E4M3
+ * weight has beside its data one scale a row, which {@code pack} writes.
  */
 public final class Weight {
     private final MemorySegment descriptor;
     private final Tensor data;
-    private final DType dtype;
+    private final Tensor scales;
     private final Layout layout;
     private final long rows;
     private final long columns;
@@ -19,16 +20,17 @@ public final class Weight {
     /** How the elements lie: as in a file, or in the backend's own order. */
     public enum Layout { ROW_MAJOR, PACKED }
 
-    public Weight(Arena arena, Tensor data, DType dtype, Layout layout, long rows, long columns, long chunk) {
+    /** scales: (rows) f32 where data is F8E4M3, else null. */
+    public Weight(Arena arena, Tensor data, Tensor scales, Layout layout, long rows, long columns, long chunk) {
         this.data = data;
-        this.dtype = dtype;
+        this.scales = scales;
         this.layout = layout;
         this.rows = rows;
         this.columns = columns;
         descriptor = arena.allocate(48, 8);
         descriptor.set(ValueLayout.JAVA_LONG, 0, data.address());
-        descriptor.set(ValueLayout.JAVA_LONG, 8, 0L);
-        descriptor.set(ValueLayout.JAVA_INT, 16, dtype.code());
+        descriptor.set(ValueLayout.JAVA_LONG, 8, scales == null ? 0L : scales.address());
+        descriptor.set(ValueLayout.JAVA_INT, 16, data.dtype().code());
         descriptor.set(ValueLayout.JAVA_INT, 20, layout.ordinal());
         descriptor.set(ValueLayout.JAVA_LONG, 24, rows);
         descriptor.set(ValueLayout.JAVA_LONG, 32, columns);
@@ -45,8 +47,13 @@ public final class Weight {
         return data;
     }
 
+    /** (rows) f32, or null where the dtype needs none. */
+    public Tensor scales() {
+        return scales;
+    }
+
     public DType dtype() {
-        return dtype;
+        return data.dtype();
     }
 
     public Layout layout() {
@@ -70,6 +77,6 @@ public final class Weight {
 
     @Override
     public String toString() {
-        return "weight " + dtype + "[" + rows + ", " + columns + "]";
+        return "weight " + dtype() + "[" + rows + ", " + columns + "]";
     }
 }

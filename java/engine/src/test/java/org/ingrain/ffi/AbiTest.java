@@ -82,7 +82,7 @@ class AbiTest {
     /** An op computes on the stream; what it is not, manages: contexts, memory, events, graphs, communicators, and sizes. */
     private static boolean isOp(String function) {
         return !function.matches("(context|event|graph|communicator)_.*|.*_bytes|(host_)?(malloc|free)|copy(_to_.*)?|fill_zero|memory_info|synchronize"
-                + "|last_error|device_count|abi_version|native_stream");
+                + "|last_error|set_error|device_count|abi_version|native_stream|set_deterministic|parallel_for|workspace(_reserve)?");
     }
 
     @Test
@@ -154,9 +154,12 @@ class AbiTest {
     void descriptorsLieAsTheCompilerLaysThem() throws Exception {
         Map<String, Map<String, Integer>> layouts = layouts();
         try (Arena arena = Arena.ofConfined()) {
-            var weight = new Weight(arena, new Tensor(0x1000, DType.BF16, 35), DType.BF16, Weight.Layout.PACKED, 5, 7, 3);
+            var weight = new Weight(arena, new Tensor(0x1000, DType.BF16, 35), null, Weight.Layout.PACKED, 5, 7, 3);
             assertEquals(Map.of("data", 0x1000L, "scales", 0L, "dtype", 1L, "layout", 1L, "rows", 5L, "columns", 7L, "chunk", 3L),
                     fields(weight.address(), layouts.get("ingrain_weight")));
+            var scaled = new Weight(arena, new Tensor(0x1000, DType.F8E4M3, 35), new Tensor(0x2000, DType.F32, 5), Weight.Layout.ROW_MAJOR, 5, 7, 0);
+            assertEquals(Map.of("data", 0x1000L, "scales", 0x2000L, "dtype", 5L, "layout", 0L, "rows", 5L, "columns", 7L, "chunk", 0L),
+                    fields(scaled.address(), layouts.get("ingrain_weight")));
             var batch = new Batch(arena, new Tensor(0x1000, DType.I32, Batch.elements(11, 3, 4)), 11, 3, 4, 16);
             batch.use(9, 2, true);
             assertEquals(Map.of("sequence_offsets", batch.sequenceOffsets().address(), "positions", batch.positions().address(),

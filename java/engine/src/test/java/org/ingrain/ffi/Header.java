@@ -19,6 +19,7 @@ import java.util.stream.Collectors;
  */
 record Header(Map<String, String> signatures, Map<String, String[]> structs) {
     private static final Pattern FUNCTION = Pattern.compile("INGRAIN_API\\s+([\\w ]+?[ *]+)ingrain_(\\w+)\\(([^;]*)\\);");
+    private static final Pattern FUNCTION_POINTER = Pattern.compile("\\(\\*(\\w+)\\)\\([^)]*\\)");
     private static final Pattern STRUCT = Pattern.compile("typedef struct (\\w+) \\{([^}]*)\\}");
     private static final Pattern FIELD = Pattern.compile("(\\w+)\\s*;");
 
@@ -35,7 +36,8 @@ record Header(Map<String, String> signatures, Map<String, String[]> structs) {
         }
         Map<String, String> signatures = new TreeMap<>();
         for (Matcher m = FUNCTION.matcher(text); m.find();) {
-            String parameters = m.group(3).strip().equals("void") ? "" : Arrays.stream(m.group(3).split(","))
+            String list = FUNCTION_POINTER.matcher(m.group(3)).replaceAll("* $1");
+            String parameters = list.strip().equals("void") ? "" : Arrays.stream(list.split(","))
                     .map(parameter -> letter(parameter.strip().replaceFirst("\\w+$", ""))).collect(Collectors.joining());
             signatures.put(m.group(2), letter(m.group(1)) + parameters);
         }

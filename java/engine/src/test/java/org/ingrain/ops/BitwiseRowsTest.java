@@ -43,6 +43,8 @@ class BitwiseRowsTest {
             for (DType w : ParityTest.FLOATS) {
                 for (Weight.Layout layout : Weight.Layout.values()) {
                     ops.add(new RowOp("matmul " + dtype + " by " + w + " " + layout, lab -> matmul(lab, dtype, w, layout)));
+                    ops.add(new RowOp("matmul added " + dtype + " by " + w + " " + layout, lab -> matmulAdded(lab, dtype, w, layout)));
+                    ops.add(new RowOp("matmul_silu_mul " + dtype + " by " + w + " " + layout, lab -> matmulSiluMul(lab, dtype, w, layout)));
                     ops.add(new RowOp("matmul backward " + dtype + " by " + w + " " + layout, lab -> matmulBackward(lab, dtype, w, layout)));
                 }
             }
@@ -80,6 +82,28 @@ class BitwiseRowsTest {
         return (begin, end) -> {
             Tensor y = lab.output(DType.F32, end - begin, 131);
             lab.ops().matmul(y, x.rows(begin, end), w);
+            return y;
+        };
+    }
+
+    private static Rows matmulAdded(Lab lab, DType dtype, DType wDtype, Weight.Layout layout) {
+        Tensor x = lab.normal(dtype, T, 1040).tensor();
+        Tensor before = lab.normal(dtype, T, 131).tensor();
+        Weight w = lab.weight(lab.normal(wDtype, 131, 1040), layout, 130);
+        return (begin, end) -> {
+            Tensor y = lab.output(dtype, end - begin, 131);
+            lab.context().copy(y, before.rows(begin, end));
+            lab.ops().matmul(y, x.rows(begin, end), w, 1);
+            return y;
+        };
+    }
+
+    private static Rows matmulSiluMul(Lab lab, DType dtype, DType wDtype, Weight.Layout layout) {
+        Tensor x = lab.normal(0.03, dtype, T, 1031).tensor();
+        Weight w = lab.weight(lab.normal(wDtype, 262, 1031), layout, 0);
+        return (begin, end) -> {
+            Tensor y = lab.output(dtype, end - begin, 131);
+            lab.ops().matmulSiluMul(y, lab.output(dtype, end - begin, 262), x.rows(begin, end), w);
             return y;
         };
     }

@@ -105,4 +105,29 @@ class BitwiseTest {
             }
         }
     }
+
+    /** h += x·Wᵀ is the product and then the addition; silu(gate)·up is the product and then that: what a rank or an adapter does in two ops. */
+    @ParameterizedTest(name = "{0} by {1} {2} on {3}")
+    @MethodSource("weights")
+    void whatTwoOpsWouldGive(DType xDtype, DType wDtype, Weight.Layout layout, Target target) {
+        int n = 70;
+        int c = 8 * 46;
+        try (Lab lab = target.open()) {
+            Lab.Data x = lab.normal(xDtype, T, c);
+            Weight w = lab.weight(lab.normal(wDtype, n, c), layout, c / 8);
+            Lab.Data h = lab.normal(DType.F32, T, n);
+            Tensor y = lab.output(DType.F32, T, n);
+            lab.ops().matmul(y, x.tensor(), w);
+            lab.ops().matmul(h.tensor(), x.tensor(), w, 1);
+            Floats.assertBits("h", Floats.sum(h.values(), lab.floats(y)), lab.floats(h.tensor()));
+            Tensor gateUp = lab.output(xDtype, T, n);
+            Tensor apart = lab.output(xDtype, T, n / 2);
+            Tensor together = lab.output(xDtype, T, n / 2);
+            lab.ops().matmul(gateUp, x.tensor(), w);
+            lab.ops().siluMul(apart, gateUp);
+            lab.ops().matmulSiluMul(together, gateUp, x.tensor(), w);
+            Floats.assertBits("silu(gate)·up", lab.floats(apart), lab.floats(together));
+            lab.assertGuards();
+        }
+    }
 }

@@ -84,7 +84,11 @@ class BitwiseThreadsTest {
             lab.ops().matmulPartial(partials, x.tensor(), w);
             Tensor dx = lab.output(dtype, t, c);
             lab.ops().matmulBackward(dx, dy, w, 0);
-            results.addAll(List.of(y, row, partials, dx));
+            Tensor gated = lab.output(dtype, t, n / 2);
+            lab.ops().matmulSiluMul(gated, lab.output(dtype, t, n), x.tensor(), w);
+            Tensor added = lab.normal(dtype, t, n).tensor();
+            lab.ops().matmul(added, x.tensor(), w, 1);
+            results.addAll(List.of(y, row, partials, dx, gated, added));
         }
         Tensor dw = lab.normal(DType.F32, n, c).tensor();
         lab.ops().matmulWeightBackward(dw, dy, x.tensor());

@@ -19,6 +19,7 @@ class MatmulParityTest extends ParityTest {
                 for (DType w : FLOATS) {
                     String variant = x + " by " + w + " " + layout;
                     checks.add(new Check("matmul_forward", variant, lab -> forward(lab, layout, x, w)));
+                    checks.add(new Check("matmul_forward", variant + ", added", lab -> added(lab, layout, x, w)));
                     checks.add(new Check("matmul_partial_forward", variant, lab -> partial(lab, layout, x, w)));
                     checks.add(new Check("matmul_backward", variant, lab -> backward(lab, layout, x, w)));
                 }
@@ -40,6 +41,27 @@ class MatmulParityTest extends ParityTest {
                 Tensor y = lab.output(yDtype, t, n);
                 lab.ops().matmul(y, x.tensor(), weight);
                 lab.expect("y of C " + c, expected, y, Tolerance.of(yDtype, c));
+            }
+        }
+    }
+
+    /** With beta, where y holds numbers before; one sum over all columns or eight. */
+    private static void added(Lab lab, Weight.Layout layout, DType xDtype, DType wDtype) {
+        for (int[] size : SIZES) {
+            int t = size[0];
+            int n = size[1];
+            int c = size[2];
+            Lab.Data x = lab.normal(xDtype, t, c);
+            Lab.Data w = lab.normal(wDtype, n, c);
+            Weight weight = lab.weight(w, layout, c % 16 == 0 ? c / 8 : 0);
+            for (DType yDtype : FLOATS) {
+                for (float beta : new float[] {1, -0.5f}) {
+                    Lab.Data y = lab.normal(yDtype, t, n);
+                    float[] expected = lab.reference(torch -> Torch.floats(torch.array(x.values(), t, c)
+                            .matMul(torch.array(w.values(), n, c).transpose()).add(torch.array(y.values(), t, n).mul(beta))));
+                    lab.ops().matmul(y.tensor(), x.tensor(), weight, beta);
+                    lab.expect("y of C " + c + " beta " + beta, expected, y.tensor(), Tolerance.of(yDtype, c));
+                }
             }
         }
     }

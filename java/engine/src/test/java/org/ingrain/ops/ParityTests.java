@@ -11,8 +11,8 @@ public final class ParityTests {
     static List<ParityTest> all() {
         return List.of(new AdamwParityTest(), new AttentionParityTest(), new AttentionPagedParityTest(), new CollectivesTest(), new ConvertParityTest(),
                 new CrossEntropyParityTest(), new EmbeddingParityTest(), new GatherRowsParityTest(), new KvCacheParityTest(), new LoraParityTest(),
-                new MatmulParityTest(), new PackParityTest(), new RandomParityTest(), new RmsNormParityTest(), new RopeParityTest(),
-                new SampleParityTest(), new SiluMulParityTest());
+                new MatmulParityTest(), new MatmulSiluMulParityTest(), new PackParityTest(), new RandomParityTest(), new RmsNormParityTest(),
+                new RopeParityTest(), new SampleParityTest(), new SelectIdsParityTest(), new SiluMulParityTest());
     }
 
     /** The ops that at least one check is about, by their names in the header. */

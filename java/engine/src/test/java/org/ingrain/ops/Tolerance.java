@@ -51,6 +51,7 @@ record Tolerance(double unit, long terms, double inner, double magnitude) {
             case F32 -> F32_UNIT;
             case BF16 -> 0x1p-8;
             case F16 -> 0x1p-11;
+            case F8E4M3 -> 0x1p-4;
             case I32, I64 -> 0;
         };
     }

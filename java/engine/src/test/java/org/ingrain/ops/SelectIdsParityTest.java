@@ -1,0 +1,33 @@
+package org.ingrain.ops;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+
+import java.util.List;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Tensor;
+
+/** select_ids.cc. */
+class SelectIdsParityTest extends ParityTest {
+    private static final int[][] SIZES = {{1, 1}, {7, 3}, {127, 127}, {4099, 64}};  // T, drawn
+
+    @Override
+    List<Check> checks() {
+        return List.of(new Check("select_ids", "mixed", lab -> select(lab, -1)), new Check("select_ids", "all drawn", lab -> select(lab, 0)));
+    }
+
+    /** Sources from {@code lowest} on; drawn ids run down to -1, what a row without a distribution draws. */
+    private static void select(Lab lab, int lowest) {
+        for (int[] size : SIZES) {
+            int[] given = lab.randomInts(size[0], 32000);
+            int[] drawn = lab.random().ints(size[1], -1, 32000).toArray();
+            int[] source = lab.random().ints(size[0], lowest, size[1]).toArray();
+            int[] expected = new int[size[0]];
+            for (int t = 0; t < expected.length; t++) {
+                expected[t] = source[t] < 0 ? given[t] : drawn[source[t]];
+            }
+            Tensor ids = lab.output(DType.I32, size[0]);
+            lab.ops().selectIds(ids, lab.ints(given), lab.ints(source), lab.ints(drawn));
+            assertArrayEquals(expected, lab.context().readInts(ids), "ids of T " + size[0]);
+        }
+    }
+}
