@@ -1,0 +1,49 @@
+// Element types of the header and their conversions; every rounding is to nearest even.
+#pragma once
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <cuda_fp8.h>
+
+#include "launch.h"
+
+using bf16 = __nv_bfloat16;
+using f16 = __half;
+using fp8 = __nv_fp8_e4m3;
+
+__device__ __forceinline__ float to_float(float x) { return x; }
+__device__ __forceinline__ float to_float(bf16 x) { return __bfloat162float(x); }
+__device__ __forceinline__ float to_float(f16 x) { return __half2float(x); }
+__device__ __forceinline__ float to_float(fp8 x) { return static_cast<float>(x); }
+
+template <class T> __device__ __forceinline__ T from_float(float x);
+template <> __device__ __forceinline__ float from_float<float>(float x) { return x; }
+template <> __device__ __forceinline__ bf16 from_float<bf16>(float x) { return __float2bfloat16_rn(x); }
+template <> __device__ __forceinline__ f16 from_float<f16>(float x) { return __float2half_rn(x); }
+template <> __device__ __forceinline__ fp8 from_float<fp8>(float x) { return fp8(x); }  // saturates at ±448
+
+// Runs body.template operator()<T>() with T float or bf16, as dtype says.
+template <class Body> ingrain_status with_dtype(ingrain_context* ctx, int32_t dtype, const Body& body) {
+  if (dtype == INGRAIN_F32) return body.template operator()<float>();
+  if (dtype == INGRAIN_BF16) return body.template operator()<bf16>();
+  return refuse(ctx, INGRAIN_UNSUPPORTED, "dtype %d: expected %d (F32) or %d (BF16)", dtype, INGRAIN_F32, INGRAIN_BF16);
+}
+
+// N elements that move as one access.
+template <class T, int N> struct alignas(N * sizeof(T)) Vec {
+  T v[N];
+};
+template <int N, class T> __device__ __forceinline__ Vec<T, N> load(const T* p) { return *reinterpret_cast<const Vec<T, N>*>(p); }
+template <class T, int N> __device__ __forceinline__ void store(T* p, const Vec<T, N>& x) { *reinterpret_cast<Vec<T, N>*>(p) = x; }
+
+// The widest access for elements of T: 16 bytes.
+template <class T> constexpr int vec_width = 16 / sizeof(T);
+
+// Whether rows of `columns` elements of T that begin at these pointers can be read 16 bytes at a time; null fits.
+template <class T, class... P> bool fits_vectors(int64_t columns, const P*... pointers) {
+  return columns % vec_width<T> == 0 && (... && (reinterpret_cast<uintptr_t>(pointers) % 16 == 0));
+}
+
+// Runs body.template operator()<N>() with the widest access that fits: 16 bytes, or one element.
+template <class T, class Body, class... P> ingrain_status with_width(int64_t columns, const Body& body, const P*... pointers) {
+  return fits_vectors<T>(columns, pointers...) ? body.template operator()<vec_width<T>>() : body.template operator()<1>();
+}

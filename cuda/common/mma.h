@@ -1,0 +1,90 @@
+// The tensor core and the asynchronous copy behind names; on a machine without a GPU the same in plain arithmetic.
+//
+// Fragments are those of PTX mma.sync.m16n8k16 (ISA 9.7.14). With g = lane / 4 and t = lane % 4:
+//   a[0] (g, 2t..)  a[1] (g + 8, 2t..)  a[2] (g, 2t + 8..)  a[3] (g + 8, 2t + 8..)     two bf16 each, lower column in the lower half
+//   b[0] (2t.., g)  b[1] (2t + 8.., g)                                                two bf16 each, lower row in the lower half
+//   d[0] (g, 2t)    d[1] (g, 2t + 1)    d[2] (g + 8, 2t)    d[3] (g + 8, 2t + 1)      f32
+#pragma once
+#include "dtype.h"
+
+// Two floats as two bf16 of a fragment register, `low` in the lower half.
+__device__ __forceinline__ unsigned pack_bf16(float low, float high) {
+  const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
+  unsigned bits;
+  memcpy(&bits, &pair, sizeof bits);
+  return bits;
+}
+
+// d (16, 8) += a (16, 16) · b (16, 8)
+__device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+#ifdef INGRAIN_SIMT
+  struct Fragment { unsigned a[4], b[2]; } mine = {{a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
+  const char* slots = simt::exchange(0xffffffffu, &mine, sizeof mine);
+  const int lane = simt::self().lane, g = lane / 4, t = lane % 4;
+  auto half = [](unsigned bits, int upper) { return __uint_as_float(upper ? bits & 0xffff0000u : bits << 16); };
+  auto of = [&](int l) { return reinterpret_cast<const Fragment*>(slots + 64 * l); };
+  for (int k = 0; k < 16; ++k) {
+    const int owner = k % 8 / 2, upper = k % 2;
+    for (int i = 0; i < 4; ++i) {
+      const float x = half(of(4 * g + owner)->a[i / 2 + 2 * (k / 8)], upper);
+      const float y = half(of(4 * (2 * t + i % 2) + owner)->b[k / 8], upper);
+      d[i] += x * y;
+    }
+  }
+#else
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#endif
+}
+
+// Four 8×8 matrices of 16-bit elements from shared memory: lane l names row l % 8 of matrix l / 8 (16 bytes, aligned); r[i] holds
+// columns 2·(lane % 4).. of row lane / 4 of matrix i, of its transpose where `transposed`.
+template <bool transposed = false> __device__ __forceinline__ void load_matrices(unsigned (&r)[4], const void* row) {
+#ifdef INGRAIN_SIMT
+  const char* slots = simt::exchange(0xffffffffu, &row, sizeof row);
+  const int lane = simt::self().lane, i = lane / 4, j = 2 * (lane % 4);
+  for (int matrix = 0; matrix < 4; ++matrix) {
+    auto element = [&](int y, int x) {
+      const char* from;
+      uint16_t bits;
+      memcpy(&from, slots + 64 * (8 * matrix + y), sizeof from);
+      memcpy(&bits, from + 2 * x, sizeof bits);
+      return static_cast<unsigned>(bits);
+    };
+    r[matrix] = transposed ? element(j, i) | element(j + 1, i) << 16 : element(i, j) | element(i, j + 1) << 16;
+  }
+#else
+  const unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(row));
+  if constexpr (transposed)
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(address) : "memory");
+  else
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(address) : "memory");
+#endif
+}
+
+// 16 bytes from global to shared memory, both aligned, behind the thread's back; where !valid the 16 bytes become 0 and global
+// is not read. Good after copy_wait and a barrier.
+__device__ __forceinline__ void copy_async16(void* shared, const void* global, bool valid = true) {
+#ifdef INGRAIN_SIMT
+  simt::copy_async(shared, global, 16, valid ? 16 : 0);
+#else
+  const unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(shared));
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(global), "r"(valid ? 16 : 0) : "memory");
+#endif
+}
+__device__ __forceinline__ void copy_commit() {
+#ifdef INGRAIN_SIMT
+  simt::copy_commit();
+#else
+  asm volatile("cp.async.commit_group;" ::: "memory");
+#endif
+}
+// Waits until at most `groups` committed groups of this thread are outstanding.
+template <int groups> __device__ __forceinline__ void copy_wait() {
+#ifdef INGRAIN_SIMT
+  simt::copy_wait(groups);
+#else
+  asm volatile("cp.async.wait_group %0;" ::"n"(groups) : "memory");
+#endif
+}
