@@ -49,12 +49,20 @@ record Target(String name, Path library, Path trusted, ContextOptions options) {
         return name;
     }
 
+    /** System property {@code ingrain.targets} names the backends to test, comma between them: all of them where it is not set. */
     private static List<Target> find() {
+        List<String> backends = List.of(System.getProperty("ingrain.targets", "cpu,simt,cuda").split(","));
         List<Target> found = new ArrayList<>();
-        for (String isa : CPU_ISAS) {
+        for (String isa : backends.contains("cpu") ? CPU_ISAS : List.<String>of()) {
             for (int threads = 1; threads <= 2; threads++) {
                 addWhereItOpens(found, "cpu", new ContextOptions(0, threads, isa));
             }
+        }
+        for (String order : backends.contains("simt") ? List.of("ascending", "descending") : List.<String>of()) {
+            addWhereItOpens(found, "simt", new ContextOptions(0, 1, order));
+        }
+        if (backends.contains("cuda")) {
+            addWhereItOpens(found, "cuda", new ContextOptions(0, 1, "auto"));
         }
         return List.copyOf(found);
     }
