@@ -1,11 +1,232 @@
-#pragma GCC diagnostic ignored "-Wunused-parameter"
-#include "ingrain.h"
-extern "C" ingrain_status ingrain_rms_norm_forward(ingrain_context* ctx, void* y, float* rstd, const void* x, const void* w,
-                                                    int32_t dtype, int64_t T, int64_t D, float eps) { return INGRAIN_UNSUPPORTED; }
+// rms_norm: RMSNorm over the last dimension.                               Zhang & Sennrich 2019, arXiv:1910.07467
+//   y = x·rstd·w    rstd = (mean x² + eps)^-½    dx = dresidual + rstd·(w·dy − x̂·mean(w·dy·x̂))    dw += Σ dy·x̂    x̂ = x·rstd
+// Shapes   x, y, h, residual (T, D) · w (D) · rstd (T), row-major      Types  f32|bf16, sums and rstd f32
+// Needs    nothing; h is rounded to its dtype before the norm, so that a norm recomputed from h is the same
+//          scratch for dw: min(T / 64, 64)·D f32 of the workspace
+// Mapping  a block goes through rows, w and the row in registers; its width depends on D alone, so a row's bits do too
+//          dw: a block adds up some rows of 32 columns' vectors, then one thread a column adds up the blocks in order
+// Bound    memory: (2·T·D + D) elements forward, 4·T·D backward, 6 with dw
+// Oracle   native/ops/rms_norm.cc                                      Test  RmsNormParityTest
+#include "dtype.h"
+#include "reduce.h"
+
+namespace {
+
+constexpr int kept = 2;                 // vectors of a row that a thread holds
+constexpr int64_t resident = 4 * 132;   // blocks: four on each multiprocessor of an H200
+constexpr int max_threads = 512;
+constexpr int64_t dw_rows = 64, dw_chunks = 64;
+constexpr int dw_lanes = 32, dw_groups = 8;
+
+unsigned threads_for(int64_t vectors) {
+  const int64_t wanted = (vectors + kept * 32 - 1) / (kept * 32) * 32;
+  return static_cast<unsigned>(wanted < max_threads ? wanted : max_threads);
+}
+
+template <class E, int N> __device__ __forceinline__ float squares(const Vec<E, N>& x) {
+  float sum = 0;
+#pragma unroll
+  for (int j = 0; j < N; ++j) sum += to_float(x.v[j]) * to_float(x.v[j]);
+  return sum;
+}
+template <class E, int N> __device__ __forceinline__ Vec<E, N> add(const Vec<E, N>& a, const Vec<E, N>& b) {
+  Vec<E, N> sum;
+#pragma unroll
+  for (int j = 0; j < N; ++j) sum.v[j] = from_float<E>(to_float(a.v[j]) + to_float(b.v[j]));
+  return sum;
+}
+template <class E, int N> __device__ __forceinline__ Vec<E, N> scaled(const Vec<E, N>& x, float r, const Vec<E, N>& w) {
+  Vec<E, N> y;
+#pragma unroll
+  for (int j = 0; j < N; ++j) y.v[j] = from_float<E>(to_float(x.v[j]) * r * to_float(w.v[j]));
+  return y;
+}
+
+// What a row needs beyond D: where x and residual come from and h and y go to.
+template <class E> struct Rows {
+  E* y;
+  E* h;               // of added rows
+  float* rstd;        // or null
+  const E* x;
+  const E* residual;  // of added rows
+  const E* w;
+  int64_t T, D;
+};
+
+template <class E, int N, bool added> __global__ void __launch_bounds__(max_threads) forward(Rows<E> rows, float eps) {
+  __shared__ float scratch[2][32];
+  const int64_t D = rows.D, first = static_cast<int64_t>(threadIdx.x) * N, step = static_cast<int64_t>(blockDim.x) * N;
+  Vec<E, N> w[kept], x[kept];
+#pragma unroll
+  for (int k = 0; k < kept; ++k)
+    if (first + k * step < D) w[k] = load<N>(rows.w + first + k * step);
+  int turn = 0;
+  for (int64_t t = blockIdx.x; t < rows.T; t += gridDim.x, turn ^= 1) {
+    const auto read = [&](int64_t d) {
+      Vec<E, N> in = load<N>(rows.x + t * D + d);
+      if constexpr (added) {
+        in = add(in, load<N>(rows.residual + t * D + d));
+        store(rows.h + t * D + d, in);
+      }
+      return in;
+    };
+    float sum = 0;
+#pragma unroll
+    for (int k = 0; k < kept; ++k)
+      if (first + k * step < D) x[k] = read(first + k * step);
+#pragma unroll
+    for (int k = 0; k < kept; ++k)
+      if (first + k * step < D) sum += squares(x[k]);
+    for (int64_t d = first + kept * step; d < D; d += step) sum += squares(read(d));
+    const float r = rsqrtf(block_reduce<Sum>(sum, scratch[turn]) / static_cast<float>(D) + eps);
+    if (rows.rstd && threadIdx.x == 0) rows.rstd[t] = r;
+#pragma unroll
+    for (int k = 0; k < kept; ++k)
+      if (first + k * step < D) store(rows.y + t * D + first + k * step, scaled(x[k], r, w[k]));
+    const E* again = added ? rows.h : rows.x;
+    for (int64_t d = first + kept * step; d < D; d += step)
+      store(rows.y + t * D + d, scaled(load<N>(again + t * D + d), r, load<N>(rows.w + d)));
+  }
+}
+
+template <class E> struct Gradients {
+  E* dx;
+  const E* dy;
+  const E* dresidual;  // or null
+  const E* x;
+  const E* w;
+  const float* rstd;
+  int64_t T, D;
+};
+
+template <class E, int N> __device__ __forceinline__ float products(const Vec<E, N>& w, const Vec<E, N>& dy, const Vec<E, N>& x, float r) {
+  float sum = 0;
+#pragma unroll
+  for (int j = 0; j < N; ++j) sum += to_float(w.v[j]) * to_float(dy.v[j]) * (to_float(x.v[j]) * r);
+  return sum;
+}
+
+template <class E, int N> __global__ void __launch_bounds__(max_threads) backward(Gradients<E> g) {
+  __shared__ float scratch[2][32];
+  const int64_t D = g.D, first = static_cast<int64_t>(threadIdx.x) * N, step = static_cast<int64_t>(blockDim.x) * N;
+  Vec<E, N> w[kept], x[kept], dy[kept];
+#pragma unroll
+  for (int k = 0; k < kept; ++k)
+    if (first + k * step < D) w[k] = load<N>(g.w + first + k * step);
+  int turn = 0;
+  for (int64_t t = blockIdx.x; t < g.T; t += gridDim.x, turn ^= 1) {
+    const int64_t row = t * D;
+#pragma unroll
+    for (int k = 0; k < kept; ++k)
+      if (first + k * step < D) x[k] = load<N>(g.x + row + first + k * step), dy[k] = load<N>(g.dy + row + first + k * step);
+    const float r = g.rstd[t];
+    float sum = 0;
+#pragma unroll
+    for (int k = 0; k < kept; ++k)
+      if (first + k * step < D) sum += products(w[k], dy[k], x[k], r);
+    for (int64_t d = first + kept * step; d < D; d += step) sum += products(load<N>(g.w + d), load<N>(g.dy + row + d), load<N>(g.x + row + d), r);
+    const float mean = block_reduce<Sum>(sum, scratch[turn]) / static_cast<float>(D);
+    const auto write = [&](int64_t d, const Vec<E, N>& weight, const Vec<E, N>& grad, const Vec<E, N>& in) {
+      Vec<E, N> rest, out;
+      if (g.dresidual) rest = load<N>(g.dresidual + row + d);
+#pragma unroll
+      for (int j = 0; j < N; ++j) {
+        const float dx = r * (to_float(weight.v[j]) * to_float(grad.v[j]) - to_float(in.v[j]) * r * mean);
+        out.v[j] = from_float<E>(g.dresidual ? dx + to_float(rest.v[j]) : dx);
+      }
+      store(g.dx + row + d, out);
+    };
+#pragma unroll
+    for (int k = 0; k < kept; ++k)
+      if (first + k * step < D) write(first + k * step, w[k], dy[k], x[k]);
+    for (int64_t d = first + kept * step; d < D; d += step) write(d, load<N>(g.w + d), load<N>(g.dy + row + d), load<N>(g.x + row + d));
+  }
+}
+
+// partials (chunks, D): the sum of dy·x̂ over the rows of a chunk, group after group.
+template <class E, int N> __global__ void weight_backward(float* partials, Gradients<E> g, int64_t rows) {
+  __shared__ float sums[dw_groups][dw_lanes * N];
+  const int lane = threadIdx.x, group = threadIdx.y;
+  const int64_t d = (static_cast<int64_t>(blockIdx.x) * dw_lanes + lane) * N, begin = blockIdx.y * rows, end = min(begin + rows, g.T);
+  float sum[N] = {};
+  if (d < g.D)
+    for (int64_t t = begin + group; t < end; t += dw_groups) {
+      const Vec<E, N> x = load<N>(g.x + t * g.D + d), dy = load<N>(g.dy + t * g.D + d);
+      const float r = g.rstd[t];
+#pragma unroll
+      for (int j = 0; j < N; ++j) sum[j] += to_float(dy.v[j]) * (to_float(x.v[j]) * r);
+    }
+#pragma unroll
+  for (int j = 0; j < N; ++j) sums[group][j * dw_lanes + lane] = sum[j];
+  __syncthreads();
+  for (int i = group * dw_lanes + lane; i < dw_lanes * N; i += dw_lanes * dw_groups) {
+    const int64_t column = static_cast<int64_t>(blockIdx.x) * dw_lanes * N + i;
+    float total = 0;
+    for (int k = 0; k < dw_groups; ++k) total += sums[k][i % N * dw_lanes + i / N];
+    if (column < g.D) partials[blockIdx.y * g.D + column] = total;
+  }
+}
+
+__global__ void add_partials(float* dw, const float* partials, int64_t chunks, int64_t D) {
+  const int64_t d = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (d >= D) return;
+  float total = dw[d];
+  for (int64_t c = 0; c < chunks; ++c) total += partials[c * D + d];
+  dw[d] = total;
+}
+
+unsigned blocks_of(int64_t T) { return static_cast<unsigned>(T < resident ? T : resident); }
+
+template <class E, int N> ingrain_status weight_gradient(ingrain_context* ctx, float* dw, const Gradients<E>& g) {
+  const int64_t wanted = (g.T + dw_rows - 1) / dw_rows, most = wanted < dw_chunks ? wanted : dw_chunks;
+  if (most == 0) return INGRAIN_OK;
+  const int64_t rows = (g.T + most - 1) / most, chunks = (g.T + rows - 1) / rows, needed = chunks * g.D * static_cast<int64_t>(sizeof(float));
+  void* workspace = nullptr;
+  int64_t bytes = 0;
+  ingrain_workspace(ctx, &workspace, &bytes);
+  if (bytes < needed)
+    return refuse(ctx, INGRAIN_OUT_OF_MEMORY, "rms_norm_backward: the workspace has %ld bytes, dw needs %ld", static_cast<long>(bytes), static_cast<long>(needed));
+  float* const partials = static_cast<float*>(workspace);
+  const dim3 grid(blocks_for(g.D, dw_lanes * N), static_cast<unsigned>(chunks));
+  if (ingrain_status status = launch(weight_backward<E, N>, grid, dim3(dw_lanes, dw_groups), 0, ctx, partials, g, rows)) return status;
+  return launch(add_partials, blocks_for(g.D, 256), 256, 0, ctx, dw, static_cast<const float*>(partials), chunks, g.D);
+}
+
+}  // namespace
+
+extern "C" ingrain_status ingrain_rms_norm_forward(ingrain_context* ctx, void* y, float* rstd, const void* x, const void* w, int32_t dtype, int64_t T,
+                                                   int64_t D, float eps) {
+  return with_dtype(ctx, dtype, [&]<class E>() {
+    return with_width<E>(D, [&]<int N>() {
+      const Rows<E> rows{static_cast<E*>(y), nullptr, rstd, static_cast<const E*>(x), nullptr, static_cast<const E*>(w), T, D};
+      return launch(forward<E, N, false>, blocks_of(T), threads_for((D + N - 1) / N), 0, ctx, rows, eps);
+    }, y, x, w);
+  });
+}
 INGRAIN_EXPORT_OP(rms_norm_forward)
-extern "C" ingrain_status ingrain_add_rms_norm_forward(ingrain_context* ctx, void* y, void* h, float* rstd, const void* x,
-                                                        const void* residual, const void* w, int32_t dtype, int64_t T, int64_t D, float eps) { return INGRAIN_UNSUPPORTED; }
+
+extern "C" ingrain_status ingrain_add_rms_norm_forward(ingrain_context* ctx, void* y, void* h, float* rstd, const void* x, const void* residual,
+                                                       const void* w, int32_t dtype, int64_t T, int64_t D, float eps) {
+  return with_dtype(ctx, dtype, [&]<class E>() {
+    return with_width<E>(D, [&]<int N>() {
+      const Rows<E> rows{static_cast<E*>(y), static_cast<E*>(h), rstd, static_cast<const E*>(x), static_cast<const E*>(residual),
+                         static_cast<const E*>(w), T, D};
+      return launch(forward<E, N, true>, blocks_of(T), threads_for((D + N - 1) / N), 0, ctx, rows, eps);
+    }, y, h, x, residual, w);
+  });
+}
 INGRAIN_EXPORT_OP(add_rms_norm_forward)
-extern "C" ingrain_status ingrain_rms_norm_backward(ingrain_context* ctx, void* dx, float* dw, const void* dy, const void* dresidual,
-                                                     const void* x, const void* w, const float* rstd, int32_t dtype, int64_t T, int64_t D) { return INGRAIN_UNSUPPORTED; }
+
+extern "C" ingrain_status ingrain_rms_norm_backward(ingrain_context* ctx, void* dx, float* dw, const void* dy, const void* dresidual, const void* x,
+                                                    const void* w, const float* rstd, int32_t dtype, int64_t T, int64_t D) {
+  return with_dtype(ctx, dtype, [&]<class E>() {
+    return with_width<E>(D, [&]<int N>() {
+      const Gradients<E> g{static_cast<E*>(dx), static_cast<const E*>(dy), static_cast<const E*>(dresidual), static_cast<const E*>(x),
+                           static_cast<const E*>(w), rstd, T, D};
+      if (dw)
+        if (ingrain_status status = weight_gradient<E, N>(ctx, dw, g)) return status;
+      return launch(backward<E, N>, blocks_of(T), threads_for((D + N - 1) / N), 0, ctx, g);
+    }, dx, dy, dresidual, x, w);
+  });
+}
 INGRAIN_EXPORT_OP(rms_norm_backward)

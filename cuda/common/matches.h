@@ -1,0 +1,35 @@
+// The places where an index occurs in a list, in ascending order: how rows are added up without atomics, in one order of summation.
+#pragma once
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+// Threads of the block that looks.
+constexpr int match_threads = 256;
+constexpr int match_reach = 4;  // loads in flight a thread
+constexpr int match_words = match_reach * match_threads / 32;
+
+// body(i) for each i in [begin, n) with list[i] == wanted, ascending, called by every thread of the block.
+// masks: match_words words of shared memory, free again after the caller's next barrier.
+template <class Body>
+__device__ __forceinline__ void each_match(const int32_t* list, int64_t begin, int64_t n, int32_t wanted, unsigned* masks, const Body& body) {
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  for (int64_t first = begin; first < n; first += match_reach * match_threads) {
+    bool any = false;
+    unsigned found[match_reach];
+#pragma unroll
+    for (int r = 0; r < match_reach; ++r) {
+      const int64_t i = first + r * match_threads + threadIdx.x;
+      const bool match = i < n && list[i] == wanted;
+      any |= match;
+      found[r] = __ballot_sync(0xffffffffu, match);
+    }
+    if (!__syncthreads_or(any)) continue;
+    if (lane == 0)
+#pragma unroll
+      for (int r = 0; r < match_reach; ++r) masks[r * (match_threads / 32) + warp] = found[r];
+    __syncthreads();
+    for (int word = 0; word < match_words; ++word)
+      for (unsigned rest = masks[word]; rest; rest &= rest - 1) body(first + 32 * word + __ffs(static_cast<int>(rest)) - 1);
+  }
+}

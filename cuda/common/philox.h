@@ -1,0 +1,33 @@
+// Philox4x32-10, a counter-based generator: 128 random bits from (key, counter) alone, so that a draw depends on no other draw.
+// The same words as native/ops/common/philox.h.        Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"
+#pragma once
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+struct philox_block { uint32_t x[4]; };
+
+// key: the low word of seed, then the high. counter: four words, the lowest first.
+__device__ __forceinline__ philox_block philox(int64_t seed, uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3) {
+  uint32_t k0 = static_cast<uint32_t>(seed), k1 = static_cast<uint32_t>(static_cast<uint64_t>(seed) >> 32);
+#pragma unroll
+  for (int round = 0; round < 10; ++round) {
+    const uint64_t p0 = uint64_t{0xD2511F53} * c0, p1 = uint64_t{0xCD9E8D57} * c2;
+    c0 = static_cast<uint32_t>(p1 >> 32) ^ c1 ^ k0;
+    c1 = static_cast<uint32_t>(p1);
+    c2 = static_cast<uint32_t>(p0 >> 32) ^ c3 ^ k1;
+    c3 = static_cast<uint32_t>(p0);
+    k0 += 0x9E3779B9;
+    k1 += 0xBB67AE85;
+  }
+  return {{c0, c1, c2, c3}};
+}
+__device__ __forceinline__ philox_block philox(int64_t seed, int64_t counter) {
+  return philox(seed, static_cast<uint32_t>(counter), static_cast<uint32_t>(static_cast<uint64_t>(counter) >> 32), 0, 0);
+}
+
+// (k + ½)·2⁻²³, k the word's upper 23 bits: exact in f32, never 0 and never 1.
+__device__ __forceinline__ float uniform(uint32_t word) { return (static_cast<float>(word >> 9) + 0.5f) * 0x1p-23f; }
+
+// One standard normal value from two words (Box & Muller 1958): √(−2 ln u₀)·cos 2πu₁.
+__device__ __forceinline__ float normal(uint32_t a, uint32_t b) { return sqrtf(-2 * logf(uniform(a))) * cospif(2 * uniform(b)); }
