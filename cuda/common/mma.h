@@ -18,19 +18,25 @@ __device__ __forceinline__ unsigned pack_bf16(float low, float high) {
 // d (16, 8) += a (16, 16) · b (16, 8)
 __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
 #ifdef INGRAIN_SIMT
-  struct Fragment { unsigned a[4], b[2]; } mine = {{a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
-  const char* slots = simt::exchange(0xffffffffu, &mine, sizeof mine);
-  const int lane = simt::self().lane, g = lane / 4, t = lane % 4;
-  auto half = [](unsigned bits, int upper) { return __uint_as_float(upper ? bits & 0xffff0000u : bits << 16); };
-  auto of = [&](int l) { return reinterpret_cast<const Fragment*>(slots + 64 * l); };
-  for (int k = 0; k < 16; ++k) {
-    const int owner = k % 8 / 2, upper = k % 2;
-    for (int i = 0; i < 4; ++i) {
-      const float x = half(of(4 * g + owner)->a[i / 2 + 2 * (k / 8)], upper);
-      const float y = half(of(4 * (2 * t + i % 2) + owner)->b[k / 8], upper);
-      d[i] += x * y;
+  struct Fragment { unsigned a[4], b[2]; float d[4]; };
+  const Fragment mine = {{a[0], a[1], a[2], a[3]}, {b[0], b[1]}, {d[0], d[1], d[2], d[3]}};
+  const char* slots = simt::exchange(0xffffffffu, &mine, sizeof mine, [](char* of, unsigned) {
+    float A[16][16], B[16][8], D[16][8];
+    const auto half = [](unsigned bits, int upper) { return __uint_as_float(upper ? bits & 0xffff0000u : bits << 16); };
+    for (int lane = 0; lane < 32; ++lane) {
+      const Fragment& f = *reinterpret_cast<const Fragment*>(of + 64 * lane);
+      const int g = lane / 4, t = lane % 4;
+      for (int i = 0; i < 8; ++i) A[g + 8 * (i / 2 % 2)][2 * t + 8 * (i / 4) + i % 2] = half(f.a[i / 2], i % 2);
+      for (int i = 0; i < 4; ++i) B[2 * t + 8 * (i / 2) + i % 2][g] = half(f.b[i / 2], i % 2);
+      for (int i = 0; i < 4; ++i) D[g + 8 * (i / 2)][2 * t + i % 2] = f.d[i];
     }
-  }
+    for (int i = 0; i < 16; ++i)
+      for (int k = 0; k < 16; ++k)
+        for (int j = 0; j < 8; ++j) D[i][j] += A[i][k] * B[k][j];
+    for (int lane = 0; lane < 32; ++lane)
+      for (int i = 0; i < 4; ++i) reinterpret_cast<Fragment*>(of + 64 * lane)->d[i] = D[lane / 4 + 8 * (i / 2)][2 * (lane % 4) + i % 2];
+  });
+  memcpy(d, reinterpret_cast<const Fragment*>(slots + 64 * simt::self().lane)->d, sizeof d);
 #else
   asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
                : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])

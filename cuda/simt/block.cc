@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <memory>
+#include <utility>
 #include <vector>
 
 extern "C" void simt_switch(void** save, void* load);
@@ -29,7 +30,8 @@ simt_switch:
   popq %r12
   popq %rbx
   popq %rbp
-  ret
+  popq %rdx
+  jmp *%rdx
 )");
 
 namespace simt {
@@ -52,7 +54,8 @@ struct Warp {
   Gate gate;                       // of all lanes together
   unsigned alive = 0;
   bool odd = false;                // which of the two full sets of slots the next exchange uses
-  alignas(64) char slots[3][32][64];
+  Combine combine = nullptr;       // of the exchange that is under way
+  alignas(64) char slots[3][33][64];
 };
 
 struct Fiber : Thread {
@@ -62,6 +65,7 @@ struct Fiber : Thread {
   unsigned waiting_mask = 0;       // of a barrier of part of the warp
   uint64_t released = 0;
   bool done = false;
+  char others[33][64];             // what the lanes of a part of the warp left
   std::vector<std::vector<Copy>> copies{1};
   bool ready() const { return !done && (!waits_for || *waits_for != seen); }
 };
@@ -76,9 +80,11 @@ struct Block {
   const std::function<void()>* kernel = nullptr;
 };
 
+__thread Thread* current = nullptr;
+
 namespace {
 
-thread_local Fiber* current = nullptr;
+Fiber& running() { return *static_cast<Fiber*>(current); }
 
 // Stacks and shared memory of this host thread, kept from launch to launch.
 struct Memory {
@@ -97,27 +103,28 @@ Memory& memory() {
 // Goes on with the next fiber that can; the caller has said what it waits for, or that it is done.
 void give_way() {
   Block& block = *current->running;
-  Fiber* const from = current;
-  const int n = static_cast<int>(block.fibers.size()), step = block.descending ? n - 1 : 1;
-  int next = static_cast<int>(from - block.fibers.data());
-  for (int i = 0; i < n; ++i) {
-    next = (next + step) % n;
-    Fiber& fiber = block.fibers[static_cast<size_t>(next)];
-    if (!fiber.ready()) continue;
-    if (&fiber == from) return;
-    current = &fiber;
-    simt_switch(&from->stack_pointer, fiber.stack_pointer);
+  Fiber* const from = &running();
+  Fiber *const first = block.fibers.data(), *const last = first + block.fibers.size() - 1;
+  Fiber* next = from;
+  do {
+    if (block.descending) next = next == first ? last : next - 1;
+    else next = next == last ? first : next + 1;
+    if (!next->ready()) continue;
+    if (next == from) return;
+    current = next;
+    simt_switch(&from->stack_pointer, next->stack_pointer);
     return;
-  }
+  } while (next != from);
   block.stuck = block.alive > 0;
   simt_switch(&from->stack_pointer, block.host_stack);
 }
 
 void wait_at(const uint64_t& counter, uint64_t seen) {
-  current->waits_for = &counter;
-  current->seen = seen;
+  Fiber& self = running();
+  self.waits_for = &counter;
+  self.seen = seen;
   give_way();
-  current->waits_for = nullptr;
+  self.waits_for = nullptr;
 }
 
 void open(Gate& gate) {
@@ -126,6 +133,7 @@ void open(Gate& gate) {
 }
 
 void open_warp(Warp& warp) {
+  if (const Combine combine = std::exchange(warp.combine, nullptr)) combine(warp.slots[warp.odd][0], warp.alive);
   warp.odd = !warp.odd;
   open(warp.gate);
 }
@@ -160,7 +168,7 @@ void finish(Fiber& self) {
 
 void run_fiber() {
   (*current->running->kernel)();
-  finish(*current);
+  finish(running());
   give_way();
   __builtin_unreachable();
 }
@@ -171,8 +179,8 @@ void prepare(Block& block, size_t index, const Thread& place) {
   fiber.done = false;
   fiber.waits_for = nullptr;
   fiber.waiting_mask = 0;
-  fiber.copies.assign(1, {});
-  char* top = memory().stacks + stack_bytes * (index + 1);
+  if (fiber.copies.size() != 1 || !fiber.copies[0].empty()) fiber.copies.assign(1, {});
+  char* top = memory().stacks + stack_bytes * (index + 1) - index % 64 * 448;  // 448: else all stacks would meet in the same cache sets
   void** frame = reinterpret_cast<void**>(top - 128);  // 16-byte aligned, as after a call, when run_fiber begins
   frame[6] = reinterpret_cast<void*>(&run_fiber);
   frame[7] = nullptr;
@@ -189,6 +197,7 @@ bool run_block(Block& block, uint3 index, dim3 grid, dim3 size, size_t shared) {
   block.alive = static_cast<int>(n);
   for (Warp& warp : block.warps) {
     warp.gate = {};
+    warp.combine = nullptr;
     warp.alive = 0;
   }
   for (size_t i = 0; i < n; ++i) {
@@ -197,15 +206,14 @@ bool run_block(Block& block, uint3 index, dim3 grid, dim3 size, size_t shared) {
     warp.alive |= 1u << (i % 32);
     prepare(block, i, {{t % size.x, t / size.x % size.y, t / size.x / size.y}, index, size, grid, memory().shared, &warp, &block, static_cast<int>(i % 32)});
   }
-  current = &block.fibers[block.descending ? n - 1 : 0];
-  simt_switch(&block.host_stack, current->stack_pointer);
+  Fiber& first = block.fibers[block.descending ? n - 1 : 0];
+  current = &first;
+  simt_switch(&block.host_stack, first.stack_pointer);
   current = nullptr;
   return !block.stuck;
 }
 
 }  // namespace
-
-Thread& self() { return *current; }
 
 void sync_block() { sync_block_count(false); }
 
@@ -219,7 +227,7 @@ int sync_block_count(bool predicate) {
 }
 
 void sync_warp(unsigned mask) {
-  Fiber& self = *current;
+  Fiber& self = running();
   Warp& warp = *self.warp;
   if ((mask & warp.alive) == warp.alive) {
     const uint64_t seen = warp.gate.opened;
@@ -232,31 +240,32 @@ void sync_warp(unsigned mask) {
   if (!open_part(self, mask)) wait_at(self.released, seen);
 }
 
-const char* exchange(unsigned mask, const void* value, size_t bytes) {
-  Fiber& self = *current;
+const char* exchange(unsigned mask, const void* value, size_t bytes, Combine combine) {
+  Fiber& self = running();
   Warp& warp = *self.warp;
   if ((mask & warp.alive) != warp.alive) {  // part of a warp: its own slots, which nobody may fill again before all have read them
-    static thread_local char copies[max_threads][32][64];
-    char(&copy)[32][64] = copies[&self - self.running->fibers.data()];
+    char(&copy)[33][64] = self.others;
     memcpy(warp.slots[2][self.lane], value, bytes);
     sync_warp(mask);
     memcpy(copy, warp.slots[2], sizeof copy);
     sync_warp(mask);
-    return &copy[0][0];
+    if (combine) combine(copy[0], mask & warp.alive);
+    return copy[0];
   }
   // All lanes: one barrier is enough, because nobody can come back to this set before everybody has passed the next barrier.
   auto& slots = warp.slots[warp.odd];
   memcpy(slots[self.lane], value, bytes);
+  warp.combine = combine;
   const uint64_t seen = warp.gate.opened;
   if (++warp.gate.arrived == __builtin_popcount(warp.alive)) open_warp(warp);
   else wait_at(warp.gate.opened, seen);
-  return &slots[0][0];
+  return slots[0];
 }
 
-void copy_async(void* shared, const void* global, size_t bytes, size_t valid) { current->copies.back().push_back({shared, global, bytes, valid}); }
-void copy_commit() { current->copies.emplace_back(); }
+void copy_async(void* shared, const void* global, size_t bytes, size_t valid) { running().copies.back().push_back({shared, global, bytes, valid}); }
+void copy_commit() { running().copies.emplace_back(); }
 void copy_wait(int groups) {
-  auto& copies = current->copies;  // the last one is still open
+  auto& copies = running().copies;  // the last one is still open
   while (static_cast<int>(copies.size()) - 1 > groups) {
     for (const Copy& copy : copies.front()) {
       memcpy(copy.shared, copy.global, copy.valid);

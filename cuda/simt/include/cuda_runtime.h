@@ -52,6 +52,7 @@ enum cudaMemcpyKind { cudaMemcpyHostToHost, cudaMemcpyHostToDevice, cudaMemcpyDe
 enum cudaStreamCaptureMode { cudaStreamCaptureModeGlobal, cudaStreamCaptureModeThreadLocal, cudaStreamCaptureModeRelaxed };
 enum cudaStreamCaptureStatus { cudaStreamCaptureStatusNone, cudaStreamCaptureStatusActive };
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
+enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount = 16, cudaDevAttrMaxSharedMemoryPerBlockOptin = 97 };
 enum { cudaStreamNonBlocking = 1, cudaEventDefault = 0, cudaEventDisableTiming = 2 };
 struct cudaDeviceProp {
   char name[256];
@@ -66,6 +67,8 @@ using cudaGraphExec_t = simt::Graph*;
 
 cudaError_t cudaGetDeviceCount(int* count);
 cudaError_t cudaSetDevice(int device);
+cudaError_t cudaGetDevice(int* device);
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
 cudaError_t cudaRuntimeGetVersion(int* version);
 cudaError_t cudaDriverGetVersion(int* version);
@@ -111,13 +114,17 @@ struct Thread {
   Block* running;
   int lane;
 };
-Thread& self();
+extern __thread Thread* current [[gnu::tls_model("initial-exec")]];
+inline Thread& self() { return *current; }
 
 void sync_block();
 int sync_block_count(bool predicate);             // a barrier that counts; every thread gets the sum
 void sync_warp(unsigned mask);
 // Leaves a value of at most 64 bytes for the other lanes of mask, and returns where lane l's is: slots + 64·l, good until the next call.
-const char* exchange(unsigned mask, const void* value, size_t bytes);
+// combine(slots, lanes) runs once, when all are there; what it leaves at slots + combined is for everybody.
+using Combine = void (*)(char* slots, unsigned lanes);
+constexpr size_t combined = 64 * 32;
+const char* exchange(unsigned mask, const void* value, size_t bytes, Combine combine = nullptr);
 void copy_async(void* shared, const void* global, size_t bytes, size_t valid);  // runs when it is waited for; the rest is 0
 void copy_commit();
 void copy_wait(int groups);                       // until at most so many groups are outstanding
@@ -176,16 +183,32 @@ template <class T> T __shfl_up_sync(unsigned mask, T value, unsigned delta, int 
   const int lane = simt::self().lane, other = lane - static_cast<int>(delta);
   return simt::from_lane(mask, value, (lane & (width - 1)) >= static_cast<int>(delta) ? other : lane);
 }
-inline unsigned __ballot_sync(unsigned mask, int predicate) {
-  const char* slots = simt::exchange(mask, &predicate, sizeof predicate);
-  unsigned votes = 0;
-  for (int lane = 0; lane < 32; ++lane) {
-    int vote;
-    memcpy(&vote, slots + 64 * lane, sizeof vote);
-    if ((mask >> lane & 1) && vote) votes |= 1u << lane;
-  }
-  return votes;
+namespace simt {
+template <class Join, class T> T reduce(unsigned mask, T value) {
+  const char* slots = exchange(mask, &value, sizeof value, [](char* of, unsigned lanes) {
+    T result, other;
+    memcpy(&result, of + 64 * __builtin_ctz(lanes), sizeof result);
+    for (lanes &= lanes - 1; lanes; lanes &= lanes - 1) {
+      memcpy(&other, of + 64 * __builtin_ctz(lanes), sizeof other);
+      result = Join::of(result, other);
+    }
+    memcpy(of + combined, &result, sizeof result);
+  });
+  memcpy(&value, slots + combined, sizeof value);
+  return value;
 }
+struct Add { template <class T> static T of(T a, T b) { return a + b; } };
+struct Least { template <class T> static T of(T a, T b) { return std::min(a, b); } };
+struct Greatest { template <class T> static T of(T a, T b) { return std::max(a, b); } };
+struct Or { template <class T> static T of(T a, T b) { return a | b; } };
+}  // namespace simt
+inline unsigned __reduce_add_sync(unsigned mask, unsigned x) { return simt::reduce<simt::Add>(mask, x); }
+inline unsigned __reduce_max_sync(unsigned mask, unsigned x) { return simt::reduce<simt::Greatest>(mask, x); }
+inline unsigned __reduce_min_sync(unsigned mask, unsigned x) { return simt::reduce<simt::Least>(mask, x); }
+inline int __reduce_add_sync(unsigned mask, int x) { return static_cast<int>(simt::reduce<simt::Add>(mask, static_cast<unsigned>(x))); }
+inline int __reduce_max_sync(unsigned mask, int x) { return simt::reduce<simt::Greatest>(mask, x); }
+inline int __reduce_min_sync(unsigned mask, int x) { return simt::reduce<simt::Least>(mask, x); }
+inline unsigned __ballot_sync(unsigned mask, int predicate) { return simt::reduce<simt::Or>(mask, predicate ? 1u << simt::self().lane : 0u); }
 inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
 inline int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask, !predicate) == 0; }
 inline unsigned __activemask() { return 0xffffffffu; }
@@ -228,6 +251,9 @@ inline float __fdiv_rn(float x, float y) { return x / y; }
 inline void sincospif(float x, float* s, float* c) { *s = static_cast<float>(sin(M_PI * x)), *c = static_cast<float>(cos(M_PI * x)); }
 inline float cospif(float x) { return static_cast<float>(cos(M_PI * x)); }
 inline unsigned __umulhi(unsigned a, unsigned b) { return static_cast<unsigned>(static_cast<uint64_t>(a) * b >> 32); }
+inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {
+  return static_cast<unsigned long long>(static_cast<unsigned __int128>(a) * b >> 64);
+}
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline int __clz(int x) { return x ? __builtin_clz(static_cast<unsigned>(x)) : 32; }
 inline int __ffs(int x) { return __builtin_ffs(x); }
