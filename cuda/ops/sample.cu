@@ -1,6 +1,258 @@
-#pragma GCC diagnostic ignored "-Wunused-parameter"
-#include "ingrain.h"
+// sample: one token from each row of logits: temperature, then top_k, then top_p.     Holtzman et al. 2020, arXiv:1904.09751
+//   weight w(i) = exp((x(i) − max x)/temperature) in units of 2⁻⁴⁰; the choice is the first id at which Σ w passes u·(Σ of all kept)
+//   log-probability of the choice c = x(c) − max x − log Σ exp(x(i) − max x), over the whole row
+// Kept     the k greatest logits; of these the fewest greatest whose weight reaches top_p of theirs; lowest ids first of a tie
+// Shapes   logits (M, V) f32 · ids, log_probabilities and every parameter (M)      Types  f32, sums of whole numbers, 64 bits
+// Needs    V < 2^23, scratch 0, no sort: a threshold is bisected over the float's bits until one logit is left between its bounds
+// Mapping  one block a row, a run of neighbouring ids a thread; the row in shared memory where it fits (V = 32000: 144 KB)
+// Bound    latency: about 20 passes a threshold over shared memory      Oracle native/ops/sample.cc  Test SampleParityTest
+#include "dtype.h"
+#include "philox.h"
+
+namespace {
+
+constexpr int max_threads = 1024, max_warps = max_threads / 32;
+constexpr uint32_t lowest_key = 0x007fffff, infinity_key = 0xff800000;  // of the two infinities
+
+// Unsigned numbers in the order of the floats; the two zeros are one.
+__device__ __forceinline__ uint32_t to_key(float x) {
+  const uint32_t u = __float_as_uint(x + 0.0f);
+  return u >> 31 ? ~u : u | 0x80000000u;
+}
+__device__ __forceinline__ float from_key(uint32_t key) { return __uint_as_float(key >> 31 ? key & 0x7fffffffu : ~key); }
+
+// How a row is dealt out: thread t has ids [t·length, (t + 1)·length), which in shared memory begin at t·stride.
+struct Runs {
+  int threads, length, stride;
+
+  // stride / 4 is odd, so that neighbouring threads' 16-byte accesses meet no bank twice.
+  explicit Runs(int64_t V)
+      : threads(V > 32 * 8 * max_warps ? max_threads : static_cast<int>((V + 255) / 256 * 32)),
+        length(static_cast<int>((V + 4 * threads - 1) / (4 * threads) * 4)), stride(length / 4 % 2 ? length : length + 4) {}
+  size_t bytes(int64_t V) const { return static_cast<size_t>((V + length - 1) / length * stride) * sizeof(float); }
+};
+
+// What the threads of a block tell each other. Two sets of cells in turn: one barrier is enough for each exchange.
+struct Cells {
+  uint64_t of_warp[2][max_warps];
+  int id;
+};
+
+__device__ __forceinline__ uint64_t warp_sum(unsigned x) { return __reduce_add_sync(0xffffffffu, x); }
+__device__ __forceinline__ uint64_t warp_sum(uint64_t x) {
+  constexpr uint64_t low = (1u << 22) - 1;
+  return warp_sum(static_cast<unsigned>(x & low)) + (warp_sum(static_cast<unsigned>(x >> 22 & low)) << 22) +
+         (warp_sum(static_cast<unsigned>(x >> 44)) << 44);
+}
+
+template <bool staged> struct Row {
+  const float* x;  // (V), or in shared memory with gaps
+  int V, length, stride;
+  float max;
+  Cells* cells;
+  int turn;
+
+  // f(id, logit) over this thread's run, ids ascending.
+  template <class F> __device__ __forceinline__ void each(const F& f) const {
+    const int first = static_cast<int>(threadIdx.x) * length, n = ::min(length, V - first);
+    const float* p = x + (staged ? static_cast<int>(threadIdx.x) * stride : first);
+    int j = 0;
+    if constexpr (staged)
+#pragma unroll 2
+      for (; j + 4 <= n; j += 4) {
+        const Vec<float, 4> v = load<4>(p + j);
+#pragma unroll
+        for (int i = 0; i < 4; ++i) f(first + j + i, v.v[i]);
+      }
+    for (; j < n; ++j) f(first + j, p[j]);
+  }
+
+  __device__ float logit(int id) const { return staged ? x[id / length * stride + id % length] : x[id]; }
+
+  // join(this warp's value, ...) over all warps; every thread gets it.
+  template <class Join> __device__ __forceinline__ uint64_t over_warps(uint64_t value, const Join& join) {
+    const int lane = threadIdx.x % 32, warps = blockDim.x / 32;
+    if (warps == 1) return value;
+    uint64_t* cell = cells->of_warp[turn ^= 1];
+    if (lane == 0) cell[threadIdx.x / 32] = value;
+    __syncthreads();
+    return join(lane < warps ? cell[lane] : 0);
+  }
+  __device__ uint32_t maximum(uint32_t key) {
+    const auto join = [](uint64_t k) -> uint64_t { return __reduce_max_sync(0xffffffffu, static_cast<unsigned>(k)); };
+    return static_cast<uint32_t>(over_warps(join(key), join));
+  }
+
+  // Σ share(id, logit) over the row; N: unsigned where the sum fits, or uint64_t.
+  template <class N, class Share> __device__ uint64_t sum(const Share& share) {
+    N own = 0;
+    each([&](int id, float logit) { own += share(id, logit); });
+    return over_warps(warp_sum(own), [](uint64_t s) { return warp_sum(s); });
+  }
+
+  // The first id at which the shares, added in order of id, pass target, which is less than their sum.
+  template <class Share> __device__ int locate(uint64_t target, const Share& share) {
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    uint64_t own = 0;
+    each([&](int id, float logit) { own += share(id, logit); });
+    uint64_t until = own;
+#pragma unroll
+    for (int bits = 1; bits < 32; bits *= 2) {
+      const uint64_t lower = __shfl_up_sync(0xffffffffu, static_cast<unsigned long long>(until), bits);
+      if (lane >= bits) until += lower;
+    }
+    uint64_t* cell = cells->of_warp[turn ^= 1];
+    if (lane == 31) cell[warp] = until;
+    __syncthreads();
+    for (int w = 0; w < warp; ++w) until += cell[w];
+    uint64_t before = until - own;
+    if (before <= target && target < until)
+      each([&](int id, float logit) {
+        const uint64_t s = share(id, logit);
+        if (before <= target && s) cells->id = id;
+        before += s;
+      });
+    __syncthreads();
+    return cells->id;
+  }
+};
+
+struct Weight {
+  float max, inverse_temperature;
+  __device__ __forceinline__ uint64_t operator()(float logit) const {
+    return static_cast<uint64_t>(llrintf(expf((logit - max) * inverse_temperature) * 0x1p40f));
+  }
+};
+struct One {
+  __device__ __forceinline__ unsigned operator()(float) const { return 1; }
+};
+
+// The ids whose logit is above lowest, and those before tie_end whose logit equals it; all they weigh.
+struct Kept {
+  uint32_t lowest;
+  int tie_end;
+  __device__ __forceinline__ bool holds(int id, uint32_t key) const { return key > lowest || (key == lowest && id < tie_end); }
+};
+
+struct Selection {
+  uint32_t key;    // the greatest at which the shares of all keys from it upwards reach the target
+  int tie_end;     // where the ids of that key that are needed end
+  uint64_t sum;    // the shares of what is selected
+};
+
+// all: the shares of the keys from lowest upwards, or more.
+template <class N, bool staged, class Share>
+__device__ Selection select(Row<staged>& row, uint64_t target, uint32_t lowest, uint64_t all, const Share& share) {
+  uint32_t low = lowest, high = to_key(row.max) + 1;
+  uint64_t at_low = all, at_high = 0;
+  while (high - low > 1 && at_low - at_high >= 2 * static_cast<uint64_t>(share(from_key(low)))) {
+    const uint32_t middle = low + (high - low) / 2;
+    const uint64_t s = row.template sum<N>([&](int, float logit) -> N { return to_key(logit) >= middle ? share(logit) : 0; });
+    if (s >= target) low = middle, at_low = s;
+    else high = middle, at_high = s;
+  }
+  const bool alone = high - low > 1;
+  if (alone) {
+    uint32_t below = 0;
+    row.each([&](int, float logit) {
+      const uint32_t key = to_key(logit);
+      if (key < high) below = max(below, key);
+    });
+    low = row.maximum(below);
+  }
+  const uint64_t each = max(static_cast<unsigned long long>(share(from_key(low))), 1ull), needed = (target - at_high + each - 1) / each;
+  if (alone || needed * each >= at_low - at_high) return {low, row.V, at_high + (alone ? each : at_low - at_high)};
+  const int last = row.locate(needed - 1, [&](int, float logit) -> uint64_t { return to_key(logit) == low; });
+  return {low, last + 1, at_high + needed * each};
+}
+
+struct Choice { float temperature; int top_k; float top_p; uint64_t random; };
+struct Chosen { int id; uint64_t total; };  // total: weight of the whole row at temperature 1, or 0: not known
+
+template <bool staged> __device__ Chosen choose(Row<staged>& row, const Choice& choice) {
+  if (!(choice.temperature > 0.0f)) {
+    const uint32_t best = to_key(row.max);
+    return {row.locate(0, [&](int, float logit) -> uint64_t { return to_key(logit) == best; }), 0};
+  }
+  const Weight weight{row.max, fmaxf(1e-30f, fminf(1.0f / choice.temperature, 1e30f))};  // 0·inf would be NaN
+  Kept kept{0, 0};
+  if (choice.top_k > 0 && choice.top_k < row.V) {
+    const Selection s = select<unsigned>(row, choice.top_k, lowest_key, row.V, One{});
+    kept = {s.key, s.tie_end};
+  }
+  const auto share = [&](int id, float logit) { return kept.holds(id, to_key(logit)) ? weight(logit) : 0; };
+  uint64_t total = row.template sum<uint64_t>(share);
+  const uint64_t whole = kept.lowest == 0 && weight.inverse_temperature == 1.0f ? total : 0;
+  if (choice.top_p < 1.0f) {
+    const double top_p = fmaxf(choice.top_p, 0.0f);
+    // All tokens lighter than this weigh less together than what top_p leaves out; half of it allows for rounding.
+    const float light = static_cast<float>(0.5 * (1.0 - top_p) * static_cast<double>(total) * 0x1p-40 / row.V);
+    const uint32_t floor = max(to_key(row.max + logf(light) / weight.inverse_temperature), lowest_key + 1) - 1;
+    const uint64_t target = max(static_cast<unsigned long long>(ceil(top_p * static_cast<double>(total))), 1ull);
+    const Selection s = select<uint64_t>(row, target, max(kept.lowest, floor), total, weight);
+    if (s.key > kept.lowest || s.tie_end < kept.tie_end) kept = {s.key, s.tie_end}, total = s.sum;
+  }
+  const uint64_t random = (choice.random & ~uint64_t{0xfff}) | 0x800;  // 52 bits and a half: strictly between 0 and 1
+  return {row.locate(__umul64hi(random, total), share), whole};
+}
+
+template <bool staged>
+__global__ void __launch_bounds__(max_threads) draw(int32_t* ids, float* log_probabilities, const float* logits, const float* temperature,
+                                                    const int32_t* top_k, const float* top_p, const int64_t* seeds, const int32_t* sequences,
+                                                    const int32_t* positions, int V, int length, int stride) {
+  __shared__ Cells cells;
+  const int64_t m = blockIdx.x;
+  const float* x = logits + m * V;
+  uint32_t best = 0;
+  const auto take = [&](int i, float logit) {
+    if constexpr (staged) dynamic_shared<float>()[i / length * stride + i % length] = logit;
+    best = max(best, logit < INFINITY ? to_key(logit) : infinity_key);  // a NaN or +inf spoils the row
+  };
+  const int threads = static_cast<int>(blockDim.x), thread = static_cast<int>(threadIdx.x);
+  if (V % 4 == 0 && reinterpret_cast<uintptr_t>(logits) % 16 == 0) {
+#pragma unroll 4
+    for (int i = 4 * thread; i < V; i += 4 * threads) {
+      const Vec<float, 4> v = load<4>(x + i);
+#pragma unroll
+      for (int j = 0; j < 4; ++j) take(i + j, v.v[j]);
+    }
+  } else {
+#pragma unroll 4
+    for (int i = thread; i < V; i += threads) take(i, x[i]);
+  }
+  Row<staged> row{staged ? dynamic_shared<float>() : x, V, length, stride, 0, &cells, 0};
+  __syncthreads();
+  best = row.maximum(best);
+  if (best <= lowest_key || best >= infinity_key) {
+    if (thread == 0) ids[m] = -1;
+    if (thread == 0 && log_probabilities) log_probabilities[m] = NAN;
+    return;
+  }
+  row.max = from_key(best);
+  const philox_block r = philox(seeds[m], static_cast<uint32_t>(positions[m]), static_cast<uint32_t>(sequences[m]), 0, 0);
+  Chosen chosen = choose(row, {temperature[m], top_k[m], top_p[m], static_cast<uint64_t>(r.x[0]) << 32 | r.x[1]});
+  if (thread == 0) ids[m] = chosen.id;
+  if (!log_probabilities) return;
+  const Weight plain{row.max, 1.0f};
+  if (!chosen.total) chosen.total = row.template sum<uint64_t>([&](int, float logit) { return plain(logit); });
+  if (thread == 0) log_probabilities[m] = row.logit(chosen.id) - row.max - logf(static_cast<float>(chosen.total) * 0x1p-40f);
+}
+
+}  // namespace
+
 extern "C" ingrain_status ingrain_sample(ingrain_context* ctx, int32_t* ids, float* log_probabilities, const float* logits,
-                                          const float* temperature, const int32_t* top_k, const float* top_p, const int64_t* seeds,
-                                          const int32_t* sequences, const int32_t* positions, int64_t M, int64_t V) { return INGRAIN_UNSUPPORTED; }
+                                         const float* temperature, const int32_t* top_k, const float* top_p, const int64_t* seeds,
+                                         const int32_t* sequences, const int32_t* positions, int64_t M, int64_t V) {
+  if (V < 1 || V >= 1 << 23) return refuse(ctx, INGRAIN_UNSUPPORTED, "sample: V = %ld, expected 1 to 2^23 - 1", static_cast<long>(V));
+  void* stream = nullptr;
+  if (ingrain_status status = ingrain_native_stream(ctx, &stream)) return status;  // and with it the context's device
+  int device = 0, shared = 0;
+  cudaGetDevice(&device);
+  if (ingrain_status status = cuda_status(ctx, cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "sample"))
+    return status;
+  const Runs runs(V);
+  const bool staged = runs.bytes(V) + sizeof(Cells) + 64 <= static_cast<size_t>(shared);
+  return launch(staged ? draw<true> : draw<false>, static_cast<unsigned>(M), static_cast<unsigned>(runs.threads), staged ? runs.bytes(V) : 0, ctx, ids,
+                log_probabilities, logits, temperature, top_k, top_p, seeds, sequences, positions, static_cast<int>(V), runs.length, runs.stride);
+}
 INGRAIN_EXPORT_OP(sample)
