@@ -1,14 +1,149 @@
-#pragma GCC diagnostic ignored "-Wunused-parameter"
-#include "ingrain.h"
-extern "C" ingrain_status ingrain_lora_down_forward(ingrain_context* ctx, float* u, const void* x, const float* A, const int32_t* slots,
-                                                     int32_t dtype, int64_t T, int64_t C, int64_t R, float dropout, int64_t seed) { return INGRAIN_UNSUPPORTED; }
+// lora: the low-rank update of a frozen linear layer.                                  Hu et al. 2021, arXiv:2106.09685
+//   u = m∘x·Aᵀ    y += s·u·Bᵀ    du = s·dy·B    dB += s·dyᵀ·u    dx += m∘(du·A)    dA += duᵀ·(m∘x)    m: common/dropout.h
+// Shapes   x, dx (T, C) · A, dA (G, R, C) · u, du (T, R) · B, dB (G, N, R) · y, dy (T, N), row-major
+// Types    x, y, dx, dy f32|bf16, all others f32; f32 operands of the tensor core in three bf16 terms: common/low_rank.h
+// Needs    nothing (16-byte accesses where all sizes are multiples of 8)
+//          scratch for sums over C, N and T: the spans' partial sums, in bands of rows that fit the workspace
+// Mapping  a block 64 × 64 of the result over a span of 512 of a long sum (128 for few rows: the same order of summation)
+// Bound    many rows: memory, the bytes of x, y, dx or dy; few: the bytes of A and B
+// Oracle   native/ops/lora.cc                                          Test  LoraParityTest
+#include "low_rank.h"
+
+namespace {
+
+using namespace low_rank;
+
+constexpr int64_t piece = 128, pieces = 4, few_rows = 64;
+constexpr int64_t enough_blocks = 1024;
+
+// out (n) = scale·Σ partials (spans, n), added to what is there where `accumulate`. Spans are added in groups of `group`, then these:
+// four spans of one piece are the same sum as one span of four pieces.
+__global__ void add_spans(float* out, const float* partials, int64_t n, int64_t spans, int group, float scale, bool accumulate) {
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i >= n) return;
+  float total = 0;
+  for (int64_t first = 0; first < spans; first += group) {
+    float sum = 0;
+    for (int64_t s = first; s < first + group && s < spans; ++s) sum += partials[s * n + i];
+    total += sum;
+  }
+  out[i] = accumulate ? out[i] + scale * total : scale * total;
+}
+
+template <class P, class Q, class Out, class Body> ingrain_status with_wide(bool wide, const Body& body) {
+  return wide ? body(product<P, Q, Out, true>) : body(product<P, Q, Out, false>);
+}
+
+dim3 grid_of(const Shape& s) {
+  return dim3(blocks_for(s.rows, tile), blocks_for(s.columns, tile), blocks_for(s.depth, s.span));
+}
+
+template <class P, class Q> bool fits(const P& p, const Q& q, const Shape& s) {
+  return p.fits(P::rows_inner ? s.rows : s.depth) && q.fits(Q::rows_inner ? s.columns : s.depth);
+}
+
+// Where the sum of a product goes: out = scale·sum, or out += scale·sum.
+struct Into {
+  float* out;
+  float scale;
+  bool accumulate;
+  int group;  // spans that add_spans takes together
+};
+
+// A long sum in spans, through the workspace. out (rows, columns), or (columns, rows) where transposed.
+template <bool transposed, class P, class Q> ingrain_status long_sum(ingrain_context* ctx, const char* op, Into into, P p, Q q, Shape shape) {
+  if (shape.rows < 1) return INGRAIN_OK;
+  void* workspace = nullptr;
+  int64_t bytes = 0;
+  ingrain_workspace(ctx, &workspace, &bytes);
+  const int64_t spans = blocks_for(shape.depth, shape.span), row_bytes = spans * shape.columns * static_cast<int64_t>(sizeof(float));
+  const int64_t room = bytes / row_bytes, band = room >= shape.rows ? shape.rows : room / tile * tile;
+  if (band == 0 || (P::rows_inner && band < shape.rows))
+    return refuse(ctx, INGRAIN_OUT_OF_MEMORY, "%s: the workspace has %ld bytes, %ld are needed", op, static_cast<long>(bytes),
+                  static_cast<long>(row_bytes * (P::rows_inner ? shape.rows : int64_t{tile})));
+  float* const partials = static_cast<float*>(workspace);
+  const bool wide = fits(p, q, shape);
+  for (int64_t first = 0; first < shape.rows; first += band) {
+    Shape part = shape;
+    part.rows = shape.rows - first < band ? shape.rows - first : band;
+    if (part.slots) part.slots += first;
+    P from = p;
+    from.data += first * p.ld;
+    from.mask.first += first * p.ld;
+    const int64_t n = part.rows * shape.columns;
+    using Out = Partial<transposed>;
+    const Out out{partials, part.rows, shape.columns};
+    if (ingrain_status status = with_wide<P, Q, Out>(wide, [&](auto kernel) {
+          return launch(kernel, grid_of(part), threads, shared_bytes<P, Q>(), ctx, from, q, out, part);
+        })) return status;
+    if (ingrain_status status = launch(add_spans, blocks_for(n, 256), 256, 0, ctx, into.out + first * shape.columns,
+                                       static_cast<const float*>(partials), n, spans, into.group, into.scale, into.accumulate)) return status;
+  }
+  return INGRAIN_OK;
+}
+
+// A sum over R at once, into a wide matrix.
+template <class E, class P, class Q> ingrain_status short_sum(ingrain_context* ctx, const Add<E>& out, const P& p, const Q& q, const Shape& shape) {
+  const bool wide = fits(p, q, shape) && shape.columns % 8 == 0 && out.ld % 8 == 0 && reinterpret_cast<uintptr_t>(out.y) % 16 == 0;
+  return with_wide<P, Q, Add<E>>(wide, [&](auto kernel) {
+    return launch(kernel, grid_of(shape), threads, shared_bytes<P, Q>(), ctx, p, q, out, shape);
+  });
+}
+
+// The span of a sum over T for so many rows of the result: enough blocks, and no partial sums beyond them.
+int64_t span_of_tokens(int64_t T, int64_t rows) {
+  const int64_t tiles = (rows + tile - 1) / tile, most = (T + piece * pieces - 1) / (piece * pieces);
+  const int64_t wanted = enough_blocks / tiles < 1 ? 1 : enough_blocks / tiles, spans = wanted < most ? wanted : most;
+  return (T + spans * piece - 1) / (spans * piece) * piece;
+}
+
+}  // namespace
+
+extern "C" ingrain_status ingrain_lora_down_forward(ingrain_context* ctx, float* u, const void* x, const float* A, const int32_t* slots, int32_t dtype,
+                                                    int64_t T, int64_t C, int64_t R, float dropout, int64_t seed) {
+  return with_dtype(ctx, dtype, [&]<class E>() {
+    const Dropout mask(dropout, seed);
+    const int64_t together = T <= few_rows ? 1 : pieces;
+    return long_sum<false>(ctx, "lora_down_forward", Into{u, mask.scale, false, static_cast<int>(pieces / together)},
+                           Operand<E, false>{static_cast<const E*>(x), C, 0, mask}, Operand<float, false>{A, C, R * C},
+                           Shape{T, R, C, piece * together, piece, slots});
+  });
+}
 INGRAIN_EXPORT_OP(lora_down_forward)
+
 extern "C" ingrain_status ingrain_lora_up_forward(ingrain_context* ctx, void* y, const float* u, const float* B, const float* scaling,
-                                                   const int32_t* slots, int32_t dtype, int64_t T, int64_t N, int64_t R, int64_t ld) { return INGRAIN_UNSUPPORTED; }
+                                                  const int32_t* slots, int32_t dtype, int64_t T, int64_t N, int64_t R, int64_t ld) {
+  return with_dtype(ctx, dtype, [&]<class E>() {
+    return short_sum(ctx, Add<E>{static_cast<E*>(y), ld, N, scaling, {}}, Operand<float, false>{u, R}, Operand<float, false>{B, R, N * R},
+                     Shape{T, N, R, R, R, slots});
+  });
+}
 INGRAIN_EXPORT_OP(lora_up_forward)
+
 extern "C" ingrain_status ingrain_lora_up_backward(ingrain_context* ctx, float* du, float* dB, const void* dy, const float* u, const float* B,
-                                                    int32_t dtype, int64_t T, int64_t N, int64_t R, int64_t ld, float scaling) { return INGRAIN_UNSUPPORTED; }
+                                                   int32_t dtype, int64_t T, int64_t N, int64_t R, int64_t ld, float scaling) {
+  if (T < 1) return INGRAIN_OK;
+  return with_dtype(ctx, dtype, [&]<class E>() {
+    const E* const grad = static_cast<const E*>(dy);
+    if (ingrain_status status = long_sum<false>(ctx, "lora_up_backward", Into{du, scaling, false, 1}, Operand<E, false>{grad, ld},
+                                                Operand<float, true>{B, R}, Shape{T, R, N, piece * pieces, piece, nullptr})) return status;
+    return long_sum<false>(ctx, "lora_up_backward", Into{dB, scaling, true, 1}, Operand<E, true>{grad, ld}, Operand<float, true>{u, R},
+                           Shape{N, R, T, span_of_tokens(T, N), piece, nullptr});
+  });
+}
 INGRAIN_EXPORT_OP(lora_up_backward)
+
 extern "C" ingrain_status ingrain_lora_down_backward(ingrain_context* ctx, void* dx, float* dA, const float* du, const void* x, const float* A,
-                                                      int32_t dtype, int64_t T, int64_t C, int64_t R, float dropout, int64_t seed) { return INGRAIN_UNSUPPORTED; }
+                                                     int32_t dtype, int64_t T, int64_t C, int64_t R, float dropout, int64_t seed) {
+  if (T < 1) return INGRAIN_OK;
+  return with_dtype(ctx, dtype, [&]<class E>() {
+    const Dropout mask(dropout, seed);
+    if (ingrain_status status = long_sum<true>(ctx, "lora_down_backward", Into{dA, mask.scale, true, 1},
+                                               Operand<E, true>{static_cast<const E*>(x), C, 0, mask}, Operand<float, true>{du, R},
+                                               Shape{C, R, T, span_of_tokens(T, C), piece, nullptr})) return status;
+    if (!dx) return ingrain_status{INGRAIN_OK};
+    return short_sum(ctx, Add<E>{static_cast<E*>(dx), C, C, nullptr, mask}, Operand<float, false>{du, R}, Operand<float, true>{A, C},
+                     Shape{T, C, R, R, R, nullptr});
+  });
+}
 INGRAIN_EXPORT_OP(lora_down_backward)

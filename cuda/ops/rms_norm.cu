@@ -1,7 +1,7 @@
 // rms_norm: RMSNorm over the last dimension.                               Zhang & Sennrich 2019, arXiv:1910.07467
 //   y = x·rstd·w    rstd = (mean x² + eps)^-½    dx = dresidual + rstd·(w·dy − x̂·mean(w·dy·x̂))    dw += Σ dy·x̂    x̂ = x·rstd
 // Shapes   x, y, h, residual (T, D) · w (D) · rstd (T), row-major      Types  f32|bf16, sums and rstd f32
-// Needs    nothing; h is rounded to its dtype before the norm, so that a norm recomputed from h is the same
+// Needs    D < 2³¹; h is rounded to its dtype before the norm, so that a norm recomputed from h is the same
 //          scratch for dw: min(T / 64, 64)·D f32 of the workspace
 // Mapping  a block goes through rows, w and the row in registers; its width depends on D alone, so a row's bits do too
 //          dw: a block adds up some rows of 32 columns' vectors, then one thread a column adds up the blocks in order
@@ -55,14 +55,14 @@ template <class E> struct Rows {
 
 template <class E, int N, bool added> __global__ void __launch_bounds__(max_threads) forward(Rows<E> rows, float eps) {
   __shared__ float scratch[2][32];
-  const int64_t D = rows.D, first = static_cast<int64_t>(threadIdx.x) * N, step = static_cast<int64_t>(blockDim.x) * N;
+  const int D = static_cast<int>(rows.D), first = static_cast<int>(threadIdx.x) * N, step = static_cast<int>(blockDim.x) * N;
   Vec<E, N> w[kept], x[kept];
 #pragma unroll
   for (int k = 0; k < kept; ++k)
     if (first + k * step < D) w[k] = load<N>(rows.w + first + k * step);
   int turn = 0;
   for (int64_t t = blockIdx.x; t < rows.T; t += gridDim.x, turn ^= 1) {
-    const auto read = [&](int64_t d) {
+    const auto read = [&](int d) {
       Vec<E, N> in = load<N>(rows.x + t * D + d);
       if constexpr (added) {
         in = add(in, load<N>(rows.residual + t * D + d));
@@ -77,14 +77,14 @@ template <class E, int N, bool added> __global__ void __launch_bounds__(max_thre
 #pragma unroll
     for (int k = 0; k < kept; ++k)
       if (first + k * step < D) sum += squares(x[k]);
-    for (int64_t d = first + kept * step; d < D; d += step) sum += squares(read(d));
+    for (int d = first + kept * step; d < D; d += step) sum += squares(read(d));
     const float r = rsqrtf(block_reduce<Sum>(sum, scratch[turn]) / static_cast<float>(D) + eps);
     if (rows.rstd && threadIdx.x == 0) rows.rstd[t] = r;
 #pragma unroll
     for (int k = 0; k < kept; ++k)
       if (first + k * step < D) store(rows.y + t * D + first + k * step, scaled(x[k], r, w[k]));
     const E* again = added ? rows.h : rows.x;
-    for (int64_t d = first + kept * step; d < D; d += step)
+    for (int d = first + kept * step; d < D; d += step)
       store(rows.y + t * D + d, scaled(load<N>(again + t * D + d), r, load<N>(rows.w + d)));
   }
 }
@@ -106,13 +106,10 @@ template <class E, int N> __device__ __forceinline__ float products(const Vec<E,
   return sum;
 }
 
-template <class E, int N> __global__ void __launch_bounds__(max_threads) backward(Gradients<E> g) {
+template <class E, int N> __global__ void __launch_bounds__(max_threads, 2) backward(Gradients<E> g) {
   __shared__ float scratch[2][32];
-  const int64_t D = g.D, first = static_cast<int64_t>(threadIdx.x) * N, step = static_cast<int64_t>(blockDim.x) * N;
-  Vec<E, N> w[kept], x[kept], dy[kept];
-#pragma unroll
-  for (int k = 0; k < kept; ++k)
-    if (first + k * step < D) w[k] = load<N>(g.w + first + k * step);
+  const int D = static_cast<int>(g.D), first = static_cast<int>(threadIdx.x) * N, step = static_cast<int>(blockDim.x) * N;
+  Vec<E, N> x[kept], dy[kept];
   int turn = 0;
   for (int64_t t = blockIdx.x; t < g.T; t += gridDim.x, turn ^= 1) {
     const int64_t row = t * D;
@@ -123,10 +120,11 @@ template <class E, int N> __global__ void __launch_bounds__(max_threads) backwar
     float sum = 0;
 #pragma unroll
     for (int k = 0; k < kept; ++k)
-      if (first + k * step < D) sum += products(w[k], dy[k], x[k], r);
-    for (int64_t d = first + kept * step; d < D; d += step) sum += products(load<N>(g.w + d), load<N>(g.dy + row + d), load<N>(g.x + row + d), r);
+      if (first + k * step < D) sum += products(load<N>(g.w + first + k * step), dy[k], x[k], r);
+    for (int d = first + kept * step; d < D; d += step) sum += products(load<N>(g.w + d), load<N>(g.dy + row + d), load<N>(g.x + row + d), r);
     const float mean = block_reduce<Sum>(sum, scratch[turn]) / static_cast<float>(D);
-    const auto write = [&](int64_t d, const Vec<E, N>& weight, const Vec<E, N>& grad, const Vec<E, N>& in) {
+    const auto write = [&](int d, const Vec<E, N>& grad, const Vec<E, N>& in) {
+      const Vec<E, N> weight = load<N>(g.w + d);
       Vec<E, N> rest, out;
       if (g.dresidual) rest = load<N>(g.dresidual + row + d);
 #pragma unroll
@@ -138,8 +136,8 @@ template <class E, int N> __global__ void __launch_bounds__(max_threads) backwar
     };
 #pragma unroll
     for (int k = 0; k < kept; ++k)
-      if (first + k * step < D) write(first + k * step, w[k], dy[k], x[k]);
-    for (int64_t d = first + kept * step; d < D; d += step) write(d, load<N>(g.w + d), load<N>(g.dy + row + d), load<N>(g.x + row + d));
+      if (first + k * step < D) write(first + k * step, dy[k], x[k]);
+    for (int d = first + kept * step; d < D; d += step) write(d, load<N>(g.dy + row + d), load<N>(g.x + row + d));
   }
 }
 

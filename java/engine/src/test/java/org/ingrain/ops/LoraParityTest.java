@@ -13,7 +13,7 @@ import org.ingrain.tensor.Tensor;
 
 /** lora.cc: adapters by row, with dropout in training. The dropout mask is read off the op itself, with the identity for A. */
 class LoraParityTest extends ParityTest {
-    private static final int[][] SIZES = {{1, 1, 1, 1}, {7, 127, 33, 8}, {33, 64, 127, 4}, {3, 515, 16, 64}, {127, 48, 40, 7}};  // T, C, N, R
+    private static final int[][] SIZES = {{1, 1, 1, 1}, {7, 127, 33, 8}, {33, 64, 127, 4}, {3, 515, 16, 64}, {127, 48, 40, 7}, {130, 648, 72, 16}};  // T, C, N, R
     private static final int ADAPTERS = 3;
     private static final Dropout DROPOUT = new Dropout(0.3f, 0x5eed5eed5eedL);
 
@@ -23,6 +23,7 @@ class LoraParityTest extends ParityTest {
                 eachFloat("lora_down_forward", LoraParityTest::downForward), eachFloat("lora_up_forward", LoraParityTest::upForward),
                 eachFloat("lora_up_backward", LoraParityTest::upBackward), eachFloat("lora_down_backward", LoraParityTest::downBackward)));
         checks.add(new Check("lora_down_forward", "dropout mask", LoraParityTest::mask));
+        checks.add(new Check("lora_down_forward", "few rows and many", LoraParityTest::rows));
         return checks;
     }
 
@@ -142,6 +143,21 @@ class LoraParityTest extends ParityTest {
         Floats.assertBits("the same elements in rows twice as long", mask, read(lab, lab.ops(), t / 2, 2 * c, DROPOUT));
         float[] other = read(lab, lab.ops(), t, c, new Dropout(DROPOUT.probability(), DROPOUT.seed() + (1L << 32)));
         assertTrue(!Arrays.equals(mask, other), "another seed gives the same mask");
+    }
+
+    /** A row is the same to the last bit among three and among 130. */
+    private static void rows(Lab lab) {
+        int c = 1300;
+        int r = 16;
+        for (DType dtype : FLOATS) {
+            Lab.Data x = lab.normal(dtype, 130, c);
+            Tensor a = lab.normal(DType.F32, 1, r, c).tensor();
+            Tensor many = lab.output(DType.F32, 130, r);
+            Tensor few = lab.output(DType.F32, 3, r);
+            lab.ops().loraDown(many, x.tensor(), a, null, DROPOUT);
+            lab.ops().loraDown(few, x.tensor().slice(0, 3L * c).view(3, c), a, null, DROPOUT);
+            Floats.assertBits("u of three rows", Floats.slice(lab.floats(many), 0, 3L * r), lab.floats(few));
+        }
     }
 
     /** What dropout multiplies x with, (T, C). */

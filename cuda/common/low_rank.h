@@ -1,0 +1,234 @@
+// Products with a short side, on the tensor core at the accuracy of f32: out (rows, columns) = Σ over depth of p (rows, depth)·q (columns, depth).
+//
+// A bf16 operand is one term. An f32 operand is split into three bf16 terms of 8 bits each, and the products of terms i and j with
+// i + j < 3 are added: what is left out is below 2⁻²⁴ of a product. So bf16 × f32 costs three matrix products, f32 × f32 six.
+//
+// A block makes 64 × 64 of out over one span of the depth, in chains of `piece`: chains are added in order, then spans,
+// so the order of summation depends on the depth alone. Rows that follow another adapter than the block's present one are read as 0.
+#pragma once
+#include "dropout.h"
+#include "mma.h"
+
+namespace low_rank {
+
+constexpr int tile = 64, threads = 256;
+constexpr int warp_rows = 16, warp_columns = 32;  // of the tile: four warps below each other, two side by side
+constexpr int stride = tile + 8;  // 144 bytes: eight rows of a matrix in eight different bank groups
+constexpr int plane = tile * stride;
+constexpr int staged_stride = tile + 4;
+constexpr int32_t no_row = INT32_MAX;
+
+// Element (row, k) at data[row·ld + k]; where rows_inner, at data[k·ld + row]. q of adapter s begins at data + s·adapter.
+template <class E_, bool rows_inner_> struct Operand {
+  using E = E_;
+  static constexpr bool rows_inner = rows_inner_;
+  static constexpr int terms = sizeof(E) == 2 ? 1 : 3;
+  const E* data;
+  int64_t ld;
+  int64_t adapter = 0;
+  Dropout mask = {};  // of the elements as they lie: e = outer·ld + inner
+  bool fits(int64_t inner) const { return inner % 8 == 0 && ld % 8 == 0 && reinterpret_cast<uintptr_t>(data) % 16 == 0; }
+};
+
+struct Shape {
+  int64_t rows, columns, depth;
+  int64_t span, piece;        // of the depth: of a block, and of one chain of sums
+  const int32_t* slots;       // (rows) adapter of each, or null: 0
+};
+
+template <class P, class Q> constexpr size_t shared_bytes() { return static_cast<size_t>(P::terms + Q::terms) * plane * sizeof(bf16); }
+
+// Eight neighbours, of which `count` exist.
+template <bool wide, class E> __device__ __forceinline__ void read(E (&v)[8], const E* p, int64_t count) {
+  if constexpr (wide) {
+    if (count > 0) {
+#pragma unroll
+      for (int j = 0; j < 8; j += vec_width<E>) {
+        const Vec<E, vec_width<E>> part = load<vec_width<E>>(p + j);
+#pragma unroll
+        for (int i = 0; i < vec_width<E>; ++i) v[j + i] = part.v[i];
+      }
+      return;
+    }
+  }
+#pragma unroll
+  for (int j = 0; j < 8; ++j) v[j] = !wide && j < count ? p[j] : from_float<E>(0);
+}
+
+template <int terms, class E> __device__ __forceinline__ void put(bf16* to, const E (&v)[8], unsigned kept) {
+  Vec<bf16, 8> part[terms];
+#pragma unroll
+  for (int j = 0; j < 8; ++j) {
+    const bool keep = kept >> j & 1;
+    if constexpr (terms == 1) {
+      part[0].v[j] = keep ? v[j] : from_float<bf16>(0);
+    } else {
+      float rest = keep ? v[j] : 0;
+#pragma unroll
+      for (int i = 0; i < terms; ++i) {
+        part[i].v[j] = from_float<bf16>(rest);
+        rest -= to_float(part[i].v[j]);
+      }
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < terms; ++i) store(to + i * plane, part[i]);
+}
+
+// The tile of o from (row, k) on into shared memory, inner neighbours beside each other, zeros behind the end of rows and depth.
+// row_slots: rows whose entry is not `slot` are zeros too; or null.
+template <bool wide, class O>
+__device__ __forceinline__ void fill(bf16* shared, const O& o, int64_t row, int64_t rows, int64_t k, int64_t end, const int32_t* row_slots, int32_t slot) {
+  using E = typename O::E;
+  const int64_t outer0 = O::rows_inner ? k : row, inner0 = O::rows_inner ? row : k;
+  const int64_t outers = (O::rows_inner ? end : rows) - outer0, inners = (O::rows_inner ? rows : end) - inner0;
+  constexpr int each = tile * 8 / threads;
+  E v[each][8];
+#pragma unroll
+  for (int i = 0; i < each; ++i) {
+    const int at = static_cast<int>(threadIdx.x) + i * threads, outer = at / 8, inner = at % 8 * 8;
+    const bool present = outer < outers && (O::rows_inner || !row_slots || row_slots[outer] == slot);
+    read<wide>(v[i], o.data + (outer0 + outer) * o.ld + inner0 + inner, present ? inners - inner : 0);
+  }
+#pragma unroll
+  for (int i = 0; i < each; ++i) {
+    const int at = static_cast<int>(threadIdx.x) + i * threads, outer = at / 8, inner = at % 8 * 8;
+    if (outer >= ((outers + 15) & ~15) || inner >= ((inners + 15) & ~15)) continue;
+    const unsigned kept = o.mask.on ? o.mask.template kept<8, wide>((outer0 + outer) * o.ld + inner0 + inner) : 0xffu;
+    put<O::terms>(shared + outer * stride + inner, v[i], kept);
+  }
+}
+
+// sum (the warp's part of the tile) += the tiles' product over `depth` (a multiple of 16); the smallest terms first.
+template <class P, class Q> __device__ __forceinline__ void multiply(float (&sum)[4][4], const bf16* p, const bf16* q, int depth, int64_t columns) {
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, low = lane % 8, second = lane / 8 % 2, third = lane / 16;
+  const int y = warp % 4 * warp_rows, x = warp / 4 * warp_columns;
+  if (x >= columns) return;
+  for (int k = 0; k < depth; k += 16) {
+    unsigned a[P::terms][4];
+    const int at = P::rows_inner ? (k + low + 8 * third) * stride + y + 8 * second : (y + low + 8 * second) * stride + k + 8 * third;
+#pragma unroll
+    for (int i = 0; i < P::terms; ++i) load_matrices<P::rows_inner>(a[i], p + i * plane + at);
+#pragma unroll
+    for (int n = 0; n < warp_columns / 16; ++n) {
+      const int column = x + 16 * n;
+      if (column >= columns) break;
+      unsigned b[Q::terms][4];
+      const int from = Q::rows_inner ? (k + low + 8 * second) * stride + column + 8 * third : (column + low + 8 * third) * stride + k + 8 * second;
+#pragma unroll
+      for (int j = 0; j < Q::terms; ++j) load_matrices<Q::rows_inner>(b[j], q + j * plane + from);
+#pragma unroll
+      for (int both = 2; both >= 0; --both)
+#pragma unroll
+        for (int i = 0; i < P::terms; ++i) {
+          const int j = both - i;
+          if (j < 0 || j >= Q::terms) continue;
+          mma(sum[2 * n], a[i], {b[j][0], b[j][1]});
+          mma(sum[2 * n + 1], a[i], {b[j][2], b[j][3]});
+        }
+    }
+  }
+}
+
+// The next adapter after `slot` among the block's rows, or no_row.
+__device__ __forceinline__ int32_t next_slot(const int32_t* row_slots, int64_t slot) {
+  int32_t next = no_row;
+  for (int r = 0; r < tile; ++r)
+    if (row_slots[r] > slot) next = min(next, row_slots[r]);
+  return next;
+}
+
+// Grid (row tiles, column tiles, spans). Out: template <bool wide> write(row, column, span, slot, v), v eight sums beside each other,
+// along the rows where Out::along_rows, of which shape has some.
+template <class P, class Q, class Out, bool wide> __global__ void __launch_bounds__(threads, 2) product(P p, Q q, Out out, Shape shape) {
+  __shared__ int32_t row_slots[tile];
+  bf16* const p_tile = dynamic_shared<bf16>();
+  bf16* const q_tile = p_tile + P::terms * plane;
+  float* const staged = dynamic_shared<float>();
+  const int64_t row = static_cast<int64_t>(blockIdx.x) * tile, column = static_cast<int64_t>(blockIdx.y) * tile;
+  const int64_t begin = blockIdx.z * shape.span, end = min(begin + shape.span, shape.depth);
+  const int r = threadIdx.x, lane = r % 32, warp = r / 32, y = warp % 4 * warp_rows, x = warp / 4 * warp_columns;
+  if (r < tile) row_slots[r] = row + r >= shape.rows ? no_row : shape.slots ? shape.slots[row + r] : 0;
+  __syncthreads();
+  for (int32_t slot = next_slot(row_slots, INT64_MIN); slot != no_row; slot = next_slot(row_slots, slot)) {
+    float total[4][4] = {};
+    for (int64_t chain = begin; slot >= 0 && chain < end; chain += shape.piece) {
+      const int64_t chain_end = min(chain + shape.piece, end);
+      float sum[4][4] = {};
+      for (int64_t k = chain; k < chain_end; k += tile) {
+        Q of = q;
+        of.data += slot * q.adapter;
+        __syncthreads();
+        fill<wide>(p_tile, p, row, shape.rows, k, chain_end, row_slots, slot);
+        fill<wide>(q_tile, of, column, shape.columns, k, chain_end, nullptr, slot);
+        __syncthreads();
+        multiply<P, Q>(sum, p_tile, q_tile, static_cast<int>(min(chain_end - k, int64_t{tile}) + 15) & ~15, shape.columns - column);
+      }
+#pragma unroll
+      for (int n = 0; n < 4; ++n)
+#pragma unroll
+        for (int i = 0; i < 4; ++i) total[n][i] += sum[n][i];
+    }
+    __syncthreads();
+#pragma unroll
+    for (int n = 0; n < 4; ++n)
+#pragma unroll
+      for (int i = 0; i < 4; ++i) staged[(y + lane / 4 + i / 2 * 8) * staged_stride + x + 8 * n + 2 * (lane % 4) + i % 2] = total[n][i];
+    __syncthreads();
+    for (int at = threadIdx.x; at < tile * 8; at += threads) {
+      const int i = Out::along_rows ? at % 8 * 8 : at / 8, c = Out::along_rows ? at / 8 : at % 8 * 8;
+      if (row_slots[i] != slot || column + c >= shape.columns) continue;
+      float v[8];
+#pragma unroll
+      for (int j = 0; j < 8; ++j) v[j] = Out::along_rows ? staged[(i + j) * staged_stride + c] : staged[i * staged_stride + c + j];
+      out.template write<wide>(row + i, column + c, blockIdx.z, slot, v);
+    }
+    __syncthreads();
+  }
+}
+
+// Sums of a span: partials (spans, rows, columns), or (spans, columns, rows) where along the rows.
+template <bool along_rows_> struct Partial {
+  static constexpr bool along_rows = along_rows_;
+  float* data;
+  int64_t rows, columns;
+  template <bool wide> __device__ __forceinline__ void write(int64_t row, int64_t column, int64_t span, int32_t, const float (&v)[8]) const {
+    const int64_t width = along_rows ? rows : columns, inner = along_rows ? row : column, outer = along_rows ? column : row;
+    float* const to = data + (span * (along_rows ? columns : rows) + outer) * width + inner;
+    if (width % 8 == 0) {
+      store(to, Vec<float, 4>{v[0], v[1], v[2], v[3]});
+      store(to + 4, Vec<float, 4>{v[4], v[5], v[6], v[7]});
+      return;
+    }
+#pragma unroll
+    for (int j = 0; j < 8; ++j)
+      if (inner + j < width) to[j] = v[j];
+  }
+};
+
+// y (rows, columns), row distance ld: y += scale·mask∘sum, scale of the row's adapter where scaling (G) is given.
+template <class E> struct Add {
+  static constexpr bool along_rows = false;
+  E* y;
+  int64_t ld, columns;
+  const float* scaling;
+  Dropout mask;
+  template <bool wide> __device__ __forceinline__ void write(int64_t row, int64_t column, int64_t, int32_t slot, const float (&v)[8]) const {
+    if (slot < 0) return;
+    const float scale = (scaling ? scaling[slot] : 1) * mask.scale;
+    const int64_t at = row * ld + column;
+    const unsigned kept = mask.on ? mask.kept<8, wide>(at) : 0xffu;
+    constexpr int N = wide ? vec_width<E> : 1;
+#pragma unroll
+    for (int j = 0; j < 8; j += N) {
+      if (!wide && column + j >= columns) break;
+      Vec<E, N> out = load<N>(y + at + j);
+#pragma unroll
+      for (int i = 0; i < N; ++i)
+        if (kept >> (j + i) & 1) out.v[i] = from_float<E>(to_float(out.v[i]) + scale * v[j + i]);
+      store(y + at + j, out);
+    }
+  }
+};
+
+}  // namespace low_rank
