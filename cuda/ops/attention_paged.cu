@@ -1,6 +1,97 @@
-#pragma GCC diagnostic ignored "-Wunused-parameter"
-#include "ingrain.h"
+// attention_paged: causal attention of a ragged batch over the paged cache; a shared prefix is read once for its group.
+//   y = softmax(scale·q·Kᵀ)·V over positions 0 .. positions[t]              Kwon et al. 2023, arXiv:2309.06180; Dao 2023, arXiv:2307.08691
+// Shapes   y (T, H·E) · qkv (T, (H + 2K)·E) · cache: common/kv_cache.h    Types  qkv, y f32|bf16 · cache f32|bf16|fp8 · sums f32
+// Needs    E % 2 == 0, E <= 256, H % K == 0, S <= 4096; workspace: what there is · tensor core where E % 16 == 0, qkv bf16,
+//          cache bf16|fp8, H/K <= 64, else one warp a row      Mapping  item (kv head, 64 rows = tokens × H/K heads, 256 keys) a block:
+//          four warps of 16 rows, or all four on 16 rows, each a quarter of the keys and then of the columns (common/paged_plan.h)
+// Bound    decode: the cache read once; prefill: 4·E FLOP a (row, key)    Oracle native/ops/attention_paged.cc  Test AttentionPagedParityTest
+#include "counters.h"
+#include "paged_block.h"
+#include "plain_attention.h"
+
+namespace {
+
+constexpr int64_t resident_blocks = 264;  // two on each of 132 multiprocessors; more items than that are taken in turn
+
+template <class C, int EP> __global__ void __launch_bounds__(paged_threads, EP <= 128 ? 2 : 1) attend(__grid_constant__ const PagedArguments a) {
+  using Shared = PagedShared<C, EP>;
+  Shared& shared = *dynamic_shared<Shared>();
+  const PagedPlan plan(reinterpret_cast<int*>(&shared + 1), static_cast<int>(a.batch.sequences));
+  Planner planner(plan, a.batch, a.shape, shared.scratch);
+  planner.run();
+  const int items = planner.items(), group = a.shape.H / a.shape.K;
+  for (int i = blockIdx.x; i < items; i += gridDim.x) {
+    const PagedItem item = planner.item(i);
+    const PagedBlock<C, EP> block{a, shared, item, group, (item.end - item.begin) * group};
+    __syncthreads();  // nobody reads the last item's any more
+    const int limit = block.open(planner);
+    if (block.rows <= 16) block.template run<true>(limit);
+    else block.template run<false>(limit);
+  }
+}
+
+// One warp a (token, query head).
+template <class X, class C>
+__global__ void attend_plainly(X* y, const X* qkv, const char* cache, ingrain_batch batch, CacheShape shape, int H, int E, float scale) {
+  const int warp = threadIdx.x / 32, K = static_cast<int>(shape.K);
+  const int64_t row = static_cast<int64_t>(blockIdx.x) * plain_warps + warp, t = row / H, h = row % H;
+  if (t >= batch.tokens) return;
+  __shared__ float queries[plain_warps][max_head_dim];
+  plain_copy(queries[warp], qkv + (t * (H + 2 * K) + h) * E, E);
+  const int32_t* table = batch.block_tables + sequence_of(batch.sequence_offsets, batch.sequences, t) * batch.max_blocks;
+  auto at = [&](int64_t j) { return cache + shape.key(table[j / shape.block_size], h / (H / K), j % shape.block_size); };
+  PlainRow out;
+  out.attend(queries[warp], batch.positions[t] + 1, E, scale, [&](int j) { return reinterpret_cast<const C*>(at(j)); },
+             [&](int j) { return reinterpret_cast<const C*>(at(j) + shape.value_distance()); });
+  out.store_scaled(y + row * E, 1 / out.l, E);
+}
+
+template <class C, int EP> ingrain_status launch_tiles(ingrain_context* ctx, PagedArguments arguments) {
+  char* workspace = nullptr;
+  int64_t bytes = 0;
+  ingrain_workspace(ctx, reinterpret_cast<void**>(&workspace), &bytes);
+  const ingrain_batch& batch = arguments.batch;
+  PagedShape& shape = arguments.shape;
+  const int64_t row_bytes = shape.E * 4 + 8, counters = batch.tokens * shape.K * 4;
+  shape.slots = counters > counter_bytes ? 0 : std::min<int64_t>(bytes / (shape.H * row_bytes), INT32_MAX);
+  arguments.partial_ml = reinterpret_cast<float2*>(workspace);
+  arguments.partial_o = reinterpret_cast<float*>(workspace + shape.slots * shape.H * 8);
+  arguments.arrivals = reinterpret_cast<unsigned*>(workspace + bytes);
+  const int64_t chunks = (batch.max_blocks * batch.block_size + chunk_keys - 1) / chunk_keys;
+  const unsigned grid = static_cast<unsigned>(std::min(resident_blocks, 2 * batch.tokens * shape.K * chunks));
+  const size_t shared = sizeof(PagedShared<C, EP>) + sizeof(int) * PagedPlan::arrays * static_cast<size_t>(batch.sequences);
+  return launch(attend<C, EP>, grid, paged_threads, shared, ctx, arguments);
+}
+
+template <class C> ingrain_status launch_head_dim(ingrain_context* ctx, const PagedArguments& arguments) {
+  if (arguments.shape.E <= 64) return launch_tiles<C, 64>(ctx, arguments);
+  if (arguments.shape.E <= 128) return launch_tiles<C, 128>(ctx, arguments);
+  return launch_tiles<C, 256>(ctx, arguments);
+}
+
+}  // namespace
+
 extern "C" ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx, void* y, const void* qkv, const void* cache,
-                                                           const ingrain_batch* batch, int32_t dtype, int32_t cache_dtype, int64_t H,
-                                                           int64_t K, int64_t E, float scale) { return INGRAIN_UNSUPPORTED; }
+                                                          const ingrain_batch* batch, int32_t dtype, int32_t cache_dtype, int64_t H,
+                                                          int64_t K, int64_t E, float scale) {
+  if (const ingrain_status bad = check_cache(ctx, "attention_paged_forward", batch, H, K, E)) return bad;
+  if (batch->tokens == 0) return INGRAIN_OK;
+  const CacheShape cache_order = cache_shape(cache_dtype, batch->block_size, K, E);
+  const int64_t group = H / K;
+  if (dtype == INGRAIN_BF16 && cache_dtype != INGRAIN_F32 && E % 16 == 0 && group <= tile_rows) {
+    if (batch->sequences > max_plan_sequences)
+      return refuse(ctx, INGRAIN_UNSUPPORTED, "attention_paged_forward: %ld sequences, expected %d at most", static_cast<long>(batch->sequences),
+                    max_plan_sequences);
+    const PagedShape shape{static_cast<int>(H), static_cast<int>(K), static_cast<int>(E), static_cast<int>(tile_rows / group), 0};
+    const PagedArguments arguments{static_cast<bf16*>(y), static_cast<const bf16*>(qkv), static_cast<const char*>(cache), *batch, cache_order,
+                                   shape, scale, nullptr, nullptr, nullptr};
+    return cache_dtype == INGRAIN_BF16 ? launch_head_dim<bf16>(ctx, arguments) : launch_head_dim<fp8>(ctx, arguments);
+  }
+  return with_dtype(ctx, dtype, [&]<class X>() {
+    return with_cache_dtype(ctx, cache_dtype, [&]<class C>() {
+      return launch(attend_plainly<X, C>, blocks_for(batch->tokens * H, plain_warps), 32 * plain_warps, 0, ctx, static_cast<X*>(y),
+                    static_cast<const X*>(qkv), static_cast<const char*>(cache), *batch, cache_order, H, E, scale);
+    });
+  });
+}
 INGRAIN_EXPORT_OP(attention_paged_forward)

@@ -1,5 +1,6 @@
 // Contexts: opening a device, describing it, its errors, its workspace.
 #include "context.h"
+#include "counters.h"
 
 #include <string_view>
 
@@ -31,12 +32,19 @@ std::string isa_of(const ingrain_context& context) {
 }
 #endif
 
+// The workspace and, behind it, the counters of arriving blocks.
+cudaError_t allocate_workspace(ingrain_context& context, int64_t bytes) {
+  cudaError_t error = cudaMalloc(&context.workspace, static_cast<size_t>(bytes + counter_bytes));
+  if (error == cudaSuccess) error = cudaMemsetAsync(static_cast<char*>(context.workspace) + bytes, 0, counter_bytes, context.stream);
+  if (error == cudaSuccess) context.workspace_bytes = bytes;
+  return error;
+}
+
 cudaError_t open(ingrain_context& context) {
   cudaError_t error = context.use();
   if (error == cudaSuccess) error = cudaGetDeviceProperties(&context.properties, context.device);
   if (error == cudaSuccess) error = cudaStreamCreateWithFlags(&context.stream, cudaStreamNonBlocking);
-  if (error == cudaSuccess) error = cudaMalloc(&context.workspace, first_workspace_bytes);
-  if (error == cudaSuccess) context.workspace_bytes = first_workspace_bytes;
+  if (error == cudaSuccess) error = allocate_workspace(context, first_workspace_bytes);
   return error;
 }
 
@@ -139,9 +147,7 @@ ingrain_status ingrain_workspace_reserve(ingrain_context* ctx, int64_t bytes) {
   cudaFree(ctx->workspace);
   ctx->workspace = nullptr;
   ctx->workspace_bytes = 0;
-  if (ingrain_status status = cuda_status(ctx, cudaMalloc(&ctx->workspace, static_cast<size_t>(bytes)), "workspace")) return status;
-  ctx->workspace_bytes = bytes;
-  return INGRAIN_OK;
+  return cuda_status(ctx, allocate_workspace(*ctx, (bytes + 255) / 256 * 256), "workspace");
 }
 
 }  // extern "C"

@@ -1,0 +1,175 @@
+// Attention on the tensor core, one warp's part: 16 rows against a tile of columns that lie in shared memory.
+// Dao 2023, arXiv:2307.08691. A row's arithmetic depends neither on its place in the tile nor on the rows beside it.
+//
+// Tiles in shared memory are rows of EP bf16 (E filled up with zeros), tile_stride<EP> apart: an odd number of 16-byte units, so that
+// the eight rows of a matrix load fall into eight different groups of banks.
+#pragma once
+#include "mma.h"
+#include "reduce.h"
+
+template <int EP> constexpr int tile_stride = EP + 8;
+constexpr float log2_e = 1.4426950408889634f;
+
+// Rows g and g + 8 of 16 rows of E elements, straight from global memory; a null row is zeros.
+template <int EP> __device__ __forceinline__ void load_rows(unsigned (&a)[EP / 16][4], const bf16* low, const bf16* high, int E) {
+  const int t = threadIdx.x % 4;
+#pragma unroll
+  for (int k = 0; k < EP / 16; ++k)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const bf16* row = i % 2 ? high : low;
+      a[k][i] = row && 16 * k < E ? *reinterpret_cast<const unsigned*>(row + 16 * k + i / 2 * 8 + 2 * t) : 0;
+    }
+}
+
+// Columns [16·k, 16·k + 16) of 16 rows in shared memory, as the left operand.
+template <int EP> __device__ __forceinline__ void load_left(unsigned (&a)[4], const bf16* rows, int k) {
+  const int lane = threadIdx.x % 32;
+  load_matrices(a, rows + (lane % 16) * tile_stride<EP> + 16 * k + lane / 16 * 8);
+}
+
+// s (16, 8·N) += columns [32·k, 32·k + 32) of a (16, EP) · b (8·N, EP)ᵀ; low and high are the two halves of a's columns.
+template <int EP, int N>
+__device__ __forceinline__ void add_scores(float (&s)[N][4], const unsigned (&low)[4], const unsigned (&high)[4], const bf16* b, int k) {
+  const int lane = threadIdx.x % 32;
+#pragma unroll
+  for (int n = 0; n < N; ++n) {
+    unsigned m[4];
+    load_matrices(m, b + (8 * n + lane % 8) * tile_stride<EP> + 32 * k + lane / 8 * 8);
+    mma(s[n], low, {m[0], m[1]});
+    mma(s[n], high, {m[2], m[3]});
+  }
+}
+template <int EP, int N> __device__ __forceinline__ void scores(float (&s)[N][4], const unsigned (&a)[EP / 16][4], const bf16* b) {
+#pragma unroll
+  for (int n = 0; n < N; ++n) s[n][0] = s[n][1] = s[n][2] = s[n][3] = 0;
+#pragma unroll
+  for (int k = 0; k < EP / 32; ++k) add_scores<EP>(s, a[2 * k], a[2 * k + 1], b, k);
+}
+// The same with the left operand's rows in shared memory too: fewer registers, more loads.
+template <int EP, int N> __device__ __forceinline__ void scores(float (&s)[N][4], const bf16* a, const bf16* b) {
+#pragma unroll
+  for (int n = 0; n < N; ++n) s[n][0] = s[n][1] = s[n][2] = s[n][3] = 0;
+#pragma unroll
+  for (int k = 0; k < EP / 32; ++k) {
+    unsigned low[4], high[4];
+    load_left<EP>(low, a, 2 * k);
+    load_left<EP>(high, a, 2 * k + 1);
+    add_scores<EP>(s, low, high, b, k);
+  }
+}
+
+// o (16, 8·N) += p (16, 16·J) · v (16·J, 8·N), v row-major in shared memory.
+template <int EP, int J, int N>
+__device__ __forceinline__ void weigh(float (&o)[N][4], const unsigned (&p)[J][4], const bf16* v) {
+  const int lane = threadIdx.x % 32;
+#pragma unroll
+  for (int j = 0; j < J; ++j)
+#pragma unroll
+    for (int n = 0; n < N; n += 2) {
+      unsigned m[4];
+      load_matrices<true>(m, v + (16 * j + lane % 16) * tile_stride<EP> + 8 * n + lane / 16 * 8);
+      mma(o[n], p[j], {m[0], m[1]});
+      mma(o[n + 1], p[j], {m[2], m[3]});
+    }
+}
+
+// Accumulators (16, 8·N) as the left operand (16, 8·N) of the next product, rounded to bf16.
+template <int N> __device__ __forceinline__ void to_left(unsigned (&p)[N / 2][4], const float (&s)[N][4]) {
+#pragma unroll
+  for (int j = 0; j < N / 2; ++j)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) p[j][i] = pack_bf16(s[2 * j + i / 2][i % 2 * 2], s[2 * j + i / 2][i % 2 * 2 + 1]);
+}
+
+// What a row whose running maximum is m subtracts: a row that has seen nothing yet subtracts nothing.
+__device__ __forceinline__ float finite_maximum(float m) { return m == -INFINITY ? 0.0f : m; }
+
+// The running softmax of a lane's rows g and g + 8: maxima m of unscaled scores, sums l of weights, weighted values o.
+template <int N> struct Softmax {
+  float m[2], l[4], o[N][4];
+
+  __device__ __forceinline__ void start() {
+    m[0] = m[1] = -INFINITY;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) l[i] = 0;
+#pragma unroll
+    for (int n = 0; n < N; ++n) o[n][0] = o[n][1] = o[n][2] = o[n][3] = 0;
+  }
+  // maximum: of the rows' scores in the next tile. Where it changes nothing, every factor is exactly 1.
+  __device__ __forceinline__ void raise(const float (&maximum)[2], float log2_scale) {
+    float factor[2];
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      const float before = m[r];
+      m[r] = fmaxf(before, maximum[r]);
+      factor[r] = exp2f((before - finite_maximum(m[r])) * log2_scale);
+    }
+#pragma unroll
+    for (int i = 0; i < 4; ++i) l[i] *= factor[i / 2];
+#pragma unroll
+    for (int n = 0; n < N; ++n)
+#pragma unroll
+      for (int i = 0; i < 4; ++i) o[n][i] *= factor[i / 2];
+  }
+  // Scores become weights.
+  template <int S> __device__ __forceinline__ void weights(float (&s)[S][4], float log2_scale) const {
+    const float base[2] = {finite_maximum(m[0]) * log2_scale, finite_maximum(m[1]) * log2_scale};
+#pragma unroll
+    for (int n = 0; n < S; ++n)
+#pragma unroll
+      for (int i = 0; i < 4; ++i) s[n][i] = exp2f(fmaf(s[n][i], log2_scale, -base[i / 2]));
+  }
+  // l as the product of the rounded weights with ones: l[0] and l[2] are complete, in the same order whoever holds the weights.
+  template <int J> __device__ __forceinline__ void sum(const unsigned (&p)[J][4]) {
+    constexpr unsigned ones[2] = {0x3f803f80, 0x3f803f80};
+#pragma unroll
+    for (int j = 0; j < J; ++j) mma(l, p[j], ones);
+  }
+  // l of the unrounded weights in this lane: complete() adds those of the row's four lanes.
+  template <int S> __device__ __forceinline__ void sum(const float (&s)[S][4]) {
+#pragma unroll
+    for (int n = 0; n < S; ++n)
+#pragma unroll
+      for (int i = 0; i < 4; i += 2) l[i] += s[n][i] + s[n][i + 1];
+  }
+  __device__ __forceinline__ void complete() {
+    l[0] = warp_reduce<Sum, 4>(l[0]);
+    l[2] = warp_reduce<Sum, 4>(l[2]);
+  }
+};
+
+// Scores of columns that a row does not see become -inf; the tile's first column stands at `first`, a row sees columns below visible.
+template <int S> __device__ __forceinline__ void mask(float (&s)[S][4], int first, const int (&visible)[2]) {
+  const int t = threadIdx.x % 4;
+  if (first + 8 * S <= min(visible[0], visible[1])) return;
+#pragma unroll
+  for (int n = 0; n < S; ++n)
+#pragma unroll
+    for (int i = 0; i < 4; ++i)
+      if (first + 8 * n + 2 * t + i % 2 >= visible[i / 2]) s[n][i] = -INFINITY;
+}
+
+template <int S> __device__ __forceinline__ void row_maxima(float (&maximum)[2], const float (&s)[S][4]) {
+#pragma unroll
+  for (int r = 0; r < 2; ++r) {
+    float m = s[0][2 * r];
+#pragma unroll
+    for (int n = 0; n < S; ++n) m = fmaxf(m, fmaxf(s[n][2 * r], s[n][2 * r + 1]));
+    maximum[r] = warp_reduce<Max, 4>(m);
+  }
+}
+
+// How two parts of a row's softmax join: o = a·o_before + b·o_part, and so for l. The same order of parts gives the same bits.
+struct Merge {
+  float a, b;
+
+  // Raises m to cover the part's maximum.
+  __device__ __forceinline__ Merge(float& m, float part, float log2_scale) {
+    const float before = m;
+    m = fmaxf(before, part);
+    a = exp2f((before - finite_maximum(m)) * log2_scale);
+    b = exp2f((part - finite_maximum(m)) * log2_scale);
+  }
+  __device__ __forceinline__ float operator()(float before, float part) const { return fmaf(part, b, before * a); }
+};

@@ -1,0 +1,85 @@
+// Tiles of keys and values on their way from the paged cache to the tensor core: two stages of asynchronous copies, and for an fp8
+// cache a pass that widens a stage to bf16.
+#pragma once
+#include "flash.h"
+#include "paged_plan.h"
+
+constexpr int paged_threads = plan_threads, paged_warps = paged_threads / 32;
+template <int EP> constexpr int tile_keys = EP <= 128 ? 64 : 32;
+
+// Shared memory of a block, but for the plan that follows it.
+template <class C, int EP> struct PagedShared {
+  static constexpr int row_bytes = EP * sizeof(C) + 16, keys = tile_keys<EP>;
+  static constexpr bool wide = sizeof(C) == 1;
+  alignas(16) char stage[2][2][keys * row_bytes];                               // [stage][keys, values]
+  alignas(16) bf16 widened[wide ? 2 : 1][wide ? keys * tile_stride<EP> : 8];   // [keys, values]
+  float total[EP / 8 * 4][paged_threads];                                       // o over the chunks so far, of rows that are not split
+  alignas(16) bf16 weights[16 * (keys + 8)];                                    // of 16 rows, where the warps share them
+  float maxima[paged_warps][16];
+  int64_t runs[2][chunk_keys / 16];                                             // where each 16 keys of a chunk begin, of two chunks
+  int slot[tile_rows], position[tile_rows];                                     // of the tile's tokens
+  int last[tile_rows];                                                          // whether this block joins the token's chunks
+  int scratch[plan_threads / 32];
+};
+
+template <class C, int EP> class PagedTiles {
+  using Shared = PagedShared<C, EP>;
+
+ public:
+  __device__ PagedTiles(Shared& shared, const char* cache, const CacheShape& shape, const int32_t* table, int kv, int E, int limit)
+      : shared_(shared), cache_(cache), shape_(shape), table_(table), kv_(kv), units_(E * static_cast<int>(sizeof(C)) / 16), limit_(limit) {}
+
+  // Where the keys of a chunk lie; others may use it after a barrier.
+  __device__ void find(int chunk) {
+    if (threadIdx.x >= chunk_keys / 16) return;
+    const int64_t key = static_cast<int64_t>(chunk) * chunk_keys + 16 * threadIdx.x;
+    shared_.runs[chunk % 2][threadIdx.x] =
+        key < limit_ ? shape_.key(table_[key / shape_.block_size], kv_, key % shape_.block_size) : 0;
+  }
+
+  // Begins the copies of a tile, keys and values one group each; rows from the limit on, and columns from E on, become 0.
+  __device__ void fetch(int tile, bool valid) {
+    for (int part = 0; part < 2; ++part) {
+      if (valid) fetch_part(tile, part);
+      copy_commit();
+    }
+  }
+
+  // The tile's keys (part 0) or values (1) as bf16; complete after a barrier where `wide`.
+  __device__ const bf16* ready(int tile, int part) {
+    const char* stage = shared_.stage[tile % 2][part];
+    if constexpr (!Shared::wide) return reinterpret_cast<const bf16*>(stage);
+    else {
+      bf16* to = shared_.widened[part];
+      for (int i = threadIdx.x; i < Shared::keys * (EP / 8); i += paged_threads) {
+        const int row = i / (EP / 8), e = i % (EP / 8) * 8;
+        const Vec<fp8, 8> x = load<8>(reinterpret_cast<const fp8*>(stage + row * Shared::row_bytes) + e);
+        Vec<bf16, 8> y;
+#pragma unroll
+        for (int j = 0; j < 8; ++j) y.v[j] = from_float<bf16>(to_float(x.v[j]));
+        store(to + row * tile_stride<EP> + e, y);
+      }
+      return to;
+    }
+  }
+
+ private:
+  __device__ void fetch_part(int tile, int part) {
+    constexpr int units = EP * static_cast<int>(sizeof(C)) / 16, per_chunk = chunk_keys / Shared::keys;
+    const int64_t* runs = shared_.runs[tile / per_chunk % 2] + tile % per_chunk * (Shared::keys / 16);
+    char* stage = shared_.stage[tile % 2][part];
+    const char* from = cache_ + (part ? shape_.value_distance() : 0);
+#pragma unroll 2  // more of them would cost the registers of the sums
+    for (int i0 = 0; i0 < Shared::keys * units; i0 += paged_threads) {
+      const int i = i0 + threadIdx.x, row = i / units, u = i % units;
+      const bool valid = tile * Shared::keys + row < limit_ && u < units_;
+      copy_async16(stage + row * Shared::row_bytes + 16 * u, from + (valid ? runs[row / 16] + row % 16 * shape_.row_bytes + 16 * u : 0), valid);
+    }
+  }
+
+  Shared& shared_;
+  const char* cache_;
+  CacheShape shape_;
+  const int32_t* table_;
+  int kv_, units_, limit_;
+};
