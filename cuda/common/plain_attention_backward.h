@@ -1,0 +1,79 @@
+// The gradients of attention without the tensor core, one warp a row: of a query, or of a key with its value.
+// The other side comes in tiles of 32, a lane a row for the scores, then a lane every 32nd element for the sums.
+#pragma once
+#include "plain_attention.h"
+#include "sequence_tiles.h"
+
+template <class X> struct PlainBackward {
+  X* dqkv;
+  const float* delta;
+  const X* dy;
+  const X* qkv;
+  const float* lse;
+  const int32_t* offsets;
+  int S;
+  PackedHeads heads;
+  float scale;
+};
+
+// p and ds of one (query, key): the query's q and dy, the key's k and v, either pair in shared memory.
+struct PlainGradient {
+  float p, ds;
+  __device__ PlainGradient(float score, float lse, float dp, float delta) : p(expf(score - lse)), ds(p * (dp - delta)) {}
+};
+
+// Two rows of shared memory a warp.
+using PlainRows = float[2][max_head_dim];
+
+template <class X> __device__ inline void plain_query_gradient(const PlainBackward<X>& a, PlainRows& rows, int64_t row) {
+  const int lane = threadIdx.x % 32, E = a.heads.E, h = static_cast<int>(row % a.heads.H), kv = h / a.heads.group;
+  const int64_t t = row / a.heads.H, first = a.offsets[sequence_of(a.offsets, a.S, t)];
+  plain_copy(rows[0], a.qkv + t * a.heads.ld() + h * E, E);
+  plain_copy(rows[1], a.dy + row * E, E);
+  PlainRow dq;
+  for (int64_t j0 = first; j0 <= t; j0 += 32) {
+    float ds = 0;
+    if (j0 + lane <= t) {
+      const float score = plain_dot(rows[0], a.qkv + a.heads.key(j0 + lane, kv), E) * a.scale;
+      ds = PlainGradient(score, a.lse[row], plain_dot(rows[1], a.qkv + a.heads.value(j0 + lane, kv), E), a.delta[row]).ds;
+    }
+    for (int64_t j = j0; j < min(j0 + 32, t + 1); ++j) dq.add(__shfl_sync(0xffffffffu, ds, static_cast<int>(j - j0)), a.qkv + a.heads.key(j, kv), E);
+  }
+  dq.store_scaled(a.dqkv + t * a.heads.ld() + h * E, a.scale, E);
+}
+
+template <class X> __device__ inline void plain_key_gradient(const PlainBackward<X>& a, PlainRows& rows, int64_t row) {
+  const int lane = threadIdx.x % 32, E = a.heads.E, kv = static_cast<int>(row % a.heads.K), s = sequence_of(a.offsets, a.S, row / a.heads.K);
+  const int64_t t = row / a.heads.K, end = a.offsets[s + 1];
+  plain_copy(rows[0], a.qkv + a.heads.key(t, kv), E);
+  plain_copy(rows[1], a.qkv + a.heads.value(t, kv), E);
+  PlainRow dk, dv;
+  for (int h = kv * a.heads.group; h < (kv + 1) * a.heads.group; ++h)
+    for (int64_t i0 = t; i0 < end; i0 += 32) {
+      float p = 0, ds = 0;
+      const int64_t i = i0 + lane;
+      if (i < end) {
+        const float score = plain_dot(rows[0], a.qkv + i * a.heads.ld() + h * E, E) * a.scale;
+        const int64_t at = i * a.heads.H + h;
+        const PlainGradient gradient(score, a.lse[at], plain_dot(rows[1], a.dy + at * E, E), a.delta[at]);
+        p = gradient.p;
+        ds = gradient.ds;
+      }
+      for (int64_t j = i0; j < min(i0 + 32, end); ++j) {
+        dv.add(__shfl_sync(0xffffffffu, p, static_cast<int>(j - i0)), a.dy + (j * a.heads.H + h) * E, E);
+        dk.add(__shfl_sync(0xffffffffu, ds, static_cast<int>(j - i0)), a.qkv + j * a.heads.ld() + h * E, E);
+      }
+    }
+  dk.store_scaled(a.dqkv + a.heads.key(t, kv), a.scale, E);
+  dv.store_scaled(a.dqkv + a.heads.value(t, kv), 1, E);
+}
+
+template <class X> __global__ void plain_backward(PlainBackward<X> a) {
+  __shared__ PlainRows rows[plain_warps];
+  const int64_t T = a.offsets[a.S], queries = T * a.heads.H, warp = threadIdx.x / 32, step = static_cast<int64_t>(gridDim.x) * plain_warps;
+  for (int64_t row = static_cast<int64_t>(blockIdx.x) * plain_warps + warp; row < queries + T * a.heads.K; row += step) {
+    __syncwarp();
+    if (row < queries) plain_query_gradient(a, rows[warp], row);
+    else plain_key_gradient(a, rows[warp], row - queries);
+  }
+}
