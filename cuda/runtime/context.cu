@@ -1,6 +1,8 @@
 // Contexts: opening a device, describing it, its errors, its workspace.
 #include "context.h"
 
+#include "blas_lt.h"
+
 #include <string_view>
 
 namespace {
@@ -68,6 +70,7 @@ ingrain_status ingrain_context_create(ingrain_context** context, int32_t device,
   const cudaError_t opened = open(*made);
   if (opened == cudaSuccess && made->properties.major >= 8) {
     choose_order(*made, wanted);
+    ingrain::open_blas(made);
     *context = made;
     return INGRAIN_OK;
   }
