@@ -3,6 +3,7 @@ package org.ingrain.sample;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -166,6 +167,27 @@ class GeneratorLagTest {
             assertEquals(1, stats.surplus());
             assertEquals(completion.ids().length + 1, stats.steps());
         }
+    }
+
+    @Test
+    void aBlockIsKnownToOthersWhenItsLastTokenIsRead() {
+        BlockPool pool = new BlockPool(2, true);
+        int[] prompt = TinyLlama.prompt(15, 1);
+        Sample sample = new Sample(new Ticket(Request.of(prompt, 1, OPEN), completion -> { }), 0, null);
+        sample.blocks.add(pool.take());
+        sample.advance(15);
+        sample.draw(0);
+        sample.advance(1);
+        sample.draw(0);
+        sample.publish(pool, 16);
+        int[] content = Arrays.copyOf(prompt, 16);
+        assertNull(pool.find(BlockPool.ROOT, -1, content));
+        content[15] = 42;
+        sample.append(42, -1f);
+        sample.publish(pool, 16);
+        assertEquals(sample.blocks.getFirst(), pool.find(BlockPool.ROOT, -1, content).block());
+        assertEquals(17, sample.length());
+        assertEquals(1, sample.unread());
     }
 
     @Test
