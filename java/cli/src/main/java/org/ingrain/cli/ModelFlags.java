@@ -21,6 +21,6 @@ final class ModelFlags {
     String cacheDtype;
 
     ModelOptions options() {
-        return new ModelOptions(model, device.device, device.threads, device.isa, dtype, cacheDtype);
+        return new ModelOptions(model, device.device, device.threads, device.isa, dtype, cacheDtype, device.kernels());
     }
 }

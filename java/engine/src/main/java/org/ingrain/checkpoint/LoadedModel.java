@@ -14,6 +14,7 @@ import org.ingrain.model.Rank;
 import org.ingrain.tensor.DType;
 import org.ingrain.tokenizer.Tokenizer;
 import org.ingrain.tokenizer.Tokenizers;
+import org.ingrain.workbench.Workbench;
 
 /** A model folder on a device, ready to be sampled or trained: its context, weights and tokenizer, closed together. */
 public final class LoadedModel implements AutoCloseable {
@@ -39,7 +40,7 @@ public final class LoadedModel implements AutoCloseable {
         this.folder = folder;
         tokenizer = Tokenizers.open(folder.path());
         opened.add(tokenizer);
-        backend = Backend.open(NativeLibraries.find(options.backend()));
+        backend = Workbench.open(NativeLibraries.find(options.backend()), options.kernels());
         opened.add(backend);
         context = backend.context(options.context());
         opened.add(context);

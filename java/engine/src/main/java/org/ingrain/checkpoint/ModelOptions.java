@@ -1,10 +1,12 @@
 package org.ingrain.checkpoint;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
+import org.ingrain.workbench.KernelFile;
 
 /**
  * Which model, and where it runs.
@@ -15,9 +17,11 @@ import org.ingrain.tensor.InputException;
  * @param isa        CPU instruction set: auto, avx2, avx512 or avx512_bf16
  * @param dtype      of the weights: auto (as the checkpoint; F16 becomes BF16), f32 or bf16
  * @param cacheDtype of keys and values: auto (as the weights), f32 or bf16
+ * @param kernels    that stand in for the backend's own
  */
-public record ModelOptions(Path model, String device, int threads, String isa, String dtype, String cacheDtype) {
+public record ModelOptions(Path model, String device, int threads, String isa, String dtype, String cacheDtype, List<KernelFile> kernels) {
     public ModelOptions {
+        kernels = List.copyOf(kernels);
         if (!device.matches("cpu|cuda(:\\d{1,3})?")) {
             throw new InputException("--device: '" + device + "', expected cpu, cuda or cuda:N");
         }
@@ -27,7 +31,7 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
 
     /** The model on all cores of the CPU, in its own types. */
     public static ModelOptions cpu(Path model) {
-        return new ModelOptions(model, "cpu", 0, "auto", "auto", "auto");
+        return new ModelOptions(model, "cpu", 0, "auto", "auto", "auto", List.of());
     }
 
     /** cpu or cuda: the backend's name. */
