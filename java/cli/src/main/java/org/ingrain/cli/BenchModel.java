@@ -17,7 +17,6 @@ import org.ingrain.model.MemoryPlan;
 import org.ingrain.model.Precision;
 import org.ingrain.model.Projection;
 import org.ingrain.model.Rank;
-import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
 import org.ingrain.workbench.Workbench;
 
@@ -41,9 +40,8 @@ record BenchModel(String name, Context context, LlamaWeights weights, AutoClosea
         LlamaConfig config = config(options.model());
         Backend backend = Workbench.open(NativeLibraries.find(options.backend()), options.kernels());
         Context context = backend.context(options.context());
-        Precision own = Precision.cpu(config.dtype());
-        DType dtype = options.weights(own.weights());
-        Precision precision = new Precision(dtype, own.activations(), options.cache(dtype));
+        context.setDeterministic(options.deterministic());
+        Precision precision = options.precision(config.dtype());
         List<MemoryPlan.Part> parts = new ArrayList<>();
         parts.add(new MemoryPlan.Part("weights", LlamaWeights.bytes(context, config, precision, Rank.SINGLE)));
         parts.addAll(needs.parts(context, config, precision));

@@ -16,6 +16,9 @@ final class DeviceFlags {
             description = "CPU instruction set: auto, avx2, avx512 or avx512_bf16 (default: ${DEFAULT-VALUE}).")
     String isa;
 
+    @Option(names = "--deterministic", description = "On a GPU, results that do not depend on what else is in the batch; slower.")
+    boolean deterministic;
+
     @Option(names = "--kernel", paramLabel = "OP=FILE", description = "A kernel of your own, such as rms_norm=my.so, my.cc or my.cu; may be "
             + "given several times ('ingrain kernels' lists the ops).")
     private List<String> kernels = List.of();

@@ -37,6 +37,9 @@ final class Provenances {
         }
         engine.put("dtype", options.dtype());
         engine.put("cache dtype", options.cacheDtype());
+        if (options.deterministic()) {
+            engine.put("deterministic", "true");
+        }
         engine.put("version", version());
         return engine;
     }

@@ -11,7 +11,6 @@ import org.ingrain.model.LlamaWeights;
 import org.ingrain.model.MemoryPlan;
 import org.ingrain.model.Precision;
 import org.ingrain.model.Rank;
-import org.ingrain.tensor.DType;
 import org.ingrain.tokenizer.Tokenizer;
 import org.ingrain.tokenizer.Tokenizers;
 import org.ingrain.workbench.Workbench;
@@ -44,6 +43,7 @@ public final class LoadedModel implements AutoCloseable {
         opened.add(backend);
         context = backend.context(options.context());
         opened.add(context);
+        context.setDeterministic(options.deterministic());
         Precision precision = precision();
         List<MemoryPlan.Part> parts = new ArrayList<>();
         parts.add(new MemoryPlan.Part("weights", LlamaWeights.bytes(context, folder.config(), precision, Rank.SINGLE)));
@@ -70,10 +70,7 @@ public final class LoadedModel implements AutoCloseable {
 
     /** The types for this folder: what its first matrix has, unless the options say otherwise. */
     private Precision precision() {
-        DType stored = folder.tensor("model.embed_tokens.weight").dtype();
-        Precision own = Precision.cpu(stored);
-        DType dtype = options.weights(own.weights());
-        return new Precision(dtype, own.activations(), options.cache(dtype));
+        return options.precision(folder.tensor("model.embed_tokens.weight").dtype());
     }
 
     private static void closeAll(List<AutoCloseable> opened, Consumer<Exception> failed) {

@@ -1,18 +1,39 @@
 package org.ingrain.train;
 
+import java.util.function.ToLongFunction;
 import org.ingrain.model.LlamaConfig;
 import org.ingrain.tensor.DType;
 
 /**
  * What a training pass has room for.
  *
- * @param limits                  of a micro-batch
- * @param activationCheckpointing keep each layer's input alone and compute the layer again in the backward pass
+ * @param limits     of a micro-batch
+ * @param keptLayers the last layers, whose activations are kept for the backward pass; those below keep their input alone and are computed
+ *                   again there. 1 or more, at most as many as there are; the bits are the same whatever it is
  */
-public record TrainingMemory(MicroBatchLimits limits, boolean activationCheckpointing) {
-    /** Layers whose inner activations exist at one time. */
-    int keptLayers(LlamaConfig config) {
-        return activationCheckpointing ? 1 : config.numHiddenLayers();
+public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
+    /** The least there can be: one layer. */
+    public static TrainingMemory least(MicroBatchLimits limits) {
+        return new TrainingMemory(limits, 1);
+    }
+
+    /** As many layers as fit in the free bytes, but at least one. */
+    static TrainingMemory fitting(MicroBatchLimits limits, LlamaConfig config, long free, ToLongFunction<TrainingMemory> bytes) {
+        int kept = config.numHiddenLayers();
+        while (kept > 1 && bytes.applyAsLong(new TrainingMemory(limits, kept)) > free) {
+            kept--;
+        }
+        return new TrainingMemory(limits, kept);
+    }
+
+    /** Where among the kept a layer's activations lie: those that are computed again share the first place. */
+    int slot(LlamaConfig config, int layer) {
+        return Math.max(0, layer - (config.numHiddenLayers() - keptLayers));
+    }
+
+    /** True where the backward pass computes the layer again. */
+    boolean recomputes(LlamaConfig config, int layer) {
+        return layer < config.numHiddenLayers() - keptLayers;
     }
 
     /** Bytes that training an adapter takes beside the weights. */
