@@ -262,7 +262,7 @@ public final class Context implements AutoCloseable {
         call("copy_to_host", () -> (int) PPPL.invokeExact(copyToHost, handle, host.address(), source.address(), source.bytes()));
     }
 
-    /** Writes the first n values of an I32 tensor, and waits until the array was read. */
+    /** Writes the first n values of an I32 tensor; the array is free again at the return. */
     public void write(Tensor destination, int[] values, int n) {
         requireType(destination, DType.I32);
         writeSegment(destination, MemorySegment.ofArray(values), (long) n * Integer.BYTES);
@@ -289,7 +289,6 @@ public final class Context implements AutoCloseable {
             MemorySegment host = local.allocate(Math.max(bytes, 8), 8).asSlice(0, bytes);
             MemorySegment.copy(values, 0, host, 0, bytes);
             copyToDevice(destination, host);
-            synchronize();
         }
     }
 

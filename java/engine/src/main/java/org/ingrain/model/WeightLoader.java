@@ -23,6 +23,7 @@ final class WeightLoader implements AutoCloseable {
     private final WeightSource source;
     private final Rank rank;
     private final List<Lane> lanes;
+    private final boolean pinned;
     private int turn;
 
     /**
@@ -57,6 +58,7 @@ final class WeightLoader implements AutoCloseable {
         this.ops = new Ops(context);
         this.source = source;
         this.rank = rank;
+        pinned = context.graphs();
         lanes = List.of(Lane.of(context), Lane.of(context));
     }
 
@@ -105,7 +107,7 @@ final class WeightLoader implements AutoCloseable {
         long bytes = rows * columns.count * size;
         Lane lane = lanes.get(turn++ % lanes.size());
         Tensor part = lane.device.view(tensor.dtype(), rows, columns.count);
-        if (columns.all() && !context.graphs()) {
+        if (columns.all() && !pinned) {
             context.copyToDevice(part, tensor.data().asSlice(firstRow * columns.of * size, bytes));
             use.accept(part);
             return;

@@ -81,7 +81,7 @@ public final class Generator {
     /** Bytes that a generator allocates beside the weights: cache and workspace. */
     public static long bytes(Context context, LlamaConfig model, Precision precision, GeneratorConfig config) {
         return (config.blocks() + StepRunner.fillerBlocks(context)) * KvCache.blockBytes(context, model, precision, Rank.SINGLE, config.blockSize())
-                + Llama.workspaceBytes(model, precision, Rank.SINGLE, limits(config)) + StepRunner.bytes(limits(config), model.vocabSize());
+                + Llama.workspaceBytes(context, model, precision, Rank.SINGLE, limits(config)) + StepRunner.bytes(limits(config), model.vocabSize());
     }
 
     /** Queues a request; an InputException where its prompt does not fit in the context or its adapter is not there. */

@@ -46,6 +46,7 @@ public final class LlamaTraining implements AutoCloseable {
         context.write(ropeTable, RopeTable.compute(config, positions));
         wave = new TrainingActivations(context, config, weights.precision().activations(), memory);
         inputs = new TrainingInputs(context, memory.limits());
+        context.reserveWorkspace(memory.workspaceBytes(context, config, weights.precision()));
     }
 
     /** Sum of −log p over the batch's targets; nothing is dropped out and no gradient is touched. */

@@ -51,7 +51,7 @@ public final class Trainer implements AutoCloseable {
      * @param baseModel what the adapter's config names as its base model
      */
     public static Trainer lora(Context context, LlamaWeights weights, LoraConfig lora, String baseModel, TrainingRun run) {
-        TrainingMemory memory = memory(context, weights, run, m -> m.loraBytes(weights.config(), weights.precision().activations(), lora));
+        TrainingMemory memory = memory(context, weights, run, m -> m.loraBytes(context, weights.config(), weights.precision(), lora));
         LoraParameters parameters = new LoraParameters(context, weights.config(), lora, run.train().seed(), memory);
         return new Trainer(context, weights, run, memory,
                 new Trainee(parameters, RunSettings.of(run, "lora", lora), new AdapterExport(parameters, lora, baseModel)));
@@ -64,7 +64,7 @@ public final class Trainer implements AutoCloseable {
      * @param base    where they were loaded from; the result is a folder like it
      */
     public static Trainer full(Context context, LlamaWeights weights, ModelFolder base, TrainingRun run) {
-        TrainingMemory memory = memory(context, weights, run, m -> m.fullBytes(weights.config(), weights.precision().activations()));
+        TrainingMemory memory = memory(context, weights, run, m -> m.fullBytes(context, weights.config(), weights.precision()));
         FullParameters parameters = FullParameters.load(context, weights, base);
         return new Trainer(context, weights, run, memory, new Trainee(parameters, RunSettings.of(run, "full", null), ModelExport.like(base, context, parameters)));
     }
@@ -76,7 +76,7 @@ public final class Trainer implements AutoCloseable {
      * @param folder  whose tokenizer the result has
      */
     public static Trainer fresh(Context context, LlamaWeights weights, Path folder, TrainingRun run) {
-        TrainingMemory memory = memory(context, weights, run, m -> m.fullBytes(weights.config(), weights.precision().activations()));
+        TrainingMemory memory = memory(context, weights, run, m -> m.fullBytes(context, weights.config(), weights.precision()));
         FullParameters parameters = FullParameters.random(context, weights, run.train().seed());
         return new Trainer(context, weights, run, memory, new Trainee(parameters, RunSettings.of(run, "fresh", null),
                 ModelExport.fresh(folder, weights.config(), context, parameters)));

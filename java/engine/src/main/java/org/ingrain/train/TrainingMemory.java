@@ -1,8 +1,10 @@
 package org.ingrain.train;
 
 import java.util.function.ToLongFunction;
+import org.ingrain.ffi.Context;
 import org.ingrain.model.LlamaConfig;
-import org.ingrain.tensor.DType;
+import org.ingrain.model.LlamaWeights;
+import org.ingrain.model.Precision;
 
 /**
  * What a training pass has room for.
@@ -36,13 +38,22 @@ public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
         return layer < config.numHiddenLayers() - keptLayers;
     }
 
+    /** Workspace that the products of a pass want; beside fp8 weights the transpose of one. */
+    long workspaceBytes(Context context, LlamaConfig config, Precision precision) {
+        return LlamaWeights.workspaceBytes(context, config, precision, limits.tokens(), true);
+    }
+
     /** Bytes that training an adapter takes beside the weights. */
-    public long loraBytes(LlamaConfig config, DType activations, LoraConfig lora) {
-        return LoraParameters.bytes(config, lora, this) + TrainingActivations.bytes(config, activations, this);
+    public long loraBytes(Context context, LlamaConfig config, Precision precision, LoraConfig lora) {
+        return LoraParameters.bytes(config, lora, this) + passBytes(context, config, precision);
     }
 
     /** Bytes that training all weights takes beside the packed weights. */
-    public long fullBytes(LlamaConfig config, DType activations) {
-        return FullParameters.bytes(config) + TrainingActivations.bytes(config, activations, this);
+    public long fullBytes(Context context, LlamaConfig config, Precision precision) {
+        return FullParameters.bytes(config) + passBytes(context, config, precision);
+    }
+
+    private long passBytes(Context context, LlamaConfig config, Precision precision) {
+        return TrainingActivations.bytes(config, precision.activations(), this) + workspaceBytes(context, config, precision);
     }
 }

@@ -215,13 +215,13 @@ class LlamaTrainingTest {
                 long before = golden.context.allocatedBytes();
                 LoraParameters lora = new LoraParameters(golden.context, golden.config, DROPPING, 5, memory);
                 LlamaTraining training = new LlamaTraining(golden.context, weights, lora, memory);
-                assertPlanned(memory.loraBytes(golden.config, weights.precision().activations(), DROPPING), golden.context.allocatedBytes() - before);
+                assertPlanned(memory.loraBytes(golden.context, golden.config, weights.precision(), DROPPING), golden.context.allocatedBytes() - before);
                 training.close();
                 lora.close();
                 assertEquals(before, golden.context.allocatedBytes());
                 FullParameters full = FullParameters.load(golden.context, weights, golden.model);
                 training = new LlamaTraining(golden.context, weights, full, memory);
-                assertPlanned(memory.fullBytes(golden.config, weights.precision().activations()), golden.context.allocatedBytes() - before);
+                assertPlanned(memory.fullBytes(golden.context, golden.config, weights.precision()), golden.context.allocatedBytes() - before);
                 training.close();
                 full.close();
                 assertEquals(before, golden.context.allocatedBytes());
