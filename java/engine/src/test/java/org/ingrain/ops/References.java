@@ -18,7 +18,7 @@ import java.util.zip.CRC32;
  * libtorch. The system property {@code ingrain.references} says which: absent, {@code record:FOLDER} or {@code replay:FOLDER}.
  *
  * <p>A check draws its inputs from a fixed seed, so the folder holds results alone: a file for each check, with the results in the order in
- * which they are asked for. Each stands behind the CRC-32 of all inputs made before it: what was recorded for other inputs is refused.
+ * which they are asked for. Each stands behind the CRC-32 of all float inputs made before it: what was recorded for other inputs is refused.
  */
 final class References implements AutoCloseable {
     private final String check;
