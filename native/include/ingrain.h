@@ -231,8 +231,8 @@ INGRAIN_API ingrain_status ingrain_adamw(ingrain_context* ctx, float* p, float* 
 INGRAIN_API ingrain_status ingrain_sample(ingrain_context* ctx, int32_t* ids, float* log_probabilities, const float* logits,
                                           const float* temperature, const int32_t* top_k, const float* top_p, const int64_t* seeds,
                                           const int32_t* sequences, const int32_t* positions, int64_t M, int64_t V);
-// ---- select_ids.cc: ids[t] = source[t] < 0 ? given[t] : drawn[source[t]]: a step's tokens, where some were drawn on the device by the
-// step before and the host has not read them yet. ids, given, source (T), drawn (any).
+// ---- select_ids.cc: ids[t] = source[t] < 0 ? given[t] : max(drawn[source[t]], 0): a step's tokens, where some were drawn on the device
+// by the step before and the host has not read them yet, nor whether there was one to draw (-1). ids, given, source (T), drawn (any).
 INGRAIN_API ingrain_status ingrain_select_ids(ingrain_context* ctx, int32_t* ids, const int32_t* given, const int32_t* source,
                                               const int32_t* drawn, int64_t T);
 // ---- random.cc: y (n) of dtype = normal(0, std), element i from Philox keyed by seed, counter i. For random weights.

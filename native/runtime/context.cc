@@ -106,7 +106,9 @@ ingrain_status ingrain_set_error(ingrain_context* ctx, const char* text) {
 ingrain_status ingrain_parallel_for(ingrain_context* ctx, int64_t n, int64_t grain, void (*body)(void* state, int64_t begin, int64_t end),
                                     void* state) {
   if (grain < 1) return ctx->fail(INGRAIN_INVALID_ARGUMENT, "parallel_for: grain is %ld: expected 1 or more", static_cast<long>(grain));
-  parallel_for(ctx, n, grain, [&](int64_t begin, int64_t end) { body(state, begin, end); });
+  if (n <= 0) return INGRAIN_OK;
+  const int64_t grains = n < grain ? 1 : n / grain;  // the last takes the rest
+  parallel_for(ctx, grains, 1, [&](int64_t begin, int64_t end) { body(state, begin * grain, end == grains ? n : end * grain); });
   return INGRAIN_OK;
 }
 

@@ -38,14 +38,15 @@ class LayersTest {
             Map.entry("tensor", Set.of()),
             Map.entry("ffi", Set.of("tensor")),
             Map.entry("ops", Set.of("ffi", "tensor")),
+            Map.entry("workbench", Set.of("ops", "ffi", "tensor")),
             Map.entry("model", Set.of("ops", "ffi", "tensor")),
-            Map.entry("checkpoint", Set.of("tokenizer", "model", "ffi", "tensor")),
+            Map.entry("checkpoint", Set.of("workbench", "tokenizer", "model", "ffi", "tensor")),
             Map.entry("tokenizer", Set.of("checkpoint", "tensor")),
             Map.entry("parallel", Set.of("model", "ops", "ffi", "tensor")),
             Map.entry("sample", Set.of("tokenizer", "checkpoint", "parallel", "model", "ops", "ffi", "tensor")),
             Map.entry("train", Set.of("tokenizer", "checkpoint", "parallel", "model", "ops", "ffi", "tensor")),
             Map.entry("distill", Set.of("sample", "train", "tokenizer", "checkpoint", "parallel", "model", "ffi", "tensor")),
-            Map.entry("cli", Set.of("distill", "sample", "train", "tokenizer", "checkpoint", "parallel", "model", "ops", "ffi", "tensor")));
+            Map.entry("cli", Set.of("workbench", "distill", "sample", "train", "tokenizer", "checkpoint", "parallel", "model", "ops", "ffi", "tensor")));
 
     private JavaClasses product;
 

@@ -12,6 +12,7 @@ import org.ingrain.model.MemoryPlan;
 import org.ingrain.sample.Completion;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
+import org.ingrain.sample.GeneratorStats;
 import org.ingrain.sample.Request;
 import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
@@ -104,17 +105,17 @@ final class Bench implements Callable<Integer> {
         int decode = Math.min(generateTokens, config.contextLength() - 1);
         if (prefill > 0) {
             Request request = Request.of(prompt(prefill, vocabulary), 1, params(1));
-            results.add(new BenchResult("pp" + prefill, prefill, 0, times("pp" + prefill, generator, request)));
+            results.add(measure(new Test("pp" + prefill, prefill, 0), generator, request));
         }
         if (decode > 0) {
             Request request = Request.of(prompt(1, vocabulary), 1, params(decode));
-            results.add(new BenchResult("tg" + decode, 0, decode, times("tg" + decode, generator, request)));
+            results.add(measure(new Test("tg" + decode, 0, decode), generator, request));
         }
         if (n > 0 && decode > 0) {
             int prompt = Math.max(1, Math.min(prefill, config.contextLength() - decode));
             String test = "pp" + prompt + "+tg" + decode + "x" + n;
             Request request = Request.of(prompt(prompt, vocabulary), n, params(decode));
-            results.add(new BenchResult(test, prompt, decode * n, times(test, generator, request)));
+            results.add(measure(new Test(test, prompt, decode * n), generator, request));
         }
     }
 
@@ -130,14 +131,20 @@ final class Bench implements Callable<Integer> {
         return ids;
     }
 
-    private long[] times(String test, Generator generator, Request request) {
+    /** What a request is counted as: its name, and tokens of a prompt and generated. */
+    private record Test(String name, int prompt, int generated) {
+    }
+
+    private BenchResult measure(Test test, Generator generator, Request request) {
         long[] times = new long[repetitions];
-        try (Progress progress = new Progress(test, "repetitions", 0, repetitions)) {
+        GeneratorStats before = null;
+        try (Progress progress = new Progress(test.name, "repetitions", 0, repetitions)) {
             for (int i = -1; i < repetitions; i++) {
+                before = i == 0 ? generator.stats() : before;
                 long start = System.nanoTime();
                 List<Completion> completions = generator.generate(List.of(request)).getFirst();
                 if (completions.stream().anyMatch(c -> c.ids().length != request.params().maxTokens())) {
-                    throw new IllegalStateException(test + ": a sample ended early");
+                    throw new IllegalStateException(test.name + ": a sample ended early");
                 }
                 if (i >= 0) {
                     times[i] = System.nanoTime() - start;
@@ -145,7 +152,7 @@ final class Bench implements Callable<Integer> {
                 }
             }
         }
-        return times;
+        return new BenchResult(test.name, test.prompt, test.generated, times, generator.stats().since(before));
     }
 
     /** Says nothing: text is no part of what is measured. */

@@ -17,8 +17,8 @@ import org.ingrain.model.MemoryPlan;
 import org.ingrain.model.Precision;
 import org.ingrain.model.Projection;
 import org.ingrain.model.Rank;
-import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
+import org.ingrain.workbench.Workbench;
 
 /**
  * The model under measurement.
@@ -38,11 +38,10 @@ record BenchModel(String name, Context context, LlamaWeights weights, AutoClosea
     /** Random weights of a config.json's shape, made on the device. */
     static BenchModel random(ModelOptions options, LoadedModel.Needs needs) {
         LlamaConfig config = config(options.model());
-        Backend backend = Backend.open(NativeLibraries.find(options.backend()));
+        Backend backend = Workbench.open(NativeLibraries.find(options.backend()), options.kernels());
         Context context = backend.context(options.context());
-        Precision own = Precision.cpu(config.dtype());
-        DType dtype = options.weights(own.weights());
-        Precision precision = new Precision(dtype, own.activations(), options.cache(dtype));
+        context.setDeterministic(options.deterministic());
+        Precision precision = options.precision(config.dtype());
         List<MemoryPlan.Part> parts = new ArrayList<>();
         parts.add(new MemoryPlan.Part("weights", LlamaWeights.bytes(context, config, precision, Rank.SINGLE)));
         parts.addAll(needs.parts(context, config, precision));

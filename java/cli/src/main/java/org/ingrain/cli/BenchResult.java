@@ -3,6 +3,7 @@ package org.ingrain.cli;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import org.ingrain.sample.GeneratorStats;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -14,8 +15,9 @@ import tools.jackson.databind.node.ObjectNode;
  * @param prompt    prompt tokens of a repetition
  * @param generated generated tokens of a repetition
  * @param samplesNs time of each repetition
+ * @param stats     what the generator did in them; null where the test is none of the generator's
  */
-record BenchResult(String test, int prompt, int generated, long[] samplesNs) {
+record BenchResult(String test, int prompt, int generated, long[] samplesNs, GeneratorStats stats) {
     /** Tokens a repetition is counted by: those it generates, or else its prompt. */
     private int counted() {
         return generated > 0 ? generated : prompt;
@@ -35,12 +37,18 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs) {
     }
 
     static String markdown(BenchModel model, String backend, List<BenchResult> results) {
-        StringBuilder table = new StringBuilder("| model | size | params | backend | test | t/s |\n| --- | ---: | ---: | --- | --- | ---: |\n");
+        StringBuilder table = new StringBuilder("| model | size | params | backend | test | t/s | host wait |\n"
+                + "| --- | ---: | ---: | --- | --- | ---: | ---: |\n");
         for (BenchResult result : results) {
-            table.append(String.format(Locale.ROOT, "| %s | %.2f MiB | %.2f M | %s | %s | %.2f ± %.2f |%n", model.name(), bytes(model) / 0x1p20,
-                    model.parameters() / 1e6, backend, result.test, mean(result.tokensPerSecond()), deviation(result.tokensPerSecond())));
+            table.append(String.format(Locale.ROOT, "| %s | %.2f MiB | %.2f M | %s | %s | %.2f ± %.2f | %s |%n", model.name(), bytes(model) / 0x1p20,
+                    model.parameters() / 1e6, backend, result.test, mean(result.tokensPerSecond()), deviation(result.tokensPerSecond()), result.hostWait()));
         }
         return table.toString();
+    }
+
+    /** Share of its steps' time in which the device waited for the host. */
+    private String hostWait() {
+        return stats == null ? "" : String.format(Locale.ROOT, "%.1f %%", 100 * stats.hostWaitShare());
     }
 
     private static long bytes(BenchModel model) {
@@ -57,6 +65,11 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs) {
             node.put("backends", backend).put("test", result.test).put("n_prompt", result.prompt).put("n_gen", result.generated);
             node.put("avg_ns", Math.round(mean(ns))).put("stddev_ns", Math.round(deviation(ns)));
             node.put("avg_ts", mean(result.tokensPerSecond())).put("stddev_ts", deviation(result.tokensPerSecond()));
+            if (result.stats != null) {
+                node.put("steps", result.stats.steps()).put("host_wait_share", result.stats.hostWaitShare());
+                node.put("graph_replays", result.stats.graphReplays()).put("graph_captures", result.stats.graphCaptures());
+                node.put("eager_steps", result.stats.eagerSteps());
+            }
             node.set("samples_ns", mapper.valueToTree(result.samplesNs));
             node.set("samples_ts", mapper.valueToTree(result.tokensPerSecond()));
         }

@@ -67,8 +67,8 @@ final class Finetune implements Callable<Integer> {
         LlamaConfig config = ModelFolder.readConfig(options.model());
         TrainingRun run = new TrainingRun(output, read(options, config), training.optimizer(), training.train(seed), Provenances.of(options));
         LoadedModel.Needs needs = (context, c, precision) -> List.of(new MemoryPlan.Part("training", full
-                ? Trainer.memory(run).fullBytes(c, precision.activations())
-                : Trainer.memory(run).loraBytes(c, precision.activations(), training.lora())));
+                ? Trainer.memory(run).fullBytes(context, c, precision)
+                : Trainer.memory(run).loraBytes(context, c, precision, training.lora())));
         try (LoadedModel model = LoadedModel.open(options, needs, new LoadProgress(options.model()));
                 Trainer trainer = full ? Trainer.full(model.context(), model.weights(), model.folder(), run)
                         : Trainer.lora(model.context(), model.weights(), training.lora(), options.model().toString(), run);

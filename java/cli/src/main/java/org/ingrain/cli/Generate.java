@@ -14,6 +14,7 @@ import java.util.concurrent.Callable;
 import org.ingrain.checkpoint.Outputs;
 import org.ingrain.sample.Completion;
 import org.ingrain.sample.GenerationListener;
+import org.ingrain.sample.GeneratorStats;
 import org.ingrain.sample.Request;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tokenizer.Message;
@@ -84,7 +85,7 @@ final class Generate implements Callable<Integer> {
             boolean stream = requests.size() == 1 && n == 1 && !json && output == null;
             Instant start = Instant.now();
             List<List<Completion>> results = stream ? stream(session, requests.getFirst()) : all(session, requests);
-            report(requests, results, Duration.between(start, Instant.now()));
+            report(requests, results, Duration.between(start, Instant.now()), session.generator().stats());
         }
         return 0;
     }
@@ -175,10 +176,11 @@ final class Generate implements Callable<Integer> {
         return node.toString();
     }
 
-    private static void report(List<Request> requests, List<List<Completion>> results, Duration time) {
+    private static void report(List<Request> requests, List<List<Completion>> results, Duration time, GeneratorStats stats) {
         long prompt = requests.stream().mapToLong(request -> request.prompt().length).sum();
         long generated = results.stream().flatMap(List::stream).mapToLong(completion -> completion.ids().length).sum();
         double seconds = Math.max(1e-3, time.toMillis() / 1e3);
-        System.err.printf(Locale.ROOT, "%d prompt tokens, %d generated in %.2f s: %.1f tokens/s%n", prompt, generated, seconds, generated / seconds);
+        System.err.printf(Locale.ROOT, "%d prompt tokens, %d generated in %.2f s: %.1f tokens/s, %.1f %% of its time the device waited for the host%n",
+                prompt, generated, seconds, generated / seconds, 100 * stats.hostWaitShare());
     }
 }

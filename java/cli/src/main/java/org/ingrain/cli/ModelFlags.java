@@ -14,13 +14,14 @@ final class ModelFlags {
     DeviceFlags device;
 
     @Option(names = "--dtype", defaultValue = "auto", paramLabel = "TYPE",
-            description = "Weights: auto (as the checkpoint; F16 becomes BF16), f32 or bf16.")
+            description = "Weights: auto (as the checkpoint; F16 becomes BF16), f32, bf16, or fp8 on a GPU.")
     String dtype;
 
-    @Option(names = "--cache-dtype", defaultValue = "auto", paramLabel = "TYPE", description = "Keys and values: auto (as the weights), f32 or bf16.")
+    @Option(names = "--cache-dtype", defaultValue = "auto", paramLabel = "TYPE",
+            description = "Keys and values: auto (as the weights, beside fp8 weights bf16), f32, bf16, or fp8 on a GPU.")
     String cacheDtype;
 
     ModelOptions options() {
-        return new ModelOptions(model, device.device, device.threads, device.isa, dtype, cacheDtype);
+        return new ModelOptions(model, device.device, device.threads, device.isa, dtype, cacheDtype, device.deterministic, device.kernels());
     }
 }

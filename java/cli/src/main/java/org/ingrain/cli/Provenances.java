@@ -9,8 +9,9 @@ import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.workbench.KernelFile;
 
-/** What a result depends on beside its settings: model, backend, instruction set, types, version. Not the number of threads. */
+/** What a result depends on beside its settings: model, backend, the user's kernels, instruction set, types, version. Not the number of threads. */
 final class Provenances {
     private Provenances() {
     }
@@ -31,8 +32,14 @@ final class Provenances {
             engine.put("kernels", Digest.file(backend.library()));
             engine.put("isa", Devices.isa(context));
         }
+        for (KernelFile kernel : options.kernels()) {
+            kernel.contents().forEach(file -> engine.put("kernel " + kernel.op() + " " + file.getFileName(), Digest.file(file)));
+        }
         engine.put("dtype", options.dtype());
         engine.put("cache dtype", options.cacheDtype());
+        if (options.deterministic()) {
+            engine.put("deterministic", "true");
+        }
         engine.put("version", version());
         return engine;
     }

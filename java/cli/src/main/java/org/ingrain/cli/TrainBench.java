@@ -46,7 +46,7 @@ final class TrainBench {
         for (int i = 0; i < repetitions; i++) {
             times[i] = ends.get(i + 1) - ends.get(i);
         }
-        return new BenchResult(test, tokens, 0, times);
+        return new BenchResult(test, tokens, 0, times, null);
     }
 
     private static TrainingSequence row(int tokens, int vocabulary) {

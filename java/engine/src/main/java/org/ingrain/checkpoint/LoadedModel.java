@@ -11,9 +11,9 @@ import org.ingrain.model.LlamaWeights;
 import org.ingrain.model.MemoryPlan;
 import org.ingrain.model.Precision;
 import org.ingrain.model.Rank;
-import org.ingrain.tensor.DType;
 import org.ingrain.tokenizer.Tokenizer;
 import org.ingrain.tokenizer.Tokenizers;
+import org.ingrain.workbench.Workbench;
 
 /** A model folder on a device, ready to be sampled or trained: its context, weights and tokenizer, closed together. */
 public final class LoadedModel implements AutoCloseable {
@@ -39,10 +39,11 @@ public final class LoadedModel implements AutoCloseable {
         this.folder = folder;
         tokenizer = Tokenizers.open(folder.path());
         opened.add(tokenizer);
-        backend = Backend.open(NativeLibraries.find(options.backend()));
+        backend = Workbench.open(NativeLibraries.find(options.backend()), options.kernels());
         opened.add(backend);
         context = backend.context(options.context());
         opened.add(context);
+        context.setDeterministic(options.deterministic());
         Precision precision = precision();
         List<MemoryPlan.Part> parts = new ArrayList<>();
         parts.add(new MemoryPlan.Part("weights", LlamaWeights.bytes(context, folder.config(), precision, Rank.SINGLE)));
@@ -69,10 +70,7 @@ public final class LoadedModel implements AutoCloseable {
 
     /** The types for this folder: what its first matrix has, unless the options say otherwise. */
     private Precision precision() {
-        DType stored = folder.tensor("model.embed_tokens.weight").dtype();
-        Precision own = Precision.cpu(stored);
-        DType dtype = options.weights(own.weights());
-        return new Precision(dtype, own.activations(), options.cache(dtype));
+        return options.precision(folder.tensor("model.embed_tokens.weight").dtype());
     }
 
     private static void closeAll(List<AutoCloseable> opened, Consumer<Exception> failed) {

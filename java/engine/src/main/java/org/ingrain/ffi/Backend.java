@@ -7,41 +7,104 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 import org.ingrain.tensor.InputException;
 
 /**
  * A shared library that exports the operations of {@code ingrain.h}. Opening one is the whole plug-in system; any number of
- * backends live side by side. A library that lacks a symbol, or exports one of another signature, is refused when the symbol is
- * bound, before its first call.
+ * backends live side by side. Ops may come from other libraries instead ({@link Overlay}). A library that lacks a symbol, or exports
+ * one of another signature, is refused when the symbol is bound, before its first call.
  */
 public final class Backend implements AutoCloseable {
     private static final int ABI_VERSION = 1;
     private static final MethodHandle VERSION = Signature.handle("i");
     private static final MethodHandle DEVICE_COUNT = Signature.handle("ip");
 
-    private final Path library;
     private final Arena arena = Arena.ofShared();
-    private final SymbolLookup lookup;
+    private final Exports own;
+    private final Map<String, Exports> overlaid;
 
-    private Backend(Path library) {
-        this.library = library;
+    /** A loaded library and the file that messages name for it. */
+    private record Exports(Path source, SymbolLookup symbols) {
+        static Exports load(Path library, Path source, Arena arena) {
+            return new Exports(source, SharedObject.load(library, source, arena));
+        }
+
+        /** The lookup finds what a library is linked to as well: this leaves out what is another's. */
+        Exports without(Exports other) {
+            return new Exports(source, name -> symbols.find(name).filter(found -> !Optional.of(found).equals(other.symbols.find(name))));
+        }
+
+        boolean has(String name) {
+            return symbols.find("ingrain_" + name).isPresent();
+        }
+
+        MemorySegment find(String name) {
+            return symbols.find("ingrain_" + name).orElseThrow(() -> new InputException(source + ": exports no symbol ingrain_" + name));
+        }
+
+        MemorySegment op(String name, String letters) {
+            MemorySegment symbol = find(name);
+            String found = symbols.find("ingrain_signature_" + name)
+                    .orElseThrow(() -> new InputException(source + ": exports ingrain_" + name
+                            + " without its signature tag (INGRAIN_EXPORT_OP)"))
+                    .reinterpret(64).getString(0);
+            if (!found.equals(letters)) {
+                throw new InputException(source + ": ingrain_" + name + " has signature " + found + ", expected " + letters);
+            }
+            return symbol;
+        }
+    }
+
+    private Backend(Path library, List<Overlay> overlays) {
         try {
-            lookup = SymbolLookup.libraryLookup(library, arena);
-        } catch (IllegalArgumentException e) {
-            throw new InputException(library + ": cannot be loaded as a shared library", e);
+            own = Exports.load(library, library, arena);
+            int version = Native.status(() -> (int) VERSION.invokeExact(runtime("abi_version")));
+            if (version != ABI_VERSION) {
+                throw new InputException(library + ": ABI version " + version + ", expected " + ABI_VERSION);
+            }
+            overlaid = overlaid(overlays);   // after the backend, which their references then resolve to
+        } catch (RuntimeException e) {
+            arena.close();
+            throw e;
         }
-        int version = Native.status(() -> (int) VERSION.invokeExact(runtime("abi_version")));
-        if (version != ABI_VERSION) {
-            throw new InputException(library + ": ABI version " + version + ", expected " + ABI_VERSION);
+    }
+
+    private Map<String, Exports> overlaid(List<Overlay> overlays) {
+        Map<String, Exports> all = new TreeMap<>();
+        for (Overlay overlay : overlays) {
+            Exports exports = Exports.load(overlay.library(), overlay.source(), arena).without(own);
+            List<String> found = overlay.ops().stream().filter(exports::has).toList();
+            if (found.isEmpty()) {
+                throw new InputException(overlay.source() + ": exports none of "
+                        + overlay.ops().stream().map(op -> "ingrain_" + op).collect(Collectors.joining(", ")));
+            }
+            for (String op : found) {
+                Exports other = all.put(op, exports);
+                if (other != null) {
+                    throw new InputException("--kernel: " + op + " is given twice, by " + other.source() + " and " + overlay.source());
+                }
+            }
         }
+        return all;
     }
 
     /** Loads a backend library; an InputException names the file where that fails. */
     public static Backend open(Path library) {
+        return open(library, List.of());
+    }
+
+    /** Loads a backend library and kernels that stand in for its own; an InputException names the file where that fails. */
+    public static Backend open(Path library, List<Overlay> overlays) {
         if (!Files.isRegularFile(library)) {
             throw new InputException(library + ": no such backend library");
         }
-        return new Backend(library.toAbsolutePath());
+        return new Backend(library.toAbsolutePath(), overlays);
     }
 
     /** Opens device {@code options.device()} of this backend. */
@@ -61,26 +124,24 @@ public final class Backend implements AutoCloseable {
 
     /** The file this backend came from. */
     public Path library() {
-        return library;
+        return own.source();
+    }
+
+    /** The ops that come from another library, each with the file that its user named. */
+    public SortedMap<String, Path> overlaid() {
+        SortedMap<String, Path> files = new TreeMap<>();
+        overlaid.forEach((op, exports) -> files.put(op, exports.source()));
+        return files;
     }
 
     /** The address of a runtime function, which has no signature tag. */
     MemorySegment runtime(String name) {
-        return lookup.find("ingrain_" + name)
-                .orElseThrow(() -> new InputException(library + ": exports no symbol ingrain_" + name));
+        return own.find(name);
     }
 
     /** The address of an op, after its signature tag was compared with what this build calls. */
     MemorySegment op(String name, String letters) {
-        MemorySegment symbol = runtime(name);
-        String found = lookup.find("ingrain_signature_" + name)
-                .orElseThrow(() -> new InputException(library + ": exports ingrain_" + name
-                        + " without its signature tag (INGRAIN_EXPORT_OP)"))
-                .reinterpret(64).getString(0);
-        if (!found.equals(letters)) {
-            throw new InputException(library + ": ingrain_" + name + " has signature " + found + ", expected " + letters);
-        }
-        return symbol;
+        return overlaid.getOrDefault(name, own).op(name, letters);
     }
 
     /** Unloads the library; every context of it must be closed before. A second call does nothing. */

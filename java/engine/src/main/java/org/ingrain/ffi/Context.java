@@ -4,8 +4,10 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.ingrain.tensor.Batch;
@@ -13,9 +15,10 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
+import tools.jackson.databind.json.JsonMapper;
 
 /**
- * A device with its stream: allocates, copies, waits. Everything it allocated and did not free is freed when it closes. One thread
+ * A device with its stream: allocates, copies, waits. Everything it made, events and graphs included, is freed when it closes. One thread
  * uses a context at a time.
  */
 public final class Context implements AutoCloseable {
@@ -38,6 +41,7 @@ public final class Context implements AutoCloseable {
     private final MemorySegment cell = arena.allocate(16, 8);
     private final Map<Long, Long> allocations = new HashMap<>();
     private final Set<Long> hostAllocations = new HashSet<>();
+    private final List<Runnable> made = new ArrayList<>();
     private final long handle;
 
     private final MemorySegment malloc;
@@ -138,6 +142,13 @@ public final class Context implements AutoCloseable {
     public long matmulWorkspaceBytes(DType weight, long rows, long columns, long t, boolean backward) {
         MemorySegment function = backend.runtime("matmul_workspace_bytes");
         return Native.size(() -> (long) MATMUL_WORKSPACE_BYTES.invokeExact(function, weight.code(), rows, columns, t, backward ? 1 : 0));
+    }
+
+    /** Bytes of the scratch that the ops of this context share. */
+    public long workspaceBytes() {
+        MemorySegment function = backend.runtime("workspace");
+        call("workspace", () -> (int) PPP.invokeExact(function, handle, cell.address(), cell.address() + 8));
+        return cell.get(ValueLayout.JAVA_LONG, 8);
     }
 
     /** Makes the scratch that the ops of this context share at least this large; waits for them first. */
@@ -251,7 +262,7 @@ public final class Context implements AutoCloseable {
         call("copy_to_host", () -> (int) PPPL.invokeExact(copyToHost, handle, host.address(), source.address(), source.bytes()));
     }
 
-    /** Writes the first n values of an I32 tensor, and waits until the array was read. */
+    /** Writes the first n values of an I32 tensor; the array is free again at the return. */
     public void write(Tensor destination, int[] values, int n) {
         requireType(destination, DType.I32);
         writeSegment(destination, MemorySegment.ofArray(values), (long) n * Integer.BYTES);
@@ -278,7 +289,6 @@ public final class Context implements AutoCloseable {
             MemorySegment host = local.allocate(Math.max(bytes, 8), 8).asSlice(0, bytes);
             MemorySegment.copy(values, 0, host, 0, bytes);
             copyToDevice(destination, host);
-            synchronize();
         }
     }
 
@@ -337,11 +347,18 @@ public final class Context implements AutoCloseable {
         }
     }
 
+    /** Whether ops can be recorded as graphs, and run while the host goes on. */
+    public boolean graphs() {
+        return JsonMapper.shared().readTree(describe()).path("graphs").asBoolean(false);
+    }
+
     /** A mark in the stream, not yet set. */
     public Event event() {
         MemorySegment function = backend.runtime("event_create");
         call("event_create", () -> (int) PP.invokeExact(function, handle, cell.address()));
-        return new Event(this, cell.get(ValueLayout.JAVA_LONG, 0));
+        Event event = new Event(this, cell.get(ValueLayout.JAVA_LONG, 0));
+        made.add(event::close);
+        return event;
     }
 
     /** From here to {@link #endGraph} ops are recorded and, where graphs exist, not run. */
@@ -355,7 +372,12 @@ public final class Context implements AutoCloseable {
         MemorySegment function = backend.runtime("graph_end");
         call("graph_end", () -> (int) PP.invokeExact(function, handle, cell.address()));
         long graph = cell.get(ValueLayout.JAVA_LONG, 0);
-        return graph == 0 ? null : new Graph(this, graph);
+        if (graph == 0) {
+            return null;
+        }
+        Graph recorded = new Graph(this, graph);
+        made.add(recorded::close);
+        return recorded;
     }
 
     /** Makes this context rank {@code rank} of a communicator. */
@@ -371,6 +393,8 @@ public final class Context implements AutoCloseable {
         if (!arena.scope().isAlive()) {
             return;
         }
+        made.forEach(Runnable::run);
+        made.clear();
         allocations.keySet().forEach(this::release);
         allocations.clear();
         hostAllocations.forEach(this::releaseHost);

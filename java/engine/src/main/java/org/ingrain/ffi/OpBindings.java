@@ -81,9 +81,13 @@ public final class OpBindings {
     private final MemorySegment randomNormal;
 
     public OpBindings(Context owner) {
+        this(owner, owner.backend());
+    }
+
+    /** The ops of a backend on one context; the backend is the context's own, or the same library with other overlays. */
+    public OpBindings(Context owner, Backend backend) {
         this.owner = owner;
         context = owner.handle();
-        Backend backend = owner.backend();
         allReduce = backend.op("all_reduce", "ipppill");
         allGather = backend.op("all_gather", "ipppl");
         pack = backend.op("pack", "ipwpilll");

@@ -10,7 +10,6 @@ public final class KvCache implements AutoCloseable {
     private final Context context;
     private final Ops ops;
     private final Tensor memory;
-    private final Tensor pairs;
     private final int blocks;
     private final int blockSize;
 
@@ -23,7 +22,6 @@ public final class KvCache implements AutoCloseable {
         DType dtype = weights.precision().cache();
         long blockElements = blockBytes(context, c, weights.precision(), weights.rank(), blockSize) / c.numHiddenLayers() / dtype.bytes();
         memory = context.allocate(dtype, c.numHiddenLayers(), blocks, blockElements);
-        pairs = context.allocate(DType.I32, 2L * Math.max(blocks, 1));
     }
 
     /** Bytes of one block over all layers. */
@@ -36,10 +34,9 @@ public final class KvCache implements AutoCloseable {
         return memory.rows(i, i + 1).view(memory.size(1), memory.size(2));
     }
 
-    /** Copies blocks in all layers; sourceDestination holds n pairs. */
-    public void copyBlocks(int[] sourceDestination, int n) {
-        context.write(pairs, sourceDestination, 2 * n);
-        ops.kvCacheCopy(memory, pairs, n);
+    /** Copies blocks in all layers: pairs (n, 2) I32 of source and destination. */
+    public void copyBlocks(Tensor pairs) {
+        ops.kvCacheCopy(memory, pairs, pairs.elements() / 2);
     }
 
     public int blocks() {
@@ -54,6 +51,5 @@ public final class KvCache implements AutoCloseable {
     @Override
     public void close() {
         context.free(memory);
-        context.free(pairs);
     }
 }

@@ -31,6 +31,7 @@ public final class Llama {
         ropeTable = context.allocate(DType.F32, positions, config.headDim());
         context.write(ropeTable, RopeTable.compute(config, positions));
         wave = new Activations(context, weights, limits);
+        context.reserveWorkspace(LlamaWeights.workspaceBytes(context, config, weights.precision(), limits.tokens(), false));
     }
 
     /** Logits (M, V) f32 of the rows the step asked for; valid until the next step. adapters may be null where no row has a slot. */
@@ -179,8 +180,8 @@ public final class Llama {
     }
 
     /** Bytes that a Llama of these limits allocates beside weights and cache. */
-    public static long workspaceBytes(LlamaConfig config, Precision precision, Rank rank, Step.Limits limits) {
-        return Activations.bytes(config, precision, rank, limits)
+    public static long workspaceBytes(Context context, LlamaConfig config, Precision precision, Rank rank, Step.Limits limits) {
+        return Activations.bytes(config, precision, rank, limits) + LlamaWeights.workspaceBytes(context, config, precision, limits.tokens(), false)
                 + (long) Math.min(config.maxPositionEmbeddings(), limits.maxBlocks() * limits.blockSize()) * config.headDim() * Float.BYTES;
     }
 }

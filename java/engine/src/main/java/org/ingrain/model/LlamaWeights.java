@@ -17,6 +17,8 @@ import org.ingrain.tensor.Weight;
  * embeddings, norms and the head are on every rank.
  */
 public final class LlamaWeights {
+    private static final long SLAB_ELEMENTS = 32L << 20;
+
     private final LlamaConfig config;
     private final Precision precision;
     private final Rank rank;
@@ -50,8 +52,8 @@ public final class LlamaWeights {
         this.precision = precision;
         this.rank = rank;
         long d = config.hiddenSize();
-        embedTokens = weight(context, config.vocabSize(), d, 0);
-        lmHead = config.tieWordEmbeddings() ? embedTokens : weight(context, config.vocabSize(), d, 0);
+        embedTokens = table(context);
+        lmHead = config.tieWordEmbeddings() ? embedTokens : table(context);
         norm = context.allocate(precision.activations(), d);
         long qkv = Projection.Q_PROJ.rows(config) + 2 * Projection.K_PROJ.rows(config);
         long heads = Projection.O_PROJ.columns(config);
@@ -61,6 +63,10 @@ public final class LlamaWeights {
                     weight(context, d, heads / rank.count(), Rank.chunk(heads)), context.allocate(precision.activations(), d),
                     weight(context, 2 * f / rank.count(), d, 0), weight(context, d, f / rank.count(), Rank.chunk(f))));
         }
+    }
+
+    private Weight table(Context context) {
+        return context.weight(precision.tables(), Weight.Layout.PACKED, config.vocabSize(), config.hiddenSize(), 0);
     }
 
     private Weight weight(Context context, long rows, long columns, long chunk) {
@@ -117,7 +123,7 @@ public final class LlamaWeights {
             norms.addAll(List.of(layer.inputLayernorm, layer.postAttentionLayernorm));
         }
         for (Weight matrix : matrices) {
-            ops.randomNormal(matrix.data(), 0.02f, next++);
+            fill(context, ops, matrix, next++);
         }
         float[] ones = new float[config.hiddenSize()];
         Arrays.fill(ones, 1);
@@ -128,10 +134,25 @@ public final class LlamaWeights {
         return weights;
     }
 
+    private static void fill(Context context, Ops ops, Weight matrix, long seed) {
+        if (matrix.dtype() != DType.F8E4M3) {
+            ops.randomNormal(matrix.data(), 0.02f, seed);
+            return;
+        }
+        long step = Math.clamp(SLAB_ELEMENTS / matrix.columns(), 1, matrix.rows());
+        Tensor slab = context.allocate(DType.BF16, step, matrix.columns());
+        for (long row = 0; row < matrix.rows(); row += step) {
+            Tensor rows = slab.rows(0, Math.min(step, matrix.rows() - row));
+            ops.randomNormal(rows, 0.02f, seed + (row << 32));
+            ops.pack(matrix, rows, row);
+        }
+        context.free(slab);
+    }
+
     /** Bytes that these weights take on a device. */
     public static long bytes(Context context, LlamaConfig c, Precision precision, Rank rank) {
         long d = c.hiddenSize();
-        long table = context.weightBytes(precision.weights(), Weight.Layout.PACKED, c.vocabSize(), d);
+        long table = context.weightBytes(precision.tables(), Weight.Layout.PACKED, c.vocabSize(), d);
         long perLayer = 2 * d * precision.activations().bytes();
         for (Projection p : Projection.values()) {
             boolean byColumns = p == Projection.O_PROJ || p == Projection.DOWN_PROJ;
@@ -139,6 +160,18 @@ public final class LlamaWeights {
                     byColumns ? p.columns(c) / rank.count() : p.columns(c));
         }
         return table * (c.tieWordEmbeddings() ? 1 : 2) + c.numHiddenLayers() * perLayer + d * precision.activations().bytes();
+    }
+
+    /** Workspace that the products of these weights want for steps of up to {@code tokens} rows; backward: of training too. */
+    public static long workspaceBytes(Context context, LlamaConfig c, Precision precision, long tokens, boolean backward) {
+        long qkv = Projection.Q_PROJ.rows(c) + 2 * Projection.K_PROJ.rows(c);
+        long[][] shapes = {{qkv, c.hiddenSize()}, {c.hiddenSize(), Projection.O_PROJ.columns(c)}, {2L * c.intermediateSize(), c.hiddenSize()},
+            {c.hiddenSize(), c.intermediateSize()}};
+        long most = context.matmulWorkspaceBytes(precision.tables(), c.vocabSize(), c.hiddenSize(), tokens, backward);
+        for (long[] shape : shapes) {
+            most = Math.max(most, context.matmulWorkspaceBytes(precision.weights(), shape[0], shape[1], tokens, backward));
+        }
+        return most;
     }
 
     public LlamaConfig config() {

@@ -1,31 +1,30 @@
 package org.ingrain.model;
 
 import org.ingrain.ffi.Context;
+import org.ingrain.ops.Ops;
 import org.ingrain.tensor.Batch;
 import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Staging;
 import org.ingrain.tensor.Tensor;
 
 /**
- * One ragged step in the making: tokens of several sequences, some a whole prompt, some one token. Filled row by row on the host, then
- * {@link #upload}ed for {@link Llama#forward}. Built once for the largest step and used again.
+ * One ragged step in the making: tokens of several sequences, some a whole prompt, some one token. Its arrays lie in the staging memory
+ * that carries them to the device, as long as its {@link Shape} says. A token may be one that the host does not know yet, because the
+ * step before draws it on the device: such a row says where among the drawn ids it will be. Built once for the largest step.
  */
 public final class Step {
-    private final Context context;
+    private final Limits limits;
+    private final Staging staging;
+    private final Ops ops;
     private final Batch batch;
     private final Tensor ids;
-    private final Tensor logitRows;
-    private final int[] hostIds;
-    private final int[] hostPositions;
-    private final int[] hostSlots;
-    private final int[] hostOffsets;
-    private final int[] hostTables;
-    private final int[] hostGroups;
-    private final int[] hostPrefixBlocks;
-    private final int[] hostLogitRows;
+    private Shape shape;
+    private Tensor given;
+    private Tensor source;
+    private Tensor logitRows;
     private int tokens;
     private int sequences;
     private int rows;
-    private boolean adapters;
 
     /**
      * The largest step.
@@ -40,6 +39,17 @@ public final class Step {
     }
 
     /**
+     * The present step, whose rows are then added one sequence after another.
+     *
+     * @param tokens    T
+     * @param sequences S
+     * @param logitRows M, rows whose logits are wanted
+     * @param adapters  whether any row has an adapter
+     */
+    public record Shape(int tokens, int sequences, int logitRows, boolean adapters) {
+    }
+
+    /**
      * A sequence's place in the cache during a step.
      *
      * @param blocks       its block table
@@ -50,79 +60,96 @@ public final class Step {
     public record Placement(int[] blocks, int group, int prefixBlocks, int adapterSlot) {
     }
 
-    public Step(Context context, Limits limits) {
-        this.context = context;
-        batch = context.batch(limits.tokens(), limits.sequences(), limits.maxBlocks(), limits.blockSize());
+    /** Steps within limits, in staging memory of which they need {@link #stagedBytes}. */
+    public Step(Context context, Limits limits, Staging staging) {
+        this.limits = limits;
+        this.staging = staging;
+        ops = new Ops(context);
+        batch = context.batch(0, 0, limits.maxBlocks(), limits.blockSize());
         ids = context.allocate(DType.I32, limits.tokens());
-        logitRows = context.allocate(DType.I32, limits.logitRows());
-        hostIds = new int[limits.tokens()];
-        hostPositions = new int[limits.tokens()];
-        hostSlots = new int[limits.tokens()];
-        hostOffsets = new int[limits.sequences() + 1];
-        hostTables = new int[limits.sequences() * limits.maxBlocks()];
-        hostGroups = new int[limits.sequences()];
-        hostPrefixBlocks = new int[limits.sequences()];
-        hostLogitRows = new int[limits.logitRows()];
     }
 
-    /** Empties the step. */
-    public void clear() {
+    /** Bytes of staging memory that the largest step takes. */
+    public static long stagedBytes(Limits limits) {
+        long elements = 2L * limits.tokens() + Batch.elements(limits.tokens(), limits.sequences(), limits.maxBlocks()) + limits.logitRows();
+        return elements * Integer.BYTES + 4 * Staging.ALIGNMENT;
+    }
+
+    /** Begins a step of exactly this shape. */
+    public void begin(Shape shape) {
+        this.shape = shape;
         tokens = 0;
         sequences = 0;
         rows = 0;
-        adapters = false;
+        given = staging.reserve(DType.I32, shape.tokens);
+        source = staging.reserve(DType.I32, shape.tokens);
+        batch.lay(staging.reserve(DType.I32, Batch.elements(shape.tokens, shape.sequences, limits.maxBlocks)), shape.tokens, shape.sequences);
+        batch.use(shape.tokens, shape.sequences, shape.adapters);
+        logitRows = staging.reserve(DType.I32, shape.logitRows);
+        staging.put(batch.sequenceOffsets(), 0, 0);
     }
 
     /** Adds tokens sequence[from, to) at positions from ..; returns the step's row of the first. */
     public int add(int[] sequence, int from, int to, Placement place) {
         int first = tokens;
-        for (int i = from; i < to; i++) {
-            hostIds[tokens] = sequence[i];
-            hostPositions[tokens] = i;
-            hostSlots[tokens] = place.adapterSlot();
-            tokens++;
+        for (int position = from; position < to; position++) {
+            row(sequence[position], -1, position, place);
         }
-        adapters |= place.adapterSlot() >= 0;
-        hostGroups[sequences] = place.group();
-        hostPrefixBlocks[sequences] = place.prefixBlocks();
-        System.arraycopy(place.blocks(), 0, hostTables, Math.toIntExact(sequences * batch.maxBlocks()), place.blocks().length);
-        sequences++;
-        hostOffsets[sequences] = tokens;
+        place(place);
         return first;
+    }
+
+    /** Adds the token at one position, which will be the {@code drawn}-th id that the step before draws; returns its row. */
+    public int addDrawn(int drawn, int position, Placement place) {
+        int first = tokens;
+        row(0, drawn, position, place);
+        place(place);
+        return first;
+    }
+
+    private void row(int id, int drawn, int position, Placement place) {
+        staging.put(given, tokens, id);
+        staging.put(source, tokens, drawn);
+        staging.put(batch.positions(), tokens, position);
+        if (shape.adapters) {
+            staging.put(batch.adapterSlots(), tokens, place.adapterSlot);
+        }
+        tokens++;
+    }
+
+    private void place(Placement place) {
+        staging.put(batch.prefixGroups(), sequences, place.group);
+        staging.put(batch.prefixBlocks(), sequences, place.prefixBlocks);
+        long table = sequences * batch.maxBlocks();
+        for (int i = 0; i < place.blocks.length; i++) {
+            staging.put(batch.blockTables(), table + i, place.blocks[i]);
+        }
+        sequences++;
+        staging.put(batch.sequenceOffsets(), sequences, tokens);
     }
 
     /** Asks for the logits of a row; returns its index among the logits. */
     public int wantLogits(int row) {
-        hostLogitRows[rows] = row;
+        staging.put(logitRows, rows, row);
         return rows++;
     }
 
-    /** Copies the step to the device. */
-    public void upload() {
-        context.write(ids, hostIds, tokens);
-        context.write(batch.positions(), hostPositions, tokens);
-        context.write(batch.sequenceOffsets(), hostOffsets, sequences + 1);
-        context.write(batch.blockTables(), hostTables, Math.toIntExact(sequences * batch.maxBlocks()));
-        context.write(batch.prefixGroups(), hostGroups, sequences);
-        context.write(batch.prefixBlocks(), hostPrefixBlocks, sequences);
-        if (adapters) {
-            context.write(batch.adapterSlotMemory(), hostSlots, tokens);
-        }
-        context.write(logitRows, hostLogitRows, rows);
-        batch.use(tokens, sequences, adapters);
+    /** Enqueues the choice of each row's id, given or among those drawn by the step before: the first thing after the upload. */
+    public void selectIds(Tensor drawn) {
+        ops.selectIds(ids(), given, source, drawn);
     }
 
     public int tokens() {
-        return tokens;
+        return shape.tokens;
     }
 
     public int sequences() {
-        return sequences;
+        return shape.sequences;
     }
 
     /** Rows whose logits are wanted. */
     public int logitCount() {
-        return rows;
+        return shape.logitRows;
     }
 
     Batch batch() {
@@ -131,11 +158,11 @@ public final class Step {
 
     /** (T) of the present step. */
     Tensor ids() {
-        return ids.rows(0, tokens);
+        return ids.rows(0, shape.tokens);
     }
 
     /** (M) of the present step. */
     Tensor logitRows() {
-        return logitRows.rows(0, rows);
+        return logitRows;
     }
 }

@@ -1,8 +1,9 @@
 package org.ingrain.model;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import org.ingrain.ffi.Context;
+import org.ingrain.ffi.Event;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.HostTensor;
@@ -10,8 +11,9 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * Copies parameters from host memory into packed weights, a slab of rows at a time through one device buffer, so that no second copy
- * of a matrix exists. A rank's part of a column-sharded matrix is gathered row by row into the slab.
+ * Copies parameters from host memory (a mapped file) into packed weights, a slab of rows at a time, so that no second copy of a matrix
+ * exists anywhere. Two lanes of pinned memory and device slab take turns: while one is copied and packed on the device, the host fills
+ * the other. A rank's part of a column-sharded matrix is gathered row by row on the way.
  */
 final class WeightLoader implements AutoCloseable {
     private static final long SLAB_BYTES = 16L << 20;
@@ -20,24 +22,51 @@ final class WeightLoader implements AutoCloseable {
     private final Ops ops;
     private final WeightSource source;
     private final Rank rank;
-    private final Arena arena = Arena.ofConfined();
-    private final MemorySegment host = arena.allocate(SLAB_BYTES, 64);
-    private final Tensor slab;
+    private final List<Lane> lanes;
+    private final boolean pinned;
+    private int turn;
+
+    /**
+     * One of the two.
+     *
+     * @param host   pinned, SLAB_BYTES
+     * @param device the same on the device
+     * @param used   set when what was enqueued on them has run
+     */
+    private record Lane(MemorySegment host, Tensor device, Event used) {
+        static Lane of(Context context) {
+            Lane lane = new Lane(context.hostAllocate(SLAB_BYTES), context.allocate(DType.F32, SLAB_BYTES / Float.BYTES), context.event());
+            lane.used.record();
+            return lane;
+        }
+    }
+
+    /** Columns [first, first + count) of rows that are {@code of} columns long. */
+    private record Columns(long of, long first, long count) {
+        boolean all() {
+            return count == of;
+        }
+    }
+
+    /** What is done with rows once they are on the device. */
+    private interface Use {
+        void accept(Tensor rows);
+    }
 
     WeightLoader(Context context, WeightSource source, Rank rank) {
         this.context = context;
         this.ops = new Ops(context);
         this.source = source;
         this.rank = rank;
-        slab = context.allocate(DType.F32, SLAB_BYTES / Float.BYTES);
+        pinned = context.graphs();
+        lanes = List.of(Lane.of(context), Lane.of(context));
     }
 
     /** A norm's weight (D), converted to the target's dtype. */
     void vector(Tensor target, String name) {
         HostTensor tensor = source.tensor(name);
         LlamaWeights.requireShape(name, tensor, target.elements());
-        ops.convert(target, upload(tensor, 0, 1, new Columns(tensor.elements(), 0, tensor.elements())).view(tensor.elements()));
-        context.synchronize();
+        upload(tensor, 0, 1, new Columns(tensor.elements(), 0, tensor.elements()), rows -> ops.convert(target, rows.view(tensor.elements())));
     }
 
     /** All rows of a matrix, written from {@code row} on. */
@@ -64,38 +93,45 @@ final class WeightLoader implements AutoCloseable {
         pack(target, 0, tensor, 0, rows, new Columns(columns, rank.index() * share, share));
     }
 
-    /** Columns [first, first + count) of rows that are {@code of} columns long. */
-    private record Columns(long of, long first, long count) {
-    }
-
     private void pack(Weight target, long targetRow, HostTensor tensor, long firstRow, long rows, Columns columns) {
         long step = Math.max(1, SLAB_BYTES / (columns.count * tensor.dtype().bytes()));
         for (long r = 0; r < rows; r += step) {
-            long n = Math.min(step, rows - r);
-            ops.pack(target, upload(tensor, firstRow + r, n, columns), targetRow + r);
-            context.synchronize();
+            long at = targetRow + r;
+            upload(tensor, firstRow + r, Math.min(step, rows - r), columns, part -> ops.pack(target, part, at));
         }
     }
 
-    private Tensor upload(HostTensor tensor, long firstRow, long rows, Columns columns) {
+    /** Brings rows to the device and uses them there; waits only for what used this lane before. */
+    private void upload(HostTensor tensor, long firstRow, long rows, Columns columns, Use use) {
         long size = tensor.dtype().bytes();
         long bytes = rows * columns.count * size;
-        Tensor part = slab.view(tensor.dtype(), rows, columns.count);
-        if (columns.count == columns.of) {
+        Lane lane = lanes.get(turn++ % lanes.size());
+        Tensor part = lane.device.view(tensor.dtype(), rows, columns.count);
+        if (columns.all() && !pinned) {
             context.copyToDevice(part, tensor.data().asSlice(firstRow * columns.of * size, bytes));
-            return part;
+            use.accept(part);
+            return;
         }
-        for (long r = 0; r < rows; r++) {
-            MemorySegment.copy(tensor.data(), ((firstRow + r) * columns.of + columns.first) * size, host, r * columns.count * size,
-                    columns.count * size);
+        lane.used.await();
+        if (columns.all()) {
+            MemorySegment.copy(tensor.data(), firstRow * columns.of * size, lane.host, 0, bytes);
+        } else {
+            for (long r = 0; r < rows; r++) {
+                MemorySegment.copy(tensor.data(), ((firstRow + r) * columns.of + columns.first) * size, lane.host, r * columns.count * size,
+                        columns.count * size);
+            }
         }
-        context.copyToDevice(part, host.asSlice(0, bytes));
-        return part;
+        context.copyToDevice(part, lane.host.asSlice(0, bytes));
+        use.accept(part);
+        lane.used.record();
     }
 
     @Override
     public void close() {
-        context.free(slab);
-        arena.close();
+        for (Lane lane : lanes) {
+            lane.used.close();
+            context.free(lane.device);
+            context.hostFree(lane.host);
+        }
     }
 }

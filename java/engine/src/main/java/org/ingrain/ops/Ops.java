@@ -1,5 +1,6 @@
 package org.ingrain.ops;
 
+import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.OpBindings;
 import org.ingrain.tensor.Batch;
@@ -17,7 +18,12 @@ public final class Ops {
     private final OpBindings bindings;
 
     public Ops(Context context) {
-        bindings = new OpBindings(context);
+        this(context, context.backend());
+    }
+
+    /** The ops of {@code kernels}, the context's library with other overlays, on this context. */
+    public Ops(Context context, Backend kernels) {
+        bindings = new OpBindings(context, kernels);
     }
 
     /**

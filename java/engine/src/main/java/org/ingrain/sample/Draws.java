@@ -3,49 +3,37 @@ package org.ingrain.sample;
 import java.util.List;
 import org.ingrain.ffi.Context;
 import org.ingrain.ops.Ops;
+import org.ingrain.sample.StepWork.Draw;
+import org.ingrain.sample.StepWork.Score;
 import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Staging;
 import org.ingrain.tensor.Tensor;
 
-/** The draws of one step: which sample draws from which row of logits, and the device arrays of the sample op. */
+/**
+ * The draws of one step: which sample draws from which row of logits, and how. Their settings lie in the step's staging memory; what is
+ * drawn and scored lies in one array, so that one copy brings it to the host: m ids, m log-probabilities, then the scores.
+ */
 final class Draws {
-    private final Context context;
     private final Ops ops;
+    private final Staging staging;
+    private final int maxDraws;
     private final Tensor repeated;
-    private final Tensor rowIndices;
-    private final Tensor ids;
-    private final Tensor logProbabilities;
-    private final Tensor temperature;
-    private final Tensor topK;
-    private final Tensor topP;
-    private final Tensor seeds;
-    private final Tensor sequences;
-    private final Tensor positions;
-    private final Tensor targets;
-    private final Tensor losses;
+    private final Tensor results;
+    private final Tensor overflow;
+    private Tensor target;
+    private Tensor rowIndices;
+    private Ops.SampleRows settings;
+    private Tensor targets;
+    private List<Score> scores;
+    private int draws;
 
-    /** One draw: the sample's next token, from this row of the step's logits. */
-    record Draw(Sample sample, int logitRow) {
-    }
-
-    /** What was drawn, in the order of the draws. */
-    record Drawn(int[] ids, float[] logProbabilities) {
-    }
-
-    Draws(Context context, int maxDraws, int logitRows, int vocabSize) {
-        this.context = context;
+    Draws(Context context, Staging staging, int maxDraws, int logitRows, int vocabSize) {
+        this.staging = staging;
+        this.maxDraws = maxDraws;
         ops = new Ops(context);
         repeated = context.allocate(DType.F32, maxDraws, vocabSize);
-        rowIndices = context.allocate(DType.I32, maxDraws);
-        ids = context.allocate(DType.I32, maxDraws);
-        logProbabilities = context.allocate(DType.F32, maxDraws);
-        temperature = context.allocate(DType.F32, maxDraws);
-        topK = context.allocate(DType.I32, maxDraws);
-        topP = context.allocate(DType.F32, maxDraws);
-        seeds = context.allocate(DType.I64, maxDraws);
-        sequences = context.allocate(DType.I32, maxDraws);
-        positions = context.allocate(DType.I32, maxDraws);
-        targets = context.allocate(DType.I32, logitRows);
-        losses = context.allocate(DType.F32, logitRows);
+        results = context.allocateZero(DType.I32, resultElements(maxDraws, logitRows));
+        overflow = context.allocate(DType.I32, resultElements(maxDraws, 0));
     }
 
     /** Bytes that the constructor allocates, but for a few per row. */
@@ -53,62 +41,102 @@ final class Draws {
         return (long) maxDraws * vocabSize * Float.BYTES;
     }
 
-    /** Draws a token for each; at most as many as the constructor was told. */
-    Drawn draw(Tensor logits, List<Draw> draws) {
-        int m = draws.size();
-        float[] temperatures = new float[m];
-        int[] ks = new int[m];
-        float[] ps = new float[m];
-        long[] seedOf = new long[m];
-        int[] numbers = new int[m];
-        int[] at = new int[m];
-        int[] rows = new int[m];
-        for (int i = 0; i < m; i++) {
-            Sample sample = draws.get(i).sample;
-            SamplingParams params = sample.ticket.request.params();
-            temperatures[i] = params.temperature();
-            ks[i] = params.topK();
-            ps[i] = params.topP();
-            seedOf[i] = params.seed();
-            numbers[i] = sample.number;
-            at[i] = sample.length();
-            rows[i] = draws.get(i).logitRow;
+    /** Elements of 4 bytes that a step's results are at most. */
+    static long resultElements(int maxDraws, int logitRows) {
+        return 2L * maxDraws + logitRows;
+    }
+
+    /** Bytes of staging memory that the settings of the largest step take. */
+    static long stagedBytes(int maxDraws, int logitRows) {
+        return maxDraws * (6L * Integer.BYTES + Long.BYTES) + (long) logitRows * Integer.BYTES + 8 * Staging.ALIGNMENT;
+    }
+
+    /** Stages the draws of a step, filled up to {@code padded} with greedy draws from rows of their own number, and its scores. */
+    void begin(List<Draw> wanted, int padded, List<Score> scores) {
+        target = results;
+        stage(wanted, padded);
+        this.scores = scores;
+        targets = staging.reserve(DType.I32, scores.stream().mapToInt(Score::count).sum());
+        int at = 0;
+        for (Score score : scores) {
+            for (int i = 0; i < score.count(); i++) {
+                staging.put(targets, at++, score.sample().ids()[score.from() + i]);
+            }
         }
-        context.write(temperature, temperatures);
-        context.write(topK, ks);
-        context.write(topP, ps);
-        context.write(seeds, seedOf);
-        context.write(sequences, numbers);
-        context.write(positions, at);
-        ops.sample(ids.rows(0, m), logProbabilities.rows(0, m), rowsOf(logits, rows),
-                new Ops.SampleRows(temperature, topK, topP, seeds, sequences, positions));
-        return new Drawn(context.readInts(ids.rows(0, m)), context.readFloats(logProbabilities.rows(0, m)));
+    }
+
+    /** Stages further draws from the logits of the step before, which leave its results as they are. */
+    void beginOverflow(List<Draw> wanted) {
+        target = overflow;
+        stage(wanted, wanted.size());
+        scores = List.of();
+    }
+
+    private void stage(List<Draw> wanted, int padded) {
+        draws = padded;
+        boolean inOrder = true;
+        Tensor rows = staging.reserve(DType.I32, padded);
+        settings = new Ops.SampleRows(staging.reserve(DType.F32, padded), staging.reserve(DType.I32, padded), staging.reserve(DType.F32, padded),
+                staging.reserve(DType.I64, padded), staging.reserve(DType.I32, padded), staging.reserve(DType.I32, padded));
+        for (int i = 0; i < wanted.size(); i++) {
+            Draw draw = wanted.get(i);
+            inOrder &= draw.logitRow() == i;
+            staging.put(rows, i, draw.logitRow());
+            set(i, draw.sample().ticket.request.params(), draw.sample().number, draw.position());
+        }
+        SamplingParams greedy = SamplingParams.greedy(1);
+        for (int i = wanted.size(); i < padded; i++) {
+            set(i, greedy, 0, 0);
+        }
+        rowIndices = inOrder ? null : rows;
+    }
+
+    private void set(int i, SamplingParams params, int number, int position) {
+        staging.put(settings.temperature(), i, params.temperature());
+        staging.put(settings.topK(), i, params.topK());
+        staging.put(settings.topP(), i, params.topP());
+        staging.put(settings.seeds(), i, params.seed());
+        staging.put(settings.sequences(), i, number);
+        staging.put(settings.positions(), i, position);
+    }
+
+    /** Enqueues the draws and scores from logits (M, V). */
+    void compute(Tensor logits) {
+        int at = 0;
+        for (Score score : scores) {
+            int end = at + score.count();
+            ops.crossEntropy(target.slice(2L * draws + at, score.count()).view(DType.F32, score.count()), null,
+                    logits.rows(score.firstLogit(), score.firstLogit() + score.count()), targets.rows(at, end));
+            at = end;
+        }
+        if (draws > 0) {
+            Tensor logProbabilities = target.slice(draws, draws).view(DType.F32, draws);
+            ops.sample(target.slice(0, draws), logProbabilities, rowsOf(logits), settings);
+        }
     }
 
     /** The logits themselves where each draw has the row of its own number, else a copy with the rows the draws want. */
-    private Tensor rowsOf(Tensor logits, int[] rows) {
-        boolean same = rows.length <= logits.size(0);
-        for (int i = 0; same && i < rows.length; i++) {
-            same = rows[i] == i;
+    private Tensor rowsOf(Tensor logits) {
+        if (rowIndices == null) {
+            return logits.rows(0, draws);
         }
-        if (same) {
-            return logits.rows(0, rows.length);
-        }
-        context.write(rowIndices, rows);
-        Tensor copy = repeated.rows(0, rows.length);
-        ops.gatherRows(copy, logits, rowIndices.rows(0, rows.length));
+        Tensor copy = repeated.rows(0, draws);
+        ops.gatherRows(copy, logits, rowIndices);
         return copy;
     }
 
-    /** Log-probabilities of given tokens: of token i in row first + i of the logits. */
-    float[] logProbabilities(Tensor logits, int first, int[] tokens) {
-        int n = tokens.length;
-        context.write(targets, tokens);
-        ops.crossEntropy(losses.rows(0, n), null, logits.rows(first, first + n), targets.rows(0, n));
-        float[] values = context.readFloats(losses.rows(0, n));
-        for (int i = 0; i < n; i++) {
-            values[i] = -values[i];
-        }
-        return values;
+    /** Draws of the present step, those that fill it up included. */
+    int count() {
+        return draws;
+    }
+
+    /** What the present step has drawn and scored, 4 bytes an element: all that the host reads. */
+    Tensor results() {
+        return target.slice(0, 2L * draws + scores.stream().mapToInt(Score::count).sum());
+    }
+
+    /** (maxDraws) ids of the last step that was not an overflow; what the next step's rows may name. */
+    Tensor drawn() {
+        return results.slice(0, maxDraws);
     }
 }

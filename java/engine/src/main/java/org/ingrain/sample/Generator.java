@@ -18,27 +18,29 @@ import org.ingrain.model.Rank;
 import org.ingrain.model.Step;
 import org.ingrain.sample.Completion.FinishReason;
 import org.ingrain.tensor.InputException;
-import org.ingrain.tensor.Tensor;
 import org.ingrain.tokenizer.StreamingDecoder;
 
 /**
  * Draws samples from a Llama, many at once: one ragged batch a step, in which prompts are computed beside samples that grow. A prompt is
  * computed once for all of its samples; its first tokens are drawn from one row of logits. What a request yields depends on nothing but
- * the request: not on its neighbours, nor on how its prompt was split, shared or evicted. Used by one thread at a time.
+ * the request: not on its neighbours, nor on how its prompt was split, shared or evicted. Where the backend computes while the host goes
+ * on, a step is enqueued before the tokens of the step before have been read: a sample that ends is then seen a step late, and the token
+ * that was drawn for it meanwhile is thrown away. Used by one thread at a time.
  */
 public final class Generator {
     private static final int PROMPT_LOGIT_ROWS = 64;
 
     private final GeneratorConfig config;
     private final Llama llama;
-    private final KvCache cache;
     private final AdapterBank adapters;
     private final Supplier<StreamingDecoder> decoders;
     private final Set<Integer> eosIds;
     private final BlockPool pool;
     private final Scheduler scheduler;
-    private final Step step;
-    private final Draws draws;
+    private final StepRunner runner;
+    private final int lag;
+    private long tokens;
+    private long surplus;
 
     /**
      * @param weights  of the model; on the context that computes
@@ -48,32 +50,38 @@ public final class Generator {
      */
     public Generator(Context context, LlamaWeights weights, AdapterBank adapters, GeneratorConfig config,
                      Supplier<StreamingDecoder> decoders, List<Integer> eosIds) {
-        if (config.contextLength() > weights.config().maxPositionEmbeddings()) {
+        this(new Llama(context, weights, limits(config)), adapters, config, decoders, eosIds, context.graphs() ? 1 : 0);
+    }
+
+    /** lag: how many steps the host reads behind the last one enqueued. */
+    Generator(Llama llama, AdapterBank adapters, GeneratorConfig config, Supplier<StreamingDecoder> decoders, List<Integer> eosIds, int lag) {
+        if (config.contextLength() > llama.config().maxPositionEmbeddings()) {
             throw new InputException("--context: " + config.contextLength() + ", expected at most max_position_embeddings "
-                    + weights.config().maxPositionEmbeddings());
+                    + llama.config().maxPositionEmbeddings());
         }
         this.config = config;
         this.adapters = adapters;
         this.decoders = decoders;
         this.eosIds = new HashSet<>(eosIds);
-        Step.Limits limits = limits(config);
-        llama = new Llama(context, weights, limits);
-        cache = new KvCache(context, weights, config.blocks(), config.blockSize());
+        this.lag = lag;
+        this.llama = llama;
+        int fillers = StepRunner.fillerBlocks(llama.context());
+        KvCache cache = new KvCache(llama.context(), llama.weights(), config.blocks() + fillers, config.blockSize());
+        runner = new StepRunner(llama, cache, adapters, limits(config), lag + 1);
         pool = new BlockPool(config.blocks(), config.prefixCache());
         scheduler = new Scheduler(config, pool);
-        step = new Step(context, limits);
-        draws = new Draws(context, config.maxSequences(), limits.logitRows(), weights.config().vocabSize());
     }
 
-    private static Step.Limits limits(GeneratorConfig config) {
+    /** The largest step of a generator. */
+    static Step.Limits limits(GeneratorConfig config) {
         return new Step.Limits(config.maxBatchTokens(), config.maxSequences(), config.maxSequences() + PROMPT_LOGIT_ROWS, config.maxBlocks(),
                 config.blockSize());
     }
 
     /** Bytes that a generator allocates beside the weights: cache and workspace. */
     public static long bytes(Context context, LlamaConfig model, Precision precision, GeneratorConfig config) {
-        return config.blocks() * KvCache.blockBytes(context, model, precision, Rank.SINGLE, config.blockSize())
-                + Llama.workspaceBytes(model, precision, Rank.SINGLE, limits(config)) + Draws.bytes(config.maxSequences(), model.vocabSize());
+        return (config.blocks() + StepRunner.fillerBlocks(context)) * KvCache.blockBytes(context, model, precision, Rank.SINGLE, config.blockSize())
+                + Llama.workspaceBytes(context, model, precision, Rank.SINGLE, limits(config)) + StepRunner.bytes(limits(config), model.vocabSize());
     }
 
     /** Queues a request; an InputException where its prompt does not fit in the context or its adapter is not there. */
@@ -102,6 +110,7 @@ public final class Generator {
         }
         pool.forgetAdapter(slot);
         adapters.load(slot, adapter);
+        runner.adaptersChanged();
     }
 
     /** Runs every request to its end; completions in the order of requests, then of samples. */
@@ -118,104 +127,122 @@ public final class Generator {
         return results;
     }
 
-    /** Computes one step; false where nothing is left to do. */
+    /**
+     * Enqueues one step and reads what is due; false where nothing is left to do, and then nothing is left on the device either. What the
+     * model yields must be numbers, else an ArithmeticException.
+     */
     public boolean step() {
         finishCancelled();
-        if (scheduler.idle()) {
-            return false;
-        }
         List<Scheduler.Part> parts = scheduler.plan(PROMPT_LOGIT_ROWS);
-        if (parts.isEmpty()) {
+        if (!parts.isEmpty()) {
+            enqueue(prepare(parts));
+        } else if (runner.inFlight() > 0) {
+            settle(runner.inFlight() - 1);
+        } else if (!scheduler.idle()) {
             throw new IllegalStateException("nothing can be scheduled with " + pool.available() + " of " + pool.blocks() + " blocks free");
         }
-        int[] firstLogit = fill(parts);
-        Tensor logits = llama.forward(step, cache, adapters);
-        List<Draws.Draw> wanted = new ArrayList<>();
-        for (int i = 0; i < parts.size(); i++) {
-            finishPart(parts.get(i), logits, firstLogit[i], wanted);
+        if (!scheduler.idle()) {
+            return true;
         }
-        for (int i = 0; i < wanted.size(); i += config.maxSequences()) {
-            List<Draws.Draw> some = wanted.subList(i, Math.min(i + config.maxSequences(), wanted.size()));
-            Draws.Drawn drawn = draws.draw(logits, some);
-            for (int j = 0; j < some.size(); j++) {
-                accept(some.get(j).sample(), drawn.ids()[j], drawn.logProbabilities()[j]);
-            }
-        }
-        return !scheduler.idle();
+        settle(0);
+        runner.rest();
+        return false;
     }
 
-    /** Puts the parts into the step; returns the first row of logits that each asked for, or -1. */
-    private int[] fill(List<Scheduler.Part> parts) {
-        step.clear();
-        int[] firstLogit = new int[parts.size()];
-        for (int i = 0; i < parts.size(); i++) {
-            Scheduler.Part part = parts.get(i);
+    private void enqueue(StepWork work) {
+        runner.enqueue(work);
+        settle(lag);
+        for (int i = 0; i < work.overflow().size(); i += config.maxSequences()) {
+            runner.enqueueOverflow(work.overflow().subList(i, Math.min(i + config.maxSequences(), work.overflow().size())));
+            settle(lag);
+        }
+    }
+
+    /** Decides what a step computes and draws, and counts it as done: what follows is enqueued behind it. */
+    private StepWork prepare(List<Scheduler.Part> parts) {
+        StepWork work = new StepWork(parts);
+        int row = 0;
+        for (Scheduler.Part part : parts) {
             Sample sample = part.sample();
-            int[] blocks = sample.blocks.stream().mapToInt(Integer::intValue).toArray();
-            int from = sample.computed();
-            int row = step.add(sample.ids(), from, from + part.tokens(),
-                    new Step.Placement(blocks, part.group(), part.prefixBlocks(), sample.ticket.request.adapterSlot()));
-            firstLogit[i] = -1;
             boolean last = part.tokens() == sample.pending();
-            for (int t = sample.ticket.wantsPrompt() ? 0 : part.tokens() - 1; t < part.tokens(); t++) {
-                if (sample.ticket.wantsPrompt() || last) {
-                    int logit = step.wantLogits(row + t);
-                    firstLogit[i] = firstLogit[i] < 0 ? logit : firstLogit[i];
-                }
+            boolean scored = sample.ticket.wantsPrompt();
+            if (scored) {
+                int from = part.from() + 1;
+                int count = Math.min(part.tokens(), sample.length() - from);
+                work.scores().add(new StepWork.Score(sample, from, count, work.logitRows().size()));
+            }
+            for (int t = scored ? 0 : part.tokens() - 1; t < part.tokens() && (scored || last); t++) {
+                work.logitRows().add(row + t);
+            }
+            row += part.tokens();
+            sample.advance(part.tokens());
+            sample.publish(pool, config.blockSize());
+            if (last) {
+                draw(sample, work.logitRows().size() - 1, work);
             }
         }
-        step.upload();
-        return firstLogit;
+        return work;
     }
 
-    private void finishPart(Scheduler.Part part, Tensor logits, int firstLogit, List<Draws.Draw> wanted) {
-        Sample sample = part.sample();
-        if (sample.ticket.wantsPrompt()) {
-            int from = sample.computed() + 1;
-            int[] targets = Arrays.copyOfRange(sample.ids(), from, Math.min(from + part.tokens(), sample.length()));
-            if (targets.length > 0) {
-                float[] values = draws.logProbabilities(logits, firstLogit, targets);
-                System.arraycopy(values, 0, sample.ticket.promptLogProbabilities, from, values.length);
-            }
+    private void draw(Sample sample, int logitRow, StepWork work) {
+        boolean first = sample.ticket.forking();
+        want(sample, logitRow, work.draws());
+        if (first) {
+            fork(sample, logitRow, work);
         }
-        int lastLogit = sample.ticket.wantsPrompt() ? firstLogit + part.tokens() - 1 : firstLogit;
-        sample.advance(part.tokens());
-        sample.publish(pool, config.blockSize());
-        if (sample.pending() > 0) {
-            return;
-        }
-        wanted.add(new Draws.Draw(sample, lastLogit));
-        if (sample.ticket.forking()) {
-            fork(sample, lastLogit, wanted);
-        }
+    }
+
+    private static void want(Sample sample, int logitRow, List<StepWork.Draw> draws) {
+        draws.add(new StepWork.Draw(sample, sample.length(), logitRow));
+        sample.draw(draws.size() - 1);
     }
 
     /** Makes the other samples of a request whose prompt is computed; each draws its first token from the same row. */
-    private void fork(Sample trunk, int logitRow, List<Draws.Draw> wanted) {
+    private void fork(Sample trunk, int logitRow, StepWork work) {
         Ticket ticket = trunk.ticket;
         ticket.forked();
         boolean partly = trunk.computed() % config.blockSize() != 0;
-        List<Integer> pairs = new ArrayList<>();
         for (int i = 1; i < ticket.request.samples(); i++) {
             Sample sample = new Sample(ticket, trunk.number + i, decoders.get());
             sample.fork(trunk, pool, config.blockSize());
-            if (scheduler.place(sample, partly) && partly) {
-                pairs.add(trunk.blocks.getLast());
-                pairs.add(sample.blocks.getLast());
+            boolean placed = scheduler.place(sample, partly);
+            if (placed && partly) {
+                work.copies().add(trunk.blocks.getLast());
+                work.copies().add(sample.blocks.getLast());
             }
-            wanted.add(new Draws.Draw(sample, logitRow));
+            want(sample, logitRow, placed ? work.draws() : work.overflow());
         }
-        if (!pairs.isEmpty()) {
-            cache.copyBlocks(pairs.stream().mapToInt(Integer::intValue).toArray(), pairs.size() / 2);
+    }
+
+    /** Reads the oldest steps until so many are in flight. */
+    private void settle(int inFlight) {
+        while (runner.inFlight() > inFlight) {
+            Flight flight = runner.settle();
+            int at = 0;
+            for (StepWork.Score score : flight.scores()) {
+                for (int i = 0; i < score.count(); i++) {
+                    score.sample().ticket.promptLogProbabilities[score.from() + i] = flight.score(at++);
+                }
+            }
+            for (int i = 0; i < flight.draws().size(); i++) {
+                Sample sample = flight.draws().get(i).sample();
+                if (sample.finished()) {
+                    surplus++;
+                } else {
+                    accept(sample, flight.id(i), flight.logProbability(i));
+                }
+            }
         }
     }
 
     private void accept(Sample sample, int id, float logProbability) {
         if (id < 0) {
-            throw new ArithmeticException("the model's logits are not numbers at position " + sample.length());
+            throw new ArithmeticException("the model's logits are not numbers at position " + (sample.length() - sample.unread()));
         }
+        tokens++;
         SamplingParams params = sample.ticket.request.params();
         sample.append(id, logProbability);
+        sample.publish(pool, config.blockSize());
         if ((eosIds.contains(id) && !params.ignoreEos()) || params.stopTokens().contains(id)) {
             finish(sample, FinishReason.STOP);
             return;
@@ -223,7 +250,7 @@ public final class Generator {
         tell(sample, sample.text.append(sample.decoder.append(id)));
         if (sample.text.stopped()) {
             finish(sample, FinishReason.STOP);
-        } else if (sample.generated() == params.maxTokens() || sample.length() == config.contextLength()) {
+        } else if (sample.unread() == 0 && sample.full(config.contextLength())) {
             finish(sample, FinishReason.LENGTH);
         }
     }
@@ -239,6 +266,7 @@ public final class Generator {
             tell(sample, sample.text.append(sample.decoder.flush()));
         }
         tell(sample, sample.text.flush());
+        sample.finish();
         scheduler.remove(sample);
         sample.ticket.listener.finished(new Completion(sample.number, sample.generatedIds(), sample.generatedLogProbabilities(),
                 sample.text.text(), reason, sample.ticket.promptLogProbabilities));
@@ -257,11 +285,17 @@ public final class Generator {
 
     /** All samples of a request whose prompt is not computed yet. */
     private void cancelBeforeFork(Sample trunk) {
+        trunk.finish();
         scheduler.remove(trunk);
         for (int i = 0; i < trunk.ticket.request.samples(); i++) {
             trunk.ticket.listener.finished(new Completion(trunk.number + i, new int[0], new float[0], "", FinishReason.CANCELLED,
                     trunk.ticket.promptLogProbabilities));
         }
+    }
+
+    /** What was done so far. */
+    public GeneratorStats stats() {
+        return runner.stats(tokens, surplus);
     }
 
     public GeneratorConfig config() {

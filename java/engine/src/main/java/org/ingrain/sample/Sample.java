@@ -6,8 +6,9 @@ import java.util.List;
 import org.ingrain.tokenizer.StreamingDecoder;
 
 /**
- * One sample in flight: its tokens, how many of them are in the cache and in which blocks. Until its prompt is computed, the first
- * sample of a request stands for all of them.
+ * One sample in flight: its tokens, how many of them are in the cache and in which blocks. Its last tokens may be unread: drawn by a
+ * step that has been enqueued, so that their positions are known but not yet their ids. Until its prompt is computed, the first sample
+ * of a request stands for all of them.
  */
 final class Sample {
     final Ticket ticket;
@@ -18,7 +19,10 @@ final class Sample {
     private final int promptLength;
     private int[] ids;
     private float[] logProbabilities = new float[16];
-    private int length;
+    private int known;
+    private int unread;
+    private int drawnRow;
+    private boolean finished;
     private int computed;
     private int published;
     private long serial = BlockPool.ROOT;
@@ -29,21 +33,51 @@ final class Sample {
         this.decoder = decoder;
         text = new TextStream(ticket.request.params().stop());
         ids = ticket.request.prompt().clone();
-        length = ids.length;
-        promptLength = length;
+        known = ids.length;
+        promptLength = known;
     }
 
-    /** Tokens known: prompt and generated. */
+    /** Tokens of prompt and completion, those unread included. */
     int length() {
-        return length;
+        return known + unread;
+    }
+
+    /** Tokens drawn whose ids the host has not read. */
+    int unread() {
+        return unread;
+    }
+
+    /** Where the last unread token is among those that its step draws. */
+    int drawnRow() {
+        return drawnRow;
+    }
+
+    /** A step has been enqueued that draws the next token, in this row of what it draws. */
+    void draw(int row) {
+        unread++;
+        drawnRow = row;
     }
 
     int[] ids() {
         return ids;
     }
 
+    /** Ids read of the completion. */
     int generated() {
-        return length - promptLength;
+        return known - promptLength;
+    }
+
+    /** True where no further token is wanted, whatever the unread ones turn out to be. */
+    boolean full(int contextLength) {
+        return length() - promptLength >= ticket.request.params().maxTokens() || length() >= contextLength;
+    }
+
+    boolean finished() {
+        return finished;
+    }
+
+    void finish() {
+        finished = true;
     }
 
     /** Tokens in the cache. */
@@ -53,26 +87,28 @@ final class Sample {
 
     /** Tokens yet to be computed before the next one can be drawn. */
     int pending() {
-        return length - computed;
+        return length() - computed;
     }
 
     void advance(int tokens) {
         computed += tokens;
     }
 
+    /** The first unread token has been read. */
     void append(int id, float logProbability) {
-        if (length == ids.length) {
-            ids = Arrays.copyOf(ids, length + Math.max(16, length / 2));
+        if (known == ids.length) {
+            ids = Arrays.copyOf(ids, known + Math.max(16, known / 2));
         }
         if (generated() == logProbabilities.length) {
             logProbabilities = Arrays.copyOf(logProbabilities, 2 * logProbabilities.length);
         }
         logProbabilities[generated()] = logProbability;
-        ids[length++] = id;
+        ids[known++] = id;
+        unread--;
     }
 
     int[] generatedIds() {
-        return Arrays.copyOfRange(ids, promptLength, length);
+        return Arrays.copyOfRange(ids, promptLength, known);
     }
 
     float[] generatedLogProbabilities() {
@@ -81,7 +117,7 @@ final class Sample {
 
     /** Takes the blocks that hold the beginning of this sample already, but leaves at least one token to compute. */
     void adopt(BlockPool pool, int blockSize) {
-        for (int end = blockSize; end < length; end += blockSize) {
+        for (int end = blockSize; end < known; end += blockSize) {
             BlockPool.Known found = pool.find(serial, ticket.request.adapterSlot(), Arrays.copyOfRange(ids, end - blockSize, end));
             if (found == null) {
                 return;
@@ -94,9 +130,9 @@ final class Sample {
         }
     }
 
-    /** Makes the content of every block that is full now known to others. */
+    /** Makes the content of every block that is full of tokens read known to others. */
     void publish(BlockPool pool, int blockSize) {
-        while ((published + 1) * blockSize <= computed) {
+        while ((published + 1) * blockSize <= Math.min(computed, known)) {
             int[] tokens = Arrays.copyOfRange(ids, published * blockSize, (published + 1) * blockSize);
             serial = pool.publish(blocks.get(published), serial, ticket.request.adapterSlot(), tokens);
             published++;

@@ -10,7 +10,7 @@ import java.util.Map;
 /**
  * Continuous batching: which samples compute how many tokens in the next step. The oldest go first; a sample that needs a block when
  * none is left evicts the newest, which later computes its tokens again, bit for bit. New requests are admitted where the cache can
- * hold what they have to compute now.
+ * hold what they have to compute now, once all of their tokens have been read.
  */
 final class Scheduler {
     private final GeneratorConfig config;
@@ -18,8 +18,23 @@ final class Scheduler {
     private final ArrayDeque<Sample> waiting = new ArrayDeque<>();
     private final List<Sample> running = new ArrayList<>();
 
-    /** A sample's part of the next step: tokens to compute from {@code sample.computed()} on, and its group of a shared prefix. */
-    record Part(Sample sample, int tokens, int group, int prefixBlocks) {
+    /**
+     * A sample's part of the next step.
+     *
+     * @param from         position of its first token
+     * @param tokens       to compute
+     * @param drawnRow     where its one token is among those that the step before draws, or -1 where all are known
+     * @param group        of a shared prefix
+     * @param prefixBlocks leading blocks that the group shares
+     */
+    record Part(Sample sample, int from, int tokens, int drawnRow, int group, int prefixBlocks) {
+        static Part of(Sample sample, int tokens) {
+            return new Part(sample, sample.computed(), tokens, sample.unread() > 0 ? sample.drawnRow() : -1, 0, 0);
+        }
+
+        Part in(int group, int prefixBlocks) {
+            return new Part(sample, from, tokens, drawnRow, group, prefixBlocks);
+        }
     }
 
     Scheduler(GeneratorConfig config, BlockPool pool) {
@@ -64,7 +79,10 @@ final class Scheduler {
         return false;
     }
 
-    /** Parts of the next step; rows bounds the tokens of prompts whose own log-probabilities are wanted. */
+    /**
+     * Parts of the next step; rows bounds the tokens of prompts whose own log-probabilities are wanted. Every running sample with an
+     * unread token is among them, but for those whose last token that is. None where nothing can go on before a token is read.
+     */
     List<Part> plan(int rows) {
         reserve();
         int budget = config.maxBatchTokens();
@@ -72,8 +90,11 @@ final class Scheduler {
         List<Part> parts = new ArrayList<>();
         List<Sample> prompts = new ArrayList<>();
         for (Sample sample : running) {
+            if (sample.full(config.contextLength())) {
+                continue;
+            }
             if (sample.pending() == 1) {
-                parts.add(new Part(sample, 1, 0, 0));
+                parts.add(Part.of(sample, 1));
                 budget--;
             } else {
                 prompts.add(sample);
@@ -88,7 +109,7 @@ final class Scheduler {
             if (tokens == 0) {
                 break;
             }
-            parts.add(new Part(sample, tokens, 0, 0));
+            parts.add(Part.of(sample, tokens));
             budget -= tokens;
         }
         return config.sharePrefix() ? group(parts) : separate(parts);
@@ -98,7 +119,7 @@ final class Scheduler {
     private void reserve() {
         for (int i = 0; i < running.size(); i++) {
             Sample sample = running.get(i);
-            while (i < running.size() && !grow(sample, sample.length())) {
+            while (i < running.size() && !sample.full(config.contextLength()) && !grow(sample, sample.length())) {
                 evict(running.getLast());
             }
         }
@@ -130,7 +151,7 @@ final class Scheduler {
             return prompts.removeFirst();
         }
         Sample sample = waiting.peekFirst();
-        if (sample == null || running.size() >= config.maxSequences()) {
+        if (sample == null || sample.unread() > 0 || running.size() >= config.maxSequences()) {
             return null;
         }
         if (!sample.ticket.wantsPrompt()) {
@@ -150,7 +171,7 @@ final class Scheduler {
     private static List<Part> separate(List<Part> parts) {
         List<Part> numbered = new ArrayList<>();
         for (Part part : parts) {
-            numbered.add(new Part(part.sample, part.tokens, numbered.size(), 0));
+            numbered.add(part.in(numbered.size(), 0));
         }
         return numbered;
     }
@@ -171,7 +192,7 @@ final class Scheduler {
             List<Part> members = groups.get(order.get(g));
             int shared = members.size() == 1 ? 0 : sharedBlocks(members);
             for (Part part : members) {
-                grouped.add(new Part(part.sample, part.tokens, g, shared));
+                grouped.add(part.in(g, shared));
             }
         }
         return grouped;

@@ -10,40 +10,45 @@ import java.lang.foreign.ValueLayout;
  */
 public final class Batch {
     private final MemorySegment descriptor;
-    private final long maxTokens;
-    private final long maxSequences;
     private final long maxBlocks;
-    private final Tensor sequenceOffsets;
-    private final Tensor positions;
-    private final Tensor blockTables;
-    private final Tensor prefixGroups;
-    private final Tensor prefixBlocks;
-    private final Tensor adapterSlots;
+    private long maxTokens;
+    private long maxSequences;
+    private Tensor sequenceOffsets;
+    private Tensor positions;
+    private Tensor blockTables;
+    private Tensor prefixGroups;
+    private Tensor prefixBlocks;
+    private Tensor adapterSlots;
 
     /** Takes I32 memory of {@link #elements} elements. */
     public Batch(Arena arena, Tensor memory, long maxTokens, long maxSequences, long maxBlocks, long blockSize) {
-        this.maxTokens = maxTokens;
-        this.maxSequences = maxSequences;
         this.maxBlocks = maxBlocks;
-        long at = 0;
-        sequenceOffsets = memory.slice(at, maxSequences + 1);
-        at += maxSequences + 1;
-        positions = memory.slice(at, maxTokens);
-        at += maxTokens;
-        blockTables = memory.slice(at, maxSequences * maxBlocks);
-        at += maxSequences * maxBlocks;
-        prefixGroups = memory.slice(at, maxSequences);
-        at += maxSequences;
-        prefixBlocks = memory.slice(at, maxSequences);
-        at += maxSequences;
-        adapterSlots = memory.slice(at, maxTokens);
         descriptor = arena.allocate(80, 8);
+        descriptor.set(ValueLayout.JAVA_LONG, 72, blockSize);
+        lay(memory, maxTokens, maxSequences);
+    }
+
+    /** Lays the arrays into other I32 memory, for steps of up to so many tokens and sequences; it needs {@link #elements} elements. */
+    public void lay(Tensor memory, long tokens, long sequences) {
+        maxTokens = tokens;
+        maxSequences = sequences;
+        long at = 0;
+        sequenceOffsets = memory.slice(at, sequences + 1);
+        at += sequences + 1;
+        positions = memory.slice(at, tokens);
+        at += tokens;
+        blockTables = memory.slice(at, sequences * maxBlocks);
+        at += sequences * maxBlocks;
+        prefixGroups = memory.slice(at, sequences);
+        at += sequences;
+        prefixBlocks = memory.slice(at, sequences);
+        at += sequences;
+        adapterSlots = memory.slice(at, tokens);
         descriptor.set(ValueLayout.JAVA_LONG, 0, sequenceOffsets.address());
         descriptor.set(ValueLayout.JAVA_LONG, 8, positions.address());
         descriptor.set(ValueLayout.JAVA_LONG, 16, blockTables.address());
         descriptor.set(ValueLayout.JAVA_LONG, 24, prefixGroups.address());
         descriptor.set(ValueLayout.JAVA_LONG, 32, prefixBlocks.address());
-        descriptor.set(ValueLayout.JAVA_LONG, 72, blockSize);
     }
 
     /** I32 elements of device memory that a batch of these sizes needs. */
@@ -73,14 +78,6 @@ public final class Batch {
 
     public long sequences() {
         return descriptor.get(ValueLayout.JAVA_LONG, 56);
-    }
-
-    public long maxTokens() {
-        return maxTokens;
-    }
-
-    public long maxSequences() {
-        return maxSequences;
     }
 
     /** Entries of a block table. */
@@ -116,10 +113,5 @@ public final class Batch {
     /** (T) adapter of each row, -1 for none; null where the step uses no adapter. */
     public Tensor adapterSlots() {
         return descriptor.get(ValueLayout.JAVA_LONG, 40) == 0 ? null : adapterSlots;
-    }
-
-    /** (T) the memory of the adapter slots, to be filled before {@link #use}. */
-    public Tensor adapterSlotMemory() {
-        return adapterSlots;
     }
 }

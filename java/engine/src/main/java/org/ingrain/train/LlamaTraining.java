@@ -46,6 +46,7 @@ public final class LlamaTraining implements AutoCloseable {
         context.write(ropeTable, RopeTable.compute(config, positions));
         wave = new TrainingActivations(context, config, weights.precision().activations(), memory);
         inputs = new TrainingInputs(context, memory.limits());
+        context.reserveWorkspace(memory.workspaceBytes(context, config, weights.precision()));
     }
 
     /** Sum of −log p over the batch's targets; nothing is dropped out and no gradient is touched. */
@@ -68,9 +69,13 @@ public final class LlamaTraining implements AutoCloseable {
         inputs.upload(batch);
         forward(batch.tokens());
         LossHead head = new LossHead(batch.targetCount(), batch.tokens());
-        double loss = head.forwardBackward(scale);
+        head.forwardBackward(scale);
         backward(batch.tokens());
-        return loss;
+        return head.sum();
+    }
+
+    private TrainingActivations.Layer kept(int layer, int t) {
+        return wave.layer(memory.slot(config, layer), t);
     }
 
     private void forward(int t) {
@@ -78,11 +83,11 @@ public final class LlamaTraining implements AutoCloseable {
         ops.embedding(wave.input(0, t), inputs.ids(), weights.embedTokens());
         for (int i = 0; i < config.numHiddenLayers(); i++) {
             Tensor norm = weights.layers().get(i).inputLayernorm();
-            TrainingActivations.Layer kept = wave.layer(i, t);
+            TrainingActivations.Layer kept = kept(i, t);
             if (i == 0) {
                 ops.rmsNorm(rows.x(), kept.inputRstd(), wave.input(0, t), norm, eps);
             } else {
-                ops.addRmsNorm(rows.x(), wave.input(i, t), kept.inputRstd(), wave.layer(i - 1, t).middle(), rows.delta(), norm, eps);
+                ops.addRmsNorm(rows.x(), wave.input(i, t), kept.inputRstd(), kept(i - 1, t).middle(), rows.delta(), norm, eps);
             }
             block(i, t);
             linear(i, Site.DOWN, rows.delta(), rows.gated());
@@ -92,7 +97,7 @@ public final class LlamaTraining implements AutoCloseable {
     /** Everything of a layer between its first norm, whose output x is, and its last product. */
     private void block(int i, int t) {
         TrainingActivations.Rows rows = wave.rows(t);
-        TrainingActivations.Layer kept = wave.layer(i, t);
+        TrainingActivations.Layer kept = kept(i, t);
         linear(i, Site.QKV, kept.qkv(), rows.x());
         ops.rope(kept.qkv(), ropeTable, inputs.positions(), heads);
         ops.attention(kept.attention(), kept.lse(), kept.qkv(), inputs.offsets(), heads);
@@ -110,7 +115,7 @@ public final class LlamaTraining implements AutoCloseable {
 
     private void backward(int t) {
         for (int i = config.numHiddenLayers() - 1; i >= 0; i--) {
-            if (memory.activationCheckpointing() && i < config.numHiddenLayers() - 1) {
+            if (memory.recomputes(config, i)) {
                 recompute(i, t);
             }
             if (!feedForwardBackward(i, t) || !attentionBackward(i, t)) {
@@ -123,7 +128,7 @@ public final class LlamaTraining implements AutoCloseable {
     /** Brings back what a layer kept before another layer took its place. */
     private void recompute(int i, int t) {
         TrainingActivations.Rows rows = wave.rows(t);
-        ops.rmsNorm(rows.x(), wave.layer(i, t).inputRstd(), wave.input(i, t), weights.layers().get(i).inputLayernorm(), eps);
+        ops.rmsNorm(rows.x(), kept(i, t).inputRstd(), wave.input(i, t), weights.layers().get(i).inputLayernorm(), eps);
         block(i, t);
         parameters.forward(i, Site.DOWN, rows.delta(), rows.gated());
     }
@@ -131,7 +136,7 @@ public final class LlamaTraining implements AutoCloseable {
     /** False where nothing below is trained. */
     private boolean feedForwardBackward(int i, int t) {
         TrainingActivations.Rows rows = wave.rows(t);
-        TrainingActivations.Layer kept = wave.layer(i, t);
+        TrainingActivations.Layer kept = kept(i, t);
         TrainingActivations.Gradients d = wave.gradients(t);
         Tensor norm = weights.layers().get(i).postAttentionLayernorm();
         ops.siluMul(rows.gated(), kept.gateUp());
@@ -151,7 +156,7 @@ public final class LlamaTraining implements AutoCloseable {
     /** False where nothing below is trained. */
     private boolean attentionBackward(int i, int t) {
         TrainingActivations.Rows rows = wave.rows(t);
-        TrainingActivations.Layer kept = wave.layer(i, t);
+        TrainingActivations.Layer kept = kept(i, t);
         TrainingActivations.Gradients d = wave.gradients(t);
         Tensor norm = weights.layers().get(i).inputLayernorm();
         if (!linearBackward(i, Site.O, d.attention(), d.stream(), kept.attention())) {
@@ -199,7 +204,8 @@ public final class LlamaTraining implements AutoCloseable {
             return sum();
         }
 
-        double forwardBackward(float scale) {
+        /** The losses, and the gradient of the residual stream; nothing is waited for. */
+        void forwardBackward(float scale) {
             select();
             for (int begin = 0; begin < m; begin += TrainingActivations.HEAD_ROWS) {
                 chunk(begin, true, scale);
@@ -207,11 +213,10 @@ public final class LlamaTraining implements AutoCloseable {
             Tensor gradient = parameters.normGradient(new Parameters.Norm(config.numHiddenLayers(), false));
             ops.rmsNormBackward(head.x(), gradient, head.added(), null, head.stream(), weights.norm(), head.rstd());
             ops.gatherRowsBackward(wave.gradients(t).stream(), head.x(), inputs.targetRows());
-            return sum();
         }
 
         private void select() {
-            ops.gatherRows(head.stream(), wave.layer(config.numHiddenLayers() - 1, t).middle(), inputs.targetRows());
+            ops.gatherRows(head.stream(), kept(config.numHiddenLayers() - 1, t).middle(), inputs.targetRows());
             ops.gatherRows(head.added(), wave.rows(t).delta(), inputs.targetRows());
             ops.addRmsNorm(head.x(), head.stream(), head.rstd(), head.stream(), head.added(), weights.norm(), eps);
         }
@@ -233,7 +238,8 @@ public final class LlamaTraining implements AutoCloseable {
             }
         }
 
-        private double sum() {
+        /** Waits for the losses and adds them. */
+        double sum() {
             double sum = 0;
             for (float loss : context.readFloats(head.loss())) {
                 sum += loss;

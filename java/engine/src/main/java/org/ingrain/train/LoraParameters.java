@@ -24,6 +24,7 @@ public final class LoraParameters implements Parameters {
     private final Ops ops;
     private final LlamaConfig config;
     private final LoraConfig lora;
+    private final TrainingMemory memory;
     private final CounterRandom random;
     private final FlatParameters flat;
     private final List<Map<Projection, Module>> layers = new ArrayList<>();
@@ -45,6 +46,7 @@ public final class LoraParameters implements Parameters {
         this.context = context;
         this.config = config;
         this.lora = lora;
+        this.memory = memory;
         ops = new Ops(context);
         random = new CounterRandom(seed);
         FlatParameters.Layout layout = layout(config, lora, layers);
@@ -71,7 +73,7 @@ public final class LoraParameters implements Parameters {
     /** x·Aᵀ (T, R) of every module that a backward pass will read; returns one more for the gradient of any of them. */
     private static Tensor keep(Allocator allocator, LlamaConfig config, LoraConfig lora, TrainingMemory memory,
                                List<Map<Projection, Tensor>> kept) {
-        for (int i = 0; i < memory.keptLayers(config); i++) {
+        for (int i = 0; i < memory.keptLayers(); i++) {
             Map<Projection, Tensor> layer = new EnumMap<>(Projection.class);
             lora.targetModules().forEach(p -> layer.put(p, allocator.allocate(DType.F32, memory.limits().tokens(), lora.rank())));
             kept.add(layer);
@@ -162,7 +164,7 @@ public final class LoraParameters implements Parameters {
     }
 
     private Tensor kept(int layer, Projection p, Tensor x) {
-        return kept.get(layer % kept.size()).get(p).rows(0, x.size(0));
+        return kept.get(memory.slot(config, layer)).get(p).rows(0, x.size(0));
     }
 
     private Tensor columns(Tensor fused, Projection p) {

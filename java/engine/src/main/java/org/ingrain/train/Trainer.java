@@ -3,6 +3,7 @@ package org.ingrain.train;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.ToLongFunction;
 import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.ffi.Context;
 import org.ingrain.model.LlamaWeights;
@@ -20,6 +21,7 @@ public final class Trainer implements AutoCloseable {
     private final RunSettings settings;
     private final Export export;
     private final LlamaTraining training;
+    private final TrainingMemory memory;
     private final DataOrder order;
     private final List<MicroBatch> validation;
     private long tokens;
@@ -29,14 +31,15 @@ public final class Trainer implements AutoCloseable {
     private record Trainee(Parameters parameters, RunSettings settings, Export export) {
     }
 
-    private Trainer(Context context, LlamaWeights weights, TrainingRun run, Trainee trainee) {
+    private Trainer(Context context, LlamaWeights weights, TrainingRun run, TrainingMemory memory, Trainee trainee) {
         this.context = context;
         this.run = run;
         parameters = trainee.parameters;
         settings = trainee.settings;
         export = trainee.export;
         run.data().requireFits(weights.config());
-        training = new LlamaTraining(context, weights, parameters, memory(run));
+        training = new LlamaTraining(context, weights, parameters, memory);
+        this.memory = memory;
         order = order(run, run.data().train());
         validation = run.data().validation().isEmpty() ? List.of() : order(run, run.data().validation()).inOrder();
     }
@@ -48,8 +51,9 @@ public final class Trainer implements AutoCloseable {
      * @param baseModel what the adapter's config names as its base model
      */
     public static Trainer lora(Context context, LlamaWeights weights, LoraConfig lora, String baseModel, TrainingRun run) {
-        LoraParameters parameters = new LoraParameters(context, weights.config(), lora, run.train().seed(), memory(run));
-        return new Trainer(context, weights, run,
+        TrainingMemory memory = memory(context, weights, run, m -> m.loraBytes(context, weights.config(), weights.precision(), lora));
+        LoraParameters parameters = new LoraParameters(context, weights.config(), lora, run.train().seed(), memory);
+        return new Trainer(context, weights, run, memory,
                 new Trainee(parameters, RunSettings.of(run, "lora", lora), new AdapterExport(parameters, lora, baseModel)));
     }
 
@@ -60,8 +64,9 @@ public final class Trainer implements AutoCloseable {
      * @param base    where they were loaded from; the result is a folder like it
      */
     public static Trainer full(Context context, LlamaWeights weights, ModelFolder base, TrainingRun run) {
+        TrainingMemory memory = memory(context, weights, run, m -> m.fullBytes(context, weights.config(), weights.precision()));
         FullParameters parameters = FullParameters.load(context, weights, base);
-        return new Trainer(context, weights, run, new Trainee(parameters, RunSettings.of(run, "full", null), ModelExport.like(base, context, parameters)));
+        return new Trainer(context, weights, run, memory, new Trainee(parameters, RunSettings.of(run, "full", null), ModelExport.like(base, context, parameters)));
     }
 
     /**
@@ -71,8 +76,9 @@ public final class Trainer implements AutoCloseable {
      * @param folder  whose tokenizer the result has
      */
     public static Trainer fresh(Context context, LlamaWeights weights, Path folder, TrainingRun run) {
+        TrainingMemory memory = memory(context, weights, run, m -> m.fullBytes(context, weights.config(), weights.precision()));
         FullParameters parameters = FullParameters.random(context, weights, run.train().seed());
-        return new Trainer(context, weights, run, new Trainee(parameters, RunSettings.of(run, "fresh", null),
+        return new Trainer(context, weights, run, memory, new Trainee(parameters, RunSettings.of(run, "fresh", null),
                 ModelExport.fresh(folder, weights.config(), context, parameters)));
     }
 
@@ -80,13 +86,20 @@ public final class Trainer implements AutoCloseable {
         return new DataOrder(sequences, run.data().packTo(), run.train());
     }
 
-    /** What this run's passes need room for. */
+    /** The least that this run's passes need room for. */
     public static TrainingMemory memory(TrainingRun run) {
         MicroBatchLimits limits = order(run, run.data().train()).limits();
         if (!run.data().validation().isEmpty()) {
             limits = limits.max(order(run, run.data().validation()).limits());
         }
-        return new TrainingMemory(limits, run.train().activationCheckpointing());
+        return TrainingMemory.least(limits);
+    }
+
+    /** The most that what is free on the device has room for, unless the run asks for the least. */
+    private static TrainingMemory memory(Context context, LlamaWeights weights, TrainingRun run, ToLongFunction<TrainingMemory> bytes) {
+        TrainingMemory least = memory(run);
+        return run.train().activationCheckpointing() ? least
+                : TrainingMemory.fitting(least.limits(), weights.config(), context.memoryInfo().free() / 100 * 95, bytes);
     }
 
     /** Trains to the end and writes the result; what is done already is not done again. */
@@ -100,7 +113,8 @@ public final class Trainer implements AutoCloseable {
                     });
             TrainingState state = checkpoints.latest().orElse(TrainingState.START);
             folder.cutMetrics(state.metricsBytes());
-            folder.log("step " + state.step() + " of " + order.steps() + ": begins");
+            folder.log("step " + state.step() + " of " + order.steps() + ": begins; activations of the last " + memory.keptLayers()
+                    + " layers are kept, those of the others are computed again");
             if (state.step() > 0) {
                 checkpoints.prune(run.train().keepCheckpoints(), state.bestStep());
                 checkpoints.load(state.step());

@@ -8,8 +8,8 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
 /**
- * The wave of one training pass, allocated once for the largest micro-batch. Kept for the backward pass: every layer's input, and of each
- * layer (of one at a time, under activation checkpointing) what is dear to compute again. Norms' outputs and silu(gate)·up are not kept.
+ * The wave of one training pass, allocated once for the largest micro-batch. Kept for the backward pass: every layer's input, and of the
+ * kept layers what is dear to compute again. Norms' outputs and silu(gate)·up are not kept.
  */
 final class TrainingActivations implements AutoCloseable {
     /** Rows of logits that exist at one time. */
@@ -127,7 +127,7 @@ final class TrainingActivations implements AutoCloseable {
             inputs.add(allocator.allocate(dtype, t, config.hiddenSize()));
         }
         layers = new ArrayList<>();
-        for (int i = 0; i < memory.keptLayers(config); i++) {
+        for (int i = 0; i < memory.keptLayers(); i++) {
             layers.add(Layer.allocate(allocator, config, dtype, t));
         }
         rows = Rows.allocate(allocator, config, dtype, t);
@@ -147,8 +147,9 @@ final class TrainingActivations implements AutoCloseable {
         return inputs.get(layer).rows(0, t);
     }
 
-    Layer layer(int layer, int t) {
-        return layers.get(layer % layers.size()).of(t);
+    /** The layer whose activations lie in this place. */
+    Layer layer(int slot, int t) {
+        return layers.get(slot).of(t);
     }
 
     Rows rows(int t) {

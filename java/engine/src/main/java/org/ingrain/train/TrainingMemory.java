@@ -1,27 +1,59 @@
 package org.ingrain.train;
 
+import java.util.function.ToLongFunction;
+import org.ingrain.ffi.Context;
 import org.ingrain.model.LlamaConfig;
-import org.ingrain.tensor.DType;
+import org.ingrain.model.LlamaWeights;
+import org.ingrain.model.Precision;
 
 /**
  * What a training pass has room for.
  *
- * @param limits                  of a micro-batch
- * @param activationCheckpointing keep each layer's input alone and compute the layer again in the backward pass
+ * @param limits     of a micro-batch
+ * @param keptLayers the last layers, whose activations are kept for the backward pass; those below keep their input alone and are computed
+ *                   again there. 1 or more, at most as many as there are; the bits are the same whatever it is
  */
-public record TrainingMemory(MicroBatchLimits limits, boolean activationCheckpointing) {
-    /** Layers whose inner activations exist at one time. */
-    int keptLayers(LlamaConfig config) {
-        return activationCheckpointing ? 1 : config.numHiddenLayers();
+public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
+    /** The least there can be: one layer. */
+    public static TrainingMemory least(MicroBatchLimits limits) {
+        return new TrainingMemory(limits, 1);
+    }
+
+    /** As many layers as fit in the free bytes, but at least one. */
+    static TrainingMemory fitting(MicroBatchLimits limits, LlamaConfig config, long free, ToLongFunction<TrainingMemory> bytes) {
+        int kept = config.numHiddenLayers();
+        while (kept > 1 && bytes.applyAsLong(new TrainingMemory(limits, kept)) > free) {
+            kept--;
+        }
+        return new TrainingMemory(limits, kept);
+    }
+
+    /** Where among the kept a layer's activations lie: those that are computed again share the first place. */
+    int slot(LlamaConfig config, int layer) {
+        return Math.max(0, layer - (config.numHiddenLayers() - keptLayers));
+    }
+
+    /** True where the backward pass computes the layer again. */
+    boolean recomputes(LlamaConfig config, int layer) {
+        return layer < config.numHiddenLayers() - keptLayers;
+    }
+
+    /** Workspace that the products of a pass want; beside fp8 weights the transpose of one. */
+    long workspaceBytes(Context context, LlamaConfig config, Precision precision) {
+        return LlamaWeights.workspaceBytes(context, config, precision, limits.tokens(), true);
     }
 
     /** Bytes that training an adapter takes beside the weights. */
-    public long loraBytes(LlamaConfig config, DType activations, LoraConfig lora) {
-        return LoraParameters.bytes(config, lora, this) + TrainingActivations.bytes(config, activations, this);
+    public long loraBytes(Context context, LlamaConfig config, Precision precision, LoraConfig lora) {
+        return LoraParameters.bytes(config, lora, this) + passBytes(context, config, precision);
     }
 
     /** Bytes that training all weights takes beside the packed weights. */
-    public long fullBytes(LlamaConfig config, DType activations) {
-        return FullParameters.bytes(config) + TrainingActivations.bytes(config, activations, this);
+    public long fullBytes(Context context, LlamaConfig config, Precision precision) {
+        return FullParameters.bytes(config) + passBytes(context, config, precision);
+    }
+
+    private long passBytes(Context context, LlamaConfig config, Precision precision) {
+        return TrainingActivations.bytes(config, precision.activations(), this) + workspaceBytes(context, config, precision);
     }
 }

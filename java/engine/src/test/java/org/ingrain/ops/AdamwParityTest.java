@@ -8,7 +8,7 @@ import org.ingrain.tensor.Tensor;
 
 /** adamw.cc: gradient norm, clipping and the optimizer's step. */
 class AdamwParityTest extends ParityTest {
-    private static final int[] SIZES = {1, 7, 127, 4099, 1_000_003};
+    private static final int[] SIZES = {1, 7, 127, 4099, 10_007};
     private static final AdamW COEFFICIENTS = new AdamW(0.01f, 0.9f, 0.95f, 1e-8f, 0.1f);
 
     @Override
@@ -18,7 +18,7 @@ class AdamwParityTest extends ParityTest {
     }
 
     private static void norm(Lab lab) {
-        for (int n : SIZES) {
+        for (int n : new int[] {1, 7, 127, 4099, 1_000_003}) {
             for (double std : new double[] {0, 1e-6, 1, 1e6}) {
                 Lab.Data x = lab.normal(std, DType.F32, n);
                 Tensor norm = lab.output(DType.F32, 1);

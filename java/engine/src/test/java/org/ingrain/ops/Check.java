@@ -11,7 +11,7 @@ import java.util.function.Consumer;
  */
 record Check(String op, String variant, Consumer<Lab> body) {
     void run(Target target) {
-        try (Lab lab = target.open()) {
+        try (Lab lab = target.open(toString())) {
             body.accept(lab);
             lab.assertGuards();
         }

@@ -33,6 +33,7 @@ final class Lab implements AutoCloseable {
     private final Context trustedContext;
     private final Ops trusted;
     private final Random random = new Random(20240709);
+    private final References references;
     private final Map<String, Boolean> differed = new TreeMap<>();
     private final List<Tensor> guards = new ArrayList<>();
 
@@ -45,8 +46,10 @@ final class Lab implements AutoCloseable {
     record Data(Tensor tensor, float[] values) {
     }
 
-    Lab(Target target) {
+    /** @param check whose references these are */
+    Lab(Target target, String check) {
         this.target = target;
+        references = References.of(check);
         backend = Backend.open(target.library());
         context = backend.context(target.options());
         ops = new Ops(context);
@@ -92,7 +95,9 @@ final class Lab implements AutoCloseable {
     Data data(DType dtype, float[] values, long... shape) {
         Tensor tensor = output(dtype, shape);
         assertEquals(tensor.elements(), values.length, "values of a " + tensor);
-        writeBytes(tensor, MemorySegment.ofArray(Floats.bits(dtype, values)));
+        byte[] bits = Floats.bits(dtype, values);
+        references.saw(bits);
+        writeBytes(tensor, MemorySegment.ofArray(bits));
         return new Data(tensor, Floats.rounded(dtype, values));
     }
 
@@ -162,11 +167,9 @@ final class Lab implements AutoCloseable {
         }
     }
 
-    /** What libtorch makes of the inputs; the one place where a check asks for it. */
+    /** What libtorch makes of the inputs, float[], float[][] or long[]; the one place where a check asks for it. */
     <R> R reference(Function<Torch, R> compute) {
-        try (Torch torch = new Torch()) {
-            return compute.apply(torch);
-        }
+        return references.get(compute);
     }
 
     /** Fails where an element of {@code actual} is further from {@code expected} than the tolerance allows. */
@@ -215,6 +218,7 @@ final class Lab implements AutoCloseable {
 
     @Override
     public void close() {
+        references.close();
         if (trustedContext != context) {
             trustedContext.close();
             trustedBackend.close();

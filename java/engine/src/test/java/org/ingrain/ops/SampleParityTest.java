@@ -170,7 +170,19 @@ class SampleParityTest extends ParityTest {
                 lab.ints(IntStream.range(0, m).map(i -> key == Key.POSITION ? i : 11).toArray()));
     }
 
+    /** From libtorch's at the largest logit of each row, which is all that need be recorded. */
     private static float[] logSoftmax(Lab lab, float[] logits, int m, int v) {
-        return lab.reference(torch -> Torch.floats(torch.array(logits, m, v).logSoftmax(-1)));
+        float[] best = lab.reference(torch -> Torch.floats(torch.array(logits, m, v).logSoftmax(-1).max(new int[] {-1})));
+        float[] logSoftmax = new float[m * v];
+        for (int i = 0; i < m; i++) {
+            double largest = Double.NEGATIVE_INFINITY;
+            for (int j = 0; j < v; j++) {
+                largest = Math.max(largest, logits[i * v + j]);
+            }
+            for (int j = 0; j < v; j++) {
+                logSoftmax[i * v + j] = (float) (logits[i * v + j] - largest + best[i]);
+            }
+        }
+        return logSoftmax;
     }
 }

@@ -15,15 +15,18 @@ class SelectIdsParityTest extends ParityTest {
         return List.of(new Check("select_ids", "mixed", lab -> select(lab, -1)), new Check("select_ids", "all drawn", lab -> select(lab, 0)));
     }
 
-    /** Sources from {@code lowest} on; drawn ids run down to -1, what a row without a distribution draws. */
+    /** Sources from {@code lowest} on; every fifth drawn id is -1, what a row without a distribution draws. */
     private static void select(Lab lab, int lowest) {
         for (int[] size : SIZES) {
             int[] given = lab.randomInts(size[0], 32000);
-            int[] drawn = lab.random().ints(size[1], -1, 32000).toArray();
+            int[] drawn = lab.random().ints(size[1], 0, 32000).toArray();
+            for (int i = 4; i < drawn.length; i += 5) {
+                drawn[i] = -1;
+            }
             int[] source = lab.random().ints(size[0], lowest, size[1]).toArray();
             int[] expected = new int[size[0]];
             for (int t = 0; t < expected.length; t++) {
-                expected[t] = source[t] < 0 ? given[t] : drawn[source[t]];
+                expected[t] = source[t] < 0 ? given[t] : Math.max(drawn[source[t]], 0);
             }
             Tensor ids = lab.output(DType.I32, size[0]);
             lab.ops().selectIds(ids, lab.ints(given), lab.ints(source), lab.ints(drawn));

@@ -40,8 +40,14 @@ record Target(String name, Path library, Path trusted, ContextOptions options) {
         return !library.equals(trusted);
     }
 
+    /** A bench for what asks for no references. */
     Lab open() {
-        return new Lab(this);
+        return open("unnamed");
+    }
+
+    /** A bench for this check, by whose name references are recorded. */
+    Lab open(String check) {
+        return new Lab(this, check);
     }
 
     @Override

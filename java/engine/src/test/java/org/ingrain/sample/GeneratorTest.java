@@ -114,13 +114,14 @@ class GeneratorTest {
         }
     }
 
-    @Test
-    void baseAndAdaptedSamplesShareABatch() {
+    @ParameterizedTest
+    @EnumSource(Projection.class)
+    void baseAndAdaptedSamplesShareABatch(Projection projection) {
         try (TinyLlama model = new TinyLlama(DType.F32, 2)) {
             AdapterBank bank = new AdapterBank(model.context, model.weights.config(), 2, 4, 512);
             Generator generator = model.generator(TinyLlama.roomy(), bank);
-            generator.loadAdapter(0, List.of(adapter(0)));
-            generator.loadAdapter(1, List.of(adapter(3)));
+            generator.loadAdapter(0, List.of(adapter(model, projection, 0)));
+            generator.loadAdapter(1, List.of(adapter(model, projection, 3)));
             SamplingParams greedy = SamplingParams.greedy(20);
             List<Request> requests = List.of(Request.of(PROMPT, 1, greedy), new Request(PROMPT, 1, 0, greedy, 0, false),
                     new Request(PROMPT, 1, 0, greedy, 1, false));
@@ -130,22 +131,22 @@ class GeneratorTest {
             }
             assertSame(together.get(0).getFirst(), together.get(1).getFirst());
             assertFalse(Arrays.equals(together.get(0).getFirst().logProbabilities(), together.get(2).getFirst().logProbabilities()));
-            generator.loadAdapter(1, List.of(adapter(0)));
+            generator.loadAdapter(1, List.of(adapter(model, projection, 0)));
             assertSame(together.get(0).getFirst(), generator.generate(List.of(requests.get(2))).getFirst().getFirst());
         }
     }
 
-    /** Layer 1's down_proj with B filled with a value: 0 changes nothing. */
-    private static LoraModule adapter(float b) {
-        float[] a = new float[2 * 112];
+    /** One projection of layer 1, with multiples of b in B: 0 changes nothing. */
+    private static LoraModule adapter(TinyLlama model, Projection projection, float b) {
+        float[] a = new float[2 * Math.toIntExact(projection.columns(model.weights.config()))];
         for (int i = 0; i < a.length; i++) {
             a[i] = (i % 13 - 6) * 0.1f;
         }
-        float[] bs = new float[64 * 2];
+        float[] bs = new float[2 * Math.toIntExact(projection.rows(model.weights.config()))];
         for (int i = 0; i < bs.length; i++) {
             bs[i] = b * (i % 5 - 2);
         }
-        return new LoraModule(1, Projection.DOWN_PROJ, 2, 2f, a, bs);
+        return new LoraModule(1, projection, 2, 2f, a, bs);
     }
 
     @Test

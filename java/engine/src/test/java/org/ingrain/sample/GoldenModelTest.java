@@ -22,7 +22,7 @@ class GoldenModelTest {
         Path folder = TestFolders.model("stories15M");
         String expected = Files.readAllLines(folder.resolveSibling("README.md")).stream().filter(line -> line.startsWith("> "))
                 .map(line -> line.substring(2)).collect(Collectors.joining("\n"));
-        ModelOptions options = new ModelOptions(folder, "cpu", threads, "auto", "auto", "auto");
+        ModelOptions options = new ModelOptions(folder, "cpu", threads, "auto", "auto", "auto", false, List.of());
         GeneratorConfig config = new GeneratorConfig(512, 32, 64, 4, 256, true, true);
         try (LoadedModel model = open(options, config)) {
             Generator generator = new Generator(model.context(), model.weights(), null, config, () -> model.tokenizer().streamingDecoder(true),

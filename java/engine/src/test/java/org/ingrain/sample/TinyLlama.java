@@ -6,6 +6,7 @@ import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.model.AdapterBank;
+import org.ingrain.model.Llama;
 import org.ingrain.model.LlamaConfig;
 import org.ingrain.model.LlamaWeights;
 import org.ingrain.model.Precision;
@@ -25,8 +26,12 @@ final class TinyLlama implements AutoCloseable {
     private final Backend backend;
 
     TinyLlama(DType dtype, int threads) {
-        backend = Backend.open(NativeLibraries.find("cpu"));
-        context = backend.context(new ContextOptions(0, threads, "auto"));
+        this("cpu", new ContextOptions(0, threads, "auto"), dtype);
+    }
+
+    TinyLlama(String library, ContextOptions options, DType dtype) {
+        backend = Backend.open(NativeLibraries.find(library));
+        context = backend.context(options);
         LlamaConfig config = new LlamaConfig(64, 112, 2, 4, 2, 16, VOCABULARY, CONTEXT, 1e-5, RopeConfig.of(10000), false, dtype);
         weights = LlamaWeights.random(context, config, new Precision(dtype, DType.F32, dtype), 7);
     }
@@ -37,6 +42,11 @@ final class TinyLlama implements AutoCloseable {
 
     Generator generator(GeneratorConfig config, AdapterBank adapters) {
         return new Generator(context, weights, adapters, config, Spelling::new, List.of(NO_EOS));
+    }
+
+    /** Reads the tokens {@code lag} steps behind; two ids end a sample. */
+    Generator generator(GeneratorConfig config, AdapterBank adapters, int lag) {
+        return new Generator(new Llama(context, weights, Generator.limits(config)), adapters, config, Spelling::new, List.of(7, 14), lag);
     }
 
     /** A cache large enough for everything, whole prompts in a step. */

@@ -75,12 +75,17 @@ final class Golden implements AutoCloseable {
         return sequences;
     }
 
-    TrainingMemory memory(boolean activationCheckpointing) {
+    /** With every layer's activations kept. */
+    TrainingMemory memory() {
+        return memory(config.numHiddenLayers());
+    }
+
+    TrainingMemory memory(int keptLayers) {
         MicroBatchLimits limits = new MicroBatchLimits(1, 1, 1);
         for (MicroBatch batch : batches()) {
             limits = limits.max(new MicroBatchLimits(batch.tokens(), batch.sequences(), batch.targetCount()));
         }
-        return new TrainingMemory(limits, activationCheckpointing);
+        return new TrainingMemory(limits, keptLayers);
     }
 
     OptimizerConfig optimizer() {

@@ -23,7 +23,7 @@ class LlamaTrainingGoldenTest {
     @ValueSource(strings = {"tied", "untied"})
     void tenLoraStepsLoseWhatPeftLoses(String name) {
         try (Golden golden = new Golden(name, 2)) {
-            TrainingMemory memory = golden.memory(false);
+            TrainingMemory memory = golden.memory();
             LoraParameters parameters = new LoraParameters(golden.context, golden.config, golden.lora(), 1, memory);
             parameters.load(golden.adapter("before"));
             LlamaTraining training = new LlamaTraining(golden.context, golden.weights(), parameters, memory);
@@ -47,7 +47,7 @@ class LlamaTrainingGoldenTest {
     void fiveFullStepsLoseWhatPyTorchLoses(String name) {
         try (Golden golden = new Golden(name, 2)) {
             FullParameters parameters = FullParameters.load(golden.context, golden.weights(), golden.model);
-            LlamaTraining training = new LlamaTraining(golden.context, parameters.weights(), parameters, golden.memory(false));
+            LlamaTraining training = new LlamaTraining(golden.context, parameters.weights(), parameters, golden.memory());
             List<MicroBatch> batches = golden.batches();
             for (int step = 1; step <= 5; step++) {
                 assertRun(golden.expected.object("full_run"), step, Golden.step(training, parameters,

@@ -19,6 +19,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** What must hold of gradients whatever their values are; the values are in LlamaTrainingGoldenTest. */
 class LlamaTrainingTest {
+    /** Of both golden models. */
+    private static final int LAYERS = 2;
     private static final LoraConfig DROPPING = new LoraConfig(4, 8, 0.3, LoraConfig.ALL_LINEAR, false);
 
     /** Loss sums and gradients of a pass, or of several that accumulate. */
@@ -49,23 +51,25 @@ class LlamaTrainingTest {
         return List.of(MicroBatch.of(golden.sequences()));
     }
 
-    private static TrainingMemory roomy(boolean activationCheckpointing) {
-        return new TrainingMemory(new MicroBatchLimits(1200, 60, 1200), activationCheckpointing);
+    private static TrainingMemory roomy(int keptLayers) {
+        return new TrainingMemory(new MicroBatchLimits(1200, 60, 1200), keptLayers);
     }
 
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
-    void activationCheckpointingChangesNoBit(boolean full) {
+    void computingLayersAgainChangesNoBit(boolean full) {
         List<Pass> passes = new ArrayList<>();
-        for (boolean checkpointing : new boolean[] {false, true}) {
+        for (int kept = 1; kept <= LAYERS; kept++) {
             try (Golden golden = new Golden("untied", 2)) {
                 Parameters parameters = full ? FullParameters.load(golden.context, golden.weights(), golden.model)
-                        : lora(golden, DROPPING, roomy(checkpointing), true);
-                passes.add(run(golden, parameters, roomy(checkpointing), joined(golden), 3));
+                        : lora(golden, DROPPING, roomy(kept), true);
+                passes.add(run(golden, parameters, roomy(kept), joined(golden), 3));
             }
         }
-        assertEquals(passes.get(0).loss, passes.get(1).loss);
-        assertArrayEquals(passes.get(0).gradients, passes.get(1).gradients);
+        for (Pass pass : passes) {
+            assertEquals(passes.getFirst().loss, pass.loss);
+            assertArrayEquals(passes.getFirst().gradients, pass.gradients);
+        }
     }
 
     @ParameterizedTest
@@ -75,8 +79,8 @@ class LlamaTrainingTest {
         for (int threads = 1; threads <= 2; threads++) {
             try (Golden golden = new Golden("tied", threads)) {
                 Parameters parameters = full ? FullParameters.load(golden.context, golden.weights(), golden.model)
-                        : lora(golden, DROPPING, roomy(false), true);
-                passes.add(run(golden, parameters, roomy(false), joined(golden), 3));
+                        : lora(golden, DROPPING, roomy(LAYERS), true);
+                passes.add(run(golden, parameters, roomy(LAYERS), joined(golden), 3));
             }
         }
         assertEquals(passes.get(0).loss, passes.get(1).loss);
@@ -87,10 +91,10 @@ class LlamaTrainingTest {
     void aFreshAdapterChangesNothing() {
         try (Golden golden = new Golden("untied", 2)) {
             Parameters none = FullParameters.load(golden.context, golden.weights(), golden.model);
-            Parameters fresh = lora(golden, DROPPING, roomy(false), false);
+            Parameters fresh = lora(golden, DROPPING, roomy(LAYERS), false);
             List<Double> losses = new ArrayList<>();
             for (Parameters parameters : List.of(none, fresh)) {
-                try (LlamaTraining training = new LlamaTraining(golden.context, golden.weights(), parameters, roomy(false))) {
+                try (LlamaTraining training = new LlamaTraining(golden.context, golden.weights(), parameters, roomy(LAYERS))) {
                     losses.add(training.loss(joined(golden).getFirst()));
                 }
             }
@@ -102,9 +106,9 @@ class LlamaTrainingTest {
     void accumulatedBatchesEqualOneBigBatch() {
         try (Golden golden = new Golden("tied", 2)) {
             LoraConfig still = LoraConfig.of(4, 8);
-            Pass big = run(golden, lora(golden, still, roomy(false), true), roomy(false), joined(golden), 1);
+            Pass big = run(golden, lora(golden, still, roomy(LAYERS), true), roomy(LAYERS), joined(golden), 1);
             List<MicroBatch> alone = golden.sequences().stream().map(s -> MicroBatch.of(List.of(s))).toList();
-            Pass small = run(golden, lora(golden, still, roomy(false), true), roomy(false), alone, 1);
+            Pass small = run(golden, lora(golden, still, roomy(LAYERS), true), roomy(LAYERS), alone, 1);
             assertEquals(big.loss, small.loss, 1e-12 * big.loss, "each row's loss is the same, and the sum is a double");
             assertClose(big.gradients, small.gradients, 1e-6f);
         }
@@ -128,8 +132,8 @@ class LlamaTrainingTest {
             MicroBatch all = MicroBatch.of(sequences);
             assertTrue(all.targetCount() > 2 * TrainingActivations.HEAD_ROWS, all.targetCount() + " targets");
             Parameters parameters = FullParameters.load(golden.context, golden.weights(), golden.model);
-            Pass big = run(golden, parameters, roomy(false), List.of(all), 1);
-            Pass small = run(golden, parameters, roomy(false), sequences.stream().map(s -> MicroBatch.of(List.of(s))).toList(), 1);
+            Pass big = run(golden, parameters, roomy(LAYERS), List.of(all), 1);
+            Pass small = run(golden, parameters, roomy(LAYERS), sequences.stream().map(s -> MicroBatch.of(List.of(s))).toList(), 1);
             assertEquals(big.loss, small.loss, 1e-12 * big.loss);
             assertClose(big.gradients, small.gradients, 1e-5f);
         }
@@ -143,10 +147,10 @@ class LlamaTrainingTest {
         try (Golden golden = new Golden("tied", 2)) {
             // Without a trained B no adapter changes what another one sees.
             LoraConfig few = new LoraConfig(4, 8, 0, chosen, false);
-            LoraParameters all = lora(golden, LoraConfig.of(4, 8), roomy(false), false);
-            LoraParameters some = lora(golden, few, roomy(false), false);
-            run(golden, all, roomy(false), joined(golden), 1);
-            run(golden, some, roomy(false), joined(golden), 1);
+            LoraParameters all = lora(golden, LoraConfig.of(4, 8), roomy(LAYERS), false);
+            LoraParameters some = lora(golden, few, roomy(LAYERS), false);
+            run(golden, all, roomy(LAYERS), joined(golden), 1);
+            run(golden, some, roomy(LAYERS), joined(golden), 1);
             List<LoraModule> expected = gradients(golden, all).stream().filter(m -> chosen.contains(m.projection())).toList();
             List<LoraModule> found = gradients(golden, some);
             assertEquals(2 * chosen.size(), found.size());
@@ -176,10 +180,10 @@ class LlamaTrainingTest {
     @Test
     void dropoutDependsOnTheStepAlone() {
         try (Golden golden = new Golden("tied", 2)) {
-            LoraParameters parameters = lora(golden, DROPPING, roomy(false), true);
-            Pass first = run(golden, parameters, roomy(false), joined(golden), 1);
-            Pass second = run(golden, parameters, roomy(false), joined(golden), 2);
-            Pass again = run(golden, parameters, roomy(false), joined(golden), 1);
+            LoraParameters parameters = lora(golden, DROPPING, roomy(LAYERS), true);
+            Pass first = run(golden, parameters, roomy(LAYERS), joined(golden), 1);
+            Pass second = run(golden, parameters, roomy(LAYERS), joined(golden), 2);
+            Pass again = run(golden, parameters, roomy(LAYERS), joined(golden), 1);
             assertArrayEquals(first.gradients, again.gradients);
             assertEquals(first.loss, again.loss);
             assertFalse(Arrays.equals(first.gradients, second.gradients));
@@ -189,7 +193,7 @@ class LlamaTrainingTest {
     @Test
     void theAdapterBeginsAsPeftsDoes() {
         try (Golden golden = new Golden("tied", 1)) {
-            for (LoraModule module : lora(golden, DROPPING, roomy(false), false).modules()) {
+            for (LoraModule module : lora(golden, DROPPING, roomy(LAYERS), false).modules()) {
                 double bound = 1 / Math.sqrt(module.projection().columns(golden.config));
                 double largest = 0;
                 for (float a : module.a()) {
@@ -204,20 +208,20 @@ class LlamaTrainingTest {
     /** The plan that memory is refused by is the memory that is taken. */
     @Test
     void plannedBytesAreAllocated() {
-        for (boolean checkpointing : new boolean[] {false, true}) {
+        for (int kept = 1; kept <= LAYERS; kept++) {
             try (Golden golden = new Golden("untied", 1)) {
-                TrainingMemory memory = golden.memory(checkpointing);
+                TrainingMemory memory = golden.memory(kept);
                 var weights = golden.weights();
                 long before = golden.context.allocatedBytes();
                 LoraParameters lora = new LoraParameters(golden.context, golden.config, DROPPING, 5, memory);
                 LlamaTraining training = new LlamaTraining(golden.context, weights, lora, memory);
-                assertPlanned(memory.loraBytes(golden.config, weights.precision().activations(), DROPPING), golden.context.allocatedBytes() - before);
+                assertPlanned(memory.loraBytes(golden.context, golden.config, weights.precision(), DROPPING), golden.context.allocatedBytes() - before);
                 training.close();
                 lora.close();
                 assertEquals(before, golden.context.allocatedBytes());
                 FullParameters full = FullParameters.load(golden.context, weights, golden.model);
                 training = new LlamaTraining(golden.context, weights, full, memory);
-                assertPlanned(memory.fullBytes(golden.config, weights.precision().activations()), golden.context.allocatedBytes() - before);
+                assertPlanned(memory.fullBytes(golden.context, golden.config, weights.precision()), golden.context.allocatedBytes() - before);
                 training.close();
                 full.close();
                 assertEquals(before, golden.context.allocatedBytes());

@@ -45,7 +45,7 @@ class MergeTest {
     @Test
     void aMergedModelLosesWhatTheAdaptedOneLoses() {
         try (Golden golden = new Golden("untied", 2)) {
-            TrainingMemory memory = golden.memory(false);
+            TrainingMemory memory = golden.memory();
             LoraParameters lora = new LoraParameters(golden.context, golden.config, golden.lora(), 1, memory);
             lora.load(golden.adapter("after"));
             new Merge(golden.model, adapter(golden, Map.of())).write(folder.resolve("merged"), (done, of) -> { });

@@ -113,7 +113,7 @@ class TrainerTest {
                 double loss = 0;
                 int targets = 0;
                 try (LlamaTraining training = new LlamaTraining(golden.context, weights, none, new TrainingMemory(
-                        new MicroBatchLimits(200, 10, 200), false))) {
+                        new MicroBatchLimits(200, 10, 200), 1))) {
                     MicroBatch all = MicroBatch.of(TrainingFixture.data().validation());
                     loss += training.loss(all);
                     targets += all.targetCount();

@@ -42,7 +42,8 @@ public record EngineTuner(LoadedModel model, ChatTemplate template, TunerConfig 
 
     private MemoryPlan room(TrainingRun run) {
         return new MemoryPlan(List.of(new MemoryPlan.Part("training",
-                Trainer.memory(run).loraBytes(model.config(), model.weights().precision().activations(), config.lora()))));
+                Trainer.memory(run).loraBytes(model.context(), model.config(), model.weights().precision(),
+                        config.lora()))));
     }
 
     private static boolean isEmpty(Path file) {

@@ -65,7 +65,7 @@ class EnginePipelineTest {
 
     private Outcome run(String name, int threads, Progress progress) {
         DistillConfig config = config();
-        ModelOptions options = new ModelOptions(Shared.model("minimind2-small"), "cpu", threads, "auto", "auto", "auto");
+        ModelOptions options = new ModelOptions(Shared.model("minimind2-small"), "cpu", threads, "auto", "auto", "auto", false, List.of());
         SortedMap<String, String> engine = new TreeMap<>();
         try (LoadedModel model = LoadedModel.open(options, (context, c, precision) -> List.of(), new Quiet());
                 AdapterBank adapters = new AdapterBank(model.context(), model.config(), 1, LORA.rank(), BATCH.maxBatchTokens())) {

@@ -1,0 +1,40 @@
+package org.ingrain.cli;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** Kernels that a user may write: the one that CONTRIBUTING.md shows, and what can go wrong with it. */
+final class KernelSources {
+    private static final Pattern EXAMPLE = Pattern.compile("(?s)```cpp\n(.*?)```");
+    private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
+
+    private KernelSources() {
+    }
+
+    /** The whole file that CONTRIBUTING.md shows. */
+    static String example() throws IOException {
+        Matcher example = EXAMPLE.matcher(Files.readString(ROOT.resolve("CONTRIBUTING.md")));
+        assertTrue(example.find(), "CONTRIBUTING.md shows no kernel");
+        return example.group(1);
+    }
+
+    /** The example with a change; the changed text must be there. */
+    static String changed(String from, String to) throws IOException {
+        String text = example();
+        assertTrue(text.contains(from), from);
+        return text.replace(from, to);
+    }
+
+    static Path write(Path folder, String name, String text) throws IOException {
+        assumeTrue(Arrays.stream(System.getenv("PATH").split(":")).anyMatch(bin -> Files.isExecutable(Path.of(bin, "g++"))),
+                "Skipped: g++ is not installed");
+        return Files.writeString(folder.resolve(name), text);
+    }
+}

@@ -1,0 +1,48 @@
+package org.ingrain.ffi;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.nio.file.Path;
+import org.ingrain.tensor.InputException;
+
+/** Loads a shared library with all its symbols resolved, or says why that cannot be: a missing function must not end the process later. */
+final class SharedObject {
+    private static final int NOW = 2;   // RTLD_NOW of <dlfcn.h>
+    private static final MethodHandle OPEN = handle("dlopen", FunctionDescriptor.of(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT));
+    private static final MethodHandle CLOSE = handle("dlclose", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG));
+    private static final MethodHandle ERROR = handle("dlerror", FunctionDescriptor.of(ValueLayout.JAVA_LONG));
+
+    private SharedObject() {
+    }
+
+    private static MethodHandle handle(String name, FunctionDescriptor type) {
+        Linker linker = Linker.nativeLinker();
+        return linker.downcallHandle(linker.defaultLookup().findOrThrow(name), type);
+    }
+
+    /**
+     * The symbols of a library, which stays loaded as long as the arena lives.
+     *
+     * @param source the file as messages name it
+     */
+    static SymbolLookup load(Path library, Path source, Arena arena) {
+        try (Arena local = Arena.ofConfined()) {
+            MemorySegment path = local.allocateFrom(library.toString());
+            long loaded = Native.size(() -> (long) OPEN.invokeExact(path.address(), NOW));
+            if (loaded == 0) {
+                long reason = Native.size(() -> (long) ERROR.invokeExact());
+                String text = MemorySegment.ofAddress(reason).reinterpret(4096).getString(0);
+                throw new InputException(source + ": cannot be loaded as a shared library: "
+                        + text.replaceFirst("^\\Q" + library + "\\E: ", ""));
+            }
+            SymbolLookup symbols = SymbolLookup.libraryLookup(library, arena);
+            Native.status(() -> (int) CLOSE.invokeExact(loaded));
+            return symbols;
+        }
+    }
+}

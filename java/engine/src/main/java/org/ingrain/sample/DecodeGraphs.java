@@ -1,0 +1,102 @@
+package org.ingrain.sample;
+
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
+import org.ingrain.ffi.Context;
+import org.ingrain.ffi.Graph;
+
+/**
+ * The decode steps that have been captured, one for each size of batch. A batch is filled up to the next bucket, so that there are few
+ * sizes. The first step of a size runs op by op, which loads its kernels and settles their algorithms; the second is captured; from
+ * then on it is replayed.
+ */
+final class DecodeGraphs {
+    /**
+     * What a graph depends on beside the generator it belongs to.
+     *
+     * @param rows     of the batch
+     * @param adapters whether rows may carry adapters: with them other kernels run
+     */
+    record Key(int rows, boolean adapters) {
+    }
+
+    /** A graph, and the workspace that its kernels use. */
+    private record Captured(Graph graph, long workspaceBytes) {
+    }
+
+    private final Context context;
+    private final boolean available;
+    private final Set<Key> warm = new HashSet<>();
+    private final Map<Key, Captured> captured = new HashMap<>();
+    private long replays;
+    private long captures;
+    private long eager;
+
+    DecodeGraphs(Context context) {
+        this.context = context;
+        available = context.graphs();
+    }
+
+    /** Whether the backend has graphs: without them no batch need be filled up. */
+    boolean available() {
+        return available;
+    }
+
+    /** The size of batch that holds this many rows, at most max. */
+    static int bucket(int rows, int max) {
+        int bucket = 1;
+        while (bucket < rows) {
+            bucket += bucket < 4 ? bucket : bucket < 16 ? 4 : Math.max(8, Integer.highestOneBit(bucket / 3));
+        }
+        return Math.min(bucket, max);
+    }
+
+    /** Enqueues ops that are the same for every step of this key; a null key: ops that are like no others. */
+    void run(Key key, Runnable ops) {
+        if (key == null || warm.add(key)) {
+            eager++;
+            ops.run();
+            return;
+        }
+        Captured present = captured.get(key);
+        if (present != null && present.workspaceBytes == context.workspaceBytes()) {
+            replays++;
+            present.graph.launch();
+            return;
+        }
+        if (present != null) {
+            present.graph.close();
+        }
+        captures++;
+        context.beginGraph();
+        ops.run();
+        Graph graph = context.endGraph();
+        captured.put(key, new Captured(graph, context.workspaceBytes()));
+        graph.launch();
+    }
+
+    /** Adapters have changed, and with them which ops their steps are made of. No step is in flight. */
+    void forgetAdapters() {
+        warm.removeIf(Key::adapters);
+        captured.forEach((key, present) -> {
+            if (key.adapters) {
+                present.graph.close();
+            }
+        });
+        captured.keySet().removeIf(Key::adapters);
+    }
+
+    long replays() {
+        return replays;
+    }
+
+    long captures() {
+        return captures;
+    }
+
+    long eager() {
+        return eager;
+    }
+}

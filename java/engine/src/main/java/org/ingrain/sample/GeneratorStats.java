@@ -1,0 +1,29 @@
+package org.ingrain.sample;
+
+/**
+ * What a generator has done since it was made.
+ *
+ * @param steps          enqueued
+ * @param tokens         drawn and read
+ * @param surplus        tokens drawn for samples that turned out to have ended, and thrown away
+ * @param stepMillis     time the device spent on steps
+ * @param hostWaitMillis time it stood between a step and the next, waiting for the host, while there was work
+ * @param graphReplays   steps that were one launch of a graph captured before
+ * @param graphCaptures  steps that were captured first
+ * @param eagerSteps     steps whose ops were enqueued one by one
+ */
+public record GeneratorStats(long steps, long tokens, long surplus, double stepMillis, double hostWaitMillis, long graphReplays,
+                             long graphCaptures, long eagerSteps) {
+    /** Share of the time in which the device waited for the host, 0 to 1. */
+    public double hostWaitShare() {
+        double all = stepMillis + hostWaitMillis;
+        return all > 0 ? hostWaitMillis / all : 0;
+    }
+
+    /** What was done since an earlier count of the same generator. */
+    public GeneratorStats since(GeneratorStats earlier) {
+        return new GeneratorStats(steps - earlier.steps, tokens - earlier.tokens, surplus - earlier.surplus, stepMillis - earlier.stepMillis,
+                hostWaitMillis - earlier.hostWaitMillis, graphReplays - earlier.graphReplays, graphCaptures - earlier.graphCaptures,
+                eagerSteps - earlier.eagerSteps);
+    }
+}

@@ -1,0 +1,188 @@
+package org.ingrain.ffi;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.MethodType;
+import java.util.concurrent.atomic.AtomicIntegerArray;
+import org.ingrain.ops.Ops;
+import org.ingrain.tensor.Batch;
+import org.ingrain.tensor.BackendException;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Tensor;
+import org.ingrain.tensor.Weight;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+
+/** What a context offers beside memory: pinned memory, events, graphs, workspace, and what kernels of other libraries call. */
+class RuntimeTest {
+    private final Backend backend = Backend.open(NativeLibraries.find("cpu"));
+    private final Context context = backend.context(new ContextOptions(0, 2, "auto"));
+
+    @AfterEach
+    void close() {
+        context.close();
+        backend.close();
+    }
+
+    @Test
+    void pinnedMemoryGoesToTheDeviceAndBack() {
+        MemorySegment there = context.hostAllocate(12);
+        MemorySegment back = context.hostAllocate(16);
+        MemorySegment.copy(new int[] {7, -8, 9}, 0, there, ValueLayout.JAVA_INT, 0, 3);
+        Tensor tensor = context.allocate(DType.I32, 3);
+        context.copyToDevice(tensor, there);
+        context.copyToHostAsync(back, tensor);
+        try (Event copied = context.event()) {
+            copied.record();
+            copied.await();
+            assertTrue(copied.query());
+        }
+        assertArrayEquals(new int[] {7, -8, 9}, back.asSlice(0, 12).toArray(ValueLayout.JAVA_INT));
+        assertThrows(IndexOutOfBoundsException.class, () -> context.copyToHostAsync(there.asSlice(0, 8), tensor));
+        context.hostFree(there);
+        assertThrows(IllegalArgumentException.class, () -> context.hostFree(there));
+        assertEquals(12, context.allocatedBytes(), "pinned memory is not the device's");
+        context.close();
+        assertThrows(IllegalStateException.class, () -> back.get(ValueLayout.JAVA_INT, 0));
+    }
+
+    @Test
+    void eventsTakeTheTime() {
+        try (Event start = context.event(); Event end = context.event()) {
+            start.record();
+            assertThrows(BackendException.class, () -> end.millisecondsSince(start), "an event that was never recorded");
+            Tensor y = context.allocate(DType.F32, 1 << 16);
+            new Ops(context).randomNormal(y, 1, 3);
+            end.record();
+            assertTrue(end.millisecondsSince(start) > 0);
+            assertTrue(start.millisecondsSince(end) < 0);
+        }
+        Event closed = context.event();
+        closed.close();
+        closed.close();
+    }
+
+    @Test
+    void withoutGraphsTheOpsHaveRun() {
+        assertTrue(context.describe().contains("\"graphs\": false"));
+        Tensor ids = context.allocate(DType.I32, 2);
+        Tensor given = context.allocate(DType.I32, 2);
+        Tensor source = context.allocate(DType.I32, 2);
+        context.write(given, 5, 6);
+        context.write(source, -1, 0);
+        context.beginGraph();
+        new Ops(context).selectIds(ids, given, source, given);
+        assertNull(context.endGraph());
+        assertArrayEquals(new int[] {5, 5}, context.readInts(ids));
+    }
+
+    @Test
+    void theCpuNeedsNoWorkspaceAndIsAlwaysDeterministic() {
+        assertEquals(0, context.matmulWorkspaceBytes(DType.BF16, 4096, 4096, 512, true));
+        context.reserveWorkspace(1 << 20);
+        context.setDeterministic(true);
+        context.setDeterministic(false);
+        MemorySegment workspace = backend.runtime("workspace");
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment cells = arena.allocate(16, 8);
+            cells.fill((byte) -1);
+            MethodHandle handle = Signature.handle("ippp");
+            context.call("workspace", () -> (int) handle.invokeExact(workspace, context.handle(), cells.address(), cells.address() + 8));
+            assertArrayEquals(new long[2], cells.toArray(ValueLayout.JAVA_LONG));
+        }
+    }
+
+    @Test
+    void aForeignKernelSaysWhatIsWrong() {
+        MemorySegment function = backend.runtime("set_error");
+        MethodHandle handle = Signature.handle("ipp");
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment text = arena.allocateFrom("my_kernel: head_dim is 96: expected 64");
+            context.call("set_error", () -> (int) handle.invokeExact(function, context.handle(), text.address()));
+        }
+        assertEquals("my_kernel: head_dim is 96: expected 64", context.lastError());
+    }
+
+    /** Counts of the items that pieces of a parallel_for covered; no piece is shorter than the grain, or than all of them. */
+    private record Visits(AtomicIntegerArray counts, long grain, AtomicIntegerArray wrong) {
+        void piece(long state, long begin, long end) {
+            for (long i = begin; i < end; i++) {
+                counts.incrementAndGet((int) i);
+            }
+            if (state != 0x5a5a || end <= begin || end - begin < Math.min(grain, counts.length())) {
+                wrong.incrementAndGet(0);
+            }
+        }
+    }
+
+    @Test
+    void aForeignKernelRunsOnTheContextsThreads() throws Throwable {
+        for (int n : new int[] {0, 1, 100, 4099}) {
+            Visits visits = new Visits(new AtomicIntegerArray(n), 64, new AtomicIntegerArray(1));
+            try (Arena arena = Arena.ofShared()) {
+                MethodHandle piece = MethodHandles.lookup().bind(visits, "piece", MethodType.methodType(void.class, long.class, long.class, long.class));
+                MemorySegment body = Linker.nativeLinker().upcallStub(piece,
+                        FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG), arena);
+                MemorySegment function = backend.runtime("parallel_for");
+                MethodHandle handle = Signature.handle("ipllpp");
+                context.call("parallel_for", () -> (int) handle.invokeExact(function, context.handle(), (long) n, 64L, body.address(), 0x5a5aL));
+                var failure = assertThrows(BackendException.class, () -> context.call("parallel_for",
+                        () -> (int) handle.invokeExact(function, context.handle(), (long) n, 0L, body.address(), 0x5a5aL)));
+                assertTrue(failure.getMessage().contains("grain is 0"), failure.getMessage());
+            }
+            for (int i = 0; i < n; i++) {
+                assertEquals(1, visits.counts().get(i), "visits of item " + i + " of " + n);
+            }
+            assertEquals(0, visits.wrong().get(0), "pieces with another state, empty, or short of the grain");
+        }
+    }
+
+    /** Eight-bit weights and caches can be sized, and are refused in one line by every op that would compute with them. */
+    @Test
+    void eightBitFloatsAreOfGpus() {
+        Ops ops = new Ops(context);
+        assertEquals(48 * 33 + 33 * Float.BYTES, context.weightBytes(DType.F8E4M3, Weight.Layout.PACKED, 33, 33),
+                "rows up to a multiple of 16 a byte an element, and the rows' scales");
+        Weight w = context.weight(DType.F8E4M3, Weight.Layout.PACKED, 32, 64, 0);
+        assertEquals(32 * 64 + 32 * Float.BYTES, context.allocatedBytes());
+        Tensor x = context.allocateZero(DType.F32, 2, 64);
+        Tensor y = context.allocateZero(DType.F32, 2, 32);
+        Tensor ids = context.allocateZero(DType.I32, 2);
+        refused(() -> ops.pack(w, context.allocateZero(DType.F32, 32, 64), 0));
+        refused(() -> ops.matmul(y, x, w));
+        refused(() -> ops.matmul(y, x, w, 1));
+        refused(() -> ops.matmulSiluMul(y.view(2, 16), y, x, w));
+        refused(() -> ops.matmulBackward(x, y, w, 0));
+        refused(() -> ops.embedding(x, ids, w));
+        refused(() -> ops.randomNormal(w.data(), 1, 1));
+        var heads = new Ops.Heads(1, 1, 32, 1);
+        Batch batch = context.batch(2, 1, 1, 16);
+        batch.use(2, 1, false);
+        Tensor qkv = context.allocateZero(DType.F32, 2, 96);
+        Tensor cache = context.allocateZero(DType.F8E4M3, 1, context.kvCacheBlockBytes(DType.F8E4M3, 16, 1, 32));
+        refused(() -> ops.kvCacheWrite(cache, qkv, batch, heads));
+        refused(() -> ops.attentionPaged(y, qkv, cache, batch, heads));
+        context.free(w);
+        assertThrows(IllegalArgumentException.class, () -> context.free(w.scales()));
+    }
+
+    private static void refused(Executable op) {
+        BackendException refusal = assertThrows(BackendException.class, op);
+        assertEquals(3, refusal.status(), "INGRAIN_UNSUPPORTED");
+        assertTrue(refusal.getMessage().contains("dtype 5"), refusal.getMessage());
+        assertFalse(refusal.getMessage().contains("\n"), refusal.getMessage());
+    }
+}

@@ -1,0 +1,172 @@
+package org.ingrain.ops;
+
+import java.io.BufferedInputStream;
+import java.io.BufferedOutputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.EOFException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.zip.CRC32;
+
+/**
+ * Where a check's expected values come from: libtorch, libtorch and a record of it, or such a record alone, on machines that have no
+ * libtorch. The system property {@code ingrain.references} says which: absent, {@code record:FOLDER} or {@code replay:FOLDER}.
+ *
+ * <p>A check draws its inputs from a fixed seed, so the folder holds results alone: a file for each check, with the results in the order in
+ * which they are asked for. Each stands behind the CRC-32 of all float inputs made before it: what was recorded for other inputs is refused.
+ */
+final class References implements AutoCloseable {
+    private final String check;
+    private final Path file;
+    private final boolean replays;
+    private final CRC32 inputs = new CRC32();
+    private final ByteArrayOutputStream recorded = new ByteArrayOutputStream();
+    private DataInputStream replay;
+    private int index;
+
+    private References(String check, Path file, boolean replays) {
+        this.check = check;
+        this.file = file;
+        this.replays = replays;
+    }
+
+    /** References as the system property says. */
+    static References of(String check) {
+        String property = System.getProperty("ingrain.references", "");
+        if (property.isEmpty()) {
+            return new References(check, null, false);
+        }
+        String[] parts = property.split(":", 2);
+        if (parts.length < 2 || !parts[0].equals("record") && !parts[0].equals("replay")) {
+            throw new IllegalArgumentException("-Dingrain.references: found '" + property + "', expected record:FOLDER or replay:FOLDER");
+        }
+        return new References(check, Path.of(parts[1]).resolve(fileName(check)), parts[0].equals("replay"));
+    }
+
+    private static String fileName(String check) {
+        return check.replaceAll("[^A-Za-z0-9]+", "_") + "_" + Integer.toHexString(check.hashCode());
+    }
+
+    /** An input as its dtype holds it; every result that is asked for afterwards may depend on it. */
+    void saw(byte[] input) {
+        inputs.update(input);
+    }
+
+    /** What libtorch makes of the inputs, or once made of them. */
+    <R> R get(java.util.function.Function<Torch, R> compute) {
+        index++;
+        if (replays) {
+            return replayed();
+        }
+        try (Torch torch = new Torch()) {
+            R result = compute.apply(torch);
+            if (file != null) {
+                record(result);
+            }
+            return result;
+        }
+    }
+
+    private void record(Object result) {
+        try (DataOutputStream out = new DataOutputStream(recorded)) {
+            out.writeInt((int) inputs.getValue());
+            switch (result) {
+                case float[] values -> write(out, 'f', values);
+                case float[][] arrays -> write(out, 'a', arrays);
+                case long[] values -> write(out, values);
+                default -> throw new IllegalArgumentException(check + ": a reference is float[], float[][] or long[], not " + result.getClass());
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static void write(DataOutputStream out, char kind, float[]... arrays) throws IOException {
+        out.writeByte(kind);
+        out.writeInt(arrays.length);
+        for (float[] values : arrays) {
+            out.writeInt(values.length);
+            for (float value : values) {
+                out.writeFloat(value);
+            }
+        }
+    }
+
+    private static void write(DataOutputStream out, long[] values) throws IOException {
+        out.writeByte('l');
+        out.writeInt(values.length);
+        for (long value : values) {
+            out.writeLong(value);
+        }
+    }
+
+    @SuppressWarnings("unchecked")
+    private <R> R replayed() {
+        String what = "reference " + index + " of " + check;
+        if (!Files.exists(file)) {
+            throw new AssertionError(what + ": nothing is recorded in " + file);
+        }
+        try {
+            if (replay == null) {
+                replay = new DataInputStream(new BufferedInputStream(Files.newInputStream(file)));
+            }
+            if (replay.readInt() != (int) inputs.getValue()) {
+                throw new AssertionError(what + ": recorded for other inputs than this check draws");
+            }
+            char kind = (char) replay.readByte();
+            return (R) switch (kind) {
+                case 'f' -> floats()[0];
+                case 'a' -> floats();
+                default -> longs();
+            };
+        } catch (EOFException e) {
+            throw new AssertionError(what + ": only " + (index - 1) + " are recorded", e);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private float[][] floats() throws IOException {
+        float[][] arrays = new float[replay.readInt()][];
+        for (int i = 0; i < arrays.length; i++) {
+            arrays[i] = new float[replay.readInt()];
+            for (int j = 0; j < arrays[i].length; j++) {
+                arrays[i][j] = replay.readFloat();
+            }
+        }
+        return arrays;
+    }
+
+    private long[] longs() throws IOException {
+        long[] values = new long[replay.readInt()];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = replay.readLong();
+        }
+        return values;
+    }
+
+    /** The record appears whole or not at all; a check that runs on several targets, or again, leaves the longest. */
+    @Override
+    public void close() {
+        try {
+            if (replay != null) {
+                replay.close();
+            }
+            if (recorded.size() > 0 && (!Files.exists(file) || Files.size(file) < recorded.size())) {
+                Files.createDirectories(file.getParent());
+                Path part = Files.createTempFile(file.getParent(), "part", null);
+                try (var out = new BufferedOutputStream(Files.newOutputStream(part))) {
+                    recorded.writeTo(out);
+                }
+                Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
