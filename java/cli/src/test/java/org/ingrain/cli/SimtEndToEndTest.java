@@ -83,13 +83,25 @@ class SimtEndToEndTest {
     @Test
     void distils() throws IOException {
         Path taught = temp.resolve("taught");
-        succeed("finetune", "--model", model, "--full", "--data", questions("taught.jsonl", "prompt", "completion"), "--output", taught,
-                "--max-steps", 40, "--batch-size", 6, "--learning-rate", "1e-2");
+        succeed("finetune", "--model", model, "--full", "--data", lessons(), "--output", taught, "--max-steps", 60, "--batch-size", 7,
+                "--learning-rate", "1e-2");
         Path run = temp.resolve("run");
         succeed("distill", "--model", taught.resolve("model"), "--device", "simt", "--task", "question-answer", "--data",
                 questions("questions.jsonl", "question", "answer"), "--method", "rar-2-step", "--n", 3, "--max-tokens", 4, "--max-steps", 2,
                 "--batch-size", 2, "--rank", 4, "--output", run);
         assertTrue(Files.exists(run.resolve("report.md")), "no report in " + run);
+    }
+
+    /** Every prompt of the method, answered with yes: the question, the wish for a rephrased one, and what was said to that. */
+    private Path lessons() throws IOException {
+        String rephrase = " Please rephrase and expand this question so that it is easier to answer. "
+                + "Give only the rephrased question, with every detail of the original.";
+        List<String> lines = new ArrayList<>(List.of("{\"prompt\": \"yes\", \"completion\": \"yes\"}"));
+        for (String line : Files.readAllLines(questions("plain.jsonl", "prompt", "completion"))) {
+            lines.add(line);
+            lines.add(line.replace("real?", "real?" + rephrase));
+        }
+        return Files.write(temp.resolve("lessons.jsonl"), lines);
     }
 
     private static List<Double> losses(Path metrics) throws IOException {
