@@ -9,6 +9,8 @@
 namespace ingrain {
 class BlasLt;   // cuda/runtime/blas_lt.h
 class Peers;    // cuda/runtime/communicator.h
+// Whether a kernel of this context went home without having met its ranks; said where the host waits for it.
+ingrain_status met_everybody(ingrain_context* ctx);
 }  // namespace ingrain
 
 struct ingrain_context {
@@ -26,4 +28,9 @@ struct ingrain_context {
 
   // Makes this context's device the calling thread's.
   cudaError_t use() const { return cudaSetDevice(device); }
+  // Waits for the stream.
+  cudaError_t drain() const {
+    const cudaError_t error = use();
+    return error == cudaSuccess ? cudaStreamSynchronize(stream) : error;
+  }
 };

@@ -29,10 +29,13 @@ ingrain_status ingrain_event_record(ingrain_context* ctx, ingrain_event* event) 
 ingrain_status ingrain_event_query(ingrain_context* ctx, ingrain_event* event, int32_t* done) {
   const cudaError_t error = cudaEventQuery(event->event);
   *done = error == cudaSuccess;
-  return error == cudaErrorNotReady ? INGRAIN_OK : cuda_status(ctx, error, "event_query");
+  if (error == cudaErrorNotReady) return INGRAIN_OK;
+  if (ingrain_status status = cuda_status(ctx, error, "event_query")) return status;
+  return ingrain::met_everybody(ctx);
 }
 ingrain_status ingrain_event_wait(ingrain_context* ctx, ingrain_event* event) {
-  return cuda_status(ctx, cudaEventSynchronize(event->event), "event_wait");
+  if (ingrain_status status = cuda_status(ctx, cudaEventSynchronize(event->event), "event_wait")) return status;
+  return ingrain::met_everybody(ctx);
 }
 ingrain_status ingrain_event_elapsed(ingrain_context* ctx, float* milliseconds, ingrain_event* start, ingrain_event* end) {
   if (ingrain_status status = ingrain_event_wait(ctx, end)) return status;
@@ -59,7 +62,7 @@ ingrain_status ingrain_graph_launch(ingrain_context* ctx, ingrain_graph* graph) 
 }
 ingrain_status ingrain_graph_destroy(ingrain_context* ctx, ingrain_graph* graph) {
   if (!graph) return INGRAIN_OK;
-  if (ingrain_status status = ingrain_synchronize(ctx)) return status;
+  if (ingrain_status status = cuda_status(ctx, ctx->drain(), "graph_destroy")) return status;
   const cudaError_t error = cudaGraphExecDestroy(graph->executable);
   delete graph;
   return cuda_status(ctx, error, "graph_destroy");

@@ -37,12 +37,12 @@ ingrain_status ingrain_host_malloc(ingrain_context* ctx, void** pointer, int64_t
 // What is enqueued may still use the memory, so the stream is waited for.
 ingrain_status ingrain_free(ingrain_context* ctx, void* pointer) {
   if (!pointer) return INGRAIN_OK;
-  if (ingrain_status status = ingrain_synchronize(ctx)) return status;
+  if (ingrain_status status = cuda_status(ctx, ctx->drain(), "free")) return status;
   return cuda_status(ctx, cudaFree(pointer), "free");
 }
 ingrain_status ingrain_host_free(ingrain_context* ctx, void* pointer) {
   if (!pointer) return INGRAIN_OK;
-  if (ingrain_status status = ingrain_synchronize(ctx)) return status;
+  if (ingrain_status status = cuda_status(ctx, ctx->drain(), "host_free")) return status;
   return cuda_status(ctx, cudaFreeHost(pointer), "host_free");
 }
 
@@ -72,8 +72,8 @@ ingrain_status ingrain_memory_info(ingrain_context* ctx, int64_t* free_bytes, in
 }
 
 ingrain_status ingrain_synchronize(ingrain_context* ctx) {
-  if (ingrain_status status = cuda_status(ctx, ctx->use(), "synchronize")) return status;
-  return cuda_status(ctx, cudaStreamSynchronize(ctx->stream), "synchronize");
+  if (ingrain_status status = cuda_status(ctx, ctx->drain(), "synchronize")) return status;
+  return ingrain::met_everybody(ctx);
 }
 
 }  // extern "C"

@@ -149,6 +149,7 @@ const char* cudaGetErrorString(cudaError_t error) {
     case cudaErrorNoDevice: return "no device";
     case cudaErrorInvalidDevice: return "invalid device ordinal";
     case cudaErrorNotReady: return "device not ready";
+    case cudaErrorPeerAccessAlreadyEnabled: return "peer access is already enabled";
     case cudaErrorLaunchFailure: return "a kernel's threads wait for each other at different barriers";
     case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
   }

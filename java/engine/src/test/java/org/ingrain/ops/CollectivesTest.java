@@ -36,6 +36,7 @@ class CollectivesTest extends ParityTest {
             for (DType dtype : FLOATS) {
                 checks.add(new Check("all_reduce", dtype + " over " + ranks, lab -> allReduce(lab, dtype, ranks)));
             }
+            checks.add(new Check("all_reduce", "sizes in turn over " + ranks, lab -> sizesInTurn(lab, ranks)));
             checks.add(new Check("all_gather", "over " + ranks, lab -> allGather(lab, ranks)));
         }
         return checks;
@@ -63,6 +64,37 @@ class CollectivesTest extends ParityTest {
             });
             for (float[] result : results) {
                 assertArrayEquals(expected, result, "sum of " + n);
+            }
+        }
+    }
+
+    /** One communicator, messages of every length, the longest beyond what ranks show each other at once. */
+    private static void sizesInTurn(Lab lab, int ranks) {
+        int own = CHUNKS / ranks;
+        int[] sizes = {4099, 5, 150_001, 64, 70_000, 1};
+        List<float[]> partials = new ArrayList<>();
+        for (int n : sizes) {
+            partials.add(lab.normal(DType.F32, CHUNKS, n).values());
+        }
+        List<List<float[]>> results = onRanks(lab, ranks, (rank, number) -> {
+            List<Tensor> sums = new ArrayList<>();
+            for (int i = 0; i < sizes.length; i++) {
+                int n = sizes[i];
+                sums.add(rank.output(DType.F32, n));
+                float[] mine = Floats.slice(partials.get(i), (long) number * own * n, (number + 1L) * own * n);
+                rank.ops().allReduce(sums.getLast(), rank.data(DType.F32, mine, own, n).tensor(), own);
+            }
+            rank.assertGuards();
+            return sums.stream().map(rank::floats).toList();
+        });
+        for (int i = 0; i < sizes.length; i++) {
+            int n = sizes[i];
+            float[] expected = Floats.slice(partials.get(i), 0, n);
+            for (int chunk = 1; chunk < CHUNKS; chunk++) {
+                expected = Floats.sum(expected, Floats.slice(partials.get(i), (long) chunk * n, (chunk + 1L) * n));
+            }
+            for (List<float[]> result : results) {
+                assertArrayEquals(expected, result.get(i), "sum of " + n);
             }
         }
     }
@@ -99,6 +131,39 @@ class CollectivesTest extends ParityTest {
             }
             assertInstanceOf(BackendException.class, org.junit.jupiter.api.Assertions.assertThrows(ExecutionException.class,
                     () -> waiting.get(20, TimeUnit.SECONDS)).getCause());
+        }
+    }
+
+    /** The same for a rank that has met the other one before: on a GPU it is a kernel that waits. */
+    @ParameterizedTest(name = "on {0}")
+    @MethodSource("targets")
+    void destroyingTheCommunicatorEndsAWaitAfterARound(Target target) throws Exception {
+        try (Lab lab = target.open(); Lab other = target.open(); ExecutorService threads = Executors.newFixedThreadPool(2)) {
+            Communicator communicator = new Communicator(lab.context().backend(), 2);
+            lab.context().join(communicator, 0);
+            other.context().join(communicator, 1);
+            Tensor y = lab.output(DType.F32, 7);
+            Tensor x = lab.normal(DType.F32, 1, 7).tensor();
+            Tensor otherY = other.output(DType.F32, 7);
+            Tensor otherX = other.normal(DType.F32, 1, 7).tensor();
+            Future<?> second = threads.submit(() -> {
+                other.ops().allReduce(otherY, otherX, 1);
+                other.context().synchronize();
+            });
+            Future<?> first = threads.submit(() -> {
+                lab.ops().allReduce(y, x, 1);
+                lab.context().synchronize();
+                lab.ops().allReduce(y, x, 1);
+                lab.context().synchronize();
+            });
+            second.get(20, TimeUnit.SECONDS);
+            try {
+                first.get(300, TimeUnit.MILLISECONDS);
+            } catch (java.util.concurrent.TimeoutException e) {
+                communicator.close();
+            }
+            assertInstanceOf(BackendException.class, org.junit.jupiter.api.Assertions.assertThrows(ExecutionException.class,
+                    () -> first.get(20, TimeUnit.SECONDS)).getCause());
         }
     }
 
