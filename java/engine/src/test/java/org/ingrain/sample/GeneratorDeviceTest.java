@@ -1,0 +1,119 @@
+package org.ingrain.sample;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.ingrain.ffi.ContextOptions;
+import org.ingrain.model.AdapterBank;
+import org.ingrain.model.LoraModule;
+import org.ingrain.model.Projection;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.InputException;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * The loop on a backend that runs ops later than they are enqueued, and replays graphs: what is read too early, overwritten too early
+ * or captured by mistake shows as another token.
+ */
+class GeneratorDeviceTest {
+    private static final int[] PROMPT = TinyLlama.prompt(21, 3);
+    private static final GeneratorConfig ROOMY = new GeneratorConfig(1024, 16, 64, 6, 64, true, true);
+    private static final GeneratorConfig TIGHT = new GeneratorConfig(64, 16, 24, 5, 64, true, true);
+
+    static Stream<String> orders() {
+        return Stream.of("ascending", "descending");
+    }
+
+    private static TinyLlama open(String order) {
+        try {
+            return new TinyLlama("simt", new ContextOptions(0, 0, order), DType.F32);
+        } catch (InputException e) {
+            System.out.println("Skipped: " + e.getMessage());
+            Assumptions.abort(e.getMessage());
+            throw e;
+        }
+    }
+
+    private static List<Request> requests() {
+        SamplingParams ending = new SamplingParams(1.1f, 0, 0.95f, 14, 5, List.of("><5"), List.of(3, 8, 21), false);
+        return List.of(new Request(PROMPT, 3, 0, ending, -1, false),
+                new Request(TinyLlama.prompt(16, 6), 2, 1, SamplingParams.sampled(0.9f, 1, 9, 2), 0, true),
+                new Request(TinyLlama.prompt(1, 9), 7, 0, SamplingParams.sampled(1, 1, 2, 4), -1, false),
+                new Request(TinyLlama.prompt(30, 2), 1, 0, SamplingParams.greedy(12), 1, false));
+    }
+
+    private static LoraModule adapter(float b, Projection projection) {
+        float[] a = new float[2 * 64];
+        float[] bs = new float[64 * 2];
+        for (int i = 0; i < a.length; i++) {
+            a[i] = (i % 13 - 6) * 0.1f;
+            bs[i] = b * (i % 5 - 2);
+        }
+        return new LoraModule(1, projection, 2, 2f, a, bs);
+    }
+
+    @ParameterizedTest
+    @MethodSource("orders")
+    void aStepBehindYieldsTheSame(String order) {
+        for (GeneratorConfig config : List.of(ROOMY, TIGHT)) {
+            List<Completion> expected = run(order, config, 0);
+            List<Completion> actual = run(order, config, 1);
+            for (int i = 0; i < expected.size(); i++) {
+                assertArrayEquals(expected.get(i).ids(), actual.get(i).ids());
+                assertArrayEquals(expected.get(i).logProbabilities(), actual.get(i).logProbabilities(), 0);
+                assertEquals(expected.get(i).reason(), actual.get(i).reason());
+                assertArrayEquals(expected.get(i).promptLogProbabilities(), actual.get(i).promptLogProbabilities(), 0);
+            }
+        }
+    }
+
+    private static List<Completion> run(String order, GeneratorConfig config, int lag) {
+        try (TinyLlama model = open(order)) {
+            model.context.setDeterministic(true);
+            AdapterBank bank = new AdapterBank(model.context, model.weights.config(), 2, 2, config.maxBatchTokens());
+            Generator generator = model.generator(config, bank, lag);
+            generator.loadAdapter(0, List.of(adapter(3, Projection.Q_PROJ)));
+            generator.loadAdapter(1, List.of(adapter(2, Projection.O_PROJ)));
+            List<Completion> all = new ArrayList<>();
+            generator.generate(requests()).forEach(all::addAll);
+            generator.loadAdapter(1, List.of(adapter(-1, Projection.O_PROJ), adapter(1, Projection.Q_PROJ)));
+            generator.generate(requests()).forEach(all::addAll);
+            GeneratorStats stats = generator.stats();
+            assertTrue(stats.graphCaptures() > 1 && stats.graphReplays() > stats.graphCaptures(), stats::toString);
+            assertEquals(stats.steps(), stats.eagerSteps() + stats.graphCaptures() + stats.graphReplays());
+            assertEquals(lag > 0, stats.surplus() > 0, stats::toString);
+            return all;
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("orders")
+    void repliesAreThoseOfTheCpu(String order) {
+        List<Request> requests = List.of(Request.of(PROMPT, 1, SamplingParams.greedy(20)), Request.of(TinyLlama.prompt(35, 5), 1, SamplingParams.greedy(12)),
+                new Request(TinyLlama.prompt(5, 7), 3, 0, SamplingParams.sampled(0.9f, 1, 16, 1), -1, true));
+        List<List<Completion>> expected;
+        try (TinyLlama model = new TinyLlama(DType.F32, 1)) {
+            expected = model.generator(ROOMY).generate(requests);
+        }
+        try (TinyLlama model = open(order)) {
+            Generator generator = model.generator(ROOMY);
+            List<List<Completion>> actual = generator.generate(requests);
+            for (int r = 0; r < expected.size(); r++) {
+                for (int i = 0; i < expected.get(r).size(); i++) {
+                    Completion e = expected.get(r).get(i);
+                    Completion a = actual.get(r).get(i);
+                    assertArrayEquals(e.ids(), a.ids(), () -> Arrays.toString(e.ids()) + " against " + Arrays.toString(a.ids()));
+                    assertArrayEquals(e.logProbabilities(), a.logProbabilities(), 1e-4f);
+                }
+            }
+            assertTrue(generator.stats().graphReplays() > 0, generator.stats()::toString);
+        }
+    }
+}
