@@ -1,7 +1,9 @@
 package org.ingrain.cli;
 
+import java.nio.file.Path;
 import java.util.List;
-import org.ingrain.workbench.KernelFile;
+import org.ingrain.checkpoint.ModelOptions;
+import org.ingrain.ffi.ContextOptions;
 import picocli.CommandLine.Option;
 
 /** What computes. */
@@ -16,14 +18,12 @@ final class DeviceFlags {
             description = "CPU instruction set: auto, avx2, avx512 or avx512_bf16 (default: ${DEFAULT-VALUE}).")
     String isa;
 
-    @Option(names = "--deterministic", description = "On a GPU, results that do not depend on what else is in the batch; slower.")
-    boolean deterministic;
+    /** The backend's name, without the device's number. */
+    String backend() {
+        return device.split(":")[0];
+    }
 
-    @Option(names = "--kernel", paramLabel = "OP=FILE", description = "A kernel of your own, such as rms_norm=my.so, my.cc or my.cu; may be "
-            + "given several times ('ingrain kernels' lists the ops).")
-    private List<String> kernels = List.of();
-
-    List<KernelFile> kernels() {
-        return kernels.stream().map(KernelFile::parse).toList();
+    ContextOptions context() {
+        return new ModelOptions(Path.of(""), device, threads, isa, "auto", "auto", false, List.of()).context();
     }
 }

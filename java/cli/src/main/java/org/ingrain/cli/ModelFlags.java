@@ -13,6 +13,12 @@ final class ModelFlags {
     @Mixin
     DeviceFlags device;
 
+    @Option(names = "--deterministic", description = "On a GPU, results that do not depend on what else is in the batch; slower.")
+    private boolean deterministic;
+
+    @Mixin
+    private KernelFlags kernels;
+
     @Option(names = "--dtype", defaultValue = "auto", paramLabel = "TYPE",
             description = "Weights: auto (as the checkpoint; F16 becomes BF16), f32, bf16, or fp8 on a GPU.")
     String dtype;
@@ -22,6 +28,6 @@ final class ModelFlags {
     String cacheDtype;
 
     ModelOptions options() {
-        return new ModelOptions(model, device.device, device.threads, device.isa, dtype, cacheDtype, device.deterministic, device.kernels());
+        return new ModelOptions(model, device.device, device.threads, device.isa, dtype, cacheDtype, deterministic, kernels.files());
     }
 }

@@ -23,24 +23,26 @@ public final class Workbench {
      * @throws InputException in one line, if a kernel does not compile, load, or export what it should
      */
     public static Backend open(Path library, List<KernelFile> kernels) {
-        if (kernels.isEmpty()) {
-            return Backend.open(library);
-        }
+        return kernels.isEmpty() ? Backend.open(library) : compiled(library, kernels, (overlays, folder) -> Backend.open(library, overlays));
+    }
+
+    /** What is done with compiled kernels while they are there. */
+    public interface Use<R> {
+        R with(List<Overlay> kernels, Path folder);
+    }
+
+    /** Compiles what is a source into a temporary folder, which the use may write to, and removes it afterwards. */
+    public static <R> R compiled(Path library, List<KernelFile> kernels, Use<R> use) {
         Path folder = temporaryFolder();
         try {
-            return Backend.open(library, compile(library, kernels, folder));
+            KernelCompiler compiler = new KernelCompiler(library, folder);
+            return use.with(kernels.stream().map(kernel -> new Overlay(compiler.library(kernel), kernel.file(), kernel.ops())).toList(), folder);
         } finally {
             remove(folder);
         }
     }
 
-    /** The kernels as libraries; those of sources lie in the folder. */
-    static List<Overlay> compile(Path library, List<KernelFile> kernels, Path folder) {
-        KernelCompiler compiler = new KernelCompiler(library, folder);
-        return kernels.stream().map(kernel -> new Overlay(compiler.library(kernel), kernel.file(), kernel.ops())).toList();
-    }
-
-    static Path temporaryFolder() {
+    private static Path temporaryFolder() {
         try {
             return Files.createTempDirectory("ingrain-kernels-");
         } catch (IOException e) {
@@ -49,7 +51,7 @@ public final class Workbench {
     }
 
     /** Removes a folder with all that is in it. */
-    static void remove(Path folder) {
+    private static void remove(Path folder) {
         try (Stream<Path> files = Files.walk(folder)) {
             for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
                 Files.delete(file);

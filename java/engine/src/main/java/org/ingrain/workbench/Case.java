@@ -1,0 +1,43 @@
+package org.ingrain.workbench;
+
+import java.util.List;
+import org.ingrain.tensor.DType;
+
+/**
+ * An op at one shape.
+ *
+ * @param op      its name in the header
+ * @param letters names of the sizes, those of the header's comment, then options, 0 or 1
+ * @param sizes   one for each letter
+ * @param dtype   of the activations
+ * @param maker   draws inputs and binds the call
+ */
+record Case(String op, List<String> letters, int[] sizes, DType dtype, Maker maker) {
+    /** Makes the call of a case on a side. */
+    interface Maker {
+        Call on(Side side, Case at);
+    }
+
+    /** The size of a letter. */
+    int get(String letter) {
+        return sizes[letters.indexOf(letter)];
+    }
+
+    /** Whether an option is on. */
+    boolean has(String option) {
+        return get(option) != 0;
+    }
+
+    Call on(Side side) {
+        return maker.on(side, this);
+    }
+
+    /** Such as "T 7 D 127 F32". */
+    String shape() {
+        StringBuilder text = new StringBuilder();
+        for (int i = 0; i < sizes.length; i++) {
+            text.append(letters.get(i)).append(' ').append(sizes[i]).append(' ');
+        }
+        return text.append(dtype).toString();
+    }
+}

@@ -1,0 +1,96 @@
+package org.ingrain.workbench;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.ingrain.tensor.DType;
+
+/** Every op of the header at the shapes where it is compared and at those where it is timed. */
+final class Cases {
+    static final List<DType> FLOATS = List.of(DType.F32, DType.BF16);
+    static final List<DType> F32 = List.of(DType.F32);
+
+    private final Scale scale;
+    private final List<Group> groups = new ArrayList<>();
+
+    /**
+     * How large what is timed is.
+     *
+     * @param dtype      of the activations
+     * @param rows       of what memory bounds, so that it does not fit in a cache
+     * @param matmulRows of what arithmetic bounds
+     * @param divisor    of a model's widths, where the device is emulated
+     */
+    record Scale(DType dtype, int rows, int matmulRows, int divisor) {
+        static Scale of(String backend) {
+            return switch (backend) {
+                case "cpu" -> new Scale(DType.F32, 2048, 128, 1);
+                case "simt" -> new Scale(DType.BF16, 4, 16, 32);
+                default -> new Scale(DType.BF16, 8192, 4096, 1);
+            };
+        }
+
+        int width(int n) {
+            return n / divisor;
+        }
+    }
+
+    /**
+     * The cases of one op.
+     *
+     * @param op       its name in the header
+     * @param compared with the oracle
+     * @param timed    beside the built-in op
+     */
+    record Group(String op, List<Case> compared, List<Case> timed) {
+    }
+
+    private Cases(Scale scale) {
+        this.scale = scale;
+    }
+
+    /** One group for each op of the header. */
+    static List<Group> of(Scale scale) {
+        Cases cases = new Cases(scale);
+        RowCases.addTo(cases);
+        NormCases.addTo(cases);
+        MatmulCases.addTo(cases);
+        AttentionCases.addTo(cases);
+        CacheCases.addTo(cases);
+        LoraCases.addTo(cases);
+        LossCases.addTo(cases);
+        SampleCases.addTo(cases);
+        return cases.groups;
+    }
+
+    Scale scale() {
+        return scale;
+    }
+
+    /**
+     * Adds an op.
+     *
+     * @param letters  names of the sizes, apart by spaces
+     * @param compared sizes that are compared, in every dtype
+     * @param timed    sizes that are timed, in the scale's dtype if the op has it, else in the op's last
+     */
+    void add(String op, String letters, int[][] compared, int[][] timed, List<DType> dtypes, Case.Maker maker) {
+        List<String> names = List.of(letters.split(" "));
+        List<Case> cases = new ArrayList<>();
+        for (DType dtype : dtypes) {
+            for (int[] sizes : compared) {
+                cases.add(new Case(op, names, sizes, dtype, maker));
+            }
+        }
+        DType dtype = dtypes.contains(scale.dtype()) ? scale.dtype() : dtypes.getLast();
+        List<Case> clocked = new ArrayList<>();
+        for (int[] sizes : timed) {
+            clocked.add(new Case(op, names, sizes, dtype, maker));
+        }
+        groups.add(new Group(op, cases, clocked));
+    }
+
+    /** A single shape. */
+    static int[][] at(int... sizes) {
+        return new int[][] {sizes};
+    }
+}
