@@ -12,7 +12,7 @@ constexpr int threads = 256;
 
 __global__ void select(int32_t* ids, const int32_t* given, const int32_t* source, const int32_t* drawn, int64_t T) {
   const int64_t t = static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x;
-  if (t < T) ids[t] = source[t] < 0 ? given[t] : drawn[source[t]];
+  if (t < T) ids[t] = source[t] < 0 ? given[t] : max(drawn[source[t]], 0);
 }
 
 }  // namespace
