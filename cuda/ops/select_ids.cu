@@ -1,5 +1,5 @@
 // select_ids: the tokens of a step, of which some were drawn on the device by the step before.
-//   ids[t] = source[t] < 0 ? given[t] : drawn[source[t]]
+//   ids[t] = source[t] < 0 ? given[t] : max(drawn[source[t]], 0)
 // Shapes   ids, given, source (T) · drawn (any)                    Types  i32
 // Needs    source below drawn's length (unchecked: both live on the device), scratch 0
 // Mapping  one thread a token                                      Bound  launch: T is a few thousand at most
