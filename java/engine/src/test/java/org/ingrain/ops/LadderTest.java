@@ -1,6 +1,7 @@
 package org.ingrain.ops;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.abort;
 
@@ -76,6 +77,18 @@ class LadderTest {
             }
             assertTrue(refusals.size() < checks.size(), () -> target + " refuses every check: " + refusals);
         }
+    }
+
+    /** It is the rung that is called, and the checks can tell. */
+    @Test
+    void aRungThatIsWrongFails() throws Exception {
+        String right = Files.readString(LADDER.resolve("rms_norm/v1_naive.cu"));
+        Path rung = Files.writeString(folder.resolve("wrong.cu"), right.replace("* r *", "* 1.02f * r *"));
+        Path library = compile(rung);
+        Target target = new Target("a wrong rung", library, library, new ContextOptions(0, 1, "ascending"));
+        Check check = LADDERS.get("rms_norm").test().checks().getFirst();
+        AssertionError error = assertThrows(AssertionError.class, () -> check.run(target));
+        assertTrue(error.getMessage().startsWith("y "), error.getMessage());
     }
 
     /** The rung as a library that leans on the emulated backend for all but its own op, and so is a backend itself. */
