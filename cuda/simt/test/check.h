@@ -1,0 +1,43 @@
+// One line a check; main's result is the number that failed.
+#pragma once
+#include <cuda_runtime.h>
+
+#include <cstdio>
+#include <vector>
+
+inline int failures = 0;
+
+inline void check(bool right, const char* what, const char* where = "") {
+  printf("%s %s%s%s\n", right ? "ok    " : "FAILED", what, *where ? ", " : "", where);
+  failures += !right;
+}
+
+// A stream whose blocks run their threads in the given order.
+struct Stream {
+  cudaStream_t stream = nullptr;
+  explicit Stream(bool descending) {
+    cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
+    simt::set_descending(stream, descending);
+  }
+  ~Stream() { cudaStreamDestroy(stream); }
+  operator cudaStream_t() const { return stream; }
+};
+
+// What out (n) holds after kernel(out, arguments...) on a grid, run in the given order.
+template <class T, class... P, class... A>
+std::vector<T> run(bool descending, void (*kernel)(T*, P...), dim3 grid, dim3 block, size_t n, A... arguments) {
+  Stream stream(descending);
+  std::vector<T> out(n);
+  void* device = nullptr;
+  cudaMalloc(&device, n * sizeof(T));
+  cudaMemsetAsync(device, 0, n * sizeof(T), stream);
+  simt::launch(kernel, grid, block, 4096, stream, static_cast<T*>(device), arguments...);
+  cudaMemcpyAsync(out.data(), device, n * sizeof(T), cudaMemcpyDeviceToHost, stream);
+  if (cudaStreamSynchronize(stream) != cudaSuccess) out.clear();
+  cudaFree(device);
+  return out;
+}
+
+void check_runtime();
+void check_warps();
+void check_arithmetic();

@@ -1,0 +1,129 @@
+// Barriers in both orders, streams that run late, events, graphs.
+#include "check.h"
+
+namespace {
+
+// Every thread reads what its neighbour wrote.
+__global__ void neighbour(int* out, bool barrier) {
+  __shared__ int shared[64];
+  const unsigned t = threadIdx.x;
+  shared[t] = -1;
+  __syncthreads();
+  shared[t] = static_cast<int>(t);
+  if (barrier) __syncthreads();
+  out[t] = shared[(t + 1) % 64];
+}
+
+// Half the block is at a barrier of the block, the other half at one of its warp that never fills.
+__global__ void divergent(int* out) {
+  if (threadIdx.x % 2) __syncthreads();
+  else __syncwarp();
+  __syncwarp();
+  out[threadIdx.x] = 1;
+}
+
+// Threads that are gone do not keep a barrier shut.
+__global__ void leaving(int* out) {
+  if (threadIdx.x >= 40) return;
+  out[threadIdx.x] = __syncthreads_count(threadIdx.x % 2 == 0);
+}
+
+// The last block to come adds up what all have written.
+__global__ void last_block(unsigned* out) {
+  out[2 + blockIdx.x] = blockIdx.x;
+  __threadfence();
+  if (atomicInc(out, gridDim.x - 1) != gridDim.x - 1) return;
+  for (unsigned b = 0; b < gridDim.x; ++b) out[1] += out[2 + b];
+}
+
+__global__ void increment(int* x) { ++*x; }
+
+void barriers() {
+  std::vector<int> expected(64);
+  for (int t = 0; t < 64; ++t) expected[static_cast<size_t>(t)] = (t + 1) % 64;
+  const auto ascending = run<int>(false, neighbour, 1, 64, 64, true), descending = run<int>(true, neighbour, 1, 64, 64, true);
+  check(ascending == expected && descending == expected, "a barrier orders writes before reads");
+  check(run<int>(false, neighbour, 1, 64, 64, false) != run<int>(true, neighbour, 1, 64, 64, false), "a missing barrier shows between the two orders");
+  for (const bool order : {false, true}) {
+    const char* name = order ? "descending" : "ascending";
+    check(run<int>(order, leaving, 1, 64, 40) == std::vector<int>(40, 20), "threads that have left do not keep a barrier shut", name);
+    const auto joined = run<unsigned>(order, last_block, 9, 1, 11);
+    check(joined[0] == 0 && joined[1] == 36, "blocks count to the last one, and the counter is back at 0", name);
+
+    Stream stream(order);
+    void* x = nullptr;
+    cudaMalloc(&x, 64 * sizeof(int));
+    simt::launch(divergent, 1, 64, 0, stream, static_cast<int*>(x));
+    const cudaError_t error = cudaStreamSynchronize(stream);
+    check(error == cudaErrorLaunchFailure && strstr(cudaGetErrorString(error), "wait for each other"), "a divergent barrier is an error, not a hang", name);
+    check(simt::launch(divergent, 1, 64, 0, stream, static_cast<int*>(x)) == cudaErrorLaunchFailure, "and stays one", name);
+    cudaFree(x);
+    cudaGetLastError();
+  }
+}
+
+void streams() {
+  Stream stream(false);
+  void *device = nullptr, *pinned = nullptr;
+  cudaMalloc(&device, sizeof(int));
+  cudaMallocHost(&pinned, sizeof(int));
+  int& seen = *static_cast<int*>(pinned);
+  int pageable = 5;
+  seen = -1;
+  cudaMemcpyAsync(device, &pageable, sizeof(int), cudaMemcpyHostToDevice, stream);
+  pageable = 100;  // which was staged before
+  simt::launch(increment, 1, 1, 0, stream, static_cast<int*>(device));
+  cudaEvent_t event = nullptr;
+  cudaEventCreateWithFlags(&event, cudaEventDefault);
+  cudaMemcpyAsync(pinned, device, sizeof(int), cudaMemcpyDeviceToHost, stream);
+  cudaEventRecord(event, stream);
+  simt::launch(increment, 1, 1, 0, stream, static_cast<int*>(device));
+  cudaMemcpyAsync(pinned, device, sizeof(int), cudaMemcpyDeviceToHost, stream);
+  check(seen == -1, "a host read before the wait finds what was there before");
+  cudaEventSynchronize(event);
+  check(seen == 6, "an event's wait runs what is before it, and no more");
+  cudaStreamSynchronize(stream);
+  check(seen == 7, "a stream's wait runs all of it");
+  cudaMemcpyAsync(device, pinned, sizeof(int), cudaMemcpyHostToDevice, stream);
+  seen = 30;
+  cudaStreamSynchronize(stream);
+  check(*static_cast<int*>(device) == 30, "pinned memory that is changed too early shows");
+  cudaEventDestroy(event);
+  cudaFreeHost(pinned);
+  cudaFree(device);
+}
+
+void graphs() {
+  Stream stream(false);
+  void* device = nullptr;
+  cudaMalloc(&device, sizeof(int));
+  int& x = *static_cast<int*>(device);
+  cudaMemsetAsync(device, 0, sizeof(int), stream);
+  cudaStreamSynchronize(stream);
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t executable = nullptr;
+  cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+  simt::launch(increment, 1, 1, 0, stream, &x);
+  simt::launch(increment, 1, 1, 0, stream, &x);
+  check(cudaStreamSynchronize(stream) == cudaErrorStreamCaptureUnsupported, "nobody may wait for a stream that is captured");
+  cudaStreamEndCapture(stream, &graph);
+  cudaGraphInstantiate(&executable, graph, 0);
+  cudaGraphDestroy(graph);
+  cudaStreamSynchronize(stream);
+  check(x == 0, "a capture records and does not run");
+  for (int i = 0; i < 3; ++i) cudaGraphLaunch(executable, stream);
+  check(x == 0, "a graph's launch is enqueued");
+  cudaStreamSynchronize(stream);
+  check(x == 6, "a graph is replayed as often as it is launched");
+  cudaGraphExecDestroy(executable);
+  cudaFree(device);
+  cudaGetLastError();
+}
+
+}  // namespace
+
+void check_runtime() {
+  barriers();
+  streams();
+  graphs();
+}

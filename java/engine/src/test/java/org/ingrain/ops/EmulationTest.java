@@ -1,0 +1,33 @@
+package org.ingrain.ops;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.abort;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.tensor.InputException;
+import org.junit.jupiter.api.Test;
+
+/** The emulated CUDA runtime's own tests (cuda/simt/test), a program that stands beside the emulated backend. */
+class EmulationTest {
+    @Test
+    void emulatesWhatTheKernelsAreTrustedWith() throws IOException, InterruptedException {
+        Process process = new ProcessBuilder(program().toString()).redirectErrorStream(true).start();
+        String lines = new String(process.getInputStream().readAllBytes());
+        assertTrue(process.waitFor(60, TimeUnit.SECONDS), "the program goes on for ever");
+        assertEquals(0, process.exitValue(), lines);
+        assertTrue(lines.lines().count() > 30 && lines.lines().allMatch(line -> line.startsWith("ok ")), lines);
+    }
+
+    private static Path program() {
+        try {
+            return NativeLibraries.find("simt").resolveSibling("simt_test");
+        } catch (InputException e) {
+            System.out.println("Skipped: " + e.getMessage());
+            return abort(e.getMessage());
+        }
+    }
+}
