@@ -2,6 +2,8 @@
 #include "context.h"
 #include "counters.h"
 
+#include "blas_lt.h"
+
 #include <string_view>
 
 namespace {
@@ -76,6 +78,7 @@ ingrain_status ingrain_context_create(ingrain_context** context, int32_t device,
   const cudaError_t opened = open(*made);
   if (opened == cudaSuccess && made->properties.major >= 8) {
     choose_order(*made, wanted);
+    ingrain::open_blas(made);
     *context = made;
     return INGRAIN_OK;
   }

@@ -1,15 +1,30 @@
 package org.ingrain.ops;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /** matmul.cc. */
 class MatmulParityTest extends ParityTest {
-    private static final int[][] SIZES = {{1, 1, 1}, {1, 127, 4099}, {7, 33, 127}, {127, 64, 65}, {5, 4096, 7}, {33, 96, 128}};  // T, N, C
-    private static final int[][] CHUNKED = {{1, 7, 8, 2}, {7, 33, 128, 16}, {127, 16, 336, 42}, {3, 65, 64, 64}};         // T, N, C, chunk
+    private static final List<int[]> SIZES = sizes(1, 1, 1, 1, 127, 4099, 7, 33, 127, 127, 64, 65, 5, 4096, 7, 33, 96, 128);  // T, N, C
+    /** Rows of 16-byte pieces, which GPUs have kernels for: few rows by narrow and by wide weights, and many. */
+    private static final List<int[]> PIECES = sizes(1, 65, 1288, 8, 40, 264, 15, 72, 2056, 5, 7696, 40, 16, 7688, 24, 17, 24, 48, 65, 136, 264);
+    private static final int[][] CHUNKED = {{1, 7, 8, 2}, {7, 33, 128, 16}, {127, 16, 336, 42}, {3, 65, 64, 64}, {2, 40, 256, 32}, {16, 24, 192, 24},
+        {24, 72, 256, 64}};                                                                                                  // T, N, C, chunk
+
+    private static List<int[]> sizes(int... flat) {
+        return IntStream.range(0, flat.length / 3).mapToObj(i -> Arrays.copyOfRange(flat, 3 * i, 3 * i + 3)).toList();
+    }
+
+    /** Without a matrix unit all sizes are alike. */
+    private static List<int[]> sizes(DType x, DType w) {
+        return x == DType.BF16 && w == DType.BF16 ? Stream.of(SIZES, PIECES).flatMap(List::stream).toList() : SIZES;
+    }
 
     @Override
     List<Check> checks() {
@@ -29,7 +44,7 @@ class MatmulParityTest extends ParityTest {
     }
 
     private static void forward(Lab lab, Weight.Layout layout, DType xDtype, DType wDtype) {
-        for (int[] size : SIZES) {
+        for (int[] size : sizes(xDtype, wDtype)) {
             int t = size[0];
             int n = size[1];
             int c = size[2];
@@ -47,7 +62,7 @@ class MatmulParityTest extends ParityTest {
 
     /** With beta, where y holds numbers before; one sum over all columns or eight. */
     private static void added(Lab lab, Weight.Layout layout, DType xDtype, DType wDtype) {
-        for (int[] size : SIZES) {
+        for (int[] size : sizes(xDtype, wDtype)) {
             int t = size[0];
             int n = size[1];
             int c = size[2];
@@ -87,7 +102,7 @@ class MatmulParityTest extends ParityTest {
     }
 
     private static void backward(Lab lab, Weight.Layout layout, DType dyDtype, DType wDtype) {
-        for (int[] size : SIZES) {
+        for (int[] size : sizes(dyDtype, wDtype)) {
             for (DType dxDtype : FLOATS) {
                 for (float beta : new float[] {0, 1, -0.5f}) {
                     backward(lab, size, lab.normal(dyDtype, size[0], size[1]), lab.normal(wDtype, size[1], size[2]), layout, dxDtype, beta);
@@ -114,7 +129,7 @@ class MatmulParityTest extends ParityTest {
     }
 
     private static void weightBackward(Lab lab, DType dtype) {
-        for (int[] size : SIZES) {
+        for (int[] size : sizes(dtype, dtype)) {
             int t = size[0];
             int n = size[1];
             int c = size[2];

@@ -8,7 +8,9 @@ import org.ingrain.tensor.Weight;
 
 /** matmul_silu_mul.cc. */
 class MatmulSiluMulParityTest extends ParityTest {
-    private static final int[][] SIZES = {{1, 1, 1}, {1, 127, 4099}, {7, 33, 127}, {127, 64, 65}, {5, 1024, 7}, {33, 96, 128}};  // T, F, C
+    /** T, F, C: any sizes; then rows of 16-byte pieces, which GPUs have kernels for. */
+    private static final int[][] SIZES = {{1, 1, 1}, {1, 127, 4099}, {7, 33, 127}, {127, 64, 65}, {5, 1024, 7}, {33, 96, 128},
+        {1, 65, 1288}, {8, 40, 264}, {16, 33, 2056}, {17, 24, 48}};
 
     @Override
     List<Check> checks() {

@@ -1,0 +1,179 @@
+// quantized: products with fp8 weights for more rows than few_rows.h takes. The activations (or gradients) are made fp8 with one
+// scale a token, which the matrix unit then multiplies by fp8 weights; the scales of both are applied to the f32 sums.
+//
+// Where the library does not apply them (cuBLASLt before CUDA 12.9), it gives f32 sums of some rows into scratch and a kernel scales
+// them. dX wants the weight's rows along k: their scales are taken into dy before it is made fp8, and the weight is transposed into
+// scratch, call by call: the matrix unit of Hopper reads fp8 along k alone.
+#pragma once
+#include "blas_lt.h"
+#include "dtype.h"
+#include "reduce.h"
+
+namespace quantized {
+
+constexpr int threads = 256, tile = 64;
+constexpr float largest_fp8 = 448;
+constexpr int64_t library_bytes = 32 << 20, slice_rows = 128;
+
+// Row m of q (M, K) = row m of x·column_scales / scales[m], scales[m] = its largest / 448. One block a row.
+template <class X> __global__ void quantize(fp8* q, float* scales, const X* x, const float* column_scales, int64_t K) {
+  __shared__ float scratch[32];
+  const X* const in = x + blockIdx.x * K;
+  auto value = [&](const Vec<X, 8>& v, int j, int64_t k) { return to_float(v.v[j]) * (column_scales ? column_scales[k + j] : 1); };
+  float largest = 0;
+  for (int64_t k = threadIdx.x * 8; k < K; k += threads * 8) {
+    const Vec<X, 8> v = load<8>(in + k);
+#pragma unroll
+    for (int j = 0; j < 8; ++j) largest = fmaxf(largest, fabsf(value(v, j, k)));
+  }
+  largest = block_reduce<Max>(largest, scratch);
+  const float scale = largest > 0 ? largest / largest_fp8 : 1;
+  if (threadIdx.x == 0) scales[blockIdx.x] = scale;
+  for (int64_t k = threadIdx.x * 8; k < K; k += threads * 8) {
+    const Vec<X, 8> v = load<8>(in + k);
+    Vec<fp8, 8> out;
+#pragma unroll
+    for (int j = 0; j < 8; ++j) out.v[j] = from_float<fp8>(value(v, j, k) / scale);
+    store(q + blockIdx.x * K + k, out);
+  }
+}
+
+// out (C, N) = in (N, C) transposed, both multiples of 16; one block a tile of 64 × 64.
+template <class Byte> __global__ void transpose(Byte* out, const Byte* in, int64_t N, int64_t C) {
+  __shared__ Byte bytes[tile][tile + 4];
+  const int64_t n0 = static_cast<int64_t>(blockIdx.y) * tile, c0 = static_cast<int64_t>(blockIdx.x) * tile;
+  const int row = threadIdx.x / 4, piece = threadIdx.x % 4 * 16;
+  if (n0 + row < N && c0 + piece < C) {
+    const Vec<Byte, 16> v = load<16>(in + (n0 + row) * C + c0 + piece);
+#pragma unroll
+    for (int j = 0; j < 16; ++j) bytes[row][piece + j] = v.v[j];
+  }
+  __syncthreads();
+  if (c0 + row < C && n0 + piece < N) {
+    Vec<Byte, 16> v;
+#pragma unroll
+    for (int j = 0; j < 16; ++j) v.v[j] = bytes[piece + j][row];
+    store(out + (c0 + row) * N + n0 + piece, v);
+  }
+}
+
+template <class E> __global__ void fill(E* x, E value, int64_t n) {
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x;
+  if (i < n) x[i] = value;
+}
+
+// d (M, N) = beta·d + sums·row_scales·column_scales, column_scales null for ones. One block 256 columns of a row.
+template <class D>
+__global__ void scale(D* d, const float* sums, const float* row_scales, const float* column_scales, int64_t N, float beta) {
+  const int64_t n = static_cast<int64_t>(blockIdx.y) * threads + threadIdx.x, at = blockIdx.x * N + n;
+  if (n >= N) return;
+  float value = sums[at] * row_scales[blockIdx.x] * (column_scales ? column_scales[n] : 1);
+  if (beta != 0) value += beta * to_float(d[at]);
+  d[at] = from_float<D>(value);
+}
+
+// Pieces of the workspace, 256-byte aligned.
+struct Scratch {
+  char* next;
+  int64_t left;
+  template <class E> E* take(int64_t elements) {
+    E* const piece = reinterpret_cast<E*>(next);
+    const int64_t bytes = (elements * static_cast<int64_t>(sizeof(E)) + 255) / 256 * 256;
+    next += bytes;
+    left -= bytes;
+    return piece;
+  }
+};
+
+inline int64_t scratch_bytes(int64_t M, int64_t N, int64_t K, bool transposes) {
+  auto rounded = [](int64_t bytes) { return (bytes + 255) / 256 * 256; };
+  return rounded(M * K) + rounded(4 * M) + (transposes ? rounded(N * K) + rounded(4 * N) : 0) + 4 * N * (M < slice_rows ? M : slice_rows) + library_bytes;
+}
+
+inline ingrain_status take_workspace(ingrain_context* ctx, Scratch* scratch, int64_t needed) {
+  void* pointer = nullptr;
+  if (ingrain_status status = ingrain_workspace(ctx, &pointer, &scratch->left)) return status;
+  scratch->next = static_cast<char*>(pointer);
+  if (scratch->left < needed)
+    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "matmul with an F8E4M3 weight: workspace of %ld bytes, expected %ld (ingrain_matmul_workspace_bytes)",
+                  static_cast<long>(scratch->left), static_cast<long>(needed));
+  return INGRAIN_OK;
+}
+
+// The product of an a that is fp8 by now, where the library leaves the scales to us: some rows at a time.
+inline ingrain_status multiply_and_scale(ingrain_context* ctx, const Product& p, Scratch scratch) {
+  const int64_t rows = (scratch.left - library_bytes) / (4 * p.N);
+  for (int64_t m = 0; m < p.M; m += rows) {
+    Product part = p;
+    part.M = p.M - m < rows ? p.M - m : rows;
+    part.a = static_cast<const fp8*>(p.a) + m * p.lda;
+    part.d = scratch.next;
+    part.d_dtype = INGRAIN_F32;
+    part.beta = 0;
+    part.a_scales = part.b_scales = nullptr;
+    part.scratch = scratch.next + 4 * p.N * rows / 256 * 256 + 256;
+    part.scratch_bytes = scratch.left - 4 * p.N * rows - 512;
+    if (ingrain_status status = ingrain::blas_gemm(ctx, part)) return status;
+    const dim3 grid(static_cast<unsigned>(part.M), blocks_for(p.N, threads));
+    const float* const sums = static_cast<const float*>(part.d);
+    const ingrain_status status = with_dtype(ctx, p.d_dtype, [&]<class D>() {
+      return launch(scale<D>, grid, threads, 0, ctx, static_cast<D*>(p.d) + m * p.N, sums, p.a_scales + m, p.b_scales, p.N, p.beta);
+    });
+    if (status) return status;
+  }
+  return INGRAIN_OK;
+}
+
+// The part of a product of fp8 operands that is its sum s of partial sums, or all of it.
+inline Product part_of(const Product& p, int64_t s) {
+  Product part = p;
+  part.K = p.partial ? p.chunk : p.K;
+  part.a = static_cast<const fp8*>(p.a) + s * part.K;
+  part.b = static_cast<const fp8*>(p.b) + s * part.K;
+  part.d = static_cast<char*>(p.d) + s * p.M * p.N * element_bytes(p.d_dtype);
+  part.partial = false;
+  return part;
+}
+
+// p: a bf16 (M, K), b fp8 as stored (N, K) with b_scales; or, as in dX, b fp8 as stored (K, N) with k_scales.
+inline ingrain_status multiply(ingrain_context* ctx, const Product& p) {
+  const bool transposes = !p.b_transposed;
+  Scratch scratch;
+  if (ingrain_status status = take_workspace(ctx, &scratch, scratch_bytes(p.M, p.N, p.K, transposes))) return status;
+  fp8* const q = scratch.take<fp8>(p.M * p.K);
+  float* const row_scales = scratch.take<float>(p.M);
+  auto* const turned = scratch.take<unsigned char>(transposes ? p.N * p.K : 0);
+  float* const ones = scratch.take<float>(transposes ? p.N : 0);
+
+  Product eight = p;
+  eight.a = q;
+  eight.a_dtype = INGRAIN_F8E4M3;
+  eight.lda = eight.ldb = p.K;
+  eight.a_scales = row_scales;
+  eight.b = transposes ? turned : p.b;
+  eight.b_transposed = true;
+  eight.b_scales = transposes ? ones : p.b_scales;
+  eight.k_scales = nullptr;
+  eight.scratch = scratch.next;
+  eight.scratch_bytes = scratch.left;
+  bool scales = false;
+  if (ingrain_status status = ingrain::blas_scales_rows(ctx, part_of(eight, 0), &scales)) return status;
+  if (!scales && transposes) eight.b_scales = nullptr;
+
+  const auto* const x = static_cast<const bf16*>(p.a);
+  if (ingrain_status status = launch(quantize<bf16>, static_cast<unsigned>(p.M), threads, 0, ctx, q, row_scales, x, p.k_scales, p.K)) return status;
+  if (transposes) {
+    const dim3 grid(blocks_for(p.N, tile), blocks_for(p.K, tile));
+    const auto* const in = static_cast<const unsigned char*>(p.b);
+    if (ingrain_status status = launch(transpose<unsigned char>, grid, threads, 0, ctx, turned, in, p.K, p.N)) return status;
+    if (scales)
+      if (ingrain_status status = launch(fill<float>, blocks_for(p.N, threads), threads, 0, ctx, ones, 1.0f, p.N)) return status;
+  }
+  for (int64_t s = 0; s < (p.partial ? chunks_of(p) : 1); ++s) {
+    const Product part = part_of(eight, s);
+    if (ingrain_status status = scales ? ingrain::blas_gemm(ctx, part) : multiply_and_scale(ctx, part, scratch)) return status;
+  }
+  return INGRAIN_OK;
+}
+
+}  // namespace quantized
