@@ -4,7 +4,7 @@
 // the 16 bytes of its row that lie together for the k-slots that the instruction gives it, and the same columns of x: both come
 // straight from memory into the registers they are used in. A block takes 16·M rows of the weight; its eight warps share out the
 // columns and are summed in order in shared memory. While one group of U·M·1 KiB a warp is multiplied, the next is on its way.
-// Bytes in flight: 32 KiB a block (fp8 16 KiB), two blocks a multiprocessor; an H200 needs 20 KiB a multiprocessor (4.3 TB/s, 0.6 us).
+// Bytes in flight: 16 or 32 KiB a block, two blocks a multiprocessor; an H200 needs 20 KiB a multiprocessor (4.3 TB/s, 0.6 us).
 #pragma once
 #include "mma.h"
 
@@ -24,13 +24,18 @@ struct Arguments {
   float beta;
 };
 
-// 16 bytes that nobody reads again.
-__device__ __forceinline__ uint4 stream16(const void* p) {
+// 16 bytes, or zeros where !valid, without a branch. streamed: nobody reads them again.
+template <bool streamed> __device__ __forceinline__ uint4 load16(const void* p, bool valid) {
 #ifdef INGRAIN_SIMT
-  return *static_cast<const uint4*>(p);
+  return valid ? *static_cast<const uint4*>(p) : make_uint4(0, 0, 0, 0);
 #else
-  uint4 v;
-  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(p));
+  uint4 v = make_uint4(0, 0, 0, 0);
+  if constexpr (streamed)
+    asm volatile("{.reg .pred p; setp.ne.u32 p, %5, 0; @p ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];}"
+                 : "+r"(v.x), "+r"(v.y), "+r"(v.z), "+r"(v.w) : "l"(p), "r"(static_cast<unsigned>(valid)));
+  else
+    asm volatile("{.reg .pred p; setp.ne.u32 p, %5, 0; @p ld.global.v4.u32 {%0,%1,%2,%3}, [%4];}"
+                 : "+r"(v.x), "+r"(v.y), "+r"(v.z), "+r"(v.w) : "l"(p), "r"(static_cast<unsigned>(valid)) : "memory");
   return v;
 #endif
 }
@@ -54,8 +59,8 @@ template <int U, int M, int TILES, int X> struct Group {
 };
 
 template <class W, bool gated, int M, int TILES> struct Shape {
-  static constexpr int U = sizeof(W) == 2 ? 4 / M : 2 / TILES;  // fp8 brings twice the registers of x a byte
-  static constexpr int blocks = sizeof(W) == 1 && M == 4 ? 1 : 2;   // on a multiprocessor, so that nothing spills
+  static constexpr int U = TILES == 2 ? 1 : sizeof(W) == 2 ? 4 / M : 2;   // fp8 brings twice the registers of x a byte
+  static constexpr int blocks = sizeof(W) == 1 && M == 4 ? 1 : 2;         // on a multiprocessor, so that nothing spills
   static constexpr int width = 16 / sizeof(W);    // columns a lane takes of a stripe
   static constexpr int stripe = 4 * width;
   static constexpr int X = width / 8;
@@ -63,31 +68,53 @@ template <class W, bool gated, int M, int TILES> struct Shape {
   using Loaded = Group<U, M, TILES, X>;
 };
 
-// Row of the weight that row r of a block's rows is; the number of rows, or more, where there is none.
-template <bool gated, int rows> __device__ __forceinline__ int64_t weight_row(int r, int64_t N) {
-  if (!gated) return static_cast<int64_t>(blockIdx.x) * rows + r;
-  const int64_t f = static_cast<int64_t>(blockIdx.x) * (rows / 2) + r % (rows / 2), F = N / 2;
-  return f >= F ? N : r < rows / 2 ? f : F + f;
-}
+// Where a lane reads next: its first row of the weight (where gated, of gate and of up), its first row of x, and how many rows, tokens
+// and columns there are from there on.
+template <class W, bool gated> struct Place {
+  const W* w[gated ? 2 : 1];
+  const bf16* x;
+  int rows, tokens, columns;
+};
 
 template <class W, bool gated, int M, int TILES>
-__device__ __forceinline__ void read(typename Shape<W, gated, M, TILES>::Loaded& group, const Arguments& a, const W* const (&w)[M][2],
-                                     int64_t column, int64_t end, int g) {
+__device__ __forceinline__ Place<W, gated> first_place(const Arguments& a, int g, int64_t column, int64_t end) {
+  using S = Shape<W, gated, M, TILES>;
+  const int64_t height = gated ? a.N / 2 : a.N, row = static_cast<int64_t>(blockIdx.x) * S::outputs + g;
+  Place<W, gated> place;
+#pragma unroll
+  for (int i = 0; i < (gated ? 2 : 1); ++i) place.w[i] = static_cast<const W*>(a.w) + (i * height + row) * a.C + column;
+  place.x = a.x + g * a.C + column;
+  place.rows = static_cast<int>(height - row < S::rows ? height - row : S::rows);
+  place.tokens = a.T - g;
+  place.columns = static_cast<int>(end - column);
+  return place;
+}
+
+// Reads a group and goes on by `step` columns.
+template <class W, bool gated, int M, int TILES>
+__device__ __forceinline__ void read(typename Shape<W, gated, M, TILES>::Loaded& group, Place<W, gated>& place, int64_t C, int step) {
   using S = Shape<W, gated, M, TILES>;
 #pragma unroll
-  for (int u = 0; u < S::U; ++u, column += S::stripe) {
-    const bool inside = column < end;
+  for (int u = 0; u < S::U; ++u) {
+    const int column = u * S::stripe;
+    const bool inside = column < place.columns;
 #pragma unroll
     for (int m = 0; m < M; ++m)
 #pragma unroll
-      for (int half = 0; half < 2; ++half) group.w[u][m][half] = inside && w[m][half] ? stream16(w[m][half] + column) : make_uint4(0, 0, 0, 0);
+      for (int half = 0; half < 2; ++half) {
+        const int row = 16 * (gated ? m % (M / 2) : m) + 8 * half;
+        group.w[u][m][half] = load16<true>(place.w[gated ? m / (M / 2) : 0] + row * C + column, inside && row < place.rows);
+      }
 #pragma unroll
     for (int n = 0; n < TILES; ++n)
 #pragma unroll
       for (int i = 0; i < S::X; ++i)
-        group.x[u][n][i] = inside && 8 * n + g < a.T ? *reinterpret_cast<const uint4*>(a.x + (8 * n + g) * a.C + column + 8 * i)
-                                                     : make_uint4(0, 0, 0, 0);
+        group.x[u][n][i] = load16<false>(place.x + 8 * n * C + column + 8 * i, inside && 8 * n < place.tokens);
   }
+#pragma unroll
+  for (int i = 0; i < (gated ? 2 : 1); ++i) place.w[i] += step;
+  place.x += step;
+  place.columns -= step;
 }
 
 template <class W, bool gated, int M, int TILES>
@@ -155,22 +182,13 @@ template <class W, bool gated, int M, int TILES> __global__ void __launch_bounds
   __shared__ float partial[warps][S::rows][S::tokens];
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
   const int64_t begin = static_cast<int64_t>(blockIdx.y) * a.chunk, end = begin + a.chunk;
-  const W* w[M][2];
-#pragma unroll
-  for (int m = 0; m < M; ++m)
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const int64_t row = weight_row<gated, S::rows>(16 * m + 8 * half + g, a.N);
-      w[m][half] = row < a.N ? static_cast<const W*>(a.w) + row * a.C : nullptr;
-    }
+  constexpr int group = S::U * S::stripe, step = warps * group;
+  Place<W, gated> place = first_place<W, gated, M, TILES>(a, g, begin + warp * group + t * S::width, end);
   float sums[M][TILES][4] = {};
   typename S::Loaded now, next;
-  constexpr int64_t group = S::U * S::stripe, step = warps * group;
-  int64_t column = begin + warp * group + t * S::width;
-  read<W, gated, M, TILES>(now, a, w, column, end, g);
-  for (int64_t first = begin + warp * group; first < end; first += step) {  // the same number of turns for all lanes: mma is the warp's
-    column += step;
-    read<W, gated, M, TILES>(next, a, w, column, end, g);
+  read<W, gated, M, TILES>(now, place, a.C, step);
+  for (int64_t column = begin + warp * group; column < end; column += step) {  // as many turns for every lane: mma is the warp's
+    read<W, gated, M, TILES>(next, place, a.C, step);
     multiply<W, gated, M, TILES>(sums, now);
     now = next;
   }

@@ -1,0 +1,191 @@
+package org.ingrain.ops;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assumptions.abort;
+
+import java.util.List;
+import org.ingrain.tensor.BackendException;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Tensor;
+import org.ingrain.tensor.Weight;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Products with fp8 weights (matmul.cu, matmul_backward.cu, matmul_silu_mul.cu) on the backends that have them, against libtorch on the
+ * values that the codes stand for. Up to 16 rows the activations stay bf16; from 17 rows on they are made fp8 too, one scale a token, and the
+ * reference rounds them alike; there the matrix unit may add with 14 bits of mantissa, so sums are held to a bf16 rounding of the largest.
+ */
+class MatmulFp8Test {
+    private static final int[][] SIZES = {{1, 65, 1296}, {3, 16, 64}, {8, 40, 272}, {15, 72, 1040}, {16, 7688, 16}, {5, 33, 127},
+        {17, 32, 48}, {40, 80, 144}, {130, 48, 304}, {20, 33, 64}};  // T, N, C
+
+    static List<Target> targets() {
+        return Target.available();
+    }
+
+    @ParameterizedTest(name = "on {0}")
+    @MethodSource("targets")
+    void pack(Target target) {
+        try (Lab lab = target.open()) {
+            for (DType source : List.of(DType.F32, DType.BF16, DType.F16)) {
+                for (int columns : new int[] {1, 33, 64, 4096}) {
+                    float[] values = lab.normal(3, DType.F32, 9, columns).values();
+                    java.util.Arrays.fill(values, 2 * columns, 3 * columns, 0);
+                    values[0] = -1e-30f;
+                    Lab.Data data = lab.data(source, values, 9, columns);
+                    Weight w = weight(lab, data);
+                    var expected = Fp8.Scaled.of(data.values(), 9);
+                    assertArrayEquals(expected.scales(), lab.floats(w.scales()), "scales");
+                    assertArrayEquals(expected.codes(), lab.bytes(w.data()), "codes");
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest(name = "on {0}")
+    @MethodSource("targets")
+    void forward(Target target) {
+        try (Lab lab = target.open()) {
+            for (int[] size : SIZES) {
+                for (DType yDtype : ParityTest.FLOATS) {
+                    for (float beta : new float[] {0, 1}) {
+                        forward(lab, size, yDtype, beta);
+                    }
+                }
+            }
+            lab.assertGuards();
+        }
+    }
+
+    private static void forward(Lab lab, int[] size, DType yDtype, float beta) {
+        int t = size[0];
+        int n = size[1];
+        int c = size[2];
+        Lab.Data x = lab.normal(DType.BF16, t, c);
+        Lab.Data w = lab.normal(DType.BF16, n, c);
+        Weight weight = weight(lab, w);
+        Lab.Data before = lab.normal(yDtype, t, n);
+        Tensor y = beta == 0 ? lab.output(yDtype, t, n) : before.tensor();
+        lab.ops().matmul(y, x.tensor(), weight, beta);
+        float[] activations = quantized(t, n, c) ? Fp8.Scaled.of(x.values(), t).values() : x.values();
+        float[] expected = lab.reference(torch -> Torch.floats(torch.array(activations, t, c)
+                .matMul(torch.array(Fp8.Scaled.of(w.values(), n).values(), n, c).transpose()).add(torch.array(before.values(), t, n).mul(beta))));
+        lab.expect("y of T " + t + " C " + c + " beta " + beta, expected, y, tolerance(yDtype, t, n, c));
+    }
+
+    @ParameterizedTest(name = "on {0}")
+    @MethodSource("targets")
+    void partial(Target target) {
+        try (Lab lab = target.open()) {
+            int n = 48;
+            int c = 256;
+            int chunk = 64;
+            Lab.Data w = lab.normal(DType.BF16, n, c);
+            Weight whole = weight(lab, w);
+            var chunked = new Weight(java.lang.foreign.Arena.ofAuto(), whole.data(), whole.scales(), Weight.Layout.ROW_MAJOR, n, c, chunk);
+            float[] weights = Fp8.Scaled.of(w.values(), n).values();
+            for (int t : new int[] {7, 20}) {
+                Lab.Data x = lab.normal(DType.BF16, t, c);
+                float[] activations = t > 16 ? Fp8.Scaled.of(x.values(), t).values() : x.values();
+                Tensor partials = lab.output(DType.F32, c / chunk, t, n);
+                lab.ops().matmulPartial(partials, x.tensor(), chunked);
+                for (int i = 0; i < c / chunk; i++) {
+                    int begin = i * chunk;
+                    float[] expected = lab.reference(torch -> Torch.floats(Torch.columns(torch.array(activations, t, c), begin, begin + chunk)
+                            .matMul(Torch.columns(torch.array(weights, n, c), begin, begin + chunk).transpose())));
+                    lab.expect("partials of chunk " + i, expected, partials.rows(i, i + 1), tolerance(DType.F32, t, n, chunk));
+                }
+            }
+            lab.assertGuards();
+        }
+    }
+
+    @ParameterizedTest(name = "on {0}")
+    @MethodSource("targets")
+    void backward(Target target) {
+        try (Lab lab = target.open()) {
+            for (int[] size : SIZES) {
+                for (DType dxDtype : ParityTest.FLOATS) {
+                    for (float beta : new float[] {0, 1}) {
+                        backward(lab, size, dxDtype, beta);
+                    }
+                }
+            }
+            lab.assertGuards();
+        }
+    }
+
+    /** The scales of W's rows are taken into dy before it is made fp8. */
+    private static void backward(Lab lab, int[] size, DType dxDtype, float beta) {
+        int t = size[0];
+        int n = size[1];
+        int c = size[2];
+        Lab.Data dy = lab.normal(DType.BF16, t, n);
+        Lab.Data w = lab.normal(DType.BF16, n, c);
+        Weight weight = weight(lab, w);
+        Lab.Data before = lab.normal(dxDtype, t, c);
+        Tensor dx = beta == 0 ? lab.output(dxDtype, t, c) : before.tensor();
+        lab.ops().matmulBackward(dx, dy.tensor(), weight, beta);
+        var scaled = Fp8.Scaled.of(w.values(), n);
+        boolean library = n % 16 == 0 && c % 16 == 0;
+        float[] gradients = new float[t * n];
+        for (int i = 0; i < gradients.length; i++) {
+            gradients[i] = dy.values()[i] * scaled.scales()[i % n];
+        }
+        float[] seen = library ? Fp8.Scaled.of(gradients, t).values() : gradients;
+        float[] codes = new float[n * c];
+        for (int i = 0; i < codes.length; i++) {
+            codes[i] = Fp8.decode(scaled.codes()[i]);
+        }
+        float[] expected = lab.reference(torch -> Torch.floats(torch.array(seen, t, n).matMul(torch.array(codes, n, c))
+                .add(torch.array(before.values(), t, c).mul(beta))));
+        Tolerance tight = Tolerance.of(dxDtype, n);
+        lab.expect("dx of N " + n + " beta " + beta, expected, dx, library ? tight.through(DType.BF16) : tight);
+    }
+
+    @ParameterizedTest(name = "on {0}")
+    @MethodSource("targets")
+    void siluMul(Target target) {
+        try (Lab lab = target.open()) {
+            for (int[] size : new int[][] {{1, 65, 1296}, {7, 40, 272}, {16, 33, 64}, {20, 32, 64}}) {
+                int t = size[0];
+                int f = size[1];
+                int c = size[2];
+                Lab.Data x = lab.normal(1 / Math.sqrt(c), DType.BF16, t, c);
+                Lab.Data w = lab.normal(DType.BF16, 2L * f, c);
+                Tensor y = lab.output(DType.BF16, t, f);
+                lab.ops().matmulSiluMul(y, lab.output(DType.BF16, t, 2L * f), x.tensor(), weight(lab, w));
+                float[] activations = quantized(t, 2 * f, c) ? Fp8.Scaled.of(x.values(), t).values() : x.values();
+                float[] expected = lab.reference(torch -> {
+                    var gateUp = torch.array(activations, t, c).matMul(torch.array(Fp8.Scaled.of(w.values(), 2 * f).values(), 2L * f, c).transpose());
+                    var gate = Torch.columns(gateUp, 0, f);
+                    return Torch.floats(gate.mul(torch.sigmoid(gate)).mul(Torch.columns(gateUp, f, 2L * f)));
+                });
+                lab.expect("y of T " + t, expected, y, Tolerance.of(DType.BF16, c).through(DType.BF16).magnitude(2));
+            }
+            lab.assertGuards();
+        }
+    }
+
+    private static boolean quantized(int t, int n, int c) {
+        return t > 16 && n % 16 == 0 && c % 16 == 0;
+    }
+
+    private static Tolerance tolerance(DType yDtype, int t, int n, int c) {
+        Tolerance tight = Tolerance.of(yDtype, c);
+        return quantized(t, n, c) ? tight.through(DType.BF16) : tight;
+    }
+
+    /** The source as fp8, or the end of the test where the backend has none. */
+    private static Weight weight(Lab lab, Lab.Data source) {
+        Weight w = lab.context().weight(DType.F8E4M3, Weight.Layout.ROW_MAJOR, source.tensor().size(0), source.tensor().size(1), 0);
+        try {
+            lab.ops().pack(w, source.tensor(), 0);
+        } catch (BackendException e) {
+            System.out.println("Skipped: fp8 weights on " + lab.target() + ": " + e.getMessage());
+            abort(e.getMessage());
+        }
+        return w;
+    }
+}
