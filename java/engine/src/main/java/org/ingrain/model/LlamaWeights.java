@@ -17,7 +17,7 @@ import org.ingrain.tensor.Weight;
  * embeddings, norms and the head are on every rank.
  */
 public final class LlamaWeights {
-    private static final long SLAB_ELEMENTS = 32L << 20;
+    private static final long SLAB_ELEMENTS = 8L << 20;
 
     private final LlamaConfig config;
     private final Precision precision;
@@ -134,13 +134,10 @@ public final class LlamaWeights {
         return weights;
     }
 
+    /** By way of rows as a file has them, so that the model is the same whatever order a backend packs weights in. */
     private static void fill(Context context, Ops ops, Weight matrix, long seed) {
-        if (matrix.dtype() != DType.F8E4M3) {
-            ops.randomNormal(matrix.data(), 0.02f, seed);
-            return;
-        }
         long step = Math.clamp(SLAB_ELEMENTS / matrix.columns(), 1, matrix.rows());
-        Tensor slab = context.allocate(DType.BF16, step, matrix.columns());
+        Tensor slab = context.allocate(matrix.dtype() == DType.F8E4M3 ? DType.BF16 : matrix.dtype(), step, matrix.columns());
         for (long row = 0; row < matrix.rows(); row += step) {
             Tensor rows = slab.rows(0, Math.min(step, matrix.rows() - row));
             ops.randomNormal(rows, 0.02f, seed + (row << 32));
