@@ -47,7 +47,7 @@ def train(model, data, steps):
         optimizer.zero_grad()
         loss = 0
         for s in batch:
-            ids = torch.tensor([s["ids"]])
+            ids = torch.tensor([s["ids"]], device=model.device)
             logits = model(input_ids=ids).logits[0, s["target"] - 1:-1]
             loss = loss + torch.nn.functional.cross_entropy(logits, ids[0, s["target"]:], reduction="sum") / total
         loss.backward()

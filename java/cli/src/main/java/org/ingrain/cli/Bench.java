@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.stream.IntStream;
 import org.ingrain.checkpoint.LoadedModel;
 import org.ingrain.checkpoint.ModelOptions;
 import org.ingrain.checkpoint.Outputs;
@@ -38,8 +39,16 @@ final class Bench implements Callable<Integer> {
     @Option(names = "--generate-tokens", defaultValue = "128", paramLabel = "N", description = "Decode; 0 for none (default: ${DEFAULT-VALUE}).")
     private int generateTokens;
 
-    @Option(names = "--n", defaultValue = "8", paramLabel = "N", description = "Samples of one prompt; 0 for none (default: ${DEFAULT-VALUE}).")
-    private int n;
+    @Option(names = "--n", defaultValue = "8", split = ",", paramLabel = "N",
+            description = "Samples of one prompt, several numbers with commas between; 0 for none (default: ${DEFAULT-VALUE}).")
+    private List<Integer> n;
+
+    @Option(names = "--requests", defaultValue = "0", paramLabel = "N",
+            description = "Different prompts answered at once, one sample each; 0 for none (default: ${DEFAULT-VALUE}).")
+    private int requests;
+
+    @Option(names = "--layers", paramLabel = "N", description = "With --random-weights: the first N layers only.")
+    private Integer layers;
 
     @Option(names = "--train-tokens", defaultValue = "512", paramLabel = "N",
             description = "Tokens of a LoRA training step; 0 for none (default: ${DEFAULT-VALUE}).")
@@ -56,12 +65,15 @@ final class Bench implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        if (repetitions < 1 || promptTokens < 0 || generateTokens < 0 || n < 0 || trainTokens < 0) {
+        if (repetitions < 1 || promptTokens < 0 || generateTokens < 0 || most() < 0 || requests < 0 || trainTokens < 0) {
             throw new InputException("--repetitions: expected 1 or more, and no negative number of tokens or samples");
         }
         ModelOptions options = modelFlags.options();
         if (!randomWeights && !Files.isDirectory(options.model())) {
             throw new InputException("--model: " + options.model() + ": not a model folder; a config file needs --random-weights");
+        }
+        if (layers != null && (!randomWeights || layers < 1)) {
+            throw new InputException("--layers: " + layers + ", expected 1 or more, with --random-weights");
         }
         int context = BenchModel.config(options.model()).maxPositionEmbeddings();
         GeneratorConfig config = config(context);
@@ -84,18 +96,20 @@ final class Bench implements Callable<Integer> {
 
     private GeneratorConfig config(int context) {
         int length = Math.min(context, promptTokens + generateTokens + 1 + BLOCK_SIZE);
-        int samples = Math.max(1, n);
+        int samples = Math.max(1, Math.max(most(), requests));
         long cache = (long) (length + BLOCK_SIZE) * (samples + 1);
         return new GeneratorConfig(cache, BLOCK_SIZE, Math.max(512, samples), samples, Math.max(2, length), false, true);
     }
 
-    private BenchModel open(ModelOptions options, GeneratorConfig config) {
-        return (randomWeights ? (Opener) BenchModel::random : (Opener) BenchModel::load).open(options, (context, c, precision) ->
-                List.of(new MemoryPlan.Part("cache and workspace", Generator.bytes(context, c, precision, config))));
+    /** The largest number of samples, or a negative one where there is one. */
+    private int most() {
+        return n.stream().anyMatch(samples -> samples < 0) ? -1 : n.stream().mapToInt(Integer::intValue).max().orElse(0);
     }
 
-    private interface Opener {
-        BenchModel open(ModelOptions options, LoadedModel.Needs needs);
+    private BenchModel open(ModelOptions options, GeneratorConfig config) {
+        LoadedModel.Needs needs = (context, c, precision) ->
+                List.of(new MemoryPlan.Part("cache and workspace", Generator.bytes(context, c, precision, config)));
+        return randomWeights ? BenchModel.random(options, layers, needs) : BenchModel.load(options, needs);
     }
 
     private void sampling(BenchModel model, GeneratorConfig config, List<BenchResult> results) {
@@ -105,17 +119,22 @@ final class Bench implements Callable<Integer> {
         int decode = Math.min(generateTokens, config.contextLength() - 1);
         if (prefill > 0) {
             Request request = Request.of(prompt(prefill, vocabulary), 1, params(1));
-            results.add(measure(new Test("pp" + prefill, prefill, 0), generator, request));
+            results.add(measure(new Test("pp" + prefill, prefill, 0), generator, List.of(request)));
         }
         if (decode > 0) {
             Request request = Request.of(prompt(1, vocabulary), 1, params(decode));
-            results.add(measure(new Test("tg" + decode, 0, decode), generator, request));
+            results.add(measure(new Test("tg" + decode, 0, decode), generator, List.of(request)));
         }
-        if (n > 0 && decode > 0) {
-            int prompt = Math.max(1, Math.min(prefill, config.contextLength() - decode));
-            String test = "pp" + prompt + "+tg" + decode + "x" + n;
-            Request request = Request.of(prompt(prompt, vocabulary), n, params(decode));
-            results.add(measure(new Test(test, prompt, decode * n), generator, request));
+        int length = Math.max(1, Math.min(prefill, config.contextLength() - decode));
+        for (int samples : n) {
+            if (samples > 0 && decode > 0) {
+                Test test = new Test("pp" + length + "+tg" + decode + "x" + samples, length, decode * samples);
+                results.add(measure(test, generator, List.of(Request.of(prompt(length, vocabulary), samples, params(decode)))));
+            }
+        }
+        if (requests > 0 && decode > 0) {
+            List<Request> all = IntStream.range(0, requests).mapToObj(i -> Request.of(prompt(length, i, vocabulary), 1, params(decode))).toList();
+            results.add(measure(new Test(requests + "x(pp" + length + "+tg" + decode + ")", requests * length, requests * decode), generator, all));
         }
     }
 
@@ -124,9 +143,14 @@ final class Bench implements Callable<Integer> {
     }
 
     private static int[] prompt(int tokens, int vocabulary) {
+        return prompt(tokens, 0, vocabulary);
+    }
+
+    /** The prompt of a number; no two begin alike. */
+    private static int[] prompt(int tokens, int number, int vocabulary) {
         int[] ids = new int[tokens];
         for (int i = 0; i < tokens; i++) {
-            ids[i] = (int) ((i * 2654435761L + 12345) % vocabulary);
+            ids[i] = (int) (((i + (long) number) * 2654435761L + 12345) % vocabulary);
         }
         return ids;
     }
@@ -135,15 +159,16 @@ final class Bench implements Callable<Integer> {
     private record Test(String name, int prompt, int generated) {
     }
 
-    private BenchResult measure(Test test, Generator generator, Request request) {
+    private BenchResult measure(Test test, Generator generator, List<Request> asked) {
         long[] times = new long[repetitions];
         GeneratorStats before = null;
         try (Progress progress = new Progress(test.name, "repetitions", 0, repetitions)) {
             for (int i = -1; i < repetitions; i++) {
                 before = i == 0 ? generator.stats() : before;
                 long start = System.nanoTime();
-                List<Completion> completions = generator.generate(List.of(request)).getFirst();
-                if (completions.stream().anyMatch(c -> c.ids().length != request.params().maxTokens())) {
+                List<List<Completion>> completions = generator.generate(asked);
+                int tokens = asked.getFirst().params().maxTokens();
+                if (completions.stream().flatMap(List::stream).anyMatch(c -> c.ids().length != tokens)) {
                     throw new IllegalStateException(test.name + ": a sample ended early");
                 }
                 if (i >= 0) {

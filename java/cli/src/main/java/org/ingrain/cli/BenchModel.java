@@ -35,9 +35,14 @@ record BenchModel(String name, Context context, LlamaWeights weights, AutoClosea
         return new BenchModel(String.valueOf(options.model().toAbsolutePath().normalize().getFileName()), model.context(), model.weights(), model);
     }
 
-    /** Random weights of a config.json's shape, made on the device. */
-    static BenchModel random(ModelOptions options, LoadedModel.Needs needs) {
-        LlamaConfig config = config(options.model());
+    /**
+     * Random weights of a config.json's shape, made on the device.
+     *
+     * @param layers of which only the first so many, or null for all
+     */
+    static BenchModel random(ModelOptions options, Integer layers, LoadedModel.Needs needs) {
+        LlamaConfig whole = config(options.model());
+        LlamaConfig config = layers == null ? whole : whole.withLayers(Math.min(layers, whole.numHiddenLayers()));
         Backend backend = Workbench.open(NativeLibraries.find(options.backend()), options.kernels());
         Context context = backend.context(options.context());
         context.setDeterministic(options.deterministic());
@@ -49,7 +54,8 @@ record BenchModel(String name, Context context, LlamaWeights weights, AutoClosea
         plan.require(options.model().toString(), context.memoryInfo().free());
         System.err.println(options.model().getFileName() + ": " + plan.line(context.memoryInfo().free()));
         LlamaWeights weights = LlamaWeights.random(context, config, precision, 1);
-        String name = options.model().getFileName().toString().replaceFirst("\\.json$", "") + " (random)";
+        String cut = config.equals(whole) ? "" : ", " + config.numHiddenLayers() + " of " + whole.numHiddenLayers() + " layers";
+        String name = options.model().getFileName().toString().replaceFirst("\\.json$", "") + " (random" + cut + ")";
         return new BenchModel(name, context, weights, () -> {
             context.close();
             backend.close();

@@ -55,6 +55,11 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs, Gen
         return model.parameters() * model.weights().precision().weights().bytes();
     }
 
+    /** Bytes of the device's memory that are taken after all tests, which is the peak: nothing is given back in between. */
+    private static long used(BenchModel model) {
+        return model.context().memoryInfo().total() - model.context().memoryInfo().free();
+    }
+
     static String json(BenchModel model, String backend, List<BenchResult> results) {
         JsonMapper mapper = JsonMapper.shared();
         ArrayNode array = mapper.createArrayNode();
@@ -65,6 +70,7 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs, Gen
             node.put("backends", backend).put("test", result.test).put("n_prompt", result.prompt).put("n_gen", result.generated);
             node.put("avg_ns", Math.round(mean(ns))).put("stddev_ns", Math.round(deviation(ns)));
             node.put("avg_ts", mean(result.tokensPerSecond())).put("stddev_ts", deviation(result.tokensPerSecond()));
+            node.put("layers", model.weights().config().numHiddenLayers()).put("device_memory_used", used(model));
             if (result.stats != null) {
                 node.put("steps", result.stats.steps()).put("host_wait_share", result.stats.hostWaitShare());
                 node.put("graph_replays", result.stats.graphReplays()).put("graph_captures", result.stats.graphCaptures());

@@ -51,6 +51,12 @@ public record LlamaConfig(int hiddenSize, int intermediateSize, int numHiddenLay
         return (numAttentionHeads + 2 * numKeyValueHeads) * headDim;
     }
 
+    /** The same with this many layers. */
+    public LlamaConfig withLayers(int layers) {
+        return new LlamaConfig(hiddenSize, intermediateSize, layers, numAttentionHeads, numKeyValueHeads, headDim, vocabSize,
+                maxPositionEmbeddings, rmsNormEps, rope, tieWordEmbeddings, dtype);
+    }
+
     private static void positive(String field, int value) {
         if (value < 1) {
             throw new InputException(field + " is " + value + ", expected a positive number");

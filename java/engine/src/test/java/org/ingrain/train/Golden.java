@@ -29,24 +29,38 @@ final class Golden implements AutoCloseable {
     final Path folder;
     final JsonFields expected;
     final LlamaConfig config;
-    final Backend backend = Backend.open(NativeLibraries.find("cpu"));
+    /** System property {@code ingrain.golden.backend} names another than the CPU's. */
+    final Backend backend = Backend.open(NativeLibraries.find(System.getProperty("ingrain.golden.backend", "cpu")));
     final Context context;
     final ModelFolder model;
 
     Golden(String name, int threads) {
-        try {
-            folder = Path.of(Golden.class.getResource("golden/" + name).toURI());
-        } catch (URISyntaxException e) {
-            throw new AssertionError(e);
-        }
+        this(resource(name), threads);
+    }
+
+    Golden(Path folder, int threads) {
+        this.folder = folder;
         expected = JsonFields.read(folder.resolve("golden.json"));
         model = ModelFolder.open(folder);
         config = model.config();
         context = backend.context(new ContextOptions(0, threads, "auto"));
     }
 
+    private static Path resource(String name) {
+        try {
+            return Path.of(Golden.class.getResource("golden/" + name).toURI());
+        } catch (URISyntaxException e) {
+            throw new AssertionError(e);
+        }
+    }
+
     LlamaWeights weights() {
-        return LlamaWeights.load(context, config, new Precision(DType.F32, DType.F32, DType.F32), Rank.SINGLE, model, (done, of) -> { });
+        return weights(DType.F32);
+    }
+
+    /** Weights, activations and cache of this type. */
+    LlamaWeights weights(DType dtype) {
+        return LlamaWeights.load(context, config, new Precision(dtype, dtype, dtype), Rank.SINGLE, model, (done, of) -> { });
     }
 
     /** The ragged batches that PyTorch trained on in turn. */

@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+"""What PyTorch makes of a Llama of a given shape on one GPU, and the ceilings of that GPU, in one process.
+
+    python3 benchmarks/peers/gpu_bench.py --config models/llama-2-70b.json --layers 36 --tests ceilings,decode,prefill,train,throughput
+
+Random weights. `torch` is PyTorch as its users make it fast: a Llama of F.linear and F.scaled_dot_product_attention whose block is compiled,
+a static cache, the whole decode step with its sampling in one CUDA graph. `transformers` and `peft` are those libraries as they are.
+Times are medians of CUDA events. A test that fails is a row with its error. --tiny --device cpu tries the program without a GPU.
+"""
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+
+import torch
+
+from gpu_llama import Llama, Shape, capture
+
+
+class Clock:
+    def __init__(self, device, repetitions):
+        self.cuda = device.type == "cuda"
+        self.repetitions = repetitions
+
+    def milliseconds(self, work, warmup=2):
+        """Median and all times of `work` in ms."""
+        for _ in range(warmup):
+            work()
+        times = []
+        for _ in range(self.repetitions):
+            if self.cuda:
+                begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+                begin.record()
+                work()
+                end.record()
+                end.synchronize()
+                times.append(begin.elapsed_time(end))
+            else:
+                begin = time.perf_counter()
+                work()
+                times.append((time.perf_counter() - begin) * 1e3)
+        return statistics.median(times), times
+
+
+def row(test, by, ms, times, **more):
+    return {"test": test, "by": by, "ms": ms, "samples_ms": times, **more}
+
+
+def ceilings(options, clock):
+    n, gigabytes = (8192, 8) if not options.tiny else (128, 0.01)
+    dtype = torch.bfloat16
+    source = torch.randn(int(gigabytes * 1e9 / 2 / 2), device=options.device, dtype=dtype)
+    target = torch.empty_like(source)
+    ms, times = clock.milliseconds(lambda: target.copy_(source))
+    yield row("copy", "torch", ms, times, bytes_per_second=2 * source.numel() * 2 / ms * 1e3)
+    del source, target
+    a, b = (torch.randn(n, n, device=options.device, dtype=dtype) for _ in range(2))
+    ms, times = clock.milliseconds(lambda: a @ b.t())
+    yield row("bf16 product", "torch", ms, times, flops=2 * n**3 / ms * 1e3)
+    if options.device.type != "cuda":
+        return
+    a8, b8 = a.to(torch.float8_e4m3fn), b.to(torch.float8_e4m3fn)
+    one = torch.ones(n, 1, device=options.device)
+    ms, times = clock.milliseconds(lambda: torch._scaled_mm(a8, b8.t(), scale_a=one, scale_b=one.t(), out_dtype=dtype))
+    yield row("fp8 product", "torch", ms, times, flops=2 * n**3 / ms * 1e3)
+
+
+def decode(options, clock, batch):
+    """Steps in the middle of the answer: each sample with its own copy of the prompt in a static cache."""
+    length = options.prompt_tokens + options.generate_tokens
+    model = Llama(options.shape, options.device, fp8=options.fp8)
+    model.make_cache(batch, length)
+    step = capture(model, batch, options.prompt_tokens + options.generate_tokens // 2, not options.tiny)
+    ms, times = clock.milliseconds(step)
+    yield row(f"decode {batch}", "torch", ms, times, tokens_per_second=batch / ms * 1e3, weight_bytes=model.weight_bytes())
+
+
+def throughput(options, clock):
+    tokens = 16 if options.tiny else 128
+    model = Llama(options.shape, options.device, fp8=options.fp8)
+    best = None
+    for batch in (2, 4) if options.tiny else (64, 128, 256, 512):
+        try:
+            model.make_cache(batch, 2 * tokens)
+            ids = torch.randint(options.shape.vocab_size, (batch, tokens), device=options.device)
+            prefill, _ = clock.milliseconds(lambda: model.prefill(ids), 1)
+            ms, times = clock.milliseconds(capture(model, batch, tokens + tokens // 2, not options.tiny))
+        except torch.cuda.OutOfMemoryError:
+            break
+        found = row(f"{tokens} in {tokens} out", "torch", prefill + tokens * ms, times, batch=batch,
+                    tokens_per_second=batch * tokens / (prefill + tokens * ms) * 1e3)
+        best = found if best is None or found["tokens_per_second"] > best["tokens_per_second"] else best
+    yield best
+
+
+def prefill(options, clock):
+    model = Llama(options.shape, options.device, fp8=options.fp8)
+    model.make_cache(1, options.prefill_tokens)
+    ids = torch.randint(options.shape.vocab_size, (1, options.prefill_tokens), device=options.device)
+    ms, times = clock.milliseconds(lambda: model.prefill(ids), 3)
+    yield row(f"prefill {options.prefill_tokens}", "torch", ms, times, tokens_per_second=options.prefill_tokens / ms * 1e3)
+
+
+def train(options, clock):
+    model = Llama(options.shape, options.device, rank=16)
+    parameters = model.adapters()
+    optimizer = torch.optim.AdamW(parameters, lr=1e-4, fused=options.device.type == "cuda")
+    ids = torch.randint(options.shape.vocab_size, (1, options.train_tokens), device=options.device)
+
+    def step():
+        optimizer.zero_grad(set_to_none=False)
+        model.loss(ids, options.checkpointing).backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+
+    ms, times = clock.milliseconds(step, 3)
+    yield row(f"LoRA step {options.train_tokens}", "torch", ms, times, tokens_per_second=options.train_tokens / ms * 1e3,
+              checkpointing=options.checkpointing)
+
+
+def hugging_face(options):
+    import transformers
+    transformers.logging.set_verbosity_error()
+    fields = {k: v for k, v in options.fields.items() if k not in ("architectures", "torch_dtype", "dtype")}
+    with torch.device(options.device):
+        torch.set_default_dtype(torch.bfloat16)
+        try:
+            return transformers.LlamaForCausalLM(transformers.LlamaConfig(**fields, dtype=torch.bfloat16)).eval()
+        finally:
+            torch.set_default_dtype(torch.float32)
+
+
+def transformers_tests(options, clock):
+    model = hugging_face(options)
+    prompt = torch.randint(options.shape.vocab_size, (1, options.prompt_tokens), device=options.device)
+    ids = torch.randint(options.shape.vocab_size, (1, options.prefill_tokens), device=options.device)
+    with torch.no_grad():
+        ms, times = clock.milliseconds(lambda: model(ids, logits_to_keep=1))
+        yield row(f"prefill {options.prefill_tokens}", "transformers", ms, times, tokens_per_second=options.prefill_tokens / ms * 1e3)
+        for batch in options.batches:
+            few = Clock(options.device, 1)
+            times = [few.milliseconds(lambda: model.generate(
+                prompt, attention_mask=torch.ones_like(prompt), min_new_tokens=tokens, max_new_tokens=tokens, do_sample=True,
+                num_return_sequences=batch, pad_token_id=0), 1)[0] for tokens in (2, 18)]
+            ms = (times[1] - times[0]) / 16
+            yield row(f"decode {batch}", "transformers", ms, times, tokens_per_second=batch / ms * 1e3)
+
+
+def peft_test(options, clock):
+    import peft
+    model = hugging_face(options)
+    model = peft.get_peft_model(model, peft.LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")).train()
+    if options.checkpointing:
+        model.enable_input_require_grads()
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=1e-4)
+    ids = torch.randint(options.shape.vocab_size, (1, options.train_tokens), device=options.device)
+
+    def step():
+        optimizer.zero_grad()
+        model(input_ids=ids, labels=ids).loss.backward()
+        optimizer.step()
+
+    ms, times = clock.milliseconds(step)
+    yield row(f"LoRA step {options.train_tokens}", "peft", ms, times, tokens_per_second=options.train_tokens / ms * 1e3,
+              checkpointing=options.checkpointing)
+
+
+def measured(options, clock):
+    tests = {"ceilings": [ceilings], "prefill": [prefill], "train": [train], "throughput": [throughput], "transformers": [transformers_tests],
+             "peft": [peft_test], "decode": [lambda o, c, b=b: decode(o, c, b) for b in options.batches]}
+    for name in options.tests:
+        for test in tests[name]:
+            if options.device.type == "cuda":
+                torch.cuda.empty_cache()
+                torch.cuda.reset_peak_memory_stats()
+            torch._dynamo.reset()
+            try:
+                for found in test(options, clock):
+                    if options.device.type == "cuda":
+                        found["peak_bytes"] = torch.cuda.max_memory_allocated()
+                    yield found
+            except Exception as e:  # a peer that cannot run a test is a finding, and the other tests go on
+                yield {"test": name, "by": "torch" if name not in ("transformers", "peft") else name, "error": f"{type(e).__name__}: {e}"[:300]}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config", type=Path)
+    parser.add_argument("--layers", type=int)
+    parser.add_argument("--tests", default="ceilings,decode,prefill,train,throughput,transformers,peft", type=lambda s: s.split(","))
+    parser.add_argument("--batches", default="1,8,40", type=lambda s: [int(b) for b in s.split(",")])
+    parser.add_argument("--prompt-tokens", type=int, default=512)
+    parser.add_argument("--generate-tokens", type=int, default=128)
+    parser.add_argument("--prefill-tokens", type=int, default=2048)
+    parser.add_argument("--train-tokens", type=int, default=2048)
+    parser.add_argument("--checkpointing", action="store_true")
+    parser.add_argument("--fp8", action="store_true", help="base weights in E4M3, one scale a row, where PyTorch has a product for it")
+    parser.add_argument("--repetitions", type=int, default=10)
+    parser.add_argument("--device", default="cuda", type=torch.device)
+    parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    if options.tiny:
+        options.fields = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
+                          "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 256, "max_position_embeddings": 256}
+        options.prompt_tokens, options.generate_tokens, options.prefill_tokens, options.train_tokens = 32, 16, 64, 64
+        options.repetitions, options.batches = 2, [1, 2]
+    else:
+        options.fields = json.loads(options.config.read_text())
+        if options.layers:
+            options.fields["num_hidden_layers"] = min(options.layers, options.fields["num_hidden_layers"])
+    options.shape = Shape.of(options.fields)
+    torch.manual_seed(1)
+    rows = []
+    for found in measured(options, Clock(options.device, options.repetitions)):
+        rows.append(found)
+        print(f"{found['by']:13}{found['test']:18}" + (f"{found['ms']:10.3f} ms" if "ms" in found else found["error"]), flush=True)
+    result = {"torch": torch.__version__, "device": torch.cuda.get_device_name() if options.device.type == "cuda" else "cpu",
+              "layers": options.shape.layers, "fp8": options.fp8, "rows": rows}
+    if options.output:
+        options.output.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""A Llama in PyTorch for measuring: compiled blocks, a static cache, LoRA, fp8 base weights. Weights are random."""
+import dataclasses
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    hidden: int
+    intermediate: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    vocab_size: int
+    eps: float
+    theta: float
+
+    @staticmethod
+    def of(config):
+        heads = config["num_attention_heads"]
+        return Shape(config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"], heads, config["num_key_value_heads"],
+                     config.get("head_dim", config["hidden_size"] // heads), config["vocab_size"], config.get("rms_norm_eps", 1e-5),
+                     config.get("rope_theta", 10000.0))
+
+
+class Linear(nn.Module):
+    """A frozen weight (N, C) in bf16, or in E4M3 with a scale per row; with a LoRA of this rank beside it where it is not 0."""
+
+    def __init__(self, rows, columns, device, fp8=False, rank=0):
+        super().__init__()
+        weight = torch.randn(rows, columns, device=device, dtype=torch.bfloat16) * columns**-0.5
+        self.fp8, self.rank = fp8, rank
+        if fp8:
+            scales = weight.abs().amax(1, keepdim=True).float() / 448
+            self.register_buffer("scales", scales)
+            weight = (weight / scales.to(weight.dtype)).to(torch.float8_e4m3fn)
+        self.register_buffer("weight", weight)
+        if rank:
+            self.a = nn.Parameter(torch.randn(rank, columns, device=device) * columns**-0.5)
+            self.b = nn.Parameter(torch.zeros(rows, rank, device=device))
+
+    def forward(self, x):
+        if self.fp8:
+            flat = x.reshape(-1, x.shape[-1])
+            scales = flat.abs().amax(1, keepdim=True).float().clamp_min(1e-12) / 448
+            y = torch._scaled_mm((flat / scales).to(torch.float8_e4m3fn), self.weight.t(), scale_a=scales, scale_b=self.scales.t(),
+                                 out_dtype=torch.bfloat16, use_fast_accum=True).view(*x.shape[:-1], -1)
+        else:
+            y = F.linear(x, self.weight)
+        return y + 2 * F.linear(F.linear(x, self.a.to(x.dtype)), self.b.to(x.dtype)) if self.rank else y
+
+
+def rotate(x, cos, sin):
+    """x (B, heads, T, E)."""
+    first, second = x.float().chunk(2, -1)
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), -1).to(x.dtype)
+
+
+class Block(nn.Module):
+    def __init__(self, shape, device, fp8, rank):
+        super().__init__()
+        self.shape = shape
+        width = shape.heads * shape.head_dim
+        kv = shape.kv_heads * shape.head_dim
+        linear = lambda rows, columns: Linear(rows, columns, device, fp8, rank)
+        if rank:  # LoRA has an adapter per projection
+            self.projections = nn.ModuleList([linear(width, shape.hidden), linear(kv, shape.hidden), linear(kv, shape.hidden)])
+            self.gates = nn.ModuleList([linear(shape.intermediate, shape.hidden), linear(shape.intermediate, shape.hidden)])
+        else:
+            self.projections = nn.ModuleList([linear(width + 2 * kv, shape.hidden)])
+            self.gates = nn.ModuleList([linear(2 * shape.intermediate, shape.hidden)])
+        self.o, self.down = linear(shape.hidden, width), linear(shape.hidden, shape.intermediate)
+        for name in ("norm1", "norm2"):
+            self.register_buffer(name, torch.ones(shape.hidden, device=device, dtype=torch.bfloat16))
+
+    def forward(self, x, cos, sin, cache=None, position=None, mask=None):
+        """x (B, T, D); with a cache (k, v) of (B, K, S, E), T tokens are written at `position` (T) and attend where mask says."""
+        s = self.shape
+        h = F.rms_norm(x, (s.hidden,), self.norm1, s.eps)
+        qkv = torch.cat([p(h) for p in self.projections], -1) if len(self.projections) > 1 else self.projections[0](h)
+        q, k, v = (part.unflatten(-1, (-1, s.head_dim)).transpose(1, 2) for part in
+                   qkv.split([s.heads * s.head_dim, s.kv_heads * s.head_dim, s.kv_heads * s.head_dim], -1))
+        q, k = rotate(q, cos, sin), rotate(k, cos, sin)
+        if cache is not None:
+            cache[0].index_copy_(2, position, k)
+            cache[1].index_copy_(2, position, v)
+            if mask is not None:
+                k, v = cache[0], cache[1]
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=s.heads != s.kv_heads)
+        x = x + self.o(y.transpose(1, 2).flatten(2))
+        h = F.rms_norm(x, (s.hidden,), self.norm2, s.eps)
+        gate, up = (g(h) for g in self.gates) if len(self.gates) > 1 else self.gates[0](h).chunk(2, -1)
+        return x + self.down(F.silu(gate) * up)
+
+
+class Llama(nn.Module):
+    def __init__(self, shape, device, fp8=False, rank=0):
+        super().__init__()
+        self.shape, self.device = shape, device
+        self.blocks = nn.ModuleList(Block(shape, device, fp8, rank) for _ in range(shape.layers))
+        self.embed = torch.randn(shape.vocab_size, shape.hidden, device=device, dtype=torch.bfloat16)
+        self.head = Linear(shape.vocab_size, shape.hidden, device)
+        self.norm = torch.ones(shape.hidden, device=device, dtype=torch.bfloat16)
+        self.call = torch.compile(Block.forward, dynamic=False) if device.type == "cuda" else Block.forward
+
+    def adapters(self):
+        return [p for p in self.parameters() if p.requires_grad]
+
+    def weight_bytes(self):
+        """Of one pass: every weight once, the embedding's rows apart."""
+        return sum(b.numel() * b.element_size() for b in self.buffers())
+
+    def make_cache(self, batch, length):
+        s = self.shape
+        self.cache = None
+        self.cache = [tuple(torch.zeros(batch, s.kv_heads, length, s.head_dim, device=self.device, dtype=torch.bfloat16) for _ in range(2))
+                      for _ in range(s.layers)]
+        angles = torch.arange(length, device=self.device)[:, None] * s.theta**(-torch.arange(0, s.head_dim, 2, device=self.device) / s.head_dim)
+        self.cos, self.sin = angles.cos(), angles.sin()
+
+    def hidden(self, ids, position, mask):
+        x = F.embedding(ids, self.embed)
+        cos, sin = self.cos[position], self.sin[position]
+        for block, cache in zip(self.blocks, self.cache):
+            x = self.call(block, x, cos, sin, cache, position, mask)
+        return F.rms_norm(x[:, -1:], (self.shape.hidden,), self.norm, self.shape.eps)
+
+    @torch.no_grad()
+    def prefill(self, ids):
+        return self.head(self.hidden(ids, torch.arange(ids.shape[1], device=self.device), None))
+
+    @torch.no_grad()
+    def step(self, ids, position, mask):
+        """The next id of each row (B, 1), drawn at temperature 1."""
+        p = self.head(self.hidden(ids, position, mask))[:, -1].float().softmax(-1)
+        return (p / torch.empty_like(p).exponential_(1)).argmax(-1, keepdim=True)
+
+    def loss(self, ids, checkpointing):
+        """Mean cross-entropy of ids (1, T) but the first."""
+        if not hasattr(self, "cos"):
+            self.make_cache(1, ids.shape[1])
+        x = F.embedding(ids, self.embed)
+        for block in self.blocks:
+            x = checkpoint(self.call, block, x, self.cos, self.sin, use_reentrant=False) if checkpointing else self.call(block, x, self.cos, self.sin)
+        logits = self.head(F.rms_norm(x, (self.shape.hidden,), self.norm, self.shape.eps))
+        return F.cross_entropy(logits[0, :-1].float(), ids[0, 1:])
+
+
+def capture(model, batch, at, graph):
+    """A decode step at position `at` of every row as one call; as one CUDA graph where asked and possible."""
+    length = model.cache[0][0].shape[2]
+    ids = torch.randint(model.shape.vocab_size, (batch, 1), device=model.device)
+    position = torch.tensor([at], device=model.device)
+    mask = (torch.arange(length, device=model.device) <= at)[None, None, None, :]
+    if not (graph and model.device.type == "cuda"):
+        return lambda: ids.copy_(model.step(ids, position, mask))
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            ids.copy_(model.step(ids, position, mask))
+    torch.cuda.current_stream().wait_stream(side)
+    recorded = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(recorded):
+        ids.copy_(model.step(ids, position, mask))
+    return recorded.replay

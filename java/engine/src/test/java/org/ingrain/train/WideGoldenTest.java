@@ -1,0 +1,42 @@
+package org.ingrain.train;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.ingrain.checkpoint.JsonFields;
+import org.ingrain.tensor.DType;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * Training of two layers at Llama-2-70B's width, from the start that benchmarks/peers/wide_golden.py made on the same machine in the folder
+ * that system property {@code ingrain.golden.folder} names.
+ */
+@Tag("gpu")
+class WideGoldenTest {
+    @ParameterizedTest
+    @EnumSource(value = DType.class, names = {"F32", "BF16"})
+    void tenLoraStepsLoseWhatPeftLoses(DType dtype) {
+        String folder = System.getProperty("ingrain.golden.folder");
+        assumeTrue(folder != null, "skipped: ingrain.golden.folder names no folder that wide_golden.py made");
+        try (Golden golden = new Golden(Path.of(folder), 0)) {
+            TrainingMemory memory = golden.memory();
+            LoraParameters parameters = new LoraParameters(golden.context, golden.config, golden.lora(), 1, memory);
+            parameters.load(golden.adapter("before"));
+            LlamaTraining training = new LlamaTraining(golden.context, golden.weights(dtype), parameters, memory);
+            List<MicroBatch> batches = golden.batches();
+            JsonFields run = golden.expected.object("lora_run");
+            for (int step = 1; step <= 10; step++) {
+                double[] lossAndNorm = Golden.step(training, parameters, List.of(batches.get((step - 1) % 2)), golden.optimizer(), new int[] {step, 10});
+                double loss = run.node("losses").get(step - 1).doubleValue();
+                // F32: sums of 28,672 terms in other orders. BF16: 2⁻⁸ a rounding of weight or activation, most of which cancel in a mean.
+                assertEquals(loss, lossAndNorm[0], (dtype == DType.F32 ? 1e-4 : 1e-2) * loss, "loss of step " + step);
+                double norm = run.node("grad_norms").get(step - 1).doubleValue();
+                assertEquals(norm, lossAndNorm[1], (dtype == DType.F32 ? 1e-3 : 1e-1) * norm, "gradient norm of step " + step);
+            }
+        }
+    }
+}
