@@ -50,7 +50,7 @@ class AttentionParityTest extends ParityTest {
             lab.ops().attention(y, lse, qkv.tensor(), lab.ints(c.offsets()), c.heads());
             float[] expected = lab.reference(torch -> Torch.floats(
                     Attention.packed(torch, torch.array(qkv.values(), c.tokens(), c.heads().columns()), c.offsets(), c.heads())));
-            lab.expect("y of " + c, expected, y, tolerance(c, dtype));
+            lab.expect("y of " + c, expected, y, lab.weighted(tolerance(c, dtype), dtype));
         }
     }
 

@@ -36,6 +36,11 @@ record Target(String name, Path library, Path trusted, ContextOptions options) {
         return new Target(name + " with " + threads, library, trusted, new ContextOptions(options.device(), threads, options.isa()));
     }
 
+    /** Whether the CUDA sources run, on a GPU or emulated. */
+    boolean gpu() {
+        return name.startsWith("simt") || name.startsWith("cuda");
+    }
+
     boolean wrong() {
         return !library.equals(trusted);
     }
