@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BiFunction;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import javax.tools.ToolProvider;
@@ -26,6 +27,7 @@ import org.junit.jupiter.api.TestInstance;
 class LintTest {
     private static final Pattern SOURCE = Pattern.compile("(java|native|cuda)/(?!.*/target/).*\\.(java|cc|cu|cuh|h)");
     private static final Pattern KERNEL = Pattern.compile("(native|cuda)/ops/[^/]*\\.(cc|cu)");
+    private static final Pattern RUNG = Pattern.compile("cuda/ladder/(\\w+)/v(\\d+)_\\w+\\.cu");
     private static final Pattern REFUSED = Pattern.compile("TO" + "DO|FIX" + "ME|@Dis" + "abled|\\.printStack" + "Trace\\(");
     private static final Pattern CATCH_ALL = Pattern.compile("catch \\((final )?Throw" + "able\\b");
     private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
@@ -76,6 +78,23 @@ class LintTest {
             String text = String.join("\n", block);
             return text.startsWith("// " + stem + ": ") && Stream.of("Shapes", "Types", "Needs", "Bound", "Oracle", "Test ").allMatch(text::contains)
                     ? null : "does not open with '// " + stem + ": ' and Shapes, Types, Needs, Bound, Oracle, Test";
+        });
+    }
+
+    /** A rung is studied beside its README: it says which step it is, and of what. */
+    @Test
+    void rungsOpenWithTheirStep() {
+        assertNone((path, lines) -> {
+            if (!path.startsWith("cuda/ladder/") || !path.endsWith(".cu")) {
+                return null;
+            }
+            Matcher rung = RUNG.matcher(path);
+            if (!rung.matches()) {
+                return "is not named v<number>_<idea>.cu in the folder of its op";
+            }
+            List<String> stems = List.of(rung.group(1), rung.group(1).replace('_', ' '));
+            return stems.stream().anyMatch(stem -> lines.getFirst().startsWith("// " + stem + ", rung " + rung.group(2) + ": "))
+                    ? null : "does not open with '// " + stems.getFirst() + ", rung " + rung.group(2) + ": '";
         });
     }
 
