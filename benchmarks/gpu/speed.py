@@ -4,8 +4,6 @@ import csv
 import json
 import sys
 
-from runner import Skip
-
 BATCHES = (1, 8, 40)
 PROMPT, ANSWER = 512, 128
 
@@ -70,7 +68,7 @@ def ratio_rows(test, mine, theirs, others, ceiling=None):
 
 def decode_rows(bundle, name, dtype):
     config, width = shape(bundle, name), 1 if dtype == "fp8" else 2
-    count = layers(bundle, config, width, 12e9)
+    count = layers(bundle, config, width, 7e9)
     more = ["--fp8"] if dtype == "fp8" else []
     theirs = peers(bundle, name, count, "ceilings,decode" + ("" if more else ",transformers"), *more)
     prompt, answer, batches = (32, 16, (1, 2)) if bundle.dry else (PROMPT, ANSWER, BATCHES)
@@ -108,7 +106,7 @@ def prefill(bundle):
     rows = []
     for name in bundle.options.model:
         config, tokens = shape(bundle, name), 64 if bundle.dry else 2048
-        count = layers(bundle, config, 2, 16e9)
+        count = layers(bundle, config, 2, 8e9)
         theirs = peers(bundle, name, count, "ceilings,prefill,transformers", "--batches", "1")
         mine = ours(bundle, name, count, "--prompt-tokens", tokens, "--generate-tokens", 1, "--n", 0, "--train-tokens", 0)[f"pp{tokens}"]
         rate = theirs["bf16 product", "torch"]["flops"]
@@ -119,7 +117,7 @@ def prefill(bundle):
 
 def train_row(bundle, name, tokens, dtype, peers_too=True):
     config, width = shape(bundle, name), 1 if dtype == "fp8" else 2
-    count = layers(bundle, config, width, 24e9 if dtype == "fp8" else 18e9)
+    count = layers(bundle, config, width, 24e9 if dtype == "fp8" else 8e9)
     theirs = peers(bundle, name, count, "ceilings" + (",train,peft" if peers_too else ""), *(["--checkpointing"] if "70b" in name else []))
     mine = ours(bundle, name, count, "--prompt-tokens", 0, "--generate-tokens", 0, "--n", 0, "--train-tokens", tokens, "--repetitions", 3 if not bundle.dry
                 else 1, dtype=dtype if not bundle.dry else "auto")[f"train{tokens}"]

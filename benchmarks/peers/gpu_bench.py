@@ -8,6 +8,7 @@ a static cache, the whole decode step with its sampling in one CUDA graph. `tran
 Times are medians of CUDA events. A test that fails is a row with its error. --tiny --device cpu tries the program without a GPU.
 """
 import argparse
+import gc
 import json
 import statistics
 import time
@@ -173,10 +174,11 @@ def measured(options, clock):
              "peft": [peft_test], "decode": [lambda o, c, b=b: decode(o, c, b) for b in options.batches]}
     for name in options.tests:
         for test in tests[name]:
+            torch._dynamo.reset()
+            gc.collect()  # compiled models are cycles, and two of them would not fit
             if options.device.type == "cuda":
                 torch.cuda.empty_cache()
                 torch.cuda.reset_peak_memory_stats()
-            torch._dynamo.reset()
             try:
                 for found in test(options, clock):
                     if options.device.type == "cuda":
