@@ -122,7 +122,8 @@ class BlasLt {
   // Which GPUs and types have it differs from version to version, so the library is asked.
   bool outer_vectors(const ingrain_context* ctx, const Product& p) {
     if (call_.cublasLtGetVersion() < first_with_outer_vectors) return false;
-    const Key key = key_of(ctx, p);
+    Key key = key_of(ctx, p);
+    if (ctx->deterministic) fix_rows(key);
     auto known = outer_vectors_.find(key);
     if (known == outer_vectors_.end()) {
       if (outer_vectors_.size() >= plan_limit) outer_vectors_.clear();
@@ -164,6 +165,12 @@ class BlasLt {
             alignment({reinterpret_cast<uintptr_t>(p.a), static_cast<uint64_t>(p.lda) * a, chunk * a}),
             alignment({reinterpret_cast<uintptr_t>(p.b), static_cast<uint64_t>(p.ldb) * b, chunk * b}),
             alignment({reinterpret_cast<uintptr_t>(p.d), static_cast<uint64_t>(p.N) * d})};
+  }
+
+  // The key of a weight, whatever the number of rows; alignment: the least that the ops give, whatever rows were sliced off.
+  static void fix_rows(Key& key) {
+    key[0] = fixed_rows;
+    key[13] = key[15] = 16;
   }
 
   const Plan* planned(const ingrain_context* ctx, const Product& p) {
@@ -241,8 +248,8 @@ class BlasLt {
   bool fix(Plan& plan, const Product& p, Key key) {
     if (p.a_transposed) return choose(plan, key, 0);
     Product usual = p;
-    usual.M = key[0] = fixed_rows;
-    key[13] = key[15] = 16;   // the least that the ops give, whatever rows were sliced off
+    usual.M = fixed_rows;
+    fix_rows(key);
     auto fixed = fixed_.find(key);
     if (fixed == fixed_.end()) {
       Plan found;
