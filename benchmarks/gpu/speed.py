@@ -39,6 +39,22 @@ def ours(bundle, name, count, *arguments, dtype="auto"):
     return bundle.bench("--model", bundle.ingrain / "models" / f"{name}.json", "--random-weights", "--layers", count, "--dtype", dtype, *arguments)
 
 
+def each_model(bundle, rows_of):
+    """Rows of every model; one that fails, or has no time left, is a row too, and keeps those before it."""
+    rows = []
+    for name in bundle.options.model[:1] if bundle.dry else bundle.options.model:
+        try:
+            rows += rows_of(name)
+        except (RuntimeError, TimeoutError, KeyError) as e:
+            rows.append({"test": name, "result": "FAILED", "why": f"{type(e).__name__}: {e}"})
+    return rows
+
+
+def title(bundle, name, dtype, test):
+    """A dry run has one small model for all shapes."""
+    return f"stories15M, {test}" if bundle.dry else f"{name} {dtype}, {test}"
+
+
 def weight_bytes(config, count, bytes_per_weight):
     """Of one decode step: every weight once, head included, the embedding's rows apart."""
     hidden, kv = config["hidden_size"], config["num_key_value_heads"] * config["head_dim"]
@@ -57,8 +73,8 @@ def ratio_rows(test, mine, theirs, others, ceiling=None):
     """One row: ours in tokens/s, each other's, the ratio to the best, and the share of the ceiling's tokens/s."""
     row = {"test": test, "ingrain tokens/s": mine}
     for who in others:
-        found = theirs.get((test.split(", ", 1)[1], who)) or {}
-        row[f"{who} tokens/s"] = found.get("tokens_per_second") or found.get("error") or ("failed" if theirs else None)
+        reason = next((found["error"][:80] for (_, by), found in theirs.items() if by == who and "error" in found), None)
+        row[f"{who} tokens/s"] = theirs.get((test.split(", ", 1)[1], who), {}).get("tokens_per_second", reason)
     best = max((row[f"{who} tokens/s"] for who in others if isinstance(row[f"{who} tokens/s"], float)), default=None)
     row["ratio to the best"] = mine / best if best else None
     row["ceiling tokens/s"] = ceiling
@@ -73,7 +89,7 @@ def decode_rows(bundle, name, dtype):
     theirs = peers(bundle, name, count, "ceilings,decode" + ("" if more else ",transformers"), *more)
     prompt, answer, batches = (32, 16, (1, 2)) if bundle.dry else (PROMPT, ANSWER, BATCHES)
     mine = ours(bundle, name, count, "--prompt-tokens", prompt, "--generate-tokens", answer, "--n", ",".join(map(str, batches)), "--train-tokens", 0,
-                dtype=dtype if not bundle.dry else "auto")
+                dtype=dtype)
     copy = theirs["copy", "torch"]["bytes_per_second"]
     rows = []
     for batch in batches:
@@ -83,73 +99,73 @@ def decode_rows(bundle, name, dtype):
         # The shared prompt is read once, each sample's own half answer by it alone.
         bytes_read = weight_bytes(config, count, width) + kv * (prompt + batch * answer / 2)
         ceiling = None if bundle.dry else batch * copy / bytes_read
-        row = ratio_rows(f"{name} {dtype}, decode {batch}", batch * (answer - 1) / seconds, theirs, ("torch", "transformers"), ceiling)
+        row = ratio_rows(title(bundle, name, dtype, f"decode {batch}"), batch * (answer - 1) / seconds, theirs, ("torch", "transformers"), ceiling)
         rows.append({**row, "layers": count, "host wait": whole.get("host_wait_share"), "GiB in use": whole["device_memory_used"] / 2**30})
     return rows
 
 
 def decode(bundle):
-    return [row for name in bundle.options.model for row in decode_rows(bundle, name, "bf16")]
+    return each_model(bundle, lambda name: decode_rows(bundle, name, "bf16"))
 
 
 def fp8(bundle):
     """Decode with fp8 base weights, and the LoRA step, which has no counterpart in PyTorch."""
     bundle.need_gpu()
-    rows = [row for name in bundle.options.model for row in decode_rows(bundle, name, "fp8")]
-    for name in bundle.options.model:
-        for tokens in (2048, 4096):
-            rows.append(train_row(bundle, name, tokens, "fp8", peers_too=False))
-    return rows
+    return each_model(bundle, lambda name: decode_rows(bundle, name, "fp8")) + each_model(
+        bundle, lambda name: [train_row(bundle, name, tokens, "fp8", peers_too=False) for tokens in (2048, 4096)])
+
+
+def prefill_rows(bundle, name):
+    config, tokens = shape(bundle, name), 64 if bundle.dry else 2048
+    count = layers(bundle, config, 2, 8e9)
+    theirs = peers(bundle, name, count, "ceilings,prefill,transformers", "--batches", "1")
+    mine = ours(bundle, name, count, "--prompt-tokens", tokens, "--generate-tokens", 1, "--n", 0, "--train-tokens", 0)[f"pp{tokens}"]
+    rate = theirs["bf16 product", "torch"]["flops"]
+    ceiling = None if bundle.dry else tokens * rate / flops(config, count, tokens, 1)
+    row = ratio_rows(title(bundle, name, "bf16", f"prefill {tokens}"), mine["avg_ts"], theirs, ("torch", "transformers"), ceiling)
+    return [{**row, "layers": count}]
 
 
 def prefill(bundle):
-    rows = []
-    for name in bundle.options.model:
-        config, tokens = shape(bundle, name), 64 if bundle.dry else 2048
-        count = layers(bundle, config, 2, 8e9)
-        theirs = peers(bundle, name, count, "ceilings,prefill,transformers", "--batches", "1")
-        mine = ours(bundle, name, count, "--prompt-tokens", tokens, "--generate-tokens", 1, "--n", 0, "--train-tokens", 0)[f"pp{tokens}"]
-        rate = theirs["bf16 product", "torch"]["flops"]
-        ceiling = None if bundle.dry else tokens * rate / flops(config, count, tokens, 1)
-        rows.append({**ratio_rows(f"{name} bf16, prefill {tokens}", mine["avg_ts"], theirs, ("torch", "transformers"), ceiling), "layers": count})
-    return rows
+    return each_model(bundle, lambda name: prefill_rows(bundle, name))
 
 
 def train_row(bundle, name, tokens, dtype, peers_too=True):
     config, width = shape(bundle, name), 1 if dtype == "fp8" else 2
     count = layers(bundle, config, width, 24e9 if dtype == "fp8" else 8e9)
     theirs = peers(bundle, name, count, "ceilings" + (",train,peft" if peers_too else ""), *(["--checkpointing"] if "70b" in name else []))
-    mine = ours(bundle, name, count, "--prompt-tokens", 0, "--generate-tokens", 0, "--n", 0, "--train-tokens", tokens, "--repetitions", 3 if not bundle.dry
-                else 1, dtype=dtype if not bundle.dry else "auto")[f"train{tokens}"]
+    mine = ours(bundle, name, count, "--prompt-tokens", 0, "--generate-tokens", 0, "--n", 0, "--train-tokens", tokens, dtype=dtype)[f"train{tokens}"]
     rate = theirs.get((f"{dtype} product", "torch"), {}).get("flops")
     ceiling = tokens * rate / flops(config, count, tokens, 2) if rate and not bundle.dry else None
-    row = ratio_rows(f"{name} {dtype}, LoRA step {tokens}", mine["avg_ts"], theirs, ("torch", "peft"), ceiling)
+    row = ratio_rows(title(bundle, name, dtype, f"LoRA step {tokens}"), mine["avg_ts"], theirs, ("torch", "peft"), ceiling)
     return {**row, "layers": count, "GiB in use": mine["device_memory_used"] / 2**30}
 
 
 def train(bundle):
-    return [train_row(bundle, name, 64 if bundle.dry else 2048, "bf16") for name in bundle.options.model]
+    return each_model(bundle, lambda name: [train_row(bundle, name, 64 if bundle.dry else 2048, "bf16")])
+
+
+def throughput_rows(bundle, name):
+    config, tokens = shape(bundle, name), 16 if bundle.dry else 128
+    count = layers(bundle, config, 2, 30e9)
+    theirs = peers(bundle, name, count, "throughput")
+    best = None
+    for requests in (2, 4) if bundle.dry else (64, 128, 256, 512):
+        try:
+            found = ours(bundle, name, count, "--prompt-tokens", tokens, "--generate-tokens", tokens, "--n", 0, "--train-tokens", 0, "--requests",
+                         requests)[f"{requests}x(pp{tokens}+tg{tokens})"]
+        except RuntimeError:
+            if best is None:
+                raise
+            break  # more than the memory holds
+        best = (found["avg_ts"], requests) if best is None or found["avg_ts"] > best[0] else best
+    row = ratio_rows(title(bundle, name, "bf16", f"{tokens} in {tokens} out"), best[0], theirs, ("torch",))
+    return [{**row, "requests": best[1], "layers": count}]
 
 
 def throughput(bundle):
     """Different prompts, 128 tokens in and 128 out: the most tokens a second over numbers of requests."""
-    rows = []
-    for name in bundle.options.model:
-        config, tokens = shape(bundle, name), 16 if bundle.dry else 128
-        count = layers(bundle, config, 2, 30e9)
-        theirs = peers(bundle, name, count, "throughput")
-        best = None
-        for requests in (2, 4) if bundle.dry else (64, 128, 256, 512):
-            try:
-                found = ours(bundle, name, count, "--prompt-tokens", tokens, "--generate-tokens", tokens, "--n", 0, "--train-tokens", 0, "--requests",
-                             requests)[f"{requests}x(pp{tokens}+tg{tokens})"]
-            except RuntimeError:
-                break
-            best = (found["avg_ts"], requests) if best is None or found["avg_ts"] > best[0] else best
-        if best is None:
-            raise RuntimeError(f"{name}: no number of requests ran")
-        rows.append({**ratio_rows(f"{name} bf16, {tokens} in {tokens} out", best[0], theirs, ("torch",)), "requests": best[1], "layers": count})
-    return rows
+    return each_model(bundle, lambda name: throughput_rows(bundle, name))
 
 
 def profile(bundle):
