@@ -1,6 +1,10 @@
 package org.ingrain.sample;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Random;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
@@ -10,8 +14,11 @@ import org.ingrain.model.Llama;
 import org.ingrain.model.LlamaConfig;
 import org.ingrain.model.LlamaWeights;
 import org.ingrain.model.Precision;
+import org.ingrain.model.Projection;
+import org.ingrain.model.Rank;
 import org.ingrain.model.RopeConfig;
 import org.ingrain.tensor.DType;
+import org.ingrain.tensor.HostTensor;
 import org.ingrain.tokenizer.StreamingDecoder;
 
 /** A random Llama of a few thousand parameters whose tokens spell their ids, for tests of what is above the model. */
@@ -25,15 +32,39 @@ final class TinyLlama implements AutoCloseable {
     final LlamaWeights weights;
     private final Backend backend;
 
+    /** On the CPU, filled there. */
     TinyLlama(DType dtype, int threads) {
-        this("cpu", new ContextOptions(0, threads, "auto"), dtype);
+        backend = Backend.open(NativeLibraries.find("cpu"));
+        context = backend.context(new ContextOptions(0, threads, "auto"));
+        weights = LlamaWeights.random(context, config(dtype), new Precision(dtype, DType.F32, dtype), 7);
     }
 
-    TinyLlama(String library, ContextOptions options, DType dtype) {
+    /** On any backend, F32, with the same weights on all of them. */
+    TinyLlama(String library, ContextOptions options) {
         backend = Backend.open(NativeLibraries.find(library));
         context = backend.context(options);
-        LlamaConfig config = new LlamaConfig(64, 112, 2, 4, 2, 16, VOCABULARY, CONTEXT, 1e-5, RopeConfig.of(10000), false, dtype);
-        weights = LlamaWeights.random(context, config, new Precision(dtype, DType.F32, dtype), 7);
+        LlamaConfig config = config(DType.F32);
+        try (Arena arena = Arena.ofShared()) {
+            weights = LlamaWeights.load(context, config, new Precision(DType.F32, DType.F32, DType.F32), Rank.SINGLE,
+                    name -> tensor(arena, config, name), (layers, of) -> { });
+            context.synchronize();
+        }
+    }
+
+    private static LlamaConfig config(DType dtype) {
+        return new LlamaConfig(64, 112, 2, 4, 2, 16, VOCABULARY, CONTEXT, 1e-5, RopeConfig.of(10000), false, dtype);
+    }
+
+    private static HostTensor tensor(Arena arena, LlamaConfig config, String name) {
+        long d = config.hiddenSize();
+        long[] shape = name.endsWith("norm.weight") ? new long[] {d} : Arrays.stream(Projection.values()).filter(p -> name.contains(p.target()))
+                .map(p -> new long[] {p.rows(config), p.columns(config)}).findFirst().orElse(new long[] {VOCABULARY, d});
+        HostTensor tensor = new HostTensor(DType.F32, shape, arena.allocate(Arrays.stream(shape).reduce(1, (x, y) -> x * y) * Float.BYTES, 64));
+        Random random = new Random(name.hashCode());
+        for (long i = 0; i < tensor.elements(); i++) {
+            tensor.data().setAtIndex(ValueLayout.JAVA_FLOAT, i, shape.length == 1 ? 1 : (float) random.nextGaussian() * 0.15f);
+        }
+        return tensor;
     }
 
     Generator generator(GeneratorConfig config) {
