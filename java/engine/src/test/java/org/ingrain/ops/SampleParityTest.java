@@ -34,7 +34,8 @@ class SampleParityTest extends ParityTest {
                 new Check("sample", "by seed", lab -> distribution(lab, Key.SEED)),
                 new Check("sample", "by sequence", lab -> distribution(lab, Key.SEQUENCE)),
                 new Check("sample", "by position", lab -> distribution(lab, Key.POSITION)),
-                new Check("sample", "large vocabulary", SampleParityTest::large));
+                new Check("sample", "large vocabulary", lab -> large(lab, 16, 32_003)),
+                new Check("sample", "vocabulary beyond a GPU's shared memory", lab -> large(lab, 4, 131_075)));
     }
 
     private static void greedy(Lab lab) {
@@ -95,9 +96,7 @@ class SampleParityTest extends ParityTest {
     }
 
     /** Ids that the settings allow, and their log-probabilities under the whole row. */
-    private static void large(Lab lab) {
-        int m = 16;
-        int v = 32003;
+    private static void large(Lab lab, int m, int v) {
         Lab.Data logits = lab.normal(3, DType.F32, m, v);
         float[] logSoftmax = logSoftmax(lab, logits.values(), m, v);
         for (Settings settings : SETTINGS) {
