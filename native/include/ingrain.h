@@ -82,6 +82,7 @@ INGRAIN_API ingrain_status ingrain_malloc(ingrain_context* ctx, void** pointer, 
 INGRAIN_API ingrain_status ingrain_free(ingrain_context* ctx, void* pointer);
 INGRAIN_API ingrain_status ingrain_host_malloc(ingrain_context* ctx, void** pointer, int64_t bytes); // pinned host memory
 INGRAIN_API ingrain_status ingrain_host_free(ingrain_context* ctx, void* pointer);
+// Copies are enqueued. Pinned host memory must stay as it is until they have run; other host memory is free again at the return.
 INGRAIN_API ingrain_status ingrain_copy_to_device(ingrain_context* ctx, void* device, const void* host, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_copy_to_host(ingrain_context* ctx, void* host, const void* device, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_copy(ingrain_context* ctx, void* destination, const void* source, int64_t bytes);
@@ -175,7 +176,8 @@ INGRAIN_API int64_t ingrain_kv_cache_block_bytes(int32_t cache_dtype, int64_t bl
 // Stores k and v of every row of qkv (after rope) at its sequence's block and position.
 INGRAIN_API ingrain_status ingrain_kv_cache_write(ingrain_context* ctx, void* cache, const void* qkv, const ingrain_batch* batch,
                                                   int32_t dtype, int32_t cache_dtype, int64_t H, int64_t K, int64_t E);
-// Copies whole blocks in each of L layers: pairs (n, 2) of (source, destination). layer_bytes apart.
+// Copies whole blocks in each of L layers: pairs (n, 2) of (source, destination), in any order: no destination is another pair's
+// source. layer_bytes apart.
 INGRAIN_API ingrain_status ingrain_kv_cache_copy(ingrain_context* ctx, void* cache, const int32_t* pairs, int64_t n, int64_t block_bytes,
                                                  int64_t layer_bytes, int64_t L);
 // ---- attention.cc
