@@ -32,7 +32,7 @@ template <class E_, bool rows_inner_> struct Operand {
 
 struct Shape {
   int64_t rows, columns, depth;
-  int64_t span, piece;        // of the depth: of a block, and of one chain of sums
+  int64_t span, piece;        // of the depth: of a block, and of one chain of sums, a multiple of the tile
   const int32_t* slots;       // (rows) adapter of each, or null: 0
 };
 
@@ -75,27 +75,38 @@ template <int terms, class E> __device__ __forceinline__ void put(bf16* to, cons
   for (int i = 0; i < terms; ++i) store(to + i * plane, part[i]);
 }
 
-// The tile of o from (row, k) on into shared memory, inner neighbours beside each other, zeros behind the end of rows and depth.
-// row_slots: rows whose entry is not `slot` are zeros too; or null.
+// A thread's part of a tile, on its way from memory to shared memory.
+template <class O> struct Flight {
+  static constexpr int each = tile * 8 / threads;
+  typename O::E v[each][8];
+};
+__device__ __forceinline__ int outer_of(int i) { return (static_cast<int>(threadIdx.x) + i * threads) / 8; }
+__device__ __forceinline__ int inner_of() { return static_cast<int>(threadIdx.x) % 8 * 8; }
+
+// The tile of o from (row, k) on. row_slots: rows whose entry is not `slot` are read as zeros; or null.
 template <bool wide, class O>
-__device__ __forceinline__ void fill(bf16* shared, const O& o, int64_t row, int64_t rows, int64_t k, int64_t end, const int32_t* row_slots, int32_t slot) {
-  using E = typename O::E;
+__device__ __forceinline__ void depart(Flight<O>& flight, const O& o, int64_t row, int64_t rows, int64_t k, int64_t end, const int32_t* row_slots, int32_t slot) {
+  const int64_t outer0 = O::rows_inner ? k : row, inner = (O::rows_inner ? row : k) + inner_of();
+  const int64_t outers = O::rows_inner ? end : rows, inners = O::rows_inner ? rows : end;
+#pragma unroll
+  for (int i = 0; i < Flight<O>::each; ++i) {
+    const int outer = outer_of(i);
+    const bool present = outer0 + outer < outers && (O::rows_inner || !row_slots || row_slots[outer] == slot);
+    read<wide>(flight.v[i], o.data + (outer0 + outer) * o.ld + inner, present ? inners - inner : 0);
+  }
+}
+
+// Into shared memory, inner neighbours beside each other, zeros behind the end of rows and depth.
+template <bool wide, class O>
+__device__ __forceinline__ void arrive(bf16* shared, const Flight<O>& flight, const O& o, int64_t row, int64_t rows, int64_t k, int64_t end) {
   const int64_t outer0 = O::rows_inner ? k : row, inner0 = O::rows_inner ? row : k;
   const int64_t outers = (O::rows_inner ? end : rows) - outer0, inners = (O::rows_inner ? rows : end) - inner0;
-  constexpr int each = tile * 8 / threads;
-  E v[each][8];
 #pragma unroll
-  for (int i = 0; i < each; ++i) {
-    const int at = static_cast<int>(threadIdx.x) + i * threads, outer = at / 8, inner = at % 8 * 8;
-    const bool present = outer < outers && (O::rows_inner || !row_slots || row_slots[outer] == slot);
-    read<wide>(v[i], o.data + (outer0 + outer) * o.ld + inner0 + inner, present ? inners - inner : 0);
-  }
-#pragma unroll
-  for (int i = 0; i < each; ++i) {
-    const int at = static_cast<int>(threadIdx.x) + i * threads, outer = at / 8, inner = at % 8 * 8;
+  for (int i = 0; i < Flight<O>::each; ++i) {
+    const int outer = outer_of(i), inner = inner_of();
     if (outer >= ((outers + 15) & ~15) || inner >= ((inners + 15) & ~15)) continue;
     const unsigned kept = o.mask.on ? o.mask.template kept<8, wide>((outer0 + outer) * o.ld + inner0 + inner) : 0xffu;
-    put<O::terms>(shared + outer * stride + inner, v[i], kept);
+    put<O::terms>(shared + outer * stride + inner, flight.v[i], kept);
   }
 }
 
@@ -151,23 +162,31 @@ template <class P, class Q, class Out, bool wide> __global__ void __launch_bound
   if (r < tile) row_slots[r] = row + r >= shape.rows ? no_row : shape.slots ? shape.slots[row + r] : 0;
   __syncthreads();
   for (int32_t slot = next_slot(row_slots, INT64_MIN); slot != no_row; slot = next_slot(row_slots, slot)) {
-    float total[4][4] = {};
-    for (int64_t chain = begin; slot >= 0 && chain < end; chain += shape.piece) {
-      const int64_t chain_end = min(chain + shape.piece, end);
-      float sum[4][4] = {};
-      for (int64_t k = chain; k < chain_end; k += tile) {
-        Q of = q;
-        of.data += slot * q.adapter;
-        __syncthreads();
-        fill<wide>(p_tile, p, row, shape.rows, k, chain_end, row_slots, slot);
-        fill<wide>(q_tile, of, column, shape.columns, k, chain_end, nullptr, slot);
-        __syncthreads();
-        multiply<P, Q>(sum, p_tile, q_tile, static_cast<int>(min(chain_end - k, int64_t{tile}) + 15) & ~15, shape.columns - column);
-      }
+    float total[4][4] = {}, sum[4][4] = {};
+    const int links_of_a_chain = static_cast<int>(shape.piece / tile);
+    int links = 0;
+    Q of = q;
+    of.data += slot * q.adapter;
+    Flight<P> next_p;
+    Flight<Q> next_q;
+    const auto depart_from = [&](int64_t k) {
+      depart<wide>(next_p, p, row, shape.rows, k, end, row_slots, slot);
+      depart<wide>(next_q, of, column, shape.columns, k, end, nullptr, slot);
+    };
+    if (slot >= 0) depart_from(begin);
+    for (int64_t k = begin; slot >= 0 && k < end; k += tile) {
+      __syncthreads();
+      arrive<wide>(p_tile, next_p, p, row, shape.rows, k, end);
+      arrive<wide>(q_tile, next_q, of, column, shape.columns, k, end);
+      __syncthreads();
+      if (k + tile < end) depart_from(k + tile);
+      multiply<P, Q>(sum, p_tile, q_tile, static_cast<int>(min(end - k, int64_t{tile}) + 15) & ~15, shape.columns - column);
+      if (++links < links_of_a_chain && k + tile < end) continue;
+      links = 0;
 #pragma unroll
       for (int n = 0; n < 4; ++n)
 #pragma unroll
-        for (int i = 0; i < 4; ++i) total[n][i] += sum[n][i];
+        for (int i = 0; i < 4; ++i) total[n][i] += sum[n][i], sum[n][i] = 0;
     }
     __syncthreads();
 #pragma unroll

@@ -82,6 +82,8 @@ template <bool transposed, class P, class Q> ingrain_status long_sum(ingrain_con
   return INGRAIN_OK;
 }
 
+int64_t whole(int64_t R) { return (R + tile - 1) / tile * tile; }
+
 // A sum over R at once, into a wide matrix.
 template <class E, class P, class Q> ingrain_status short_sum(ingrain_context* ctx, const Add<E>& out, const P& p, const Q& q, const Shape& shape) {
   const bool wide = fits(p, q, shape) && shape.columns % 8 == 0 && out.ld % 8 == 0 && reinterpret_cast<uintptr_t>(out.y) % 16 == 0;
@@ -115,7 +117,7 @@ extern "C" ingrain_status ingrain_lora_up_forward(ingrain_context* ctx, void* y,
                                                   const int32_t* slots, int32_t dtype, int64_t T, int64_t N, int64_t R, int64_t ld) {
   return with_dtype(ctx, dtype, [&]<class E>() {
     return short_sum(ctx, Add<E>{static_cast<E*>(y), ld, N, scaling, {}}, Operand<float, false>{u, R}, Operand<float, false>{B, R, N * R},
-                     Shape{T, N, R, R, R, slots});
+                     Shape{T, N, R, R, whole(R), slots});
   });
 }
 INGRAIN_EXPORT_OP(lora_up_forward)
@@ -143,7 +145,7 @@ extern "C" ingrain_status ingrain_lora_down_backward(ingrain_context* ctx, void*
                                                Shape{C, R, T, span_of_tokens(T, C), piece, nullptr})) return status;
     if (!dx) return ingrain_status{INGRAIN_OK};
     return short_sum(ctx, Add<E>{static_cast<E*>(dx), C, C, nullptr, mask}, Operand<float, false>{du, R}, Operand<float, true>{A, C},
-                     Shape{T, C, R, R, R, nullptr});
+                     Shape{T, C, R, R, whole(R), nullptr});
   });
 }
 INGRAIN_EXPORT_OP(lora_down_backward)
