@@ -31,7 +31,7 @@ final class CacheCases {
                 Cases.FLOATS, CacheCases::attention);
         cases.add("kv_cache_write", LETTERS, sizes, Cases.at(1, cases.scale().rows(), cases.scale().rows(), h, k, 128, 1, 0), Cases.FLOATS,
                 CacheCases::write);
-        cases.add("kv_cache_copy", "L blocks elements n", new int[][] {{1, 2, 64, 1}, {3, 11, 130, 5}}, Cases.at(4, 128, cases.scale().width(131072), 64),
+        cases.add("kv_cache_copy", "L blocks elements n", new int[][] {{1, 2, 64, 1}, {3, 11, 192, 5}}, Cases.at(4, 128, cases.scale().width(131072), 64),
                 Cases.FLOATS, CacheCases::copy);
     }
 
