@@ -12,16 +12,24 @@ import java.util.regex.Pattern;
 
 /** Kernels that a user may write: the one that CONTRIBUTING.md shows, and what can go wrong with it. */
 final class KernelSources {
-    private static final Pattern EXAMPLE = Pattern.compile("(?s)```cpp\n(.*?)```");
     private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
 
     private KernelSources() {
     }
 
-    /** The whole file that CONTRIBUTING.md shows. */
+    /** The whole file that CONTRIBUTING.md shows for the CPU. */
     static String example() throws IOException {
-        Matcher example = EXAMPLE.matcher(Files.readString(ROOT.resolve("CONTRIBUTING.md")));
-        assertTrue(example.find(), "CONTRIBUTING.md shows no kernel");
+        return example("cpp");
+    }
+
+    /** The same for a GPU. */
+    static String cudaExample() throws IOException {
+        return example("cuda");
+    }
+
+    private static String example(String language) throws IOException {
+        Matcher example = Pattern.compile("(?s)```" + language + "\n(.*?)```").matcher(Files.readString(ROOT.resolve("CONTRIBUTING.md")));
+        assertTrue(example.find(), "CONTRIBUTING.md shows no kernel in " + language);
         return example.group(1);
     }
 
