@@ -5,7 +5,8 @@
 //   a split sequence       every chunk is an item, its result goes to a slot of the workspace, the last to arrive joins them
 //   another sequence       one item runs through all chunks of its tile
 //   a prefix group         chunks that lie wholly in the shared blocks are computed once for the rows of all its sequences
-// Everything is split where the slots do; else what has few rows; else nothing.
+// Split is what has few rows, and everything where all tiles together would leave multiprocessors idle; nothing where the slots do
+// not hold it.
 #pragma once
 #include "kv_cache.h"
 #include "reduce.h"
@@ -14,6 +15,7 @@ constexpr int plan_threads = 128, chunk_keys = 256, tile_rows = 64, max_plan_seq
 
 struct PagedShape {
   int H, K, E, tile_tokens;  // tokens of a tile: H / K rows each
+  int blocks;                // that run at once
   int64_t slots;             // slots of H rows that the workspace holds; 0: nothing is split
 };
 
@@ -72,7 +74,7 @@ class Planner {
 
   // Fills the plan; the last value of item_end is the number of items.
   __device__ void run() {
-    int all = 0, small = 0;  // slots that splitting everything, or what has few rows, takes
+    int all = 0, small = 0, unsplit = 0;  // slots that splitting everything, or what has few rows, takes; tiles there are
     for (int s0 = 0, head = -1; s0 < S_; s0 += plan_threads) {
       const int s = s0 + threadIdx.x, n = tokens(s);
       const bool alone = s >= S_ || s == 0 || batch_.prefix_groups[s] != batch_.prefix_groups[s - 1] || batch_.prefix_blocks[s] <= 0 ||
@@ -81,6 +83,7 @@ class Planner {
       const int first = block_scan<IntMax>(alone ? s : -1, head, scratch_);
       block_scan<IntSum>(n * chunks, all, scratch_);
       block_scan<IntSum>(few_rows(n) ? n * chunks : 0, small, scratch_);
+      block_scan<IntSum>(tiles(n), unsplit, scratch_);
       if (s >= S_) continue;
       plan_.chunks[s] = chunks;
       plan_.head[s] = first;
@@ -88,7 +91,7 @@ class Planner {
       plan_.group_end[s] = 0;
     }
     __syncthreads();
-    const bool everything = all <= shape_.slots, something = everything || small <= shape_.slots;
+    const bool everything = all <= shape_.slots && unsplit * shape_.K < shape_.blocks, something = everything || small <= shape_.slots;
     auto may_split = [&](int s) { return everything || (something && few_rows(tokens(s))); };
     for (int s = threadIdx.x; s < S_; s += plan_threads) {
       const int64_t chunks = shape_.slots > 0 && may_split(s) ? batch_.prefix_blocks[s] * batch_.block_size / chunk_keys : 0;

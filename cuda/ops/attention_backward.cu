@@ -87,6 +87,7 @@ template <int EP> __device__ void key_tile(KeyShared<EP>& shared, const Argument
     if (r0 + tile < end) fetch_queries(shared, a, at, r0 + tile, stage ^ 1);
     copy_commit();
     const bf16 *q = shared.side[stage][0], *dy = shared.side[stage][1];
+    const bool diagonal = r0 / group < at.begin + rows;  // some of these rows stand before some of these keys
     float p[tile / 8][4], ds[tile / 8][4];
     unsigned left[tile / 16][4];
     scores<EP>(p, shared.k + row0 * tile_stride<EP>, q);
@@ -97,7 +98,7 @@ template <int EP> __device__ void key_tile(KeyShared<EP>& shared, const Argument
       for (int i = 0; i < 4; ++i) {
         const int r = 8 * n + lane % 4 * 2 + i % 2;
         const float weight = exp2f(fmaf(p[n][i], log2_scale, -shared.lse[stage][r]));
-        p[n][i] = (r0 + r) / group < key[i / 2] ? 0 : weight;
+        p[n][i] = diagonal && (r0 + r) / group < key[i / 2] ? 0 : weight;
         ds[n][i] = p[n][i] * (ds[n][i] - shared.delta[stage][r]);
       }
     to_left(left, p);
@@ -136,7 +137,8 @@ template <int EP> __device__ void fetch_keys(QueryShared<EP>& shared, const Argu
 
 template <int EP> __device__ void query_tile(QueryShared<EP>& shared, const Arguments& a, const SequenceTile& at) {
   const int lane = threadIdx.x % 32, E = a.heads.E, group = a.heads.group, end = at.end * group;
-  const int row[2] = {at.begin * group + 16 * (static_cast<int>(threadIdx.x) / 32) + lane / 4, at.begin * group + 16 * (static_cast<int>(threadIdx.x) / 32) + lane / 4 + 8};
+  const int row0 = at.begin * group + 16 * (static_cast<int>(threadIdx.x) / 32) + lane / 4, row[2] = {row0, row0 + 8};
+  const int seen[2] = {row[0] / group, row[1] / group};  // the last key
   const bool inside[2] = {row[0] < end, row[1] < end};
   const int64_t head[2] = {a.heads.head(at.first, at.kv, row[0]), a.heads.head(at.first, at.kv, row[1])};
   unsigned q[EP / 16][4], dy[EP / 16][4];
@@ -171,7 +173,7 @@ template <int EP> __device__ void query_tile(QueryShared<EP>& shared, const Argu
       for (int i = 0; i < 4; ++i) {
         const int r = i / 2;
         const float weight = exp2f(fmaf(p[n][i], log2_scale, -lse[r]));
-        ds[n][i] = key + 8 * n + lane % 4 * 2 + i % 2 > row[r] / group ? 0 : weight * (ds[n][i] - delta[r]);
+        ds[n][i] = key + 8 * n + lane % 4 * 2 + i % 2 > seen[r] ? 0 : weight * (ds[n][i] - delta[r]);
       }
     to_left(left, ds);
     weigh<EP>(dq, left, shared.side[stage][0]);

@@ -11,7 +11,7 @@
 
 namespace {
 
-constexpr int64_t resident_blocks = 264;  // two on each of 132 multiprocessors; more items than that are taken in turn
+constexpr int resident_blocks = 264;  // two on each of 132 multiprocessors; more items than that are taken in turn
 
 template <class C, int EP> __global__ void __launch_bounds__(paged_threads, EP <= 128 ? 2 : 1) attend(__grid_constant__ const PagedArguments a) {
   using Shared = PagedShared<C, EP>;
@@ -58,7 +58,7 @@ template <class C, int EP> ingrain_status launch_tiles(ingrain_context* ctx, Pag
   arguments.partial_o = reinterpret_cast<float*>(workspace + shape.slots * shape.H * 8);
   arguments.arrivals = reinterpret_cast<unsigned*>(workspace + bytes);
   const int64_t chunks = (batch.max_blocks * batch.block_size + chunk_keys - 1) / chunk_keys;
-  const unsigned grid = static_cast<unsigned>(std::min(resident_blocks, 2 * batch.tokens * shape.K * chunks));
+  const unsigned grid = static_cast<unsigned>(std::min<int64_t>(resident_blocks, 2 * batch.tokens * shape.K * chunks));
   const size_t shared = sizeof(PagedShared<C, EP>) + sizeof(int) * PagedPlan::arrays * static_cast<size_t>(batch.sequences);
   return launch(attend<C, EP>, grid, paged_threads, shared, ctx, arguments);
 }
@@ -82,7 +82,8 @@ extern "C" ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx, 
     if (batch->sequences > max_plan_sequences)
       return refuse(ctx, INGRAIN_UNSUPPORTED, "attention_paged_forward: %ld sequences, expected %d at most", static_cast<long>(batch->sequences),
                     max_plan_sequences);
-    const PagedShape shape{static_cast<int>(H), static_cast<int>(K), static_cast<int>(E), static_cast<int>(tile_rows / group), 0};
+    const PagedShape shape{static_cast<int>(H), static_cast<int>(K), static_cast<int>(E), static_cast<int>(tile_rows / group),
+                           resident_blocks, 0};
     const PagedArguments arguments{static_cast<bf16*>(y), static_cast<const bf16*>(qkv), static_cast<const char*>(cache), *batch, cache_order,
                                    shape, scale, nullptr, nullptr, nullptr};
     return cache_dtype == INGRAIN_BF16 ? launch_head_dim<bf16>(ctx, arguments) : launch_head_dim<fp8>(ctx, arguments);

@@ -55,6 +55,27 @@ class BitwiseTest {
         }
     }
 
+    static Stream<Arguments> longLayers() {
+        return Target.available().stream().map(target -> Arguments.of(Layer.of(8, 2, 64, DType.BF16, DType.BF16, 16), target));
+    }
+
+    /** The same where the cache is long enough to be cut in parts: prefixes shared across a part's end, prefill beside decode. */
+    @ParameterizedTest(name = "{0} on {1}")
+    @MethodSource("longLayers")
+    void partsOfALongCacheDoNotMatter(Layer layer, Target target) {
+        int whole = Schedule.WHOLE;
+        try (Lab lab = target.open()) {
+            var paged = new PagedCase(lab, layer, 1, 3, 17, 300, 280, 277, 530, 40);
+            float[][] together = paged.run(lab.ops(), lab.ops(), new Schedule(true, true, whole));
+            for (Schedule schedule : List.of(new Schedule(true, true, whole, 1, 2, 100, 3), new Schedule(true, true, 128, 3),
+                    new Schedule(false, true, whole, 1), new Schedule(false, false, whole))) {
+                same(schedule.toString(), together, paged.run(lab.ops(), lab.ops(), schedule));
+            }
+            same("unshared", together, paged.unshared().run(lab.ops(), lab.ops(), new Schedule(false, true, 90, whole, 170)));
+            lab.assertGuards();
+        }
+    }
+
     private static void same(String what, float[][] expected, float[][] actual) {
         for (int s = 0; s < expected.length; s++) {
             Floats.assertBits("sequence " + s + ", " + what, expected[s], actual[s]);

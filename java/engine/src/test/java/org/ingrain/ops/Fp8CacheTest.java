@@ -1,0 +1,43 @@
+package org.ingrain.ops;
+
+import java.util.List;
+import org.ingrain.ops.PagedCase.Layer;
+import org.ingrain.ops.PagedCase.Schedule;
+import org.ingrain.tensor.DType;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** An fp8 cache, which GPUs alone have: keys and values are rounded to E4M3 with scale 1, and attended as any other. */
+class Fp8CacheTest {
+    static List<Target> gpus() {
+        List<Target> gpus = Target.available().stream().filter(Target::gpu).toList();
+        if (gpus.isEmpty()) {
+            System.out.println("Skipped: no backend here has an fp8 cache");
+        }
+        return gpus;
+    }
+
+    @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
+    @MethodSource("gpus")
+    void attendsTheRoundedKeysAndValues(Target target) {
+        for (DType dtype : ParityTest.FLOATS) {
+            try (Lab lab = target.open()) {
+                AttentionPagedParityTest.holds(lab, lab.ops(), lab.ops(), dtype, DType.F8E4M3);
+                lab.assertGuards();
+            }
+        }
+    }
+
+    /** One key has the weight 1, so y is its value as the cache holds it: at most 448. */
+    @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
+    @MethodSource("gpus")
+    void largeValuesSaturate(Target target) {
+        for (DType dtype : ParityTest.FLOATS) {
+            try (Lab lab = target.open()) {
+                var paged = new PagedCase(lab, Layer.of(2, 1, 64, dtype, DType.F8E4M3, 16), 500, 0, 0, 1);
+                lab.expect("y of one key", paged.expected(0), paged.run(lab.ops(), lab.ops(), new Schedule(false, true, 1))[0],
+                        Tolerance.rounding(dtype));
+            }
+        }
+    }
+}
