@@ -149,9 +149,15 @@ __device__ __forceinline__ int32_t next_slot(const int32_t* row_slots, int64_t s
   return next;
 }
 
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
+constexpr int resident_products = 1;   // blocks a multiprocessor: two would spill
+#else
+constexpr int resident_products = 2;
+#endif
+
 // Grid (row tiles, column tiles, spans). Out: template <bool wide> write(row, column, span, slot, v), v eight sums beside each other,
 // along the rows where Out::along_rows, of which shape has some.
-template <class P, class Q, class Out, bool wide> __global__ void __launch_bounds__(threads, 2) product(P p, Q q, Out out, Shape shape) {
+template <class P, class Q, class Out, bool wide> __global__ void __launch_bounds__(threads, resident_products) product(P p, Q q, Out out, Shape shape) {
   __shared__ int32_t row_slots[tile];
   bf16* const p_tile = dynamic_shared<bf16>();
   bf16* const q_tile = p_tile + P::terms * plane;

@@ -1,7 +1,7 @@
 // attention_paged: causal attention of a ragged batch over the paged cache; a shared prefix is read once for its group.
 //   y = softmax(scale·q·Kᵀ)·V over positions 0 .. positions[t]              Kwon et al. 2023, arXiv:2309.06180; Dao 2023, arXiv:2307.08691
 // Shapes   y (T, H·E) · qkv (T, (H + 2K)·E) · cache: common/kv_cache.h    Types  qkv, y f32|bf16 · cache f32|bf16|fp8 · sums f32
-// Needs    E % 2 == 0, E <= 256, H % K == 0, S <= 4096; workspace: what there is · tensor core where E % 16 == 0, qkv bf16,
+// Needs    E % 2 == 0, E <= 256, H % K == 0, S <= 4096; workspace: what there is · tensor core where E % 16 == 0, E <= 128, qkv bf16,
 //          cache bf16|fp8, H/K <= 64, else one warp a row      Mapping  item (kv head, 64 rows = tokens × H/K heads, 256 keys) a block:
 //          four warps of 16 rows, or all four on 16 rows, each a quarter of the keys and then of the columns (common/paged_plan.h)
 // Bound    decode: the cache read once; prefill: 4·E FLOP a (row, key)    Oracle native/ops/attention_paged.cc  Test AttentionPagedParityTest
@@ -13,7 +13,7 @@ namespace {
 
 constexpr int resident_blocks = 264;  // two on each of 132 multiprocessors; more items than that are taken in turn
 
-template <class C, int EP> __global__ void __launch_bounds__(paged_threads, EP <= 128 ? 2 : 1) attend(__grid_constant__ const PagedArguments a) {
+template <class C, int EP> __global__ void __launch_bounds__(paged_threads, 2) attend(__grid_constant__ const PagedArguments a) {
   using Shared = PagedShared<C, EP>;
   Shared& shared = *dynamic_shared<Shared>();
   const PagedPlan plan(reinterpret_cast<int*>(&shared + 1), static_cast<int>(a.batch.sequences));
@@ -64,9 +64,7 @@ template <class C, int EP> ingrain_status launch_tiles(ingrain_context* ctx, Pag
 }
 
 template <class C> ingrain_status launch_head_dim(ingrain_context* ctx, const PagedArguments& arguments) {
-  if (arguments.shape.E <= 64) return launch_tiles<C, 64>(ctx, arguments);
-  if (arguments.shape.E <= 128) return launch_tiles<C, 128>(ctx, arguments);
-  return launch_tiles<C, 256>(ctx, arguments);
+  return arguments.shape.E <= 64 ? launch_tiles<C, 64>(ctx, arguments) : launch_tiles<C, 128>(ctx, arguments);
 }
 
 }  // namespace
@@ -78,7 +76,7 @@ extern "C" ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx, 
   if (batch->tokens == 0) return INGRAIN_OK;
   const CacheShape cache_order = cache_shape(cache_dtype, batch->block_size, K, E);
   const int64_t group = H / K;
-  if (dtype == INGRAIN_BF16 && cache_dtype != INGRAIN_F32 && E % 16 == 0 && group <= tile_rows) {
+  if (dtype == INGRAIN_BF16 && cache_dtype != INGRAIN_F32 && E % 16 == 0 && E <= 128 && group <= tile_rows) {
     if (batch->sequences > max_plan_sequences)
       return refuse(ctx, INGRAIN_UNSUPPORTED, "attention_paged_forward: %ld sequences, expected %d at most", static_cast<long>(batch->sequences),
                     max_plan_sequences);

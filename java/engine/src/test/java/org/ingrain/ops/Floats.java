@@ -26,7 +26,7 @@ final class Floats {
                 case F32 -> buffer.putFloat(value);
                 case BF16 -> buffer.putShort((short) (Float.floatToRawIntBits(value) >>> 16));
                 case F16 -> buffer.putShort(Float.floatToFloat16(value));
-                case F8E4M3 -> buffer.put(Float8.bits(value));
+                case F8E4M3 -> buffer.put(Fp8.encode(value));
                 default -> throw new IllegalArgumentException(dtype + " is no float type");
             }
         }
@@ -42,7 +42,7 @@ final class Floats {
                 case F32 -> buffer.getFloat();
                 case BF16 -> Float.intBitsToFloat(buffer.getShort() << 16);
                 case F16 -> Float.float16ToFloat(buffer.getShort());
-                case F8E4M3 -> Float8.value(buffer.get());
+                case F8E4M3 -> Fp8.decode(buffer.get());
                 default -> throw new IllegalArgumentException(dtype + " is no float type");
             };
         }

@@ -177,11 +177,6 @@ final class Lab implements AutoCloseable {
         return target.gpu() && dtype == DType.BF16 ? tolerance.through(DType.BF16) : tolerance;
     }
 
-    /** For sums weighted by a softmax of bf16 inputs: the tensor core takes the weights as bf16. */
-    Tolerance weighted(Tolerance tolerance, DType dtype) {
-        return target.gpu() && dtype == DType.BF16 ? tolerance.through(DType.BF16) : tolerance;
-    }
-
     /** Fails where an element of {@code actual} is further from {@code expected} than the tolerance allows. */
     void expect(String what, float[] expected, Tensor actual, Tolerance tolerance) {
         expect(what + " " + actual, expected, floats(actual), tolerance);
