@@ -9,6 +9,9 @@ import org.ingrain.tensor.DType;
 
 /** F32, BF16 and F16 as arrays of F32, and their comparison. */
 final class Floats {
+    /** An expected value that nobody recorded: a NaN of bits of its own, which sums with it keep. */
+    static final float UNKNOWN = Float.intBitsToFloat(0x7fd15ca7);
+
     private Floats() {
     }
 
@@ -57,6 +60,9 @@ final class Floats {
             largest = Float.isFinite(e) ? Math.max(largest, Math.abs(e)) : largest;
         }
         for (int i = 0; i < expected.length; i++) {
+            if (Float.floatToRawIntBits(expected[i]) == Float.floatToRawIntBits(UNKNOWN)) {
+                continue;
+            }
             double limit = tolerance.limit(expected[i], largest);
             boolean near = Float.isFinite(expected[i])
                     ? Math.abs((double) expected[i] - actual[i]) <= limit

@@ -19,8 +19,13 @@ import java.util.zip.CRC32;
  *
  * <p>A check draws its inputs from a fixed seed, so the folder holds results alone: a file for each check, with the results in the order in
  * which they are asked for. Each stands behind the CRC-32 of all float inputs made before it: what was recorded for other inputs is refused.
+ * Of an array of more than {@link #WHOLE} elements some are kept, spread over all of it, with its end and its largest; the others read as
+ * {@link Floats#UNKNOWN}, which is near everything.
  */
 final class References implements AutoCloseable {
+    private static final int WHOLE = 32768;
+    private static final int END = 256;
+
     private final String check;
     private final Path file;
     private final boolean replays;
@@ -90,11 +95,29 @@ final class References implements AutoCloseable {
         out.writeByte(kind);
         out.writeInt(arrays.length);
         for (float[] values : arrays) {
+            int largest = largest(values);
             out.writeInt(values.length);
-            for (float value : values) {
-                out.writeFloat(value);
+            out.writeInt(largest);
+            for (int i = 0; i < values.length; i++) {
+                if (kept(i, values.length, largest)) {
+                    out.writeFloat(values[i]);
+                }
             }
         }
+    }
+
+    private static int largest(float[] values) {
+        int largest = 0;
+        for (int i = 0; i < values.length; i++) {
+            largest = Math.abs(values[i]) > Math.abs(values[largest]) ? i : largest;
+        }
+        return largest;
+    }
+
+    /** An odd distance, so that in a matrix of even width the kept columns move from row to row. */
+    private static boolean kept(int i, int length, int largest) {
+        int distance = length <= WHOLE ? 1 : Math.max(3, length / WHOLE | 1);
+        return i % distance == 0 || i == largest || i >= length - END;
     }
 
     private static void write(DataOutputStream out, long[] values) throws IOException {
@@ -135,8 +158,9 @@ final class References implements AutoCloseable {
         float[][] arrays = new float[replay.readInt()][];
         for (int i = 0; i < arrays.length; i++) {
             arrays[i] = new float[replay.readInt()];
+            int largest = replay.readInt();
             for (int j = 0; j < arrays[i].length; j++) {
-                arrays[i][j] = replay.readFloat();
+                arrays[i][j] = kept(j, arrays[i].length, largest) ? replay.readFloat() : Floats.UNKNOWN;
             }
         }
         return arrays;
