@@ -7,6 +7,7 @@ import org.ingrain.distill.DistillConfig;
 import org.ingrain.distill.Outcome;
 import org.ingrain.distill.Pipeline;
 import org.ingrain.distill.Provenance;
+import org.ingrain.distill.TeachConfig;
 import org.ingrain.distill.curate.CurationConfig;
 import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.curate.Target;
@@ -42,7 +43,7 @@ final class Distill implements Callable<Integer> {
     private int testSize;
 
     @Option(names = "--method", defaultValue = "rar-2-step", paramLabel = "NAME",
-            description = "direct, rar-1-step, rar-2-step, or a method's JSON file (default: ${DEFAULT-VALUE}).")
+            description = "direct, rar-1-step, rar-2-step, s2a, bsm, cot, cot-few-shot, or a method's JSON file (default: ${DEFAULT-VALUE}).")
     private String method;
 
     @Option(names = "--n", split = ",", paramLabel = "N", description = "Samples of each step of the method, such as 8 or 8,8 "
@@ -65,7 +66,8 @@ final class Distill implements Callable<Integer> {
     private long seed;
 
     @Option(names = "--majority", defaultValue = "more-than-half", paramLabel = "RULE",
-            description = "more-than-half, plurality; first, all: no filter (default: ${DEFAULT-VALUE}).")
+            description = "more-than-half, plurality; universal: the model selects one of its own responses; first, all: no filter "
+                    + "(default: ${DEFAULT-VALUE}).")
     private String majority;
 
     @Option(names = "--min-votes", defaultValue = "0", paramLabel = "N", description = "Fewest votes of a label.")
@@ -73,6 +75,24 @@ final class Distill implements Callable<Integer> {
 
     @Option(names = "--min-fraction", defaultValue = "0", paramLabel = "X", description = "Smallest share of the samples a label must have.")
     private double minFraction;
+
+    @Option(names = "--per-stage", description = "The samples of each step vote among themselves, then the step before; without it all answers vote at once.")
+    private boolean perStage;
+
+    @Option(names = "--orders", defaultValue = "1", paramLabel = "N",
+            description = "Orders of options or responses to ask in; kept if all agree (default: ${DEFAULT-VALUE}).")
+    private int orders;
+
+    @Option(names = "--all-samples", description = "Draw every sample, even where the verdict stands already.")
+    private boolean allSamples;
+
+    @Option(names = "--rounds", defaultValue = "1", paramLabel = "N",
+            description = "Distil again from the distilled model, so often in all (default: ${DEFAULT-VALUE}).")
+    private int rounds;
+
+    @Option(names = "--stages", defaultValue = "0", paramLabel = "N",
+            description = "Take the words before the answer away in so many parts, training on what is left each time; 0: all at once (the default).")
+    private int stages;
 
     @Option(names = "--target", defaultValue = "answer", paramLabel = "WHAT",
             description = "What the student learns to say: answer, or response (the sample's whole last text).")
@@ -101,7 +121,8 @@ final class Distill implements Callable<Integer> {
         TunerConfig train = new TunerConfig(training.lora(), training.optimizer(), training.train(seed));
         DistillConfig config = new DistillConfig(questions.config(testData, testSize), Methods.load(method),
                 new SampleConfig(samples, params, seed), new CurationConfig(Words.choose("--majority", majority, Rule.class), minVotes,
-                        minFraction, target, validationFraction, seed), train, evaluate);
+                        minFraction, perStage, orders, !allSamples, target, validationFraction, seed), train, evaluate,
+                new TeachConfig(rounds, stages));
         Provenance provenance = new Provenance(Provenances.version(), modelFlags.model, Provenances.engine(modelFlags.options()));
         Pipeline.check(config, provenance, output);
         try (Session session = Session.open(modelFlags.options(), batch, training.rank); StageProgress progress = new StageProgress()) {

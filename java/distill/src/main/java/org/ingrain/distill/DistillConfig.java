@@ -13,5 +13,5 @@ import org.ingrain.distill.task.DataConfig;
  * @param train    the tuner's settings, as it was given them; here they are only written down and compared
  */
 public record DistillConfig(DataConfig data, Method method, SampleConfig sample, CurationConfig curation, Record train,
-                            EvaluateConfig evaluate) {
+                            EvaluateConfig evaluate, TeachConfig teach) {
 }

@@ -7,7 +7,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.ingrain.distill.curate.Curation;
-import org.ingrain.distill.curate.CurationConfig;
 import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.evaluate.Arm;
 import org.ingrain.distill.evaluate.ArmResult;
@@ -25,8 +24,6 @@ import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
 import org.ingrain.distill.sample.Answerer;
 import org.ingrain.distill.sample.Plan;
-import org.ingrain.distill.sample.SampleConfig;
-import org.ingrain.distill.sample.Sampling;
 import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Task;
@@ -73,7 +70,7 @@ public final class Pipeline {
      */
     public Outcome run(Path folder) {
         Dataset data = Dataset.load(config.data());
-        planOf(config.method());
+        new Curation(config.curation(), task, config.method(), plan(config)).check();
         Manifest manifest = Settings.of(config, provenance);
         try (RunFolder run = RunFolder.open(folder, manifest)) {
             run.log().say("begun, or taken up again");
@@ -83,47 +80,46 @@ public final class Pipeline {
         }
     }
 
-    private Plan planOf(Method method) {
-        List<Integer> samples = config.sample().samples();
-        // The control's direct answers are as many as System 2's first step has samples.
-        List<Integer> own = method == config.method() ? samples : samples.subList(0, Math.min(samples.size(), 1));
-        SampleConfig sampling = new SampleConfig(own, config.sample().params(), config.sample().seed());
-        return method.plan(task.name(), sampling, "sample", new Weights.Base());
-    }
-
-    /** One run through the stages. */
+    /** What of a run depends on the model's answers. */
     private final class Stages {
         private final RunFolder run;
         private final Dataset data;
         private final Manifest manifest;
+        private final Round round;
         private final Method direct = Methods.direct();
+        private final List<Student> students = new ArrayList<>();
+        private final Map<String, Ledger.Summary> ledgers = new LinkedHashMap<>();
+        private final Map<String, Tuner.Tuned> trained = new LinkedHashMap<>();
 
         Stages(RunFolder run, Dataset data, Manifest manifest) {
             this.run = run;
             this.data = data;
             this.manifest = manifest;
+            round = new Round(config, task, data.pool(), run, new Round.Workers(answerer, tuner), progress);
         }
 
         Outcome all() {
             writeData();
-            List<Student> students = students();
-            Map<String, Ledger.Summary> ledgers = new LinkedHashMap<>();
-            for (Student student : students) {
-                Ledger.Summary summary = teach(student);
-                if (nothingKept(summary) && student == students.getFirst()) {
-                    return nothing(summary);
+            List<Student> first = firstStudents();
+            for (Student student : first) {
+                if (!teach(student) && student == first.getFirst()) {
+                    return nothing(ledgers.get(student.name()));
                 }
-                ledgers.put(student.name(), summary);
             }
-            students = students.stream().filter(student -> !nothingKept(ledgers.get(student.name()))).toList();
-            Map<String, Tuner.Tuned> trained = new LinkedHashMap<>();
-            for (Student student : students) {
-                trained.put(student.name(), train(student));
+            students.forEach(this::train);
+            for (int number = 2; number <= config.teach().rounds(); number++) {
+                Student before = students.stream().filter(this::isMain).toList().getLast();
+                Student next = student(number, new Weights.Adapter(adapter(before)));
+                if (!teach(next)) {
+                    run.log().say("round " + number + " kept nothing, so the rounds end");
+                    break;
+                }
+                train(next);
             }
-            List<ArmResult> arms = data.test().isEmpty() ? List.of() : evaluate(students, trained);
+            List<ArmResult> arms = data.test().isEmpty() ? List.of() : evaluate();
             Report report = new Report(task.name(), config.method().title(), manifest, Report.Sizes.of(data), arms, ledgers, trained);
             AtomicFile.write(run.file("report.json"), Json.pretty(report));
-            AtomicFile.write(run.file("report.md"), report.markdown(planOf(config.method()), config.method().marks(task.name())));
+            AtomicFile.write(run.file("report.md"), report.markdown(plan(config), config.method().marks(task.name())));
             return new Outcome.Done(report, run.path());
         }
 
@@ -134,72 +130,63 @@ public final class Pipeline {
             }
         }
 
-        private List<Student> students() {
-            CurationConfig curation = config.curation();
-            String title = config.method().title();
-            List<Student> students = new ArrayList<>();
-            students.add(new Student("distilled", "Distilled " + title, "", "samples.jsonl", config.method(), curation));
+        private List<Student> firstStudents() {
+            Weights base = new Weights.Base();
+            List<Student> all = new ArrayList<>(List.of(student(1, base)));
             for (Control control : config.evaluate().controls()) {
-                students.add(switch (control) {
+                all.add(switch (control) {
                     case DISTILLED_SYSTEM_1 -> new Student("distilled-system-1", "Distilled System 1", "controls/distilled-system-1/",
-                            "controls/distilled-system-1/samples.jsonl", direct, curation);
-                    case UNFILTERED -> new Student("unfiltered", "Distilled " + title + ", no filter", "controls/unfiltered/",
-                            "samples.jsonl", config.method(), curation.unfiltered());
+                            "controls/distilled-system-1/samples.jsonl", direct, config.curation(), base, 1);
+                    case UNFILTERED -> new Student("unfiltered", all.getFirst().title() + ", no filter", "controls/unfiltered/",
+                            "samples.jsonl", config.method(), config.curation().unfiltered(), base, 1);
                 });
             }
-            return students;
+            return all;
         }
 
-        /** Samples and curates. */
-        private Ledger.Summary teach(Student student) {
-            Plan plan = planOf(student.method());
-            Path samples = run.file(student.samples());
-            new Sampling(plan, data.pool(), answerer).run(samples, watch(student.stage("sample"), "samples"));
-            Ledger ledger = new Ledger(run.file(student.ledger()));
-            ledger.make(samples, data.pool(), new Curation(student.curation(), task, student.method()));
-            Ledger.Summary summary = ledger.summary();
-            Path rows = run.file(student.folder() + "train.jsonl");
-            if (!nothingKept(summary) && !Files.exists(rows)) {
-                ledger.writeTraining(rows, run.file(student.folder() + "validation.jsonl"), planOf(direct), student.curation());
+        /** Samples and curates; false if nothing was kept. */
+        private boolean teach(Student student) {
+            Ledger.Summary summary = round.teach(student);
+            ledgers.put(student.name(), summary);
+            boolean kept = !Round.nothingKept(summary);
+            if (kept) {
+                students.add(student);
             }
-            return summary;
+            return kept;
         }
 
-        private Tuner.Tuned train(Student student) {
-            Path done = run.file(student.folder() + "training.json");
-            if (!Files.exists(done)) {
-                Stopwatch watch = watch(student.stage("train"), "steps");
-                Tuner.Tuned tuned = tuner.tune(new Tuner.Job(run.file(student.folder() + "train.jsonl"),
-                        run.file(student.folder() + "validation.jsonl"), run.file(student.folder() + "training"),
-                        student.stage("train")), progress);
-                watch.stop();
-                AtomicFile.write(done, Json.pretty(tuned));
-            }
-            return Json.parse(AtomicFile.read(done), Tuner.Tuned.class, done.toString());
+        private void train(Student student) {
+            trained.put(student.name(), round.train(student));
         }
 
-        /** In the order of the paper's table. */
-        private List<ArmResult> evaluate(List<Student> students, Map<String, Tuner.Tuned> trained) {
+        private Path adapter(Student student) {
+            return run.file(student.folder() + "training").resolve(trained.get(student.name()).adapter());
+        }
+
+        private boolean isMain(Student student) {
+            return student.name().startsWith("distilled") && !student.name().equals("distilled-system-1");
+        }
+
+        /** In the order of the paper's table, then round by round. */
+        private List<ArmResult> evaluate() {
             List<Arm> arms = new ArrayList<>();
             arms.add(new Arm("system-1", direct.title(), direct, new Weights.Base()));
             arms.add(new Arm("system-2", config.method().title(), config.method(), new Weights.Base()));
-            List<Student> ordered = new ArrayList<>(students.subList(1, students.size()));
-            ordered.add(students.getFirst());
-            for (Student student : ordered) {
-                Path adapter = run.file(student.folder() + "training").resolve(trained.get(student.name()).adapter());
-                arms.add(new Arm(student.name(), student.title(), direct, new Weights.Adapter(adapter)));
+            students.stream().filter(student -> !isMain(student)).forEach(student -> arms.add(arm(student)));
+            for (Student student : students.stream().filter(this::isMain).toList()) {
+                if (student.round() > 1) {
+                    arms.add(new Arm("system-2-round-" + student.round(), config.method().title() + ", round " + student.round(),
+                            config.method(), student.teacher()));
+                }
+                arms.add(arm(student));
             }
             Evaluation evaluation = new Evaluation(config.evaluate(), task, data.test());
             return arms.stream().map(arm -> evaluation.measure(arm, run.file("evaluation/" + arm.name()), answerer,
-                    watch("evaluate " + arm.name(), "answers"))).toList();
+                    new Stopwatch("evaluate " + arm.name(), "answers", run.log(), progress))).toList();
         }
 
-        private Stopwatch watch(String stage, String unit) {
-            return new Stopwatch(stage, unit, run.log(), progress);
-        }
-
-        private boolean nothingKept(Ledger.Summary summary) {
-            return summary.total().labels() == 0;
+        private Arm arm(Student student) {
+            return new Arm(student.name(), student.title(), direct, new Weights.Adapter(adapter(student)));
         }
 
         private Outcome nothing(Ledger.Summary summary) {
@@ -209,5 +196,18 @@ public final class Pipeline {
             run.log().say(line);
             return new Outcome.NothingKept(line);
         }
+    }
+
+    /** The student that a run is for. */
+    private Student student(int number, Weights teacher) {
+        String title = "Distilled " + config.method().title();
+        return number == 1 ? new Student("distilled", title, "", "samples.jsonl", config.method(), config.curation(), teacher, 1)
+                : new Student("distilled-round-" + number, title + ", round " + number, "round-" + number + "/",
+                "round-" + number + "/samples.jsonl", config.method(), config.curation(), teacher, number);
+    }
+
+    /** How System 2 is asked in the first round. */
+    private Plan plan(DistillConfig config) {
+        return Round.plan(config, task, student(1, new Weights.Base()));
     }
 }

@@ -26,7 +26,7 @@ final class Settings {
     }
 
     private record Distill(String version, Data data, Method method, Method direct, Object sample, Object curation, JsonNode train,
-                           Object evaluate, Map<String, String> model, Map<String, String> engine) {
+                           Object evaluate, TeachConfig teach, Map<String, String> model, Map<String, String> engine) {
     }
 
     private record Evaluate(String version, Data data, Method method, Object evaluate, Map<String, String> model,
@@ -36,7 +36,7 @@ final class Settings {
     static Manifest of(DistillConfig config, Provenance provenance) {
         return Manifest.of(notes(config.data(), provenance), new Distill(provenance.version(), data(config.data()), config.method(),
                 Methods.direct(), config.sample(), config.curation(), Json.tree(config.train()), config.evaluate(),
-                Digest.model(provenance.model()), new TreeMap<>(provenance.engine())));
+                config.teach(), Digest.model(provenance.model()), new TreeMap<>(provenance.engine())));
     }
 
     static Manifest of(EvaluationRun.Config config, Provenance provenance) {

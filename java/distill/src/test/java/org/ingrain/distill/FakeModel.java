@@ -40,7 +40,7 @@ record FakeModel(double direct, double worked, double taught, int threads, Runna
     }
 
     @Override
-    public void answer(List<Request> first, Function<Completion, List<Request>> done) {
+    public void answer(List<Request> first, Function<Completion, Next> done) {
         List<Request> waiting = new ArrayList<>(first);
         Collections.shuffle(waiting, new Random());
         AtomicInteger open = new AtomicInteger(waiting.size());
@@ -57,10 +57,13 @@ record FakeModel(double direct, double worked, double taught, int threads, Runna
                 }
                 try {
                     tick.run();
-                    List<Request> more = done.apply(completion(next));
+                    Next follow = done.apply(completion(next));
                     synchronized (waiting) {
-                        open.addAndGet(more.size());
-                        waiting.addAll(more);
+                        open.addAndGet(follow.requests().size());
+                        waiting.addAll(follow.requests());
+                        int before = waiting.size();
+                        waiting.removeIf(request -> follow.cancelled().contains(request.key()));
+                        open.addAndGet(waiting.size() - before);
                         Collections.shuffle(waiting, new Random());
                     }
                     open.decrementAndGet();

@@ -12,6 +12,7 @@ import java.util.Random;
 import java.util.SortedMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.ingrain.distill.curate.CurationConfig;
 import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.run.Progress;
 import org.junit.jupiter.api.Test;
@@ -50,6 +51,25 @@ class KillTest {
             Runs.run(config, base, name, FakeModel.with(2).ticking(more::incrementAndGet));
             Runs.assertSame(whole, base.resolve(name), "stopped before tick " + stop);
             assertEquals(total - stop, more.get(), "what was done is not done again");
+        }
+    }
+
+    /** Votes that stop early stop at the same answers, whatever the killed process had drawn. */
+    @Test
+    void stoppedWhileVotesStopEarly() {
+        DistillConfig config = Runs.with(Runs.config(Runs.letters(8, 2), List.of(5), BOTH), CurationConfig.defaults());
+        Runs.run(config, base, "whole", FakeModel.with(1));
+        SortedMap<String, String> whole = Runs.content(base.resolve("whole"));
+        for (int stop = 0; stop < 60; stop += 3) {
+            String name = "stopped-" + stop;
+            AtomicInteger left = new AtomicInteger(stop);
+            assertThrows(Killed.class, () -> Runs.run(config, base, name, FakeModel.with(2).ticking(() -> {
+                if (left.getAndDecrement() == 0) {
+                    throw new Killed();
+                }
+            })));
+            Runs.run(config, base, name, FakeModel.with(2));
+            Runs.assertSame(whole, base.resolve(name), "stopped before tick " + stop);
         }
     }
 

@@ -93,9 +93,56 @@ class PipelineTest {
         Runs.assertSame(Runs.content(base.resolve("one")), base.resolve("three"), "three threads");
         DistillConfig otherSeed = new DistillConfig(config.data(), config.method(),
                 new org.ingrain.distill.sample.SampleConfig(List.of(4, 2), config.sample().params(), 8), config.curation(),
-                config.train(), config.evaluate());
+                config.train(), config.evaluate(), config.teach());
         Runs.run(otherSeed, base, "seed", FakeModel.with(1));
         assertNotEquals(Runs.content(base.resolve("one")).get("samples.jsonl"), Runs.content(base.resolve("seed")).get("samples.jsonl"));
+    }
+
+    @Test
+    void votesThatStopEarlyKeepTheSameExamplesForFewerTokens() {
+        DistillConfig full = Runs.config(Runs.letters(60, 10), List.of(8), BOTH);
+        DistillConfig early = Runs.with(full, CurationConfig.defaults());
+        Outcome.Done drawn = (Outcome.Done) Runs.run(full, base, "full", FakeModel.with(2));
+        Outcome.Done stopped = (Outcome.Done) Runs.run(early, base, "early", FakeModel.with(2));
+        Runs.run(early, base, "early-three", FakeModel.with(3));
+        Runs.assertSame(Runs.content(base.resolve("early")), base.resolve("early-three"), "three threads");
+        for (String file : List.of("train.jsonl", "controls/unfiltered/train.jsonl", "controls/distilled-system-1/train.jsonl")) {
+            assertEquals(Runs.content(base.resolve("full")).get(file), Runs.content(base.resolve("early")).get(file), file);
+        }
+        assertEquals(drawn.report().arms(), stopped.report().arms());
+        Ledger.Count all = drawn.report().ledgers().get("distilled").total();
+        Ledger.Count some = stopped.report().ledgers().get("distilled").total();
+        assertEquals(0, all.saved());
+        assertEquals(all.planned(), some.planned());
+        assertTrue(some.saved() > 0.2 && some.tokens() < 0.8 * all.tokens(), "five of eight agree as a rule: " + some);
+        List<Entry> fully = JsonLines.read(base.resolve("full/ledger.jsonl"), Entry.class);
+        List<Entry> early2 = JsonLines.read(base.resolve("early/ledger.jsonl"), Entry.class);
+        for (int i = 0; i < fully.size(); i++) {
+            assertEquals(fully.get(i).verdict(), early2.get(i).verdict());
+            assertEquals(fully.get(i).answers().subList(0, early2.get(i).answers().size()), early2.get(i).answers(), "the first ones");
+        }
+    }
+
+    @Test
+    void roundsAndStagesGoOnFromTheStudentBefore() {
+        DistillConfig c = Runs.config(Runs.letters(30, 10), List.of(4), List.of());
+        DistillConfig config = new DistillConfig(c.data(), c.method(), c.sample(), c.curation(), c.train(), c.evaluate(), new TeachConfig(2, 3));
+        Outcome.Done done = (Outcome.Done) Runs.run(config, base, "run", FakeModel.with(2));
+        assertEquals(List.of("system-1", "system-2", "distilled", "system-2-round-2", "distilled-round-2"),
+                done.report().arms().stream().map(ArmResult::name).toList());
+        List<String> before = JsonLines.read(base.resolve("run/stages/0/train.jsonl"), Ledger.TrainingRow.class).stream()
+                .map(Ledger.TrainingRow::completion).toList();
+        List<String> middle = JsonLines.read(base.resolve("run/stages/2/train.jsonl"), Ledger.TrainingRow.class).stream()
+                .map(Ledger.TrainingRow::completion).toList();
+        List<String> last = JsonLines.read(base.resolve("run/train.jsonl"), Ledger.TrainingRow.class).stream()
+                .map(Ledger.TrainingRow::completion).toList();
+        for (int i = 0; i < last.size(); i++) {
+            assertEquals("The answer is \"" + last.get(i) + "\".", before.get(i));
+            assertEquals("\"" + last.get(i) + "\". " + last.get(i), middle.get(i), "one of three parts of the words is left");
+        }
+        assertTrue(Files.exists(base.resolve("run/round-2/stages/1/training.json")));
+        Runs.run(config, base, "again", FakeModel.with(1));
+        Runs.assertSame(Runs.content(base.resolve("run")), base.resolve("again"), "one thread");
     }
 
     @Test
@@ -110,16 +157,16 @@ class PipelineTest {
 
     @Test
     void endsAfterTheLedgerWhereNothingIsKept() {
-        DistillConfig config = Runs.config(Runs.letters(10, 4), List.of(4), BOTH);
-        CurationConfig strict = new CurationConfig(Rule.MORE_THAN_HALF, 5, 0, Target.ANSWER, 0, 1);
-        config = new DistillConfig(config.data(), config.method(), config.sample(), strict, config.train(), config.evaluate());
-        Outcome.NothingKept nothing = assertInstanceOf(Outcome.NothingKept.class, Runs.run(config, base, "run", FakeModel.with(2)));
+        DistillConfig config = Runs.config(Runs.letters(10, 4), List.of(8), BOTH);
+        DistillConfig all = Runs.with(config, new CurationConfig(Rule.MORE_THAN_HALF, 8, 0, false, 1, true, Target.ANSWER, 0, 1));
+        FakeModel unsure = new FakeModel(0.3, 0.3, 0.95, 2, () -> { });
+        Outcome.NothingKept nothing = assertInstanceOf(Outcome.NothingKept.class, Runs.run(all, base, "run", unsure));
         assertTrue(nothing.line().contains("kept none of 6 examples"), nothing.line());
         assertFalse(nothing.line().contains("\n"));
         assertTrue(Files.exists(base.resolve("run/ledger.jsonl")));
         assertFalse(Files.exists(base.resolve("run/train.jsonl")));
         assertFalse(Files.exists(base.resolve("run/report.md")));
-        assertEquals(nothing, Runs.run(config, base, "run", FakeModel.with(1)));
+        assertEquals(nothing, Runs.run(all, base, "run", unsure));
     }
 
     @Test

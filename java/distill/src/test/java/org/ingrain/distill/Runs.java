@@ -14,6 +14,8 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.ingrain.distill.curate.CurationConfig;
+import org.ingrain.distill.curate.Rule;
+import org.ingrain.distill.curate.Target;
 import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
@@ -33,11 +35,18 @@ public final class Runs {
     private Runs() {
     }
 
+    /** Every sample is drawn, whether the verdict stands or not. */
     static DistillConfig config(DataConfig data, List<Integer> samples, List<Control> controls) {
         SamplingParams sampling = new SamplingParams(0.7, 0.9, 0, 64, List.of());
         EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, 64, List.of()), List.of(), 1, controls);
-        return new DistillConfig(data, Methods.load("rar-2-step"), new SampleConfig(samples, sampling, 7), CurationConfig.defaults(),
-                new NoSettings(4), evaluate);
+        CurationConfig curation = new CurationConfig(Rule.MORE_THAN_HALF, 0, 0, false, 1, false, Target.ANSWER, 0, 1);
+        return new DistillConfig(data, Methods.load("rar-2-step"), new SampleConfig(samples, sampling, 7), curation,
+                new NoSettings(4), evaluate, TeachConfig.once());
+    }
+
+    /** The same with other curation. */
+    static DistillConfig with(DistillConfig config, CurationConfig curation) {
+        return new DistillConfig(config.data(), config.method(), config.sample(), curation, config.train(), config.evaluate(), config.teach());
     }
 
     /** Generated last-letter questions. */

@@ -63,20 +63,22 @@ class SettingsTest {
     void everySettingCounts() throws IOException {
         Runs.run(config(), base, "run", FakeModel.with(1));
         assertRefused("sample.seed", c -> new DistillConfig(c.data(), c.method(),
-                new SampleConfig(c.sample().samples(), c.sample().params(), 99), c.curation(), c.train(), c.evaluate()));
+                new SampleConfig(c.sample().samples(), c.sample().params(), 99), c.curation(), c.train(), c.evaluate(), c.teach()));
         assertRefused("sample.params.temperature", c -> new DistillConfig(c.data(), c.method(),
                 new SampleConfig(c.sample().samples(), new SamplingParams(0.5, 0.9, 0, 64, List.of()), 7), c.curation(), c.train(),
-                c.evaluate()));
+                c.evaluate(), c.teach()));
         assertRefused("method.name", c -> new DistillConfig(c.data(), Methods.load("rar-1-step"), c.sample(), c.curation(), c.train(),
-                c.evaluate()));
+                c.evaluate(), c.teach()));
         assertRefused("curation.rule", c -> new DistillConfig(c.data(), c.method(), c.sample(),
-                new CurationConfig(Rule.PLURALITY, 0, 0, Target.ANSWER, 0, 1), c.train(), c.evaluate()));
+                new CurationConfig(Rule.PLURALITY, 0, 0, false, 1, true, Target.ANSWER, 0, 1), c.train(), c.evaluate(), c.teach()));
+        assertRefused("teach.rounds", c -> new DistillConfig(c.data(), c.method(), c.sample(), c.curation(), c.train(), c.evaluate(),
+                new TeachConfig(2, 0)));
         assertRefused("train.steps", c -> new DistillConfig(c.data(), c.method(), c.sample(), c.curation(), new Runs.NoSettings(5),
-                c.evaluate()));
+                c.evaluate(), c.teach()));
         assertRefused("evaluate.params.maxTokens", c -> new DistillConfig(c.data(), c.method(), c.sample(), c.curation(), c.train(),
-                EvaluateConfig.greedy(65)));
+                EvaluateConfig.greedy(65), c.teach()));
         assertRefused("data.limit", c -> new DistillConfig(c.data().sizes(10, 0), c.method(), c.sample(), c.curation(), c.train(),
-                c.evaluate()));
+                c.evaluate(), c.teach()));
         Files.writeString(data, Files.readString(data).replace("a1 flips", "a1 does not flip"));
         assertRefused("data.data", c -> c);
         Files.writeString(data, Files.readString(data).replace("a1 does not flip", "a1 flips"));
@@ -100,7 +102,7 @@ class SettingsTest {
     void badSettingsAreRefusedBeforeAnythingIsWritten() {
         DistillConfig c = config();
         DistillConfig tooMany = new DistillConfig(c.data(), c.method(), new SampleConfig(List.of(2, 2, 2), c.sample().params(), 1),
-                c.curation(), c.train(), c.evaluate());
+                c.curation(), c.train(), c.evaluate(), c.teach());
         assertThrows(InputException.class, () -> Runs.run(tooMany, base, "run", FakeModel.with(1)));
         assertTrue(Files.notExists(base.resolve("run")));
         SamplingParams greedy = new SamplingParams(0, 1, 0, 8, List.of());

@@ -23,9 +23,9 @@ public record Ballot(List<Answer> answers, List<Votes> votes) {
      * One final answer.
      *
      * @param path   which sample
-     * @param answer what was found in its text, or null
-     * @param text   its last step's text
-     * @param tokens its last step's tokens
+     * @param answer what was found in its text, or null; where options or responses were asked in another order, in that order's words
+     * @param text   the text in which it stands: the last step's, or the merge of what was said of its parts
+     * @param tokens of that text, none for a merge
      * @param steps  the intermediate steps; one that several answers share is with each of them
      */
     public record Answer(String path, String answer, String text, int tokens, Finish finish, List<Intermediate> steps) {
@@ -41,12 +41,14 @@ public record Ballot(List<Answer> answers, List<Votes> votes) {
 
     public static Ballot of(Example example, Answers samples, Task task, Method method) {
         List<Answer> answers = new ArrayList<>();
+        for (Answers.Chain chain : samples.chains(method.depth())) {
+            answers.add(answer(example, chain, task, method));
+        }
         Map<String, List<String>> byKey = new LinkedHashMap<>();
-        for (Answers.Chain chain : samples.chains()) {
-            String found = method.extract(task, example, chain.text()).orElse(null);
-            answers.add(answer(chain, found));
-            if (found != null) {
-                byKey.computeIfAbsent(task.key(found), key -> new ArrayList<>()).add(found);
+        for (Answer answer : answers) {
+            if (answer.answer() != null) {
+                String key = example.canonical(task.key(answer.answer()));
+                byKey.computeIfAbsent(key, k -> new ArrayList<>()).add(example.isAsGiven() ? answer.answer() : key);
             }
         }
         List<Votes> votes = byKey.values().stream().map(same -> new Votes(same.getFirst(), same.size()))
@@ -54,20 +56,19 @@ public record Ballot(List<Answer> answers, List<Votes> votes) {
         return new Ballot(answers, votes);
     }
 
-    /** Votes of the first answer less those of the second. */
-    public int margin() {
-        return most() - (votes.size() < 2 ? 0 : votes.get(1).votes());
-    }
-
-    /** Votes of the most voted answer, 0 if nothing was answered. */
-    public int most() {
-        return votes.isEmpty() ? 0 : votes.getFirst().votes();
-    }
-
-    private static Answer answer(Answers.Chain chain, String found) {
+    private static Answer answer(Example example, Answers.Chain chain, Task task, Method method) {
+        String text = method.lastWord(chain);
+        String found = method.extract(task, example, text).orElse(null);
         Sample last = chain.steps().getLast();
-        List<Intermediate> before = chain.steps().subList(0, chain.steps().size() - 1).stream()
-                .map(step -> new Intermediate(step.step(), step.text(), step.tokens(), step.finish())).toList();
-        return new Answer(chain.path(), found, last.text(), last.tokens(), last.finish(), before);
+        if (method.branching() == null) {
+            return new Answer(chain.path(), found, text, last.tokens(), last.finish(), before(chain.steps().subList(0, chain.steps().size() - 1)));
+        }
+        List<Sample> before = new ArrayList<>(chain.steps());
+        before.addAll(chain.parts());
+        return new Answer(chain.path(), found, text, 0, last.finish(), before(before));
+    }
+
+    private static List<Intermediate> before(List<Sample> steps) {
+        return steps.stream().map(step -> new Intermediate(step.step(), step.text(), step.tokens(), step.finish())).toList();
     }
 }

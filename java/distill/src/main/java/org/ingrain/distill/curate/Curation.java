@@ -1,64 +1,170 @@
 package org.ingrain.distill.curate;
 
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import org.ingrain.distill.method.Method;
 import org.ingrain.distill.sample.Answers;
+import org.ingrain.distill.sample.Plan;
+import org.ingrain.distill.sample.Stopping;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 
 /**
- * Judges an example by how its samples agree (self-consistency of outputs, arXiv:2407.06023). Gold answers are not looked at but for
- * the record.
+ * Judges an example by how its samples agree (arXiv:2407.06023): among themselves (self-consistency of outputs), and where it is asked
+ * in several orders, from order to order (self-consistency under input perturbation). Gold answers are not looked at but for the
+ * record.
  *
  * @param method where its answers stand
+ * @param plan   how many of them there are
  */
-public record Curation(CurationConfig config, Task task, Method method) {
+public record Curation(CurationConfig config, Task task, Method method, Plan plan) {
+    /** An example as it was asked in one order, and what came of it. */
+    public record Asked(Example example, Answers answers) {
+    }
+
+    /**
+     * One order's ballot, with its votes counted by the rule.
+     *
+     * @param heard the answers that the verdict rests on; without an early end there may be more in the ballot
+     */
+    private record Count(Example example, Ballot ballot, Tally tally, List<Ballot.Answer> heard) {
+    }
+
     /** A way of reading an example's samples that ended in this decision. */
-    private record Decision(Entry.Reason reason, String detail, String label, List<String> targets) {
+    private record Decision(Entry.Reason reason, String detail, String label, List<Entry.Lesson> lessons) {
         static Decision discard(Entry.Reason reason, String detail) {
             return new Decision(reason, detail, null, List.of());
         }
     }
 
-    /** The ledger's entry for an example. */
-    public Entry judge(Example example, Answers samples) {
-        Ballot ballot = Ballot.of(example, samples, task, method);
-        Decision decision = switch (config.rule()) {
-            case MORE_THAN_HALF, PLURALITY -> byVotes(ballot);
-            case FIRST -> unfiltered(ballot.answers().subList(0, 1));
-            case ALL -> unfiltered(ballot.answers());
-        };
-        Boolean right = decision.label() == null || example.gold() == null ? null : task.isRight(example, decision.label());
-        Entry.Verdict verdict = decision.targets().isEmpty() ? Entry.Verdict.DISCARDED : Entry.Verdict.KEPT;
-        return new Entry(example.id(), example.question(), example.gold(), verdict, decision.reason(), decision.detail(),
-                decision.label(), right, ballot.margin(), ballot.votes(), decision.targets(), ballot.answers());
+    /** @throws org.ingrain.tensor.InputException if more votes are asked for than there can be */
+    public void check() {
+        new Tally(config.rule(), Poll.stages(config, plan).getFirst(), config.minVotes(), config.minFraction());
     }
 
-    private Decision byVotes(Ballot ballot) {
-        List<Ballot.Answer> answers = ballot.answers();
-        List<Ballot.Votes> votes = ballot.votes();
+    /** When enough of an example's samples have been drawn. */
+    public Stopping stopping() {
+        return config.earlyStop() ? Poll.stopping(config, task, method) : Stopping.NEVER;
+    }
+
+    /**
+     * The ledger's entry for an example.
+     *
+     * @param asked    in each order, the given one first
+     * @param selected number of the answer that the model itself selected, where the rule asks it to; else or if it selected none, empty
+     */
+    public Entry judge(List<Asked> asked, Optional<Integer> selected) {
+        List<Count> counts = asked.stream().map(this::count).toList();
+        Decision decision = switch (config.rule()) {
+            case MORE_THAN_HALF, PLURALITY -> byVotes(counts);
+            case UNIVERSAL -> bySelection(counts.getFirst(), selected);
+            case FIRST -> unfiltered(counts.getFirst().ballot().answers().subList(0, 1));
+            case ALL -> unfiltered(counts.getFirst().ballot().answers());
+        };
+        Example example = asked.getFirst().example();
+        Boolean right = decision.label() == null || example.gold() == null ? null : task.isRight(example, decision.label());
+        Entry.Verdict verdict = decision.lessons().isEmpty() ? Entry.Verdict.DISCARDED : Entry.Verdict.KEPT;
+        List<Ballot.Votes> votes = votes(counts);
+        int margin = votes.isEmpty() ? 0 : votes.getFirst().votes() - (votes.size() < 2 ? 0 : votes.get(1).votes());
+        int tokens = asked.stream().mapToInt(order -> order.answers().tokens()).sum();
+        return new Entry(example.id(), example.question(), example.gold(), example.category(), verdict, decision.reason(), decision.detail(),
+                decision.label(), right, margin, plan.leaves() * asked.size(), tokens, votes, decision.lessons(),
+                counts.stream().map(count -> new Entry.Order(count.example().id(), count.ballot().answers())).toList());
+    }
+
+    private Count count(Asked asked) {
+        Ballot ballot = Ballot.of(asked.example(), asked.answers(), task, method);
+        Poll.Stage root = new Poll.Stage(config, Poll.stages(config, plan), 0);
+        for (Ballot.Answer answer : ballot.answers()) {
+            root.add(plan.number(answer.path()), key(asked.example(), answer));
+        }
+        BitSet recorded = new BitSet();
+        root.recorded(recorded, 0);
+        root.countTheRest();
+        List<Ballot.Answer> heard = ballot.answers().stream().filter(answer -> recorded.get(plan.number(answer.path()))).toList();
+        return new Count(asked.example(), ballot, root.tally(), heard);
+    }
+
+    private String key(Example example, Ballot.Answer answer) {
+        return answer.answer() == null ? null : example.canonical(task.key(answer.answer()));
+    }
+
+    /** Of all orders together. */
+    private List<Ballot.Votes> votes(List<Count> counts) {
+        Map<String, Integer> votes = new LinkedHashMap<>();
+        counts.forEach(count -> count.tally().votes().forEach((key, n) -> votes.merge(key, n, Integer::sum)));
+        return votes.entrySet().stream().map(entry -> new Ballot.Votes(wording(counts, entry.getKey()), entry.getValue()))
+                .sorted(Comparator.comparingInt(Ballot.Votes::votes).reversed()).toList();
+    }
+
+    /** How the first sample that gave this answer worded it. */
+    private String wording(List<Count> counts, String key) {
+        return counts.stream().filter(count -> count.example().isAsGiven())
+                .flatMap(count -> count.heard().stream().filter(answer -> key.equals(key(count.example(), answer))))
+                .map(Ballot.Answer::answer).findFirst().orElse(key);
+    }
+
+    private Decision byVotes(List<Count> counts) {
+        for (Count count : counts) {
+            if (count.tally().winner() == null) {
+                Decision lost = lost(count.tally(), counts);
+                return count.example().isAsGiven() ? lost
+                        : Decision.discard(lost.reason(), lost.detail() + ", in the order of " + count.example().id());
+            }
+        }
+        Count first = counts.getFirst();
+        String winner = first.tally().winner();
+        for (Count count : counts) {
+            if (!count.tally().winner().equals(winner)) {
+                return Decision.discard(Entry.Reason.ORDER, wording(counts, winner) + " as given, "
+                        + wording(counts, count.tally().winner()) + " in the order of " + count.example().id());
+            }
+        }
+        String detail = first.tally().votes().get(winner) + " of " + first.tally().voters() + " votes for " + wording(counts, winner)
+                + (counts.size() == 1 ? "" : ", the same in " + counts.size() + " orders");
+        List<Entry.Lesson> lessons = new ArrayList<>();
+        for (int order = 0; order < counts.size(); order++) {
+            Count count = counts.get(order);
+            Ballot.Answer said = count.heard().stream().filter(answer -> winner.equals(key(count.example(), answer))).findFirst().orElseThrow();
+            lessons.add(new Entry.Lesson(order, said.path(), target(said)));
+        }
+        return new Decision(Entry.Reason.MAJORITY, detail, wording(counts, winner), lessons);
+    }
+
+    private Decision lost(Tally tally, List<Count> counts) {
+        List<Map.Entry<String, Integer>> votes = tally.votes().entrySet().stream()
+                .sorted(Map.Entry.<String, Integer>comparingByValue().reversed()).toList();
         if (votes.isEmpty()) {
-            return Decision.discard(Entry.Reason.NO_ANSWER, "none of " + answers.size() + " samples gave an answer");
+            return Decision.discard(Entry.Reason.NO_ANSWER, "none of " + tally.counted() + " samples gave an answer");
         }
-        Ballot.Votes most = votes.getFirst();
-        String count = most.votes() + " of " + answers.size() + " votes for " + most.answer();
-        if (votes.size() > 1 && votes.get(1).votes() == most.votes()) {
-            return Decision.discard(Entry.Reason.TIE, count + ", as many for " + votes.get(1).answer());
+        int most = votes.getFirst().getValue();
+        String count = most + " of " + tally.voters() + " votes for " + wording(counts, votes.getFirst().getKey());
+        if (votes.size() > 1 && votes.get(1).getValue() == most) {
+            return Decision.discard(Entry.Reason.TIE, count + ", as many for " + wording(counts, votes.get(1).getKey()));
         }
-        if (config.rule() == Rule.MORE_THAN_HALF && 2 * most.votes() <= answers.size()) {
-            return Decision.discard(Entry.Reason.TOO_FEW_VOTES, count + ", more than half are asked for");
+        String asked = config.rule() == Rule.MORE_THAN_HALF && 2 * most <= tally.voters() ? "more than half are asked for"
+                : most < config.minVotes() ? config.minVotes() + " are asked for" : "a share of " + config.minFraction() + " is asked for";
+        return Decision.discard(Entry.Reason.TOO_FEW_VOTES, count + ", " + asked);
+    }
+
+    private Decision bySelection(Count count, Optional<Integer> selected) {
+        List<Ballot.Answer> answers = count.ballot().answers();
+        if (selected.isEmpty() || selected.get() >= answers.size()) {
+            return Decision.discard(Entry.Reason.NO_SELECTION, "the model selected none of its " + answers.size() + " responses");
         }
-        if (most.votes() < config.minVotes()) {
-            return Decision.discard(Entry.Reason.TOO_FEW_VOTES, count + ", " + config.minVotes() + " are asked for");
+        Ballot.Answer answer = answers.get(selected.get());
+        String text = target(answer);
+        if (text.isBlank()) {
+            return Decision.discard(Entry.Reason.NO_ANSWER, "response " + selected.get() + ", which the model selected, gives no answer");
         }
-        if (most.votes() < config.minFraction() * answers.size()) {
-            return Decision.discard(Entry.Reason.TOO_FEW_VOTES, count + ", a share of " + config.minFraction() + " is asked for");
-        }
-        Ballot.Answer first = answers.stream()
-                .filter(answer -> answer.answer() != null && task.key(answer.answer()).equals(task.key(most.answer())))
-                .findFirst().orElseThrow();
-        return new Decision(Entry.Reason.MAJORITY, count, most.answer(), List.of(target(first)));
+        return new Decision(Entry.Reason.SELECTED, "the model selected response " + selected.get() + " of " + answers.size(),
+                answer.answer(), List.of(new Entry.Lesson(0, answer.path(), text)));
     }
 
     private Decision unfiltered(List<Ballot.Answer> taken) {
@@ -69,7 +175,7 @@ public record Curation(CurationConfig config, Task task, Method method) {
         }
         String label = usable.stream().map(Ballot.Answer::answer).filter(Objects::nonNull).findFirst().orElse(null);
         return new Decision(Entry.Reason.UNFILTERED, "not filtered, " + usable.size() + " of " + taken.size() + " samples", label,
-                usable.stream().map(this::target).toList());
+                usable.stream().map(answer -> new Entry.Lesson(0, answer.path(), target(answer))).toList());
     }
 
     private String target(Ballot.Answer answer) {

@@ -7,18 +7,41 @@ import java.util.List;
  * One example in the ledger: everything that was answered, and what was made of it.
  *
  * @param gold     the right answer, or null; the verdict does not depend on it
+ * @param category of the question, or null
  * @param verdict  kept or discarded
  * @param reason   in a word
  * @param detail   in a sentence
  * @param label    the answer that is kept, or null
  * @param right    whether the label is the gold answer; null where there is no label or no gold
  * @param margin   votes of the first answer less those of the second
+ * @param planned  answers that would have been drawn without an early end, in all orders
+ * @param tokens   generated for this example, intermediate steps included
  * @param votes    most votes first
- * @param targets  what the student is taught to say to this question; empty if discarded
- * @param answers  every final answer
+ * @param targets  what the student is taught; empty if discarded
+ * @param orders   every final answer, by the order in which options or responses were asked, the given one first
  */
-public record Entry(String id, String question, String gold, Verdict verdict, Reason reason, String detail, String label, Boolean right,
-                    int margin, List<Ballot.Votes> votes, List<String> targets, List<Ballot.Answer> answers) {
+public record Entry(String id, String question, String gold, String category, Verdict verdict, Reason reason, String detail, String label,
+                    Boolean right, int margin, int planned, int tokens, List<Ballot.Votes> votes, List<Lesson> targets,
+                    List<Order> orders) {
+    /**
+     * Something to teach.
+     *
+     * @param order which of {@link #orders()} the question is asked in
+     * @param path  of the answer that it was taken from
+     * @param text  what is to be said
+     */
+    public record Lesson(int order, String path, String text) {
+    }
+
+    /** One order of an example. */
+    public record Order(String id, List<Ballot.Answer> answers) {
+    }
+
+    /** Every final answer, of all orders. */
+    public List<Ballot.Answer> answers() {
+        return orders.stream().flatMap(order -> order.answers().stream()).toList();
+    }
+
     /** What became of an example. */
     public enum Verdict {
         @JsonProperty("kept") KEPT,
@@ -28,9 +51,12 @@ public record Entry(String id, String question, String gold, Verdict verdict, Re
     /** Why. */
     public enum Reason {
         @JsonProperty("majority") MAJORITY("majority"),
+        @JsonProperty("selected") SELECTED("selected"),
         @JsonProperty("unfiltered") UNFILTERED("unfiltered"),
         @JsonProperty("tie") TIE("tie"),
         @JsonProperty("too-few-votes") TOO_FEW_VOTES("too few votes"),
+        @JsonProperty("order") ORDER("orders differ"),
+        @JsonProperty("no-selection") NO_SELECTION("no selection"),
         @JsonProperty("no-answer") NO_ANSWER("no answer");
 
         private final String words;

@@ -5,10 +5,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.BiFunction;
+import java.util.stream.Collectors;
 import org.ingrain.distill.run.AtomicFile;
 import org.ingrain.distill.run.Digest;
 import org.ingrain.distill.run.JsonLines;
@@ -28,27 +32,49 @@ public record Ledger(Path file) {
     public record TrainingRow(List<Message> prompt, String completion) {
     }
 
-    /** Judges every example of a finished sampling; a ledger that is there is left as it is. */
-    public void make(Path samples, List<Example> examples, Curation curation) {
-        if (!Files.exists(file)) {
-            AtomicFile.write(file, out -> Answers.forEach(samples, examples,
-                    (example, answers) -> JsonLines.write(out, curation.judge(example, answers))));
+    /**
+     * Judges every example of a finished sampling; a ledger that is there is left as it is.
+     *
+     * @param examples   each in its orders, the given one first
+     * @param selections the model's own selection for each example, where the rule asks for it; else empty
+     */
+    public void make(Path samples, List<List<Example>> examples, Curation curation, Map<String, Integer> selections) {
+        if (Files.exists(file)) {
+            return;
         }
+        Set<String> lastOrders = examples.stream().map(orders -> orders.getLast().id()).collect(Collectors.toSet());
+        List<Curation.Asked> asked = new ArrayList<>();
+        AtomicFile.write(file, out -> Answers.forEach(samples, examples.stream().flatMap(List::stream).toList(), (example, answers) -> {
+            asked.add(new Curation.Asked(example, answers));
+            if (lastOrders.contains(example.id())) {
+                String given = asked.getFirst().example().id();
+                JsonLines.write(out, curation.judge(List.copyOf(asked), Optional.ofNullable(selections.get(given))));
+                asked.clear();
+            }
+        }));
     }
 
     /**
-     * Writes what is kept, in two files: to train on and to watch. Both are always written, the second perhaps empty.
+     * How what is kept becomes rows.
      *
-     * @param direct how the student will be asked
+     * @param examples those that were judged, each in its orders
+     * @param direct   how the student will be asked
+     * @param words    what it is taught to say
      */
-    public void writeTraining(Path train, Path validation, Plan direct, CurationConfig config) {
-        Set<String> watched = watched(config);
+    public record Rows(List<List<Example>> examples, Plan direct, CurationConfig config, BiFunction<Entry, Entry.Lesson, String> words) {
+    }
+
+    /** Writes what is kept, in two files: to train on and to watch. Both are always written, the second perhaps empty. */
+    public void writeTraining(Path train, Path validation, Rows how) {
+        Set<String> watched = watched(how.config());
         List<TrainingRow> rows = new ArrayList<>();
         List<TrainingRow> watchedRows = new ArrayList<>();
+        Iterator<List<Example>> groups = how.examples().iterator();
         JsonLines.forEach(file, Entry.class, entry -> {
-            List<Message> prompt = direct.firstPrompt(new Example(entry.id(), entry.question(), null));
-            for (String target : entry.targets()) {
-                (watched.contains(entry.id()) ? watchedRows : rows).add(new TrainingRow(prompt, target));
+            List<Example> orders = groups.next();
+            for (Entry.Lesson lesson : entry.targets()) {
+                List<Message> prompt = how.direct().firstPrompt(orders.get(lesson.order()));
+                (watched.contains(entry.id()) ? watchedRows : rows).add(new TrainingRow(prompt, how.words().apply(entry, lesson)));
             }
         });
         JsonLines.write(validation, watchedRows);
@@ -64,7 +90,7 @@ public record Ledger(Path file) {
             int votes = entry.votes().isEmpty() ? 0 : entry.votes().getFirst().votes();
             byVotes.merge(votes, Count.of(entry), Count::plus);
         });
-        Count total = byVotes.values().stream().reduce(new Count(0, 0, 0, 0, 0), Count::plus);
+        Count total = byVotes.values().stream().reduce(Count.NONE, Count::plus);
         return new Summary(total, reasons, byVotes);
     }
 
@@ -96,16 +122,27 @@ public record Ledger(Path file) {
      * @param labels   rows that they make
      * @param known    kept ones whose gold answer is known
      * @param right    of those, how many are labelled with it
+     * @param planned  answers that would have been drawn without an early end
+     * @param drawn    answers that the verdicts rest on
+     * @param tokens   generated for these, intermediate steps included
      */
-    public record Count(int examples, int kept, int labels, int known, int right) {
+    public record Count(int examples, int kept, int labels, int known, int right, long planned, long drawn, long tokens) {
+        static final Count NONE = new Count(0, 0, 0, 0, 0, 0, 0, 0);
+
         static Count of(Entry entry) {
             boolean known = entry.kept() && entry.right() != null;
-            return new Count(1, entry.kept() ? 1 : 0, entry.targets().size(), known ? 1 : 0, known && entry.right() ? 1 : 0);
+            return new Count(1, entry.kept() ? 1 : 0, entry.targets().size(), known ? 1 : 0, known && entry.right() ? 1 : 0,
+                    entry.planned(), entry.answers().size(), entry.tokens());
         }
 
         Count plus(Count other) {
             return new Count(examples + other.examples, kept + other.kept, labels + other.labels, known + other.known,
-                    right + other.right);
+                    right + other.right, planned + other.planned, drawn + other.drawn, tokens + other.tokens);
+        }
+
+        /** Share of the planned answers that early ends have saved, 0 to 1. */
+        public double saved() {
+            return planned == 0 ? 0 : 1 - (double) drawn / planned;
         }
     }
 }

@@ -8,6 +8,8 @@ public enum Rule {
     @JsonProperty("more-than-half") MORE_THAN_HALF,
     /** The answer that has more votes than any other. */
     @JsonProperty("plurality") PLURALITY,
+    /** The response that the model itself selects as the most consistent one (universal self-consistency, arXiv:2311.17311). */
+    @JsonProperty("universal") UNIVERSAL,
     /** No filter: the first sample's answer. */
     @JsonProperty("first") FIRST,
     /** No filter: every sample's answer, one label each. */

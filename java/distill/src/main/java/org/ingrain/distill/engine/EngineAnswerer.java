@@ -4,19 +4,24 @@ import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
 import org.ingrain.distill.sample.Answerer;
 import org.ingrain.distill.sample.Completion;
 import org.ingrain.distill.sample.Finish;
+import org.ingrain.distill.sample.Key;
 import org.ingrain.distill.sample.Request;
 import org.ingrain.distill.sample.Weights;
 import org.ingrain.model.LoraModule;
 import org.ingrain.sample.Completion.FinishReason;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.SamplingParams;
+import org.ingrain.sample.Ticket;
 import org.ingrain.tokenizer.ChatTemplate;
 import org.ingrain.tokenizer.Tokenizer;
 
@@ -50,7 +55,7 @@ public final class EngineAnswerer implements Answerer {
     }
 
     @Override
-    public void answer(List<Request> first, Function<Completion, List<Request>> done) {
+    public void answer(List<Request> first, Function<Completion, Next> done) {
         Work work = new Work(done);
         work.group(first).forEach(work.waiting::addLast);
         while (work.feed()) {
@@ -77,11 +82,18 @@ public final class EngineAnswerer implements Answerer {
 
     /** One call. */
     private final class Work {
-        private final Function<Completion, List<Request>> done;
+        private final Function<Completion, Next> done;
         private final Deque<List<Request>> waiting = new ArrayDeque<>();
+        private final Map<Key, Running> running = new HashMap<>();
+        /** Of requests that wait. */
+        private final Set<Key> cancelled = new HashSet<>();
         private int submitted;
 
-        Work(Function<Completion, List<Request>> done) {
+        /** A request in the generator. */
+        private record Running(Ticket ticket, int sample) {
+        }
+
+        Work(Function<Completion, Next> done) {
             this.done = done;
         }
 
@@ -107,7 +119,8 @@ public final class EngineAnswerer implements Answerer {
         /** Fills the generator's queue; false if nothing is left to do. */
         boolean feed() {
             while (!waiting.isEmpty() && submitted < QUEUE * generator.config().maxSequences()) {
-                submit(waiting.removeFirst());
+                List<Request> wanted = waiting.removeFirst().stream().filter(request -> !cancelled.remove(request.key())).toList();
+                group(wanted).forEach(this::submit);
             }
             return submitted > 0;
         }
@@ -122,18 +135,32 @@ public final class EngineAnswerer implements Answerer {
             var params = new SamplingParams((float) first.params().temperature(), first.params().topK(), (float) first.params().topP(),
                     first.params().maxTokens(), first.seed(), first.params().stop(), List.of(), false);
             submitted += group.size();
-            generator.submit(new org.ingrain.sample.Request(prompt, group.size(), first.sample(), params, slot(first.weights()), false),
-                    completion -> {
-                        submitted--;
-                        Request request = group.get(completion.sample() - first.sample());
-                        Finish finish = completion.reason() == FinishReason.STOP ? Finish.STOP : Finish.LENGTH;
-                        finished(new Completion(request.key(), completion.text(), completion.ids().length, finish));
-                    });
+            Ticket ticket = generator.submit(new org.ingrain.sample.Request(prompt, group.size(), first.sample(), params,
+                    slot(first.weights()), false), completion -> ended(group.get(completion.sample() - first.sample()), completion));
+            group.forEach(request -> running.put(request.key(), new Running(ticket, request.sample())));
+        }
+
+        private void ended(Request request, org.ingrain.sample.Completion completion) {
+            submitted--;
+            running.remove(request.key());
+            if (completion.reason() != FinishReason.CANCELLED) {
+                Finish finish = completion.reason() == FinishReason.STOP ? Finish.STOP : Finish.LENGTH;
+                finished(new Completion(request.key(), completion.text(), completion.ids().length, finish));
+            }
         }
 
         /** What follows goes first: an example that was begun is better finished than another one begun. */
         private void finished(Completion completion) {
-            group(done.apply(completion)).reversed().forEach(waiting::addFirst);
+            Next next = done.apply(completion);
+            group(next.requests()).reversed().forEach(waiting::addFirst);
+            for (Key key : next.cancelled()) {
+                Running inGenerator = running.get(key);
+                if (inGenerator == null) {
+                    cancelled.add(key);
+                } else {
+                    inGenerator.ticket().cancel(inGenerator.sample());
+                }
+            }
         }
     }
 }

@@ -28,6 +28,9 @@ import org.ingrain.train.TrainingRun;
 public record EngineTuner(LoadedModel model, ChatTemplate template, TunerConfig config, SortedMap<String, String> provenance) implements Tuner {
     @Override
     public Tuned tune(Job job, Progress progress) {
+        if (job.from() != null) {
+            throw new UnsupportedOperationException("an adapter to go on from: " + job.from());
+        }
         DataConfig data = DataConfig.of(job.train(), isEmpty(job.validation()) ? null : job.validation(), model.config().maxPositionEmbeddings());
         TrainingRun run = new TrainingRun(job.folder(), TrainingDataReader.read(data, model.tokenizer(), template, config.train().seed()),
                 config.optimizer(), config.train(), provenance);

@@ -11,6 +11,7 @@ import org.ingrain.distill.sample.Answerer;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.Sampling;
+import org.ingrain.distill.sample.Stopping;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 
@@ -28,8 +29,8 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
         Path samples = folder.resolve("samples.jsonl");
         Path scores = folder.resolve("scores.jsonl");
         // All arms of a method share their random numbers: base and student differ by their weights alone.
-        Plan plan = arm.method().plan(task.name(), config.sampling(arm.method().steps().size()), "evaluate", arm.weights());
-        new Sampling(plan, test, answerer).run(samples, watch);
+        Plan plan = arm.method().plan(task, config.sampling(arm.method().depth()), "evaluate", arm.weights());
+        new Sampling(plan, Stopping.NEVER, test, answerer).run(samples, watch);
         if (!Files.exists(scores)) {
             AtomicFile.write(scores, out -> Answers.forEach(samples, test,
                     (example, answers) -> JsonLines.write(out, score(arm, example, answers))));

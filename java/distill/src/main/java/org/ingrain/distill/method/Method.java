@@ -6,7 +6,9 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import org.ingrain.distill.run.Digest;
+import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Plan;
+import org.ingrain.distill.sample.Sample;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Example;
@@ -15,15 +17,18 @@ import org.ingrain.tensor.InputException;
 
 /**
  * A way to answer, as data: prompts one after another, each sampled, and where the answer stands in the last text. One step that is
- * the bare question is System 1; more words or more steps are System 2.
+ * the bare question is System 1; more words or more steps are System 2. Where it branches, its last step asks once for each part of
+ * the text before, and a small class makes one answer of what was said.
  *
  * @param name        as on the command line
  * @param title       as in tables
  * @param source      the paper that it is taken from
  * @param steps       in order; at least one
  * @param answerAfter the answer is looked for behind the last occurrence of this phrase; null: in the whole text
+ * @param branching   how the last step's texts become one answer, or null if each of them is one
  */
-public record Method(String name, String title, String source, List<Step> steps, String answerAfter) {
+public record Method(String name, String title, String source, List<Step> steps, String answerAfter, Branching branching) {
+
     public Method {
         if (name == null || !name.matches("[a-z0-9][a-z0-9-]*")) {
             throw new InputException("name: " + name + ", expected small letters, digits and hyphens");
@@ -35,19 +40,39 @@ public record Method(String name, String title, String source, List<Step> steps,
             throw new InputException("steps: none, expected at least one");
         }
         steps = List.copyOf(steps);
-        Set<String> known = new HashSet<>(Set.of("question"));
+        Set<String> known = new HashSet<>();
         for (Step step : steps) {
-            for (Variant variant : step.variants()) {
-                for (String placeholder : variant.template().placeholders()) {
-                    if (!known.contains(placeholder)) {
-                        throw new InputException("step " + step.name() + ": {" + placeholder
-                                + "} in the prompt, expected {question}, {previous} or an earlier step's name");
-                    }
-                }
-            }
             if (!known.add(step.name())) {
                 throw new InputException("steps: two are named " + step.name());
             }
+            boolean parted = branching != null && steps.size() > 1 && step == steps.getLast();
+            if ((step.each() != null) != parted) {
+                throw new InputException("step " + step.name() + ": each " + step.each() + ", expected "
+                        + (parted ? "the name of a part's placeholder: the last step of a method that branches asks for each part"
+                        : "it in the last step of a method that branches alone"));
+            }
+        }
+        if (branching != null && steps.size() < 2) {
+            throw new InputException("branching: a method of one step has nothing to branch from");
+        }
+    }
+
+    /** Refuses prompts with placeholders that a task does not fill. */
+    private void requireFilled(Task task) {
+        Set<String> known = new HashSet<>(task.fields());
+        known.add("question");
+        for (Step step : steps) {
+            if (step.each() != null) {
+                known.add(step.each());
+            }
+            for (String placeholder : step.variant(task.name()).template().placeholders()) {
+                if (!known.contains(placeholder)) {
+                    throw new InputException("method " + name + ", step " + step.name() + ": {" + placeholder
+                            + "} in the prompt for task " + task.name() + ", expected {question}, {previous}, an earlier step's name"
+                            + (task.fields().isEmpty() ? "" : " or one of " + String.join(", ", task.fields())));
+                }
+            }
+            known.add(step.name());
             known.add("previous");
         }
     }
@@ -57,21 +82,38 @@ public record Method(String name, String title, String source, List<Step> steps,
      *
      * @param purpose keeps the random numbers of different uses of the same method apart
      */
-    public Plan plan(String task, SampleConfig config, String purpose, Weights weights) {
-        if (config.samples().size() > steps.size()) {
-            throw new InputException("samples: " + config.samples().size() + " numbers, but method " + name + " has " + steps.size()
-                    + (steps.size() == 1 ? " step" : " steps"));
+    public Plan plan(Task task, SampleConfig config, String purpose, Weights weights) {
+        requireFilled(task);
+        return plan(task.name(), config, purpose, weights);
+    }
+
+    /** The same for examples that bring what the prompts hold, whatever the task says. */
+    Plan plan(String task, SampleConfig config, String purpose, Weights weights) {
+        if (config.samples().size() > depth()) {
+            throw new InputException("samples: " + config.samples().size() + " numbers, but method " + name + " has " + depth()
+                    + (depth() == 1 ? " step that is sampled" : " steps that are sampled"));
         }
         List<Plan.PlannedStep> planned = new ArrayList<>();
         for (int i = 0; i < steps.size(); i++) {
             Variant variant = steps.get(i).variant(task);
             int samples = config.samples().isEmpty() ? variant.samples() : i < config.samples().size() ? config.samples().get(i) : 1;
-            planned.add(new Plan.PlannedStep(steps.get(i).name(), variant.template(), samples, variant.params(config.params())));
+            planned.add(new Plan.PlannedStep(steps.get(i).name(), variant.template(), samples, variant.params(config.params()),
+                    steps.get(i).each()));
         }
-        return new Plan(planned, Digest.seed(config.seed(), purpose, name, task), weights);
+        return new Plan(planned, branching, Digest.seed(config.seed(), purpose, name, task), weights);
     }
 
-    /** The answer that a last step's text gives. */
+    /** Steps whose texts are sampled: all but one that asks for each part. */
+    public int depth() {
+        return branching == null ? steps.size() : steps.size() - 1;
+    }
+
+    /** The text in which an answer stands: the last one, or what the texts of its parts are merged into; perhaps empty. */
+    public String lastWord(Answers.Chain chain) {
+        return branching == null ? chain.text() : branching.merge(chain.parts().stream().map(Sample::text).toList()).orElse("");
+    }
+
+    /** The answer that a last text gives. */
     public Optional<String> extract(Task task, Example example, String text) {
         if (answerAfter == null) {
             return task.extract(example, text);

@@ -14,7 +14,8 @@ import org.ingrain.tensor.InputException;
 /** Where methods come from: those that are shipped, by name, or a user's own file. */
 public final class Methods {
     /** Names of the methods that are shipped. */
-    public static final List<String> SHIPPED = List.of("direct", "rar-1-step", "rar-2-step");
+    public static final List<String> SHIPPED = List.of("direct", "rar-1-step", "rar-2-step", "s2a", "bsm", "cot",
+            "cot-few-shot");
 
     private Methods() {
     }
@@ -22,6 +23,11 @@ public final class Methods {
     /** System 1: the bare question. What every student is trained on and asked by. */
     public static Method direct() {
         return shipped("direct");
+    }
+
+    /** The question which of several responses is the most consistent. */
+    static Method universal() {
+        return shipped("universal-self-consistency");
     }
 
     /**

@@ -10,8 +10,9 @@ import org.ingrain.tensor.InputException;
  *
  * @param name     later prompts hold what was said here as {@code {name}}
  * @param variants at most one for each task, and at most one for all others
+ * @param each     placeholder of a part, for a step that asks once for each part of the text before; else null
  */
-public record Step(String name, List<Variant> variants) {
+public record Step(String name, List<Variant> variants, String each) {
     public Step {
         if (name == null || !name.matches("[a-z][a-z0-9-]*") || name.equals("question") || name.equals("previous")) {
             throw new InputException("steps.name: " + name + ", expected small letters, digits and hyphens, not question or previous");
@@ -20,6 +21,9 @@ public record Step(String name, List<Variant> variants) {
             throw new InputException("step " + name + ": variants: none, expected at least one");
         }
         variants = List.copyOf(variants);
+        if (each != null && (!each.matches("[a-z][a-z0-9-]*") || variants.stream().anyMatch(variant -> variant.samples() != 1))) {
+            throw new InputException("step " + name + ": each " + each + ", expected small letters, digits and hyphens, and 1 sample");
+        }
         Set<String> tasks = new HashSet<>();
         for (Variant variant : variants) {
             if (!tasks.add(variant.task())) {

@@ -12,8 +12,19 @@ public interface Answerer {
      * which order or by how many threads. A prompt that does not fit into the context is answered by an empty text with
      * {@link Finish#PROMPT_TOO_LONG}.
      *
-     * @param done called once for each completion as it ends, in any order, from any thread, also at the same time; returns the
-     *             requests that follow from it, which join the batch at once. What it throws ends the work and comes out here.
+     * @param done called once for each completion as it ends, in any order, from any thread, also at the same time; returns what
+     *             follows from it, which joins the batch at once. What it throws ends the work and comes out here.
      */
-    void answer(List<Request> first, Function<Completion, List<Request>> done);
+    void answer(List<Request> first, Function<Completion, Next> done);
+
+    /**
+     * What follows from a completion.
+     *
+     * @param requests  to answer as well
+     * @param cancelled requests that are not wanted any more, whether they wait or are being answered; {@code done} is not called for
+     *                  them, unless they end at this very moment
+     */
+    record Next(List<Request> requests, List<Key> cancelled) {
+        public static final Next NOTHING = new Next(List.of(), List.of());
+    }
 }

@@ -6,8 +6,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.ingrain.distill.run.AtomicFile;
 import org.ingrain.distill.run.Json;
 import org.ingrain.distill.task.Example;
 
@@ -18,30 +20,40 @@ import org.ingrain.distill.task.Example;
  */
 public record Answers(List<Sample> samples) {
     /**
-     * A final answer and the way to it.
+     * An answer and the way to it.
      *
-     * @param path  of the last step's sample
-     * @param steps from the first to the last
+     * @param path  of the last sampled step's text
+     * @param steps the sampled steps, from the first to the last
+     * @param parts what was said of each part of the last text, where the method branches; else empty
      */
-    public record Chain(String path, List<Sample> steps) {
+    public record Chain(String path, List<Sample> steps, List<Sample> parts) {
         public String text() {
             return steps.getLast().text();
         }
     }
 
-    /** The final answers, each with the steps that led to it; two may share their first steps. */
-    public List<Chain> chains() {
-        Map<String, Sample> byPath = new HashMap<>();
-        int deepest = samples.stream().mapToInt(sample -> sample.key().depth()).max().orElse(0);
+    /**
+     * The answers, each with the steps that led to it; two may share their first steps.
+     *
+     * @param depth sampled steps of the method
+     */
+    public List<Chain> chains(int depth) {
+        Map<String, Sample> byPath = new LinkedHashMap<>();
+        samples.forEach(sample -> byPath.put(sample.path(), sample));
+        Map<String, List<Sample>> parts = new HashMap<>();
         List<Chain> chains = new ArrayList<>();
         for (Sample sample : samples) {
-            byPath.put(sample.path(), sample);
-            if (sample.key().depth() == deepest) {
+            if (sample.key().depth() == depth) {
+                parts.computeIfAbsent(sample.key().parent().path(), path -> new ArrayList<>()).add(sample);
+            }
+        }
+        for (Sample sample : samples) {
+            if (sample.key().depth() == depth - 1) {
                 List<Sample> steps = new ArrayList<>();
                 for (Key key = sample.key(); !key.path().isEmpty(); key = key.parent()) {
                     steps.addFirst(byPath.get(key.path()));
                 }
-                chains.add(new Chain(sample.path(), List.copyOf(steps)));
+                chains.add(new Chain(sample.path(), List.copyOf(steps), parts.getOrDefault(sample.path(), List.of())));
             }
         }
         return chains;
@@ -73,6 +85,15 @@ public record Answers(List<Sample> samples) {
                 }
                 each.accept(example, new Answers(own));
             }
+        }
+    }
+
+    /** The same where nothing is written on the way. */
+    public static void each(Path file, List<Example> examples, Each each) {
+        try {
+            forEach(file, examples, each);
+        } catch (IOException e) {
+            throw AtomicFile.unreadable(file, e);
         }
     }
 

@@ -1,6 +1,5 @@
 package org.ingrain.distill.sample;
 
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -9,14 +8,16 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.tokenizer.Message;
 
 /**
- * A method made ready for one task: what to ask at each step, how often, how. It spans a tree of completions for each example; the
- * leaves are the final answers.
+ * A method made ready for one task: what to ask at each step, how often, how. It spans a tree of completions for each example. The
+ * texts of the last sampled step are the answers; where the method branches, the step after it asks once for each part of such a text,
+ * and what is said there belongs to the answer.
  *
  * @param steps   from the first; at least one
+ * @param fan     parts the texts before the last step, or null where the last step is sampled as the others are
  * @param seed    of this use of the method
  * @param weights who is asked
  */
-public record Plan(List<PlannedStep> steps, long seed, Weights weights) {
+public record Plan(List<PlannedStep> steps, Fan fan, long seed, Weights weights) {
     public Plan {
         steps = List.copyOf(steps);
     }
@@ -27,65 +28,70 @@ public record Plan(List<PlannedStep> steps, long seed, Weights weights) {
      * @param name    later prompts hold this step's text as {@code {name}}
      * @param prompt  what the user says, with placeholders
      * @param samples completions of each prompt
+     * @param each    placeholder of the part, for the step that asks once for each; else null
      */
-    public record PlannedStep(String name, PromptTemplate prompt, int samples, SamplingParams params) {
+    public record PlannedStep(String name, PromptTemplate prompt, int samples, SamplingParams params, String each) {
     }
 
-    /** Final answers for each example. */
+    /** Steps whose texts are sampled: all but one that asks for each part. */
+    public int depth() {
+        return fan == null ? steps.size() : steps.size() - 1;
+    }
+
+    /** Answers of each example. */
     public int leaves() {
-        return steps.stream().mapToInt(PlannedStep::samples).reduce(1, Math::multiplyExact);
+        return below(0);
     }
 
-    /** Completions for each example, of all steps. */
-    public long completions() {
-        long all = 0;
-        long level = 1;
-        for (PlannedStep step : steps) {
-            level = Math.multiplyExact(level, step.samples());
-            all += level;
+    /** Answers below one completion at a depth, counted from 0 where nothing has been asked. */
+    int below(int depth) {
+        return steps.subList(depth, depth()).stream().mapToInt(PlannedStep::samples).reduce(1, Math::multiplyExact);
+    }
+
+    /** Sample indices of an answer, one for each sampled step. */
+    int[] indices(int answer) {
+        int[] indices = new int[depth()];
+        for (int i = 0; i < indices.length; i++) {
+            indices[i] = answer / below(i + 1) % steps.get(i).samples();
         }
-        return all;
+        return indices;
+    }
+
+    /** Number of an answer among all of its example, by its path. */
+    public int number(String path) {
+        return firstAnswer(new Key("", path));
+    }
+
+    /** Number of the first answer below a completion of a sampled step. */
+    int firstAnswer(Key key) {
+        int[] indices = key.indices();
+        int first = 0;
+        for (int i = 0; i < Math.min(indices.length, depth()); i++) {
+            first += indices[i] * below(i + 1);
+        }
+        return first;
     }
 
     /** What the first step's user message is: for a plan of one step, the whole prompt. */
     public List<Message> firstPrompt(Example example) {
-        return List.of(Message.user(steps.getFirst().prompt().render(Map.of("question", example.question()))));
-    }
-
-    /** Every completion of an example, in the order of its file: depth first, by sample index. */
-    public List<Key> keys(String id) {
-        List<Key> keys = new ArrayList<>();
-        descend(new Key(id, ""), 0, keys);
-        return keys;
-    }
-
-    private void descend(Key parent, int depth, List<Key> keys) {
-        if (depth == steps.size()) {
-            return;
-        }
-        for (int i = 0; i < steps.get(depth).samples(); i++) {
-            Key key = parent.child(i);
-            keys.add(key);
-            descend(key, depth + 1, keys);
-        }
-    }
-
-    boolean isLeaf(Key key) {
-        return key.depth() == steps.size() - 1;
+        return List.of(Message.user(steps.getFirst().prompt().render(example.values())));
     }
 
     /**
      * The request for one completion.
      *
      * @param texts what the earlier steps on the way to it said, from the first
+     * @param part  what the step asks about, where it asks for each part; else null
      */
-    Request request(Key key, Example example, List<String> texts) {
+    Request request(Key key, Example example, List<String> texts, String part) {
         PlannedStep step = steps.get(texts.size());
-        Map<String, String> values = new LinkedHashMap<>();
-        values.put("question", example.question());
+        Map<String, String> values = new LinkedHashMap<>(example.values());
         for (int i = 0; i < texts.size(); i++) {
             values.put(steps.get(i).name(), texts.get(i).strip());
             values.put("previous", texts.get(i).strip());
+        }
+        if (part != null) {
+            values.put(step.each(), part);
         }
         List<Message> messages = List.of(Message.user(step.prompt().render(values)));
         long own = Digest.seed(seed, example.id(), step.name(), key.parent().path());

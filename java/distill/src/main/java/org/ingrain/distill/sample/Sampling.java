@@ -3,7 +3,7 @@ package org.ingrain.distill.sample;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.ingrain.distill.run.AtomicFile;
@@ -12,21 +12,28 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.tensor.InputException;
 
 /**
- * One use of a method on many examples, as a stage: every completion is on disk as soon as it exists, and when all do, they become
- * one file, sorted by example and sample. What that file holds depends on the plan and the examples only: not on the order in which
- * completions ended, nor on how often the process was killed on the way.
+ * One use of a method on many examples, as a stage: every completion is on disk as soon as it exists, and when there are enough, they
+ * become one file, sorted by example and sample. What that file holds depends on the plan, the examples and the stopping only: not on
+ * the order in which completions ended, nor on how often the process was killed on the way.
  */
 public final class Sampling {
     private final Plan plan;
-    private final Map<String, Example> examples = new HashMap<>();
-    private final List<Example> order;
+    private final Stopping stopping;
+    private final List<Example> examples;
     private final Answerer answerer;
+    private boolean longPrompts;
 
-    public Sampling(Plan plan, List<Example> examples, Answerer answerer) {
+    public Sampling(Plan plan, Stopping stopping, List<Example> examples, Answerer answerer) {
         this.plan = plan;
-        this.order = List.copyOf(examples);
+        this.stopping = stopping;
+        this.examples = List.copyOf(examples);
         this.answerer = answerer;
-        examples.forEach(example -> this.examples.put(example.id(), example));
+    }
+
+    /** Takes an example whose first prompt does not fit into the context for one without an answer; without this it is refused. */
+    public Sampling withLongPrompts() {
+        longPrompts = true;
+        return this;
     }
 
     /** Makes {@code target}, or what of it is missing; a target that is there is left as it is. */
@@ -34,10 +41,11 @@ public final class Sampling {
         Path logFile = target.resolveSibling(target.getFileName() + ".log");
         if (!Files.exists(target)) {
             try (SampleLog log = SampleLog.open(logFile)) {
-                new Walk(log, watch).finish();
+                Walk walk = new Walk(log, watch);
+                walk.finish();
                 AtomicFile.write(target, out -> {
-                    for (Example example : order) {
-                        log.copy(plan.keys(example.id()), out);
+                    for (Walker walker : walk.walkers.values()) {
+                        log.copy(walker.recorded(), out);
                     }
                 });
             }
@@ -50,94 +58,47 @@ public final class Sampling {
     private final class Walk {
         private final SampleLog log;
         private final Stopwatch watch;
-        private final long total = Math.multiplyExact(plan.completions(), order.size());
+        private final Map<String, Walker> walkers = new LinkedHashMap<>();
+        private final long total = (long) plan.leaves() * examples.size();
+        private long done;
 
         Walk(SampleLog log, Stopwatch watch) {
             this.log = log;
             this.watch = watch;
+            examples.forEach(example -> walkers.put(example.id(), new Walker(plan, example, stopping.begin(example, plan), log)));
         }
 
         void finish() {
             List<Request> missing = new ArrayList<>();
-            for (Example example : order) {
-                askFor(new Key(example.id(), ""), List.of(), missing);
-            }
-            watch.at(log.size(), total, 0);
+            walkers.values().forEach(walker -> missing.addAll(advance(walker)));
+            watch.at(done, total, 0);
             if (!missing.isEmpty()) {
                 answerer.answer(missing, this::done);
             }
-            if (log.size() != total) {
-                throw new IllegalStateException("the answerer came back with " + log.size() + " of " + total + " completions");
-            }
+            walkers.values().stream().filter(walker -> !walker.settled()).findFirst().ifPresent(walker -> {
+                throw new IllegalStateException("the answerer came back before " + walker + " was answered");
+            });
         }
 
-        private synchronized List<Request> done(Completion completion) {
-            Key key = completion.key();
-            if (log.contains(key)) {
-                throw new IllegalStateException("answered twice: " + key);
+        private synchronized Answerer.Next done(Completion completion) {
+            Walker walker = walkers.get(completion.key().id());
+            if (walker.settled()) {
+                return Answerer.Next.NOTHING;
             }
-            if (completion.finish() == Finish.PROMPT_TOO_LONG && key.depth() == 0) {
-                throw new InputException("example " + key.id() + ": the prompt does not fit into the model's context");
+            if (completion.finish() == Finish.PROMPT_TOO_LONG && completion.key().depth() == 0 && !longPrompts) {
+                throw new InputException("example " + completion.key().id() + ": the prompt does not fit into the model's context");
             }
-            Sample sample = new Sample(key.id(), key.path(), plan.steps().get(key.depth()).name(), completion.text(),
-                    completion.tokens(), completion.finish());
-            log.append(sample);
-            List<Request> follow = new ArrayList<>();
-            follow(sample, follow);
-            watch.at(log.size(), total, sample.tokens());
+            walker.take(completion);
+            List<Request> follow = advance(walker);
+            watch.at(done, total, completion.tokens());
+            return new Answerer.Next(follow, walker.settled() ? walker.inFlight() : List.of());
+        }
+
+        private List<Request> advance(Walker walker) {
+            long before = walker.done();
+            List<Request> follow = walker.advance();
+            done += walker.done() - before;
             return follow;
-        }
-
-        /** Collects what is missing below {@code parent}. */
-        private void askFor(Key parent, List<String> texts, List<Request> missing) {
-            Example example = examples.get(parent.id());
-            for (int i = 0; i < plan.steps().get(texts.size()).samples(); i++) {
-                Key key = parent.child(i);
-                if (log.contains(key)) {
-                    if (!plan.isLeaf(key)) {
-                        follow(log.read(key), missing);
-                    }
-                    continue;
-                }
-                Request request = plan.request(key, example, texts);
-                if (request.messages().getLast().content().isBlank()) {
-                    skip(key, Finish.BLANK_PROMPT, missing);
-                } else {
-                    missing.add(request);
-                }
-            }
-        }
-
-        private void follow(Sample sample, List<Request> missing) {
-            Key key = sample.key();
-            if (plan.isLeaf(key)) {
-                return;
-            }
-            if (sample.finish() == Finish.PROMPT_TOO_LONG || sample.finish() == Finish.BLANK_PROMPT) {
-                for (int i = 0; i < plan.steps().get(key.depth() + 1).samples(); i++) {
-                    if (!log.contains(key.child(i))) {
-                        skip(key.child(i), sample.finish(), missing);
-                    }
-                }
-            } else {
-                askFor(key, textsTo(sample), missing);
-            }
-        }
-
-        /** Writes down that a completion cannot be had, and what would have followed from it cannot either. */
-        private void skip(Key key, Finish why, List<Request> missing) {
-            Sample nothing = new Sample(key.id(), key.path(), plan.steps().get(key.depth()).name(), "", 0, why);
-            log.append(nothing);
-            follow(nothing, missing);
-        }
-
-        private List<String> textsTo(Sample sample) {
-            List<String> texts = new ArrayList<>();
-            texts.add(sample.text());
-            for (Key key = sample.key().parent(); !key.path().isEmpty(); key = key.parent()) {
-                texts.addFirst(log.read(key).text());
-            }
-            return texts;
         }
     }
 }

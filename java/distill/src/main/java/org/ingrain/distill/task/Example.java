@@ -1,16 +1,57 @@
 package org.ingrain.distill.task;
 
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
  * One question.
  *
- * @param id       unique in its file, the same each time it is read
- * @param question what is asked, without any method's words
- * @param gold     the right answer, or null where none is known
+ * @param id         unique in its file, the same each time it is read
+ * @param question   what is asked, without any method's words
+ * @param gold       the right answer, or null where none is known
+ * @param fields     what else prompts may hold, by placeholder
+ * @param category   of the question, or null
+ * @param references votes of humans or of other judges, as canonical answers; empty where there are none
+ * @param relabel    where options or responses are asked in another order: answer in this order to answer in the one given; else empty
  */
-public record Example(String id, String question, String gold) {
+public record Example(String id, String question, String gold, Map<String, String> fields, String category, List<String> references,
+                      Map<String, String> relabel) {
+    public Example {
+        fields = fields == null ? Map.of() : fields;
+        references = references == null ? List.of() : List.copyOf(references);
+        relabel = relabel == null ? Map.of() : relabel;
+    }
+
+    /** A plain question. */
+    public Example(String id, String question, String gold) {
+        this(id, question, gold, Map.of(), null, List.of(), Map.of());
+    }
+
     public Optional<String> known() {
         return Optional.ofNullable(gold);
+    }
+
+    /** This with other fields. */
+    public Example with(Map<String, String> other) {
+        return new Example(id, question, gold, other, category, references, relabel);
+    }
+
+    /** Whether options and responses stand in the order in which the data has them. */
+    public boolean isAsGiven() {
+        return relabel.isEmpty();
+    }
+
+    /** An answer's key as it would be in the order given. */
+    public String canonical(String key) {
+        return relabel.getOrDefault(key, key);
+    }
+
+    /** What prompts may hold, by placeholder. */
+    public Map<String, String> values() {
+        Map<String, String> values = new LinkedHashMap<>(fields);
+        values.put("question", question);
+        return values;
     }
 }

@@ -3,6 +3,7 @@ package org.ingrain.distill.task;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import org.ingrain.tensor.InputException;
 
 /** A kind of question: where its rows hold what, how an answer is found in what a model says, and which answers are equal. */
@@ -15,6 +16,19 @@ public interface Task {
 
     /** Names that the field of the answer may have, the usual one first. */
     List<String> answerFields();
+
+    /** What else than the question prompts may hold, by placeholder. */
+    default Set<String> fields() {
+        return Set.of();
+    }
+
+    /**
+     * The example as it is given, then the same question with its options or responses in other orders, at most {@code most} in all;
+     * their ids are the example's with {@code ~1}, {@code ~2} behind.
+     */
+    default List<Example> orders(Example example, int most) {
+        return List.of(example);
+    }
 
     /** The question as it is asked, from what the row holds. */
     default String clean(String question) {

@@ -18,8 +18,9 @@ public interface Tuner {
      * @param validation the same, to watch; may be empty
      * @param folder     the tuner's own, for checkpoints and for the adapter
      * @param stage      name of the stage, for the progress
+     * @param from       folder of the adapter to go on from, or null for a new one
      */
-    record Job(Path train, Path validation, Path folder, String stage) {
+    record Job(Path train, Path validation, Path folder, String stage, Path from) {
     }
 
     /**

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.ingrain.distill.curate.Entry.Reason;
 import org.ingrain.distill.curate.Entry.Verdict;
 import org.ingrain.distill.method.Methods;
@@ -33,11 +34,22 @@ class CurationTest {
         for (int i = 0; i < texts.length; i++) {
             samples.add(new Sample("1", String.valueOf(i), "answer", texts[i], 2, Finish.STOP));
         }
-        return new Curation(config, new CoinFlip(""), Methods.direct()).judge(COIN, new Answers(samples));
+        Plan plan = plan(texts.length);
+        return new Curation(config, new CoinFlip(""), Methods.direct(), plan)
+                .judge(List.of(new Curation.Asked(COIN, new Answers(samples))), Optional.empty());
+    }
+
+    private static Plan plan(int samples) {
+        SampleConfig sampling = new SampleConfig(List.of(samples), new SamplingParams(0, 1, 0, 8, List.of()), 1);
+        return Methods.direct().plan(new CoinFlip(""), sampling, "sample", new Weights.Base());
+    }
+
+    private static List<String> texts(Entry entry) {
+        return entry.targets().stream().map(Entry.Lesson::text).toList();
     }
 
     private static CurationConfig rule(Rule rule, int minVotes, double minFraction) {
-        return new CurationConfig(rule, minVotes, minFraction, Target.ANSWER, 0, 1);
+        return new CurationConfig(rule, minVotes, minFraction, false, 1, true, Target.ANSWER, 0, 1);
     }
 
     private static void assertVerdict(Entry entry, Verdict verdict, Reason reason, String detail) {
@@ -52,7 +64,7 @@ class CurationTest {
         CurationConfig config = rule(Rule.MORE_THAN_HALF, 0, 0);
         Entry kept = judge(config, "Yes.", "no", "yes, it is", "YES", "who knows");
         assertVerdict(kept, Verdict.KEPT, Reason.MAJORITY, "3 of 5 votes for yes");
-        assertEquals(List.of("yes"), kept.targets());
+        assertEquals(List.of("yes"), texts(kept));
         assertEquals(2, kept.margin());
         assertEquals(true, kept.right());
         assertEquals(List.of(new Ballot.Votes("yes", 3), new Ballot.Votes("no", 1)), kept.votes());
@@ -84,9 +96,9 @@ class CurationTest {
     void unfilteredTakesTheFirstOrAll() {
         Entry first = judge(rule(Rule.FIRST, 0, 0), "no", "yes", "yes");
         assertVerdict(first, Verdict.KEPT, Reason.UNFILTERED, "not filtered, 1 of 1 samples");
-        assertEquals(List.of("no"), first.targets());
+        assertEquals(List.of("no"), texts(first));
         Entry all = judge(rule(Rule.ALL, 0, 0), "no", "who knows", "yes");
-        assertEquals(List.of("no", "yes"), all.targets());
+        assertEquals(List.of("no", "yes"), texts(all));
         Entry silent = judge(rule(Rule.FIRST, 0, 0), "who knows", "yes");
         assertVerdict(silent, Verdict.DISCARDED, Reason.NO_ANSWER, "nothing to teach in the first sample");
         assertNull(silent.label());
@@ -94,34 +106,38 @@ class CurationTest {
 
     @Test
     void theWholeResponseCanBeTheTarget() {
-        CurationConfig config = new CurationConfig(Rule.MORE_THAN_HALF, 0, 0, Target.RESPONSE, 0, 1);
-        assertEquals(List.of("Yes, it is."), judge(config, "No.", " Yes, it is.\n", "yes").targets());
+        CurationConfig config = new CurationConfig(Rule.MORE_THAN_HALF, 0, 0, false, 1, true, Target.RESPONSE, 0, 1);
+        assertEquals(List.of("Yes, it is."), texts(judge(config, "No.", " Yes, it is.\n", "yes")));
         CurationConfig first = config.unfiltered();
-        assertEquals(List.of("who knows"), judge(first, "who knows", "yes").targets());
+        assertEquals(List.of("who knows"), texts(judge(first, "who knows", "yes")));
     }
 
     @Test
     void settingsAreChecked() {
         for (Runnable wrong : List.<Runnable>of(() -> rule(Rule.PLURALITY, -1, 0), () -> rule(Rule.PLURALITY, 0, 1.5),
-                () -> rule(Rule.FIRST, 2, 0), () -> rule(null, 0, 0), () -> rule(Rule.PLURALITY, 0, Double.NaN),
-                () -> new CurationConfig(Rule.ALL, 0, 0, Target.ANSWER, 1, 1))) {
+                () -> rule(Rule.FIRST, 2, 0), () -> new CurationConfig(Rule.ALL, 0, 0, true, 1, true, Target.ANSWER, 0, 1),
+                () -> new CurationConfig(Rule.ALL, 0, 0, false, 2, true, Target.ANSWER, 0, 1),
+                () -> rule(null, 0, 0), () -> rule(Rule.PLURALITY, 0, Double.NaN),
+                () -> new CurationConfig(Rule.ALL, 0, 0, false, 1, true, Target.ANSWER, 1, 1))) {
             assertThrows(InputException.class, wrong::run);
         }
     }
 
     @Test
     void validationRowsAreNotTrainedOn(@TempDir Path base) {
-        CurationConfig config = new CurationConfig(Rule.FIRST, 0, 0, Target.ANSWER, 0.25, 1);
+        CurationConfig config = new CurationConfig(Rule.FIRST, 0, 0, false, 1, true, Target.ANSWER, 0.25, 1);
         List<Entry> entries = new ArrayList<>();
+        List<List<Example>> examples = new ArrayList<>();
         for (int i = 0; i < 40; i++) {
-            entries.add(new Entry("e" + i, "q" + i, null, i % 2 == 0 ? Verdict.KEPT : Verdict.DISCARDED, Reason.UNFILTERED, "", "yes",
-                    null, 0, List.of(), i % 2 == 0 ? List.of("yes") : List.of(), List.of()));
+            boolean kept = i % 2 == 0;
+            examples.add(List.of(new Example("e" + i, "q" + i, null)));
+            entries.add(new Entry("e" + i, "q" + i, null, null, kept ? Verdict.KEPT : Verdict.DISCARDED, Reason.UNFILTERED, "", "yes", null, 0,
+                    1, 2, List.of(), kept ? List.of(new Entry.Lesson(0, "0", "yes")) : List.of(), List.of()));
         }
         Ledger ledger = new Ledger(base.resolve("ledger.jsonl"));
         JsonLines.write(ledger.file(), entries);
-        SampleConfig sampling = new SampleConfig(List.of(), new SamplingParams(0, 1, 0, 8, List.of()), 1);
-        Plan direct = Methods.direct().plan("coin-flip", sampling, "sample", new Weights.Base());
-        ledger.writeTraining(base.resolve("train.jsonl"), base.resolve("validation.jsonl"), direct, config);
+        ledger.writeTraining(base.resolve("train.jsonl"), base.resolve("validation.jsonl"),
+                new Ledger.Rows(examples, plan(1), config, (entry, lesson) -> lesson.text()));
         List<Ledger.TrainingRow> train = JsonLines.read(base.resolve("train.jsonl"), Ledger.TrainingRow.class);
         List<Ledger.TrainingRow> validation = JsonLines.read(base.resolve("validation.jsonl"), Ledger.TrainingRow.class);
         assertEquals(15, train.size());

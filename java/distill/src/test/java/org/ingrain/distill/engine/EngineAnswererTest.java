@@ -18,6 +18,7 @@ import org.ingrain.distill.run.Manifest;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
+import org.ingrain.distill.sample.Answerer;
 import org.ingrain.distill.sample.Completion;
 import org.ingrain.distill.sample.Finish;
 import org.ingrain.distill.sample.Key;
@@ -26,6 +27,7 @@ import org.ingrain.distill.sample.Request;
 import org.ingrain.distill.sample.Sample;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.Sampling;
+import org.ingrain.distill.sample.Stopping;
 import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.DataConfig;
@@ -83,15 +85,15 @@ class EngineAnswererTest {
         DataConfig config = DataConfig.of("coin-flip", Shared.data("coin_val.json")).sizes(4, 1);
         List<Example> questions = Dataset.load(config).pool();
         SamplingParams params = new SamplingParams(0.9, 0.95, 0, 20, List.of());
-        Plan plan = Methods.load("rar-2-step").plan("coin-flip", new SampleConfig(List.of(3, 2), params, 5), "sample", new Weights.Base());
+        Plan plan = Methods.load("rar-2-step").plan(config.makeTask(), new SampleConfig(List.of(3, 2), params, 5), "sample", new Weights.Base());
         Path wide = base.resolve("wide.jsonl");
         Path narrow = base.resolve("narrow.jsonl");
         try (RunFolder run = RunFolder.open(base.resolve("log"), Manifest.of(List.of(), List.of()))) {
-            new Sampling(plan, questions, answerer(256, 16, true)).run(wide, watch(run));
+            new Sampling(plan, Stopping.NEVER, questions, answerer(256, 16, true)).run(wide, watch(run));
             // Taken up in the middle: every third completion is missing its neighbours.
             List<String> lines = Files.readAllLines(wide);
             Files.write(base.resolve("narrow.jsonl.log"), List.of(lines.get(0), lines.get(2), lines.get(6)));
-            new Sampling(plan, questions, answerer(256, 2, false)).run(narrow, watch(run));
+            new Sampling(plan, Stopping.NEVER, questions, answerer(256, 2, false)).run(narrow, watch(run));
         }
         assertEquals(Files.readString(wide), Files.readString(narrow));
         List<Sample> samples = JsonLines.read(wide, Sample.class);
@@ -110,7 +112,7 @@ class EngineAnswererTest {
         answerer(64, 4, true).answer(List.of(request("a", "What is the capital of France?"), request("b", "word ".repeat(100))),
                 completion -> {
                     answers.add(completion);
-                    return List.of();
+                    return Answerer.Next.NOTHING;
                 });
         assertEquals(2, answers.size());
         Completion paris = answers.stream().filter(answer -> answer.key().id().equals("a")).findFirst().orElseThrow();

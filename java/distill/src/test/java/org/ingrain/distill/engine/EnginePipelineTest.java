@@ -19,6 +19,7 @@ import org.ingrain.distill.Outcome;
 import org.ingrain.distill.Pipeline;
 import org.ingrain.distill.Provenance;
 import org.ingrain.distill.Runs;
+import org.ingrain.distill.TeachConfig;
 import org.ingrain.distill.Shared;
 import org.ingrain.distill.curate.CurationConfig;
 import org.ingrain.distill.curate.Rule;
@@ -56,11 +57,11 @@ class EnginePipelineTest {
     private static DistillConfig config() {
         DataConfig data = DataConfig.of("coin-flip", Shared.data("coin_val.json")).sizes(8, 2);
         // This model is too small to agree with itself, so nothing is filtered; the mechanics are what is tested.
-        CurationConfig curation = new CurationConfig(Rule.FIRST, 0, 0, Target.RESPONSE, 0.2, 1);
+        CurationConfig curation = new CurationConfig(Rule.FIRST, 0, 0, false, 1, true, Target.RESPONSE, 0.2, 1);
         EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, 12, List.of()), List.of(), 1, List.of(Control.UNFILTERED));
         TunerConfig train = new TunerConfig(LORA, OptimizerConfig.of(1e-3), TrainConfig.of(2, 2, 1));
         return new DistillConfig(data, Methods.load("rar-2-step"),
-                new SampleConfig(List.of(2), new SamplingParams(0.7, 0.9, 0, 12, List.of()), 3), curation, train, evaluate);
+                new SampleConfig(List.of(2), new SamplingParams(0.7, 0.9, 0, 12, List.of()), 3), curation, train, evaluate, TeachConfig.once());
     }
 
     private Outcome run(String name, int threads, Progress progress) {

@@ -17,6 +17,7 @@ import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.AnswerFormat;
+import org.ingrain.distill.task.DataConfig;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.QuestionAnswer;
 import org.ingrain.tensor.InputException;
@@ -30,7 +31,7 @@ class MethodTest {
     Path base;
 
     private static Plan plan(String method, String task, Integer... samples) {
-        return Methods.load(method).plan(task, new SampleConfig(List.of(samples), PARAMS, 1), "sample", new Weights.Base());
+        return Methods.load(method).plan(DataConfig.of(task, Path.of("x")).makeTask(), new SampleConfig(List.of(samples), PARAMS, 1), "sample", new Weights.Base());
     }
 
     @Test
@@ -47,10 +48,8 @@ class MethodTest {
         Plan letters = plan("rar-2-step", "last-letter");
         assertEquals(List.of(8, 1), letters.steps().stream().map(Plan.PlannedStep::samples).toList());
         assertEquals(8, letters.leaves());
-        assertEquals(16, letters.completions());
         Plan coins = plan("rar-2-step", "coin-flip");
         assertEquals(64, coins.leaves(), "8 samples per stage");
-        assertEquals(72, coins.completions());
         assertEquals(8, plan("rar-2-step", "coin-flip", 8).leaves(), "a step that is not named gets one");
         Example example = new Example("1", "Take the last letters of the words in \"Edgar Bob\" and concatenate them.", null);
         assertEquals("Take the last letters of the words in \"Edgar Bob\" and concatenate them. Based on the details given in the initial"
@@ -63,7 +62,7 @@ class MethodTest {
     @Test
     void moreNumbersThanStepsAreRefused() {
         String said = assertThrows(InputException.class, () -> plan("direct", "coin-flip", 8, 8)).getMessage();
-        assertEquals("samples: 2 numbers, but method direct has 1 step", said);
+        assertEquals("samples: 2 numbers, but method direct has 1 step that is sampled", said);
     }
 
     @Test
@@ -76,7 +75,7 @@ class MethodTest {
                             "mark": "ours"}]}]}
                 """);
         Method method = Methods.load(file.toString());
-        Plan plan = method.plan("question-answer", new SampleConfig(List.of(), PARAMS, 1), "sample", new Weights.Base());
+        Plan plan = method.plan(new QuestionAnswer(AnswerFormat.NUMBER), new SampleConfig(List.of(), PARAMS, 1), "sample", new Weights.Base());
         assertEquals(new SamplingParams(1, 0.9, 0, 300, List.of()), plan.steps().getFirst().params());
         assertEquals(PARAMS, plan.steps().getLast().params());
         QuestionAnswer task = new QuestionAnswer(AnswerFormat.NUMBER);
@@ -89,15 +88,24 @@ class MethodTest {
     void badFilesAreNamed() throws IOException {
         String step = "{\"name\": \"a\", \"variants\": [{\"prompt\": \"%s\", \"samples\": %d, \"mark\": \"ours\"}]}";
         String method = "{\"name\": \"m\", \"title\": \"M\", \"steps\": [%s]}";
-        assertRefused(method.formatted(step.formatted("{other}", 1)), "{other} in the prompt");
-        assertRefused(method.formatted(step.formatted("{previous}", 1)), "{previous} in the prompt");
         assertRefused(method.formatted(step.formatted("{question}", 0)), "samples: 0");
         assertRefused(method.formatted(""), "steps: none");
         assertRefused(method.formatted(step.formatted("q", 1) + "," + step.formatted("q", 1)), "two are named a");
         assertRefused(method.formatted(step.formatted("{question}", 1)).replace("\"m\"", "\"m\", \"colour\": 1"), "colour");
         assertRefused("{", "malformed JSON");
         String said = assertThrows(InputException.class, () -> Methods.load("rar-3-step")).getMessage();
-        assertEquals("--method: rar-3-step, expected one of direct, rar-1-step, rar-2-step or the path of a method's JSON file", said);
+        assertEquals("--method: rar-3-step, expected one of " + String.join(", ", Methods.SHIPPED) + " or the path of a method's JSON file", said);
+    }
+
+    @Test
+    void placeholdersThatNothingFillsAreRefused() throws IOException {
+        for (String other : List.of("{other}", "{previous}", "{response-a}")) {
+            Path file = write("{\"name\": \"m\", \"title\": \"M\", \"steps\": [{\"name\": \"a\", \"variants\": [{\"prompt\": \"" + other
+                    + "\", \"samples\": 1, \"mark\": \"ours\"}]}]}");
+            String said = assertThrows(InputException.class, () -> plan(file.toString(), "coin-flip")).getMessage();
+            assertEquals("method m, step a: " + other + " in the prompt for task coin-flip, expected {question}, {previous}, an earlier"
+                    + " step's name", said);
+        }
     }
 
     @Test

@@ -23,7 +23,9 @@ import org.ingrain.distill.run.Manifest;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
+import org.ingrain.distill.task.AnswerFormat;
 import org.ingrain.distill.task.Example;
+import org.ingrain.distill.task.QuestionAnswer;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -51,26 +53,26 @@ class SamplingTest {
     /** Says who was asked what; at once, one after another. */
     private record Echo(List<Request> asked) implements Answerer {
         @Override
-        public void answer(List<Request> first, Function<Completion, List<Request>> done) {
+        public void answer(List<Request> first, Function<Completion, Next> done) {
             Deque<Request> waiting = new ArrayDeque<>(first);
             while (!waiting.isEmpty()) {
                 Request request = waiting.pop();
                 asked.add(request);
                 String prompt = request.messages().getLast().content();
                 String text = "\"é🙂\" " + request.seed() % 1000 + "/" + request.sample() + " " + prompt.hashCode() % 1000;
-                waiting.addAll(done.apply(new Completion(request.key(), text, 3, Finish.STOP)));
+                waiting.addAll(done.apply(new Completion(request.key(), text, 3, Finish.STOP)).requests());
             }
         }
     }
 
     private static Plan plan(Integer... samples) {
         SampleConfig config = new SampleConfig(List.of(samples), PARAMS, 1);
-        return Methods.load("rar-2-step").plan("question-answer", config, "sample", new Weights.Base());
+        return Methods.load("rar-2-step").plan(new QuestionAnswer(AnswerFormat.TEXT), config, "sample", new Weights.Base());
     }
 
     private List<Request> sample(Plan plan, Path target, Answerer answerer) {
         List<Request> asked = new ArrayList<>();
-        new Sampling(plan, EXAMPLES, answerer == null ? new Echo(asked) : answerer)
+        new Sampling(plan, Stopping.NEVER, EXAMPLES, answerer == null ? new Echo(asked) : answerer)
                 .run(target, new Stopwatch("sample", "samples", run.log(), Progress.SILENT));
         return asked;
     }
@@ -145,7 +147,7 @@ class SamplingTest {
     void aBlankRephrasingEndsItsBranchWithoutAQuestion() {
         Path target = base.resolve("blank.jsonl");
         sample(plan(2, 2), target, (first, done) -> first.forEach(request ->
-                assertEquals(List.of(), done.apply(new Completion(request.key(), " \n", 1, Finish.STOP)))));
+                assertEquals(Answerer.Next.NOTHING, done.apply(new Completion(request.key(), " \n", 1, Finish.STOP)))));
         List<Sample> samples = JsonLines.read(target, Sample.class);
         assertEquals(12, samples.size());
         assertEquals(8, samples.stream().filter(sample -> sample.finish() == Finish.BLANK_PROMPT).count());
@@ -156,7 +158,7 @@ class SamplingTest {
         Path target = base.resolve("long.jsonl");
         sample(plan(1, 2), target, (first, done) -> {
             for (Request request : first) {
-                for (Request second : done.apply(new Completion(request.key(), "very long", 1, Finish.LENGTH))) {
+                for (Request second : done.apply(new Completion(request.key(), "very long", 1, Finish.LENGTH)).requests()) {
                     done.apply(new Completion(second.key(), "", 0, Finish.PROMPT_TOO_LONG));
                 }
             }

@@ -1,0 +1,139 @@
+package org.ingrain.distill;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.ingrain.distill.curate.Curation;
+import org.ingrain.distill.curate.Curriculum;
+import org.ingrain.distill.curate.Ledger;
+import org.ingrain.distill.curate.Rule;
+import org.ingrain.distill.method.Method;
+import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.method.UniversalSelfConsistency;
+import org.ingrain.distill.run.AtomicFile;
+import org.ingrain.distill.run.Json;
+import org.ingrain.distill.run.Progress;
+import org.ingrain.distill.run.RunFolder;
+import org.ingrain.distill.run.Stopwatch;
+import org.ingrain.distill.sample.Answerer;
+import org.ingrain.distill.sample.Plan;
+import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.distill.sample.Sampling;
+import org.ingrain.distill.sample.Stopping;
+import org.ingrain.distill.sample.Weights;
+import org.ingrain.distill.task.Example;
+import org.ingrain.distill.task.Task;
+import org.ingrain.distill.train.Tuner;
+
+/**
+ * Teaches students in a run's folder: samples, curates, trains. What is done is not done again.
+ *
+ * @param pool     questions to distil on
+ * @param progress is told of every stage
+ */
+record Round(DistillConfig config, Task task, List<Example> pool, RunFolder run, Workers workers, Progress progress) {
+    /** Who answers and who trains. */
+    record Workers(Answerer answerer, Tuner tuner) {
+    }
+
+    /** How a student's teacher is asked. */
+    static Plan plan(DistillConfig config, Task task, Student student) {
+        List<Integer> samples = config.sample().samples();
+        // The control's direct answers are as many as System 2's first step has samples.
+        List<Integer> own = student.method().equals(config.method()) ? samples : samples.subList(0, Math.min(samples.size(), 1));
+        SampleConfig sampling = new SampleConfig(own, config.sample().params(), config.sample().seed());
+        return student.method().plan(task, sampling, student.round() == 1 ? "sample" : "sample round " + student.round(), student.teacher());
+    }
+
+    /** Samples and curates. */
+    Ledger.Summary teach(Student student) {
+        Plan plan = plan(config, task, student);
+        Curation curation = new Curation(student.curation(), task, student.method(), plan);
+        // Students of one method share its samples, which are drawn for the first of them.
+        Stopping stopping = new Curation(config.curation(), task, student.method(), plan).stopping();
+        List<List<Example>> sampled = orders(config.curation().orders());
+        Path samples = run.file(student.samples());
+        List<Example> asked = sampled.stream().flatMap(List::stream).toList();
+        new Sampling(plan, stopping, asked, workers.answerer()).run(samples, watch(student.stage("sample"), "samples"));
+        Ledger ledger = new Ledger(run.file(student.ledger()));
+        ledger.make(samples, sampled, curation, selections(student, samples));
+        Ledger.Summary summary = ledger.summary();
+        if (!nothingKept(summary)) {
+            writeRows(student, ledger, sampled);
+        }
+        return summary;
+    }
+
+    static boolean nothingKept(Ledger.Summary summary) {
+        return summary.total().labels() == 0;
+    }
+
+    private List<List<Example>> orders(int orders) {
+        return pool.stream().map(example -> task.orders(example, orders)).toList();
+    }
+
+    private Map<String, Integer> selections(Student student, Path samples) {
+        if (student.curation().rule() != Rule.UNIVERSAL) {
+            return Map.of();
+        }
+        Path file = run.file(student.folder() + "selections.jsonl");
+        UniversalSelfConsistency universal = new UniversalSelfConsistency(task, student.method());
+        new Sampling(universal.plan(config.sample(), student.teacher()), Stopping.NEVER, universal.questions(samples, pool), workers.answerer())
+                .withLongPrompts().run(file, watch(student.stage("select"), "answers"));
+        return UniversalSelfConsistency.selections(file);
+    }
+
+    /** Rows of the last stage in the student's folder, of those before it in theirs. */
+    private void writeRows(Student student, Ledger ledger, List<List<Example>> examples) {
+        Plan direct = Methods.direct().plan(task, new SampleConfig(List.of(), config.sample().params(), config.sample().seed()), "sample",
+                student.teacher());
+        Curriculum curriculum = new Curriculum(student.method(), stages(student));
+        for (int stage = 0; stage <= curriculum.stages(); stage++) {
+            int now = stage;
+            Path rows = run.file(folder(student, stage) + "train.jsonl");
+            if (!Files.exists(rows)) {
+                ledger.writeTraining(rows, run.file(folder(student, stage) + "validation.jsonl"), new Ledger.Rows(examples, direct,
+                        student.curation(), (entry, lesson) -> curriculum.words(now, entry, lesson)));
+            }
+        }
+    }
+
+    /** Direct answers have no words to take away. */
+    private int stages(Student student) {
+        return student.method().equals(Methods.direct()) ? 0 : config.teach().stages();
+    }
+
+    private String folder(Student student, int stage) {
+        return stage == stages(student) ? student.folder() : student.folder() + "stages/" + stage + "/";
+    }
+
+    /** Trains all stages, each on from the one before; what is told of is the last. */
+    Tuner.Tuned train(Student student) {
+        Path from = student.teacher() instanceof Weights.Adapter(Path adapter) ? adapter : null;
+        Tuner.Tuned tuned = null;
+        for (int stage = 0; stage <= stages(student); stage++) {
+            String name = student.stage(stage == stages(student) ? "train" : "train stage " + stage);
+            tuned = train(folder(student, stage), name, from);
+            from = run.file(folder(student, stage) + "training").resolve(tuned.adapter());
+        }
+        return tuned;
+    }
+
+    private Tuner.Tuned train(String folder, String stage, Path from) {
+        Path done = run.file(folder + "training.json");
+        if (!Files.exists(done)) {
+            Stopwatch watch = watch(stage, "steps");
+            Tuner.Tuned tuned = workers.tuner().tune(new Tuner.Job(run.file(folder + "train.jsonl"), run.file(folder + "validation.jsonl"),
+                    run.file(folder + "training"), stage, from), progress);
+            watch.stop();
+            AtomicFile.write(done, Json.pretty(tuned));
+        }
+        return Json.parse(AtomicFile.read(done), Tuner.Tuned.class, done.toString());
+    }
+
+    private Stopwatch watch(String stage, String unit) {
+        return new Stopwatch(stage, unit, run.log(), progress);
+    }
+}

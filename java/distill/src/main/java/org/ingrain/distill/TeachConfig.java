@@ -1,0 +1,26 @@
+package org.ingrain.distill;
+
+import org.ingrain.tensor.InputException;
+
+/**
+ * How often and in how many steps the student is taught.
+ *
+ * @param rounds distillations one after another: each samples the model that the one before has made
+ * @param stages parts in which the words before the answer are taken away, training on what is left each time (step by step,
+ *               arXiv:2405.14838); 0: all at once, the answer alone is taught
+ */
+public record TeachConfig(int rounds, int stages) {
+    public TeachConfig {
+        if (rounds < 1) {
+            throw new InputException("--rounds: " + rounds + ", expected 1 or more");
+        }
+        if (stages < 0) {
+            throw new InputException("--stages: " + stages + ", expected 0 (the answer at once) or more");
+        }
+    }
+
+    /** One round, all at once. */
+    public static TeachConfig once() {
+        return new TeachConfig(1, 0);
+    }
+}

@@ -1,0 +1,150 @@
+package org.ingrain.distill.curate;
+
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+import org.ingrain.distill.method.Method;
+import org.ingrain.distill.sample.Answers;
+import org.ingrain.distill.sample.Plan;
+import org.ingrain.distill.sample.Stopping;
+import org.ingrain.distill.task.Example;
+import org.ingrain.distill.task.Task;
+
+/**
+ * The vote of one example as its answers come in. Answers are counted in their order, whatever order they end in, and counting stops at
+ * the first one at which the verdict stands: so what is recorded depends on the answers alone. Only as many answers are worked on as
+ * could settle the matter at the soonest.
+ *
+ * <p>With a vote per stage, the answers below one text of the first step vote among themselves, and their verdicts are the votes of the
+ * step before.
+ */
+final class Poll implements Stopping.Count {
+    private final Task task;
+    private final Method method;
+    private final Example example;
+    private final Stage root;
+
+    private Poll(Task task, Method method, Example example, Stage root) {
+        this.task = task;
+        this.method = method;
+        this.example = example;
+        this.root = root;
+    }
+
+    /** Stops each example as early as its verdict allows. */
+    static Stopping stopping(CurationConfig config, Task task, Method method) {
+        return (example, plan) -> new Poll(task, method, example, new Stage(config, stages(config, plan), 0));
+    }
+
+    /** Voters at each stage, from the outermost. */
+    static List<Integer> stages(CurationConfig config, Plan plan) {
+        return config.perStage() ? plan.steps().subList(0, plan.depth()).stream().map(Plan.PlannedStep::samples).toList()
+                : List.of(plan.leaves());
+    }
+
+    @Override
+    public void add(int number, Answers.Chain answer) {
+        String text = method.lastWord(answer);
+        root.add(number, method.extract(task, example, text).map(task::key).map(example::canonical).orElse(null));
+    }
+
+    @Override
+    public BitSet open() {
+        BitSet open = new BitSet();
+        root.open(open, 0);
+        return open;
+    }
+
+    @Override
+    public boolean settled() {
+        return root.settled();
+    }
+
+    @Override
+    public BitSet recorded() {
+        BitSet recorded = new BitSet();
+        root.recorded(recorded, 0);
+        return recorded;
+    }
+
+    /** Voters of one stage: single answers, or stages of their own. */
+    static final class Stage {
+        private final Tally tally;
+        private final int voters;
+        private final int each;
+        private final List<Stage> inner = new ArrayList<>();
+        private final String[] said;
+        private final BitSet heard = new BitSet();
+        private int counted;
+
+        Stage(CurationConfig config, List<Integer> sizes, int depth) {
+            voters = sizes.get(depth);
+            each = sizes.subList(depth + 1, sizes.size()).stream().reduce(1, Math::multiplyExact);
+            said = new String[voters];
+            // A number of votes is meant for the outermost stage; a share is the same at each.
+            tally = new Tally(config.rule(), voters, depth == 0 ? config.minVotes() : 0, config.minFraction());
+            for (int i = 0; depth + 1 < sizes.size() && i < voters; i++) {
+                inner.add(new Stage(config, sizes, depth + 1));
+            }
+        }
+
+        /** Takes an answer, numbered within this stage; null if it is none. */
+        void add(int number, String answer) {
+            int voter = number / each;
+            if (inner.isEmpty()) {
+                heard.set(voter);
+                said[voter] = answer;
+            } else {
+                Stage stage = inner.get(voter);
+                stage.add(number % each, answer);
+                if (stage.settled()) {
+                    heard.set(voter);
+                    said[voter] = stage.winner();
+                }
+            }
+            while (!settled() && heard.get(counted)) {
+                tally.add(said[counted++]);
+            }
+        }
+
+        /** Counts those behind the deciding voter too, where they were drawn; the verdict stands. */
+        void countTheRest() {
+            while (heard.get(counted)) {
+                tally.add(said[counted++]);
+            }
+        }
+
+        boolean settled() {
+            return tally.wanting() == 0;
+        }
+
+        Tally tally() {
+            return tally;
+        }
+
+        String winner() {
+            return tally.winner();
+        }
+
+        void open(BitSet open, int from) {
+            int until = counted + tally.wanting();
+            for (int voter = 0; voter < until; voter++) {
+                if (inner.isEmpty()) {
+                    open.set(from + voter);
+                } else {
+                    inner.get(voter).open(open, from + voter * each);
+                }
+            }
+        }
+
+        void recorded(BitSet recorded, int from) {
+            for (int voter = 0; voter < counted; voter++) {
+                if (inner.isEmpty()) {
+                    recorded.set(from + voter);
+                } else {
+                    inner.get(voter).recorded(recorded, from + voter * each);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+package org.ingrain.distill.curate;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.ingrain.tensor.InputException;
+
+/**
+ * Counts the votes of one ballot as they come and says when the rule's verdict stands, whatever the votes still out may be.
+ */
+final class Tally {
+    private final Rule rule;
+    private final int voters;
+    private final int needed;
+    private final Map<String, Integer> votes = new LinkedHashMap<>();
+    private int counted;
+    private String leader;
+
+    /**
+     * @param voters      how many will have voted in the end
+     * @param minVotes    fewest votes of a winner
+     * @param minFraction smallest share of all voters that it must have
+     */
+    Tally(Rule rule, int voters, int minVotes, double minFraction) {
+        this.rule = rule;
+        this.voters = voters;
+        int share = (int) Math.ceil(minFraction * voters - 1e-9);
+        int half = rule == Rule.MORE_THAN_HALF ? voters / 2 + 1 : 1;
+        needed = Math.max(half, Math.max(minVotes, share));
+        if (minVotes > voters) {
+            throw new InputException("--min-votes: " + minVotes + ", expected at most the " + voters + " votes there are");
+        }
+    }
+
+    int voters() {
+        return voters;
+    }
+
+    int counted() {
+        return counted;
+    }
+
+    /** Votes by answer, in the order of each one's first. */
+    Map<String, Integer> votes() {
+        return votes;
+    }
+
+    /** One vote; null for a voter who said nothing that counts. */
+    void add(String answer) {
+        counted++;
+        if (answer != null && votes.merge(answer, 1, Integer::sum) > most()) {
+            leader = answer;
+        }
+    }
+
+    /** Votes that must still come, at the fewest, before the verdict can stand; 0 if it stands. */
+    int wanting() {
+        int out = voters - counted;
+        if (out == 0 || switch (rule) {
+            case FIRST -> counted > 0;
+            case ALL, UNIVERSAL -> false;
+            case MORE_THAN_HALF, PLURALITY -> most() + out < needed || won(out);
+        }) {
+            return 0;
+        }
+        return switch (rule) {
+            case FIRST -> 1;
+            case ALL, UNIVERSAL -> out;
+            case MORE_THAN_HALF -> needed - most();
+            // The leader takes all that come next: k more and it is out of reach of the second, who can have the rest at most.
+            case PLURALITY -> Math.clamp(Math.max(needed - most(), Math.floorDiv(second() + out - most(), 2) + 1), 1, out);
+        };
+    }
+
+    /** The answer that has won, or null if none has; final once nothing is wanting. */
+    String winner() {
+        return rule.votes() && won(voters - counted) ? leader : null;
+    }
+
+    private boolean won(int out) {
+        return leader != null && most() >= needed && (rule == Rule.MORE_THAN_HALF || most() > second() + out);
+    }
+
+    private int most() {
+        return leader == null ? 0 : votes.get(leader);
+    }
+
+    private int second() {
+        return votes.entrySet().stream().filter(entry -> !entry.getKey().equals(leader)).mapToInt(Map.Entry::getValue).max().orElse(0);
+    }
+}

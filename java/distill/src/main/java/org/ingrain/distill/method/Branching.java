@@ -1,0 +1,25 @@
+package org.ingrain.distill.method;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+import java.util.List;
+import java.util.Optional;
+import org.ingrain.distill.sample.Fan;
+
+/** What a method does that prompts alone do not say: how a text is parted, and how what is said of the parts becomes one answer. */
+public enum Branching implements Fan {
+    /** Branch-Solve-Merge (arXiv:2310.15123): a criterion a line; scores of two responses for each; their sums decide. */
+    @JsonProperty("branch-solve-merge") BRANCH_SOLVE_MERGE {
+        @Override
+        public List<String> parts(String text) {
+            return BranchSolveMerge.criteria(text);
+        }
+
+        @Override
+        Optional<String> merge(List<String> texts) {
+            return BranchSolveMerge.merge(texts);
+        }
+    };
+
+    /** The text that the answer is looked for in, from what was said of each part; empty if nothing can be made of it. */
+    abstract Optional<String> merge(List<String> texts);
+}

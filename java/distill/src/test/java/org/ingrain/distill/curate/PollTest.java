@@ -1,0 +1,117 @@
+package org.ingrain.distill.curate;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.Collections;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import org.ingrain.distill.method.Method;
+import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.sample.Answers;
+import org.ingrain.distill.sample.Finish;
+import org.ingrain.distill.sample.Plan;
+import org.ingrain.distill.sample.Sample;
+import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.distill.sample.Stopping;
+import org.ingrain.distill.sample.Weights;
+import org.ingrain.distill.task.AnswerFormat;
+import org.ingrain.distill.task.Example;
+import org.ingrain.distill.task.QuestionAnswer;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Early ends against full sampling, over random answers. */
+class PollTest {
+    private static final Example EXAMPLE = new Example("1", "q", null);
+    private static final QuestionAnswer TASK = new QuestionAnswer(AnswerFormat.YES_NO);
+    private static final Method METHOD = Methods.load("rar-2-step");
+
+    /** What each answer says, most often yes. */
+    private static List<String> answers(Random random, int count, double sure) {
+        List<String> answers = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            answers.add(random.nextDouble() < sure ? "yes" : random.nextBoolean() ? "no" : "hm");
+        }
+        return answers;
+    }
+
+    private static Answers.Chain chain(int number, int inner, List<String> answers) {
+        String outer = String.valueOf(number / inner);
+        return new Answers.Chain(outer + "." + number % inner, List.of(new Sample("1", outer, "rephrase", "q", 1, Finish.STOP),
+                new Sample("1", outer + "." + number % inner, "answer", answers.get(number), 1, Finish.STOP)), List.of());
+    }
+
+    private static Answers recorded(BitSet numbers, int inner, List<String> answers) {
+        List<Sample> samples = new ArrayList<>();
+        numbers.stream().forEach(number -> chain(number, inner, answers).steps().stream().filter(step -> !samples.contains(step))
+                .forEach(samples::add));
+        return new Answers(samples);
+    }
+
+    /** Adds what is open in a random order until the verdict stands. */
+    private static BitSet run(Stopping.Count count, int inner, List<String> answers, Random random) {
+        BitSet added = new BitSet();
+        while (!count.settled()) {
+            List<Integer> open = new ArrayList<>(count.open().stream().filter(i -> !added.get(i)).boxed().toList());
+            assertTrue(!open.isEmpty(), "something is open until the verdict stands");
+            Collections.shuffle(open, random);
+            added.set(open.getFirst());
+            count.add(open.getFirst(), chain(open.getFirst(), inner, answers));
+        }
+        BitSet recorded = count.recorded();
+        BitSet unheard = (BitSet) recorded.clone();
+        unheard.andNot(added);
+        assertTrue(unheard.isEmpty(), "what is recorded was drawn");
+        return recorded;
+    }
+
+    private static void assertVerdictsEqualFullSamplings(Rule rule, boolean perStage) {
+        Random random = new Random(rule.ordinal() * 2 + (perStage ? 1 : 0));
+        int drawn = 0;
+        int planned = 0;
+        for (int round = 0; round < 3000; round++) {
+            int outer = 1 + random.nextInt(8);
+            int inner = 1 + random.nextInt(4);
+            int most = perStage ? outer : outer * inner;
+            int minVotes = rule.votes() && random.nextInt(3) == 0 ? random.nextInt(most + 1) : 0;
+            double minFraction = rule.votes() && random.nextInt(3) == 0 ? random.nextInt(11) / 10.0 : 0;
+            CurationConfig config = new CurationConfig(rule, minVotes, minFraction, perStage, 1, true, Target.ANSWER, 0, 1);
+            SampleConfig sampling = new SampleConfig(List.of(outer, inner), new SamplingParams(0, 1, 0, 8, List.of()), 1);
+            Plan plan = METHOD.plan(TASK, sampling, "sample", new Weights.Base());
+            List<String> answers = answers(random, outer * inner, random.nextDouble());
+            Curation curation = new Curation(config, TASK, METHOD, plan);
+            Optional<Integer> selected = Optional.of(0);
+            BitSet all = new BitSet();
+            all.set(0, outer * inner);
+            Entry full = curation.judge(List.of(new Curation.Asked(EXAMPLE, recorded(all, inner, answers))), selected);
+            BitSet recorded = run(curation.stopping().begin(EXAMPLE, plan), inner, answers, random);
+            assertEquals(recorded, run(curation.stopping().begin(EXAMPLE, plan), inner, answers, random), "whatever the order of the ends");
+            Entry early = curation.judge(List.of(new Curation.Asked(EXAMPLE, recorded(recorded, inner, answers))), selected);
+            String what = config + " " + outer + "," + inner + " " + answers + " " + recorded;
+            assertEquals(full.verdict(), early.verdict(), what);
+            assertEquals(full.label(), early.label(), what);
+            assertEquals(full.targets(), early.targets(), what);
+            drawn += recorded.cardinality();
+            planned += outer * inner;
+        }
+        assertTrue(!rule.votes() || drawn < planned * 0.9, drawn + " of " + planned);
+        assertTrue(rule == Rule.FIRST || rule.votes() || drawn == planned);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void verdictsEqualFullSamplings(Rule rule) {
+        assertVerdictsEqualFullSamplings(rule, false);
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"MORE_THAN_HALF", "PLURALITY"})
+    void stageByStageToo(Rule rule) {
+        assertVerdictsEqualFullSamplings(rule, true);
+    }
+}
