@@ -17,6 +17,7 @@ import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.tensor.InputException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -110,11 +111,22 @@ final class Distill implements Callable<Integer> {
     @Mixin
     private BatchFlags batch;
 
-    @Option(names = "--output", required = true, paramLabel = "DIR", description = "The run's folder.")
+    @Option(names = "--recipe", paramLabel = "NAME", description = "An experiment of the paper (models/recipes) or a file like it: flags, in "
+            + "whose place those stand that are given here.")
+    private String recipe;
+
+    @Option(names = "--dry-run", description = "Try a few questions, print the plan (calls, tokens, memory, time), and do nothing else.")
+    private boolean dryRun;
+
+    @Option(names = "--output", paramLabel = "DIR", description = "The run's folder (default: runs/ and the recipe's name).")
     private Path output;
 
     @Override
     public Integer call() {
+        if (output == null && recipe == null && !dryRun) {
+            throw new InputException("--output: none, expected the run's folder");
+        }
+        Path folder = output != null ? output : Path.of("runs", recipe == null ? "plan" : Path.of(recipe).getFileName().toString().replaceFirst("\\.json$", ""));
         SamplingParams params = new SamplingParams(temperature, topP, topK, maxTokens, List.of());
         List<Control> besides = controls.stream().map(name -> Words.choose("--controls", name, Control.class)).toList();
         EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, maxTokens, List.of()), List.of(), seed, besides);
@@ -124,9 +136,12 @@ final class Distill implements Callable<Integer> {
                         minFraction, perStage, orders, !allSamples, target, validationFraction, seed), train, evaluate,
                 new TeachConfig(rounds, stages));
         Provenance provenance = new Provenance(Provenances.version(), modelFlags.model, Provenances.engine(modelFlags.options()));
-        Pipeline.check(config, provenance, output);
+        if (dryRun) {
+            return new DryRun(modelFlags.options(), batch, recipe == null ? null : Recipe.load(recipe)).print(config, train);
+        }
+        Pipeline.check(config, provenance, folder);
         try (Session session = Session.open(modelFlags.options(), batch, training.rank); StageProgress progress = new StageProgress()) {
-            Outcome outcome = new Pipeline(config, provenance, session.answerer(), session.tuner(train, provenance.engine()), progress).run(output);
+            Outcome outcome = new Pipeline(config, provenance, session.answerer(), session.tuner(train, provenance.engine()), progress).run(folder);
             progress.close();
             return switch (outcome) {
                 case Outcome.Done done -> {

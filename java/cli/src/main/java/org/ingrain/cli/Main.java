@@ -27,7 +27,13 @@ public final class Main implements Callable<Integer> {
     }
 
     public static void main(String[] arguments) {
-        System.exit(commandLine().execute(arguments));
+        CommandLine line = commandLine();
+        try {
+            System.exit(line.execute(Recipe.expand(arguments)));
+        } catch (InputException e) {
+            line.getErr().println("ingrain: " + oneLine(e.getMessage()));
+            System.exit(CommandLine.ExitCode.USAGE);
+        }
     }
 
     static CommandLine commandLine() {
