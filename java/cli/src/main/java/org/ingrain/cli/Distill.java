@@ -146,7 +146,7 @@ final class Distill implements Callable<Integer> {
             return switch (outcome) {
                 case Outcome.Done done -> {
                     System.out.print(done.report().table());
-                    System.err.println("report: " + done.folder().resolve("report.md"));
+                    System.err.println("report: " + done.folder().resolve("report.html"));
                     yield 0;
                 }
                 case Outcome.NothingKept nothing -> {

@@ -14,9 +14,10 @@ import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.Evaluation;
 import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.report.Asked;
+import org.ingrain.distill.report.Publication;
 import org.ingrain.distill.report.Report;
-import org.ingrain.distill.run.AtomicFile;
-import org.ingrain.distill.run.Json;
+import org.ingrain.distill.report.Taught;
 import org.ingrain.distill.run.JsonLines;
 import org.ingrain.distill.run.Manifest;
 import org.ingrain.distill.run.Progress;
@@ -88,6 +89,7 @@ public final class Pipeline {
         private final Round round;
         private final Method direct = Methods.direct();
         private final List<Student> students = new ArrayList<>();
+        private final List<Taught> taught = new ArrayList<>();
         private final Map<String, Ledger.Summary> ledgers = new LinkedHashMap<>();
         private final Map<String, Tuner.Tuned> trained = new LinkedHashMap<>();
 
@@ -118,8 +120,7 @@ public final class Pipeline {
             }
             List<ArmResult> arms = data.test().isEmpty() ? List.of() : evaluate();
             Report report = new Report(task.name(), config.method().title(), manifest, Report.Sizes.of(data), arms, ledgers, trained);
-            AtomicFile.write(run.file("report.json"), Json.pretty(report));
-            AtomicFile.write(run.file("report.md"), report.markdown(plan(config), config.method().marks(task.name())));
+            new Publication(run.path(), report, new Asked(plan(config), config.method().marks(task.name())), taught).write();
             return new Outcome.Done(report, run.path());
         }
 
@@ -148,6 +149,7 @@ public final class Pipeline {
         private boolean teach(Student student) {
             Ledger.Summary summary = round.teach(student);
             ledgers.put(student.name(), summary);
+            taught.add(new Taught(student.name(), student.title(), student.folder(), round.folders(student)));
             boolean kept = !Round.nothingKept(summary);
             if (kept) {
                 students.add(student);

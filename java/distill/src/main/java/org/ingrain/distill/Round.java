@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.ingrain.distill.curate.Curation;
 import org.ingrain.distill.curate.Curriculum;
 import org.ingrain.distill.curate.Ledger;
@@ -103,6 +104,11 @@ record Round(DistillConfig config, Task task, List<Example> pool, RunFolder run,
     /** Direct answers have no words to take away. */
     private int stages(Student student) {
         return student.method().equals(Methods.direct()) ? 0 : config.teach().stages();
+    }
+
+    /** Of the student's trainings, stage by stage, from the run's folder. */
+    List<String> folders(Student student) {
+        return IntStream.rangeClosed(0, stages(student)).mapToObj(stage -> folder(student, stage)).toList();
     }
 
     private String folder(Student student, int stage) {

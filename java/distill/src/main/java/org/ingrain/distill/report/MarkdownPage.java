@@ -1,16 +1,9 @@
 package org.ingrain.distill.report;
 
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Map;
-import org.ingrain.distill.method.Mark;
-import org.ingrain.distill.run.Json;
 import org.ingrain.distill.sample.Plan;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.node.ObjectNode;
 
 /** {@code report.md}: the tables, then everything that is needed to get the same again. */
-record MarkdownPage(Report report, Plan plan, List<Mark> marks) {
+record MarkdownPage(Report report, Asked asked) {
     String text() {
         StringBuilder page = new StringBuilder("# ").append(report.heading()).append("\n\n");
         page.append(report.arms().isEmpty() ? "Not evaluated: the questions come without answers.\n"
@@ -28,43 +21,22 @@ record MarkdownPage(Report report, Plan plan, List<Mark> marks) {
         page.append("Questions: ").append(report.sizes().pool()).append(" to distil on, ").append(report.sizes().test())
                 .append(" held out, ").append(report.sizes().dropped()).append(" left out because the held-out part has them too.\n\n");
         prompts(page);
-        settings().forEach((name, value) -> page.append("- ").append(name).append(": `").append(quotable(value)).append("`\n"));
+        SettingsList.of(report.manifest()).forEach((name, value) -> page.append("- ").append(name).append(": `").append(quotable(value)).append("`\n"));
         return page.toString();
     }
 
     private void prompts(StringBuilder page) {
         page.append("What ").append(report.method()).append(" asks:\n\n");
-        for (int i = 0; i < plan.steps().size(); i++) {
-            Plan.PlannedStep step = plan.steps().get(i);
+        for (int i = 0; i < asked.plan().steps().size(); i++) {
+            Plan.PlannedStep step = asked.plan().steps().get(i);
             page.append(i + 1).append(". ").append(step.name()).append(", ").append(step.samples())
-                    .append(step.samples() == 1 ? " sample" : " samples").append(", wording ").append(marks.get(i).words()).append(": `")
+                    .append(step.samples() == 1 ? " sample" : " samples").append(", wording ").append(asked.marks().get(i).words()).append(": `")
                     .append(quotable(step.prompt().text())).append("`\n");
         }
         page.append("\nEverything that the result depends on (the whole methods are in run.json):\n\n");
     }
 
-    /** Every leaf of the manifest's notes and settings, by its path, but for the methods' texts. */
-    private Map<String, String> settings() {
-        Map<String, String> flat = new LinkedHashMap<>();
-        flatten("", report.manifest().notes(), flat);
-        flatten("", report.manifest().settings(), flat);
-        flat.keySet().removeIf(name -> name.startsWith("method.steps") || name.startsWith("direct."));
-        return flat;
-    }
-
     private static String quotable(String text) {
         return text.replace("`", "'").replace("\n", "\\n");
-    }
-
-    private static void flatten(String path, JsonNode node, Map<String, String> flat) {
-        if (node instanceof ObjectNode object) {
-            object.propertyNames().forEach(name -> flatten(path.isEmpty() ? name : path + "." + name, object.get(name), flat));
-        } else if (node.isArray() && node.size() > 0 && node.get(0).isObject()) {
-            for (int i = 0; i < node.size(); i++) {
-                flatten(path + "[" + i + "]", node.get(i), flat);
-            }
-        } else {
-            flat.put(path, node.isString() ? node.asString() : Json.line(node));
-        }
     }
 }

@@ -4,9 +4,7 @@ import java.util.List;
 import java.util.Map;
 import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.evaluate.ArmResult;
-import org.ingrain.distill.method.Mark;
 import org.ingrain.distill.run.Manifest;
-import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.train.Tuner;
 
@@ -43,14 +41,9 @@ public record Report(String task, String method, Manifest manifest, Sizes sizes,
         return text.toString();
     }
 
-    /**
-     * The page {@code report.md}.
-     *
-     * @param plan  how System 2 was sampled
-     * @param marks how sure the wording of each of its steps is
-     */
-    public String markdown(Plan plan, List<Mark> marks) {
-        return new MarkdownPage(this, plan, marks).text();
+    /** The page {@code report.md}. */
+    String markdown(Asked asked) {
+        return new MarkdownPage(this, asked).text();
     }
 
     String heading() {

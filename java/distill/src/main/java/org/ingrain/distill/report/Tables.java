@@ -2,7 +2,6 @@ package org.ingrain.distill.report;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.evaluate.ArmResult;
@@ -16,8 +15,8 @@ final class Tables {
     /** As the paper's table 1, with intervals. */
     static Table arms(List<ArmResult> arms) {
         return new Table(List.of("", "accuracy %", "95 % interval", "#Tokens", "right", "unanswered"), arms.stream()
-                .map(arm -> List.of(arm.title(), percent(arm.accuracy()), percent(arm.low()) + " - " + percent(arm.high()),
-                        figure("%.1f", arm.tokens()), arm.right() + " of " + arm.questions(), String.valueOf(arm.unanswered())))
+                .map(arm -> List.of(arm.title(), Figures.percent(arm.accuracy()), Figures.percent(arm.low()) + " - " + Figures.percent(arm.high()),
+                        Figures.tokens(arm.tokens()), arm.right() + " of " + arm.questions(), String.valueOf(arm.unanswered())))
                 .toList());
     }
 
@@ -48,20 +47,12 @@ final class Tables {
     static Table training(Map<String, Tuner.Tuned> training) {
         List<List<String>> rows = new ArrayList<>();
         training.forEach((student, tuned) -> rows.add(List.of(student, String.valueOf(tuned.rows()), String.valueOf(tuned.steps()),
-                figure("%.4f", tuned.firstLoss()), figure("%.4f", tuned.lastLoss()),
-                tuned.validationLoss() == null ? "-" : figure("%.4f", tuned.validationLoss()))));
+                Figures.loss(tuned.firstLoss()), Figures.loss(tuned.lastLoss()),
+                tuned.validationLoss() == null ? "-" : Figures.loss(tuned.validationLoss()))));
         return new Table(List.of("student", "rows", "steps", "first loss", "last loss", "validation loss"), rows);
     }
 
     private static String share(int right, int known) {
-        return known == 0 ? "-" : percent((double) right / known) + " % of " + known;
-    }
-
-    private static String percent(double share) {
-        return figure("%.1f", 100 * share);
-    }
-
-    private static String figure(String format, double value) {
-        return String.format(Locale.ROOT, format, value);
+        return known == 0 ? "-" : Figures.percent((double) right / known) + " % of " + known;
     }
 }

@@ -1,0 +1,42 @@
+package org.ingrain.distill.report;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.ingrain.distill.curate.Ballot;
+import org.ingrain.distill.evaluate.ArmResult;
+import org.ingrain.distill.evaluate.Score;
+import org.ingrain.distill.run.JsonLines;
+
+/** Held-out questions, each with what every arm answered. */
+record AnswersPart(Packs<?> packs) {
+    /** A line of the index. */
+    record Item(String id, String question, String gold, List<Given> arms, Integer piece) {
+    }
+
+    /** An arm's answer to a question. */
+    record Given(String answer, boolean right, int tokens) {
+    }
+
+    /** What is seen of an opened question. */
+    record Texts(String question, List<List<Ballot.Answer>> arms) {
+    }
+
+    /** All arms were asked the same questions in the same order. */
+    static AnswersPart read(Path folder, List<ArmResult> arms, int room) {
+        List<List<Score>> scores = arms.stream().map(arm -> JsonLines.read(folder.resolve(file(arm.name())), Score.class)).toList();
+        Packs<Item> packs = new Packs<>(room);
+        for (int i = 0; i < scores.getFirst().size(); i++) {
+            int question = i;
+            List<Score> said = scores.stream().map(arm -> arm.get(question)).toList();
+            Score first = said.getFirst();
+            List<Given> given = said.stream().map(score -> new Given(score.answer(), score.right(), score.tokens())).toList();
+            packs.add(piece -> new Item(first.id(), LedgerPart.cut(first.question()), first.gold(), given, piece),
+                    new Texts(first.question(), said.stream().map(Score::answers).toList()));
+        }
+        return new AnswersPart(packs);
+    }
+
+    static String file(String arm) {
+        return "evaluation/" + arm + "/scores.jsonl";
+    }
+}

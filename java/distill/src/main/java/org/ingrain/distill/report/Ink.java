@@ -1,0 +1,59 @@
+package org.ingrain.distill.report;
+
+import java.util.Locale;
+
+/** The colours of pages and plots, for light and for dark surroundings. What they tell is told by shape or word too. */
+enum Ink {
+    TEXT("#17202b", "#e7ecf3"),
+    MUTED("#55606f", "#a3aebd"),
+    LINE("#d9dee6", "#323b48"),
+    SURFACE("#ffffff", "#171d26"),
+    SYSTEM_1("#64748b", "#94a3b8"),
+    SYSTEM_2("#b45309", "#f2a541"),
+    DISTILLED("#0f766e", "#35d0ba"),
+    CONTROL("#7c3aed", "#b197fc"),
+    OTHER("#2563eb", "#74a7ff"),
+    RIGHT("#0f766e", "#35d0ba"),
+    WRONG("#c2410c", "#fb8a5c"),
+    KEPT("#2563eb", "#74a7ff"),
+    DISCARDED("#c4cbd6", "#4a5565");
+
+    private final String light;
+    private final String dark;
+
+    Ink(String light, String dark) {
+        this.light = light;
+        this.dark = dark;
+    }
+
+    /** Whose colour an arm or a student has. */
+    static Ink of(String name) {
+        return name.equals("system-1") ? SYSTEM_1 : name.startsWith("system-2") ? SYSTEM_2
+                : name.equals("distilled-system-1") ? CONTROL : name.startsWith("distilled") ? DISTILLED : OTHER;
+    }
+
+    /** For a page that follows its reader's choice of light or dark. */
+    String themed() {
+        return "var(--" + variable() + ")";
+    }
+
+    /** For an image, which cannot follow. */
+    String light() {
+        return light;
+    }
+
+    /** The variables that {@link #themed} names. */
+    static String css() {
+        StringBuilder light = new StringBuilder();
+        StringBuilder dark = new StringBuilder();
+        for (Ink ink : values()) {
+            light.append("--").append(ink.variable()).append(": ").append(ink.light).append("; ");
+            dark.append("--").append(ink.variable()).append(": ").append(ink.dark).append("; ");
+        }
+        return ":root { " + light + "}\n@media (prefers-color-scheme: dark) { :root { " + dark + "} }\n";
+    }
+
+    private String variable() {
+        return name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+}

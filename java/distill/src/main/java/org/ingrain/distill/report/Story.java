@@ -1,0 +1,57 @@
+package org.ingrain.distill.report;
+
+import java.util.List;
+import java.util.Locale;
+import org.ingrain.distill.evaluate.ArmResult;
+
+/** What a run found, in two sentences of figures that a reader can hold to the table. */
+record Story(List<ArmResult> arms) {
+    /** System 1, System 2 and the first student, where all three were measured; else none. */
+    List<ArmResult> main() {
+        List<ArmResult> main = List.of("system-1", "system-2", "distilled").stream()
+                .flatMap(name -> arms.stream().filter(arm -> arm.name().equals(name))).toList();
+        return main.size() == 3 ? main : List.of();
+    }
+
+    String figures() {
+        List<ArmResult> three = main();
+        if (three.isEmpty()) {
+            return "Not evaluated: no answers are known to the questions.";
+        }
+        ArmResult one = three.get(0);
+        ArmResult two = three.get(1);
+        ArmResult student = three.get(2);
+        return "Asked at once (System 1), the model is right on " + share(one) + " of " + Figures.count(one.questions(), "question", "questions")
+                + " held out, for " + tokens(one) + " each. With " + two.title() + " (System 2) it is right on " + share(two) + ", for " + tokens(two)
+                + ". Distilled, it answers at once and is right on " + share(student) + ", for " + tokens(student) + cheaper(two, student) + ".";
+    }
+
+    /** What the intervals allow to be said of the student against System 1. */
+    String judgement() {
+        List<ArmResult> three = main();
+        if (three.isEmpty()) {
+            return "";
+        }
+        ArmResult before = three.get(0);
+        ArmResult after = three.get(2);
+        return after.low() > before.high() ? "The gain over System 1 is larger than both 95 % intervals."
+                : after.high() < before.low() ? "Distillation made the model worse, by more than both 95 % intervals."
+                : "The 95 % intervals of System 1 and of the distilled model overlap: with " + Figures.count(after.questions(), "question", "questions")
+                + " the difference may be chance.";
+    }
+
+    private static String cheaper(ArmResult two, ArmResult student) {
+        if (student.tokens() <= 0 || two.tokens() <= student.tokens()) {
+            return "";
+        }
+        return String.format(Locale.ROOT, ": %.1f times fewer than System 2", two.tokens() / student.tokens());
+    }
+
+    private static String share(ArmResult arm) {
+        return Figures.percent(arm.accuracy()) + " %";
+    }
+
+    private static String tokens(ArmResult arm) {
+        return Figures.tokens(arm.tokens()) + " tokens";
+    }
+}

@@ -1,0 +1,14 @@
+package org.ingrain.distill.report;
+
+import java.util.List;
+
+/**
+ * Where the files of a student lie.
+ *
+ * @param name   of its arm
+ * @param title  in tables
+ * @param folder of its ledger, from the run's folder; empty or with a slash at its end
+ * @param stages folders of its trainings, from the run's folder, in order; each empty or with a slash at its end
+ */
+public record Taught(String name, String title, String folder, List<String> stages) {
+}

@@ -1,0 +1,95 @@
+package org.ingrain.distill.report;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Function;
+
+/**
+ * How many examples have how many votes, or which margin, and what became of them.
+ *
+ * @param words  of this histogram
+ * @param xName  what is counted along the axis
+ * @param counts by value, then by {@link Census.Fate}; at least one
+ */
+record VotesPlot(Plot.Words words, String xName, Map<Integer, int[]> counts) {
+    private static final int MOST_BARS = 34;
+
+    static VotesPlot votes(Taught student, Census census) {
+        return new VotesPlot(words("votes-", "Votes of the first answer", student, census.byVotes()), "votes of the first answer",
+                census.byVotes());
+    }
+
+    static VotesPlot margins(Taught student, Census census) {
+        return new VotesPlot(words("margins-", "Margin", student, census.byMargin()), "margin: votes of the first answer less those of the second",
+                census.byMargin());
+    }
+
+    private static Plot.Words words(String prefix, String title, Taught student, Map<Integer, int[]> counts) {
+        List<String> told = new ArrayList<>();
+        counts.forEach((value, fates) -> told.add(value + ": " + told(fates)));
+        return new Plot.Words(prefix + student.name(), title + ", " + student.title(), String.join("; ", told));
+    }
+
+    Markup draw(Function<Ink, String> colour) {
+        Plot plot = new Plot(words, colour);
+        int first = counts.keySet().stream().mapToInt(Integer::intValue).min().orElseThrow();
+        int last = counts.keySet().stream().mapToInt(Integer::intValue).max().orElseThrow();
+        int together = Math.ceilDiv(last - first + 1, MOST_BARS);
+        Map<Integer, int[]> bars = bars(first, together);
+        int most = bars.values().stream().mapToInt(fates -> Arrays.stream(fates).sum()).max().orElse(1);
+        Axis y = Axis.fromZero(Math.max(4, most), Plot.BOTTOM, Plot.TOP);
+        plot.yAxis(y, "examples");
+        plot.xName(xName);
+        int all = Math.ceilDiv(last - first + 1, together);
+        double width = (Plot.RIGHT - Plot.LEFT) / all;
+        int every = Math.ceilDiv(all, together == 1 ? 17 : 9);
+        for (int bar = 0; bar < all; bar++) {
+            double x = Plot.LEFT + bar * width;
+            String values = together == 1 ? String.valueOf(first + bar) : first + bar * together + "-" + (first + bar * together + together - 1);
+            stack(plot, new double[] {x, width}, y, bars.getOrDefault(bar, new int[Census.Fate.values().length]), values);
+            if (bar % every == 0) {
+                plot.tick(x + width / 2, values);
+            }
+        }
+        plot.legend(Arrays.stream(Census.Fate.values()).filter(fate -> counts.values().stream().anyMatch(fates -> fates[fate.ordinal()] > 0))
+                .map(fate -> new Plot.Key(fate.words(), fate.ink())).toList());
+        return plot.end();
+    }
+
+    /** @param column left edge and width */
+    private static void stack(Plot plot, double[] column, Axis y, int[] fates, String values) {
+        int below = 0;
+        double gap = Math.min(4, column[1] * 0.12);
+        for (Census.Fate fate : Census.Fate.values()) {
+            int n = fates[fate.ordinal()];
+            if (n > 0) {
+                double top = y.at(below + n);
+                plot.bar(new double[] {column[0] + gap, top, column[1] - 2 * gap, y.at(below) - top}, fate.ink(),
+                        values + ": " + n + " " + fate.words());
+                below += n;
+            }
+        }
+    }
+
+    private Map<Integer, int[]> bars(int first, int together) {
+        Map<Integer, int[]> bars = new TreeMap<>();
+        counts.forEach((value, fates) -> {
+            int[] bar = bars.computeIfAbsent((value - first) / together, n -> new int[fates.length]);
+            Arrays.setAll(bar, fate -> bar[fate] + fates[fate]);
+        });
+        return bars;
+    }
+
+    private static String told(int[] fates) {
+        List<String> told = new ArrayList<>();
+        for (Census.Fate fate : Census.Fate.values()) {
+            if (fates[fate.ordinal()] > 0) {
+                told.add(fates[fate.ordinal()] + " " + fate.words());
+            }
+        }
+        return String.join(", ", told);
+    }
+}
