@@ -1,7 +1,9 @@
 package org.ingrain.distill;
 
+import com.fasterxml.jackson.annotation.JsonProperty;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.run.AtomicFile;
@@ -19,6 +21,12 @@ import org.ingrain.distill.train.Tuner;
 record FakeTuner(Runnable tick) implements Tuner {
     private static final int STEPS = 4;
 
+    private record Step(int step, double loss) {
+    }
+
+    private record Check(int step, @JsonProperty("validation_loss") double validationLoss) {
+    }
+
     @Override
     public Tuned tune(Job job, Progress progress) {
         Path adapter = job.folder().resolve("adapter/adapter.json");
@@ -32,6 +40,8 @@ record FakeTuner(Runnable tick) implements Tuner {
                 AtomicFile.write(checkpoint, Json.line(Map.of("step", step)));
                 progress.at(new Progress.State(job.stage(), step, STEPS, "steps", 0));
             }
+            JsonLines.write(job.folder().resolve("metrics.jsonl"), List.of(new Step(1, 2.5), new Step(STEPS, 0.5),
+                    new Check(STEPS, 0.75)));
             AtomicFile.write(adapter, Json.line(Map.of("trainedOn", Digest.file(job.train()))));
         }
         AtomicFile.delete(checkpoint);

@@ -1,8 +1,8 @@
 package org.ingrain.distill.report;
 
 import java.io.ByteArrayOutputStream;
-import java.io.OutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -27,8 +27,7 @@ final class EventFile {
 
     EventFile(OutputStream out) throws IOException {
         this.out = out;
-        Message version = new Message().fixed64(1, 0).bytes(3, "brain.Event:2".getBytes(StandardCharsets.UTF_8));
-        record(version.bytes());
+        record(new Message().bytes(3, "brain.Event:2".getBytes(StandardCharsets.UTF_8)).bytes());
     }
 
     /** Adds one value of a step. */

@@ -9,9 +9,9 @@ import java.util.function.Function;
  * those who do not see it; the same figures stand in a table beside it.
  */
 final class Plot {
-    static final int WIDTH = 480;
-    static final int HEIGHT = 320;
-    static final double LEFT = 46;
+    static final int WIDTH = 440;
+    static final int HEIGHT = 312;
+    static final double LEFT = 48;
     static final double RIGHT = WIDTH - 16;
     static final double TOP = 34;
     static final double BOTTOM = HEIGHT - 46;
@@ -31,7 +31,7 @@ final class Plot {
         this.colour = colour;
         svg.open("svg", "xmlns", "http://www.w3.org/2000/svg", "viewBox", "0 0 " + WIDTH + " " + HEIGHT, "role", "img",
                 "aria-labelledby", words.name() + "-title " + words.name() + "-desc", "font-family", "system-ui, 'DejaVu Sans', sans-serif",
-                "font-size", "12");
+                "font-size", "13");
         svg.leaf("title", words.title(), "id", words.name() + "-title");
         svg.leaf("desc", words.description(), "id", words.name() + "-desc");
         svg.empty("rect", "width", WIDTH, "height", HEIGHT, "fill", colour.apply(Ink.SURFACE));
@@ -59,7 +59,7 @@ final class Plot {
 
     void tick(double x, String label) {
         line(x, BOTTOM, x, BOTTOM + 4, Ink.MUTED, null);
-        text(x, BOTTOM + 17, label, Ink.MUTED, "middle");
+        text(x, BOTTOM + 18, label, Ink.MUTED, "middle");
     }
 
     /** In a row at the top, from the right. */
@@ -67,7 +67,7 @@ final class Plot {
         double x = RIGHT;
         for (Key key : keys.reversed()) {
             text(x, 14, key.name(), Ink.TEXT, "end");
-            x -= 6.6 * key.name().length() + 16;
+            x -= 6.9 * key.name().length() + 16;
             svg.empty("rect", "x", number(x), "y", 5, "width", 10, "height", 10, "rx", 2, "fill", colour.apply(key.ink()));
             x -= 12;
         }

@@ -7,7 +7,7 @@ function element(tag, options, ...children) {
   for (const [name, value] of Object.entries(options || {})) {
     if (value !== null && value !== undefined && value !== false) made.setAttribute(name, value === true ? "" : value);
   }
-  for (const child of children.flat()) if (child !== null && child !== undefined) made.append(child);
+  for (const child of children.flat(Infinity)) if (child !== null && child !== undefined) made.append(child);
   return made;
 }
 
@@ -174,7 +174,7 @@ class Browser {
       const inside = element("div", {class: "opened"});
       made.append(inside);
       const texts = item.piece === undefined ? null : await this.texts(item);
-      inside.append(...this.kind.open(item, texts).flat(9).filter(part => part));
+      inside.append(...this.kind.open(item, texts).flat(Infinity).filter(part => part));
       if (!texts) inside.append(element("p", {class: "bounded"}, "The texts of this one are not in the page; they are in the run's folder."));
     });
     return made;
