@@ -29,6 +29,7 @@ import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Task;
 import org.ingrain.distill.train.Tuner;
+import org.ingrain.tensor.InputException;
 
 /**
  * Distils System 2 into System 1 (arXiv:2407.06023): sample, curate, train, evaluate, report, in one run folder.
@@ -72,6 +73,11 @@ public final class Pipeline {
     public Outcome run(Path folder) {
         Dataset data = Dataset.load(config.data());
         new Curation(config.curation(), task, config.method(), plan(config)).check();
+        int orders = task.orders(data.pool().getFirst(), config.curation().orders()).size();
+        if (config.curation().orders() > 1 && orders == 1) {
+            throw new InputException("--orders: " + config.curation().orders() + ", expected 1: questions of task " + task.name()
+                    + " have one order alone");
+        }
         Manifest manifest = Settings.of(config, provenance);
         try (RunFolder run = RunFolder.open(folder, manifest)) {
             run.log().say("begun, or taken up again");
