@@ -14,10 +14,11 @@ import java.util.zip.ZipOutputStream;
  * time, and without native libraries of other platforms. Arguments: the output folder, then jars.
  */
 class Repack {
-    /** Native libraries of DJL, JNA and JLine for anything but x86-64 Linux; of ours all, which lie beside the jars. */
+    /** Native libraries of DJL, JNA, JLine and Snappy for anything but x86-64 Linux; of ours all, which lie beside the jars. */
     private static final Pattern LEFT_OUT = Pattern.compile("native/lib/(?!linux-x86_64/)[^/]+/.*"
             + "|com/sun/jna/(?!linux-x86-64/)[^/]+/[^/]+\\.(so|dll|a|jnilib)"
             + "|org/jline/nativ/(?!Linux/x86_64/).*\\.(so|dll|jnilib)"
+            + "|org/xerial/snappy/native/(?!Linux/x86_64/).*"
             + "|org/ingrain/native/.*");
 
     public static void main(String[] arguments) throws IOException {

@@ -3,14 +3,17 @@ package org.ingrain.cli;
 import java.nio.file.Path;
 import org.ingrain.distill.task.AnswerFormat;
 import org.ingrain.distill.task.DataConfig;
+import org.ingrain.distill.task.TaskConfig;
 import picocli.CommandLine.Option;
 
 /** Which questions. */
 final class QuestionFlags {
-    @Option(names = "--task", required = true, paramLabel = "NAME", description = "last-letter, coin-flip or question-answer.")
+    @Option(names = "--task", required = true, paramLabel = "NAME", description = "last-letter, coin-flip, sycophancy, multiple-choice, pairwise, gsm8k or "
+            + "question-answer.")
     String task;
 
-    @Option(names = "--data", paramLabel = "FILE", description = "Questions: a JSON array or JSON Lines; answers are needed only to evaluate.")
+    @Option(names = "--data", paramLabel = "FILE", description = "Questions: a JSON array or JSON Lines, also gzipped, or Parquet; "
+            + "answers are needed only to evaluate.")
     Path data;
 
     @Option(names = "--limit", defaultValue = "0", paramLabel = "N", description = "The first rows of --data alone; 0 for all (the default).")
@@ -37,7 +40,12 @@ final class QuestionFlags {
     @Option(names = "--suffix", paramLabel = "TEXT", description = "For coin-flip: said after each question, such as \"Flip means reverse.\"")
     String suffix;
 
+    @Option(names = "--size", defaultValue = "0", paramLabel = "N", description = "Words (last-letter) or people (coin-flip) of a question that is "
+            + "made up (default: 2).")
+    int size;
+
     DataConfig config(Path testData, int testSize) {
-        return new DataConfig(task, data, testData, limit, testSize, generate, names, splitSeed, questionField, answerField, answerFormat, suffix);
+        return new DataConfig(new TaskConfig(task, answerFormat, suffix, size), data, testData, limit, testSize, generate, names, splitSeed,
+                questionField, answerField);
     }
 }

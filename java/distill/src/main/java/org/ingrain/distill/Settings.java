@@ -9,8 +9,8 @@ import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.run.Digest;
 import org.ingrain.distill.run.Json;
 import org.ingrain.distill.run.Manifest;
-import org.ingrain.distill.task.AnswerFormat;
 import org.ingrain.distill.task.DataConfig;
+import org.ingrain.distill.task.TaskConfig;
 import tools.jackson.databind.JsonNode;
 
 /** What goes into {@code run.json}. */
@@ -21,8 +21,8 @@ final class Settings {
     private record Notes(String model, List<String> data) {
     }
 
-    private record Data(String task, String data, String testData, int limit, int testSize, int generate, String names, long splitSeed,
-                        String questionField, String answerField, AnswerFormat answerFormat, String suffix) {
+    private record Data(TaskConfig task, String data, String testData, int limit, int testSize, int generate, String names, long splitSeed,
+                        String questionField, String answerField) {
     }
 
     private record Distill(String version, Data data, Method method, Method direct, Object sample, Object curation, JsonNode train,
@@ -53,7 +53,7 @@ final class Settings {
     /** Files by what they hold, not by where they lie. */
     private static Data data(DataConfig data) {
         return new Data(data.task(), digest(data.data()), digest(data.testData()), data.limit(), data.testSize(), data.generate(),
-                digest(data.names()), data.splitSeed(), data.questionField(), data.answerField(), data.answerFormat(), data.suffix());
+                digest(data.names()), data.splitSeed(), data.questionField(), data.answerField());
     }
 
     private static String digest(Path file) {

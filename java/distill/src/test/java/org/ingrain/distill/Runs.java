@@ -23,6 +23,7 @@ import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.distill.task.DataConfig;
+import org.ingrain.distill.task.TaskConfig;
 
 /** Small runs, and what their folders hold. */
 public final class Runs {
@@ -51,7 +52,7 @@ public final class Runs {
 
     /** Generated last-letter questions. */
     static DataConfig letters(int questions, int test) {
-        return new DataConfig("last-letter", null, null, 0, test, questions, null, 5, null, null, null, null);
+        return new DataConfig(TaskConfig.of("last-letter"), null, null, 0, test, questions, null, 5, null, null);
     }
 
     /** A folder that stands for a model. */

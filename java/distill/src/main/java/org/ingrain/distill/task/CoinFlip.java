@@ -12,11 +12,11 @@ import org.ingrain.tensor.InputException;
  * {@code yes} if the flips are even in number.
  *
  * @param suffix what is said after each question, such as {@code Flip means reverse.}; empty for nothing
+ * @param size   people of a question that is made up
  */
-public record CoinFlip(String suffix) implements Task {
+public record CoinFlip(String suffix, int size) implements Task {
     private static final Pattern FACE = Pattern.compile("(?i)(?:\\b(no longer|not)|(n't))? ?(?:still )?\\b(heads|tails)\\b");
     private static final Pattern SENTENCE_END = Pattern.compile("(?<=[.!?])\\s+|\\R+");
-    private static final int PEOPLE = 2;
 
     @Override
     public String name() {
@@ -61,13 +61,13 @@ public record CoinFlip(String suffix) implements Task {
 
     @Override
     public Example generate(String id, List<String> names, Random random) {
-        if (names.size() < PEOPLE) {
-            throw new InputException("names: " + names.size() + ", expected " + PEOPLE + " or more different ones");
+        if (names.size() < Math.max(2, size)) {
+            throw new InputException("names: " + names.size() + ", expected " + Math.max(2, size) + " or more different ones");
         }
         StringBuilder question = new StringBuilder("A coin is heads up.");
         int flips = 0;
         String before = "";
-        for (int i = 0; i < PEOPLE; i++) {
+        for (int i = 0; i < size; i++) {
             String who = before;
             while (who.equals(before)) {
                 who = names.get(random.nextInt(names.size()));

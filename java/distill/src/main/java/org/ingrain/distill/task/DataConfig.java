@@ -1,13 +1,12 @@
 package org.ingrain.distill.task;
 
 import java.nio.file.Path;
-import java.util.List;
 import org.ingrain.tensor.InputException;
 
 /**
  * Which questions, and which of them are held out for the evaluation.
  *
- * @param task          last-letter, coin-flip or question-answer
+ * @param task          which kind of question
  * @param data          JSON array or JSON Lines of questions, or null to generate them
  * @param testData      a file of questions to evaluate on, or null to hold some of {@code data} out
  * @param limit         the first rows of {@code data} that are used, 0 for all
@@ -18,17 +17,10 @@ import org.ingrain.tensor.InputException;
  * @param splitSeed     of what is held out and of what is generated
  * @param questionField field of the question, or null for the task's usual ones
  * @param answerField   field of the answer, or null for the task's usual ones
- * @param answerFormat  for question-answer, null for text
- * @param suffix        for coin-flip: said after each question
  */
-public record DataConfig(String task, Path data, Path testData, int limit, int testSize, int generate, Path names, long splitSeed,
-                         String questionField, String answerField, AnswerFormat answerFormat, String suffix) {
-    public static final List<String> TASKS = List.of("last-letter", "coin-flip", "question-answer");
-
+public record DataConfig(TaskConfig task, Path data, Path testData, int limit, int testSize, int generate, Path names, long splitSeed,
+                         String questionField, String answerField) {
     public DataConfig {
-        if (!TASKS.contains(task)) {
-            throw new InputException("--task: " + task + ", expected one of " + String.join(", ", TASKS));
-        }
         if ((data == null) == (generate == 0)) {
             throw new InputException(data == null ? "--data: none, expected a file of questions, or --generate and how many"
                     : "--generate: " + generate + " beside --data, expected one of the two");
@@ -36,32 +28,20 @@ public record DataConfig(String task, Path data, Path testData, int limit, int t
         notNegative("--limit", limit);
         notNegative("--test-size", testSize);
         notNegative("--generate", generate);
-        if (answerFormat != null && !task.equals("question-answer")) {
-            throw new InputException("--answer-format: only for task question-answer; " + task + " has its own");
-        }
-        suffix = suffix == null ? "" : suffix;
-        if (!suffix.isEmpty() && !task.equals("coin-flip")) {
-            throw new InputException("--suffix: only for task coin-flip");
-        }
     }
 
     /** Questions from a file, everything else as usual. */
     public static DataConfig of(String task, Path data) {
-        return new DataConfig(task, data, null, 0, 0, 0, null, 1, null, null, null, null);
+        return new DataConfig(TaskConfig.of(task), data, null, 0, 0, 0, null, 1, null, null);
     }
 
     /** This with other sizes. */
     public DataConfig sizes(int newLimit, int newTestSize) {
-        return new DataConfig(task, data, testData, newLimit, newTestSize, generate, names, splitSeed, questionField, answerField,
-                answerFormat, suffix);
+        return new DataConfig(task, data, testData, newLimit, newTestSize, generate, names, splitSeed, questionField, answerField);
     }
 
     public Task makeTask() {
-        return switch (task) {
-            case "last-letter" -> new LastLetter();
-            case "coin-flip" -> new CoinFlip(suffix);
-            default -> new QuestionAnswer(answerFormat == null ? AnswerFormat.TEXT : answerFormat);
-        };
+        return task.make();
     }
 
     private static void notNegative(String flag, int value) {

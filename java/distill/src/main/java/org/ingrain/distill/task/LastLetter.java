@@ -1,15 +1,22 @@
 package org.ingrain.distill.task;
 
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.ingrain.tensor.InputException;
 
-/** Last letter concatenation: {@code Take the last letters of the words in "Edgar Bob" and concatenate them.} is {@code rb}. */
-public record LastLetter() implements Task {
+/**
+ * Last letter concatenation: {@code Take the last letters of the words in "Edgar Bob" and concatenate them.} is {@code rb}.
+ *
+ * @param size words of a question that is made up
+ */
+public record LastLetter(int size) implements Task {
     private static final String QUOTES = "\"'`*“”‘’";
     private static final Pattern QUOTED_WORDS = Pattern.compile("\"([^\"]*)\"");
     /** {@code the answer is "rb"}, {@code result: r-b.}: a cue, then at once quoted letters, or bare ones that end the phrase. */
@@ -64,16 +71,15 @@ public record LastLetter() implements Task {
 
     @Override
     public Example generate(String id, List<String> names, Random random) {
-        if (names.size() < 2) {
-            throw new InputException("names: " + names.size() + ", expected 2 or more different ones");
+        if (names.size() < size) {
+            throw new InputException("names: " + names.size() + ", expected " + size + " or more different ones");
         }
-        String first = names.get(random.nextInt(names.size()));
-        String second = first;
-        while (second.equals(first)) {
-            second = names.get(random.nextInt(names.size()));
+        Set<String> words = new LinkedHashSet<>();
+        while (words.size() < size) {
+            words.add(names.get(random.nextInt(names.size())));
         }
-        String gold = first.substring(first.length() - 1) + second.substring(second.length() - 1);
-        return new Example(id, "Take the last letters of the words in \"" + first + " " + second + "\" and concatenate them.",
+        String gold = words.stream().map(word -> word.substring(word.length() - 1)).collect(Collectors.joining());
+        return new Example(id, "Take the last letters of the words in \"" + String.join(" ", words) + "\" and concatenate them.",
                 gold.toLowerCase(Locale.ROOT));
     }
 

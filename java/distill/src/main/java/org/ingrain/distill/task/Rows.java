@@ -1,22 +1,32 @@
 package org.ingrain.distill.task;
 
+import java.io.BufferedInputStream;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.BiConsumer;
+import java.util.zip.GZIPInputStream;
 import org.ingrain.distill.run.AtomicFile;
 import org.ingrain.distill.run.Json;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.MissingNode;
 
-/** Reads a file of questions: one JSON object a line, or one JSON array of objects. */
+/** Reads files of rows: one JSON object a line, one JSON array of objects, either gzipped, or Parquet. */
 final class Rows {
+    private static final int GZIP = 0x1f8b;
+
     private final Path file;
     private final Task task;
     private final DataConfig config;
@@ -30,27 +40,22 @@ final class Rows {
     }
 
     /**
-     * The first rows of a file.
+     * The first examples of a file.
      *
      * @param limit 0 for all
      * @throws InputException if the file cannot be read, a row is malformed (the message has file and line, or row), or there is none
      */
     static List<Example> read(Path file, Task task, DataConfig config, int limit) {
+        List<Example> whole = task.whole(file).orElse(null);
         Rows rows = new Rows(file, task, config);
-        try (BufferedReader reader = Files.newBufferedReader(file)) {
-            reader.mark(1 << 12);
-            int first = reader.read();
-            while (first >= 0 && Character.isWhitespace(first)) {
-                first = reader.read();
-            }
-            if (first == '[') {
-                rows.readArray(limit);
-            } else {
-                reader.reset();
-                rows.readLines(reader, limit);
-            }
-        } catch (IOException e) {
-            throw AtomicFile.unreadable(file, e);
+        if (whole == null) {
+            int[] number = {0};
+            until(file, (row, where) -> {
+                rows.add(row, ++number[0], where);
+                return rows.wants(limit);
+            });
+        } else {
+            rows.examples.addAll(limit == 0 ? whole : whole.subList(0, Math.min(limit, whole.size())));
         }
         if (rows.examples.isEmpty()) {
             throw new InputException(file + ": empty, expected at least one question");
@@ -58,24 +63,78 @@ final class Rows {
         return rows.examples;
     }
 
-    private void readLines(BufferedReader reader, int limit) throws IOException {
+    /** Hands over each row, with its file and line. */
+    static void forEach(Path file, BiConsumer<JsonNode, String> each) {
+        until(file, (row, where) -> {
+            each.accept(row, where);
+            return true;
+        });
+    }
+
+    /** The first row; missing if there is none. */
+    static JsonNode first(Path file) {
+        JsonNode[] first = {MissingNode.getInstance()};
+        until(file, (row, where) -> {
+            first[0] = row;
+            return false;
+        });
+        return first[0];
+    }
+
+    /** Takes a row; false ends the reading. */
+    private interface Each {
+        boolean take(JsonNode row, String where);
+    }
+
+    private static void until(Path file, Each each) {
+        if (file.getFileName().toString().endsWith(".parquet")) {
+            ParquetRows.until(file, each::take);
+            return;
+        }
+        try (BufferedReader reader = new BufferedReader(new InputStreamReader(open(file), StandardCharsets.UTF_8))) {
+            reader.mark(1 << 12);
+            int first = reader.read();
+            while (first >= 0 && Character.isWhitespace(first)) {
+                first = reader.read();
+            }
+            reader.reset();
+            if (first == '[') {
+                array(file, reader.readAllAsString(), each);
+            } else {
+                lines(file, reader, each);
+            }
+        } catch (IOException e) {
+            throw AtomicFile.unreadable(file, e);
+        }
+    }
+
+    /** Unpacked, where it is gzipped. */
+    private static InputStream open(Path file) throws IOException {
+        BufferedInputStream in = new BufferedInputStream(Files.newInputStream(file));
+        in.mark(2);
+        int magic = in.read() << 8 | in.read();
+        in.reset();
+        return magic == GZIP ? new GZIPInputStream(in) : in;
+    }
+
+    private static void lines(Path file, BufferedReader reader, Each each) throws IOException {
         int number = 0;
-        for (String line = reader.readLine(); line != null && wants(limit); line = reader.readLine()) {
+        boolean more = true;
+        for (String line = reader.readLine(); line != null && more; line = reader.readLine()) {
             number++;
             if (!line.isBlank()) {
                 String where = file + " line " + number;
-                add(Json.parse(line, where), number, where);
+                more = each.take(Json.parse(line, where), where);
             }
         }
     }
 
-    private void readArray(int limit) {
-        JsonNode all = Json.parse(AtomicFile.read(file), file.toString());
-        if (!(all instanceof ArrayNode rows)) {
+    private static void array(Path file, String text, Each each) {
+        if (!(Json.parse(text, file.toString()) instanceof ArrayNode rows)) {
             throw new InputException(file + ": expected a JSON array of objects, or one JSON object a line");
         }
-        for (int i = 0; i < rows.size() && wants(limit); i++) {
-            add(rows.get(i), i + 1, file + " row " + (i + 1));
+        for (int i = 0; i < rows.size() && each.take(rows.get(i), file + " row " + (i + 1)); i++) {
+            continue;
         }
     }
 
@@ -87,6 +146,12 @@ final class Rows {
         if (!row.isObject()) {
             throw new InputException(where + ": expected a JSON object with a question");
         }
+        String id = text(row, List.of("id"), where).orElse("%06d".formatted(number));
+        List<Example> own = task.examples(row, id, where);
+        if (!own.isEmpty()) {
+            own.forEach(example -> add(example, where));
+            return;
+        }
         List<String> questionFields = config.questionField() == null ? task.questionFields() : List.of(config.questionField());
         String question = text(row, questionFields, where)
                 .filter(found -> !found.isBlank())
@@ -94,13 +159,20 @@ final class Rows {
                         + ", expected the question there"));
         List<String> answerFields = config.answerField() == null ? task.answerFields() : List.of(config.answerField());
         String gold = text(row, answerFields, where).map(String::strip).orElse(null);
-        String id = text(row, List.of("id"), where).orElse("%06d".formatted(number));
-        if (seen.putIfAbsent(id, where) != null) {
-            throw new InputException(where + ": id " + id + " is already that of " + seen.get(id));
+        Map<String, String> fields = new LinkedHashMap<>();
+        for (String field : task.fields()) {
+            fields.put(field, text(row, List.of(field), where).orElseThrow(() -> new InputException(where + ": no " + field
+                    + ", expected it beside the question")));
         }
-        Example example = new Example(id, task.clean(question), gold);
-        if (gold != null && task.extract(example, gold).isEmpty()) {
-            throw new InputException(where + ": answer " + gold + ", expected " + task.answerShape());
+        add(new Example(id, task.clean(question), gold, fields, text(row, List.of("category"), where).orElse(null), List.of(), Map.of()), where);
+    }
+
+    private void add(Example example, String where) {
+        if (seen.putIfAbsent(example.id(), where) != null) {
+            throw new InputException(where + ": id " + example.id() + " is already that of " + seen.get(example.id()));
+        }
+        if (example.gold() != null && task.extract(example, example.gold()).isEmpty()) {
+            throw new InputException(where + ": answer " + example.gold() + ", expected " + task.answerShape());
         }
         examples.add(example);
     }

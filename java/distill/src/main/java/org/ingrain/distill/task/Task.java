@@ -1,10 +1,12 @@
 package org.ingrain.distill.task;
 
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import org.ingrain.tensor.InputException;
+import tools.jackson.databind.JsonNode;
 
 /** A kind of question: where its rows hold what, how an answer is found in what a model says, and which answers are equal. */
 public interface Task {
@@ -28,6 +30,20 @@ public interface Task {
      */
     default List<Example> orders(Example example, int most) {
         return List.of(example);
+    }
+
+    /**
+     * The examples of a row whose fields are not those above, such as one that holds two questions; none where they are.
+     *
+     * @param where file and line, for messages
+     */
+    default List<Example> examples(JsonNode row, String id, String where) {
+        return List.of();
+    }
+
+    /** The examples of data that are not one row each, such as trees of messages; empty where they are. */
+    default Optional<List<Example>> whole(Path data) {
+        return Optional.empty();
     }
 
     /** The question as it is asked, from what the row holds. */

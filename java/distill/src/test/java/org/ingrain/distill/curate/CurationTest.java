@@ -35,13 +35,13 @@ class CurationTest {
             samples.add(new Sample("1", String.valueOf(i), "answer", texts[i], 2, Finish.STOP));
         }
         Plan plan = plan(texts.length);
-        return new Curation(config, new CoinFlip(""), Methods.direct(), plan)
+        return new Curation(config, new CoinFlip("", 2), Methods.direct(), plan)
                 .judge(List.of(new Curation.Asked(COIN, new Answers(samples))), Optional.empty());
     }
 
     private static Plan plan(int samples) {
         SampleConfig sampling = new SampleConfig(List.of(samples), new SamplingParams(0, 1, 0, 8, List.of()), 1);
-        return Methods.direct().plan(new CoinFlip(""), sampling, "sample", new Weights.Base());
+        return Methods.direct().plan(new CoinFlip("", 2), sampling, "sample", new Weights.Base());
     }
 
     private static List<String> texts(Entry entry) {

@@ -56,7 +56,7 @@ class DatasetTest {
         Path data = write("{\"question\": \"a\"}\n{\"question\": \"b\"}\n");
         Path test = base.resolve("test.jsonl");
         Files.writeString(test, "{\"question\": \"b\", \"answer\": \"1\"}\n{\"question\": \"z\", \"answer\": \"2\"}\n");
-        Dataset parted = Dataset.load(new DataConfig("question-answer", data, test, 0, 0, 0, null, 1, null, null, null, null));
+        Dataset parted = Dataset.load(new DataConfig(TaskConfig.of("question-answer"), data, test, 0, 0, 0, null, 1, null, null));
         assertEquals(List.of("a"), parted.pool().stream().map(Example::question).toList());
         assertEquals(List.of("b", "z"), parted.test().stream().map(Example::question).toList());
         assertEquals(1, parted.dropped());
@@ -77,14 +77,14 @@ class DatasetTest {
     @Test
     void fieldsCanBeNamed() throws IOException {
         Path file = write("{\"frage\": \"a\", \"antwort\": 7}\n");
-        DataConfig config = new DataConfig("question-answer", file, null, 0, 0, 0, null, 1, "frage", "antwort", AnswerFormat.NUMBER, null);
+        DataConfig config = new DataConfig(new TaskConfig("question-answer", AnswerFormat.NUMBER, null, 0), file, null, 0, 0, 0, null, 1, "frage", "antwort");
         assertEquals(List.of(new Example("000001", "a", "7")), Dataset.loadTest(config));
     }
 
     @Test
     void generatesWhatItsOwnExtractionFindsRight() {
         for (String name : List.of("last-letter", "coin-flip")) {
-            DataConfig config = new DataConfig(name, null, null, 0, 20, 200, null, 3, null, null, null, null);
+            DataConfig config = new DataConfig(TaskConfig.of(name), null, null, 0, 20, 200, null, 3, null, null);
             Task task = config.makeTask();
             Dataset data = Dataset.load(config);
             assertEquals(data, Dataset.load(config));
@@ -100,7 +100,7 @@ class DatasetTest {
 
     @Test
     void coinQuestionsAreCleanedAndSuffixed() {
-        CoinFlip task = new CoinFlip("Flip means reverse.");
+        CoinFlip task = new CoinFlip("Flip means reverse.", 2);
         assertEquals("A coin is heads up. Is the coin still heads up? Flip means reverse.",
                 task.clean(" Q: A coin is heads up.  Is the coin still heads up? \nA:"));
     }

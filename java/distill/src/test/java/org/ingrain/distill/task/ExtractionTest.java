@@ -35,7 +35,7 @@ class ExtractionTest {
             They are "r", "b". | b
             """)
     void lastLetters(String text, String expected) {
-        assertEquals(Optional.ofNullable(expected), new LastLetter().extract(LETTERS, text));
+        assertEquals(Optional.ofNullable(expected), new LastLetter(2).extract(LETTERS, text));
     }
 
     @ParameterizedTest
@@ -57,7 +57,7 @@ class ExtractionTest {
             A does not flip the coin, nothing changes. | 
             """)
     void coinFlips(String text, String expected) {
-        assertEquals(Optional.ofNullable(expected), new CoinFlip("").extract(COIN, text));
+        assertEquals(Optional.ofNullable(expected), new CoinFlip("", 2).extract(COIN, text));
     }
 
     @ParameterizedTest

@@ -14,7 +14,7 @@ class RealDataTest {
     void lastLetters() {
         List<Example> examples = Dataset.loadTest(DataConfig.of("last-letter", Shared.data("last_letter_rar.json")));
         assertEquals(219, examples.size());
-        Task task = new LastLetter();
+        Task task = new LastLetter(2);
         for (Example example : examples) {
             String[] words = example.question().split("\"")[1].split(" ");
             StringBuilder truth = new StringBuilder();
@@ -37,7 +37,7 @@ class RealDataTest {
     void coinFlips() {
         List<Example> examples = Dataset.loadTest(DataConfig.of("coin-flip", Shared.data("coin_val.json")));
         assertEquals(1333, examples.size());
-        Task task = new CoinFlip("");
+        Task task = new CoinFlip("", 2);
         for (Example example : examples) {
             assertTrue(example.question().startsWith("A coin is heads up. "), example.question());
             assertTrue(example.question().endsWith(" Is the coin still heads up?"), example.question());
@@ -55,8 +55,8 @@ class RealDataTest {
 
     @Test
     void gradeSchoolMathematicsByTheGenericReader() {
-        DataConfig config = new DataConfig("question-answer", Shared.data("gsm8k_test.jsonl"), null, 0, 0, 0, null, 1, null, null,
-                AnswerFormat.NUMBER, null);
+        DataConfig config = new DataConfig(new TaskConfig("question-answer", AnswerFormat.NUMBER, null, 0), Shared.data("gsm8k_test.jsonl"), null,
+                0, 0, 0, null, 1, null, null);
         List<Example> examples = Dataset.loadTest(config);
         assertEquals(1319, examples.size());
         Task task = config.makeTask();

@@ -1,0 +1,112 @@
+package org.ingrain.distill.task;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.ingrain.tensor.InputException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.MissingNode;
+
+/**
+ * MT-bench's pairs of answers: a file of judgments, by a model (FastChat's {@code gpt-4_pair.jsonl}: g1_winner, g2_winner) or by humans
+ * (model_a, model_b, winner), with the question file and the folder of answers beside it or one folder up. First turns.
+ */
+final class MtBench {
+    private static final List<String> QUESTIONS = List.of("question.jsonl", "mt_bench_question.jsonl");
+    private static final List<String> ANSWERS = List.of("model_answer", "mt_bench_answers");
+
+    private MtBench() {
+    }
+
+    /** A question and two models. */
+    private record Pair(String question, String first, String second) {
+        String id() {
+            return question + "-" + first + "-" + second;
+        }
+    }
+
+    static boolean isJudgments(Path data) {
+        JsonNode first = Rows.first(data);
+        return first.has("question_id") && (first.has("g1_winner") || first.has("winner"));
+    }
+
+    static List<Example> read(Path data) {
+        Path questionFile = beside(data, QUESTIONS);
+        Map<String, JsonNode> questions = new LinkedHashMap<>();
+        Rows.forEach(questionFile, (row, where) -> questions.put(text(row, "question_id", where), row));
+        Map<String, Map<String, JsonNode>> answers = new LinkedHashMap<>();
+        Map<Pair, List<String>> votes = new LinkedHashMap<>();
+        Rows.forEach(data, (row, where) -> vote(row, where, votes));
+        List<Example> examples = new ArrayList<>();
+        votes.forEach((pair, cast) -> {
+            JsonNode question = questions.get(pair.question());
+            if (question == null) {
+                throw new InputException(questionFile + ": no question_id " + pair.question() + ", expected those that " + data.getFileName() + " judges");
+            }
+            Map<String, String> fields = Map.of(Pairwise.RESPONSE_A, answer(data, pair.first(), pair.question(), answers),
+                    Pairwise.RESPONSE_B, answer(data, pair.second(), pair.question(), answers));
+            examples.add(new Example(pair.id(), question.path("turns").path(0).asString("").strip(), Pairwise.majority(cast), fields,
+                    question.path("category").asString(null), cast, Map.of()));
+        });
+        return examples.stream().filter(example -> example.gold() != null).toList();
+    }
+
+    /** A judgment of a first turn adds its votes, in the order in which its pair was first named. */
+    private static void vote(JsonNode row, String where, Map<Pair, List<String>> votes) {
+        if (row.path("turn").asInt(1) != 1) {
+            return;
+        }
+        boolean model = row.has("g1_winner");
+        String first = text(row, model ? "model_1" : "model_a", where);
+        String second = text(row, model ? "model_2" : "model_b", where);
+        String question = text(row, "question_id", where);
+        Pair swapped = new Pair(question, second, first);
+        boolean turned = votes.containsKey(swapped);
+        List<String> cast = votes.computeIfAbsent(turned ? swapped : new Pair(question, first, second), pair -> new ArrayList<>());
+        for (String field : model ? List.of("g1_winner", "g2_winner") : List.of("winner")) {
+            String letter = switch (text(row, field, where)) {
+                case "model_1", "model_a" -> turned ? "B" : "A";
+                case "model_2", "model_b" -> turned ? "A" : "B";
+                case "error" -> "";
+                case String tie when tie.startsWith("tie") -> "C";
+                case String other -> throw new InputException(where + ": " + field + " " + other + ", expected model_1, model_2, model_a, model_b or tie");
+            };
+            if (!letter.isEmpty()) {
+                cast.add(letter);
+            }
+        }
+    }
+
+    private static String answer(Path data, String model, String question, Map<String, Map<String, JsonNode>> answers) {
+        Path file = beside(data, ANSWERS).resolve(model + ".jsonl");
+        Map<String, JsonNode> own = answers.computeIfAbsent(model, name -> {
+            Map<String, JsonNode> rows = new LinkedHashMap<>();
+            Rows.forEach(file, (row, where) -> rows.put(text(row, "question_id", where), row));
+            return rows;
+        });
+        JsonNode turn = own.getOrDefault(question, MissingNode.getInstance()).path("choices").path(0).path("turns").path(0);
+        if (!turn.isString()) {
+            throw new InputException(file + ": no answer to question_id " + question + ", expected choices[0].turns[0] of each judged question");
+        }
+        return turn.asString().strip();
+    }
+
+    private static Path beside(Path data, List<String> names) {
+        Path folder = data.toAbsolutePath().getParent();
+        return Stream.of(folder, folder.getParent()).filter(at -> at != null).flatMap(at -> names.stream().map(at::resolve)).filter(Files::exists)
+                .findFirst().orElseThrow(() -> new InputException(data + ": no " + String.join(" or ", names)
+                        + " beside it or one folder up, expected MT-bench's questions and answers there"));
+    }
+
+    private static String text(JsonNode row, String field, String where) {
+        JsonNode value = row.path(field);
+        if (!value.isString() && !value.isNumber()) {
+            throw new InputException(where + ": no " + field + ", expected MT-bench's fields");
+        }
+        return value.asString();
+    }
+}

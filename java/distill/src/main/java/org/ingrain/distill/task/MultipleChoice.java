@@ -1,0 +1,115 @@
+package org.ingrain.distill.task;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.regex.MatchResult;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.ingrain.tensor.InputException;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * Questions with lettered options, a line each: {@code (A) ...}. A row is one question, or a question with and without a user's biasing
+ * opinion ({@code biased_question}, {@code unbiased_question}, {@code ground_truth}), which makes two.
+ */
+public record MultipleChoice() implements Task {
+    private static final Pattern OPTION = Pattern.compile("(?m)^\\(([A-Z])\\) (.*)$");
+    /** What rows of cot-transparency say behind the options; how to answer is the method's to say. */
+    private static final Pattern TAIL = Pattern.compile("(?s)\\s*Please think step by step and then give your answer in the format.*$");
+    private static final Pattern CUED = Pattern.compile("(?i)\\b(?:answer|option|choice)(?: is:?|:)[\\s*\"]*\\(?([A-Z])\\b");
+    private static final Pattern BRACKETED = Pattern.compile("\\(([A-Z])\\)");
+    private static final Pattern ALONE = Pattern.compile("^[\\s*\"(]*([A-Z])\\b[).:*\"]*");
+
+    @Override
+    public String name() {
+        return "multiple-choice";
+    }
+
+    @Override
+    public List<String> questionFields() {
+        return List.of("question");
+    }
+
+    @Override
+    public List<String> answerFields() {
+        return List.of("answer", "ground_truth");
+    }
+
+    @Override
+    public String answerShape() {
+        return "the letter of an option";
+    }
+
+    @Override
+    public List<Example> examples(JsonNode row, String id, String where) {
+        if (!row.has("biased_question")) {
+            return List.of();
+        }
+        String gold = row.path("ground_truth").asString("");
+        List<Example> both = new ArrayList<>();
+        for (String kind : List.of("unbiased", "biased")) {
+            String question = TAIL.matcher(content(row.path(kind + "_question"), kind + "_question", where)).replaceFirst("").strip();
+            Example example = new Example(id + "-" + kind, question, gold, Map.of(), kind, List.of(), Map.of());
+            if (options(question).size() < 2 || !options(question).containsKey(gold)) {
+                throw new InputException(where + ": ground_truth " + gold + ", expected the letter of one of the options (A), (B) ... in "
+                        + kind + "_question");
+            }
+            both.add(example);
+        }
+        return both;
+    }
+
+    private static String content(JsonNode messages, String field, String where) {
+        JsonNode content = messages.isString() ? messages : messages.path(messages.size() - 1).path("content");
+        if (!content.isString()) {
+            throw new InputException(where + ": " + field + ", expected a text or a list of messages with content");
+        }
+        return content.asString();
+    }
+
+    /** The letter after the last {@code answer is} or its like; else one that begins the text; else the last one in brackets. */
+    @Override
+    public Optional<String> extract(Example example, String text) {
+        return CUED.matcher(text).results().map(found -> found.group(1).toUpperCase(Locale.ROOT)).reduce((a, b) -> b)
+                .or(() -> Optional.of(ALONE.matcher(text)).filter(Matcher::find).map(found -> found.group(1)))
+                .or(() -> BRACKETED.matcher(text).results().map(found -> found.group(1)).reduce((a, b) -> b));
+    }
+
+    @Override
+    public String key(String answer) {
+        return answer.strip().replaceAll("[()]", "").toUpperCase(Locale.ROOT);
+    }
+
+    /** The options moved on by one place, by two ...: every option comes to stand under other letters. */
+    @Override
+    public List<Example> orders(Example example, int most) {
+        List<String> letters = new ArrayList<>(options(example.question()).keySet());
+        List<Example> orders = new ArrayList<>(List.of(example));
+        for (int shift = 1; shift < Math.min(most, letters.size()); shift++) {
+            orders.add(shifted(example, letters, shift));
+        }
+        return orders;
+    }
+
+    private static Example shifted(Example example, List<String> letters, int shift) {
+        Map<String, String> relabel = new LinkedHashMap<>();
+        Map<String, String> texts = options(example.question());
+        for (int i = 0; i < letters.size(); i++) {
+            relabel.put(letters.get(i), letters.get((i + shift) % letters.size()));
+        }
+        String question = OPTION.matcher(example.question()).replaceAll(found ->
+                Matcher.quoteReplacement("(" + found.group(1) + ") " + texts.get(relabel.get(found.group(1)))));
+        return new Example(example.id() + "~" + shift, question, example.gold(), example.fields(), example.category(), example.references(), relabel);
+    }
+
+    /** Texts of the options by letter, in order. */
+    private static Map<String, String> options(String question) {
+        Map<String, String> options = new LinkedHashMap<>();
+        OPTION.matcher(question).results().forEach((MatchResult found) -> options.put(found.group(1), found.group(2)));
+        return options;
+    }
+}
