@@ -129,7 +129,7 @@ final class Distill implements Callable<Integer> {
         Path folder = output != null ? output : Path.of("runs", recipe == null ? "plan" : Path.of(recipe).getFileName().toString().replaceFirst("\\.json$", ""));
         SamplingParams params = new SamplingParams(temperature, topP, topK, maxTokens, List.of());
         List<Control> besides = controls.stream().map(name -> Words.choose("--controls", name, Control.class)).toList();
-        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, maxTokens, List.of()), List.of(), seed, besides);
+        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, maxTokens, List.of()), List.of(), questions.testOrders(), seed, besides);
         TunerConfig train = new TunerConfig(training.lora(), training.optimizer(), training.train(seed));
         DistillConfig config = new DistillConfig(questions.config(testData, testSize), Methods.load(method),
                 new SampleConfig(samples, params, seed), new CurationConfig(Words.choose("--majority", majority, Rule.class), minVotes,

@@ -29,7 +29,7 @@ final class Evaluate implements Callable<Integer> {
     private Path adapter;
 
     @Option(names = "--method", defaultValue = "direct", paramLabel = "NAME",
-            description = "direct, rar-1-step, rar-2-step, or a method's JSON file (default: ${DEFAULT-VALUE}).")
+            description = "direct, rar-1-step, rar-2-step, s2a, bsm, cot, cot-few-shot, or a method's JSON file (default: ${DEFAULT-VALUE}).")
     private String method;
 
     @Option(names = "--n", split = ",", paramLabel = "N", description = "Samples of each step, which vote (default: 1).")
@@ -58,7 +58,7 @@ final class Evaluate implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(temperature, topP, 0, maxTokens, List.of()), samples, seed, List.of());
+        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(temperature, topP, 0, maxTokens, List.of()), samples, questions.testOrders(), seed, List.of());
         EvaluationRun.Config config = new EvaluationRun.Config(questions.config(null, 0), Methods.load(method), evaluate, adapter);
         Provenance provenance = new Provenance(Provenances.version(), modelFlags.model, Provenances.engine(modelFlags.options()));
         EvaluationRun.check(config, provenance, output);
@@ -66,10 +66,27 @@ final class Evaluate implements Callable<Integer> {
         try (Session session = Session.open(modelFlags.options(), batch, rank); StageProgress progress = new StageProgress()) {
             ArmResult result = new EvaluationRun(config, provenance, session.answerer(), progress).run(output);
             progress.close();
-            System.out.println(json ? Json.pretty(result).strip() : String.format(Locale.ROOT,
-                    "%s: %d of %d right, accuracy %.1f %% (95 %% interval %.1f to %.1f), %.1f tokens a question", result.title(), result.right(),
-                    result.questions(), 100 * result.accuracy(), 100 * result.low(), 100 * result.high(), result.tokens()));
+            System.out.println(json ? Json.pretty(result).strip() : told(result));
         }
         return 0;
+    }
+
+    private static String told(ArmResult result) {
+        StringBuilder text = new StringBuilder(String.format(Locale.ROOT,
+                "%s: %d of %d right, accuracy %.1f %% (95 %% interval %.1f to %.1f), %.1f tokens a question", result.title(), result.right(),
+                result.questions(), 100 * result.accuracy(), 100 * result.low(), 100 * result.high(), result.tokens()));
+        if (result.judging() != null) {
+            share(text, "agreement with votes", result.judging().agreement());
+            share(text, "of both orders", result.judging().bothOrders());
+            share(text, "inconsistent", result.judging().inconsistent());
+        }
+        result.categories().forEach((category, own) -> share(text, category, own.accuracy()));
+        return text.toString();
+    }
+
+    private static void share(StringBuilder text, String name, Double share) {
+        if (share != null) {
+            text.append(String.format(Locale.ROOT, "%n  %s: %.1f %%", name, 100 * share));
+        }
     }
 }

@@ -44,6 +44,14 @@ final class QuestionFlags {
             + "made up (default: 2).")
     int size;
 
+    @Option(names = "--test-orders", defaultValue = "0", paramLabel = "N", description = "Orders of options or responses that a question is "
+            + "evaluated in (default: 2 for pairwise, else 1).")
+    int testOrders;
+
+    int testOrders() {
+        return testOrders == 0 && task.equals("pairwise") ? 2 : Math.max(1, testOrders);
+    }
+
     DataConfig config(Path testData, int testSize) {
         return new DataConfig(new TaskConfig(task, answerFormat, suffix, size), data, testData, limit, testSize, generate, names, splitSeed,
                 questionField, answerField);

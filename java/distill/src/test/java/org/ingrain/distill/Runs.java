@@ -39,7 +39,7 @@ public final class Runs {
     /** Every sample is drawn, whether the verdict stands or not. */
     static DistillConfig config(DataConfig data, List<Integer> samples, List<Control> controls) {
         SamplingParams sampling = new SamplingParams(0.7, 0.9, 0, 64, List.of());
-        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, 64, List.of()), List.of(), 1, controls);
+        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, 64, List.of()), List.of(), 1, 1, controls);
         CurationConfig curation = new CurationConfig(Rule.MORE_THAN_HALF, 0, 0, false, 1, false, Target.ANSWER, 0, 1);
         return new DistillConfig(data, Methods.load("rar-2-step"), new SampleConfig(samples, sampling, 7), curation,
                 new NoSettings(4), evaluate, TeachConfig.once());

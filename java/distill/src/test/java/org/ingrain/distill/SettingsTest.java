@@ -109,7 +109,7 @@ class SettingsTest {
         for (Runnable wrong : List.<Runnable>of(() -> new SamplingParams(-1, 1, 0, 8, List.of()), () -> new SamplingParams(Double.NaN, 1, 0, 8, List.of()),
                 () -> new SamplingParams(0, 0, 0, 8, List.of()), () -> new SamplingParams(0, 1, -1, 8, List.of()),
                 () -> new SamplingParams(0, 1, 0, 0, List.of()), () -> new SamplingParams(0, 1, 0, 8, List.of("")),
-                () -> new SampleConfig(List.of(0), greedy, 1), () -> new EvaluateConfig(greedy, List.of(8), 1, List.of()),
+                () -> new SampleConfig(List.of(0), greedy, 1), () -> new EvaluateConfig(greedy, List.of(8), 1, 1, List.of()),
                 () -> DataConfig.of("chess", data), () -> DataConfig.of("coin-flip", null), () -> DataConfig.of("coin-flip", data).sizes(-1, 0))) {
             assertThrows(InputException.class, wrong::run);
         }
@@ -118,7 +118,7 @@ class SettingsTest {
     @Test
     void anEvaluationOnItsOwnWithVotes() {
         DataConfig questions = DataConfig.of("coin-flip", data);
-        EvaluateConfig votes = new EvaluateConfig(new SamplingParams(0.7, 0.9, 0, 64, List.of()), List.of(5), 1, List.of());
+        EvaluateConfig votes = new EvaluateConfig(new SamplingParams(0.7, 0.9, 0, 64, List.of()), List.of(5), 1, 1, List.of());
         EvaluationRun.Config what = new EvaluationRun.Config(questions, Methods.load("rar-2-step"), votes, null);
         ArmResult result = new EvaluationRun(what, Runs.provenance(base), FakeModel.with(2), Progress.SILENT).run(base.resolve("eval"));
         assertEquals(12, result.questions());

@@ -16,7 +16,8 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 
 /**
- * Measures arms on held-out questions: accuracy by the task's own equivalence, and #Tokens.
+ * Measures arms on held-out questions: accuracy by the task's own equivalence, #Tokens, agreement with votes, and whether the order of
+ * options or responses changes the answer.
  *
  * @param test every one with its gold answer; at least one
  */
@@ -28,30 +29,23 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
     public ArmResult measure(Arm arm, Path folder, Answerer answerer, Stopwatch watch) {
         Path samples = folder.resolve("samples.jsonl");
         Path scores = folder.resolve("scores.jsonl");
+        List<Example> asked = test.stream().flatMap(example -> task.orders(example, config.orders()).stream()).toList();
         // All arms of a method share their random numbers: base and student differ by their weights alone.
         Plan plan = arm.method().plan(task, config.sampling(arm.method().depth()), "evaluate", arm.weights());
-        new Sampling(plan, Stopping.NEVER, test, answerer).run(samples, watch);
+        new Sampling(plan, Stopping.NEVER, asked, answerer).run(samples, watch);
         if (!Files.exists(scores)) {
-            AtomicFile.write(scores, out -> Answers.forEach(samples, test,
+            AtomicFile.write(scores, out -> Answers.forEach(samples, asked,
                     (example, answers) -> JsonLines.write(out, score(arm, example, answers))));
         }
-        return result(arm, scores);
+        return ArmResult.of(arm.name(), arm.title(), JsonLines.read(scores, Score.class));
     }
 
     private Score score(Arm arm, Example example, Answers answers) {
         Ballot ballot = Ballot.of(example, answers, task, arm.method());
         String answer = ballot.votes().isEmpty() ? null : ballot.votes().getFirst().answer();
-        boolean right = answer != null && task.isRight(example, answer);
-        return new Score(example.id(), example.question(), example.gold(), answer, right, answers.tokens(), ballot.answers());
-    }
-
-    private static ArmResult result(Arm arm, Path file) {
-        List<Score> scores = JsonLines.read(file, Score.class);
-        int n = scores.size();
-        int right = (int) scores.stream().filter(Score::right).count();
-        int unanswered = (int) scores.stream().filter(score -> score.answer() == null).count();
-        double tokens = scores.stream().mapToLong(Score::tokens).sum() / (double) n;
-        Wilson interval = Wilson.of(right, n);
-        return new ArmResult(arm.name(), arm.title(), n, right, (double) right / n, interval.low(), interval.high(), tokens, unanswered);
+        String verdict = answer == null ? null : task.key(answer);
+        boolean right = answer != null && (example.isAsGiven() ? task.isRight(example, answer) : verdict.equals(task.key(example.gold())));
+        return new Score(example.id(), example.question(), example.gold(), example.category(), example.references(), answer, verdict, right,
+                answers.tokens(), ballot.answers());
     }
 }

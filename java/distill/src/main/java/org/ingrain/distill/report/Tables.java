@@ -3,6 +3,7 @@ package org.ingrain.distill.report;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.train.Tuner;
@@ -12,12 +13,32 @@ final class Tables {
     private Tables() {
     }
 
-    /** As the paper's table 1, with intervals. */
+    /** As the paper's tables, with intervals; columns about judging and categories where there is something to show. */
     static Table arms(List<ArmResult> arms) {
-        return new Table(List.of("", "accuracy %", "95 % interval", "#Tokens", "right", "unanswered"), arms.stream()
-                .map(arm -> List.of(arm.title(), Figures.percent(arm.accuracy()), Figures.percent(arm.low()) + " - " + Figures.percent(arm.high()),
-                        Figures.tokens(arm.tokens()), arm.right() + " of " + arm.questions(), String.valueOf(arm.unanswered())))
-                .toList());
+        List<String> head = new ArrayList<>(List.of("", "accuracy %", "95 % interval", "#Tokens", "right", "unanswered"));
+        List<Function<ArmResult, String>> more = new ArrayList<>();
+        judging("agreement %", ArmResult.Judging::agreement, arms, head, more);
+        judging("of both orders %", ArmResult.Judging::bothOrders, arms, head, more);
+        judging("inconsistent %", ArmResult.Judging::inconsistent, arms, head, more);
+        for (String category : arms.stream().flatMap(arm -> arm.categories().keySet().stream()).distinct().toList()) {
+            head.add(category + " %");
+            more.add(arm -> arm.categories().containsKey(category) ? Figures.percent(arm.categories().get(category).accuracy()) : "-");
+        }
+        return new Table(head, arms.stream().map(arm -> {
+            List<String> row = new ArrayList<>(List.of(arm.title(), Figures.percent(arm.accuracy()),
+                    Figures.percent(arm.low()) + " - " + Figures.percent(arm.high()), Figures.tokens(arm.tokens()),
+                    arm.right() + " of " + arm.questions(), String.valueOf(arm.unanswered())));
+            more.forEach(cell -> row.add(cell.apply(arm)));
+            return List.copyOf(row);
+        }).toList());
+    }
+
+    private static void judging(String title, Function<ArmResult.Judging, Double> figure, List<ArmResult> arms, List<String> head,
+                                List<Function<ArmResult, String>> more) {
+        if (arms.stream().anyMatch(arm -> arm.judging() != null && figure.apply(arm.judging()) != null)) {
+            head.add(title);
+            more.add(arm -> Figures.percent(figure.apply(arm.judging())));
+        }
     }
 
     static Table ledgers(Map<String, Ledger.Summary> ledgers) {

@@ -58,7 +58,7 @@ class EnginePipelineTest {
         DataConfig data = DataConfig.of("coin-flip", Shared.data("coin_val.json")).sizes(8, 2);
         // This model is too small to agree with itself, so nothing is filtered; the mechanics are what is tested.
         CurationConfig curation = new CurationConfig(Rule.FIRST, 0, 0, false, 1, true, Target.RESPONSE, 0.2, 1);
-        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, 12, List.of()), List.of(), 1, List.of(Control.UNFILTERED));
+        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, 12, List.of()), List.of(), 1, 1, List.of(Control.UNFILTERED));
         TunerConfig train = new TunerConfig(LORA, OptimizerConfig.of(1e-3), TrainConfig.of(2, 2, 1));
         return new DistillConfig(data, Methods.load("rar-2-step"),
                 new SampleConfig(List.of(2), new SamplingParams(0.7, 0.9, 0, 12, List.of()), 3), curation, train, evaluate, TeachConfig.once());

@@ -81,4 +81,40 @@ class RealDataTest {
         String answer = task.extract(example, said).orElseThrow(() -> new AssertionError("no answer found in: " + said));
         assertTrue(task.isRight(example, answer), () -> said + " gives " + answer + ", gold is " + example.gold());
     }
+
+    @Test
+    void goldAnswersOfGradeSchoolMathematics() {
+        int rows = 0;
+        for (String file : List.of("gsm8k_train.jsonl", "gsm8k_test.jsonl")) {
+            Task task = new Gsm8k();
+            for (Example example : Dataset.loadTest(DataConfig.of("gsm8k", Shared.data(file)))) {
+                String number = example.gold().substring(example.gold().indexOf("####") + 4).replace(",", "").strip();
+                assertEquals(number, task.extract(example, example.gold()).orElseThrow());
+                assertRight(task, example, "Let me see. 1 + 1 = 2. The answer is " + number + ".");
+                rows++;
+            }
+        }
+        assertEquals(8792, rows);
+    }
+
+    @Test
+    void biasedAndUnbiasedChoices() {
+        List<Example> examples = Dataset.loadTest(DataConfig.of("multiple-choice", Shared.data("truthfulqa_suggested_answer.jsonl")));
+        assertEquals(2 * 817, examples.size());
+        Task task = new MultipleChoice();
+        for (Example example : examples) {
+            assertTrue(!example.question().contains("step by step"), example.question());
+            for (String said : List.of("(" + example.gold() + ")", example.gold(), "Therefore, the best answer is: (" + example.gold() + ").")) {
+                assertRight(task, example, said);
+            }
+            String goldText = example.question().lines().filter(line -> line.startsWith("(" + example.gold() + ") ")).findFirst().orElseThrow().substring(4);
+            for (Example order : task.orders(example, 3)) {
+                String letter = order.question().lines().filter(line -> line.startsWith("(") && line.substring(4).equals(goldText)).findFirst().orElseThrow()
+                        .substring(1, 2);
+                String canonical = order.canonical(letter);
+                String text = example.question().lines().filter(line -> line.startsWith("(" + canonical + ") ")).findFirst().orElseThrow().substring(4);
+                assertEquals(goldText, text, order.id());
+            }
+        }
+    }
 }

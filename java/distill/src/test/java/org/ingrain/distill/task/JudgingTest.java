@@ -1,0 +1,147 @@
+package org.ingrain.distill.task;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.zip.GZIPOutputStream;
+import org.ingrain.distill.Shared;
+import org.ingrain.distill.evaluate.Arm;
+import org.ingrain.distill.evaluate.ArmResult;
+import org.ingrain.distill.evaluate.EvaluateConfig;
+import org.ingrain.distill.evaluate.Evaluation;
+import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.run.Json;
+import org.ingrain.distill.run.Manifest;
+import org.ingrain.distill.run.Progress;
+import org.ingrain.distill.run.RunFolder;
+import org.ingrain.distill.run.Stopwatch;
+import org.ingrain.distill.sample.Completion;
+import org.ingrain.distill.sample.Finish;
+import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.distill.sample.Weights;
+import org.ingrain.tensor.InputException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+
+/** Pairs of responses: where they come from, and how a judge of them is measured. */
+class JudgingTest {
+    @TempDir
+    Path base;
+
+    /** Asks a judge whose verdicts are known: example id, with ~1 where swapped, to what it says. */
+    private ArmResult judge(List<Example> examples, Map<String, String> says) {
+        EvaluateConfig config = new EvaluateConfig(new SamplingParams(0, 1, 0, 8, List.of()), List.of(), 2, 1, List.of());
+        try (RunFolder run = RunFolder.open(base.resolve("run"), Manifest.of(List.of(), List.of()))) {
+            return new Evaluation(config, new Pairwise(), examples).measure(new Arm("judge", "Judge", Methods.direct(), new Weights.Base()), run.path(),
+                    (first, done) -> first.forEach(request -> done.apply(new Completion(request.key(), says.get(request.key().id()), 4, Finish.STOP))),
+                    new Stopwatch("judge", "answers", run.log(), Progress.SILENT));
+        }
+    }
+
+    /** GPT-4's own verdicts, fed through as a judge's, against a few lines that know nothing of the product's reader. */
+    @Test
+    void agreementAndInconsistencyOfGpt4() throws IOException {
+        Path file = Shared.data("mt_bench_gpt4_pair.jsonl");
+        List<Example> examples = Dataset.loadTest(DataConfig.of("pairwise", file));
+        Map<String, String> says = new HashMap<>();
+        int questions = 0;
+        int differ = 0;
+        double agreement = 0;
+        for (String line : Files.readAllLines(file)) {
+            JsonNode row = Json.parse(line, "line");
+            String first = row.path("g1_winner").asString();
+            String second = row.path("g2_winner").asString();
+            if (first.equals("error") && second.equals("error")) {
+                continue;
+            }
+            questions++;
+            List<String> votes = new ArrayList<>(List.of(first, second));
+            votes.remove("error");
+            differ += first.equals(second) ? 0 : 1;
+            for (String verdict : List.of(first, second)) {
+                agreement += votes.stream().filter(verdict::equals).count() / (double) votes.size();
+            }
+            String id = row.path("question_id").asInt() + "-phi-3-phi-3-dpo";
+            says.put(id, "[[" + Map.of("model_1", "A", "model_2", "B", "tie", "C", "error", "?").get(first) + "]]");
+            says.put(id + "~1", "[[" + Map.of("model_1", "B", "model_2", "A", "tie", "C", "error", "?").get(second) + "]]");
+        }
+        assertEquals(74, questions);
+        assertEquals(questions, examples.size());
+        ArmResult result = judge(examples, says);
+        assertEquals(2 * questions, result.questions());
+        assertEquals(differ / (double) questions, result.judging().inconsistent(), 1e-12);
+        assertEquals(agreement / (2 * questions), result.judging().agreement(), 1e-12);
+        assertEquals(1, result.unanswered(), "one of its judgments is an error");
+        assertEquals(8, result.categories().size());
+        for (Example example : examples) {
+            assertTrue(!example.fields().get("response-a").isBlank() && !example.fields().get("response-b").isBlank(), example.id());
+            assertEquals(example.fields().get("response-a"), new Pairwise().orders(example, 2).get(1).fields().get("response-b"));
+        }
+    }
+
+    private static final String TREE = """
+            {"message_tree_id": "t", "prompt": {"message_id": "p", "text": "Why?", "role": "prompter", "lang": "en", "replies": [
+             {"message_id": "x", "text": "Because.", "role": "assistant", "lang": "en", "rank": 1, "replies": []},
+             {"message_id": "y", "text": "Since it rains.", "role": "assistant", "lang": "en", "rank": 0, "replies": []},
+             {"message_id": "z", "text": "unranked", "role": "assistant", "lang": "en", "rank": null, "replies": []}]}}
+            """.replace("\n", " ");
+    private static final List<String> MESSAGES = List.of(
+            "{\"message_id\": \"p\", \"parent_id\": null, \"text\": \"Why?\", \"role\": \"prompter\", \"lang\": \"en\"}",
+            "{\"message_id\": \"x\", \"parent_id\": \"p\", \"text\": \"Because.\", \"role\": \"assistant\", \"lang\": \"en\", \"rank\": 1}",
+            "{\"message_id\": \"q\", \"parent_id\": null, \"text\": \"Warum?\", \"role\": \"prompter\", \"lang\": \"de\"}",
+            "{\"message_id\": \"y\", \"parent_id\": \"p\", \"text\": \"Since it rains.\", \"role\": \"assistant\", \"lang\": \"en\", \"rank\": 0}");
+
+    @Test
+    void pairsOfOasstRepliesFromTreesAndFromMessages() throws IOException {
+        Path trees = base.resolve("trees.jsonl.gz");
+        try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(trees))) {
+            out.write((TREE + "\n").getBytes(StandardCharsets.UTF_8));
+        }
+        Path messages = Files.write(base.resolve("messages.jsonl"), MESSAGES);
+        List<Example> fromTrees = Dataset.loadTest(DataConfig.of("pairwise", trees));
+        assertEquals(1, fromTrees.size(), "the reply without a rank is in no pair");
+        Example pair = fromTrees.getFirst();
+        assertEquals("Why?", pair.question());
+        assertEquals("Since it rains.", pair.fields().get("response-" + pair.gold().toLowerCase()), "the lower rank is better");
+        assertEquals(List.of(pair.gold()), pair.references());
+        assertEquals(fromTrees, Dataset.loadTest(DataConfig.of("pairwise", messages)));
+    }
+
+    @Test
+    void verdictsAreReadAndSwapped() {
+        Pairwise task = new Pairwise();
+        Example example = new Example("1", "q", "A", Map.of("response-a", "x", "response-b", "y"), null, List.of("A"), Map.of());
+        assertEquals("[[B]]", task.extract(example, "Not [[A]] but [[B]].").orElseThrow());
+        assertEquals("[[C]]", task.extract(example, " C.").orElseThrow());
+        assertTrue(task.extract(example, "A good answer").isEmpty());
+        Example swapped = task.orders(example, 2).get(1);
+        assertEquals("A", swapped.canonical(task.key("[[B]]")));
+        ArmResult fickle = judge(List.of(example), Map.of("1", "[[A]]", "1~1", "[[A]]"));
+        assertEquals(1.0, fickle.judging().inconsistent());
+        assertEquals(0.5, fickle.judging().agreement());
+        assertEquals(0.0, fickle.judging().bothOrders(), "orders that differ are a tie");
+        assertEquals(1, fickle.right());
+    }
+
+    @Test
+    void badJudgmentsAreNamed() throws IOException {
+        Path file = Files.writeString(base.resolve("judged.jsonl"), "{\"question_id\": 1, \"g1_winner\": \"me\", \"g2_winner\": \"tie\", \"model_1\": \"a\","
+                + " \"model_2\": \"b\"}\n");
+        String said = assertThrows(InputException.class, () -> Dataset.loadTest(DataConfig.of("pairwise", file))).getMessage();
+        assertTrue(said.startsWith(file + ": no question.jsonl or mt_bench_question.jsonl beside it"), said);
+        Files.writeString(base.resolve("question.jsonl"), "{\"question_id\": 1, \"turns\": [\"q\"]}\n");
+        said = assertThrows(InputException.class, () -> Dataset.loadTest(DataConfig.of("pairwise", file))).getMessage();
+        assertEquals(file + " line 1: g1_winner me, expected model_1, model_2, model_a, model_b or tie", said);
+    }
+}
