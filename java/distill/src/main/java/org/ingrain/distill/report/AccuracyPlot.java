@@ -3,7 +3,6 @@ package org.ingrain.distill.report;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
-import java.util.function.Function;
 import org.ingrain.distill.evaluate.ArmResult;
 
 /** Accuracy against #Tokens: up is right, left is cheap. Distillation wants to go left from System 2 and stay up. */
@@ -21,8 +20,8 @@ record AccuracyPlot(List<ArmResult> arms) {
         return new Plot.Words("accuracy-tokens", "Accuracy against #Tokens", String.join("; ", arms.stream().map(AccuracyPlot::told).toList()));
     }
 
-    Markup draw(Function<Ink, String> colour) {
-        Plot plot = new Plot(words(), colour);
+    Plot draw() {
+        Plot plot = new Plot(words());
         double least = arms.stream().mapToDouble(AccuracyPlot::tokens).min().orElse(1);
         double most = arms.stream().mapToDouble(AccuracyPlot::tokens).max().orElse(1);
         Axis x = Axis.logarithmic(least, most, Plot.LEFT, Plot.RIGHT);
@@ -35,14 +34,14 @@ record AccuracyPlot(List<ArmResult> arms) {
             double at = x.at(tokens(arm));
             double low = y.at(100 * arm.low());
             double high = y.at(100 * arm.high());
-            plot.path(List.of(new double[] {at, low}, new double[] {at, high}), ink, 1.5, null);
-            plot.line(at - 4, low, at + 4, low, ink, null);
-            plot.line(at - 4, high, at + 4, high, ink, null);
-            plot.dot(at, y.at(100 * arm.accuracy()), arm.name().startsWith("distilled") && !arm.name().equals("distilled-system-1") ? 6.5 : 5,
+            plot.path(List.of(new Plot.Point(at, low), new Plot.Point(at, high)), ink, 1.5, 0);
+            plot.line(new Plot.Point(at - 4, low), new Plot.Point(at + 4, low), ink);
+            plot.line(new Plot.Point(at - 4, high), new Plot.Point(at + 4, high), ink);
+            plot.dot(new Plot.Point(at, y.at(100 * arm.accuracy())), arm.name().startsWith("distilled") && !arm.name().equals("distilled-system-1") ? 6.5 : 5,
                     ink, told(arm));
         }
         labels(plot, x, y);
-        return plot.end();
+        return plot;
     }
 
     /** From System 2 to its student. */
@@ -52,18 +51,18 @@ record AccuracyPlot(List<ArmResult> arms) {
         if (from == null || to == null) {
             return;
         }
-        double[] start = {x.at(tokens(from)), y.at(100 * from.accuracy())};
-        double[] end = {x.at(tokens(to)), y.at(100 * to.accuracy())};
-        double length = Math.hypot(end[0] - start[0], end[1] - start[1]);
+        Plot.Point start = new Plot.Point(x.at(tokens(from)), y.at(100 * from.accuracy()));
+        Plot.Point end = new Plot.Point(x.at(tokens(to)), y.at(100 * to.accuracy()));
+        double length = Math.hypot(end.x() - start.x(), end.y() - start.y());
         if (length < 60) {
             return;
         }
-        double dx = (end[0] - start[0]) / length;
-        double dy = (end[1] - start[1]) / length;
-        double[] tip = {end[0] - 11 * dx, end[1] - 11 * dy};
-        plot.path(List.of(new double[] {start[0] + 9 * dx, start[1] + 9 * dy}, tip), Ink.MUTED, 1.2, "4 4");
-        plot.area(List.of(tip, new double[] {tip[0] - 8 * dx + 4 * dy, tip[1] - 8 * dy - 4 * dx},
-                new double[] {tip[0] - 8 * dx - 4 * dy, tip[1] - 8 * dy + 4 * dx}), Ink.MUTED);
+        double dx = (end.x() - start.x()) / length;
+        double dy = (end.y() - start.y()) / length;
+        Plot.Point tip = new Plot.Point(end.x() - 11 * dx, end.y() - 11 * dy);
+        plot.path(List.of(new Plot.Point(start.x() + 9 * dx, start.y() + 9 * dy), tip), Ink.MUTED, 1.2, 4);
+        plot.area(List.of(tip, new Plot.Point(tip.x() - 8 * dx + 4 * dy, tip.y() - 8 * dy - 4 * dx),
+                new Plot.Point(tip.x() - 8 * dx - 4 * dy, tip.y() - 8 * dy + 4 * dx)), Ink.MUTED, null);
     }
 
     private void labels(Plot plot, Axis x, Axis y) {
@@ -75,10 +74,11 @@ record AccuracyPlot(List<ArmResult> arms) {
             for (Label label : labels) {
                 double side = onTheRight ? 1 : -1;
                 if (Math.abs(label.y() - label.pointY()) > 5) {
-                    plot.line(label.x() + 6 * side, label.pointY(), label.x() + 12 * side, label.y(), Ink.of(label.arm().name()), null);
+                    plot.line(new Plot.Point(label.x() + 6 * side, label.pointY()), new Plot.Point(label.x() + 12 * side, label.y()),
+                            Ink.of(label.arm().name()));
                 }
-                plot.strong(label.x() + 14 * side, label.y() + 4, label.arm().title() + " " + Figures.percent(label.arm().accuracy()),
-                        Ink.of(label.arm().name()), onTheRight ? "start" : "end");
+                plot.strong(new Plot.Point(label.x() + 14 * side, label.y() + 4), label.arm().title() + " " + Figures.percent(label.arm().accuracy()),
+                        Ink.of(label.arm().name()), onTheRight ? Plot.Anchor.START : Plot.Anchor.END);
             }
         }
     }

@@ -86,7 +86,7 @@ record HtmlPage(Report report, Asked asked, List<LedgerPart> ledgers, AnswersPar
         }
         page.open("div", "class", "pair beside");
         if (!report.arms().isEmpty()) {
-            figure(page, new AccuracyPlot(report.arms()).draw(Ink::themed), "Up is right, left is cheap. Bars are 95 % intervals (Wilson's).");
+            figure(page, new AccuracyPlot(report.arms()).draw(), "Up is right, left is cheap. Bars are 95 % intervals (Wilson's).");
         }
         page.open("div");
         if (report.arms().isEmpty()) {
@@ -126,8 +126,8 @@ record HtmlPage(Report report, Asked asked, List<LedgerPart> ledgers, AnswersPar
         for (LedgerPart ledger : ledgers) {
             page.leaf("h3", ledger.student().title());
             page.open("div", "class", "pair");
-            figure(page, VotesPlot.votes(ledger.student(), ledger.census()).draw(Ink::themed), "Examples by the votes of their most voted answer.");
-            figure(page, VotesPlot.margins(ledger.student(), ledger.census()).draw(Ink::themed), "Examples by their margin.");
+            figure(page, VotesPlot.votes(ledger.student(), ledger.census()).draw(), "Examples by the votes of their most voted answer.");
+            figure(page, VotesPlot.margins(ledger.student(), ledger.census()).draw(), "Examples by their margin.");
             page.close("div");
         }
         page.close("section");
@@ -141,7 +141,7 @@ record HtmlPage(Report report, Asked asked, List<LedgerPart> ledgers, AnswersPar
         if (!curves.isEmpty()) {
             boolean watched = curves.stream().anyMatch(curve -> !curve.checks().isEmpty());
             boolean thinned = curves.stream().anyMatch(curve -> curve.steps().size() > LossPlot.POINTS);
-            figure(page, new LossPlot(curves).draw(Ink::themed), "Mean loss of a target token." + (watched ? " Dashed, with dots: rows that are not"
+            figure(page, new LossPlot(curves).draw(), "Mean loss of a target token." + (watched ? " Dashed, with dots: rows that are not"
                     + " trained on." : "") + (thinned ? " Each point is the mean of neighbouring steps." : ""));
         }
         page.open("div");
@@ -194,7 +194,7 @@ record HtmlPage(Report report, Asked asked, List<LedgerPart> ledgers, AnswersPar
         page.close("ol");
         page.leaf("h3", "Everything that the result depends on");
         page.leaf("p", "Runs with equal settings give equal bytes. The whole methods are in run.json; the table as Markdown in report.md, as JSON"
-                + " in report.json; the training for TensorBoard in tensorboard/.");
+                + " in report.json; the plots as images in plots/; the training for TensorBoard in tensorboard/.");
         Map<String, List<List<String>>> groups = groups();
         groups.forEach((group, rows) -> {
             page.open("details", "open", group.equals("run") || group.equals("sample") || group.equals("curation") ? "" : null)
@@ -219,8 +219,8 @@ record HtmlPage(Report report, Asked asked, List<LedgerPart> ledgers, AnswersPar
         page.open("section", "id", id, "aria-labelledby", id + "-h").leaf("h2", title, "id", id + "-h");
     }
 
-    private static void figure(Markup page, Markup drawing, String caption) {
-        page.open("figure").add(drawing).leaf("figcaption", caption).close("figure");
+    private static void figure(Markup page, Plot plot, String caption) {
+        page.open("figure").add(Svg.of(plot)).leaf("figcaption", caption).close("figure");
     }
 
     /** @param names of the rows' arms, for their colours; empty for none */

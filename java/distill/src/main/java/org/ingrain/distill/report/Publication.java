@@ -1,12 +1,14 @@
 package org.ingrain.distill.report;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.ingrain.distill.run.AtomicFile;
 import org.ingrain.distill.run.Json;
 
 /**
- * What is written of a finished run: {@code report.json}, {@code report.md}, {@code report.html} and, for TensorBoard, the training. All
+ * What is written of a finished run: {@code report.json}, {@code report.md}, {@code report.html}, its plots as
+ * images and, for TensorBoard, the training. All
  * of it is a function of the run's other files.
  *
  * @param folder   of the run
@@ -27,7 +29,27 @@ public record Publication(Path folder, Report report, Asked asked, List<Taught> 
         int room = ROOM / (students.size() + 1);
         List<LedgerPart> ledgers = students.stream().map(student -> LedgerPart.read(folder, student, room)).toList();
         AnswersPart answers = report.arms().isEmpty() ? null : AnswersPart.read(folder, report.arms(), room);
+        plots(ledgers, curves).forEach(this::writeImage);
         AtomicFile.write(folder.resolve("report.html"), new HtmlPage(report, asked, ledgers, answers, curves).text());
+    }
+
+    private List<Plot> plots(List<LedgerPart> ledgers, List<Curve> curves) {
+        List<Plot> plots = new ArrayList<>();
+        if (!report.arms().isEmpty()) {
+            plots.add(new AccuracyPlot(report.arms()).draw());
+        }
+        if (!curves.isEmpty()) {
+            plots.add(new LossPlot(curves).draw());
+        }
+        for (LedgerPart ledger : ledgers) {
+            plots.add(VotesPlot.votes(ledger.student(), ledger.census()).draw());
+            plots.add(VotesPlot.margins(ledger.student(), ledger.census()).draw());
+        }
+        return plots;
+    }
+
+    private void writeImage(Plot plot) {
+        AtomicFile.write(folder.resolve("plots/" + plot.words().name() + ".png"), out -> out.write(new Png(Glyphs.load()).of(plot)));
     }
 
     private void writeEvents(Curve curve) {

@@ -5,7 +5,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.function.Function;
 
 /**
  * How many examples have how many votes, or which margin, and what became of them.
@@ -33,8 +32,8 @@ record VotesPlot(Plot.Words words, String xName, Map<Integer, int[]> counts) {
         return new Plot.Words(prefix + student.name(), title + ", " + student.title(), String.join("; ", told));
     }
 
-    Markup draw(Function<Ink, String> colour) {
-        Plot plot = new Plot(words, colour);
+    Plot draw() {
+        Plot plot = new Plot(words);
         int first = counts.keySet().stream().mapToInt(Integer::intValue).min().orElseThrow();
         int last = counts.keySet().stream().mapToInt(Integer::intValue).max().orElseThrow();
         int together = Math.ceilDiv(last - first + 1, MOST_BARS);
@@ -56,7 +55,7 @@ record VotesPlot(Plot.Words words, String xName, Map<Integer, int[]> counts) {
         }
         plot.legend(Arrays.stream(Census.Fate.values()).filter(fate -> counts.values().stream().anyMatch(fates -> fates[fate.ordinal()] > 0))
                 .map(fate -> new Plot.Key(fate.words(), fate.ink())).toList());
-        return plot.end();
+        return plot;
     }
 
     /** @param column left edge and width */
@@ -67,7 +66,7 @@ record VotesPlot(Plot.Words words, String xName, Map<Integer, int[]> counts) {
             int n = fates[fate.ordinal()];
             if (n > 0) {
                 double top = y.at(below + n);
-                plot.bar(new double[] {column[0] + gap, top, column[1] - 2 * gap, y.at(below) - top}, fate.ink(),
+                plot.bar(column[0] + gap, top, new double[] {column[1] - 2 * gap, y.at(below) - top}, fate.ink(),
                         values + ": " + n + " " + fate.words());
                 below += n;
             }
