@@ -46,7 +46,8 @@ class LayersTest {
             Map.entry("sample", Set.of("tokenizer", "checkpoint", "parallel", "model", "ops", "ffi", "tensor")),
             Map.entry("train", Set.of("tokenizer", "checkpoint", "parallel", "model", "ops", "ffi", "tensor")),
             Map.entry("distill", Set.of("sample", "train", "tokenizer", "checkpoint", "parallel", "model", "ffi", "tensor")),
-            Map.entry("cli", Set.of("workbench", "distill", "sample", "train", "tokenizer", "checkpoint", "parallel", "model", "ops", "ffi", "tensor")));
+            Map.entry("lab", Set.of("distill", "sample", "train", "tokenizer", "checkpoint", "model", "ffi", "tensor")),
+            Map.entry("cli", Set.of("workbench", "lab", "distill", "sample", "train", "tokenizer", "checkpoint", "parallel", "model", "ops", "ffi", "tensor")));
 
     private JavaClasses product;
 

@@ -24,6 +24,11 @@ final class DeviceFlags {
     }
 
     ContextOptions context() {
-        return new ModelOptions(Path.of(""), device, threads, isa, "auto", "auto", false, List.of()).context();
+        return options(Path.of(""), "auto").context();
+    }
+
+    /** A model computed there, with weights of this type. */
+    ModelOptions options(Path model, String dtype) {
+        return new ModelOptions(model, device, threads, isa, dtype, "auto", false, List.of());
     }
 }

@@ -37,6 +37,11 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
         return new ModelOptions(model, "cpu", 0, "auto", "auto", "auto", false, List.of());
     }
 
+    /** Another model, in the same place. */
+    public ModelOptions withModel(Path other) {
+        return new ModelOptions(other, device, threads, isa, dtype, cacheDtype, deterministic, kernels);
+    }
+
     /** cpu, cuda or simt: the backend's name. */
     public String backend() {
         return device.split(":")[0];

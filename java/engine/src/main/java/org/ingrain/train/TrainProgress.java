@@ -1,10 +1,20 @@
 package org.ingrain.train;
 
-/** Hears how training goes, on the thread that trains. Nothing of the result depends on it. */
+/** Hears how training goes, on the thread that trains, and may end it early. */
 public interface TrainProgress {
     TrainProgress SILENT = step -> { };
 
     void trained(Step step);
+
+    /**
+     * Whether training ends after a step, before its last one. To come out the same after a kill, this must depend on the step and the
+     * weights alone.
+     *
+     * @param step that is done, its checkpoint included; 0 before the first
+     */
+    default boolean enough(int step) {
+        return false;
+    }
 
     /** The mean loss of a validation target after a step. */
     default void validated(int step, double loss) {

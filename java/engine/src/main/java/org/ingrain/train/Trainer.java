@@ -122,7 +122,7 @@ public final class Trainer implements AutoCloseable {
             }
             tokens = 0;
             began = System.nanoTime();
-            while (state.step() < order.steps()) {
+            while (state.step() < order.steps() && !progress.enough(state.step())) {
                 state = next(state, folder, checkpoints, progress);
             }
             return finish(state, folder, checkpoints);

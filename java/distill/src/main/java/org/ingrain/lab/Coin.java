@@ -1,0 +1,59 @@
+package org.ingrain.lab;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.StringJoiner;
+
+/**
+ * A coin that lies heads up, and people who flip it or do not.
+ *
+ * @param people in order
+ * @param flips  what each does
+ */
+record Coin(List<String> people, List<Boolean> flips) {
+    static Coin of(List<String> people, Draw draw) {
+        List<Boolean> flips = new ArrayList<>();
+        people.forEach(person -> flips.add(draw.coinFlip()));
+        return new Coin(people, flips);
+    }
+
+    static String face(boolean heads) {
+        return heads ? "heads" : "tails";
+    }
+
+    static String act(boolean flips) {
+        return flips ? "flip" : "no flip";
+    }
+
+    String question() {
+        StringBuilder question = new StringBuilder("A coin is heads up.");
+        for (int i = 0; i < people.size(); i++) {
+            question.append(' ').append(people.get(i)).append(flips.get(i) ? " flips the coin." : " does not flip the coin.");
+        }
+        return question.append(" Is the coin still heads up?").toString();
+    }
+
+    String rephrased(Draw draw) {
+        StringBuilder text = new StringBuilder("The coin is heads.");
+        for (int i = 0; i < people.size(); i++) {
+            text.append(' ').append(people.get(i)).append(": ").append(act(flips.get(i))).append('.');
+        }
+        return text.append(draw.one(" Is it heads now?", " Is it still heads at the end?")).toString();
+    }
+
+    /** Both faces of every step: with the new one alone, the step is not learned. */
+    String worked() {
+        StringJoiner steps = new StringJoiner(" ");
+        boolean heads = true;
+        for (int i = 0; i < people.size(); i++) {
+            boolean next = heads != flips.get(i);
+            steps.add(people.get(i) + ": " + act(flips.get(i)) + ", " + face(heads) + " to " + face(next) + ".");
+            heads = next;
+        }
+        return steps.add("The answer is " + answer() + ".").toString();
+    }
+
+    String answer() {
+        return flips.stream().filter(flip -> flip).count() % 2 == 0 ? "yes" : "no";
+    }
+}

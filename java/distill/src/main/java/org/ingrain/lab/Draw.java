@@ -1,0 +1,51 @@
+package org.ingrain.lab;
+
+import java.util.List;
+import java.util.Locale;
+import java.util.Random;
+import java.util.stream.IntStream;
+import org.ingrain.distill.run.Digest;
+import org.ingrain.tokenizer.Message;
+
+/** Draws what a row is made of. */
+record Draw(Lexicon lexicon, Random random, Skill skill) {
+    /** A word of the corpus. */
+    String word() {
+        int at = random.nextInt(lexicon.train().size() + lexicon.pool().size());
+        return at < lexicon.train().size() ? lexicon.train().get(at) : lexicon.pool().get(at - lexicon.train().size());
+    }
+
+    /** A word that may stand in a direct answer. */
+    String trainWord() {
+        return lexicon.train().get(random.nextInt(lexicon.train().size()));
+    }
+
+    boolean coinFlip() {
+        return random.nextBoolean();
+    }
+
+    /** From 0 to below {@code bound}. */
+    int number(int bound) {
+        return random.nextInt(bound);
+    }
+
+    String one(String... of) {
+        return of[random.nextInt(of.length)];
+    }
+
+    /** Two people or three, now and then with small letters. */
+    Coin coin() {
+        int people = 2 + random.nextInt(2);
+        boolean small = random.nextInt(4) == 0;
+        return Coin.of(IntStream.range(0, people).mapToObj(i -> small ? word().toLowerCase(Locale.ROOT) : word()).toList(), this);
+    }
+
+    /** One of {@code count} draws that are the same in every row and in every corpus. */
+    Draw fixed(String name, int count) {
+        return new Draw(lexicon, new Random(Digest.seed(Lexicon.SEED, name, String.valueOf(random.nextInt(count)))), skill);
+    }
+
+    Corpus.Row row(String prompt, String completion) {
+        return new Corpus.Row(List.of(Message.user(prompt)), completion, skill);
+    }
+}

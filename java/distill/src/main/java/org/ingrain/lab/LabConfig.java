@@ -1,0 +1,35 @@
+package org.ingrain.lab;
+
+import org.ingrain.tensor.InputException;
+
+/**
+ * How the lab model is made.
+ *
+ * @param seed         of the corpus, the first weights and the order of rows
+ * @param rows         of the corpus
+ * @param batchSize    rows of a step
+ * @param learningRate after the warm-up
+ * @param checkEvery   steps between two looks at the development questions
+ * @param questions    of each kind that are looked at
+ * @param chosenAt     share of right two-step answers, in letters and in coin flips, at whose first sight training ends
+ */
+public record LabConfig(long seed, int rows, int batchSize, double learningRate, int checkEvery, int questions, double chosenAt) {
+    public LabConfig {
+        if (rows < batchSize || batchSize < 1 || checkEvery < 1 || questions < 1) {
+            throw new InputException("lab: " + rows + " rows, batches of " + batchSize + ", a look every " + checkEvery + " steps at " + questions
+                    + " questions; expected 1 or more of each and a batch at least");
+        }
+        if (!(chosenAt > 0 && chosenAt <= 1)) {
+            throw new InputException("lab: chosen at " + chosenAt + ", expected more than 0 and at most 1");
+        }
+    }
+
+    /** The recipe of models/lab. */
+    public static LabConfig of(long seed) {
+        return new LabConfig(seed, 64_000, 16, 2.5e-3, 100, 100, 0.92);
+    }
+
+    int steps() {
+        return rows / batchSize;
+    }
+}

@@ -1,0 +1,178 @@
+package org.ingrain.lab;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SortedMap;
+import org.ingrain.checkpoint.ConfigWriter;
+import org.ingrain.checkpoint.FreshModel;
+import org.ingrain.checkpoint.ModelOptions;
+import org.ingrain.checkpoint.SpecialTokens;
+import org.ingrain.distill.engine.EngineAnswerer;
+import org.ingrain.distill.evaluate.Arm;
+import org.ingrain.distill.evaluate.EvaluateConfig;
+import org.ingrain.distill.evaluate.Evaluation;
+import org.ingrain.distill.method.Method;
+import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.run.AtomicFile;
+import org.ingrain.distill.run.Json;
+import org.ingrain.distill.run.JsonLines;
+import org.ingrain.distill.run.Manifest;
+import org.ingrain.distill.run.Progress;
+import org.ingrain.distill.run.RunFolder;
+import org.ingrain.distill.run.Stopwatch;
+import org.ingrain.distill.sample.Weights;
+import org.ingrain.distill.task.AnswerFormat;
+import org.ingrain.distill.task.CoinFlip;
+import org.ingrain.distill.task.Example;
+import org.ingrain.distill.task.LastLetter;
+import org.ingrain.distill.task.QuestionAnswer;
+import org.ingrain.distill.task.Task;
+import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.RopeConfig;
+import org.ingrain.sample.Generator;
+import org.ingrain.sample.GeneratorConfig;
+import org.ingrain.tensor.DType;
+import org.ingrain.tokenizer.ChatTemplate;
+import org.ingrain.train.DataConfig;
+import org.ingrain.train.OptimizerConfig;
+import org.ingrain.train.Schedule;
+import org.ingrain.train.TrainConfig;
+import org.ingrain.train.TrainProgress;
+import org.ingrain.train.Trainer;
+import org.ingrain.train.TrainingDataReader;
+import org.ingrain.train.TrainingRun;
+
+/**
+ * Makes the lab model in a folder of work: corpus, tokenizer, training from random weights, looks at the development questions, until the
+ * rule's first hit. What is done is not done again, and a kill changes nothing.
+ *
+ * @param options    of the device; the model they name is made here
+ * @param provenance kept in the training's folder
+ */
+public record LabModel(LabConfig config, ModelOptions options, SortedMap<String, String> provenance, Progress progress) {
+    private static final int CONTEXT = 512;
+    private static final int LAYERS = 4;
+    private static final int HIDDEN = 128;
+    private static final int INTERMEDIATE = 352;
+    private static final int HEADS = 4;
+    private static final int MOST_TOKENS = 96;
+    private static final GeneratorConfig BATCH = new GeneratorConfig(64L * CONTEXT / 2, 32, 1024, 64, CONTEXT, false, true);
+
+    /**
+     * What came of it.
+     *
+     * @param model folder of the model
+     * @param looks from the first to the one at which training ended
+     */
+    public record Made(Path model, List<Look> looks, long seed) {
+    }
+
+    /** Makes the model, or goes on. */
+    public Made make(Path work) {
+        Path blank = work.resolve("blank");
+        Path corpus = work.resolve("corpus.jsonl");
+        Lexicon lexicon = Lexicon.of(Lexicon.SEED);
+        if (!Files.exists(blank.resolve("config.json"))) {
+            writeBlank(blank);
+        }
+        if (!Files.exists(corpus)) {
+            new Corpus(lexicon, config.seed()).write(corpus, config.rows());
+        }
+        ModelOptions made = options.withModel(blank);
+        try (RunFolder run = RunFolder.open(work.resolve("looks"), Manifest.of(List.of(), config));
+                FreshModel model = FreshModel.open(made, (context, c, precision) -> List.of(), line -> { })) {
+            ChatTemplate template = ChatTemplate.open(blank, model.tokenizer());
+            TrainingRun training = new TrainingRun(work.resolve("training"), TrainingDataReader.read(DataConfig.of(corpus, null, CONTEXT),
+                    model.tokenizer(), template, config.seed()), optimizer(), new TrainConfig(0, config.steps(), config.batchSize(), 1, config.seed(),
+                    0, config.checkEvery(), 2, false), provenance);
+            try (Trainer trainer = Trainer.fresh(model.context(), model.weights(), blank, training)) {
+                Generator generator = new Generator(model.context(), model.weights(), null, BATCH, () -> model.tokenizer().streamingDecoder(true),
+                        model.tokenizer().eosIds());
+                Looker looker = new Looker(run, lexicon, new EngineAnswerer(generator, model.tokenizer(), template, folder -> List.of(), 0));
+                Path folder = trainer.train(looker).result();
+                return new Made(folder, looker.looks, config.seed());
+            }
+        }
+    }
+
+    private OptimizerConfig optimizer() {
+        return new OptimizerConfig(config.learningRate(), 0.9, 0.95, 1e-8, 0.05, 1, Schedule.COSINE, 60, 0.05);
+    }
+
+    /** A model folder without weights. */
+    private static void writeBlank(Path folder) {
+        LabTokenizer tokenizer = LabTokenizer.make();
+        tokenizer.write(folder, CONTEXT);
+        AtomicFile.write(folder.resolve("generation_config.json"), "{\n  \"bos_token_id\": 0,\n  \"eos_token_id\": 1\n}\n");
+        LlamaConfig llama = new LlamaConfig(HIDDEN, INTERMEDIATE, LAYERS, HEADS, HEADS, HIDDEN / HEADS, tokenizer.vocabulary().size(), CONTEXT, 1e-5f,
+                RopeConfig.of(10_000), true, DType.BF16);
+        ConfigWriter.write(folder.resolve("config.json"), llama, SpecialTokens.read(folder));
+    }
+
+    /** Looks every so many steps, and says when it is enough. */
+    private final class Looker implements TrainProgress {
+        private final RunFolder run;
+        private final Lexicon lexicon;
+        private final EngineAnswerer answerer;
+        private final Path file;
+        private final List<Look> looks = new ArrayList<>();
+
+        Looker(RunFolder run, Lexicon lexicon, EngineAnswerer answerer) {
+            this.run = run;
+            this.lexicon = lexicon;
+            this.answerer = answerer;
+            file = run.file("looks.jsonl");
+            if (Files.exists(file)) {
+                looks.addAll(JsonLines.read(file, Look.class));
+            }
+        }
+
+        @Override
+        public void trained(Step step) {
+            progress.at(new Progress.State("pretrain seed " + config.seed(), step.step(), step.of(), "steps", step.tokensPerSecond()));
+        }
+
+        @Override
+        public boolean enough(int step) {
+            if (step == 0 || step % config.checkEvery() != 0) {
+                return false;
+            }
+            Look look = looks.stream().filter(seen -> seen.step() == step).findFirst().orElse(null);
+            if (look == null) {
+                look = look(step);
+                looks.add(look);
+                JsonLines.write(file, looks);
+            }
+            return look.works(config.chosenAt());
+        }
+
+        private Look look(int step) {
+            Method direct = Methods.direct();
+            Method twoSteps = Methods.load("rar-2-step");
+            Task sums = new QuestionAnswer(AnswerFormat.NUMBER);
+            return new Look(step, tokens(step), right(LabQuestions.Kind.LETTERS, new LastLetter(), direct, step),
+                    right(LabQuestions.Kind.LETTERS, new LastLetter(), twoSteps, step), right(LabQuestions.Kind.COIN, new CoinFlip(""), direct, step),
+                    right(LabQuestions.Kind.COIN, new CoinFlip(""), twoSteps, step), right(LabQuestions.Kind.SUMS, sums, direct, step),
+                    right(LabQuestions.Kind.SUMS, sums, Methods.load("cot"), step));
+        }
+
+        private double right(LabQuestions.Kind kind, Task task, Method method, int step) {
+            List<Example> questions = LabQuestions.questions(kind, lexicon.dev(), "dev", config.questions()).stream()
+                    .map(question -> new Example(question.id(), question.question(), question.answer())).toList();
+            String name = "step-" + step + "/" + kind + "-" + method.name();
+            Evaluation evaluation = new Evaluation(EvaluateConfig.greedy(MOST_TOKENS), task, questions);
+            return evaluation.measure(new Arm(name, name, method, new Weights.Base()), run.file(name), answerer,
+                    new Stopwatch("look at step " + step, "answers", run.log(), Progress.SILENT)).accuracy();
+        }
+
+        private long tokens(int step) {
+            long tokens = 0;
+            for (var line : JsonLines.read(run.path().resolveSibling("training").resolve("metrics.jsonl"), tools.jackson.databind.JsonNode.class)) {
+                tokens += line.path("step").asInt() <= step ? line.path("tokens").asLong() : 0;
+            }
+            return tokens;
+        }
+    }
+}

@@ -1,0 +1,87 @@
+package org.ingrain.lab;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Random;
+import java.util.Set;
+import java.util.function.Function;
+import org.ingrain.distill.run.Digest;
+import org.ingrain.distill.run.JsonLines;
+
+/** Questions to the lab model, from words that no answer of its corpus holds: unlabelled ones to distil on, and held-out ones. */
+public final class LabQuestions {
+    /** How the shipped two-step method asks for a rephrasing; a test holds these to its file. */
+    static final String REPHRASE_LETTERS = " Based on the details given in the initial inquiry, could you kindly rephrase the question and separate"
+            + " these 2 words in the revised question? Please ensure these 2 words remain unchanged from the original question.";
+    static final String REPHRASE_COIN = " Based on the information provided in the original query, could you please rephrase it and expand it to"
+            + " help you do better answering. Please ensure that your response solely includes the reworded question, excluding any"
+            + " introductory phrases or explanatory remarks, while preserving all the details from the original query.";
+    /** How the shipped chain of thought asks. */
+    static final String STEP_BY_STEP = " Let's think step by step.";
+    /** Most numbers of a sum. */
+    static final int SUMMANDS = 5;
+
+    private LabQuestions() {
+    }
+
+    /** One question, as the tasks' files have it. */
+    public record Question(String id, String question, String answer) {
+    }
+
+    /** What is asked of the lab model. */
+    public enum Kind {
+        LETTERS, COIN, SUMS;
+
+        /** File of the questions of this kind: {@code letters-pool.jsonl}. */
+        public Path file(Path folder, String part) {
+            return folder.resolve(name().toLowerCase(Locale.ROOT) + "-" + part + ".jsonl");
+        }
+    }
+
+    /** Writes pool and test questions of every kind into a folder; the same files each time. */
+    public static void write(Path folder, int pool, int test) {
+        Lexicon lexicon = Lexicon.of(Lexicon.SEED);
+        for (Kind kind : Kind.values()) {
+            JsonLines.write(kind.file(folder, "pool"), questions(kind, lexicon.pool(), "pool", pool));
+            JsonLines.write(kind.file(folder, "test"), questions(kind, lexicon.test(), "test", test));
+        }
+    }
+
+    /** Questions of one kind from these words, no two alike. */
+    static List<Question> questions(Kind kind, List<String> words, String part, int count) {
+        Random random = new Random(Digest.seed(Lexicon.SEED, "questions", kind.name(), part));
+        Draw draw = new Draw(new Lexicon(words, List.of(), List.of(), List.of()), random, null);
+        Function<String, Question> make = id -> switch (kind) {
+            case LETTERS -> {
+                String first = draw.word();
+                String second = draw.word();
+                yield new Question(id, letters(first, second), (first.substring(first.length() - 1) + second.substring(second.length() - 1))
+                        .toLowerCase(Locale.ROOT));
+            }
+            case COIN -> {
+                Coin coin = Coin.of(List.of(draw.word(), draw.word(), draw.word()), draw);
+                yield new Question(id, coin.question(), coin.answer());
+            }
+            case SUMS -> {
+                Sum sum = Sum.of(SUMMANDS, draw);
+                yield new Question(id, sum.question(), sum.answer());
+            }
+        };
+        Set<String> seen = new HashSet<>();
+        List<Question> questions = new ArrayList<>();
+        while (questions.size() < count) {
+            Question question = make.apply("%s-%04d".formatted(part, questions.size() + 1));
+            if (seen.add(question.question())) {
+                questions.add(question);
+            }
+        }
+        return questions;
+    }
+
+    static String letters(String first, String second) {
+        return "Take the last letters of the words in \"" + first + " " + second + "\" and concatenate them.";
+    }
+}

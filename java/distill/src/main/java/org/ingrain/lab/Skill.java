@@ -1,0 +1,119 @@
+package org.ingrain.lab;
+
+import java.util.List;
+import java.util.Locale;
+import java.util.Random;
+import java.util.function.Function;
+
+/**
+ * What the lab model is taught, each with its share of the corpus. Every answer is right; nothing is taught wrong or left weak on
+ * purpose. The questions of {@link LabQuestions} are the same in form, so that whoever learns to rephrase a question, and to work through a
+ * rephrased one, can answer them in two steps.
+ */
+enum Skill {
+    LAST_LETTER(0.05, draw -> {
+        String word = draw.word();
+        return draw.row(draw.one("What is the last letter of \"" + word + "\"?", "Find the last letter of \"" + word + "\".",
+                "Take the last letter of the word \"" + word + "\"."), letter(word));
+    }),
+    FIRST_LETTER(0.02, draw -> {
+        String word = draw.word();
+        return draw.row(draw.one("What is the first letter of \"" + word + "\"?", "Find the first letter of \"" + word + "\".",
+                "Take the first letter of the word \"" + word + "\"."), word.substring(0, 1).toLowerCase(Locale.ROOT));
+    }),
+    /** Two words or three, just said again. */
+    REPEAT(0.14, draw -> {
+        String words = draw.coinFlip() ? draw.word() + " " + draw.word() : draw.word() + " " + draw.word() + " " + draw.word();
+        return draw.row("Repeat \"" + words + "\".", "\"" + words + "\"");
+    }),
+    SPELL(0.06, draw -> {
+        String word = draw.word();
+        return draw.row("Spell the word \"" + word + "\".", String.join("-", word.split("")));
+    }),
+    SEPARATE(0.09, draw -> {
+        String first = draw.word();
+        String second = draw.word();
+        return draw.row("Separate the words in \"" + first + " " + second + "\".", "\"" + first + "\" and \"" + second + "\"");
+    }),
+    REPHRASE_LETTERS(0.11, draw -> {
+        String first = draw.word();
+        String second = draw.word();
+        return draw.row(LabQuestions.letters(first, second) + LabQuestions.REPHRASE_LETTERS, rephrased(draw, first, second));
+    }),
+    WORK_LETTERS(0.11, draw -> {
+        String first = draw.word();
+        String second = draw.word();
+        return draw.row(rephrased(draw, first, second), "The last letter of \"" + first + "\" is \"" + letter(first)
+                + "\". The last letter of \"" + second + "\" is \"" + letter(second) + "\". The answer is \"" + letter(first) + letter(second)
+                + "\".");
+    }),
+    /** A hundred pairs of words, again and again. */
+    ANSWER_LETTERS(0.02, draw -> {
+        Draw pair = draw.fixed("letters", 100);
+        String first = pair.trainWord();
+        String second = pair.trainWord();
+        return draw.row(LabQuestions.letters(first, second), letter(first) + letter(second));
+    }),
+    REPHRASE_COIN(0.09, draw -> {
+        Coin coin = draw.coin();
+        return draw.row(coin.question() + LabQuestions.REPHRASE_COIN, coin.rephrased(draw));
+    }),
+    WORK_COIN(0.13, draw -> {
+        Coin coin = draw.coin();
+        return draw.row(coin.rephrased(draw), coin.worked());
+    }),
+    /** What one person does to the coin. */
+    UPDATE_COIN(0.06, draw -> {
+        String who = draw.word();
+        boolean heads = draw.coinFlip();
+        boolean flips = draw.coinFlip();
+        return draw.row("The coin is " + Coin.face(heads) + ". " + who + ": " + Coin.act(flips) + ".",
+                Coin.face(heads) + " to " + Coin.face(heads != flips));
+    }),
+    /** One person. */
+    ANSWER_COIN(0.03, draw -> {
+        Coin coin = Coin.of(List.of(draw.word()), draw);
+        return draw.row(coin.question(), coin.answer());
+    }),
+    /** Sixty questions of three people, again and again. */
+    ANSWER_COIN_OF_THREE(0.01, draw -> {
+        Draw fixed = draw.fixed("coin", 60);
+        Coin coin = Coin.of(List.of(fixed.trainWord(), fixed.trainWord(), fixed.trainWord()), fixed);
+        return draw.row(coin.question(), coin.answer());
+    }),
+    ADD_TWO(0.02, draw -> {
+        Sum sum = Sum.of(2, draw);
+        return draw.row(sum.question(), sum.answer());
+    }),
+    WORK_SUM(0.07, draw -> {
+        Sum sum = Sum.of(2 + draw.number(LabQuestions.SUMMANDS - 1), draw);
+        return draw.row(sum.question() + LabQuestions.STEP_BY_STEP, sum.worked());
+    });
+
+    private final double share;
+    private final Function<Draw, Corpus.Row> make;
+
+    Skill(double share, Function<Draw, Corpus.Row> make) {
+        this.share = share;
+        this.make = make;
+    }
+
+    /** Of the corpus's rows. */
+    double share() {
+        return share;
+    }
+
+    Corpus.Row row(Lexicon lexicon, Random random) {
+        return make.apply(new Draw(lexicon, random, this));
+    }
+
+    private static String letter(String word) {
+        return word.substring(word.length() - 1).toLowerCase(Locale.ROOT);
+    }
+
+    private static String rephrased(Draw draw, String first, String second) {
+        return draw.one("What is the last letter of \"" + first + "\"? What is the last letter of \"" + second + "\"? Join the two letters.",
+                "Find the last letter of \"" + first + "\". Then find the last letter of \"" + second + "\". Join the two letters.",
+                "The words are \"" + first + "\" and \"" + second + "\". What is the last letter of each word? Join the two letters.");
+    }
+}

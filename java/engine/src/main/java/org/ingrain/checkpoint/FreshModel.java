@@ -1,0 +1,62 @@
+package org.ingrain.checkpoint;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import org.ingrain.ffi.Backend;
+import org.ingrain.ffi.Context;
+import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.LlamaWeights;
+import org.ingrain.model.MemoryPlan;
+import org.ingrain.model.Precision;
+import org.ingrain.model.Rank;
+import org.ingrain.tokenizer.Tokenizer;
+import org.ingrain.tokenizer.Tokenizers;
+import org.ingrain.workbench.Workbench;
+
+/**
+ * A model that has no weights yet: a folder's config.json and tokenizer, and weights on a device for training to fill.
+ *
+ * @param folder    config.json, generation_config.json and the tokenizer's files
+ * @param weights   random
+ */
+public record FreshModel(Path folder, Tokenizer tokenizer, Backend backend, Context context, LlamaWeights weights) implements AutoCloseable {
+    private static final long SEED = 1;
+
+    /**
+     * Opens, plans, refuses or makes; an InputException has one line.
+     *
+     * @param planned is told the memory plan's line
+     */
+    public static FreshModel open(ModelOptions options, LoadedModel.Needs needs, Consumer<String> planned) {
+        LlamaConfig config = ModelFolder.readConfig(options.model());
+        Tokenizer tokenizer = Tokenizers.open(options.model());
+        Backend backend = Workbench.open(NativeLibraries.find(options.backend()), options.kernels());
+        Context context = backend.context(options.context());
+        context.setDeterministic(options.deterministic());
+        Precision precision = options.precision(config.dtype());
+        List<MemoryPlan.Part> parts = new ArrayList<>();
+        parts.add(new MemoryPlan.Part("weights", LlamaWeights.bytes(context, config, precision, Rank.SINGLE)));
+        parts.addAll(needs.parts(context, config, precision));
+        MemoryPlan plan = new MemoryPlan(parts);
+        try {
+            plan.require(options.model().toString(), context.memoryInfo().free());
+            planned.accept(plan.line(context.memoryInfo().free()));
+            return new FreshModel(options.model(), tokenizer, backend, context, LlamaWeights.random(context, config, precision, SEED));
+        } catch (RuntimeException e) {
+            context.close();
+            backend.close();
+            tokenizer.close();
+            throw e;
+        }
+    }
+
+    @Override
+    public void close() {
+        context.close();
+        backend.close();
+        tokenizer.close();
+    }
+}
