@@ -29,7 +29,7 @@ import picocli.CommandLine.Option;
     "  ingrain distill --model DIR --task last-letter --data last_letter_rar.json --method rar-2-step --n 8 --output runs/letters",
     "Exit status 3: curation kept nothing, so there is nothing to train on."})
 final class Distill implements Callable<Integer> {
-    private static final int NOTHING_KEPT = 3;
+    static final int NOTHING_KEPT = 3;
 
     @Mixin
     private ModelFlags modelFlags;

@@ -15,7 +15,7 @@ import picocli.CommandLine.ScopeType;
 @Command(name = "ingrain", versionProvider = Main.Version.class, mixinStandardHelpOptions = true,
         scope = ScopeType.INHERIT, sortOptions = false, usageHelpAutoWidth = true,
         description = "Turns the deliberate reasoning of a Llama-2-family chat model into its immediate answer.",
-        subcommands = {Generate.class, Distill.class, Finetune.class, Evaluate.class, Merge.class, Tokenize.class, Bench.class, Devices.class, Kernels.class, Lab.class,
+        subcommands = {Demo.class, Generate.class, Distill.class, Finetune.class, Evaluate.class, Merge.class, Tokenize.class, Bench.class, Devices.class, Kernels.class, Lab.class,
             AutoComplete.GenerateCompletion.class})
 public final class Main implements Callable<Integer> {
     private static final int FAILED = 1;

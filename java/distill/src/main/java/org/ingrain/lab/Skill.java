@@ -85,7 +85,7 @@ enum Skill {
         Sum sum = Sum.of(2, draw);
         return draw.row(sum.question(), sum.answer());
     }),
-    WORK_SUM(0.07, draw -> {
+    WORK_SUM(0.06, draw -> {
         Sum sum = Sum.of(2 + draw.number(LabQuestions.SUMMANDS - 1), draw);
         return draw.row(sum.question() + LabQuestions.STEP_BY_STEP, sum.worked());
     });

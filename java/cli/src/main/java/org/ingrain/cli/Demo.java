@@ -1,0 +1,112 @@
+package org.ingrain.cli;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.stream.LongStream;
+import org.ingrain.checkpoint.ModelOptions;
+import org.ingrain.distill.DistillConfig;
+import org.ingrain.distill.Outcome;
+import org.ingrain.distill.Pipeline;
+import org.ingrain.distill.Provenance;
+import org.ingrain.distill.TeachConfig;
+import org.ingrain.distill.curate.CurationConfig;
+import org.ingrain.distill.engine.TunerConfig;
+import org.ingrain.distill.evaluate.Control;
+import org.ingrain.distill.evaluate.EvaluateConfig;
+import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.report.Report;
+import org.ingrain.distill.report.SeedsReport;
+import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.distill.task.DataConfig;
+import org.ingrain.lab.LabQuestions;
+import org.ingrain.lab.LabQuestions.Kind;
+import org.ingrain.train.LoraConfig;
+import org.ingrain.train.OptimizerConfig;
+import org.ingrain.train.Schedule;
+import org.ingrain.train.TrainConfig;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(name = "demo", description = {"Distils System 2 into System 1 on a small model that comes with the program (models/lab), in minutes on two cores:",
+    "last letters and coin flips, answered at once, in two steps, and at once by the distilled model.",
+    "A killed demo goes on where it was when the same command is given again."})
+final class Demo implements Callable<Integer> {
+    private static final int POOL = 400;
+    private static final int TEST = 300;
+    private static final int SAMPLES = 8;
+    private static final int MOST_TOKENS = 96;
+
+    @Mixin
+    private DeviceFlags device;
+
+    @Option(names = "--seeds", defaultValue = "1", paramLabel = "N", description = "Distillations of each task, with seeds 1 to N (default: ${DEFAULT-VALUE}).")
+    private int seeds;
+
+    @Option(names = "--output", defaultValue = "runs/demo", paramLabel = "DIR", description = "Where the run folders go (default: ${DEFAULT-VALUE}).")
+    private Path output;
+
+    @Mixin
+    private BatchFlags batch;
+
+    @Override
+    public Integer call() {
+        Path model = Home.models().resolve("lab");
+        ModelOptions options = device.options(model, "auto");
+        Path questions = output.resolve("questions");
+        LabQuestions.write(questions, POOL, TEST);
+        System.err.println("lab model: 0.85 million parameters, trained from nothing by `ingrain lab` (models/lab/README.md)");
+        int status = 0;
+        for (Kind kind : List.of(Kind.LETTERS, Kind.COIN)) {
+            status = Math.max(status, distil(kind, options, questions));
+        }
+        return status;
+    }
+
+    private int distil(Kind kind, ModelOptions options, Path questions) {
+        String name = kind == Kind.LETTERS ? "last-letter" : "coin-flip";
+        List<Long> all = LongStream.rangeClosed(1, seeds).boxed().toList();
+        List<Report> reports = new ArrayList<>();
+        for (long seed : all) {
+            TunerConfig train = train(seed);
+            DistillConfig config = config(kind, name, questions, seed);
+            Provenance provenance = new Provenance(Provenances.version(), options.model(), Provenances.engine(options));
+            Path folder = output.resolve(seeds == 1 ? name : name + "/seed-" + seed);
+            try (Session session = Session.open(options, batch, train.lora().rank()); StageProgress progress = new StageProgress()) {
+                Outcome outcome = new Pipeline(config, provenance, session.answerer(), session.tuner(train, provenance.engine()), progress).run(folder);
+                progress.close();
+                if (outcome instanceof Outcome.NothingKept nothing) {
+                    System.err.println("ingrain: " + nothing.line());
+                    return Distill.NOTHING_KEPT;
+                }
+                reports.add(((Outcome.Done) outcome).report());
+            }
+            System.err.println("report: " + folder.resolve("report.html"));
+        }
+        if (seeds == 1) {
+            System.out.println(reports.getFirst().table());
+        } else {
+            SeedsReport report = SeedsReport.of(all, reports);
+            report.write(output.resolve(name));
+            System.out.println(report.text());
+        }
+        return 0;
+    }
+
+    private static DistillConfig config(Kind kind, String task, Path questions, long seed) {
+        DataConfig data = new DataConfig(task, kind.file(questions, "pool"), kind.file(questions, "test"), 0, 0, 0, null, 1, null, null, null, null);
+        SamplingParams sampling = new SamplingParams(0.7, 1, 0, MOST_TOKENS, List.of());
+        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, MOST_TOKENS, List.of()), List.of(), seed,
+                List.of(Control.DISTILLED_SYSTEM_1, Control.UNFILTERED));
+        return new DistillConfig(data, Methods.load("rar-2-step"), new SampleConfig(List.of(SAMPLES, 1), sampling, seed), CurationConfig.defaults(),
+                train(seed), evaluate, TeachConfig.once());
+    }
+
+    private static TunerConfig train(long seed) {
+        OptimizerConfig optimizer = new OptimizerConfig(3e-3, 0.9, 0.999, 1e-8, 0, 1, Schedule.COSINE, 10, 0.05);
+        return new TunerConfig(LoraConfig.of(16, 32), optimizer, new TrainConfig(10, 0, 32, 1, seed, 0, 0, 1, false));
+    }
+}

@@ -1,0 +1,44 @@
+package org.ingrain.distill.report;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Collectors;
+import org.ingrain.distill.evaluate.SeedResult;
+import org.ingrain.distill.run.AtomicFile;
+import org.ingrain.distill.run.Json;
+
+/**
+ * The same experiment with several seeds: {@code seeds.json} and {@code seeds.md}, beside the runs' folders.
+ *
+ * @param heading what was run
+ * @param seeds   in the order of the rows' accuracies
+ */
+public record SeedsReport(String heading, List<Long> seeds, List<SeedResult> rows) {
+    /** Of the runs' reports, one a seed. */
+    public static SeedsReport of(List<Long> seeds, List<Report> reports) {
+        return new SeedsReport(reports.getFirst().heading(), seeds, SeedResult.of(reports.stream().map(Report::arms).toList()));
+    }
+
+    public void write(Path folder) {
+        AtomicFile.write(folder.resolve("seeds.json"), Json.pretty(this));
+        AtomicFile.write(folder.resolve("seeds.md"), "# " + heading + ", " + seeds.size() + " seeds\n\n" + table().markdown()
+                + "\nMean over the seeds and its 95 % interval by Student's t.\n");
+    }
+
+    /** The table for a terminal. */
+    public String text() {
+        return heading + ", seeds " + seeds.stream().map(String::valueOf).collect(Collectors.joining(", ")) + "\n\n" + table().text();
+    }
+
+    private Table table() {
+        return new Table(List.of("", "accuracy %", "95 % interval", "#Tokens", "each seed"), rows.stream().map(row -> List.of(row.title(),
+                percent(row.mean()), row.accuracies().size() < 2 ? "-" : percent(row.low()) + " - " + percent(row.high()),
+                String.format(Locale.ROOT, "%.1f", row.tokens()),
+                row.accuracies().stream().map(SeedsReport::percent).collect(Collectors.joining(" ")))).toList());
+    }
+
+    private static String percent(double share) {
+        return String.format(Locale.ROOT, "%.1f", 100 * share);
+    }
+}
