@@ -11,7 +11,7 @@ import java.util.function.Function;
  * rephrased one, can answer them in two steps.
  */
 enum Skill {
-    LAST_LETTER(0.05, draw -> {
+    LAST_LETTER(0.03, draw -> {
         String word = draw.word();
         return draw.row(draw.one("What is the last letter of \"" + word + "\"?", "Find the last letter of \"" + word + "\".",
                 "Take the last letter of the word \"" + word + "\"."), letter(word));
@@ -22,7 +22,7 @@ enum Skill {
                 "Take the first letter of the word \"" + word + "\"."), word.substring(0, 1).toLowerCase(Locale.ROOT));
     }),
     /** Two words or three, just said again. */
-    REPEAT(0.14, draw -> {
+    REPEAT(0.13, draw -> {
         String words = draw.coinFlip() ? draw.word() + " " + draw.word() : draw.word() + " " + draw.word() + " " + draw.word();
         return draw.row("Repeat \"" + words + "\".", "\"" + words + "\"");
     }),
@@ -40,16 +40,16 @@ enum Skill {
         String second = draw.word();
         return draw.row(LabQuestions.letters(first, second) + LabQuestions.REPHRASE_LETTERS, rephrased(draw, first, second));
     }),
-    WORK_LETTERS(0.11, draw -> {
+    WORK_LETTERS(0.12, draw -> {
         String first = draw.word();
         String second = draw.word();
         return draw.row(rephrased(draw, first, second), "The last letter of \"" + first + "\" is \"" + letter(first)
                 + "\". The last letter of \"" + second + "\" is \"" + letter(second) + "\". The answer is \"" + letter(first) + letter(second)
                 + "\".");
     }),
-    /** A hundred pairs of words, again and again. */
-    ANSWER_LETTERS(0.02, draw -> {
-        Draw pair = draw.fixed("letters", 100);
+    /** Forty pairs of words, again and again. */
+    ANSWER_LETTERS(0.01, draw -> {
+        Draw pair = draw.fixed("letters", 40);
         String first = pair.trainWord();
         String second = pair.trainWord();
         return draw.row(LabQuestions.letters(first, second), letter(first) + letter(second));
@@ -58,7 +58,7 @@ enum Skill {
         Coin coin = draw.coin();
         return draw.row(coin.question() + LabQuestions.REPHRASE_COIN, coin.rephrased(draw));
     }),
-    WORK_COIN(0.13, draw -> {
+    WORK_COIN(0.14, draw -> {
         Coin coin = draw.coin();
         return draw.row(coin.rephrased(draw), coin.worked());
     }),
@@ -76,7 +76,7 @@ enum Skill {
         return draw.row(coin.question(), coin.answer());
     }),
     /** Sixty questions of three people, again and again. */
-    ANSWER_COIN_OF_THREE(0.01, draw -> {
+    ANSWER_COIN_OF_THREE(0.006, draw -> {
         Draw fixed = draw.fixed("coin", 60);
         Coin coin = Coin.of(List.of(fixed.trainWord(), fixed.trainWord(), fixed.trainWord()), fixed);
         return draw.row(coin.question(), coin.answer());
@@ -85,7 +85,7 @@ enum Skill {
         Sum sum = Sum.of(2, draw);
         return draw.row(sum.question(), sum.answer());
     }),
-    WORK_SUM(0.06, draw -> {
+    WORK_SUM(0.07, draw -> {
         Sum sum = Sum.of(2 + draw.number(LabQuestions.SUMMANDS - 1), draw);
         return draw.row(sum.question() + LabQuestions.STEP_BY_STEP, sum.worked());
     });

@@ -3,8 +3,9 @@ package org.ingrain.lab;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.StringJoiner;
+import java.util.stream.Collectors;
 
-/** Numbers of one digit that are added up. */
+/** Numbers of one digit that are added up, of which the last digit is asked. */
 record Sum(List<Integer> numbers) {
     static Sum of(int count, Draw draw) {
         List<Integer> numbers = new ArrayList<>();
@@ -15,22 +16,21 @@ record Sum(List<Integer> numbers) {
     }
 
     String question() {
-        StringJoiner listed = new StringJoiner(", ");
-        numbers.subList(0, numbers.size() - 1).forEach(number -> listed.add(String.valueOf(number)));
-        return "Add " + listed + " and " + numbers.getLast() + ".";
+        return "What is the last digit of " + numbers.stream().map(String::valueOf).collect(Collectors.joining(" + ")) + "?";
     }
 
     String worked() {
         StringJoiner steps = new StringJoiner(" ");
-        int sum = numbers.getFirst();
+        int digit = numbers.getFirst();
         for (int number : numbers.subList(1, numbers.size())) {
-            steps.add(sum + " and " + number + " is " + (sum + number) + ".");
-            sum += number;
+            int next = (digit + number) % 10;
+            steps.add(digit + " + " + number + " ends in " + next + ".");
+            digit = next;
         }
-        return steps.add("The answer is " + answer() + ".").toString();
+        return steps.add("The answer is " + digit + ".").toString();
     }
 
     String answer() {
-        return String.valueOf(numbers.stream().mapToInt(Integer::intValue).sum());
+        return String.valueOf(numbers.stream().mapToInt(Integer::intValue).sum() % 10);
     }
 }
