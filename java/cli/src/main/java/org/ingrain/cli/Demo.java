@@ -21,6 +21,7 @@ import org.ingrain.distill.report.SeedsReport;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.distill.task.DataConfig;
+import org.ingrain.distill.task.TaskConfig;
 import org.ingrain.lab.LabQuestions;
 import org.ingrain.lab.LabQuestions.Kind;
 import org.ingrain.train.LoraConfig;
@@ -97,9 +98,9 @@ final class Demo implements Callable<Integer> {
     }
 
     private static DistillConfig config(Kind kind, String task, Path questions, long seed) {
-        DataConfig data = new DataConfig(task, kind.file(questions, "pool"), kind.file(questions, "test"), 0, 0, 0, null, 1, null, null, null, null);
+        DataConfig data = new DataConfig(TaskConfig.of(task), kind.file(questions, "pool"), kind.file(questions, "test"), 0, 0, 0, null, 1, null, null);
         SamplingParams sampling = new SamplingParams(0.7, 1, 0, MOST_TOKENS, List.of());
-        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, MOST_TOKENS, List.of()), List.of(), seed,
+        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, MOST_TOKENS, List.of()), List.of(), 1, seed,
                 List.of(Control.DISTILLED_SYSTEM_1, Control.UNFILTERED));
         return new DistillConfig(data, Methods.load("rar-2-step"), new SampleConfig(List.of(SAMPLES, 1), sampling, seed), CurationConfig.defaults(),
                 train(seed), evaluate, TeachConfig.once());

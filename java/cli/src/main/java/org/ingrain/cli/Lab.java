@@ -1,12 +1,11 @@
 package org.ingrain.cli;
 
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.stream.LongStream;
 import org.ingrain.checkpoint.ModelOptions;
 import org.ingrain.lab.LabConfig;
-import org.ingrain.lab.LabModel;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -30,14 +29,11 @@ final class Lab implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        List<LabConfig> configs = LongStream.range(seed, seed + seeds).mapToObj(LabConfig::of).toList();
         ModelOptions options = device.options(output, "f32");
-        List<LabModel.Made> made = new ArrayList<>();
         try (StageProgress progress = new StageProgress()) {
-            for (long s = seed; s < seed + seeds; s++) {
-                made.add(new LabModel(LabConfig.of(s), options, Provenances.engine(options), progress).make(output.resolve("seed-" + s)));
-            }
+            System.out.println(new org.ingrain.lab.Lab(configs, options, Provenances.engine(options), progress).make(output));
         }
-        System.out.println(made.getFirst().model());
         return 0;
     }
 }

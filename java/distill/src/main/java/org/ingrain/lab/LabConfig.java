@@ -11,11 +11,12 @@ import org.ingrain.tensor.InputException;
  * @param learningRate after the warm-up
  * @param checkEvery   steps between two looks at the development questions
  * @param questions    of each kind that are looked at
+ * @param test         of each kind that the finished model is asked
  * @param chosenAt     share of right two-step answers, in letters and in coin flips, at whose first sight training ends
  */
-public record LabConfig(long seed, int rows, int batchSize, double learningRate, int checkEvery, int questions, double chosenAt) {
+public record LabConfig(long seed, int rows, int batchSize, double learningRate, int checkEvery, int questions, int test, double chosenAt) {
     public LabConfig {
-        if (rows < batchSize || batchSize < 1 || checkEvery < 1 || questions < 1) {
+        if (rows < batchSize || batchSize < 1 || checkEvery < 1 || questions < 1 || test < 1) {
             throw new InputException("lab: " + rows + " rows, batches of " + batchSize + ", a look every " + checkEvery + " steps at " + questions
                     + " questions; expected 1 or more of each and a batch at least");
         }
@@ -26,7 +27,7 @@ public record LabConfig(long seed, int rows, int batchSize, double learningRate,
 
     /** The recipe of models/lab. */
     public static LabConfig of(long seed) {
-        return new LabConfig(seed, 64_000, 16, 2.5e-3, 100, 100, 0.92);
+        return new LabConfig(seed, 48_000, 16, 2.5e-3, 100, 100, 300, 0.92);
     }
 
     int steps() {

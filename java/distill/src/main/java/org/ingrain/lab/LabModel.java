@@ -10,25 +10,11 @@ import org.ingrain.checkpoint.FreshModel;
 import org.ingrain.checkpoint.ModelOptions;
 import org.ingrain.checkpoint.SpecialTokens;
 import org.ingrain.distill.engine.EngineAnswerer;
-import org.ingrain.distill.evaluate.Arm;
-import org.ingrain.distill.evaluate.EvaluateConfig;
-import org.ingrain.distill.evaluate.Evaluation;
-import org.ingrain.distill.method.Method;
-import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.run.AtomicFile;
-import org.ingrain.distill.run.Json;
 import org.ingrain.distill.run.JsonLines;
 import org.ingrain.distill.run.Manifest;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
-import org.ingrain.distill.run.Stopwatch;
-import org.ingrain.distill.sample.Weights;
-import org.ingrain.distill.task.AnswerFormat;
-import org.ingrain.distill.task.CoinFlip;
-import org.ingrain.distill.task.Example;
-import org.ingrain.distill.task.LastLetter;
-import org.ingrain.distill.task.QuestionAnswer;
-import org.ingrain.distill.task.Task;
 import org.ingrain.model.LlamaConfig;
 import org.ingrain.model.RopeConfig;
 import org.ingrain.sample.Generator;
@@ -43,6 +29,7 @@ import org.ingrain.train.TrainProgress;
 import org.ingrain.train.Trainer;
 import org.ingrain.train.TrainingDataReader;
 import org.ingrain.train.TrainingRun;
+import tools.jackson.databind.JsonNode;
 
 /**
  * Makes the lab model in a folder of work: corpus, tokenizer, training from random weights, looks at the development questions, until the
@@ -57,8 +44,7 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
     private static final int HIDDEN = 128;
     private static final int INTERMEDIATE = 352;
     private static final int HEADS = 4;
-    private static final int MOST_TOKENS = 96;
-    private static final GeneratorConfig BATCH = new GeneratorConfig(64L * CONTEXT / 2, 32, 1024, 64, CONTEXT, false, true);
+    static final GeneratorConfig BATCH = new GeneratorConfig(64L * CONTEXT / 2, 32, 1024, 64, CONTEXT, false, true);
 
     /**
      * What came of it.
@@ -90,8 +76,10 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
             try (Trainer trainer = Trainer.fresh(model.context(), model.weights(), blank, training)) {
                 Generator generator = new Generator(model.context(), model.weights(), null, BATCH, () -> model.tokenizer().streamingDecoder(true),
                         model.tokenizer().eosIds());
-                Looker looker = new Looker(run, lexicon, new EngineAnswerer(generator, model.tokenizer(), template, folder -> List.of(), 0));
+                EngineAnswerer answerer = new EngineAnswerer(generator, model.tokenizer(), template, folder -> List.of(), 0);
+                Looker looker = new Looker(run, new Exam(run, answerer, lexicon.dev(), "dev", config.questions()));
                 Path folder = trainer.train(looker).result();
+                looker.enough(config.steps());   // a training that went to its end has not been looked at there
                 return new Made(folder, looker.looks, config.seed());
             }
         }
@@ -114,15 +102,13 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
     /** Looks every so many steps, and says when it is enough. */
     private final class Looker implements TrainProgress {
         private final RunFolder run;
-        private final Lexicon lexicon;
-        private final EngineAnswerer answerer;
+        private final Exam exam;
         private final Path file;
         private final List<Look> looks = new ArrayList<>();
 
-        Looker(RunFolder run, Lexicon lexicon, EngineAnswerer answerer) {
+        Looker(RunFolder run, Exam exam) {
             this.run = run;
-            this.lexicon = lexicon;
-            this.answerer = answerer;
+            this.exam = exam;
             file = run.file("looks.jsonl");
             if (Files.exists(file)) {
                 looks.addAll(JsonLines.read(file, Look.class));
@@ -136,8 +122,11 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
 
         @Override
         public boolean enough(int step) {
-            if (step == 0 || step % config.checkEvery() != 0) {
+            if (step == 0 || step % config.checkEvery() != 0 && step < config.steps()) {
                 return false;
+            }
+            if (!looks.isEmpty() && looks.getLast().step() < step && looks.getLast().works(config.chosenAt())) {
+                return true;
             }
             Look look = looks.stream().filter(seen -> seen.step() == step).findFirst().orElse(null);
             if (look == null) {
@@ -149,27 +138,12 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
         }
 
         private Look look(int step) {
-            Method direct = Methods.direct();
-            Method twoSteps = Methods.load("rar-2-step");
-            Task sums = new QuestionAnswer(AnswerFormat.NUMBER);
-            return new Look(step, tokens(step), right(LabQuestions.Kind.LETTERS, new LastLetter(), direct, step),
-                    right(LabQuestions.Kind.LETTERS, new LastLetter(), twoSteps, step), right(LabQuestions.Kind.COIN, new CoinFlip(""), direct, step),
-                    right(LabQuestions.Kind.COIN, new CoinFlip(""), twoSteps, step), right(LabQuestions.Kind.SUMS, sums, direct, step),
-                    right(LabQuestions.Kind.SUMS, sums, Methods.load("cot"), step));
-        }
-
-        private double right(LabQuestions.Kind kind, Task task, Method method, int step) {
-            List<Example> questions = LabQuestions.questions(kind, lexicon.dev(), "dev", config.questions()).stream()
-                    .map(question -> new Example(question.id(), question.question(), question.answer())).toList();
-            String name = "step-" + step + "/" + kind + "-" + method.name();
-            Evaluation evaluation = new Evaluation(EvaluateConfig.greedy(MOST_TOKENS), task, questions);
-            return evaluation.measure(new Arm(name, name, method, new Weights.Base()), run.file(name), answerer,
-                    new Stopwatch("look at step " + step, "answers", run.log(), Progress.SILENT)).accuracy();
+            return exam.look(step, tokens(step));
         }
 
         private long tokens(int step) {
             long tokens = 0;
-            for (var line : JsonLines.read(run.path().resolveSibling("training").resolve("metrics.jsonl"), tools.jackson.databind.JsonNode.class)) {
+            for (JsonNode line : JsonLines.read(run.path().resolveSibling("training").resolve("metrics.jsonl"), JsonNode.class)) {
                 tokens += line.path("step").asInt() <= step ? line.path("tokens").asLong() : 0;
             }
             return tokens;

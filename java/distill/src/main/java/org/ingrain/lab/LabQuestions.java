@@ -21,6 +21,8 @@ public final class LabQuestions {
             + " introductory phrases or explanatory remarks, while preserving all the details from the original query.";
     /** How the shipped chain of thought asks. */
     static final String STEP_BY_STEP = " Let's think step by step.";
+    /** People of a coin question. */
+    static final int PEOPLE = 3;
     /** Most numbers of a sum. */
     static final int SUMMANDS = 5;
 

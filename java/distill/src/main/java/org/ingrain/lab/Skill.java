@@ -22,15 +22,15 @@ enum Skill {
                 "Take the first letter of the word \"" + word + "\"."), word.substring(0, 1).toLowerCase(Locale.ROOT));
     }),
     /** Two words or three, just said again. */
-    REPEAT(0.13, draw -> {
+    REPEAT(0.12, draw -> {
         String words = draw.coinFlip() ? draw.word() + " " + draw.word() : draw.word() + " " + draw.word() + " " + draw.word();
         return draw.row("Repeat \"" + words + "\".", "\"" + words + "\"");
     }),
-    SPELL(0.06, draw -> {
+    SPELL(0.05, draw -> {
         String word = draw.word();
         return draw.row("Spell the word \"" + word + "\".", String.join("-", word.split("")));
     }),
-    SEPARATE(0.09, draw -> {
+    SEPARATE(0.06, draw -> {
         String first = draw.word();
         String second = draw.word();
         return draw.row("Separate the words in \"" + first + " " + second + "\".", "\"" + first + "\" and \"" + second + "\"");
@@ -40,7 +40,7 @@ enum Skill {
         String second = draw.word();
         return draw.row(LabQuestions.letters(first, second) + LabQuestions.REPHRASE_LETTERS, rephrased(draw, first, second));
     }),
-    WORK_LETTERS(0.12, draw -> {
+    WORK_LETTERS(0.11, draw -> {
         String first = draw.word();
         String second = draw.word();
         return draw.row(rephrased(draw, first, second), "The last letter of \"" + first + "\" is \"" + letter(first)
@@ -48,22 +48,22 @@ enum Skill {
                 + "\".");
     }),
     /** Forty pairs of words, again and again. */
-    ANSWER_LETTERS(0.01, draw -> {
+    ANSWER_LETTERS(0.008, draw -> {
         Draw pair = draw.fixed("letters", 40);
         String first = pair.trainWord();
         String second = pair.trainWord();
         return draw.row(LabQuestions.letters(first, second), letter(first) + letter(second));
     }),
-    REPHRASE_COIN(0.09, draw -> {
+    REPHRASE_COIN(0.11, draw -> {
         Coin coin = draw.coin();
         return draw.row(coin.question() + LabQuestions.REPHRASE_COIN, coin.rephrased(draw));
     }),
-    WORK_COIN(0.14, draw -> {
+    WORK_COIN(0.13, draw -> {
         Coin coin = draw.coin();
         return draw.row(coin.rephrased(draw), coin.worked());
     }),
     /** What one person does to the coin. */
-    UPDATE_COIN(0.06, draw -> {
+    UPDATE_COIN(0.05, draw -> {
         String who = draw.word();
         boolean heads = draw.coinFlip();
         boolean flips = draw.coinFlip();
@@ -71,7 +71,7 @@ enum Skill {
                 Coin.face(heads) + " to " + Coin.face(heads != flips));
     }),
     /** One person. */
-    ANSWER_COIN(0.03, draw -> {
+    ANSWER_COIN(0.02, draw -> {
         Coin coin = Coin.of(List.of(draw.word()), draw);
         return draw.row(coin.question(), coin.answer());
     }),
@@ -81,11 +81,11 @@ enum Skill {
         Coin coin = Coin.of(List.of(fixed.trainWord(), fixed.trainWord(), fixed.trainWord()), fixed);
         return draw.row(coin.question(), coin.answer());
     }),
-    ADD_TWO(0.02, draw -> {
+    ADD_TWO(0.04, draw -> {
         Sum sum = Sum.of(2, draw);
         return draw.row(sum.question(), sum.answer());
     }),
-    WORK_SUM(0.07, draw -> {
+    WORK_SUM(0.136, draw -> {
         Sum sum = Sum.of(2 + draw.number(LabQuestions.SUMMANDS - 1), draw);
         return draw.row(sum.question() + LabQuestions.STEP_BY_STEP, sum.worked());
     });

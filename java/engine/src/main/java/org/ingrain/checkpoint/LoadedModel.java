@@ -29,6 +29,17 @@ public final class LoadedModel implements AutoCloseable {
         List<MemoryPlan.Part> parts(Context context, LlamaConfig config, Precision precision);
     }
 
+    /** Hears nothing. */
+    public static final Listener SILENT = new Listener() {
+        @Override
+        public void planned(String line) {
+        }
+
+        @Override
+        public void loaded(int layers, int of) {
+        }
+    };
+
     /** Hears how the load goes: the memory plan's line, then layers. */
     public interface Listener extends LlamaWeights.Progress {
         void planned(String line);

@@ -1,0 +1,68 @@
+package org.ingrain.lab;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SortedMap;
+import java.util.stream.Stream;
+import org.ingrain.checkpoint.LoadedModel;
+import org.ingrain.checkpoint.ModelOptions;
+import org.ingrain.distill.engine.EngineAnswerer;
+import org.ingrain.distill.run.AtomicFile;
+import org.ingrain.distill.run.Manifest;
+import org.ingrain.distill.run.Progress;
+import org.ingrain.distill.run.RunFolder;
+import org.ingrain.sample.Generator;
+import org.ingrain.tokenizer.ChatTemplate;
+
+/**
+ * Makes lab models of several seeds, measures them on held-out words, and writes the first with its README.
+ *
+ * @param configs    one a model, the one that is kept first
+ * @param options    of the device
+ * @param provenance kept in the training's folders
+ */
+public record Lab(List<LabConfig> configs, ModelOptions options, SortedMap<String, String> provenance, Progress progress) {
+    /** Makes what is missing and returns the model's folder, {@code model} in {@code output}. */
+    public Path make(Path output) {
+        List<LabModel.Made> made = new ArrayList<>();
+        List<Look> test = new ArrayList<>();
+        Lexicon lexicon = Lexicon.of(Lexicon.SEED);
+        for (LabConfig config : configs) {
+            Path work = output.resolve("seed-" + config.seed());
+            made.add(new LabModel(config, options, provenance, progress).make(work));
+            test.add(examine(made.getLast(), lexicon, work.resolve("test")));
+        }
+        int[] sizes = {lexicon.train().size(), lexicon.pool().size(), lexicon.dev().size(), lexicon.test().size()};
+        Path target = output.resolve("model");
+        copy(made.getFirst().model(), target);
+        AtomicFile.write(target.resolve("README.md"), new LabReadme(configs.getFirst(), made, test, sizes).text());
+        return target;
+    }
+
+    /** What a model can do on words it never saw, in the types of its folder. */
+    private Look examine(LabModel.Made made, Lexicon lexicon, Path folder) {
+        ModelOptions own = new ModelOptions(made.model(), options.device(), options.threads(), options.isa(), "auto", "auto", false, List.of());
+        try (RunFolder run = RunFolder.open(folder, Manifest.of(List.of(), provenance));
+                LoadedModel model = LoadedModel.open(own, (context, c, precision) -> List.of(), LoadedModel.SILENT)) {
+            Generator generator = new Generator(model.context(), model.weights(), null, LabModel.BATCH, () -> model.tokenizer().streamingDecoder(true),
+                    model.tokenizer().eosIds());
+            EngineAnswerer answerer = new EngineAnswerer(generator, model.tokenizer(), ChatTemplate.open(made.model(), model.tokenizer()),
+                    none -> List.of(), 0);
+            Look last = made.looks().getLast();
+            return new Exam(run, answerer, lexicon.test(), "test", configs.getFirst().test()).look(last.step(), last.tokens());
+        }
+    }
+
+    private static void copy(Path from, Path to) {
+        try (Stream<Path> files = Files.list(from)) {
+            for (Path file : files.toList()) {
+                AtomicFile.write(to.resolve(file.getFileName()), out -> Files.copy(file, out));
+            }
+        } catch (IOException e) {
+            throw AtomicFile.unreadable(from, e);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+package org.ingrain.lab;
+
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * models/lab/README.md: the recipe, the course of every seed, and what the model can do on words that it never saw.
+ *
+ * @param config of the first seed
+ * @param made   the first is the model that is kept
+ * @param test   of each, on held-out words, as its folder has it
+ * @param sizes  words of the corpus, of the pool, of the development and of the test questions
+ */
+record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, int[] sizes) {
+    String text() {
+        StringBuilder page = new StringBuilder("""
+                # The lab model
+
+                A Llama of 0.85 million parameters, trained from random weights by Ingrain itself, so small that the whole of
+                arXiv:2407.06023 can be watched on two CPU cores in minutes (`./ingrain demo`). It knows nothing but the skills below. It is made
+                again, byte for byte, by one command, which may be killed and given again:
+
+                """);
+        page.append("    ./ingrain lab --seed ").append(config.seed()).append(" --seeds ").append(made.size()).append(" --output runs/lab\n\n");
+        page.append("## Recipe\n\n").append(String.format(Locale.ROOT, "Hidden size 128, 4 layers, 4 heads, intermediate size 352, context 512, tied"
+                        + " embeddings, BF16. %,d rows drawn from the skills below, batches of %d, at most %,d steps of AdamW (%s after 60 steps, cosine to 5 %%, betas 0.9 and 0.95, decay"
+                        + " 0.05, gradients clipped at 1), F32 on the CPU. Loss on the answers alone.%n%n", config.rows(), config.batchSize(), config.steps(), config.learningRate()));
+        page.append(String.format(Locale.ROOT, "Words: %,d for the corpus, %,d more for the unlabelled pool (in the corpus, but in no direct answer to a question of two"
+                + " words or three people), %,d for the development questions and %,d for the test questions, which are nowhere in the corpus. They are"
+                + " the project's own list of names and words made up from syllables (`Lexicon`, seed %d); nothing of them is anybody else's.%n%n", sizes[0], sizes[1],
+                sizes[2], sizes[3], Lexicon.SEED));
+        page.append("| skill | share of rows |\n|---|--:|\n");
+        for (Skill skill : Skill.values()) {
+            page.append("| ").append(skill.name().toLowerCase(Locale.ROOT).replace('_', ' ')).append(" | ").append(percent(skill.share())).append(" % |\n");
+        }
+        page.append("\nNo label is wrong and no weakness is planted: two-word letters are taught at once for forty pairs of words, a coin of three people for"
+                + " sixty questions, and how far that generalises is what System 1 is.\n\n");
+        page.append("## Choice\n\nEvery ").append(config.checkEvery()).append(" steps the model is asked ").append(config.questions())
+                .append(" development questions of each kind. Training ends at the first look at which two-step letters and two-step coin flips are both at least ")
+                .append(percent(config.chosenAt())).append(" % right. How well it answers at once plays no part. The rule, the seeds and which of them is kept (the first)"
+                        + " were fixed before any of these models was trained.\n\n");
+        page.append("## On held-out words\n\n").append(config.test()).append(" questions of each kind, greedy, each model as its folder has it.\n\n");
+        page.append("| seed | steps | letters at once | in two steps | coin at once | in two steps | sums at once | step by step |\n|---|--:|--:|--:|--:|--:|--:|--:|\n");
+        for (int i = 0; i < made.size(); i++) {
+            page.append("| ").append(made.get(i).seed()).append(i == 0 ? ", kept" : "").append(" | ").append(made.get(i).looks().getLast().step());
+            row(page, test.get(i));
+        }
+        for (LabModel.Made one : made) {
+            page.append("\n## Course of seed ").append(one.seed()).append("\n\n| step | tokens | letters at once | in two steps | coin at once | in two steps | sums at once | step by step |\n"
+                    + "|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+            for (Look look : one.looks()) {
+                page.append(String.format(Locale.ROOT, "| %d | %,d", look.step(), look.tokens()));
+                row(page, look);
+            }
+        }
+        return page.toString();
+    }
+
+    private static void row(StringBuilder page, Look look) {
+        for (double share : List.of(look.letters1(), look.letters2(), look.coin1(), look.coin2(), look.sum1(), look.sum2())) {
+            page.append(" | ").append(percent(share));
+        }
+        page.append(" |\n");
+    }
+
+    private static String percent(double share) {
+        return String.format(Locale.ROOT, "%.1f", 100 * share);
+    }
+}

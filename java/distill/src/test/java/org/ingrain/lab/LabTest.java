@@ -1,0 +1,82 @@
+package org.ingrain.lab;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.TreeMap;
+import org.ingrain.checkpoint.ModelFolder;
+import org.ingrain.checkpoint.ModelOptions;
+import org.ingrain.distill.run.Progress;
+import org.ingrain.tokenizer.ChatTemplate;
+import org.ingrain.tokenizer.Message;
+import org.ingrain.tokenizer.Tokenizer;
+import org.ingrain.tokenizer.Tokenizers;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class LabTest {
+    @TempDir
+    Path base;
+
+    /** Ends the process, as far as the code under test can see. */
+    private static final class Killed extends Error {
+        private static final long serialVersionUID = 1;
+    }
+
+    private static Path make(Path folder, Progress progress) {
+        LabConfig config = new LabConfig(3, 96, 8, 1e-3, 4, 2, 2, 1);
+        ModelOptions options = new ModelOptions(folder, "cpu", 1, "auto", "f32", "auto", false, List.of());
+        return new Lab(List.of(config), options, new TreeMap<>(), progress).make(folder);
+    }
+
+    @Test
+    void aSmallModelIsMadeTheSameAfterAKill() throws IOException {
+        Path whole = make(base.resolve("whole"), Progress.SILENT);
+        for (int kill : new int[] {3, 6, 9}) {
+            Path folder = base.resolve("killed-" + kill);
+            assertThrows(Killed.class, () -> make(folder, state -> {
+                if (state.done() == kill) {
+                    throw new Killed();
+                }
+            }));
+            Path again = make(folder, Progress.SILENT);
+            for (String file : List.of("model.safetensors", "config.json", "tokenizer.json", "README.md")) {
+                assertArrayEquals(Files.readAllBytes(whole.resolve(file)), Files.readAllBytes(again.resolve(file)), file + " after a kill at step " + kill);
+            }
+        }
+        assertTrue(Files.size(whole.resolve("model.safetensors")) < 8 << 20);
+        assertEquals(128, ModelFolder.readConfig(whole).hiddenSize());
+        String page = Files.readString(whole.resolve("README.md"));
+        assertTrue(page.contains("./ingrain lab --seed 3 --seeds 1") && page.contains("| 12 | ") && page.contains("work letters"), page);
+    }
+
+    @Test
+    void piecesOfTemplatesAreTokensAndAnythingElseIsSpelled() {
+        LabTokenizer.make().write(base, 512);
+        try (Tokenizer tokenizer = Tokenizers.open(base)) {
+            assertEquals(3, tokenizer.encode("Take the last", false).length);
+            assertEquals("Zyx".length(), tokenizer.encode("Zyx", false).length);
+            for (String text : List.of("Take the last letters of the words in \"Edgar Bob\".", "é🙂 \n\ttabs  and 12,345.67", " leading")) {
+                assertEquals(text, tokenizer.decode(tokenizer.encode(text, false), true), text);
+            }
+            int[] chat = ChatTemplate.open(base, tokenizer).encode(tokenizer, List.of(Message.user("Spell the word \"Ann\".")), true);
+            assertEquals(0, chat[0], "one BOS");
+            assertEquals(2, chat[1], "the user");
+            assertEquals(3, chat[chat.length - 1], "the assistant speaks");
+        }
+    }
+
+    @Test
+    void theRuleLooksAtTwoStepsAlone() {
+        assertTrue(new Look(100, 1, 0, 0.92, 1, 0.95, 0, 0).works(0.92));
+        assertFalse(new Look(100, 1, 0.3, 0.91, 0.5, 0.95, 1, 1).works(0.92));
+        assertFalse(new Look(100, 1, 0.3, 0.95, 0.5, 0.91, 1, 1).works(0.92));
+    }
+}
