@@ -27,7 +27,7 @@ public record LabConfig(long seed, int rows, int batchSize, double learningRate,
 
     /** The recipe of models/lab. */
     public static LabConfig of(long seed) {
-        return new LabConfig(seed, 48_000, 16, 2.5e-3, 100, 100, 300, 0.92);
+        return new LabConfig(seed, 40_000, 16, 2.5e-3, 100, 100, 300, 0.92);
     }
 
     int steps() {

@@ -35,12 +35,12 @@ enum Skill {
         String second = draw.word();
         return draw.row("Separate the words in \"" + first + " " + second + "\".", "\"" + first + "\" and \"" + second + "\"");
     }),
-    REPHRASE_LETTERS(0.11, draw -> {
+    REPHRASE_LETTERS(0.12, draw -> {
         String first = draw.word();
         String second = draw.word();
         return draw.row(LabQuestions.letters(first, second) + LabQuestions.REPHRASE_LETTERS, rephrased(draw, first, second));
     }),
-    WORK_LETTERS(0.11, draw -> {
+    WORK_LETTERS(0.13, draw -> {
         String first = draw.word();
         String second = draw.word();
         return draw.row(rephrased(draw, first, second), "The last letter of \"" + first + "\" is \"" + letter(first)
@@ -54,11 +54,11 @@ enum Skill {
         String second = pair.trainWord();
         return draw.row(LabQuestions.letters(first, second), letter(first) + letter(second));
     }),
-    REPHRASE_COIN(0.11, draw -> {
+    REPHRASE_COIN(0.13, draw -> {
         Coin coin = draw.coin();
         return draw.row(coin.question() + LabQuestions.REPHRASE_COIN, coin.rephrased(draw));
     }),
-    WORK_COIN(0.13, draw -> {
+    WORK_COIN(0.15, draw -> {
         Coin coin = draw.coin();
         return draw.row(coin.rephrased(draw), coin.worked());
     }),
@@ -81,11 +81,11 @@ enum Skill {
         Coin coin = Coin.of(List.of(fixed.trainWord(), fixed.trainWord(), fixed.trainWord()), fixed);
         return draw.row(coin.question(), coin.answer());
     }),
-    ADD_TWO(0.04, draw -> {
+    ADD_TWO(0.03, draw -> {
         Sum sum = Sum.of(2, draw);
         return draw.row(sum.question(), sum.answer());
     }),
-    WORK_SUM(0.136, draw -> {
+    WORK_SUM(0.076, draw -> {
         Sum sum = Sum.of(2 + draw.number(LabQuestions.SUMMANDS - 1), draw);
         return draw.row(sum.question() + LabQuestions.STEP_BY_STEP, sum.worked());
     });
