@@ -3,11 +3,15 @@ package org.ingrain.cli;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.SortedMap;
 import java.util.concurrent.Callable;
+import org.ingrain.checkpoint.FreshModel;
 import org.ingrain.checkpoint.LoadedModel;
 import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.checkpoint.ModelOptions;
+import org.ingrain.distill.run.Digest;
 import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.LoraModule;
 import org.ingrain.model.MemoryPlan;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tokenizer.ChatTemplate;
@@ -23,7 +27,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-@Command(name = "finetune", description = {"Fine-tunes a model: a LoRA adapter in PEFT's format, or all weights.",
+@Command(name = "finetune", description = {"Fine-tunes a model: a LoRA adapter in PEFT's format, or all weights; or trains a new one.",
     "A killed run goes on where it was when the same command is given again, to the same bits.",
     "Example: ingrain finetune --model DIR --data train.jsonl --output runs/tuned --rank 16 --epochs 3"})
 final class Finetune implements Callable<Integer> {
@@ -51,6 +55,12 @@ final class Finetune implements Callable<Integer> {
     @Option(names = "--full", description = "Train all weights instead of an adapter.")
     private boolean full;
 
+    @Option(names = "--adapter", paramLabel = "DIR", description = "PEFT LoRA adapter to go on from; its rank, alpha and targets must be those that are trained.")
+    private Path adapter;
+
+    @Option(names = "--fresh", description = "Train a new model from random weights: --model is a folder with config.json and a tokenizer.")
+    private boolean fresh;
+
     @Option(names = "--seed", defaultValue = "0", paramLabel = "S",
             description = "Of the order of examples, the first adapter and dropout (default: ${DEFAULT-VALUE}).")
     private long seed;
@@ -63,16 +73,36 @@ final class Finetune implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        if (fresh && adapter != null || full && adapter != null || fresh && full) {
+            throw new InputException("--fresh, --full, --adapter: more than one of them, expected one at most");
+        }
         ModelOptions options = modelFlags.options();
         LlamaConfig config = ModelFolder.readConfig(options.model());
-        TrainingRun run = new TrainingRun(output, read(options, config), training.optimizer(), training.train(seed), Provenances.of(options));
-        LoadedModel.Needs needs = (context, c, precision) -> List.of(new MemoryPlan.Part("training", full
+        List<LoraModule> from = adapter == null ? List.of() : Session.adapter(adapter, config);
+        SortedMap<String, String> provenance = Provenances.of(options);
+        if (adapter != null) {
+            Digest.model(adapter).forEach((file, hash) -> provenance.put("adapter " + file, hash));
+        }
+        TrainingRun run = new TrainingRun(output, read(options, config), training.optimizer(), training.train(seed), provenance);
+        LoadedModel.Needs needs = (context, c, precision) -> List.of(new MemoryPlan.Part("training", full || fresh
                 ? Trainer.memory(run).fullBytes(context, c, precision)
                 : Trainer.memory(run).loraBytes(context, c, precision, training.lora())));
-        try (LoadedModel model = LoadedModel.open(options, needs, new LoadProgress(options.model()));
+        LoadProgress loading = new LoadProgress(options.model());
+        if (fresh) {
+            try (FreshModel model = FreshModel.open(options, needs, loading::planned);
+                    Trainer trainer = Trainer.fresh(model.context(), model.weights(), model.folder(), run)) {
+                return train(trainer);
+            }
+        }
+        try (LoadedModel model = LoadedModel.open(options, needs, loading);
                 Trainer trainer = full ? Trainer.full(model.context(), model.weights(), model.folder(), run)
-                        : Trainer.lora(model.context(), model.weights(), training.lora(), options.model().toString(), run);
-                TrainingProgress progress = new TrainingProgress("train")) {
+                        : Trainer.lora(model.context(), model.weights(), training.lora(), options.model().toString(), run)) {
+            return train(adapter == null ? trainer : trainer.from(from));
+        }
+    }
+
+    private int train(Trainer trainer) {
+        try (TrainingProgress progress = new TrainingProgress("train")) {
             TrainReport report = trainer.train(progress);
             progress.close();
             System.err.printf(Locale.ROOT, "%d rows, %d steps, loss %.4f at first, %.4f at last%s%n", report.rows(), report.steps(),

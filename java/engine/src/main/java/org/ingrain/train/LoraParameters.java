@@ -10,6 +10,7 @@ import org.ingrain.model.LoraModule;
 import org.ingrain.model.Projection;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.DType;
+import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
 
 /**
@@ -103,13 +104,22 @@ public final class LoraParameters implements Parameters {
         }
     }
 
-    /** Takes the values of an adapter of the same rank and targets. */
+    /**
+     * Takes the values of an adapter.
+     *
+     * @throws InputException if it has another rank, scaling or other projections than are trained
+     */
     void load(List<LoraModule> adapter) {
+        int trained = layers.size() * lora.targetModules().size();
+        if (adapter.size() != trained) {
+            throw new InputException("--adapter: " + adapter.size() + " adapted projections, expected the " + trained + " that are trained");
+        }
         for (LoraModule module : adapter) {
             Module target = layers.get(module.layer()).get(module.projection());
-            if (target == null || module.rank() != lora.rank()) {
-                throw new IllegalArgumentException("layer " + module.layer() + " " + module.projection() + " of rank " + module.rank()
-                        + " is not what " + lora + " trains");
+            if (target == null || module.rank() != lora.rank() || module.scaling() != lora.scaling()) {
+                throw new InputException("--adapter: layer " + module.layer() + " " + module.projection().target() + " has rank " + module.rank()
+                        + " and scaling " + module.scaling() + ", expected " + (target == null ? "none there: it is not trained"
+                        : lora.rank() + " and " + lora.scaling()));
             }
             context.write(flat.value(target.a()), module.a());
             context.write(flat.value(target.b()), module.b());

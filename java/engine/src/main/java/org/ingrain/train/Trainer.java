@@ -7,6 +7,7 @@ import java.util.function.ToLongFunction;
 import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.ffi.Context;
 import org.ingrain.model.LlamaWeights;
+import org.ingrain.model.LoraModule;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -55,6 +56,17 @@ public final class Trainer implements AutoCloseable {
         LoraParameters parameters = new LoraParameters(context, weights.config(), lora, run.train().seed(), memory);
         return new Trainer(context, weights, run, memory,
                 new Trainee(parameters, RunSettings.of(run, "lora", lora), new AdapterExport(parameters, lora, baseModel)));
+    }
+
+    /**
+     * Begins with an adapter's values instead of new ones; for an adapter's trainer, before {@link #train}. Which adapter it is belongs
+     * into the run's provenance.
+     *
+     * @throws InputException if it has another rank, scaling or other projections than are trained
+     */
+    public Trainer from(List<LoraModule> adapter) {
+        ((LoraParameters) parameters).load(adapter);
+        return this;
     }
 
     /**

@@ -12,10 +12,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.ingrain.checkpoint.ModelFolder;
+import org.ingrain.checkpoint.PeftAdapter;
 import org.ingrain.model.LlamaConfig;
 import org.ingrain.model.LlamaWeights;
+import org.ingrain.model.LoraModule;
 import org.ingrain.model.Precision;
+import org.ingrain.model.Projection;
 import org.ingrain.model.Rank;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
@@ -60,6 +64,47 @@ class TrainerTest {
         List<String> kept = TrainingFixture.names(folder.resolve("run/checkpoints")).stream().map(name -> name.split("/")[0]).distinct().toList();
         assertTrue(kept.contains("step-" + report.chosenStep()) && kept.contains("step-" + report.steps()), kept.toString());
         assertTrue(kept.size() <= 3, kept.toString());
+    }
+
+    /** What is trained on from an adapter begins where that one ended, and refuses another shape. */
+    @Test
+    void goesOnFromAnAdapter() throws IOException {
+        TrainConfig once = new TrainConfig(1, 0, 28, 1, 17, 0, 0, 1, false);
+        TrainReport first = TrainingFixture.lora(folder.resolve("first"), 1, TRAIN, TrainProgress.SILENT);
+        double ended = adapterLoss(first.result());
+        LoraConfig plain = new LoraConfig(3, 6, 0, LoraConfig.ALL_LINEAR, true);
+        try (Golden golden = new Golden("tied", 1)) {
+            List<LoraModule> adapter = PeftAdapter.read(first.result(), golden.config).modules();
+            try (Trainer trainer = Trainer.lora(golden.context, golden.weights(), plain, "base", run(folder.resolve("second"), once))) {
+                assertEquals(ended, trainer.from(adapter).train(TrainProgress.SILENT).firstLoss(), 1e-6);
+            }
+            LoraConfig wider = new LoraConfig(4, 6, 0, LoraConfig.ALL_LINEAR, true);
+            try (Trainer trainer = Trainer.lora(golden.context, golden.weights(), wider, "base", run(folder.resolve("third"), once))) {
+                String message = assertThrows(InputException.class, () -> trainer.from(adapter)).getMessage();
+                assertTrue(message.startsWith("--adapter: layer 0 q_proj has rank 3 and scaling "), message);
+            }
+            LoraConfig fewer = new LoraConfig(3, 6, 0, Set.of(Projection.Q_PROJ), true);
+            try (Trainer trainer = Trainer.lora(golden.context, golden.weights(), fewer, "base", run(folder.resolve("fourth"), once))) {
+                assertThrows(InputException.class, () -> trainer.from(adapter));
+            }
+        }
+    }
+
+    /** Mean loss of the training rows under base and adapter, the adapter merged. */
+    private double adapterLoss(Path adapter) throws IOException {
+        try (Golden golden = new Golden("tied", 1)) {
+            Path merged = folder.resolve("merged");
+            new Merge(golden.model, PeftAdapter.read(adapter, golden.config)).write(merged, (done, of) -> { });
+            try (ModelFolder made = ModelFolder.open(merged)) {
+                LlamaWeights weights = LlamaWeights.load(golden.context, golden.config, new Precision(DType.F32, DType.F32, DType.F32), Rank.SINGLE, made,
+                        (done, of) -> { });
+                MicroBatch all = MicroBatch.of(TrainingFixture.data().train());
+                try (LlamaTraining training = new LlamaTraining(golden.context, weights, FullParameters.load(golden.context, weights, made),
+                        new TrainingMemory(new MicroBatchLimits(all.tokens(), all.sequences(), all.targetCount()), 1))) {
+                    return training.loss(all) / all.targetCount();
+                }
+            }
+        }
     }
 
     private void refused(String expected, Path output, TrainConfig train) {

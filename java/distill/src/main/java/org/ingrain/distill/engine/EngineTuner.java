@@ -6,7 +6,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.SortedMap;
+import java.util.TreeMap;
 import org.ingrain.checkpoint.LoadedModel;
+import org.ingrain.checkpoint.PeftAdapter;
+import org.ingrain.distill.run.Digest;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.train.Tuner;
 import org.ingrain.model.MemoryPlan;
@@ -28,19 +31,27 @@ import org.ingrain.train.TrainingRun;
 public record EngineTuner(LoadedModel model, ChatTemplate template, TunerConfig config, SortedMap<String, String> provenance) implements Tuner {
     @Override
     public Tuned tune(Job job, Progress progress) {
-        if (job.from() != null) {
-            throw new UnsupportedOperationException("an adapter to go on from: " + job.from());
-        }
         DataConfig data = DataConfig.of(job.train(), isEmpty(job.validation()) ? null : job.validation(), model.config().maxPositionEmbeddings());
         TrainingRun run = new TrainingRun(job.folder(), TrainingDataReader.read(data, model.tokenizer(), template, config.train().seed()),
-                config.optimizer(), config.train(), provenance);
+                config.optimizer(), config.train(), provenance(job));
         room(run).require(job.stage() + ": " + model.folder().path(), model.context().memoryInfo().free());
         try (Trainer trainer = Trainer.lora(model.context(), model.weights(), config.lora(), model.folder().path().toString(), run)) {
+            if (job.from() != null) {
+                trainer.from(PeftAdapter.read(job.from(), model.config()).modules());
+            }
             TrainReport report = trainer.train(step -> progress.at(new Progress.State(job.stage(), step.step(), step.of(), "steps",
                     step.tokensPerSecond())));
             return new Tuned(job.folder().relativize(report.result()).toString(), report.rows(), report.steps(), report.firstLoss(),
                     report.lastLoss(), report.validationLoss());
         }
+    }
+
+    private SortedMap<String, String> provenance(Job job) {
+        SortedMap<String, String> all = new TreeMap<>(provenance);
+        if (job.from() != null) {
+            Digest.model(job.from()).forEach((file, hash) -> all.put("adapter " + file, hash));
+        }
+        return all;
     }
 
     private MemoryPlan room(TrainingRun run) {
