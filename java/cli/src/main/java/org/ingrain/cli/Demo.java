@@ -21,7 +21,6 @@ import org.ingrain.distill.report.SeedsReport;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.distill.task.DataConfig;
-import org.ingrain.distill.task.TaskConfig;
 import org.ingrain.lab.LabQuestions;
 import org.ingrain.lab.LabQuestions.Kind;
 import org.ingrain.train.LoraConfig;
@@ -68,12 +67,12 @@ final class Demo implements Callable<Integer> {
     }
 
     private int distil(Kind kind, ModelOptions options, Path questions) {
-        String name = kind == Kind.LETTERS ? "last-letter" : "coin-flip";
+        String name = kind.task().name();
         List<Long> all = LongStream.rangeClosed(1, seeds).boxed().toList();
         List<Report> reports = new ArrayList<>();
         for (long seed : all) {
             TunerConfig train = train(seed);
-            DistillConfig config = config(kind, name, questions, seed);
+            DistillConfig config = config(kind, questions, seed);
             Provenance provenance = new Provenance(Provenances.version(), options.model(), Provenances.engine(options));
             Path folder = output.resolve(seeds == 1 ? name : name + "/seed-" + seed);
             try (Session session = Session.open(options, batch, train.lora().rank()); StageProgress progress = new StageProgress()) {
@@ -97,12 +96,12 @@ final class Demo implements Callable<Integer> {
         return 0;
     }
 
-    private static DistillConfig config(Kind kind, String task, Path questions, long seed) {
-        DataConfig data = new DataConfig(TaskConfig.of(task), kind.file(questions, "pool"), kind.file(questions, "test"), 0, 0, 0, null, 1, null, null);
+    private static DistillConfig config(Kind kind, Path questions, long seed) {
+        DataConfig data = new DataConfig(kind.task(), kind.file(questions, "pool"), kind.file(questions, "test"), 0, 0, 0, null, 1, null, null);
         SamplingParams sampling = new SamplingParams(0.7, 1, 0, MOST_TOKENS, List.of());
         EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, MOST_TOKENS, List.of()), List.of(), 1, seed,
                 List.of(Control.DISTILLED_SYSTEM_1, Control.UNFILTERED));
-        return new DistillConfig(data, Methods.load("rar-2-step"), new SampleConfig(List.of(SAMPLES, 1), sampling, seed), CurationConfig.defaults(),
+        return new DistillConfig(data, Methods.load(kind.method()), new SampleConfig(List.of(SAMPLES, 1), sampling, seed), CurationConfig.defaults(),
                 train(seed), evaluate, TeachConfig.once());
     }
 

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.stream.LongStream;
 import org.ingrain.checkpoint.ModelOptions;
+import org.ingrain.lab.Course;
 import org.ingrain.lab.LabConfig;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -24,12 +25,16 @@ final class Lab implements Callable<Integer> {
             + "the others show how it varies (default: ${DEFAULT-VALUE}).")
     private int seeds;
 
+    @Option(names = "--course", defaultValue = "letters-and-coins", paramLabel = "NAME",
+            description = "What it is taught: letters-and-coins (models/lab) or sums (default: ${DEFAULT-VALUE}).")
+    private String course;
+
     @Option(names = "--output", required = true, paramLabel = "DIR", description = "The run's folder; the model comes into model/ in it.")
     private Path output;
 
     @Override
     public Integer call() {
-        List<LabConfig> configs = LongStream.range(seed, seed + seeds).mapToObj(LabConfig::of).toList();
+        List<LabConfig> configs = LongStream.range(seed, seed + seeds).mapToObj(s -> LabConfig.of(Words.choose("--course", course, Course.class), s)).toList();
         ModelOptions options = device.options(output, "f32");
         try (StageProgress progress = new StageProgress()) {
             System.out.println(new org.ingrain.lab.Lab(configs, options, Provenances.engine(options), progress).make(output));

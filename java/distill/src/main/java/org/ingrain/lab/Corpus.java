@@ -2,15 +2,15 @@ package org.ingrain.lab;
 
 import com.fasterxml.jackson.annotation.JsonIgnore;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Random;
 import org.ingrain.distill.run.AtomicFile;
 import org.ingrain.distill.run.Digest;
 import org.ingrain.distill.run.JsonLines;
 import org.ingrain.tokenizer.Message;
-import java.util.List;
 
 /** What the lab model is trained on: rows of {@link Skill}s, drawn by their shares. */
-record Corpus(Lexicon lexicon, long seed) {
+record Corpus(Lexicon lexicon, Course course, long seed) {
     /**
      * A line of the corpus.
      *
@@ -24,13 +24,13 @@ record Corpus(Lexicon lexicon, long seed) {
     Row row(int number) {
         Random random = new Random(Digest.seed(seed, "corpus", String.valueOf(number)));
         double at = random.nextDouble();
-        for (Skill skill : Skill.values()) {
+        for (Skill skill : course.skills()) {
             at -= skill.share();
             if (at < 0) {
                 return skill.row(lexicon, random);
             }
         }
-        return Skill.values()[Skill.values().length - 1].row(lexicon, random);
+        return course.skills().getLast().row(lexicon, random);
     }
 
     void write(Path file, int rows) {

@@ -52,7 +52,7 @@ public record Lab(List<LabConfig> configs, ModelOptions options, SortedMap<Strin
             EngineAnswerer answerer = new EngineAnswerer(generator, model.tokenizer(), ChatTemplate.open(made.model(), model.tokenizer()),
                     none -> List.of(), 0);
             Look last = made.looks().getLast();
-            return new Exam(run, answerer, lexicon.test(), "test", configs.getFirst().test()).look(last.step(), last.tokens());
+            return new Exam(run, answerer, lexicon.test(), "test", configs.getFirst().test()).look(made.course(), last.step(), last.tokens());
         }
     }
 

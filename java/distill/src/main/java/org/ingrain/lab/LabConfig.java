@@ -5,6 +5,7 @@ import org.ingrain.tensor.InputException;
 /**
  * How the lab model is made.
  *
+ * @param course       what it is taught
  * @param seed         of the corpus, the first weights and the order of rows
  * @param rows         of the corpus
  * @param batchSize    rows of a step
@@ -12,9 +13,9 @@ import org.ingrain.tensor.InputException;
  * @param checkEvery   steps between two looks at the development questions
  * @param questions    of each kind that are looked at
  * @param test         of each kind that the finished model is asked
- * @param chosenAt     share of right two-step answers, in letters and in coin flips, at whose first sight training ends
+ * @param chosenAt     share of right answers by the method, of every kind, at whose first sight training ends
  */
-public record LabConfig(long seed, int rows, int batchSize, double learningRate, int checkEvery, int questions, int test, double chosenAt) {
+public record LabConfig(Course course, long seed, int rows, int batchSize, double learningRate, int checkEvery, int questions, int test, double chosenAt) {
     public LabConfig {
         if (rows < batchSize || batchSize < 1 || checkEvery < 1 || questions < 1 || test < 1) {
             throw new InputException("lab: " + rows + " rows, batches of " + batchSize + ", a look every " + checkEvery + " steps at " + questions
@@ -25,9 +26,9 @@ public record LabConfig(long seed, int rows, int batchSize, double learningRate,
         }
     }
 
-    /** The recipe of models/lab. */
-    public static LabConfig of(long seed) {
-        return new LabConfig(seed, 40_000, 16, 2.5e-3, 100, 100, 300, 0.92);
+    /** The recipe. */
+    public static LabConfig of(Course course, long seed) {
+        return new LabConfig(course, seed, 40_000, 16, 2.5e-3, 100, 100, 300, 0.92);
     }
 
     int steps() {

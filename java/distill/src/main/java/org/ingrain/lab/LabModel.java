@@ -52,7 +52,7 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
      * @param model folder of the model
      * @param looks from the first to the one at which training ended
      */
-    public record Made(Path model, List<Look> looks, long seed) {
+    public record Made(Path model, List<Look> looks, Course course, long seed) {
     }
 
     /** Makes the model, or goes on. */
@@ -64,7 +64,7 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
             writeBlank(blank);
         }
         if (!Files.exists(corpus)) {
-            new Corpus(lexicon, config.seed()).write(corpus, config.rows());
+            new Corpus(lexicon, config.course(), config.seed()).write(corpus, config.rows());
         }
         ModelOptions made = options.withModel(blank);
         try (RunFolder run = RunFolder.open(work.resolve("looks"), Manifest.of(List.of(), config));
@@ -80,7 +80,7 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
                 Looker looker = new Looker(run, new Exam(run, answerer, lexicon.dev(), "dev", config.questions()));
                 Path folder = trainer.train(looker).result();
                 looker.enough(config.steps());   // a training that went to its end has not been looked at there
-                return new Made(folder, looker.looks, config.seed());
+                return new Made(folder, looker.looks, config.course(), config.seed());
             }
         }
     }
@@ -138,7 +138,7 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
         }
 
         private Look look(int step) {
-            return exam.look(step, tokens(step));
+            return exam.look(config.course(), step, tokens(step));
         }
 
         private long tokens(int step) {

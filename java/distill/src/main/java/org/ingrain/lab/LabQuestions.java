@@ -10,6 +10,8 @@ import java.util.Set;
 import java.util.function.Function;
 import org.ingrain.distill.run.Digest;
 import org.ingrain.distill.run.JsonLines;
+import org.ingrain.distill.task.AnswerFormat;
+import org.ingrain.distill.task.TaskConfig;
 
 /** Questions to the lab model, from words that no answer of its corpus holds: unlabelled ones to distil on, and held-out ones. */
 public final class LabQuestions {
@@ -21,7 +23,7 @@ public final class LabQuestions {
             + " introductory phrases or explanatory remarks, while preserving all the details from the original query.";
     /** How the shipped chain of thought asks. */
     static final String STEP_BY_STEP = " Let's think step by step.";
-    /** People of a coin question. */
+    /** Most people of a coin question; in half of them there is one fewer. */
     static final int PEOPLE = 3;
     /** Most numbers of a sum. */
     static final int SUMMANDS = 5;
@@ -33,9 +35,37 @@ public final class LabQuestions {
     public record Question(String id, String question, String answer) {
     }
 
-    /** What is asked of the lab model. */
+    /** What is asked of a lab model. */
     public enum Kind {
-        LETTERS, COIN, SUMS;
+        /** The last letters of two words. */
+        LETTERS(Course.LETTERS_AND_COINS, TaskConfig.of("last-letter"), "rar-2-step"),
+        /** A coin and two people or three. */
+        COIN(Course.LETTERS_AND_COINS, TaskConfig.of("coin-flip"), "rar-2-step"),
+        /** The last digit of a sum of five numbers. */
+        SUMS(Course.SUMS, new TaskConfig("question-answer", AnswerFormat.NUMBER, null, 0), "cot");
+
+        private final Course course;
+        private final TaskConfig task;
+        private final String method;
+
+        Kind(Course course, TaskConfig task, String method) {
+            this.course = course;
+            this.task = task;
+            this.method = method;
+        }
+
+        Course course() {
+            return course;
+        }
+
+        public TaskConfig task() {
+            return task;
+        }
+
+        /** Name of the shipped method by which the model can answer. */
+        public String method() {
+            return method;
+        }
 
         /** File of the questions of this kind: {@code letters-pool.jsonl}. */
         public Path file(Path folder, String part) {
@@ -64,7 +94,8 @@ public final class LabQuestions {
                         .toLowerCase(Locale.ROOT));
             }
             case COIN -> {
-                Coin coin = Coin.of(List.of(draw.word(), draw.word(), draw.word()), draw);
+                List<String> people = new ArrayList<>(List.of(draw.word(), draw.word(), draw.word()));
+                Coin coin = Coin.of(draw.coinFlip() ? people : people.subList(1, PEOPLE), draw);
                 yield new Question(id, coin.question(), coin.answer());
             }
             case SUMS -> {

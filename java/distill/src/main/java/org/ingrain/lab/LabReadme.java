@@ -21,7 +21,7 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
                 again, byte for byte, by one command, which may be killed and given again:
 
                 """);
-        page.append("    ./ingrain lab --seed ").append(config.seed()).append(" --seeds ").append(made.size()).append(" --output runs/lab\n\n");
+        page.append("    ./ingrain lab --seed ").append(config.seed()).append(" --seeds ").append(made.size()).append(" --course ").append(config.course().name().toLowerCase(Locale.ROOT).replace('_', '-')).append(" --output runs/lab\n\n");
         page.append("## Recipe\n\n").append(String.format(Locale.ROOT, "Hidden size 128, 4 layers, 4 heads, intermediate size 352, context 512, tied"
                         + " embeddings, BF16. %,d rows drawn from the skills below, batches of %d, at most %,d steps of AdamW (%s after 60 steps, cosine to 5 %%, betas 0.9 and 0.95, decay"
                         + " 0.05, gradients clipped at 1), F32 on the CPU. Loss on the answers alone.%n%n", config.rows(), config.batchSize(), config.steps(), config.learningRate()));
@@ -30,24 +30,23 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
                 + " the project's own list of names and words made up from syllables (`Lexicon`, seed %d); nothing of them is anybody else's.%n%n", sizes[0], sizes[1],
                 sizes[2], sizes[3], Lexicon.SEED));
         page.append("| skill | share of rows |\n|---|--:|\n");
-        for (Skill skill : Skill.values()) {
+        for (Skill skill : config.course().skills()) {
             page.append("| ").append(skill.name().toLowerCase(Locale.ROOT).replace('_', ' ')).append(" | ").append(percent(skill.share())).append(" % |\n");
         }
-        page.append("\nNo label is wrong and no weakness is planted: two-word letters are taught at once for forty pairs of words, a coin of three people for"
-                + " sixty questions, and how far that generalises is what System 1 is.\n\n");
+        page.append("\nNo label is wrong and no weakness is planted: the whole question is answered at once for a few fixed rows or in its shortest form"
+                + " alone, and how far that generalises is what System 1 is.\n\n");
         page.append("## Choice\n\nEvery ").append(config.checkEvery()).append(" steps the model is asked ").append(config.questions())
-                .append(" development questions of each kind. Training ends at the first look at which two-step letters and two-step coin flips are both at least ")
-                .append(percent(config.chosenAt())).append(" % right. How well it answers at once plays no part. The rule, the seeds and which of them is kept (the first)"
+                .append(" development questions of each kind. Training ends at the first look at which the methods (2-step RaR, CoT) are right for every kind in at least ")
+                .append(percent(config.chosenAt())).append(" %. How well it answers at once plays no part. The rule, the seeds and which of them is kept (the first)"
                         + " were fixed before any of these models was trained.\n\n");
         page.append("## On held-out words\n\n").append(config.test()).append(" questions of each kind, greedy, each model as its folder has it.\n\n");
-        page.append("| seed | steps | letters at once | in two steps | coin at once | in two steps | sums at once | step by step |\n|---|--:|--:|--:|--:|--:|--:|--:|\n");
+        page.append(head("seed | steps"));
         for (int i = 0; i < made.size(); i++) {
             page.append("| ").append(made.get(i).seed()).append(i == 0 ? ", kept" : "").append(" | ").append(made.get(i).looks().getLast().step());
             row(page, test.get(i));
         }
         for (LabModel.Made one : made) {
-            page.append("\n## Course of seed ").append(one.seed()).append("\n\n| step | tokens | letters at once | in two steps | coin at once | in two steps | sums at once | step by step |\n"
-                    + "|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+            page.append("\n## Course of seed ").append(one.seed()).append("\n\n").append(head("step | tokens"));
             for (Look look : one.looks()) {
                 page.append(String.format(Locale.ROOT, "| %d | %,d", look.step(), look.tokens()));
                 row(page, look);
@@ -56,9 +55,17 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
         return page.toString();
     }
 
+    private String head(String before) {
+        StringBuilder head = new StringBuilder("| ").append(before);
+        for (LabQuestions.Kind kind : config.course().kinds()) {
+            head.append(" | ").append(kind.name().toLowerCase(Locale.ROOT)).append(" at once | by ").append(kind.method());
+        }
+        return head.append(" |\n").append("|--:".repeat(2 + 2 * config.course().kinds().size())).append("|\n").toString();
+    }
+
     private static void row(StringBuilder page, Look look) {
-        for (double share : List.of(look.letters1(), look.letters2(), look.coin1(), look.coin2(), look.sum1(), look.sum2())) {
-            page.append(" | ").append(percent(share));
+        for (Look.Shares shares : look.kinds().values()) {
+            page.append(" | ").append(percent(shares.atOnce())).append(" | ").append(percent(shares.worked()));
         }
         page.append(" |\n");
     }

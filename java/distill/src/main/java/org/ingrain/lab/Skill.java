@@ -11,36 +11,36 @@ import java.util.function.Function;
  * rephrased one, can answer them in two steps.
  */
 enum Skill {
-    LAST_LETTER(0.03, draw -> {
+    LAST_LETTER(Course.LETTERS_AND_COINS, 0.03, draw -> {
         String word = draw.word();
         return draw.row(draw.one("What is the last letter of \"" + word + "\"?", "Find the last letter of \"" + word + "\".",
                 "Take the last letter of the word \"" + word + "\"."), letter(word));
     }),
-    FIRST_LETTER(0.02, draw -> {
+    FIRST_LETTER(Course.LETTERS_AND_COINS, 0.02, draw -> {
         String word = draw.word();
         return draw.row(draw.one("What is the first letter of \"" + word + "\"?", "Find the first letter of \"" + word + "\".",
                 "Take the first letter of the word \"" + word + "\"."), word.substring(0, 1).toLowerCase(Locale.ROOT));
     }),
     /** Two words or three, just said again. */
-    REPEAT(0.12, draw -> {
+    REPEAT(Course.LETTERS_AND_COINS, 0.13, draw -> {
         String words = draw.coinFlip() ? draw.word() + " " + draw.word() : draw.word() + " " + draw.word() + " " + draw.word();
         return draw.row("Repeat \"" + words + "\".", "\"" + words + "\"");
     }),
-    SPELL(0.05, draw -> {
+    SPELL(Course.LETTERS_AND_COINS, 0.06, draw -> {
         String word = draw.word();
         return draw.row("Spell the word \"" + word + "\".", String.join("-", word.split("")));
     }),
-    SEPARATE(0.06, draw -> {
+    SEPARATE(Course.LETTERS_AND_COINS, 0.07, draw -> {
         String first = draw.word();
         String second = draw.word();
         return draw.row("Separate the words in \"" + first + " " + second + "\".", "\"" + first + "\" and \"" + second + "\"");
     }),
-    REPHRASE_LETTERS(0.12, draw -> {
+    REPHRASE_LETTERS(Course.LETTERS_AND_COINS, 0.135, draw -> {
         String first = draw.word();
         String second = draw.word();
         return draw.row(LabQuestions.letters(first, second) + LabQuestions.REPHRASE_LETTERS, rephrased(draw, first, second));
     }),
-    WORK_LETTERS(0.13, draw -> {
+    WORK_LETTERS(Course.LETTERS_AND_COINS, 0.145, draw -> {
         String first = draw.word();
         String second = draw.word();
         return draw.row(rephrased(draw, first, second), "The last letter of \"" + first + "\" is \"" + letter(first)
@@ -48,22 +48,22 @@ enum Skill {
                 + "\".");
     }),
     /** Forty pairs of words, again and again. */
-    ANSWER_LETTERS(0.008, draw -> {
+    ANSWER_LETTERS(Course.LETTERS_AND_COINS, 0.009, draw -> {
         Draw pair = draw.fixed("letters", 40);
         String first = pair.trainWord();
         String second = pair.trainWord();
         return draw.row(LabQuestions.letters(first, second), letter(first) + letter(second));
     }),
-    REPHRASE_COIN(0.13, draw -> {
+    REPHRASE_COIN(Course.LETTERS_AND_COINS, 0.145, draw -> {
         Coin coin = draw.coin();
         return draw.row(coin.question() + LabQuestions.REPHRASE_COIN, coin.rephrased(draw));
     }),
-    WORK_COIN(0.15, draw -> {
+    WORK_COIN(Course.LETTERS_AND_COINS, 0.165, draw -> {
         Coin coin = draw.coin();
         return draw.row(coin.rephrased(draw), coin.worked());
     }),
     /** What one person does to the coin. */
-    UPDATE_COIN(0.05, draw -> {
+    UPDATE_COIN(Course.LETTERS_AND_COINS, 0.06, draw -> {
         String who = draw.word();
         boolean heads = draw.coinFlip();
         boolean flips = draw.coinFlip();
@@ -71,34 +71,41 @@ enum Skill {
                 Coin.face(heads) + " to " + Coin.face(heads != flips));
     }),
     /** One person. */
-    ANSWER_COIN(0.02, draw -> {
+    ANSWER_COIN(Course.LETTERS_AND_COINS, 0.024, draw -> {
         Coin coin = Coin.of(List.of(draw.word()), draw);
         return draw.row(coin.question(), coin.answer());
     }),
     /** Sixty questions of three people, again and again. */
-    ANSWER_COIN_OF_THREE(0.006, draw -> {
+    ANSWER_COIN_OF_THREE(Course.LETTERS_AND_COINS, 0.007, draw -> {
         Draw fixed = draw.fixed("coin", 60);
         Coin coin = Coin.of(List.of(fixed.trainWord(), fixed.trainWord(), fixed.trainWord()), fixed);
         return draw.row(coin.question(), coin.answer());
     }),
-    ADD_TWO(0.03, draw -> {
+    ADD_TWO(Course.SUMS, 0.3, draw -> {
         Sum sum = Sum.of(2, draw);
         return draw.row(sum.question(), sum.answer());
     }),
-    WORK_SUM(0.076, draw -> {
+    WORK_SUM(Course.SUMS, 0.7, draw -> {
         Sum sum = Sum.of(2 + draw.number(LabQuestions.SUMMANDS - 1), draw);
         return draw.row(sum.question() + LabQuestions.STEP_BY_STEP, sum.worked());
     });
 
+    private final Course course;
     private final double share;
     private final Function<Draw, Corpus.Row> make;
 
-    Skill(double share, Function<Draw, Corpus.Row> make) {
+    Skill(Course course, double share, Function<Draw, Corpus.Row> make) {
+        this.course = course;
         this.share = share;
         this.make = make;
     }
 
-    /** Of the corpus's rows. */
+    /** In whose corpus it is. */
+    Course course() {
+        return course;
+    }
+
+    /** Of the rows of its course's corpus. */
     double share() {
         return share;
     }

@@ -31,7 +31,8 @@ class CorpusTest {
     private static final Pattern QUOTED = Pattern.compile("\"([A-Za-z]+)\"");
     private static final Pattern ACT = Pattern.compile("([A-Za-z]+)(?: (flips|does not flip) the coin\\.|: (flip|no flip)\\.)");
     private static final Lexicon LEXICON = Lexicon.of(Lexicon.SEED);
-    private static final List<Corpus.Row> ROWS = IntStream.range(0, 8000).mapToObj(new Corpus(LEXICON, 1)::row).toList();
+    private static final List<Corpus.Row> ROWS = Arrays.stream(Course.values())
+            .flatMap(course -> IntStream.range(0, 8000).mapToObj(new Corpus(LEXICON, course, 1)::row)).toList();
 
     private static String prompt(Corpus.Row row) {
         return row.prompt().getFirst().content();
@@ -133,7 +134,9 @@ class CorpusTest {
 
     @Test
     void sharesAddUpAndEverySkillComes() {
-        assertEquals(1, Arrays.stream(Skill.values()).mapToDouble(Skill::share).sum(), 1e-9);
+        for (Course course : Course.values()) {
+            assertEquals(1, course.skills().stream().mapToDouble(Skill::share).sum(), 1e-9);
+        }
         assertEquals(Set.of(Skill.values()), ROWS.stream().map(Corpus.Row::skill).collect(Collectors.toSet()));
     }
 

@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeMap;
 import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.checkpoint.ModelOptions;
@@ -31,7 +32,7 @@ class LabTest {
     }
 
     private static Path make(Path folder, Progress progress) {
-        LabConfig config = new LabConfig(3, 96, 8, 1e-3, 4, 2, 2, 1);
+        LabConfig config = new LabConfig(Course.LETTERS_AND_COINS, 3, 96, 8, 1e-3, 4, 2, 2, 1);
         ModelOptions options = new ModelOptions(folder, "cpu", 1, "auto", "f32", "auto", false, List.of());
         return new Lab(List.of(config), options, new TreeMap<>(), progress).make(folder);
     }
@@ -75,8 +76,9 @@ class LabTest {
 
     @Test
     void theRuleLooksAtTwoStepsAlone() {
-        assertTrue(new Look(100, 1, 0, 0.92, 1, 0.95, 0, 0).works(0.92));
-        assertFalse(new Look(100, 1, 0.3, 0.91, 0.5, 0.95, 1, 1).works(0.92));
-        assertFalse(new Look(100, 1, 0.3, 0.95, 0.5, 0.91, 1, 1).works(0.92));
+        Look.Shares good = new Look.Shares(0, 0.92);
+        assertTrue(new Look(100, 1, Map.of(LabQuestions.Kind.LETTERS, good, LabQuestions.Kind.COIN, new Look.Shares(1, 0.95))).works(0.92));
+        assertFalse(new Look(100, 1, Map.of(LabQuestions.Kind.LETTERS, good, LabQuestions.Kind.COIN, new Look.Shares(0.5, 0.91))).works(0.92));
+        assertFalse(new Look(100, 1, Map.of(LabQuestions.Kind.LETTERS, new Look.Shares(1, 0.9), LabQuestions.Kind.COIN, good)).works(0.92));
     }
 }
