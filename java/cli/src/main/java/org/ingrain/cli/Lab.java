@@ -12,8 +12,8 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 @Command(name = "lab", description = {"Makes the lab model of models/lab again: corpus, tokenizer, training from random weights, the choice of a checkpoint.",
-    "A killed run goes on where it was when the same command is given again.",
-    "Example: ingrain lab --output runs/lab --seeds 3"})
+    "A killed run goes on where it was when the same command is given again. With --isa auto it computes with AVX2, on any machine.",
+    "Example: ingrain lab --seed 3 --seeds 5 --output runs/lab"})
 final class Lab implements Callable<Integer> {
     @Mixin
     private DeviceFlags device;
@@ -35,6 +35,9 @@ final class Lab implements Callable<Integer> {
     @Override
     public Integer call() {
         List<LabConfig> configs = LongStream.range(seed, seed + seeds).mapToObj(s -> LabConfig.of(Words.choose("--course", course, Course.class), s)).toList();
+        if (device.backend().equals("cpu") && device.isa.equals("auto")) {
+            device.isa = "avx2";   // which every machine has: the same bytes on each
+        }
         ModelOptions options = device.options(output, "f32");
         try (StageProgress progress = new StageProgress()) {
             System.out.println(new org.ingrain.lab.Lab(configs, options, Provenances.engine(options), progress).make(output));

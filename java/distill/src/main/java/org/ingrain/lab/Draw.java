@@ -33,9 +33,9 @@ record Draw(Lexicon lexicon, Random random, Skill skill) {
         return of[random.nextInt(of.length)];
     }
 
-    /** Two people or three, now and then with small letters. */
-    Coin coin() {
-        int people = 2 + random.nextInt(2);
+    /** So many people or more, up to {@link LabQuestions#PEOPLE}, now and then with small letters. */
+    Coin coin(int fewest) {
+        int people = fewest + random.nextInt(LabQuestions.PEOPLE - fewest + 1);
         boolean small = random.nextInt(4) == 0;
         return Coin.of(IntStream.range(0, people).mapToObj(i -> small ? word().toLowerCase(Locale.ROOT) : word()).toList(), this);
     }

@@ -28,7 +28,7 @@ public record LabConfig(Course course, long seed, int rows, int batchSize, doubl
 
     /** The recipe. */
     public static LabConfig of(Course course, long seed) {
-        return new LabConfig(course, seed, 40_000, 16, 2.5e-3, 100, 100, 300, 0.92);
+        return new LabConfig(course, seed, 25_600, 16, 2.5e-3, 100, 100, 300, 0.95);
     }
 
     int steps() {

@@ -13,36 +13,34 @@ import java.util.Locale;
  */
 record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, int[] sizes) {
     String text() {
-        StringBuilder page = new StringBuilder("""
+        StringBuilder page = new StringBuilder(config.course() == Course.LETTERS_AND_COINS ? """
                 # The lab model
 
                 A Llama of 0.85 million parameters, trained from random weights by Ingrain itself, so small that the whole of
-                arXiv:2407.06023 can be watched on two CPU cores in minutes (`./ingrain demo`). It knows nothing but the skills below. It is made
-                again, byte for byte, by one command, which may be killed and given again:
+                arXiv:2407.06023 can be watched on two CPU cores in minutes (`./ingrain demo`). It knows nothing but the skills below. One
+                command makes it again, byte for byte; it may be killed and given again:
 
-                """);
-        page.append("    ./ingrain lab --seed ").append(config.seed()).append(" --seeds ").append(made.size()).append(" --course ").append(config.course().name().toLowerCase(Locale.ROOT).replace('_', '-')).append(" --output runs/lab\n\n");
-        page.append("## Recipe\n\n").append(String.format(Locale.ROOT, "Hidden size 128, 4 layers, 4 heads, intermediate size 352, context 512, tied"
-                        + " embeddings, BF16. %,d rows drawn from the skills below, batches of %d, at most %,d steps of AdamW (%s after 60 steps, cosine to 5 %%, betas 0.9 and 0.95, decay"
-                        + " 0.05, gradients clipped at 1), F32 on the CPU. Loss on the answers alone.%n%n", config.rows(), config.batchSize(), config.steps(), config.learningRate()));
-        page.append(String.format(Locale.ROOT, "Words: %,d for the corpus, %,d more for the unlabelled pool (in the corpus, but in no direct answer to a question of two"
-                + " words or three people), %,d for the development questions and %,d for the test questions, which are nowhere in the corpus. They are"
-                + " the project's own list of names and words made up from syllables (`Lexicon`, seed %d); nothing of them is anybody else's.%n%n", sizes[0], sizes[1],
-                sizes[2], sizes[3], Lexicon.SEED));
-        page.append("| skill | share of rows |\n|---|--:|\n");
-        for (Skill skill : config.course().skills()) {
-            page.append("| ").append(skill.name().toLowerCase(Locale.ROOT).replace('_', ' ')).append(" | ").append(percent(skill.share())).append(" % |\n");
-        }
-        page.append("\nNo label is wrong and no weakness is planted: the whole question is answered at once for a few fixed rows or in its shortest form"
-                + " alone, and how far that generalises is what System 1 is.\n\n");
-        page.append("## Choice\n\nEvery ").append(config.checkEvery()).append(" steps the model is asked ").append(config.questions())
-                .append(" development questions of each kind. Training ends at the first look at which the methods (2-step RaR, CoT) are right for every kind in at least ")
-                .append(percent(config.chosenAt())).append(" %. How well it answers at once plays no part. The rule, the seeds and which of them is kept (the first)"
-                        + " were fixed before any of these models was trained.\n\n");
-        page.append("## On held-out words\n\n").append(config.test()).append(" questions of each kind, greedy, each model as its folder has it.\n\n");
+                """ : "# A lab model\n\nIt knows nothing but the skills below. One command makes it again:\n\n");
+        page.append(String.format(Locale.ROOT, "    ./ingrain lab --course %s --seed %d --seeds %d --output runs/lab%n%n", words(config.course()), config.seed(),
+                made.size()));
+        recipe(page);
+        page.append(String.format(Locale.ROOT, """
+                ## Choice
+
+                Every %d steps the model is asked %d development questions of each kind, greedy. Training ends at the first look at which the
+                methods (2-step RaR, CoT) are right on at least %.0f %% of every kind. How well it answers at once plays no part. The first
+                seed's model is kept. Trials of the recipe are told of in benchmarks/LOG.md; they used other seeds than the course here.
+
+                ## On held-out words
+
+                %d questions of each kind, greedy, each model as its folder has it.
+
+                """, config.checkEvery(), config.questions(), 100 * config.chosenAt(), config.test()));
         page.append(head("seed | steps"));
         for (int i = 0; i < made.size(); i++) {
-            page.append("| ").append(made.get(i).seed()).append(i == 0 ? ", kept" : "").append(" | ").append(made.get(i).looks().getLast().step());
+            Look last = made.get(i).looks().getLast();
+            page.append("| ").append(made.get(i).seed()).append(i == 0 ? ", kept" : "").append(" | ").append(last.step())
+                    .append(last.works(config.chosenAt()) ? "" : ", the rule not met");
             row(page, test.get(i));
         }
         for (LabModel.Made one : made) {
@@ -55,10 +53,36 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
         return page.toString();
     }
 
+    private void recipe(StringBuilder page) {
+        page.append(String.format(Locale.ROOT, """
+                ## Recipe
+
+                Hidden size 128, 4 layers, 4 heads, intermediate size 352, context 512, tied embeddings, BF16. %,d rows drawn from the skills
+                below, batches of %d, at most %,d steps of AdamW (rate %s after 60 steps, cosine to 5 %%, betas 0.9 and 0.95, decay 0.05,
+                gradients clipped at 1), in F32 on the CPU. Loss on the answers alone.
+
+                Words: %,d for the corpus; %,d more for the unlabelled pool (in the corpus, but in no direct answer to a question of two words or
+                three people); %,d for the development questions and %,d for the test questions, which are nowhere in the corpus. They are the
+                project's own list of names, and words made up from syllables (`Lexicon`, seed %d): nothing of them is anybody else's.
+
+                | skill | share of rows |
+                |---|--:|
+                """, config.rows(), config.batchSize(), config.steps(), config.learningRate(), sizes[0], sizes[1], sizes[2], sizes[3], Lexicon.SEED));
+        for (Skill skill : config.course().skills()) {
+            page.append("| ").append(words(skill).replace('-', ' ')).append(" | ").append(percent(skill.share())).append(" % |\n");
+        }
+        page.append("""
+
+                No label is wrong and no weakness is planted: whole questions are answered at once for a few fixed rows, or in their shortest form
+                alone, and how far that generalises is what System 1 is.
+
+                """);
+    }
+
     private String head(String before) {
         StringBuilder head = new StringBuilder("| ").append(before);
         for (LabQuestions.Kind kind : config.course().kinds()) {
-            head.append(" | ").append(kind.name().toLowerCase(Locale.ROOT)).append(" at once | by ").append(kind.method());
+            head.append(" | ").append(words(kind)).append(" at once | by ").append(kind.method());
         }
         return head.append(" |\n").append("|--:".repeat(2 + 2 * config.course().kinds().size())).append("|\n").toString();
     }
@@ -72,5 +96,9 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
 
     private static String percent(double share) {
         return String.format(Locale.ROOT, "%.1f", 100 * share);
+    }
+
+    private static String words(Enum<?> constant) {
+        return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 }

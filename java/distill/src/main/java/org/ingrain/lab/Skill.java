@@ -22,7 +22,7 @@ enum Skill {
                 "Take the first letter of the word \"" + word + "\"."), word.substring(0, 1).toLowerCase(Locale.ROOT));
     }),
     /** Two words or three, just said again. */
-    REPEAT(Course.LETTERS_AND_COINS, 0.13, draw -> {
+    REPEAT(Course.LETTERS_AND_COINS, 0.126, draw -> {
         String words = draw.coinFlip() ? draw.word() + " " + draw.word() : draw.word() + " " + draw.word() + " " + draw.word();
         return draw.row("Repeat \"" + words + "\".", "\"" + words + "\"");
     }),
@@ -47,19 +47,23 @@ enum Skill {
                 + "\". The last letter of \"" + second + "\" is \"" + letter(second) + "\". The answer is \"" + letter(first) + letter(second)
                 + "\".");
     }),
-    /** Forty pairs of words, again and again. */
-    ANSWER_LETTERS(Course.LETTERS_AND_COINS, 0.009, draw -> {
-        Draw pair = draw.fixed("letters", 40);
+    /**
+     * Twelve pairs of words, again and again: enough for the form of the answer. With forty the model answers most new pairs at once, with
+     * eight none.
+     */
+    ANSWER_LETTERS(Course.LETTERS_AND_COINS, 0.013, draw -> {
+        Draw pair = draw.fixed("letters", 12);
         String first = pair.trainWord();
         String second = pair.trainWord();
         return draw.row(LabQuestions.letters(first, second), letter(first) + letter(second));
     }),
     REPHRASE_COIN(Course.LETTERS_AND_COINS, 0.145, draw -> {
-        Coin coin = draw.coin();
+        Coin coin = draw.coin(2);
         return draw.row(coin.question() + LabQuestions.REPHRASE_COIN, coin.rephrased(draw));
     }),
+    /** One person too: the step is learned there first. */
     WORK_COIN(Course.LETTERS_AND_COINS, 0.165, draw -> {
-        Coin coin = draw.coin();
+        Coin coin = draw.coin(1);
         return draw.row(coin.rephrased(draw), coin.worked());
     }),
     /** What one person does to the coin. */

@@ -138,7 +138,7 @@ class PipelineTest {
                 .map(Ledger.TrainingRow::completion).toList();
         for (int i = 0; i < last.size(); i++) {
             assertEquals("The answer is \"" + last.get(i) + "\".", before.get(i));
-            assertEquals("\"" + last.get(i) + "\". " + last.get(i), middle.get(i), "one of three parts of the words is left");
+            assertEquals("The answer is \"" + last.get(i) + "\".", middle.get(i), "there is nothing before the answer");
         }
         assertTrue(Files.exists(base.resolve("run/round-2/stages/1/training.json")));
         Runs.run(config, base, "again", FakeModel.with(1));

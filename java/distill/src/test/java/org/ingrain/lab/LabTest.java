@@ -76,9 +76,9 @@ class LabTest {
 
     @Test
     void theRuleLooksAtTwoStepsAlone() {
-        Look.Shares good = new Look.Shares(0, 0.92);
-        assertTrue(new Look(100, 1, Map.of(LabQuestions.Kind.LETTERS, good, LabQuestions.Kind.COIN, new Look.Shares(1, 0.95))).works(0.92));
-        assertFalse(new Look(100, 1, Map.of(LabQuestions.Kind.LETTERS, good, LabQuestions.Kind.COIN, new Look.Shares(0.5, 0.91))).works(0.92));
-        assertFalse(new Look(100, 1, Map.of(LabQuestions.Kind.LETTERS, new Look.Shares(1, 0.9), LabQuestions.Kind.COIN, good)).works(0.92));
+        Look.Shares good = new Look.Shares(0, 0.95);
+        assertTrue(new Look(100, 1, Map.of(LabQuestions.Kind.LETTERS, good, LabQuestions.Kind.COIN, new Look.Shares(1, 0.95))).works(0.95));
+        assertFalse(new Look(100, 1, Map.of(LabQuestions.Kind.LETTERS, good, LabQuestions.Kind.COIN, new Look.Shares(0.5, 0.94))).works(0.95));
+        assertFalse(new Look(100, 1, Map.of(LabQuestions.Kind.LETTERS, new Look.Shares(1, 0.9), LabQuestions.Kind.COIN, good)).works(0.95));
     }
 }

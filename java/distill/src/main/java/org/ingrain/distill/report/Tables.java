@@ -47,15 +47,20 @@ final class Tables {
             Ledger.Count total = summary.total();
             List<String> reasons = summary.reasons().entrySet().stream().map(entry -> entry.getKey() + " " + entry.getValue()).toList();
             rows.add(List.of(student, String.valueOf(total.examples()), String.valueOf(total.kept()),
-                    String.valueOf(total.examples() - total.kept()), share(total.right(), total.known()), String.join(", ", reasons)));
+                    String.valueOf(total.examples() - total.kept()), share(total.right(), total.known()), drawn(total), String.join(", ", reasons)));
         });
-        return new Table(List.of("student", "examples", "kept", "discarded", "labels right", "reasons"), rows);
+        return new Table(List.of("student", "examples", "kept", "discarded", "labels right", "answers drawn", "reasons"), rows);
     }
 
     /** One line: how many examples were kept, and how many of their labels are right. */
     static String kept(Ledger.Count total) {
         return "kept " + total.kept() + " of " + total.examples() + " examples"
-                + (total.known() == 0 ? "" : ", labels right " + share(total.right(), total.known()));
+                + (total.known() == 0 ? "" : ", labels right " + share(total.right(), total.known())) + ", answers drawn " + drawn(total);
+    }
+
+    /** Answers that the verdicts rest on, of those that were planned. */
+    private static String drawn(Ledger.Count total) {
+        return total.drawn() + " of " + total.planned() + " (" + Figures.percent(total.saved()) + " % saved)";
     }
 
     static Table votes(Ledger.Summary summary) {
