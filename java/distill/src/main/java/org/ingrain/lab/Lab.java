@@ -25,7 +25,9 @@ import org.ingrain.tokenizer.ChatTemplate;
  * @param provenance kept in the training's folders
  */
 public record Lab(List<LabConfig> configs, ModelOptions options, SortedMap<String, String> provenance, Progress progress) {
-    /** Makes what is missing and returns the model's folder, {@code model} in {@code output}. */
+    private static final int POOL = 4000;
+
+    /** Makes what is missing and returns the model's folder, {@code model} in {@code output}; {@code questions} for it stand beside. */
     public Path make(Path output) {
         List<LabModel.Made> made = new ArrayList<>();
         List<Look> test = new ArrayList<>();
@@ -38,12 +40,13 @@ public record Lab(List<LabConfig> configs, ModelOptions options, SortedMap<Strin
         int[] sizes = {lexicon.train().size(), lexicon.pool().size(), lexicon.dev().size(), lexicon.test().size()};
         Path target = output.resolve("model");
         copy(made.getFirst().model(), target);
+        LabQuestions.write(output.resolve("questions"), POOL, configs.getFirst().test());
         AtomicFile.write(target.resolve("README.md"), new LabReadme(configs.getFirst(), made, test, sizes).text());
         return target;
     }
 
     /** What a model can do on words it never saw, in the types of its folder. */
-    private Look examine(LabModel.Made made, Lexicon lexicon, Path folder) {
+    Look examine(LabModel.Made made, Lexicon lexicon, Path folder) {
         ModelOptions own = new ModelOptions(made.model(), options.device(), options.threads(), options.isa(), "auto", "auto", false, List.of());
         try (RunFolder run = RunFolder.open(folder, Manifest.of(List.of(), provenance));
                 LoadedModel model = LoadedModel.open(own, (context, c, precision) -> List.of(), LoadedModel.SILENT)) {

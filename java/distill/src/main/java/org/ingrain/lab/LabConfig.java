@@ -28,7 +28,7 @@ public record LabConfig(Course course, long seed, int rows, int batchSize, doubl
 
     /** The recipe. */
     public static LabConfig of(Course course, long seed) {
-        return new LabConfig(course, seed, 25_600, 16, 2.5e-3, 100, 100, 300, 0.95);
+        return new LabConfig(course, seed, course.rows(), 16, course.learningRate(), 100, 100, 300, 0.95);
     }
 
     int steps() {

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.checkpoint.ModelOptions;
 import org.ingrain.distill.run.Progress;
@@ -80,5 +81,20 @@ class LabTest {
         assertTrue(new Look(100, 1, Map.of(LabQuestions.Kind.LETTERS, good, LabQuestions.Kind.COIN, new Look.Shares(1, 0.95))).works(0.95));
         assertFalse(new Look(100, 1, Map.of(LabQuestions.Kind.LETTERS, good, LabQuestions.Kind.COIN, new Look.Shares(0.5, 0.94))).works(0.95));
         assertFalse(new Look(100, 1, Map.of(LabQuestions.Kind.LETTERS, new Look.Shares(1, 0.9), LabQuestions.Kind.COIN, good)).works(0.95));
+    }
+
+    @Test
+    void theShippedModelDoesWhatItsReadmeSays() throws IOException {
+        Path folder = Path.of(System.getProperty("ingrain.root")).resolve("models/lab");
+        String[] kept = Files.readString(folder.resolve("README.md")).lines().filter(line -> line.contains(", kept |")).findFirst().orElseThrow().split("\\|");
+        LabConfig config = LabConfig.of(Course.LETTERS_AND_COINS, 3);
+        ModelOptions options = new ModelOptions(folder, "cpu", 0, "avx2", "auto", "auto", false, List.of());
+        LabModel.Made made = new LabModel.Made(folder, List.of(new Look(0, 0, Map.of())), config.course(), config.seed());
+        Look look = new Lab(List.of(config), options, new TreeMap<>(), Progress.SILENT).examine(made, Lexicon.of(Lexicon.SEED), base);
+        List<Double> shares = look.kinds().values().stream().flatMap(kind -> Stream.of(kind.atOnce(), kind.worked())).toList();
+        for (int i = 0; i < shares.size(); i++) {
+            assertEquals(Double.parseDouble(kept[3 + i].strip()), 100 * shares.get(i), 0.05, "column " + i);
+        }
+        assertTrue(shares.get(0) < 0.5 && shares.get(2) < 0.75 && look.works(0.95), "weak at once, strong in two steps: " + look);
     }
 }

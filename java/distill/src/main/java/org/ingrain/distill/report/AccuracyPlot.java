@@ -1,18 +1,39 @@
 package org.ingrain.distill.report;
 
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.ingrain.distill.evaluate.ArmResult;
 
 /** Accuracy against #Tokens: up is right, left is cheap. Distillation wants to go left from System 2 and stay up. */
 record AccuracyPlot(List<ArmResult> arms) {
     private static final double LABEL_HEIGHT = 15;
 
-    /** A name beside its point, moved up or down where others are in its way. */
-    private record Label(ArmResult arm, double x, double pointY, double y, boolean onTheRight) {
-        Label movedTo(double other) {
-            return new Label(arm, x, pointY, other, onTheRight);
+    /** A name beside its point, moved up or down where something is in its way; {@code y} is its middle. */
+    private record Label(String text, double width, Ink ink, Plot.Point point, double y) {
+        Label at(double other) {
+            return new Label(text, width, ink, point, other);
+        }
+
+        /** 1 where it stands to the right of its point, -1 to the left. */
+        int side() {
+            return point.x() < (Plot.LEFT + Plot.RIGHT) / 2 ? 1 : -1;
+        }
+
+        double start() {
+            return point.x() + 14 * side();
+        }
+
+        boolean overlaps(Label other) {
+            return Math.abs(y - other.y) < LABEL_HEIGHT && left() < other.left() + other.width && other.left() < left() + width;
+        }
+
+        boolean covers(Plot.Point other) {
+            return Math.abs(y - other.y()) < LABEL_HEIGHT / 2 && left() < other.x() && other.x() < left() + width;
+        }
+
+        private double left() {
+            return side() > 0 ? start() : start() - width;
         }
     }
 
@@ -28,34 +49,35 @@ record AccuracyPlot(List<ArmResult> arms) {
         Axis y = new Axis(0, 100, Plot.BOTTOM, Plot.TOP, false);
         plot.yAxis(y, "accuracy %");
         plot.xAxis(x, "#Tokens generated for each question (log scale)");
-        way(plot, x, y);
+        List<Plot.Point> taken = new ArrayList<>(way(plot, x, y));
+        arms.forEach(arm -> taken.add(point(arm, x, y)));
         for (ArmResult arm : arms) {
             Ink ink = Ink.of(arm.name());
-            double at = x.at(tokens(arm));
+            double at = point(arm, x, y).x();
             double low = y.at(100 * arm.low());
             double high = y.at(100 * arm.high());
             plot.path(List.of(new Plot.Point(at, low), new Plot.Point(at, high)), ink, 1.5, 0);
             plot.line(new Plot.Point(at - 4, low), new Plot.Point(at + 4, low), ink);
             plot.line(new Plot.Point(at - 4, high), new Plot.Point(at + 4, high), ink);
-            plot.dot(new Plot.Point(at, y.at(100 * arm.accuracy())), arm.name().startsWith("distilled") && !arm.name().equals("distilled-system-1") ? 6.5 : 5,
+            plot.dot(point(arm, x, y), arm.name().startsWith("distilled") && !arm.name().equals("distilled-system-1") ? 6.5 : 5,
                     ink, told(arm));
         }
-        labels(plot, x, y);
+        labels(plot, x, y, taken);
         return plot;
     }
 
-    /** From System 2 to its student. */
-    private void way(Plot plot, Axis x, Axis y) {
+    /** From System 2 to its student; where it goes, for labels to keep off. */
+    private List<Plot.Point> way(Plot plot, Axis x, Axis y) {
         ArmResult from = named("system-2");
         ArmResult to = named("distilled");
         if (from == null || to == null) {
-            return;
+            return List.of();
         }
-        Plot.Point start = new Plot.Point(x.at(tokens(from)), y.at(100 * from.accuracy()));
-        Plot.Point end = new Plot.Point(x.at(tokens(to)), y.at(100 * to.accuracy()));
+        Plot.Point start = point(from, x, y);
+        Plot.Point end = point(to, x, y);
         double length = Math.hypot(end.x() - start.x(), end.y() - start.y());
         if (length < 60) {
-            return;
+            return List.of();
         }
         double dx = (end.x() - start.x()) / length;
         double dy = (end.y() - start.y()) / length;
@@ -63,38 +85,40 @@ record AccuracyPlot(List<ArmResult> arms) {
         plot.path(List.of(new Plot.Point(start.x() + 9 * dx, start.y() + 9 * dy), tip), Ink.MUTED, 1.2, 4);
         plot.area(List.of(tip, new Plot.Point(tip.x() - 8 * dx + 4 * dy, tip.y() - 8 * dy - 4 * dx),
                 new Plot.Point(tip.x() - 8 * dx - 4 * dy, tip.y() - 8 * dy + 4 * dx)), Ink.MUTED, null);
+        return IntStream.rangeClosed(0, (int) length / 4).mapToObj(i -> new Plot.Point(start.x() + 4 * i * dx, start.y() + 4 * i * dy)).toList();
     }
 
-    private void labels(Plot plot, Axis x, Axis y) {
-        for (boolean onTheRight : new boolean[] {true, false}) {
-            List<Label> labels = new ArrayList<>(arms.stream().map(arm -> new Label(arm, x.at(tokens(arm)), y.at(100 * arm.accuracy()),
-                            y.at(100 * arm.accuracy()), x.at(tokens(arm)) < (Plot.LEFT + Plot.RIGHT) / 2))
-                    .filter(label -> label.onTheRight() == onTheRight).sorted(Comparator.comparingDouble(Label::y)).toList());
-            apart(labels);
-            for (Label label : labels) {
-                double side = onTheRight ? 1 : -1;
-                if (Math.abs(label.y() - label.pointY()) > 5) {
-                    plot.line(new Plot.Point(label.x() + 6 * side, label.pointY()), new Plot.Point(label.x() + 12 * side, label.y()),
-                            Ink.of(label.arm().name()));
+    private void labels(Plot plot, Axis x, Axis y, List<Plot.Point> taken) {
+        Glyphs glyphs = Glyphs.load();
+        List<Label> placed = new ArrayList<>();
+        for (ArmResult arm : arms) {
+            Plot.Point point = point(arm, x, y);
+            String text = arm.title() + " " + Figures.percent(arm.accuracy());
+            Label label = free(new Label(text, glyphs.width(text, Plot.LETTER, true), Ink.of(arm.name()), point, point.y()), placed, taken);
+            placed.add(label);
+            if (Math.abs(label.y() - point.y()) > 5) {
+                plot.line(new Plot.Point(point.x() + 6 * label.side(), point.y()), new Plot.Point(point.x() + 12 * label.side(), label.y()), label.ink());
+            }
+            plot.strong(new Plot.Point(label.start(), label.y() + 4), text, label.ink(), label.side() > 0 ? Plot.Anchor.START : Plot.Anchor.END);
+        }
+    }
+
+    /** The label as near to its point as it is in nobody's way; beside the point where it nowhere is. */
+    private static Label free(Label label, List<Label> placed, List<Plot.Point> taken) {
+        for (double off = 0; off < Plot.BOTTOM - Plot.TOP; off += LABEL_HEIGHT / 3) {
+            for (int way : new int[] {-1, 1}) {
+                Label moved = label.at(label.y() + way * off);
+                if (moved.y() >= Plot.TOP && moved.y() <= Plot.BOTTOM - 8 && placed.stream().noneMatch(moved::overlaps)
+                        && taken.stream().noneMatch(moved::covers)) {
+                    return moved;
                 }
-                plot.strong(new Plot.Point(label.x() + 14 * side, label.y() + 4), label.arm().title() + " " + Figures.percent(label.arm().accuracy()),
-                        Ink.of(label.arm().name()), onTheRight ? Plot.Anchor.START : Plot.Anchor.END);
             }
         }
+        return label;
     }
 
-    /** From top to bottom each below the one before, then from the bottom up again, so that all of them stay inside. */
-    private static void apart(List<Label> labels) {
-        double above = Plot.TOP;
-        for (int i = 0; i < labels.size(); i++) {
-            labels.set(i, labels.get(i).movedTo(Math.max(labels.get(i).y(), above)));
-            above = labels.get(i).y() + LABEL_HEIGHT;
-        }
-        double below = Plot.BOTTOM - 8;
-        for (int i = labels.size() - 1; i >= 0; i--) {
-            labels.set(i, labels.get(i).movedTo(Math.min(labels.get(i).y(), below)));
-            below = labels.get(i).y() - LABEL_HEIGHT;
-        }
+    private static Plot.Point point(ArmResult arm, Axis x, Axis y) {
+        return new Plot.Point(x.at(tokens(arm)), y.at(100 * arm.accuracy()));
     }
 
     private ArmResult named(String name) {

@@ -15,6 +15,7 @@ import java.util.TreeMap;
  */
 record VotesPlot(Plot.Words words, String xName, Map<Integer, int[]> counts) {
     private static final int MOST_BARS = 34;
+    private static final double WIDEST = 60;
 
     static VotesPlot votes(Taught student, Census census) {
         return new VotesPlot(words("votes-", "Votes of the first answer", student, census.byVotes()), "votes of the first answer",
@@ -43,10 +44,11 @@ record VotesPlot(Plot.Words words, String xName, Map<Integer, int[]> counts) {
         plot.yAxis(y, "examples");
         plot.xName(xName);
         int all = Math.ceilDiv(last - first + 1, together);
-        double width = (Plot.RIGHT - Plot.LEFT) / all;
+        double width = Math.min(WIDEST, (Plot.RIGHT - Plot.LEFT) / all);
+        double left = (Plot.LEFT + Plot.RIGHT - all * width) / 2;
         int every = Math.ceilDiv(all, together == 1 ? 17 : 9);
         for (int bar = 0; bar < all; bar++) {
-            double x = Plot.LEFT + bar * width;
+            double x = left + bar * width;
             String values = together == 1 ? String.valueOf(first + bar) : first + bar * together + "-" + (first + bar * together + together - 1);
             stack(plot, new double[] {x, width}, y, bars.getOrDefault(bar, new int[Census.Fate.values().length]), values);
             if (bar % every == 0) {
