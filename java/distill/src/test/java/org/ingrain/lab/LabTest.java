@@ -56,7 +56,7 @@ class LabTest {
         assertTrue(Files.size(whole.resolve("model.safetensors")) < 8 << 20);
         assertEquals(128, ModelFolder.readConfig(whole).hiddenSize());
         String page = Files.readString(whole.resolve("README.md"));
-        assertTrue(page.contains("./ingrain lab --seed 3 --seeds 1") && page.contains("| 12 | ") && page.contains("work letters"), page);
+        assertTrue(page.contains("./ingrain lab --course letters-and-coins --seed 3 --seeds 1") && page.contains("| 12 | ") && page.contains("work letters"), page);
     }
 
     @Test

@@ -27,12 +27,12 @@ class CurriculumTest {
 
     @Test
     void anAnswerWithoutAPhraseEndsInItsLabel() {
-        assertEquals(List.of("seven, so 7", "so 7 7", "7"), stages("seven, so 7", "7", 2));
+        assertEquals(List.of("it is seven, 7", "seven, 7 7", "7"), stages("it is seven, 7", "7", 2));
     }
 
     @Test
     void theLastPhraseBringsTheAnswer() {
-        assertEquals(List.of("The answer is not 3. #### 4", "is not 3. #### 4", "4"), stages("The answer is not 3. #### 4", "4", 2));
+        assertEquals(List.of("The answer is 3? No. #### 4", "3? No. #### 4", "4"), stages("The answer is 3? No. #### 4", "4", 2));
     }
 
     @Test
