@@ -41,7 +41,9 @@ class MatmulSiluMulParityTest extends ParityTest {
                 var up = Torch.columns(gateUp, f, 2L * f);
                 return new float[][] {Torch.floats(gate.mul(torch.sigmoid(gate)).mul(up)), Torch.floats(gate.mul(up))};
             });
-            lab.expect("y of C " + c, expected[0], y, Tolerance.of(dtype, c).through(dtype).magnitude(2 * largest(expected[1])));
+            boolean rounds = lab.target().rounds(dtype, wDtype);   // then gate and up, which are normal and below 4 or so, have that error too
+            lab.expect("y of C " + c, expected[0], y, Tolerance.of(dtype, c).through(rounds ? DType.BF16 : dtype)
+                    .magnitude(2 * largest(expected[1]) + (rounds ? 4 : 0)));
         }
     }
 

@@ -7,6 +7,7 @@ import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -39,6 +40,11 @@ record Target(String name, Path library, Path trusted, ContextOptions options) {
     /** Whether the CUDA sources run, on a GPU or emulated. */
     boolean gpu() {
         return name.startsWith("simt") || name.startsWith("cuda");
+    }
+
+    /** Whether a product of such activations and weights rounds the activations to bf16 first. */
+    boolean rounds(DType x, DType w) {
+        return options.isa().equals("avx512_bf16") && x == DType.F32 && w == DType.BF16;
     }
 
     boolean wrong() {
