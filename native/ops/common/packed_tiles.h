@@ -1,8 +1,6 @@
 // The walk over packed sequences in tiles of tokens, and the packing of 16 rows for a register tile (attention in training).
 #pragma once
-#include "simd.h"
-
-#include <algorithm>
+#include "blocks.h"
 
 namespace ingrain::INGRAIN_ISA {
 
@@ -51,31 +49,6 @@ void for_sequence_tiles(ingrain_context* ctx, const SequenceTiles& tiles, int64_
       body(tile, i % parts);
     }
   });
-}
-
-inline __m256 load8(const float* p) { return _mm256_loadu_ps(p); }
-inline __m256 load8(const bf16* p) {
-  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), 16));
-}
-
-// y[i][j] = x[j][i] of 8 × 8 elements.
-template <class X>
-void transpose8(float* y, int64_t ldy, const X* x, int64_t ldx) {
-  __m256 a[8], b[8];
-  for (int i = 0; i < 8; ++i) a[i] = load8(x + i * ldx);
-  for (int i = 0; i < 8; i += 2) {
-    b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
-    b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
-  }
-  for (int i = 0; i < 8; i += 4)
-    for (int h = 0; h < 2; ++h) {
-      a[i + 2 * h] = _mm256_shuffle_ps(b[i + h], b[i + h + 2], 0x44);
-      a[i + 2 * h + 1] = _mm256_shuffle_ps(b[i + h], b[i + h + 2], 0xee);
-    }
-  for (int i = 0; i < 4; ++i) {
-    _mm256_storeu_ps(y + i * ldy, _mm256_permute2f128_ps(a[i], a[i + 4], 0x20));
-    _mm256_storeu_ps(y + (i + 4) * ldy, _mm256_permute2f128_ps(a[i], a[i + 4], 0x31));
-  }
 }
 
 // packed (E, 16): column j is row j of x, n <= 16 rows ld apart; zero from n on.
