@@ -96,7 +96,7 @@ def sanitizer(bundle):
 
 
 def pipeline(bundle):
-    """The command line end to end on the kit's model: fine-tune, merge, answer from the merged model."""
+    """The command line end to end: fine-tune the kit's model, merge, answer from the merged one; the demo on the lab model."""
     work = bundle.out / "pipeline"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -118,6 +118,11 @@ def pipeline(bundle):
         answers.append(json.loads(text)["text"])
     rows.append({"step": "merged answers as base and adapter do", "answer": answers[0],
                  "result": "passed" if answers[0] == answers[1] else "differs by rounding"})
+    bundle.run(bundle.cli("demo", *device, "--output", work / "demo"))
+    for task in ("last-letter", "coin-flip"):
+        arms = {arm["name"]: arm["accuracy"] for arm in json.loads((work / "demo" / task / "report.json").read_text())["arms"]}
+        shown = {name: f"{100 * arms[name]:.1f} %" for name in ("system-1", "system-2", "distilled")}
+        rows.append({"step": f"demo, {task}", **shown, "result": "passed" if arms["distilled"] >= 0.9 > arms["system-1"] else "FAILED"})
     return rows
 
 
