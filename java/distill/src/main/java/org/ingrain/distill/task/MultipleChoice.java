@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -20,9 +21,11 @@ public record MultipleChoice() implements Task {
     private static final Pattern OPTION = Pattern.compile("(?m)^\\(([A-Z])\\) (.*)$");
     /** What rows of cot-transparency say behind the options; how to answer is the method's to say. */
     private static final Pattern TAIL = Pattern.compile("(?s)\\s*Please think step by step and then give your answer in the format.*$");
-    private static final Pattern CUED = Pattern.compile("(?i)\\b(?:answer|option|choice)(?: is:?|:)[\\s*\"]*\\(?([A-Z])\\b");
+    /** A capital that is no part of a word, of initials or of {@code I'm}; an I before a word is the pronoun. */
+    private static final String LETTER = "([A-HJ-Z]|I(?!\\s+\\p{L}))(?![\\w'’]|\\.\\p{L})";
+    private static final Pattern CUED = Pattern.compile("\\b(?i:answer|option|choice)(?i: is:?|:)[\\s*\"]*\\(?" + LETTER);
+    private static final Pattern AT_ONCE = Pattern.compile("^[\\s*\"(]*([A-Z])(?=[*\"]*(?:[):]|\\.(?!\\p{L})|\\h*(?:\\R|$))|\\*\\*)");
     private static final Pattern BRACKETED = Pattern.compile("\\(([A-Z])\\)");
-    private static final Pattern ALONE = Pattern.compile("^[\\s*\"(]*([A-Z])\\b[).:*\"]*");
 
     @Override
     public String name() {
@@ -71,12 +74,20 @@ public record MultipleChoice() implements Task {
         return content.asString();
     }
 
-    /** The letter after the last {@code answer is} or its like; else one that begins the text; else the last one in brackets. */
+    /**
+     * The letter after the last {@code answer is} or its like; else one that begins the text, before a bracket, a point, a colon or the
+     * line's end; else the last one in brackets. It is the capital of one of the question's options; any capital where the question has
+     * no lines of options.
+     */
     @Override
     public Optional<String> extract(Example example, String text) {
-        return CUED.matcher(text).results().map(found -> found.group(1).toUpperCase(Locale.ROOT)).reduce((a, b) -> b)
-                .or(() -> Optional.of(ALONE.matcher(text)).filter(Matcher::find).map(found -> found.group(1)))
-                .or(() -> BRACKETED.matcher(text).results().map(found -> found.group(1)).reduce((a, b) -> b));
+        Set<String> letters = options(example.question()).keySet();
+        return last(CUED, text, letters).or(() -> last(AT_ONCE, text, letters)).or(() -> last(BRACKETED, text, letters));
+    }
+
+    private static Optional<String> last(Pattern pattern, String text, Set<String> letters) {
+        return pattern.matcher(text).results().map(found -> found.group(1)).filter(letter -> letters.isEmpty() || letters.contains(letter))
+                .reduce((a, b) -> b);
     }
 
     @Override
