@@ -50,7 +50,7 @@ final class MtBench {
             Map<String, String> fields = Map.of(Pairwise.RESPONSE_A, answer(data, pair.first(), pair.question(), answers),
                     Pairwise.RESPONSE_B, answer(data, pair.second(), pair.question(), answers));
             examples.add(new Example(pair.id(), question.path("turns").path(0).asString("").strip(), Pairwise.majority(cast), fields,
-                    question.path("category").asString(null), cast, Map.of()));
+                    question.path("category").asString(null), cast));
         });
         return examples.stream().filter(example -> example.gold() != null).toList();
     }

@@ -56,14 +56,13 @@ public record MultipleChoice() implements Task {
         List<Example> both = new ArrayList<>();
         for (String kind : List.of("unbiased", "biased")) {
             String question = TAIL.matcher(content(row.path(kind + "_question"), kind + "_question", where)).replaceFirst("").strip();
-            Example example = new Example(id + "-" + kind, question, gold, Map.of(), kind, List.of(), Map.of());
             if (options(question).size() < 2 || !options(question).containsKey(gold)) {
                 throw new InputException(where + ": ground_truth " + gold + ", expected the letter of one of the options (A), (B) ... in "
                         + kind + "_question");
             }
-            both.add(example);
+            both.add(new Example(id + "-" + kind, question, gold, Map.of(), kind, List.of()));
         }
-        return both;
+        return both.stream().map(example -> example.of(both.getFirst().question())).toList();
     }
 
     private static String content(JsonNode messages, String field, String where) {
@@ -114,7 +113,8 @@ public record MultipleChoice() implements Task {
         }
         String question = OPTION.matcher(example.question()).replaceAll(found ->
                 Matcher.quoteReplacement("(" + found.group(1) + ") " + texts.get(relabel.get(found.group(1)))));
-        return new Example(example.id() + "~" + shift, question, example.gold(), example.fields(), example.category(), example.references(), relabel);
+        return new Example(example.id() + "~" + shift, question, example.gold(), example.fields(), example.category(), example.references(), relabel,
+                example.group());
     }
 
     /** Texts of the options by letter, in order. */

@@ -73,7 +73,7 @@ public record Pairwise() implements Task {
         fields.put(RESPONSE_A, example.fields().get(RESPONSE_B));
         fields.put(RESPONSE_B, example.fields().get(RESPONSE_A));
         return List.of(example, new Example(example.id() + "~1", example.question(), example.gold(), fields, example.category(), example.references(),
-                SWAPPED));
+                SWAPPED, example.group()));
     }
 
     /** The verdict of most votes; a tie where no verdict has the most, as in MT-bench. */

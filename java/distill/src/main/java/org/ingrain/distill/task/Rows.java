@@ -164,7 +164,7 @@ final class Rows {
             fields.put(field, text(row, List.of(field), where).orElseThrow(() -> new InputException(where + ": no " + field
                     + ", expected it beside the question")));
         }
-        add(new Example(id, task.clean(question), gold, fields, text(row, List.of("category"), where).orElse(null), List.of(), Map.of()), where);
+        add(new Example(id, task.clean(question), gold, fields, text(row, List.of("category"), where).orElse(null), List.of()), where);
     }
 
     private void add(Example example, String where) {

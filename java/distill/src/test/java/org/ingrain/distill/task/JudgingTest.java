@@ -121,7 +121,7 @@ class JudgingTest {
     @Test
     void verdictsAreReadAndSwapped() {
         Pairwise task = new Pairwise();
-        Example example = new Example("1", "q", "A", Map.of("response-a", "x", "response-b", "y"), null, List.of("A"), Map.of());
+        Example example = new Example("1", "q", "A", Map.of("response-a", "x", "response-b", "y"), null, List.of("A"));
         assertEquals("[[B]]", task.extract(example, "Not [[A]] but [[B]].").orElseThrow());
         assertEquals("[[C]]", task.extract(example, " C.").orElseThrow());
         assertTrue(task.extract(example, "A good answer").isEmpty());
