@@ -59,7 +59,7 @@ public record ArmResult(String name, String title, int questions, int right, dou
 
     private static Judging judging(List<Score> scores) {
         Map<String, List<Score>> groups = new LinkedHashMap<>();
-        scores.forEach(score -> groups.computeIfAbsent(score.group(), id -> new ArrayList<>()).add(score));
+        scores.forEach(score -> groups.computeIfAbsent(score.asked(), id -> new ArrayList<>()).add(score));
         boolean ordered = groups.size() < scores.size();
         boolean voted = scores.stream().anyMatch(score -> !score.references().isEmpty());
         if (!ordered && !voted) {

@@ -113,8 +113,7 @@ public record MultipleChoice() implements Task {
         }
         String question = OPTION.matcher(example.question()).replaceAll(found ->
                 Matcher.quoteReplacement("(" + found.group(1) + ") " + texts.get(relabel.get(found.group(1)))));
-        return new Example(example.id() + "~" + shift, question, example.gold(), example.fields(), example.category(), example.references(), relabel,
-                example.group());
+        return example.reordered(shift, question, example.fields(), relabel);
     }
 
     /** Texts of the options by letter, in order. */

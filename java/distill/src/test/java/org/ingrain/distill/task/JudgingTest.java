@@ -135,6 +135,41 @@ class JudgingTest {
     }
 
     @Test
+    void idsOfAUsersOwnAreNotTakenForOrders() throws IOException {
+        Path file = Files.writeString(base.resolve("rows.jsonl"), row("set~1", "A") + row("set~2", "B"));
+        ArmResult steady = judge(Dataset.loadTest(DataConfig.of("pairwise", file)), Map.of("set~1", "[[A]]", "set~1~1", "[[B]]", "set~2", "[[B]]",
+                "set~2~1", "[[A]]"));
+        assertEquals(0.0, steady.judging().inconsistent());
+        assertEquals(1.0, steady.accuracy());
+    }
+
+    @Test
+    void anIdThatAnOrderWouldHaveIsRefused() throws IOException {
+        Path file = Files.writeString(base.resolve("rows.jsonl"), row("set~1", "A") + row("set", "B"));
+        String said = assertThrows(InputException.class, () -> Dataset.loadTest(DataConfig.of("pairwise", file))).getMessage();
+        assertEquals(file + ": a question has the id set~1, which is that of question set in another order, expected another id", said);
+        Files.writeString(file, row("set~1", "A") + row("set~2", "B") + row("sets", "A"));
+        assertEquals(3, Dataset.loadTest(DataConfig.of("pairwise", file)).size());
+    }
+
+    @Test
+    void pairsOfModelsWithOneIdAreRefused() throws IOException {
+        Files.writeString(base.resolve("question.jsonl"), "{\"question_id\": 1, \"turns\": [\"q\"]}\n");
+        Path answers = Files.createDirectory(base.resolve("model_answer"));
+        for (String model : List.of("a", "a-b", "b-c", "c")) {
+            Files.writeString(answers.resolve(model + ".jsonl"), "{\"question_id\": 1, \"choices\": [{\"turns\": [\"" + model + "\"]}]}\n");
+        }
+        String judgment = "{\"question_id\": 1, \"winner\": \"model_a\", \"model_a\": \"%s\", \"model_b\": \"%s\"}\n";
+        Path file = Files.writeString(base.resolve("judged.jsonl"), judgment.formatted("a", "b-c") + judgment.formatted("a-b", "c"));
+        String said = assertThrows(InputException.class, () -> Dataset.loadTest(DataConfig.of("pairwise", file))).getMessage();
+        assertEquals(file + ": two questions have the id 1-a-b-c, expected an id for each", said);
+    }
+
+    private static String row(String id, String winner) {
+        return "{\"id\": \"" + id + "\", \"question\": \"q\", \"response-a\": \"x\", \"response-b\": \"y\", \"winner\": \"" + winner + "\"}\n";
+    }
+
+    @Test
     void badJudgmentsAreNamed() throws IOException {
         Path file = Files.writeString(base.resolve("judged.jsonl"), "{\"question_id\": 1, \"g1_winner\": \"me\", \"g2_winner\": \"tie\", \"model_1\": \"a\","
                 + " \"model_2\": \"b\"}\n");
