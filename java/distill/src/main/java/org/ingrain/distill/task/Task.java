@@ -60,7 +60,11 @@ public interface Task {
     /** What is expected of a row's answer, for messages. */
     String answerShape();
 
-    /** Whether {@code answer}, as {@link #extract} found it, is the gold one. Only for examples that have one. */
+    /**
+     * Whether an answer is the gold one. Only for examples that have one.
+     *
+     * @param answer as {@link #extract} found it, or its key; of another order than the given one, as it would be in that
+     */
     default boolean isRight(Example example, String answer) {
         return key(answer).equals(key(extract(example, example.gold()).orElse(example.gold())));
     }
