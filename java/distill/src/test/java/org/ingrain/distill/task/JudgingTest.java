@@ -79,7 +79,8 @@ class JudgingTest {
         assertEquals(74, questions);
         assertEquals(questions, examples.size());
         ArmResult result = judge(examples, says);
-        assertEquals(2 * questions, result.questions());
+        assertEquals(questions, result.questions());
+        assertEquals(2 * questions, result.answers());
         assertEquals(differ / (double) questions, result.judging().inconsistent(), 1e-12);
         assertEquals(agreement / (2 * questions), result.judging().agreement(), 1e-12);
         assertEquals(1, result.unanswered(), "one of its judgments is an error");
@@ -132,6 +133,7 @@ class JudgingTest {
         assertEquals(0.5, fickle.judging().agreement());
         assertEquals(0.0, fickle.judging().bothOrders(), "orders that differ are a tie");
         assertEquals(1, fickle.right());
+        assertEquals(0.5, fickle.accuracy());
     }
 
     @Test
