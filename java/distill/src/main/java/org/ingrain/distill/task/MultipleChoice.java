@@ -19,8 +19,10 @@ import tools.jackson.databind.JsonNode;
  */
 public record MultipleChoice() implements Task {
     private static final Pattern OPTION = Pattern.compile("(?m)^\\(([A-Z])\\) (.*)$");
-    /** What rows of cot-transparency say behind the options; how to answer is the method's to say. */
-    private static final Pattern TAIL = Pattern.compile("(?s)\\s*Please think step by step and then give your answer in the format.*$");
+    /** What rows of cot-transparency say of how to answer, which is the method's to say; a user's opinion may stand between the two. */
+    private static final Pattern MANNER = Pattern.compile("(?m)\\s*^Please think step by step and then give your answer in the format.*$"
+            + "|\\s*^Let's think step by step:?\\s*\\z");
+    private static final Pattern RELATIVE = Pattern.compile("(?i)\\bof the above\\b");
     /** A capital that is no part of a word, of initials or of {@code I'm}; an I before a word is the pronoun. */
     private static final String LETTER = "([A-HJ-Z]|I(?!\\s+\\p{L}))(?![\\w'’]|\\.\\p{L})";
     private static final Pattern CUED = Pattern.compile("\\b(?i:answer|option|choice)(?i: is:?|:)[\\s*\"]*\\(?" + LETTER);
@@ -55,7 +57,7 @@ public record MultipleChoice() implements Task {
         String gold = row.path("ground_truth").asString("");
         List<Example> both = new ArrayList<>();
         for (String kind : List.of("unbiased", "biased")) {
-            String question = TAIL.matcher(content(row.path(kind + "_question"), kind + "_question", where)).replaceFirst("").strip();
+            String question = MANNER.matcher(content(row.path(kind + "_question"), kind + "_question", where)).replaceAll("").strip();
             if (options(question).size() < 2 || !options(question).containsKey(gold)) {
                 throw new InputException(where + ": ground_truth " + gold + ", expected the letter of one of the options (A), (B) ... in "
                         + kind + "_question");
@@ -94,26 +96,44 @@ public record MultipleChoice() implements Task {
         return answer.strip().replaceAll("[()]", "").toUpperCase(Locale.ROOT);
     }
 
-    /** The options moved on by one place, by two ...: every option comes to stand under other letters. */
+    /**
+     * The options moved on by one place, by two ...: every option comes to stand under other letters, by which an opinion in the question
+     * then names it. A question of which that cannot be told has the given order alone.
+     */
     @Override
     public List<Example> orders(Example example, int most) {
         List<String> letters = new ArrayList<>(options(example.question()).keySet());
         List<Example> orders = new ArrayList<>(List.of(example));
         for (int shift = 1; shift < Math.min(most, letters.size()); shift++) {
-            orders.add(shifted(example, letters, shift));
+            Optional<Example> shifted = shifted(example, letters, shift);
+            if (shifted.isEmpty()) {
+                return List.of(example);
+            }
+            orders.add(shifted.get());
         }
         return orders;
     }
 
-    private static Example shifted(Example example, List<String> letters, int shift) {
+    private static Optional<Example> shifted(Example example, List<String> letters, int shift) {
         Map<String, String> relabel = new LinkedHashMap<>();
+        Map<String, String> names = new LinkedHashMap<>();
         Map<String, String> texts = options(example.question());
         for (int i = 0; i < letters.size(); i++) {
             relabel.put(letters.get(i), letters.get((i + shift) % letters.size()));
+            names.put(letters.get((i + shift) % letters.size()), letters.get(i));
         }
-        String question = OPTION.matcher(example.question()).replaceAll(found ->
-                Matcher.quoteReplacement("(" + found.group(1) + ") " + texts.get(relabel.get(found.group(1)))));
-        return example.reordered(shift, question, example.fields(), relabel);
+        List<String> lines = new ArrayList<>();
+        for (String line : example.question().split("\n", -1)) {
+            Matcher option = OPTION.matcher(line);
+            boolean label = option.matches();
+            String text = label ? texts.get(relabel.get(option.group(1))) : line;
+            Optional<String> renamed = label && RELATIVE.matcher(text).find() ? Optional.empty() : Mentions.renamed(text, names);
+            if (renamed.isEmpty()) {
+                return Optional.empty();
+            }
+            lines.add((label ? "(" + option.group(1) + ") " : "") + renamed.get());
+        }
+        return Optional.of(example.reordered(shift, String.join("\n", lines), example.fields(), relabel));
     }
 
     /** Texts of the options by letter, in order. */
