@@ -162,12 +162,13 @@ final class Rows {
                         + ", expected the question there"));
         List<String> answerFields = config.answerField() == null ? task.answerFields() : List.of(config.answerField());
         String gold = text(row, answerFields, where).map(String::strip).orElse(null);
-        Map<String, String> fields = new LinkedHashMap<>();
+        String clean = task.clean(question);
+        Map<String, String> fields = new LinkedHashMap<>(task.traits(clean));
         for (String field : task.fields()) {
             fields.put(field, text(row, List.of(field), where).orElseThrow(() -> new InputException(where + ": no " + field
                     + ", expected it beside the question")));
         }
-        add(new Example(id, task.clean(question), gold, fields, text(row, List.of("category"), where).orElse(null), List.of()), where);
+        add(new Example(id, clean, gold, fields, text(row, List.of("category"), where).orElse(null), List.of()), where);
     }
 
     private void add(Example example, String where) {

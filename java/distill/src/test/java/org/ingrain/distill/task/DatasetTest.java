@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -94,6 +95,7 @@ class DatasetTest {
             Task task = config.makeTask();
             Dataset data = Dataset.load(config);
             assertEquals(data, Dataset.load(config));
+            assertEquals(name.equals("coin-flip") ? Map.of() : Map.of("words", "2"), data.pool().getFirst().fields());
             assertEquals(180, data.pool().size());
             List<Example> all = Stream.concat(data.pool().stream(), data.test().stream()).toList();
             assertEquals(200, all.stream().map(Example::question).distinct().count());
@@ -102,6 +104,14 @@ class DatasetTest {
                 assertTrue(task.isRight(example, task.extract(example, example.gold()).orElseThrow()));
             }
         }
+    }
+
+    @Test
+    void wordsOfAQuestionAreCounted() throws IOException {
+        Path file = write("{\"question\": \"Take the last letters of the words in \\\"Ann Bob Lee Kim\\\" and concatenate them.\"}\n{\"question\": \"Which letters?\"}\n");
+        assertEquals(List.of(Map.of("words", "4"), Map.of("words", "3")),
+                Dataset.load(new DataConfig(new TaskConfig("last-letter", null, null, 3), file, null, 0, 0, 0, null, 1, null, null)).pool().stream()
+                        .map(Example::fields).toList());
     }
 
     @Test
