@@ -31,7 +31,7 @@ final class MtBench {
 
     static boolean isJudgments(Path data) {
         JsonNode first = Rows.first(data);
-        return first.has("question_id") && (first.has("g1_winner") || first.has("winner"));
+        return first.has("question_id") && (first.has("g1_winner") || first.has("winner")) && (first.has("model_1") || first.has("model_a"));
     }
 
     static List<Example> read(Path data) {

@@ -168,7 +168,12 @@ final class Rows {
             fields.put(field, text(row, List.of(field), where).orElseThrow(() -> new InputException(where + ": no " + field
                     + ", expected it beside the question")));
         }
-        add(new Example(id, clean, gold, fields, text(row, List.of("category"), where).orElse(null), List.of()), where);
+        add(new Example(id, clean, gold, fields, category(row.path("category")), List.of()), where);
+    }
+
+    /** A list or an object is no category. */
+    private static String category(JsonNode value) {
+        return value.isValueNode() && !value.isNull() ? value.asString() : null;
     }
 
     private void add(Example example, String where) {

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
@@ -104,6 +105,14 @@ class DatasetTest {
                 assertTrue(task.isRight(example, task.extract(example, example.gold()).orElseThrow()));
             }
         }
+    }
+
+    @Test
+    void aCategoryIsAValue() throws IOException {
+        Path file = write("{\"question\": \"a\", \"category\": [\"x\"]}\n{\"question\": \"b\", \"category\": {\"x\": 1}}\n"
+                + "{\"question\": \"c\", \"category\": \"x\"}\n{\"question\": \"d\", \"category\": 3}\n{\"question\": \"e\", \"category\": null}\n");
+        assertEquals(Arrays.asList(null, null, "x", "3", null),
+                Dataset.load(DataConfig.of("question-answer", file)).pool().stream().map(Example::category).toList());
     }
 
     @Test

@@ -167,6 +167,13 @@ class JudgingTest {
         assertEquals(file + ": two questions have the id 1-a-b-c, expected an id for each", said);
     }
 
+    @Test
+    void rowsOfAUsersOwnWithAQuestionIdAreNotMtBench() throws IOException {
+        Path file = Files.writeString(base.resolve("rows.jsonl"), row("1", "A").replace("\"id\"", "\"question_id\""));
+        assertEquals(List.of(new Example("000001", "q", "A", Map.of("response-a", "x", "response-b", "y"), null, List.of())),
+                Dataset.loadTest(DataConfig.of("pairwise", file)));
+    }
+
     private static String row(String id, String winner) {
         return "{\"id\": \"" + id + "\", \"question\": \"q\", \"response-a\": \"x\", \"response-b\": \"y\", \"winner\": \"" + winner + "\"}\n";
     }
