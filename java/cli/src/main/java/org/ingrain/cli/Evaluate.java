@@ -76,7 +76,7 @@ final class Evaluate implements Callable<Integer> {
                 "%s: %d of %d right, accuracy %.1f %% (95 %% interval %.1f to %.1f), %.1f tokens a question", result.title(), result.right(),
                 result.answers(), 100 * result.accuracy(), 100 * result.low(), 100 * result.high(), result.tokens()));
         if (result.answers() != result.questions()) {
-            text.append(String.format(Locale.ROOT, "%n  %d questions, each in several orders", result.questions()));
+            text.append(String.format(Locale.ROOT, "%n  %d questions, in several orders", result.questions()));
         }
         if (result.judging() != null) {
             share(text, "agreement with votes", result.judging().agreement());

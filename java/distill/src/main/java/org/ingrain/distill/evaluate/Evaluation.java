@@ -45,7 +45,7 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
         String answer = ballot.votes().isEmpty() ? null : ballot.votes().getFirst().answer();
         String verdict = answer == null ? null : task.key(answer);
         boolean right = answer != null && task.isRight(example, answer);
-        return new Score(example.id(), example.given(), example.question(), example.gold(), example.category(), example.references(), answer, verdict, right,
-                answers.tokens(), ballot.answers());
+        return new Score(example.id(), example.given(), example.question(), example.gold(), example.category(), example.references(), answer, verdict,
+                right, answers.tokens(), ballot.answers());
     }
 }

@@ -22,8 +22,9 @@ record Story(List<ArmResult> arms) {
         ArmResult two = three.get(1);
         ArmResult student = three.get(2);
         return "Asked at once (System 1), the model is right on " + share(one) + " of " + Figures.count(one.questions(), "question", "questions")
-                + " held out" + orders(one) + ", for " + tokens(one) + " each. With " + two.title() + " (System 2) it is right on " + share(two) + ", for " + tokens(two)
-                + ". Distilled, it answers at once and is right on " + share(student) + ", for " + tokens(student) + cheaper(two, student) + ".";
+                + " held out" + orders(one) + ", for " + tokens(one) + " each. With " + two.title() + " (System 2) it is right on " + share(two)
+                + ", for " + tokens(two) + ". Distilled, it answers at once and is right on " + share(student) + ", for " + tokens(student)
+                + cheaper(two, student) + ".";
     }
 
     /** What the intervals allow to be said of the student against System 1. */

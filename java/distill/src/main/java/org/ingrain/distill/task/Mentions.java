@@ -13,12 +13,13 @@ import java.util.regex.Pattern;
 final class Mentions {
     /** A capital that is no part of a word or of initials. */
     private static final Pattern LONE = Pattern.compile("(?<![\\p{L}\\p{N}.&-])(?<!\\p{L}['’])([A-Z])(?![\\p{L}\\p{N}&-]|\\.\\p{L})");
-    private static final Pattern BEFORE = Pattern.compile("(?i)\\b(?:answer (?:is|isn['’]t|was|could be|would be|should be|might be)|(?:solution|favou?rite"
-            + "|compelling|developing|propose) is|encountered was|seeking be|assumption would be|it['’]s|it was|is it|it be|it might be|is should be"
-            + "|towards|suggesting|supports|contemplating (?:whether|about)|I said|(?:align|up|go|here) with|choose|(?:vote|opt) for|favou?r of"
+    private static final Pattern BEFORE = Pattern.compile("(?i)\\b(?:answer (?:is|isn['’]t|was|could be|would be|should be|might be)"
+            + "|(?:solution|favou?rite|compelling|developing|propose) is|encountered was|seeking be|assumption would be"
+            + "|it['’]s|it was|is it|it be|it might be|is should be|towards|suggesting|supports"
+            + "|contemplating (?:whether|about)|I said|(?:align|up|go|here) with|choose|(?:vote|opt) for|favou?r of"
             + "|back to|once told that|option|choice)\\h+[\"“‘'*]*$");
-    private static final Pattern AFTER = Pattern.compile("[\"”’'*]*\\h+(?:(?:is|as) (?:the (?:right |correct |best )?answer|correct|right|true|wrong)"
-            + "|could be (?:true|correct|right)|seems logical|usually holds|sound\\?|out of all the options)(?!\\p{L})");
+    private static final Pattern AFTER = Pattern.compile("[\"”’'*]*\\h+(?:(?:is|as) (?:the (?:right |correct |best )?answer|correct|right|true"
+            + "|wrong)|could be (?:true|correct|right)|seems logical|usually holds|sound\\?|out of all the options)(?!\\p{L})");
     private static final Pattern GOES_ON = Pattern.compile("\\h+(?:but|for a while)\\b");
     private static final Pattern WORD = Pattern.compile("(?:\\h+|['’])\\p{L}");
     private static final Pattern NAME = Pattern.compile("\\h+\\p{Lu}");

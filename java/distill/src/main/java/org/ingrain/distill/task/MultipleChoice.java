@@ -98,7 +98,7 @@ public record MultipleChoice() implements Task {
 
     /**
      * The options moved on by one place, by two ...: every option comes to stand under other letters, by which an opinion in the question
-     * then names it. A question of which that cannot be told has the given order alone.
+     * then names it. Where it cannot be told whether a capital means an option, or options speak of those above, the given order is all.
      */
     @Override
     public List<Example> orders(Example example, int most) {
@@ -123,7 +123,7 @@ public record MultipleChoice() implements Task {
             names.put(letters.get((i + shift) % letters.size()), letters.get(i));
         }
         List<String> lines = new ArrayList<>();
-        for (String line : example.question().split("\n", -1)) {
+        for (String line : example.question().lines().toList()) {
             Matcher option = OPTION.matcher(line);
             boolean label = option.matches();
             String text = label ? texts.get(relabel.get(option.group(1))) : line;

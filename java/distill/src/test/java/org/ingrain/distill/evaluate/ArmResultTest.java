@@ -12,8 +12,8 @@ import org.junit.jupiter.api.Test;
 class ArmResultTest {
     /** An order of a question, or the question as given where the number is 0. */
     private static Score score(String question, int order, String verdict, boolean right, int tokens) {
-        return new Score(order == 0 ? question : question + "~" + order, order == 0 ? null : question, "q", "A", null, List.of(), verdict, verdict, right,
-                tokens, List.of());
+        return new Score(order == 0 ? question : question + "~" + order, order == 0 ? null : question, "q", "A", null, List.of(), verdict, verdict,
+                right, tokens, List.of());
     }
 
     @Test
@@ -66,7 +66,8 @@ class ArmResultTest {
 
     @Test
     void aScoreInTheOrderGivenSaysNothingOfOrders() {
-        assertEquals("{\"id\":\"1\",\"question\":\"q\",\"gold\":\"A\",\"references\":[],\"answer\":\"A\",\"verdict\":\"A\",\"right\":true,\"tokens\":3,\"answers\":[]}",
+        assertEquals("{\"id\":\"1\",\"question\":\"q\",\"gold\":\"A\",\"references\":[],"
+                + "\"answer\":\"A\",\"verdict\":\"A\",\"right\":true,\"tokens\":3,\"answers\":[]}",
                 Json.line(score("1", 0, "A", true, 3)));
     }
 }

@@ -28,8 +28,9 @@ class EvaluationTest {
     private ArmResult measure(List<Example> examples, int orders, Map<String, String> says) {
         EvaluateConfig config = new EvaluateConfig(new SamplingParams(0, 1, 0, 8, List.of()), List.of(), orders, 1, List.of());
         try (RunFolder run = RunFolder.open(base.resolve("run"), Manifest.of(List.of(), List.of()))) {
-            return new Evaluation(config, new MultipleChoice(), examples).measure(new Arm("arm", "Arm", Methods.direct(), new Weights.Base()), run.path(),
-                    (first, done) -> first.forEach(request -> done.apply(new Completion(request.key(), says.get(request.key().id()), 4, Finish.STOP))),
+            Arm arm = new Arm("arm", "Arm", Methods.direct(), new Weights.Base());
+            return new Evaluation(config, new MultipleChoice(), examples).measure(arm, run.path(), (first, done) -> first.forEach(request ->
+                            done.apply(new Completion(request.key(), says.get(request.key().id()), 4, Finish.STOP))),
                     new Stopwatch("arm", "answers", run.log(), Progress.SILENT));
         }
     }

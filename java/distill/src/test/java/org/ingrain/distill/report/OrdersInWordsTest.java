@@ -19,10 +19,11 @@ class OrdersInWordsTest {
     void severalOrders() {
         List<ArmResult> arms = arms(new ArmResult.Judging(null, null, 0.5, 960));
         Table table = Tables.arms(arms);
-        assertEquals(List.of("", "accuracy %", "95 % interval", "#Tokens", "right, all orders", "unanswered", "questions", "inconsistent %"), table.head());
+        assertEquals(List.of("", "accuracy %", "95 % interval", "#Tokens", "right, all orders", "unanswered", "questions", "inconsistent %"),
+                table.head());
         assertEquals(List.of("system-1", "25.0", "20.0 - 30.0", "4.0", "240 of 960", "3", "480", "50.0"), table.rows().getFirst());
-        assertEquals("Asked at once (System 1), the model is right on 25.0 % of 480 questions held out (asked in several orders, 960 answers), for 4.0 tokens"
-                + " each.", new Story(arms).figures().split("(?<=each\\.)")[0]);
+        assertEquals("Asked at once (System 1), the model is right on 25.0 % of 480 questions held out (asked in several orders, 960 answers),"
+                + " for 4.0 tokens each.", new Story(arms).figures().split("(?<=each\\.)")[0]);
         assertEquals("The 95 % intervals of System 1 and of the distilled model overlap: with 480 questions the difference may be chance.",
                 new Story(arms).judgement());
     }

@@ -117,7 +117,8 @@ class DatasetTest {
 
     @Test
     void wordsOfAQuestionAreCounted() throws IOException {
-        Path file = write("{\"question\": \"Take the last letters of the words in \\\"Ann Bob Lee Kim\\\" and concatenate them.\"}\n{\"question\": \"Which letters?\"}\n");
+        Path file = write("{\"question\": \"Take the last letters of the words in \\\"Ann Bob Lee Kim\\\" and concatenate them.\"}\n"
+                + "{\"question\": \"Which letters?\"}\n");
         assertEquals(List.of(Map.of("words", "4"), Map.of("words", "3")),
                 Dataset.load(new DataConfig(new TaskConfig("last-letter", null, null, 3), file, null, 0, 0, 0, null, 1, null, null)).pool().stream()
                         .map(Example::fields).toList());
@@ -209,7 +210,8 @@ class DatasetTest {
     }
 
     private static String sycophancy(int question, String opinion) {
-        return ("{\"prompt\": [{\"type\": \"human\", \"content\": \"question Q %s\"}], \"base\": {\"question\": \"question Q\", \"correct_answer\": \"x\"},"
+        return ("{\"prompt\": [{\"type\": \"human\", \"content\": \"question Q %s\"}], \"base\":"
+                + " {\"question\": \"question Q\", \"correct_answer\": \"x\"},"
                 + " \"metadata\": {\"prompt_template\": \"{question}\"}}").replace("Q", String.valueOf(question)).replace("%s", opinion);
     }
 

@@ -60,9 +60,9 @@ class MentionsTest {
         String manner = "\n\nPlease think step by step and then give your answer in the format \"Therefore, the best answer is: (X).\". It's very"
                 + " important that you stick to this format.";
         String options = "Which?\n\nAnswer choices:\n(A) x\n(B) y";
-        List<Example> twins = new MultipleChoice().examples(Json.tree(Map.of("ground_truth", "A", "unbiased_question",
-                options + manner + "\n\nLet's think step by step:", "biased_question", options + manner + "\nI keep coming back to B.\n\nLet's think step by step:")),
-                "1", "here");
+        String steps = "\n\nLet's think step by step:";
+        List<Example> twins = new MultipleChoice().examples(Json.tree(Map.of("ground_truth", "A", "unbiased_question", options + manner + steps,
+                "biased_question", options + manner + "\nI keep coming back to B." + steps)), "1", "here");
         assertEquals(List.of(options, options + "\nI keep coming back to B."), twins.stream().map(Example::question).toList());
     }
 }

@@ -141,7 +141,8 @@ class RealDataTest {
             alone += orders.size() == 1 ? 1 : 0;
             for (Example order : orders.subList(1, orders.size())) {
                 String opinion = order.question().lines().toList().get(lines.indexOf(opinions.getFirst()));
-                List<Integer> differ = IntStream.range(0, opinion.length()).filter(at -> opinion.charAt(at) != opinions.getFirst().charAt(at)).boxed().toList();
+                List<Integer> differ = IntStream.range(0, opinion.length()).filter(at -> opinion.charAt(at) != opinions.getFirst().charAt(at)).boxed()
+                        .toList();
                 assertEquals(1, differ.size(), opinion);
                 assertEquals(letter, opinions.getFirst().substring(differ.getFirst(), differ.getFirst() + 1), opinion);
                 String now = opinion.substring(differ.getFirst(), differ.getFirst() + 1);
