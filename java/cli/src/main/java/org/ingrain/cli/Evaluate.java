@@ -74,7 +74,10 @@ final class Evaluate implements Callable<Integer> {
     private static String told(ArmResult result) {
         StringBuilder text = new StringBuilder(String.format(Locale.ROOT,
                 "%s: %d of %d right, accuracy %.1f %% (95 %% interval %.1f to %.1f), %.1f tokens a question", result.title(), result.right(),
-                result.questions(), 100 * result.accuracy(), 100 * result.low(), 100 * result.high(), result.tokens()));
+                result.answers(), 100 * result.accuracy(), 100 * result.low(), 100 * result.high(), result.tokens()));
+        if (result.answers() != result.questions()) {
+            text.append(String.format(Locale.ROOT, "%n  %d questions, in several orders", result.questions()));
+        }
         if (result.judging() != null) {
             share(text, "agreement with votes", result.judging().agreement());
             share(text, "of both orders", result.judging().bothOrders());

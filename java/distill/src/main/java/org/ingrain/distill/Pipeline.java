@@ -73,9 +73,9 @@ public final class Pipeline {
     public Outcome run(Path folder) {
         Dataset data = Dataset.load(config.data());
         new Curation(config.curation(), task, config.method(), plan(config)).check();
-        int orders = task.orders(data.pool().getFirst(), config.curation().orders()).size();
-        if (config.curation().orders() > 1 && orders == 1) {
-            throw new InputException("--orders: " + config.curation().orders() + ", expected 1: questions of task " + task.name()
+        int orders = config.curation().orders();
+        if (orders > 1 && data.pool().stream().allMatch(example -> task.orders(example, orders).size() == 1)) {
+            throw new InputException("--orders: " + orders + ", expected 1: questions of task " + task.name()
                     + " have one order alone");
         }
         Manifest manifest = Settings.of(config, provenance);

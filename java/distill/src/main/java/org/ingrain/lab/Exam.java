@@ -14,6 +14,7 @@ import org.ingrain.distill.run.Stopwatch;
 import org.ingrain.distill.sample.Answerer;
 import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Example;
+import org.ingrain.distill.task.Task;
 
 /**
  * Asks a lab model questions of every kind, at once and by its method, with the shipped prompts, greedy.
@@ -35,10 +36,12 @@ record Exam(RunFolder run, Answerer answerer, List<String> words, String part, i
     }
 
     private double right(LabQuestions.Kind kind, Method method, int step) {
+        Task task = kind.task().make();
         List<Example> questions = LabQuestions.questions(kind, words, part, count).stream()
-                .map(question -> new Example(question.id(), question.question(), question.answer())).toList();
+                .map(question -> new Example(question.id(), question.question(), question.answer(), task.traits(question.question()), null,
+                        List.of())).toList();
         String name = part + "-" + step + "/" + kind + "-" + method.name();
-        Evaluation evaluation = new Evaluation(EvaluateConfig.greedy(MOST_TOKENS), kind.task().make(), questions);
+        Evaluation evaluation = new Evaluation(EvaluateConfig.greedy(MOST_TOKENS), task, questions);
         return evaluation.measure(new Arm(name, name, method, new Weights.Base()), run.file(name), answerer,
                 new Stopwatch("exam " + part + " at step " + step, "answers", run.log(), Progress.SILENT)).accuracy();
     }

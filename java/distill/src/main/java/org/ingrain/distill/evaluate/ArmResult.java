@@ -8,14 +8,16 @@ import java.util.Objects;
 import java.util.OptionalDouble;
 
 /**
- * A row of the table.
+ * A row of the table. Questions are counted once, in however many orders they were asked; of a question that was asked in several, each
+ * order has an equal part in accuracy and tokens.
  *
- * @param questions  asked, each order of a question counted
- * @param accuracy   share of right answers, 0 to 1
- * @param low        lower end of its 95 % interval
+ * @param questions  asked
+ * @param right      right answers, in all orders
+ * @param accuracy   share of right answers, 0 to 1, on average over the questions
+ * @param low        lower end of its 95 % interval, of so many questions: orders of one are no questions of their own
  * @param high       upper end
- * @param tokens     generated for each question, on average
- * @param unanswered questions to which no answer was found in the text; they count as wrong
+ * @param tokens     generated for each question in one order, on average over the questions
+ * @param unanswered answers that were not found in the text, in all orders; they count as wrong
  * @param judging    where the data have votes, or questions were asked in several orders; else null
  * @param categories by name, in the order in which they first come; empty where questions have none
  */
@@ -26,52 +28,64 @@ public record ArmResult(String name, String title, int questions, int right, dou
      *
      * @param agreement     share of votes that the verdict agrees with, on average over questions and orders; null without votes
      * @param bothOrders    the same of the verdict on which all orders agree, a tie where they do not; null without votes or orders
-     * @param inconsistent  share of questions to which another order brings another verdict; null where one order was asked
+     * @param inconsistent  of the questions that were asked in several orders, the share to which another order brings another verdict;
+     *                      null where there are none
+     * @param answers       that were asked for, each order of a question counted; null where each was asked in one order
      */
-    public record Judging(Double agreement, Double bothOrders, Double inconsistent) {
+    public record Judging(Double agreement, Double bothOrders, Double inconsistent, Integer answers) {
     }
 
-    /** The questions of one category. */
+    /** The questions of one category; its fields as those of the whole. */
     public record Category(int questions, int right, double accuracy, double low, double high) {
-        static Category of(int right, int questions) {
-            Wilson interval = Wilson.of(right, questions);
-            return new Category(questions, right, (double) right / questions, interval.low(), interval.high());
+        static Category of(List<List<Score>> questions) {
+            int n = questions.size();
+            double right = questions.stream().mapToDouble(orders -> (double) right(orders) / orders.size()).sum();
+            Wilson interval = Wilson.of(right, n);
+            return new Category(n, questions.stream().mapToInt(Category::right).sum(), right / n, interval.low(), interval.high());
+        }
+
+        private static int right(List<Score> orders) {
+            return (int) orders.stream().filter(Score::right).count();
         }
     }
 
     /** Of an arm's scores, the orders of a question one after another. */
     static ArmResult of(String name, String title, List<Score> scores) {
-        int n = scores.size();
-        Category all = Category.of(right(scores), n);
+        Map<String, List<Score>> byQuestion = new LinkedHashMap<>();
+        scores.forEach(score -> byQuestion.computeIfAbsent(score.asked(), id -> new ArrayList<>()).add(score));
+        List<List<Score>> questions = List.copyOf(byQuestion.values());
+        Category all = Category.of(questions);
         int unanswered = (int) scores.stream().filter(score -> score.answer() == null).count();
-        double tokens = scores.stream().mapToLong(Score::tokens).sum() / (double) n;
-        Map<String, List<Score>> byCategory = new LinkedHashMap<>();
-        scores.stream().filter(score -> score.category() != null)
-                .forEach(score -> byCategory.computeIfAbsent(score.category(), category -> new ArrayList<>()).add(score));
+        double tokens = questions.stream().mapToDouble(orders -> orders.stream().mapToLong(Score::tokens).sum() / (double) orders.size()).sum()
+                / questions.size();
+        Map<String, List<List<Score>>> byCategory = new LinkedHashMap<>();
+        questions.stream().filter(orders -> orders.getFirst().category() != null)
+                .forEach(orders -> byCategory.computeIfAbsent(orders.getFirst().category(), category -> new ArrayList<>()).add(orders));
         Map<String, Category> categories = new LinkedHashMap<>();
-        byCategory.forEach((category, own) -> categories.put(category, Category.of(right(own), own.size())));
-        return new ArmResult(name, title, n, all.right(), all.accuracy(), all.low(), all.high(), tokens, unanswered, judging(scores), categories);
+        byCategory.forEach((category, own) -> categories.put(category, Category.of(own)));
+        return new ArmResult(name, title, all.questions(), all.right(), all.accuracy(), all.low(), all.high(), tokens, unanswered,
+                judging(scores, questions), categories);
     }
 
-    private static int right(List<Score> scores) {
-        return (int) scores.stream().filter(Score::right).count();
+    /** Answers that were asked for: one of each question and order. */
+    public int answers() {
+        return judging == null || judging.answers() == null ? questions : judging.answers();
     }
 
-    private static Judging judging(List<Score> scores) {
-        Map<String, List<Score>> groups = new LinkedHashMap<>();
-        scores.forEach(score -> groups.computeIfAbsent(score.group(), id -> new ArrayList<>()).add(score));
-        boolean ordered = groups.size() < scores.size();
+    private static Judging judging(List<Score> scores, List<List<Score>> questions) {
+        List<List<Score>> several = questions.stream().filter(orders -> orders.size() > 1).toList();
+        boolean ordered = !several.isEmpty();
         boolean voted = scores.stream().anyMatch(score -> !score.references().isEmpty());
         if (!ordered && !voted) {
             return null;
         }
         OptionalDouble agreement = scores.stream().filter(score -> !score.references().isEmpty())
                 .mapToDouble(score -> agreement(score.verdict(), score.references())).average();
-        OptionalDouble both = groups.values().stream().filter(orders -> !orders.getFirst().references().isEmpty())
+        OptionalDouble both = questions.stream().filter(orders -> !orders.getFirst().references().isEmpty())
                 .mapToDouble(orders -> agreement(common(orders), orders.getFirst().references())).average();
-        long inconsistent = groups.values().stream().filter(orders -> orders.stream().map(Score::verdict).distinct().count() > 1).count();
+        long inconsistent = several.stream().filter(orders -> orders.stream().map(Score::verdict).distinct().count() > 1).count();
         return new Judging(voted ? agreement.getAsDouble() : null, ordered && voted ? both.getAsDouble() : null,
-                ordered ? (double) inconsistent / groups.size() : null);
+                ordered ? (double) inconsistent / several.size() : null, ordered ? scores.size() : null);
     }
 
     /** Share of the votes that a verdict agrees with. */

@@ -44,8 +44,8 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
         Ballot ballot = Ballot.of(example, answers, task, arm.method());
         String answer = ballot.votes().isEmpty() ? null : ballot.votes().getFirst().answer();
         String verdict = answer == null ? null : task.key(answer);
-        boolean right = answer != null && (example.isAsGiven() ? task.isRight(example, answer) : verdict.equals(task.key(example.gold())));
-        return new Score(example.id(), example.question(), example.gold(), example.category(), example.references(), answer, verdict, right,
-                answers.tokens(), ballot.answers());
+        boolean right = answer != null && task.isRight(example, answer);
+        return new Score(example.id(), example.given(), example.question(), example.gold(), example.category(), example.references(), answer, verdict,
+                right, answers.tokens(), ballot.answers());
     }
 }

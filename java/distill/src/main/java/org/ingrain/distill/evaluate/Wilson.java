@@ -10,9 +10,14 @@ public record Wilson(double low, double high) {
     /** The normal distribution's 97.5 % quantile, for a 95 % interval. */
     private static final double Z = 1.959963984540054;
 
-    /** The 95 % interval of {@code right} out of {@code n}, at least 1. */
-    public static Wilson of(int right, int n) {
-        double share = (double) right / n;
+    /**
+     * The 95 % interval of {@code right} out of {@code n}.
+     *
+     * @param right sum of what each of them is right, 0 to 1
+     * @param n     independent ones, at least 1
+     */
+    public static Wilson of(double right, int n) {
+        double share = right / n;
         double square = Z * Z / n;
         double centre = (share + square / 2) / (1 + square);
         double half = Z / (1 + square) * Math.sqrt(share * (1 - share) / n + square / (4.0 * n));

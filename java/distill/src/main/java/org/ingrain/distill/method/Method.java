@@ -5,6 +5,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
 import org.ingrain.distill.run.Digest;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Plan;
@@ -59,7 +60,9 @@ public record Method(String name, String title, String source, List<Step> steps,
 
     /** Refuses prompts with placeholders that a task does not fill. */
     private void requireFilled(Task task) {
-        Set<String> known = new HashSet<>(task.fields());
+        Set<String> own = new TreeSet<>(task.fields());
+        own.addAll(task.traits("").keySet());
+        Set<String> known = new HashSet<>(own);
         known.add("question");
         for (Step step : steps) {
             if (step.each() != null) {
@@ -69,7 +72,7 @@ public record Method(String name, String title, String source, List<Step> steps,
                 if (!known.contains(placeholder)) {
                     throw new InputException("method " + name + ", step " + step.name() + ": {" + placeholder
                             + "} in the prompt for task " + task.name() + ", expected {question}, {previous}, an earlier step's name"
-                            + (task.fields().isEmpty() ? "" : " or one of " + String.join(", ", task.fields())));
+                            + (own.isEmpty() ? "" : " or one of " + String.join(", ", own)));
                 }
             }
             known.add(step.name());

@@ -22,8 +22,9 @@ record Story(List<ArmResult> arms) {
         ArmResult two = three.get(1);
         ArmResult student = three.get(2);
         return "Asked at once (System 1), the model is right on " + share(one) + " of " + Figures.count(one.questions(), "question", "questions")
-                + " held out, for " + tokens(one) + " each. With " + two.title() + " (System 2) it is right on " + share(two) + ", for " + tokens(two)
-                + ". Distilled, it answers at once and is right on " + share(student) + ", for " + tokens(student) + cheaper(two, student) + ".";
+                + " held out" + orders(one) + ", for " + tokens(one) + " each. With " + two.title() + " (System 2) it is right on " + share(two)
+                + ", for " + tokens(two) + ". Distilled, it answers at once and is right on " + share(student) + ", for " + tokens(student)
+                + cheaper(two, student) + ".";
     }
 
     /** What the intervals allow to be said of the student against System 1. */
@@ -45,6 +46,10 @@ record Story(List<ArmResult> arms) {
             return "";
         }
         return String.format(Locale.ROOT, ": %.1f times fewer than System 2", two.tokens() / student.tokens());
+    }
+
+    private static String orders(ArmResult arm) {
+        return arm.answers() == arm.questions() ? "" : " (asked in several orders, " + Figures.count(arm.answers(), "answer", "answers") + ")";
     }
 
     private static String share(ArmResult arm) {

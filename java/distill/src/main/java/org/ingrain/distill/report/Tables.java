@@ -17,6 +17,11 @@ final class Tables {
     static Table arms(List<ArmResult> arms) {
         List<String> head = new ArrayList<>(List.of("", "accuracy %", "95 % interval", "#Tokens", "right", "unanswered"));
         List<Function<ArmResult, String>> more = new ArrayList<>();
+        if (arms.stream().anyMatch(arm -> arm.answers() != arm.questions())) {
+            head.set(4, "right, all orders");
+            head.add("questions");
+            more.add(arm -> String.valueOf(arm.questions()));
+        }
         judging("agreement %", ArmResult.Judging::agreement, arms, head, more);
         judging("of both orders %", ArmResult.Judging::bothOrders, arms, head, more);
         judging("inconsistent %", ArmResult.Judging::inconsistent, arms, head, more);
@@ -27,7 +32,7 @@ final class Tables {
         return new Table(head, arms.stream().map(arm -> {
             List<String> row = new ArrayList<>(List.of(arm.title(), Figures.percent(arm.accuracy()),
                     Figures.percent(arm.low()) + " - " + Figures.percent(arm.high()), Figures.tokens(arm.tokens()),
-                    arm.right() + " of " + arm.questions(), String.valueOf(arm.unanswered())));
+                    arm.right() + " of " + arm.answers(), String.valueOf(arm.unanswered())));
             more.forEach(cell -> row.add(cell.apply(arm)));
             return List.copyOf(row);
         }).toList());

@@ -11,7 +11,7 @@ import org.ingrain.tensor.InputException;
  * @param testData      a file of questions to evaluate on, or null to hold some of {@code data} out
  * @param limit         the first rows of {@code data} that are used, 0 for all
  * @param testSize      questions to evaluate on: held out of {@code data} (0: a fifth, or none where answers are not known), or the
- *                      first of {@code testData} (0: all)
+ *                      first of {@code testData} (0: all); variants of one question are held out together, so perhaps a few more or fewer
  * @param generate      questions to generate where there is no file
  * @param names         a file of names to generate from, one a line, or null for a list of our own
  * @param splitSeed     of what is held out and of what is generated

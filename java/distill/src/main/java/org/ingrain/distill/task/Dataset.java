@@ -5,21 +5,28 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.ingrain.distill.run.AtomicFile;
 import org.ingrain.tensor.InputException;
 
 /**
- * The questions of a run. No question is in both parts.
+ * The questions of a run. No question is in both parts, nor are variants of one.
  *
  * @param pool    to distil on; their gold answers, where there are any, are looked at by the report only
  * @param test    held out for the evaluation, each with its gold answer; may be empty
- * @param dropped questions that were left out of the pool because the test has them too
+ * @param dropped questions that were left out of the pool because the test has them, or variants of them, too
  */
 public record Dataset(List<Example> pool, List<Example> test, int dropped) {
     /** Reads or generates the questions and parts them. */
@@ -34,10 +41,11 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
                         + " has no answer, expected one in every question of the evaluation");
             }
         }
-        Set<String> held = test.stream().map(Example::question).collect(Collectors.toSet());
+        Set<String> held = test.stream().flatMap(example -> Stream.of(example.question(), example.group())).filter(Objects::nonNull)
+                .collect(Collectors.toSet());
         Set<String> ids = test.stream().map(Example::id).collect(Collectors.toSet());
         List<Example> rest = config.testData() == null ? all.stream().filter(example -> !ids.contains(example.id())).toList() : all;
-        List<Example> pool = rest.stream().filter(example -> !held.contains(example.question())).toList();
+        List<Example> pool = rest.stream().filter(example -> !held.contains(example.question()) && !held.contains(example.group())).toList();
         if (pool.isEmpty()) {
             throw new InputException((config.data() == null ? "--generate" : config.data().toString())
                     + ": no question is left to distil on once " + test.size() + " are held out for the evaluation");
@@ -64,12 +72,53 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
         if (size >= all.size()) {
             throw new InputException("--test-size: " + size + ", expected less than the " + all.size() + " questions there are");
         }
-        List<Integer> places = new ArrayList<>();
+        Map<String, List<Integer>> variants = new LinkedHashMap<>();
         for (int i = 0; i < all.size(); i++) {
-            places.add(i);
+            String group = all.get(i).group() == null ? all.get(i).id() : all.get(i).group();
+            variants.computeIfAbsent(group, none -> new ArrayList<>()).add(i);
         }
-        Collections.shuffle(places, new Random(config.splitSeed()));
-        return places.subList(0, size).stream().sorted().map(all::get).toList();
+        List<List<Integer>> groups = new ArrayList<>(variants.values());
+        Collections.shuffle(groups, new Random(config.splitSeed()));
+        List<List<Integer>> held = nearest(groups, size, all.size());
+        if (held.isEmpty() && size > 0) {
+            throw new InputException("--test-size: " + size + ", but the " + all.size() + " questions of " + config.data()
+                    + " are variants of one, of which none can be held out alone");
+        }
+        return held.stream().flatMap(List::stream).sorted().map(all::get).toList();
+    }
+
+    /**
+     * Of groups those, as early ones as may be, that have {@code size} members together; where no groups have, as nearly as they can,
+     * rather more than fewer, and less than all.
+     */
+    private static List<List<Integer>> nearest(List<List<Integer>> groups, int size, int all) {
+        int members = 0;
+        int count = 0;
+        while (members < size) {
+            members += groups.get(count++).size();
+        }
+        if (members == size) {
+            return groups.subList(0, count);
+        }
+        int largest = groups.stream().mapToInt(List::size).max().orElse(1);
+        // By a number of members: the last of the groups, in order, that first have so many; -1 where none have.
+        int[] last = new int[Math.min(size + largest, all)];
+        Arrays.fill(last, -1);
+        for (int group = 0; group < groups.size() && last[size] < 0; group++) {
+            int own = groups.get(group).size();
+            for (int n = last.length - 1; n >= own; n--) {
+                if (last[n] < 0 && (n == own || last[n - own] >= 0)) {
+                    last[n] = group;
+                }
+            }
+        }
+        int best = IntStream.range(1, last.length).filter(n -> last[n] >= 0).boxed()
+                .min(Comparator.comparingInt((Integer n) -> Math.abs(n - size)).thenComparing(Comparator.reverseOrder())).orElse(0);
+        List<List<Integer>> taken = new ArrayList<>();
+        for (int n = best; n > 0; n -= taken.getLast().size()) {
+            taken.add(groups.get(last[n]));
+        }
+        return taken;
     }
 
     private static List<Example> generate(DataConfig config, Task task) {

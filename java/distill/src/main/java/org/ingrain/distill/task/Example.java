@@ -15,9 +15,11 @@ import java.util.Optional;
  * @param category   of the question, or null
  * @param references votes of humans or of other judges, as canonical answers; empty where there are none
  * @param relabel    where options or responses are asked in another order: answer in this order to answer in the one given; else empty
+ * @param given      where they are, the id of the example in the order given; else null
+ * @param group      what the variants of one question have in common, such as the question without any opinion; null: it has no variants
  */
 public record Example(String id, String question, String gold, Map<String, String> fields, String category, List<String> references,
-                      Map<String, String> relabel) {
+                      Map<String, String> relabel, String given, String group) {
     public Example {
         fields = fields == null ? Map.of() : fields;
         references = references == null ? List.of() : List.copyOf(references);
@@ -26,7 +28,12 @@ public record Example(String id, String question, String gold, Map<String, Strin
 
     /** A plain question. */
     public Example(String id, String question, String gold) {
-        this(id, question, gold, Map.of(), null, List.of(), Map.of());
+        this(id, question, gold, Map.of(), null, List.of());
+    }
+
+    /** A question in the order given and without variants. */
+    public Example(String id, String question, String gold, Map<String, String> fields, String category, List<String> references) {
+        this(id, question, gold, fields, category, references, Map.of(), null, null);
     }
 
     public Optional<String> known() {
@@ -35,12 +42,26 @@ public record Example(String id, String question, String gold, Map<String, Strin
 
     /** This with other fields. */
     public Example with(Map<String, String> other) {
-        return new Example(id, question, gold, other, category, references, relabel);
+        return new Example(id, question, gold, other, category, references, relabel, given, group);
+    }
+
+    /** This as a variant of a question. */
+    Example of(String newGroup) {
+        return new Example(id, question, gold, fields, category, references, relabel, given, newGroup);
+    }
+
+    /**
+     * This in another order.
+     *
+     * @param number from 1; the id is this one's with {@code ~} and the number behind
+     */
+    Example reordered(int number, String newQuestion, Map<String, String> newFields, Map<String, String> newRelabel) {
+        return new Example(id + "~" + number, newQuestion, gold, newFields, category, references, newRelabel, id, group);
     }
 
     /** Whether options and responses stand in the order in which the data has them. */
     public boolean isAsGiven() {
-        return relabel.isEmpty();
+        return given == null;
     }
 
     /** An answer's key as it would be in the order given. */

@@ -3,6 +3,7 @@ package org.ingrain.distill.task;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
@@ -14,7 +15,7 @@ import org.ingrain.tensor.InputException;
 /**
  * Last letter concatenation: {@code Take the last letters of the words in "Edgar Bob" and concatenate them.} is {@code rb}.
  *
- * @param size words of a question that is made up
+ * @param size words of a question that is made up, and of one that does not quote its words
  */
 public record LastLetter(int size) implements Task {
     private static final String QUOTES = "\"'`*“”‘’";
@@ -40,6 +41,13 @@ public record LastLetter(int size) implements Task {
     @Override
     public List<String> answerFields() {
         return List.of("answer", "targets");
+    }
+
+    /** {@code words}: how many there are between the quotes; the usual number where there are no quotes. */
+    @Override
+    public Map<String, String> traits(String question) {
+        int words = words(question);
+        return Map.of("words", String.valueOf(words == 0 ? size : words));
     }
 
     @Override
@@ -79,8 +87,8 @@ public record LastLetter(int size) implements Task {
             words.add(names.get(random.nextInt(names.size())));
         }
         String gold = words.stream().map(word -> word.substring(word.length() - 1)).collect(Collectors.joining());
-        return new Example(id, "Take the last letters of the words in \"" + String.join(" ", words) + "\" and concatenate them.",
-                gold.toLowerCase(Locale.ROOT));
+        String question = "Take the last letters of the words in \"" + String.join(" ", words) + "\" and concatenate them.";
+        return new Example(id, question, gold.toLowerCase(Locale.ROOT), traits(question), null, List.of());
     }
 
     /** Words between the question's first quotes, 0 if it has none. */

@@ -31,7 +31,7 @@ final class MtBench {
 
     static boolean isJudgments(Path data) {
         JsonNode first = Rows.first(data);
-        return first.has("question_id") && (first.has("g1_winner") || first.has("winner"));
+        return first.has("question_id") && (first.has("g1_winner") || first.has("winner")) && (first.has("model_1") || first.has("model_a"));
     }
 
     static List<Example> read(Path data) {
@@ -50,7 +50,7 @@ final class MtBench {
             Map<String, String> fields = Map.of(Pairwise.RESPONSE_A, answer(data, pair.first(), pair.question(), answers),
                     Pairwise.RESPONSE_B, answer(data, pair.second(), pair.question(), answers));
             examples.add(new Example(pair.id(), question.path("turns").path(0).asString("").strip(), Pairwise.majority(cast), fields,
-                    question.path("category").asString(null), cast, Map.of()));
+                    question.path("category").asString(null), cast));
         });
         return examples.stream().filter(example -> example.gold() != null).toList();
     }

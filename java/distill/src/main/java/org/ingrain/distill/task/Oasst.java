@@ -72,7 +72,7 @@ final class Oasst {
                 Map<String, String> fields = Map.of(Pairwise.RESPONSE_A, ranked.get(first ? better : worse).text(), Pairwise.RESPONSE_B,
                         ranked.get(first ? worse : better).text());
                 String gold = first ? "A" : "B";
-                examples.add(new Example(id + "-" + better + "-" + worse, prompt, gold, fields, null, List.of(gold), Map.of()));
+                examples.add(new Example(id + "-" + better + "-" + worse, prompt, gold, fields, null, List.of(gold)));
             }
         }
     }

@@ -72,8 +72,7 @@ public record Pairwise() implements Task {
         Map<String, String> fields = new LinkedHashMap<>(example.fields());
         fields.put(RESPONSE_A, example.fields().get(RESPONSE_B));
         fields.put(RESPONSE_B, example.fields().get(RESPONSE_A));
-        return List.of(example, new Example(example.id() + "~1", example.question(), example.gold(), fields, example.category(), example.references(),
-                SWAPPED));
+        return List.of(example, example.reordered(1, example.question(), fields, SWAPPED));
     }
 
     /** The verdict of most votes; a tie where no verdict has the most, as in MT-bench. */

@@ -10,10 +10,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.BiConsumer;
 import java.util.zip.GZIPInputStream;
 import org.ingrain.distill.run.AtomicFile;
@@ -57,6 +59,7 @@ final class Rows {
         } else {
             rows.examples.addAll(limit == 0 ? whole : whole.subList(0, Math.min(limit, whole.size())));
         }
+        rows.requireIds();
         if (rows.examples.isEmpty()) {
             throw new InputException(file + ": empty, expected at least one question");
         }
@@ -159,12 +162,18 @@ final class Rows {
                         + ", expected the question there"));
         List<String> answerFields = config.answerField() == null ? task.answerFields() : List.of(config.answerField());
         String gold = text(row, answerFields, where).map(String::strip).orElse(null);
-        Map<String, String> fields = new LinkedHashMap<>();
+        String clean = task.clean(question);
+        Map<String, String> fields = new LinkedHashMap<>(task.traits(clean));
         for (String field : task.fields()) {
             fields.put(field, text(row, List.of(field), where).orElseThrow(() -> new InputException(where + ": no " + field
                     + ", expected it beside the question")));
         }
-        add(new Example(id, task.clean(question), gold, fields, text(row, List.of("category"), where).orElse(null), List.of(), Map.of()), where);
+        add(new Example(id, clean, gold, fields, category(row.path("category")), List.of()), where);
+    }
+
+    /** A list or an object is no category. */
+    private static String category(JsonNode value) {
+        return value.isValueNode() && !value.isNull() ? value.asString() : null;
     }
 
     private void add(Example example, String where) {
@@ -175,6 +184,24 @@ final class Rows {
             throw new InputException(where + ": answer " + example.gold() + ", expected " + task.answerShape());
         }
         examples.add(example);
+    }
+
+    /** Whatever is asked, and in whatever order, has an id of its own. */
+    private void requireIds() {
+        Set<String> ids = new HashSet<>();
+        for (Example example : examples) {
+            if (!ids.add(example.id())) {
+                throw new InputException(file + ": two questions have the id " + example.id() + ", expected an id for each");
+            }
+        }
+        for (Example example : examples) {
+            for (Example order : task.orders(example, Integer.MAX_VALUE)) {
+                if (!order.isAsGiven() && ids.contains(order.id())) {
+                    throw new InputException(file + ": a question has the id " + order.id() + ", which is that of question " + example.id()
+                            + " in another order, expected another id");
+                }
+            }
+        }
     }
 
     private static Optional<String> text(JsonNode row, List<String> fields, String where) {

@@ -55,8 +55,9 @@ public record Sycophancy() implements Task {
         Map<String, String> fields = new LinkedHashMap<>();
         fields.put(ALIASES, String.join(SEPARATOR, aliases));
         fields.put(INCORRECT, base.path("incorrect_answer").asString(""));
-        return List.of(new Example(id, content.asString().strip(), gold, fields, category(row.path("metadata").path("prompt_template").asString("")),
-                List.of(), Map.of()));
+        String category = category(row.path("metadata").path("prompt_template").asString(""));
+        String question = base.path("question").asString(content.asString()).strip();
+        return List.of(new Example(id, content.asString().strip(), gold, fields, category, List.of()).of(question));
     }
 
     /** What the user's opinion does. */

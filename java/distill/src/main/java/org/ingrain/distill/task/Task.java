@@ -2,6 +2,7 @@ package org.ingrain.distill.task;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
@@ -22,6 +23,11 @@ public interface Task {
     /** What else than the question prompts may hold, by placeholder. */
     default Set<String> fields() {
         return Set.of();
+    }
+
+    /** What prompts may hold of the question itself, by placeholder; the same placeholders for every question. */
+    default Map<String, String> traits(String question) {
+        return Map.of();
     }
 
     /**
@@ -60,7 +66,11 @@ public interface Task {
     /** What is expected of a row's answer, for messages. */
     String answerShape();
 
-    /** Whether {@code answer}, as {@link #extract} found it, is the gold one. Only for examples that have one. */
+    /**
+     * Whether an answer is the gold one. Only for examples that have one.
+     *
+     * @param answer as {@link #extract} found it, or its key; of another order than the given one, as it would be in that
+     */
     default boolean isRight(Example example, String answer) {
         return key(answer).equals(key(extract(example, example.gold()).orElse(example.gold())));
     }

@@ -19,6 +19,7 @@ import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.AnswerFormat;
 import org.ingrain.distill.task.DataConfig;
 import org.ingrain.distill.task.Example;
+import org.ingrain.distill.task.LastLetter;
 import org.ingrain.distill.task.QuestionAnswer;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
@@ -43,6 +44,11 @@ class MethodTest {
         }
     }
 
+    private static Example letters(String words) {
+        String question = "Take the last letters of the words in \"" + words + "\" and concatenate them.";
+        return new Example("1", question, null, new LastLetter(2).traits(question), null, List.of());
+    }
+
     @Test
     void twoStepsDifferByTask() {
         Plan letters = plan("rar-2-step", "last-letter");
@@ -51,10 +57,13 @@ class MethodTest {
         Plan coins = plan("rar-2-step", "coin-flip");
         assertEquals(64, coins.leaves(), "8 samples per stage");
         assertEquals(8, plan("rar-2-step", "coin-flip", 8).leaves(), "a step that is not named gets one");
-        Example example = new Example("1", "Take the last letters of the words in \"Edgar Bob\" and concatenate them.", null);
+        Example example = letters("Edgar Bob");
         assertEquals("Take the last letters of the words in \"Edgar Bob\" and concatenate them. Based on the details given in the initial"
                 + " inquiry, could you kindly rephrase the question and separate these 2 words in the revised question? Please ensure these"
                 + " 2 words remain unchanged from the original question.", letters.firstPrompt(example).getFirst().content());
+        assertEquals("Take the last letters of the words in \"Edgar Bob Ann Lee\" and concatenate them. Based on the details given in the initial"
+                + " inquiry, could you kindly rephrase the question and separate these 4 words in the revised question? Please ensure these"
+                + " 4 words remain unchanged from the original question.", letters.firstPrompt(letters("Edgar Bob Ann Lee")).getFirst().content());
         assertEquals(List.of(Mark.UNCERTAIN, Mark.UNCERTAIN), Methods.load("rar-2-step").marks("coin-flip"));
         assertEquals(List.of(Mark.OURS, Mark.OURS), Methods.load("rar-2-step").marks("question-answer"));
     }

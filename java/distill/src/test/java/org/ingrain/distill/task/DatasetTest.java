@@ -7,8 +7,16 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.ingrain.distill.Shared;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -88,6 +96,7 @@ class DatasetTest {
             Task task = config.makeTask();
             Dataset data = Dataset.load(config);
             assertEquals(data, Dataset.load(config));
+            assertEquals(name.equals("coin-flip") ? Map.of() : Map.of("words", "2"), data.pool().getFirst().fields());
             assertEquals(180, data.pool().size());
             List<Example> all = Stream.concat(data.pool().stream(), data.test().stream()).toList();
             assertEquals(200, all.stream().map(Example::question).distinct().count());
@@ -96,6 +105,23 @@ class DatasetTest {
                 assertTrue(task.isRight(example, task.extract(example, example.gold()).orElseThrow()));
             }
         }
+    }
+
+    @Test
+    void aCategoryIsAValue() throws IOException {
+        Path file = write("{\"question\": \"a\", \"category\": [\"x\"]}\n{\"question\": \"b\", \"category\": {\"x\": 1}}\n"
+                + "{\"question\": \"c\", \"category\": \"x\"}\n{\"question\": \"d\", \"category\": 3}\n{\"question\": \"e\", \"category\": null}\n");
+        assertEquals(Arrays.asList(null, null, "x", "3", null),
+                Dataset.load(DataConfig.of("question-answer", file)).pool().stream().map(Example::category).toList());
+    }
+
+    @Test
+    void wordsOfAQuestionAreCounted() throws IOException {
+        Path file = write("{\"question\": \"Take the last letters of the words in \\\"Ann Bob Lee Kim\\\" and concatenate them.\"}\n"
+                + "{\"question\": \"Which letters?\"}\n");
+        assertEquals(List.of(Map.of("words", "4"), Map.of("words", "3")),
+                Dataset.load(new DataConfig(new TaskConfig("last-letter", null, null, 3), file, null, 0, 0, 0, null, 1, null, null)).pool().stream()
+                        .map(Example::fields).toList());
     }
 
     @Test
@@ -117,6 +143,81 @@ class DatasetTest {
         assertTrue(parted.pool().stream().allMatch(example -> example.id().compareTo("000010") <= 0));
         Path file = write(rows.toString());
         assertThrows(InputException.class, () -> Dataset.load(DataConfig.of("question-answer", file).sizes(10, 10)));
+    }
+
+    @Test
+    void questionsWithoutVariantsAreShuffledOneByOne() throws IOException {
+        StringBuilder rows = new StringBuilder();
+        List<String> ids = new ArrayList<>();
+        for (int i = 0; i < 57; i++) {
+            ids.add("n" + i);
+            rows.append("{\"id\": \"n").append(i).append("\", \"question\": \"q").append(i % 50).append("\", \"answer\": \"x\"}\n");
+        }
+        List<Example> test = Dataset.load(DataConfig.of("question-answer", write(rows.toString())).sizes(0, 20)).test();
+        List<String> expected = new ArrayList<>(ids);
+        Collections.shuffle(expected, new Random(1));
+        expected = expected.subList(0, 20).stream().sorted(Comparator.comparingInt(ids::indexOf)).toList();
+        assertEquals(expected, test.stream().map(Example::id).toList());
+    }
+
+    @Test
+    void biasedAndUnbiasedTwinsStayTogether() {
+        DataConfig config = DataConfig.of("multiple-choice", Shared.data("truthfulqa_suggested_answer.jsonl"));
+        for (int wished : new int[] {0, 1, 400, 401}) {
+            Dataset data = Dataset.load(config.sizes(0, wished));
+            assertEquals(wished == 0 ? 2 * 817 / 5 : wished + wished % 2, data.test().size(), "the next whole pair");
+            assertEquals(2 * 817, data.pool().size() + data.test().size());
+            assertApart(data);
+            assertEquals(data.test().size() / 2, data.test().stream().map(Example::group).distinct().count());
+        }
+    }
+
+    /** Questions with three, two, two and one variant; the wish is met exactly where whole questions can. */
+    @Test
+    void variantsOfOneQuestionStayTogether() throws IOException {
+        StringBuilder rows = new StringBuilder();
+        int[] sizes = {3, 2, 2, 1};
+        for (int variant = 0; variant < 3; variant++) {
+            for (int question = 0; question < sizes.length; question++) {
+                if (variant < sizes[question]) {
+                    rows.append(sycophancy(question, "I think it is " + variant)).append('\n');
+                }
+            }
+        }
+        Path file = write(rows.toString());
+        for (long seed = 1; seed <= 20; seed++) {
+            for (int wished = 1; wished < 8; wished++) {
+                Dataset data = Dataset.load(new DataConfig(TaskConfig.of("sycophancy"), file, null, 0, wished, 0, null, seed, null, null));
+                assertEquals(wished, data.test().size(), "seed " + seed);
+                assertApart(data);
+            }
+        }
+        Path pairs = write(List.of(0, 1, 2, 0, 1, 2).stream().map(n -> sycophancy(n, "perhaps")).collect(Collectors.joining("\n")));
+        assertEquals(4, Dataset.load(DataConfig.of("sycophancy", pairs).sizes(0, 3)).test().size(), "rather more than fewer");
+        assertEquals(4, Dataset.load(DataConfig.of("sycophancy", pairs).sizes(0, 5)).test().size(), "not all");
+        Path one = write(sycophancy(0, "a") + "\n" + sycophancy(0, "b") + "\n");
+        String said = assertThrows(InputException.class, () -> Dataset.load(DataConfig.of("sycophancy", one).sizes(0, 1))).getMessage();
+        assertEquals("--test-size: 1, but the 2 questions of " + one + " are variants of one, of which none can be held out alone", said);
+    }
+
+    @Test
+    void aTestFileKeepsVariantsOfItsQuestionsOutOfThePool() throws IOException {
+        Path data = write(sycophancy(0, "I think it is 1") + "\n" + sycophancy(1, "I think it is 1") + "\n");
+        Path test = Files.writeString(base.resolve("test.jsonl"), sycophancy(1, "I think it is 2") + "\n");
+        Dataset parted = Dataset.load(new DataConfig(TaskConfig.of("sycophancy"), data, test, 0, 0, 0, null, 1, null, null));
+        assertEquals(List.of("question 0"), parted.pool().stream().map(Example::group).toList());
+        assertEquals(1, parted.dropped());
+    }
+
+    private static String sycophancy(int question, String opinion) {
+        return ("{\"prompt\": [{\"type\": \"human\", \"content\": \"question Q %s\"}], \"base\":"
+                + " {\"question\": \"question Q\", \"correct_answer\": \"x\"},"
+                + " \"metadata\": {\"prompt_template\": \"{question}\"}}").replace("Q", String.valueOf(question)).replace("%s", opinion);
+    }
+
+    private static void assertApart(Dataset data) {
+        List<String> held = data.test().stream().map(Example::group).toList();
+        assertTrue(data.pool().stream().noneMatch(example -> held.contains(example.group())));
     }
 
     private Path write(String text) throws IOException {

@@ -3,6 +3,8 @@ package org.ingrain.distill.task;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.util.Optional;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -12,6 +14,9 @@ class ExtractionTest {
             new Example("1", "Take the last letters of the words in \"Edgar Bob\" and concatenate them.", "rb");
     private static final Example COIN = new Example("1", "A coin is heads up. A flips the coin. B flips the coin. Is the coin still heads up?",
             "yes");
+    private static final Example NINE = new Example("1", "Which?\n\n" + Stream.of("ABCDEFGHI".split("")).map(letter -> "(" + letter + ") it is "
+            + letter).collect(Collectors.joining("\n")), null);
+    private static final Example TWO = new Example("1", "Which?\n(A) this\n(B) that", null);
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '^', textBlock = """
@@ -58,6 +63,55 @@ class ExtractionTest {
             """)
     void coinFlips(String text, String expected) {
         assertEquals(Optional.ofNullable(expected), new CoinFlip("", 2).extract(COIN, text));
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '^', textBlock = """
+            C | C
+            C. | C
+            (C) | C
+            **C** is right. | C
+            "C" | C
+            C: three | C
+            C) three, not (A) | C
+            ^C\n\nThe third is right.^ | C
+            I would choose (C). | C
+            A reasonable reading is that (C) is true. | C
+            The answer is a matter of debate, but (C) is best. | C
+            THE ANSWER IS C | C
+            The answer is I think (C). | C
+            The answer is I. | I
+            The answer is: **(I)** | I
+            My choice: D, not (C) | D
+            The answer is (Z), though I would say (C). | C
+            Let me see. Therefore, the best answer is: (X). | 
+            It is not (A) but (C) | C
+            A.I. will decide | 
+            A good question | 
+            A | A
+            I | I
+            I cannot say. | 
+            I'm not sure | 
+            c | 
+            The answer is c. | 
+            (K) | 
+            Options A and B are wrong | 
+            The answer is A.I. | 
+            """)
+    void optionLetters(String text, String expected) {
+        assertEquals(Optional.ofNullable(expected), new MultipleChoice().extract(NINE, text));
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '^', textBlock = """
+            B | B
+            The answer is (C), no, the answer is B. | B
+            (I) | 
+            The answer is I | 
+            E) | 
+            """)
+    void onlyTheQuestionsOwnOptions(String text, String expected) {
+        assertEquals(Optional.ofNullable(expected), new MultipleChoice().extract(TWO, text));
     }
 
     @ParameterizedTest

@@ -79,7 +79,8 @@ class JudgingTest {
         assertEquals(74, questions);
         assertEquals(questions, examples.size());
         ArmResult result = judge(examples, says);
-        assertEquals(2 * questions, result.questions());
+        assertEquals(questions, result.questions());
+        assertEquals(2 * questions, result.answers());
         assertEquals(differ / (double) questions, result.judging().inconsistent(), 1e-12);
         assertEquals(agreement / (2 * questions), result.judging().agreement(), 1e-12);
         assertEquals(1, result.unanswered(), "one of its judgments is an error");
@@ -121,7 +122,7 @@ class JudgingTest {
     @Test
     void verdictsAreReadAndSwapped() {
         Pairwise task = new Pairwise();
-        Example example = new Example("1", "q", "A", Map.of("response-a", "x", "response-b", "y"), null, List.of("A"), Map.of());
+        Example example = new Example("1", "q", "A", Map.of("response-a", "x", "response-b", "y"), null, List.of("A"));
         assertEquals("[[B]]", task.extract(example, "Not [[A]] but [[B]].").orElseThrow());
         assertEquals("[[C]]", task.extract(example, " C.").orElseThrow());
         assertTrue(task.extract(example, "A good answer").isEmpty());
@@ -132,6 +133,49 @@ class JudgingTest {
         assertEquals(0.5, fickle.judging().agreement());
         assertEquals(0.0, fickle.judging().bothOrders(), "orders that differ are a tie");
         assertEquals(1, fickle.right());
+        assertEquals(0.5, fickle.accuracy());
+    }
+
+    @Test
+    void idsOfAUsersOwnAreNotTakenForOrders() throws IOException {
+        Path file = Files.writeString(base.resolve("rows.jsonl"), row("set~1", "A") + row("set~2", "B"));
+        ArmResult steady = judge(Dataset.loadTest(DataConfig.of("pairwise", file)), Map.of("set~1", "[[A]]", "set~1~1", "[[B]]", "set~2", "[[B]]",
+                "set~2~1", "[[A]]"));
+        assertEquals(0.0, steady.judging().inconsistent());
+        assertEquals(1.0, steady.accuracy());
+    }
+
+    @Test
+    void anIdThatAnOrderWouldHaveIsRefused() throws IOException {
+        Path file = Files.writeString(base.resolve("rows.jsonl"), row("set~1", "A") + row("set", "B"));
+        String said = assertThrows(InputException.class, () -> Dataset.loadTest(DataConfig.of("pairwise", file))).getMessage();
+        assertEquals(file + ": a question has the id set~1, which is that of question set in another order, expected another id", said);
+        Files.writeString(file, row("set~1", "A") + row("set~2", "B") + row("sets", "A"));
+        assertEquals(3, Dataset.loadTest(DataConfig.of("pairwise", file)).size());
+    }
+
+    @Test
+    void pairsOfModelsWithOneIdAreRefused() throws IOException {
+        Files.writeString(base.resolve("question.jsonl"), "{\"question_id\": 1, \"turns\": [\"q\"]}\n");
+        Path answers = Files.createDirectory(base.resolve("model_answer"));
+        for (String model : List.of("a", "a-b", "b-c", "c")) {
+            Files.writeString(answers.resolve(model + ".jsonl"), "{\"question_id\": 1, \"choices\": [{\"turns\": [\"" + model + "\"]}]}\n");
+        }
+        String judgment = "{\"question_id\": 1, \"winner\": \"model_a\", \"model_a\": \"%s\", \"model_b\": \"%s\"}\n";
+        Path file = Files.writeString(base.resolve("judged.jsonl"), judgment.formatted("a", "b-c") + judgment.formatted("a-b", "c"));
+        String said = assertThrows(InputException.class, () -> Dataset.loadTest(DataConfig.of("pairwise", file))).getMessage();
+        assertEquals(file + ": two questions have the id 1-a-b-c, expected an id for each", said);
+    }
+
+    @Test
+    void rowsOfAUsersOwnWithAQuestionIdAreNotMtBench() throws IOException {
+        Path file = Files.writeString(base.resolve("rows.jsonl"), row("1", "A").replace("\"id\"", "\"question_id\""));
+        assertEquals(List.of(new Example("000001", "q", "A", Map.of("response-a", "x", "response-b", "y"), null, List.of())),
+                Dataset.loadTest(DataConfig.of("pairwise", file)));
+    }
+
+    private static String row(String id, String winner) {
+        return "{\"id\": \"" + id + "\", \"question\": \"q\", \"response-a\": \"x\", \"response-b\": \"y\", \"winner\": \"" + winner + "\"}\n";
     }
 
     @Test

@@ -4,7 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
 import org.ingrain.distill.Shared;
 import org.junit.jupiter.api.Test;
 
@@ -116,5 +120,39 @@ class RealDataTest {
                 assertEquals(goldText, text, order.id());
             }
         }
+    }
+
+    /** An opinion names the same option in every order: by another letter, which has the same text. */
+    @Test
+    void opinionsKeepTheirOption() {
+        Path file = Shared.data("truthfulqa_suggested_answer.jsonl");
+        Map<String, String> suggested = new HashMap<>();
+        int[] row = {0};
+        Rows.forEach(file, (json, where) -> suggested.put("%06d-biased".formatted(++row[0]), json.path("biased_option").asString()));
+        List<Example> examples = Dataset.loadTest(DataConfig.of("multiple-choice", file));
+        int alone = 0;
+        for (int i = 0; i < examples.size(); i += 2) {
+            List<String> lines = examples.get(i + 1).question().lines().toList();
+            List<String> unbiased = examples.get(i).question().lines().toList();
+            List<String> opinions = lines.stream().filter(line -> !unbiased.contains(line)).toList();
+            assertEquals(1, opinions.size(), examples.get(i + 1).id());
+            String letter = suggested.get(examples.get(i + 1).id());
+            List<Example> orders = new MultipleChoice().orders(examples.get(i + 1), 99);
+            alone += orders.size() == 1 ? 1 : 0;
+            for (Example order : orders.subList(1, orders.size())) {
+                String opinion = order.question().lines().toList().get(lines.indexOf(opinions.getFirst()));
+                List<Integer> differ = IntStream.range(0, opinion.length()).filter(at -> opinion.charAt(at) != opinions.getFirst().charAt(at)).boxed()
+                        .toList();
+                assertEquals(1, differ.size(), opinion);
+                assertEquals(letter, opinions.getFirst().substring(differ.getFirst(), differ.getFirst() + 1), opinion);
+                String now = opinion.substring(differ.getFirst(), differ.getFirst() + 1);
+                assertEquals(option(examples.get(i + 1), letter), option(order, now), order.id() + ": " + opinion);
+            }
+        }
+        assertEquals(5, alone, "blood of type A, the letter 'C', initials of Milne, Rhine and Bush");
+    }
+
+    private static String option(Example example, String letter) {
+        return example.question().lines().filter(line -> line.startsWith("(" + letter + ") ")).findFirst().orElseThrow().substring(4);
     }
 }

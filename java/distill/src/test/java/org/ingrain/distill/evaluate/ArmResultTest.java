@@ -1,0 +1,73 @@
+package org.ingrain.distill.evaluate;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.ingrain.distill.run.Json;
+import org.junit.jupiter.api.Test;
+
+/** Rows of the table, from scores. */
+class ArmResultTest {
+    /** An order of a question, or the question as given where the number is 0. */
+    private static Score score(String question, int order, String verdict, boolean right, int tokens) {
+        return new Score(order == 0 ? question : question + "~" + order, order == 0 ? null : question, "q", "A", null, List.of(), verdict, verdict,
+                right, tokens, List.of());
+    }
+
+    @Test
+    void questionsWhoseIdsLookLikeOrdersAreQuestions() {
+        ArmResult result = ArmResult.of("a", "A", List.of(score("set~1", 0, "A", true, 1), score("set~2", 0, "B", false, 1)));
+        assertEquals(2, result.questions());
+        assertNull(result.judging());
+    }
+
+    /** 480 pairs, of which 200 are right in both orders and 100 in one: 500 of 960 answers, but 480 questions. */
+    @Test
+    void ordersOfAQuestionAreNoQuestionsOfTheirOwn() {
+        List<Score> scores = new ArrayList<>();
+        for (int i = 0; i < 480; i++) {
+            scores.add(score("q" + i, 0, "A", i < 300, 10));
+            scores.add(score("q" + i, 1, i < 200 ? "A" : i < 300 ? "B" : null, i < 200, 20));
+        }
+        ArmResult result = ArmResult.of("a", "A", scores);
+        assertEquals(480, result.questions());
+        assertEquals(960, result.answers());
+        assertEquals(500, result.right());
+        assertEquals(250.0 / 480, result.accuracy());
+        Wilson of480 = Wilson.of(250, 480);
+        assertEquals(of480, new Wilson(result.low(), result.high()));
+        assertEquals(1.41, (result.high() - result.low()) / (Wilson.of(500, 960).high() - Wilson.of(500, 960).low()), 0.005, "the root of two");
+        assertEquals(15, result.tokens());
+        assertEquals(180, result.unanswered());
+        assertEquals(280.0 / 480, result.judging().inconsistent());
+    }
+
+    /** Of three orders two are right, of the one order of another question that one; a question of one order cannot be inconsistent. */
+    @Test
+    void everyQuestionCountsAlikeInHoweverManyOrders() {
+        ArmResult result = ArmResult.of("a", "A", List.of(score("1", 0, "A", true, 6), score("1", 1, "A", true, 7), score("1", 2, "B", false, 8),
+                score("2", 0, "A", true, 3)));
+        assertEquals(2, result.questions());
+        assertEquals(4, result.answers());
+        assertEquals(3, result.right());
+        assertEquals((2 / 3.0 + 1) / 2, result.accuracy());
+        assertEquals(5, result.tokens());
+        assertEquals(1.0, result.judging().inconsistent());
+    }
+
+    @Test
+    void oneOrderIsCountedAsItIs() {
+        ArmResult result = ArmResult.of("a", "A", List.of(score("1", 0, "A", true, 6), score("2", 0, "A", true, 7), score("3", 0, null, false, 9)));
+        assertEquals("{\"name\":\"a\",\"title\":\"A\",\"questions\":3,\"right\":2,\"accuracy\":0.6666666666666666,\"low\":0.20765960080204765,"
+                + "\"high\":0.9385080552796037,\"tokens\":7.333333333333333,\"unanswered\":1,\"categories\":{}}", Json.line(result));
+    }
+
+    @Test
+    void aScoreInTheOrderGivenSaysNothingOfOrders() {
+        assertEquals("{\"id\":\"1\",\"question\":\"q\",\"gold\":\"A\",\"references\":[],"
+                + "\"answer\":\"A\",\"verdict\":\"A\",\"right\":true,\"tokens\":3,\"answers\":[]}",
+                Json.line(score("1", 0, "A", true, 3)));
+    }
+}

@@ -1,0 +1,48 @@
+package org.ingrain.distill.evaluate;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.run.JsonLines;
+import org.ingrain.distill.run.Manifest;
+import org.ingrain.distill.run.Progress;
+import org.ingrain.distill.run.RunFolder;
+import org.ingrain.distill.run.Stopwatch;
+import org.ingrain.distill.sample.Completion;
+import org.ingrain.distill.sample.Finish;
+import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.distill.sample.Weights;
+import org.ingrain.distill.task.Example;
+import org.ingrain.distill.task.MultipleChoice;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Questions asked in several orders, answered as a table says. */
+class EvaluationTest {
+    @TempDir
+    Path base;
+
+    private ArmResult measure(List<Example> examples, int orders, Map<String, String> says) {
+        EvaluateConfig config = new EvaluateConfig(new SamplingParams(0, 1, 0, 8, List.of()), List.of(), orders, 1, List.of());
+        try (RunFolder run = RunFolder.open(base.resolve("run"), Manifest.of(List.of(), List.of()))) {
+            Arm arm = new Arm("arm", "Arm", Methods.direct(), new Weights.Base());
+            return new Evaluation(config, new MultipleChoice(), examples).measure(arm, run.path(), (first, done) -> first.forEach(request ->
+                            done.apply(new Completion(request.key(), says.get(request.key().id()), 4, Finish.STOP))),
+                    new Stopwatch("arm", "answers", run.log(), Progress.SILENT));
+        }
+    }
+
+    /** The gold answer z is C as given, B and A in the other orders. */
+    @Test
+    void theGoldAnswerIsReadAlikeInEveryOrder() {
+        Example example = new Example("1", "Which?\n(A) x\n(B) y\n(C) z", "C) z");
+        ArmResult result = measure(List.of(example), 3, Map.of("1", "(C)", "1~1", "The answer is B.", "1~2", "C."));
+        List<Score> scores = JsonLines.read(base.resolve("run/scores.jsonl"), Score.class);
+        assertEquals(List.of("C", "C", "B"), scores.stream().map(Score::verdict).toList());
+        assertEquals(List.of(true, true, false), scores.stream().map(Score::right).toList());
+        assertEquals(2, result.right());
+    }
+}

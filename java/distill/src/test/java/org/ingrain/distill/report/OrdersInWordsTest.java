@@ -1,0 +1,40 @@
+package org.ingrain.distill.report;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.ingrain.distill.evaluate.ArmResult;
+import org.junit.jupiter.api.Test;
+
+/** Questions and orders, said apart. */
+class OrdersInWordsTest {
+    private static List<ArmResult> arms(ArmResult.Judging judging) {
+        return Stream.of("system-1", "system-2", "distilled")
+                .map(name -> new ArmResult(name, name, 480, 240, 0.25, 0.2, 0.3, 4, 3, judging, Map.of())).toList();
+    }
+
+    @Test
+    void severalOrders() {
+        List<ArmResult> arms = arms(new ArmResult.Judging(null, null, 0.5, 960));
+        Table table = Tables.arms(arms);
+        assertEquals(List.of("", "accuracy %", "95 % interval", "#Tokens", "right, all orders", "unanswered", "questions", "inconsistent %"),
+                table.head());
+        assertEquals(List.of("system-1", "25.0", "20.0 - 30.0", "4.0", "240 of 960", "3", "480", "50.0"), table.rows().getFirst());
+        assertEquals("Asked at once (System 1), the model is right on 25.0 % of 480 questions held out (asked in several orders, 960 answers),"
+                + " for 4.0 tokens each.", new Story(arms).figures().split("(?<=each\\.)")[0]);
+        assertEquals("The 95 % intervals of System 1 and of the distilled model overlap: with 480 questions the difference may be chance.",
+                new Story(arms).judgement());
+    }
+
+    @Test
+    void oneOrder() {
+        List<ArmResult> arms = arms(null);
+        Table table = Tables.arms(arms);
+        assertEquals(List.of("", "accuracy %", "95 % interval", "#Tokens", "right", "unanswered"), table.head());
+        assertEquals(List.of("system-1", "25.0", "20.0 - 30.0", "4.0", "240 of 480", "3"), table.rows().getFirst());
+        assertEquals("Asked at once (System 1), the model is right on 25.0 % of 480 questions held out, for 4.0 tokens each.",
+                new Story(arms).figures().split("(?<=each\\.)")[0]);
+    }
+}
