@@ -4,7 +4,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
-import java.util.stream.LongStream;
 import org.ingrain.checkpoint.ModelOptions;
 import org.ingrain.distill.DistillConfig;
 import org.ingrain.distill.Outcome;
@@ -54,6 +53,7 @@ final class Demo implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        List<Long> all = Seeds.from(1, seeds);
         Path model = Home.models().resolve("lab");
         ModelOptions options = device.options(model, "auto");
         Path questions = output.resolve("questions");
@@ -61,14 +61,13 @@ final class Demo implements Callable<Integer> {
         System.err.println("lab model: 0.85 million parameters, trained from nothing by `ingrain lab` (models/lab/README.md)");
         int status = 0;
         for (Kind kind : List.of(Kind.LETTERS, Kind.COIN)) {
-            status = Math.max(status, distil(kind, options, questions));
+            status = Math.max(status, distil(kind, options, questions, all));
         }
         return status;
     }
 
-    private int distil(Kind kind, ModelOptions options, Path questions) {
+    private int distil(Kind kind, ModelOptions options, Path questions, List<Long> all) {
         String name = kind.task().name();
-        List<Long> all = LongStream.rangeClosed(1, seeds).boxed().toList();
         List<Report> reports = new ArrayList<>();
         for (long seed : all) {
             TunerConfig train = train(seed);

@@ -1,7 +1,6 @@
 package org.ingrain.distill;
 
 import java.nio.file.Path;
-import java.util.List;
 import org.ingrain.distill.evaluate.Arm;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.EvaluateConfig;
@@ -16,7 +15,6 @@ import org.ingrain.distill.sample.Answerer;
 import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.DataConfig;
 import org.ingrain.distill.task.Dataset;
-import org.ingrain.distill.task.Example;
 import org.ingrain.tensor.InputException;
 
 /** An evaluation on its own, in a run folder of its own: one method, one model, with an adapter or without. */
@@ -32,25 +30,33 @@ public record EvaluationRun(Config config, Provenance provenance, Answerer answe
             if (data.testData() != null || data.testSize() != 0) {
                 throw new InputException("--test-data, --test-size: an evaluation asks all of --data, expected neither");
             }
+            if (evaluate.samples().size() > method.depth()) {
+                throw new InputException("--n: " + evaluate.samples().size() + " numbers, but method " + method.name() + " has " + method.depth()
+                        + (method.depth() == 1 ? " step that is sampled" : " steps that are sampled"));
+            }
         }
     }
 
     /** Refuses what {@link #run} would refuse before it asks anything: to be asked before a large model is loaded. */
     public static void check(Config config, Provenance provenance, Path folder) {
-        Dataset.loadTest(config.data());
+        evaluation(config).check();
         RunFolder.check(folder, Settings.of(config, provenance));
     }
 
     /** Measures what is not measured yet; writes {@code result.json}. */
     public ArmResult run(Path folder) {
-        List<Example> test = Dataset.loadTest(config.data());
+        Evaluation evaluation = evaluation(config);
+        evaluation.check();
         try (RunFolder run = RunFolder.open(folder, Settings.of(config, provenance))) {
             Weights weights = config.adapter() == null ? new Weights.Base() : new Weights.Adapter(config.adapter());
             Arm arm = new Arm(config.method().name(), config.method().title(), config.method(), weights);
-            Evaluation evaluation = new Evaluation(config.evaluate(), config.data().makeTask(), test);
             ArmResult result = evaluation.measure(arm, run.path(), answerer, new Stopwatch("evaluate", "answers", run.log(), progress));
             AtomicFile.write(run.file("result.json"), Json.pretty(result));
             return result;
         }
+    }
+
+    private static Evaluation evaluation(Config config) {
+        return new Evaluation(config.evaluate(), config.data().makeTask(), Dataset.loadTest(config.data()));
     }
 }

@@ -61,7 +61,8 @@ public final class Pipeline {
      * @throws org.ingrain.tensor.InputException if the data cannot be used, or the folder was made with other settings
      */
     public static void check(DistillConfig config, Provenance provenance, Path folder) {
-        Dataset.load(config.data());
+        Dataset data = Dataset.load(config.data());
+        new Evaluation(config.evaluate(), config.data().makeTask(), data.test()).check();
         RunFolder.check(folder, Settings.of(config, provenance));
     }
 
@@ -72,6 +73,7 @@ public final class Pipeline {
      */
     public Outcome run(Path folder) {
         Dataset data = Dataset.load(config.data());
+        new Evaluation(config.evaluate(), task, data.test()).check();
         new Curation(config.curation(), task, config.method(), plan(config)).check();
         int orders = task.orders(data.pool().getFirst(), config.curation().orders()).size();
         if (config.curation().orders() > 1 && orders == 1) {

@@ -14,14 +14,23 @@ import org.ingrain.distill.sample.Sampling;
 import org.ingrain.distill.sample.Stopping;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
+import org.ingrain.tensor.InputException;
 
 /**
  * Measures arms on held-out questions: accuracy by the task's own equivalence, #Tokens, agreement with votes, and whether the order of
  * options or responses changes the answer.
  *
- * @param test every one with its gold answer; at least one
+ * @param test every one with its gold answer; at least one to measure
  */
 public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
+    /** Refuses what would be refused of every arm: to be asked before anything else is. */
+    public void check() {
+        if (config.orders() > 1 && !test.isEmpty() && task.orders(test.getFirst(), config.orders()).size() == 1) {
+            throw new InputException("--test-orders: " + config.orders() + ", expected 1: questions of task " + task.name()
+                    + " have one order alone");
+        }
+    }
+
     /**
      * Measures one arm in a folder of its own, {@code samples.jsonl} and {@code scores.jsonl}; what is there already is not done
      * again.
