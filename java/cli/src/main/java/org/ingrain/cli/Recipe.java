@@ -69,7 +69,7 @@ record Recipe(String title, String source, String data, Map<String, String> pape
             flags.remove("data");
         }
         List<String> expanded = new ArrayList<>(Arrays.asList(arguments));
-        flags.forEach((flag, value) -> expanded.add("--" + flag + "=" + value));
+        flags.forEach((flag, value) -> expanded.add(value.equals("true") ? "--" + flag : "--" + flag + "=" + value));
         return expanded.toArray(String[]::new);
     }
 

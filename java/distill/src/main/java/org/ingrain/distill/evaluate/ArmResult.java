@@ -1,10 +1,12 @@
 package org.ingrain.distill.evaluate;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.OptionalDouble;
 
 /**
@@ -18,9 +20,25 @@ import java.util.OptionalDouble;
  * @param unanswered questions to which no answer was found in the text; they count as wrong
  * @param judging    where the data have votes, or questions were asked in several orders; else null
  * @param categories by name, in the order in which they first come; empty where questions have none
+ * @param votes      majorities of the first k answers, by ascending k, the last of them all answers as above; empty where none is asked for
  */
 public record ArmResult(String name, String title, int questions, int right, double accuracy, double low, double high, double tokens,
-                        int unanswered, Judging judging, Map<String, Category> categories) {
+                        int unanswered, Judging judging, Map<String, Category> categories,
+                        @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Vote> votes) {
+    private static final String FIRST = "k = ";
+
+    public ArmResult {
+        votes = votes == null ? List.of() : votes;
+    }
+
+    /**
+     * The majority of the first answers to each question.
+     *
+     * @param k answers that vote
+     */
+    public record Vote(int k, int right, double accuracy, double low, double high) {
+    }
+
     /**
      * How well an arm judges.
      *
@@ -50,7 +68,36 @@ public record ArmResult(String name, String title, int questions, int right, dou
                 .forEach(score -> byCategory.computeIfAbsent(score.category(), category -> new ArrayList<>()).add(score));
         Map<String, Category> categories = new LinkedHashMap<>();
         byCategory.forEach((category, own) -> categories.put(category, Category.of(right(own), own.size())));
-        return new ArmResult(name, title, n, all.right(), all.accuracy(), all.low(), all.high(), tokens, unanswered, judging(scores), categories);
+        return new ArmResult(name, title, n, all.right(), all.accuracy(), all.low(), all.high(), tokens, unanswered, judging(scores), categories, votes(scores));
+    }
+
+    private static List<Vote> votes(List<Score> scores) {
+        List<Vote> votes = new ArrayList<>();
+        for (int i = 0; i < scores.getFirst().votes().size(); i++) {
+            int at = i;
+            Category all = Category.of((int) scores.stream().filter(score -> score.votes().get(at).right()).count(), scores.size());
+            votes.add(new Vote(scores.getFirst().votes().get(i).k(), all.right(), all.accuracy(), all.low(), all.high()));
+        }
+        return votes;
+    }
+
+    /** Every other share that the data allow, 0 to 1, by the title of its column: majorities, judging, categories. */
+    public Map<String, Double> shares() {
+        Map<String, Double> shares = new LinkedHashMap<>();
+        votes.forEach(vote -> shares.put(FIRST + vote.k(), vote.accuracy()));
+        if (judging != null) {
+            shares.put("agreement", judging.agreement());
+            shares.put("of both orders", judging.bothOrders());
+            shares.put("inconsistent", judging.inconsistent());
+        }
+        categories.forEach((category, own) -> shares.put(category, own.accuracy()));
+        shares.values().removeIf(Objects::isNull);
+        return shares;
+    }
+
+    /** Of some shares' titles, that of the majority of the most answers; empty where there is none. */
+    public static Optional<String> largest(List<String> titles) {
+        return titles.stream().filter(title -> title.startsWith(FIRST)).reduce((fewer, more) -> more);
     }
 
     private static int right(List<Score> scores) {

@@ -4,6 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.ingrain.distill.curate.Ballot;
+import org.ingrain.distill.method.Method;
 import org.ingrain.distill.run.AtomicFile;
 import org.ingrain.distill.run.JsonLines;
 import org.ingrain.distill.run.Stopwatch;
@@ -12,6 +13,7 @@ import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.Sampling;
 import org.ingrain.distill.sample.Stopping;
+import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 import org.ingrain.tensor.InputException;
@@ -29,6 +31,12 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
             throw new InputException("--test-orders: " + config.orders() + ", expected 1: questions of task " + task.name()
                     + " have one order alone");
         }
+        config.baselines().forEach(method -> plan(method, new Weights.Base()));
+    }
+
+    /** How an arm is asked. All arms of a method share their random numbers: base and student differ by their weights alone. */
+    public Plan plan(Method method, Weights weights) {
+        return method.plan(task, config.sampling(method.depth()), "evaluate", weights);
     }
 
     /**
@@ -39,9 +47,7 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
         Path samples = folder.resolve("samples.jsonl");
         Path scores = folder.resolve("scores.jsonl");
         List<Example> asked = test.stream().flatMap(example -> task.orders(example, config.orders()).stream()).toList();
-        // All arms of a method share their random numbers: base and student differ by their weights alone.
-        Plan plan = arm.method().plan(task, config.sampling(arm.method().depth()), "evaluate", arm.weights());
-        new Sampling(plan, Stopping.NEVER, asked, answerer).run(samples, watch);
+        new Sampling(plan(arm.method(), arm.weights()), Stopping.NEVER, asked, answerer).run(samples, watch);
         if (!Files.exists(scores)) {
             AtomicFile.write(scores, out -> Answers.forEach(samples, asked,
                     (example, answers) -> JsonLines.write(out, score(arm, example, answers))));
@@ -51,10 +57,21 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
 
     private Score score(Arm arm, Example example, Answers answers) {
         Ballot ballot = Ballot.of(example, answers, task, arm.method());
-        String answer = ballot.votes().isEmpty() ? null : ballot.votes().getFirst().answer();
-        String verdict = answer == null ? null : task.key(answer);
-        boolean right = answer != null && (example.isAsGiven() ? task.isRight(example, answer) : verdict.equals(task.key(example.gold())));
-        return new Score(example.id(), example.question(), example.gold(), example.category(), example.references(), answer, verdict, right,
-                answers.tokens(), ballot.answers());
+        String answer = first(ballot.votes());
+        List<Score.Vote> votes = config.votes().stream().map(k -> {
+            String voted = first(Ballot.votes(example, ballot.answers().subList(0, k), task));
+            return new Score.Vote(k, voted, isRight(example, voted));
+        }).toList();
+        return new Score(example.id(), example.question(), example.gold(), example.category(), example.references(), answer,
+                answer == null ? null : task.key(answer), isRight(example, answer), answers.tokens(), votes, ballot.answers());
+    }
+
+    /** The most voted answer, or null. */
+    private static String first(List<Ballot.Votes> votes) {
+        return votes.isEmpty() ? null : votes.getFirst().answer();
+    }
+
+    private boolean isRight(Example example, String answer) {
+        return answer != null && (example.isAsGiven() ? task.isRight(example, answer) : task.key(answer).equals(task.key(example.gold())));
     }
 }
