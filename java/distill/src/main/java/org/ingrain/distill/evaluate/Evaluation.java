@@ -16,25 +16,21 @@ import org.ingrain.distill.sample.Stopping;
 import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
-import org.ingrain.tensor.InputException;
 
 /**
  * Measures arms on held-out questions: accuracy by the task's own equivalence, #Tokens, agreement with votes, and whether the order of
  * options or responses changes the answer.
  *
- * @param test every one with its gold answer; at least one to measure
+ * @param test every one with its gold answer; at least one
  */
 public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
-    /** Refuses what would be refused of every arm: to be asked before anything else is. */
-    public void check() {
-        if (config.orders() > 1 && !test.isEmpty() && task.orders(test.getFirst(), config.orders()).size() == 1) {
-            throw new InputException("--test-orders: " + config.orders() + ", expected 1: questions of task " + task.name()
-                    + " have one order alone");
-        }
-        config.baselines().forEach(method -> plan(method, new Weights.Base()));
+    /** @throws org.ingrain.tensor.InputException if a method cannot be asked as the settings say */
+    public void check(Method method) {
+        plan(method, new Weights.Base());
+        task.requireOrders("--test-orders", config.orders(), test.getFirst());
     }
 
-    /** How an arm is asked. All arms of a method share their random numbers: base and student differ by their weights alone. */
+    /** All arms of a method share their random numbers: base and student differ by their weights alone. */
     public Plan plan(Method method, Weights weights) {
         return method.plan(task, config.sampling(method.depth()), "evaluate", weights);
     }
