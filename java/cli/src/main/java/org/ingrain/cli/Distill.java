@@ -140,12 +140,17 @@ final class Distill implements Callable<Integer> {
         if (output == null && recipe == null && !dryRun) {
             throw new InputException("--output: none, expected the run's folder");
         }
-        Path folder = output != null ? output : Path.of("runs", recipe == null ? "plan" : Path.of(recipe).getFileName().toString().replaceFirst("\\.json$", ""));
-        Seeds runs = new Seeds(modelFlags.options(), batch, folder, Seeds.from(seed, seeds));
+        Seeds runs = new Seeds(modelFlags.options(), batch, folder(), Seeds.from(seed, seeds));
         if (dryRun) {
-            return new DryRun(modelFlags.options(), batch, recipe == null ? null : Recipe.load(recipe)).print(config(seed), tuner(seed));
+            runs.check(this::config);
+            return new DryRun(modelFlags.options(), batch, recipe == null ? null : Recipe.load(recipe), seeds).print(config(seed));
         }
         return runs.distil(this::config);
+    }
+
+    /** Null for a plan that names none. */
+    private Path folder() {
+        return output != null || recipe == null ? output : Path.of("runs", Path.of(recipe).getFileName().toString().replaceFirst("\\.json$", ""));
     }
 
     private DistillConfig config(long own) {
@@ -153,11 +158,7 @@ final class Distill implements Callable<Integer> {
         CurationConfig curation = new CurationConfig(Words.choose("--majority", majority, Rule.class), minVotes, minFraction, perStage, orders,
                 !allSamples, target, validationFraction, own);
         return new DistillConfig(questions.config(testData, testSize), Methods.load(method), new SampleConfig(samples, params, own), curation,
-                tuner(own), evaluation(own), new TeachConfig(rounds, stages));
-    }
-
-    private TunerConfig tuner(long own) {
-        return new TunerConfig(training.lora(), training.optimizer(), training.train(own));
+                new TunerConfig(training.lora(), training.optimizer(), training.train(own)), evaluation(own), new TeachConfig(rounds, stages));
     }
 
     private EvaluateConfig evaluation(long own) {

@@ -14,12 +14,13 @@ import org.ingrain.distill.Provenance;
 import org.ingrain.distill.engine.TunerConfig;
 import org.ingrain.distill.report.Report;
 import org.ingrain.distill.report.SeedsReport;
+import org.ingrain.distill.task.Dataset;
 import org.ingrain.tensor.InputException;
 
 /**
  * The same distillation with one seed after another, on one loaded model.
  *
- * @param output the run's folder where there is one seed; where there are more, {@code seed-K} of each is in it, and the table over them
+ * @param output null where nothing is to be run; the run's folder where there is one seed; where there are more, {@code seed-K} of each is in it, and the table over them
  * @param seeds  at least one
  */
 record Seeds(ModelOptions options, BatchFlags batch, Path output, List<Long> seeds) {
@@ -33,6 +34,10 @@ record Seeds(ModelOptions options, BatchFlags batch, Path output, List<Long> see
 
     /** Refuses what {@link #distil} would refuse before anything is asked. */
     void check(LongFunction<DistillConfig> config) {
+        if (output == null) {
+            seeds.stream().map(config::apply).forEach(own -> Pipeline.check(own, Dataset.load(own.data())));
+            return;
+        }
         if (seeds.size() > 1 && (Files.isRegularFile(output) || Files.exists(output.resolve("run.json")))) {
             throw new InputException(output + ": holds one run or is a file, expected a folder for the runs of " + seeds.size() + " seeds");
         }
