@@ -28,8 +28,6 @@ import picocli.CommandLine.Option;
     "last letters and coin flips, answered at once, in two steps, and at once by the distilled model.",
     "A killed demo goes on where it was when the same command is given again."})
 final class Demo implements Callable<Integer> {
-    private static final int POOL = 400;
-    private static final int TEST = 300;
     private static final int SAMPLES = 8;
     private static final int MOST_TOKENS = 96;
 
@@ -42,6 +40,12 @@ final class Demo implements Callable<Integer> {
     @Option(names = "--output", defaultValue = "runs/demo", paramLabel = "DIR", description = "Where the run folders go (default: ${DEFAULT-VALUE}).")
     private Path output;
 
+    @Option(names = "--pool-size", hidden = true, defaultValue = "400", description = "Questions of each task to distil on.")
+    private int poolSize;
+
+    @Option(names = "--test-size", hidden = true, defaultValue = "300", description = "Questions of each task held out.")
+    private int testSize;
+
     @Mixin
     private BatchFlags batch;
 
@@ -51,7 +55,7 @@ final class Demo implements Callable<Integer> {
         Path model = Home.models().resolve("lab");
         ModelOptions options = device.options(model, "auto");
         Path questions = output.resolve("questions");
-        LabQuestions.write(questions, POOL, TEST);
+        LabQuestions.write(questions, poolSize, testSize);
         System.err.println("lab model: 0.85 million parameters, trained from nothing by `ingrain lab` (models/lab/README.md)");
         int status = 0;
         for (Kind kind : List.of(Kind.LETTERS, Kind.COIN)) {
