@@ -34,7 +34,8 @@ final class Demo implements Callable<Integer> {
     @Mixin
     private DeviceFlags device;
 
-    @Option(names = "--seeds", defaultValue = "1", paramLabel = "N", description = "Distillations of each task, with seeds 1 to N (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--seeds", defaultValue = "1", paramLabel = "N",
+            description = "Distillations of each task, with seeds 1 to N (default: ${DEFAULT-VALUE}).")
     private int seeds;
 
     @Option(names = "--output", defaultValue = "runs/demo", paramLabel = "DIR", description = "Where the run folders go (default: ${DEFAULT-VALUE}).")

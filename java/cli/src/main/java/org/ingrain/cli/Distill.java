@@ -64,7 +64,8 @@ final class Distill implements Callable<Integer> {
     @Option(names = "--seed", defaultValue = "1", paramLabel = "S", description = "Of the samples and of the training (default: ${DEFAULT-VALUE}).")
     private long seed;
 
-    @Option(names = "--seeds", defaultValue = "1", paramLabel = "N", description = "Distillations, with seeds from --seed on: a folder each below --output, "
+    @Option(names = "--seeds", defaultValue = "1", paramLabel = "N",
+            description = "Distillations, with seeds from --seed on: a folder each below --output, "
             + "and their means with intervals beside (default: ${DEFAULT-VALUE}).")
     private int seeds;
 
@@ -79,7 +80,8 @@ final class Distill implements Callable<Integer> {
     @Option(names = "--min-fraction", defaultValue = "0", paramLabel = "X", description = "Smallest share of the samples a label must have.")
     private double minFraction;
 
-    @Option(names = "--per-stage", negatable = true, description = "The samples of each step vote among themselves, then the step before; without it all answers vote at once.")
+    @Option(names = "--per-stage", negatable = true,
+            description = "The samples of each step vote among themselves, then the step before; without it all answers vote at once.")
     private boolean perStage;
 
     @Option(names = "--orders", defaultValue = "1", paramLabel = "N",
@@ -107,15 +109,18 @@ final class Distill implements Callable<Integer> {
     @Option(names = "--controls", split = ",", paramLabel = "NAME", description = "distilled-system-1, unfiltered: students trained beside.")
     private List<String> controls = List.of();
 
-    @Option(names = "--baselines", split = ",", paramLabel = "NAME", description = "Other methods to measure on the model as it is: rows of the table "
+    @Option(names = "--baselines", split = ",", paramLabel = "NAME",
+            description = "Other methods to measure on the model as it is: rows of the table "
             + "after System 2's.")
     private List<String> baselines = List.of();
 
-    @Option(names = "--test-votes", split = ",", paramLabel = "K", description = "Answers to each held-out question that vote, such as 1,5,10: the most "
+    @Option(names = "--test-votes", split = ",", paramLabel = "K",
+            description = "Answers to each held-out question that vote, such as 1,5,10: the most "
             + "are drawn, and the majority of the first so many is told of for each (default: 1).")
     private List<Integer> testVotes = List.of();
 
-    @Option(names = "--test-temperature", paramLabel = "T", description = "Of the answers to held-out questions (default: 0.7 where several vote; ours; "
+    @Option(names = "--test-temperature", paramLabel = "T",
+            description = "Of the answers to held-out questions (default: 0.7 where several vote; ours; "
             + "else 0, greedy). Beside one, --top-p and --top-k count too.")
     private Double testTemperature;
 

@@ -80,7 +80,7 @@ record DryRun(ModelOptions options, BatchFlags batch, Recipe recipe, int seeds) 
     /** What the model is asked, and the time of everything. */
     private static Forecast.Stage total(Forecast forecast, int runs) {
         List<Forecast.Stage> asking = forecast.stages().stream().filter(Forecast.Stage::asks).toList();
-        return new Forecast.Stage(runs == 1 ? "all, without training steps" : "all of " + runs + " seeds", true,
+        return new Forecast.Stage(runs == 1 ? "all texts, all time" : "all of " + runs + " seeds", true,
                 runs * asking.stream().mapToLong(Forecast.Stage::calls).sum(), runs * asking.stream().mapToLong(Forecast.Stage::most).sum(),
                 runs * asking.stream().mapToDouble(Forecast.Stage::tokens).sum(),
                 runs * forecast.stages().stream().mapToDouble(Forecast.Stage::seconds).sum());

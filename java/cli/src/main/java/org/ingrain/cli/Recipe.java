@@ -51,7 +51,8 @@ record Recipe(String title, String source, String data, Map<String, String> pape
         Path shipped = folder.resolve(nameOrFile + ".json");
         Path file = Files.isRegularFile(shipped) ? shipped : Path.of(nameOrFile);
         if (!Files.isRegularFile(file)) {
-            throw new InputException(FLAG + ": " + nameOrFile + ", expected one of " + String.join(", ", names(folder)) + " or the path of a recipe's JSON file");
+            throw new InputException(FLAG + ": " + nameOrFile + ", expected one of " + String.join(", ", names(folder))
+                    + " or the path of a recipe's JSON file");
         }
         return file;
     }

@@ -20,7 +20,8 @@ import org.ingrain.tensor.InputException;
 /**
  * The same distillation with one seed after another, on one loaded model.
  *
- * @param output null where nothing is to be run; the run's folder where there is one seed; where there are more, {@code seed-K} of each is in it, and the table over them
+ * @param output null where nothing is to be run; the run's folder where there is one seed; where there are more, {@code seed-K} of each is
+ *               in it, and the table over them
  * @param seeds  at least one
  */
 record Seeds(ModelOptions options, BatchFlags batch, Path output, List<Long> seeds) {

@@ -187,7 +187,8 @@ class BadInputTest {
     @Test
     void aLimitOfQuestionsThatAreMadeUpIsRefused() throws IOException {
         Path folder = TinyModelFolder.write(temp.resolve("model"));
-        assertRefused(Run.of("distill", "--model", folder, "--task", "last-letter", "--generate", "8", "--limit", "4", "--output", temp.resolve("run")),
+        assertRefused(Run.of("distill", "--model", folder, "--task", "last-letter", "--generate", "8", "--limit", "4", "--output",
+                temp.resolve("run")),
                 "--limit: 4 without --data");
     }
 

@@ -61,13 +61,19 @@ class DryRunTest {
         return lines;
     }
 
-    /** Two answers to each rephrasing, of which all are drawn and the first is taught; both controls, a baseline, votes, two rounds of two trainings. */
+    /**
+     * Two answers to each rephrasing, of which all are drawn and the first is taught; both controls, a baseline, votes, two rounds of two
+     * trainings.
+     */
     @Test
     void lettersWithoutAnEarlyEnd() throws IOException {
         Path output = temp.resolve("run");
-        List<Object> command = List.of("distill", "--model", model(), "--task", "last-letter", "--generate", 12, "--test-size", 4, "--method", "rar-2-step",
-                "--n", "3,2", "--majority", "first", "--all-samples", "--target", "response", "--controls", "distilled-system-1,unfiltered", "--baselines",
-                "rar-1-step", "--test-votes", "1,3", "--rounds", 2, "--stages", 1, "--validation-fraction", "0.25", "--max-tokens", 4, "--rank", 2, "--epochs", 3,
+        List<Object> command = List.of("distill", "--model", model(), "--task", "last-letter", "--generate", 12, "--test-size", 4,
+                "--method", "rar-2-step",
+                "--n", "3,2", "--majority", "first", "--all-samples", "--target", "response", "--controls",
+                "distilled-system-1,unfiltered", "--baselines",
+                "rar-1-step", "--test-votes", "1,3", "--rounds", 2, "--stages", 1, "--validation-fraction", "0.25",
+                "--max-tokens", 4, "--rank", 2, "--epochs", 3,
                 "--batch-size", 4, "--output", output);
         Run dry = succeed(command, "--dry-run");
         assertFalse(Files.exists(output));
@@ -76,19 +82,22 @@ class DryRunTest {
         Map<String, Long> real = new LinkedHashMap<>();
         real.put("sample, 2 rounds", lines(output, "samples.jsonl", "round-2/samples.jsonl"));
         real.put("sample distilled-system-1", lines(output, "controls/distilled-system-1/samples.jsonl"));
-        real.put("train 7 times", steps(output, "", "stages/0/", "round-2/", "round-2/stages/0/", "controls/distilled-system-1/", "controls/unfiltered/",
+        real.put("train 7 times", steps(output, "", "stages/0/", "round-2/", "round-2/stages/0/", "controls/distilled-system-1/",
+                "controls/unfiltered/",
                 "controls/unfiltered/stages/0/"));
         real.put("evaluate system-2 of 2 rounds", lines(output, "evaluation/system-2/samples.jsonl", "evaluation/system-2-round-2/samples.jsonl"));
         real.put("evaluate baseline-rar-1-step", lines(output, "evaluation/baseline-rar-1-step/samples.jsonl"));
         real.put("evaluate system-1 and 4 students", lines(output, "evaluation/system-1/samples.jsonl", "evaluation/distilled/samples.jsonl",
                 "evaluation/distilled-round-2/samples.jsonl", "evaluation/distilled-system-1/samples.jsonl", "evaluation/unfiltered/samples.jsonl"));
-        real.put("all, without training steps", real.entrySet().stream().filter(stage -> !stage.getKey().startsWith("train")).mapToLong(Map.Entry::getValue).sum());
+        real.put("all texts, all time", real.entrySet().stream().filter(stage -> !stage.getKey().startsWith("train"))
+                .mapToLong(Map.Entry::getValue).sum());
         Map<String, Long> calls = new LinkedHashMap<>();
         plan.forEach((stage, planned) -> calls.put(stage, planned.calls()));
         assertEquals(real, calls);
         assertEquals(new Planned(8 * (3 + 3 * 2) * 2, 8 * (3 + 3 * 2) * 2), plan.get("sample, 2 rounds"));
         String memory = dry.out().lines().reduce((line, next) -> next).orElseThrow();
-        assertTrue(memory.matches("memory: needs \\S+ GiB \\(weights \\S+, cache and workspace \\S+, adapter \\S+, training \\S+\\), \\S+ GiB free"), memory);
+        assertTrue(memory.matches("memory: needs \\S+ GiB \\(weights \\S+, cache and workspace \\S+, adapter \\S+, training \\S+\\),"
+                + " \\S+ GiB free"), memory);
         assertEquals("ingrain: " + output + ": this run folder was made with teach.stages 1, now it is 2; take the same settings or another folder",
                 Run.of(with(command, "--stages", 2)).complaint());
     }
@@ -132,7 +141,8 @@ class DryRunTest {
                 """);
         Path output = temp.resolve("run");
         List<Object> command = List.of("distill", "--model", taught.resolve("model"), "--task", "pairwise", "--data",
-                Files.write(temp.resolve("pairs.jsonl"), pairs), "--test-size", 2, "--method", method, "--n", 1, "--orders", 2, "--max-tokens", 40, "--epochs", 2,
+                Files.write(temp.resolve("pairs.jsonl"), pairs), "--test-size", 2, "--method", method,
+                "--n", 1, "--orders", 2, "--max-tokens", 40, "--epochs", 2,
                 "--batch-size", 2, "--rank", 2, "--seeds", 1, "--output", output);
         Map<String, Planned> plan = plan(succeed(command, "--dry-run"));
         succeed(command);
@@ -140,16 +150,18 @@ class DryRunTest {
         assertEquals(4 * 2 * (1 + 3), plan.get("sample").calls(), "three criteria each, as it was taught");
         assertEquals(new Planned(lines(output, "evaluation/system-2/samples.jsonl"), 2 * 2 * (1 + 5)), plan.get("evaluate system-2"));
         assertEquals(steps(output, ""), plan.get("train 1 time").calls(), "a row for each order");
-        assertEquals(lines(output, "evaluation/system-1/samples.jsonl", "evaluation/distilled/samples.jsonl"), plan.get("evaluate system-1 and 1 student").calls());
+        assertEquals(lines(output, "evaluation/system-1/samples.jsonl", "evaluation/distilled/samples.jsonl"),
+                plan.get("evaluate system-1 and 1 student").calls());
         List<Object> thrice = new ArrayList<>(command.subList(0, command.indexOf("--seeds")));
         Map<String, Planned> seeds = plan(succeed(thrice, "--seeds", 3, "--dry-run"));
-        assertEquals(3 * seeds.get("all, without training steps").calls(), seeds.get("all of 3 seeds").calls());
+        assertEquals(3 * seeds.get("all texts, all time").calls(), seeds.get("all of 3 seeds").calls());
     }
 
     /** The model selects among its own responses: a call for each question. */
     @Test
     void selectionIsAStage() throws IOException {
-        Map<String, Planned> plan = plan(succeed(List.of("distill", "--model", model(), "--task", "last-letter", "--generate", 8, "--test-size", 2, "--method",
+        Map<String, Planned> plan = plan(succeed(List.of("distill", "--model", model(), "--task", "last-letter", "--generate", 8,
+                "--test-size", 2, "--method",
                 "direct", "--n", 2, "--majority", "universal", "--max-tokens", 4, "--rank", 2, "--max-steps", 2, "--batch-size", 2, "--dry-run")));
         assertEquals(new Planned(6 * 2, 6 * 2), plan.get("sample"));
         assertEquals(new Planned(6, 6), plan.get("select"));
@@ -158,7 +170,8 @@ class DryRunTest {
 
     @Test
     void noPlanOfARunThatWouldBeRefused() throws IOException {
-        Run run = Run.of("distill", "--model", model(), "--task", "last-letter", "--generate", 8, "--method", "direct", "--n", 2, "--orders", 2, "--dry-run");
+        Run run = Run.of("distill", "--model", model(), "--task", "last-letter", "--generate", 8, "--method", "direct", "--n", 2,
+                "--orders", 2, "--dry-run");
         assertEquals(2, run.status());
         assertEquals("ingrain: --orders: 2, expected 1: questions of task last-letter have one order alone", run.complaint());
         assertEquals("", run.out());

@@ -45,7 +45,8 @@ class RecipeTest {
         }
         Set<String> ours = new TreeSet<>(recipe.flags().keySet());
         // What the paper states, or what says which of its experiments it is.
-        ours.removeAll(Set.of("task", "method", "n", "per-stage", "generate", "test-size", "suffix", "controls", "baselines", "orders", "test-votes", "seeds"));
+        ours.removeAll(Set.of("task", "method", "n", "per-stage", "generate", "test-size", "suffix", "controls",
+                "baselines", "orders", "test-votes", "seeds"));
         if (name.startsWith("s2a")) {
             ours.remove("majority");
         }
@@ -62,7 +63,8 @@ class RecipeTest {
     @CsvSource({"rar-last-letter,", "rar-coin-flip,coin_val.json", "rar-coin-flip-suffix,coin_val.json", "cot-gsm8k,gsm8k_test.jsonl",
         "bsm-oasst2,mt_bench_gpt4_pair.jsonl"})
     void everyShippedRecipeWantsAModel(String name, String data) {
-        List<Object> words = new ArrayList<>(List.of("distill", "--recipe", name, "--model", temp.resolve("nowhere"), "--output", temp.resolve("run"), "--dry-run"));
+        List<Object> words = new ArrayList<>(List.of("distill", "--recipe", name, "--model", temp.resolve("nowhere"),
+                "--output", temp.resolve("run"), "--dry-run"));
         if (data != null) {
             words.addAll(List.of("--data", temp.resolve(data)));
         }

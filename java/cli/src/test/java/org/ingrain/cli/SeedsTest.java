@@ -49,7 +49,8 @@ class SeedsTest {
         assertTrue(Files.readString(both.resolve("seeds.md")).contains("2 seeds"));
         Run again = distill(temp.resolve("alone"), "--seed", 5, "--seeds", 2);
         assertEquals(2, again.status(), again.err());
-        assertEquals("ingrain: " + temp.resolve("alone") + ": holds one run or is a file, expected a folder for the runs of 2 seeds", again.complaint());
+        assertEquals("ingrain: " + temp.resolve("alone") + ": holds one run or is a file, expected a folder for the runs of 2 seeds",
+                again.complaint());
     }
 
     @Test

@@ -141,12 +141,13 @@ public record Forecast(List<Stage> stages, Path rows) {
         private Stage evaluate(Evaluation evaluation, Method method, String arm, int times) {
             int orders = config.evaluate().orders();
             Plan plan = evaluation.plan(method, new Weights.Base());
-            return ask("evaluate " + method.name(), new Sampling(plan, Stopping.NEVER, probes(data.test(), orders), trial.answerer()), data.test(), orders)
-                    .stage("evaluate " + arm, times, texts(method, plan));
+            Sampling sampling = new Sampling(plan, Stopping.NEVER, probes(data.test(), orders), trial.answerer());
+            return ask("evaluate " + method.name(), sampling, data.test(), orders).stage("evaluate " + arm, times, texts(method, plan));
         }
 
         private List<Example> probes(List<Example> questions, int orders) {
-            return questions.subList(0, Math.min(trial.probes(), questions.size())).stream().flatMap(example -> task.orders(example, orders).stream()).toList();
+            return questions.subList(0, Math.min(trial.probes(), questions.size())).stream()
+                    .flatMap(example -> task.orders(example, orders).stream()).toList();
         }
 
         private Tried ask(String name, Sampling sampling, List<Example> questions, int orders) {

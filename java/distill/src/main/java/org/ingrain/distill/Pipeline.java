@@ -177,7 +177,8 @@ public final class Pipeline {
             List<Arm> arms = new ArrayList<>();
             arms.add(new Arm("system-1", direct.title(), direct, new Weights.Base()));
             arms.add(new Arm("system-2", config.method().title(), config.method(), new Weights.Base()));
-            config.evaluate().baselines().forEach(method -> arms.add(new Arm("baseline-" + method.name(), method.title(), method, new Weights.Base())));
+            config.evaluate().baselines().forEach(method ->
+                    arms.add(new Arm("baseline-" + method.name(), method.title(), method, new Weights.Base())));
             students.stream().filter(student -> !isMain(student)).forEach(student -> arms.add(arm(student)));
             for (Student student : students.stream().filter(this::isMain).toList()) {
                 if (student.round() > 1) {

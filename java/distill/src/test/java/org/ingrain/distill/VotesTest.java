@@ -76,13 +76,15 @@ class VotesTest {
         DistillConfig config = with(Runs.config(Runs.letters(30, 10), List.of(4), List.of()), votes(1, 5, 10));
         Report report = ((Outcome.Done) Runs.run(config, base, "run", FakeModel.with(2))).report();
         assertTrue(report.table().contains("#Tokens, k = 10     right  unanswered  k = 1 %  k = 5 %  k = 10 %"), report.table());
-        assertTrue(Files.readString(base.resolve("run/report.md")).contains("| #Tokens, k = 10 | right | unanswered | k = 1 % | k = 5 % | k = 10 % |"));
+        assertTrue(Files.readString(base.resolve("run/report.md"))
+                .contains("| #Tokens, k = 10 | right | unanswered | k = 1 % | k = 5 % | k = 10 % |"));
         assertTrue(Files.readString(base.resolve("run/report.html")).contains("accuracy, its interval and #Tokens are those of k = 10."));
         for (int arm = 0; arm < 3; arm++) {
             ArmResult result = report.arms().get(arm);
             assertEquals(result.accuracy(), result.votes().getLast().accuracy());
             assertEquals(result.votes().get(1).right(),
-                    Json.parse(Files.readString(base.resolve("run/report.json")), "report").path("arms").path(arm).path("votes").path(1).path("right").asInt());
+                    Json.parse(Files.readString(base.resolve("run/report.json")), "report")
+                            .path("arms").path(arm).path("votes").path(1).path("right").asInt());
         }
         SeedsReport seeds = SeedsReport.of(List.of(1L, 2L), List.of(report, report));
         assertTrue(seeds.text().contains("#Tokens, k = 10  k = 1 %  k = 5 %  k = 10 %"), seeds.text());
@@ -99,7 +101,8 @@ class VotesTest {
         Runs.run(plain, base, "plain", FakeModel.with(1));
         Runs.run(with(plain, one), base, "one", FakeModel.with(1));
         Runs.assertSame(Runs.content(base.resolve("plain")), base.resolve("one"), "votes 1");
-        assertFalse(Runs.content(base.resolve("one")).values().stream().anyMatch(text -> text.contains("\"votes\" : [ ]") || text.contains("baselines")));
+        assertFalse(Runs.content(base.resolve("one")).values().stream()
+                .anyMatch(text -> text.contains("\"votes\" : [ ]") || text.contains("baselines")));
     }
 
     @Test
@@ -107,7 +110,8 @@ class VotesTest {
         DistillConfig plain = Runs.config(Runs.letters(12, 4), List.of(2), List.of());
         EvaluateConfig besides = baselines("rar-1-step", "cot");
         Report report = ((Outcome.Done) Runs.run(with(plain, besides), base, "run", FakeModel.with(1))).report();
-        assertEquals(List.of("system-1", "system-2", "baseline-rar-1-step", "baseline-cot", "distilled"), report.arms().stream().map(ArmResult::name).toList());
+        assertEquals(List.of("system-1", "system-2", "baseline-rar-1-step", "baseline-cot", "distilled"),
+                report.arms().stream().map(ArmResult::name).toList());
         assertEquals("1-step RaR", report.arms().get(2).title());
         assertTrue(Files.exists(base.resolve("run/evaluation/baseline-cot/samples.jsonl")));
         assertRefused("--baselines: two are named cot, expected each once", () -> baselines("cot", "cot"));
@@ -118,6 +122,8 @@ class VotesTest {
         assertRefused("step branch has no prompt for task last-letter",
                 () -> Pipeline.check(with(plain, baselines("bsm")), Runs.provenance(base), base.resolve("other")));
         assertRefused("--test-votes: 0, expected 1 or more", () -> votes(0, 5));
+        assertRefused("--test-votes: [1, 5] answers at temperature 0 are all the same, expected 1 or a temperature",
+                () -> new EvaluateConfig(new SamplingParams(0, 1, 0, 64, List.of()), List.of(), 1, 1, List.of(), List.of(1, 5), List.of()));
     }
 
     private static EvaluateConfig baselines(String... names) {

@@ -68,7 +68,8 @@ public record ArmResult(String name, String title, int questions, int right, dou
                 .forEach(score -> byCategory.computeIfAbsent(score.category(), category -> new ArrayList<>()).add(score));
         Map<String, Category> categories = new LinkedHashMap<>();
         byCategory.forEach((category, own) -> categories.put(category, Category.of(right(own), own.size())));
-        return new ArmResult(name, title, n, all.right(), all.accuracy(), all.low(), all.high(), tokens, unanswered, judging(scores), categories, votes(scores));
+        return new ArmResult(name, title, n, all.right(), all.accuracy(), all.low(), all.high(), tokens, unanswered, judging(scores), categories,
+                votes(scores));
     }
 
     private static List<Vote> votes(List<Score> scores) {

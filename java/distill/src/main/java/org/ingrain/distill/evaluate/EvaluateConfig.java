@@ -42,8 +42,8 @@ public record EvaluateConfig(SamplingParams params, List<Integer> samples, int o
             throw new InputException("--test-orders: " + orders + ", expected 1 or more");
         }
         if (params.temperature() == 0 && samples.stream().anyMatch(n -> n > 1)) {
-            throw new InputException("evaluation: " + samples + " samples at temperature 0 are all the same, expected 1 each or a"
-                    + " temperature");
+            throw new InputException((votes.isEmpty() ? "--n: " + samples : "--test-votes: " + votes)
+                    + " answers at temperature 0 are all the same, expected 1 or a temperature");
         }
     }
 

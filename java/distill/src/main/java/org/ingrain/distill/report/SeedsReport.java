@@ -22,7 +22,8 @@ public record SeedsReport(String heading, List<Long> seeds, List<SeedResult> row
     public void write(Path folder) {
         AtomicFile.write(folder.resolve("seeds.json"), Json.pretty(this));
         AtomicFile.write(folder.resolve("seeds.md"), "# " + heading + ", " + seeds.size() + " seeds\n\n" + Tables.seeds(rows).markdown()
-                + "\nMean over the seeds and its 95 % interval by Student's t." + Tables.aboutVotes(Tables.shares(rows.stream().map(SeedResult::shares))) + "\n");
+                + "\nMean over the seeds and its 95 % interval by Student's t."
+                + Tables.aboutVotes(Tables.shares(rows.stream().map(SeedResult::shares))) + "\n");
     }
 
     /** The table for a terminal. */

@@ -61,7 +61,8 @@ final class Tables {
 
     /** What is to be said of several majorities, behind another sentence; empty where there is one alone. */
     static String aboutVotes(List<String> shares) {
-        return ArmResult.largest(shares).map(k -> " Of the answers to each question the first k vote; accuracy, its interval and #Tokens are those of "
+        return ArmResult.largest(shares).map(k -> " Of the answers to each question the first k vote; accuracy,"
+                + " its interval and #Tokens are those of "
                 + k + ".").orElse("");
     }
 
