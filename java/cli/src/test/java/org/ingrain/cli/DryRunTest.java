@@ -62,8 +62,7 @@ class DryRunTest {
     }
 
     /**
-     * Two answers to each rephrasing, of which all are drawn and the first is taught; both controls, a baseline, votes, two rounds of two
-     * trainings.
+     * Two answers to each rephrasing, of which all are drawn and the first is taught; both controls, a baseline, votes, two rounds.
      */
     @Test
     void lettersWithoutAnEarlyEnd() throws IOException {
@@ -72,7 +71,7 @@ class DryRunTest {
                 "--method", "rar-2-step",
                 "--n", "3,2", "--majority", "first", "--all-samples", "--target", "response", "--controls",
                 "distilled-system-1,unfiltered", "--baselines",
-                "rar-1-step", "--test-votes", "1,3", "--rounds", 2, "--stages", 1, "--validation-fraction", "0.25",
+                "rar-1-step", "--test-votes", "1,3", "--rounds", 2, "--validation-fraction", "0.25",
                 "--max-tokens", 4, "--rank", 2, "--epochs", 3,
                 "--batch-size", 4, "--output", output);
         Run dry = succeed(command, "--dry-run");
@@ -82,9 +81,7 @@ class DryRunTest {
         Map<String, Long> real = new LinkedHashMap<>();
         real.put("sample, 2 rounds", lines(output, "samples.jsonl", "round-2/samples.jsonl"));
         real.put("sample distilled-system-1", lines(output, "controls/distilled-system-1/samples.jsonl"));
-        real.put("train 7 times", steps(output, "", "stages/0/", "round-2/", "round-2/stages/0/", "controls/distilled-system-1/",
-                "controls/unfiltered/",
-                "controls/unfiltered/stages/0/"));
+        real.put("train 4 times", steps(output, "", "round-2/", "controls/distilled-system-1/", "controls/unfiltered/"));
         real.put("evaluate system-2 of 2 rounds", lines(output, "evaluation/system-2/samples.jsonl", "evaluation/system-2-round-2/samples.jsonl"));
         real.put("evaluate baseline-rar-1-step", lines(output, "evaluation/baseline-rar-1-step/samples.jsonl"));
         real.put("evaluate system-1 and 4 students", lines(output, "evaluation/system-1/samples.jsonl", "evaluation/distilled/samples.jsonl",
@@ -98,8 +95,8 @@ class DryRunTest {
         String memory = dry.out().lines().reduce((line, next) -> next).orElseThrow();
         assertTrue(memory.matches("memory: needs \\S+ GiB \\(weights \\S+, cache and workspace \\S+, adapter \\S+, training \\S+\\),"
                 + " \\S+ GiB free"), memory);
-        assertEquals("ingrain: " + output + ": this run folder was made with teach.stages 1, now it is 2; take the same settings or another folder",
-                Run.of(with(command, "--stages", 2)).complaint());
+        assertEquals("ingrain: " + output + ": this run folder was made with teach.rounds 2, now it is 3; take the same settings or another folder",
+                Run.of(with(command, "--rounds", 3)).complaint());
     }
 
     private static Object[] with(List<Object> command, String flag, Object value) {
@@ -155,6 +152,29 @@ class DryRunTest {
         List<Object> thrice = new ArrayList<>(command.subList(0, command.indexOf("--seeds")));
         Map<String, Planned> seeds = plan(succeed(thrice, "--seeds", 3, "--dry-run"));
         assertEquals(3 * seeds.get("all texts, all time").calls(), seeds.get("all of 3 seeds").calls());
+    }
+
+    /** Each student but the control of direct answers is trained once more for each stage. */
+    @Test
+    void stagesAreTrainings() throws IOException {
+        List<String> questions = new ArrayList<>();
+        for (String what : List.of("sky", "sea", "sun", "rain", "snow", "wood")) {
+            questions.add(Json.line(Map.of("question", "Is " + what + " real?", "answer", "yes")));
+        }
+        Path output = temp.resolve("run");
+        List<Object> command = List.of("distill", "--model", model(), "--task", "question-answer", "--data",
+                Files.write(temp.resolve("questions.jsonl"), questions), "--test-size", 2, "--method", "rar-2-step", "--n", 2, "--majority", "first",
+                "--controls", "distilled-system-1,unfiltered", "--rounds", 2, "--stages", 3, "--max-tokens", 6, "--rank", 2, "--max-steps", 2,
+                "--batch-size", 2, "--output", output);
+        Map<String, Planned> plan = plan(succeed(command, "--dry-run"));
+        succeed(command);
+        long trained = 0;
+        for (String student : List.of("", "round-2/", "controls/unfiltered/")) {
+            trained += steps(output, student, student + "stages/0/", student + "stages/1/", student + "stages/2/");
+        }
+        trained += steps(output, "controls/distilled-system-1/");
+        assertEquals(new Planned(trained, trained), plan.get("train 13 times"));
+        assertEquals(2 * 4 * 2, plan.get("sample, 2 rounds").calls(), "the first answer settles it");
     }
 
     /** The model selects among its own responses: a call for each question. */
