@@ -1,23 +1,16 @@
 package org.ingrain.cli;
 
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
-import java.util.stream.LongStream;
 import org.ingrain.checkpoint.ModelOptions;
 import org.ingrain.distill.DistillConfig;
-import org.ingrain.distill.Outcome;
-import org.ingrain.distill.Pipeline;
-import org.ingrain.distill.Provenance;
 import org.ingrain.distill.TeachConfig;
 import org.ingrain.distill.curate.CurationConfig;
 import org.ingrain.distill.engine.TunerConfig;
 import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
-import org.ingrain.distill.report.Report;
-import org.ingrain.distill.report.SeedsReport;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.distill.task.DataConfig;
@@ -35,65 +28,43 @@ import picocli.CommandLine.Option;
     "last letters and coin flips, answered at once, in two steps, and at once by the distilled model.",
     "A killed demo goes on where it was when the same command is given again."})
 final class Demo implements Callable<Integer> {
-    private static final int POOL = 400;
-    private static final int TEST = 300;
     private static final int SAMPLES = 8;
     private static final int MOST_TOKENS = 96;
 
     @Mixin
     private DeviceFlags device;
 
-    @Option(names = "--seeds", defaultValue = "1", paramLabel = "N", description = "Distillations of each task, with seeds 1 to N (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--seeds", defaultValue = "1", paramLabel = "N",
+            description = "Distillations of each task, with seeds 1 to N (default: ${DEFAULT-VALUE}).")
     private int seeds;
 
     @Option(names = "--output", defaultValue = "runs/demo", paramLabel = "DIR", description = "Where the run folders go (default: ${DEFAULT-VALUE}).")
     private Path output;
+
+    @Option(names = "--pool-size", hidden = true, defaultValue = "400", description = "Questions of each task to distil on.")
+    private int poolSize;
+
+    @Option(names = "--test-size", hidden = true, defaultValue = "300", description = "Questions of each task held out.")
+    private int testSize;
 
     @Mixin
     private BatchFlags batch;
 
     @Override
     public Integer call() {
+        List<Long> all = Seeds.from(1, seeds);
         Path model = Home.models().resolve("lab");
         ModelOptions options = device.options(model, "auto");
         Path questions = output.resolve("questions");
-        LabQuestions.write(questions, POOL, TEST);
+        LabQuestions.write(questions, poolSize, testSize);
         System.err.println("lab model: 0.85 million parameters, trained from nothing by `ingrain lab` (models/lab/README.md)");
         int status = 0;
         for (Kind kind : List.of(Kind.LETTERS, Kind.COIN)) {
-            status = Math.max(status, distil(kind, options, questions));
+            Seeds runs = new Seeds(options, batch, output.resolve(kind.task().name()), all);
+            status = Math.max(status, runs.distil(seed -> config(kind, questions, seed)));
+            System.out.println();
         }
         return status;
-    }
-
-    private int distil(Kind kind, ModelOptions options, Path questions) {
-        String name = kind.task().name();
-        List<Long> all = LongStream.rangeClosed(1, seeds).boxed().toList();
-        List<Report> reports = new ArrayList<>();
-        for (long seed : all) {
-            TunerConfig train = train(seed);
-            DistillConfig config = config(kind, questions, seed);
-            Provenance provenance = new Provenance(Provenances.version(), options.model(), Provenances.engine(options));
-            Path folder = output.resolve(seeds == 1 ? name : name + "/seed-" + seed);
-            try (Session session = Session.open(options, batch, train.lora().rank()); StageProgress progress = new StageProgress()) {
-                Outcome outcome = new Pipeline(config, provenance, session.answerer(), session.tuner(train, provenance.engine()), progress).run(folder);
-                progress.close();
-                if (outcome instanceof Outcome.NothingKept nothing) {
-                    System.err.println("ingrain: " + nothing.line());
-                    return Distill.NOTHING_KEPT;
-                }
-                reports.add(((Outcome.Done) outcome).report());
-            }
-            System.err.println("report: " + folder.resolve("report.html"));
-        }
-        if (seeds == 1) {
-            System.out.println(reports.getFirst().table());
-        } else {
-            SeedsReport report = SeedsReport.of(all, reports);
-            report.write(output.resolve(name));
-            System.out.println(report.text());
-        }
-        return 0;
     }
 
     private static DistillConfig config(Kind kind, Path questions, long seed) {

@@ -4,9 +4,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.ingrain.distill.DistillConfig;
-import org.ingrain.distill.Outcome;
-import org.ingrain.distill.Pipeline;
-import org.ingrain.distill.Provenance;
 import org.ingrain.distill.TeachConfig;
 import org.ingrain.distill.curate.CurationConfig;
 import org.ingrain.distill.curate.Rule;
@@ -30,6 +27,7 @@ import picocli.CommandLine.Option;
     "Exit status 3: curation kept nothing, so there is nothing to train on."})
 final class Distill implements Callable<Integer> {
     static final int NOTHING_KEPT = 3;
+    private static final double VOTING_TEMPERATURE = 0.7;
 
     @Mixin
     private ModelFlags modelFlags;
@@ -66,6 +64,11 @@ final class Distill implements Callable<Integer> {
     @Option(names = "--seed", defaultValue = "1", paramLabel = "S", description = "Of the samples and of the training (default: ${DEFAULT-VALUE}).")
     private long seed;
 
+    @Option(names = "--seeds", defaultValue = "1", paramLabel = "N",
+            description = "Distillations, with seeds from --seed on: a folder each below --output, "
+            + "and their means with intervals beside (default: ${DEFAULT-VALUE}).")
+    private int seeds;
+
     @Option(names = "--majority", defaultValue = "more-than-half", paramLabel = "RULE",
             description = "more-than-half, plurality; universal: the model selects one of its own responses; first, all: no filter "
                     + "(default: ${DEFAULT-VALUE}).")
@@ -77,7 +80,8 @@ final class Distill implements Callable<Integer> {
     @Option(names = "--min-fraction", defaultValue = "0", paramLabel = "X", description = "Smallest share of the samples a label must have.")
     private double minFraction;
 
-    @Option(names = "--per-stage", description = "The samples of each step vote among themselves, then the step before; without it all answers vote at once.")
+    @Option(names = "--per-stage", negatable = true,
+            description = "The samples of each step vote among themselves, then the step before; without it all answers vote at once.")
     private boolean perStage;
 
     @Option(names = "--orders", defaultValue = "1", paramLabel = "N",
@@ -105,6 +109,21 @@ final class Distill implements Callable<Integer> {
     @Option(names = "--controls", split = ",", paramLabel = "NAME", description = "distilled-system-1, unfiltered: students trained beside.")
     private List<String> controls = List.of();
 
+    @Option(names = "--baselines", split = ",", paramLabel = "NAME",
+            description = "Other methods to measure on the model as it is: rows of the table "
+            + "after System 2's.")
+    private List<String> baselines = List.of();
+
+    @Option(names = "--test-votes", split = ",", paramLabel = "K",
+            description = "Answers to each held-out question that vote, such as 1,5,10: the most "
+            + "are drawn, and the majority of the first so many is told of for each (default: 1).")
+    private List<Integer> testVotes = List.of();
+
+    @Option(names = "--test-temperature", paramLabel = "T",
+            description = "Of the answers to held-out questions (default: 0.7 where several vote; ours; "
+            + "else 0, greedy). Beside one, --top-p and --top-k count too.")
+    private Double testTemperature;
+
     @Mixin
     private TrainingFlags training;
 
@@ -126,34 +145,33 @@ final class Distill implements Callable<Integer> {
         if (output == null && recipe == null && !dryRun) {
             throw new InputException("--output: none, expected the run's folder");
         }
-        Path folder = output != null ? output : Path.of("runs", recipe == null ? "plan" : Path.of(recipe).getFileName().toString().replaceFirst("\\.json$", ""));
-        SamplingParams params = new SamplingParams(temperature, topP, topK, maxTokens, List.of());
-        List<Control> besides = controls.stream().map(name -> Words.choose("--controls", name, Control.class)).toList();
-        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, maxTokens, List.of()), List.of(), questions.testOrders(), seed, besides);
-        TunerConfig train = new TunerConfig(training.lora(), training.optimizer(), training.train(seed));
-        DistillConfig config = new DistillConfig(questions.config(testData, testSize), Methods.load(method),
-                new SampleConfig(samples, params, seed), new CurationConfig(Words.choose("--majority", majority, Rule.class), minVotes,
-                        minFraction, perStage, orders, !allSamples, target, validationFraction, seed), train, evaluate,
-                new TeachConfig(rounds, stages));
-        Provenance provenance = new Provenance(Provenances.version(), modelFlags.model, Provenances.engine(modelFlags.options()));
+        Seeds runs = new Seeds(modelFlags.options(), batch, folder(), Seeds.from(seed, seeds));
         if (dryRun) {
-            return new DryRun(modelFlags.options(), batch, recipe == null ? null : Recipe.load(recipe)).print(config, train);
+            runs.check(this::config);
+            return new DryRun(modelFlags.options(), batch, recipe == null ? null : Recipe.load(recipe), seeds).print(config(seed));
         }
-        Pipeline.check(config, provenance, folder);
-        try (Session session = Session.open(modelFlags.options(), batch, training.rank); StageProgress progress = new StageProgress()) {
-            Outcome outcome = new Pipeline(config, provenance, session.answerer(), session.tuner(train, provenance.engine()), progress).run(folder);
-            progress.close();
-            return switch (outcome) {
-                case Outcome.Done done -> {
-                    System.out.print(done.report().table());
-                    System.err.println("report: " + done.folder().resolve("report.html"));
-                    yield 0;
-                }
-                case Outcome.NothingKept nothing -> {
-                    System.err.println("ingrain: " + nothing.line());
-                    yield NOTHING_KEPT;
-                }
-            };
-        }
+        return runs.distil(this::config);
+    }
+
+    /** Null for a plan that names none. */
+    private Path folder() {
+        return output != null || recipe == null ? output : Path.of("runs", Path.of(recipe).getFileName().toString().replaceFirst("\\.json$", ""));
+    }
+
+    private DistillConfig config(long own) {
+        SamplingParams params = new SamplingParams(temperature, topP, topK, maxTokens, List.of());
+        CurationConfig curation = new CurationConfig(Words.choose("--majority", majority, Rule.class), minVotes, minFraction, perStage, orders,
+                !allSamples, target, validationFraction, own);
+        return new DistillConfig(questions.config(testData, testSize), Methods.load(method), new SampleConfig(samples, params, own), curation,
+                new TunerConfig(training.lora(), training.optimizer(), training.train(own)), evaluation(own), new TeachConfig(rounds, stages));
+    }
+
+    private EvaluateConfig evaluation(long own) {
+        double drawn = testTemperature != null ? testTemperature : testVotes.stream().anyMatch(k -> k > 1) ? VOTING_TEMPERATURE : 0;
+        SamplingParams params = drawn == 0 ? new SamplingParams(0, 1, 0, maxTokens, List.of())
+                : new SamplingParams(drawn, topP, topK, maxTokens, List.of());
+        return new EvaluateConfig(params, List.of(), questions.testOrders(), own,
+                controls.stream().map(name -> Words.choose("--controls", name, Control.class)).toList(), testVotes,
+                baselines.stream().map(name -> Methods.load("--baselines", name)).toList());
     }
 }

@@ -4,64 +4,95 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.List;
 import java.util.Locale;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.ingrain.checkpoint.ModelOptions;
 import org.ingrain.distill.DistillConfig;
 import org.ingrain.distill.Forecast;
+import org.ingrain.distill.engine.EngineTuner;
 import org.ingrain.distill.engine.TunerConfig;
 import org.ingrain.distill.task.Dataset;
+import org.ingrain.distill.train.Tuner;
+import org.ingrain.model.MemoryPlan;
 import org.ingrain.train.TrainConfig;
 
 /**
- * Prints what a distillation would do, from a few of its own questions on this machine. Memory is planned and told as the model is
- * loaded.
+ * Prints what a distillation would do and take, from a few of its own questions on this machine.
  *
  * @param recipe that the flags come from, or null
+ * @param seeds  runs that would be done, one after another
  */
-record DryRun(ModelOptions options, BatchFlags batch, Recipe recipe) {
+record DryRun(ModelOptions options, BatchFlags batch, Recipe recipe, int seeds) {
     private static final int FEWEST_PROBES = 4;
     private static final int MOST_PROBES = 32;
+    private static final String ROW = "%-36s %12s %12s %14s %10s%n";
 
-    int print(DistillConfig config, TunerConfig train) {
+    int print(DistillConfig config) {
         Dataset data = Dataset.load(config.data());
+        TunerConfig train = (TunerConfig) config.train();
         Path folder = temporary();
         TrainConfig whole = train.train();
         TrainConfig few = new TrainConfig(0, Forecast.Trial.trialSteps(), whole.batchSize(), whole.gradientAccumulation(), whole.seed(), 0,
                 Forecast.Trial.trialSteps(), 1, whole.activationCheckpointing());
         int rows = whole.batchSize() * whole.gradientAccumulation();
-        int steps = whole.maxSteps() > 0 ? whole.maxSteps() : Math.ceilDiv(data.pool().size(), rows) * whole.epochs();
         // Enough questions that the batch is as full as it would be.
         int probes = Math.clamp(batch.maxSequences / Math.max(1, config.sample().samples().isEmpty() ? 8 : config.sample().samples().getFirst()),
                 FEWEST_PROBES, MOST_PROBES);
-        try (Session session = Session.open(options, batch, 0)) {
-            Forecast forecast = Forecast.of(config, data, new Forecast.Trial(session.answerer(),
-                    session.tuner(new TunerConfig(train.lora(), train.optimizer(), few), new TreeMap<>()), rows, steps, folder, probes));
-            System.out.print(table(config, data, forecast, Math.min(probes, data.pool().size())));
+        try (Session session = Session.open(options, batch, train.lora().rank())) {
+            EngineTuner tuner = session.tuner(new TunerConfig(train.lora(), train.optimizer(), few), new TreeMap<>());
+            Forecast forecast = Forecast.of(config, data, new Forecast.Trial(session.answerer(), tuner, rows, whole.epochs(), whole.maxSteps(),
+                    folder, probes));
+            List<MemoryPlan.Part> parts = new ArrayList<>(session.room().parts());
+            parts.add(tuner.room(new Tuner.Job(forecast.rows(), folder.resolve("none.jsonl"), folder.resolve("memory"), "memory", null)));
+            MemoryPlan memory = new MemoryPlan(parts);
+            memory.require(options.model().toString(), session.room().free());
+            System.out.print(head(config, data, Math.min(probes, data.pool().size())) + table(forecast)
+                    + "\nmemory: " + memory.line(session.room().free()) + "\n");
         } finally {
             delete(folder);
         }
         return 0;
     }
 
-    private String table(DistillConfig config, Dataset data, Forecast forecast, int probes) {
+    private String head(DistillConfig config, Dataset data, int probes) {
         StringBuilder text = new StringBuilder();
         if (recipe != null) {
             text.append(recipe.title()).append(" (").append(recipe.source()).append(")\n");
             recipe.paper().forEach((row, figure) -> text.append("  the paper: ").append(row).append(' ').append(figure).append('\n'));
             text.append("  not stated in the paper, so ours: ").append(String.join(", ", recipe.ours())).append("\n\n");
         }
-        text.append(config.method().title()).append(" on ").append(config.data().makeTask().name()).append(": ").append(data.pool().size())
-                .append(" questions to distil on, ").append(data.test().size()).append(" held out; reckoned from ").append(probes).append(" of them\n\n");
-        text.append(String.format(Locale.ROOT, "%-36s %12s %12s %14s %10s%n", "stage", "calls", "at most", "tokens", "time"));
-        double seconds = 0;
-        for (Forecast.Stage stage : forecast.stages()) {
-            seconds += stage.seconds();
-            text.append(String.format(Locale.ROOT, "%-36s %,12d %,12d %,14.0f %10s%n", stage.name(), stage.calls(), stage.most(), stage.tokens(), time(stage.seconds())));
-        }
-        return text.append(String.format(Locale.ROOT, "%-36s %12s %12s %14s %10s%n", "all", "", "", "", time(seconds))).toString();
+        return text.append(config.method().title()).append(" on ").append(config.data().makeTask().name()).append(": ").append(data.pool().size())
+                .append(" questions to distil on, ").append(data.test().size()).append(" held out; reckoned from ").append(probes)
+                .append(" of them\n\n").toString();
+    }
+
+    private String table(Forecast forecast) {
+        StringBuilder text = new StringBuilder(String.format(Locale.ROOT, ROW, "stage", "calls", "at most", "tokens", "time"));
+        forecast.stages().forEach(stage -> text.append(row(stage)));
+        text.append(row(total(forecast, 1)));
+        return seeds == 1 ? text.toString() : text.append(row(total(forecast, seeds))).toString();
+    }
+
+    /** What the model is asked, and the time of everything. */
+    private static Forecast.Stage total(Forecast forecast, int runs) {
+        List<Forecast.Stage> asking = forecast.stages().stream().filter(Forecast.Stage::asks).toList();
+        return new Forecast.Stage(runs == 1 ? "all texts, all time" : "all of " + runs + " seeds", true,
+                runs * asking.stream().mapToLong(Forecast.Stage::calls).sum(), runs * asking.stream().mapToLong(Forecast.Stage::most).sum(),
+                runs * asking.stream().mapToDouble(Forecast.Stage::tokens).sum(),
+                runs * forecast.stages().stream().mapToDouble(Forecast.Stage::seconds).sum());
+    }
+
+    private static String row(Forecast.Stage stage) {
+        return String.format(Locale.ROOT, ROW, stage.name(), count(stage.calls()), count(stage.most()), count(Math.round(stage.tokens())),
+                time(stage.seconds()));
+    }
+
+    private static String count(long n) {
+        return String.format(Locale.ROOT, "%,d", n);
     }
 
     private static String time(double seconds) {

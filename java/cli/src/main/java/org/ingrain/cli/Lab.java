@@ -3,7 +3,6 @@ package org.ingrain.cli;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
-import java.util.stream.LongStream;
 import org.ingrain.checkpoint.ModelOptions;
 import org.ingrain.lab.Course;
 import org.ingrain.lab.LabConfig;
@@ -34,7 +33,7 @@ final class Lab implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        List<LabConfig> configs = LongStream.range(seed, seed + seeds).mapToObj(s -> LabConfig.of(Words.choose("--course", course, Course.class), s)).toList();
+        List<LabConfig> configs = Seeds.from(seed, seeds).stream().map(s -> LabConfig.of(Words.choose("--course", course, Course.class), s)).toList();
         if (device.backend().equals("cpu") && device.isa.equals("auto")) {
             device.isa = "avx2";   // which every machine has: the same bytes on each
         }

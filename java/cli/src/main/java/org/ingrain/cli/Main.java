@@ -27,13 +27,19 @@ public final class Main implements Callable<Integer> {
     }
 
     public static void main(String[] arguments) {
-        CommandLine line = commandLine();
+        System.exit(execute(commandLine(), arguments));
+    }
+
+    /** Runs a command, a recipe's flags among its own; the exit status. */
+    static int execute(CommandLine line, String... arguments) {
+        String[] expanded;
         try {
-            System.exit(line.execute(Recipe.expand(arguments)));
+            expanded = Recipe.expand(arguments, commandLine());
         } catch (InputException e) {
             line.getErr().println("ingrain: " + oneLine(e.getMessage()));
-            System.exit(CommandLine.ExitCode.USAGE);
+            return CommandLine.ExitCode.USAGE;
         }
+        return line.execute(expanded);
     }
 
     static CommandLine commandLine() {

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import org.ingrain.distill.task.AnswerFormat;
 import org.ingrain.distill.task.DataConfig;
 import org.ingrain.distill.task.TaskConfig;
+import org.ingrain.tensor.InputException;
 import picocli.CommandLine.Option;
 
 /** Which questions. */
@@ -44,16 +45,28 @@ final class QuestionFlags {
             + "made up (default: 2).")
     int size;
 
-    @Option(names = "--test-orders", defaultValue = "0", paramLabel = "N", description = "Orders of options or responses that a question is "
+    @Option(names = "--test-orders", paramLabel = "N", description = "Orders of options or responses that a question is "
             + "evaluated in (default: 2 for pairwise, else 1).")
-    int testOrders;
+    Integer testOrders;
 
     int testOrders() {
-        return testOrders == 0 && task.equals("pairwise") ? 2 : Math.max(1, testOrders);
+        return testOrders != null ? testOrders : task.equals("pairwise") ? 2 : 1;
     }
 
     DataConfig config(Path testData, int testSize) {
+        requireUse();
         return new DataConfig(new TaskConfig(task, answerFormat, suffix, size), data, testData, limit, testSize, generate, names, splitSeed,
                 questionField, answerField);
+    }
+
+    /** Refuses flags of made-up questions beside a file, and of a file beside made-up questions. */
+    private void requireUse() {
+        if (data != null && (names != null || size != 0)) {
+            throw new InputException((names != null ? "--names: " + names : "--size: " + size)
+                    + " beside --data, expected it beside --generate alone: it is for questions that are made up");
+        }
+        if (data == null && limit != 0) {
+            throw new InputException("--limit: " + limit + " without --data, expected --generate to say how many questions are made up");
+        }
     }
 }

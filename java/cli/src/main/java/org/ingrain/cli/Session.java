@@ -14,8 +14,10 @@ import org.ingrain.distill.engine.EngineTuner;
 import org.ingrain.distill.engine.TunerConfig;
 import org.ingrain.model.AdapterBank;
 import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.LlamaWeights;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.MemoryPlan;
+import org.ingrain.model.Rank;
 import org.ingrain.sample.Completion;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
@@ -31,9 +33,20 @@ final class Session implements AutoCloseable {
     private final AdapterBank adapters;
     private final Generator generator;
     private final ChatTemplate template;
+    private final Room room;
 
-    private Session(LoadedModel model, GeneratorConfig config, int adapterRank) {
+    /**
+     * What the load was planned with.
+     *
+     * @param parts of what is taken, the weights first
+     * @param free  bytes on the device before anything was loaded
+     */
+    record Room(List<MemoryPlan.Part> parts, long free) {
+    }
+
+    private Session(LoadedModel model, GeneratorConfig config, int adapterRank, Room room) {
         this.model = model;
+        this.room = room;
         template = ChatTemplate.open(model.folder().path(), model.tokenizer());
         adapters = adapterRank == 0 ? null : new AdapterBank(model.context(), model.config(), 1, adapterRank, config.maxBatchTokens());
         generator = new Generator(model.context(), model.weights(), adapters, config, () -> model.tokenizer().streamingDecoder(true),
@@ -43,16 +56,20 @@ final class Session implements AutoCloseable {
     /** Loads a model with room for an adapter of this rank, 0 for none. */
     static Session open(ModelOptions options, BatchFlags batch, int adapterRank) {
         GeneratorConfig config = batch.config(options);
+        List<Room> planned = new ArrayList<>();
         LoadedModel model = LoadedModel.open(options, (context, c, precision) -> {
             List<MemoryPlan.Part> parts = new ArrayList<>();
             parts.add(new MemoryPlan.Part("cache and workspace", Generator.bytes(context, c, precision, config)));
             if (adapterRank > 0) {
                 parts.add(new MemoryPlan.Part("adapter", AdapterBank.bytes(c, 1, adapterRank, config.maxBatchTokens())));
             }
+            List<MemoryPlan.Part> all = new ArrayList<>(parts);
+            all.addFirst(new MemoryPlan.Part("weights", LlamaWeights.bytes(context, c, precision, Rank.SINGLE)));
+            planned.add(new Room(all, context.memoryInfo().free()));
             return parts;
         }, new LoadProgress(options.model()));
         try {
-            return new Session(model, config, adapterRank);
+            return new Session(model, config, adapterRank, planned.getFirst());
         } catch (RuntimeException e) {
             model.close();
             throw e;
@@ -93,6 +110,10 @@ final class Session implements AutoCloseable {
     /** What a distillation trains with. */
     EngineTuner tuner(TunerConfig config, SortedMap<String, String> provenance) {
         return new EngineTuner(model, template, config, provenance);
+    }
+
+    Room room() {
+        return room;
     }
 
     Tokenizer tokenizer() {

@@ -27,6 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Bad input gets one clear line that names what is at fault, exit status 2, and leaves nothing half-written. */
 class BadInputTest {
@@ -153,6 +154,51 @@ class BadInputTest {
         assertFalse(Files.exists(output));
         Files.writeString(data, "");
         assertRefused(Run.of(distill), "questions.jsonl");
+        assertFalse(Files.exists(output));
+    }
+
+    static Stream<Arguments> questions() {
+        String letters = "{\"question\": \"Take the last letters of the words in \\\"Ann Lee\\\" and concatenate them.\", \"answer\": \"ne\"}\n";
+        return Stream.of(
+                Arguments.of(letters, List.of("distill", "--test-orders", "-3"), "--test-orders: -3, expected 1 or more"),
+                Arguments.of(letters, List.of("evaluate", "--test-orders", "0"), "--test-orders: 0, expected 1 or more"),
+                Arguments.of(letters + letters.replace("Ann", "Bob"), List.of("distill", "--test-size", "1", "--test-orders", "2"),
+                        "--test-orders: 2, expected 1: questions of task last-letter have one order alone"),
+                Arguments.of(letters, List.of("evaluate", "--test-orders", "2"),
+                        "--test-orders: 2, expected 1: questions of task last-letter have one order alone"),
+                Arguments.of(letters, List.of("evaluate", "--method", "direct", "--temperature", "1", "--n", "8,8"),
+                        "--n: 2 numbers, but method direct has 1 step that is sampled"),
+                Arguments.of(letters, List.of("evaluate", "--size", "3"), "--size: 3 beside --data"),
+                Arguments.of(letters, List.of("distill", "--names", "/dev/null"), "--names: /dev/null beside --data"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("questions")
+    void aFlagThatWouldDoNothingIsRefused(String rows, List<String> flags, String words) throws IOException {
+        Path folder = TinyModelFolder.write(temp.resolve("model"));
+        Path data = Files.writeString(temp.resolve("letters.jsonl"), rows);
+        Path output = temp.resolve("run");
+        List<Object> command = new ArrayList<>(flags);
+        command.addAll(List.of("--model", folder, "--task", "last-letter", "--data", data, "--output", output));
+        assertRefused(Run.of(command.toArray()), words);
+        assertFalse(Files.exists(output));
+    }
+
+    @Test
+    void aLimitOfQuestionsThatAreMadeUpIsRefused() throws IOException {
+        Path folder = TinyModelFolder.write(temp.resolve("model"));
+        assertRefused(Run.of("distill", "--model", folder, "--task", "last-letter", "--generate", "8", "--limit", "4", "--output",
+                temp.resolve("run")),
+                "--limit: 4 without --data");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"demo", "lab"})
+    void noSeedsAreRefused(String command) {
+        Path output = temp.resolve("run");
+        for (String seeds : List.of("0", "-2")) {
+            assertRefused(Run.of(command, "--seeds", seeds, "--output", output), "--seeds: " + seeds + ", expected 1 or more");
+        }
         assertFalse(Files.exists(output));
     }
 

@@ -32,7 +32,7 @@ record Run(int status, String out, String err) {
             CommandLine command = Main.commandLine();
             command.setOut(new PrintWriter(capturedOut, true));
             command.setErr(new PrintWriter(capturedErr, true));
-            int status = command.execute(words);
+            int status = Main.execute(command, words);
             return new Run(status, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
         } finally {
             System.setOut(standardOut);

@@ -44,6 +44,11 @@ public record Ballot(List<Answer> answers, List<Votes> votes) {
         for (Answers.Chain chain : samples.chains(method.depth())) {
             answers.add(answer(example, chain, task, method));
         }
+        return new Ballot(answers, votes(example, answers, task));
+    }
+
+    /** Equal answers of some counted, as {@link #votes()} has them of all. */
+    public static List<Votes> votes(Example example, List<Answer> answers, Task task) {
         Map<String, List<String>> byKey = new LinkedHashMap<>();
         for (Answer answer : answers) {
             if (answer.answer() != null) {
@@ -51,9 +56,8 @@ public record Ballot(List<Answer> answers, List<Votes> votes) {
                 byKey.computeIfAbsent(key, k -> new ArrayList<>()).add(example.isAsGiven() ? answer.answer() : key);
             }
         }
-        List<Votes> votes = byKey.values().stream().map(same -> new Votes(same.getFirst(), same.size()))
+        return byKey.values().stream().map(same -> new Votes(same.getFirst(), same.size()))
                 .sorted(Comparator.comparingInt(Votes::votes).reversed()).toList();
-        return new Ballot(answers, votes);
     }
 
     private static Answer answer(Example example, Answers.Chain chain, Task task, Method method) {

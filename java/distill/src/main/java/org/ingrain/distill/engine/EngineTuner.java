@@ -31,10 +31,8 @@ import org.ingrain.train.TrainingRun;
 public record EngineTuner(LoadedModel model, ChatTemplate template, TunerConfig config, SortedMap<String, String> provenance) implements Tuner {
     @Override
     public Tuned tune(Job job, Progress progress) {
-        DataConfig data = DataConfig.of(job.train(), isEmpty(job.validation()) ? null : job.validation(), model.config().maxPositionEmbeddings());
-        TrainingRun run = new TrainingRun(job.folder(), TrainingDataReader.read(data, model.tokenizer(), template, config.train().seed()),
-                config.optimizer(), config.train(), provenance(job));
-        room(run).require(job.stage() + ": " + model.folder().path(), model.context().memoryInfo().free());
+        TrainingRun run = run(job);
+        new MemoryPlan(List.of(room(run))).require(job.stage() + ": " + model.folder().path(), model.context().memoryInfo().free());
         try (Trainer trainer = Trainer.lora(model.context(), model.weights(), config.lora(), model.folder().path().toString(), run)) {
             if (job.from() != null) {
                 trainer.from(PeftAdapter.read(job.from(), model.config()).modules());
@@ -46,6 +44,17 @@ public record EngineTuner(LoadedModel model, ChatTemplate template, TunerConfig 
         }
     }
 
+    /** What training on a job's rows takes on the device beside the weights, at the least. */
+    public MemoryPlan.Part room(Job job) {
+        return room(run(job));
+    }
+
+    private TrainingRun run(Job job) {
+        DataConfig data = DataConfig.of(job.train(), isEmpty(job.validation()) ? null : job.validation(), model.config().maxPositionEmbeddings());
+        return new TrainingRun(job.folder(), TrainingDataReader.read(data, model.tokenizer(), template, config.train().seed()),
+                config.optimizer(), config.train(), provenance(job));
+    }
+
     private SortedMap<String, String> provenance(Job job) {
         SortedMap<String, String> all = new TreeMap<>(provenance);
         if (job.from() != null) {
@@ -54,10 +63,9 @@ public record EngineTuner(LoadedModel model, ChatTemplate template, TunerConfig 
         return all;
     }
 
-    private MemoryPlan room(TrainingRun run) {
-        return new MemoryPlan(List.of(new MemoryPlan.Part("training",
-                Trainer.memory(run).loraBytes(model.context(), model.config(), model.weights().precision(),
-                        config.lora()))));
+    private MemoryPlan.Part room(TrainingRun run) {
+        return new MemoryPlan.Part("training", Trainer.memory(run).loraBytes(model.context(), model.config(), model.weights().precision(),
+                config.lora()));
     }
 
     private static boolean isEmpty(Path file) {

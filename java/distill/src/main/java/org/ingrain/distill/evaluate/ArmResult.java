@@ -1,11 +1,15 @@
 package org.ingrain.distill.evaluate;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.function.Predicate;
+import java.util.stream.IntStream;
 
 /**
  * A row of the table. Questions are counted once, in however many orders they were asked; of a question that was asked in several, each
@@ -20,9 +24,25 @@ import java.util.OptionalDouble;
  * @param unanswered answers that were not found in the text, in all orders; they count as wrong
  * @param judging    where the data have votes, or questions were asked in several orders; else null
  * @param categories by name, in the order in which they first come; empty where questions have none
+ * @param votes      majorities of the first k answers, by ascending k, the last of them all answers as above; empty where none is asked for
  */
 public record ArmResult(String name, String title, int questions, int right, double accuracy, double low, double high, double tokens,
-                        int unanswered, Judging judging, Map<String, Category> categories) {
+                        int unanswered, Judging judging, Map<String, Category> categories,
+                        @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Vote> votes) {
+    private static final String FIRST = "k = ";
+
+    public ArmResult {
+        votes = votes == null ? List.of() : votes;
+    }
+
+    /**
+     * The majority of the first answers to each question.
+     *
+     * @param k answers that vote
+     */
+    public record Vote(int k, int right, double accuracy, double low, double high) {
+    }
+
     /**
      * How well an arm judges.
      *
@@ -37,15 +57,13 @@ public record ArmResult(String name, String title, int questions, int right, dou
 
     /** The questions of one category; its fields as those of the whole. */
     public record Category(int questions, int right, double accuracy, double low, double high) {
-        static Category of(List<List<Score>> questions) {
+        /** @param right whether an answer counts as right */
+        static Category of(List<List<Score>> questions, Predicate<Score> right) {
             int n = questions.size();
-            double right = questions.stream().mapToDouble(orders -> (double) right(orders) / orders.size()).sum();
-            Wilson interval = Wilson.of(right, n);
-            return new Category(n, questions.stream().mapToInt(Category::right).sum(), right / n, interval.low(), interval.high());
-        }
-
-        private static int right(List<Score> orders) {
-            return (int) orders.stream().filter(Score::right).count();
+            List<Long> counts = questions.stream().map(orders -> orders.stream().filter(right).count()).toList();
+            double shares = IntStream.range(0, n).mapToDouble(i -> (double) counts.get(i) / questions.get(i).size()).sum();
+            Wilson interval = Wilson.of(shares, n);
+            return new Category(n, counts.stream().mapToInt(Long::intValue).sum(), shares / n, interval.low(), interval.high());
         }
     }
 
@@ -54,7 +72,7 @@ public record ArmResult(String name, String title, int questions, int right, dou
         Map<String, List<Score>> byQuestion = new LinkedHashMap<>();
         scores.forEach(score -> byQuestion.computeIfAbsent(score.asked(), id -> new ArrayList<>()).add(score));
         List<List<Score>> questions = List.copyOf(byQuestion.values());
-        Category all = Category.of(questions);
+        Category all = Category.of(questions, Score::right);
         int unanswered = (int) scores.stream().filter(score -> score.answer() == null).count();
         double tokens = questions.stream().mapToDouble(orders -> orders.stream().mapToLong(Score::tokens).sum() / (double) orders.size()).sum()
                 / questions.size();
@@ -62,9 +80,39 @@ public record ArmResult(String name, String title, int questions, int right, dou
         questions.stream().filter(orders -> orders.getFirst().category() != null)
                 .forEach(orders -> byCategory.computeIfAbsent(orders.getFirst().category(), category -> new ArrayList<>()).add(orders));
         Map<String, Category> categories = new LinkedHashMap<>();
-        byCategory.forEach((category, own) -> categories.put(category, Category.of(own)));
+        byCategory.forEach((category, own) -> categories.put(category, Category.of(own, Score::right)));
         return new ArmResult(name, title, all.questions(), all.right(), all.accuracy(), all.low(), all.high(), tokens, unanswered,
-                judging(scores, questions), categories);
+                judging(scores, questions), categories, votes(questions));
+    }
+
+    private static List<Vote> votes(List<List<Score>> questions) {
+        List<Vote> votes = new ArrayList<>();
+        List<Score.Vote> asked = questions.getFirst().getFirst().votes();
+        for (int i = 0; i < asked.size(); i++) {
+            int at = i;
+            Category all = Category.of(questions, score -> score.votes().get(at).right());
+            votes.add(new Vote(asked.get(i).k(), all.right(), all.accuracy(), all.low(), all.high()));
+        }
+        return votes;
+    }
+
+    /** Every other share that the data allow, 0 to 1, by the title of its column: majorities, judging, categories. */
+    public Map<String, Double> shares() {
+        Map<String, Double> shares = new LinkedHashMap<>();
+        votes.forEach(vote -> shares.put(FIRST + vote.k(), vote.accuracy()));
+        if (judging != null) {
+            shares.put("agreement", judging.agreement());
+            shares.put("of both orders", judging.bothOrders());
+            shares.put("inconsistent", judging.inconsistent());
+        }
+        categories.forEach((category, own) -> shares.put(category, own.accuracy()));
+        shares.values().removeIf(Objects::isNull);
+        return shares;
+    }
+
+    /** Of some shares' titles, that of the majority of the most answers; empty where there is none. */
+    public static Optional<String> largest(List<String> titles) {
+        return titles.stream().filter(title -> title.startsWith(FIRST)).reduce((fewer, more) -> more);
     }
 
     /** Answers that were asked for: one of each question and order. */

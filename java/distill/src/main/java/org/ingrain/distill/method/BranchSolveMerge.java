@@ -8,7 +8,7 @@ import java.util.regex.Pattern;
 
 /** Pairwise judging by criteria: sums the scores that two responses get for each (arXiv:2310.15123). */
 final class BranchSolveMerge {
-    private static final int MOST_CRITERIA = 5;
+    static final int MOST_CRITERIA = 5;
     /** {@code 1. }, {@code 2) }, {@code - } and {@code * } before a criterion. */
     private static final Pattern ITEM = Pattern.compile("^\\s*(?:\\(?\\d+[.):]|[-*•])\\s+(\\S.*)$");
     private static final String SCORE = "\\W{0,12}(?:score|rating)?\\W{0,12}([1-5](?:\\.\\d+)?)(?![\\d.]*\\d)";

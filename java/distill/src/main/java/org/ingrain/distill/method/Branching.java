@@ -15,10 +15,18 @@ public enum Branching implements Fan {
         }
 
         @Override
+        public int mostParts() {
+            return BranchSolveMerge.MOST_CRITERIA;
+        }
+
+        @Override
         Optional<String> merge(List<String> texts) {
             return BranchSolveMerge.merge(texts);
         }
     };
+
+    /** The most parts that a text can have. */
+    public abstract int mostParts();
 
     /** The text that the answer is looked for in, from what was said of each part; empty if nothing can be made of it. */
     abstract Optional<String> merge(List<String> texts);

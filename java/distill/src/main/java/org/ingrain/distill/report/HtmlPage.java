@@ -94,7 +94,7 @@ record HtmlPage(Report report, Asked asked, List<LedgerPart> ledgers, AnswersPar
         } else {
             table(page, Tables.arms(report.arms()), report.arms().stream().map(ArmResult::name).toList());
             page.leaf("p", "#Tokens: generated for each question on average, intermediate steps included. A question to which no answer is found"
-                    + " in the text counts as wrong.", "class", "note");
+                    + " in the text counts as wrong." + report.aboutVotes(), "class", "note");
         }
         page.close("div").close("div").close("section");
     }

@@ -9,7 +9,7 @@ record MarkdownPage(Report report, Asked asked) {
         page.append(report.arms().isEmpty() ? "Not evaluated: the questions come without answers.\n"
                 : Tables.arms(report.arms()).markdown());
         page.append("\n#Tokens: generated for each question on average, intermediate steps included. Intervals are Wilson's. A question to"
-                + " which no answer is found in the text counts as wrong.\n");
+                + " which no answer is found in the text counts as wrong." + report.aboutVotes() + "\n");
         page.append("\n## Curation\n\n").append(Tables.ledgers(report.ledgers()).markdown());
         report.ledgers().keySet().stream().filter(student -> !report.training().containsKey(student))
                 .forEach(student -> page.append("\nNothing was kept for ").append(student).append(", so it was not trained.\n"));

@@ -41,6 +41,11 @@ public record Report(String task, String method, Manifest manifest, Sizes sizes,
         return text.toString();
     }
 
+    /** Behind what is said of #Tokens: which of several majorities the figures are of. */
+    String aboutVotes() {
+        return Tables.aboutVotes(Tables.shares(arms.stream().map(ArmResult::shares)));
+    }
+
     /** The page {@code report.md}. */
     String markdown(Asked asked) {
         return new MarkdownPage(this, asked).text();

@@ -2,7 +2,6 @@ package org.ingrain.distill.report;
 
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.stream.Collectors;
 import org.ingrain.distill.evaluate.SeedResult;
 import org.ingrain.distill.run.AtomicFile;
@@ -22,23 +21,13 @@ public record SeedsReport(String heading, List<Long> seeds, List<SeedResult> row
 
     public void write(Path folder) {
         AtomicFile.write(folder.resolve("seeds.json"), Json.pretty(this));
-        AtomicFile.write(folder.resolve("seeds.md"), "# " + heading + ", " + seeds.size() + " seeds\n\n" + table().markdown()
-                + "\nMean over the seeds and its 95 % interval by Student's t.\n");
+        AtomicFile.write(folder.resolve("seeds.md"), "# " + heading + ", " + seeds.size() + " seeds\n\n" + Tables.seeds(rows).markdown()
+                + "\nMean over the seeds and its 95 % interval by Student's t."
+                + Tables.aboutVotes(Tables.shares(rows.stream().map(SeedResult::shares))) + "\n");
     }
 
     /** The table for a terminal. */
     public String text() {
-        return heading + ", seeds " + seeds.stream().map(String::valueOf).collect(Collectors.joining(", ")) + "\n\n" + table().text();
-    }
-
-    private Table table() {
-        return new Table(List.of("", "accuracy %", "95 % interval", "#Tokens", "each seed"), rows.stream().map(row -> List.of(row.title(),
-                percent(row.mean()), row.accuracies().size() < 2 ? "-" : percent(row.low()) + " - " + percent(row.high()),
-                String.format(Locale.ROOT, "%.1f", row.tokens()),
-                row.accuracies().stream().map(SeedsReport::percent).collect(Collectors.joining(" ")))).toList());
-    }
-
-    private static String percent(double share) {
-        return String.format(Locale.ROOT, "%.1f", 100 * share);
+        return heading + ", seeds " + seeds.stream().map(String::valueOf).collect(Collectors.joining(", ")) + "\n\n" + Tables.seeds(rows).text();
     }
 }

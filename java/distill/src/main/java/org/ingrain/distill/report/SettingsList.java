@@ -16,7 +16,8 @@ final class SettingsList {
         Map<String, String> flat = new LinkedHashMap<>();
         flatten("", manifest.notes(), flat);
         flatten("", manifest.settings(), flat);
-        flat.keySet().removeIf(name -> name.startsWith("method.steps") || name.startsWith("direct."));
+        flat.keySet().removeIf(name -> name.startsWith("method.steps") || name.startsWith("direct.")
+                || name.matches("evaluate\\.baselines\\[\\d+]\\.steps.*"));
         return flat;
     }
 

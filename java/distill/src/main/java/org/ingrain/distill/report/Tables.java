@@ -2,10 +2,13 @@ package org.ingrain.distill.report;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
-import java.util.function.Function;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.evaluate.ArmResult;
+import org.ingrain.distill.evaluate.SeedResult;
 import org.ingrain.distill.train.Tuner;
 
 /** The tables of a report. */
@@ -13,37 +16,62 @@ final class Tables {
     private Tables() {
     }
 
-    /** As the paper's tables, with intervals; columns about judging and categories where there is something to show. */
+    /** As the paper's tables, with intervals; columns of majorities, of judging and of categories where there is something to show. */
     static Table arms(List<ArmResult> arms) {
-        List<String> head = new ArrayList<>(List.of("", "accuracy %", "95 % interval", "#Tokens", "right", "unanswered"));
-        List<Function<ArmResult, String>> more = new ArrayList<>();
-        if (arms.stream().anyMatch(arm -> arm.answers() != arm.questions())) {
-            head.set(4, "right, all orders");
+        List<String> shares = shares(arms.stream().map(ArmResult::shares));
+        boolean ordered = arms.stream().anyMatch(arm -> arm.answers() != arm.questions());
+        List<String> head = new ArrayList<>(List.of("", "accuracy %", "95 % interval", tokens(shares), ordered ? "right, all orders" : "right",
+                "unanswered"));
+        if (ordered) {
             head.add("questions");
-            more.add(arm -> String.valueOf(arm.questions()));
         }
-        judging("agreement %", ArmResult.Judging::agreement, arms, head, more);
-        judging("of both orders %", ArmResult.Judging::bothOrders, arms, head, more);
-        judging("inconsistent %", ArmResult.Judging::inconsistent, arms, head, more);
-        for (String category : arms.stream().flatMap(arm -> arm.categories().keySet().stream()).distinct().toList()) {
-            head.add(category + " %");
-            more.add(arm -> arm.categories().containsKey(category) ? Figures.percent(arm.categories().get(category).accuracy()) : "-");
-        }
+        shares.forEach(share -> head.add(share + " %"));
         return new Table(head, arms.stream().map(arm -> {
             List<String> row = new ArrayList<>(List.of(arm.title(), Figures.percent(arm.accuracy()),
                     Figures.percent(arm.low()) + " - " + Figures.percent(arm.high()), Figures.tokens(arm.tokens()),
                     arm.right() + " of " + arm.answers(), String.valueOf(arm.unanswered())));
-            more.forEach(cell -> row.add(cell.apply(arm)));
+            if (ordered) {
+                row.add(String.valueOf(arm.questions()));
+            }
+            row.addAll(cells(shares, arm.shares()));
             return List.copyOf(row);
         }).toList());
     }
 
-    private static void judging(String title, Function<ArmResult.Judging, Double> figure, List<ArmResult> arms, List<String> head,
-                                List<Function<ArmResult, String>> more) {
-        if (arms.stream().anyMatch(arm -> arm.judging() != null && figure.apply(arm.judging()) != null)) {
-            head.add(title);
-            more.add(arm -> Figures.percent(figure.apply(arm.judging())));
-        }
+    /** The same over several seeds. */
+    static Table seeds(List<SeedResult> rows) {
+        List<String> shares = shares(rows.stream().map(SeedResult::shares));
+        List<String> head = new ArrayList<>(List.of("", "accuracy %", "95 % interval", tokens(shares)));
+        shares.forEach(share -> head.add(share + " %"));
+        head.add("each seed");
+        return new Table(head, rows.stream().map(row -> {
+            List<String> cells = new ArrayList<>(List.of(row.title(), Figures.percent(row.mean()),
+                    row.accuracies().size() < 2 ? "-" : Figures.percent(row.low()) + " - " + Figures.percent(row.high()),
+                    String.format(Locale.ROOT, "%.1f", row.tokens())));
+            cells.addAll(cells(shares, row.shares()));
+            cells.add(row.accuracies().stream().map(Figures::percent).collect(Collectors.joining(" ")));
+            return List.copyOf(cells);
+        }).toList());
+    }
+
+    private static List<String> cells(List<String> shares, Map<String, Double> own) {
+        return shares.stream().map(share -> own.containsKey(share) ? Figures.percent(own.get(share)) : "-").toList();
+    }
+
+    /** Titles of the columns that any row has, in order. */
+    static List<String> shares(Stream<Map<String, Double>> rows) {
+        return rows.flatMap(row -> row.keySet().stream()).distinct().toList();
+    }
+
+    private static String tokens(List<String> shares) {
+        return ArmResult.largest(shares).map(k -> "#Tokens, " + k).orElse("#Tokens");
+    }
+
+    /** What is to be said of several majorities, behind another sentence; empty where there is one alone. */
+    static String aboutVotes(List<String> shares) {
+        return ArmResult.largest(shares).map(k -> " Of the answers to each question the first k vote; accuracy,"
+                + " its interval and #Tokens are those of "
+                + k + ".").orElse("");
     }
 
     static Table ledgers(Map<String, Ledger.Summary> ledgers) {

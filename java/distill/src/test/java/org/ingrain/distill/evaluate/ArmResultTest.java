@@ -13,7 +13,7 @@ class ArmResultTest {
     /** An order of a question, or the question as given where the number is 0. */
     private static Score score(String question, int order, String verdict, boolean right, int tokens) {
         return new Score(order == 0 ? question : question + "~" + order, order == 0 ? null : question, "q", "A", null, List.of(), verdict, verdict,
-                right, tokens, List.of());
+                right, tokens, List.of(), List.of());
     }
 
     @Test
