@@ -13,10 +13,12 @@ import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
 import org.ingrain.distill.sample.Answerer;
+import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.DataConfig;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Example;
+import org.ingrain.distill.task.Task;
 import org.ingrain.tensor.InputException;
 
 /** An evaluation on its own, in a run folder of its own: one method, one model, with an adapter or without. */
@@ -37,13 +39,21 @@ public record EvaluationRun(Config config, Provenance provenance, Answerer answe
 
     /** Refuses what {@link #run} would refuse before it asks anything: to be asked before a large model is loaded. */
     public static void check(Config config, Provenance provenance, Path folder) {
-        Dataset.loadTest(config.data());
+        check(config, Dataset.loadTest(config.data()));
         RunFolder.check(folder, Settings.of(config, provenance));
+    }
+
+    private static void check(Config config, List<Example> test) {
+        Task task = config.data().makeTask();
+        EvaluateConfig evaluate = config.evaluate();
+        config.method().plan(task, new SampleConfig(evaluate.samples(), evaluate.params(), evaluate.seed()), "evaluate", new Weights.Base());
+        new Evaluation(evaluate, task, test).check(config.method());
     }
 
     /** Measures what is not measured yet; writes {@code result.json}. */
     public ArmResult run(Path folder) {
         List<Example> test = Dataset.loadTest(config.data());
+        check(config, test);
         try (RunFolder run = RunFolder.open(folder, Settings.of(config, provenance))) {
             Weights weights = config.adapter() == null ? new Weights.Base() : new Weights.Adapter(config.adapter());
             Arm arm = new Arm(config.method().name(), config.method().title(), config.method(), weights);

@@ -10,7 +10,6 @@ import org.ingrain.distill.curate.Curation;
 import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.evaluate.Arm;
 import org.ingrain.distill.evaluate.ArmResult;
-import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.Evaluation;
 import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
@@ -24,12 +23,10 @@ import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
 import org.ingrain.distill.sample.Answerer;
-import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Task;
 import org.ingrain.distill.train.Tuner;
-import org.ingrain.tensor.InputException;
 
 /**
  * Distils System 2 into System 1 (arXiv:2407.06023): sample, curate, train, evaluate, report, in one run folder.
@@ -58,26 +55,39 @@ public final class Pipeline {
     /**
      * Refuses what {@link #run} would refuse before its first stage: to be asked before a large model is loaded.
      *
-     * @throws org.ingrain.tensor.InputException if the data cannot be used, or the folder was made with other settings
+     * @throws org.ingrain.tensor.InputException if the settings do not fit together, the data cannot be used, or the folder was made with
+     *                                           other settings
      */
     public static void check(DistillConfig config, Provenance provenance, Path folder) {
-        Dataset.load(config.data());
+        check(config, Dataset.load(config.data()));
         RunFolder.check(folder, Settings.of(config, provenance));
+    }
+
+    /**
+     * Refuses settings that do not fit together or do not fit the data.
+     *
+     * @throws org.ingrain.tensor.InputException naming the first of them
+     */
+    public static void check(DistillConfig config, Dataset data) {
+        Task task = config.data().makeTask();
+        for (Student student : Student.first(config)) {
+            new Curation(student.curation(), task, student.method(), Round.plan(config, task, student)).check();
+        }
+        task.requireOrders("--orders", config.curation().orders(), data.pool().getFirst());
+        if (!data.test().isEmpty()) {
+            Evaluation evaluation = new Evaluation(config.evaluate(), task, data.test());
+            List.of(Methods.direct(), config.method()).forEach(evaluation::check);
+        }
     }
 
     /**
      * Runs what is not done yet.
      *
-     * @throws org.ingrain.tensor.InputException if the data cannot be used, or the folder was made with other settings
+     * @throws org.ingrain.tensor.InputException as {@link #check} does
      */
     public Outcome run(Path folder) {
         Dataset data = Dataset.load(config.data());
-        new Curation(config.curation(), task, config.method(), plan(config)).check();
-        int orders = task.orders(data.pool().getFirst(), config.curation().orders()).size();
-        if (config.curation().orders() > 1 && orders == 1) {
-            throw new InputException("--orders: " + config.curation().orders() + ", expected 1: questions of task " + task.name()
-                    + " have one order alone");
-        }
+        check(config, data);
         Manifest manifest = Settings.of(config, provenance);
         try (RunFolder run = RunFolder.open(folder, manifest)) {
             run.log().say("begun, or taken up again");
@@ -108,7 +118,7 @@ public final class Pipeline {
 
         Outcome all() {
             writeData();
-            List<Student> first = firstStudents();
+            List<Student> first = Student.first(config);
             for (Student student : first) {
                 if (!teach(student) && student == first.getFirst()) {
                     return nothing(ledgers.get(student.name()));
@@ -117,7 +127,7 @@ public final class Pipeline {
             students.forEach(this::train);
             for (int number = 2; number <= config.teach().rounds(); number++) {
                 Student before = students.stream().filter(this::isMain).toList().getLast();
-                Student next = student(number, new Weights.Adapter(adapter(before)));
+                Student next = Student.main(config, number, new Weights.Adapter(adapter(before)));
                 if (!teach(next)) {
                     run.log().say("round " + number + " kept nothing, so the rounds end");
                     break;
@@ -126,7 +136,7 @@ public final class Pipeline {
             }
             List<ArmResult> arms = data.test().isEmpty() ? List.of() : evaluate();
             Report report = new Report(task.name(), config.method().title(), manifest, Report.Sizes.of(data), arms, ledgers, trained);
-            new Publication(run.path(), report, new Asked(plan(config), config.method().marks(task.name())), taught).write();
+            new Publication(run.path(), report, new Asked(Round.plan(config, task, Student.main(config, 1, new Weights.Base())), config.method().marks(task.name())), taught).write();
             return new Outcome.Done(report, run.path());
         }
 
@@ -135,20 +145,6 @@ public final class Pipeline {
                 JsonLines.write(run.file("data/pool.jsonl"), data.pool());
                 JsonLines.write(run.file("data/test.jsonl"), data.test());
             }
-        }
-
-        private List<Student> firstStudents() {
-            Weights base = new Weights.Base();
-            List<Student> all = new ArrayList<>(List.of(student(1, base)));
-            for (Control control : config.evaluate().controls()) {
-                all.add(switch (control) {
-                    case DISTILLED_SYSTEM_1 -> new Student("distilled-system-1", "Distilled System 1", "controls/distilled-system-1/",
-                            "controls/distilled-system-1/samples.jsonl", direct, config.curation(), base, 1);
-                    case UNFILTERED -> new Student("unfiltered", all.getFirst().title() + ", no filter", "controls/unfiltered/",
-                            "samples.jsonl", config.method(), config.curation().unfiltered(), base, 1);
-                });
-            }
-            return all;
         }
 
         /** Samples and curates; false if nothing was kept. */
@@ -204,18 +200,5 @@ public final class Pipeline {
             run.log().say(line);
             return new Outcome.NothingKept(line);
         }
-    }
-
-    /** The student that a run is for. */
-    private Student student(int number, Weights teacher) {
-        String title = "Distilled " + config.method().title();
-        return number == 1 ? new Student("distilled", title, "", "samples.jsonl", config.method(), config.curation(), teacher, 1)
-                : new Student("distilled-round-" + number, title + ", round " + number, "round-" + number + "/",
-                "round-" + number + "/samples.jsonl", config.method(), config.curation(), teacher, number);
-    }
-
-    /** How System 2 is asked in the first round. */
-    private Plan plan(DistillConfig config) {
-        return Round.plan(config, task, student(1, new Weights.Base()));
     }
 }

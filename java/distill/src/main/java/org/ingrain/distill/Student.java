@@ -1,7 +1,11 @@
 package org.ingrain.distill;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.ingrain.distill.curate.CurationConfig;
+import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.method.Method;
+import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.sample.Weights;
 
 /**
@@ -16,6 +20,30 @@ import org.ingrain.distill.sample.Weights;
  */
 record Student(String name, String title, String folder, String samples, Method method, CurationConfig curation, Weights teacher,
                int round) {
+    /** The student that a run is for, in a round. */
+    static Student main(DistillConfig config, int number, Weights teacher) {
+        String title = "Distilled " + config.method().title();
+        return number == 1 ? new Student("distilled", title, "", "samples.jsonl", config.method(), config.curation(), teacher, 1)
+                : new Student("distilled-round-" + number, title + ", round " + number, "round-" + number + "/",
+                "round-" + number + "/samples.jsonl", config.method(), config.curation(), teacher, number);
+    }
+
+    /** All of the first round: the one that the run is for, then the controls. */
+    static List<Student> first(DistillConfig config) {
+        Weights base = new Weights.Base();
+        Student main = main(config, 1, base);
+        List<Student> all = new ArrayList<>(List.of(main));
+        for (Control control : config.evaluate().controls()) {
+            all.add(switch (control) {
+                case DISTILLED_SYSTEM_1 -> new Student("distilled-system-1", "Distilled System 1", "controls/distilled-system-1/",
+                        "controls/distilled-system-1/samples.jsonl", Methods.direct(), config.curation(), base, 1);
+                case UNFILTERED -> new Student("unfiltered", main.title() + ", no filter", "controls/unfiltered/", main.samples(),
+                        config.method(), config.curation().unfiltered(), base, 1);
+            });
+        }
+        return all;
+    }
+
     String ledger() {
         return folder + "ledger.jsonl";
     }

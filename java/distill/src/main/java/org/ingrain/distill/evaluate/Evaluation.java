@@ -4,6 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.ingrain.distill.curate.Ballot;
+import org.ingrain.distill.method.Method;
 import org.ingrain.distill.run.AtomicFile;
 import org.ingrain.distill.run.JsonLines;
 import org.ingrain.distill.run.Stopwatch;
@@ -12,6 +13,7 @@ import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.Sampling;
 import org.ingrain.distill.sample.Stopping;
+import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 
@@ -22,6 +24,17 @@ import org.ingrain.distill.task.Task;
  * @param test every one with its gold answer; at least one
  */
 public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
+    /** @throws org.ingrain.tensor.InputException if a method cannot be asked as the settings say */
+    public void check(Method method) {
+        plan(method, new Weights.Base());
+        task.requireOrders("--test-orders", config.orders(), test.getFirst());
+    }
+
+    /** All arms of a method share their random numbers: base and student differ by their weights alone. */
+    private Plan plan(Method method, Weights weights) {
+        return method.plan(task, config.sampling(method.depth()), "evaluate", weights);
+    }
+
     /**
      * Measures one arm in a folder of its own, {@code samples.jsonl} and {@code scores.jsonl}; what is there already is not done
      * again.
@@ -30,9 +43,7 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
         Path samples = folder.resolve("samples.jsonl");
         Path scores = folder.resolve("scores.jsonl");
         List<Example> asked = test.stream().flatMap(example -> task.orders(example, config.orders()).stream()).toList();
-        // All arms of a method share their random numbers: base and student differ by their weights alone.
-        Plan plan = arm.method().plan(task, config.sampling(arm.method().depth()), "evaluate", arm.weights());
-        new Sampling(plan, Stopping.NEVER, asked, answerer).run(samples, watch);
+        new Sampling(plan(arm.method(), arm.weights()), Stopping.NEVER, asked, answerer).run(samples, watch);
         if (!Files.exists(scores)) {
             AtomicFile.write(scores, out -> Answers.forEach(samples, asked,
                     (example, answers) -> JsonLines.write(out, score(arm, example, answers))));

@@ -90,7 +90,7 @@ public record Method(String name, String title, String source, List<Step> steps,
     /** The same for examples that bring what the prompts hold, whatever the task says. */
     Plan plan(String task, SampleConfig config, String purpose, Weights weights) {
         if (config.samples().size() > depth()) {
-            throw new InputException("samples: " + config.samples().size() + " numbers, but method " + name + " has " + depth()
+            throw new InputException("--n: " + config.samples().size() + " numbers, but method " + name + " has " + depth()
                     + (depth() == 1 ? " step that is sampled" : " steps that are sampled"));
         }
         List<Plan.PlannedStep> planned = new ArrayList<>();

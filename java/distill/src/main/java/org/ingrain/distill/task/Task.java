@@ -33,6 +33,18 @@ public interface Task {
     }
 
     /**
+     * Refuses other orders where questions have none.
+     *
+     * @param flag    that asks for them
+     * @param example one of the data's
+     */
+    default void requireOrders(String flag, int orders, Example example) {
+        if (orders > 1 && orders(example, orders).size() == 1) {
+            throw new InputException(flag + ": " + orders + ", expected 1: questions of task " + name() + " have one order alone");
+        }
+    }
+
+    /**
      * The examples of a row whose fields are not those above, such as one that holds two questions; none where they are.
      *
      * @param where file and line, for messages

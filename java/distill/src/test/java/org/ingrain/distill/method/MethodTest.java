@@ -62,7 +62,7 @@ class MethodTest {
     @Test
     void moreNumbersThanStepsAreRefused() {
         String said = assertThrows(InputException.class, () -> plan("direct", "coin-flip", 8, 8)).getMessage();
-        assertEquals("samples: 2 numbers, but method direct has 1 step that is sampled", said);
+        assertEquals("--n: 2 numbers, but method direct has 1 step that is sampled", said);
     }
 
     @Test
