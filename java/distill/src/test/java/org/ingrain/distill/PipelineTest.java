@@ -145,6 +145,22 @@ class PipelineTest {
         Runs.assertSame(Runs.content(base.resolve("run")), base.resolve("again"), "one thread");
     }
 
+    /** So that both vote by the same rule: five of six answers each. */
+    @Test
+    void theDirectControlGivesAsManyAnswersAsSystem2() {
+        DistillConfig config = Runs.with(Runs.config(Runs.letters(12, 4), List.of(2, 3), List.of(Control.DISTILLED_SYSTEM_1)),
+                new CurationConfig(Rule.PLURALITY, 5, 0, false, 1, false, Target.ANSWER, 0, 1));
+        Runs.run(config, base, "run", FakeModel.with(2));
+        List<Sample> direct = JsonLines.read(base.resolve("run/controls/distilled-system-1/samples.jsonl"), Sample.class);
+        assertEquals(List.of("0", "1", "2", "3", "4", "5"), direct.stream().filter(s -> s.id().equals(direct.getFirst().id())).map(Sample::path).toList());
+        for (String ledger : List.of("ledger.jsonl", "controls/distilled-system-1/ledger.jsonl")) {
+            for (Entry entry : JsonLines.read(base.resolve("run").resolve(ledger), Entry.class)) {
+                assertEquals(6, entry.planned());
+                assertEquals(entry.votes().getFirst().votes() >= 5, entry.kept(), ledger);
+            }
+        }
+    }
+
     @Test
     void aFinishedRunIsNotDoneAgain() {
         DistillConfig config = Runs.config(Runs.letters(10, 4), List.of(4), BOTH);
