@@ -5,6 +5,8 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
 import org.ingrain.distill.run.Digest;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Plan;
@@ -24,7 +26,7 @@ import org.ingrain.tensor.InputException;
  * @param title       as in tables
  * @param source      the paper that it is taken from
  * @param steps       in order; at least one
- * @param answerAfter the answer is looked for behind the last occurrence of this phrase; null: in the whole text
+ * @param answerAfter the answer is looked for from the last occurrence of this phrase, whatever its case, to the end; null: in the whole text
  * @param branching   how the last step's texts become one answer, or null if each of them is one
  */
 public record Method(String name, String title, String source, List<Step> steps, String answerAfter, Branching branching) {
@@ -118,8 +120,14 @@ public record Method(String name, String title, String source, List<Step> steps,
         if (answerAfter == null) {
             return task.extract(example, text);
         }
-        int at = text.lastIndexOf(answerAfter);
-        return at < 0 ? Optional.empty() : task.extract(example, text.substring(at + answerAfter.length()));
+        int at = answerAt(text);
+        return at < 0 ? Optional.empty() : task.extract(example, text.substring(at));
+    }
+
+    /** Where the last occurrence of {@link #answerAfter} begins, which is not null; -1 if there is none. */
+    public int answerAt(String text) {
+        return Pattern.compile(answerAfter, Pattern.LITERAL | Pattern.CASE_INSENSITIVE | Pattern.UNICODE_CASE).matcher(text).results()
+                .map(MatchResult::start).reduce((first, second) -> second).orElse(-1);
     }
 
     /** How sure the wording of each step is for a task, in order. */

@@ -19,10 +19,13 @@ import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.AnswerFormat;
 import org.ingrain.distill.task.DataConfig;
 import org.ingrain.distill.task.Example;
+import org.ingrain.distill.task.Gsm8k;
 import org.ingrain.distill.task.QuestionAnswer;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class MethodTest {
     private static final SamplingParams PARAMS = new SamplingParams(0.7, 0.9, 0, 64, List.of());
@@ -81,7 +84,28 @@ class MethodTest {
         QuestionAnswer task = new QuestionAnswer(AnswerFormat.NUMBER);
         Example example = new Example("1", "q", null);
         assertEquals(Optional.of("5"), method.extract(task, example, "2 and 3. Therefore 5. "));
+        assertEquals(Optional.of("5"), method.extract(task, example, "Therefore 6? No, therefore 5."), "the last one, whatever its case");
         assertEquals(Optional.empty(), method.extract(task, example, "2 and 3 make 5."));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"The answer is $18 per day, or $126 per week.", "The answer is 18. I checked it 2 times.", "So the answer is 18.",
+        "16 - 3 - 4 = 9. 9 * 2 = 18"})
+    void chainsOfThoughtGiveTheSameAnswerWithExemplarsAndWithout(String text) {
+        Example example = new Example("1", "q", null);
+        for (String name : List.of("cot", "cot-few-shot")) {
+            assertEquals(Optional.of("18"), Methods.load(name).extract(new Gsm8k(), example, text), name);
+        }
+    }
+
+    /** The task sees the phrase too: it is what tells the number from those behind it. */
+    @Test
+    void thePhraseOfAUsersFileStaysInTheText() {
+        Method few = Methods.load("cot-few-shot");
+        Method own = new Method("own", "Own", "mine", few.steps(), "the answer is", null);
+        Example example = new Example("1", "q", null);
+        assertEquals(Optional.of("18"), own.extract(new Gsm8k(), example, "The answer is $18 per day, or $126 per week."));
+        assertEquals(Optional.empty(), own.extract(new Gsm8k(), example, "9 * 2 = 18"));
     }
 
     @Test
