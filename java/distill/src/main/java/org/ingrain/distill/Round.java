@@ -78,7 +78,7 @@ record Round(DistillConfig config, Task task, List<Example> pool, RunFolder run,
         return pool.stream().map(example -> task.orders(example, orders)).toList();
     }
 
-    private Map<String, Integer> selections(Student student, Path samples) {
+    private Map<String, UniversalSelfConsistency.Selection> selections(Student student, Path samples) {
         if (student.curation().rule() != Rule.UNIVERSAL) {
             return Map.of();
         }

@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.Random;
 import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.method.UniversalSelfConsistency.Selection;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Finish;
 import org.ingrain.distill.sample.Plan;
@@ -85,7 +86,7 @@ class PollTest {
             Plan plan = METHOD.plan(TASK, sampling, "sample", new Weights.Base());
             List<String> answers = answers(random, outer * inner, random.nextDouble());
             Curation curation = new Curation(config, TASK, METHOD, plan);
-            Optional<Integer> selected = Optional.of(0);
+            Selection selected = new Selection(Optional.of(0), true);
             BitSet all = new BitSet();
             all.set(0, outer * inner);
             Entry full = curation.judge(List.of(new Curation.Asked(EXAMPLE, recorded(all, inner, answers))), selected);
