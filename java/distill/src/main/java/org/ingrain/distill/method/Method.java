@@ -12,6 +12,7 @@ import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.Sample;
 import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
@@ -83,6 +84,7 @@ public record Method(String name, String title, String source, List<Step> steps,
      * Makes the method ready for a task.
      *
      * @param purpose keeps the random numbers of different uses of the same method apart
+     * @throws InputException if the task does not fill its prompts, or the numbers of samples do not fit its steps
      */
     public Plan plan(Task task, SampleConfig config, String purpose, Weights weights) {
         requireFilled(task);
@@ -99,8 +101,13 @@ public record Method(String name, String title, String source, List<Step> steps,
         for (int i = 0; i < steps.size(); i++) {
             Variant variant = steps.get(i).variant(task);
             int samples = config.samples().isEmpty() ? variant.samples() : i < config.samples().size() ? config.samples().get(i) : 1;
-            planned.add(new Plan.PlannedStep(steps.get(i).name(), variant.template(), samples, variant.params(config.params()),
-                    steps.get(i).each()));
+            SamplingParams params = variant.params(config.params());
+            if (samples > 1 && params.temperature() == 0) {
+                throw new InputException("--n: " + samples + " samples of step " + steps.get(i).name() + ", method " + name + ", at "
+                        + (variant.temperature() == null ? "--temperature 0, expected 1 or a higher temperature"
+                        : "its own temperature 0, expected 1") + ": greedy samples are all the same");
+            }
+            planned.add(new Plan.PlannedStep(steps.get(i).name(), variant.template(), samples, params, steps.get(i).each()));
         }
         return new Plan(planned, branching, Digest.seed(config.seed(), purpose, name, task), weights);
     }

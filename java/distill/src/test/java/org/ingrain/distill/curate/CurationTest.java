@@ -45,7 +45,7 @@ class CurationTest {
     }
 
     private static Plan plan(int samples) {
-        SampleConfig sampling = new SampleConfig(List.of(samples), new SamplingParams(0, 1, 0, 8, List.of()), 1);
+        SampleConfig sampling = new SampleConfig(List.of(samples), new SamplingParams(1, 1, 0, 8, List.of()), 1);
         return Methods.direct().plan(new CoinFlip("", 2), sampling, "sample", new Weights.Base());
     }
 

@@ -82,7 +82,7 @@ class PollTest {
             int minVotes = rule.votes() && random.nextInt(3) == 0 ? random.nextInt(most + 1) : 0;
             double minFraction = rule.votes() && random.nextInt(3) == 0 ? random.nextInt(11) / 10.0 : 0;
             CurationConfig config = new CurationConfig(rule, minVotes, minFraction, perStage, 1, true, Target.ANSWER, 0, 1);
-            SampleConfig sampling = new SampleConfig(List.of(outer, inner), new SamplingParams(0, 1, 0, 8, List.of()), 1);
+            SampleConfig sampling = new SampleConfig(List.of(outer, inner), new SamplingParams(1, 1, 0, 8, List.of()), 1);
             Plan plan = METHOD.plan(TASK, sampling, "sample", new Weights.Base());
             List<String> answers = answers(random, outer * inner, random.nextDouble());
             Curation curation = new Curation(config, TASK, METHOD, plan);

@@ -17,6 +17,7 @@ import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.AnswerFormat;
+import org.ingrain.distill.task.CoinFlip;
 import org.ingrain.distill.task.DataConfig;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Gsm8k;
@@ -66,6 +67,34 @@ class MethodTest {
     void moreNumbersThanStepsAreRefused() {
         String said = assertThrows(InputException.class, () -> plan("direct", "coin-flip", 8, 8)).getMessage();
         assertEquals("--n: 2 numbers, but method direct has 1 step that is sampled", said);
+    }
+
+    @Test
+    void severalSamplesOfAGreedyStepAreRefused() {
+        String said = assertThrows(InputException.class, () -> plan("bsm", "pairwise", 8)).getMessage();
+        assertEquals("--n: 8 samples of step branch, method bsm, at its own temperature 0, expected 1: greedy samples are all the same", said);
+        assertEquals(1, plan("bsm", "pairwise", 1).leaves());
+        SamplingParams greedy = new SamplingParams(0, 1, 0, 64, List.of());
+        Method method = Methods.load("rar-2-step");
+        for (List<Integer> samples : List.of(List.<Integer>of(), List.of(8), List.of(8, 1))) {
+            said = assertThrows(InputException.class, () -> method.plan(new CoinFlip("", 2), new SampleConfig(samples, greedy, 1), "sample",
+                    new Weights.Base())).getMessage();
+            assertEquals("--n: 8 samples of step rephrase, method rar-2-step, at --temperature 0, expected 1 or a higher temperature:"
+                    + " greedy samples are all the same", said);
+        }
+        said = assertThrows(InputException.class, () -> method.plan(new CoinFlip("", 2), new SampleConfig(List.of(1, 4), greedy, 1), "sample",
+                new Weights.Base())).getMessage();
+        assertTrue(said.startsWith("--n: 4 samples of step answer, method rar-2-step, at --temperature 0,"), said);
+        assertEquals(1, method.plan(new CoinFlip("", 2), new SampleConfig(List.of(1), greedy, 1), "sample", new Weights.Base()).leaves());
+    }
+
+    /** With the numbers of samples that they bring themselves. */
+    @Test
+    void shippedMethodsFitTheirTasks() {
+        for (String name : Methods.SHIPPED) {
+            String task = name.equals("bsm") ? "pairwise" : "gsm8k";
+            assertTrue(plan(name, task).leaves() >= 1, name);
+        }
     }
 
     @Test
