@@ -142,6 +142,10 @@ class SettingsTest {
         assertUnfit("--test-orders: 2, expected 1: questions of task coin-flip have one order alone",
                 with(c.method(), List.of(3), c.curation(), new EvaluateConfig(c.evaluate().params(), List.of(), 2, 1, List.of())));
         assertUnfit("--n: 3 numbers, but method rar-2-step has 2 steps that are sampled", with(c.method(), List.of(2, 2, 2), c.curation(), c.evaluate()));
+        CurationConfig response = new CurationConfig(Rule.PLURALITY, 0, 0, false, 1, true, Target.RESPONSE, 0, 1);
+        assertUnfit("--stages: 3 beside --target response, expected --target answer: the last stage teaches the answer without the words before it",
+                new DistillConfig(c.data(), c.method(), c.sample(), response, c.train(), c.evaluate(), new TeachConfig(1, 3)));
+        Pipeline.check(Runs.with(c, response), Runs.provenance(base), base.resolve("fit"));
         assertUnfit("step branch has no prompt for task coin-flip", with(Methods.load("bsm"), List.of(1), c.curation(), control));
     }
 
