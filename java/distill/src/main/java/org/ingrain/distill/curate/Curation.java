@@ -111,16 +111,14 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     }
 
     private Decision byVotes(List<Count> counts) {
+        Count first = counts.getFirst();
+        String winner = first.tally().winner();
         for (Count count : counts) {
             if (count.tally().winner() == null) {
                 Decision lost = lost(count.tally(), counts);
                 return count.example().isAsGiven() ? lost
                         : Decision.discard(lost.reason(), lost.detail() + ", in the order of " + count.example().id());
             }
-        }
-        Count first = counts.getFirst();
-        String winner = first.tally().winner();
-        for (Count count : counts) {
             if (!count.tally().winner().equals(winner)) {
                 return Decision.discard(Entry.Reason.ORDER, wording(counts, winner) + " as given, "
                         + wording(counts, count.tally().winner()) + " in the order of " + count.example().id());
