@@ -22,12 +22,15 @@ import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.Score;
 import org.ingrain.distill.report.Report;
+import org.ingrain.distill.run.AtomicFile;
+import org.ingrain.distill.run.Json;
 import org.ingrain.distill.run.JsonLines;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.sample.Sample;
 import org.ingrain.distill.task.DataConfig;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
 
 class PipelineTest {
     private static final List<Control> BOTH = List.of(Control.DISTILLED_SYSTEM_1, Control.UNFILTERED);
@@ -110,6 +113,9 @@ class PipelineTest {
             assertEquals(Runs.content(base.resolve("full")).get(file), Runs.content(base.resolve("early")).get(file), file);
         }
         assertEquals(drawn.report().arms(), stopped.report().arms());
+        JsonNode timing = Json.parse(AtomicFile.read(base.resolve("early-three/timings.json")), "timings").at("/stages/sample");
+        long kept = JsonLines.read(base.resolve("early-three/samples.jsonl"), Sample.class).stream().mapToLong(Sample::tokens).sum();
+        assertEquals(kept, timing.path("tokens").asLong() - timing.path("unused").asLong());
         Ledger.Count all = drawn.report().ledgers().get("distilled").total();
         Ledger.Count some = stopped.report().ledgers().get("distilled").total();
         assertEquals(0, all.saved());

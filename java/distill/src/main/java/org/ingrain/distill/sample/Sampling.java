@@ -51,8 +51,8 @@ public final class Sampling {
                         log.copy(walker.recorded(), out);
                     }
                 });
+                watch.stop(walk.unused());
             }
-            watch.stop();
         }
         AtomicFile.delete(logFile);
     }
@@ -66,6 +66,8 @@ public final class Sampling {
         private final Map<String, List<Walker>> questions = new HashMap<>();
         private final long total = (long) plan.leaves() * examples.size();
         private long done;
+        /** Tokens of texts that ended when nothing was wanted of their example any more. */
+        private long late;
 
         Walk(SampleLog log, Stopwatch watch) {
             this.log = log;
@@ -105,6 +107,8 @@ public final class Sampling {
         private synchronized Answerer.Next done(Completion completion) {
             Walker walker = walkers.get(completion.key().id());
             if (walker.settled()) {
+                late += completion.tokens();
+                watch.at(done, total, completion.tokens());
                 return Answerer.Next.NOTHING;
             }
             if (completion.finish() == Finish.PROMPT_TOO_LONG && completion.key().depth() == 0 && !longPrompts) {
@@ -117,6 +121,11 @@ public final class Sampling {
             done += done(question) - before;
             watch.at(done, total, completion.tokens());
             return new Answerer.Next(follow, question.stream().flatMap(order -> order.withdraw().stream()).toList());
+        }
+
+        /** Tokens of texts that ended and are not in the file. */
+        long unused() {
+            return late + log.tokens() - walkers.values().stream().flatMap(walker -> walker.recorded().stream()).mapToLong(log::tokens).sum();
         }
 
         private static long done(Collection<Walker> some) {
