@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import org.ingrain.distill.curate.Curation;
 import org.ingrain.distill.curate.Ledger;
+import org.ingrain.distill.curate.Target;
 import org.ingrain.distill.evaluate.Arm;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.Evaluation;
@@ -27,6 +28,7 @@ import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Task;
 import org.ingrain.distill.train.Tuner;
+import org.ingrain.tensor.InputException;
 
 /**
  * Distils System 2 into System 1 (arXiv:2407.06023): sample, curate, train, evaluate, report, in one run folder.
@@ -69,6 +71,10 @@ public final class Pipeline {
      * @throws org.ingrain.tensor.InputException naming the first of them
      */
     public static void check(DistillConfig config, Dataset data) {
+        if (config.teach().stages() > 0 && config.curation().target() == Target.RESPONSE) {
+            throw new InputException("--stages: " + config.teach().stages() + " beside --target response, expected --target answer: the last stage"
+                    + " teaches the answer without the words before it");
+        }
         Task task = config.data().makeTask();
         for (Student student : Student.first(config)) {
             new Curation(student.curation(), task, student.method(), Round.plan(config, task, student)).check();

@@ -41,11 +41,14 @@ record Round(DistillConfig config, Task task, List<Example> pool, RunFolder run,
 
     /** How a student's teacher is asked. */
     static Plan plan(DistillConfig config, Task task, Student student) {
-        List<Integer> samples = config.sample().samples();
-        // The control's direct answers are as many as System 2's first step has samples.
-        List<Integer> own = student.method().equals(config.method()) ? samples : samples.subList(0, Math.min(samples.size(), 1));
-        SampleConfig sampling = new SampleConfig(own, config.sample().params(), config.sample().seed());
-        return student.method().plan(task, sampling, student.round() == 1 ? "sample" : "sample round " + student.round(), student.teacher());
+        String purpose = student.round() == 1 ? "sample" : "sample round " + student.round();
+        if (student.method().equals(config.method())) {
+            return student.method().plan(task, config.sample(), purpose, student.teacher());
+        }
+        // The control gives as many direct answers as System 2 does.
+        int answers = config.method().plan(task, config.sample(), purpose, student.teacher()).leaves();
+        SampleConfig direct = new SampleConfig(List.of(answers), config.sample().params(), config.sample().seed());
+        return student.method().plan(task, direct, purpose, student.teacher());
     }
 
     /** Samples and curates. */
@@ -75,7 +78,7 @@ record Round(DistillConfig config, Task task, List<Example> pool, RunFolder run,
         return pool.stream().map(example -> task.orders(example, orders)).toList();
     }
 
-    private Map<String, Integer> selections(Student student, Path samples) {
+    private Map<String, UniversalSelfConsistency.Selection> selections(Student student, Path samples) {
         if (student.curation().rule() != Rule.UNIVERSAL) {
             return Map.of();
         }
@@ -88,7 +91,7 @@ record Round(DistillConfig config, Task task, List<Example> pool, RunFolder run,
 
     /** Rows of the last stage in the student's folder, of those before it in theirs. */
     private void writeRows(Student student, Ledger ledger, List<List<Example>> examples) {
-        Plan direct = Methods.direct().plan(task, new SampleConfig(List.of(), config.sample().params(), config.sample().seed()), "sample",
+        Plan direct = Methods.direct().plan(task, new SampleConfig(List.of(1), config.sample().params(), config.sample().seed()), "sample",
                 student.teacher());
         Curriculum curriculum = new Curriculum(student.method(), stages(student));
         for (int stage = 0; stage <= curriculum.stages(); stage++) {

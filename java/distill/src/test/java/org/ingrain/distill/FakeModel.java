@@ -41,6 +41,14 @@ record FakeModel(double direct, double worked, double taught, int threads, Runna
 
     @Override
     public void answer(List<Request> first, Function<Completion, Next> done) {
+        answer(first, done, threads, request -> {
+            tick.run();
+            return completion(request);
+        });
+    }
+
+    /** Threads that take requests in a random order, each answered by {@code says}, which may throw. */
+    static void answer(List<Request> first, Function<Completion, Next> done, int threads, Function<Request, Completion> says) {
         List<Request> waiting = new ArrayList<>(first);
         Collections.shuffle(waiting, new Random());
         AtomicInteger open = new AtomicInteger(waiting.size());
@@ -56,8 +64,7 @@ record FakeModel(double direct, double worked, double taught, int threads, Runna
                     continue;
                 }
                 try {
-                    tick.run();
-                    Next follow = done.apply(completion(next));
+                    Next follow = done.apply(says.apply(next));
                     synchronized (waiting) {
                         open.addAndGet(follow.requests().size());
                         waiting.addAll(follow.requests());

@@ -13,6 +13,8 @@ import java.util.SortedMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.ingrain.distill.curate.CurationConfig;
+import org.ingrain.distill.curate.Rule;
+import org.ingrain.distill.curate.Target;
 import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.run.Progress;
 import org.junit.jupiter.api.Test;
@@ -32,13 +34,14 @@ class KillTest {
 
     @Test
     void stoppedAtEachCompletionAndStep() {
-        DistillConfig config = Runs.config(Runs.letters(5, 2), List.of(2, 2), BOTH);
+        DistillConfig config = Runs.with(Runs.config(Runs.letters(5, 2), List.of(2, 2), BOTH),
+                new CurationConfig(Rule.PLURALITY, 0, 0, false, 1, false, Target.ANSWER, 0, 1));
         AtomicInteger ticks = new AtomicInteger();
         Runs.run(config, base, "whole", FakeModel.with(1).ticking(ticks::incrementAndGet));
         SortedMap<String, String> whole = Runs.content(base.resolve("whole"));
         int total = ticks.get();
-        // 3 questions of 2 + 4 samples and of 2 direct ones, 3 students of 4 steps, 4 direct arms of 2 questions and one of 2 steps.
-        assertEquals(3 * (2 + 4) + 3 * 2 + 3 * 4 + 4 * 2 + 2 * 2, total);
+        // 3 questions of 2 + 4 samples and of 4 direct ones, 3 students of 4 steps, 4 direct arms of 2 questions and one of 2 steps.
+        assertEquals(3 * (2 + 4) + 3 * 4 + 3 * 4 + 4 * 2 + 2 * 2, total);
         for (int stop = 0; stop < total; stop++) {
             String name = "stopped-" + stop;
             AtomicInteger left = new AtomicInteger(stop);

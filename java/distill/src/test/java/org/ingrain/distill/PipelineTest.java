@@ -22,12 +22,15 @@ import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.Score;
 import org.ingrain.distill.report.Report;
+import org.ingrain.distill.run.AtomicFile;
+import org.ingrain.distill.run.Json;
 import org.ingrain.distill.run.JsonLines;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.sample.Sample;
 import org.ingrain.distill.task.DataConfig;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
 
 class PipelineTest {
     private static final List<Control> BOTH = List.of(Control.DISTILLED_SYSTEM_1, Control.UNFILTERED);
@@ -110,6 +113,9 @@ class PipelineTest {
             assertEquals(Runs.content(base.resolve("full")).get(file), Runs.content(base.resolve("early")).get(file), file);
         }
         assertEquals(drawn.report().arms(), stopped.report().arms());
+        JsonNode timing = Json.parse(AtomicFile.read(base.resolve("early-three/timings.json")), "timings").at("/stages/sample");
+        long kept = JsonLines.read(base.resolve("early-three/samples.jsonl"), Sample.class).stream().mapToLong(Sample::tokens).sum();
+        assertEquals(kept, timing.path("tokens").asLong() - timing.path("unused").asLong());
         Ledger.Count all = drawn.report().ledgers().get("distilled").total();
         Ledger.Count some = stopped.report().ledgers().get("distilled").total();
         assertEquals(0, all.saved());
@@ -143,6 +149,22 @@ class PipelineTest {
         assertTrue(Files.exists(base.resolve("run/round-2/stages/1/training.json")));
         Runs.run(config, base, "again", FakeModel.with(1));
         Runs.assertSame(Runs.content(base.resolve("run")), base.resolve("again"), "one thread");
+    }
+
+    /** So that both vote by the same rule: five of six answers each. */
+    @Test
+    void theDirectControlGivesAsManyAnswersAsSystem2() {
+        DistillConfig config = Runs.with(Runs.config(Runs.letters(12, 4), List.of(2, 3), List.of(Control.DISTILLED_SYSTEM_1)),
+                new CurationConfig(Rule.PLURALITY, 5, 0, false, 1, false, Target.ANSWER, 0, 1));
+        Runs.run(config, base, "run", FakeModel.with(2));
+        List<Sample> direct = JsonLines.read(base.resolve("run/controls/distilled-system-1/samples.jsonl"), Sample.class);
+        assertEquals(List.of("0", "1", "2", "3", "4", "5"), direct.stream().filter(s -> s.id().equals(direct.getFirst().id())).map(Sample::path).toList());
+        for (String ledger : List.of("ledger.jsonl", "controls/distilled-system-1/ledger.jsonl")) {
+            for (Entry entry : JsonLines.read(base.resolve("run").resolve(ledger), Entry.class)) {
+                assertEquals(6, entry.planned());
+                assertEquals(entry.votes().getFirst().votes() >= 5, entry.kept(), ledger);
+            }
+        }
     }
 
     @Test

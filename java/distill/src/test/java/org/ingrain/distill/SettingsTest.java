@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.UnaryOperator;
@@ -16,8 +17,10 @@ import org.ingrain.distill.curate.CurationConfig;
 import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.curate.Target;
 import org.ingrain.distill.evaluate.ArmResult;
+import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.evaluate.Score;
+import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.run.JsonLines;
 import org.ingrain.distill.run.Progress;
@@ -113,6 +116,54 @@ class SettingsTest {
                 () -> DataConfig.of("chess", data), () -> DataConfig.of("coin-flip", null), () -> DataConfig.of("coin-flip", data).sizes(-1, 0))) {
             assertThrows(InputException.class, wrong::run);
         }
+    }
+
+    /** That a run and its check, which needs no model, refuse the same in the same line. */
+    private void assertUnfit(String line, DistillConfig config) {
+        Path folder = base.resolve("unfit");
+        assertEquals(line, assertThrows(InputException.class, () -> Pipeline.check(config, Runs.provenance(base), folder)).getMessage());
+        assertEquals(line, assertThrows(InputException.class, () -> Runs.run(config, base, "unfit", FakeModel.with(1))).getMessage());
+        assertTrue(Files.notExists(folder));
+    }
+
+    private DistillConfig with(Method method, List<Integer> samples, CurationConfig curation, EvaluateConfig evaluate) {
+        DistillConfig c = config();
+        return new DistillConfig(c.data(), method, new SampleConfig(samples, c.sample().params(), 7), curation, c.train(), evaluate, c.teach());
+    }
+
+    @Test
+    void settingsThatDoNotFitAreRefusedByTheCheck() {
+        DistillConfig c = config();
+        EvaluateConfig control = new EvaluateConfig(c.evaluate().params(), List.of(), 1, 1, List.of(Control.DISTILLED_SYSTEM_1));
+        assertUnfit("--min-votes: 4, expected at most the 3 votes there are",
+                Runs.with(c, new CurationConfig(Rule.PLURALITY, 4, 0, false, 1, true, Target.ANSWER, 0, 1)));
+        assertUnfit("--orders: 2, expected 1: questions of task coin-flip have one order alone",
+                Runs.with(c, new CurationConfig(Rule.PLURALITY, 0, 0, false, 2, true, Target.ANSWER, 0, 1)));
+        assertUnfit("--test-orders: 2, expected 1: questions of task coin-flip have one order alone",
+                with(c.method(), List.of(3), c.curation(), new EvaluateConfig(c.evaluate().params(), List.of(), 2, 1, List.of())));
+        assertUnfit("--n: 3 numbers, but method rar-2-step has 2 steps that are sampled", with(c.method(), List.of(2, 2, 2), c.curation(), c.evaluate()));
+        CurationConfig response = new CurationConfig(Rule.PLURALITY, 0, 0, false, 1, true, Target.RESPONSE, 0, 1);
+        assertUnfit("--stages: 3 beside --target response, expected --target answer: the last stage teaches the answer without the words before it",
+                new DistillConfig(c.data(), c.method(), c.sample(), response, c.train(), c.evaluate(), new TeachConfig(1, 3)));
+        Pipeline.check(Runs.with(c, response), Runs.provenance(base), base.resolve("fit"));
+        assertUnfit("step branch has no prompt for task coin-flip", with(Methods.load("bsm"), List.of(1), c.curation(), control));
+    }
+
+    @Test
+    void anEvaluationThatDoesNotFitIsRefusedByTheCheck() {
+        DataConfig questions = DataConfig.of("coin-flip", data);
+        EvaluateConfig votes = new EvaluateConfig(new SamplingParams(0.7, 0.9, 0, 64, List.of()), List.of(5, 2), 1, 1, List.of());
+        EvaluateConfig orders = new EvaluateConfig(new SamplingParams(0, 1, 0, 64, List.of()), List.of(), 2, 1, List.of());
+        Map<EvaluationRun.Config, String> unfit = Map.of(
+                new EvaluationRun.Config(questions, Methods.direct(), votes, null), "--n: 2 numbers, but method direct has 1 step that is sampled",
+                new EvaluationRun.Config(questions, Methods.load("bsm"), orders, null), "step branch has no prompt for task coin-flip",
+                new EvaluationRun.Config(questions, Methods.direct(), orders, null),
+                "--test-orders: 2, expected 1: questions of task coin-flip have one order alone");
+        unfit.forEach((config, line) -> {
+            assertEquals(line, assertThrows(InputException.class, () -> EvaluationRun.check(config, Runs.provenance(base), base.resolve("eval"))).getMessage());
+            assertEquals(line, assertThrows(InputException.class,
+                    () -> new EvaluationRun(config, Runs.provenance(base), FakeModel.with(1), Progress.SILENT).run(base.resolve("eval"))).getMessage());
+        });
     }
 
     @Test

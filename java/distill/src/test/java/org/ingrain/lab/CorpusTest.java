@@ -180,7 +180,7 @@ class CorpusTest {
     }
 
     private static void assertPrompt(Task task, String method, String words) {
-        Plan plan = Methods.load(method).plan(task, new SampleConfig(List.of(), new SamplingParams(0, 1, 0, 8, List.of()), 1), "test", new Weights.Base());
+        Plan plan = Methods.load(method).plan(task, new SampleConfig(List.of(1), new SamplingParams(0, 1, 0, 8, List.of()), 1), "test", new Weights.Base());
         Example example = new Example("1", "QUESTION", null, task.traits("QUESTION"), null, List.of());
         assertEquals("QUESTION" + words, plan.firstPrompt(example).getFirst().content());
     }

@@ -7,8 +7,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
 import org.ingrain.distill.method.Method;
+import org.ingrain.distill.method.UniversalSelfConsistency.Selection;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.Stopping;
@@ -56,14 +56,14 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     /**
      * The ledger's entry for an example.
      *
-     * @param asked    in each order, the given one first
-     * @param selected number of the answer that the model itself selected, where the rule asks it to; else or if it selected none, empty
+     * @param asked     in each order, the given one first
+     * @param selection which answer the model itself selected, where the rule asks it to
      */
-    public Entry judge(List<Asked> asked, Optional<Integer> selected) {
+    public Entry judge(List<Asked> asked, Selection selection) {
         List<Count> counts = asked.stream().map(this::count).toList();
         Decision decision = switch (config.rule()) {
             case MORE_THAN_HALF, PLURALITY -> byVotes(counts);
-            case UNIVERSAL -> bySelection(counts.getFirst(), selected);
+            case UNIVERSAL -> bySelection(counts.getFirst(), selection);
             case FIRST -> unfiltered(counts.getFirst().ballot().answers().subList(0, 1));
             case ALL -> unfiltered(counts.getFirst().ballot().answers());
         };
@@ -111,16 +111,14 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     }
 
     private Decision byVotes(List<Count> counts) {
+        Count first = counts.getFirst();
+        String winner = first.tally().winner();
         for (Count count : counts) {
             if (count.tally().winner() == null) {
                 Decision lost = lost(count.tally(), counts);
                 return count.example().isAsGiven() ? lost
                         : Decision.discard(lost.reason(), lost.detail() + ", in the order of " + count.example().id());
             }
-        }
-        Count first = counts.getFirst();
-        String winner = first.tally().winner();
-        for (Count count : counts) {
             if (!count.tally().winner().equals(winner)) {
                 return Decision.discard(Entry.Reason.ORDER, wording(counts, winner) + " as given, "
                         + wording(counts, count.tally().winner()) + " in the order of " + count.example().id());
@@ -153,17 +151,22 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         return Decision.discard(Entry.Reason.TOO_FEW_VOTES, count + ", " + asked);
     }
 
-    private Decision bySelection(Count count, Optional<Integer> selected) {
+    private Decision bySelection(Count count, Selection selection) {
         List<Ballot.Answer> answers = count.ballot().answers();
-        if (selected.isEmpty() || selected.get() >= answers.size()) {
+        if (!selection.fits()) {
+            return Decision.discard(Entry.Reason.PROMPT_TOO_LONG, "its " + answers.size() + " responses do not fit into the model's context,"
+                    + " so it selected none");
+        }
+        int selected = selection.number().orElse(answers.size());
+        if (selected >= answers.size()) {
             return Decision.discard(Entry.Reason.NO_SELECTION, "the model selected none of its " + answers.size() + " responses");
         }
-        Ballot.Answer answer = answers.get(selected.get());
+        Ballot.Answer answer = answers.get(selected);
         String text = target(answer);
         if (text.isBlank()) {
-            return Decision.discard(Entry.Reason.NO_ANSWER, "response " + selected.get() + ", which the model selected, gives no answer");
+            return Decision.discard(Entry.Reason.NO_ANSWER, "response " + selected + ", which the model selected, gives no answer");
         }
-        return new Decision(Entry.Reason.SELECTED, "the model selected response " + selected.get() + " of " + answers.size(),
+        return new Decision(Entry.Reason.SELECTED, "the model selected response " + selected + " of " + answers.size(),
                 answer.answer(), List.of(new Entry.Lesson(0, answer.path(), text)));
     }
 

@@ -32,7 +32,7 @@ public record Curriculum(Method method, int stages) {
 
     /** Where the last phrase begins that brings an answer, -1 if there is none. */
     private int answerAt(String text) {
-        return method.answerAfter() != null ? text.lastIndexOf(method.answerAfter())
+        return method.answerAfter() != null ? method.answerAt(text)
                 : ANSWER.matcher(text).results().map(MatchResult::start).reduce((first, second) -> second).orElse(-1);
     }
 }

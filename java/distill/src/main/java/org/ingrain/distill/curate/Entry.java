@@ -56,6 +56,7 @@ public record Entry(String id, String question, String gold, String category, Ve
         @JsonProperty("tie") TIE("tie"),
         @JsonProperty("too-few-votes") TOO_FEW_VOTES("too few votes"),
         @JsonProperty("order") ORDER("orders differ"),
+        @JsonProperty("prompt-too-long") PROMPT_TOO_LONG("prompt too long"),
         @JsonProperty("no-selection") NO_SELECTION("no selection"),
         @JsonProperty("no-answer") NO_ANSWER("no answer");
 

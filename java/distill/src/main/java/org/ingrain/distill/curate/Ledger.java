@@ -8,11 +8,11 @@ import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.BiFunction;
 import java.util.stream.Collectors;
+import org.ingrain.distill.method.UniversalSelfConsistency.Selection;
 import org.ingrain.distill.run.AtomicFile;
 import org.ingrain.distill.run.Digest;
 import org.ingrain.distill.run.JsonLines;
@@ -38,7 +38,7 @@ public record Ledger(Path file) {
      * @param examples   each in its orders, the given one first
      * @param selections the model's own selection for each example, where the rule asks for it; else empty
      */
-    public void make(Path samples, List<List<Example>> examples, Curation curation, Map<String, Integer> selections) {
+    public void make(Path samples, List<List<Example>> examples, Curation curation, Map<String, Selection> selections) {
         if (Files.exists(file)) {
             return;
         }
@@ -48,7 +48,7 @@ public record Ledger(Path file) {
             asked.add(new Curation.Asked(example, answers));
             if (lastOrders.contains(example.id())) {
                 String given = asked.getFirst().example().id();
-                JsonLines.write(out, curation.judge(List.copyOf(asked), Optional.ofNullable(selections.get(given))));
+                JsonLines.write(out, curation.judge(List.copyOf(asked), selections.getOrDefault(given, Selection.NONE)));
                 asked.clear();
             }
         }));

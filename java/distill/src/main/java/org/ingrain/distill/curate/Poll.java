@@ -11,9 +11,10 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 
 /**
- * The vote of one example as its answers come in. Answers are counted in their order, whatever order they end in, and counting stops at
+ * The vote of one order of an example as its answers come in. Answers are counted in their order, whatever order they end in, and counting stops at
  * the first one at which the verdict stands: so what is recorded depends on the answers alone. Only as many answers are worked on as
- * could settle the matter at the soonest.
+ * could settle the matter at the soonest. Where a question is asked in several orders, those behind the first that disagrees count for
+ * nothing.
  *
  * <p>With a vote per stage, the answers below one text of the first step vote among themselves, and their verdicts are the votes of the
  * step before.
@@ -23,17 +24,24 @@ final class Poll implements Stopping.Count {
     private final Method method;
     private final Example example;
     private final Stage root;
+    /** Those of all orders of the question. */
+    private final List<Poll> orders;
 
-    private Poll(Task task, Method method, Example example, Stage root) {
+    private Poll(Task task, Method method, Example example, Stage root, List<Poll> orders) {
         this.task = task;
         this.method = method;
         this.example = example;
         this.root = root;
+        this.orders = orders;
     }
 
-    /** Stops each example as early as its verdict allows. */
+    /** Stops each question as early as its verdict allows. */
     static Stopping stopping(CurationConfig config, Task task, Method method) {
-        return (example, plan) -> new Poll(task, method, example, new Stage(config, stages(config, plan), 0));
+        return (asked, plan) -> {
+            List<Poll> orders = new ArrayList<>();
+            asked.forEach(example -> orders.add(new Poll(task, method, example, new Stage(config, stages(config, plan), 0), orders)));
+            return orders;
+        };
     }
 
     /** Voters at each stage, from the outermost. */
@@ -51,20 +59,35 @@ final class Poll implements Stopping.Count {
     @Override
     public BitSet open() {
         BitSet open = new BitSet();
-        root.open(open, 0);
+        if (!needless()) {
+            root.open(open, 0);
+        }
         return open;
     }
 
     @Override
     public boolean settled() {
-        return root.settled();
+        return root.settled() || needless();
     }
 
     @Override
     public BitSet recorded() {
         BitSet recorded = new BitSet();
-        root.recorded(recorded, 0);
+        if (!needless()) {
+            root.recorded(recorded, 0);
+        }
         return recorded;
+    }
+
+    /** Whether an earlier order disagrees, so that this one changes nothing; once all are settled, a matter of the answers alone. */
+    private boolean needless() {
+        return orders.subList(0, orders.indexOf(this)).stream().anyMatch(Poll::disagrees);
+    }
+
+    /** Whether this order has no winner, or another one than the given order. */
+    private boolean disagrees() {
+        Stage given = orders.getFirst().root;
+        return root.settled() && (root.winner() == null || given.settled() && !root.winner().equals(given.winner()));
     }
 
     /** Voters of one stage: single answers, or stages of their own. */

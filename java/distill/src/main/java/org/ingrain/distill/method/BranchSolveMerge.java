@@ -9,24 +9,36 @@ import java.util.regex.Pattern;
 /** Pairwise judging by criteria: sums the scores that two responses get for each (arXiv:2310.15123). */
 final class BranchSolveMerge {
     static final int MOST_CRITERIA = 5;
-    /** {@code 1. }, {@code 2) }, {@code - } and {@code * } before a criterion. */
-    private static final Pattern ITEM = Pattern.compile("^\\s*(?:\\(?\\d+[.):]|[-*•])\\s+(\\S.*)$");
-    private static final String SCORE = "\\W{0,12}(?:score|rating)?\\W{0,12}([1-5](?:\\.\\d+)?)(?![\\d.]*\\d)";
+    /** {@code 1. }, {@code 2) }, {@code - } and {@code * } before a criterion, the number perhaps bold with what follows. */
+    private static final Pattern ITEM = Pattern.compile("^(?:[-*•]\\s+)?(\\*\\*)?\\(?\\d+[.):](?:\\*\\*)?\\s+(\\S.*)$|^[-*•]\\s+(\\S.*)$");
+    /** From 1 to 5, of 5 if that is said. */
+    private static final String SCORE = "([1-4](?:\\.\\d+)?|5(?:\\.0+)?)(?!\\.?\\d)(?!\\s*/\\s*(?!5\\b)\\d)";
+    private static final String NAME = "\\b(?i:assistant|response)\\s+%1$s\\b(?:['’]s)?(?i:\\s+(?:response|answer))?";
+    /** A line that says nothing else. */
+    private static final String LINE = "(?m)^[^\\w\\n]*" + NAME + "(?i:[^\\w\\n]+(?:score|rating))?[^\\w\\n]*" + SCORE
+            + "(?i:\\s*(?:/|out of)\\s*5)?[^\\w\\n]*$";
+    /** A score within a line: in brackets alone, or behind a few small words and with no noun after it, such as sentences. */
+    private static final String WITHIN = NAME + "(?:\\s*\\((?i:score\\W{1,3})?" + SCORE + "(?:\\s*/\\s*5)?\\)"
+            + "|[^\\w\\n(]{0,6}(?i:(?:score|scores|rating|is|gets|receives|earns|deserves|a|an|of|with)\\b[^\\w\\n(]{1,6}){0,5}(?<![\\w.])" + SCORE
+            + "(?=\\s*(?:[^\\w\\s]|$)|\\s*\\n|\\s+[A-Z]|\\s+(?i:out|points?|stars?|because|since|as|for|and|while|but)\\b))";
 
     private BranchSolveMerge() {
     }
 
-    /** The first five items of a list; where there is no list, the first five lines. */
+    /** The first five items of a list; where there is no list, the first five lines, without one before them that announces them. */
     static List<String> criteria(String text) {
         List<String> lines = text.lines().map(String::strip).filter(line -> !line.isEmpty()).toList();
         List<String> items = new ArrayList<>();
         for (String line : lines) {
             Matcher item = ITEM.matcher(line);
             if (item.matches()) {
-                items.add(item.group(1).strip());
+                String criterion = item.group(2) == null ? item.group(3) : item.group(2);
+                // Where the bold begins before the number, its end is left over.
+                items.add((item.group(1) == null ? criterion : criterion.replaceFirst("\\*\\*", "")).strip());
             }
         }
-        List<String> criteria = items.isEmpty() ? lines : items;
+        boolean announced = lines.size() > 1 && lines.getFirst().replace("*", "").strip().endsWith(":");
+        List<String> criteria = items.isEmpty() ? lines.subList(announced ? 1 : 0, lines.size()) : items;
         return criteria.subList(0, Math.min(criteria.size(), MOST_CRITERIA));
     }
 
@@ -51,9 +63,13 @@ final class BranchSolveMerge {
         return Optional.of(scored + " of " + texts.size() + " criteria, A " + a + ", B " + b + ": [[" + verdict + "]]");
     }
 
-    /** The last score from 1 to 5 that stands behind {@code Assistant A} or {@code Response A}. */
+    /** The last score from 1 to 5 of {@code Assistant A} or {@code Response A} that has a line of its own; else the last one at all. */
     private static Optional<Double> score(String text, char letter) {
-        Pattern pattern = Pattern.compile("(?i)\\b(?:assistant|response)\\s+" + letter + "(?:'s)?(?:\\s+(?:response|answer))?" + SCORE);
-        return pattern.matcher(text).results().map(found -> Double.valueOf(found.group(1))).reduce((x, y) -> y);
+        return last(LINE, letter, text).or(() -> last(WITHIN, letter, text));
+    }
+
+    private static Optional<Double> last(String pattern, char letter, String text) {
+        return Pattern.compile(pattern.formatted(letter)).matcher(text).results()
+                .map(found -> Double.valueOf(found.group(1) == null ? found.group(2) : found.group(1))).reduce((x, y) -> y);
     }
 }

@@ -6,11 +6,14 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
 import org.ingrain.distill.run.Digest;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.Sample;
 import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
@@ -25,7 +28,7 @@ import org.ingrain.tensor.InputException;
  * @param title       as in tables
  * @param source      the paper that it is taken from
  * @param steps       in order; at least one
- * @param answerAfter the answer is looked for behind the last occurrence of this phrase; null: in the whole text
+ * @param answerAfter the answer is looked for from the last occurrence of this phrase, whatever its case, to the end; null: in the whole text
  * @param branching   how the last step's texts become one answer, or null if each of them is one
  */
 public record Method(String name, String title, String source, List<Step> steps, String answerAfter, Branching branching) {
@@ -84,6 +87,7 @@ public record Method(String name, String title, String source, List<Step> steps,
      * Makes the method ready for a task.
      *
      * @param purpose keeps the random numbers of different uses of the same method apart
+     * @throws InputException if the task does not fill its prompts, or the numbers of samples do not fit its steps
      */
     public Plan plan(Task task, SampleConfig config, String purpose, Weights weights) {
         requireFilled(task);
@@ -100,8 +104,13 @@ public record Method(String name, String title, String source, List<Step> steps,
         for (int i = 0; i < steps.size(); i++) {
             Variant variant = steps.get(i).variant(task);
             int samples = config.samples().isEmpty() ? variant.samples() : i < config.samples().size() ? config.samples().get(i) : 1;
-            planned.add(new Plan.PlannedStep(steps.get(i).name(), variant.template(), samples, variant.params(config.params()),
-                    steps.get(i).each()));
+            SamplingParams params = variant.params(config.params());
+            if (samples > 1 && params.temperature() == 0) {
+                throw new InputException("--n: " + samples + " samples of step " + steps.get(i).name() + ", method " + name + ", at "
+                        + (variant.temperature() == null ? "--temperature 0, expected 1 or a higher temperature"
+                        : "its own temperature 0, expected 1") + ": greedy samples are all the same");
+            }
+            planned.add(new Plan.PlannedStep(steps.get(i).name(), variant.template(), samples, params, steps.get(i).each()));
         }
         return new Plan(planned, branching, Digest.seed(config.seed(), purpose, name, task), weights);
     }
@@ -121,8 +130,14 @@ public record Method(String name, String title, String source, List<Step> steps,
         if (answerAfter == null) {
             return task.extract(example, text);
         }
-        int at = text.lastIndexOf(answerAfter);
-        return at < 0 ? Optional.empty() : task.extract(example, text.substring(at + answerAfter.length()));
+        int at = answerAt(text);
+        return at < 0 ? Optional.empty() : task.extract(example, text.substring(at));
+    }
+
+    /** Where the last occurrence of {@link #answerAfter} begins, which is not null; -1 if there is none. */
+    public int answerAt(String text) {
+        return Pattern.compile(answerAfter, Pattern.LITERAL | Pattern.CASE_INSENSITIVE | Pattern.UNICODE_CASE).matcher(text).results()
+                .map(MatchResult::start).reduce((first, second) -> second).orElse(-1);
     }
 
     /** How sure the wording of each step is for a task, in order. */

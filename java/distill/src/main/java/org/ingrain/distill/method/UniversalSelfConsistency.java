@@ -6,10 +6,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.ingrain.distill.run.JsonLines;
 import org.ingrain.distill.sample.Answers;
+import org.ingrain.distill.sample.Finish;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.Sample;
 import org.ingrain.distill.sample.SampleConfig;
@@ -23,7 +23,21 @@ import org.ingrain.distill.task.Task;
  * @param method whose responses
  */
 public record UniversalSelfConsistency(Task task, Method method) {
-    private static final Pattern SELECTION = Pattern.compile("(?i)\\bresponse\\s+#?(\\d+)");
+    private static final String NUMBER = "[^\\w\\n]*(?:response\\b)?[^\\w\\n]*(\\d{1,5})\\b";
+    /** As the model is told to begin. */
+    private static final Pattern SELECTION = Pattern.compile("(?i)\\bmost consistent response is" + NUMBER);
+    private static final Pattern MENTION = Pattern.compile("(?i)\\bresponse[^\\w\\n]{0,6}(\\d{1,5})\\b");
+
+    /**
+     * What came of the question.
+     *
+     * @param number of the response that was selected, or empty
+     * @param fits   whether the responses fitted into the model's context; if not, it was not asked
+     */
+    public record Selection(Optional<Integer> number, boolean fits) {
+        /** Where nothing was asked. */
+        public static final Selection NONE = new Selection(Optional.empty(), true);
+    }
 
     /** How the model is asked: the shipped prompt, greedy. */
     public Plan plan(SampleConfig config, Weights weights) {
@@ -47,16 +61,17 @@ public record UniversalSelfConsistency(Task task, Method method) {
         return questions;
     }
 
-    /** Number of the selected response by example; an example of which none was selected is not in it. */
-    public static Map<String, Integer> selections(Path file) {
-        Map<String, Integer> selections = new LinkedHashMap<>();
-        JsonLines.forEach(file, Sample.class, sample -> selected(sample.text()).ifPresent(number -> selections.put(sample.id(), number)));
+    /** By example. */
+    public static Map<String, Selection> selections(Path file) {
+        Map<String, Selection> selections = new LinkedHashMap<>();
+        JsonLines.forEach(file, Sample.class, sample -> selections.put(sample.id(),
+                new Selection(selected(sample.text()), sample.finish() != Finish.PROMPT_TOO_LONG)));
         return selections;
     }
 
-    /** The first response that is named. */
+    /** The response that is said to be the most consistent one; where that is not said, the last one that is named. */
     static Optional<Integer> selected(String text) {
-        Matcher found = SELECTION.matcher(text);
-        return found.find() && found.group(1).length() < 6 ? Optional.of(Integer.valueOf(found.group(1))) : Optional.empty();
+        return SELECTION.matcher(text).results().map(found -> found.group(1)).findFirst()
+                .or(() -> MENTION.matcher(text).results().map(found -> found.group(1)).reduce((first, second) -> second)).map(Integer::valueOf);
     }
 }

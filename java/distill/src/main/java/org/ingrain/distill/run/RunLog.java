@@ -23,8 +23,17 @@ public final class RunLog {
         this.timings = folder.resolve("timings.json");
     }
 
-    /** Seconds and generated tokens of one stage, over all the processes that worked on it. */
-    public record Timing(double seconds, long tokens) {
+    /**
+     * One stage, over all the processes that worked on it.
+     *
+     * @param tokens generated
+     * @param unused of them, those of texts that ended and were not kept, as a vote had ended before; texts that were broken off are not
+     *               counted
+     */
+    public record Timing(double seconds, long tokens, long unused) {
+        Timing plus(Timing other) {
+            return new Timing(seconds + other.seconds, tokens + other.tokens, unused + other.unused);
+        }
     }
 
     record Timings(Map<String, Timing> stages) {
@@ -40,13 +49,14 @@ public final class RunLog {
     }
 
     /** Adds to a stage's time. */
-    public void add(String stage, double seconds, long tokens) {
+    public void add(String stage, Timing timing) {
         Map<String, Timing> all = new TreeMap<>();
         if (Files.exists(timings)) {
             all.putAll(Json.parse(AtomicFile.read(timings), Timings.class, timings.toString()).stages());
         }
-        all.merge(stage, new Timing(seconds, tokens), (a, b) -> new Timing(a.seconds() + b.seconds(), a.tokens() + b.tokens()));
+        all.merge(stage, timing, Timing::plus);
         AtomicFile.write(timings, Json.pretty(new Timings(all)));
-        say(stage + ": " + Math.round(seconds * 10) / 10.0 + " s" + (tokens == 0 ? "" : ", " + tokens + " tokens"));
+        say(stage + ": " + Math.round(timing.seconds() * 10) / 10.0 + " s" + (timing.tokens() == 0 ? "" : ", " + timing.tokens() + " tokens")
+                + (timing.unused() == 0 ? "" : ", " + timing.unused() + " tokens of ended texts not kept"));
     }
 }

@@ -24,7 +24,12 @@ public final class Stopwatch {
     }
 
     public void stop() {
-        log.add(stage, seconds(), tokens);
+        stop(0);
+    }
+
+    /** @param unused tokens of texts that ended and were not kept */
+    public void stop(long unused) {
+        log.add(stage, new RunLog.Timing(seconds(), tokens, unused));
     }
 
     private double seconds() {

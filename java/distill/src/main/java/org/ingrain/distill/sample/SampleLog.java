@@ -31,7 +31,7 @@ final class SampleLog implements AutoCloseable {
     private long tokens;
     private long forced = System.nanoTime();
 
-    private record Place(long offset, int length) {
+    private record Place(long offset, int length, int tokens) {
     }
 
     private SampleLog(Path file, FileChannel channel) {
@@ -74,6 +74,11 @@ final class SampleLog implements AutoCloseable {
         return tokens;
     }
 
+    /** Generated tokens of one of them, which must be here. */
+    int tokens(Key key) {
+        return place(key).tokens();
+    }
+
     Sample read(Key key) {
         return Json.parse(new String(bytes(key), StandardCharsets.UTF_8), Sample.class, file + ": " + key);
     }
@@ -92,7 +97,7 @@ final class SampleLog implements AutoCloseable {
         } catch (IOException e) {
             throw AtomicFile.unwritable(file, e);
         }
-        remember(sample, new Place(end, line.length));
+        remember(sample, new Place(end, line.length, sample.tokens()));
         end += line.length;
     }
 
@@ -124,7 +129,7 @@ final class SampleLog implements AutoCloseable {
                 }
                 throw e;
             }
-            remember(sample, new Place(offset, bytes.length + 1));
+            remember(sample, new Place(offset, bytes.length + 1, sample.tokens()));
             return true;
         });
         channel.truncate(whole);
@@ -136,11 +141,16 @@ final class SampleLog implements AutoCloseable {
         tokens += sample.tokens();
     }
 
-    private byte[] bytes(Key key) {
+    private Place place(Key key) {
         Place place = places.get(key);
         if (place == null) {
             throw new IllegalStateException(file + " holds no " + key);
         }
+        return place;
+    }
+
+    private byte[] bytes(Key key) {
+        Place place = place(key);
         ByteBuffer line = ByteBuffer.allocate(place.length());
         try {
             while (line.hasRemaining() && channel.read(line, place.offset() + line.position()) >= 0) {

@@ -3,6 +3,8 @@ package org.ingrain.distill.sample;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -23,6 +25,7 @@ public final class Sampling {
     private final Answerer answerer;
     private boolean longPrompts;
 
+    /** @param examples the orders of a question one after another, the given one first */
     public Sampling(Plan plan, Stopping stopping, List<Example> examples, Answerer answerer) {
         this.plan = plan;
         this.stopping = stopping;
@@ -48,8 +51,8 @@ public final class Sampling {
                         log.copy(walker.recorded(), out);
                     }
                 });
+                watch.stop(walk.unused());
             }
-            watch.stop();
         }
         AtomicFile.delete(logFile);
     }
@@ -59,18 +62,39 @@ public final class Sampling {
         private final SampleLog log;
         private final Stopwatch watch;
         private final Map<String, Walker> walkers = new LinkedHashMap<>();
+        /** The walkers of all orders of an example's question. */
+        private final Map<String, List<Walker>> questions = new HashMap<>();
         private final long total = (long) plan.leaves() * examples.size();
         private long done;
+        /** Tokens of texts that ended when nothing was wanted of their example any more. */
+        private long late;
 
         Walk(SampleLog log, Stopwatch watch) {
             this.log = log;
             this.watch = watch;
-            examples.forEach(example -> walkers.put(example.id(), new Walker(plan, example, stopping.begin(example, plan), log)));
+            for (int from = 0, until = 0; from < examples.size(); from = until) {
+                until = from + 1;
+                while (until < examples.size() && !examples.get(until).isAsGiven()) {
+                    until++;
+                }
+                begin(examples.subList(from, until));
+            }
+        }
+
+        private void begin(List<Example> orders) {
+            List<? extends Stopping.Count> counts = stopping.begin(orders, plan);
+            List<Walker> question = new ArrayList<>();
+            for (int i = 0; i < orders.size(); i++) {
+                question.add(new Walker(plan, orders.get(i), counts.get(i), log));
+                walkers.put(orders.get(i).id(), question.getLast());
+                questions.put(orders.get(i).id(), question);
+            }
         }
 
         void finish() {
             List<Request> missing = new ArrayList<>();
-            walkers.values().forEach(walker -> missing.addAll(advance(walker)));
+            walkers.values().forEach(walker -> missing.addAll(walker.advance()));
+            done = done(walkers.values());
             watch.at(done, total, 0);
             if (!missing.isEmpty()) {
                 answerer.answer(missing, this::done);
@@ -83,22 +107,29 @@ public final class Sampling {
         private synchronized Answerer.Next done(Completion completion) {
             Walker walker = walkers.get(completion.key().id());
             if (walker.settled()) {
+                late += completion.tokens();
+                watch.at(done, total, completion.tokens());
                 return Answerer.Next.NOTHING;
             }
             if (completion.finish() == Finish.PROMPT_TOO_LONG && completion.key().depth() == 0 && !longPrompts) {
                 throw new InputException("example " + completion.key().id() + ": the prompt does not fit into the model's context");
             }
+            List<Walker> question = questions.get(completion.key().id());
+            long before = done(question);
             walker.take(completion);
-            List<Request> follow = advance(walker);
+            List<Request> follow = walker.advance();
+            done += done(question) - before;
             watch.at(done, total, completion.tokens());
-            return new Answerer.Next(follow, walker.settled() ? walker.inFlight() : List.of());
+            return new Answerer.Next(follow, question.stream().flatMap(order -> order.withdraw().stream()).toList());
         }
 
-        private List<Request> advance(Walker walker) {
-            long before = walker.done();
-            List<Request> follow = walker.advance();
-            done += walker.done() - before;
-            return follow;
+        /** Tokens of texts that ended and are not in the file. */
+        long unused() {
+            return late + log.tokens() - walkers.values().stream().flatMap(walker -> walker.recorded().stream()).mapToLong(log::tokens).sum();
+        }
+
+        private static long done(Collection<Walker> some) {
+            return some.stream().mapToLong(Walker::done).sum();
         }
     }
 }

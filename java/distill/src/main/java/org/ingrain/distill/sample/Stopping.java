@@ -1,6 +1,7 @@
 package org.ingrain.distill.sample;
 
 import java.util.BitSet;
+import java.util.List;
 import org.ingrain.distill.task.Example;
 
 /**
@@ -9,22 +10,28 @@ import org.ingrain.distill.task.Example;
  */
 public interface Stopping {
     /** Draws all of them. */
-    Stopping NEVER = (example, plan) -> new All(plan.leaves());
+    Stopping NEVER = (orders, plan) -> orders.stream().map(order -> new All(plan.leaves())).toList();
 
-    Count begin(Example example, Plan plan);
+    /**
+     * Begins with one question.
+     *
+     * @param orders in which it is asked, the given one first
+     * @return for each order what it needs, which may depend on the others
+     */
+    List<? extends Count> begin(List<Example> orders, Plan plan);
 
-    /** Of one example. Answers are numbered from 0, depth first. */
+    /** Of one order of a question. Answers are numbered from 0, depth first. */
     interface Count {
         /** Takes an answer, in any order, each once. */
         void add(int number, Answers.Chain answer);
 
-        /** The answers that may be worked on; grows with what is added. */
+        /** The answers that may be worked on; grows with what is added, until nothing is wanted any more. */
         BitSet open();
 
         /** Whether nothing that could still come would change the verdict. */
         boolean settled();
 
-        /** Once it is settled, the answers that the verdict rests on: those up to the deciding one. */
+        /** Once all orders are settled, the answers that the verdict rests on: those up to the deciding one, perhaps none of this order. */
         BitSet recorded();
     }
 

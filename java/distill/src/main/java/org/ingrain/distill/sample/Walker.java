@@ -34,8 +34,11 @@ final class Walker {
         return settled() ? plan.leaves() : answered.cardinality();
     }
 
-    List<Key> inFlight() {
-        return List.copyOf(inFlight);
+    /** What is not needed any more of what was asked, told once. */
+    List<Key> withdraw() {
+        List<Key> keys = settled() ? List.copyOf(inFlight) : List.of();
+        inFlight.removeAll(keys);
+        return keys;
     }
 
     void take(Completion completion) {

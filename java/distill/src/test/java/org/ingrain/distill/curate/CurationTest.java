@@ -12,6 +12,7 @@ import java.util.Optional;
 import org.ingrain.distill.curate.Entry.Reason;
 import org.ingrain.distill.curate.Entry.Verdict;
 import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.method.UniversalSelfConsistency.Selection;
 import org.ingrain.distill.run.JsonLines;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Finish;
@@ -30,17 +31,21 @@ class CurationTest {
     private static final Example COIN = new Example("1", "A coin is heads up. Is the coin still heads up?", "yes");
 
     private static Entry judge(CurationConfig config, String... texts) {
+        return judge(config, Selection.NONE, texts);
+    }
+
+    private static Entry judge(CurationConfig config, Selection selection, String... texts) {
         List<Sample> samples = new ArrayList<>();
         for (int i = 0; i < texts.length; i++) {
             samples.add(new Sample("1", String.valueOf(i), "answer", texts[i], 2, Finish.STOP));
         }
         Plan plan = plan(texts.length);
         return new Curation(config, new CoinFlip("", 2), Methods.direct(), plan)
-                .judge(List.of(new Curation.Asked(COIN, new Answers(samples))), Optional.empty());
+                .judge(List.of(new Curation.Asked(COIN, new Answers(samples))), selection);
     }
 
     private static Plan plan(int samples) {
-        SampleConfig sampling = new SampleConfig(List.of(samples), new SamplingParams(0, 1, 0, 8, List.of()), 1);
+        SampleConfig sampling = new SampleConfig(List.of(samples), new SamplingParams(1, 1, 0, 8, List.of()), 1);
         return Methods.direct().plan(new CoinFlip("", 2), sampling, "sample", new Weights.Base());
     }
 
@@ -102,6 +107,22 @@ class CurationTest {
         Entry silent = judge(rule(Rule.FIRST, 0, 0), "who knows", "yes");
         assertVerdict(silent, Verdict.DISCARDED, Reason.NO_ANSWER, "nothing to teach in the first sample");
         assertNull(silent.label());
+    }
+
+    @Test
+    void theModelSelectsAResponse() {
+        CurationConfig config = rule(Rule.UNIVERSAL, 0, 0);
+        String[] said = {"no", "who knows", "yes"};
+        Entry selected = judge(config, new Selection(Optional.of(2), true), said);
+        assertVerdict(selected, Verdict.KEPT, Reason.SELECTED, "the model selected response 2 of 3");
+        assertEquals(List.of("yes"), texts(selected));
+        assertVerdict(judge(config, new Selection(Optional.of(1), true), said), Verdict.DISCARDED, Reason.NO_ANSWER,
+                "response 1, which the model selected, gives no answer");
+        for (Selection none : List.of(Selection.NONE, new Selection(Optional.of(3), true))) {
+            assertVerdict(judge(config, none, said), Verdict.DISCARDED, Reason.NO_SELECTION, "the model selected none of its 3 responses");
+        }
+        assertVerdict(judge(config, new Selection(Optional.empty(), false), said), Verdict.DISCARDED, Reason.PROMPT_TOO_LONG,
+                "its 3 responses do not fit into the model's context, so it selected none");
     }
 
     @Test

@@ -7,10 +7,14 @@ import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.method.UniversalSelfConsistency.Selection;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Finish;
 import org.ingrain.distill.sample.Plan;
@@ -70,6 +74,79 @@ class PollTest {
         return recorded;
     }
 
+    /** Adds what is open in any order of the question until the verdict stands. */
+    private static List<BitSet> run(List<? extends Stopping.Count> counts, List<List<String>> answers, Random random) {
+        List<BitSet> added = Stream.generate(BitSet::new).limit(counts.size()).toList();
+        while (!counts.stream().allMatch(Stopping.Count::settled)) {
+            int order = random.nextInt(counts.size());
+            BitSet open = counts.get(order).open();
+            open.andNot(added.get(order));
+            if (!counts.get(order).settled()) {
+                int[] numbers = open.stream().toArray();
+                int number = numbers[random.nextInt(numbers.length)];
+                added.get(order).set(number);
+                counts.get(order).add(number, chain(number, 1, answers.get(order)));
+            }
+        }
+        List<BitSet> recorded = counts.stream().map(Stopping.Count::recorded).toList();
+        for (int order = 0; order < counts.size(); order++) {
+            BitSet unheard = (BitSet) recorded.get(order).clone();
+            unheard.andNot(added.get(order));
+            assertTrue(unheard.isEmpty(), "what is recorded was drawn");
+        }
+        return recorded;
+    }
+
+    /** As asked in order 0, 1 ...; every other order swaps yes and no. */
+    private static Example order(int number) {
+        return number == 0 ? EXAMPLE : new Example("1~" + number, "q", null, Map.of(), null, List.of(),
+                number % 2 == 1 ? Map.of("yes", "no", "no", "yes") : Map.of("yes", "yes", "no", "no"), EXAMPLE.id(), null);
+    }
+
+    private static List<Curation.Asked> asked(List<BitSet> recorded, List<List<String>> answers) {
+        return IntStream.range(0, recorded.size())
+                .mapToObj(order -> new Curation.Asked(order(order), recorded(recorded.get(order), 1, answers.get(order)))).toList();
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"MORE_THAN_HALF", "PLURALITY"})
+    void laterOrdersEndWithTheFirstThatDisagrees(Rule rule) {
+        Random random = new Random(rule.ordinal());
+        int untouched = 0;
+        int kept = 0;
+        for (int round = 0; round < 3000; round++) {
+            int voters = 1 + random.nextInt(6);
+            int orders = 1 + random.nextInt(4);
+            CurationConfig config = new CurationConfig(rule, random.nextInt(voters + 1), 0, false, orders, true, Target.ANSWER, 0, 1);
+            SampleConfig sampling = new SampleConfig(List.of(voters), new SamplingParams(1, 1, 0, 8, List.of()), 1);
+            Curation curation = new Curation(config, TASK, METHOD, METHOD.plan(TASK, sampling, "sample", new Weights.Base()));
+            List<List<String>> answers = new ArrayList<>();
+            for (int order = 0; order < orders; order++) {
+                List<String> own = answers(random, voters, 0.5 + random.nextDouble() / 2);
+                answers.add(order % 2 == 0 ? own : own.stream().map(said -> said.equals("yes") ? "no" : said.equals("no") ? "yes" : said).toList());
+            }
+            List<Example> asked = IntStream.range(0, orders).mapToObj(PollTest::order).toList();
+            List<BitSet> recorded = run(curation.stopping().begin(asked, curation.plan()), answers, random);
+            for (int again = 0; again < 3; again++) {
+                assertEquals(recorded, run(curation.stopping().begin(asked, curation.plan()), answers, random), "whatever the order of the ends");
+            }
+            BitSet all = new BitSet();
+            all.set(0, voters);
+            Entry full = curation.judge(asked(Collections.nCopies(orders, all), answers), Selection.NONE);
+            Entry early = curation.judge(asked(recorded, answers), Selection.NONE);
+            String what = config + " " + answers + " " + recorded;
+            assertEquals(full.verdict(), early.verdict(), what);
+            assertEquals(full.label(), early.label(), what);
+            assertEquals(full.targets(), early.targets(), what);
+            assertEquals(full.reason() == Entry.Reason.ORDER, early.reason() == Entry.Reason.ORDER, what);
+            assertEquals(voters * orders, early.planned());
+            assertTrue(!early.kept() || recorded.stream().noneMatch(BitSet::isEmpty), what);
+            untouched += (int) recorded.stream().filter(BitSet::isEmpty).count();
+            kept += early.kept() ? 1 : 0;
+        }
+        assertTrue(untouched > 500 && kept > 500, untouched + " orders without an answer, " + kept + " kept");
+    }
+
     private static void assertVerdictsEqualFullSamplings(Rule rule, boolean perStage) {
         Random random = new Random(rule.ordinal() * 2 + (perStage ? 1 : 0));
         int drawn = 0;
@@ -81,16 +158,16 @@ class PollTest {
             int minVotes = rule.votes() && random.nextInt(3) == 0 ? random.nextInt(most + 1) : 0;
             double minFraction = rule.votes() && random.nextInt(3) == 0 ? random.nextInt(11) / 10.0 : 0;
             CurationConfig config = new CurationConfig(rule, minVotes, minFraction, perStage, 1, true, Target.ANSWER, 0, 1);
-            SampleConfig sampling = new SampleConfig(List.of(outer, inner), new SamplingParams(0, 1, 0, 8, List.of()), 1);
+            SampleConfig sampling = new SampleConfig(List.of(outer, inner), new SamplingParams(1, 1, 0, 8, List.of()), 1);
             Plan plan = METHOD.plan(TASK, sampling, "sample", new Weights.Base());
             List<String> answers = answers(random, outer * inner, random.nextDouble());
             Curation curation = new Curation(config, TASK, METHOD, plan);
-            Optional<Integer> selected = Optional.of(0);
+            Selection selected = new Selection(Optional.of(0), true);
             BitSet all = new BitSet();
             all.set(0, outer * inner);
             Entry full = curation.judge(List.of(new Curation.Asked(EXAMPLE, recorded(all, inner, answers))), selected);
-            BitSet recorded = run(curation.stopping().begin(EXAMPLE, plan), inner, answers, random);
-            assertEquals(recorded, run(curation.stopping().begin(EXAMPLE, plan), inner, answers, random), "whatever the order of the ends");
+            BitSet recorded = run(curation.stopping().begin(List.of(EXAMPLE), plan).getFirst(), inner, answers, random);
+            assertEquals(recorded, run(curation.stopping().begin(List.of(EXAMPLE), plan).getFirst(), inner, answers, random), "whatever the order of the ends");
             Entry early = curation.judge(List.of(new Curation.Asked(EXAMPLE, recorded(recorded, inner, answers))), selected);
             String what = config + " " + outer + "," + inner + " " + answers + " " + recorded;
             assertEquals(full.verdict(), early.verdict(), what);

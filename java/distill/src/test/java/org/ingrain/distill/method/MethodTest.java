@@ -17,13 +17,17 @@ import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.AnswerFormat;
+import org.ingrain.distill.task.CoinFlip;
 import org.ingrain.distill.task.DataConfig;
 import org.ingrain.distill.task.Example;
+import org.ingrain.distill.task.Gsm8k;
 import org.ingrain.distill.task.LastLetter;
 import org.ingrain.distill.task.QuestionAnswer;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class MethodTest {
     private static final SamplingParams PARAMS = new SamplingParams(0.7, 0.9, 0, 64, List.of());
@@ -75,6 +79,34 @@ class MethodTest {
     }
 
     @Test
+    void severalSamplesOfAGreedyStepAreRefused() {
+        String said = assertThrows(InputException.class, () -> plan("bsm", "pairwise", 8)).getMessage();
+        assertEquals("--n: 8 samples of step branch, method bsm, at its own temperature 0, expected 1: greedy samples are all the same", said);
+        assertEquals(1, plan("bsm", "pairwise", 1).leaves());
+        SamplingParams greedy = new SamplingParams(0, 1, 0, 64, List.of());
+        Method method = Methods.load("rar-2-step");
+        for (List<Integer> samples : List.of(List.<Integer>of(), List.of(8), List.of(8, 1))) {
+            said = assertThrows(InputException.class, () -> method.plan(new CoinFlip("", 2), new SampleConfig(samples, greedy, 1), "sample",
+                    new Weights.Base())).getMessage();
+            assertEquals("--n: 8 samples of step rephrase, method rar-2-step, at --temperature 0, expected 1 or a higher temperature:"
+                    + " greedy samples are all the same", said);
+        }
+        said = assertThrows(InputException.class, () -> method.plan(new CoinFlip("", 2), new SampleConfig(List.of(1, 4), greedy, 1), "sample",
+                new Weights.Base())).getMessage();
+        assertTrue(said.startsWith("--n: 4 samples of step answer, method rar-2-step, at --temperature 0,"), said);
+        assertEquals(1, method.plan(new CoinFlip("", 2), new SampleConfig(List.of(1), greedy, 1), "sample", new Weights.Base()).leaves());
+    }
+
+    /** With the numbers of samples that they bring themselves. */
+    @Test
+    void shippedMethodsFitTheirTasks() {
+        for (String name : Methods.SHIPPED) {
+            String task = name.equals("bsm") ? "pairwise" : "gsm8k";
+            assertTrue(plan(name, task).leaves() >= 1, name);
+        }
+    }
+
+    @Test
     void aUsersOwnFile() throws IOException {
         Path file = write("""
                 {"name": "steps", "title": "Steps", "source": "mine", "answerAfter": "Therefore",
@@ -90,7 +122,28 @@ class MethodTest {
         QuestionAnswer task = new QuestionAnswer(AnswerFormat.NUMBER);
         Example example = new Example("1", "q", null);
         assertEquals(Optional.of("5"), method.extract(task, example, "2 and 3. Therefore 5. "));
+        assertEquals(Optional.of("5"), method.extract(task, example, "Therefore 6? No, therefore 5."), "the last one, whatever its case");
         assertEquals(Optional.empty(), method.extract(task, example, "2 and 3 make 5."));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"The answer is $18 per day, or $126 per week.", "The answer is 18. I checked it 2 times.", "So the answer is 18.",
+        "16 - 3 - 4 = 9. 9 * 2 = 18"})
+    void chainsOfThoughtGiveTheSameAnswerWithExemplarsAndWithout(String text) {
+        Example example = new Example("1", "q", null);
+        for (String name : List.of("cot", "cot-few-shot")) {
+            assertEquals(Optional.of("18"), Methods.load(name).extract(new Gsm8k(), example, text), name);
+        }
+    }
+
+    /** The task sees the phrase too: it is what tells the number from those behind it. */
+    @Test
+    void thePhraseOfAUsersFileStaysInTheText() {
+        Method few = Methods.load("cot-few-shot");
+        Method own = new Method("own", "Own", "mine", few.steps(), "the answer is", null);
+        Example example = new Example("1", "q", null);
+        assertEquals(Optional.of("18"), own.extract(new Gsm8k(), example, "The answer is $18 per day, or $126 per week."));
+        assertEquals(Optional.empty(), own.extract(new Gsm8k(), example, "9 * 2 = 18"));
     }
 
     @Test

@@ -14,6 +14,7 @@ import java.util.stream.Stream;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
 
 class RunFolderTest {
     @TempDir
@@ -93,10 +94,13 @@ class RunFolderTest {
         Path folder = base.resolve("run");
         for (int i = 0; i < 2; i++) {
             try (RunFolder run = RunFolder.open(folder, manifest(0))) {
-                run.log().add("sample", 1.5, 100);
+                run.log().add("sample", new RunLog.Timing(1.5, 100, 30));
             }
         }
-        assertEquals(200, Json.parse(AtomicFile.read(folder.resolve("timings.json")), "timings").at("/stages/sample/tokens").asInt());
+        JsonNode sample = Json.parse(AtomicFile.read(folder.resolve("timings.json")), "timings").at("/stages/sample");
+        assertEquals(200, sample.path("tokens").asInt());
+        assertEquals(60, sample.path("unused").asInt());
+        assertTrue(AtomicFile.read(folder.resolve("run.log")).contains(" sample: 1.5 s, 100 tokens, 30 tokens of ended texts not kept\n"));
     }
 
     @Test

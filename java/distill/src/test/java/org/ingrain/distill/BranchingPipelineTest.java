@@ -1,0 +1,166 @@
+package org.ingrain.distill;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.ingrain.distill.curate.CurationConfig;
+import org.ingrain.distill.curate.Entry;
+import org.ingrain.distill.curate.Ledger;
+import org.ingrain.distill.curate.Rule;
+import org.ingrain.distill.curate.Target;
+import org.ingrain.distill.evaluate.EvaluateConfig;
+import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.run.JsonLines;
+import org.ingrain.distill.run.Progress;
+import org.ingrain.distill.sample.Answerer;
+import org.ingrain.distill.sample.Completion;
+import org.ingrain.distill.sample.Finish;
+import org.ingrain.distill.sample.Request;
+import org.ingrain.distill.sample.Sample;
+import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.distill.task.DataConfig;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Methods that branch, or select among their own responses, through every stage. */
+class BranchingPipelineTest {
+    private static final Pattern QUALITY = Pattern.compile("quality (\\d)");
+    private static final Pattern SAID = Pattern.compile("Response (\\d+): Paris");
+
+    @TempDir(factory = MemoryFolder.class)
+    Path base;
+
+    /** Says what a function of the request says; null for a prompt that does not fit. */
+    private record Fake(int threads, Function<Request, String> says) implements Answerer {
+        @Override
+        public void answer(List<Request> first, Function<Completion, Next> done) {
+            FakeModel.answer(first, done, threads, request -> {
+                String text = says.apply(request);
+                return text == null ? new Completion(request.key(), "", 0, Finish.PROMPT_TOO_LONG)
+                        : new Completion(request.key(), text, text.length() / 4 + 1, Finish.STOP);
+            });
+        }
+    }
+
+    private Path write(String name, List<String> rows) throws IOException {
+        return Files.write(base.resolve(name), rows);
+    }
+
+    private static DistillConfig config(DataConfig data, String method, List<Integer> samples, CurationConfig curation) {
+        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, 64, List.of()), List.of(), curation.orders(), 1, List.of());
+        return new DistillConfig(data, Methods.load(method), new SampleConfig(samples, new SamplingParams(0.7, 0.9, 0, 64, List.of()), 7), curation,
+                new Runs.NoSettings(4), evaluate, TeachConfig.once());
+    }
+
+    private Outcome run(DistillConfig config, String name, Answerer answerer) {
+        return new Pipeline(config, Runs.provenance(base), answerer, new FakeTuner(() -> { }), Progress.SILENT).run(base.resolve(name));
+    }
+
+    private <T> List<T> read(String file, Class<T> type) {
+        return JsonLines.read(base.resolve(file), type);
+    }
+
+    /** Scores by the qualities that the answers state; of question 3 it likes the first answer, of question 4 it scores nothing. */
+    private static String judge(Request request) {
+        String prompt = request.messages().getLast().content();
+        if (prompt.contains("Name up to five criteria")) {
+            return "Here are two criteria:\n\n**1. Depth**\n**2. Length**";
+        }
+        if (!prompt.contains("by this criterion alone: ")) {
+            return "[[A]]";
+        }
+        List<String> qualities = QUALITY.matcher(prompt).results().map(found -> found.group(1)).toList();
+        return prompt.contains("Question 4") ? "I cannot say." : prompt.contains("Question 3") ? "Assistant A: 5\nAssistant B: 4"
+                : "Both are good.\nAssistant A: " + qualities.get(0) + "\nAssistant B: " + qualities.get(1) + "\nNote: Assistant B (1 line longer).";
+    }
+
+    @Test
+    void judgesByCriteriaInBothOrders() throws IOException {
+        String row = "{\"question\": \"Question %d?\", \"response-a\": \"quality %d\", \"response-b\": \"quality %d\", \"winner\": \"%s\"}";
+        Path pool = write("pool.jsonl", List.of(row.formatted(1, 4, 2, "A"), row.formatted(2, 1, 3, "B"), row.formatted(3, 2, 5, "B"),
+                row.formatted(4, 2, 5, "B"), row.formatted(5, 3, 3, "C")));
+        Path test = write("test.jsonl", List.of(row.formatted(6, 5, 1, "A"), row.formatted(7, 2, 4, "B")));
+        DataConfig data = new DataConfig(DataConfig.of("pairwise", pool).task(), pool, test, 0, 0, 0, null, 1, null, null);
+        DistillConfig config = config(data, "bsm", List.of(1), new CurationConfig(Rule.PLURALITY, 0, 0, false, 2, true, Target.ANSWER, 0, 1));
+        Outcome.Done done = assertInstanceOf(Outcome.Done.class, run(config, "run", new Fake(1, BranchingPipelineTest::judge)));
+        List<Entry> entries = read("run/ledger.jsonl", Entry.class);
+        assertEquals(List.of("1 of 1 votes for [[A]], the same in 2 orders", "1 of 1 votes for [[B]], the same in 2 orders",
+                "[[A]] as given, B in the order of 000003~1", "none of 1 samples gave an answer", "1 of 1 votes for [[C]], the same in 2 orders"),
+                entries.stream().map(Entry::detail).toList());
+        assertEquals(List.of(true, true, false, false, true), entries.stream().map(Entry::kept).toList());
+        assertEquals("2 of 2 criteria, A 8.0, B 4.0: [[A]]", entries.getFirst().answers().getFirst().text());
+        List<Ledger.TrainingRow> rows = read("run/train.jsonl", Ledger.TrainingRow.class);
+        assertEquals(List.of("[[A]]", "[[B]]", "[[B]]", "[[A]]", "[[C]]", "[[C]]"), rows.stream().map(Ledger.TrainingRow::completion).toList(),
+                "both orders of what is kept, each in its own letters");
+        assertEquals(2, rows.stream().filter(r -> r.prompt().getFirst().content().contains("Question 1?")).count());
+        Map<String, Long> samples = read("run/samples.jsonl", Sample.class).stream().collect(Collectors.groupingBy(Sample::id, Collectors.counting()));
+        assertEquals(Map.of("000001", 3L, "000001~1", 3L, "000002", 3L, "000002~1", 3L, "000003", 3L, "000003~1", 3L, "000004", 3L, "000005", 3L,
+                "000005~1", 3L), samples, "a plan and two criteria; once the given order has no answer, the other is not asked");
+        assertEquals(List.of(4, 4, 4), done.report().arms().stream().map(arm -> arm.answers()).toList(), "two questions in two orders");
+        assertEquals(4, done.report().arms().get(1).right(), "System 2");
+        run(config, "three", new Fake(3, BranchingPipelineTest::judge));
+        Runs.assertSame(Runs.content(base.resolve("run")), base.resolve("three"), "three threads");
+    }
+
+    /** Names a place for each sample, and selects the response that a question asks for: none of question 3, of question 4 there are too many. */
+    private static String answer(Request request) {
+        String prompt = request.messages().getLast().content();
+        if (prompt.startsWith("I have generated the following responses")) {
+            int responses = (int) SAID.matcher(prompt).results().count();
+            return prompt.contains("Question 3?") ? "I cannot tell." : prompt.contains("Question 4?") ? null
+                    : "Unlike Response 0, the most consistent response is Response " + (prompt.contains("Question 1?") ? 1 : responses - 1) + ".";
+        }
+        if (prompt.startsWith("Given the following text by a user")) {
+            return "Context " + request.sample() + ". " + prompt.substring(prompt.lastIndexOf("Question "));
+        }
+        Matcher context = Pattern.compile("Context (\\d)").matcher(prompt);
+        return context.find() ? "Paris " + context.group(1) : "Rome";
+    }
+
+    @Test
+    void selectsAmongItsOwnResponses() throws IOException {
+        String row = "{\"question\": \"Question %d? I think it is Rome.\", \"answer\": \"Paris\"}";
+        List<String> rows = new ArrayList<>();
+        for (int i = 1; i <= 4; i++) {
+            rows.add(row.formatted(i));
+        }
+        Path pool = write("pool.jsonl", rows);
+        Path test = write("test.jsonl", List.of(row.formatted(5)));
+        DataConfig data = new DataConfig(DataConfig.of("sycophancy", pool).task(), pool, test, 0, 0, 0, null, 1, null, null);
+        DistillConfig config = config(data, "s2a", List.of(4, 1), new CurationConfig(Rule.UNIVERSAL, 0, 0, false, 1, true, Target.RESPONSE, 0, 1));
+        assertInstanceOf(Outcome.Done.class, run(config, "run", new Fake(1, BranchingPipelineTest::answer)));
+        assertEquals(List.of("Unlike Response 0, the most consistent response is Response 1.", "Unlike Response 0, the most consistent response is"
+                + " Response 3.", "I cannot tell.", ""), read("run/selections.jsonl", Sample.class).stream().map(Sample::text).toList());
+        List<Entry> entries = read("run/ledger.jsonl", Entry.class);
+        assertEquals(List.of(Entry.Reason.SELECTED, Entry.Reason.SELECTED, Entry.Reason.NO_SELECTION, Entry.Reason.PROMPT_TOO_LONG),
+                entries.stream().map(Entry::reason).toList());
+        assertEquals(List.of("1.0", "3.0"), entries.stream().flatMap(entry -> entry.targets().stream()).map(Entry.Lesson::path).toList());
+        assertEquals(List.of("Paris 1", "Paris 3"), read("run/train.jsonl", Ledger.TrainingRow.class).stream().map(Ledger.TrainingRow::completion).toList());
+        // 4 questions of 8 texts, then 4 selections: stopped before each of these.
+        for (int stop = 32; stop < 36; stop++) {
+            AtomicInteger left = new AtomicInteger(stop);
+            String name = "stopped-" + stop;
+            assertThrows(IllegalStateException.class, () -> run(config, name, new Fake(2, request -> {
+                if (left.getAndDecrement() <= 0) {
+                    throw new IllegalStateException("stopped");
+                }
+                return answer(request);
+            })));
+            run(config, name, new Fake(2, BranchingPipelineTest::answer));
+            Runs.assertSame(Runs.content(base.resolve("run")), base.resolve(name), name);
+        }
+    }
+}
