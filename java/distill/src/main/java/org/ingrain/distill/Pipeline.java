@@ -24,6 +24,7 @@ import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
 import org.ingrain.distill.sample.Answerer;
+import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Task;
@@ -143,7 +144,8 @@ public final class Pipeline {
             }
             List<ArmResult> arms = data.test().isEmpty() ? List.of() : evaluate();
             Report report = new Report(task.name(), config.method().title(), manifest, Report.Sizes.of(data), arms, ledgers, trained);
-            new Publication(run.path(), report, new Asked(Round.plan(config, task, Student.main(config, 1, new Weights.Base())), config.method().marks(task.name())), taught).write();
+            Plan plan = Round.plan(config, task, Student.main(config, 1, new Weights.Base()));
+            new Publication(run.path(), report, new Asked(plan, config.method().marks(task.name())), taught).write();
             return new Outcome.Done(report, run.path());
         }
 

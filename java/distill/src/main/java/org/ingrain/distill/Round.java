@@ -2,7 +2,6 @@ package org.ingrain.distill;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
@@ -10,7 +9,6 @@ import org.ingrain.distill.curate.Curation;
 import org.ingrain.distill.curate.Curriculum;
 import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.curate.Rule;
-import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.method.UniversalSelfConsistency;
 import org.ingrain.distill.run.AtomicFile;

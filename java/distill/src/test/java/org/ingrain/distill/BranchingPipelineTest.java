@@ -106,7 +106,8 @@ class BranchingPipelineTest {
         assertEquals(List.of("[[A]]", "[[B]]", "[[B]]", "[[A]]", "[[C]]", "[[C]]"), rows.stream().map(Ledger.TrainingRow::completion).toList(),
                 "both orders of what is kept, each in its own letters");
         assertEquals(2, rows.stream().filter(r -> r.prompt().getFirst().content().contains("Question 1?")).count());
-        Map<String, Long> samples = read("run/samples.jsonl", Sample.class).stream().collect(Collectors.groupingBy(Sample::id, Collectors.counting()));
+        Map<String, Long> samples = read("run/samples.jsonl", Sample.class).stream()
+                .collect(Collectors.groupingBy(Sample::id, Collectors.counting()));
         assertEquals(Map.of("000001", 3L, "000001~1", 3L, "000002", 3L, "000002~1", 3L, "000003", 3L, "000003~1", 3L, "000004", 3L, "000005", 3L,
                 "000005~1", 3L), samples, "a plan and two criteria; once the given order has no answer, the other is not asked");
         assertEquals(List.of(4, 4, 4), done.report().arms().stream().map(arm -> arm.answers()).toList(), "two questions in two orders");
@@ -148,7 +149,8 @@ class BranchingPipelineTest {
         assertEquals(List.of(Entry.Reason.SELECTED, Entry.Reason.SELECTED, Entry.Reason.NO_SELECTION, Entry.Reason.PROMPT_TOO_LONG),
                 entries.stream().map(Entry::reason).toList());
         assertEquals(List.of("1.0", "3.0"), entries.stream().flatMap(entry -> entry.targets().stream()).map(Entry.Lesson::path).toList());
-        assertEquals(List.of("Paris 1", "Paris 3"), read("run/train.jsonl", Ledger.TrainingRow.class).stream().map(Ledger.TrainingRow::completion).toList());
+        assertEquals(List.of("Paris 1", "Paris 3"), read("run/train.jsonl", Ledger.TrainingRow.class).stream()
+                .map(Ledger.TrainingRow::completion).toList());
         // 4 questions of 8 texts, then 4 selections: stopped before each of these.
         for (int stop = 32; stop < 36; stop++) {
             AtomicInteger left = new AtomicInteger(stop);

@@ -158,7 +158,8 @@ class PipelineTest {
                 new CurationConfig(Rule.PLURALITY, 5, 0, false, 1, false, Target.ANSWER, 0, 1));
         Runs.run(config, base, "run", FakeModel.with(2));
         List<Sample> direct = JsonLines.read(base.resolve("run/controls/distilled-system-1/samples.jsonl"), Sample.class);
-        assertEquals(List.of("0", "1", "2", "3", "4", "5"), direct.stream().filter(s -> s.id().equals(direct.getFirst().id())).map(Sample::path).toList());
+        assertEquals(List.of("0", "1", "2", "3", "4", "5"), direct.stream()
+                .filter(s -> s.id().equals(direct.getFirst().id())).map(Sample::path).toList());
         for (String ledger : List.of("ledger.jsonl", "controls/distilled-system-1/ledger.jsonl")) {
             for (Entry entry : JsonLines.read(base.resolve("run").resolve(ledger), Entry.class)) {
                 assertEquals(6, entry.planned());

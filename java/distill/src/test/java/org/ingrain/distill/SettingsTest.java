@@ -141,7 +141,8 @@ class SettingsTest {
                 Runs.with(c, new CurationConfig(Rule.PLURALITY, 0, 0, false, 2, true, Target.ANSWER, 0, 1)));
         assertUnfit("--test-orders: 2, expected 1: questions of task coin-flip have one order alone",
                 with(c.method(), List.of(3), c.curation(), new EvaluateConfig(c.evaluate().params(), List.of(), 2, 1, List.of())));
-        assertUnfit("--n: 3 numbers, but method rar-2-step has 2 steps that are sampled", with(c.method(), List.of(2, 2, 2), c.curation(), c.evaluate()));
+        assertUnfit("--n: 3 numbers, but method rar-2-step has 2 steps that are sampled",
+                with(c.method(), List.of(2, 2, 2), c.curation(), c.evaluate()));
         CurationConfig response = new CurationConfig(Rule.PLURALITY, 0, 0, false, 1, true, Target.RESPONSE, 0, 1);
         assertUnfit("--stages: 3 beside --target response, expected --target answer: the last stage teaches the answer without the words before it",
                 new DistillConfig(c.data(), c.method(), c.sample(), response, c.train(), c.evaluate(), new TeachConfig(1, 3)));
@@ -160,9 +161,10 @@ class SettingsTest {
                 new EvaluationRun.Config(questions, Methods.direct(), orders, null),
                 "--test-orders: 2, expected 1: questions of task coin-flip have one order alone");
         unfit.forEach((config, line) -> {
-            assertEquals(line, assertThrows(InputException.class, () -> EvaluationRun.check(config, Runs.provenance(base), base.resolve("eval"))).getMessage());
-            assertEquals(line, assertThrows(InputException.class,
-                    () -> new EvaluationRun(config, Runs.provenance(base), FakeModel.with(1), Progress.SILENT).run(base.resolve("eval"))).getMessage());
+            Path folder = base.resolve("eval");
+            EvaluationRun run = new EvaluationRun(config, Runs.provenance(base), FakeModel.with(1), Progress.SILENT);
+            assertEquals(line, assertThrows(InputException.class, () -> EvaluationRun.check(config, Runs.provenance(base), folder)).getMessage());
+            assertEquals(line, assertThrows(InputException.class, () -> run.run(folder)).getMessage());
         });
     }
 

@@ -166,8 +166,9 @@ class PollTest {
             BitSet all = new BitSet();
             all.set(0, outer * inner);
             Entry full = curation.judge(List.of(new Curation.Asked(EXAMPLE, recorded(all, inner, answers))), selected);
-            BitSet recorded = run(curation.stopping().begin(List.of(EXAMPLE), plan).getFirst(), inner, answers, random);
-            assertEquals(recorded, run(curation.stopping().begin(List.of(EXAMPLE), plan).getFirst(), inner, answers, random), "whatever the order of the ends");
+            List<Example> asked = List.of(EXAMPLE);
+            BitSet recorded = run(curation.stopping().begin(asked, plan).getFirst(), inner, answers, random);
+            assertEquals(recorded, run(curation.stopping().begin(asked, plan).getFirst(), inner, answers, random), "whatever the order of the ends");
             Entry early = curation.judge(List.of(new Curation.Asked(EXAMPLE, recorded(recorded, inner, answers))), selected);
             String what = config + " " + outer + "," + inner + " " + answers + " " + recorded;
             assertEquals(full.verdict(), early.verdict(), what);

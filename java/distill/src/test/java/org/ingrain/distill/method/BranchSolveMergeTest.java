@@ -51,7 +51,8 @@ class BranchSolveMergeTest {
     @Test
     void criteriaOfLists() {
         List<String> expected = List.of("Accuracy", "Depth: is it deep?");
-        for (String text : List.of("1. Accuracy\n2. Depth: is it deep?", "Here are two criteria:\n\n1) Accuracy\n 2) Depth: is it deep?\n\nThat is all.",
+        for (String text : List.of("1. Accuracy\n2. Depth: is it deep?",
+                "Here are two criteria:\n\n1) Accuracy\n 2) Depth: is it deep?\n\nThat is all.",
                 "Here are five criteria:\n**1. Accuracy**\n**2. Depth:** is it deep?", "**1.** Accuracy\n**2.** Depth: is it deep?",
                 "- Accuracy\n* Depth: is it deep?", "- **1. Accuracy**\n- **2. Depth:** is it deep?")) {
             assertEquals(expected, BranchSolveMerge.criteria(text), text);

@@ -1,4 +1,4 @@
-package org.ingrain.distill.engine;
+package org.ingrain.lab;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -17,6 +17,7 @@ import org.ingrain.distill.curate.Entry;
 import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.curate.Target;
+import org.ingrain.distill.engine.EngineAnswerer;
 import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.run.JsonLines;
@@ -33,7 +34,6 @@ import org.ingrain.distill.task.DataConfig;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
-import org.ingrain.lab.LabQuestions;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.tokenizer.ChatTemplate;
@@ -60,8 +60,8 @@ class EarlyStopTest {
         Curation curation = new Curation(new CurationConfig(Rule.MORE_THAN_HALF, 0, 0, false, 1, earlyStop, Target.ANSWER, 0, 1), task, method, plan);
         Path folder = base.resolve(name);
         Ledger ledger = new Ledger(folder.resolve("ledger.jsonl"));
-        ModelOptions options = new ModelOptions(Path.of(System.getProperty("ingrain.root")).resolve("models/lab"), "cpu", threads, "auto", "auto", "auto",
-                false, List.of());
+        Path lab = Path.of(System.getProperty("ingrain.root")).resolve("models/lab");
+        ModelOptions options = new ModelOptions(lab, "cpu", threads, "auto", "auto", "auto", false, List.of());
         try (LoadedModel model = LoadedModel.open(options, (context, config, precision) -> List.of(), new Unheard());
                 RunFolder run = RunFolder.open(folder, Manifest.of(List.of(), List.of()))) {
             Generator generator = new Generator(model.context(), model.weights(), null, new GeneratorConfig(4096, 16, 128, 16, 256, true, true),
