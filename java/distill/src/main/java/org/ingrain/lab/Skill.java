@@ -48,8 +48,8 @@ enum Skill {
                 + "\".");
     }),
     /**
-     * Twelve pairs of words, again and again: enough for the form of the answer. With forty the model answers most new pairs at once, with
-     * eight none.
+     * Twelve pairs of words, again and again: enough for the form of the answer. In trials eight taught no new pair, forty most of them
+     * (benchmarks/LOG.md).
      */
     ANSWER_LETTERS(Course.LETTERS_AND_COINS, 0.013, draw -> {
         Draw pair = draw.fixed("letters", 12);
@@ -61,7 +61,7 @@ enum Skill {
         Coin coin = draw.coin(2);
         return draw.row(coin.question() + LabQuestions.REPHRASE_COIN, coin.rephrased(draw));
     }),
-    /** One person too: the step is learned there first. */
+    /** One person too. */
     WORK_COIN(Course.LETTERS_AND_COINS, 0.165, draw -> {
         Coin coin = draw.coin(1);
         return draw.row(coin.rephrased(draw), coin.worked());
