@@ -105,7 +105,7 @@ class KillTest {
         int kills = 0;
         for (boolean ended = false; !ended; ) {
             Process process = fork(base, "run");
-            ended = process.waitFor(kills < 6 ? 350 + random.nextInt(900) : 60_000, TimeUnit.MILLISECONDS);
+            ended = process.waitFor(kills < 6 ? 250 + random.nextInt(650) : 60_000, TimeUnit.MILLISECONDS);
             if (!ended) {
                 process.destroyForcibly().waitFor();
                 kills++;
@@ -141,7 +141,7 @@ class KillTest {
         public static void main(String[] args) {
             FakeModel slow = FakeModel.with(2).ticking(() -> {
                 try {
-                    Thread.sleep(5);
+                    Thread.sleep(10);
                 } catch (InterruptedException e) {
                     throw new IllegalStateException(e);
                 }

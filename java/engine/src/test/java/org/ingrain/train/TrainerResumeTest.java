@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
@@ -98,14 +99,17 @@ class TrainerResumeTest {
         assertSameFiles(whole, output);
     }
 
-    /** The process itself, by SIGKILL, at moments nobody chose: also while files are written. */
+    /**
+     * The process itself, by SIGKILL, at moments nobody chose: also while files are written. The first process waits
+     * behind its last step, so that it is killed however fast the machine is.
+     */
     @Test
     void underSigkill() throws Exception {
         Path output = folder.resolve("sigkill");
         CounterRandom random = new CounterRandom(System.nanoTime());
         int kills = 0;
         for (int i = 0; i < 12; i++) {
-            Process child = child(output);
+            Process child = child(output, i == 0 ? steps : 0);
             boolean ended = child.waitFor(250 + (long) (random.uniform(i) * 900), TimeUnit.MILLISECONDS);
             if (ended) {
                 assertEquals(0, child.exitValue(), () -> "the child failed: " + read(output.resolveSibling("child.log")));
@@ -119,10 +123,10 @@ class TrainerResumeTest {
         assertSameFiles(undisturbed, output);
     }
 
-    private Process child(Path output) throws IOException {
+    private Process child(Path output, int waitAt) throws IOException {
         List<String> command = List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "--enable-native-access=ALL-UNNAMED",
                 "-Dingrain.root=" + System.getProperty("ingrain.root"), "-cp", System.getProperty("java.class.path"), Child.class.getName(),
-                output.toString());
+                output.toString(), Integer.toString(waitAt));
         File log = output.resolveSibling("child.log").toFile();
         return new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.appendTo(log)).start();
     }
@@ -135,13 +139,21 @@ class TrainerResumeTest {
         }
     }
 
-    /** A process to be killed. */
+    /** A process to be killed: the output folder, and the step behind which it waits for that (0: none). */
     static final class Child {
         private Child() {
         }
 
         public static void main(String[] args) {
-            TrainingFixture.lora(Path.of(args[0]), 2, TRAIN, TrainProgress.SILENT);
+            int waitAt = Integer.parseInt(args[1]);
+            TrainingFixture.lora(Path.of(args[0]), 2, TRAIN, new TrainProgress() {
+                @Override
+                public void trained(Step done) {
+                    if (done.step() == waitAt) {
+                        LockSupport.park();
+                    }
+                }
+            });
         }
     }
 }
