@@ -6,7 +6,16 @@
 namespace ingrain {
 namespace {
 constexpr int spin_rounds = 2000;  // about 40 µs: longer than the gap between two ops of a step, shorter than a step of Java's
+
+template <class Condition>
+bool spin_until(const Condition& condition) {
+  for (int round = 0; round < spin_rounds; ++round) {
+    if (condition()) return true;
+    _mm_pause();
+  }
+  return false;
 }
+}  // namespace
 
 ThreadPool::ThreadPool(int32_t threads) {
   for (int32_t i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
@@ -16,35 +25,33 @@ ThreadPool::~ThreadPool() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
-    generation_.fetch_add(1);
   }
   wake_.notify_all();
   for (auto& worker : workers_) worker.join();
 }
 
 void ThreadPool::take_pieces() {
-  for (;;) {
-    const int64_t begin = next_.fetch_add(piece_, std::memory_order_relaxed);
-    if (begin >= n_) return;
+  int32_t left = left_.load(std::memory_order_acquire);
+  while (left > 0) {
+    // The range stays the one in hand from here until open_ is lowered: run waits for every piece that was taken.
+    if (!left_.compare_exchange_weak(left, left - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+    const int64_t begin = (pieces_ - left) * piece_;
     task_(body_, begin, std::min(begin + piece_, n_));
+    if (open_.fetch_sub(1, std::memory_order_acq_rel) == 1) open_.notify_one();
+    left = left_.load(std::memory_order_acquire);
   }
 }
 
 void ThreadPool::work() {
-  uint64_t seen = 0;
-  for (;;) {
-    int round = 0;
-    while (generation_.load(std::memory_order_acquire) == seen && round++ < spin_rounds) _mm_pause();
-    if (generation_.load(std::memory_order_acquire) == seen) {
+  const auto wanted = [this] { return left_.load(std::memory_order_acquire) > 0 || stopping_; };
+  while (!stopping_) {
+    if (!spin_until(wanted)) {
       std::unique_lock lock(mutex_);
       ++sleeping_;
-      wake_.wait(lock, [&] { return generation_.load(std::memory_order_acquire) != seen; });
+      wake_.wait(lock, wanted);
       --sleeping_;
     }
-    seen = generation_.load(std::memory_order_acquire);
-    if (stopping_) return;
     take_pieces();
-    busy_.fetch_sub(1, std::memory_order_release);
   }
 }
 
@@ -54,25 +61,23 @@ void ThreadPool::run(int64_t n, int64_t grain, Task task, const void* body) {
     task(body, 0, n);
     return;
   }
-  const int64_t pieces = std::min<int64_t>((n + grain - 1) / grain, 8L * threads());
+  const int64_t most = std::min<int64_t>((n + grain - 1) / grain, 8L * threads());
   task_ = task;
   body_ = body;
   n_ = n;
-  piece_ = (n + pieces - 1) / pieces;
-  next_.store(0, std::memory_order_relaxed);
-  busy_.store(static_cast<int32_t>(workers_.size()), std::memory_order_relaxed);
+  piece_ = (n + most - 1) / most;
+  pieces_ = (n + piece_ - 1) / piece_;
+  open_.store(static_cast<int32_t>(pieces_), std::memory_order_relaxed);
   bool anyone_asleep;
   {
     std::lock_guard lock(mutex_);
-    generation_.fetch_add(1, std::memory_order_release);
+    left_.store(static_cast<int32_t>(pieces_), std::memory_order_release);
     anyone_asleep = sleeping_ > 0;
   }
   if (anyone_asleep) wake_.notify_all();
   take_pieces();
-  for (int round = 0; busy_.load(std::memory_order_acquire) != 0;) {
-    if (++round < spin_rounds) _mm_pause();
-    else std::this_thread::yield();
-  }
+  if (spin_until([this] { return open_.load(std::memory_order_acquire) == 0; })) return;
+  for (int32_t open; (open = open_.load(std::memory_order_acquire)) != 0;) open_.wait(open, std::memory_order_acquire);
 }
 
 }  // namespace ingrain

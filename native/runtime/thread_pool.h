@@ -1,4 +1,5 @@
-// A fixed set of threads that take pieces of an index range. A worker spins briefly for the next range, then sleeps.
+// A fixed set of threads that take pieces of an index range. A worker spins briefly for the next range, then sleeps. The caller waits
+// for the pieces that were taken, not for the workers: one that the system does not let run holds nobody up.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -28,17 +29,17 @@ class ThreadPool {
   std::vector<std::thread> workers_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::atomic<uint64_t> generation_{0};
   std::atomic<bool> stopping_{false};
   int32_t sleeping_ = 0;  // under mutex_
 
-  // The range in hand: written by run before generation_ moves on, read by workers after.
+  // The range in hand: written by run before left_, read by whoever has taken a piece of it.
   Task task_ = nullptr;
   const void* body_ = nullptr;
   int64_t n_ = 0;
-  int64_t piece_ = 1;
-  std::atomic<int64_t> next_{0};
-  std::atomic<int32_t> busy_{0};
+  int64_t piece_ = 1;  // items of each piece but the last
+  int64_t pieces_ = 0;
+  std::atomic<int32_t> left_{0};  // pieces that nobody has taken
+  std::atomic<int32_t> open_{0};  // pieces that are not done
 };
 
 }  // namespace ingrain

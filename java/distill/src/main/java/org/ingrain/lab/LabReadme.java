@@ -63,7 +63,8 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
 
                 Words: %,d for the corpus; %,d more for the unlabelled pool (in the corpus, but in no direct answer to a question of two words or
                 three people); %,d for the development questions and %,d for the test questions, which are nowhere in the corpus. They are the
-                project's own list of names, and words made up from syllables (`Lexicon`, seed %d): nothing of them is anybody else's.
+                project's own list of names, and words made up from syllables (`Lexicon`, seed %d): nothing of them is anybody else's, and
+                they are in the public domain (CC0 1.0).
 
                 | skill | share of rows |
                 |---|--:|

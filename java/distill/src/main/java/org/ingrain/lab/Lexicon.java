@@ -17,7 +17,7 @@ import java.util.Set;
 
 /**
  * Words that the lab's questions are made of: a list of names of the project's own, and words that are made up syllable by syllable. No
- * word is in two parts.
+ * word is in two parts. Both are in the public domain (CC0 1.0).
  *
  * @param train what the corpus is made of
  * @param pool  of unlabelled questions; in the corpus, but in no direct answer to a question of several words or people
