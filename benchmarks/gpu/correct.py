@@ -5,8 +5,6 @@ import shutil
 import sys
 import xml.etree.ElementTree as ElementTree
 
-from runner import Skip
-
 OPS = ["--select-package", "org.ingrain.ops", "--include-classname", r".*(ParityTest|CollectivesTest|EmptyTest)"]
 
 
@@ -124,8 +122,3 @@ def pipeline(bundle):
         shown = {name: f"{100 * arms[name]:.1f} %" for name in ("system-1", "system-2", "distilled")}
         rows.append({"step": f"demo, {task}", **shown, "result": "passed" if arms["distilled"] >= 0.9 > arms["system-1"] else "FAILED"})
     return rows
-
-
-def jni(bundle):
-    """JCuda beside the foreign-function path."""
-    raise Skip("the kit holds no JCuda")

@@ -49,9 +49,13 @@ class Bundle:
         """Standard output of a command that ends in the part's time; its errors go to OUT/PART-N.log. Raises where it fails."""
         done = self.attempt(command, **more)
         if done.returncode != 0:
-            last = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
-            raise RuntimeError(f"{command[0]} ended with status {done.returncode}: {last[-1] if last else 'no output'} (see {self.log.name})")
+            raise RuntimeError(self.why(done))
         return done.stdout
+
+    def why(self, done):
+        """Of the last command, which failed: its status and the last line of its log."""
+        last = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        return f"{done.args[0]} ended with status {done.returncode}: {last[-1] if last else 'no output'} (see {self.log.name})"
 
     def attempt(self, command, **more):
         self.runs += 1
@@ -66,17 +70,21 @@ class Bundle:
 
     def cli(self, *arguments):
         """The command line of the distribution."""
-        root = [f"-Dingrain.root={self.options.root.resolve()}"] if self.options.root else []
-        return [self.ingrain / "runtime/bin/java", "--enable-native-access=ALL-UNNAMED", "-XX:+UseSerialGC", f"-Dingrain.home={self.ingrain}", *root,
-                "-cp", f"{self.ingrain}/lib/*", "org.ingrain.cli.Main", *map(str, arguments)]
+        return self.java({}, f"{self.ingrain}/lib/*", "org.ingrain.cli.Main", *arguments)
+
+    def java(self, properties, classpath, *arguments):
+        """A program on the distribution's runtime."""
+        system = {"ingrain.home": self.ingrain, **({"ingrain.root": self.options.root.resolve()} if self.options.root else {}), **properties}
+        return [self.ingrain / "runtime/bin/java", "--enable-native-access=ALL-UNNAMED", "-XX:+UseSerialGC",
+                *(f"-D{name}={value}" for name, value in system.items()), "-cp", classpath, *map(str, arguments)]
 
     def junit(self, reports, properties, selection):
         """Tests of the kit, on the classes of the distribution."""
-        root = self.options.root.resolve() if self.options.root else self.kit
-        system = {"ingrain.home": self.ingrain, "ingrain.root": root, "ingrain.references": f"replay:{self.kit / 'references'}", **properties}
-        return [self.ingrain / "runtime/bin/java", "--enable-native-access=ALL-UNNAMED", "-XX:+UseSerialGC", "-Xmx6g" if not self.dry else "-Xmx2g",
-                *(f"-D{name}={value}" for name, value in system.items()), "-cp", f"{self.kit}/classes:{self.ingrain}/lib/*:{self.kit}/junit.jar",
-                "org.junit.platform.console.ConsoleLauncher", "execute", "--disable-banner", "--details=none", "--reports-dir", reports, *selection]
+        system = {"ingrain.references": f"replay:{self.kit / 'references'}", **properties}
+        if not self.options.root:
+            system["ingrain.root"] = self.kit
+        return self.java(system, f"{self.kit}/classes:{self.ingrain}/lib/*:{self.kit}/junit.jar", "-Xmx2g" if self.dry else "-Xmx6g",
+                         "org.junit.platform.console.ConsoleLauncher", "execute", "--disable-banner", "--details=none", "--reports-dir", reports, *selection)
 
     def bench(self, *arguments):
         """`ingrain bench`: its tests by name."""

@@ -1,0 +1,52 @@
+"""JNI beside Panama: the same calls of CUDA's driver and the same products, by JCuda and by our binding, in one process."""
+import json
+import os
+import sys
+from pathlib import Path
+
+from speed import shape
+
+BOTH_ROWS = (8, 2048)  # decoding, prefill
+
+
+def jni(bundle):
+    """Where the program breaks off, the rows before are kept."""
+    kit = bundle.kit / "jni"
+    libcuda, libcublas = stand_ins(bundle, kit) if bundle.dry else ("libcuda.so.1", cublas_places())
+    rows = (3, 20) if bundle.dry else BOTH_ROWS
+    done = bundle.attempt(bundle.java({"java.library.path": kit / "lib"}, f"{kit}:{bundle.ingrain}/lib/*", "org.ingrain.doors.Doors", bundle.device,
+                                      libcuda, ",".join(map(str, libcublas)), ",".join(map(str, rows)), *products(bundle)))
+    on = f"{bundle.device}, stand-ins for libcuda and libcublas" if bundle.dry else bundle.device
+    table = [{"on": on, **json.loads(line)} for line in done.stdout.splitlines()]
+    if done.returncode != 0:
+        table.append({"on": on, "test": "the rest", "result": "FAILED", "why": bundle.why(done)})
+    return table
+
+
+def products(bundle):
+    """NAME:N:C of the two largest weights of a layer."""
+    if bundle.dry:
+        return ["small:96:64"]
+    sizes = []
+    for name in bundle.options.model:
+        config = shape(bundle, name)
+        hidden, intermediate = config["hidden_size"], config["intermediate_size"]
+        sizes += [f"{name} gate_up_proj:{2 * intermediate}:{hidden}", f"{name} down_proj:{hidden}:{intermediate}"]
+    return sizes
+
+
+def cublas_places():
+    """Where libcublas.so.12 may lie: the loader's path, CUDA's folder, Python's wheels."""
+    toolkit = Path(os.environ.get("CUDA_HOME", "/usr/local/cuda"), "lib64/libcublas.so.12")
+    wheels = [library for folder in sys.path for library in Path(folder).resolve().glob("nvidia/*/lib/libcublas.so.12")]
+    return ["libcublas.so.12", toolkit, *wheels]
+
+
+def stand_ins(bundle, kit):
+    """A dry run's libraries, compiled on the spot."""
+    made = []
+    for stem, soname in (("cuda", "libcuda.so.1"), ("cublas", "libcublas.so.12")):
+        made.append(bundle.out / soname)
+        # JCublas asks for symbols of the version that is cuBLAS's soname.
+        bundle.run([bundle.need("gcc"), "-O2", "-shared", "-fPIC", f"-Wl,-soname,{soname}", "-Wl,--default-symver", kit / f"{stem}.c", "-o", made[-1]])
+    return made[0], made[1:]

@@ -1,0 +1,37 @@
+package org.ingrain.doors;
+
+/**
+ * The same calls of CUDA's driver through one of two doors. Each door has the loops itself, so that nothing but the door is in them. The
+ * kernel is the smallest whose arguments can be checked: {@code *out = count}.
+ */
+interface Driver {
+    /** PTX of CUDA 11.0, which every driver loads that our library runs on. */
+    String PTX = """
+            .version 7.0
+            .target sm_80
+            .address_size 64
+            .visible .entry mark(.param .u64 out, .param .u32 count) {
+              .reg .b64 %address;
+              .reg .b32 %value;
+              ld.param.u64 %address, [out];
+              ld.param.u32 %value, [count];
+              cvta.to.global.u64 %address, %address;
+              st.global.u32 [%address], %value;
+              ret;
+            }
+            """;
+    String KERNEL = "mark";
+    int NON_BLOCKING = 1;   // CU_STREAM_NON_BLOCKING
+
+    /** cuDriverGetVersion, so many times; the version. */
+    int version(int calls) throws Throwable;
+
+    /** cuLaunchKernel, so many times, with counts 0, 1, 2 ... */
+    void launch(int calls) throws Throwable;
+
+    /** Waits for everything launched. */
+    void drain() throws Throwable;
+
+    /** The count that the last launch stored. */
+    int marked() throws Throwable;
+}
