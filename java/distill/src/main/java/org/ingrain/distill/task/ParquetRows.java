@@ -82,6 +82,9 @@ final class ParquetRows implements AutoCloseable {
     private static ParquetRows open(Path file) throws IOException {
         ParquetFileReader parquet = ParquetFileReader.open(InputFile.of(file));
         try {
+            if (parquet.getFileSchema().getColumnCount() == 0) {
+                throw new InputException(file + ": cannot be read as Parquet: its schema has no column");   // its rows would never end
+            }
             return new ParquetRows(file, parquet, parquet.rowReader());
         } catch (RuntimeException e) {
             parquet.close();

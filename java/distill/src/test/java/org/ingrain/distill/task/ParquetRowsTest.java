@@ -102,7 +102,7 @@ class ParquetRowsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {0, 4, 5, 8, 10, 14, 23, 25, 31, 36, 39})
+    @ValueSource(ints = {0, 4, 5, 8, 10, 14, 23, 25, 31, 36, 39, 180, 190})
     void aFlippedByteIsOneLine(int at) throws IOException {
         byte[] bytes = bytes(SNAPPY);
         bytes[at] ^= (byte) 0xff;
