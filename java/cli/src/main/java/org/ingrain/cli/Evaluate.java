@@ -60,7 +60,7 @@ final class Evaluate implements Callable<Integer> {
     public Integer call() {
         EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(temperature, topP, 0, maxTokens, List.of()), samples, questions.testOrders(), seed, List.of());
         EvaluationRun.Config config = new EvaluationRun.Config(questions.config(null, 0), Methods.load(method), evaluate, adapter);
-        Provenance provenance = new Provenance(Provenances.version(), modelFlags.model, Provenances.engine(modelFlags.options()));
+        Provenance provenance = new Provenance(Provenances.version(), modelFlags.model, Provenances.sampling(modelFlags.options(), batch));
         EvaluationRun.check(config, provenance, output);
         int rank = adapter == null ? 0 : Session.rank(Session.adapter(adapter, ModelFolder.readConfig(modelFlags.model)));
         try (Session session = Session.open(modelFlags.options(), batch, rank); StageProgress progress = new StageProgress()) {

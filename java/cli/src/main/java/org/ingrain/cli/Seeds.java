@@ -92,6 +92,6 @@ record Seeds(ModelOptions options, BatchFlags batch, Path output, List<Long> see
     }
 
     private Provenance provenance() {
-        return new Provenance(Provenances.version(), options.model(), Provenances.engine(options));
+        return new Provenance(Provenances.version(), options.model(), Provenances.sampling(options, batch));
     }
 }
