@@ -75,6 +75,9 @@ final class Evaluate implements Callable<Integer> {
         StringBuilder text = new StringBuilder(String.format(Locale.ROOT,
                 "%s: %d of %d right, accuracy %.1f %% (95 %% interval %.1f to %.1f), %.1f tokens a question", result.title(), result.right(),
                 result.answers(), 100 * result.accuracy(), 100 * result.low(), 100 * result.high(), result.tokens()));
+        if (result.tooLong() > 0) {
+            text.append(String.format(Locale.ROOT, "%n  prompts that do not fit into the context, so not asked: %d", result.tooLong()));
+        }
         if (result.answers() != result.questions()) {
             text.append(String.format(Locale.ROOT, "%n  %d questions, in several orders", result.questions()));
         }
