@@ -2,7 +2,6 @@ package org.ingrain.cli;
 
 import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.checkpoint.ModelOptions;
-import org.ingrain.model.LlamaConfig;
 import org.ingrain.sample.GeneratorConfig;
 import picocli.CommandLine.Option;
 
@@ -27,9 +26,13 @@ final class BatchFlags {
     Long cacheTokens;
 
     GeneratorConfig config(ModelOptions options) {
-        LlamaConfig model = ModelFolder.readConfig(options.model());
-        int length = context == null ? Math.min(model.maxPositionEmbeddings(), DEFAULT_CONTEXT) : context;
+        int length = contextLength(options);
         long cache = cacheTokens == null ? 4L * length : cacheTokens;
         return new GeneratorConfig(cache, BLOCK_SIZE, maxBatchTokens, maxSequences, length, true, true);
+    }
+
+    /** Longest prompt and completion together. */
+    int contextLength(ModelOptions options) {
+        return context != null ? context : Math.min(ModelFolder.readConfig(options.model()).maxPositionEmbeddings(), DEFAULT_CONTEXT);
     }
 }

@@ -106,12 +106,13 @@ final class Distill implements Callable<Integer> {
     @Option(names = "--validation-fraction", defaultValue = "0", paramLabel = "X", description = "Share of the kept examples watched, not trained on.")
     private double validationFraction;
 
-    @Option(names = "--controls", split = ",", paramLabel = "NAME", description = "distilled-system-1, unfiltered: students trained beside.")
+    @Option(names = "--controls", split = ",", paramLabel = "NAME", description = "distilled-system-1, unfiltered: students trained beside; "
+            + "none leaves out a recipe's.")
     private List<String> controls = List.of();
 
     @Option(names = "--baselines", split = ",", paramLabel = "NAME",
             description = "Other methods to measure on the model as it is: rows of the table "
-            + "after System 2's.")
+            + "after System 2's; none leaves out a recipe's.")
     private List<String> baselines = List.of();
 
     @Option(names = "--test-votes", split = ",", paramLabel = "K",
@@ -171,7 +172,11 @@ final class Distill implements Callable<Integer> {
         SamplingParams params = drawn == 0 ? new SamplingParams(0, 1, 0, maxTokens, List.of())
                 : new SamplingParams(drawn, topP, topK, maxTokens, List.of());
         return new EvaluateConfig(params, List.of(), questions.testOrders(), own,
-                controls.stream().map(name -> Words.choose("--controls", name, Control.class)).toList(), testVotes,
-                baselines.stream().map(name -> Methods.load("--baselines", name)).toList());
+                named(controls).stream().map(name -> Words.choose("--controls", name, Control.class)).toList(), testVotes,
+                named(baselines).stream().map(name -> Methods.load("--baselines", name)).toList());
+    }
+
+    private static List<String> named(List<String> words) {
+        return words.equals(List.of("none")) ? List.of() : words;
     }
 }

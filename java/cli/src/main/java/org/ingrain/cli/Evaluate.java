@@ -60,7 +60,7 @@ final class Evaluate implements Callable<Integer> {
     public Integer call() {
         EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(temperature, topP, 0, maxTokens, List.of()), samples, questions.testOrders(), seed, List.of());
         EvaluationRun.Config config = new EvaluationRun.Config(questions.config(null, 0), Methods.load(method), evaluate, adapter);
-        Provenance provenance = new Provenance(Provenances.version(), modelFlags.model, Provenances.engine(modelFlags.options()));
+        Provenance provenance = new Provenance(Provenances.version(), modelFlags.model, Provenances.sampling(modelFlags.options(), batch));
         EvaluationRun.check(config, provenance, output);
         int rank = adapter == null ? 0 : Session.rank(Session.adapter(adapter, ModelFolder.readConfig(modelFlags.model)));
         try (Session session = Session.open(modelFlags.options(), batch, rank); StageProgress progress = new StageProgress()) {
@@ -75,6 +75,9 @@ final class Evaluate implements Callable<Integer> {
         StringBuilder text = new StringBuilder(String.format(Locale.ROOT,
                 "%s: %d of %d right, accuracy %.1f %% (95 %% interval %.1f to %.1f), %.1f tokens a question", result.title(), result.right(),
                 result.answers(), 100 * result.accuracy(), 100 * result.low(), 100 * result.high(), result.tokens()));
+        if (result.tooLong() > 0) {
+            text.append(String.format(Locale.ROOT, "%n  prompts that do not fit into the context, so not asked: %d", result.tooLong()));
+        }
         if (result.answers() != result.questions()) {
             text.append(String.format(Locale.ROOT, "%n  %d questions, in several orders", result.questions()));
         }

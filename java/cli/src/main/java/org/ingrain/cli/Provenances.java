@@ -44,6 +44,13 @@ final class Provenances {
         return engine;
     }
 
+    /** The same and the longest text of a prompt and its completion. */
+    static SortedMap<String, String> sampling(ModelOptions options, BatchFlags batch) {
+        SortedMap<String, String> engine = engine(options);
+        engine.put("context", String.valueOf(batch.contextLength(options)));
+        return engine;
+    }
+
     static String version() {
         String version = Main.class.getPackage().getImplementationVersion();
         return version == null ? "unpackaged" : version;

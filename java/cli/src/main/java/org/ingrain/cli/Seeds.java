@@ -25,10 +25,15 @@ import org.ingrain.tensor.InputException;
  * @param seeds  at least one
  */
 record Seeds(ModelOptions options, BatchFlags batch, Path output, List<Long> seeds) {
+    private static final int MOST = 1000;
+
     /** {@code --seeds} of them, from the first on. */
     static List<Long> from(long first, int seeds) {
-        if (seeds < 1) {
-            throw new InputException("--seeds: " + seeds + ", expected 1 or more");
+        if (seeds < 1 || seeds > MOST) {
+            throw new InputException("--seeds: " + seeds + ", expected 1 to " + MOST);
+        }
+        if (first > Long.MAX_VALUE - seeds) {
+            throw new InputException("--seed: " + first + ", expected at most " + (Long.MAX_VALUE - seeds) + " beside --seeds " + seeds);
         }
         return LongStream.range(first, first + seeds).boxed().toList();
     }
@@ -87,6 +92,6 @@ record Seeds(ModelOptions options, BatchFlags batch, Path output, List<Long> see
     }
 
     private Provenance provenance() {
-        return new Provenance(Provenances.version(), options.model(), Provenances.engine(options));
+        return new Provenance(Provenances.version(), options.model(), Provenances.sampling(options, batch));
     }
 }

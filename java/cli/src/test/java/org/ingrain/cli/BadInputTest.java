@@ -169,12 +169,20 @@ class BadInputTest {
                 Arguments.of(letters, List.of("evaluate", "--method", "direct", "--temperature", "1", "--n", "8,8"),
                         "--n: 2 numbers, but method direct has 1 step that is sampled"),
                 Arguments.of(letters, List.of("evaluate", "--size", "3"), "--size: 3 beside --data"),
+                Arguments.of(letters, List.of("distill", "--n", "2000000000,2"),
+                        "--n: [2000000000, 2] samples of each step, expected at most 10000 answers to a question"),
+                Arguments.of(letters, List.of("evaluate", "--temperature", "1", "--n", "10001"),
+                        "--n: [10001] samples of each step, expected at most 10000 answers to a question"),
+                Arguments.of(letters, List.of("distill", "--test-votes", "1,2000000000"), "--test-votes: [1, 2000000000], expected 1 to 10000"),
+                Arguments.of(letters, List.of("distill", "--stages", "2000000000"), "--stages: 2000000000, expected 0 (the answer at once) to 1000"),
+                Arguments.of(letters, List.of("distill", "--rounds", "2000000000"), "--rounds: 2000000000, expected 1 to 1000"),
+                Arguments.of(letters, List.of("distill", "--temperature", "1e40"), "temperature: 1.0E40, expected 0 (greedy) to 1000"),
                 Arguments.of(letters, List.of("distill", "--names", "/dev/null"), "--names: /dev/null beside --data"));
     }
 
     @ParameterizedTest
     @MethodSource("questions")
-    void aFlagThatWouldDoNothingIsRefused(String rows, List<String> flags, String words) throws IOException {
+    void aFlagOutOfPlaceOrOutOfBoundsIsRefused(String rows, List<String> flags, String words) throws IOException {
         Path folder = TinyModelFolder.write(temp.resolve("model"));
         Path data = Files.writeString(temp.resolve("letters.jsonl"), rows);
         Path output = temp.resolve("run");
@@ -197,7 +205,7 @@ class BadInputTest {
     void noSeedsAreRefused(String command) {
         Path output = temp.resolve("run");
         for (String seeds : List.of("0", "-2")) {
-            assertRefused(Run.of(command, "--seeds", seeds, "--output", output), "--seeds: " + seeds + ", expected 1 or more");
+            assertRefused(Run.of(command, "--seeds", seeds, "--output", output), "--seeds: " + seeds + ", expected 1 to 1000");
         }
         assertFalse(Files.exists(output));
     }

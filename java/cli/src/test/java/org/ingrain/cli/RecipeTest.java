@@ -58,19 +58,56 @@ class RecipeTest {
         assertEquals(ours, told);
     }
 
-    /** To where only the model is missing. */
+    /** A row as the recipe's data have it. */
+    private static String row(String task) {
+        return switch (task) {
+            case "coin-flip" -> "{\"inputs\": \"Q: A coin is heads up. Ann flips the coin. Bob does not flip the coin. Is the coin still heads up?\","
+                    + " \"targets\": \"no\"}";
+            case "gsm8k" -> "{\"question\": \"What is 2 + 2?\", \"answer\": \"It is 4. #### 4\"}";
+            case "pairwise" -> "{\"question\": \"Sky?\", \"response-a\": \"x\", \"response-b\": \"y\", \"answer\": \"A\"}";
+            case "sycophancy" -> "{\"prompt\": [{\"type\": \"human\", \"content\": \"Who? I think it is Bob.\"}], \"base\": {\"question\": \"Who?\","
+                    + " \"correct_answer\": \"Ann\", \"incorrect_answer\": \"Bob\", \"answer\": [\"Ann\"]}}";
+            default -> throw new IllegalArgumentException(task);
+        };
+    }
+
+    /** To where only the model's tokenizer and weights are missing: flags and data are read and checked before. */
     @ParameterizedTest
-    @CsvSource({"rar-last-letter,", "rar-coin-flip,coin_val.json", "rar-coin-flip-suffix,coin_val.json", "cot-gsm8k,gsm8k_test.jsonl",
-        "bsm-oasst2,mt_bench_gpt4_pair.jsonl"})
-    void everyShippedRecipeWantsAModel(String name, String data) {
-        List<Object> words = new ArrayList<>(List.of("distill", "--recipe", name, "--model", temp.resolve("nowhere"),
-                "--output", temp.resolve("run"), "--dry-run"));
-        if (data != null) {
-            words.addAll(List.of("--data", temp.resolve(data)));
+    @MethodSource("shipped")
+    void everyShippedRecipeWantsAModel(String name) throws IOException {
+        Path model = Files.createDirectories(temp.resolve("model"));
+        Files.writeString(model.resolve("config.json"), TinyModelFolder.config());
+        List<Object> words = new ArrayList<>(List.of("distill", "--recipe", name, "--model", model, "--output", temp.resolve("run"), "--dry-run"));
+        Recipe recipe = Recipe.load(name);
+        if (!recipe.flags().containsKey("generate")) {
+            String row = row(recipe.flags().get("task").asString());
+            Path data = Files.writeString(temp.resolve("data.jsonl"), row + "\n" + row.replace("?", " now?") + "\n");
+            words.addAll(List.of("--data", data, "--test-size", 1));
         }
         Run run = Run.of(words.toArray());
         assertEquals(2, run.status(), run.err());
-        assertTrue(run.complaint().contains(data == null ? "nowhere" : data), run.complaint());
+        assertTrue(run.complaint().contains("model.safetensors"), run.complaint());
+    }
+
+    @Test
+    void aRecipesControlsAndBaselinesCanBeLeftOut() throws IOException {
+        Path data = Files.writeString(temp.resolve("data.jsonl"), row("coin-flip") + "\n" + row("coin-flip").replace("Ann", "Eve") + "\n");
+        Path file = recipe("\"task\": \"coin-flip\", \"method\": \"direct\", \"n\": \"1\", \"majority\": \"all\", \"target\": \"response\","
+                + " \"max-tokens\": 4, \"max-steps\": 1, \"rank\": 2, \"controls\": \"unfiltered\", \"baselines\": \"rar-1-step\"");
+        Path output = temp.resolve("run");
+        Run run = Run.of("distill", "--recipe", file, "--model", TinyModelFolder.write(temp.resolve("model")), "--data", data, "--test-size", 1,
+                "--controls", "none", "--baselines=none", "--output", output);
+        assertEquals(0, run.status(), run.err());
+        assertTrue(Files.notExists(output.resolve("controls")) && Files.notExists(output.resolve("evaluation/baseline-rar-1-step")));
+    }
+
+    /** A recipe in a file of arguments would be looked for too late. */
+    @Test
+    void filesOfArgumentsAreNoArguments() throws IOException {
+        Path file = Files.writeString(temp.resolve("arguments"), "--recipe rar-last-letter");
+        Run run = Run.of("distill", "@" + file, "--model", temp, "--task", "last-letter", "--dry-run");
+        assertEquals(2, run.status(), run.err());
+        assertTrue(run.complaint().contains("Unmatched argument at index 1: '@" + file), run.complaint());
     }
 
     @Test

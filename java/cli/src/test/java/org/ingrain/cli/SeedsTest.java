@@ -54,9 +54,14 @@ class SeedsTest {
     }
 
     @Test
-    void noSeedsAreRefused() throws IOException {
-        Run run = distill(temp.resolve("run"), "--seeds", 0);
-        assertEquals(2, run.status());
-        assertEquals("ingrain: --seeds: 0, expected 1 or more", run.complaint());
+    void noSeedsAndTooManyAreRefused() throws IOException {
+        for (int seeds : List.of(0, 2_000_000_000)) {
+            Run run = distill(temp.resolve("run"), "--seeds", seeds);
+            assertEquals(2, run.status());
+            assertEquals("ingrain: --seeds: " + seeds + ", expected 1 to 1000", run.complaint());
+        }
+        Run last = distill(temp.resolve("run"), "--seed", Long.MAX_VALUE, "--seeds", 2);
+        assertEquals(2, last.status());
+        assertEquals("ingrain: --seed: 9223372036854775807, expected at most 9223372036854775805 beside --seeds 2", last.complaint());
     }
 }

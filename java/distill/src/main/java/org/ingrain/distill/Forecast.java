@@ -28,6 +28,7 @@ import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 import org.ingrain.distill.train.Tuner;
+import org.ingrain.tensor.InputException;
 
 /**
  * What a run would do and cost, measured on a few of its own questions on this machine.
@@ -124,7 +125,7 @@ public record Forecast(List<Stage> stages, Path rows) {
             if (student.curation().rule() == Rule.UNIVERSAL) {
                 UniversalSelfConsistency universal = new UniversalSelfConsistency(task, student.method());
                 Sampling select = new Sampling(universal.plan(config.sample(), student.teacher()), Stopping.NEVER,
-                        universal.questions(tried.file(), tried.asked()), trial.answerer()).withLongPrompts();
+                        universal.questions(tried.file(), tried.asked()), trial.answerer());
                 stages.add(ask("select " + student.name(), select, data.pool(), 1).stage(student.stage("select") + behind, times, 1));
             }
             return tried;
@@ -181,7 +182,7 @@ public record Forecast(List<Stage> stages, Path rows) {
             }
             Path train = run.file("train.jsonl");
             JsonLines.write(train, rows);
-            data.pool().forEach(example -> rows.add(row(example, known(example))));
+            data.pool().stream().map(example -> row(example, known(example))).filter(trial.tuner()::fits).forEach(rows::add);
             JsonLines.write(all, rows);
             double[] rate = {0};
             long begun = System.nanoTime();
@@ -217,6 +218,10 @@ public record Forecast(List<Stage> stages, Path rows) {
                 String said = whole && !chains.isEmpty() ? config.method().lastWord(chains.getFirst()).strip() : "";
                 rows.add(row(example, said.isEmpty() ? known(example) : said));
             });
+            rows.removeIf(row -> !trial.tuner().fits(row));
+            if (rows.isEmpty()) {
+                throw new InputException("none of the " + answered.asked().size() + " questions tried is short enough to be trained on");
+            }
             return rows;
         }
 

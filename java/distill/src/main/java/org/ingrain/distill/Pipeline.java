@@ -36,7 +36,7 @@ import org.ingrain.tensor.InputException;
  *
  * <p>Each stage is a function of the files before it and writes its own at once and whole, or line by line into a log that is then
  * sorted; so a run that was killed, at any instant and any number of times, goes on where it was and ends with the same bytes. Nothing
- * that depends on time, order or threads is written, but for run.log and timings.json.
+ * that depends on time, order or threads is written, but for run.log, timings.json and each training's log.txt.
  */
 public final class Pipeline {
     private final DistillConfig config;

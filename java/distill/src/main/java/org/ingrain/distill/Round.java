@@ -60,7 +60,7 @@ record Round(DistillConfig config, Task task, List<Example> pool, RunFolder run,
         List<Example> asked = sampled.stream().flatMap(List::stream).toList();
         new Sampling(plan, stopping, asked, workers.answerer()).run(samples, watch(student.stage("sample"), "samples"));
         Ledger ledger = new Ledger(run.file(student.ledger()));
-        ledger.make(samples, sampled, curation, selections(student, samples));
+        ledger.make(samples, sampled, curation, selections(student, samples), teachable(student));
         Ledger.Summary summary = ledger.summary();
         if (!nothingKept(summary)) {
             writeRows(student, ledger, sampled);
@@ -83,14 +83,21 @@ record Round(DistillConfig config, Task task, List<Example> pool, RunFolder run,
         Path file = run.file(student.folder() + "selections.jsonl");
         UniversalSelfConsistency universal = new UniversalSelfConsistency(task, student.method());
         new Sampling(universal.plan(config.sample(), student.teacher()), Stopping.NEVER, universal.questions(samples, pool), workers.answerer())
-                .withLongPrompts().run(file, watch(student.stage("select"), "answers"));
+                .run(file, watch(student.stage("select"), "answers"));
         return UniversalSelfConsistency.selections(file);
+    }
+
+    /** What the tuner can train on at every stage. */
+    private Ledger.Teachable teachable(Student student) {
+        Plan direct = direct(student);
+        Curriculum curriculum = new Curriculum(student.method(), stages(student));
+        return (asked, entry, lesson) -> IntStream.rangeClosed(0, curriculum.stages()).allMatch(stage -> workers.tuner().fits(
+                new Ledger.TrainingRow(direct.firstPrompt(asked), curriculum.words(stage, entry, lesson))));
     }
 
     /** Rows of the last stage in the student's folder, of those before it in theirs. */
     private void writeRows(Student student, Ledger ledger, List<List<Example>> examples) {
-        Plan direct = Methods.direct().plan(task, new SampleConfig(List.of(1), config.sample().params(), config.sample().seed()), "sample",
-                student.teacher());
+        Plan direct = direct(student);
         Curriculum curriculum = new Curriculum(student.method(), stages(student));
         for (int stage = 0; stage <= curriculum.stages(); stage++) {
             int now = stage;
@@ -100,6 +107,12 @@ record Round(DistillConfig config, Task task, List<Example> pool, RunFolder run,
                         student.curation(), (entry, lesson) -> curriculum.words(now, entry, lesson)));
             }
         }
+    }
+
+    /** How the student will be asked. */
+    private Plan direct(Student student) {
+        return Methods.direct().plan(task, new SampleConfig(List.of(1), config.sample().params(), config.sample().seed()), "sample",
+                student.teacher());
     }
 
     /** Direct answers have no words to take away. */

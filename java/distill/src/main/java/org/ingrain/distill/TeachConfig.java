@@ -10,12 +10,14 @@ import org.ingrain.tensor.InputException;
  *               arXiv:2405.14838); 0: all at once, the answer alone is taught
  */
 public record TeachConfig(int rounds, int stages) {
+    private static final int MOST = 1000;
+
     public TeachConfig {
-        if (rounds < 1) {
-            throw new InputException("--rounds: " + rounds + ", expected 1 or more");
+        if (rounds < 1 || rounds > MOST) {
+            throw new InputException("--rounds: " + rounds + ", expected 1 to " + MOST);
         }
-        if (stages < 0) {
-            throw new InputException("--stages: " + stages + ", expected 0 (the answer at once) or more");
+        if (stages < 0 || stages > MOST) {
+            throw new InputException("--stages: " + stages + ", expected 0 (the answer at once) to " + MOST);
         }
     }
 

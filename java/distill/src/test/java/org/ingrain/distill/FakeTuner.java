@@ -47,4 +47,9 @@ record FakeTuner(Runnable tick) implements Tuner {
         AtomicFile.delete(checkpoint);
         return new Tuned("adapter", rows, STEPS, 2.5, 0.5, null);
     }
+
+    @Override
+    public boolean fits(Ledger.TrainingRow row) {
+        return true;
+    }
 }

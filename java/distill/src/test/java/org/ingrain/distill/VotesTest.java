@@ -121,7 +121,7 @@ class VotesTest {
                 () -> with(plain, baselines("direct")));
         assertRefused("step branch has no prompt for task last-letter",
                 () -> Pipeline.check(with(plain, baselines("bsm")), Runs.provenance(base), base.resolve("other")));
-        assertRefused("--test-votes: 0, expected 1 or more", () -> votes(0, 5));
+        assertRefused("--test-votes: [0, 5], expected 1 to 10000", () -> votes(0, 5));
         assertRefused("--test-votes: [1, 5] answers at temperature 0 are all the same, expected 1 or a temperature",
                 () -> new EvaluateConfig(new SamplingParams(0, 1, 0, 64, List.of()), List.of(), 1, 1, List.of(), List.of(1, 5), List.of()));
     }

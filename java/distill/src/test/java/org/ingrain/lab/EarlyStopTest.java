@@ -71,7 +71,7 @@ class EarlyStopTest {
             new Sampling(plan, curation.stopping(), questions, answerer).run(folder.resolve("samples.jsonl"),
                     new Stopwatch("sample", "samples", run.log(), Progress.SILENT));
         }
-        ledger.make(folder.resolve("samples.jsonl"), questions.stream().map(List::of).toList(), curation, Map.of());
+        ledger.make(folder.resolve("samples.jsonl"), questions.stream().map(List::of).toList(), curation, Map.of(), (asked, entry, lesson) -> true);
         return JsonLines.read(ledger.file(), Entry.class);
     }
 

@@ -39,6 +39,11 @@ public record Ballot(List<Answer> answers, List<Votes> votes) {
     public record Votes(String answer, int votes) {
     }
 
+    /** Whether none of the answers could be asked for, as the prompt did not fit into the model's context. */
+    public static boolean unasked(List<Answer> answers) {
+        return !answers.isEmpty() && answers.stream().allMatch(answer -> answer.finish() == Finish.PROMPT_TOO_LONG);
+    }
+
     public static Ballot of(Example example, Answers samples, Task task, Method method) {
         List<Answer> answers = new ArrayList<>();
         for (Answers.Chain chain : samples.chains(method.depth())) {

@@ -34,12 +34,19 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
      * @param heard the answers that the verdict rests on; without an early end there may be more in the ballot
      */
     private record Count(Example example, Ballot ballot, Tally tally, List<Ballot.Answer> heard) {
+        boolean unasked() {
+            return Ballot.unasked(ballot.answers());
+        }
     }
 
     /** A way of reading an example's samples that ended in this decision. */
     private record Decision(Entry.Reason reason, String detail, String label, List<Entry.Lesson> lessons) {
         static Decision discard(Entry.Reason reason, String detail) {
             return new Decision(reason, detail, null, List.of());
+        }
+
+        static Decision tooLong() {
+            return discard(Entry.Reason.PROMPT_TOO_LONG, "its prompt does not fit into the model's context");
         }
     }
 
@@ -61,7 +68,7 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
      */
     public Entry judge(List<Asked> asked, Selection selection) {
         List<Count> counts = asked.stream().map(this::count).toList();
-        Decision decision = switch (config.rule()) {
+        Decision decision = counts.getFirst().unasked() ? Decision.tooLong() : switch (config.rule()) {
             case MORE_THAN_HALF, PLURALITY -> byVotes(counts);
             case UNIVERSAL -> bySelection(counts.getFirst(), selection);
             case FIRST -> unfiltered(counts.getFirst().ballot().answers().subList(0, 1));
@@ -115,7 +122,7 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         String winner = first.tally().winner();
         for (Count count : counts) {
             if (count.tally().winner() == null) {
-                Decision lost = lost(count.tally(), counts);
+                Decision lost = count.unasked() ? Decision.tooLong() : lost(count.tally(), counts);
                 return count.example().isAsGiven() ? lost
                         : Decision.discard(lost.reason(), lost.detail() + ", in the order of " + count.example().id());
             }

@@ -2,6 +2,7 @@ package org.ingrain.distill.curate;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.List;
+import java.util.function.Predicate;
 
 /**
  * One example in the ledger: everything that was answered, and what was made of it.
@@ -57,6 +58,7 @@ public record Entry(String id, String question, String gold, String category, Ve
         @JsonProperty("too-few-votes") TOO_FEW_VOTES("too few votes"),
         @JsonProperty("order") ORDER("orders differ"),
         @JsonProperty("prompt-too-long") PROMPT_TOO_LONG("prompt too long"),
+        @JsonProperty("lesson-too-long") LESSON_TOO_LONG("lesson too long"),
         @JsonProperty("no-selection") NO_SELECTION("no selection"),
         @JsonProperty("no-answer") NO_ANSWER("no answer");
 
@@ -69,6 +71,19 @@ public record Entry(String id, String question, String gold, String category, Ve
         public String words() {
             return words;
         }
+    }
+
+    /** This without the lessons that are no use; discarded where it has no other. */
+    Entry teaching(Predicate<Lesson> useful) {
+        List<Lesson> left = targets.stream().filter(useful).toList();
+        if (left.size() == targets.size()) {
+            return this;
+        }
+        String said = detail + ", but " + (targets.size() - left.size()) + " of " + targets.size() + " too long to train on";
+        return left.isEmpty()
+                ? new Entry(id, question, gold, category, Verdict.DISCARDED, Reason.LESSON_TOO_LONG, said, null, null, margin, planned, tokens,
+                votes, left, orders)
+                : new Entry(id, question, gold, category, verdict, reason, said, label, right, margin, planned, tokens, votes, left, orders);
     }
 
     public boolean kept() {

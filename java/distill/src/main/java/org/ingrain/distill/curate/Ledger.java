@@ -32,13 +32,21 @@ public record Ledger(Path file) {
     public record TrainingRow(List<Message> prompt, String completion) {
     }
 
+    /** Whether a student can be trained on a lesson; not on one that is too long. */
+    @FunctionalInterface
+    public interface Teachable {
+        /** @param asked the example in the lesson's order */
+        boolean test(Example asked, Entry entry, Entry.Lesson lesson);
+    }
+
     /**
      * Judges every example of a finished sampling; a ledger that is there is left as it is.
      *
      * @param examples   each in its orders, the given one first
      * @param selections the model's own selection for each example, where the rule asks for it; else empty
      */
-    public void make(Path samples, List<List<Example>> examples, Curation curation, Map<String, Selection> selections) {
+    public void make(Path samples, List<List<Example>> examples, Curation curation, Map<String, Selection> selections,
+                     Teachable teachable) {
         if (Files.exists(file)) {
             return;
         }
@@ -48,7 +56,8 @@ public record Ledger(Path file) {
             asked.add(new Curation.Asked(example, answers));
             if (lastOrders.contains(example.id())) {
                 String given = asked.getFirst().example().id();
-                JsonLines.write(out, curation.judge(List.copyOf(asked), selections.getOrDefault(given, Selection.NONE)));
+                Entry entry = curation.judge(List.copyOf(asked), selections.getOrDefault(given, Selection.NONE));
+                JsonLines.write(out, entry.teaching(lesson -> teachable.test(asked.get(lesson.order()).example(), entry, lesson)));
                 asked.clear();
             }
         }));

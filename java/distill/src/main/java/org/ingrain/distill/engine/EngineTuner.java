@@ -9,12 +9,17 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import org.ingrain.checkpoint.LoadedModel;
 import org.ingrain.checkpoint.PeftAdapter;
+import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.run.Digest;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.train.Tuner;
 import org.ingrain.model.MemoryPlan;
 import org.ingrain.tokenizer.ChatTemplate;
+import org.ingrain.tokenizer.Message;
 import org.ingrain.train.DataConfig;
+import org.ingrain.train.Example;
+import org.ingrain.train.ExampleEncoder;
+import org.ingrain.train.ExampleReader;
 import org.ingrain.train.TrainReport;
 import org.ingrain.train.Trainer;
 import org.ingrain.train.TrainingDataReader;
@@ -42,6 +47,13 @@ public record EngineTuner(LoadedModel model, ChatTemplate template, TunerConfig 
             return new Tuned(job.folder().relativize(report.result()).toString(), report.rows(), report.steps(), report.firstLoss(),
                     report.lastLoss(), report.validationLoss());
         }
+    }
+
+    @Override
+    public boolean fits(Ledger.TrainingRow row) {
+        Example answer = new Example.Answer(row.prompt(), List.of(Message.assistant(row.completion())));
+        return new ExampleEncoder(model.tokenizer(), template, Integer.MAX_VALUE, false).encode(new ExampleReader.Row("a lesson", answer)).ids().length
+                <= model.config().maxPositionEmbeddings();
     }
 
     /** What training on a job's rows takes on the device beside the weights, at the least. */

@@ -10,6 +10,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.function.Predicate;
 import java.util.stream.IntStream;
+import org.ingrain.distill.curate.Ballot;
 
 /**
  * A row of the table. Questions are counted once, in however many orders they were asked; of a question that was asked in several, each
@@ -22,12 +23,14 @@ import java.util.stream.IntStream;
  * @param high       upper end
  * @param tokens     generated for each question in one order, on average over the questions
  * @param unanswered answers that were not found in the text, in all orders; they count as wrong
+ * @param tooLong    of these, those that were not asked for, as the prompt did not fit into the model's context
  * @param judging    where the data have votes, or questions were asked in several orders; else null
  * @param categories by name, in the order in which they first come; empty where questions have none
  * @param votes      majorities of the first k answers, by ascending k, the last of them all answers as above; empty where none is asked for
  */
 public record ArmResult(String name, String title, int questions, int right, double accuracy, double low, double high, double tokens,
-                        int unanswered, Judging judging, Map<String, Category> categories,
+                        int unanswered, @JsonInclude(JsonInclude.Include.NON_DEFAULT) int tooLong, Judging judging,
+                        Map<String, Category> categories,
                         @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Vote> votes) {
     private static final String FIRST = "k = ";
 
@@ -74,6 +77,7 @@ public record ArmResult(String name, String title, int questions, int right, dou
         List<List<Score>> questions = List.copyOf(byQuestion.values());
         Category all = Category.of(questions, Score::right);
         int unanswered = (int) scores.stream().filter(score -> score.answer() == null).count();
+        int tooLong = (int) scores.stream().filter(score -> Ballot.unasked(score.answers())).count();
         double tokens = questions.stream().mapToDouble(orders -> orders.stream().mapToLong(Score::tokens).sum() / (double) orders.size()).sum()
                 / questions.size();
         Map<String, List<List<Score>>> byCategory = new LinkedHashMap<>();
@@ -81,7 +85,7 @@ public record ArmResult(String name, String title, int questions, int right, dou
                 .forEach(orders -> byCategory.computeIfAbsent(orders.getFirst().category(), category -> new ArrayList<>()).add(orders));
         Map<String, Category> categories = new LinkedHashMap<>();
         byCategory.forEach((category, own) -> categories.put(category, Category.of(own, Score::right)));
-        return new ArmResult(name, title, all.questions(), all.right(), all.accuracy(), all.low(), all.high(), tokens, unanswered,
+        return new ArmResult(name, title, all.questions(), all.right(), all.accuracy(), all.low(), all.high(), tokens, unanswered, tooLong,
                 judging(scores, questions), categories, votes(questions));
     }
 

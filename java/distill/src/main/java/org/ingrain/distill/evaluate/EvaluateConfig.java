@@ -5,6 +5,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import org.ingrain.distill.method.Method;
+import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
@@ -26,8 +27,8 @@ public record EvaluateConfig(SamplingParams params, List<Integer> samples, int o
                              @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Method> baselines) {
     public EvaluateConfig {
         votes = votes == null || votes.equals(List.of(1)) ? List.of() : votes.stream().distinct().sorted().toList();
-        if (!votes.isEmpty() && votes.getFirst() < 1) {
-            throw new InputException("--test-votes: " + votes.getFirst() + ", expected 1 or more");
+        if (!votes.isEmpty() && (votes.getFirst() < 1 || votes.getLast() > Plan.MOST_ANSWERS)) {
+            throw new InputException("--test-votes: " + votes + ", expected 1 to " + Plan.MOST_ANSWERS);
         }
         samples = !votes.isEmpty() ? List.of(votes.getLast()) : samples == null || samples.isEmpty() ? List.of(1) : List.copyOf(samples);
         controls = controls == null ? List.of() : controls.stream().distinct().sorted().toList();

@@ -6,6 +6,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.ingrain.distill.curate.Entry;
 import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.SeedResult;
@@ -29,7 +30,8 @@ final class Tables {
         return new Table(head, arms.stream().map(arm -> {
             List<String> row = new ArrayList<>(List.of(arm.title(), Figures.percent(arm.accuracy()),
                     Figures.percent(arm.low()) + " - " + Figures.percent(arm.high()), Figures.tokens(arm.tokens()),
-                    arm.right() + " of " + arm.answers(), String.valueOf(arm.unanswered())));
+                    arm.right() + " of " + arm.answers(), String.valueOf(arm.unanswered())
+                    + (arm.tooLong() == 0 ? "" : " (prompt too long: " + arm.tooLong() + ")")));
             if (ordered) {
                 row.add(String.valueOf(arm.questions()));
             }
@@ -85,9 +87,13 @@ final class Tables {
         return new Table(List.of("student", "examples", "kept", "discarded", "labels right", "answers drawn", "reasons"), rows);
     }
 
-    /** One line: how many examples were kept, and how many of their labels are right. */
-    static String kept(Ledger.Count total) {
-        return "kept " + total.kept() + " of " + total.examples() + " examples"
+    /** One line: how many examples were kept, how many were too long for that, and how many labels are right. */
+    static String kept(Ledger.Summary summary) {
+        Ledger.Count total = summary.total();
+        String tooLong = Stream.of(Entry.Reason.PROMPT_TOO_LONG, Entry.Reason.LESSON_TOO_LONG).map(Entry.Reason::words)
+                .filter(summary.reasons()::containsKey).map(reason -> ", " + reason + " " + summary.reasons().get(reason))
+                .collect(Collectors.joining());
+        return "kept " + total.kept() + " of " + total.examples() + " examples" + tooLong
                 + (total.known() == 0 ? "" : ", labels right " + share(total.right(), total.known())) + ", answers drawn " + drawn(total);
     }
 

@@ -16,6 +16,7 @@ import org.ingrain.tensor.InputException;
 
 /** Fingerprints of files, folders and names, by SHA-256. */
 public final class Digest {
+    private static final String WEIGHTS = ".safetensors";
     /** Weight files above this size are sampled, not read through: a 140 GB model is known by 64 windows of each shard. */
     private static final long WHOLE = 4L << 20;
     private static final int WINDOWS = 64;
@@ -26,7 +27,7 @@ public final class Digest {
 
     /**
      * Each file that makes a model what it is (weights, adapters, config, tokenizer, template), by name, with its size and its hash.
-     * Weights are hashed by their size, their first megabyte (the safetensors header), and 64 windows spread evenly to their end.
+     * Large weights are hashed by their size, their first megabyte (the safetensors header), and 64 windows spread evenly to their end.
      *
      * @throws InputException if the folder cannot be read or holds no such file
      */
@@ -35,7 +36,7 @@ public final class Digest {
         try (Stream<Path> all = Files.list(folder)) {
             for (Path file : all.filter(Files::isRegularFile).toList()) {
                 String name = file.getFileName().toString();
-                if (name.endsWith(".safetensors") || name.endsWith(".json") || name.endsWith(".model") || name.endsWith(".jinja")) {
+                if (name.endsWith(WEIGHTS) || name.endsWith(".json") || name.endsWith(".model") || name.endsWith(".jinja")) {
                     files.put(name, Files.size(file) + ":" + file(file));
                 }
             }
@@ -48,14 +49,16 @@ public final class Digest {
         return files;
     }
 
-    /** The hash of a file's content; of a large file, of its size and evenly spread windows. */
+    /** The hash of a file's size and content; of large weights, of evenly spread windows of it. */
     public static String file(Path file) {
         MessageDigest digest = sha256();
         try (FileChannel channel = FileChannel.open(file)) {
             long size = channel.size();
             digest.update(ByteBuffer.allocate(Long.BYTES).putLong(0, size));
-            if (size <= WHOLE) {
-                read(channel, 0, (int) size, digest);
+            if (size <= WHOLE || !file.getFileName().toString().endsWith(WEIGHTS)) {
+                for (long from = 0; from < size; from += WHOLE) {
+                    read(channel, from, (int) Math.min(WHOLE, size - from), digest);
+                }
             } else {
                 read(channel, 0, 1 << 20, digest);
                 for (int i = 1; i <= WINDOWS; i++) {

@@ -11,8 +11,8 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * What happened when, and how long it took: {@code run.log} and {@code timings.json}, the only files of a run folder that differ from
- * run to run.
+ * What happened when, and how long it took: {@code run.log} and {@code timings.json}, which with each training's {@code log.txt} are
+ * the only files of a run folder that differ from run to run.
  */
 public final class RunLog {
     private final Path log;

@@ -8,7 +8,7 @@ public enum Finish {
     @JsonProperty("stop") STOP,
     /** It reached its longest length. */
     @JsonProperty("length") LENGTH,
-    /** The prompt, which holds an earlier step's text, did not fit into the context: nothing was generated. */
+    /** The prompt, or the one of an earlier step, did not fit into the context: nothing was generated. */
     @JsonProperty("prompt-too-long") PROMPT_TOO_LONG,
     /** The prompt, which is an earlier step's text, was blank: nothing was asked. */
     @JsonProperty("blank-prompt") BLANK_PROMPT

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import org.ingrain.distill.run.Digest;
 import org.ingrain.distill.task.Example;
+import org.ingrain.tensor.InputException;
 import org.ingrain.tokenizer.Message;
 
 /**
@@ -18,8 +19,15 @@ import org.ingrain.tokenizer.Message;
  * @param weights who is asked
  */
 public record Plan(List<PlannedStep> steps, Fan fan, long seed, Weights weights) {
+    /** Answers of one example that are still counted one by one. */
+    public static final int MOST_ANSWERS = 10_000;
+
     public Plan {
         steps = List.copyOf(steps);
+        List<Integer> samples = steps.stream().map(PlannedStep::samples).toList();
+        if (samples.stream().mapToDouble(Integer::doubleValue).reduce(1, (a, b) -> a * b) > MOST_ANSWERS) {
+            throw new InputException("--n: " + samples + " samples of each step, expected at most " + MOST_ANSWERS + " answers to a question");
+        }
     }
 
     /**

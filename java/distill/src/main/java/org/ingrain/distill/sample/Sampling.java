@@ -11,7 +11,6 @@ import java.util.Map;
 import org.ingrain.distill.run.AtomicFile;
 import org.ingrain.distill.run.Stopwatch;
 import org.ingrain.distill.task.Example;
-import org.ingrain.tensor.InputException;
 
 /**
  * One use of a method on many examples, as a stage: every completion is on disk as soon as it exists, and when there are enough, they
@@ -23,7 +22,6 @@ public final class Sampling {
     private final Stopping stopping;
     private final List<Example> examples;
     private final Answerer answerer;
-    private boolean longPrompts;
 
     /** @param examples the orders of a question one after another, the given one first */
     public Sampling(Plan plan, Stopping stopping, List<Example> examples, Answerer answerer) {
@@ -31,12 +29,6 @@ public final class Sampling {
         this.stopping = stopping;
         this.examples = List.copyOf(examples);
         this.answerer = answerer;
-    }
-
-    /** Takes an example whose first prompt does not fit into the context for one without an answer; without this it is refused. */
-    public Sampling withLongPrompts() {
-        longPrompts = true;
-        return this;
     }
 
     /** Makes {@code target}, or what of it is missing; a target that is there is left as it is. */
@@ -110,9 +102,6 @@ public final class Sampling {
                 late += completion.tokens();
                 watch.at(done, total, completion.tokens());
                 return Answerer.Next.NOTHING;
-            }
-            if (completion.finish() == Finish.PROMPT_TOO_LONG && completion.key().depth() == 0 && !longPrompts) {
-                throw new InputException("example " + completion.key().id() + ": the prompt does not fit into the model's context");
             }
             List<Walker> question = questions.get(completion.key().id());
             long before = done(question);

@@ -13,9 +13,11 @@ import org.ingrain.tensor.InputException;
  * @param stop        texts that end it, themselves left out
  */
 public record SamplingParams(double temperature, double topP, int topK, int maxTokens, List<String> stop) {
+    private static final int HOTTEST = 1000;
+
     public SamplingParams {
-        if (!(temperature >= 0) || Double.isInfinite(temperature)) {
-            throw new InputException("temperature: " + temperature + ", expected 0 (greedy) or more");
+        if (!(temperature >= 0 && temperature <= HOTTEST)) {
+            throw new InputException("temperature: " + temperature + ", expected 0 (greedy) to " + HOTTEST);
         }
         if (!(topP > 0 && topP <= 1)) {
             throw new InputException("topP: " + topP + ", expected more than 0 and at most 1");

@@ -1,6 +1,7 @@
 package org.ingrain.distill.train;
 
 import java.nio.file.Path;
+import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.run.Progress;
 
 /** What the distillation needs of training. The engine's trainer is one; tests have another. */
@@ -10,6 +11,9 @@ public interface Tuner {
      * tuner's own settings only, not on how often it was taken up again.
      */
     Tuned tune(Job job, Progress progress);
+
+    /** Whether a row is short enough to be trained on. */
+    boolean fits(Ledger.TrainingRow row);
 
     /**
      * What to train on.

@@ -79,6 +79,30 @@ class CurationTest {
     }
 
     @Test
+    void aQuestionThatDoesNotFit() {
+        Answers none = new Answers(List.of(new Sample("1", "0", "answer", "", 0, Finish.PROMPT_TOO_LONG),
+                new Sample("1", "1", "answer", "", 0, Finish.PROMPT_TOO_LONG)));
+        for (Rule rule : Rule.values()) {
+            Entry entry = new Curation(rule(rule, 0, 0), new CoinFlip("", 2), Methods.direct(), plan(2))
+                    .judge(List.of(new Curation.Asked(COIN, none)), Selection.NONE);
+            assertVerdict(entry, Verdict.DISCARDED, Reason.PROMPT_TOO_LONG, "its prompt does not fit into the model's context");
+        }
+    }
+
+    @Test
+    void lessonsTooLongAreLeftOut() {
+        Entry all = judge(rule(Rule.ALL, 0, 0), "no", "yes");
+        assertEquals(all, all.teaching(lesson -> true));
+        Entry some = all.teaching(lesson -> lesson.text().equals("yes"));
+        assertVerdict(some, Verdict.KEPT, Reason.UNFILTERED, "not filtered, 2 of 2 samples, but 1 of 2 too long to train on");
+        assertEquals(List.of("yes"), texts(some));
+        Entry none = all.teaching(lesson -> false);
+        assertVerdict(none, Verdict.DISCARDED, Reason.LESSON_TOO_LONG, "not filtered, 2 of 2 samples, but 2 of 2 too long to train on");
+        assertNull(none.label());
+        assertNull(none.right());
+    }
+
+    @Test
     void pluralityNeedsOneMoreThanTheNext() {
         CurationConfig config = rule(Rule.PLURALITY, 0, 0);
         Entry kept = judge(config, "no", "no", "yes", "who", "knows");

@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 class OrdersInWordsTest {
     private static List<ArmResult> arms(ArmResult.Judging judging) {
         return Stream.of("system-1", "system-2", "distilled")
-                .map(name -> new ArmResult(name, name, 480, 240, 0.25, 0.2, 0.3, 4, 3, judging, Map.of(), List.of())).toList();
+                .map(name -> new ArmResult(name, name, 480, 240, 0.25, 0.2, 0.3, 4, 3, 0, judging, Map.of(), List.of())).toList();
     }
 
     @Test

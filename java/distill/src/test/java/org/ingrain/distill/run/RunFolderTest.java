@@ -133,6 +133,22 @@ class RunFolderTest {
         assertThrows(InputException.class, () -> Digest.model(base.resolve("none")));
     }
 
+    @Test
+    void aLargeFileThatHoldsNoWeightsIsReadThrough() throws IOException {
+        Path data = base.resolve("data.jsonl");
+        byte[] bytes = new byte[(16 << 20) + 3];
+        Files.write(data, bytes);
+        String before = Digest.file(data);
+        for (int at : new int[] {5_000_000, (16 << 20) - 1, (16 << 20) + 2}) {
+            bytes[at] = 1;
+            Files.write(data, bytes);
+            assertFalse(before.equals(Digest.file(data)), "byte " + at);
+            bytes[at] = 0;
+        }
+        Files.write(data, bytes);
+        assertEquals(before, Digest.file(data));
+    }
+
     private static Map<String, String> listing(Path folder) throws IOException {
         Map<String, String> all = new TreeMap<>();
         try (Stream<Path> files = Files.walk(folder)) {

@@ -164,8 +164,15 @@ class SamplingTest {
             }
         });
         assertEquals(4, JsonLines.read(target, Sample.class).stream().filter(s -> s.finish() == Finish.PROMPT_TOO_LONG).count());
-        String said = assertThrows(InputException.class, () -> sample(plan(1, 1), base.resolve("no.jsonl"), (first, done) ->
-                done.apply(new Completion(first.getFirst().key(), "", 0, Finish.PROMPT_TOO_LONG)))).getMessage();
-        assertEquals("example b: the prompt does not fit into the model's context", said);
+        Path first = base.resolve("first.jsonl");
+        List<Request> follow = new ArrayList<>();
+        sample(plan(1, 1), first, (asked, done) -> {
+            asked.forEach(request -> follow.addAll(done.apply(request.key().id().equals("b") ? new Completion(request.key(), "", 0, Finish.PROMPT_TOO_LONG)
+                    : new Completion(request.key(), "second, in other words", 1, Finish.STOP)).requests()));
+            follow.forEach(request -> done.apply(new Completion(request.key(), "yes", 1, Finish.STOP)));
+        });
+        assertEquals(List.of(new Key("a", "0.0")), follow.stream().map(Request::key).toList(), "nothing is asked behind it");
+        assertEquals(List.of(Finish.PROMPT_TOO_LONG, Finish.PROMPT_TOO_LONG, Finish.STOP, Finish.STOP),
+                JsonLines.read(first, Sample.class).stream().map(Sample::finish).toList());
     }
 }
