@@ -81,6 +81,11 @@ public record Sycophancy() implements Task {
     }
 
     @Override
+    public boolean takesWholeText() {
+        return true;
+    }
+
+    @Override
     public String key(String answer) {
         return AnswerFormat.TEXT.key(answer);
     }
