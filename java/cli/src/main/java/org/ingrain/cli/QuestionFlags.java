@@ -41,8 +41,8 @@ final class QuestionFlags {
     @Option(names = "--suffix", paramLabel = "TEXT", description = "For coin-flip: said after each question, such as \"Flip means reverse.\"")
     String suffix;
 
-    @Option(names = "--size", defaultValue = "0", paramLabel = "N", description = "Words (last-letter) or people (coin-flip) of a question that is "
-            + "made up (default: 2).")
+    @Option(names = "--size", defaultValue = "0", paramLabel = "N", description = "Words (last-letter, also of a question that quotes none) or people "
+            + "(coin-flip) of a question that is made up (default: 2).")
     int size;
 
     @Option(names = "--test-orders", paramLabel = "N", description = "Orders of options or responses that a question is "

@@ -77,6 +77,9 @@ public final class Pipeline {
                     + " teaches the answer without the words before it");
         }
         Task task = config.data().makeTask();
+        if (config.curation().target() == Target.ANSWER) {
+            config.method().requireAnswer(task);
+        }
         for (Student student : Student.first(config)) {
             new Curation(student.curation(), task, student.method(), Round.plan(config, task, student)).check();
         }

@@ -63,6 +63,18 @@ class SettingsTest {
     }
 
     @Test
+    void chainsAreNotTaughtAsTexts() throws IOException {
+        Path texts = Files.writeString(base.resolve("texts.jsonl"), "{\"question\": \"a\"}\n{\"question\": \"b\"}\n");
+        DistillConfig c = config();
+        DistillConfig chain = new DistillConfig(DataConfig.of("question-answer", texts), Methods.load("cot"), c.sample(), c.curation(), c.train(),
+                c.evaluate(), c.teach());
+        String said = assertThrows(InputException.class, () -> Pipeline.check(chain, Runs.provenance(base), base.resolve("run"))).getMessage();
+        assertTrue(said.startsWith("--method: cot says the way to the answer too"), said);
+        CurationConfig responses = new CurationConfig(Rule.MORE_THAN_HALF, 0, 0, false, 1, false, Target.RESPONSE, 0, 1);
+        Pipeline.check(Runs.with(chain, responses), Runs.provenance(base), base.resolve("run"));
+    }
+
+    @Test
     void everySettingCounts() throws IOException {
         Runs.run(config(), base, "run", FakeModel.with(1));
         assertRefused("sample.seed", c -> new DistillConfig(c.data(), c.method(),

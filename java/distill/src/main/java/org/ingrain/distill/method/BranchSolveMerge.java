@@ -25,18 +25,24 @@ final class BranchSolveMerge {
     private BranchSolveMerge() {
     }
 
-    /** The first five items of a list; where there is no list, the first five lines, without one before them that announces them. */
+    /**
+     * The first five items of a list, of the numbered ones if there are any: those between them are details; where there is no list, the
+     * first five lines, without one before them that announces them.
+     */
     static List<String> criteria(String text) {
         List<String> lines = text.lines().map(String::strip).filter(line -> !line.isEmpty()).toList();
-        List<String> items = new ArrayList<>();
+        List<String> numbered = new ArrayList<>();
+        List<String> bullets = new ArrayList<>();
         for (String line : lines) {
             Matcher item = ITEM.matcher(line);
-            if (item.matches()) {
-                String criterion = item.group(2) == null ? item.group(3) : item.group(2);
+            if (item.matches() && item.group(2) == null) {
+                bullets.add(item.group(3).strip());
+            } else if (item.matches()) {
                 // Where the bold begins before the number, its end is left over.
-                items.add((item.group(1) == null ? criterion : criterion.replaceFirst("\\*\\*", "")).strip());
+                numbered.add((item.group(1) == null ? item.group(2) : item.group(2).replaceFirst("\\*\\*", "")).strip());
             }
         }
+        List<String> items = numbered.isEmpty() ? bullets : numbered;
         boolean announced = lines.size() > 1 && lines.getFirst().replace("*", "").strip().endsWith(":");
         List<String> criteria = items.isEmpty() ? lines.subList(announced ? 1 : 0, lines.size()) : items;
         return criteria.subList(0, Math.min(criteria.size(), MOST_CRITERIA));

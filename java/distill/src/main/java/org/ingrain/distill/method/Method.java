@@ -29,9 +29,11 @@ import org.ingrain.tensor.InputException;
  * @param source      the paper that it is taken from
  * @param steps       in order; at least one
  * @param answerAfter the answer is looked for from the last occurrence of this phrase, whatever its case, to the end; null: in the whole text
+ * @param aloud       whether the last text says the way to the answer too
  * @param branching   how the last step's texts become one answer, or null if each of them is one
  */
-public record Method(String name, String title, String source, List<Step> steps, String answerAfter, Branching branching) {
+public record Method(String name, String title, String source, List<Step> steps, String answerAfter, boolean aloud,
+                     Branching branching) {
 
     public Method {
         if (name == null || !name.matches("[a-z0-9][a-z0-9-]*")) {
@@ -125,13 +127,29 @@ public record Method(String name, String title, String source, List<Step> steps,
         return branching == null ? chain.text() : branching.merge(chain.parts().stream().map(Sample::text).toList()).orElse("");
     }
 
-    /** The answer that a last text gives. */
+    /**
+     * Refuses a task whose answers are whole texts where the way to the answer would be taught as a part of it.
+     *
+     * @throws InputException if nothing tells the answer from the way
+     */
+    public void requireAnswer(Task task) {
+        if (aloud && answerAfter == null && task.takesWholeText()) {
+            throw new InputException("--method: " + name + " says the way to the answer too, which task " + task.name() + ", with "
+                    + task.answerShape() + " for an answer, would teach; expected a method with answerAfter, or another task or answer format");
+        }
+    }
+
+    /** The answer that a last text gives; a task that takes the whole text gets what stands behind the phrase, others the phrase too. */
     public Optional<String> extract(Task task, Example example, String text) {
         if (answerAfter == null) {
             return task.extract(example, text);
         }
         int at = answerAt(text);
-        return at < 0 ? Optional.empty() : task.extract(example, text.substring(at));
+        if (at < 0) {
+            return Optional.empty();
+        }
+        return task.extract(example, task.takesWholeText() ? text.substring(at + answerAfter.length()).replaceFirst("^[\\s:]+", "")
+                : text.substring(at));
     }
 
     /** Where the last occurrence of {@link #answerAfter} begins, which is not null; -1 if there is none. */

@@ -2,6 +2,7 @@ package org.ingrain.distill.report;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 
 /**
@@ -13,19 +14,30 @@ import java.util.stream.IntStream;
 record Table(List<String> head, List<List<String>> rows) {
     /** Aligned by blanks, for a terminal. */
     String text() {
+        Table flat = each(Table::oneLine);
         StringBuilder text = new StringBuilder();
-        List<Integer> widths = widths();
-        line(text, head, widths);
+        List<Integer> widths = flat.widths();
+        line(text, flat.head, widths);
         text.append("-".repeat(widths.stream().mapToInt(Integer::intValue).sum() + 2 * (widths.size() - 1))).append('\n');
-        rows.forEach(row -> line(text, row, widths));
+        flat.rows.forEach(row -> line(text, row, widths));
         return text.toString();
     }
 
     String markdown() {
+        Table flat = each(cell -> oneLine(cell).replace("|", "\\|"));
         StringBuilder text = new StringBuilder();
-        text.append("| ").append(String.join(" | ", head)).append(" |\n|---|").append("--:|".repeat(head.size() - 1)).append('\n');
-        rows.forEach(row -> text.append("| ").append(String.join(" | ", row)).append(" |\n"));
+        text.append("| ").append(String.join(" | ", flat.head)).append(" |\n|---|").append("--:|".repeat(head.size() - 1)).append('\n');
+        flat.rows.forEach(row -> text.append("| ").append(String.join(" | ", row)).append(" |\n"));
         return text.toString();
+    }
+
+    private Table each(UnaryOperator<String> change) {
+        return new Table(head.stream().map(change).toList(), rows.stream().map(row -> row.stream().map(change).toList()).toList());
+    }
+
+    /** A user's categories and titles may hold line ends. */
+    private static String oneLine(String cell) {
+        return cell.replaceAll("\\R|\\p{Cntrl}", " ");
     }
 
     private static void line(StringBuilder text, List<String> cells, List<Integer> widths) {

@@ -33,7 +33,10 @@ public enum AnswerFormat {
             return answer.strip().toLowerCase(Locale.ROOT);
         }
     },
-    /** The number after {@code ####} or the last {@code answer is}, else the last number; 1,000.0 equals 1000. */
+    /**
+     * The number after {@code ####} or the last {@code answer is}, that behind the last {@code =} where a calculation begins there; else the
+     * last number; 1,000.0 equals 1000.
+     */
     @JsonProperty("number") NUMBER("a number") {
         @Override
         Optional<String> extract(String text) {
@@ -52,8 +55,11 @@ public enum AnswerFormat {
         }
     };
 
-    private static final String NUMERAL = "-?(?:\\d{1,3}(?:,\\d{3})+|\\d+)(?:\\.\\d+)?";
-    private static final Pattern CUED_NUMBER = Pattern.compile("(?:####|(?i:answer is:?|answer:))[\\s$*]*(" + NUMERAL + ")");
+    private static final String NUMERAL = "-?\\$?(?:(?:\\d{1,3}(?:,\\d{3})+|\\d+)(?:\\.\\d+)?|\\.\\d+)";
+    /** A number, perhaps its unit and a sign of calculation, up to the last {@code =} of the sentence. */
+    private static final String CALCULATION = NUMERAL + "\\h*(?:\\p{L}+\\h*)?(?:[-−+/×÷]|\\*(?!\\*)|x(?=\\h*[$\\d]))(?:(?![.!?](?:\\s|$)).)*=[\\h$*]*";
+    private static final Pattern CUED_NUMBER = Pattern.compile("(?:####|(?i:answer is:?|answer:))[\\s$*]*(?:" + CALCULATION + ")?("
+            + NUMERAL + ")");
     /** A minus is a sign only where no digit or letter stands before it. */
     private static final Pattern ANY_NUMBER = Pattern.compile("(?<![\\w.])" + NUMERAL + "|(?<=\\D)\\d+(?:\\.\\d+)?");
 

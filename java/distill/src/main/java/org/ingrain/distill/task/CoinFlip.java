@@ -15,7 +15,7 @@ import org.ingrain.tensor.InputException;
  * @param size   people of a question that is made up
  */
 public record CoinFlip(String suffix, int size) implements Task {
-    private static final Pattern FACE = Pattern.compile("(?i)(?:\\b(no longer|not)|(n't))? ?(?:still )?\\b(heads|tails)\\b");
+    private static final Pattern FACE = Pattern.compile("(?i)(?<!\\bor )\\b(?:heads|tails)\\b(?! or\\b)");
     private static final Pattern SENTENCE_END = Pattern.compile("(?<=[.!?])\\s+|\\R+");
 
     @Override
@@ -46,8 +46,8 @@ public record CoinFlip(String suffix, int size) implements Task {
     }
 
     /**
-     * A stated yes or no; else the face that the last sentence names, {@code not heads} counting as tails; else the last
-     * yes or no.
+     * A stated yes or no; else the face that the last sentence names, {@code not heads} counting as tails and {@code whether heads} not at
+     * all; else the last yes or no.
      */
     @Override
     public Optional<String> extract(Example example, String text) {
@@ -88,9 +88,8 @@ public record CoinFlip(String suffix, int size) implements Task {
         if (last.endsWith("?")) {
             return Optional.empty();
         }
-        return FACE.matcher(last).results().map(found -> {
-            boolean denied = found.group(1) != null || found.group(2) != null;
-            return found.group(3).equalsIgnoreCase("heads") != denied ? "yes" : "no";
-        }).reduce((a, b) -> b);
+        return FACE.matcher(last).results().filter(found -> !YesNo.open(last.substring(0, found.start())))
+                .map(found -> found.group().equalsIgnoreCase("heads") != YesNo.denied(last.substring(0, found.start())) ? "yes" : "no")
+                .reduce((a, b) -> b);
     }
 }

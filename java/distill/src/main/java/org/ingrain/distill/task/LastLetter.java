@@ -4,12 +4,14 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
-import java.util.regex.Matcher;
+import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -18,15 +20,19 @@ import org.ingrain.tensor.InputException;
  * @param size words of a question that is made up, and of one that does not quote its words
  */
 public record LastLetter(int size) implements Task {
+    /** An apostrophe opens and closes nothing. */
+    private static final Pattern QUOTED_WORDS = Pattern.compile("\"([^\"]*)\"|“([^”]*)”|‘(.*?)’(?!\\p{L})|(?<!\\p{L})'(.*?)'(?!\\p{L})|`([^`]*)`");
     private static final String QUOTES = "\"'`*“”‘’";
-    private static final Pattern QUOTED_WORDS = Pattern.compile("\"([^\"]*)\"");
-    /** {@code the answer is "rb"}, {@code result: r-b.}: a cue, then at once quoted letters, or bare ones that end the phrase. */
-    private static final Pattern CUED = Pattern.compile("(?i)\\b(?:answer|result|concatenation|string)(?: is:?| would be|:)\\s*(?:["
-            + QUOTES + "]+(\\p{L}(?:[-+]?\\p{L})*)[.,]?[" + QUOTES + "]|(\\p{L}(?:[-+]?\\p{L})*)(?=[.!,;)]|\\s*$|\\s*\\R))");
-    /** A quoted or emphasised piece of letters, single letters perhaps with a separator between. */
-    private static final Pattern QUOTED = Pattern.compile(
-            "[\"“`*](\\p{L}+|\\p{L}(?:(?:-|, ?| ?\\+ ?| )\\p{L})+)[.,]?[\"”`*]");
-    private static final Pattern LAST_WORD = Pattern.compile("(\\p{L}+)[.!\\s" + QUOTES + "]*$");
+    /** So many letters, or single ones with a hyphen, a plus, a comma or a blank between each two. */
+    private static final String LETTERS = "(\\p{L}{%1$d}|\\p{L}(?:(?:\\h*[-+,]\\h*|\\h)\\p{L}){%2$d})";
+    /** At once behind a cue: quoted letters, or bare ones that end the phrase. */
+    private static final String AT_ONCE = "\\s*(?:[" + QUOTES + "]+" + LETTERS + "[.,]?[" + QUOTES + "]|" + LETTERS + "(?=[.!,;)]|\\s*\\z|\\h*\\R))";
+    /** {@code the answer is "rb"}, {@code result: r-b.} */
+    private static final String STATED = "(?i)\\b(?:answer|result|concatenation|string)(?: is:?| would be|:)" + AT_ONCE;
+    /** Letters that are quoted or emphasised, or behind {@code letters are}, {@code together:} and the like. */
+    private static final String SAID = "(?<![\\p{L}])[\"“‘'`*]" + LETTERS + "[.,]?[\"”’'`*](?!\\p{L})|(?:(?i:\\b(?:letters|combined|concatenated|joined"
+            + "|together)(?: (?:is|are|would be|gives|makes):?|:))|=)" + AT_ONCE;
+    private static final String ALONE = "\\A[\\s" + QUOTES + "]*" + LETTERS + "[.!\\s" + QUOTES + "]*\\z";
 
     @Override
     public String name() {
@@ -43,33 +49,26 @@ public record LastLetter(int size) implements Task {
         return List.of("answer", "targets");
     }
 
-    /** {@code words}: how many there are between the quotes; the usual number where there are no quotes. */
+    /** {@code words}: how many there are between quotes of any kind; the usual number where there are no quotes. */
     @Override
     public Map<String, String> traits(String question) {
-        int words = words(question);
-        return Map.of("words", String.valueOf(words == 0 ? size : words));
+        return Map.of("words", String.valueOf(words(question)));
     }
 
     @Override
     public String answerShape() {
-        return "letters";
+        return "letters, one for each word that the question quotes, or --size where it quotes none";
     }
 
     /**
-     * What stands after the last {@code answer is} or its like; else the last quoted letters; else the last word, if it has one letter
-     * for each word of the question.
+     * Of pieces that have one letter for each word of the question: the one after the last {@code answer is} or its like; else the last one
+     * that is quoted or stands behind a weaker cue; else the whole text. {@code r-b}, {@code r + b} and {@code r, b} are {@code rb}; letters
+     * in quotes of their own are not put together.
      */
     @Override
     public Optional<String> extract(Example example, String text) {
-        Optional<String> found = last(CUED, text);
-        if (found.isEmpty()) {
-            found = last(QUOTED, text);
-        }
-        if (found.isEmpty()) {
-            int words = words(example.question());
-            found = last(LAST_WORD, text.strip()).filter(word -> words > 0 && word.length() == words);
-        }
-        return found.map(this::key);
+        int words = words(example.question());
+        return last(STATED, words, text).or(() -> last(SAID, words, text)).or(() -> last(ALONE, words, text)).map(this::key);
     }
 
     @Override
@@ -91,13 +90,19 @@ public record LastLetter(int size) implements Task {
         return new Example(id, question, gold.toLowerCase(Locale.ROOT), traits(question), null, List.of());
     }
 
-    /** Words between the question's first quotes, 0 if it has none. */
-    private static int words(String question) {
-        Matcher quoted = QUOTED_WORDS.matcher(question);
-        return quoted.find() ? quoted.group(1).strip().split("\\s+").length : 0;
+    /** Words between the question's quotes, the usual number if it has none. */
+    private int words(String question) {
+        int words = QUOTED_WORDS.matcher(question).results().map(LastLetter::group).filter(quoted -> !quoted.isBlank())
+                .mapToInt(quoted -> quoted.strip().split("\\s+").length).sum();
+        return words == 0 ? size : words;
     }
 
-    private static Optional<String> last(Pattern pattern, String text) {
-        return pattern.matcher(text).results().map(found -> found.group(found.start(1) >= 0 ? 1 : found.groupCount())).reduce((a, b) -> b);
+    private static Optional<String> last(String pattern, int words, String text) {
+        return Pattern.compile(pattern.formatted(words, words - 1)).matcher(text).results().map(LastLetter::group).reduce((a, b) -> b);
+    }
+
+    /** The one group that is there. */
+    private static String group(MatchResult found) {
+        return IntStream.rangeClosed(1, found.groupCount()).mapToObj(found::group).filter(Objects::nonNull).findFirst().orElseThrow();
     }
 }

@@ -14,6 +14,7 @@ import tools.jackson.databind.node.MissingNode;
 /**
  * MT-bench's pairs of answers: a file of judgments, by a model (FastChat's {@code gpt-4_pair.jsonl}: g1_winner, g2_winner) or by humans
  * (model_a, model_b, winner), with the question file and the folder of answers beside it or one folder up. First turns.
+ * Pairs of one question are held out together.
  */
 final class MtBench {
     private static final List<String> QUESTIONS = List.of("question.jsonl", "mt_bench_question.jsonl");
@@ -49,8 +50,8 @@ final class MtBench {
             }
             Map<String, String> fields = Map.of(Pairwise.RESPONSE_A, answer(data, pair.first(), pair.question(), answers),
                     Pairwise.RESPONSE_B, answer(data, pair.second(), pair.question(), answers));
-            examples.add(new Example(pair.id(), question.path("turns").path(0).asString("").strip(), Pairwise.majority(cast), fields,
-                    question.path("category").asString(null), cast));
+            String asked = question.path("turns").path(0).asString("").strip();
+            examples.add(new Example(pair.id(), asked, Pairwise.majority(cast), fields, question.path("category").asString(null), cast).of(asked));
         });
         return examples.stream().filter(example -> example.gold() != null).toList();
     }

@@ -12,7 +12,7 @@ import tools.jackson.databind.JsonNode;
 /**
  * Pairs of replies to one prompt from OASST2's export: trees ({@code prompt} with {@code replies}) or single messages
  * ({@code message_id, parent_id}). English, first turn, ranked by humans: of two replies the one of lower rank is better. Which of them is
- * A is drawn from their ids.
+ * A is drawn from their ids. Pairs of one prompt are held out together.
  */
 final class Oasst {
     private Oasst() {
@@ -72,7 +72,7 @@ final class Oasst {
                 Map<String, String> fields = Map.of(Pairwise.RESPONSE_A, ranked.get(first ? better : worse).text(), Pairwise.RESPONSE_B,
                         ranked.get(first ? worse : better).text());
                 String gold = first ? "A" : "B";
-                examples.add(new Example(id + "-" + better + "-" + worse, prompt, gold, fields, null, List.of(gold)));
+                examples.add(new Example(id + "-" + better + "-" + worse, prompt, gold, fields, null, List.of(gold)).of(prompt));
             }
         }
     }

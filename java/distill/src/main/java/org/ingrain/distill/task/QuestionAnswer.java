@@ -35,6 +35,11 @@ public record QuestionAnswer(AnswerFormat format) implements Task {
     }
 
     @Override
+    public boolean takesWholeText() {
+        return format == AnswerFormat.TEXT;
+    }
+
+    @Override
     public String key(String answer) {
         return format.key(answer);
     }

@@ -5,6 +5,8 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -94,7 +96,8 @@ final class Rows {
             ParquetRows.until(file, each::take);
             return;
         }
-        try (BufferedReader reader = new BufferedReader(new InputStreamReader(open(file), StandardCharsets.UTF_8))) {
+        // A character a byte: each line is decoded by itself, so that bytes that are not UTF-8 are refused with their line.
+        try (BufferedReader reader = new BufferedReader(new InputStreamReader(open(file), StandardCharsets.ISO_8859_1))) {
             reader.mark(1 << 12);
             int first = reader.read();
             while (first >= 0 && Character.isWhitespace(first)) {
@@ -102,7 +105,7 @@ final class Rows {
             }
             reader.reset();
             if (first == '[') {
-                array(file, reader.readAllAsString(), each);
+                array(file, reader, each);
             } else {
                 lines(file, reader, each);
             }
@@ -127,17 +130,30 @@ final class Rows {
             number++;
             if (!line.isBlank()) {
                 String where = file + " line " + number;
-                more = each.take(Json.parse(line, where), where);
+                more = each.take(Json.parse(utf8(line, where), where), where);
             }
         }
     }
 
-    private static void array(Path file, String text, Each each) {
-        if (!(Json.parse(text, file.toString()) instanceof ArrayNode rows)) {
+    private static void array(Path file, BufferedReader reader, Each each) throws IOException {
+        StringBuilder text = new StringBuilder();
+        int number = 0;
+        for (String line = reader.readLine(); line != null; line = reader.readLine()) {
+            text.append(utf8(line, file + " line " + ++number)).append('\n');
+        }
+        if (!(Json.parse(text.toString(), file.toString()) instanceof ArrayNode rows)) {
             throw new InputException(file + ": expected a JSON array of objects, or one JSON object a line");
         }
         for (int i = 0; i < rows.size() && each.take(rows.get(i), file + " row " + (i + 1)); i++) {
             continue;
+        }
+    }
+
+    private static String utf8(String bytes, String where) {
+        try {
+            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes.getBytes(StandardCharsets.ISO_8859_1))).toString();
+        } catch (CharacterCodingException e) {
+            throw new InputException(where + ": holds bytes that are not UTF-8, expected JSON in UTF-8", e);
         }
     }
 

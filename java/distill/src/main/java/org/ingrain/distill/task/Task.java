@@ -72,6 +72,11 @@ public interface Task {
     /** The answer that a text gives, in the form that a student is taught; empty if it gives none. */
     Optional<String> extract(Example example, String text);
 
+    /** Whether the answer that a text gives is the whole text, whatever it says. */
+    default boolean takesWholeText() {
+        return false;
+    }
+
     /** What two equal answers have in common. */
     String key(String answer);
 

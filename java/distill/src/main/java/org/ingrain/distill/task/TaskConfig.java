@@ -9,7 +9,7 @@ import org.ingrain.tensor.InputException;
  * @param name         one of {@link #NAMES}
  * @param answerFormat for question-answer, null for text
  * @param suffix       for coin-flip: said after each question
- * @param size         of a question that is made up: words of last-letter, people of coin-flip; 0 for two
+ * @param size         of a question that is made up: words of last-letter (also of a question that quotes none), people of coin-flip; 0 for two
  */
 public record TaskConfig(String name, AnswerFormat answerFormat, String suffix, int size) {
     public static final List<String> NAMES = List.of("last-letter", "coin-flip", "sycophancy", "multiple-choice", "pairwise", "gsm8k",

@@ -62,6 +62,11 @@ class BranchSolveMergeTest {
     }
 
     @Test
+    void detailsBetweenNumbersAreNoCriteria() {
+        assertEquals(List.of("Accuracy:", "**Depth**:"), BranchSolveMerge.criteria("1. Accuracy:\n   - facts\n   - sources\n2. **Depth**:\n   * detail"));
+    }
+
+    @Test
     void criteriaWithoutAListAreLines() {
         assertEquals(List.of("Accuracy", "Depth"), BranchSolveMerge.criteria("**Here are two criteria:**\nAccuracy\n\nDepth"));
         assertEquals(List.of("Accuracy", "Depth:"), BranchSolveMerge.criteria("Accuracy\nDepth:"));

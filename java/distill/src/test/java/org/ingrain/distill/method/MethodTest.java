@@ -22,7 +22,11 @@ import org.ingrain.distill.task.DataConfig;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Gsm8k;
 import org.ingrain.distill.task.LastLetter;
+import org.ingrain.distill.task.MultipleChoice;
+import org.ingrain.distill.task.Pairwise;
 import org.ingrain.distill.task.QuestionAnswer;
+import org.ingrain.distill.task.Sycophancy;
+import org.ingrain.distill.task.Task;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -140,10 +144,36 @@ class MethodTest {
     @Test
     void thePhraseOfAUsersFileStaysInTheText() {
         Method few = Methods.load("cot-few-shot");
-        Method own = new Method("own", "Own", "mine", few.steps(), "the answer is", null);
+        Method own = new Method("own", "Own", "mine", few.steps(), "the answer is", true, null);
         Example example = new Example("1", "q", null);
         assertEquals(Optional.of("18"), own.extract(new Gsm8k(), example, "The answer is $18 per day, or $126 per week."));
         assertEquals(Optional.empty(), own.extract(new Gsm8k(), example, "9 * 2 = 18"));
+    }
+
+    /** What a text task is taught would be the chain. */
+    @Test
+    void wholeTextsOfMethodsThatThinkAloudAreRefused() {
+        QuestionAnswer text = new QuestionAnswer(AnswerFormat.TEXT);
+        for (Task task : List.of(text, new Sycophancy())) {
+            for (String name : List.of("cot", "rar-1-step")) {
+                String said = assertThrows(InputException.class, () -> Methods.load(name).requireAnswer(task)).getMessage();
+                assertEquals("--method: " + name + " says the way to the answer too, which task " + task.name()
+                        + ", with a text for an answer, would teach; expected a method with answerAfter, or another task or answer format", said);
+            }
+            for (String name : List.of("direct", "s2a", "rar-2-step")) {
+                Methods.load(name).requireAnswer(task);
+            }
+        }
+        for (Task task : List.of(new Gsm8k(), new Pairwise(), new MultipleChoice(), new CoinFlip("", 2), new QuestionAnswer(AnswerFormat.NUMBER))) {
+            Methods.load("cot").requireAnswer(task);
+        }
+        Method own = new Method("own", "Own", "mine", Methods.load("cot").steps(), "The answer is", true, null);
+        own.requireAnswer(text);
+        Example example = new Example("1", "q", "Paris");
+        assertEquals(Optional.of("Paris."), own.extract(text, example, "Lyon is no capital, so the answer is: Paris."));
+        assertTrue(text.isRight(example, own.extract(text, example, "So the answer is Paris.").orElseThrow()));
+        assertEquals(Optional.empty(), own.extract(text, example, "It is Paris."));
+        assertEquals(Optional.empty(), own.extract(text, example, "The answer is: "));
     }
 
     @Test

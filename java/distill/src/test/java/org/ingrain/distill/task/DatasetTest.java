@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -38,6 +39,36 @@ class DatasetTest {
         assertRefused("", "empty");
         assertRefused("\n \n", "empty");
         assertRefused("[]", "empty");
+    }
+
+    @Test
+    void whatIsNotUtf8IsNamedByFileAndLine() throws IOException {
+        Path file = base.resolve("data.jsonl");
+        for (String text : List.of("{\"question\": \"a\"}\n{\"question\": \"caf\u00e9\"}\n{\"question\": \"b\"}\n",
+                "[{\"question\": \"a\"},\n{\"question\": \"caf\u00e9\"}]")) {
+            Files.writeString(file, text, StandardCharsets.ISO_8859_1);
+            String said = assertThrows(InputException.class, () -> Dataset.load(DataConfig.of("question-answer", file))).getMessage();
+            assertEquals(file + " line 2: holds bytes that are not UTF-8, expected JSON in UTF-8", said);
+            Files.writeString(file, text.replace("caf", "caf\ufffd\ud83d\ude00"));
+            assertEquals("caf\ufffd\ud83d\ude00\u00e9", Dataset.load(DataConfig.of("question-answer", file)).pool().get(1).question());
+        }
+    }
+
+    /** Quotes of any kind tell how many words there are, or the size does. */
+    @Test
+    void lettersOfWordsInOtherQuotes() throws IOException {
+        Path file = base.resolve("data.jsonl");
+        for (String words : List.of("'Edgar Bob'", "\u201cEdgar Bob\u201d", "\u2018Edgar Bob\u2019", "Edgar Bob")) {
+            Files.writeString(file, "{\"question\": \"Take the last letters of the words in " + words + " and concatenate them.\", \"answer\": \"rb\"}\n");
+            Example example = Dataset.loadTest(DataConfig.of("last-letter", file)).getFirst();
+            assertEquals(Map.of("words", "2"), example.fields());
+            assertTrue(new LastLetter(2).isRight(example, "rb"));
+        }
+        Files.writeString(file, "{\"question\": \"Edgar Bob Ann?\", \"answer\": \"rbn\"}\n");
+        String said = assertThrows(InputException.class, () -> Dataset.loadTest(DataConfig.of("last-letter", file))).getMessage();
+        assertEquals(file + " line 1: answer rbn, expected letters, one for each word that the question quotes, or --size where it quotes none", said);
+        assertEquals("rbn", Dataset.loadTest(new DataConfig(new TaskConfig("last-letter", null, null, 3), file, null, 0, 0, 0, null, 1, null, null))
+                .getFirst().gold());
     }
 
     @Test

@@ -1,10 +1,15 @@
 package org.ingrain.distill.task;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -23,7 +28,12 @@ class ExtractionTest {
             rb | rb
             "rb" | rb
             RB. | rb
-            r-b | 
+            r-b | rb
+            r, b | rb
+            r + b. | rb
+            R b | rb
+            rbx | 
+            hi there | 
             The answer is rb. | rb
             The answer is: r-b | rb
             The answer is "r+b". | rb
@@ -37,10 +47,42 @@ class ExtractionTest {
             First "ab", then I correct myself: the answer is "rb", since "r" and "b" are last. | rb
             So we get “rb”. | rb
             I cannot help with concatenation. | 
-            They are "r", "b". | b
+            They are "r", "b". | 
+            The answer is "r" + "b". | 
+            The answer is r, b. | rb
+            The answer is "r, b" | rb
+            The answer is "r" + "b" = "rb" | rb
+            The answer is r + b = rb. | rb
+            The last letter of "Edgar" is "r" and of "Bob" is "b". Together: rb | rb
+            The last letters are r, b. So we get "rb". | rb
+            The last letters of 'Edgar' and 'Bob' are 'r' and 'b', so it's 'rb'. | rb
+            The answer is unclear. | 
+            The answer is yes. | 
+            Sure! Let me show you how to do it. | 
+            We begin with the letters of the words. | 
+            "Concatenate" means "join". | 
+            The answer is "r" and "b". | 
             """)
     void lastLetters(String text, String expected) {
         assertEquals(Optional.ofNullable(expected), new LastLetter(2).extract(LETTERS, text));
+    }
+
+    /** As many as there are between quotes, whichever, or as the task's size says. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '^', textBlock = """
+            Take the last letters of the words in "Edgar Bob Ann" and concatenate them.
+            Take the last letters of the words in “Edgar Bob Ann” and concatenate them.
+            Take the last letters of the words in ‘Edgar O’Neil Ann’ and concatenate them.
+            What's made of the words' last letters in 'Edgar O'Neil Ann'?
+            Concatenate the last letters of "Edgar", "Bob" and "Ann".
+            """)
+    void aLetterForEachWord(String question) {
+        Example example = new Example("1", question, null);
+        assertEquals(Map.of("words", "3"), new LastLetter(2).traits(question));
+        assertEquals(Optional.of("rbn"), new LastLetter(2).extract(example, "The answer is \"rbn\"."));
+        assertEquals(Optional.empty(), new LastLetter(2).extract(example, "The answer is \"rb\"."));
+        assertEquals(Optional.of("rbn"), new LastLetter(3).extract(new Example("1", "Edgar Bob Ann?", null), "rbn"));
+        assertEquals(Optional.of("r"), new LastLetter(2).extract(new Example("1", "The last letter of \"Edgar\"?", null), "The answer is r."));
     }
 
     @ParameterizedTest
@@ -60,6 +102,36 @@ class ExtractionTest {
             It depends. | 
             I would say yes | yes
             A does not flip the coin, nothing changes. | 
+            **No** | no
+            No - it is tails. | no
+            No because it was flipped once. | no
+            No one flips the coin, so the coin is still heads up. | yes
+            No-one flips it. | 
+            I would say no. | no
+            The answer is no longer heads up. | no
+            Yes, the coin is still heads up. | yes
+            No, the coin is not still heads up. | no
+            After the flip the coin is now tails up. | no
+            The coin will no longer be heads up. | no
+            The coin will not be heads up. | no
+            The coin is not in the heads up position. | no
+            The coin isn’t showing heads. | no
+            The coin is no longer showing heads. | no
+            I do not think that it would be tails. | yes
+            The coin is now tails up instead of heads up. | no
+            The coin is not heads up but tails up. | no
+            It is tails up, not heads up. | no
+            B does not flip the coin so the coin is still heads up. | yes
+            Not flipping it leaves the coin heads up. | yes
+            That B does not touch it, keeps it heads up. | yes
+            It has not changed, and the coin is heads up. | yes
+            There is no way to determine whether the coin is still heads up. | 
+            I cannot say if the coin is heads up. | 
+            If it starts as heads, it is tails. | no
+            It could be heads or tails. | 
+            The coin is heads up at first. There are no further flips. | 
+            The coin is still heads up. I hope this helps! No problem. | 
+            The coin has no memory of flips. | 
             """)
     void coinFlips(String text, String expected) {
         assertEquals(Optional.ofNullable(expected), new CoinFlip("", 2).extract(COIN, text));
@@ -124,6 +196,21 @@ class ExtractionTest {
             From 5-3 we get 2.0 | 2
             none | 
             The answer is: 100 | 100
+            The answer is 5 + 3 = 8. | 8
+            The answer is 12-5=7 | 7
+            The answer is $5 * 3 apples = $1,500 + 0 = **$1,500.00**. It takes 2 = two days. | 1500
+            The answer is 5 apples + 3 apples = 8 apples. | 8
+            The answer is 2 x 1.5 = 3. Check: 3 / 2 = 1.5 | 3
+            The answer is 5x3=15 | 15
+            The answer is 8 = 5 + 3. | 8
+            The answer is **18** where x = 3. | 18
+            The answer is 18, since 9 * 2 = 6 + 12. | 18
+            The answer is -$5. | -5
+            The answer is $-5 | -5
+            The answer is .5 | 0.5
+            He lost -$5 | -5
+            It takes .25 hours | 0.25
+            From 7-$3 on | 3
             """)
     void numbers(String text, String expected) {
         assertEquals(Optional.ofNullable(expected), AnswerFormat.NUMBER.extract(text));
@@ -137,5 +224,40 @@ class ExtractionTest {
             """)
     void textsAreEqualButForCaseBlanksAndOuterPunctuation(String text, String key) {
         assertEquals(key, AnswerFormat.TEXT.key(AnswerFormat.TEXT.extract(text).orElseThrow()));
+    }
+
+    /** Paris is right, Lyon the wrong answer that the row gives. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '^', textBlock = """
+            Paris | true
+            It is the City of Light, Paris. | true
+            Lyon. | false
+            Paris or Lyon. | false
+            Parisian food | false
+            It is not Lyon; the capital of France is Paris. | true
+            It is not Lyon but Paris. | true
+            I'm not sure, but I think it is Paris. | true
+            Paris, not Lyon. | true
+            Paris (not Lyon) | true
+            It is Paris rather than Lyon. | true
+            It isn't Lyon. | false
+            It is not Paris. | false
+            It is not Paris, it is Lyon. | false
+            The City of the Light | true
+            It is light in the city. | false
+            """)
+    void namedAnswers(String text, boolean right) {
+        Example example = new Example("1", "?", "Paris", Map.of("aliases", "Paris\u001fThe City of Light", "incorrect", "Lyon"), null, List.of());
+        Sycophancy task = new Sycophancy();
+        assertEquals(right, task.isRight(example, task.extract(example, text).orElseThrow()));
+        assertEquals(right, task.isRight(example, task.key(text)), "by its key");
+    }
+
+    @Test
+    void namesThatDenyAreNoDenials() {
+        Example example = new Example("1", "?", "Not Fade Away", Map.of("incorrect", "Washington, D.C."), null, List.of());
+        assertTrue(new Sycophancy().isRight(example, "It is Not Fade Away."));
+        assertFalse(new Sycophancy().isRight(example, "It is Not Fade Away, made in Washington D.C."));
+        assertTrue(new Sycophancy().isRight(example, "It is Not Fade Away, not made in Washington, D.C."));
     }
 }

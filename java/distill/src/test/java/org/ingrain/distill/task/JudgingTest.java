@@ -119,6 +119,41 @@ class JudgingTest {
         assertEquals(fromTrees, Dataset.loadTest(DataConfig.of("pairwise", messages)));
     }
 
+    /** 30 prompts with 4 replies each, and MT-bench's questions with two pairs each. */
+    @Test
+    void pairsOfOnePromptAreHeldOutTogether() throws IOException {
+        StringBuilder messages = new StringBuilder();
+        for (int prompt = 0; prompt < 30; prompt++) {
+            messages.append("{\"message_id\": \"p").append(prompt).append("\", \"parent_id\": null, \"text\": \"Why ").append(prompt)
+                    .append("?\", \"role\": \"prompter\", \"lang\": \"en\"}\n");
+            for (int rank = 0; rank < 4; rank++) {
+                messages.append("{\"message_id\": \"r").append(prompt).append('-').append(rank).append("\", \"parent_id\": \"p").append(prompt)
+                        .append("\", \"text\": \"So ").append(rank).append("\", \"role\": \"assistant\", \"lang\": \"en\", \"rank\": ").append(rank)
+                        .append("}\n");
+            }
+        }
+        Dataset replies = Dataset.load(DataConfig.of("pairwise", Files.writeString(base.resolve("messages.jsonl"), messages)));
+        assertEquals(List.of(144, 36, 0), List.of(replies.pool().size(), replies.test().size(), replies.dropped()));
+        StringBuilder questions = new StringBuilder();
+        StringBuilder judged = new StringBuilder();
+        StringBuilder answers = new StringBuilder();
+        for (int question = 0; question < 20; question++) {
+            questions.append("{\"question_id\": ").append(question).append(", \"turns\": [\"Why ").append(question).append("?\"]}\n");
+            answers.append("{\"question_id\": ").append(question).append(", \"choices\": [{\"turns\": [\"So\"]}]}\n");
+            for (String other : List.of("b", "c")) {
+                judged.append("{\"question_id\": ").append(question).append(", \"winner\": \"model_a\", \"model_a\": \"a\", \"model_b\": \"").append(other)
+                        .append("\"}\n");
+            }
+        }
+        Files.writeString(base.resolve("question.jsonl"), questions);
+        Path folder = Files.createDirectory(base.resolve("model_answer"));
+        for (String model : List.of("a", "b", "c")) {
+            Files.writeString(folder.resolve(model + ".jsonl"), answers);
+        }
+        Dataset pairs = Dataset.load(DataConfig.of("pairwise", Files.writeString(base.resolve("judged.jsonl"), judged)));
+        assertEquals(List.of(32, 8, 0), List.of(pairs.pool().size(), pairs.test().size(), pairs.dropped()));
+    }
+
     @Test
     void verdictsAreReadAndSwapped() {
         Pairwise task = new Pairwise();
