@@ -9,12 +9,17 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import org.ingrain.checkpoint.LoadedModel;
 import org.ingrain.checkpoint.PeftAdapter;
+import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.run.Digest;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.train.Tuner;
 import org.ingrain.model.MemoryPlan;
 import org.ingrain.tokenizer.ChatTemplate;
+import org.ingrain.tokenizer.Message;
 import org.ingrain.train.DataConfig;
+import org.ingrain.train.Example;
+import org.ingrain.train.ExampleEncoder;
+import org.ingrain.train.ExampleReader;
 import org.ingrain.train.TrainReport;
 import org.ingrain.train.Trainer;
 import org.ingrain.train.TrainingDataReader;
@@ -49,8 +54,19 @@ public record EngineTuner(LoadedModel model, ChatTemplate template, TunerConfig 
         return room(run(job));
     }
 
+    /** Tokens of a row, however many. */
+    public int tokens(Ledger.TrainingRow row) {
+        Example example = new Example.Answer(row.prompt(), List.of(Message.assistant(row.completion())));
+        return new ExampleEncoder(model.tokenizer(), template, Integer.MAX_VALUE, false).encode(new ExampleReader.Row("row", example)).length();
+    }
+
+    /** Most tokens of a row that is trained on. */
+    public int longest() {
+        return model.config().maxPositionEmbeddings();
+    }
+
     private TrainingRun run(Job job) {
-        DataConfig data = DataConfig.of(job.train(), isEmpty(job.validation()) ? null : job.validation(), model.config().maxPositionEmbeddings());
+        DataConfig data = DataConfig.of(job.train(), isEmpty(job.validation()) ? null : job.validation(), longest());
         return new TrainingRun(job.folder(), TrainingDataReader.read(data, model.tokenizer(), template, config.train().seed()),
                 config.optimizer(), config.train(), provenance(job));
     }
