@@ -24,7 +24,8 @@ import picocli.CommandLine.Option;
     "Everything goes into one run folder; a killed run goes on where it was when the same command is given again.",
     "Example:",
     "  ingrain distill --model DIR --task last-letter --data last_letter_rar.json --method rar-2-step --n 8 --output runs/letters",
-    "Exit status 3: curation kept nothing, so there is nothing to train on."})
+    "Exit status 3: curation kept nothing, so there is nothing to train on; with --seeds, with none of them. A seed that kept nothing",
+    "beside others that did is told of, and the table is over the others."})
 final class Distill implements Callable<Integer> {
     static final int NOTHING_KEPT = 3;
     private static final double VOTING_TEMPERATURE = 0.7;

@@ -90,6 +90,7 @@ public interface Task {
     /**
      * A new question with its answer.
      *
+     * @param names what it may be made of; those that it takes out are in no other question
      * @throws InputException if this task's questions cannot be made up
      */
     default Example generate(String id, List<String> names, Random random) {
