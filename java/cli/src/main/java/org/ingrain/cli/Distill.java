@@ -102,7 +102,7 @@ final class Distill implements Callable<Integer> {
 
     @Option(names = "--target", defaultValue = "answer", paramLabel = "WHAT",
             description = "What the student learns to say: answer, or response (the sample's whole last text).")
-    private Target target;
+    private String target;
 
     @Option(names = "--validation-fraction", defaultValue = "0", paramLabel = "X", description = "Share of the kept examples watched, not trained on.")
     private double validationFraction;
@@ -162,7 +162,7 @@ final class Distill implements Callable<Integer> {
     private DistillConfig config(long own) {
         SamplingParams params = new SamplingParams(temperature, topP, topK, maxTokens, List.of());
         CurationConfig curation = new CurationConfig(Words.choose("--majority", majority, Rule.class), minVotes, minFraction, perStage, orders,
-                !allSamples, target, validationFraction, own);
+                !allSamples, Words.choose("--target", target, Target.class), validationFraction, own);
         return new DistillConfig(questions.config(testData, testSize), Methods.load(method), new SampleConfig(samples, params, own), curation,
                 new TunerConfig(training.lora(), training.optimizer(), training.train(own)), evaluation(own), new TeachConfig(rounds, stages));
     }

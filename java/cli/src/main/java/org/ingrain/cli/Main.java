@@ -47,8 +47,7 @@ public final class Main implements Callable<Integer> {
         return new CommandLine(main)
                 .setExecutionExceptionHandler((exception, command, parsed) -> main.explain(exception, command))
                 .setExitCodeExceptionMapper(Main::status)
-                .setParameterExceptionHandler(Main::refuse)
-                .setCaseInsensitiveEnumValuesAllowed(true);
+                .setParameterExceptionHandler(Main::refuse);
     }
 
     @Override

@@ -75,6 +75,11 @@ public interface Task {
     /** What two equal answers have in common. */
     String key(String answer);
 
+    /** A wider category that a category of examples is part of, and that is measured too; empty if there is none. */
+    default Optional<String> wider(String category) {
+        return Optional.empty();
+    }
+
     /** What is expected of a row's answer, for messages. */
     String answerShape();
 
