@@ -59,7 +59,7 @@ class SeedsTest {
     void aSeedThatKeepsNothingDoesNotEndTheOthers() throws IOException {
         Path model = TinyModelFolder.write(temp.resolve("model"));
         Path pool = Files.writeString(temp.resolve("pool.jsonl"), "{\"question\": \"Is it?\"}\n");
-        Path test = Files.writeString(temp.resolve("test.jsonl"), "{\"question\": \"Is it so?\", \"answer\": \"yes\"}\n");
+        Path test = Files.writeString(temp.resolve("test.jsonl"), "{\"question\": \"Is it so?\", \"answer\": \"7\"}\n");
         List<Object> words = List.of("distill", "--model", model, "--task", "question-answer", "--data", pool, "--test-data", test, "--method", "direct",
                 "--n", 2, "--max-tokens", 1, "--max-steps", 1, "--warmup-steps", 1, "--rank", 2, "--seeds", 8);
         Path output = temp.resolve("some");
