@@ -24,7 +24,8 @@ import picocli.CommandLine.Option;
     "Everything goes into one run folder; a killed run goes on where it was when the same command is given again.",
     "Example:",
     "  ingrain distill --model DIR --task last-letter --data last_letter_rar.json --method rar-2-step --n 8 --output runs/letters",
-    "Exit status 3: curation kept nothing, so there is nothing to train on."})
+    "Exit status 3: curation kept nothing, so there is nothing to train on; with --seeds, with none of them. A seed that kept nothing",
+    "beside others that did is told of, and the table is over the others."})
 final class Distill implements Callable<Integer> {
     static final int NOTHING_KEPT = 3;
     private static final double VOTING_TEMPERATURE = 0.7;
@@ -101,7 +102,7 @@ final class Distill implements Callable<Integer> {
 
     @Option(names = "--target", defaultValue = "answer", paramLabel = "WHAT",
             description = "What the student learns to say: answer, or response (the sample's whole last text).")
-    private Target target;
+    private String target;
 
     @Option(names = "--validation-fraction", defaultValue = "0", paramLabel = "X", description = "Share of the kept examples watched, not trained on.")
     private double validationFraction;
@@ -162,7 +163,7 @@ final class Distill implements Callable<Integer> {
     private DistillConfig config(long own) {
         SamplingParams params = new SamplingParams(temperature, topP, topK, maxTokens, List.of());
         CurationConfig curation = new CurationConfig(Words.choose("--majority", majority, Rule.class), minVotes, minFraction, perStage, orders,
-                !allSamples, target, validationFraction, own);
+                !allSamples, Words.choose("--target", target, Target.class), validationFraction, own);
         return new DistillConfig(questions.config(testData, testSize), Methods.load(method), new SampleConfig(samples, params, own), curation,
                 new TunerConfig(training.lora(), training.optimizer(), training.train(own)), evaluation(own), new TeachConfig(rounds, stages));
     }

@@ -27,8 +27,6 @@ import org.ingrain.train.TrainConfig;
  * @param seeds  runs that would be done, one after another
  */
 record DryRun(ModelOptions options, BatchFlags batch, Recipe recipe, int seeds) {
-    private static final int FEWEST_PROBES = 4;
-    private static final int MOST_PROBES = 32;
     private static final String ROW = "%-36s %12s %12s %14s %10s%n";
 
     int print(DistillConfig config) {
@@ -39,18 +37,15 @@ record DryRun(ModelOptions options, BatchFlags batch, Recipe recipe, int seeds) 
         TrainConfig few = new TrainConfig(0, Forecast.Trial.trialSteps(), whole.batchSize(), whole.gradientAccumulation(), whole.seed(), 0,
                 Forecast.Trial.trialSteps(), 1, whole.activationCheckpointing());
         int rows = whole.batchSize() * whole.gradientAccumulation();
-        // Enough questions that the batch is as full as it would be.
-        int probes = Math.clamp(batch.maxSequences / Math.max(1, config.sample().samples().isEmpty() ? 8 : config.sample().samples().getFirst()),
-                FEWEST_PROBES, MOST_PROBES);
         try (Session session = Session.open(options, batch, train.lora().rank())) {
             EngineTuner tuner = session.tuner(new TunerConfig(train.lora(), train.optimizer(), few), new TreeMap<>());
-            Forecast forecast = Forecast.of(config, data, new Forecast.Trial(session.answerer(), tuner, rows, whole.epochs(), whole.maxSteps(),
-                    folder, probes));
+            Forecast forecast = Forecast.of(config, data, new Forecast.Trial(session.answerer(), tuner, tuner::tokens, rows,
+                    whole.epochs(), whole.maxSteps(), folder, batch.maxSequences));
             List<MemoryPlan.Part> parts = new ArrayList<>(session.room().parts());
             parts.add(tuner.room(new Tuner.Job(forecast.rows(), folder.resolve("none.jsonl"), folder.resolve("memory"), "memory", null)));
             MemoryPlan memory = new MemoryPlan(parts);
             memory.require(options.model().toString(), session.room().free());
-            System.out.print(head(config, data, Math.min(probes, data.pool().size())) + table(forecast)
+            System.out.print(head(config, data, forecast.tried()) + table(forecast) + tooLong(forecast, data, tuner.longest())
                     + "\nmemory: " + memory.line(session.room().free()) + "\n");
         } finally {
             delete(folder);
@@ -58,7 +53,12 @@ record DryRun(ModelOptions options, BatchFlags batch, Recipe recipe, int seeds) 
         return 0;
     }
 
-    private String head(DistillConfig config, Dataset data, int probes) {
+    private static String tooLong(Forecast forecast, Dataset data, int longest) {
+        return forecast.tooLong() == 0 ? "" : String.format(Locale.ROOT, "%nnot in the training: %,d of %,d questions, of more than %,d tokens with"
+                + " their answers%n", forecast.tooLong(), data.pool().size(), longest);
+    }
+
+    private String head(DistillConfig config, Dataset data, int tried) {
         StringBuilder text = new StringBuilder();
         if (recipe != null) {
             text.append(recipe.title()).append(" (").append(recipe.source()).append(")\n");
@@ -66,7 +66,7 @@ record DryRun(ModelOptions options, BatchFlags batch, Recipe recipe, int seeds) 
             text.append("  not stated in the paper, so ours: ").append(String.join(", ", recipe.ours())).append("\n\n");
         }
         return text.append(config.method().title()).append(" on ").append(config.data().makeTask().name()).append(": ").append(data.pool().size())
-                .append(" questions to distil on, ").append(data.test().size()).append(" held out; reckoned from ").append(probes)
+                .append(" questions to distil on, ").append(data.test().size()).append(" held out; reckoned from ").append(tried)
                 .append(" of them\n\n").toString();
     }
 

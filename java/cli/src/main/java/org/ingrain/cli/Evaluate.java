@@ -63,7 +63,7 @@ final class Evaluate implements Callable<Integer> {
         Provenance provenance = new Provenance(Provenances.version(), modelFlags.model, Provenances.sampling(modelFlags.options(), batch));
         EvaluationRun.check(config, provenance, output);
         int rank = adapter == null ? 0 : Session.rank(Session.adapter(adapter, ModelFolder.readConfig(modelFlags.model)));
-        try (Session session = Session.open(modelFlags.options(), batch, rank); StageProgress progress = new StageProgress()) {
+        try (Session session = Session.open(modelFlags.options(), batch, rank); StageProgress progress = new StageProgress(0)) {
             ArmResult result = new EvaluationRun(config, provenance, session.answerer(), progress).run(output);
             progress.close();
             System.out.println(json ? Json.pretty(result).strip() : told(result));

@@ -102,7 +102,7 @@ final class Finetune implements Callable<Integer> {
     }
 
     private int train(Trainer trainer) {
-        try (TrainingProgress progress = new TrainingProgress("train")) {
+        try (TrainingProgress progress = new TrainingProgress("train", training.optimizer().warmupSteps())) {
             TrainReport report = trainer.train(progress);
             progress.close();
             System.err.printf(Locale.ROOT, "%d rows, %d steps, loss %.4f at first, %.4f at last%s%n", report.rows(), report.steps(),

@@ -38,7 +38,7 @@ final class Lab implements Callable<Integer> {
             device.isa = "avx2";   // which every machine has: the same bytes on each
         }
         ModelOptions options = device.options(output, "f32");
-        try (StageProgress progress = new StageProgress()) {
+        try (StageProgress progress = new StageProgress(0)) {
             System.out.println(new org.ingrain.lab.Lab(configs, options, Provenances.engine(options), progress).make(output));
         }
         return 0;

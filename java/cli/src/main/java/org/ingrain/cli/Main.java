@@ -48,7 +48,6 @@ public final class Main implements Callable<Integer> {
                 .setExecutionExceptionHandler((exception, command, parsed) -> main.explain(exception, command))
                 .setExitCodeExceptionMapper(Main::status)
                 .setParameterExceptionHandler(Main::refuse)
-                .setCaseInsensitiveEnumValuesAllowed(true)
                 .setExpandAtFiles(false);
     }
 

@@ -35,8 +35,8 @@ final class QuestionFlags {
     @Option(names = "--answer-field", paramLabel = "NAME", description = "Field of the answer (default: the task's usual ones).")
     String answerField;
 
-    @Option(names = "--answer-format", paramLabel = "NAME", description = "For question-answer: ${COMPLETION-CANDIDATES} (default: text).")
-    AnswerFormat answerFormat;
+    @Option(names = "--answer-format", paramLabel = "NAME", description = "For question-answer: text, yes-no or number (default: text).")
+    String answerFormat;
 
     @Option(names = "--suffix", paramLabel = "TEXT", description = "For coin-flip: said after each question, such as \"Flip means reverse.\"")
     String suffix;
@@ -55,7 +55,8 @@ final class QuestionFlags {
 
     DataConfig config(Path testData, int testSize) {
         requireUse();
-        return new DataConfig(new TaskConfig(task, answerFormat, suffix, size), data, testData, limit, testSize, generate, names, splitSeed,
+        AnswerFormat format = answerFormat == null ? null : Words.choose("--answer-format", answerFormat, AnswerFormat.class);
+        return new DataConfig(new TaskConfig(task, format, suffix, size), data, testData, limit, testSize, generate, names, splitSeed,
                 questionField, answerField);
     }
 

@@ -51,28 +51,33 @@ record Seeds(ModelOptions options, BatchFlags batch, Path output, List<Long> see
         seeds.forEach(seed -> Pipeline.check(config.apply(seed), provenance, folder(seed)));
     }
 
-    /** Runs what is not done yet and prints the table; the exit status. */
+    /** Runs what is not done yet and prints the table, over the seeds that kept something; the exit status. */
     int distil(LongFunction<DistillConfig> config) {
         check(config);
         Provenance provenance = provenance();
+        List<Long> done = new ArrayList<>();
         List<Report> reports = new ArrayList<>();
         int rank = ((TunerConfig) config.apply(seeds.getFirst()).train()).lora().rank();
         try (Session session = Session.open(options, batch, rank)) {
             for (long seed : seeds) {
                 switch (run(session, config.apply(seed), provenance, folder(seed))) {
-                    case Outcome.Done done -> reports.add(done.report());
-                    case Outcome.NothingKept nothing -> {
-                        System.err.println("ingrain: " + nothing.line());
-                        return Distill.NOTHING_KEPT;
+                    case Outcome.Done ended -> {
+                        done.add(seed);
+                        reports.add(ended.report());
                     }
+                    case Outcome.NothingKept nothing -> System.err.println("ingrain: " + (seeds.size() == 1 ? "" : "seed " + seed + ": ")
+                            + nothing.line());
                 }
             }
+        }
+        if (reports.isEmpty()) {
+            return Distill.NOTHING_KEPT;
         }
         if (seeds.size() == 1) {
             System.out.print(reports.getFirst().table());
             System.err.println("report: " + output.resolve("report.html"));
         } else {
-            SeedsReport report = SeedsReport.of(seeds, reports);
+            SeedsReport report = SeedsReport.of(done, reports, seeds.stream().filter(seed -> !done.contains(seed)).toList());
             report.write(output);
             System.out.print(report.text());
             System.err.println("report: " + output.resolve("seeds.md"));
@@ -81,8 +86,8 @@ record Seeds(ModelOptions options, BatchFlags batch, Path output, List<Long> see
     }
 
     private static Outcome run(Session session, DistillConfig config, Provenance provenance, Path folder) {
-        try (StageProgress progress = new StageProgress()) {
-            TunerConfig train = (TunerConfig) config.train();
+        TunerConfig train = (TunerConfig) config.train();
+        try (StageProgress progress = new StageProgress(train.optimizer().warmupSteps())) {
             return new Pipeline(config, provenance, session.answerer(), session.tuner(train, provenance.engine()), progress).run(folder);
         }
     }

@@ -4,14 +4,23 @@ import java.util.Locale;
 
 /** The stages of a run, a bar or lines for each. */
 final class StageProgress implements org.ingrain.distill.run.Progress, AutoCloseable {
+    private final int warmupSteps;
     private String stage = "";
     private Progress progress;
+
+    /** @param warmupSteps of the trainings among the stages; 0 if there are none */
+    StageProgress(int warmupSteps) {
+        this.warmupSteps = warmupSteps;
+    }
 
     @Override
     public void at(State state) {
         if (!state.stage().equals(stage)) {
             close();
             stage = state.stage();
+            if (state.unit().equals("steps")) {
+                TrainingProgress.lookAtWarmup(stage, warmupSteps, state.total());
+            }
             progress = new Progress(stage, state.unit(), state.done(), state.total());
         }
         if (state.rate() > 0) {

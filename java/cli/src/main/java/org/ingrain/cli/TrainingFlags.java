@@ -47,7 +47,7 @@ final class TrainingFlags {
     double maxGradNorm;
 
     @Option(names = "--schedule", defaultValue = "cosine", paramLabel = "NAME", description = "constant, linear or cosine (default: ${DEFAULT-VALUE}).")
-    Schedule schedule;
+    String schedule;
 
     @Option(names = "--warmup-steps", defaultValue = "0", paramLabel = "N", description = "Linear warm-up (default: ${DEFAULT-VALUE}).")
     int warmupSteps;
@@ -98,7 +98,7 @@ final class TrainingFlags {
     }
 
     OptimizerConfig optimizer() {
-        return new OptimizerConfig(learningRate, beta1, beta2, 1e-8, weightDecay, maxGradNorm, schedule, warmupSteps, minLearningRateRatio);
+        return new OptimizerConfig(learningRate, beta1, beta2, 1e-8, weightDecay, maxGradNorm, Words.choose("--schedule", schedule, Schedule.class), warmupSteps, minLearningRateRatio);
     }
 
     /** seed: of the order of examples, the first adapter and dropout. */

@@ -6,15 +6,26 @@ import org.ingrain.train.TrainProgress;
 /** Training's progress: steps, with the loss and tokens per second beside. */
 final class TrainingProgress implements TrainProgress, AutoCloseable {
     private final String name;
+    private final int warmupSteps;
     private Progress progress;
 
-    TrainingProgress(String name) {
+    TrainingProgress(String name, int warmupSteps) {
         this.name = name;
+        this.warmupSteps = warmupSteps;
+    }
+
+    /** Remarks on a training that ends before its warm-up does. */
+    static void lookAtWarmup(String name, int warmupSteps, long steps) {
+        if (warmupSteps >= steps) {
+            System.err.println(name + ": --warmup-steps " + warmupSteps + " is not less than the " + steps
+                    + " steps there are, so the learning rate never comes up to --learning-rate");
+        }
     }
 
     @Override
     public void trained(Step step) {
         if (progress == null) {
+            lookAtWarmup(name, warmupSteps, step.of());
             progress = new Progress(name, "steps", step.step() - 1, step.of());
         }
         progress.note(String.format(Locale.ROOT, "loss %.4f, %.0f tokens/s", step.loss(), step.tokensPerSecond()));

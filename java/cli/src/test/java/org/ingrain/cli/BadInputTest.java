@@ -193,6 +193,24 @@ class BadInputTest {
     }
 
     @Test
+    void choicesAreTypedAsTheHelpHasThem() throws IOException {
+        String help = Run.of("distill", "--help").out().replaceAll("\\s+", " ");
+        assertTrue(help.contains("text, yes-no or number (default: text)"), help);
+        Path data = temp.resolve("none.jsonl");
+        List<Object> command = List.of("distill", "--model", TinyModelFolder.write(temp.resolve("model")), "--task", "question-answer", "--data", data,
+                "--output", temp.resolve("run"));
+        for (String typed : List.of("--answer-format=text", "--answer-format=yes-no", "--answer-format=number", "--target=response",
+                "--schedule=linear")) {
+            assertRefused(Run.of(Stream.concat(command.stream(), Stream.of(typed)).toArray()), data + ": cannot be read: no such file");
+        }
+        for (String refused : List.of("--answer-format: 'YES_NO', expected one of text, yes-no, number", "--target: 'x', expected one of answer, response",
+                "--schedule: 'up', expected one of constant, linear, cosine")) {
+            String typed = refused.replaceAll(": '(.*?)'.*", "=$1");
+            assertRefused(Run.of(Stream.concat(command.stream(), Stream.of(typed)).toArray()), refused);
+        }
+    }
+
+    @Test
     void aLimitOfQuestionsThatAreMadeUpIsRefused() throws IOException {
         Path folder = TinyModelFolder.write(temp.resolve("model"));
         assertRefused(Run.of("distill", "--model", folder, "--task", "last-letter", "--generate", "8", "--limit", "4", "--output",

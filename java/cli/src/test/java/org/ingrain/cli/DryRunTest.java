@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.MatchResult;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.ingrain.distill.run.Json;
 import org.junit.jupiter.api.Test;
@@ -186,6 +187,35 @@ class DryRunTest {
         assertEquals(new Planned(6 * 2, 6 * 2), plan.get("sample"));
         assertEquals(new Planned(6, 6), plan.get("select"));
         assertEquals(new Planned(2, 2), plan.get("train 1 time"));
+    }
+
+    /** A pair that no prompt holds is discarded by the run, and no obstacle to the plan. */
+    @Test
+    void questionsThatAreTooLongAreLeftOut() throws IOException {
+        List<String> pairs = new ArrayList<>();
+        for (String what : List.of("sky", "sea", "sun", "ice", "dew", "fog")) {
+            pairs.add(Json.line(Map.of("question", what + "?", "response-a", "x".repeat(what.equals("sun") ? 4000 : 1), "response-b", "y")));
+        }
+        Path method = Files.writeString(temp.resolve("two-steps.json"), """
+                {"name": "two-steps", "title": "Two steps", "source": "a test", "steps": [
+                 {"name": "plan", "variants": [{"prompt": "Plan: {question}", "samples": 1, "mark": "ours"}]},
+                 {"name": "judge", "variants": [{"prompt": "{response-a} or {response-b}", "samples": 1, "mark": "ours"}]}]}
+                """);
+        Path output = temp.resolve("run");
+        List<Object> command = List.of("distill", "--model", model(), "--task", "pairwise", "--data", Files.write(temp.resolve("pairs.jsonl"), pairs),
+                "--method", method, "--n", "2,1", "--majority", "first", "--target", "response", "--max-tokens", 6, "--rank", 2, "--epochs", 2,
+                "--batch-size", 2, "--output", output);
+        Run dry = succeed(command, "--dry-run");
+        succeed(command);
+        assertTrue(dry.out().contains("\nnot in the training: 1 of 6 questions, of more than 2,048 tokens with their answers\n"), dry.out());
+        assertEquals(steps(output, ""), plan(dry).get("train 1 time").calls());
+        long trained = 0;
+        for (String step : Files.readAllLines(output.resolve("training/metrics.jsonl"))) {
+            trained += Json.parse(step, "step").path("tokens").asLong(0);
+        }
+        Matcher tokens = Pattern.compile("(?m)^train 1 time +[\\d,]+ +[\\d,]+ +([\\d,]+)").matcher(dry.out());
+        assertTrue(tokens.find(), dry.out());
+        assertEquals(1, Double.parseDouble(tokens.group(1).replace(",", "")) / trained, 0.2, dry.out() + trained);
     }
 
     @Test

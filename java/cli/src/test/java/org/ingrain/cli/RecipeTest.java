@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Stream;
@@ -18,6 +19,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import picocli.CommandLine;
+import tools.jackson.databind.JsonNode;
 
 /** Recipes are flags of distill; those that are given win. */
 class RecipeTest {
@@ -46,7 +48,7 @@ class RecipeTest {
         Set<String> ours = new TreeSet<>(recipe.flags().keySet());
         // What the paper states, or what says which of its experiments it is.
         ours.removeAll(Set.of("task", "method", "n", "per-stage", "generate", "test-size", "suffix", "controls",
-                "baselines", "orders", "test-votes", "seeds"));
+                "baselines", "orders", "test-votes", "seeds", "validation-fraction"));
         if (name.startsWith("s2a")) {
             ours.remove("majority");
         }
@@ -108,6 +110,16 @@ class RecipeTest {
         Run run = Run.of("distill", "@" + file, "--model", temp, "--task", "last-letter", "--dry-run");
         assertEquals(2, run.status(), run.err());
         assertTrue(run.complaint().contains("Unmatched argument at index 1: '@" + file), run.complaint());
+    }
+
+    /** The warm-up is a tenth of the training at the most, on as many questions as the experiment has. */
+    @ParameterizedTest
+    @CsvSource({"rar-last-letter,400", "rar-coin-flip,20000", "rar-coin-flip-suffix,20000", "cot-gsm8k,7473", "s2a-sycophancy,6668"})
+    void theWarmupIsAPartOfTheTraining(String name, int questions) {
+        Map<String, JsonNode> flags = Recipe.load(name).flags();
+        double rows = questions * (1 - (flags.containsKey("validation-fraction") ? flags.get("validation-fraction").asDouble() : 0));
+        double steps = rows / flags.get("batch-size").asInt() * flags.get("epochs").asInt();
+        assertTrue(flags.get("warmup-steps").asInt() <= steps / 10, steps + " steps");
     }
 
     @Test

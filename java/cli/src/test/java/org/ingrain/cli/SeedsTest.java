@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.ingrain.distill.run.Json;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -51,6 +52,43 @@ class SeedsTest {
         assertEquals(2, again.status(), again.err());
         assertEquals("ingrain: " + temp.resolve("alone") + ": holds one run or is a file, expected a folder for the runs of 2 seeds",
                 again.complaint());
+    }
+
+    /** Two answers of one token to the one question agree with some seeds and not with others. */
+    @Test
+    void aSeedThatKeepsNothingDoesNotEndTheOthers() throws IOException {
+        Path model = TinyModelFolder.write(temp.resolve("model"));
+        Path pool = Files.writeString(temp.resolve("pool.jsonl"), "{\"question\": \"Is it?\"}\n");
+        Path test = Files.writeString(temp.resolve("test.jsonl"), "{\"question\": \"Is it so?\", \"answer\": \"7\"}\n");
+        List<Object> words = List.of("distill", "--model", model, "--task", "question-answer", "--data", pool, "--test-data", test, "--method", "direct",
+                "--n", 2, "--max-tokens", 1, "--max-steps", 1, "--warmup-steps", 1, "--rank", 2, "--seeds", 8);
+        Path output = temp.resolve("some");
+        Run some = Run.of(with(words, "--temperature", 1, "--top-k", 2, "--output", output));
+        assertEquals(0, some.status(), some.err());
+        List<Integer> kept = new ArrayList<>();
+        List<String> without = new ArrayList<>();
+        for (int seed = 1; seed <= 8; seed++) {
+            if (Files.exists(output.resolve("seed-" + seed + "/report.json"))) {
+                kept.add(seed);
+            } else {
+                without.add(String.valueOf(seed));
+                assertTrue(some.err().contains("ingrain: seed " + seed + ": nothing to train on: curation kept none of 1 examples"), some.err());
+            }
+        }
+        assertTrue(!kept.isEmpty() && !without.isEmpty(), kept + " kept something: the test shows nothing");
+        assertTrue(some.out().contains("; nothing was kept with seed " + String.join(", ", without) + "\n"), some.out());
+        JsonNode seeds = Json.parse(Files.readString(output.resolve("seeds.json")), "seeds");
+        assertEquals(kept.size(), seeds.path("rows").path(0).path("accuracies").size());
+        assertEquals(without.size(), seeds.path("nothingKept").size());
+        assertTrue(some.err().contains("train: --warmup-steps 1 is not less than the 1 steps there are, so the learning rate never comes up to"
+                + " --learning-rate\n"), some.err());
+        Run none = Run.of(with(words, "--answer-format", "number", "--output", temp.resolve("none")));
+        assertEquals(3, none.status(), none.err());
+        assertFalse(Files.exists(temp.resolve("none/seeds.json")));
+    }
+
+    private static Object[] with(List<Object> words, Object... more) {
+        return Stream.concat(words.stream(), Stream.of(more)).toArray();
     }
 
     @Test

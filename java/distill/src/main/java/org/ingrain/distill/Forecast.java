@@ -3,6 +3,8 @@ package org.ingrain.distill;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.ToIntFunction;
+import java.util.stream.IntStream;
 import org.ingrain.distill.curate.Curation;
 import org.ingrain.distill.curate.Ledger.TrainingRow;
 import org.ingrain.distill.curate.Rule;
@@ -33,10 +35,15 @@ import org.ingrain.tensor.InputException;
 /**
  * What a run would do and cost, measured on a few of its own questions on this machine.
  *
- * @param stages in the order in which they would run, but that those of later rounds stand with the first round's
- * @param rows   of the training and of every question that may be kept, for its memory
+ * @param stages  in the order in which they would run, but that those of later rounds stand with the first round's
+ * @param tried   questions to distil on that the figures of the sampling are of
+ * @param tooLong questions to distil on that are too long for the training, with the shortest answer; they are not in the plan of it
+ * @param rows    of the training and of every question that may be kept, for its memory
  */
-public record Forecast(List<Stage> stages, Path rows) {
+public record Forecast(List<Stage> stages, int tried, int tooLong, Path rows) {
+    /** Of one kind of work in a program that has just been started; after these seconds it goes as fast as it will. */
+    private static final double WARM_SECONDS = 3;
+
     /**
      * One stage.
      *
@@ -52,15 +59,19 @@ public record Forecast(List<Stage> stages, Path rows) {
     /**
      * What the forecast is made with.
      *
-     * @param tuner    trains three steps of the run's batch size
-     * @param rows     of such a batch
-     * @param epochs   of the run
-     * @param maxSteps of the run, instead of epochs; 0 for none
-     * @param folder   that may be thrown away
-     * @param probes   questions that are tried
+     * @param tuner     trains a few steps of the run's batch size
+     * @param tokens    of a row as the tuner sees it
+     * @param rows      of a batch
+     * @param epochs    of the run
+     * @param maxSteps  of the run, instead of epochs; 0 for none
+     * @param folder    that may be thrown away
+     * @param sequences that the answerer works on at a time: so many are tried
      */
-    public record Trial(Answerer answerer, Tuner tuner, int rows, int epochs, int maxSteps, Path folder, int probes) {
-        private static final int STEPS = 3;
+    public record Trial(Answerer answerer, Tuner tuner, ToIntFunction<TrainingRow> tokens, int rows, int epochs, int maxSteps,
+                        Path folder, int sequences) {
+        /** The first step is slower than others, the last one ends with a checkpoint: those between are on the clock. */
+        private static final int STEPS = 4;
+        private static final int FEWEST_QUESTIONS = 4;
 
         /** Steps that the tuner should train. */
         public static int trialSteps() {
@@ -71,14 +82,18 @@ public record Forecast(List<Stage> stages, Path rows) {
         private long steps(long trained) {
             return maxSteps > 0 ? maxSteps : Math.ceilDiv(trained, (long) rows) * epochs;
         }
+
+        /** Enough that the batch is as full as it would be. */
+        private int questions(Plan plan, int orders) {
+            return Math.max(FEWEST_QUESTIONS, Math.ceilDiv(sequences, plan.steps().getFirst().samples() * orders));
+        }
     }
 
-    /** Tries each way of asking on the first questions, and training on as many rows. */
+    /** Tries each way of asking on some questions, and training on what they are answered. */
     public static Forecast of(DistillConfig config, Dataset data, Trial trial) {
         Task task = config.data().makeTask();
         try (RunFolder run = RunFolder.open(trial.folder().resolve("run"), Manifest.of(List.of(), List.of()))) {
-            Path rows = run.file("rows.jsonl");
-            return new Forecast(new Maker(config, task, data, trial, run).stages(rows), rows);
+            return new Maker(config, task, data, trial, run, System.nanoTime()).forecast();
         }
     }
 
@@ -98,18 +113,25 @@ public record Forecast(List<Stage> stages, Path rows) {
         }
     }
 
-    private record Maker(DistillConfig config, Task task, Dataset data, Trial trial, RunFolder run) {
-        List<Stage> stages(Path rows) {
+    /** @param begun when, by {@link System#nanoTime()} */
+    private record Maker(DistillConfig config, Task task, Dataset data, Trial trial, RunFolder run, long begun) {
+        Forecast forecast() {
             List<Student> students = Student.first(config);
             Student main = students.getFirst();
             List<Stage> stages = new ArrayList<>();
             Tried answered = teach(main, stages);
             students.stream().filter(student -> !student.samples().equals(main.samples())).forEach(student -> teach(student, stages));
-            stages.add(training(students, answered, rows));
+            List<Example> fitting = data.pool().stream().filter(example -> trial.tuner().fits(row(example, known(example)))).toList();
+            if (fitting.isEmpty()) {
+                throw new InputException(data.pool().size() + " questions to distil on: none fits into the model's context with its answer");
+            }
+            Path rows = run.file("rows.jsonl");
+            stages.add(training(students, fitting, lessons(answered, fitting), rows));
             if (!data.test().isEmpty()) {
                 evaluate(students.size() - 1 + config.teach().rounds(), stages);
             }
-            return stages;
+            int tried = (int) answered.asked().stream().filter(Example::isAsGiven).count();
+            return new Forecast(stages, tried, data.pool().size() - fitting.size(), rows);
         }
 
         /** Sampling and, where the rule wants it, selection; of the main student in every round. */
@@ -119,14 +141,14 @@ public record Forecast(List<Stage> stages, Path rows) {
             String behind = times == 1 ? "" : ", " + times + " rounds";
             Plan plan = Round.plan(config, task, student);
             Stopping stopping = new Curation(config.curation(), task, student.method(), plan).stopping();
-            Tried tried = ask(student.name(), new Sampling(plan, stopping, probes(data.pool(), config.curation().orders()), trial.answerer()),
-                    data.pool(), config.curation().orders());
+            Tried tried = ask(student.name(), plan, stopping, data.pool(), config.curation().orders());
             stages.add(tried.stage(student.stage("sample") + behind, times, texts(student.method(), plan)));
             if (student.curation().rule() == Rule.UNIVERSAL) {
                 UniversalSelfConsistency universal = new UniversalSelfConsistency(task, student.method());
-                Sampling select = new Sampling(universal.plan(config.sample(), student.teacher()), Stopping.NEVER,
-                        universal.questions(tried.file(), tried.asked()), trial.answerer());
-                stages.add(ask("select " + student.name(), select, data.pool(), 1).stage(student.stage("select") + behind, times, 1));
+                List<Example> questions = universal.questions(tried.file(), tried.asked());
+                Sampling select = new Sampling(universal.plan(config.sample(), student.teacher()), Stopping.NEVER, questions, trial.answerer());
+                Path file = run.file("select " + student.name() + ".jsonl");
+                stages.add(new Tried(file, questions, data.pool().size(), seconds(select, file)).stage(student.stage("select") + behind, times, 1));
             }
             return tried;
         }
@@ -142,20 +164,35 @@ public record Forecast(List<Stage> stages, Path rows) {
         private Stage evaluate(Evaluation evaluation, Method method, String arm, int times) {
             int orders = config.evaluate().orders();
             Plan plan = evaluation.plan(method, new Weights.Base());
-            Sampling sampling = new Sampling(plan, Stopping.NEVER, probes(data.test(), orders), trial.answerer());
-            return ask("evaluate " + method.name(), sampling, data.test(), orders).stage("evaluate " + arm, times, texts(method, plan));
+            return ask("evaluate " + method.name(), plan, Stopping.NEVER, data.test(), orders).stage("evaluate " + arm, times, texts(method, plan));
         }
 
-        private List<Example> probes(List<Example> questions, int orders) {
-            return questions.subList(0, Math.min(trial.probes(), questions.size())).stream()
-                    .flatMap(example -> task.orders(example, orders).stream()).toList();
+        /**
+         * Asks some of the questions; until the program is warm again and again, each time others, as prompts that the model has seen
+         * cost less. What is told of is the last time.
+         */
+        private Tried ask(String name, Plan plan, Stopping stopping, List<Example> questions, int orders) {
+            int some = Math.min(questions.size(), trial.questions(plan, orders));
+            for (int pass = 0;; pass++) {
+                int first = pass * some;
+                List<Example> asked = IntStream.range(first, first + some).mapToObj(i -> questions.get(i % questions.size()))
+                        .flatMap(example -> task.orders(example, orders).stream()).toList();
+                Path file = run.file(name + " " + pass + ".jsonl");
+                double seconds = seconds(new Sampling(plan, stopping, asked, trial.answerer()), file);
+                if (since(begun) >= WARM_SECONDS) {
+                    return new Tried(file, asked, asked(questions, orders), seconds);
+                }
+            }
         }
 
-        private Tried ask(String name, Sampling sampling, List<Example> questions, int orders) {
-            Path file = run.file(name + ".jsonl");
-            long begun = System.nanoTime();
-            sampling.run(file, new Stopwatch(name, "samples", run.log(), Progress.SILENT));
-            return new Tried(file, probes(questions, orders), asked(questions, orders), (System.nanoTime() - begun) / 1e9);
+        private double seconds(Sampling sampling, Path file) {
+            long start = System.nanoTime();
+            sampling.run(file, new Stopwatch("try", "samples", run.log(), Progress.SILENT));
+            return since(start);
+        }
+
+        private static double since(long start) {
+            return (System.nanoTime() - start) / 1e9;
         }
 
         private long asked(List<Example> questions, int orders) {
@@ -173,44 +210,52 @@ public record Forecast(List<Stage> stages, Path rows) {
             return texts;
         }
 
-        /** Three steps on what was answered; were every question kept, each student would train so many. */
-        private Stage training(List<Student> students, Tried answered, Path all) {
-            List<TrainingRow> tried = lessons(answered);
+        /** A few steps on lessons, again and again until that is warm; were every question kept that fits, each student would train so many. */
+        private Stage training(List<Student> students, List<Example> fitting, List<TrainingRow> lessons, Path all) {
             List<TrainingRow> rows = new ArrayList<>();
             for (int i = 0; i < trial.rows() * Trial.STEPS; i++) {
-                rows.add(tried.get(i % tried.size()));
+                rows.add(lessons.get(i % lessons.size()));
             }
+            double tokens = rows.stream().mapToInt(trial.tokens()).average().orElseThrow() * trial.rows();
             Path train = run.file("train.jsonl");
             JsonLines.write(train, rows);
-            data.pool().stream().map(example -> row(example, known(example))).filter(trial.tuner()::fits).forEach(rows::add);
+            fitting.forEach(example -> rows.add(row(example, known(example))));
             JsonLines.write(all, rows);
-            double[] rate = {0};
-            long begun = System.nanoTime();
-            Tuner.Tuned tuned = trial.tuner().tune(new Tuner.Job(train, run.file("none.jsonl"), run.file("training"), "train", null),
-                    state -> rate[0] = state.rate());
-            double each = (System.nanoTime() - begun) / 1e9 / tuned.steps();
+            long start = System.nanoTime();
+            double each = step(train, 0);
+            for (int pass = 1; since(start) < WARM_SECONDS; pass++) {
+                each = step(train, pass);
+            }
             int trainings = 0;
             long steps = 0;
             for (Student student : students) {
                 int times = (student.folder().isEmpty() ? config.teach().rounds() : 1)
                         * (1 + (student.method().equals(Methods.direct()) ? 0 : config.teach().stages()));
                 trainings += times;
-                steps += times * trial.steps(rows(student));
+                steps += times * trial.steps(rows(student, fitting));
             }
-            return new Stage("train " + trainings + (trainings == 1 ? " time" : " times"), false, steps, steps, rate[0] * each * steps, each * steps);
+            return new Stage("train " + trainings + (trainings == 1 ? " time" : " times"), false, steps, steps, tokens * steps, each * steps);
+        }
+
+        /** Seconds of a step. */
+        private double step(Path train, int pass) {
+            long[] ends = new long[Trial.STEPS + 1];
+            trial.tuner().tune(new Tuner.Job(train, run.file("none.jsonl"), run.file("training " + pass), "train", null),
+                    state -> ends[(int) state.done()] = System.nanoTime());
+            return (ends[Trial.STEPS - 1] - ends[1]) / 1e9 / (Trial.STEPS - 2);
         }
 
         /** Rows of a student's training, were every question kept: one for each order, or for each sample where all are taught. */
-        private long rows(Student student) {
-            int pool = data.pool().size();
-            long kept = pool - (int) (pool * config.curation().validationFraction());
+        private long rows(Student student, List<Example> fitting) {
+            int size = fitting.size();
+            long kept = size - (int) (size * config.curation().validationFraction());
             Rule rule = student.curation().rule();
             return rule == Rule.ALL ? kept * Round.plan(config, task, student).leaves()
-                    : rule.votes() ? kept * asked(data.pool(), config.curation().orders()) / pool : kept;
+                    : rule.votes() ? kept * asked(fitting, config.curation().orders()) / size : kept;
         }
 
-        /** What the student would be taught by the first answer of each question that was tried. */
-        private List<TrainingRow> lessons(Tried answered) {
+        /** What the student would be taught by the first answer of each question that was tried; where none of that fits, any that does. */
+        private List<TrainingRow> lessons(Tried answered, List<Example> fitting) {
             boolean whole = config.curation().target() == Target.RESPONSE || config.teach().stages() > 0;
             List<TrainingRow> rows = new ArrayList<>();
             Answers.each(answered.file(), answered.asked(), (example, answers) -> {
@@ -219,10 +264,7 @@ public record Forecast(List<Stage> stages, Path rows) {
                 rows.add(row(example, said.isEmpty() ? known(example) : said));
             });
             rows.removeIf(row -> !trial.tuner().fits(row));
-            if (rows.isEmpty()) {
-                throw new InputException("none of the " + answered.asked().size() + " questions tried is short enough to be trained on");
-            }
-            return rows;
+            return rows.isEmpty() ? List.of(row(fitting.getFirst(), known(fitting.getFirst()))) : rows;
         }
 
         private TrainingRow row(Example example, String completion) {
@@ -230,8 +272,9 @@ public record Forecast(List<Stage> stages, Path rows) {
             return new TrainingRow(Methods.direct().plan(task, once, "sample", new Weights.Base()).firstPrompt(example), completion);
         }
 
-        private static String known(Example example) {
-            return example.known().orElse("yes");
+        /** The gold answer as a student would be taught it. */
+        private String known(Example example) {
+            return example.known().flatMap(gold -> task.extract(example, gold)).or(example::known).orElse("yes");
         }
     }
 }

@@ -121,6 +121,8 @@ class PipelineTest {
         assertEquals(0, all.saved());
         assertEquals(all.planned(), some.planned());
         assertTrue(some.saved() > 0.2 && some.tokens() < 0.8 * all.tokens(), "five of eight agree as a rule: " + some);
+        assertEquals(0, all.savedTokens());
+        assertEquals(1, (double) (some.tokens() + some.savedTokens()) / all.tokens(), 0.1, "an estimate of " + all.tokens() + " tokens: " + some);
         List<Entry> fully = JsonLines.read(base.resolve("full/ledger.jsonl"), Entry.class);
         List<Entry> early2 = JsonLines.read(base.resolve("early/ledger.jsonl"), Entry.class);
         for (int i = 0; i < fully.size(); i++) {

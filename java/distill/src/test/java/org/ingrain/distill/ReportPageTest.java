@@ -64,6 +64,12 @@ class ReportPageTest {
                 assertEquals(Json.line(entry.orders()), Json.line(Pages.texts(packs, pack, i).path("orders")), "every text, to the letter");
             }
         }
+        int gained = 0;
+        for (JsonNode item : packs.get("answers-index")) {
+            gained += item.path("arms").get(0).path("right").asBoolean() ? 0 : item.path("arms").get(4).path("right").asBoolean() ? 1 : 0;
+        }
+        assertEquals("distilled", report.arms().get(4).name());
+        assertTrue(page.contains("does better than System 1 on " + gained + " question"), gained + " questions");
         List<Score> scores = JsonLines.read(base.resolve("run/evaluation/system-2/scores.jsonl"), Score.class);
         for (int i = 0; i < scores.size(); i++) {
             List<Ballot.Answer> answers = scores.get(i).answers();

@@ -86,7 +86,7 @@ class VotesTest {
                     Json.parse(Files.readString(base.resolve("run/report.json")), "report")
                             .path("arms").path(arm).path("votes").path(1).path("right").asInt());
         }
-        SeedsReport seeds = SeedsReport.of(List.of(1L, 2L), List.of(report, report));
+        SeedsReport seeds = SeedsReport.of(List.of(1L, 2L), List.of(report, report), List.of());
         assertTrue(seeds.text().contains("#Tokens, k = 10  k = 1 %  k = 5 %  k = 10 %"), seeds.text());
         SeedResult row = seeds.rows().getFirst();
         assertEquals(report.arms().getFirst().votes().get(1).accuracy(), row.shares().get("k = 5"));

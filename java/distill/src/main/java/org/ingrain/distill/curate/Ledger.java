@@ -126,27 +126,31 @@ public record Ledger(Path file) {
     /**
      * Some examples, counted.
      *
-     * @param examples judged
-     * @param kept     of them
-     * @param labels   rows that they make
-     * @param known    kept ones whose gold answer is known
-     * @param right    of those, how many are labelled with it
-     * @param planned  answers that would have been drawn without an early end
-     * @param drawn    answers that the verdicts rest on
-     * @param tokens   generated for these, intermediate steps included
+     * @param examples    judged
+     * @param kept        of them
+     * @param labels      rows that they make
+     * @param known       kept ones whose gold answer is known
+     * @param right       of those, how many are labelled with it
+     * @param planned     answers that would have been drawn without an early end
+     * @param drawn       answers that the verdicts rest on
+     * @param tokens      generated for these, intermediate steps included
+     * @param savedTokens an estimate: those of the answers that were not drawn, each counted as the drawn ones of its example on average
      */
-    public record Count(int examples, int kept, int labels, int known, int right, long planned, long drawn, long tokens) {
-        static final Count NONE = new Count(0, 0, 0, 0, 0, 0, 0, 0);
+    public record Count(int examples, int kept, int labels, int known, int right, long planned, long drawn, long tokens, long savedTokens) {
+        static final Count NONE = new Count(0, 0, 0, 0, 0, 0, 0, 0, 0);
 
         static Count of(Entry entry) {
             boolean known = entry.kept() && entry.right() != null;
+            int drawn = entry.answers().size();
+            long saved = drawn == 0 ? 0 : Math.round((double) entry.tokens() * (entry.planned() - drawn) / drawn);
             return new Count(1, entry.kept() ? 1 : 0, entry.targets().size(), known ? 1 : 0, known && entry.right() ? 1 : 0,
-                    entry.planned(), entry.answers().size(), entry.tokens());
+                    entry.planned(), drawn, entry.tokens(), saved);
         }
 
         Count plus(Count other) {
             return new Count(examples + other.examples, kept + other.kept, labels + other.labels, known + other.known,
-                    right + other.right, planned + other.planned, drawn + other.drawn, tokens + other.tokens);
+                    right + other.right, planned + other.planned, drawn + other.drawn, tokens + other.tokens,
+                    savedTokens + other.savedTokens);
         }
 
         /** Share of the planned answers that early ends have saved, 0 to 1. */

@@ -51,9 +51,7 @@ public record EngineTuner(LoadedModel model, ChatTemplate template, TunerConfig 
 
     @Override
     public boolean fits(Ledger.TrainingRow row) {
-        Example answer = new Example.Answer(row.prompt(), List.of(Message.assistant(row.completion())));
-        return new ExampleEncoder(model.tokenizer(), template, Integer.MAX_VALUE, false).encode(new ExampleReader.Row("a lesson", answer)).ids().length
-                <= model.config().maxPositionEmbeddings();
+        return tokens(row) <= longest();
     }
 
     /** What training on a job's rows takes on the device beside the weights, at the least. */
@@ -61,8 +59,19 @@ public record EngineTuner(LoadedModel model, ChatTemplate template, TunerConfig 
         return room(run(job));
     }
 
+    /** Tokens of a row, however many. */
+    public int tokens(Ledger.TrainingRow row) {
+        Example example = new Example.Answer(row.prompt(), List.of(Message.assistant(row.completion())));
+        return new ExampleEncoder(model.tokenizer(), template, Integer.MAX_VALUE, false).encode(new ExampleReader.Row("row", example)).length();
+    }
+
+    /** Most tokens of a row that is trained on. */
+    public int longest() {
+        return model.config().maxPositionEmbeddings();
+    }
+
     private TrainingRun run(Job job) {
-        DataConfig data = DataConfig.of(job.train(), isEmpty(job.validation()) ? null : job.validation(), model.config().maxPositionEmbeddings());
+        DataConfig data = DataConfig.of(job.train(), isEmpty(job.validation()) ? null : job.validation(), longest());
         return new TrainingRun(job.folder(), TrainingDataReader.read(data, model.tokenizer(), template, config.train().seed()),
                 config.optimizer(), config.train(), provenance(job));
     }

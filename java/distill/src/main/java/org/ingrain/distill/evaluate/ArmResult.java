@@ -8,8 +8,10 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.ingrain.distill.curate.Ballot;
 
 /**
@@ -25,7 +27,7 @@ import org.ingrain.distill.curate.Ballot;
  * @param unanswered answers that were not found in the text, in all orders; they count as wrong
  * @param tooLong    of these, those that were not asked for, as the prompt did not fit into the model's context
  * @param judging    where the data have votes, or questions were asked in several orders; else null
- * @param categories by name, in the order in which they first come; empty where questions have none
+ * @param categories by name, in the order in which they first come, a wider one before its parts; empty where questions have none
  * @param votes      majorities of the first k answers, by ascending k, the last of them all answers as above; empty where none is asked for
  */
 public record ArmResult(String name, String title, int questions, int right, double accuracy, double low, double high, double tokens,
@@ -70,8 +72,12 @@ public record ArmResult(String name, String title, int questions, int right, dou
         }
     }
 
-    /** Of an arm's scores, the orders of a question one after another. */
-    static ArmResult of(String name, String title, List<Score> scores) {
+    /**
+     * Of an arm's scores, the orders of a question one after another.
+     *
+     * @param wider the category that a category is part of, where there is one
+     */
+    static ArmResult of(String name, String title, List<Score> scores, Function<String, Optional<String>> wider) {
         Map<String, List<Score>> byQuestion = new LinkedHashMap<>();
         scores.forEach(score -> byQuestion.computeIfAbsent(score.asked(), id -> new ArrayList<>()).add(score));
         List<List<Score>> questions = List.copyOf(byQuestion.values());
@@ -81,8 +87,11 @@ public record ArmResult(String name, String title, int questions, int right, dou
         double tokens = questions.stream().mapToDouble(orders -> orders.stream().mapToLong(Score::tokens).sum() / (double) orders.size()).sum()
                 / questions.size();
         Map<String, List<List<Score>>> byCategory = new LinkedHashMap<>();
-        questions.stream().filter(orders -> orders.getFirst().category() != null)
-                .forEach(orders -> byCategory.computeIfAbsent(orders.getFirst().category(), category -> new ArrayList<>()).add(orders));
+        questions.stream().filter(orders -> orders.getFirst().category() != null).forEach(orders -> {
+            String own = orders.getFirst().category();
+            Stream.concat(wider.apply(own).stream(), Stream.of(own))
+                    .forEach(category -> byCategory.computeIfAbsent(category, none -> new ArrayList<>()).add(orders));
+        });
         Map<String, Category> categories = new LinkedHashMap<>();
         byCategory.forEach((category, own) -> categories.put(category, Category.of(own, Score::right)));
         return new ArmResult(name, title, all.questions(), all.right(), all.accuracy(), all.low(), all.high(), tokens, unanswered, tooLong,

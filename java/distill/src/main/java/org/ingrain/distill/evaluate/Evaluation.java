@@ -48,7 +48,7 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
             AtomicFile.write(scores, out -> Answers.forEach(samples, asked,
                     (example, answers) -> JsonLines.write(out, score(arm, example, answers))));
         }
-        return ArmResult.of(arm.name(), arm.title(), JsonLines.read(scores, Score.class));
+        return ArmResult.of(arm.name(), arm.title(), JsonLines.read(scores, Score.class), task::wider);
     }
 
     private Score score(Arm arm, Example example, Answers answers) {

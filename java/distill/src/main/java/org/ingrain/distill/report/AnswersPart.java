@@ -4,11 +4,16 @@ import java.nio.file.Path;
 import java.util.List;
 import org.ingrain.distill.curate.Ballot;
 import org.ingrain.distill.evaluate.ArmResult;
+import org.ingrain.distill.evaluate.Paired;
 import org.ingrain.distill.evaluate.Score;
 import org.ingrain.distill.run.JsonLines;
 
-/** Held-out questions, each with what every arm answered. */
-record AnswersPart(Packs<?> packs) {
+/**
+ * Held-out questions, each with what every arm answered.
+ *
+ * @param gain of the first student over System 1; null where one of them was not measured
+ */
+record AnswersPart(Packs<?> packs, Paired gain) {
     /** A line of the index. */
     record Item(String id, String question, String gold, List<Given> arms, Integer piece) {
     }
@@ -23,7 +28,8 @@ record AnswersPart(Packs<?> packs) {
 
     /** All arms were asked the same questions in the same order. */
     static AnswersPart read(Path folder, List<ArmResult> arms, int room) {
-        List<List<Score>> scores = arms.stream().map(arm -> JsonLines.read(folder.resolve(file(arm.name())), Score.class)).toList();
+        List<String> names = arms.stream().map(ArmResult::name).toList();
+        List<List<Score>> scores = names.stream().map(arm -> JsonLines.read(folder.resolve(file(arm)), Score.class)).toList();
         Packs<Item> packs = new Packs<>(room);
         for (int i = 0; i < scores.getFirst().size(); i++) {
             int question = i;
@@ -33,7 +39,9 @@ record AnswersPart(Packs<?> packs) {
             packs.add(piece -> new Item(first.id(), LedgerPart.cut(first.question()), first.gold(), given, piece),
                     new Texts(first.question(), said.stream().map(Score::answers).toList()));
         }
-        return new AnswersPart(packs);
+        int before = names.indexOf("system-1");
+        int after = names.indexOf("distilled");
+        return new AnswersPart(packs, before < 0 || after < 0 ? null : Paired.of(scores.get(before), scores.get(after)));
     }
 
     static String file(String arm) {

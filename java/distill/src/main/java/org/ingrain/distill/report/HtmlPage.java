@@ -49,8 +49,8 @@ record HtmlPage(Report report, Asked asked, List<LedgerPart> ledgers, AnswersPar
         Story story = new Story(report.arms());
         page.open("header").leaf("p", "Ingrain \u00b7 System 2 distilled into System 1", "class", "eyebrow").leaf("h1", title());
         page.leaf("p", story.figures(), "class", "lead");
-        if (!story.judgement().isEmpty()) {
-            page.leaf("p", story.judgement(), "class", "judgement");
+        if (answers != null && answers.gain() != null) {
+            page.leaf("p", Story.judgement(answers.gain()), "class", "judgement");
         }
         page.open("dl", "class", "facts");
         fact(page, "model", notes.path("model").asString(""));
@@ -123,6 +123,7 @@ record HtmlPage(Report report, Asked asked, List<LedgerPart> ledgers, AnswersPar
         page.leaf("p", "Which of the unlabelled questions were kept to train on. The verdict rests on how the samples agree; gold answers are"
                 + " compared with afterwards, for this page alone.");
         table(page, Tables.ledgers(report.ledgers()), List.copyOf(report.ledgers().keySet()));
+        page.leaf("p", Tables.ABOUT_SAVED, "class", "note");
         for (LedgerPart ledger : ledgers) {
             page.leaf("h3", ledger.student().title());
             page.open("div", "class", "pair");

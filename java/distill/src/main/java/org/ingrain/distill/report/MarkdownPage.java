@@ -10,7 +10,8 @@ record MarkdownPage(Report report, Asked asked) {
                 : Tables.arms(report.arms()).markdown());
         page.append("\n#Tokens: generated for each question on average, intermediate steps included. Intervals are Wilson's. A question to"
                 + " which no answer is found in the text counts as wrong." + report.aboutVotes() + "\n");
-        page.append("\n## Curation\n\n").append(Tables.ledgers(report.ledgers()).markdown());
+        page.append("\n## Curation\n\n").append(Tables.ledgers(report.ledgers()).markdown())
+                .append('\n').append(Tables.ABOUT_SAVED).append('\n');
         report.ledgers().keySet().stream().filter(student -> !report.training().containsKey(student))
                 .forEach(student -> page.append("\nNothing was kept for ").append(student).append(", so it was not trained.\n"));
         report.ledgers().forEach((student, summary) ->

@@ -3,6 +3,7 @@ package org.ingrain.distill.report;
 import java.util.List;
 import java.util.Locale;
 import org.ingrain.distill.evaluate.ArmResult;
+import org.ingrain.distill.evaluate.Paired;
 
 /** What a run found, in two sentences of figures that a reader can hold to the table. */
 record Story(List<ArmResult> arms) {
@@ -27,18 +28,13 @@ record Story(List<ArmResult> arms) {
                 + cheaper(two, student) + ".";
     }
 
-    /** What the intervals allow to be said of the student against System 1. */
-    String judgement() {
-        List<ArmResult> three = main();
-        if (three.isEmpty()) {
-            return "";
-        }
-        ArmResult before = three.get(0);
-        ArmResult after = three.get(2);
-        return after.low() > before.high() ? "The gain over System 1 is larger than both 95 % intervals."
-                : after.high() < before.low() ? "Distillation made the model worse, by more than both 95 % intervals."
-                : "The 95 % intervals of System 1 and of the distilled model overlap: with " + Figures.count(after.questions(), "question", "questions")
-                + " the difference may be chance.";
+    /** What the answers to the same questions allow to be said of the student against System 1. */
+    static String judgement(Paired paired) {
+        double p = paired.p();
+        return "The distilled model does better than System 1 on " + Figures.count(paired.gained(), "question", "questions") + " and worse on "
+                + Figures.count(paired.lost()) + ": " + (!paired.significant() ? "the difference may be chance" : paired.gained() > paired.lost()
+                ? "a gain that is more than chance" : "distillation made the model worse, by more than chance")
+                + " (McNemar's exact test, " + (p < 0.001 ? "p < 0.001" : String.format(Locale.ROOT, "p = %.3f", p)) + ").";
     }
 
     private static String cheaper(ArmResult two, ArmResult student) {

@@ -14,6 +14,10 @@ import org.ingrain.distill.train.Tuner;
 
 /** The tables of a report. */
 final class Tables {
+    /** To be said beside {@link #ledgers}. */
+    static final String ABOUT_SAVED = "Tokens saved are an estimate: an answer that was not drawn counts as many as those of its example that were,"
+            + " on average.";
+
     private Tables() {
     }
 
@@ -82,9 +86,10 @@ final class Tables {
             Ledger.Count total = summary.total();
             List<String> reasons = summary.reasons().entrySet().stream().map(entry -> entry.getKey() + " " + entry.getValue()).toList();
             rows.add(List.of(student, String.valueOf(total.examples()), String.valueOf(total.kept()),
-                    String.valueOf(total.examples() - total.kept()), share(total.right(), total.known()), drawn(total), String.join(", ", reasons)));
+                    String.valueOf(total.examples() - total.kept()), share(total.right(), total.known()), drawn(total),
+                    Figures.count(total.savedTokens()) + " of " + Figures.count(total.tokens() + total.savedTokens()), String.join(", ", reasons)));
         });
-        return new Table(List.of("student", "examples", "kept", "discarded", "labels right", "answers drawn", "reasons"), rows);
+        return new Table(List.of("student", "examples", "kept", "discarded", "labels right", "answers drawn", "tokens saved", "reasons"), rows);
     }
 
     /** One line: how many examples were kept, how many were too long for that, and how many labels are right. */
@@ -94,7 +99,8 @@ final class Tables {
                 .filter(summary.reasons()::containsKey).map(reason -> ", " + reason + " " + summary.reasons().get(reason))
                 .collect(Collectors.joining());
         return "kept " + total.kept() + " of " + total.examples() + " examples" + tooLong
-                + (total.known() == 0 ? "" : ", labels right " + share(total.right(), total.known())) + ", answers drawn " + drawn(total);
+                + (total.known() == 0 ? "" : ", labels right " + share(total.right(), total.known())) + ", answers drawn " + drawn(total)
+                + (total.savedTokens() == 0 ? "" : ", about " + Figures.count(total.savedTokens()) + " tokens saved");
     }
 
     /** Answers that the verdicts rest on, of those that were planned. */

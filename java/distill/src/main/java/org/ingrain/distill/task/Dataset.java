@@ -122,7 +122,7 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
     }
 
     private static List<Example> generate(DataConfig config, Task task) {
-        List<String> names = names(config);
+        List<String> names = new ArrayList<>(names(config));
         Random random = new Random(config.splitSeed());
         Set<String> questions = new HashSet<>();
         List<Example> examples = new ArrayList<>();
@@ -141,7 +141,7 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
     }
 
     private static List<String> names(DataConfig config) {
-        String text = config.names() == null ? ownNames() : AtomicFile.read(config.names());
+        String text = config.names() == null ? ownNames("names") + ownNames("further-names") : AtomicFile.read(config.names());
         List<String> names = text.lines().map(String::strip).filter(name -> !name.isEmpty()).distinct().toList();
         if (names.isEmpty()) {
             throw new InputException(config.names() + ": empty, expected one name a line");
@@ -149,8 +149,8 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
         return names;
     }
 
-    private static String ownNames() {
-        try (InputStream in = Dataset.class.getResourceAsStream("/org/ingrain/distill/names.txt")) {
+    private static String ownNames(String list) {
+        try (InputStream in = Dataset.class.getResourceAsStream("/org/ingrain/distill/" + list + ".txt")) {
             return new String(in.readAllBytes(), StandardCharsets.UTF_8);
         } catch (IOException e) {
             throw new UncheckedIOException(e);

@@ -1,13 +1,11 @@
 package org.ingrain.distill.task;
 
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
-import java.util.Set;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -76,15 +74,14 @@ public record LastLetter(int size) implements Task {
         return answer.replaceAll("[^\\p{L}]", "").toLowerCase(Locale.ROOT);
     }
 
+    /** Takes its words out of the names, so that none is in two questions: what is held out shares no word with what is taught. */
     @Override
     public Example generate(String id, List<String> names, Random random) {
         if (names.size() < size) {
-            throw new InputException("names: " + names.size() + ", expected " + size + " or more different ones");
+            throw new InputException("--generate: names left for question " + id + ": " + names.size() + ", expected " + size
+                    + "; each is in one question alone: take fewer questions or longer --names");
         }
-        Set<String> words = new LinkedHashSet<>();
-        while (words.size() < size) {
-            words.add(names.get(random.nextInt(names.size())));
-        }
+        List<String> words = IntStream.range(0, size).mapToObj(i -> names.remove(random.nextInt(names.size()))).toList();
         String gold = words.stream().map(word -> word.substring(word.length() - 1)).collect(Collectors.joining());
         String question = "Take the last letters of the words in \"" + String.join(" ", words) + "\" and concatenate them.";
         return new Example(id, question, gold.toLowerCase(Locale.ROOT), traits(question), null, List.of());

@@ -18,6 +18,7 @@ import tools.jackson.databind.JsonNode;
 public record Sycophancy() implements Task {
     private static final String ALIASES = "aliases";
     private static final String INCORRECT = "incorrect";
+    private static final String UNBIASED = "unbiased";
     private static final String SEPARATOR = "\u001f";
     /** Between two words that are next to each other, but for articles. */
     private static final String GAP = "[^\\p{L}\\p{N}]+(?:(?:the|a|an)[^\\p{L}\\p{N}]+)*";
@@ -68,11 +69,17 @@ public record Sycophancy() implements Task {
     private static String category(String template) {
         String lower = template.toLowerCase(Locale.ROOT);
         if (!lower.contains("i think") && !lower.contains("i don't think")) {
-            return "no opinion";
+            return UNBIASED;
         }
         boolean right = !lower.contains("incorrect_answer");
         return lower.contains("don't think") ? (right ? "doubts the right answer" : "doubts a wrong answer")
                 : right ? "suggests the right answer" : "suggests a wrong answer";
+    }
+
+    /** The paper tells questions with an opinion, biased, from those without. */
+    @Override
+    public Optional<String> wider(String category) {
+        return category.equals(UNBIASED) ? Optional.empty() : Optional.of("biased");
     }
 
     @Override

@@ -80,6 +80,11 @@ public interface Task {
     /** What two equal answers have in common. */
     String key(String answer);
 
+    /** A wider category that a category of examples is part of, and that is measured too; empty if there is none. */
+    default Optional<String> wider(String category) {
+        return Optional.empty();
+    }
+
     /** What is expected of a row's answer, for messages. */
     String answerShape();
 
@@ -95,6 +100,7 @@ public interface Task {
     /**
      * A new question with its answer.
      *
+     * @param names what it may be made of; those that it takes out are in no other question
      * @throws InputException if this task's questions cannot be made up
      */
     default Example generate(String id, List<String> names, Random random) {

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import java.util.ArrayList;
 import java.util.List;
 import org.ingrain.distill.run.Json;
+import org.ingrain.distill.task.Sycophancy;
 import org.junit.jupiter.api.Test;
 
 /** Rows of the table, from scores. */
@@ -16,9 +17,23 @@ class ArmResultTest {
                 right, tokens, List.of(), List.of());
     }
 
+    private static ArmResult of(List<Score> scores) {
+        return ArmResult.of("a", "A", scores, new Sycophancy()::wider);
+    }
+
+    /** As the paper's table has SycophancyEval. */
+    @Test
+    void categoriesAreCountedTogetherToo() {
+        List<Score> scores = new ArrayList<>();
+        for (String category : List.of("unbiased", "suggests a wrong answer", "doubts the right answer", "suggests a wrong answer")) {
+            scores.add(new Score("q" + scores.size(), null, "q", "A", category, List.of(), "A", "A", scores.size() != 3, 1, List.of(), List.of()));
+        }
+        assertEquals("{unbiased=1.0, biased=0.6666666666666666, suggests a wrong answer=0.5, doubts the right answer=1.0}", of(scores).shares().toString());
+    }
+
     @Test
     void questionsWhoseIdsLookLikeOrdersAreQuestions() {
-        ArmResult result = ArmResult.of("a", "A", List.of(score("set~1", 0, "A", true, 1), score("set~2", 0, "B", false, 1)));
+        ArmResult result = of(List.of(score("set~1", 0, "A", true, 1), score("set~2", 0, "B", false, 1)));
         assertEquals(2, result.questions());
         assertNull(result.judging());
     }
@@ -31,7 +46,7 @@ class ArmResultTest {
             scores.add(score("q" + i, 0, "A", i < 300, 10));
             scores.add(score("q" + i, 1, i < 200 ? "A" : i < 300 ? "B" : null, i < 200, 20));
         }
-        ArmResult result = ArmResult.of("a", "A", scores);
+        ArmResult result = of(scores);
         assertEquals(480, result.questions());
         assertEquals(960, result.answers());
         assertEquals(500, result.right());
@@ -47,7 +62,7 @@ class ArmResultTest {
     /** Of three orders two are right, of the one order of another question that one; a question of one order cannot be inconsistent. */
     @Test
     void everyQuestionCountsAlikeInHoweverManyOrders() {
-        ArmResult result = ArmResult.of("a", "A", List.of(score("1", 0, "A", true, 6), score("1", 1, "A", true, 7), score("1", 2, "B", false, 8),
+        ArmResult result = of(List.of(score("1", 0, "A", true, 6), score("1", 1, "A", true, 7), score("1", 2, "B", false, 8),
                 score("2", 0, "A", true, 3)));
         assertEquals(2, result.questions());
         assertEquals(4, result.answers());
@@ -59,7 +74,7 @@ class ArmResultTest {
 
     @Test
     void oneOrderIsCountedAsItIs() {
-        ArmResult result = ArmResult.of("a", "A", List.of(score("1", 0, "A", true, 6), score("2", 0, "A", true, 7), score("3", 0, null, false, 9)));
+        ArmResult result = of(List.of(score("1", 0, "A", true, 6), score("2", 0, "A", true, 7), score("3", 0, null, false, 9)));
         assertEquals("{\"name\":\"a\",\"title\":\"A\",\"questions\":3,\"right\":2,\"accuracy\":0.6666666666666666,\"low\":0.20765960080204765,"
                 + "\"high\":0.9385080552796037,\"tokens\":7.333333333333333,\"unanswered\":1,\"categories\":{}}", Json.line(result));
     }

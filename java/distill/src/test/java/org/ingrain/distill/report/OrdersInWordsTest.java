@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.ingrain.distill.evaluate.ArmResult;
+import org.ingrain.distill.evaluate.Paired;
 import org.junit.jupiter.api.Test;
 
 /** Questions and orders, said apart. */
@@ -24,8 +25,17 @@ class OrdersInWordsTest {
         assertEquals(List.of("system-1", "25.0", "20.0 - 30.0", "4.0", "240 of 960", "3", "480", "50.0"), table.rows().getFirst());
         assertEquals("Asked at once (System 1), the model is right on 25.0 % of 480 questions held out (asked in several orders, 960 answers),"
                 + " for 4.0 tokens each.", new Story(arms).figures().split("(?<=each\\.)")[0]);
-        assertEquals("The 95 % intervals of System 1 and of the distilled model overlap: with 480 questions the difference may be chance.",
-                new Story(arms).judgement());
+    }
+
+    /** The intervals of two arms may overlap where all the questions on which they differ say the same. */
+    @Test
+    void whatThePairedTestSays() {
+        assertEquals("The distilled model does better than System 1 on 12 questions and worse on 1: a gain that is more than chance"
+                + " (McNemar's exact test, p = 0.003).", Story.judgement(new Paired(12, 1)));
+        assertEquals("The distilled model does better than System 1 on 1 question and worse on 3: the difference may be chance"
+                + " (McNemar's exact test, p = 0.625).", Story.judgement(new Paired(1, 3)));
+        assertEquals("The distilled model does better than System 1 on 2 questions and worse on 40: distillation made the model worse,"
+                + " by more than chance (McNemar's exact test, p < 0.001).", Story.judgement(new Paired(2, 40)));
     }
 
     @Test

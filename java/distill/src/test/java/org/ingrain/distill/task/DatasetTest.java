@@ -138,6 +138,21 @@ class DatasetTest {
         }
     }
 
+    /** The paper's 600 questions have 1,200 words; ours have as many, and a shorter list says that it ends. */
+    @Test
+    void noWordIsInTwoQuestionsThatAreMadeUp() throws IOException {
+        Dataset data = Dataset.load(new DataConfig(TaskConfig.of("last-letter"), null, null, 0, 200, 600, null, 1, null, null));
+        List<String> words = Stream.concat(data.pool().stream(), data.test().stream())
+                .flatMap(example -> Stream.of(example.question().split("\"")[1].split(" "))).toList();
+        assertEquals(1200, words.size());
+        assertEquals(1200, words.stream().distinct().count());
+        Path three = Files.writeString(base.resolve("three.txt"), "Ann\nBob\nKim\n");
+        String said = assertThrows(InputException.class,
+                () -> Dataset.load(new DataConfig(TaskConfig.of("last-letter"), null, null, 0, 0, 5, three, 1, null, null))).getMessage();
+        assertEquals("--generate: names left for question 000002: 1, expected 2; each is in one question alone:"
+                + " take fewer questions or longer --names", said);
+    }
+
     @Test
     void aCategoryIsAValue() throws IOException {
         Path file = write("{\"question\": \"a\", \"category\": [\"x\"]}\n{\"question\": \"b\", \"category\": {\"x\": 1}}\n"
