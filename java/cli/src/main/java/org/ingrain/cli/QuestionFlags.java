@@ -23,7 +23,8 @@ final class QuestionFlags {
     @Option(names = "--generate", defaultValue = "0", paramLabel = "N", description = "Questions to make up, instead of --data.")
     int generate;
 
-    @Option(names = "--names", paramLabel = "FILE", description = "Names to make questions of, one a line (default: a list of our own).")
+    @Option(names = "--names", paramLabel = "FILE", description = "Names to make questions of, one a line; of last-letter, each in one "
+            + "question alone (default: a list of our own).")
     Path names;
 
     @Option(names = "--split-seed", defaultValue = "1", paramLabel = "S", description = "Of what is held out and made up (default: ${DEFAULT-VALUE}).")

@@ -41,8 +41,10 @@ import org.ingrain.tensor.InputException;
  * @param rows    of the training and of every question that may be kept, for its memory
  */
 public record Forecast(List<Stage> stages, int tried, int tooLong, Path rows) {
-    /** Of one kind of work in a program that has just been started; after these seconds it goes as fast as it will. */
+    /** After so many seconds of one kind of work, a program that has just been started goes as fast as it will. */
     private static final double WARM_SECONDS = 3;
+    /** A time that is worth telling of. */
+    private static final double LONG_SECONDS = 1;
 
     /**
      * One stage.
@@ -168,18 +170,18 @@ public record Forecast(List<Stage> stages, int tried, int tooLong, Path rows) {
         }
 
         /**
-         * Asks some of the questions; until the program is warm again and again, each time others, as prompts that the model has seen
-         * cost less. What is told of is the last time.
+         * Asks some of the questions, then others, twice as many each time, until the program is warm and the last time was long enough to
+         * be told of, or was with all of them. Others, as prompts that the model has seen cost less.
          */
         private Tried ask(String name, Plan plan, Stopping stopping, List<Example> questions, int orders) {
-            int some = Math.min(questions.size(), trial.questions(plan, orders));
-            for (int pass = 0;; pass++) {
-                int first = pass * some;
-                List<Example> asked = IntStream.range(first, first + some).mapToObj(i -> questions.get(i % questions.size()))
+            int all = questions.size();
+            int some = Math.min(all, trial.questions(plan, orders));
+            for (int first = 0;; first += some, some = Math.min(all, 2 * some)) {
+                List<Example> asked = IntStream.range(first, first + some).mapToObj(i -> questions.get(i % all))
                         .flatMap(example -> task.orders(example, orders).stream()).toList();
-                Path file = run.file(name + " " + pass + ".jsonl");
+                Path file = run.file(name + " " + first + ".jsonl");
                 double seconds = seconds(new Sampling(plan, stopping, asked, trial.answerer()), file);
-                if (since(begun) >= WARM_SECONDS) {
+                if (some == all || since(begun) >= WARM_SECONDS && seconds >= LONG_SECONDS) {
                     return new Tried(file, asked, asked(questions, orders), seconds);
                 }
             }
@@ -210,7 +212,10 @@ public record Forecast(List<Stage> stages, int tried, int tooLong, Path rows) {
             return texts;
         }
 
-        /** A few steps on lessons, again and again until that is warm; were every question kept that fits, each student would train so many. */
+        /**
+         * A few steps on lessons, again and again until that is warm, of which the middle time counts; were every question kept that
+         * fits, each student would train so many.
+         */
         private Stage training(List<Student> students, List<Example> fitting, List<TrainingRow> lessons, Path all) {
             List<TrainingRow> rows = new ArrayList<>();
             for (int i = 0; i < trial.rows() * Trial.STEPS; i++) {
@@ -222,10 +227,11 @@ public record Forecast(List<Stage> stages, int tried, int tooLong, Path rows) {
             fitting.forEach(example -> rows.add(row(example, known(example))));
             JsonLines.write(all, rows);
             long start = System.nanoTime();
-            double each = step(train, 0);
-            for (int pass = 1; since(start) < WARM_SECONDS; pass++) {
-                each = step(train, pass);
-            }
+            List<Double> passes = new ArrayList<>();
+            do {
+                passes.add(step(train, passes.size()));
+            } while (since(start) < WARM_SECONDS);
+            double each = passes.stream().sorted().toList().get(passes.size() / 2);
             int trainings = 0;
             long steps = 0;
             for (Student student : students) {
