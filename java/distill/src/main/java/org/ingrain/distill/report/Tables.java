@@ -87,7 +87,7 @@ final class Tables {
             List<String> reasons = summary.reasons().entrySet().stream().map(entry -> entry.getKey() + " " + entry.getValue()).toList();
             rows.add(List.of(student, String.valueOf(total.examples()), String.valueOf(total.kept()),
                     String.valueOf(total.examples() - total.kept()), share(total.right(), total.known()), drawn(total),
-                    Figures.count(total.savedTokens()) + " of " + Figures.count(total.tokens() + total.savedTokens()), String.join(", ", reasons)));
+                    Figures.count(total.savedTokens()), String.join(", ", reasons)));
         });
         return new Table(List.of("student", "examples", "kept", "discarded", "labels right", "answers drawn", "tokens saved", "reasons"), rows);
     }
