@@ -5,7 +5,8 @@
 
 The same tests, one after another, both with all cores and weights of one dtype: prefill of a prompt, decoding from one token (transformers
 generate with its cache, greedy, no end), decoding n samples of a prompt, and one LoRA training step (rank 16, all linear layers, AdamW).
-transformers as is: eager PyTorch with its fused attention.
+transformers as is: eager PyTorch with its fused attention. --isa avx2 holds Ingrain to AVX2, and ATEN_CPU_CAPABILITY=avx2
+MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 in the environment hold PyTorch to it.
 """
 import argparse
 import json
@@ -73,13 +74,14 @@ def main():
     parser.add_argument("--model", type=pathlib.Path, required=True)
     parser.add_argument("--random-weights", action="store_true")
     parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32")
+    parser.add_argument("--isa", default="auto")
     parser.add_argument("--prompt-tokens", type=int, default=512)
     parser.add_argument("--generate-tokens", type=int, default=64)
     parser.add_argument("--n", type=int, default=8)
     parser.add_argument("--train-tokens", type=int, default=512)
     parser.add_argument("--repetitions", type=int, default=3)
     options = parser.parse_args()
-    command = [ROOT / "ingrain", "bench", "--json", "--model", options.model, "--dtype", options.dtype, "--prompt-tokens", options.prompt_tokens,
+    command = [ROOT / "ingrain", "bench", "--json", "--model", options.model, "--dtype", options.dtype, "--isa", options.isa, "--prompt-tokens", options.prompt_tokens,
                "--generate-tokens", options.generate_tokens, "--n", options.n, "--train-tokens", options.train_tokens, "--repetitions",
                options.repetitions] + (["--random-weights"] if options.random_weights else [])
     done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, text=True)
