@@ -32,8 +32,24 @@ template <class Body> ingrain_status with_dtype(ingrain_context* ctx, int32_t dt
 template <class T, int N> struct alignas(N * sizeof(T)) Vec {
   T v[N];
 };
+// Word i of x.
+template <class W, class V> __device__ __forceinline__ W word(const V& x, size_t i) {
+  W w;
+  memcpy(&w, reinterpret_cast<const char*>(&x) + i * sizeof(W), sizeof w);
+  return w;
+}
 template <int N, class T> __device__ __forceinline__ Vec<T, N> load(const T* p) { return *reinterpret_cast<const Vec<T, N>*>(p); }
-template <class T, int N> __device__ __forceinline__ void store(T* p, const Vec<T, N>& x) { *reinterpret_cast<Vec<T, N>*>(p) = x; }
+// An assignment of a Vec becomes stores of its elements in some kernels, so the words are stored by name.
+template <class T, int N> __device__ __forceinline__ void store(T* p, const Vec<T, N>& x) {
+  if constexpr (sizeof(x) % 16 == 0) {
+#pragma unroll
+    for (size_t i = 0; i < sizeof(x) / 16; ++i) __stwb(reinterpret_cast<uint4*>(p) + i, word<uint4>(x, i));
+  } else if constexpr (sizeof(x) == 8) {
+    __stwb(reinterpret_cast<uint2*>(p), word<uint2>(x, 0));
+  } else {
+    *reinterpret_cast<Vec<T, N>*>(p) = x;
+  }
+}
 
 // The widest access for elements of T: 16 bytes.
 template <class T> constexpr int vec_width = 16 / sizeof(T);

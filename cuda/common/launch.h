@@ -25,20 +25,41 @@ template <class... A> ingrain_status refuse(ingrain_context* ctx, ingrain_status
   return status;
 }
 
+// The most dynamic shared memory that a block of this kernel can have on the current device.
+template <class... P> cudaError_t most_dynamic_shared(void (*kernel)(P...), size_t* bytes) {
+  cudaFuncAttributes of{};
+  int device = 0, most = 0;
+  cudaError_t error = cudaFuncGetAttributes(&of, kernel);
+  if (error == cudaSuccess) error = cudaGetDevice(&device);
+  if (error == cudaSuccess) error = cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+  *bytes = static_cast<size_t>(most) - of.sharedSizeBytes;
+  return error;
+}
+
+// Lets a kernel's blocks have so much dynamic shared memory. The limit belongs to the kernel on the device, not to a launch: it is only
+// raised, and at once to all there is, so that contexts of one device and captured graphs never meet a lower one.
+template <class... P> cudaError_t allow_shared(void (*kernel)(P...), size_t shared) {
+  constexpr size_t always_allowed = 32 << 10;  // 48 KB less the kernel's static part; no kernel here has more than 16 KB of that
+  if (shared <= always_allowed) return cudaSuccess;
+  cudaFuncAttributes of{};
+  cudaError_t error = cudaFuncGetAttributes(&of, kernel);
+  if (error != cudaSuccess || shared <= static_cast<size_t>(of.maxDynamicSharedSizeBytes)) return error;
+  size_t most = 0;
+  error = most_dynamic_shared(kernel, &most);
+  return error == cudaSuccess ? cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(most)) : error;
+}
+
 // shared: bytes of dynamic shared memory, see dynamic_shared(). A launch of no blocks is no launch.
 template <class... P, class... A>
 ingrain_status launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, ingrain_context* ctx, A... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return INGRAIN_OK;
   void* native = nullptr;
-  ingrain_native_stream(ctx, &native);
+  if (ingrain_status status = ingrain_native_stream(ctx, &native)) return status;  // and makes the context's device current
   const cudaStream_t stream = static_cast<cudaStream_t>(native);
+  if (ingrain_status status = cuda_status(ctx, allow_shared(kernel, shared), "launch")) return status;
 #ifdef INGRAIN_SIMT
   return cuda_status(ctx, simt::launch(kernel, grid, block, shared, stream, arguments...), "launch");
 #else
-  if (shared > 48 << 10) {
-    const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared));
-    if (error != cudaSuccess) return cuda_status(ctx, error, "launch");
-  }
   return [&](P... values) {
     void* pointers[] = {&values..., nullptr};
     return cuda_status(ctx, cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid, block, pointers, shared, stream), "launch");

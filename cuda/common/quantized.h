@@ -100,39 +100,55 @@ inline ingrain_status take_workspace(ingrain_context* ctx, Scratch* scratch, int
   return INGRAIN_OK;
 }
 
-// The product of an a that is fp8 by now, where the library leaves the scales to us: some rows at a time.
-inline ingrain_status multiply_and_scale(ingrain_context* ctx, const Product& p, Scratch scratch) {
-  const int64_t rows = (scratch.left - library_bytes) / (4 * p.N);
-  for (int64_t m = 0; m < p.M; m += rows) {
-    Product part = p;
-    part.M = p.M - m < rows ? p.M - m : rows;
-    part.a = static_cast<const fp8*>(p.a) + m * p.lda;
+// The part of a product that is its sum s of partial sums, or all of it.
+inline Product part_of(const Product& p, int64_t s) {
+  Product part = p;
+  part.K = p.partial ? p.chunk : p.K;
+  part.a = static_cast<const char*>(p.a) + s * part.K * element_bytes(p.a_dtype);
+  part.b = static_cast<const char*>(p.b) + s * part.K * element_bytes(p.b_dtype);
+  part.d = static_cast<char*>(p.d) + s * p.M * p.N * element_bytes(p.d_dtype);
+  part.partial = false;
+  if (p.partial) part.chunk = 0;
+  return part;
+}
+
+// Rows [first, first + rows) of a product.
+inline Product rows_of(const Product& p, int64_t first, int64_t rows) {
+  Product part = p;
+  part.M = rows;
+  part.a = static_cast<const char*>(p.a) + first * p.lda * element_bytes(p.a_dtype);
+  part.d = static_cast<char*>(p.d) + first * p.N * element_bytes(p.d_dtype);
+  if (p.a_scales) part.a_scales = p.a_scales + first;
+  return part;
+}
+
+// The product of an a that is fp8 by now, where the library leaves the scales to us: some rows at a time. What it does not take at all is
+// computed from `plain`, the same product of the a that is not.
+inline ingrain_status multiply_and_scale(ingrain_context* ctx, const Product& p, const Product& plain, Scratch scratch) {
+  const int64_t most = (scratch.left - library_bytes) / (4 * p.N);
+  for (int64_t m = 0; m < p.M; m += most) {
+    const Product eight = rows_of(p, m, p.M - m < most ? p.M - m : most);
+    Product part = eight;
     part.d = scratch.next;
     part.d_dtype = INGRAIN_F32;
     part.beta = 0;
     part.a_scales = part.b_scales = nullptr;
-    part.scratch = scratch.next + 4 * p.N * rows / 256 * 256 + 256;
-    part.scratch_bytes = scratch.left - 4 * p.N * rows - 512;
-    if (ingrain_status status = ingrain::blas_gemm(ctx, part)) return status;
+    part.scratch = scratch.next + 4 * p.N * most / 256 * 256 + 256;
+    part.scratch_bytes = library_bytes - (1 << 20);
+    bool taken = false;
+    if (ingrain_status status = ingrain::blas_gemm(ctx, part, &taken)) return status;
+    if (!taken) {
+      ingrain::note_fallback(ctx, plain);
+      return multiply_plainly(ctx, rows_of(plain, m, p.M - m));
+    }
     const dim3 grid(static_cast<unsigned>(part.M), blocks_for(p.N, threads));
     const float* const sums = static_cast<const float*>(part.d);
     const ingrain_status status = with_dtype(ctx, p.d_dtype, [&]<class D>() {
-      return launch(scale<D>, grid, threads, 0, ctx, static_cast<D*>(p.d) + m * p.N, sums, p.a_scales + m, p.b_scales, p.N, p.beta);
+      return launch(scale<D>, grid, threads, 0, ctx, static_cast<D*>(eight.d), sums, eight.a_scales, p.b_scales, p.N, p.beta);
     });
     if (status) return status;
   }
   return INGRAIN_OK;
-}
-
-// The part of a product of fp8 operands that is its sum s of partial sums, or all of it.
-inline Product part_of(const Product& p, int64_t s) {
-  Product part = p;
-  part.K = p.partial ? p.chunk : p.K;
-  part.a = static_cast<const fp8*>(p.a) + s * part.K;
-  part.b = static_cast<const fp8*>(p.b) + s * part.K;
-  part.d = static_cast<char*>(p.d) + s * p.M * p.N * element_bytes(p.d_dtype);
-  part.partial = false;
-  return part;
 }
 
 // p: a bf16 (M, K), b fp8 as stored (N, K) with b_scales; or, as in dX, b fp8 as stored (K, N) with k_scales.
@@ -171,9 +187,25 @@ inline ingrain_status multiply(ingrain_context* ctx, const Product& p) {
   }
   for (int64_t s = 0; s < (p.partial ? chunks_of(p) : 1); ++s) {
     const Product part = part_of(eight, s);
-    if (ingrain_status status = scales ? ingrain::blas_gemm(ctx, part) : multiply_and_scale(ctx, part, scratch)) return status;
+    bool taken = false;
+    if (scales)
+      if (ingrain_status status = ingrain::blas_gemm(ctx, part, &taken)) return status;
+    if (!taken)
+      if (ingrain_status status = multiply_and_scale(ctx, part, part_of(p, s), scratch)) return status;
   }
   return INGRAIN_OK;
 }
 
 }  // namespace quantized
+
+// The product by the matrix library, or by the plain kernel what that does not take.
+inline ingrain_status multiply(ingrain_context* ctx, Product p) {
+  if (!fits_library(p)) return multiply_plainly(ctx, p);
+  if (p.b_dtype == INGRAIN_F8E4M3) return quantized::multiply(ctx, p);
+  if (ingrain_status status = ingrain_workspace(ctx, &p.scratch, &p.scratch_bytes)) return status;
+  bool taken = false;
+  if (ingrain_status status = ingrain::blas_gemm(ctx, p, &taken)) return status;
+  if (taken) return INGRAIN_OK;
+  ingrain::note_fallback(ctx, p);
+  return multiply_plainly(ctx, p);
+}

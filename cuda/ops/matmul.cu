@@ -11,31 +11,28 @@
 
 namespace {
 
-ingrain_status multiply(ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w, int32_t dtype, int32_t y_dtype, int64_t T, float beta,
+ingrain_status forward(ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w, int32_t dtype, int32_t y_dtype, int64_t T, float beta,
                         bool partial) {
   if (ingrain_status status = check_product(ctx, w, dtype, y_dtype)) return status;
   if (T == 0 || w->rows == 0) return INGRAIN_OK;
   if (!ingrain::deterministic(ctx) && few_rows::fits(w, x, dtype, T)) return few_rows::run<false>(ctx, y, x, w, y_dtype, T, beta, partial);
-  Product p{.d = y, .d_dtype = y_dtype, .a = x, .a_dtype = dtype, .a_transposed = false, .lda = w->columns, .b = w->data, .b_dtype = w->dtype,
+  const Product p{.d = y, .d_dtype = y_dtype, .a = x, .a_dtype = dtype, .a_transposed = false, .lda = w->columns, .b = w->data, .b_dtype = w->dtype,
             .b_transposed = true, .ldb = w->columns, .M = T, .N = w->rows, .K = w->columns, .beta = beta, .chunk = w->chunk,
             .partial = partial && w->chunk > 0, .b_scales = w->scales, .fast_accumulate = true};
-  if (!fits_library(p)) return multiply_plainly(ctx, p);
-  if (w->dtype == INGRAIN_F8E4M3) return quantized::multiply(ctx, p);
-  if (ingrain_status status = ingrain_workspace(ctx, &p.scratch, &p.scratch_bytes)) return status;
-  return ingrain::blas_gemm(ctx, p);
+  return multiply(ctx, p);
 }
 
 }  // namespace
 
 extern "C" ingrain_status ingrain_matmul_forward(ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w, int32_t dtype,
                                                  int32_t y_dtype, int64_t T, float beta) {
-  return multiply(ctx, y, x, w, dtype, y_dtype, T, beta, false);
+  return forward(ctx, y, x, w, dtype, y_dtype, T, beta, false);
 }
 INGRAIN_EXPORT_OP(matmul_forward)
 
 extern "C" ingrain_status ingrain_matmul_partial_forward(ingrain_context* ctx, float* partials, const void* x, const ingrain_weight* w,
                                                          int32_t dtype, int64_t T) {
-  return multiply(ctx, partials, x, w, dtype, INGRAIN_F32, T, 0, true);
+  return forward(ctx, partials, x, w, dtype, INGRAIN_F32, T, 0, true);
 }
 INGRAIN_EXPORT_OP(matmul_partial_forward)
 

@@ -10,22 +10,17 @@ extern "C" ingrain_status ingrain_matmul_backward(ingrain_context* ctx, void* dx
                                                   int32_t dx_dtype, int64_t T, float beta) {
   if (ingrain_status status = check_product(ctx, w, dtype, dx_dtype)) return status;
   if (T == 0) return INGRAIN_OK;
-  Product p{.d = dx, .d_dtype = dx_dtype, .a = dy, .a_dtype = dtype, .a_transposed = false, .lda = w->rows, .b = w->data, .b_dtype = w->dtype,
+  const Product p{.d = dx, .d_dtype = dx_dtype, .a = dy, .a_dtype = dtype, .a_transposed = false, .lda = w->rows, .b = w->data, .b_dtype = w->dtype,
             .b_transposed = false, .ldb = w->columns, .M = T, .N = w->columns, .K = w->rows, .beta = beta, .k_scales = w->scales};
-  if (!fits_library(p)) return multiply_plainly(ctx, p);
-  if (w->dtype == INGRAIN_F8E4M3) return quantized::multiply(ctx, p);
-  if (ingrain_status status = ingrain_workspace(ctx, &p.scratch, &p.scratch_bytes)) return status;
-  return ingrain::blas_gemm(ctx, p);
+  return multiply(ctx, p);
 }
 INGRAIN_EXPORT_OP(matmul_backward)
 
 extern "C" ingrain_status ingrain_matmul_weight_backward(ingrain_context* ctx, float* dw, const void* dy, const void* x, int32_t dtype,
                                                          int64_t T, int64_t N, int64_t C) {
   if (T == 0 || N == 0 || C == 0) return INGRAIN_OK;
-  Product p{.d = dw, .d_dtype = INGRAIN_F32, .a = dy, .a_dtype = dtype, .a_transposed = true, .lda = N, .b = x, .b_dtype = dtype,
+  const Product p{.d = dw, .d_dtype = INGRAIN_F32, .a = dy, .a_dtype = dtype, .a_transposed = true, .lda = N, .b = x, .b_dtype = dtype,
             .b_transposed = false, .ldb = C, .M = N, .N = C, .K = T, .beta = 1};
-  if (!fits_library(p)) return multiply_plainly(ctx, p);
-  if (ingrain_status status = ingrain_workspace(ctx, &p.scratch, &p.scratch_bytes)) return status;
-  return ingrain::blas_gemm(ctx, p);
+  return multiply(ctx, p);
 }
 INGRAIN_EXPORT_OP(matmul_weight_backward)

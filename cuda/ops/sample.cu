@@ -246,12 +246,10 @@ extern "C" ingrain_status ingrain_sample(ingrain_context* ctx, int32_t* ids, flo
   if (V < 1 || V >= 1 << 23) return refuse(ctx, INGRAIN_UNSUPPORTED, "sample: V = %ld, expected 1 to 2^23 - 1", static_cast<long>(V));
   void* stream = nullptr;
   if (ingrain_status status = ingrain_native_stream(ctx, &stream)) return status;  // and with it the context's device
-  int device = 0, shared = 0;
-  cudaGetDevice(&device);
-  if (ingrain_status status = cuda_status(ctx, cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "sample"))
-    return status;
+  size_t most = 0;
+  if (ingrain_status status = cuda_status(ctx, most_dynamic_shared(draw<true>, &most), "sample")) return status;
   const Runs runs(V);
-  const bool staged = runs.bytes(V) + sizeof(Cells) + 64 <= static_cast<size_t>(shared);
+  const bool staged = runs.bytes(V) <= most;
   return launch(staged ? draw<true> : draw<false>, static_cast<unsigned>(M), static_cast<unsigned>(runs.threads), staged ? runs.bytes(V) : 0, ctx, ids,
                 log_probabilities, logits, temperature, top_k, top_p, seeds, sequences, positions, static_cast<int>(V), runs.length, runs.stride);
 }

@@ -13,11 +13,12 @@
 #include <array>
 #include <map>
 #include <utility>
+#include <vector>
 
 namespace ingrain {
 namespace {
 
-constexpr int success = 0;                                                                      // cublasStatus_t
+constexpr int success = 0, not_supported = 15;                                                  // cublasStatus_t
 constexpr int r_32f = 0, r_16bf = 14, r_8f_e4m3 = 28;                                           // cudaDataType_t
 constexpr int compute_32f = 68;                                                                 // cublasComputeType_t
 constexpr int desc_trans_a = 3, desc_trans_b = 4, desc_a_scale = 17, desc_b_scale = 18;         // cublasLtMatmulDescAttributes_t
@@ -70,6 +71,13 @@ class Owned {
 struct Plan {
   Owned operation, a, b, d;
   Algorithm algorithm{};
+  bool refused = false;  // the library has no algorithm for it
+};
+
+// What a weight's products have in common where they are deterministic.
+struct Fixed {
+  Algorithm algorithm{};
+  bool refused = false;
 };
 
 // Sizes, types, strides and alignment: what an algorithm depends on.
@@ -119,7 +127,7 @@ class BlasLt {
 
   const std::string& error() const { return error_; }
 
-  // Which GPUs and types have it differs from version to version, so the library is asked.
+  // Which GPUs, types and sizes have it differs from version to version, so the library is asked.
   bool outer_vectors(const ingrain_context* ctx, const Product& p) {
     if (call_.cublasLtGetVersion() < first_with_outer_vectors) return false;
     Key key = key_of(ctx, p);
@@ -127,20 +135,28 @@ class BlasLt {
     auto known = outer_vectors_.find(key);
     if (known == outer_vectors_.end()) {
       if (outer_vectors_.size() >= plan_limit) outer_vectors_.clear();
-      known = outer_vectors_.emplace(key, planned(ctx, p) != nullptr).first;
+      const Plan* plan = planned(ctx, p);
+      known = outer_vectors_.emplace(key, plan && !plan->refused).first;
       error_.clear();
     }
     return known->second;
   }
 
-  ingrain_status gemm(ingrain_context* ctx, const Product& p) {
+  ingrain_status gemm(ingrain_context* ctx, const Product& p, bool* taken) {
     error_.clear();
-    const Plan* plan = planned(ctx, p);
+    *taken = false;
+    Plan* plan = planned(ctx, p);
+    if (plan && plan->refused) return INGRAIN_OK;
     if (!plan || !point_scales(*plan, p)) return refuse(ctx, INGRAIN_DEVICE_ERROR, "%s", std::exchange(error_, {}).c_str());
     const float one = 1;
     const int status = call_.cublasLtMatmul(handle_, plan->operation.get(), &one, p.b, plan->a.get(), p.a, plan->b.get(), &p.beta, p.d, plan->d.get(), p.d,
                                             plan->d.get(), &plan->algorithm, p.scratch, static_cast<size_t>(workspace(p)), ctx->stream);
-    if (status == success) return INGRAIN_OK;
+    *taken = status == success;
+    if (*taken) return INGRAIN_OK;
+    if (status == not_supported && !ctx->deterministic) {  // deterministic: other rows of this weight may have been taken before
+      plan->refused = true;
+      return INGRAIN_OK;
+    }
     return refuse(ctx, INGRAIN_DEVICE_ERROR, "cublasLtMatmul of (%ld, %ld) by (%ld, %ld): cuBLAS status %d", static_cast<long>(p.M),
                   static_cast<long>(p.K), static_cast<long>(p.K), static_cast<long>(p.N), status);
   }
@@ -173,12 +189,13 @@ class BlasLt {
     key[13] = key[15] = 16;
   }
 
-  const Plan* planned(const ingrain_context* ctx, const Product& p) {
+  // Null where a call failed; refused where the library has nothing for such a product.
+  Plan* planned(const ingrain_context* ctx, const Product& p) {
     const Key key = key_of(ctx, p);
     if (auto found = plans_.find(key); found != plans_.end()) return &found->second;
     Plan plan;
     if (!describe(plan, p)) return nullptr;
-    if (ctx->deterministic ? !fix(plan, p, key) : !choose(plan, key, 0xffffffffu)) return nullptr;
+    if (ctx->deterministic ? !fix(plan, p, key) : !choose(plan, key, {}, false)) return nullptr;
     if (plans_.size() >= plan_limit) plans_.clear();
     return &plans_.emplace(key, std::move(plan)).first->second;
   }
@@ -214,8 +231,9 @@ class BlasLt {
                           note(call_.cublasLtMatrixLayoutSetAttribute(made, layout_batch_stride, &stride, sizeof stride), "cublasLtMatrixLayoutSetAttribute"));
   }
 
-  // The best algorithm in the library's own estimate, of those with these reduction schemes; with none of them it does not split K.
-  bool choose(Plan& plan, const Key& key, uint32_t reductions) {
+  // The first of the library's candidates, best in its own estimate, that it then says it takes, for this product and for those of the
+  // other descriptions; without_split: none that splits K. False where a call failed; where none is taken the plan is refused.
+  bool choose(Plan& plan, const Key& key, const std::vector<Plan>& others, bool without_split) {
     Object made = nullptr;
     if (!note(call_.cublasLtMatmulPreferenceCreate(&made), "cublasLtMatmulPreferenceCreate")) return false;
     const Owned preference(made, call_.cublasLtMatmulPreferenceDestroy);
@@ -224,19 +242,27 @@ class BlasLt {
     };
     const auto a = static_cast<uint32_t>(key[14]), b = static_cast<uint32_t>(key[13]), d = static_cast<uint32_t>(key[15]);
     if (!prefer(prefer_workspace, static_cast<uint64_t>(key[12])) || !prefer(prefer_alignment, a) || !prefer(prefer_alignment + 1, b) ||
-        !prefer(prefer_alignment + 2, d) || !prefer(prefer_alignment + 3, d) || (reductions == 0 && !prefer(prefer_reduction, reductions)))
+        !prefer(prefer_alignment + 2, d) || !prefer(prefer_alignment + 3, d) || (without_split && !prefer(prefer_reduction, uint32_t{0})))
       return false;
     std::array<Heuristic, 16> found{};
     int count = 0;
-    if (!note(call_.cublasLtMatmulAlgoGetHeuristic(handle_, plan.operation.get(), plan.a.get(), plan.b.get(), plan.d.get(), plan.d.get(), made,
-                                                   reductions == 0 ? static_cast<int>(found.size()) : 1, found.data(), &count), "cublasLtMatmulAlgoGetHeuristic"))
-      return false;
+    const int status = call_.cublasLtMatmulAlgoGetHeuristic(handle_, plan.operation.get(), plan.a.get(), plan.b.get(), plan.d.get(), plan.d.get(), made,
+                                                            static_cast<int>(without_split ? found.size() : 8), found.data(), &count);
+    if (status == not_supported) count = 0;
+    else if (!note(status, "cublasLtMatmulAlgoGetHeuristic")) return false;
     for (int i = 0; i < count; ++i) {
-      if (found[i].status != success || (reductions == 0 && splits(found[i].algorithm))) continue;
+      if (found[i].status != success || (without_split && splits(found[i].algorithm))) continue;
+      if (!takes(plan, found[i].algorithm, key) || !std::ranges::all_of(others, [&](const Plan& other) { return takes(other, found[i].algorithm, key); })) continue;
       plan.algorithm = found[i].algorithm;
       return true;
     }
-    return note(15, "cublasLtMatmulAlgoGetHeuristic found no algorithm");  // CUBLAS_STATUS_NOT_SUPPORTED
+    plan.refused = true;
+    return true;
+  }
+  bool takes(const Plan& plan, const Algorithm& algorithm, const Key& key) const {
+    Heuristic checked{};
+    return call_.cublasLtMatmulAlgoCheck(handle_, plan.operation.get(), plan.a.get(), plan.b.get(), plan.d.get(), plan.d.get(), &algorithm, &checked) == success &&
+           checked.workspace <= static_cast<size_t>(key[12]);
   }
   bool splits(const Algorithm& algorithm) const {
     int32_t parts = 1;
@@ -244,22 +270,30 @@ class BlasLt {
     return call_.cublasLtMatmulAlgoConfigGetAttribute(&algorithm, algorithm_split_k, &parts, sizeof parts, &written) == success && parts > 1;
   }
 
-  // The one algorithm for this weight, found for a fixed number of rows of a (of a weight's gradient: for its sizes as they are).
+  // The one algorithm for this weight, found for a fixed number of rows of a and checked for others (of a weight's gradient: for its sizes
+  // as they are). A weight is refused whatever its rows, or an error says for which rows its algorithm is not one.
   bool fix(Plan& plan, const Product& p, Key key) {
-    if (p.a_transposed) return choose(plan, key, 0);
+    if (p.a_transposed) return choose(plan, key, {}, true);
     Product usual = p;
     usual.M = fixed_rows;
     fix_rows(key);
     auto fixed = fixed_.find(key);
     if (fixed == fixed_.end()) {
       Plan found;
-      if (!describe(found, usual) || !choose(found, key, 0)) return false;
-      fixed = fixed_.emplace(key, found.algorithm).first;
+      std::vector<Plan> others;
+      for (const int64_t rows : {1, 17, 512, 4096}) {
+        usual.M = rows;
+        if (!describe(others.emplace_back(), usual)) return false;
+      }
+      usual.M = fixed_rows;
+      if (!describe(found, usual) || !choose(found, key, others, true)) return false;
+      fixed = fixed_.emplace(key, Fixed{found.algorithm, found.refused}).first;
     }
-    plan.algorithm = fixed->second;
-    Heuristic checked{};
-    return note(call_.cublasLtMatmulAlgoCheck(handle_, plan.operation.get(), plan.a.get(), plan.b.get(), plan.d.get(), plan.d.get(), &plan.algorithm, &checked),
-                "deterministic: the algorithm of this weight does not take so many rows");
+    plan.algorithm = fixed->second.algorithm;
+    plan.refused = fixed->second.refused;
+    if (plan.refused || takes(plan, plan.algorithm, key)) return true;
+    error_ = "deterministic: cuBLASLt's algorithm for this weight does not take " + std::to_string(p.M) + " rows";
+    return false;
   }
 
   void* library_ = nullptr;
@@ -267,7 +301,7 @@ class BlasLt {
   Functions call_{};
   std::string error_;
   std::map<Key, Plan> plans_;
-  std::map<Key, Algorithm> fixed_;
+  std::map<Key, Fixed> fixed_;
   std::map<Key, bool> outer_vectors_;
 };
 
@@ -280,13 +314,15 @@ ingrain_status blas_scales_rows(ingrain_context* ctx, const Product& p, bool* sc
   if (device.major * 10 + device.minor < 89)
     return refuse(ctx, INGRAIN_UNSUPPORTED, "products with an F8E4M3 weight on compute capability %d.%d: expected 8.9 or more", device.major, device.minor);
   if (!ctx->blas->error().empty()) return refuse(ctx, INGRAIN_UNSUPPORTED, "%s", ctx->blas->error().c_str());
+  if (ingrain_status status = cuda_status(ctx, ctx->use(), "matmul")) return status;  // a handle belongs to its device
   *scales = ctx->blas->outer_vectors(ctx, p);
   return INGRAIN_OK;
 }
 
-ingrain_status blas_gemm(ingrain_context* ctx, const Product& p) {
+ingrain_status blas_gemm(ingrain_context* ctx, const Product& p, bool* taken) {
   if (!ctx->blas->error().empty()) return refuse(ctx, INGRAIN_UNSUPPORTED, "%s", ctx->blas->error().c_str());
-  return ctx->blas->gemm(ctx, p);
+  if (ingrain_status status = cuda_status(ctx, ctx->use(), "matmul")) return status;
+  return ctx->blas->gemm(ctx, p, taken);
 }
 
 }  // namespace ingrain

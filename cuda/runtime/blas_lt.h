@@ -15,7 +15,11 @@ void open_blas(ingrain_context* ctx);
 ingrain_status blas_scales_rows(ingrain_context* ctx, const Product& p, bool* scales);
 
 // Enqueues the product. bf16 · bf16, rows 16-byte aligned; or fp8 · fp8, a as stored (M, K), b as stored (N, K), N and K multiples of 16.
-// One sum over K, or partial. Deterministic: one algorithm per weight whatever M, without a split of K.
-ingrain_status blas_gemm(ingrain_context* ctx, const Product& p);
+// One sum over K, or partial. Deterministic: one algorithm per weight whatever M, without a split of K. taken: false where the library
+// has no algorithm for it; then nothing was enqueued.
+ingrain_status blas_gemm(ingrain_context* ctx, const Product& p, bool* taken);
+
+// Counts a product that the library does not take and that another kernel computes.
+void note_fallback(ingrain_context* ctx, const Product& p);
 
 }  // namespace ingrain

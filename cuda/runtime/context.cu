@@ -108,12 +108,25 @@ ingrain_status ingrain_set_error(ingrain_context* ctx, const char* text) {
 ingrain_status ingrain_context_describe(ingrain_context* ctx, char* json, int64_t json_bytes) {
   const std::string text = std::string("{\"backend\": \"") + backend + "\", \"name\": \"" + ctx->properties.name + "\", \"isa\": \"" + isa_of(*ctx) +
                            "\", \"threads\": " + std::to_string(ctx->properties.multiProcessorCount) + ", \"memory_bytes\": " +
-                           std::to_string(ctx->properties.totalGlobalMem) + ", \"graphs\": true}";
+                           std::to_string(ctx->properties.totalGlobalMem) + ", \"graphs\": true, \"fallbacks\": " + std::to_string(ctx->fallbacks) +
+                           ", \"fallback\": \"" + ctx->fallback + "\"}";
   if (static_cast<int64_t>(text.size()) >= json_bytes)
     return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "describe needs %zu bytes, json has %ld", text.size() + 1, static_cast<long>(json_bytes));
   memcpy(json, text.c_str(), text.size() + 1);
   return INGRAIN_OK;
 }
+
+}  // extern "C"
+
+namespace ingrain {
+void note_fallback(ingrain_context* ctx, const Product& p) {
+  if (ctx->fallbacks++ > 0) return;
+  ctx->fallback = "matmul of (" + std::to_string(p.M) + ", " + std::to_string(p.K) + ") by (" + std::to_string(p.K) + ", " + std::to_string(p.N) +
+                  "), weight dtype " + std::to_string(p.b_dtype) + ": cuBLASLt has no algorithm for it, a plain kernel computes it";
+}
+}  // namespace ingrain
+
+extern "C" {
 
 ingrain_status ingrain_device_count(int32_t* count) {
   int found = 0;

@@ -19,14 +19,17 @@ ingrain_status ingrain_event_create(ingrain_context* ctx, ingrain_event** event)
   return INGRAIN_OK;
 }
 ingrain_status ingrain_event_destroy(ingrain_context* ctx, ingrain_event* event) {
+  if (ingrain_status status = cuda_status(ctx, ctx->use(), "event_destroy")) return status;
   const cudaError_t error = cudaEventDestroy(event->event);
   delete event;
   return cuda_status(ctx, error, "event_destroy");
 }
 ingrain_status ingrain_event_record(ingrain_context* ctx, ingrain_event* event) {
+  if (ingrain_status status = cuda_status(ctx, ctx->use(), "event_record")) return status;
   return cuda_status(ctx, cudaEventRecord(event->event, ctx->stream), "event_record");
 }
 ingrain_status ingrain_event_query(ingrain_context* ctx, ingrain_event* event, int32_t* done) {
+  if (ingrain_status status = cuda_status(ctx, ctx->use(), "event_query")) return status;
   const cudaError_t error = cudaEventQuery(event->event);
   *done = error == cudaSuccess;
   if (error == cudaErrorNotReady) return INGRAIN_OK;
@@ -34,6 +37,7 @@ ingrain_status ingrain_event_query(ingrain_context* ctx, ingrain_event* event, i
   return ingrain::met_everybody(ctx);
 }
 ingrain_status ingrain_event_wait(ingrain_context* ctx, ingrain_event* event) {
+  if (ingrain_status status = cuda_status(ctx, ctx->use(), "event_wait")) return status;
   if (ingrain_status status = cuda_status(ctx, cudaEventSynchronize(event->event), "event_wait")) return status;
   return ingrain::met_everybody(ctx);
 }
@@ -48,6 +52,7 @@ ingrain_status ingrain_graph_begin(ingrain_context* ctx) {
 }
 ingrain_status ingrain_graph_end(ingrain_context* ctx, ingrain_graph** graph) {
   *graph = nullptr;
+  if (ingrain_status status = cuda_status(ctx, ctx->use(), "graph_end")) return status;
   cudaGraph_t captured = nullptr;
   if (ingrain_status status = cuda_status(ctx, cudaStreamEndCapture(ctx->stream, &captured), "graph_end")) return status;
   cudaGraphExec_t executable = nullptr;
@@ -58,6 +63,7 @@ ingrain_status ingrain_graph_end(ingrain_context* ctx, ingrain_graph** graph) {
   return INGRAIN_OK;
 }
 ingrain_status ingrain_graph_launch(ingrain_context* ctx, ingrain_graph* graph) {
+  if (ingrain_status status = cuda_status(ctx, ctx->use(), "graph_launch")) return status;
   return cuda_status(ctx, cudaGraphLaunch(graph->executable, ctx->stream), "graph_launch");
 }
 ingrain_status ingrain_graph_destroy(ingrain_context* ctx, ingrain_graph* graph) {

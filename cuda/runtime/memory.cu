@@ -20,6 +20,7 @@ ingrain_status allocate(ingrain_context* ctx, void** pointer, int64_t bytes, cud
 ingrain_status copy(ingrain_context* ctx, void* destination, const void* source, int64_t bytes, cudaMemcpyKind kind) {
   if (bytes < 0) return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "copy of %ld bytes: expected 0 or more", static_cast<long>(bytes));
   if (bytes == 0) return INGRAIN_OK;
+  if (ingrain_status status = cuda_status(ctx, ctx->use(), "copy")) return status;
   return cuda_status(ctx, cudaMemcpyAsync(destination, source, static_cast<size_t>(bytes), kind, ctx->stream), "copy");
 }
 
@@ -59,6 +60,7 @@ ingrain_status ingrain_copy(ingrain_context* ctx, void* destination, const void*
 ingrain_status ingrain_fill_zero(ingrain_context* ctx, void* pointer, int64_t bytes) {
   if (bytes < 0) return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "fill_zero of %ld bytes: expected 0 or more", static_cast<long>(bytes));
   if (bytes == 0) return INGRAIN_OK;
+  if (ingrain_status status = cuda_status(ctx, ctx->use(), "fill_zero")) return status;
   return cuda_status(ctx, cudaMemsetAsync(pointer, 0, static_cast<size_t>(bytes), ctx->stream), "fill_zero");
 }
 

@@ -275,10 +275,13 @@ void copy_wait(int groups) {
   }
 }
 
-cudaError_t check_launch(dim3 grid, dim3 block, size_t shared) {
+cudaError_t check_launch(const void* kernel, dim3 grid, dim3 block, size_t shared) {
+  cudaFuncAttributes of{};
+  if (cudaError_t error = get_attributes(&of, kernel)) return error;
+  if (shared > static_cast<size_t>(of.maxDynamicSharedSizeBytes)) return cudaErrorInvalidValue;
   const uint64_t threads = static_cast<uint64_t>(block.x) * block.y * block.z;
   const bool fits = threads >= 1 && threads <= max_threads && grid.x >= 1 && grid.x <= 0x7fffffffu && grid.y >= 1 && grid.y <= 65535 &&
-                    grid.z >= 1 && grid.z <= 65535 && block.z <= 64 && shared <= max_shared;
+                    grid.z >= 1 && grid.z <= 65535 && block.z <= 64;
   return fits ? cudaSuccess : cudaErrorInvalidConfiguration;
 }
 

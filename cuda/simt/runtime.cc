@@ -53,6 +53,30 @@ cudaError_t remember(cudaError_t error) {
   return error;
 }
 
+// Kernels' limits of dynamic shared memory. On hardware they are the device's, and a launch beyond one fails; static shared memory counts
+// against all three numbers below. How much of it a kernel really has is not known here, so each has static_shared bytes.
+constexpr int shared_optin = 227 << 10, shared_always = 48 << 10;
+class SharedLimits {
+ public:
+  int of(const void* kernel) {
+    std::lock_guard lock(mutex_);
+    const auto found = limits_.find(kernel);
+    return found == limits_.end() ? shared_always - static_shared : found->second;
+  }
+  void set(const void* kernel, int bytes) {
+    std::lock_guard lock(mutex_);
+    limits_[kernel] = bytes;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<const void*, int> limits_;
+};
+SharedLimits& shared_limits() {
+  static SharedLimits limits;
+  return limits;
+}
+
 // Which host memory is pinned: other host memory is read when a copy is enqueued, as the real runtime stages it.
 class Pinned {
  public:
@@ -106,6 +130,17 @@ void run_grid(cudaStream_t stream, dim3 grid, dim3 block, size_t shared, const W
   stream->error = cudaErrorLaunchFailure;
 }
 
+cudaError_t get_attributes(cudaFuncAttributes* attributes, const void* kernel) {
+  *attributes = {static_shared, shared_limits().of(kernel)};
+  return cudaSuccess;
+}
+
+cudaError_t set_attribute(const void* kernel, cudaFuncAttribute, int value) {
+  if (value < 0 || value > shared_optin - static_shared) return remember(cudaErrorInvalidValue);
+  shared_limits().set(kernel, value);
+  return cudaSuccess;
+}
+
 void set_descending(cudaStream_t stream, bool descending) { stream->descending = descending; }
 
 }  // namespace simt
@@ -133,7 +168,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   *properties = {};
   snprintf(properties->name, sizeof properties->name, "emulated GPU");
   properties->totalGlobalMem = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  properties->sharedMemPerBlockOptin = 227 << 10;
+  properties->sharedMemPerBlockOptin = simt::shared_optin;
   properties->multiProcessorCount = 4;
   properties->major = 8;
   properties->l2CacheSize = 32 << 20;

@@ -42,7 +42,8 @@ ingrain_status blas_scales_rows(ingrain_context* ctx, const Product&, bool* scal
   return INGRAIN_OK;
 }
 
-ingrain_status blas_gemm(ingrain_context* ctx, const Product& p) {
+ingrain_status blas_gemm(ingrain_context* ctx, const Product& p, bool* taken) {
+  *taken = true;
   return cuda_status(ctx, simt::enqueue(ctx->stream, [p] { run(p); }), "matmul");
 }
 

@@ -99,7 +99,21 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
 cudaError_t cudaEventQuery(cudaEvent_t event);
 cudaError_t cudaEventSynchronize(cudaEvent_t event);
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end);
-template <class Kernel> cudaError_t cudaFuncSetAttribute(Kernel*, cudaFuncAttribute, int) { return cudaSuccess; }
+struct cudaFuncAttributes {
+  size_t sharedSizeBytes;           // static shared memory; here every kernel counts as having simt::static_shared
+  int maxDynamicSharedSizeBytes;    // the limit of a launch, see cudaFuncSetAttribute
+};
+namespace simt {
+constexpr int static_shared = 1024;
+cudaError_t get_attributes(cudaFuncAttributes* attributes, const void* kernel);
+cudaError_t set_attribute(const void* kernel, cudaFuncAttribute attribute, int value);
+}  // namespace simt
+template <class Kernel> cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, Kernel* kernel) {
+  return simt::get_attributes(attributes, reinterpret_cast<const void*>(kernel));
+}
+template <class Kernel> cudaError_t cudaFuncSetAttribute(Kernel* kernel, cudaFuncAttribute attribute, int value) {
+  return simt::set_attribute(reinterpret_cast<const void*>(kernel), attribute, value);
+}
 
 // ---- a running thread --------------------------------------------------------------------------------------------------
 namespace simt {
@@ -130,13 +144,13 @@ void copy_commit();
 void copy_wait(int groups);                       // until at most so many groups are outstanding
 
 cudaError_t enqueue(cudaStream_t stream, std::function<void()> work);
-cudaError_t check_launch(dim3 grid, dim3 block, size_t shared);
+cudaError_t check_launch(const void* kernel, dim3 grid, dim3 block, size_t shared);
 void run_grid(cudaStream_t stream, dim3 grid, dim3 block, size_t shared, const std::function<void()>& kernel);
 void set_descending(cudaStream_t stream, bool descending);
 
 template <class... P, class... A>
 cudaError_t launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, cudaStream_t stream, A&&... arguments) {
-  if (cudaError_t error = check_launch(grid, block, shared)) return error;
+  if (cudaError_t error = check_launch(reinterpret_cast<const void*>(kernel), grid, block, shared)) return error;
   std::tuple<std::decay_t<P>...> values(static_cast<std::decay_t<P>>(arguments)...);
   return enqueue(stream, [=] { run_grid(stream, grid, block, shared, [&] { std::apply(kernel, values); }); });
 }
@@ -266,3 +280,4 @@ template <class T> T __ldcs(const T* p) { return *p; }
 template <class T> T __ldcg(const T* p) { return *p; }
 template <class T> void __stcs(T* p, T v) { *p = v; }
 template <class T> void __stcg(T* p, T v) { *p = v; }
+template <class T> void __stwb(T* p, T v) { *p = v; }
