@@ -1,53 +1,79 @@
 """Right or wrong: the parts of check that a number cannot pass."""
 import json
 import math
+import re
 import shutil
 import sys
 import xml.etree.ElementTree as ElementTree
 
-OPS = ["--select-package", "org.ingrain.ops", "--include-classname", r".*(ParityTest|CollectivesTest|EmptyTest)"]
+AT_ONCE = 4     # processes of tests that share the GPU
+SECONDS = 45    # of a class; what takes longer hangs
+
+HOT = ["RmsNorm", "Rope", "KvCache", "AttentionPaged", "Matmul", "MatmulSiluMul", "Sample", "SelectIds", "Embedding", "Attention", "Lora", "CrossEntropy"]
+BESIDE_OPS = ["ops.EmptyTest", "ops.BitwiseTest", "ops.BitwiseRowsTest", "ops.MatmulFp8Test", "ops.Fp8CacheTest", "sample.GeneratorDeviceTest",
+              "train.LlamaTrainingGoldenTest"]
+LAST = ["ops.CollectivesTest"]  # its ranks wait for each other in kernels
 
 
-def tests(bundle, name, properties, selection, prefix=()):
-    """A row per test class. No test at all is a failure too, and so is a test that was skipped."""
-    reports = bundle.out / f"{bundle.part}-{name}"
-    shutil.rmtree(reports, ignore_errors=True)
-    done = bundle.attempt([*prefix, *bundle.junit(reports, properties, selection)])
-    (bundle.out / f"{bundle.part}-{name}.txt").write_text(done.stdout)
-    classes = {}
-    for report in reports.glob("TEST-*.xml"):
-        for case in ElementTree.parse(report).iter("testcase"):
-            row = classes.setdefault(case.get("classname").rsplit(".", 1)[-1], {"tests": 0, "failed": 0, "skipped": 0, "first failure": ""})
-            row["tests"] += 1
-            row["skipped"] += case.find("skipped") is not None
-            wrong = case.find("failure") if case.find("failure") is not None else case.find("error")
+def hot(bundle):
+    """The ops that a step of sampling or training spends its time in, against libtorch's recorded results."""
+    yield from tests(bundle, [f"org.ingrain.ops.{name}ParityTest" for name in HOT])
+
+
+def ops(bundle):
+    """Every other op; rows bitwise the same whatever stands beside them; fp8; the generator on the device; ranks on one GPU."""
+    hot_classes = {f"{name}ParityTest" for name in HOT}
+    found = sorted(file.stem for file in (bundle.kit / "classes/org/ingrain/ops").glob("*ParityTest.class"))
+    others = [f"org.ingrain.ops.{name}" for name in found if name not in hot_classes and name != "ParityTest"]
+    yield from tests(bundle, others + [f"org.ingrain.{name}" for name in BESIDE_OPS])
+    yield from tests(bundle, [f"org.ingrain.{name}" for name in LAST])
+
+
+def tests(bundle, classes, prefix=(), seconds=SECONDS):
+    """A row per class, each class in a process of its own: one that crashes or hangs loses nothing but itself."""
+    properties = {"ingrain.device.backend": "simt" if bundle.device == "cpu" else bundle.device, "ingrain.golden.backend": bundle.device}
+    commands = {name: [*prefix, *bundle.junit(name, properties)] for name in classes}
+    for name, done in bundle.side_by_side(commands, 1 if bundle.dry else AT_ONCE, seconds):
+        yield {"class": name.rsplit(".", 1)[-1], "on": bundle.device, **outcome(bundle, name, done)}
+
+
+def outcome(bundle, name, done):
+    """What the class's output and report say. No test, a skipped test and a process that did not end are failures too."""
+    feed = re.findall(r"^(.*) :: (STARTED|SUCCESSFUL|FAILED|ABORTED)", done.text(), re.M)
+    count = {word: sum(state == word for _, state in feed) for word in ("SUCCESSFUL", "FAILED", "ABORTED")}
+    row = {"tests": sum(count.values()), "failed": count["FAILED"], "skipped": count["ABORTED"], "seconds": seconds_of(bundle, name)}
+    why = first_failure(bundle, name)
+    if done.status is None or done.status < 0 or done.status > 1:
+        last = feed[-1][0].split(" > ")[-1] if feed else "no test"
+        why = f"{'hung' if done.status is None else f'ended with status {done.status}'} in {last}"
+    elif not row["tests"]:
+        why = next((line for line in done.text().splitlines() if line.startswith("Skipped:")), done.why())
+    right = done.status == 0 and row["tests"] and not row["failed"] and not row["skipped"]
+    return {**row, "result": "passed" if right else "FAILED", "why": why[:300]}
+
+
+def reports(bundle, name):
+    for file in (bundle.out / "reports" / f"{bundle.part}-{name}").glob("TEST-*.xml"):
+        yield ElementTree.parse(file)
+
+
+def seconds_of(bundle, name):
+    return round(sum(float(suite.get("time", 0)) for report in reports(bundle, name) for suite in report.iter("testsuite")), 1)
+
+
+def first_failure(bundle, name):
+    for report in reports(bundle, name):
+        for case in report.iter("testcase"):
+            wrong = next((found for found in map(case.find, ("failure", "error", "skipped")) if found is not None), None)
             if wrong is not None:
-                row["failed"] += 1
-                row["first failure"] = row["first failure"] or (wrong.get("message") or wrong.text or "")[:200]
-    rows = [{"class": key, "on": bundle.device, **row, "result": "FAILED" if row["failed"] or row["skipped"] else "passed"}
-            for key, row in sorted(classes.items())]
-    if not rows or done.returncode != 0 and all(row["result"] == "passed" for row in rows):
-        reason = next((line for line in done.stdout.splitlines() if line.startswith("Skipped:") and bundle.device in line), "")
-        rows.append({"class": name, "on": bundle.device, "tests": 0, "result": "FAILED", "first failure": reason or f"status {done.returncode}"})
-    return rows
+                return f"{case.get('name')}: {wrong.get('message') or wrong.text or ''}"
+    return ""
 
 
-def parity(bundle):
-    """Every op against libtorch's recorded results."""
-    return tests(bundle, "ops", {"ingrain.targets": bundle.device}, OPS)
-
-
-def golden(bundle):
-    """A real model's greedy text to the letter and its log-probabilities; training beside PEFT, small and at 70B's width."""
-    rows = [story(bundle, dtype) for dtype in ("f32", "bf16")]
-    training = {"ingrain.golden.backend": bundle.device}
-    rows += tests(bundle, "training", training, ["--select-class", "org.ingrain.train.LlamaTrainingGoldenTest"])
-    folder = bundle.out / "wide"
-    shutil.rmtree(folder, ignore_errors=True)
-    bundle.run([sys.executable, bundle.home / "peers/wide_golden.py", folder, *(["--tiny"] if bundle.dry else [])])
-    rows += tests(bundle, "wide", {**training, "ingrain.golden.folder": folder}, ["--select-class", "org.ingrain.train.WideGoldenTest"])
-    shutil.rmtree(folder)
-    return rows
+def stories(bundle):
+    """A real model's greedy text to the letter and its log-probabilities."""
+    for dtype in ("f32", "bf16"):
+        yield story(bundle, dtype)
 
 
 def story(bundle, dtype):
@@ -55,7 +81,7 @@ def story(bundle, dtype):
     model = bundle.kit / "models/stories15M"
     expected = json.loads((model / "golden.json").read_text())
     text = bundle.run(bundle.cli("generate", "--device", bundle.device, "--model", model, "--dtype", dtype, "--raw", "--prompt", "", "--temperature", "0",
-                                 "--max-tokens", str(len(expected["ids"])), "--json"))
+                                 "--max-tokens", str(len(expected["ids"])), "--json"), f"stories-{dtype}")
     found = json.loads(text)
     ids, same = found["ids"], 0
     while same < min(len(ids), len(expected["ids"])) and ids[same] == expected["ids"][same]:
@@ -68,29 +94,41 @@ def story(bundle, dtype):
             "furthest log-probability": furthest, "tolerance": tolerance, "result": "passed" if right and furthest <= tolerance else "FAILED"}
 
 
+def golden(bundle):
+    """Training beside PEFT, small and at 70B's width."""
+    yield from tests(bundle, ["org.ingrain.train.LlamaTrainingGoldenTest"])
+    folder = bundle.out / "wide"
+    shutil.rmtree(folder, ignore_errors=True)
+    bundle.run([sys.executable, bundle.home / "peers/wide_golden.py", folder, *(["--tiny"] if bundle.dry else [])])
+    properties = {"ingrain.golden.backend": bundle.device, "ingrain.golden.folder": folder}
+    name = "org.ingrain.train.WideGoldenTest"
+    done = bundle.attempt(bundle.junit(name, properties), name)
+    yield {"class": "WideGoldenTest", "on": bundle.device, **outcome(bundle, name, done)}
+    shutil.rmtree(folder)
+
+
+def memcheck(bundle, classes):
+    """Compute Sanitizer's memcheck over these classes."""
+    yield from sanitized(bundle, "memcheck", classes)
+
+
 def sanitizer(bundle):
-    """Compute Sanitizer over parity tests, tool by tool, as many test classes as fit the time."""
+    """Compute Sanitizer over the hot ops, tool by tool, as many test classes as fit the time."""
+    for tool in ("racecheck", "memcheck"):
+        yield from sanitized(bundle, tool, [f"org.ingrain.ops.{name}ParityTest" for name in ("AttentionPaged", "Sample", "Matmul", "Lora", "Attention", "RmsNorm")])
+
+
+def sanitized(bundle, tool, classes):
     bundle.need_gpu()
     program = bundle.need("compute-sanitizer")
-    rows = []
-    for tool in ("memcheck", "racecheck"):
-        for name in ("RmsNorm", "AttentionPaged", "Attention", "Matmul", "Sample", "Lora", "CrossEntropy", "KvCache", "Rope", "Embedding"):
-            if bundle.left() < 60:
-                rows.append({"class": f"{name}ParityTest", "tool": tool, "result": "no time left"})
-                continue
-            log = bundle.out / f"sanitizer-{tool}-{name}.log"
-            prefix = [program, "--tool", tool, "--log-file", log, "--error-exitcode", "97", "--require-cuda-init=no"]
-            try:
-                found = tests(bundle, f"{tool}-{name}", {"ingrain.targets": bundle.device},
-                              ["--select-class", f"org.ingrain.ops.{name}ParityTest"], prefix)
-            except TimeoutError:
-                rows.append({"class": f"{name}ParityTest", "tool": tool, "result": "no time left"})
-                continue
+    for name in classes:
+        log = bundle.out / f"{tool}-{name}.txt"
+        prefix = [program, "--tool", tool, "--log-file", log, "--error-exitcode", "97", "--require-cuda-init=no"]
+        for row in tests(bundle, [name], prefix, bundle.left()):
             text = log.read_text(errors="replace") if log.exists() else ""
             summary = next((line.strip("= ") for line in text.splitlines() if "SUMMARY" in line), "no summary")
             clean = "SUMMARY: 0 errors" in text or "0 hazards" in text
-            rows += [{**row, "tool": tool, "summary": summary, "result": row["result"] if clean else "FAILED"} for row in found]
-    return rows
+            yield {**row, "tool": tool, "summary": summary, "result": row["result"] if clean else "FAILED"}
 
 
 def pipeline(bundle):
@@ -104,21 +142,26 @@ def pipeline(bundle):
     device = ["--device", bundle.device]
     steps = "8" if bundle.dry else "200"
     bundle.run(bundle.cli("finetune", *device, "--model", model, "--data", work / "rows.jsonl", "--max-steps", steps, "--output", work / "tuned"))
-    rows = []
     metrics = [json.loads(line) for line in next(work.glob("tuned/**/metrics.jsonl")).read_text().splitlines()]
     losses = [line["loss"] for line in metrics if "loss" in line]
-    rows.append({"step": "finetune", "loss at first": losses[0], "loss at last": losses[-1], "result": "passed" if losses[-1] < losses[0] else "FAILED"})
+    yield {"step": "finetune", "loss at first": losses[0], "loss at last": losses[-1], "result": "passed" if losses[-1] < losses[0] else "FAILED"}
     adapter = next(work.glob("tuned/**/adapter_config.json")).parent
     bundle.run(bundle.cli("merge", "--model", model, "--adapter", adapter, "--output", work / "merged"))
     answers = []
     for which in (["--model", model, "--adapter", adapter], ["--model", work / "merged"]):
         text = bundle.run(bundle.cli("generate", *device, *which, "--raw", "--prompt", "A and B:", "--temperature", "0", "--max-tokens", "8", "--json"))
         answers.append(json.loads(text)["text"])
-    rows.append({"step": "merged answers as base and adapter do", "answer": answers[0],
-                 "result": "passed" if answers[0] == answers[1] else "differs by rounding"})
-    bundle.run(bundle.cli("demo", *device, "--output", work / "demo"))
+    yield {"step": "merged answers as base and adapter do", "answer": answers[0],
+           "result": "passed" if answers[0] == answers[1] else "differs by rounding"}
+    yield from demo(bundle)
+
+
+def demo(bundle):
+    """The lab model through sampling, curation, training and evaluation."""
+    work = bundle.out / "demo"
+    shutil.rmtree(work, ignore_errors=True)
+    bundle.run(bundle.cli("demo", "--device", bundle.device, "--output", work), "demo")
     for task in ("last-letter", "coin-flip"):
-        arms = {arm["name"]: arm["accuracy"] for arm in json.loads((work / "demo" / task / "report.json").read_text())["arms"]}
+        arms = {arm["name"]: arm["accuracy"] for arm in json.loads((work / task / "report.json").read_text())["arms"]}
         shown = {name: f"{100 * arms[name]:.1f} %" for name in ("system-1", "system-2", "distilled")}
-        rows.append({"step": f"demo, {task}", **shown, "result": "passed" if arms["distilled"] >= 0.9 > arms["system-1"] else "FAILED"})
-    return rows
+        yield {"step": f"demo, {task}", **shown, "result": "passed" if arms["distilled"] >= 0.9 > arms["system-1"] else "FAILED"}

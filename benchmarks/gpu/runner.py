@@ -1,24 +1,48 @@
-"""The unpacked bundle: where its programs are, and how they are run within a part's time."""
+"""The unpacked bundle: its Java runtime, command line, tests and programs, run one by one or side by side, each within its time."""
+import dataclasses
 import json
+import os
 import shutil
+import signal
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 
 class Skip(Exception):
     """Why a part cannot run here."""
 
 
+@dataclasses.dataclass
+class Done:
+    """A command that ended, or was ended."""
+    command: list
+    status: int | None  # None: its time was up
+    stdout: Path
+    log: Path
+
+    def text(self):
+        return self.stdout.read_text(errors="replace")
+
+    def why(self):
+        """In one line: its status and the last line of its log."""
+        lines = [line for line in self.log.read_text(errors="replace").splitlines()[1:] if line.strip()]
+        ended = "its time was up" if self.status is None else f"status {self.status}"
+        return f"{Path(self.command[0]).name}: {ended}: {lines[-1][:300] if lines else 'no output'} (see {self.log.name})"
+
+
 class Bundle:
-    def __init__(self, home, options):
-        self.home, self.options = home, options
-        self.out, self.dry = options.out.resolve(), options.dry_run
-        self.device = options.device or ("cpu" if self.dry else "cuda")
+    """The folder that pack made, and where results go."""
+
+    def __init__(self, home, out, device, dry, root=None):
+        self.home, self.out, self.device, self.dry, self.root = home, out.resolve(), device, dry, root
         self.ingrain, self.kit = home / "ingrain", home / "kit"
-        self.deadline = None
+        self.environment = environment(self.out)
+        self.part, self.runs, self.deadline = "", 0, 0.0
 
     def machine(self):
-        """The GPU as nvidia-smi names it."""
+        """The GPU as nvidia-smi names it: name, memory, driver."""
         if self.dry:
             return f"dry run on {self.device}"
         query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
@@ -28,12 +52,11 @@ class Bundle:
         """Bytes of the GPU's memory."""
         return int(self.machine().split(",")[1].split()[0]) * 2**20
 
-    def begin(self, part):
-        self.part, self.runs = part, 0
-        self.deadline = time.monotonic() + self.options.seconds
+    def begin(self, part, seconds):
+        self.part, self.runs, self.deadline = part, 0, time.monotonic() + seconds
 
     def left(self):
-        return max(1.0, self.deadline - time.monotonic())
+        return max(0.1, self.deadline - time.monotonic())
 
     def need_gpu(self):
         if self.dry:
@@ -45,28 +68,53 @@ class Bundle:
             raise Skip(f"{program} is not installed")
         return path
 
-    def run(self, command, **more):
-        """Standard output of a command that ends in the part's time; its errors go to OUT/PART-N.log. Raises where it fails."""
-        done = self.attempt(command, **more)
-        if done.returncode != 0:
-            raise RuntimeError(self.why(done))
-        return done.stdout
-
-    def why(self, done):
-        """Of the last command, which failed: its status and the last line of its log."""
-        last = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
-        return f"{done.args[0]} ended with status {done.returncode}: {last[-1] if last else 'no output'} (see {self.log.name})"
-
-    def attempt(self, command, **more):
+    def start(self, command, name=None):
+        """Starts a command in a process group of its own; its output goes to OUT/PART-NAME.out and .log."""
         self.runs += 1
-        self.log = self.out / f"{self.part}-{self.runs}.log"
-        with self.log.open("w") as log:
-            log.write(" ".join(map(str, command)) + "\n")
+        stem = f"{self.part}-{name or self.runs}"
+        done = Done([str(c) for c in command], None, self.out / f"{stem}.out", self.out / f"{stem}.log")
+        with done.stdout.open("w") as stdout, done.log.open("w") as log:
+            log.write(" ".join(done.command) + "\n")
             log.flush()
-            try:
-                return subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=log, text=True, timeout=self.left(), **more)
-            except subprocess.TimeoutExpired as e:
-                raise TimeoutError(f"{command[0]}: not done within the part's {self.options.seconds} s (see {self.log.name})") from e
+            process = subprocess.Popen(done.command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=log, env=self.environment, start_new_session=True)
+        return done, process
+
+    def attempt(self, command, name=None, seconds=None):
+        """Runs a command to its end, or to the end of its time or the part's."""
+        done, process = self.start(command, name)
+        try:
+            done.status = process.wait(min(seconds or self.left(), self.left()))
+        except subprocess.TimeoutExpired:
+            end(process)
+        return done
+
+    def run(self, command, name=None, seconds=None):
+        """Standard output of a command; raises where it fails."""
+        done = self.attempt(command, name, seconds)
+        if done.status is None:
+            raise TimeoutError(done.why())
+        if done.status != 0:
+            raise RuntimeError(done.why())
+        return done.text()
+
+    def side_by_side(self, commands, at_once, seconds):
+        """Runs commands {name: command} some at a time; yields (name, Done) as they end."""
+        waiting, running = list(commands.items()), {}
+        while waiting or running:
+            while waiting and len(running) < at_once and self.left() > 1:
+                name, command = waiting.pop(0)
+                running[name] = (*self.start(command, name), time.monotonic() + seconds)
+            if waiting and not running:
+                return  # no time left
+            time.sleep(0.05)
+            for name, (done, process, limit) in list(running.items()):
+                done.status = process.poll()
+                late = time.monotonic() > min(limit, self.deadline)
+                if done.status is None and late:
+                    end(process)
+                if done.status is not None or late:
+                    del running[name]
+                    yield name, done
 
     def cli(self, *arguments):
         """The command line of the distribution."""
@@ -74,37 +122,54 @@ class Bundle:
 
     def java(self, properties, classpath, *arguments):
         """A program on the distribution's runtime."""
-        system = {"ingrain.home": self.ingrain, **({"ingrain.root": self.options.root.resolve()} if self.options.root else {}), **properties}
-        return [self.ingrain / "runtime/bin/java", "--enable-native-access=ALL-UNNAMED", "-XX:+UseSerialGC",
+        system = {"ingrain.home": self.ingrain, **({"ingrain.root": self.root.resolve()} if self.root else {}), **properties}
+        return [self.ingrain / "runtime/bin/java", "--enable-native-access=ALL-UNNAMED", "-XX:+UseSerialGC", "-Xmx2g" if self.dry else "-Xmx8g",
                 *(f"-D{name}={value}" for name, value in system.items()), "-cp", classpath, *map(str, arguments)]
 
-    def junit(self, reports, properties, selection):
-        """Tests of the kit, on the classes of the distribution."""
-        system = {"ingrain.references": f"replay:{self.kit / 'references'}", **properties}
-        if not self.options.root:
+    def junit(self, name, properties):
+        """The tests of one class of the kit, on the classes of the distribution."""
+        system = {"ingrain.references": f"replay:{self.kit / 'references'}", "ingrain.targets": self.device, **properties}
+        if not self.root:
             system["ingrain.root"] = self.kit
-        return self.java(system, f"{self.kit}/classes:{self.ingrain}/lib/*:{self.kit}/junit.jar", "-Xmx2g" if self.dry else "-Xmx6g",
-                         "org.junit.platform.console.ConsoleLauncher", "execute", "--disable-banner", "--details=none", "--reports-dir", reports, *selection)
-
-    def bench(self, *arguments):
-        """`ingrain bench`: its tests by name."""
-        return {test["test"]: test for test in json.loads(self.run(self.cli("bench", "--json", "--device", self.device, *arguments)))}
+        return self.java(system, f"{self.kit}/classes:{self.ingrain}/lib/*:{self.kit}/junit.jar", "org.junit.platform.console.ConsoleLauncher",
+                         "execute", "--disable-banner", "--disable-ansi-colors", "--details=testfeed", f"--select-class={name}",
+                         f"--reports-dir={self.out / 'reports' / (self.part + '-' + name)}")
 
 
-def table(rows):
-    """Rows of one or several kinds as Markdown; the columns are the keys."""
-    columns = list(dict.fromkeys(key for row in rows for key in row if key != "samples"))
-    if not columns:
-        return ""
-    lines = ["| " + " | ".join(columns) + " |", "| " + " | ".join("---" for _ in columns) + " |"]
-    for row in rows:
-        lines.append("| " + " | ".join(cell(row.get(column)) for column in columns) + " |")
-    return "\n".join(lines) + "\n"
+def end(process):
+    """Ends a process and all it started."""
+    for kind in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, kind)
+            process.wait(2)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
 
 
-def cell(value):
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
-    return str(value).replace("|", "/").replace("\n", " ")
+def environment(out):
+    """cuBLASLt lies in a wheel's folder, where the loader does not look; ranks that spin need a hardware queue each; compilers' caches."""
+    changed = dict(os.environ, CUDA_DEVICE_MAX_CONNECTIONS="32", PYTHONUNBUFFERED="1", TORCHINDUCTOR_CACHE_DIR=str(out / "inductor"))
+    paths = [*cublaslt_folders(), *filter(None, [changed.get("LD_LIBRARY_PATH")])]
+    if paths:
+        changed["LD_LIBRARY_PATH"] = ":".join(paths)
+    return changed
+
+
+def cublaslt_folders():
+    """Folders of Python's wheels that hold cuBLASLt of CUDA 12 or 13, newest first."""
+    found = [library for folder in sys.path if folder for library in Path(folder).glob("nvidia/*/lib/libcublasLt.so.1[23]")]
+    return list(dict.fromkeys(str(library.parent) for library in sorted(found, key=lambda library: library.name, reverse=True)))
+
+
+def json_lines(text):
+    """The objects of a program that prints one a line; a line that was cut off is left out."""
+    rows = []
+    for line in text.splitlines():
+        if line.startswith("{"):
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                continue
+    return rows

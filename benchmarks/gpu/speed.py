@@ -1,188 +1,182 @@
-"""How fast: `ingrain bench` beside PyTorch on the same GPU in the same run, as ratios and shares of the ceilings measured in it."""
+"""How fast: `ingrain bench`, then PyTorch on the same GPU, as ratios and shares of the ceilings measured in the same run."""
 import collections
 import csv
+import dataclasses
 import json
 import sys
 
 BATCHES = (1, 8, 40)
-PROMPT, ANSWER = 512, 128
+PROMPT, ANSWER, PREFILL, TRAIN = 512, 64, 2048, 2048
 
 
-def shape(bundle, name):
-    return json.loads((bundle.ingrain / "models" / f"{name}.json").read_text())
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """A model's shape, cut to its first layers."""
+    name: str
+    config: dict
+    layers: int
+    dtype: str = "bf16"
+    dry: bool = False  # a dry run has one small model for all shapes
+
+    @property
+    def title(self):
+        if self.dry:
+            return "stories15M"
+        whole = self.config["num_hidden_layers"]
+        return f"{self.name} {self.dtype}" + ("" if self.layers == whole else f", {self.layers} layers")
+
+    def layer_weights(self):
+        hidden, kv = self.config["hidden_size"], self.config["num_key_value_heads"] * self.config["head_dim"]
+        return 2 * hidden * hidden + 2 * hidden * kv + 3 * hidden * self.config["intermediate_size"]
+
+    def step_bytes(self, batch):
+        """What a decode step in the middle of the answers has to read: every weight, the shared prompt once, each sample's own half answer."""
+        width = 1 if self.dtype == "fp8" else 2
+        cache = 4 * self.layers * self.config["num_key_value_heads"] * self.config["head_dim"]
+        return (self.layers * self.layer_weights() * width + 2 * self.config["vocab_size"] * self.config["hidden_size"] +
+                cache * (PROMPT + batch * ANSWER / 2))
+
+    def flops(self, tokens, passes):
+        """Of matrix products; 1 pass forward, 2 for a LoRA step, whose frozen weights have no gradient."""
+        return 2 * passes * tokens * self.layers * self.layer_weights()
 
 
-def layers(bundle, config, bytes_per_weight, reserve):
-    """As many layers as the GPU's memory holds beside `reserve` bytes."""
-    if bundle.options.layers:
-        return min(bundle.options.layers, config["num_hidden_layers"])
-    if bundle.dry:
-        return 1
-    hidden, kv = config["hidden_size"], config["num_key_value_heads"] * config["head_dim"]
-    layer = (2 * hidden * hidden + 2 * hidden * kv + 3 * hidden * config["intermediate_size"]) * bytes_per_weight
-    tables = 4 * config["vocab_size"] * hidden
-    return min(config["num_hidden_layers"], int((bundle.memory() * 0.97 - tables - reserve) / layer))
+def shape(bundle, name, layers=None, dtype="bf16"):
+    config = json.loads((bundle.ingrain / "models" / f"{name}.json").read_text())
+    return Shape(name, config, min(layers or config["num_hidden_layers"], config["num_hidden_layers"]), dtype, bundle.dry)
 
 
-def peers(bundle, name, count, tests, *more):
-    """PyTorch's rows by (test, who)."""
-    output = bundle.out / f"{bundle.part}-{name}-torch.json"
+def beside(name, layers=None, dtype="bf16"):
+    """A part: decoding, prefill and a LoRA step of this shape, ours first, then PyTorch's."""
+    return lambda bundle: measured(bundle, shape(bundle, name, layers, dtype), peers=True)
+
+
+def alone(name, layers=None, dtype="bf16"):
+    """The same without PyTorch: fewer samples, one repetition; whether the memory plan holds on a real card."""
+    return lambda bundle: measured(bundle, shape(bundle, name, layers, dtype), peers=False)
+
+
+def measured(bundle, model, peers):
+    batches = BATCHES if peers else (1, 8)
+    mine = {}
+    for row in ours(bundle, model, batches, 2 if peers else 1):
+        mine[row["test"]] = row
+        yield {"model": model.title, **row}
+    if not peers:
+        return
+    theirs = {}
+    for row in torch_rows(bundle, model):
+        theirs[row["test"]] = row
+        yield {"model": model.title, **row}
+    if not bundle.dry:
+        yield from ratios(model, mine, theirs)
+
+
+def ours(bundle, model, batches, repetitions):
+    """Rows of `ingrain bench`; where it breaks off, those before and the reason."""
+    prompt, answer, prefill, train = (32, 8, 64, 64) if bundle.dry else (PROMPT, ANSWER, PREFILL, TRAIN)
+    runs = [("sampling", ["--prompt-tokens", prompt, "--generate-tokens", answer, "--n", ",".join(map(str, batches)), "--train-tokens", 0]),
+            ("prefill", ["--prompt-tokens", prefill, "--generate-tokens", 0, "--n", 0, "--train-tokens", train])]
+    for name, arguments in runs:
+        rows, failure = bench(bundle, model, f"{model.name}-{model.dtype}-{name}", "--repetitions", repetitions, *arguments)
+        yield from readable(rows, prompt)
+        if failure:
+            yield {"test": name, "by": "ingrain", "result": "FAILED", "why": failure}
+
+
+def readable(rows, prompt):
+    for row in rows:
+        more = {"host wait": row.get("host_wait_share"), "GiB": row["device_memory_used"] / 2**30, "fallbacks": row.get("fallbacks")}
+        name, seconds = row["test"], row["avg_ns"] / 1e9
+        if name.startswith(f"pp{prompt}+tg"):
+            yield {"test": f"decode {name.rsplit('x', 1)[1]}", "by": "ingrain", "ms": row["step_ns"] / 1e6, "tokens/s": row["decode_ts"], **more}
+        elif name.startswith("pp"):
+            yield {"test": f"prefill {name[2:]}", "by": "ingrain", "ms": seconds * 1e3, "tokens/s": row["avg_ts"], **more}
+        elif name.startswith("train"):
+            yield {"test": f"LoRA step {name[5:]}", "by": "ingrain", "ms": seconds * 1e3, "tokens/s": row["avg_ts"], **more}
+
+
+def bench(bundle, model, name, *arguments):
+    """`ingrain bench`: its rows so far, and why it broke off, or None."""
+    output = bundle.out / f"bench-{name}.json"
+    output.unlink(missing_ok=True)
+    which = (["--model", bundle.kit / "models/stories15M"] if bundle.dry else
+             ["--model", bundle.ingrain / "models" / f"{model.name}.json", "--random-weights", "--layers", model.layers, "--dtype", model.dtype])
+    done = bundle.attempt(bundle.cli("bench", "--json", "--output", output, "--device", bundle.device, *which, *arguments), name)
+    rows = json.loads(output.read_text()) if output.exists() else []
+    return rows, None if done.status == 0 else done.why()
+
+
+def torch_rows(bundle, model):
+    """PyTorch's rows; those before it broke off and the reason."""
+    output = bundle.out / f"torch-{model.name}-{model.dtype}.json"
+    output.unlink(missing_ok=True)
+    tests = "ceilings,decode,prefill,train" if model.dtype == "bf16" else "ceilings,decode,prefill"
     command = [sys.executable, bundle.home / "peers/gpu_bench.py", "--output", output, "--tests", tests]
-    command += ["--tiny", "--device", "cpu"] if bundle.dry else ["--config", bundle.ingrain / "models" / f"{name}.json", "--layers", count, *more]
-    bundle.run(command)
-    return {(row["test"], row["by"]): row for row in json.loads(output.read_text())["rows"]}
+    command += ["--tiny", "--device", "cpu"] if bundle.dry else [
+        "--config", bundle.ingrain / "models" / f"{model.name}.json", "--layers", model.layers, "--repetitions", 5, "--prompt-tokens", PROMPT,
+        "--generate-tokens", ANSWER, "--prefill-tokens", PREFILL, "--train-tokens", TRAIN, "--seconds", max(1, int(bundle.left() - 15)), *(["--fp8"] if model.dtype == "fp8" else [])]
+    done = bundle.attempt(command, f"torch-{model.name}-{model.dtype}")
+    for row in json.loads(output.read_text())["rows"] if output.exists() else []:
+        known = {"test": row["test"], "by": row["by"], "ms": row.get("ms"), "tokens/s": row.get("tokens_per_second"), "why": row.get("error")}
+        more = {"bytes/s": row.get("bytes_per_second"), "flops": row.get("flops"), "GiB": row["peak_bytes"] / 2**30 if "peak_bytes" in row else None,
+                "attention": row.get("attention"), "compiled": row.get("compiled")}
+        yield {key: value for key, value in {**known, **more}.items() if value is not None}
+    if done.status != 0:
+        yield {"test": "the rest", "by": "torch", "why": done.why()}
 
 
-def ours(bundle, name, count, *arguments, dtype="auto"):
-    if bundle.dry:
-        return bundle.bench("--model", bundle.kit / "models/stories15M", "--repetitions", 1, *arguments)
-    return bundle.bench("--model", bundle.ingrain / "models" / f"{name}.json", "--random-weights", "--layers", count, "--dtype", dtype, *arguments)
+def ratios(model, mine, theirs):
+    """Ours beside PyTorch's, and beside what the card's measured bandwidth and product rate allow."""
+    copy, rate = (theirs.get(name, {}).get(field) for name, field in (("copy", "bytes/s"), (f"{model.dtype} product", "flops")))
+    for test, row in mine.items():
+        if "tokens/s" not in row:
+            continue
+        number = int(test.rsplit(" ", 1)[1])
+        if test.startswith("decode"):
+            ceiling = number * copy / model.step_bytes(number) if copy else None
+        else:
+            passes = 2 if test.startswith("LoRA") else 1
+            ceiling = number * rate / model.flops(number, passes) if rate else None
+        other = theirs.get(test, {}).get("tokens/s")
+        yield {"model": model.title, "test": test, "by": "ratio", "tokens/s": row["tokens/s"], "PyTorch": other,
+               "times PyTorch": row["tokens/s"] / other if other else None, "ceiling": ceiling, "share of ceiling": row["tokens/s"] / ceiling if ceiling else None}
 
 
-def each_model(bundle, rows_of):
-    """Rows of every model; one that fails, or has no time left, is a row too, and keeps those before it."""
-    rows = []
-    for name in bundle.options.model[:1] if bundle.dry else bundle.options.model:
-        try:
-            rows += rows_of(name)
-        except (RuntimeError, TimeoutError, KeyError) as e:
-            rows.append({"test": name, "result": "FAILED", "why": f"{type(e).__name__}: {e}"})
-    return rows
-
-
-def title(bundle, name, dtype, test):
-    """A dry run has one small model for all shapes."""
-    return f"stories15M, {test}" if bundle.dry else f"{name} {dtype}, {test}"
-
-
-def weight_bytes(config, count, bytes_per_weight):
-    """Of one decode step: every weight once, head included, the embedding's rows apart."""
-    hidden, kv = config["hidden_size"], config["num_key_value_heads"] * config["head_dim"]
-    layer = 2 * hidden * hidden + 2 * hidden * kv + 3 * hidden * config["intermediate_size"]
-    return count * layer * bytes_per_weight + config["vocab_size"] * hidden * 2
-
-
-def flops(config, count, tokens, passes):
-    """Of matrix products; 1 pass forward, 2 for a LoRA step, whose frozen weights have no gradient, 3 with recomputation."""
-    hidden, kv = config["hidden_size"], config["num_key_value_heads"] * config["head_dim"]
-    layer = 2 * hidden * hidden + 2 * hidden * kv + 3 * hidden * config["intermediate_size"]
-    return 2 * passes * tokens * count * layer
-
-
-def ratio_rows(test, mine, theirs, others, ceiling=None):
-    """One row: ours in tokens/s, each other's, the ratio to the best, and the share of the ceiling's tokens/s."""
-    row = {"test": test, "ingrain tokens/s": mine}
-    for who in others:
-        reason = next((found["error"][:80] for (_, by), found in theirs.items() if by == who and "error" in found), None)
-        row[f"{who} tokens/s"] = theirs.get((test.split(", ", 1)[1], who), {}).get("tokens_per_second", reason)
-    best = max((row[f"{who} tokens/s"] for who in others if isinstance(row[f"{who} tokens/s"], float)), default=None)
-    row["ratio to the best"] = mine / best if best else None
-    row["ceiling tokens/s"] = ceiling
-    row["share of ceiling"] = mine / ceiling if ceiling else None
-    return row
-
-
-def decode_rows(bundle, name, dtype):
-    config, width = shape(bundle, name), 1 if dtype == "fp8" else 2
-    count = layers(bundle, config, width, 7e9)
-    more = ["--fp8"] if dtype == "fp8" else []
-    theirs = peers(bundle, name, count, "ceilings,decode" + ("" if more else ",transformers"), *more)
-    prompt, answer, batches = (32, 16, (1, 2)) if bundle.dry else (PROMPT, ANSWER, BATCHES)
-    mine = ours(bundle, name, count, "--prompt-tokens", prompt, "--generate-tokens", answer, "--n", ",".join(map(str, batches)), "--train-tokens", 0,
-                dtype=dtype)
-    copy = theirs["copy", "torch"]["bytes_per_second"]
-    rows = []
-    for batch in batches:
-        whole = mine[f"pp{prompt}+tg{answer}x{batch}"]
-        seconds = (whole["avg_ns"] - mine[f"pp{prompt}"]["avg_ns"]) / 1e9
-        kv = 4 * count * config["num_key_value_heads"] * config["head_dim"]
-        # The shared prompt is read once, each sample's own half answer by it alone.
-        bytes_read = weight_bytes(config, count, width) + kv * (prompt + batch * answer / 2)
-        ceiling = None if bundle.dry else batch * copy / bytes_read
-        row = ratio_rows(title(bundle, name, dtype, f"decode {batch}"), batch * (answer - 1) / seconds, theirs, ("torch", "transformers"), ceiling)
-        rows.append({**row, "layers": count, "host wait": whole.get("host_wait_share"), "GiB in use": whole["device_memory_used"] / 2**30})
-    return rows
-
-
-def decode(bundle):
-    return each_model(bundle, lambda name: decode_rows(bundle, name, "bf16"))
-
-
-def fp8(bundle):
-    """Decode with fp8 base weights, and the LoRA step, which has no counterpart in PyTorch."""
-    bundle.need_gpu()
-    return each_model(bundle, lambda name: decode_rows(bundle, name, "fp8")) + each_model(
-        bundle, lambda name: [train_row(bundle, name, tokens, "fp8", peers_too=False) for tokens in (2048, 4096)])
-
-
-def prefill_rows(bundle, name):
-    config, tokens = shape(bundle, name), 64 if bundle.dry else 2048
-    count = layers(bundle, config, 2, 8e9)
-    theirs = peers(bundle, name, count, "ceilings,prefill,transformers", "--batches", "1")
-    mine = ours(bundle, name, count, "--prompt-tokens", tokens, "--generate-tokens", 1, "--n", 0, "--train-tokens", 0)[f"pp{tokens}"]
-    rate = theirs["bf16 product", "torch"]["flops"]
-    ceiling = None if bundle.dry else tokens * rate / flops(config, count, tokens, 1)
-    row = ratio_rows(title(bundle, name, "bf16", f"prefill {tokens}"), mine["avg_ts"], theirs, ("torch", "transformers"), ceiling)
-    return [{**row, "layers": count}]
-
-
-def prefill(bundle):
-    return each_model(bundle, lambda name: prefill_rows(bundle, name))
-
-
-def train_row(bundle, name, tokens, dtype, peers_too=True):
-    config, width = shape(bundle, name), 1 if dtype == "fp8" else 2
-    count = layers(bundle, config, width, 24e9 if dtype == "fp8" else 8e9)
-    theirs = peers(bundle, name, count, "ceilings" + (",train,peft" if peers_too else ""), *(["--checkpointing"] if "70b" in name else []))
-    mine = ours(bundle, name, count, "--prompt-tokens", 0, "--generate-tokens", 0, "--n", 0, "--train-tokens", tokens, dtype=dtype)[f"train{tokens}"]
-    rate = theirs.get((f"{dtype} product", "torch"), {}).get("flops")
-    ceiling = tokens * rate / flops(config, count, tokens, 2) if rate and not bundle.dry else None
-    row = ratio_rows(title(bundle, name, dtype, f"LoRA step {tokens}"), mine["avg_ts"], theirs, ("torch", "peft"), ceiling)
-    return {**row, "layers": count, "GiB in use": mine["device_memory_used"] / 2**30}
-
-
-def train(bundle):
-    return each_model(bundle, lambda name: [train_row(bundle, name, 64 if bundle.dry else 2048, "bf16")])
-
-
-def throughput_rows(bundle, name):
-    config, tokens = shape(bundle, name), 16 if bundle.dry else 128
-    count = layers(bundle, config, 2, 30e9)
-    theirs = peers(bundle, name, count, "throughput")
-    best = None
-    for requests in (2, 4) if bundle.dry else (64, 128, 256, 512):
-        try:
-            found = ours(bundle, name, count, "--prompt-tokens", tokens, "--generate-tokens", tokens, "--n", 0, "--train-tokens", 0, "--requests",
-                         requests)[f"{requests}x(pp{tokens}+tg{tokens})"]
-        except RuntimeError:
-            if best is None:
-                raise
-            break  # more than the memory holds
-        best = (found["avg_ts"], requests) if best is None or found["avg_ts"] > best[0] else best
-    row = ratio_rows(title(bundle, name, "bf16", f"{tokens} in {tokens} out"), best[0], theirs, ("torch",))
-    return [{**row, "requests": best[1], "layers": count}]
+def warmers(bundle, names):
+    """Commands that fill PyTorch's compiler cache on cores that nobody else needs. Two layers: the first is compiled apart in training."""
+    for name, dtype in names:
+        output = bundle.out / f"warm-{name}-{dtype}.json"
+        yield [sys.executable, bundle.home / "peers/gpu_bench.py", "--config", bundle.ingrain / "models" / f"{name}.json", "--layers", 2, "--repetitions", 1,
+               "--prompt-tokens", PROMPT, "--generate-tokens", ANSWER, "--prefill-tokens", PREFILL, "--train-tokens", TRAIN,
+               "--tests", "decode,prefill,train" if dtype == "bf16" else "decode,prefill", *(["--fp8"] if dtype == "fp8" else []), "--output", output]
 
 
 def throughput(bundle):
-    """Different prompts, 128 tokens in and 128 out: the most tokens a second over numbers of requests."""
-    return each_model(bundle, lambda name: throughput_rows(bundle, name))
+    """Different prompts, 128 tokens in and 128 out: tokens a second over numbers of requests."""
+    model = shape(bundle, "llama-2-70b", 40)
+    tokens = 16 if bundle.dry else 128
+    for requests in (2, 4) if bundle.dry else (64, 256, 512):
+        rows, failure = bench(bundle, model, f"throughput-{requests}", "--prompt-tokens", tokens, "--generate-tokens", tokens, "--n", 0, "--train-tokens", 0,
+                              "--requests", requests, "--repetitions", 1)
+        found = [row for row in rows if row["test"].startswith(f"{requests}x(")]
+        yield {"model": model.title, "test": f"{tokens} in {tokens} out", "requests": requests, "by": "ingrain",
+               **({"tokens/s": found[0]["avg_ts"]} if found else {"why": failure})}
 
 
 def profile(bundle):
     """Where the time of a decode step and of a training step goes, by kernel, from Nsight Compute's durations."""
     bundle.need_gpu()
     ncu = bundle.need("ncu")
-    rows = []
     for step, arguments in (("decode 8", ["--prompt-tokens", 512, "--generate-tokens", 8, "--n", 8, "--train-tokens", 0]),
                             ("LoRA step", ["--prompt-tokens", 0, "--generate-tokens", 0, "--n", 0, "--train-tokens", 2048])):
         log = bundle.out / f"profile-{step.replace(' ', '-')}.csv"
         command = [ncu, "--clock-control", "none", "--graph-profiling", "node", "--target-processes", "all", "--metrics", "gpu__time_duration.sum", "--csv",
                    "--log-file", log, "--launch-skip", "200", "--launch-count", "400"]
-        bench = bundle.cli("bench", "--json", "--device", "cuda", "--model", bundle.ingrain / "models" / f"{bundle.options.model[0]}.json",
-                           "--random-weights", "--layers", 4, "--repetitions", 1, *arguments)
-        bundle.run([*command, *bench])
-        rows += kernels(log, step)
-    return rows
+        program = bundle.cli("bench", "--json", "--device", "cuda", "--model", bundle.ingrain / "models/llama-2-70b.json", "--random-weights",
+                             "--layers", 4, "--repetitions", 1, *arguments)
+        bundle.run([*command, *program], f"profile-{step.replace(' ', '-')}")
+        yield from kernels(log, step)
 
 
 def kernels(log, step):

@@ -5,18 +5,26 @@
 
 Random weights. `torch` is PyTorch as its users make it fast: a Llama of F.linear and F.scaled_dot_product_attention whose block is compiled,
 a static cache, the whole decode step with its sampling in one CUDA graph. `transformers` and `peft` are those libraries as they are.
-Times are medians of CUDA events. A test that fails is a row with its error. --tiny --device cpu tries the program without a GPU.
+Times are medians of CUDA events. A test that fails is a row with its error, and is tried once more as plain PyTorch, without compiler,
+CUDA graph and cuDNN. --output is rewritten after each row, so a run that is stopped keeps what it has.
+`--layers 2 --repetitions 1` beforehand fills TORCHINDUCTOR_CACHE_DIR for any number of layers (2, since the first layer of a training
+step has no gradient of its input, and so is compiled apart). --tiny --device cpu tries the program without a GPU.
 """
 import argparse
 import gc
 import json
+import os
 import statistics
 import time
 from pathlib import Path
 
+START = time.monotonic()  # before torch, whose import takes seconds
+
 import torch
 
 from gpu_llama import Llama, Shape, capture
+
+SHARING = ("decode", "prefill", "throughput")  # one model after another would build 70 GB of weights each time
 
 
 class Clock:
@@ -67,44 +75,63 @@ def ceilings(options, clock):
     yield row("fp8 product", "torch", ms, times, flops=2 * n**3 / ms * 1e3)
 
 
+def base_model(options):
+    """The model of decode, prefill and throughput, built once, without the last test's cache."""
+    if options.model is None:
+        options.model = Llama(options.shape, options.device, fp8=options.fp8)
+    options.model.cache = None
+    options.model.compile_blocks(options.compiled)
+    return options.model
+
+
 def decode(options, clock, batch):
     """Steps in the middle of the answer: each sample with its own copy of the prompt in a static cache."""
-    length = options.prompt_tokens + options.generate_tokens
-    model = Llama(options.shape, options.device, fp8=options.fp8)
-    model.make_cache(batch, length)
-    step = capture(model, batch, options.prompt_tokens + options.generate_tokens // 2, not options.tiny)
-    ms, times = clock.milliseconds(step)
-    yield row(f"decode {batch}", "torch", ms, times, tokens_per_second=batch / ms * 1e3, weight_bytes=model.weight_bytes())
+    at = options.prompt_tokens + options.generate_tokens // 2
+    model = base_model(options)
+    model.make_cache(batch, options.prompt_tokens + options.generate_tokens)
+    with model.attention(batch, 1, at + 1) as attention:
+        step = capture(model, batch, at, options.graph)
+        ms, times = clock.milliseconds(step)
+    yield row(f"decode {batch}", "torch", ms, times, tokens_per_second=batch / ms * 1e3, weight_bytes=model.weight_bytes(),
+              attention=attention, compiled=model.compiled, graph=options.graph)
 
 
 def throughput(options, clock):
     tokens = 16 if options.tiny else 128
-    model = Llama(options.shape, options.device, fp8=options.fp8)
+    model = base_model(options)
     best = None
     for batch in (2, 4) if options.tiny else (64, 128, 256, 512):
         try:
             model.make_cache(batch, 2 * tokens)
             ids = torch.randint(options.shape.vocab_size, (batch, tokens), device=options.device)
-            prefill, _ = clock.milliseconds(lambda: model.prefill(ids), 1)
-            ms, times = clock.milliseconds(capture(model, batch, tokens + tokens // 2, not options.tiny))
-        except torch.cuda.OutOfMemoryError:
+            with model.attention(batch, tokens):
+                prefill, _ = clock.milliseconds(lambda: model.prefill(ids), 1)
+            with model.attention(batch, 1, tokens + tokens // 2 + 1):
+                ms, times = clock.milliseconds(capture(model, batch, tokens + tokens // 2, options.graph))
+        except torch.OutOfMemoryError:
             break
         found = row(f"{tokens} in {tokens} out", "torch", prefill + tokens * ms, times, batch=batch,
-                    tokens_per_second=batch * tokens / (prefill + tokens * ms) * 1e3)
+                    tokens_per_second=batch * tokens / (prefill + tokens * ms) * 1e3, compiled=model.compiled, graph=options.graph)
         best = found if best is None or found["tokens_per_second"] > best["tokens_per_second"] else best
+    if best is None:
+        raise torch.OutOfMemoryError("the smallest batch does not fit")
     yield best
 
 
 def prefill(options, clock):
-    model = Llama(options.shape, options.device, fp8=options.fp8)
+    model = base_model(options)
     model.make_cache(1, options.prefill_tokens)
     ids = torch.randint(options.shape.vocab_size, (1, options.prefill_tokens), device=options.device)
-    ms, times = clock.milliseconds(lambda: model.prefill(ids), 3)
-    yield row(f"prefill {options.prefill_tokens}", "torch", ms, times, tokens_per_second=options.prefill_tokens / ms * 1e3)
+    with model.attention(1, options.prefill_tokens) as attention:
+        ms, times = clock.milliseconds(lambda: model.prefill(ids), 3)
+    yield row(f"prefill {options.prefill_tokens}", "torch", ms, times, tokens_per_second=options.prefill_tokens / ms * 1e3,
+              attention=attention, compiled=model.compiled)
 
 
 def train(options, clock):
     model = Llama(options.shape, options.device, rank=16)
+    model.compile_blocks(options.compiled)
+    model.make_rotation(options.train_tokens)
     parameters = model.adapters()
     optimizer = torch.optim.AdamW(parameters, lr=1e-4, fused=options.device.type == "cuda")
     ids = torch.randint(options.shape.vocab_size, (1, options.train_tokens), device=options.device)
@@ -115,9 +142,10 @@ def train(options, clock):
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
 
-    ms, times = clock.milliseconds(step, 3)
+    with model.attention(1, options.train_tokens) as attention:
+        ms, times = clock.milliseconds(step, 3)
     yield row(f"LoRA step {options.train_tokens}", "torch", ms, times, tokens_per_second=options.train_tokens / ms * 1e3,
-              checkpointing=options.checkpointing)
+              checkpointing=options.checkpointing, attention=attention, compiled=model.compiled)
 
 
 def hugging_face(options):
@@ -169,23 +197,66 @@ def peft_test(options, clock):
               checkpointing=options.checkpointing)
 
 
-def measured(options, clock):
-    tests = {"ceilings": [ceilings], "prefill": [prefill], "train": [train], "throughput": [throughput], "transformers": [transformers_tests],
-             "peft": [peft_test], "decode": [lambda o, c, b=b: decode(o, c, b) for b in options.batches]}
-    for name in options.tests:
-        for test in tests[name]:
-            torch._dynamo.reset()
-            gc.collect()  # compiled models are cycles, and two of them would not fit
+def fresh_memory(options, name):
+    """Before a test, and after one that failed: nothing of the last one is left on the GPU, but the weights that this one shares."""
+    if name not in SHARING:
+        options.model = None
+    elif options.model is not None:
+        options.model.cache = None
+    torch._dynamo.reset()
+    gc.collect()  # compiled models are cycles, and two of them would not fit
+    if options.device.type == "cuda":
+        torch.cuda.synchronize()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def attempt(options, clock, name, title, test):
+    """Rows of a test. One that raises is a row with its error: a peer that cannot run a test is a finding, and the other tests go on."""
+    try:
+        fresh_memory(options, name)
+        for found in test(options, clock):
             if options.device.type == "cuda":
-                torch.cuda.empty_cache()
-                torch.cuda.reset_peak_memory_stats()
-            try:
-                for found in test(options, clock):
-                    if options.device.type == "cuda":
-                        found["peak_bytes"] = torch.cuda.max_memory_allocated()
-                    yield found
-            except Exception as e:  # a peer that cannot run a test is a finding, and the other tests go on
-                yield {"test": name, "by": "torch" if name not in ("transformers", "peft") else name, "error": f"{type(e).__name__}: {e}"[:300]}
+                found["peak_bytes"] = torch.cuda.max_memory_allocated()
+            yield found
+        return
+    except Exception as e:
+        error = {**unmeasured(name, title, f"{type(e).__name__}: {e}"), "out_of_memory": isinstance(e, torch.OutOfMemoryError),
+                 "compiled": options.compiled, "checkpointing": options.checkpointing}
+    yield error  # not in `except`, where the exception would keep the test's tensors
+
+
+def unmeasured(name, title, why):
+    return {"test": title, "by": name if name in ("transformers", "peft") else "torch", "error": " ".join(why.split())[:300]}
+
+
+def measured(options, clock):
+    tests = {"ceilings": ceilings, "prefill": prefill, "train": train, "throughput": throughput, "transformers": transformers_tests, "peft": peft_test}
+    for name in options.tests:
+        batches = {f"decode {b}": lambda o, c, b=b: decode(o, c, b) for b in options.batches}
+        for title, test in batches.items() if name == "decode" else [(name, tests[name])]:
+            if options.seconds is not None and time.monotonic() - START > options.seconds:
+                yield unmeasured(name, title, f"not started after {options.seconds:g} s")
+                continue
+            options.compiled, options.graph = options.compile, options.device.type == "cuda"
+            failed = False
+            for found in attempt(options, clock, name, title, test):
+                failed |= "error" in found and not found["out_of_memory"]
+                yield found
+            if failed and options.compiled and name in (*SHARING, "train"):
+                options.compiled = options.graph = False
+                yield from attempt(options, clock, name, title, test)
+
+
+def save(options, rows):
+    """Replaces --output as a whole: a reader, or a kill, never meets half a file."""
+    if not options.output:
+        return
+    result = {"torch": torch.__version__, "device": torch.cuda.get_device_name() if options.device.type == "cuda" else "cpu",
+              "layers": options.shape.layers, "fp8": options.fp8, "seconds": time.monotonic() - START, "rows": rows}
+    part = options.output.with_name(options.output.name + ".part")
+    part.write_text(json.dumps(result, indent=1) + "\n")
+    os.replace(part, options.output)
 
 
 def main():
@@ -203,6 +274,8 @@ def main():
     parser.add_argument("--repetitions", type=int, default=10)
     parser.add_argument("--device", default="cuda", type=torch.device)
     parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, help="compile the blocks; without either flag, on a GPU alone")
+    parser.add_argument("--seconds", type=float, help="start no test later than this after the program's start")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     if options.tiny:
@@ -214,16 +287,17 @@ def main():
         options.fields = json.loads(options.config.read_text())
         if options.layers:
             options.fields["num_hidden_layers"] = min(options.layers, options.fields["num_hidden_layers"])
-    options.shape = Shape.of(options.fields)
+    options.shape, options.model = Shape.of(options.fields), None
+    if options.compile is None:
+        options.compile = options.device.type == "cuda"
     torch.manual_seed(1)
     rows = []
+    save(options, rows)  # an older run's rows are not this one's
     for found in measured(options, Clock(options.device, options.repetitions)):
         rows.append(found)
-        print(f"{found['by']:13}{found['test']:18}" + (f"{found['ms']:10.3f} ms" if "ms" in found else found["error"]), flush=True)
-    result = {"torch": torch.__version__, "device": torch.cuda.get_device_name() if options.device.type == "cuda" else "cpu",
-              "layers": options.shape.layers, "fp8": options.fp8, "rows": rows}
-    if options.output:
-        options.output.write_text(json.dumps(result, indent=1) + "\n")
+        print(f"{time.monotonic() - START:6.1f} s  {found['by']:13}{found['test']:18}" +
+              (f"{found['ms']:10.3f} ms" if "ms" in found else found["error"]), flush=True)
+        save(options, rows)
 
 
 if __name__ == "__main__":

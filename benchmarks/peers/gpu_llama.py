@@ -1,10 +1,18 @@
 """A Llama in PyTorch for measuring: compiled blocks, a static cache, LoRA, fp8 base weights. Weights are random."""
+import contextlib
 import dataclasses
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
+
+# Backends of attention, best first; PyTorch takes the next where one refuses. One query a head wants flash, which splits the keys over
+# the GPU; many queries want cuDNN on Hopper. Without a mask both take fewer heads of K and V than of Q. The last one computes in steps.
+FLASH_FIRST = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.MATH]
+CUDNN_FIRST = [SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+NO_CUDNN = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +40,7 @@ class Linear(nn.Module):
 
     def __init__(self, rows, columns, device, fp8=False, rank=0):
         super().__init__()
-        weight = torch.randn(rows, columns, device=device, dtype=torch.bfloat16) * columns**-0.5
+        weight = torch.empty(rows, columns, device=device, dtype=torch.bfloat16).normal_(0, columns**-0.5)
         self.fp8, self.rank = fp8, rank
         if fp8:
             scales = weight.abs().amax(1, keepdim=True).float() / 448
@@ -60,6 +68,18 @@ def rotate(x, cos, sin):
     return torch.cat((first * cos - second * sin, second * cos + first * sin), -1).to(x.dtype)
 
 
+def grouped(q, heads):
+    """q (B, H, 1, E) as (B, K, H / K, E): the query heads of one head of K and V as its rows, so that no backend copies K and V."""
+    return q.unflatten(1, (heads, -1)).squeeze(3)
+
+
+def attend(q, k, v):
+    """q (B, H, T, E), k and v (B, K, S, E) -> (B, H, T, E). One query sees all of S; more are causal, and T = S."""
+    if q.shape[2] == 1:
+        return F.scaled_dot_product_attention(grouped(q, k.shape[1]), k, v).flatten(1, 2).unsqueeze(2)
+    return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=q.shape[1] != k.shape[1])
+
+
 class Block(nn.Module):
     def __init__(self, shape, device, fp8, rank):
         super().__init__()
@@ -77,8 +97,9 @@ class Block(nn.Module):
         for name in ("norm1", "norm2"):
             self.register_buffer(name, torch.ones(shape.hidden, device=device, dtype=torch.bfloat16))
 
-    def forward(self, x, cos, sin, cache=None, position=None, mask=None):
-        """x (B, T, D); with a cache (k, v) of (B, K, S, E), T tokens are written at `position` (T) and attend where mask says."""
+    def forward(self, x, cos, sin, cache=None, position=None, seen=None):
+        """x (B, T, D); with a cache (k, v) of (B, K, S, E), T tokens are written at `position` (T). Where `seen` is given, T is 1
+        and the query attends to the first `seen` of the cache."""
         s = self.shape
         h = F.rms_norm(x, (s.hidden,), self.norm1, s.eps)
         qkv = torch.cat([p(h) for p in self.projections], -1) if len(self.projections) > 1 else self.projections[0](h)
@@ -88,10 +109,9 @@ class Block(nn.Module):
         if cache is not None:
             cache[0].index_copy_(2, position, k)
             cache[1].index_copy_(2, position, v)
-            if mask is not None:
-                k, v = cache[0], cache[1]
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=s.heads != s.kv_heads)
-        x = x + self.o(y.transpose(1, 2).flatten(2))
+            if seen is not None:
+                k, v = cache[0][:, :, :seen], cache[1][:, :, :seen]
+        x = x + self.o(attend(q, k, v).transpose(1, 2).flatten(2))
         h = F.rms_norm(x, (s.hidden,), self.norm2, s.eps)
         gate, up = (g(h) for g in self.gates) if len(self.gates) > 1 else self.gates[0](h).chunk(2, -1)
         return x + self.down(F.silu(gate) * up)
@@ -102,10 +122,16 @@ class Llama(nn.Module):
         super().__init__()
         self.shape, self.device = shape, device
         self.blocks = nn.ModuleList(Block(shape, device, fp8, rank) for _ in range(shape.layers))
-        self.embed = torch.randn(shape.vocab_size, shape.hidden, device=device, dtype=torch.bfloat16)
+        self.embed = torch.empty(shape.vocab_size, shape.hidden, device=device, dtype=torch.bfloat16).normal_()
         self.head = Linear(shape.vocab_size, shape.hidden, device)
         self.norm = torch.ones(shape.hidden, device=device, dtype=torch.bfloat16)
-        self.call = torch.compile(Block.forward, dynamic=False) if device.type == "cuda" else Block.forward
+        self.cache = None
+        self.compile_blocks(False)
+
+    def compile_blocks(self, compiled):
+        """Sizes are constants of the compiled code, weights and caches are its inputs: one graph serves all layers."""
+        self.compiled = compiled
+        self.call = torch.compile(Block.forward, dynamic=False) if compiled else Block.forward
 
     def adapters(self):
         return [p for p in self.parameters() if p.requires_grad]
@@ -117,32 +143,48 @@ class Llama(nn.Module):
     def make_cache(self, batch, length):
         s = self.shape
         self.cache = None
+        self.make_rotation(length)
         self.cache = [tuple(torch.zeros(batch, s.kv_heads, length, s.head_dim, device=self.device, dtype=torch.bfloat16) for _ in range(2))
                       for _ in range(s.layers)]
+
+    def make_rotation(self, length):
+        s = self.shape
         angles = torch.arange(length, device=self.device)[:, None] * s.theta**(-torch.arange(0, s.head_dim, 2, device=self.device) / s.head_dim)
         self.cos, self.sin = angles.cos(), angles.sin()
 
-    def hidden(self, ids, position, mask):
+    @contextlib.contextmanager
+    def attention(self, batch, tokens, seen=None):
+        """Chooses how `tokens` new ones attend while the block is compiled and run; gives the name of what PyTorch takes."""
+        s = self.shape
+        like = lambda heads, count: torch.empty(batch, heads, count, s.head_dim, device=self.device, dtype=torch.bfloat16)
+        q, k = like(s.heads, tokens), like(s.kv_heads, seen or tokens)
+        q = grouped(q, s.kv_heads) if seen else q
+        choose = lambda: torch._fused_sdp_choice(q, k, k, is_causal=not seen, enable_gqa=q.shape[1] != k.shape[1])
+        choose()  # the first choice of a process puts PyTorch's own order in force
+        preferred = FLASH_FIRST if seen else CUDNN_FIRST
+        with sdpa_kernel(preferred if self.compiled else NO_CUDNN, set_priority=True):
+            choice = choose()
+            yield next((name for name, value in SDPBackend.__members__.items() if int(value) == choice), str(choice))
+
+    def hidden(self, ids, position, seen=None):
         x = F.embedding(ids, self.embed)
         cos, sin = self.cos[position], self.sin[position]
         for block, cache in zip(self.blocks, self.cache):
-            x = self.call(block, x, cos, sin, cache, position, mask)
+            x = self.call(block, x, cos, sin, cache, position, seen)
         return F.rms_norm(x[:, -1:], (self.shape.hidden,), self.norm, self.shape.eps)
 
     @torch.no_grad()
     def prefill(self, ids):
-        return self.head(self.hidden(ids, torch.arange(ids.shape[1], device=self.device), None))
+        return self.head(self.hidden(ids, torch.arange(ids.shape[1], device=self.device)))
 
     @torch.no_grad()
-    def step(self, ids, position, mask):
+    def step(self, ids, position, seen):
         """The next id of each row (B, 1), drawn at temperature 1."""
-        p = self.head(self.hidden(ids, position, mask))[:, -1].float().softmax(-1)
+        p = self.head(self.hidden(ids, position, seen))[:, -1].float().softmax(-1)
         return (p / torch.empty_like(p).exponential_(1)).argmax(-1, keepdim=True)
 
     def loss(self, ids, checkpointing):
-        """Mean cross-entropy of ids (1, T) but the first."""
-        if not hasattr(self, "cos"):
-            self.make_cache(1, ids.shape[1])
+        """Mean cross-entropy of ids (1, T) but the first; make_rotation(T) comes before."""
         x = F.embedding(ids, self.embed)
         for block in self.blocks:
             x = checkpoint(self.call, block, x, self.cos, self.sin, use_reentrant=False) if checkpointing else self.call(block, x, self.cos, self.sin)
@@ -151,20 +193,24 @@ class Llama(nn.Module):
 
 
 def capture(model, batch, at, graph):
-    """A decode step at position `at` of every row as one call; as one CUDA graph where asked and possible."""
-    length = model.cache[0][0].shape[2]
+    """A decode step at position `at` of every row as one call; as one CUDA graph where asked and possible. The position stays, so the
+    step reads exactly the `at` + 1 entries in use, without a mask: the best that PyTorch can do, without the growing of an answer."""
     ids = torch.randint(model.shape.vocab_size, (batch, 1), device=model.device)
     position = torch.tensor([at], device=model.device)
-    mask = (torch.arange(length, device=model.device) <= at)[None, None, None, :]
+    step = lambda: ids.copy_(model.step(ids, position, at + 1))
     if not (graph and model.device.type == "cuda"):
-        return lambda: ids.copy_(model.step(ids, position, mask))
+        return step
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
+    with torch.cuda.stream(side):  # compiles, and lets the libraries make their handles and plans
         for _ in range(3):
-            ids.copy_(model.step(ids, position, mask))
+            step()
     torch.cuda.current_stream().wait_stream(side)
     recorded = torch.cuda.CUDAGraph()
     with torch.cuda.graph(recorded):
-        ids.copy_(model.step(ids, position, mask))
-    return recorded.replay
+        step()
+
+    def replay():
+        recorded.replay()
+        return ids, position  # the graph has their addresses and does not keep them
+    return replay

@@ -82,7 +82,7 @@ INGRAIN_API ingrain_status ingrain_malloc(ingrain_context* ctx, void** pointer, 
 INGRAIN_API ingrain_status ingrain_free(ingrain_context* ctx, void* pointer);
 INGRAIN_API ingrain_status ingrain_host_malloc(ingrain_context* ctx, void** pointer, int64_t bytes); // pinned host memory
 INGRAIN_API ingrain_status ingrain_host_free(ingrain_context* ctx, void* pointer);
-// Copies are enqueued. Pinned host memory must stay as it is until they have run; other host memory is free again at the return.
+// Copies are enqueued. Host memory, pinned or not, must stay as it is until they have run.
 INGRAIN_API ingrain_status ingrain_copy_to_device(ingrain_context* ctx, void* device, const void* host, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_copy_to_host(ingrain_context* ctx, void* host, const void* device, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_copy(ingrain_context* ctx, void* destination, const void* source, int64_t bytes);

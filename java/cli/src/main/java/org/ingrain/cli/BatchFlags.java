@@ -9,6 +9,8 @@ import picocli.CommandLine.Option;
 final class BatchFlags {
     private static final int BLOCK_SIZE = 32;
     private static final int DEFAULT_CONTEXT = 4096;
+    private static final int CPU_BATCH = 512;
+    private static final int GPU_BATCH = 2048;
 
     @Option(names = "--context", paramLabel = "N", description = "Longest prompt and completion together, in tokens "
             + "(default: the model's own, 4096 at most).")
@@ -17,9 +19,9 @@ final class BatchFlags {
     @Option(names = "--max-sequences", defaultValue = "32", paramLabel = "N", description = "Most samples in flight (default: ${DEFAULT-VALUE}).")
     int maxSequences;
 
-    @Option(names = "--max-batch-tokens", defaultValue = "512", paramLabel = "N",
-            description = "Most tokens computed in one step (default: ${DEFAULT-VALUE}).")
-    int maxBatchTokens;
+    @Option(names = "--max-batch-tokens", paramLabel = "N",
+            description = "Most tokens computed in one step (default: 512, on a GPU 2048).")
+    Integer maxBatchTokens;
 
     @Option(names = "--cache-tokens", paramLabel = "N",
             description = "Tokens whose keys and values are kept (default: four full contexts).")
@@ -28,7 +30,13 @@ final class BatchFlags {
     GeneratorConfig config(ModelOptions options) {
         int length = contextLength(options);
         long cache = cacheTokens == null ? 4L * length : cacheTokens;
-        return new GeneratorConfig(cache, BLOCK_SIZE, maxBatchTokens, maxSequences, length, true, true);
+        int tokens = maxBatchTokens == null ? batchTokens(options, maxSequences) : maxBatchTokens;
+        return new GeneratorConfig(cache, BLOCK_SIZE, tokens, maxSequences, length, true, true);
+    }
+
+    /** Tokens of a step where no flag says how many: a GPU has work for more, and each sample in flight needs one. */
+    static int batchTokens(ModelOptions options, int sequences) {
+        return Math.max(options.backend().equals("cpu") ? CPU_BATCH : GPU_BATCH, sequences);
     }
 
     /** Longest prompt and completion together. */

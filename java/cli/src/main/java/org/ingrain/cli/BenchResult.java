@@ -16,8 +16,26 @@ import tools.jackson.databind.node.ObjectNode;
  * @param generated generated tokens of a repetition
  * @param samplesNs time of each repetition
  * @param stats     what the generator did in them; null where the test is none of the generator's
+ * @param decode    what of it was decoding alone; null where prompts were computed beside it, or nothing was decoded
  */
-record BenchResult(String test, int prompt, int generated, long[] samplesNs, GeneratorStats stats) {
+record BenchResult(String test, int prompt, int generated, long[] samplesNs, GeneratorStats stats, Decode decode) {
+    /**
+     * The steps after a prompt's, in which each sample takes one token.
+     *
+     * @param ns      time of all of them in each repetition
+     * @param steps   of a repetition
+     * @param samples that grow in each
+     */
+    record Decode(long[] ns, int steps, int samples) {
+        double tokensPerSecond() {
+            return mean(Arrays.stream(ns).mapToDouble(time -> 1e9 * samples * steps / time).toArray());
+        }
+
+        long stepNs() {
+            return Math.round(mean(Arrays.stream(ns).asDoubleStream().toArray()) / steps);
+        }
+    }
+
     /** Tokens a repetition is counted by: those it generates, or else its prompt. */
     private int counted() {
         return generated > 0 ? generated : prompt;
@@ -55,7 +73,7 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs, Gen
         return model.parameters() * model.weights().precision().weights().bytes();
     }
 
-    /** Bytes of the device's memory that are taken after all tests, which is the peak: nothing is given back in between. */
+    /** Bytes of the device's memory that are taken after the tests so far, which is the peak: nothing is given back in between. */
     private static long used(BenchModel model) {
         return model.context().memoryInfo().total() - model.context().memoryInfo().free();
     }
@@ -71,10 +89,14 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs, Gen
             node.put("avg_ns", Math.round(mean(ns))).put("stddev_ns", Math.round(deviation(ns)));
             node.put("avg_ts", mean(result.tokensPerSecond())).put("stddev_ts", deviation(result.tokensPerSecond()));
             node.put("layers", model.weights().config().numHiddenLayers()).put("device_memory_used", used(model));
+            node.put("fallbacks", model.context().fallbacks());
             if (result.stats != null) {
                 node.put("steps", result.stats.steps()).put("host_wait_share", result.stats.hostWaitShare());
                 node.put("graph_replays", result.stats.graphReplays()).put("graph_captures", result.stats.graphCaptures());
                 node.put("eager_steps", result.stats.eagerSteps());
+            }
+            if (result.decode != null) {
+                node.put("decode_ts", result.decode.tokensPerSecond()).put("step_ns", result.decode.stepNs());
             }
             node.set("samples_ns", mapper.valueToTree(result.samplesNs));
             node.set("samples_ts", mapper.valueToTree(result.tokensPerSecond()));

@@ -12,6 +12,7 @@ import java.util.stream.Stream;
 import org.ingrain.train.LoraConfig;
 import org.ingrain.train.OptimizerConfig;
 import org.ingrain.train.TrainConfig;
+import org.ingrain.train.TrainProgress;
 import org.ingrain.train.Trainer;
 import org.ingrain.train.TrainingData;
 import org.ingrain.train.TrainingRun;
@@ -24,7 +25,10 @@ final class TrainBench {
     private TrainBench() {
     }
 
-    /** Times steps of {@code tokens} tokens in a folder that is gone afterwards; the first step and the last, with its checkpoint, not. */
+    /**
+     * Times steps of {@code tokens} tokens, but for the first, in a folder that is gone afterwards. The run ends a step before its last,
+     * so that no checkpoint and no adapter is written: gigabytes where the model is large.
+     */
     static BenchResult measure(BenchModel model, int tokens, int repetitions) throws IOException {
         Path folder = Files.createTempDirectory("ingrain-bench");
         String test = "train" + tokens;
@@ -34,10 +38,7 @@ final class TrainBench {
             TrainingData data = new TrainingData(List.of(row(tokens, model.weights().config().vocabSize())), List.of(), 0);
             TrainingRun run = new TrainingRun(folder.resolve("run"), data, OptimizerConfig.of(1e-4), config, new TreeMap<>());
             try (Trainer trainer = Trainer.lora(model.context(), model.weights(), LoraConfig.of(RANK, 2 * RANK), model.name(), run)) {
-                trainer.train(step -> {
-                    ends.add(System.nanoTime());
-                    progress.at(Math.clamp(ends.size() - 1L, 0, repetitions));
-                });
+                trainer.train(new Timer(ends, progress, repetitions + 1));
             }
         } finally {
             delete(folder);
@@ -46,7 +47,26 @@ final class TrainBench {
         for (int i = 0; i < repetitions; i++) {
             times[i] = ends.get(i + 1) - ends.get(i);
         }
-        return new BenchResult(test, tokens, 0, times, null);
+        return new BenchResult(test, tokens, 0, times, null, null);
+    }
+
+    /** Notes when each step ends, and ends training after {@code steps} of them. */
+    private record Timer(List<Long> ends, Progress progress, int steps) implements TrainProgress {
+        @Override
+        public void trained(Step step) {
+            ends.add(System.nanoTime());
+            progress.at(ends.size() - 1);
+        }
+
+        @Override
+        public boolean enough(int step) {
+            return step == steps;
+        }
+
+        @Override
+        public boolean wantsResult() {
+            return false;
+        }
     }
 
     private static TrainingSequence row(int tokens, int vocabulary) {

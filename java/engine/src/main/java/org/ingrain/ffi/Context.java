@@ -289,6 +289,7 @@ public final class Context implements AutoCloseable {
             MemorySegment host = local.allocate(Math.max(bytes, 8), 8).asSlice(0, bytes);
             MemorySegment.copy(values, 0, host, 0, bytes);
             copyToDevice(destination, host);
+            synchronize();   // a device may read memory that is not pinned after the call
         }
     }
 
@@ -352,6 +353,11 @@ public final class Context implements AutoCloseable {
         return JsonMapper.shared().readTree(describe()).path("graphs").asBoolean(false);
     }
 
+    /** Calls so far that a slower kernel computed than the one meant for them; 0 on the CPU. */
+    public long fallbacks() {
+        return JsonMapper.shared().readTree(describe()).path("fallbacks").asLong(0);
+    }
+
     /** A mark in the stream, not yet set. */
     public Event event() {
         MemorySegment function = backend.runtime("event_create");
@@ -380,6 +386,18 @@ public final class Context implements AutoCloseable {
         return recorded;
     }
 
+    /** Ends a recording whose ops failed, so that the stream runs again; what goes wrong here is added to {@code cause}. */
+    public void abandonGraph(RuntimeException cause) {
+        try {
+            Graph rest = endGraph();
+            if (rest != null) {
+                rest.close();
+            }
+        } catch (RuntimeException e) {
+            cause.addSuppressed(e);
+        }
+    }
+
     /** Makes this context rank {@code rank} of a communicator. */
     public void join(Communicator communicator, int rank) {
         MemorySegment function = backend.runtime("communicator_join");
@@ -387,21 +405,42 @@ public final class Context implements AutoCloseable {
                 Native.status(() -> (int) PPI.invokeExact(function, handle, group, rank))));
     }
 
-    /** Frees everything this context allocated, then the context; a second call does nothing. */
+    /** Frees everything this context allocated, then the context; a second call does nothing. Throws the first failure, after the rest. */
     @Override
     public void close() {
         if (!arena.scope().isAlive()) {
             return;
         }
-        made.forEach(Runnable::run);
-        made.clear();
-        allocations.keySet().forEach(this::release);
-        allocations.clear();
-        hostAllocations.forEach(this::releaseHost);
-        hostAllocations.clear();
         MemorySegment destroy = backend.runtime("context_destroy");
-        Native.check("context_destroy", "the context cannot be destroyed", Native.status(() -> (int) P.invokeExact(destroy, handle)));
-        arena.close();
+        List<Runnable> releases = new ArrayList<>(made);
+        allocations.keySet().forEach(address -> releases.add(() -> release(address)));
+        hostAllocations.forEach(address -> releases.add(() -> releaseHost(address)));
+        releases.add(() -> Native.check("context_destroy", "the context cannot be destroyed",
+                Native.status(() -> (int) P.invokeExact(destroy, handle))));
+        releases.add(arena::close);
+        made.clear();
+        allocations.clear();
+        hostAllocations.clear();
+        runAll(releases);
+    }
+
+    /** Runs every one; the first failure is thrown at the end, with the later ones suppressed in it. */
+    private static void runAll(List<Runnable> actions) {
+        RuntimeException first = null;
+        for (Runnable action : actions) {
+            try {
+                action.run();
+            } catch (RuntimeException e) {
+                if (first == null) {
+                    first = e;
+                } else {
+                    first.addSuppressed(e);
+                }
+            }
+        }
+        if (first != null) {
+            throw first;
+        }
     }
 
     private static void requireBytes(long bytes, Tensor tensor) {

@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Set;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.Graph;
+import org.ingrain.tensor.BackendException;
 
 /**
  * The decode steps that have been captured, one for each size of batch. A batch is filled up to the next bucket, so that there are few
@@ -30,6 +31,7 @@ final class DecodeGraphs {
     private final boolean available;
     private final Set<Key> warm = new HashSet<>();
     private final Map<Key, Captured> captured = new HashMap<>();
+    private final Set<Key> uncapturable = new HashSet<>();
     private long replays;
     private long captures;
     private long eager;
@@ -69,12 +71,33 @@ final class DecodeGraphs {
         if (present != null) {
             present.graph.close();
         }
+        captured.remove(key);
+        Graph graph = uncapturable.contains(key) ? null : capture(key, ops);
+        if (graph == null) {
+            eager++;
+            ops.run();
+            return;
+        }
         captures++;
-        context.beginGraph();
-        ops.run();
-        Graph graph = context.endGraph();
         captured.put(key, new Captured(graph, context.workspaceBytes()));
         graph.launch();
+    }
+
+    /** The ops as a graph, or null where the device cannot make one of them (no memory for it): from then on they run one by one. */
+    private Graph capture(Key key, Runnable ops) {
+        context.beginGraph();
+        try {
+            ops.run();
+        } catch (RuntimeException e) {
+            context.abandonGraph(e);
+            throw e;
+        }
+        try {
+            return context.endGraph();
+        } catch (BackendException e) {
+            uncapturable.add(key);
+            return null;
+        }
     }
 
     /** Adapters have changed, and with them which ops their steps are made of. No step is in flight. */

@@ -16,6 +16,11 @@ public interface TrainProgress {
         return false;
     }
 
+    /** Whether the result is written where training ends; who only measures wants none. */
+    default boolean wantsResult() {
+        return true;
+    }
+
     /** The mean loss of a validation target after a step. */
     default void validated(int step, double loss) {
     }

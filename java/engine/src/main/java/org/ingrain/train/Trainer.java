@@ -114,7 +114,7 @@ public final class Trainer implements AutoCloseable {
                 : TrainingMemory.fitting(least.limits(), weights.config(), context.memoryInfo().free() / 100 * 95, bytes);
     }
 
-    /** Trains to the end and writes the result; what is done already is not done again. */
+    /** Trains to the end and writes the result, unless {@code progress} wants none; what is done already is not done again. */
     public TrainReport train(TrainProgress progress) {
         try (TrainingFolder folder = TrainingFolder.open(run.output(), settings)) {
             Checkpoints checkpoints = new Checkpoints(folder.checkpoints(), new StateFile(context), parameters.flat(),
@@ -137,7 +137,7 @@ public final class Trainer implements AutoCloseable {
             while (state.step() < order.steps() && !progress.enough(state.step())) {
                 state = next(state, folder, checkpoints, progress);
             }
-            return finish(state, folder, checkpoints);
+            return finish(state, folder, checkpoints, progress.wantsResult());
         }
     }
 
@@ -205,10 +205,10 @@ public final class Trainer implements AutoCloseable {
         return sum / targets;
     }
 
-    private TrainReport finish(TrainingState state, TrainingFolder folder, Checkpoints checkpoints) {
+    private TrainReport finish(TrainingState state, TrainingFolder folder, Checkpoints checkpoints, boolean wanted) {
         Path result = folder.result(export.name());
         int chosen = state.bestStep() > 0 ? state.bestStep() : state.step();
-        if (!Files.exists(result)) {
+        if (wanted && !Files.exists(result)) {
             if (chosen != state.step()) {
                 checkpoints.load(chosen);
                 parameters.updated();

@@ -21,7 +21,7 @@ class Fp8CacheTest {
     @MethodSource("gpus")
     void attendsTheRoundedKeysAndValues(Target target) {
         for (DType dtype : ParityTest.FLOATS) {
-            try (Lab lab = target.open()) {
+            try (Lab lab = target.open("Fp8CacheTest attendsTheRoundedKeysAndValues " + dtype)) {
                 AttentionPagedParityTest.holds(lab, lab.ops(), lab.ops(), dtype, DType.F8E4M3);
                 lab.assertGuards();
             }
@@ -33,7 +33,7 @@ class Fp8CacheTest {
     @MethodSource("gpus")
     void largeValuesSaturate(Target target) {
         for (DType dtype : ParityTest.FLOATS) {
-            try (Lab lab = target.open()) {
+            try (Lab lab = target.open("Fp8CacheTest largeValuesSaturate " + dtype)) {
                 var paged = new PagedCase(lab, Layer.of(2, 1, 64, dtype, DType.F8E4M3, 16), 500, 0, 0, 1);
                 lab.expect("y of one key", paged.expected(0), paged.run(lab.ops(), lab.ops(), new Schedule(false, true, 1))[0],
                         Tolerance.rounding(dtype));

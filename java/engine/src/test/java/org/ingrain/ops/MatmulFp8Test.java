@@ -27,7 +27,7 @@ class MatmulFp8Test {
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
     void pack(Target target) {
-        try (Lab lab = target.open()) {
+        try (Lab lab = target.open("MatmulFp8Test pack")) {
             for (DType source : List.of(DType.F32, DType.BF16, DType.F16)) {
                 for (int columns : new int[] {1, 33, 64, 4096}) {
                     float[] values = lab.normal(3, DType.F32, 9, columns).values();
@@ -46,7 +46,7 @@ class MatmulFp8Test {
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
     void forward(Target target) {
-        try (Lab lab = target.open()) {
+        try (Lab lab = target.open("MatmulFp8Test forward")) {
             for (int[] size : SIZES) {
                 for (DType yDtype : ParityTest.FLOATS) {
                     for (float beta : new float[] {0, 1}) {
@@ -77,7 +77,7 @@ class MatmulFp8Test {
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
     void partial(Target target) {
-        try (Lab lab = target.open()) {
+        try (Lab lab = target.open("MatmulFp8Test partial")) {
             int n = 48;
             int c = 256;
             int chunk = 64;
@@ -104,7 +104,7 @@ class MatmulFp8Test {
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
     void backward(Target target) {
-        try (Lab lab = target.open()) {
+        try (Lab lab = target.open("MatmulFp8Test backward")) {
             for (int[] size : SIZES) {
                 for (DType dxDtype : ParityTest.FLOATS) {
                     for (float beta : new float[] {0, 1}) {
@@ -147,7 +147,7 @@ class MatmulFp8Test {
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
     void siluMul(Target target) {
-        try (Lab lab = target.open()) {
+        try (Lab lab = target.open("MatmulFp8Test siluMul")) {
             for (int[] size : new int[][] {{1, 65, 1296}, {7, 40, 272}, {16, 33, 64}, {20, 32, 64}}) {
                 int t = size[0];
                 int f = size[1];

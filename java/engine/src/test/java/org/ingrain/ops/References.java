@@ -23,7 +23,7 @@ import java.util.zip.CRC32;
  * {@link Floats#UNKNOWN}, which is near everything.
  */
 final class References implements AutoCloseable {
-    private static final int WHOLE = 32768;
+    private static final int WHOLE = 8192;
     private static final int END = 256;
 
     private final String check;

@@ -86,8 +86,11 @@ record Target(String name, Path library, Path trusted, ContextOptions options) {
 
     private static void addWhereItOpens(List<Target> found, String backend, ContextOptions options) {
         String name = backend + " " + options.isa() + " " + options.threads() + (options.threads() == 1 ? " thread" : " threads");
-        try (Backend trial = Backend.open(NativeLibraries.find(backend)); Context context = trial.context(options)) {
-            context.synchronize();
+        try {
+            Backend trial = Backend.open(NativeLibraries.find(backend));   // never closed: its library, CUDA runtime and all, stays mapped
+            try (Context context = trial.context(options)) {
+                context.synchronize();
+            }
             found.add(new Target(name, trial.library(), trial.library(), options));
         } catch (InputException e) {
             System.out.println("Skipped: " + name + ": " + e.getMessage());

@@ -66,6 +66,28 @@ class TrainerTest {
         assertTrue(kept.size() <= 3, kept.toString());
     }
 
+    /** Ended before its first checkpoint by who only wants to know how it goes. */
+    @Test
+    void aRunWithoutAResultWritesNoWeights() {
+        TrainReport report = TrainingFixture.lora(folder.resolve("run"), 1, TRAIN, new TrainProgress() {
+            @Override
+            public void trained(Step step) {
+            }
+
+            @Override
+            public boolean enough(int step) {
+                return step == 1;
+            }
+
+            @Override
+            public boolean wantsResult() {
+                return false;
+            }
+        });
+        assertEquals(1, report.steps());
+        assertEquals(List.of("metrics.jsonl", "run.json"), TrainingFixture.names(folder.resolve("run")));
+    }
+
     /** What is trained on from an adapter begins where that one ended, and refuses another shape. */
     @Test
     void goesOnFromAnAdapter() throws IOException {

@@ -1,0 +1,44 @@
+"""What the machine is and what it gives: facts, bandwidths, rates, cuBLASLt's choices, each hot op alone."""
+import os
+import platform
+import shutil
+import subprocess
+import sys
+
+from runner import cublaslt_folders, json_lines
+
+FACTS = {"nvidia-smi": "nvidia-smi", "nvcc": "nvcc --version", "libraries in the loader's path": "ldconfig -p | grep -E 'cublas|libcuda|nccl'",
+         "memory": "free -g", "disks": "df -h /tmp /dev/shm", "system": "uname -a", "PyTorch": f"{sys.executable} -c 'import torch, transformers, peft; "
+         "print(torch.__version__, transformers.__version__, peft.__version__)'"}
+
+
+def facts(bundle):
+    """The machine's own words go to machine.txt."""
+    lines = []
+    for name, command in FACTS.items():
+        try:
+            said = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=20)
+            lines.append(f"== {name}\n{said.stdout}{said.stderr}")
+        except subprocess.TimeoutExpired:
+            lines.append(f"== {name}\nno answer within 20 s\n")
+    lines.append("== cuBLASLt in wheels\n" + "\n".join(cublaslt_folders()) + "\n")
+    (bundle.out / "machine.txt").write_text("\n".join(lines))
+    yield {"fact": "GPU", "value": bundle.machine()}
+    yield {"fact": "cores, system", "value": f"{os.cpu_count()}, {platform.release()}"}
+    yield {"fact": "cuBLASLt", "value": next(iter(cublaslt_folders()), "in no wheel")}
+    yield {"fact": "tools", "value": ", ".join(name for name in ("ncu", "compute-sanitizer", "nvcc", "cuobjdump") if shutil.which(name)) or "none"}
+
+
+def micro(bundle):
+    """The programs of benchmarks/gpu/micro, in the order of what depends on them; each stops by itself in its seconds."""
+    programs = bundle.kit / "micro"
+    library = bundle.ingrain / "lib" / ("libingrain_cpu.so" if bundle.dry else "libingrain_cuda.so")
+    runs = [("ops", [programs / "ops", library, "30", "tiny"], 40)] if bundle.dry else [
+        ("products", [programs / "products", "26"], 32), ("ops", [programs / "ops", library, "22"], 28), ("device", [programs / "device"], 15)]
+    for name, command, seconds in runs:
+        done = bundle.attempt(command, name, seconds)
+        for row in json_lines(done.text()):
+            if row.get("test") != "accepts" or row.get("status") != 0:   # of the sizes that cuBLASLt was asked for, those it refused
+                yield {"program": name, **row}
+        if done.status != 0:
+            yield {"program": name, "result": "FAILED", "why": done.why()}

@@ -1,0 +1,22 @@
+"""The parts that check and call can run, by name: functions that take a Bundle and yield rows."""
+import correct
+import machine
+import speed
+
+PARTS = {
+    "facts": machine.facts,
+    "hot": correct.hot,
+    "ops": correct.ops,
+    "stories": correct.stories,
+    "micro": machine.micro,
+    "70b": speed.beside("llama-2-70b", 40),
+    "7b": speed.beside("llama-2-7b"),
+    "whole70b": speed.alone("llama-2-70b"),
+    "fp8": speed.beside("llama-2-70b", 40, "fp8"),
+    "golden": correct.golden,
+    "demo": correct.demo,
+    "pipeline": correct.pipeline,
+    "throughput": speed.throughput,
+    "profile": speed.profile,
+    "sanitizer": correct.sanitizer,
+}

@@ -1,0 +1,67 @@
+"""check.json and check.md, whole after every row."""
+import json
+import os
+import time
+
+
+class Report:
+    def __init__(self, out, machine):
+        self.out = out
+        out.mkdir(parents=True, exist_ok=True)
+        file = out / "check.json"
+        self.results = json.loads(file.read_text()) if file.exists() else {}
+        self.results["machine"] = machine
+
+    def run(self, name, rows, skip):
+        """Takes a part's rows as they come. Whether it passed: no row says FAILED, and there is one."""
+        begin = time.monotonic()
+        part = self.results[name] = {"rows": [], "passed": False, "seconds": 0.0}
+        try:
+            for row in rows:
+                part["rows"].append(row)
+                part["seconds"] = round(time.monotonic() - begin, 1)
+                self.write()
+            part["passed"] = bool(part["rows"]) and not any(row.get("result") == "FAILED" for row in part["rows"])
+        except skip as reason:
+            part["skipped"] = str(reason)
+        except Exception as e:  # the parts after this one still run, and the table says it
+            part["error"] = f"{type(e).__name__}: {e}"
+        part["seconds"] = round(time.monotonic() - begin, 1)
+        self.write()
+        print("\n" + section(name, part), flush=True)
+        return part["passed"] or "skipped" in part
+
+    def write(self):
+        self.replace("check.json", json.dumps(self.results, indent=1) + "\n")
+        parts = [section(name, part) for name, part in self.results.items() if isinstance(part, dict)]
+        self.replace("check.md", "\n".join([f"# {self.results['machine']}\n", *parts]))
+
+    def replace(self, name, text):
+        part = self.out / (name + ".part")
+        part.write_text(text)
+        os.replace(part, self.out / name)
+
+
+def section(name, part):
+    verdict = "skipped: " + part["skipped"] if "skipped" in part else "passed" if part["passed"] else "FAILED"
+    verdict += ": " + part["error"] if "error" in part else ""
+    return f"## {name}: {verdict} ({part['seconds']} s)\n\n{table(part['rows'])}"
+
+
+def table(rows):
+    """Rows of one or several kinds as Markdown; the columns are the keys."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    if not columns:
+        return ""
+    lines = ["| " + " | ".join(columns) + " |", "| " + " | ".join("---" for _ in columns) + " |"]
+    for row in rows:
+        lines.append("| " + " | ".join(cell(row.get(column)) for column in columns) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def cell(value):
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+    return str(value).replace("|", "/").replace("\n", " ")
