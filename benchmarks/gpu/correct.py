@@ -6,7 +6,7 @@ import shutil
 import sys
 import xml.etree.ElementTree as ElementTree
 
-AT_ONCE = 4     # processes of tests that share the GPU
+AT_ONCE = 6     # processes of tests that share the GPU
 SECONDS = 45    # of a class; what takes longer hangs
 
 HOT = ["RmsNorm", "Rope", "KvCache", "AttentionPaged", "Matmul", "MatmulSiluMul", "Sample", "SelectIds", "Embedding", "Attention", "Lora", "CrossEntropy"]

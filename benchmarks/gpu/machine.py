@@ -3,13 +3,11 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 
 from runner import cublaslt_folders, json_lines
 
 FACTS = {"nvidia-smi": "nvidia-smi", "nvcc": "nvcc --version", "libraries in the loader's path": "ldconfig -p | grep -E 'cublas|libcuda|nccl'",
-         "memory": "free -g", "disks": "df -h /tmp /dev/shm", "system": "uname -a", "PyTorch": f"{sys.executable} -c 'import torch, transformers, peft; "
-         "print(torch.__version__, transformers.__version__, peft.__version__)'"}
+         "memory": "free -g", "disks": "df -h /tmp /dev/shm", "system": "uname -a"}
 
 
 def facts(bundle):

@@ -39,7 +39,7 @@ template <class W, class V> __device__ __forceinline__ W word(const V& x, size_t
   return w;
 }
 template <int N, class T> __device__ __forceinline__ Vec<T, N> load(const T* p) { return *reinterpret_cast<const Vec<T, N>*>(p); }
-// An assignment of a Vec becomes stores of its elements in some kernels, so the words are stored by name.
+// To global memory alone. An assignment of a Vec becomes stores of its elements in some kernels, so the words are stored by name.
 template <class T, int N> __device__ __forceinline__ void store(T* p, const Vec<T, N>& x) {
   if constexpr (sizeof(x) % 16 == 0) {
 #pragma unroll
@@ -50,6 +50,9 @@ template <class T, int N> __device__ __forceinline__ void store(T* p, const Vec<
     *reinterpret_cast<Vec<T, N>*>(p) = x;
   }
 }
+
+// To shared memory.
+template <class T, int N> __device__ __forceinline__ void store_shared(T* p, const Vec<T, N>& x) { *reinterpret_cast<Vec<T, N>*>(p) = x; }
 
 // The widest access for elements of T: 16 bytes.
 template <class T> constexpr int vec_width = 16 / sizeof(T);

@@ -72,7 +72,7 @@ template <int terms, class E> __device__ __forceinline__ void put(bf16* to, cons
     }
   }
 #pragma unroll
-  for (int i = 0; i < terms; ++i) store(to + i * plane, part[i]);
+  for (int i = 0; i < terms; ++i) store_shared(to + i * plane, part[i]);
 }
 
 // A thread's part of a tile, on its way from memory to shared memory.

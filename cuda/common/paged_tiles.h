@@ -57,7 +57,7 @@ template <class C, int EP> class PagedTiles {
         Vec<bf16, 8> y;
 #pragma unroll
         for (int j = 0; j < 8; ++j) y.v[j] = from_float<bf16>(to_float(x.v[j]));
-        store(to + row * tile_stride<EP> + e, y);
+        store_shared(to + row * tile_stride<EP> + e, y);
       }
       return to;
     }

@@ -1,7 +1,7 @@
 // collectives: what the ranks of a tensor-parallel model tell one another; a rank is a thread of this process with its own context.
 //   all_reduce: y = Σ over ranks, then chunks, of partials      all_gather: y = every rank's x, one behind the other
 // Shapes   partials (chunks, n) f32 · y (n), or (ranks, n)      Types  y f32|bf16 (all_gather: bytes), sums f32
-// Needs    every rank makes the same calls; ranks of one device want their kernels loaded first: loading waits for who spins
+// Needs    every rank makes the same calls and allocates nothing between them: an allocation may wait for the device, and so for who spins
 // Mapping  one shot: a block stages its slice where the others can read it, says so, waits for the block of its number on every
 //          rank, reads them all; longer messages in rounds. The round's number lives on the device: a graph may be replayed
 // Bound    latency, then NVLink: (ranks − 1)·chunks·n elements a rank (no NCCL: its order of summation is another)
@@ -153,6 +153,17 @@ int64_t slice_bytes(int64_t bytes, int64_t chunks) {
 bool alone(const ingrain_context* ctx) { return !ctx->peers || ctx->peers->ranks() == 1; }
 
 }  // namespace
+
+cudaError_t ingrain::load_collectives() {
+  cudaFuncAttributes of{};
+  for (auto kernel : {reduce<float, 4>, reduce<float, 1>})
+    if (cudaError_t error = cudaFuncGetAttributes(&of, kernel)) return error;
+  for (auto kernel : {reduce<bf16, 4>, reduce<bf16, 1>})
+    if (cudaError_t error = cudaFuncGetAttributes(&of, kernel)) return error;
+  for (auto kernel : {gather<16>, gather<1>})
+    if (cudaError_t error = cudaFuncGetAttributes(&of, kernel)) return error;
+  return cudaSuccess;
+}
 
 extern "C" ingrain_status ingrain_all_reduce(ingrain_context* ctx, void* y, const float* partials, int32_t dtype, int64_t chunks, int64_t n) {
   if (chunks < 1 || chunks > region_bytes / 16)

@@ -25,6 +25,7 @@ constexpr int desc_trans_a = 3, desc_trans_b = 4, desc_a_scale = 17, desc_b_scal
 constexpr int desc_fast_accumulate = 25, desc_a_scale_mode = 31, desc_b_scale_mode = 32;
 constexpr int layout_batch_count = 5, layout_batch_stride = 6;                                  // cublasLtMatrixLayoutAttribute_t
 constexpr int prefer_workspace = 1, prefer_reduction = 3, prefer_alignment = 5;                 // cublasLtMatmulPreferenceAttributes_t; alignment: of A, then B, C, D
+constexpr uint32_t reduce_in_f32 = 2;                                                           // cublasLtReductionScheme_t: COMPUTE_TYPE
 constexpr int algorithm_split_k = 2;                                                            // cublasLtMatmulAlgoConfigAttributes_t
 constexpr int scale_outer_vector = 3;                                                           // cublasLtMatmulMatrixScale_t
 constexpr size_t first_with_outer_vectors = 120900;                                             // cublasLtGetVersion
@@ -232,7 +233,7 @@ class BlasLt {
   }
 
   // The first of the library's candidates, best in its own estimate, that it then says it takes, for this product and for those of the
-  // other descriptions; without_split: none that splits K. False where a call failed; where none is taken the plan is refused.
+  // other descriptions; without_split: none that splits K, else none that adds parts of it in the type of d. False where a call failed; where none is taken the plan is refused.
   bool choose(Plan& plan, const Key& key, const std::vector<Plan>& others, bool without_split) {
     Object made = nullptr;
     if (!note(call_.cublasLtMatmulPreferenceCreate(&made), "cublasLtMatmulPreferenceCreate")) return false;
@@ -242,7 +243,7 @@ class BlasLt {
     };
     const auto a = static_cast<uint32_t>(key[14]), b = static_cast<uint32_t>(key[13]), d = static_cast<uint32_t>(key[15]);
     if (!prefer(prefer_workspace, static_cast<uint64_t>(key[12])) || !prefer(prefer_alignment, a) || !prefer(prefer_alignment + 1, b) ||
-        !prefer(prefer_alignment + 2, d) || !prefer(prefer_alignment + 3, d) || (without_split && !prefer(prefer_reduction, uint32_t{0})))
+        !prefer(prefer_alignment + 2, d) || !prefer(prefer_alignment + 3, d) || !prefer(prefer_reduction, without_split ? uint32_t{0} : reduce_in_f32))
       return false;
     std::array<Heuristic, 16> found{};
     int count = 0;

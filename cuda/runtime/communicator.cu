@@ -23,6 +23,7 @@ ingrain_status Peers::sit(ingrain_context* ctx, int32_t rank) {
   Seat& seat = seats_[static_cast<size_t>(rank)];
   if (seat.memory) return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "rank %d: another context has joined as this rank", rank);
   if (ingrain_status status = cuda_status(ctx, ctx->use(), "communicator_join")) return status;
+  if (ingrain_status status = cuda_status(ctx, load_collectives(), "communicator_join")) return status;
   if (!words_) {
     const size_t bytes = static_cast<size_t>(words_apart * (1 + ranks())) * sizeof(uint32_t);
     void* words = nullptr;

@@ -55,6 +55,10 @@ class Peers {
   bool ended_ = false;
 };
 
+// Loads the kernels of the collectives on the current device: a kernel's first launch may wait for all work there, and so for a rank
+// that waits for this one. cuda/ops/collectives.cu
+cudaError_t load_collectives();
+
 // Why a rank stands alone, as its context's error.
 ingrain_status sent_home(ingrain_context* ctx);
 

@@ -75,7 +75,7 @@ struct Block {
   std::vector<Warp> warps;
   Gate gate;
   int alive = 0, count = 0, counted = 0;
-  bool descending = false, stuck = false;
+  bool descending = false, stuck = false, faulted = false;
   void* host_stack = nullptr;
   const std::function<void()>* kernel = nullptr;
 };
@@ -275,6 +275,11 @@ void copy_wait(int groups) {
   }
 }
 
+void require_global(const void* p) {
+  const char* const shared = memory().shared;
+  if (p >= shared && p < shared + max_shared + 1024) current->running->faulted = true;
+}
+
 cudaError_t check_launch(const void* kernel, dim3 grid, dim3 block, size_t shared) {
   cudaFuncAttributes of{};
   if (cudaError_t error = get_attributes(&of, kernel)) return error;
@@ -285,7 +290,7 @@ cudaError_t check_launch(const void* kernel, dim3 grid, dim3 block, size_t share
   return fits ? cudaSuccess : cudaErrorInvalidConfiguration;
 }
 
-// True where every block came to its end; false where the threads of one wait for each other.
+// True where every block came to its end; false where the threads of one wait for each other, or one touched what it must not.
 bool run_blocks(bool descending, dim3 grid, dim3 size, size_t shared, const std::function<void()>& kernel) {
   const size_t threads = static_cast<size_t>(size.x) * size.y * size.z;
   Block block;
@@ -296,7 +301,7 @@ bool run_blocks(bool descending, dim3 grid, dim3 size, size_t shared, const std:
   for (unsigned z = 0; z < grid.z; ++z)
     for (unsigned y = 0; y < grid.y; ++y)
       for (unsigned x = 0; x < grid.x; ++x)
-        if (!run_block(block, {x, y, z}, grid, size, shared)) return false;
+        if (!run_block(block, {x, y, z}, grid, size, shared) || block.faulted) return false;
   return true;
 }
 

@@ -278,6 +278,10 @@ inline float __int_as_float(int x) { return __builtin_bit_cast(float, x); }
 template <class T> T __ldg(const T* p) { return *p; }
 template <class T> T __ldcs(const T* p) { return *p; }
 template <class T> T __ldcg(const T* p) { return *p; }
-template <class T> void __stcs(T* p, T v) { *p = v; }
-template <class T> void __stcg(T* p, T v) { *p = v; }
-template <class T> void __stwb(T* p, T v) { *p = v; }
+namespace simt { void require_global(const void* p); }  // a store to global memory by name faults on shared memory
+template <class T> void __stwb(T* p, T v) {
+  simt::require_global(p);
+  *p = v;
+}
+template <class T> void __stcs(T* p, T v) { __stwb(p, v); }
+template <class T> void __stcg(T* p, T v) { __stwb(p, v); }

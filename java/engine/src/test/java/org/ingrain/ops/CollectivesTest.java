@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -19,14 +20,17 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Collectives: every rank is a thread with a context of its own. */
+/**
+ * Collectives: every rank is a thread with a context of its own. Where ranks share a device, an allocation of one may wait for the kernel
+ * of another that waits for the first: so each rank allocates before all of them begin, and frees after all have ended.
+ */
 @Timeout(120)
 class CollectivesTest extends ParityTest {
     private static final int CHUNKS = 8;
 
-    /** What one rank does. */
+    /** What one rank does; {@code together} waits for the other ranks, before the first collective and after the last. */
     private interface Part<R> {
-        R run(Lab rank, int number) throws Exception;
+        R run(Lab rank, int number, Runnable together) throws Exception;
     }
 
     @Override
@@ -52,15 +56,19 @@ class CollectivesTest extends ParityTest {
             }
             float[] expected = Floats.rounded(dtype, sums);
             int own = CHUNKS / ranks;
-            List<float[]> results = onRanks(lab, ranks, (rank, number) -> {
+            List<float[]> results = onRanks(lab, ranks, (rank, number, together) -> {
                 float[] mine = Floats.slice(partials, (long) number * own * n, (number + 1L) * own * n);
-                Tensor y = null;
-                for (int run = 0; run < 2; run++) {
-                    y = rank.output(dtype, n);
-                    rank.ops().allReduce(y, rank.data(DType.F32, mine, own, n).tensor(), own);
-                }
+                Tensor x = rank.data(DType.F32, mine, own, n).tensor();
+                Tensor first = rank.output(dtype, n);
+                Tensor second = rank.output(dtype, n);
+                together.run();
+                rank.ops().allReduce(first, x, own);
+                rank.ops().allReduce(second, x, own);
+                rank.context().synchronize();
+                together.run();
                 rank.assertGuards();
-                return rank.floats(y);
+                assertArrayEquals(rank.floats(first), rank.floats(second), "again");
+                return rank.floats(second);
             });
             for (float[] result : results) {
                 assertArrayEquals(expected, result, "sum of " + n);
@@ -76,14 +84,21 @@ class CollectivesTest extends ParityTest {
         for (int n : sizes) {
             partials.add(lab.normal(DType.F32, CHUNKS, n).values());
         }
-        List<List<float[]>> results = onRanks(lab, ranks, (rank, number) -> {
+        List<List<float[]>> results = onRanks(lab, ranks, (rank, number, together) -> {
             List<Tensor> sums = new ArrayList<>();
+            List<Tensor> parts = new ArrayList<>();
             for (int i = 0; i < sizes.length; i++) {
                 int n = sizes[i];
                 sums.add(rank.output(DType.F32, n));
                 float[] mine = Floats.slice(partials.get(i), (long) number * own * n, (number + 1L) * own * n);
-                rank.ops().allReduce(sums.getLast(), rank.data(DType.F32, mine, own, n).tensor(), own);
+                parts.add(rank.data(DType.F32, mine, own, n).tensor());
             }
+            together.run();
+            for (int i = 0; i < sizes.length; i++) {
+                rank.ops().allReduce(sums.get(i), parts.get(i), own);
+            }
+            rank.context().synchronize();
+            together.run();
             rank.assertGuards();
             return sums.stream().map(rank::floats).toList();
         });
@@ -103,9 +118,13 @@ class CollectivesTest extends ParityTest {
         for (int n : new int[] {1, 7, 4099}) {
             for (DType dtype : FLOATS) {
                 float[] all = lab.normal(dtype, ranks, n).values();
-                List<float[]> results = onRanks(lab, ranks, (rank, number) -> {
+                List<float[]> results = onRanks(lab, ranks, (rank, number, together) -> {
                     Tensor y = rank.output(dtype, ranks, n);
-                    rank.ops().allGather(y, rank.data(dtype, Floats.slice(all, (long) number * n, (number + 1L) * n), n).tensor());
+                    Tensor x = rank.data(dtype, Floats.slice(all, (long) number * n, (number + 1L) * n), n).tensor();
+                    together.run();
+                    rank.ops().allGather(y, x);
+                    rank.context().synchronize();
+                    together.run();
                     rank.assertGuards();
                     return rank.floats(y);
                 });
@@ -175,7 +194,7 @@ class CollectivesTest extends ParityTest {
     private static <R> List<R> onRanks(Lab lab, int ranks, Part<R> part) {
         if (ranks == 1) {
             try {
-                return List.of(part.run(lab, 0));
+                return List.of(part.run(lab, 0, () -> { }));
             } catch (RuntimeException e) {
                 throw e;
             } catch (Exception e) {
@@ -184,13 +203,21 @@ class CollectivesTest extends ParityTest {
         }
         try (Communicator communicator = new Communicator(lab.context().backend(), ranks);
                 ExecutorService threads = Executors.newFixedThreadPool(ranks)) {
+            CyclicBarrier barrier = new CyclicBarrier(ranks);
+            Runnable together = () -> {
+                try {
+                    barrier.await(60, TimeUnit.SECONDS);
+                } catch (Exception e) {
+                    throw new IllegalStateException("another rank failed", e);
+                }
+            };
             List<Callable<R>> tasks = new ArrayList<>();
             for (int r = 0; r < ranks; r++) {
                 int number = r;
                 tasks.add(() -> {
                     try (Lab rank = lab.target().withThreads(1).open()) {
                         rank.context().join(communicator, number);
-                        return part.run(rank, number);
+                        return part.run(rank, number, together);
                     }
                 });
             }
