@@ -49,19 +49,19 @@ def section(name, part):
 
 
 def table(rows):
-    """Rows of one or several kinds as Markdown; the columns are the keys."""
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    if not columns:
-        return ""
-    lines = ["| " + " | ".join(columns) + " |", "| " + " | ".join("---" for _ in columns) + " |"]
+    """Rows as Markdown, a table for each kind: rows of one kind have the same keys, which are its columns."""
+    kinds = {}
     for row in rows:
-        lines.append("| " + " | ".join(cell(row.get(column)) for column in columns) + " |")
-    return "\n".join(lines) + "\n"
+        kinds.setdefault(tuple(key for key, value in row.items() if value is not None), []).append(row)
+    tables = []
+    for columns, kind in kinds.items():
+        lines = ["| " + " | ".join(columns) + " |", "| " + " | ".join("---" for _ in columns) + " |"]
+        lines += ["| " + " | ".join(cell(row[column]) for column in columns) + " |" for row in kind]
+        tables.append("\n".join(lines) + "\n")
+    return "\n".join(tables)
 
 
 def cell(value):
-    if value is None:
-        return ""
     if isinstance(value, float):
         return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
     return str(value).replace("|", "/").replace("\n", " ")

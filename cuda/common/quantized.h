@@ -15,27 +15,54 @@ constexpr int threads = 256, tile = 64;
 constexpr float largest_fp8 = 448;
 constexpr int64_t library_bytes = 32 << 20, slice_rows = 128;
 
-// Row m of q (M, K) = row m of x·column_scales / scales[m], scales[m] = its largest / 448. One block a row.
-template <class X> __global__ void quantize(fp8* q, float* scales, const X* x, const float* column_scales, int64_t K) {
+constexpr int held = 4;  // vectors of 8 elements that a thread keeps between the two looks at its row
+
+// Row m of q (M, K) = row m of x·column_scales / scales[m], scales[m] = its largest / 448. One block a row, of quantize_threads(K).
+template <bool scaled, class X> __global__ void __launch_bounds__(1024) quantize(fp8* q, float* scales, const X* x, const float* column_scales, int64_t K) {
   __shared__ float scratch[32];
   const X* const in = x + blockIdx.x * K;
-  auto value = [&](const Vec<X, 8>& v, int j, int64_t k) { return to_float(v.v[j]) * (column_scales ? column_scales[k + j] : 1); };
-  float largest = 0;
-  for (int64_t k = threadIdx.x * 8; k < K; k += threads * 8) {
-    const Vec<X, 8> v = load<8>(in + k);
+  const int64_t first = static_cast<int64_t>(threadIdx.x) * 8, step = static_cast<int64_t>(blockDim.x) * 8;
+  const auto values = [&](const Vec<X, 8>& v, int64_t k) {
+    Vec<float, 4> low{}, high{};
+    if constexpr (scaled) low = load<4>(column_scales + k), high = load<4>(column_scales + k + 4);
+    Vec<float, 8> out;
 #pragma unroll
-    for (int j = 0; j < 8; ++j) largest = fmaxf(largest, fabsf(value(v, j, k)));
-  }
+    for (int j = 0; j < 8; ++j) out.v[j] = scaled ? to_float(v.v[j]) * (j < 4 ? low.v[j % 4] : high.v[j % 4]) : to_float(v.v[j]);
+    return out;
+  };
+  float largest = 0;
+  const auto look = [&](const Vec<X, 8>& v, int64_t k) {
+    const Vec<float, 8> x8 = values(v, k);
+#pragma unroll
+    for (int j = 0; j < 8; ++j) largest = fmaxf(largest, fabsf(x8.v[j]));
+  };
+  Vec<X, 8> kept[held];
+#pragma unroll
+  for (int i = 0; i < held; ++i)
+    if (first + i * step < K) kept[i] = load<8>(in + first + i * step);
+#pragma unroll
+  for (int i = 0; i < held; ++i)
+    if (first + i * step < K) look(kept[i], first + i * step);
+  for (int64_t k = first + held * step; k < K; k += step) look(load<8>(in + k), k);
   largest = block_reduce<Max>(largest, scratch);
   const float scale = largest > 0 ? largest / largest_fp8 : 1;
   if (threadIdx.x == 0) scales[blockIdx.x] = scale;
-  for (int64_t k = threadIdx.x * 8; k < K; k += threads * 8) {
-    const Vec<X, 8> v = load<8>(in + k);
+  const auto write = [&](const Vec<X, 8>& v, int64_t k) {
+    const Vec<float, 8> x8 = values(v, k);
     Vec<fp8, 8> out;
 #pragma unroll
-    for (int j = 0; j < 8; ++j) out.v[j] = from_float<fp8>(value(v, j, k) / scale);
+    for (int j = 0; j < 8; ++j) out.v[j] = from_float<fp8>(x8.v[j] / scale);
     store(q + blockIdx.x * K + k, out);
-  }
+  };
+#pragma unroll
+  for (int i = 0; i < held; ++i)
+    if (first + i * step < K) write(kept[i], first + i * step);
+  for (int64_t k = first + held * step; k < K; k += step) write(load<8>(in + k), k);
+}
+// As many threads as keep a row of K elements between them, 1024 at most.
+inline unsigned quantize_threads(int64_t K) {
+  const int64_t wanted = (K + 8 * held - 1) / (8 * held);
+  return static_cast<unsigned>(wanted >= 1024 ? 1024 : (wanted + 31) / 32 * 32);
 }
 
 // out (C, N) = in (N, C) transposed, both multiples of 16; one block a tile of 64 × 64.
@@ -177,7 +204,9 @@ inline ingrain_status multiply(ingrain_context* ctx, const Product& p) {
   if (!scales && transposes) eight.b_scales = nullptr;
 
   const auto* const x = static_cast<const bf16*>(p.a);
-  if (ingrain_status status = launch(quantize<bf16>, static_cast<unsigned>(p.M), threads, 0, ctx, q, row_scales, x, p.k_scales, p.K)) return status;
+  if (ingrain_status status = launch(p.k_scales ? quantize<true, bf16> : quantize<false, bf16>, static_cast<unsigned>(p.M), quantize_threads(p.K), 0, ctx, q,
+                                     row_scales, x, p.k_scales, p.K))
+    return status;
   if (transposes) {
     const dim3 grid(blocks_for(p.N, tile), blocks_for(p.K, tile));
     const auto* const in = static_cast<const unsigned char*>(p.b);

@@ -139,11 +139,14 @@ void product_row(const Weight& w, int64_t rows, bool fp8) {
     row.with("status", op.status).with("call", op.call);
     if (best.index < 0) return;
   }
+  int whole = 0;  // the first that does not split K
+  while (whole < count && op.config(found[whole].algorithm, algorithm_split_k) > 1) ++whole;
   const int calls = rows <= 256 ? 12 : 4;
-  std::vector<double> first_us, best_us;
+  std::vector<double> first_us, best_us, whole_us;
   for (int turn = 0; turn < 3; ++turn) {
     if (!best.first_status) first_us.push_back(time(op, w, fp8, found[0].algorithm, calls));
     best_us.push_back(time(op, w, fp8, found[best.index].algorithm, calls));
+    if (whole < count) whole_us.push_back(time(op, w, fp8, found[whole].algorithm, calls));
   }
   const double bytes = static_cast<double>(bytes_of(w, fp8)), flops = 2. * rows * w.N * w.K, us = median(best_us);
   if (!best.first_status) row.time(median(first_us), least(first_us), bytes, flops);
@@ -153,6 +156,7 @@ void product_row(const Weight& w, int64_t rows, bool fp8) {
       .with("best_TB_per_s", bytes / us * 1e-6)
       .with("best_TFLOP_per_s", flops / us * 1e-6)
       .with("best_index", best.index);
+  if (whole < count) row.with("whole_us", median(whole_us)).with("whole_index", whole);
   auto describe = [&](const std::string& which, const Heuristic& h) {
     row.with((which + "_algorithm").c_str(), op.config(h.algorithm, algorithm_id))
         .with((which + "_workspace").c_str(), h.workspace);

@@ -23,6 +23,7 @@ void run(const Product& p) {
                  element(p.b, p.b_dtype, p.b_transposed ? n * p.ldb + k : k * p.ldb + n);
         if (p.a_scales) sum *= p.a_scales[m] * p.b_scales[n];
         const int64_t i = (s * p.M + m) * p.N + n;
+        if (p.beta != 0 && p.d_dtype == INGRAIN_BF16) sum = to_float(from_float<bf16>(sum));  // as cuBLASLt does on an H200
         if (p.beta != 0) sum += p.beta * element(p.d, p.d_dtype, i);
         if (p.d_dtype == INGRAIN_F32) static_cast<float*>(p.d)[i] = sum;
         else static_cast<bf16*>(p.d)[i] = from_float<bf16>(sum);

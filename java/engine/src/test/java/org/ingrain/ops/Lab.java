@@ -177,6 +177,11 @@ final class Lab implements AutoCloseable {
         return target.gpu() && dtype == DType.BF16 ? tolerance.through(DType.BF16) : tolerance;
     }
 
+    /** For beta·d + a product: cuBLASLt rounds the product to d's type before it adds (seen on an H200 with bf16). */
+    Tolerance added(Tolerance tolerance, DType d, float beta) {
+        return target.gpu() && d == DType.BF16 && beta != 0 ? tolerance.through(DType.BF16) : tolerance;
+    }
+
     /** Fails where an element of {@code actual} is further from {@code expected} than the tolerance allows. */
     void expect(String what, float[] expected, Tensor actual, Tolerance tolerance) {
         expect(what + " " + actual, expected, floats(actual), tolerance);

@@ -81,7 +81,8 @@ class MatmulParityTest extends ParityTest {
                     float[] expected = lab.reference(torch -> Torch.floats(torch.array(x.values(), t, c)
                             .matMul(torch.array(w.values(), n, c).transpose()).add(torch.array(y.values(), t, n).mul(beta))));
                     lab.ops().matmul(y.tensor(), x.tensor(), weight, beta);
-                    lab.expect("y of C " + c + " beta " + beta, expected, y.tensor(), tolerance(lab, xDtype, wDtype, yDtype, c));
+                    lab.expect("y of C " + c + " beta " + beta, expected, y.tensor(),
+                            lab.added(tolerance(lab, xDtype, wDtype, yDtype, c), yDtype, beta));
                 }
             }
         }
@@ -131,7 +132,7 @@ class MatmulParityTest extends ParityTest {
             var gradient = torch.array(torch.gradients(() -> x.matMul(weight), dy.values(), x)[0], t, c);
             return Torch.floats(gradient.add(torch.array(before.values(), t, c).mul(beta)));
         });
-        lab.expect("dx of N " + n + " beta " + beta, expected, dx, Tolerance.of(dxDtype, n));
+        lab.expect("dx of N " + n + " beta " + beta, expected, dx, lab.added(Tolerance.of(dxDtype, n), dxDtype, beta));
     }
 
     private static void weightBackward(Lab lab, DType dtype) {
