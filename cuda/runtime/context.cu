@@ -17,6 +17,7 @@ ingrain_status explain(char* error, int64_t bytes, ingrain_status status, const 
 
 #ifdef INGRAIN_SIMT
 constexpr const char* backend = "simt";
+constexpr int64_t driver_bytes = 0;
 constexpr std::string_view orders = "auto, ascending or descending";
 bool known(std::string_view isa) { return isa == "auto" || isa == "ascending" || isa == "descending"; }
 void choose_order(ingrain_context& context, std::string_view isa) {
@@ -26,6 +27,7 @@ void choose_order(ingrain_context& context, std::string_view isa) {
 std::string isa_of(const ingrain_context& context) { return context.descending ? "descending" : "ascending"; }
 #else
 constexpr const char* backend = "cuda";
+constexpr int64_t driver_bytes = int64_t{1} << 30;  // kernels of ours and of cuBLASLt as they are loaded, a graph for each size of batch
 constexpr std::string_view orders = "auto";
 bool known(std::string_view isa) { return isa == "auto"; }
 void choose_order(ingrain_context&, std::string_view) {}
@@ -108,7 +110,7 @@ ingrain_status ingrain_set_error(ingrain_context* ctx, const char* text) {
 ingrain_status ingrain_context_describe(ingrain_context* ctx, char* json, int64_t json_bytes) {
   const std::string text = std::string("{\"backend\": \"") + backend + "\", \"name\": \"" + ctx->properties.name + "\", \"isa\": \"" + isa_of(*ctx) +
                            "\", \"threads\": " + std::to_string(ctx->properties.multiProcessorCount) + ", \"memory_bytes\": " +
-                           std::to_string(ctx->properties.totalGlobalMem) + ", \"graphs\": true, \"fallbacks\": " + std::to_string(ctx->fallbacks) +
+                           std::to_string(ctx->properties.totalGlobalMem) + ", \"graphs\": true, \"driver_bytes\": " + std::to_string(driver_bytes) + ", \"fallbacks\": " + std::to_string(ctx->fallbacks) +
                            ", \"fallback\": \"" + ctx->fallback + "\"}";
   if (static_cast<int64_t>(text.size()) >= json_bytes)
     return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "describe needs %zu bytes, json has %ld", text.size() + 1, static_cast<long>(json_bytes));

@@ -41,3 +41,4 @@ std::vector<T> run(bool descending, void (*kernel)(T*, P...), dim3 grid, dim3 bl
 void check_runtime();
 void check_warps();
 void check_arithmetic();
+void check_shared();

@@ -5,5 +5,6 @@ int main() {
   check_runtime();
   check_warps();
   check_arithmetic();
+  check_shared();
   return failures > 0;
 }

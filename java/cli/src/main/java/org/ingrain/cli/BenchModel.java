@@ -2,8 +2,6 @@ package org.ingrain.cli;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import org.ingrain.checkpoint.ConfigReader;
 import org.ingrain.checkpoint.LoadedModel;
 import org.ingrain.checkpoint.ModelFolder;
@@ -16,7 +14,6 @@ import org.ingrain.model.LlamaWeights;
 import org.ingrain.model.MemoryPlan;
 import org.ingrain.model.Precision;
 import org.ingrain.model.Projection;
-import org.ingrain.model.Rank;
 import org.ingrain.tensor.InputException;
 import org.ingrain.workbench.Workbench;
 
@@ -47,10 +44,7 @@ record BenchModel(String name, Context context, LlamaWeights weights, AutoClosea
         Context context = backend.context(options.context());
         context.setDeterministic(options.deterministic());
         Precision precision = options.precision(config.dtype());
-        List<MemoryPlan.Part> parts = new ArrayList<>();
-        parts.add(new MemoryPlan.Part("weights", LlamaWeights.bytes(context, config, precision, Rank.SINGLE)));
-        parts.addAll(needs.parts(context, config, precision));
-        MemoryPlan plan = new MemoryPlan(parts);
+        MemoryPlan plan = MemoryPlan.of(context, config, precision, needs.parts(context, config, precision));
         plan.require(options.model().toString(), context.memoryInfo().free());
         System.err.println(options.model().getFileName() + ": " + plan.line(context.memoryInfo().free()));
         LlamaWeights weights = LlamaWeights.random(context, config, precision, 1);

@@ -14,10 +14,8 @@ import org.ingrain.distill.engine.EngineTuner;
 import org.ingrain.distill.engine.TunerConfig;
 import org.ingrain.model.AdapterBank;
 import org.ingrain.model.LlamaConfig;
-import org.ingrain.model.LlamaWeights;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.MemoryPlan;
-import org.ingrain.model.Rank;
 import org.ingrain.sample.Completion;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
@@ -63,9 +61,7 @@ final class Session implements AutoCloseable {
             if (adapterRank > 0) {
                 parts.add(new MemoryPlan.Part("adapter", AdapterBank.bytes(c, 1, adapterRank, config.maxBatchTokens())));
             }
-            List<MemoryPlan.Part> all = new ArrayList<>(parts);
-            all.addFirst(new MemoryPlan.Part("weights", LlamaWeights.bytes(context, c, precision, Rank.SINGLE)));
-            planned.add(new Room(all, context.memoryInfo().free()));
+            planned.add(new Room(MemoryPlan.of(context, c, precision, parts).parts(), context.memoryInfo().free()));
             return parts;
         }, new LoadProgress(options.model()));
         try {

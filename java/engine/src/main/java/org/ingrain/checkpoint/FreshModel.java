@@ -1,8 +1,6 @@
 package org.ingrain.checkpoint;
 
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.function.Consumer;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
@@ -11,7 +9,6 @@ import org.ingrain.model.LlamaConfig;
 import org.ingrain.model.LlamaWeights;
 import org.ingrain.model.MemoryPlan;
 import org.ingrain.model.Precision;
-import org.ingrain.model.Rank;
 import org.ingrain.tokenizer.Tokenizer;
 import org.ingrain.tokenizer.Tokenizers;
 import org.ingrain.workbench.Workbench;
@@ -37,10 +34,7 @@ public record FreshModel(Path folder, Tokenizer tokenizer, Backend backend, Cont
         Context context = backend.context(options.context());
         context.setDeterministic(options.deterministic());
         Precision precision = options.precision(config.dtype());
-        List<MemoryPlan.Part> parts = new ArrayList<>();
-        parts.add(new MemoryPlan.Part("weights", LlamaWeights.bytes(context, config, precision, Rank.SINGLE)));
-        parts.addAll(needs.parts(context, config, precision));
-        MemoryPlan plan = new MemoryPlan(parts);
+        MemoryPlan plan = MemoryPlan.of(context, config, precision, needs.parts(context, config, precision));
         try {
             plan.require(options.model().toString(), context.memoryInfo().free());
             planned.accept(plan.line(context.memoryInfo().free()));

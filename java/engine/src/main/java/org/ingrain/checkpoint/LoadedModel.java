@@ -56,10 +56,7 @@ public final class LoadedModel implements AutoCloseable {
         opened.add(context);
         context.setDeterministic(options.deterministic());
         Precision precision = precision();
-        List<MemoryPlan.Part> parts = new ArrayList<>();
-        parts.add(new MemoryPlan.Part("weights", LlamaWeights.bytes(context, folder.config(), precision, Rank.SINGLE)));
-        parts.addAll(needs.parts(context, folder.config(), precision));
-        MemoryPlan plan = new MemoryPlan(parts);
+        MemoryPlan plan = MemoryPlan.of(context, folder.config(), precision, needs.parts(context, folder.config(), precision));
         long free = context.memoryInfo().free();
         plan.require(folder.path().toString(), free);
         listener.planned(plan.line(free));

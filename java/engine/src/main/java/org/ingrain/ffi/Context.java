@@ -15,6 +15,7 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
@@ -348,14 +349,28 @@ public final class Context implements AutoCloseable {
         }
     }
 
+    private JsonNode described(String field) {
+        return JsonMapper.shared().readTree(describe()).path(field);
+    }
+
     /** Whether ops can be recorded as graphs, and run while the host goes on. */
     public boolean graphs() {
-        return JsonMapper.shared().readTree(describe()).path("graphs").asBoolean(false);
+        return described("graphs").asBoolean(false);
     }
 
     /** Calls so far that a slower kernel computed than the one meant for them; 0 on the CPU. */
     public long fallbacks() {
-        return JsonMapper.shared().readTree(describe()).path("fallbacks").asLong(0);
+        return described("fallbacks").asLong(0);
+    }
+
+    /** The first of {@link #fallbacks} in words: op, sizes, reason; empty where there is none. */
+    public String fallback() {
+        return described("fallback").asString("");
+    }
+
+    /** Bytes of the device's memory that its driver may take while ops run, for kernels' code and graphs; 0 on the CPU. */
+    public long driverBytes() {
+        return described("driver_bytes").asLong(0);
     }
 
     /** A mark in the stream, not yet set. */

@@ -1,8 +1,10 @@
 package org.ingrain.model;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
+import org.ingrain.ffi.Context;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -22,6 +24,16 @@ public record MemoryPlan(List<Part> parts) {
 
     public MemoryPlan {
         parts = List.copyOf(parts);
+    }
+
+    /** What a model takes: its weights, {@code more}, and what the device's driver loads later. */
+    public static MemoryPlan of(Context context, LlamaConfig config, Precision precision, List<Part> more) {
+        List<Part> parts = new ArrayList<>(more);
+        parts.addFirst(new Part("weights", LlamaWeights.bytes(context, config, precision, Rank.SINGLE)));
+        if (context.driverBytes() > 0) {
+            parts.add(new Part("driver", context.driverBytes()));
+        }
+        return new MemoryPlan(parts);
     }
 
     public long bytes() {

@@ -35,7 +35,15 @@ class SampleParityTest extends ParityTest {
                 new Check("sample", "by sequence", lab -> distribution(lab, Key.SEQUENCE)),
                 new Check("sample", "by position", lab -> distribution(lab, Key.POSITION)),
                 new Check("sample", "large vocabulary", lab -> large(lab, 16, 32_003)),
+                new Check("sample", "vocabularies at the limits of a GPU's shared memory", SampleParityTest::limits),
                 new Check("sample", "vocabulary beyond a GPU's shared memory", lab -> large(lab, 4, 131_075)));
+    }
+
+    /** Rows of 48 KB, and those that fit beside 584 bytes of static memory (on cards with 227, 163 and 99 KB) but not beside 1,024. */
+    private static void limits(Lab lab) {
+        for (int v : new int[] {8192, 12_288, 54_000, 57_900, 37_700, 41_500, 21_540, 25_100}) {
+            large(lab, 2, v);
+        }
     }
 
     private static void greedy(Lab lab) {

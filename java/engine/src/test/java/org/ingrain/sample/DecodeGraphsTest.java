@@ -1,10 +1,22 @@
 package org.ingrain.sample;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.abort;
 
 import java.util.List;
 import java.util.stream.IntStream;
+import org.ingrain.ffi.Backend;
+import org.ingrain.ffi.Context;
+import org.ingrain.ffi.ContextOptions;
+import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.sample.DecodeGraphs.Key;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Tensor;
 import org.junit.jupiter.api.Test;
 
 class DecodeGraphsTest {
@@ -22,5 +34,34 @@ class DecodeGraphsTest {
         assertEquals(37, DecodeGraphs.bucket(33, 37));
         assertEquals(37, DecodeGraphs.bucket(37, 37));
         assertEquals(1, DecodeGraphs.bucket(1, 1));
+    }
+
+    @Test
+    void anOpThatFailsWhileItIsCapturedLeavesNoCapture() {
+        try (Backend backend = simt(); Context context = backend.context(new ContextOptions(0, 0, "auto"))) {
+            DecodeGraphs graphs = new DecodeGraphs(context);
+            Key key = new Key(1, false);
+            Tensor x = context.allocateZero(DType.I32, 3);
+            graphs.run(key, () -> context.fillZero(x));
+            IllegalStateException refusal = new IllegalStateException("an op refuses");
+            assertSame(refusal, assertThrows(IllegalStateException.class, () -> graphs.run(key, () -> {
+                context.fillZero(x);
+                throw refusal;
+            })));
+            context.write(x, 1, 2, 3);
+            assertArrayEquals(new int[] {1, 2, 3}, context.readInts(x), "copies run again");
+            graphs.run(key, () -> context.fillZero(x));
+            assertArrayEquals(new int[3], context.readInts(x));
+            assertEquals(1, graphs.captures());
+        }
+    }
+
+    private static Backend simt() {
+        try {
+            return Backend.open(NativeLibraries.find("simt"));
+        } catch (InputException e) {
+            System.out.println("Skipped: " + e.getMessage());
+            return abort(e.getMessage());
+        }
     }
 }
