@@ -6,7 +6,6 @@
 
 #include "context.h"
 
-#ifndef INGRAIN_SIMT
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -97,12 +96,17 @@ int64_t alignment(std::initializer_list<uint64_t> values) {
 
 class BlasLt {
  public:
+#ifdef INGRAIN_SIMT
+  static constexpr const char* libraries[] = {"libcublasLt_emulated.so"};  // cuda/simt/cublas_lt
+#else
+  static constexpr const char* libraries[] = {"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so", "/usr/local/cuda/lib64/libcublasLt.so"};
+#endif
   static constexpr int64_t workspace_limit = 32 << 20;
   static constexpr int64_t fixed_rows = 128;     // for which a deterministic algorithm is chosen
   static constexpr size_t plan_limit = 8192;
 
   BlasLt() {
-    for (const char* name : {"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so", "/usr/local/cuda/lib64/libcublasLt.so"})
+    for (const char* name : libraries)
       if (!library_) library_ = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (!library_) {
       error_ = std::string("cuBLASLt was not found (libcublasLt.so.13 or .12: install CUDA's libraries or put their folder on LD_LIBRARY_PATH): ") + dlerror();
@@ -327,4 +331,3 @@ ingrain_status blas_gemm(ingrain_context* ctx, const Product& p, bool* taken) {
 }
 
 }  // namespace ingrain
-#endif

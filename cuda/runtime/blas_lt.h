@@ -1,5 +1,5 @@
-// Matrix products by NVIDIA's cuBLASLt, which is opened by name when a context is made (CUDA 12 or 13) and never linked. On a machine
-// without a GPU the same by host loops (cuda/simt/emulated/blas_lt.cc).
+// Matrix products by NVIDIA's cuBLASLt, which is opened by name when a context is made (CUDA 12 or 13) and never linked. The emulated GPU
+// has a cuBLASLt of its own (cuda/simt/cublas_lt).
 #pragma once
 #include "product.h"
 

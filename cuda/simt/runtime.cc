@@ -170,7 +170,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   properties->totalGlobalMem = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
   properties->sharedMemPerBlockOptin = simt::shared_optin;
   properties->multiProcessorCount = 4;
-  properties->major = 8;
+  properties->major = 9;
   properties->l2CacheSize = 32 << 20;
   return cudaSuccess;
 }

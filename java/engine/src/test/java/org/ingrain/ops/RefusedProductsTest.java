@@ -1,0 +1,142 @@
+package org.ingrain.ops;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.SymbolLookup;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+import java.util.stream.Stream;
+import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.tensor.BackendException;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Tensor;
+import org.ingrain.tensor.Weight;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Products that cuBLASLt refuses, as versions and cards differ: the emulated one (cuda/simt/cublas_lt) is told what to refuse and in which
+ * call. The result is right all the same, and a product that another kernel computed is counted.
+ */
+class RefusedProductsTest {
+    private static final int ROWS = 33;
+    private static final int N = 48;
+    private static final int C = 80;
+
+    private enum What { NOTHING, SCALED, EVERYTHING }
+
+    private enum Where { AT_HEURISTIC, AT_CHECK, AT_MATMUL, BEFORE_VECTORS }
+
+    private static List<Target> emulated() {
+        List<Target> found = Target.available().stream().filter(target -> target.name().startsWith("simt")).toList();
+        if (found.isEmpty()) {
+            System.out.println("Skipped: no emulated GPU here");
+        }
+        return found;
+    }
+
+    static Stream<Arguments> refusals() {
+        return emulated().stream().flatMap(target -> Stream.of(What.values()).flatMap(what -> Stream.of(Where.values())
+                .filter(where -> what == What.SCALED || where != Where.BEFORE_VECTORS)
+                .map(where -> Arguments.of(what, where, target))));
+    }
+
+    static List<Target> targets() {
+        return emulated();
+    }
+
+    @AfterEach
+    void refuseNothing() {
+        if (!emulated().isEmpty()) {
+            script(What.NOTHING, Where.AT_HEURISTIC, 0);
+        }
+    }
+
+    @ParameterizedTest(name = "{0} {1} on {2}", allowZeroInvocations = true)
+    @MethodSource("refusals")
+    void theResultIsRightAllTheSame(What what, Where where, Target target) {
+        script(what, where, 0);
+        try (Lab lab = target.open()) {
+            for (float beta : new float[] {0, 1}) {
+                fp8(lab, beta, what != What.EVERYTHING);
+                bf16(lab, beta);
+            }
+            assertEquals(what == What.EVERYTHING, lab.context().fallbacks() > 0, lab.context()::fallback);
+            assertEquals(what == What.EVERYTHING, lab.context().fallback().startsWith("matmul of (33, 80) by (80, 48)"), lab.context()::fallback);
+        }
+    }
+
+    /** What an H100 was seen to do: row scales are refused up to 256 rows. */
+    @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
+    @MethodSource("targets")
+    void fewRowsAreScaledByUs(Target target) {
+        for (Where where : List.of(Where.AT_HEURISTIC, Where.AT_CHECK, Where.AT_MATMUL)) {
+            script(What.SCALED, where, 256);
+            try (Lab lab = target.open()) {
+                fp8(lab, 1, true);
+                assertEquals(0, lab.context().fallbacks());
+            }
+        }
+    }
+
+    /** Deterministic: a weight's products are all of one kind, whatever their rows, or an error says why not. */
+    @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
+    @MethodSource("targets")
+    void deterministicProductsAreAllOfOneKind(Target target) {
+        for (Where where : Where.values()) {
+            script(What.SCALED, where, 0);
+            try (Lab lab = target.open()) {
+                lab.context().setDeterministic(true);
+                if (where == Where.AT_MATMUL) {
+                    BackendException refused = assertThrows(BackendException.class, () -> fp8(lab, 0, true));
+                    assertTrue(refused.getMessage().contains("cuBLAS status 15"), refused::getMessage);
+                } else {
+                    fp8(lab, 0, true);
+                }
+            }
+        }
+    }
+
+    /** Without the library's product a plain kernel takes the activations as they are. */
+    private static void fp8(Lab lab, float beta, boolean quantized) {
+        Lab.Data x = lab.normal(DType.BF16, ROWS, C);
+        Lab.Data w = lab.normal(DType.BF16, N, C);
+        Weight weight = lab.context().weight(DType.F8E4M3, Weight.Layout.ROW_MAJOR, N, C, 0);
+        lab.ops().pack(weight, w.tensor(), 0);
+        Lab.Data y = lab.normal(DType.BF16, ROWS, N);
+        float[] activations = quantized ? Fp8.Scaled.of(x.values(), ROWS).values() : x.values();
+        float[] expected = lab.reference(torch -> Torch.floats(torch.array(activations, ROWS, C)
+                .matMul(torch.array(Fp8.Scaled.of(w.values(), N).values(), N, C).transpose()).add(torch.array(y.values(), ROWS, N).mul(beta))));
+        lab.ops().matmul(y.tensor(), x.tensor(), weight, beta);
+        lab.expect("y of beta " + beta, expected, y.tensor(), Tolerance.of(DType.BF16, C).through(DType.BF16));
+    }
+
+    private static void bf16(Lab lab, float beta) {
+        Lab.Data x = lab.normal(DType.BF16, ROWS, C);
+        Lab.Data w = lab.normal(DType.BF16, N, C);
+        Tensor y = lab.normal(DType.F32, ROWS, N).tensor();
+        float[] before = lab.floats(y);
+        float[] expected = lab.reference(torch -> Torch.floats(torch.array(x.values(), ROWS, C).matMul(torch.array(w.values(), N, C).transpose())
+                .add(torch.array(before, ROWS, N).mul(beta))));
+        lab.ops().matmul(y, x.tensor(), lab.weight(w, Weight.Layout.ROW_MAJOR, 0), beta);
+        lab.expect("y of beta " + beta, expected, y, Tolerance.of(DType.F32, C));
+    }
+
+    private static void script(What what, Where where, long rows) {
+        try (Arena arena = Arena.ofConfined()) {
+            var library = SymbolLookup.libraryLookup(NativeLibraries.find("simt").resolveSibling("libcublasLt_emulated.so"), arena);
+            Linker.nativeLinker().downcallHandle(library.findOrThrow("emulated_cublas_lt_script"),
+                    FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG))
+                    .invokeExact(what.ordinal(), where.ordinal(), rows);
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
+    }
+}
