@@ -80,6 +80,7 @@ record BenchModel(String name, Context context, LlamaWeights weights, AutoClosea
 
     @Override
     public void close() throws Exception {
+        Fallbacks.warn(context);
         owner.close();
     }
 }

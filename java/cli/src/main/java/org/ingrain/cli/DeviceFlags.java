@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.ingrain.checkpoint.ModelOptions;
 import org.ingrain.ffi.ContextOptions;
+import org.ingrain.ffi.CublasLt;
 import picocli.CommandLine.Option;
 
 /** What computes. */
@@ -18,6 +19,10 @@ final class DeviceFlags {
             description = "CPU instruction set: auto, avx2, avx512 or avx512_bf16 (default: ${DEFAULT-VALUE}).")
     String isa;
 
+    @Option(names = "--cublaslt", paramLabel = "FILE", description = "NVIDIA's libcublasLt.so.13 or .12, for GPUs "
+            + "(default: in the loader's path, CUDA_HOME, CUDA's toolkit or a Python's wheels).")
+    private Path cublasLt;
+
     /** The backend's name, without the device's number. */
     String backend() {
         return device.split(":")[0];
@@ -27,8 +32,16 @@ final class DeviceFlags {
         return options(Path.of(""), "auto").context();
     }
 
+    /** Loads the library that {@code --cublaslt} names. */
+    void loadLibraries() {
+        if (cublasLt != null) {
+            CublasLt.load(cublasLt);
+        }
+    }
+
     /** A model computed there, with weights of this type. */
     ModelOptions options(Path model, String dtype) {
+        loadLibraries();
         return new ModelOptions(model, device, threads, isa, dtype, "auto", false, List.of());
     }
 }

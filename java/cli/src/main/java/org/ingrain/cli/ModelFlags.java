@@ -28,6 +28,7 @@ final class ModelFlags {
     String cacheDtype;
 
     ModelOptions options() {
+        device.loadLibraries();
         return new ModelOptions(model, device.device, device.threads, device.isa, dtype, cacheDtype, deterministic, kernels.files());
     }
 }

@@ -153,6 +153,7 @@ final class Session implements AutoCloseable {
 
     @Override
     public void close() {
+        Fallbacks.warn(model.context());
         model.close();
     }
 }

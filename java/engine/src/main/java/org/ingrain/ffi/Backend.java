@@ -109,6 +109,9 @@ public final class Backend implements AutoCloseable {
 
     /** Opens device {@code options.device()} of this backend. */
     public Context context(ContextOptions options) {
+        if (library().getFileName().toString().startsWith("libingrain_cuda")) {
+            CublasLt.find();
+        }
         return new Context(this, options);
     }
 

@@ -26,6 +26,24 @@ final class SharedObject {
     }
 
     /**
+     * Loads a library for as long as the process lives.
+     *
+     * @param name a file, or what the loader looks for in its own path
+     * @return why it cannot be loaded, or an empty string
+     */
+    static String keep(String name) {
+        try (Arena local = Arena.ofConfined()) {
+            MemorySegment path = local.allocateFrom(name);
+            return Native.size(() -> (long) OPEN.invokeExact(path.address(), NOW)) == 0 ? reason() : "";
+        }
+    }
+
+    private static String reason() {
+        long reason = Native.size(() -> (long) ERROR.invokeExact());
+        return MemorySegment.ofAddress(reason).reinterpret(4096).getString(0);
+    }
+
+    /**
      * The symbols of a library, which stays loaded as long as the arena lives.
      *
      * @param source the file as messages name it
@@ -35,10 +53,8 @@ final class SharedObject {
             MemorySegment path = local.allocateFrom(library.toString());
             long loaded = Native.size(() -> (long) OPEN.invokeExact(path.address(), NOW));
             if (loaded == 0) {
-                long reason = Native.size(() -> (long) ERROR.invokeExact());
-                String text = MemorySegment.ofAddress(reason).reinterpret(4096).getString(0);
                 throw new InputException(source + ": cannot be loaded as a shared library: "
-                        + text.replaceFirst("^\\Q" + library + "\\E: ", ""));
+                        + reason().replaceFirst("^\\Q" + library + "\\E: ", ""));
             }
             SymbolLookup symbols = SymbolLookup.libraryLookup(library, arena);
             Native.status(() -> (int) CLOSE.invokeExact(loaded));

@@ -1,0 +1,98 @@
+package org.ingrain.ffi;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.ingrain.tensor.InputException;
+
+/**
+ * NVIDIA's cuBLASLt, which the CUDA backend opens by its name. The loader finds it where CUDA's runtime packages put it, but not in the
+ * wheels that PyTorch brings: where the loader does not, this looks there and loads what it finds, and the backend then meets it loaded.
+ */
+public final class CublasLt {
+    private static final List<String> NAMES = List.of("libcublasLt.so.13", "libcublasLt.so.12");
+    private static final String WHEELS = "nvidia/*/lib";
+
+    private CublasLt() {
+    }
+
+    /**
+     * Loads this file for all backends that are opened from now on, before any other cuBLASLt is looked for.
+     *
+     * @throws InputException if it cannot be loaded, or bears another name than cuBLASLt of CUDA 12 or 13
+     */
+    public static void load(Path file) {
+        if (NAMES.stream().noneMatch(file.getFileName().toString()::startsWith)) {
+            throw new InputException("--cublaslt: " + file + ", expected a file named " + String.join(" or ", NAMES));
+        }
+        if (!Files.isRegularFile(file)) {
+            throw new InputException("--cublaslt: " + file + ": no such file");
+        }
+        String reason = SharedObject.keep(file.toAbsolutePath().toString());
+        if (!reason.isEmpty()) {
+            throw new InputException("--cublaslt: " + file + ": " + reason);
+        }
+    }
+
+    /** Loads the first cuBLASLt that can be, where the loader's own path has none; where there is none at all, products say so later. */
+    static void find() {
+        if (NAMES.stream().anyMatch(name -> SharedObject.keep(name).isEmpty())) {
+            return;
+        }
+        for (Path candidate : candidates(System.getenv(), Path.of(System.getProperty("user.home")))) {
+            if (SharedObject.keep(candidate.toString()).isEmpty()) {
+                return;
+            }
+        }
+    }
+
+    /** Files in CUDA_HOME, the toolkit's folder, and the wheels of every Python that a user may mean, in the order in which they are tried. */
+    static List<Path> candidates(Map<String, String> environment, Path home) {
+        List<Path> prefixes = new ArrayList<>();
+        for (String variable : List.of("VIRTUAL_ENV", "CONDA_PREFIX")) {
+            if (environment.containsKey(variable)) {
+                prefixes.add(Path.of(environment.get(variable)));
+            }
+        }
+        for (String folder : environment.getOrDefault("PATH", "").split(File.pathSeparator)) {
+            if (!folder.isEmpty() && Files.exists(Path.of(folder, "python3"))) {
+                prefixes.add(Path.of(folder).toAbsolutePath().getParent());
+            }
+        }
+        prefixes.addAll(List.of(home.resolve(".local"), Path.of("/usr/local"), Path.of("/usr")));
+        List<Path> folders = new ArrayList<>();
+        if (environment.containsKey("CUDA_HOME")) {
+            folders.add(Path.of(environment.get("CUDA_HOME"), "lib64"));
+        }
+        folders.add(Path.of("/usr/local/cuda/lib64"));
+        for (Path prefix : prefixes) {
+            for (String packages : List.of("lib/python3*/site-packages", "lib/python3*/dist-packages", "lib/python3/dist-packages")) {
+                folders.addAll(matching(prefix, packages + "/" + WHEELS));
+            }
+        }
+        return NAMES.stream().flatMap(name -> folders.stream().map(folder -> folder.resolve(name))).filter(Files::isRegularFile).distinct().toList();
+    }
+
+    /** Folders below this one by a pattern, part by part. */
+    private static List<Path> matching(Path folder, String pattern) {
+        List<Path> found = folder == null ? List.of() : List.of(folder);
+        for (String part : pattern.split("/")) {
+            List<Path> next = new ArrayList<>();
+            for (Path parent : found) {
+                try (DirectoryStream<Path> children = Files.newDirectoryStream(parent, part)) {
+                    children.forEach(next::add);
+                } catch (IOException e) {
+                    continue;   // no such folder
+                }
+            }
+            next.sort(null);
+            found = next;
+        }
+        return found;
+    }
+}
