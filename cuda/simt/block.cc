@@ -1,13 +1,13 @@
 // The threads of one block as fibers of the calling host thread. A fiber runs until it waits at a barrier, then the next one in
 // order goes on; when the last one arrives, everybody who waited is ready. Blocks run one after another.
-#include <cuda_runtime.h>
-
 #include <sys/mman.h>
 
 #include <cstdio>
 #include <memory>
 #include <utility>
 #include <vector>
+
+#include "device.h"
 
 extern "C" void simt_switch(void** save, void* load);
 asm(R"(
@@ -281,9 +281,7 @@ void require_global(const void* p) {
 }
 
 cudaError_t check_launch(const void* kernel, dim3 grid, dim3 block, size_t shared) {
-  cudaFuncAttributes of{};
-  if (cudaError_t error = get_attributes(&of, kernel)) return error;
-  if (shared > static_cast<size_t>(of.maxDynamicSharedSizeBytes)) return cudaErrorInvalidValue;
+  if (shared > static_cast<size_t>(Device::current().shared_limit(kernel))) return remember(cudaErrorInvalidValue);
   const uint64_t threads = static_cast<uint64_t>(block.x) * block.y * block.z;
   const bool fits = threads >= 1 && threads <= max_threads && grid.x >= 1 && grid.x <= 0x7fffffffu && grid.y >= 1 && grid.y <= 65535 &&
                     grid.z >= 1 && grid.z <= 65535 && block.z <= 64;
@@ -298,10 +296,12 @@ bool run_blocks(bool descending, dim3 grid, dim3 size, size_t shared, const std:
   block.warps.resize((threads + 31) / 32);
   block.descending = descending;
   block.kernel = &kernel;
-  for (unsigned z = 0; z < grid.z; ++z)
-    for (unsigned y = 0; y < grid.y; ++y)
-      for (unsigned x = 0; x < grid.x; ++x)
-        if (!run_block(block, {x, y, z}, grid, size, shared) || block.faulted) return false;
+  const uint64_t blocks = static_cast<uint64_t>(grid.x) * grid.y * grid.z;
+  for (uint64_t i = 0; i < blocks; ++i) {  // blocks begin in the same order as a block's threads do
+    const uint64_t at = descending ? blocks - 1 - i : i;
+    const uint3 index{static_cast<unsigned>(at % grid.x), static_cast<unsigned>(at / grid.x % grid.y), static_cast<unsigned>(at / grid.x / grid.y)};
+    if (!run_block(block, index, grid, size, shared) || block.faulted) return false;
+  }
   return true;
 }
 

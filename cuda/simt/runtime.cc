@@ -1,43 +1,54 @@
-// Memory, streams, events and graphs of the emulated CUDA runtime. What is enqueued on a stream runs when somebody waits for the
-// stream or for an event behind it, not before.
-#include <cuda_runtime.h>
-
+// Streams, copies, events and graphs of the emulated CUDA runtime. What is enqueued on a stream runs when somebody waits for the stream,
+// for its device or for an event behind it, not before. Where CUDA leaves a choice, the worst for the caller is taken: host memory is read
+// late, and a stream or an event is refused while another device than its own is the thread's current one.
 #include <sched.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <deque>
-#include <mutex>
-#include <unordered_map>
 #include <utility>
 #include <vector>
+
+#include "device.h"
 
 namespace simt {
 
 bool run_blocks(bool descending, dim3 grid, dim3 size, size_t shared, const std::function<void()>& kernel);
+bool is_pinned(const void* pointer);
 
 using Work = std::function<void()>;
 
-struct Graph { std::vector<Work> work; };
+struct Graph {
+  std::vector<Work> work;
+  int device = 0;
+  bool invalid = false;   // a call was made in its capture that may not be
+  bool charged = false;
+};
 
 struct Stream {
+  int device = 0;
+  std::recursive_mutex mutex;   // who waits for a device runs the streams of other threads
   std::deque<Work> queue;
   Graph* capture = nullptr;
   bool descending = false;
-  cudaError_t error = cudaSuccess;  // sticky, as a failed launch is
 
   void run_one() {
+    std::lock_guard lock(mutex);
+    if (queue.empty()) return;
     Work work = std::move(queue.front());
     queue.pop_front();
-    if (error == cudaSuccess) work();
+    if (Device::at(device).error() == cudaSuccess) work();
+  }
+  bool idle() {
+    std::lock_guard lock(mutex);
+    return queue.empty();
   }
   void drain() {
-    while (!queue.empty()) run_one();
+    while (!idle()) run_one();
   }
 };
 
 struct Event {
+  int device = 0;
   Stream* stream = nullptr;
   uint64_t recorded = 0, reached = 0;
   std::chrono::steady_clock::time_point time;
@@ -45,77 +56,37 @@ struct Event {
 
 namespace {
 
-constexpr size_t queue_limit = 8192, host_alignment = 256;
-thread_local cudaError_t last_error = cudaSuccess;
+constexpr size_t queue_limit = 8192;
+thread_local std::vector<Graph*> captures;   // of this thread
 
-cudaError_t remember(cudaError_t error) {
-  if (error != cudaSuccess) last_error = error;
-  return error;
-}
-
-// Kernels' limits of dynamic shared memory. On hardware they are the device's, and a launch beyond one fails; static shared memory counts
-// against all three numbers below. How much of it a kernel really has is not known here, so each has static_shared bytes.
-constexpr int shared_optin = 227 << 10, shared_always = 48 << 10;
-class SharedLimits {
- public:
-  int of(const void* kernel) {
-    std::lock_guard lock(mutex_);
-    const auto found = limits_.find(kernel);
-    return found == limits_.end() ? shared_always - static_shared : found->second;
-  }
-  void set(const void* kernel, int bytes) {
-    std::lock_guard lock(mutex_);
-    limits_[kernel] = bytes;
-  }
-
- private:
-  std::mutex mutex_;
-  std::unordered_map<const void*, int> limits_;
-};
-SharedLimits& shared_limits() {
-  static SharedLimits limits;
-  return limits;
-}
-
-// Which host memory is pinned: other host memory is read when a copy is enqueued, as the real runtime stages it.
-class Pinned {
- public:
-  void add(void* pointer, size_t bytes) {
-    std::lock_guard lock(mutex_);
-    ranges_[pointer] = bytes;
-  }
-  void remove(void* pointer) {
-    std::lock_guard lock(mutex_);
-    ranges_.erase(pointer);
-  }
-  bool holds(const void* pointer) {
-    std::lock_guard lock(mutex_);
-    for (const auto& [begin, bytes] : ranges_)
-      if (pointer >= begin && pointer < static_cast<const char*>(begin) + bytes) return true;
-    return false;
-  }
-
- private:
-  std::mutex mutex_;
-  std::unordered_map<void*, size_t> ranges_;
-};
-Pinned& pinned() {
-  static Pinned pinned;
-  return pinned;
-}
-
-cudaError_t allocate(void** pointer, size_t bytes) {
-  const size_t rounded = (std::max<size_t>(bytes, 1) + host_alignment - 1) / host_alignment * host_alignment;
-  if (bytes > static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE))) return remember(cudaErrorMemoryAllocation);
-  *pointer = aligned_alloc(host_alignment, rounded);
-  if (!*pointer) return remember(cudaErrorMemoryAllocation);
-  return cudaSuccess;
+// Why nothing can be enqueued on a stream, or waited for.
+cudaError_t usable(const Stream* stream) {
+  if (stream->device != current_device()) return remember(cudaErrorInvalidResourceHandle);
+  return remember(Device::at(stream->device).error());
 }
 
 }  // namespace
 
+bool capturing() { return !captures.empty(); }
+
+cudaError_t forbid_in_capture() {
+  if (captures.empty()) return cudaSuccess;
+  for (Graph* graph : captures) graph->invalid = true;
+  return remember(cudaErrorStreamCaptureUnsupported);
+}
+
+void Device::drain() {
+  std::vector<Stream*> all;
+  {
+    std::lock_guard lock(mutex_);
+    all.assign(streams_.begin(), streams_.end());
+  }
+  for (Stream* stream : all) stream->drain();
+}
+
 cudaError_t enqueue(cudaStream_t stream, Work work) {
-  if (stream->error != cudaSuccess) return remember(stream->error);
+  if (cudaError_t error = usable(stream)) return error;
+  std::lock_guard lock(stream->mutex);
   if (stream->capture) {
     stream->capture->work.push_back(std::move(work));
     return cudaSuccess;
@@ -125,127 +96,69 @@ cudaError_t enqueue(cudaStream_t stream, Work work) {
   return cudaSuccess;
 }
 
+cudaError_t load_for(cudaStream_t stream, const void* kernel) {
+  if (cudaError_t error = usable(stream)) return error;
+  return load(kernel);
+}
+
 void run_grid(cudaStream_t stream, dim3 grid, dim3 block, size_t shared, const Work& kernel) {
-  if (run_blocks(stream->descending, grid, block, shared, kernel)) return;
-  stream->error = cudaErrorLaunchFailure;
-}
-
-cudaError_t get_attributes(cudaFuncAttributes* attributes, const void* kernel) {
-  *attributes = {static_shared, shared_limits().of(kernel)};
-  return cudaSuccess;
-}
-
-cudaError_t set_attribute(const void* kernel, cudaFuncAttribute, int value) {
-  if (value < 0 || value > shared_optin - static_shared) return remember(cudaErrorInvalidValue);
-  shared_limits().set(kernel, value);
-  return cudaSuccess;
+  if (!run_blocks(stream->descending, grid, block, shared, kernel)) Device::at(stream->device).fail(cudaErrorLaunchFailure);
 }
 
 void set_descending(cudaStream_t stream, bool descending) { stream->descending = descending; }
 
 }  // namespace simt
 
-using simt::remember;
-
-cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
-cudaError_t cudaSetDevice(int device) { return remember(device == 0 ? cudaSuccess : cudaErrorInvalidDevice); }
-cudaError_t cudaGetDevice(int* device) { return *device = 0, cudaSuccess; }
-cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
-  cudaDeviceProp properties;
-  if (cudaError_t error = cudaGetDeviceProperties(&properties, device)) return error;
-  switch (attribute) {
-    case cudaDevAttrMultiProcessorCount: *value = properties.multiProcessorCount; break;
-    case cudaDevAttrMaxSharedMemoryPerBlockOptin: *value = static_cast<int>(properties.sharedMemPerBlockOptin); break;
-  }
-  return cudaSuccess;
-}
-cudaError_t cudaRuntimeGetVersion(int* version) { return *version = 0, cudaSuccess; }
-cudaError_t cudaDriverGetVersion(int* version) { return *version = 0, cudaSuccess; }
-cudaError_t cudaDeviceCanAccessPeer(int* can, int, int) { return *can = 1, cudaSuccess; }
-cudaError_t cudaDeviceEnablePeerAccess(int, unsigned) { return cudaSuccess; }
-cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
-  if (device != 0) return remember(cudaErrorInvalidDevice);
-  *properties = {};
-  snprintf(properties->name, sizeof properties->name, "emulated GPU");
-  properties->totalGlobalMem = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  properties->sharedMemPerBlockOptin = simt::shared_optin;
-  properties->multiProcessorCount = 4;
-  properties->major = 9;
-  properties->l2CacheSize = 32 << 20;
-  return cudaSuccess;
-}
-cudaError_t cudaGetLastError() { return std::exchange(simt::last_error, cudaSuccess); }
-const char* cudaGetErrorString(cudaError_t error) {
-  switch (error) {
-    case cudaSuccess: return "no error";
-    case cudaErrorInvalidValue: return "invalid argument";
-    case cudaErrorMemoryAllocation: return "out of memory";
-    case cudaErrorInvalidConfiguration: return "invalid configuration argument";
-    case cudaErrorNoDevice: return "no device";
-    case cudaErrorInvalidDevice: return "invalid device ordinal";
-    case cudaErrorNotReady: return "device not ready";
-    case cudaErrorPeerAccessAlreadyEnabled: return "peer access is already enabled";
-    case cudaErrorLaunchFailure: return "a kernel's threads wait for each other at different barriers";
-    case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
-  }
-  return "unknown error";
-}
-
-cudaError_t cudaMalloc(void** pointer, size_t bytes) {
-  if (cudaError_t error = simt::allocate(pointer, bytes)) return error;
-  memset(*pointer, 0xff, bytes);
-  return cudaSuccess;
-}
-cudaError_t cudaFree(void* pointer) { return free(pointer), cudaSuccess; }
-cudaError_t cudaMallocHost(void** pointer, size_t bytes) {
-  if (cudaError_t error = simt::allocate(pointer, bytes)) return error;
-  simt::pinned().add(*pointer, bytes);
-  return cudaSuccess;
-}
-cudaError_t cudaFreeHost(void* pointer) {
-  simt::pinned().remove(pointer);
-  free(pointer);
-  return cudaSuccess;
-}
-cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
-  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  *free_bytes = static_cast<size_t>(sysconf(_SC_AVPHYS_PAGES)) * page;
-  *total_bytes = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * page;
-  return cudaSuccess;
-}
+using simt::Device, simt::remember, simt::usable;
 
 cudaError_t cudaMemcpyAsync(void* destination, const void* source, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
-  if (kind == cudaMemcpyHostToDevice && !stream->capture && !simt::pinned().holds(source)) {
-    std::vector<char> staged(static_cast<const char*>(source), static_cast<const char*>(source) + bytes);
-    return simt::enqueue(stream, [destination, staged = std::move(staged)] { memcpy(destination, staged.data(), staged.size()); });
-  }
   const cudaError_t error = simt::enqueue(stream, [=] { memmove(destination, source, bytes); });
-  if (kind == cudaMemcpyDeviceToHost && !stream->capture && !simt::pinned().holds(destination)) stream->drain();
+  if (kind == cudaMemcpyDeviceToHost && !stream->capture && !simt::is_pinned(destination)) stream->drain();
   return error;
 }
 cudaError_t cudaMemsetAsync(void* pointer, int value, size_t bytes, cudaStream_t stream) {
   return simt::enqueue(stream, [=] { memset(pointer, value, bytes); });
 }
 
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) { return *stream = new simt::Stream, cudaSuccess; }
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  *stream = new simt::Stream;
+  (*stream)->device = simt::current_device();
+  Device::current().add(*stream);
+  return cudaSuccess;
+}
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   stream->drain();
+  Device::at(stream->device).remove(stream);
   delete stream;
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  if (stream->capture) return remember(cudaErrorStreamCaptureUnsupported);
+  if (stream->capture) {
+    stream->capture->invalid = true;
+    return remember(cudaErrorStreamCaptureUnsupported);
+  }
+  if (cudaError_t error = usable(stream)) return error;
   stream->drain();
-  return remember(stream->error);
+  return remember(Device::at(stream->device).error());
 }
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  if (cudaError_t error = usable(stream)) return error;
   if (stream->capture) return remember(cudaErrorStreamCaptureUnsupported);
   stream->capture = new simt::Graph;
+  stream->capture->device = stream->device;
+  simt::captures.push_back(stream->capture);
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  *graph = nullptr;
   if (!stream->capture) return remember(cudaErrorInvalidValue);
-  *graph = std::exchange(stream->capture, nullptr);
+  simt::Graph* captured = std::exchange(stream->capture, nullptr);
+  std::erase(simt::captures, captured);
+  if (captured->invalid) {
+    delete captured;
+    return remember(cudaErrorStreamCaptureInvalidated);
+  }
+  *graph = captured;
   return cudaSuccess;
 }
 cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
@@ -253,23 +166,37 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* 
   return cudaSuccess;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
-  return *executable = new simt::Graph(*graph), cudaSuccess;
+  *executable = nullptr;
+  if (!Device::at(graph->device).take(simt::graph_bytes)) return remember(cudaErrorMemoryAllocation);
+  *executable = new simt::Graph(*graph);
+  (*executable)->charged = true;
+  return cudaSuccess;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
+  if (executable->device != stream->device) return remember(cudaErrorInvalidResourceHandle);
   for (const simt::Work& work : executable->work)
     if (cudaError_t error = simt::enqueue(stream, work)) return error;
   return cudaSuccess;
 }
-cudaError_t cudaGraphDestroy(cudaGraph_t graph) { return delete graph, cudaSuccess; }
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) { return delete executable, cudaSuccess; }
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  if (graph && graph->charged) Device::at(graph->device).give_back(simt::graph_bytes);
+  delete graph;
+  return cudaSuccess;
+}
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) { return cudaGraphDestroy(executable); }
 
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) { return *event = new simt::Event, cudaSuccess; }
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  *event = new simt::Event;
+  (*event)->device = simt::current_device();
+  return cudaSuccess;
+}
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
   if (event->stream && event->reached != event->recorded) event->stream->drain();
   delete event;
   return cudaSuccess;
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  if (event->device != stream->device) return remember(cudaErrorInvalidResourceHandle);
   event->stream = stream;
   return simt::enqueue(stream, [event, number = ++event->recorded] {
     event->reached = number;
@@ -277,12 +204,16 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   });
 }
 cudaError_t cudaEventQuery(cudaEvent_t event) {
-  if (event->reached != event->recorded && !event->stream->queue.empty()) event->stream->run_one();
+  if (event->device != simt::current_device()) return remember(cudaErrorInvalidResourceHandle);
+  if (event->stream && event->stream->capture) return simt::forbid_in_capture();
+  if (event->reached != event->recorded) event->stream->run_one();
   return event->reached == event->recorded ? cudaSuccess : cudaErrorNotReady;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-  while (event->reached != event->recorded && !event->stream->queue.empty()) event->stream->run_one();
-  return event->stream ? remember(event->stream->error) : cudaSuccess;
+  if (event->device != simt::current_device()) return remember(cudaErrorInvalidResourceHandle);
+  if (event->stream && event->stream->capture) return simt::forbid_in_capture();
+  while (event->reached != event->recorded && !event->stream->idle()) event->stream->run_one();
+  return remember(Device::at(event->device).error());
 }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
   if (!start->recorded || !end->recorded) return remember(cudaErrorInvalidValue);

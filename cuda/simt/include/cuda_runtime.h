@@ -45,8 +45,8 @@ inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z,
 // ---- the host's side ---------------------------------------------------------------------------------------------------
 enum cudaError_t {
   cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorMemoryAllocation = 2, cudaErrorInvalidConfiguration = 9,
-  cudaErrorNoDevice = 100, cudaErrorInvalidDevice = 101, cudaErrorNotReady = 600, cudaErrorPeerAccessAlreadyEnabled = 704, cudaErrorLaunchFailure = 719,
-  cudaErrorStreamCaptureUnsupported = 900
+  cudaErrorNoDevice = 100, cudaErrorInvalidDevice = 101, cudaErrorInvalidResourceHandle = 400, cudaErrorNotReady = 600, cudaErrorPeerAccessAlreadyEnabled = 704, cudaErrorLaunchFailure = 719,
+  cudaErrorStreamCaptureUnsupported = 900, cudaErrorStreamCaptureInvalidated = 901
 };
 enum cudaMemcpyKind { cudaMemcpyHostToHost, cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice, cudaMemcpyDefault };
 enum cudaStreamCaptureMode { cudaStreamCaptureModeGlobal, cudaStreamCaptureModeThreadLocal, cudaStreamCaptureModeRelaxed };
@@ -144,6 +144,7 @@ void copy_commit();
 void copy_wait(int groups);                       // until at most so many groups are outstanding
 
 cudaError_t enqueue(cudaStream_t stream, std::function<void()> work);
+cudaError_t load_for(cudaStream_t stream, const void* kernel);
 cudaError_t check_launch(const void* kernel, dim3 grid, dim3 block, size_t shared);
 void run_grid(cudaStream_t stream, dim3 grid, dim3 block, size_t shared, const std::function<void()>& kernel);
 void set_descending(cudaStream_t stream, bool descending);
@@ -151,6 +152,7 @@ void set_descending(cudaStream_t stream, bool descending);
 template <class... P, class... A>
 cudaError_t launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, cudaStream_t stream, A&&... arguments) {
   if (cudaError_t error = check_launch(reinterpret_cast<const void*>(kernel), grid, block, shared)) return error;
+  if (cudaError_t error = load_for(stream, reinterpret_cast<const void*>(kernel))) return error;
   std::tuple<std::decay_t<P>...> values(static_cast<std::decay_t<P>>(arguments)...);
   return enqueue(stream, [=] { run_grid(stream, grid, block, shared, [&] { std::apply(kernel, values); }); });
 }

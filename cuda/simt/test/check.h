@@ -38,6 +38,8 @@ std::vector<T> run(bool descending, void (*kernel)(T*, P...), dim3 grid, dim3 bl
   return out;
 }
 
+extern "C" void simt_configure(int64_t memory, int32_t shared);
+
 void check_runtime();
 void check_warps();
 void check_arithmetic();

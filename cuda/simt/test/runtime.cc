@@ -56,7 +56,11 @@ void barriers() {
     simt::launch(divergent, 1, 64, 0, stream, static_cast<int*>(x));
     const cudaError_t error = cudaStreamSynchronize(stream);
     check(error == cudaErrorLaunchFailure && strstr(cudaGetErrorString(error), "wait for each other"), "a divergent barrier is an error, not a hang", name);
-    check(simt::launch(divergent, 1, 64, 0, stream, static_cast<int*>(x)) == cudaErrorLaunchFailure, "and stays one", name);
+    {
+      Stream other(order);
+      check(simt::launch(divergent, 1, 64, 0, stream, static_cast<int*>(x)) == cudaErrorLaunchFailure, "and stays one", name);
+      check(cudaMemsetAsync(x, 0, 4, other) == cudaErrorLaunchFailure, "on every stream of the device", name);
+    }
     cudaFree(x);
     cudaGetLastError();
   }
@@ -71,7 +75,7 @@ void streams() {
   int pageable = 5;
   seen = -1;
   cudaMemcpyAsync(device, &pageable, sizeof(int), cudaMemcpyHostToDevice, stream);
-  pageable = 100;  // which was staged before
+  pageable = 100;  // which nobody has staged
   simt::launch(increment, 1, 1, 0, stream, static_cast<int*>(device));
   cudaEvent_t event = nullptr;
   cudaEventCreateWithFlags(&event, cudaEventDefault);
@@ -81,9 +85,9 @@ void streams() {
   cudaMemcpyAsync(pinned, device, sizeof(int), cudaMemcpyDeviceToHost, stream);
   check(seen == -1, "a host read before the wait finds what was there before");
   cudaEventSynchronize(event);
-  check(seen == 6, "an event's wait runs what is before it, and no more");
+  check(seen == 101, "an event's wait runs what is before it, and no more; host memory is read late");
   cudaStreamSynchronize(stream);
-  check(seen == 7, "a stream's wait runs all of it");
+  check(seen == 102, "a stream's wait runs all of it");
   cudaMemcpyAsync(device, pinned, sizeof(int), cudaMemcpyHostToDevice, stream);
   seen = 30;
   cudaStreamSynchronize(stream);
@@ -105,7 +109,6 @@ void graphs() {
   cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
   simt::launch(increment, 1, 1, 0, stream, &x);
   simt::launch(increment, 1, 1, 0, stream, &x);
-  check(cudaStreamSynchronize(stream) == cudaErrorStreamCaptureUnsupported, "nobody may wait for a stream that is captured");
   cudaStreamEndCapture(stream, &graph);
   cudaGraphInstantiate(&executable, graph, 0);
   cudaGraphDestroy(graph);
@@ -120,10 +123,90 @@ void graphs() {
   cudaGetLastError();
 }
 
+// What must not be called while a thread captures: it fails, and the capture is lost.
+void captures() {
+  void* x = nullptr;
+  cudaMalloc(&x, 64);
+  for (int call = 0; call < 4; ++call) {
+    Stream stream(false);
+    cudaGraph_t graph = nullptr;
+    cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+    void* made = nullptr;
+    const cudaError_t error = call == 0   ? cudaMalloc(&made, 64)
+                              : call == 1 ? cudaFree(x)
+                              : call == 2 ? cudaMallocHost(&made, 64)
+                                          : cudaStreamSynchronize(stream);
+    const char* const name = call == 0 ? "cudaMalloc" : call == 1 ? "cudaFree" : call == 2 ? "cudaMallocHost" : "cudaStreamSynchronize";
+    check(error == cudaErrorStreamCaptureUnsupported, "refused in a capture", name);
+    check(cudaStreamEndCapture(stream, &graph) == cudaErrorStreamCaptureInvalidated && !graph, "which is lost by it", name);
+    check(cudaMemsetAsync(x, 0, 4, stream) == cudaSuccess && cudaStreamSynchronize(stream) == cudaSuccess, "and the stream runs again", name);
+  }
+  check(cudaFree(x) == cudaSuccess, "memory whose release was refused is still there");
+  cudaGetLastError();
+}
+
+void several_devices() {
+  int count = 0, device = -1;
+  check(cudaGetDeviceCount(&count) == cudaSuccess && count == 8 && cudaSetDevice(8) == cudaErrorInvalidDevice, "there are eight devices");
+  cudaSetDevice(1);
+  check(cudaGetDevice(&device) == cudaSuccess && device == 1, "a thread has a current one");
+  {
+    Stream stream(false);
+    void* x = nullptr;
+    cudaEvent_t event = nullptr;
+    cudaMalloc(&x, 64);
+    cudaEventCreateWithFlags(&event, cudaEventDefault);
+    cudaSetDevice(0);
+    check(cudaMemsetAsync(x, 0, 4, stream) == cudaErrorInvalidResourceHandle && cudaStreamSynchronize(stream) == cudaErrorInvalidResourceHandle &&
+              simt::launch(increment, 1, 1, 0, stream, static_cast<int*>(x)) == cudaErrorInvalidResourceHandle,
+          "a stream is refused while another is current");
+    check(cudaEventRecord(event, stream) == cudaErrorInvalidResourceHandle && cudaEventQuery(event) == cudaErrorInvalidResourceHandle, "and so is an event");
+    check(cudaFree(x) == cudaErrorInvalidResourceHandle, "and memory");
+    cudaSetDevice(1);
+    check(cudaEventRecord(event, stream) == cudaSuccess && cudaEventSynchronize(event) == cudaSuccess && cudaFree(x) == cudaSuccess, "on their own they work");
+    cudaEventDestroy(event);
+  }
+  cudaSetDevice(0);
+  cudaGetLastError();
+}
+
+// Kernels and graphs take memory that no allocation shows.
+void memory() {
+  size_t before = 0, after = 0, total = 0;
+  cudaSetDevice(7);
+  {
+    Stream stream(false);
+    void* x = nullptr;
+    simt_configure(4 << 20, 0);
+    check(cudaMemGetInfo(&before, &total) == cudaSuccess && total == 4 << 20 && before == total, "a device has as much memory as is said");
+    check(cudaMalloc(&x, 5 << 20) == cudaErrorMemoryAllocation && cudaMalloc(&x, 2 << 20) == cudaSuccess, "an allocation beyond it fails");
+    simt::launch(increment, 1, 1, 0, stream, static_cast<int*>(x));
+    cudaMemGetInfo(&after, &total);
+    check(after == before - (3 << 20), "a kernel takes some when it is first launched");
+    cudaGraph_t graph = nullptr;
+    cudaGraphExec_t first = nullptr, second = nullptr;
+    cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+    simt::launch(increment, 1, 1, 0, stream, static_cast<int*>(x));
+    cudaStreamEndCapture(stream, &graph);
+    check(cudaGraphInstantiate(&first, graph, 0) == cudaSuccess && cudaGraphInstantiate(&second, graph, 0) == cudaErrorMemoryAllocation,
+          "a graph takes some, and is not made where there is none");
+    check(cudaGraphExecDestroy(first) == cudaSuccess && cudaGraphInstantiate(&second, graph, 0) == cudaSuccess, "and gives it back");
+    cudaGraphExecDestroy(second);
+    cudaGraphDestroy(graph);
+    cudaFree(x);
+  }
+  simt_configure(static_cast<int64_t>(1) << 40, 0);
+  cudaSetDevice(0);
+  cudaGetLastError();
+}
+
 }  // namespace
 
 void check_runtime() {
   barriers();
   streams();
   graphs();
+  captures();
+  several_devices();
+  memory();
 }

@@ -1,0 +1,221 @@
+// Devices and their memory: allocation, limits, what a kernel's first launch and a graph cost.
+#include "device.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <utility>
+
+namespace simt {
+namespace {
+
+thread_local cudaError_t last_error = cudaSuccess;
+thread_local int device_of_thread = 0;
+
+constexpr size_t alignment = 256;
+size_t physical_bytes() { return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
+
+// As simt_configure says; all devices are alike.
+std::atomic<size_t> memory_bytes{physical_bytes()};
+std::atomic<int> shared_optin{227 << 10};
+
+struct Allocation { size_t bytes; int device; };  // device -1: pinned host memory
+std::mutex allocations_mutex;
+std::unordered_map<void*, Allocation> allocations;
+
+cudaError_t allocate(void** pointer, size_t bytes, int device) {
+  if (cudaError_t error = forbid_in_capture()) return error;
+  const size_t rounded = (std::max<size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+  if (device >= 0) {
+    if (cudaError_t error = Device::at(device).error()) return remember(error);
+    if (!Device::at(device).take(rounded)) return remember(cudaErrorMemoryAllocation);
+  }
+  *pointer = bytes > physical_bytes() ? nullptr : aligned_alloc(alignment, rounded);
+  if (!*pointer) {
+    if (device >= 0) Device::at(device).give_back(rounded);
+    return remember(cudaErrorMemoryAllocation);
+  }
+  if (device >= 0) memset(*pointer, 0xff, bytes);
+  std::lock_guard lock(allocations_mutex);
+  allocations[*pointer] = {rounded, device};
+  return cudaSuccess;
+}
+
+// Waits for the device, as the real call does; memory of another device than the current one is refused, which CUDA would allow.
+cudaError_t release(void* pointer, bool pinned) {
+  if (!pointer) return cudaSuccess;
+  if (cudaError_t error = forbid_in_capture()) return error;
+  Allocation found{};
+  {
+    std::lock_guard lock(allocations_mutex);
+    const auto known = allocations.find(pointer);
+    if (known == allocations.end() || (known->second.device < 0) != pinned) return remember(cudaErrorInvalidValue);
+    if (!pinned && known->second.device != current_device()) return remember(cudaErrorInvalidResourceHandle);
+    found = known->second;
+    allocations.erase(known);
+  }
+  if (!pinned) Device::at(found.device).drain(), Device::at(found.device).give_back(found.bytes);
+  free(pointer);
+  return cudaSuccess;
+}
+
+}  // namespace
+
+cudaError_t remember(cudaError_t error) {
+  if (error != cudaSuccess) last_error = error;
+  return error;
+}
+
+int current_device() { return device_of_thread; }
+
+Device& Device::at(int index) {
+  static Device all[devices];
+  return all[index];
+}
+
+bool Device::take(size_t bytes) {
+  std::lock_guard lock(mutex_);
+  if (used_ + bytes > memory_bytes) return false;
+  used_ += bytes;
+  return true;
+}
+void Device::give_back(size_t bytes) {
+  std::lock_guard lock(mutex_);
+  used_ -= bytes;
+}
+size_t Device::used() {
+  std::lock_guard lock(mutex_);
+  return used_;
+}
+bool Device::load(const void* kernel) {
+  std::lock_guard lock(mutex_);
+  return loaded_.insert(kernel).second;
+}
+
+int Device::shared_limit(const void* kernel) {
+  std::lock_guard lock(mutex_);
+  const auto found = shared_limits_.find(kernel);
+  return found == shared_limits_.end() ? shared_always - static_shared : std::min(found->second, shared_optin - static_shared);
+}
+void Device::set_shared_limit(const void* kernel, int bytes) {
+  std::lock_guard lock(mutex_);
+  shared_limits_[kernel] = bytes;
+}
+
+cudaError_t Device::error() {
+  std::lock_guard lock(mutex_);
+  return error_;
+}
+void Device::fail(cudaError_t error) {
+  std::lock_guard lock(mutex_);
+  if (error_ == cudaSuccess) error_ = error;
+}
+void Device::add(Stream* stream) {
+  std::lock_guard lock(mutex_);
+  streams_.insert(stream);
+}
+void Device::remove(Stream* stream) {
+  std::lock_guard lock(mutex_);
+  streams_.erase(stream);
+  if (streams_.empty()) error_ = cudaSuccess;
+}
+
+cudaError_t get_attributes(cudaFuncAttributes* attributes, const void* kernel) {
+  if (cudaError_t error = load(kernel)) return error;
+  *attributes = {static_shared, Device::current().shared_limit(kernel)};
+  return cudaSuccess;
+}
+
+cudaError_t load(const void* kernel) {
+  Device& device = Device::current();
+  if (!device.load(kernel)) return cudaSuccess;
+  if (!device.take(kernel_bytes)) return remember(cudaErrorMemoryAllocation);
+  if (!capturing()) device.drain();
+  return cudaSuccess;
+}
+
+cudaError_t set_attribute(const void* kernel, cudaFuncAttribute, int value) {
+  if (value < 0 || value > shared_optin - static_shared) return remember(cudaErrorInvalidValue);
+  Device::current().set_shared_limit(kernel, value);
+  return cudaSuccess;
+}
+
+bool is_pinned(const void* pointer) {
+  std::lock_guard lock(allocations_mutex);
+  for (const auto& [begin, allocation] : allocations)
+    if (allocation.device < 0 && pointer >= begin && pointer < static_cast<const char*>(begin) + allocation.bytes) return true;
+  return false;
+}
+
+}  // namespace simt
+
+using simt::Device, simt::remember;
+
+// For tests: how much memory a device has, and shared memory a block; 0 leaves it as it is.
+extern "C" __attribute__((visibility("default"))) void simt_configure(int64_t memory, int32_t shared) {
+  if (memory > 0) simt::memory_bytes = static_cast<size_t>(memory);
+  if (shared > 0) simt::shared_optin = shared;
+}
+
+cudaError_t cudaGetDeviceCount(int* count) { return *count = simt::devices, cudaSuccess; }
+cudaError_t cudaSetDevice(int device) {
+  if (device < 0 || device >= simt::devices) return remember(cudaErrorInvalidDevice);
+  simt::device_of_thread = device;
+  return cudaSuccess;
+}
+cudaError_t cudaGetDevice(int* device) { return *device = simt::current_device(), cudaSuccess; }
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
+  cudaDeviceProp properties;
+  if (cudaError_t error = cudaGetDeviceProperties(&properties, device)) return error;
+  switch (attribute) {
+    case cudaDevAttrMultiProcessorCount: *value = properties.multiProcessorCount; break;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin: *value = static_cast<int>(properties.sharedMemPerBlockOptin); break;
+  }
+  return cudaSuccess;
+}
+cudaError_t cudaRuntimeGetVersion(int* version) { return *version = 0, cudaSuccess; }
+cudaError_t cudaDriverGetVersion(int* version) { return *version = 0, cudaSuccess; }
+cudaError_t cudaDeviceCanAccessPeer(int* can, int, int) { return *can = 1, cudaSuccess; }
+cudaError_t cudaDeviceEnablePeerAccess(int, unsigned) { return cudaSuccess; }
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
+  if (device < 0 || device >= simt::devices) return remember(cudaErrorInvalidDevice);
+  *properties = {};
+  snprintf(properties->name, sizeof properties->name, "emulated GPU");
+  properties->totalGlobalMem = simt::memory_bytes;
+  properties->sharedMemPerBlockOptin = static_cast<size_t>(simt::shared_optin);
+  properties->multiProcessorCount = 4;
+  properties->major = 9;
+  properties->l2CacheSize = 32 << 20;
+  return cudaSuccess;
+}
+cudaError_t cudaGetLastError() { return std::exchange(simt::last_error, cudaSuccess); }
+const char* cudaGetErrorString(cudaError_t error) {
+  switch (error) {
+    case cudaSuccess: return "no error";
+    case cudaErrorInvalidValue: return "invalid argument";
+    case cudaErrorMemoryAllocation: return "out of memory";
+    case cudaErrorInvalidConfiguration: return "invalid configuration argument";
+    case cudaErrorNoDevice: return "no device";
+    case cudaErrorInvalidDevice: return "invalid device ordinal";
+    case cudaErrorInvalidResourceHandle: return "invalid resource handle";
+    case cudaErrorNotReady: return "device not ready";
+    case cudaErrorPeerAccessAlreadyEnabled: return "peer access is already enabled";
+    case cudaErrorLaunchFailure: return "a kernel's threads wait for each other at different barriers, or one used shared memory as global";
+    case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated: return "operation failed due to a previous error during capture";
+  }
+  return "unknown error";
+}
+
+cudaError_t cudaMalloc(void** pointer, size_t bytes) { return simt::allocate(pointer, bytes, simt::current_device()); }
+cudaError_t cudaFree(void* pointer) { return simt::release(pointer, false); }
+cudaError_t cudaMallocHost(void** pointer, size_t bytes) { return simt::allocate(pointer, bytes, -1); }
+cudaError_t cudaFreeHost(void* pointer) { return simt::release(pointer, true); }
+cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
+  const size_t available = static_cast<size_t>(sysconf(_SC_AVPHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t used = Device::current().used();
+  *total_bytes = simt::memory_bytes;
+  *free_bytes = std::min(available, *total_bytes > used ? *total_bytes - used : 0);
+  return cudaSuccess;
+}
