@@ -27,6 +27,10 @@ def ops(bundle):
     others = [f"org.ingrain.ops.{name}" for name in found if name not in hot_classes and name != "ParityTest"]
     yield from tests(bundle, others + [f"org.ingrain.{name}" for name in BESIDE_OPS])
     yield from tests(bundle, [f"org.ingrain.{name}" for name in LAST])
+    if bundle.dry:  # what a crash and a hang leave of a run
+        ends = {"EndsItself": "ended with status -9", "Hangs": "hung"}
+        for row in tests(bundle, [f"org.ingrain.kit.{name}" for name in ends], seconds=5):
+            yield {**row, "result": "passed" if row["why"].startswith(ends[row["class"]]) else "FAILED"}
 
 
 def tests(bundle, classes, prefix=(), seconds=SECONDS):
