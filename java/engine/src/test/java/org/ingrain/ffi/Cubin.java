@@ -1,0 +1,73 @@
+package org.ingrain.ffi;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * The machine code of a CUDA source, as nvcc's {@code -cubin} writes it: an ELF file with a section of instructions for each kernel, 16 bytes
+ * an instruction on sm_80 and sm_90. The low 12 bits are the opcode; bits 73 to 75 tell how wide a memory access is.
+ */
+final class Cubin {
+    private static final int RESERVED_SHARED = 1024;   // of sm_90, in front of a kernel's own
+    private static final Map<Integer, String> OPCODES = Map.of(0x981, "LDG", 0x986, "STG", 0x983, "LDL", 0x387, "STL", 0x987, "STL");
+    private static final String[] WIDTHS = {"8", "8", "16", "16", "32", "64", "128", ""};
+
+    private final Map<String, Map<String, Integer>> accesses = new TreeMap<>();
+    private final Map<String, Long> staticShared = new TreeMap<>();
+
+    Cubin(Path file) throws IOException {
+        ByteBuffer elf = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
+        int headers = (int) elf.getLong(0x28);
+        int size = elf.getShort(0x3a);
+        int count = elf.getShort(0x3c);
+        int names = (int) elf.getLong(headers + elf.getShort(0x3e) * size + 0x18);
+        for (int i = 0; i < count; i++) {
+            int header = headers + i * size;
+            String name = text(elf, names + elf.getInt(header));
+            int offset = (int) elf.getLong(header + 0x18);
+            int bytes = (int) elf.getLong(header + 0x20);
+            if (name.startsWith(".text.")) {
+                accesses.put(name.substring(".text.".length()), accesses(elf, offset, bytes));
+            } else if (name.startsWith(".nv.shared._Z")) {
+                staticShared.put(name.substring(".nv.shared.".length()), (long) bytes - RESERVED_SHARED);
+            }
+        }
+    }
+
+    private static Map<String, Integer> accesses(ByteBuffer elf, int offset, int bytes) {
+        Map<String, Integer> found = new TreeMap<>();
+        for (int at = offset; at < offset + bytes; at += 16) {
+            String opcode = OPCODES.get((int) (elf.getLong(at) & 0xfff));
+            if (opcode != null) {
+                found.merge(opcode + "." + WIDTHS[(int) (elf.getLong(at + 8) >> 9 & 7)], 1, Integer::sum);
+            }
+        }
+        return found;
+    }
+
+    private static String text(ByteBuffer elf, int at) {
+        int end = at;
+        while (elf.get(end) != 0) {
+            end++;
+        }
+        byte[] bytes = new byte[end - at];
+        elf.get(at, bytes);
+        return new String(bytes, StandardCharsets.US_ASCII);
+    }
+
+    /** How many memory instructions of each kind and width each kernel has, such as STG.128; kernels by their mangled names. */
+    Map<String, Map<String, Integer>> accesses() {
+        return accesses;
+    }
+
+    /** Bytes of static shared memory of the kernels that have some. */
+    Map<String, Long> staticShared() {
+        return staticShared;
+    }
+}
