@@ -18,6 +18,7 @@ using ingrain::channels, ingrain::max_ranks, ingrain::PeerTable, ingrain::region
 
 constexpr int threads = 256, in_flight = 8;
 constexpr int64_t least_slice = threads * 16;  // bytes
+constexpr uint64_t patience = 60'000'000'000;  // ns that a rank waits for another
 
 // Words that other devices and the host change while a kernel looks at them.
 __device__ __forceinline__ uint32_t load_acquire(const uint32_t* p) {
@@ -37,6 +38,17 @@ __device__ __forceinline__ void store_release(uint32_t* p, uint32_t x) {
 #endif
 }
 
+// Nanoseconds of a clock that all multiprocessors share.
+__device__ __forceinline__ uint64_t now() {
+#ifdef INGRAIN_SIMT
+  return simt::nanoseconds();
+#else
+  uint64_t ns;
+  asm volatile("mov.u64 %0, %globaltimer;" : "=l"(ns));
+  return ns;
+#endif
+}
+
 // From L2 or another device, never from this SM's own cache, which may hold the round before last.
 template <class T> __device__ __forceinline__ T load_shown(const T* p) {
   using Bits = std::conditional_t<sizeof(T) == 16, uint4, std::conditional_t<sizeof(T) == 4, unsigned, unsigned char>>;
@@ -51,7 +63,8 @@ __device__ __forceinline__ char* region_of(const PeerTable& table, int rank, uin
   return table.staging[rank] + (blockIdx.x * 2 + round % 2) * region_bytes;
 }
 
-// Tells every rank that this block has staged its round, and waits for theirs. False where the communicator was destroyed.
+// Tells every rank that this block has staged its round, and waits for theirs. False where the communicator was destroyed, or a rank has
+// not come in time: then all of them go home.
 __device__ bool meet(const PeerTable& table, uint32_t round) {
   __threadfence_system();
   __syncthreads();
@@ -60,11 +73,12 @@ __device__ bool meet(const PeerTable& table, uint32_t round) {
   if (peer < table.ranks && peer != table.rank) {
     store_release(table.flags[peer] + blockIdx.x * max_ranks + table.rank, round);
     const uint32_t* flag = table.flags[table.rank] + blockIdx.x * max_ranks + peer;
+    const uint64_t begin = now();
     for (unsigned spins = 1; here && static_cast<int32_t>(load_acquire(flag) - round) < 0; ++spins) {
       if (spins > 64) __nanosleep(40);
-      if (spins % 256 == 0) here = !load_acquire(table.ended);
+      if (spins % 256 == 0) here = !load_acquire(table.ended) && now() - begin < patience;
     }
-    if (!here) store_release(table.missed, 1);
+    if (!here) store_release(table.missed, 1), store_release(table.ended, 1);
   }
   return __syncthreads_and(here);
 }

@@ -83,7 +83,7 @@ void Peers::end() {
 bool Peers::missed(int32_t rank) { return *static_cast<volatile uint32_t*>(word(1 + rank)); }
 
 ingrain_status sent_home(ingrain_context* ctx) {
-  return refuse(ctx, INGRAIN_DEVICE_ERROR, "rank %d: the communicator was destroyed, another rank may have failed", ctx->rank);
+  return refuse(ctx, INGRAIN_DEVICE_ERROR, "rank %d: the communicator was destroyed: another rank failed, or did not come within 60 s", ctx->rank);
 }
 
 ingrain_status met_everybody(ingrain_context* ctx) { return ctx->peers && ctx->peers->missed(ctx->rank) ? sent_home(ctx) : INGRAIN_OK; }

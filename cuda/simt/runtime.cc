@@ -105,6 +105,8 @@ void run_grid(cudaStream_t stream, dim3 grid, dim3 block, size_t shared, const W
   if (!run_blocks(stream->descending, grid, block, shared, kernel)) Device::at(stream->device).fail(cudaErrorLaunchFailure);
 }
 
+uint64_t nanoseconds() { return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1)); }
+
 void set_descending(cudaStream_t stream, bool descending) { stream->descending = descending; }
 
 }  // namespace simt

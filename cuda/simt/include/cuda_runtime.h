@@ -148,6 +148,7 @@ cudaError_t load_for(cudaStream_t stream, const void* kernel);
 cudaError_t check_launch(const void* kernel, dim3 grid, dim3 block, size_t shared);
 void run_grid(cudaStream_t stream, dim3 grid, dim3 block, size_t shared, const std::function<void()>& kernel);
 void set_descending(cudaStream_t stream, bool descending);
+uint64_t nanoseconds();                           // %globaltimer
 
 template <class... P, class... A>
 cudaError_t launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, cudaStream_t stream, A&&... arguments) {
