@@ -7,6 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.abort;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.SymbolLookup;
+import java.lang.foreign.ValueLayout;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.ingrain.ffi.Backend;
@@ -53,6 +58,41 @@ class DecodeGraphsTest {
             graphs.run(key, () -> context.fillZero(x));
             assertArrayEquals(new int[3], context.readInts(x));
             assertEquals(1, graphs.captures());
+        }
+    }
+
+    @Test
+    void aGraphThatThereIsNoMemoryForRunsOpByOp() {
+        try (Backend backend = simt(); Context context = backend.context(new ContextOptions(0, 0, "auto"))) {
+            DecodeGraphs graphs = new DecodeGraphs(context);
+            Tensor x = context.allocate(DType.I32, 3);
+            int[] runs = {0};
+            limitMemory(1);
+            for (int i = 0; i < 4; i++) {
+                graphs.run(new Key(1, false), () -> {
+                    runs[0]++;
+                    context.fillZero(x);
+                });
+            }
+            assertArrayEquals(new int[3], context.readInts(x));
+            assertEquals(4, graphs.eager());
+            assertEquals(0, graphs.captures());
+            assertEquals(5, runs[0], "the second time it was captured in vain");
+        } finally {
+            limitMemory(1L << 40);
+        }
+    }
+
+    /** Bytes of the emulated GPU's memory, kernels and graphs included. */
+    private static void limitMemory(long bytes) {
+        try (Arena arena = Arena.ofConfined()) {
+            var library = SymbolLookup.libraryLookup(NativeLibraries.find("simt").resolveSibling("libsimt.so"), arena);
+            Linker.nativeLinker().downcallHandle(library.findOrThrow("simt_configure"),
+                    FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT)).invokeExact(bytes, 0);
+        } catch (InputException e) {
+            return;   // no emulated GPU: the test was skipped
+        } catch (Throwable e) {
+            throw new AssertionError(e);
         }
     }
 
