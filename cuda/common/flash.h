@@ -10,6 +10,17 @@
 template <int EP> constexpr int tile_stride = EP + 8;
 constexpr float log2_e = 1.4426950408889634f;
 
+// 2^x in one instruction: results below 2^-126 are 0.
+__device__ __forceinline__ float exp2_approximate(float x) {
+#ifdef INGRAIN_SIMT
+  return exp2f(x);
+#else
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+#endif
+}
+
 // Rows g and g + 8 of 16 rows of E elements, straight from global memory; a null row is zeros.
 template <int EP> __device__ __forceinline__ void load_rows(unsigned (&a)[EP / 16][4], const bf16* low, const bf16* high, int E) {
   const int t = threadIdx.x % 4;
@@ -103,7 +114,7 @@ template <int N> struct Softmax {
     for (int r = 0; r < 2; ++r) {
       const float before = m[r];
       m[r] = fmaxf(before, maximum[r]);
-      factor[r] = exp2f((before - finite_maximum(m[r])) * log2_scale);
+      factor[r] = exp2_approximate((before - finite_maximum(m[r])) * log2_scale);
     }
 #pragma unroll
     for (int i = 0; i < 4; ++i) l[i] *= factor[i / 2];
@@ -118,7 +129,7 @@ template <int N> struct Softmax {
 #pragma unroll
     for (int n = 0; n < S; ++n)
 #pragma unroll
-      for (int i = 0; i < 4; ++i) s[n][i] = exp2f(fmaf(s[n][i], log2_scale, -base[i / 2]));
+      for (int i = 0; i < 4; ++i) s[n][i] = exp2_approximate(fmaf(s[n][i], log2_scale, -base[i / 2]));
   }
   // l as the product of the rounded weights with ones: l[0] and l[2] are complete, in the same order whoever holds the weights.
   template <int J> __device__ __forceinline__ void sum(const unsigned (&p)[J][4]) {
@@ -168,8 +179,8 @@ struct Merge {
   __device__ __forceinline__ Merge(float& m, float part, float log2_scale) {
     const float before = m;
     m = fmaxf(before, part);
-    a = exp2f((before - finite_maximum(m)) * log2_scale);
-    b = exp2f((part - finite_maximum(m)) * log2_scale);
+    a = exp2_approximate((before - finite_maximum(m)) * log2_scale);
+    b = exp2_approximate((part - finite_maximum(m)) * log2_scale);
   }
   __device__ __forceinline__ float operator()(float before, float part) const { return fmaf(part, b, before * a); }
 };

@@ -7,6 +7,12 @@
 struct SequenceTile {
   int64_t first;
   int begin, end, length, kv;
+
+  // Of tiles of `size` tokens the one as far from the sequence's start as this one is from its end.
+  __device__ void mirror(int size) {
+    begin = (length - 1) / size * size - begin;
+    end = min(begin + size, length);
+  }
 };
 
 // Items (tile, key-value head), the last tiles of a sequence first: they see the most. Indices that are asked for ascend.
@@ -35,16 +41,20 @@ class SequenceTiles {
 // A grid for kernels that take items in turn until there are none: how many there are is not known when they are launched.
 constexpr unsigned standing_blocks = 264;
 
-// Begins to copy `rows` rows of E elements into a tile of rows of EP; row(r) is where row r begins, null makes it zeros.
-template <int EP, int rows, int threads, class Row> __device__ __forceinline__ void fetch_rows(bf16* tile, int E, const void* anywhere, const Row& row) {
-  constexpr int units = EP / 8;
-#pragma unroll 2
-  for (int i = threadIdx.x; i < rows * units; i += threads) {
-    const int r = i / units, u = i % units;
-    const bf16* from = row(r);
-    const bool valid = from != nullptr && 8 * u < E;
-    copy_async16(tile + r * tile_stride<EP> + 8 * u, valid ? from + 8 * u : anywhere, valid);
-  }
+// The item of a round, for blocks that all run at once: every other round goes backwards, so that items that shrink add up to equal work.
+__device__ __forceinline__ int item_of_round(int round) {
+  return static_cast<int>(round * gridDim.x + (round % 2 ? gridDim.x - 1 - blockIdx.x : blockIdx.x));
+}
+
+// Begins to copy `rows` rows of E elements, ld apart, into a tile of rows of EP; only the first `count` of them exist, the others become zeros.
+template <int EP, int rows, int threads> __device__ __forceinline__ void fetch_rows(bf16* tile, int E, const bf16* first, int64_t ld, int count) {
+  constexpr int units = EP / 8, step = threads / units;
+  static_assert(threads % units == 0 && rows % step == 0);
+  const int r = threadIdx.x / units, u = threadIdx.x % units, have = 8 * u < E ? count : 0;
+  const bf16* from = first + r * ld + 8 * u;
+  bf16* to = tile + r * tile_stride<EP> + 8 * u;
+#pragma unroll
+  for (int i = 0; i < rows; i += step, from += step * ld) copy_async16(to + i * tile_stride<EP>, from, r + i < have);
 }
 
 // Where q, k, v of packed rows lie. A row of a key-value head's queries: token r / group, query head r % group of that head's.

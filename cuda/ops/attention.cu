@@ -23,14 +23,12 @@ struct Arguments {
 
 template <int EP> struct Stages { bf16 tile[2][2][keys * tile_stride<EP>]; };  // [stage][keys, values]
 
-template <int EP> __device__ void fetch(Stages<EP>& stages, const Arguments& a, const SequenceTile& at, int tile, bool valid) {
+template <int EP> __device__ __forceinline__ void fetch(Stages<EP>& stages, const Arguments& a, const SequenceTile& at, int tile, bool valid) {
+  const int64_t t = at.first + tile * keys;
+#pragma unroll
   for (int part = 0; part < 2; ++part) {
-    if (valid)
-      fetch_rows<EP, keys, threads>(stages.tile[tile % 2][part], a.heads.E, a.qkv, [&](int r) {
-        const int64_t t = at.first + tile * keys + r;
-        const bool inside = tile * keys + r < at.end;
-        return inside ? a.qkv + (part ? a.heads.value(t, at.kv) : a.heads.key(t, at.kv)) : nullptr;
-      });
+    const bf16* from = a.qkv + (part ? a.heads.value(t, at.kv) : a.heads.key(t, at.kv));
+    if (valid) fetch_rows<EP, keys, threads>(stages.tile[tile % 2][part], a.heads.E, from, a.heads.ld(), at.end - tile * keys);
     copy_commit();
   }
 }

@@ -2,8 +2,9 @@
 //   p = exp(scale·q·k − lse)   dv = pᵀ·dy   ds = p·(dy·v − delta)   dq = scale·ds·K   dk = scale·dsᵀ·Q   delta = Σ_e dy·y
 // Shapes   dqkv, qkv (T, (H + 2K)·E) · dy, y (T, H·E) · delta, lse (T, H) · offsets (S + 1)   Types  f32|bf16, sums f32
 // Needs    E % 2 == 0, E <= 256, H % K == 0, scratch 0 · tensor core where bf16, E % 16 == 0, E <= 128, H/K <= 64, else one warp a row
-// Mapping  delta: one warp a (token, head) · dk, dv: (kv head, 64 keys) a block, 32 query rows at a time · dq: (kv head, 64 query rows)
-//          a block, 32 keys at a time; scores twice, but no sum is shared by two blocks and every sum has one order
+// Mapping  delta: one warp or half of one a (token, head) · dk, dv: (kv head, 64 keys) a block of eight warps, one query head after the
+//          other, 64 tokens at a time, four warps the first 32, four the others; they add up at the end · dq: (kv head, 64 query rows)
+//          a block of four warps, 32 keys at a time; scores twice, but no sum is shared by two blocks and every sum has one order
 // Bound    tensor core: 14·E FLOP a (query row, key)                   Oracle native/ops/attention_backward.cc  Test AttentionParityTest
 #include "plain_attention_backward.h"
 
@@ -33,6 +34,23 @@ template <class X> __global__ void row_sums(float* delta, const X* dy, const X* 
   }
 }
 
+// The same for rows of at most 128 elements that can be read 16 bytes at a time: half a warp a row.
+__global__ void row_sums_wide(float* delta, const bf16* dy, const bf16* y, const int32_t* offsets, int S, int H, int E) {
+  const int64_t count = static_cast<int64_t>(offsets[S]) * H, step = static_cast<int64_t>(gridDim.x) * 2 * plain_warps;
+  const int lane = threadIdx.x % 16, half = threadIdx.x / 16 % 2;
+  for (int64_t pair = (static_cast<int64_t>(blockIdx.x) * plain_warps + threadIdx.x / 32) * 2; pair < count; pair += step) {
+    const int64_t row = pair + half;
+    float sum = 0;
+    if (row < count && 8 * lane < E) {
+      const auto a = load<8>(dy + row * E + 8 * lane), b = load<8>(y + row * E + 8 * lane);
+#pragma unroll
+      for (int i = 0; i < 8; ++i) sum = fmaf(to_float(a.v[i]), to_float(b.v[i]), sum);
+    }
+    sum = warp_reduce<Sum, 16>(sum);
+    if (lane == 0 && row < count) delta[row] = sum;
+  }
+}
+
 // Accumulators of 16 rows as bf16 rows of E; a null row is not written.
 template <int N> __device__ __forceinline__ void store_rows(bf16* low, bf16* high, const float (&x)[N][4], float factor, int E) {
 #pragma unroll
@@ -46,79 +64,122 @@ template <int N> __device__ __forceinline__ void store_rows(bf16* low, bf16* hig
 }
 
 // ---- dk, dv: rows are keys, columns query rows ------------------------------------------------------------------------
-template <int EP> struct KeyShared {
+constexpr int key_threads = 2 * threads, tokens = 2 * tile;
+
+// One stage, on its way while nobody computes, is for devices that have no room for two. At the end the sums that the two halves exchange.
+template <int EP, int stages> struct KeyShared {
   bf16 k[rows * tile_stride<EP>], v[rows * tile_stride<EP>];
-  bf16 side[2][2][tile * tile_stride<EP>];   // [stage][q, dy]
-  float lse[2][tile], delta[2][tile];        // lse in powers of 2; of rows that are none: p becomes 0
+  bf16 side[stages][2][tokens * tile_stride<EP>];  // [stage][q, dy]
+  float terms[stages][2][tokens];                  // [stage][lse in powers of 2, delta]; of tokens that are none: p becomes 0
 };
 
-template <int EP> __device__ void fetch_queries(KeyShared<EP>& shared, const Arguments& a, const SequenceTile& at, int first_row, int stage) {
-  const int end = at.length * a.heads.group;
-  fetch_rows<EP, tile, threads>(shared.side[stage][0], a.heads.E, a.qkv, [&](int r) {
-    return first_row + r < end ? a.qkv + a.heads.query(at.first, at.kv, first_row + r) : nullptr;
-  });
-  fetch_rows<EP, tile, threads>(shared.side[stage][1], a.heads.E, a.qkv, [&](int r) {
-    return first_row + r < end ? a.dy + a.heads.head(at.first, at.kv, first_row + r) * a.heads.E : nullptr;
-  });
-  if (threadIdx.x < tile) {
-    const int r = first_row + threadIdx.x;
-    const int64_t head = a.heads.head(at.first, at.kv, r);
-    shared.lse[stage][threadIdx.x] = r < end ? a.lse[head] * log2_e : INFINITY;
-    shared.delta[stage][threadIdx.x] = r < end ? a.delta[head] : 0;
-  }
+// Tokens from t on of one query head of the tile's.
+template <int EP, int stages>
+__device__ __forceinline__ void fetch_queries(KeyShared<EP, stages>& shared, const Arguments& a, const SequenceTile& at, int h, int t, int stage) {
+  const int64_t head = (at.first + t) * a.heads.H + at.kv * a.heads.group + h;
+  const bf16* q = a.qkv + (at.first + t) * a.heads.ld() + (at.kv * a.heads.group + h) * a.heads.E;
+  fetch_rows<EP, tokens, key_threads>(shared.side[stage][0], a.heads.E, q, a.heads.ld(), at.length - t);
+  fetch_rows<EP, tokens, key_threads>(shared.side[stage][1], a.heads.E, a.dy + head * a.heads.E, a.heads.H * a.heads.E, at.length - t);
 }
 
-template <int EP> __device__ void key_tile(KeyShared<EP>& shared, const Arguments& a, const SequenceTile& at) {
-  const int lane = threadIdx.x % 32, row0 = 16 * (threadIdx.x / 32), E = a.heads.E, group = a.heads.group;
-  const int key[2] = {at.begin + row0 + lane / 4, at.begin + row0 + lane / 4 + 8};
-  for (int part = 0; part < 2; ++part)
-    fetch_rows<EP, rows, threads>(part ? shared.v : shared.k, E, a.qkv, [&](int r) {
-      const int64_t t = at.first + at.begin + r;
-      return at.begin + r < at.end ? a.qkv + (part ? a.heads.value(t, at.kv) : a.heads.key(t, at.kv)) : nullptr;
-    });
-  const int begin = at.begin * group, end = at.length * group;
+// This thread's one of the terms of those tokens, by its place in KeyShared::terms.
+__device__ __forceinline__ float term(const Arguments& a, const SequenceTile& at, int h, int t) {
+  const int r = threadIdx.x % tokens;
+  const bool delta = threadIdx.x >= tokens;
+  if (threadIdx.x >= 2 * tokens || t + r >= at.length) return delta ? 0 : INFINITY;
+  const int64_t head = (at.first + t + r) * a.heads.H + at.kv * a.heads.group + h;
+  return delta ? a.delta[head] : a.lse[head] * log2_e;
+}
+
+// The sums of 32 query rows of a stage for this warp's 16 keys; key: the lane's two, counted from the first query row.
+template <int EP, int stages>
+__device__ __forceinline__ void add_queries(float (&dk)[EP / 8][4], float (&dv)[EP / 8][4], const KeyShared<EP, stages>& shared, int stage, int row0,
+                                            int part, float log2_scale, bool diagonal, const int (&key)[2]) {
+  const bf16 *q = shared.side[stage][0] + part * tile_stride<EP>, *dy = shared.side[stage][1] + part * tile_stride<EP>;
+  const float *lse = shared.terms[stage][0] + part, *delta = shared.terms[stage][1] + part;
+  float p[tile / 8][4], ds[tile / 8][4];
+  unsigned left[tile / 16][4];
+  scores<EP>(p, shared.k + row0 * tile_stride<EP>, q);
+  scores<EP>(ds, shared.v + row0 * tile_stride<EP>, dy);
+#pragma unroll
+  for (int n = 0; n < tile / 8; ++n)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int r = 8 * n + threadIdx.x % 4 * 2 + i % 2;
+      p[n][i] = exp2_approximate(fmaf(p[n][i], log2_scale, -lse[r]));
+      if (diagonal && r < key[i / 2]) p[n][i] = 0;
+      ds[n][i] = p[n][i] * (ds[n][i] - delta[r]);
+    }
+  to_left(left, p);
+  weigh<EP>(dv, left, dy);
+  to_left(left, ds);
+  weigh<EP>(dk, left, q);
+}
+
+// Each half of the block keeps one of the two gradients and gives the other half its part of the other one.
+template <int N> __device__ __forceinline__ void give(float* sums, const float (&x)[N][4]) {
+#pragma unroll
+  for (int n = 0; n < N; ++n)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) sums[(4 * n + i) * key_threads + threadIdx.x] = x[n][i];
+}
+template <int N> __device__ __forceinline__ void take(float (&x)[N][4], const float* sums) {
+#pragma unroll
+  for (int n = 0; n < N; ++n)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) x[n][i] += sums[(4 * n + i) * key_threads + (threadIdx.x ^ threads)];
+}
+
+template <int EP, int stages> __device__ void key_tile(KeyShared<EP, stages>& shared, const Arguments& a, const SequenceTile& at) {
+  const int lane = threadIdx.x % 32, half = threadIdx.x / threads, row0 = threadIdx.x % threads / 32 * 16, E = a.heads.E;
+  const int64_t first = at.first + at.begin;
+  fetch_rows<EP, rows, key_threads>(shared.k, E, a.qkv + a.heads.key(first, at.kv), a.heads.ld(), at.end - at.begin);
+  fetch_rows<EP, rows, key_threads>(shared.v, E, a.qkv + a.heads.value(first, at.kv), a.heads.ld(), at.end - at.begin);
+  const int row[2] = {row0 + lane / 4, row0 + lane / 4 + 8}, part = half * tile, key[2] = {row[0] - part, row[1] - part};
   const float log2_scale = a.scale * log2_e;
   float dk[EP / 8][4] = {}, dv[EP / 8][4] = {};
-  fetch_queries(shared, a, at, begin, 0);
+  fetch_queries(shared, a, at, 0, at.begin, 0);
   copy_commit();
-  for (int r0 = begin, stage = 0; r0 < end; r0 += tile, stage ^= 1) {
+  float* terms = &shared.terms[0][0][0];
+  if (threadIdx.x < 2 * tokens) terms[threadIdx.x] = term(a, at, 0, at.begin);
+  for (int h = 0, t = at.begin, stage = 0; h < a.heads.group; stage = (stage + 1) % stages) {
     copy_wait<0>();
     __syncthreads();  // the tile is there, and nobody reads the other stage any more
-    if (r0 + tile < end) fetch_queries(shared, a, at, r0 + tile, stage ^ 1);
+    const bool diagonal = t == at.begin;  // some of these tokens stand before some of these keys
+    t += tokens;
+    if (t >= at.length) t = at.begin, ++h;
+    const int to = (stage + 1) % stages;
+    const bool more = h < a.heads.group;
+    if (stages > 1 && more) fetch_queries(shared, a, at, h, t, to);
+    const float next = more ? term(a, at, h, t) : 0;
     copy_commit();
-    const bf16 *q = shared.side[stage][0], *dy = shared.side[stage][1];
-    const bool diagonal = r0 / group < at.begin + rows;  // some of these rows stand before some of these keys
-    float p[tile / 8][4], ds[tile / 8][4];
-    unsigned left[tile / 16][4];
-    scores<EP>(p, shared.k + row0 * tile_stride<EP>, q);
-    scores<EP>(ds, shared.v + row0 * tile_stride<EP>, dy);
-#pragma unroll
-    for (int n = 0; n < tile / 8; ++n)
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const int r = 8 * n + lane % 4 * 2 + i % 2;
-        const float weight = exp2f(fmaf(p[n][i], log2_scale, -shared.lse[stage][r]));
-        p[n][i] = diagonal && (r0 + r) / group < key[i / 2] ? 0 : weight;
-        ds[n][i] = p[n][i] * (ds[n][i] - shared.delta[stage][r]);
-      }
-    to_left(left, p);
-    weigh<EP>(dv, left, dy);
-    to_left(left, ds);
-    weigh<EP>(dk, left, q);
+    if (!diagonal || row0 < part + tile) add_queries(dk, dv, shared, stage, row0, part, log2_scale, diagonal, key);
+    if (stages == 1) {
+      __syncthreads();
+      if (more) fetch_queries(shared, a, at, h, t, to);
+      copy_commit();
+    }
+    if (threadIdx.x < 2 * tokens) terms[to * 2 * tokens + threadIdx.x] = next;
   }
-  auto row = [&](int i, bool value) {
-    const int64_t t = at.first + key[i];
-    return key[i] < at.end ? a.dqkv + (value ? a.heads.value(t, at.kv) : a.heads.key(t, at.kv)) : nullptr;
+  __syncthreads();  // nobody reads a tile any more
+  auto* sums = reinterpret_cast<float*>(&shared);
+  auto out = [&](int i) {
+    const int64_t t = first + row[i];
+    return at.begin + row[i] < at.end ? a.dqkv + (half ? a.heads.value(t, at.kv) : a.heads.key(t, at.kv)) : nullptr;
   };
-  store_rows(row(0, false), row(1, false), dk, a.scale, E);
-  store_rows(row(0, true), row(1, true), dv, 1, E);
+  if (half) give(sums, dk); else give(sums, dv);
+  __syncthreads();
+  if (half) take(dv, sums); else take(dk, sums);
+  if (half) store_rows(out(0), out(1), dv, 1, E); else store_rows(out(0), out(1), dk, a.scale, E);
 }
 
-template <int EP> __global__ void __launch_bounds__(threads, 2) key_gradients(__grid_constant__ const Arguments a) {
-  KeyShared<EP>& shared = *dynamic_shared<KeyShared<EP>>();
+template <int EP, int stages> __global__ void __launch_bounds__(key_threads, 1) key_gradients(__grid_constant__ const Arguments a) {
+  KeyShared<EP, stages>& shared = *dynamic_shared<KeyShared<EP, stages>>();
+  static_assert(sizeof(shared) >= EP / 2 * key_threads * sizeof(float));
   SequenceTiles tiles(a.offsets, a.S, rows, a.heads.K);
   SequenceTile at;
   for (int i = blockIdx.x; tiles.at(i, at); i += gridDim.x) {
+    at.mirror(rows);  // the first keys are seen by the most
     key_tile(shared, a, at);
     __syncthreads();
   }
@@ -127,12 +188,11 @@ template <int EP> __global__ void __launch_bounds__(threads, 2) key_gradients(__
 // ---- dq: rows are query rows, columns keys ----------------------------------------------------------------------------
 template <int EP> struct QueryShared { bf16 side[2][2][tile * tile_stride<EP>]; };  // [stage][k, v]
 
-template <int EP> __device__ void fetch_keys(QueryShared<EP>& shared, const Arguments& a, const SequenceTile& at, int first_key, int stage) {
-  for (int part = 0; part < 2; ++part)
-    fetch_rows<EP, tile, threads>(shared.side[stage][part], a.heads.E, a.qkv, [&](int r) {
-      const int64_t t = at.first + first_key + r;
-      return first_key + r < at.end ? a.qkv + (part ? a.heads.value(t, at.kv) : a.heads.key(t, at.kv)) : nullptr;
-    });
+template <int EP>
+__device__ __forceinline__ void fetch_keys(QueryShared<EP>& shared, const Arguments& a, const SequenceTile& at, int first_key, int stage) {
+  const int64_t t = at.first + first_key, ld = a.heads.ld();
+  fetch_rows<EP, tile, threads>(shared.side[stage][0], a.heads.E, a.qkv + a.heads.key(t, at.kv), ld, at.end - first_key);
+  fetch_rows<EP, tile, threads>(shared.side[stage][1], a.heads.E, a.qkv + a.heads.value(t, at.kv), ld, at.end - first_key);
 }
 
 template <int EP> __device__ void query_tile(QueryShared<EP>& shared, const Arguments& a, const SequenceTile& at) {
@@ -167,13 +227,14 @@ template <int EP> __device__ void query_tile(QueryShared<EP>& shared, const Argu
     unsigned left[tile / 16][4];
     scores<EP>(p, q, shared.side[stage][0]);
     scores<EP>(ds, dy, shared.side[stage][1]);
+    const bool diagonal = key + tile - 1 > min(seen[0], seen[1]);  // a row does not see all of these keys
 #pragma unroll
     for (int n = 0; n < tile / 8; ++n)
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         const int r = i / 2;
-        const float weight = exp2f(fmaf(p[n][i], log2_scale, -lse[r]));
-        ds[n][i] = key + 8 * n + lane % 4 * 2 + i % 2 > seen[r] ? 0 : weight * (ds[n][i] - delta[r]);
+        ds[n][i] = exp2_approximate(fmaf(p[n][i], log2_scale, -lse[r])) * (ds[n][i] - delta[r]);
+        if (diagonal && key + 8 * n + lane % 4 * 2 + i % 2 > seen[r]) ds[n][i] = 0;
       }
     to_left(left, ds);
     weigh<EP>(dq, left, shared.side[stage][0]);
@@ -185,14 +246,19 @@ template <int EP> __global__ void __launch_bounds__(threads, 2) query_gradients(
   QueryShared<EP>& shared = *dynamic_shared<QueryShared<EP>>();
   SequenceTiles tiles(a.offsets, a.S, rows / a.heads.group, a.heads.K);
   SequenceTile at;
-  for (int i = blockIdx.x; tiles.at(i, at); i += gridDim.x) {
+  for (int round = 0; tiles.at(item_of_round(round), at); ++round) {
     query_tile(shared, a, at);
     __syncthreads();
   }
 }
 
 template <int EP> ingrain_status launch_tiles(ingrain_context* ctx, const Arguments& arguments) {
-  if (ingrain_status status = launch(key_gradients<EP>, standing_blocks, threads, sizeof(KeyShared<EP>), ctx, arguments)) return status;
+  using Two = KeyShared<EP, 2>;
+  size_t most = 0;
+  if (ingrain_status status = cuda_status(ctx, most_dynamic_shared(key_gradients<EP, 2>, &most), "attention_backward")) return status;
+  const bool two = most >= sizeof(Two);
+  if (ingrain_status status = launch(two ? key_gradients<EP, 2> : key_gradients<EP, 1>, standing_blocks, key_threads,
+                                     two ? sizeof(Two) : sizeof(KeyShared<EP, 1>), ctx, arguments)) return status;
   return launch(query_gradients<EP>, standing_blocks, threads, sizeof(QueryShared<EP>), ctx, arguments);
 }
 
@@ -207,14 +273,19 @@ extern "C" ingrain_status ingrain_attention_backward(ingrain_context* ctx, void*
   return with_dtype(ctx, dtype, [&]<class X>() {
     const auto *gradient = static_cast<const X*>(dy), *input = static_cast<const X*>(qkv);
     auto* out = static_cast<X*>(dqkv);
-    if (ingrain_status status = launch(row_sums<X>, 4 * standing_blocks, 32 * plain_warps, 0, ctx, delta, gradient, static_cast<const X*>(y), offsets, S, H, E))
-      return status;
+    const auto* output = static_cast<const X*>(y);
+    const auto add_up = [&](auto kernel) {
+      return launch(kernel, 4 * standing_blocks, 32 * plain_warps, 0, ctx, delta, gradient, output, offsets, S, H, E);
+    };
     if constexpr (std::is_same_v<X, bf16>) {
       if (fits_tensor_core(dtype, H / K, E, qkv, dy)) {
         const Arguments arguments{out, delta, gradient, input, lse, offsets, static_cast<int>(S), heads, scale};
+        const auto sums = fits_vectors<X>(E, output) ? row_sums_wide : row_sums<X>;
+        if (ingrain_status status = add_up(sums)) return status;
         return E <= 64 ? launch_tiles<64>(ctx, arguments) : launch_tiles<128>(ctx, arguments);
       }
     }
+    if (ingrain_status status = add_up(row_sums<X>)) return status;
     const PlainBackward<X> arguments{out, delta, gradient, input, lse, offsets, static_cast<int>(S), heads, scale};
     return launch(plain_backward<X>, 4 * standing_blocks, 32 * plain_warps, 0, ctx, arguments);
   });
