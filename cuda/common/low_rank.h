@@ -141,11 +141,13 @@ template <class P, class Q> __device__ __forceinline__ void multiply(float (&sum
   }
 }
 
-// The next adapter after `slot` among the block's rows, or no_row.
-__device__ __forceinline__ int32_t next_slot(const int32_t* row_slots, int64_t slot) {
+// The next adapter after `slot` among the block's rows, or no_row. For a whole warp.
+__device__ __forceinline__ int32_t next_slot(const int32_t* row_slots, int64_t slot, int rows = tile) {
   int32_t next = no_row;
-  for (int r = 0; r < tile; ++r)
+  for (int r = threadIdx.x % 32; r < rows; r += 32)
     if (row_slots[r] > slot) next = min(next, row_slots[r]);
+#pragma unroll
+  for (int distance = 16; distance > 0; distance /= 2) next = min(next, __shfl_xor_sync(0xffffffffu, next, distance));
   return next;
 }
 
