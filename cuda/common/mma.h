@@ -15,18 +15,19 @@ __device__ __forceinline__ unsigned pack_bf16(float low, float high) {
   return bits;
 }
 
-// Two fp8 E4M3 (the lower byte first) as two bf16, exact; NaN becomes ±480, which pack never writes. The bits of an E4M3 are those of
-// a bf16 2^120 times smaller: shifted into place and multiplied, subnormals included.
-__device__ __forceinline__ unsigned widen_fp8(unsigned two) {
-  const unsigned spread = (two & 0xff) << 8 | (two & 0xff00) << 16;
-  const unsigned small = (spread & 0x80008000u) | (spread >> 4 & 0x07f007f0u);
+// Four fp8 E4M3 as bf16, exact: bytes 0 and 2 in pairs[0], 1 and 3 in pairs[1], so that one shift serves two of them. NaN becomes ±480,
+// which pack never writes. The bits of an E4M3 are those of a bf16 2^120 times smaller: shifted into place and multiplied, subnormals included.
+__device__ __forceinline__ void widen_fp8(unsigned* pairs, unsigned four) {
+#pragma unroll
+  for (int i = 0; i < 2; ++i) {
+    const unsigned high = i == 0 ? four << 8 : four, low = i == 0 ? four << 4 : four >> 4;
+    const unsigned small = (high & 0x80008000u) | (low & 0x07f007f0u);
 #ifdef INGRAIN_SIMT
-  return pack_bf16(__uint_as_float(small << 16) * 0x1p120f, __uint_as_float(small & 0xffff0000u) * 0x1p120f);
+    pairs[i] = pack_bf16(__uint_as_float(small << 16) * 0x1p120f, __uint_as_float(small & 0xffff0000u) * 0x1p120f);
 #else
-  unsigned bits;
-  asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(bits) : "r"(small), "r"(0x7b807b80u), "r"(0x80008000u));
-  return bits;
+    asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(pairs[i]) : "r"(small), "r"(0x7b807b80u), "r"(0x80008000u));
 #endif
+  }
 }
 
 // d (16, 8) += a (16, 16) · b (16, 8)
