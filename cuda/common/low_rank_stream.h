@@ -4,7 +4,6 @@
 // A sum does not mind the order of k, so a lane takes the 16 bytes that lie together in memory for the slots of the instruction that
 // are its own, and the narrow side is laid out to match. Sums are made in chains of 128 and added in the order of low_rank.h.
 #pragma once
-#include "few_rows.h"
 #include "low_rank.h"
 
 namespace low_rank {
@@ -96,6 +95,18 @@ template <bool turned> __device__ __forceinline__ void read_narrow(unsigned (&b)
   }
 }
 
+// 16 bytes of global memory, or zeros: predicated, so that several are on their way at once.
+__device__ __forceinline__ uint4 load16(const void* p, bool valid) {
+#ifdef INGRAIN_SIMT
+  return valid ? *static_cast<const uint4*>(p) : make_uint4(0, 0, 0, 0);
+#else
+  uint4 v = make_uint4(0, 0, 0, 0);
+  asm volatile("{.reg .pred p; setp.ne.u32 p, %5, 0; @p ld.global.v4.u32 {%0,%1,%2,%3}, [%4];}"
+               : "+r"(v.x), "+r"(v.y), "+r"(v.z), "+r"(v.w) : "l"(p), "r"(static_cast<unsigned>(valid)) : "memory");
+  return v;
+#endif
+}
+
 // Block (column block, rows / 16): 64 columns a warp. A lane holds eight columns side by side of two rows.
 template <bool turned> __global__ void __launch_bounds__(wide_threads, 2) update(Update a, int rows) {
   bf16* const terms = dynamic_shared<bf16>();
@@ -113,7 +124,7 @@ template <bool turned> __global__ void __launch_bounds__(wide_threads, 2) update
     const auto depart = [&](const bf16* from, int row, int h) {
 #pragma unroll
       for (int half = 0; half < 2; ++half)
-        before[half][h] = few_rows::load16<false>(from + half * 8 * a.ld + 32 * h, row < rows && valid(row + 8 * half + g, h));
+        before[half][h] = load16(from + half * 8 * a.ld + 32 * h, row < rows && valid(row + 8 * half + g, h));
     };
     depart(corner, 0, 0);
     depart(corner, 0, 1);
