@@ -18,7 +18,6 @@ struct PagedArguments {
 template <class C, int EP> struct PagedBlock {
   using Shared = PagedShared<C, EP>;
   static constexpr int keys = tile_keys<EP>, per_chunk = chunk_keys / keys;
-  static constexpr int joined_rows = 2, joined_chunks = 4;  // whose loads a warp has under way at once
 
   const PagedArguments& a;
   Shared& shared;
@@ -194,56 +193,28 @@ template <class C, int EP> struct PagedBlock {
     }
     __syncthreads();
     __threadfence();
-    for (int row = threadIdx.x / 32; row < rows; row += joined_rows * paged_warps) join_all(row);
+    for (int row = threadIdx.x / 32; row < rows; row += paged_warps)
+      if (shared.last[token(row)]) join_all(row);
   }
 
-  // This warp's next rows, paged_warps apart. A latency is paid once for all loads of several rows and chunks: they are issued without a
-  // branch, from the workspace's first slot where there is nothing to join.
-  __device__ void join_all(int first) const {
-    const int lane = threadIdx.x % 32, E = a.shape.E;
-    int chunks[joined_rows], most = 0;
-    float m[joined_rows], l[joined_rows], o[joined_rows][EP / 32];
+  __device__ void join_all(int row) const {
+    const int lane = threadIdx.x % 32, E = a.shape.E, chunks = shared.position[token(row)] / chunk_keys + 1;
+    float m = -INFINITY, l = 0, o[EP / 32] = {};
+#pragma unroll 4
+    for (int c = 0; c < chunks; ++c) {
+      const int64_t at = partial(token(row), c, head(row));
+      const float2 ml = __ldcg(a.partial_ml + at);
+      const Merge merge(m, ml.x, a.scale * log2_e);
+      l = merge(l, ml.y);
 #pragma unroll
-    for (int r = 0; r < joined_rows; ++r) {
-      const int row = first + r * paged_warps;
-      chunks[r] = row < rows && shared.last[token(row)] ? shared.position[token(row)] / chunk_keys + 1 : 0;
-      most = max(most, chunks[r]);
-      m[r] = -INFINITY, l[r] = 0;
-#pragma unroll
-      for (int i = 0; i < EP / 32; ++i) o[r][i] = 0;
+      for (int i = 0; i < EP / 32; ++i) {
+        const int e = lane + 32 * i;
+        o[i] = merge(o[i], e < E ? __ldcg(a.partial_o + at * E + e) : 0.0f);
+      }
     }
-    for (int c = 0; c < most; c += joined_chunks) {
-      float2 ml[joined_rows][joined_chunks];
-      float part[joined_rows][joined_chunks][EP / 32];
+    bf16* y = a.y + ((item.begin + token(row)) * static_cast<int64_t>(a.shape.H) + head(row)) * E;
 #pragma unroll
-      for (int r = 0; r < joined_rows; ++r)
-#pragma unroll
-        for (int d = 0; d < joined_chunks; ++d) {
-          const int row = first + r * paged_warps;
-          const int64_t at = c + d < chunks[r] ? partial(token(row), c + d, head(row)) : 0;
-          ml[r][d] = __ldcg(a.partial_ml + at);
-#pragma unroll
-          for (int i = 0; i < EP / 32; ++i) part[r][d][i] = __ldcg(a.partial_o + at * E + (lane + 32 * i < E ? lane + 32 * i : 0));
-        }
-#pragma unroll
-      for (int r = 0; r < joined_rows; ++r)
-#pragma unroll
-        for (int d = 0; d < joined_chunks; ++d) {
-          if (c + d >= chunks[r]) continue;
-          const Merge merge(m[r], ml[r][d].x, a.scale * log2_e);
-          l[r] = merge(l[r], ml[r][d].y);
-#pragma unroll
-          for (int i = 0; i < EP / 32; ++i) o[r][i] = merge(o[r][i], part[r][d][i]);
-        }
-    }
-#pragma unroll
-    for (int r = 0; r < joined_rows; ++r) {
-      if (chunks[r] == 0) continue;
-      const int row = first + r * paged_warps;
-      bf16* y = a.y + ((item.begin + token(row)) * static_cast<int64_t>(a.shape.H) + head(row)) * E;
-#pragma unroll
-      for (int i = 0; i < EP / 32; ++i)
-        if (lane + 32 * i < E) y[lane + 32 * i] = from_float<bf16>(o[r][i] * (1 / l[r]));
-    }
+    for (int i = 0; i < EP / 32; ++i)
+      if (lane + 32 * i < E) y[lane + 32 * i] = from_float<bf16>(o[i] * (1 / l));
   }
 };
