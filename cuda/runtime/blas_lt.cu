@@ -200,7 +200,7 @@ class BlasLt {
     if (auto found = plans_.find(key); found != plans_.end()) return &found->second;
     Plan plan;
     if (!describe(plan, p)) return nullptr;
-    if (ctx->deterministic ? !fix(plan, p, key) : !choose(plan, key, {}, false)) return nullptr;
+    if (ctx->deterministic ? !fix(plan, p, key) : !choose(plan, key, {}, splits_for(ctx, p))) return nullptr;
     if (plans_.size() >= plan_limit) plans_.clear();
     return &plans_.emplace(key, std::move(plan)).first->second;
   }
@@ -236,9 +236,18 @@ class BlasLt {
                           note(call_.cublasLtMatrixLayoutSetAttribute(made, layout_batch_stride, &stride, sizeof stride), "cublasLtMatrixLayoutSetAttribute"));
   }
 
-  // The first of the library's candidates, best in its own estimate, that it then says it takes, for this product and for those of the
-  // other descriptions; without_split: none that splits K, else none that adds parts of it in the type of d. False where a call failed; where none is taken the plan is refused.
-  bool choose(Plan& plan, const Key& key, const std::vector<Plan>& others, bool without_split) {
+  // What becomes of candidates that split K: taken where the library ranks them, after all others, or never. Where the blocks of whole sums
+  // fill the card, the first whole sum was never slower at Llama-2-70B's shapes than a split that the library ranked before it, and up to
+  // 18 % faster (benchmarks/results/h200.md, micro).
+  enum class Splits { as_ranked, last, never };
+  static Splits splits_for(const ingrain_context* ctx, const Product& p) {
+    constexpr int64_t features = 64;  // of the smallest blocks
+    return p.N / features * 8 >= static_cast<int64_t>(ctx->properties.multiProcessorCount) * 7 ? Splits::last : Splits::as_ranked;
+  }
+
+  // Of the library's candidates, best first in its own estimate, the first that it then says it takes, for this product and for those of the
+  // other descriptions. False where a call failed; where none is taken the plan is refused.
+  bool choose(Plan& plan, const Key& key, const std::vector<Plan>& others, Splits rule) {
     Object made = nullptr;
     if (!note(call_.cublasLtMatmulPreferenceCreate(&made), "cublasLtMatmulPreferenceCreate")) return false;
     const Owned preference(made, call_.cublasLtMatmulPreferenceDestroy);
@@ -247,17 +256,24 @@ class BlasLt {
     };
     const auto a = static_cast<uint32_t>(key[14]), b = static_cast<uint32_t>(key[13]), d = static_cast<uint32_t>(key[15]);
     if (!prefer(prefer_workspace, static_cast<uint64_t>(key[12])) || !prefer(prefer_alignment, a) || !prefer(prefer_alignment + 1, b) ||
-        !prefer(prefer_alignment + 2, d) || !prefer(prefer_alignment + 3, d) || !prefer(prefer_reduction, without_split ? uint32_t{0} : reduce_in_f32))
+        !prefer(prefer_alignment + 2, d) || !prefer(prefer_alignment + 3, d) || !prefer(prefer_reduction, rule == Splits::never ? uint32_t{0} : reduce_in_f32))
       return false;
     std::array<Heuristic, 16> found{};
     int count = 0;
     const int status = call_.cublasLtMatmulAlgoGetHeuristic(handle_, plan.operation.get(), plan.a.get(), plan.b.get(), plan.d.get(), plan.d.get(), made,
-                                                            static_cast<int>(without_split ? found.size() : 8), found.data(), &count);
+                                                            static_cast<int>(rule == Splits::never ? found.size() : 8), found.data(), &count);
     if (status == not_supported) count = 0;
     else if (!note(status, "cublasLtMatmulAlgoGetHeuristic")) return false;
+    const auto takes_all = [&](const Algorithm& algorithm) {
+      return takes(plan, algorithm, key) && std::ranges::all_of(others, [&](const Plan& other) { return takes(other, algorithm, key); });
+    };
+    const auto end = found.begin() + count;
+    if (rule != Splits::as_ranked) {
+      const auto split = std::stable_partition(found.begin(), end, [&](const Heuristic& h) { return h.status == success && !splits(h.algorithm); });
+      if (rule == Splits::never) count = static_cast<int>(split - found.begin());
+    }
     for (int i = 0; i < count; ++i) {
-      if (found[i].status != success || (without_split && splits(found[i].algorithm))) continue;
-      if (!takes(plan, found[i].algorithm, key) || !std::ranges::all_of(others, [&](const Plan& other) { return takes(other, found[i].algorithm, key); })) continue;
+      if (found[i].status != success || !takes_all(found[i].algorithm)) continue;
       plan.algorithm = found[i].algorithm;
       return true;
     }
@@ -278,7 +294,7 @@ class BlasLt {
   // The one algorithm for this weight, found for a fixed number of rows of a and checked for others (of a weight's gradient: for its sizes
   // as they are). A weight is refused whatever its rows, or an error says for which rows its algorithm is not one.
   bool fix(Plan& plan, const Product& p, Key key) {
-    if (p.a_transposed) return choose(plan, key, {}, true);
+    if (p.a_transposed) return choose(plan, key, {}, Splits::never);
     Product usual = p;
     usual.M = fixed_rows;
     fix_rows(key);
@@ -291,7 +307,7 @@ class BlasLt {
         if (!describe(others.emplace_back(), usual)) return false;
       }
       usual.M = fixed_rows;
-      if (!describe(found, usual) || !choose(found, key, others, true)) return false;
+      if (!describe(found, usual) || !choose(found, key, others, Splits::never)) return false;
       fixed = fixed_.emplace(key, Fixed{found.algorithm, found.refused}).first;
     }
     plan.algorithm = fixed->second.algorithm;

@@ -4,14 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
-import java.lang.foreign.SymbolLookup;
-import java.lang.foreign.ValueLayout;
 import java.util.List;
 import java.util.stream.Stream;
-import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.ffi.Emulator;
 import org.ingrain.tensor.BackendException;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
@@ -130,13 +125,6 @@ class RefusedProductsTest {
     }
 
     private static void script(What what, Where where, long rows) {
-        try (Arena arena = Arena.ofConfined()) {
-            var library = SymbolLookup.libraryLookup(NativeLibraries.find("simt").resolveSibling("libcublasLt_emulated.so"), arena);
-            Linker.nativeLinker().downcallHandle(library.findOrThrow("emulated_cublas_lt_script"),
-                    FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG))
-                    .invokeExact(what.ordinal(), where.ordinal(), rows);
-        } catch (Throwable e) {
-            throw new AssertionError(e);
-        }
+        Emulator.refuse(what.ordinal(), where.ordinal(), rows);
     }
 }

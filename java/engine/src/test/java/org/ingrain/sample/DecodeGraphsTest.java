@@ -7,16 +7,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.abort;
 
-import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
-import java.lang.foreign.SymbolLookup;
-import java.lang.foreign.ValueLayout;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
+import org.ingrain.ffi.Emulator;
 import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.sample.DecodeGraphs.Key;
 import org.ingrain.tensor.DType;
@@ -67,7 +63,7 @@ class DecodeGraphsTest {
             DecodeGraphs graphs = new DecodeGraphs(context);
             Tensor x = context.allocate(DType.I32, 3);
             int[] runs = {0};
-            limitMemory(1);
+            Emulator.configure(1, 0);
             for (int i = 0; i < 4; i++) {
                 graphs.run(new Key(1, false), () -> {
                     runs[0]++;
@@ -78,21 +74,7 @@ class DecodeGraphsTest {
             assertEquals(4, graphs.eager());
             assertEquals(0, graphs.captures());
             assertEquals(5, runs[0], "the second time it was captured in vain");
-        } finally {
-            limitMemory(1L << 40);
-        }
-    }
-
-    /** Bytes of the emulated GPU's memory, kernels and graphs included. */
-    private static void limitMemory(long bytes) {
-        try (Arena arena = Arena.ofConfined()) {
-            var library = SymbolLookup.libraryLookup(NativeLibraries.find("simt").resolveSibling("libsimt.so"), arena);
-            Linker.nativeLinker().downcallHandle(library.findOrThrow("simt_configure"),
-                    FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT)).invokeExact(bytes, 0);
-        } catch (InputException e) {
-            return;   // no emulated GPU: the test was skipped
-        } catch (Throwable e) {
-            throw new AssertionError(e);
+            Emulator.configure(1L << 40, 0);
         }
     }
 
