@@ -120,6 +120,7 @@ class LayersTest {
                 "picocli..", new String[] {"org.ingrain.cli.."},
                 "me.tongfei..", new String[] {"org.ingrain.cli.."},
                 "com.fasterxml.jackson.core..", new String[] {}, // Jackson 2 comes with Jinjava; ours is tools.jackson
+                "jcuda..", new String[] {}, // of benchmarks/jni, which no module uses
                 "com.google.common..", new String[] {});
         homes.forEach((library, rooms) -> check(noClasses().that(not(resideInAnyPackage(rooms))).should()
                 .dependOnClassesThat().resideInAPackage(library)));

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.TestInstance;
 /** What CONTRIBUTING.md asks of every source file and no compiler checks. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class LintTest {
-    private static final Pattern SOURCE = Pattern.compile("(java|native|cuda)/(?!.*/target/).*\\.(java|cc|cu|cuh|h)");
+    private static final Pattern SOURCE = Pattern.compile("(java|native|cuda|benchmarks/jni)/(?!.*/target/).*\\.(java|cc|cu|cuh|h)");
     private static final Pattern KERNEL = Pattern.compile("(native|cuda)/ops/[^/]*\\.(cc|cu)");
     private static final Pattern RUNG = Pattern.compile("cuda/ladder/(\\w+)/v(\\d+)_\\w+\\.cu");
     private static final Pattern REFUSED = Pattern.compile("TO" + "DO|FIX" + "ME|@Dis" + "abled|\\.printStack" + "Trace\\(");
@@ -39,7 +39,7 @@ class LintTest {
     @BeforeAll
     void read() throws IOException {
         sources = new ArrayList<>();
-        for (String room : List.of("java", "native", "cuda")) {
+        for (String room : List.of("java", "native", "cuda", "benchmarks/jni")) {
             if (Files.isDirectory(ROOT.resolve(room))) {
                 try (Stream<Path> files = Files.walk(ROOT.resolve(room))) {
                     for (Path file : files.sorted().toList()) {

@@ -1,4 +1,4 @@
-package org.ingrain.doors;
+package org.ingrain.jni;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
@@ -14,7 +14,7 @@ import jcuda.CudaException;
 import jcuda.driver.CUresult;
 
 /** The driver through java.lang.foreign, called as the engine calls its backends: constant handles, addresses as 64-bit integers. */
-final class FfmDriver implements Driver {
+final class PanamaDriver implements Driver {
     private static final MethodHandle P = handle(JAVA_LONG);
     private static final MethodHandle PI = handle(JAVA_LONG, JAVA_INT);
     private static final MethodHandle PP = handle(JAVA_LONG, JAVA_LONG);
@@ -34,7 +34,7 @@ final class FfmDriver implements Driver {
     private final long function;
 
     /** Uses the context that is current on this thread. */
-    FfmDriver(SymbolLookup symbols) throws Throwable {
+    PanamaDriver(SymbolLookup symbols) throws Throwable {
         this.symbols = symbols;
         version = symbols.findOrThrow("cuDriverGetVersion");
         launch = symbols.findOrThrow("cuLaunchKernel");

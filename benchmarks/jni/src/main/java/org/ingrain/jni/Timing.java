@@ -1,10 +1,10 @@
-package org.ingrain.doors;
+package org.ingrain.jni;
 
 import java.util.Arrays;
 
-/** Lanes take turns on the clock, round by round, so that all meet the same machine; the median round counts. */
-final class Race {
-    private Race() {
+/** Times several sides round by round, in turn, so that all meet the same state of the machine; the median round counts. */
+final class Timing {
+    private Timing() {
     }
 
     /** Enqueues so many calls. */
@@ -18,12 +18,12 @@ final class Race {
     }
 
     /**
-     * One runner.
+     * One of those that are compared.
      *
      * @param calls what is timed
      * @param drain waits for it
      */
-    record Lane(Calls calls, Drain drain) {
+    record Side(Calls calls, Drain drain) {
     }
 
     /**
@@ -45,25 +45,25 @@ final class Race {
     record Time(double host, double drained) {
     }
 
-    /** A time per lane. */
-    static Time[] run(Length length, Lane... lanes) throws Throwable {
-        double[][] host = new double[lanes.length][length.rounds];
-        double[][] drained = new double[lanes.length][length.rounds];
+    /** A time for each side. */
+    static Time[] run(Length length, Side... sides) throws Throwable {
+        double[][] host = new double[sides.length][length.rounds];
+        double[][] drained = new double[sides.length][length.rounds];
         for (int round = -length.warmUp; round < length.rounds; round++) {
-            for (int lane = 0; lane < lanes.length; lane++) {
+            for (int side = 0; side < sides.length; side++) {
                 long start = System.nanoTime();
-                lanes[lane].calls.run(length.calls);
+                sides[side].calls.run(length.calls);
                 long returned = System.nanoTime();
-                lanes[lane].drain.run();
+                sides[side].drain.run();
                 long end = System.nanoTime();
                 if (round >= 0) {
-                    host[lane][round] = (double) (returned - start) / length.calls;
-                    drained[lane][round] = (double) (end - start) / length.calls;
+                    host[side][round] = (double) (returned - start) / length.calls;
+                    drained[side][round] = (double) (end - start) / length.calls;
                 }
             }
         }
-        Time[] times = new Time[lanes.length];
-        Arrays.setAll(times, lane -> new Time(median(host[lane]), median(drained[lane])));
+        Time[] times = new Time[sides.length];
+        Arrays.setAll(times, side -> new Time(median(host[side]), median(drained[side])));
         return times;
     }
 

@@ -1,7 +1,7 @@
-package org.ingrain.doors;
+package org.ingrain.jni;
 
 /**
- * The same calls of CUDA's driver through one of two doors. Each door has the loops itself, so that nothing but the door is in them. The
+ * The same calls of CUDA's driver through one of two bindings. Each has the loops itself, so that nothing but the binding is in them. The
  * kernel is the smallest whose arguments can be checked: {@code *out = count}.
  */
 interface Driver {

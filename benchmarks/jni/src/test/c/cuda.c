@@ -1,11 +1,15 @@
-// A stand-in for libcuda.so.1 in dry runs, on the CPU: what the doors call, no more. Its one kernel is Driver.PTX's, *out = count.
+// A stand-in for libcuda.so.1 without a GPU: what JniDriver and PanamaDriver call, no more. Its one kernel is Driver.PTX's, *out = count.
 #include <stdlib.h>
 #include <string.h>
+
+#ifndef VERSION
+#define VERSION 12000
+#endif
 
 int cuInit(unsigned flags) { return flags; }
 
 int cuDriverGetVersion(int* version) {
-  *version = 12000;
+  *version = VERSION;
   return 0;
 }
 

@@ -1,4 +1,4 @@
-package org.ingrain.doors;
+package org.ingrain.jni;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -1,4 +1,4 @@
-// A stand-in for libcublas.so.12 in dry runs, on the CPU: what JCublasProduct calls, no more.
+// A stand-in for libcublas.so.12 without a GPU: what JCublasProduct calls, no more.
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

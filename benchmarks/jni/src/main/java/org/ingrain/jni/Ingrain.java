@@ -1,4 +1,4 @@
-package org.ingrain.doors;
+package org.ingrain.jni;
 
 import java.lang.foreign.MemorySegment;
 import org.ingrain.ffi.Context;

@@ -1,4 +1,4 @@
-package org.ingrain.doors;
+package org.ingrain.jni;
 
 import jcuda.Pointer;
 import jcuda.driver.CUcontext;
