@@ -1,5 +1,6 @@
 """The parts that check and call can run, by name: functions that take a Bundle and yield rows."""
 import correct
+import jni
 import machine
 import speed
 
@@ -19,4 +20,5 @@ PARTS = {
     "throughput": speed.throughput,
     "profile": speed.profile,
     "sanitizer": correct.sanitizer,
+    "jni": jni.jni,
 }

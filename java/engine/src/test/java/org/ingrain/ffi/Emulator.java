@@ -15,12 +15,12 @@ public final class Emulator {
 
     /** Bytes of a device's memory, kernels and graphs included, and of a block's shared memory; 0 leaves one as it is. */
     public static void configure(long memory, int shared) {
-        call("libsimt.so", "simt_configure", handle -> handle.invokeExact(memory, shared), ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT);
+        call("libsimt.so", "simt_configure", handle -> { handle.invokeExact(memory, shared); }, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT);
     }
 
     /** Which products its cuBLASLt refuses, and in which call, as in cuda/simt/cublas_lt; rows: only up to so many, or 0. */
     public static void refuse(int what, int where, long rows) {
-        call("libcublasLt_emulated.so", "emulated_cublas_lt_script", handle -> handle.invokeExact(what, where, rows),
+        call("libcublasLt_emulated.so", "emulated_cublas_lt_script", handle -> { handle.invokeExact(what, where, rows); },
                 ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG);
     }
 

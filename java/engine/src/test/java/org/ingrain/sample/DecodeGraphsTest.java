@@ -64,17 +64,20 @@ class DecodeGraphsTest {
             Tensor x = context.allocate(DType.I32, 3);
             int[] runs = {0};
             Emulator.configure(1, 0);
-            for (int i = 0; i < 4; i++) {
-                graphs.run(new Key(1, false), () -> {
-                    runs[0]++;
-                    context.fillZero(x);
-                });
+            try {
+                for (int i = 0; i < 4; i++) {
+                    graphs.run(new Key(1, false), () -> {
+                        runs[0]++;
+                        context.fillZero(x);
+                    });
+                }
+            } finally {
+                Emulator.configure(1L << 40, 0);
             }
             assertArrayEquals(new int[3], context.readInts(x));
             assertEquals(4, graphs.eager());
             assertEquals(0, graphs.captures());
             assertEquals(5, runs[0], "the second time it was captured in vain");
-            Emulator.configure(1L << 40, 0);
         }
     }
 

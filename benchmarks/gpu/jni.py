@@ -1,26 +1,29 @@
-"""JNI beside Panama: the same calls of CUDA's driver and the same products, by JCuda and by our binding, in one process."""
-import json
+"""JNI beside Panama (benchmarks/jni): the same calls of CUDA's driver and the same products, by JCuda and by our binding, in one process."""
 import os
 import sys
 from pathlib import Path
 
+from runner import Skip, json_lines
 from speed import shape
 
+MODELS = ("llama-2-7b", "llama-2-70b")
 BOTH_ROWS = (8, 2048)  # decoding, prefill
 
 
 def jni(bundle):
     """Where the program breaks off, the rows before are kept."""
     kit = bundle.kit / "jni"
+    if not kit.is_dir():
+        raise Skip("this bundle was made without JCuda: pack --jni")
     libcuda, libcublas = stand_ins(bundle, kit) if bundle.dry else ("libcuda.so.1", cublas_places())
     rows = (3, 20) if bundle.dry else BOTH_ROWS
-    done = bundle.attempt(bundle.java({"java.library.path": kit / "lib"}, f"{kit}:{bundle.ingrain}/lib/*", "org.ingrain.doors.Doors", bundle.device,
-                                      libcuda, ",".join(map(str, libcublas)), ",".join(map(str, rows)), *products(bundle)))
-    on = f"{bundle.device}, stand-ins for libcuda and libcublas" if bundle.dry else bundle.device
-    table = [{"on": on, **json.loads(line)} for line in done.stdout.splitlines()]
-    if done.returncode != 0:
-        table.append({"on": on, "test": "the rest", "result": "FAILED", "why": bundle.why(done)})
-    return table
+    done = bundle.attempt(bundle.java({"java.library.path": kit / "lib"}, f"{kit}:{bundle.ingrain}/lib/*", "org.ingrain.jni.Comparison", bundle.device,
+                                      libcuda, ",".join(map(str, libcublas)), ",".join(map(str, rows)), *products(bundle)), "comparison")
+    on = "stand-ins for libcuda and libcublas" if bundle.dry else bundle.device
+    for row in json_lines(done.text()):
+        yield {"on": on, **row}
+    if done.status != 0:
+        yield {"on": on, "test": "the rest", "result": "FAILED", "why": done.why()}
 
 
 def products(bundle):
@@ -28,8 +31,8 @@ def products(bundle):
     if bundle.dry:
         return ["small:96:64"]
     sizes = []
-    for name in bundle.options.model:
-        config = shape(bundle, name)
+    for name in MODELS:
+        config = shape(bundle, name).config
         hidden, intermediate = config["hidden_size"], config["intermediate_size"]
         sizes += [f"{name} gate_up_proj:{2 * intermediate}:{hidden}", f"{name} down_proj:{hidden}:{intermediate}"]
     return sizes
@@ -38,15 +41,16 @@ def products(bundle):
 def cublas_places():
     """Where libcublas.so.12 may lie: the loader's path, CUDA's folder, Python's wheels."""
     toolkit = Path(os.environ.get("CUDA_HOME", "/usr/local/cuda"), "lib64/libcublas.so.12")
-    wheels = [library for folder in sys.path for library in Path(folder).resolve().glob("nvidia/*/lib/libcublas.so.12")]
+    wheels = [library for folder in sys.path if folder for library in Path(folder).resolve().glob("nvidia/*/lib/libcublas.so.12")]
     return ["libcublas.so.12", toolkit, *wheels]
 
 
 def stand_ins(bundle, kit):
     """A dry run's libraries, compiled on the spot."""
+    gcc = bundle.need("gcc")
     made = []
     for stem, soname in (("cuda", "libcuda.so.1"), ("cublas", "libcublas.so.12")):
         made.append(bundle.out / soname)
         # JCublas asks for symbols of the version that is cuBLAS's soname.
-        bundle.run([bundle.need("gcc"), "-O2", "-shared", "-fPIC", f"-Wl,-soname,{soname}", "-Wl,--default-symver", kit / f"{stem}.c", "-o", made[-1]])
+        bundle.run([gcc, "-O2", "-shared", "-fPIC", f"-Wl,-soname,{soname}", "-Wl,--default-symver", kit / f"{stem}.c", "-o", made[-1]], f"gcc-{stem}")
     return made[0], made[1:]
