@@ -149,6 +149,13 @@ inline Product rows_of(const Product& p, int64_t first, int64_t rows) {
   return part;
 }
 
+inline void note_plain(ingrain_context* ctx, const Product& p) {
+  char what[256];
+  snprintf(what, sizeof what, "matmul of (%ld, %ld) by (%ld, %ld), weight dtype %d: cuBLASLt has no algorithm for it, a plain kernel computes it",
+           static_cast<long>(p.M), static_cast<long>(p.K), static_cast<long>(p.K), static_cast<long>(p.N), p.b_dtype);
+  ingrain::note_fallback(ctx, what);
+}
+
 // The product of an a that is fp8 by now, where the library leaves the scales to us: some rows at a time. What it does not take at all is
 // computed from `plain`, the same product of the a that is not.
 inline ingrain_status multiply_and_scale(ingrain_context* ctx, const Product& p, const Product& plain, Scratch scratch) {
@@ -165,7 +172,7 @@ inline ingrain_status multiply_and_scale(ingrain_context* ctx, const Product& p,
     bool taken = false;
     if (ingrain_status status = ingrain::blas_gemm(ctx, part, &taken)) return status;
     if (!taken) {
-      ingrain::note_fallback(ctx, plain);
+      note_plain(ctx, plain);
       return multiply_plainly(ctx, rows_of(plain, m, p.M - m));
     }
     const dim3 grid(static_cast<unsigned>(part.M), blocks_for(p.N, threads));
@@ -235,6 +242,6 @@ inline ingrain_status multiply(ingrain_context* ctx, Product p) {
   bool taken = false;
   if (ingrain_status status = ingrain::blas_gemm(ctx, p, &taken)) return status;
   if (taken) return INGRAIN_OK;
-  ingrain::note_fallback(ctx, p);
+  quantized::note_plain(ctx, p);
   return multiply_plainly(ctx, p);
 }

@@ -2,10 +2,12 @@
 //   y = softmax(scale·q·Kᵀ)·V over positions 0 .. positions[t]              Kwon et al. 2023, arXiv:2309.06180; Dao 2023, arXiv:2307.08691
 // Shapes   y (T, H·E) · qkv (T, (H + 2K)·E) · cache: common/kv_cache.h    Types  qkv, y f32|bf16 · cache f32|bf16|fp8 · sums f32
 // Needs    E % 2 == 0, E <= 256, H % K == 0, S <= 4096; workspace: what there is · tensor core where E % 16 == 0, E <= 128, qkv bf16,
-//          cache bf16|fp8, H/K <= 64, else one warp a row      Mapping  item (kv head, 64 rows = tokens × H/K heads, 256 keys) a block:
-//          four warps of 16 rows, or all four on 16 rows, each a quarter of the keys and then of the columns (common/paged_plan.h)
+//          cache bf16|fp8, H/K <= 64 and 107 KB of shared memory a block at E 128, 60 at 64; else one warp a row
+// Mapping  item (kv head, 64 rows = tokens × H/K heads, 256 keys) a block: four warps of 16 rows, or all four on 16 rows, each a quarter of the
+//          keys and then of the columns (common/paged_plan.h)
 // Bound    decode: the cache read once; prefill: 4·E FLOP a (row, key)    Oracle native/ops/attention_paged.cc  Test AttentionPagedParityTest
 #include "counters.h"
+#include "fallback.h"
 #include "paged_block.h"
 #include "plain_attention.h"
 
@@ -46,6 +48,7 @@ __global__ void attend_plainly(X* y, const X* qkv, const char* cache, ingrain_ba
   out.store_scaled(y + row * E, 1 / out.l, E);
 }
 
+// INGRAIN_UNSUPPORTED where the device's blocks have too little shared memory.
 template <class C, int EP> ingrain_status launch_tiles(ingrain_context* ctx, PagedArguments arguments) {
   char* workspace = nullptr;
   int64_t bytes = 0;
@@ -60,6 +63,15 @@ template <class C, int EP> ingrain_status launch_tiles(ingrain_context* ctx, Pag
   const int64_t chunks = (batch.max_blocks * batch.block_size + chunk_keys - 1) / chunk_keys;
   const unsigned grid = static_cast<unsigned>(std::min<int64_t>(resident_blocks, 2 * batch.tokens * shape.K * chunks));
   const size_t shared = sizeof(PagedShared<C, EP>) + sizeof(int) * PagedPlan::arrays * static_cast<size_t>(batch.sequences);
+  size_t most = 0;
+  if (ingrain_status status = cuda_status(ctx, most_dynamic_shared(attend<C, EP>, &most), "attention_paged_forward")) return status;
+  if (shared > most) {  // sm_86, sm_89 and sm_120 have 99 KB
+    char what[256];
+    snprintf(what, sizeof what, "attention_paged_forward of %ld sequences, head_dim %d: %zu bytes of shared memory a block, the device has %zu: "
+             "a plain kernel computes it", static_cast<long>(batch.sequences), shape.E, shared, most);
+    ingrain::note_fallback(ctx, what);
+    return INGRAIN_UNSUPPORTED;
+  }
   return launch(attend<C, EP>, grid, paged_threads, shared, ctx, arguments);
 }
 
@@ -84,7 +96,8 @@ extern "C" ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx, 
                            resident_blocks, 0};
     const PagedArguments arguments{static_cast<bf16*>(y), static_cast<const bf16*>(qkv), static_cast<const char*>(cache), *batch, cache_order,
                                    shape, scale, nullptr, nullptr, nullptr};
-    return cache_dtype == INGRAIN_BF16 ? launch_head_dim<bf16>(ctx, arguments) : launch_head_dim<fp8>(ctx, arguments);
+    const ingrain_status status = cache_dtype == INGRAIN_BF16 ? launch_head_dim<bf16>(ctx, arguments) : launch_head_dim<fp8>(ctx, arguments);
+    if (status != INGRAIN_UNSUPPORTED) return status;
   }
   return with_dtype(ctx, dtype, [&]<class X>() {
     return with_cache_dtype(ctx, cache_dtype, [&]<class C>() {

@@ -1,6 +1,7 @@
 // Matrix products by NVIDIA's cuBLASLt, which is opened by name when a context is made (CUDA 12 or 13) and never linked. The emulated GPU
 // has a cuBLASLt of its own (cuda/simt/cublas_lt).
 #pragma once
+#include "fallback.h"
 #include "product.h"
 
 namespace ingrain {
@@ -18,8 +19,5 @@ ingrain_status blas_scales_rows(ingrain_context* ctx, const Product& p, bool* sc
 // One sum over K, or partial. Deterministic: one algorithm per weight whatever M, without a split of K. taken: false where the library
 // has no algorithm for it; then nothing was enqueued.
 ingrain_status blas_gemm(ingrain_context* ctx, const Product& p, bool* taken);
-
-// Counts a product that the library does not take and that another kernel computes.
-void note_fallback(ingrain_context* ctx, const Product& p);
 
 }  // namespace ingrain

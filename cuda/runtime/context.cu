@@ -121,10 +121,8 @@ ingrain_status ingrain_context_describe(ingrain_context* ctx, char* json, int64_
 }  // extern "C"
 
 namespace ingrain {
-void note_fallback(ingrain_context* ctx, const Product& p) {
-  if (ctx->fallbacks++ > 0) return;
-  ctx->fallback = "matmul of (" + std::to_string(p.M) + ", " + std::to_string(p.K) + ") by (" + std::to_string(p.K) + ", " + std::to_string(p.N) +
-                  "), weight dtype " + std::to_string(p.b_dtype) + ": cuBLASLt has no algorithm for it, a plain kernel computes it";
+void note_fallback(ingrain_context* ctx, const char* what) {
+  if (ctx->fallbacks++ == 0) ctx->fallback = what;
 }
 }  // namespace ingrain
 
