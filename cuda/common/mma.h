@@ -45,9 +45,14 @@ __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], const
       for (int i = 0; i < 4; ++i) B[2 * t + 8 * (i / 2) + i % 2][g] = half(f.b[i / 2], i % 2);
       for (int i = 0; i < 4; ++i) D[g + 8 * (i / 2)][2 * t + i % 2] = f.d[i];
     }
+    // Exact products are added to d and the sum is cut off towards zero, not rounded: what tensor cores do, or a little better.
     for (int i = 0; i < 16; ++i)
-      for (int k = 0; k < 16; ++k)
-        for (int j = 0; j < 8; ++j) D[i][j] += A[i][k] * B[k][j];
+      for (int j = 0; j < 8; ++j) {
+        double sum = D[i][j];
+        for (int k = 0; k < 16; ++k) sum += static_cast<double>(A[i][k]) * B[k][j];
+        const float rounded = static_cast<float>(sum);
+        D[i][j] = std::fabs(static_cast<double>(rounded)) > std::fabs(sum) ? std::nextafterf(rounded, 0) : rounded;
+      }
     for (int lane = 0; lane < 32; ++lane)
       for (int i = 0; i < 4; ++i) reinterpret_cast<Fragment*>(of + 64 * lane)->d[i] = D[lane / 4 + 8 * (i / 2)][2 * (lane % 4) + i % 2];
   });

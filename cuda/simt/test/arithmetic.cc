@@ -27,6 +27,15 @@ __global__ void product(float* out) {
   for (int i = 0; i < 4; ++i) out[c_row(group, i) * 8 + t * 2 + (i & 1)] = d[i];
 }
 
+// 1 + 16 · 2^-13 · 1.5 · 2^-15: three quarters of a step above 1, which rounds up and is cut off to 1; and the same below -1.
+__global__ void remainders(float* out) {
+  const unsigned a[4] = {pack_bf16(0x1p-13f, 0x1p-13f), pack_bf16(-0x1p-13f, -0x1p-13f), pack_bf16(0x1p-13f, 0x1p-13f), pack_bf16(-0x1p-13f, -0x1p-13f)};
+  const unsigned b[2] = {pack_bf16(1.5f * 0x1p-15f, 1.5f * 0x1p-15f), pack_bf16(1.5f * 0x1p-15f, 1.5f * 0x1p-15f)};
+  float d[4] = {1, 1, -1, -1};
+  mma(d, a, b);
+  if (threadIdx.x == 0) out[0] = d[0], out[1] = d[2];
+}
+
 template <bool transposed> __global__ void matrices(unsigned* out) {
   alignas(16) __shared__ uint16_t shared[32][24];  // rows 48 bytes apart
   const int lane = static_cast<int>(threadIdx.x);
@@ -67,6 +76,7 @@ void tensor_core(bool order, const char* name) {
       right &= got[static_cast<size_t>(i * 8 + j)] == sum;
     }
   check(right, "mma m16n8k16 is the product of the ISA's fragments", name);
+  check(run<float>(order, remainders, 1, 32, 2) == std::vector<float>{1, -1}, "its sums are cut off towards zero", name);
 
   const auto plain = run<unsigned>(order, matrices<false>, 1, 32, 128), turned = run<unsigned>(order, matrices<true>, 1, 32, 128);
   bool plainly = plain.size() == 128, turning = turned.size() == 128;

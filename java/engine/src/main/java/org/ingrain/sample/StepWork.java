@@ -37,7 +37,7 @@ record StepWork(List<Scheduler.Part> parts, List<Integer> logitRows, List<Draw> 
 
     /** True where every row draws the one token that follows it, and nothing else is to be done. */
     boolean decodesOnly() {
-        return draws.size() == parts.size() && overflow.isEmpty() && scores.isEmpty() && copies.isEmpty()
+        return draws.size() == parts.size() && logitRows.size() == parts.size() && overflow.isEmpty() && scores.isEmpty() && copies.isEmpty()
                 && parts.stream().allMatch(part -> part.tokens() == 1);
     }
 }
