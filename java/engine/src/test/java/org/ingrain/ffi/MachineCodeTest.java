@@ -36,7 +36,7 @@ class MachineCodeTest {
     @ValueSource(strings = {"sample", "lora", "attention_paged"})
     void kernelsWithDynamicSharedMemoryHaveLittleThatIsStatic(String stem) throws IOException {
         cubin(stem).staticShared().forEach((kernel, bytes) ->
-                assertTrue(bytes <= (kernel.contains("plainly") ? WITHOUT_DYNAMIC : STATIC_SHARED), kernel + " has " + bytes + " bytes"));
+                assertTrue(bytes <= (kernel.contains("plainly") || kernel.contains("token_sums") ? WITHOUT_DYNAMIC : STATIC_SHARED), kernel + " has " + bytes + " bytes"));
     }
 
     /** Of the kernels that are made for wide and for single accesses, as many store 16 bytes (8 of two-byte results of four) as store one element. */
