@@ -1,8 +1,8 @@
 """What the machine is and what it gives: facts, bandwidths, rates, cuBLASLt's choices, each hot op alone."""
 import os
-import platform
 import shutil
 import subprocess
+from pathlib import Path
 
 from runner import cublaslt_folders, json_lines
 
@@ -22,8 +22,8 @@ def facts(bundle):
     lines.append("== cuBLASLt in wheels\n" + "\n".join(cublaslt_folders()) + "\n")
     (bundle.out / "machine.txt").write_text("\n".join(lines))
     yield {"fact": "GPU", "value": bundle.machine()}
-    yield {"fact": "cores, system", "value": f"{os.cpu_count()}, {platform.release()}"}
-    yield {"fact": "cuBLASLt", "value": next(iter(cublaslt_folders()), "in no wheel")}
+    yield {"fact": "cores", "value": os.cpu_count()}
+    yield {"fact": "cuBLASLt", "value": next(("in a wheel, " + "/".join(Path(folder).parts[-3:]) for folder in cublaslt_folders()), "in no wheel")}
     yield {"fact": "tools", "value": ", ".join(name for name in ("ncu", "compute-sanitizer", "nvcc", "cuobjdump") if shutil.which(name)) or "none"}
 
 
@@ -36,6 +36,7 @@ def micro(bundle):
     for name, command, seconds in runs:
         done = bundle.attempt(command, name, seconds)
         for row in json_lines(done.text()):
+            row = {key: value for key, value in row.items() if key not in ("path", "library")}   # of this machine alone
             if row.get("test") != "accepts" or row.get("status") != 0:   # of the sizes that cuBLASLt was asked for, those it refused
                 yield {"program": name, **row}
         if done.status != 0:
