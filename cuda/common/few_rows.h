@@ -265,7 +265,7 @@ struct Device {
   bool deep;
 };
 
-// As many blocks as have a slot, or so many fewer that all have as many tiles.
+// The number of blocks: at most `slots`, and fewer where all blocks then get the same number of tiles.
 template <class W, bool gated, int M, int TILES, bool deep> ingrain_status start(ingrain_context* ctx, Arguments a, unsigned slots) {
   using S = Shape<W, gated, M, TILES, deep>;
   const unsigned chunks = static_cast<unsigned>(a.C / a.chunk), most = max(1u, slots / chunks);

@@ -166,7 +166,7 @@ template <bool turned> __global__ void __launch_bounds__(wide_threads, 2) update
 inline bool aligned16(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
 inline bool streams(const Update& a) { return a.R <= narrow && a.columns % 8 == 0 && a.ld % 8 == 0 && aligned16(a.y); }
 
-// So many rows and warps a block that the blocks fill the device; the result does not depend on them.
+// Chooses rows and warps per block so that the blocks fill the device; the result does not depend on the choice.
 template <bool turned> ingrain_status launch_update(ingrain_context* ctx, const Update& a) {
   constexpr int64_t enough = 256;
   int rows = 128, warps = wide_threads / 32;

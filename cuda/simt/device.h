@@ -20,7 +20,7 @@ class Device {
   static Device& at(int index);
   static Device& current() { return at(current_device()); }
 
-  // Takes bytes of its memory for an allocation, a kernel or a graph; false where there are not so many.
+  // Charges an allocation, a kernel or a graph to the device's memory; false if too little is free.
   bool take(size_t bytes);
   void give_back(size_t bytes);
   size_t used();

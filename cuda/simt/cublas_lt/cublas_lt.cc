@@ -12,7 +12,8 @@ namespace {
 enum Status { success = 0, invalid_value = 7, not_supported = 15 };
 enum Type { f32 = 0, bf16 = 14, fp8 = 28 };
 
-// What is refused: products whose scales are vectors (rows 0: all of them, else up to so many), or every product; and by which call.
+// What is refused: nothing, products with a scale per row, or every product; and which call refuses it. rows limits the second kind to
+// products of at most that many rows; 0 means no limit.
 enum What { nothing, scaled, everything };
 enum Where { at_heuristic, at_check, at_matmul, before_vectors };  // before_vectors: a version that has no vectors of scales
 struct Script { uint8_t what, where; uint16_t rows; };
@@ -134,7 +135,8 @@ EXPORT int cublasLtMatmulPreferenceSetAttribute(Preference* preference, int attr
   return attribute >= 5 && attribute <= 8 ? read(preference->alignments[attribute - 5], value, bytes) : invalid_value;
 }
 
-// Two candidates: where splits are allowed the first has one, and wants more workspace than it was told of, as a check may find out.
+// Returns two candidates. Where splits of K are allowed, the first one splits K and needs more workspace than the caller offers: only
+// cublasLtMatmulAlgoCheck reports that, so a caller that does not check it fails.
 EXPORT int cublasLtMatmulAlgoGetHeuristic(void*, const Operation* o, const Layout* a, const Layout* b, const Layout* c, const Layout* d,
                                           const Preference* preference, int wanted, Heuristic* found, int* count) {
   *count = 0;

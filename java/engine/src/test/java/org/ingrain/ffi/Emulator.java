@@ -18,7 +18,11 @@ public final class Emulator {
         call("libsimt.so", "simt_configure", handle -> { handle.invokeExact(memory, shared); }, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT);
     }
 
-    /** Which products its cuBLASLt refuses, and in which call, as in cuda/simt/cublas_lt; rows: only up to so many, or 0. */
+    /**
+     * Tells its cuBLASLt which products to refuse; the numbers are those of What and Where in cuda/simt/cublas_lt.
+     *
+     * @param rows only products of at most this many rows; 0 for no limit
+     */
     public static void refuse(int what, int where, long rows) {
         call("libcublasLt_emulated.so", "emulated_cublas_lt_script", handle -> { handle.invokeExact(what, where, rows); },
                 ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG);

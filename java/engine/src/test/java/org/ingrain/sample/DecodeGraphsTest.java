@@ -77,7 +77,7 @@ class DecodeGraphsTest {
             assertArrayEquals(new int[3], context.readInts(x));
             assertEquals(4, graphs.eager());
             assertEquals(0, graphs.captures());
-            assertEquals(5, runs[0], "the second time it was captured in vain");
+            assertEquals(5, runs[0], "the second run was captured first, and the graph could not be made");
         }
     }
 
