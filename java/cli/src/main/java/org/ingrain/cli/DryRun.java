@@ -10,15 +10,17 @@ import java.util.List;
 import java.util.Locale;
 import java.util.TreeMap;
 import java.util.stream.Stream;
-import org.ingrain.checkpoint.ModelOptions;
+import org.ingrain.cli.flags.BatchFlags;
+import org.ingrain.cli.flags.Recipe;
 import org.ingrain.distill.DistillConfig;
 import org.ingrain.distill.Forecast;
 import org.ingrain.distill.engine.EngineTuner;
 import org.ingrain.distill.engine.TunerConfig;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.train.Tuner;
+import org.ingrain.engine.ModelOptions;
 import org.ingrain.model.MemoryPlan;
-import org.ingrain.train.TrainConfig;
+import org.ingrain.train.data.TrainConfig;
 
 /**
  * Prints what a distillation would do and take, from a few of its own questions on this machine.

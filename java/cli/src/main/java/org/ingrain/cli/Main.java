@@ -1,21 +1,24 @@
 package org.ingrain.cli;
 
 import java.util.concurrent.Callable;
+import org.ingrain.cli.bench.BenchCommand;
+import org.ingrain.cli.flags.Recipe;
+import org.ingrain.cli.kernels.KernelsCommand;
 import org.ingrain.tensor.BackendException;
 import org.ingrain.tensor.InputException;
 import picocli.AutoComplete;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
+import picocli.CommandLine;
 
 /** The command line. Exit status: 0 done, 1 failed, 2 bad input, 3 curation kept nothing; a failure is one line on standard error. */
 @Command(name = "ingrain", versionProvider = Main.Version.class, mixinStandardHelpOptions = true,
         scope = ScopeType.INHERIT, sortOptions = false, usageHelpAutoWidth = true,
         description = "Turns the deliberate reasoning of a Llama-2-family chat model into its immediate answer.",
-        subcommands = {Demo.class, Generate.class, Distill.class, Finetune.class, Evaluate.class, Merge.class, Tokenize.class, Bench.class, Devices.class, Kernels.class, Lab.class,
+        subcommands = {DemoCommand.class, GenerateCommand.class, DistillCommand.class, FinetuneCommand.class, EvaluateCommand.class, MergeCommand.class, TokenizeCommand.class, BenchCommand.class, DevicesCommand.class, KernelsCommand.class, LabCommand.class,
             AutoComplete.GenerateCompletion.class})
 public final class Main implements Callable<Integer> {
     private static final int FAILED = 1;
@@ -42,7 +45,7 @@ public final class Main implements Callable<Integer> {
         return line.execute(expanded);
     }
 
-    static CommandLine commandLine() {
+    public static CommandLine commandLine() {
         Main main = new Main();
         return new CommandLine(main)
                 .setExecutionExceptionHandler((exception, command, parsed) -> main.explain(exception, command))

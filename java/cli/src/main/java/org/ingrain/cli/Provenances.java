@@ -3,12 +3,13 @@ package org.ingrain.cli;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.ingrain.checkpoint.ModelFolder;
-import org.ingrain.checkpoint.ModelOptions;
-import org.ingrain.distill.run.Digest;
+import org.ingrain.cli.flags.BatchFlags;
+import org.ingrain.engine.ModelOptions;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.files.Digest;
 import org.ingrain.workbench.KernelFile;
 
 /** What a result depends on beside its settings: model, backend, the user's kernels, instruction set, types, version. Not the number of threads. */
@@ -30,7 +31,7 @@ final class Provenances {
                 Context context = backend.context(new ContextOptions(options.context().device(), 1, options.isa()))) {
             engine.put("backend", options.backend());
             engine.put("kernels", Digest.file(backend.library()));
-            engine.put("isa", Devices.isa(context));
+            engine.put("isa", DevicesCommand.isa(context));
         }
         for (KernelFile kernel : options.kernels()) {
             kernel.contents().forEach(file -> engine.put("kernel " + kernel.op() + " " + file.getFileName(), Digest.file(file)));

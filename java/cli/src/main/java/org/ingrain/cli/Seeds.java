@@ -6,7 +6,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.LongFunction;
 import java.util.stream.LongStream;
-import org.ingrain.checkpoint.ModelOptions;
+import org.ingrain.cli.flags.BatchFlags;
+import org.ingrain.cli.progress.StageProgress;
 import org.ingrain.distill.DistillConfig;
 import org.ingrain.distill.Outcome;
 import org.ingrain.distill.Pipeline;
@@ -15,6 +16,7 @@ import org.ingrain.distill.engine.TunerConfig;
 import org.ingrain.distill.report.Report;
 import org.ingrain.distill.report.SeedsReport;
 import org.ingrain.distill.task.Dataset;
+import org.ingrain.engine.ModelOptions;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -71,7 +73,7 @@ record Seeds(ModelOptions options, BatchFlags batch, Path output, List<Long> see
             }
         }
         if (reports.isEmpty()) {
-            return Distill.NOTHING_KEPT;
+            return DistillCommand.NOTHING_KEPT;
         }
         if (seeds.size() == 1) {
             System.out.print(reports.getFirst().table());

@@ -5,13 +5,17 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SortedMap;
-import org.ingrain.checkpoint.LoadedModel;
 import org.ingrain.checkpoint.ModelFolder;
-import org.ingrain.checkpoint.ModelOptions;
 import org.ingrain.checkpoint.PeftAdapter;
+import org.ingrain.cli.flags.BatchFlags;
+import org.ingrain.cli.progress.Fallbacks;
+import org.ingrain.cli.progress.LoadProgress;
+import org.ingrain.cli.progress.ProgressDisplay;
 import org.ingrain.distill.engine.EngineAnswerer;
 import org.ingrain.distill.engine.EngineTuner;
 import org.ingrain.distill.engine.TunerConfig;
+import org.ingrain.engine.LoadedModel;
+import org.ingrain.engine.ModelOptions;
 import org.ingrain.model.AdapterBank;
 import org.ingrain.model.LlamaConfig;
 import org.ingrain.model.LoraModule;
@@ -20,9 +24,9 @@ import org.ingrain.sample.Completion;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.sample.Request;
+import org.ingrain.template.ChatTemplate;
+import org.ingrain.template.Message;
 import org.ingrain.tensor.InputException;
-import org.ingrain.tokenizer.ChatTemplate;
-import org.ingrain.tokenizer.Message;
 import org.ingrain.tokenizer.Tokenizer;
 
 /** A model that answers: loaded, with a generator and perhaps room for an adapter. */
@@ -135,7 +139,7 @@ final class Session implements AutoCloseable {
         long of = requests.stream().mapToLong(Request::samples).sum();
         long[] done = {0};
         List<List<Completion>> results = new ArrayList<>();
-        try (Progress progress = new Progress("generate", "samples", 0, of)) {
+        try (ProgressDisplay progress = new ProgressDisplay("generate", "samples", 0, of)) {
             for (Request request : requests) {
                 Completion[] completions = new Completion[request.samples()];
                 results.add(Arrays.asList(completions));

@@ -11,14 +11,14 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** Kernels that a user may write: the one that CONTRIBUTING.md shows, and what can go wrong with it. */
-final class KernelSources {
+public final class KernelSources {
     private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
 
     private KernelSources() {
     }
 
     /** The whole file that CONTRIBUTING.md shows for the CPU. */
-    static String example() throws IOException {
+    public static String example() throws IOException {
         return example("cpp");
     }
 
@@ -34,13 +34,13 @@ final class KernelSources {
     }
 
     /** The example with a change; the changed text must be there. */
-    static String changed(String from, String to) throws IOException {
+    public static String changed(String from, String to) throws IOException {
         String text = example();
         assertTrue(text.contains(from), from);
         return text.replace(from, to);
     }
 
-    static Path write(Path folder, String name, String text) throws IOException {
+    public static Path write(Path folder, String name, String text) throws IOException {
         assumeTrue(Arrays.stream(System.getenv("PATH").split(":")).anyMatch(bin -> Files.isExecutable(Path.of(bin, "g++"))),
                 "Skipped: g++ is not installed");
         return Files.writeString(folder.resolve(name), text);

@@ -13,9 +13,9 @@ import picocli.CommandLine;
  * @param out    standard output
  * @param err    standard error
  */
-record Run(int status, String out, String err) {
+public record Run(int status, String out, String err) {
     /** Runs the command line in this JVM. */
-    static Run of(Object... arguments) {
+    public static Run of(Object... arguments) {
         String[] words = new String[arguments.length];
         for (int i = 0; i < words.length; i++) {
             words[i] = arguments[i].toString();
@@ -41,7 +41,7 @@ record Run(int status, String out, String err) {
     }
 
     /** The line that begins with the program's name. */
-    String complaint() {
+    public String complaint() {
         return err.lines().filter(line -> line.startsWith("ingrain: ")).findFirst().orElse("");
     }
 }

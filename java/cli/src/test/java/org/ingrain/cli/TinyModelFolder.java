@@ -13,14 +13,14 @@ import org.ingrain.checkpoint.TensorOutput;
 import org.ingrain.tokenizer.TinyTokenizers;
 
 /** A random Llama of 30,000 parameters with a byte-level tokenizer, as a Hugging Face folder. */
-final class TinyModelFolder {
+public final class TinyModelFolder {
     static final int VOCABULARY = 259;
-    static final int CONTEXT = 192;
+    public static final int CONTEXT = 192;
 
     private TinyModelFolder() {
     }
 
-    static Path write(Path folder) throws IOException {
+    public static Path write(Path folder) throws IOException {
         Files.createDirectories(folder);
         TinyTokenizers.byteLevel(folder);
         Files.writeString(folder.resolve("config.json"), config());
@@ -36,7 +36,7 @@ final class TinyModelFolder {
         return folder;
     }
 
-    static String config() {
+    public static String config() {
         return """
                 {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 32, "intermediate_size": 64,
                  "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "vocab_size": 259,

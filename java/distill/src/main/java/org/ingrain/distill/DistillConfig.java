@@ -5,7 +5,7 @@ import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.sample.SampleConfig;
-import org.ingrain.distill.task.DataConfig;
+import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -14,7 +14,7 @@ import org.ingrain.tensor.InputException;
  * @param method   System 2
  * @param train    the tuner's settings, as it was given them; here they are only written down and compared
  */
-public record DistillConfig(DataConfig data, Method method, SampleConfig sample, CurationConfig curation, Record train,
+public record DistillConfig(QuestionConfig data, Method method, SampleConfig sample, CurationConfig curation, Record train,
                             EvaluateConfig evaluate, TeachConfig teach) {
     public DistillConfig {
         for (Method baseline : evaluate.baselines()) {

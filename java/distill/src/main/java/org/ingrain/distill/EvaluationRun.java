@@ -7,18 +7,18 @@ import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.evaluate.Evaluation;
 import org.ingrain.distill.method.Method;
-import org.ingrain.distill.run.AtomicFile;
-import org.ingrain.distill.run.Json;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
 import org.ingrain.distill.sample.Answerer;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.Weights;
-import org.ingrain.distill.task.DataConfig;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Example;
+import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.distill.task.Task;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
 
 /** An evaluation on its own, in a run folder of its own: one method, one model, with an adapter or without. */
@@ -29,7 +29,7 @@ public record EvaluationRun(Config config, Provenance provenance, Answerer answe
      * @param data    all of it is asked; each question has its answer
      * @param adapter folder of the adapter, or null for the model as it is
      */
-    public record Config(DataConfig data, Method method, EvaluateConfig evaluate, Path adapter) {
+    public record Config(QuestionConfig data, Method method, EvaluateConfig evaluate, Path adapter) {
         public Config {
             if (data.testData() != null || data.testSize() != 0) {
                 throw new InputException("--test-data, --test-size: an evaluation asks all of --data, expected neither");
@@ -59,7 +59,7 @@ public record EvaluationRun(Config config, Provenance provenance, Answerer answe
             Arm arm = new Arm(config.method().name(), config.method().title(), config.method(), weights);
             Evaluation evaluation = new Evaluation(config.evaluate(), config.data().makeTask(), test);
             ArmResult result = evaluation.measure(arm, run.path(), answerer, new Stopwatch("evaluate", "answers", run.log(), progress));
-            AtomicFile.write(run.file("result.json"), Json.pretty(result));
+            DurableFile.write(run.file("result.json"), Json.pretty(result));
             return result;
         }
     }

@@ -13,16 +13,14 @@ import org.ingrain.distill.evaluate.Evaluation;
 import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.method.UniversalSelfConsistency;
-import org.ingrain.distill.run.JsonLines;
-import org.ingrain.distill.run.Manifest;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
 import org.ingrain.distill.sample.Answerer;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Plan;
-import org.ingrain.distill.sample.Sample;
 import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.sample.Sampling;
 import org.ingrain.distill.sample.Stopping;
 import org.ingrain.distill.sample.Weights;
@@ -30,6 +28,8 @@ import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 import org.ingrain.distill.train.Tuner;
+import org.ingrain.files.JsonLines;
+import org.ingrain.files.Manifest;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -108,10 +108,10 @@ public record Forecast(List<Stage> stages, int tried, int tooLong, Path rows) {
      */
     private record Tried(Path file, List<Example> asked, long whole, double seconds) {
         Stage stage(String name, int times, long texts) {
-            List<Sample> samples = JsonLines.read(file, Sample.class);
+            List<SampleRecord> samples = JsonLines.read(file, SampleRecord.class);
             double share = (double) whole * times / asked.size();
             return new Stage(name, true, Math.round(samples.size() * share), whole * times * texts,
-                    samples.stream().mapToLong(Sample::tokens).sum() * share, seconds * share);
+                    samples.stream().mapToLong(SampleRecord::tokens).sum() * share, seconds * share);
         }
     }
 

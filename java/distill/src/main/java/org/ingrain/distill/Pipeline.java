@@ -18,8 +18,6 @@ import org.ingrain.distill.report.Asked;
 import org.ingrain.distill.report.Publication;
 import org.ingrain.distill.report.Report;
 import org.ingrain.distill.report.Taught;
-import org.ingrain.distill.run.JsonLines;
-import org.ingrain.distill.run.Manifest;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
@@ -29,6 +27,8 @@ import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Task;
 import org.ingrain.distill.train.Tuner;
+import org.ingrain.files.JsonLines;
+import org.ingrain.files.Manifest;
 import org.ingrain.tensor.InputException;
 
 /**

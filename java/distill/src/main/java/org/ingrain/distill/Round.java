@@ -11,8 +11,6 @@ import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.method.UniversalSelfConsistency;
-import org.ingrain.distill.run.AtomicFile;
-import org.ingrain.distill.run.Json;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
@@ -25,6 +23,8 @@ import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 import org.ingrain.distill.train.Tuner;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
 
 /**
  * Teaches students in a run's folder: samples, curates, trains. What is done is not done again.
@@ -148,9 +148,9 @@ record Round(DistillConfig config, Task task, List<Example> pool, RunFolder run,
             Tuner.Tuned tuned = workers.tuner().tune(new Tuner.Job(run.file(folder + "train.jsonl"), run.file(folder + "validation.jsonl"),
                     run.file(folder + "training"), stage, from), progress);
             watch.stop();
-            AtomicFile.write(done, Json.pretty(tuned));
+            DurableFile.write(done, Json.pretty(tuned));
         }
-        return Json.parse(AtomicFile.read(done), Tuner.Tuned.class, done.toString());
+        return Json.parse(DurableFile.read(done), Tuner.Tuned.class, done.toString());
     }
 
     private Stopwatch watch(String stage, String unit) {

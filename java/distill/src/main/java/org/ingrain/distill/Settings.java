@@ -6,11 +6,11 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
-import org.ingrain.distill.run.Digest;
-import org.ingrain.distill.run.Json;
-import org.ingrain.distill.run.Manifest;
-import org.ingrain.distill.task.DataConfig;
+import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.distill.task.TaskConfig;
+import org.ingrain.files.Digest;
+import org.ingrain.files.Json;
+import org.ingrain.files.Manifest;
 import tools.jackson.databind.JsonNode;
 
 /** What goes into {@code run.json}. */
@@ -45,13 +45,13 @@ final class Settings {
                 new TreeMap<>(provenance.engine())));
     }
 
-    private static Notes notes(DataConfig data, Provenance provenance) {
+    private static Notes notes(QuestionConfig data, Provenance provenance) {
         return new Notes(name(provenance.model()), java.util.stream.Stream.of(data.data(), data.testData(), data.names())
                 .filter(java.util.Objects::nonNull).map(Settings::name).toList());
     }
 
     /** Files by what they hold, not by where they lie. */
-    private static Data data(DataConfig data) {
+    private static Data data(QuestionConfig data) {
         return new Data(data.task(), digest(data.data()), digest(data.testData()), data.limit(), data.testSize(), data.generate(),
                 digest(data.names()), data.splitSeed(), data.questionField(), data.answerField());
     }

@@ -4,10 +4,10 @@ import com.fasterxml.jackson.annotation.JsonIgnore;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
-import org.ingrain.distill.run.AtomicFile;
-import org.ingrain.distill.run.Digest;
-import org.ingrain.distill.run.JsonLines;
-import org.ingrain.tokenizer.Message;
+import org.ingrain.files.Digest;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.JsonLines;
+import org.ingrain.template.Message;
 
 /** What the lab model is trained on: rows of {@link Skill}s, drawn by their shares. */
 record Corpus(Lexicon lexicon, Course course, long seed) {
@@ -34,7 +34,7 @@ record Corpus(Lexicon lexicon, Course course, long seed) {
     }
 
     void write(Path file, int rows) {
-        AtomicFile.write(file, out -> {
+        DurableFile.write(file, out -> {
             for (int i = 0; i < rows; i++) {
                 JsonLines.write(out, row(i));
             }

@@ -4,8 +4,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Random;
 import java.util.stream.IntStream;
-import org.ingrain.distill.run.Digest;
-import org.ingrain.tokenizer.Message;
+import org.ingrain.files.Digest;
+import org.ingrain.template.Message;
 
 /** Draws what a row is made of. */
 record Draw(Lexicon lexicon, Random random, Skill skill) {

@@ -7,15 +7,15 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SortedMap;
 import java.util.stream.Stream;
-import org.ingrain.checkpoint.LoadedModel;
-import org.ingrain.checkpoint.ModelOptions;
 import org.ingrain.distill.engine.EngineAnswerer;
-import org.ingrain.distill.run.AtomicFile;
-import org.ingrain.distill.run.Manifest;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
+import org.ingrain.engine.LoadedModel;
+import org.ingrain.engine.ModelOptions;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Manifest;
 import org.ingrain.sample.Generator;
-import org.ingrain.tokenizer.ChatTemplate;
+import org.ingrain.template.ChatTemplate;
 
 /**
  * Makes lab models of several seeds, measures them on held-out words, and writes the first with its README.
@@ -41,7 +41,7 @@ public record Lab(List<LabConfig> configs, ModelOptions options, SortedMap<Strin
         Path target = output.resolve("model");
         copy(made.getFirst().model(), target);
         LabQuestions.write(output.resolve("questions"), POOL, configs.getFirst().test());
-        AtomicFile.write(target.resolve("README.md"), new LabReadme(configs.getFirst(), made, test, sizes).text());
+        DurableFile.write(target.resolve("README.md"), new LabReadme(configs.getFirst(), made, test, sizes).text());
         return target;
     }
 
@@ -62,10 +62,10 @@ public record Lab(List<LabConfig> configs, ModelOptions options, SortedMap<Strin
     private static void copy(Path from, Path to) {
         try (Stream<Path> files = Files.list(from)) {
             for (Path file : files.toList()) {
-                AtomicFile.write(to.resolve(file.getFileName()), out -> Files.copy(file, out));
+                DurableFile.write(to.resolve(file.getFileName()), out -> Files.copy(file, out));
             }
         } catch (IOException e) {
-            throw AtomicFile.unreadable(from, e);
+            throw DurableFile.unreadable(from, e);
         }
     }
 }

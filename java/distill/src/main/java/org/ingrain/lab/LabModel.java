@@ -6,29 +6,29 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SortedMap;
 import org.ingrain.checkpoint.ConfigWriter;
-import org.ingrain.checkpoint.FreshModel;
-import org.ingrain.checkpoint.ModelOptions;
-import org.ingrain.checkpoint.SpecialTokens;
 import org.ingrain.distill.engine.EngineAnswerer;
-import org.ingrain.distill.run.AtomicFile;
-import org.ingrain.distill.run.JsonLines;
-import org.ingrain.distill.run.Manifest;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
+import org.ingrain.engine.FreshModel;
+import org.ingrain.engine.ModelOptions;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.JsonLines;
+import org.ingrain.files.Manifest;
 import org.ingrain.model.LlamaConfig;
 import org.ingrain.model.RopeConfig;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
+import org.ingrain.template.ChatTemplate;
 import org.ingrain.tensor.DType;
-import org.ingrain.tokenizer.ChatTemplate;
-import org.ingrain.train.DataConfig;
-import org.ingrain.train.OptimizerConfig;
-import org.ingrain.train.Schedule;
-import org.ingrain.train.TrainConfig;
-import org.ingrain.train.TrainProgress;
+import org.ingrain.tokenizer.SpecialTokens;
 import org.ingrain.train.Trainer;
-import org.ingrain.train.TrainingDataReader;
-import org.ingrain.train.TrainingRun;
+import org.ingrain.train.data.DataConfig;
+import org.ingrain.train.data.TrainConfig;
+import org.ingrain.train.data.TrainingDataReader;
+import org.ingrain.train.pass.OptimizerConfig;
+import org.ingrain.train.pass.Schedule;
+import org.ingrain.train.run.TrainProgress;
+import org.ingrain.train.run.TrainingRun;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -93,7 +93,7 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
     private static void writeBlank(Path folder) {
         LabTokenizer tokenizer = LabTokenizer.make();
         tokenizer.write(folder, CONTEXT);
-        AtomicFile.write(folder.resolve("generation_config.json"), "{\n  \"bos_token_id\": 0,\n  \"eos_token_id\": 1\n}\n");
+        DurableFile.write(folder.resolve("generation_config.json"), "{\n  \"bos_token_id\": 0,\n  \"eos_token_id\": 1\n}\n");
         LlamaConfig llama = new LlamaConfig(HIDDEN, INTERMEDIATE, LAYERS, HEADS, HEADS, HIDDEN / HEADS, tokenizer.vocabulary().size(), CONTEXT, 1e-5f,
                 RopeConfig.of(10_000), true, DType.BF16);
         ConfigWriter.write(folder.resolve("config.json"), llama, SpecialTokens.read(folder));

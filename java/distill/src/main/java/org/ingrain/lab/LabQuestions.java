@@ -8,10 +8,10 @@ import java.util.Locale;
 import java.util.Random;
 import java.util.Set;
 import java.util.function.Function;
-import org.ingrain.distill.run.Digest;
-import org.ingrain.distill.run.JsonLines;
 import org.ingrain.distill.task.AnswerFormat;
 import org.ingrain.distill.task.TaskConfig;
+import org.ingrain.files.Digest;
+import org.ingrain.files.JsonLines;
 
 /** Questions to the lab model, from words that no answer of its corpus holds: unlabelled ones to distil on, and held-out ones. */
 public final class LabQuestions {

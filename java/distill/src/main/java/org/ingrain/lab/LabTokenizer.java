@@ -10,8 +10,8 @@ import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
-import org.ingrain.distill.run.AtomicFile;
-import org.ingrain.distill.run.Json;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
 
 /**
  * The lab model's tokenizer, in Hugging Face's format: a piece of the corpus's templates is one token, anything else is spelled byte by
@@ -72,11 +72,11 @@ record LabTokenizer(List<String> vocabulary) {
         Map<String, Object> byteLevel = ordered("type", "ByteLevel", "add_prefix_space", false, "trim_offsets", true, "use_regex", false);
         Map<String, Object> model = ordered("type", "BPE", "dropout", null, "unk_token", null, "continuing_subword_prefix", null, "end_of_word_suffix",
                 null, "fuse_unk", false, "byte_fallback", false, "ignore_merges", true, "vocab", ids, "merges", List.of());
-        AtomicFile.write(folder.resolve("tokenizer.json"), Json.pretty(ordered("version", "1.0", "truncation", null, "padding", null, "added_tokens",
+        DurableFile.write(folder.resolve("tokenizer.json"), Json.pretty(ordered("version", "1.0", "truncation", null, "padding", null, "added_tokens",
                 added, "normalizer", null, "pre_tokenizer",
                 ordered("type", "Sequence", "pretokenizers", List.of(ordered("type", "Split", "pattern", Map.of("Regex", SPLIT), "behavior",
                         "Isolated", "invert", false), byteLevel)), "post_processor", null, "decoder", byteLevel, "model", model)));
-        AtomicFile.write(folder.resolve("tokenizer_config.json"), Json.pretty(ordered("tokenizer_class", "PreTrainedTokenizerFast", "bos_token", BOS,
+        DurableFile.write(folder.resolve("tokenizer_config.json"), Json.pretty(ordered("tokenizer_class", "PreTrainedTokenizerFast", "bos_token", BOS,
                 "eos_token", EOS, "pad_token", EOS, "model_max_length", contextLength, "clean_up_tokenization_spaces", false, "chat_template", TEMPLATE)));
     }
 

@@ -22,16 +22,16 @@ import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.curate.Target;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
-import org.ingrain.distill.run.JsonLines;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.sample.Answerer;
-import org.ingrain.distill.sample.Completion;
 import org.ingrain.distill.sample.Finish;
-import org.ingrain.distill.sample.Request;
-import org.ingrain.distill.sample.Sample;
 import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.sample.SamplingParams;
-import org.ingrain.distill.task.DataConfig;
+import org.ingrain.distill.sample.TextCompletion;
+import org.ingrain.distill.sample.TextRequest;
+import org.ingrain.distill.task.QuestionConfig;
+import org.ingrain.files.JsonLines;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -44,13 +44,13 @@ class BranchingPipelineTest {
     Path base;
 
     /** Says what a function of the request says; null for a prompt that does not fit. */
-    private record Fake(int threads, Function<Request, String> says) implements Answerer {
+    private record Fake(int threads, Function<TextRequest, String> says) implements Answerer {
         @Override
-        public void answer(List<Request> first, Function<Completion, Next> done) {
+        public void answer(List<TextRequest> first, Function<TextCompletion, Next> done) {
             FakeModel.answer(first, done, threads, request -> {
                 String text = says.apply(request);
-                return text == null ? new Completion(request.key(), "", 0, Finish.PROMPT_TOO_LONG)
-                        : new Completion(request.key(), text, text.length() / 4 + 1, Finish.STOP);
+                return text == null ? new TextCompletion(request.key(), "", 0, Finish.PROMPT_TOO_LONG)
+                        : new TextCompletion(request.key(), text, text.length() / 4 + 1, Finish.STOP);
             });
         }
     }
@@ -59,7 +59,7 @@ class BranchingPipelineTest {
         return Files.write(base.resolve(name), rows);
     }
 
-    private static DistillConfig config(DataConfig data, String method, List<Integer> samples, CurationConfig curation) {
+    private static DistillConfig config(QuestionConfig data, String method, List<Integer> samples, CurationConfig curation) {
         EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, 64, List.of()), List.of(), curation.orders(), 1, List.of());
         return new DistillConfig(data, Methods.load(method), new SampleConfig(samples, new SamplingParams(0.7, 0.9, 0, 64, List.of()), 7), curation,
                 new Runs.NoSettings(4), evaluate, TeachConfig.once());
@@ -74,7 +74,7 @@ class BranchingPipelineTest {
     }
 
     /** Scores by the qualities that the answers state; of question 3 it likes the first answer, of question 4 it scores nothing. */
-    private static String judge(Request request) {
+    private static String judge(TextRequest request) {
         String prompt = request.messages().getLast().content();
         if (prompt.contains("Name up to five criteria")) {
             return "Here are two criteria:\n\n**1. Depth**\n**2. Length**";
@@ -93,7 +93,7 @@ class BranchingPipelineTest {
         Path pool = write("pool.jsonl", List.of(row.formatted(1, 4, 2, "A"), row.formatted(2, 1, 3, "B"), row.formatted(3, 2, 5, "B"),
                 row.formatted(4, 2, 5, "B"), row.formatted(5, 3, 3, "C")));
         Path test = write("test.jsonl", List.of(row.formatted(6, 5, 1, "A"), row.formatted(7, 2, 4, "B")));
-        DataConfig data = new DataConfig(DataConfig.of("pairwise", pool).task(), pool, test, 0, 0, 0, null, 1, null, null);
+        QuestionConfig data = new QuestionConfig(QuestionConfig.of("pairwise", pool).task(), pool, test, 0, 0, 0, null, 1, null, null);
         DistillConfig config = config(data, "bsm", List.of(1), new CurationConfig(Rule.PLURALITY, 0, 0, false, 2, true, Target.ANSWER, 0, 1));
         Outcome.Done done = assertInstanceOf(Outcome.Done.class, run(config, "run", new Fake(1, BranchingPipelineTest::judge)));
         List<Entry> entries = read("run/ledger.jsonl", Entry.class);
@@ -106,8 +106,8 @@ class BranchingPipelineTest {
         assertEquals(List.of("[[A]]", "[[B]]", "[[B]]", "[[A]]", "[[C]]", "[[C]]"), rows.stream().map(Ledger.TrainingRow::completion).toList(),
                 "both orders of what is kept, each in its own letters");
         assertEquals(2, rows.stream().filter(r -> r.prompt().getFirst().content().contains("Question 1?")).count());
-        Map<String, Long> samples = read("run/samples.jsonl", Sample.class).stream()
-                .collect(Collectors.groupingBy(Sample::id, Collectors.counting()));
+        Map<String, Long> samples = read("run/samples.jsonl", SampleRecord.class).stream()
+                .collect(Collectors.groupingBy(SampleRecord::id, Collectors.counting()));
         assertEquals(Map.of("000001", 3L, "000001~1", 3L, "000002", 3L, "000002~1", 3L, "000003", 3L, "000003~1", 3L, "000004", 3L, "000005", 3L,
                 "000005~1", 3L), samples, "a plan and two criteria; once the given order has no answer, the other is not asked");
         assertEquals(List.of(4, 4, 4), done.report().arms().stream().map(arm -> arm.answers()).toList(), "two questions in two orders");
@@ -117,7 +117,7 @@ class BranchingPipelineTest {
     }
 
     /** Names a place for each sample, and selects the response that a question asks for: none of question 3, of question 4 there are too many. */
-    private static String answer(Request request) {
+    private static String answer(TextRequest request) {
         String prompt = request.messages().getLast().content();
         if (prompt.startsWith("I have generated the following responses")) {
             int responses = (int) SAID.matcher(prompt).results().count();
@@ -140,11 +140,11 @@ class BranchingPipelineTest {
         }
         Path pool = write("pool.jsonl", rows);
         Path test = write("test.jsonl", List.of(row.formatted(5)));
-        DataConfig data = new DataConfig(DataConfig.of("sycophancy", pool).task(), pool, test, 0, 0, 0, null, 1, null, null);
+        QuestionConfig data = new QuestionConfig(QuestionConfig.of("sycophancy", pool).task(), pool, test, 0, 0, 0, null, 1, null, null);
         DistillConfig config = config(data, "s2a", List.of(4, 1), new CurationConfig(Rule.UNIVERSAL, 0, 0, false, 1, true, Target.RESPONSE, 0, 1));
         assertInstanceOf(Outcome.Done.class, run(config, "run", new Fake(1, BranchingPipelineTest::answer)));
         assertEquals(List.of("Unlike Response 0, the most consistent response is Response 1.", "Unlike Response 0, the most consistent response is"
-                + " Response 3.", "I cannot tell.", ""), read("run/selections.jsonl", Sample.class).stream().map(Sample::text).toList());
+                + " Response 3.", "I cannot tell.", ""), read("run/selections.jsonl", SampleRecord.class).stream().map(SampleRecord::text).toList());
         List<Entry> entries = read("run/ledger.jsonl", Entry.class);
         assertEquals(List.of(Entry.Reason.SELECTED, Entry.Reason.SELECTED, Entry.Reason.NO_SELECTION, Entry.Reason.PROMPT_TOO_LONG),
                 entries.stream().map(Entry::reason).toList());

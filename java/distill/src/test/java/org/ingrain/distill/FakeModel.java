@@ -10,12 +10,12 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.ingrain.distill.run.Digest;
 import org.ingrain.distill.sample.Answerer;
-import org.ingrain.distill.sample.Completion;
 import org.ingrain.distill.sample.Finish;
-import org.ingrain.distill.sample.Request;
+import org.ingrain.distill.sample.TextCompletion;
+import org.ingrain.distill.sample.TextRequest;
 import org.ingrain.distill.sample.Weights;
+import org.ingrain.files.Digest;
 
 /**
  * A model that answers last letters and coin flips, right with a probability that depends on who is asked how, as a function of the
@@ -40,7 +40,7 @@ record FakeModel(double direct, double worked, double taught, int threads, Runna
     }
 
     @Override
-    public void answer(List<Request> first, Function<Completion, Next> done) {
+    public void answer(List<TextRequest> first, Function<TextCompletion, Next> done) {
         answer(first, done, threads, request -> {
             tick.run();
             return completion(request);
@@ -48,14 +48,14 @@ record FakeModel(double direct, double worked, double taught, int threads, Runna
     }
 
     /** Threads that take requests in a random order, each answered by {@code says}, which may throw. */
-    static void answer(List<Request> first, Function<Completion, Next> done, int threads, Function<Request, Completion> says) {
-        List<Request> waiting = new ArrayList<>(first);
+    static void answer(List<TextRequest> first, Function<TextCompletion, Next> done, int threads, Function<TextRequest, TextCompletion> says) {
+        List<TextRequest> waiting = new ArrayList<>(first);
         Collections.shuffle(waiting, new Random());
         AtomicInteger open = new AtomicInteger(waiting.size());
         AtomicReference<Throwable> failure = new AtomicReference<>();
         Runnable work = () -> {
             while (failure.get() == null && open.get() > 0) {
-                Request next;
+                TextRequest next;
                 synchronized (waiting) {
                     next = waiting.isEmpty() ? null : waiting.removeLast();
                 }
@@ -98,7 +98,7 @@ record FakeModel(double direct, double worked, double taught, int threads, Runna
         }
     }
 
-    private Completion completion(Request request) {
+    private TextCompletion completion(TextRequest request) {
         String prompt = request.messages().getLast().content();
         String weights = switch (request.weights()) {
             case Weights.Base() -> "base";
@@ -109,7 +109,7 @@ record FakeModel(double direct, double worked, double taught, int threads, Runna
         Random random = new Random(hash);
         String text = prompt.contains("rephrase") ? "In other words: " + prompt.substring(0, prompt.indexOf('.') + 1) + tail(prompt)
                 : answer(prompt, !weights.equals("base") ? taught : REPHRASED.matcher(prompt).find() ? worked : direct, random);
-        return new Completion(request.key(), text, text.length() / 4 + 1, Finish.STOP);
+        return new TextCompletion(request.key(), text, text.length() / 4 + 1, Finish.STOP);
     }
 
     /** What a rephrasing keeps of the question behind its first sentence. */

@@ -6,12 +6,12 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import org.ingrain.distill.curate.Ledger;
-import org.ingrain.distill.run.AtomicFile;
-import org.ingrain.distill.run.Digest;
-import org.ingrain.distill.run.Json;
-import org.ingrain.distill.run.JsonLines;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.train.Tuner;
+import org.ingrain.files.Digest;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
+import org.ingrain.files.JsonLines;
 
 /**
  * Trains nothing, but takes steps, each of them durable, and leaves a file that is a function of the rows.
@@ -33,18 +33,18 @@ record FakeTuner(Runnable tick) implements Tuner {
         Path checkpoint = job.folder().resolve("checkpoint.json");
         int rows = JsonLines.read(job.train(), Ledger.TrainingRow.class).size();
         if (!Files.exists(adapter)) {
-            int step = Files.exists(checkpoint) ? Json.parse(AtomicFile.read(checkpoint), "checkpoint").path("step").asInt() : 0;
+            int step = Files.exists(checkpoint) ? Json.parse(DurableFile.read(checkpoint), "checkpoint").path("step").asInt() : 0;
             while (step < STEPS) {
                 tick.run();
                 step++;
-                AtomicFile.write(checkpoint, Json.line(Map.of("step", step)));
+                DurableFile.write(checkpoint, Json.line(Map.of("step", step)));
                 progress.at(new Progress.State(job.stage(), step, STEPS, "steps", 0));
             }
             JsonLines.write(job.folder().resolve("metrics.jsonl"), List.of(new Step(1, 2.5), new Step(STEPS, 0.5),
                     new Check(STEPS, 0.75)));
-            AtomicFile.write(adapter, Json.line(Map.of("trainedOn", Digest.file(job.train()))));
+            DurableFile.write(adapter, Json.line(Map.of("trainedOn", Digest.file(job.train()))));
         }
-        AtomicFile.delete(checkpoint);
+        DurableFile.delete(checkpoint);
         return new Tuned("adapter", rows, STEPS, 2.5, 0.5, null);
     }
 

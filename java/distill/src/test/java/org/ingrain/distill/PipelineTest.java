@@ -22,12 +22,12 @@ import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.Score;
 import org.ingrain.distill.report.Report;
-import org.ingrain.distill.run.AtomicFile;
-import org.ingrain.distill.run.Json;
-import org.ingrain.distill.run.JsonLines;
 import org.ingrain.distill.run.Progress;
-import org.ingrain.distill.sample.Sample;
-import org.ingrain.distill.task.DataConfig;
+import org.ingrain.distill.sample.SampleRecord;
+import org.ingrain.distill.task.QuestionConfig;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
+import org.ingrain.files.JsonLines;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
@@ -70,7 +70,7 @@ class PipelineTest {
     void ledgerAndScoresHoldEverything() {
         DistillConfig config = Runs.config(Runs.letters(12, 4), List.of(3, 2), List.of());
         Runs.run(config, base, "run", FakeModel.with(1));
-        List<Sample> samples = JsonLines.read(base.resolve("run/samples.jsonl"), Sample.class);
+        List<SampleRecord> samples = JsonLines.read(base.resolve("run/samples.jsonl"), SampleRecord.class);
         assertEquals(8 * (3 + 3 * 2), samples.size());
         List<Entry> entries = JsonLines.read(base.resolve("run/ledger.jsonl"), Entry.class);
         assertEquals(8, entries.size());
@@ -113,8 +113,8 @@ class PipelineTest {
             assertEquals(Runs.content(base.resolve("full")).get(file), Runs.content(base.resolve("early")).get(file), file);
         }
         assertEquals(drawn.report().arms(), stopped.report().arms());
-        JsonNode timing = Json.parse(AtomicFile.read(base.resolve("early-three/timings.json")), "timings").at("/stages/sample");
-        long kept = JsonLines.read(base.resolve("early-three/samples.jsonl"), Sample.class).stream().mapToLong(Sample::tokens).sum();
+        JsonNode timing = Json.parse(DurableFile.read(base.resolve("early-three/timings.json")), "timings").at("/stages/sample");
+        long kept = JsonLines.read(base.resolve("early-three/samples.jsonl"), SampleRecord.class).stream().mapToLong(SampleRecord::tokens).sum();
         assertEquals(kept, timing.path("tokens").asLong() - timing.path("unused").asLong());
         Ledger.Count all = drawn.report().ledgers().get("distilled").total();
         Ledger.Count some = stopped.report().ledgers().get("distilled").total();
@@ -159,9 +159,9 @@ class PipelineTest {
         DistillConfig config = Runs.with(Runs.config(Runs.letters(12, 4), List.of(2, 3), List.of(Control.DISTILLED_SYSTEM_1)),
                 new CurationConfig(Rule.PLURALITY, 5, 0, false, 1, false, Target.ANSWER, 0, 1));
         Runs.run(config, base, "run", FakeModel.with(2));
-        List<Sample> direct = JsonLines.read(base.resolve("run/controls/distilled-system-1/samples.jsonl"), Sample.class);
+        List<SampleRecord> direct = JsonLines.read(base.resolve("run/controls/distilled-system-1/samples.jsonl"), SampleRecord.class);
         assertEquals(List.of("0", "1", "2", "3", "4", "5"), direct.stream()
-                .filter(s -> s.id().equals(direct.getFirst().id())).map(Sample::path).toList());
+                .filter(s -> s.id().equals(direct.getFirst().id())).map(SampleRecord::path).toList());
         for (String ledger : List.of("ledger.jsonl", "controls/distilled-system-1/ledger.jsonl")) {
             for (Entry entry : JsonLines.read(base.resolve("run").resolve(ledger), Entry.class)) {
                 assertEquals(6, entry.planned());
@@ -201,7 +201,7 @@ class PipelineTest {
                 {"question": "Take the last letters of the words in \\"Edgar Bob\\" and concatenate them."}
                 {"question": "Take the last letters of the words in \\"Ann Lee\\" and concatenate them."}
                 """);
-        Outcome outcome = Runs.run(Runs.config(DataConfig.of("last-letter", file), List.of(8), List.of()), base, "run",
+        Outcome outcome = Runs.run(Runs.config(QuestionConfig.of("last-letter", file), List.of(8), List.of()), base, "run",
                 FakeModel.with(1));
         Report report = assertInstanceOf(Outcome.Done.class, outcome).report();
         assertTrue(report.arms().isEmpty());

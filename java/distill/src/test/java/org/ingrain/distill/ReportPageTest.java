@@ -22,9 +22,9 @@ import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.Score;
 import org.ingrain.distill.report.Pages;
 import org.ingrain.distill.report.Report;
-import org.ingrain.distill.run.Json;
-import org.ingrain.distill.run.JsonLines;
-import org.ingrain.distill.task.DataConfig;
+import org.ingrain.distill.task.QuestionConfig;
+import org.ingrain.files.Json;
+import org.ingrain.files.JsonLines;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.xml.sax.InputSource;
@@ -101,7 +101,7 @@ class ReportPageTest {
                     .append('\n');
         }
         Files.writeString(base.resolve("questions.jsonl"), questions);
-        Runs.run(Runs.config(DataConfig.of("last-letter", base.resolve("questions.jsonl")), List.of(4), List.of()), base, "run", FakeModel.with(1));
+        Runs.run(Runs.config(QuestionConfig.of("last-letter", base.resolve("questions.jsonl")), List.of(4), List.of()), base, "run", FakeModel.with(1));
         String page = Files.readString(base.resolve("run/report.html"));
         assertFalse(page.contains("<img") || page.contains("onerror"), "a question's markup");
         assertEquals(Pattern.compile("<script[ >]").matcher(page).results().count(), Pattern.compile("</script>").matcher(page).results().count());

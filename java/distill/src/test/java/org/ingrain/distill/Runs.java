@@ -22,7 +22,7 @@ import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SamplingParams;
-import org.ingrain.distill.task.DataConfig;
+import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.distill.task.TaskConfig;
 
 /** Small runs, and what their folders hold. */
@@ -37,7 +37,7 @@ public final class Runs {
     }
 
     /** Every sample is drawn, whether the verdict stands or not. */
-    static DistillConfig config(DataConfig data, List<Integer> samples, List<Control> controls) {
+    static DistillConfig config(QuestionConfig data, List<Integer> samples, List<Control> controls) {
         SamplingParams sampling = new SamplingParams(0.7, 0.9, 0, 64, List.of());
         EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, 64, List.of()), List.of(), 1, 1, controls);
         CurationConfig curation = new CurationConfig(Rule.MORE_THAN_HALF, 0, 0, false, 1, false, Target.ANSWER, 0, 1);
@@ -51,8 +51,8 @@ public final class Runs {
     }
 
     /** Generated last-letter questions. */
-    static DataConfig letters(int questions, int test) {
-        return new DataConfig(TaskConfig.of("last-letter"), null, null, 0, test, questions, null, 5, null, null);
+    static QuestionConfig letters(int questions, int test) {
+        return new QuestionConfig(TaskConfig.of("last-letter"), null, null, 0, test, questions, null, 5, null, null);
     }
 
     /** A folder that stands for a model. */

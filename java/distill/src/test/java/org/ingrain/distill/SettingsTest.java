@@ -22,11 +22,11 @@ import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.evaluate.Score;
 import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
-import org.ingrain.distill.run.JsonLines;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SamplingParams;
-import org.ingrain.distill.task.DataConfig;
+import org.ingrain.distill.task.QuestionConfig;
+import org.ingrain.files.JsonLines;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -49,7 +49,7 @@ class SettingsTest {
     }
 
     private DistillConfig config() {
-        return Runs.config(DataConfig.of("coin-flip", data), List.of(3), List.of());
+        return Runs.config(QuestionConfig.of("coin-flip", data), List.of(3), List.of());
     }
 
     private void assertRefused(String setting, UnaryOperator<DistillConfig> change) {
@@ -66,7 +66,7 @@ class SettingsTest {
     void chainsAreNotTaughtAsTexts() throws IOException {
         Path texts = Files.writeString(base.resolve("texts.jsonl"), "{\"question\": \"a\"}\n{\"question\": \"b\"}\n");
         DistillConfig c = config();
-        DistillConfig chain = new DistillConfig(DataConfig.of("question-answer", texts), Methods.load("cot"), c.sample(), c.curation(), c.train(),
+        DistillConfig chain = new DistillConfig(QuestionConfig.of("question-answer", texts), Methods.load("cot"), c.sample(), c.curation(), c.train(),
                 c.evaluate(), c.teach());
         String said = assertThrows(InputException.class, () -> Pipeline.check(chain, Runs.provenance(base), base.resolve("run"))).getMessage();
         assertTrue(said.startsWith("--method: cot says the way to the answer too"), said);
@@ -125,7 +125,7 @@ class SettingsTest {
                 () -> new SamplingParams(0, 0, 0, 8, List.of()), () -> new SamplingParams(0, 1, -1, 8, List.of()),
                 () -> new SamplingParams(0, 1, 0, 0, List.of()), () -> new SamplingParams(0, 1, 0, 8, List.of("")),
                 () -> new SampleConfig(List.of(0), greedy, 1), () -> new EvaluateConfig(greedy, List.of(8), 1, 1, List.of()),
-                () -> DataConfig.of("chess", data), () -> DataConfig.of("coin-flip", null), () -> DataConfig.of("coin-flip", data).sizes(-1, 0))) {
+                () -> QuestionConfig.of("chess", data), () -> QuestionConfig.of("coin-flip", null), () -> QuestionConfig.of("coin-flip", data).sizes(-1, 0))) {
             assertThrows(InputException.class, wrong::run);
         }
     }
@@ -164,7 +164,7 @@ class SettingsTest {
 
     @Test
     void anEvaluationThatDoesNotFitIsRefusedByTheCheck() {
-        DataConfig questions = DataConfig.of("coin-flip", data);
+        QuestionConfig questions = QuestionConfig.of("coin-flip", data);
         EvaluateConfig votes = new EvaluateConfig(new SamplingParams(0.7, 0.9, 0, 64, List.of()), List.of(5, 2), 1, 1, List.of());
         EvaluateConfig orders = new EvaluateConfig(new SamplingParams(0, 1, 0, 64, List.of()), List.of(), 2, 1, List.of());
         Map<EvaluationRun.Config, String> unfit = Map.of(
@@ -182,7 +182,7 @@ class SettingsTest {
 
     @Test
     void anEvaluationOnItsOwnWithVotes() {
-        DataConfig questions = DataConfig.of("coin-flip", data);
+        QuestionConfig questions = QuestionConfig.of("coin-flip", data);
         EvaluateConfig votes = new EvaluateConfig(new SamplingParams(0.7, 0.9, 0, 64, List.of()), List.of(5), 1, 1, List.of());
         EvaluationRun.Config what = new EvaluationRun.Config(questions, Methods.load("rar-2-step"), votes, null);
         ArmResult result = new EvaluationRun(what, Runs.provenance(base), FakeModel.with(2), Progress.SILENT).run(base.resolve("eval"));

@@ -19,17 +19,17 @@ import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.report.Report;
 import org.ingrain.distill.report.SeedsReport;
-import org.ingrain.distill.run.Json;
-import org.ingrain.distill.run.Manifest;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
-import org.ingrain.distill.sample.Completion;
 import org.ingrain.distill.sample.Finish;
 import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.distill.sample.TextCompletion;
 import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.LastLetter;
+import org.ingrain.files.Json;
+import org.ingrain.files.Manifest;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -59,7 +59,7 @@ class VotesTest {
         try (RunFolder run = RunFolder.open(base.resolve("run"), Manifest.of(List.of(), List.of()))) {
             ArmResult result = new Evaluation(votes(5, 1, 2, 3), new LastLetter(2), test).measure(
                     new Arm("system-1", "System 1", Methods.direct(), new Weights.Base()), run.path(),
-                    (first, done) -> first.forEach(request -> done.apply(new Completion(request.key(),
+                    (first, done) -> first.forEach(request -> done.apply(new TextCompletion(request.key(),
                             says.get(request.key().id()).get(request.sample()), 2, Finish.STOP))),
                     new Stopwatch("votes", "answers", run.log(), Progress.SILENT));
             assertEquals(List.of(1, 2, 3, 5), result.votes().stream().map(ArmResult.Vote::k).toList());

@@ -3,6 +3,7 @@ package org.ingrain.checkpoint;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import org.ingrain.files.JsonFields;
 import org.ingrain.model.LlamaConfig;
 import org.ingrain.model.RopeConfig;
 import org.ingrain.tensor.DType;

@@ -8,6 +8,7 @@ import java.util.Map;
 import org.ingrain.model.LlamaConfig;
 import org.ingrain.model.RopeConfig;
 import org.ingrain.tensor.DType;
+import org.ingrain.tokenizer.SpecialTokens;
 import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.json.JsonMapper;
 

@@ -4,6 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
+import org.ingrain.files.JsonFields;
 
 /**
  * How a folder's makers would sample from it: generation_config.json without what only transformers reads.

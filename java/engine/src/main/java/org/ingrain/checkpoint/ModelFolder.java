@@ -9,11 +9,13 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import org.ingrain.files.JsonFields;
 import org.ingrain.model.LlamaConfig;
 import org.ingrain.model.WeightSource;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
+import org.ingrain.tokenizer.SpecialTokens;
 
 /**
  * A Hugging Face model folder: config.json, and weights in model.safetensors or in shards named by model.safetensors.index.json.

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.ingrain.model.LlamaConfig;
 import org.ingrain.tensor.InputException;
+import org.ingrain.tokenizer.SpecialTokens;
 
 /**
  * Writes a Hugging Face folder that has another's tokenizer and generation settings. The folder is filled beside its place and moved

@@ -13,6 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import org.ingrain.files.JsonFields;
 import org.ingrain.model.LlamaConfig;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.Projection;

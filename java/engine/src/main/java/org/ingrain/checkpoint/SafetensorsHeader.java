@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.ingrain.files.JsonFields;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;

@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
+import org.ingrain.files.JsonFields;
 import org.ingrain.tensor.InputException;
 
 /**

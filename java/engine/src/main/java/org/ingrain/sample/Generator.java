@@ -99,7 +99,7 @@ public final class Generator {
             throw new InputException("adapter slot " + request.adapterSlot() + ": none is loaded there");
         }
         Ticket ticket = new Ticket(request, listener);
-        scheduler.enqueue(new Sample(ticket, request.firstSample(), decoders.get()));
+        scheduler.enqueue(new Sequence(ticket, request.firstSample(), decoders.get()));
         return ticket;
     }
 
@@ -163,7 +163,7 @@ public final class Generator {
         StepWork work = new StepWork(parts);
         int row = 0;
         for (Scheduler.Part part : parts) {
-            Sample sample = part.sample();
+            Sequence sample = part.sample();
             boolean last = part.tokens() == sample.pending();
             boolean scored = sample.ticket.wantsPrompt();
             if (scored) {
@@ -184,7 +184,7 @@ public final class Generator {
         return work;
     }
 
-    private void draw(Sample sample, int logitRow, StepWork work) {
+    private void draw(Sequence sample, int logitRow, StepWork work) {
         boolean first = sample.ticket.forking();
         want(sample, logitRow, work.draws());
         if (first) {
@@ -192,18 +192,18 @@ public final class Generator {
         }
     }
 
-    private static void want(Sample sample, int logitRow, List<StepWork.Draw> draws) {
+    private static void want(Sequence sample, int logitRow, List<StepWork.Draw> draws) {
         draws.add(new StepWork.Draw(sample, sample.length(), logitRow));
         sample.draw(draws.size() - 1);
     }
 
     /** Makes the other samples of a request whose prompt is computed; each draws its first token from the same row. */
-    private void fork(Sample trunk, int logitRow, StepWork work) {
+    private void fork(Sequence trunk, int logitRow, StepWork work) {
         Ticket ticket = trunk.ticket;
         ticket.forked();
         boolean partly = trunk.computed() % config.blockSize() != 0;
         for (int i = 1; i < ticket.request.samples(); i++) {
-            Sample sample = new Sample(ticket, trunk.number + i, decoders.get());
+            Sequence sample = new Sequence(ticket, trunk.number + i, decoders.get());
             sample.fork(trunk, pool, config.blockSize());
             boolean placed = scheduler.place(sample, partly);
             if (placed && partly) {
@@ -225,7 +225,7 @@ public final class Generator {
                 }
             }
             for (int i = 0; i < flight.draws().size(); i++) {
-                Sample sample = flight.draws().get(i).sample();
+                Sequence sample = flight.draws().get(i).sample();
                 if (sample.finished()) {
                     surplus++;
                 } else {
@@ -235,7 +235,7 @@ public final class Generator {
         }
     }
 
-    private void accept(Sample sample, int id, float logProbability) {
+    private void accept(Sequence sample, int id, float logProbability) {
         if (id < 0) {
             throw new ArithmeticException("the model's logits are not numbers at position " + (sample.length() - sample.unread()));
         }
@@ -255,13 +255,13 @@ public final class Generator {
         }
     }
 
-    private void tell(Sample sample, String piece) {
+    private void tell(Sequence sample, String piece) {
         if (!piece.isEmpty()) {
             sample.ticket.listener.text(sample.number, piece);
         }
     }
 
-    private void finish(Sample sample, FinishReason reason) {
+    private void finish(Sequence sample, FinishReason reason) {
         if (!sample.text.stopped()) {
             tell(sample, sample.text.append(sample.decoder.flush()));
         }
@@ -273,7 +273,7 @@ public final class Generator {
     }
 
     private void finishCancelled() {
-        for (Sample sample : scheduler.inFlight()) {
+        for (Sequence sample : scheduler.inFlight()) {
             Ticket ticket = sample.ticket;
             if (!ticket.forking() && ticket.cancelled(sample.number)) {
                 finish(sample, FinishReason.CANCELLED);
@@ -284,7 +284,7 @@ public final class Generator {
     }
 
     /** All samples of a request whose prompt is not computed yet. */
-    private void cancelBeforeFork(Sample trunk) {
+    private void cancelBeforeFork(Sequence trunk) {
         trunk.finish();
         scheduler.remove(trunk);
         for (int i = 0; i < trunk.ticket.request.samples(); i++) {

@@ -15,8 +15,8 @@ import java.util.Map;
 final class Scheduler {
     private final GeneratorConfig config;
     private final BlockPool pool;
-    private final ArrayDeque<Sample> waiting = new ArrayDeque<>();
-    private final List<Sample> running = new ArrayList<>();
+    private final ArrayDeque<Sequence> waiting = new ArrayDeque<>();
+    private final List<Sequence> running = new ArrayList<>();
 
     /**
      * A sample's part of the next step.
@@ -27,8 +27,8 @@ final class Scheduler {
      * @param group        of a shared prefix
      * @param prefixBlocks leading blocks that the group shares
      */
-    record Part(Sample sample, int from, int tokens, int drawnRow, int group, int prefixBlocks) {
-        static Part of(Sample sample, int tokens) {
+    record Part(Sequence sample, int from, int tokens, int drawnRow, int group, int prefixBlocks) {
+        static Part of(Sequence sample, int tokens) {
             return new Part(sample, sample.computed(), tokens, sample.unread() > 0 ? sample.drawnRow() : -1, 0, 0);
         }
 
@@ -42,7 +42,7 @@ final class Scheduler {
         this.pool = pool;
     }
 
-    void enqueue(Sample sample) {
+    void enqueue(Sequence sample) {
         waiting.addLast(sample);
     }
 
@@ -50,14 +50,14 @@ final class Scheduler {
         return waiting.isEmpty() && running.isEmpty();
     }
 
-    List<Sample> inFlight() {
-        List<Sample> all = new ArrayList<>(running);
+    List<Sequence> inFlight() {
+        List<Sequence> all = new ArrayList<>(running);
         all.addAll(waiting);
         return all;
     }
 
     /** Takes a sample out, wherever it is, and frees its blocks. */
-    void remove(Sample sample) {
+    void remove(Sequence sample) {
         if (!running.remove(sample)) {
             waiting.remove(sample);
         }
@@ -65,7 +65,7 @@ final class Scheduler {
     }
 
     /** Puts a new fork beside its trunk where there is a place for it and, if it needs one, a block; otherwise it waits. */
-    boolean place(Sample fork, boolean needsBlock) {
+    boolean place(Sequence fork, boolean needsBlock) {
         int block = -1;
         if (running.size() < config.maxSequences() && (!needsBlock || (block = pool.take()) >= 0)) {
             if (needsBlock) {
@@ -88,8 +88,8 @@ final class Scheduler {
         int budget = config.maxBatchTokens();
         int rowsLeft = rows;
         List<Part> parts = new ArrayList<>();
-        List<Sample> prompts = new ArrayList<>();
-        for (Sample sample : running) {
+        List<Sequence> prompts = new ArrayList<>();
+        for (Sequence sample : running) {
             if (sample.full(config.contextLength())) {
                 continue;
             }
@@ -100,7 +100,7 @@ final class Scheduler {
                 prompts.add(sample);
             }
         }
-        for (Sample sample = next(prompts, budget); sample != null; sample = next(prompts, budget)) {
+        for (Sequence sample = next(prompts, budget); sample != null; sample = next(prompts, budget)) {
             int tokens = Math.min(sample.pending(), budget);
             if (sample.ticket.wantsPrompt()) {
                 tokens = Math.min(tokens, rowsLeft);
@@ -118,20 +118,20 @@ final class Scheduler {
     /** Gives every running sample the blocks of all its tokens, oldest first, evicting the newest: which may be the sample itself. */
     private void reserve() {
         for (int i = 0; i < running.size(); i++) {
-            Sample sample = running.get(i);
+            Sequence sample = running.get(i);
             while (i < running.size() && !sample.full(config.contextLength()) && !grow(sample, sample.length())) {
                 evict(running.getLast());
             }
         }
     }
 
-    private void evict(Sample sample) {
+    private void evict(Sequence sample) {
         running.remove(sample);
         sample.drop(pool);
         waiting.addFirst(sample);
     }
 
-    private boolean grow(Sample sample, int tokens) {
+    private boolean grow(Sequence sample, int tokens) {
         while (sample.blocks.size() * config.blockSize() < tokens) {
             int block = pool.take();
             if (block < 0) {
@@ -143,14 +143,14 @@ final class Scheduler {
     }
 
     /** The next prompt to compute: one that is running already, else one that is admitted now; null where none fits. */
-    private Sample next(List<Sample> prompts, int budget) {
+    private Sequence next(List<Sequence> prompts, int budget) {
         if (budget <= 0) {
             return null;
         }
         if (!prompts.isEmpty()) {
             return prompts.removeFirst();
         }
-        Sample sample = waiting.peekFirst();
+        Sequence sample = waiting.peekFirst();
         if (sample == null || sample.unread() > 0 || running.size() >= config.maxSequences()) {
             return null;
         }
@@ -199,15 +199,15 @@ final class Scheduler {
     }
 
     private static Object key(Part part) {
-        Sample sample = part.sample;
+        Sequence sample = part.sample;
         boolean several = sample.ticket.request.samples() > 1;
         return several ? List.of(sample.ticket, sample.blocks.getFirst()) : sample.blocks.getFirst();
     }
 
     /** Leading blocks that all members have in common and have computed before this step. */
     private int sharedBlocks(List<Part> members) {
-        Sample first = members.getFirst().sample;
-        int shared = members.stream().map(Part::sample).min(Comparator.comparingInt(Sample::computed)).orElseThrow().computed() / config.blockSize();
+        Sequence first = members.getFirst().sample;
+        int shared = members.stream().map(Part::sample).min(Comparator.comparingInt(Sequence::computed)).orElseThrow().computed() / config.blockSize();
         for (Part part : members) {
             int same = 0;
             while (same < shared && part.sample.blocks.get(same).equals(first.blocks.get(same))) {

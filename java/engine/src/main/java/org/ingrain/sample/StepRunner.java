@@ -114,7 +114,7 @@ final class StepRunner {
     }
 
     private void add(Scheduler.Part part) {
-        Sample sample = part.sample();
+        Sequence sample = part.sample();
         int[] blocks = sample.blocks.stream().mapToInt(Integer::intValue).toArray();
         Step.Placement place = new Step.Placement(blocks, part.group(), part.prefixBlocks(), sample.ticket.request.adapterSlot());
         if (part.drawnRow() >= 0) {

@@ -16,11 +16,11 @@ import java.util.List;
 record StepWork(List<Scheduler.Part> parts, List<Integer> logitRows, List<Draw> draws, List<Draw> overflow, List<Score> scores,
                 List<Integer> copies) {
     /** The sample's next token, which will be at this position, from this row of the step's logits. */
-    record Draw(Sample sample, int position, int logitRow) {
+    record Draw(Sequence sample, int position, int logitRow) {
     }
 
     /** Log-probabilities of a prompt's {@code count} tokens from position {@code from} on, in rows of the logits from firstLogit on. */
-    record Score(Sample sample, int from, int count, int firstLogit) {
+    record Score(Sequence sample, int from, int count, int firstLogit) {
     }
 
     StepWork(List<Scheduler.Part> parts) {

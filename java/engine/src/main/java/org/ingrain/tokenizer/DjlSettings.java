@@ -4,11 +4,11 @@ package org.ingrain.tokenizer;
  * What must be said to DJL before its first class loads, and can be said by system properties alone: no telemetry, no download, and
  * the tokenizers library of the jar even beside a GPU, where DJL would fetch another. A property that is set already stays.
  */
-final class DjlSettings {
+public final class DjlSettings {
     private DjlSettings() {
     }
 
-    static void apply() {
+    public static void apply() {
         set("OPT_OUT_TRACKING", "true");
         set("ai.djl.offline", "true");
         set("RUST_FLAVOR", "cpu");

@@ -13,7 +13,6 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
-import org.ingrain.checkpoint.SpecialTokens;
 import org.ingrain.tensor.InputException;
 
 /**

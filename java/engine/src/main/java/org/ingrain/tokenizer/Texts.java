@@ -1,12 +1,12 @@
 package org.ingrain.tokenizer;
 
 /** Strings as the native tokenizers can take them. */
-final class Texts {
+public final class Texts {
     private Texts() {
     }
 
     /** The text with lone surrogates, which UTF-8 cannot say, as U+FFFD. */
-    static String wellFormed(String text) {
+    public static String wellFormed(String text) {
         StringBuilder repaired = null;
         for (int i = 0; i < text.length(); i++) {
             char c = text.charAt(i);

@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import org.ingrain.checkpoint.JsonFields;
+import org.ingrain.files.JsonFields;
 import org.ingrain.tensor.InputException;
 
 /**

@@ -2,7 +2,6 @@ package org.ingrain.tokenizer;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
-import org.ingrain.checkpoint.SpecialTokens;
 import org.ingrain.tensor.InputException;
 
 /** Opens the tokenizer of a model folder. */

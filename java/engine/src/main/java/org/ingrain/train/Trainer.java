@@ -6,9 +6,31 @@ import java.util.List;
 import java.util.function.ToLongFunction;
 import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.ffi.Context;
+import org.ingrain.files.DurableFolder;
 import org.ingrain.model.LlamaWeights;
 import org.ingrain.model.LoraModule;
 import org.ingrain.tensor.InputException;
+import org.ingrain.train.data.DataOrder;
+import org.ingrain.train.data.MicroBatch;
+import org.ingrain.train.data.MicroBatchLimits;
+import org.ingrain.train.data.TrainingSequence;
+import org.ingrain.train.pass.FullParameters;
+import org.ingrain.train.pass.LlamaTraining;
+import org.ingrain.train.pass.LoraConfig;
+import org.ingrain.train.pass.LoraParameters;
+import org.ingrain.train.pass.Parameters;
+import org.ingrain.train.pass.TrainingMemory;
+import org.ingrain.train.run.AdapterExport;
+import org.ingrain.train.run.Checkpoints;
+import org.ingrain.train.run.Export;
+import org.ingrain.train.run.ModelExport;
+import org.ingrain.train.run.RunSettings;
+import org.ingrain.train.run.StateFile;
+import org.ingrain.train.run.TrainProgress;
+import org.ingrain.train.run.TrainReport;
+import org.ingrain.train.run.TrainingFolder;
+import org.ingrain.train.run.TrainingRun;
+import org.ingrain.train.run.TrainingState;
 
 /**
  * Trains to the end, or goes on from the latest checkpoint of a run that was killed, to the same bits. A step's gradients are those of the

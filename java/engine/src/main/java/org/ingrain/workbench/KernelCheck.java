@@ -99,7 +99,7 @@ public final class KernelCheck {
             }
             listener.at("");
             try (Side side = own.open(null)) {
-                Stopwatch.Ceiling ceiling = Stopwatch.Ceiling.measure(side, scale);
+                KernelTimer.Ceiling ceiling = KernelTimer.Ceiling.measure(side, scale);
                 List<Checked> timed = ops.stream().map(op -> timed(op, groups.get(op.op()), own, user, ceiling)).toList();
                 return new Result(side.context().describe(), ceiling.bytesPerSecond() / 1e9, ceiling.flopsPerSecond() / 1e12, timed);
             }
@@ -139,7 +139,7 @@ public final class KernelCheck {
         return at.shape() + ": " + e.getMessage();
     }
 
-    private Checked timed(Checked op, Cases.Group group, Side.Computer own, Side.Computer user, Stopwatch.Ceiling ceiling) {
+    private Checked timed(Checked op, Cases.Group group, Side.Computer own, Side.Computer user, KernelTimer.Ceiling ceiling) {
         List<Timing> timings = new ArrayList<>();
         for (Case at : group.timed()) {
             String where = where(Path.of(op.source()), at);

@@ -13,6 +13,7 @@ import org.ingrain.model.LlamaConfig;
 import org.ingrain.model.RopeConfig;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
+import org.ingrain.tokenizer.SpecialTokens;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;

@@ -16,6 +16,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.ingrain.files.JsonFields;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;

@@ -17,52 +17,52 @@ class AdamwParityTest extends ParityTest {
                 new Check("adamw", "libtorch", AdamwParityTest::steps), new Check("adamw", "torch.optim", AdamwParityTest::known));
     }
 
-    private static void norm(Lab lab) {
+    private static void norm(ParityCheck lab) {
         for (int n : new int[] {1, 7, 127, 4099, 1_000_003}) {
             for (double std : new double[] {0, 1e-6, 1, 1e6}) {
-                Lab.Data x = lab.normal(std, DType.F32, n);
+                ParityCheck.Data x = lab.normal(std, DType.F32, n);
                 Tensor norm = lab.output(DType.F32, 1);
                 lab.ops().gradientNorm(norm, x.tensor());
                 // libtorch's norm adds in f32, one sum per lane, and is itself off by 1e-5 at a million elements
                 float[] expected = lab.reference(torch -> Torch.floats(torch.array(x.values(), n).toType(DataType.FLOAT64, false).norm()));
-                lab.expect("norm of " + n, expected, norm, Tolerance.of(DType.F32, 1));
+                lab.expect("norm of " + n, expected, norm, ParityTolerance.of(DType.F32, 1));
             }
         }
     }
 
-    private static void clip(Lab lab) {
+    private static void clip(ParityCheck lab) {
         for (int n : SIZES) {
             for (float norm : new float[] {0, 0.5f, 1, 3.7f, 1e8f}) {
-                Lab.Data x = lab.normal(DType.F32, n);
+                ParityCheck.Data x = lab.normal(DType.F32, n);
                 lab.ops().gradientClip(x.tensor(), lab.data(DType.F32, new float[] {norm}, 1).tensor(), 1);
                 float factor = Math.min(1, 1 / (norm + 1e-6f));
                 float[] expected = lab.reference(torch -> Torch.floats(torch.array(x.values(), n).mul(factor)));
-                lab.expect("x of norm " + norm, expected, x.tensor(), Tolerance.of(DType.F32, 1));
+                lab.expect("x of norm " + norm, expected, x.tensor(), ParityTolerance.of(DType.F32, 1));
             }
         }
     }
 
-    private static void steps(Lab lab) {
+    private static void steps(ParityCheck lab) {
         for (int n : SIZES) {
             for (long step : new long[] {1, 2, 1000}) {
-                Lab.Data p = lab.normal(DType.F32, n);
-                Lab.Data m = lab.normal(step == 1 ? 0 : 0.1, DType.F32, n);
-                Lab.Data g = lab.normal(DType.F32, n);
+                ParityCheck.Data p = lab.normal(DType.F32, n);
+                ParityCheck.Data m = lab.normal(step == 1 ? 0 : 0.1, DType.F32, n);
+                ParityCheck.Data g = lab.normal(DType.F32, n);
                 float[] squares = new float[n];
                 for (int i = 0; i < n; i++) {
                     squares[i] = step == 1 ? 0 : m.values()[i] * m.values()[i] * 3;
                 }
-                Lab.Data v = lab.data(DType.F32, squares, n);
+                ParityCheck.Data v = lab.data(DType.F32, squares, n);
                 lab.ops().adamw(p.tensor(), m.tensor(), v.tensor(), g.tensor(), step, COEFFICIENTS);
                 float[][] expected = lab.reference(torch -> adamw(torch, p, m, v, g, step));
-                lab.expect("p at step " + step, expected[0], p.tensor(), Tolerance.of(DType.F32, 4));
-                lab.expect("m at step " + step, expected[1], m.tensor(), Tolerance.of(DType.F32, 2));
-                lab.expect("v at step " + step, expected[2], v.tensor(), Tolerance.of(DType.F32, 2));
+                lab.expect("p at step " + step, expected[0], p.tensor(), ParityTolerance.of(DType.F32, 4));
+                lab.expect("m at step " + step, expected[1], m.tensor(), ParityTolerance.of(DType.F32, 2));
+                lab.expect("v at step " + step, expected[2], v.tensor(), ParityTolerance.of(DType.F32, 2));
             }
         }
     }
 
-    private static float[][] adamw(Torch torch, Lab.Data p, Lab.Data m, Lab.Data v, Lab.Data g, long step) {
+    private static float[][] adamw(Torch torch, ParityCheck.Data p, ParityCheck.Data m, ParityCheck.Data v, ParityCheck.Data g, long step) {
         AdamW c = COEFFICIENTS;
         long n = p.values().length;
         var gradient = torch.array(g.values(), n);
@@ -77,10 +77,10 @@ class AdamwParityTest extends ParityTest {
     }
 
     /** Three steps as torch.optim.AdamW (2.13) takes them with these coefficients and the gradients p² − 0.3·step. */
-    private static void known(Lab lab) {
+    private static void known(ParityCheck lab) {
         float[] start = {1, -0.5f, 0.25f, 2, -3};
         float[] end = {0.969648063f, -0.471826315f, 0.277986318f, 1.96413469f, -3.02095985f};
-        Lab.Data p = lab.data(DType.F32, start, start.length);
+        ParityCheck.Data p = lab.data(DType.F32, start, start.length);
         Tensor m = lab.data(DType.F32, new float[start.length], start.length).tensor();
         Tensor v = lab.data(DType.F32, new float[start.length], start.length).tensor();
         for (int step = 1; step <= 3; step++) {
@@ -90,6 +90,6 @@ class AdamwParityTest extends ParityTest {
             }
             lab.ops().adamw(p.tensor(), m, v, lab.data(DType.F32, g, g.length).tensor(), step, COEFFICIENTS);
         }
-        lab.expect("p after three steps", end, p.tensor(), Tolerance.of(DType.F32, 16));
+        lab.expect("p after three steps", end, p.tensor(), ParityTolerance.of(DType.F32, 16));
     }
 }

@@ -21,7 +21,7 @@ class AttentionPagedParityTest extends ParityTest {
     }
 
     /** Prefill, decode and both in one step; partly filled blocks; GQA 1, 4 and 8; shared prefixes, short and long; scores of all sizes. */
-    static void holds(Lab lab, Ops write, Ops attend, DType dtype, DType cache) {
+    static void holds(ParityCheck lab, Ops write, Ops attend, DType dtype, DType cache) {
         int whole = Schedule.WHOLE;
         holds(lab, new PagedCase(lab, Layer.of(1, 1, 64, dtype, cache, 16), 1, 0, 0, 1), new Schedule(false, true, whole), write, attend, dtype);
         holds(lab, new PagedCase(lab, Layer.of(4, 4, 48, dtype, cache, 16), 1, 0, 0, 7, 16, 17, 40), new Schedule(false, true, 5, 1, whole, 16),
@@ -36,7 +36,7 @@ class AttentionPagedParityTest extends ParityTest {
                 write, attend, dtype);
     }
 
-    private static void holds(Lab lab, PagedCase paged, Schedule schedule, Ops write, Ops attend, DType dtype) {
+    private static void holds(ParityCheck lab, PagedCase paged, Schedule schedule, Ops write, Ops attend, DType dtype) {
         float[][] y = paged.run(write, attend, schedule);
         for (int s = 0; s < y.length; s++) {
             lab.expect("y of sequence " + s, paged.expected(s), y[s], lab.weighted(paged.tolerance(dtype), dtype));

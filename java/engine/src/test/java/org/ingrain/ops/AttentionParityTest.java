@@ -42,9 +42,9 @@ class AttentionParityTest extends ParityTest {
         return all(eachFloat("attention_forward", AttentionParityTest::forward), eachFloat("attention_backward", AttentionParityTest::backward));
     }
 
-    private static void forward(Lab lab, DType dtype) {
+    private static void forward(ParityCheck lab, DType dtype) {
         for (Case c : CASES) {
-            Lab.Data qkv = lab.normal(c.std(), dtype, c.tokens(), c.heads().columns());
+            ParityCheck.Data qkv = lab.normal(c.std(), dtype, c.tokens(), c.heads().columns());
             Tensor y = lab.output(dtype, c.tokens(), c.h() * c.e());
             Tensor lse = lab.output(DType.F32, c.tokens(), c.h());
             lab.ops().attention(y, lse, qkv.tensor(), lab.ints(c.offsets()), c.heads());
@@ -55,11 +55,11 @@ class AttentionParityTest extends ParityTest {
     }
 
     /** From the trusted forward pass; y is rounded to the dtype there and enters the gradient. */
-    private static void backward(Lab lab, DType dtype) {
+    private static void backward(ParityCheck lab, DType dtype) {
         for (Case c : CASES) {
             long columns = c.heads().columns();
-            Lab.Data qkv = lab.normal(c.std(), dtype, c.tokens(), columns);
-            Lab.Data dy = lab.normal(dtype, c.tokens(), c.h() * c.e());
+            ParityCheck.Data qkv = lab.normal(c.std(), dtype, c.tokens(), columns);
+            ParityCheck.Data dy = lab.normal(dtype, c.tokens(), c.h() * c.e());
             Tensor offsets = lab.ints(c.offsets());
             Tensor y = lab.output(dtype, c.tokens(), c.h() * c.e());
             Tensor lse = lab.output(DType.F32, c.tokens(), c.h());
@@ -76,7 +76,7 @@ class AttentionParityTest extends ParityTest {
     }
 
     /** Scores are sums of E terms of size std², and an error of a score is one of every weight, relative to it. */
-    private static Tolerance tolerance(Case c, DType dtype) {
-        return Tolerance.of(dtype, c.tokens() + c.e()).magnitude(Math.pow(Math.max(c.std(), 1), 3));
+    private static ParityTolerance tolerance(Case c, DType dtype) {
+        return ParityTolerance.of(dtype, c.tokens() + c.e()).magnitude(Math.pow(Math.max(c.std(), 1), 3));
     }
 }

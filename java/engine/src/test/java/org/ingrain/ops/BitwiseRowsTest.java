@@ -25,7 +25,7 @@ class BitwiseRowsTest {
      *
      * @param prepare makes the inputs and gives what computes a part of the rows
      */
-    private record RowOp(String name, Function<Lab, Rows> prepare) {
+    private record RowOp(String name, Function<ParityCheck, Rows> prepare) {
         @Override
         public String toString() {
             return name;
@@ -56,13 +56,13 @@ class BitwiseRowsTest {
         ops.add(new RowOp("sample", BitwiseRowsTest::sample));
         ops.add(new RowOp("sample, log-probabilities", BitwiseRowsTest::sampleLogProbabilities));
         ops.add(new RowOp("cross_entropy", BitwiseRowsTest::loss));
-        return Target.available().stream().flatMap(target -> ops.stream().map(op -> Arguments.of(op, target)));
+        return TestTarget.available().stream().flatMap(target -> ops.stream().map(op -> Arguments.of(op, target)));
     }
 
     @ParameterizedTest(name = "{0} on {1}")
     @MethodSource("ops")
-    void neighboursDoNotMatter(RowOp op, Target target) {
-        try (Lab lab = target.open()) {
+    void neighboursDoNotMatter(RowOp op, TestTarget target) {
+        try (ParityCheck lab = target.open()) {
             lab.context().setDeterministic(true);
             Rows rows = op.prepare().apply(lab);
             byte[] together = lab.bytes(rows.run(0, T));
@@ -78,7 +78,7 @@ class BitwiseRowsTest {
         }
     }
 
-    private static Rows matmul(Lab lab, DType dtype, DType wDtype, Weight.Layout layout) {
+    private static Rows matmul(ParityCheck lab, DType dtype, DType wDtype, Weight.Layout layout) {
         Tensor x = lab.normal(dtype, T, 1031).tensor();
         Weight w = lab.weight(lab.normal(wDtype, 131, 1031), layout, 0);
         return (begin, end) -> {
@@ -89,7 +89,7 @@ class BitwiseRowsTest {
     }
 
     /** Sizes that are multiples of 16 bytes: GPUs compute few and many such rows by different kernels, unless they are deterministic. */
-    private static Rows matmulInPieces(Lab lab, DType dtype) {
+    private static Rows matmulInPieces(ParityCheck lab, DType dtype) {
         Tensor x = lab.normal(dtype, T, 520).tensor();
         Weight w = lab.weight(lab.normal(dtype, 136, 520), Weight.Layout.PACKED, 0);
         return (begin, end) -> {
@@ -99,7 +99,7 @@ class BitwiseRowsTest {
         };
     }
 
-    private static Rows matmulAdded(Lab lab, DType dtype, DType wDtype, Weight.Layout layout) {
+    private static Rows matmulAdded(ParityCheck lab, DType dtype, DType wDtype, Weight.Layout layout) {
         Tensor x = lab.normal(dtype, T, 1040).tensor();
         Tensor before = lab.normal(dtype, T, 131).tensor();
         Weight w = lab.weight(lab.normal(wDtype, 131, 1040), layout, 130);
@@ -111,7 +111,7 @@ class BitwiseRowsTest {
         };
     }
 
-    private static Rows matmulSiluMul(Lab lab, DType dtype, DType wDtype, Weight.Layout layout) {
+    private static Rows matmulSiluMul(ParityCheck lab, DType dtype, DType wDtype, Weight.Layout layout) {
         Tensor x = lab.normal(0.03, dtype, T, 1031).tensor();
         Weight w = lab.weight(lab.normal(wDtype, 262, 1031), layout, 0);
         return (begin, end) -> {
@@ -121,7 +121,7 @@ class BitwiseRowsTest {
         };
     }
 
-    private static Rows matmulBackward(Lab lab, DType dtype, DType wDtype, Weight.Layout layout) {
+    private static Rows matmulBackward(ParityCheck lab, DType dtype, DType wDtype, Weight.Layout layout) {
         Tensor dy = lab.normal(dtype, T, 515).tensor();
         Weight w = lab.weight(lab.normal(wDtype, 515, 131), layout, 0);
         return (begin, end) -> {
@@ -131,7 +131,7 @@ class BitwiseRowsTest {
         };
     }
 
-    private static Rows rmsNorm(Lab lab, DType dtype) {
+    private static Rows rmsNorm(ParityCheck lab, DType dtype) {
         Tensor x = lab.normal(dtype, T, 1031).tensor();
         Tensor w = lab.normal(dtype, 1031).tensor();
         return (begin, end) -> {
@@ -141,7 +141,7 @@ class BitwiseRowsTest {
         };
     }
 
-    private static Rows addRmsNorm(Lab lab, DType dtype) {
+    private static Rows addRmsNorm(ParityCheck lab, DType dtype) {
         Tensor x = lab.normal(dtype, T, 1031).tensor();
         Tensor residual = lab.normal(dtype, T, 1031).tensor();
         Tensor w = lab.normal(dtype, 1031).tensor();
@@ -154,7 +154,7 @@ class BitwiseRowsTest {
     }
 
     /** Down and up, adapters mixed. */
-    private static Rows lora(Lab lab, DType dtype) {
+    private static Rows lora(ParityCheck lab, DType dtype) {
         Tensor x = lab.normal(dtype, T, 515).tensor();
         Tensor before = lab.normal(dtype, T, 131).tensor();
         Tensor a = lab.normal(DType.F32, 3, 8, 515).tensor();
@@ -171,15 +171,15 @@ class BitwiseRowsTest {
         };
     }
 
-    private static Rows sample(Lab lab) {
+    private static Rows sample(ParityCheck lab) {
         return sample(lab, false);
     }
 
-    private static Rows sampleLogProbabilities(Lab lab) {
+    private static Rows sampleLogProbabilities(ParityCheck lab) {
         return sample(lab, true);
     }
 
-    private static Rows sample(Lab lab, boolean logProbabilities) {
+    private static Rows sample(ParityCheck lab, boolean logProbabilities) {
         Tensor logits = lab.normal(2, DType.F32, T, 5003).tensor();
         float[] temperature = new float[T];
         float[] topP = new float[T];
@@ -199,7 +199,7 @@ class BitwiseRowsTest {
         };
     }
 
-    private static Rows loss(Lab lab) {
+    private static Rows loss(ParityCheck lab) {
         Tensor logits = lab.normal(2, DType.F32, T, 5003).tensor();
         Tensor targets = lab.ints(lab.randomInts(T, 5003));
         return (begin, end) -> {

@@ -19,8 +19,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 class BitwiseTest {
     private static final int T = 40;
 
-    static List<Target> targets() {
-        return Target.available();
+    static List<TestTarget> targets() {
+        return TestTarget.available();
     }
 
     static Stream<Arguments> layers() {
@@ -32,15 +32,15 @@ class BitwiseTest {
                 layers.add(Layer.of(8, 2, 128, dtype, cache, 16));
             }
         }
-        return Target.available().stream().flatMap(target -> layers.stream().map(layer -> Arguments.of(layer, target)));
+        return TestTarget.available().stream().flatMap(target -> layers.stream().map(layer -> Arguments.of(layer, target)));
     }
 
     /** Whole prompts, token by token, odd chunks; with neighbours and alone; groups announced, kept quiet, and nothing shared at all. */
     @ParameterizedTest(name = "{0} on {1}")
     @MethodSource("layers")
-    void splitNeighboursAndSharingDoNotMatter(Layer layer, Target target) {
+    void splitNeighboursAndSharingDoNotMatter(Layer layer, TestTarget target) {
         int whole = Schedule.WHOLE;
-        try (Lab lab = target.open()) {
+        try (ParityCheck lab = target.open()) {
             int shared = 64 / layer.blockSize();
             var paged = new PagedCase(lab, layer, 1, 4, shared, 101, 65, 90, 72, 33, 7);
             float[][] together = paged.run(lab.ops(), lab.ops(), new Schedule(true, true, whole));
@@ -56,15 +56,15 @@ class BitwiseTest {
     }
 
     static Stream<Arguments> longLayers() {
-        return Target.available().stream().map(target -> Arguments.of(Layer.of(4, 1, 64, DType.BF16, DType.BF16, 16), target));
+        return TestTarget.available().stream().map(target -> Arguments.of(Layer.of(4, 1, 64, DType.BF16, DType.BF16, 16), target));
     }
 
     /** The same where the cache is long enough to be cut in parts: prefixes shared across a part's end, prefill beside decode. */
     @ParameterizedTest(name = "{0} on {1}")
     @MethodSource("longLayers")
-    void partsOfALongCacheDoNotMatter(Layer layer, Target target) {
+    void partsOfALongCacheDoNotMatter(Layer layer, TestTarget target) {
         int whole = Schedule.WHOLE;
-        try (Lab lab = target.open()) {
+        try (ParityCheck lab = target.open()) {
             var paged = new PagedCase(lab, layer, 1, 3, 17, 300, 280, 277, 310);
             float[][] together = paged.run(lab.ops(), lab.ops(), new Schedule(true, true, whole));
             for (Schedule schedule : List.of(new Schedule(true, true, whole, 1, 2, 100),
@@ -84,7 +84,7 @@ class BitwiseTest {
 
     static Stream<Arguments> weights() {
         List<Arguments> weights = new ArrayList<>();
-        for (Target target : Target.available()) {
+        for (TestTarget target : TestTarget.available()) {
             for (DType x : ParityTest.FLOATS) {
                 for (DType w : ParityTest.FLOATS) {
                     for (Weight.Layout layout : Weight.Layout.values()) {
@@ -99,13 +99,13 @@ class BitwiseTest {
     /** Partial sums added in order are the whole product, and a rank's slice of the columns gives the rank's partial sums. */
     @ParameterizedTest(name = "{0} by {1} {2} on {3}")
     @MethodSource("weights")
-    void partialSumsMakeTheProduct(DType xDtype, DType wDtype, Weight.Layout layout, Target target) {
+    void partialSumsMakeTheProduct(DType xDtype, DType wDtype, Weight.Layout layout, TestTarget target) {
         int n = 70;
         int c = 8 * 46;
         int ranks = 2;
-        try (Lab lab = target.open()) {
-            Lab.Data x = lab.normal(xDtype, T, c);
-            Lab.Data w = lab.normal(wDtype, n, c);
+        try (ParityCheck lab = target.open()) {
+            ParityCheck.Data x = lab.normal(xDtype, T, c);
+            ParityCheck.Data w = lab.normal(wDtype, n, c);
             Weight whole = lab.weight(w, layout, c / 8);
             Tensor partials = lab.output(DType.F32, 8, T, n);
             lab.ops().matmulPartial(partials, x.tensor(), whole);
@@ -130,13 +130,13 @@ class BitwiseTest {
     /** h += x·Wᵀ is the product and then the addition; silu(gate)·up is the product and then that: what a rank or an adapter does in two ops. */
     @ParameterizedTest(name = "{0} by {1} {2} on {3}")
     @MethodSource("weights")
-    void whatTwoOpsWouldGive(DType xDtype, DType wDtype, Weight.Layout layout, Target target) {
+    void whatTwoOpsWouldGive(DType xDtype, DType wDtype, Weight.Layout layout, TestTarget target) {
         int n = 70;
         int c = 8 * 46;
-        try (Lab lab = target.open()) {
-            Lab.Data x = lab.normal(xDtype, T, c);
+        try (ParityCheck lab = target.open()) {
+            ParityCheck.Data x = lab.normal(xDtype, T, c);
             Weight w = lab.weight(lab.normal(wDtype, n, c), layout, c / 8);
-            Lab.Data h = lab.normal(DType.F32, T, n);
+            ParityCheck.Data h = lab.normal(DType.F32, T, n);
             Tensor y = lab.output(DType.F32, T, n);
             lab.ops().matmul(y, x.tensor(), w);
             lab.ops().matmul(h.tensor(), x.tensor(), w, 1);

@@ -25,7 +25,7 @@ class BitwiseThreadsTest {
      *
      * @param run gives all their results, in one order
      */
-    private record Computation(String name, Function<Lab, List<Tensor>> run) {
+    private record Computation(String name, Function<ParityCheck, List<Tensor>> run) {
         @Override
         public String toString() {
             return name;
@@ -44,13 +44,13 @@ class BitwiseThreadsTest {
         }
         list.add(new Computation("loss", BitwiseThreadsTest::loss));
         list.add(new Computation("optimizer", BitwiseThreadsTest::optimizer));
-        return Target.available().stream().filter(target -> target.options().threads() == 1)
+        return TestTarget.available().stream().filter(target -> target.options().threads() == 1)
                 .flatMap(target -> list.stream().map(computation -> Arguments.of(computation, target)));
     }
 
     @ParameterizedTest(name = "{0} on {1}")
     @MethodSource("computations")
-    void threadsDoNotMatter(Computation computation, Target target) {
+    void threadsDoNotMatter(Computation computation, TestTarget target) {
         List<byte[]> one = results(computation, target);
         for (int threads = 2; threads <= 3; threads++) {
             List<byte[]> several = results(computation, target.withThreads(threads));
@@ -60,19 +60,19 @@ class BitwiseThreadsTest {
         }
     }
 
-    private static List<byte[]> results(Computation computation, Target target) {
-        try (Lab lab = target.open()) {
+    private static List<byte[]> results(Computation computation, TestTarget target) {
+        try (ParityCheck lab = target.open()) {
             return computation.run().apply(lab).stream().map(lab::bytes).toList();
         }
     }
 
-    private static List<Tensor> matmul(Lab lab, DType dtype) {
+    private static List<Tensor> matmul(ParityCheck lab, DType dtype) {
         int t = 150;
         int n = 530;
         int c = 8 * 66;
-        Lab.Data x = lab.normal(dtype, t, c);
+        ParityCheck.Data x = lab.normal(dtype, t, c);
         Tensor dy = lab.normal(dtype, t, n).tensor();
-        Lab.Data values = lab.normal(dtype, n, c);
+        ParityCheck.Data values = lab.normal(dtype, n, c);
         List<Tensor> results = new ArrayList<>();
         for (Weight.Layout layout : Weight.Layout.values()) {
             Weight w = lab.weight(values, layout, c / 8);
@@ -96,14 +96,14 @@ class BitwiseThreadsTest {
         return results;
     }
 
-    private static List<Tensor> embedding(Lab lab, DType dtype) {
+    private static List<Tensor> embedding(ParityCheck lab, DType dtype) {
         Tensor dtable = lab.normal(DType.F32, 50, 515).tensor();
         Tensor ids = lab.ints(lab.randomInts(3000, 50));
         lab.ops().embeddingBackward(dtable, lab.normal(dtype, 3000, 515).tensor(), ids);
         return List.of(dtable);
     }
 
-    private static List<Tensor> rmsNorm(Lab lab, DType dtype) {
+    private static List<Tensor> rmsNorm(ParityCheck lab, DType dtype) {
         int t = 300;
         int d = 1031;
         Tensor x = lab.normal(dtype, t, d).tensor();
@@ -117,7 +117,7 @@ class BitwiseThreadsTest {
         return List.of(y, rstd, dx, dw);
     }
 
-    private static List<Tensor> attention(Lab lab, DType dtype) {
+    private static List<Tensor> attention(ParityCheck lab, DType dtype) {
         var heads = new Heads(8, 2, 64, 0.125f);
         int t = 230;
         Tensor qkv = lab.normal(dtype, t, heads.columns()).tensor();
@@ -131,13 +131,13 @@ class BitwiseThreadsTest {
         return List.of(y, lse, dqkv);
     }
 
-    private static List<Tensor> attentionPaged(Lab lab, DType dtype) {
+    private static List<Tensor> attentionPaged(ParityCheck lab, DType dtype) {
         var paged = new PagedCase(lab, Layer.of(8, 2, 64, dtype, dtype, 16), 1, 3, 3, 230, 60, 177, 45);
         return Arrays.stream(paged.run(lab.ops(), lab.ops(), new Schedule(true, true, 100, 9, 1, Schedule.WHOLE)))
                 .map(y -> lab.data(dtype, y, y.length).tensor()).toList();
     }
 
-    private static List<Tensor> lora(Lab lab, DType dtype) {
+    private static List<Tensor> lora(ParityCheck lab, DType dtype) {
         int t = 300;
         int c = 515;
         int n = 260;
@@ -160,7 +160,7 @@ class BitwiseThreadsTest {
         return List.of(u, y, du, db, dx, da);
     }
 
-    private static List<Tensor> loss(Lab lab) {
+    private static List<Tensor> loss(ParityCheck lab) {
         int m = 50;
         int v = 5003;
         Tensor logits = lab.normal(2, DType.F32, m, v).tensor();
@@ -173,7 +173,7 @@ class BitwiseThreadsTest {
         return List.of(loss, lse, dlogits);
     }
 
-    private static List<Tensor> optimizer(Lab lab) {
+    private static List<Tensor> optimizer(ParityCheck lab) {
         int n = 1_000_003;
         Tensor g = lab.normal(DType.F32, n).tensor();
         Tensor norm = lab.output(DType.F32, 1);

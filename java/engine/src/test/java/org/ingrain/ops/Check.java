@@ -9,9 +9,9 @@ import java.util.function.Consumer;
  * @param variant what tells this check from the op's others
  * @param body    the check
  */
-record Check(String op, String variant, Consumer<Lab> body) {
-    void run(Target target) {
-        try (Lab lab = target.open(toString())) {
+record Check(String op, String variant, Consumer<ParityCheck> body) {
+    void run(TestTarget target) {
+        try (ParityCheck lab = target.open(toString())) {
             body.accept(lab);
             lab.assertGuards();
         }

@@ -30,7 +30,7 @@ class CollectivesTest extends ParityTest {
 
     /** What one rank does; {@code together} waits for the other ranks, before the first collective and after the last. */
     private interface Part<R> {
-        R run(Lab rank, int number, Runnable together) throws Exception;
+        R run(ParityCheck rank, int number, Runnable together) throws Exception;
     }
 
     @Override
@@ -47,7 +47,7 @@ class CollectivesTest extends ParityTest {
     }
 
     /** Eight chunks in all, whatever the number of ranks: one order of summation, so one result. Twice, since memory is used again. */
-    private static void allReduce(Lab lab, DType dtype, int ranks) {
+    private static void allReduce(ParityCheck lab, DType dtype, int ranks) {
         for (int n : new int[] {1, 7, 127, 4099}) {
             float[] partials = lab.normal(DType.F32, CHUNKS, n).values();
             float[] sums = Floats.slice(partials, 0, n);
@@ -77,7 +77,7 @@ class CollectivesTest extends ParityTest {
     }
 
     /** One communicator, messages of every length, the longest beyond what ranks show each other at once. */
-    private static void sizesInTurn(Lab lab, int ranks) {
+    private static void sizesInTurn(ParityCheck lab, int ranks) {
         int own = CHUNKS / ranks;
         int[] sizes = {4099, 5, 150_001, 64, 70_000, 1};
         List<float[]> partials = new ArrayList<>();
@@ -114,7 +114,7 @@ class CollectivesTest extends ParityTest {
         }
     }
 
-    private static void allGather(Lab lab, int ranks) {
+    private static void allGather(ParityCheck lab, int ranks) {
         for (int n : new int[] {1, 7, 4099}) {
             for (DType dtype : FLOATS) {
                 float[] all = lab.normal(dtype, ranks, n).values();
@@ -136,8 +136,8 @@ class CollectivesTest extends ParityTest {
     /** One rank of two waits for ever; destroying the communicator sends it home with an error. */
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
-    void destroyingTheCommunicatorEndsAWait(Target target) throws Exception {
-        try (Lab lab = target.open(); ExecutorService threads = Executors.newSingleThreadExecutor()) {
+    void destroyingTheCommunicatorEndsAWait(TestTarget target) throws Exception {
+        try (ParityCheck lab = target.open(); ExecutorService threads = Executors.newSingleThreadExecutor()) {
             Communicator communicator = new Communicator(lab.context().backend(), 2);
             lab.context().join(communicator, 0);
             Tensor y = lab.output(DType.F32, 7);
@@ -156,8 +156,8 @@ class CollectivesTest extends ParityTest {
     /** The same for a rank that has met the other one before: on a GPU it is a kernel that waits. */
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
-    void destroyingTheCommunicatorEndsAWaitAfterARound(Target target) throws Exception {
-        try (Lab lab = target.open(); Lab other = target.open(); ExecutorService threads = Executors.newFixedThreadPool(2)) {
+    void destroyingTheCommunicatorEndsAWaitAfterARound(TestTarget target) throws Exception {
+        try (ParityCheck lab = target.open(); ParityCheck other = target.open(); ExecutorService threads = Executors.newFixedThreadPool(2)) {
             Communicator communicator = new Communicator(lab.context().backend(), 2);
             lab.context().join(communicator, 0);
             other.context().join(communicator, 1);
@@ -186,12 +186,12 @@ class CollectivesTest extends ParityTest {
         }
     }
 
-    static List<Target> targets() {
-        return Target.available();
+    static List<TestTarget> targets() {
+        return TestTarget.available();
     }
 
     /** The results of all ranks, each a lab with one thread; without a communicator where there is one rank. */
-    private static <R> List<R> onRanks(Lab lab, int ranks, Part<R> part) {
+    private static <R> List<R> onRanks(ParityCheck lab, int ranks, Part<R> part) {
         if (ranks == 1) {
             try {
                 return List.of(part.run(lab, 0, () -> { }));
@@ -215,7 +215,7 @@ class CollectivesTest extends ParityTest {
             for (int r = 0; r < ranks; r++) {
                 int number = r;
                 tasks.add(() -> {
-                    try (Lab rank = lab.target().withThreads(1).open()) {
+                    try (ParityCheck rank = lab.target().withThreads(1).open()) {
                         rank.context().join(communicator, number);
                         return part.run(rank, number, together);
                     }

@@ -17,14 +17,14 @@ class ConvertParityTest extends ParityTest {
         return SOURCES.stream().flatMap(x -> FLOATS.stream().map(y -> new Check("convert", x + " to " + y, lab -> convert(lab, y, x)))).toList();
     }
 
-    private static void convert(Lab lab, DType yDtype, DType xDtype) {
+    private static void convert(ParityCheck lab, DType yDtype, DType xDtype) {
         convert(lab, yDtype, lab.data(xDtype, EXTREMES, EXTREMES.length));
         Stream.of(1, 7, 127, 4099).forEach(n -> convert(lab, yDtype, lab.normal(xDtype, n)));
     }
 
-    private static void convert(Lab lab, DType yDtype, Lab.Data x) {
+    private static void convert(ParityCheck lab, DType yDtype, ParityCheck.Data x) {
         Tensor y = lab.output(yDtype, x.values().length);
         lab.ops().convert(y, x.tensor());
-        lab.expect("y", Floats.rounded(yDtype, x.values()), y, Tolerance.rounding(DType.F32));
+        lab.expect("y", Floats.rounded(yDtype, x.values()), y, ParityTolerance.rounding(DType.F32));
     }
 }

@@ -18,12 +18,12 @@ class CrossEntropyParityTest extends ParityTest {
         return checks;
     }
 
-    private static void forward(Lab lab) {
+    private static void forward(ParityCheck lab) {
         for (int[] size : SIZES) {
             for (double std : STDS) {
                 int m = size[0];
                 int v = size[1];
-                Lab.Data logits = lab.normal(std, DType.F32, m, v);
+                ParityCheck.Data logits = lab.normal(std, DType.F32, m, v);
                 int[] targets = targets(lab, m, v);
                 Tensor loss = lab.output(DType.F32, m);
                 Tensor lse = lab.output(DType.F32, m);
@@ -31,7 +31,7 @@ class CrossEntropyParityTest extends ParityTest {
                 float[] expected = lab.reference(torch -> Torch.floats(torch.array(logits.values(), m, v).logSoftmax(-1)
                         .gather(torch.indices(targets, m, 1), 1).neg().reshape(m)));
                 // loss = lse − logit: both as large as the logits
-                Tolerance tolerance = Tolerance.of(DType.F32, v).magnitude(Math.max(1, 4 * std));
+                ParityTolerance tolerance = ParityTolerance.of(DType.F32, v).magnitude(Math.max(1, 4 * std));
                 lab.expect("loss of V " + v, expected, loss, tolerance);
                 lab.expect("lse of V " + v, lse(lab, logits, m, v), lse, tolerance);
                 Tensor alone = lab.output(DType.F32, m);
@@ -41,12 +41,12 @@ class CrossEntropyParityTest extends ParityTest {
         }
     }
 
-    private static void backward(Lab lab, DType dtype) {
+    private static void backward(ParityCheck lab, DType dtype) {
         for (int[] size : SIZES) {
             for (double std : STDS) {
                 int m = size[0];
                 int v = size[1];
-                Lab.Data logits = lab.normal(std, DType.F32, m, v);
+                ParityCheck.Data logits = lab.normal(std, DType.F32, m, v);
                 int[] targets = targets(lab, m, v);
                 Tensor lse = lab.data(DType.F32, lse(lab, logits, m, v), m).tensor();
                 float scale = 0.37f;
@@ -61,18 +61,18 @@ class CrossEntropyParityTest extends ParityTest {
                     return torch.gradients(() -> leaf.logSoftmax(-1).gather(picks, 1).neg().reshape(m), dloss, leaf)[0];
                 });
                 // The softmax is exp(logit − lse), whose exponent carries the error of its terms.
-                lab.expect("dlogits of V " + v, expected, dlogits, Tolerance.of(dtype, v).magnitude(scale * Math.max(1, 4 * std)));
+                lab.expect("dlogits of V " + v, expected, dlogits, ParityTolerance.of(dtype, v).magnitude(scale * Math.max(1, 4 * std)));
             }
         }
     }
 
-    private static int[] targets(Lab lab, int m, int v) {
+    private static int[] targets(ParityCheck lab, int m, int v) {
         int[] targets = lab.randomInts(m, v);
         targets[0] = v - 1;
         return targets;
     }
 
-    private static float[] lse(Lab lab, Lab.Data logits, int m, int v) {
+    private static float[] lse(ParityCheck lab, ParityCheck.Data logits, int m, int v) {
         return lab.reference(torch -> {
             var x = torch.array(logits.values(), m, v);
             return Torch.floats(x.sub(x.logSoftmax(-1)).max(new int[] {-1}));

@@ -23,29 +23,29 @@ class EmbeddingParityTest extends ParityTest {
         return checks;
     }
 
-    private static void forward(Lab lab, Weight.Layout layout, DType tableDtype, DType yDtype) {
+    private static void forward(ParityCheck lab, Weight.Layout layout, DType tableDtype, DType yDtype) {
         for (int[] size : SIZES) {
             int[] ids = lab.randomInts(size[0], size[1]);
             ids[0] = size[1] - 1;
-            Lab.Data table = lab.normal(tableDtype, size[1], size[2]);
+            ParityCheck.Data table = lab.normal(tableDtype, size[1], size[2]);
             Tensor y = lab.output(yDtype, size[0], size[2]);
             lab.ops().embedding(y, lab.ints(ids), lab.weight(table, layout, 0));
             float[] rows = lab.reference(torch -> Torch.floats(torch.array(table.values(), size[1], size[2]).get(torch.indices(ids, ids.length))));
-            lab.expect("y", rows, y, Tolerance.rounding(yDtype));
+            lab.expect("y", rows, y, ParityTolerance.rounding(yDtype));
         }
     }
 
-    private static void backward(Lab lab, DType dtype) {
+    private static void backward(ParityCheck lab, DType dtype) {
         for (int[] size : SIZES) {
             int[] ids = lab.randomInts(size[0], size[1]);
-            Lab.Data dtable = lab.normal(DType.F32, size[1], size[2]);
-            Lab.Data dy = lab.normal(dtype, size[0], size[2]);
+            ParityCheck.Data dtable = lab.normal(DType.F32, size[1], size[2]);
+            ParityCheck.Data dy = lab.normal(dtype, size[0], size[2]);
             lab.ops().embeddingBackward(dtable.tensor(), dy.tensor(), lab.ints(ids));
             float[] gradient = lab.reference(torch -> {
                 var table = torch.leaf(new float[size[1] * size[2]], size[1], size[2]);
                 return torch.gradients(() -> table.get(torch.indices(ids, ids.length)), dy.values(), table)[0];
             });
-            lab.expect("dtable", Floats.sum(dtable.values(), gradient), dtable.tensor(), Tolerance.of(DType.F32, size[0]));
+            lab.expect("dtable", Floats.sum(dtable.values(), gradient), dtable.tensor(), ParityTolerance.of(DType.F32, size[0]));
         }
     }
 }

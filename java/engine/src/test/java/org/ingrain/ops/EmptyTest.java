@@ -15,14 +15,14 @@ import org.junit.jupiter.params.provider.MethodSource;
 class EmptyTest {
     private static final int WIDTH = 33;
 
-    static List<Target> targets() {
-        return Target.available();
+    static List<TestTarget> targets() {
+        return TestTarget.available();
     }
 
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
-    void forward(Target target) {
-        try (Lab lab = target.open()) {
+    void forward(TestTarget target) {
+        try (ParityCheck lab = target.open()) {
             Tensor x = lab.output(DType.F32, 0, WIDTH);
             Tensor y = lab.output(DType.F32, 0, WIDTH);
             Tensor row = lab.normal(DType.F32, WIDTH).tensor();
@@ -50,13 +50,13 @@ class EmptyTest {
 
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
-    void backward(Target target) {
-        try (Lab lab = target.open()) {
+    void backward(TestTarget target) {
+        try (ParityCheck lab = target.open()) {
             Tensor x = lab.output(DType.F32, 0, WIDTH);
             Tensor dx = lab.output(DType.F32, 0, WIDTH);
             Tensor ids = lab.output(DType.I32, 0);
-            Lab.Data row = lab.normal(DType.F32, WIDTH);
-            Lab.Data matrix = lab.normal(DType.F32, WIDTH, WIDTH);
+            ParityCheck.Data row = lab.normal(DType.F32, WIDTH);
+            ParityCheck.Data matrix = lab.normal(DType.F32, WIDTH, WIDTH);
             lab.ops().embeddingBackward(matrix.tensor(), x, ids);
             lab.ops().matmulWeightBackward(matrix.tensor(), x, x);
             lab.ops().matmulBackward(dx, x, lab.weight(matrix, Weight.Layout.PACKED, 0), 1);

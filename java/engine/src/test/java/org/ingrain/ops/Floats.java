@@ -53,7 +53,7 @@ final class Floats {
     }
 
     /** Fails at the first element that is further away than allowed; infinities and NaN must be met by their like. */
-    static void assertNear(String what, float[] expected, float[] actual, Tolerance tolerance) {
+    static void assertNear(String what, float[] expected, float[] actual, ParityTolerance tolerance) {
         assertEquals(expected.length, actual.length, "elements of " + what);
         double largest = 0;
         for (float e : expected) {

@@ -9,8 +9,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** An fp8 cache, which GPUs alone have: keys and values are rounded to E4M3 with scale 1, and attended as any other. */
 class Fp8CacheTest {
-    static List<Target> gpus() {
-        List<Target> gpus = Target.available().stream().filter(Target::gpu).toList();
+    static List<TestTarget> gpus() {
+        List<TestTarget> gpus = TestTarget.available().stream().filter(TestTarget::gpu).toList();
         if (gpus.isEmpty()) {
             System.out.println("Skipped: no backend here has an fp8 cache");
         }
@@ -19,9 +19,9 @@ class Fp8CacheTest {
 
     @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
     @MethodSource("gpus")
-    void attendsTheRoundedKeysAndValues(Target target) {
+    void attendsTheRoundedKeysAndValues(TestTarget target) {
         for (DType dtype : ParityTest.FLOATS) {
-            try (Lab lab = target.open("Fp8CacheTest attendsTheRoundedKeysAndValues " + dtype)) {
+            try (ParityCheck lab = target.open("Fp8CacheTest attendsTheRoundedKeysAndValues " + dtype)) {
                 AttentionPagedParityTest.holds(lab, lab.ops(), lab.ops(), dtype, DType.F8E4M3);
                 lab.assertGuards();
             }
@@ -31,12 +31,12 @@ class Fp8CacheTest {
     /** One key has the weight 1, so y is its value as the cache holds it: at most 448. */
     @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
     @MethodSource("gpus")
-    void largeValuesSaturate(Target target) {
+    void largeValuesSaturate(TestTarget target) {
         for (DType dtype : ParityTest.FLOATS) {
-            try (Lab lab = target.open("Fp8CacheTest largeValuesSaturate " + dtype)) {
+            try (ParityCheck lab = target.open("Fp8CacheTest largeValuesSaturate " + dtype)) {
                 var paged = new PagedCase(lab, Layer.of(2, 1, 64, dtype, DType.F8E4M3, 16), 500, 0, 0, 1);
                 lab.expect("y of one key", paged.expected(0), paged.run(lab.ops(), lab.ops(), new Schedule(false, true, 1))[0],
-                        Tolerance.rounding(dtype));
+                        ParityTolerance.rounding(dtype));
             }
         }
     }

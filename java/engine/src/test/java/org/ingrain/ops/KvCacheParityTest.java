@@ -24,12 +24,12 @@ class KvCacheParityTest extends ParityTest {
     }
 
     /** Pairs read no block that another pair writes. */
-    private static void copy(Lab lab, DType dtype) {
+    private static void copy(ParityCheck lab, DType dtype) {
         int layers = 3;
         int blocks = 9;
         int[] pairs = {0, 8, 5, 1, 5, 3};
         int width = Math.toIntExact(lab.context().kvCacheBlockBytes(dtype, 16, 3, 48) / dtype.bytes());
-        Lab.Data cache = lab.normal(dtype, layers, blocks, width);
+        ParityCheck.Data cache = lab.normal(dtype, layers, blocks, width);
         float[] expected = cache.values().clone();
         for (int layer = 0; layer < layers; layer++) {
             for (int p = 0; p < pairs.length; p += 2) {

@@ -65,7 +65,7 @@ class LadderTest {
         Path library = compile(LADDER.resolve(rung));
         List<Check> checks = climb.test().checks().stream().filter(check -> check.op().equals(climb.op())).toList();
         for (String order : List.of("ascending", "descending")) {
-            Target target = new Target(rung + " " + order, library, library, new ContextOptions(0, 1, order));
+            TestTarget target = new TestTarget(rung + " " + order, library, library, new ContextOptions(0, 1, order));
             List<String> refusals = new ArrayList<>();
             for (Check check : checks) {
                 try {
@@ -85,7 +85,7 @@ class LadderTest {
         String right = Files.readString(LADDER.resolve("rms_norm/v1_naive.cu"));
         Path rung = Files.writeString(folder.resolve("wrong.cu"), right.replace("* r *", "* 1.02f * r *"));
         Path library = compile(rung);
-        Target target = new Target("a wrong rung", library, library, new ContextOptions(0, 1, "ascending"));
+        TestTarget target = new TestTarget("a wrong rung", library, library, new ContextOptions(0, 1, "ascending"));
         Check check = LADDERS.get("rms_norm").test().checks().getFirst();
         AssertionError error = assertThrows(AssertionError.class, () -> check.run(target));
         assertTrue(error.getMessage().startsWith("y "), error.getMessage());

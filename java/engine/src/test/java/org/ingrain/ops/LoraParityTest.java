@@ -27,37 +27,37 @@ class LoraParityTest extends ParityTest {
         return checks;
     }
 
-    private static void downForward(Lab lab, DType dtype) {
+    private static void downForward(ParityCheck lab, DType dtype) {
         for (int[] size : SIZES) {
             for (int[] slots : slots(lab, size[0])) {
                 for (Dropout dropout : List.of(Dropout.NONE, DROPOUT)) {
                     int t = size[0];
                     int c = size[1];
                     int r = size[3];
-                    Lab.Data x = lab.normal(dtype, t, c);
-                    Lab.Data a = lab.normal(DType.F32, ADAPTERS, r, c);
+                    ParityCheck.Data x = lab.normal(dtype, t, c);
+                    ParityCheck.Data a = lab.normal(DType.F32, ADAPTERS, r, c);
                     Tensor u = lab.output(DType.F32, t, r);
                     lab.ops().loraDown(u, x.tensor(), a.tensor(), slots == null ? null : lab.ints(slots), dropout);
                     float[] mask = mask(lab, t, c, dropout);
                     float[] expected = lab.reference(torch -> Torch.floats(byRow(slots,
                             slot -> torch.array(x.values(), t, c).mul(torch.array(mask, t, c)).matMul(adapter(torch, a, slot).transpose()))));
-                    lab.expect("u of C " + c, expected, u, Tolerance.of(DType.F32, c));
+                    lab.expect("u of C " + c, expected, u, ParityTolerance.of(DType.F32, c));
                 }
             }
         }
     }
 
     /** y is a band of columns in a wider matrix, whose other columns must stay. */
-    private static void upForward(Lab lab, DType dtype) {
+    private static void upForward(ParityCheck lab, DType dtype) {
         for (int[] size : SIZES) {
             for (int[] slots : slots(lab, size[0])) {
                 int t = size[0];
                 int n = size[2];
                 int r = size[3];
                 int ld = n + 24;
-                Lab.Data y = lab.normal(dtype, t, ld);
-                Lab.Data u = lab.normal(DType.F32, t, r);
-                Lab.Data b = lab.normal(DType.F32, ADAPTERS, n, r);
+                ParityCheck.Data y = lab.normal(dtype, t, ld);
+                ParityCheck.Data u = lab.normal(DType.F32, t, r);
+                ParityCheck.Data b = lab.normal(DType.F32, ADAPTERS, n, r);
                 float[] scaling = {0.5f, 2, -1.25f};
                 lab.ops().loraUp(y.tensor().fromColumn(8), u.tensor(), b.tensor(), lab.data(DType.F32, scaling, ADAPTERS).tensor(),
                         slots == null ? null : lab.ints(slots));
@@ -67,21 +67,21 @@ class LoraParityTest extends ParityTest {
                     return Torch.floats(Torch.columns(before, 0, 8).concat(Torch.columns(before, 8, 8 + n).add(update), 1)
                             .concat(Torch.columns(before, 8 + n, ld), 1));
                 });
-                lab.expect("y of R " + r, expected, y.tensor(), Tolerance.of(dtype, r));
+                lab.expect("y of R " + r, expected, y.tensor(), ParityTolerance.of(dtype, r));
             }
         }
     }
 
-    private static void upBackward(Lab lab, DType dtype) {
+    private static void upBackward(ParityCheck lab, DType dtype) {
         for (int[] size : SIZES) {
             int t = size[0];
             int n = size[2];
             int r = size[3];
             float scaling = 1.7f;
-            Lab.Data dy = lab.normal(dtype, t, n + 24);
-            Lab.Data u = lab.normal(DType.F32, t, r);
-            Lab.Data b = lab.normal(DType.F32, 1, n, r);
-            Lab.Data db = lab.normal(DType.F32, 1, n, r);
+            ParityCheck.Data dy = lab.normal(dtype, t, n + 24);
+            ParityCheck.Data u = lab.normal(DType.F32, t, r);
+            ParityCheck.Data b = lab.normal(DType.F32, 1, n, r);
+            ParityCheck.Data db = lab.normal(DType.F32, 1, n, r);
             Tensor du = lab.output(DType.F32, t, r);
             lab.ops().loraUpBackward(du, db.tensor(), dy.tensor().fromColumn(8), u.tensor(), b.tensor(), scaling);
             float[][] expected = lab.reference(torch -> {
@@ -90,12 +90,12 @@ class LoraParityTest extends ParityTest {
                 float[] band = Torch.floats(Torch.columns(torch.array(dy.values(), t, n + 24), 8, 8 + n));
                 return torch.gradients(() -> uLeaf.matMul(bLeaf.transpose()).mul(scaling), band, uLeaf, bLeaf);
             });
-            lab.expect("du of N " + n, expected[0], du, Tolerance.of(DType.F32, n));
-            lab.expect("dB of T " + t, Floats.sum(expected[1], db.values()), db.tensor(), Tolerance.of(DType.F32, t));
+            lab.expect("du of N " + n, expected[0], du, ParityTolerance.of(DType.F32, n));
+            lab.expect("dB of T " + t, Floats.sum(expected[1], db.values()), db.tensor(), ParityTolerance.of(DType.F32, t));
         }
     }
 
-    private static void downBackward(Lab lab, DType dtype) {
+    private static void downBackward(ParityCheck lab, DType dtype) {
         for (int[] size : SIZES) {
             for (Dropout dropout : List.of(Dropout.NONE, DROPOUT)) {
                 for (boolean wantsDx : new boolean[] {true, false}) {
@@ -105,15 +105,15 @@ class LoraParityTest extends ParityTest {
         }
     }
 
-    private static void downBackward(Lab lab, int[] size, Lab.Data x, Dropout dropout, boolean wantsDx) {
+    private static void downBackward(ParityCheck lab, int[] size, ParityCheck.Data x, Dropout dropout, boolean wantsDx) {
         int t = size[0];
         int c = size[1];
         int r = size[3];
         DType dtype = x.tensor().dtype();
-        Lab.Data dx = lab.normal(dtype, t, c);
-        Lab.Data a = lab.normal(DType.F32, 1, r, c);
-        Lab.Data da = lab.normal(DType.F32, 1, r, c);
-        Lab.Data du = lab.normal(DType.F32, t, r);
+        ParityCheck.Data dx = lab.normal(dtype, t, c);
+        ParityCheck.Data a = lab.normal(DType.F32, 1, r, c);
+        ParityCheck.Data da = lab.normal(DType.F32, 1, r, c);
+        ParityCheck.Data du = lab.normal(DType.F32, t, r);
         lab.ops().loraDownBackward(wantsDx ? dx.tensor() : null, da.tensor(), du.tensor(), x.tensor(), a.tensor(), dropout);
         float[] mask = mask(lab, t, c, dropout);
         float[][] expected = lab.reference(torch -> {
@@ -122,12 +122,12 @@ class LoraParityTest extends ParityTest {
             var kept = torch.array(mask, t, c);
             return torch.gradients(() -> xLeaf.mul(kept).matMul(aLeaf.transpose()), du.values(), xLeaf, aLeaf);
         });
-        lab.expect("dx of R " + r, wantsDx ? Floats.sum(expected[0], dx.values()) : dx.values(), dx.tensor(), Tolerance.of(dtype, r));
-        lab.expect("dA of T " + t, Floats.sum(expected[1], da.values()), da.tensor(), Tolerance.of(DType.F32, t));
+        lab.expect("dx of R " + r, wantsDx ? Floats.sum(expected[0], dx.values()) : dx.values(), dx.tensor(), ParityTolerance.of(dtype, r));
+        lab.expect("dA of T " + t, Floats.sum(expected[1], da.values()), da.tensor(), ParityTolerance.of(DType.F32, t));
     }
 
     /** Keeps as often as it should, scales what it keeps, and is keyed by (seed, t·C + c) alone. */
-    private static void mask(Lab lab) {
+    private static void mask(ParityCheck lab) {
         int t = 64;
         int c = 127;
         float[] mask = read(lab, lab.ops(), t, c, DROPOUT);
@@ -146,24 +146,24 @@ class LoraParityTest extends ParityTest {
     }
 
     /** A row is the same to the last bit among three and among 130. */
-    private static void rows(Lab lab) {
+    private static void rows(ParityCheck lab) {
         int c = 1300;
         int r = 16;
         for (DType dtype : FLOATS) {
-            Lab.Data x = lab.normal(dtype, 130, c);
-            Lab.Data a = lab.normal(DType.F32, 1, r, c);
+            ParityCheck.Data x = lab.normal(dtype, 130, c);
+            ParityCheck.Data a = lab.normal(DType.F32, 1, r, c);
             Tensor many = lab.output(DType.F32, 130, r);
             Tensor few = lab.output(DType.F32, 3, r);
             lab.ops().loraDown(many, x.tensor(), a.tensor(), null, Dropout.NONE);
             lab.ops().loraDown(few, x.tensor().slice(0, 3L * c).view(3, c), a.tensor(), null, Dropout.NONE);
             float[] expected = lab.reference(torch -> Torch.floats(torch.array(x.values(), 130, c).matMul(torch.array(a.values(), r, c).transpose())));
-            lab.expect("u of 130 rows", expected, many, Tolerance.of(DType.F32, c));
+            lab.expect("u of 130 rows", expected, many, ParityTolerance.of(DType.F32, c));
             Floats.assertBits("u of three rows", Floats.slice(lab.floats(many), 0, 3L * r), lab.floats(few));
         }
     }
 
     /** What dropout multiplies x with, (T, C). */
-    private static float[] mask(Lab lab, int t, int c, Dropout dropout) {
+    private static float[] mask(ParityCheck lab, int t, int c, Dropout dropout) {
         if (dropout.probability() == 0) {
             float[] ones = new float[t * c];
             Arrays.fill(ones, 1);
@@ -173,7 +173,7 @@ class LoraParityTest extends ParityTest {
     }
 
     /** dropout(1)·I, the identity taken in bands of 64 columns. */
-    private static float[] read(Lab lab, Ops ops, int t, int c, Dropout dropout) {
+    private static float[] read(ParityCheck lab, Ops ops, int t, int c, Dropout dropout) {
         float[] ones = new float[t * c];
         Arrays.fill(ones, 1);
         Tensor x = lab.data(DType.F32, ones, t, c).tensor();
@@ -195,7 +195,7 @@ class LoraParityTest extends ParityTest {
     }
 
     /** No slots, and slots of every kind. */
-    private static List<int[]> slots(Lab lab, int t) {
+    private static List<int[]> slots(ParityCheck lab, int t) {
         List<int[]> slots = new ArrayList<>();
         slots.add(null);
         slots.add(lab.random().ints(t, -1, ADAPTERS).toArray());
@@ -205,7 +205,7 @@ class LoraParityTest extends ParityTest {
         return slots;
     }
 
-    private static NDArray adapter(Torch torch, Lab.Data all, int slot) {
+    private static NDArray adapter(Torch torch, ParityCheck.Data all, int slot) {
         long rows = all.tensor().size(1);
         long columns = all.tensor().size(2);
         return torch.array(Floats.slice(all.values(), slot * rows * columns, (slot + 1) * rows * columns), rows, columns);

@@ -20,20 +20,20 @@ class MatmulFp8Test {
     private static final int[][] SIZES = {{1, 65, 1296}, {3, 16, 64}, {8, 40, 272}, {15, 72, 1040}, {16, 7688, 16}, {5, 33, 127},
         {17, 32, 48}, {40, 80, 144}, {130, 48, 304}, {20, 33, 64}};  // T, N, C
 
-    static List<Target> targets() {
-        return Target.available();
+    static List<TestTarget> targets() {
+        return TestTarget.available();
     }
 
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
-    void pack(Target target) {
-        try (Lab lab = target.open("MatmulFp8Test pack")) {
+    void pack(TestTarget target) {
+        try (ParityCheck lab = target.open("MatmulFp8Test pack")) {
             for (DType source : List.of(DType.F32, DType.BF16, DType.F16)) {
                 for (int columns : new int[] {1, 33, 64, 4096}) {
                     float[] values = lab.normal(3, DType.F32, 9, columns).values();
                     java.util.Arrays.fill(values, 2 * columns, 3 * columns, 0);
                     values[0] = -1e-30f;
-                    Lab.Data data = lab.data(source, values, 9, columns);
+                    ParityCheck.Data data = lab.data(source, values, 9, columns);
                     Weight w = weight(lab, data);
                     var expected = Fp8.Scaled.of(data.values(), 9);
                     assertArrayEquals(expected.scales(), lab.floats(w.scales()), "scales");
@@ -45,8 +45,8 @@ class MatmulFp8Test {
 
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
-    void forward(Target target) {
-        try (Lab lab = target.open("MatmulFp8Test forward")) {
+    void forward(TestTarget target) {
+        try (ParityCheck lab = target.open("MatmulFp8Test forward")) {
             for (int[] size : SIZES) {
                 for (DType yDtype : ParityTest.FLOATS) {
                     for (float beta : new float[] {0, 1}) {
@@ -58,14 +58,14 @@ class MatmulFp8Test {
         }
     }
 
-    private static void forward(Lab lab, int[] size, DType yDtype, float beta) {
+    private static void forward(ParityCheck lab, int[] size, DType yDtype, float beta) {
         int t = size[0];
         int n = size[1];
         int c = size[2];
-        Lab.Data x = lab.normal(DType.BF16, t, c);
-        Lab.Data w = lab.normal(DType.BF16, n, c);
+        ParityCheck.Data x = lab.normal(DType.BF16, t, c);
+        ParityCheck.Data w = lab.normal(DType.BF16, n, c);
         Weight weight = weight(lab, w);
-        Lab.Data before = lab.normal(yDtype, t, n);
+        ParityCheck.Data before = lab.normal(yDtype, t, n);
         Tensor y = beta == 0 ? lab.output(yDtype, t, n) : before.tensor();
         lab.ops().matmul(y, x.tensor(), weight, beta);
         float[] activations = quantized(t, n, c) ? Fp8.Scaled.of(x.values(), t).values() : x.values();
@@ -76,17 +76,17 @@ class MatmulFp8Test {
 
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
-    void partial(Target target) {
-        try (Lab lab = target.open("MatmulFp8Test partial")) {
+    void partial(TestTarget target) {
+        try (ParityCheck lab = target.open("MatmulFp8Test partial")) {
             int n = 48;
             int c = 256;
             int chunk = 64;
-            Lab.Data w = lab.normal(DType.BF16, n, c);
+            ParityCheck.Data w = lab.normal(DType.BF16, n, c);
             Weight whole = weight(lab, w);
             var chunked = new Weight(java.lang.foreign.Arena.ofAuto(), whole.data(), whole.scales(), Weight.Layout.ROW_MAJOR, n, c, chunk);
             float[] weights = Fp8.Scaled.of(w.values(), n).values();
             for (int t : new int[] {7, 20}) {
-                Lab.Data x = lab.normal(DType.BF16, t, c);
+                ParityCheck.Data x = lab.normal(DType.BF16, t, c);
                 float[] activations = t > 16 ? Fp8.Scaled.of(x.values(), t).values() : x.values();
                 Tensor partials = lab.output(DType.F32, c / chunk, t, n);
                 lab.ops().matmulPartial(partials, x.tensor(), chunked);
@@ -103,8 +103,8 @@ class MatmulFp8Test {
 
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
-    void backward(Target target) {
-        try (Lab lab = target.open("MatmulFp8Test backward")) {
+    void backward(TestTarget target) {
+        try (ParityCheck lab = target.open("MatmulFp8Test backward")) {
             for (int[] size : SIZES) {
                 for (DType dxDtype : ParityTest.FLOATS) {
                     for (float beta : new float[] {0, 1}) {
@@ -117,14 +117,14 @@ class MatmulFp8Test {
     }
 
     /** The scales of W's rows are taken into dy before it is made fp8. */
-    private static void backward(Lab lab, int[] size, DType dxDtype, float beta) {
+    private static void backward(ParityCheck lab, int[] size, DType dxDtype, float beta) {
         int t = size[0];
         int n = size[1];
         int c = size[2];
-        Lab.Data dy = lab.normal(DType.BF16, t, n);
-        Lab.Data w = lab.normal(DType.BF16, n, c);
+        ParityCheck.Data dy = lab.normal(DType.BF16, t, n);
+        ParityCheck.Data w = lab.normal(DType.BF16, n, c);
         Weight weight = weight(lab, w);
-        Lab.Data before = lab.normal(dxDtype, t, c);
+        ParityCheck.Data before = lab.normal(dxDtype, t, c);
         Tensor dx = beta == 0 ? lab.output(dxDtype, t, c) : before.tensor();
         lab.ops().matmulBackward(dx, dy.tensor(), weight, beta);
         var scaled = Fp8.Scaled.of(w.values(), n);
@@ -140,20 +140,20 @@ class MatmulFp8Test {
         }
         float[] expected = lab.reference(torch -> Torch.floats(torch.array(seen, t, n).matMul(torch.array(codes, n, c))
                 .add(torch.array(before.values(), t, c).mul(beta))));
-        Tolerance tight = Tolerance.of(dxDtype, n);
+        ParityTolerance tight = ParityTolerance.of(dxDtype, n);
         lab.expect("dx of N " + n + " beta " + beta, expected, dx, library ? tight.through(DType.BF16) : tight);
     }
 
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
-    void siluMul(Target target) {
-        try (Lab lab = target.open("MatmulFp8Test siluMul")) {
+    void siluMul(TestTarget target) {
+        try (ParityCheck lab = target.open("MatmulFp8Test siluMul")) {
             for (int[] size : new int[][] {{1, 65, 1296}, {7, 40, 272}, {16, 33, 64}, {20, 32, 64}}) {
                 int t = size[0];
                 int f = size[1];
                 int c = size[2];
-                Lab.Data x = lab.normal(1 / Math.sqrt(c), DType.BF16, t, c);
-                Lab.Data w = lab.normal(DType.BF16, 2L * f, c);
+                ParityCheck.Data x = lab.normal(1 / Math.sqrt(c), DType.BF16, t, c);
+                ParityCheck.Data w = lab.normal(DType.BF16, 2L * f, c);
                 Tensor y = lab.output(DType.BF16, t, f);
                 lab.ops().matmulSiluMul(y, lab.output(DType.BF16, t, 2L * f), x.tensor(), weight(lab, w));
                 float[] activations = quantized(t, 2 * f, c) ? Fp8.Scaled.of(x.values(), t).values() : x.values();
@@ -162,7 +162,7 @@ class MatmulFp8Test {
                     var gate = Torch.columns(gateUp, 0, f);
                     return Torch.floats(gate.mul(torch.sigmoid(gate)).mul(Torch.columns(gateUp, f, 2L * f)));
                 });
-                lab.expect("y of T " + t, expected, y, Tolerance.of(DType.BF16, c).through(DType.BF16).magnitude(2));
+                lab.expect("y of T " + t, expected, y, ParityTolerance.of(DType.BF16, c).through(DType.BF16).magnitude(2));
             }
             lab.assertGuards();
         }
@@ -172,13 +172,13 @@ class MatmulFp8Test {
         return t > 16 && n % 16 == 0 && c % 16 == 0;
     }
 
-    private static Tolerance tolerance(DType yDtype, int t, int n, int c) {
-        Tolerance tight = Tolerance.of(yDtype, c);
+    private static ParityTolerance tolerance(DType yDtype, int t, int n, int c) {
+        ParityTolerance tight = ParityTolerance.of(yDtype, c);
         return quantized(t, n, c) ? tight.through(DType.BF16) : tight;
     }
 
     /** The source as fp8, or the end of the test where the backend has none. */
-    private static Weight weight(Lab lab, Lab.Data source) {
+    private static Weight weight(ParityCheck lab, ParityCheck.Data source) {
         Weight w = lab.context().weight(DType.F8E4M3, Weight.Layout.ROW_MAJOR, source.tensor().size(0), source.tensor().size(1), 0);
         try {
             lab.ops().pack(w, source.tensor(), 0);

@@ -44,18 +44,18 @@ class MatmulParityTest extends ParityTest {
     }
 
     /** Where the CPU's bf16 unit rounds x beside a bf16 weight, each of the c products has that error; their sum's size is the root of c. */
-    private static Tolerance tolerance(Lab lab, DType x, DType w, DType y, int c) {
-        Tolerance plain = Tolerance.of(y, c);
+    private static ParityTolerance tolerance(ParityCheck lab, DType x, DType w, DType y, int c) {
+        ParityTolerance plain = ParityTolerance.of(y, c);
         return lab.target().rounds(x, w) ? plain.through(DType.BF16).magnitude(Math.sqrt(c)) : plain;
     }
 
-    private static void forward(Lab lab, Weight.Layout layout, DType xDtype, DType wDtype) {
+    private static void forward(ParityCheck lab, Weight.Layout layout, DType xDtype, DType wDtype) {
         for (int[] size : sizes(xDtype, wDtype)) {
             int t = size[0];
             int n = size[1];
             int c = size[2];
-            Lab.Data x = lab.normal(xDtype, t, c);
-            Lab.Data w = lab.normal(wDtype, n, c);
+            ParityCheck.Data x = lab.normal(xDtype, t, c);
+            ParityCheck.Data w = lab.normal(wDtype, n, c);
             Weight weight = lab.weight(w, layout, 0);
             float[] expected = lab.reference(torch -> Torch.floats(torch.array(x.values(), t, c).matMul(torch.array(w.values(), n, c).transpose())));
             for (DType yDtype : FLOATS) {
@@ -67,17 +67,17 @@ class MatmulParityTest extends ParityTest {
     }
 
     /** With beta, where y holds numbers before; one sum over all columns or eight. */
-    private static void added(Lab lab, Weight.Layout layout, DType xDtype, DType wDtype) {
+    private static void added(ParityCheck lab, Weight.Layout layout, DType xDtype, DType wDtype) {
         for (int[] size : sizes(xDtype, wDtype)) {
             int t = size[0];
             int n = size[1];
             int c = size[2];
-            Lab.Data x = lab.normal(xDtype, t, c);
-            Lab.Data w = lab.normal(wDtype, n, c);
+            ParityCheck.Data x = lab.normal(xDtype, t, c);
+            ParityCheck.Data w = lab.normal(wDtype, n, c);
             Weight weight = lab.weight(w, layout, c % 16 == 0 ? c / 8 : 0);
             for (DType yDtype : FLOATS) {
                 for (float beta : new float[] {1, -0.5f}) {
-                    Lab.Data y = lab.normal(yDtype, t, n);
+                    ParityCheck.Data y = lab.normal(yDtype, t, n);
                     float[] expected = lab.reference(torch -> Torch.floats(torch.array(x.values(), t, c)
                             .matMul(torch.array(w.values(), n, c).transpose()).add(torch.array(y.values(), t, n).mul(beta))));
                     lab.ops().matmul(y.tensor(), x.tensor(), weight, beta);
@@ -89,14 +89,14 @@ class MatmulParityTest extends ParityTest {
     }
 
     /** Each chunk against its own product of slices. */
-    private static void partial(Lab lab, Weight.Layout layout, DType xDtype, DType wDtype) {
+    private static void partial(ParityCheck lab, Weight.Layout layout, DType xDtype, DType wDtype) {
         for (int[] size : CHUNKED) {
             int t = size[0];
             int n = size[1];
             int c = size[2];
             int chunk = size[3];
-            Lab.Data x = lab.normal(xDtype, t, c);
-            Lab.Data w = lab.normal(wDtype, n, c);
+            ParityCheck.Data x = lab.normal(xDtype, t, c);
+            ParityCheck.Data w = lab.normal(wDtype, n, c);
             Tensor partials = lab.output(DType.F32, c / chunk, t, n);
             lab.ops().matmulPartial(partials, x.tensor(), lab.weight(w, layout, chunk));
             for (int i = 0; i < c / chunk; i++) {
@@ -108,7 +108,7 @@ class MatmulParityTest extends ParityTest {
         }
     }
 
-    private static void backward(Lab lab, Weight.Layout layout, DType dyDtype, DType wDtype) {
+    private static void backward(ParityCheck lab, Weight.Layout layout, DType dyDtype, DType wDtype) {
         for (int[] size : sizes(dyDtype, wDtype)) {
             for (DType dxDtype : FLOATS) {
                 for (float beta : new float[] {0, 1, -0.5f}) {
@@ -119,11 +119,11 @@ class MatmulParityTest extends ParityTest {
     }
 
     /** With beta 0, dx holds NaN before. */
-    private static void backward(Lab lab, int[] size, Lab.Data dy, Lab.Data w, Weight.Layout layout, DType dxDtype, float beta) {
+    private static void backward(ParityCheck lab, int[] size, ParityCheck.Data dy, ParityCheck.Data w, Weight.Layout layout, DType dxDtype, float beta) {
         int t = size[0];
         int n = size[1];
         int c = size[2];
-        Lab.Data before = lab.normal(dxDtype, t, c);
+        ParityCheck.Data before = lab.normal(dxDtype, t, c);
         Tensor dx = beta == 0 ? lab.output(dxDtype, t, c) : before.tensor();
         lab.ops().matmulBackward(dx, dy.tensor(), lab.weight(w, layout, 0), beta);
         float[] expected = lab.reference(torch -> {
@@ -132,24 +132,24 @@ class MatmulParityTest extends ParityTest {
             var gradient = torch.array(torch.gradients(() -> x.matMul(weight), dy.values(), x)[0], t, c);
             return Torch.floats(gradient.add(torch.array(before.values(), t, c).mul(beta)));
         });
-        lab.expect("dx of N " + n + " beta " + beta, expected, dx, lab.added(Tolerance.of(dxDtype, n), dxDtype, beta));
+        lab.expect("dx of N " + n + " beta " + beta, expected, dx, lab.added(ParityTolerance.of(dxDtype, n), dxDtype, beta));
     }
 
-    private static void weightBackward(Lab lab, DType dtype) {
+    private static void weightBackward(ParityCheck lab, DType dtype) {
         for (int[] size : sizes(dtype, dtype)) {
             int t = size[0];
             int n = size[1];
             int c = Math.min(size[2], 515);
-            Lab.Data x = lab.normal(dtype, t, c);
-            Lab.Data dy = lab.normal(dtype, t, n);
-            Lab.Data dw = lab.normal(DType.F32, n, c);
+            ParityCheck.Data x = lab.normal(dtype, t, c);
+            ParityCheck.Data dy = lab.normal(dtype, t, n);
+            ParityCheck.Data dw = lab.normal(DType.F32, n, c);
             lab.ops().matmulWeightBackward(dw.tensor(), dy.tensor(), x.tensor());
             float[] gradient = lab.reference(torch -> {
                 var w = torch.leaf(new float[n * c], n, c);
                 var in = torch.array(x.values(), t, c);
                 return torch.gradients(() -> in.matMul(w.transpose()), dy.values(), w)[0];
             });
-            lab.expect("dw of T " + t, Floats.sum(dw.values(), gradient), dw.tensor(), Tolerance.of(DType.F32, t));
+            lab.expect("dw of T " + t, Floats.sum(dw.values(), gradient), dw.tensor(), ParityTolerance.of(DType.F32, t));
         }
     }
 }

@@ -26,13 +26,13 @@ class MatmulSiluMulParityTest extends ParityTest {
     }
 
     /** An op may round gate and up to the dtype before it multiplies them, or not: the tolerance has room for both roundings. */
-    private static void forward(Lab lab, Weight.Layout layout, DType dtype, DType wDtype) {
+    private static void forward(ParityCheck lab, Weight.Layout layout, DType dtype, DType wDtype) {
         for (int[] size : SIZES) {
             int t = size[0];
             int f = size[1];
             int c = size[2];
-            Lab.Data x = lab.normal(1 / Math.sqrt(c), dtype, t, c);
-            Lab.Data w = lab.normal(wDtype, 2L * f, c);
+            ParityCheck.Data x = lab.normal(1 / Math.sqrt(c), dtype, t, c);
+            ParityCheck.Data w = lab.normal(wDtype, 2L * f, c);
             Tensor y = lab.output(dtype, t, f);
             lab.ops().matmulSiluMul(y, lab.output(dtype, t, 2L * f), x.tensor(), lab.weight(w, layout, 0));
             float[][] expected = lab.reference(torch -> {
@@ -42,7 +42,7 @@ class MatmulSiluMulParityTest extends ParityTest {
                 return new float[][] {Torch.floats(gate.mul(torch.sigmoid(gate)).mul(up)), Torch.floats(gate.mul(up))};
             });
             boolean rounds = lab.target().rounds(dtype, wDtype);   // then gate and up, which are normal and below 4 or so, have that error too
-            lab.expect("y of C " + c, expected[0], y, Tolerance.of(dtype, c).through(rounds ? DType.BF16 : dtype)
+            lab.expect("y of C " + c, expected[0], y, ParityTolerance.of(dtype, c).through(rounds ? DType.BF16 : dtype)
                     .magnitude(2 * largest(expected[1]) + (rounds ? 4 : 0)));
         }
     }

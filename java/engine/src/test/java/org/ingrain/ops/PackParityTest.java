@@ -33,14 +33,14 @@ class PackParityTest extends ParityTest {
     }
 
     /** Packs rows [cuts[i], cuts[i + 1]), the last piece first, each as the left columns of a wider matrix. */
-    private static void pack(Lab lab, Weight.Layout layout, DType sourceDtype, DType wDtype, long[] cuts, long columns) {
+    private static void pack(ParityCheck lab, Weight.Layout layout, DType sourceDtype, DType wDtype, long[] cuts, long columns) {
         long rows = cuts[cuts.length - 1];
         Weight w = lab.context().weight(wDtype, layout, rows, columns, 0);
         float[] expected = new float[Math.toIntExact(rows * columns)];
         for (int piece = cuts.length - 2; piece >= 0; piece--) {
             long n = cuts[piece + 1] - cuts[piece];
             long ld = columns + piece;
-            Lab.Data source = lab.normal(sourceDtype, n, ld);
+            ParityCheck.Data source = lab.normal(sourceDtype, n, ld);
             if (ld == columns) {
                 lab.ops().pack(w, source.tensor(), cuts[piece]);
             } else {
@@ -52,10 +52,10 @@ class PackParityTest extends ParityTest {
                 }
             }
         }
-        lab.expect("W " + rows + " x " + columns, Floats.rounded(wDtype, expected), read(lab, w), Tolerance.rounding(DType.F32));
+        lab.expect("W " + rows + " x " + columns, Floats.rounded(wDtype, expected), read(lab, w), ParityTolerance.rounding(DType.F32));
     }
 
-    private static Tensor read(Lab lab, Weight w) {
+    private static Tensor read(ParityCheck lab, Weight w) {
         if (w.layout() == Weight.Layout.ROW_MAJOR) {
             return w.data().slice(0, w.rows() * w.columns());
         }

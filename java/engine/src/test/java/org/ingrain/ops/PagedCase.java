@@ -15,7 +15,7 @@ import org.ingrain.tensor.Tensor;
  * and draws its block tables anew, in no order.
  */
 final class PagedCase {
-    private final Lab lab;
+    private final ParityCheck lab;
     private final Layer layer;
     private final int sharers;
     private final int sharedBlocks;
@@ -44,7 +44,7 @@ final class PagedCase {
     private record Piece(int sequence, int begin, int end) {
     }
 
-    PagedCase(Lab lab, Layer layer, double std, int sharers, int sharedBlocks, int... lengths) {
+    PagedCase(ParityCheck lab, Layer layer, double std, int sharers, int sharedBlocks, int... lengths) {
         this(lab, layer, std, sharers, sharedBlocks, Arrays.stream(lengths)
                 .mapToObj(n -> lab.normal(std, layer.dtype(), n, layer.heads().columns()).values()).toArray(float[][]::new));
         for (int s = 1; s < sharers; s++) {
@@ -52,7 +52,7 @@ final class PagedCase {
         }
     }
 
-    private PagedCase(Lab lab, Layer layer, double std, int sharers, int sharedBlocks, float[][] qkv) {
+    private PagedCase(ParityCheck lab, Layer layer, double std, int sharers, int sharedBlocks, float[][] qkv) {
         this.lab = lab;
         this.layer = layer;
         this.std = std;
@@ -71,9 +71,9 @@ final class PagedCase {
     }
 
     /** Scores are sums of E terms of size std², and an error of a score is one of every weight, relative to it. */
-    Tolerance tolerance(DType dtype) {
+    ParityTolerance tolerance(DType dtype) {
         int longest = Arrays.stream(qkv).mapToInt(rows -> rows.length).max().orElseThrow();
-        return Tolerance.of(dtype, longest / layer.heads().columns() + layer.heads().e()).magnitude(Math.pow(Math.max(std, 1), 3));
+        return ParityTolerance.of(dtype, longest / layer.heads().columns() + layer.heads().e()).magnitude(Math.pow(Math.max(std, 1), 3));
     }
 
     private int length(int s) {

@@ -20,16 +20,16 @@ abstract class ParityTest {
 
     @ParameterizedTest(name = "{0} on {1}")
     @MethodSource("cases")
-    void agrees(Check check, Target target) {
+    void agrees(Check check, TestTarget target) {
         check.run(target);
     }
 
     Stream<Arguments> cases() {
-        return Target.available().stream().flatMap(target -> checks().stream().map(check -> Arguments.of(check, target)));
+        return TestTarget.available().stream().flatMap(target -> checks().stream().map(check -> Arguments.of(check, target)));
     }
 
     /** One check of the op for F32 and one for BF16. */
-    static List<Check> eachFloat(String op, BiConsumer<Lab, DType> body) {
+    static List<Check> eachFloat(String op, BiConsumer<ParityCheck, DType> body) {
         return FLOATS.stream().map(dtype -> new Check(op, dtype.name(), lab -> body.accept(lab, dtype))).toList();
     }
 

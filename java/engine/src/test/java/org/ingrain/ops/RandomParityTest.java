@@ -14,7 +14,7 @@ class RandomParityTest extends ParityTest {
         return eachFloat("random_normal", RandomParityTest::normal);
     }
 
-    private static void normal(Lab lab, DType dtype) {
+    private static void normal(ParityCheck lab, DType dtype) {
         for (int n : new int[] {1, 7, 127, 70_001}) {
             for (long seed : new long[] {0, 1, -1, 0x123456789abcdefL}) {
                 Tensor y = lab.output(dtype, n);
@@ -24,7 +24,7 @@ class RandomParityTest extends ParityTest {
                     int[] words = Philox.words(seed, i, 0, 0, 0);
                     expected[i] = (float) (0.02f * Math.sqrt(-2 * Math.log(Philox.uniform(words[0]))) * Math.cos(2 * Math.PI * Philox.uniform(words[1])));
                 }
-                lab.expect("y", expected, y, Tolerance.of(dtype, 1).magnitude(0.02 * 6));
+                lab.expect("y", expected, y, ParityTolerance.of(dtype, 1).magnitude(0.02 * 6));
             }
         }
     }

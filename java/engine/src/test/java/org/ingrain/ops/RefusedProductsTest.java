@@ -29,8 +29,8 @@ class RefusedProductsTest {
 
     private enum Where { AT_HEURISTIC, AT_CHECK, AT_MATMUL, BEFORE_VECTORS }
 
-    private static List<Target> emulated() {
-        List<Target> found = Target.available().stream().filter(target -> target.name().startsWith("simt")).toList();
+    private static List<TestTarget> emulated() {
+        List<TestTarget> found = TestTarget.available().stream().filter(target -> target.name().startsWith("simt")).toList();
         if (found.isEmpty()) {
             System.out.println("Skipped: no emulated GPU here");
         }
@@ -43,7 +43,7 @@ class RefusedProductsTest {
                 .map(where -> Arguments.of(what, where, target))));
     }
 
-    static List<Target> targets() {
+    static List<TestTarget> targets() {
         return emulated();
     }
 
@@ -56,9 +56,9 @@ class RefusedProductsTest {
 
     @ParameterizedTest(name = "{0} {1} on {2}", allowZeroInvocations = true)
     @MethodSource("refusals")
-    void theResultIsRightAllTheSame(What what, Where where, Target target) {
+    void theResultIsRightAllTheSame(What what, Where where, TestTarget target) {
         script(what, where, 0);
-        try (Lab lab = target.open()) {
+        try (ParityCheck lab = target.open()) {
             for (float beta : new float[] {0, 1}) {
                 fp8(lab, beta, what != What.EVERYTHING);
                 bf16(lab, beta);
@@ -71,10 +71,10 @@ class RefusedProductsTest {
     /** What an H100 was seen to do: row scales are refused up to 256 rows. */
     @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
     @MethodSource("targets")
-    void fewRowsAreScaledByUs(Target target) {
+    void fewRowsAreScaledByUs(TestTarget target) {
         for (Where where : List.of(Where.AT_HEURISTIC, Where.AT_CHECK, Where.AT_MATMUL)) {
             script(What.SCALED, where, 256);
-            try (Lab lab = target.open()) {
+            try (ParityCheck lab = target.open()) {
                 fp8(lab, 1, true);
                 assertEquals(0, lab.context().fallbacks());
             }
@@ -84,10 +84,10 @@ class RefusedProductsTest {
     /** Deterministic: a weight's products are all of one kind, whatever their rows, or an error says why not. */
     @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
     @MethodSource("targets")
-    void deterministicProductsAreAllOfOneKind(Target target) {
+    void deterministicProductsAreAllOfOneKind(TestTarget target) {
         for (Where where : Where.values()) {
             script(What.SCALED, where, 0);
-            try (Lab lab = target.open()) {
+            try (ParityCheck lab = target.open()) {
                 lab.context().setDeterministic(true);
                 if (where == Where.AT_MATMUL) {
                     BackendException refused = assertThrows(BackendException.class, () -> fp8(lab, 0, true));
@@ -100,28 +100,28 @@ class RefusedProductsTest {
     }
 
     /** Without the library's product a plain kernel takes the activations as they are. */
-    private static void fp8(Lab lab, float beta, boolean quantized) {
-        Lab.Data x = lab.normal(DType.BF16, ROWS, C);
-        Lab.Data w = lab.normal(DType.BF16, N, C);
+    private static void fp8(ParityCheck lab, float beta, boolean quantized) {
+        ParityCheck.Data x = lab.normal(DType.BF16, ROWS, C);
+        ParityCheck.Data w = lab.normal(DType.BF16, N, C);
         Weight weight = lab.context().weight(DType.F8E4M3, Weight.Layout.ROW_MAJOR, N, C, 0);
         lab.ops().pack(weight, w.tensor(), 0);
-        Lab.Data y = lab.normal(DType.BF16, ROWS, N);
+        ParityCheck.Data y = lab.normal(DType.BF16, ROWS, N);
         float[] activations = quantized ? Fp8.Scaled.of(x.values(), ROWS).values() : x.values();
         float[] expected = lab.reference(torch -> Torch.floats(torch.array(activations, ROWS, C)
                 .matMul(torch.array(Fp8.Scaled.of(w.values(), N).values(), N, C).transpose()).add(torch.array(y.values(), ROWS, N).mul(beta))));
         lab.ops().matmul(y.tensor(), x.tensor(), weight, beta);
-        lab.expect("y of beta " + beta, expected, y.tensor(), Tolerance.of(DType.BF16, C).through(DType.BF16));
+        lab.expect("y of beta " + beta, expected, y.tensor(), ParityTolerance.of(DType.BF16, C).through(DType.BF16));
     }
 
-    private static void bf16(Lab lab, float beta) {
-        Lab.Data x = lab.normal(DType.BF16, ROWS, C);
-        Lab.Data w = lab.normal(DType.BF16, N, C);
+    private static void bf16(ParityCheck lab, float beta) {
+        ParityCheck.Data x = lab.normal(DType.BF16, ROWS, C);
+        ParityCheck.Data w = lab.normal(DType.BF16, N, C);
         Tensor y = lab.normal(DType.F32, ROWS, N).tensor();
         float[] before = lab.floats(y);
         float[] expected = lab.reference(torch -> Torch.floats(torch.array(x.values(), ROWS, C).matMul(torch.array(w.values(), N, C).transpose())
                 .add(torch.array(before, ROWS, N).mul(beta))));
         lab.ops().matmul(y, x.tensor(), lab.weight(w, Weight.Layout.ROW_MAJOR, 0), beta);
-        lab.expect("y of beta " + beta, expected, y, Tolerance.of(DType.F32, C));
+        lab.expect("y of beta " + beta, expected, y, ParityTolerance.of(DType.F32, C));
     }
 
     private static void script(What what, Where where, long rows) {

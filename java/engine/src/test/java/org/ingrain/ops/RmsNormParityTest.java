@@ -17,7 +17,7 @@ class RmsNormParityTest extends ParityTest {
                 eachFloat("rms_norm_backward", RmsNormParityTest::backward));
     }
 
-    private static void forward(Lab lab, DType dtype) {
+    private static void forward(ParityCheck lab, DType dtype) {
         for (int[] size : SIZES) {
             forward(lab, lab.normal(dtype, size[0], size[1]));
         }
@@ -26,40 +26,40 @@ class RmsNormParityTest extends ParityTest {
         forward(lab, lab.normal(1e-15, dtype, 2, 127));
     }
 
-    private static void forward(Lab lab, Lab.Data x) {
+    private static void forward(ParityCheck lab, ParityCheck.Data x) {
         DType dtype = x.tensor().dtype();
         long d = x.tensor().size(1);
-        Lab.Data w = lab.normal(dtype, d);
+        ParityCheck.Data w = lab.normal(dtype, d);
         float[][] expected = lab.reference(torch -> norm(torch, x.values(), w.values()));
         Tensor rstd = lab.output(DType.F32, x.tensor().size(0));
         for (Tensor out : new Tensor[] {rstd, null}) {
             Tensor y = lab.output(dtype, x.tensor().size(0), d);
             lab.ops().rmsNorm(y, out, x.tensor(), w.tensor(), EPS);
-            lab.expect("y", expected[0], y, Tolerance.of(dtype, d));
+            lab.expect("y", expected[0], y, ParityTolerance.of(dtype, d));
         }
-        lab.expect("rstd", expected[1], rstd, Tolerance.of(DType.F32, d));
+        lab.expect("rstd", expected[1], rstd, ParityTolerance.of(DType.F32, d));
     }
 
-    private static void addForward(Lab lab, DType dtype) {
+    private static void addForward(ParityCheck lab, DType dtype) {
         for (int[] size : SIZES) {
             for (int alias = 0; alias < 3; alias++) {
-                Lab.Data x = lab.normal(dtype, size[0], size[1]);
-                Lab.Data residual = lab.normal(dtype, size[0], size[1]);
-                Lab.Data w = lab.normal(dtype, size[1]);
+                ParityCheck.Data x = lab.normal(dtype, size[0], size[1]);
+                ParityCheck.Data residual = lab.normal(dtype, size[0], size[1]);
+                ParityCheck.Data w = lab.normal(dtype, size[1]);
                 Tensor h = List.of(lab.output(dtype, size[0], size[1]), x.tensor(), residual.tensor()).get(alias);
                 Tensor y = lab.output(dtype, size[0], size[1]);
                 Tensor rstd = lab.output(DType.F32, size[0]);
                 lab.ops().addRmsNorm(y, h, rstd, x.tensor(), residual.tensor(), w.tensor(), EPS);
                 float[] sum = Floats.rounded(dtype, Floats.sum(x.values(), residual.values()));
                 float[][] expected = lab.reference(torch -> norm(torch, sum, w.values()));
-                lab.expect("h", sum, h, Tolerance.rounding(DType.F32));
-                lab.expect("y", expected[0], y, Tolerance.of(dtype, size[1]));
-                lab.expect("rstd", expected[1], rstd, Tolerance.of(DType.F32, size[1]));
+                lab.expect("h", sum, h, ParityTolerance.rounding(DType.F32));
+                lab.expect("y", expected[0], y, ParityTolerance.of(dtype, size[1]));
+                lab.expect("rstd", expected[1], rstd, ParityTolerance.of(DType.F32, size[1]));
             }
         }
     }
 
-    private static void backward(Lab lab, DType dtype) {
+    private static void backward(ParityCheck lab, DType dtype) {
         for (int[] size : SIZES) {
             backward(lab, dtype, size[0], size[1], true, true, false);
             backward(lab, dtype, size[0], size[1], true, false, true);
@@ -67,12 +67,12 @@ class RmsNormParityTest extends ParityTest {
         }
     }
 
-    private static void backward(Lab lab, DType dtype, long t, long d, boolean residual, boolean weight, boolean alias) {
-        Lab.Data x = lab.normal(dtype, t, d);
-        Lab.Data w = lab.normal(dtype, d);
-        Lab.Data dy = lab.normal(dtype, t, d);
-        Lab.Data dresidual = lab.normal(dtype, t, d);
-        Lab.Data dw = lab.normal(DType.F32, d);
+    private static void backward(ParityCheck lab, DType dtype, long t, long d, boolean residual, boolean weight, boolean alias) {
+        ParityCheck.Data x = lab.normal(dtype, t, d);
+        ParityCheck.Data w = lab.normal(dtype, d);
+        ParityCheck.Data dy = lab.normal(dtype, t, d);
+        ParityCheck.Data dresidual = lab.normal(dtype, t, d);
+        ParityCheck.Data dw = lab.normal(DType.F32, d);
         float[] rstd = lab.reference(torch -> norm(torch, x.values(), w.values())[1]);
         Tensor dx = alias ? dresidual.tensor() : lab.output(dtype, t, d);
         lab.ops().rmsNormBackward(dx, weight ? dw.tensor() : null, dy.tensor(), residual ? dresidual.tensor() : null, x.tensor(), w.tensor(),
@@ -84,9 +84,9 @@ class RmsNormParityTest extends ParityTest {
         });
         // dx is a difference, which at D = 1 leaves nothing but the part of eps.
         lab.expect("dx", residual ? Floats.sum(gradients[0], dresidual.values()) : gradients[0], dx,
-                Tolerance.of(dtype, d).magnitude(largestTerm(rstd, w.values(), dy.values())));
+                ParityTolerance.of(dtype, d).magnitude(largestTerm(rstd, w.values(), dy.values())));
         if (weight) {
-            lab.expect("dw", Floats.sum(gradients[1], dw.values()), dw.tensor(), Tolerance.of(DType.F32, t));
+            lab.expect("dw", Floats.sum(gradients[1], dw.values()), dw.tensor(), ParityTolerance.of(DType.F32, t));
         }
     }
 

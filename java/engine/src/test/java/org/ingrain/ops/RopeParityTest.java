@@ -17,17 +17,17 @@ class RopeParityTest extends ParityTest {
                 eachFloat("rope_backward", (lab, dtype) -> rotate(lab, dtype, false)));
     }
 
-    private static void rotate(Lab lab, DType dtype, boolean forward) {
+    private static void rotate(ParityCheck lab, DType dtype, boolean forward) {
         for (int[] size : SIZES) {
             var heads = new Heads(size[1], size[2], size[3], 1);
-            Lab.Data table = lab.data(DType.F32, table(size[3]), POSITIONS, size[3]);
+            ParityCheck.Data table = lab.data(DType.F32, table(size[3]), POSITIONS, size[3]);
             int[] positions = lab.randomInts(size[0], POSITIONS);
             positions[0] = POSITIONS - 1;
             positions[size[0] - 1] = 0;
             if (size[0] == 1) {
                 positions[0] = 4001;
             }
-            Lab.Data qkv = lab.normal(dtype, size[0], heads.columns());
+            ParityCheck.Data qkv = lab.normal(dtype, size[0], heads.columns());
             float[] expected = lab.reference(torch -> {
                 if (forward) {
                     return Torch.floats(rope(torch, torch.array(qkv.values(), size[0], heads.columns()), table.values(), positions, heads));
@@ -40,7 +40,7 @@ class RopeParityTest extends ParityTest {
             } else {
                 lab.ops().ropeBackward(qkv.tensor(), table.tensor(), lab.ints(positions), heads);
             }
-            lab.expect("qkv", expected, qkv.tensor(), Tolerance.of(dtype, 2));
+            lab.expect("qkv", expected, qkv.tensor(), ParityTolerance.of(dtype, 2));
         }
     }
 

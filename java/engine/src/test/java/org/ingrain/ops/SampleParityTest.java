@@ -40,17 +40,17 @@ class SampleParityTest extends ParityTest {
     }
 
     /** Rows of 48 KB, and those that fit into 227 KB beside 584 bytes of static memory but not beside 1,024. */
-    private static void limits(Lab lab) {
+    private static void limits(ParityCheck lab) {
         for (int v : new int[] {8192, 12_288, 54_000, 57_900}) {
             large(lab, 2, v);
         }
     }
 
-    private static void greedy(Lab lab) {
+    private static void greedy(ParityCheck lab) {
         for (int v : new int[] {1, 7, 127, 32003}) {
             int m = 5;
             for (double std : new double[] {1, 1e4}) {
-                Lab.Data logits = lab.normal(std, DType.F32, m, v);
+                ParityCheck.Data logits = lab.normal(std, DType.F32, m, v);
                 float[] logSoftmax = logSoftmax(lab, logits.values(), m, v);
                 long[] best = lab.reference(torch -> torch.array(logits.values(), m, v).argMax(-1).toLongArray());
                 int[] expected = Arrays.stream(best).mapToInt(Math::toIntExact).toArray();
@@ -67,7 +67,7 @@ class SampleParityTest extends ParityTest {
     }
 
     /** The lowest id wins a tie, whether all logits are equal or the two largest are far apart. */
-    private static void ties(Lab lab) {
+    private static void ties(ParityCheck lab) {
         int v = 131;
         float[] values = new float[3 * v];
         values[v + 5] = 9;
@@ -75,7 +75,7 @@ class SampleParityTest extends ParityTest {
         Arrays.fill(values, 2 * v, 3 * v, -1e30f);
         values[2 * v + 17] = -0f;
         values[2 * v + 18] = 0f;
-        Lab.Data logits = lab.data(DType.F32, values, 3, v);
+        ParityCheck.Data logits = lab.data(DType.F32, values, 3, v);
         for (Settings settings : List.of(new Settings(0, 0, 1), new Settings(1, 1, 1), new Settings(0.7f, 0, 1e-9f))) {
             Drawn drawn = draw(lab, logits, settings, Key.SEED);
             assertArrayEquals(new int[] {0, 5, 17}, drawn.ids(), settings.toString());
@@ -84,14 +84,14 @@ class SampleParityTest extends ParityTest {
     }
 
     /** Twenty thousand draws of one row of logits, their frequencies by Pearson's chi-square. */
-    private static void distribution(Lab lab, Key key) {
+    private static void distribution(ParityCheck lab, Key key) {
         int m = 20_000;
         int v = 40;
         float[] row = lab.normal(1.5, DType.F32, 1, v).values();
         row[v - 1] = row[3];
         float[] values = new float[m * v];
         IntStream.range(0, m).forEach(i -> System.arraycopy(row, 0, values, i * v, v));
-        Lab.Data logits = lab.data(DType.F32, values, m, v);
+        ParityCheck.Data logits = lab.data(DType.F32, values, m, v);
         float[] logSoftmax = logSoftmax(lab, row, 1, v);
         for (Settings settings : SETTINGS) {
             Drawn drawn = draw(lab, logits, settings, key);
@@ -104,8 +104,8 @@ class SampleParityTest extends ParityTest {
     }
 
     /** Ids that the settings allow, and their log-probabilities under the whole row. */
-    private static void large(Lab lab, int m, int v) {
-        Lab.Data logits = lab.normal(3, DType.F32, m, v);
+    private static void large(ParityCheck lab, int m, int v) {
+        ParityCheck.Data logits = lab.normal(3, DType.F32, m, v);
         float[] logSoftmax = logSoftmax(lab, logits.values(), m, v);
         for (Settings settings : SETTINGS) {
             Drawn drawn = draw(lab, logits, settings, Key.SEED);
@@ -122,7 +122,7 @@ class SampleParityTest extends ParityTest {
     /** A NaN, +inf, or nothing above −inf: no distribution. The row beside it is drawn as ever. */
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
-    void rowsWithoutADistributionGiveNoId(Target target) {
+    void rowsWithoutADistributionGiveNoId(TestTarget target) {
         int v = 131;
         float[] values = new float[4 * v];
         values[3] = 1;
@@ -130,7 +130,7 @@ class SampleParityTest extends ParityTest {
         values[2 * v + 7] = Float.POSITIVE_INFINITY;
         Arrays.fill(values, 3 * v, 4 * v, Float.NEGATIVE_INFINITY);
         for (float temperature : new float[] {0, 1}) {
-            try (Lab lab = target.open()) {
+            try (ParityCheck lab = target.open()) {
                 Tensor ids = lab.output(DType.I32, 4);
                 Tensor logProbabilities = lab.output(DType.F32, 4);
                 lab.ops().sample(ids, logProbabilities, lab.data(DType.F32, values, 4, v).tensor(),
@@ -142,8 +142,8 @@ class SampleParityTest extends ParityTest {
         }
     }
 
-    static List<Target> targets() {
-        return Target.available();
+    static List<TestTarget> targets() {
+        return TestTarget.available();
     }
 
     private static void checkLogProbabilities(Drawn drawn, float[] logSoftmax, int v, double magnitude) {
@@ -151,10 +151,10 @@ class SampleParityTest extends ParityTest {
         for (int i = 0; i < expected.length; i++) {
             expected[i] = logSoftmax[i * v + drawn.ids()[i]];
         }
-        Floats.assertNear("log-probabilities of V " + v, expected, drawn.logProbabilities(), Tolerance.of(DType.F32, v).magnitude(4 * magnitude));
+        Floats.assertNear("log-probabilities of V " + v, expected, drawn.logProbabilities(), ParityTolerance.of(DType.F32, v).magnitude(4 * magnitude));
     }
 
-    private static Drawn draw(Lab lab, Lab.Data logits, Settings settings, Key key) {
+    private static Drawn draw(ParityCheck lab, ParityCheck.Data logits, Settings settings, Key key) {
         int m = Math.toIntExact(logits.tensor().size(0));
         Tensor ids = lab.output(DType.I32, m);
         Tensor logProbabilities = lab.output(DType.F32, m);
@@ -166,7 +166,7 @@ class SampleParityTest extends ParityTest {
         return new Drawn(drawn, lab.floats(logProbabilities));
     }
 
-    private static Ops.SampleRows rows(Lab lab, int m, Settings settings, Key key) {
+    private static Ops.SampleRows rows(ParityCheck lab, int m, Settings settings, Key key) {
         float[] temperature = new float[m];
         Arrays.fill(temperature, settings.temperature());
         float[] topP = new float[m];
@@ -178,7 +178,7 @@ class SampleParityTest extends ParityTest {
     }
 
     /** From libtorch's at the largest logit of each row, which is all that need be recorded. */
-    private static float[] logSoftmax(Lab lab, float[] logits, int m, int v) {
+    private static float[] logSoftmax(ParityCheck lab, float[] logits, int m, int v) {
         float[] best = lab.reference(torch -> Torch.floats(torch.array(logits, m, v).logSoftmax(-1).max(new int[] {-1})));
         float[] logSoftmax = new float[m * v];
         for (int i = 0; i < m; i++) {

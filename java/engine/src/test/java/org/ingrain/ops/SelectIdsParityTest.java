@@ -16,7 +16,7 @@ class SelectIdsParityTest extends ParityTest {
     }
 
     /** Sources from {@code lowest} on; every fifth drawn id is -1, what a row without a distribution draws. */
-    private static void select(Lab lab, int lowest) {
+    private static void select(ParityCheck lab, int lowest) {
         for (int[] size : SIZES) {
             int[] given = lab.randomInts(size[0], 32000);
             int[] drawn = lab.random().ints(size[1], 0, 32000).toArray();

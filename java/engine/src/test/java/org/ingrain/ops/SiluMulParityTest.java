@@ -15,33 +15,33 @@ class SiluMulParityTest extends ParityTest {
         return all(eachFloat("silu_mul_forward", SiluMulParityTest::forward), eachFloat("silu_mul_backward", SiluMulParityTest::backward));
     }
 
-    private static void forward(Lab lab, DType dtype) {
-        for (Lab.Data gateUp : inputs(lab, dtype)) {
+    private static void forward(ParityCheck lab, DType dtype) {
+        for (ParityCheck.Data gateUp : inputs(lab, dtype)) {
             long t = gateUp.tensor().size(0);
             long f = gateUp.tensor().size(1) / 2;
             Tensor y = lab.output(dtype, t, f);
             lab.ops().siluMul(y, gateUp.tensor());
             float[] expected = lab.reference(torch -> Torch.floats(siluMul(torch, torch.array(gateUp.values(), t, 2 * f), f)));
-            lab.expect("y", expected, y, Tolerance.of(dtype, 1));
+            lab.expect("y", expected, y, ParityTolerance.of(dtype, 1));
         }
     }
 
-    private static void backward(Lab lab, DType dtype) {
-        for (Lab.Data gateUp : inputs(lab, dtype)) {
+    private static void backward(ParityCheck lab, DType dtype) {
+        for (ParityCheck.Data gateUp : inputs(lab, dtype)) {
             long t = gateUp.tensor().size(0);
             long f = gateUp.tensor().size(1) / 2;
-            Lab.Data dy = lab.normal(dtype, t, f);
+            ParityCheck.Data dy = lab.normal(dtype, t, f);
             Tensor dgateUp = lab.output(dtype, t, 2 * f);
             lab.ops().siluMulBackward(dgateUp, dy.tensor(), gateUp.tensor());
             float[] expected = lab.reference(torch -> {
                 var leaf = torch.leaf(gateUp.values(), t, 2 * f);
                 return torch.gradients(() -> siluMul(torch, leaf, f), dy.values(), leaf)[0];
             });
-            lab.expect("dgateUp", expected, dgateUp, Tolerance.of(dtype, 1));
+            lab.expect("dgateUp", expected, dgateUp, ParityTolerance.of(dtype, 1));
         }
     }
 
-    private static List<Lab.Data> inputs(Lab lab, DType dtype) {
+    private static List<ParityCheck.Data> inputs(ParityCheck lab, DType dtype) {
         float[] extremes = java.util.Arrays.copyOf(EXTREMES, 2 * EXTREMES.length);
         java.util.Arrays.fill(extremes, EXTREMES.length, extremes.length, 1.5f);
         return java.util.stream.Stream.concat(

@@ -13,8 +13,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 class SmallSharedMemoryTest {
     private static final int LARGEST = 227 << 10;
 
-    static List<Target> targets() {
-        List<Target> emulated = Target.available().stream().filter(target -> target.name().startsWith("simt")).toList();
+    static List<TestTarget> targets() {
+        List<TestTarget> emulated = TestTarget.available().stream().filter(target -> target.name().startsWith("simt")).toList();
         if (emulated.isEmpty()) {
             System.out.println("Skipped: no emulated GPU here");
         }
@@ -23,9 +23,9 @@ class SmallSharedMemoryTest {
 
     @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
     @MethodSource("targets")
-    void pagedAttentionOfLargeHeadsFallsBack(Target target) {
+    void pagedAttentionOfLargeHeadsFallsBack(TestTarget target) {
         Emulator.configure(0, 99 << 10);
-        try (Lab lab = target.open()) {
+        try (ParityCheck lab = target.open()) {
             AttentionPagedParityTest.holds(lab, lab.ops(), lab.ops(), DType.BF16, DType.BF16);
             assertTrue(lab.context().fallbacks() > 0);
             assertTrue(lab.context().fallback().startsWith("attention_paged_forward of "), lab.context()::fallback);
@@ -36,9 +36,9 @@ class SmallSharedMemoryTest {
 
     @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
     @MethodSource("targets")
-    void anA100HasEnough(Target target) {
+    void anA100HasEnough(TestTarget target) {
         Emulator.configure(0, 163 << 10);
-        try (Lab lab = target.open()) {
+        try (ParityCheck lab = target.open()) {
             AttentionPagedParityTest.holds(lab, lab.ops(), lab.ops(), DType.BF16, DType.BF16);
             assertEquals(0, lab.context().fallbacks());
         } finally {

@@ -18,7 +18,7 @@ class WrongLibraryTest {
     @ParameterizedTest(name = "{0}")
     @MethodSource("checks")
     void fails(Check check) {
-        try (Lab lab = Target.spoiled().open(check.toString())) {
+        try (ParityCheck lab = TestTarget.spoiled().open(check.toString())) {
             try {
                 check.body().accept(lab);
             } catch (AssertionError e) {

@@ -173,7 +173,7 @@ class GeneratorLagTest {
     void aBlockIsKnownToOthersWhenItsLastTokenIsRead() {
         BlockPool pool = new BlockPool(2, true);
         int[] prompt = TinyLlama.prompt(15, 1);
-        Sample sample = new Sample(new Ticket(Request.of(prompt, 1, OPEN), completion -> { }), 0, null);
+        Sequence sample = new Sequence(new Ticket(Request.of(prompt, 1, OPEN), completion -> { }), 0, null);
         sample.blocks.add(pool.take());
         sample.advance(15);
         sample.draw(0);

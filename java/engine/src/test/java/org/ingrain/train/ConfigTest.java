@@ -7,6 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.EnumSet;
 import org.ingrain.model.Projection;
 import org.ingrain.tensor.InputException;
+import org.ingrain.train.data.TrainConfig;
+import org.ingrain.train.pass.LoraConfig;
+import org.ingrain.train.pass.OptimizerConfig;
+import org.ingrain.train.pass.Schedule;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 

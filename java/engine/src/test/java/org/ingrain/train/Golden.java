@@ -8,13 +8,13 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
-import org.ingrain.checkpoint.JsonFields;
 import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.checkpoint.Safetensors;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.files.JsonFields;
 import org.ingrain.model.LlamaConfig;
 import org.ingrain.model.LlamaWeights;
 import org.ingrain.model.LoraModule;
@@ -22,23 +22,32 @@ import org.ingrain.model.Precision;
 import org.ingrain.model.Projection;
 import org.ingrain.model.Rank;
 import org.ingrain.tensor.DType;
+import org.ingrain.train.data.MicroBatch;
+import org.ingrain.train.data.MicroBatchLimits;
+import org.ingrain.train.data.TrainingSequence;
+import org.ingrain.train.pass.LlamaTraining;
+import org.ingrain.train.pass.LoraConfig;
+import org.ingrain.train.pass.OptimizerConfig;
+import org.ingrain.train.pass.Parameters;
+import org.ingrain.train.pass.Schedule;
+import org.ingrain.train.pass.TrainingMemory;
 import tools.jackson.databind.JsonNode;
 
 /** A small random Llama and what PyTorch made of it (benchmarks/peers/lora_golden.py), with a context to train it in. */
-final class Golden implements AutoCloseable {
-    final Path folder;
-    final JsonFields expected;
-    final LlamaConfig config;
+public final class Golden implements AutoCloseable {
+    public final Path folder;
+    public final JsonFields expected;
+    public final LlamaConfig config;
     /** System property {@code ingrain.golden.backend} names another than the CPU's. */
-    final Backend backend = Backend.open(NativeLibraries.find(System.getProperty("ingrain.golden.backend", "cpu")));
-    final Context context;
-    final ModelFolder model;
+    public final Backend backend = Backend.open(NativeLibraries.find(System.getProperty("ingrain.golden.backend", "cpu")));
+    public final Context context;
+    public final ModelFolder model;
 
-    Golden(String name, int threads) {
+    public Golden(String name, int threads) {
         this(resource(name), threads);
     }
 
-    Golden(Path folder, int threads) {
+    public Golden(Path folder, int threads) {
         this.folder = folder;
         expected = JsonFields.read(folder.resolve("golden.json"));
         model = ModelFolder.open(folder);
@@ -54,17 +63,17 @@ final class Golden implements AutoCloseable {
         }
     }
 
-    LlamaWeights weights() {
+    public LlamaWeights weights() {
         return weights(DType.F32);
     }
 
     /** Weights, activations and cache of this type. */
-    LlamaWeights weights(DType dtype) {
+    public LlamaWeights weights(DType dtype) {
         return LlamaWeights.load(context, config, new Precision(dtype, dtype, dtype), Rank.SINGLE, model, (done, of) -> { });
     }
 
     /** The ragged batches that PyTorch trained on in turn. */
-    List<MicroBatch> batches() {
+    public List<MicroBatch> batches() {
         List<MicroBatch> batches = new ArrayList<>();
         for (JsonNode batch : expected.node("batches").values()) {
             batches.add(MicroBatch.of(sequences(batch)));
@@ -72,7 +81,7 @@ final class Golden implements AutoCloseable {
         return batches;
     }
 
-    List<TrainingSequence> sequences() {
+    public List<TrainingSequence> sequences() {
         List<TrainingSequence> all = new ArrayList<>();
         expected.node("batches").values().forEach(batch -> all.addAll(sequences(batch)));
         return all;
@@ -90,11 +99,11 @@ final class Golden implements AutoCloseable {
     }
 
     /** With every layer's activations kept. */
-    TrainingMemory memory() {
+    public TrainingMemory memory() {
         return memory(config.numHiddenLayers());
     }
 
-    TrainingMemory memory(int keptLayers) {
+    public TrainingMemory memory(int keptLayers) {
         MicroBatchLimits limits = new MicroBatchLimits(1, 1, 1);
         for (MicroBatch batch : batches()) {
             limits = limits.max(new MicroBatchLimits(batch.tokens(), batch.sequences(), batch.targetCount()));
@@ -102,18 +111,18 @@ final class Golden implements AutoCloseable {
         return new TrainingMemory(limits, keptLayers);
     }
 
-    OptimizerConfig optimizer() {
+    public OptimizerConfig optimizer() {
         JsonFields o = expected.object("optimizer");
         return new OptimizerConfig(o.number("learning_rate"), o.number("beta1"), o.number("beta2"), o.number("eps"), o.number("weight_decay"),
                 o.number("max_grad_norm"), Schedule.COSINE, 0, o.number("min_learning_rate_ratio"));
     }
 
-    LoraConfig lora() {
+    public LoraConfig lora() {
         return LoraConfig.of(expected.object("lora").integer("rank"), expected.object("lora").number("alpha"));
     }
 
     /** The adapter as it was "before" or "after" PyTorch's run. */
-    List<LoraModule> adapter(String when) {
+    public List<LoraModule> adapter(String when) {
         List<LoraModule> modules = new ArrayList<>();
         try (Safetensors file = Safetensors.open(folder.resolve("adapter_" + when + ".safetensors"))) {
             for (int layer = 0; layer < config.numHiddenLayers(); layer++) {
@@ -127,12 +136,12 @@ final class Golden implements AutoCloseable {
         return modules;
     }
 
-    static float[] floats(MemorySegment data) {
+    public static float[] floats(MemorySegment data) {
         return data.toArray(ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN));
     }
 
     /** One optimizer step over these micro-batches; returns the mean loss and the gradient norm. */
-    static double[] step(LlamaTraining training, Parameters parameters, List<MicroBatch> batches, OptimizerConfig optimizer, int[] stepOf) {
+    public static double[] step(LlamaTraining training, Parameters parameters, List<MicroBatch> batches, OptimizerConfig optimizer, int[] stepOf) {
         int targets = batches.stream().mapToInt(MicroBatch::targetCount).sum();
         parameters.flat().zeroGradients();
         double loss = 0;

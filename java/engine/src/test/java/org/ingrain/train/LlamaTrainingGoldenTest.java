@@ -4,9 +4,14 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.util.List;
-import org.ingrain.checkpoint.JsonFields;
 import org.ingrain.checkpoint.Safetensors;
+import org.ingrain.files.JsonFields;
 import org.ingrain.model.LoraModule;
+import org.ingrain.train.data.MicroBatch;
+import org.ingrain.train.pass.FullParameters;
+import org.ingrain.train.pass.LlamaTraining;
+import org.ingrain.train.pass.LoraParameters;
+import org.ingrain.train.pass.TrainingMemory;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import org.ingrain.checkpoint.Merge;
 import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.checkpoint.PeftAdapter;
 import org.ingrain.model.LlamaConfig;
@@ -23,6 +24,25 @@ import org.ingrain.model.Projection;
 import org.ingrain.model.Rank;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
+import org.ingrain.train.data.MicroBatch;
+import org.ingrain.train.data.MicroBatchLimits;
+import org.ingrain.train.data.MicroBatchTest;
+import org.ingrain.train.data.TrainConfig;
+import org.ingrain.train.data.TrainingData;
+import org.ingrain.train.data.TrainingSequence;
+import org.ingrain.train.pass.FullParameters;
+import org.ingrain.train.pass.LlamaTraining;
+import org.ingrain.train.pass.LoraConfig;
+import org.ingrain.train.pass.OptimizerConfig;
+import org.ingrain.train.pass.Parameters;
+import org.ingrain.train.pass.Schedule;
+import org.ingrain.train.pass.TrainingMemory;
+import org.ingrain.train.run.RunJson;
+import org.ingrain.train.run.RunSettings;
+import org.ingrain.train.run.TrainProgress;
+import org.ingrain.train.run.TrainReport;
+import org.ingrain.train.run.TrainingFolder;
+import org.ingrain.train.run.TrainingRun;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -41,7 +61,7 @@ class TrainerTest {
         double best = Double.MAX_VALUE;
         int bestStep = 0;
         for (String line : Files.readAllLines(folder.resolve("run/metrics.jsonl"))) {
-            var metric = Json.parse("metrics.jsonl", line);
+            var metric = RunJson.parse("metrics.jsonl", line);
             if (metric.has("validation_loss") && metric.get("validation_loss").doubleValue() < best) {
                 best = metric.get("validation_loss").doubleValue();
                 bestStep = metric.get("step").intValue();

@@ -12,18 +12,28 @@ import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import org.ingrain.train.data.CounterRandom;
+import org.ingrain.train.data.TrainConfig;
+import org.ingrain.train.data.TrainingData;
+import org.ingrain.train.data.TrainingSequence;
+import org.ingrain.train.pass.LoraConfig;
+import org.ingrain.train.pass.OptimizerConfig;
+import org.ingrain.train.pass.Schedule;
+import org.ingrain.train.run.TrainProgress;
+import org.ingrain.train.run.TrainReport;
+import org.ingrain.train.run.TrainingRun;
 
 /** A short run on the golden model: twelve steps of two micro-batches, dropout, packing, validations and checkpoints out of step. */
-final class TrainingFixture {
-    static final OptimizerConfig OPTIMIZER = new OptimizerConfig(2e-2, 0.9, 0.99, 1e-8, 0.01, 1, Schedule.COSINE, 2, 0.1);
-    static final TrainConfig TRAIN = new TrainConfig(3, 0, 2, 2, 17, 2, 5, 2, false);
-    static final LoraConfig LORA = new LoraConfig(3, 6, 0.1, LoraConfig.ALL_LINEAR, true);
+public final class TrainingFixture {
+    public static final OptimizerConfig OPTIMIZER = new OptimizerConfig(2e-2, 0.9, 0.99, 1e-8, 0.01, 1, Schedule.COSINE, 2, 0.1);
+    public static final TrainConfig TRAIN = new TrainConfig(3, 0, 2, 2, 17, 2, 5, 2, false);
+    public static final LoraConfig LORA = new LoraConfig(3, 6, 0.1, LoraConfig.ALL_LINEAR, true);
 
     private TrainingFixture() {
     }
 
     /** Random rows with a pattern to learn: each token is the one before it plus three, most of the time. */
-    static List<TrainingSequence> sequences(int n, long seed) {
+    public static List<TrainingSequence> sequences(int n, long seed) {
         List<TrainingSequence> sequences = new ArrayList<>();
         CounterRandom random = new CounterRandom(seed);
         for (int s = 0; s < n; s++) {
@@ -40,24 +50,24 @@ final class TrainingFixture {
         return sequences;
     }
 
-    static TrainingData data() {
+    public static TrainingData data() {
         return new TrainingData(sequences(28, 1), sequences(5, 2), 32);
     }
 
-    static TrainingRun run(Path output, TrainConfig train) {
+    public static TrainingRun run(Path output, TrainConfig train) {
         SortedMap<String, String> provenance = new TreeMap<>();
         provenance.put("model", "golden");
         return new TrainingRun(output, data(), OPTIMIZER, train, provenance);
     }
 
-    static TrainReport lora(Path output, int threads, TrainConfig train, TrainProgress progress) {
+    public static TrainReport lora(Path output, int threads, TrainConfig train, TrainProgress progress) {
         try (Golden golden = new Golden("tied", threads);
              Trainer trainer = Trainer.lora(golden.context, golden.weights(), LORA, "base", run(output, train))) {
             return trainer.train(progress);
         }
     }
 
-    static TrainReport full(Path output, int threads, TrainConfig train, TrainProgress progress) {
+    public static TrainReport full(Path output, int threads, TrainConfig train, TrainProgress progress) {
         try (Golden golden = new Golden("untied", threads);
              Trainer trainer = Trainer.full(golden.context, golden.weights(), golden.model, run(output, train))) {
             return trainer.train(progress);
@@ -65,7 +75,7 @@ final class TrainingFixture {
     }
 
     /** All files by name and byte, but for the log, which tells times, and the lock. */
-    static void assertSameFiles(Path expected, Path found) {
+    public static void assertSameFiles(Path expected, Path found) {
         assertEquals(names(expected), names(found));
         for (String name : names(expected)) {
             try {
@@ -76,7 +86,7 @@ final class TrainingFixture {
         }
     }
 
-    static List<String> names(Path folder) {
+    public static List<String> names(Path folder) {
         try (Stream<Path> files = Files.walk(folder)) {
             return files.filter(Files::isRegularFile).map(file -> folder.relativize(file).toString())
                     .filter(name -> !name.equals("log.txt") && !name.equals("run.lock")).sorted().toList();

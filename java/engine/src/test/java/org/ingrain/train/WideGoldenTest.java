@@ -5,8 +5,12 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.nio.file.Path;
 import java.util.List;
-import org.ingrain.checkpoint.JsonFields;
+import org.ingrain.files.JsonFields;
 import org.ingrain.tensor.DType;
+import org.ingrain.train.data.MicroBatch;
+import org.ingrain.train.pass.LlamaTraining;
+import org.ingrain.train.pass.LoraParameters;
+import org.ingrain.train.pass.TrainingMemory;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;

@@ -8,7 +8,7 @@ import java.util.Map;
 import org.ingrain.distill.method.Method;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Finish;
-import org.ingrain.distill.sample.Sample;
+import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 
@@ -68,16 +68,16 @@ public record Ballot(List<Answer> answers, List<Votes> votes) {
     private static Answer answer(Example example, Answers.Chain chain, Task task, Method method) {
         String text = method.lastWord(chain);
         String found = method.extract(task, example, text).orElse(null);
-        Sample last = chain.steps().getLast();
+        SampleRecord last = chain.steps().getLast();
         if (method.branching() == null) {
             return new Answer(chain.path(), found, text, last.tokens(), last.finish(), before(chain.steps().subList(0, chain.steps().size() - 1)));
         }
-        List<Sample> before = new ArrayList<>(chain.steps());
+        List<SampleRecord> before = new ArrayList<>(chain.steps());
         before.addAll(chain.parts());
         return new Answer(chain.path(), found, text, 0, last.finish(), before(before));
     }
 
-    private static List<Intermediate> before(List<Sample> steps) {
+    private static List<Intermediate> before(List<SampleRecord> steps) {
         return steps.stream().map(step -> new Intermediate(step.step(), step.text(), step.tokens(), step.finish())).toList();
     }
 }

@@ -13,13 +13,13 @@ import java.util.TreeMap;
 import java.util.function.BiFunction;
 import java.util.stream.Collectors;
 import org.ingrain.distill.method.UniversalSelfConsistency.Selection;
-import org.ingrain.distill.run.AtomicFile;
-import org.ingrain.distill.run.Digest;
-import org.ingrain.distill.run.JsonLines;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.task.Example;
-import org.ingrain.tokenizer.Message;
+import org.ingrain.files.Digest;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.JsonLines;
+import org.ingrain.template.Message;
 
 /** {@code ledger.jsonl}: one {@link Entry} a line, in the order of the examples. What was kept and why stands here and nowhere else. */
 public record Ledger(Path file) {
@@ -52,7 +52,7 @@ public record Ledger(Path file) {
         }
         Set<String> lastOrders = examples.stream().map(orders -> orders.getLast().id()).collect(Collectors.toSet());
         List<Curation.Asked> asked = new ArrayList<>();
-        AtomicFile.write(file, out -> Answers.forEach(samples, examples.stream().flatMap(List::stream).toList(), (example, answers) -> {
+        DurableFile.write(file, out -> Answers.forEach(samples, examples.stream().flatMap(List::stream).toList(), (example, answers) -> {
             asked.add(new Curation.Asked(example, answers));
             if (lastOrders.contains(example.id())) {
                 String given = asked.getFirst().example().id();

@@ -12,17 +12,17 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
 import org.ingrain.distill.sample.Answerer;
-import org.ingrain.distill.sample.Completion;
 import org.ingrain.distill.sample.Finish;
 import org.ingrain.distill.sample.Key;
-import org.ingrain.distill.sample.Request;
+import org.ingrain.distill.sample.TextCompletion;
+import org.ingrain.distill.sample.TextRequest;
 import org.ingrain.distill.sample.Weights;
 import org.ingrain.model.LoraModule;
 import org.ingrain.sample.Completion.FinishReason;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.SamplingParams;
 import org.ingrain.sample.Ticket;
-import org.ingrain.tokenizer.ChatTemplate;
+import org.ingrain.template.ChatTemplate;
 import org.ingrain.tokenizer.Tokenizer;
 
 /**
@@ -55,7 +55,7 @@ public final class EngineAnswerer implements Answerer {
     }
 
     @Override
-    public void answer(List<Request> first, Function<Completion, Next> done) {
+    public void answer(List<TextRequest> first, Function<TextCompletion, Next> done) {
         Work work = new Work(done);
         work.group(first).forEach(work.waiting::addLast);
         while (work.feed()) {
@@ -82,8 +82,8 @@ public final class EngineAnswerer implements Answerer {
 
     /** One call. */
     private final class Work {
-        private final Function<Completion, Next> done;
-        private final Deque<List<Request>> waiting = new ArrayDeque<>();
+        private final Function<TextCompletion, Next> done;
+        private final Deque<List<TextRequest>> waiting = new ArrayDeque<>();
         private final Map<Key, Running> running = new HashMap<>();
         /** Of requests that wait. */
         private final Set<Key> cancelled = new HashSet<>();
@@ -93,15 +93,15 @@ public final class EngineAnswerer implements Answerer {
         private record Running(Ticket ticket, int sample) {
         }
 
-        Work(Function<Completion, Next> done) {
+        Work(Function<TextCompletion, Next> done) {
             this.done = done;
         }
 
         /** Puts requests that are samples of one prompt, one after another, together. */
-        List<List<Request>> group(List<Request> requests) {
-            List<List<Request>> groups = new ArrayList<>();
-            Request before = null;
-            for (Request request : requests) {
+        List<List<TextRequest>> group(List<TextRequest> requests) {
+            List<List<TextRequest>> groups = new ArrayList<>();
+            TextRequest before = null;
+            for (TextRequest request : requests) {
                 if (before == null || !continues(before, request)) {
                     groups.add(new ArrayList<>());
                 }
@@ -111,7 +111,7 @@ public final class EngineAnswerer implements Answerer {
             return groups;
         }
 
-        private static boolean continues(Request before, Request request) {
+        private static boolean continues(TextRequest before, TextRequest request) {
             return request.sample() == before.sample() + 1 && request.seed() == before.seed() && request.params().equals(before.params())
                     && request.weights().equals(before.weights()) && request.messages().equals(before.messages());
         }
@@ -119,17 +119,17 @@ public final class EngineAnswerer implements Answerer {
         /** Fills the generator's queue; false if nothing is left to do. */
         boolean feed() {
             while (!waiting.isEmpty() && submitted < QUEUE * generator.config().maxSequences()) {
-                List<Request> wanted = waiting.removeFirst().stream().filter(request -> !cancelled.remove(request.key())).toList();
+                List<TextRequest> wanted = waiting.removeFirst().stream().filter(request -> !cancelled.remove(request.key())).toList();
                 group(wanted).forEach(this::submit);
             }
             return submitted > 0;
         }
 
-        private void submit(List<Request> group) {
-            Request first = group.getFirst();
+        private void submit(List<TextRequest> group) {
+            TextRequest first = group.getFirst();
             int[] prompt = template.encode(tokenizer, first.messages(), true);
             if (prompt.length >= generator.config().contextLength()) {
-                group.forEach(request -> finished(new Completion(request.key(), "", 0, Finish.PROMPT_TOO_LONG)));
+                group.forEach(request -> finished(new TextCompletion(request.key(), "", 0, Finish.PROMPT_TOO_LONG)));
                 return;
             }
             var params = new SamplingParams((float) first.params().temperature(), first.params().topK(), (float) first.params().topP(),
@@ -140,17 +140,17 @@ public final class EngineAnswerer implements Answerer {
             group.forEach(request -> running.put(request.key(), new Running(ticket, request.sample())));
         }
 
-        private void ended(Request request, org.ingrain.sample.Completion completion) {
+        private void ended(TextRequest request, org.ingrain.sample.Completion completion) {
             submitted--;
             running.remove(request.key());
             if (completion.reason() != FinishReason.CANCELLED) {
                 Finish finish = completion.reason() == FinishReason.STOP ? Finish.STOP : Finish.LENGTH;
-                finished(new Completion(request.key(), completion.text(), completion.ids().length, finish));
+                finished(new TextCompletion(request.key(), completion.text(), completion.ids().length, finish));
             }
         }
 
         /** What follows goes first: an example that was begun is better finished than another one begun. */
-        private void finished(Completion completion) {
+        private void finished(TextCompletion completion) {
             Next next = done.apply(completion);
             group(next.requests()).reversed().forEach(waiting::addFirst);
             for (Key key : next.cancelled()) {

@@ -7,23 +7,23 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
-import org.ingrain.checkpoint.LoadedModel;
 import org.ingrain.checkpoint.PeftAdapter;
 import org.ingrain.distill.curate.Ledger;
-import org.ingrain.distill.run.Digest;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.train.Tuner;
+import org.ingrain.engine.LoadedModel;
+import org.ingrain.files.Digest;
 import org.ingrain.model.MemoryPlan;
-import org.ingrain.tokenizer.ChatTemplate;
-import org.ingrain.tokenizer.Message;
-import org.ingrain.train.DataConfig;
-import org.ingrain.train.Example;
-import org.ingrain.train.ExampleEncoder;
-import org.ingrain.train.ExampleReader;
-import org.ingrain.train.TrainReport;
+import org.ingrain.template.ChatTemplate;
+import org.ingrain.template.Message;
 import org.ingrain.train.Trainer;
-import org.ingrain.train.TrainingDataReader;
-import org.ingrain.train.TrainingRun;
+import org.ingrain.train.data.DataConfig;
+import org.ingrain.train.data.ExampleEncoder;
+import org.ingrain.train.data.ExampleReader;
+import org.ingrain.train.data.TrainingDataReader;
+import org.ingrain.train.data.TrainingExample;
+import org.ingrain.train.run.TrainReport;
+import org.ingrain.train.run.TrainingRun;
 
 /**
  * Trains students with the engine, on the weights that answer: a frozen model is one copy for both.
@@ -61,7 +61,7 @@ public record EngineTuner(LoadedModel model, ChatTemplate template, TunerConfig 
 
     /** Tokens of a row, however many. */
     public int tokens(Ledger.TrainingRow row) {
-        Example example = new Example.Answer(row.prompt(), List.of(Message.assistant(row.completion())));
+        TrainingExample example = new TrainingExample.Answer(row.prompt(), List.of(Message.assistant(row.completion())));
         return new ExampleEncoder(model.tokenizer(), template, Integer.MAX_VALUE, false).encode(new ExampleReader.Row("row", example)).length();
     }
 

@@ -5,8 +5,6 @@ import java.nio.file.Path;
 import java.util.List;
 import org.ingrain.distill.curate.Ballot;
 import org.ingrain.distill.method.Method;
-import org.ingrain.distill.run.AtomicFile;
-import org.ingrain.distill.run.JsonLines;
 import org.ingrain.distill.run.Stopwatch;
 import org.ingrain.distill.sample.Answerer;
 import org.ingrain.distill.sample.Answers;
@@ -16,6 +14,8 @@ import org.ingrain.distill.sample.Stopping;
 import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.JsonLines;
 
 /**
  * Measures arms on held-out questions: accuracy by the task's own equivalence, #Tokens, agreement with votes, and whether the order of
@@ -45,7 +45,7 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
         List<Example> asked = test.stream().flatMap(example -> task.orders(example, config.orders()).stream()).toList();
         new Sampling(plan(arm.method(), arm.weights()), Stopping.NEVER, asked, answerer).run(samples, watch);
         if (!Files.exists(scores)) {
-            AtomicFile.write(scores, out -> Answers.forEach(samples, asked,
+            DurableFile.write(scores, out -> Answers.forEach(samples, asked,
                     (example, answers) -> JsonLines.write(out, score(arm, example, answers))));
         }
         return ArmResult.of(arm.name(), arm.title(), JsonLines.read(scores, Score.class), task::wider);

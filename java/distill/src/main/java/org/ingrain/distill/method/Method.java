@@ -8,15 +8,15 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
-import org.ingrain.distill.run.Digest;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Plan;
-import org.ingrain.distill.sample.Sample;
 import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
+import org.ingrain.files.Digest;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -32,7 +32,7 @@ import org.ingrain.tensor.InputException;
  * @param aloud       whether the last text says the way to the answer too
  * @param branching   how the last step's texts become one answer, or null if each of them is one
  */
-public record Method(String name, String title, String source, List<Step> steps, String answerAfter, boolean aloud,
+public record Method(String name, String title, String source, List<MethodStep> steps, String answerAfter, boolean aloud,
                      Branching branching) {
 
     public Method {
@@ -47,7 +47,7 @@ public record Method(String name, String title, String source, List<Step> steps,
         }
         steps = List.copyOf(steps);
         Set<String> known = new HashSet<>();
-        for (Step step : steps) {
+        for (MethodStep step : steps) {
             if (!known.add(step.name())) {
                 throw new InputException("steps: two are named " + step.name());
             }
@@ -69,7 +69,7 @@ public record Method(String name, String title, String source, List<Step> steps,
         own.addAll(task.traits("").keySet());
         Set<String> known = new HashSet<>(own);
         known.add("question");
-        for (Step step : steps) {
+        for (MethodStep step : steps) {
             if (step.each() != null) {
                 known.add(step.each());
             }
@@ -124,7 +124,7 @@ public record Method(String name, String title, String source, List<Step> steps,
 
     /** The text in which an answer stands: the last one, or what the texts of its parts are merged into; perhaps empty. */
     public String lastWord(Answers.Chain chain) {
-        return branching == null ? chain.text() : branching.merge(chain.parts().stream().map(Sample::text).toList()).orElse("");
+        return branching == null ? chain.text() : branching.merge(chain.parts().stream().map(SampleRecord::text).toList()).orElse("");
     }
 
     /**

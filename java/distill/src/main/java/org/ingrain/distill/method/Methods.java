@@ -7,8 +7,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import org.ingrain.distill.run.AtomicFile;
-import org.ingrain.distill.run.Json;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
 
 /** Where methods come from: those that are shipped, by name, or a user's own file. */
@@ -50,7 +50,7 @@ public final class Methods {
             throw new InputException(flag + ": " + nameOrFile + ", expected one of " + String.join(", ", SHIPPED)
                     + " or the path of a method's JSON file");
         }
-        return Json.parse(AtomicFile.read(file), Method.class, nameOrFile);
+        return Json.parse(DurableFile.read(file), Method.class, nameOrFile);
     }
 
     private static Method shipped(String name) {

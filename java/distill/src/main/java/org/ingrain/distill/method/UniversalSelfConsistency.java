@@ -7,15 +7,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Pattern;
-import org.ingrain.distill.run.JsonLines;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Finish;
 import org.ingrain.distill.sample.Plan;
-import org.ingrain.distill.sample.Sample;
 import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
+import org.ingrain.files.JsonLines;
 
 /**
  * Lets the model select the most consistent of its own responses, where answers are too free to be counted (arXiv:2311.17311).
@@ -64,7 +64,7 @@ public record UniversalSelfConsistency(Task task, Method method) {
     /** By example. */
     public static Map<String, Selection> selections(Path file) {
         Map<String, Selection> selections = new LinkedHashMap<>();
-        JsonLines.forEach(file, Sample.class, sample -> selections.put(sample.id(),
+        JsonLines.forEach(file, SampleRecord.class, sample -> selections.put(sample.id(),
                 new Selection(selected(sample.text()), sample.finish() != Finish.PROMPT_TOO_LONG)));
         return selections;
     }

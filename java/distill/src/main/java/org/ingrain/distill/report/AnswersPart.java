@@ -6,7 +6,7 @@ import org.ingrain.distill.curate.Ballot;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.Paired;
 import org.ingrain.distill.evaluate.Score;
-import org.ingrain.distill.run.JsonLines;
+import org.ingrain.files.JsonLines;
 
 /**
  * Held-out questions, each with what every arm answered.

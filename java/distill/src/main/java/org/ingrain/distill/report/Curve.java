@@ -4,7 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.ingrain.distill.run.JsonLines;
+import org.ingrain.files.JsonLines;
 import tools.jackson.databind.JsonNode;
 
 /**

@@ -9,8 +9,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.ingrain.distill.evaluate.ArmResult;
-import org.ingrain.distill.run.Json;
 import org.ingrain.distill.sample.Plan;
+import org.ingrain.files.Json;
 import tools.jackson.databind.JsonNode;
 
 /**

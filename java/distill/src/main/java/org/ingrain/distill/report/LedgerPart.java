@@ -4,7 +4,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.ingrain.distill.curate.Ballot;
 import org.ingrain.distill.curate.Entry;
-import org.ingrain.distill.run.JsonLines;
+import org.ingrain.files.JsonLines;
 
 /**
  * A student's ledger, read once: what a page can look through, and how its votes fell.

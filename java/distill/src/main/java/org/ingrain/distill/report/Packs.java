@@ -8,7 +8,7 @@ import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
 import java.util.zip.GZIPOutputStream;
-import org.ingrain.distill.run.Json;
+import org.ingrain.files.Json;
 
 /**
  * Something to look through in a page, small enough to be in it: an index, a line for each item, and apart from it the items' texts in

@@ -3,8 +3,8 @@ package org.ingrain.distill.report;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.ingrain.distill.run.AtomicFile;
-import org.ingrain.distill.run.Json;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
 
 /**
  * What is written of a finished run: {@code report.json}, {@code report.md}, {@code report.html}, its plots as
@@ -20,8 +20,8 @@ public record Publication(Path folder, Report report, Asked asked, List<Taught> 
     private static final int ROOM = 12 << 20;
 
     public void write() {
-        AtomicFile.write(folder.resolve("report.json"), Json.pretty(report));
-        AtomicFile.write(folder.resolve("report.md"), report.markdown(asked));
+        DurableFile.write(folder.resolve("report.json"), Json.pretty(report));
+        DurableFile.write(folder.resolve("report.md"), report.markdown(asked));
         List<Curve> curves = students.stream().filter(student -> report.training().containsKey(student.name()))
                 .map(student -> Curve.read(student, student.stages().stream().map(stage -> folder.resolve(stage + "training/metrics.jsonl")).toList()))
                 .filter(curve -> !curve.steps().isEmpty()).toList();
@@ -30,7 +30,7 @@ public record Publication(Path folder, Report report, Asked asked, List<Taught> 
         List<LedgerPart> ledgers = students.stream().map(student -> LedgerPart.read(folder, student, room)).toList();
         AnswersPart answers = report.arms().isEmpty() ? null : AnswersPart.read(folder, report.arms(), room);
         plots(ledgers, curves).forEach(this::writeImage);
-        AtomicFile.write(folder.resolve("report.html"), new HtmlPage(report, asked, ledgers, answers, curves).text());
+        DurableFile.write(folder.resolve("report.html"), new HtmlPage(report, asked, ledgers, answers, curves).text());
     }
 
     private List<Plot> plots(List<LedgerPart> ledgers, List<Curve> curves) {
@@ -49,11 +49,11 @@ public record Publication(Path folder, Report report, Asked asked, List<Taught> 
     }
 
     private void writeImage(Plot plot) {
-        AtomicFile.write(folder.resolve("plots/" + plot.words().name() + ".png"), out -> out.write(new Png(Glyphs.load()).of(plot)));
+        DurableFile.write(folder.resolve("plots/" + plot.words().name() + ".png"), out -> out.write(new Png(Glyphs.load()).of(plot)));
     }
 
     private void writeEvents(Curve curve) {
-        AtomicFile.write(folder.resolve("tensorboard/" + curve.name() + "/" + EventFile.NAME), out -> {
+        DurableFile.write(folder.resolve("tensorboard/" + curve.name() + "/" + EventFile.NAME), out -> {
             EventFile events = new EventFile(out);
             for (Curve.Step step : curve.steps()) {
                 events.scalar(step.step(), "train/loss", step.loss());

@@ -4,9 +4,9 @@ import java.util.List;
 import java.util.Map;
 import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.evaluate.ArmResult;
-import org.ingrain.distill.run.Manifest;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.train.Tuner;
+import org.ingrain.files.Manifest;
 
 /**
  * What a run found: {@code report.json}. Without times and dates, so that equal runs report equal bytes.

@@ -5,8 +5,8 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Collectors;
 import org.ingrain.distill.evaluate.SeedResult;
-import org.ingrain.distill.run.AtomicFile;
-import org.ingrain.distill.run.Json;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
 
 /**
  * The same experiment with several seeds: {@code seeds.json} and {@code seeds.md}, beside the runs' folders.
@@ -28,8 +28,8 @@ public record SeedsReport(String heading, List<Long> seeds, @JsonInclude(JsonInc
     }
 
     public void write(Path folder) {
-        AtomicFile.write(folder.resolve("seeds.json"), Json.pretty(this));
-        AtomicFile.write(folder.resolve("seeds.md"), "# " + heading + ", " + Figures.count(seeds.size(), "seed", "seeds") + without() + "\n\n" + Tables.seeds(rows).markdown()
+        DurableFile.write(folder.resolve("seeds.json"), Json.pretty(this));
+        DurableFile.write(folder.resolve("seeds.md"), "# " + heading + ", " + Figures.count(seeds.size(), "seed", "seeds") + without() + "\n\n" + Tables.seeds(rows).markdown()
                 + "\nMean over the seeds and its 95 % interval by Student's t."
                 + Tables.aboutVotes(Tables.shares(rows.stream().map(SeedResult::shares))) + "\n");
     }

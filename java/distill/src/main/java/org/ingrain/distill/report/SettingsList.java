@@ -2,8 +2,8 @@ package org.ingrain.distill.report;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
-import org.ingrain.distill.run.Json;
-import org.ingrain.distill.run.Manifest;
+import org.ingrain.files.Json;
+import org.ingrain.files.Manifest;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 

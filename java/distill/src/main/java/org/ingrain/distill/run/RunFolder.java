@@ -9,6 +9,9 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Set;
 import java.util.stream.Stream;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
+import org.ingrain.files.Manifest;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -54,7 +57,7 @@ public final class RunFolder implements AutoCloseable {
             }
             return run;
         } catch (IOException e) {
-            throw AtomicFile.unwritable(folder, e);
+            throw DurableFile.unwritable(folder, e);
         }
     }
 
@@ -77,7 +80,7 @@ public final class RunFolder implements AutoCloseable {
             lock.release();
             channel.close();
         } catch (IOException e) {
-            throw AtomicFile.unwritable(folder.resolve(LOCK), e);
+            throw DurableFile.unwritable(folder.resolve(LOCK), e);
         }
     }
 
@@ -85,7 +88,7 @@ public final class RunFolder implements AutoCloseable {
     private void begin(Manifest manifest) {
         check(folder, manifest);
         if (!Files.exists(file(MANIFEST))) {
-            AtomicFile.write(file(MANIFEST), Json.pretty(manifest));
+            DurableFile.write(file(MANIFEST), Json.pretty(manifest));
         }
     }
 
@@ -116,7 +119,7 @@ public final class RunFolder implements AutoCloseable {
             refuseOthers(folder);
             return;
         }
-        Manifest made = Json.parse(AtomicFile.read(file), Manifest.class, file.toString());
+        Manifest made = Json.parse(DurableFile.read(file), Manifest.class, file.toString());
         manifest.difference(made).ifPresent(different -> {
             throw new InputException(folder + ": this run folder was made with " + different.setting() + " " + different.there()
                     + ", now it is " + different.here() + "; take the same settings or another folder");
@@ -131,7 +134,7 @@ public final class RunFolder implements AutoCloseable {
                                 + " and no run.json), expected an empty or a new folder");
                     });
         } catch (IOException e) {
-            throw AtomicFile.unreadable(folder, e);
+            throw DurableFile.unreadable(folder, e);
         }
     }
 }

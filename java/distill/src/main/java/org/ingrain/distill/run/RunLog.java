@@ -9,6 +9,8 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Map;
 import java.util.TreeMap;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
 
 /**
  * What happened when, and how long it took: {@code run.log} and {@code timings.json}, which with each training's {@code log.txt} are
@@ -44,7 +46,7 @@ public final class RunLog {
         try {
             Files.write(log, line.getBytes(StandardCharsets.UTF_8), StandardOpenOption.CREATE, StandardOpenOption.APPEND);
         } catch (IOException e) {
-            throw AtomicFile.unwritable(log, e);
+            throw DurableFile.unwritable(log, e);
         }
     }
 
@@ -52,10 +54,10 @@ public final class RunLog {
     public void add(String stage, Timing timing) {
         Map<String, Timing> all = new TreeMap<>();
         if (Files.exists(timings)) {
-            all.putAll(Json.parse(AtomicFile.read(timings), Timings.class, timings.toString()).stages());
+            all.putAll(Json.parse(DurableFile.read(timings), Timings.class, timings.toString()).stages());
         }
         all.merge(stage, timing, Timing::plus);
-        AtomicFile.write(timings, Json.pretty(new Timings(all)));
+        DurableFile.write(timings, Json.pretty(new Timings(all)));
         say(stage + ": " + Math.round(timing.seconds() * 10) / 10.0 + " s" + (timing.tokens() == 0 ? "" : ", " + timing.tokens() + " tokens")
                 + (timing.unused() == 0 ? "" : ", " + timing.unused() + " tokens of ended texts not kept"));
     }

@@ -15,7 +15,7 @@ public interface Answerer {
      * @param done called once for each completion as it ends, in any order, from any thread, also at the same time; returns what
      *             follows from it, which joins the batch at once. What it throws ends the work and comes out here.
      */
-    void answer(List<Request> first, Function<Completion, Next> done);
+    void answer(List<TextRequest> first, Function<TextCompletion, Next> done);
 
     /**
      * What follows from a completion.
@@ -24,7 +24,7 @@ public interface Answerer {
      * @param cancelled requests that are not wanted any more, whether they wait or are being answered; {@code done} is not called for
      *                  them, unless they end at this very moment
      */
-    record Next(List<Request> requests, List<Key> cancelled) {
+    record Next(List<TextRequest> requests, List<Key> cancelled) {
         public static final Next NOTHING = new Next(List.of(), List.of());
     }
 }

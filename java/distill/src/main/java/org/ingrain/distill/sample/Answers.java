@@ -9,16 +9,16 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.ingrain.distill.run.AtomicFile;
-import org.ingrain.distill.run.Json;
 import org.ingrain.distill.task.Example;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
 
 /**
  * The completions of one example, as its file has them.
  *
  * @param samples all of them, depth first
  */
-public record Answers(List<Sample> samples) {
+public record Answers(List<SampleRecord> samples) {
     /**
      * An answer and the way to it.
      *
@@ -26,7 +26,7 @@ public record Answers(List<Sample> samples) {
      * @param steps the sampled steps, from the first to the last
      * @param parts what was said of each part of the last text, where the method branches; else empty
      */
-    public record Chain(String path, List<Sample> steps, List<Sample> parts) {
+    public record Chain(String path, List<SampleRecord> steps, List<SampleRecord> parts) {
         public String text() {
             return steps.getLast().text();
         }
@@ -38,18 +38,18 @@ public record Answers(List<Sample> samples) {
      * @param depth sampled steps of the method
      */
     public List<Chain> chains(int depth) {
-        Map<String, Sample> byPath = new LinkedHashMap<>();
+        Map<String, SampleRecord> byPath = new LinkedHashMap<>();
         samples.forEach(sample -> byPath.put(sample.path(), sample));
-        Map<String, List<Sample>> parts = new HashMap<>();
+        Map<String, List<SampleRecord>> parts = new HashMap<>();
         List<Chain> chains = new ArrayList<>();
-        for (Sample sample : samples) {
+        for (SampleRecord sample : samples) {
             if (sample.key().depth() == depth) {
                 parts.computeIfAbsent(sample.key().parent().path(), path -> new ArrayList<>()).add(sample);
             }
         }
-        for (Sample sample : samples) {
+        for (SampleRecord sample : samples) {
             if (sample.key().depth() == depth - 1) {
-                List<Sample> steps = new ArrayList<>();
+                List<SampleRecord> steps = new ArrayList<>();
                 for (Key key = sample.key(); !key.path().isEmpty(); key = key.parent()) {
                     steps.addFirst(byPath.get(key.path()));
                 }
@@ -61,7 +61,7 @@ public record Answers(List<Sample> samples) {
 
     /** Generated tokens of all steps and samples. */
     public int tokens() {
-        return samples.stream().mapToInt(Sample::tokens).sum();
+        return samples.stream().mapToInt(SampleRecord::tokens).sum();
     }
 
     /** Takes one example. */
@@ -73,9 +73,9 @@ public record Answers(List<Sample> samples) {
     /** Reads a finished file of {@link Sampling} example by example; only one example is in memory. */
     public static void forEach(Path file, List<Example> examples, Each each) throws IOException {
         try (BufferedReader reader = Files.newBufferedReader(file)) {
-            Sample next = next(reader, file);
+            SampleRecord next = next(reader, file);
             for (Example example : examples) {
-                List<Sample> own = new ArrayList<>();
+                List<SampleRecord> own = new ArrayList<>();
                 while (next != null && next.id().equals(example.id())) {
                     own.add(next);
                     next = next(reader, file);
@@ -94,12 +94,12 @@ public record Answers(List<Sample> samples) {
         try {
             forEach(file, examples, each);
         } catch (IOException e) {
-            throw AtomicFile.unreadable(file, e);
+            throw DurableFile.unreadable(file, e);
         }
     }
 
-    private static Sample next(BufferedReader reader, Path file) throws IOException {
+    private static SampleRecord next(BufferedReader reader, Path file) throws IOException {
         String line = reader.readLine();
-        return line == null ? null : Json.parse(line, Sample.class, file.toString());
+        return line == null ? null : Json.parse(line, SampleRecord.class, file.toString());
     }
 }

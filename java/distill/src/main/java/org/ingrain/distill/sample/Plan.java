@@ -3,10 +3,10 @@ package org.ingrain.distill.sample;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.ingrain.distill.run.Digest;
 import org.ingrain.distill.task.Example;
+import org.ingrain.files.Digest;
+import org.ingrain.template.Message;
 import org.ingrain.tensor.InputException;
-import org.ingrain.tokenizer.Message;
 
 /**
  * A method made ready for one task: what to ask at each step, how often, how. It spans a tree of completions for each example. The
@@ -91,7 +91,7 @@ public record Plan(List<PlannedStep> steps, Fan fan, long seed, Weights weights)
      * @param texts what the earlier steps on the way to it said, from the first
      * @param part  what the step asks about, where it asks for each part; else null
      */
-    Request request(Key key, Example example, List<String> texts, String part) {
+    TextRequest request(Key key, Example example, List<String> texts, String part) {
         PlannedStep step = steps.get(texts.size());
         Map<String, String> values = new LinkedHashMap<>(example.values());
         for (int i = 0; i < texts.size(); i++) {
@@ -103,6 +103,6 @@ public record Plan(List<PlannedStep> steps, Fan fan, long seed, Weights weights)
         }
         List<Message> messages = List.of(Message.user(step.prompt().render(values)));
         long own = Digest.seed(seed, example.id(), step.name(), key.parent().path());
-        return new Request(key, messages, step.params(), own, key.sample(), weights);
+        return new TextRequest(key, messages, step.params(), own, key.sample(), weights);
     }
 }

@@ -11,8 +11,8 @@ import java.nio.file.StandardOpenOption;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
-import org.ingrain.distill.run.AtomicFile;
-import org.ingrain.distill.run.Json;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -57,7 +57,7 @@ final class SampleLog implements AutoCloseable {
             }
             return log;
         } catch (IOException e) {
-            throw AtomicFile.unwritable(file, e);
+            throw DurableFile.unwritable(file, e);
         }
     }
 
@@ -79,11 +79,11 @@ final class SampleLog implements AutoCloseable {
         return place(key).tokens();
     }
 
-    Sample read(Key key) {
-        return Json.parse(new String(bytes(key), StandardCharsets.UTF_8), Sample.class, file + ": " + key);
+    SampleRecord read(Key key) {
+        return Json.parse(new String(bytes(key), StandardCharsets.UTF_8), SampleRecord.class, file + ": " + key);
     }
 
-    void append(Sample sample) {
+    void append(SampleRecord sample) {
         byte[] line = (Json.line(sample) + "\n").getBytes(StandardCharsets.UTF_8);
         try {
             ByteBuffer rest = ByteBuffer.wrap(line);
@@ -95,7 +95,7 @@ final class SampleLog implements AutoCloseable {
                 forced = System.nanoTime();
             }
         } catch (IOException e) {
-            throw AtomicFile.unwritable(file, e);
+            throw DurableFile.unwritable(file, e);
         }
         remember(sample, new Place(end, line.length, sample.tokens()));
         end += line.length;
@@ -113,15 +113,15 @@ final class SampleLog implements AutoCloseable {
         try {
             channel.close();
         } catch (IOException e) {
-            throw AtomicFile.unwritable(file, e);
+            throw DurableFile.unwritable(file, e);
         }
     }
 
     private void takeUp() throws IOException {
         long whole = new LineScan(channel).forEach((number, offset, bytes, last) -> {
-            Sample sample;
+            SampleRecord sample;
             try {
-                sample = Json.parse(new String(bytes, StandardCharsets.UTF_8), Sample.class, file + " line " + number);
+                sample = Json.parse(new String(bytes, StandardCharsets.UTF_8), SampleRecord.class, file + " line " + number);
             } catch (InputException e) {
                 // After a loss of power the last line may have its end but not its middle.
                 if (last) {
@@ -136,7 +136,7 @@ final class SampleLog implements AutoCloseable {
         end = whole;
     }
 
-    private void remember(Sample sample, Place place) {
+    private void remember(SampleRecord sample, Place place) {
         places.put(sample.key(), place);
         tokens += sample.tokens();
     }
@@ -157,7 +157,7 @@ final class SampleLog implements AutoCloseable {
                 // A channel may give less than was asked.
             }
         } catch (IOException e) {
-            throw AtomicFile.unreadable(file, e);
+            throw DurableFile.unreadable(file, e);
         }
         return line.array();
     }

@@ -8,9 +8,9 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.ingrain.distill.run.AtomicFile;
 import org.ingrain.distill.run.Stopwatch;
 import org.ingrain.distill.task.Example;
+import org.ingrain.files.DurableFile;
 
 /**
  * One use of a method on many examples, as a stage: every completion is on disk as soon as it exists, and when there are enough, they
@@ -38,7 +38,7 @@ public final class Sampling {
             try (SampleLog log = SampleLog.open(logFile)) {
                 Walk walk = new Walk(log, watch);
                 walk.finish();
-                AtomicFile.write(target, out -> {
+                DurableFile.write(target, out -> {
                     for (Walker walker : walk.walkers.values()) {
                         log.copy(walker.recorded(), out);
                     }
@@ -46,7 +46,7 @@ public final class Sampling {
                 watch.stop(walk.unused());
             }
         }
-        AtomicFile.delete(logFile);
+        DurableFile.delete(logFile);
     }
 
     /** The way through the trees of all examples. */
@@ -84,7 +84,7 @@ public final class Sampling {
         }
 
         void finish() {
-            List<Request> missing = new ArrayList<>();
+            List<TextRequest> missing = new ArrayList<>();
             walkers.values().forEach(walker -> missing.addAll(walker.advance()));
             done = done(walkers.values());
             watch.at(done, total, 0);
@@ -96,7 +96,7 @@ public final class Sampling {
             });
         }
 
-        private synchronized Answerer.Next done(Completion completion) {
+        private synchronized Answerer.Next done(TextCompletion completion) {
             Walker walker = walkers.get(completion.key().id());
             if (walker.settled()) {
                 late += completion.tokens();
@@ -106,7 +106,7 @@ public final class Sampling {
             List<Walker> question = questions.get(completion.key().id());
             long before = done(question);
             walker.take(completion);
-            List<Request> follow = walker.advance();
+            List<TextRequest> follow = walker.advance();
             done += done(question) - before;
             watch.at(done, total, completion.tokens());
             return new Answerer.Next(follow, question.stream().flatMap(order -> order.withdraw().stream()).toList());

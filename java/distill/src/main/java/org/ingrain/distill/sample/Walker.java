@@ -41,20 +41,20 @@ final class Walker {
         return keys;
     }
 
-    void take(Completion completion) {
+    void take(TextCompletion completion) {
         Key key = completion.key();
         if (!inFlight.remove(key)) {
             throw new IllegalStateException("answered, but not asked or answered twice: " + key);
         }
-        log.append(new Sample(key.id(), key.path(), plan.steps().get(key.depth()).name(), completion.text(), completion.tokens(),
+        log.append(new SampleRecord(key.id(), key.path(), plan.steps().get(key.depth()).name(), completion.text(), completion.tokens(),
                 completion.finish()));
         int first = plan.firstAnswer(key);
         waiting.clear(first, first + plan.below(Math.min(key.depth() + 1, plan.depth())));
     }
 
     /** What is to be asked next; nothing once the example is settled. */
-    List<Request> advance() {
-        List<Request> requests = new ArrayList<>();
+    List<TextRequest> advance() {
+        List<TextRequest> requests = new ArrayList<>();
         for (int answer = next(); answer >= 0 && !settled(); answer = next()) {
             waiting.set(answer);
             towards(answer, requests);
@@ -75,8 +75,8 @@ final class Walker {
     }
 
     /** Goes as far towards an answer as texts are there. */
-    private void towards(int answer, List<Request> requests) {
-        List<Sample> steps = new ArrayList<>();
+    private void towards(int answer, List<TextRequest> requests) {
+        List<SampleRecord> steps = new ArrayList<>();
         Key key = new Key(example.id(), "");
         for (int index : plan.indices(answer)) {
             key = key.child(index);
@@ -86,7 +86,7 @@ final class Walker {
             steps.add(log.read(key));
         }
         List<String> parts = plan.fan() == null || isNothing(steps.getLast()) ? List.of() : plan.fan().parts(steps.getLast().text());
-        List<Sample> said = new ArrayList<>();
+        List<SampleRecord> said = new ArrayList<>();
         boolean whole = true;
         for (int i = 0; i < parts.size(); i++) {
             whole &= has(key.child(i), steps, parts.get(i), requests);
@@ -101,7 +101,7 @@ final class Walker {
     }
 
     /** Whether a completion is there; if not, it is asked for, unless it cannot be or has been. */
-    private boolean has(Key key, List<Sample> before, String part, List<Request> requests) {
+    private boolean has(Key key, List<SampleRecord> before, String part, List<TextRequest> requests) {
         if (log.contains(key)) {
             return true;
         }
@@ -111,7 +111,7 @@ final class Walker {
         if (!before.isEmpty() && isNothing(before.getLast())) {
             return nothing(key, before.getLast().finish());
         }
-        Request request = plan.request(key, example, before.stream().map(Sample::text).toList(), part);
+        TextRequest request = plan.request(key, example, before.stream().map(SampleRecord::text).toList(), part);
         if (request.messages().getLast().content().isBlank()) {
             return nothing(key, Finish.BLANK_PROMPT);
         }
@@ -122,11 +122,11 @@ final class Walker {
 
     /** Writes down that a completion cannot be had. */
     private boolean nothing(Key key, Finish why) {
-        log.append(new Sample(key.id(), key.path(), plan.steps().get(key.depth()).name(), "", 0, why));
+        log.append(new SampleRecord(key.id(), key.path(), plan.steps().get(key.depth()).name(), "", 0, why));
         return true;
     }
 
-    private static boolean isNothing(Sample sample) {
+    private static boolean isNothing(SampleRecord sample) {
         return sample.finish() == Finish.PROMPT_TOO_LONG || sample.finish() == Finish.BLANK_PROMPT;
     }
 

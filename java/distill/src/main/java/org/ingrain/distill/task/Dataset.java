@@ -18,7 +18,7 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import org.ingrain.distill.run.AtomicFile;
+import org.ingrain.files.DurableFile;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -30,7 +30,7 @@ import org.ingrain.tensor.InputException;
  */
 public record Dataset(List<Example> pool, List<Example> test, int dropped) {
     /** Reads or generates the questions and parts them. */
-    public static Dataset load(DataConfig config) {
+    public static Dataset load(QuestionConfig config) {
         Task task = config.makeTask();
         List<Example> all = config.data() == null ? generate(config, task) : Rows.read(config.data(), task, config, config.limit());
         List<Example> test = config.testData() == null ? holdOut(all, config)
@@ -54,7 +54,7 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
     }
 
     /** Only questions to evaluate on: every row, the first {@code limit}. */
-    public static List<Example> loadTest(DataConfig config) {
+    public static List<Example> loadTest(QuestionConfig config) {
         Task task = config.makeTask();
         List<Example> all = config.data() == null ? generate(config, task) : Rows.read(config.data(), task, config, config.limit());
         for (Example example : all) {
@@ -66,7 +66,7 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
         return all;
     }
 
-    private static List<Example> holdOut(List<Example> all, DataConfig config) {
+    private static List<Example> holdOut(List<Example> all, QuestionConfig config) {
         boolean known = all.stream().allMatch(example -> example.gold() != null);
         int size = config.testSize() > 0 || !known ? config.testSize() : all.size() / 5;
         if (size >= all.size()) {
@@ -121,7 +121,7 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
         return taken;
     }
 
-    private static List<Example> generate(DataConfig config, Task task) {
+    private static List<Example> generate(QuestionConfig config, Task task) {
         List<String> names = new ArrayList<>(names(config));
         Random random = new Random(config.splitSeed());
         Set<String> questions = new HashSet<>();
@@ -140,8 +140,8 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
         return examples;
     }
 
-    private static List<String> names(DataConfig config) {
-        String text = config.names() == null ? ownNames("names") + ownNames("further-names") : AtomicFile.read(config.names());
+    private static List<String> names(QuestionConfig config) {
+        String text = config.names() == null ? ownNames("names") + ownNames("further-names") : DurableFile.read(config.names());
         List<String> names = text.lines().map(String::strip).filter(name -> !name.isEmpty()).distinct().toList();
         if (names.isEmpty()) {
             throw new InputException(config.names() + ": empty, expected one name a line");

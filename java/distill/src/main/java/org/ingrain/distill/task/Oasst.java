@@ -6,7 +6,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.ingrain.distill.run.Digest;
+import org.ingrain.files.Digest;
 import tools.jackson.databind.JsonNode;
 
 /**

@@ -18,8 +18,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import java.util.function.BiPredicate;
-import org.ingrain.distill.run.AtomicFile;
-import org.ingrain.distill.run.Json;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
@@ -65,7 +65,7 @@ final class ParquetRows implements AutoCloseable {
         } catch (InputException e) {
             throw e;
         } catch (IOException e) {
-            throw AtomicFile.unreadable(file, e);
+            throw DurableFile.unreadable(file, e);
         } catch (RuntimeException e) {
             throw new InputException(file + ": cannot be read as Parquet: " + reason(e), e);
         }

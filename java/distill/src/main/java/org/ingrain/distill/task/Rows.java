@@ -20,8 +20,8 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.BiConsumer;
 import java.util.zip.GZIPInputStream;
-import org.ingrain.distill.run.AtomicFile;
-import org.ingrain.distill.run.Json;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
@@ -33,11 +33,11 @@ final class Rows {
 
     private final Path file;
     private final Task task;
-    private final DataConfig config;
+    private final QuestionConfig config;
     private final List<Example> examples = new ArrayList<>();
     private final Map<String, String> seen = new HashMap<>();
 
-    private Rows(Path file, Task task, DataConfig config) {
+    private Rows(Path file, Task task, QuestionConfig config) {
         this.file = file;
         this.task = task;
         this.config = config;
@@ -49,7 +49,7 @@ final class Rows {
      * @param limit 0 for all
      * @throws InputException if the file cannot be read, a row is malformed (the message has file and line, or row), or there is none
      */
-    static List<Example> read(Path file, Task task, DataConfig config, int limit) {
+    static List<Example> read(Path file, Task task, QuestionConfig config, int limit) {
         List<Example> whole = task.whole(file).orElse(null);
         Rows rows = new Rows(file, task, config);
         if (whole == null) {
@@ -110,7 +110,7 @@ final class Rows {
                 lines(file, reader, each);
             }
         } catch (IOException e) {
-            throw AtomicFile.unreadable(file, e);
+            throw DurableFile.unreadable(file, e);
         }
     }
 

@@ -13,16 +13,16 @@ import org.ingrain.distill.curate.Entry.Reason;
 import org.ingrain.distill.curate.Entry.Verdict;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.method.UniversalSelfConsistency.Selection;
-import org.ingrain.distill.run.JsonLines;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Finish;
 import org.ingrain.distill.sample.Plan;
-import org.ingrain.distill.sample.Sample;
 import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.CoinFlip;
 import org.ingrain.distill.task.Example;
+import org.ingrain.files.JsonLines;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -35,9 +35,9 @@ class CurationTest {
     }
 
     private static Entry judge(CurationConfig config, Selection selection, String... texts) {
-        List<Sample> samples = new ArrayList<>();
+        List<SampleRecord> samples = new ArrayList<>();
         for (int i = 0; i < texts.length; i++) {
-            samples.add(new Sample("1", String.valueOf(i), "answer", texts[i], 2, Finish.STOP));
+            samples.add(new SampleRecord("1", String.valueOf(i), "answer", texts[i], 2, Finish.STOP));
         }
         Plan plan = plan(texts.length);
         return new Curation(config, new CoinFlip("", 2), Methods.direct(), plan)
@@ -80,8 +80,8 @@ class CurationTest {
 
     @Test
     void aQuestionThatDoesNotFit() {
-        Answers none = new Answers(List.of(new Sample("1", "0", "answer", "", 0, Finish.PROMPT_TOO_LONG),
-                new Sample("1", "1", "answer", "", 0, Finish.PROMPT_TOO_LONG)));
+        Answers none = new Answers(List.of(new SampleRecord("1", "0", "answer", "", 0, Finish.PROMPT_TOO_LONG),
+                new SampleRecord("1", "1", "answer", "", 0, Finish.PROMPT_TOO_LONG)));
         for (Rule rule : Rule.values()) {
             Entry entry = new Curation(rule(rule, 0, 0), new CoinFlip("", 2), Methods.direct(), plan(2))
                     .judge(List.of(new Curation.Asked(COIN, none)), Selection.NONE);

@@ -18,8 +18,8 @@ import org.ingrain.distill.method.UniversalSelfConsistency.Selection;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Finish;
 import org.ingrain.distill.sample.Plan;
-import org.ingrain.distill.sample.Sample;
 import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.distill.sample.Stopping;
 import org.ingrain.distill.sample.Weights;
@@ -46,12 +46,12 @@ class PollTest {
 
     private static Answers.Chain chain(int number, int inner, List<String> answers) {
         String outer = String.valueOf(number / inner);
-        return new Answers.Chain(outer + "." + number % inner, List.of(new Sample("1", outer, "rephrase", "q", 1, Finish.STOP),
-                new Sample("1", outer + "." + number % inner, "answer", answers.get(number), 1, Finish.STOP)), List.of());
+        return new Answers.Chain(outer + "." + number % inner, List.of(new SampleRecord("1", outer, "rephrase", "q", 1, Finish.STOP),
+                new SampleRecord("1", outer + "." + number % inner, "answer", answers.get(number), 1, Finish.STOP)), List.of());
     }
 
     private static Answers recorded(BitSet numbers, int inner, List<String> answers) {
-        List<Sample> samples = new ArrayList<>();
+        List<SampleRecord> samples = new ArrayList<>();
         numbers.stream().forEach(number -> chain(number, inner, answers).steps().stream().filter(step -> !samples.contains(step))
                 .forEach(samples::add));
         return new Answers(samples);

@@ -8,35 +8,35 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.ingrain.checkpoint.LoadedModel;
-import org.ingrain.checkpoint.ModelOptions;
 import org.ingrain.distill.MemoryFolder;
 import org.ingrain.distill.Shared;
 import org.ingrain.distill.method.Methods;
-import org.ingrain.distill.run.JsonLines;
-import org.ingrain.distill.run.Manifest;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
 import org.ingrain.distill.sample.Answerer;
-import org.ingrain.distill.sample.Completion;
 import org.ingrain.distill.sample.Finish;
 import org.ingrain.distill.sample.Key;
 import org.ingrain.distill.sample.Plan;
-import org.ingrain.distill.sample.Request;
-import org.ingrain.distill.sample.Sample;
 import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.sample.Sampling;
-import org.ingrain.distill.sample.Stopping;
 import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.distill.sample.Stopping;
+import org.ingrain.distill.sample.TextCompletion;
+import org.ingrain.distill.sample.TextRequest;
 import org.ingrain.distill.sample.Weights;
-import org.ingrain.distill.task.DataConfig;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Example;
+import org.ingrain.distill.task.QuestionConfig;
+import org.ingrain.engine.LoadedModel;
+import org.ingrain.engine.ModelOptions;
+import org.ingrain.files.JsonLines;
+import org.ingrain.files.Manifest;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
-import org.ingrain.tokenizer.ChatTemplate;
-import org.ingrain.tokenizer.Message;
+import org.ingrain.template.ChatTemplate;
+import org.ingrain.template.Message;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -82,7 +82,7 @@ class EngineAnswererTest {
 
     @Test
     void answersDoNotDependOnTheBatch() throws IOException {
-        DataConfig config = DataConfig.of("coin-flip", Shared.data("coin_val.json")).sizes(4, 1);
+        QuestionConfig config = QuestionConfig.of("coin-flip", Shared.data("coin_val.json")).sizes(4, 1);
         List<Example> questions = Dataset.load(config).pool();
         SamplingParams params = new SamplingParams(0.9, 0.95, 0, 20, List.of());
         Plan plan = Methods.load("rar-2-step").plan(config.makeTask(), new SampleConfig(List.of(3, 2), params, 5), "sample", new Weights.Base());
@@ -96,10 +96,10 @@ class EngineAnswererTest {
             new Sampling(plan, Stopping.NEVER, questions, answerer(256, 2, false)).run(narrow, watch(run));
         }
         assertEquals(Files.readString(wide), Files.readString(narrow));
-        List<Sample> samples = JsonLines.read(wide, Sample.class);
+        List<SampleRecord> samples = JsonLines.read(wide, SampleRecord.class);
         assertEquals(3 * (3 + 3 * 2), samples.size());
         assertTrue(samples.stream().allMatch(sample -> sample.tokens() > 0 && sample.tokens() <= 20));
-        assertTrue(samples.stream().map(Sample::text).distinct().count() > 9, "sampled, not repeated");
+        assertTrue(samples.stream().map(SampleRecord::text).distinct().count() > 9, "sampled, not repeated");
     }
 
     private static Stopwatch watch(RunFolder run) {
@@ -108,21 +108,21 @@ class EngineAnswererTest {
 
     @Test
     void namesParisAndReportsAPromptThatDoesNotFit() {
-        List<Completion> answers = new ArrayList<>();
+        List<TextCompletion> answers = new ArrayList<>();
         answerer(64, 4, true).answer(List.of(request("a", "What is the capital of France?"), request("b", "word ".repeat(100))),
                 completion -> {
                     answers.add(completion);
                     return Answerer.Next.NOTHING;
                 });
         assertEquals(2, answers.size());
-        Completion paris = answers.stream().filter(answer -> answer.key().id().equals("a")).findFirst().orElseThrow();
+        TextCompletion paris = answers.stream().filter(answer -> answer.key().id().equals("a")).findFirst().orElseThrow();
         assertTrue(paris.text().contains("Paris"), paris.text());
-        Completion tooLong = answers.stream().filter(answer -> answer.key().id().equals("b")).findFirst().orElseThrow();
-        assertEquals(new Completion(new Key("b", "0"), "", 0, Finish.PROMPT_TOO_LONG), tooLong);
+        TextCompletion tooLong = answers.stream().filter(answer -> answer.key().id().equals("b")).findFirst().orElseThrow();
+        assertEquals(new TextCompletion(new Key("b", "0"), "", 0, Finish.PROMPT_TOO_LONG), tooLong);
     }
 
-    private static Request request(String id, String question) {
-        return new Request(new Key(id, "0"), List.of(Message.user(question)), new SamplingParams(0, 1, 0, 32, List.of()), 1, 0,
+    private static TextRequest request(String id, String question) {
+        return new TextRequest(new Key(id, "0"), List.of(Message.user(question)), new SamplingParams(0, 1, 0, 32, List.of()), 1, 0,
                 new Weights.Base());
     }
 }

@@ -11,16 +11,14 @@ import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.ingrain.checkpoint.LoadedModel;
-import org.ingrain.checkpoint.ModelOptions;
 import org.ingrain.distill.DistillConfig;
 import org.ingrain.distill.MemoryFolder;
 import org.ingrain.distill.Outcome;
 import org.ingrain.distill.Pipeline;
 import org.ingrain.distill.Provenance;
 import org.ingrain.distill.Runs;
-import org.ingrain.distill.TeachConfig;
 import org.ingrain.distill.Shared;
+import org.ingrain.distill.TeachConfig;
 import org.ingrain.distill.curate.CurationConfig;
 import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.curate.Target;
@@ -30,14 +28,16 @@ import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SamplingParams;
-import org.ingrain.distill.task.DataConfig;
+import org.ingrain.distill.task.QuestionConfig;
+import org.ingrain.engine.LoadedModel;
+import org.ingrain.engine.ModelOptions;
 import org.ingrain.model.AdapterBank;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
-import org.ingrain.tokenizer.ChatTemplate;
-import org.ingrain.train.LoraConfig;
-import org.ingrain.train.OptimizerConfig;
-import org.ingrain.train.TrainConfig;
+import org.ingrain.template.ChatTemplate;
+import org.ingrain.train.data.TrainConfig;
+import org.ingrain.train.pass.LoraConfig;
+import org.ingrain.train.pass.OptimizerConfig;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -55,7 +55,7 @@ class EnginePipelineTest {
     }
 
     private static DistillConfig config() {
-        DataConfig data = DataConfig.of("coin-flip", Shared.data("coin_val.json")).sizes(8, 2);
+        QuestionConfig data = QuestionConfig.of("coin-flip", Shared.data("coin_val.json")).sizes(8, 2);
         // This model is too small to agree with itself, so nothing is filtered; the mechanics are what is tested.
         CurationConfig curation = new CurationConfig(Rule.FIRST, 0, 0, false, 1, true, Target.RESPONSE, 0.2, 1);
         EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, 12, List.of()), List.of(), 1, 1, List.of(Control.UNFILTERED));

@@ -5,8 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.ingrain.distill.run.Json;
 import org.ingrain.distill.task.Sycophancy;
+import org.ingrain.files.Json;
 import org.junit.jupiter.api.Test;
 
 /** Rows of the table, from scores. */

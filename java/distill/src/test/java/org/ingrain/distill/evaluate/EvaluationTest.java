@@ -6,17 +6,17 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import org.ingrain.distill.method.Methods;
-import org.ingrain.distill.run.JsonLines;
-import org.ingrain.distill.run.Manifest;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
-import org.ingrain.distill.sample.Completion;
 import org.ingrain.distill.sample.Finish;
 import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.distill.sample.TextCompletion;
 import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.MultipleChoice;
+import org.ingrain.files.JsonLines;
+import org.ingrain.files.Manifest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -30,7 +30,7 @@ class EvaluationTest {
         try (RunFolder run = RunFolder.open(base.resolve("run"), Manifest.of(List.of(), List.of()))) {
             Arm arm = new Arm("arm", "Arm", Methods.direct(), new Weights.Base());
             return new Evaluation(config, new MultipleChoice(), examples).measure(arm, run.path(), (first, done) -> first.forEach(request ->
-                            done.apply(new Completion(request.key(), says.get(request.key().id()), 4, Finish.STOP))),
+                            done.apply(new TextCompletion(request.key(), says.get(request.key().id()), 4, Finish.STOP))),
                     new Stopwatch("arm", "answers", run.log(), Progress.SILENT));
         }
     }

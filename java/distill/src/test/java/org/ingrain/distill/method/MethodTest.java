@@ -10,7 +10,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.ingrain.distill.run.Json;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.PromptTemplate;
 import org.ingrain.distill.sample.SampleConfig;
@@ -18,15 +17,16 @@ import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.AnswerFormat;
 import org.ingrain.distill.task.CoinFlip;
-import org.ingrain.distill.task.DataConfig;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Gsm8k;
 import org.ingrain.distill.task.LastLetter;
 import org.ingrain.distill.task.MultipleChoice;
 import org.ingrain.distill.task.Pairwise;
 import org.ingrain.distill.task.QuestionAnswer;
+import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.distill.task.Sycophancy;
 import org.ingrain.distill.task.Task;
+import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -40,7 +40,7 @@ class MethodTest {
     Path base;
 
     private static Plan plan(String method, String task, Integer... samples) {
-        return Methods.load(method).plan(DataConfig.of(task, Path.of("x")).makeTask(), new SampleConfig(List.of(samples), PARAMS, 1), "sample", new Weights.Base());
+        return Methods.load(method).plan(QuestionConfig.of(task, Path.of("x")).makeTask(), new SampleConfig(List.of(samples), PARAMS, 1), "sample", new Weights.Base());
     }
 
     @Test

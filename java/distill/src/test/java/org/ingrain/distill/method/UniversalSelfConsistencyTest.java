@@ -7,9 +7,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.ingrain.distill.method.UniversalSelfConsistency.Selection;
-import org.ingrain.distill.run.JsonLines;
 import org.ingrain.distill.sample.Finish;
-import org.ingrain.distill.sample.Sample;
+import org.ingrain.distill.sample.SampleRecord;
+import org.ingrain.files.JsonLines;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -39,8 +39,8 @@ class UniversalSelfConsistencyTest {
     @Test
     void selectionsOfAFile(@TempDir Path base) {
         Path file = base.resolve("selections.jsonl");
-        JsonLines.write(file, List.of(new Sample("1", "0", "select", "The most consistent response is Response 2.", 9, Finish.STOP),
-                new Sample("2", "0", "select", "I cannot tell.", 4, Finish.STOP), new Sample("3", "0", "select", "", 0, Finish.PROMPT_TOO_LONG)));
+        JsonLines.write(file, List.of(new SampleRecord("1", "0", "select", "The most consistent response is Response 2.", 9, Finish.STOP),
+                new SampleRecord("2", "0", "select", "I cannot tell.", 4, Finish.STOP), new SampleRecord("3", "0", "select", "", 0, Finish.PROMPT_TOO_LONG)));
         assertEquals(Map.of("1", new Selection(Optional.of(2), true), "2", Selection.NONE, "3", new Selection(Optional.empty(), false)),
                 UniversalSelfConsistency.selections(file));
     }

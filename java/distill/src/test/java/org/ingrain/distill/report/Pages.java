@@ -11,7 +11,7 @@ import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.zip.GZIPInputStream;
-import org.ingrain.distill.run.Json;
+import org.ingrain.files.Json;
 import tools.jackson.databind.JsonNode;
 
 /** Reads back what a page carries, as its script does. */

@@ -11,6 +11,10 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import org.ingrain.files.Digest;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
+import org.ingrain.files.Manifest;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -97,16 +101,16 @@ class RunFolderTest {
                 run.log().add("sample", new RunLog.Timing(1.5, 100, 30));
             }
         }
-        JsonNode sample = Json.parse(AtomicFile.read(folder.resolve("timings.json")), "timings").at("/stages/sample");
+        JsonNode sample = Json.parse(DurableFile.read(folder.resolve("timings.json")), "timings").at("/stages/sample");
         assertEquals(200, sample.path("tokens").asInt());
         assertEquals(60, sample.path("unused").asInt());
-        assertTrue(AtomicFile.read(folder.resolve("run.log")).contains(" sample: 1.5 s, 100 tokens, 30 tokens of ended texts not kept\n"));
+        assertTrue(DurableFile.read(folder.resolve("run.log")).contains(" sample: 1.5 s, 100 tokens, 30 tokens of ended texts not kept\n"));
     }
 
     @Test
     void aFileThatCannotBeWrittenLeavesNothing() throws IOException {
         Path target = base.resolve("full.txt");
-        String said = assertThrows(InputException.class, () -> AtomicFile.write(target, out -> {
+        String said = assertThrows(InputException.class, () -> DurableFile.write(target, out -> {
             out.write(new byte[100_000]);
             throw new IOException("No space left on device");
         })).getMessage();

@@ -18,14 +18,14 @@ import java.util.List;
 import java.util.function.Function;
 import org.ingrain.distill.MemoryFolder;
 import org.ingrain.distill.method.Methods;
-import org.ingrain.distill.run.JsonLines;
-import org.ingrain.distill.run.Manifest;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
 import org.ingrain.distill.task.AnswerFormat;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.QuestionAnswer;
+import org.ingrain.files.JsonLines;
+import org.ingrain.files.Manifest;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -51,16 +51,16 @@ class SamplingTest {
     }
 
     /** Says who was asked what; at once, one after another. */
-    private record Echo(List<Request> asked) implements Answerer {
+    private record Echo(List<TextRequest> asked) implements Answerer {
         @Override
-        public void answer(List<Request> first, Function<Completion, Next> done) {
-            Deque<Request> waiting = new ArrayDeque<>(first);
+        public void answer(List<TextRequest> first, Function<TextCompletion, Next> done) {
+            Deque<TextRequest> waiting = new ArrayDeque<>(first);
             while (!waiting.isEmpty()) {
-                Request request = waiting.pop();
+                TextRequest request = waiting.pop();
                 asked.add(request);
                 String prompt = request.messages().getLast().content();
                 String text = "\"é🙂\" " + request.seed() % 1000 + "/" + request.sample() + " " + prompt.hashCode() % 1000;
-                waiting.addAll(done.apply(new Completion(request.key(), text, 3, Finish.STOP)).requests());
+                waiting.addAll(done.apply(new TextCompletion(request.key(), text, 3, Finish.STOP)).requests());
             }
         }
     }
@@ -70,8 +70,8 @@ class SamplingTest {
         return Methods.load("rar-2-step").plan(new QuestionAnswer(AnswerFormat.TEXT), config, "sample", new Weights.Base());
     }
 
-    private List<Request> sample(Plan plan, Path target, Answerer answerer) {
-        List<Request> asked = new ArrayList<>();
+    private List<TextRequest> sample(Plan plan, Path target, Answerer answerer) {
+        List<TextRequest> asked = new ArrayList<>();
         new Sampling(plan, Stopping.NEVER, EXAMPLES, answerer == null ? new Echo(asked) : answerer)
                 .run(target, new Stopwatch("sample", "samples", run.log(), Progress.SILENT));
         return asked;
@@ -80,15 +80,15 @@ class SamplingTest {
     @Test
     void aTreeOfCompletionsSortedByExampleAndPath() {
         Path target = base.resolve("samples.jsonl");
-        List<Request> asked = sample(plan(2, 3), target, null);
-        List<Sample> samples = JsonLines.read(target, Sample.class);
+        List<TextRequest> asked = sample(plan(2, 3), target, null);
+        List<SampleRecord> samples = JsonLines.read(target, SampleRecord.class);
         assertEquals(List.of("0", "0.0", "0.1", "0.2", "1", "1.0", "1.1", "1.2"),
-                samples.stream().filter(sample -> sample.id().equals("b")).map(Sample::path).toList());
+                samples.stream().filter(sample -> sample.id().equals("b")).map(SampleRecord::path).toList());
         assertEquals("b", samples.getFirst().id(), "in the order of the examples, not of their ids");
         assertEquals("a", samples.getLast().id());
         assertEquals(16, samples.size());
         assertFalse(Files.exists(base.resolve("samples.jsonl.log")));
-        Request second = asked.stream().filter(request -> request.key().equals(new Key("b", "1.2"))).findFirst().orElseThrow();
+        TextRequest second = asked.stream().filter(request -> request.key().equals(new Key("b", "1.2"))).findFirst().orElseThrow();
         assertEquals(samples.stream().filter(s -> s.key().equals(new Key("b", "1"))).findFirst().orElseThrow().text(),
                 second.messages().getLast().content());
         assertEquals(2, second.sample());
@@ -109,7 +109,7 @@ class SamplingTest {
         for (int length = 0; length <= log.length; length++) {
             Files.deleteIfExists(target);
             Files.write(cut, Arrays.copyOf(log, length));
-            List<Request> asked = sample(plan, target, null);
+            List<TextRequest> asked = sample(plan, target, null);
             assertArrayEquals(expected, Files.readAllBytes(target), "cut at byte " + length);
             long lines = new String(log, 0, length, StandardCharsets.ISO_8859_1).chars().filter(c -> c == '\n').count();
             assertEquals(8 - lines, asked.size(), "what whole lines hold is not asked again");
@@ -127,7 +127,7 @@ class SamplingTest {
         String firstSteps = String.join("\n", lines.get(4), lines.get(0), lines.get(2), lines.get(1)) + "\n";
         Path target = base.resolve("other.jsonl");
         Files.writeString(base.resolve("other.jsonl.log"), firstSteps + lines.get(3).substring(0, 20) + "\0\0\0\n");
-        List<Request> asked = sample(plan, target, null);
+        List<TextRequest> asked = sample(plan, target, null);
         assertArrayEquals(Files.readAllBytes(whole), Files.readAllBytes(target));
         assertEquals(12 - 4, asked.size());
     }
@@ -147,8 +147,8 @@ class SamplingTest {
     void aBlankRephrasingEndsItsBranchWithoutAQuestion() {
         Path target = base.resolve("blank.jsonl");
         sample(plan(2, 2), target, (first, done) -> first.forEach(request ->
-                assertEquals(Answerer.Next.NOTHING, done.apply(new Completion(request.key(), " \n", 1, Finish.STOP)))));
-        List<Sample> samples = JsonLines.read(target, Sample.class);
+                assertEquals(Answerer.Next.NOTHING, done.apply(new TextCompletion(request.key(), " \n", 1, Finish.STOP)))));
+        List<SampleRecord> samples = JsonLines.read(target, SampleRecord.class);
         assertEquals(12, samples.size());
         assertEquals(8, samples.stream().filter(sample -> sample.finish() == Finish.BLANK_PROMPT).count());
     }
@@ -157,22 +157,22 @@ class SamplingTest {
     void aPromptThatDoesNotFit() {
         Path target = base.resolve("long.jsonl");
         sample(plan(1, 2), target, (first, done) -> {
-            for (Request request : first) {
-                for (Request second : done.apply(new Completion(request.key(), "very long", 1, Finish.LENGTH)).requests()) {
-                    done.apply(new Completion(second.key(), "", 0, Finish.PROMPT_TOO_LONG));
+            for (TextRequest request : first) {
+                for (TextRequest second : done.apply(new TextCompletion(request.key(), "very long", 1, Finish.LENGTH)).requests()) {
+                    done.apply(new TextCompletion(second.key(), "", 0, Finish.PROMPT_TOO_LONG));
                 }
             }
         });
-        assertEquals(4, JsonLines.read(target, Sample.class).stream().filter(s -> s.finish() == Finish.PROMPT_TOO_LONG).count());
+        assertEquals(4, JsonLines.read(target, SampleRecord.class).stream().filter(s -> s.finish() == Finish.PROMPT_TOO_LONG).count());
         Path first = base.resolve("first.jsonl");
-        List<Request> follow = new ArrayList<>();
+        List<TextRequest> follow = new ArrayList<>();
         sample(plan(1, 1), first, (asked, done) -> {
-            asked.forEach(request -> follow.addAll(done.apply(request.key().id().equals("b") ? new Completion(request.key(), "", 0, Finish.PROMPT_TOO_LONG)
-                    : new Completion(request.key(), "second, in other words", 1, Finish.STOP)).requests()));
-            follow.forEach(request -> done.apply(new Completion(request.key(), "yes", 1, Finish.STOP)));
+            asked.forEach(request -> follow.addAll(done.apply(request.key().id().equals("b") ? new TextCompletion(request.key(), "", 0, Finish.PROMPT_TOO_LONG)
+                    : new TextCompletion(request.key(), "second, in other words", 1, Finish.STOP)).requests()));
+            follow.forEach(request -> done.apply(new TextCompletion(request.key(), "yes", 1, Finish.STOP)));
         });
-        assertEquals(List.of(new Key("a", "0.0")), follow.stream().map(Request::key).toList(), "nothing is asked behind it");
+        assertEquals(List.of(new Key("a", "0.0")), follow.stream().map(TextRequest::key).toList(), "nothing is asked behind it");
         assertEquals(List.of(Finish.PROMPT_TOO_LONG, Finish.PROMPT_TOO_LONG, Finish.STOP, Finish.STOP),
-                JsonLines.read(first, Sample.class).stream().map(Sample::finish).toList());
+                JsonLines.read(first, SampleRecord.class).stream().map(SampleRecord::finish).toList());
     }
 }

@@ -47,10 +47,10 @@ class DatasetTest {
         for (String text : List.of("{\"question\": \"a\"}\n{\"question\": \"caf\u00e9\"}\n{\"question\": \"b\"}\n",
                 "[{\"question\": \"a\"},\n{\"question\": \"caf\u00e9\"}]")) {
             Files.writeString(file, text, StandardCharsets.ISO_8859_1);
-            String said = assertThrows(InputException.class, () -> Dataset.load(DataConfig.of("question-answer", file))).getMessage();
+            String said = assertThrows(InputException.class, () -> Dataset.load(QuestionConfig.of("question-answer", file))).getMessage();
             assertEquals(file + " line 2: holds bytes that are not UTF-8, expected JSON in UTF-8", said);
             Files.writeString(file, text.replace("caf", "caf\ufffd\ud83d\ude00"));
-            assertEquals("caf\ufffd\ud83d\ude00\u00e9", Dataset.load(DataConfig.of("question-answer", file)).pool().get(1).question());
+            assertEquals("caf\ufffd\ud83d\ude00\u00e9", Dataset.load(QuestionConfig.of("question-answer", file)).pool().get(1).question());
         }
     }
 
@@ -60,33 +60,33 @@ class DatasetTest {
         Path file = base.resolve("data.jsonl");
         for (String words : List.of("'Edgar Bob'", "\u201cEdgar Bob\u201d", "\u2018Edgar Bob\u2019", "Edgar Bob")) {
             Files.writeString(file, "{\"question\": \"Take the last letters of the words in " + words + " and concatenate them.\", \"answer\": \"rb\"}\n");
-            Example example = Dataset.loadTest(DataConfig.of("last-letter", file)).getFirst();
+            Example example = Dataset.loadTest(QuestionConfig.of("last-letter", file)).getFirst();
             assertEquals(Map.of("words", "2"), example.fields());
             assertTrue(new LastLetter(2).isRight(example, "rb"));
         }
         Files.writeString(file, "{\"question\": \"Edgar Bob Ann?\", \"answer\": \"rbn\"}\n");
-        String said = assertThrows(InputException.class, () -> Dataset.loadTest(DataConfig.of("last-letter", file))).getMessage();
+        String said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("last-letter", file))).getMessage();
         assertEquals(file + " line 1: answer rbn, expected letters, one for each word that the question quotes, or --size where it quotes none", said);
-        assertEquals("rbn", Dataset.loadTest(new DataConfig(new TaskConfig("last-letter", null, null, 3), file, null, 0, 0, 0, null, 1, null, null))
+        assertEquals("rbn", Dataset.loadTest(new QuestionConfig(new TaskConfig("last-letter", null, null, 3), file, null, 0, 0, 0, null, 1, null, null))
                 .getFirst().gold());
     }
 
     @Test
     void missingFileAndBadAnswer() throws IOException {
         Path none = base.resolve("none.jsonl");
-        String said = assertThrows(InputException.class, () -> Dataset.load(DataConfig.of("last-letter", none))).getMessage();
+        String said = assertThrows(InputException.class, () -> Dataset.load(QuestionConfig.of("last-letter", none))).getMessage();
         assertEquals(none + ": cannot be read: no such file", said);
         Path coins = write("[{\"inputs\": \"Q: A coin.\", \"targets\": \"perhaps\"}]");
-        said = assertThrows(InputException.class, () -> Dataset.load(DataConfig.of("coin-flip", coins))).getMessage();
+        said = assertThrows(InputException.class, () -> Dataset.load(QuestionConfig.of("coin-flip", coins))).getMessage();
         assertEquals(coins + " row 1: answer perhaps, expected yes or no", said);
     }
 
     @Test
     void evaluationNeedsAnswers() throws IOException {
         Path file = write("{\"question\": \"a\", \"answer\": \"b\"}\n{\"question\": \"c\"}\n{\"question\": \"d\"}\n");
-        assertTrue(Dataset.load(DataConfig.of("question-answer", file)).test().isEmpty());
+        assertTrue(Dataset.load(QuestionConfig.of("question-answer", file)).test().isEmpty());
         String said = assertThrows(InputException.class,
-                () -> Dataset.loadTest(DataConfig.of("question-answer", file))).getMessage();
+                () -> Dataset.loadTest(QuestionConfig.of("question-answer", file))).getMessage();
         assertTrue(said.contains("row 000002 has no answer"), said);
     }
 
@@ -95,7 +95,7 @@ class DatasetTest {
         Path data = write("{\"question\": \"a\"}\n{\"question\": \"b\"}\n");
         Path test = base.resolve("test.jsonl");
         Files.writeString(test, "{\"question\": \"b\", \"answer\": \"1\"}\n{\"question\": \"z\", \"answer\": \"2\"}\n");
-        Dataset parted = Dataset.load(new DataConfig(TaskConfig.of("question-answer"), data, test, 0, 0, 0, null, 1, null, null));
+        Dataset parted = Dataset.load(new QuestionConfig(TaskConfig.of("question-answer"), data, test, 0, 0, 0, null, 1, null, null));
         assertEquals(List.of("a"), parted.pool().stream().map(Example::question).toList());
         assertEquals(List.of("b", "z"), parted.test().stream().map(Example::question).toList());
         assertEquals(1, parted.dropped());
@@ -107,7 +107,7 @@ class DatasetTest {
         for (int i = 0; i < 40; i++) {
             rows.append("{\"question\": \"q").append(i % 20).append("\", \"answer\": \"x\"}\n");
         }
-        Dataset parted = Dataset.load(DataConfig.of("question-answer", write(rows.toString())).sizes(0, 10));
+        Dataset parted = Dataset.load(QuestionConfig.of("question-answer", write(rows.toString())).sizes(0, 10));
         List<String> held = parted.test().stream().map(Example::question).toList();
         assertTrue(parted.pool().stream().noneMatch(example -> held.contains(example.question())));
         assertEquals(40, parted.pool().size() + parted.test().size() + parted.dropped());
@@ -116,14 +116,14 @@ class DatasetTest {
     @Test
     void fieldsCanBeNamed() throws IOException {
         Path file = write("{\"frage\": \"a\", \"antwort\": 7}\n");
-        DataConfig config = new DataConfig(new TaskConfig("question-answer", AnswerFormat.NUMBER, null, 0), file, null, 0, 0, 0, null, 1, "frage", "antwort");
+        QuestionConfig config = new QuestionConfig(new TaskConfig("question-answer", AnswerFormat.NUMBER, null, 0), file, null, 0, 0, 0, null, 1, "frage", "antwort");
         assertEquals(List.of(new Example("000001", "a", "7")), Dataset.loadTest(config));
     }
 
     @Test
     void generatesWhatItsOwnExtractionFindsRight() {
         for (String name : List.of("last-letter", "coin-flip")) {
-            DataConfig config = new DataConfig(TaskConfig.of(name), null, null, 0, 20, 200, null, 3, null, null);
+            QuestionConfig config = new QuestionConfig(TaskConfig.of(name), null, null, 0, 20, 200, null, 3, null, null);
             Task task = config.makeTask();
             Dataset data = Dataset.load(config);
             assertEquals(data, Dataset.load(config));
@@ -141,14 +141,14 @@ class DatasetTest {
     /** The paper's 600 questions have 1,200 words; ours have as many, and a shorter list says that it ends. */
     @Test
     void noWordIsInTwoQuestionsThatAreMadeUp() throws IOException {
-        Dataset data = Dataset.load(new DataConfig(TaskConfig.of("last-letter"), null, null, 0, 200, 600, null, 1, null, null));
+        Dataset data = Dataset.load(new QuestionConfig(TaskConfig.of("last-letter"), null, null, 0, 200, 600, null, 1, null, null));
         List<String> words = Stream.concat(data.pool().stream(), data.test().stream())
                 .flatMap(example -> Stream.of(example.question().split("\"")[1].split(" "))).toList();
         assertEquals(1200, words.size());
         assertEquals(1200, words.stream().distinct().count());
         Path three = Files.writeString(base.resolve("three.txt"), "Ann\nBob\nKim\n");
         String said = assertThrows(InputException.class,
-                () -> Dataset.load(new DataConfig(TaskConfig.of("last-letter"), null, null, 0, 0, 5, three, 1, null, null))).getMessage();
+                () -> Dataset.load(new QuestionConfig(TaskConfig.of("last-letter"), null, null, 0, 0, 5, three, 1, null, null))).getMessage();
         assertEquals("--generate: names left for question 000002: 1, expected 2; each is in one question alone:"
                 + " take fewer questions or longer --names", said);
     }
@@ -158,7 +158,7 @@ class DatasetTest {
         Path file = write("{\"question\": \"a\", \"category\": [\"x\"]}\n{\"question\": \"b\", \"category\": {\"x\": 1}}\n"
                 + "{\"question\": \"c\", \"category\": \"x\"}\n{\"question\": \"d\", \"category\": 3}\n{\"question\": \"e\", \"category\": null}\n");
         assertEquals(Arrays.asList(null, null, "x", "3", null),
-                Dataset.load(DataConfig.of("question-answer", file)).pool().stream().map(Example::category).toList());
+                Dataset.load(QuestionConfig.of("question-answer", file)).pool().stream().map(Example::category).toList());
     }
 
     @Test
@@ -166,7 +166,7 @@ class DatasetTest {
         Path file = write("{\"question\": \"Take the last letters of the words in \\\"Ann Bob Lee Kim\\\" and concatenate them.\"}\n"
                 + "{\"question\": \"Which letters?\"}\n");
         assertEquals(List.of(Map.of("words", "4"), Map.of("words", "3")),
-                Dataset.load(new DataConfig(new TaskConfig("last-letter", null, null, 3), file, null, 0, 0, 0, null, 1, null, null)).pool().stream()
+                Dataset.load(new QuestionConfig(new TaskConfig("last-letter", null, null, 3), file, null, 0, 0, 0, null, 1, null, null)).pool().stream()
                         .map(Example::fields).toList());
     }
 
@@ -183,12 +183,12 @@ class DatasetTest {
         for (int i = 0; i < 30; i++) {
             rows.append("{\"question\": \"q").append(i).append("\", \"answer\": \"x\"}\n");
         }
-        Dataset parted = Dataset.load(DataConfig.of("question-answer", write(rows.toString())).sizes(10, 0));
+        Dataset parted = Dataset.load(QuestionConfig.of("question-answer", write(rows.toString())).sizes(10, 0));
         assertEquals(8, parted.pool().size());
         assertEquals(2, parted.test().size());
         assertTrue(parted.pool().stream().allMatch(example -> example.id().compareTo("000010") <= 0));
         Path file = write(rows.toString());
-        assertThrows(InputException.class, () -> Dataset.load(DataConfig.of("question-answer", file).sizes(10, 10)));
+        assertThrows(InputException.class, () -> Dataset.load(QuestionConfig.of("question-answer", file).sizes(10, 10)));
     }
 
     @Test
@@ -199,7 +199,7 @@ class DatasetTest {
             ids.add("n" + i);
             rows.append("{\"id\": \"n").append(i).append("\", \"question\": \"q").append(i % 50).append("\", \"answer\": \"x\"}\n");
         }
-        List<Example> test = Dataset.load(DataConfig.of("question-answer", write(rows.toString())).sizes(0, 20)).test();
+        List<Example> test = Dataset.load(QuestionConfig.of("question-answer", write(rows.toString())).sizes(0, 20)).test();
         List<String> expected = new ArrayList<>(ids);
         Collections.shuffle(expected, new Random(1));
         expected = expected.subList(0, 20).stream().sorted(Comparator.comparingInt(ids::indexOf)).toList();
@@ -208,7 +208,7 @@ class DatasetTest {
 
     @Test
     void biasedAndUnbiasedTwinsStayTogether() {
-        DataConfig config = DataConfig.of("multiple-choice", Shared.data("truthfulqa_suggested_answer.jsonl"));
+        QuestionConfig config = QuestionConfig.of("multiple-choice", Shared.data("truthfulqa_suggested_answer.jsonl"));
         for (int wished : new int[] {0, 1, 400, 401}) {
             Dataset data = Dataset.load(config.sizes(0, wished));
             assertEquals(wished == 0 ? 2 * 817 / 5 : wished + wished % 2, data.test().size(), "the next whole pair");
@@ -233,16 +233,16 @@ class DatasetTest {
         Path file = write(rows.toString());
         for (long seed = 1; seed <= 20; seed++) {
             for (int wished = 1; wished < 8; wished++) {
-                Dataset data = Dataset.load(new DataConfig(TaskConfig.of("sycophancy"), file, null, 0, wished, 0, null, seed, null, null));
+                Dataset data = Dataset.load(new QuestionConfig(TaskConfig.of("sycophancy"), file, null, 0, wished, 0, null, seed, null, null));
                 assertEquals(wished, data.test().size(), "seed " + seed);
                 assertApart(data);
             }
         }
         Path pairs = write(List.of(0, 1, 2, 0, 1, 2).stream().map(n -> sycophancy(n, "perhaps")).collect(Collectors.joining("\n")));
-        assertEquals(4, Dataset.load(DataConfig.of("sycophancy", pairs).sizes(0, 3)).test().size(), "rather more than fewer");
-        assertEquals(4, Dataset.load(DataConfig.of("sycophancy", pairs).sizes(0, 5)).test().size(), "not all");
+        assertEquals(4, Dataset.load(QuestionConfig.of("sycophancy", pairs).sizes(0, 3)).test().size(), "rather more than fewer");
+        assertEquals(4, Dataset.load(QuestionConfig.of("sycophancy", pairs).sizes(0, 5)).test().size(), "not all");
         Path one = write(sycophancy(0, "a") + "\n" + sycophancy(0, "b") + "\n");
-        String said = assertThrows(InputException.class, () -> Dataset.load(DataConfig.of("sycophancy", one).sizes(0, 1))).getMessage();
+        String said = assertThrows(InputException.class, () -> Dataset.load(QuestionConfig.of("sycophancy", one).sizes(0, 1))).getMessage();
         assertEquals("--test-size: 1, but the 2 questions of " + one + " are variants of one, of which none can be held out alone", said);
     }
 
@@ -250,7 +250,7 @@ class DatasetTest {
     void aTestFileKeepsVariantsOfItsQuestionsOutOfThePool() throws IOException {
         Path data = write(sycophancy(0, "I think it is 1") + "\n" + sycophancy(1, "I think it is 1") + "\n");
         Path test = Files.writeString(base.resolve("test.jsonl"), sycophancy(1, "I think it is 2") + "\n");
-        Dataset parted = Dataset.load(new DataConfig(TaskConfig.of("sycophancy"), data, test, 0, 0, 0, null, 1, null, null));
+        Dataset parted = Dataset.load(new QuestionConfig(TaskConfig.of("sycophancy"), data, test, 0, 0, 0, null, 1, null, null));
         assertEquals(List.of("question 0"), parted.pool().stream().map(Example::group).toList());
         assertEquals(1, parted.dropped());
     }
@@ -272,7 +272,7 @@ class DatasetTest {
 
     private void assertRefused(String text, String expected) throws IOException {
         Path file = write(text);
-        String said = assertThrows(InputException.class, () -> Dataset.load(DataConfig.of("question-answer", file))).getMessage();
+        String said = assertThrows(InputException.class, () -> Dataset.load(QuestionConfig.of("question-answer", file))).getMessage();
         assertTrue(said.startsWith(file.toString()) && said.contains(expected), said);
         assertEquals(1, said.lines().count(), said);
     }

@@ -20,15 +20,15 @@ import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.evaluate.Evaluation;
 import org.ingrain.distill.method.Methods;
-import org.ingrain.distill.run.Json;
-import org.ingrain.distill.run.Manifest;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
-import org.ingrain.distill.sample.Completion;
 import org.ingrain.distill.sample.Finish;
 import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.distill.sample.TextCompletion;
 import org.ingrain.distill.sample.Weights;
+import org.ingrain.files.Json;
+import org.ingrain.files.Manifest;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -44,7 +44,7 @@ class JudgingTest {
         EvaluateConfig config = new EvaluateConfig(new SamplingParams(0, 1, 0, 8, List.of()), List.of(), 2, 1, List.of());
         try (RunFolder run = RunFolder.open(base.resolve("run"), Manifest.of(List.of(), List.of()))) {
             return new Evaluation(config, new Pairwise(), examples).measure(new Arm("judge", "Judge", Methods.direct(), new Weights.Base()), run.path(),
-                    (first, done) -> first.forEach(request -> done.apply(new Completion(request.key(), says.get(request.key().id()), 4, Finish.STOP))),
+                    (first, done) -> first.forEach(request -> done.apply(new TextCompletion(request.key(), says.get(request.key().id()), 4, Finish.STOP))),
                     new Stopwatch("judge", "answers", run.log(), Progress.SILENT));
         }
     }
@@ -53,7 +53,7 @@ class JudgingTest {
     @Test
     void agreementAndInconsistencyOfGpt4() throws IOException {
         Path file = Shared.data("mt_bench_gpt4_pair.jsonl");
-        List<Example> examples = Dataset.loadTest(DataConfig.of("pairwise", file));
+        List<Example> examples = Dataset.loadTest(QuestionConfig.of("pairwise", file));
         Map<String, String> says = new HashMap<>();
         int questions = 0;
         int differ = 0;
@@ -110,13 +110,13 @@ class JudgingTest {
             out.write((TREE + "\n").getBytes(StandardCharsets.UTF_8));
         }
         Path messages = Files.write(base.resolve("messages.jsonl"), MESSAGES);
-        List<Example> fromTrees = Dataset.loadTest(DataConfig.of("pairwise", trees));
+        List<Example> fromTrees = Dataset.loadTest(QuestionConfig.of("pairwise", trees));
         assertEquals(1, fromTrees.size(), "the reply without a rank is in no pair");
         Example pair = fromTrees.getFirst();
         assertEquals("Why?", pair.question());
         assertEquals("Since it rains.", pair.fields().get("response-" + pair.gold().toLowerCase()), "the lower rank is better");
         assertEquals(List.of(pair.gold()), pair.references());
-        assertEquals(fromTrees, Dataset.loadTest(DataConfig.of("pairwise", messages)));
+        assertEquals(fromTrees, Dataset.loadTest(QuestionConfig.of("pairwise", messages)));
     }
 
     /** 30 prompts with 4 replies each, and MT-bench's questions with two pairs each. */
@@ -132,7 +132,7 @@ class JudgingTest {
                         .append("}\n");
             }
         }
-        Dataset replies = Dataset.load(DataConfig.of("pairwise", Files.writeString(base.resolve("messages.jsonl"), messages)));
+        Dataset replies = Dataset.load(QuestionConfig.of("pairwise", Files.writeString(base.resolve("messages.jsonl"), messages)));
         assertEquals(List.of(144, 36, 0), List.of(replies.pool().size(), replies.test().size(), replies.dropped()));
         StringBuilder questions = new StringBuilder();
         StringBuilder judged = new StringBuilder();
@@ -150,7 +150,7 @@ class JudgingTest {
         for (String model : List.of("a", "b", "c")) {
             Files.writeString(folder.resolve(model + ".jsonl"), answers);
         }
-        Dataset pairs = Dataset.load(DataConfig.of("pairwise", Files.writeString(base.resolve("judged.jsonl"), judged)));
+        Dataset pairs = Dataset.load(QuestionConfig.of("pairwise", Files.writeString(base.resolve("judged.jsonl"), judged)));
         assertEquals(List.of(32, 8, 0), List.of(pairs.pool().size(), pairs.test().size(), pairs.dropped()));
     }
 
@@ -174,7 +174,7 @@ class JudgingTest {
     @Test
     void idsOfAUsersOwnAreNotTakenForOrders() throws IOException {
         Path file = Files.writeString(base.resolve("rows.jsonl"), row("set~1", "A") + row("set~2", "B"));
-        ArmResult steady = judge(Dataset.loadTest(DataConfig.of("pairwise", file)), Map.of("set~1", "[[A]]", "set~1~1", "[[B]]", "set~2", "[[B]]",
+        ArmResult steady = judge(Dataset.loadTest(QuestionConfig.of("pairwise", file)), Map.of("set~1", "[[A]]", "set~1~1", "[[B]]", "set~2", "[[B]]",
                 "set~2~1", "[[A]]"));
         assertEquals(0.0, steady.judging().inconsistent());
         assertEquals(1.0, steady.accuracy());
@@ -183,10 +183,10 @@ class JudgingTest {
     @Test
     void anIdThatAnOrderWouldHaveIsRefused() throws IOException {
         Path file = Files.writeString(base.resolve("rows.jsonl"), row("set~1", "A") + row("set", "B"));
-        String said = assertThrows(InputException.class, () -> Dataset.loadTest(DataConfig.of("pairwise", file))).getMessage();
+        String said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("pairwise", file))).getMessage();
         assertEquals(file + ": a question has the id set~1, which is that of question set in another order, expected another id", said);
         Files.writeString(file, row("set~1", "A") + row("set~2", "B") + row("sets", "A"));
-        assertEquals(3, Dataset.loadTest(DataConfig.of("pairwise", file)).size());
+        assertEquals(3, Dataset.loadTest(QuestionConfig.of("pairwise", file)).size());
     }
 
     @Test
@@ -198,7 +198,7 @@ class JudgingTest {
         }
         String judgment = "{\"question_id\": 1, \"winner\": \"model_a\", \"model_a\": \"%s\", \"model_b\": \"%s\"}\n";
         Path file = Files.writeString(base.resolve("judged.jsonl"), judgment.formatted("a", "b-c") + judgment.formatted("a-b", "c"));
-        String said = assertThrows(InputException.class, () -> Dataset.loadTest(DataConfig.of("pairwise", file))).getMessage();
+        String said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("pairwise", file))).getMessage();
         assertEquals(file + ": two questions have the id 1-a-b-c, expected an id for each", said);
     }
 
@@ -206,7 +206,7 @@ class JudgingTest {
     void rowsOfAUsersOwnWithAQuestionIdAreNotMtBench() throws IOException {
         Path file = Files.writeString(base.resolve("rows.jsonl"), row("1", "A").replace("\"id\"", "\"question_id\""));
         assertEquals(List.of(new Example("000001", "q", "A", Map.of("response-a", "x", "response-b", "y"), null, List.of())),
-                Dataset.loadTest(DataConfig.of("pairwise", file)));
+                Dataset.loadTest(QuestionConfig.of("pairwise", file)));
     }
 
     private static String row(String id, String winner) {
@@ -217,10 +217,10 @@ class JudgingTest {
     void badJudgmentsAreNamed() throws IOException {
         Path file = Files.writeString(base.resolve("judged.jsonl"), "{\"question_id\": 1, \"g1_winner\": \"me\", \"g2_winner\": \"tie\", \"model_1\": \"a\","
                 + " \"model_2\": \"b\"}\n");
-        String said = assertThrows(InputException.class, () -> Dataset.loadTest(DataConfig.of("pairwise", file))).getMessage();
+        String said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("pairwise", file))).getMessage();
         assertTrue(said.startsWith(file + ": no question.jsonl or mt_bench_question.jsonl beside it"), said);
         Files.writeString(base.resolve("question.jsonl"), "{\"question_id\": 1, \"turns\": [\"q\"]}\n");
-        said = assertThrows(InputException.class, () -> Dataset.loadTest(DataConfig.of("pairwise", file))).getMessage();
+        said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("pairwise", file))).getMessage();
         assertEquals(file + " line 1: g1_winner me, expected model_1, model_2, model_a, model_b or tie", said);
     }
 }

@@ -12,7 +12,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
-import org.ingrain.distill.run.Json;
+import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -67,7 +67,7 @@ class ParquetRowsTest {
     }
 
     private static List<Example> questions(Path file) {
-        return Dataset.load(DataConfig.of("question-answer", file)).pool();
+        return Dataset.load(QuestionConfig.of("question-answer", file)).pool();
     }
 
     @Test

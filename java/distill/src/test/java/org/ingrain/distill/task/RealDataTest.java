@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 class RealDataTest {
     @Test
     void lastLetters() {
-        List<Example> examples = Dataset.loadTest(DataConfig.of("last-letter", Shared.data("last_letter_rar.json")));
+        List<Example> examples = Dataset.loadTest(QuestionConfig.of("last-letter", Shared.data("last_letter_rar.json")));
         assertEquals(219, examples.size());
         Task task = new LastLetter(2);
         for (Example example : examples) {
@@ -39,7 +39,7 @@ class RealDataTest {
 
     @Test
     void coinFlips() {
-        List<Example> examples = Dataset.loadTest(DataConfig.of("coin-flip", Shared.data("coin_val.json")));
+        List<Example> examples = Dataset.loadTest(QuestionConfig.of("coin-flip", Shared.data("coin_val.json")));
         assertEquals(1333, examples.size());
         Task task = new CoinFlip("", 2);
         for (Example example : examples) {
@@ -59,7 +59,7 @@ class RealDataTest {
 
     @Test
     void gradeSchoolMathematicsByTheGenericReader() {
-        DataConfig config = new DataConfig(new TaskConfig("question-answer", AnswerFormat.NUMBER, null, 0), Shared.data("gsm8k_test.jsonl"), null,
+        QuestionConfig config = new QuestionConfig(new TaskConfig("question-answer", AnswerFormat.NUMBER, null, 0), Shared.data("gsm8k_test.jsonl"), null,
                 0, 0, 0, null, 1, null, null);
         List<Example> examples = Dataset.loadTest(config);
         assertEquals(1319, examples.size());
@@ -73,7 +73,7 @@ class RealDataTest {
 
     @Test
     void splitsKeepQuestionsApart() {
-        DataConfig config = DataConfig.of("last-letter", Shared.data("last_letter_rar.json")).sizes(200, 50);
+        QuestionConfig config = QuestionConfig.of("last-letter", Shared.data("last_letter_rar.json")).sizes(200, 50);
         Dataset data = Dataset.load(config);
         assertEquals(150, data.pool().size());
         assertEquals(50, data.test().size());
@@ -91,7 +91,7 @@ class RealDataTest {
         int rows = 0;
         for (String file : List.of("gsm8k_train.jsonl", "gsm8k_test.jsonl")) {
             Task task = new Gsm8k();
-            for (Example example : Dataset.loadTest(DataConfig.of("gsm8k", Shared.data(file)))) {
+            for (Example example : Dataset.loadTest(QuestionConfig.of("gsm8k", Shared.data(file)))) {
                 String number = example.gold().substring(example.gold().indexOf("####") + 4).replace(",", "").strip();
                 assertEquals(number, task.extract(example, example.gold()).orElseThrow());
                 assertRight(task, example, "Let me see. 1 + 1 = 2. The answer is " + number + ".");
@@ -103,7 +103,7 @@ class RealDataTest {
 
     @Test
     void biasedAndUnbiasedChoices() {
-        List<Example> examples = Dataset.loadTest(DataConfig.of("multiple-choice", Shared.data("truthfulqa_suggested_answer.jsonl")));
+        List<Example> examples = Dataset.loadTest(QuestionConfig.of("multiple-choice", Shared.data("truthfulqa_suggested_answer.jsonl")));
         assertEquals(2 * 817, examples.size());
         Task task = new MultipleChoice();
         for (Example example : examples) {
@@ -129,7 +129,7 @@ class RealDataTest {
         Map<String, String> suggested = new HashMap<>();
         int[] row = {0};
         Rows.forEach(file, (json, where) -> suggested.put("%06d-biased".formatted(++row[0]), json.path("biased_option").asString()));
-        List<Example> examples = Dataset.loadTest(DataConfig.of("multiple-choice", file));
+        List<Example> examples = Dataset.loadTest(QuestionConfig.of("multiple-choice", file));
         int alone = 0;
         for (int i = 0; i < examples.size(); i += 2) {
             List<String> lines = examples.get(i + 1).question().lines().toList();

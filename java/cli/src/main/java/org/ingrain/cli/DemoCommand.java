@@ -1,0 +1,86 @@
+package org.ingrain.cli;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.ingrain.cli.flags.BatchFlags;
+import org.ingrain.cli.flags.DeviceFlags;
+import org.ingrain.cli.flags.Home;
+import org.ingrain.distill.DistillConfig;
+import org.ingrain.distill.TeachConfig;
+import org.ingrain.distill.curate.CurationConfig;
+import org.ingrain.distill.engine.TunerConfig;
+import org.ingrain.distill.evaluate.Control;
+import org.ingrain.distill.evaluate.EvaluateConfig;
+import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.distill.task.QuestionConfig;
+import org.ingrain.engine.ModelOptions;
+import org.ingrain.lab.LabQuestions.Kind;
+import org.ingrain.lab.LabQuestions;
+import org.ingrain.train.data.TrainConfig;
+import org.ingrain.train.pass.LoraConfig;
+import org.ingrain.train.pass.OptimizerConfig;
+import org.ingrain.train.pass.Schedule;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(name = "demo", description = {"Distils System 2 into System 1 on a small model that comes with the program (models/lab), in minutes on two cores:",
+    "last letters and coin flips, answered at once, in two steps, and at once by the distilled model.",
+    "A killed demo goes on where it was when the same command is given again."})
+final class DemoCommand implements Callable<Integer> {
+    private static final int SAMPLES = 8;
+    private static final int MOST_TOKENS = 96;
+
+    @Mixin
+    private DeviceFlags device;
+
+    @Option(names = "--seeds", defaultValue = "1", paramLabel = "N",
+            description = "Distillations of each task, with seeds 1 to N (default: ${DEFAULT-VALUE}).")
+    private int seeds;
+
+    @Option(names = "--output", defaultValue = "runs/demo", paramLabel = "DIR", description = "Where the run folders go (default: ${DEFAULT-VALUE}).")
+    private Path output;
+
+    @Option(names = "--pool-size", hidden = true, defaultValue = "400", description = "Questions of each task to distil on.")
+    private int poolSize;
+
+    @Option(names = "--test-size", hidden = true, defaultValue = "300", description = "Questions of each task held out.")
+    private int testSize;
+
+    @Mixin
+    private BatchFlags batch;
+
+    @Override
+    public Integer call() {
+        List<Long> all = Seeds.from(1, seeds);
+        Path model = Home.models().resolve("lab");
+        ModelOptions options = device.options(model, "auto");
+        Path questions = output.resolve("questions");
+        LabQuestions.write(questions, poolSize, testSize);
+        System.err.println("lab model: 0.85 million parameters, trained from nothing by `ingrain lab` (models/lab/README.md)");
+        int status = 0;
+        for (Kind kind : List.of(Kind.LETTERS, Kind.COIN)) {
+            Seeds runs = new Seeds(options, batch, output.resolve(kind.task().name()), all);
+            status = Math.max(status, runs.distil(seed -> config(kind, questions, seed)));
+            System.out.println();
+        }
+        return status;
+    }
+
+    private static DistillConfig config(Kind kind, Path questions, long seed) {
+        QuestionConfig data = new QuestionConfig(kind.task(), kind.file(questions, "pool"), kind.file(questions, "test"), 0, 0, 0, null, 1, null, null);
+        SamplingParams sampling = new SamplingParams(0.7, 1, 0, MOST_TOKENS, List.of());
+        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, MOST_TOKENS, List.of()), List.of(), 1, seed,
+                List.of(Control.DISTILLED_SYSTEM_1, Control.UNFILTERED));
+        return new DistillConfig(data, Methods.load(kind.method()), new SampleConfig(List.of(SAMPLES, 1), sampling, seed), CurationConfig.defaults(),
+                train(seed), evaluate, TeachConfig.once());
+    }
+
+    private static TunerConfig train(long seed) {
+        OptimizerConfig optimizer = new OptimizerConfig(3e-3, 0.9, 0.999, 1e-8, 0, 1, Schedule.COSINE, 10, 0.05);
+        return new TunerConfig(LoraConfig.of(16, 32), optimizer, new TrainConfig(10, 0, 32, 1, seed, 0, 0, 1, false));
+    }
+}

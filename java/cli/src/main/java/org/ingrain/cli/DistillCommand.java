@@ -1,0 +1,189 @@
+package org.ingrain.cli;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.ingrain.cli.flags.BatchFlags;
+import org.ingrain.cli.flags.ModelFlags;
+import org.ingrain.cli.flags.QuestionFlags;
+import org.ingrain.cli.flags.Recipe;
+import org.ingrain.cli.flags.TrainingFlags;
+import org.ingrain.cli.flags.Words;
+import org.ingrain.distill.DistillConfig;
+import org.ingrain.distill.TeachConfig;
+import org.ingrain.distill.curate.CurationConfig;
+import org.ingrain.distill.curate.Rule;
+import org.ingrain.distill.curate.Target;
+import org.ingrain.distill.engine.TunerConfig;
+import org.ingrain.distill.evaluate.Control;
+import org.ingrain.distill.evaluate.EvaluateConfig;
+import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.tensor.InputException;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(name = "distill", description = {
+    "Distils a System 2 method into a model: sample, curate, train, evaluate, report (arXiv:2407.06023).",
+    "Everything goes into one run folder; a killed run goes on where it was when the same command is given again.",
+    "Example:",
+    "  ingrain distill --model DIR --task last-letter --data last_letter_rar.json --method rar-2-step --n 8 --output runs/letters",
+    "Exit status 3: curation kept nothing, so there is nothing to train on; with --seeds, with none of them. A seed that kept nothing",
+    "beside others that did is told of, and the table is over the others."})
+final class DistillCommand implements Callable<Integer> {
+    static final int NOTHING_KEPT = 3;
+    private static final double VOTING_TEMPERATURE = 0.7;
+
+    @Mixin
+    private ModelFlags modelFlags;
+
+    @Mixin
+    private QuestionFlags questions;
+
+    @Option(names = "--test-data", paramLabel = "FILE", description = "Questions to evaluate on (default: some of --data, held out).")
+    private Path testData;
+
+    @Option(names = "--test-size", defaultValue = "0", paramLabel = "N", description = "Questions held out of --data; 0 for a fifth (the default).")
+    private int testSize;
+
+    @Option(names = "--method", defaultValue = "rar-2-step", paramLabel = "NAME",
+            description = "direct, rar-1-step, rar-2-step, s2a, bsm, cot, cot-few-shot, or a method's JSON file (default: ${DEFAULT-VALUE}).")
+    private String method;
+
+    @Option(names = "--n", split = ",", paramLabel = "N", description = "Samples of each step of the method, such as 8 or 8,8 "
+            + "(default: as the method says).")
+    private List<Integer> samples = List.of();
+
+    @Option(names = "--temperature", defaultValue = "0.7", paramLabel = "T", description = "Of the samples (default: ${DEFAULT-VALUE}; ours).")
+    private double temperature;
+
+    @Option(names = "--top-p", defaultValue = "0.9", paramLabel = "P", description = "Of the samples (default: ${DEFAULT-VALUE}; ours).")
+    private double topP;
+
+    @Option(names = "--top-k", defaultValue = "0", paramLabel = "K", description = "Of the samples; 0 for all (the default).")
+    private int topK;
+
+    @Option(names = "--max-tokens", defaultValue = "256", paramLabel = "N", description = "Of each text (default: ${DEFAULT-VALUE}).")
+    private int maxTokens;
+
+    @Option(names = "--seed", defaultValue = "1", paramLabel = "S", description = "Of the samples and of the training (default: ${DEFAULT-VALUE}).")
+    private long seed;
+
+    @Option(names = "--seeds", defaultValue = "1", paramLabel = "N",
+            description = "Distillations, with seeds from --seed on: a folder each below --output, "
+            + "and their means with intervals beside (default: ${DEFAULT-VALUE}).")
+    private int seeds;
+
+    @Option(names = "--majority", defaultValue = "more-than-half", paramLabel = "RULE",
+            description = "more-than-half, plurality; universal: the model selects one of its own responses; first, all: no filter "
+                    + "(default: ${DEFAULT-VALUE}).")
+    private String majority;
+
+    @Option(names = "--min-votes", defaultValue = "0", paramLabel = "N", description = "Fewest votes of a label.")
+    private int minVotes;
+
+    @Option(names = "--min-fraction", defaultValue = "0", paramLabel = "X", description = "Smallest share of the samples a label must have.")
+    private double minFraction;
+
+    @Option(names = "--per-stage", negatable = true,
+            description = "The samples of each step vote among themselves, then the step before; without it all answers vote at once.")
+    private boolean perStage;
+
+    @Option(names = "--orders", defaultValue = "1", paramLabel = "N",
+            description = "Orders of options or responses to ask in; kept if all agree (default: ${DEFAULT-VALUE}).")
+    private int orders;
+
+    @Option(names = "--all-samples", description = "Draw every sample, even where the verdict stands already.")
+    private boolean allSamples;
+
+    @Option(names = "--rounds", defaultValue = "1", paramLabel = "N",
+            description = "Distil again from the distilled model, so often in all (default: ${DEFAULT-VALUE}).")
+    private int rounds;
+
+    @Option(names = "--stages", defaultValue = "0", paramLabel = "N",
+            description = "Take the words before the answer away in so many parts, training on what is left each time; 0: all at once (the default).")
+    private int stages;
+
+    @Option(names = "--target", defaultValue = "answer", paramLabel = "WHAT",
+            description = "What the student learns to say: answer, or response (the sample's whole last text).")
+    private String target;
+
+    @Option(names = "--validation-fraction", defaultValue = "0", paramLabel = "X", description = "Share of the kept examples watched, not trained on.")
+    private double validationFraction;
+
+    @Option(names = "--controls", split = ",", paramLabel = "NAME", description = "distilled-system-1, unfiltered: students trained beside; "
+            + "none leaves out a recipe's.")
+    private List<String> controls = List.of();
+
+    @Option(names = "--baselines", split = ",", paramLabel = "NAME",
+            description = "Other methods to measure on the model as it is: rows of the table "
+            + "after System 2's; none leaves out a recipe's.")
+    private List<String> baselines = List.of();
+
+    @Option(names = "--test-votes", split = ",", paramLabel = "K",
+            description = "Answers to each held-out question that vote, such as 1,5,10: the most "
+            + "are drawn, and the majority of the first so many is told of for each (default: 1).")
+    private List<Integer> testVotes = List.of();
+
+    @Option(names = "--test-temperature", paramLabel = "T",
+            description = "Of the answers to held-out questions (default: 0.7 where several vote; ours; "
+            + "else 0, greedy). Beside one, --top-p and --top-k count too.")
+    private Double testTemperature;
+
+    @Mixin
+    private TrainingFlags training;
+
+    @Mixin
+    private BatchFlags batch;
+
+    @Option(names = "--recipe", paramLabel = "NAME", description = "An experiment of the paper (models/recipes) or a file like it: flags, in "
+            + "whose place those stand that are given here.")
+    private String recipe;
+
+    @Option(names = "--dry-run", description = "Try a few questions, print the plan (calls, tokens, memory, time), and do nothing else.")
+    private boolean dryRun;
+
+    @Option(names = "--output", paramLabel = "DIR", description = "The run's folder (default: runs/ and the recipe's name).")
+    private Path output;
+
+    @Override
+    public Integer call() {
+        if (output == null && recipe == null && !dryRun) {
+            throw new InputException("--output: none, expected the run's folder");
+        }
+        Seeds runs = new Seeds(modelFlags.options(), batch, folder(), Seeds.from(seed, seeds));
+        if (dryRun) {
+            runs.check(this::config);
+            return new DryRun(modelFlags.options(), batch, recipe == null ? null : Recipe.load(recipe), seeds).print(config(seed));
+        }
+        return runs.distil(this::config);
+    }
+
+    /** Null for a plan that names none. */
+    private Path folder() {
+        return output != null || recipe == null ? output : Path.of("runs", Path.of(recipe).getFileName().toString().replaceFirst("\\.json$", ""));
+    }
+
+    private DistillConfig config(long own) {
+        SamplingParams params = new SamplingParams(temperature, topP, topK, maxTokens, List.of());
+        CurationConfig curation = new CurationConfig(Words.choose("--majority", majority, Rule.class), minVotes, minFraction, perStage, orders,
+                !allSamples, Words.choose("--target", target, Target.class), validationFraction, own);
+        return new DistillConfig(questions.config(testData, testSize), Methods.load(method), new SampleConfig(samples, params, own), curation,
+                new TunerConfig(training.lora(), training.optimizer(), training.train(own)), evaluation(own), new TeachConfig(rounds, stages));
+    }
+
+    private EvaluateConfig evaluation(long own) {
+        double drawn = testTemperature != null ? testTemperature : testVotes.stream().anyMatch(k -> k > 1) ? VOTING_TEMPERATURE : 0;
+        SamplingParams params = drawn == 0 ? new SamplingParams(0, 1, 0, maxTokens, List.of())
+                : new SamplingParams(drawn, topP, topK, maxTokens, List.of());
+        return new EvaluateConfig(params, List.of(), questions.testOrders(), own,
+                named(controls).stream().map(name -> Words.choose("--controls", name, Control.class)).toList(), testVotes,
+                named(baselines).stream().map(name -> Methods.load("--baselines", name)).toList());
+    }
+
+    private static List<String> named(List<String> words) {
+        return words.equals(List.of("none")) ? List.of() : words;
+    }
+}

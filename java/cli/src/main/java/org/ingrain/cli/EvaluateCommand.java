@@ -1,0 +1,102 @@
+package org.ingrain.cli;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import org.ingrain.checkpoint.ModelFolder;
+import org.ingrain.cli.flags.BatchFlags;
+import org.ingrain.cli.flags.ModelFlags;
+import org.ingrain.cli.flags.QuestionFlags;
+import org.ingrain.cli.progress.StageProgress;
+import org.ingrain.distill.EvaluationRun;
+import org.ingrain.distill.Provenance;
+import org.ingrain.distill.evaluate.ArmResult;
+import org.ingrain.distill.evaluate.EvaluateConfig;
+import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.files.Json;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(name = "evaluate", description = {"Accuracy with its 95 % interval and #Tokens of a method on questions with known answers.",
+    "Example: ingrain evaluate --model DIR --task coin-flip --data coin_val.json --method direct --output runs/coin-direct"})
+final class EvaluateCommand implements Callable<Integer> {
+    @Mixin
+    private ModelFlags modelFlags;
+
+    @Mixin
+    private QuestionFlags questions;
+
+    @Option(names = "--adapter", paramLabel = "DIR", description = "PEFT LoRA adapter to answer with.")
+    private Path adapter;
+
+    @Option(names = "--method", defaultValue = "direct", paramLabel = "NAME",
+            description = "direct, rar-1-step, rar-2-step, s2a, bsm, cot, cot-few-shot, or a method's JSON file (default: ${DEFAULT-VALUE}).")
+    private String method;
+
+    @Option(names = "--n", split = ",", paramLabel = "N", description = "Samples of each step, which vote (default: 1).")
+    private List<Integer> samples = List.of();
+
+    @Option(names = "--temperature", defaultValue = "0", paramLabel = "T", description = "0 for greedy (the default).")
+    private double temperature;
+
+    @Option(names = "--top-p", defaultValue = "1", paramLabel = "P", description = "Probability mass kept; 1 for all (the default).")
+    private double topP;
+
+    @Option(names = "--max-tokens", defaultValue = "256", paramLabel = "N", description = "Of each text (default: ${DEFAULT-VALUE}).")
+    private int maxTokens;
+
+    @Option(names = "--seed", defaultValue = "1", paramLabel = "S", description = "Of the samples (default: ${DEFAULT-VALUE}).")
+    private long seed;
+
+    @Mixin
+    private BatchFlags batch;
+
+    @Option(names = "--json", description = "The result as JSON.")
+    private boolean json;
+
+    @Option(names = "--output", required = true, paramLabel = "DIR", description = "The run's folder: every answer, and result.json.")
+    private Path output;
+
+    @Override
+    public Integer call() {
+        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(temperature, topP, 0, maxTokens, List.of()), samples, questions.testOrders(), seed, List.of());
+        EvaluationRun.Config config = new EvaluationRun.Config(questions.config(null, 0), Methods.load(method), evaluate, adapter);
+        Provenance provenance = new Provenance(Provenances.version(), modelFlags.model, Provenances.sampling(modelFlags.options(), batch));
+        EvaluationRun.check(config, provenance, output);
+        int rank = adapter == null ? 0 : Session.rank(Session.adapter(adapter, ModelFolder.readConfig(modelFlags.model)));
+        try (Session session = Session.open(modelFlags.options(), batch, rank); StageProgress progress = new StageProgress(0)) {
+            ArmResult result = new EvaluationRun(config, provenance, session.answerer(), progress).run(output);
+            progress.close();
+            System.out.println(json ? Json.pretty(result).strip() : told(result));
+        }
+        return 0;
+    }
+
+    private static String told(ArmResult result) {
+        StringBuilder text = new StringBuilder(String.format(Locale.ROOT,
+                "%s: %d of %d right, accuracy %.1f %% (95 %% interval %.1f to %.1f), %.1f tokens a question", result.title(), result.right(),
+                result.answers(), 100 * result.accuracy(), 100 * result.low(), 100 * result.high(), result.tokens()));
+        if (result.tooLong() > 0) {
+            text.append(String.format(Locale.ROOT, "%n  prompts that do not fit into the context, so not asked: %d", result.tooLong()));
+        }
+        if (result.answers() != result.questions()) {
+            text.append(String.format(Locale.ROOT, "%n  %d questions, in several orders", result.questions()));
+        }
+        if (result.judging() != null) {
+            share(text, "agreement with votes", result.judging().agreement());
+            share(text, "of both orders", result.judging().bothOrders());
+            share(text, "inconsistent", result.judging().inconsistent());
+        }
+        result.categories().forEach((category, own) -> share(text, category, own.accuracy()));
+        return text.toString();
+    }
+
+    private static void share(StringBuilder text, String name, Double share) {
+        if (share != null) {
+            text.append(String.format(Locale.ROOT, "%n  %s: %.1f %%", name, 100 * share));
+        }
+    }
+}

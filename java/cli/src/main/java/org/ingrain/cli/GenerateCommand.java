@@ -1,0 +1,189 @@
+package org.ingrain.cli;
+
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import org.ingrain.checkpoint.Outputs;
+import org.ingrain.cli.flags.BatchFlags;
+import org.ingrain.cli.flags.ModelFlags;
+import org.ingrain.cli.flags.SamplingFlags;
+import org.ingrain.sample.Completion;
+import org.ingrain.sample.GenerationListener;
+import org.ingrain.sample.GeneratorStats;
+import org.ingrain.sample.Request;
+import org.ingrain.template.Message;
+import org.ingrain.tensor.InputException;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+@Command(name = "generate", description = {"Answers prompts: one completion streams as it grows, several are drawn at once.",
+    "Examples:",
+    "  ingrain generate --model DIR --prompt \"What is the capital of France?\"",
+    "  ingrain generate --model DIR --prompt \"...\" --n 8 --temperature 0.7 --seed 1 --json",
+    "  ingrain generate --model DIR --raw --prompt \"Once upon a time\""})
+final class GenerateCommand implements Callable<Integer> {
+    @Mixin
+    private ModelFlags modelFlags;
+
+    @Mixin
+    private BatchFlags batch;
+
+    @Mixin
+    private SamplingFlags sampling;
+
+    @Option(names = "--adapter", paramLabel = "DIR", description = "PEFT LoRA adapter to answer with.")
+    private Path adapter;
+
+    @Option(names = "--prompt", paramLabel = "TEXT", description = "What to answer; may be given several times.")
+    private List<String> prompts = List.of();
+
+    @Option(names = "--prompts", paramLabel = "FILE", description = "A prompt per line; - for standard input.")
+    private Path promptFile;
+
+    @Option(names = "--system", paramLabel = "TEXT", description = "System message in front of every prompt.")
+    private String system;
+
+    @Option(names = "--raw", description = "No chat template: BOS and the prompt as it is.")
+    private boolean raw;
+
+    @Option(names = "--n", defaultValue = "1", paramLabel = "N", description = "Completions a prompt (default: ${DEFAULT-VALUE}).")
+    private int n;
+
+    @Option(names = "--first-sample", defaultValue = "0", paramLabel = "I",
+            description = "Number of the first completion: --first-sample 3 --n 1 draws again what --n 8 drew as its fourth.")
+    private int firstSample;
+
+    @Option(names = "--prompt-log-probabilities", description = "With --json: log-probabilities of the prompt's tokens too.")
+    private boolean promptLogProbabilities;
+
+    @Option(names = "--json", description = "One JSON object a completion: text, ids, log_probabilities, finish_reason.")
+    private boolean json;
+
+    @Option(names = "--output", paramLabel = "FILE", description = "Write there instead of to standard output.")
+    private Path output;
+
+    @Override
+    public Integer call() throws IOException {
+        List<String> questions = questions();
+        if (questions.isEmpty()) {
+            throw new InputException("--prompt: none given, expected --prompt TEXT or --prompts FILE");
+        }
+        if (n < 1) {
+            throw new InputException("--n: " + n + ", expected 1 or more");
+        }
+        sampling.params();
+        try (Session session = Session.open(modelFlags.options(), batch, adapter)) {
+            List<Request> requests = questions.stream().map(question -> request(session, question)).toList();
+            boolean stream = requests.size() == 1 && n == 1 && !json && output == null;
+            Instant start = Instant.now();
+            List<List<Completion>> results = stream ? stream(session, requests.getFirst()) : all(session, requests);
+            report(requests, results, Duration.between(start, Instant.now()), session.generator().stats());
+        }
+        return 0;
+    }
+
+    private List<String> questions() throws IOException {
+        List<String> questions = new ArrayList<>(prompts);
+        if (promptFile != null) {
+            questions.addAll(promptFile.toString().equals("-")
+                    ? new String(System.in.readAllBytes(), StandardCharsets.UTF_8).lines().toList() : lines(promptFile));
+        }
+        return questions;
+    }
+
+    private static List<String> lines(Path file) throws IOException {
+        if (!Files.isRegularFile(file)) {
+            throw new InputException("--prompts: " + file + ": no such file");
+        }
+        return Files.readAllLines(file);
+    }
+
+    private Request request(Session session, String question) {
+        int[] ids = raw ? session.tokenizer().encodeBegin(question) : session.chat(messages(question));
+        return new Request(ids, n, firstSample, sampling.params(), session.adapterSlot(), promptLogProbabilities);
+    }
+
+    private List<Message> messages(String question) {
+        Message user = new Message("user", question);
+        return system == null ? List.of(user) : List.of(new Message("system", system), user);
+    }
+
+    private List<List<Completion>> stream(Session session, Request request) {
+        List<Completion> completions = new ArrayList<>();
+        session.generator().submit(request, new GenerationListener() {
+            @Override
+            public void text(int sample, String piece) {
+                System.out.print(piece);
+                System.out.flush();
+            }
+
+            @Override
+            public void finished(Completion completion) {
+                System.out.println();
+                completions.add(completion);
+            }
+        });
+        while (session.generator().step()) {
+            continue;
+        }
+        return List.of(completions);
+    }
+
+    private List<List<Completion>> all(Session session, List<Request> requests) throws IOException {
+        List<List<Completion>> results = session.generateAll(requests);
+        StringBuilder text = new StringBuilder();
+        for (int p = 0; p < results.size(); p++) {
+            for (Completion completion : results.get(p)) {
+                text.append(json ? toJson(p, completion) : completion.text()).append('\n');
+            }
+        }
+        if (output == null) {
+            PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
+            out.print(text);
+            out.flush();
+        } else {
+            Outputs.write(output, text.toString());
+        }
+        return results;
+    }
+
+    private String toJson(int prompt, Completion completion) {
+        ObjectNode node = JsonMapper.shared().createObjectNode();
+        node.put("prompt", prompt);
+        node.put("sample", completion.sample());
+        node.put("text", completion.text());
+        node.put("finish_reason", completion.reason().name().toLowerCase(Locale.ROOT));
+        node.set("ids", JsonMapper.shared().valueToTree(completion.ids()));
+        node.set("log_probabilities", JsonMapper.shared().valueToTree(completion.logProbabilities()));
+        if (completion.promptLogProbabilities() != null) {
+            var values = node.putArray("prompt_log_probabilities");
+            for (float value : completion.promptLogProbabilities()) {
+                if (Float.isNaN(value)) {
+                    values.addNull();
+                } else {
+                    values.add(value);
+                }
+            }
+        }
+        return node.toString();
+    }
+
+    private static void report(List<Request> requests, List<List<Completion>> results, Duration time, GeneratorStats stats) {
+        long prompt = requests.stream().mapToLong(request -> request.prompt().length).sum();
+        long generated = results.stream().flatMap(List::stream).mapToLong(completion -> completion.ids().length).sum();
+        double seconds = Math.max(1e-3, time.toMillis() / 1e3);
+        System.err.printf(Locale.ROOT, "%d prompt tokens, %d generated in %.2f s: %.1f tokens/s, %.1f %% of its time the device waited for the host%n",
+                prompt, generated, seconds, generated / seconds, 100 * stats.hostWaitShare());
+    }
+}

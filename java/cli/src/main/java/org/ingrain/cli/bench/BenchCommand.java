@@ -1,0 +1,245 @@
+package org.ingrain.cli.bench;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.function.Consumer;
+import java.util.stream.IntStream;
+import org.ingrain.checkpoint.Outputs;
+import org.ingrain.cli.DevicesCommand;
+import org.ingrain.cli.flags.BatchFlags;
+import org.ingrain.cli.flags.ModelFlags;
+import org.ingrain.cli.progress.ProgressDisplay;
+import org.ingrain.engine.LoadedModel;
+import org.ingrain.engine.ModelOptions;
+import org.ingrain.model.MemoryPlan;
+import org.ingrain.sample.Generator;
+import org.ingrain.sample.GeneratorConfig;
+import org.ingrain.sample.GeneratorStats;
+import org.ingrain.sample.Request;
+import org.ingrain.sample.SamplingParams;
+import org.ingrain.tensor.InputException;
+import org.ingrain.tokenizer.StreamingDecoder;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(name = "bench", description = {"Tokens per second, in llama-bench's columns: prefill, decode, samples of one prompt, training.",
+    "--model takes a model folder, or a config.json with --random-weights."})
+public final class BenchCommand implements Callable<Integer> {
+    private static final int BLOCK_SIZE = 32;
+
+    @Mixin
+    private ModelFlags modelFlags;
+
+    @Option(names = "--random-weights", description = "Random weights of the shape that --model's config.json says.")
+    private boolean randomWeights;
+
+    @Option(names = "--prompt-tokens", defaultValue = "512", paramLabel = "N", description = "Prefill; 0 for none (default: ${DEFAULT-VALUE}).")
+    private int promptTokens;
+
+    @Option(names = "--generate-tokens", defaultValue = "128", paramLabel = "N", description = "Decode; 0 for none (default: ${DEFAULT-VALUE}).")
+    private int generateTokens;
+
+    @Option(names = "--n", defaultValue = "8", split = ",", paramLabel = "N",
+            description = "Samples of one prompt, several numbers with commas between; 0 for none (default: ${DEFAULT-VALUE}).")
+    private List<Integer> n;
+
+    @Option(names = "--requests", defaultValue = "0", paramLabel = "N",
+            description = "Different prompts answered at once, one sample each; 0 for none (default: ${DEFAULT-VALUE}).")
+    private int requests;
+
+    @Option(names = "--layers", paramLabel = "N", description = "With --random-weights: the first N layers only.")
+    private Integer layers;
+
+    @Option(names = "--train-tokens", defaultValue = "512", paramLabel = "N",
+            description = "Tokens of a LoRA training step; 0 for none (default: ${DEFAULT-VALUE}).")
+    private int trainTokens;
+
+    @Option(names = "--max-batch-tokens", paramLabel = "N",
+            description = "Most tokens computed in one step (default: 512 on the CPU, 2048 on a GPU, or as many as there are samples).")
+    private Integer maxBatchTokens;
+
+    @Option(names = "--repetitions", defaultValue = "3", paramLabel = "N", description = "After one that is not counted (default: ${DEFAULT-VALUE}).")
+    private int repetitions;
+
+    @Option(names = "--json", description = "llama-bench's JSON instead of its table.")
+    private boolean json;
+
+    @Option(names = "--output", paramLabel = "FILE", description = "Write there instead of to standard output, anew after each test.")
+    private Path output;
+
+    @Override
+    public Integer call() throws Exception {
+        if (repetitions < 1 || promptTokens < 0 || generateTokens < 0 || most() < 0 || requests < 0 || trainTokens < 0
+                || maxBatchTokens != null && maxBatchTokens < 1) {
+            throw new InputException("--repetitions: expected 1 or more, and no negative number of tokens or samples");
+        }
+        ModelOptions options = modelFlags.options();
+        if (!randomWeights && !Files.isDirectory(options.model())) {
+            throw new InputException("--model: " + options.model() + ": not a model folder; a config file needs --random-weights");
+        }
+        if (layers != null && (!randomWeights || layers < 1)) {
+            throw new InputException("--layers: " + layers + ", expected 1 or more, with --random-weights");
+        }
+        int context = BenchModel.config(options.model()).maxPositionEmbeddings();
+        GeneratorConfig config = config(options, context);
+        try (BenchModel model = open(options, config)) {
+            String backend = options.backend() + " " + DevicesCommand.isa(model.context());
+            List<BenchResult> results = new ArrayList<>();
+            save(model, backend, results);   // a file that cannot be written is named before anything is measured
+            Consumer<BenchResult> done = result -> {
+                results.add(result);
+                save(model, backend, results);
+            };
+            if (samples()) {
+                sampling(model, config, done);
+            }
+            if (trainTokens > 0) {
+                done.accept(TrainBench.measure(model, Math.min(trainTokens, context), repetitions));
+            }
+            if (output == null) {
+                System.out.println(text(model, backend, results));
+            }
+        }
+        return 0;
+    }
+
+    /** Puts what was measured so far into the output file, where there is to be one. */
+    private void save(BenchModel model, String backend, List<BenchResult> results) {
+        if (output != null) {
+            Outputs.write(output, text(model, backend, results) + "\n");
+        }
+    }
+
+    private String text(BenchModel model, String backend, List<BenchResult> results) {
+        return (json ? BenchResult.json(model, backend, results) : BenchResult.markdown(model, backend, results)).stripTrailing();
+    }
+
+    /** Whether any test is the generator's. */
+    private boolean samples() {
+        return promptTokens > 0 || generateTokens > 0;
+    }
+
+    private GeneratorConfig config(ModelOptions options, int context) {
+        int length = Math.min(context, promptTokens + generateTokens + 1 + BLOCK_SIZE);
+        int samples = Math.max(1, Math.max(most(), requests));
+        long cache = (long) (length + BLOCK_SIZE) * (samples + 1);
+        int step = maxBatchTokens == null ? BatchFlags.batchTokens(options, samples) : Math.max(maxBatchTokens, samples);
+        return new GeneratorConfig(cache, BLOCK_SIZE, step, samples, Math.max(2, length), false, true);
+    }
+
+    /** The largest number of samples, or a negative one where there is one. */
+    private int most() {
+        return n.stream().anyMatch(samples -> samples < 0) ? -1 : n.stream().mapToInt(Integer::intValue).max().orElse(0);
+    }
+
+    private BenchModel open(ModelOptions options, GeneratorConfig config) {
+        LoadedModel.Needs needs = (context, c, precision) -> !samples() ? List.of()
+                : List.of(new MemoryPlan.Part("cache and workspace", Generator.bytes(context, c, precision, config)));
+        return randomWeights ? BenchModel.random(options, layers, needs) : BenchModel.load(options, needs);
+    }
+
+    private void sampling(BenchModel model, GeneratorConfig config, Consumer<BenchResult> done) {
+        Generator generator = new Generator(model.context(), model.weights(), null, config, SilentDecoder::new, List.of());
+        int vocabulary = model.weights().config().vocabSize();
+        int prefill = Math.min(promptTokens, config.contextLength() - 1);
+        int decode = Math.min(generateTokens, config.contextLength() - 1);
+        if (prefill > 0) {
+            Request request = Request.of(prompt(prefill, vocabulary), 1, params(1));
+            done.accept(measure(new Test("pp" + prefill, prefill, 0), generator, List.of(request)));
+        }
+        if (decode > 0) {
+            Request request = Request.of(prompt(1, vocabulary), 1, params(decode));
+            done.accept(measure(new Test("tg" + decode, 0, decode), generator, List.of(request)));
+        }
+        int length = Math.max(1, Math.min(prefill, config.contextLength() - decode));
+        for (int samples : n) {
+            if (samples > 0 && decode > 0) {
+                Test test = new Test("pp" + length + "+tg" + decode + "x" + samples, length, decode * samples);
+                done.accept(measure(test, generator, List.of(Request.of(prompt(length, vocabulary), samples, params(decode)))));
+            }
+        }
+        if (requests > 0 && decode > 0) {
+            List<Request> all = IntStream.range(0, requests).mapToObj(i -> Request.of(prompt(length, i, vocabulary), 1, params(decode))).toList();
+            done.accept(measure(new Test(requests + "x(pp" + length + "+tg" + decode + ")", requests * length, requests * decode), generator, all));
+        }
+    }
+
+    private static SamplingParams params(int tokens) {
+        return new SamplingParams(1, 0, 1, tokens, 1, List.of(), List.of(), true);
+    }
+
+    private static int[] prompt(int tokens, int vocabulary) {
+        return prompt(tokens, 0, vocabulary);
+    }
+
+    /** The prompt of a number; no two begin alike. */
+    private static int[] prompt(int tokens, int number, int vocabulary) {
+        int[] ids = new int[tokens];
+        for (int i = 0; i < tokens; i++) {
+            ids[i] = (int) (((i + (long) number) * 2654435761L + 12345) % vocabulary);
+        }
+        return ids;
+    }
+
+    /** What a request is counted as: its name, and tokens of a prompt and generated. */
+    private record Test(String name, int prompt, int generated) {
+    }
+
+    private BenchResult measure(Test test, Generator generator, List<Request> asked) {
+        long[] times = new long[repetitions];
+        long[] decodes = new long[repetitions];
+        GeneratorStats before = null;
+        try (ProgressDisplay progress = new ProgressDisplay(test.name, "repetitions", 0, repetitions)) {
+            for (int i = -1; i < repetitions; i++) {
+                before = i == 0 ? generator.stats() : before;
+                long start = System.nanoTime();
+                long first = run(test, generator, asked);
+                if (i >= 0) {
+                    long end = System.nanoTime();
+                    times[i] = end - start;
+                    decodes[i] = end - first;
+                    progress.at(i + 1);
+                }
+            }
+        }
+        Request request = asked.getFirst();
+        int steps = request.params().maxTokens() - 1;
+        var decode = asked.size() > 1 || steps == 0 ? null : new BenchResult.Decode(decodes, steps, request.samples());
+        return new BenchResult(test.name, test.prompt, test.generated, times, generator.stats().since(before), decode);
+    }
+
+    /** Runs requests to their end; the moment at which the first tokens had been read, where more were to come. */
+    private static long run(Test test, Generator generator, List<Request> asked) {
+        int tokens = asked.getFirst().params().maxTokens();
+        long before = generator.stats().tokens();
+        for (Request request : asked) {
+            generator.submit(request, completion -> {
+                if (completion.ids().length != tokens) {
+                    throw new IllegalStateException(test.name + ": a sample ended early");
+                }
+            });
+        }
+        long first = 0;
+        while (generator.step()) {
+            first = first == 0 && generator.stats().tokens() > before ? System.nanoTime() : first;
+        }
+        return first;
+    }
+
+    /** Says nothing: text is no part of what is measured. */
+    private static final class SilentDecoder implements StreamingDecoder {
+        @Override
+        public String append(int id) {
+            return "";
+        }
+
+        @Override
+        public String flush() {
+            return "";
+        }
+    }
+}

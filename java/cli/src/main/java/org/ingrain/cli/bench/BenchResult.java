@@ -1,0 +1,106 @@
+package org.ingrain.cli.bench;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import org.ingrain.sample.GeneratorStats;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * One measured test, in the columns of llama-bench.
+ *
+ * @param test      pp512, tg128, tg128x8 (eight samples of one prompt) or train512
+ * @param prompt    prompt tokens of a repetition
+ * @param generated generated tokens of a repetition
+ * @param samplesNs time of each repetition
+ * @param stats     what the generator did in them; null where the test is none of the generator's
+ * @param decode    what of it was decoding alone; null where prompts were computed beside it, or nothing was decoded
+ */
+record BenchResult(String test, int prompt, int generated, long[] samplesNs, GeneratorStats stats, Decode decode) {
+    /**
+     * The steps after a prompt's, in which each sample takes one token.
+     *
+     * @param ns      time of all of them in each repetition
+     * @param steps   of a repetition
+     * @param samples that grow in each
+     */
+    record Decode(long[] ns, int steps, int samples) {
+        double tokensPerSecond() {
+            return mean(Arrays.stream(ns).mapToDouble(time -> 1e9 * samples * steps / time).toArray());
+        }
+
+        long stepNs() {
+            return Math.round(mean(Arrays.stream(ns).asDoubleStream().toArray()) / steps);
+        }
+    }
+
+    /** Tokens a repetition is counted by: those it generates, or else its prompt. */
+    private int counted() {
+        return generated > 0 ? generated : prompt;
+    }
+
+    private double[] tokensPerSecond() {
+        return Arrays.stream(samplesNs).mapToDouble(ns -> counted() * 1e9 / ns).toArray();
+    }
+
+    private static double mean(double[] values) {
+        return Arrays.stream(values).average().orElse(0);
+    }
+
+    private static double deviation(double[] values) {
+        double mean = mean(values);
+        return values.length < 2 ? 0 : Math.sqrt(Arrays.stream(values).map(v -> (v - mean) * (v - mean)).sum() / (values.length - 1));
+    }
+
+    static String markdown(BenchModel model, String backend, List<BenchResult> results) {
+        StringBuilder table = new StringBuilder("| model | size | params | backend | test | t/s | host wait |\n"
+                + "| --- | ---: | ---: | --- | --- | ---: | ---: |\n");
+        for (BenchResult result : results) {
+            table.append(String.format(Locale.ROOT, "| %s | %.2f MiB | %.2f M | %s | %s | %.2f ± %.2f | %s |%n", model.name(), bytes(model) / 0x1p20,
+                    model.parameters() / 1e6, backend, result.test, mean(result.tokensPerSecond()), deviation(result.tokensPerSecond()), result.hostWait()));
+        }
+        return table.toString();
+    }
+
+    /** Share of its steps' time in which the device waited for the host. */
+    private String hostWait() {
+        return stats == null ? "" : String.format(Locale.ROOT, "%.1f %%", 100 * stats.hostWaitShare());
+    }
+
+    private static long bytes(BenchModel model) {
+        return model.parameters() * model.weights().precision().weights().bytes();
+    }
+
+    /** Bytes of the device's memory that are taken after the tests so far, which is the peak: nothing is given back in between. */
+    private static long used(BenchModel model) {
+        return model.context().memoryInfo().total() - model.context().memoryInfo().free();
+    }
+
+    static String json(BenchModel model, String backend, List<BenchResult> results) {
+        JsonMapper mapper = JsonMapper.shared();
+        ArrayNode array = mapper.createArrayNode();
+        for (BenchResult result : results) {
+            double[] ns = Arrays.stream(result.samplesNs).asDoubleStream().toArray();
+            ObjectNode node = array.addObject();
+            node.put("model_type", model.name()).put("model_size", bytes(model)).put("model_n_params", model.parameters());
+            node.put("backends", backend).put("test", result.test).put("n_prompt", result.prompt).put("n_gen", result.generated);
+            node.put("avg_ns", Math.round(mean(ns))).put("stddev_ns", Math.round(deviation(ns)));
+            node.put("avg_ts", mean(result.tokensPerSecond())).put("stddev_ts", deviation(result.tokensPerSecond()));
+            node.put("layers", model.weights().config().numHiddenLayers()).put("device_memory_used", used(model));
+            node.put("fallbacks", model.context().fallbacks());
+            if (result.stats != null) {
+                node.put("steps", result.stats.steps()).put("host_wait_share", result.stats.hostWaitShare());
+                node.put("graph_replays", result.stats.graphReplays()).put("graph_captures", result.stats.graphCaptures());
+                node.put("eager_steps", result.stats.eagerSteps());
+            }
+            if (result.decode != null) {
+                node.put("decode_ts", result.decode.tokensPerSecond()).put("step_ns", result.decode.stepNs());
+            }
+            node.set("samples_ns", mapper.valueToTree(result.samplesNs));
+            node.set("samples_ts", mapper.valueToTree(result.tokensPerSecond()));
+        }
+        return array.toPrettyString();
+    }
+}

@@ -1,0 +1,90 @@
+package org.ingrain.cli.bench;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.Comparator;
+import java.util.List;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.ingrain.cli.progress.ProgressDisplay;
+import org.ingrain.train.Trainer;
+import org.ingrain.train.data.TrainConfig;
+import org.ingrain.train.data.TrainingData;
+import org.ingrain.train.data.TrainingSequence;
+import org.ingrain.train.pass.LoraConfig;
+import org.ingrain.train.pass.OptimizerConfig;
+import org.ingrain.train.run.TrainProgress;
+import org.ingrain.train.run.TrainingRun;
+
+/** The training step of the bench: forward, backward and AdamW of a rank-16 adapter on all seven projections, one row of text. */
+final class TrainBench {
+    private static final int RANK = 16;
+
+    private TrainBench() {
+    }
+
+    /**
+     * Times steps of {@code tokens} tokens, but for the first, in a folder that is gone afterwards. The run ends a step before its last,
+     * so that no checkpoint and no adapter is written: gigabytes where the model is large.
+     */
+    static BenchResult measure(BenchModel model, int tokens, int repetitions) throws IOException {
+        Path folder = Files.createTempDirectory("ingrain-bench");
+        String test = "train" + tokens;
+        List<Long> ends = new ArrayList<>();
+        try (ProgressDisplay progress = new ProgressDisplay(test, "repetitions", 0, repetitions)) {
+            TrainConfig config = new TrainConfig(0, repetitions + 2, 1, 1, 0, 0, repetitions + 2, 1, false);
+            TrainingData data = new TrainingData(List.of(row(tokens, model.weights().config().vocabSize())), List.of(), 0);
+            TrainingRun run = new TrainingRun(folder.resolve("run"), data, OptimizerConfig.of(1e-4), config, new TreeMap<>());
+            try (Trainer trainer = Trainer.lora(model.context(), model.weights(), LoraConfig.of(RANK, 2 * RANK), model.name(), run)) {
+                trainer.train(new Timer(ends, progress, repetitions + 1));
+            }
+        } finally {
+            delete(folder);
+        }
+        long[] times = new long[repetitions];
+        for (int i = 0; i < repetitions; i++) {
+            times[i] = ends.get(i + 1) - ends.get(i);
+        }
+        return new BenchResult(test, tokens, 0, times, null, null);
+    }
+
+    /** Notes when each step ends, and ends training after {@code steps} of them. */
+    private record Timer(List<Long> ends, ProgressDisplay progress, int steps) implements TrainProgress {
+        @Override
+        public void trained(Step step) {
+            ends.add(System.nanoTime());
+            progress.at(ends.size() - 1);
+        }
+
+        @Override
+        public boolean enough(int step) {
+            return step == steps;
+        }
+
+        @Override
+        public boolean wantsResult() {
+            return false;
+        }
+    }
+
+    private static TrainingSequence row(int tokens, int vocabulary) {
+        int[] ids = new int[tokens];
+        BitSet targets = new BitSet();
+        for (int i = 0; i < tokens; i++) {
+            ids[i] = (int) ((i * 2654435761L + 12345) % vocabulary);
+        }
+        targets.set(1, tokens);
+        return new TrainingSequence(ids, targets);
+    }
+
+    private static void delete(Path folder) throws IOException {
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(file);
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+package org.ingrain.cli.flags;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.ingrain.engine.ModelOptions;
+import org.ingrain.ffi.ContextOptions;
+import org.ingrain.ffi.CublasLt;
+import picocli.CommandLine.Option;
+
+/** What computes. */
+public final class DeviceFlags {
+    @Option(names = "--device", defaultValue = "cpu", paramLabel = "NAME", description = "cpu, cuda or cuda:N (default: ${DEFAULT-VALUE}).")
+    String device;
+
+    @Option(names = "--threads", defaultValue = "0", paramLabel = "N", description = "CPU threads; 0 for all cores (the default).")
+    int threads;
+
+    @Option(names = "--isa", defaultValue = "auto", paramLabel = "NAME",
+            description = "CPU instruction set: auto, avx2, avx512 or avx512_bf16 (default: ${DEFAULT-VALUE}).")
+    public String isa;
+
+    @Option(names = "--cublaslt", paramLabel = "FILE", description = "NVIDIA's libcublasLt.so.13 or .12, for GPUs "
+            + "(default: in the loader's path, CUDA_HOME, CUDA's toolkit or a Python's wheels).")
+    private Path cublasLt;
+
+    /** The backend's name, without the device's number. */
+    public String backend() {
+        return device.split(":")[0];
+    }
+
+    public ContextOptions context() {
+        return options(Path.of(""), "auto").context();
+    }
+
+    /** Loads the library that {@code --cublaslt} names. */
+    void loadLibraries() {
+        if (cublasLt != null) {
+            CublasLt.load(cublasLt);
+        }
+    }
+
+    /** A model computed there, with weights of this type. */
+    public ModelOptions options(Path model, String dtype) {
+        loadLibraries();
+        return new ModelOptions(model, device, threads, isa, dtype, "auto", false, List.of());
+    }
+}

@@ -1,0 +1,22 @@
+package org.ingrain.cli.flags;
+
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.stream.Collectors;
+import org.ingrain.tensor.InputException;
+
+/** Enum constants as they are typed: small letters, hyphens. */
+public final class Words {
+    private Words() {
+    }
+
+    public static <E extends Enum<E>> E choose(String flag, String word, Class<E> type) {
+        return Arrays.stream(type.getEnumConstants()).filter(constant -> word(constant).equals(word)).findFirst()
+                .orElseThrow(() -> new InputException(flag + ": '" + word + "', expected one of "
+                        + Arrays.stream(type.getEnumConstants()).map(Words::word).collect(Collectors.joining(", "))));
+    }
+
+    private static String word(Enum<?> constant) {
+        return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+}

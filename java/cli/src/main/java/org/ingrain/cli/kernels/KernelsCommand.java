@@ -1,0 +1,82 @@
+package org.ingrain.cli.kernels;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.concurrent.Callable;
+import org.ingrain.cli.flags.DeviceFlags;
+import org.ingrain.cli.flags.KernelFlags;
+import org.ingrain.ffi.Backend;
+import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.workbench.KernelCatalog;
+import org.ingrain.workbench.KernelFile;
+import org.ingrain.workbench.Workbench;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import tools.jackson.databind.json.JsonMapper;
+
+@Command(name = "kernels", subcommands = {KernelsCheckCommand.class, KernelsProbe.class}, description = {
+    "The kernels: a line per op with its backend, its file and what bounds it.",
+    "Examples:",
+    "  ingrain kernels --device cuda",
+    "  ingrain kernels check rms_norm=my.cc"})
+public final class KernelsCommand implements Callable<Integer> {
+    @Mixin
+    private DeviceFlags device;
+
+    @Mixin
+    private KernelFlags kernels;
+
+    @Option(names = "--json", description = "One JSON object a line.")
+    private boolean json;
+
+    /**
+     * A line of the table.
+     *
+     * @param op      in the header
+     * @param backend whose it is, or "yours"
+     * @param file    that it is written in
+     * @param bound   what bounds it, as the file says; empty of the user's own
+     */
+    private record Row(String op, String backend, String file, String bound) {
+    }
+
+    @Override
+    public Integer call() {
+        String backend = device.backend();
+        SortedMap<String, Path> yours = yours();
+        List<Row> rows = new ArrayList<>();
+        for (KernelCatalog.Source source : KernelCatalog.read().sources(backend)) {
+            for (String op : source.ops()) {
+                rows.add(yours.containsKey(op) ? new Row(op, "yours", yours.get(op).toString(), "") : new Row(op, backend, source.file(), source.bound()));
+            }
+        }
+        if (json) {
+            rows.forEach(row -> System.out.println(JsonMapper.shared().writeValueAsString(row)));
+            return 0;
+        }
+        int op = width(rows.stream().map(Row::op).toList(), "op");
+        int file = width(rows.stream().map(Row::file).toList(), "file");
+        String format = "%-" + op + "s  %-7s  %-" + file + "s  %s%n";
+        System.out.printf(format, "op", "backend", "file", "bound");
+        rows.forEach(row -> System.out.printf(format, row.op(), row.backend(), row.file(), row.bound()));
+        return 0;
+    }
+
+    private SortedMap<String, Path> yours() {
+        List<KernelFile> files = kernels.files();
+        if (files.isEmpty()) {
+            return new TreeMap<>();
+        }
+        try (Backend swapped = Workbench.open(NativeLibraries.find(device.backend()), files)) {
+            return swapped.overlaid();
+        }
+    }
+
+    private static int width(List<String> words, String title) {
+        return Math.max(title.length(), words.stream().mapToInt(String::length).max().orElse(0));
+    }
+}

@@ -1,0 +1,135 @@
+package org.ingrain.cli.kernels;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.ingrain.cli.Main;
+import org.ingrain.cli.flags.DeviceFlags;
+import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.tensor.InputException;
+import org.ingrain.workbench.KernelCheck;
+import org.ingrain.workbench.KernelFile;
+import org.ingrain.workbench.Workbench;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Runs {@link KernelsProbe} in a Java of its own, and says in one line how it ended where that was not well. */
+final class ProbeProcess {
+    private static final Pattern SIGNAL = Pattern.compile("(?m)^# +(SIG\\w+)");
+    private static final Optional<String> END = Optional.empty();
+
+    private static final int OURS = 300;   // seconds for what is no kernel's: starting, measuring the ceilings
+
+    private final int timeout;
+    private String where = "";
+
+    /** @param timeout seconds that one shape may take */
+    ProbeProcess(int timeout) {
+        this.timeout = timeout;
+    }
+
+    /** @throws InputException in one line, where a kernel is wrong, crashes or hangs */
+    KernelCheck.Result run(DeviceFlags device, List<KernelFile> kernels) {
+        Path library = NativeLibraries.find(device.backend());
+        return Workbench.compiled(library, kernels, (overlays, folder) -> {
+            Path work = folder.resolve("work.json");
+            JsonMapper.shared().writeValue(work, new KernelCheck.Work(library, device.backend(), device.context(), overlays));
+            Path crash = folder.resolve("crash.log");
+            try {
+                Process process = new ProcessBuilder(command(work, crash)).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+                try {
+                    return listen(process, crash);
+                } finally {
+                    process.destroyForcibly();
+                }
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        });
+    }
+
+    private static List<String> command(Path work, Path crash) {
+        List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:-CreateCoredumpOnCrash", "-Xlog:disable", "-XX:ErrorFile=" + crash));
+        for (String property : List.of("ingrain.home", "ingrain.root")) {
+            if (System.getProperty(property) != null) {
+                command.add("-D" + property + "=" + System.getProperty(property));
+            }
+        }
+        command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName(), "kernels", "probe", work.toString()));
+        return command;
+    }
+
+    private KernelCheck.Result listen(Process process, Path crash) {
+        BlockingQueue<Optional<String>> lines = new LinkedBlockingQueue<>();
+        Thread.ofVirtual().start(() -> read(process, lines));
+        for (Optional<String> line = next(lines); line.isPresent(); line = next(lines)) {
+            String text = line.get();
+            int mark = text.indexOf(KernelsProbe.MARK);
+            String said = mark < 0 ? "" : text.substring(mark + KernelsProbe.MARK.length());
+            if (said.startsWith(KernelsProbe.AT)) {
+                where = said.substring(KernelsProbe.AT.length());
+            } else if (said.startsWith(KernelsProbe.WRONG)) {
+                throw new InputException(said.substring(KernelsProbe.WRONG.length()));
+            } else if (said.startsWith(KernelsProbe.RESULT)) {
+                return JsonMapper.shared().readValue(said.substring(KernelsProbe.RESULT.length()), KernelCheck.Result.class);
+            } else if (!text.startsWith("#")) {   // a kernel's own words, not the Java runtime's on a crash
+                System.err.println(text);
+            }
+        }
+        throw new InputException(where() + ": " + end(process, crash));
+    }
+
+    private String where() {
+        return where.isEmpty() ? "the check" : where;
+    }
+
+    private Optional<String> next(BlockingQueue<Optional<String>> lines) {
+        try {
+            int seconds = where.isEmpty() ? OURS : timeout;
+            Optional<String> line = lines.poll(seconds, TimeUnit.SECONDS);
+            if (line == null) {
+                throw new InputException(where() + ": has not returned after " + seconds + " s");
+            }
+            return line;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("interrupted while a kernel was checked", e);
+        }
+    }
+
+    private static void read(Process process, BlockingQueue<Optional<String>> lines) {
+        try (BufferedReader out = process.inputReader()) {
+            out.lines().forEach(line -> lines.add(Optional.of(line)));
+        } catch (IOException | UncheckedIOException e) {
+            lines.add(Optional.of("the check's process cannot be read: " + e.getMessage()));
+        }
+        lines.add(END);
+    }
+
+    /** How a process ended that said neither that all is well nor what is wrong. */
+    private static String end(Process process, Path crash) {
+        try {
+            int status = process.waitFor();
+            if (Files.isRegularFile(crash)) {
+                Matcher signal = SIGNAL.matcher(Files.readString(crash));
+                return "crashes" + (signal.find() ? " with " + signal.group(1) : "");
+            }
+            return status > 128 ? "ends the process with signal " + (status - 128) : "ends the process with status " + status;
+        } catch (IOException e) {
+            return "crashes";
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("interrupted while a kernel was checked", e);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+package org.ingrain.cli.progress;
+
+import java.util.Locale;
+
+/** The stages of a run, a bar or lines for each. */
+public final class StageProgress implements org.ingrain.distill.run.Progress, AutoCloseable {
+    private final int warmupSteps;
+    private String stage = "";
+    private ProgressDisplay progress;
+
+    /** @param warmupSteps of the trainings among the stages; 0 if there are none */
+    public StageProgress(int warmupSteps) {
+        this.warmupSteps = warmupSteps;
+    }
+
+    @Override
+    public void at(State state) {
+        if (!state.stage().equals(stage)) {
+            close();
+            stage = state.stage();
+            if (state.unit().equals("steps")) {
+                TrainingProgress.lookAtWarmup(stage, warmupSteps, state.total());
+            }
+            progress = new ProgressDisplay(stage, state.unit(), state.done(), state.total());
+        }
+        if (state.rate() > 0) {
+            progress.note(String.format(Locale.ROOT, "%.0f tokens/s", state.rate()));
+        }
+        progress.at(state.done());
+    }
+
+    @Override
+    public void close() {
+        if (progress != null) {
+            progress.close();
+            progress = null;
+            stage = "";
+        }
+    }
+}

@@ -1,0 +1,10 @@
+package org.ingrain.distill.sample;
+
+/**
+ * One text that was generated.
+ *
+ * @param text   what the model said, without stop text and end token
+ * @param tokens generated tokens, the end token included
+ */
+public record TextCompletion(Key key, String text, int tokens, Finish finish) {
+}

@@ -1,0 +1,17 @@
+package org.ingrain.distill.sample;
+
+import java.util.List;
+import org.ingrain.template.Message;
+
+/**
+ * One text that is wanted. Requests that differ in {@code key} and {@code sample} only share a prompt; they come one after another.
+ *
+ * @param key      comes back with the completion; the text does not depend on it
+ * @param messages the conversation, not rendered yet
+ * @param params   how to draw
+ * @param seed     random numbers are a function of this and {@code sample}
+ * @param sample   index among the samples of this prompt
+ * @param weights  whose answer
+ */
+public record TextRequest(Key key, List<Message> messages, SamplingParams params, long seed, int sample, Weights weights) {
+}

@@ -1,0 +1,103 @@
+package org.ingrain.files;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.ingrain.tensor.InputException;
+
+/** Fingerprints of files, folders and names, by SHA-256. */
+public final class Digest {
+    private static final String WEIGHTS = ".safetensors";
+    /** Weight files above this size are sampled, not read through: a 140 GB model is known by 64 windows of each shard. */
+    private static final long WHOLE = 4L << 20;
+    private static final int WINDOWS = 64;
+    private static final int WINDOW = 1 << 16;
+
+    private Digest() {
+    }
+
+    /**
+     * Each file that makes a model what it is (weights, adapters, config, tokenizer, template), by name, with its size and its hash.
+     * Large weights are hashed by their size, their first megabyte (the safetensors header), and 64 windows spread evenly to their end.
+     *
+     * @throws InputException if the folder cannot be read or holds no such file
+     */
+    public static SortedMap<String, String> model(Path folder) {
+        SortedMap<String, String> files = new TreeMap<>();
+        try (Stream<Path> all = Files.list(folder)) {
+            for (Path file : all.filter(Files::isRegularFile).toList()) {
+                String name = file.getFileName().toString();
+                if (name.endsWith(WEIGHTS) || name.endsWith(".json") || name.endsWith(".model") || name.endsWith(".jinja")) {
+                    files.put(name, Files.size(file) + ":" + file(file));
+                }
+            }
+        } catch (IOException e) {
+            throw DurableFile.unreadable(folder, e);
+        }
+        if (files.isEmpty()) {
+            throw new InputException(folder + ": no model here, expected config.json, tokenizer and safetensors");
+        }
+        return files;
+    }
+
+    /** The hash of a file's size and content; of large weights, of evenly spread windows of it. */
+    public static String file(Path file) {
+        MessageDigest digest = sha256();
+        try (FileChannel channel = FileChannel.open(file)) {
+            long size = channel.size();
+            digest.update(ByteBuffer.allocate(Long.BYTES).putLong(0, size));
+            if (size <= WHOLE || !file.getFileName().toString().endsWith(WEIGHTS)) {
+                for (long from = 0; from < size; from += WHOLE) {
+                    read(channel, from, (int) Math.min(WHOLE, size - from), digest);
+                }
+            } else {
+                read(channel, 0, 1 << 20, digest);
+                for (int i = 1; i <= WINDOWS; i++) {
+                    read(channel, (size - WINDOW) / WINDOWS * i, WINDOW, digest);
+                }
+            }
+        } catch (IOException e) {
+            throw DurableFile.unreadable(file, e);
+        }
+        return HexFormat.of().formatHex(digest.digest());
+    }
+
+    /**
+     * A seed of its own for each purpose: the first 63 bits of the hash of the run's seed and the parts, which are kept apart by length.
+     */
+    public static long seed(long seed, String... parts) {
+        MessageDigest digest = sha256();
+        digest.update(ByteBuffer.allocate(Long.BYTES).putLong(0, seed));
+        for (String part : parts) {
+            byte[] bytes = part.getBytes(StandardCharsets.UTF_8);
+            digest.update(ByteBuffer.allocate(Integer.BYTES).putInt(0, bytes.length));
+            digest.update(bytes);
+        }
+        return ByteBuffer.wrap(digest.digest()).getLong() >>> 1;
+    }
+
+    private static void read(FileChannel channel, long from, int length, MessageDigest digest) throws IOException {
+        ByteBuffer window = ByteBuffer.allocate(length);
+        while (window.hasRemaining() && channel.read(window, from + window.position()) >= 0) {
+            // A channel may give less than was asked.
+        }
+        digest.update(window.flip());
+    }
+
+    private static MessageDigest sha256() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every JDK has SHA-256", e);
+        }
+    }
+}

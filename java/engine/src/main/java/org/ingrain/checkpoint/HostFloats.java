@@ -1,0 +1,59 @@
+package org.ingrain.checkpoint;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import org.ingrain.tensor.DType;
+
+/** Floating-point elements of host memory as F32 and back, little-endian and perhaps unaligned as in safetensors; rounds to nearest even. */
+public final class HostFloats {
+    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private HostFloats() {
+    }
+
+    /** values = data[offset ..], in elements. */
+    static void read(float[] values, MemorySegment data, DType dtype, long offset) {
+        switch (dtype) {
+            case F32 -> MemorySegment.copy(data, FLOAT, offset * Float.BYTES, values, 0, values.length);
+            case BF16 -> {
+                for (int i = 0; i < values.length; i++) {
+                    values[i] = Float.intBitsToFloat(data.getAtIndex(SHORT, offset + i) << 16);
+                }
+            }
+            case F16 -> {
+                for (int i = 0; i < values.length; i++) {
+                    values[i] = Float.float16ToFloat(data.getAtIndex(SHORT, offset + i));
+                }
+            }
+            default -> throw new IllegalArgumentException("no floats in " + dtype);
+        }
+    }
+
+    /** data[offset ..] = values, in elements. */
+    public static void write(MemorySegment data, DType dtype, long offset, float[] values) {
+        switch (dtype) {
+            case F32 -> MemorySegment.copy(values, 0, data, FLOAT, offset * Float.BYTES, values.length);
+            case BF16 -> {
+                for (int i = 0; i < values.length; i++) {
+                    data.setAtIndex(SHORT, offset + i, bf16(values[i]));
+                }
+            }
+            case F16 -> {
+                for (int i = 0; i < values.length; i++) {
+                    data.setAtIndex(SHORT, offset + i, Float.floatToFloat16(values[i]));
+                }
+            }
+            default -> throw new IllegalArgumentException("no floats in " + dtype);
+        }
+    }
+
+    static short bf16(float value) {
+        int bits = Float.floatToRawIntBits(value);
+        if (Float.isNaN(value)) {
+            return (short) (bits >>> 16 | 0x40);
+        }
+        return (short) (bits + 0x7fff + (bits >>> 16 & 1) >>> 16);
+    }
+}

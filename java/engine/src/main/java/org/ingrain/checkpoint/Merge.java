@@ -1,0 +1,108 @@
+package org.ingrain.checkpoint;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.LongStream;
+import org.ingrain.model.LoraModule;
+import org.ingrain.tensor.HostTensor;
+import org.ingrain.tensor.InputException;
+
+/**
+ * An adapter melted into its base model: W + scaling·B·A, reckoned in F32 and rounded to W's own type, tensor by tensor, into a new
+ * Hugging Face folder that is there whole or not at all. Modules that the adapter stores whole take the place of the base's.
+ */
+public final class Merge {
+    private final ModelFolder base;
+    private final PeftAdapter adapter;
+
+    public Merge(ModelFolder base, PeftAdapter adapter) {
+        this.base = base;
+        this.adapter = adapter;
+        adapter.modules().forEach(module -> requireShape(module.projection().weightName(module.layer()),
+                module.projection().rows(base.config()), module.projection().columns(base.config())));
+        adapter.savedModules().forEach((name, tensor) -> {
+            if (!base.has(name)) {
+                throw new InputException(base.path() + ": has no tensor '" + name + "' for the adapter's module to take the place of");
+            }
+            requireShape(name, tensor.shape());
+        });
+    }
+
+    /** Hears of each tensor that is written. */
+    public interface Progress {
+        void written(int tensors, int of);
+    }
+
+    /**
+     * Writes the merged folder.
+     *
+     * @param output must not exist, or be empty
+     */
+    public void write(Path output, Progress progress) {
+        Map<String, LoraModule> modules = new HashMap<>();
+        adapter.modules().forEach(module -> modules.put(module.projection().weightName(module.layer()), module));
+        long largest = base.names().stream().mapToLong(name -> base.info(name).bytes()).max().orElse(1);
+        int[] written = {0};
+        try (Arena arena = Arena.ofShared()) {
+            MemorySegment memory = arena.allocate(largest, 64);
+            List<TensorOutput> outputs = base.names().stream().map(name -> {
+                HostTensor w = base.tensor(name);
+                return new TensorOutput(name, w.dtype(), w.shape(), () -> {
+                    progress.written(++written[0], base.names().size());
+                    MemorySegment data = memory.asSlice(0, w.data().byteSize());
+                    return modules.containsKey(name) ? merged(data, w, modules.get(name)) : replaced(data, name, w);
+                });
+            }).toList();
+            ModelFolderWriter.write(output, base.path(), base.config(), outputs, SafetensorsWriter.SHARD_BYTES);
+        }
+    }
+
+    private void requireShape(String name, long... expected) {
+        long[] found = base.info(name).shape();
+        if (!Arrays.equals(found, expected)) {
+            throw new InputException(base.path() + ": tensor '" + name + "' has shape " + Arrays.toString(found) + ", expected "
+                    + Arrays.toString(expected) + " to merge with the adapter");
+        }
+    }
+
+    private MemorySegment replaced(MemorySegment data, String name, HostTensor w) {
+        HostTensor saved = adapter.savedModules().get(name);
+        if (saved == null) {
+            return w.data();
+        }
+        int columns = Math.toIntExact(saved.shape()[saved.shape().length - 1]);
+        float[] row = new float[columns];
+        for (long begin = 0; begin < saved.elements(); begin += columns) {
+            HostFloats.read(row, saved.data(), saved.dtype(), begin);
+            HostFloats.write(data, w.dtype(), begin, row);
+        }
+        return data;
+    }
+
+    /** data = W (N, C) + scaling·B (N, R)·A (R, C), of W's type. */
+    private static MemorySegment merged(MemorySegment data, HostTensor w, LoraModule module) {
+        int columns = Math.toIntExact(w.shape()[1]);
+        LongStream.range(0, w.shape()[0]).parallel().forEach(n -> {
+            float[] delta = new float[columns];
+            for (int r = 0; r < module.rank(); r++) {
+                float b = module.b()[Math.toIntExact(n * module.rank() + r)];
+                int a = r * columns;
+                for (int c = 0; c < columns; c++) {
+                    delta[c] += b * module.a()[a + c];
+                }
+            }
+            float[] row = new float[columns];
+            HostFloats.read(row, w.data(), w.dtype(), n * columns);
+            for (int c = 0; c < columns; c++) {
+                row[c] += module.scaling() * delta[c];
+            }
+            HostFloats.write(data, w.dtype(), n * columns, row);
+        });
+        return data;
+    }
+}

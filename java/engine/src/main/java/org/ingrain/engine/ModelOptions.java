@@ -1,0 +1,69 @@
+package org.ingrain.engine;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import org.ingrain.ffi.ContextOptions;
+import org.ingrain.model.Precision;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.InputException;
+import org.ingrain.workbench.KernelFile;
+
+/**
+ * Which model, and where it runs.
+ *
+ * @param model      Hugging Face folder
+ * @param device     cpu, cuda, cuda:N, or simt (the CUDA sources on an emulated GPU, for tests)
+ * @param threads    CPU threads, 0 for all cores
+ * @param isa        CPU instruction set: auto, avx2, avx512 or avx512_bf16
+ * @param dtype      of the weights: auto (as the checkpoint; F16 becomes BF16), f32, bf16 or fp8
+ * @param cacheDtype of keys and values: auto (as the weights, beside fp8 weights bf16), f32, bf16 or fp8
+ * @param deterministic a row's results do not depend on the rows beside it: always so on the CPU, slower on a GPU
+ * @param kernels    that stand in for the backend's own
+ */
+public record ModelOptions(Path model, String device, int threads, String isa, String dtype, String cacheDtype, boolean deterministic,
+                           List<KernelFile> kernels) {
+    public ModelOptions {
+        kernels = List.copyOf(kernels);
+        if (!device.matches("cpu|simt|cuda(:\\d{1,3})?")) {
+            throw new InputException("--device: '" + device + "', expected cpu, cuda or cuda:N");
+        }
+        parse("--dtype", dtype);
+        parse("--cache-dtype", cacheDtype);
+    }
+
+    /** The model on all cores of the CPU, in its own types. */
+    public static ModelOptions cpu(Path model) {
+        return new ModelOptions(model, "cpu", 0, "auto", "auto", "auto", false, List.of());
+    }
+
+    /** Another model, in the same place. */
+    public ModelOptions withModel(Path other) {
+        return new ModelOptions(other, device, threads, isa, dtype, cacheDtype, deterministic, kernels);
+    }
+
+    /** cpu, cuda or simt: the backend's name. */
+    public String backend() {
+        return device.split(":")[0];
+    }
+
+    public ContextOptions context() {
+        return new ContextOptions(device.contains(":") ? Integer.parseInt(device.split(":")[1]) : 0, threads, isa);
+    }
+
+    /** The types for a checkpoint whose weights are stored in this one. */
+    public Precision precision(DType stored) {
+        return Precision.of(backend().equals("cpu"), stored, parse("--dtype", dtype), parse("--cache-dtype", cacheDtype));
+    }
+
+    /** Null for auto. */
+    private static DType parse(String flag, String value) {
+        return switch (value.toLowerCase(Locale.ROOT)) {
+            case "auto" -> null;
+            case "f32" -> DType.F32;
+            case "bf16" -> DType.BF16;
+            case "fp8" -> DType.F8E4M3;
+            default -> throw new InputException(flag + ": '" + value + "', expected auto, f32, bf16 or fp8");
+        };
+    }
+}

@@ -1,0 +1,184 @@
+package org.ingrain.files;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import org.ingrain.tensor.InputException;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadFeature;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * A JSON object read field by field: every complaint is one InputException that names the file and the field. A field that is
+ * null counts as absent.
+ */
+public final class JsonFields {
+    private static final JsonMapper MAPPER = JsonMapper.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .build();
+
+    private final String where;
+    private final JsonNode object;
+
+    public JsonFields(String where, JsonNode object) {
+        this.where = where;
+        this.object = object;
+    }
+
+    /** The object that a file holds. */
+    public static JsonFields read(Path file) {
+        try {
+            return parse(file.toString(), Files.readAllBytes(file));
+        } catch (NoSuchFileException missing) {
+            throw new InputException(file + ": no such file");
+        } catch (IOException unreadable) {
+            throw new InputException(file + ": cannot be read: " + unreadable.getMessage());
+        }
+    }
+
+    /** @param where what the bytes are, to begin every complaint with */
+    public static JsonFields parse(String where, byte[] json) {
+        JsonNode node;
+        try {
+            node = MAPPER.readTree(json);
+        } catch (JacksonException malformed) {
+            String reason = malformed.getOriginalMessage().lines().findFirst().orElse("malformed");
+            throw new InputException(where + ": malformed JSON at byte " + Math.max(0, malformed.getLocation().getByteOffset()) + ": " + reason);
+        }
+        if (!node.isObject()) {
+            throw new InputException(where + ": expected a JSON object");
+        }
+        return new JsonFields(where, node);
+    }
+
+    /** An object without fields, in place of a file that need not be there. */
+    public static JsonFields empty(String where) {
+        return new JsonFields(where, MAPPER.createObjectNode());
+    }
+
+    /** The names of the fields, in the order of the file. */
+    public Collection<String> names() {
+        return object.propertyNames();
+    }
+
+    public boolean has(String field) {
+        JsonNode node = object.get(field);
+        return node != null && !node.isNull();
+    }
+
+    /** The value as it stands. */
+    public JsonNode node(String field) {
+        if (!has(field)) {
+            throw new InputException(where + ": " + field + " is missing");
+        }
+        return object.get(field);
+    }
+
+    public JsonFields object(String field) {
+        JsonNode node = node(field);
+        require(node.isObject(), field, node, "an object");
+        return new JsonFields(where + ": " + field, node);
+    }
+
+    /** An object that stands in the list of this name. */
+    public JsonFields within(String field, JsonNode element) {
+        require(element.isObject(), field, element, "a list of objects");
+        return new JsonFields(where + ": " + field, element);
+    }
+
+    public String text(String field) {
+        JsonNode node = node(field);
+        require(node.isString(), field, node, "a string");
+        return node.stringValue();
+    }
+
+    public String text(String field, String otherwise) {
+        return has(field) ? text(field) : otherwise;
+    }
+
+    public boolean flag(String field, boolean otherwise) {
+        if (!has(field)) {
+            return otherwise;
+        }
+        JsonNode node = node(field);
+        require(node.isBoolean(), field, node, "true or false");
+        return node.booleanValue();
+    }
+
+    public int integer(String field) {
+        JsonNode node = node(field);
+        require(node.isIntegralNumber() && node.canConvertToInt(), field, node, "an integer");
+        return node.intValue();
+    }
+
+    public int integer(String field, int otherwise) {
+        return has(field) ? integer(field) : otherwise;
+    }
+
+    public double number(String field) {
+        JsonNode node = node(field);
+        require(node.isNumber(), field, node, "a number");
+        return node.doubleValue();
+    }
+
+    public double number(String field, double otherwise) {
+        return has(field) ? number(field) : otherwise;
+    }
+
+    /** A list of integers, none negative. */
+    public long[] longs(String field) {
+        JsonNode node = node(field);
+        require(node.isArray(), field, node, "a list of integers");
+        long[] values = new long[node.size()];
+        for (int i = 0; i < values.length; i++) {
+            JsonNode value = node.get(i);
+            require(value.isIntegralNumber() && value.canConvertToLong() && value.longValue() >= 0, field, node,
+                    "a list of integers, none negative");
+            values[i] = value.longValue();
+        }
+        return values;
+    }
+
+    /** A list of integers, or one integer alone. */
+    public List<Integer> integers(String field) {
+        JsonNode node = node(field);
+        List<Integer> values = new ArrayList<>();
+        for (JsonNode value : node.isArray() ? node.values() : List.of(node)) {
+            require(value.isIntegralNumber() && value.canConvertToInt(), field, node, "an integer or a list of integers");
+            values.add(value.intValue());
+        }
+        return values;
+    }
+
+    /** A list of strings. */
+    public List<String> texts(String field) {
+        JsonNode node = node(field);
+        require(node.isArray(), field, node, "a list of strings");
+        List<String> values = new ArrayList<>();
+        for (JsonNode value : node.values()) {
+            require(value.isString(), field, node, "a list of strings");
+            values.add(value.stringValue());
+        }
+        return values;
+    }
+
+    /** What an InputException about this object begins with. */
+    public String where() {
+        return where;
+    }
+
+    private void require(boolean holds, String field, JsonNode found, String expected) {
+        if (!holds) {
+            String text = found.toString();
+            throw new InputException(where + ": " + field + " is " + (text.length() > 60 ? text.substring(0, 60) + "..." : text)
+                    + ", expected " + expected);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+package org.ingrain.template;
+
+import com.hubspot.jinjava.interpret.InterpretException;
+import com.hubspot.jinjava.interpret.JinjavaInterpreter;
+import com.hubspot.jinjava.lib.filter.AdvancedFilter;
+import com.hubspot.jinjava.lib.filter.Filter;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+
+/** Filters that transformers or Python have otherwise than Jinjava. */
+final class TemplateFilters {
+    private TemplateFilters() {
+    }
+
+    static List<Filter> all() {
+        return List.of(new Trim(), new Length("length"), new Length("count"), new Items(), new ToJson());
+    }
+
+    /** Python's white space; Jinjava knows ASCII's alone. */
+    private static final class Trim implements Filter {
+        @Override
+        public String getName() {
+            return "trim";
+        }
+
+        @Override
+        public Object filter(Object value, JinjavaInterpreter interpreter, String... arguments) {
+            return value == null ? "" : PythonStrings.trim(value.toString());
+        }
+    }
+
+    /** Characters as Python counts them: code points. */
+    private record Length(String name) implements Filter {
+        @Override
+        public String getName() {
+            return name;
+        }
+
+        @Override
+        public Object filter(Object value, JinjavaInterpreter interpreter, String... arguments) {
+            return switch (value) {
+                case null -> 0L;
+                case CharSequence text -> (long) text.toString().codePointCount(0, text.length());
+                case Collection<?> collection -> (long) collection.size();
+                case Map<?, ?> map -> (long) map.size();
+                default -> throw new InterpretException("length of " + value.getClass().getSimpleName() + " is not supported");
+            };
+        }
+    }
+
+    /** A mapping's pairs. */
+    private static final class Items implements Filter {
+        @Override
+        public String getName() {
+            return "items";
+        }
+
+        @Override
+        public Object filter(Object value, JinjavaInterpreter interpreter, String... arguments) {
+            if (value instanceof Map<?, ?> map) {
+                return map.entrySet();
+            }
+            throw new InterpretException("items of what is not a mapping");
+        }
+    }
+
+    /** Python's json.dumps(ensure_ascii=False), with its spaces after commas and colons. */
+    private static final class ToJson implements AdvancedFilter {
+        @Override
+        public String getName() {
+            return "tojson";
+        }
+
+        @Override
+        public Object filter(Object value, JinjavaInterpreter interpreter, Object[] arguments, Map<String, Object> named) {
+            Object indent = named.get("indent");
+            if (arguments.length > 0 || named.size() > (indent == null ? 0 : 1)) {
+                throw new InterpretException("tojson takes indent alone");
+            }
+            return json(value, indent instanceof Number number ? number.intValue() : -1, "\n");
+        }
+
+        private static String json(Object value, int indent, String newLine) {
+            String inner = newLine + " ".repeat(Math.max(0, indent));
+            return switch (value) {
+                case null -> "null";
+                case Map<?, ?> map -> block("{", map.entrySet().stream()
+                        .map(e -> quoted(e.getKey().toString()) + ": " + json(e.getValue(), indent, inner)).toList(), "}", indent < 0, newLine, inner);
+                case Collection<?> list -> block("[", list.stream().map(e -> json(e, indent, inner)).toList(), "]", indent < 0, newLine, inner);
+                case Number number -> number.toString();
+                case Boolean flag -> flag.toString();
+                default -> quoted(value.toString());
+            };
+        }
+
+        private static String block(String open, List<String> parts, String close, boolean flat, String newLine, String inner) {
+            if (parts.isEmpty() || flat) {
+                return open + String.join(", ", parts) + close;
+            }
+            return open + inner + String.join("," + inner, parts) + newLine + close;
+        }
+
+        private static String quoted(String text) {
+            return text.codePoints().mapToObj(c -> switch (c) {
+                case '"' -> "\\\"";
+                case '\\' -> "\\\\";
+                case '\n' -> "\\n";
+                case '\r' -> "\\r";
+                case '\t' -> "\\t";
+                case '\b' -> "\\b";
+                case '\f' -> "\\f";
+                default -> c < ' ' ? "\\u%04x".formatted(c) : Character.toString(c);
+            }).collect(Collectors.joining("", "\"", "\""));
+        }
+    }
+}

@@ -1,0 +1,186 @@
+package org.ingrain.train.data;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.ingrain.template.ChatTemplate;
+import org.ingrain.template.Message;
+import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Require;
+import org.ingrain.tokenizer.Tokenizer;
+
+/**
+ * Rows to token ids and the positions of their targets. A prompt's ids are the very ids that sampling would begin with: the same template
+ * object, the same call. What follows is encoded as its continuation: the ids that the whole text has after the prompt's, or, where a token
+ * would reach across the boundary, the ids of the rest alone. An answer ends with an end token, and nothing after it is learnt.
+ */
+public final class ExampleEncoder {
+    private static final String ASSISTANT = "assistant";
+
+    private final Tokenizer tokenizer;
+    private final ChatTemplate template;
+    private final int maxLength;
+    private final boolean truncate;
+
+    /**
+     * @param maxLength tokens; a longer row is refused, or cut at its end where {@code truncate}
+     */
+    public ExampleEncoder(Tokenizer tokenizer, ChatTemplate template, int maxLength, boolean truncate) {
+        Require.atLeast(2, "--max-length", maxLength);
+        this.tokenizer = tokenizer;
+        this.template = template;
+        this.maxLength = maxLength;
+        this.truncate = truncate;
+    }
+
+    /** All rows, in order. */
+    public List<TrainingSequence> encode(List<ExampleReader.Row> rows) {
+        return rows.stream().map(this::encode).toList();
+    }
+
+    /** One row; a row without a target token is refused by its place. */
+    public TrainingSequence encode(ExampleReader.Row row) {
+        Draft draft = switch (row.example()) {
+            case TrainingExample.Completion plain -> completion(plain, row.where());
+            case TrainingExample.Answer answer -> answer(answer, row.where());
+            case TrainingExample.Conversation conversation -> conversation(conversation, row.where());
+            case TrainingExample.Text text -> text(text, row.where());
+        };
+        if (draft.ids.length > maxLength && !truncate) {
+            throw new InputException(row.where() + ": has " + draft.ids.length + " tokens, expected at most --max-length " + maxLength
+                    + " (--truncate cuts longer rows)");
+        }
+        int length = Math.min(draft.ids.length, maxLength);
+        draft.targets.clear(length, draft.ids.length);
+        if (draft.targets.isEmpty()) {
+            throw new InputException(row.where() + ": no target token is left in the first --max-length " + maxLength + " tokens of "
+                    + draft.ids.length);
+        }
+        return new TrainingSequence(Arrays.copyOf(draft.ids, length), draft.targets);
+    }
+
+    /** A sequence before its length is looked at. */
+    private record Draft(int[] ids, BitSet targets) {
+    }
+
+    private Draft completion(TrainingExample.Completion row, String where) {
+        if (row.completion().isEmpty()) {
+            throw new InputException(where + ": completion is empty, so no token is a target");
+        }
+        int[] prompt = tokenizer.encodeBegin(row.prompt());
+        if (prompt.length == 0) {
+            throw new InputException(where + ": prompt is empty and the tokenizer puts no token in front, so there is nothing to predict from");
+        }
+        int[] whole = tokenizer.encodeBegin(row.prompt() + row.completion());
+        return draft(ended(continued(prompt, whole, row.completion())), prompt.length);
+    }
+
+    private Draft text(TrainingExample.Text row, String where) {
+        int[] ids = row.text().isEmpty() ? new int[0] : ended(tokenizer.encodeBegin(row.text()));
+        if (ids.length < 2) {
+            throw new InputException(where + ": text has " + ids.length + " tokens, so none is a target");
+        }
+        return draft(ids, 1);
+    }
+
+    private Draft answer(TrainingExample.Answer row, String where) {
+        List<Message> all = new ArrayList<>(row.prompt());
+        all.addAll(row.completion());
+        if (row.completion().stream().noneMatch(message -> message.role().equals(ASSISTANT) && !message.content().isEmpty())) {
+            throw new InputException(where + ": completion has no assistant message with a text, so no token is a target");
+        }
+        return turns(all, row.prompt().size(), where);
+    }
+
+    private Draft conversation(TrainingExample.Conversation row, String where) {
+        if (row.messages().stream().noneMatch(message -> message.role().equals(ASSISTANT) && !message.content().isEmpty())) {
+            throw new InputException(where + ": messages has no assistant message with a text, so no token is a target");
+        }
+        return turns(row.messages(), 0, where);
+    }
+
+    /** The whole conversation, with the loss on the assistant's turns from message {@code first} on. */
+    private Draft turns(List<Message> messages, int first, String where) {
+        int last = messages.stream().map(Message::role).toList().lastIndexOf(ASSISTANT);
+        int[] ids = new int[0];
+        BitSet targets = new BitSet();
+        String text = "";
+        for (int i = 0; i <= last; i++) {
+            if (!messages.get(i).role().equals(ASSISTANT)) {
+                continue;
+            }
+            Turn prompt = render(messages.subList(0, i), true);
+            Turn turn = render(messages.subList(0, i + 1), false);
+            if (!prompt.text.startsWith(text) || !turn.text.startsWith(prompt.text)) {
+                throw new InputException(where + ": the chat template renders earlier messages otherwise once message " + (i + 1)
+                        + " follows, so its tokens cannot be told from them");
+            }
+            int[] before = ids.length == 0 ? prompt.ids : continued(ids, prompt.ids, prompt.text.substring(text.length()));
+            ids = continued(before, turn.ids, turn.text.substring(prompt.text.length()));
+            int end = endOfAnswer(ids, before.length);
+            if (i >= first) {
+                targets.set(Math.max(before.length, 1), end);
+            }
+            if (i == last) {
+                ids = ended(Arrays.copyOf(ids, end));
+                targets.set(Math.max(before.length, 1), ids.length, i >= first);
+            }
+            text = turn.text;
+        }
+        return new Draft(ids, targets);
+    }
+
+    /** Messages as text and as ids. */
+    private record Turn(String text, int[] ids) {
+    }
+
+    private Turn render(List<Message> messages, boolean addGenerationPrompt) {
+        return new Turn(template.render(messages, addGenerationPrompt), template.encode(tokenizer, messages, addGenerationPrompt));
+    }
+
+    /** The ids before, then those of what follows: out of the whole's ids where they begin alike, else of the rest by itself. */
+    private int[] continued(int[] before, int[] whole, String rest) {
+        if (whole.length >= before.length && Arrays.equals(before, 0, before.length, whole, 0, before.length)) {
+            return whole;
+        }
+        return IntStream.concat(IntStream.of(before), IntStream.of(alone(rest))).toArray();
+    }
+
+    // SentencePiece puts a space in front of a text that it encodes; behind a line feed it puts none.
+    private int[] alone(String rest) {
+        int[] lineFeed = tokenizer.encode("\n", false);
+        int[] behind = tokenizer.encode("\n" + rest, false);
+        int n = lineFeed.length;
+        return behind.length >= n && Arrays.equals(lineFeed, 0, n, behind, 0, n) ? Arrays.copyOfRange(behind, n, behind.length)
+                : tokenizer.encode(rest, false);
+    }
+
+    /** After the first end token from {@code begin} on; the length where there is none. */
+    private int endOfAnswer(int[] ids, int begin) {
+        for (int i = begin; i < ids.length; i++) {
+            if (tokenizer.eosIds().contains(ids[i])) {
+                return i + 1;
+            }
+        }
+        return ids.length;
+    }
+
+    /** With an end token as the last, where the tokenizer has one. */
+    private int[] ended(int[] ids) {
+        List<Integer> eos = tokenizer.eosIds();
+        if (eos.isEmpty() || ids.length > 0 && eos.contains(ids[ids.length - 1])) {
+            return ids;
+        }
+        int[] ended = Arrays.copyOf(ids, ids.length + 1);
+        ended[ids.length] = eos.getFirst();
+        return ended;
+    }
+
+    private static Draft draft(int[] ids, int firstTarget) {
+        BitSet targets = new BitSet();
+        targets.set(firstTarget, ids.length);
+        return new Draft(ids, targets);
+    }
+}

@@ -1,0 +1,66 @@
+package org.ingrain.train.data;
+
+import java.nio.ByteBuffer;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import org.ingrain.model.LlamaConfig;
+import org.ingrain.tensor.Require;
+
+/**
+ * Sequences to train on and to watch.
+ *
+ * @param train      at least one
+ * @param validation may be empty
+ * @param packTo     tokens a bin; 0 for a bin for each sequence
+ */
+public record TrainingData(List<TrainingSequence> train, List<TrainingSequence> validation, int packTo) {
+    public TrainingData {
+        train = List.copyOf(train);
+        validation = List.copyOf(validation);
+        Require.that(!train.isEmpty(), "--data", "empty", "at least one row to train on");
+    }
+
+    /** Refuses sequences that a model has no positions or no embeddings for. */
+    public void requireFits(LlamaConfig config) {
+        for (List<TrainingSequence> part : List.of(train, validation)) {
+            for (TrainingSequence sequence : part) {
+                Require.that(sequence.length() <= config.maxPositionEmbeddings(), "--max-length: a row's length", sequence.length(),
+                        "at most the model's max_position_embeddings " + config.maxPositionEmbeddings());
+                int largest = Arrays.stream(sequence.ids()).max().orElse(0);
+                Require.that(largest < config.vocabSize(), "--data: a token's id", largest, "less than the model's vocab_size " + config.vocabSize());
+            }
+        }
+    }
+
+    /** SHA-256 of every token and target, so that a run is not gone on with on other data. */
+    public String fingerprint() {
+        try {
+            MessageDigest digest = MessageDigest.getInstance("SHA-256");
+            for (List<TrainingSequence> part : List.of(train, validation)) {
+                update(digest, part.size());
+                for (TrainingSequence sequence : part) {
+                    update(digest, sequence.length());
+                    for (int id : sequence.ids()) {
+                        update(digest, id);
+                    }
+                    long[] targets = sequence.targets().toLongArray();
+                    update(digest, targets.length);
+                    for (long word : targets) {
+                        update(digest, (int) word);
+                        update(digest, (int) (word >>> 32));
+                    }
+                }
+            }
+            return HexFormat.of().formatHex(digest.digest());
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every JDK has SHA-256", e);
+        }
+    }
+
+    private static void update(MessageDigest digest, int value) {
+        digest.update(ByteBuffer.allocate(Integer.BYTES).putInt(0, value));
+    }
+}

@@ -1,0 +1,47 @@
+package org.ingrain.train.data;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.ingrain.template.ChatTemplate;
+import org.ingrain.tensor.Require;
+import org.ingrain.tokenizer.Tokenizer;
+
+/** From files of rows to sequences. */
+public final class TrainingDataReader {
+    private static final long SPLIT = 4;
+
+    private TrainingDataReader() {
+    }
+
+    /**
+     * Reads, encodes and splits.
+     *
+     * @param seed of the rows that a validation fraction takes
+     */
+    public static TrainingData read(DataConfig config, Tokenizer tokenizer, ChatTemplate template, long seed) {
+        ExampleEncoder encoder = new ExampleEncoder(tokenizer, template, config.maxLength(), config.truncate());
+        List<TrainingSequence> rows = encoder.encode(ExampleReader.read(config.data()));
+        int packTo = config.packing() ? config.maxLength() : 0;
+        if (config.validationData() != null) {
+            return new TrainingData(rows, encoder.encode(ExampleReader.read(config.validationData())), packTo);
+        }
+        return config.validationFraction() == 0 ? new TrainingData(rows, List.of(), packTo)
+                : split(rows, config.validationFraction(), packTo, seed);
+    }
+
+    private static TrainingData split(List<TrainingSequence> rows, double fraction, int packTo, long seed) {
+        int watched = Math.max(1, (int) Math.round(fraction * rows.size()));
+        Require.that(watched < rows.size(), "--validation-fraction", fraction, "one that leaves some of the " + rows.size() + " rows");
+        int[] order = new CounterRandom(seed).derive(SPLIT).permutation(rows.size());
+        boolean[] watch = new boolean[rows.size()];
+        for (int i = 0; i < watched; i++) {
+            watch[order[i]] = true;
+        }
+        List<TrainingSequence> train = new ArrayList<>();
+        List<TrainingSequence> validation = new ArrayList<>();
+        for (int i = 0; i < watch.length; i++) {
+            (watch[i] ? validation : train).add(rows.get(i));
+        }
+        return new TrainingData(train, validation, packTo);
+    }
+}

@@ -1,0 +1,258 @@
+package org.ingrain.train.pass;
+
+import org.ingrain.ffi.Context;
+import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.LlamaWeights;
+import org.ingrain.model.RopeTable;
+import org.ingrain.ops.Ops;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Tensor;
+import org.ingrain.train.data.MicroBatch;
+
+/**
+ * Llama forward and backward over packed sequences. The residual stream's gradient runs down through the layers; at each product the
+ * gradient of its input is set from the frozen weight, and {@link Parameters} add their own. Frozen weights are never differentiated, and
+ * below the lowest trained product nothing is. The loss is taken at target rows alone, a chunk of rows at a time, so that logits never
+ * exist for all of them.
+ */
+public final class LlamaTraining implements AutoCloseable {
+    private final Context context;
+    private final LlamaWeights weights;
+    private final LlamaConfig config;
+    private final Parameters parameters;
+    private final TrainingMemory memory;
+    private final Ops ops;
+    private final Ops.Heads heads;
+    private final float eps;
+    private final Tensor ropeTable;
+    private final TrainingActivations wave;
+    private final TrainingInputs inputs;
+
+    public LlamaTraining(Context context, LlamaWeights weights, Parameters parameters, TrainingMemory memory) {
+        if (weights.rank().count() != 1) {
+            throw new InputException("--tensor-parallel: is " + weights.rank().count() + ", expected 1: training needs the whole model on one rank");
+        }
+        this.context = context;
+        this.weights = weights;
+        this.parameters = parameters;
+        this.memory = memory;
+        config = weights.config();
+        ops = new Ops(context);
+        heads = new Ops.Heads(config.numAttentionHeads(), config.numKeyValueHeads(), config.headDim(),
+                (float) (1 / Math.sqrt(config.headDim())));
+        eps = (float) config.rmsNormEps();
+        int positions = Math.min(config.maxPositionEmbeddings(), memory.limits().tokens());
+        ropeTable = context.allocate(DType.F32, positions, config.headDim());
+        context.write(ropeTable, RopeTable.compute(config, positions));
+        wave = new TrainingActivations(context, config, weights.precision().activations(), memory);
+        inputs = new TrainingInputs(context, memory.limits());
+        context.reserveWorkspace(memory.workspaceBytes(context, config, weights.precision()));
+    }
+
+    /** Sum of −log p over the batch's targets; nothing is dropped out and no gradient is touched. */
+    public double loss(MicroBatch batch) {
+        parameters.begin(0, 0);
+        inputs.upload(batch);
+        forward(batch.tokens());
+        return new LossHead(batch.targetCount(), batch.tokens()).forward();
+    }
+
+    /**
+     * Adds the gradients of scale times the sum of −log p over the batch's targets to {@link Parameters#flat}, and returns the sum itself.
+     *
+     * @param step       of the optimizer, from 1
+     * @param microBatch of the step, from 0
+     * @param scale      1 / targets of the whole step
+     */
+    public double accumulate(MicroBatch batch, int step, int microBatch, float scale) {
+        parameters.begin(step, microBatch);
+        inputs.upload(batch);
+        forward(batch.tokens());
+        LossHead head = new LossHead(batch.targetCount(), batch.tokens());
+        head.forwardBackward(scale);
+        backward(batch.tokens());
+        return head.sum();
+    }
+
+    private TrainingActivations.Layer kept(int layer, int t) {
+        return wave.layer(memory.slot(config, layer), t);
+    }
+
+    private void forward(int t) {
+        TrainingActivations.Rows rows = wave.rows(t);
+        ops.embedding(wave.input(0, t), inputs.ids(), weights.embedTokens());
+        for (int i = 0; i < config.numHiddenLayers(); i++) {
+            Tensor norm = weights.layers().get(i).inputLayernorm();
+            TrainingActivations.Layer kept = kept(i, t);
+            if (i == 0) {
+                ops.rmsNorm(rows.x(), kept.inputRstd(), wave.input(0, t), norm, eps);
+            } else {
+                ops.addRmsNorm(rows.x(), wave.input(i, t), kept.inputRstd(), kept(i - 1, t).middle(), rows.delta(), norm, eps);
+            }
+            block(i, t);
+            linear(i, Site.DOWN, rows.delta(), rows.gated());
+        }
+    }
+
+    /** Everything of a layer between its first norm, whose output x is, and its last product. */
+    private void block(int i, int t) {
+        TrainingActivations.Rows rows = wave.rows(t);
+        TrainingActivations.Layer kept = kept(i, t);
+        linear(i, Site.QKV, kept.qkv(), rows.x());
+        ops.rope(kept.qkv(), ropeTable, inputs.positions(), heads);
+        ops.attention(kept.attention(), kept.lse(), kept.qkv(), inputs.offsets(), heads);
+        linear(i, Site.O, rows.delta(), kept.attention());
+        ops.addRmsNorm(rows.x(), kept.middle(), kept.postRstd(), wave.input(i, t), rows.delta(),
+                weights.layers().get(i).postAttentionLayernorm(), eps);
+        linear(i, Site.GATE_UP, kept.gateUp(), rows.x());
+        ops.siluMul(rows.gated(), kept.gateUp());
+    }
+
+    private void linear(int i, Site site, Tensor y, Tensor x) {
+        ops.matmul(y, x, site.weight(weights.layers().get(i)));
+        parameters.forward(i, site, y, x);
+    }
+
+    private void backward(int t) {
+        for (int i = config.numHiddenLayers() - 1; i >= 0; i--) {
+            if (memory.recomputes(config, i)) {
+                recompute(i, t);
+            }
+            if (!feedForwardBackward(i, t) || !attentionBackward(i, t)) {
+                return;
+            }
+        }
+        parameters.embeddingBackward(wave.gradients(t).stream(), inputs.ids());
+    }
+
+    /** Brings back what a layer kept before another layer took its place. */
+    private void recompute(int i, int t) {
+        TrainingActivations.Rows rows = wave.rows(t);
+        ops.rmsNorm(rows.x(), kept(i, t).inputRstd(), wave.input(i, t), weights.layers().get(i).inputLayernorm(), eps);
+        block(i, t);
+        parameters.forward(i, Site.DOWN, rows.delta(), rows.gated());
+    }
+
+    /** False where nothing below is trained. */
+    private boolean feedForwardBackward(int i, int t) {
+        TrainingActivations.Rows rows = wave.rows(t);
+        TrainingActivations.Layer kept = kept(i, t);
+        TrainingActivations.Gradients d = wave.gradients(t);
+        Tensor norm = weights.layers().get(i).postAttentionLayernorm();
+        ops.siluMul(rows.gated(), kept.gateUp());
+        if (!linearBackward(i, Site.DOWN, d.gated(), d.stream(), rows.gated())) {
+            return false;
+        }
+        ops.siluMulBackward(d.gateUp(), d.gated(), kept.gateUp());
+        ops.rmsNorm(rows.x(), null, kept.middle(), norm, eps);
+        if (!linearBackward(i, Site.GATE_UP, d.x(), d.gateUp(), rows.x())) {
+            return false;
+        }
+        ops.rmsNormBackward(d.stream(), parameters.normGradient(new Parameters.Norm(i, true)), d.x(), d.stream(), kept.middle(), norm,
+                kept.postRstd());
+        return true;
+    }
+
+    /** False where nothing below is trained. */
+    private boolean attentionBackward(int i, int t) {
+        TrainingActivations.Rows rows = wave.rows(t);
+        TrainingActivations.Layer kept = kept(i, t);
+        TrainingActivations.Gradients d = wave.gradients(t);
+        Tensor norm = weights.layers().get(i).inputLayernorm();
+        if (!linearBackward(i, Site.O, d.attention(), d.stream(), kept.attention())) {
+            return false;
+        }
+        ops.attentionBackward(d.qkv(), d.delta(), d.attention(),
+                new Ops.AttentionState(kept.qkv(), kept.attention(), kept.lse(), inputs.offsets()), heads);
+        ops.ropeBackward(d.qkv(), ropeTable, inputs.positions(), heads);
+        ops.rmsNorm(rows.x(), null, wave.input(i, t), norm, eps);
+        if (!linearBackward(i, Site.QKV, d.x(), d.qkv(), rows.x())) {
+            return false;
+        }
+        ops.rmsNormBackward(d.stream(), parameters.normGradient(new Parameters.Norm(i, false)), d.x(), d.stream(), wave.input(i, t), norm,
+                kept.inputRstd());
+        return true;
+    }
+
+    /** Gradients of one product; dx is set unless nothing below it is trained, which false says. */
+    private boolean linearBackward(int i, Site site, Tensor dx, Tensor dy, Tensor x) {
+        boolean below = site.depth(i) > parameters.lowestDepth();
+        if (below) {
+            ops.matmulBackward(dx, dy, site.weight(weights.layers().get(i)), 0);
+        }
+        parameters.backward(i, site, below ? dx : null, dy, x);
+        return below;
+    }
+
+    /** The last norm, the head and the cross-entropy, over the M rows that predict targets. */
+    private final class LossHead {
+        private final TrainingActivations.Head head;
+        private final int m;
+        private final int t;
+
+        LossHead(int m, int t) {
+            head = wave.head(m);
+            this.m = m;
+            this.t = t;
+        }
+
+        double forward() {
+            select();
+            for (int begin = 0; begin < m; begin += TrainingActivations.HEAD_ROWS) {
+                chunk(begin, false, 0);
+            }
+            return sum();
+        }
+
+        /** The losses, and the gradient of the residual stream; nothing is waited for. */
+        void forwardBackward(float scale) {
+            select();
+            for (int begin = 0; begin < m; begin += TrainingActivations.HEAD_ROWS) {
+                chunk(begin, true, scale);
+            }
+            Tensor gradient = parameters.normGradient(new Parameters.Norm(config.numHiddenLayers(), false));
+            ops.rmsNormBackward(head.x(), gradient, head.added(), null, head.stream(), weights.norm(), head.rstd());
+            ops.gatherRowsBackward(wave.gradients(t).stream(), head.x(), inputs.targetRows());
+        }
+
+        private void select() {
+            ops.gatherRows(head.stream(), kept(config.numHiddenLayers() - 1, t).middle(), inputs.targetRows());
+            ops.gatherRows(head.added(), wave.rows(t).delta(), inputs.targetRows());
+            ops.addRmsNorm(head.x(), head.stream(), head.rstd(), head.stream(), head.added(), weights.norm(), eps);
+        }
+
+        /** Rows from begin on: their losses, and where asked the gradient of x, in the memory of added. */
+        private void chunk(int begin, boolean backward, float scale) {
+            int end = Math.min(begin + TrainingActivations.HEAD_ROWS, m);
+            Tensor x = head.x().rows(begin, end);
+            Tensor targets = inputs.targets().rows(begin, end);
+            Tensor logits = head.logits().rows(0, end - begin);
+            Tensor lse = head.lse().rows(0, end - begin);
+            ops.matmul(logits, x, weights.lmHead());
+            ops.crossEntropy(head.loss().rows(begin, end), lse, logits, targets);
+            if (backward) {
+                Tensor dlogits = head.dlogits().rows(0, end - begin);
+                ops.crossEntropyBackward(dlogits, logits, lse, targets, scale);
+                ops.matmulBackward(head.added().rows(begin, end), dlogits, weights.lmHead(), 0);
+                parameters.headBackward(dlogits, x);
+            }
+        }
+
+        /** Waits for the losses and adds them. */
+        double sum() {
+            double sum = 0;
+            for (float loss : context.readFloats(head.loss())) {
+                sum += loss;
+            }
+            return sum;
+        }
+    }
+
+    @Override
+    public void close() {
+        wave.close();
+        inputs.close();
+        context.free(ropeTable);
+    }
+}

@@ -1,0 +1,38 @@
+package org.ingrain.train.pass;
+
+import java.util.Collections;
+import java.util.EnumSet;
+import java.util.Set;
+import org.ingrain.model.Projection;
+import org.ingrain.tensor.Require;
+
+/**
+ * Low-rank adaptation (arXiv:2106.09685): y = W·x + scaling·B·A·dropout(x), with W frozen.
+ *
+ * @param rank          R
+ * @param alpha         scaling is alpha / R
+ * @param dropout       probability of dropping an element of an adapter's input while training
+ * @param targetModules which of the seven linear layers of each block are adapted
+ * @param rslora        scaling is alpha / √R instead (arXiv:2312.03732)
+ */
+public record LoraConfig(int rank, double alpha, double dropout, Set<Projection> targetModules, boolean rslora) {
+    public static final Set<Projection> ALL_LINEAR = Collections.unmodifiableSet(EnumSet.allOf(Projection.class));
+
+    public LoraConfig {
+        Require.that(rank >= 1 && rank <= 1024, "--rank", rank, "1 to 1024");
+        Require.that(alpha > 0 && Double.isFinite(alpha), "--alpha", alpha, "a positive number");
+        Require.that(dropout >= 0 && dropout < 1, "--dropout", dropout, "0 or more and less than 1");
+        Require.that(!targetModules.isEmpty(), "--target-modules", "empty", "at least one of the seven linear layers");
+        targetModules = Collections.unmodifiableSet(EnumSet.copyOf(targetModules));
+    }
+
+    /** All seven linear layers, no dropout. */
+    public static LoraConfig of(int rank, double alpha) {
+        return new LoraConfig(rank, alpha, 0, ALL_LINEAR, false);
+    }
+
+    /** What B·A is multiplied by. */
+    public float scaling() {
+        return (float) (rslora ? alpha / Math.sqrt(rank) : alpha / rank);
+    }
+}

@@ -1,0 +1,70 @@
+package org.ingrain.train.pass;
+
+import java.util.List;
+import org.ingrain.ffi.Context;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Tensor;
+import org.ingrain.train.data.MicroBatch;
+import org.ingrain.train.data.MicroBatchLimits;
+
+/** A micro-batch's integers on the device, in memory made once for the largest. */
+final class TrainingInputs implements AutoCloseable {
+    private final Context context;
+    private final MicroBatchLimits limits;
+    private final Tensor ids;
+    private final Tensor positions;
+    private final Tensor offsets;
+    private final Tensor targetRows;
+    private final Tensor targets;
+    private MicroBatch batch;
+
+    TrainingInputs(Context context, MicroBatchLimits limits) {
+        this.context = context;
+        this.limits = limits;
+        ids = context.allocate(DType.I32, limits.tokens());
+        positions = context.allocate(DType.I32, limits.tokens());
+        offsets = context.allocate(DType.I32, limits.sequences() + 1);
+        targetRows = context.allocate(DType.I32, limits.targets());
+        targets = context.allocate(DType.I32, limits.targets());
+    }
+
+    void upload(MicroBatch next) {
+        limits.require(next);
+        batch = next;
+        context.write(ids, batch.ids());
+        context.write(positions, batch.positions());
+        context.write(offsets, batch.offsets());
+        context.write(targetRows, batch.targetRows());
+        context.write(targets, batch.targets());
+    }
+
+    /** (T). */
+    Tensor ids() {
+        return ids.rows(0, batch.tokens());
+    }
+
+    /** (T). */
+    Tensor positions() {
+        return positions.rows(0, batch.tokens());
+    }
+
+    /** (S + 1). */
+    Tensor offsets() {
+        return offsets.rows(0, batch.offsets().length);
+    }
+
+    /** (M). */
+    Tensor targetRows() {
+        return targetRows.rows(0, batch.targetCount());
+    }
+
+    /** (M). */
+    Tensor targets() {
+        return targets.rows(0, batch.targetCount());
+    }
+
+    @Override
+    public void close() {
+        List.of(ids, positions, offsets, targetRows, targets).forEach(context::free);
+    }
+}

@@ -1,0 +1,60 @@
+package org.ingrain.train.pass;
+
+import java.util.function.ToLongFunction;
+import org.ingrain.ffi.Context;
+import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.LlamaWeights;
+import org.ingrain.model.Precision;
+import org.ingrain.train.data.MicroBatchLimits;
+
+/**
+ * What a training pass has room for.
+ *
+ * @param limits     of a micro-batch
+ * @param keptLayers the last layers, whose activations are kept for the backward pass; those below keep their input alone and are computed
+ *                   again there. 1 or more, at most as many as there are; the bits are the same whatever it is
+ */
+public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
+    /** The least there can be: one layer. */
+    public static TrainingMemory least(MicroBatchLimits limits) {
+        return new TrainingMemory(limits, 1);
+    }
+
+    /** As many layers as fit in the free bytes, but at least one. */
+    public static TrainingMemory fitting(MicroBatchLimits limits, LlamaConfig config, long free, ToLongFunction<TrainingMemory> bytes) {
+        int kept = config.numHiddenLayers();
+        while (kept > 1 && bytes.applyAsLong(new TrainingMemory(limits, kept)) > free) {
+            kept--;
+        }
+        return new TrainingMemory(limits, kept);
+    }
+
+    /** Where among the kept a layer's activations lie: those that are computed again share the first place. */
+    int slot(LlamaConfig config, int layer) {
+        return Math.max(0, layer - (config.numHiddenLayers() - keptLayers));
+    }
+
+    /** True where the backward pass computes the layer again. */
+    boolean recomputes(LlamaConfig config, int layer) {
+        return layer < config.numHiddenLayers() - keptLayers;
+    }
+
+    /** Workspace that the products of a pass want; beside fp8 weights the transpose of one. */
+    long workspaceBytes(Context context, LlamaConfig config, Precision precision) {
+        return LlamaWeights.workspaceBytes(context, config, precision, limits.tokens(), true);
+    }
+
+    /** Bytes that training an adapter takes beside the weights. */
+    public long loraBytes(Context context, LlamaConfig config, Precision precision, LoraConfig lora) {
+        return LoraParameters.bytes(config, lora, this) + passBytes(context, config, precision);
+    }
+
+    /** Bytes that training all weights takes beside the packed weights. */
+    public long fullBytes(Context context, LlamaConfig config, Precision precision) {
+        return FullParameters.bytes(config) + passBytes(context, config, precision);
+    }
+
+    private long passBytes(Context context, LlamaConfig config, Precision precision) {
+        return TrainingActivations.bytes(config, precision.activations(), this) + workspaceBytes(context, config, precision);
+    }
+}

@@ -1,0 +1,36 @@
+package org.ingrain.train.run;
+
+import java.nio.file.Path;
+import java.util.Map;
+import org.ingrain.checkpoint.AdapterConfig;
+import org.ingrain.checkpoint.PeftAdapter;
+import org.ingrain.model.Projection;
+import org.ingrain.train.pass.LoraConfig;
+import org.ingrain.train.pass.LoraParameters;
+
+/** An adapter in PEFT's format. */
+public final class AdapterExport implements Export {
+    private final LoraParameters parameters;
+    private final AdapterConfig config;
+
+    public AdapterExport(LoraParameters parameters, LoraConfig lora, String baseModel) {
+        this.parameters = parameters;
+        config = AdapterConfig.of(baseModel, lora.rank(), lora.alpha(), lora.dropout(),
+                lora.targetModules().stream().map(Projection::target).toList()).withRslora(lora.rslora());
+    }
+
+    @Override
+    public String name() {
+        return "adapter";
+    }
+
+    @Override
+    public void write(Path folder) {
+        new PeftAdapter(config, parameters.modules(), Map.of()).write(folder);
+    }
+
+    @Override
+    public boolean inCheckpoints() {
+        return true;
+    }
+}

@@ -1,0 +1,86 @@
+package org.ingrain.train.run;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.ingrain.checkpoint.Outputs;
+import org.ingrain.files.DurableFolder;
+import org.ingrain.tensor.InputException;
+import org.ingrain.train.pass.FlatParameters;
+
+/**
+ * The folder of checkpoints, one folder step-N for each: state.json, state.bin (values and both moments), and whatever else the run puts
+ * beside them. A checkpoint is there whole or not at all.
+ */
+public final class Checkpoints {
+    private static final Pattern NAME = Pattern.compile("step-(\\d{1,9})");
+    private static final String STATE = "state.json";
+    private static final String TENSORS = "state.bin";
+
+    private final Path folder;
+    private final StateFile file;
+    private final FlatParameters flat;
+    private final DurableFolder.Body extra;
+
+    /** @param extra writes more files into each checkpoint */
+    public Checkpoints(Path folder, StateFile file, FlatParameters flat, DurableFolder.Body extra) {
+        this.folder = folder;
+        this.file = file;
+        this.flat = flat;
+        this.extra = extra;
+    }
+
+    public void write(TrainingState state) {
+        DurableFolder.write(path(state.step()), target -> {
+            file.write(target.resolve(TENSORS), flat.state());
+            extra.write(target);
+            Outputs.write(target.resolve(STATE), RunJson.line(state) + "\n");
+        });
+    }
+
+    /** Where the latest checkpoint stands; {@link #load} brings its numbers. */
+    public Optional<TrainingState> latest() {
+        return steps().stream().max(Integer::compare).map(this::state);
+    }
+
+    private TrainingState state(int step) {
+        Path path = path(step).resolve(STATE);
+        try {
+            return RunJson.parse(path.toString(), Files.readString(path), TrainingState.class);
+        } catch (IOException e) {
+            throw new InputException(path + ": cannot be read: " + DurableFolder.reason(e), e);
+        }
+    }
+
+    /** Sets values and moments to those after a step. */
+    public void load(int step) {
+        file.read(path(step).resolve(TENSORS), flat.state());
+    }
+
+    /** Removes all but the latest {@code keep} and the best. */
+    public void prune(int keep, int best) {
+        List<Integer> steps = steps();
+        for (int step : steps.subList(0, Math.max(0, steps.size() - keep))) {
+            if (step != best) {
+                DurableFolder.remove(path(step));
+            }
+        }
+    }
+
+    private List<Integer> steps() {
+        try {
+            return DurableFolder.list(folder).stream().map(path -> NAME.matcher(path.getFileName().toString())).filter(Matcher::matches)
+                    .map(name -> Integer.parseInt(name.group(1))).sorted().toList();
+        } catch (IOException e) {
+            throw new InputException(folder + ": cannot be read: " + DurableFolder.reason(e), e);
+        }
+    }
+
+    private Path path(int step) {
+        return folder.resolve("step-" + step);
+    }
+}

@@ -1,0 +1,99 @@
+package org.ingrain.train.run;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.ingrain.checkpoint.HostFloats;
+import org.ingrain.checkpoint.ModelFolder;
+import org.ingrain.checkpoint.ModelFolderWriter;
+import org.ingrain.checkpoint.SafetensorsWriter;
+import org.ingrain.checkpoint.TensorOutput;
+import org.ingrain.ffi.Context;
+import org.ingrain.model.LlamaConfig;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.HostTensor;
+import org.ingrain.tensor.Tensor;
+import org.ingrain.train.pass.FullParameters;
+
+/** All weights as a Hugging Face folder with another's tokenizer, F32 masters rounded to the types that the files are to have. */
+public final class ModelExport implements Export {
+    private static final int SLAB = 1 << 20;
+
+    private final Context context;
+    private final Path companions;
+    private final LlamaConfig config;
+    private final List<Piece> pieces;
+
+    /**
+     * A tensor of the file.
+     *
+     * @param master what is trained, or null for {@code old} as it stands
+     * @param old    null where there is none
+     */
+    private record Piece(String name, DType dtype, Tensor master, HostTensor old) {
+        long[] shape() {
+            return old != null ? old.shape() : IntStream.range(0, master.rank()).mapToLong(master::size).toArray();
+        }
+    }
+
+    private ModelExport(Context context, Path companions, LlamaConfig config, List<Piece> pieces) {
+        this.context = context;
+        this.companions = companions;
+        this.config = config;
+        this.pieces = pieces;
+    }
+
+    /** The tensors of the folder that they came from, in its types. */
+    public static ModelExport like(ModelFolder base, Context context, FullParameters parameters) {
+        Map<String, Tensor> masters = new HashMap<>();
+        parameters.named().forEach(piece -> masters.put(piece.name(), piece.value()));
+        // A folder with tied embeddings may hold the head all the same.
+        masters.putIfAbsent("lm_head.weight", masters.get("model.embed_tokens.weight"));
+        List<Piece> pieces = base.names().stream()
+                .map(name -> new Piece(name, base.tensor(name).dtype(), masters.get(name), base.tensor(name))).toList();
+        return new ModelExport(context, base.path(), base.config(), pieces);
+    }
+
+    /** The tensors that a model has, in the type its config names. */
+    public static ModelExport fresh(Path companions, LlamaConfig config, Context context, FullParameters parameters) {
+        return new ModelExport(context, companions, config, parameters.named().stream()
+                .map(piece -> new Piece(piece.name(), config.dtype(), piece.value(), null)).toList());
+    }
+
+    @Override
+    public String name() {
+        return "model";
+    }
+
+    @Override
+    public void write(Path folder) {
+        List<TensorOutput> sizes = pieces.stream().map(piece -> output(piece, null)).toList();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment memory = arena.allocate(sizes.stream().mapToLong(TensorOutput::bytes).max().orElse(1), 64);
+            ModelFolderWriter.write(folder, companions, config, pieces.stream().map(piece -> output(piece, memory)).toList(),
+                    SafetensorsWriter.SHARD_BYTES);
+        }
+    }
+
+    private TensorOutput output(Piece piece, MemorySegment memory) {
+        return new TensorOutput(piece.name, piece.dtype, piece.shape(),
+                () -> piece.master == null ? piece.old.data() : rounded(piece.master, piece.dtype, memory));
+    }
+
+    private MemorySegment rounded(Tensor master, DType dtype, MemorySegment memory) {
+        for (long begin = 0; begin < master.elements(); begin += SLAB) {
+            float[] values = context.readFloats(master.slice(begin, Math.min(SLAB, master.elements() - begin)));
+            HostFloats.write(memory, dtype, begin, values);
+        }
+        return memory.asSlice(0, master.elements() * dtype.bytes());
+    }
+
+    @Override
+    public boolean inCheckpoints() {
+        return false;
+    }
+}

@@ -1,0 +1,38 @@
+package org.ingrain.train.run;
+
+/** Hears how training goes, on the thread that trains, and may end it early. */
+public interface TrainProgress {
+    TrainProgress SILENT = step -> { };
+
+    void trained(Step step);
+
+    /**
+     * Whether training ends after a step, before its last one. To come out the same after a kill, this must depend on the step and the
+     * weights alone.
+     *
+     * @param step that is done, its checkpoint included; 0 before the first
+     */
+    default boolean enough(int step) {
+        return false;
+    }
+
+    /** Whether the result is written where training ends; who only measures wants none. */
+    default boolean wantsResult() {
+        return true;
+    }
+
+    /** The mean loss of a validation target after a step. */
+    default void validated(int step, double loss) {
+    }
+
+    /**
+     * An optimizer step that is done, its validation and checkpoint included.
+     *
+     * @param step            from 1
+     * @param of              steps of the whole run
+     * @param loss            mean of its target tokens
+     * @param tokensPerSecond of this process so far, validation included
+     */
+    record Step(int step, int of, double loss, double tokensPerSecond) {
+    }
+}

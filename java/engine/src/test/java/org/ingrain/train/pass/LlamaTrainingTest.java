@@ -1,0 +1,240 @@
+package org.ingrain.train.pass;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import org.ingrain.model.LoraModule;
+import org.ingrain.model.Projection;
+import org.ingrain.tensor.Tensor;
+import org.ingrain.train.Golden;
+import org.ingrain.train.TrainingFixture;
+import org.ingrain.train.data.MicroBatch;
+import org.ingrain.train.data.MicroBatchLimits;
+import org.ingrain.train.data.TrainingSequence;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What must hold of gradients whatever their values are; the values are in LlamaTrainingGoldenTest. */
+class LlamaTrainingTest {
+    /** Of both golden models. */
+    private static final int LAYERS = 2;
+    private static final LoraConfig DROPPING = new LoraConfig(4, 8, 0.3, LoraConfig.ALL_LINEAR, false);
+
+    /** Loss sums and gradients of a pass, or of several that accumulate. */
+    private record Pass(double loss, float[] gradients) {
+    }
+
+    private static Pass run(Golden golden, Parameters parameters, TrainingMemory memory, List<MicroBatch> batches, int step) {
+        int targets = batches.stream().mapToInt(MicroBatch::targetCount).sum();
+        parameters.flat().zeroGradients();
+        try (LlamaTraining training = new LlamaTraining(golden.context, golden.weights(), parameters, memory)) {
+            double loss = 0;
+            for (MicroBatch batch : batches) {
+                loss += training.accumulate(batch, step, 0, 1f / targets);
+            }
+            return new Pass(loss, golden.context.readFloats(parameters.flat().gradients()));
+        }
+    }
+
+    private static LoraParameters lora(Golden golden, LoraConfig config, TrainingMemory memory, boolean trained) {
+        LoraParameters parameters = new LoraParameters(golden.context, golden.config, config, 5, memory);
+        if (trained) {
+            parameters.load(golden.adapter("after").stream().filter(m -> config.targetModules().contains(m.projection())).toList());
+        }
+        return parameters;
+    }
+
+    private static List<MicroBatch> joined(Golden golden) {
+        return List.of(MicroBatch.of(golden.sequences()));
+    }
+
+    private static TrainingMemory roomy(int keptLayers) {
+        return new TrainingMemory(new MicroBatchLimits(1200, 60, 1200), keptLayers);
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void computingLayersAgainChangesNoBit(boolean full) {
+        List<Pass> passes = new ArrayList<>();
+        for (int kept = 1; kept <= LAYERS; kept++) {
+            try (Golden golden = new Golden("untied", 2)) {
+                Parameters parameters = full ? FullParameters.load(golden.context, golden.weights(), golden.model)
+                        : lora(golden, DROPPING, roomy(kept), true);
+                passes.add(run(golden, parameters, roomy(kept), joined(golden), 3));
+            }
+        }
+        for (Pass pass : passes) {
+            assertEquals(passes.getFirst().loss, pass.loss);
+            assertArrayEquals(passes.getFirst().gradients, pass.gradients);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void oneThreadAndTwoGiveTheSameBits(boolean full) {
+        List<Pass> passes = new ArrayList<>();
+        for (int threads = 1; threads <= 2; threads++) {
+            try (Golden golden = new Golden("tied", threads)) {
+                Parameters parameters = full ? FullParameters.load(golden.context, golden.weights(), golden.model)
+                        : lora(golden, DROPPING, roomy(LAYERS), true);
+                passes.add(run(golden, parameters, roomy(LAYERS), joined(golden), 3));
+            }
+        }
+        assertEquals(passes.get(0).loss, passes.get(1).loss);
+        assertArrayEquals(passes.get(0).gradients, passes.get(1).gradients);
+    }
+
+    @Test
+    void aFreshAdapterChangesNothing() {
+        try (Golden golden = new Golden("untied", 2)) {
+            Parameters none = FullParameters.load(golden.context, golden.weights(), golden.model);
+            Parameters fresh = lora(golden, DROPPING, roomy(LAYERS), false);
+            List<Double> losses = new ArrayList<>();
+            for (Parameters parameters : List.of(none, fresh)) {
+                try (LlamaTraining training = new LlamaTraining(golden.context, golden.weights(), parameters, roomy(LAYERS))) {
+                    losses.add(training.loss(joined(golden).getFirst()));
+                }
+            }
+            assertEquals(losses.get(0), losses.get(1));
+        }
+    }
+
+    @Test
+    void accumulatedBatchesEqualOneBigBatch() {
+        try (Golden golden = new Golden("tied", 2)) {
+            LoraConfig still = LoraConfig.of(4, 8);
+            Pass big = run(golden, lora(golden, still, roomy(LAYERS), true), roomy(LAYERS), joined(golden), 1);
+            List<MicroBatch> alone = golden.sequences().stream().map(s -> MicroBatch.of(List.of(s))).toList();
+            Pass small = run(golden, lora(golden, still, roomy(LAYERS), true), roomy(LAYERS), alone, 1);
+            assertEquals(big.loss, small.loss, 1e-12 * big.loss, "each row's loss is the same, and the sum is a double");
+            assertClose(big.gradients, small.gradients, 1e-6f);
+        }
+    }
+
+    /** Element by element within a share of the largest: sums of the same terms in another order. */
+    private static void assertClose(float[] expected, float[] found, float share) {
+        float largest = 0;
+        for (float value : expected) {
+            largest = Math.max(largest, Math.abs(value));
+        }
+        assertTrue(largest > 0);
+        assertArrayEquals(expected, found, share * largest);
+    }
+
+    /** The loss is taken in chunks of rows: more rows than one chunk has, and a last one that is not full. */
+    @Test
+    void manyTargetRowsEqualFewAtATime() {
+        try (Golden golden = new Golden("untied", 2)) {
+            List<TrainingSequence> sequences = TrainingFixture.sequences(50, 9);
+            MicroBatch all = MicroBatch.of(sequences);
+            assertTrue(all.targetCount() > 2 * TrainingActivations.HEAD_ROWS, all.targetCount() + " targets");
+            Parameters parameters = FullParameters.load(golden.context, golden.weights(), golden.model);
+            Pass big = run(golden, parameters, roomy(LAYERS), List.of(all), 1);
+            Pass small = run(golden, parameters, roomy(LAYERS), sequences.stream().map(s -> MicroBatch.of(List.of(s))).toList(), 1);
+            assertEquals(big.loss, small.loss, 1e-12 * big.loss);
+            assertClose(big.gradients, small.gradients, 1e-5f);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"DOWN_PROJ", "O_PROJ,UP_PROJ", "K_PROJ", "GATE_PROJ"})
+    void fewerTargetsHaveTheSameGradients(String targets) {
+        Set<Projection> chosen = EnumSet.noneOf(Projection.class);
+        Arrays.stream(targets.split(",")).map(Projection::valueOf).forEach(chosen::add);
+        try (Golden golden = new Golden("tied", 2)) {
+            // Without a trained B no adapter changes what another one sees.
+            LoraConfig few = new LoraConfig(4, 8, 0, chosen, false);
+            LoraParameters all = lora(golden, LoraConfig.of(4, 8), roomy(LAYERS), false);
+            LoraParameters some = lora(golden, few, roomy(LAYERS), false);
+            run(golden, all, roomy(LAYERS), joined(golden), 1);
+            run(golden, some, roomy(LAYERS), joined(golden), 1);
+            List<LoraModule> expected = gradients(golden, all).stream().filter(m -> chosen.contains(m.projection())).toList();
+            List<LoraModule> found = gradients(golden, some);
+            assertEquals(2 * chosen.size(), found.size());
+            for (int i = 0; i < found.size(); i++) {
+                assertEquals(expected.get(i).projection(), found.get(i).projection());
+                assertArrayEquals(expected.get(i).b(), found.get(i).b());
+                assertTrue(norm(found.get(i).b()) > 0);
+            }
+        }
+    }
+
+    /** The adapter as it would be were its values its gradients. */
+    private static List<LoraModule> gradients(Golden golden, LoraParameters parameters) {
+        Tensor values = parameters.flat().state().getFirst();
+        golden.context.copy(values, parameters.flat().gradients());
+        return parameters.modules();
+    }
+
+    private static double norm(float[] values) {
+        double sum = 0;
+        for (float value : values) {
+            sum += value * (double) value;
+        }
+        return Math.sqrt(sum);
+    }
+
+    @Test
+    void dropoutDependsOnTheStepAlone() {
+        try (Golden golden = new Golden("tied", 2)) {
+            LoraParameters parameters = lora(golden, DROPPING, roomy(LAYERS), true);
+            Pass first = run(golden, parameters, roomy(LAYERS), joined(golden), 1);
+            Pass second = run(golden, parameters, roomy(LAYERS), joined(golden), 2);
+            Pass again = run(golden, parameters, roomy(LAYERS), joined(golden), 1);
+            assertArrayEquals(first.gradients, again.gradients);
+            assertEquals(first.loss, again.loss);
+            assertFalse(Arrays.equals(first.gradients, second.gradients));
+        }
+    }
+
+    @Test
+    void theAdapterBeginsAsPeftsDoes() {
+        try (Golden golden = new Golden("tied", 1)) {
+            for (LoraModule module : lora(golden, DROPPING, roomy(LAYERS), false).modules()) {
+                double bound = 1 / Math.sqrt(module.projection().columns(golden.config));
+                double largest = 0;
+                for (float a : module.a()) {
+                    largest = Math.max(largest, Math.abs(a));
+                }
+                assertTrue(largest <= bound && largest > 0.9 * bound, module.projection() + ": " + largest + " of " + bound);
+                assertEquals(0, norm(module.b()));
+            }
+        }
+    }
+
+    /** The plan that memory is refused by is the memory that is taken. */
+    @Test
+    void plannedBytesAreAllocated() {
+        for (int kept = 1; kept <= LAYERS; kept++) {
+            try (Golden golden = new Golden("untied", 1)) {
+                TrainingMemory memory = golden.memory(kept);
+                var weights = golden.weights();
+                long before = golden.context.allocatedBytes();
+                LoraParameters lora = new LoraParameters(golden.context, golden.config, DROPPING, 5, memory);
+                LlamaTraining training = new LlamaTraining(golden.context, weights, lora, memory);
+                assertPlanned(memory.loraBytes(golden.context, golden.config, weights.precision(), DROPPING), golden.context.allocatedBytes() - before);
+                training.close();
+                lora.close();
+                assertEquals(before, golden.context.allocatedBytes());
+                FullParameters full = FullParameters.load(golden.context, weights, golden.model);
+                training = new LlamaTraining(golden.context, weights, full, memory);
+                assertPlanned(memory.fullBytes(golden.context, golden.config, weights.precision()), golden.context.allocatedBytes() - before);
+                training.close();
+                full.close();
+                assertEquals(before, golden.context.allocatedBytes());
+            }
+        }
+    }
+
+    private static void assertPlanned(long planned, long allocated) {
+        assertTrue(allocated >= planned && allocated < planned + 10_000, allocated + " bytes, planned " + planned + " and the rotary table");
+    }
+}
