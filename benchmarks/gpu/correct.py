@@ -11,7 +11,7 @@ SECONDS = 45    # of a class; what takes longer hangs
 
 HOT = ["RmsNorm", "Rope", "KvCache", "AttentionPaged", "Matmul", "MatmulSiluMul", "Sample", "SelectIds", "Embedding", "Attention", "Lora", "CrossEntropy"]
 BESIDE_OPS = ["ops.EmptyTest", "ops.BitwiseTest", "ops.BitwiseRowsTest", "ops.MatmulFp8Test", "ops.Fp8CacheTest", "sample.GeneratorDeviceTest",
-              "train.LlamaTrainingGoldenTest"]
+              "train.DecoderTrainingGoldenTest"]
 LAST = ["ops.CollectivesTest"]  # its ranks wait for each other in kernels
 
 
@@ -100,7 +100,7 @@ def story(bundle, dtype):
 
 def golden(bundle):
     """Training beside PEFT, small and at 70B's width."""
-    yield from tests(bundle, ["org.ingrain.train.LlamaTrainingGoldenTest"])
+    yield from tests(bundle, ["org.ingrain.train.DecoderTrainingGoldenTest"])
     folder = bundle.out / "wide"
     shutil.rmtree(folder, ignore_errors=True)
     bundle.run([sys.executable, bundle.home / "peers/wide_golden.py", folder, *(["--tiny"] if bundle.dry else [])])

@@ -3,7 +3,7 @@
     python benchmarks/peers/lora_golden.py java/engine/src/test/resources/org/ingrain/train/golden
 
 writes, for a model with a tied and one with an untied head, a folder with the base model, the adapter before and after, the weights
-after full fine-tuning, and golden.json: batches, settings, the loss and the gradient norm of each step. LlamaTrainingGoldenTest trains
+after full fine-tuning, and golden.json: batches, settings, the loss and the gradient norm of each step. DecoderTrainingGoldenTest trains
 from the same start. Needs torch, transformers, peft and safetensors.
 """
 import json

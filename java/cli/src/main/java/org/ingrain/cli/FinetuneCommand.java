@@ -14,7 +14,7 @@ import org.ingrain.engine.FreshModel;
 import org.ingrain.engine.LoadedModel;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.files.Digest;
-import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.MemoryPlan;
 import org.ingrain.template.ChatTemplate;
@@ -81,7 +81,7 @@ final class FinetuneCommand implements Callable<Integer> {
             throw new InputException("--fresh, --full, --adapter: more than one of them, expected one at most");
         }
         ModelOptions options = modelFlags.options();
-        LlamaConfig config = ModelFolder.readConfig(options.model());
+        Blueprint config = ModelFolder.readConfig(options.model());
         List<LoraModule> from = adapter == null ? List.of() : Session.adapter(adapter, config);
         SortedMap<String, String> provenance = Provenances.of(options);
         if (adapter != null) {
@@ -117,7 +117,7 @@ final class FinetuneCommand implements Callable<Integer> {
         return 0;
     }
 
-    private TrainingData read(ModelOptions options, LlamaConfig config) {
+    private TrainingData read(ModelOptions options, Blueprint config) {
         int length = maxLength == null ? Math.min(config.maxPositionEmbeddings(), 2048) : maxLength;
         if (length > config.maxPositionEmbeddings()) {
             throw new InputException("--max-length: " + length + ", expected at most max_position_embeddings " + config.maxPositionEmbeddings());

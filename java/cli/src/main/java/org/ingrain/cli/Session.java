@@ -17,7 +17,7 @@ import org.ingrain.distill.engine.TunerConfig;
 import org.ingrain.engine.LoadedModel;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.model.AdapterBank;
-import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.MemoryPlan;
 import org.ingrain.sample.Completion;
@@ -87,7 +87,7 @@ final class Session implements AutoCloseable {
     }
 
     /** An adapter's modules; one that replaces whole modules cannot share a batch with its base and is refused. */
-    static List<LoraModule> adapter(Path folder, LlamaConfig config) {
+    static List<LoraModule> adapter(Path folder, Blueprint config) {
         PeftAdapter adapter = PeftAdapter.read(folder, config);
         if (!adapter.savedModules().isEmpty()) {
             throw new InputException(folder + ": modules_to_save " + adapter.savedModules().keySet()

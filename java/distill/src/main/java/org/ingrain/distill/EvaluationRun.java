@@ -11,8 +11,8 @@ import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
 import org.ingrain.distill.sample.Answerer;
+import org.ingrain.distill.sample.ModelState;
 import org.ingrain.distill.sample.SampleConfig;
-import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.QuestionConfig;
@@ -46,7 +46,7 @@ public record EvaluationRun(Config config, Provenance provenance, Answerer answe
     private static void check(Config config, List<Example> test) {
         Task task = config.data().makeTask();
         EvaluateConfig evaluate = config.evaluate();
-        config.method().plan(task, new SampleConfig(evaluate.samples(), evaluate.params(), evaluate.seed()), "evaluate", new Weights.Base());
+        config.method().plan(task, new SampleConfig(evaluate.samples(), evaluate.params(), evaluate.seed()), "evaluate", new ModelState.Base());
         new Evaluation(evaluate, task, test).check(config.method());
     }
 
@@ -55,7 +55,7 @@ public record EvaluationRun(Config config, Provenance provenance, Answerer answe
         List<Example> test = Dataset.loadTest(config.data());
         check(config, test);
         try (RunFolder run = RunFolder.open(folder, Settings.of(config, provenance))) {
-            Weights weights = config.adapter() == null ? new Weights.Base() : new Weights.Adapter(config.adapter());
+            ModelState weights = config.adapter() == null ? new ModelState.Base() : new ModelState.Adapter(config.adapter());
             Arm arm = new Arm(config.method().name(), config.method().title(), config.method(), weights);
             Evaluation evaluation = new Evaluation(config.evaluate(), config.data().makeTask(), test);
             ArmResult result = evaluation.measure(arm, run.path(), answerer, new Stopwatch("evaluate", "answers", run.log(), progress));

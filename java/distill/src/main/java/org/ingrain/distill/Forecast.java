@@ -18,12 +18,12 @@ import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
 import org.ingrain.distill.sample.Answerer;
 import org.ingrain.distill.sample.Answers;
+import org.ingrain.distill.sample.ModelState;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.sample.Sampling;
 import org.ingrain.distill.sample.Stopping;
-import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
@@ -165,7 +165,7 @@ public record Forecast(List<Stage> stages, int tried, int tooLong, Path rows) {
 
         private Stage evaluate(Evaluation evaluation, Method method, String arm, int times) {
             int orders = config.evaluate().orders();
-            Plan plan = evaluation.plan(method, new Weights.Base());
+            Plan plan = evaluation.plan(method, new ModelState.Base());
             return ask("evaluate " + method.name(), plan, Stopping.NEVER, data.test(), orders).stage("evaluate " + arm, times, texts(method, plan));
         }
 
@@ -275,7 +275,7 @@ public record Forecast(List<Stage> stages, int tried, int tooLong, Path rows) {
 
         private TrainingRow row(Example example, String completion) {
             SampleConfig once = new SampleConfig(List.of(1), config.sample().params(), config.sample().seed());
-            return new TrainingRow(Methods.direct().plan(task, once, "sample", new Weights.Base()).firstPrompt(example), completion);
+            return new TrainingRow(Methods.direct().plan(task, once, "sample", new ModelState.Base()).firstPrompt(example), completion);
         }
 
         /** The gold answer as a student would be taught it. */

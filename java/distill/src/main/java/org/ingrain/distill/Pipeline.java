@@ -22,8 +22,8 @@ import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
 import org.ingrain.distill.sample.Answerer;
+import org.ingrain.distill.sample.ModelState;
 import org.ingrain.distill.sample.Plan;
-import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Task;
 import org.ingrain.distill.train.Tuner;
@@ -138,7 +138,7 @@ public final class Pipeline {
             students.forEach(this::train);
             for (int number = 2; number <= config.teach().rounds(); number++) {
                 Student before = students.stream().filter(this::isMain).toList().getLast();
-                Student next = Student.main(config, number, new Weights.Adapter(adapter(before)));
+                Student next = Student.main(config, number, new ModelState.Adapter(adapter(before)));
                 if (!teach(next)) {
                     run.log().say("round " + number + " kept nothing, so the rounds end");
                     break;
@@ -147,7 +147,7 @@ public final class Pipeline {
             }
             List<ArmResult> arms = data.test().isEmpty() ? List.of() : evaluate();
             Report report = new Report(task.name(), config.method().title(), manifest, Report.Sizes.of(data), arms, ledgers, trained);
-            Plan plan = Round.plan(config, task, Student.main(config, 1, new Weights.Base()));
+            Plan plan = Round.plan(config, task, Student.main(config, 1, new ModelState.Base()));
             new Publication(run.path(), report, new Asked(plan, config.method().marks(task.name())), taught).write();
             return new Outcome.Done(report, run.path());
         }
@@ -186,10 +186,10 @@ public final class Pipeline {
         /** In the order of the paper's table, then round by round. */
         private List<ArmResult> evaluate() {
             List<Arm> arms = new ArrayList<>();
-            arms.add(new Arm("system-1", direct.title(), direct, new Weights.Base()));
-            arms.add(new Arm("system-2", config.method().title(), config.method(), new Weights.Base()));
+            arms.add(new Arm("system-1", direct.title(), direct, new ModelState.Base()));
+            arms.add(new Arm("system-2", config.method().title(), config.method(), new ModelState.Base()));
             config.evaluate().baselines().forEach(method ->
-                    arms.add(new Arm("baseline-" + method.name(), method.title(), method, new Weights.Base())));
+                    arms.add(new Arm("baseline-" + method.name(), method.title(), method, new ModelState.Base())));
             students.stream().filter(student -> !isMain(student)).forEach(student -> arms.add(arm(student)));
             for (Student student : students.stream().filter(this::isMain).toList()) {
                 if (student.round() > 1) {
@@ -204,7 +204,7 @@ public final class Pipeline {
         }
 
         private Arm arm(Student student) {
-            return new Arm(student.name(), student.title(), direct, new Weights.Adapter(adapter(student)));
+            return new Arm(student.name(), student.title(), direct, new ModelState.Adapter(adapter(student)));
         }
 
         private Outcome nothing(Ledger.Summary summary) {

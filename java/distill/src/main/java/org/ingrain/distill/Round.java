@@ -15,11 +15,11 @@ import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
 import org.ingrain.distill.sample.Answerer;
+import org.ingrain.distill.sample.ModelState;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.Sampling;
 import org.ingrain.distill.sample.Stopping;
-import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 import org.ingrain.distill.train.Tuner;
@@ -131,7 +131,7 @@ record Round(DistillConfig config, Task task, List<Example> pool, RunFolder run,
 
     /** Trains all stages, each on from the one before; what is told of is the last. */
     Tuner.Tuned train(Student student) {
-        Path from = student.teacher() instanceof Weights.Adapter(Path adapter) ? adapter : null;
+        Path from = student.teacher() instanceof ModelState.Adapter(Path adapter) ? adapter : null;
         Tuner.Tuned tuned = null;
         for (int stage = 0; stage <= stages(student); stage++) {
             String name = student.stage(stage == stages(student) ? "train" : "train stage " + stage);

@@ -6,7 +6,7 @@ import org.ingrain.distill.curate.CurationConfig;
 import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
-import org.ingrain.distill.sample.Weights;
+import org.ingrain.distill.sample.ModelState;
 
 /**
  * Someone to be taught: by which method's answers, given by whom, curated how.
@@ -18,10 +18,10 @@ import org.ingrain.distill.sample.Weights;
  * @param teacher whose answers, and where the student's own weights start
  * @param round   from 1
  */
-record Student(String name, String title, String folder, String samples, Method method, CurationConfig curation, Weights teacher,
+record Student(String name, String title, String folder, String samples, Method method, CurationConfig curation, ModelState teacher,
                int round) {
     /** The student that a run is for, in a round. */
-    static Student main(DistillConfig config, int number, Weights teacher) {
+    static Student main(DistillConfig config, int number, ModelState teacher) {
         String title = "Distilled " + config.method().title();
         return number == 1 ? new Student("distilled", title, "", "samples.jsonl", config.method(), config.curation(), teacher, 1)
                 : new Student("distilled-round-" + number, title + ", round " + number, "round-" + number + "/",
@@ -30,7 +30,7 @@ record Student(String name, String title, String folder, String samples, Method 
 
     /** All of the first round: the one that the run is for, then the controls. */
     static List<Student> first(DistillConfig config) {
-        Weights base = new Weights.Base();
+        ModelState base = new ModelState.Base();
         Student main = main(config, 1, base);
         List<Student> all = new ArrayList<>(List.of(main));
         for (Control control : config.evaluate().controls()) {

@@ -14,7 +14,7 @@ import org.ingrain.engine.ModelOptions;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.JsonLines;
 import org.ingrain.files.Manifest;
-import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.Blueprint;
 import org.ingrain.model.RopeConfig;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
@@ -94,7 +94,7 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
         LabTokenizer tokenizer = LabTokenizer.make();
         tokenizer.write(folder, CONTEXT);
         DurableFile.write(folder.resolve("generation_config.json"), "{\n  \"bos_token_id\": 0,\n  \"eos_token_id\": 1\n}\n");
-        LlamaConfig llama = new LlamaConfig(HIDDEN, INTERMEDIATE, LAYERS, HEADS, HEADS, HIDDEN / HEADS, tokenizer.vocabulary().size(), CONTEXT, 1e-5f,
+        Blueprint llama = new Blueprint(HIDDEN, INTERMEDIATE, LAYERS, HEADS, HEADS, HIDDEN / HEADS, tokenizer.vocabulary().size(), CONTEXT, 1e-5f,
                 RopeConfig.of(10_000), true, DType.BF16);
         ConfigWriter.write(folder.resolve("config.json"), llama, SpecialTokens.read(folder));
     }

@@ -12,9 +12,9 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.ingrain.distill.sample.Answerer;
 import org.ingrain.distill.sample.Finish;
+import org.ingrain.distill.sample.ModelState;
 import org.ingrain.distill.sample.TextCompletion;
 import org.ingrain.distill.sample.TextRequest;
-import org.ingrain.distill.sample.Weights;
 import org.ingrain.files.Digest;
 
 /**
@@ -101,8 +101,8 @@ record FakeModel(double direct, double worked, double taught, int threads, Runna
     private TextCompletion completion(TextRequest request) {
         String prompt = request.messages().getLast().content();
         String weights = switch (request.weights()) {
-            case Weights.Base() -> "base";
-            case Weights.Adapter(Path folder) -> Digest.file(folder.resolve("adapter.json"));
+            case ModelState.Base() -> "base";
+            case ModelState.Adapter(Path folder) -> Digest.file(folder.resolve("adapter.json"));
         };
         long hash = Digest.seed(request.seed(), prompt, weights, request.params().toString(),
                 request.params().temperature() == 0 ? "" : String.valueOf(request.sample()));

@@ -23,9 +23,9 @@ import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
 import org.ingrain.distill.sample.Finish;
+import org.ingrain.distill.sample.ModelState;
 import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.distill.sample.TextCompletion;
-import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.LastLetter;
 import org.ingrain.files.Json;
@@ -58,7 +58,7 @@ class VotesTest {
                 new Example("2", "Take the last letters of the words in \"Bob Eva\" and concatenate them.", "ba"));
         try (RunFolder run = RunFolder.open(base.resolve("run"), Manifest.of(List.of(), List.of()))) {
             ArmResult result = new Evaluation(votes(5, 1, 2, 3), new LastLetter(2), test).measure(
-                    new Arm("system-1", "System 1", Methods.direct(), new Weights.Base()), run.path(),
+                    new Arm("system-1", "System 1", Methods.direct(), new ModelState.Base()), run.path(),
                     (first, done) -> first.forEach(request -> done.apply(new TextCompletion(request.key(),
                             says.get(request.key().id()).get(request.sample()), 2, Finish.STOP))),
                     new Stopwatch("votes", "answers", run.log(), Progress.SILENT));

@@ -16,10 +16,10 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.sample.ModelState;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SamplingParams;
-import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.CoinFlip;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.LastLetter;
@@ -180,7 +180,7 @@ class CorpusTest {
     }
 
     private static void assertPrompt(Task task, String method, String words) {
-        Plan plan = Methods.load(method).plan(task, new SampleConfig(List.of(1), new SamplingParams(0, 1, 0, 8, List.of()), 1), "test", new Weights.Base());
+        Plan plan = Methods.load(method).plan(task, new SampleConfig(List.of(1), new SamplingParams(0, 1, 0, 8, List.of()), 1), "test", new ModelState.Base());
         Example example = new Example("1", "QUESTION", null, task.traits("QUESTION"), null, List.of());
         assertEquals("QUESTION" + words, plan.firstPrompt(example).getFirst().content());
     }

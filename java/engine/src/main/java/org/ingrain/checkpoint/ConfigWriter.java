@@ -5,7 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.Blueprint;
 import org.ingrain.model.RopeConfig;
 import org.ingrain.tensor.DType;
 import org.ingrain.tokenizer.SpecialTokens;
@@ -20,7 +20,7 @@ public final class ConfigWriter {
     private ConfigWriter() {
     }
 
-    public static void write(Path file, LlamaConfig config, SpecialTokens specials) {
+    public static void write(Path file, Blueprint config, SpecialTokens specials) {
         Map<String, Object> fields = new LinkedHashMap<>();
         fields.put("architectures", List.of("LlamaForCausalLM"));
         fields.put("model_type", "llama");

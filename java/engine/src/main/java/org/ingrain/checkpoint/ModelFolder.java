@@ -10,7 +10,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import org.ingrain.files.JsonFields;
-import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.Blueprint;
 import org.ingrain.model.WeightSource;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.HostTensor;
@@ -26,11 +26,11 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
     static final String INDEX = "model.safetensors.index.json";
 
     private final Path path;
-    private final LlamaConfig config;
+    private final Blueprint config;
     private final Map<String, Safetensors> shards = new LinkedHashMap<>();
     private final Map<String, Safetensors> tensors = new LinkedHashMap<>();
 
-    private ModelFolder(Path path, LlamaConfig config) {
+    private ModelFolder(Path path, Blueprint config) {
         this.path = path;
         this.config = config;
     }
@@ -53,7 +53,7 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
     }
 
     /** The configuration alone, of a folder that may have no weights. */
-    public static LlamaConfig readConfig(Path path) {
+    public static Blueprint readConfig(Path path) {
         if (!Files.isDirectory(path)) {
             throw new InputException(path + ": " + (Files.exists(path) ? "not a folder" : "no such folder"));
         }
@@ -61,14 +61,14 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
         if (!Files.exists(file)) {
             throw new InputException(path + ": has no config.json, so it is not a model folder");
         }
-        return ConfigReader.read(file);
+        return BlueprintReader.read(file);
     }
 
     public Path path() {
         return path;
     }
 
-    public LlamaConfig config() {
+    public Blueprint config() {
         return config;
     }
 

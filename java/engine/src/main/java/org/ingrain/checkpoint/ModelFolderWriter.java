@@ -7,7 +7,7 @@ import java.nio.file.StandardCopyOption;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
-import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.Blueprint;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tokenizer.SpecialTokens;
 
@@ -30,7 +30,7 @@ public final class ModelFolderWriter {
      * @param tensors    every parameter, in the order in which shards are to hold them
      * @param shardBytes a shard's largest size, {@link SafetensorsWriter#SHARD_BYTES} as a rule
      */
-    public static void write(Path folder, Path base, LlamaConfig config, List<TensorOutput> tensors, long shardBytes) {
+    public static void write(Path folder, Path base, Blueprint config, List<TensorOutput> tensors, long shardBytes) {
         Path part = folder.toAbsolutePath().normalize().resolveSibling(folder.getFileName() + ".part");
         try {
             requireFree(folder);

@@ -14,7 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import org.ingrain.files.JsonFields;
-import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.Projection;
 import org.ingrain.tensor.DType;
@@ -39,7 +39,7 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
     }
 
     /** Reads an adapter of a model; InputException names the file and the field or tensor that does not fit. */
-    public static PeftAdapter read(Path folder, LlamaConfig model) {
+    public static PeftAdapter read(Path folder, Blueprint model) {
         Path file = folder.resolve(CONFIG);
         if (!Files.isRegularFile(file)) {
             throw new InputException(folder + ": " + (Files.isDirectory(folder) ? "has no " + CONFIG + ", so it is not an adapter" : "no such folder"));
@@ -59,7 +59,7 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
         }
     }
 
-    private static List<LoraModule> modules(Safetensors tensors, AdapterConfig config, LlamaConfig model, TreeSet<String> unread) {
+    private static List<LoraModule> modules(Safetensors tensors, AdapterConfig config, Blueprint model, TreeSet<String> unread) {
         List<LoraModule> modules = new ArrayList<>();
         for (int layer = 0; layer < model.numHiddenLayers(); layer++) {
             for (Projection projection : Projection.values()) {

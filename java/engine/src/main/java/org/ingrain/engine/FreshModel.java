@@ -6,10 +6,10 @@ import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.NativeLibraries;
-import org.ingrain.model.LlamaConfig;
-import org.ingrain.model.LlamaWeights;
+import org.ingrain.model.Blueprint;
 import org.ingrain.model.MemoryPlan;
 import org.ingrain.model.Precision;
+import org.ingrain.model.Weights;
 import org.ingrain.tokenizer.Tokenizer;
 import org.ingrain.tokenizer.Tokenizers;
 import org.ingrain.workbench.Workbench;
@@ -20,7 +20,7 @@ import org.ingrain.workbench.Workbench;
  * @param folder    config.json, generation_config.json and the tokenizer's files
  * @param weights   random
  */
-public record FreshModel(Path folder, Tokenizer tokenizer, Backend backend, Context context, LlamaWeights weights) implements AutoCloseable {
+public record FreshModel(Path folder, Tokenizer tokenizer, Backend backend, Context context, Weights weights) implements AutoCloseable {
     private static final long SEED = 1;
 
     /**
@@ -29,7 +29,7 @@ public record FreshModel(Path folder, Tokenizer tokenizer, Backend backend, Cont
      * @param planned is told the memory plan's line
      */
     public static FreshModel open(ModelOptions options, LoadedModel.Needs needs, Consumer<String> planned) {
-        LlamaConfig config = ModelFolder.readConfig(options.model());
+        Blueprint config = ModelFolder.readConfig(options.model());
         Tokenizer tokenizer = Tokenizers.open(options.model());
         Backend backend = Workbench.open(NativeLibraries.find(options.backend()), options.kernels());
         Context context = backend.context(options.context());
@@ -39,7 +39,7 @@ public record FreshModel(Path folder, Tokenizer tokenizer, Backend backend, Cont
         try {
             plan.require(options.model().toString(), context.memoryInfo().free());
             planned.accept(plan.line(context.memoryInfo().free()));
-            return new FreshModel(options.model(), tokenizer, backend, context, LlamaWeights.random(context, config, precision, SEED));
+            return new FreshModel(options.model(), tokenizer, backend, context, Weights.random(context, config, precision, SEED));
         } catch (RuntimeException e) {
             context.close();
             backend.close();

@@ -7,11 +7,11 @@ import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.NativeLibraries;
-import org.ingrain.model.LlamaConfig;
-import org.ingrain.model.LlamaWeights;
+import org.ingrain.model.Blueprint;
 import org.ingrain.model.MemoryPlan;
 import org.ingrain.model.Precision;
 import org.ingrain.model.Rank;
+import org.ingrain.model.Weights;
 import org.ingrain.tokenizer.Tokenizer;
 import org.ingrain.tokenizer.Tokenizers;
 import org.ingrain.workbench.Workbench;
@@ -23,11 +23,11 @@ public final class LoadedModel implements AutoCloseable {
     private final Tokenizer tokenizer;
     private final Backend backend;
     private final Context context;
-    private final LlamaWeights weights;
+    private final Weights weights;
 
     /** Bytes that a user of the model will want beside the weights; several parts may be named. */
     public interface Needs {
-        List<MemoryPlan.Part> parts(Context context, LlamaConfig config, Precision precision);
+        List<MemoryPlan.Part> parts(Context context, Blueprint config, Precision precision);
     }
 
     /** Hears nothing. */
@@ -42,7 +42,7 @@ public final class LoadedModel implements AutoCloseable {
     };
 
     /** Hears how the load goes: the memory plan's line, then layers. */
-    public interface Listener extends LlamaWeights.Progress {
+    public interface Listener extends Weights.Progress {
         void planned(String line);
     }
 
@@ -61,7 +61,7 @@ public final class LoadedModel implements AutoCloseable {
         long free = context.memoryInfo().free();
         plan.require(folder.path().toString(), free);
         listener.planned(plan.line(free));
-        weights = LlamaWeights.load(context, folder.config(), precision, Rank.SINGLE, folder, listener);
+        weights = Weights.load(context, folder.config(), precision, Rank.SINGLE, folder, listener);
     }
 
     /** Opens, plans, refuses or loads; an InputException has one line. Nothing stays open when it fails. */
@@ -100,7 +100,7 @@ public final class LoadedModel implements AutoCloseable {
         return folder;
     }
 
-    public LlamaConfig config() {
+    public Blueprint config() {
         return folder.config();
     }
 
@@ -112,7 +112,7 @@ public final class LoadedModel implements AutoCloseable {
         return context;
     }
 
-    public LlamaWeights weights() {
+    public Weights weights() {
         return weights;
     }
 

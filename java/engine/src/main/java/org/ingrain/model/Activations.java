@@ -22,7 +22,7 @@ final class Activations {
 
     /** Sizes in elements of one token's row of each buffer, in this order: h, x, delta, qkv, attention, gateUp, gated. */
     private record Rows(long d, long qkv, long attention, long f) {
-        static Rows of(LlamaConfig c, Rank rank) {
+        static Rows of(Blueprint c, Rank rank) {
             return new Rows(c.hiddenSize(), (Projection.Q_PROJ.rows(c) + 2 * Projection.K_PROJ.rows(c)) / rank.count(),
                     Projection.O_PROJ.columns(c) / rank.count(), c.intermediateSize() / rank.count());
         }
@@ -32,8 +32,8 @@ final class Activations {
         }
     }
 
-    Activations(Context context, LlamaWeights weights, Step.Limits limits) {
-        LlamaConfig c = weights.config();
+    Activations(Context context, Weights weights, Step.Limits limits) {
+        Blueprint c = weights.config();
         DType dtype = weights.precision().activations();
         Rows rows = Rows.of(c, weights.rank());
         long t = limits.tokens();
@@ -55,7 +55,7 @@ final class Activations {
     }
 
     /** Bytes that the constructor allocates. */
-    static long bytes(LlamaConfig c, Precision precision, Rank rank, Step.Limits limits) {
+    static long bytes(Blueprint c, Precision precision, Rank rank, Step.Limits limits) {
         Rows rows = Rows.of(c, rank);
         long dtype = precision.activations().bytes();
         long partials = rank.count() == 1 ? 0 : (long) Rank.CHUNKS / rank.count() * limits.tokens() * rows.d * Float.BYTES;

@@ -18,7 +18,7 @@ import org.ingrain.tensor.Tensor;
  */
 public final class AdapterBank implements AutoCloseable {
     private final Context context;
-    private final LlamaConfig config;
+    private final Blueprint config;
     private final int slots;
     private final int rank;
     private final Tensor u;
@@ -36,7 +36,7 @@ public final class AdapterBank implements AutoCloseable {
     }
 
     /** Room for {@code slots} adapters of rank up to {@code rank} on every projection, in steps of at most {@code maxTokens} tokens. */
-    public AdapterBank(Context context, LlamaConfig config, int slots, int rank, int maxTokens) {
+    public AdapterBank(Context context, Blueprint config, int slots, int rank, int maxTokens) {
         this.context = context;
         this.config = config;
         this.slots = slots;
@@ -55,7 +55,7 @@ public final class AdapterBank implements AutoCloseable {
     }
 
     /** Bytes of such a bank. */
-    public static long bytes(LlamaConfig config, int slots, int rank, int maxTokens) {
+    public static long bytes(Blueprint config, int slots, int rank, int maxTokens) {
         long perLayer = 0;
         for (Projection p : Projection.values()) {
             perLayer += slots * (rank * (p.columns(config) + p.rows(config)) + 1) * Float.BYTES;

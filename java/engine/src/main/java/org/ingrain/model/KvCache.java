@@ -13,19 +13,19 @@ public final class KvCache implements AutoCloseable {
     private final int blocks;
     private final int blockSize;
 
-    public KvCache(Context context, LlamaWeights weights, int blocks, int blockSize) {
+    public KvCache(Context context, Weights weights, int blocks, int blockSize) {
         this.context = context;
         this.blocks = blocks;
         this.blockSize = blockSize;
         ops = new Ops(context);
-        LlamaConfig c = weights.config();
+        Blueprint c = weights.config();
         DType dtype = weights.precision().cache();
         long blockElements = blockBytes(context, c, weights.precision(), weights.rank(), blockSize) / c.numHiddenLayers() / dtype.bytes();
         memory = context.allocate(dtype, c.numHiddenLayers(), blocks, blockElements);
     }
 
     /** Bytes of one block over all layers. */
-    public static long blockBytes(Context context, LlamaConfig c, Precision precision, Rank rank, int blockSize) {
+    public static long blockBytes(Context context, Blueprint c, Precision precision, Rank rank, int blockSize) {
         return context.kvCacheBlockBytes(precision.cache(), blockSize, c.numKeyValueHeads() / rank.count(), c.headDim()) * c.numHiddenLayers();
     }
 

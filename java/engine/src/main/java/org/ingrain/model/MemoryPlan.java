@@ -27,9 +27,9 @@ public record MemoryPlan(List<Part> parts) {
     }
 
     /** What a model takes: its weights, {@code more}, and what the device's driver loads later. */
-    public static MemoryPlan of(Context context, LlamaConfig config, Precision precision, List<Part> more) {
+    public static MemoryPlan of(Context context, Blueprint config, Precision precision, List<Part> more) {
         List<Part> parts = new ArrayList<>(more);
-        parts.addFirst(new Part("weights", LlamaWeights.bytes(context, config, precision, Rank.SINGLE)));
+        parts.addFirst(new Part("weights", Weights.bytes(context, config, precision, Rank.SINGLE)));
         if (context.driverBytes() > 0) {
             parts.add(new Part("driver", context.driverBytes()));
         }

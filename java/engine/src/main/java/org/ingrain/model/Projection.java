@@ -27,7 +27,7 @@ public enum Projection {
     }
 
     /** Output features N. */
-    public long rows(LlamaConfig c) {
+    public long rows(Blueprint c) {
         return switch (this) {
             case Q_PROJ -> (long) c.numAttentionHeads() * c.headDim();
             case K_PROJ, V_PROJ -> (long) c.numKeyValueHeads() * c.headDim();
@@ -37,7 +37,7 @@ public enum Projection {
     }
 
     /** Input features C. */
-    public long columns(LlamaConfig c) {
+    public long columns(Blueprint c) {
         return switch (this) {
             case O_PROJ -> (long) c.numAttentionHeads() * c.headDim();
             case DOWN_PROJ -> c.intermediateSize();
@@ -46,7 +46,7 @@ public enum Projection {
     }
 
     /** First column of this projection's output in the fused q, k, v or gate, up activation. */
-    public long fusedColumn(LlamaConfig c) {
+    public long fusedColumn(Blueprint c) {
         return switch (this) {
             case K_PROJ -> Q_PROJ.rows(c);
             case V_PROJ -> Q_PROJ.rows(c) + K_PROJ.rows(c);

@@ -20,7 +20,7 @@ public record Rank(int index, int count) {
     }
 
     /** Refuses a model that this many ranks cannot share evenly. */
-    void require(LlamaConfig c) {
+    void require(Blueprint c) {
         if (count > 1 && (c.numKeyValueHeads() % count != 0 || chunk(c.intermediateSize()) == 0
                 || chunk((long) c.numAttentionHeads() * c.headDim()) == 0)) {
             throw new InputException("--tensor-parallel: " + count + " ranks cannot share " + c.numKeyValueHeads()

@@ -9,7 +9,7 @@ public final class RopeTable {
     }
 
     /** Positions 0 to positions - 1: (positions, E) row-major, cos in [0, E/2) and sin in [E/2, E) of each row. */
-    public static float[] compute(LlamaConfig config, int positions) {
+    public static float[] compute(Blueprint config, int positions) {
         float[] frequencies = inverseFrequencies(config.rope(), config.headDim());
         int half = frequencies.length;
         float[] table = new float[Math.multiplyExact(positions, 2 * half)];

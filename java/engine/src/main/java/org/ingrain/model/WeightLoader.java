@@ -65,21 +65,21 @@ final class WeightLoader implements AutoCloseable {
     /** A norm's weight (D), converted to the target's dtype. */
     void vector(Tensor target, String name) {
         HostTensor tensor = source.tensor(name);
-        LlamaWeights.requireShape(name, tensor, target.elements());
+        Weights.requireShape(name, tensor, target.elements());
         upload(tensor, 0, 1, new Columns(tensor.elements(), 0, tensor.elements()), rows -> ops.convert(target, rows.view(tensor.elements())));
     }
 
     /** All rows of a matrix, written from {@code row} on. */
     void packRows(Weight target, long row, String name, long rows, long columns) {
         HostTensor tensor = source.tensor(name);
-        LlamaWeights.requireShape(name, tensor, rows, columns);
+        Weights.requireShape(name, tensor, rows, columns);
         pack(target, row, tensor, 0, rows, new Columns(columns, 0, columns));
     }
 
     /** This rank's share of a matrix's rows, written from {@code row} on; returns how many. */
     long packShardOfRows(Weight target, long row, String name, long rows, long columns) {
         HostTensor tensor = source.tensor(name);
-        LlamaWeights.requireShape(name, tensor, rows, columns);
+        Weights.requireShape(name, tensor, rows, columns);
         long share = rows / rank.count();
         pack(target, row, tensor, rank.index() * share, share, new Columns(columns, 0, columns));
         return share;
@@ -88,7 +88,7 @@ final class WeightLoader implements AutoCloseable {
     /** This rank's share of a matrix's columns. */
     void packShardOfColumns(Weight target, String name, long rows, long columns) {
         HostTensor tensor = source.tensor(name);
-        LlamaWeights.requireShape(name, tensor, rows, columns);
+        Weights.requireShape(name, tensor, rows, columns);
         long share = columns / rank.count();
         pack(target, 0, tensor, 0, rows, new Columns(columns, rank.index() * share, share));
     }

@@ -8,14 +8,14 @@ import java.util.Set;
 import java.util.function.Supplier;
 import org.ingrain.ffi.Context;
 import org.ingrain.model.AdapterBank;
+import org.ingrain.model.Blueprint;
+import org.ingrain.model.Decoder;
 import org.ingrain.model.KvCache;
-import org.ingrain.model.Llama;
-import org.ingrain.model.LlamaConfig;
-import org.ingrain.model.LlamaWeights;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.Precision;
 import org.ingrain.model.Rank;
 import org.ingrain.model.Step;
+import org.ingrain.model.Weights;
 import org.ingrain.sample.Completion.FinishReason;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tokenizer.StreamingDecoder;
@@ -31,7 +31,7 @@ public final class Generator {
     private static final int PROMPT_LOGIT_ROWS = 64;
 
     private final GeneratorConfig config;
-    private final Llama llama;
+    private final Decoder llama;
     private final AdapterBank adapters;
     private final Supplier<StreamingDecoder> decoders;
     private final Set<Integer> eosIds;
@@ -48,13 +48,13 @@ public final class Generator {
      * @param decoders makes a detokenizer for a sample
      * @param eosIds   end-of-sequence ids
      */
-    public Generator(Context context, LlamaWeights weights, AdapterBank adapters, GeneratorConfig config,
+    public Generator(Context context, Weights weights, AdapterBank adapters, GeneratorConfig config,
                      Supplier<StreamingDecoder> decoders, List<Integer> eosIds) {
-        this(new Llama(context, weights, limits(config)), adapters, config, decoders, eosIds, context.graphs() ? 1 : 0);
+        this(new Decoder(context, weights, limits(config)), adapters, config, decoders, eosIds, context.graphs() ? 1 : 0);
     }
 
     /** lag: how many steps the host reads behind the last one enqueued. */
-    Generator(Llama llama, AdapterBank adapters, GeneratorConfig config, Supplier<StreamingDecoder> decoders, List<Integer> eosIds, int lag) {
+    Generator(Decoder llama, AdapterBank adapters, GeneratorConfig config, Supplier<StreamingDecoder> decoders, List<Integer> eosIds, int lag) {
         if (config.contextLength() > llama.config().maxPositionEmbeddings()) {
             throw new InputException("--context: " + config.contextLength() + ", expected at most max_position_embeddings "
                     + llama.config().maxPositionEmbeddings());
@@ -79,9 +79,9 @@ public final class Generator {
     }
 
     /** Bytes that a generator allocates beside the weights: cache and workspace. */
-    public static long bytes(Context context, LlamaConfig model, Precision precision, GeneratorConfig config) {
+    public static long bytes(Context context, Blueprint model, Precision precision, GeneratorConfig config) {
         return (config.blocks() + StepRunner.fillerBlocks(context)) * KvCache.blockBytes(context, model, precision, Rank.SINGLE, config.blockSize())
-                + Llama.workspaceBytes(context, model, precision, Rank.SINGLE, limits(config)) + StepRunner.bytes(limits(config), model.vocabSize());
+                + Decoder.workspaceBytes(context, model, precision, Rank.SINGLE, limits(config)) + StepRunner.bytes(limits(config), model.vocabSize());
     }
 
     /** Queues a request; an InputException where its prompt does not fit in the context or its adapter is not there. */

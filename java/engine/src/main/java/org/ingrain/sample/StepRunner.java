@@ -4,8 +4,8 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.ingrain.ffi.Context;
 import org.ingrain.model.AdapterBank;
+import org.ingrain.model.Decoder;
 import org.ingrain.model.KvCache;
-import org.ingrain.model.Llama;
 import org.ingrain.model.Step;
 import org.ingrain.sample.StepWork.Draw;
 import org.ingrain.tensor.DType;
@@ -22,7 +22,7 @@ final class StepRunner {
     private static final int[] FILLER = {0};
 
     private final Context context;
-    private final Llama llama;
+    private final Decoder llama;
     private final KvCache cache;
     private final AdapterBank adapters;
     private final int maxSequences;
@@ -42,7 +42,7 @@ final class StepRunner {
      * @param adapters    or null
      * @param maxInFlight steps that may be enqueued and not yet read
      */
-    StepRunner(Llama llama, KvCache cache, AdapterBank adapters, Step.Limits limits, int maxInFlight) {
+    StepRunner(Decoder llama, KvCache cache, AdapterBank adapters, Step.Limits limits, int maxInFlight) {
         this.context = llama.context();
         this.llama = llama;
         this.cache = cache;

@@ -7,15 +7,15 @@ import java.util.function.ToLongFunction;
 import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.ffi.Context;
 import org.ingrain.files.DurableFolder;
-import org.ingrain.model.LlamaWeights;
 import org.ingrain.model.LoraModule;
+import org.ingrain.model.Weights;
 import org.ingrain.tensor.InputException;
 import org.ingrain.train.data.DataOrder;
 import org.ingrain.train.data.MicroBatch;
 import org.ingrain.train.data.MicroBatchLimits;
 import org.ingrain.train.data.TrainingSequence;
+import org.ingrain.train.pass.DecoderTraining;
 import org.ingrain.train.pass.FullParameters;
-import org.ingrain.train.pass.LlamaTraining;
 import org.ingrain.train.pass.LoraConfig;
 import org.ingrain.train.pass.LoraParameters;
 import org.ingrain.train.pass.Parameters;
@@ -43,7 +43,7 @@ public final class Trainer implements AutoCloseable {
     private final TrainingRun run;
     private final RunSettings settings;
     private final Export export;
-    private final LlamaTraining training;
+    private final DecoderTraining training;
     private final TrainingMemory memory;
     private final DataOrder order;
     private final List<MicroBatch> validation;
@@ -54,14 +54,14 @@ public final class Trainer implements AutoCloseable {
     private record Trainee(Parameters parameters, RunSettings settings, Export export) {
     }
 
-    private Trainer(Context context, LlamaWeights weights, TrainingRun run, TrainingMemory memory, Trainee trainee) {
+    private Trainer(Context context, Weights weights, TrainingRun run, TrainingMemory memory, Trainee trainee) {
         this.context = context;
         this.run = run;
         parameters = trainee.parameters;
         settings = trainee.settings;
         export = trainee.export;
         run.data().requireFits(weights.config());
-        training = new LlamaTraining(context, weights, parameters, memory);
+        training = new DecoderTraining(context, weights, parameters, memory);
         this.memory = memory;
         order = order(run, run.data().train());
         validation = run.data().validation().isEmpty() ? List.of() : order(run, run.data().validation()).inOrder();
@@ -73,7 +73,7 @@ public final class Trainer implements AutoCloseable {
      * @param weights   of the frozen model
      * @param baseModel what the adapter's config names as its base model
      */
-    public static Trainer lora(Context context, LlamaWeights weights, LoraConfig lora, String baseModel, TrainingRun run) {
+    public static Trainer lora(Context context, Weights weights, LoraConfig lora, String baseModel, TrainingRun run) {
         TrainingMemory memory = memory(context, weights, run, m -> m.loraBytes(context, weights.config(), weights.precision(), lora));
         LoraParameters parameters = new LoraParameters(context, weights.config(), lora, run.train().seed(), memory);
         return new Trainer(context, weights, run, memory,
@@ -97,7 +97,7 @@ public final class Trainer implements AutoCloseable {
      * @param weights made anew after each step
      * @param base    where they were loaded from; the result is a folder like it
      */
-    public static Trainer full(Context context, LlamaWeights weights, ModelFolder base, TrainingRun run) {
+    public static Trainer full(Context context, Weights weights, ModelFolder base, TrainingRun run) {
         TrainingMemory memory = memory(context, weights, run, m -> m.fullBytes(context, weights.config(), weights.precision()));
         FullParameters parameters = FullParameters.load(context, weights, base);
         return new Trainer(context, weights, run, memory, new Trainee(parameters, RunSettings.of(run, "full", null), ModelExport.like(base, context, parameters)));
@@ -109,7 +109,7 @@ public final class Trainer implements AutoCloseable {
      * @param weights overwritten; their config's dtype is the result's
      * @param folder  whose tokenizer the result has
      */
-    public static Trainer fresh(Context context, LlamaWeights weights, Path folder, TrainingRun run) {
+    public static Trainer fresh(Context context, Weights weights, Path folder, TrainingRun run) {
         TrainingMemory memory = memory(context, weights, run, m -> m.fullBytes(context, weights.config(), weights.precision()));
         FullParameters parameters = FullParameters.random(context, weights, run.train().seed());
         return new Trainer(context, weights, run, memory, new Trainee(parameters, RunSettings.of(run, "fresh", null),
@@ -130,7 +130,7 @@ public final class Trainer implements AutoCloseable {
     }
 
     /** The most that what is free on the device has room for, unless the run asks for the least. */
-    private static TrainingMemory memory(Context context, LlamaWeights weights, TrainingRun run, ToLongFunction<TrainingMemory> bytes) {
+    private static TrainingMemory memory(Context context, Weights weights, TrainingRun run, ToLongFunction<TrainingMemory> bytes) {
         TrainingMemory least = memory(run);
         return run.train().activationCheckpointing() ? least
                 : TrainingMemory.fitting(least.limits(), weights.config(), context.memoryInfo().free() / 100 * 95, bytes);

@@ -14,18 +14,18 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import org.ingrain.model.LlamaWeights;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.Precision;
 import org.ingrain.model.Projection;
 import org.ingrain.model.Rank;
+import org.ingrain.model.Weights;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 import org.ingrain.train.Golden;
 import org.ingrain.train.TrainingFixture;
 import org.ingrain.train.data.MicroBatch;
-import org.ingrain.train.pass.LlamaTraining;
+import org.ingrain.train.pass.DecoderTraining;
 import org.ingrain.train.pass.LoraConfig;
 import org.ingrain.train.pass.LoraParameters;
 import org.ingrain.train.pass.TrainingMemory;
@@ -52,12 +52,12 @@ class MergeTest {
             new Merge(golden.model, adapter(golden, Map.of())).write(folder.resolve("merged"), (done, of) -> { });
             LoraParameters none = new LoraParameters(golden.context, golden.config, golden.lora(), 1, memory);
             try (ModelFolder merged = ModelFolder.open(folder.resolve("merged"))) {
-                LlamaWeights weights = LlamaWeights.load(golden.context, merged.config(), new Precision(DType.F32, DType.F32, DType.F32),
+                Weights weights = Weights.load(golden.context, merged.config(), new Precision(DType.F32, DType.F32, DType.F32),
                         Rank.SINGLE, merged, (done, of) -> { });
                 for (MicroBatch batch : golden.batches()) {
-                    double adapted = new LlamaTraining(golden.context, golden.weights(), lora, memory).loss(batch);
-                    double unadapted = new LlamaTraining(golden.context, golden.weights(), none, memory).loss(batch);
-                    double melted = new LlamaTraining(golden.context, weights, none, memory).loss(batch);
+                    double adapted = new DecoderTraining(golden.context, golden.weights(), lora, memory).loss(batch);
+                    double unadapted = new DecoderTraining(golden.context, golden.weights(), none, memory).loss(batch);
+                    double melted = new DecoderTraining(golden.context, weights, none, memory).loss(batch);
                     assertEquals(adapted, melted, 1e-5 * adapted);
                     assertTrue(Math.abs(adapted - unadapted) > 0.01 * adapted, "the adapter does something");
                 }

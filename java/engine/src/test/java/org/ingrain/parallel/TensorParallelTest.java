@@ -17,13 +17,13 @@ import org.ingrain.ffi.Communicator;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.NativeLibraries;
-import org.ingrain.model.LlamaConfig;
-import org.ingrain.model.LlamaWeights;
+import org.ingrain.model.Blueprint;
 import org.ingrain.model.Precision;
 import org.ingrain.model.Projection;
 import org.ingrain.model.Rank;
 import org.ingrain.model.RopeConfig;
 import org.ingrain.model.WeightSource;
+import org.ingrain.model.Weights;
 import org.ingrain.sample.Completion;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
@@ -41,7 +41,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** A model that several ranks share says the same as on one, to the last bit: sums of row-parallel products have one order. */
 @Timeout(120)
 class TensorParallelTest {
-    private static final LlamaConfig CONFIG = new LlamaConfig(64, 96, 2, 16, 8, 8, 61, 128, 1e-5, RopeConfig.of(10000), false, DType.F32);
+    private static final Blueprint CONFIG = new Blueprint(64, 96, 2, 16, 8, 8, 61, 128, 1e-5, RopeConfig.of(10000), false, DType.F32);
     private static final GeneratorConfig SIZES = new GeneratorConfig(512, 16, 64, 8, 128, true, true);
 
     @ParameterizedTest
@@ -95,7 +95,7 @@ class TensorParallelTest {
     }
 
     private static List<Completion> answers(Context context, Rank rank, DType dtype, WeightSource source) {
-        LlamaWeights weights = LlamaWeights.load(context, CONFIG, new Precision(dtype, DType.F32, dtype), rank, source, (layers, of) -> { });
+        Weights weights = Weights.load(context, CONFIG, new Precision(dtype, DType.F32, dtype), rank, source, (layers, of) -> { });
         Generator generator = new Generator(context, weights, null, SIZES, Silent::new, List.of());
         int[] prompt = new int[37];
         for (int i = 0; i < prompt.length; i++) {

@@ -24,7 +24,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class GeneratorDeviceTest {
     /** System property {@code ingrain.device.backend} names another than the emulated GPU's. */
     private static final String BACKEND = System.getProperty("ingrain.device.backend", "simt");
-    private static final int[] PROMPT = TinyLlama.prompt(21, 3);
+    private static final int[] PROMPT = TinyModel.prompt(21, 3);
     /** F32 on both sides, logits of a few units: sums in other orders. */
     private static final float SUMS = 1e-4f;
     private static final GeneratorConfig ROOMY = new GeneratorConfig(1024, 16, 64, 6, 64, true, true);
@@ -35,9 +35,9 @@ class GeneratorDeviceTest {
         return BACKEND.equals("simt") ? Stream.of("ascending", "descending") : Stream.of("auto");
     }
 
-    private static TinyLlama open(String order) {
+    private static TinyModel open(String order) {
         try {
-            return new TinyLlama(BACKEND, new ContextOptions(0, 0, order));
+            return new TinyModel(BACKEND, new ContextOptions(0, 0, order));
         } catch (InputException e) {
             System.out.println("Skipped: " + e.getMessage());
             Assumptions.abort(e.getMessage());
@@ -48,9 +48,9 @@ class GeneratorDeviceTest {
     private static List<Request> requests() {
         SamplingParams ending = new SamplingParams(1.1f, 0, 0.95f, 14, 5, List.of("><5"), List.of(3, 8, 21), false);
         return List.of(new Request(PROMPT, 3, 0, ending, -1, false),
-                new Request(TinyLlama.prompt(16, 6), 2, 1, SamplingParams.sampled(0.9f, 1, 9, 2), 0, true),
-                new Request(TinyLlama.prompt(1, 9), 7, 0, SamplingParams.sampled(1, 1, 2, 4), -1, false),
-                new Request(TinyLlama.prompt(30, 2), 1, 0, SamplingParams.greedy(12), 1, false));
+                new Request(TinyModel.prompt(16, 6), 2, 1, SamplingParams.sampled(0.9f, 1, 9, 2), 0, true),
+                new Request(TinyModel.prompt(1, 9), 7, 0, SamplingParams.sampled(1, 1, 2, 4), -1, false),
+                new Request(TinyModel.prompt(30, 2), 1, 0, SamplingParams.greedy(12), 1, false));
     }
 
     private static LoraModule adapter(float b, Projection projection) {
@@ -79,7 +79,7 @@ class GeneratorDeviceTest {
     }
 
     private static List<Completion> run(String order, GeneratorConfig config, int lag) {
-        try (TinyLlama model = open(order)) {
+        try (TinyModel model = open(order)) {
             model.context.setDeterministic(true);
             AdapterBank bank = new AdapterBank(model.context, model.weights.config(), 2, 2, config.maxBatchTokens());
             Generator generator = model.generator(config, bank, lag);
@@ -100,13 +100,13 @@ class GeneratorDeviceTest {
     @ParameterizedTest
     @MethodSource("orders")
     void repliesAreThoseOfTheCpu(String order) {
-        List<Request> requests = List.of(Request.of(PROMPT, 1, SamplingParams.greedy(20)), Request.of(TinyLlama.prompt(35, 5), 1, SamplingParams.greedy(12)),
-                new Request(TinyLlama.prompt(5, 7), 3, 0, SamplingParams.sampled(0.9f, 1, 16, 1), -1, true));
+        List<Request> requests = List.of(Request.of(PROMPT, 1, SamplingParams.greedy(20)), Request.of(TinyModel.prompt(35, 5), 1, SamplingParams.greedy(12)),
+                new Request(TinyModel.prompt(5, 7), 3, 0, SamplingParams.sampled(0.9f, 1, 16, 1), -1, true));
         List<List<Completion>> expected;
-        try (TinyLlama model = new TinyLlama("cpu", new ContextOptions(0, 1, "auto"))) {
+        try (TinyModel model = new TinyModel("cpu", new ContextOptions(0, 1, "auto"))) {
             expected = model.generator(ROOMY).generate(requests);
         }
-        try (TinyLlama model = open(order)) {
+        try (TinyModel model = open(order)) {
             Generator generator = model.generator(ROOMY);
             List<List<Completion>> actual = generator.generate(requests);
             for (int r = 0; r < expected.size(); r++) {

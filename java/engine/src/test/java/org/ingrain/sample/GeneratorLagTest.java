@@ -27,16 +27,16 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Reading what was drawn a step behind, or several, changes nothing of it. */
 class GeneratorLagTest {
-    private static final int[] PROMPT = TinyLlama.prompt(53, 3);
+    private static final int[] PROMPT = TinyModel.prompt(53, 3);
     private static final SamplingParams OPEN = SamplingParams.sampled(0.9f, 0.95f, 40, 11);
 
     static Stream<Arguments> ways() {
         List<GeneratorConfig> configs = List.of(
-                TinyLlama.roomy(),
-                new GeneratorConfig(8192, 16, 32, 32, TinyLlama.CONTEXT, true, false),
-                new GeneratorConfig(TinyLlama.CONTEXT, 16, 37, 5, TinyLlama.CONTEXT, true, true),
-                new GeneratorConfig(TinyLlama.CONTEXT, 16, 19, 12, TinyLlama.CONTEXT, false, true),
-                new GeneratorConfig(TinyLlama.CONTEXT, 16, 64, 1, TinyLlama.CONTEXT, false, true));
+                TinyModel.roomy(),
+                new GeneratorConfig(8192, 16, 32, 32, TinyModel.CONTEXT, true, false),
+                new GeneratorConfig(TinyModel.CONTEXT, 16, 37, 5, TinyModel.CONTEXT, true, true),
+                new GeneratorConfig(TinyModel.CONTEXT, 16, 19, 12, TinyModel.CONTEXT, false, true),
+                new GeneratorConfig(TinyModel.CONTEXT, 16, 64, 1, TinyModel.CONTEXT, false, true));
         return configs.stream().flatMap(config -> Stream.of(DType.F32, DType.BF16).map(dtype -> Arguments.of(config, dtype)));
     }
 
@@ -56,7 +56,7 @@ class GeneratorLagTest {
     }
 
     private static List<List<Completion>> run(GeneratorConfig config, DType dtype, int lag) {
-        try (TinyLlama model = new TinyLlama(dtype, 1)) {
+        try (TinyModel model = new TinyModel(dtype, 1)) {
             AdapterBank bank = new AdapterBank(model.context, model.weights.config(), 2, 2, config.maxBatchTokens());
             Generator generator = model.generator(config, bank, lag);
             generator.loadAdapter(0, List.of(adapter(3)));
@@ -81,10 +81,10 @@ class GeneratorLagTest {
         return List.of(new Request(PROMPT, 8, 0, OPEN, -1, false),
                 new Request(Arrays.copyOf(PROMPT, 48), 3, 2, strings, -1, true),
                 new Request(PROMPT, 4, 1, tokens, 0, false),
-                new Request(TinyLlama.prompt(1, 9), 6, 0, OPEN, 1, false),
-                new Request(TinyLlama.prompt(40, 6), 13, 0, once, -1, true),
-                new Request(TinyLlama.prompt(90, 4), 1, 0, SamplingParams.greedy(1), 1, true),
-                new Request(TinyLlama.prompt(TinyLlama.CONTEXT - 3, 8), 1, 0, OPEN, -1, false));
+                new Request(TinyModel.prompt(1, 9), 6, 0, OPEN, 1, false),
+                new Request(TinyModel.prompt(40, 6), 13, 0, once, -1, true),
+                new Request(TinyModel.prompt(90, 4), 1, 0, SamplingParams.greedy(1), 1, true),
+                new Request(TinyModel.prompt(TinyModel.CONTEXT - 3, 8), 1, 0, OPEN, -1, false));
     }
 
     private static LoraModule adapter(float b) {
@@ -119,13 +119,13 @@ class GeneratorLagTest {
 
     @Test
     void aSampleIsCancelledWithItsTokenUnread() {
-        try (TinyLlama model = new TinyLlama(DType.F32, 1)) {
-            Generator generator = model.generator(new GeneratorConfig(TinyLlama.CONTEXT, 16, 64, 8, TinyLlama.CONTEXT, true, true), null, 1);
+        try (TinyModel model = new TinyModel(DType.F32, 1)) {
+            Generator generator = model.generator(new GeneratorConfig(TinyModel.CONTEXT, 16, 64, 8, TinyModel.CONTEXT, true, true), null, 1);
             SamplingParams params = new SamplingParams(0.9f, 0, 0.95f, 40, 11, List.of(), List.of(), true);
             List<Completion> whole = generator.generate(List.of(Request.of(PROMPT, 4, params))).getFirst();
             List<Completion> seen = new ArrayList<>();
             Ticket ticket = generator.submit(Request.of(PROMPT, 4, params), seen::add);
-            Ticket early = generator.submit(Request.of(TinyLlama.prompt(70, 2), 3, params), seen::add);
+            Ticket early = generator.submit(Request.of(TinyModel.prompt(70, 2), 3, params), seen::add);
             generator.step();
             early.cancelAll();
             for (int i = 0; i < 10; i++) {
@@ -150,8 +150,8 @@ class GeneratorLagTest {
 
     @Test
     void onlyAnEndThatTheHostCannotForeseeCostsATokenMore() {
-        try (TinyLlama model = new TinyLlama(DType.F32, 1)) {
-            Generator generator = model.generator(TinyLlama.roomy(), null, 1);
+        try (TinyModel model = new TinyModel(DType.F32, 1)) {
+            Generator generator = model.generator(TinyModel.roomy(), null, 1);
             SamplingParams params = new SamplingParams(0.9f, 0, 0.95f, 40, 11, List.of(), List.of(), true);
             int[] ids = generator.generate(List.of(Request.of(PROMPT, 3, params))).getFirst().get(1).ids();
             GeneratorStats whole = generator.stats();
@@ -172,7 +172,7 @@ class GeneratorLagTest {
     @Test
     void aBlockIsKnownToOthersWhenItsLastTokenIsRead() {
         BlockPool pool = new BlockPool(2, true);
-        int[] prompt = TinyLlama.prompt(15, 1);
+        int[] prompt = TinyModel.prompt(15, 1);
         Sequence sample = new Sequence(new Ticket(Request.of(prompt, 1, OPEN), completion -> { }), 0, null);
         sample.blocks.add(pool.take());
         sample.advance(15);
@@ -192,11 +192,11 @@ class GeneratorLagTest {
 
     @Test
     void logitsThatAreNotNumbersAreAnErrorAStepLate() {
-        try (TinyLlama model = new TinyLlama(DType.F32, 1)) {
+        try (TinyModel model = new TinyModel(DType.F32, 1)) {
             float[] norm = new float[64];
             Arrays.fill(norm, Float.NaN);
             model.context.write(model.weights.norm(), norm);
-            Generator generator = model.generator(TinyLlama.roomy(), null, 1);
+            Generator generator = model.generator(TinyModel.roomy(), null, 1);
             ArithmeticException failure = assertThrows(ArithmeticException.class, () -> generator.generate(List.of(Request.of(PROMPT, 2, OPEN))));
             assertEquals("the model's logits are not numbers at position " + PROMPT.length, failure.getMessage());
         }

@@ -27,15 +27,15 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** What a request yields depends on nothing but the request. */
 class GeneratorTest {
     private static final SamplingParams PARAMS = SamplingParams.sampled(0.9f, 0.95f, 40, 11);
-    private static final int[] PROMPT = TinyLlama.prompt(53, 3);
+    private static final int[] PROMPT = TinyModel.prompt(53, 3);
 
     static Stream<Arguments> ways() {
         List<GeneratorConfig> configs = List.of(
-                TinyLlama.roomy(),
-                new GeneratorConfig(8192, 16, 512, 32, TinyLlama.CONTEXT, false, false),
-                new GeneratorConfig(8192, 64, 32, 32, TinyLlama.CONTEXT, true, true),
-                new GeneratorConfig(TinyLlama.CONTEXT, 16, 37, 5, TinyLlama.CONTEXT, true, true),
-                new GeneratorConfig(TinyLlama.CONTEXT, 16, 19, 12, TinyLlama.CONTEXT, false, true));
+                TinyModel.roomy(),
+                new GeneratorConfig(8192, 16, 512, 32, TinyModel.CONTEXT, false, false),
+                new GeneratorConfig(8192, 64, 32, 32, TinyModel.CONTEXT, true, true),
+                new GeneratorConfig(TinyModel.CONTEXT, 16, 37, 5, TinyModel.CONTEXT, true, true),
+                new GeneratorConfig(TinyModel.CONTEXT, 16, 19, 12, TinyModel.CONTEXT, false, true));
         return configs.stream().flatMap(config -> Stream.of(DType.F32, DType.BF16).flatMap(dtype ->
                 Stream.of(1, 2).map(threads -> Arguments.of(config, dtype, threads))));
     }
@@ -44,14 +44,14 @@ class GeneratorTest {
     @MethodSource("ways")
     void aSampleOfEightEqualsTheSameSampleAlone(GeneratorConfig config, DType dtype, int threads) {
         List<Completion> alone = new ArrayList<>();
-        try (TinyLlama model = new TinyLlama(dtype, 1)) {
+        try (TinyModel model = new TinyModel(dtype, 1)) {
             for (int i = 0; i < 8; i++) {
-                Generator generator = model.generator(new GeneratorConfig(1024, config.blockSize(), 512, 1, TinyLlama.CONTEXT, false, false));
+                Generator generator = model.generator(new GeneratorConfig(1024, config.blockSize(), 512, 1, TinyModel.CONTEXT, false, false));
                 alone.add(generator.generate(List.of(new Request(PROMPT, 1, i, PARAMS, -1, false))).getFirst().getFirst());
             }
         }
         assertTrue(alone.stream().map(c -> List.of(box(c.ids()))).distinct().count() > 1, "samples differ from one another");
-        try (TinyLlama model = new TinyLlama(dtype, threads)) {
+        try (TinyModel model = new TinyModel(dtype, threads)) {
             Generator generator = model.generator(config);
             List<Completion> together = amongOthers(generator, new Request(PROMPT, 8, 0, PARAMS, -1, false));
             for (int i = 0; i < 8; i++) {
@@ -64,13 +64,13 @@ class GeneratorTest {
     /** Runs a request while others start before, with and after it. */
     private static List<Completion> amongOthers(Generator generator, Request request) {
         List<Completion> completions = new ArrayList<>();
-        generator.submit(Request.of(TinyLlama.prompt(90, 5), 2, PARAMS), completion -> { });
+        generator.submit(Request.of(TinyModel.prompt(90, 5), 2, PARAMS), completion -> { });
         generator.submit(Request.of(Arrays.copyOf(PROMPT, 40), 3, PARAMS), completion -> { });
         generator.step();
         generator.submit(request, completions::add);
         for (int steps = 0; generator.step(); steps++) {
             if (steps % 7 == 3 && steps < 60) {
-                generator.submit(Request.of(TinyLlama.prompt(20 + steps, steps), 1, SamplingParams.greedy(10)), completion -> { });
+                generator.submit(Request.of(TinyModel.prompt(20 + steps, steps), 1, SamplingParams.greedy(10)), completion -> { });
             }
         }
         completions.sort(Comparator.comparingInt(Completion::sample));
@@ -100,8 +100,8 @@ class GeneratorTest {
     @ParameterizedTest
     @EnumSource(value = DType.class, names = {"F32", "BF16"})
     void promptLogProbabilitiesEqualThoseOfTheSameTokensGenerated(DType dtype) {
-        try (TinyLlama model = new TinyLlama(dtype, 2)) {
-            Generator generator = model.generator(new GeneratorConfig(2048, 16, 512, 4, TinyLlama.CONTEXT, true, true));
+        try (TinyModel model = new TinyModel(dtype, 2)) {
+            Generator generator = model.generator(new GeneratorConfig(2048, 16, 512, 4, TinyModel.CONTEXT, true, true));
             Completion generated = generator.generate(List.of(Request.of(PROMPT, 1, PARAMS))).getFirst().getFirst();
             int[] whole = Arrays.copyOf(PROMPT, PROMPT.length + generated.ids().length);
             System.arraycopy(generated.ids(), 0, whole, PROMPT.length, generated.ids().length);
@@ -117,9 +117,9 @@ class GeneratorTest {
     @ParameterizedTest
     @EnumSource(Projection.class)
     void baseAndAdaptedSamplesShareABatch(Projection projection) {
-        try (TinyLlama model = new TinyLlama(DType.F32, 2)) {
+        try (TinyModel model = new TinyModel(DType.F32, 2)) {
             AdapterBank bank = new AdapterBank(model.context, model.weights.config(), 2, 4, 512);
-            Generator generator = model.generator(TinyLlama.roomy(), bank);
+            Generator generator = model.generator(TinyModel.roomy(), bank);
             generator.loadAdapter(0, List.of(adapter(model, projection, 0)));
             generator.loadAdapter(1, List.of(adapter(model, projection, 3)));
             SamplingParams greedy = SamplingParams.greedy(20);
@@ -137,7 +137,7 @@ class GeneratorTest {
     }
 
     /** One projection of layer 1, with multiples of b in B: 0 changes nothing. */
-    private static LoraModule adapter(TinyLlama model, Projection projection, float b) {
+    private static LoraModule adapter(TinyModel model, Projection projection, float b) {
         float[] a = new float[2 * Math.toIntExact(projection.columns(model.weights.config()))];
         for (int i = 0; i < a.length; i++) {
             a[i] = (i % 13 - 6) * 0.1f;
@@ -151,8 +151,8 @@ class GeneratorTest {
 
     @Test
     void endsAtStopTokensStopStringsLengthAndContext() {
-        try (TinyLlama model = new TinyLlama(DType.F32, 1)) {
-            Generator generator = model.generator(TinyLlama.roomy());
+        try (TinyModel model = new TinyModel(DType.F32, 1)) {
+            Generator generator = model.generator(TinyModel.roomy());
             int[] ids = generator.generate(List.of(Request.of(PROMPT, 1, PARAMS))).getFirst().getFirst().ids();
             int stop = ids[9];
             int first = IntStream.range(0, ids.length).filter(i -> ids[i] == stop).findFirst().orElseThrow();
@@ -166,7 +166,7 @@ class GeneratorTest {
             assertEquals(FinishReason.LENGTH, one(generator, PARAMS).reason());
             Completion full = one(generator, SamplingParams.greedy(10_000));
             assertEquals(FinishReason.LENGTH, full.reason());
-            assertEquals(TinyLlama.CONTEXT, PROMPT.length + full.ids().length);
+            assertEquals(TinyModel.CONTEXT, PROMPT.length + full.ids().length);
         }
     }
 
@@ -176,8 +176,8 @@ class GeneratorTest {
 
     @Test
     void aCancelledSampleEndsAndTheOthersAreUnchanged() {
-        try (TinyLlama model = new TinyLlama(DType.F32, 1)) {
-            Generator generator = model.generator(TinyLlama.roomy());
+        try (TinyModel model = new TinyModel(DType.F32, 1)) {
+            Generator generator = model.generator(TinyModel.roomy());
             List<Completion> whole = generator.generate(List.of(Request.of(PROMPT, 4, PARAMS))).getFirst();
             List<Completion> seen = new ArrayList<>();
             Ticket ticket = generator.submit(Request.of(PROMPT, 4, PARAMS), seen::add);
@@ -199,12 +199,12 @@ class GeneratorTest {
 
     @Test
     void refusesWhatDoesNotFit() {
-        try (TinyLlama model = new TinyLlama(DType.F32, 1)) {
-            Generator generator = model.generator(TinyLlama.roomy());
+        try (TinyModel model = new TinyModel(DType.F32, 1)) {
+            Generator generator = model.generator(TinyModel.roomy());
             InputException tooLong = assertThrows(InputException.class,
-                    () -> generator.submit(Request.of(new int[TinyLlama.CONTEXT], 1, PARAMS), completion -> { }));
+                    () -> generator.submit(Request.of(new int[TinyModel.CONTEXT], 1, PARAMS), completion -> { }));
             assertTrue(tooLong.getMessage().contains("256 tokens"), tooLong.getMessage());
-            assertThrows(InputException.class, () -> generator.submit(Request.of(new int[] {TinyLlama.VOCABULARY}, 1, PARAMS), completion -> { }));
+            assertThrows(InputException.class, () -> generator.submit(Request.of(new int[] {TinyModel.VOCABULARY}, 1, PARAMS), completion -> { }));
             assertThrows(InputException.class, () -> generator.submit(new Request(PROMPT, 1, 0, PARAMS, 0, false), completion -> { }));
             assertThrows(InputException.class, () -> Request.of(PROMPT, 0, PARAMS));
             assertThrows(InputException.class, () -> SamplingParams.sampled(-1, 1, 1, 0));

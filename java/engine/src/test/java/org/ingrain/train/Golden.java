@@ -15,17 +15,17 @@ import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.files.JsonFields;
-import org.ingrain.model.LlamaConfig;
-import org.ingrain.model.LlamaWeights;
+import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.Precision;
 import org.ingrain.model.Projection;
 import org.ingrain.model.Rank;
+import org.ingrain.model.Weights;
 import org.ingrain.tensor.DType;
 import org.ingrain.train.data.MicroBatch;
 import org.ingrain.train.data.MicroBatchLimits;
 import org.ingrain.train.data.TrainingSequence;
-import org.ingrain.train.pass.LlamaTraining;
+import org.ingrain.train.pass.DecoderTraining;
 import org.ingrain.train.pass.LoraConfig;
 import org.ingrain.train.pass.OptimizerConfig;
 import org.ingrain.train.pass.Parameters;
@@ -37,7 +37,7 @@ import tools.jackson.databind.JsonNode;
 public final class Golden implements AutoCloseable {
     public final Path folder;
     public final JsonFields expected;
-    public final LlamaConfig config;
+    public final Blueprint config;
     /** System property {@code ingrain.golden.backend} names another than the CPU's. */
     public final Backend backend = Backend.open(NativeLibraries.find(System.getProperty("ingrain.golden.backend", "cpu")));
     public final Context context;
@@ -63,13 +63,13 @@ public final class Golden implements AutoCloseable {
         }
     }
 
-    public LlamaWeights weights() {
+    public Weights weights() {
         return weights(DType.F32);
     }
 
     /** Weights, activations and cache of this type. */
-    public LlamaWeights weights(DType dtype) {
-        return LlamaWeights.load(context, config, new Precision(dtype, dtype, dtype), Rank.SINGLE, model, (done, of) -> { });
+    public Weights weights(DType dtype) {
+        return Weights.load(context, config, new Precision(dtype, dtype, dtype), Rank.SINGLE, model, (done, of) -> { });
     }
 
     /** The ragged batches that PyTorch trained on in turn. */
@@ -141,7 +141,7 @@ public final class Golden implements AutoCloseable {
     }
 
     /** One optimizer step over these micro-batches; returns the mean loss and the gradient norm. */
-    public static double[] step(LlamaTraining training, Parameters parameters, List<MicroBatch> batches, OptimizerConfig optimizer, int[] stepOf) {
+    public static double[] step(DecoderTraining training, Parameters parameters, List<MicroBatch> batches, OptimizerConfig optimizer, int[] stepOf) {
         int targets = batches.stream().mapToInt(MicroBatch::targetCount).sum();
         parameters.flat().zeroGradients();
         double loss = 0;

@@ -16,12 +16,12 @@ import java.util.Set;
 import org.ingrain.checkpoint.Merge;
 import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.checkpoint.PeftAdapter;
-import org.ingrain.model.LlamaConfig;
-import org.ingrain.model.LlamaWeights;
+import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.Precision;
 import org.ingrain.model.Projection;
 import org.ingrain.model.Rank;
+import org.ingrain.model.Weights;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
 import org.ingrain.train.data.MicroBatch;
@@ -30,8 +30,8 @@ import org.ingrain.train.data.MicroBatchTest;
 import org.ingrain.train.data.TrainConfig;
 import org.ingrain.train.data.TrainingData;
 import org.ingrain.train.data.TrainingSequence;
+import org.ingrain.train.pass.DecoderTraining;
 import org.ingrain.train.pass.FullParameters;
-import org.ingrain.train.pass.LlamaTraining;
 import org.ingrain.train.pass.LoraConfig;
 import org.ingrain.train.pass.OptimizerConfig;
 import org.ingrain.train.pass.Parameters;
@@ -138,10 +138,10 @@ class TrainerTest {
             Path merged = folder.resolve("merged");
             new Merge(golden.model, PeftAdapter.read(adapter, golden.config)).write(merged, (done, of) -> { });
             try (ModelFolder made = ModelFolder.open(merged)) {
-                LlamaWeights weights = LlamaWeights.load(golden.context, golden.config, new Precision(DType.F32, DType.F32, DType.F32), Rank.SINGLE, made,
+                Weights weights = Weights.load(golden.context, golden.config, new Precision(DType.F32, DType.F32, DType.F32), Rank.SINGLE, made,
                         (done, of) -> { });
                 MicroBatch all = MicroBatch.of(TrainingFixture.data().train());
-                try (LlamaTraining training = new LlamaTraining(golden.context, weights, FullParameters.load(golden.context, weights, made),
+                try (DecoderTraining training = new DecoderTraining(golden.context, weights, FullParameters.load(golden.context, weights, made),
                         new TrainingMemory(new MicroBatchLimits(all.tokens(), all.sequences(), all.targetCount()), 1))) {
                     return training.loss(all) / all.targetCount();
                 }
@@ -185,7 +185,7 @@ class TrainerTest {
     @Test
     void trainsANewModel() {
         TrainConfig train = new TrainConfig(25, 0, 4, 1, 3, 0, 0, 1, true);
-        LlamaConfig config;
+        Blueprint config;
         try (Golden golden = new Golden("untied", 2);
              Trainer trainer = Trainer.fresh(golden.context, golden.weights(), golden.folder, run(folder.resolve("run"), train))) {
             config = golden.config;
@@ -194,12 +194,12 @@ class TrainerTest {
             assertTrue(report.lastLoss() < 0.5 * report.firstLoss(), report.toString());
             try (ModelFolder made = ModelFolder.open(report.result())) {
                 assertEquals(config, made.config());
-                LlamaWeights weights = LlamaWeights.load(golden.context, config, new Precision(DType.F32, DType.F32, DType.F32), Rank.SINGLE,
+                Weights weights = Weights.load(golden.context, config, new Precision(DType.F32, DType.F32, DType.F32), Rank.SINGLE,
                         made, (done, of) -> { });
                 Parameters none = FullParameters.load(golden.context, weights, made);
                 double loss = 0;
                 int targets = 0;
-                try (LlamaTraining training = new LlamaTraining(golden.context, weights, none, new TrainingMemory(
+                try (DecoderTraining training = new DecoderTraining(golden.context, weights, none, new TrainingMemory(
                         new MicroBatchLimits(200, 10, 200), 1))) {
                     MicroBatch all = MicroBatch.of(TrainingFixture.data().validation());
                     loss += training.loss(all);

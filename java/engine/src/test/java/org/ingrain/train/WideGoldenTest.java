@@ -8,7 +8,7 @@ import java.util.List;
 import org.ingrain.files.JsonFields;
 import org.ingrain.tensor.DType;
 import org.ingrain.train.data.MicroBatch;
-import org.ingrain.train.pass.LlamaTraining;
+import org.ingrain.train.pass.DecoderTraining;
 import org.ingrain.train.pass.LoraParameters;
 import org.ingrain.train.pass.TrainingMemory;
 import org.junit.jupiter.api.Tag;
@@ -30,7 +30,7 @@ class WideGoldenTest {
             TrainingMemory memory = golden.memory();
             LoraParameters parameters = new LoraParameters(golden.context, golden.config, golden.lora(), 1, memory);
             parameters.load(golden.adapter("before"));
-            LlamaTraining training = new LlamaTraining(golden.context, golden.weights(dtype), parameters, memory);
+            DecoderTraining training = new DecoderTraining(golden.context, golden.weights(dtype), parameters, memory);
             List<MicroBatch> batches = golden.batches();
             JsonFields run = golden.expected.object("lora_run");
             for (int step = 1; step <= 10; step++) {

@@ -2,7 +2,7 @@ package org.ingrain.cli.bench;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
-import org.ingrain.checkpoint.ConfigReader;
+import org.ingrain.checkpoint.BlueprintReader;
 import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.cli.progress.Fallbacks;
 import org.ingrain.cli.progress.LoadProgress;
@@ -11,11 +11,11 @@ import org.ingrain.engine.ModelOptions;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.NativeLibraries;
-import org.ingrain.model.LlamaConfig;
-import org.ingrain.model.LlamaWeights;
+import org.ingrain.model.Blueprint;
 import org.ingrain.model.MemoryPlan;
 import org.ingrain.model.Precision;
 import org.ingrain.model.Projection;
+import org.ingrain.model.Weights;
 import org.ingrain.tensor.InputException;
 import org.ingrain.workbench.Workbench;
 
@@ -27,7 +27,7 @@ import org.ingrain.workbench.Workbench;
  * @param weights real or random
  * @param owner   of everything
  */
-record BenchModel(String name, Context context, LlamaWeights weights, AutoCloseable owner) implements AutoCloseable {
+record BenchModel(String name, Context context, Weights weights, AutoCloseable owner) implements AutoCloseable {
     /** Real weights of a folder. */
     static BenchModel load(ModelOptions options, LoadedModel.Needs needs) {
         LoadedModel model = LoadedModel.open(options, needs, new LoadProgress(options.model()));
@@ -40,8 +40,8 @@ record BenchModel(String name, Context context, LlamaWeights weights, AutoClosea
      * @param layers of which only the first so many, or null for all
      */
     static BenchModel random(ModelOptions options, Integer layers, LoadedModel.Needs needs) {
-        LlamaConfig whole = config(options.model());
-        LlamaConfig config = layers == null ? whole : whole.withLayers(Math.min(layers, whole.numHiddenLayers()));
+        Blueprint whole = config(options.model());
+        Blueprint config = layers == null ? whole : whole.withLayers(Math.min(layers, whole.numHiddenLayers()));
         Backend backend = Workbench.open(NativeLibraries.find(options.backend()), options.kernels());
         Context context = backend.context(options.context());
         context.setDeterministic(options.deterministic());
@@ -49,7 +49,7 @@ record BenchModel(String name, Context context, LlamaWeights weights, AutoClosea
         MemoryPlan plan = MemoryPlan.of(context, config, precision, needs.parts(context, config, precision));
         plan.require(options.model().toString(), context.memoryInfo().free());
         System.err.println(options.model().getFileName() + ": " + plan.line(context.memoryInfo().free()));
-        LlamaWeights weights = LlamaWeights.random(context, config, precision, 1);
+        Weights weights = Weights.random(context, config, precision, 1);
         String cut = config.equals(whole) ? "" : ", " + config.numHiddenLayers() + " of " + whole.numHiddenLayers() + " layers";
         String name = options.model().getFileName().toString().replaceFirst("\\.json$", "") + " (random" + cut + ")";
         return new BenchModel(name, context, weights, () -> {
@@ -59,19 +59,19 @@ record BenchModel(String name, Context context, LlamaWeights weights, AutoClosea
     }
 
     /** The configuration of a folder or of a config.json under any name. */
-    static LlamaConfig config(Path model) {
+    static Blueprint config(Path model) {
         if (Files.isDirectory(model)) {
             return ModelFolder.readConfig(model);
         }
         if (!Files.isRegularFile(model)) {
             throw new InputException("--model: " + model + ": no such folder or config file");
         }
-        return ConfigReader.read(model);
+        return BlueprintReader.read(model);
     }
 
     /** Parameters counted once where the head is tied. */
     long parameters() {
-        LlamaConfig c = weights.config();
+        Blueprint c = weights.config();
         long perLayer = 2L * c.hiddenSize();
         for (var projection : Projection.values()) {
             perLayer += projection.rows(c) * projection.columns(c);

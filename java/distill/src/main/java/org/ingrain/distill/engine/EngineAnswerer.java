@@ -14,9 +14,9 @@ import java.util.function.Function;
 import org.ingrain.distill.sample.Answerer;
 import org.ingrain.distill.sample.Finish;
 import org.ingrain.distill.sample.Key;
+import org.ingrain.distill.sample.ModelState;
 import org.ingrain.distill.sample.TextCompletion;
 import org.ingrain.distill.sample.TextRequest;
-import org.ingrain.distill.sample.Weights;
 import org.ingrain.model.LoraModule;
 import org.ingrain.sample.Completion.FinishReason;
 import org.ingrain.sample.Generator;
@@ -64,8 +64,8 @@ public final class EngineAnswerer implements Answerer {
     }
 
     /** Slot of the weights that a request asks; loads an adapter in place of the one that was loaded first where there is no room. */
-    private int slot(Weights weights) {
-        if (!(weights instanceof Weights.Adapter(Path folder))) {
+    private int slot(ModelState weights) {
+        if (!(weights instanceof ModelState.Adapter(Path folder))) {
             return -1;
         }
         Integer slot = loaded.get(folder);

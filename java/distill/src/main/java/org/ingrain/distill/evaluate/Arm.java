@@ -1,7 +1,7 @@
 package org.ingrain.distill.evaluate;
 
 import org.ingrain.distill.method.Method;
-import org.ingrain.distill.sample.Weights;
+import org.ingrain.distill.sample.ModelState;
 
 /**
  * One row of the table: a way of asking, and who is asked.
@@ -9,5 +9,5 @@ import org.ingrain.distill.sample.Weights;
  * @param name  of its folder
  * @param title in the table
  */
-public record Arm(String name, String title, Method method, Weights weights) {
+public record Arm(String name, String title, Method method, ModelState weights) {
 }

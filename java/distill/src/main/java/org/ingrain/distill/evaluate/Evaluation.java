@@ -8,10 +8,10 @@ import org.ingrain.distill.method.Method;
 import org.ingrain.distill.run.Stopwatch;
 import org.ingrain.distill.sample.Answerer;
 import org.ingrain.distill.sample.Answers;
+import org.ingrain.distill.sample.ModelState;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.Sampling;
 import org.ingrain.distill.sample.Stopping;
-import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 import org.ingrain.files.DurableFile;
@@ -26,12 +26,12 @@ import org.ingrain.files.JsonLines;
 public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
     /** @throws org.ingrain.tensor.InputException if a method cannot be asked as the settings say */
     public void check(Method method) {
-        plan(method, new Weights.Base());
+        plan(method, new ModelState.Base());
         task.requireOrders("--test-orders", config.orders(), test);
     }
 
     /** All arms of a method share their random numbers: base and student differ by their weights alone. */
-    public Plan plan(Method method, Weights weights) {
+    public Plan plan(Method method, ModelState weights) {
         return method.plan(task, config.sampling(method.depth()), "evaluate", weights);
     }
 

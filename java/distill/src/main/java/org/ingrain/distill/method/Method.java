@@ -9,11 +9,11 @@ import java.util.TreeSet;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import org.ingrain.distill.sample.Answers;
+import org.ingrain.distill.sample.ModelState;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.sample.SamplingParams;
-import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 import org.ingrain.files.Digest;
@@ -91,13 +91,13 @@ public record Method(String name, String title, String source, List<MethodStep> 
      * @param purpose keeps the random numbers of different uses of the same method apart
      * @throws InputException if the task does not fill its prompts, or the numbers of samples do not fit its steps
      */
-    public Plan plan(Task task, SampleConfig config, String purpose, Weights weights) {
+    public Plan plan(Task task, SampleConfig config, String purpose, ModelState weights) {
         requireFilled(task);
         return plan(task.name(), config, purpose, weights);
     }
 
     /** The same for examples that bring what the prompts hold, whatever the task says. */
-    Plan plan(String task, SampleConfig config, String purpose, Weights weights) {
+    Plan plan(String task, SampleConfig config, String purpose, ModelState weights) {
         if (config.samples().size() > depth()) {
             throw new InputException("--n: " + config.samples().size() + " numbers, but method " + name + " has " + depth()
                     + (depth() == 1 ? " step that is sampled" : " steps that are sampled"));

@@ -9,10 +9,10 @@ import java.util.Optional;
 import java.util.regex.Pattern;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Finish;
+import org.ingrain.distill.sample.ModelState;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SampleRecord;
-import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 import org.ingrain.files.JsonLines;
@@ -40,7 +40,7 @@ public record UniversalSelfConsistency(Task task, Method method) {
     }
 
     /** How the model is asked: the shipped prompt, greedy. */
-    public Plan plan(SampleConfig config, Weights weights) {
+    public Plan plan(SampleConfig config, ModelState weights) {
         SampleConfig once = new SampleConfig(List.of(1), config.params(), config.seed());
         return Methods.universal().plan(task.name(), once, "select", weights);
     }

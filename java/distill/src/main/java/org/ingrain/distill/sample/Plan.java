@@ -18,7 +18,7 @@ import org.ingrain.tensor.InputException;
  * @param seed    of this use of the method
  * @param weights who is asked
  */
-public record Plan(List<PlannedStep> steps, Fan fan, long seed, Weights weights) {
+public record Plan(List<PlannedStep> steps, Fan fan, long seed, ModelState weights) {
     /** Answers of one example that are still counted one by one. */
     public static final int MOST_ANSWERS = 10_000;
 

@@ -13,5 +13,5 @@ import org.ingrain.template.Message;
  * @param sample   index among the samples of this prompt
  * @param weights  whose answer
  */
-public record TextRequest(Key key, List<Message> messages, SamplingParams params, long seed, int sample, Weights weights) {
+public record TextRequest(Key key, List<Message> messages, SamplingParams params, long seed, int sample, ModelState weights) {
 }

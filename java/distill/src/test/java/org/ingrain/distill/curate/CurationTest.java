@@ -15,11 +15,11 @@ import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.method.UniversalSelfConsistency.Selection;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Finish;
+import org.ingrain.distill.sample.ModelState;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.sample.SamplingParams;
-import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.CoinFlip;
 import org.ingrain.distill.task.Example;
 import org.ingrain.files.JsonLines;
@@ -46,7 +46,7 @@ class CurationTest {
 
     private static Plan plan(int samples) {
         SampleConfig sampling = new SampleConfig(List.of(samples), new SamplingParams(1, 1, 0, 8, List.of()), 1);
-        return Methods.direct().plan(new CoinFlip("", 2), sampling, "sample", new Weights.Base());
+        return Methods.direct().plan(new CoinFlip("", 2), sampling, "sample", new ModelState.Base());
     }
 
     private static List<String> texts(Entry entry) {

@@ -17,12 +17,12 @@ import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.method.UniversalSelfConsistency.Selection;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Finish;
+import org.ingrain.distill.sample.ModelState;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.distill.sample.Stopping;
-import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.AnswerFormat;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.QuestionAnswer;
@@ -119,7 +119,7 @@ class PollTest {
             int orders = 1 + random.nextInt(4);
             CurationConfig config = new CurationConfig(rule, random.nextInt(voters + 1), 0, false, orders, true, Target.ANSWER, 0, 1);
             SampleConfig sampling = new SampleConfig(List.of(voters), new SamplingParams(1, 1, 0, 8, List.of()), 1);
-            Curation curation = new Curation(config, TASK, METHOD, METHOD.plan(TASK, sampling, "sample", new Weights.Base()));
+            Curation curation = new Curation(config, TASK, METHOD, METHOD.plan(TASK, sampling, "sample", new ModelState.Base()));
             List<List<String>> answers = new ArrayList<>();
             for (int order = 0; order < orders; order++) {
                 List<String> own = answers(random, voters, 0.5 + random.nextDouble() / 2);
@@ -159,7 +159,7 @@ class PollTest {
             double minFraction = rule.votes() && random.nextInt(3) == 0 ? random.nextInt(11) / 10.0 : 0;
             CurationConfig config = new CurationConfig(rule, minVotes, minFraction, perStage, 1, true, Target.ANSWER, 0, 1);
             SampleConfig sampling = new SampleConfig(List.of(outer, inner), new SamplingParams(1, 1, 0, 8, List.of()), 1);
-            Plan plan = METHOD.plan(TASK, sampling, "sample", new Weights.Base());
+            Plan plan = METHOD.plan(TASK, sampling, "sample", new ModelState.Base());
             List<String> answers = answers(random, outer * inner, random.nextDouble());
             Curation curation = new Curation(config, TASK, METHOD, plan);
             Selection selected = new Selection(Optional.of(0), true);

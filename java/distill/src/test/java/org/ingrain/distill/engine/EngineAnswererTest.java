@@ -17,6 +17,7 @@ import org.ingrain.distill.run.Stopwatch;
 import org.ingrain.distill.sample.Answerer;
 import org.ingrain.distill.sample.Finish;
 import org.ingrain.distill.sample.Key;
+import org.ingrain.distill.sample.ModelState;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SampleRecord;
@@ -25,7 +26,6 @@ import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.distill.sample.Stopping;
 import org.ingrain.distill.sample.TextCompletion;
 import org.ingrain.distill.sample.TextRequest;
-import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.QuestionConfig;
@@ -85,7 +85,7 @@ class EngineAnswererTest {
         QuestionConfig config = QuestionConfig.of("coin-flip", Shared.data("coin_val.json")).sizes(4, 1);
         List<Example> questions = Dataset.load(config).pool();
         SamplingParams params = new SamplingParams(0.9, 0.95, 0, 20, List.of());
-        Plan plan = Methods.load("rar-2-step").plan(config.makeTask(), new SampleConfig(List.of(3, 2), params, 5), "sample", new Weights.Base());
+        Plan plan = Methods.load("rar-2-step").plan(config.makeTask(), new SampleConfig(List.of(3, 2), params, 5), "sample", new ModelState.Base());
         Path wide = base.resolve("wide.jsonl");
         Path narrow = base.resolve("narrow.jsonl");
         try (RunFolder run = RunFolder.open(base.resolve("log"), Manifest.of(List.of(), List.of()))) {
@@ -123,6 +123,6 @@ class EngineAnswererTest {
 
     private static TextRequest request(String id, String question) {
         return new TextRequest(new Key(id, "0"), List.of(Message.user(question)), new SamplingParams(0, 1, 0, 32, List.of()), 1, 0,
-                new Weights.Base());
+                new ModelState.Base());
     }
 }

@@ -10,11 +10,11 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.ingrain.distill.sample.ModelState;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.PromptTemplate;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SamplingParams;
-import org.ingrain.distill.sample.Weights;
 import org.ingrain.distill.task.AnswerFormat;
 import org.ingrain.distill.task.CoinFlip;
 import org.ingrain.distill.task.Example;
@@ -40,7 +40,7 @@ class MethodTest {
     Path base;
 
     private static Plan plan(String method, String task, Integer... samples) {
-        return Methods.load(method).plan(QuestionConfig.of(task, Path.of("x")).makeTask(), new SampleConfig(List.of(samples), PARAMS, 1), "sample", new Weights.Base());
+        return Methods.load(method).plan(QuestionConfig.of(task, Path.of("x")).makeTask(), new SampleConfig(List.of(samples), PARAMS, 1), "sample", new ModelState.Base());
     }
 
     @Test
@@ -91,14 +91,14 @@ class MethodTest {
         Method method = Methods.load("rar-2-step");
         for (List<Integer> samples : List.of(List.<Integer>of(), List.of(8), List.of(8, 1))) {
             said = assertThrows(InputException.class, () -> method.plan(new CoinFlip("", 2), new SampleConfig(samples, greedy, 1), "sample",
-                    new Weights.Base())).getMessage();
+                    new ModelState.Base())).getMessage();
             assertEquals("--n: 8 samples of step rephrase, method rar-2-step, at --temperature 0, expected 1 or a higher temperature:"
                     + " greedy samples are all the same", said);
         }
         said = assertThrows(InputException.class, () -> method.plan(new CoinFlip("", 2), new SampleConfig(List.of(1, 4), greedy, 1), "sample",
-                new Weights.Base())).getMessage();
+                new ModelState.Base())).getMessage();
         assertTrue(said.startsWith("--n: 4 samples of step answer, method rar-2-step, at --temperature 0,"), said);
-        assertEquals(1, method.plan(new CoinFlip("", 2), new SampleConfig(List.of(1), greedy, 1), "sample", new Weights.Base()).leaves());
+        assertEquals(1, method.plan(new CoinFlip("", 2), new SampleConfig(List.of(1), greedy, 1), "sample", new ModelState.Base()).leaves());
     }
 
     /** With the numbers of samples that they bring themselves. */
@@ -120,7 +120,7 @@ class MethodTest {
                             "mark": "ours"}]}]}
                 """);
         Method method = Methods.load(file.toString());
-        Plan plan = method.plan(new QuestionAnswer(AnswerFormat.NUMBER), new SampleConfig(List.of(), PARAMS, 1), "sample", new Weights.Base());
+        Plan plan = method.plan(new QuestionAnswer(AnswerFormat.NUMBER), new SampleConfig(List.of(), PARAMS, 1), "sample", new ModelState.Base());
         assertEquals(new SamplingParams(1, 0.9, 0, 300, List.of()), plan.steps().getFirst().params());
         assertEquals(PARAMS, plan.steps().getLast().params());
         QuestionAnswer task = new QuestionAnswer(AnswerFormat.NUMBER);

@@ -67,7 +67,7 @@ class SamplingTest {
 
     private static Plan plan(Integer... samples) {
         SampleConfig config = new SampleConfig(List.of(samples), PARAMS, 1);
-        return Methods.load("rar-2-step").plan(new QuestionAnswer(AnswerFormat.TEXT), config, "sample", new Weights.Base());
+        return Methods.load("rar-2-step").plan(new QuestionAnswer(AnswerFormat.TEXT), config, "sample", new ModelState.Base());
     }
 
     private List<TextRequest> sample(Plan plan, Path target, Answerer answerer) {

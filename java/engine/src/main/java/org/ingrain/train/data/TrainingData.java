@@ -6,7 +6,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
-import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.Blueprint;
 import org.ingrain.tensor.Require;
 
 /**
@@ -24,7 +24,7 @@ public record TrainingData(List<TrainingSequence> train, List<TrainingSequence> 
     }
 
     /** Refuses sequences that a model has no positions or no embeddings for. */
-    public void requireFits(LlamaConfig config) {
+    public void requireFits(Blueprint config) {
         for (List<TrainingSequence> part : List.of(train, validation)) {
             for (TrainingSequence sequence : part) {
                 Require.that(sequence.length() <= config.maxPositionEmbeddings(), "--max-length: a row's length", sequence.length(),

@@ -6,10 +6,10 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import org.ingrain.ffi.Context;
-import org.ingrain.model.LlamaConfig;
-import org.ingrain.model.LlamaWeights;
+import org.ingrain.model.Blueprint;
 import org.ingrain.model.Projection;
 import org.ingrain.model.WeightSource;
+import org.ingrain.model.Weights;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.HostTensor;
@@ -23,15 +23,15 @@ import org.ingrain.train.data.CounterRandom;
 public final class FullParameters implements Parameters {
     private final Context context;
     private final Ops ops;
-    private final LlamaWeights weights;
-    private final LlamaConfig config;
+    private final Weights weights;
+    private final Blueprint config;
     private final Slots slots;
     private final FlatParameters flat;
 
     /** Where every parameter stands. Norms: two a layer, and the model's own last. */
     private record Slots(FlatParameters.Slot embedTokens, List<Map<Site, FlatParameters.Slot>> layers, FlatParameters.Slot lmHead,
                          List<FlatParameters.Slot> norms) {
-        static Slots place(FlatParameters.Layout layout, LlamaConfig c) {
+        static Slots place(FlatParameters.Layout layout, Blueprint c) {
             FlatParameters.Slot embedTokens = layout.add(c.vocabSize(), c.hiddenSize());
             List<Map<Site, FlatParameters.Slot>> layers = new ArrayList<>();
             for (int i = 0; i < c.numHiddenLayers(); i++) {
@@ -51,7 +51,7 @@ public final class FullParameters implements Parameters {
         }
     }
 
-    private FullParameters(Context context, LlamaWeights weights) {
+    private FullParameters(Context context, Weights weights) {
         this.context = context;
         this.weights = weights;
         config = weights.config();
@@ -62,7 +62,7 @@ public final class FullParameters implements Parameters {
     }
 
     /** Masters of the parameters that weights were loaded from. */
-    public static FullParameters load(Context context, LlamaWeights weights, WeightSource source) {
+    public static FullParameters load(Context context, Weights weights, WeightSource source) {
         FullParameters parameters = new FullParameters(context, weights);
         parameters.named().forEach(piece -> parameters.read(piece.value(), source.tensor(piece.name())));
         parameters.updated();
@@ -81,7 +81,7 @@ public final class FullParameters implements Parameters {
      * A new model: matrices normal(0, 0.02), those that write to the residual stream (o_proj, down_proj) divided by √(2·layers) as in
      * GPT-2, norms 1. Overwrites weights.
      */
-    public static FullParameters random(Context context, LlamaWeights weights, long seed) {
+    public static FullParameters random(Context context, Weights weights, long seed) {
         FullParameters parameters = new FullParameters(context, weights);
         CounterRandom seeds = new CounterRandom(seed);
         float residual = (float) (0.02 / Math.sqrt(2.0 * parameters.config.numHiddenLayers()));
@@ -101,7 +101,7 @@ public final class FullParameters implements Parameters {
     }
 
     /** Bytes that the masters, their gradients and moments take. */
-    static long bytes(LlamaConfig config) {
+    static long bytes(Blueprint config) {
         FlatParameters.Layout layout = new FlatParameters.Layout();
         Slots.place(layout, config);
         return layout.bytes();
@@ -139,7 +139,7 @@ public final class FullParameters implements Parameters {
     }
 
     /** The packed weights that the forward pass reads. */
-    public LlamaWeights weights() {
+    public Weights weights() {
         return weights;
     }
 
@@ -194,7 +194,7 @@ public final class FullParameters implements Parameters {
             ops.pack(weights.lmHead(), flat.value(slots.lmHead), 0);
         }
         for (int i = 0; i < weights.layers().size(); i++) {
-            LlamaWeights.Layer layer = weights.layers().get(i);
+            Weights.Layer layer = weights.layers().get(i);
             for (Site site : Site.values()) {
                 ops.pack(site.weight(layer), flat.value(slots.layers.get(i).get(site)), 0);
             }

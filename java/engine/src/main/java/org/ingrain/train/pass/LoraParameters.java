@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Map;
 import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
-import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.Projection;
 import org.ingrain.ops.Ops;
@@ -25,7 +25,7 @@ public final class LoraParameters implements Parameters {
 
     private final Context context;
     private final Ops ops;
-    private final LlamaConfig config;
+    private final Blueprint config;
     private final LoraConfig lora;
     private final TrainingMemory memory;
     private final CounterRandom random;
@@ -45,7 +45,7 @@ public final class LoraParameters implements Parameters {
     private record Module(FlatParameters.Slot a, FlatParameters.Slot b) {
     }
 
-    public LoraParameters(Context context, LlamaConfig config, LoraConfig lora, long seed, TrainingMemory memory) {
+    public LoraParameters(Context context, Blueprint config, LoraConfig lora, long seed, TrainingMemory memory) {
         this.context = context;
         this.config = config;
         this.lora = lora;
@@ -60,7 +60,7 @@ public final class LoraParameters implements Parameters {
         initialize();
     }
 
-    private static FlatParameters.Layout layout(LlamaConfig config, LoraConfig lora, List<Map<Projection, Module>> layers) {
+    private static FlatParameters.Layout layout(Blueprint config, LoraConfig lora, List<Map<Projection, Module>> layers) {
         FlatParameters.Layout layout = new FlatParameters.Layout();
         for (int i = 0; i < config.numHiddenLayers(); i++) {
             Map<Projection, Module> layer = new EnumMap<>(Projection.class);
@@ -74,7 +74,7 @@ public final class LoraParameters implements Parameters {
     }
 
     /** x·Aᵀ (T, R) of every module that a backward pass will read; returns one more for the gradient of any of them. */
-    private static Tensor keep(Allocator allocator, LlamaConfig config, LoraConfig lora, TrainingMemory memory,
+    private static Tensor keep(Allocator allocator, Blueprint config, LoraConfig lora, TrainingMemory memory,
                                List<Map<Projection, Tensor>> kept) {
         for (int i = 0; i < memory.keptLayers(); i++) {
             Map<Projection, Tensor> layer = new EnumMap<>(Projection.class);
@@ -85,7 +85,7 @@ public final class LoraParameters implements Parameters {
     }
 
     /** Bytes that the constructor allocates. */
-    static long bytes(LlamaConfig config, LoraConfig lora, TrainingMemory memory) {
+    static long bytes(Blueprint config, LoraConfig lora, TrainingMemory memory) {
         Allocator.Counter counter = new Allocator.Counter();
         keep(counter, config, lora, memory, new ArrayList<>());
         return layout(config, lora, new ArrayList<>()).bytes() + counter.bytes();

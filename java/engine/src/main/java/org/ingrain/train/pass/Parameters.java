@@ -3,7 +3,7 @@ package org.ingrain.train.pass;
 import org.ingrain.tensor.Tensor;
 
 /**
- * What a run trains of a Llama: adapters beside frozen weights, or the weights themselves. {@link LlamaTraining} asks at each product of
+ * What a run trains of a Llama: adapters beside frozen weights, or the weights themselves. {@link DecoderTraining} asks at each product of
  * the model; gradients accumulate in {@link #flat}.
  */
 public sealed interface Parameters extends AutoCloseable permits LoraParameters, FullParameters {

@@ -1,9 +1,9 @@
 package org.ingrain.train.pass;
 
 import java.util.List;
-import org.ingrain.model.LlamaConfig;
-import org.ingrain.model.LlamaWeights;
+import org.ingrain.model.Blueprint;
 import org.ingrain.model.Projection;
+import org.ingrain.model.Weights;
 import org.ingrain.tensor.Weight;
 
 /** The four matrix products of a block, in the order of the forward pass; q, k, v are one and gate, up are one. */
@@ -22,7 +22,7 @@ enum Site {
         return projections;
     }
 
-    Weight weight(LlamaWeights.Layer layer) {
+    Weight weight(Weights.Layer layer) {
         return switch (this) {
             case QKV -> layer.qkvProj();
             case O -> layer.oProj();
@@ -32,12 +32,12 @@ enum Site {
     }
 
     /** Output features N of all that is fused. */
-    long rows(LlamaConfig config) {
+    long rows(Blueprint config) {
         return projections.stream().mapToLong(p -> p.rows(config)).sum();
     }
 
     /** Input features C. */
-    long columns(LlamaConfig config) {
+    long columns(Blueprint config) {
         return projections.getFirst().columns(config);
     }
 

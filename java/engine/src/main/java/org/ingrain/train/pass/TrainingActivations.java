@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
-import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.Blueprint;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
@@ -35,7 +35,7 @@ final class TrainingActivations implements AutoCloseable {
      * @param gateUp    (T, 2F)
      */
     record Layer(Tensor inputRstd, Tensor qkv, Tensor attention, Tensor lse, Tensor middle, Tensor postRstd, Tensor gateUp) {
-        static Layer allocate(Allocator allocator, LlamaConfig c, DType dtype, long t) {
+        static Layer allocate(Allocator allocator, Blueprint c, DType dtype, long t) {
             return new Layer(allocator.allocate(DType.F32, t), allocator.allocate(dtype, t, c.qkvSize()),
                     allocator.allocate(dtype, t, Site.O.columns(c)), allocator.allocate(DType.F32, t, c.numAttentionHeads()),
                     allocator.allocate(dtype, t, c.hiddenSize()), allocator.allocate(DType.F32, t),
@@ -56,7 +56,7 @@ final class TrainingActivations implements AutoCloseable {
      * @param gated (T, F) silu(gate)·up
      */
     record Rows(Tensor x, Tensor delta, Tensor gated) {
-        static Rows allocate(Allocator allocator, LlamaConfig c, DType dtype, long t) {
+        static Rows allocate(Allocator allocator, Blueprint c, DType dtype, long t) {
             return new Rows(allocator.allocate(dtype, t, c.hiddenSize()), allocator.allocate(dtype, t, c.hiddenSize()),
                     allocator.allocate(dtype, t, c.intermediateSize()));
         }
@@ -78,7 +78,7 @@ final class TrainingActivations implements AutoCloseable {
      * @param delta     (T, H) scratch of the attention's backward pass
      */
     record Gradients(Tensor stream, Tensor x, Tensor gated, Tensor gateUp, Tensor attention, Tensor qkv, Tensor delta) {
-        static Gradients allocate(Allocator allocator, LlamaConfig c, DType dtype, long t) {
+        static Gradients allocate(Allocator allocator, Blueprint c, DType dtype, long t) {
             return new Gradients(allocator.allocate(dtype, t, c.hiddenSize()), allocator.allocate(dtype, t, c.hiddenSize()),
                     allocator.allocate(dtype, t, c.intermediateSize()), allocator.allocate(dtype, t, 2L * c.intermediateSize()),
                     allocator.allocate(dtype, t, Site.O.columns(c)), allocator.allocate(dtype, t, c.qkvSize()),
@@ -104,7 +104,7 @@ final class TrainingActivations implements AutoCloseable {
      * @param lse     (HEAD_ROWS)
      */
     record Head(Tensor stream, Tensor added, Tensor x, Tensor rstd, Tensor loss, Tensor logits, Tensor dlogits, Tensor lse) {
-        static Head allocate(Allocator allocator, LlamaConfig c, DType dtype, long m) {
+        static Head allocate(Allocator allocator, Blueprint c, DType dtype, long m) {
             Tensor logits = allocator.allocate(DType.F32, HEAD_ROWS, c.vocabSize());
             return new Head(allocator.allocate(dtype, m, c.hiddenSize()), allocator.allocate(dtype, m, c.hiddenSize()),
                     allocator.allocate(dtype, m, c.hiddenSize()), allocator.allocate(DType.F32, m), allocator.allocate(DType.F32, m), logits,
@@ -116,11 +116,11 @@ final class TrainingActivations implements AutoCloseable {
         }
     }
 
-    TrainingActivations(Context context, LlamaConfig config, DType dtype, TrainingMemory memory) {
+    TrainingActivations(Context context, Blueprint config, DType dtype, TrainingMemory memory) {
         this(context, context::allocate, config, dtype, memory);
     }
 
-    private TrainingActivations(Context context, Allocator allocator, LlamaConfig config, DType dtype, TrainingMemory memory) {
+    private TrainingActivations(Context context, Allocator allocator, Blueprint config, DType dtype, TrainingMemory memory) {
         this.context = context;
         int t = memory.limits().tokens();
         inputs = new ArrayList<>();
@@ -137,7 +137,7 @@ final class TrainingActivations implements AutoCloseable {
     }
 
     /** Bytes that the constructor allocates. */
-    static long bytes(LlamaConfig config, DType dtype, TrainingMemory memory) {
+    static long bytes(Blueprint config, DType dtype, TrainingMemory memory) {
         Allocator.Counter counter = new Allocator.Counter();
         new TrainingActivations(null, counter, config, dtype, memory);
         return counter.bytes();

@@ -2,9 +2,9 @@ package org.ingrain.train.pass;
 
 import java.util.function.ToLongFunction;
 import org.ingrain.ffi.Context;
-import org.ingrain.model.LlamaConfig;
-import org.ingrain.model.LlamaWeights;
+import org.ingrain.model.Blueprint;
 import org.ingrain.model.Precision;
+import org.ingrain.model.Weights;
 import org.ingrain.train.data.MicroBatchLimits;
 
 /**
@@ -21,7 +21,7 @@ public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
     }
 
     /** As many layers as fit in the free bytes, but at least one. */
-    public static TrainingMemory fitting(MicroBatchLimits limits, LlamaConfig config, long free, ToLongFunction<TrainingMemory> bytes) {
+    public static TrainingMemory fitting(MicroBatchLimits limits, Blueprint config, long free, ToLongFunction<TrainingMemory> bytes) {
         int kept = config.numHiddenLayers();
         while (kept > 1 && bytes.applyAsLong(new TrainingMemory(limits, kept)) > free) {
             kept--;
@@ -30,31 +30,31 @@ public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
     }
 
     /** Where among the kept a layer's activations lie: those that are computed again share the first place. */
-    int slot(LlamaConfig config, int layer) {
+    int slot(Blueprint config, int layer) {
         return Math.max(0, layer - (config.numHiddenLayers() - keptLayers));
     }
 
     /** True where the backward pass computes the layer again. */
-    boolean recomputes(LlamaConfig config, int layer) {
+    boolean recomputes(Blueprint config, int layer) {
         return layer < config.numHiddenLayers() - keptLayers;
     }
 
     /** Workspace that the products of a pass want; beside fp8 weights the transpose of one. */
-    long workspaceBytes(Context context, LlamaConfig config, Precision precision) {
-        return LlamaWeights.workspaceBytes(context, config, precision, limits.tokens(), true);
+    long workspaceBytes(Context context, Blueprint config, Precision precision) {
+        return Weights.workspaceBytes(context, config, precision, limits.tokens(), true);
     }
 
     /** Bytes that training an adapter takes beside the weights. */
-    public long loraBytes(Context context, LlamaConfig config, Precision precision, LoraConfig lora) {
+    public long loraBytes(Context context, Blueprint config, Precision precision, LoraConfig lora) {
         return LoraParameters.bytes(config, lora, this) + passBytes(context, config, precision);
     }
 
     /** Bytes that training all weights takes beside the packed weights. */
-    public long fullBytes(Context context, LlamaConfig config, Precision precision) {
+    public long fullBytes(Context context, Blueprint config, Precision precision) {
         return FullParameters.bytes(config) + passBytes(context, config, precision);
     }
 
-    private long passBytes(Context context, LlamaConfig config, Precision precision) {
+    private long passBytes(Context context, Blueprint config, Precision precision) {
         return TrainingActivations.bytes(config, precision.activations(), this) + workspaceBytes(context, config, precision);
     }
 }

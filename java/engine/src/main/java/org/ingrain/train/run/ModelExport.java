@@ -13,7 +13,7 @@ import org.ingrain.checkpoint.ModelFolderWriter;
 import org.ingrain.checkpoint.SafetensorsWriter;
 import org.ingrain.checkpoint.TensorOutput;
 import org.ingrain.ffi.Context;
-import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.Blueprint;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.Tensor;
@@ -25,7 +25,7 @@ public final class ModelExport implements Export {
 
     private final Context context;
     private final Path companions;
-    private final LlamaConfig config;
+    private final Blueprint config;
     private final List<Piece> pieces;
 
     /**
@@ -40,7 +40,7 @@ public final class ModelExport implements Export {
         }
     }
 
-    private ModelExport(Context context, Path companions, LlamaConfig config, List<Piece> pieces) {
+    private ModelExport(Context context, Path companions, Blueprint config, List<Piece> pieces) {
         this.context = context;
         this.companions = companions;
         this.config = config;
@@ -59,7 +59,7 @@ public final class ModelExport implements Export {
     }
 
     /** The tensors that a model has, in the type its config names. */
-    public static ModelExport fresh(Path companions, LlamaConfig config, Context context, FullParameters parameters) {
+    public static ModelExport fresh(Path companions, Blueprint config, Context context, FullParameters parameters) {
         return new ModelExport(context, companions, config, parameters.named().stream()
                 .map(piece -> new Piece(piece.name(), config.dtype(), piece.value(), null)).toList());
     }

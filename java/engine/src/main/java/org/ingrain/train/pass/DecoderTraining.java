@@ -1,9 +1,9 @@
 package org.ingrain.train.pass;
 
 import org.ingrain.ffi.Context;
-import org.ingrain.model.LlamaConfig;
-import org.ingrain.model.LlamaWeights;
+import org.ingrain.model.Blueprint;
 import org.ingrain.model.RopeTable;
+import org.ingrain.model.Weights;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
@@ -16,10 +16,10 @@ import org.ingrain.train.data.MicroBatch;
  * below the lowest trained product nothing is. The loss is taken at target rows alone, a chunk of rows at a time, so that logits never
  * exist for all of them.
  */
-public final class LlamaTraining implements AutoCloseable {
+public final class DecoderTraining implements AutoCloseable {
     private final Context context;
-    private final LlamaWeights weights;
-    private final LlamaConfig config;
+    private final Weights weights;
+    private final Blueprint config;
     private final Parameters parameters;
     private final TrainingMemory memory;
     private final Ops ops;
@@ -29,7 +29,7 @@ public final class LlamaTraining implements AutoCloseable {
     private final TrainingActivations wave;
     private final TrainingInputs inputs;
 
-    public LlamaTraining(Context context, LlamaWeights weights, Parameters parameters, TrainingMemory memory) {
+    public DecoderTraining(Context context, Weights weights, Parameters parameters, TrainingMemory memory) {
         if (weights.rank().count() != 1) {
             throw new InputException("--tensor-parallel: is " + weights.rank().count() + ", expected 1: training needs the whole model on one rank");
         }

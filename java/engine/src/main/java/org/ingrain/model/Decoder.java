@@ -10,16 +10,16 @@ import org.ingrain.tensor.Weight;
  * Llama 2 and 3 for inference: RMSNorm before each block, rotary positions, grouped-query attention over a paged cache, SwiGLU
  * (arXiv:2307.09288). Knows token ids, not text; keeps nothing between steps but the cache it is given.
  */
-public final class Llama {
+public final class Decoder {
     private final Context context;
-    private final LlamaWeights weights;
-    private final LlamaConfig config;
+    private final Weights weights;
+    private final Blueprint config;
     private final Ops ops;
     private final Ops.Heads heads;
     private final Tensor ropeTable;
     private final Activations wave;
 
-    public Llama(Context context, LlamaWeights weights, Step.Limits limits) {
+    public Decoder(Context context, Weights weights, Step.Limits limits) {
         this.context = context;
         this.weights = weights;
         config = weights.config();
@@ -31,7 +31,7 @@ public final class Llama {
         ropeTable = context.allocate(DType.F32, positions, config.headDim());
         context.write(ropeTable, RopeTable.compute(config, positions));
         wave = new Activations(context, weights, limits);
-        context.reserveWorkspace(LlamaWeights.workspaceBytes(context, config, weights.precision(), limits.tokens(), false));
+        context.reserveWorkspace(Weights.workspaceBytes(context, config, weights.precision(), limits.tokens(), false));
     }
 
     /** Logits (M, V) f32 of the rows the step asked for; valid until the next step. adapters may be null where no row has a slot. */
@@ -41,7 +41,7 @@ public final class Llama {
         Residual stream = new Residual(wave.h(t), wave.delta(t), false);
         ops.embedding(stream.h, step.ids(), weights.embedTokens());
         for (int i = 0; i < weights.layers().size(); i++) {
-            LlamaWeights.Layer layer = weights.layers().get(i);
+            Weights.Layer layer = weights.layers().get(i);
             Lora lora = new Lora(adapters, i, step.batch().adapterSlots());
             stream.norm(x, layer.inputLayernorm());
             stream.add(attention(x, layer, lora, step, cache.layer(i)), layer.oProj(), lora, Projection.O_PROJ);
@@ -52,7 +52,7 @@ public final class Llama {
     }
 
     /** (T, H·E) what o_proj reads. */
-    private Tensor attention(Tensor x, LlamaWeights.Layer layer, Lora lora, Step step, Tensor cache) {
+    private Tensor attention(Tensor x, Weights.Layer layer, Lora lora, Step step, Tensor cache) {
         Tensor qkv = wave.qkv(step.tokens());
         Tensor y = wave.attention(step.tokens());
         ops.matmul(qkv, x, layer.qkvProj());
@@ -66,7 +66,7 @@ public final class Llama {
     }
 
     /** (T, F) what down_proj reads. */
-    private Tensor feedForward(Tensor x, LlamaWeights.Layer layer, Lora lora) {
+    private Tensor feedForward(Tensor x, Weights.Layer layer, Lora lora) {
         int t = Math.toIntExact(x.size(0));
         Tensor gateUp = wave.gateUp(t);
         Tensor gated = wave.gated(t);
@@ -171,17 +171,17 @@ public final class Llama {
         return context;
     }
 
-    public LlamaWeights weights() {
+    public Weights weights() {
         return weights;
     }
 
-    public LlamaConfig config() {
+    public Blueprint config() {
         return config;
     }
 
     /** Bytes that a Llama of these limits allocates beside weights and cache. */
-    public static long workspaceBytes(Context context, LlamaConfig config, Precision precision, Rank rank, Step.Limits limits) {
-        return Activations.bytes(config, precision, rank, limits) + LlamaWeights.workspaceBytes(context, config, precision, limits.tokens(), false)
+    public static long workspaceBytes(Context context, Blueprint config, Precision precision, Rank rank, Step.Limits limits) {
+        return Activations.bytes(config, precision, rank, limits) + Weights.workspaceBytes(context, config, precision, limits.tokens(), false)
                 + (long) Math.min(config.maxPositionEmbeddings(), limits.maxBlocks() * limits.blockSize()) * config.headDim() * Float.BYTES;
     }
 }

@@ -3,11 +3,11 @@ package org.ingrain.distill.sample;
 import java.nio.file.Path;
 
 /** Whose answer is wanted: the model as it came, or with an adapter. */
-public sealed interface Weights {
-    record Base() implements Weights {
+public sealed interface ModelState {
+    record Base() implements ModelState {
     }
 
     /** @param folder of the adapter, in PEFT's format */
-    record Adapter(Path folder) implements Weights {
+    record Adapter(Path folder) implements ModelState {
     }
 }

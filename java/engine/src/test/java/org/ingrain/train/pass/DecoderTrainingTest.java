@@ -22,8 +22,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What must hold of gradients whatever their values are; the values are in LlamaTrainingGoldenTest. */
-class LlamaTrainingTest {
+/** What must hold of gradients whatever their values are; the values are in DecoderTrainingGoldenTest. */
+class DecoderTrainingTest {
     /** Of both golden models. */
     private static final int LAYERS = 2;
     private static final LoraConfig DROPPING = new LoraConfig(4, 8, 0.3, LoraConfig.ALL_LINEAR, false);
@@ -35,7 +35,7 @@ class LlamaTrainingTest {
     private static Pass run(Golden golden, Parameters parameters, TrainingMemory memory, List<MicroBatch> batches, int step) {
         int targets = batches.stream().mapToInt(MicroBatch::targetCount).sum();
         parameters.flat().zeroGradients();
-        try (LlamaTraining training = new LlamaTraining(golden.context, golden.weights(), parameters, memory)) {
+        try (DecoderTraining training = new DecoderTraining(golden.context, golden.weights(), parameters, memory)) {
             double loss = 0;
             for (MicroBatch batch : batches) {
                 loss += training.accumulate(batch, step, 0, 1f / targets);
@@ -99,7 +99,7 @@ class LlamaTrainingTest {
             Parameters fresh = lora(golden, DROPPING, roomy(LAYERS), false);
             List<Double> losses = new ArrayList<>();
             for (Parameters parameters : List.of(none, fresh)) {
-                try (LlamaTraining training = new LlamaTraining(golden.context, golden.weights(), parameters, roomy(LAYERS))) {
+                try (DecoderTraining training = new DecoderTraining(golden.context, golden.weights(), parameters, roomy(LAYERS))) {
                     losses.add(training.loss(joined(golden).getFirst()));
                 }
             }
@@ -219,13 +219,13 @@ class LlamaTrainingTest {
                 var weights = golden.weights();
                 long before = golden.context.allocatedBytes();
                 LoraParameters lora = new LoraParameters(golden.context, golden.config, DROPPING, 5, memory);
-                LlamaTraining training = new LlamaTraining(golden.context, weights, lora, memory);
+                DecoderTraining training = new DecoderTraining(golden.context, weights, lora, memory);
                 assertPlanned(memory.loraBytes(golden.context, golden.config, weights.precision(), DROPPING), golden.context.allocatedBytes() - before);
                 training.close();
                 lora.close();
                 assertEquals(before, golden.context.allocatedBytes());
                 FullParameters full = FullParameters.load(golden.context, weights, golden.model);
-                training = new LlamaTraining(golden.context, weights, full, memory);
+                training = new DecoderTraining(golden.context, weights, full, memory);
                 assertPlanned(memory.fullBytes(golden.context, golden.config, weights.precision()), golden.context.allocatedBytes() - before);
                 training.close();
                 full.close();

@@ -16,10 +16,10 @@ import org.ingrain.tensor.Weight;
  * weight. A tensor-parallel rank holds its heads' rows of q, k, v, its part of gate and up, and the matching columns of o and down;
  * embeddings, norms and the head are on every rank.
  */
-public final class LlamaWeights {
+public final class Weights {
     private static final long SLAB_ELEMENTS = 8L << 20;
 
-    private final LlamaConfig config;
+    private final Blueprint config;
     private final Precision precision;
     private final Rank rank;
     private final Weight embedTokens;
@@ -46,7 +46,7 @@ public final class LlamaWeights {
         void loaded(int layers, int of);
     }
 
-    private LlamaWeights(Context context, LlamaConfig config, Precision precision, Rank rank) {
+    private Weights(Context context, Blueprint config, Precision precision, Rank rank) {
         rank.require(config);
         this.config = config;
         this.precision = precision;
@@ -74,8 +74,8 @@ public final class LlamaWeights {
     }
 
     /** Copies and packs every parameter; an InputException names a tensor that is missing or has another shape than the config says. */
-    public static LlamaWeights load(Context context, LlamaConfig config, Precision precision, Rank rank, WeightSource source, Progress progress) {
-        LlamaWeights weights = new LlamaWeights(context, config, precision, rank);
+    public static Weights load(Context context, Blueprint config, Precision precision, Rank rank, WeightSource source, Progress progress) {
+        Weights weights = new Weights(context, config, precision, rank);
         try (WeightLoader loader = new WeightLoader(context, source, rank)) {
             loader.packRows(weights.embedTokens, 0, "model.embed_tokens.weight", config.vocabSize(), config.hiddenSize());
             for (int i = 0; i < weights.layers.size(); i++) {
@@ -109,8 +109,8 @@ public final class LlamaWeights {
     }
 
     /** Random weights, normal(0, 0.02) with norms of 1, filled on the device: for measuring without a checkpoint. */
-    public static LlamaWeights random(Context context, LlamaConfig config, Precision precision, long seed) {
-        LlamaWeights weights = new LlamaWeights(context, config, precision, Rank.SINGLE);
+    public static Weights random(Context context, Blueprint config, Precision precision, long seed) {
+        Weights weights = new Weights(context, config, precision, Rank.SINGLE);
         Ops ops = new Ops(context);
         long next = seed;
         List<Weight> matrices = new ArrayList<>(List.of(weights.embedTokens));
@@ -147,7 +147,7 @@ public final class LlamaWeights {
     }
 
     /** Bytes that these weights take on a device. */
-    public static long bytes(Context context, LlamaConfig c, Precision precision, Rank rank) {
+    public static long bytes(Context context, Blueprint c, Precision precision, Rank rank) {
         long d = c.hiddenSize();
         long table = context.weightBytes(precision.tables(), Weight.Layout.PACKED, c.vocabSize(), d);
         long perLayer = 2 * d * precision.activations().bytes();
@@ -160,7 +160,7 @@ public final class LlamaWeights {
     }
 
     /** Workspace that the products of these weights want for steps of up to {@code tokens} rows; backward: of training too. */
-    public static long workspaceBytes(Context context, LlamaConfig c, Precision precision, long tokens, boolean backward) {
+    public static long workspaceBytes(Context context, Blueprint c, Precision precision, long tokens, boolean backward) {
         long qkv = Projection.Q_PROJ.rows(c) + 2 * Projection.K_PROJ.rows(c);
         long[][] shapes = {{qkv, c.hiddenSize()}, {c.hiddenSize(), Projection.O_PROJ.columns(c)}, {2L * c.intermediateSize(), c.hiddenSize()},
             {c.hiddenSize(), c.intermediateSize()}};
@@ -171,7 +171,7 @@ public final class LlamaWeights {
         return most;
     }
 
-    public LlamaConfig config() {
+    public Blueprint config() {
         return config;
     }
 

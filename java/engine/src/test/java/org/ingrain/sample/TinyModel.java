@@ -10,52 +10,52 @@ import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.model.AdapterBank;
-import org.ingrain.model.Llama;
-import org.ingrain.model.LlamaConfig;
-import org.ingrain.model.LlamaWeights;
+import org.ingrain.model.Blueprint;
+import org.ingrain.model.Decoder;
 import org.ingrain.model.Precision;
 import org.ingrain.model.Projection;
 import org.ingrain.model.Rank;
 import org.ingrain.model.RopeConfig;
+import org.ingrain.model.Weights;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.HostTensor;
 import org.ingrain.tokenizer.StreamingDecoder;
 
 /** A random Llama of a few thousand parameters whose tokens spell their ids, for tests of what is above the model. */
-final class TinyLlama implements AutoCloseable {
+final class TinyModel implements AutoCloseable {
     static final int VOCABULARY = 97;
     static final int CONTEXT = 256;
     /** Not in the vocabulary: nothing ends by itself. */
     private static final int NO_EOS = VOCABULARY + 1;
 
     final Context context;
-    final LlamaWeights weights;
+    final Weights weights;
     private final Backend backend;
 
     /** On the CPU, filled there. */
-    TinyLlama(DType dtype, int threads) {
+    TinyModel(DType dtype, int threads) {
         backend = Backend.open(NativeLibraries.find("cpu"));
         context = backend.context(new ContextOptions(0, threads, "auto"));
-        weights = LlamaWeights.random(context, config(dtype), new Precision(dtype, DType.F32, dtype), 7);
+        weights = Weights.random(context, config(dtype), new Precision(dtype, DType.F32, dtype), 7);
     }
 
     /** On any backend, F32, with the same weights on all of them. */
-    TinyLlama(String library, ContextOptions options) {
+    TinyModel(String library, ContextOptions options) {
         backend = Backend.open(NativeLibraries.find(library));
         context = backend.context(options);
-        LlamaConfig config = config(DType.F32);
+        Blueprint config = config(DType.F32);
         try (Arena arena = Arena.ofShared()) {
-            weights = LlamaWeights.load(context, config, new Precision(DType.F32, DType.F32, DType.F32), Rank.SINGLE,
+            weights = Weights.load(context, config, new Precision(DType.F32, DType.F32, DType.F32), Rank.SINGLE,
                     name -> tensor(arena, config, name), (layers, of) -> { });
             context.synchronize();
         }
     }
 
-    private static LlamaConfig config(DType dtype) {
-        return new LlamaConfig(64, 112, 2, 4, 2, 16, VOCABULARY, CONTEXT, 1e-5, RopeConfig.of(10000), false, dtype);
+    private static Blueprint config(DType dtype) {
+        return new Blueprint(64, 112, 2, 4, 2, 16, VOCABULARY, CONTEXT, 1e-5, RopeConfig.of(10000), false, dtype);
     }
 
-    private static HostTensor tensor(Arena arena, LlamaConfig config, String name) {
+    private static HostTensor tensor(Arena arena, Blueprint config, String name) {
         long d = config.hiddenSize();
         long[] shape = name.endsWith("norm.weight") ? new long[] {d} : Arrays.stream(Projection.values()).filter(p -> name.contains(p.target()))
                 .map(p -> new long[] {p.rows(config), p.columns(config)}).findFirst().orElse(new long[] {VOCABULARY, d});
@@ -77,7 +77,7 @@ final class TinyLlama implements AutoCloseable {
 
     /** Reads the tokens {@code lag} steps behind; two ids end a sample. */
     Generator generator(GeneratorConfig config, AdapterBank adapters, int lag) {
-        return new Generator(new Llama(context, weights, Generator.limits(config)), adapters, config, Spelling::new, List.of(7, 14), lag);
+        return new Generator(new Decoder(context, weights, Generator.limits(config)), adapters, config, Spelling::new, List.of(7, 14), lag);
     }
 
     /** A cache large enough for everything, whole prompts in a step. */

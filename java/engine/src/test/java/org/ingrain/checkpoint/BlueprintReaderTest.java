@@ -9,7 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.OptionalInt;
-import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.Blueprint;
 import org.ingrain.model.RopeConfig;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
@@ -19,7 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-class ConfigReaderTest {
+class BlueprintReaderTest {
     private static final String BASE = "'architectures':['LlamaForCausalLM'],'hidden_size':64,'intermediate_size':96,"
             + "'num_hidden_layers':2,'num_attention_heads':4,'vocab_size':100,'max_position_embeddings':128,'rms_norm_eps':1e-5";
 
@@ -28,8 +28,8 @@ class ConfigReaderTest {
 
     @Test
     void readsLlama2WithItsDefaults() throws IOException {
-        LlamaConfig config = read(BASE + ",'torch_dtype':'float16','rope_scaling':null,'pretraining_tp':1");
-        assertEquals(new LlamaConfig(64, 96, 2, 4, 4, 16, 100, 128, 1e-5, RopeConfig.of(10_000), false, DType.F16), config);
+        Blueprint config = read(BASE + ",'torch_dtype':'float16','rope_scaling':null,'pretraining_tp':1");
+        assertEquals(new Blueprint(64, 96, 2, 4, 4, 16, 100, 128, 1e-5, RopeConfig.of(10_000), false, DType.F16), config);
     }
 
     @Test
@@ -84,9 +84,9 @@ class ConfigReaderTest {
         assertTrue(generation.topK().isEmpty());
     }
 
-    private LlamaConfig read(String fields) throws IOException {
+    private Blueprint read(String fields) throws IOException {
         write("config.json", "{" + fields + "}");
-        return ConfigReader.read(folder.resolve("config.json"));
+        return BlueprintReader.read(folder.resolve("config.json"));
     }
 
     private void write(String name, String json) throws IOException {

@@ -8,15 +8,15 @@ import org.ingrain.checkpoint.Safetensors;
 import org.ingrain.files.JsonFields;
 import org.ingrain.model.LoraModule;
 import org.ingrain.train.data.MicroBatch;
+import org.ingrain.train.pass.DecoderTraining;
 import org.ingrain.train.pass.FullParameters;
-import org.ingrain.train.pass.LlamaTraining;
 import org.ingrain.train.pass.LoraParameters;
 import org.ingrain.train.pass.TrainingMemory;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The same training as PyTorch with PEFT, from the same start on the same batches: grouped-query attention, tied and untied heads. */
-class LlamaTrainingGoldenTest {
+class DecoderTrainingGoldenTest {
     private static void assertRun(JsonFields run, int step, double[] lossAndNorm) {
         double loss = run.node("losses").get(step - 1).doubleValue();
         double norm = run.node("grad_norms").get(step - 1).doubleValue();
@@ -31,7 +31,7 @@ class LlamaTrainingGoldenTest {
             TrainingMemory memory = golden.memory();
             LoraParameters parameters = new LoraParameters(golden.context, golden.config, golden.lora(), 1, memory);
             parameters.load(golden.adapter("before"));
-            LlamaTraining training = new LlamaTraining(golden.context, golden.weights(), parameters, memory);
+            DecoderTraining training = new DecoderTraining(golden.context, golden.weights(), parameters, memory);
             List<MicroBatch> batches = golden.batches();
             for (int step = 1; step <= 10; step++) {
                 assertRun(golden.expected.object("lora_run"), step, Golden.step(training, parameters,
@@ -52,7 +52,7 @@ class LlamaTrainingGoldenTest {
     void fiveFullStepsLoseWhatPyTorchLoses(String name) {
         try (Golden golden = new Golden(name, 2)) {
             FullParameters parameters = FullParameters.load(golden.context, golden.weights(), golden.model);
-            LlamaTraining training = new LlamaTraining(golden.context, parameters.weights(), parameters, golden.memory());
+            DecoderTraining training = new DecoderTraining(golden.context, parameters.weights(), parameters, golden.memory());
             List<MicroBatch> batches = golden.batches();
             for (int step = 1; step <= 5; step++) {
                 assertRun(golden.expected.object("full_run"), step, Golden.step(training, parameters,

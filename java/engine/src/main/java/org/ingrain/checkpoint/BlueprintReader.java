@@ -4,7 +4,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import org.ingrain.files.JsonFields;
-import org.ingrain.model.LlamaConfig;
+import org.ingrain.model.Blueprint;
 import org.ingrain.model.RopeConfig;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
@@ -13,20 +13,20 @@ import org.ingrain.tensor.InputException;
  * config.json, as transformers 4 (rope_theta, rope_scaling, torch_dtype) and transformers 5 (rope_parameters, dtype) write it.
  * What would change the arithmetic and is not computed here is refused by name.
  */
-public final class ConfigReader {
+public final class BlueprintReader {
     private static final Map<String, DType> DTYPES = Map.of("float32", DType.F32, "bfloat16", DType.BF16, "float16", DType.F16);
 
-    private ConfigReader() {
+    private BlueprintReader() {
     }
 
-    public static LlamaConfig read(Path file) {
+    public static Blueprint read(Path file) {
         JsonFields fields = JsonFields.read(file);
         requireLlama(fields);
         requireComputed(fields);
         int hiddenSize = fields.integer("hidden_size");
         int heads = fields.integer("num_attention_heads");
         try {
-            return new LlamaConfig(hiddenSize, fields.integer("intermediate_size"), fields.integer("num_hidden_layers"), heads,
+            return new Blueprint(hiddenSize, fields.integer("intermediate_size"), fields.integer("num_hidden_layers"), heads,
                     fields.integer("num_key_value_heads", heads), headDim(fields, hiddenSize, heads), fields.integer("vocab_size"),
                     fields.integer("max_position_embeddings"), fields.number("rms_norm_eps"), rope(fields),
                     fields.flag("tie_word_embeddings", false), dtype(fields));

@@ -19,10 +19,10 @@ import org.ingrain.tensor.InputException;
  * @param tieWordEmbeddings     lm_head is embed_tokens
  * @param dtype                 the type config.json claims; the tensors in the file may have another
  */
-public record LlamaConfig(int hiddenSize, int intermediateSize, int numHiddenLayers, int numAttentionHeads, int numKeyValueHeads,
+public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayers, int numAttentionHeads, int numKeyValueHeads,
                           int headDim, int vocabSize, int maxPositionEmbeddings, double rmsNormEps, RopeConfig rope,
                           boolean tieWordEmbeddings, DType dtype) {
-    public LlamaConfig {
+    public Blueprint {
         positive("hidden_size", hiddenSize);
         positive("intermediate_size", intermediateSize);
         positive("num_hidden_layers", numHiddenLayers);
@@ -52,8 +52,8 @@ public record LlamaConfig(int hiddenSize, int intermediateSize, int numHiddenLay
     }
 
     /** The same with this many layers. */
-    public LlamaConfig withLayers(int layers) {
-        return new LlamaConfig(hiddenSize, intermediateSize, layers, numAttentionHeads, numKeyValueHeads, headDim, vocabSize,
+    public Blueprint withLayers(int layers) {
+        return new Blueprint(hiddenSize, intermediateSize, layers, numAttentionHeads, numKeyValueHeads, headDim, vocabSize,
                 maxPositionEmbeddings, rmsNormEps, rope, tieWordEmbeddings, dtype);
     }
 
