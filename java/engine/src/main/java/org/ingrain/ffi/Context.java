@@ -10,6 +10,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Supplier;
 import org.ingrain.tensor.Batch;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
@@ -22,7 +23,7 @@ import tools.jackson.databind.json.JsonMapper;
  * A device with its stream: allocates, copies, waits. Everything it made, events and graphs included, is freed when it closes. One thread
  * uses a context at a time.
  */
-public final class Context implements AutoCloseable {
+public final class Context implements Allocator, AutoCloseable {
     private static final MethodHandle CREATE = Signature.handle("ipiippl");
     private static final MethodHandle P = Signature.handle("ip");
     private static final MethodHandle PP = Signature.handle("ipp");
@@ -105,38 +106,37 @@ public final class Context implements AutoCloseable {
         }
     }
 
-    /** Memory for a tensor; its content is undefined. */
+    @Override
+    public Context context() {
+        return this;
+    }
+
+    /** Memory that lives as long as this context; for {@code ffi} alone. */
+    Arena arena() {
+        return arena;
+    }
+
+    @Override
     public Tensor allocate(DType dtype, long... shape) {
         Tensor size = new Tensor(0, dtype, shape);
         return new Tensor(allocateBytes(size.bytes()), dtype, shape);
     }
 
-    /** Memory for a tensor, cleared. */
+    @Override
     public Tensor allocateZero(DType dtype, long... shape) {
         Tensor tensor = allocate(dtype, shape);
         fillZero(tensor);
         return tensor;
     }
 
-    /** A weight of undefined content; {@code chunk}: columns of one partial sum, 0 for one sum over all. */
-    public Weight weight(DType dtype, Weight.Layout layout, long rows, long columns, long chunk) {
-        long bytes = dataBytes(dtype, layout, rows, columns);
-        Tensor data = new Tensor(allocateBytes(bytes), dtype, bytes / dtype.bytes());
-        Tensor scales = scaleBytes(dtype, rows) == 0 ? null : allocate(DType.F32, rows);
-        return new Weight(arena, data, scales, layout, rows, columns, chunk);
+    @Override
+    public void initialize(Tensor tensor, Supplier<float[]> values) {
+        write(tensor, values.get());
     }
 
-    /** Bytes that {@link #weight} allocates, scales included. */
+    /** Bytes of a weight's data, without the scales of an F8E4M3 weight. */
     public long weightBytes(DType dtype, Weight.Layout layout, long rows, long columns) {
-        return dataBytes(dtype, layout, rows, columns) + scaleBytes(dtype, rows);
-    }
-
-    private long dataBytes(DType dtype, Weight.Layout layout, long rows, long columns) {
         return Native.size(() -> (long) WEIGHT_BYTES.invokeExact(weightBytes, dtype.code(), layout.ordinal(), rows, columns));
-    }
-
-    private static long scaleBytes(DType dtype, long rows) {
-        return dtype == DType.F8E4M3 ? rows * Float.BYTES : 0;
     }
 
     /** Workspace that products with such a weight and up to t rows want; {@code backward}: those of training too. */
@@ -152,7 +152,8 @@ public final class Context implements AutoCloseable {
         return cell.get(ValueLayout.JAVA_LONG, 8);
     }
 
-    /** Makes the scratch that the ops of this context share at least this large; waits for them first. */
+    /** {@inheritDoc} Waits for them first. */
+    @Override
     public void reserveWorkspace(long bytes) {
         MemorySegment function = backend.runtime("workspace_reserve");
         call("workspace_reserve", () -> (int) PL.invokeExact(function, handle, bytes));

@@ -54,7 +54,7 @@ public final class LoraParameters implements Parameters {
         random = new CounterRandom(seed);
         FlatParameters.Layout layout = layout(config, lora, layers);
         flat = new FlatParameters(context, layout);
-        du = keep(context::allocate, config, lora, memory, kept);
+        du = keep(context, config, lora, memory, kept);
         scaling = context.allocate(DType.F32, 1);
         context.write(scaling, lora.scaling());
         initialize();
@@ -86,7 +86,7 @@ public final class LoraParameters implements Parameters {
 
     /** Bytes that the constructor allocates. */
     static long bytes(Blueprint config, LoraConfig lora, TrainingMemory memory) {
-        Allocator.Counter counter = new Allocator.Counter();
+        Allocator.Counter counter = new Allocator.Counter(null);
         keep(counter, config, lora, memory, new ArrayList<>());
         return layout(config, lora, new ArrayList<>()).bytes() + counter.bytes();
     }

@@ -117,7 +117,7 @@ final class TrainingActivations implements AutoCloseable {
     }
 
     TrainingActivations(Context context, Blueprint config, DType dtype, TrainingMemory memory) {
-        this(context, context::allocate, config, dtype, memory);
+        this(context, context, config, dtype, memory);
     }
 
     private TrainingActivations(Context context, Allocator allocator, Blueprint config, DType dtype, TrainingMemory memory) {
@@ -138,7 +138,7 @@ final class TrainingActivations implements AutoCloseable {
 
     /** Bytes that the constructor allocates. */
     static long bytes(Blueprint config, DType dtype, TrainingMemory memory) {
-        Allocator.Counter counter = new Allocator.Counter();
+        Allocator.Counter counter = new Allocator.Counter(null);
         new TrainingActivations(null, counter, config, dtype, memory);
         return counter.bytes();
     }

@@ -1,0 +1,54 @@
+package org.ingrain.ffi;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.fail;
+
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Tensor;
+import org.ingrain.tensor.Weight;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** A counter says what a context takes for the same calls; a scope gives it back. */
+class AllocatorTest {
+    private final Backend backend = Backend.open(NativeLibraries.find("cpu"));
+    private final Context context = backend.context(new ContextOptions(0, 1, "auto"));
+
+    @AfterEach
+    void close() {
+        context.close();
+        backend.close();
+    }
+
+    private static Tensor allocations(Allocator memory) {
+        memory.allocate(DType.BF16, 5, 7);
+        memory.weight(DType.F32, Weight.Layout.PACKED, 33, 65, 0);
+        memory.weight(DType.F8E4M3, Weight.Layout.PACKED, 32, 64, 0);
+        return memory.allocateZero(DType.F32, 3);
+    }
+
+    @Test
+    void theCounterCountsWhatTheContextAllocates() {
+        Allocator.Counter counter = new Allocator.Counter(context);
+        Tensor unallocated = allocations(counter);
+        assertEquals(0, context.allocatedBytes());
+        allocations(context);
+        assertEquals(context.allocatedBytes(), counter.bytes());
+        counter.initialize(unallocated, () -> fail("a counter needs no values"));
+        counter.reserveWorkspace(100);
+        counter.reserveWorkspace(70);
+        assertEquals(context.allocatedBytes() + 100, counter.bytes(), "the workspace is shared: the largest counts");
+    }
+
+    @Test
+    void aScopeFreesWhatWasAllocatedThroughIt() {
+        Tensor outside = context.allocate(DType.F32, 2);
+        try (Allocator.Scope scope = new Allocator.Scope(context)) {
+            Tensor inside = allocations(scope);
+            scope.initialize(inside, () -> new float[] {1, 2, 3});
+            assertArrayEquals(new float[] {1, 2, 3}, context.readFloats(inside));
+        }
+        assertEquals(outside.bytes(), context.allocatedBytes());
+    }
+}
