@@ -44,7 +44,7 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
     private static final int HIDDEN = 128;
     private static final int INTERMEDIATE = 352;
     private static final int HEADS = 4;
-    static final GeneratorConfig BATCH = new GeneratorConfig(64L * CONTEXT / 2, 32, 1024, 64, CONTEXT, false, true);
+    static final GeneratorConfig BATCH = GeneratorConfig.of(CONTEXT, 64, 1024).withCacheTokens(32 * CONTEXT).withPrefixCache(false);
 
     /**
      * What came of it.

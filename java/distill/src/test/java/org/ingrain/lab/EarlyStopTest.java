@@ -64,7 +64,7 @@ class EarlyStopTest {
         ModelOptions options = new ModelOptions(lab, "cpu", threads, "auto", "auto", "auto", false, List.of());
         try (LoadedModel model = LoadedModel.open(options, (context, config, precision) -> List.of(), new Unheard());
                 RunFolder run = RunFolder.open(folder, Manifest.of(List.of(), List.of()))) {
-            Generator generator = new Generator(model.context(), model.weights(), null, new GeneratorConfig(4096, 16, 128, 16, 256, true, true),
+            Generator generator = new Generator(model.context(), model.weights(), null, GeneratorConfig.of(256, 16, 128).withCacheTokens(4096).withBlockSize(16),
                     () -> model.tokenizer().streamingDecoder(true), model.tokenizer().eosIds());
             EngineAnswerer answerer = new EngineAnswerer(generator, model.tokenizer(), ChatTemplate.open(model.folder().path(), model.tokenizer()),
                     adapter -> List.of(), 0);

@@ -15,7 +15,7 @@ public record Rank(int index, int count) {
 
     public Rank {
         if (count < 1 || count > CHUNKS || CHUNKS % count != 0 || index < 0 || index >= count) {
-            throw new InputException("--tensor-parallel: rank " + index + " of " + count + ", expected 1, 2, 4 or 8 ranks");
+            throw new InputException("rank: " + index + " of " + count + ", expected 1, 2, 4 or 8 ranks");
         }
     }
 
@@ -23,7 +23,7 @@ public record Rank(int index, int count) {
     void require(Blueprint c) {
         if (count > 1 && (c.numKeyValueHeads() % count != 0 || chunk(c.intermediateSize()) == 0
                 || chunk((long) c.numAttentionHeads() * c.headDim()) == 0)) {
-            throw new InputException("--tensor-parallel: " + count + " ranks cannot share " + c.numKeyValueHeads()
+            throw new InputException("ranks: " + count + " cannot share " + c.numKeyValueHeads()
                     + " key-value heads and an intermediate_size of " + c.intermediateSize() + ", expected multiples of " + count + " and 16");
         }
     }

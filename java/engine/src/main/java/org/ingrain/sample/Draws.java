@@ -92,9 +92,9 @@ final class Draws {
     }
 
     private void set(int i, SamplingParams params, int number, int position) {
-        staging.put(settings.temperature(), i, params.temperature());
+        staging.put(settings.temperature(), i, (float) params.temperature());
         staging.put(settings.topK(), i, params.topK());
-        staging.put(settings.topP(), i, params.topP());
+        staging.put(settings.topP(), i, (float) params.topP());
         staging.put(settings.seeds(), i, params.seed());
         staging.put(settings.sequences(), i, number);
         staging.put(settings.positions(), i, position);

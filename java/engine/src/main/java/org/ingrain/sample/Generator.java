@@ -56,7 +56,7 @@ public final class Generator {
     /** lag: how many steps the host reads behind the last one enqueued. */
     Generator(Decoder llama, AdapterBank adapters, GeneratorConfig config, Supplier<StreamingDecoder> decoders, List<Integer> eosIds, int lag) {
         if (config.contextLength() > llama.config().maxPositionEmbeddings()) {
-            throw new InputException("--context: " + config.contextLength() + ", expected at most max_position_embeddings "
+            throw new InputException("contextLength: " + config.contextLength() + ", expected at most max_position_embeddings "
                     + llama.config().maxPositionEmbeddings());
         }
         this.config = config;

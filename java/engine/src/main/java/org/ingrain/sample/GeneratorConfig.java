@@ -3,7 +3,7 @@ package org.ingrain.sample;
 import org.ingrain.tensor.InputException;
 
 /**
- * Sizes of the batch and the cache.
+ * Sizes of the batch and the cache. Made by {@link #of}, then changed one setting at a time.
  *
  * @param cacheTokens    tokens the cache holds over all sequences; rounded up to whole blocks
  * @param blockSize      tokens a cache block, a multiple of 16
@@ -15,23 +15,49 @@ import org.ingrain.tensor.InputException;
  */
 public record GeneratorConfig(long cacheTokens, int blockSize, int maxBatchTokens, int maxSequences, int contextLength,
                               boolean prefixCache, boolean sharePrefix) {
+    /** Tokens a cache block where nothing else is asked for. */
+    public static final int BLOCK_SIZE = 32;
+
     public GeneratorConfig {
         if (blockSize < 16 || blockSize % 16 != 0) {
-            throw new InputException("block size: " + blockSize + ", expected a multiple of 16");
+            throw new InputException("blockSize: " + blockSize + ", expected a multiple of 16");
         }
-        if (maxBatchTokens < 1 || maxSequences < 1 || contextLength < 2) {
-            throw new InputException("batch of " + maxBatchTokens + " tokens, " + maxSequences + " sequences, context " + contextLength
-                    + ": expected at least 1, 1 and 2");
+        if (maxSequences < 1) {
+            throw new InputException("maxSequences: " + maxSequences + ", expected 1 or more");
+        }
+        if (contextLength < 2) {
+            throw new InputException("contextLength: " + contextLength + ", expected 2 or more");
         }
         if (maxBatchTokens < maxSequences) {
-            throw new InputException("--max-batch-tokens: " + maxBatchTokens + ", expected at least --max-sequences " + maxSequences);
+            throw new InputException("maxBatchTokens: " + maxBatchTokens + ", expected at least maxSequences " + maxSequences);
         }
         if (cacheTokens < contextLength) {
-            throw new InputException("--cache-tokens: " + cacheTokens + ", expected at least the context length " + contextLength);
+            throw new InputException("cacheTokens: " + cacheTokens + ", expected at least contextLength " + contextLength);
         }
         if (cacheTokens / blockSize >= Integer.MAX_VALUE) {
-            throw new InputException("--cache-tokens: " + cacheTokens + ", expected fewer than " + (long) Integer.MAX_VALUE * blockSize);
+            throw new InputException("cacheTokens: " + cacheTokens + ", expected fewer than " + (long) Integer.MAX_VALUE * blockSize);
         }
+    }
+
+    /** A cache of four contexts, prefixes kept and shared. */
+    public static GeneratorConfig of(int contextLength, int maxSequences, int maxBatchTokens) {
+        return new GeneratorConfig(4L * contextLength, BLOCK_SIZE, maxBatchTokens, maxSequences, contextLength, true, true);
+    }
+
+    public GeneratorConfig withCacheTokens(long value) {
+        return new GeneratorConfig(value, blockSize, maxBatchTokens, maxSequences, contextLength, prefixCache, sharePrefix);
+    }
+
+    public GeneratorConfig withBlockSize(int value) {
+        return new GeneratorConfig(cacheTokens, value, maxBatchTokens, maxSequences, contextLength, prefixCache, sharePrefix);
+    }
+
+    public GeneratorConfig withPrefixCache(boolean value) {
+        return new GeneratorConfig(cacheTokens, blockSize, maxBatchTokens, maxSequences, contextLength, value, sharePrefix);
+    }
+
+    public GeneratorConfig withSharePrefix(boolean value) {
+        return new GeneratorConfig(cacheTokens, blockSize, maxBatchTokens, maxSequences, contextLength, prefixCache, value);
     }
 
     /** Blocks of the cache. */

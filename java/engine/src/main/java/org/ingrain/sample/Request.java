@@ -19,10 +19,10 @@ public record Request(int[] prompt, int samples, int firstSample, SamplingParams
             throw new InputException("prompt: no tokens, expected at least one");
         }
         if (samples < 1) {
-            throw new InputException("--n: " + samples + ", expected 1 or more");
+            throw new InputException("samples: " + samples + ", expected 1 or more");
         }
         if (firstSample < 0) {
-            throw new InputException("first sample: " + firstSample + ", expected 0 or more");
+            throw new InputException("firstSample: " + firstSample + ", expected 0 or more");
         }
     }
 

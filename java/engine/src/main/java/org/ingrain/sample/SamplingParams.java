@@ -4,7 +4,7 @@ import java.util.List;
 import org.ingrain.tensor.InputException;
 
 /**
- * How tokens are chosen and when a sample ends.
+ * How tokens are chosen and when a sample ends. Made by {@link #greedy} or {@link #sampled}, then changed one setting at a time.
  *
  * @param temperature 0 for greedy
  * @param topK        most probable tokens kept, 0 for all
@@ -15,23 +15,25 @@ import org.ingrain.tensor.InputException;
  * @param stopTokens  token ids that end a sample, beside the model's own end-of-sequence ids
  * @param ignoreEos   go on after an end-of-sequence id
  */
-public record SamplingParams(float temperature, int topK, float topP, int maxTokens, long seed, List<String> stop,
+public record SamplingParams(double temperature, int topK, double topP, int maxTokens, long seed, List<String> stop,
                              List<Integer> stopTokens, boolean ignoreEos) {
+    private static final int MAX_TEMPERATURE = 1000;
+
     public SamplingParams {
-        if (!(temperature >= 0) || Float.isInfinite(temperature)) {
-            throw new InputException("--temperature: " + temperature + ", expected 0 or more");
+        if (!(temperature >= 0 && temperature <= MAX_TEMPERATURE)) {
+            throw new InputException("temperature: " + temperature + ", expected 0 (greedy) to " + MAX_TEMPERATURE);
         }
         if (topK < 0) {
-            throw new InputException("--top-k: " + topK + ", expected 0 (all) or more");
+            throw new InputException("topK: " + topK + ", expected 0 (all) or more");
         }
         if (!(topP > 0 && topP <= 1)) {
-            throw new InputException("--top-p: " + topP + ", expected more than 0 and at most 1");
+            throw new InputException("topP: " + topP + ", expected more than 0 and at most 1");
         }
         if (maxTokens < 1) {
-            throw new InputException("--max-tokens: " + maxTokens + ", expected 1 or more");
+            throw new InputException("maxTokens: " + maxTokens + ", expected 1 or more");
         }
         if (stop.stream().anyMatch(String::isEmpty)) {
-            throw new InputException("--stop: an empty string, expected at least one character");
+            throw new InputException("stop: an empty string, expected at least one character");
         }
         stop = List.copyOf(stop);
         stopTokens = List.copyOf(stopTokens);
@@ -43,7 +45,39 @@ public record SamplingParams(float temperature, int topK, float topP, int maxTok
     }
 
     /** Sampling by temperature and nucleus. */
-    public static SamplingParams sampled(float temperature, float topP, int maxTokens, long seed) {
+    public static SamplingParams sampled(double temperature, double topP, int maxTokens, long seed) {
         return new SamplingParams(temperature, 0, topP, maxTokens, seed, List.of(), List.of(), false);
+    }
+
+    public SamplingParams withTemperature(double value) {
+        return new SamplingParams(value, topK, topP, maxTokens, seed, stop, stopTokens, ignoreEos);
+    }
+
+    public SamplingParams withTopK(int value) {
+        return new SamplingParams(temperature, value, topP, maxTokens, seed, stop, stopTokens, ignoreEos);
+    }
+
+    public SamplingParams withTopP(double value) {
+        return new SamplingParams(temperature, topK, value, maxTokens, seed, stop, stopTokens, ignoreEos);
+    }
+
+    public SamplingParams withMaxTokens(int value) {
+        return new SamplingParams(temperature, topK, topP, value, seed, stop, stopTokens, ignoreEos);
+    }
+
+    public SamplingParams withSeed(long value) {
+        return new SamplingParams(temperature, topK, topP, maxTokens, value, stop, stopTokens, ignoreEos);
+    }
+
+    public SamplingParams withStop(List<String> value) {
+        return new SamplingParams(temperature, topK, topP, maxTokens, seed, value, stopTokens, ignoreEos);
+    }
+
+    public SamplingParams withStopTokens(List<Integer> value) {
+        return new SamplingParams(temperature, topK, topP, maxTokens, seed, stop, value, ignoreEos);
+    }
+
+    public SamplingParams withIgnoreEos(boolean value) {
+        return new SamplingParams(temperature, topK, topP, maxTokens, seed, stop, stopTokens, value);
     }
 }

@@ -25,11 +25,6 @@ public final class Ticket {
         cancelled.set(sample - request.firstSample());
     }
 
-    /** Ends every sample at the next step. */
-    public void cancelAll() {
-        cancelled.set(0, request.samples());
-    }
-
     boolean cancelled(int sample) {
         return cancelled.get(sample - request.firstSample());
     }

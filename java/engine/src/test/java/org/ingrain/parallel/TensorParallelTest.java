@@ -42,7 +42,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 @Timeout(120)
 class TensorParallelTest {
     private static final Blueprint CONFIG = new Blueprint(64, 96, 2, 16, 8, 8, 61, 128, 1e-5, RopeConfig.of(10000), false, DType.F32);
-    private static final GeneratorConfig SIZES = new GeneratorConfig(512, 16, 64, 8, 128, true, true);
+    private static final GeneratorConfig SIZES = GeneratorConfig.of(128, 8, 64).withBlockSize(16);
 
     @ParameterizedTest
     @CsvSource({"2, F32", "4, F32", "8, F32", "2, BF16", "8, BF16"})

@@ -27,8 +27,8 @@ class GeneratorDeviceTest {
     private static final int[] PROMPT = TinyModel.prompt(21, 3);
     /** F32 on both sides, logits of a few units: sums in other orders. */
     private static final float SUMS = 1e-4f;
-    private static final GeneratorConfig ROOMY = new GeneratorConfig(1024, 16, 64, 6, 64, true, true);
-    private static final GeneratorConfig TIGHT = new GeneratorConfig(64, 16, 24, 5, 64, true, true);
+    private static final GeneratorConfig ROOMY = GeneratorConfig.of(64, 6, 64).withCacheTokens(1024).withBlockSize(16);
+    private static final GeneratorConfig TIGHT = GeneratorConfig.of(64, 5, 24).withCacheTokens(64).withBlockSize(16);
 
     /** In which the emulated GPU runs a block's threads; a real one has its own. */
     static Stream<String> orders() {
@@ -46,7 +46,7 @@ class GeneratorDeviceTest {
     }
 
     private static List<Request> requests() {
-        SamplingParams ending = new SamplingParams(1.1f, 0, 0.95f, 14, 5, List.of("><5"), List.of(3, 8, 21), false);
+        SamplingParams ending = SamplingParams.sampled(1.1, 0.95, 14, 5).withStop(List.of("><5")).withStopTokens(List.of(3, 8, 21));
         return List.of(new Request(PROMPT, 3, 0, ending, -1, false),
                 new Request(TinyModel.prompt(16, 6), 2, 1, SamplingParams.sampled(0.9f, 1, 9, 2), 0, true),
                 new Request(TinyModel.prompt(1, 9), 7, 0, SamplingParams.sampled(1, 1, 2, 4), -1, false),

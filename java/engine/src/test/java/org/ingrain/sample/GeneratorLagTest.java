@@ -33,10 +33,10 @@ class GeneratorLagTest {
     static Stream<Arguments> ways() {
         List<GeneratorConfig> configs = List.of(
                 TinyModel.roomy(),
-                new GeneratorConfig(8192, 16, 32, 32, TinyModel.CONTEXT, true, false),
-                new GeneratorConfig(TinyModel.CONTEXT, 16, 37, 5, TinyModel.CONTEXT, true, true),
-                new GeneratorConfig(TinyModel.CONTEXT, 16, 19, 12, TinyModel.CONTEXT, false, true),
-                new GeneratorConfig(TinyModel.CONTEXT, 16, 64, 1, TinyModel.CONTEXT, false, true));
+                GeneratorConfig.of(TinyModel.CONTEXT, 32, 32).withCacheTokens(8192).withBlockSize(16).withSharePrefix(false),
+                GeneratorConfig.of(TinyModel.CONTEXT, 5, 37).withCacheTokens(TinyModel.CONTEXT).withBlockSize(16),
+                GeneratorConfig.of(TinyModel.CONTEXT, 12, 19).withCacheTokens(TinyModel.CONTEXT).withBlockSize(16).withPrefixCache(false),
+                GeneratorConfig.of(TinyModel.CONTEXT, 1, 64).withCacheTokens(TinyModel.CONTEXT).withBlockSize(16).withPrefixCache(false));
         return configs.stream().flatMap(config -> Stream.of(DType.F32, DType.BF16).map(dtype -> Arguments.of(config, dtype)));
     }
 
@@ -75,8 +75,8 @@ class GeneratorLagTest {
 
     /** Ends of every kind: by id, by string, by length, by context; one row for many samples, and more samples than fit in a batch. */
     private static List<Request> requests() {
-        SamplingParams strings = new SamplingParams(0.9f, 20, 1, 60, 5, List.of("><5", "1>", "<9"), List.of(), false);
-        SamplingParams tokens = new SamplingParams(1.2f, 0, 0.9f, 50, 6, List.of(), List.of(3, 8, 21, 40), true);
+        SamplingParams strings = SamplingParams.sampled(0.9, 1, 60, 5).withTopK(20).withStop(List.of("><5", "1>", "<9"));
+        SamplingParams tokens = SamplingParams.sampled(1.2, 0.9, 50, 6).withStopTokens(List.of(3, 8, 21, 40)).withIgnoreEos(true);
         SamplingParams once = SamplingParams.sampled(1, 1, 1, 4);
         return List.of(new Request(PROMPT, 8, 0, OPEN, -1, false),
                 new Request(Arrays.copyOf(PROMPT, 48), 3, 2, strings, -1, true),
@@ -120,14 +120,17 @@ class GeneratorLagTest {
     @Test
     void aSampleIsCancelledWithItsTokenUnread() {
         try (TinyModel model = new TinyModel(DType.F32, 1)) {
-            Generator generator = model.generator(new GeneratorConfig(TinyModel.CONTEXT, 16, 64, 8, TinyModel.CONTEXT, true, true), null, 1);
-            SamplingParams params = new SamplingParams(0.9f, 0, 0.95f, 40, 11, List.of(), List.of(), true);
+            GeneratorConfig config = GeneratorConfig.of(TinyModel.CONTEXT, 8, 64).withCacheTokens(TinyModel.CONTEXT).withBlockSize(16);
+            Generator generator = model.generator(config, null, 1);
+            SamplingParams params = OPEN.withIgnoreEos(true);
             List<Completion> whole = generator.generate(List.of(Request.of(PROMPT, 4, params))).getFirst();
             List<Completion> seen = new ArrayList<>();
             Ticket ticket = generator.submit(Request.of(PROMPT, 4, params), seen::add);
             Ticket early = generator.submit(Request.of(TinyModel.prompt(70, 2), 3, params), seen::add);
             generator.step();
-            early.cancelAll();
+            for (int i = 0; i < 3; i++) {
+                early.cancel(i);
+            }
             for (int i = 0; i < 10; i++) {
                 generator.step();
             }
@@ -152,7 +155,7 @@ class GeneratorLagTest {
     void onlyAnEndThatTheHostCannotForeseeCostsATokenMore() {
         try (TinyModel model = new TinyModel(DType.F32, 1)) {
             Generator generator = model.generator(TinyModel.roomy(), null, 1);
-            SamplingParams params = new SamplingParams(0.9f, 0, 0.95f, 40, 11, List.of(), List.of(), true);
+            SamplingParams params = OPEN.withIgnoreEos(true);
             int[] ids = generator.generate(List.of(Request.of(PROMPT, 3, params))).getFirst().get(1).ids();
             GeneratorStats whole = generator.stats();
             assertEquals(40, whole.steps());
@@ -160,7 +163,7 @@ class GeneratorLagTest {
             assertEquals(0, whole.surplus());
             assertEquals(40, whole.eagerSteps() + whole.graphCaptures() + whole.graphReplays());
             assertTrue(whole.stepMillis() > 0 && whole.hostWaitMillis() > 0 && whole.hostWaitShare() < 1, whole::toString);
-            SamplingParams stopped = new SamplingParams(0.9f, 0, 0.95f, 40, 11, List.of(), List.of(ids[7]), true);
+            SamplingParams stopped = params.withStopTokens(List.of(ids[7]));
             Completion completion = generator.generate(List.of(new Request(PROMPT, 1, 1, stopped, -1, false))).getFirst().getFirst();
             GeneratorStats stats = generator.stats().since(whole);
             assertEquals(completion.ids().length, stats.tokens());

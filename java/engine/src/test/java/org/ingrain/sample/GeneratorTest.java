@@ -32,10 +32,10 @@ class GeneratorTest {
     static Stream<Arguments> ways() {
         List<GeneratorConfig> configs = List.of(
                 TinyModel.roomy(),
-                new GeneratorConfig(8192, 16, 512, 32, TinyModel.CONTEXT, false, false),
-                new GeneratorConfig(8192, 64, 32, 32, TinyModel.CONTEXT, true, true),
-                new GeneratorConfig(TinyModel.CONTEXT, 16, 37, 5, TinyModel.CONTEXT, true, true),
-                new GeneratorConfig(TinyModel.CONTEXT, 16, 19, 12, TinyModel.CONTEXT, false, true));
+                TinyModel.roomy().withPrefixCache(false).withSharePrefix(false),
+                GeneratorConfig.of(TinyModel.CONTEXT, 32, 32).withCacheTokens(8192).withBlockSize(64),
+                GeneratorConfig.of(TinyModel.CONTEXT, 5, 37).withCacheTokens(TinyModel.CONTEXT).withBlockSize(16),
+                GeneratorConfig.of(TinyModel.CONTEXT, 12, 19).withCacheTokens(TinyModel.CONTEXT).withBlockSize(16).withPrefixCache(false));
         return configs.stream().flatMap(config -> Stream.of(DType.F32, DType.BF16).flatMap(dtype ->
                 Stream.of(1, 2).map(threads -> Arguments.of(config, dtype, threads))));
     }
@@ -46,7 +46,8 @@ class GeneratorTest {
         List<Completion> alone = new ArrayList<>();
         try (TinyModel model = new TinyModel(dtype, 1)) {
             for (int i = 0; i < 8; i++) {
-                Generator generator = model.generator(new GeneratorConfig(1024, config.blockSize(), 512, 1, TinyModel.CONTEXT, false, false));
+                Generator generator = model.generator(GeneratorConfig.of(TinyModel.CONTEXT, 1, 512).withBlockSize(config.blockSize())
+                        .withPrefixCache(false).withSharePrefix(false));
                 alone.add(generator.generate(List.of(new Request(PROMPT, 1, i, PARAMS, -1, false))).getFirst().getFirst());
             }
         }
@@ -101,7 +102,7 @@ class GeneratorTest {
     @EnumSource(value = DType.class, names = {"F32", "BF16"})
     void promptLogProbabilitiesEqualThoseOfTheSameTokensGenerated(DType dtype) {
         try (TinyModel model = new TinyModel(dtype, 2)) {
-            Generator generator = model.generator(new GeneratorConfig(2048, 16, 512, 4, TinyModel.CONTEXT, true, true));
+            Generator generator = model.generator(GeneratorConfig.of(TinyModel.CONTEXT, 4, 512).withCacheTokens(2048).withBlockSize(16));
             Completion generated = generator.generate(List.of(Request.of(PROMPT, 1, PARAMS))).getFirst().getFirst();
             int[] whole = Arrays.copyOf(PROMPT, PROMPT.length + generated.ids().length);
             System.arraycopy(generated.ids(), 0, whole, PROMPT.length, generated.ids().length);
@@ -156,11 +157,11 @@ class GeneratorTest {
             int[] ids = generator.generate(List.of(Request.of(PROMPT, 1, PARAMS))).getFirst().getFirst().ids();
             int stop = ids[9];
             int first = IntStream.range(0, ids.length).filter(i -> ids[i] == stop).findFirst().orElseThrow();
-            Completion byToken = one(generator, new SamplingParams(0.9f, 0, 0.95f, 40, 11, List.of(), List.of(stop), false));
+            Completion byToken = one(generator, PARAMS.withStopTokens(List.of(stop)));
             assertEquals(FinishReason.STOP, byToken.reason());
             assertArrayEquals(Arrays.copyOf(ids, first + 1), byToken.ids());
             assertFalse(byToken.text().contains("<" + stop + ">"));
-            Completion byText = one(generator, new SamplingParams(0.9f, 0, 0.95f, 40, 11, List.of(stop + "><", "<" + stop + ">"), List.of(), false));
+            Completion byText = one(generator, PARAMS.withStop(List.of(stop + "><", "<" + stop + ">")));
             assertEquals(FinishReason.STOP, byText.reason());
             assertEquals(byToken.text(), byText.text());
             assertEquals(FinishReason.LENGTH, one(generator, PARAMS).reason());

@@ -23,7 +23,7 @@ class GoldenModelTest {
         String expected = Files.readAllLines(folder.resolveSibling("README.md")).stream().filter(line -> line.startsWith("> "))
                 .map(line -> line.substring(2)).collect(Collectors.joining("\n"));
         ModelOptions options = new ModelOptions(folder, "cpu", threads, "auto", "auto", "auto", false, List.of());
-        GeneratorConfig config = new GeneratorConfig(512, 32, 64, 4, 256, true, true);
+        GeneratorConfig config = GeneratorConfig.of(256, 4, 64).withCacheTokens(512);
         try (LoadedModel model = open(options, config)) {
             Generator generator = new Generator(model.context(), model.weights(), null, config, () -> model.tokenizer().streamingDecoder(true),
                     model.tokenizer().eosIds());

@@ -82,7 +82,7 @@ final class TinyModel implements AutoCloseable {
 
     /** A cache large enough for everything, whole prompts in a step. */
     static GeneratorConfig roomy() {
-        return new GeneratorConfig(8192, 16, 512, 32, CONTEXT, true, true);
+        return GeneratorConfig.of(CONTEXT, 32, 512).withCacheTokens(8192).withBlockSize(16);
     }
 
     /** Distinct tokens that depend on a seed. */

@@ -29,8 +29,6 @@ import picocli.CommandLine.Option;
 @Command(name = "bench", description = {"Tokens per second, in llama-bench's columns: prefill, decode, samples of one prompt, training.",
     "--model takes a model folder, or a config.json with --random-weights."})
 public final class BenchCommand implements Callable<Integer> {
-    private static final int BLOCK_SIZE = 32;
-
     @Mixin
     private ModelFlags modelFlags;
 
@@ -124,11 +122,11 @@ public final class BenchCommand implements Callable<Integer> {
     }
 
     private GeneratorConfig config(ModelOptions options, int context) {
-        int length = Math.min(context, promptTokens + generateTokens + 1 + BLOCK_SIZE);
+        int length = Math.min(context, promptTokens + generateTokens + 1 + GeneratorConfig.BLOCK_SIZE);
         int samples = Math.max(1, Math.max(most(), requests));
-        long cache = (long) (length + BLOCK_SIZE) * (samples + 1);
+        long cache = (long) (length + GeneratorConfig.BLOCK_SIZE) * (samples + 1);
         int step = maxBatchTokens == null ? BatchFlags.batchTokens(options, samples) : Math.max(maxBatchTokens, samples);
-        return new GeneratorConfig(cache, BLOCK_SIZE, step, samples, Math.max(2, length), false, true);
+        return GeneratorConfig.of(Math.max(2, length), samples, step).withCacheTokens(cache).withPrefixCache(false);
     }
 
     /** The largest number of samples, or a negative one where there is one. */
@@ -148,18 +146,18 @@ public final class BenchCommand implements Callable<Integer> {
         int prefill = Math.min(promptTokens, config.contextLength() - 1);
         int decode = Math.min(generateTokens, config.contextLength() - 1);
         if (prefill > 0) {
-            Request request = Request.of(prompt(prefill, vocabulary), 1, params(1));
+            Request request = Request.of(prompt(prefill, 0, vocabulary), 1, params(1));
             done.accept(measure(new Test("pp" + prefill, prefill, 0), generator, List.of(request)));
         }
         if (decode > 0) {
-            Request request = Request.of(prompt(1, vocabulary), 1, params(decode));
+            Request request = Request.of(prompt(1, 0, vocabulary), 1, params(decode));
             done.accept(measure(new Test("tg" + decode, 0, decode), generator, List.of(request)));
         }
         int length = Math.max(1, Math.min(prefill, config.contextLength() - decode));
         for (int samples : n) {
             if (samples > 0 && decode > 0) {
                 Test test = new Test("pp" + length + "+tg" + decode + "x" + samples, length, decode * samples);
-                done.accept(measure(test, generator, List.of(Request.of(prompt(length, vocabulary), samples, params(decode)))));
+                done.accept(measure(test, generator, List.of(Request.of(prompt(length, 0, vocabulary), samples, params(decode)))));
             }
         }
         if (requests > 0 && decode > 0) {
@@ -169,15 +167,11 @@ public final class BenchCommand implements Callable<Integer> {
     }
 
     private static SamplingParams params(int tokens) {
-        return new SamplingParams(1, 0, 1, tokens, 1, List.of(), List.of(), true);
+        return SamplingParams.sampled(1, 1, tokens, 1).withIgnoreEos(true);
     }
 
-    private static int[] prompt(int tokens, int vocabulary) {
-        return prompt(tokens, 0, vocabulary);
-    }
-
-    /** The prompt of a number; no two begin alike. */
-    private static int[] prompt(int tokens, int number, int vocabulary) {
+    /** Arbitrary token ids; prompts of two numbers do not begin alike. */
+    static int[] prompt(int tokens, int number, int vocabulary) {
         int[] ids = new int[tokens];
         for (int i = 0; i < tokens; i++) {
             ids[i] = (int) (((i + (long) number) * 2654435761L + 12345) % vocabulary);

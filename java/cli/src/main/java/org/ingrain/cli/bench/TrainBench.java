@@ -71,13 +71,9 @@ final class TrainBench {
     }
 
     private static TrainingSequence row(int tokens, int vocabulary) {
-        int[] ids = new int[tokens];
         BitSet targets = new BitSet();
-        for (int i = 0; i < tokens; i++) {
-            ids[i] = (int) ((i * 2654435761L + 12345) % vocabulary);
-        }
         targets.set(1, tokens);
-        return new TrainingSequence(ids, targets);
+        return new TrainingSequence(BenchCommand.prompt(tokens, 0, vocabulary), targets);
     }
 
     private static void delete(Path folder) throws IOException {

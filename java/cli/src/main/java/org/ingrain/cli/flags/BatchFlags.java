@@ -7,7 +7,6 @@ import picocli.CommandLine.Option;
 
 /** How much is sampled at once. */
 public final class BatchFlags {
-    private static final int BLOCK_SIZE = 32;
     private static final int DEFAULT_CONTEXT = 4096;
     private static final int CPU_BATCH = 512;
     private static final int GPU_BATCH = 2048;
@@ -29,9 +28,9 @@ public final class BatchFlags {
 
     public GeneratorConfig config(ModelOptions options) {
         int length = contextLength(options);
-        long cache = cacheTokens == null ? 4L * length : cacheTokens;
         int tokens = maxBatchTokens == null ? batchTokens(options, maxSequences) : maxBatchTokens;
-        return new GeneratorConfig(cache, BLOCK_SIZE, tokens, maxSequences, length, true, true);
+        GeneratorConfig config = GeneratorConfig.of(length, maxSequences, tokens);
+        return cacheTokens == null ? config : config.withCacheTokens(cacheTokens);
     }
 
     /** Tokens of a step where no flag says how many: a GPU has work for more, and each sample in flight needs one. */

@@ -7,10 +7,10 @@ import picocli.CommandLine.Option;
 /** How tokens are drawn. */
 public final class SamplingFlags {
     @Option(names = "--temperature", defaultValue = "0", paramLabel = "T", description = "0 for greedy (the default).")
-    float temperature;
+    double temperature;
 
     @Option(names = "--top-p", defaultValue = "1", paramLabel = "P", description = "Probability mass kept; 1 for all (the default).")
-    float topP;
+    double topP;
 
     @Option(names = "--top-k", defaultValue = "0", paramLabel = "K", description = "Most probable tokens kept; 0 for all (the default).")
     int topK;
@@ -28,6 +28,6 @@ public final class SamplingFlags {
     boolean ignoreEos;
 
     public SamplingParams params() {
-        return new SamplingParams(temperature, topK, topP, maxTokens, seed, stop, List.of(), ignoreEos);
+        return SamplingParams.sampled(temperature, topP, maxTokens, seed).withTopK(topK).withStop(stop).withIgnoreEos(ignoreEos);
     }
 }

@@ -132,8 +132,8 @@ public final class EngineAnswerer implements Answerer {
                 group.forEach(request -> finished(new TextCompletion(request.key(), "", 0, Finish.PROMPT_TOO_LONG)));
                 return;
             }
-            var params = new SamplingParams((float) first.params().temperature(), first.params().topK(), (float) first.params().topP(),
-                    first.params().maxTokens(), first.seed(), first.params().stop(), List.of(), false);
+            var params = SamplingParams.sampled(first.params().temperature(), first.params().topP(), first.params().maxTokens(), first.seed())
+                    .withTopK(first.params().topK()).withStop(first.params().stop());
             submitted += group.size();
             Ticket ticket = generator.submit(new org.ingrain.sample.Request(prompt, group.size(), first.sample(), params,
                     slot(first.weights()), false), completion -> ended(group.get(completion.sample() - first.sample()), completion));

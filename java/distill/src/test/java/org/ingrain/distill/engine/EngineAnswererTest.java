@@ -73,7 +73,8 @@ class EngineAnswererTest {
     }
 
     private EngineAnswerer answerer(int contextLength, int maxSequences, boolean sharePrefix) {
-        GeneratorConfig config = new GeneratorConfig(2L * contextLength, 16, 64, maxSequences, contextLength, sharePrefix, sharePrefix);
+        GeneratorConfig config = GeneratorConfig.of(contextLength, maxSequences, 64).withCacheTokens(2L * contextLength).withBlockSize(16)
+                .withPrefixCache(sharePrefix).withSharePrefix(sharePrefix);
         Generator generator = new Generator(model.context(), model.weights(), null, config,
                 () -> model.tokenizer().streamingDecoder(true), model.tokenizer().eosIds());
         return new EngineAnswerer(generator, model.tokenizer(), ChatTemplate.open(model.folder().path(), model.tokenizer()),

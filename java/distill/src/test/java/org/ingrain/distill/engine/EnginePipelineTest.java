@@ -43,7 +43,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** All five stages on real weights and real questions. */
 class EnginePipelineTest {
-    private static final GeneratorConfig BATCH = new GeneratorConfig(4096, 16, 128, 16, 512, true, true);
+    private static final GeneratorConfig BATCH = GeneratorConfig.of(512, 16, 128).withCacheTokens(4096).withBlockSize(16);
     private static final LoraConfig LORA = LoraConfig.of(4, 8);
 
     @TempDir(factory = MemoryFolder.class)

@@ -31,7 +31,7 @@ public final class DecoderTraining implements AutoCloseable {
 
     public DecoderTraining(Context context, Weights weights, Parameters parameters, TrainingMemory memory) {
         if (weights.rank().count() != 1) {
-            throw new InputException("--tensor-parallel: is " + weights.rank().count() + ", expected 1: training needs the whole model on one rank");
+            throw new InputException("ranks: " + weights.rank().count() + ", expected 1: training needs the whole model on one rank");
         }
         this.context = context;
         this.weights = weights;
