@@ -38,6 +38,8 @@ class Bundle:
     def __init__(self, home, out, device, dry, root=None):
         self.home, self.out, self.device, self.dry, self.root = home, out.resolve(), device, dry, root
         self.ingrain, self.kit = home / "ingrain", home / "kit"
+        if dry:
+            sys.path.append(str(stub_wheel(self.kit, self.out)))
         self.environment = environment(self.out)
         self.part, self.runs, self.deadline = "", 0, 0.0
 
@@ -155,6 +157,15 @@ def environment(out):
     if paths:
         changed["LD_LIBRARY_PATH"] = ":".join(paths)
     return changed
+
+
+def stub_wheel(kit, out):
+    """A folder of Python packages with cuBLASLt as its wheel has it: the emulated GPU's, with the emulation that it needs."""
+    folder = out / "wheel/nvidia/cu13/lib"
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, name in (("libcublasLt_emulated.so", "libcublasLt.so.13"), ("libsimt.so", "libsimt.so")):
+        shutil.copyfile(kit / "cublaslt" / file, folder / name)
+    return out / "wheel"
 
 
 def cublaslt_folders():

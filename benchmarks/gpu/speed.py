@@ -86,7 +86,7 @@ def ours(bundle, model, batches, repetitions):
 
 def readable(rows, prompt):
     for row in rows:
-        more = {"host wait": row.get("host_wait_share"), "GiB": row["device_memory_used"] / 2**30, "fallbacks": row.get("fallbacks")}
+        more = {"host wait": row.get("host_wait_share"), "GiB": row["device_memory_used"] / 2**30, "fallbacks": sum(row["fallbacks"].values())}
         name, seconds = row["test"], row["avg_ns"] / 1e9
         if name.startswith(f"pp{prompt}+tg"):
             yield {"test": f"decode {name.rsplit('x', 1)[1]}", "by": "ingrain", "ms": row["step_ns"] / 1e6, "tokens/s": row["decode_ts"], **more}

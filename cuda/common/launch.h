@@ -6,6 +6,9 @@
 #include "ingrain.h"
 
 #include <cstdio>
+#include <map>
+#include <mutex>
+#include <tuple>
 
 // What the context gets to hear of a CUDA call: its status, and the text on failure.
 inline ingrain_status cuda_status(ingrain_context* ctx, cudaError_t error, const char* what) {
@@ -25,28 +28,39 @@ template <class... A> ingrain_status refuse(ingrain_context* ctx, ingrain_status
   return status;
 }
 
-// The most dynamic shared memory that a block of this kernel can have on the current device.
+// The most dynamic shared memory that a block of this kernel can have on the current device; from the first call on its launches may have
+// it. The limit belongs to the kernel on the device, not to a launch: it is raised to all there is at once, so that contexts of one
+// device and captured graphs never meet a lower one. Answers are kept: the driver takes a lock for each question.
+inline cudaError_t most_dynamic_shared(const void* kernel, size_t* bytes) {
+  static std::mutex mutex;
+  static std::map<std::tuple<const void*, int, int>, size_t> known;  // by kernel, device and the device's limit
+  int device = 0, limit = 0;
+  cudaError_t error = cudaGetDevice(&device);
+  if (error == cudaSuccess) error = cudaDeviceGetAttribute(&limit, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+  if (error != cudaSuccess) return error;
+  const std::lock_guard lock(mutex);
+  size_t& most = known[{kernel, device, limit}];
+  if (most == 0) {
+    cudaFuncAttributes of{};
+    error = cudaFuncGetAttributes(&of, kernel);
+    if (error != cudaSuccess) return error;
+    const int wanted = limit - static_cast<int>(of.sharedSizeBytes);
+    if (wanted > of.maxDynamicSharedSizeBytes) error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, wanted);
+    if (error != cudaSuccess) return error;
+    most = static_cast<size_t>(wanted);
+  }
+  *bytes = most;
+  return cudaSuccess;
+}
 template <class... P> cudaError_t most_dynamic_shared(void (*kernel)(P...), size_t* bytes) {
-  cudaFuncAttributes of{};
-  int device = 0, most = 0;
-  cudaError_t error = cudaFuncGetAttributes(&of, kernel);
-  if (error == cudaSuccess) error = cudaGetDevice(&device);
-  if (error == cudaSuccess) error = cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
-  *bytes = static_cast<size_t>(most) - of.sharedSizeBytes;
-  return error;
+  return most_dynamic_shared(reinterpret_cast<const void*>(kernel), bytes);
 }
 
-// Lets a kernel's blocks have so much dynamic shared memory. The limit belongs to the kernel on the device, not to a launch: it is only
-// raised, and at once to all there is, so that contexts of one device and captured graphs never meet a lower one.
+// Lets a kernel's blocks have so much dynamic shared memory, where the device can.
 template <class... P> cudaError_t allow_shared(void (*kernel)(P...), size_t shared) {
   constexpr size_t always_allowed = 32 << 10;  // 48 KB less the kernel's static part; no kernel here has more than 16 KB of that
-  if (shared <= always_allowed) return cudaSuccess;
-  cudaFuncAttributes of{};
-  cudaError_t error = cudaFuncGetAttributes(&of, kernel);
-  if (error != cudaSuccess || shared <= static_cast<size_t>(of.maxDynamicSharedSizeBytes)) return error;
   size_t most = 0;
-  error = most_dynamic_shared(kernel, &most);
-  return error == cudaSuccess ? cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(most)) : error;
+  return shared <= always_allowed ? cudaSuccess : most_dynamic_shared(kernel, &most);
 }
 
 // shared: bytes of dynamic shared memory, see dynamic_shared(). A launch of no blocks is no launch.

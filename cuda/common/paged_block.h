@@ -15,9 +15,9 @@ struct PagedArguments {
   unsigned* arrivals;      // (T, K), zero before and after
 };
 
-template <class C, int EP> struct PagedBlock {
-  using Shared = PagedShared<C, EP>;
-  static constexpr int keys = tile_keys<EP>, per_chunk = chunk_keys / keys;
+template <class C, int EP, int keys> struct PagedBlock {
+  using Shared = PagedShared<C, EP, keys>;
+  static constexpr int per_chunk = chunk_keys / keys;
 
   const PagedArguments& a;
   Shared& shared;
@@ -50,7 +50,7 @@ template <class C, int EP> struct PagedBlock {
     unsigned q[EP / 16][4];
     load_rows<EP>(q, query(row[0]), query(row[1]), a.shape.E);
     const float log2_scale = a.scale * log2_e;
-    PagedTiles<C, EP> tiles(shared, a.cache, a.cache_shape, a.batch.block_tables + item.sequence * a.batch.max_blocks, item.kv, a.shape.E, limit);
+    PagedTiles<C, EP, keys> tiles(shared, a.cache, a.cache_shape, a.batch.block_tables + item.sequence * a.batch.max_blocks, item.kv, a.shape.E, limit);
     const int begin = item.chunk * per_chunk;
     const int end = min((limit + keys - 1) / keys, item.chunk_end < 0 ? 0x7fffffff : item.chunk_end * per_chunk);
     Softmax<N> softmax;

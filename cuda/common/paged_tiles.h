@@ -5,11 +5,10 @@
 #include "paged_plan.h"
 
 constexpr int paged_threads = plan_threads, paged_warps = paged_threads / 32;
-template <int EP> constexpr int tile_keys = EP <= 128 ? 64 : 32;
 
-// Shared memory of a block, but for the plan that follows it.
-template <class C, int EP> struct PagedShared {
-  static constexpr int row_bytes = EP * sizeof(C) + 16, keys = tile_keys<EP>;
+// Shared memory of a block, but for the plan that follows it. keys: of a tile; 64, or 32 where the device has too little for that.
+template <class C, int EP, int keys_> struct PagedShared {
+  static constexpr int row_bytes = EP * sizeof(C) + 16, keys = keys_;
   static constexpr bool wide = sizeof(C) == 1;
   alignas(16) char stage[2][2][keys * row_bytes];                               // [stage][keys, values]
   alignas(16) bf16 widened[wide ? 2 : 1][wide ? keys * tile_stride<EP> : 8];   // [keys, values]
@@ -22,8 +21,8 @@ template <class C, int EP> struct PagedShared {
   int scratch[plan_threads / 32];
 };
 
-template <class C, int EP> class PagedTiles {
-  using Shared = PagedShared<C, EP>;
+template <class C, int EP, int keys> class PagedTiles {
+  using Shared = PagedShared<C, EP, keys>;
 
  public:
   __device__ PagedTiles(Shared& shared, const char* cache, const CacheShape& shape, const int32_t* table, int kv, int E, int limit)

@@ -2,7 +2,7 @@
 //   y = softmax(scale·q·Kᵀ)·V over positions 0 .. positions[t]              Kwon et al. 2023, arXiv:2309.06180; Dao 2023, arXiv:2307.08691
 // Shapes   y (T, H·E) · qkv (T, (H + 2K)·E) · cache: common/kv_cache.h    Types  qkv, y f32|bf16 · cache f32|bf16|fp8 · sums f32
 // Needs    E % 2 == 0, E <= 256, H % K == 0, S <= 4096; workspace: what there is · tensor core where E % 16 == 0, E <= 128, qkv bf16,
-//          cache bf16|fp8, H/K <= 64 and 107 KB of shared memory a block at E 128, 60 at 64; else one warp a row
+//          cache bf16|fp8, H/K <= 64 and 71 KB of shared memory a block at E 128, 60 at 64; else one warp a row
 // Mapping  item (kv head, 64 rows = tokens × H/K heads, 256 keys) a block: four warps of 16 rows, or all four on 16 rows, each a quarter of the
 //          keys and then of the columns (common/paged_plan.h)
 // Bound    decode: the cache read once; prefill: 4·E FLOP a (row, key)    Oracle native/ops/attention_paged.cc  Test AttentionPagedParityTest
@@ -15,8 +15,9 @@ namespace {
 
 constexpr int resident_blocks = 264;  // two on each of 132 multiprocessors; more items than that are taken in turn
 
-template <class C, int EP> __global__ void __launch_bounds__(paged_threads, 2) attend(__grid_constant__ const PagedArguments a) {
-  using Shared = PagedShared<C, EP>;
+template <class C, int EP, int keys>
+__global__ void __launch_bounds__(paged_threads, 2) attend(__grid_constant__ const PagedArguments a) {
+  using Shared = PagedShared<C, EP, keys>;
   Shared& shared = *dynamic_shared<Shared>();
   const PagedPlan plan(reinterpret_cast<int*>(&shared + 1), static_cast<int>(a.batch.sequences));
   Planner planner(plan, a.batch, a.shape, shared.scratch);
@@ -24,7 +25,7 @@ template <class C, int EP> __global__ void __launch_bounds__(paged_threads, 2) a
   const int items = planner.items(), group = a.shape.H / a.shape.K;
   for (int i = blockIdx.x; i < items; i += gridDim.x) {
     const PagedItem item = planner.item(i);
-    const PagedBlock<C, EP> block{a, shared, item, group, (item.end - item.begin) * group};
+    const PagedBlock<C, EP, keys> block{a, shared, item, group, (item.end - item.begin) * group};
     __syncthreads();  // nobody reads the last item's any more
     const int limit = block.open(planner);
     if (block.rows <= 16) block.template run<true>(limit);
@@ -48,31 +49,35 @@ __global__ void attend_plainly(X* y, const X* qkv, const char* cache, ingrain_ba
   out.store_scaled(y + row * E, 1 / out.l, E);
 }
 
-// INGRAIN_UNSUPPORTED where the device's blocks have too little shared memory.
-template <class C, int EP> ingrain_status launch_tiles(ingrain_context* ctx, PagedArguments arguments) {
+// The workspace as the blocks share it.
+void lay_out(ingrain_context* ctx, PagedArguments& arguments) {
   char* workspace = nullptr;
   int64_t bytes = 0;
   ingrain_workspace(ctx, reinterpret_cast<void**>(&workspace), &bytes);
-  const ingrain_batch& batch = arguments.batch;
   PagedShape& shape = arguments.shape;
-  const int64_t row_bytes = shape.E * 4 + 8, counters = batch.tokens * shape.K * 4;
+  const int64_t row_bytes = shape.E * 4 + 8, counters = arguments.batch.tokens * shape.K * 4;
   shape.slots = counters > counter_bytes ? 0 : std::min<int64_t>(bytes / (shape.H * row_bytes), INT32_MAX);
   arguments.partial_ml = reinterpret_cast<float2*>(workspace);
   arguments.partial_o = reinterpret_cast<float*>(workspace + shape.slots * shape.H * 8);
   arguments.arrivals = reinterpret_cast<unsigned*>(workspace + bytes);
+}
+
+// Tiles of 64 keys; of 32 at head_dim 128 where the device's blocks have too little shared memory (99 KB on sm_86, sm_89 and sm_120);
+// INGRAIN_UNSUPPORTED where that is too much too.
+template <class C, int EP, int keys = 64> ingrain_status launch_tiles(ingrain_context* ctx, const PagedArguments& arguments) {
+  const ingrain_batch& batch = arguments.batch;
   const int64_t chunks = (batch.max_blocks * batch.block_size + chunk_keys - 1) / chunk_keys;
-  const unsigned grid = static_cast<unsigned>(std::min<int64_t>(resident_blocks, 2 * batch.tokens * shape.K * chunks));
-  const size_t shared = sizeof(PagedShared<C, EP>) + sizeof(int) * PagedPlan::arrays * static_cast<size_t>(batch.sequences);
+  const unsigned grid = static_cast<unsigned>(std::min<int64_t>(resident_blocks, 2 * batch.tokens * arguments.shape.K * chunks));
+  const size_t plan = sizeof(int) * PagedPlan::arrays * static_cast<size_t>(batch.sequences), shared = sizeof(PagedShared<C, EP, keys>) + plan;
   size_t most = 0;
-  if (ingrain_status status = cuda_status(ctx, most_dynamic_shared(attend<C, EP>, &most), "attention_paged_forward")) return status;
-  if (shared > most) {  // sm_86, sm_89 and sm_120 have 99 KB
-    char what[256];
-    snprintf(what, sizeof what, "attention_paged_forward of %ld sequences, head_dim %d: %zu bytes of shared memory a block, the device has %zu: "
-             "a plain kernel computes it", static_cast<long>(batch.sequences), shape.E, shared, most);
-    ingrain::note_fallback(ctx, what);
-    return INGRAIN_UNSUPPORTED;
-  }
-  return launch(attend<C, EP>, grid, paged_threads, shared, ctx, arguments);
+  if (ingrain_status status = cuda_status(ctx, most_dynamic_shared(attend<C, EP, keys>, &most), "attention_paged_forward")) return status;
+  if (shared <= most) return launch(attend<C, EP, keys>, grid, paged_threads, shared, ctx, arguments);
+  if constexpr (EP == 128 && keys == 64) return launch_tiles<C, EP, 32>(ctx, arguments);
+  char what[256];
+  snprintf(what, sizeof what, "attention_paged_forward of %ld sequences, head_dim %d: %zu bytes of shared memory a block, the device has %zu: "
+           "a plain kernel computes it", static_cast<long>(batch.sequences), arguments.shape.E, shared, most);
+  ingrain::note_fallback(ctx, what);
+  return INGRAIN_UNSUPPORTED;
 }
 
 template <class C> ingrain_status launch_head_dim(ingrain_context* ctx, const PagedArguments& arguments) {
@@ -94,8 +99,9 @@ extern "C" ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx, 
                     max_plan_sequences);
     const PagedShape shape{static_cast<int>(H), static_cast<int>(K), static_cast<int>(E), static_cast<int>(tile_rows / group),
                            resident_blocks, 0};
-    const PagedArguments arguments{static_cast<bf16*>(y), static_cast<const bf16*>(qkv), static_cast<const char*>(cache), *batch, cache_order,
+    PagedArguments arguments{static_cast<bf16*>(y), static_cast<const bf16*>(qkv), static_cast<const char*>(cache), *batch, cache_order,
                                    shape, scale, nullptr, nullptr, nullptr};
+    lay_out(ctx, arguments);
     const ingrain_status status = cache_dtype == INGRAIN_BF16 ? launch_head_dim<bf16>(ctx, arguments) : launch_head_dim<fp8>(ctx, arguments);
     if (status != INGRAIN_UNSUPPORTED) return status;
   }

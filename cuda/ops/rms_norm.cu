@@ -121,6 +121,7 @@ template <class E, int N> __global__ void __launch_bounds__(max_threads, 2) back
 #pragma unroll
     for (int k = 0; k < kept; ++k)
       if (first + k * step < D) sum += products(load<N>(g.w + first + k * step), dy[k], x[k], r);
+#pragma unroll 1  // unrolled, f32 spills on sm_80
     for (int d = first + kept * step; d < D; d += step) sum += products(load<N>(g.w + d), load<N>(g.dy + row + d), load<N>(g.x + row + d), r);
     const float mean = block_reduce<Sum>(sum, scratch[turn]) / static_cast<float>(D);
     const auto write = [&](int d, const Vec<E, N>& grad, const Vec<E, N>& in) {
@@ -137,6 +138,7 @@ template <class E, int N> __global__ void __launch_bounds__(max_threads, 2) back
 #pragma unroll
     for (int k = 0; k < kept; ++k)
       if (first + k * step < D) write(first + k * step, dy[k], x[k]);
+#pragma unroll 1
     for (int d = first + kept * step; d < D; d += step) write(d, load<N>(g.dy + row + d), load<N>(g.x + row + d));
   }
 }

@@ -1,7 +1,7 @@
 // Ranks that are threads of one process, each with a context on a GPU, the same or another: the memory that each of them shows
 // the others. The kernels meet through flags in that memory; the host meets once, when every rank makes its first collective call.
 #pragma once
-#include "../../native/runtime/communicator.h"
+#include "meeting.h"
 #include "context.h"
 
 #include <vector>

@@ -52,6 +52,13 @@ cudaError_t open(ingrain_context& context) {
   return error;
 }
 
+std::string fallbacks_of(const ingrain_context& context) {
+  std::string members;
+  for (const auto& [what, calls] : context.fallbacks)
+    members += (members.empty() ? "\"" : ", \"") + what + "\": " + std::to_string(calls);
+  return members;
+}
+
 void release(ingrain_context* context) {
   if (context->workspace) cudaFree(context->workspace);
   if (context->stream) cudaStreamDestroy(context->stream);
@@ -110,8 +117,7 @@ ingrain_status ingrain_set_error(ingrain_context* ctx, const char* text) {
 ingrain_status ingrain_context_describe(ingrain_context* ctx, char* json, int64_t json_bytes) {
   const std::string text = std::string("{\"backend\": \"") + backend + "\", \"name\": \"" + ctx->properties.name + "\", \"isa\": \"" + isa_of(*ctx) +
                            "\", \"threads\": " + std::to_string(ctx->properties.multiProcessorCount) + ", \"memory_bytes\": " +
-                           std::to_string(ctx->properties.totalGlobalMem) + ", \"graphs\": true, \"driver_bytes\": " + std::to_string(driver_bytes) + ", \"fallbacks\": " + std::to_string(ctx->fallbacks) +
-                           ", \"fallback\": \"" + ctx->fallback + "\"}";
+                           std::to_string(ctx->properties.totalGlobalMem) + ", \"graphs\": true, \"driver_bytes\": " + std::to_string(driver_bytes) + ", \"fallbacks\": {" + fallbacks_of(*ctx) + "}}";
   if (static_cast<int64_t>(text.size()) >= json_bytes)
     return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "describe needs %zu bytes, json has %ld", text.size() + 1, static_cast<long>(json_bytes));
   memcpy(json, text.c_str(), text.size() + 1);
@@ -122,7 +128,9 @@ ingrain_status ingrain_context_describe(ingrain_context* ctx, char* json, int64_
 
 namespace ingrain {
 void note_fallback(ingrain_context* ctx, const char* what) {
-  if (ctx->fallbacks++ == 0) ctx->fallback = what;
+  constexpr size_t most = 32;  // a line each in context_describe
+  const bool listed = ctx->fallbacks.size() < most || ctx->fallbacks.contains(what);
+  ++ctx->fallbacks[listed ? what : "ops of other sizes"];
 }
 }  // namespace ingrain
 

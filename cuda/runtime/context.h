@@ -3,6 +3,7 @@
 #pragma once
 #include "launch.h"
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -25,8 +26,7 @@ struct ingrain_context {
   std::shared_ptr<ingrain::Peers> peers;    // null where there is one rank
   int32_t rank = 0;
   std::string error;
-  int64_t fallbacks = 0;       // calls that a slower kernel computed than the one meant for them
-  std::string fallback;        // the first of them: op, sizes, reason
+  std::map<std::string, int64_t> fallbacks;  // op, sizes and reason: calls that a slower kernel computed than the one meant for them
 
   // Makes this context's device the calling thread's.
   cudaError_t use() const { return cudaSetDevice(device); }

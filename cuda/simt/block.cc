@@ -1,9 +1,12 @@
 // The threads of one block as fibers of the calling host thread. A fiber runs until it waits at a barrier, then the next one in
-// order goes on; when the last one arrives, everybody who waited is ready. Blocks run one after another.
+// order goes on; when the last one arrives, everybody who waited is ready. Blocks run one after another, until one comes to an atomic
+// operation on global memory: a second host thread then takes further blocks, and at atomics the two give way to each other.
+#include <sched.h>
 #include <sys/mman.h>
 
-#include <cstdio>
+#include <condition_variable>
 #include <memory>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -70,7 +73,10 @@ struct Fiber : Thread {
   bool ready() const { return !done && (!waits_for || *waits_for != seen); }
 };
 
+class Grid;
+
 struct Block {
+  Grid* grid = nullptr;
   std::vector<Fiber> fibers;
   std::vector<Warp> warps;
   Gate gate;
@@ -98,6 +104,11 @@ struct Memory {
 Memory& memory() {
   static thread_local Memory memory;
   return memory;
+}
+
+bool is_shared(const void* p) {
+  const char* const shared = memory().shared;
+  return p >= shared && p < shared + max_shared + 1024;
 }
 
 // Goes on with the next fiber that can; the caller has said what it waits for, or that it is done.
@@ -276,8 +287,7 @@ void copy_wait(int groups) {
 }
 
 void require_global(const void* p) {
-  const char* const shared = memory().shared;
-  if (p >= shared && p < shared + max_shared + 1024) current->running->faulted = true;
+  if (is_shared(p)) current->running->faulted = true;
 }
 
 cudaError_t check_launch(const void* kernel, dim3 grid, dim3 block, size_t shared) {
@@ -288,21 +298,97 @@ cudaError_t check_launch(const void* kernel, dim3 grid, dim3 block, size_t share
   return fits ? cudaSuccess : cudaErrorInvalidConfiguration;
 }
 
-// True where every block came to its end; false where the threads of one wait for each other, or one touched what it must not.
-bool run_blocks(bool descending, dim3 grid, dim3 size, size_t shared, const std::function<void()>& kernel) {
-  const size_t threads = static_cast<size_t>(size.x) * size.y * size.z;
-  Block block;
-  block.fibers.resize(threads);
-  block.warps.resize((threads + 31) / 32);
-  block.descending = descending;
-  block.kernel = &kernel;
-  const uint64_t blocks = static_cast<uint64_t>(grid.x) * grid.y * grid.z;
-  for (uint64_t i = 0; i < blocks; ++i) {  // blocks begin in the same order as a block's threads do
-    const uint64_t at = descending ? blocks - 1 - i : i;
-    const uint3 index{static_cast<unsigned>(at % grid.x), static_cast<unsigned>(at / grid.x % grid.y), static_cast<unsigned>(at / grid.x / grid.y)};
-    if (!run_block(block, index, grid, size, shared) || block.faulted) return false;
+// The blocks of a launch. One host thread takes them in order; a second one helps as soon as a block comes to an atomic while others have
+// not begun. One of the two runs at a time: each has static shared memory of its own, as they are thread-local.
+class Grid {
+ public:
+  Grid(Watch& watch, bool descending, dim3 grid, dim3 size, size_t shared, const std::function<void()>& kernel)
+      : watch_(watch), descending_(descending), grid_(grid), size_(size), shared_(shared), kernel_(kernel),
+        blocks_(static_cast<uint64_t>(grid.x) * grid.y * grid.z) {}
+
+  // True where every block came to its end; false where the threads of one wait for each other, or one touched what it must not.
+  bool run() {
+    run_blocks(0);
+    if (helper_.joinable()) helper_.join();
+    return sound_;
   }
-  return true;
+
+  // May let the other host thread go on, or begin; always the same at the same atomic of a launch.
+  void change() {
+    constexpr uint64_t mixer = 0x9e3779b97f4a7c15;
+    if ((++atomics_ * mixer) >> 62 == 0) return;
+    if (!helper_.joinable()) {
+      if (begun_ == blocks_) return;
+      helper_ = std::thread([this] {
+        std::unique_lock lock(mutex_);
+        turn_.wait(lock, [&] { return runs_ == 1; });
+        lock.unlock();
+        run_blocks(1);
+      });
+      present_[1] = true;
+    }
+    std::unique_lock lock(mutex_);
+    const int own = runs_;
+    if (!present_[1 - own]) return;
+    runs_ = 1 - own;
+    turn_.notify_all();
+    turn_.wait(lock, [&] { return runs_ == own; });
+  }
+
+  // A thread that waits for other kernels. Ends the block where the device has failed.
+  void nap() {
+    ++watch_.naps;
+    Fiber& self = running();
+    if (Device::at(watch_.device).error() != cudaSuccess) {
+      self.running->stuck = true;
+      simt_switch(&self.stack_pointer, self.running->host_stack);
+    }
+    sched_yield();
+  }
+
+ private:
+  void run_blocks(int host_thread) {
+    const size_t threads = static_cast<size_t>(size_.x) * size_.y * size_.z;
+    Block block;
+    block.grid = this;
+    block.fibers.resize(threads);
+    block.warps.resize((threads + 31) / 32);
+    block.descending = descending_;
+    block.kernel = &kernel_;
+    while (sound_ && begun_ < blocks_) {  // blocks begin in the same order as a block's threads do
+      const uint64_t i = begun_++, at = descending_ ? blocks_ - 1 - i : i;
+      const uint3 index{static_cast<unsigned>(at % grid_.x), static_cast<unsigned>(at / grid_.x % grid_.y),
+                        static_cast<unsigned>(at / grid_.x / grid_.y)};
+      if (!run_block(block, index, grid_, size_, shared_) || block.faulted) sound_ = false;
+    }
+    std::lock_guard lock(mutex_);
+    present_[host_thread] = false;
+    runs_ = 1 - host_thread;
+    turn_.notify_all();
+  }
+
+  Watch& watch_;
+  const bool descending_;
+  const dim3 grid_, size_;
+  const size_t shared_;
+  const std::function<void()>& kernel_;
+  const uint64_t blocks_;
+  uint64_t begun_ = 0, atomics_ = 0;
+  bool sound_ = true, present_[2] = {true, false};
+  int runs_ = 0;
+  std::mutex mutex_;
+  std::condition_variable turn_;
+  std::thread helper_;
+};
+
+void change_block(const void* address) {
+  if (!is_shared(address)) current->running->grid->change();
+}
+
+bool run_blocks(Watch& watch, bool descending, dim3 grid, dim3 size, size_t shared, const std::function<void()>& kernel) {
+  return Grid(watch, descending, grid, size, shared, kernel).run();
 }
 
 }  // namespace simt
+
+void __nanosleep(unsigned) { simt::current->running->grid->nap(); }

@@ -19,6 +19,13 @@ size_t physical_bytes() { return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * 
 // As simt_configure says; all devices are alike.
 std::atomic<size_t> memory_bytes{physical_bytes()};
 std::atomic<int> shared_optin{227 << 10};
+std::atomic<int> patience_ms{10'000};
+
+// As the driver reads it: the number of hardware queues that the streams of a device share.
+unsigned hardware_queues() {
+  const char* const wanted = getenv("CUDA_DEVICE_MAX_CONNECTIONS");
+  return static_cast<unsigned>(std::clamp(wanted ? atoi(wanted) : 8, 1, 32));
+}
 
 struct Allocation { size_t bytes; int device; };  // device -1: pinned host memory
 std::mutex allocations_mutex;
@@ -29,6 +36,7 @@ cudaError_t allocate(void** pointer, size_t bytes, int device) {
   const size_t rounded = (std::max<size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
   if (device >= 0) {
     if (cudaError_t error = Device::at(device).error()) return remember(error);
+    Device::at(device).drain_others();
     if (!Device::at(device).take(rounded)) return remember(cudaErrorMemoryAllocation);
   }
   *pointer = bytes > physical_bytes() ? nullptr : aligned_alloc(alignment, rounded);
@@ -68,6 +76,7 @@ cudaError_t remember(cudaError_t error) {
 }
 
 int current_device() { return device_of_thread; }
+std::chrono::milliseconds patience() { return std::chrono::milliseconds(patience_ms.load()); }
 
 Device& Device::at(int index) {
   static Device all[devices];
@@ -111,16 +120,19 @@ void Device::fail(cudaError_t error) {
   std::lock_guard lock(mutex_);
   if (error_ == cudaSuccess) error_ = error;
 }
-void Device::add(Stream* stream) {
+void Device::add(const std::shared_ptr<Stream>& stream) {
   std::lock_guard lock(mutex_);
-  streams_.insert(stream);
+  streams_[stream.get()] = stream;
 }
-void Device::remove(Stream* stream) {
+std::shared_ptr<Stream> Device::find(Stream* stream) {
   std::lock_guard lock(mutex_);
-  streams_.erase(stream);
-  if (streams_.empty()) error_ = cudaSuccess;
+  return streams_.at(stream);
 }
-
+unsigned Device::number_stream() {
+  std::lock_guard lock(mutex_);
+  return streams_made_++;
+}
+HardwareQueue& Device::queue(unsigned stream_number) { return queues_[stream_number % hardware_queues()]; }
 cudaError_t get_attributes(cudaFuncAttributes* attributes, const void* kernel) {
   if (cudaError_t error = load(kernel)) return error;
   *attributes = {static_shared, Device::current().shared_limit(kernel)};
@@ -151,6 +163,9 @@ bool is_pinned(const void* pointer) {
 }  // namespace simt
 
 using simt::Device, simt::remember;
+
+// For tests: how long a wait for a kernel that waits is borne.
+extern "C" __attribute__((visibility("default"))) void simt_set_patience(int32_t milliseconds) { simt::patience_ms = milliseconds; }
 
 // For tests: how much memory a device has, and shared memory a block; 0 leaves it as it is.
 extern "C" __attribute__((visibility("default"))) void simt_configure(int64_t memory, int32_t shared) {
@@ -200,6 +215,8 @@ const char* cudaGetErrorString(cudaError_t error) {
     case cudaErrorInvalidDevice: return "invalid device ordinal";
     case cudaErrorInvalidResourceHandle: return "invalid resource handle";
     case cudaErrorNotReady: return "device not ready";
+    case cudaErrorLaunchTimeout: return "a kernel waits for what cannot begin before it ends: something that stands behind it in its "
+                                        "hardware queue, or comes after a call that waits for the device";
     case cudaErrorPeerAccessAlreadyEnabled: return "peer access is already enabled";
     case cudaErrorLaunchFailure: return "a kernel's threads wait for each other at different barriers, or one used shared memory as global";
     case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";

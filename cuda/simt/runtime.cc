@@ -1,10 +1,12 @@
 // Streams, copies, events and graphs of the emulated CUDA runtime. What is enqueued on a stream runs when somebody waits for the stream,
-// for its device or for an event behind it, not before. Where CUDA leaves a choice, the worst for the caller is taken: host memory is read
-// late, and a stream or an event is refused while another device than its own is the thread's current one.
+// for its device, for an event behind it or for something behind it in its hardware queue, not before. Where CUDA leaves a choice, the
+// worst for the caller is taken: host memory is read late, and a stream or an event is refused while another device than its own is the
+// thread's current one.
 #include <sched.h>
 
 #include <chrono>
 #include <deque>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -12,7 +14,7 @@
 
 namespace simt {
 
-bool run_blocks(bool descending, dim3 grid, dim3 size, size_t shared, const std::function<void()>& kernel);
+bool run_blocks(Watch& watch, bool descending, dim3 grid, dim3 size, size_t shared, const std::function<void()>& kernel);
 bool is_pinned(const void* pointer);
 
 using Work = std::function<void()>;
@@ -25,21 +27,44 @@ struct Graph {
 };
 
 struct Stream {
+  struct Item { uint64_t ticket; Work work; };
+
   int device = 0;
-  std::recursive_mutex mutex;   // who waits for a device runs the streams of other threads
-  std::deque<Work> queue;
+  unsigned number = 0;                // on its device
+  std::recursive_timed_mutex mutex;   // who waits for a device runs the streams of other threads
+  std::deque<Item> queue;
+  std::thread::id owner;              // who enqueued last
   Graph* capture = nullptr;
   bool descending = false;
+  Watch watch;
 
+  HardwareQueue& hardware() { return Device::at(device).queue(number); }
+
+  // Locks the stream. Another thread may run a kernel of it that waits for a third; where that goes on for too long, the caller is what
+  // the kernel waits for.
+  std::unique_lock<std::recursive_timed_mutex> enter() {
+    std::unique_lock lock(mutex, std::defer_lock);
+    for (uint64_t naps = watch.naps; !lock.try_lock_for(patience()); naps = watch.naps)
+      if (watch.naps != naps) Device::at(device).fail(cudaErrorLaunchTimeout);
+    return lock;
+  }
   void run_one() {
-    std::lock_guard lock(mutex);
-    if (queue.empty()) return;
-    Work work = std::move(queue.front());
+    uint64_t ticket = 0;
+    {
+      const auto lock = enter();
+      if (queue.empty()) return;
+      ticket = queue.front().ticket;
+    }
+    hardware().run_before(ticket);
+    const auto lock = enter();
+    if (queue.empty() || queue.front().ticket != ticket) return;  // another thread was faster
+    const Item item = std::move(queue.front());
     queue.pop_front();
-    if (Device::at(device).error() == cudaSuccess) work();
+    if (Device::at(device).error() == cudaSuccess) item.work();
+    hardware().finish(ticket);
   }
   bool idle() {
-    std::lock_guard lock(mutex);
+    const auto lock = enter();
     return queue.empty();
   }
   void drain() {
@@ -75,23 +100,52 @@ cudaError_t forbid_in_capture() {
   return remember(cudaErrorStreamCaptureUnsupported);
 }
 
+uint64_t HardwareQueue::issue(std::shared_ptr<Stream> stream) {
+  std::lock_guard lock(mutex_);
+  pending_.emplace(next_, std::move(stream));
+  return next_++;
+}
+void HardwareQueue::finish(uint64_t ticket) {
+  std::lock_guard lock(mutex_);
+  pending_.erase(ticket);
+}
+std::shared_ptr<Stream> HardwareQueue::first_before(uint64_t ticket) {
+  std::lock_guard lock(mutex_);
+  const auto first = pending_.begin();
+  return first == pending_.end() || first->first >= ticket ? nullptr : first->second;
+}
+void HardwareQueue::run_before(uint64_t ticket) {
+  while (const std::shared_ptr<Stream> stream = first_before(ticket)) stream->run_one();
+}
+
 void Device::drain() {
-  std::vector<Stream*> all;
-  {
-    std::lock_guard lock(mutex_);
-    all.assign(streams_.begin(), streams_.end());
-  }
-  for (Stream* stream : all) stream->drain();
+  std::unique_lock lock(mutex_);
+  const auto all = streams_;
+  lock.unlock();
+  for (const auto& [pointer, stream] : all) stream->drain();
+}
+void Device::drain_others() {
+  std::unique_lock lock(mutex_);
+  const auto all = streams_;
+  lock.unlock();
+  for (const auto& [pointer, stream] : all)
+    if (stream->owner != std::this_thread::get_id()) stream->drain();
+}
+void Device::remove(Stream* stream) {
+  std::lock_guard lock(mutex_);
+  streams_.erase(stream);
+  if (streams_.empty()) error_ = cudaSuccess;
 }
 
 cudaError_t enqueue(cudaStream_t stream, Work work) {
   if (cudaError_t error = usable(stream)) return error;
-  std::lock_guard lock(stream->mutex);
+  const auto lock = stream->enter();
+  stream->owner = std::this_thread::get_id();
   if (stream->capture) {
     stream->capture->work.push_back(std::move(work));
     return cudaSuccess;
   }
-  stream->queue.push_back(std::move(work));
+  stream->queue.push_back({stream->hardware().issue(Device::at(stream->device).find(stream)), std::move(work)});
   if (stream->queue.size() > queue_limit) stream->run_one();
   return cudaSuccess;
 }
@@ -102,7 +156,7 @@ cudaError_t load_for(cudaStream_t stream, const void* kernel) {
 }
 
 void run_grid(cudaStream_t stream, dim3 grid, dim3 block, size_t shared, const Work& kernel) {
-  if (!run_blocks(stream->descending, grid, block, shared, kernel)) Device::at(stream->device).fail(cudaErrorLaunchFailure);
+  if (!run_blocks(stream->watch, stream->descending, grid, block, shared, kernel)) Device::at(stream->device).fail(cudaErrorLaunchFailure);
 }
 
 uint64_t nanoseconds() { return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1)); }
@@ -123,15 +177,17 @@ cudaError_t cudaMemsetAsync(void* pointer, int value, size_t bytes, cudaStream_t
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
-  *stream = new simt::Stream;
-  (*stream)->device = simt::current_device();
-  Device::current().add(*stream);
+  const auto made = std::make_shared<simt::Stream>();
+  made->device = made->watch.device = simt::current_device();
+  made->number = Device::current().number_stream();
+  made->owner = std::this_thread::get_id();
+  Device::current().add(made);
+  *stream = made.get();
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   stream->drain();
   Device::at(stream->device).remove(stream);
-  delete stream;
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
@@ -223,5 +279,3 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEve
   *milliseconds = std::chrono::duration<float, std::milli>(end->time - start->time).count();
   return cudaSuccess;
 }
-
-void __nanosleep(unsigned) { sched_yield(); }

@@ -64,7 +64,8 @@ INGRAIN_API ingrain_status ingrain_context_create(ingrain_context** context, int
                                                   char* error, int64_t error_bytes);
 INGRAIN_API ingrain_status ingrain_context_destroy(ingrain_context* ctx);
 INGRAIN_API const char* ingrain_last_error(ingrain_context* ctx);                       // host, valid until the next failing call
-// One JSON object (host): backend, name, isa, threads, memory_bytes, graphs (true where capture is real).
+// One JSON object (host): backend, name, isa, threads, memory_bytes, graphs (true where capture is real), and where there are such
+// fallbacks (op, sizes and reason of calls that a slower kernel computed than the one meant for them, and how many). 16 KiB are enough.
 INGRAIN_API ingrain_status ingrain_context_describe(ingrain_context* ctx, char* json, int64_t json_bytes);
 INGRAIN_API ingrain_status ingrain_device_count(int32_t* count);
 INGRAIN_API int32_t ingrain_abi_version(void);

@@ -1,4 +1,3 @@
-#include "communicator.h"
 #include "context.h"
 
 #include <memory>

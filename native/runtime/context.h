@@ -1,6 +1,6 @@
 // What outlives a call on the CPU: instruction set, thread pool, last error, the rank's place in a communicator.
 #pragma once
-#include "communicator.h"
+#include "meeting.h"
 #include "ingrain.h"
 #include "thread_pool.h"
 

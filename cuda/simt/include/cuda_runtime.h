@@ -45,7 +45,8 @@ inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z,
 // ---- the host's side ---------------------------------------------------------------------------------------------------
 enum cudaError_t {
   cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorMemoryAllocation = 2, cudaErrorInvalidConfiguration = 9,
-  cudaErrorNoDevice = 100, cudaErrorInvalidDevice = 101, cudaErrorInvalidResourceHandle = 400, cudaErrorNotReady = 600, cudaErrorPeerAccessAlreadyEnabled = 704, cudaErrorLaunchFailure = 719,
+  cudaErrorNoDevice = 100, cudaErrorInvalidDevice = 101, cudaErrorInvalidResourceHandle = 400, cudaErrorNotReady = 600,
+  cudaErrorLaunchTimeout = 702, cudaErrorPeerAccessAlreadyEnabled = 704, cudaErrorLaunchFailure = 719,
   cudaErrorStreamCaptureUnsupported = 900, cudaErrorStreamCaptureInvalidated = 901
 };
 enum cudaMemcpyKind { cudaMemcpyHostToHost, cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice, cudaMemcpyDefault };
@@ -181,7 +182,7 @@ inline void __syncwarp(unsigned mask = 0xffffffffu) { simt::sync_warp(mask); }
 inline void __threadfence() {}
 inline void __threadfence_block() {}
 inline void __threadfence_system() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
-void __nanosleep(unsigned);  // gives way to the other host threads
+void __nanosleep(unsigned);  // gives way to the other host threads; a kernel whose device has failed ends there
 
 // A lane reads within its segment of `width` lanes; out of the segment it keeps its own value.
 template <class T> T __shfl_sync(unsigned mask, T value, int source, int width = 32) {
@@ -230,13 +231,16 @@ inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask,
 inline int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask, !predicate) == 0; }
 inline unsigned __activemask() { return 0xffffffffu; }
 
-// ---- atomics: other ranks are other host threads -----------------------------------------------------------------------
+// ---- atomics: other ranks are other host threads, and at an atomic another block may go on ------------------------------
 namespace simt {
+void change_block(const void* address);
 template <class T, class F> T change(T* address, F next) {
   T before, after;
+  change_block(address);
   __atomic_load(address, &before, __ATOMIC_SEQ_CST);
   do after = next(before);
   while (!__atomic_compare_exchange(address, &before, &after, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+  change_block(address);
   return before;
 }
 }  // namespace simt

@@ -3,6 +3,7 @@
 #include <cuda_runtime.h>
 
 #include <cstdio>
+#include <utility>
 #include <vector>
 
 inline int failures = 0;
@@ -19,7 +20,10 @@ struct Stream {
     cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
     simt::set_descending(stream, descending);
   }
-  ~Stream() { cudaStreamDestroy(stream); }
+  Stream(Stream&& other) noexcept : stream(std::exchange(other.stream, nullptr)) {}
+  ~Stream() {
+    if (stream) cudaStreamDestroy(stream);
+  }
   operator cudaStream_t() const { return stream; }
 };
 
@@ -39,8 +43,10 @@ std::vector<T> run(bool descending, void (*kernel)(T*, P...), dim3 grid, dim3 bl
 }
 
 extern "C" void simt_configure(int64_t memory, int32_t shared);
+extern "C" void simt_set_patience(int32_t milliseconds);
 
 void check_runtime();
 void check_warps();
 void check_arithmetic();
 void check_shared();
+void check_order();

@@ -6,5 +6,6 @@ int main() {
   check_warps();
   check_arithmetic();
   check_shared();
+  check_order();
   return failures > 0;
 }

@@ -1,17 +1,24 @@
 package org.ingrain.cli;
 
+import java.lang.foreign.Arena;
 import java.util.concurrent.Callable;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.ops.Ops;
+import org.ingrain.tensor.BackendException;
+import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Tensor;
+import org.ingrain.tensor.Weight;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-@Command(name = "devices", description = "What this machine can compute on: a line per device.")
+@Command(name = "devices", description = {"What this machine can compute on: a line per device.",
+    "A line more for what a GPU falls back from: a product that its library does not take."})
 public final class DevicesCommand implements Callable<Integer> {
     @Option(names = "--json", description = "One JSON object a line.")
     private boolean json;
@@ -30,8 +37,9 @@ public final class DevicesCommand implements Callable<Integer> {
         return 0;
     }
 
-    private void show(String name, Backend backend, int device) {
+    void show(String name, Backend backend, int device) {
         try (Context context = backend.context(new ContextOptions(device, 0, "auto"))) {
+            String missing = context.graphs() ? tryLibrary(context) : "";
             String description = context.describe();
             if (json) {
                 System.out.println(description);
@@ -41,6 +49,24 @@ public final class DevicesCommand implements Callable<Integer> {
             System.out.printf("%-8s %s, %s, %d threads, %.1f of %.1f GiB free%n", name, fields.path("name").asString(""),
                     fields.path("isa").asString(""), fields.path("threads").asInt(0), context.memoryInfo().free() / 0x1p30,
                     context.memoryInfo().total() / 0x1p30);
+            context.fallbacks().forEach((what, calls) -> System.out.printf("%-8s falls back: %s%n", name, what));
+            if (!missing.isEmpty()) {
+                System.out.printf("%-8s products of many rows fail: %s%n", name, missing);
+            }
+        }
+    }
+
+    /** A product that the device's library computes: why it cannot, or an empty text; what is computed otherwise is a fallback. */
+    private static String tryLibrary(Context context) {
+        int rows = 64;
+        try (Arena arena = Arena.ofConfined()) {
+            Tensor x = context.allocateZero(DType.BF16, rows, rows);
+            new Ops(context).matmul(context.allocate(DType.BF16, rows, rows), x,
+                    new Weight(arena, context.allocateZero(DType.BF16, rows, rows), null, Weight.Layout.ROW_MAJOR, rows, rows, 0));
+            context.synchronize();
+            return "";
+        } catch (BackendException e) {
+            return e.getMessage();
         }
     }
 

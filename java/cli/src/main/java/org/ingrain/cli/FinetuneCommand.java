@@ -8,11 +8,13 @@ import java.util.concurrent.Callable;
 import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.cli.flags.ModelFlags;
 import org.ingrain.cli.flags.TrainingFlags;
+import org.ingrain.cli.progress.Fallbacks;
 import org.ingrain.cli.progress.LoadProgress;
 import org.ingrain.cli.progress.TrainingProgress;
 import org.ingrain.engine.FreshModel;
 import org.ingrain.engine.LoadedModel;
 import org.ingrain.engine.ModelOptions;
+import org.ingrain.ffi.Context;
 import org.ingrain.files.Digest;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
@@ -95,17 +97,17 @@ final class FinetuneCommand implements Callable<Integer> {
         if (fresh) {
             try (FreshModel model = FreshModel.open(options, needs, loading::planned);
                     Trainer trainer = Trainer.fresh(model.context(), model.weights(), model.folder(), run)) {
-                return train(trainer);
+                return train(model.context(), trainer);
             }
         }
         try (LoadedModel model = LoadedModel.open(options, needs, loading);
                 Trainer trainer = full ? Trainer.full(model.context(), model.weights(), model.folder(), run)
                         : Trainer.lora(model.context(), model.weights(), training.lora(), options.model().toString(), run)) {
-            return train(adapter == null ? trainer : trainer.from(from));
+            return train(model.context(), adapter == null ? trainer : trainer.from(from));
         }
     }
 
-    private int train(Trainer trainer) {
+    private int train(Context context, Trainer trainer) {
         try (TrainingProgress progress = new TrainingProgress("train", training.optimizer().warmupSteps())) {
             TrainReport report = trainer.train(progress);
             progress.close();
@@ -114,6 +116,7 @@ final class FinetuneCommand implements Callable<Integer> {
                             : String.format(Locale.ROOT, ", validation %.4f at step %d", report.validationLoss(), report.chosenStep()));
             System.out.println(report.result());
         }
+        Fallbacks.warn(context);
         return 0;
     }
 

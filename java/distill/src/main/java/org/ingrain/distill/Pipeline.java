@@ -103,6 +103,7 @@ public final class Pipeline {
         try (RunFolder run = RunFolder.open(folder, manifest)) {
             run.log().say("begun, or taken up again");
             Outcome outcome = new Stages(run, data, manifest).all();
+            answerer.fallbacks().forEach((what, calls) -> run.log().say("fallback, " + calls + " calls: " + what));
             run.log().say("ended");
             return outcome;
         }

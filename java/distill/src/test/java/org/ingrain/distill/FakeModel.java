@@ -4,7 +4,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
@@ -45,6 +48,11 @@ record FakeModel(double direct, double worked, double taught, int threads, Runna
             tick.run();
             return completion(request);
         });
+    }
+
+    @Override
+    public SortedMap<String, Long> fallbacks() {
+        return new TreeMap<>(Map.of("matmul of (64, 8) by (8, 8): a fake", 2L));
     }
 
     /** Threads that take requests in a random order, each answered by {@code says}, which may throw. */

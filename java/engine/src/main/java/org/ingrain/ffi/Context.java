@@ -11,6 +11,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Supplier;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import org.ingrain.tensor.Batch;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
@@ -44,6 +46,7 @@ public final class Context implements Allocator, AutoCloseable {
     private final Map<Long, Long> allocations = new HashMap<>();
     private final Set<Long> hostAllocations = new HashSet<>();
     private final List<Runnable> made = new ArrayList<>();
+    private final Map<String, Long> noted = new HashMap<>();
     private final long handle;
 
     private final MemorySegment malloc;
@@ -344,7 +347,7 @@ public final class Context implements Allocator, AutoCloseable {
     public String describe() {
         MemorySegment function = backend.runtime("context_describe");
         try (Arena local = Arena.ofConfined()) {
-            MemorySegment json = local.allocate(4096);
+            MemorySegment json = local.allocate(16 << 10);
             call("context_describe", () -> (int) PPL.invokeExact(function, handle, json.address(), json.byteSize()));
             return json.getString(0);
         }
@@ -359,14 +362,16 @@ public final class Context implements Allocator, AutoCloseable {
         return described("graphs").asBoolean(false);
     }
 
-    /** Calls so far that a slower kernel computed than the one meant for them; 0 on the CPU. */
-    public long fallbacks() {
-        return described("fallbacks").asLong(0);
+    /** Calls so far that something slower computed than what was meant for them, by op, sizes and reason; none on the CPU. */
+    public SortedMap<String, Long> fallbacks() {
+        SortedMap<String, Long> all = new TreeMap<>(noted);
+        described("fallbacks").properties().forEach(entry -> all.merge(entry.getKey(), entry.getValue().asLong(), Long::sum));
+        return all;
     }
 
-    /** The first of {@link #fallbacks} in words: op, sizes, reason; empty where there is none. */
-    public String fallback() {
-        return described("fallback").asString("");
+    /** Counts a fallback that is not an op's: what, sizes and reason. */
+    public void noteFallback(String what) {
+        noted.merge(what, 1L, Long::sum);
     }
 
     /** Bytes of the device's memory that its driver may take while ops run, for kernels' code and graphs; 0 on the CPU. */

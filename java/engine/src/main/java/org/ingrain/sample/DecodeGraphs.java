@@ -74,6 +74,7 @@ final class DecodeGraphs {
         captured.remove(key);
         Graph graph = uncapturable.contains(key) ? null : capture(key, ops);
         if (graph == null) {
+            context.noteFallback("decode step of " + key.rows + " rows: the device has no graph for it, its ops run one by one");
             eager++;
             ops.run();
             return;

@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.SortedMap;
 import java.util.function.Supplier;
 import org.ingrain.ffi.Context;
 import org.ingrain.model.AdapterBank;
@@ -82,6 +83,11 @@ public final class Generator {
     public static long bytes(Context context, Blueprint model, Precision precision, GeneratorConfig config) {
         return (config.blocks() + StepRunner.fillerBlocks(context)) * KvCache.blockBytes(context, model, precision, Rank.SINGLE, config.blockSize())
                 + Decoder.workspaceBytes(context, model, precision, Rank.SINGLE, limits(config)) + StepRunner.bytes(limits(config), model.vocabSize());
+    }
+
+    /** Calls on its device so far that something slower computed than what was meant for them, by op, sizes and reason. */
+    public SortedMap<String, Long> fallbacks() {
+        return llama.context().fallbacks();
     }
 
     /** Queues a request; an InputException where its prompt does not fit in the context or its adapter is not there. */

@@ -159,6 +159,7 @@ public final class Trainer implements AutoCloseable {
             while (state.step() < order.steps() && !progress.enough(state.step())) {
                 state = next(state, folder, checkpoints, progress);
             }
+            context.fallbacks().forEach((what, calls) -> folder.log("fallback, " + calls + " calls: " + what));
             return finish(state, folder, checkpoints, progress.wantsResult());
         }
     }

@@ -34,8 +34,8 @@ public final class Emulator {
     }
 
     private static void call(String file, String name, Call call, MemoryLayout... arguments) {
-        try (Arena arena = Arena.ofConfined()) {
-            var library = SymbolLookup.libraryLookup(NativeLibraries.find("simt").resolveSibling(file), arena);
+        try {
+            var library = SymbolLookup.libraryLookup(NativeLibraries.find("simt").resolveSibling(file), Arena.global());  // unloaded, it would forget
             call.on(Linker.nativeLinker().downcallHandle(library.findOrThrow(name), FunctionDescriptor.ofVoid(arguments)));
         } catch (Throwable e) {
             throw new AssertionError(e);

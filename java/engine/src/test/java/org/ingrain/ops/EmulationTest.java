@@ -10,10 +10,12 @@ import java.util.concurrent.TimeUnit;
 import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /** The emulated CUDA runtime's own tests (cuda/simt/test), a program that stands beside the emulated backend. */
 class EmulationTest {
     @Test
+    @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
     void emulatesWhatTheKernelsAreTrustedWith() throws IOException, InterruptedException {
         Process process = new ProcessBuilder(program().toString()).redirectErrorStream(true).start();
         String lines = new String(process.getInputStream().readAllBytes());

@@ -4,9 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.stream.Stream;
 import org.ingrain.ffi.Emulator;
 import org.ingrain.tensor.DType;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Cards whose blocks have 99 or 163 KB of shared memory instead of 227: ops take what fits, or the plain kernel, and say so. */
@@ -21,26 +25,32 @@ class SmallSharedMemoryTest {
         return emulated;
     }
 
-    @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
-    @MethodSource("targets")
-    void pagedAttentionOfLargeHeadsFallsBack(TestTarget target) {
-        Emulator.configure(0, 99 << 10);
+    @ParameterizedTest(name = "{1} KB on {0}", allowZeroInvocations = true)
+    @MethodSource("cards")
+    void pagedAttentionTakesSmallerTiles(TestTarget target, int kilobytes) {
+        Emulator.configure(0, kilobytes << 10);
         try (ParityCheck lab = target.open()) {
             AttentionPagedParityTest.holds(lab, lab.ops(), lab.ops(), DType.BF16, DType.BF16);
-            assertTrue(lab.context().fallbacks() > 0);
-            assertTrue(lab.context().fallback().startsWith("attention_paged_forward of "), lab.context()::fallback);
+            assertEquals(Map.of(), lab.context().fallbacks());
         } finally {
             Emulator.configure(0, LARGEST);
         }
     }
 
+    static List<Arguments> cards() {
+        return targets().stream().flatMap(target -> Stream.of(99, 163).map(kilobytes -> Arguments.of(target, kilobytes))).toList();
+    }
+
+    /** No card has so little; with 99 KB it happens from some 1,250 sequences on. */
     @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
     @MethodSource("targets")
-    void anA100HasEnough(TestTarget target) {
-        Emulator.configure(0, 163 << 10);
+    void pagedAttentionFallsBackWhereNoTileFits(TestTarget target) {
+        Emulator.configure(0, 64 << 10);
         try (ParityCheck lab = target.open()) {
             AttentionPagedParityTest.holds(lab, lab.ops(), lab.ops(), DType.BF16, DType.BF16);
-            assertEquals(0, lab.context().fallbacks());
+            SortedMap<String, Long> fallbacks = lab.context().fallbacks();
+            assertTrue(!fallbacks.isEmpty() && fallbacks.keySet().stream().allMatch(what -> what.startsWith("attention_paged_forward of ")),
+                    fallbacks::toString);
         } finally {
             Emulator.configure(0, LARGEST);
         }

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.abort;
 
 import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
@@ -76,6 +77,7 @@ class DecodeGraphsTest {
             }
             assertArrayEquals(new int[3], context.readInts(x));
             assertEquals(4, graphs.eager());
+            assertEquals(Map.of("decode step of 1 rows: the device has no graph for it, its ops run one by one", 3L), context.fallbacks());
             assertEquals(0, graphs.captures());
             assertEquals(5, runs[0], "the second run was captured first, and the graph could not be made");
         }

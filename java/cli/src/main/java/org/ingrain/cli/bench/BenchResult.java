@@ -89,7 +89,7 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs, Gen
             node.put("avg_ns", Math.round(mean(ns))).put("stddev_ns", Math.round(deviation(ns)));
             node.put("avg_ts", mean(result.tokensPerSecond())).put("stddev_ts", deviation(result.tokensPerSecond()));
             node.put("layers", model.weights().config().numHiddenLayers()).put("device_memory_used", used(model));
-            node.put("fallbacks", model.context().fallbacks());
+            node.set("fallbacks", mapper.valueToTree(model.context().fallbacks()));
             if (result.stats != null) {
                 node.put("steps", result.stats.steps()).put("host_wait_share", result.stats.hostWaitShare());
                 node.put("graph_replays", result.stats.graphReplays()).put("graph_captures", result.stats.graphCaptures());

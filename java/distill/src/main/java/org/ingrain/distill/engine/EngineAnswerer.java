@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.SortedMap;
 import java.util.function.Function;
 import org.ingrain.distill.sample.Answerer;
 import org.ingrain.distill.sample.Finish;
@@ -61,6 +62,11 @@ public final class EngineAnswerer implements Answerer {
         while (work.feed()) {
             generator.step();
         }
+    }
+
+    @Override
+    public SortedMap<String, Long> fallbacks() {
+        return generator.fallbacks();
     }
 
     /** Slot of the weights that a request asks; loads an adapter in place of the one that was loaded first where there is no room. */

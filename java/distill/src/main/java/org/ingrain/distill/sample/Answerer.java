@@ -1,6 +1,8 @@
 package org.ingrain.distill.sample;
 
+import java.util.Collections;
 import java.util.List;
+import java.util.SortedMap;
 import java.util.function.Function;
 
 /** What the distillation needs of a model: many texts, as fast as it can. The engine is one; tests have another. */
@@ -16,6 +18,11 @@ public interface Answerer {
      *             follows from it, which joins the batch at once. What it throws ends the work and comes out here.
      */
     void answer(List<TextRequest> first, Function<TextCompletion, Next> done);
+
+    /** Calls so far that something slower computed than what was meant for them, by op, sizes and reason. */
+    default SortedMap<String, Long> fallbacks() {
+        return Collections.emptySortedMap();
+    }
 
     /**
      * What follows from a completion.

@@ -1,4 +1,4 @@
-#include "communicator.h"
+#include "meeting.h"
 
 namespace ingrain {
 

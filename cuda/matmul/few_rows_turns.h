@@ -1,0 +1,171 @@
+// few_rows, the turns of a warp: its copies into shared memory and its products out of it. few_rows.h says what for.
+#pragma once
+#include "launch.h"
+#include "mma.h"
+
+namespace few_rows {
+
+constexpr int warps = 8, threads = 32 * warps;
+constexpr int64_t max_rows = 16;
+
+struct Arguments {
+  void* y;                // (chunks, T, N), or (T, N / 2) where gated
+  const bf16* x;          // (T, C)
+  const void* w;          // (N, C)
+  const float* scales;    // (N) or null
+  int64_t N, C, chunk;    // chunk: columns of one sum
+  int T;
+  int32_t y_dtype;
+  float beta;
+  unsigned tiles;
+};
+
+// `deep`: for devices with 113 KiB of shared memory a block; the others have less on its way.
+template <class W_, bool gated_, int M_, int TILES_, bool deep> struct Shape {
+  using W = W_;
+  static constexpr bool gated = gated_;
+  static constexpr int M = M_, TILES = TILES_;
+  static constexpr int width = 16 / sizeof(W);    // columns of a 16-byte piece of w
+  static constexpr int turn = 8 * width;          // columns of a turn
+  static constexpr int X = width / 8;             // pieces of x for one of w
+  static constexpr int tokens = 8 * TILES, outputs = 16 * M / (gated ? 2 : 1);
+  static constexpr int w_bytes = 2048 * M, slot = w_bytes + 1024 * TILES * X;  // of a warp's turn
+  static constexpr int most = 12288;                                           // of a warp's ring
+  static constexpr int depth = !deep || slot * 2 > most ? 1 : M == 1 ? most / slot : 2;  // turns on their way
+  static constexpr int ring = depth * slot;
+  static constexpr int together = M == 1 ? 1 : 2;                              // 16-row tiles summed at a time; where gated, of gate and of up
+  static constexpr int sums = warps * 16 * together * tokens;
+  static constexpr int buffers = TILES == 1 ? 2 : 1;                           // for sums: two need one barrier a tile
+  static constexpr size_t shared = warps * ring + sizeof(float) * sums * buffers;
+};
+
+// Where a lane copies from next, and how many rows and columns of w there are from there on. A load instruction takes whole lines:
+// 4 rows of w, and 4 / X of x.
+template <class S> struct Source {
+  const typename S::W* w;     // where gated, of gate
+  const bf16* x;
+  int rows, columns, turn;
+  unsigned tile;
+};
+
+template <class S> __device__ __forceinline__ void open(Source<S>& from, const Arguments& a, unsigned tile) {
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  const int64_t height = S::gated ? a.N / 2 : a.N, row = static_cast<int64_t>(tile) * S::outputs + lane / 8;
+  const int64_t begin = blockIdx.y * a.chunk + warp * S::turn, left = height - row;
+  from.tile = tile;
+  from.turn = 0;
+  from.w = static_cast<const typename S::W*>(a.w) + row * a.C + begin + lane % 8 * S::width;
+  from.x = a.x + lane / (8 * S::X) * a.C + begin + lane % (8 * S::X) * 8;
+  from.rows = static_cast<int>(left < S::outputs ? left : S::outputs);
+  from.columns = static_cast<int>(a.chunk) - warp * S::turn - lane % 8 * S::width;
+  if (tile >= a.tiles) from.columns = -(1 << 30);  // nothing is read any more
+}
+
+// Tile m of 16 rows of a turn, and with the first one x. Odd rows lie turned in shared memory, so that reads meet no bank twice.
+template <class S> __device__ __forceinline__ void copy(char* slot, const Source<S>& from, const Arguments& a, int m) {
+  const int lane = threadIdx.x % 32, row = lane / 8, C = static_cast<int>(a.C);
+  const int limit = from.columns > 0 ? from.rows : 0;
+  char* const to = slot + m * 2048 + row * 128 + (lane % 8 ^ row % 2 * 4) * 16;
+  const int first = S::gated ? m % (S::M / 2) * 16 : m * 16;
+  const typename S::W* const w = from.w + (S::gated && m >= S::M / 2 ? a.N / 2 * a.C : 0);
+#pragma unroll
+  for (int j = 0; j < 4; ++j)
+    copy_async16(to + j * 512, w + (first + 4 * j) * C, first + 4 * j < limit);
+  if (m == 0) {
+    constexpr int pieces = 8 * S::X, step = 32 / pieces;  // of a row; rows of an instruction
+    const int token = lane / pieces, piece = lane % pieces;
+    const int tokens = from.columns + lane % 8 * S::width - piece * 8 > 0 ? a.T - token : 0;
+    char* const x = slot + S::w_bytes + token * 16 * pieces + (piece ^ token % 2 * (4 / (S::X * S::X))) * 16;
+#pragma unroll
+    for (int j = 0; j < S::tokens / step; ++j) copy_async16(x + j * 512, from.x + j * step * C, j * step < tokens);
+  }
+  copy_commit();
+}
+
+template <class S> __device__ __forceinline__ void advance(Source<S>& from, const Arguments& a, int turns) {
+  if (++from.turn == turns) return open(from, a, from.tile + gridDim.x);
+  from.w += warps * S::turn;
+  from.x += warps * S::turn;
+  from.columns -= warps * S::turn;
+}
+
+// The bf16 of a lane's 16 bytes in pairs. fp8: of each four columns 0 and 2, then 1 and 3.
+__device__ __forceinline__ void pairs_of(unsigned (&pairs)[4], const uint4& v, const bf16*) {
+  pairs[0] = v.x, pairs[1] = v.y, pairs[2] = v.z, pairs[3] = v.w;
+}
+__device__ __forceinline__ void pairs_of(unsigned (&pairs)[8], const uint4& v, const fp8*) {
+  widen_fp8(pairs, v.x), widen_fp8(pairs + 2, v.y), widen_fp8(pairs + 4, v.z), widen_fp8(pairs + 6, v.w);
+}
+
+// The lower (0x5410) or the upper (0x7632) halves of two words; the compiler takes more for it.
+template <unsigned which> __device__ __forceinline__ unsigned pick(unsigned a, unsigned b) {
+#ifdef INGRAIN_SIMT
+  return which == 0x5410 ? (a & 0xffff) | b << 16 : a >> 16 | (b & 0xffff0000u);
+#else
+  return __byte_perm(a, b, which);
+#endif
+}
+
+// A lane's x of a turn, in the order of pairs_of.
+template <class S> __device__ __forceinline__ void read_x(unsigned (&x)[2][S::TILES][4 * S::X], const char* slot) {
+  const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+#pragma unroll
+  for (int u = 0; u < 2; ++u)
+#pragma unroll
+    for (int n = 0; n < S::TILES; ++n)
+#pragma unroll
+      for (int i = 0; i < S::X; ++i) {
+        const int piece = (S::X * (4 * u + t) + i) ^ (g % 2 * (4 / (S::X * S::X)));
+        const uint4 v = *reinterpret_cast<const uint4*>(slot + S::w_bytes + ((8 * n + g) * 8 * S::X + piece) * 16);
+        unsigned* const to = x[u][n] + 4 * i;
+        if constexpr (S::X == 1) {
+          to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
+        } else {
+          to[0] = pick<0x5410>(v.x, v.y), to[1] = pick<0x7632>(v.x, v.y);
+          to[2] = pick<0x5410>(v.z, v.w), to[3] = pick<0x7632>(v.z, v.w);
+        }
+      }
+}
+
+template <class S>
+__device__ __forceinline__ void multiply(float (&sums)[S::TILES][4], const uint4 (&w)[2][2], const unsigned (&x)[2][S::TILES][4 * S::X]) {
+#pragma unroll
+  for (int u = 0; u < 2; ++u) {
+    unsigned low[4 * S::X], high[4 * S::X];
+    pairs_of(low, w[u][0], static_cast<const typename S::W*>(nullptr));
+    pairs_of(high, w[u][1], static_cast<const typename S::W*>(nullptr));
+#pragma unroll
+    for (int k = 0; k < 4 * S::X; k += 2) {
+      const unsigned left[4] = {low[k], high[k], low[k + 1], high[k + 1]};
+#pragma unroll
+      for (int n = 0; n < S::TILES; ++n) {
+        const unsigned right[2] = {x[u][n][k], x[u][n][k + 1]};
+        mma(sums[n], left, right);
+      }
+    }
+  }
+}
+
+// One turn out of a slot; what it held is replaced by the turn that `from` stands at as soon as it is in registers.
+template <class S>
+__device__ __forceinline__ void take(float (&sums)[S::M][S::TILES][4], char* slot, const Source<S>& from, const Arguments& a) {
+  const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+  unsigned x[2][S::TILES][4 * S::X];
+#pragma unroll
+  for (int m = 0; m < S::M; ++m) {
+    copy_wait<S::M * S::depth - 1>();
+    __syncwarp();  // the other lanes' pieces too
+    if (m == 0) read_x<S>(x, slot);
+    uint4 w[2][2];
+#pragma unroll
+    for (int u = 0; u < 2; ++u)
+#pragma unroll
+      for (int half = 0; half < 2; ++half)
+        w[u][half] = *reinterpret_cast<const uint4*>(slot + m * 2048 + half * 1024 + g * 128 + ((4 * u + t) ^ g % 2 * 4) * 16);
+    __syncwarp();
+    copy<S>(slot, from, a, m);
+    multiply<S>(sums[m], w, x);
+  }
+}
+
+}  // namespace few_rows

@@ -1,0 +1,135 @@
+// What runs before what: the blocks of a grid, streams that share a hardware queue, calls that wait for the device.
+#include "check.h"
+
+#include <thread>
+
+namespace {
+
+constexpr unsigned blocks = 24;
+
+// Where each block begins, and in which order they arrive; block and thread keep their shared memory to themselves.
+__global__ void arrive(unsigned* out) {
+  __shared__ unsigned own[32];
+  unsigned* dynamic = reinterpret_cast<unsigned*>(simt::self().shared);
+  const unsigned t = threadIdx.x;
+  own[t] = dynamic[t] = blockIdx.x * 32 + t;
+  if (t == 0) out[2 + out[1]++] = blockIdx.x;
+  __syncthreads();
+  if (t == 31) {
+    const unsigned place = atomicAdd(out, 1u);
+    const bool kept = own[7] == blockIdx.x * 32 + 7 && dynamic[8] == blockIdx.x * 32 + 8;
+    out[2 + blocks + place] = kept ? blockIdx.x : ~0u;
+  }
+}
+
+// flag (2): what is waited for; whether this has begun.
+__global__ void wait_for(int* flag) {
+  __atomic_store_n(flag + 1, 1, __ATOMIC_RELEASE);
+  while (!__atomic_load_n(flag, __ATOMIC_ACQUIRE)) __nanosleep(100);
+}
+__global__ void set(int* flag) { __atomic_store_n(flag, 1, __ATOMIC_RELEASE); }
+__global__ void increment(int* x) { ++*x; }
+
+void block_order() {
+  for (const bool descending : {false, true}) {
+    const char* const name = descending ? "descending" : "ascending";
+    const auto out = run<unsigned>(descending, arrive, blocks, 32, 2 + 2 * blocks);
+    std::vector<unsigned> begun(out.begin() + 2, out.begin() + 2 + blocks), arrived(out.begin() + 2 + blocks, out.end()), sorted(blocks);
+    for (unsigned i = 0; i < blocks; ++i) sorted[i] = descending ? blocks - 1 - i : i;
+    check(begun == sorted, "blocks begin in the order of the stream", name);
+    check(arrived != sorted, "and change at atomics, so that they arrive in another", name);
+    std::sort(arrived.begin(), arrived.end());
+    std::sort(sorted.begin(), sorted.end());
+    check(arrived == sorted, "each of them once, with shared memory of its own", name);
+  }
+}
+
+// A device with flags in its memory, its kernels loaded, and an impatient emulation.
+struct Bench {
+  int* flag = nullptr;
+  Bench() {
+    cudaSetDevice(5);
+    simt_set_patience(200);
+    void* memory = nullptr;
+    cudaMalloc(&memory, 2 * sizeof(int));
+    flag = static_cast<int*>(memory);
+    Stream stream(false);
+    for (void (*const kernel)(int*) : {set, wait_for, increment}) simt::launch(kernel, 1, 1, 0, stream, flag);
+    cudaMemsetAsync(flag, 0, 2 * sizeof(int), stream);
+    cudaStreamSynchronize(stream);
+  }
+  void await_kernel() const {
+    while (!__atomic_load_n(flag + 1, __ATOMIC_ACQUIRE)) std::this_thread::yield();
+  }
+  ~Bench() {
+    cudaFree(flag);
+    simt_set_patience(10'000);
+    cudaGetLastError();
+    cudaSetDevice(0);
+  }
+};
+
+// What two threads hear that wait for these streams.
+std::pair<cudaError_t, cudaError_t> synchronize(const Bench& bench, cudaStream_t first, cudaStream_t second) {
+  std::pair<cudaError_t, cudaError_t> result;
+  std::thread other([&] {
+    cudaSetDevice(5);
+    result.first = cudaStreamSynchronize(first);
+  });
+  bench.await_kernel();
+  result.second = cudaStreamSynchronize(second);
+  other.join();
+  return result;
+}
+
+void hardware_queues() {
+  for (const size_t apart : {1, 7, 8}) {
+    const Bench bench;
+    std::vector<Stream> streams;
+    streams.reserve(9);
+    for (int i = 0; i < 9; ++i) streams.emplace_back(false);
+    simt::launch(wait_for, 1, 1, 0, streams[0], bench.flag);
+    simt::launch(set, 1, 1, 0, streams[apart], bench.flag);
+    const auto [first, second] = synchronize(bench, streams[0], streams[apart]);
+    if (apart < 8) check(first == cudaSuccess && second == cudaSuccess, "a kernel may wait for one in another hardware queue");
+    else check(first == cudaErrorLaunchTimeout && second == first, "and not for one behind it in its own: there are eight");
+  }
+}
+
+void waiting_calls() {
+  for (const bool frees : {false, true}) {
+    const Bench bench;
+    void* memory = nullptr;
+    if (frees) cudaMalloc(&memory, 64);
+    Stream waits(false), sets(false);
+    cudaError_t ended = cudaSuccess;
+    std::thread other([&] {
+      cudaSetDevice(5);
+      simt::launch(wait_for, 1, 1, 0, waits, bench.flag);
+      ended = cudaStreamSynchronize(waits);
+    });
+    bench.await_kernel();
+    if (frees) cudaFree(memory);
+    else cudaMalloc(&memory, 64);
+    simt::launch(set, 1, 1, 0, sets, bench.flag);
+    other.join();
+    check(ended == cudaErrorLaunchTimeout, "waits for the kernels of other threads", frees ? "cudaFree" : "cudaMalloc");
+    if (!frees) cudaFree(memory);
+  }
+  const Bench bench;
+  Stream stream(false);
+  void* memory = nullptr;
+  simt::launch(increment, 1, 1, 0, stream, bench.flag);
+  cudaMalloc(&memory, 64);
+  check(*bench.flag == 0, "cudaMalloc leaves the caller's own work late");
+  cudaFree(memory);
+  check(*bench.flag == 1, "cudaFree waits for that too");
+}
+
+}  // namespace
+
+void check_order() {
+  block_order();
+  hardware_queues();
+  waiting_calls();
+}
