@@ -5,7 +5,10 @@
 
 #include "ingrain.h"
 
+#include <cxxabi.h>
+
 #include <cstdio>
+#include <cstdlib>
 
 // What the context gets to hear of a CUDA call: its status, and the text on failure.
 inline ingrain_status cuda_status(ingrain_context* ctx, cudaError_t error, const char* what) {
@@ -49,6 +52,20 @@ template <class... P> cudaError_t allow_shared(void (*kernel)(P...), size_t shar
   return error == cudaSuccess ? cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(most)) : error;
 }
 
+// Adds a launch to the context's trace: the kernel's name, its grid and block, its dynamic shared memory.
+template <class... P>
+void trace_launch(ingrain_context* ctx, void (*kernel)(P...), dim3 grid, dim3 block, size_t shared) {
+  const char* mangled = nullptr;
+  if (cudaFuncGetName(&mangled, reinterpret_cast<const void*>(kernel)) != cudaSuccess) cudaGetLastError();
+  int status = 0;
+  char* const name = mangled ? abi::__cxa_demangle(mangled, nullptr, nullptr, &status) : nullptr;
+  char line[2048];
+  snprintf(line, sizeof line, "%.1900s grid %u,%u,%u block %u shared %zu", name ? name : mangled ? mangled : "a kernel without a name", grid.x,
+           grid.y, grid.z, block.x, shared);
+  free(name);
+  ingrain_trace_add(ctx, line);
+}
+
 // shared: bytes of dynamic shared memory, see dynamic_shared(). A launch of no blocks is no launch.
 template <class... P, class... A>
 ingrain_status launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, ingrain_context* ctx, A... arguments) {
@@ -57,6 +74,7 @@ ingrain_status launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared
   if (ingrain_status status = ingrain_native_stream(ctx, &native)) return status;  // and makes the context's device current
   const cudaStream_t stream = static_cast<cudaStream_t>(native);
   if (ingrain_status status = cuda_status(ctx, allow_shared(kernel, shared), "launch")) return status;
+  if (ingrain_tracing(ctx)) trace_launch(ctx, kernel, grid, block, shared);
 #ifdef INGRAIN_SIMT
   return cuda_status(ctx, simt::launch(kernel, grid, block, shared, stream, arguments...), "launch");
 #else

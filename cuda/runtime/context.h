@@ -25,6 +25,8 @@ struct ingrain_context {
   std::shared_ptr<ingrain::Peers> peers;    // null where there is one rank
   int32_t rank = 0;
   std::string error;
+  bool tracing = false;
+  std::string trace;           // lines kept while tracing
   int64_t fallbacks = 0;       // calls that a slower kernel computed than the one meant for them
   std::string fallback;        // the first of them: op, sizes, reason
 
