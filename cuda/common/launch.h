@@ -5,7 +5,10 @@
 
 #include "ingrain.h"
 
+#include <cxxabi.h>
+
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <mutex>
 #include <tuple>
@@ -63,6 +66,19 @@ template <class... P> cudaError_t allow_shared(void (*kernel)(P...), size_t shar
   return shared <= always_allowed ? cudaSuccess : most_dynamic_shared(kernel, &most);
 }
 
+// Adds a launch to the context's trace: the kernel's name, its grid and block, its dynamic shared memory.
+inline void trace_launch(ingrain_context* ctx, const void* kernel, dim3 grid, dim3 block, size_t shared) {
+  const char* mangled = nullptr;
+  if (cudaFuncGetName(&mangled, kernel) != cudaSuccess) cudaGetLastError();
+  int status = 0;
+  char* const name = mangled ? abi::__cxa_demangle(mangled, nullptr, nullptr, &status) : nullptr;
+  char line[2048];
+  snprintf(line, sizeof line, "%.1900s grid %u,%u,%u block %u shared %zu", name ? name : mangled ? mangled : "a kernel without a name", grid.x,
+           grid.y, grid.z, block.x, shared);
+  free(name);
+  ingrain_trace_add(ctx, line);
+}
+
 // shared: bytes of dynamic shared memory, see dynamic_shared(). A launch of no blocks is no launch.
 template <class... P, class... A>
 ingrain_status launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, ingrain_context* ctx, A... arguments) {
@@ -71,6 +87,7 @@ ingrain_status launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared
   if (ingrain_status status = ingrain_native_stream(ctx, &native)) return status;  // and makes the context's device current
   const cudaStream_t stream = static_cast<cudaStream_t>(native);
   if (ingrain_status status = cuda_status(ctx, allow_shared(kernel, shared), "launch")) return status;
+  if (ingrain_tracing(ctx)) trace_launch(ctx, reinterpret_cast<const void*>(kernel), grid, block, shared);
 #ifdef INGRAIN_SIMT
   return cuda_status(ctx, simt::launch(kernel, grid, block, shared, stream, arguments...), "launch");
 #else

@@ -157,6 +157,7 @@ class BlasLt {
     const int status = call_.cublasLtMatmul(handle_, plan->operation.get(), &one, p.b, plan->a.get(), p.a, plan->b.get(), &p.beta, p.d, plan->d.get(), p.d,
                                             plan->d.get(), &plan->algorithm, p.scratch, static_cast<size_t>(workspace(p)), ctx->stream);
     *taken = status == success;
+    if (*taken && ctx->tracing) trace(ctx, p);
     if (*taken) return INGRAIN_OK;
     if (status == not_supported && !ctx->deterministic) {  // deterministic: other rows of this weight may have been taken before
       plan->refused = true;
@@ -167,6 +168,12 @@ class BlasLt {
   }
 
  private:
+  static void trace(ingrain_context* ctx, const Product& p) {
+    char line[160];
+    snprintf(line, sizeof line, "cublasLtMatmul (%ld, %ld) by (%ld, %ld), dtypes %d and %d to %d", static_cast<long>(p.M), static_cast<long>(p.K),
+             static_cast<long>(p.K), static_cast<long>(p.N), p.a_dtype, p.b_dtype, p.d_dtype);
+    ingrain_trace_add(ctx, line);
+  }
   template <class F> void find(F*& function, const char* name) {
     function = reinterpret_cast<F*>(dlsym(library_, name));
     if (!function && error_.empty()) error_ = std::string("cuBLASLt has no ") + name;

@@ -114,6 +114,26 @@ ingrain_status ingrain_set_error(ingrain_context* ctx, const char* text) {
   return INGRAIN_OK;
 }
 
+ingrain_status ingrain_trace(ingrain_context* ctx, int32_t on) {
+  ctx->tracing = on != 0;
+  if (on) ctx->trace.clear();
+  return INGRAIN_OK;
+}
+
+int32_t ingrain_tracing(ingrain_context* ctx) { return ctx->tracing; }
+
+ingrain_status ingrain_trace_add(ingrain_context* ctx, const char* line) {
+  if (ctx->tracing) ctx->trace += std::string(line) + "\n";
+  return INGRAIN_OK;
+}
+
+ingrain_status ingrain_trace_read(ingrain_context* ctx, char* text, int64_t text_bytes) {
+  if (static_cast<int64_t>(ctx->trace.size()) >= text_bytes)
+    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "trace_read: text has %ld bytes, expected %zu", static_cast<long>(text_bytes), ctx->trace.size() + 1);
+  memcpy(text, ctx->trace.c_str(), ctx->trace.size() + 1);
+  return INGRAIN_OK;
+}
+
 ingrain_status ingrain_context_describe(ingrain_context* ctx, char* json, int64_t json_bytes) {
   const std::string text = std::string("{\"backend\": \"") + backend + "\", \"name\": \"" + ctx->properties.name + "\", \"isa\": \"" + isa_of(*ctx) +
                            "\", \"threads\": " + std::to_string(ctx->properties.multiProcessorCount) + ", \"memory_bytes\": " +

@@ -26,6 +26,8 @@ struct ingrain_context {
   std::shared_ptr<ingrain::Peers> peers;    // null where there is one rank
   int32_t rank = 0;
   std::string error;
+  bool tracing = false;
+  std::string trace;           // lines kept while tracing
   std::map<std::string, int64_t> fallbacks;  // op, sizes and reason: calls that a slower kernel computed than the one meant for them
 
   // Makes this context's device the calling thread's.

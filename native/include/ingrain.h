@@ -78,6 +78,14 @@ INGRAIN_API ingrain_status ingrain_set_error(ingrain_context* ctx, const char* t
 INGRAIN_API ingrain_status ingrain_parallel_for(ingrain_context* ctx, int64_t n, int64_t grain,
                                                 void (*body)(void* state, int64_t begin, int64_t end), void* state);
 
+// Trace: while it is on, a context keeps a line for each kernel that starts (name, grid, block, shared memory) and for each product of a
+// library (its name and sizes); the CPU keeps op and instruction set. on 1 begins with none. trace_read: the lines so far (host), each
+// with a line end; INVALID_ARGUMENT where text_bytes are too few. trace_add is for launch(), which a kernel of another library has too.
+INGRAIN_API ingrain_status ingrain_trace(ingrain_context* ctx, int32_t on);
+INGRAIN_API int32_t ingrain_tracing(ingrain_context* ctx);
+INGRAIN_API ingrain_status ingrain_trace_add(ingrain_context* ctx, const char* line);
+INGRAIN_API ingrain_status ingrain_trace_read(ingrain_context* ctx, char* text, int64_t text_bytes);
+
 // ---- memory -----------------------------------------------------------------------------------------------------------
 INGRAIN_API ingrain_status ingrain_malloc(ingrain_context* ctx, void** pointer, int64_t bytes);     // 64-byte aligned, not cleared
 INGRAIN_API ingrain_status ingrain_free(ingrain_context* ctx, void* pointer);

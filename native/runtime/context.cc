@@ -40,6 +40,8 @@ ingrain_status explain(char* error, int64_t bytes, ingrain_status status, const 
 }  // namespace
 }  // namespace ingrain
 
+void ingrain_context::trace_op(const char* op) { trace += std::string(op) + " " + ingrain::isa_name(isa) + "\n"; }
+
 ingrain_status ingrain_context::fail(ingrain_status status, const char* format, ...) {
   char line[1024];
   va_list arguments;
@@ -100,6 +102,26 @@ ingrain_status ingrain_set_deterministic(ingrain_context*, int32_t) { return ING
 
 ingrain_status ingrain_set_error(ingrain_context* ctx, const char* text) {
   ctx->error = text;
+  return INGRAIN_OK;
+}
+
+ingrain_status ingrain_trace(ingrain_context* ctx, int32_t on) {
+  ctx->tracing = on != 0;
+  if (on) ctx->trace.clear();
+  return INGRAIN_OK;
+}
+
+int32_t ingrain_tracing(ingrain_context* ctx) { return ctx->tracing; }
+
+ingrain_status ingrain_trace_add(ingrain_context* ctx, const char* line) {
+  if (ctx->tracing) ctx->trace += std::string(line) + "\n";
+  return INGRAIN_OK;
+}
+
+ingrain_status ingrain_trace_read(ingrain_context* ctx, char* text, int64_t text_bytes) {
+  if (static_cast<int64_t>(ctx->trace.size()) >= text_bytes)
+    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "trace_read: text has %ld bytes, expected %zu", static_cast<long>(text_bytes), ctx->trace.size() + 1);
+  memcpy(text, ctx->trace.c_str(), ctx->trace.size() + 1);
   return INGRAIN_OK;
 }
 

@@ -16,10 +16,15 @@ struct ingrain_context {
   ingrain::Isa isa;
   ingrain::ThreadPool pool;
   std::string error;
+  bool tracing = false;
+  std::string trace;          // lines kept while tracing
   std::shared_ptr<ingrain::Meeting> meeting;  // null where there is one rank
   int32_t rank = 0;
 
   ingrain_context(ingrain::Isa isa, int32_t threads) : isa(isa), pool(threads) {}
+
+  // Adds an op and the instruction set that computes it to the trace.
+  void trace_op(const char* op);
 
   // Records one line and returns status, so that a check reads: return ctx->fail(INGRAIN_INVALID_ARGUMENT, "...", ...);
   ingrain_status fail(ingrain_status status, const char* format, ...) __attribute__((format(printf, 3, 4)));

@@ -36,6 +36,10 @@ FORWARD(ingrain_status, set_error, (ingrain_context* ctx, const char* text), (ct
 FORWARD(ingrain_status, parallel_for,
         (ingrain_context* ctx, int64_t n, int64_t grain, void (*body)(void* state, int64_t begin, int64_t end), void* state),
         (ctx, n, grain, body, state))
+FORWARD(ingrain_status, trace, (ingrain_context* ctx, int32_t on), (ctx, on))
+FORWARD(int32_t, tracing, (ingrain_context* ctx), (ctx))
+FORWARD(ingrain_status, trace_add, (ingrain_context* ctx, const char* line), (ctx, line))
+FORWARD(ingrain_status, trace_read, (ingrain_context* ctx, char* text, int64_t text_bytes), (ctx, text, text_bytes))
 
 FORWARD(ingrain_status, malloc, (ingrain_context* ctx, void** pointer, int64_t bytes), (ctx, pointer, bytes))
 FORWARD(ingrain_status, free, (ingrain_context* ctx, void* pointer), (ctx, pointer))

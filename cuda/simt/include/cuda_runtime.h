@@ -45,7 +45,7 @@ inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z,
 // ---- the host's side ---------------------------------------------------------------------------------------------------
 enum cudaError_t {
   cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorMemoryAllocation = 2, cudaErrorInvalidConfiguration = 9,
-  cudaErrorNoDevice = 100, cudaErrorInvalidDevice = 101, cudaErrorInvalidResourceHandle = 400, cudaErrorNotReady = 600,
+  cudaErrorInvalidDeviceFunction = 98, cudaErrorNoDevice = 100, cudaErrorInvalidDevice = 101, cudaErrorInvalidResourceHandle = 400, cudaErrorNotReady = 600,
   cudaErrorLaunchTimeout = 702, cudaErrorPeerAccessAlreadyEnabled = 704, cudaErrorLaunchFailure = 719,
   cudaErrorStreamCaptureUnsupported = 900, cudaErrorStreamCaptureInvalidated = 901
 };
@@ -109,6 +109,7 @@ constexpr int static_shared = 1024;
 cudaError_t get_attributes(cudaFuncAttributes* attributes, const void* kernel);
 cudaError_t set_attribute(const void* kernel, cudaFuncAttribute attribute, int value);
 }  // namespace simt
+cudaError_t cudaFuncGetName(const char** name, const void* kernel);
 template <class Kernel> cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, Kernel* kernel) {
   return simt::get_attributes(attributes, reinterpret_cast<const void*>(kernel));
 }

@@ -14,6 +14,7 @@
 #ifdef INGRAIN_ISA_avx2
 #define INGRAIN_OP_EXPORT(op, parameters, arguments)                                  \
   extern "C" INGRAIN_API ingrain_status ingrain_##op parameters {                     \
+    if (ctx->tracing) [[unlikely]] ctx->trace_op(#op);                                \
     switch (ctx->isa) {                                                               \
       case ingrain::Isa::avx2: return ingrain::avx2::op arguments;                    \
       case ingrain::Isa::avx512: return ingrain::avx512::op arguments;                \
