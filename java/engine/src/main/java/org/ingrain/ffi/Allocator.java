@@ -1,5 +1,6 @@
 package org.ingrain.ffi;
 
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
@@ -27,6 +28,9 @@ public interface Allocator {
         Tensor scales = dtype == DType.F8E4M3 ? allocate(DType.F32, rows) : null;
         return new Weight(context().arena(), data, scales, layout, rows, columns, chunk);
     }
+
+    /** Pinned host memory, which copies to and from the device need not wait for; a counter gives none and does not count it. */
+    MemorySegment hostAllocate(long bytes);
 
     /** Writes the first values of an F32 tensor; a counter does not ask for them. */
     void initialize(Tensor tensor, Supplier<float[]> values);
@@ -67,6 +71,11 @@ public interface Allocator {
         }
 
         @Override
+        public MemorySegment hostAllocate(long bytes) {
+            return MemorySegment.NULL;
+        }
+
+        @Override
         public void initialize(Tensor tensor, Supplier<float[]> values) {
             // There is nothing to write to.
         }
@@ -81,6 +90,7 @@ public interface Allocator {
     final class Scope implements Allocator, AutoCloseable {
         private final Allocator parent;
         private final List<Tensor> allocated = new ArrayList<>();
+        private final List<MemorySegment> pinned = new ArrayList<>();
 
         public Scope(Allocator parent) {
             this.parent = parent;
@@ -107,6 +117,13 @@ public interface Allocator {
         }
 
         @Override
+        public MemorySegment hostAllocate(long bytes) {
+            MemorySegment host = parent.hostAllocate(bytes);
+            pinned.add(host);
+            return host;
+        }
+
+        @Override
         public void initialize(Tensor tensor, Supplier<float[]> values) {
             parent.initialize(tensor, values);
         }
@@ -119,7 +136,9 @@ public interface Allocator {
         @Override
         public void close() {
             allocated.forEach(context()::free);
+            pinned.forEach(context()::hostFree);
             allocated.clear();
+            pinned.clear();
         }
     }
 }

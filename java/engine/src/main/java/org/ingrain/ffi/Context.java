@@ -174,10 +174,16 @@ public final class Context implements Allocator, AutoCloseable {
         return Native.size(() -> (long) KV_CACHE_BLOCK_BYTES.invokeExact(function, cacheDtype.code(), blockSize, k, e));
     }
 
+    /** A batch descriptor without arrays, until {@link Batch#lay}. */
+    public Batch batch(long maxBlocks, long blockSize) {
+        return new Batch(arena, maxBlocks, blockSize);
+    }
+
     /** A batch descriptor with its device arrays. */
     public Batch batch(long maxTokens, long maxSequences, long maxBlocks, long blockSize) {
-        Tensor memory = allocateZero(DType.I32, Batch.elements(maxTokens, maxSequences, maxBlocks));
-        return new Batch(arena, memory, maxTokens, maxSequences, maxBlocks, blockSize);
+        Batch batch = batch(maxBlocks, blockSize);
+        batch.lay(allocateZero(DType.I32, Batch.elements(maxTokens, maxSequences, maxBlocks)), maxTokens, maxSequences);
+        return batch;
     }
 
     private long allocateBytes(long bytes) {
@@ -203,7 +209,8 @@ public final class Context implements Allocator, AutoCloseable {
         }
     }
 
-    /** Pinned host memory, which copies to and from the device need not wait for; valid until {@link #hostFree} or {@link #close}. */
+    /** {@inheritDoc} Valid until {@link #hostFree} or {@link #close}. */
+    @Override
     public MemorySegment hostAllocate(long bytes) {
         MemorySegment function = backend.runtime("host_malloc");
         call("host_malloc", () -> (int) PPL.invokeExact(function, handle, cell.address(), Math.max(bytes, 1)));

@@ -1,6 +1,6 @@
 package org.ingrain.model;
 
-import org.ingrain.ffi.Context;
+import org.ingrain.ffi.Allocator;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.Batch;
 import org.ingrain.tensor.DType;
@@ -19,9 +19,7 @@ public final class Step {
     private final Batch batch;
     private final Tensor ids;
     private Shape shape;
-    private Tensor given;
-    private Tensor source;
-    private Tensor logitRows;
+    private Arrays arrays;
     private int tokens;
     private int sequences;
     private int rows;
@@ -60,19 +58,27 @@ public final class Step {
     public record Placement(int[] blocks, int group, int prefixBlocks, int adapterSlot) {
     }
 
-    /** Steps within limits, in staging memory of which they need {@link #stagedBytes}. */
-    public Step(Context context, Limits limits, Staging staging) {
-        this.limits = limits;
-        this.staging = staging;
-        ops = new Ops(context);
-        batch = context.batch(0, 0, limits.maxBlocks(), limits.blockSize());
-        ids = context.allocate(DType.I32, limits.tokens());
+    /** The staged arrays of one step, all I32: ids that are given (T), source of those that are not (T), the batch's, logit rows (M). */
+    private record Arrays(Tensor given, Tensor source, Tensor batch, Tensor logitRows) {
+        static Arrays reserve(Staging staging, Limits limits, Shape shape) {
+            return new Arrays(staging.reserve(DType.I32, shape.tokens), staging.reserve(DType.I32, shape.tokens),
+                    staging.reserve(DType.I32, Batch.elements(shape.tokens, shape.sequences, limits.maxBlocks)),
+                    staging.reserve(DType.I32, shape.logitRows));
+        }
     }
 
-    /** Bytes of staging memory that the largest step takes. */
-    public static long stagedBytes(Limits limits) {
-        long elements = 2L * limits.tokens() + Batch.elements(limits.tokens(), limits.sequences(), limits.maxBlocks()) + limits.logitRows();
-        return elements * Integer.BYTES + 4 * Staging.ALIGNMENT;
+    /** Steps within limits, in staging memory with room for what {@link #reserve} reserves. */
+    public Step(Allocator allocator, Limits limits, Staging staging) {
+        this.limits = limits;
+        this.staging = staging;
+        ops = new Ops(allocator.context());
+        batch = allocator.context().batch(limits.maxBlocks(), limits.blockSize());
+        ids = allocator.allocate(DType.I32, limits.tokens());
+    }
+
+    /** Reserves the arrays of the largest step. */
+    public static void reserve(Staging staging, Limits limits) {
+        Arrays.reserve(staging, limits, new Shape(limits.tokens, limits.sequences, limits.logitRows, true));
     }
 
     /** Begins a step of exactly this shape. */
@@ -81,19 +87,17 @@ public final class Step {
         tokens = 0;
         sequences = 0;
         rows = 0;
-        given = staging.reserve(DType.I32, shape.tokens);
-        source = staging.reserve(DType.I32, shape.tokens);
-        batch.lay(staging.reserve(DType.I32, Batch.elements(shape.tokens, shape.sequences, limits.maxBlocks)), shape.tokens, shape.sequences);
+        arrays = Arrays.reserve(staging, limits, shape);
+        batch.lay(arrays.batch, shape.tokens, shape.sequences);
         batch.use(shape.tokens, shape.sequences, shape.adapters);
-        logitRows = staging.reserve(DType.I32, shape.logitRows);
         staging.put(batch.sequenceOffsets(), 0, 0);
     }
 
-    /** Adds tokens sequence[from, to) at positions from ..; returns the step's row of the first. */
-    public int add(int[] sequence, int from, int to, Placement place) {
+    /** Adds the tokens of a sequence from a position on; returns the step's row of the first. */
+    public int add(int[] ids, int from, Placement place) {
         int first = tokens;
-        for (int position = from; position < to; position++) {
-            row(sequence[position], -1, position, place);
+        for (int i = 0; i < ids.length; i++) {
+            row(ids[i], -1, from + i, place);
         }
         place(place);
         return first;
@@ -108,8 +112,8 @@ public final class Step {
     }
 
     private void row(int id, int drawn, int position, Placement place) {
-        staging.put(given, tokens, id);
-        staging.put(source, tokens, drawn);
+        staging.put(arrays.given, tokens, id);
+        staging.put(arrays.source, tokens, drawn);
         staging.put(batch.positions(), tokens, position);
         if (shape.adapters) {
             staging.put(batch.adapterSlots(), tokens, place.adapterSlot);
@@ -130,13 +134,13 @@ public final class Step {
 
     /** Asks for the logits of a row; returns its index among the logits. */
     public int wantLogits(int row) {
-        staging.put(logitRows, rows, row);
+        staging.put(arrays.logitRows, rows, row);
         return rows++;
     }
 
     /** Enqueues the choice of each row's id, given or among those drawn by the step before: the first thing after the upload. */
     public void selectIds(Tensor drawn) {
-        ops.selectIds(ids(), given, source, drawn);
+        ops.selectIds(ids(), arrays.given, arrays.source, drawn);
     }
 
     public int tokens() {
@@ -163,6 +167,6 @@ public final class Step {
 
     /** (M) of the present step. */
     Tensor logitRows() {
-        return logitRows;
+        return arrays.logitRows;
     }
 }

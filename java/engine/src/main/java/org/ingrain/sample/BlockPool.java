@@ -7,7 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Who holds which cache block. A block has a reference count; full blocks of known content can be found again by what they hold: the
+ * Which cache blocks are taken, and how often. A block has a reference count; full blocks of known content can be found again by what they hold: the
  * key is the block before, the adapter, and the block's own tokens, compared in full, so two contents are never confused. A known
  * block that nobody holds stays until its memory is wanted, least recently used first.
  */
@@ -36,11 +36,16 @@ final class BlockPool {
     private final LinkedHashMap<Integer, Key> idle = new LinkedHashMap<>();
     private final Map<Key, Known> known = new HashMap<>();
     private final Map<Integer, Key> keys = new HashMap<>();
+    private final int blockSize;
     private final boolean keepIdle;
     private long nextSerial;
 
-    /** keepIdle: known blocks that nobody holds stay known until their memory is wanted. */
-    BlockPool(int blocks, boolean keepIdle) {
+    /**
+     * @param blockSize tokens a block
+     * @param keepIdle  known blocks that nobody holds stay known until their memory is wanted
+     */
+    BlockPool(int blocks, int blockSize, boolean keepIdle) {
+        this.blockSize = blockSize;
         this.keepIdle = keepIdle;
         references = new int[blocks];
         for (int i = 0; i < blocks; i++) {
@@ -55,6 +60,11 @@ final class BlockPool {
 
     int blocks() {
         return references.length;
+    }
+
+    /** Tokens a block. */
+    int blockSize() {
+        return blockSize;
     }
 
     /** Takes a block, held once; -1 where none is left. */

@@ -1,12 +1,14 @@
 package org.ingrain.sample;
 
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashSet;
+import java.util.Deque;
 import java.util.List;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.function.Supplier;
+import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
 import org.ingrain.model.AdapterBank;
 import org.ingrain.model.Blueprint;
@@ -15,9 +17,12 @@ import org.ingrain.model.KvCache;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.Precision;
 import org.ingrain.model.Rank;
-import org.ingrain.model.Step;
 import org.ingrain.model.Weights;
 import org.ingrain.sample.Completion.FinishReason;
+import org.ingrain.sample.step.StepBuffers;
+import org.ingrain.sample.step.StepResults;
+import org.ingrain.sample.step.StepRunner;
+import org.ingrain.sample.step.StepStats;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tokenizer.StreamingDecoder;
 
@@ -28,17 +33,17 @@ import org.ingrain.tokenizer.StreamingDecoder;
  * on, a step is enqueued before the tokens of the step before have been read: a sample that ends is then seen a step late, and the token
  * that was drawn for it meanwhile is thrown away. Used by one thread at a time.
  */
-public final class Generator {
-    private static final int PROMPT_LOGIT_ROWS = 64;
-
+public final class Generator implements AutoCloseable {
     private final GeneratorConfig config;
-    private final Decoder llama;
+    private final Blueprint model;
     private final AdapterBank adapters;
     private final Supplier<StreamingDecoder> decoders;
     private final Set<Integer> eosIds;
     private final BlockPool pool;
     private final Scheduler scheduler;
+    private final Allocator.Scope memory;
     private final StepRunner runner;
+    private final Deque<PlannedStep> inFlight = new ArrayDeque<>();
     private final int lag;
     private long tokens;
     private long surplus;
@@ -51,38 +56,36 @@ public final class Generator {
      */
     public Generator(Context context, Weights weights, AdapterBank adapters, GeneratorConfig config,
                      Supplier<StreamingDecoder> decoders, List<Integer> eosIds) {
-        this(new Decoder(context, weights, limits(config)), adapters, config, decoders, eosIds, context.graphs() ? 1 : 0);
+        this(new Decoder(context, weights, config.limits()), adapters, config, decoders, eosIds, context.graphs() ? 1 : 0);
     }
 
     /** lag: how many steps the host reads behind the last one enqueued. */
-    Generator(Decoder llama, AdapterBank adapters, GeneratorConfig config, Supplier<StreamingDecoder> decoders, List<Integer> eosIds, int lag) {
-        if (config.contextLength() > llama.config().maxPositionEmbeddings()) {
+    Generator(Decoder decoder, AdapterBank adapters, GeneratorConfig config, Supplier<StreamingDecoder> decoders, List<Integer> eosIds, int lag) {
+        model = decoder.config();
+        if (config.contextLength() > model.maxPositionEmbeddings()) {
             throw new InputException("contextLength: " + config.contextLength() + ", expected at most max_position_embeddings "
-                    + llama.config().maxPositionEmbeddings());
+                    + model.maxPositionEmbeddings());
         }
         this.config = config;
         this.adapters = adapters;
         this.decoders = decoders;
-        this.eosIds = new HashSet<>(eosIds);
+        this.eosIds = Set.copyOf(eosIds);
         this.lag = lag;
-        this.llama = llama;
-        int fillers = StepRunner.fillerBlocks(llama.context());
-        KvCache cache = new KvCache(llama.context(), llama.weights(), config.blocks() + fillers, config.blockSize());
-        runner = new StepRunner(llama, cache, adapters, limits(config), lag + 1);
-        pool = new BlockPool(config.blocks(), config.prefixCache());
+        Context context = decoder.context();
+        memory = new Allocator.Scope(context);
+        KvCache cache = new KvCache(context, decoder.weights(), config.blocks() + StepRunner.fillerBlocks(context), config.blockSize());
+        runner = new StepRunner(decoder, cache, adapters, new StepBuffers(memory, config.limits(), model.vocabSize(), lag + 1));
+        pool = new BlockPool(config.blocks(), config.blockSize(), config.prefixCache());
         scheduler = new Scheduler(config, pool);
-    }
-
-    /** The largest step of a generator. */
-    static Step.Limits limits(GeneratorConfig config) {
-        return new Step.Limits(config.maxBatchTokens(), config.maxSequences(), config.maxSequences() + PROMPT_LOGIT_ROWS, config.maxBlocks(),
-                config.blockSize());
     }
 
     /** Bytes that a generator allocates beside the weights: cache and workspace. */
     public static long bytes(Context context, Blueprint model, Precision precision, GeneratorConfig config) {
-        return (config.blocks() + StepRunner.fillerBlocks(context)) * KvCache.blockBytes(context, model, precision, Rank.SINGLE, config.blockSize())
-                + Decoder.workspaceBytes(context, model, precision, Rank.SINGLE, limits(config)) + StepRunner.bytes(limits(config), model.vocabSize());
+        Allocator.Counter counter = new Allocator.Counter(context);
+        new StepBuffers(counter, config.limits(), model.vocabSize(), 1);
+        return counter.bytes() + (config.blocks() + StepRunner.fillerBlocks(context))
+                * KvCache.blockBytes(context, model, precision, Rank.SINGLE, config.blockSize())
+                + Decoder.workspaceBytes(context, model, precision, Rank.SINGLE, config.limits());
     }
 
     /** Calls on its device so far that something slower computed than what was meant for them, by op, sizes and reason. */
@@ -97,21 +100,21 @@ public final class Generator {
                     + config.contextLength());
         }
         for (int id : request.prompt()) {
-            if (id < 0 || id >= llama.config().vocabSize()) {
-                throw new InputException("prompt: token id " + id + ", expected 0 to " + (llama.config().vocabSize() - 1));
+            if (id < 0 || id >= model.vocabSize()) {
+                throw new InputException("prompt: token id " + id + ", expected 0 to " + (model.vocabSize() - 1));
             }
         }
         if (request.adapterSlot() >= 0 && (adapters == null || request.adapterSlot() >= adapters.slots())) {
             throw new InputException("adapter slot " + request.adapterSlot() + ": none is loaded there");
         }
-        Ticket ticket = new Ticket(request, listener);
-        scheduler.enqueue(new Sequence(ticket, request.firstSample(), decoders.get()));
+        Ticket ticket = new Ticket(request, listener, decoders);
+        scheduler.enqueue(ticket);
         return ticket;
     }
 
     /** Replaces the adapter in a slot; what was cached under the old one is forgotten. Nothing of that slot may be in flight. */
     public void loadAdapter(int slot, List<LoraModule> adapter) {
-        if (scheduler.inFlight().stream().anyMatch(sample -> sample.ticket.request.adapterSlot() == slot)) {
+        if (scheduler.inFlight().stream().anyMatch(sequence -> sequence.ticket.request.adapterSlot() == slot)) {
             throw new IllegalStateException("adapter slot " + slot + " is in use");
         }
         pool.forgetAdapter(slot);
@@ -139,152 +142,90 @@ public final class Generator {
      */
     public boolean step() {
         finishCancelled();
-        List<Scheduler.Part> parts = scheduler.plan(PROMPT_LOGIT_ROWS);
-        if (!parts.isEmpty()) {
-            enqueue(prepare(parts));
-        } else if (runner.inFlight() > 0) {
-            settle(runner.inFlight() - 1);
-        } else if (!scheduler.idle()) {
+        List<PlannedStep> steps = scheduler.plan();
+        for (PlannedStep step : steps) {
+            runner.enqueue(step.plan());
+            inFlight.addLast(step);
+            read(lag);
+        }
+        if (steps.isEmpty() && !inFlight.isEmpty()) {
+            read(inFlight.size() - 1);
+        } else if (steps.isEmpty() && !scheduler.idle()) {
             throw new IllegalStateException("nothing can be scheduled with " + pool.available() + " of " + pool.blocks() + " blocks free");
         }
         if (!scheduler.idle()) {
             return true;
         }
-        settle(0);
-        runner.rest();
+        read(0);
+        runner.idle();
         return false;
     }
 
-    private void enqueue(StepWork work) {
-        runner.enqueue(work);
-        settle(lag);
-        for (int i = 0; i < work.overflow().size(); i += config.maxSequences()) {
-            runner.enqueueOverflow(work.overflow().subList(i, Math.min(i + config.maxSequences(), work.overflow().size())));
-            settle(lag);
-        }
-    }
-
-    /** Decides what a step computes and draws, and counts it as done: what follows is enqueued behind it. */
-    private StepWork prepare(List<Scheduler.Part> parts) {
-        StepWork work = new StepWork(parts);
-        int row = 0;
-        for (Scheduler.Part part : parts) {
-            Sequence sample = part.sample();
-            boolean last = part.tokens() == sample.pending();
-            boolean scored = sample.ticket.wantsPrompt();
-            if (scored) {
-                int from = part.from() + 1;
-                int count = Math.min(part.tokens(), sample.length() - from);
-                work.scores().add(new StepWork.Score(sample, from, count, work.logitRows().size()));
-            }
-            for (int t = scored ? 0 : part.tokens() - 1; t < part.tokens() && (scored || last); t++) {
-                work.logitRows().add(row + t);
-            }
-            row += part.tokens();
-            sample.advance(part.tokens());
-            sample.publish(pool, config.blockSize());
-            if (last) {
-                draw(sample, work.logitRows().size() - 1, work);
-            }
-        }
-        return work;
-    }
-
-    private void draw(Sequence sample, int logitRow, StepWork work) {
-        boolean first = sample.ticket.forking();
-        want(sample, logitRow, work.draws());
-        if (first) {
-            fork(sample, logitRow, work);
-        }
-    }
-
-    private static void want(Sequence sample, int logitRow, List<StepWork.Draw> draws) {
-        draws.add(new StepWork.Draw(sample, sample.length(), logitRow));
-        sample.draw(draws.size() - 1);
-    }
-
-    /** Makes the other samples of a request whose prompt is computed; each draws its first token from the same row. */
-    private void fork(Sequence trunk, int logitRow, StepWork work) {
-        Ticket ticket = trunk.ticket;
-        ticket.forked();
-        boolean partly = trunk.computed() % config.blockSize() != 0;
-        for (int i = 1; i < ticket.request.samples(); i++) {
-            Sequence sample = new Sequence(ticket, trunk.number + i, decoders.get());
-            sample.fork(trunk, pool, config.blockSize());
-            boolean placed = scheduler.place(sample, partly);
-            if (placed && partly) {
-                work.copies().add(trunk.blocks.getLast());
-                work.copies().add(sample.blocks.getLast());
-            }
-            want(sample, logitRow, placed ? work.draws() : work.overflow());
-        }
-    }
-
     /** Reads the oldest steps until so many are in flight. */
-    private void settle(int inFlight) {
-        while (runner.inFlight() > inFlight) {
-            Flight flight = runner.settle();
+    private void read(int left) {
+        while (inFlight.size() > left) {
+            PlannedStep step = inFlight.removeFirst();
+            StepResults results = runner.await();
             int at = 0;
-            for (StepWork.Score score : flight.scores()) {
-                for (int i = 0; i < score.count(); i++) {
-                    score.sample().ticket.promptLogProbabilities[score.from() + i] = flight.score(at++);
+            for (PlannedStep.Scored scored : step.scored()) {
+                for (int i = 0; i < scored.count(); i++) {
+                    scored.ticket().promptLogProbabilities[scored.from() + i] = results.score(at++);
                 }
             }
-            for (int i = 0; i < flight.draws().size(); i++) {
-                Sequence sample = flight.draws().get(i).sample();
-                if (sample.finished()) {
+            for (int i = 0; i < step.drawn().size(); i++) {
+                Sequence sequence = step.drawn().get(i);
+                if (sequence.finished()) {
                     surplus++;
                 } else {
-                    accept(sample, flight.id(i), flight.logProbability(i));
+                    accept(sequence, results.id(i), results.logProbability(i));
                 }
             }
         }
     }
 
-    private void accept(Sequence sample, int id, float logProbability) {
+    private void accept(Sequence sequence, int id, float logProbability) {
         if (id < 0) {
-            throw new ArithmeticException("the model's logits are not numbers at position " + (sample.length() - sample.unread()));
+            throw new ArithmeticException("the model's logits are not numbers at position " + (sequence.length() - sequence.unread()));
         }
         tokens++;
-        SamplingParams params = sample.ticket.request.params();
-        sample.append(id, logProbability);
-        sample.publish(pool, config.blockSize());
+        SamplingParams params = sequence.ticket.request.params();
+        sequence.append(id, logProbability);
         if ((eosIds.contains(id) && !params.ignoreEos()) || params.stopTokens().contains(id)) {
-            finish(sample, FinishReason.STOP);
+            finish(sequence, FinishReason.STOP);
             return;
         }
-        tell(sample, sample.text.append(sample.decoder.append(id)));
-        if (sample.text.stopped()) {
-            finish(sample, FinishReason.STOP);
-        } else if (sample.unread() == 0 && sample.full(config.contextLength())) {
-            finish(sample, FinishReason.LENGTH);
+        emit(sequence, sequence.text.append(sequence.decoder.append(id)));
+        if (sequence.text.stopped()) {
+            finish(sequence, FinishReason.STOP);
+        } else if (sequence.unread() == 0 && sequence.full(config.contextLength())) {
+            finish(sequence, FinishReason.LENGTH);
         }
     }
 
-    private void tell(Sequence sample, String piece) {
+    private void emit(Sequence sequence, String piece) {
         if (!piece.isEmpty()) {
-            sample.ticket.listener.text(sample.number, piece);
+            sequence.ticket.listener.text(sequence.number, piece);
         }
     }
 
-    private void finish(Sequence sample, FinishReason reason) {
-        if (!sample.text.stopped()) {
-            tell(sample, sample.text.append(sample.decoder.flush()));
+    private void finish(Sequence sequence, FinishReason reason) {
+        if (!sequence.text.stopped()) {
+            emit(sequence, sequence.text.append(sequence.decoder.flush()));
         }
-        tell(sample, sample.text.flush());
-        sample.finish();
-        scheduler.remove(sample);
-        sample.ticket.listener.finished(new Completion(sample.number, sample.generatedIds(), sample.generatedLogProbabilities(),
-                sample.text.text(), reason, sample.ticket.promptLogProbabilities));
+        emit(sequence, sequence.text.flush());
+        sequence.finish();
+        scheduler.remove(sequence);
+        sequence.ticket.listener.finished(new Completion(sequence.number, sequence.generatedIds(), sequence.generatedLogProbabilities(),
+                sequence.text.text(), reason, sequence.ticket.promptLogProbabilities));
     }
 
     private void finishCancelled() {
-        for (Sequence sample : scheduler.inFlight()) {
-            Ticket ticket = sample.ticket;
-            if (!ticket.forking() && ticket.cancelled(sample.number)) {
-                finish(sample, FinishReason.CANCELLED);
+        for (Sequence sequence : scheduler.inFlight()) {
+            Ticket ticket = sequence.ticket;
+            if (!ticket.forking() && ticket.cancelled(sequence.number)) {
+                finish(sequence, FinishReason.CANCELLED);
             } else if (ticket.forking() && ticket.allCancelled()) {
-                cancelBeforeFork(sample);
+                cancelBeforeFork(sequence);
             }
         }
     }
@@ -301,10 +242,19 @@ public final class Generator {
 
     /** What was done so far. */
     public GeneratorStats stats() {
-        return runner.stats(tokens, surplus);
+        StepStats done = runner.stats();
+        return new GeneratorStats(done.steps(), tokens, surplus, done.stepMillis(), done.hostWaitMillis(), done.graphReplays(),
+                done.graphCaptures(), done.eagerSteps());
     }
 
     public GeneratorConfig config() {
         return config;
+    }
+
+    /** Waits for the device, then frees what the generator allocated; requests that were not finished are not. */
+    @Override
+    public void close() {
+        runner.close();
+        memory.close();
     }
 }

@@ -1,5 +1,6 @@
 package org.ingrain.sample;
 
+import org.ingrain.model.Step;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -17,6 +18,8 @@ public record GeneratorConfig(long cacheTokens, int blockSize, int maxBatchToken
                               boolean prefixCache, boolean sharePrefix) {
     /** Tokens a cache block where nothing else is asked for. */
     public static final int BLOCK_SIZE = 32;
+    /** Most prompt tokens that a step scores. */
+    static final int MAX_SCORES = 64;
 
     public GeneratorConfig {
         if (blockSize < 16 || blockSize % 16 != 0) {
@@ -68,5 +71,10 @@ public record GeneratorConfig(long cacheTokens, int blockSize, int maxBatchToken
     /** Entries of a block table. */
     public int maxBlocks() {
         return (contextLength + blockSize - 1) / blockSize;
+    }
+
+    /** The largest step. */
+    Step.Limits limits() {
+        return new Step.Limits(maxBatchTokens, maxSequences, maxSequences + MAX_SCORES, maxBlocks(), blockSize);
     }
 }

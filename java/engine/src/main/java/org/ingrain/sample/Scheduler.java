@@ -2,15 +2,27 @@ package org.ingrain.sample;
 
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Comparator;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 
 /**
- * Continuous batching: which samples compute how many tokens in the next step. The oldest go first; a sample that needs a block when
- * none is left evicts the newest, which later computes its tokens again, bit for bit. New requests are admitted where the cache can
- * hold what they have to compute now, once all of their tokens have been read.
+ * Continuous batching: which sequences compute how many tokens in the next step. Knows numbers alone, neither device nor text.
+ *
+ * <p>A sequence waits, or runs and holds blocks for all of its tokens. A step is planned in this order:
+ * <ol>
+ * <li>Each running sequence gets the blocks that its next token needs, oldest first. Where no block is left the newest gives all of its
+ * blocks back and waits again at the head of the queue; later it is computed again, bit for bit.
+ * <li>Each running sequence that lacks one token computes it.
+ * <li>What is left of the step's tokens goes to prompts: of running sequences first, then of waiting ones, which are admitted while the
+ * cache has blocks for them and there is a place. A prompt may take several steps.
+ * <li>A sequence whose last token is computed draws the next one. The first time, the other samples of its request are forked from it.
+ * </ol>
+ *
+ * <p>Example: blocks of 16 tokens, steps of 40, request A with a prompt of 20 tokens and 2 samples, request B with one of 50.
+ * <pre>
+ *   step 1   A0 computes 20 and draws, A1 is forked and draws from the same row; B0 is admitted and computes 20
+ *   step 2   A0 and A1 compute 1 each and draw; B0 computes 30 and draws
+ *   step 3   all three compute 1 each and draw
+ * </pre>
  */
 final class Scheduler {
     private final GeneratorConfig config;
@@ -18,32 +30,14 @@ final class Scheduler {
     private final ArrayDeque<Sequence> waiting = new ArrayDeque<>();
     private final List<Sequence> running = new ArrayList<>();
 
-    /**
-     * A sample's part of the next step.
-     *
-     * @param from         position of its first token
-     * @param tokens       to compute
-     * @param drawnRow     where its one token is among those that the step before draws, or -1 where all are known
-     * @param group        of a shared prefix
-     * @param prefixBlocks leading blocks that the group shares
-     */
-    record Part(Sequence sample, int from, int tokens, int drawnRow, int group, int prefixBlocks) {
-        static Part of(Sequence sample, int tokens) {
-            return new Part(sample, sample.computed(), tokens, sample.unread() > 0 ? sample.drawnRow() : -1, 0, 0);
-        }
-
-        Part in(int group, int prefixBlocks) {
-            return new Part(sample, from, tokens, drawnRow, group, prefixBlocks);
-        }
-    }
-
     Scheduler(GeneratorConfig config, BlockPool pool) {
         this.config = config;
         this.pool = pool;
     }
 
-    void enqueue(Sequence sample) {
-        waiting.addLast(sample);
+    /** Queues a request, whose first sample computes the prompt for all. */
+    void enqueue(Ticket ticket) {
+        waiting.addLast(new Sequence(ticket, ticket.request.firstSample(), new BlockTable(pool, ticket.request.adapterSlot())));
     }
 
     boolean idle() {
@@ -56,165 +50,126 @@ final class Scheduler {
         return all;
     }
 
-    /** Takes a sample out, wherever it is, and frees its blocks. */
-    void remove(Sequence sample) {
-        if (!running.remove(sample)) {
-            waiting.remove(sample);
+    /** Takes a sequence out, wherever it is, and frees its blocks. */
+    void remove(Sequence sequence) {
+        if (!running.remove(sequence)) {
+            waiting.remove(sequence);
         }
-        sample.drop(pool);
-    }
-
-    /** Puts a new fork beside its trunk where there is a place for it and, if it needs one, a block; otherwise it waits. */
-    boolean place(Sequence fork, boolean needsBlock) {
-        int block = -1;
-        if (running.size() < config.maxSequences() && (!needsBlock || (block = pool.take()) >= 0)) {
-            if (needsBlock) {
-                fork.blocks.add(block);
-            }
-            running.add(fork);
-            return true;
-        }
-        fork.drop(pool);
-        waiting.addFirst(fork);
-        return false;
+        sequence.table.drop();
     }
 
     /**
-     * Parts of the next step; rows bounds the tokens of prompts whose own log-probabilities are wanted. Every running sample with an
-     * unread token is among them, but for those whose last token that is. None where nothing can go on before a token is read.
+     * The next step, and where first tokens are drawn for sequences that have to wait, the plans of those behind it. Every running
+     * sequence with an unread token is in the step, but for those whose last token that is. None where nothing can go on before a token
+     * is read.
      */
-    List<Part> plan(int rows) {
+    List<PlannedStep> plan() {
         reserve();
-        int budget = config.maxBatchTokens();
-        int rowsLeft = rows;
-        List<Part> parts = new ArrayList<>();
-        List<Sequence> prompts = new ArrayList<>();
-        for (Sequence sample : running) {
-            if (sample.full(config.contextLength())) {
-                continue;
-            }
-            if (sample.pending() == 1) {
-                parts.add(Part.of(sample, 1));
-                budget--;
-            } else {
-                prompts.add(sample);
+        List<Slice> slices = slices();
+        if (slices.isEmpty()) {
+            return List.of();
+        }
+        StepBuilder step = new StepBuilder();
+        for (Slice slice : config.sharePrefix() ? Slice.group(slices) : Slice.separate(slices)) {
+            Sequence sequence = slice.sequence();
+            int logitRow = step.add(slice);
+            if (logitRow >= 0) {
+                step.draw(sequence, logitRow);
+                if (sequence.ticket.forking()) {
+                    fork(sequence, logitRow, step);
+                }
             }
         }
-        for (Sequence sample = next(prompts, budget); sample != null; sample = next(prompts, budget)) {
-            int tokens = Math.min(sample.pending(), budget);
-            if (sample.ticket.wantsPrompt()) {
-                tokens = Math.min(tokens, rowsLeft);
-                rowsLeft -= tokens;
-            }
-            if (tokens == 0) {
-                break;
-            }
-            parts.add(Part.of(sample, tokens));
-            budget -= tokens;
-        }
-        return config.sharePrefix() ? group(parts) : separate(parts);
+        return step.build(config.maxSequences());
     }
 
-    /** Gives every running sample the blocks of all its tokens, oldest first, evicting the newest: which may be the sample itself. */
+    /** Gives every running sequence the blocks of all its tokens, oldest first, evicting the newest: which may be the sequence itself. */
     private void reserve() {
         for (int i = 0; i < running.size(); i++) {
-            Sequence sample = running.get(i);
-            while (i < running.size() && !sample.full(config.contextLength()) && !grow(sample, sample.length())) {
+            Sequence sequence = running.get(i);
+            while (i < running.size() && !sequence.full(config.contextLength()) && !sequence.table.grow(sequence.length())) {
                 evict(running.getLast());
             }
         }
     }
 
-    private void evict(Sequence sample) {
-        running.remove(sample);
-        sample.drop(pool);
-        waiting.addFirst(sample);
+    private void evict(Sequence sequence) {
+        running.remove(sequence);
+        sequence.table.drop();
+        waiting.addFirst(sequence);
     }
 
-    private boolean grow(Sequence sample, int tokens) {
-        while (sample.blocks.size() * config.blockSize() < tokens) {
-            int block = pool.take();
-            if (block < 0) {
-                return false;
+    /** Which sequences compute how many tokens; the tokens of prompts that are scored have a bound of their own. */
+    private List<Slice> slices() {
+        int budget = config.maxBatchTokens();
+        int scores = GeneratorConfig.MAX_SCORES;
+        List<Slice> slices = new ArrayList<>();
+        ArrayDeque<Sequence> prompts = new ArrayDeque<>();
+        for (Sequence sequence : running) {
+            if (sequence.full(config.contextLength())) {
+                continue;
             }
-            sample.blocks.add(block);
+            if (sequence.pending() == 1) {
+                slices.add(new Slice(sequence, 1));
+                budget--;
+            } else {
+                prompts.add(sequence);
+            }
         }
-        return true;
+        while (budget > 0) {
+            Sequence sequence = prompts.isEmpty() ? admit() : prompts.removeFirst();
+            if (sequence == null) {
+                break;
+            }
+            int tokens = Math.min(sequence.pending(), budget);
+            if (sequence.ticket.wantsPrompt()) {
+                tokens = Math.min(tokens, scores);
+                scores -= tokens;
+            }
+            if (tokens == 0) {
+                break;
+            }
+            slices.add(new Slice(sequence, tokens));
+            budget -= tokens;
+        }
+        return slices;
     }
 
-    /** The next prompt to compute: one that is running already, else one that is admitted now; null where none fits. */
-    private Sequence next(List<Sequence> prompts, int budget) {
-        if (budget <= 0) {
+    /** Lets the oldest waiting sequence run, once all of its tokens have been read; null where there is no place or no room for it. */
+    private Sequence admit() {
+        Sequence sequence = waiting.peekFirst();
+        if (sequence == null || sequence.unread() > 0 || running.size() >= config.maxSequences()) {
             return null;
         }
-        if (!prompts.isEmpty()) {
-            return prompts.removeFirst();
+        if (!sequence.ticket.wantsPrompt()) {
+            sequence.adopt();
         }
-        Sequence sample = waiting.peekFirst();
-        if (sample == null || sample.unread() > 0 || running.size() >= config.maxSequences()) {
+        if (sequence.table.missing(sequence.length()) > pool.available()) {
+            sequence.table.drop();
             return null;
         }
-        if (!sample.ticket.wantsPrompt()) {
-            sample.adopt(pool, config.blockSize());
-        }
-        int blocksWanted = (sample.length() + config.blockSize() - 1) / config.blockSize() - sample.blocks.size();
-        if (blocksWanted > pool.available()) {
-            sample.drop(pool);
-            return null;
-        }
-        grow(sample, sample.length());
+        sequence.table.grow(sequence.length());
         waiting.removeFirst();
-        running.add(sample);
-        return sample;
+        running.add(sequence);
+        return sequence;
     }
 
-    private static List<Part> separate(List<Part> parts) {
-        List<Part> numbered = new ArrayList<>();
-        for (Part part : parts) {
-            numbered.add(part.in(numbered.size(), 0));
-        }
-        return numbered;
-    }
-
-    /** Puts samples of one prompt, or whose first blocks are the same, side by side, and counts the blocks that all of them share. */
-    private List<Part> group(List<Part> parts) {
-        Map<Object, List<Part>> groups = new HashMap<>();
-        List<Object> order = new ArrayList<>();
-        for (Part part : parts) {
-            Object key = key(part);
-            groups.computeIfAbsent(key, k -> {
-                order.add(k);
-                return new ArrayList<>();
-            }).add(part);
-        }
-        List<Part> grouped = new ArrayList<>();
-        for (int g = 0; g < order.size(); g++) {
-            List<Part> members = groups.get(order.get(g));
-            int shared = members.size() == 1 ? 0 : sharedBlocks(members);
-            for (Part part : members) {
-                grouped.add(part.in(g, shared));
+    /** Makes the other samples of a request whose prompt is computed; each draws its first token from the same row. */
+    private void fork(Sequence trunk, int logitRow, StepBuilder step) {
+        trunk.ticket.forked();
+        for (int i = 1; i < trunk.ticket.request.samples(); i++) {
+            Sequence fork = new Sequence(trunk.ticket, trunk.number + i, trunk.table.fork());
+            if (running.size() < config.maxSequences() && fork.table.grow(fork.table.computed())) {
+                running.add(fork);
+                if (fork.table.partial()) {
+                    step.copy(trunk.table.last(), fork.table.last());
+                }
+                step.draw(fork, logitRow);
+            } else {
+                fork.table.drop();
+                waiting.addFirst(fork);
+                step.drawForWaiting(fork, logitRow);
             }
         }
-        return grouped;
-    }
-
-    private static Object key(Part part) {
-        Sequence sample = part.sample;
-        boolean several = sample.ticket.request.samples() > 1;
-        return several ? List.of(sample.ticket, sample.blocks.getFirst()) : sample.blocks.getFirst();
-    }
-
-    /** Leading blocks that all members have in common and have computed before this step. */
-    private int sharedBlocks(List<Part> members) {
-        Sequence first = members.getFirst().sample;
-        int shared = members.stream().map(Part::sample).min(Comparator.comparingInt(Sequence::computed)).orElseThrow().computed() / config.blockSize();
-        for (Part part : members) {
-            int same = 0;
-            while (same < shared && part.sample.blocks.get(same).equals(first.blocks.get(same))) {
-                same++;
-            }
-            shared = same;
-        }
-        return shared;
     }
 }

@@ -20,15 +20,14 @@ public final class Batch {
     private Tensor prefixBlocks;
     private Tensor adapterSlots;
 
-    /** Takes I32 memory of {@link #elements} elements. */
-    public Batch(Arena arena, Tensor memory, long maxTokens, long maxSequences, long maxBlocks, long blockSize) {
+    /** Without arrays, until {@link #lay}. */
+    public Batch(Arena arena, long maxBlocks, long blockSize) {
         this.maxBlocks = maxBlocks;
         descriptor = arena.allocate(80, 8);
         descriptor.set(ValueLayout.JAVA_LONG, 72, blockSize);
-        lay(memory, maxTokens, maxSequences);
     }
 
-    /** Lays the arrays into other I32 memory, for steps of up to so many tokens and sequences; it needs {@link #elements} elements. */
+    /** Lays the arrays into I32 memory, for steps of up to so many tokens and sequences; it needs {@link #elements} elements. */
     public void lay(Tensor memory, long tokens, long sequences) {
         maxTokens = tokens;
         maxSequences = sequences;

@@ -3,6 +3,7 @@ package org.ingrain.tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
+import java.util.function.Consumer;
 
 /**
  * The small host arrays of a step, which go to the device in one copy. Each is reserved in turn, one behind another, at the same offset
@@ -27,6 +28,13 @@ public final class Staging {
         this.memory = memory;
         this.images = List.copyOf(images);
         image = this.images.getFirst();
+    }
+
+    /** Bytes that these reservations take. */
+    public static long bytes(Consumer<Staging> reservations) {
+        Staging counter = new Staging(Tensor.unallocated(DType.I64, Long.MAX_VALUE / Long.BYTES), List.of(MemorySegment.NULL));
+        reservations.accept(counter);
+        return counter.used;
     }
 
     /** Turns to the next image, empty. What was enqueued from it before must have run. */

@@ -160,7 +160,8 @@ class AbiTest {
             var scaled = new Weight(arena, new Tensor(0x1000, DType.F8E4M3, 35), new Tensor(0x2000, DType.F32, 5), Weight.Layout.ROW_MAJOR, 5, 7, 0);
             assertEquals(Map.of("data", 0x1000L, "scales", 0x2000L, "dtype", 5L, "layout", 0L, "rows", 5L, "columns", 7L, "chunk", 0L),
                     fields(scaled.address(), layouts.get("ingrain_weight")));
-            var batch = new Batch(arena, new Tensor(0x1000, DType.I32, Batch.elements(11, 3, 4)), 11, 3, 4, 16);
+            var batch = new Batch(arena, 4, 16);
+            batch.lay(new Tensor(0x1000, DType.I32, Batch.elements(11, 3, 4)), 11, 3);
             batch.use(9, 2, true);
             assertEquals(Map.of("sequence_offsets", batch.sequenceOffsets().address(), "positions", batch.positions().address(),
                     "block_tables", batch.blockTables().address(), "prefix_groups", batch.prefixGroups().address(),

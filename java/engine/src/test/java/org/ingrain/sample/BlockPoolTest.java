@@ -12,7 +12,7 @@ class BlockPoolTest {
 
     @Test
     void aKnownBlockIsFoundUntilItsMemoryIsWanted() {
-        BlockPool pool = new BlockPool(2, true);
+        BlockPool pool = new BlockPool(2, 2, true);
         int a = pool.take();
         long serial = pool.publish(a, BlockPool.ROOT, -1, FIRST);
         int b = pool.take();
@@ -31,7 +31,7 @@ class BlockPoolTest {
 
     @Test
     void contentIsKeyedByWhatIsBeforeItAndByAdapter() {
-        BlockPool pool = new BlockPool(4, true);
+        BlockPool pool = new BlockPool(4, 2, true);
         long serial = pool.publish(pool.take(), BlockPool.ROOT, -1, FIRST);
         assertNull(pool.find(BlockPool.ROOT, 0, FIRST));
         assertNull(pool.find(serial, -1, FIRST));
@@ -44,7 +44,7 @@ class BlockPoolTest {
 
     @Test
     void withoutAPrefixCacheAFreedBlockIsForgotten() {
-        BlockPool pool = new BlockPool(1, false);
+        BlockPool pool = new BlockPool(1, 2, false);
         int a = pool.take();
         pool.publish(a, BlockPool.ROOT, -1, FIRST);
         pool.hold(a);
@@ -56,7 +56,7 @@ class BlockPoolTest {
 
     @Test
     void aSlotsContentIsForgottenWithItsAdapter() {
-        BlockPool pool = new BlockPool(2, true);
+        BlockPool pool = new BlockPool(2, 2, true);
         int a = pool.take();
         pool.publish(a, BlockPool.ROOT, 0, FIRST);
         int b = pool.take();

@@ -174,21 +174,20 @@ class GeneratorLagTest {
 
     @Test
     void aBlockIsKnownToOthersWhenItsLastTokenIsRead() {
-        BlockPool pool = new BlockPool(2, true);
+        BlockPool pool = new BlockPool(2, 16, true);
         int[] prompt = TinyModel.prompt(15, 1);
-        Sequence sample = new Sequence(new Ticket(Request.of(prompt, 1, OPEN), completion -> { }), 0, null);
-        sample.blocks.add(pool.take());
+        Ticket ticket = new Ticket(Request.of(prompt, 1, OPEN), completion -> { }, () -> null);
+        Sequence sample = new Sequence(ticket, 0, new BlockTable(pool, -1));
+        assertTrue(sample.table.grow(16));
         sample.advance(15);
         sample.draw(0);
         sample.advance(1);
         sample.draw(0);
-        sample.publish(pool, 16);
         int[] content = Arrays.copyOf(prompt, 16);
         assertNull(pool.find(BlockPool.ROOT, -1, content));
         content[15] = 42;
         sample.append(42, -1f);
-        sample.publish(pool, 16);
-        assertEquals(sample.blocks.getFirst(), pool.find(BlockPool.ROOT, -1, content).block());
+        assertEquals(sample.table.first(), pool.find(BlockPool.ROOT, -1, content).block());
         assertEquals(17, sample.length());
         assertEquals(1, sample.unread());
     }

@@ -77,7 +77,7 @@ final class TinyModel implements AutoCloseable {
 
     /** Reads the tokens {@code lag} steps behind; two ids end a sample. */
     Generator generator(GeneratorConfig config, AdapterBank adapters, int lag) {
-        return new Generator(new Decoder(context, weights, Generator.limits(config)), adapters, config, Spelling::new, List.of(7, 14), lag);
+        return new Generator(new Decoder(context, weights, config.limits()), adapters, config, Spelling::new, List.of(7, 14), lag);
     }
 
     /** A cache large enough for everything, whole prompts in a step. */

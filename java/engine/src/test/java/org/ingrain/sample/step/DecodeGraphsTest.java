@@ -1,4 +1,4 @@
-package org.ingrain.sample;
+package org.ingrain.sample.step;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -15,7 +15,7 @@ import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.Emulator;
 import org.ingrain.ffi.NativeLibraries;
-import org.ingrain.sample.DecodeGraphs.Key;
+import org.ingrain.sample.step.DecodeGraphs.Key;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;

@@ -1,4 +1,4 @@
-package org.ingrain.sample;
+package org.ingrain.sample.step;
 
 import java.util.HashMap;
 import java.util.HashSet;
@@ -13,7 +13,7 @@ import org.ingrain.tensor.BackendException;
  * sizes. The first step of a size runs op by op, which loads its kernels and settles their algorithms; the second is captured; from
  * then on it is replayed.
  */
-final class DecodeGraphs {
+final class DecodeGraphs implements AutoCloseable {
     /**
      * What a graph depends on beside the generator it belongs to.
      *
@@ -122,5 +122,12 @@ final class DecodeGraphs {
 
     long eager() {
         return eager;
+    }
+
+    /** None of them may be running. */
+    @Override
+    public void close() {
+        captured.values().forEach(present -> present.graph.close());
+        captured.clear();
     }
 }

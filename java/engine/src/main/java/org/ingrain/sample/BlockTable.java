@@ -1,0 +1,151 @@
+package org.ingrain.sample;
+
+import java.util.Arrays;
+
+/**
+ * The cache blocks of one sequence, in the order of its positions, and how many of its tokens are computed, that is, have their keys and
+ * values there. A full block whose tokens are known is published: it is found again by its content, so that another sequence that begins
+ * alike adopts it. A shared block is never written, because only positions behind the computed ones are.
+ *
+ * <p>Example, with blocks of 4 tokens and a prompt of 10:
+ * <pre>
+ *   a.grow(10)                   a: 0 1 2        takes three blocks
+ *   a.advance(10), a.publish     a: 0 1 2        10 computed; 0 and 1 are full and published, 2 holds two tokens
+ *   b = a.fork(), b.grow(10)     b: 0 1 3        holds 0 and 1 too; the caller copies 2 to 3
+ *   c.adopt(same prompt)         c: 0 1          8 computed; grow(10) then takes a block for the rest
+ *   a.drop()                     a: -            0 and 1 stay held by b and c, 2 is free
+ * </pre>
+ */
+final class BlockTable {
+    private final BlockPool pool;
+    private final int adapterSlot;
+    private int[] blocks = new int[4];
+    private int count;
+    private int computed;
+    private int published;
+    /** Of the last published block's content. */
+    private long serial = BlockPool.ROOT;
+
+    /** adapterSlot: of the adapter that keys and values are computed with, -1 for the base model. */
+    BlockTable(BlockPool pool, int adapterSlot) {
+        this.pool = pool;
+        this.adapterSlot = adapterSlot;
+    }
+
+    int adapterSlot() {
+        return adapterSlot;
+    }
+
+    /** Tokens whose keys and values are in the cache. */
+    int computed() {
+        return computed;
+    }
+
+    /** So many tokens more are computed; their blocks have been taken. */
+    void advance(int tokens) {
+        computed += tokens;
+    }
+
+    /** Takes blocks until so many tokens have room; false where none is left, and then what was taken stays. */
+    boolean grow(int tokens) {
+        while (count * pool.blockSize() < tokens) {
+            int block = pool.take();
+            if (block < 0) {
+                return false;
+            }
+            add(block);
+        }
+        return true;
+    }
+
+    /** Blocks to be taken for so many tokens. */
+    int missing(int tokens) {
+        return Math.ceilDiv(tokens, pool.blockSize()) - count;
+    }
+
+    private void add(int block) {
+        if (count == blocks.length) {
+            blocks = Arrays.copyOf(blocks, 2 * count);
+        }
+        blocks[count++] = block;
+    }
+
+    private void share(int block) {
+        pool.hold(block);
+        add(block);
+    }
+
+    /** Takes the published blocks that hold the first of these n tokens already, but leaves at least one token to compute. */
+    void adopt(int[] ids, int n) {
+        for (int end = pool.blockSize(); end < n; end += pool.blockSize()) {
+            BlockPool.Known found = pool.find(serial, adapterSlot, Arrays.copyOfRange(ids, end - pool.blockSize(), end));
+            if (found == null) {
+                return;
+            }
+            share(found.block());
+            serial = found.serial();
+            published++;
+            computed = end;
+        }
+    }
+
+    /** Makes the content of every block that is full of computed tokens known to others; n: how many ids are known. */
+    void publish(int[] ids, int n) {
+        int size = pool.blockSize();
+        while ((published + 1) * size <= Math.min(computed, n)) {
+            serial = pool.publish(blocks[published], serial, adapterSlot, Arrays.copyOfRange(ids, published * size, (published + 1) * size));
+            published++;
+        }
+    }
+
+    /** Whether the last computed token is in a block that has room for more. */
+    boolean partial() {
+        return computed % pool.blockSize() != 0;
+    }
+
+    /** A table that begins with these tokens and shares their full blocks; the caller copies a partly filled last block. */
+    BlockTable fork() {
+        BlockTable fork = new BlockTable(pool, adapterSlot);
+        for (int i = 0; i < computed / pool.blockSize(); i++) {
+            fork.share(blocks[i]);
+        }
+        fork.computed = computed;
+        fork.published = published;
+        fork.serial = serial;
+        return fork;
+    }
+
+    /** Gives all blocks back; everything must be computed again. */
+    void drop() {
+        for (int i = 0; i < count; i++) {
+            pool.release(blocks[i]);
+        }
+        count = 0;
+        computed = 0;
+        published = 0;
+        serial = BlockPool.ROOT;
+    }
+
+    /** A copy of the table. */
+    int[] blocks() {
+        return Arrays.copyOf(blocks, count);
+    }
+
+    int first() {
+        return blocks[0];
+    }
+
+    int last() {
+        return blocks[count - 1];
+    }
+
+    /** Leading blocks, all computed, that another table has too. */
+    int shared(BlockTable other) {
+        int most = Math.min(computed, other.computed) / pool.blockSize();
+        int same = 0;
+        while (same < most && blocks[same] == other.blocks[same]) {
+            same++;
+        }
+        return same;
+    }
+}

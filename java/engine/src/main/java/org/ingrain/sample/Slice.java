@@ -1,0 +1,66 @@
+package org.ingrain.sample;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.ingrain.model.Step;
+
+/**
+ * The next tokens of one sequence, which a step computes.
+ *
+ * @param group        slices of one group stand side by side in the step and share leading blocks
+ * @param prefixBlocks how many leading blocks the group shares
+ */
+record Slice(Sequence sequence, int tokens, int group, int prefixBlocks) {
+    Slice(Sequence sequence, int tokens) {
+        this(sequence, tokens, 0, 0);
+    }
+
+    /** Where the sequence is in the cache during the step. */
+    Step.Placement placement() {
+        return new Step.Placement(sequence.table.blocks(), group, prefixBlocks, sequence.table.adapterSlot());
+    }
+
+    /** Each slice as a group of its own. */
+    static List<Slice> separate(List<Slice> slices) {
+        List<Slice> numbered = new ArrayList<>();
+        for (Slice slice : slices) {
+            numbered.add(slice.in(numbered.size(), 0));
+        }
+        return numbered;
+    }
+
+    /** Puts samples of one prompt, or whose first blocks are the same, side by side, and counts the blocks that all of them share. */
+    static List<Slice> group(List<Slice> slices) {
+        Map<Object, List<Slice>> groups = new LinkedHashMap<>();
+        for (Slice slice : slices) {
+            groups.computeIfAbsent(slice.key(), key -> new ArrayList<>()).add(slice);
+        }
+        List<Slice> grouped = new ArrayList<>();
+        int group = 0;
+        for (List<Slice> members : groups.values()) {
+            int shared = members.size() == 1 ? 0 : sharedBlocks(members);
+            for (Slice slice : members) {
+                grouped.add(slice.in(group, shared));
+            }
+            group++;
+        }
+        return grouped;
+    }
+
+    private Slice in(int newGroup, int newPrefixBlocks) {
+        return new Slice(sequence, tokens, newGroup, newPrefixBlocks);
+    }
+
+    private Object key() {
+        boolean several = sequence.ticket.request.samples() > 1;
+        return several ? List.of(sequence.ticket, sequence.table.first()) : sequence.table.first();
+    }
+
+    /** Leading blocks that all members have in common and have computed before this step. */
+    private static int sharedBlocks(List<Slice> members) {
+        BlockTable first = members.getFirst().sequence.table;
+        return members.stream().mapToInt(member -> member.sequence.table.shared(first)).min().orElse(0);
+    }
+}

@@ -1,0 +1,89 @@
+package org.ingrain.sample;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.ingrain.sample.step.StepPlan;
+
+/** Turns the slices that the scheduler chose into a plan, and counts their tokens as computed: what follows is enqueued behind it. */
+final class StepBuilder {
+    private static final int[] UNKNOWN = {0};
+
+    private final List<StepPlan.Part> parts = new ArrayList<>();
+    private final List<Integer> logitRows = new ArrayList<>();
+    private final List<StepPlan.Score> scores = new ArrayList<>();
+    private final List<PlannedStep.Scored> scored = new ArrayList<>();
+    private final List<Integer> copies = new ArrayList<>();
+    private final Drawn now = new Drawn(new ArrayList<>(), new ArrayList<>());
+    private final Drawn later = new Drawn(new ArrayList<>(), new ArrayList<>());
+    private int rows;
+
+    /** Draws, and the sequence of each. */
+    private record Drawn(List<StepPlan.Draw> draws, List<Sequence> sequences) {
+        void add(Sequence sequence, int logitRow) {
+            SamplingParams params = sequence.ticket.request.params();
+            draws.add(new StepPlan.Draw(logitRow, sequence.number, sequence.length(), (float) params.temperature(), params.topK(),
+                    (float) params.topP(), params.seed()));
+            sequences.add(sequence);
+            sequence.draw(draws.size() - 1);
+        }
+
+        Drawn part(int from, int to) {
+            return new Drawn(draws.subList(from, to), sequences.subList(from, to));
+        }
+    }
+
+    /** Adds a slice; returns the row of logits that its sequence's next token is drawn from, or -1 while some of its tokens are pending. */
+    int add(Slice slice) {
+        Sequence sequence = slice.sequence();
+        int tokens = slice.tokens();
+        int from = sequence.table.computed();
+        int drawnRow = sequence.drawnRow();
+        boolean last = tokens == sequence.pending();
+        boolean wantsScores = sequence.ticket.wantsPrompt();
+        parts.add(new StepPlan.Part(drawnRow < 0 ? sequence.ids(from, tokens) : UNKNOWN, from, drawnRow, slice.placement()));
+        if (wantsScores) {
+            int count = Math.min(tokens, sequence.length() - from - 1);
+            scores.add(new StepPlan.Score(logitRows.size(), sequence.ids(from + 1, count)));
+            scored.add(new PlannedStep.Scored(sequence.ticket, from + 1, count));
+        }
+        for (int t = wantsScores ? 0 : tokens - 1; t < tokens && (wantsScores || last); t++) {
+            logitRows.add(rows + t);
+        }
+        rows += tokens;
+        sequence.advance(tokens);
+        return last ? logitRows.size() - 1 : -1;
+    }
+
+    /** Draws the next token of a sequence that runs. */
+    void draw(Sequence sequence, int logitRow) {
+        now.add(sequence, logitRow);
+    }
+
+    /** Draws the next token of a sequence that found no place beside the others: it waits with that token. */
+    void drawForWaiting(Sequence sequence, int logitRow) {
+        later.add(sequence, logitRow);
+    }
+
+    /** Copies a block once the slices are computed. */
+    void copy(int source, int destination) {
+        copies.add(source);
+        copies.add(destination);
+    }
+
+    /** The step, and behind it the draws of sequences that wait, at most {@code maxDraws} in a plan. */
+    List<PlannedStep> build(int maxDraws) {
+        List<PlannedStep> steps = new ArrayList<>();
+        int waiting = later.draws.size();
+        steps.add(new PlannedStep(new StepPlan(parts, ints(logitRows), now.draws, scores, ints(copies), waiting > 0), now.sequences, scored));
+        for (int i = 0; i < waiting; i += maxDraws) {
+            Drawn some = later.part(i, Math.min(i + maxDraws, waiting));
+            boolean more = i + maxDraws < waiting;
+            steps.add(new PlannedStep(new StepPlan(List.of(), new int[0], some.draws, List.of(), new int[0], more), some.sequences, List.of()));
+        }
+        return steps;
+    }
+
+    private static int[] ints(List<Integer> values) {
+        return values.stream().mapToInt(Integer::intValue).toArray();
+    }
+}
