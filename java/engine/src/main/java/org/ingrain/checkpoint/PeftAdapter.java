@@ -16,6 +16,8 @@ import java.util.TreeSet;
 import org.ingrain.files.JsonFields;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
+import org.ingrain.model.Parameter;
+import org.ingrain.model.ParameterTable;
 import org.ingrain.model.Projection;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.HostTensor;
@@ -61,14 +63,16 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
 
     private static List<LoraModule> modules(Safetensors tensors, AdapterConfig config, Blueprint model, TreeSet<String> unread) {
         List<LoraModule> modules = new ArrayList<>();
+        ParameterTable parameters = model.parameters();
         for (int layer = 0; layer < model.numHiddenLayers(); layer++) {
             for (Projection projection : Projection.values()) {
                 if (config.targets(layer, projection)) {
                     int rank = config.rank(layer, projection);
                     String a = name(layer, projection, "lora_A");
                     String b = name(layer, projection, "lora_B");
+                    Parameter w = parameters.get(layer, projection);
                     modules.add(new LoraModule(layer, projection, rank, config.scaling(layer, projection),
-                            floats(tensors, a, rank, projection.columns(model)), floats(tensors, b, projection.rows(model), rank)));
+                            floats(tensors, a, rank, w.columns()), floats(tensors, b, w.rows(), rank)));
                     unread.removeAll(List.of(a, b));
                 }
             }

@@ -1,6 +1,6 @@
 package org.ingrain.model;
 
-import org.ingrain.ffi.Context;
+import org.ingrain.ffi.Allocator;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
@@ -20,47 +20,22 @@ final class Activations {
     private final Tensor selected;
     private final Tensor logits;
 
-    /** Sizes in elements of one token's row of each buffer, in this order: h, x, delta, qkv, attention, gateUp, gated. */
-    private record Rows(long d, long qkv, long attention, long f) {
-        static Rows of(Blueprint c, Rank rank) {
-            return new Rows(c.hiddenSize(), (Projection.Q_PROJ.rows(c) + 2 * Projection.K_PROJ.rows(c)) / rank.count(),
-                    Projection.O_PROJ.columns(c) / rank.count(), c.intermediateSize() / rank.count());
-        }
-
-        long perToken(Rank rank) {
-            return (rank.count() == 1 ? 2 : 3) * d + qkv + attention + 3 * f;
-        }
-    }
-
-    Activations(Context context, Weights weights, Step.Limits limits) {
-        Blueprint c = weights.config();
+    Activations(Allocator memory, Weights weights, Step.Limits limits) {
+        Weights.Layer layer = weights.layers().getFirst();
         DType dtype = weights.precision().activations();
-        Rows rows = Rows.of(c, weights.rank());
-        long t = limits.tokens();
-        h = context.allocate(dtype, t, rows.d);
-        x = context.allocate(dtype, t, rows.d);
-        qkv = context.allocate(dtype, t, rows.qkv);
-        attention = context.allocate(dtype, t, rows.attention);
-        gateUp = context.allocate(dtype, t, 2 * rows.f);
-        gated = context.allocate(dtype, t, rows.f);
         int ranks = weights.rank().count();
-        delta = ranks == 1 ? null : context.allocate(dtype, t, rows.d);
-        partials = ranks == 1 ? null : context.allocate(DType.F32, Rank.CHUNKS / ranks, t, rows.d);
-        selected = context.allocate(dtype, selectedBuffers(weights.rank()), limits.logitRows(), rows.d);
-        logits = context.allocate(DType.F32, limits.logitRows(), c.vocabSize());
-    }
-
-    private static long selectedBuffers(Rank rank) {
-        return rank.count() == 1 ? 2 : 3;
-    }
-
-    /** Bytes that the constructor allocates. */
-    static long bytes(Blueprint c, Precision precision, Rank rank, Step.Limits limits) {
-        Rows rows = Rows.of(c, rank);
-        long dtype = precision.activations().bytes();
-        long partials = rank.count() == 1 ? 0 : (long) Rank.CHUNKS / rank.count() * limits.tokens() * rows.d * Float.BYTES;
-        return limits.tokens() * rows.perToken(rank) * dtype + partials
-                + limits.logitRows() * (selectedBuffers(rank) * rows.d * dtype + (long) c.vocabSize() * Float.BYTES);
+        long t = limits.tokens();
+        long d = layer.qkvProj().columns();
+        h = memory.allocate(dtype, t, d);
+        x = memory.allocate(dtype, t, d);
+        qkv = memory.allocate(dtype, t, layer.qkvProj().rows());
+        attention = memory.allocate(dtype, t, layer.oProj().columns());
+        gateUp = memory.allocate(dtype, t, layer.gateUpProj().rows());
+        gated = memory.allocate(dtype, t, layer.downProj().columns());
+        delta = ranks == 1 ? null : memory.allocate(dtype, t, d);
+        partials = ranks == 1 ? null : memory.allocate(DType.F32, Rank.CHUNKS / ranks, t, d);
+        selected = memory.allocate(dtype, ranks == 1 ? 2 : 3, limits.logitRows(), d);
+        logits = memory.allocate(DType.F32, limits.logitRows(), weights.lmHead().rows());
     }
 
     /** (T, D) the residual stream. */

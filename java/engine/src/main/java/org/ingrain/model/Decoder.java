@@ -1,8 +1,8 @@
 package org.ingrain.model;
 
+import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
 import org.ingrain.ops.Ops;
-import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
@@ -19,19 +19,15 @@ public final class Decoder {
     private final Tensor ropeTable;
     private final Activations wave;
 
-    public Decoder(Context context, Weights weights, Step.Limits limits) {
-        this.context = context;
+    public Decoder(Allocator memory, Weights weights, Step.Limits limits) {
+        context = memory.context();
         this.weights = weights;
         config = weights.config();
         ops = new Ops(context);
-        int ranks = weights.rank().count();
-        heads = new Ops.Heads(config.numAttentionHeads() / ranks, config.numKeyValueHeads() / ranks, config.headDim(),
-                (float) (1 / Math.sqrt(config.headDim())));
-        int positions = Math.min(config.maxPositionEmbeddings(), limits.maxBlocks() * limits.blockSize());
-        ropeTable = context.allocate(DType.F32, positions, config.headDim());
-        context.write(ropeTable, RopeTable.compute(config, positions));
-        wave = new Activations(context, weights, limits);
-        context.reserveWorkspace(Weights.workspaceBytes(context, config, weights.precision(), limits.tokens(), false));
+        heads = config.attention().heads(weights.rank());
+        ropeTable = RopeTable.allocate(memory, config, limits.maxBlocks() * limits.blockSize());
+        wave = new Activations(memory, weights, limits);
+        weights.reserveWorkspace(memory, limits.tokens(), false);
     }
 
     /** Logits (M, V) f32 of the rows the step asked for; valid until the next step. adapters may be null where no row has a slot. */
@@ -177,11 +173,5 @@ public final class Decoder {
 
     public Blueprint config() {
         return config;
-    }
-
-    /** Bytes that a Llama of these limits allocates beside weights and cache. */
-    public static long workspaceBytes(Context context, Blueprint config, Precision precision, Rank rank, Step.Limits limits) {
-        return Activations.bytes(config, precision, rank, limits) + Weights.workspaceBytes(context, config, precision, limits.tokens(), false)
-                + (long) Math.min(config.maxPositionEmbeddings(), limits.maxBlocks() * limits.blockSize()) * config.headDim() * Float.BYTES;
     }
 }

@@ -25,33 +25,4 @@ public enum Projection {
     public String weightName(int layer) {
         return "model.layers." + layer + "." + path + ".weight";
     }
-
-    /** Output features N. */
-    public long rows(Blueprint c) {
-        return switch (this) {
-            case Q_PROJ -> (long) c.numAttentionHeads() * c.headDim();
-            case K_PROJ, V_PROJ -> (long) c.numKeyValueHeads() * c.headDim();
-            case O_PROJ, DOWN_PROJ -> c.hiddenSize();
-            case GATE_PROJ, UP_PROJ -> c.intermediateSize();
-        };
-    }
-
-    /** Input features C. */
-    public long columns(Blueprint c) {
-        return switch (this) {
-            case O_PROJ -> (long) c.numAttentionHeads() * c.headDim();
-            case DOWN_PROJ -> c.intermediateSize();
-            default -> c.hiddenSize();
-        };
-    }
-
-    /** First column of this projection's output in the fused q, k, v or gate, up activation. */
-    public long fusedColumn(Blueprint c) {
-        return switch (this) {
-            case K_PROJ -> Q_PROJ.rows(c);
-            case V_PROJ -> Q_PROJ.rows(c) + K_PROJ.rows(c);
-            case UP_PROJ -> c.intermediateSize();
-            default -> 0;
-        };
-    }
 }

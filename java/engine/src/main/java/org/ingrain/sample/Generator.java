@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.function.Supplier;
+import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
 import org.ingrain.model.AdapterBank;
 import org.ingrain.model.Blueprint;
@@ -81,8 +82,11 @@ public final class Generator {
 
     /** Bytes that a generator allocates beside the weights: cache and workspace. */
     public static long bytes(Context context, Blueprint model, Precision precision, GeneratorConfig config) {
-        return (config.blocks() + StepRunner.fillerBlocks(context)) * KvCache.blockBytes(context, model, precision, Rank.SINGLE, config.blockSize())
-                + Decoder.workspaceBytes(context, model, precision, Rank.SINGLE, limits(config)) + StepRunner.bytes(limits(config), model.vocabSize());
+        Weights weights = new Weights(new Allocator.Counter(context), model, precision, Rank.SINGLE);
+        return StepRunner.bytes(limits(config), model.vocabSize()) + Allocator.bytes(context, memory -> {
+            new KvCache(memory, weights, config.blocks() + StepRunner.fillerBlocks(context), config.blockSize());
+            new Decoder(memory, weights, limits(config));
+        });
     }
 
     /** Calls on its device so far that something slower computed than what was meant for them, by op, sizes and reason. */

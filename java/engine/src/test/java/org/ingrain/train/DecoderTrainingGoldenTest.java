@@ -51,7 +51,7 @@ class DecoderTrainingGoldenTest {
     @ValueSource(strings = {"tied", "untied"})
     void fiveFullStepsLoseWhatPyTorchLoses(String name) {
         try (Golden golden = new Golden(name, 2)) {
-            FullParameters parameters = FullParameters.load(golden.context, golden.weights(), golden.model);
+            FullParameters parameters = FullParameters.load(golden.weights(), golden.model);
             DecoderTraining training = new DecoderTraining(golden.context, parameters.weights(), parameters, golden.memory());
             List<MicroBatch> batches = golden.batches();
             for (int step = 1; step <= 5; step++) {
