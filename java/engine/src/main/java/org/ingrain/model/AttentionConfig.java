@@ -1,7 +1,7 @@
 package org.ingrain.model;
 
 import org.ingrain.ops.Ops;
-import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Require;
 
 /**
  * Grouped-query attention (arXiv:2305.13245).
@@ -12,16 +12,12 @@ import org.ingrain.tensor.InputException;
  */
 public record AttentionConfig(int numAttentionHeads, int numKeyValueHeads, int headDim) {
     public AttentionConfig {
-        Blueprint.positive("num_attention_heads", numAttentionHeads);
-        Blueprint.positive("num_key_value_heads", numKeyValueHeads);
-        Blueprint.positive("head_dim", headDim);
-        if (numAttentionHeads % numKeyValueHeads != 0) {
-            throw new InputException("num_attention_heads is " + numAttentionHeads + ", expected a multiple of num_key_value_heads "
-                    + numKeyValueHeads);
-        }
-        if (headDim % 2 != 0) {
-            throw new InputException("head_dim is " + headDim + ", expected an even number");
-        }
+        Require.that(numAttentionHeads >= 1, "num_attention_heads", numAttentionHeads, "a positive number");
+        Require.that(numKeyValueHeads >= 1, "num_key_value_heads", numKeyValueHeads, "a positive number");
+        Require.that(headDim >= 1, "head_dim", headDim, "a positive number");
+        Require.that(numAttentionHeads % numKeyValueHeads == 0, "num_attention_heads", numAttentionHeads,
+                "a multiple of num_key_value_heads " + numKeyValueHeads);
+        Require.that(headDim % 2 == 0, "head_dim", headDim, "an even number");
     }
 
     /** H·E, the width of all queries. */
@@ -36,6 +32,7 @@ public record AttentionConfig(int numAttentionHeads, int numKeyValueHeads, int h
 
     /** A rank's share of the heads; scores are scaled by 1/√E. */
     public Ops.Heads heads(Rank rank) {
-        return new Ops.Heads(numAttentionHeads / rank.count(), numKeyValueHeads / rank.count(), headDim, (float) (1 / Math.sqrt(headDim)));
+        return new Ops.Heads(numAttentionHeads / rank.count(), numKeyValueHeads / rank.count(), headDim,
+                (float) (1 / Math.sqrt(headDim)));
     }
 }

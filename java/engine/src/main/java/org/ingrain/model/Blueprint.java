@@ -1,7 +1,8 @@
 package org.ingrain.model;
 
+import java.util.Objects;
 import org.ingrain.tensor.DType;
-import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Require;
 
 /**
  * The shape of a decoder: Hugging Face's config.json without what the engine does not need.
@@ -20,17 +21,15 @@ import org.ingrain.tensor.InputException;
 public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayers, AttentionConfig attention, int vocabSize,
                         int maxPositionEmbeddings, double rmsNormEps, RopeConfig rope, boolean tieWordEmbeddings, DType dtype) {
     public Blueprint {
-        positive("hidden_size", hiddenSize);
-        positive("intermediate_size", intermediateSize);
-        positive("num_hidden_layers", numHiddenLayers);
-        positive("vocab_size", vocabSize);
-        positive("max_position_embeddings", maxPositionEmbeddings);
-        if (!(rmsNormEps > 0 && Double.isFinite(rmsNormEps))) {
-            throw new InputException("rms_norm_eps is " + rmsNormEps + ", expected a positive number");
-        }
-        if (attention == null || rope == null || dtype == null) {
-            throw new InputException((attention == null ? "attention" : rope == null ? "rope" : "dtype") + " is missing");
-        }
+        Require.that(hiddenSize >= 1, "hidden_size", hiddenSize, "a positive number");
+        Require.that(intermediateSize >= 1, "intermediate_size", intermediateSize, "a positive number");
+        Require.that(numHiddenLayers >= 1, "num_hidden_layers", numHiddenLayers, "a positive number");
+        Require.that(vocabSize >= 1, "vocab_size", vocabSize, "a positive number");
+        Require.that(maxPositionEmbeddings >= 1, "max_position_embeddings", maxPositionEmbeddings, "a positive number");
+        Require.that(rmsNormEps > 0 && Double.isFinite(rmsNormEps), "rms_norm_eps", rmsNormEps, "a positive number");
+        Objects.requireNonNull(attention, "attention");
+        Objects.requireNonNull(rope, "rope");
+        Objects.requireNonNull(dtype, "dtype");
     }
 
     /** Every parameter of such a model. */
@@ -40,13 +39,7 @@ public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayer
 
     /** The same with this many layers. */
     public Blueprint withLayers(int layers) {
-        return new Blueprint(hiddenSize, intermediateSize, layers, attention, vocabSize, maxPositionEmbeddings, rmsNormEps, rope,
-                tieWordEmbeddings, dtype);
-    }
-
-    static void positive(String field, int value) {
-        if (value < 1) {
-            throw new InputException(field + " is " + value + ", expected a positive number");
-        }
+        return new Blueprint(hiddenSize, intermediateSize, layers, attention, vocabSize, maxPositionEmbeddings, rmsNormEps,
+                rope, tieWordEmbeddings, dtype);
     }
 }

@@ -11,18 +11,18 @@ public enum Projection {
         this.path = path;
     }
 
-    /** {@code self_attn.q_proj}: the module's path within its layer. */
-    public String path() {
-        return path;
-    }
-
     /** {@code q_proj}: the last word of the path, as adapters name their targets. */
     public String target() {
         return path.substring(path.indexOf('.') + 1);
     }
 
+    /** {@code model.layers.3.self_attn.q_proj}. */
+    public String module(int layer) {
+        return "model.layers." + layer + "." + path;
+    }
+
     /** {@code model.layers.3.self_attn.q_proj.weight}. */
     public String weightName(int layer) {
-        return "model.layers." + layer + "." + path + ".weight";
+        return module(layer) + ".weight";
     }
 }

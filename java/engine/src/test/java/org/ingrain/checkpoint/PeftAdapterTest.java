@@ -189,7 +189,7 @@ class PeftAdapterTest {
     }
 
     private static List<TensorOutput> pair(int layer, Projection projection, int rank) {
-        String name = "base_model.model.model.layers." + layer + "." + projection.path() + ".lora_";
+        String name = "base_model.model." + projection.module(layer) + ".lora_";
         Parameter w = MODEL.parameters().get(layer, projection);
         return List.of(TensorOutput.of(name + "A.weight", counting(rank * w.columns()), rank, w.columns()),
                 TensorOutput.of(name + "B.weight", counting(w.rows() * rank), w.rows(), rank));

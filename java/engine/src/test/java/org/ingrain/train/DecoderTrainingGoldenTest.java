@@ -60,9 +60,8 @@ class DecoderTrainingGoldenTest {
             }
             try (Safetensors after = Safetensors.open(golden.folder.resolve("full_after.safetensors"))) {
                 assertEquals(after.names().size(), parameters.named().size());
-                for (FullParameters.Named piece : parameters.named()) {
-                    assertArrayEquals(Golden.floats(after.data(piece.name())), golden.context.readFloats(piece.value()), 2e-5f, piece.name());
-                }
+                parameters.named().forEach((parameter, master) -> assertArrayEquals(Golden.floats(after.data(parameter)),
+                        golden.context.readFloats(master), 2e-5f, parameter));
             }
         }
     }

@@ -2,8 +2,9 @@ package org.ingrain.train.pass;
 
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.List;
+import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.SequencedMap;
 import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
 import org.ingrain.model.Group;
@@ -51,7 +52,7 @@ public final class FullParameters implements Parameters {
     /** Masters of the parameters that weights were loaded from. */
     public static FullParameters load(Weights weights, WeightSource source) {
         FullParameters parameters = new FullParameters(weights.context(), weights);
-        parameters.named().forEach(piece -> parameters.read(piece.value(), source.tensor(piece.name())));
+        parameters.named().forEach((name, master) -> parameters.read(master, source.tensor(name)));
         parameters.updated();
         return parameters;
     }
@@ -82,17 +83,11 @@ public final class FullParameters implements Parameters {
         return parameters;
     }
 
-    /**
-     * A parameter under its Hugging Face name.
-     *
-     * @param value f32, the master itself
-     */
-    public record Named(String name, Tensor value) {
-    }
-
-    /** Every parameter, in the order of the model; tied heads once, as the embedding. */
-    public List<Named> named() {
-        return table.all().stream().map(p -> new Named(p.name(), value(p))).toList();
+    /** The F32 master of every parameter by its Hugging Face name, in the order of the model; a tied head once, as the embedding. */
+    public SequencedMap<String, Tensor> named() {
+        SequencedMap<String, Tensor> named = new LinkedHashMap<>();
+        table.all().forEach(p -> named.put(p.name(), value(p)));
+        return named;
     }
 
     private Tensor value(Parameter p) {
@@ -108,16 +103,6 @@ public final class FullParameters implements Parameters {
     @Override
     public FlatParameters flat() {
         return flat;
-    }
-
-    @Override
-    public void begin(int step, int microBatch) {
-        // Nothing here depends on the pass.
-    }
-
-    @Override
-    public void forward(Group group, Tensor y, Tensor x) {
-        // The product is all there is.
     }
 
     @Override

@@ -172,16 +172,6 @@ public final class LoraParameters implements Parameters {
     }
 
     @Override
-    public Tensor gradient(Group group) {
-        return null;
-    }
-
-    @Override
-    public void updated() {
-        // The forward pass reads the values themselves.
-    }
-
-    @Override
     public void close() {
         memory.close();
     }

@@ -17,10 +17,12 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
      * @param step       of the optimizer, from 1; 0 for an evaluation, which drops nothing
      * @param microBatch of the step, from 0
      */
-    void begin(int step, int microBatch);
+    default void begin(int step, int microBatch) {
+    }
 
     /** y (T, N) += what is trained beside the product of x (T, C) with a group. */
-    void forward(Group group, Tensor y, Tensor x);
+    default void forward(Group group, Tensor y, Tensor x) {
+    }
 
     /** Gradients += of the product of x (T, C) where its output has gradient dy (T, N); dx (T, C) += through adapters, or null. */
     void backward(Group group, Tensor dx, Tensor dy, Tensor x);
@@ -29,10 +31,13 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
     Group lowest();
 
     /** Gradient of a group that is trained itself, or null where it is frozen. */
-    Tensor gradient(Group group);
+    default Tensor gradient(Group group) {
+        return null;
+    }
 
     /** Carries changed values to where the forward pass reads them. */
-    void updated();
+    default void updated() {
+    }
 
     @Override
     void close();
