@@ -14,11 +14,14 @@ import org.ingrain.cli.progress.TrainingProgress;
 import org.ingrain.engine.FreshModel;
 import org.ingrain.engine.LoadedModel;
 import org.ingrain.engine.ModelOptions;
+import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
 import org.ingrain.files.Digest;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.MemoryPlan;
+import org.ingrain.model.Rank;
+import org.ingrain.model.Weights;
 import org.ingrain.template.ChatTemplate;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tokenizer.Tokenizer;
@@ -90,20 +93,22 @@ final class FinetuneCommand implements Callable<Integer> {
             Digest.model(adapter).forEach((file, hash) -> provenance.put("adapter " + file, hash));
         }
         TrainingRun run = new TrainingRun(output, read(options, config), training.optimizer(), training.train(seed), provenance);
-        LoadedModel.Needs needs = (context, c, precision) -> List.of(new MemoryPlan.Part("training", full || fresh
-                ? Trainer.memory(run).fullBytes(context, c, precision)
-                : Trainer.memory(run).loraBytes(context, c, precision, training.lora())));
+        LoadedModel.Needs needs = (context, c, precision) -> {
+            Weights planned = new Weights(new Allocator.Counter(context), c, precision, Rank.SINGLE);
+            return List.of(new MemoryPlan.Part("training", full || fresh ? Trainer.memory(run).fullBytes(planned)
+                    : Trainer.memory(run).loraBytes(planned, training.lora())));
+        };
         LoadProgress loading = new LoadProgress(options.model());
         if (fresh) {
             try (FreshModel model = FreshModel.open(options, needs, loading::planned);
-                    Trainer trainer = Trainer.fresh(model.context(), model.weights(), model.folder(), run)) {
+                    Trainer trainer = Trainer.fresh(model.weights(), model.folder(), run)) {
                 return train(model.context(), trainer);
             }
         }
         try (LoadedModel model = LoadedModel.open(options, needs, loading);
-                Trainer trainer = full ? Trainer.full(model.context(), model.weights(), model.folder(), run)
-                        : Trainer.lora(model.context(), model.weights(), training.lora(), options.model().toString(), run)) {
-            return train(model.context(), adapter == null ? trainer : trainer.from(from));
+                Trainer trainer = full ? Trainer.full(model.weights(), model.folder(), run)
+                        : Trainer.lora(model.weights(), training.lora(), options.model().toString(), from, run)) {
+            return train(model.context(), trainer);
         }
     }
 

@@ -16,6 +16,7 @@ import org.ingrain.distill.engine.EngineTuner;
 import org.ingrain.distill.engine.TunerConfig;
 import org.ingrain.engine.LoadedModel;
 import org.ingrain.engine.ModelOptions;
+import org.ingrain.ffi.Allocator;
 import org.ingrain.model.AdapterBank;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
@@ -63,7 +64,8 @@ final class Session implements AutoCloseable {
             List<MemoryPlan.Part> parts = new ArrayList<>();
             parts.add(new MemoryPlan.Part("cache and workspace", Generator.bytes(context, c, precision, config)));
             if (adapterRank > 0) {
-                parts.add(new MemoryPlan.Part("adapter", AdapterBank.bytes(c, 1, adapterRank, config.maxBatchTokens())));
+                parts.add(new MemoryPlan.Part("adapter", Allocator.bytes(context,
+                        memory -> new AdapterBank(memory, c, 1, adapterRank, config.maxBatchTokens()))));
             }
             planned.add(new Room(MemoryPlan.of(context, c, precision, parts).parts(), context.memoryInfo().free()));
             return parts;

@@ -14,6 +14,7 @@ import org.ingrain.engine.ModelOptions;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.JsonLines;
 import org.ingrain.files.Manifest;
+import org.ingrain.model.AttentionConfig;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.RopeConfig;
 import org.ingrain.sample.Generator;
@@ -73,7 +74,7 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
             TrainingRun training = new TrainingRun(work.resolve("training"), TrainingDataReader.read(DataConfig.of(corpus, null, CONTEXT),
                     model.tokenizer(), template, config.seed()), optimizer(), new TrainConfig(0, config.steps(), config.batchSize(), 1, config.seed(),
                     0, config.checkEvery(), 2, false), provenance);
-            try (Trainer trainer = Trainer.fresh(model.context(), model.weights(), blank, training)) {
+            try (Trainer trainer = Trainer.fresh(model.weights(), blank, training)) {
                 Generator generator = new Generator(model.context(), model.weights(), null, BATCH, () -> model.tokenizer().streamingDecoder(true),
                         model.tokenizer().eosIds());
                 EngineAnswerer answerer = new EngineAnswerer(generator, model.tokenizer(), template, folder -> List.of(), 0);
@@ -94,7 +95,7 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
         LabTokenizer tokenizer = LabTokenizer.make();
         tokenizer.write(folder, CONTEXT);
         DurableFile.write(folder.resolve("generation_config.json"), "{\n  \"bos_token_id\": 0,\n  \"eos_token_id\": 1\n}\n");
-        Blueprint llama = new Blueprint(HIDDEN, INTERMEDIATE, LAYERS, HEADS, HEADS, HIDDEN / HEADS, tokenizer.vocabulary().size(), CONTEXT, 1e-5f,
+        Blueprint llama = new Blueprint(HIDDEN, INTERMEDIATE, LAYERS, new AttentionConfig(HEADS, HEADS, HIDDEN / HEADS), tokenizer.vocabulary().size(), CONTEXT, 1e-5f,
                 RopeConfig.of(10_000), true, DType.BF16);
         ConfigWriter.write(folder.resolve("config.json"), llama, SpecialTokens.read(folder));
     }

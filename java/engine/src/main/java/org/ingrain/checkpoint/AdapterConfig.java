@@ -7,7 +7,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import org.ingrain.model.Projection;
-import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Require;
 
 /**
  * PEFT's adapter_config.json of a LoRA.
@@ -33,9 +33,9 @@ public record AdapterConfig(String baseModelNameOrPath, int r, double loraAlpha,
         alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
         layersToTransform = List.copyOf(layersToTransform);
         modulesToSave = List.copyOf(modulesToSave);
-        require(r > 0 && rankPattern.values().stream().allMatch(rank -> rank > 0), "r", r, "a positive number, in rank_pattern too");
-        require(loraAlpha > 0 && Double.isFinite(loraAlpha), "lora_alpha", loraAlpha, "a positive number");
-        require(loraDropout >= 0 && loraDropout < 1, "lora_dropout", loraDropout, "0 or more and less than 1");
+        Require.that(r > 0 && rankPattern.values().stream().allMatch(rank -> rank > 0), "r", r, "a positive number, in rank_pattern too");
+        Require.that(loraAlpha > 0 && Double.isFinite(loraAlpha), "lora_alpha", loraAlpha, "a positive number");
+        Require.that(loraDropout >= 0 && loraDropout < 1, "lora_dropout", loraDropout, "0 or more and less than 1");
     }
 
     /** An adapter of one rank and alpha on modules of all layers. */
@@ -52,34 +52,24 @@ public record AdapterConfig(String baseModelNameOrPath, int r, double loraAlpha,
 
     /** Whether this module is adapted. */
     public boolean targets(int layer, Projection projection) {
-        String path = path(layer, projection);
+        String path = projection.module(layer);
         return (layersToTransform.isEmpty() || layersToTransform.contains(layer)) && targetModules.matches(path)
                 && excludeModules.stream().noneMatch(excluded -> excluded.matches(path));
     }
 
     public int rank(int layer, Projection projection) {
-        return byPattern(rankPattern, path(layer, projection)).orElse(r);
+        return byPattern(rankPattern, projection.module(layer)).orElse(r);
     }
 
     /** What B·A·x is multiplied with. */
     public float scaling(int layer, Projection projection) {
-        double alpha = byPattern(alphaPattern, path(layer, projection)).orElse(loraAlpha);
+        double alpha = byPattern(alphaPattern, projection.module(layer)).orElse(loraAlpha);
         int rank = rank(layer, projection);
         return (float) (useRslora ? alpha / Math.sqrt(rank) : alpha / rank);
-    }
-
-    static String path(int layer, Projection projection) {
-        return "model.layers." + layer + "." + projection.path();
     }
 
     private static <T> Optional<T> byPattern(Map<String, T> patterns, String path) {
         return patterns.entrySet().stream().filter(entry -> Pattern.compile("(.*\\.)?(" + entry.getKey() + ")$").matcher(path).lookingAt())
                 .map(Map.Entry::getValue).findFirst();
-    }
-
-    private static void require(boolean holds, String field, Object found, String expected) {
-        if (!holds) {
-            throw new InputException(field + " is " + found + ", expected " + expected);
-        }
     }
 }

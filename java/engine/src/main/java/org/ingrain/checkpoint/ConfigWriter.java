@@ -28,15 +28,15 @@ public final class ConfigWriter {
         fields.put("bos_token_id", specials.bosId().isPresent() ? specials.bosId().getAsInt() : null);
         fields.put("eos_token_id", specials.eosIds().isEmpty() ? null
                 : specials.eosIds().size() == 1 ? specials.eosIds().getFirst() : specials.eosIds());
-        fields.put("head_dim", config.headDim());
+        fields.put("head_dim", config.attention().headDim());
         fields.put("hidden_act", "silu");
         fields.put("hidden_size", config.hiddenSize());
         fields.put("intermediate_size", config.intermediateSize());
         fields.put("max_position_embeddings", config.maxPositionEmbeddings());
         fields.put("mlp_bias", false);
-        fields.put("num_attention_heads", config.numAttentionHeads());
+        fields.put("num_attention_heads", config.attention().numAttentionHeads());
         fields.put("num_hidden_layers", config.numHiddenLayers());
-        fields.put("num_key_value_heads", config.numKeyValueHeads());
+        fields.put("num_key_value_heads", config.attention().numKeyValueHeads());
         fields.put("pad_token_id", specials.padId().isPresent() ? specials.padId().getAsInt() : null);
         fields.put("rms_norm_eps", config.rmsNormEps());
         fields.put("rope_scaling", scaling(config.rope()));

@@ -13,6 +13,11 @@ public final class HostFloats {
     private HostFloats() {
     }
 
+    /** Whether elements of this type are read. */
+    static boolean reads(DType dtype) {
+        return dtype == DType.F32 || dtype == DType.BF16 || dtype == DType.F16;
+    }
+
     /** values = data[offset ..], in elements. */
     static void read(float[] values, MemorySegment data, DType dtype, long offset) {
         switch (dtype) {

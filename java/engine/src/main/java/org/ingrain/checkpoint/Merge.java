@@ -9,6 +9,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.LongStream;
 import org.ingrain.model.LoraModule;
+import org.ingrain.model.Parameter;
+import org.ingrain.model.ParameterTable;
 import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 
@@ -23,8 +25,11 @@ public final class Merge {
     public Merge(ModelFolder base, PeftAdapter adapter) {
         this.base = base;
         this.adapter = adapter;
-        adapter.modules().forEach(module -> requireShape(module.projection().weightName(module.layer()),
-                module.projection().rows(base.config()), module.projection().columns(base.config())));
+        ParameterTable parameters = base.config().parameters();
+        adapter.modules().forEach(module -> {
+            Parameter w = parameters.get(module.layer(), module.projection());
+            requireShape(w.name(), w.shape());
+        });
         adapter.savedModules().forEach((name, tensor) -> {
             if (!base.has(name)) {
                 throw new InputException(base.path() + ": has no tensor '" + name + "' for the adapter's module to take the place of");

@@ -12,7 +12,6 @@ import java.util.TreeSet;
 import org.ingrain.files.JsonFields;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.WeightSource;
-import org.ingrain.tensor.DType;
 import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tokenizer.SpecialTokens;
@@ -101,7 +100,7 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
     @Override
     public HostTensor tensor(String name) {
         TensorInfo info = info(name);
-        if (info.dtype() != DType.F32 && info.dtype() != DType.BF16 && info.dtype() != DType.F16) {
+        if (!HostFloats.reads(info.dtype())) {
             throw new InputException(holder(name).file() + ": tensor '" + name + "' has dtype " + info.dtype()
                     + ", expected F32, BF16 or F16");
         }

@@ -3,8 +3,6 @@ package org.ingrain.checkpoint;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -16,8 +14,9 @@ import java.util.TreeSet;
 import org.ingrain.files.JsonFields;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
+import org.ingrain.model.Parameter;
+import org.ingrain.model.ParameterTable;
 import org.ingrain.model.Projection;
-import org.ingrain.tensor.DType;
 import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 
@@ -61,14 +60,16 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
 
     private static List<LoraModule> modules(Safetensors tensors, AdapterConfig config, Blueprint model, TreeSet<String> unread) {
         List<LoraModule> modules = new ArrayList<>();
+        ParameterTable parameters = model.parameters();
         for (int layer = 0; layer < model.numHiddenLayers(); layer++) {
             for (Projection projection : Projection.values()) {
                 if (config.targets(layer, projection)) {
                     int rank = config.rank(layer, projection);
                     String a = name(layer, projection, "lora_A");
                     String b = name(layer, projection, "lora_B");
+                    Parameter w = parameters.get(layer, projection);
                     modules.add(new LoraModule(layer, projection, rank, config.scaling(layer, projection),
-                            floats(tensors, a, rank, projection.columns(model)), floats(tensors, b, projection.rows(model), rank)));
+                            floats(tensors, a, rank, w.columns()), floats(tensors, b, w.rows(), rank)));
                     unread.removeAll(List.of(a, b));
                 }
             }
@@ -100,21 +101,12 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
             throw new InputException(tensors.file() + ": tensor '" + name + "' has shape " + Arrays.toString(info.shape()) + ", expected ["
                     + rows + ", " + columns + "]");
         }
-        MemorySegment data = tensors.data(name);
-        float[] values = new float[Math.toIntExact(rows * columns)];
-        for (int i = 0; i < values.length; i++) {
-            values[i] = switch (info.dtype()) {
-                case F32 -> data.get(ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), 4L * i);
-                case BF16 -> Float.intBitsToFloat(bits(data, i) << 16);
-                case F16 -> Float.float16ToFloat(bits(data, i));
-                default -> throw new InputException(tensors.file() + ": tensor '" + name + "' has dtype " + info.dtype() + ", expected F32, BF16 or F16");
-            };
+        if (!HostFloats.reads(info.dtype())) {
+            throw new InputException(tensors.file() + ": tensor '" + name + "' has dtype " + info.dtype() + ", expected F32, BF16 or F16");
         }
+        float[] values = new float[Math.toIntExact(rows * columns)];
+        HostFloats.read(values, tensors.data(name), info.dtype(), 0);
         return values;
-    }
-
-    private static short bits(MemorySegment data, int i) {
-        return data.get(ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), 2L * i);
     }
 
     /** Writes an adapter without saved modules into a folder, which is made where it is not there; the configuration is written last. */
@@ -160,6 +152,6 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
     }
 
     private static String name(int layer, Projection projection, String part) {
-        return PREFIX + AdapterConfig.path(layer, projection) + "." + part + ".weight";
+        return PREFIX + projection.module(layer) + "." + part + ".weight";
     }
 }

@@ -3,6 +3,7 @@ package org.ingrain.ffi;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
@@ -37,6 +38,13 @@ public interface Allocator {
 
     /** Makes the scratch that the ops of the context share at least this large. */
     void reserveWorkspace(long bytes);
+
+    /** Bytes that {@code constructor} would allocate on a context. */
+    static long bytes(Context context, Consumer<Allocator> constructor) {
+        Counter counter = new Counter(context);
+        constructor.accept(counter);
+        return counter.bytes();
+    }
 
     /** Adds up what would be allocated on a context; its tensors have no memory. */
     final class Counter implements Allocator {

@@ -138,7 +138,7 @@ public final class Context implements Allocator, AutoCloseable {
     }
 
     /** Bytes of a weight's data, without the scales of an F8E4M3 weight. */
-    public long weightBytes(DType dtype, Weight.Layout layout, long rows, long columns) {
+    long weightBytes(DType dtype, Weight.Layout layout, long rows, long columns) {
         return Native.size(() -> (long) WEIGHT_BYTES.invokeExact(weightBytes, dtype.code(), layout.ordinal(), rows, columns));
     }
 

@@ -1,11 +1,12 @@
 package org.ingrain.model;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.IntStream;
+import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.DType;
@@ -16,13 +17,12 @@ import org.ingrain.tensor.Tensor;
  * The adapters that sequences of one batch may use, each in a slot: A (G, R, C), B (G, N, R), scaling (G) per layer and projection,
  * all F32. Adapters of a smaller rank are padded with zeros, which change no bit of the sum. Slots may be loaded again at any time.
  */
-public final class AdapterBank implements AutoCloseable {
+public final class AdapterBank {
     private final Context context;
-    private final Blueprint config;
     private final int slots;
     private final int rank;
     private final Tensor u;
-    private final List<Map<Projection, Slots>> layers;
+    private final List<Map<Projection, Slots>> layers = new ArrayList<>();
 
     /**
      * One projection's adapters.
@@ -30,37 +30,28 @@ public final class AdapterBank implements AutoCloseable {
      * @param a       (G, R, C)
      * @param b       (G, N, R)
      * @param scaling (G)
+     * @param column  of the projection's output in that of the fused product
      * @param adapted the slots whose adapter has this projection
      */
-    record Slots(Tensor a, Tensor b, Tensor scaling, BitSet adapted) {
+    private record Slots(Tensor a, Tensor b, Tensor scaling, long column, BitSet adapted) {
     }
 
     /** Room for {@code slots} adapters of rank up to {@code rank} on every projection, in steps of at most {@code maxTokens} tokens. */
-    public AdapterBank(Context context, Blueprint config, int slots, int rank, int maxTokens) {
-        this.context = context;
-        this.config = config;
+    public AdapterBank(Allocator memory, Blueprint config, int slots, int rank, int maxTokens) {
+        context = memory.context();
         this.slots = slots;
         this.rank = rank;
-        u = context.allocate(DType.F32, maxTokens, rank);
-        layers = IntStream.range(0, config.numHiddenLayers()).mapToObj(i -> allocateLayer()).toList();
-    }
-
-    private Map<Projection, Slots> allocateLayer() {
-        Map<Projection, Slots> layer = new EnumMap<>(Projection.class);
-        for (Projection p : Projection.values()) {
-            layer.put(p, new Slots(context.allocateZero(DType.F32, slots, rank, p.columns(config)),
-                    context.allocateZero(DType.F32, slots, p.rows(config), rank), context.allocateZero(DType.F32, slots), new BitSet()));
+        u = memory.allocate(DType.F32, maxTokens, rank);
+        ParameterTable parameters = config.parameters();
+        for (int i = 0; i < config.numHiddenLayers(); i++) {
+            Map<Projection, Slots> layer = new EnumMap<>(Projection.class);
+            for (Projection p : Projection.values()) {
+                Parameter w = parameters.get(i, p);
+                layer.put(p, new Slots(memory.allocateZero(DType.F32, slots, rank, w.columns()), memory.allocateZero(DType.F32, slots, w.rows(), rank),
+                        memory.allocateZero(DType.F32, slots), parameters.firstRow(w), new BitSet()));
+            }
+            layers.add(layer);
         }
-        return layer;
-    }
-
-    /** Bytes of such a bank. */
-    public static long bytes(Blueprint config, int slots, int rank, int maxTokens) {
-        long perLayer = 0;
-        for (Projection p : Projection.values()) {
-            perLayer += slots * (rank * (p.columns(config) + p.rows(config)) + 1) * Float.BYTES;
-        }
-        return config.numHiddenLayers() * perLayer + (long) maxTokens * rank * Float.BYTES;
     }
 
     /**
@@ -105,8 +96,7 @@ public final class AdapterBank implements AutoCloseable {
         Slots s = layers.get(layer).get(projection);
         Tensor down = u.rows(0, x.size(0));
         ops.loraDown(down, x, s.a, slotOfRow, Ops.Dropout.NONE);
-        long column = projection.fusedColumn(config);
-        ops.loraUp(column == 0 ? y : y.fromColumn(column), down, s.b, s.scaling, slotOfRow);
+        ops.loraUp(s.column == 0 ? y : y.fromColumn(s.column), down, s.b, s.scaling, slotOfRow);
     }
 
     public int slots() {
@@ -116,17 +106,5 @@ public final class AdapterBank implements AutoCloseable {
     /** The largest rank. */
     public int rank() {
         return rank;
-    }
-
-    @Override
-    public void close() {
-        context.free(u);
-        for (Map<Projection, Slots> layer : layers) {
-            for (Slots s : layer.values()) {
-                context.free(s.a);
-                context.free(s.b);
-                context.free(s.scaling);
-            }
-        }
     }
 }

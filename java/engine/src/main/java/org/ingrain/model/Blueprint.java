@@ -1,17 +1,16 @@
 package org.ingrain.model;
 
+import java.util.Objects;
 import org.ingrain.tensor.DType;
-import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Require;
 
 /**
- * The blueprint of a Llama: Hugging Face's config.json without what the engine does not need.
+ * The shape of a decoder: Hugging Face's config.json without what the engine does not need.
  *
  * @param hiddenSize            D, the width of the residual stream
  * @param intermediateSize      F, the width of gate and up
  * @param numHiddenLayers       L
- * @param numAttentionHeads     H
- * @param numKeyValueHeads      K, a divisor of H
- * @param headDim               E, even; H·E need not be D
+ * @param attention             heads and their size
  * @param vocabSize             V
  * @param maxPositionEmbeddings longest context in tokens
  * @param rmsNormEps            added to the mean square
@@ -19,47 +18,28 @@ import org.ingrain.tensor.InputException;
  * @param tieWordEmbeddings     lm_head is embed_tokens
  * @param dtype                 the type config.json claims; the tensors in the file may have another
  */
-public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayers, int numAttentionHeads, int numKeyValueHeads,
-                          int headDim, int vocabSize, int maxPositionEmbeddings, double rmsNormEps, RopeConfig rope,
-                          boolean tieWordEmbeddings, DType dtype) {
+public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayers, AttentionConfig attention, int vocabSize,
+                        int maxPositionEmbeddings, double rmsNormEps, RopeConfig rope, boolean tieWordEmbeddings, DType dtype) {
     public Blueprint {
-        positive("hidden_size", hiddenSize);
-        positive("intermediate_size", intermediateSize);
-        positive("num_hidden_layers", numHiddenLayers);
-        positive("num_attention_heads", numAttentionHeads);
-        positive("num_key_value_heads", numKeyValueHeads);
-        positive("head_dim", headDim);
-        positive("vocab_size", vocabSize);
-        positive("max_position_embeddings", maxPositionEmbeddings);
-        if (numAttentionHeads % numKeyValueHeads != 0) {
-            throw new InputException("num_attention_heads is " + numAttentionHeads + ", expected a multiple of num_key_value_heads "
-                    + numKeyValueHeads);
-        }
-        if (headDim % 2 != 0) {
-            throw new InputException("head_dim is " + headDim + ", expected an even number");
-        }
-        if (!(rmsNormEps > 0 && Double.isFinite(rmsNormEps))) {
-            throw new InputException("rms_norm_eps is " + rmsNormEps + ", expected a positive number");
-        }
-        if (rope == null || dtype == null) {
-            throw new InputException((rope == null ? "rope" : "dtype") + " is missing");
-        }
+        Require.that(hiddenSize >= 1, "hidden_size", hiddenSize, "a positive number");
+        Require.that(intermediateSize >= 1, "intermediate_size", intermediateSize, "a positive number");
+        Require.that(numHiddenLayers >= 1, "num_hidden_layers", numHiddenLayers, "a positive number");
+        Require.that(vocabSize >= 1, "vocab_size", vocabSize, "a positive number");
+        Require.that(maxPositionEmbeddings >= 1, "max_position_embeddings", maxPositionEmbeddings, "a positive number");
+        Require.that(rmsNormEps > 0 && Double.isFinite(rmsNormEps), "rms_norm_eps", rmsNormEps, "a positive number");
+        Objects.requireNonNull(attention, "attention");
+        Objects.requireNonNull(rope, "rope");
+        Objects.requireNonNull(dtype, "dtype");
     }
 
-    /** Columns of the fused qkv projection, (H + 2K)·E. */
-    public int qkvSize() {
-        return (numAttentionHeads + 2 * numKeyValueHeads) * headDim;
+    /** Every parameter of such a model. */
+    public ParameterTable parameters() {
+        return new ParameterTable(this);
     }
 
     /** The same with this many layers. */
     public Blueprint withLayers(int layers) {
-        return new Blueprint(hiddenSize, intermediateSize, layers, numAttentionHeads, numKeyValueHeads, headDim, vocabSize,
-                maxPositionEmbeddings, rmsNormEps, rope, tieWordEmbeddings, dtype);
-    }
-
-    private static void positive(String field, int value) {
-        if (value < 1) {
-            throw new InputException(field + " is " + value + ", expected a positive number");
-        }
+        return new Blueprint(hiddenSize, intermediateSize, layers, attention, vocabSize, maxPositionEmbeddings, rmsNormEps,
+                rope, tieWordEmbeddings, dtype);
     }
 }

@@ -1,8 +1,8 @@
 package org.ingrain.model;
 
+import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
 import org.ingrain.ops.Ops;
-import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
@@ -19,26 +19,22 @@ public final class Decoder {
     private final Tensor ropeTable;
     private final Activations wave;
 
-    public Decoder(Context context, Weights weights, Step.Limits limits) {
-        this.context = context;
+    public Decoder(Allocator memory, Weights weights, Step.Limits limits) {
+        context = memory.context();
         this.weights = weights;
         config = weights.config();
         ops = new Ops(context);
-        int ranks = weights.rank().count();
-        heads = new Ops.Heads(config.numAttentionHeads() / ranks, config.numKeyValueHeads() / ranks, config.headDim(),
-                (float) (1 / Math.sqrt(config.headDim())));
-        int positions = Math.min(config.maxPositionEmbeddings(), limits.maxBlocks() * limits.blockSize());
-        ropeTable = context.allocate(DType.F32, positions, config.headDim());
-        context.write(ropeTable, RopeTable.compute(config, positions));
-        wave = new Activations(context, weights, limits);
-        context.reserveWorkspace(Weights.workspaceBytes(context, config, weights.precision(), limits.tokens(), false));
+        heads = config.attention().heads(weights.rank());
+        ropeTable = RopeTable.allocate(memory, config, limits.maxBlocks() * limits.blockSize());
+        wave = Activations.allocate(memory, weights, limits);
+        weights.reserveWorkspace(memory, limits.tokens(), false);
     }
 
     /** Logits (M, V) f32 of the rows the step asked for; valid until the next step. adapters may be null where no row has a slot. */
     public Tensor forward(Step step, KvCache cache, AdapterBank adapters) {
         int t = step.tokens();
-        Tensor x = wave.x(t);
-        Residual stream = new Residual(wave.h(t), wave.delta(t), false);
+        Tensor x = wave.x().rows(0, t);
+        Residual stream = new Residual(wave.h().rows(0, t), wave.delta() == null ? null : wave.delta().rows(0, t), false);
         ops.embedding(stream.h, step.ids(), weights.embedTokens());
         for (int i = 0; i < weights.layers().size(); i++) {
             Weights.Layer layer = weights.layers().get(i);
@@ -53,8 +49,8 @@ public final class Decoder {
 
     /** (T, H·E) what o_proj reads. */
     private Tensor attention(Tensor x, Weights.Layer layer, Lora lora, Step step, Tensor cache) {
-        Tensor qkv = wave.qkv(step.tokens());
-        Tensor y = wave.attention(step.tokens());
+        Tensor qkv = wave.qkv().rows(0, step.tokens());
+        Tensor y = wave.attention().rows(0, step.tokens());
         ops.matmul(qkv, x, layer.qkvProj());
         lora.apply(Projection.Q_PROJ, qkv, x);
         lora.apply(Projection.K_PROJ, qkv, x);
@@ -67,9 +63,8 @@ public final class Decoder {
 
     /** (T, F) what down_proj reads. */
     private Tensor feedForward(Tensor x, Weights.Layer layer, Lora lora) {
-        int t = Math.toIntExact(x.size(0));
-        Tensor gateUp = wave.gateUp(t);
-        Tensor gated = wave.gated(t);
+        Tensor gateUp = wave.gateUp().rows(0, x.size(0));
+        Tensor gated = wave.gated().rows(0, x.size(0));
         if (!lora.adapts(Projection.GATE_PROJ) && !lora.adapts(Projection.UP_PROJ)) {
             ops.matmulSiluMul(gated, gateUp, x, layer.gateUpProj());
             return gated;
@@ -83,7 +78,7 @@ public final class Decoder {
 
     private Tensor head(Step step, Residual stream) {
         int m = step.logitCount();
-        Tensor logits = wave.logits(m);
+        Tensor logits = wave.logits().rows(0, m);
         if (m == 0) {
             return logits;
         }
@@ -115,7 +110,7 @@ public final class Decoder {
                 lora.apply(projection, h, x);
                 return;
             }
-            Tensor partials = wave.partials(Math.toIntExact(x.size(0)));
+            Tensor partials = wave.partials().view(wave.partials().size(0), x.size(0), h.size(1));
             ops.matmulPartial(partials, x, w);
             ops.allReduce(delta, partials, partials.size(0));
             lora.apply(projection, delta, x);
@@ -177,11 +172,5 @@ public final class Decoder {
 
     public Blueprint config() {
         return config;
-    }
-
-    /** Bytes that a Llama of these limits allocates beside weights and cache. */
-    public static long workspaceBytes(Context context, Blueprint config, Precision precision, Rank rank, Step.Limits limits) {
-        return Activations.bytes(config, precision, rank, limits) + Weights.workspaceBytes(context, config, precision, limits.tokens(), false)
-                + (long) Math.min(config.maxPositionEmbeddings(), limits.maxBlocks() * limits.blockSize()) * config.headDim() * Float.BYTES;
     }
 }

@@ -1,32 +1,25 @@
 package org.ingrain.model;
 
-import org.ingrain.ffi.Context;
+import org.ingrain.ffi.Allocator;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
 /** The paged keys and values of all layers: (L, blocks, bytes a block). Which block belongs to whom is the scheduler's business. */
-public final class KvCache implements AutoCloseable {
-    private final Context context;
+public final class KvCache {
     private final Ops ops;
     private final Tensor memory;
     private final int blocks;
     private final int blockSize;
 
-    public KvCache(Context context, Weights weights, int blocks, int blockSize) {
-        this.context = context;
+    public KvCache(Allocator allocator, Weights weights, int blocks, int blockSize) {
         this.blocks = blocks;
         this.blockSize = blockSize;
-        ops = new Ops(context);
-        Blueprint c = weights.config();
+        ops = new Ops(allocator.context());
         DType dtype = weights.precision().cache();
-        long blockElements = blockBytes(context, c, weights.precision(), weights.rank(), blockSize) / c.numHiddenLayers() / dtype.bytes();
-        memory = context.allocate(dtype, c.numHiddenLayers(), blocks, blockElements);
-    }
-
-    /** Bytes of one block over all layers. */
-    public static long blockBytes(Context context, Blueprint c, Precision precision, Rank rank, int blockSize) {
-        return context.kvCacheBlockBytes(precision.cache(), blockSize, c.numKeyValueHeads() / rank.count(), c.headDim()) * c.numHiddenLayers();
+        Ops.Heads heads = weights.config().attention().heads(weights.rank());
+        long blockBytes = allocator.context().kvCacheBlockBytes(dtype, blockSize, heads.k(), heads.e());
+        memory = allocator.allocate(dtype, weights.layers().size(), blocks, blockBytes / dtype.bytes());
     }
 
     /** One layer's cache (blocks, elements a block). */
@@ -46,10 +39,5 @@ public final class KvCache implements AutoCloseable {
     /** Tokens a block. */
     public int blockSize() {
         return blockSize;
-    }
-
-    @Override
-    public void close() {
-        context.free(memory);
     }
 }

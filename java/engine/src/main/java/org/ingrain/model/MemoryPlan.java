@@ -4,11 +4,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
+import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
 import org.ingrain.tensor.InputException;
 
 /**
- * What a run will take on a device, reckoned before anything is loaded.
+ * What a run will take on a device, estimated before anything is loaded.
  *
  * @param parts in the order they are named to the user
  */
@@ -29,7 +30,7 @@ public record MemoryPlan(List<Part> parts) {
     /** What a model takes: its weights, {@code more}, and what the device's driver loads later. */
     public static MemoryPlan of(Context context, Blueprint config, Precision precision, List<Part> more) {
         List<Part> parts = new ArrayList<>(more);
-        parts.addFirst(new Part("weights", Weights.bytes(context, config, precision, Rank.SINGLE)));
+        parts.addFirst(new Part("weights", Allocator.bytes(context, memory -> new Weights(memory, config, precision, Rank.SINGLE))));
         if (context.driverBytes() > 0) {
             parts.add(new Part("driver", context.driverBytes()));
         }

@@ -11,47 +11,18 @@ public enum Projection {
         this.path = path;
     }
 
-    /** {@code self_attn.q_proj}: the module's path within its layer. */
-    public String path() {
-        return path;
-    }
-
     /** {@code q_proj}: the last word of the path, as adapters name their targets. */
     public String target() {
         return path.substring(path.indexOf('.') + 1);
     }
 
+    /** {@code model.layers.3.self_attn.q_proj}. */
+    public String module(int layer) {
+        return "model.layers." + layer + "." + path;
+    }
+
     /** {@code model.layers.3.self_attn.q_proj.weight}. */
     public String weightName(int layer) {
-        return "model.layers." + layer + "." + path + ".weight";
-    }
-
-    /** Output features N. */
-    public long rows(Blueprint c) {
-        return switch (this) {
-            case Q_PROJ -> (long) c.numAttentionHeads() * c.headDim();
-            case K_PROJ, V_PROJ -> (long) c.numKeyValueHeads() * c.headDim();
-            case O_PROJ, DOWN_PROJ -> c.hiddenSize();
-            case GATE_PROJ, UP_PROJ -> c.intermediateSize();
-        };
-    }
-
-    /** Input features C. */
-    public long columns(Blueprint c) {
-        return switch (this) {
-            case O_PROJ -> (long) c.numAttentionHeads() * c.headDim();
-            case DOWN_PROJ -> c.intermediateSize();
-            default -> c.hiddenSize();
-        };
-    }
-
-    /** First column of this projection's output in the fused q, k, v or gate, up activation. */
-    public long fusedColumn(Blueprint c) {
-        return switch (this) {
-            case K_PROJ -> Q_PROJ.rows(c);
-            case V_PROJ -> Q_PROJ.rows(c) + K_PROJ.rows(c);
-            case UP_PROJ -> c.intermediateSize();
-            default -> 0;
-        };
+        return module(layer) + ".weight";
     }
 }

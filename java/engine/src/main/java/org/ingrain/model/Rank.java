@@ -21,10 +21,10 @@ public record Rank(int index, int count) {
 
     /** Refuses a model that this many ranks cannot share evenly. */
     void require(Blueprint c) {
-        if (count > 1 && (c.numKeyValueHeads() % count != 0 || chunk(c.intermediateSize()) == 0
-                || chunk((long) c.numAttentionHeads() * c.headDim()) == 0)) {
-            throw new InputException("ranks: " + count + " cannot share " + c.numKeyValueHeads()
-                    + " key-value heads and an intermediate_size of " + c.intermediateSize() + ", expected multiples of " + count + " and 16");
+        int keyValueHeads = c.attention().numKeyValueHeads();
+        if (count > 1 && (keyValueHeads % count != 0 || chunk(c.intermediateSize()) == 0 || chunk(c.attention().queries()) == 0)) {
+            throw new InputException("ranks: " + count + " cannot share " + keyValueHeads + " key-value heads and an intermediate_size of "
+                    + c.intermediateSize() + ", expected multiples of " + count + " and 16");
         }
     }
 

@@ -1,6 +1,6 @@
 package org.ingrain.model;
 
-import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Require;
 
 /**
  * Rotary position embedding (arXiv:2104.09864) and its scaling, as config.json spells it.
@@ -18,12 +18,12 @@ public record RopeConfig(double theta, Type type, double factor, double lowFreqF
     public enum Type { DEFAULT, LINEAR, LLAMA3 }
 
     public RopeConfig {
-        require(theta > 0 && Double.isFinite(theta), "rope_theta", theta, "a positive number");
-        require(factor >= 1 && Double.isFinite(factor), "rope factor", factor, "1 or more");
+        Require.that(theta > 0 && Double.isFinite(theta), "rope_theta", theta, "a positive number");
+        Require.that(factor >= 1 && Double.isFinite(factor), "rope factor", factor, "1 or more");
         if (type == Type.LLAMA3) {
-            require(lowFreqFactor > 0, "rope low_freq_factor", lowFreqFactor, "a positive number");
-            require(highFreqFactor > lowFreqFactor, "rope high_freq_factor", highFreqFactor, "more than low_freq_factor " + lowFreqFactor);
-            require(originalMaxPositionEmbeddings > 0, "rope original_max_position_embeddings", originalMaxPositionEmbeddings,
+            Require.that(lowFreqFactor > 0, "rope low_freq_factor", lowFreqFactor, "a positive number");
+            Require.that(highFreqFactor > lowFreqFactor, "rope high_freq_factor", highFreqFactor, "more than low_freq_factor " + lowFreqFactor);
+            Require.that(originalMaxPositionEmbeddings > 0, "rope original_max_position_embeddings", originalMaxPositionEmbeddings,
                     "a positive number");
         }
     }
@@ -36,11 +36,5 @@ public record RopeConfig(double theta, Type type, double factor, double lowFreqF
     /** Positions divided by factor (arXiv:2306.15595). */
     public static RopeConfig linear(double theta, double factor) {
         return new RopeConfig(theta, Type.LINEAR, factor, 0, 0, 0);
-    }
-
-    private static void require(boolean holds, String field, Object found, String expected) {
-        if (!holds) {
-            throw new InputException(field + " is " + found + ", expected " + expected);
-        }
     }
 }

@@ -1,5 +1,9 @@
 package org.ingrain.model;
 
+import org.ingrain.ffi.Allocator;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Tensor;
+
 /**
  * The table that the rope op reads. Arithmetic in f32 where transformers' LlamaRotaryEmbedding has f32, so that long
  * positions agree with it. Scaling: linear (arXiv:2306.15595) and Llama 3's (transformers, modeling_rope_utils).
@@ -8,9 +12,17 @@ public final class RopeTable {
     private RopeTable() {
     }
 
+    /** (positions, E) for positions below {@code contextLength}, or fewer where the model has fewer. */
+    public static Tensor allocate(Allocator memory, Blueprint config, int contextLength) {
+        int positions = Math.min(config.maxPositionEmbeddings(), contextLength);
+        Tensor table = memory.allocate(DType.F32, positions, config.attention().headDim());
+        memory.initialize(table, () -> compute(config, positions));
+        return table;
+    }
+
     /** Positions 0 to positions - 1: (positions, E) row-major, cos in [0, E/2) and sin in [E/2, E) of each row. */
     public static float[] compute(Blueprint config, int positions) {
-        float[] frequencies = inverseFrequencies(config.rope(), config.headDim());
+        float[] frequencies = inverseFrequencies(config.rope(), config.attention().headDim());
         int half = frequencies.length;
         float[] table = new float[Math.multiplyExact(positions, 2 * half)];
         for (int position = 0; position < positions; position++) {

@@ -1,12 +1,14 @@
 package org.ingrain.model;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.List;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.Event;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.HostTensor;
+import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
@@ -62,43 +64,33 @@ final class WeightLoader implements AutoCloseable {
         lanes = List.of(Lane.of(context), Lane.of(context));
     }
 
-    /** A norm's weight (D), converted to the target's dtype. */
-    void vector(Tensor target, String name) {
-        HostTensor tensor = source.tensor(name);
-        Weights.requireShape(name, tensor, target.elements());
-        upload(tensor, 0, 1, new Columns(tensor.elements(), 0, tensor.elements()), rows -> ops.convert(target, rows.view(tensor.elements())));
+    /** A vector, converted to the target's dtype. */
+    void vector(Tensor target, Parameter p) {
+        HostTensor tensor = tensor(p);
+        upload(tensor, 0, 1, new Columns(p.rows(), 0, p.rows()), rows -> ops.convert(target, rows.view(p.rows())));
     }
 
-    /** All rows of a matrix, written from {@code row} on. */
-    void packRows(Weight target, long row, String name, long rows, long columns) {
-        HostTensor tensor = source.tensor(name);
-        Weights.requireShape(name, tensor, rows, columns);
-        pack(target, row, tensor, 0, rows, new Columns(columns, 0, columns));
-    }
-
-    /** This rank's share of a matrix's rows, written from {@code row} on; returns how many. */
-    long packShardOfRows(Weight target, long row, String name, long rows, long columns) {
-        HostTensor tensor = source.tensor(name);
-        Weights.requireShape(name, tensor, rows, columns);
-        long share = rows / rank.count();
-        pack(target, row, tensor, rank.index() * share, share, new Columns(columns, 0, columns));
-        return share;
-    }
-
-    /** This rank's share of a matrix's columns. */
-    void packShardOfColumns(Weight target, String name, long rows, long columns) {
-        HostTensor tensor = source.tensor(name);
-        Weights.requireShape(name, tensor, rows, columns);
-        long share = columns / rank.count();
-        pack(target, 0, tensor, 0, rows, new Columns(columns, rank.index() * share, share));
-    }
-
-    private void pack(Weight target, long targetRow, HostTensor tensor, long firstRow, long rows, Columns columns) {
-        long step = Math.max(1, SLAB_BYTES / (columns.count * tensor.dtype().bytes()));
+    /** This rank's share of a matrix, written from {@code row} on. */
+    void matrix(Weight target, long row, Parameter p) {
+        HostTensor tensor = tensor(p);
+        long rows = p.rows(rank);
+        long firstRow = rows == p.rows() ? 0 : rank.index() * rows;
+        long count = p.columns(rank);
+        Columns columns = new Columns(p.columns(), count == p.columns() ? 0 : rank.index() * count, count);
+        long step = Math.max(1, SLAB_BYTES / (count * tensor.dtype().bytes()));
         for (long r = 0; r < rows; r += step) {
-            long at = targetRow + r;
+            long at = row + r;
             upload(tensor, firstRow + r, Math.min(step, rows - r), columns, part -> ops.pack(target, part, at));
         }
+    }
+
+    private HostTensor tensor(Parameter p) {
+        HostTensor tensor = source.tensor(p.name());
+        if (!Arrays.equals(tensor.shape(), p.shape())) {
+            throw new InputException(p.name() + ": shape " + Arrays.toString(tensor.shape()) + ", expected " + Arrays.toString(p.shape())
+                    + " from config.json");
+        }
+        return tensor;
     }
 
     /** Brings rows to the device and uses them there; waits only for what used this lane before. */

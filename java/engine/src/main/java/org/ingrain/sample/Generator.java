@@ -73,7 +73,7 @@ public final class Generator implements AutoCloseable {
         this.lag = lag;
         Context context = decoder.context();
         memory = new Allocator.Scope(context);
-        KvCache cache = new KvCache(context, decoder.weights(), config.blocks() + StepRunner.fillerBlocks(context), config.blockSize());
+        KvCache cache = new KvCache(memory, decoder.weights(), config.blocks() + StepRunner.fillerBlocks(context), config.blockSize());
         runner = new StepRunner(decoder, cache, adapters, new StepBuffers(memory, config.limits(), model.vocabSize(), lag + 1));
         pool = new BlockPool(config.blocks(), config.blockSize(), config.prefixCache());
         scheduler = new Scheduler(config, pool);
@@ -81,16 +81,17 @@ public final class Generator implements AutoCloseable {
 
     /** Bytes that a generator allocates beside the weights: cache and workspace. */
     public static long bytes(Context context, Blueprint model, Precision precision, GeneratorConfig config) {
-        Allocator.Counter counter = new Allocator.Counter(context);
-        new StepBuffers(counter, config.limits(), model.vocabSize(), 1);
-        return counter.bytes() + (config.blocks() + StepRunner.fillerBlocks(context))
-                * KvCache.blockBytes(context, model, precision, Rank.SINGLE, config.blockSize())
-                + Decoder.workspaceBytes(context, model, precision, Rank.SINGLE, config.limits());
+        Weights weights = new Weights(new Allocator.Counter(context), model, precision, Rank.SINGLE);
+        return Allocator.bytes(context, memory -> {
+            new KvCache(memory, weights, config.blocks() + StepRunner.fillerBlocks(context), config.blockSize());
+            new Decoder(memory, weights, config.limits());
+            new StepBuffers(memory, config.limits(), model.vocabSize(), 1);
+        });
     }
 
     /** Calls on its device so far that something slower computed than what was meant for them, by op, sizes and reason. */
     public SortedMap<String, Long> fallbacks() {
-        return llama.context().fallbacks();
+        return memory.context().fallbacks();
     }
 
     /** Queues a request; an InputException where its prompt does not fit in the context or its adapter is not there. */

@@ -54,8 +54,8 @@ public final class Trainer implements AutoCloseable {
     private record Trainee(Parameters parameters, RunSettings settings, Export export) {
     }
 
-    private Trainer(Context context, Weights weights, TrainingRun run, TrainingMemory memory, Trainee trainee) {
-        this.context = context;
+    private Trainer(Weights weights, TrainingRun run, TrainingMemory memory, Trainee trainee) {
+        context = weights.context();
         this.run = run;
         parameters = trainee.parameters;
         settings = trainee.settings;
@@ -72,23 +72,17 @@ public final class Trainer implements AutoCloseable {
      *
      * @param weights   of the frozen model
      * @param baseModel what the adapter's config names as its base model
+     * @param from      an adapter's modules to begin with, or empty for new ones; which adapter it is belongs into the run's provenance
+     * @throws InputException if {@code from} has another rank, scaling or other projections than are trained
      */
-    public static Trainer lora(Context context, Weights weights, LoraConfig lora, String baseModel, TrainingRun run) {
-        TrainingMemory memory = memory(context, weights, run, m -> m.loraBytes(context, weights.config(), weights.precision(), lora));
-        LoraParameters parameters = new LoraParameters(context, weights.config(), lora, run.train().seed(), memory);
-        return new Trainer(context, weights, run, memory,
+    public static Trainer lora(Weights weights, LoraConfig lora, String baseModel, List<LoraModule> from, TrainingRun run) {
+        TrainingMemory memory = memory(weights, run, m -> m.loraBytes(weights, lora));
+        LoraParameters parameters = new LoraParameters(weights.context(), weights.config(), lora, run.train().seed(), memory);
+        if (!from.isEmpty()) {
+            parameters.load(from);
+        }
+        return new Trainer(weights, run, memory,
                 new Trainee(parameters, RunSettings.of(run, "lora", lora), new AdapterExport(parameters, lora, baseModel)));
-    }
-
-    /**
-     * Begins with an adapter's values instead of new ones; for an adapter's trainer, before {@link #train}. Which adapter it is belongs
-     * into the run's provenance.
-     *
-     * @throws InputException if it has another rank, scaling or other projections than are trained
-     */
-    public Trainer from(List<LoraModule> adapter) {
-        ((LoraParameters) parameters).load(adapter);
-        return this;
     }
 
     /**
@@ -97,10 +91,11 @@ public final class Trainer implements AutoCloseable {
      * @param weights made anew after each step
      * @param base    where they were loaded from; the result is a folder like it
      */
-    public static Trainer full(Context context, Weights weights, ModelFolder base, TrainingRun run) {
-        TrainingMemory memory = memory(context, weights, run, m -> m.fullBytes(context, weights.config(), weights.precision()));
-        FullParameters parameters = FullParameters.load(context, weights, base);
-        return new Trainer(context, weights, run, memory, new Trainee(parameters, RunSettings.of(run, "full", null), ModelExport.like(base, context, parameters)));
+    public static Trainer full(Weights weights, ModelFolder base, TrainingRun run) {
+        TrainingMemory memory = memory(weights, run, m -> m.fullBytes(weights));
+        FullParameters parameters = FullParameters.load(weights, base);
+        return new Trainer(weights, run, memory,
+                new Trainee(parameters, RunSettings.of(run, "full", null), ModelExport.like(base, weights.context(), parameters)));
     }
 
     /**
@@ -109,11 +104,11 @@ public final class Trainer implements AutoCloseable {
      * @param weights overwritten; their config's dtype is the result's
      * @param folder  whose tokenizer the result has
      */
-    public static Trainer fresh(Context context, Weights weights, Path folder, TrainingRun run) {
-        TrainingMemory memory = memory(context, weights, run, m -> m.fullBytes(context, weights.config(), weights.precision()));
-        FullParameters parameters = FullParameters.random(context, weights, run.train().seed());
-        return new Trainer(context, weights, run, memory, new Trainee(parameters, RunSettings.of(run, "fresh", null),
-                ModelExport.fresh(folder, weights.config(), context, parameters)));
+    public static Trainer fresh(Weights weights, Path folder, TrainingRun run) {
+        TrainingMemory memory = memory(weights, run, m -> m.fullBytes(weights));
+        FullParameters parameters = FullParameters.random(weights, run.train().seed());
+        return new Trainer(weights, run, memory, new Trainee(parameters, RunSettings.of(run, "fresh", null),
+                ModelExport.fresh(folder, weights.config(), weights.context(), parameters)));
     }
 
     private static DataOrder order(TrainingRun run, List<TrainingSequence> sequences) {
@@ -130,10 +125,10 @@ public final class Trainer implements AutoCloseable {
     }
 
     /** The most that what is free on the device has room for, unless the run asks for the least. */
-    private static TrainingMemory memory(Context context, Weights weights, TrainingRun run, ToLongFunction<TrainingMemory> bytes) {
+    private static TrainingMemory memory(Weights weights, TrainingRun run, ToLongFunction<TrainingMemory> bytes) {
         TrainingMemory least = memory(run);
         return run.train().activationCheckpointing() ? least
-                : TrainingMemory.fitting(least.limits(), weights.config(), context.memoryInfo().free() / 100 * 95, bytes);
+                : TrainingMemory.fitting(least.limits(), weights.config(), weights.context().memoryInfo().free() / 100 * 95, bytes);
     }
 
     /** Trains to the end and writes the result, unless {@code progress} wants none; what is done already is not done again. */

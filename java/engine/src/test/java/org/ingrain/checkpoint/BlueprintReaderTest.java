@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.OptionalInt;
+import org.ingrain.model.AttentionConfig;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.RopeConfig;
 import org.ingrain.tensor.DType;
@@ -29,7 +30,7 @@ class BlueprintReaderTest {
     @Test
     void readsLlama2WithItsDefaults() throws IOException {
         Blueprint config = read(BASE + ",'torch_dtype':'float16','rope_scaling':null,'pretraining_tp':1");
-        assertEquals(new Blueprint(64, 96, 2, 4, 4, 16, 100, 128, 1e-5, RopeConfig.of(10_000), false, DType.F16), config);
+        assertEquals(new Blueprint(64, 96, 2, new AttentionConfig(4, 4, 16), 100, 128, 1e-5, RopeConfig.of(10_000), false, DType.F16), config);
     }
 
     @Test

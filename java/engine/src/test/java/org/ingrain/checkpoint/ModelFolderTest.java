@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.Set;
+import org.ingrain.model.AttentionConfig;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.RopeConfig;
 import org.ingrain.tensor.DType;
@@ -23,7 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class ModelFolderTest {
-    private static final Blueprint CONFIG = new Blueprint(64, 96, 2, 4, 2, 16, 100, 128, 1e-5,
+    private static final Blueprint CONFIG = new Blueprint(64, 96, 2, new AttentionConfig(4, 2, 16), 100, 128, 1e-5,
             new RopeConfig(500_000, RopeConfig.Type.LLAMA3, 8, 1, 4, 32), true, DType.BF16);
     private static final SpecialTokens SPECIALS = new SpecialTokens(OptionalInt.of(1), List.of(2, 3), OptionalInt.empty());
     private static final List<TensorOutput> TENSORS = List.of(TensorOutput.of("a", new float[] {1, 2}, 2), TensorOutput.of("b", new float[] {3}, 1));
@@ -112,10 +113,10 @@ class ModelFolderTest {
     void opensTheRealModels() {
         try (ModelFolder stories = ModelFolder.open(TestFolders.model("stories15M"));
                 ModelFolder chat = ModelFolder.open(TestFolders.model("minimind2-small"))) {
-            assertEquals(new Blueprint(288, 768, 6, 6, 6, 48, 32000, 256, 1e-5, RopeConfig.of(10_000), true, DType.F32), stories.config());
+            assertEquals(new Blueprint(288, 768, 6, new AttentionConfig(6, 6, 48), 32000, 256, 1e-5, RopeConfig.of(10_000), true, DType.F32), stories.config());
             assertEquals(List.of(1, 2), stories.specialTokens().eosIds());
             assertFalse(stories.generationConfig().doSample());
-            assertEquals(new Blueprint(512, 1408, 8, 8, 2, 64, 6400, 32768, 1e-5, RopeConfig.of(1e6), true, DType.F16), chat.config());
+            assertEquals(new Blueprint(512, 1408, 8, new AttentionConfig(8, 2, 64), 6400, 32768, 1e-5, RopeConfig.of(1e6), true, DType.F16), chat.config());
             assertEquals(DType.BF16, chat.tensor("model.embed_tokens.weight").dtype());
         }
     }

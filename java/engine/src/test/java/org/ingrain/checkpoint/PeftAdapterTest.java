@@ -15,8 +15,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.stream.Stream;
+import org.ingrain.model.AttentionConfig;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
+import org.ingrain.model.Parameter;
 import org.ingrain.model.Projection;
 import org.ingrain.model.RopeConfig;
 import org.ingrain.tensor.DType;
@@ -28,7 +30,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** The configurations are those that PEFT 0.21 writes; what it makes of them was compared once with PEFT itself. */
 class PeftAdapterTest {
-    private static final Blueprint MODEL = new Blueprint(32, 48, 2, 4, 2, 8, 50, 64, 1e-6, RopeConfig.of(1e4), false, DType.F32);
+    private static final Blueprint MODEL = new Blueprint(32, 48, 2, new AttentionConfig(4, 2, 8), 50, 64, 1e-6, RopeConfig.of(1e4), false, DType.F32);
     private static final String PEFT = """
             {"alora_invocation_tokens":null,"alpha_pattern":{},"arrow_config":null,"auto_mapping":null,"base_model_name_or_path":"base",
             "bias":"none","corda_config":null,"ensure_weight_tying":false,"eva_config":null,"exclude_modules":null,"fan_in_fan_out":false,
@@ -187,9 +189,10 @@ class PeftAdapterTest {
     }
 
     private static List<TensorOutput> pair(int layer, Projection projection, int rank) {
-        String name = "base_model.model.model.layers." + layer + "." + projection.path() + ".lora_";
-        return List.of(TensorOutput.of(name + "A.weight", counting(rank * projection.columns(MODEL)), rank, projection.columns(MODEL)),
-                TensorOutput.of(name + "B.weight", counting(projection.rows(MODEL) * rank), projection.rows(MODEL), rank));
+        String name = "base_model.model." + projection.module(layer) + ".lora_";
+        Parameter w = MODEL.parameters().get(layer, projection);
+        return List.of(TensorOutput.of(name + "A.weight", counting(rank * w.columns()), rank, w.columns()),
+                TensorOutput.of(name + "B.weight", counting(w.rows() * rank), w.rows(), rank));
     }
 
     private static float[] counting(long length) {

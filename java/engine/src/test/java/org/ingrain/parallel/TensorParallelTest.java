@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -17,9 +16,9 @@ import org.ingrain.ffi.Communicator;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.model.AttentionConfig;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.Precision;
-import org.ingrain.model.Projection;
 import org.ingrain.model.Rank;
 import org.ingrain.model.RopeConfig;
 import org.ingrain.model.WeightSource;
@@ -41,7 +40,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** A model that several ranks share says the same as on one, to the last bit: sums of row-parallel products have one order. */
 @Timeout(120)
 class TensorParallelTest {
-    private static final Blueprint CONFIG = new Blueprint(64, 96, 2, 16, 8, 8, 61, 128, 1e-5, RopeConfig.of(10000), false, DType.F32);
+    private static final Blueprint CONFIG = new Blueprint(64, 96, 2, new AttentionConfig(16, 8, 8), 61, 128, 1e-5, RopeConfig.of(10000), false, DType.F32);
     private static final GeneratorConfig SIZES = GeneratorConfig.of(128, 8, 64).withBlockSize(16);
 
     @ParameterizedTest
@@ -107,18 +106,7 @@ class TensorParallelTest {
     private static WeightSource source(Arena arena) {
         Map<String, HostTensor> tensors = new HashMap<>();
         Random random = new Random(3);
-        int d = CONFIG.hiddenSize();
-        List<String> norms = new ArrayList<>(List.of("model.norm.weight"));
-        put(tensors, arena, random, "model.embed_tokens.weight", CONFIG.vocabSize(), d);
-        put(tensors, arena, random, "lm_head.weight", CONFIG.vocabSize(), d);
-        for (int i = 0; i < CONFIG.numHiddenLayers(); i++) {
-            for (Projection p : Projection.values()) {
-                put(tensors, arena, random, p.weightName(i), p.rows(CONFIG), p.columns(CONFIG));
-            }
-            norms.add("model.layers." + i + ".input_layernorm.weight");
-            norms.add("model.layers." + i + ".post_attention_layernorm.weight");
-        }
-        norms.forEach(name -> put(tensors, arena, random, name, d));
+        CONFIG.parameters().all().forEach(p -> put(tensors, arena, random, p.name(), p.shape()));
         return tensors::get;
     }
 

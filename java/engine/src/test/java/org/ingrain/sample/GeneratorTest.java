@@ -139,11 +139,11 @@ class GeneratorTest {
 
     /** One projection of layer 1, with multiples of b in B: 0 changes nothing. */
     private static LoraModule adapter(TinyModel model, Projection projection, float b) {
-        float[] a = new float[2 * Math.toIntExact(projection.columns(model.weights.config()))];
+        float[] a = new float[2 * Math.toIntExact(model.weights.parameters().get(1, projection).columns())];
         for (int i = 0; i < a.length; i++) {
             a[i] = (i % 13 - 6) * 0.1f;
         }
-        float[] bs = new float[2 * Math.toIntExact(projection.rows(model.weights.config()))];
+        float[] bs = new float[2 * Math.toIntExact(model.weights.parameters().get(1, projection).rows())];
         for (int i = 0; i < bs.length; i++) {
             bs[i] = b * (i % 5 - 2);
         }

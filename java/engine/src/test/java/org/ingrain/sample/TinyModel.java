@@ -10,10 +10,10 @@ import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.model.AdapterBank;
+import org.ingrain.model.AttentionConfig;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.Decoder;
 import org.ingrain.model.Precision;
-import org.ingrain.model.Projection;
 import org.ingrain.model.Rank;
 import org.ingrain.model.RopeConfig;
 import org.ingrain.model.Weights;
@@ -52,13 +52,11 @@ final class TinyModel implements AutoCloseable {
     }
 
     private static Blueprint config(DType dtype) {
-        return new Blueprint(64, 112, 2, 4, 2, 16, VOCABULARY, CONTEXT, 1e-5, RopeConfig.of(10000), false, dtype);
+        return new Blueprint(64, 112, 2, new AttentionConfig(4, 2, 16), VOCABULARY, CONTEXT, 1e-5, RopeConfig.of(10000), false, dtype);
     }
 
     private static HostTensor tensor(Arena arena, Blueprint config, String name) {
-        long d = config.hiddenSize();
-        long[] shape = name.endsWith("norm.weight") ? new long[] {d} : Arrays.stream(Projection.values()).filter(p -> name.contains(p.target()))
-                .map(p -> new long[] {p.rows(config), p.columns(config)}).findFirst().orElse(new long[] {VOCABULARY, d});
+        long[] shape = config.parameters().all().stream().filter(p -> p.name().equals(name)).findFirst().orElseThrow().shape();
         HostTensor tensor = new HostTensor(DType.F32, shape, arena.allocate(Arrays.stream(shape).reduce(1, (x, y) -> x * y) * Float.BYTES, 64));
         Random random = new Random(name.hashCode());
         for (long i = 0; i < tensor.elements(); i++) {

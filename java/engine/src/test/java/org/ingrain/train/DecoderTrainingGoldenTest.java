@@ -51,7 +51,7 @@ class DecoderTrainingGoldenTest {
     @ValueSource(strings = {"tied", "untied"})
     void fiveFullStepsLoseWhatPyTorchLoses(String name) {
         try (Golden golden = new Golden(name, 2)) {
-            FullParameters parameters = FullParameters.load(golden.context, golden.weights(), golden.model);
+            FullParameters parameters = FullParameters.load(golden.weights(), golden.model);
             DecoderTraining training = new DecoderTraining(golden.context, parameters.weights(), parameters, golden.memory());
             List<MicroBatch> batches = golden.batches();
             for (int step = 1; step <= 5; step++) {
@@ -60,9 +60,8 @@ class DecoderTrainingGoldenTest {
             }
             try (Safetensors after = Safetensors.open(golden.folder.resolve("full_after.safetensors"))) {
                 assertEquals(after.names().size(), parameters.named().size());
-                for (FullParameters.Named piece : parameters.named()) {
-                    assertArrayEquals(Golden.floats(after.data(piece.name())), golden.context.readFloats(piece.value()), 2e-5f, piece.name());
-                }
+                parameters.named().forEach((parameter, master) -> assertArrayEquals(Golden.floats(after.data(parameter)),
+                        golden.context.readFloats(master), 2e-5f, parameter));
             }
         }
     }

@@ -127,7 +127,7 @@ public final class Golden implements AutoCloseable {
         try (Safetensors file = Safetensors.open(folder.resolve("adapter_" + when + ".safetensors"))) {
             for (int layer = 0; layer < config.numHiddenLayers(); layer++) {
                 for (Projection p : Projection.values()) {
-                    String name = "base_model.model.model.layers." + layer + "." + p.path() + ".lora_";
+                    String name = "base_model.model." + p.module(layer) + ".lora_";
                     modules.add(new LoraModule(layer, p, lora().rank(), lora().scaling(), floats(file.data(name + "A.weight")),
                             floats(file.data(name + "B.weight"))));
                 }

@@ -117,18 +117,16 @@ class TrainerTest {
         LoraConfig plain = new LoraConfig(3, 6, 0, LoraConfig.ALL_LINEAR, true);
         try (Golden golden = new Golden("tied", 1)) {
             List<LoraModule> adapter = PeftAdapter.read(first.result(), golden.config).modules();
-            try (Trainer trainer = Trainer.lora(golden.context, golden.weights(), plain, "base", run(folder.resolve("second"), once))) {
-                assertEquals(ended, trainer.from(adapter).train(TrainProgress.SILENT).firstLoss(), 1e-6);
+            try (Trainer trainer = Trainer.lora(golden.weights(), plain, "base", adapter, run(folder.resolve("second"), once))) {
+                assertEquals(ended, trainer.train(TrainProgress.SILENT).firstLoss(), 1e-6);
             }
             LoraConfig wider = new LoraConfig(4, 6, 0, LoraConfig.ALL_LINEAR, true);
-            try (Trainer trainer = Trainer.lora(golden.context, golden.weights(), wider, "base", run(folder.resolve("third"), once))) {
-                String message = assertThrows(InputException.class, () -> trainer.from(adapter)).getMessage();
-                assertTrue(message.startsWith("--adapter: layer 0 q_proj has rank 3 and scaling "), message);
-            }
+            TrainingRun third = run(folder.resolve("third"), once);
+            String message = assertThrows(InputException.class, () -> Trainer.lora(golden.weights(), wider, "base", adapter, third)).getMessage();
+            assertTrue(message.startsWith("--adapter: layer 0 q_proj has rank 3 and scaling "), message);
             LoraConfig fewer = new LoraConfig(3, 6, 0, Set.of(Projection.Q_PROJ), true);
-            try (Trainer trainer = Trainer.lora(golden.context, golden.weights(), fewer, "base", run(folder.resolve("fourth"), once))) {
-                assertThrows(InputException.class, () -> trainer.from(adapter));
-            }
+            TrainingRun fourth = run(folder.resolve("fourth"), once);
+            assertThrows(InputException.class, () -> Trainer.lora(golden.weights(), fewer, "base", adapter, fourth));
         }
     }
 
@@ -141,7 +139,7 @@ class TrainerTest {
                 Weights weights = Weights.load(golden.context, golden.config, new Precision(DType.F32, DType.F32, DType.F32), Rank.SINGLE, made,
                         (done, of) -> { });
                 MicroBatch all = MicroBatch.of(TrainingFixture.data().train());
-                try (DecoderTraining training = new DecoderTraining(golden.context, weights, FullParameters.load(golden.context, weights, made),
+                try (DecoderTraining training = new DecoderTraining(golden.context, weights, FullParameters.load(weights, made),
                         new TrainingMemory(new MicroBatchLimits(all.tokens(), all.sequences(), all.targetCount()), 1))) {
                     return training.loss(all) / all.targetCount();
                 }
@@ -187,7 +185,7 @@ class TrainerTest {
         TrainConfig train = new TrainConfig(25, 0, 4, 1, 3, 0, 0, 1, true);
         Blueprint config;
         try (Golden golden = new Golden("untied", 2);
-             Trainer trainer = Trainer.fresh(golden.context, golden.weights(), golden.folder, run(folder.resolve("run"), train))) {
+             Trainer trainer = Trainer.fresh(golden.weights(), golden.folder, run(folder.resolve("run"), train))) {
             config = golden.config;
             TrainReport report = trainer.train(TrainProgress.SILENT);
             assertEquals(Math.log(config.vocabSize()), report.firstLoss(), 0.1, "random weights know nothing");
@@ -196,7 +194,7 @@ class TrainerTest {
                 assertEquals(config, made.config());
                 Weights weights = Weights.load(golden.context, config, new Precision(DType.F32, DType.F32, DType.F32), Rank.SINGLE,
                         made, (done, of) -> { });
-                Parameters none = FullParameters.load(golden.context, weights, made);
+                Parameters none = FullParameters.load(weights, made);
                 double loss = 0;
                 int targets = 0;
                 try (DecoderTraining training = new DecoderTraining(golden.context, weights, none, new TrainingMemory(
@@ -220,7 +218,7 @@ class TrainerTest {
                 TrainingRun wrong = new TrainingRun(run.output(), new TrainingData(List.of(row), List.of(), 0), run.optimizer(), run.train(),
                         run.provenance());
                 String message = assertThrows(InputException.class,
-                        () -> Trainer.lora(golden.context, golden.weights(), TrainingFixture.LORA, "base", wrong)).getMessage();
+                        () -> Trainer.lora(golden.weights(), TrainingFixture.LORA, "base", List.of(), wrong)).getMessage();
                 assertTrue(message.contains(row == longest ? "65, expected at most the model's max_position_embeddings 64"
                         : "48, expected less than the model's vocab_size 48"), message);
             }
@@ -233,7 +231,7 @@ class TrainerTest {
         try (Golden golden = new Golden("tied", 1)) {
             TrainingRun run = run(folder.resolve("run"), TRAIN);
             TrainingRun wilder = new TrainingRun(run.output(), run.data(), wild, run.train(), run.provenance());
-            try (Trainer trainer = Trainer.lora(golden.context, golden.weights(), TrainingFixture.LORA, "base", wilder)) {
+            try (Trainer trainer = Trainer.lora(golden.weights(), TrainingFixture.LORA, "base", List.of(), wilder)) {
                 String message = assertThrows(InputException.class, () -> trainer.train(TrainProgress.SILENT)).getMessage();
                 assertTrue(message.startsWith("--learning-rate: ") && message.contains("NaN"), message);
             }

@@ -62,14 +62,14 @@ public final class TrainingFixture {
 
     public static TrainReport lora(Path output, int threads, TrainConfig train, TrainProgress progress) {
         try (Golden golden = new Golden("tied", threads);
-             Trainer trainer = Trainer.lora(golden.context, golden.weights(), LORA, "base", run(output, train))) {
+             Trainer trainer = Trainer.lora(golden.weights(), LORA, "base", List.of(), run(output, train))) {
             return trainer.train(progress);
         }
     }
 
     public static TrainReport full(Path output, int threads, TrainConfig train, TrainProgress progress) {
         try (Golden golden = new Golden("untied", threads);
-             Trainer trainer = Trainer.full(golden.context, golden.weights(), golden.model, run(output, train))) {
+             Trainer trainer = Trainer.full(golden.weights(), golden.model, run(output, train))) {
             return trainer.train(progress);
         }
     }

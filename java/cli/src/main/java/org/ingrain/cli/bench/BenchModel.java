@@ -14,7 +14,6 @@ import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.MemoryPlan;
 import org.ingrain.model.Precision;
-import org.ingrain.model.Projection;
 import org.ingrain.model.Weights;
 import org.ingrain.tensor.InputException;
 import org.ingrain.workbench.Workbench;
@@ -71,13 +70,7 @@ record BenchModel(String name, Context context, Weights weights, AutoCloseable o
 
     /** Parameters counted once where the head is tied. */
     long parameters() {
-        Blueprint c = weights.config();
-        long perLayer = 2L * c.hiddenSize();
-        for (var projection : Projection.values()) {
-            perLayer += projection.rows(c) * projection.columns(c);
-        }
-        long table = (long) c.vocabSize() * c.hiddenSize();
-        return table * (c.tieWordEmbeddings() ? 1 : 2) + c.numHiddenLayers() * perLayer + c.hiddenSize();
+        return weights.parameters().elements();
     }
 
     @Override

@@ -38,7 +38,7 @@ final class TrainBench {
             TrainConfig config = new TrainConfig(0, repetitions + 2, 1, 1, 0, 0, repetitions + 2, 1, false);
             TrainingData data = new TrainingData(List.of(row(tokens, model.weights().config().vocabSize())), List.of(), 0);
             TrainingRun run = new TrainingRun(folder.resolve("run"), data, OptimizerConfig.of(1e-4), config, new TreeMap<>());
-            try (Trainer trainer = Trainer.lora(model.context(), model.weights(), LoraConfig.of(RANK, 2 * RANK), model.name(), run)) {
+            try (Trainer trainer = Trainer.lora(model.weights(), LoraConfig.of(RANK, 2 * RANK), model.name(), List.of(), run)) {
                 trainer.train(new Timer(ends, progress, repetitions + 1));
             }
         } finally {

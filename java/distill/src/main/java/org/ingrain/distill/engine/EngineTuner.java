@@ -13,6 +13,7 @@ import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.train.Tuner;
 import org.ingrain.engine.LoadedModel;
 import org.ingrain.files.Digest;
+import org.ingrain.model.LoraModule;
 import org.ingrain.model.MemoryPlan;
 import org.ingrain.template.ChatTemplate;
 import org.ingrain.template.Message;
@@ -38,10 +39,8 @@ public record EngineTuner(LoadedModel model, ChatTemplate template, TunerConfig 
     public Tuned tune(Job job, Progress progress) {
         TrainingRun run = run(job);
         new MemoryPlan(List.of(room(run))).require(job.stage() + ": " + model.folder().path(), model.context().memoryInfo().free());
-        try (Trainer trainer = Trainer.lora(model.context(), model.weights(), config.lora(), model.folder().path().toString(), run)) {
-            if (job.from() != null) {
-                trainer.from(PeftAdapter.read(job.from(), model.config()).modules());
-            }
+        List<LoraModule> from = job.from() == null ? List.of() : PeftAdapter.read(job.from(), model.config()).modules();
+        try (Trainer trainer = Trainer.lora(model.weights(), config.lora(), model.folder().path().toString(), from, run)) {
             TrainReport report = trainer.train(step -> progress.at(new Progress.State(job.stage(), step.step(), step.of(), "steps",
                     step.tokensPerSecond())));
             return new Tuned(job.folder().relativize(report.result()).toString(), report.rows(), report.steps(), report.firstLoss(),
@@ -85,8 +84,7 @@ public record EngineTuner(LoadedModel model, ChatTemplate template, TunerConfig 
     }
 
     private MemoryPlan.Part room(TrainingRun run) {
-        return new MemoryPlan.Part("training", Trainer.memory(run).loraBytes(model.context(), model.config(), model.weights().precision(),
-                config.lora()));
+        return new MemoryPlan.Part("training", Trainer.memory(run).loraBytes(model.weights(), config.lora()));
     }
 
     private static boolean isEmpty(Path file) {

@@ -68,8 +68,8 @@ class EnginePipelineTest {
         DistillConfig config = config();
         ModelOptions options = new ModelOptions(Shared.model("minimind2-small"), "cpu", threads, "auto", "auto", "auto", false, List.of());
         SortedMap<String, String> engine = new TreeMap<>();
-        try (LoadedModel model = LoadedModel.open(options, (context, c, precision) -> List.of(), new Quiet());
-                AdapterBank adapters = new AdapterBank(model.context(), model.config(), 1, LORA.rank(), BATCH.maxBatchTokens())) {
+        try (LoadedModel model = LoadedModel.open(options, (context, c, precision) -> List.of(), new Quiet())) {
+            AdapterBank adapters = new AdapterBank(model.context(), model.config(), 1, LORA.rank(), BATCH.maxBatchTokens());
             ChatTemplate template = ChatTemplate.open(model.folder().path(), model.tokenizer());
             Generator generator = new Generator(model.context(), model.weights(), adapters, BATCH,
                     () -> model.tokenizer().streamingDecoder(true), model.tokenizer().eosIds());

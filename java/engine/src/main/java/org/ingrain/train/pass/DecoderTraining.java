@@ -1,11 +1,13 @@
 package org.ingrain.train.pass;
 
+import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
 import org.ingrain.model.Blueprint;
+import org.ingrain.model.Group;
+import org.ingrain.model.Group.Role;
 import org.ingrain.model.RopeTable;
 import org.ingrain.model.Weights;
 import org.ingrain.ops.Ops;
-import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.MicroBatch;
@@ -17,6 +19,7 @@ import org.ingrain.train.data.MicroBatch;
  * exist for all of them.
  */
 public final class DecoderTraining implements AutoCloseable {
+    private final Allocator.Scope scope;
     private final Context context;
     private final Weights weights;
     private final Blueprint config;
@@ -29,25 +32,23 @@ public final class DecoderTraining implements AutoCloseable {
     private final TrainingActivations wave;
     private final TrainingInputs inputs;
 
-    public DecoderTraining(Context context, Weights weights, Parameters parameters, TrainingMemory memory) {
+    public DecoderTraining(Allocator allocator, Weights weights, Parameters parameters, TrainingMemory memory) {
         if (weights.rank().count() != 1) {
             throw new InputException("ranks: " + weights.rank().count() + ", expected 1: training needs the whole model on one rank");
         }
-        this.context = context;
+        scope = new Allocator.Scope(allocator);
+        context = scope.context();
         this.weights = weights;
         this.parameters = parameters;
         this.memory = memory;
         config = weights.config();
         ops = new Ops(context);
-        heads = new Ops.Heads(config.numAttentionHeads(), config.numKeyValueHeads(), config.headDim(),
-                (float) (1 / Math.sqrt(config.headDim())));
+        heads = config.attention().heads(weights.rank());
         eps = (float) config.rmsNormEps();
-        int positions = Math.min(config.maxPositionEmbeddings(), memory.limits().tokens());
-        ropeTable = context.allocate(DType.F32, positions, config.headDim());
-        context.write(ropeTable, RopeTable.compute(config, positions));
-        wave = new TrainingActivations(context, config, weights.precision().activations(), memory);
-        inputs = new TrainingInputs(context, memory.limits());
-        context.reserveWorkspace(memory.workspaceBytes(context, config, weights.precision()));
+        ropeTable = RopeTable.allocate(scope, config, memory.limits().tokens());
+        wave = new TrainingActivations(scope, weights, memory);
+        inputs = new TrainingInputs(scope, memory.limits());
+        weights.reserveWorkspace(scope, memory.limits().tokens(), true);
     }
 
     /** Sum of −log p over the batch's targets; nothing is dropped out and no gradient is touched. */
@@ -91,7 +92,7 @@ public final class DecoderTraining implements AutoCloseable {
                 ops.addRmsNorm(rows.x(), wave.input(i, t), kept.inputRstd(), kept(i - 1, t).middle(), rows.delta(), norm, eps);
             }
             block(i, t);
-            linear(i, Site.DOWN, rows.delta(), rows.gated());
+            linear(Role.DOWN_PROJ.of(i), rows.delta(), rows.gated());
         }
     }
 
@@ -99,19 +100,19 @@ public final class DecoderTraining implements AutoCloseable {
     private void block(int i, int t) {
         TrainingActivations.Rows rows = wave.rows(t);
         TrainingActivations.Layer kept = kept(i, t);
-        linear(i, Site.QKV, kept.qkv(), rows.x());
+        linear(Role.QKV_PROJ.of(i), kept.qkv(), rows.x());
         ops.rope(kept.qkv(), ropeTable, inputs.positions(), heads);
         ops.attention(kept.attention(), kept.lse(), kept.qkv(), inputs.offsets(), heads);
-        linear(i, Site.O, rows.delta(), kept.attention());
+        linear(Role.O_PROJ.of(i), rows.delta(), kept.attention());
         ops.addRmsNorm(rows.x(), kept.middle(), kept.postRstd(), wave.input(i, t), rows.delta(),
                 weights.layers().get(i).postAttentionLayernorm(), eps);
-        linear(i, Site.GATE_UP, kept.gateUp(), rows.x());
+        linear(Role.GATE_UP_PROJ.of(i), kept.gateUp(), rows.x());
         ops.siluMul(rows.gated(), kept.gateUp());
     }
 
-    private void linear(int i, Site site, Tensor y, Tensor x) {
-        ops.matmul(y, x, site.weight(weights.layers().get(i)));
-        parameters.forward(i, site, y, x);
+    private void linear(Group group, Tensor y, Tensor x) {
+        ops.matmul(y, x, weights.matrix(group));
+        parameters.forward(group, y, x);
     }
 
     private void backward(int t) {
@@ -123,7 +124,7 @@ public final class DecoderTraining implements AutoCloseable {
                 return;
             }
         }
-        parameters.embeddingBackward(wave.gradients(t).stream(), inputs.ids());
+        ops.embeddingBackward(parameters.gradient(Group.EMBED_TOKENS), wave.gradients(t).stream(), inputs.ids());
     }
 
     /** Brings back what a layer kept before another layer took its place. */
@@ -131,7 +132,7 @@ public final class DecoderTraining implements AutoCloseable {
         TrainingActivations.Rows rows = wave.rows(t);
         ops.rmsNorm(rows.x(), kept(i, t).inputRstd(), wave.input(i, t), weights.layers().get(i).inputLayernorm(), eps);
         block(i, t);
-        parameters.forward(i, Site.DOWN, rows.delta(), rows.gated());
+        parameters.forward(Role.DOWN_PROJ.of(i), rows.delta(), rows.gated());
     }
 
     /** False where nothing below is trained. */
@@ -141,15 +142,15 @@ public final class DecoderTraining implements AutoCloseable {
         TrainingActivations.Gradients d = wave.gradients(t);
         Tensor norm = weights.layers().get(i).postAttentionLayernorm();
         ops.siluMul(rows.gated(), kept.gateUp());
-        if (!linearBackward(i, Site.DOWN, d.gated(), d.stream(), rows.gated())) {
+        if (!linearBackward(Role.DOWN_PROJ.of(i), d.gated(), d.stream(), rows.gated())) {
             return false;
         }
         ops.siluMulBackward(d.gateUp(), d.gated(), kept.gateUp());
         ops.rmsNorm(rows.x(), null, kept.middle(), norm, eps);
-        if (!linearBackward(i, Site.GATE_UP, d.x(), d.gateUp(), rows.x())) {
+        if (!linearBackward(Role.GATE_UP_PROJ.of(i), d.x(), d.gateUp(), rows.x())) {
             return false;
         }
-        ops.rmsNormBackward(d.stream(), parameters.normGradient(new Parameters.Norm(i, true)), d.x(), d.stream(), kept.middle(), norm,
+        ops.rmsNormBackward(d.stream(), parameters.gradient(Role.POST_ATTENTION_LAYERNORM.of(i)), d.x(), d.stream(), kept.middle(), norm,
                 kept.postRstd());
         return true;
     }
@@ -160,28 +161,28 @@ public final class DecoderTraining implements AutoCloseable {
         TrainingActivations.Layer kept = kept(i, t);
         TrainingActivations.Gradients d = wave.gradients(t);
         Tensor norm = weights.layers().get(i).inputLayernorm();
-        if (!linearBackward(i, Site.O, d.attention(), d.stream(), kept.attention())) {
+        if (!linearBackward(Role.O_PROJ.of(i), d.attention(), d.stream(), kept.attention())) {
             return false;
         }
         ops.attentionBackward(d.qkv(), d.delta(), d.attention(),
                 new Ops.AttentionState(kept.qkv(), kept.attention(), kept.lse(), inputs.offsets()), heads);
         ops.ropeBackward(d.qkv(), ropeTable, inputs.positions(), heads);
         ops.rmsNorm(rows.x(), null, wave.input(i, t), norm, eps);
-        if (!linearBackward(i, Site.QKV, d.x(), d.qkv(), rows.x())) {
+        if (!linearBackward(Role.QKV_PROJ.of(i), d.x(), d.qkv(), rows.x())) {
             return false;
         }
-        ops.rmsNormBackward(d.stream(), parameters.normGradient(new Parameters.Norm(i, false)), d.x(), d.stream(), wave.input(i, t), norm,
+        ops.rmsNormBackward(d.stream(), parameters.gradient(Role.INPUT_LAYERNORM.of(i)), d.x(), d.stream(), wave.input(i, t), norm,
                 kept.inputRstd());
         return true;
     }
 
     /** Gradients of one product; dx is set unless nothing below it is trained, which false says. */
-    private boolean linearBackward(int i, Site site, Tensor dx, Tensor dy, Tensor x) {
-        boolean below = site.depth(i) > parameters.lowestDepth();
+    private boolean linearBackward(Group group, Tensor dx, Tensor dy, Tensor x) {
+        boolean below = group.compareTo(parameters.lowest()) > 0;
         if (below) {
-            ops.matmulBackward(dx, dy, site.weight(weights.layers().get(i)), 0);
+            ops.matmulBackward(dx, dy, weights.matrix(group), 0);
         }
-        parameters.backward(i, site, below ? dx : null, dy, x);
+        parameters.backward(group, below ? dx : null, dy, x);
         return below;
     }
 
@@ -211,8 +212,7 @@ public final class DecoderTraining implements AutoCloseable {
             for (int begin = 0; begin < m; begin += TrainingActivations.HEAD_ROWS) {
                 chunk(begin, true, scale);
             }
-            Tensor gradient = parameters.normGradient(new Parameters.Norm(config.numHiddenLayers(), false));
-            ops.rmsNormBackward(head.x(), gradient, head.added(), null, head.stream(), weights.norm(), head.rstd());
+            ops.rmsNormBackward(head.x(), parameters.gradient(Group.NORM), head.added(), null, head.stream(), weights.norm(), head.rstd());
             ops.gatherRowsBackward(wave.gradients(t).stream(), head.x(), inputs.targetRows());
         }
 
@@ -235,7 +235,7 @@ public final class DecoderTraining implements AutoCloseable {
                 Tensor dlogits = head.dlogits().rows(0, end - begin);
                 ops.crossEntropyBackward(dlogits, logits, lse, targets, scale);
                 ops.matmulBackward(head.added().rows(begin, end), dlogits, weights.lmHead(), 0);
-                parameters.headBackward(dlogits, x);
+                parameters.backward(weights.parameters().head(), null, dlogits, x);
             }
         }
 
@@ -251,8 +251,6 @@ public final class DecoderTraining implements AutoCloseable {
 
     @Override
     public void close() {
-        wave.close();
-        inputs.close();
-        context.free(ropeTable);
+        scope.close();
     }
 }

@@ -2,6 +2,7 @@ package org.ingrain.train.pass;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.DType;
@@ -11,7 +12,7 @@ import org.ingrain.tensor.Tensor;
  * Everything that is trained, end to end in flat F32 memory: values, gradients and the two moments of AdamW, each (n), so that one call
  * takes the norm, one clips and one or two step. Gaps between pieces hold zeros for ever.
  */
-public final class FlatParameters implements AutoCloseable {
+public final class FlatParameters {
     private final Context context;
     private final Ops ops;
     private final Tensor values;
@@ -47,22 +48,17 @@ public final class FlatParameters implements AutoCloseable {
         void endDecayed() {
             decayed = elements;
         }
-
-        /** Bytes of the four flat tensors. */
-        long bytes() {
-            return 4 * elements * Float.BYTES;
-        }
     }
 
-    FlatParameters(Context context, Layout layout) {
-        this.context = context;
+    FlatParameters(Allocator memory, Layout layout) {
+        context = memory.context();
         ops = new Ops(context);
         decayed = layout.decayed;
-        values = context.allocateZero(DType.F32, layout.elements);
-        gradients = context.allocateZero(DType.F32, layout.elements);
-        firstMoments = context.allocateZero(DType.F32, layout.elements);
-        secondMoments = context.allocateZero(DType.F32, layout.elements);
-        norm = context.allocateZero(DType.F32, 1);
+        values = memory.allocateZero(DType.F32, layout.elements);
+        gradients = memory.allocateZero(DType.F32, layout.elements);
+        firstMoments = memory.allocateZero(DType.F32, layout.elements);
+        secondMoments = memory.allocateZero(DType.F32, layout.elements);
+        norm = memory.allocateZero(DType.F32, 1);
     }
 
     Tensor value(Slot slot) {
@@ -112,10 +108,5 @@ public final class FlatParameters implements AutoCloseable {
             }
             ops.adamw(parts.get(0), parts.get(1), parts.get(2), parts.get(3), step, coefficients);
         }
-    }
-
-    @Override
-    public void close() {
-        List.of(values, gradients, firstMoments, secondMoments, norm).forEach(context::free);
     }
 }

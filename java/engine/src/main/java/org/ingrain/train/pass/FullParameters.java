@@ -1,17 +1,18 @@
 package org.ingrain.train.pass;
 
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.EnumMap;
-import java.util.List;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.SequencedMap;
+import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
-import org.ingrain.model.Blueprint;
-import org.ingrain.model.Projection;
+import org.ingrain.model.Group;
+import org.ingrain.model.Parameter;
+import org.ingrain.model.ParameterTable;
 import org.ingrain.model.WeightSource;
 import org.ingrain.model.Weights;
 import org.ingrain.ops.Ops;
-import org.ingrain.tensor.DType;
 import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.CounterRandom;
@@ -21,50 +22,37 @@ import org.ingrain.train.data.CounterRandom;
  * step. Tied embeddings are one master that both gradients go to. Weight decay applies to everything but norms.
  */
 public final class FullParameters implements Parameters {
+    private final Allocator.Scope memory;
     private final Context context;
     private final Ops ops;
     private final Weights weights;
-    private final Blueprint config;
-    private final Slots slots;
+    private final ParameterTable table;
+    private final Map<Group, FlatParameters.Slot> slots = new HashMap<>();
     private final FlatParameters flat;
 
-    /** Where every parameter stands. Norms: two a layer, and the model's own last. */
-    private record Slots(FlatParameters.Slot embedTokens, List<Map<Site, FlatParameters.Slot>> layers, FlatParameters.Slot lmHead,
-                         List<FlatParameters.Slot> norms) {
-        static Slots place(FlatParameters.Layout layout, Blueprint c) {
-            FlatParameters.Slot embedTokens = layout.add(c.vocabSize(), c.hiddenSize());
-            List<Map<Site, FlatParameters.Slot>> layers = new ArrayList<>();
-            for (int i = 0; i < c.numHiddenLayers(); i++) {
-                Map<Site, FlatParameters.Slot> layer = new EnumMap<>(Site.class);
-                for (Site site : Site.values()) {
-                    layer.put(site, layout.add(site.rows(c), site.columns(c)));
-                }
-                layers.add(layer);
-            }
-            FlatParameters.Slot lmHead = c.tieWordEmbeddings() ? embedTokens : layout.add(c.vocabSize(), c.hiddenSize());
-            layout.endDecayed();
-            List<FlatParameters.Slot> norms = new ArrayList<>();
-            for (int i = 0; i < 2 * c.numHiddenLayers() + 1; i++) {
-                norms.add(layout.add(c.hiddenSize()));
-            }
-            return new Slots(embedTokens, layers, lmHead, norms);
-        }
+    /** Masters of undefined values. */
+    FullParameters(Allocator allocator, Weights weights) {
+        this.weights = weights;
+        memory = new Allocator.Scope(allocator);
+        context = memory.context();
+        ops = new Ops(context);
+        table = weights.parameters();
+        FlatParameters.Layout layout = new FlatParameters.Layout();
+        place(layout, true);
+        layout.endDecayed();
+        place(layout, false);
+        flat = new FlatParameters(memory, layout);
     }
 
-    private FullParameters(Context context, Weights weights) {
-        this.context = context;
-        this.weights = weights;
-        config = weights.config();
-        ops = new Ops(context);
-        FlatParameters.Layout layout = new FlatParameters.Layout();
-        slots = Slots.place(layout, config);
-        flat = new FlatParameters(context, layout);
+    private void place(FlatParameters.Layout layout, boolean decayed) {
+        table.groups().stream().map(table::fused).filter(whole -> whole.decayed() == decayed)
+                .forEach(whole -> slots.put(whole.group(), layout.add(whole.shape())));
     }
 
     /** Masters of the parameters that weights were loaded from. */
-    public static FullParameters load(Context context, Weights weights, WeightSource source) {
-        FullParameters parameters = new FullParameters(context, weights);
-        parameters.named().forEach(piece -> parameters.read(piece.value(), source.tensor(piece.name())));
+    public static FullParameters load(Weights weights, WeightSource source) {
+        FullParameters parameters = new FullParameters(weights.context(), weights);
+        parameters.named().forEach((name, master) -> parameters.read(master, source.tensor(name)));
         parameters.updated();
         return parameters;
     }
@@ -77,74 +65,39 @@ public final class FullParameters implements Parameters {
         context.free(staged);
     }
 
-    /**
-     * A new model: matrices normal(0, 0.02), those that write to the residual stream (o_proj, down_proj) divided by √(2·layers) as in
-     * GPT-2, norms 1. Overwrites weights.
-     */
-    public static FullParameters random(Context context, Weights weights, long seed) {
-        FullParameters parameters = new FullParameters(context, weights);
+    /** A new model, begun as {@link Parameter#init} says. Overwrites weights. */
+    public static FullParameters random(Weights weights, long seed) {
+        FullParameters parameters = new FullParameters(weights.context(), weights);
         CounterRandom seeds = new CounterRandom(seed);
-        float residual = (float) (0.02 / Math.sqrt(2.0 * parameters.config.numHiddenLayers()));
-        float[] ones = new float[parameters.config.hiddenSize()];
-        Arrays.fill(ones, 1);
         long tensor = 0;
-        for (Named piece : parameters.named()) {
-            if (piece.value().rank() == 1) {
-                context.write(piece.value(), ones);
+        for (Parameter p : parameters.table.all()) {
+            if (p.init() == Parameter.Init.ONES) {
+                float[] ones = new float[Math.toIntExact(p.elements())];
+                Arrays.fill(ones, 1);
+                parameters.context.write(parameters.value(p), ones);
             } else {
-                boolean writes = piece.name().contains("o_proj") || piece.name().contains("down_proj");
-                parameters.ops.randomNormal(piece.value(), writes ? residual : 0.02f, seeds.bits(tensor++));
+                parameters.ops.randomNormal(parameters.value(p), p.init().deviation(weights.layers().size()), seeds.bits(tensor++));
             }
         }
         parameters.updated();
         return parameters;
     }
 
-    /** Bytes that the masters, their gradients and moments take. */
-    static long bytes(Blueprint config) {
-        FlatParameters.Layout layout = new FlatParameters.Layout();
-        Slots.place(layout, config);
-        return layout.bytes();
-    }
-
-    /**
-     * A parameter under its Hugging Face name.
-     *
-     * @param value f32, the master itself
-     */
-    public record Named(String name, Tensor value) {
-    }
-
-    /** Every parameter, in the order of the model; tied heads once, as the embedding. */
-    public List<Named> named() {
-        List<Named> named = new ArrayList<>();
-        named.add(new Named("model.embed_tokens.weight", flat.value(slots.embedTokens)));
-        for (int i = 0; i < config.numHiddenLayers(); i++) {
-            named.add(new Named("model.layers." + i + ".input_layernorm.weight", norm(new Norm(i, false))));
-            named.add(new Named("model.layers." + i + ".post_attention_layernorm.weight", norm(new Norm(i, true))));
-            for (Site site : Site.values()) {
-                Tensor fused = flat.value(slots.layers.get(i).get(site));
-                long row = 0;
-                for (Projection p : site.projections()) {
-                    named.add(new Named(p.weightName(i), fused.rows(row, row + p.rows(config))));
-                    row += p.rows(config);
-                }
-            }
-        }
-        named.add(new Named("model.norm.weight", norm(new Norm(config.numHiddenLayers(), false))));
-        if (!config.tieWordEmbeddings()) {
-            named.add(new Named("lm_head.weight", flat.value(slots.lmHead)));
-        }
+    /** The F32 master of every parameter by its Hugging Face name, in the order of the model; a tied head once, as the embedding. */
+    public SequencedMap<String, Tensor> named() {
+        SequencedMap<String, Tensor> named = new LinkedHashMap<>();
+        table.all().forEach(p -> named.put(p.name(), value(p)));
         return named;
+    }
+
+    private Tensor value(Parameter p) {
+        long row = table.firstRow(p);
+        return flat.value(slots.get(p.group())).rows(row, row + p.rows());
     }
 
     /** The packed weights that the forward pass reads. */
     public Weights weights() {
         return weights;
-    }
-
-    private Tensor norm(Norm norm) {
-        return flat.value(slots.norms.get(norm.index()));
     }
 
     @Override
@@ -153,59 +106,33 @@ public final class FullParameters implements Parameters {
     }
 
     @Override
-    public void begin(int step, int microBatch) {
-        // Nothing here depends on the pass.
+    public void backward(Group group, Tensor dx, Tensor dy, Tensor x) {
+        ops.matmulWeightBackward(gradient(group), dy, x);
     }
 
     @Override
-    public void forward(int layer, Site site, Tensor y, Tensor x) {
-        // The product is all there is.
+    public Group lowest() {
+        return Group.EMBED_TOKENS;
     }
 
     @Override
-    public void backward(int layer, Site site, Tensor dx, Tensor dy, Tensor x) {
-        ops.matmulWeightBackward(flat.gradient(slots.layers.get(layer).get(site)), dy, x);
-    }
-
-    @Override
-    public int lowestDepth() {
-        return -1;
-    }
-
-    @Override
-    public void headBackward(Tensor dlogits, Tensor x) {
-        ops.matmulWeightBackward(flat.gradient(slots.lmHead), dlogits, x);
-    }
-
-    @Override
-    public void embeddingBackward(Tensor dh, Tensor ids) {
-        ops.embeddingBackward(flat.gradient(slots.embedTokens), dh, ids);
-    }
-
-    @Override
-    public Tensor normGradient(Norm norm) {
-        return flat.gradient(slots.norms.get(norm.index()));
+    public Tensor gradient(Group group) {
+        return flat.gradient(slots.get(group));
     }
 
     @Override
     public void updated() {
-        ops.pack(weights.embedTokens(), flat.value(slots.embedTokens), 0);
-        if (!config.tieWordEmbeddings()) {
-            ops.pack(weights.lmHead(), flat.value(slots.lmHead), 0);
-        }
-        for (int i = 0; i < weights.layers().size(); i++) {
-            Weights.Layer layer = weights.layers().get(i);
-            for (Site site : Site.values()) {
-                ops.pack(site.weight(layer), flat.value(slots.layers.get(i).get(site)), 0);
+        slots.forEach((group, slot) -> {
+            if (table.fused(group).matrix()) {
+                ops.pack(weights.matrix(group), flat.value(slot), 0);
+            } else {
+                ops.convert(weights.vector(group), flat.value(slot));
             }
-            ops.convert(layer.inputLayernorm(), norm(new Norm(i, false)));
-            ops.convert(layer.postAttentionLayernorm(), norm(new Norm(i, true)));
-        }
-        ops.convert(weights.norm(), norm(new Norm(config.numHiddenLayers(), false)));
+        });
     }
 
     @Override
     public void close() {
-        flat.close();
+        memory.close();
     }
 }

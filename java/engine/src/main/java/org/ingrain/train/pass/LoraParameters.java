@@ -1,13 +1,19 @@
 package org.ingrain.train.pass;
 
 import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
 import org.ingrain.model.Blueprint;
+import org.ingrain.model.Group;
 import org.ingrain.model.LoraModule;
+import org.ingrain.model.Parameter;
+import org.ingrain.model.ParameterTable;
 import org.ingrain.model.Projection;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.DType;
@@ -23,15 +29,13 @@ public final class LoraParameters implements Parameters {
     private static final long INIT = 2;
     private static final long DROPOUT = 3;
 
+    private final Allocator.Scope memory;
     private final Context context;
     private final Ops ops;
-    private final Blueprint config;
     private final LoraConfig lora;
-    private final TrainingMemory memory;
     private final CounterRandom random;
     private final FlatParameters flat;
-    private final List<Map<Projection, Module>> layers = new ArrayList<>();
-    private final List<Map<Projection, Tensor>> kept = new ArrayList<>();
+    private final SortedMap<Group, List<Module>> modules = new TreeMap<>();
     private final Tensor du;
     private final Tensor scaling;
     private CounterRandom pass;
@@ -39,71 +43,59 @@ public final class LoraParameters implements Parameters {
     /**
      * One adapted projection.
      *
-     * @param a (1, R, C)
-     * @param b (1, N, R)
+     * @param column of its output in that of the fused product
+     * @param a      (1, R, C)
+     * @param b      (1, N, R)
+     * @param u      (T, R) x·Aᵀ, which the backward pass reads; layers that are computed again share it
      */
-    private record Module(FlatParameters.Slot a, FlatParameters.Slot b) {
+    private record Module(int layer, Projection projection, long column, FlatParameters.Slot a, FlatParameters.Slot b, Tensor u) {
     }
 
-    public LoraParameters(Context context, Blueprint config, LoraConfig lora, long seed, TrainingMemory memory) {
-        this.context = context;
-        this.config = config;
+    public LoraParameters(Allocator allocator, Blueprint config, LoraConfig lora, long seed, TrainingMemory training) {
         this.lora = lora;
-        this.memory = memory;
+        memory = new Allocator.Scope(allocator);
+        context = memory.context();
         ops = new Ops(context);
         random = new CounterRandom(seed);
-        FlatParameters.Layout layout = layout(config, lora, layers);
-        flat = new FlatParameters(context, layout);
-        du = keep(context, config, lora, memory, kept);
-        scaling = context.allocate(DType.F32, 1);
-        context.write(scaling, lora.scaling());
-        initialize();
-    }
-
-    private static FlatParameters.Layout layout(Blueprint config, LoraConfig lora, List<Map<Projection, Module>> layers) {
+        ParameterTable table = config.parameters();
         FlatParameters.Layout layout = new FlatParameters.Layout();
+        List<Map<Projection, Tensor>> kept = new ArrayList<>();
+        for (int i = 0; i < training.keptLayers(); i++) {
+            kept.add(lora.targetModules().stream().collect(Collectors.toMap(p -> p, p -> row(training))));
+        }
         for (int i = 0; i < config.numHiddenLayers(); i++) {
-            Map<Projection, Module> layer = new EnumMap<>(Projection.class);
             for (Projection p : lora.targetModules()) {
-                layer.put(p, new Module(layout.add(1, lora.rank(), p.columns(config)), layout.add(1, p.rows(config), lora.rank())));
+                Parameter w = table.get(i, p);
+                modules.computeIfAbsent(w.group(), group -> new ArrayList<>()).add(new Module(i, p, table.firstRow(w),
+                        layout.add(1, lora.rank(), w.columns()), layout.add(1, w.rows(), lora.rank()), kept.get(training.slot(config, i)).get(p)));
             }
-            layers.add(layer);
         }
         layout.endDecayed();
-        return layout;
+        flat = new FlatParameters(memory, layout);
+        du = row(training);
+        scaling = memory.allocate(DType.F32, 1);
+        memory.initialize(scaling, () -> new float[] {lora.scaling()});
+        all().forEach(module -> memory.initialize(flat.value(module.a), () -> first(module)));
     }
 
-    /** x·Aᵀ (T, R) of every module that a backward pass will read; returns one more for the gradient of any of them. */
-    private static Tensor keep(Allocator allocator, Blueprint config, LoraConfig lora, TrainingMemory memory,
-                               List<Map<Projection, Tensor>> kept) {
-        for (int i = 0; i < memory.keptLayers(); i++) {
-            Map<Projection, Tensor> layer = new EnumMap<>(Projection.class);
-            lora.targetModules().forEach(p -> layer.put(p, allocator.allocate(DType.F32, memory.limits().tokens(), lora.rank())));
-            kept.add(layer);
+    /** (T, R). */
+    private Tensor row(TrainingMemory training) {
+        return memory.allocate(DType.F32, training.limits().tokens(), lora.rank());
+    }
+
+    private Stream<Module> all() {
+        return modules.values().stream().flatMap(List::stream);
+    }
+
+    private float[] first(Module module) {
+        long[] shape = module.a.shape();
+        CounterRandom numbers = random.derive(INIT, module.layer, module.projection.ordinal());
+        float bound = (float) (1 / Math.sqrt(shape[2]));
+        float[] values = new float[Math.toIntExact(shape[1] * shape[2])];
+        for (int j = 0; j < values.length; j++) {
+            values[j] = bound * (2 * numbers.uniform(j) - 1);
         }
-        return allocator.allocate(DType.F32, memory.limits().tokens(), lora.rank());
-    }
-
-    /** Bytes that the constructor allocates. */
-    static long bytes(Blueprint config, LoraConfig lora, TrainingMemory memory) {
-        Allocator.Counter counter = new Allocator.Counter(null);
-        keep(counter, config, lora, memory, new ArrayList<>());
-        return layout(config, lora, new ArrayList<>()).bytes() + counter.bytes();
-    }
-
-    private void initialize() {
-        for (int i = 0; i < layers.size(); i++) {
-            for (Map.Entry<Projection, Module> entry : layers.get(i).entrySet()) {
-                Tensor a = flat.value(entry.getValue().a());
-                CounterRandom numbers = random.derive(INIT, i, entry.getKey().ordinal());
-                float bound = (float) (1 / Math.sqrt(entry.getKey().columns(config)));
-                float[] values = new float[Math.toIntExact(a.elements())];
-                for (int j = 0; j < values.length; j++) {
-                    values[j] = bound * (2 * numbers.uniform(j) - 1);
-                }
-                context.write(a, values);
-            }
-        }
+        return values;
     }
 
     /**
@@ -112,12 +104,11 @@ public final class LoraParameters implements Parameters {
      * @throws InputException if it has another rank, scaling or other projections than are trained
      */
     public void load(List<LoraModule> adapter) {
-        int trained = layers.size() * lora.targetModules().size();
-        if (adapter.size() != trained) {
-            throw new InputException("--adapter: " + adapter.size() + " adapted projections, expected the " + trained + " that are trained");
+        if (adapter.size() != all().count()) {
+            throw new InputException("--adapter: " + adapter.size() + " adapted projections, expected the " + all().count() + " that are trained");
         }
         for (LoraModule module : adapter) {
-            Module target = layers.get(module.layer()).get(module.projection());
+            Module target = all().filter(m -> m.layer == module.layer() && m.projection == module.projection()).findFirst().orElse(null);
             if (target == null || module.rank() != lora.rank() || module.scaling() != lora.scaling()) {
                 throw new InputException("--adapter: layer " + module.layer() + " " + module.projection().target() + " has rank " + module.rank()
                         + " and scaling " + module.scaling() + ", expected " + (target == null ? "none there: it is not trained"
@@ -130,14 +121,8 @@ public final class LoraParameters implements Parameters {
 
     /** The adapter as it stands, layer by layer. */
     public List<LoraModule> modules() {
-        List<LoraModule> modules = new ArrayList<>();
-        for (int i = 0; i < layers.size(); i++) {
-            for (Map.Entry<Projection, Module> entry : layers.get(i).entrySet()) {
-                modules.add(new LoraModule(i, entry.getKey(), lora.rank(), lora.scaling(),
-                        context.readFloats(flat.value(entry.getValue().a())), context.readFloats(flat.value(entry.getValue().b()))));
-            }
-        }
-        return modules;
+        return all().map(m -> new LoraModule(m.layer, m.projection, lora.rank(), lora.scaling(), context.readFloats(flat.value(m.a)),
+                context.readFloats(flat.value(m.b)))).toList();
     }
 
     @Override
@@ -151,79 +136,43 @@ public final class LoraParameters implements Parameters {
     }
 
     @Override
-    public void forward(int layer, Site site, Tensor y, Tensor x) {
-        for (Projection p : site.projections()) {
-            Module module = layers.get(layer).get(p);
-            if (module != null) {
-                Tensor u = kept(layer, p, x);
-                ops.loraDown(u, x, flat.value(module.a()), null, dropout(layer, p));
-                ops.loraUp(columns(y, p), u, flat.value(module.b()), scaling, null);
-            }
+    public void forward(Group group, Tensor y, Tensor x) {
+        for (Module m : of(group)) {
+            Tensor u = m.u.rows(0, x.size(0));
+            ops.loraDown(u, x, flat.value(m.a), null, dropout(m));
+            ops.loraUp(columns(y, m), u, flat.value(m.b), scaling, null);
         }
     }
 
     @Override
-    public void backward(int layer, Site site, Tensor dx, Tensor dy, Tensor x) {
-        for (Projection p : site.projections()) {
-            Module module = layers.get(layer).get(p);
-            if (module != null) {
-                Tensor u = kept(layer, p, x);
-                Tensor gradient = du.rows(0, x.size(0));
-                ops.loraUpBackward(gradient, flat.gradient(module.b()), columns(dy, p), u, flat.value(module.b()), lora.scaling());
-                ops.loraDownBackward(dx, flat.gradient(module.a()), gradient, x, flat.value(module.a()), dropout(layer, p));
-            }
+    public void backward(Group group, Tensor dx, Tensor dy, Tensor x) {
+        for (Module m : of(group)) {
+            Tensor gradient = du.rows(0, x.size(0));
+            ops.loraUpBackward(gradient, flat.gradient(m.b), columns(dy, m), m.u.rows(0, x.size(0)), flat.value(m.b), lora.scaling());
+            ops.loraDownBackward(dx, flat.gradient(m.a), gradient, x, flat.value(m.a), dropout(m));
         }
     }
 
-    private Tensor kept(int layer, Projection p, Tensor x) {
-        return kept.get(memory.slot(config, layer)).get(p).rows(0, x.size(0));
+    private List<Module> of(Group group) {
+        return modules.getOrDefault(group, List.of());
     }
 
-    private Tensor columns(Tensor fused, Projection p) {
-        long column = p.fusedColumn(config);
-        return column == 0 ? fused : fused.fromColumn(column);
+    private static Tensor columns(Tensor fused, Module m) {
+        return m.column == 0 ? fused : fused.fromColumn(m.column);
     }
 
-    private Ops.Dropout dropout(int layer, Projection p) {
+    private Ops.Dropout dropout(Module m) {
         return pass == null || lora.dropout() == 0 ? Ops.Dropout.NONE
-                : new Ops.Dropout((float) lora.dropout(), pass.derive(layer, p.ordinal()).seed());
+                : new Ops.Dropout((float) lora.dropout(), pass.derive(m.layer, m.projection.ordinal()).seed());
     }
 
     @Override
-    public int lowestDepth() {
-        for (Site site : Site.values()) {
-            if (site.projections().stream().anyMatch(lora.targetModules()::contains)) {
-                return site.depth(0);
-            }
-        }
-        throw new IllegalStateException("no target modules");
-    }
-
-    @Override
-    public void headBackward(Tensor dlogits, Tensor x) {
-        // The head is frozen.
-    }
-
-    @Override
-    public void embeddingBackward(Tensor dh, Tensor ids) {
-        // The embedding is frozen.
-    }
-
-    @Override
-    public Tensor normGradient(Norm norm) {
-        return null;
-    }
-
-    @Override
-    public void updated() {
-        // The forward pass reads the values themselves.
+    public Group lowest() {
+        return modules.firstKey();
     }
 
     @Override
     public void close() {
-        flat.close();
-        context.free(du);
-        context.free(scaling);
-        kept.forEach(layer -> layer.values().forEach(context::free));
+        memory.close();
     }
 }

@@ -1,9 +1,10 @@
 package org.ingrain.train.pass;
 
+import org.ingrain.model.Group;
 import org.ingrain.tensor.Tensor;
 
 /**
- * What a run trains of a Llama: adapters beside frozen weights, or the weights themselves. {@link DecoderTraining} asks at each product of
+ * What a run trains of a model: adapters beside frozen weights, or the weights themselves. {@link DecoderTraining} asks at each product of
  * the model; gradients accumulate in {@link #flat}.
  */
 public sealed interface Parameters extends AutoCloseable permits LoraParameters, FullParameters {
@@ -16,41 +17,28 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
      * @param step       of the optimizer, from 1; 0 for an evaluation, which drops nothing
      * @param microBatch of the step, from 0
      */
-    void begin(int step, int microBatch);
+    default void begin(int step, int microBatch) {
+    }
 
-    /** y (T, N) += what is trained beside the product of x (T, C). */
-    void forward(int layer, Site site, Tensor y, Tensor x);
+    /** y (T, N) += what is trained beside the product of x (T, C) with a group. */
+    default void forward(Group group, Tensor y, Tensor x) {
+    }
 
     /** Gradients += of the product of x (T, C) where its output has gradient dy (T, N); dx (T, C) += through adapters, or null. */
-    void backward(int layer, Site site, Tensor dx, Tensor dy, Tensor x);
+    void backward(Group group, Tensor dx, Tensor dy, Tensor x);
 
-    /** Below this {@link Site#depth} nothing is trained; -1 where the embedding is. */
-    int lowestDepth();
+    /** The first group of the forward pass at which anything is trained. */
+    Group lowest();
 
-    /** Gradients += of the head's product of x (M, D) where logits have gradient dlogits (M, V). */
-    void headBackward(Tensor dlogits, Tensor x);
-
-    /** Gradients += of the embedding of ids (T) where it has gradient dh (T, D). */
-    void embeddingBackward(Tensor dh, Tensor ids);
-
-    /** Gradient (D) of a norm's weight, or null where it is frozen. */
-    Tensor normGradient(Norm norm);
+    /** Gradient of a group that is trained itself, or null where it is frozen. */
+    default Tensor gradient(Group group) {
+        return null;
+    }
 
     /** Carries changed values to where the forward pass reads them. */
-    void updated();
+    default void updated() {
+    }
 
     @Override
     void close();
-
-    /**
-     * A norm of the model.
-     *
-     * @param layer from 0; the number of layers for the last norm of the model
-     * @param post  true for post_attention_layernorm
-     */
-    record Norm(int layer, boolean post) {
-        int index() {
-            return 2 * layer + (post ? 1 : 0);
-        }
-    }
 }

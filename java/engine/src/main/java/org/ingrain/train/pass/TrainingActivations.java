@@ -1,22 +1,21 @@
 package org.ingrain.train.pass;
 
-import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.ingrain.ffi.Allocator;
-import org.ingrain.ffi.Context;
-import org.ingrain.model.Blueprint;
+import org.ingrain.model.Weights;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
+import org.ingrain.tensor.Weight;
 
 /**
  * The wave of one training pass, allocated once for the largest micro-batch. Kept for the backward pass: every layer's input, and of the
  * kept layers what is dear to compute again. Norms' outputs and silu(gate)·up are not kept.
  */
-final class TrainingActivations implements AutoCloseable {
+final class TrainingActivations {
     /** Rows of logits that exist at one time. */
     static final int HEAD_ROWS = 256;
 
-    private final Context context;
     private final List<Tensor> inputs;
     private final List<Layer> layers;
     private final Rows rows;
@@ -35,11 +34,9 @@ final class TrainingActivations implements AutoCloseable {
      * @param gateUp    (T, 2F)
      */
     record Layer(Tensor inputRstd, Tensor qkv, Tensor attention, Tensor lse, Tensor middle, Tensor postRstd, Tensor gateUp) {
-        static Layer allocate(Allocator allocator, Blueprint c, DType dtype, long t) {
-            return new Layer(allocator.allocate(DType.F32, t), allocator.allocate(dtype, t, c.qkvSize()),
-                    allocator.allocate(dtype, t, Site.O.columns(c)), allocator.allocate(DType.F32, t, c.numAttentionHeads()),
-                    allocator.allocate(dtype, t, c.hiddenSize()), allocator.allocate(DType.F32, t),
-                    allocator.allocate(dtype, t, 2L * c.intermediateSize()));
+        static Layer allocate(Space t, Weights.Layer w, long heads) {
+            return new Layer(t.f32(), t.of(w.qkvProj().rows()), t.of(w.oProj().columns()), t.f32(heads), t.of(w.oProj().rows()), t.f32(),
+                    t.of(w.gateUpProj().rows()));
         }
 
         Layer of(int t) {
@@ -56,9 +53,8 @@ final class TrainingActivations implements AutoCloseable {
      * @param gated (T, F) silu(gate)·up
      */
     record Rows(Tensor x, Tensor delta, Tensor gated) {
-        static Rows allocate(Allocator allocator, Blueprint c, DType dtype, long t) {
-            return new Rows(allocator.allocate(dtype, t, c.hiddenSize()), allocator.allocate(dtype, t, c.hiddenSize()),
-                    allocator.allocate(dtype, t, c.intermediateSize()));
+        static Rows allocate(Space t, Weights.Layer w) {
+            return new Rows(t.of(w.qkvProj().columns()), t.of(w.oProj().rows()), t.of(w.downProj().columns()));
         }
 
         Rows of(int t) {
@@ -78,11 +74,9 @@ final class TrainingActivations implements AutoCloseable {
      * @param delta     (T, H) scratch of the attention's backward pass
      */
     record Gradients(Tensor stream, Tensor x, Tensor gated, Tensor gateUp, Tensor attention, Tensor qkv, Tensor delta) {
-        static Gradients allocate(Allocator allocator, Blueprint c, DType dtype, long t) {
-            return new Gradients(allocator.allocate(dtype, t, c.hiddenSize()), allocator.allocate(dtype, t, c.hiddenSize()),
-                    allocator.allocate(dtype, t, c.intermediateSize()), allocator.allocate(dtype, t, 2L * c.intermediateSize()),
-                    allocator.allocate(dtype, t, Site.O.columns(c)), allocator.allocate(dtype, t, c.qkvSize()),
-                    allocator.allocate(DType.F32, t, c.numAttentionHeads()));
+        static Gradients allocate(Space t, Weights.Layer w, long heads) {
+            return new Gradients(t.of(w.oProj().rows()), t.of(w.qkvProj().columns()), t.of(w.downProj().columns()), t.of(w.gateUpProj().rows()),
+                    t.of(w.oProj().columns()), t.of(w.qkvProj().rows()), t.f32(heads));
         }
 
         Gradients of(int t) {
@@ -104,11 +98,10 @@ final class TrainingActivations implements AutoCloseable {
      * @param lse     (HEAD_ROWS)
      */
     record Head(Tensor stream, Tensor added, Tensor x, Tensor rstd, Tensor loss, Tensor logits, Tensor dlogits, Tensor lse) {
-        static Head allocate(Allocator allocator, Blueprint c, DType dtype, long m) {
-            Tensor logits = allocator.allocate(DType.F32, HEAD_ROWS, c.vocabSize());
-            return new Head(allocator.allocate(dtype, m, c.hiddenSize()), allocator.allocate(dtype, m, c.hiddenSize()),
-                    allocator.allocate(dtype, m, c.hiddenSize()), allocator.allocate(DType.F32, m), allocator.allocate(DType.F32, m), logits,
-                    dtype == DType.F32 ? logits : allocator.allocate(dtype, HEAD_ROWS, c.vocabSize()), allocator.allocate(DType.F32, HEAD_ROWS));
+        static Head allocate(Space m, Space chunk, Weight lmHead) {
+            Tensor logits = chunk.f32(lmHead.rows());
+            return new Head(m.of(lmHead.columns()), m.of(lmHead.columns()), m.of(lmHead.columns()), m.f32(), m.f32(), logits,
+                    chunk.dtype == DType.F32 ? logits : chunk.of(lmHead.rows()), chunk.f32());
         }
 
         Head of(int m) {
@@ -116,31 +109,34 @@ final class TrainingActivations implements AutoCloseable {
         }
     }
 
-    TrainingActivations(Context context, Blueprint config, DType dtype, TrainingMemory memory) {
-        this(context, context, config, dtype, memory);
+    /** Allocates tensors of one number of rows. */
+    private record Space(Allocator memory, DType dtype, long rows) {
+        /** (rows, width) of the activations' type. */
+        Tensor of(long width) {
+            return memory.allocate(dtype, rows, width);
+        }
+
+        /** (rows) */
+        Tensor f32() {
+            return memory.allocate(DType.F32, rows);
+        }
+
+        /** (rows, width) */
+        Tensor f32(long width) {
+            return memory.allocate(DType.F32, rows, width);
+        }
     }
 
-    private TrainingActivations(Context context, Allocator allocator, Blueprint config, DType dtype, TrainingMemory memory) {
-        this.context = context;
-        int t = memory.limits().tokens();
-        inputs = new ArrayList<>();
-        for (int i = 0; i < config.numHiddenLayers(); i++) {
-            inputs.add(allocator.allocate(dtype, t, config.hiddenSize()));
-        }
-        layers = new ArrayList<>();
-        for (int i = 0; i < memory.keptLayers(); i++) {
-            layers.add(Layer.allocate(allocator, config, dtype, t));
-        }
-        rows = Rows.allocate(allocator, config, dtype, t);
-        gradients = Gradients.allocate(allocator, config, dtype, t);
-        head = Head.allocate(allocator, config, dtype, memory.limits().targets());
-    }
-
-    /** Bytes that the constructor allocates. */
-    static long bytes(Blueprint config, DType dtype, TrainingMemory memory) {
-        Allocator.Counter counter = new Allocator.Counter(null);
-        new TrainingActivations(null, counter, config, dtype, memory);
-        return counter.bytes();
+    TrainingActivations(Allocator allocator, Weights weights, TrainingMemory memory) {
+        DType dtype = weights.precision().activations();
+        Weights.Layer w = weights.layers().getFirst();
+        long heads = weights.config().attention().numAttentionHeads();
+        Space t = new Space(allocator, dtype, memory.limits().tokens());
+        inputs = Stream.generate(() -> t.of(w.qkvProj().columns())).limit(weights.layers().size()).toList();
+        layers = Stream.generate(() -> Layer.allocate(t, w, heads)).limit(memory.keptLayers()).toList();
+        rows = Rows.allocate(t, w);
+        gradients = Gradients.allocate(t, w, heads);
+        head = Head.allocate(new Space(allocator, dtype, memory.limits().targets()), new Space(allocator, dtype, HEAD_ROWS), weights.lmHead());
     }
 
     /** (T, D) the residual stream as it enters a layer. */
@@ -163,21 +159,5 @@ final class TrainingActivations implements AutoCloseable {
 
     Head head(int m) {
         return head.of(m);
-    }
-
-    @Override
-    public void close() {
-        List<Tensor> all = new ArrayList<>(inputs);
-        for (Layer l : layers) {
-            all.addAll(List.of(l.inputRstd, l.qkv, l.attention, l.lse, l.middle, l.postRstd, l.gateUp));
-        }
-        all.addAll(List.of(rows.x, rows.delta, rows.gated));
-        all.addAll(List.of(gradients.stream, gradients.x, gradients.gated, gradients.gateUp, gradients.attention, gradients.qkv,
-                gradients.delta));
-        all.addAll(List.of(head.stream, head.added, head.x, head.rstd, head.loss, head.logits, head.lse));
-        if (head.dlogits != head.logits) {
-            all.add(head.dlogits);
-        }
-        all.forEach(context::free);
     }
 }

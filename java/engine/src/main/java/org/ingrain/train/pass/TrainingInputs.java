@@ -1,6 +1,6 @@
 package org.ingrain.train.pass;
 
-import java.util.List;
+import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
@@ -8,7 +8,7 @@ import org.ingrain.train.data.MicroBatch;
 import org.ingrain.train.data.MicroBatchLimits;
 
 /** A micro-batch's integers on the device, in memory made once for the largest. */
-final class TrainingInputs implements AutoCloseable {
+final class TrainingInputs {
     private final Context context;
     private final MicroBatchLimits limits;
     private final Tensor ids;
@@ -18,14 +18,14 @@ final class TrainingInputs implements AutoCloseable {
     private final Tensor targets;
     private MicroBatch batch;
 
-    TrainingInputs(Context context, MicroBatchLimits limits) {
-        this.context = context;
+    TrainingInputs(Allocator memory, MicroBatchLimits limits) {
+        context = memory.context();
         this.limits = limits;
-        ids = context.allocate(DType.I32, limits.tokens());
-        positions = context.allocate(DType.I32, limits.tokens());
-        offsets = context.allocate(DType.I32, limits.sequences() + 1);
-        targetRows = context.allocate(DType.I32, limits.targets());
-        targets = context.allocate(DType.I32, limits.targets());
+        ids = memory.allocate(DType.I32, limits.tokens());
+        positions = memory.allocate(DType.I32, limits.tokens());
+        offsets = memory.allocate(DType.I32, limits.sequences() + 1);
+        targetRows = memory.allocate(DType.I32, limits.targets());
+        targets = memory.allocate(DType.I32, limits.targets());
     }
 
     void upload(MicroBatch next) {
@@ -61,10 +61,5 @@ final class TrainingInputs implements AutoCloseable {
     /** (M). */
     Tensor targets() {
         return targets.rows(0, batch.targetCount());
-    }
-
-    @Override
-    public void close() {
-        List.of(ids, positions, offsets, targetRows, targets).forEach(context::free);
     }
 }

@@ -1,9 +1,8 @@
 package org.ingrain.train.pass;
 
 import java.util.function.ToLongFunction;
-import org.ingrain.ffi.Context;
+import org.ingrain.ffi.Allocator;
 import org.ingrain.model.Blueprint;
-import org.ingrain.model.Precision;
 import org.ingrain.model.Weights;
 import org.ingrain.train.data.MicroBatchLimits;
 
@@ -39,22 +38,14 @@ public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
         return layer < config.numHiddenLayers() - keptLayers;
     }
 
-    /** Workspace that the products of a pass want; beside fp8 weights the transpose of one. */
-    long workspaceBytes(Context context, Blueprint config, Precision precision) {
-        return Weights.workspaceBytes(context, config, precision, limits.tokens(), true);
+    /** Bytes that training an adapter takes beside the weights, which need not be loaded. */
+    public long loraBytes(Weights weights, LoraConfig lora) {
+        return Allocator.bytes(weights.context(), memory -> new DecoderTraining(memory, weights,
+                new LoraParameters(memory, weights.config(), lora, 0, this), this));
     }
 
-    /** Bytes that training an adapter takes beside the weights. */
-    public long loraBytes(Context context, Blueprint config, Precision precision, LoraConfig lora) {
-        return LoraParameters.bytes(config, lora, this) + passBytes(context, config, precision);
-    }
-
-    /** Bytes that training all weights takes beside the packed weights. */
-    public long fullBytes(Context context, Blueprint config, Precision precision) {
-        return FullParameters.bytes(config) + passBytes(context, config, precision);
-    }
-
-    private long passBytes(Context context, Blueprint config, Precision precision) {
-        return TrainingActivations.bytes(config, precision.activations(), this) + workspaceBytes(context, config, precision);
+    /** Bytes that training all weights takes beside the packed weights, which need not be loaded. */
+    public long fullBytes(Weights weights) {
+        return Allocator.bytes(weights.context(), memory -> new DecoderTraining(memory, weights, new FullParameters(memory, weights), this));
     }
 }

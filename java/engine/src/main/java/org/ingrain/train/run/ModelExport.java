@@ -3,7 +3,6 @@ package org.ingrain.train.run;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
@@ -49,8 +48,7 @@ public final class ModelExport implements Export {
 
     /** The tensors of the folder that they came from, in its types. */
     public static ModelExport like(ModelFolder base, Context context, FullParameters parameters) {
-        Map<String, Tensor> masters = new HashMap<>();
-        parameters.named().forEach(piece -> masters.put(piece.name(), piece.value()));
+        Map<String, Tensor> masters = parameters.named();
         // A folder with tied embeddings may hold the head all the same.
         masters.putIfAbsent("lm_head.weight", masters.get("model.embed_tokens.weight"));
         List<Piece> pieces = base.names().stream()
@@ -60,8 +58,8 @@ public final class ModelExport implements Export {
 
     /** The tensors that a model has, in the type its config names. */
     public static ModelExport fresh(Path companions, Blueprint config, Context context, FullParameters parameters) {
-        return new ModelExport(context, companions, config, parameters.named().stream()
-                .map(piece -> new Piece(piece.name(), config.dtype(), piece.value(), null)).toList());
+        return new ModelExport(context, companions, config, parameters.named().entrySet().stream()
+                .map(named -> new Piece(named.getKey(), config.dtype(), named.getValue(), null)).toList());
     }
 
     @Override

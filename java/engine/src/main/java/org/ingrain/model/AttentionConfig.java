@@ -1,0 +1,38 @@
+package org.ingrain.model;
+
+import org.ingrain.ops.Ops;
+import org.ingrain.tensor.Require;
+
+/**
+ * Grouped-query attention (arXiv:2305.13245).
+ *
+ * @param numAttentionHeads H
+ * @param numKeyValueHeads  K, a divisor of H
+ * @param headDim           E, even; H·E need not be the hidden size
+ */
+public record AttentionConfig(int numAttentionHeads, int numKeyValueHeads, int headDim) {
+    public AttentionConfig {
+        Require.that(numAttentionHeads >= 1, "num_attention_heads", numAttentionHeads, "a positive number");
+        Require.that(numKeyValueHeads >= 1, "num_key_value_heads", numKeyValueHeads, "a positive number");
+        Require.that(headDim >= 1, "head_dim", headDim, "a positive number");
+        Require.that(numAttentionHeads % numKeyValueHeads == 0, "num_attention_heads", numAttentionHeads,
+                "a multiple of num_key_value_heads " + numKeyValueHeads);
+        Require.that(headDim % 2 == 0, "head_dim", headDim, "an even number");
+    }
+
+    /** H·E, the width of all queries. */
+    public long queries() {
+        return (long) numAttentionHeads * headDim;
+    }
+
+    /** K·E, the width of all keys, and of all values. */
+    public long keys() {
+        return (long) numKeyValueHeads * headDim;
+    }
+
+    /** A rank's share of the heads; scores are scaled by 1/√E. */
+    public Ops.Heads heads(Rank rank) {
+        return new Ops.Heads(numAttentionHeads / rank.count(), numKeyValueHeads / rank.count(), headDim,
+                (float) (1 / Math.sqrt(headDim)));
+    }
+}

@@ -1,0 +1,60 @@
+package org.ingrain.model;
+
+/**
+ * A parameter of a model.
+ *
+ * @param name    in the checkpoint, as Hugging Face names it
+ * @param group   the weight on the device that it is, or is a part of
+ * @param rows    N, output features of a matrix; elements of a vector
+ * @param columns C, input features of a matrix; 0 for a vector
+ * @param shard   what a tensor-parallel rank holds of it
+ * @param init    how a new model begins
+ * @param decayed whether weight decay applies
+ */
+public record Parameter(String name, Group group, long rows, long columns, Shard shard, Init init, boolean decayed) {
+    /** What a rank holds: everything, its share of the rows, or its share of the columns. */
+    public enum Shard { NONE, ROWS, COLUMNS }
+
+    /** Ones, normal(0, 0.02), or the same divided by √(2·layers) for what writes to the residual stream, as in GPT-2. */
+    public enum Init {
+        ONES, NORMAL, RESIDUAL;
+
+        /** Standard deviation in a new model of so many layers. */
+        public float deviation(int layers) {
+            return switch (this) {
+                case ONES -> 0;
+                case NORMAL -> 0.02f;
+                case RESIDUAL -> (float) (0.02 / Math.sqrt(2.0 * layers));
+            };
+        }
+    }
+
+    /** False for a vector. */
+    public boolean matrix() {
+        return columns > 0;
+    }
+
+    /** (N, C), or (N) of a vector. */
+    public long[] shape() {
+        return matrix() ? new long[] {rows, columns} : new long[] {rows};
+    }
+
+    public long elements() {
+        return rows * Math.max(columns, 1);
+    }
+
+    /** Rows that a rank holds. */
+    public long rows(Rank rank) {
+        return shard == Shard.ROWS ? rows / rank.count() : rows;
+    }
+
+    /** Columns that a rank holds. */
+    public long columns(Rank rank) {
+        return shard == Shard.COLUMNS ? columns / rank.count() : columns;
+    }
+
+    /** Columns of one partial sum of a row-parallel product, 0 for one sum over all. */
+    public long chunk() {
+        return shard == Shard.COLUMNS ? Rank.chunk(columns) : 0;
+    }
+}

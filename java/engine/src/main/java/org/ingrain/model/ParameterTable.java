@@ -1,0 +1,119 @@
+package org.ingrain.model;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.ingrain.model.Group.Role;
+import org.ingrain.model.Parameter.Init;
+import org.ingrain.model.Parameter.Shard;
+
+/**
+ * The parameters of a model, in the order of its checkpoint, and the {@link Group}s that they form on a device. What is allocated, loaded,
+ * drawn, sharded, trained, adapted and exported is read off this list: an architecture is its list and a forward pass.
+ *
+ * <p>Groups of a Llama, with what fuses and what several ranks share:
+ * <pre>
+ * embed_tokens (V, D)
+ * layers.i: input_layernorm (D), post_attention_layernorm (D)
+ *           qkv_proj ((H + 2K)·E, D) = q, k, v by rows      o_proj (D, H·E) by columns
+ *           gate_up_proj (2F, D) = gate, up by rows         down_proj (D, F) by columns
+ * norm (D), lm_head (V, D) unless it is embed_tokens
+ * </pre>
+ */
+public final class ParameterTable {
+    private final long d;
+    private final Map<String, Parameter> parameters = new LinkedHashMap<>();
+    private final Map<Group, List<Parameter>> groups = new LinkedHashMap<>();
+
+    ParameterTable(Blueprint c) {
+        d = c.hiddenSize();
+        long queries = c.attention().queries();
+        long keys = c.attention().keys();
+        table("model.embed_tokens.weight", Group.EMBED_TOKENS, c.vocabSize());
+        for (int i = 0; i < c.numHiddenLayers(); i++) {
+            norm("model.layers." + i + ".input_layernorm.weight", Role.INPUT_LAYERNORM.of(i));
+            norm("model.layers." + i + ".post_attention_layernorm.weight", Role.POST_ATTENTION_LAYERNORM.of(i));
+            reads(Projection.Q_PROJ, Role.QKV_PROJ.of(i), queries);
+            reads(Projection.K_PROJ, Role.QKV_PROJ.of(i), keys);
+            reads(Projection.V_PROJ, Role.QKV_PROJ.of(i), keys);
+            writes(Projection.O_PROJ, Role.O_PROJ.of(i), queries);
+            reads(Projection.GATE_PROJ, Role.GATE_UP_PROJ.of(i), c.intermediateSize());
+            reads(Projection.UP_PROJ, Role.GATE_UP_PROJ.of(i), c.intermediateSize());
+            writes(Projection.DOWN_PROJ, Role.DOWN_PROJ.of(i), c.intermediateSize());
+        }
+        norm("model.norm.weight", Group.NORM);
+        if (!c.tieWordEmbeddings()) {
+            table("lm_head.weight", Group.LM_HEAD, c.vocabSize());
+        }
+    }
+
+    private void table(String name, Group group, long rows) {
+        add(new Parameter(name, group, rows, d, Shard.NONE, Init.NORMAL, true));
+    }
+
+    private void norm(String name, Group group) {
+        add(new Parameter(name, group, d, 0, Shard.NONE, Init.ONES, false));
+    }
+
+    /** A projection of the residual stream (N, D), of which a rank has the rows of its heads or features. */
+    private void reads(Projection p, Group group, long rows) {
+        add(new Parameter(p.weightName(group.layer()), group, rows, d, Shard.ROWS, Init.NORMAL, true));
+    }
+
+    /** A projection back onto the residual stream (D, C), of which a rank has the matching columns. */
+    private void writes(Projection p, Group group, long columns) {
+        add(new Parameter(p.weightName(group.layer()), group, d, columns, Shard.COLUMNS, Init.RESIDUAL, true));
+    }
+
+    private void add(Parameter parameter) {
+        parameters.put(parameter.name(), parameter);
+        groups.computeIfAbsent(parameter.group(), group -> new ArrayList<>()).add(parameter);
+    }
+
+    /** Every parameter; a tied head is the embedding. */
+    public List<Parameter> all() {
+        return List.copyOf(parameters.values());
+    }
+
+    /** The weight of a linear layer that adapters may adapt. */
+    public Parameter get(int layer, Projection projection) {
+        return parameters.get(projection.weightName(layer));
+    }
+
+    public List<Group> groups() {
+        return List.copyOf(groups.keySet());
+    }
+
+    /** The groups of one layer, or of {@link Group#MODEL}. */
+    public List<Group> groups(int layer) {
+        return groups.keySet().stream().filter(group -> group.layer() == layer).toList();
+    }
+
+    /** The parameters of a group, from its first row on. */
+    public List<Parameter> parts(Group group) {
+        return groups.get(group);
+    }
+
+    /** A group as one parameter: its parts' rows below one another. */
+    public Parameter fused(Group group) {
+        Parameter first = parts(group).getFirst();
+        return new Parameter(group.toString(), group, parts(group).stream().mapToLong(Parameter::rows).sum(), first.columns(), first.shard(),
+                first.init(), first.decayed());
+    }
+
+    /** Where a parameter's rows begin in its group. */
+    public long firstRow(Parameter parameter) {
+        return parts(parameter.group()).stream().takeWhile(part -> !part.equals(parameter)).mapToLong(Parameter::rows).sum();
+    }
+
+    /** The group of the output head: the embedding where they are tied. */
+    public Group head() {
+        return groups.containsKey(Group.LM_HEAD) ? Group.LM_HEAD : Group.EMBED_TOKENS;
+    }
+
+    /** Elements of all parameters. */
+    public long elements() {
+        return parameters.values().stream().mapToLong(Parameter::elements).sum();
+    }
+}
