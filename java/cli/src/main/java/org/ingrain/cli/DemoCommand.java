@@ -7,14 +7,15 @@ import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.DeviceFlags;
 import org.ingrain.cli.flags.Home;
 import org.ingrain.distill.DistillConfig;
+import org.ingrain.distill.Seeds;
 import org.ingrain.distill.TeachConfig;
 import org.ingrain.distill.curate.CurationConfig;
 import org.ingrain.distill.engine.TunerConfig;
 import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.sample.SampleConfig;
-import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.lab.LabQuestions.Kind;
@@ -55,7 +56,7 @@ final class DemoCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        List<Long> all = Seeds.from(1, seeds);
+        List<Long> all = Seeds.range(1, seeds);
         Path model = Home.models().resolve("lab");
         ModelOptions options = device.options(model, "auto");
         Path questions = output.resolve("questions");
@@ -63,19 +64,19 @@ final class DemoCommand implements Callable<Integer> {
         System.err.println("lab model: 0.85 million parameters, trained from nothing by `ingrain lab` (models/lab/README.md)");
         int status = 0;
         for (Kind kind : List.of(Kind.LETTERS, Kind.COIN)) {
-            Seeds runs = new Seeds(options, batch, output.resolve(kind.task().name()), all);
-            status = Math.max(status, runs.distil(seed -> config(kind, questions, seed)));
+            Seeds<TunerConfig> runs = Seeds.of(output.resolve(kind.task().name()), all, seed -> config(kind, questions, seed));
+            status = Math.max(status, DistillCommand.distil(options, batch, runs));
             System.out.println();
         }
         return status;
     }
 
-    private static DistillConfig config(Kind kind, Path questions, long seed) {
+    private static DistillConfig<TunerConfig> config(Kind kind, Path questions, long seed) {
         QuestionConfig data = new QuestionConfig(kind.task(), kind.file(questions, "pool"), kind.file(questions, "test"), 0, 0, 0, null, 1, null, null);
         SamplingParams sampling = new SamplingParams(0.7, 1, 0, MOST_TOKENS, List.of());
         EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, MOST_TOKENS, List.of()), List.of(), 1, seed,
                 List.of(Control.DISTILLED_SYSTEM_1, Control.UNFILTERED));
-        return new DistillConfig(data, Methods.load(kind.method()), new SampleConfig(List.of(SAMPLES, 1), sampling, seed), CurationConfig.defaults(),
+        return new DistillConfig<>(data, Methods.load(kind.method()), new SampleConfig(List.of(SAMPLES, 1), sampling, seed), CurationConfig.defaults(),
                 train(seed), evaluate, TeachConfig.once());
     }
 

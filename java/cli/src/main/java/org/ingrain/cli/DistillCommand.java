@@ -2,6 +2,7 @@ package org.ingrain.cli;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.ModelFlags;
@@ -9,7 +10,10 @@ import org.ingrain.cli.flags.QuestionFlags;
 import org.ingrain.cli.flags.Recipe;
 import org.ingrain.cli.flags.TrainingFlags;
 import org.ingrain.cli.flags.Words;
+import org.ingrain.cli.progress.StageProgress;
 import org.ingrain.distill.DistillConfig;
+import org.ingrain.distill.Provenance;
+import org.ingrain.distill.Seeds;
 import org.ingrain.distill.TeachConfig;
 import org.ingrain.distill.curate.CurationConfig;
 import org.ingrain.distill.curate.Rule;
@@ -18,8 +22,9 @@ import org.ingrain.distill.engine.TunerConfig;
 import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.sample.SampleConfig;
-import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.engine.ModelOptions;
 import org.ingrain.tensor.InputException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -33,7 +38,7 @@ import picocli.CommandLine.Option;
     "Exit status 3: curation kept nothing, so there is nothing to train on; with --seeds, with none of them. A seed that kept nothing",
     "beside others that did is told of, and the table is over the others."})
 final class DistillCommand implements Callable<Integer> {
-    static final int NOTHING_KEPT = 3;
+    private static final int NOTHING_KEPT = 3;
     private static final double VOTING_TEMPERATURE = 0.7;
 
     @Mixin
@@ -153,12 +158,34 @@ final class DistillCommand implements Callable<Integer> {
         if (output == null && recipe == null && !dryRun) {
             throw new InputException("--output: none, expected the run's folder");
         }
-        Seeds runs = new Seeds(modelFlags.options(), batch, folder(), Seeds.from(seed, seeds));
-        if (dryRun) {
-            runs.check(this::config);
-            return new DryRun(modelFlags.options(), batch, recipe == null ? null : Recipe.load(recipe), seeds).print(config(seed));
+        ModelOptions options = modelFlags.options();
+        Seeds<TunerConfig> runs = Seeds.of(folder(), Seeds.range(seed, seeds), this::config);
+        if (!dryRun) {
+            return distil(options, batch, runs);
         }
-        return runs.distil(this::config);
+        runs.check(Provenances.distillation(options, batch));
+        return new DryRun(options, batch, recipe == null ? null : Recipe.load(recipe), seeds).print(runs.runs().getFirst());
+    }
+
+    /** Distils on a loaded model and prints the table; the exit status. */
+    static int distil(ModelOptions options, BatchFlags batch, Seeds<TunerConfig> runs) {
+        Provenance provenance = Provenances.distillation(options, batch);
+        runs.check(provenance);
+        TunerConfig train = runs.runs().getFirst().config().train();
+        try (Session session = Session.open(options, batch, train.lora().rank());
+                StageProgress progress = new StageProgress(train.optimizer().warmupSteps())) {
+            Optional<Seeds.Result> result = runs.run(provenance, session.answerer(), own -> session.tuner(own, provenance.engine()), progress,
+                    line -> {
+                        progress.close();
+                        System.err.println("ingrain: " + line);
+                    });
+            progress.close();
+            result.ifPresent(found -> {
+                System.out.print(found.table());
+                System.err.println("report: " + found.report());
+            });
+            return result.isPresent() ? 0 : NOTHING_KEPT;
+        }
     }
 
     /** Null for a plan that names none. */
@@ -166,11 +193,11 @@ final class DistillCommand implements Callable<Integer> {
         return output != null || recipe == null ? output : Path.of("runs", Path.of(recipe).getFileName().toString().replaceFirst("\\.json$", ""));
     }
 
-    private DistillConfig config(long own) {
+    private DistillConfig<TunerConfig> config(long own) {
         SamplingParams params = new SamplingParams(temperature, topP, topK, maxTokens, List.of());
         CurationConfig curation = new CurationConfig(Words.choose("--majority", majority, Rule.class), minVotes, minFraction, perStage, orders,
                 !allSamples, Words.choose("--target", target, Target.class), validationFraction, own);
-        return new DistillConfig(questions.config(testData, testSize), Methods.load(method), new SampleConfig(samples, params, own), curation,
+        return new DistillConfig<>(questions.config(testData, testSize), Methods.load(method), new SampleConfig(samples, params, own), curation,
                 new TunerConfig(training.lora(), training.optimizer(), training.train(own)), evaluation(own), new TeachConfig(rounds, stages));
     }
 

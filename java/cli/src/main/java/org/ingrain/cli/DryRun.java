@@ -14,13 +14,14 @@ import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.Recipe;
 import org.ingrain.distill.DistillConfig;
 import org.ingrain.distill.Forecast;
+import org.ingrain.distill.Seeds;
+import org.ingrain.distill.Trial;
 import org.ingrain.distill.engine.EngineTuner;
 import org.ingrain.distill.engine.TunerConfig;
+import org.ingrain.distill.model.Tuner;
 import org.ingrain.distill.task.Dataset;
-import org.ingrain.distill.train.Tuner;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.model.MemoryPlan;
-import org.ingrain.train.data.TrainConfig;
 
 /**
  * Prints what a distillation would do and take, from a few of its own questions on this machine.
@@ -31,23 +32,17 @@ import org.ingrain.train.data.TrainConfig;
 record DryRun(ModelOptions options, BatchFlags batch, Recipe recipe, int seeds) {
     private static final String ROW = "%-36s %12s %12s %14s %10s%n";
 
-    int print(DistillConfig config) {
-        Dataset data = Dataset.load(config.data());
-        TunerConfig train = (TunerConfig) config.train();
+    int print(Seeds.Run<TunerConfig> run) {
+        DistillConfig<TunerConfig> config = run.config();
         Path folder = temporary();
-        TrainConfig whole = train.train();
-        TrainConfig few = new TrainConfig(0, Forecast.Trial.trialSteps(), whole.batchSize(), whole.gradientAccumulation(), whole.seed(), 0,
-                Forecast.Trial.trialSteps(), 1, whole.activationCheckpointing());
-        int rows = whole.batchSize() * whole.gradientAccumulation();
-        try (Session session = Session.open(options, batch, train.lora().rank())) {
-            EngineTuner tuner = session.tuner(new TunerConfig(train.lora(), train.optimizer(), few), new TreeMap<>());
-            Forecast forecast = Forecast.of(config, data, new Forecast.Trial(session.answerer(), tuner, tuner::tokens, rows,
-                    whole.epochs(), whole.maxSteps(), folder, batch.maxSequences));
+        try (Session session = Session.open(options, batch, config.train().lora().rank())) {
+            EngineTuner tuner = session.tuner(config.train().trial(Trial.STEPS), new TreeMap<>());
+            Forecast forecast = Forecast.of(config, run.data(), new Trial(session.answerer(), tuner, folder, batch.maxSequences));
             List<MemoryPlan.Part> parts = new ArrayList<>(session.room().parts());
-            parts.add(tuner.room(new Tuner.Job(forecast.rows(), folder.resolve("none.jsonl"), folder.resolve("memory"), "memory", null)));
+            parts.add(tuner.room(new Tuner.Job(forecast.training(), folder.resolve("none.jsonl"), folder.resolve("memory"), "memory", null)));
             MemoryPlan memory = new MemoryPlan(parts);
             memory.require(options.model().toString(), session.room().free());
-            System.out.print(head(config, data, forecast.tried()) + table(forecast) + tooLong(forecast, data, tuner.longest())
+            System.out.print(head(config, run.data(), forecast.tried()) + table(forecast) + tooLong(forecast, run.data(), tuner.longest())
                     + "\nmemory: " + memory.line(session.room().free()) + "\n");
         } finally {
             delete(folder);
@@ -60,7 +55,7 @@ record DryRun(ModelOptions options, BatchFlags batch, Recipe recipe, int seeds) 
                 + " their answers%n", forecast.tooLong(), data.pool().size(), longest);
     }
 
-    private String head(DistillConfig config, Dataset data, int tried) {
+    private String head(DistillConfig<?> config, Dataset data, int tried) {
         StringBuilder text = new StringBuilder();
         if (recipe != null) {
             text.append(recipe.title()).append(" (").append(recipe.source()).append(")\n");
@@ -68,29 +63,29 @@ record DryRun(ModelOptions options, BatchFlags batch, Recipe recipe, int seeds) 
             text.append("  not stated in the paper, so ours: ").append(String.join(", ", recipe.ours())).append("\n\n");
         }
         return text.append(config.method().title()).append(" on ").append(config.data().makeTask().name()).append(": ").append(data.pool().size())
-                .append(" questions to distil on, ").append(data.test().size()).append(" held out; reckoned from ").append(tried)
+                .append(" questions to distil on, ").append(data.test().size()).append(" held out; estimated from ").append(tried)
                 .append(" of them\n\n").toString();
     }
 
     private String table(Forecast forecast) {
         StringBuilder text = new StringBuilder(String.format(Locale.ROOT, ROW, "stage", "calls", "at most", "tokens", "time"));
-        forecast.stages().forEach(stage -> text.append(row(stage)));
-        text.append(row(total(forecast, 1)));
-        return seeds == 1 ? text.toString() : text.append(row(total(forecast, seeds))).toString();
+        forecast.rows().forEach(row -> text.append(line(row)));
+        text.append(line(total(forecast, 1)));
+        return seeds == 1 ? text.toString() : text.append(line(total(forecast, seeds))).toString();
     }
 
     /** What the model is asked, and the time of everything. */
-    private static Forecast.Stage total(Forecast forecast, int runs) {
-        List<Forecast.Stage> asking = forecast.stages().stream().filter(Forecast.Stage::asks).toList();
-        return new Forecast.Stage(runs == 1 ? "all texts, all time" : "all of " + runs + " seeds", true,
-                runs * asking.stream().mapToLong(Forecast.Stage::calls).sum(), runs * asking.stream().mapToLong(Forecast.Stage::most).sum(),
-                runs * asking.stream().mapToDouble(Forecast.Stage::tokens).sum(),
-                runs * forecast.stages().stream().mapToDouble(Forecast.Stage::seconds).sum());
+    private static Forecast.Row total(Forecast forecast, int runs) {
+        List<Forecast.Row> asking = forecast.rows().stream().filter(Forecast.Row::asks).toList();
+        return new Forecast.Row(runs == 1 ? "all texts, all time" : "all of " + runs + " seeds", true,
+                runs * asking.stream().mapToLong(Forecast.Row::calls).sum(), runs * asking.stream().mapToLong(Forecast.Row::most).sum(),
+                runs * asking.stream().mapToDouble(Forecast.Row::tokens).sum(),
+                runs * forecast.rows().stream().mapToDouble(Forecast.Row::seconds).sum());
     }
 
-    private static String row(Forecast.Stage stage) {
-        return String.format(Locale.ROOT, ROW, stage.name(), count(stage.calls()), count(stage.most()), count(Math.round(stage.tokens())),
-                time(stage.seconds()));
+    private static String line(Forecast.Row row) {
+        return String.format(Locale.ROOT, ROW, row.name(), count(row.calls()), count(row.most()), count(Math.round(row.tokens())),
+                time(row.seconds()));
     }
 
     private static String count(long n) {

@@ -14,7 +14,7 @@ import org.ingrain.distill.Provenance;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
-import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.files.Json;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -64,7 +64,7 @@ final class EvaluateCommand implements Callable<Integer> {
     public Integer call() {
         EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(temperature, topP, 0, maxTokens, List.of()), samples, questions.testOrders(), seed, List.of());
         EvaluationRun.Config config = new EvaluationRun.Config(questions.config(null, 0), Methods.load(method), evaluate, adapter);
-        Provenance provenance = new Provenance(Provenances.version(), modelFlags.model, Provenances.sampling(modelFlags.options(), batch));
+        Provenance provenance = Provenances.distillation(modelFlags.options(), batch);
         EvaluationRun.check(config, provenance, output);
         int rank = adapter == null ? 0 : Session.rank(Session.adapter(adapter, ModelFolder.readConfig(modelFlags.model)));
         try (Session session = Session.open(modelFlags.options(), batch, rank); StageProgress progress = new StageProgress(0)) {

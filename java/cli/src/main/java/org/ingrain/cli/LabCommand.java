@@ -6,6 +6,7 @@ import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.DeviceFlags;
 import org.ingrain.cli.flags.Words;
 import org.ingrain.cli.progress.StageProgress;
+import org.ingrain.distill.Seeds;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.lab.Course;
 import org.ingrain.lab.LabConfig;
@@ -36,7 +37,7 @@ final class LabCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        List<LabConfig> configs = Seeds.from(seed, seeds).stream().map(s -> LabConfig.of(Words.choose("--course", course, Course.class), s)).toList();
+        List<LabConfig> configs = Seeds.range(seed, seeds).stream().map(s -> LabConfig.of(Words.choose("--course", course, Course.class), s)).toList();
         if (device.backend().equals("cpu") && device.isa.equals("auto")) {
             device.isa = "avx2";   // which every machine has: the same bytes on each
         }

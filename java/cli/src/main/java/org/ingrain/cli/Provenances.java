@@ -4,6 +4,7 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.cli.flags.BatchFlags;
+import org.ingrain.distill.Provenance;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
@@ -50,6 +51,10 @@ final class Provenances {
         SortedMap<String, String> engine = engine(options);
         engine.put("context", String.valueOf(batch.contextLength(options)));
         return engine;
+    }
+
+    static Provenance distillation(ModelOptions options, BatchFlags batch) {
+        return new Provenance(version(), options.model(), sampling(options, batch));
     }
 
     static String version() {

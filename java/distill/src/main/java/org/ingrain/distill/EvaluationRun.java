@@ -7,11 +7,11 @@ import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.evaluate.Evaluation;
 import org.ingrain.distill.method.Method;
+import org.ingrain.distill.model.Answerer;
+import org.ingrain.distill.model.ModelState;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
-import org.ingrain.distill.sample.Answerer;
-import org.ingrain.distill.sample.ModelState;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Example;
@@ -56,7 +56,7 @@ public record EvaluationRun(Config config, Provenance provenance, Answerer answe
         check(config, test);
         try (RunFolder run = RunFolder.open(folder, Settings.of(config, provenance))) {
             ModelState weights = config.adapter() == null ? new ModelState.Base() : new ModelState.Adapter(config.adapter());
-            Arm arm = new Arm(config.method().name(), config.method().title(), config.method(), weights);
+            Arm arm = Arm.single(config.method().name(), config.method().title(), config.method(), weights);
             Evaluation evaluation = new Evaluation(config.evaluate(), config.data().makeTask(), test);
             ArmResult result = evaluation.measure(arm, run.path(), answerer, new Stopwatch("evaluate", "answers", run.log(), progress));
             DurableFile.write(run.file("result.json"), Json.pretty(result));

@@ -2,53 +2,92 @@ package org.ingrain.distill;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.ingrain.distill.curate.CurationConfig;
+import org.ingrain.distill.evaluate.Arm.Role;
 import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
-import org.ingrain.distill.sample.ModelState;
 
 /**
- * Someone to be taught: by which method's answers, given by whom, curated how.
+ * A model to be trained: on which method's answers, given by whom, curated how.
  *
  * @param name    of its arm in the evaluation
  * @param title   in tables
  * @param folder  of its files, from the run's folder; empty or with a slash at its end
  * @param samples file of the method's samples, from the run's folder; students of one method share it
- * @param teacher whose answers, and where the student's own weights start
+ * @param teacher the student that is asked, and whose adapter this one starts from; null: the model as it is
  * @param round   from 1
+ * @param parts   parts in which the words before the answer are taken away, a training each before the last one; 0: the answer at once
  */
-record Student(String name, String title, String folder, String samples, Method method, CurationConfig curation, ModelState teacher,
-               int round) {
-    /** The student that a run is for, in a round. */
-    static Student main(DistillConfig config, int number, ModelState teacher) {
-        String title = "Distilled " + config.method().title();
-        return number == 1 ? new Student("distilled", title, "", "samples.jsonl", config.method(), config.curation(), teacher, 1)
-                : new Student("distilled-round-" + number, title + ", round " + number, "round-" + number + "/",
-                "round-" + number + "/samples.jsonl", config.method(), config.curation(), teacher, number);
+record Student(Role role, String name, String title, String folder, String samples, Method method, CurationConfig curation,
+               Student teacher, int round, int parts) {
+    private static final String SAMPLES = "samples.jsonl";
+
+    /** The student that a run is for, in the first round. */
+    static Student main(DistillConfig<?> config) {
+        return new Student(Role.DISTILLED, "distilled", "Distilled " + config.method().title(), "", SAMPLES, config.method(),
+                config.curation(), null, 1, parts(config, config.method()));
     }
 
-    /** All of the first round: the one that the run is for, then the controls. */
-    static List<Student> first(DistillConfig config) {
-        ModelState base = new ModelState.Base();
-        Student main = main(config, 1, base);
+    /** The student of the next round, which this one teaches. */
+    Student next(DistillConfig<?> config) {
+        int number = round + 1;
+        String own = "round-" + number + "/";
+        return new Student(role, "distilled-round-" + number, main(config).title() + ", round " + number, own, own + SAMPLES,
+                method, curation, this, number, parts);
+    }
+
+    /** The students of the first round: the one that the run is for, then the controls. */
+    static List<Student> first(DistillConfig<?> config) {
+        Student main = main(config);
         List<Student> all = new ArrayList<>(List.of(main));
         for (Control control : config.evaluate().controls()) {
             all.add(switch (control) {
-                case DISTILLED_SYSTEM_1 -> new Student("distilled-system-1", "Distilled System 1", "controls/distilled-system-1/",
-                        "controls/distilled-system-1/samples.jsonl", Methods.direct(), config.curation(), base, 1);
-                case UNFILTERED -> new Student("unfiltered", main.title() + ", no filter", "controls/unfiltered/", main.samples(),
-                        config.method(), config.curation().unfiltered(), base, 1);
+                case DISTILLED_SYSTEM_1 -> new Student(Role.DISTILLED_SYSTEM_1, "distilled-system-1", "Distilled System 1",
+                        "controls/distilled-system-1/", "controls/distilled-system-1/" + SAMPLES, Methods.direct(), config.curation(),
+                        null, 1, parts(config, Methods.direct()));
+                case UNFILTERED -> new Student(Role.UNFILTERED, "unfiltered", main.title() + ", no filter", "controls/unfiltered/",
+                        main.samples(), config.method(), config.curation().unfiltered(), null, 1, main.parts());
             });
         }
         return all;
+    }
+
+    /** Direct answers have no words to take away. */
+    private static int parts(DistillConfig<?> config, Method method) {
+        return method.equals(Methods.direct()) ? 0 : config.teach().stages();
+    }
+
+    /** Whether the run fails without this student: the one that it is for, in the first round. */
+    boolean isRequired() {
+        return role == Role.DISTILLED && round == 1;
+    }
+
+    /** Whether its samples are drawn for it, not for another student of the same method. */
+    boolean ownsSamples() {
+        return samples.equals(folder + SAMPLES);
     }
 
     String ledger() {
         return folder + "ledger.jsonl";
     }
 
-    /** Before the stage's name in progress and timings. */
+    String selections() {
+        return folder + "selections.jsonl";
+    }
+
+    /** Folder of a part's training, from the run's folder; that of the last one is the student's own. */
+    String folder(int part) {
+        return part == parts ? folder : folder + "stages/" + part + "/";
+    }
+
+    /** Folders of all its trainings, in order. */
+    List<String> folders() {
+        return IntStream.rangeClosed(0, parts).mapToObj(this::folder).toList();
+    }
+
+    /** A stage's name in progress, timings and forecasts. */
     String stage(String stage) {
         return folder.isEmpty() ? stage : stage + " " + name;
     }

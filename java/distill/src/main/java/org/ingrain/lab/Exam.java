@@ -8,11 +8,11 @@ import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.evaluate.Evaluation;
 import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.model.Answerer;
+import org.ingrain.distill.model.ModelState;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
-import org.ingrain.distill.sample.Answerer;
-import org.ingrain.distill.sample.ModelState;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 
@@ -42,7 +42,7 @@ record Exam(RunFolder run, Answerer answerer, List<String> words, String part, i
                         List.of())).toList();
         String name = part + "-" + step + "/" + kind + "-" + method.name();
         Evaluation evaluation = new Evaluation(EvaluateConfig.greedy(MOST_TOKENS), task, questions);
-        return evaluation.measure(new Arm(name, name, method, new ModelState.Base()), run.file(name), answerer,
+        return evaluation.measure(Arm.single(name, name, method, new ModelState.Base()), run.file(name), answerer,
                 new Stopwatch("exam " + part + " at step " + step, "answers", run.log(), Progress.SILENT)).accuracy();
     }
 }

@@ -17,19 +17,18 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.ingrain.distill.curate.CurationConfig;
 import org.ingrain.distill.curate.Entry;
-import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.curate.Target;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
-import org.ingrain.distill.run.Progress;
-import org.ingrain.distill.sample.Answerer;
-import org.ingrain.distill.sample.Finish;
+import org.ingrain.distill.model.Answerer;
+import org.ingrain.distill.model.Finish;
+import org.ingrain.distill.model.SamplingParams;
+import org.ingrain.distill.model.TextCompletion;
+import org.ingrain.distill.model.TextRequest;
+import org.ingrain.distill.model.TrainingRow;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SampleRecord;
-import org.ingrain.distill.sample.SamplingParams;
-import org.ingrain.distill.sample.TextCompletion;
-import org.ingrain.distill.sample.TextRequest;
 import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.files.JsonLines;
 import org.junit.jupiter.api.Test;
@@ -59,14 +58,14 @@ class BranchingPipelineTest {
         return Files.write(base.resolve(name), rows);
     }
 
-    private static DistillConfig config(QuestionConfig data, String method, List<Integer> samples, CurationConfig curation) {
+    private static DistillConfig<Runs.NoSettings> config(QuestionConfig data, String method, List<Integer> samples, CurationConfig curation) {
         EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, 64, List.of()), List.of(), curation.orders(), 1, List.of());
-        return new DistillConfig(data, Methods.load(method), new SampleConfig(samples, new SamplingParams(0.7, 0.9, 0, 64, List.of()), 7), curation,
+        return new DistillConfig<>(data, Methods.load(method), new SampleConfig(samples, new SamplingParams(0.7, 0.9, 0, 64, List.of()), 7), curation,
                 new Runs.NoSettings(4), evaluate, TeachConfig.once());
     }
 
-    private Outcome run(DistillConfig config, String name, Answerer answerer) {
-        return new Pipeline(config, Runs.provenance(base), answerer, new FakeTuner(() -> { }), Progress.SILENT).run(base.resolve(name));
+    private Outcome run(DistillConfig<Runs.NoSettings> config, String name, Answerer answerer) {
+        return Runs.pipeline(config, base, answerer, new FakeTuner(() -> { })).run(base.resolve(name));
     }
 
     private <T> List<T> read(String file, Class<T> type) {
@@ -94,7 +93,7 @@ class BranchingPipelineTest {
                 row.formatted(4, 2, 5, "B"), row.formatted(5, 3, 3, "C")));
         Path test = write("test.jsonl", List.of(row.formatted(6, 5, 1, "A"), row.formatted(7, 2, 4, "B")));
         QuestionConfig data = new QuestionConfig(QuestionConfig.of("pairwise", pool).task(), pool, test, 0, 0, 0, null, 1, null, null);
-        DistillConfig config = config(data, "bsm", List.of(1), new CurationConfig(Rule.PLURALITY, 0, 0, false, 2, true, Target.ANSWER, 0, 1));
+        DistillConfig<Runs.NoSettings> config = config(data, "bsm", List.of(1), new CurationConfig(Rule.PLURALITY, 0, 0, false, 2, true, Target.ANSWER, 0, 1));
         Outcome.Done done = assertInstanceOf(Outcome.Done.class, run(config, "run", new Fake(1, BranchingPipelineTest::judge)));
         List<Entry> entries = read("run/ledger.jsonl", Entry.class);
         assertEquals(List.of("1 of 1 votes for [[A]], the same in 2 orders", "1 of 1 votes for [[B]], the same in 2 orders",
@@ -102,8 +101,8 @@ class BranchingPipelineTest {
                 entries.stream().map(Entry::detail).toList());
         assertEquals(List.of(true, true, false, false, true), entries.stream().map(Entry::kept).toList());
         assertEquals("2 of 2 criteria, A 8.0, B 4.0: [[A]]", entries.getFirst().answers().getFirst().text());
-        List<Ledger.TrainingRow> rows = read("run/train.jsonl", Ledger.TrainingRow.class);
-        assertEquals(List.of("[[A]]", "[[B]]", "[[B]]", "[[A]]", "[[C]]", "[[C]]"), rows.stream().map(Ledger.TrainingRow::completion).toList(),
+        List<TrainingRow> rows = read("run/train.jsonl", TrainingRow.class);
+        assertEquals(List.of("[[A]]", "[[B]]", "[[B]]", "[[A]]", "[[C]]", "[[C]]"), rows.stream().map(TrainingRow::completion).toList(),
                 "both orders of what is kept, each in its own letters");
         assertEquals(2, rows.stream().filter(r -> r.prompt().getFirst().content().contains("Question 1?")).count());
         Map<String, Long> samples = read("run/samples.jsonl", SampleRecord.class).stream()
@@ -141,7 +140,7 @@ class BranchingPipelineTest {
         Path pool = write("pool.jsonl", rows);
         Path test = write("test.jsonl", List.of(row.formatted(5)));
         QuestionConfig data = new QuestionConfig(QuestionConfig.of("sycophancy", pool).task(), pool, test, 0, 0, 0, null, 1, null, null);
-        DistillConfig config = config(data, "s2a", List.of(4, 1), new CurationConfig(Rule.UNIVERSAL, 0, 0, false, 1, true, Target.RESPONSE, 0, 1));
+        DistillConfig<Runs.NoSettings> config = config(data, "s2a", List.of(4, 1), new CurationConfig(Rule.UNIVERSAL, 0, 0, false, 1, true, Target.RESPONSE, 0, 1));
         assertInstanceOf(Outcome.Done.class, run(config, "run", new Fake(1, BranchingPipelineTest::answer)));
         assertEquals(List.of("Unlike Response 0, the most consistent response is Response 1.", "Unlike Response 0, the most consistent response is"
                 + " Response 3.", "I cannot tell.", ""), read("run/selections.jsonl", SampleRecord.class).stream().map(SampleRecord::text).toList());
@@ -149,8 +148,8 @@ class BranchingPipelineTest {
         assertEquals(List.of(Entry.Reason.SELECTED, Entry.Reason.SELECTED, Entry.Reason.NO_SELECTION, Entry.Reason.PROMPT_TOO_LONG),
                 entries.stream().map(Entry::reason).toList());
         assertEquals(List.of("1.0", "3.0"), entries.stream().flatMap(entry -> entry.targets().stream()).map(Entry.Lesson::path).toList());
-        assertEquals(List.of("Paris 1", "Paris 3"), read("run/train.jsonl", Ledger.TrainingRow.class).stream()
-                .map(Ledger.TrainingRow::completion).toList());
+        assertEquals(List.of("Paris 1", "Paris 3"), read("run/train.jsonl", TrainingRow.class).stream()
+                .map(TrainingRow::completion).toList());
         // 4 questions of 8 texts, then 4 selections: stopped before each of these.
         for (int stop = 32; stop < 36; stop++) {
             AtomicInteger left = new AtomicInteger(stop);

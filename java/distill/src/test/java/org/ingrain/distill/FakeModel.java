@@ -13,11 +13,11 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.ingrain.distill.sample.Answerer;
-import org.ingrain.distill.sample.Finish;
-import org.ingrain.distill.sample.ModelState;
-import org.ingrain.distill.sample.TextCompletion;
-import org.ingrain.distill.sample.TextRequest;
+import org.ingrain.distill.model.Answerer;
+import org.ingrain.distill.model.Finish;
+import org.ingrain.distill.model.ModelState;
+import org.ingrain.distill.model.TextCompletion;
+import org.ingrain.distill.model.TextRequest;
 import org.ingrain.files.Digest;
 
 /**

@@ -5,9 +5,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import org.ingrain.distill.curate.Ledger;
+import org.ingrain.distill.model.TrainingRow;
+import org.ingrain.distill.model.Tuner;
 import org.ingrain.distill.run.Progress;
-import org.ingrain.distill.train.Tuner;
 import org.ingrain.files.Digest;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
@@ -31,7 +31,7 @@ record FakeTuner(Runnable tick) implements Tuner {
     public Tuned tune(Job job, Progress progress) {
         Path adapter = job.folder().resolve("adapter/adapter.json");
         Path checkpoint = job.folder().resolve("checkpoint.json");
-        int rows = JsonLines.read(job.train(), Ledger.TrainingRow.class).size();
+        int rows = JsonLines.read(job.train(), TrainingRow.class).size();
         if (!Files.exists(adapter)) {
             int step = Files.exists(checkpoint) ? Json.parse(DurableFile.read(checkpoint), "checkpoint").path("step").asInt() : 0;
             while (step < STEPS) {
@@ -49,7 +49,12 @@ record FakeTuner(Runnable tick) implements Tuner {
     }
 
     @Override
-    public boolean fits(Ledger.TrainingRow row) {
-        return true;
+    public int tokens(TrainingRow row) {
+        return 1;
+    }
+
+    @Override
+    public int longest() {
+        return 1;
     }
 }

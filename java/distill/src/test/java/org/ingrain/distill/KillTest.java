@@ -16,7 +16,6 @@ import org.ingrain.distill.curate.CurationConfig;
 import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.curate.Target;
 import org.ingrain.distill.evaluate.Control;
-import org.ingrain.distill.run.Progress;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -34,7 +33,7 @@ class KillTest {
 
     @Test
     void stoppedAtEachCompletionAndStep() {
-        DistillConfig config = Runs.with(Runs.config(Runs.letters(5, 2), List.of(2, 2), BOTH),
+        DistillConfig<Runs.NoSettings> config = Runs.with(Runs.config(Runs.letters(5, 2), List.of(2, 2), BOTH),
                 new CurationConfig(Rule.PLURALITY, 0, 0, false, 1, false, Target.ANSWER, 0, 1));
         AtomicInteger ticks = new AtomicInteger();
         Runs.run(config, base, "whole", FakeModel.with(1).ticking(ticks::incrementAndGet));
@@ -60,7 +59,7 @@ class KillTest {
     /** Votes that stop early stop at the same answers, whatever the killed process had drawn. */
     @Test
     void stoppedWhileVotesStopEarly() {
-        DistillConfig config = Runs.with(Runs.config(Runs.letters(8, 2), List.of(5), BOTH), CurationConfig.defaults());
+        DistillConfig<Runs.NoSettings> config = Runs.with(Runs.config(Runs.letters(8, 2), List.of(5), BOTH), CurationConfig.defaults());
         Runs.run(config, base, "whole", FakeModel.with(1));
         SortedMap<String, String> whole = Runs.content(base.resolve("whole"));
         for (int stop = 0; stop < 60; stop += 3) {
@@ -79,7 +78,7 @@ class KillTest {
     /** Whatever a kill between two writes of files may leave: each file in turn is the last that was written. */
     @Test
     void stoppedBetweenFiles() throws IOException {
-        DistillConfig config = Runs.config(Runs.letters(5, 2), List.of(2, 2), BOTH);
+        DistillConfig<Runs.NoSettings> config = Runs.config(Runs.letters(5, 2), List.of(2, 2), BOTH);
         Runs.run(config, base, "whole", FakeModel.with(1));
         SortedMap<String, String> whole = Runs.content(base.resolve("whole"));
         List<List<String>> later = List.of(List.of("report.md"), List.of("report.json"), List.of("evaluation/distilled/scores.jsonl"),
@@ -134,7 +133,7 @@ class KillTest {
         private Forked() {
         }
 
-        static DistillConfig config() {
+        static DistillConfig<Runs.NoSettings> config() {
             return Runs.config(Runs.letters(25, 8), List.of(4, 2), BOTH);
         }
 
@@ -147,7 +146,7 @@ class KillTest {
                 }
             });
             Path base = Path.of(args[0]);
-            new Pipeline(config(), Runs.provenance(base), slow, new FakeTuner(slow.tick()), Progress.SILENT).run(base.resolve(args[1]));
+            Runs.pipeline(config(), base, slow, new FakeTuner(slow.tick())).run(base.resolve(args[1]));
         }
     }
 }

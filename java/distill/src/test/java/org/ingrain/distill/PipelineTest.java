@@ -21,9 +21,11 @@ import org.ingrain.distill.curate.Target;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.Score;
+import org.ingrain.distill.model.TrainingRow;
 import org.ingrain.distill.report.Report;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.sample.SampleRecord;
+import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
@@ -40,7 +42,7 @@ class PipelineTest {
 
     @Test
     void distilsEndToEndWithBothControls() {
-        DistillConfig config = Runs.config(Runs.letters(300, 100), List.of(8), BOTH);
+        DistillConfig<Runs.NoSettings> config = Runs.config(Runs.letters(300, 100), List.of(8), BOTH);
         Outcome.Done done = assertInstanceOf(Outcome.Done.class, Runs.run(config, base, "run", FakeModel.with(2)));
         Map<String, ArmResult> arms = done.report().arms().stream().collect(Collectors.toMap(ArmResult::name, arm -> arm));
         assertEquals(List.of("system-1", "system-2", "distilled-system-1", "unfiltered", "distilled"),
@@ -58,7 +60,7 @@ class PipelineTest {
         assertTrue(summary.total().right() >= summary.total().known() - 2);
         assertEquals(summary.total().examples(), summary.byVotes().values().stream().mapToInt(Ledger.Count::examples).sum());
         int kept = summary.total().kept();
-        List<Ledger.TrainingRow> rows = JsonLines.read(base.resolve("run/train.jsonl"), Ledger.TrainingRow.class);
+        List<TrainingRow> rows = JsonLines.read(base.resolve("run/train.jsonl"), TrainingRow.class);
         assertEquals(kept, rows.size());
         assertTrue(rows.getFirst().prompt().getFirst().content().startsWith("Take the last letters of the words in \""));
         assertTrue(rows.getFirst().completion().matches("[a-z]{2}"), "the bare answer, no intermediate tokens");
@@ -69,7 +71,7 @@ class PipelineTest {
 
     @Test
     void ledgerAndScoresHoldEverything() {
-        DistillConfig config = Runs.config(Runs.letters(12, 4), List.of(3, 2), List.of());
+        DistillConfig<Runs.NoSettings> config = Runs.config(Runs.letters(12, 4), List.of(3, 2), List.of());
         Runs.run(config, base, "run", FakeModel.with(1));
         List<SampleRecord> samples = JsonLines.read(base.resolve("run/samples.jsonl"), SampleRecord.class);
         assertEquals(8 * (3 + 3 * 2), samples.size());
@@ -91,11 +93,11 @@ class PipelineTest {
 
     @Test
     void sameBytesWithOneThreadAndWithThree() {
-        DistillConfig config = Runs.config(Runs.letters(20, 6), List.of(4, 2), BOTH);
+        DistillConfig<Runs.NoSettings> config = Runs.config(Runs.letters(20, 6), List.of(4, 2), BOTH);
         Runs.run(config, base, "one", FakeModel.with(1));
         Runs.run(config, base, "three", FakeModel.with(3));
         Runs.assertSame(Runs.content(base.resolve("one")), base.resolve("three"), "three threads");
-        DistillConfig otherSeed = new DistillConfig(config.data(), config.method(),
+        DistillConfig<Runs.NoSettings> otherSeed = new DistillConfig<>(config.data(), config.method(),
                 new org.ingrain.distill.sample.SampleConfig(List.of(4, 2), config.sample().params(), 8), config.curation(),
                 config.train(), config.evaluate(), config.teach());
         Runs.run(otherSeed, base, "seed", FakeModel.with(1));
@@ -104,8 +106,8 @@ class PipelineTest {
 
     @Test
     void votesThatStopEarlyKeepTheSameExamplesForFewerTokens() {
-        DistillConfig full = Runs.config(Runs.letters(60, 10), List.of(8), BOTH);
-        DistillConfig early = Runs.with(full, CurationConfig.defaults());
+        DistillConfig<Runs.NoSettings> full = Runs.config(Runs.letters(60, 10), List.of(8), BOTH);
+        DistillConfig<Runs.NoSettings> early = Runs.with(full, CurationConfig.defaults());
         Outcome.Done drawn = (Outcome.Done) Runs.run(full, base, "full", FakeModel.with(2));
         Outcome.Done stopped = (Outcome.Done) Runs.run(early, base, "early", FakeModel.with(2));
         Runs.run(early, base, "early-three", FakeModel.with(3));
@@ -134,17 +136,17 @@ class PipelineTest {
 
     @Test
     void roundsAndStagesGoOnFromTheStudentBefore() {
-        DistillConfig c = Runs.config(Runs.letters(30, 10), List.of(4), List.of());
-        DistillConfig config = new DistillConfig(c.data(), c.method(), c.sample(), c.curation(), c.train(), c.evaluate(), new TeachConfig(2, 3));
+        DistillConfig<Runs.NoSettings> c = Runs.config(Runs.letters(30, 10), List.of(4), List.of());
+        DistillConfig<Runs.NoSettings> config = new DistillConfig<>(c.data(), c.method(), c.sample(), c.curation(), c.train(), c.evaluate(), new TeachConfig(2, 3));
         Outcome.Done done = (Outcome.Done) Runs.run(config, base, "run", FakeModel.with(2));
         assertEquals(List.of("system-1", "system-2", "distilled", "system-2-round-2", "distilled-round-2"),
                 done.report().arms().stream().map(ArmResult::name).toList());
-        List<String> before = JsonLines.read(base.resolve("run/stages/0/train.jsonl"), Ledger.TrainingRow.class).stream()
-                .map(Ledger.TrainingRow::completion).toList();
-        List<String> middle = JsonLines.read(base.resolve("run/stages/2/train.jsonl"), Ledger.TrainingRow.class).stream()
-                .map(Ledger.TrainingRow::completion).toList();
-        List<String> last = JsonLines.read(base.resolve("run/train.jsonl"), Ledger.TrainingRow.class).stream()
-                .map(Ledger.TrainingRow::completion).toList();
+        List<String> before = JsonLines.read(base.resolve("run/stages/0/train.jsonl"), TrainingRow.class).stream()
+                .map(TrainingRow::completion).toList();
+        List<String> middle = JsonLines.read(base.resolve("run/stages/2/train.jsonl"), TrainingRow.class).stream()
+                .map(TrainingRow::completion).toList();
+        List<String> last = JsonLines.read(base.resolve("run/train.jsonl"), TrainingRow.class).stream()
+                .map(TrainingRow::completion).toList();
         for (int i = 0; i < last.size(); i++) {
             assertEquals("The answer is \"" + last.get(i) + "\".", before.get(i));
             assertEquals("The answer is \"" + last.get(i) + "\".", middle.get(i), "there is nothing before the answer");
@@ -157,7 +159,7 @@ class PipelineTest {
     /** So that both vote by the same rule: five of six answers each. */
     @Test
     void theDirectControlGivesAsManyAnswersAsSystem2() {
-        DistillConfig config = Runs.with(Runs.config(Runs.letters(12, 4), List.of(2, 3), List.of(Control.DISTILLED_SYSTEM_1)),
+        DistillConfig<Runs.NoSettings> config = Runs.with(Runs.config(Runs.letters(12, 4), List.of(2, 3), List.of(Control.DISTILLED_SYSTEM_1)),
                 new CurationConfig(Rule.PLURALITY, 5, 0, false, 1, false, Target.ANSWER, 0, 1));
         Runs.run(config, base, "run", FakeModel.with(2));
         List<SampleRecord> direct = JsonLines.read(base.resolve("run/controls/distilled-system-1/samples.jsonl"), SampleRecord.class);
@@ -173,7 +175,7 @@ class PipelineTest {
 
     @Test
     void aFinishedRunIsNotDoneAgain() {
-        DistillConfig config = Runs.config(Runs.letters(10, 4), List.of(4), BOTH);
+        DistillConfig<Runs.NoSettings> config = Runs.config(Runs.letters(10, 4), List.of(4), BOTH);
         Outcome first = Runs.run(config, base, "run", FakeModel.with(2));
         Outcome again = Runs.run(config, base, "run", FakeModel.with(2).ticking(() -> {
             throw new AssertionError("nothing should be asked");
@@ -183,8 +185,8 @@ class PipelineTest {
 
     @Test
     void endsAfterTheLedgerWhereNothingIsKept() {
-        DistillConfig config = Runs.config(Runs.letters(10, 4), List.of(8), BOTH);
-        DistillConfig all = Runs.with(config, new CurationConfig(Rule.MORE_THAN_HALF, 8, 0, false, 1, true, Target.ANSWER, 0, 1));
+        DistillConfig<Runs.NoSettings> config = Runs.config(Runs.letters(10, 4), List.of(8), BOTH);
+        DistillConfig<Runs.NoSettings> all = Runs.with(config, new CurationConfig(Rule.MORE_THAN_HALF, 8, 0, false, 1, true, Target.ANSWER, 0, 1));
         FakeModel unsure = new FakeModel(0.3, 0.3, 0.95, 2, () -> { });
         Outcome.NothingKept nothing = assertInstanceOf(Outcome.NothingKept.class, Runs.run(all, base, "run", unsure));
         assertTrue(nothing.line().contains("kept none of 6 examples"), nothing.line());
@@ -212,7 +214,7 @@ class PipelineTest {
 
     @Test
     void reportsTheTableOfThePaper() throws Exception {
-        DistillConfig config = Runs.config(Runs.letters(30, 10), List.of(8), BOTH);
+        DistillConfig<Runs.NoSettings> config = Runs.config(Runs.letters(30, 10), List.of(8), BOTH);
         Outcome.Done done = (Outcome.Done) Runs.run(config, base, "run", FakeModel.with(2));
         List<String> lines = done.report().table().lines().toList();
         assertEquals("last-letter, 2-step RaR: 20 questions distilled on, 10 held out", lines.getFirst());
@@ -231,9 +233,10 @@ class PipelineTest {
 
     @Test
     void progressCountsUpToItsTotal() {
-        DistillConfig config = Runs.config(Runs.letters(10, 4), List.of(2), List.of());
+        DistillConfig<Runs.NoSettings> config = Runs.config(Runs.letters(10, 4), List.of(2), List.of());
         List<Progress.State> states = Collections.synchronizedList(new ArrayList<>());
-        new Pipeline(config, Runs.provenance(base), FakeModel.with(2), new FakeTuner(() -> { }), states::add).run(base.resolve("run"));
+        new Pipeline(config, Dataset.load(config.data()), Runs.provenance(base), new Pipeline.Workers(FakeModel.with(2), new FakeTuner(() -> { })),
+                states::add).run(base.resolve("run"));
         for (String stage : List.of("sample", "train", "evaluate system-1", "evaluate system-2", "evaluate distilled")) {
             List<Progress.State> own = states.stream().filter(state -> state.stage().equals(stage)).toList();
             assertEquals(own.getLast().total(), own.getLast().done(), stage);

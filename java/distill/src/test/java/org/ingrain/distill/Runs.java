@@ -19,9 +19,13 @@ import org.ingrain.distill.curate.Target;
 import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.model.Answerer;
+import org.ingrain.distill.model.SamplingParams;
+import org.ingrain.distill.model.Tuner;
+import org.ingrain.distill.model.TunerSettings;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.sample.SampleConfig;
-import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.distill.task.TaskConfig;
 
@@ -30,24 +34,33 @@ public final class Runs {
     static final Set<String> EXEMPT = Set.of("run.log", "timings.json", "log.txt");
 
     /** Settings of a tuner that has none. */
-    record NoSettings(int steps) {
+    record NoSettings(int steps) implements TunerSettings {
+        @Override
+        public int rowsPerStep() {
+            return 1;
+        }
+
+        @Override
+        public long steps(long rows) {
+            return steps;
+        }
     }
 
     private Runs() {
     }
 
     /** Every sample is drawn, whether the verdict stands or not. */
-    static DistillConfig config(QuestionConfig data, List<Integer> samples, List<Control> controls) {
+    static DistillConfig<NoSettings> config(QuestionConfig data, List<Integer> samples, List<Control> controls) {
         SamplingParams sampling = new SamplingParams(0.7, 0.9, 0, 64, List.of());
         EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, 64, List.of()), List.of(), 1, 1, controls);
         CurationConfig curation = new CurationConfig(Rule.MORE_THAN_HALF, 0, 0, false, 1, false, Target.ANSWER, 0, 1);
-        return new DistillConfig(data, Methods.load("rar-2-step"), new SampleConfig(samples, sampling, 7), curation,
+        return new DistillConfig<>(data, Methods.load("rar-2-step"), new SampleConfig(samples, sampling, 7), curation,
                 new NoSettings(4), evaluate, TeachConfig.once());
     }
 
     /** The same with other curation. */
-    static DistillConfig with(DistillConfig config, CurationConfig curation) {
-        return new DistillConfig(config.data(), config.method(), config.sample(), curation, config.train(), config.evaluate(), config.teach());
+    static DistillConfig<NoSettings> with(DistillConfig<NoSettings> config, CurationConfig curation) {
+        return new DistillConfig<>(config.data(), config.method(), config.sample(), curation, config.train(), config.evaluate(), config.teach());
     }
 
     /** Generated last-letter questions. */
@@ -69,8 +82,17 @@ public final class Runs {
         return new Provenance("test", model, new TreeMap<>(Map.of("device", "none")));
     }
 
-    static Outcome run(DistillConfig config, Path base, String name, FakeModel model) {
-        return new Pipeline(config, provenance(base), model, new FakeTuner(model.tick()), Progress.SILENT).run(base.resolve(name));
+    static Outcome run(DistillConfig<NoSettings> config, Path base, String name, FakeModel model) {
+        return pipeline(config, base, model, new FakeTuner(model.tick())).run(base.resolve(name));
+    }
+
+    static Pipeline pipeline(DistillConfig<?> config, Path base, Answerer answerer, Tuner tuner) {
+        return new Pipeline(config, Dataset.load(config.data()), provenance(base), new Pipeline.Workers(answerer, tuner), Progress.SILENT);
+    }
+
+    /** What a run would refuse. */
+    static void check(DistillConfig<?> config, Path base, String name) {
+        Pipeline.check(config, Dataset.load(config.data()), provenance(base), base.resolve(name));
     }
 
     /** Every file of a run but logs and timings, by path, with its bytes as Latin-1. */

@@ -22,9 +22,10 @@ import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.evaluate.Score;
 import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.sample.SampleConfig;
-import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.files.JsonLines;
 import org.ingrain.tensor.InputException;
@@ -48,59 +49,60 @@ class SettingsTest {
         data = Files.writeString(base.resolve("coins.json"), coins.append("]"));
     }
 
-    private DistillConfig config() {
+    private DistillConfig<Runs.NoSettings> config() {
         return Runs.config(QuestionConfig.of("coin-flip", data), List.of(3), List.of());
     }
 
-    private void assertRefused(String setting, UnaryOperator<DistillConfig> change) {
+    private void assertRefused(String setting, UnaryOperator<DistillConfig<Runs.NoSettings>> change) {
         SortedMap<String, String> before = Runs.content(base.resolve("run"));
         String said = assertThrows(InputException.class, () -> Runs.run(change.apply(config()), base, "run", FakeModel.with(1))).getMessage();
         assertTrue(said.contains(": this run folder was made with " + setting + " "), said);
         assertEquals(1, said.lines().count());
         assertEquals(said, assertThrows(InputException.class,
-                () -> Pipeline.check(change.apply(config()), Runs.provenance(base), base.resolve("run"))).getMessage());
+                () -> Runs.check(change.apply(config()), base, "run")).getMessage());
         Runs.assertSame(before, base.resolve("run"), "nothing is touched");
     }
 
     @Test
     void chainsAreNotTaughtAsTexts() throws IOException {
         Path texts = Files.writeString(base.resolve("texts.jsonl"), "{\"question\": \"a\"}\n{\"question\": \"b\"}\n");
-        DistillConfig c = config();
-        DistillConfig chain = new DistillConfig(QuestionConfig.of("question-answer", texts), Methods.load("cot"), c.sample(), c.curation(), c.train(),
+        DistillConfig<Runs.NoSettings> c = config();
+        DistillConfig<Runs.NoSettings> chain = new DistillConfig<>(QuestionConfig.of("question-answer", texts), Methods.load("cot"), c.sample(), c.curation(), c.train(),
                 c.evaluate(), c.teach());
-        String said = assertThrows(InputException.class, () -> Pipeline.check(chain, Runs.provenance(base), base.resolve("run"))).getMessage();
+        String said = assertThrows(InputException.class, () -> Runs.check(chain, base, "run")).getMessage();
         assertTrue(said.startsWith("--method: cot says the way to the answer too"), said);
         CurationConfig responses = new CurationConfig(Rule.MORE_THAN_HALF, 0, 0, false, 1, false, Target.RESPONSE, 0, 1);
-        Pipeline.check(Runs.with(chain, responses), Runs.provenance(base), base.resolve("run"));
+        Runs.check(Runs.with(chain, responses), base, "run");
     }
 
     @Test
     void everySettingCounts() throws IOException {
         Runs.run(config(), base, "run", FakeModel.with(1));
-        assertRefused("sample.seed", c -> new DistillConfig(c.data(), c.method(),
+        assertRefused("sample.seed", c -> new DistillConfig<>(c.data(), c.method(),
                 new SampleConfig(c.sample().samples(), c.sample().params(), 99), c.curation(), c.train(), c.evaluate(), c.teach()));
-        assertRefused("sample.params.temperature", c -> new DistillConfig(c.data(), c.method(),
+        assertRefused("sample.params.temperature", c -> new DistillConfig<>(c.data(), c.method(),
                 new SampleConfig(c.sample().samples(), new SamplingParams(0.5, 0.9, 0, 64, List.of()), 7), c.curation(), c.train(),
                 c.evaluate(), c.teach()));
-        assertRefused("method.name", c -> new DistillConfig(c.data(), Methods.load("rar-1-step"), c.sample(), c.curation(), c.train(),
+        assertRefused("method.name", c -> new DistillConfig<>(c.data(), Methods.load("rar-1-step"), c.sample(), c.curation(), c.train(),
                 c.evaluate(), c.teach()));
-        assertRefused("curation.rule", c -> new DistillConfig(c.data(), c.method(), c.sample(),
+        assertRefused("curation.rule", c -> new DistillConfig<>(c.data(), c.method(), c.sample(),
                 new CurationConfig(Rule.PLURALITY, 0, 0, false, 1, true, Target.ANSWER, 0, 1), c.train(), c.evaluate(), c.teach()));
-        assertRefused("teach.rounds", c -> new DistillConfig(c.data(), c.method(), c.sample(), c.curation(), c.train(), c.evaluate(),
+        assertRefused("teach.rounds", c -> new DistillConfig<>(c.data(), c.method(), c.sample(), c.curation(), c.train(), c.evaluate(),
                 new TeachConfig(2, 0)));
-        assertRefused("train.steps", c -> new DistillConfig(c.data(), c.method(), c.sample(), c.curation(), new Runs.NoSettings(5),
+        assertRefused("train.steps", c -> new DistillConfig<>(c.data(), c.method(), c.sample(), c.curation(), new Runs.NoSettings(5),
                 c.evaluate(), c.teach()));
-        assertRefused("evaluate.params.maxTokens", c -> new DistillConfig(c.data(), c.method(), c.sample(), c.curation(), c.train(),
+        assertRefused("evaluate.params.maxTokens", c -> new DistillConfig<>(c.data(), c.method(), c.sample(), c.curation(), c.train(),
                 EvaluateConfig.greedy(65), c.teach()));
-        assertRefused("data.limit", c -> new DistillConfig(c.data().sizes(10, 0), c.method(), c.sample(), c.curation(), c.train(),
+        assertRefused("data.limit", c -> new DistillConfig<>(c.data().sizes(10, 0), c.method(), c.sample(), c.curation(), c.train(),
                 c.evaluate(), c.teach()));
         Files.writeString(data, Files.readString(data).replace("a1 flips", "a1 does not flip"));
         assertRefused("data.data", c -> c);
         Files.writeString(data, Files.readString(data).replace("a1 does not flip", "a1 flips"));
         Runs.run(config(), base, "run", FakeModel.with(1));
         Files.writeString(base.resolve("model/config.json"), "{ }");
-        String said = assertThrows(InputException.class, () -> new Pipeline(config(), new Provenance("test", base.resolve("model"),
-                new TreeMap<>()), FakeModel.with(1), new FakeTuner(() -> { }), Progress.SILENT).run(base.resolve("run"))).getMessage();
+        String said = assertThrows(InputException.class, () -> new Pipeline(config(), Dataset.load(config().data()),
+                new Provenance("test", base.resolve("model"), new TreeMap<>()), new Pipeline.Workers(FakeModel.with(1), new FakeTuner(() -> { })),
+                Progress.SILENT).run(base.resolve("run"))).getMessage();
         assertTrue(said.contains("made with model.config.json"), said);
     }
 
@@ -115,8 +117,8 @@ class SettingsTest {
 
     @Test
     void badSettingsAreRefusedBeforeAnythingIsWritten() {
-        DistillConfig c = config();
-        DistillConfig tooMany = new DistillConfig(c.data(), c.method(), new SampleConfig(List.of(2, 2, 2), c.sample().params(), 1),
+        DistillConfig<Runs.NoSettings> c = config();
+        DistillConfig<Runs.NoSettings> tooMany = new DistillConfig<>(c.data(), c.method(), new SampleConfig(List.of(2, 2, 2), c.sample().params(), 1),
                 c.curation(), c.train(), c.evaluate(), c.teach());
         assertThrows(InputException.class, () -> Runs.run(tooMany, base, "run", FakeModel.with(1)));
         assertTrue(Files.notExists(base.resolve("run")));
@@ -131,21 +133,21 @@ class SettingsTest {
     }
 
     /** That a run and its check, which needs no model, refuse the same in the same line. */
-    private void assertUnfit(String line, DistillConfig config) {
+    private void assertUnfit(String line, DistillConfig<Runs.NoSettings> config) {
         Path folder = base.resolve("unfit");
-        assertEquals(line, assertThrows(InputException.class, () -> Pipeline.check(config, Runs.provenance(base), folder)).getMessage());
+        assertEquals(line, assertThrows(InputException.class, () -> Pipeline.check(config, Dataset.load(config.data()), Runs.provenance(base), folder)).getMessage());
         assertEquals(line, assertThrows(InputException.class, () -> Runs.run(config, base, "unfit", FakeModel.with(1))).getMessage());
         assertTrue(Files.notExists(folder));
     }
 
-    private DistillConfig with(Method method, List<Integer> samples, CurationConfig curation, EvaluateConfig evaluate) {
-        DistillConfig c = config();
-        return new DistillConfig(c.data(), method, new SampleConfig(samples, c.sample().params(), 7), curation, c.train(), evaluate, c.teach());
+    private DistillConfig<Runs.NoSettings> with(Method method, List<Integer> samples, CurationConfig curation, EvaluateConfig evaluate) {
+        DistillConfig<Runs.NoSettings> c = config();
+        return new DistillConfig<>(c.data(), method, new SampleConfig(samples, c.sample().params(), 7), curation, c.train(), evaluate, c.teach());
     }
 
     @Test
     void settingsThatDoNotFitAreRefusedByTheCheck() {
-        DistillConfig c = config();
+        DistillConfig<Runs.NoSettings> c = config();
         EvaluateConfig control = new EvaluateConfig(c.evaluate().params(), List.of(), 1, 1, List.of(Control.DISTILLED_SYSTEM_1));
         assertUnfit("--min-votes: 4, expected at most the 3 votes there are",
                 Runs.with(c, new CurationConfig(Rule.PLURALITY, 4, 0, false, 1, true, Target.ANSWER, 0, 1)));
@@ -157,8 +159,8 @@ class SettingsTest {
                 with(c.method(), List.of(2, 2, 2), c.curation(), c.evaluate()));
         CurationConfig response = new CurationConfig(Rule.PLURALITY, 0, 0, false, 1, true, Target.RESPONSE, 0, 1);
         assertUnfit("--stages: 3 beside --target response, expected --target answer: the last stage teaches the answer without the words before it",
-                new DistillConfig(c.data(), c.method(), c.sample(), response, c.train(), c.evaluate(), new TeachConfig(1, 3)));
-        Pipeline.check(Runs.with(c, response), Runs.provenance(base), base.resolve("fit"));
+                new DistillConfig<>(c.data(), c.method(), c.sample(), response, c.train(), c.evaluate(), new TeachConfig(1, 3)));
+        Runs.check(Runs.with(c, response), base, "fit");
         assertUnfit("step branch has no prompt for task coin-flip", with(Methods.load("bsm"), List.of(1), c.curation(), control));
     }
 

@@ -17,15 +17,15 @@ import org.ingrain.distill.evaluate.Evaluation;
 import org.ingrain.distill.evaluate.SeedResult;
 import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.model.Finish;
+import org.ingrain.distill.model.ModelState;
+import org.ingrain.distill.model.SamplingParams;
+import org.ingrain.distill.model.TextCompletion;
 import org.ingrain.distill.report.Report;
 import org.ingrain.distill.report.SeedsReport;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
-import org.ingrain.distill.sample.Finish;
-import org.ingrain.distill.sample.ModelState;
-import org.ingrain.distill.sample.SamplingParams;
-import org.ingrain.distill.sample.TextCompletion;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.LastLetter;
 import org.ingrain.files.Json;
@@ -45,8 +45,8 @@ class VotesTest {
         return new EvaluateConfig(WARM, List.of(), 1, 1, List.of(), List.of(k), List.of());
     }
 
-    private static DistillConfig with(DistillConfig c, EvaluateConfig evaluate) {
-        return new DistillConfig(c.data(), c.method(), c.sample(), c.curation(), c.train(), evaluate, c.teach());
+    private static DistillConfig<Runs.NoSettings> with(DistillConfig<Runs.NoSettings> c, EvaluateConfig evaluate) {
+        return new DistillConfig<>(c.data(), c.method(), c.sample(), c.curation(), c.train(), evaluate, c.teach());
     }
 
     /** Two questions, five scripted answers to each: right, wrong, wrong, right, right, and wrong, right, none, right, wrong. */
@@ -58,7 +58,7 @@ class VotesTest {
                 new Example("2", "Take the last letters of the words in \"Bob Eva\" and concatenate them.", "ba"));
         try (RunFolder run = RunFolder.open(base.resolve("run"), Manifest.of(List.of(), List.of()))) {
             ArmResult result = new Evaluation(votes(5, 1, 2, 3), new LastLetter(2), test).measure(
-                    new Arm("system-1", "System 1", Methods.direct(), new ModelState.Base()), run.path(),
+                    Arm.single("system-1", "System 1", Methods.direct(), new ModelState.Base()), run.path(),
                     (first, done) -> first.forEach(request -> done.apply(new TextCompletion(request.key(),
                             says.get(request.key().id()).get(request.sample()), 2, Finish.STOP))),
                     new Stopwatch("votes", "answers", run.log(), Progress.SILENT));
@@ -73,7 +73,7 @@ class VotesTest {
 
     @Test
     void columnsOfEveryTable() throws IOException {
-        DistillConfig config = with(Runs.config(Runs.letters(30, 10), List.of(4), List.of()), votes(1, 5, 10));
+        DistillConfig<Runs.NoSettings> config = with(Runs.config(Runs.letters(30, 10), List.of(4), List.of()), votes(1, 5, 10));
         Report report = ((Outcome.Done) Runs.run(config, base, "run", FakeModel.with(2))).report();
         assertTrue(report.table().contains("#Tokens, k = 10     right  unanswered  k = 1 %  k = 5 %  k = 10 %"), report.table());
         assertTrue(Files.readString(base.resolve("run/report.md"))
@@ -94,7 +94,7 @@ class VotesTest {
 
     @Test
     void oneAnswerIsAsItWas() {
-        DistillConfig plain = Runs.config(Runs.letters(12, 4), List.of(2), List.of());
+        DistillConfig<Runs.NoSettings> plain = Runs.config(Runs.letters(12, 4), List.of(2), List.of());
         EvaluateConfig e = plain.evaluate();
         EvaluateConfig one = new EvaluateConfig(e.params(), List.of(), 1, 1, List.of(), List.of(1), List.of());
         assertEquals(e, one);
@@ -107,7 +107,7 @@ class VotesTest {
 
     @Test
     void baselinesFollowSystemTwo() {
-        DistillConfig plain = Runs.config(Runs.letters(12, 4), List.of(2), List.of());
+        DistillConfig<Runs.NoSettings> plain = Runs.config(Runs.letters(12, 4), List.of(2), List.of());
         EvaluateConfig besides = baselines("rar-1-step", "cot");
         Report report = ((Outcome.Done) Runs.run(with(plain, besides), base, "run", FakeModel.with(1))).report();
         assertEquals(List.of("system-1", "system-2", "baseline-rar-1-step", "baseline-cot", "distilled"),
@@ -120,7 +120,7 @@ class VotesTest {
         assertRefused("--baselines: direct, expected methods beside direct and rar-2-step, which are measured anyway",
                 () -> with(plain, baselines("direct")));
         assertRefused("step branch has no prompt for task last-letter",
-                () -> Pipeline.check(with(plain, baselines("bsm")), Runs.provenance(base), base.resolve("other")));
+                () -> Runs.check(with(plain, baselines("bsm")), base, "other"));
         assertRefused("--test-votes: [0, 5], expected 1 to 10000", () -> votes(0, 5));
         assertRefused("--test-votes: [1, 5] answers at temperature 0 are all the same, expected 1 or a temperature",
                 () -> new EvaluateConfig(new SamplingParams(0, 1, 0, 64, List.of()), List.of(), 1, 1, List.of(), List.of(1, 5), List.of()));

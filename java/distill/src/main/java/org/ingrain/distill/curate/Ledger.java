@@ -13,6 +13,7 @@ import java.util.TreeMap;
 import java.util.function.BiFunction;
 import java.util.stream.Collectors;
 import org.ingrain.distill.method.UniversalSelfConsistency.Selection;
+import org.ingrain.distill.model.TrainingRow;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.task.Example;
@@ -23,15 +24,6 @@ import org.ingrain.template.Message;
 
 /** {@code ledger.jsonl}: one {@link Entry} a line, in the order of the examples. What was kept and why stands here and nowhere else. */
 public record Ledger(Path file) {
-    /**
-     * What a student is trained on, as a line of JSONL.
-     *
-     * @param prompt     before the chat template
-     * @param completion what is to be said
-     */
-    public record TrainingRow(List<Message> prompt, String completion) {
-    }
-
     /** Whether a student can be trained on a lesson; not on one that is too long. */
     @FunctionalInterface
     public interface Teachable {

@@ -12,12 +12,12 @@ import java.util.Map;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.function.Function;
-import org.ingrain.distill.sample.Answerer;
-import org.ingrain.distill.sample.Finish;
-import org.ingrain.distill.sample.Key;
-import org.ingrain.distill.sample.ModelState;
-import org.ingrain.distill.sample.TextCompletion;
-import org.ingrain.distill.sample.TextRequest;
+import org.ingrain.distill.model.Answerer;
+import org.ingrain.distill.model.Finish;
+import org.ingrain.distill.model.ModelState;
+import org.ingrain.distill.model.SampleKey;
+import org.ingrain.distill.model.TextCompletion;
+import org.ingrain.distill.model.TextRequest;
 import org.ingrain.model.LoraModule;
 import org.ingrain.sample.Completion.FinishReason;
 import org.ingrain.sample.Generator;
@@ -90,9 +90,9 @@ public final class EngineAnswerer implements Answerer {
     private final class Work {
         private final Function<TextCompletion, Next> done;
         private final Deque<List<TextRequest>> waiting = new ArrayDeque<>();
-        private final Map<Key, Running> running = new HashMap<>();
+        private final Map<SampleKey, Running> running = new HashMap<>();
         /** Of requests that wait. */
-        private final Set<Key> cancelled = new HashSet<>();
+        private final Set<SampleKey> cancelled = new HashSet<>();
         private int submitted;
 
         /** A request in the generator. */
@@ -159,7 +159,7 @@ public final class EngineAnswerer implements Answerer {
         private void finished(TextCompletion completion) {
             Next next = done.apply(completion);
             group(next.requests()).reversed().forEach(waiting::addFirst);
-            for (Key key : next.cancelled()) {
+            for (SampleKey key : next.cancelled()) {
                 Running inGenerator = running.get(key);
                 if (inGenerator == null) {
                     cancelled.add(key);

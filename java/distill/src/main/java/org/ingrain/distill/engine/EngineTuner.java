@@ -8,9 +8,9 @@ import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.ingrain.checkpoint.PeftAdapter;
-import org.ingrain.distill.curate.Ledger;
+import org.ingrain.distill.model.TrainingRow;
+import org.ingrain.distill.model.Tuner;
 import org.ingrain.distill.run.Progress;
-import org.ingrain.distill.train.Tuner;
 import org.ingrain.engine.LoadedModel;
 import org.ingrain.files.Digest;
 import org.ingrain.model.LoraModule;
@@ -48,23 +48,18 @@ public record EngineTuner(LoadedModel model, ChatTemplate template, TunerConfig 
         }
     }
 
-    @Override
-    public boolean fits(Ledger.TrainingRow row) {
-        return tokens(row) <= longest();
-    }
-
-    /** What training on a job's rows takes on the device beside the weights, at the least. */
+    /** What training on a job's rows takes on the device beside the weights, at least. */
     public MemoryPlan.Part room(Job job) {
         return room(run(job));
     }
 
-    /** Tokens of a row, however many. */
-    public int tokens(Ledger.TrainingRow row) {
+    @Override
+    public int tokens(TrainingRow row) {
         TrainingExample example = new TrainingExample.Answer(row.prompt(), List.of(Message.assistant(row.completion())));
         return new ExampleEncoder(model.tokenizer(), template, Integer.MAX_VALUE, false).encode(new ExampleReader.Row("row", example)).length();
     }
 
-    /** Most tokens of a row that is trained on. */
+    @Override
     public int longest() {
         return model.config().maxPositionEmbeddings();
     }

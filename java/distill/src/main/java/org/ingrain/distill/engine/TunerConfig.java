@@ -1,9 +1,25 @@
 package org.ingrain.distill.engine;
 
+import org.ingrain.distill.model.TunerSettings;
 import org.ingrain.train.data.TrainConfig;
 import org.ingrain.train.pass.LoraConfig;
 import org.ingrain.train.pass.OptimizerConfig;
 
-/** How students are trained; part of the run's settings. */
-public record TunerConfig(LoraConfig lora, OptimizerConfig optimizer, TrainConfig train) {
+/** How students are trained by the engine. */
+public record TunerConfig(LoraConfig lora, OptimizerConfig optimizer, TrainConfig train) implements TunerSettings {
+    @Override
+    public int rowsPerStep() {
+        return train.batchSize() * train.gradientAccumulation();
+    }
+
+    @Override
+    public long steps(long rows) {
+        return train.maxSteps() > 0 ? train.maxSteps() : Math.ceilDiv(rows, (long) rowsPerStep()) * train.epochs();
+    }
+
+    /** The same batches, for a number of steps, without checkpoints before the last. */
+    public TunerConfig trial(int steps) {
+        return new TunerConfig(lora, optimizer, new TrainConfig(0, steps, train.batchSize(), train.gradientAccumulation(), train.seed(), 0,
+                steps, 1, train.activationCheckpointing()));
+    }
 }

@@ -30,7 +30,7 @@ import org.ingrain.distill.curate.Ballot;
  * @param categories by name, in the order in which they first come, a wider one before its parts; empty where questions have none
  * @param votes      majorities of the first k answers, by ascending k, the last of them all answers as above; empty where none is asked for
  */
-public record ArmResult(String name, String title, int questions, int right, double accuracy, double low, double high, double tokens,
+public record ArmResult(Arm.Role role, String name, String title, int questions, int right, double accuracy, double low, double high, double tokens,
                         int unanswered, @JsonInclude(JsonInclude.Include.NON_DEFAULT) int tooLong, Judging judging,
                         Map<String, Category> categories,
                         @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Vote> votes) {
@@ -77,7 +77,7 @@ public record ArmResult(String name, String title, int questions, int right, dou
      *
      * @param wider the category that a category is part of, where there is one
      */
-    static ArmResult of(String name, String title, List<Score> scores, Function<String, Optional<String>> wider) {
+    static ArmResult of(Arm arm, List<Score> scores, Function<String, Optional<String>> wider) {
         Map<String, List<Score>> byQuestion = new LinkedHashMap<>();
         scores.forEach(score -> byQuestion.computeIfAbsent(score.asked(), id -> new ArrayList<>()).add(score));
         List<List<Score>> questions = List.copyOf(byQuestion.values());
@@ -94,7 +94,7 @@ public record ArmResult(String name, String title, int questions, int right, dou
         });
         Map<String, Category> categories = new LinkedHashMap<>();
         byCategory.forEach((category, own) -> categories.put(category, Category.of(own, Score::right)));
-        return new ArmResult(name, title, all.questions(), all.right(), all.accuracy(), all.low(), all.high(), tokens, unanswered, tooLong,
+        return new ArmResult(arm.role(), arm.name(), arm.title(), all.questions(), all.right(), all.accuracy(), all.low(), all.high(), tokens, unanswered, tooLong,
                 judging(scores, questions), categories, votes(questions));
     }
 
@@ -107,6 +107,11 @@ public record ArmResult(String name, String title, int questions, int right, dou
             votes.add(new Vote(asked.get(i).k(), all.right(), all.accuracy(), all.low(), all.high()));
         }
         return votes;
+    }
+
+    /** The first result of a role, in the order of the table; null if there is none. */
+    public static ArmResult first(List<ArmResult> arms, Arm.Role role) {
+        return arms.stream().filter(arm -> arm.role() == role).findFirst().orElse(null);
     }
 
     /** Every other share that the data allow, 0 to 1, by the title of its column: majorities, judging, categories. */

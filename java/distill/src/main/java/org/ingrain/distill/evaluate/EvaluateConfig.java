@@ -5,9 +5,9 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import org.ingrain.distill.method.Method;
+import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.SampleConfig;
-import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 
 /**

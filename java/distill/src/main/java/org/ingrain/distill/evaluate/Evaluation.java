@@ -5,10 +5,10 @@ import java.nio.file.Path;
 import java.util.List;
 import org.ingrain.distill.curate.Ballot;
 import org.ingrain.distill.method.Method;
+import org.ingrain.distill.model.Answerer;
+import org.ingrain.distill.model.ModelState;
 import org.ingrain.distill.run.Stopwatch;
-import org.ingrain.distill.sample.Answerer;
 import org.ingrain.distill.sample.Answers;
-import org.ingrain.distill.sample.ModelState;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.Sampling;
 import org.ingrain.distill.sample.Stopping;
@@ -48,7 +48,7 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
             DurableFile.write(scores, out -> Answers.forEach(samples, asked,
                     (example, answers) -> JsonLines.write(out, score(arm, example, answers))));
         }
-        return ArmResult.of(arm.name(), arm.title(), JsonLines.read(scores, Score.class), task::wider);
+        return ArmResult.of(arm, JsonLines.read(scores, Score.class), task::wider);
     }
 
     private Score score(Arm arm, Example example, Answers answers) {

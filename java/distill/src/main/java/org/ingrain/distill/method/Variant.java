@@ -1,8 +1,8 @@
 package org.ingrain.distill.method;
 
 import java.util.List;
+import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.sample.PromptTemplate;
-import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 
 /**

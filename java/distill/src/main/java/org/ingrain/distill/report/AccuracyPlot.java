@@ -3,6 +3,7 @@ package org.ingrain.distill.report;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
+import org.ingrain.distill.evaluate.Arm.Role;
 import org.ingrain.distill.evaluate.ArmResult;
 
 /** Accuracy against #Tokens: up is right, left is cheap. Distillation wants to go left from System 2 and stay up. */
@@ -52,14 +53,14 @@ record AccuracyPlot(List<ArmResult> arms) {
         List<Plot.Point> taken = new ArrayList<>(way(plot, x, y));
         arms.forEach(arm -> taken.add(point(arm, x, y)));
         for (ArmResult arm : arms) {
-            Ink ink = Ink.of(arm.name());
+            Ink ink = Ink.of(arm.role());
             double at = point(arm, x, y).x();
             double low = y.at(100 * arm.low());
             double high = y.at(100 * arm.high());
             plot.path(List.of(new Plot.Point(at, low), new Plot.Point(at, high)), ink, 1.5, 0);
             plot.line(new Plot.Point(at - 4, low), new Plot.Point(at + 4, low), ink);
             plot.line(new Plot.Point(at - 4, high), new Plot.Point(at + 4, high), ink);
-            plot.dot(point(arm, x, y), arm.name().startsWith("distilled") && !arm.name().equals("distilled-system-1") ? 6.5 : 5,
+            plot.dot(point(arm, x, y), arm.role() == Role.DISTILLED ? 6.5 : 5,
                     ink, told(arm));
         }
         labels(plot, x, y, taken);
@@ -68,8 +69,8 @@ record AccuracyPlot(List<ArmResult> arms) {
 
     /** From System 2 to its student; where it goes, for labels to keep off. */
     private List<Plot.Point> way(Plot plot, Axis x, Axis y) {
-        ArmResult from = named("system-2");
-        ArmResult to = named("distilled");
+        ArmResult from = ArmResult.first(arms, Role.SYSTEM_2);
+        ArmResult to = ArmResult.first(arms, Role.DISTILLED);
         if (from == null || to == null) {
             return List.of();
         }
@@ -94,7 +95,7 @@ record AccuracyPlot(List<ArmResult> arms) {
         for (ArmResult arm : arms) {
             Plot.Point point = point(arm, x, y);
             String text = arm.title() + " " + Figures.percent(arm.accuracy());
-            Label label = free(new Label(text, glyphs.width(text, Plot.LETTER, true), Ink.of(arm.name()), point, point.y()), placed, taken);
+            Label label = free(new Label(text, glyphs.width(text, Plot.LETTER, true), Ink.of(arm.role()), point, point.y()), placed, taken);
             placed.add(label);
             if (Math.abs(label.y() - point.y()) > 5) {
                 plot.line(new Plot.Point(point.x() + 6 * label.side(), point.y()), new Plot.Point(point.x() + 12 * label.side(), label.y()), label.ink());
@@ -119,10 +120,6 @@ record AccuracyPlot(List<ArmResult> arms) {
 
     private static Plot.Point point(ArmResult arm, Axis x, Axis y) {
         return new Plot.Point(x.at(tokens(arm)), y.at(100 * arm.accuracy()));
-    }
-
-    private ArmResult named(String name) {
-        return arms.stream().filter(arm -> arm.name().equals(name)).findFirst().orElse(null);
     }
 
     /** A logarithm has no place for fewer than one token in ten questions. */

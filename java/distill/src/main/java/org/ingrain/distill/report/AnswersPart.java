@@ -3,6 +3,7 @@ package org.ingrain.distill.report;
 import java.nio.file.Path;
 import java.util.List;
 import org.ingrain.distill.curate.Ballot;
+import org.ingrain.distill.evaluate.Arm.Role;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.Paired;
 import org.ingrain.distill.evaluate.Score;
@@ -28,8 +29,7 @@ record AnswersPart(Packs<?> packs, Paired gain) {
 
     /** All arms were asked the same questions in the same order. */
     static AnswersPart read(Path folder, List<ArmResult> arms, int room) {
-        List<String> names = arms.stream().map(ArmResult::name).toList();
-        List<List<Score>> scores = names.stream().map(arm -> JsonLines.read(folder.resolve(file(arm)), Score.class)).toList();
+        List<List<Score>> scores = arms.stream().map(arm -> JsonLines.read(folder.resolve(file(arm.name())), Score.class)).toList();
         Packs<Item> packs = new Packs<>(room);
         for (int i = 0; i < scores.getFirst().size(); i++) {
             int question = i;
@@ -39,8 +39,8 @@ record AnswersPart(Packs<?> packs, Paired gain) {
             packs.add(piece -> new Item(first.id(), LedgerPart.cut(first.question()), first.gold(), given, piece),
                     new Texts(first.question(), said.stream().map(Score::answers).toList()));
         }
-        int before = names.indexOf("system-1");
-        int after = names.indexOf("distilled");
+        int before = arms.indexOf(ArmResult.first(arms, Role.SYSTEM_1));
+        int after = arms.indexOf(ArmResult.first(arms, Role.DISTILLED));
         return new AnswersPart(packs, before < 0 || after < 0 ? null : Paired.of(scores.get(before), scores.get(after)));
     }
 

@@ -4,18 +4,18 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.ingrain.distill.evaluate.Arm.Role;
 import org.ingrain.files.JsonLines;
 import tools.jackson.databind.JsonNode;
 
 /**
  * What a training recorded, step by step. Of a training in several stages the steps are counted on from stage to stage.
  *
- * @param name   of the student
- * @param title  of the student
+ * @param role   of the student, as its name and title
  * @param steps  each step of the optimizer
  * @param checks each look at the rows that are not trained on
  */
-record Curve(String name, String title, List<Step> steps, List<Check> checks) {
+record Curve(Role role, String name, String title, List<Step> steps, List<Check> checks) {
     record Step(int step, double loss, double learningRate, double gradNorm) {
     }
 
@@ -39,7 +39,7 @@ record Curve(String name, String title, List<Step> steps, List<Check> checks) {
                 });
             }
         }
-        return new Curve(student.name(), student.title(), steps, checks);
+        return new Curve(student.role(), student.name(), student.title(), steps, checks);
     }
 
     /** Step and loss, the means of neighbours where there are more than {@code most}. */

@@ -5,9 +5,11 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.ingrain.distill.evaluate.Arm.Role;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.files.Json;
@@ -21,7 +23,7 @@ import tools.jackson.databind.JsonNode;
  */
 record HtmlPage(Report report, Asked asked, List<LedgerPart> ledgers, AnswersPart answers, List<Curve> curves) {
     /** A way to look through something, as the script is told. */
-    private record Browser(String kind, String pack, String title, List<String> names, List<String> titles) {
+    private record Browser(String kind, String pack, String title, List<Role> roles, List<String> titles) {
     }
 
     String text() {
@@ -92,7 +94,7 @@ record HtmlPage(Report report, Asked asked, List<LedgerPart> ledgers, AnswersPar
         if (report.arms().isEmpty()) {
             page.leaf("p", "Not evaluated: the questions come without answers.");
         } else {
-            table(page, Tables.arms(report.arms()), report.arms().stream().map(ArmResult::name).toList());
+            table(page, Tables.arms(report.arms()), report.arms().stream().map(ArmResult::role).toList());
             page.leaf("p", "#Tokens: generated for each question on average, intermediate steps included. A question to which no answer is found"
                     + " in the text counts as wrong." + report.aboutVotes(), "class", "note");
         }
@@ -100,12 +102,12 @@ record HtmlPage(Report report, Asked asked, List<LedgerPart> ledgers, AnswersPar
     }
 
     private static void card(Markup page, ArmResult arm, double mostTokens) {
-        String asked = switch (arm.name()) {
-            case "system-1" -> "asked at once";
-            case "system-2" -> "System 2, with intermediate steps";
+        String asked = switch (arm.role()) {
+            case SYSTEM_1 -> "asked at once";
+            case SYSTEM_2 -> "System 2, with intermediate steps";
             default -> "asked at once, after training";
         };
-        page.open("div", "class", "card", "style", "--ink: " + Ink.of(arm.name()).themed());
+        page.open("div", "class", "card", "style", "--ink: " + Ink.of(arm.role()).themed());
         page.leaf("h3", arm.title()).leaf("p", asked, "class", "how");
         page.open("p", "class", "big").text(Figures.percent(arm.accuracy())).leaf("span", " % right").close("p");
         gauge(page, arm.accuracy());
@@ -122,7 +124,7 @@ record HtmlPage(Report report, Asked asked, List<LedgerPart> ledgers, AnswersPar
         open(page, "curation", "Curation");
         page.leaf("p", "Which of the unlabelled questions were kept to train on. The verdict rests on how the samples agree; gold answers are"
                 + " compared with afterwards, for this page alone.");
-        table(page, Tables.ledgers(report.ledgers()), List.copyOf(report.ledgers().keySet()));
+        table(page, Tables.ledgers(report.ledgers()), roles(report.ledgers().keySet()));
         page.leaf("p", Tables.ABOUT_SAVED, "class", "note");
         for (LedgerPart ledger : ledgers) {
             page.leaf("h3", ledger.student().title());
@@ -146,7 +148,7 @@ record HtmlPage(Report report, Asked asked, List<LedgerPart> ledgers, AnswersPar
                     + " trained on." : "") + (thinned ? " Each point is the mean of neighbouring steps." : ""));
         }
         page.open("div");
-        table(page, Tables.training(report.training()), List.copyOf(report.training().keySet()));
+        table(page, Tables.training(report.training()), roles(report.training().keySet()));
         page.close("div").close("div").close("section");
     }
 
@@ -163,7 +165,7 @@ record HtmlPage(Report report, Asked asked, List<LedgerPart> ledgers, AnswersPar
             open(page, "answers", "Answers");
             page.leaf("p", "The questions held out, and what each way of asking made of them.");
             told(page, answers.packs(), "", "evaluation/*/scores.jsonl");
-            browser(page, List.of(new Browser("answers", "answers", "Answers", report.arms().stream().map(ArmResult::name).toList(), arms)));
+            browser(page, List.of(new Browser("answers", "answers", "Answers", report.arms().stream().map(ArmResult::role).toList(), arms)));
             page.add(answers.packs().end("answers")).close("section");
         }
     }
@@ -216,6 +218,12 @@ record HtmlPage(Report report, Asked asked, List<LedgerPart> ledgers, AnswersPar
         return groups;
     }
 
+    /** Of students, by name. */
+    private List<Role> roles(Collection<String> students) {
+        return students.stream().map(name -> ledgers.stream().map(LedgerPart::student).filter(student -> student.name().equals(name))
+                .findFirst().orElseThrow().role()).toList();
+    }
+
     private static void open(Markup page, String id, String title) {
         page.open("section", "id", id, "aria-labelledby", id + "-h").leaf("h2", title, "id", id + "-h");
     }
@@ -224,17 +232,17 @@ record HtmlPage(Report report, Asked asked, List<LedgerPart> ledgers, AnswersPar
         page.open("figure").add(Svg.of(plot)).leaf("figcaption", caption).close("figure");
     }
 
-    /** @param names of the rows' arms, for their colours; empty for none */
-    private static void table(Markup page, Table table, List<String> names) {
+    /** @param roles of the rows, for their colours; empty for none */
+    private static void table(Markup page, Table table, List<Role> roles) {
         page.open("div", "class", "scroll", "tabindex", "0").open("table").open("thead").open("tr");
         table.head().forEach(title -> page.leaf("th", title, "scope", "col"));
         page.close("tr").close("thead").open("tbody");
         for (int i = 0; i < table.rows().size(); i++) {
             List<String> row = table.rows().get(i);
-            page.open("tr", "class", names.isEmpty() ? null : names.get(i).equals("distilled") ? "marked" : null);
+            page.open("tr", "class", !roles.isEmpty() && roles.get(i) == Role.DISTILLED ? "marked" : null);
             page.open("th", "scope", "row");
-            if (!names.isEmpty()) {
-                page.leaf("i", "", "class", "swatch", "style", "background: " + Ink.of(names.get(i)).themed());
+            if (!roles.isEmpty()) {
+                page.leaf("i", "", "class", "swatch", "style", "background: " + Ink.of(roles.get(i)).themed());
             }
             page.text(row.getFirst()).close("th");
             row.subList(1, row.size()).forEach(cell -> page.leaf("td", cell));

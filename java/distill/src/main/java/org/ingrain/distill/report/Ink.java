@@ -1,6 +1,7 @@
 package org.ingrain.distill.report;
 
 import java.util.Locale;
+import org.ingrain.distill.evaluate.Arm.Role;
 
 /** The colours of pages and plots, for light and for dark surroundings. What they tell is told by shape or word too. */
 enum Ink {
@@ -26,10 +27,15 @@ enum Ink {
         this.dark = dark;
     }
 
-    /** Whose colour an arm or a student has. */
-    static Ink of(String name) {
-        return name.equals("system-1") ? SYSTEM_1 : name.startsWith("system-2") ? SYSTEM_2
-                : name.equals("distilled-system-1") ? CONTROL : name.startsWith("distilled") ? DISTILLED : OTHER;
+    /** The colour of an arm or a student. */
+    static Ink of(Role role) {
+        return switch (role) {
+            case SYSTEM_1 -> SYSTEM_1;
+            case SYSTEM_2 -> SYSTEM_2;
+            case DISTILLED -> DISTILLED;
+            case DISTILLED_SYSTEM_1 -> CONTROL;
+            case BASELINE, UNFILTERED, SINGLE -> OTHER;
+        };
     }
 
     /** For a page that follows its reader's choice of light or dark. */

@@ -24,7 +24,7 @@ record LossPlot(List<Curve> curves) {
         plot.xAxis(x, "optimizer step");
         for (int i = 0; i < curves.size(); i++) {
             Curve curve = curves.get(i);
-            Ink ink = Ink.of(curve.name());
+            Ink ink = Ink.of(curve.role());
             plot.path(place(curve.losses(POINTS), x, y), ink, 2, 0);
             List<Plot.Point> checks = place(curve.checks().stream().map(check -> new double[] {check.step(), check.loss()}).toList(), x, y);
             if (!checks.isEmpty()) {

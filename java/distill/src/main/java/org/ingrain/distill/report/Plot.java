@@ -24,7 +24,7 @@ final class Plot {
     }
 
     /** An entry of a legend. */
-    record Key(String name, Ink ink) {
+    record LegendEntry(String name, Ink ink) {
     }
 
     record Point(double x, double y) {
@@ -89,9 +89,9 @@ final class Plot {
     }
 
     /** In a row at the top, from the right. */
-    void legend(List<Key> keys) {
+    void legend(List<LegendEntry> keys) {
         double x = RIGHT;
-        for (Key key : keys.reversed()) {
+        for (LegendEntry key : keys.reversed()) {
             text(new Point(x, 14), key.name(), Ink.TEXT, Anchor.END);
             x -= Glyphs.load().width(key.name(), LETTER, false) + 15;
             bar(x, 4, new double[] {10, 10}, key.ink(), null);

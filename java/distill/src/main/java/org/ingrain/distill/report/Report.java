@@ -4,8 +4,8 @@ import java.util.List;
 import java.util.Map;
 import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.evaluate.ArmResult;
+import org.ingrain.distill.model.Tuner;
 import org.ingrain.distill.task.Dataset;
-import org.ingrain.distill.train.Tuner;
 import org.ingrain.files.Manifest;
 
 /**

@@ -2,6 +2,9 @@ package org.ingrain.distill.report;
 
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
+import java.util.stream.Stream;
+import org.ingrain.distill.evaluate.Arm.Role;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.Paired;
 
@@ -9,8 +12,8 @@ import org.ingrain.distill.evaluate.Paired;
 record Story(List<ArmResult> arms) {
     /** System 1, System 2 and the first student, where all three were measured; else none. */
     List<ArmResult> main() {
-        List<ArmResult> main = List.of("system-1", "system-2", "distilled").stream()
-                .flatMap(name -> arms.stream().filter(arm -> arm.name().equals(name))).toList();
+        List<ArmResult> main = Stream.of(Role.SYSTEM_1, Role.SYSTEM_2, Role.DISTILLED).map(role -> ArmResult.first(arms, role))
+                .filter(Objects::nonNull).toList();
         return main.size() == 3 ? main : List.of();
     }
 

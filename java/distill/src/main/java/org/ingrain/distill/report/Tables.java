@@ -10,7 +10,7 @@ import org.ingrain.distill.curate.Entry;
 import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.SeedResult;
-import org.ingrain.distill.train.Tuner;
+import org.ingrain.distill.model.Tuner;
 
 /** The tables of a report. */
 final class Tables {

@@ -1,6 +1,7 @@
 package org.ingrain.distill.report;
 
 import java.util.List;
+import org.ingrain.distill.evaluate.Arm.Role;
 
 /**
  * Where the files of a student lie.
@@ -10,5 +11,5 @@ import java.util.List;
  * @param folder of its ledger, from the run's folder; empty or with a slash at its end
  * @param stages folders of its trainings, from the run's folder, in order; each empty or with a slash at its end
  */
-public record Taught(String name, String title, String folder, List<String> stages) {
+public record Taught(Role role, String name, String title, String folder, List<String> stages) {
 }

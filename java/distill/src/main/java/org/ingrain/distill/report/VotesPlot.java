@@ -56,7 +56,7 @@ record VotesPlot(Plot.Words words, String xName, Map<Integer, int[]> counts) {
             }
         }
         plot.legend(Arrays.stream(Census.Fate.values()).filter(fate -> counts.values().stream().anyMatch(fates -> fates[fate.ordinal()] > 0))
-                .map(fate -> new Plot.Key(fate.words(), fate.ink())).toList());
+                .map(fate -> new Plot.LegendEntry(fate.words(), fate.ink())).toList());
         return plot;
     }
 

@@ -9,6 +9,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.ingrain.distill.model.SampleKey;
 import org.ingrain.distill.task.Example;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
@@ -50,7 +51,7 @@ public record Answers(List<SampleRecord> samples) {
         for (SampleRecord sample : samples) {
             if (sample.key().depth() == depth - 1) {
                 List<SampleRecord> steps = new ArrayList<>();
-                for (Key key = sample.key(); !key.path().isEmpty(); key = key.parent()) {
+                for (SampleKey key = sample.key(); !key.path().isEmpty(); key = key.parent()) {
                     steps.addFirst(byPath.get(key.path()));
                 }
                 chains.add(new Chain(sample.path(), List.copyOf(steps), parts.getOrDefault(sample.path(), List.of())));

@@ -3,6 +3,10 @@ package org.ingrain.distill.sample;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.ingrain.distill.model.ModelState;
+import org.ingrain.distill.model.SampleKey;
+import org.ingrain.distill.model.SamplingParams;
+import org.ingrain.distill.model.TextRequest;
 import org.ingrain.distill.task.Example;
 import org.ingrain.files.Digest;
 import org.ingrain.template.Message;
@@ -67,11 +71,11 @@ public record Plan(List<PlannedStep> steps, Fan fan, long seed, ModelState weigh
 
     /** Number of an answer among all of its example, by its path. */
     public int number(String path) {
-        return firstAnswer(new Key("", path));
+        return firstAnswer(new SampleKey("", path));
     }
 
     /** Number of the first answer below a completion of a sampled step. */
-    int firstAnswer(Key key) {
+    int firstAnswer(SampleKey key) {
         int[] indices = key.indices();
         int first = 0;
         for (int i = 0; i < Math.min(indices.length, depth()); i++) {
@@ -91,7 +95,7 @@ public record Plan(List<PlannedStep> steps, Fan fan, long seed, ModelState weigh
      * @param texts what the earlier steps on the way to it said, from the first
      * @param part  what the step asks about, where it asks for each part; else null
      */
-    TextRequest request(Key key, Example example, List<String> texts, String part) {
+    TextRequest request(SampleKey key, Example example, List<String> texts, String part) {
         PlannedStep step = steps.get(texts.size());
         Map<String, String> values = new LinkedHashMap<>(example.values());
         for (int i = 0; i < texts.size(); i++) {

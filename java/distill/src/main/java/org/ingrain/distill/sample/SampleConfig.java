@@ -1,6 +1,7 @@
 package org.ingrain.distill.sample;
 
 import java.util.List;
+import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.tensor.InputException;
 
 /**

@@ -11,6 +11,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.ingrain.distill.model.SampleKey;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
@@ -26,7 +27,7 @@ final class SampleLog implements AutoCloseable {
 
     private final Path file;
     private final FileChannel channel;
-    private final Map<Key, Place> places = new HashMap<>();
+    private final Map<SampleKey, Place> places = new HashMap<>();
     private long end;
     private long tokens;
     private long forced = System.nanoTime();
@@ -61,7 +62,7 @@ final class SampleLog implements AutoCloseable {
         }
     }
 
-    boolean contains(Key key) {
+    boolean contains(SampleKey key) {
         return places.containsKey(key);
     }
 
@@ -75,11 +76,11 @@ final class SampleLog implements AutoCloseable {
     }
 
     /** Generated tokens of one of them, which must be here. */
-    int tokens(Key key) {
+    int tokens(SampleKey key) {
         return place(key).tokens();
     }
 
-    SampleRecord read(Key key) {
+    SampleRecord read(SampleKey key) {
         return Json.parse(new String(bytes(key), StandardCharsets.UTF_8), SampleRecord.class, file + ": " + key);
     }
 
@@ -102,8 +103,8 @@ final class SampleLog implements AutoCloseable {
     }
 
     /** The lines of these completions, all of which must be here, in the order that is asked for. */
-    void copy(Iterable<Key> order, OutputStream out) throws IOException {
-        for (Key key : order) {
+    void copy(Iterable<SampleKey> order, OutputStream out) throws IOException {
+        for (SampleKey key : order) {
             out.write(bytes(key));
         }
     }
@@ -141,7 +142,7 @@ final class SampleLog implements AutoCloseable {
         tokens += sample.tokens();
     }
 
-    private Place place(Key key) {
+    private Place place(SampleKey key) {
         Place place = places.get(key);
         if (place == null) {
             throw new IllegalStateException(file + " holds no " + key);
@@ -149,7 +150,7 @@ final class SampleLog implements AutoCloseable {
         return place;
     }
 
-    private byte[] bytes(Key key) {
+    private byte[] bytes(SampleKey key) {
         Place place = place(key);
         ByteBuffer line = ByteBuffer.allocate(place.length());
         try {

@@ -5,6 +5,10 @@ import java.util.BitSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import org.ingrain.distill.model.Finish;
+import org.ingrain.distill.model.SampleKey;
+import org.ingrain.distill.model.TextCompletion;
+import org.ingrain.distill.model.TextRequest;
 import org.ingrain.distill.task.Example;
 
 /** Walks the tree of one example's completions: asks for what is open, and counts each answer once it is whole. */
@@ -13,7 +17,7 @@ final class Walker {
     private final Example example;
     private final Stopping.Count count;
     private final SampleLog log;
-    private final Set<Key> inFlight = new LinkedHashSet<>();
+    private final Set<SampleKey> inFlight = new LinkedHashSet<>();
     private final BitSet answered = new BitSet();
     /** Answers that wait for a completion. */
     private final BitSet waiting = new BitSet();
@@ -35,14 +39,14 @@ final class Walker {
     }
 
     /** What is not needed any more of what was asked, told once. */
-    List<Key> withdraw() {
-        List<Key> keys = settled() ? List.copyOf(inFlight) : List.of();
+    List<SampleKey> withdraw() {
+        List<SampleKey> keys = settled() ? List.copyOf(inFlight) : List.of();
         inFlight.removeAll(keys);
         return keys;
     }
 
     void take(TextCompletion completion) {
-        Key key = completion.key();
+        SampleKey key = completion.key();
         if (!inFlight.remove(key)) {
             throw new IllegalStateException("answered, but not asked or answered twice: " + key);
         }
@@ -77,7 +81,7 @@ final class Walker {
     /** Goes as far towards an answer as texts are there. */
     private void towards(int answer, List<TextRequest> requests) {
         List<SampleRecord> steps = new ArrayList<>();
-        Key key = new Key(example.id(), "");
+        SampleKey key = new SampleKey(example.id(), "");
         for (int index : plan.indices(answer)) {
             key = key.child(index);
             if (!has(key, steps, null, requests)) {
@@ -101,7 +105,7 @@ final class Walker {
     }
 
     /** Whether a completion is there; if not, it is asked for, unless it cannot be or has been. */
-    private boolean has(Key key, List<SampleRecord> before, String part, List<TextRequest> requests) {
+    private boolean has(SampleKey key, List<SampleRecord> before, String part, List<TextRequest> requests) {
         if (log.contains(key)) {
             return true;
         }
@@ -121,7 +125,7 @@ final class Walker {
     }
 
     /** Writes down that a completion cannot be had. */
-    private boolean nothing(Key key, Finish why) {
+    private boolean nothing(SampleKey key, Finish why) {
         log.append(new SampleRecord(key.id(), key.path(), plan.steps().get(key.depth()).name(), "", 0, why));
         return true;
     }
@@ -131,11 +135,11 @@ final class Walker {
     }
 
     /** The completions that the answers which count rest on, depth first. */
-    Set<Key> recorded() {
-        Set<Key> keys = new LinkedHashSet<>();
+    Set<SampleKey> recorded() {
+        Set<SampleKey> keys = new LinkedHashSet<>();
         BitSet recorded = count.recorded();
         for (int answer = recorded.nextSetBit(0); answer >= 0; answer = recorded.nextSetBit(answer + 1)) {
-            Key key = new Key(example.id(), "");
+            SampleKey key = new SampleKey(example.id(), "");
             for (int index : plan.indices(answer)) {
                 key = key.child(index);
                 keys.add(key);

@@ -64,7 +64,7 @@ const ledger = {
 };
 
 function answers(choice) {
-  const at = choice.names.indexOf("system-1"), last = choice.names.indexOf("distilled");
+  const at = choice.roles.indexOf("system-1"), last = choice.roles.indexOf("distilled");
   const results = [];
   choice.titles.forEach((title, i) => results.push([title + ": right", item => item.arms[i].right], [title + ": wrong", item => !item.arms[i].right],
     [title + ": no answer", item => item.arms[i].answer === undefined]));

@@ -13,13 +13,14 @@ import org.ingrain.distill.curate.Entry.Reason;
 import org.ingrain.distill.curate.Entry.Verdict;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.method.UniversalSelfConsistency.Selection;
+import org.ingrain.distill.model.Finish;
+import org.ingrain.distill.model.ModelState;
+import org.ingrain.distill.model.SamplingParams;
+import org.ingrain.distill.model.TrainingRow;
 import org.ingrain.distill.sample.Answers;
-import org.ingrain.distill.sample.Finish;
-import org.ingrain.distill.sample.ModelState;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SampleRecord;
-import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.distill.task.CoinFlip;
 import org.ingrain.distill.task.Example;
 import org.ingrain.files.JsonLines;
@@ -183,8 +184,8 @@ class CurationTest {
         JsonLines.write(ledger.file(), entries);
         ledger.writeTraining(base.resolve("train.jsonl"), base.resolve("validation.jsonl"),
                 new Ledger.Rows(examples, plan(1), config, (entry, lesson) -> lesson.text()));
-        List<Ledger.TrainingRow> train = JsonLines.read(base.resolve("train.jsonl"), Ledger.TrainingRow.class);
-        List<Ledger.TrainingRow> validation = JsonLines.read(base.resolve("validation.jsonl"), Ledger.TrainingRow.class);
+        List<TrainingRow> train = JsonLines.read(base.resolve("train.jsonl"), TrainingRow.class);
+        List<TrainingRow> validation = JsonLines.read(base.resolve("validation.jsonl"), TrainingRow.class);
         assertEquals(15, train.size());
         assertEquals(5, validation.size());
         assertTrue(train.stream().noneMatch(validation::contains));

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.ingrain.distill.method.Methods;
-import org.ingrain.distill.sample.Finish;
+import org.ingrain.distill.model.Finish;
 import org.junit.jupiter.api.Test;
 
 class CurriculumTest {

@@ -11,21 +11,21 @@ import java.util.List;
 import org.ingrain.distill.MemoryFolder;
 import org.ingrain.distill.Shared;
 import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.model.Answerer;
+import org.ingrain.distill.model.Finish;
+import org.ingrain.distill.model.ModelState;
+import org.ingrain.distill.model.SampleKey;
+import org.ingrain.distill.model.SamplingParams;
+import org.ingrain.distill.model.TextCompletion;
+import org.ingrain.distill.model.TextRequest;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
-import org.ingrain.distill.sample.Answerer;
-import org.ingrain.distill.sample.Finish;
-import org.ingrain.distill.sample.Key;
-import org.ingrain.distill.sample.ModelState;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.sample.Sampling;
-import org.ingrain.distill.sample.SamplingParams;
 import org.ingrain.distill.sample.Stopping;
-import org.ingrain.distill.sample.TextCompletion;
-import org.ingrain.distill.sample.TextRequest;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.QuestionConfig;
@@ -119,11 +119,11 @@ class EngineAnswererTest {
         TextCompletion paris = answers.stream().filter(answer -> answer.key().id().equals("a")).findFirst().orElseThrow();
         assertTrue(paris.text().contains("Paris"), paris.text());
         TextCompletion tooLong = answers.stream().filter(answer -> answer.key().id().equals("b")).findFirst().orElseThrow();
-        assertEquals(new TextCompletion(new Key("b", "0"), "", 0, Finish.PROMPT_TOO_LONG), tooLong);
+        assertEquals(new TextCompletion(new SampleKey("b", "0"), "", 0, Finish.PROMPT_TOO_LONG), tooLong);
     }
 
     private static TextRequest request(String id, String question) {
-        return new TextRequest(new Key(id, "0"), List.of(Message.user(question)), new SamplingParams(0, 1, 0, 32, List.of()), 1, 0,
+        return new TextRequest(new SampleKey(id, "0"), List.of(Message.user(question)), new SamplingParams(0, 1, 0, 32, List.of()), 1, 0,
                 new ModelState.Base());
     }
 }

@@ -25,9 +25,10 @@ import org.ingrain.distill.curate.Target;
 import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.sample.SampleConfig;
-import org.ingrain.distill.sample.SamplingParams;
+import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.engine.LoadedModel;
 import org.ingrain.engine.ModelOptions;
@@ -54,18 +55,18 @@ class EnginePipelineTest {
         private static final long serialVersionUID = 1;
     }
 
-    private static DistillConfig config() {
+    private static DistillConfig<TunerConfig> config() {
         QuestionConfig data = QuestionConfig.of("coin-flip", Shared.data("coin_val.json")).sizes(8, 2);
         // This model is too small to agree with itself, so nothing is filtered; the mechanics are what is tested.
         CurationConfig curation = new CurationConfig(Rule.FIRST, 0, 0, false, 1, true, Target.RESPONSE, 0.2, 1);
         EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, 12, List.of()), List.of(), 1, 1, List.of(Control.UNFILTERED));
         TunerConfig train = new TunerConfig(LORA, OptimizerConfig.of(1e-3), TrainConfig.of(2, 2, 1));
-        return new DistillConfig(data, Methods.load("rar-2-step"),
+        return new DistillConfig<>(data, Methods.load("rar-2-step"),
                 new SampleConfig(List.of(2), new SamplingParams(0.7, 0.9, 0, 12, List.of()), 3), curation, train, evaluate, TeachConfig.once());
     }
 
     private Outcome run(String name, int threads, Progress progress) {
-        DistillConfig config = config();
+        DistillConfig<TunerConfig> config = config();
         ModelOptions options = new ModelOptions(Shared.model("minimind2-small"), "cpu", threads, "auto", "auto", "auto", false, List.of());
         SortedMap<String, String> engine = new TreeMap<>();
         try (LoadedModel model = LoadedModel.open(options, (context, c, precision) -> List.of(), new Quiet())) {
@@ -75,8 +76,9 @@ class EnginePipelineTest {
                     () -> model.tokenizer().streamingDecoder(true), model.tokenizer().eosIds());
             EngineAnswerer answerer = new EngineAnswerer(generator, model.tokenizer(), template,
                     folder -> org.ingrain.checkpoint.PeftAdapter.read(folder, model.config()).modules(), 1);
-            EngineTuner tuner = new EngineTuner(model, template, (TunerConfig) config.train(), engine);
-            return new Pipeline(config, new Provenance("test", options.model(), engine), answerer, tuner, progress).run(base.resolve(name));
+            EngineTuner tuner = new EngineTuner(model, template, config.train(), engine);
+            return new Pipeline(config, Dataset.load(config.data()), new Provenance("test", options.model(), engine),
+                    new Pipeline.Workers(answerer, tuner), progress).run(base.resolve(name));
         }
     }
 

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.model.ModelState;
 import org.ingrain.distill.task.Sycophancy;
 import org.ingrain.files.Json;
 import org.junit.jupiter.api.Test;
@@ -18,7 +20,7 @@ class ArmResultTest {
     }
 
     private static ArmResult of(List<Score> scores) {
-        return ArmResult.of("a", "A", scores, new Sycophancy()::wider);
+        return ArmResult.of(Arm.single("a", "A", Methods.direct(), new ModelState.Base()), scores, new Sycophancy()::wider);
     }
 
     /** As the paper's table has SycophancyEval. */

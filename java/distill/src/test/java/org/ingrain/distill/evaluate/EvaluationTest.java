@@ -6,13 +6,13 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.model.Finish;
+import org.ingrain.distill.model.ModelState;
+import org.ingrain.distill.model.SamplingParams;
+import org.ingrain.distill.model.TextCompletion;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
-import org.ingrain.distill.sample.Finish;
-import org.ingrain.distill.sample.ModelState;
-import org.ingrain.distill.sample.SamplingParams;
-import org.ingrain.distill.sample.TextCompletion;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.MultipleChoice;
 import org.ingrain.files.JsonLines;
@@ -28,7 +28,7 @@ class EvaluationTest {
     private ArmResult measure(List<Example> examples, int orders, Map<String, String> says) {
         EvaluateConfig config = new EvaluateConfig(new SamplingParams(0, 1, 0, 8, List.of()), List.of(), orders, 1, List.of());
         try (RunFolder run = RunFolder.open(base.resolve("run"), Manifest.of(List.of(), List.of()))) {
-            Arm arm = new Arm("arm", "Arm", Methods.direct(), new ModelState.Base());
+            Arm arm = Arm.single("arm", "Arm", Methods.direct(), new ModelState.Base());
             return new Evaluation(config, new MultipleChoice(), examples).measure(arm, run.path(), (first, done) -> first.forEach(request ->
                             done.apply(new TextCompletion(request.key(), says.get(request.key().id()), 4, Finish.STOP))),
                     new Stopwatch("arm", "answers", run.log(), Progress.SILENT));

@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.ingrain.distill.method.UniversalSelfConsistency.Selection;
-import org.ingrain.distill.sample.Finish;
+import org.ingrain.distill.model.Finish;
 import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.files.JsonLines;
 import org.junit.jupiter.api.Test;

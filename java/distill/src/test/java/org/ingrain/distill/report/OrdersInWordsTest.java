@@ -3,8 +3,10 @@ package org.ingrain.distill.report;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.ingrain.distill.evaluate.Arm.Role;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.Paired;
 import org.junit.jupiter.api.Test;
@@ -12,8 +14,8 @@ import org.junit.jupiter.api.Test;
 /** Questions and orders, said apart. */
 class OrdersInWordsTest {
     private static List<ArmResult> arms(ArmResult.Judging judging) {
-        return Stream.of("system-1", "system-2", "distilled")
-                .map(name -> new ArmResult(name, name, 480, 240, 0.25, 0.2, 0.3, 4, 3, 0, judging, Map.of(), List.of())).toList();
+        return Stream.of(Role.SYSTEM_1, Role.SYSTEM_2, Role.DISTILLED).map(role -> role.name().toLowerCase(Locale.ROOT).replace('_', '-').transform(
+                name -> new ArmResult(role, name, name, 480, 240, 0.25, 0.2, 0.3, 4, 3, 0, judging, Map.of(), List.of()))).toList();
     }
 
     @Test

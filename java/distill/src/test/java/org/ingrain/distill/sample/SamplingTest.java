@@ -18,6 +18,13 @@ import java.util.List;
 import java.util.function.Function;
 import org.ingrain.distill.MemoryFolder;
 import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.model.Answerer;
+import org.ingrain.distill.model.Finish;
+import org.ingrain.distill.model.ModelState;
+import org.ingrain.distill.model.SampleKey;
+import org.ingrain.distill.model.SamplingParams;
+import org.ingrain.distill.model.TextCompletion;
+import org.ingrain.distill.model.TextRequest;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
@@ -88,8 +95,8 @@ class SamplingTest {
         assertEquals("a", samples.getLast().id());
         assertEquals(16, samples.size());
         assertFalse(Files.exists(base.resolve("samples.jsonl.log")));
-        TextRequest second = asked.stream().filter(request -> request.key().equals(new Key("b", "1.2"))).findFirst().orElseThrow();
-        assertEquals(samples.stream().filter(s -> s.key().equals(new Key("b", "1"))).findFirst().orElseThrow().text(),
+        TextRequest second = asked.stream().filter(request -> request.key().equals(new SampleKey("b", "1.2"))).findFirst().orElseThrow();
+        assertEquals(samples.stream().filter(s -> s.key().equals(new SampleKey("b", "1"))).findFirst().orElseThrow().text(),
                 second.messages().getLast().content());
         assertEquals(2, second.sample());
         assertEquals(asked.size(), asked.stream().map(request -> request.seed() + " " + request.sample()).distinct().count(),
@@ -171,7 +178,7 @@ class SamplingTest {
                     : new TextCompletion(request.key(), "second, in other words", 1, Finish.STOP)).requests()));
             follow.forEach(request -> done.apply(new TextCompletion(request.key(), "yes", 1, Finish.STOP)));
         });
-        assertEquals(List.of(new Key("a", "0.0")), follow.stream().map(TextRequest::key).toList(), "nothing is asked behind it");
+        assertEquals(List.of(new SampleKey("a", "0.0")), follow.stream().map(TextRequest::key).toList(), "nothing is asked behind it");
         assertEquals(List.of(Finish.PROMPT_TOO_LONG, Finish.PROMPT_TOO_LONG, Finish.STOP, Finish.STOP),
                 JsonLines.read(first, SampleRecord.class).stream().map(SampleRecord::finish).toList());
     }

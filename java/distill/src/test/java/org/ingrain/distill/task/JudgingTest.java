@@ -20,13 +20,13 @@ import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.evaluate.Evaluation;
 import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.model.Finish;
+import org.ingrain.distill.model.ModelState;
+import org.ingrain.distill.model.SamplingParams;
+import org.ingrain.distill.model.TextCompletion;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
-import org.ingrain.distill.sample.Finish;
-import org.ingrain.distill.sample.ModelState;
-import org.ingrain.distill.sample.SamplingParams;
-import org.ingrain.distill.sample.TextCompletion;
 import org.ingrain.files.Json;
 import org.ingrain.files.Manifest;
 import org.ingrain.tensor.InputException;
@@ -43,7 +43,7 @@ class JudgingTest {
     private ArmResult judge(List<Example> examples, Map<String, String> says) {
         EvaluateConfig config = new EvaluateConfig(new SamplingParams(0, 1, 0, 8, List.of()), List.of(), 2, 1, List.of());
         try (RunFolder run = RunFolder.open(base.resolve("run"), Manifest.of(List.of(), List.of()))) {
-            return new Evaluation(config, new Pairwise(), examples).measure(new Arm("judge", "Judge", Methods.direct(), new ModelState.Base()), run.path(),
+            return new Evaluation(config, new Pairwise(), examples).measure(Arm.single("judge", "Judge", Methods.direct(), new ModelState.Base()), run.path(),
                     (first, done) -> first.forEach(request -> done.apply(new TextCompletion(request.key(), says.get(request.key().id()), 4, Finish.STOP))),
                     new Stopwatch("judge", "answers", run.log(), Progress.SILENT));
         }

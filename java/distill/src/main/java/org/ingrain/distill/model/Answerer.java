@@ -1,4 +1,4 @@
-package org.ingrain.distill.sample;
+package org.ingrain.distill.model;
 
 import java.util.Collections;
 import java.util.List;
@@ -31,7 +31,7 @@ public interface Answerer {
      * @param cancelled requests that are not wanted any more, whether they wait or are being answered; {@code done} is not called for
      *                  them, unless they end at this very moment
      */
-    record Next(List<TextRequest> requests, List<Key> cancelled) {
+    record Next(List<TextRequest> requests, List<SampleKey> cancelled) {
         public static final Next NOTHING = new Next(List.of(), List.of());
     }
 }

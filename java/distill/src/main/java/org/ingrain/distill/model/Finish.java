@@ -1,4 +1,4 @@
-package org.ingrain.distill.sample;
+package org.ingrain.distill.model;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 

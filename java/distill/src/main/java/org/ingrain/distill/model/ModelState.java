@@ -1,4 +1,4 @@
-package org.ingrain.distill.sample;
+package org.ingrain.distill.model;
 
 import java.nio.file.Path;
 

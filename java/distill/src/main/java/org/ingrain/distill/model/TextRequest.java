@@ -1,4 +1,4 @@
-package org.ingrain.distill.sample;
+package org.ingrain.distill.model;
 
 import java.util.List;
 import org.ingrain.template.Message;
@@ -13,5 +13,5 @@ import org.ingrain.template.Message;
  * @param sample   index among the samples of this prompt
  * @param weights  whose answer
  */
-public record TextRequest(Key key, List<Message> messages, SamplingParams params, long seed, int sample, ModelState weights) {
+public record TextRequest(SampleKey key, List<Message> messages, SamplingParams params, long seed, int sample, ModelState weights) {
 }

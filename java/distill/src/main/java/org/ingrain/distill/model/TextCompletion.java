@@ -1,4 +1,4 @@
-package org.ingrain.distill.sample;
+package org.ingrain.distill.model;
 
 /**
  * One text that was generated.
@@ -6,5 +6,5 @@ package org.ingrain.distill.sample;
  * @param text   what the model said, without stop text and end token
  * @param tokens generated tokens, the end token included
  */
-public record TextCompletion(Key key, String text, int tokens, Finish finish) {
+public record TextCompletion(SampleKey key, String text, int tokens, Finish finish) {
 }

@@ -1,0 +1,120 @@
+package org.ingrain.distill;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.LongFunction;
+import java.util.stream.LongStream;
+import org.ingrain.distill.model.Answerer;
+import org.ingrain.distill.model.Tuner;
+import org.ingrain.distill.model.TunerSettings;
+import org.ingrain.distill.report.Report;
+import org.ingrain.distill.report.SeedsReport;
+import org.ingrain.distill.run.Progress;
+import org.ingrain.distill.task.Dataset;
+import org.ingrain.distill.task.QuestionConfig;
+import org.ingrain.tensor.InputException;
+
+/**
+ * The same distillation with one seed after another, on one loaded model.
+ *
+ * @param runs   one for each seed, at least one
+ * @param output null for a plan. With one seed: the run's folder. With more: holds a folder {@code seed-K} of each, and the table over
+ *               them
+ */
+public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output) {
+    private static final int MOST = 1000;
+
+    /** One of the distillations. */
+    public record Run<T extends TunerSettings>(long seed, DistillConfig<T> config, Dataset data) {
+    }
+
+    /**
+     * The table of what was run, for a terminal.
+     *
+     * @param report file of the whole report
+     */
+    public record Result(String table, Path report) {
+    }
+
+    /** Seeds from {@code first} on. */
+    public static List<Long> range(long first, int seeds) {
+        if (seeds < 1 || seeds > MOST) {
+            throw new InputException("--seeds: " + seeds + ", expected 1 to " + MOST);
+        }
+        if (first > Long.MAX_VALUE - seeds) {
+            throw new InputException("--seed: " + first + ", expected at most " + (Long.MAX_VALUE - seeds) + " beside --seeds " + seeds);
+        }
+        return LongStream.range(first, first + seeds).boxed().toList();
+    }
+
+    /** Reads the questions, once for all seeds that have the same. */
+    public static <T extends TunerSettings> Seeds<T> of(Path output, List<Long> seeds, LongFunction<DistillConfig<T>> settings) {
+        Map<QuestionConfig, Dataset> read = new HashMap<>();
+        List<Run<T>> runs = new ArrayList<>();
+        for (long seed : seeds) {
+            DistillConfig<T> config = settings.apply(seed);
+            runs.add(new Run<>(seed, config, read.computeIfAbsent(config.data(), Dataset::load)));
+        }
+        return new Seeds<>(runs, output);
+    }
+
+    /** Refuses what {@link #run} would refuse before anything is asked. */
+    public void check(Provenance provenance) {
+        if (output == null) {
+            runs.forEach(run -> Pipeline.check(run.config(), run.data()));
+            return;
+        }
+        if (runs.size() > 1 && (Files.isRegularFile(output) || Files.exists(output.resolve("run.json")))) {
+            throw new InputException(output + ": holds one run or is a file, expected a folder for the runs of " + runs.size() + " seeds");
+        }
+        runs.forEach(run -> Pipeline.check(run.config(), run.data(), provenance, folder(run)));
+    }
+
+    /**
+     * Runs what is not done yet.
+     *
+     * @param tuner       trains with given settings
+     * @param nothingKept takes a line about each run whose curation kept nothing
+     * @return what the others found; empty if there are none
+     */
+    public Optional<Result> run(Provenance provenance, Answerer answerer, Function<T, Tuner> tuner, Progress progress,
+                                Consumer<String> nothingKept) {
+        List<Long> done = new ArrayList<>();
+        List<Long> empty = new ArrayList<>();
+        List<Report> reports = new ArrayList<>();
+        for (Run<T> run : runs) {
+            Pipeline.Workers workers = new Pipeline.Workers(answerer, tuner.apply(run.config().train()));
+            switch (new Pipeline(run.config(), run.data(), provenance, workers, progress).run(folder(run))) {
+                case Outcome.Done ended -> {
+                    done.add(run.seed());
+                    reports.add(ended.report());
+                }
+                case Outcome.NothingKept nothing -> {
+                    empty.add(run.seed());
+                    nothingKept.accept((runs.size() == 1 ? "" : "seed " + run.seed() + ": ") + nothing.line());
+                }
+            }
+        }
+        return reports.isEmpty() ? Optional.empty() : Optional.of(result(done, reports, empty));
+    }
+
+    private Result result(List<Long> done, List<Report> reports, List<Long> empty) {
+        if (runs.size() == 1) {
+            return new Result(reports.getFirst().table(), output.resolve("report.html"));
+        }
+        SeedsReport report = SeedsReport.of(done, reports, empty);
+        report.write(output);
+        return new Result(report.text(), output.resolve("seeds.md"));
+    }
+
+    private Path folder(Run<T> run) {
+        return runs.size() == 1 ? output : output.resolve("seed-" + run.seed());
+    }
+}

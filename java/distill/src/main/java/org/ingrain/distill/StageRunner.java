@@ -1,0 +1,161 @@
+package org.ingrain.distill;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.ingrain.distill.curate.Curriculum;
+import org.ingrain.distill.curate.Ledger;
+import org.ingrain.distill.curate.Rule;
+import org.ingrain.distill.evaluate.Arm;
+import org.ingrain.distill.evaluate.ArmResult;
+import org.ingrain.distill.evaluate.Evaluation;
+import org.ingrain.distill.method.UniversalSelfConsistency;
+import org.ingrain.distill.model.ModelState;
+import org.ingrain.distill.model.TrainingRow;
+import org.ingrain.distill.model.Tuner;
+import org.ingrain.distill.run.Progress;
+import org.ingrain.distill.run.RunFolder;
+import org.ingrain.distill.run.Stopwatch;
+import org.ingrain.distill.sample.Plan;
+import org.ingrain.distill.sample.Sampling;
+import org.ingrain.distill.task.Dataset;
+import org.ingrain.distill.task.Example;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
+
+/** Executes the stages of a run in its folder, one after another. A stage whose files are there does no work again. */
+final class StageRunner {
+    private final Plans plans;
+    private final Dataset data;
+    private final RunFolder run;
+    private final Pipeline.Workers workers;
+    private final Progress progress;
+    /** Every question of the pool in the orders that the curation asks for. */
+    private final List<List<Example>> orders;
+    private final Map<Student, Ledger.Summary> ledgers = new LinkedHashMap<>();
+    private final Map<Student, Tuner.Tuned> trained = new LinkedHashMap<>();
+    private final List<ArmResult> arms = new ArrayList<>();
+
+    StageRunner(Plans plans, Dataset data, RunFolder run, Pipeline.Workers workers, Progress progress) {
+        this.plans = plans;
+        this.data = data;
+        this.run = run;
+        this.workers = workers;
+        this.progress = progress;
+        int most = plans.config().curation().orders();
+        orders = data.pool().stream().map(example -> plans.task().orders(example, most)).toList();
+    }
+
+    /** By student, in the order of curation. */
+    Map<Student, Ledger.Summary> ledgers() {
+        return ledgers;
+    }
+
+    /** The last training of each student, in the order of training. */
+    Map<Student, Tuner.Tuned> trained() {
+        return trained;
+    }
+
+    /** In the order of evaluation. */
+    List<ArmResult> arms() {
+        return arms;
+    }
+
+    void run(Stage stage) {
+        if (!isPossible(stage)) {
+            return;
+        }
+        switch (stage) {
+            case Stage.Sample(Student student) -> sample(student, watch(stage, "samples"));
+            case Stage.Select(Student student) -> plans.selection(student, weights(student.teacher()), workers.answerer(),
+                    run.file(student.samples()), data.pool()).run(run.file(student.selections()), watch(stage, "answers"));
+            case Stage.Curate(Student student) -> curate(student);
+            case Stage.Train(Student student, int part) -> trained.put(student, train(student, part, stage));
+            case Stage.Evaluate evaluate -> arms.add(evaluate(evaluate));
+        }
+    }
+
+    /** Whether the student's teacher was trained and, once the student's own curation is done, something was kept. */
+    private boolean isPossible(Stage stage) {
+        Student student = stage.student();
+        return student == null || (student.teacher() == null || trained.containsKey(student.teacher()))
+                && (!ledgers.containsKey(student) || kept(student));
+    }
+
+    /** Whether the curation of a student kept something to train on. */
+    boolean kept(Student student) {
+        return ledgers.get(student).total().labels() > 0;
+    }
+
+    private ModelState weights(Student student) {
+        return student == null ? new ModelState.Base() : new ModelState.Adapter(adapter(student, student.parts()));
+    }
+
+    private void sample(Student student, Stopwatch watch) {
+        Plan plan = plans.sample(student, weights(student.teacher()));
+        new Sampling(plan, plans.stopping(student, plan), orders.stream().flatMap(List::stream).toList(), workers.answerer())
+                .run(run.file(student.samples()), watch);
+    }
+
+    private void curate(Student student) {
+        Path selections = run.file(student.selections());
+        Plan direct = plans.direct();
+        Curriculum curriculum = new Curriculum(student.method(), student.parts());
+        Ledger ledger = new Ledger(run.file(student.ledger()));
+        // Every part's row must be short enough to train on.
+        Ledger.Teachable teachable = (asked, entry, lesson) -> IntStream.rangeClosed(0, student.parts()).allMatch(part ->
+                workers.tuner().fits(new TrainingRow(direct.firstPrompt(asked), curriculum.words(part, entry, lesson))));
+        ledger.make(run.file(student.samples()), orders, plans.curation(student, weights(student.teacher())),
+                student.curation().rule() == Rule.UNIVERSAL ? UniversalSelfConsistency.selections(selections) : Map.of(), teachable);
+        ledgers.put(student, ledger.summary());
+        for (int part = 0; kept(student) && part <= student.parts(); part++) {
+            int now = part;
+            Path rows = run.file(student.folder(part) + "train.jsonl");
+            if (!Files.exists(rows)) {
+                ledger.writeTraining(rows, run.file(student.folder(part) + "validation.jsonl"), new Ledger.Rows(orders, direct,
+                        student.curation(), (entry, lesson) -> curriculum.words(now, entry, lesson)));
+            }
+        }
+    }
+
+    /** Trains one part, starting from the part before it; the first part starts from the teacher's adapter. */
+    private Tuner.Tuned train(Student student, int part, Stage stage) {
+        String folder = student.folder(part);
+        Path done = run.file(folder + "training.json");
+        if (!Files.exists(done)) {
+            Student teacher = student.teacher();
+            Path from = part > 0 ? adapter(student, part - 1) : teacher == null ? null : adapter(teacher, teacher.parts());
+            Stopwatch watch = watch(stage, "steps");
+            Tuner.Tuned tuned = workers.tuner().tune(new Tuner.Job(run.file(folder + "train.jsonl"), run.file(folder + "validation.jsonl"),
+                    run.file(folder + "training"), stage.name(), from), progress);
+            watch.stop();
+            DurableFile.write(done, Json.pretty(tuned));
+        }
+        return tuned(folder);
+    }
+
+    private Tuner.Tuned tuned(String folder) {
+        Path done = run.file(folder + "training.json");
+        return Json.parse(DurableFile.read(done), Tuner.Tuned.class, done.toString());
+    }
+
+    /** Folder of the adapter that a part's training made. */
+    private Path adapter(Student student, int part) {
+        String folder = student.folder(part);
+        return run.file(folder + "training").resolve(tuned(folder).adapter());
+    }
+
+    private ArmResult evaluate(Stage.Evaluate stage) {
+        Arm arm = new Arm(stage.role(), stage.arm(), stage.title(), stage.method(), weights(stage.asked()));
+        return new Evaluation(plans.config().evaluate(), plans.task(), data.test())
+                .measure(arm, run.file("evaluation/" + arm.name()), workers.answerer(), watch(stage, "answers"));
+    }
+
+    private Stopwatch watch(Stage stage, String unit) {
+        return new Stopwatch(stage.name(), unit, run.log(), progress);
+    }
+}
