@@ -75,7 +75,7 @@ final class BlockTable {
         add(block);
     }
 
-    /** Takes the published blocks that hold the first of these n tokens already, but leaves at least one token to compute. */
+    /** An empty table takes the published blocks that hold the first of these n tokens already, but leaves one token to compute at least. */
     void adopt(int[] ids, int n) {
         for (int end = pool.blockSize(); end < n; end += pool.blockSize()) {
             BlockPool.Known found = pool.find(serial, adapterSlot, Arrays.copyOfRange(ids, end - pool.blockSize(), end));
