@@ -14,12 +14,12 @@ import org.ingrain.distill.engine.TunerConfig;
 import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
-import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.lab.LabQuestions.Kind;
 import org.ingrain.lab.LabQuestions;
+import org.ingrain.sample.SamplingParams;
 import org.ingrain.train.data.TrainConfig;
 import org.ingrain.train.pass.LoraConfig;
 import org.ingrain.train.pass.OptimizerConfig;
@@ -73,11 +73,11 @@ final class DemoCommand implements Callable<Integer> {
 
     private static DistillConfig<TunerConfig> config(Kind kind, Path questions, long seed) {
         QuestionConfig data = new QuestionConfig(kind.task(), kind.file(questions, "pool"), kind.file(questions, "test"), 0, 0, 0, null, 1, null, null);
-        SamplingParams sampling = new SamplingParams(0.7, 1, 0, MOST_TOKENS, List.of());
-        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, MOST_TOKENS, List.of()), List.of(), 1, seed,
+        SamplingParams sampling = SamplingParams.sampled(0.7, 1, MOST_TOKENS, seed);
+        EvaluateConfig evaluate = new EvaluateConfig(SamplingParams.greedy(MOST_TOKENS).withSeed(seed), List.of(), 1,
                 List.of(Control.DISTILLED_SYSTEM_1, Control.UNFILTERED));
-        return new DistillConfig<>(data, Methods.load(kind.method()), new SampleConfig(List.of(SAMPLES, 1), sampling, seed), CurationConfig.defaults(),
-                train(seed), evaluate, TeachConfig.once());
+        return new DistillConfig<>(data, Methods.load(kind.method()), new SampleConfig(List.of(SAMPLES, 1), sampling),
+                CurationConfig.defaults(), train(seed), evaluate, TeachConfig.once());
     }
 
     private static TunerConfig train(long seed) {

@@ -22,9 +22,9 @@ import org.ingrain.distill.engine.TunerConfig;
 import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
-import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.engine.ModelOptions;
+import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -194,18 +194,18 @@ final class DistillCommand implements Callable<Integer> {
     }
 
     private DistillConfig<TunerConfig> config(long own) {
-        SamplingParams params = new SamplingParams(temperature, topP, topK, maxTokens, List.of());
+        SamplingParams params = SamplingParams.sampled(temperature, topP, maxTokens, own).withTopK(topK);
         CurationConfig curation = new CurationConfig(Words.choose("--majority", majority, Rule.class), minVotes, minFraction, perStage, orders,
                 !allSamples, Words.choose("--target", target, Target.class), validationFraction, own);
-        return new DistillConfig<>(questions.config(testData, testSize), Methods.load(method), new SampleConfig(samples, params, own), curation,
-                new TunerConfig(training.lora(), training.optimizer(), training.train(own)), evaluation(own), new TeachConfig(rounds, stages));
+        return new DistillConfig<>(questions.config(testData, testSize), Methods.load(method), new SampleConfig(samples, params),
+                curation, new TunerConfig(training.lora(), training.optimizer(), training.train(own)), evaluation(own), new TeachConfig(rounds, stages));
     }
 
     private EvaluateConfig evaluation(long own) {
         double drawn = testTemperature != null ? testTemperature : testVotes.stream().anyMatch(k -> k > 1) ? VOTING_TEMPERATURE : 0;
-        SamplingParams params = drawn == 0 ? new SamplingParams(0, 1, 0, maxTokens, List.of())
-                : new SamplingParams(drawn, topP, topK, maxTokens, List.of());
-        return new EvaluateConfig(params, List.of(), questions.testOrders(), own,
+        SamplingParams params = drawn == 0 ? SamplingParams.greedy(maxTokens).withSeed(own)
+                : SamplingParams.sampled(drawn, topP, maxTokens, own).withTopK(topK);
+        return new EvaluateConfig(params, List.of(), questions.testOrders(),
                 named(controls).stream().map(name -> Words.choose("--controls", name, Control.class)).toList(), testVotes,
                 named(baselines).stream().map(name -> Methods.load("--baselines", name)).toList());
     }

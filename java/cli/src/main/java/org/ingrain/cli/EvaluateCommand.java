@@ -14,8 +14,8 @@ import org.ingrain.distill.Provenance;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
-import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.files.Json;
+import org.ingrain.sample.SamplingParams;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -62,7 +62,8 @@ final class EvaluateCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(temperature, topP, 0, maxTokens, List.of()), samples, questions.testOrders(), seed, List.of());
+        EvaluateConfig evaluate = new EvaluateConfig(SamplingParams.sampled(temperature, topP, maxTokens, seed), samples,
+                questions.testOrders(), List.of());
         EvaluationRun.Config config = new EvaluationRun.Config(questions.config(null, 0), Methods.load(method), evaluate, adapter);
         Provenance provenance = Provenances.distillation(modelFlags.options(), batch);
         EvaluationRun.check(config, provenance, output);

@@ -46,7 +46,7 @@ public record EvaluationRun(Config config, Provenance provenance, Answerer answe
     private static void check(Config config, List<Example> test) {
         Task task = config.data().makeTask();
         EvaluateConfig evaluate = config.evaluate();
-        config.method().plan(task, new SampleConfig(evaluate.samples(), evaluate.params(), evaluate.seed()), "evaluate", new ModelState.Base());
+        config.method().plan(task, new SampleConfig(evaluate.samples(), evaluate.params()), "evaluate", new ModelState.Base());
         new Evaluation(evaluate, task, test).check(config.method());
     }
 

@@ -48,6 +48,6 @@ record Plans(DistillConfig<?> config, Task task) {
     }
 
     private SampleConfig samples(int samples) {
-        return new SampleConfig(List.of(samples), config.sample().params(), config.sample().seed());
+        return new SampleConfig(List.of(samples), config.sample().params());
     }
 }

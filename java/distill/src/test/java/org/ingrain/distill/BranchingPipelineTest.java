@@ -23,7 +23,6 @@ import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.model.Answerer;
 import org.ingrain.distill.model.Finish;
-import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.model.TextCompletion;
 import org.ingrain.distill.model.TextRequest;
 import org.ingrain.distill.model.TrainingRow;
@@ -31,6 +30,7 @@ import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.files.JsonLines;
+import org.ingrain.sample.SamplingParams;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -59,8 +59,8 @@ class BranchingPipelineTest {
     }
 
     private static DistillConfig<Runs.NoSettings> config(QuestionConfig data, String method, List<Integer> samples, CurationConfig curation) {
-        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, 64, List.of()), List.of(), curation.orders(), 1, List.of());
-        return new DistillConfig<>(data, Methods.load(method), new SampleConfig(samples, new SamplingParams(0.7, 0.9, 0, 64, List.of()), 7), curation,
+        EvaluateConfig evaluate = new EvaluateConfig(SamplingParams.greedy(64), List.of(), curation.orders(), List.of());
+        return new DistillConfig<>(data, Methods.load(method), new SampleConfig(samples, SamplingParams.sampled(0.7, 0.9, 64, 7)), curation,
                 new Runs.NoSettings(4), evaluate, TeachConfig.once());
     }
 

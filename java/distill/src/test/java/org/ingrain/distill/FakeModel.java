@@ -112,7 +112,7 @@ record FakeModel(double direct, double worked, double taught, int threads, Runna
             case ModelState.Base() -> "base";
             case ModelState.Adapter(Path folder) -> Digest.file(folder.resolve("adapter.json"));
         };
-        long hash = Digest.seed(request.seed(), prompt, weights, request.params().toString(),
+        long hash = Digest.seed(request.params().seed(), prompt, weights, request.params().withSeed(0).toString(),
                 request.params().temperature() == 0 ? "" : String.valueOf(request.sample()));
         Random random = new Random(hash);
         String text = prompt.contains("rephrase") ? "In other words: " + prompt.substring(0, prompt.indexOf('.') + 1) + tail(prompt)

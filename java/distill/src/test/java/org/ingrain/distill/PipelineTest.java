@@ -24,6 +24,7 @@ import org.ingrain.distill.evaluate.Score;
 import org.ingrain.distill.model.TrainingRow;
 import org.ingrain.distill.report.Report;
 import org.ingrain.distill.run.Progress;
+import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.QuestionConfig;
@@ -98,7 +99,7 @@ class PipelineTest {
         Runs.run(config, base, "three", FakeModel.with(3));
         Runs.assertSame(Runs.content(base.resolve("one")), base.resolve("three"), "three threads");
         DistillConfig<Runs.NoSettings> otherSeed = new DistillConfig<>(config.data(), config.method(),
-                new org.ingrain.distill.sample.SampleConfig(List.of(4, 2), config.sample().params(), 8), config.curation(),
+                new SampleConfig(List.of(4, 2), config.sample().params().withSeed(8)), config.curation(),
                 config.train(), config.evaluate(), config.teach());
         Runs.run(otherSeed, base, "seed", FakeModel.with(1));
         assertNotEquals(Runs.content(base.resolve("one")).get("samples.jsonl"), Runs.content(base.resolve("seed")).get("samples.jsonl"));
@@ -224,7 +225,7 @@ class PipelineTest {
         }
         assertTrue(lines.getLast().startsWith("unfiltered: kept 20 of 20 examples, labels right "), lines.getLast());
         String page = Files.readString(base.resolve("run/report.md"));
-        for (String part : List.of("#Tokens", "95 % interval", "## Curation", "Votes, distilled", "sample.seed: `7`",
+        for (String part : List.of("#Tokens", "95 % interval", "## Curation", "Votes, distilled", "sample.params.seed: `7`",
                 "model.config.json",
                 "1. rephrase, 8 samples, wording quoted by a secondary source: `{question} Based on", "version: `test`")) {
             assertTrue(page.contains(part), part);

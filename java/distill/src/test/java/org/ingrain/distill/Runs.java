@@ -20,7 +20,6 @@ import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.model.Answerer;
-import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.model.Tuner;
 import org.ingrain.distill.model.TunerSettings;
 import org.ingrain.distill.run.Progress;
@@ -28,6 +27,7 @@ import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.distill.task.TaskConfig;
+import org.ingrain.sample.SamplingParams;
 
 /** Small runs, and what their folders hold. */
 public final class Runs {
@@ -51,10 +51,10 @@ public final class Runs {
 
     /** Every sample is drawn, whether the verdict stands or not. */
     static DistillConfig<NoSettings> config(QuestionConfig data, List<Integer> samples, List<Control> controls) {
-        SamplingParams sampling = new SamplingParams(0.7, 0.9, 0, 64, List.of());
-        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, 64, List.of()), List.of(), 1, 1, controls);
+        SamplingParams sampling = SamplingParams.sampled(0.7, 0.9, 64, 0);
+        EvaluateConfig evaluate = new EvaluateConfig(SamplingParams.greedy(64), List.of(), 1, controls);
         CurationConfig curation = new CurationConfig(Rule.MORE_THAN_HALF, 0, 0, false, 1, false, Target.ANSWER, 0, 1);
-        return new DistillConfig<>(data, Methods.load("rar-2-step"), new SampleConfig(samples, sampling, 7), curation,
+        return new DistillConfig<>(data, Methods.load("rar-2-step"), new SampleConfig(samples, sampling.withSeed(7)), curation,
                 new NoSettings(4), evaluate, TeachConfig.once());
     }
 

@@ -22,12 +22,12 @@ import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.evaluate.Score;
 import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
-import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.files.JsonLines;
+import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -78,10 +78,10 @@ class SettingsTest {
     @Test
     void everySettingCounts() throws IOException {
         Runs.run(config(), base, "run", FakeModel.with(1));
-        assertRefused("sample.seed", c -> new DistillConfig<>(c.data(), c.method(),
-                new SampleConfig(c.sample().samples(), c.sample().params(), 99), c.curation(), c.train(), c.evaluate(), c.teach()));
+        assertRefused("sample.params.seed", c -> new DistillConfig<>(c.data(), c.method(),
+                new SampleConfig(c.sample().samples(), c.sample().params().withSeed(99)), c.curation(), c.train(), c.evaluate(), c.teach()));
         assertRefused("sample.params.temperature", c -> new DistillConfig<>(c.data(), c.method(),
-                new SampleConfig(c.sample().samples(), new SamplingParams(0.5, 0.9, 0, 64, List.of()), 7), c.curation(), c.train(),
+                new SampleConfig(c.sample().samples(), SamplingParams.sampled(0.5, 0.9, 64, 7)), c.curation(), c.train(),
                 c.evaluate(), c.teach()));
         assertRefused("method.name", c -> new DistillConfig<>(c.data(), Methods.load("rar-1-step"), c.sample(), c.curation(), c.train(),
                 c.evaluate(), c.teach()));
@@ -118,15 +118,15 @@ class SettingsTest {
     @Test
     void badSettingsAreRefusedBeforeAnythingIsWritten() {
         DistillConfig<Runs.NoSettings> c = config();
-        DistillConfig<Runs.NoSettings> tooMany = new DistillConfig<>(c.data(), c.method(), new SampleConfig(List.of(2, 2, 2), c.sample().params(), 1),
+        DistillConfig<Runs.NoSettings> tooMany = new DistillConfig<>(c.data(), c.method(), new SampleConfig(List.of(2, 2, 2), c.sample().params().withSeed(1)),
                 c.curation(), c.train(), c.evaluate(), c.teach());
         assertThrows(InputException.class, () -> Runs.run(tooMany, base, "run", FakeModel.with(1)));
         assertTrue(Files.notExists(base.resolve("run")));
-        SamplingParams greedy = new SamplingParams(0, 1, 0, 8, List.of());
-        for (Runnable wrong : List.<Runnable>of(() -> new SamplingParams(-1, 1, 0, 8, List.of()), () -> new SamplingParams(Double.NaN, 1, 0, 8, List.of()),
-                () -> new SamplingParams(0, 0, 0, 8, List.of()), () -> new SamplingParams(0, 1, -1, 8, List.of()),
-                () -> new SamplingParams(0, 1, 0, 0, List.of()), () -> new SamplingParams(0, 1, 0, 8, List.of("")),
-                () -> new SampleConfig(List.of(0), greedy, 1), () -> new EvaluateConfig(greedy, List.of(8), 1, 1, List.of()),
+        SamplingParams greedy = SamplingParams.greedy(8);
+        for (Runnable wrong : List.<Runnable>of(() -> SamplingParams.sampled(-1, 1, 8, 0), () -> SamplingParams.sampled(Double.NaN, 1, 8, 0),
+                () -> SamplingParams.sampled(0, 0, 8, 0), () -> SamplingParams.sampled(0, 1, 8, 0).withTopK(-1),
+                () -> SamplingParams.greedy(0), () -> SamplingParams.greedy(8).withStop(List.of("")),
+                () -> new SampleConfig(List.of(0), greedy.withSeed(1)), () -> new EvaluateConfig(greedy.withSeed(1), List.of(8), 1, List.of()),
                 () -> QuestionConfig.of("chess", data), () -> QuestionConfig.of("coin-flip", null), () -> QuestionConfig.of("coin-flip", data).sizes(-1, 0))) {
             assertThrows(InputException.class, wrong::run);
         }
@@ -142,19 +142,19 @@ class SettingsTest {
 
     private DistillConfig<Runs.NoSettings> with(Method method, List<Integer> samples, CurationConfig curation, EvaluateConfig evaluate) {
         DistillConfig<Runs.NoSettings> c = config();
-        return new DistillConfig<>(c.data(), method, new SampleConfig(samples, c.sample().params(), 7), curation, c.train(), evaluate, c.teach());
+        return new DistillConfig<>(c.data(), method, new SampleConfig(samples, c.sample().params()), curation, c.train(), evaluate, c.teach());
     }
 
     @Test
     void settingsThatDoNotFitAreRefusedByTheCheck() {
         DistillConfig<Runs.NoSettings> c = config();
-        EvaluateConfig control = new EvaluateConfig(c.evaluate().params(), List.of(), 1, 1, List.of(Control.DISTILLED_SYSTEM_1));
+        EvaluateConfig control = new EvaluateConfig(c.evaluate().params(), List.of(), 1, List.of(Control.DISTILLED_SYSTEM_1));
         assertUnfit("--min-votes: 4, expected at most the 3 votes there are",
                 Runs.with(c, new CurationConfig(Rule.PLURALITY, 4, 0, false, 1, true, Target.ANSWER, 0, 1)));
         assertUnfit("--orders: 2, expected 1: questions of task coin-flip have one order alone",
                 Runs.with(c, new CurationConfig(Rule.PLURALITY, 0, 0, false, 2, true, Target.ANSWER, 0, 1)));
         assertUnfit("--test-orders: 2, expected 1: questions of task coin-flip have one order alone",
-                with(c.method(), List.of(3), c.curation(), new EvaluateConfig(c.evaluate().params(), List.of(), 2, 1, List.of())));
+                with(c.method(), List.of(3), c.curation(), new EvaluateConfig(c.evaluate().params(), List.of(), 2, List.of())));
         assertUnfit("--n: 3 numbers, but method rar-2-step has 2 steps that are sampled",
                 with(c.method(), List.of(2, 2, 2), c.curation(), c.evaluate()));
         CurationConfig response = new CurationConfig(Rule.PLURALITY, 0, 0, false, 1, true, Target.RESPONSE, 0, 1);
@@ -167,8 +167,8 @@ class SettingsTest {
     @Test
     void anEvaluationThatDoesNotFitIsRefusedByTheCheck() {
         QuestionConfig questions = QuestionConfig.of("coin-flip", data);
-        EvaluateConfig votes = new EvaluateConfig(new SamplingParams(0.7, 0.9, 0, 64, List.of()), List.of(5, 2), 1, 1, List.of());
-        EvaluateConfig orders = new EvaluateConfig(new SamplingParams(0, 1, 0, 64, List.of()), List.of(), 2, 1, List.of());
+        EvaluateConfig votes = new EvaluateConfig(SamplingParams.sampled(0.7, 0.9, 64, 1), List.of(5, 2), 1, List.of());
+        EvaluateConfig orders = new EvaluateConfig(SamplingParams.greedy(64), List.of(), 2, List.of());
         Map<EvaluationRun.Config, String> unfit = Map.of(
                 new EvaluationRun.Config(questions, Methods.direct(), votes, null), "--n: 2 numbers, but method direct has 1 step that is sampled",
                 new EvaluationRun.Config(questions, Methods.load("bsm"), orders, null), "step branch has no prompt for task coin-flip",
@@ -185,7 +185,7 @@ class SettingsTest {
     @Test
     void anEvaluationOnItsOwnWithVotes() {
         QuestionConfig questions = QuestionConfig.of("coin-flip", data);
-        EvaluateConfig votes = new EvaluateConfig(new SamplingParams(0.7, 0.9, 0, 64, List.of()), List.of(5), 1, 1, List.of());
+        EvaluateConfig votes = new EvaluateConfig(SamplingParams.sampled(0.7, 0.9, 64, 1), List.of(5), 1, List.of());
         EvaluationRun.Config what = new EvaluationRun.Config(questions, Methods.load("rar-2-step"), votes, null);
         ArmResult result = new EvaluationRun(what, Runs.provenance(base), FakeModel.with(2), Progress.SILENT).run(base.resolve("eval"));
         assertEquals(12, result.questions());

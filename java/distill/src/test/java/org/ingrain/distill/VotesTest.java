@@ -19,7 +19,6 @@ import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.model.Finish;
 import org.ingrain.distill.model.ModelState;
-import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.model.TextCompletion;
 import org.ingrain.distill.report.Report;
 import org.ingrain.distill.report.SeedsReport;
@@ -30,19 +29,20 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.LastLetter;
 import org.ingrain.files.Json;
 import org.ingrain.files.Manifest;
+import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The table's further columns and rows: majorities of k answers, and methods measured on the base model. */
 class VotesTest {
-    private static final SamplingParams WARM = new SamplingParams(0.7, 0.9, 0, 64, List.of());
+    private static final SamplingParams WARM = SamplingParams.sampled(0.7, 0.9, 64, 0);
 
     @TempDir(factory = MemoryFolder.class)
     Path base;
 
     private static EvaluateConfig votes(Integer... k) {
-        return new EvaluateConfig(WARM, List.of(), 1, 1, List.of(), List.of(k), List.of());
+        return new EvaluateConfig(WARM.withSeed(1), List.of(), 1, List.of(), List.of(k), List.of());
     }
 
     private static DistillConfig<Runs.NoSettings> with(DistillConfig<Runs.NoSettings> c, EvaluateConfig evaluate) {
@@ -96,7 +96,7 @@ class VotesTest {
     void oneAnswerIsAsItWas() {
         DistillConfig<Runs.NoSettings> plain = Runs.config(Runs.letters(12, 4), List.of(2), List.of());
         EvaluateConfig e = plain.evaluate();
-        EvaluateConfig one = new EvaluateConfig(e.params(), List.of(), 1, 1, List.of(), List.of(1), List.of());
+        EvaluateConfig one = new EvaluateConfig(e.params(), List.of(), 1, List.of(), List.of(1), List.of());
         assertEquals(e, one);
         Runs.run(plain, base, "plain", FakeModel.with(1));
         Runs.run(with(plain, one), base, "one", FakeModel.with(1));
@@ -123,12 +123,12 @@ class VotesTest {
                 () -> Runs.check(with(plain, baselines("bsm")), base, "other"));
         assertRefused("--test-votes: [0, 5], expected 1 to 10000", () -> votes(0, 5));
         assertRefused("--test-votes: [1, 5] answers at temperature 0 are all the same, expected 1 or a temperature",
-                () -> new EvaluateConfig(new SamplingParams(0, 1, 0, 64, List.of()), List.of(), 1, 1, List.of(), List.of(1, 5), List.of()));
+                () -> new EvaluateConfig(SamplingParams.greedy(64), List.of(), 1, List.of(), List.of(1, 5), List.of()));
     }
 
     private static EvaluateConfig baselines(String... names) {
         List<Method> methods = List.of(names).stream().map(Methods::load).toList();
-        return new EvaluateConfig(new SamplingParams(0, 1, 0, 64, List.of()), List.of(), 1, 1, List.of(), List.of(), methods);
+        return new EvaluateConfig(SamplingParams.greedy(64), List.of(), 1, List.of(), List.of(), methods);
     }
 
     private static void assertRefused(String said, Runnable what) {

@@ -17,13 +17,13 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.model.ModelState;
-import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.task.CoinFlip;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.LastLetter;
 import org.ingrain.distill.task.Task;
+import org.ingrain.sample.SamplingParams;
 import org.junit.jupiter.api.Test;
 
 /** That nothing in the corpus is wrong and nothing that is held out is in it, by lines that share nothing with what made it. */
@@ -180,7 +180,7 @@ class CorpusTest {
     }
 
     private static void assertPrompt(Task task, String method, String words) {
-        Plan plan = Methods.load(method).plan(task, new SampleConfig(List.of(1), new SamplingParams(0, 1, 0, 8, List.of()), 1), "test", new ModelState.Base());
+        Plan plan = Methods.load(method).plan(task, new SampleConfig(List.of(1), SamplingParams.greedy(8).withSeed(1)), "test", new ModelState.Base());
         Example example = new Example("1", "QUESTION", null, task.traits("QUESTION"), null, List.of());
         assertEquals("QUESTION" + words, plan.firstPrompt(example).getFirst().content());
     }

@@ -20,8 +20,9 @@ import org.ingrain.distill.model.TextCompletion;
 import org.ingrain.distill.model.TextRequest;
 import org.ingrain.model.LoraModule;
 import org.ingrain.sample.Completion.FinishReason;
+import org.ingrain.sample.Completion;
 import org.ingrain.sample.Generator;
-import org.ingrain.sample.SamplingParams;
+import org.ingrain.sample.Request;
 import org.ingrain.sample.Ticket;
 import org.ingrain.template.ChatTemplate;
 import org.ingrain.tokenizer.Tokenizer;
@@ -118,7 +119,7 @@ public final class EngineAnswerer implements Answerer {
         }
 
         private static boolean continues(TextRequest before, TextRequest request) {
-            return request.sample() == before.sample() + 1 && request.seed() == before.seed() && request.params().equals(before.params())
+            return request.sample() == before.sample() + 1 && request.params().equals(before.params())
                     && request.weights().equals(before.weights()) && request.messages().equals(before.messages());
         }
 
@@ -138,15 +139,13 @@ public final class EngineAnswerer implements Answerer {
                 group.forEach(request -> finished(new TextCompletion(request.key(), "", 0, Finish.PROMPT_TOO_LONG)));
                 return;
             }
-            var params = SamplingParams.sampled(first.params().temperature(), first.params().topP(), first.params().maxTokens(), first.seed())
-                    .withTopK(first.params().topK()).withStop(first.params().stop());
             submitted += group.size();
-            Ticket ticket = generator.submit(new org.ingrain.sample.Request(prompt, group.size(), first.sample(), params,
+            Ticket ticket = generator.submit(new Request(prompt, group.size(), first.sample(), first.params(),
                     slot(first.weights()), false), completion -> ended(group.get(completion.sample() - first.sample()), completion));
             group.forEach(request -> running.put(request.key(), new Running(ticket, request.sample())));
         }
 
-        private void ended(TextRequest request, org.ingrain.sample.Completion completion) {
+        private void ended(TextRequest request, Completion completion) {
             submitted--;
             running.remove(request.key());
             if (completion.reason() != FinishReason.CANCELLED) {

@@ -5,24 +5,23 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import org.ingrain.distill.method.Method;
-import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 
 /**
  * How answers are measured.
  *
- * @param params    greedy as a rule
+ * @param params    greedy as a rule; its seed is that of the random numbers
  * @param samples   of each step, as in {@link SampleConfig}; several answers to a question vote. Empty: one of each.
  * @param orders    of options or responses that each question is asked in, as many as the task has; 1: as given
- * @param seed      of the random numbers, where it is not greedy
  * @param controls  students to train and measure besides
  * @param votes     numbers of answers whose majorities are told of, ascending; the largest is drawn, from the first step on, in place of
  *                  {@code samples}. Empty, or 1 alone: what {@code samples} says.
  * @param baselines methods that the base model is measured with besides, in the order of the table
  */
-public record EvaluateConfig(SamplingParams params, List<Integer> samples, int orders, long seed, List<Control> controls,
+public record EvaluateConfig(SamplingParams params, List<Integer> samples, int orders, List<Control> controls,
                              @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Integer> votes,
                              @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Method> baselines) {
     public EvaluateConfig {
@@ -49,17 +48,17 @@ public record EvaluateConfig(SamplingParams params, List<Integer> samples, int o
     }
 
     /** The majority of all answers alone, no other methods. */
-    public EvaluateConfig(SamplingParams params, List<Integer> samples, int orders, long seed, List<Control> controls) {
-        this(params, samples, orders, seed, controls, List.of(), List.of());
+    public EvaluateConfig(SamplingParams params, List<Integer> samples, int orders, List<Control> controls) {
+        this(params, samples, orders, controls, List.of(), List.of());
     }
 
     /** Greedy, one answer a question, no controls. */
     public static EvaluateConfig greedy(int maxTokens) {
-        return new EvaluateConfig(new SamplingParams(0, 1, 0, maxTokens, List.of()), List.of(), 1, 1, List.of());
+        return new EvaluateConfig(SamplingParams.greedy(maxTokens), List.of(), 1, List.of());
     }
 
     /** How a method of so many sampled steps is asked. */
     public SampleConfig sampling(int steps) {
-        return new SampleConfig(samples.subList(0, Math.min(steps, samples.size())), params, seed);
+        return new SampleConfig(samples.subList(0, Math.min(steps, samples.size())), params);
     }
 }

@@ -9,7 +9,6 @@ import java.util.TreeSet;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import org.ingrain.distill.model.ModelState;
-import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.SampleConfig;
@@ -17,6 +16,7 @@ import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 import org.ingrain.files.Digest;
+import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -114,7 +114,7 @@ public record Method(String name, String title, String source, List<MethodStep> 
             }
             planned.add(new Plan.PlannedStep(steps.get(i).name(), variant.template(), samples, params, steps.get(i).each()));
         }
-        return new Plan(planned, branching, Digest.seed(config.seed(), purpose, name, task), weights);
+        return new Plan(planned, branching, Digest.seed(config.params().seed(), purpose, name, task), weights);
     }
 
     /** Steps whose texts are sampled: all but one that asks for each part. */

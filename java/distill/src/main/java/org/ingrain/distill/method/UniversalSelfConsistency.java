@@ -41,7 +41,7 @@ public record UniversalSelfConsistency(Task task, Method method) {
 
     /** How the model is asked: the shipped prompt, greedy. */
     public Plan plan(SampleConfig config, ModelState weights) {
-        SampleConfig once = new SampleConfig(List.of(1), config.params(), config.seed());
+        SampleConfig once = new SampleConfig(List.of(1), config.params());
         return Methods.universal().plan(task.name(), once, "select", weights);
     }
 

@@ -1,8 +1,8 @@
 package org.ingrain.distill.method;
 
 import java.util.List;
-import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.sample.PromptTemplate;
+import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -26,7 +26,7 @@ public record Variant(String task, String prompt, int samples, Mark mark, Double
         if (mark == null) {
             throw new InputException("mark: missing, expected read, quoted, recalled, uncertain or ours");
         }
-        new SamplingParams(or(temperature, 0.0), or(topP, 1.0), or(topK, 0), or(maxTokens, 1), stop);
+        SamplingParams.sampled(or(temperature, 0.0), or(topP, 1.0), or(maxTokens, 1), 0).withTopK(or(topK, 0)).withStop(or(stop, List.of()));
     }
 
     PromptTemplate template() {
@@ -35,8 +35,8 @@ public record Variant(String task, String prompt, int samples, Mark mark, Double
 
     /** The run's parameters with this variant's own in their place. */
     SamplingParams params(SamplingParams run) {
-        return new SamplingParams(or(temperature, run.temperature()), or(topP, run.topP()), or(topK, run.topK()),
-                or(maxTokens, run.maxTokens()), or(stop, run.stop()));
+        return run.withTemperature(or(temperature, run.temperature())).withTopP(or(topP, run.topP())).withTopK(or(topK, run.topK()))
+                .withMaxTokens(or(maxTokens, run.maxTokens())).withStop(or(stop, run.stop()));
     }
 
     private static <T> T or(T own, T otherwise) {

@@ -1,6 +1,7 @@
 package org.ingrain.distill.model;
 
 import java.util.List;
+import org.ingrain.sample.SamplingParams;
 import org.ingrain.template.Message;
 
 /**
@@ -8,10 +9,9 @@ import org.ingrain.template.Message;
  *
  * @param key      comes back with the completion; the text does not depend on it
  * @param messages the conversation, not rendered yet
- * @param params   how to draw
- * @param seed     random numbers are a function of this and {@code sample}
+ * @param params   how to draw; random numbers are a function of its seed and {@code sample}
  * @param sample   index among the samples of this prompt
  * @param weights  whose answer
  */
-public record TextRequest(SampleKey key, List<Message> messages, SamplingParams params, long seed, int sample, ModelState weights) {
+public record TextRequest(SampleKey key, List<Message> messages, SamplingParams params, int sample, ModelState weights) {
 }

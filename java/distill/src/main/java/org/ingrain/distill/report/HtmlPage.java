@@ -58,7 +58,7 @@ record HtmlPage(Report report, Asked asked, List<LedgerPart> ledgers, AnswersPar
         fact(page, "model", notes.path("model").asString(""));
         fact(page, "distilled on", Figures.count(report.sizes().pool(), "question", "questions"));
         fact(page, "held out", Figures.count(report.sizes().test(), "question", "questions"));
-        fact(page, "seed", settings.path("sample").path("seed").asString(""));
+        fact(page, "seed", settings.path("sample").path("params").path("seed").asString(""));
         fact(page, "version", settings.path("version").asString(""));
         page.close("dl").close("header");
         page.open("nav", "aria-label", "Sections");

@@ -5,10 +5,10 @@ import java.util.List;
 import java.util.Map;
 import org.ingrain.distill.model.ModelState;
 import org.ingrain.distill.model.SampleKey;
-import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.model.TextRequest;
 import org.ingrain.distill.task.Example;
 import org.ingrain.files.Digest;
+import org.ingrain.sample.SamplingParams;
 import org.ingrain.template.Message;
 import org.ingrain.tensor.InputException;
 
@@ -107,6 +107,6 @@ public record Plan(List<PlannedStep> steps, Fan fan, long seed, ModelState weigh
         }
         List<Message> messages = List.of(Message.user(step.prompt().render(values)));
         long own = Digest.seed(seed, example.id(), step.name(), key.parent().path());
-        return new TextRequest(key, messages, step.params(), own, key.sample(), weights);
+        return new TextRequest(key, messages, step.params().withSeed(own), key.sample(), weights);
     }
 }

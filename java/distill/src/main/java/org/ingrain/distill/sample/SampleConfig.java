@@ -1,17 +1,16 @@
 package org.ingrain.distill.sample;
 
 import java.util.List;
-import org.ingrain.distill.model.SamplingParams;
+import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 
 /**
  * How a method is sampled.
  *
  * @param samples per step, from the first; steps that are not named get one. Empty: as the method says.
- * @param params  for every step that does not bring its own
- * @param seed    of all random numbers
+ * @param params  for every step that has none of its own; the random numbers of all steps are derived from its seed
  */
-public record SampleConfig(List<Integer> samples, SamplingParams params, long seed) {
+public record SampleConfig(List<Integer> samples, SamplingParams params) {
     public SampleConfig {
         samples = samples == null ? List.of() : List.copyOf(samples);
         for (int n : samples) {

@@ -15,7 +15,6 @@ import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.method.UniversalSelfConsistency.Selection;
 import org.ingrain.distill.model.Finish;
 import org.ingrain.distill.model.ModelState;
-import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.model.TrainingRow;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Plan;
@@ -24,6 +23,7 @@ import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.task.CoinFlip;
 import org.ingrain.distill.task.Example;
 import org.ingrain.files.JsonLines;
+import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -46,7 +46,7 @@ class CurationTest {
     }
 
     private static Plan plan(int samples) {
-        SampleConfig sampling = new SampleConfig(List.of(samples), new SamplingParams(1, 1, 0, 8, List.of()), 1);
+        SampleConfig sampling = new SampleConfig(List.of(samples), SamplingParams.sampled(1, 1, 8, 1));
         return Methods.direct().plan(new CoinFlip("", 2), sampling, "sample", new ModelState.Base());
     }
 

@@ -17,7 +17,6 @@ import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.method.UniversalSelfConsistency.Selection;
 import org.ingrain.distill.model.Finish;
 import org.ingrain.distill.model.ModelState;
-import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.SampleConfig;
@@ -26,6 +25,7 @@ import org.ingrain.distill.sample.Stopping;
 import org.ingrain.distill.task.AnswerFormat;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.QuestionAnswer;
+import org.ingrain.sample.SamplingParams;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -118,7 +118,7 @@ class PollTest {
             int voters = 1 + random.nextInt(6);
             int orders = 1 + random.nextInt(4);
             CurationConfig config = new CurationConfig(rule, random.nextInt(voters + 1), 0, false, orders, true, Target.ANSWER, 0, 1);
-            SampleConfig sampling = new SampleConfig(List.of(voters), new SamplingParams(1, 1, 0, 8, List.of()), 1);
+            SampleConfig sampling = new SampleConfig(List.of(voters), SamplingParams.sampled(1, 1, 8, 1));
             Curation curation = new Curation(config, TASK, METHOD, METHOD.plan(TASK, sampling, "sample", new ModelState.Base()));
             List<List<String>> answers = new ArrayList<>();
             for (int order = 0; order < orders; order++) {
@@ -158,7 +158,7 @@ class PollTest {
             int minVotes = rule.votes() && random.nextInt(3) == 0 ? random.nextInt(most + 1) : 0;
             double minFraction = rule.votes() && random.nextInt(3) == 0 ? random.nextInt(11) / 10.0 : 0;
             CurationConfig config = new CurationConfig(rule, minVotes, minFraction, perStage, 1, true, Target.ANSWER, 0, 1);
-            SampleConfig sampling = new SampleConfig(List.of(outer, inner), new SamplingParams(1, 1, 0, 8, List.of()), 1);
+            SampleConfig sampling = new SampleConfig(List.of(outer, inner), SamplingParams.sampled(1, 1, 8, 1));
             Plan plan = METHOD.plan(TASK, sampling, "sample", new ModelState.Base());
             List<String> answers = answers(random, outer * inner, random.nextDouble());
             Curation curation = new Curation(config, TASK, METHOD, plan);

@@ -15,7 +15,6 @@ import org.ingrain.distill.model.Answerer;
 import org.ingrain.distill.model.Finish;
 import org.ingrain.distill.model.ModelState;
 import org.ingrain.distill.model.SampleKey;
-import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.model.TextCompletion;
 import org.ingrain.distill.model.TextRequest;
 import org.ingrain.distill.run.Progress;
@@ -35,6 +34,7 @@ import org.ingrain.files.JsonLines;
 import org.ingrain.files.Manifest;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
+import org.ingrain.sample.SamplingParams;
 import org.ingrain.template.ChatTemplate;
 import org.ingrain.template.Message;
 import org.junit.jupiter.api.AfterAll;
@@ -85,8 +85,8 @@ class EngineAnswererTest {
     void answersDoNotDependOnTheBatch() throws IOException {
         QuestionConfig config = QuestionConfig.of("coin-flip", Shared.data("coin_val.json")).sizes(4, 1);
         List<Example> questions = Dataset.load(config).pool();
-        SamplingParams params = new SamplingParams(0.9, 0.95, 0, 20, List.of());
-        Plan plan = Methods.load("rar-2-step").plan(config.makeTask(), new SampleConfig(List.of(3, 2), params, 5), "sample", new ModelState.Base());
+        SamplingParams params = SamplingParams.sampled(0.9, 0.95, 20, 0);
+        Plan plan = Methods.load("rar-2-step").plan(config.makeTask(), new SampleConfig(List.of(3, 2), params.withSeed(5)), "sample", new ModelState.Base());
         Path wide = base.resolve("wide.jsonl");
         Path narrow = base.resolve("narrow.jsonl");
         try (RunFolder run = RunFolder.open(base.resolve("log"), Manifest.of(List.of(), List.of()))) {
@@ -123,7 +123,7 @@ class EngineAnswererTest {
     }
 
     private static TextRequest request(String id, String question) {
-        return new TextRequest(new SampleKey(id, "0"), List.of(Message.user(question)), new SamplingParams(0, 1, 0, 32, List.of()), 1, 0,
+        return new TextRequest(new SampleKey(id, "0"), List.of(Message.user(question)), SamplingParams.greedy(32), 0,
                 new ModelState.Base());
     }
 }

@@ -25,7 +25,6 @@ import org.ingrain.distill.curate.Target;
 import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
-import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.task.Dataset;
@@ -35,6 +34,7 @@ import org.ingrain.engine.ModelOptions;
 import org.ingrain.model.AdapterBank;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
+import org.ingrain.sample.SamplingParams;
 import org.ingrain.template.ChatTemplate;
 import org.ingrain.train.data.TrainConfig;
 import org.ingrain.train.pass.LoraConfig;
@@ -59,10 +59,10 @@ class EnginePipelineTest {
         QuestionConfig data = QuestionConfig.of("coin-flip", Shared.data("coin_val.json")).sizes(8, 2);
         // This model is too small to agree with itself, so nothing is filtered; the mechanics are what is tested.
         CurationConfig curation = new CurationConfig(Rule.FIRST, 0, 0, false, 1, true, Target.RESPONSE, 0.2, 1);
-        EvaluateConfig evaluate = new EvaluateConfig(new SamplingParams(0, 1, 0, 12, List.of()), List.of(), 1, 1, List.of(Control.UNFILTERED));
+        EvaluateConfig evaluate = new EvaluateConfig(SamplingParams.greedy(12), List.of(), 1, List.of(Control.UNFILTERED));
         TunerConfig train = new TunerConfig(LORA, OptimizerConfig.of(1e-3), TrainConfig.of(2, 2, 1));
         return new DistillConfig<>(data, Methods.load("rar-2-step"),
-                new SampleConfig(List.of(2), new SamplingParams(0.7, 0.9, 0, 12, List.of()), 3), curation, train, evaluate, TeachConfig.once());
+                new SampleConfig(List.of(2), SamplingParams.sampled(0.7, 0.9, 12, 3)), curation, train, evaluate, TeachConfig.once());
     }
 
     private Outcome run(String name, int threads, Progress progress) {

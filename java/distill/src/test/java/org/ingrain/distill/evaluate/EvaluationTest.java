@@ -8,7 +8,6 @@ import java.util.Map;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.model.Finish;
 import org.ingrain.distill.model.ModelState;
-import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.model.TextCompletion;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
@@ -17,6 +16,7 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.MultipleChoice;
 import org.ingrain.files.JsonLines;
 import org.ingrain.files.Manifest;
+import org.ingrain.sample.SamplingParams;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -26,7 +26,7 @@ class EvaluationTest {
     Path base;
 
     private ArmResult measure(List<Example> examples, int orders, Map<String, String> says) {
-        EvaluateConfig config = new EvaluateConfig(new SamplingParams(0, 1, 0, 8, List.of()), List.of(), orders, 1, List.of());
+        EvaluateConfig config = new EvaluateConfig(SamplingParams.greedy(8), List.of(), orders, List.of());
         try (RunFolder run = RunFolder.open(base.resolve("run"), Manifest.of(List.of(), List.of()))) {
             Arm arm = Arm.single("arm", "Arm", Methods.direct(), new ModelState.Base());
             return new Evaluation(config, new MultipleChoice(), examples).measure(arm, run.path(), (first, done) -> first.forEach(request ->

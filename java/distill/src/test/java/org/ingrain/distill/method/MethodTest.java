@@ -11,7 +11,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.ingrain.distill.model.ModelState;
-import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.PromptTemplate;
 import org.ingrain.distill.sample.SampleConfig;
@@ -27,6 +26,7 @@ import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.distill.task.Sycophancy;
 import org.ingrain.distill.task.Task;
 import org.ingrain.files.Json;
+import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -34,13 +34,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class MethodTest {
-    private static final SamplingParams PARAMS = new SamplingParams(0.7, 0.9, 0, 64, List.of());
+    private static final SamplingParams PARAMS = SamplingParams.sampled(0.7, 0.9, 64, 0);
 
     @TempDir
     Path base;
 
     private static Plan plan(String method, String task, Integer... samples) {
-        return Methods.load(method).plan(QuestionConfig.of(task, Path.of("x")).makeTask(), new SampleConfig(List.of(samples), PARAMS, 1), "sample", new ModelState.Base());
+        return Methods.load(method).plan(QuestionConfig.of(task, Path.of("x")).makeTask(), new SampleConfig(List.of(samples), PARAMS.withSeed(1)), "sample", new ModelState.Base());
     }
 
     @Test
@@ -87,18 +87,18 @@ class MethodTest {
         String said = assertThrows(InputException.class, () -> plan("bsm", "pairwise", 8)).getMessage();
         assertEquals("--n: 8 samples of step branch, method bsm, at its own temperature 0, expected 1: greedy samples are all the same", said);
         assertEquals(1, plan("bsm", "pairwise", 1).leaves());
-        SamplingParams greedy = new SamplingParams(0, 1, 0, 64, List.of());
+        SamplingParams greedy = SamplingParams.greedy(64);
         Method method = Methods.load("rar-2-step");
         for (List<Integer> samples : List.of(List.<Integer>of(), List.of(8), List.of(8, 1))) {
-            said = assertThrows(InputException.class, () -> method.plan(new CoinFlip("", 2), new SampleConfig(samples, greedy, 1), "sample",
+            said = assertThrows(InputException.class, () -> method.plan(new CoinFlip("", 2), new SampleConfig(samples, greedy.withSeed(1)), "sample",
                     new ModelState.Base())).getMessage();
             assertEquals("--n: 8 samples of step rephrase, method rar-2-step, at --temperature 0, expected 1 or a higher temperature:"
                     + " greedy samples are all the same", said);
         }
-        said = assertThrows(InputException.class, () -> method.plan(new CoinFlip("", 2), new SampleConfig(List.of(1, 4), greedy, 1), "sample",
+        said = assertThrows(InputException.class, () -> method.plan(new CoinFlip("", 2), new SampleConfig(List.of(1, 4), greedy.withSeed(1)), "sample",
                 new ModelState.Base())).getMessage();
         assertTrue(said.startsWith("--n: 4 samples of step answer, method rar-2-step, at --temperature 0,"), said);
-        assertEquals(1, method.plan(new CoinFlip("", 2), new SampleConfig(List.of(1), greedy, 1), "sample", new ModelState.Base()).leaves());
+        assertEquals(1, method.plan(new CoinFlip("", 2), new SampleConfig(List.of(1), greedy.withSeed(1)), "sample", new ModelState.Base()).leaves());
     }
 
     /** With the numbers of samples that they bring themselves. */
@@ -120,9 +120,9 @@ class MethodTest {
                             "mark": "ours"}]}]}
                 """);
         Method method = Methods.load(file.toString());
-        Plan plan = method.plan(new QuestionAnswer(AnswerFormat.NUMBER), new SampleConfig(List.of(), PARAMS, 1), "sample", new ModelState.Base());
-        assertEquals(new SamplingParams(1, 0.9, 0, 300, List.of()), plan.steps().getFirst().params());
-        assertEquals(PARAMS, plan.steps().getLast().params());
+        Plan plan = method.plan(new QuestionAnswer(AnswerFormat.NUMBER), new SampleConfig(List.of(), PARAMS.withSeed(1)), "sample", new ModelState.Base());
+        assertEquals(SamplingParams.sampled(1, 0.9, 300, 1), plan.steps().getFirst().params());
+        assertEquals(PARAMS.withSeed(1), plan.steps().getLast().params());
         QuestionAnswer task = new QuestionAnswer(AnswerFormat.NUMBER);
         Example example = new Example("1", "q", null);
         assertEquals(Optional.of("5"), method.extract(task, example, "2 and 3. Therefore 5. "));

@@ -22,7 +22,6 @@ import org.ingrain.distill.model.Answerer;
 import org.ingrain.distill.model.Finish;
 import org.ingrain.distill.model.ModelState;
 import org.ingrain.distill.model.SampleKey;
-import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.model.TextCompletion;
 import org.ingrain.distill.model.TextRequest;
 import org.ingrain.distill.run.Progress;
@@ -33,6 +32,7 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.QuestionAnswer;
 import org.ingrain.files.JsonLines;
 import org.ingrain.files.Manifest;
+import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -40,7 +40,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class SamplingTest {
-    private static final SamplingParams PARAMS = new SamplingParams(0.7, 0.9, 0, 32, List.of());
+    private static final SamplingParams PARAMS = SamplingParams.sampled(0.7, 0.9, 32, 0);
     private static final List<Example> EXAMPLES = List.of(new Example("b", "first \"é\" 🙂?", null), new Example("a", "second?", null));
 
     @TempDir(factory = MemoryFolder.class)
@@ -66,14 +66,14 @@ class SamplingTest {
                 TextRequest request = waiting.pop();
                 asked.add(request);
                 String prompt = request.messages().getLast().content();
-                String text = "\"é🙂\" " + request.seed() % 1000 + "/" + request.sample() + " " + prompt.hashCode() % 1000;
+                String text = "\"é🙂\" " + request.params().seed() % 1000 + "/" + request.sample() + " " + prompt.hashCode() % 1000;
                 waiting.addAll(done.apply(new TextCompletion(request.key(), text, 3, Finish.STOP)).requests());
             }
         }
     }
 
     private static Plan plan(Integer... samples) {
-        SampleConfig config = new SampleConfig(List.of(samples), PARAMS, 1);
+        SampleConfig config = new SampleConfig(List.of(samples), PARAMS.withSeed(1));
         return Methods.load("rar-2-step").plan(new QuestionAnswer(AnswerFormat.TEXT), config, "sample", new ModelState.Base());
     }
 
@@ -99,7 +99,7 @@ class SamplingTest {
         assertEquals(samples.stream().filter(s -> s.key().equals(new SampleKey("b", "1"))).findFirst().orElseThrow().text(),
                 second.messages().getLast().content());
         assertEquals(2, second.sample());
-        assertEquals(asked.size(), asked.stream().map(request -> request.seed() + " " + request.sample()).distinct().count(),
+        assertEquals(asked.size(), asked.stream().map(request -> request.params().seed() + " " + request.sample()).distinct().count(),
                 "no two completions share their random numbers");
     }
 

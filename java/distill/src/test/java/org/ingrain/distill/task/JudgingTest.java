@@ -22,13 +22,13 @@ import org.ingrain.distill.evaluate.Evaluation;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.model.Finish;
 import org.ingrain.distill.model.ModelState;
-import org.ingrain.distill.model.SamplingParams;
 import org.ingrain.distill.model.TextCompletion;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
 import org.ingrain.files.Json;
 import org.ingrain.files.Manifest;
+import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -41,7 +41,7 @@ class JudgingTest {
 
     /** Asks a judge whose verdicts are known: example id, with ~1 where swapped, to what it says. */
     private ArmResult judge(List<Example> examples, Map<String, String> says) {
-        EvaluateConfig config = new EvaluateConfig(new SamplingParams(0, 1, 0, 8, List.of()), List.of(), 2, 1, List.of());
+        EvaluateConfig config = new EvaluateConfig(SamplingParams.greedy(8), List.of(), 2, List.of());
         try (RunFolder run = RunFolder.open(base.resolve("run"), Manifest.of(List.of(), List.of()))) {
             return new Evaluation(config, new Pairwise(), examples).measure(Arm.single("judge", "Judge", Methods.direct(), new ModelState.Base()), run.path(),
                     (first, done) -> first.forEach(request -> done.apply(new TextCompletion(request.key(), says.get(request.key().id()), 4, Finish.STOP))),
