@@ -6,6 +6,7 @@ import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.DeviceFlags;
 import org.ingrain.cli.flags.Home;
+import org.ingrain.cli.progress.LoadProgress;
 import org.ingrain.distill.DistillConfig;
 import org.ingrain.distill.Seeds;
 import org.ingrain.distill.TeachConfig;
@@ -16,9 +17,10 @@ import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.task.QuestionConfig;
+import org.ingrain.engine.Engine;
 import org.ingrain.engine.ModelOptions;
-import org.ingrain.lab.LabQuestions.Kind;
 import org.ingrain.lab.LabQuestions;
+import org.ingrain.lab.LabQuestions.Kind;
 import org.ingrain.sample.SamplingParams;
 import org.ingrain.train.data.TrainConfig;
 import org.ingrain.train.pass.LoraConfig;
@@ -65,7 +67,9 @@ final class DemoCommand implements Callable<Integer> {
         int status = 0;
         for (Kind kind : List.of(Kind.LETTERS, Kind.COIN)) {
             Seeds<TunerConfig> runs = Seeds.of(output.resolve(kind.task().name()), all, seed -> config(kind, questions, seed));
-            status = Math.max(status, DistillCommand.distil(options, batch, runs));
+            try (Engine engine = Engine.open(options, new LoadProgress(model))) {
+                status = Math.max(status, DistillCommand.distil(engine, batch.config(engine), runs));
+            }
             System.out.println();
         }
         return status;

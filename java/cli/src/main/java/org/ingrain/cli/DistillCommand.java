@@ -3,6 +3,7 @@ package org.ingrain.cli;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.SortedMap;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.ModelFlags;
@@ -10,6 +11,7 @@ import org.ingrain.cli.flags.QuestionFlags;
 import org.ingrain.cli.flags.Recipe;
 import org.ingrain.cli.flags.TrainingFlags;
 import org.ingrain.cli.flags.Words;
+import org.ingrain.cli.progress.LoadProgress;
 import org.ingrain.cli.progress.StageProgress;
 import org.ingrain.distill.DistillConfig;
 import org.ingrain.distill.Provenance;
@@ -18,12 +20,17 @@ import org.ingrain.distill.TeachConfig;
 import org.ingrain.distill.curate.CurationConfig;
 import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.curate.Target;
+import org.ingrain.distill.engine.EngineAnswerer;
+import org.ingrain.distill.engine.EngineTuner;
 import org.ingrain.distill.engine.TunerConfig;
 import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.sample.SampleConfig;
+import org.ingrain.engine.Engine;
+import org.ingrain.engine.Fingerprint;
 import org.ingrain.engine.ModelOptions;
+import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 import picocli.CommandLine.Command;
@@ -158,24 +165,35 @@ final class DistillCommand implements Callable<Integer> {
         if (output == null && recipe == null && !dryRun) {
             throw new InputException("--output: none, expected the run's folder");
         }
-        ModelOptions options = modelFlags.options();
         Seeds<TunerConfig> runs = Seeds.of(folder(), Seeds.range(seed, seeds), this::config);
-        if (!dryRun) {
-            return distil(options, batch, runs);
+        ModelOptions options = modelFlags.options();
+        try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {
+            GeneratorConfig sizes = batch.config(engine);
+            if (!dryRun) {
+                return distil(engine, sizes, runs);
+            }
+            runs.check(provenance(engine, sizes));
+            Recipe from = recipe == null ? null : Recipe.load(recipe);
+            return new DryRun(engine, sizes, from, seeds).print(runs.runs().getFirst());
         }
-        runs.check(Provenances.distillation(options, batch));
-        return new DryRun(options, batch, recipe == null ? null : Recipe.load(recipe), seeds).print(runs.runs().getFirst());
     }
 
-    /** Distils on a loaded model and prints the table; the exit status. */
-    static int distil(ModelOptions options, BatchFlags batch, Seeds<TunerConfig> runs) {
-        Provenance provenance = Provenances.distillation(options, batch);
+    /** What answers: the engine's fingerprint, and the longest text of a prompt and its completion. */
+    static Provenance provenance(Engine engine, GeneratorConfig sizes) {
+        SortedMap<String, String> all = engine.fingerprint();
+        all.put("context", String.valueOf(sizes.contextLength()));
+        return new Provenance(Fingerprint.version(), engine.options().model(), all);
+    }
+
+    /** Distils on one model and prints the table; the exit status. */
+    static int distil(Engine engine, GeneratorConfig sizes, Seeds<TunerConfig> runs) {
+        Provenance provenance = provenance(engine, sizes);
         runs.check(provenance);
         TunerConfig train = runs.runs().getFirst().config().train();
-        try (Session session = Session.open(options, batch, train.lora().rank());
-                StageProgress progress = new StageProgress(train.optimizer().warmupSteps())) {
-            Optional<Seeds.Result> result = runs.run(provenance, session.answerer(), own -> session.tuner(own, provenance.engine()), progress,
-                    line -> {
+        EngineAnswerer answerer = new EngineAnswerer(engine, engine.generator(sizes, 1, train.lora().rank()));
+        try (StageProgress progress = new StageProgress(train.optimizer().warmupSteps())) {
+            Optional<Seeds.Result> result = runs.run(provenance, answerer,
+                    own -> new EngineTuner(engine, own, provenance.engine()), progress, line -> {
                         progress.close();
                         System.err.println("ingrain: " + line);
                     });

@@ -4,24 +4,24 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.TreeMap;
 import java.util.stream.Stream;
-import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.Recipe;
 import org.ingrain.distill.DistillConfig;
 import org.ingrain.distill.Forecast;
 import org.ingrain.distill.Seeds;
 import org.ingrain.distill.Trial;
+import org.ingrain.distill.engine.EngineAnswerer;
 import org.ingrain.distill.engine.EngineTuner;
 import org.ingrain.distill.engine.TunerConfig;
 import org.ingrain.distill.model.Tuner;
 import org.ingrain.distill.task.Dataset;
-import org.ingrain.engine.ModelOptions;
-import org.ingrain.model.MemoryPlan;
+import org.ingrain.engine.Engine;
+import org.ingrain.engine.MemoryPlan;
+import org.ingrain.sample.GeneratorConfig;
 
 /**
  * Prints what a distillation would do and take, from a few of its own questions on this machine.
@@ -29,21 +29,22 @@ import org.ingrain.model.MemoryPlan;
  * @param recipe that the flags come from, or null
  * @param seeds  runs that would be done, one after another
  */
-record DryRun(ModelOptions options, BatchFlags batch, Recipe recipe, int seeds) {
+record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
     private static final String ROW = "%-36s %12s %12s %14s %10s%n";
 
     int print(Seeds.Run<TunerConfig> run) {
         DistillConfig<TunerConfig> config = run.config();
         Path folder = temporary();
-        try (Session session = Session.open(options, batch, config.train().lora().rank())) {
-            EngineTuner tuner = session.tuner(config.train().trial(Trial.STEPS), new TreeMap<>());
-            Forecast forecast = Forecast.of(config, run.data(), new Trial(session.answerer(), tuner, folder, batch.maxSequences));
-            List<MemoryPlan.Part> parts = new ArrayList<>(session.room().parts());
-            parts.add(tuner.room(new Tuner.Job(forecast.training(), folder.resolve("none.jsonl"), folder.resolve("memory"), "memory", null)));
-            MemoryPlan memory = new MemoryPlan(parts);
-            memory.require(options.model().toString(), session.room().free());
-            System.out.print(head(config, run.data(), forecast.tried()) + table(forecast) + tooLong(forecast, run.data(), tuner.longest())
-                    + "\nmemory: " + memory.line(session.room().free()) + "\n");
+        try {
+            EngineAnswerer answerer = new EngineAnswerer(engine, engine.generator(batch, 1, config.train().lora().rank()));
+            EngineTuner tuner = new EngineTuner(engine, config.train().trial(Trial.STEPS), new TreeMap<>());
+            Forecast forecast = Forecast.of(config, run.data(), new Trial(answerer, tuner, folder, batch.maxSequences()));
+            Path none = folder.resolve("none.jsonl");
+            Tuner.Job training = new Tuner.Job(forecast.training(), none, folder.resolve("memory"), "memory", null);
+            MemoryPlan memory = engine.memory().with(tuner.room(training));
+            memory.require(engine.options().model().toString());
+            System.out.print(head(config, run.data(), forecast.tried()) + table(forecast)
+                    + tooLong(forecast, run.data(), tuner.longest()) + "\nmemory: " + memory.line() + "\n");
         } finally {
             delete(folder);
         }

@@ -4,17 +4,23 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.ModelFlags;
 import org.ingrain.cli.flags.QuestionFlags;
+import org.ingrain.cli.progress.LoadProgress;
 import org.ingrain.cli.progress.StageProgress;
 import org.ingrain.distill.EvaluationRun;
 import org.ingrain.distill.Provenance;
+import org.ingrain.distill.engine.EngineAnswerer;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
+import org.ingrain.engine.AdapterSlots;
+import org.ingrain.engine.Engine;
+import org.ingrain.engine.ModelOptions;
 import org.ingrain.files.Json;
+import org.ingrain.sample.Generator;
+import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.sample.SamplingParams;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -65,11 +71,16 @@ final class EvaluateCommand implements Callable<Integer> {
         EvaluateConfig evaluate = new EvaluateConfig(SamplingParams.sampled(temperature, topP, maxTokens, seed), samples,
                 questions.testOrders(), List.of());
         EvaluationRun.Config config = new EvaluationRun.Config(questions.config(null, 0), Methods.load(method), evaluate, adapter);
-        Provenance provenance = Provenances.distillation(modelFlags.options(), batch);
-        EvaluationRun.check(config, provenance, output);
-        int rank = adapter == null ? 0 : Session.rank(Session.adapter(adapter, ModelFolder.readConfig(modelFlags.model)));
-        try (Session session = Session.open(modelFlags.options(), batch, rank); StageProgress progress = new StageProgress(0)) {
-            ArmResult result = new EvaluationRun(config, provenance, session.answerer(), progress).run(output);
+        ModelOptions options = modelFlags.options();
+        try (Engine engine = Engine.open(options, new LoadProgress(options.model()));
+                StageProgress progress = new StageProgress(0)) {
+            GeneratorConfig sizes = batch.config(engine);
+            Provenance provenance = DistillCommand.provenance(engine, sizes);
+            EvaluationRun.check(config, provenance, output);
+            int rank = adapter == null ? 0 : AdapterSlots.rank(AdapterSlots.read(adapter, engine.blueprint()));
+            Generator generator = engine.generator(sizes, adapter == null ? 0 : 1, rank);
+            EngineAnswerer answerer = new EngineAnswerer(engine, generator);
+            ArmResult result = new EvaluationRun(config, provenance, answerer, progress).run(output);
             progress.close();
             System.out.println(json ? Json.pretty(result).strip() : told(result));
         }

@@ -5,27 +5,16 @@ import java.util.List;
 import java.util.Locale;
 import java.util.SortedMap;
 import java.util.concurrent.Callable;
-import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.cli.flags.ModelFlags;
 import org.ingrain.cli.flags.TrainingFlags;
-import org.ingrain.cli.progress.Fallbacks;
 import org.ingrain.cli.progress.LoadProgress;
 import org.ingrain.cli.progress.TrainingProgress;
-import org.ingrain.engine.FreshModel;
-import org.ingrain.engine.LoadedModel;
+import org.ingrain.engine.AdapterSlots;
+import org.ingrain.engine.Engine;
 import org.ingrain.engine.ModelOptions;
-import org.ingrain.ffi.Allocator;
-import org.ingrain.ffi.Context;
 import org.ingrain.files.Digest;
-import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
-import org.ingrain.model.MemoryPlan;
-import org.ingrain.model.Rank;
-import org.ingrain.model.Weights;
-import org.ingrain.template.ChatTemplate;
 import org.ingrain.tensor.InputException;
-import org.ingrain.tokenizer.Tokenizer;
-import org.ingrain.tokenizer.Tokenizers;
 import org.ingrain.train.Trainer;
 import org.ingrain.train.data.DataConfig;
 import org.ingrain.train.data.TrainingData;
@@ -85,34 +74,24 @@ final class FinetuneCommand implements Callable<Integer> {
         if (fresh && adapter != null || full && adapter != null || fresh && full) {
             throw new InputException("--fresh, --full, --adapter: more than one of them, expected one at most");
         }
-        ModelOptions options = modelFlags.options();
-        Blueprint config = ModelFolder.readConfig(options.model());
-        List<LoraModule> from = adapter == null ? List.of() : Session.adapter(adapter, config);
-        SortedMap<String, String> provenance = Provenances.of(options);
-        if (adapter != null) {
-            Digest.model(adapter).forEach((file, hash) -> provenance.put("adapter " + file, hash));
-        }
-        TrainingRun run = new TrainingRun(output, read(options, config), training.optimizer(), training.train(seed), provenance);
-        LoadedModel.Needs needs = (context, c, precision) -> {
-            Weights planned = new Weights(new Allocator.Counter(context), c, precision, Rank.SINGLE);
-            return List.of(new MemoryPlan.Part("training", full || fresh ? Trainer.memory(run).fullBytes(planned)
-                    : Trainer.memory(run).loraBytes(planned, training.lora())));
-        };
-        LoadProgress loading = new LoadProgress(options.model());
-        if (fresh) {
-            try (FreshModel model = FreshModel.open(options, needs, loading::planned);
-                    Trainer trainer = Trainer.fresh(model.weights(), model.folder(), run)) {
-                return train(model.context(), trainer);
+        ModelOptions given = modelFlags.options();
+        ModelOptions options = fresh ? given.withRandomWeights(0) : given;
+        try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {
+            List<LoraModule> from = adapter == null ? List.of() : AdapterSlots.read(adapter, engine.blueprint());
+            SortedMap<String, String> provenance = engine.modelFingerprint();
+            if (adapter != null) {
+                Digest.model(adapter).forEach((file, hash) -> provenance.put("adapter " + file, hash));
+            }
+            TrainingRun run = new TrainingRun(output, read(engine), training.optimizer(), training.train(seed),
+                    provenance);
+            try (Trainer trainer = full || fresh ? engine.trainer(run) : engine.trainer(training.lora(), from, run)) {
+                train(trainer);
             }
         }
-        try (LoadedModel model = LoadedModel.open(options, needs, loading);
-                Trainer trainer = full ? Trainer.full(model.weights(), model.folder(), run)
-                        : Trainer.lora(model.weights(), training.lora(), options.model().toString(), from, run)) {
-            return train(model.context(), trainer);
-        }
+        return 0;
     }
 
-    private int train(Context context, Trainer trainer) {
+    private void train(Trainer trainer) {
         try (TrainingProgress progress = new TrainingProgress("train", training.optimizer().warmupSteps())) {
             TrainReport report = trainer.train(progress);
             progress.close();
@@ -121,18 +100,16 @@ final class FinetuneCommand implements Callable<Integer> {
                             : String.format(Locale.ROOT, ", validation %.4f at step %d", report.validationLoss(), report.chosenStep()));
             System.out.println(report.result());
         }
-        Fallbacks.warn(context);
-        return 0;
     }
 
-    private TrainingData read(ModelOptions options, Blueprint config) {
-        int length = maxLength == null ? Math.min(config.maxPositionEmbeddings(), 2048) : maxLength;
-        if (length > config.maxPositionEmbeddings()) {
-            throw new InputException("--max-length: " + length + ", expected at most max_position_embeddings " + config.maxPositionEmbeddings());
+    private TrainingData read(Engine engine) {
+        int positions = engine.blueprint().maxPositionEmbeddings();
+        int length = maxLength == null ? Math.min(positions, 2048) : maxLength;
+        if (length > positions) {
+            throw new InputException("--max-length: " + length + ", expected at most max_position_embeddings "
+                    + positions);
         }
-        try (Tokenizer tokenizer = Tokenizers.open(options.model())) {
-            return TrainingDataReader.read(new DataConfig(data, validationData, validationFraction, length, truncate, packing), tokenizer,
-                    ChatTemplate.open(options.model(), tokenizer), seed);
-        }
+        DataConfig config = new DataConfig(data, validationData, validationFraction, length, truncate, packing);
+        return TrainingDataReader.read(config, engine.tokenizer(), engine.template(), seed);
     }
 }

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -15,8 +16,14 @@ import org.ingrain.checkpoint.Outputs;
 import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.ModelFlags;
 import org.ingrain.cli.flags.SamplingFlags;
+import org.ingrain.cli.progress.LoadProgress;
+import org.ingrain.cli.progress.ProgressDisplay;
+import org.ingrain.engine.AdapterSlots;
+import org.ingrain.engine.Engine;
+import org.ingrain.engine.ModelOptions;
 import org.ingrain.sample.Completion;
 import org.ingrain.sample.GenerationListener;
+import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorStats;
 import org.ingrain.sample.Request;
 import org.ingrain.template.Message;
@@ -83,12 +90,16 @@ final class GenerateCommand implements Callable<Integer> {
             throw new InputException("--n: " + n + ", expected 1 or more");
         }
         sampling.params();
-        try (Session session = Session.open(modelFlags.options(), batch, adapter)) {
-            List<Request> requests = questions.stream().map(question -> request(session, question)).toList();
+        ModelOptions options = modelFlags.options();
+        try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {
+            int rank = adapter == null ? 0 : AdapterSlots.rank(AdapterSlots.read(adapter, engine.blueprint()));
+            Generator generator = engine.generator(batch.config(engine), adapter == null ? 0 : 1, rank);
+            int slot = adapter == null ? -1 : new AdapterSlots(generator, engine.blueprint()).load(adapter);
+            List<Request> requests = questions.stream().map(question -> request(engine, question, slot)).toList();
             boolean stream = requests.size() == 1 && n == 1 && !json && output == null;
             Instant start = Instant.now();
-            List<List<Completion>> results = stream ? stream(session, requests.getFirst()) : all(session, requests);
-            report(requests, results, Duration.between(start, Instant.now()), session.generator().stats());
+            List<List<Completion>> results = stream ? stream(generator, requests.getFirst()) : all(generator, requests);
+            report(requests, results, Duration.between(start, Instant.now()), generator.stats());
         }
         return 0;
     }
@@ -109,9 +120,9 @@ final class GenerateCommand implements Callable<Integer> {
         return Files.readAllLines(file);
     }
 
-    private Request request(Session session, String question) {
-        int[] ids = raw ? session.tokenizer().encodeBegin(question) : session.chat(messages(question));
-        return new Request(ids, n, firstSample, sampling.params(), session.adapterSlot(), promptLogProbabilities);
+    private Request request(Engine engine, String question, int slot) {
+        int[] ids = raw ? engine.tokenizer().encodeBegin(question) : engine.encode(messages(question));
+        return new Request(ids, n, firstSample, sampling.params(), slot, promptLogProbabilities);
     }
 
     private List<Message> messages(String question) {
@@ -119,9 +130,9 @@ final class GenerateCommand implements Callable<Integer> {
         return system == null ? List.of(user) : List.of(new Message("system", system), user);
     }
 
-    private List<List<Completion>> stream(Session session, Request request) {
+    private List<List<Completion>> stream(Generator generator, Request request) {
         List<Completion> completions = new ArrayList<>();
-        session.generator().submit(request, new GenerationListener() {
+        generator.submit(request, new GenerationListener() {
             @Override
             public void text(int sample, String piece) {
                 System.out.print(piece);
@@ -134,14 +145,14 @@ final class GenerateCommand implements Callable<Integer> {
                 completions.add(completion);
             }
         });
-        while (session.generator().step()) {
+        while (generator.step()) {
             continue;
         }
         return List.of(completions);
     }
 
-    private List<List<Completion>> all(Session session, List<Request> requests) throws IOException {
-        List<List<Completion>> results = session.generateAll(requests);
+    private List<List<Completion>> all(Generator generator, List<Request> requests) throws IOException {
+        List<List<Completion>> results = run(generator, requests);
         StringBuilder text = new StringBuilder();
         for (int p = 0; p < results.size(); p++) {
             for (Completion completion : results.get(p)) {
@@ -154,6 +165,27 @@ final class GenerateCommand implements Callable<Integer> {
             out.flush();
         } else {
             Outputs.write(output, text.toString());
+        }
+        return results;
+    }
+
+    /** Runs requests to their ends behind a progress bar; completions in the order of requests, then of samples. */
+    private static List<List<Completion>> run(Generator generator, List<Request> requests) {
+        long of = requests.stream().mapToLong(Request::samples).sum();
+        long[] done = {0};
+        List<List<Completion>> results = new ArrayList<>();
+        try (ProgressDisplay progress = new ProgressDisplay("generate", "samples", 0, of)) {
+            for (Request request : requests) {
+                Completion[] completions = new Completion[request.samples()];
+                results.add(Arrays.asList(completions));
+                generator.submit(request, completion -> {
+                    completions[completion.sample() - request.firstSample()] = completion;
+                    progress.at(++done[0]);
+                });
+            }
+            while (generator.step()) {
+                continue;
+            }
         }
         return results;
     }

@@ -2,12 +2,17 @@ package org.ingrain.cli;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.SortedMap;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.DeviceFlags;
 import org.ingrain.cli.flags.Words;
 import org.ingrain.cli.progress.StageProgress;
 import org.ingrain.distill.Seeds;
+import org.ingrain.engine.Fingerprint;
 import org.ingrain.engine.ModelOptions;
+import org.ingrain.ffi.Backend;
+import org.ingrain.ffi.Context;
+import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.lab.Course;
 import org.ingrain.lab.LabConfig;
 import picocli.CommandLine.Command;
@@ -42,8 +47,13 @@ final class LabCommand implements Callable<Integer> {
             device.isa = "avx2";   // which every machine has: the same bytes on each
         }
         ModelOptions options = device.options(output, "f32");
+        SortedMap<String, String> provenance;
+        try (Backend backend = Backend.open(NativeLibraries.find(options.backend()));
+                Context context = backend.context(options.context())) {
+            provenance = Fingerprint.of(options, backend, context);
+        }
         try (StageProgress progress = new StageProgress(0)) {
-            System.out.println(new org.ingrain.lab.Lab(configs, options, Provenances.engine(options), progress).make(output));
+            System.out.println(new org.ingrain.lab.Lab(configs, options, provenance, progress).make(output));
         }
         return 0;
     }

@@ -10,12 +10,10 @@ import java.util.stream.Stream;
 import org.ingrain.distill.engine.EngineAnswerer;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
-import org.ingrain.engine.LoadedModel;
+import org.ingrain.engine.Engine;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Manifest;
-import org.ingrain.sample.Generator;
-import org.ingrain.template.ChatTemplate;
 
 /**
  * Makes lab models of several seeds, measures them on held-out words, and writes the first with its README.
@@ -47,13 +45,10 @@ public record Lab(List<LabConfig> configs, ModelOptions options, SortedMap<Strin
 
     /** What a model can do on words it never saw, in the types of its folder. */
     Look examine(LabModel.Made made, Lexicon lexicon, Path folder) {
-        ModelOptions own = new ModelOptions(made.model(), options.device(), options.threads(), options.isa(), "auto", "auto", false, List.of());
+        ModelOptions own = options.withModel(made.model()).withDtype("auto");
         try (RunFolder run = RunFolder.open(folder, Manifest.of(List.of(), provenance));
-                LoadedModel model = LoadedModel.open(own, (context, c, precision) -> List.of(), LoadedModel.SILENT)) {
-            Generator generator = new Generator(model.context(), model.weights(), null, LabModel.BATCH, () -> model.tokenizer().streamingDecoder(true),
-                    model.tokenizer().eosIds());
-            EngineAnswerer answerer = new EngineAnswerer(generator, model.tokenizer(), ChatTemplate.open(made.model(), model.tokenizer()),
-                    none -> List.of(), 0);
+                Engine engine = Engine.open(own)) {
+            EngineAnswerer answerer = new EngineAnswerer(engine, engine.generator(LabModel.BATCH));
             Look last = made.looks().getLast();
             return new Exam(run, answerer, lexicon.test(), "test", configs.getFirst().test()).look(made.course(), last.step(), last.tokens());
         }

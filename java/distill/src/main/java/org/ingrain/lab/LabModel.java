@@ -9,7 +9,7 @@ import org.ingrain.checkpoint.ConfigWriter;
 import org.ingrain.distill.engine.EngineAnswerer;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
-import org.ingrain.engine.FreshModel;
+import org.ingrain.engine.Engine;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.JsonLines;
@@ -17,14 +17,13 @@ import org.ingrain.files.Manifest;
 import org.ingrain.model.AttentionConfig;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.RopeConfig;
-import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
-import org.ingrain.template.ChatTemplate;
 import org.ingrain.tensor.DType;
 import org.ingrain.tokenizer.SpecialTokens;
 import org.ingrain.train.Trainer;
 import org.ingrain.train.data.DataConfig;
 import org.ingrain.train.data.TrainConfig;
+import org.ingrain.train.data.TrainingData;
 import org.ingrain.train.data.TrainingDataReader;
 import org.ingrain.train.pass.OptimizerConfig;
 import org.ingrain.train.pass.Schedule;
@@ -67,17 +66,16 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
         if (!Files.exists(corpus)) {
             new Corpus(lexicon, config.course(), config.seed()).write(corpus, config.rows());
         }
-        ModelOptions made = options.withModel(blank);
         try (RunFolder run = RunFolder.open(work.resolve("looks"), Manifest.of(List.of(), config));
-                FreshModel model = FreshModel.open(made, (context, c, precision) -> List.of(), line -> { })) {
-            ChatTemplate template = ChatTemplate.open(blank, model.tokenizer());
-            TrainingRun training = new TrainingRun(work.resolve("training"), TrainingDataReader.read(DataConfig.of(corpus, null, CONTEXT),
-                    model.tokenizer(), template, config.seed()), optimizer(), new TrainConfig(0, config.steps(), config.batchSize(), 1, config.seed(),
-                    0, config.checkEvery(), 2, false), provenance);
-            try (Trainer trainer = Trainer.fresh(model.weights(), blank, training)) {
-                Generator generator = new Generator(model.context(), model.weights(), null, BATCH, () -> model.tokenizer().streamingDecoder(true),
-                        model.tokenizer().eosIds());
-                EngineAnswerer answerer = new EngineAnswerer(generator, model.tokenizer(), template, folder -> List.of(), 0);
+                Engine engine = Engine.open(options.withModel(blank).withRandomWeights(0))) {
+            DataConfig data = DataConfig.of(corpus, null, CONTEXT);
+            TrainingData rows = TrainingDataReader.read(data, engine.tokenizer(), engine.template(),
+                    config.seed());
+            TrainConfig steps = new TrainConfig(0, config.steps(), config.batchSize(), 1, config.seed(), 0,
+                    config.checkEvery(), 2, false);
+            TrainingRun training = new TrainingRun(work.resolve("training"), rows, optimizer(), steps, provenance);
+            try (Trainer trainer = engine.trainer(training)) {
+                EngineAnswerer answerer = new EngineAnswerer(engine, engine.generator(BATCH));
                 Looker looker = new Looker(run, new Exam(run, answerer, lexicon.dev(), "dev", config.questions()));
                 Path folder = trainer.train(looker).result();
                 looker.enough(config.steps());   // a training that went to its end has not been looked at there

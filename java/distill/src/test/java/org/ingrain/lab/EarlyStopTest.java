@@ -29,14 +29,12 @@ import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.distill.task.Task;
-import org.ingrain.engine.LoadedModel;
+import org.ingrain.engine.Engine;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.files.JsonLines;
 import org.ingrain.files.Manifest;
-import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.sample.SamplingParams;
-import org.ingrain.template.ChatTemplate;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -61,13 +59,11 @@ class EarlyStopTest {
         Path folder = base.resolve(name);
         Ledger ledger = new Ledger(folder.resolve("ledger.jsonl"));
         Path lab = Path.of(System.getProperty("ingrain.root")).resolve("models/lab");
-        ModelOptions options = new ModelOptions(lab, "cpu", threads, "auto", "auto", "auto", false, List.of());
-        try (LoadedModel model = LoadedModel.open(options, (context, config, precision) -> List.of(), new Unheard());
+        ModelOptions options = ModelOptions.of(lab).withThreads(threads);
+        try (Engine engine = Engine.open(options);
                 RunFolder run = RunFolder.open(folder, Manifest.of(List.of(), List.of()))) {
-            Generator generator = new Generator(model.context(), model.weights(), null, GeneratorConfig.of(256, 16, 128).withCacheTokens(4096).withBlockSize(16),
-                    () -> model.tokenizer().streamingDecoder(true), model.tokenizer().eosIds());
-            EngineAnswerer answerer = new EngineAnswerer(generator, model.tokenizer(), ChatTemplate.open(model.folder().path(), model.tokenizer()),
-                    adapter -> List.of(), 0);
+            GeneratorConfig sizes = GeneratorConfig.of(256, 16, 128).withCacheTokens(4096).withBlockSize(16);
+            EngineAnswerer answerer = new EngineAnswerer(engine, engine.generator(sizes));
             new Sampling(plan, curation.stopping(), questions, answerer).run(folder.resolve("samples.jsonl"),
                     new Stopwatch("sample", "samples", run.log(), Progress.SILENT));
         }
@@ -92,17 +88,6 @@ class EarlyStopTest {
         sample("one", 1, true);
         for (String file : List.of("samples.jsonl", "ledger.jsonl")) {
             assertEquals(Files.readString(base.resolve("early").resolve(file)), Files.readString(base.resolve("one").resolve(file)), file);
-        }
-    }
-
-    /** Loading, unheard. */
-    private static final class Unheard implements LoadedModel.Listener {
-        @Override
-        public void planned(String line) {
-        }
-
-        @Override
-        public void loaded(int layers, int of) {
         }
     }
 }

@@ -34,7 +34,7 @@ class LabTest {
 
     private static Path make(Path folder, Progress progress) {
         LabConfig config = new LabConfig(Course.LETTERS_AND_COINS, 3, 96, 8, 1e-3, 4, 2, 2, 1);
-        ModelOptions options = new ModelOptions(folder, "cpu", 1, "auto", "f32", "auto", false, List.of());
+        ModelOptions options = ModelOptions.of(folder).withThreads(1).withDtype("f32");
         return new Lab(List.of(config), options, new TreeMap<>(), progress).make(folder);
     }
 
@@ -88,7 +88,7 @@ class LabTest {
         Path folder = Path.of(System.getProperty("ingrain.root")).resolve("models/lab");
         String[] kept = Files.readString(folder.resolve("README.md")).lines().filter(line -> line.contains(", kept |")).findFirst().orElseThrow().split("\\|");
         LabConfig config = LabConfig.of(Course.LETTERS_AND_COINS, 3);
-        ModelOptions options = new ModelOptions(folder, "cpu", 0, "avx2", "auto", "auto", false, List.of());
+        ModelOptions options = ModelOptions.of(folder).withIsa("avx2");
         LabModel.Made made = new LabModel.Made(folder, List.of(new Look(0, 0, Map.of())), config.course(), config.seed());
         Look look = new Lab(List.of(config), options, new TreeMap<>(), Progress.SILENT).examine(made, Lexicon.of(Lexicon.SEED), base);
         List<Double> shares = look.kinds().values().stream().flatMap(kind -> Stream.of(kind.atOnce(), kind.worked())).toList();

@@ -12,17 +12,20 @@ import org.ingrain.workbench.KernelFile;
 /**
  * Which model, and where it runs.
  *
- * @param model      Hugging Face folder
- * @param device     cpu, cuda, cuda:N, or simt (the CUDA sources on an emulated GPU, for tests)
- * @param threads    CPU threads, 0 for all cores
- * @param isa        CPU instruction set: auto, avx2, avx512 or avx512_bf16
- * @param dtype      of the weights: auto (as the checkpoint; F16 becomes BF16), f32, bf16 or fp8
- * @param cacheDtype of keys and values: auto (as the weights, beside fp8 weights bf16), f32, bf16 or fp8
+ * @param model         Hugging Face folder; with randomWeights also a config.json under any name, without tokenizer
+ * @param device        cpu, cuda, cuda:N, or simt (the CUDA sources on an emulated GPU, for tests)
+ * @param threads       CPU threads, 0 for all cores
+ * @param isa           CPU instruction set: auto, avx2, avx512 or avx512_bf16
+ * @param dtype         of the weights: auto (as the checkpoint; F16 becomes BF16), f32, bf16 or fp8
+ * @param cacheDtype    of keys and values: auto (as the weights, beside fp8 weights bf16), f32, bf16 or fp8
  * @param deterministic a row's results do not depend on the rows beside it: always so on the CPU, slower on a GPU
- * @param kernels    that stand in for the backend's own
+ * @param kernels       that stand in for the backend's own
+ * @param randomWeights weights of the config's shape drawn on the device, instead of the folder's: for a new model, or
+ *                      to measure
+ * @param layers        with randomWeights, how many of the first layers the model has; 0 for all
  */
-public record ModelOptions(Path model, String device, int threads, String isa, String dtype, String cacheDtype, boolean deterministic,
-                           List<KernelFile> kernels) {
+public record ModelOptions(Path model, String device, int threads, String isa, String dtype, String cacheDtype,
+                           boolean deterministic, List<KernelFile> kernels, boolean randomWeights, int layers) {
     public ModelOptions {
         kernels = List.copyOf(kernels);
         if (!device.matches("cpu|simt|cuda(:\\d{1,3})?")) {
@@ -30,16 +33,45 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
         }
         parse("--dtype", dtype);
         parse("--cache-dtype", cacheDtype);
+        if (layers < 0 || layers > 0 && !randomWeights) {
+            throw new InputException("--layers: " + layers + ", expected 1 or more, with --random-weights");
+        }
     }
 
-    /** The model on all cores of the CPU, in its own types. */
-    public static ModelOptions cpu(Path model) {
-        return new ModelOptions(model, "cpu", 0, "auto", "auto", "auto", false, List.of());
+    /** A model folder on all cores of the CPU, in its own types. */
+    public static ModelOptions of(Path model) {
+        return new ModelOptions(model, "cpu", 0, "auto", "auto", "auto", false, List.of(), false, 0);
     }
 
     /** Another model, in the same place. */
     public ModelOptions withModel(Path other) {
-        return new ModelOptions(other, device, threads, isa, dtype, cacheDtype, deterministic, kernels);
+        return new ModelOptions(other, device, threads, isa, dtype, cacheDtype, deterministic, kernels,
+                randomWeights, layers);
+    }
+
+    public ModelOptions withDevice(String other) {
+        return new ModelOptions(model, other, threads, isa, dtype, cacheDtype, deterministic, kernels,
+                randomWeights, layers);
+    }
+
+    public ModelOptions withThreads(int other) {
+        return new ModelOptions(model, device, other, isa, dtype, cacheDtype, deterministic, kernels,
+                randomWeights, layers);
+    }
+
+    public ModelOptions withIsa(String other) {
+        return new ModelOptions(model, device, threads, other, dtype, cacheDtype, deterministic, kernels,
+                randomWeights, layers);
+    }
+
+    public ModelOptions withDtype(String other) {
+        return new ModelOptions(model, device, threads, isa, other, cacheDtype, deterministic, kernels,
+                randomWeights, layers);
+    }
+
+    /** Random weights; of the first layers alone, or of all if {@code count} is 0. */
+    public ModelOptions withRandomWeights(int count) {
+        return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, deterministic, kernels, true, count);
     }
 
     /** cpu, cuda or simt: the backend's name. */

@@ -252,6 +252,11 @@ public final class Generator implements AutoCloseable {
         return config;
     }
 
+    /** Adapters that can be loaded at a time. */
+    public int adapterSlots() {
+        return adapters == null ? 0 : adapters.slots();
+    }
+
     /** Waits for the device, then frees what the generator allocated; requests that were not finished are not. */
     @Override
     public void close() {

@@ -8,13 +8,12 @@ import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.ingrain.checkpoint.Outputs;
-import org.ingrain.cli.DevicesCommand;
-import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.ModelFlags;
+import org.ingrain.cli.progress.LoadProgress;
 import org.ingrain.cli.progress.ProgressDisplay;
-import org.ingrain.engine.LoadedModel;
+import org.ingrain.engine.Engine;
+import org.ingrain.engine.Fingerprint;
 import org.ingrain.engine.ModelOptions;
-import org.ingrain.model.MemoryPlan;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.sample.GeneratorStats;
@@ -82,10 +81,12 @@ public final class BenchCommand implements Callable<Integer> {
         if (layers != null && (!randomWeights || layers < 1)) {
             throw new InputException("--layers: " + layers + ", expected 1 or more, with --random-weights");
         }
-        int context = BenchModel.config(options.model()).maxPositionEmbeddings();
-        GeneratorConfig config = config(options, context);
-        try (BenchModel model = open(options, config)) {
-            String backend = options.backend() + " " + DevicesCommand.isa(model.context());
+        if (randomWeights) {
+            options = options.withRandomWeights(layers == null ? 0 : layers);
+        }
+        try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {
+            BenchModel model = new BenchModel(engine);
+            String backend = options.backend() + " " + Fingerprint.isa(engine.context());
             List<BenchResult> results = new ArrayList<>();
             save(model, backend, results);   // a file that cannot be written is named before anything is measured
             Consumer<BenchResult> done = result -> {
@@ -93,10 +94,11 @@ public final class BenchCommand implements Callable<Integer> {
                 save(model, backend, results);
             };
             if (samples()) {
-                sampling(model, config, done);
+                sampling(engine, done);
             }
             if (trainTokens > 0) {
-                done.accept(TrainBench.measure(model, Math.min(trainTokens, context), repetitions));
+                int tokens = Math.min(trainTokens, engine.blueprint().maxPositionEmbeddings());
+                done.accept(TrainBench.measure(engine, tokens, repetitions));
             }
             if (output == null) {
                 System.out.println(text(model, backend, results));
@@ -121,11 +123,12 @@ public final class BenchCommand implements Callable<Integer> {
         return promptTokens > 0 || generateTokens > 0;
     }
 
-    private GeneratorConfig config(ModelOptions options, int context) {
-        int length = Math.min(context, promptTokens + generateTokens + 1 + GeneratorConfig.BLOCK_SIZE);
+    private GeneratorConfig config(Engine engine) {
+        int positions = engine.blueprint().maxPositionEmbeddings();
+        int length = Math.min(positions, promptTokens + generateTokens + 1 + GeneratorConfig.BLOCK_SIZE);
         int samples = Math.max(1, Math.max(most(), requests));
         long cache = (long) (length + GeneratorConfig.BLOCK_SIZE) * (samples + 1);
-        int step = maxBatchTokens == null ? BatchFlags.batchTokens(options, samples) : Math.max(maxBatchTokens, samples);
+        int step = Math.max(maxBatchTokens == null ? engine.defaults().maxBatchTokens() : maxBatchTokens, samples);
         return GeneratorConfig.of(Math.max(2, length), samples, step).withCacheTokens(cache).withPrefixCache(false);
     }
 
@@ -134,15 +137,10 @@ public final class BenchCommand implements Callable<Integer> {
         return n.stream().anyMatch(samples -> samples < 0) ? -1 : n.stream().mapToInt(Integer::intValue).max().orElse(0);
     }
 
-    private BenchModel open(ModelOptions options, GeneratorConfig config) {
-        LoadedModel.Needs needs = (context, c, precision) -> !samples() ? List.of()
-                : List.of(new MemoryPlan.Part("cache and workspace", Generator.bytes(context, c, precision, config)));
-        return randomWeights ? BenchModel.random(options, layers, needs) : BenchModel.load(options, needs);
-    }
-
-    private void sampling(BenchModel model, GeneratorConfig config, Consumer<BenchResult> done) {
-        Generator generator = new Generator(model.context(), model.weights(), null, config, SilentDecoder::new, List.of());
-        int vocabulary = model.weights().config().vocabSize();
+    private void sampling(Engine engine, Consumer<BenchResult> done) {
+        GeneratorConfig config = config(engine);
+        Generator generator = engine.generator(config, SilentDecoder::new);
+        int vocabulary = engine.blueprint().vocabSize();
         int prefill = Math.min(promptTokens, config.contextLength() - 1);
         int decode = Math.min(generateTokens, config.contextLength() - 1);
         if (prefill > 0) {

@@ -58,8 +58,9 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs, Gen
         StringBuilder table = new StringBuilder("| model | size | params | backend | test | t/s | host wait |\n"
                 + "| --- | ---: | ---: | --- | --- | ---: | ---: |\n");
         for (BenchResult result : results) {
-            table.append(String.format(Locale.ROOT, "| %s | %.2f MiB | %.2f M | %s | %s | %.2f ± %.2f | %s |%n", model.name(), bytes(model) / 0x1p20,
-                    model.parameters() / 1e6, backend, result.test, mean(result.tokensPerSecond()), deviation(result.tokensPerSecond()), result.hostWait()));
+            table.append(String.format(Locale.ROOT, "| %s | %.2f MiB | %.2f M | %s | %s | %.2f ± %.2f | %s |%n",
+                    model.name(), model.bytes() / 0x1p20, model.parameters() / 1e6, backend, result.test,
+                    mean(result.tokensPerSecond()), deviation(result.tokensPerSecond()), result.hostWait()));
         }
         return table.toString();
     }
@@ -69,13 +70,9 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs, Gen
         return stats == null ? "" : String.format(Locale.ROOT, "%.1f %%", 100 * stats.hostWaitShare());
     }
 
-    private static long bytes(BenchModel model) {
-        return model.parameters() * model.weights().precision().weights().bytes();
-    }
-
     /** Bytes of the device's memory that are taken after the tests so far, which is the peak: nothing is given back in between. */
     private static long used(BenchModel model) {
-        return model.context().memoryInfo().total() - model.context().memoryInfo().free();
+        return model.engine().context().memoryInfo().total() - model.engine().context().memoryInfo().free();
     }
 
     static String json(BenchModel model, String backend, List<BenchResult> results) {
@@ -84,12 +81,13 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs, Gen
         for (BenchResult result : results) {
             double[] ns = Arrays.stream(result.samplesNs).asDoubleStream().toArray();
             ObjectNode node = array.addObject();
-            node.put("model_type", model.name()).put("model_size", bytes(model)).put("model_n_params", model.parameters());
+            node.put("model_type", model.name()).put("model_size", model.bytes());
+            node.put("model_n_params", model.parameters());
             node.put("backends", backend).put("test", result.test).put("n_prompt", result.prompt).put("n_gen", result.generated);
             node.put("avg_ns", Math.round(mean(ns))).put("stddev_ns", Math.round(deviation(ns)));
             node.put("avg_ts", mean(result.tokensPerSecond())).put("stddev_ts", deviation(result.tokensPerSecond()));
-            node.put("layers", model.weights().config().numHiddenLayers()).put("device_memory_used", used(model));
-            node.set("fallbacks", mapper.valueToTree(model.context().fallbacks()));
+            node.put("layers", model.engine().blueprint().numHiddenLayers()).put("device_memory_used", used(model));
+            node.set("fallbacks", mapper.valueToTree(model.engine().context().fallbacks()));
             if (result.stats != null) {
                 node.put("steps", result.stats.steps()).put("host_wait_share", result.stats.hostWaitShare());
                 node.put("graph_replays", result.stats.graphReplays()).put("graph_captures", result.stats.graphCaptures());

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.ingrain.cli.progress.ProgressDisplay;
+import org.ingrain.engine.Engine;
 import org.ingrain.train.Trainer;
 import org.ingrain.train.data.TrainConfig;
 import org.ingrain.train.data.TrainingData;
@@ -30,15 +31,15 @@ final class TrainBench {
      * Times steps of {@code tokens} tokens, but for the first, in a folder that is gone afterwards. The run ends a step before its last,
      * so that no checkpoint and no adapter is written: gigabytes where the model is large.
      */
-    static BenchResult measure(BenchModel model, int tokens, int repetitions) throws IOException {
+    static BenchResult measure(Engine engine, int tokens, int repetitions) throws IOException {
         Path folder = Files.createTempDirectory("ingrain-bench");
         String test = "train" + tokens;
         List<Long> ends = new ArrayList<>();
         try (ProgressDisplay progress = new ProgressDisplay(test, "repetitions", 0, repetitions)) {
             TrainConfig config = new TrainConfig(0, repetitions + 2, 1, 1, 0, 0, repetitions + 2, 1, false);
-            TrainingData data = new TrainingData(List.of(row(tokens, model.weights().config().vocabSize())), List.of(), 0);
+            TrainingData data = new TrainingData(List.of(row(tokens, engine.blueprint().vocabSize())), List.of(), 0);
             TrainingRun run = new TrainingRun(folder.resolve("run"), data, OptimizerConfig.of(1e-4), config, new TreeMap<>());
-            try (Trainer trainer = Trainer.lora(model.weights(), LoraConfig.of(RANK, 2 * RANK), model.name(), List.of(), run)) {
+            try (Trainer trainer = engine.trainer(LoraConfig.of(RANK, 2 * RANK), List.of(), run)) {
                 trainer.train(new Timer(ends, progress, repetitions + 1));
             }
         } finally {

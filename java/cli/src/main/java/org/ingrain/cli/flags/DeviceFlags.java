@@ -1,7 +1,6 @@
 package org.ingrain.cli.flags;
 
 import java.nio.file.Path;
-import java.util.List;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.CublasLt;
@@ -42,6 +41,6 @@ public final class DeviceFlags {
     /** A model computed there, with weights of this type. */
     public ModelOptions options(Path model, String dtype) {
         loadLibraries();
-        return new ModelOptions(model, device, threads, isa, dtype, "auto", false, List.of());
+        return ModelOptions.of(model).withDevice(device).withThreads(threads).withIsa(isa).withDtype(dtype);
     }
 }

@@ -29,6 +29,7 @@ public final class ModelFlags {
 
     public ModelOptions options() {
         device.loadLibraries();
-        return new ModelOptions(model, device.device, device.threads, device.isa, dtype, cacheDtype, deterministic, kernels.files());
+        return new ModelOptions(model, device.device, device.threads, device.isa, dtype, cacheDtype, deterministic,
+                kernels.files(), false, 0);
     }
 }

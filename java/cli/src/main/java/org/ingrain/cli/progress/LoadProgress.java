@@ -1,11 +1,14 @@
 package org.ingrain.cli.progress;
 
 import java.nio.file.Path;
-import org.ingrain.engine.LoadedModel;
+import java.util.SortedMap;
+import org.ingrain.engine.Engine;
+import org.ingrain.engine.MemoryPlan;
 
-/** Says what a load takes, and how far it is where that lasts. */
-public final class LoadProgress implements LoadedModel.Listener {
+/** Says what a load takes, how far it is where that lasts, and what fell back to a slower kernel. */
+public final class LoadProgress implements Engine.Listener {
     private static final long QUIET_NANOS = 2_000_000_000L;
+    private static final int SHOWN = 8;
 
     private final Path model;
     private final long start = System.nanoTime();
@@ -16,8 +19,8 @@ public final class LoadProgress implements LoadedModel.Listener {
     }
 
     @Override
-    public void planned(String line) {
-        System.err.println(model.getFileName() + ": " + line);
+    public void planned(MemoryPlan plan) {
+        System.err.println(model.getFileName() + ": " + plan.line());
     }
 
     @Override
@@ -30,6 +33,15 @@ public final class LoadProgress implements LoadedModel.Listener {
             if (layers == of) {
                 progress.close();
             }
+        }
+    }
+
+    @Override
+    public void fellBack(SortedMap<String, Long> calls) {
+        calls.entrySet().stream().limit(SHOWN).forEach(one ->
+                System.err.println("ingrain: warning: " + one.getKey() + " (" + one.getValue() + " such calls)"));
+        if (calls.size() > SHOWN) {
+            System.err.println("ingrain: warning: " + (calls.size() - SHOWN) + " more such ops or sizes");
         }
     }
 }

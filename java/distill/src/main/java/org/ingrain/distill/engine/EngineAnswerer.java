@@ -6,7 +6,6 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -18,14 +17,13 @@ import org.ingrain.distill.model.ModelState;
 import org.ingrain.distill.model.SampleKey;
 import org.ingrain.distill.model.TextCompletion;
 import org.ingrain.distill.model.TextRequest;
-import org.ingrain.model.LoraModule;
+import org.ingrain.engine.AdapterSlots;
+import org.ingrain.engine.Engine;
 import org.ingrain.sample.Completion.FinishReason;
 import org.ingrain.sample.Completion;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.Request;
 import org.ingrain.sample.Ticket;
-import org.ingrain.template.ChatTemplate;
-import org.ingrain.tokenizer.Tokenizer;
 
 /**
  * Answers by the engine: requests that differ in their sample only become one prompt that is computed once, and the batch is kept full
@@ -35,25 +33,15 @@ public final class EngineAnswerer implements Answerer {
     /** Samples that wait in the generator, as a multiple of what it computes at a time: enough that a finished one is replaced at once. */
     private static final int QUEUE = 2;
 
+    private final Engine engine;
     private final Generator generator;
-    private final Tokenizer tokenizer;
-    private final ChatTemplate template;
-    private final Function<Path, List<LoraModule>> adapters;
-    private final int slots;
-    private final Map<Path, Integer> loaded = new LinkedHashMap<>();
+    private final AdapterSlots adapters;
 
-    /**
-     * @param template the folder's one template
-     * @param adapters reads an adapter's folder
-     * @param slots    of the generator's bank of adapters, 0 if it has none; as many adapters can be asked at a time
-     */
-    public EngineAnswerer(Generator generator, Tokenizer tokenizer, ChatTemplate template, Function<Path, List<LoraModule>> adapters,
-                          int slots) {
+    /** @param generator of the engine, used by nothing else; as many adapters can be asked at a time as it has slots */
+    public EngineAnswerer(Engine engine, Generator generator) {
+        this.engine = engine;
         this.generator = generator;
-        this.tokenizer = tokenizer;
-        this.template = template;
-        this.adapters = adapters;
-        this.slots = slots;
+        adapters = new AdapterSlots(generator, engine.blueprint());
     }
 
     @Override
@@ -70,21 +58,9 @@ public final class EngineAnswerer implements Answerer {
         return generator.fallbacks();
     }
 
-    /** Slot of the weights that a request asks; loads an adapter in place of the one that was loaded first where there is no room. */
+    /** Slot of the weights that a request asks. */
     private int slot(ModelState weights) {
-        if (!(weights instanceof ModelState.Adapter(Path folder))) {
-            return -1;
-        }
-        Integer slot = loaded.get(folder);
-        if (slot == null) {
-            if (slots == 0) {
-                throw new IllegalStateException("the generator has no room for the adapter " + folder);
-            }
-            slot = loaded.size() < slots ? loaded.size() : loaded.remove(loaded.keySet().iterator().next());
-            generator.loadAdapter(slot, adapters.apply(folder));
-            loaded.put(folder, slot);
-        }
-        return slot;
+        return weights instanceof ModelState.Adapter(Path folder) ? adapters.load(folder) : -1;
     }
 
     /** One call. */
@@ -134,7 +110,7 @@ public final class EngineAnswerer implements Answerer {
 
         private void submit(List<TextRequest> group) {
             TextRequest first = group.getFirst();
-            int[] prompt = template.encode(tokenizer, first.messages(), true);
+            int[] prompt = engine.encode(first.messages());
             if (prompt.length >= generator.config().contextLength()) {
                 group.forEach(request -> finished(new TextCompletion(request.key(), "", 0, Finish.PROMPT_TOO_LONG)));
                 return;

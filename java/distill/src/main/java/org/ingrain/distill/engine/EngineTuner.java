@@ -7,20 +7,20 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
-import org.ingrain.checkpoint.PeftAdapter;
 import org.ingrain.distill.model.TrainingRow;
 import org.ingrain.distill.model.Tuner;
 import org.ingrain.distill.run.Progress;
-import org.ingrain.engine.LoadedModel;
+import org.ingrain.engine.AdapterSlots;
+import org.ingrain.engine.Engine;
+import org.ingrain.engine.MemoryPlan;
 import org.ingrain.files.Digest;
 import org.ingrain.model.LoraModule;
-import org.ingrain.model.MemoryPlan;
-import org.ingrain.template.ChatTemplate;
 import org.ingrain.template.Message;
 import org.ingrain.train.Trainer;
 import org.ingrain.train.data.DataConfig;
 import org.ingrain.train.data.ExampleEncoder;
 import org.ingrain.train.data.ExampleReader;
+import org.ingrain.train.data.TrainingData;
 import org.ingrain.train.data.TrainingDataReader;
 import org.ingrain.train.data.TrainingExample;
 import org.ingrain.train.run.TrainReport;
@@ -29,18 +29,16 @@ import org.ingrain.train.run.TrainingRun;
 /**
  * Trains students with the engine, on the weights that answer: a frozen model is one copy for both.
  *
- * @param model      whose weights stay as they are
- * @param template   the one that renders prompts for sampling and evaluation too
+ * @param engine     whose weights stay as they are
  * @param config     of every student
  * @param provenance kept in the training's folder, compared when it is taken up again
  */
-public record EngineTuner(LoadedModel model, ChatTemplate template, TunerConfig config, SortedMap<String, String> provenance) implements Tuner {
+public record EngineTuner(Engine engine, TunerConfig config, SortedMap<String, String> provenance) implements Tuner {
     @Override
     public Tuned tune(Job job, Progress progress) {
         TrainingRun run = run(job);
-        new MemoryPlan(List.of(room(run))).require(job.stage() + ": " + model.folder().path(), model.context().memoryInfo().free());
-        List<LoraModule> from = job.from() == null ? List.of() : PeftAdapter.read(job.from(), model.config()).modules();
-        try (Trainer trainer = Trainer.lora(model.weights(), config.lora(), model.folder().path().toString(), from, run)) {
+        List<LoraModule> from = job.from() == null ? List.of() : AdapterSlots.read(job.from(), engine.blueprint());
+        try (Trainer trainer = engine.trainer(config.lora(), from, run)) {
             TrainReport report = trainer.train(step -> progress.at(new Progress.State(job.stage(), step.step(), step.of(), "steps",
                     step.tokensPerSecond())));
             return new Tuned(job.folder().relativize(report.result()).toString(), report.rows(), report.steps(), report.firstLoss(),
@@ -50,24 +48,25 @@ public record EngineTuner(LoadedModel model, ChatTemplate template, TunerConfig 
 
     /** What training on a job's rows takes on the device beside the weights, at least. */
     public MemoryPlan.Part room(Job job) {
-        return room(run(job));
+        return engine.room(config.lora(), run(job));
     }
 
     @Override
     public int tokens(TrainingRow row) {
         TrainingExample example = new TrainingExample.Answer(row.prompt(), List.of(Message.assistant(row.completion())));
-        return new ExampleEncoder(model.tokenizer(), template, Integer.MAX_VALUE, false).encode(new ExampleReader.Row("row", example)).length();
+        ExampleEncoder encoder = new ExampleEncoder(engine.tokenizer(), engine.template(), Integer.MAX_VALUE, false);
+        return encoder.encode(new ExampleReader.Row("row", example)).length();
     }
 
     @Override
     public int longest() {
-        return model.config().maxPositionEmbeddings();
+        return engine.blueprint().maxPositionEmbeddings();
     }
 
     private TrainingRun run(Job job) {
         DataConfig data = DataConfig.of(job.train(), isEmpty(job.validation()) ? null : job.validation(), longest());
-        return new TrainingRun(job.folder(), TrainingDataReader.read(data, model.tokenizer(), template, config.train().seed()),
-                config.optimizer(), config.train(), provenance(job));
+        TrainingData rows = TrainingDataReader.read(data, engine.tokenizer(), engine.template(), config.train().seed());
+        return new TrainingRun(job.folder(), rows, config.optimizer(), config.train(), provenance(job));
     }
 
     private SortedMap<String, String> provenance(Job job) {
@@ -76,10 +75,6 @@ public record EngineTuner(LoadedModel model, ChatTemplate template, TunerConfig 
             Digest.model(job.from()).forEach((file, hash) -> all.put("adapter " + file, hash));
         }
         return all;
-    }
-
-    private MemoryPlan.Part room(TrainingRun run) {
-        return new MemoryPlan.Part("training", Trainer.memory(run).loraBytes(model.weights(), config.lora()));
     }
 
     private static boolean isEmpty(Path file) {

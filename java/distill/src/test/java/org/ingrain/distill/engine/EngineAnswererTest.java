@@ -28,14 +28,12 @@ import org.ingrain.distill.sample.Stopping;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.QuestionConfig;
-import org.ingrain.engine.LoadedModel;
+import org.ingrain.engine.Engine;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.files.JsonLines;
 import org.ingrain.files.Manifest;
-import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.sample.SamplingParams;
-import org.ingrain.template.ChatTemplate;
 import org.ingrain.template.Message;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -46,39 +44,27 @@ import org.junit.jupiter.api.io.TempDir;
 /** Real weights and real questions. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class EngineAnswererTest {
-    private LoadedModel model;
+    private Engine engine;
 
     @TempDir(factory = MemoryFolder.class)
     Path base;
 
     @BeforeAll
     void load() {
-        model = LoadedModel.open(ModelOptions.cpu(Shared.model("minimind2-small")), (context, config, precision) -> List.of(),
-                new LoadedModel.Listener() {
-                    @Override
-                    public void planned(String line) {
-                    }
-
-                    @Override
-                    public void loaded(int done, int of) {
-                    }
-                });
+        engine = Engine.open(ModelOptions.of(Shared.model("minimind2-small")));
     }
 
     @AfterAll
     void close() {
-        if (model != null) {
-            model.close();
+        if (engine != null) {
+            engine.close();
         }
     }
 
     private EngineAnswerer answerer(int contextLength, int maxSequences, boolean sharePrefix) {
-        GeneratorConfig config = GeneratorConfig.of(contextLength, maxSequences, 64).withCacheTokens(2L * contextLength).withBlockSize(16)
-                .withPrefixCache(sharePrefix).withSharePrefix(sharePrefix);
-        Generator generator = new Generator(model.context(), model.weights(), null, config,
-                () -> model.tokenizer().streamingDecoder(true), model.tokenizer().eosIds());
-        return new EngineAnswerer(generator, model.tokenizer(), ChatTemplate.open(model.folder().path(), model.tokenizer()),
-                folder -> List.of(), 0);
+        GeneratorConfig config = GeneratorConfig.of(contextLength, maxSequences, 64).withCacheTokens(2L * contextLength)
+                .withBlockSize(16).withPrefixCache(sharePrefix).withSharePrefix(sharePrefix);
+        return new EngineAnswerer(engine, engine.generator(config));
     }
 
     @Test

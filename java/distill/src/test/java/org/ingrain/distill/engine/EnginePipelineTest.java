@@ -29,13 +29,10 @@ import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.QuestionConfig;
-import org.ingrain.engine.LoadedModel;
+import org.ingrain.engine.Engine;
 import org.ingrain.engine.ModelOptions;
-import org.ingrain.model.AdapterBank;
-import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.sample.SamplingParams;
-import org.ingrain.template.ChatTemplate;
 import org.ingrain.train.data.TrainConfig;
 import org.ingrain.train.pass.LoraConfig;
 import org.ingrain.train.pass.OptimizerConfig;
@@ -67,18 +64,14 @@ class EnginePipelineTest {
 
     private Outcome run(String name, int threads, Progress progress) {
         DistillConfig<TunerConfig> config = config();
-        ModelOptions options = new ModelOptions(Shared.model("minimind2-small"), "cpu", threads, "auto", "auto", "auto", false, List.of());
-        SortedMap<String, String> engine = new TreeMap<>();
-        try (LoadedModel model = LoadedModel.open(options, (context, c, precision) -> List.of(), new Quiet())) {
-            AdapterBank adapters = new AdapterBank(model.context(), model.config(), 1, LORA.rank(), BATCH.maxBatchTokens());
-            ChatTemplate template = ChatTemplate.open(model.folder().path(), model.tokenizer());
-            Generator generator = new Generator(model.context(), model.weights(), adapters, BATCH,
-                    () -> model.tokenizer().streamingDecoder(true), model.tokenizer().eosIds());
-            EngineAnswerer answerer = new EngineAnswerer(generator, model.tokenizer(), template,
-                    folder -> org.ingrain.checkpoint.PeftAdapter.read(folder, model.config()).modules(), 1);
-            EngineTuner tuner = new EngineTuner(model, template, config.train(), engine);
-            return new Pipeline(config, Dataset.load(config.data()), new Provenance("test", options.model(), engine),
-                    new Pipeline.Workers(answerer, tuner), progress).run(base.resolve(name));
+        ModelOptions options = ModelOptions.of(Shared.model("minimind2-small")).withThreads(threads);
+        SortedMap<String, String> fingerprint = new TreeMap<>();
+        try (Engine engine = Engine.open(options)) {
+            EngineAnswerer answerer = new EngineAnswerer(engine, engine.generator(BATCH, 1, LORA.rank()));
+            EngineTuner tuner = new EngineTuner(engine, config.train(), fingerprint);
+            Provenance provenance = new Provenance("test", options.model(), fingerprint);
+            return new Pipeline(config, Dataset.load(config.data()), provenance, new Pipeline.Workers(answerer, tuner),
+                    progress).run(base.resolve(name));
         }
     }
 
@@ -100,16 +93,5 @@ class EnginePipelineTest {
         }
         run("stopped", 2, Progress.SILENT);
         Runs.assertSame(Runs.content(base.resolve("whole")), base.resolve("stopped"), "two threads, stopped three times");
-    }
-
-    /** Loading, unheard. */
-    private static final class Quiet implements LoadedModel.Listener {
-        @Override
-        public void planned(String line) {
-        }
-
-        @Override
-        public void loaded(int layers, int of) {
-        }
     }
 }

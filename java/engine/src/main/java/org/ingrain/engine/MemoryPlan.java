@@ -1,19 +1,18 @@
-package org.ingrain.model;
+package org.ingrain.engine;
 
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
-import org.ingrain.ffi.Allocator;
-import org.ingrain.ffi.Context;
+import java.util.stream.Stream;
 import org.ingrain.tensor.InputException;
 
 /**
- * What a run will take on a device, estimated before anything is loaded.
+ * What a run will take on a device, counted before anything is loaded.
  *
+ * @param free  bytes on the device at that time
  * @param parts in the order they are named to the user
  */
-public record MemoryPlan(List<Part> parts) {
+public record MemoryPlan(long free, List<Part> parts) {
     /**
      * One user of memory.
      *
@@ -27,14 +26,9 @@ public record MemoryPlan(List<Part> parts) {
         parts = List.copyOf(parts);
     }
 
-    /** What a model takes: its weights, {@code more}, and what the device's driver loads later. */
-    public static MemoryPlan of(Context context, Blueprint config, Precision precision, List<Part> more) {
-        List<Part> parts = new ArrayList<>(more);
-        parts.addFirst(new Part("weights", Allocator.bytes(context, memory -> new Weights(memory, config, precision, Rank.SINGLE))));
-        if (context.driverBytes() > 0) {
-            parts.add(new Part("driver", context.driverBytes()));
-        }
-        return new MemoryPlan(parts);
+    /** The plan with one part more. */
+    public MemoryPlan with(Part part) {
+        return new MemoryPlan(free, Stream.concat(parts.stream(), Stream.of(part)).toList());
     }
 
     public long bytes() {
@@ -42,15 +36,15 @@ public record MemoryPlan(List<Part> parts) {
     }
 
     /** One line: {@code needs 12.3 GiB (weights 11.0, cache 1.3), 20.1 GiB free}. */
-    public String line(long free) {
+    public String line() {
         String detail = parts.stream().map(part -> part.name + " " + gibibytes(part.bytes)).collect(Collectors.joining(", "));
         return "needs " + gibibytes(bytes()) + " GiB (" + detail + "), " + gibibytes(free) + " GiB free";
     }
 
-    /** Refuses in that line what does not fit. */
-    public void require(String subject, long free) {
+    /** Throws an InputException with that line if the plan does not fit. */
+    public void require(String subject) {
         if (bytes() > free) {
-            throw new InputException(subject + ": " + line(free));
+            throw new InputException(subject + ": " + line());
         }
     }
 
