@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.regex.Pattern;
 
 /**
@@ -37,8 +36,8 @@ public record Pairwise() implements Task {
     }
 
     @Override
-    public Set<String> fields() {
-        return Set.of(RESPONSE_A, RESPONSE_B);
+    public List<String> fields() {
+        return List.of(RESPONSE_A, RESPONSE_B);
     }
 
     @Override

@@ -5,7 +5,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
-import java.util.Set;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
@@ -20,9 +19,9 @@ public interface Task {
     /** Names that the field of the answer may have, the usual one first. */
     List<String> answerFields();
 
-    /** What else than the question prompts may hold, by placeholder. */
-    default Set<String> fields() {
-        return Set.of();
+    /** What else than the question prompts may hold, by placeholder, in the order in which it is written. */
+    default List<String> fields() {
+        return List.of();
     }
 
     /** What prompts may hold of the question itself, by placeholder; the same placeholders for every question. */

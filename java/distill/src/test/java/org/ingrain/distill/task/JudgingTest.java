@@ -223,4 +223,13 @@ class JudgingTest {
         said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("pairwise", file))).getMessage();
         assertEquals(file + " line 1: g1_winner me, expected model_1, model_2, model_a, model_b or tie", said);
     }
+
+    /** What a run folder holds of a question is written in this order, which no process may choose for itself. */
+    @Test
+    void responsesAreInOneOrder() throws IOException {
+        Path file = base.resolve("pairs.jsonl");
+        Files.writeString(file, "{\"question\": \"q\", \"response-b\": \"2\", \"response-a\": \"1\", \"answer\": \"[[A]]\"}\n");
+        Example pair = Dataset.loadTest(QuestionConfig.of("pairwise", file)).getFirst();
+        assertEquals(List.of("response-a", "response-b"), List.copyOf(pair.fields().keySet()));
+    }
 }
