@@ -34,7 +34,8 @@ public final class Decoder {
     public Tensor forward(Step step, KvCache cache, AdapterBank adapters) {
         int t = step.tokens();
         Tensor x = wave.x().rows(0, t);
-        Residual stream = new Residual(wave.h().rows(0, t), wave.delta() == null ? null : wave.delta().rows(0, t), false);
+        Tensor delta = wave.delta() == null ? null : wave.delta().rows(0, t);
+        Residual stream = new Residual(wave.h().rows(0, t), delta, false);
         ops.embedding(stream.h, step.ids(), weights.embedTokens());
         for (int i = 0; i < weights.layers().size(); i++) {
             Weights.Layer layer = weights.layers().get(i);

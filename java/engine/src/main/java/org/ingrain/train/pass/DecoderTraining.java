@@ -34,7 +34,8 @@ public final class DecoderTraining implements AutoCloseable {
 
     public DecoderTraining(Allocator allocator, Weights weights, Parameters parameters, TrainingMemory memory) {
         if (weights.rank().count() != 1) {
-            throw new InputException("ranks: " + weights.rank().count() + ", expected 1: training needs the whole model on one rank");
+            throw new InputException("ranks: " + weights.rank().count()
+                    + ", expected 1: training needs the whole model on one rank");
         }
         scope = new Allocator.Scope(allocator);
         context = scope.context();
@@ -150,8 +151,8 @@ public final class DecoderTraining implements AutoCloseable {
         if (!linearBackward(Role.GATE_UP_PROJ.of(i), d.x(), d.gateUp(), rows.x())) {
             return false;
         }
-        ops.rmsNormBackward(d.stream(), parameters.gradient(Role.POST_ATTENTION_LAYERNORM.of(i)), d.x(), d.stream(), kept.middle(), norm,
-                kept.postRstd());
+        ops.rmsNormBackward(d.stream(), parameters.gradient(Role.POST_ATTENTION_LAYERNORM.of(i)), d.x(), d.stream(),
+                kept.middle(), norm, kept.postRstd());
         return true;
     }
 
@@ -171,8 +172,8 @@ public final class DecoderTraining implements AutoCloseable {
         if (!linearBackward(Role.QKV_PROJ.of(i), d.x(), d.qkv(), rows.x())) {
             return false;
         }
-        ops.rmsNormBackward(d.stream(), parameters.gradient(Role.INPUT_LAYERNORM.of(i)), d.x(), d.stream(), wave.input(i, t), norm,
-                kept.inputRstd());
+        ops.rmsNormBackward(d.stream(), parameters.gradient(Role.INPUT_LAYERNORM.of(i)), d.x(), d.stream(),
+                wave.input(i, t), norm, kept.inputRstd());
         return true;
     }
 
@@ -212,7 +213,8 @@ public final class DecoderTraining implements AutoCloseable {
             for (int begin = 0; begin < m; begin += TrainingActivations.HEAD_ROWS) {
                 chunk(begin, true, scale);
             }
-            ops.rmsNormBackward(head.x(), parameters.gradient(Group.NORM), head.added(), null, head.stream(), weights.norm(), head.rstd());
+            ops.rmsNormBackward(head.x(), parameters.gradient(Group.NORM), head.added(), null, head.stream(),
+                    weights.norm(), head.rstd());
             ops.gatherRowsBackward(wave.gradients(t).stream(), head.x(), inputs.targetRows());
         }
 
