@@ -9,8 +9,9 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * The wave of one training pass, allocated once for the largest micro-batch. Kept for the backward pass: every layer's input, and of the
- * kept layers what is dear to compute again. Norms' outputs and silu(gate)·up are not kept.
+ * The activations of one training pass, allocated once for the largest micro-batch. Kept for the backward pass: every
+ * layer's input, and of the kept layers what is expensive to compute again. Norms' outputs and silu(gate)·up are not
+ * kept.
  */
 final class TrainingActivations {
     /** Rows of logits that exist at one time. */
