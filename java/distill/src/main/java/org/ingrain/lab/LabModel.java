@@ -93,8 +93,8 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
         LabTokenizer tokenizer = LabTokenizer.make();
         tokenizer.write(folder, CONTEXT);
         DurableFile.write(folder.resolve("generation_config.json"), "{\n  \"bos_token_id\": 0,\n  \"eos_token_id\": 1\n}\n");
-        Blueprint llama = new Blueprint(HIDDEN, INTERMEDIATE, LAYERS, new AttentionConfig(HEADS, HEADS, HIDDEN / HEADS), tokenizer.vocabulary().size(), CONTEXT, 1e-5f,
-                RopeConfig.of(10_000), true, DType.BF16);
+        Blueprint llama = new Blueprint(HIDDEN, INTERMEDIATE, LAYERS, new AttentionConfig(HEADS, HEADS, HIDDEN / HEADS),
+                tokenizer.vocabulary().size(), CONTEXT, 1e-5f, RopeConfig.of(10_000), true, DType.BF16);
         ConfigWriter.write(folder.resolve("config.json"), llama, SpecialTokens.read(folder));
     }
 

@@ -33,7 +33,8 @@ public record AdapterConfig(String baseModelNameOrPath, int r, double loraAlpha,
         alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
         layersToTransform = List.copyOf(layersToTransform);
         modulesToSave = List.copyOf(modulesToSave);
-        Require.that(r > 0 && rankPattern.values().stream().allMatch(rank -> rank > 0), "r", r, "a positive number, in rank_pattern too");
+        Require.that(r > 0 && rankPattern.values().stream().allMatch(rank -> rank > 0), "r", r,
+                "a positive number, in rank_pattern too");
         Require.that(loraAlpha > 0 && Double.isFinite(loraAlpha), "lora_alpha", loraAlpha, "a positive number");
         Require.that(loraDropout >= 0 && loraDropout < 1, "lora_dropout", loraDropout, "0 or more and less than 1");
     }

@@ -27,10 +27,12 @@ public final class BlueprintReader {
         int hiddenSize = fields.integer("hidden_size");
         int heads = fields.integer("num_attention_heads");
         try {
-            AttentionConfig attention = new AttentionConfig(heads, fields.integer("num_key_value_heads", heads), headDim(fields, hiddenSize, heads));
-            return new Blueprint(hiddenSize, fields.integer("intermediate_size"), fields.integer("num_hidden_layers"), attention,
-                    fields.integer("vocab_size"), fields.integer("max_position_embeddings"), fields.number("rms_norm_eps"), rope(fields),
-                    fields.flag("tie_word_embeddings", false), dtype(fields));
+            AttentionConfig attention = new AttentionConfig(heads, fields.integer("num_key_value_heads", heads),
+                    headDim(fields, hiddenSize, heads));
+            return new Blueprint(hiddenSize, fields.integer("intermediate_size"), fields.integer("num_hidden_layers"),
+                    attention, fields.integer("vocab_size"), fields.integer("max_position_embeddings"),
+                    fields.number("rms_norm_eps"), rope(fields), fields.flag("tie_word_embeddings", false),
+                    dtype(fields));
         } catch (InputException refused) {
             throw refused.getMessage().startsWith(fields.where()) ? refused
                     : new InputException(fields.where() + ": " + refused.getMessage());

@@ -102,7 +102,8 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
                     + rows + ", " + columns + "]");
         }
         if (!HostFloats.reads(info.dtype())) {
-            throw new InputException(tensors.file() + ": tensor '" + name + "' has dtype " + info.dtype() + ", expected F32, BF16 or F16");
+            throw new InputException(tensors.file() + ": tensor '" + name + "' has dtype " + info.dtype()
+                    + ", expected F32, BF16 or F16");
         }
         float[] values = new float[Math.toIntExact(rows * columns)];
         HostFloats.read(values, tensors.data(name), info.dtype(), 0);

@@ -10,8 +10,9 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * Where device memory comes from. A constructor that allocates takes an allocator, so that the same code makes an object and plans its
- * memory: a {@link Context} allocates, a {@link Counter} adds up, a {@link Scope} frees together what was allocated through it.
+ * Where device memory comes from. A constructor that allocates takes an allocator, so that the same code makes an
+ * object and plans its memory: a {@link Context} allocates, a {@link Counter} adds up, a {@link Scope} frees together
+ * what was allocated through it.
  */
 public interface Allocator {
     /** The device that the memory belongs to. */

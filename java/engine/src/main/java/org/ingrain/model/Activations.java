@@ -5,12 +5,12 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
 /**
- * What one inference step computes on its way through the layers, allocated for the largest step. F is this rank's part of the
- * intermediate size, H and K its heads.
+ * What one inference step computes on its way through the layers, allocated for the largest step. F is this rank's
+ * part of the intermediate size, H and K its heads.
  *
  * @param h         (T, D) the residual stream
  * @param x         (T, D) a norm's output
- * @param delta     (T, D) what a block adds to the residual stream; null on a single rank, where the product adds itself
+ * @param delta     (T, D) what a block adds to the residual stream; null on a single rank: the product adds itself
  * @param qkv       (T, (H + 2K)·E)
  * @param attention (T, H·E)
  * @param gateUp    (T, 2F)
@@ -19,8 +19,8 @@ import org.ingrain.tensor.Tensor;
  * @param selected  (2, M, D) buffers of selected rows, 3 over several ranks
  * @param logits    (M, V) f32
  */
-record Activations(Tensor h, Tensor x, Tensor delta, Tensor qkv, Tensor attention, Tensor gateUp, Tensor gated, Tensor partials,
-                   Tensor selected, Tensor logits) {
+record Activations(Tensor h, Tensor x, Tensor delta, Tensor qkv, Tensor attention, Tensor gateUp, Tensor gated,
+                   Tensor partials, Tensor selected, Tensor logits) {
     static Activations allocate(Allocator memory, Weights weights, Step.Limits limits) {
         Weights.Layer w = weights.layers().getFirst();
         DType dtype = weights.precision().activations();

@@ -36,7 +36,7 @@ public final class AdapterBank {
     private record Slots(Tensor a, Tensor b, Tensor scaling, long column, BitSet adapted) {
     }
 
-    /** Room for {@code slots} adapters of rank up to {@code rank} on every projection, in steps of at most {@code maxTokens} tokens. */
+    /** Room for {@code slots} adapters of rank up to {@code rank}, in steps of at most {@code maxTokens} tokens. */
     public AdapterBank(Allocator memory, Blueprint config, int slots, int rank, int maxTokens) {
         context = memory.context();
         this.slots = slots;
@@ -47,8 +47,9 @@ public final class AdapterBank {
             Map<Projection, Slots> layer = new EnumMap<>(Projection.class);
             for (Projection p : Projection.values()) {
                 Parameter w = parameters.get(i, p);
-                layer.put(p, new Slots(memory.allocateZero(DType.F32, slots, rank, w.columns()), memory.allocateZero(DType.F32, slots, w.rows(), rank),
-                        memory.allocateZero(DType.F32, slots), parameters.firstRow(w), new BitSet()));
+                layer.put(p, new Slots(memory.allocateZero(DType.F32, slots, rank, w.columns()),
+                        memory.allocateZero(DType.F32, slots, w.rows(), rank), memory.allocateZero(DType.F32, slots),
+                        parameters.firstRow(w), new BitSet()));
             }
             layers.add(layer);
         }

@@ -18,8 +18,9 @@ import org.ingrain.tensor.Require;
  * @param tieWordEmbeddings     lm_head is embed_tokens
  * @param dtype                 the type config.json claims; the tensors in the file may have another
  */
-public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayers, AttentionConfig attention, int vocabSize,
-                        int maxPositionEmbeddings, double rmsNormEps, RopeConfig rope, boolean tieWordEmbeddings, DType dtype) {
+public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayers, AttentionConfig attention,
+                        int vocabSize, int maxPositionEmbeddings, double rmsNormEps, RopeConfig rope,
+                        boolean tieWordEmbeddings, DType dtype) {
     public Blueprint {
         Require.that(hiddenSize >= 1, "hidden_size", hiddenSize, "a positive number");
         Require.that(intermediateSize >= 1, "intermediate_size", intermediateSize, "a positive number");
@@ -39,7 +40,7 @@ public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayer
 
     /** The same with this many layers. */
     public Blueprint withLayers(int layers) {
-        return new Blueprint(hiddenSize, intermediateSize, layers, attention, vocabSize, maxPositionEmbeddings, rmsNormEps,
-                rope, tieWordEmbeddings, dtype);
+        return new Blueprint(hiddenSize, intermediateSize, layers, attention, vocabSize, maxPositionEmbeddings,
+                rmsNormEps, rope, tieWordEmbeddings, dtype);
     }
 }

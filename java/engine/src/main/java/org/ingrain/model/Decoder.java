@@ -7,8 +7,8 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * Llama 2 and 3 for inference: RMSNorm before each block, rotary positions, grouped-query attention over a paged cache, SwiGLU
- * (arXiv:2307.09288). Knows token ids, not text; keeps nothing between steps but the cache it is given.
+ * Llama 2 and 3 for inference: RMSNorm before each block, rotary positions, grouped-query attention over a paged cache,
+ * SwiGLU (arXiv:2307.09288). Knows token ids, not text; keeps nothing between steps but the cache it is given.
  */
 public final class Decoder {
     private final Context context;
@@ -17,7 +17,7 @@ public final class Decoder {
     private final Ops ops;
     private final Ops.Heads heads;
     private final Tensor ropeTable;
-    private final Activations wave;
+    private final Activations activations;
 
     public Decoder(Allocator memory, Weights weights, Step.Limits limits) {
         context = memory.context();
@@ -26,15 +26,16 @@ public final class Decoder {
         ops = new Ops(context);
         heads = config.attention().heads(weights.rank());
         ropeTable = RopeTable.allocate(memory, config, limits.maxBlocks() * limits.blockSize());
-        wave = Activations.allocate(memory, weights, limits);
+        activations = Activations.allocate(memory, weights, limits);
         weights.reserveWorkspace(memory, limits.tokens(), false);
     }
 
-    /** Logits (M, V) f32 of the rows the step asked for; valid until the next step. adapters may be null where no row has a slot. */
+    /** Logits (M, V) f32 of the step's logit rows, valid until the next step; adapters may be null where no row has one. */
     public Tensor forward(Step step, KvCache cache, AdapterBank adapters) {
         int t = step.tokens();
-        Tensor x = wave.x().rows(0, t);
-        Residual stream = new Residual(wave.h().rows(0, t), wave.delta() == null ? null : wave.delta().rows(0, t), false);
+        Tensor x = activations.x().rows(0, t);
+        Tensor delta = activations.delta() == null ? null : activations.delta().rows(0, t);
+        Residual stream = new Residual(activations.h().rows(0, t), delta, false);
         ops.embedding(stream.h, step.ids(), weights.embedTokens());
         for (int i = 0; i < weights.layers().size(); i++) {
             Weights.Layer layer = weights.layers().get(i);
@@ -49,8 +50,8 @@ public final class Decoder {
 
     /** (T, H·E) what o_proj reads. */
     private Tensor attention(Tensor x, Weights.Layer layer, Lora lora, Step step, Tensor cache) {
-        Tensor qkv = wave.qkv().rows(0, step.tokens());
-        Tensor y = wave.attention().rows(0, step.tokens());
+        Tensor qkv = activations.qkv().rows(0, step.tokens());
+        Tensor y = activations.attention().rows(0, step.tokens());
         ops.matmul(qkv, x, layer.qkvProj());
         lora.apply(Projection.Q_PROJ, qkv, x);
         lora.apply(Projection.K_PROJ, qkv, x);
@@ -63,8 +64,8 @@ public final class Decoder {
 
     /** (T, F) what down_proj reads. */
     private Tensor feedForward(Tensor x, Weights.Layer layer, Lora lora) {
-        Tensor gateUp = wave.gateUp().rows(0, x.size(0));
-        Tensor gated = wave.gated().rows(0, x.size(0));
+        Tensor gateUp = activations.gateUp().rows(0, x.size(0));
+        Tensor gated = activations.gated().rows(0, x.size(0));
         if (!lora.adapts(Projection.GATE_PROJ) && !lora.adapts(Projection.UP_PROJ)) {
             ops.matmulSiluMul(gated, gateUp, x, layer.gateUpProj());
             return gated;
@@ -78,19 +79,20 @@ public final class Decoder {
 
     private Tensor head(Step step, Residual stream) {
         int m = step.logitCount();
-        Tensor logits = wave.logits().rows(0, m);
+        Tensor logits = activations.logits().rows(0, m);
         if (m == 0) {
             return logits;
         }
-        Tensor x = wave.selected(0, m);
+        Tensor x = activations.selected(0, m);
         stream.select(step.logitRows(), m).norm(x, weights.norm());
         ops.matmul(logits, x, weights.lmHead());
         return logits;
     }
 
     /**
-     * The residual stream h (T, D). On one rank a product adds itself to it as it is written. Where the columns of a weight are spread
-     * over ranks, chunk sums are added in one order over all of them, and the next norm adds their total, delta, to h.
+     * The residual stream h (T, D). On one rank a product adds itself to it as it is written. Where the columns of a
+     * weight are spread over ranks, chunk sums are added in one order over all of them, and the next norm adds their
+     * total, delta, to h.
      */
     private final class Residual {
         private final Tensor h;
@@ -110,7 +112,7 @@ public final class Decoder {
                 lora.apply(projection, h, x);
                 return;
             }
-            Tensor partials = wave.partials().view(wave.partials().size(0), x.size(0), h.size(1));
+            Tensor partials = activations.partials().view(activations.partials().size(0), x.size(0), h.size(1));
             ops.matmulPartial(partials, x, w);
             ops.allReduce(delta, partials, partials.size(0));
             lora.apply(projection, delta, x);
@@ -130,7 +132,8 @@ public final class Decoder {
 
         /** The stream of m rows alone. */
         Residual select(Tensor rows, int m) {
-            Residual part = new Residual(wave.selected(1, m), waiting ? wave.selected(2, m) : null, waiting);
+            Tensor added = waiting ? activations.selected(2, m) : null;
+            Residual part = new Residual(activations.selected(1, m), added, waiting);
             ops.gatherRows(part.h, h, rows);
             if (waiting) {
                 ops.gatherRows(part.delta, delta, rows);

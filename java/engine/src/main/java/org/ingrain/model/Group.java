@@ -3,8 +3,8 @@ package org.ingrain.model;
 import java.util.Comparator;
 
 /**
- * A weight as it lies on a device: one parameter of the checkpoint, or several that one product fuses. Groups are ordered as the forward
- * pass reads them, layer by layer.
+ * A weight as it lies on a device: one parameter of the checkpoint, or several that one product fuses. The order of
+ * groups is that in which the forward pass reads them, layer by layer, after the embedding.
  *
  * @param layer from 0; {@link #MODEL} for what belongs to no layer
  * @param role  which weight of the layer, or of the model
@@ -21,7 +21,8 @@ public record Group(int layer, Role role) implements Comparable<Group> {
 
     /** What a weight is for; QKV_PROJ is q, k, v and GATE_UP_PROJ is gate, up, rows below one another. */
     public enum Role {
-        EMBED_TOKENS, INPUT_LAYERNORM, QKV_PROJ, O_PROJ, POST_ATTENTION_LAYERNORM, GATE_UP_PROJ, DOWN_PROJ, NORM, LM_HEAD;
+        EMBED_TOKENS, INPUT_LAYERNORM, QKV_PROJ, O_PROJ, POST_ATTENTION_LAYERNORM, GATE_UP_PROJ, DOWN_PROJ, NORM,
+        LM_HEAD;
 
         /** This weight of a layer. */
         public Group of(int layer) {

@@ -9,8 +9,9 @@ import org.ingrain.model.Parameter.Init;
 import org.ingrain.model.Parameter.Shard;
 
 /**
- * The parameters of a model, in the order of its checkpoint, and the {@link Group}s that they form on a device. What is allocated, loaded,
- * drawn, sharded, trained, adapted and exported is read off this list: an architecture is its list and a forward pass.
+ * The parameters of a model, in the order of its layers, and the {@link Group}s that they form on a device. What is
+ * allocated, loaded, drawn, sharded, trained, adapted and exported is read off this list: an architecture is its list
+ * and a forward pass.
  *
  * <p>Groups of a Llama, with what fuses and what several ranks share:
  * <pre>
@@ -98,13 +99,15 @@ public final class ParameterTable {
     /** A group as one parameter: its parts' rows below one another. */
     public Parameter fused(Group group) {
         Parameter first = parts(group).getFirst();
-        return new Parameter(group.toString(), group, parts(group).stream().mapToLong(Parameter::rows).sum(), first.columns(), first.shard(),
-                first.init(), first.decayed());
+        long rows = parts(group).stream().mapToLong(Parameter::rows).sum();
+        return new Parameter(group.toString(), group, rows, first.columns(), first.shard(), first.init(),
+                first.decayed());
     }
 
     /** Where a parameter's rows begin in its group. */
     public long firstRow(Parameter parameter) {
-        return parts(parameter.group()).stream().takeWhile(part -> !part.equals(parameter)).mapToLong(Parameter::rows).sum();
+        return parts(parameter.group()).stream().takeWhile(part -> !part.equals(parameter))
+                .mapToLong(Parameter::rows).sum();
     }
 
     /** The group of the output head: the embedding where they are tied. */

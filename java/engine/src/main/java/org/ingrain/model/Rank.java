@@ -21,10 +21,11 @@ public record Rank(int index, int count) {
 
     /** Refuses a model that this many ranks cannot share evenly. */
     void require(Blueprint c) {
-        int keyValueHeads = c.attention().numKeyValueHeads();
-        if (count > 1 && (keyValueHeads % count != 0 || chunk(c.intermediateSize()) == 0 || chunk(c.attention().queries()) == 0)) {
-            throw new InputException("ranks: " + count + " cannot share " + keyValueHeads + " key-value heads and an intermediate_size of "
-                    + c.intermediateSize() + ", expected multiples of " + count + " and 16");
+        int heads = c.attention().numKeyValueHeads();
+        boolean chunks = chunk(c.intermediateSize()) > 0 && chunk(c.attention().queries()) > 0;
+        if (count > 1 && (heads % count != 0 || !chunks)) {
+            throw new InputException("ranks: " + count + " cannot share " + heads
+                    + " key-value heads and an intermediate_size of " + c.intermediateSize() + ", expected multiples of " + count + " and 16");
         }
     }
 

@@ -22,9 +22,10 @@ public record RopeConfig(double theta, Type type, double factor, double lowFreqF
         Require.that(factor >= 1 && Double.isFinite(factor), "rope factor", factor, "1 or more");
         if (type == Type.LLAMA3) {
             Require.that(lowFreqFactor > 0, "rope low_freq_factor", lowFreqFactor, "a positive number");
-            Require.that(highFreqFactor > lowFreqFactor, "rope high_freq_factor", highFreqFactor, "more than low_freq_factor " + lowFreqFactor);
-            Require.that(originalMaxPositionEmbeddings > 0, "rope original_max_position_embeddings", originalMaxPositionEmbeddings,
-                    "a positive number");
+            Require.that(highFreqFactor > lowFreqFactor, "rope high_freq_factor", highFreqFactor,
+                    "more than low_freq_factor " + lowFreqFactor);
+            Require.that(originalMaxPositionEmbeddings > 0, "rope original_max_position_embeddings",
+                    originalMaxPositionEmbeddings, "a positive number");
         }
     }
 

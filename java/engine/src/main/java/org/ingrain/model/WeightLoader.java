@@ -87,8 +87,8 @@ final class WeightLoader implements AutoCloseable {
     private HostTensor tensor(Parameter p) {
         HostTensor tensor = source.tensor(p.name());
         if (!Arrays.equals(tensor.shape(), p.shape())) {
-            throw new InputException(p.name() + ": shape " + Arrays.toString(tensor.shape()) + ", expected " + Arrays.toString(p.shape())
-                    + " from config.json");
+            throw new InputException(p.name() + ": shape " + Arrays.toString(tensor.shape()) + ", expected "
+                    + Arrays.toString(p.shape()) + " from config.json");
         }
         return tensor;
     }

@@ -14,8 +14,8 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * The parameters of a model on a device, one weight a {@link Group}; never changed while sampling or under LoRA. A tensor-parallel rank
- * holds its share of them.
+ * The parameters of a model on a device, one weight a {@link Group}; never changed while sampling or under LoRA.
+ * A tensor-parallel rank holds its share of them.
  */
 public final class Weights {
     private static final long SLAB_ELEMENTS = 8L << 20;
@@ -48,7 +48,7 @@ public final class Weights {
         void loaded(int layers, int of);
     }
 
-    /** Weights of undefined content; on an {@link Allocator.Counter}, what plans the memory of all that is made for a model. */
+    /** Weights of undefined content; on an {@link Allocator.Counter}, what plans the memory of a model's users. */
     public Weights(Allocator memory, Blueprint config, Precision precision, Rank rank) {
         rank.require(config);
         context = memory.context();
@@ -60,14 +60,19 @@ public final class Weights {
             Parameter whole = parameters.fused(group);
             if (whole.matrix()) {
                 DType dtype = group.layer() == Group.MODEL ? precision.tables() : precision.weights();
-                matrices.put(group, memory.weight(dtype, Weight.Layout.PACKED, whole.rows(rank), whole.columns(rank), whole.chunk()));
+                matrices.put(group, memory.weight(dtype, Weight.Layout.PACKED, whole.rows(rank), whole.columns(rank),
+                        whole.chunk()));
             } else {
                 vectors.put(group, memory.allocate(precision.activations(), whole.rows(rank)));
             }
         }
-        layers = IntStream.range(0, config.numHiddenLayers()).mapToObj(i -> new Layer(vector(Role.INPUT_LAYERNORM.of(i)),
-                matrix(Role.QKV_PROJ.of(i)), matrix(Role.O_PROJ.of(i)), vector(Role.POST_ATTENTION_LAYERNORM.of(i)),
-                matrix(Role.GATE_UP_PROJ.of(i)), matrix(Role.DOWN_PROJ.of(i)))).toList();
+        layers = IntStream.range(0, config.numHiddenLayers()).mapToObj(this::layer).toList();
+    }
+
+    private Layer layer(int i) {
+        return new Layer(vector(Role.INPUT_LAYERNORM.of(i)), matrix(Role.QKV_PROJ.of(i)), matrix(Role.O_PROJ.of(i)),
+                vector(Role.POST_ATTENTION_LAYERNORM.of(i)), matrix(Role.GATE_UP_PROJ.of(i)),
+                matrix(Role.DOWN_PROJ.of(i)));
     }
 
     /** Copies and packs every parameter; an InputException names a tensor that is missing or has another shape than the config says. */
@@ -135,10 +140,10 @@ public final class Weights {
         context.free(one);
     }
 
-    /** Makes room for the products of these weights in steps of up to {@code tokens} rows; backward: of training too. */
+    /** Workspace for the products of these weights with up to {@code tokens} rows; backward: those of training too. */
     public void reserveWorkspace(Allocator memory, long tokens, boolean backward) {
-        memory.reserveWorkspace(matrices.values().stream()
-                .mapToLong(w -> context.matmulWorkspaceBytes(w.dtype(), w.rows(), w.columns(), tokens, backward)).max().orElse(0));
+        memory.reserveWorkspace(matrices.values().stream().mapToLong(w ->
+                context.matmulWorkspaceBytes(w.dtype(), w.rows(), w.columns(), tokens, backward)).max().orElse(0));
     }
 
     /** The device that they are on. */

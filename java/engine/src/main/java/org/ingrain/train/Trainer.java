@@ -72,17 +72,19 @@ public final class Trainer implements AutoCloseable {
      *
      * @param weights   of the frozen model
      * @param baseModel what the adapter's config names as its base model
-     * @param from      an adapter's modules to begin with, or empty for new ones; which adapter it is belongs into the run's provenance
+     * @param from      an adapter's modules to begin with, or empty for new ones; the run's provenance names it
      * @throws InputException if {@code from} has another rank, scaling or other projections than are trained
      */
-    public static Trainer lora(Weights weights, LoraConfig lora, String baseModel, List<LoraModule> from, TrainingRun run) {
+    public static Trainer lora(Weights weights, LoraConfig lora, String baseModel, List<LoraModule> from,
+                               TrainingRun run) {
         TrainingMemory memory = memory(weights, run, m -> m.loraBytes(weights, lora));
-        LoraParameters parameters = new LoraParameters(weights.context(), weights.config(), lora, run.train().seed(), memory);
+        LoraParameters parameters = new LoraParameters(weights.context(), weights.config(), lora, run.train().seed(),
+                memory);
         if (!from.isEmpty()) {
             parameters.load(from);
         }
-        return new Trainer(weights, run, memory,
-                new Trainee(parameters, RunSettings.of(run, "lora", lora), new AdapterExport(parameters, lora, baseModel)));
+        return new Trainer(weights, run, memory, new Trainee(parameters, RunSettings.of(run, "lora", lora),
+                new AdapterExport(parameters, lora, baseModel)));
     }
 
     /**
@@ -94,8 +96,8 @@ public final class Trainer implements AutoCloseable {
     public static Trainer full(Weights weights, ModelFolder base, TrainingRun run) {
         TrainingMemory memory = memory(weights, run, m -> m.fullBytes(weights));
         FullParameters parameters = FullParameters.load(weights, base);
-        return new Trainer(weights, run, memory,
-                new Trainee(parameters, RunSettings.of(run, "full", null), ModelExport.like(base, weights.context(), parameters)));
+        return new Trainer(weights, run, memory, new Trainee(parameters, RunSettings.of(run, "full", null),
+                ModelExport.like(base, weights.context(), parameters)));
     }
 
     /**
@@ -128,7 +130,8 @@ public final class Trainer implements AutoCloseable {
     private static TrainingMemory memory(Weights weights, TrainingRun run, ToLongFunction<TrainingMemory> bytes) {
         TrainingMemory least = memory(run);
         return run.train().activationCheckpointing() ? least
-                : TrainingMemory.fitting(least.limits(), weights.config(), weights.context().memoryInfo().free() / 100 * 95, bytes);
+                : TrainingMemory.fitting(least.limits(), weights.config(),
+                        weights.context().memoryInfo().free() / 100 * 95, bytes);
     }
 
     /** Trains to the end and writes the result, unless {@code progress} wants none; what is done already is not done again. */

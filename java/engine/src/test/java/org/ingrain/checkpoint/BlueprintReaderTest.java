@@ -30,7 +30,8 @@ class BlueprintReaderTest {
     @Test
     void readsLlama2WithItsDefaults() throws IOException {
         Blueprint config = read(BASE + ",'torch_dtype':'float16','rope_scaling':null,'pretraining_tp':1");
-        assertEquals(new Blueprint(64, 96, 2, new AttentionConfig(4, 4, 16), 100, 128, 1e-5, RopeConfig.of(10_000), false, DType.F16), config);
+        assertEquals(new Blueprint(64, 96, 2, new AttentionConfig(4, 4, 16), 100, 128, 1e-5, RopeConfig.of(10_000),
+                false, DType.F16), config);
     }
 
     @Test

@@ -113,10 +113,12 @@ class ModelFolderTest {
     void opensTheRealModels() {
         try (ModelFolder stories = ModelFolder.open(TestFolders.model("stories15M"));
                 ModelFolder chat = ModelFolder.open(TestFolders.model("minimind2-small"))) {
-            assertEquals(new Blueprint(288, 768, 6, new AttentionConfig(6, 6, 48), 32000, 256, 1e-5, RopeConfig.of(10_000), true, DType.F32), stories.config());
+            assertEquals(new Blueprint(288, 768, 6, new AttentionConfig(6, 6, 48), 32000, 256, 1e-5,
+                    RopeConfig.of(10_000), true, DType.F32), stories.config());
             assertEquals(List.of(1, 2), stories.specialTokens().eosIds());
             assertFalse(stories.generationConfig().doSample());
-            assertEquals(new Blueprint(512, 1408, 8, new AttentionConfig(8, 2, 64), 6400, 32768, 1e-5, RopeConfig.of(1e6), true, DType.F16), chat.config());
+            assertEquals(new Blueprint(512, 1408, 8, new AttentionConfig(8, 2, 64), 6400, 32768, 1e-5,
+                    RopeConfig.of(1e6), true, DType.F16), chat.config());
             assertEquals(DType.BF16, chat.tensor("model.embed_tokens.weight").dtype());
         }
     }

@@ -30,7 +30,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** The configurations are those that PEFT 0.21 writes; what it makes of them was compared once with PEFT itself. */
 class PeftAdapterTest {
-    private static final Blueprint MODEL = new Blueprint(32, 48, 2, new AttentionConfig(4, 2, 8), 50, 64, 1e-6, RopeConfig.of(1e4), false, DType.F32);
+    private static final Blueprint MODEL = new Blueprint(32, 48, 2, new AttentionConfig(4, 2, 8), 50, 64, 1e-6,
+            RopeConfig.of(1e4), false, DType.F32);
     private static final String PEFT = """
             {"alora_invocation_tokens":null,"alpha_pattern":{},"arrow_config":null,"auto_mapping":null,"base_model_name_or_path":"base",
             "bias":"none","corda_config":null,"ensure_weight_tying":false,"eva_config":null,"exclude_modules":null,"fan_in_fan_out":false,

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.ingrain.checkpoint.BlueprintReader;
 import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.model.Group.Role;
@@ -40,7 +41,8 @@ class ParameterTableTest {
             for (Parameter p : parameters.all()) {
                 assertArrayEquals(lab.tensor(p.name()).shape(), p.shape(), p.name());
             }
-            assertEquals(lab.names().stream().mapToLong(name -> lab.tensor(name).elements()).sum(), parameters.elements());
+            long elements = lab.names().stream().mapToLong(name -> lab.tensor(name).elements()).sum();
+            assertEquals(elements, parameters.elements());
             assertEquals(Group.EMBED_TOKENS, parameters.head(), "tied");
             assertFalse(parameters.groups().contains(Group.LM_HEAD));
         }
@@ -62,24 +64,26 @@ class ParameterTableTest {
         String prefix = "model.layers.79.";
         assertEquals(List.of(Role.INPUT_LAYERNORM.of(79), Role.POST_ATTENTION_LAYERNORM.of(79), Role.QKV_PROJ.of(79),
                 Role.O_PROJ.of(79), Role.GATE_UP_PROJ.of(79), Role.DOWN_PROJ.of(79)), table.groups(79));
-        assertEquals(List.of(prefix + "self_attn.q_proj.weight", prefix + "self_attn.k_proj.weight", prefix + "self_attn.v_proj.weight"),
-                names(table.parts(Role.QKV_PROJ.of(79))));
-        assertEquals(List.of(prefix + "mlp.gate_proj.weight", prefix + "mlp.up_proj.weight"), names(table.parts(Role.GATE_UP_PROJ.of(79))));
+        assertEquals(List.of(prefix + "self_attn.q_proj.weight", prefix + "self_attn.k_proj.weight",
+                prefix + "self_attn.v_proj.weight"), names(table.parts(Role.QKV_PROJ.of(79))));
+        assertEquals(List.of(prefix + "mlp.gate_proj.weight", prefix + "mlp.up_proj.weight"),
+                names(table.parts(Role.GATE_UP_PROJ.of(79))));
         assertArrayEquals(new long[] {(64 + 2 * 8) * 128, 8192}, table.fused(Role.QKV_PROJ.of(79)).shape());
         assertArrayEquals(new long[] {8192, 64 * 128}, table.fused(Role.O_PROJ.of(79)).shape());
         assertArrayEquals(new long[] {2 * 28672, 8192}, table.fused(Role.GATE_UP_PROJ.of(79)).shape());
         assertArrayEquals(new long[] {8192, 28672}, table.fused(Role.DOWN_PROJ.of(79)).shape());
         assertArrayEquals(new long[] {8192}, table.fused(Role.INPUT_LAYERNORM.of(79)).shape());
-        assertEquals(List.of(0L, 64L * 128, 72L * 128, 0L, 0L, 28672L, 0L), List.of(Projection.values()).stream()
+        assertEquals(List.of(0L, 64L * 128, 72L * 128, 0L, 0L, 28672L, 0L), Stream.of(Projection.values())
                 .map(p -> table.firstRow(table.get(3, p))).toList());
     }
 
     /** The order of a forward pass, by which a backward pass knows what lies below. */
     @Test
     void groupsAreOrderedAsTheyAreRead() {
-        List<Group> products = List.of(Group.EMBED_TOKENS, Role.INPUT_LAYERNORM.of(0), Role.QKV_PROJ.of(0), Role.O_PROJ.of(0),
-                Role.POST_ATTENTION_LAYERNORM.of(0), Role.GATE_UP_PROJ.of(0), Role.DOWN_PROJ.of(0), Role.QKV_PROJ.of(1));
-        assertEquals(products, products.reversed().stream().sorted().toList());
+        List<Group> read = List.of(Group.EMBED_TOKENS, Role.INPUT_LAYERNORM.of(0), Role.QKV_PROJ.of(0),
+                Role.O_PROJ.of(0), Role.POST_ATTENTION_LAYERNORM.of(0), Role.GATE_UP_PROJ.of(0), Role.DOWN_PROJ.of(0),
+                Role.QKV_PROJ.of(1));
+        assertEquals(read, read.reversed().stream().sorted().toList());
     }
 
     @ParameterizedTest
@@ -91,21 +95,23 @@ class ParameterTableTest {
             assertEquals(p.rows(), p.rows(rank) * (p.shard() == Shard.ROWS ? count : 1), p.name());
             assertEquals(p.columns(), p.columns(rank) * (p.shard() == Shard.COLUMNS ? count : 1), p.name());
         }
-        assertEquals(Set.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ, Projection.GATE_PROJ, Projection.UP_PROJ),
-                sharded(Shard.ROWS));
+        assertEquals(Set.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ, Projection.GATE_PROJ,
+                Projection.UP_PROJ), sharded(Shard.ROWS));
         assertEquals(Set.of(Projection.O_PROJ, Projection.DOWN_PROJ), sharded(Shard.COLUMNS));
         assertEquals(8192 / 8, table.get(0, Projection.O_PROJ).chunk());
         assertEquals(0, table.get(0, Projection.Q_PROJ).chunk());
-        assertTrue(table.all().stream().filter(p -> !p.name().contains("_proj")).allMatch(p -> p.shard() == Shard.NONE));
+        assertTrue(table.all().stream().filter(p -> !p.name().contains("_proj"))
+                .allMatch(p -> p.shard() == Shard.NONE));
     }
 
     private Set<Projection> sharded(Shard shard) {
-        return List.of(Projection.values()).stream().filter(p -> table.get(0, p).shard() == shard).collect(Collectors.toSet());
+        return Stream.of(Projection.values()).filter(p -> table.get(0, p).shard() == shard).collect(Collectors.toSet());
     }
 
     @Test
     void refusesRanksThatCannotShare() {
-        Blueprint odd = new Blueprint(64, 96, 2, new AttentionConfig(6, 3, 16), 10, 128, 1e-5, large.rope(), false, large.dtype());
+        Blueprint odd = new Blueprint(64, 96, 2, new AttentionConfig(6, 3, 16), 10, 128, 1e-5, large.rope(), false,
+                large.dtype());
         new Rank(0, 1).require(odd);
         String message = assertThrows(InputException.class, () -> new Rank(0, 2).require(odd)).getMessage();
         assertTrue(message.contains("3 key-value heads"), message);

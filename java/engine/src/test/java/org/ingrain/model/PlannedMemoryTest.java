@@ -28,7 +28,8 @@ class PlannedMemoryTest {
     }
 
     private static Blueprint blueprint(boolean tied) {
-        return new Blueprint(64, 96, 2, new AttentionConfig(16, 8, 8), 61, 128, 1e-5, RopeConfig.of(10000), tied, DType.F32);
+        return new Blueprint(64, 96, 2, new AttentionConfig(16, 8, 8), 61, 128, 1e-5, RopeConfig.of(10000), tied,
+                DType.F32);
     }
 
     private static void everything(Allocator memory, Weights weights) {
@@ -56,7 +57,8 @@ class PlannedMemoryTest {
         long whole = bytes(precision, Rank.SINGLE);
         long shared = bytes(precision, new Rank(0, 8));
         ParameterTable table = blueprint(false).parameters();
-        long everywhere = table.all().stream().filter(p -> p.shard() == Parameter.Shard.NONE).mapToLong(Parameter::elements).sum();
+        long everywhere = table.all().stream().filter(p -> p.shard() == Parameter.Shard.NONE)
+                .mapToLong(Parameter::elements).sum();
         assertTrue(whole >= table.elements() * Float.BYTES, "packed rows are filled up: " + whole);
         assertTrue(shared < whole / 2 && shared > everywhere * Float.BYTES, shared + " of " + whole);
     }

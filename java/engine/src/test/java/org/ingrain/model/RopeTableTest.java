@@ -49,7 +49,9 @@ class RopeTableTest {
         for (int i = 0; i < pairs.length; i++) {
             assertEquals(frequencies[i], computed[pairs[i]], 2 * Math.ulp(frequencies[i]), "frequency " + pairs[i]);
         }
-        return RopeTable.compute(new Blueprint(64, 64, 1, new AttentionConfig(1, 1, headDim), 8, positions, 1e-5, rope, true, DType.F32), positions);
+        Blueprint config = new Blueprint(64, 64, 1, new AttentionConfig(1, 1, headDim), 8, positions, 1e-5, rope, true,
+                DType.F32);
+        return RopeTable.compute(config, positions);
     }
 
     // A frequency is off by two units in the last place at most, and its angle by as much, relatively.

@@ -40,7 +40,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** A model that several ranks share says the same as on one, to the last bit: sums of row-parallel products have one order. */
 @Timeout(120)
 class TensorParallelTest {
-    private static final Blueprint CONFIG = new Blueprint(64, 96, 2, new AttentionConfig(16, 8, 8), 61, 128, 1e-5, RopeConfig.of(10000), false, DType.F32);
+    private static final Blueprint CONFIG = new Blueprint(64, 96, 2, new AttentionConfig(16, 8, 8), 61, 128, 1e-5,
+            RopeConfig.of(10000), false, DType.F32);
     private static final GeneratorConfig SIZES = GeneratorConfig.of(128, 8, 64).withBlockSize(16);
 
     @ParameterizedTest

@@ -52,11 +52,13 @@ final class TinyModel implements AutoCloseable {
     }
 
     private static Blueprint config(DType dtype) {
-        return new Blueprint(64, 112, 2, new AttentionConfig(4, 2, 16), VOCABULARY, CONTEXT, 1e-5, RopeConfig.of(10000), false, dtype);
+        return new Blueprint(64, 112, 2, new AttentionConfig(4, 2, 16), VOCABULARY, CONTEXT, 1e-5,
+                RopeConfig.of(10000), false, dtype);
     }
 
     private static HostTensor tensor(Arena arena, Blueprint config, String name) {
-        long[] shape = config.parameters().all().stream().filter(p -> p.name().equals(name)).findFirst().orElseThrow().shape();
+        long[] shape = config.parameters().all().stream().filter(p -> p.name().equals(name)).findFirst().orElseThrow()
+                .shape();
         HostTensor tensor = new HostTensor(DType.F32, shape, arena.allocate(Arrays.stream(shape).reduce(1, (x, y) -> x * y) * Float.BYTES, 64));
         Random random = new Random(name.hashCode());
         for (long i = 0; i < tensor.elements(); i++) {

@@ -60,8 +60,8 @@ class DecoderTrainingGoldenTest {
             }
             try (Safetensors after = Safetensors.open(golden.folder.resolve("full_after.safetensors"))) {
                 assertEquals(after.names().size(), parameters.named().size());
-                parameters.named().forEach((parameter, master) -> assertArrayEquals(Golden.floats(after.data(parameter)),
-                        golden.context.readFloats(master), 2e-5f, parameter));
+                parameters.named().forEach((parameter, master) -> assertArrayEquals(
+                        Golden.floats(after.data(parameter)), golden.context.readFloats(master), 2e-5f, parameter));
             }
         }
     }

@@ -117,12 +117,14 @@ class TrainerTest {
         LoraConfig plain = new LoraConfig(3, 6, 0, LoraConfig.ALL_LINEAR, true);
         try (Golden golden = new Golden("tied", 1)) {
             List<LoraModule> adapter = PeftAdapter.read(first.result(), golden.config).modules();
-            try (Trainer trainer = Trainer.lora(golden.weights(), plain, "base", adapter, run(folder.resolve("second"), once))) {
+            TrainingRun second = run(folder.resolve("second"), once);
+            try (Trainer trainer = Trainer.lora(golden.weights(), plain, "base", adapter, second)) {
                 assertEquals(ended, trainer.train(TrainProgress.SILENT).firstLoss(), 1e-6);
             }
             LoraConfig wider = new LoraConfig(4, 6, 0, LoraConfig.ALL_LINEAR, true);
             TrainingRun third = run(folder.resolve("third"), once);
-            String message = assertThrows(InputException.class, () -> Trainer.lora(golden.weights(), wider, "base", adapter, third)).getMessage();
+            String message = assertThrows(InputException.class,
+                    () -> Trainer.lora(golden.weights(), wider, "base", adapter, third)).getMessage();
             assertTrue(message.startsWith("--adapter: layer 0 q_proj has rank 3 and scaling "), message);
             LoraConfig fewer = new LoraConfig(3, 6, 0, Set.of(Projection.Q_PROJ), true);
             TrainingRun fourth = run(folder.resolve("fourth"), once);
@@ -139,8 +141,9 @@ class TrainerTest {
                 Weights weights = Weights.load(golden.context, golden.config, new Precision(DType.F32, DType.F32, DType.F32), Rank.SINGLE, made,
                         (done, of) -> { });
                 MicroBatch all = MicroBatch.of(TrainingFixture.data().train());
-                try (DecoderTraining training = new DecoderTraining(golden.context, weights, FullParameters.load(weights, made),
-                        new TrainingMemory(new MicroBatchLimits(all.tokens(), all.sequences(), all.targetCount()), 1))) {
+                try (DecoderTraining training = new DecoderTraining(golden.context, weights,
+                        FullParameters.load(weights, made), new TrainingMemory(
+                                new MicroBatchLimits(all.tokens(), all.sequences(), all.targetCount()), 1))) {
                     return training.loss(all) / all.targetCount();
                 }
             }
@@ -218,7 +221,8 @@ class TrainerTest {
                 TrainingRun wrong = new TrainingRun(run.output(), new TrainingData(List.of(row), List.of(), 0), run.optimizer(), run.train(),
                         run.provenance());
                 String message = assertThrows(InputException.class,
-                        () -> Trainer.lora(golden.weights(), TrainingFixture.LORA, "base", List.of(), wrong)).getMessage();
+                        () -> Trainer.lora(golden.weights(), TrainingFixture.LORA, "base", List.of(), wrong))
+                        .getMessage();
                 assertTrue(message.contains(row == longest ? "65, expected at most the model's max_position_embeddings 64"
                         : "48, expected less than the model's vocab_size 48"), message);
             }

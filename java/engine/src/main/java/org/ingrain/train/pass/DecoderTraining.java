@@ -13,10 +13,10 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.MicroBatch;
 
 /**
- * Llama forward and backward over packed sequences. The residual stream's gradient runs down through the layers; at each product the
- * gradient of its input is set from the frozen weight, and {@link Parameters} add their own. Frozen weights are never differentiated, and
- * below the lowest trained product nothing is. The loss is taken at target rows alone, a chunk of rows at a time, so that logits never
- * exist for all of them.
+ * Llama forward and backward over packed sequences. The residual stream's gradient runs down through the layers; at each
+ * product the gradient of its input is set from the frozen weight, and {@link Parameters} add their own. Frozen weights
+ * are never differentiated, and below the lowest trained product nothing is. The loss is taken at target rows alone, a
+ * chunk of rows at a time, so that logits never exist for all of them.
  */
 public final class DecoderTraining implements AutoCloseable {
     private final Allocator.Scope scope;
@@ -29,12 +29,13 @@ public final class DecoderTraining implements AutoCloseable {
     private final Ops.Heads heads;
     private final float eps;
     private final Tensor ropeTable;
-    private final TrainingActivations wave;
+    private final TrainingActivations activations;
     private final TrainingInputs inputs;
 
     public DecoderTraining(Allocator allocator, Weights weights, Parameters parameters, TrainingMemory memory) {
         if (weights.rank().count() != 1) {
-            throw new InputException("ranks: " + weights.rank().count() + ", expected 1: training needs the whole model on one rank");
+            throw new InputException("ranks: " + weights.rank().count()
+                    + ", expected 1: training needs the whole model on one rank");
         }
         scope = new Allocator.Scope(allocator);
         context = scope.context();
@@ -46,7 +47,7 @@ public final class DecoderTraining implements AutoCloseable {
         heads = config.attention().heads(weights.rank());
         eps = (float) config.rmsNormEps();
         ropeTable = RopeTable.allocate(scope, config, memory.limits().tokens());
-        wave = new TrainingActivations(scope, weights, memory);
+        activations = new TrainingActivations(scope, weights, memory);
         inputs = new TrainingInputs(scope, memory.limits());
         weights.reserveWorkspace(scope, memory.limits().tokens(), true);
     }
@@ -60,7 +61,8 @@ public final class DecoderTraining implements AutoCloseable {
     }
 
     /**
-     * Adds the gradients of scale times the sum of −log p over the batch's targets to {@link Parameters#flat}, and returns the sum itself.
+     * Adds the gradients of scale times the sum of −log p over the batch's targets to {@link Parameters#flat}, and
+     * returns the sum itself.
      *
      * @param step       of the optimizer, from 1
      * @param microBatch of the step, from 0
@@ -77,19 +79,20 @@ public final class DecoderTraining implements AutoCloseable {
     }
 
     private TrainingActivations.Layer kept(int layer, int t) {
-        return wave.layer(memory.slot(config, layer), t);
+        return activations.layer(memory.slot(config, layer), t);
     }
 
     private void forward(int t) {
-        TrainingActivations.Rows rows = wave.rows(t);
-        ops.embedding(wave.input(0, t), inputs.ids(), weights.embedTokens());
+        TrainingActivations.Rows rows = activations.rows(t);
+        ops.embedding(activations.input(0, t), inputs.ids(), weights.embedTokens());
         for (int i = 0; i < config.numHiddenLayers(); i++) {
             Tensor norm = weights.layers().get(i).inputLayernorm();
             TrainingActivations.Layer kept = kept(i, t);
             if (i == 0) {
-                ops.rmsNorm(rows.x(), kept.inputRstd(), wave.input(0, t), norm, eps);
+                ops.rmsNorm(rows.x(), kept.inputRstd(), activations.input(0, t), norm, eps);
             } else {
-                ops.addRmsNorm(rows.x(), wave.input(i, t), kept.inputRstd(), kept(i - 1, t).middle(), rows.delta(), norm, eps);
+                ops.addRmsNorm(rows.x(), activations.input(i, t), kept.inputRstd(), kept(i - 1, t).middle(), rows.delta(),
+                        norm, eps);
             }
             block(i, t);
             linear(Role.DOWN_PROJ.of(i), rows.delta(), rows.gated());
@@ -98,13 +101,13 @@ public final class DecoderTraining implements AutoCloseable {
 
     /** Everything of a layer between its first norm, whose output x is, and its last product. */
     private void block(int i, int t) {
-        TrainingActivations.Rows rows = wave.rows(t);
+        TrainingActivations.Rows rows = activations.rows(t);
         TrainingActivations.Layer kept = kept(i, t);
         linear(Role.QKV_PROJ.of(i), kept.qkv(), rows.x());
         ops.rope(kept.qkv(), ropeTable, inputs.positions(), heads);
         ops.attention(kept.attention(), kept.lse(), kept.qkv(), inputs.offsets(), heads);
         linear(Role.O_PROJ.of(i), rows.delta(), kept.attention());
-        ops.addRmsNorm(rows.x(), kept.middle(), kept.postRstd(), wave.input(i, t), rows.delta(),
+        ops.addRmsNorm(rows.x(), kept.middle(), kept.postRstd(), activations.input(i, t), rows.delta(),
                 weights.layers().get(i).postAttentionLayernorm(), eps);
         linear(Role.GATE_UP_PROJ.of(i), kept.gateUp(), rows.x());
         ops.siluMul(rows.gated(), kept.gateUp());
@@ -124,22 +127,24 @@ public final class DecoderTraining implements AutoCloseable {
                 return;
             }
         }
-        ops.embeddingBackward(parameters.gradient(Group.EMBED_TOKENS), wave.gradients(t).stream(), inputs.ids());
+        // Adapters end the pass in layer 0: only a trained embedding is reached.
+        ops.embeddingBackward(parameters.gradient(Group.EMBED_TOKENS), activations.gradients(t).stream(), inputs.ids());
     }
 
     /** Brings back what a layer kept before another layer took its place. */
     private void recompute(int i, int t) {
-        TrainingActivations.Rows rows = wave.rows(t);
-        ops.rmsNorm(rows.x(), kept(i, t).inputRstd(), wave.input(i, t), weights.layers().get(i).inputLayernorm(), eps);
+        TrainingActivations.Rows rows = activations.rows(t);
+        Tensor norm = weights.layers().get(i).inputLayernorm();
+        ops.rmsNorm(rows.x(), kept(i, t).inputRstd(), activations.input(i, t), norm, eps);
         block(i, t);
         parameters.forward(Role.DOWN_PROJ.of(i), rows.delta(), rows.gated());
     }
 
     /** False where nothing below is trained. */
     private boolean feedForwardBackward(int i, int t) {
-        TrainingActivations.Rows rows = wave.rows(t);
+        TrainingActivations.Rows rows = activations.rows(t);
         TrainingActivations.Layer kept = kept(i, t);
-        TrainingActivations.Gradients d = wave.gradients(t);
+        TrainingActivations.Gradients d = activations.gradients(t);
         Tensor norm = weights.layers().get(i).postAttentionLayernorm();
         ops.siluMul(rows.gated(), kept.gateUp());
         if (!linearBackward(Role.DOWN_PROJ.of(i), d.gated(), d.stream(), rows.gated())) {
@@ -150,16 +155,16 @@ public final class DecoderTraining implements AutoCloseable {
         if (!linearBackward(Role.GATE_UP_PROJ.of(i), d.x(), d.gateUp(), rows.x())) {
             return false;
         }
-        ops.rmsNormBackward(d.stream(), parameters.gradient(Role.POST_ATTENTION_LAYERNORM.of(i)), d.x(), d.stream(), kept.middle(), norm,
-                kept.postRstd());
+        ops.rmsNormBackward(d.stream(), parameters.gradient(Role.POST_ATTENTION_LAYERNORM.of(i)), d.x(), d.stream(),
+                kept.middle(), norm, kept.postRstd());
         return true;
     }
 
     /** False where nothing below is trained. */
     private boolean attentionBackward(int i, int t) {
-        TrainingActivations.Rows rows = wave.rows(t);
+        TrainingActivations.Rows rows = activations.rows(t);
         TrainingActivations.Layer kept = kept(i, t);
-        TrainingActivations.Gradients d = wave.gradients(t);
+        TrainingActivations.Gradients d = activations.gradients(t);
         Tensor norm = weights.layers().get(i).inputLayernorm();
         if (!linearBackward(Role.O_PROJ.of(i), d.attention(), d.stream(), kept.attention())) {
             return false;
@@ -167,12 +172,12 @@ public final class DecoderTraining implements AutoCloseable {
         ops.attentionBackward(d.qkv(), d.delta(), d.attention(),
                 new Ops.AttentionState(kept.qkv(), kept.attention(), kept.lse(), inputs.offsets()), heads);
         ops.ropeBackward(d.qkv(), ropeTable, inputs.positions(), heads);
-        ops.rmsNorm(rows.x(), null, wave.input(i, t), norm, eps);
+        ops.rmsNorm(rows.x(), null, activations.input(i, t), norm, eps);
         if (!linearBackward(Role.QKV_PROJ.of(i), d.x(), d.qkv(), rows.x())) {
             return false;
         }
-        ops.rmsNormBackward(d.stream(), parameters.gradient(Role.INPUT_LAYERNORM.of(i)), d.x(), d.stream(), wave.input(i, t), norm,
-                kept.inputRstd());
+        ops.rmsNormBackward(d.stream(), parameters.gradient(Role.INPUT_LAYERNORM.of(i)), d.x(), d.stream(),
+                activations.input(i, t), norm, kept.inputRstd());
         return true;
     }
 
@@ -193,7 +198,7 @@ public final class DecoderTraining implements AutoCloseable {
         private final int t;
 
         LossHead(int m, int t) {
-            head = wave.head(m);
+            head = activations.head(m);
             this.m = m;
             this.t = t;
         }
@@ -212,13 +217,14 @@ public final class DecoderTraining implements AutoCloseable {
             for (int begin = 0; begin < m; begin += TrainingActivations.HEAD_ROWS) {
                 chunk(begin, true, scale);
             }
-            ops.rmsNormBackward(head.x(), parameters.gradient(Group.NORM), head.added(), null, head.stream(), weights.norm(), head.rstd());
-            ops.gatherRowsBackward(wave.gradients(t).stream(), head.x(), inputs.targetRows());
+            ops.rmsNormBackward(head.x(), parameters.gradient(Group.NORM), head.added(), null, head.stream(),
+                    weights.norm(), head.rstd());
+            ops.gatherRowsBackward(activations.gradients(t).stream(), head.x(), inputs.targetRows());
         }
 
         private void select() {
             ops.gatherRows(head.stream(), kept(config.numHiddenLayers() - 1, t).middle(), inputs.targetRows());
-            ops.gatherRows(head.added(), wave.rows(t).delta(), inputs.targetRows());
+            ops.gatherRows(head.added(), activations.rows(t).delta(), inputs.targetRows());
             ops.addRmsNorm(head.x(), head.stream(), head.rstd(), head.stream(), head.added(), weights.norm(), eps);
         }
 

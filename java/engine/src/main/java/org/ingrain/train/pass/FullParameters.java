@@ -76,14 +76,15 @@ public final class FullParameters implements Parameters {
                 Arrays.fill(ones, 1);
                 parameters.context.write(parameters.value(p), ones);
             } else {
-                parameters.ops.randomNormal(parameters.value(p), p.init().deviation(weights.layers().size()), seeds.bits(tensor++));
+                float deviation = p.init().deviation(weights.layers().size());
+                parameters.ops.randomNormal(parameters.value(p), deviation, seeds.bits(tensor++));
             }
         }
         parameters.updated();
         return parameters;
     }
 
-    /** The F32 master of every parameter by its Hugging Face name, in the order of the model; a tied head once, as the embedding. */
+    /** The F32 masters by Hugging Face's names, in the order of the table; a tied head once, as the embedding. */
     public SequencedMap<String, Tensor> named() {
         SequencedMap<String, Tensor> named = new LinkedHashMap<>();
         table.all().forEach(p -> named.put(p.name(), value(p)));

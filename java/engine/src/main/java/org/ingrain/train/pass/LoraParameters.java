@@ -48,7 +48,8 @@ public final class LoraParameters implements Parameters {
      * @param b      (1, N, R)
      * @param u      (T, R) x·Aᵀ, which the backward pass reads; layers that are computed again share it
      */
-    private record Module(int layer, Projection projection, long column, FlatParameters.Slot a, FlatParameters.Slot b, Tensor u) {
+    private record Module(int layer, Projection projection, long column, FlatParameters.Slot a, FlatParameters.Slot b,
+                          Tensor u) {
     }
 
     public LoraParameters(Allocator allocator, Blueprint config, LoraConfig lora, long seed, TrainingMemory training) {
@@ -66,8 +67,9 @@ public final class LoraParameters implements Parameters {
         for (int i = 0; i < config.numHiddenLayers(); i++) {
             for (Projection p : lora.targetModules()) {
                 Parameter w = table.get(i, p);
-                modules.computeIfAbsent(w.group(), group -> new ArrayList<>()).add(new Module(i, p, table.firstRow(w),
-                        layout.add(1, lora.rank(), w.columns()), layout.add(1, w.rows(), lora.rank()), kept.get(training.slot(config, i)).get(p)));
+                Module module = new Module(i, p, table.firstRow(w), layout.add(1, lora.rank(), w.columns()),
+                        layout.add(1, w.rows(), lora.rank()), kept.get(training.slot(config, i)).get(p));
+                modules.computeIfAbsent(w.group(), group -> new ArrayList<>()).add(module);
             }
         }
         layout.endDecayed();
@@ -105,14 +107,16 @@ public final class LoraParameters implements Parameters {
      */
     public void load(List<LoraModule> adapter) {
         if (adapter.size() != all().count()) {
-            throw new InputException("--adapter: " + adapter.size() + " adapted projections, expected the " + all().count() + " that are trained");
+            throw new InputException("--adapter: " + adapter.size() + " adapted projections, expected the "
+                    + all().count() + " that are trained");
         }
         for (LoraModule module : adapter) {
-            Module target = all().filter(m -> m.layer == module.layer() && m.projection == module.projection()).findFirst().orElse(null);
+            Module target = all().filter(m -> m.layer == module.layer() && m.projection == module.projection())
+                    .findFirst().orElse(null);
             if (target == null || module.rank() != lora.rank() || module.scaling() != lora.scaling()) {
-                throw new InputException("--adapter: layer " + module.layer() + " " + module.projection().target() + " has rank " + module.rank()
-                        + " and scaling " + module.scaling() + ", expected " + (target == null ? "none there: it is not trained"
-                        : lora.rank() + " and " + lora.scaling()));
+                throw new InputException("--adapter: layer " + module.layer() + " " + module.projection().target()
+                        + " has rank " + module.rank() + " and scaling " + module.scaling() + ", expected "
+                        + (target == null ? "none there: it is not trained" : lora.rank() + " and " + lora.scaling()));
             }
             context.write(flat.value(target.a()), module.a());
             context.write(flat.value(target.b()), module.b());
@@ -121,8 +125,8 @@ public final class LoraParameters implements Parameters {
 
     /** The adapter as it stands, layer by layer. */
     public List<LoraModule> modules() {
-        return all().map(m -> new LoraModule(m.layer, m.projection, lora.rank(), lora.scaling(), context.readFloats(flat.value(m.a)),
-                context.readFloats(flat.value(m.b)))).toList();
+        return all().map(m -> new LoraModule(m.layer, m.projection, lora.rank(), lora.scaling(),
+                context.readFloats(flat.value(m.a)), context.readFloats(flat.value(m.b)))).toList();
     }
 
     @Override
@@ -147,8 +151,9 @@ public final class LoraParameters implements Parameters {
     @Override
     public void backward(Group group, Tensor dx, Tensor dy, Tensor x) {
         for (Module m : of(group)) {
+            Tensor u = m.u.rows(0, x.size(0));
             Tensor gradient = du.rows(0, x.size(0));
-            ops.loraUpBackward(gradient, flat.gradient(m.b), columns(dy, m), m.u.rows(0, x.size(0)), flat.value(m.b), lora.scaling());
+            ops.loraUpBackward(gradient, flat.gradient(m.b), columns(dy, m), u, flat.value(m.b), lora.scaling());
             ops.loraDownBackward(dx, flat.gradient(m.a), gradient, x, flat.value(m.a), dropout(m));
         }
     }

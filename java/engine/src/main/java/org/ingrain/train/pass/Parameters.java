@@ -4,8 +4,8 @@ import org.ingrain.model.Group;
 import org.ingrain.tensor.Tensor;
 
 /**
- * What a run trains of a model: adapters beside frozen weights, or the weights themselves. {@link DecoderTraining} asks at each product of
- * the model; gradients accumulate in {@link #flat}.
+ * What a run trains of a model: adapters beside frozen weights, or the weights themselves. {@link DecoderTraining}
+ * calls at each product of the model; gradients accumulate in {@link #flat}.
  */
 public sealed interface Parameters extends AutoCloseable permits LoraParameters, FullParameters {
     /** Values, gradients and moments. */
@@ -24,7 +24,11 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
     default void forward(Group group, Tensor y, Tensor x) {
     }
 
-    /** Gradients += of the product of x (T, C) where its output has gradient dy (T, N); dx (T, C) += through adapters, or null. */
+    /**
+     * Adds the gradients of the product of x (T, C), whose output has gradient dy (T, N).
+     *
+     * @param dx (T, C) += through adapters; null where nothing below is trained
+     */
     void backward(Group group, Tensor dx, Tensor dy, Tensor x);
 
     /** The first group of the forward pass at which anything is trained. */

@@ -9,8 +9,9 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * The wave of one training pass, allocated once for the largest micro-batch. Kept for the backward pass: every layer's input, and of the
- * kept layers what is dear to compute again. Norms' outputs and silu(gate)·up are not kept.
+ * The activations of one training pass, allocated once for the largest micro-batch. Kept for the backward pass: every
+ * layer's input, and of the kept layers what is expensive to compute again. Norms' outputs and silu(gate)·up are not
+ * kept.
  */
 final class TrainingActivations {
     /** Rows of logits that exist at one time. */
@@ -35,8 +36,8 @@ final class TrainingActivations {
      */
     record Layer(Tensor inputRstd, Tensor qkv, Tensor attention, Tensor lse, Tensor middle, Tensor postRstd, Tensor gateUp) {
         static Layer allocate(Space t, Weights.Layer w, long heads) {
-            return new Layer(t.f32(), t.of(w.qkvProj().rows()), t.of(w.oProj().columns()), t.f32(heads), t.of(w.oProj().rows()), t.f32(),
-                    t.of(w.gateUpProj().rows()));
+            return new Layer(t.f32(), t.of(w.qkvProj().rows()), t.of(w.oProj().columns()), t.f32(heads),
+                    t.of(w.oProj().rows()), t.f32(), t.of(w.gateUpProj().rows()));
         }
 
         Layer of(int t) {
@@ -75,8 +76,8 @@ final class TrainingActivations {
      */
     record Gradients(Tensor stream, Tensor x, Tensor gated, Tensor gateUp, Tensor attention, Tensor qkv, Tensor delta) {
         static Gradients allocate(Space t, Weights.Layer w, long heads) {
-            return new Gradients(t.of(w.oProj().rows()), t.of(w.qkvProj().columns()), t.of(w.downProj().columns()), t.of(w.gateUpProj().rows()),
-                    t.of(w.oProj().columns()), t.of(w.qkvProj().rows()), t.f32(heads));
+            return new Gradients(t.of(w.oProj().rows()), t.of(w.qkvProj().columns()), t.of(w.downProj().columns()),
+                    t.of(w.gateUpProj().rows()), t.of(w.oProj().columns()), t.of(w.qkvProj().rows()), t.f32(heads));
         }
 
         Gradients of(int t) {
@@ -100,8 +101,8 @@ final class TrainingActivations {
     record Head(Tensor stream, Tensor added, Tensor x, Tensor rstd, Tensor loss, Tensor logits, Tensor dlogits, Tensor lse) {
         static Head allocate(Space m, Space chunk, Weight lmHead) {
             Tensor logits = chunk.f32(lmHead.rows());
-            return new Head(m.of(lmHead.columns()), m.of(lmHead.columns()), m.of(lmHead.columns()), m.f32(), m.f32(), logits,
-                    chunk.dtype == DType.F32 ? logits : chunk.of(lmHead.rows()), chunk.f32());
+            return new Head(m.of(lmHead.columns()), m.of(lmHead.columns()), m.of(lmHead.columns()), m.f32(), m.f32(),
+                    logits, chunk.dtype == DType.F32 ? logits : chunk.of(lmHead.rows()), chunk.f32());
         }
 
         Head of(int m) {
@@ -136,7 +137,8 @@ final class TrainingActivations {
         layers = Stream.generate(() -> Layer.allocate(t, w, heads)).limit(memory.keptLayers()).toList();
         rows = Rows.allocate(t, w);
         gradients = Gradients.allocate(t, w, heads);
-        head = Head.allocate(new Space(allocator, dtype, memory.limits().targets()), new Space(allocator, dtype, HEAD_ROWS), weights.lmHead());
+        Space m = new Space(allocator, dtype, memory.limits().targets());
+        head = Head.allocate(m, new Space(allocator, dtype, HEAD_ROWS), weights.lmHead());
     }
 
     /** (T, D) the residual stream as it enters a layer. */

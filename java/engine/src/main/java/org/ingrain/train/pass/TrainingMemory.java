@@ -46,6 +46,7 @@ public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
 
     /** Bytes that training all weights takes beside the packed weights, which need not be loaded. */
     public long fullBytes(Weights weights) {
-        return Allocator.bytes(weights.context(), memory -> new DecoderTraining(memory, weights, new FullParameters(memory, weights), this));
+        return Allocator.bytes(weights.context(), memory ->
+                new DecoderTraining(memory, weights, new FullParameters(memory, weights), this));
     }
 }

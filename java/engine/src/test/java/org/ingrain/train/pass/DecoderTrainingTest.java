@@ -199,7 +199,8 @@ class DecoderTrainingTest {
     void theAdapterBeginsAsPeftsDoes() {
         try (Golden golden = new Golden("tied", 1)) {
             for (LoraModule module : lora(golden, DROPPING, roomy(LAYERS), false).modules()) {
-                double bound = 1 / Math.sqrt(golden.config.parameters().get(module.layer(), module.projection()).columns());
+                long columns = golden.config.parameters().get(module.layer(), module.projection()).columns();
+                double bound = 1 / Math.sqrt(columns);
                 double largest = 0;
                 for (float a : module.a()) {
                     largest = Math.max(largest, Math.abs(a));
