@@ -56,12 +56,13 @@ public final class Generator implements AutoCloseable {
      */
     public Generator(Context context, Weights weights, AdapterBank adapters, GeneratorConfig config,
                      Supplier<StreamingDecoder> decoders, List<Integer> eosIds) {
-        this(new Decoder(context, weights, config.limits()), adapters, config, decoders, eosIds, context.graphs() ? 1 : 0);
+        this(weights, adapters, config, decoders, eosIds, context.graphs() ? 1 : 0);
     }
 
     /** lag: how many steps the host reads behind the last one enqueued. */
-    Generator(Decoder decoder, AdapterBank adapters, GeneratorConfig config, Supplier<StreamingDecoder> decoders, List<Integer> eosIds, int lag) {
-        model = decoder.config();
+    Generator(Weights weights, AdapterBank adapters, GeneratorConfig config, Supplier<StreamingDecoder> decoders, List<Integer> eosIds,
+              int lag) {
+        model = weights.config();
         if (config.contextLength() > model.maxPositionEmbeddings()) {
             throw new InputException("contextLength: " + config.contextLength() + ", expected at most max_position_embeddings "
                     + model.maxPositionEmbeddings());
@@ -71,22 +72,26 @@ public final class Generator implements AutoCloseable {
         this.decoders = decoders;
         this.eosIds = Set.copyOf(eosIds);
         this.lag = lag;
-        Context context = decoder.context();
-        memory = new Allocator.Scope(context);
-        KvCache cache = new KvCache(memory, decoder.weights(), config.blocks() + StepRunner.fillerBlocks(context), config.blockSize());
-        runner = new StepRunner(decoder, cache, adapters, new StepBuffers(memory, config.limits(), model.vocabSize(), lag + 1));
+        memory = new Allocator.Scope(weights.context());
+        Parts parts = Parts.allocate(memory, weights, config, lag);
+        runner = new StepRunner(parts.decoder, parts.cache, adapters, parts.buffers);
         pool = new BlockPool(config.blocks(), config.blockSize(), config.prefixCache());
         scheduler = new Scheduler(config, pool);
     }
 
+    /** What a generator allocates beside the weights. */
+    private record Parts(Decoder decoder, KvCache cache, StepBuffers buffers) {
+        static Parts allocate(Allocator memory, Weights weights, GeneratorConfig config, int lag) {
+            int blocks = config.blocks() + StepRunner.fillerBlocks(memory.context());
+            return new Parts(new Decoder(memory, weights, config.limits()), new KvCache(memory, weights, blocks, config.blockSize()),
+                    new StepBuffers(memory, config.limits(), weights.config().vocabSize(), lag + 1));
+        }
+    }
+
     /** Bytes that a generator allocates beside the weights: cache and workspace. */
     public static long bytes(Context context, Blueprint model, Precision precision, GeneratorConfig config) {
-        Weights weights = new Weights(new Allocator.Counter(context), model, precision, Rank.SINGLE);
-        return Allocator.bytes(context, memory -> {
-            new KvCache(memory, weights, config.blocks() + StepRunner.fillerBlocks(context), config.blockSize());
-            new Decoder(memory, weights, config.limits());
-            new StepBuffers(memory, config.limits(), model.vocabSize(), 1);
-        });
+        Weights planned = new Weights(new Allocator.Counter(context), model, precision, Rank.SINGLE);
+        return Allocator.bytes(context, memory -> Parts.allocate(memory, planned, config, 0));
     }
 
     /** Calls on its device so far that something slower computed than what was meant for them, by op, sizes and reason. */

@@ -211,4 +211,20 @@ class GeneratorTest {
             assertThrows(InputException.class, () -> SamplingParams.sampled(-1, 1, 1, 0));
         }
     }
+
+    @Test
+    void whatIsPlannedIsAllocatedAndFreed() {
+        try (TinyModel model = new TinyModel(DType.F32, 1)) {
+            GeneratorConfig config = TinyModel.roomy();
+            long planned = Generator.bytes(model.context, model.weights.config(), model.weights.precision(), config);
+            long before = model.context.allocatedBytes();
+            try (Generator generator = model.generator(config)) {
+                assertEquals(planned - model.context.workspaceBytes(), model.context.allocatedBytes() - before);
+                generator.generate(List.of(Request.of(PROMPT, 2, PARAMS)));
+                generator.submit(Request.of(PROMPT, 2, PARAMS), completion -> { });
+                generator.step();
+            }
+            assertEquals(before, model.context.allocatedBytes());
+        }
+    }
 }

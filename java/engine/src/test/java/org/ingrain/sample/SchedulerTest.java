@@ -5,15 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Deque;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
-import java.util.function.Predicate;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.ingrain.sample.step.StepPlan;
@@ -26,102 +20,16 @@ import org.junit.jupiter.params.provider.MethodSource;
 class SchedulerTest {
     private static final int CONTEXT = 128;
 
-    /** A scheduler, and the loop that the generator runs it in. */
-    private static final class Loop {
-        final GeneratorConfig config;
-        final BlockPool pool;
-        final Scheduler scheduler;
-        final PlanInterpreter device;
-        final int lag;
-        final List<StepPlan> plans = new ArrayList<>();
-        final Map<Sequence, int[]> finished = new HashMap<>();
-        private final Deque<PlannedStep> inFlight = new ArrayDeque<>();
-        private final Deque<int[]> drawn = new ArrayDeque<>();
-
-        Loop(GeneratorConfig config, int lag) {
-            this.config = config;
-            this.lag = lag;
-            pool = new BlockPool(config.blocks(), config.blockSize(), config.prefixCache());
-            scheduler = new Scheduler(config, pool);
-            device = new PlanInterpreter(config);
-        }
-
-        void submit(Request request) {
-            scheduler.enqueue(new Ticket(request, completion -> { }, () -> null));
-        }
-
-        boolean step() {
-            List<PlannedStep> steps = scheduler.plan();
-            for (PlannedStep step : steps) {
-                check(step);
-                plans.add(step.plan());
-                inFlight.add(step);
-                drawn.add(device.run(step.plan()));
-                read(lag);
-            }
-            if (steps.isEmpty()) {
-                assertTrue(scheduler.idle() || !inFlight.isEmpty(), "nothing can be scheduled");
-                read(Math.max(0, inFlight.size() - 1));
-            }
-            if (scheduler.idle()) {
-                read(0);
-            }
-            return !scheduler.idle();
-        }
-
-        private void check(PlannedStep step) {
-            assertEquals(step.plan().draws().size(), step.drawn().size());
-            assertTrue(step.plan().draws().size() <= config.maxSequences());
-            assertTrue(step.plan().parts().size() <= config.maxSequences());
-            assertTrue(step.plan().parts().stream().mapToInt(part -> part.ids().length).sum() <= config.maxBatchTokens());
-            assertTrue(step.plan().scores().stream().mapToInt(score -> score.targets().length).sum() <= GeneratorConfig.MAX_SCORES);
-            for (int i = 0; i < step.scored().size(); i++) {
-                PlannedStep.Scored scored = step.scored().get(i);
-                assertArrayEquals(Arrays.copyOfRange(scored.ticket().request.prompt(), scored.from(), scored.from() + scored.count()),
-                        step.plan().scores().get(i).targets());
-            }
-        }
-
-        private void read(int left) {
-            while (inFlight.size() > left) {
-                PlannedStep step = inFlight.removeFirst();
-                int[] ids = drawn.removeFirst();
-                for (int i = 0; i < ids.length; i++) {
-                    Sequence sequence = step.drawn().get(i);
-                    if (!sequence.finished()) {
-                        sequence.append(ids[i], 0);
-                        if (sequence.unread() == 0 && sequence.full(config.contextLength())) {
-                            end(sequence);
-                        }
-                    }
-                }
-            }
-        }
-
-        void end(Sequence sequence) {
-            sequence.finish();
-            scheduler.remove(sequence);
-            finished.put(sequence, sequence.generatedIds());
-        }
-
-        void run() {
-            while (step()) {
-                continue;
-            }
-            assertEquals(pool.blocks(), pool.available());
-        }
-
-        int computed(Predicate<StepPlan.Part> which) {
-            return plans.stream().flatMap(plan -> plan.parts().stream()).filter(which).mapToInt(part -> part.ids().length).sum();
-        }
-    }
-
     private static GeneratorConfig config(int sequences, int tokens, int cache) {
         return GeneratorConfig.of(CONTEXT, sequences, tokens).withBlockSize(16).withCacheTokens(cache);
     }
 
     private static Request request(int length, int seed, int samples, int maxTokens) {
         return Request.of(TinyModel.prompt(length, seed), samples, SamplingParams.sampled(1, 1, maxTokens, seed));
+    }
+
+    private static PlanLoop loop(GeneratorConfig config, int lag) {
+        return new PlanLoop(config, lag, new PlanInterpreter(config)::run);
     }
 
     private static List<Integer> tokens(StepPlan plan) {
@@ -131,7 +39,7 @@ class SchedulerTest {
     /** The example of the class. */
     @Test
     void promptsFillWhatDecodingLeaves() {
-        Loop loop = new Loop(config(4, 40, 4 * CONTEXT), 1);
+        PlanLoop loop = loop(config(4, 40, 4 * CONTEXT), 1);
         loop.submit(request(20, 1, 2, 3));
         loop.submit(request(50, 2, 1, 3));
         loop.run();
@@ -152,7 +60,7 @@ class SchedulerTest {
 
     @Test
     void samplesShareTheBlocksOfTheirPrompt() {
-        Loop loop = new Loop(config(4, 64, 4 * CONTEXT), 0);
+        PlanLoop loop = loop(config(4, 64, 4 * CONTEXT), 0);
         loop.submit(request(40, 1, 3, 4));
         loop.run();
         StepPlan decode = loop.plans.get(1);
@@ -164,7 +72,7 @@ class SchedulerTest {
     @Test
     void aPromptThatBeginsAlikeComputesTheRest() {
         for (boolean prefixCache : new boolean[] {true, false}) {
-            Loop loop = new Loop(config(4, 64, 4 * CONTEXT).withPrefixCache(prefixCache), 0);
+            PlanLoop loop = loop(config(4, 64, 4 * CONTEXT).withPrefixCache(prefixCache), 0);
             loop.submit(request(40, 1, 1, 1));
             loop.run();
             loop.submit(request(40, 1, 1, 1));
@@ -176,7 +84,7 @@ class SchedulerTest {
 
     @Test
     void theNewestGivesItsBlocksBackAndIsComputedAgain() {
-        Loop loop = new Loop(config(2, 64, CONTEXT).withPrefixCache(false), 0);
+        PlanLoop loop = loop(config(2, 64, CONTEXT).withPrefixCache(false), 0);
         Request old = request(40, 1, 1, 40);
         Request young = request(60, 2, 1, 40);
         loop.submit(old);
@@ -191,7 +99,7 @@ class SchedulerTest {
 
     @Test
     void samplesWithoutAPlaceDrawTheirFirstTokenAndWait() {
-        Loop loop = new Loop(config(2, 64, 4 * CONTEXT), 1);
+        PlanLoop loop = loop(config(2, 64, 4 * CONTEXT), 1);
         loop.submit(request(20, 1, 7, 3));
         loop.step();
         assertEquals(List.of(2, 2, 2, 1), loop.plans.stream().map(plan -> plan.draws().size()).toList());
@@ -204,7 +112,7 @@ class SchedulerTest {
 
     @Test
     void aForkWithoutABlockWaits() {
-        Loop loop = new Loop(config(8, 128, CONTEXT).withPrefixCache(false), 0);
+        PlanLoop loop = loop(config(8, 128, CONTEXT).withPrefixCache(false), 0);
         loop.submit(request(100, 1, 4, 5));
         loop.step();
         assertEquals(2, loop.plans.getFirst().draws().size(), "of 8 blocks the prompt holds 7, a copy of the last is the eighth");
@@ -215,7 +123,7 @@ class SchedulerTest {
 
     @Test
     void aRequestWaitsForRoom() {
-        Loop loop = new Loop(config(8, 256, CONTEXT), 0);
+        PlanLoop loop = loop(config(8, 256, CONTEXT), 0);
         loop.submit(request(100, 1, 1, 2));
         loop.submit(request(60, 2, 1, 2));
         loop.step();
@@ -227,7 +135,7 @@ class SchedulerTest {
 
     @Test
     void aSequenceThatIsRemovedFreesItsBlocksAndItsTokenIsNotRead() {
-        Loop loop = new Loop(config(4, 64, CONTEXT).withPrefixCache(false), 1);
+        PlanLoop loop = loop(config(4, 64, CONTEXT).withPrefixCache(false), 1);
         loop.submit(request(33, 1, 3, 20));
         loop.step();
         loop.step();
@@ -243,7 +151,7 @@ class SchedulerTest {
 
     @Test
     void aPromptIsScoredInStepsOfItsOwn() {
-        Loop loop = new Loop(config(4, 100, 4 * CONTEXT), 0);
+        PlanLoop loop = loop(config(4, 100, 4 * CONTEXT), 0);
         Request plain = request(90, 1, 1, 1);
         loop.submit(plain);
         loop.run();
@@ -269,7 +177,7 @@ class SchedulerTest {
         boolean recomputed = false;
         for (int seed = 0; seed < 40; seed++) {
             Random random = new Random(seed);
-            Loop loop = new Loop(config, lag);
+            PlanLoop loop = loop(config, lag);
             int samples = 0;
             int needed = 0;
             for (int wanted = 12; wanted > 0 || !loop.scheduler.idle(); loop.step()) {
@@ -304,7 +212,7 @@ class SchedulerTest {
 
     @Test
     void nothingIsPlannedWhereNothingIsWanted() {
-        Loop loop = new Loop(config(2, 64, CONTEXT), 0);
+        PlanLoop loop = loop(config(2, 64, CONTEXT), 0);
         assertTrue(loop.scheduler.plan().isEmpty());
         assertTrue(loop.scheduler.idle());
         loop.submit(request(5, 1, 1, 1));

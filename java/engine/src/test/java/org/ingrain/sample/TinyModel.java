@@ -12,7 +12,6 @@ import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.model.AdapterBank;
 import org.ingrain.model.AttentionConfig;
 import org.ingrain.model.Blueprint;
-import org.ingrain.model.Decoder;
 import org.ingrain.model.Precision;
 import org.ingrain.model.Rank;
 import org.ingrain.model.RopeConfig;
@@ -22,25 +21,25 @@ import org.ingrain.tensor.HostTensor;
 import org.ingrain.tokenizer.StreamingDecoder;
 
 /** A random Llama of a few thousand parameters whose tokens spell their ids, for tests of what is above the model. */
-final class TinyModel implements AutoCloseable {
-    static final int VOCABULARY = 97;
-    static final int CONTEXT = 256;
+public final class TinyModel implements AutoCloseable {
+    public static final int VOCABULARY = 97;
+    public static final int CONTEXT = 256;
     /** Not in the vocabulary: nothing ends by itself. */
     private static final int NO_EOS = VOCABULARY + 1;
 
-    final Context context;
-    final Weights weights;
+    public final Context context;
+    public final Weights weights;
     private final Backend backend;
 
     /** On the CPU, filled there. */
-    TinyModel(DType dtype, int threads) {
+    public TinyModel(DType dtype, int threads) {
         backend = Backend.open(NativeLibraries.find("cpu"));
         context = backend.context(new ContextOptions(0, threads, "auto"));
         weights = Weights.random(context, config(dtype), new Precision(dtype, DType.F32, dtype), 7);
     }
 
     /** On any backend, F32, with the same weights on all of them. */
-    TinyModel(String library, ContextOptions options) {
+    public TinyModel(String library, ContextOptions options) {
         backend = Backend.open(NativeLibraries.find(library));
         context = backend.context(options);
         Blueprint config = config(DType.F32);
@@ -51,12 +50,12 @@ final class TinyModel implements AutoCloseable {
         }
     }
 
-    private static Blueprint config(DType dtype) {
+    static Blueprint config(DType dtype) {
         return new Blueprint(64, 112, 2, new AttentionConfig(4, 2, 16), VOCABULARY, CONTEXT, 1e-5,
                 RopeConfig.of(10000), false, dtype);
     }
 
-    private static HostTensor tensor(Arena arena, Blueprint config, String name) {
+    static HostTensor tensor(Arena arena, Blueprint config, String name) {
         long[] shape = config.parameters().all().stream().filter(p -> p.name().equals(name)).findFirst().orElseThrow()
                 .shape();
         HostTensor tensor = new HostTensor(DType.F32, shape, arena.allocate(Arrays.stream(shape).reduce(1, (x, y) -> x * y) * Float.BYTES, 64));
@@ -77,7 +76,7 @@ final class TinyModel implements AutoCloseable {
 
     /** Reads the tokens {@code lag} steps behind; two ids end a sample. */
     Generator generator(GeneratorConfig config, AdapterBank adapters, int lag) {
-        return new Generator(new Decoder(context, weights, config.limits()), adapters, config, Spelling::new, List.of(7, 14), lag);
+        return new Generator(weights, adapters, config, Spelling::new, List.of(7, 14), lag);
     }
 
     /** A cache large enough for everything, whole prompts in a step. */
@@ -86,7 +85,7 @@ final class TinyModel implements AutoCloseable {
     }
 
     /** Distinct tokens that depend on a seed. */
-    static int[] prompt(int length, int seed) {
+    public static int[] prompt(int length, int seed) {
         int[] ids = new int[length];
         for (int i = 0; i < length; i++) {
             ids[i] = Math.floorMod(i * 31 + seed * 17 + i * i * seed, VOCABULARY);

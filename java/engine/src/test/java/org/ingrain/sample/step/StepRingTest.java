@@ -1,0 +1,89 @@
+package org.ingrain.sample.step;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.ValueLayout;
+import org.ingrain.ffi.Backend;
+import org.ingrain.ffi.Context;
+import org.ingrain.ffi.ContextOptions;
+import org.ingrain.ffi.NativeLibraries;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class StepRingTest {
+    private final Backend backend = Backend.open(NativeLibraries.find("cpu"));
+    private final Context context = backend.context(new ContextOptions(0, 1, "auto"));
+    private final StepRing ring = new StepRing(context, 3, 64);
+
+    @AfterEach
+    void close() {
+        ring.close();
+        context.close();
+        backend.close();
+    }
+
+    private StepResults run() {
+        StepResults step = ring.begin();
+        ring.end(step);
+        return step;
+    }
+
+    @Test
+    void stepsAreReadInTheOrderTheyWereEnqueued() {
+        StepResults first = run();
+        StepResults second = run();
+        assertEquals(2, ring.size());
+        assertSame(first, ring.await());
+        StepResults third = run();
+        assertSame(second, ring.await());
+        StepResults fourth = run();
+        assertSame(first, fourth, "three slots");
+        assertSame(third, ring.await());
+        assertSame(fourth, ring.await());
+        assertEquals(0, ring.size());
+    }
+
+    @Test
+    void aSlotThatMayStillBeReadIsNotGivenAway() {
+        run();
+        run();
+        assertEquals("2 steps in flight in a ring of 3", assertThrows(IllegalStateException.class, ring::begin).getMessage());
+        StepResults read = ring.await();
+        run();
+        assertThrows(IllegalStateException.class, ring::begin);
+        assertTrue(ring.await() != read);
+    }
+
+    @Test
+    void hostWaitIsTheTimeBetweenStepsWhileThereIsWork() {
+        run();
+        ring.await();
+        assertEquals(0, ring.hostWaitMillis(), "nothing before the first");
+        run();
+        ring.await();
+        double wait = ring.hostWaitMillis();
+        assertTrue(wait > 0);
+        ring.idle();
+        run();
+        ring.await();
+        assertEquals(wait, ring.hostWaitMillis());
+        assertTrue(ring.stepMillis() > 0);
+    }
+
+    @Test
+    void resultsAreIdsThenLogProbabilitiesThenScores() {
+        StepResults step = run();
+        step.use(2);
+        for (int i = 0; i < 2; i++) {
+            step.memory.setAtIndex(ValueLayout.JAVA_INT, i, 40 + i);
+            step.memory.setAtIndex(ValueLayout.JAVA_FLOAT, 2 + i, -i - 1f);
+            step.memory.setAtIndex(ValueLayout.JAVA_FLOAT, 4 + i, i + 3f);
+        }
+        assertEquals(41, step.id(1));
+        assertEquals(-2f, step.logProbability(1));
+        assertEquals(-4f, step.score(1), "a loss on the device");
+    }
+}
