@@ -6,6 +6,7 @@ import java.util.Optional;
 import java.util.SortedMap;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.BatchFlags;
+import org.ingrain.cli.flags.Candidates;
 import org.ingrain.cli.flags.ModelFlags;
 import org.ingrain.cli.flags.QuestionFlags;
 import org.ingrain.cli.flags.Recipe;
@@ -42,8 +43,8 @@ import picocli.CommandLine.Option;
     "Everything goes into one run folder; a killed run goes on where it was when the same command is given again.",
     "Example:",
     "  ingrain distill --model DIR --task last-letter --data last_letter_rar.json --method rar-2-step --n 8 --output runs/letters",
-    "Exit status 3: curation kept nothing, so there is nothing to train on; with --seeds, with none of them. A seed that kept nothing",
-    "beside others that did is told of, and the table is over the others."})
+    "Exit status 3: curation kept nothing to train on, with any of the --seeds. If only some seeds kept nothing, they are reported and",
+    "left out of the table."})
 final class DistillCommand implements Callable<Integer> {
     private static final int NOTHING_KEPT = 3;
     private static final double VOTING_TEMPERATURE = 0.7;
@@ -60,8 +61,8 @@ final class DistillCommand implements Callable<Integer> {
     @Option(names = "--test-size", defaultValue = "0", paramLabel = "N", description = "Questions held out of --data; 0 for a fifth (the default).")
     private int testSize;
 
-    @Option(names = "--method", defaultValue = "rar-2-step", paramLabel = "NAME",
-            description = "direct, rar-1-step, rar-2-step, s2a, bsm, cot, cot-few-shot, or a method's JSON file (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--method", defaultValue = "rar-2-step", paramLabel = "NAME", completionCandidates = Candidates.ShippedMethods.class,
+            description = "${COMPLETION-CANDIDATES}, or a method's JSON file (default: ${DEFAULT-VALUE}).")
     private String method;
 
     @Option(names = "--n", split = ",", paramLabel = "N", description = "Samples of each step of the method, such as 8 or 8,8 "
@@ -135,8 +136,8 @@ final class DistillCommand implements Callable<Integer> {
     private List<String> baselines = List.of();
 
     @Option(names = "--test-votes", split = ",", paramLabel = "K",
-            description = "Answers to each held-out question that vote, such as 1,5,10: the most "
-            + "are drawn, and the majority of the first so many is told of for each (default: 1).")
+            description = "Answers to each held-out question that vote, such as 1,5,10: draws "
+            + "the largest number; reports the majority of the first k answers for each k (default: 1).")
     private List<Integer> testVotes = List.of();
 
     @Option(names = "--test-temperature", paramLabel = "T",

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.BatchFlags;
+import org.ingrain.cli.flags.Candidates;
 import org.ingrain.cli.flags.ModelFlags;
 import org.ingrain.cli.flags.QuestionFlags;
 import org.ingrain.cli.progress.LoadProgress;
@@ -38,8 +39,8 @@ final class EvaluateCommand implements Callable<Integer> {
     @Option(names = "--adapter", paramLabel = "DIR", description = "PEFT LoRA adapter to answer with.")
     private Path adapter;
 
-    @Option(names = "--method", defaultValue = "direct", paramLabel = "NAME",
-            description = "direct, rar-1-step, rar-2-step, s2a, bsm, cot, cot-few-shot, or a method's JSON file (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--method", defaultValue = "direct", paramLabel = "NAME", completionCandidates = Candidates.ShippedMethods.class,
+            description = "${COMPLETION-CANDIDATES}, or a method's JSON file (default: ${DEFAULT-VALUE}).")
     private String method;
 
     @Option(names = "--n", split = ",", paramLabel = "N", description = "Samples of each step, which vote (default: 1).")
@@ -82,12 +83,12 @@ final class EvaluateCommand implements Callable<Integer> {
             EngineAnswerer answerer = new EngineAnswerer(engine, generator);
             ArmResult result = new EvaluationRun(config, provenance, answerer, progress).run(output);
             progress.close();
-            System.out.println(json ? Json.pretty(result).strip() : told(result));
+            System.out.println(json ? Json.pretty(result).strip() : summary(result));
         }
         return 0;
     }
 
-    private static String told(ArmResult result) {
+    private static String summary(ArmResult result) {
         StringBuilder text = new StringBuilder(String.format(Locale.ROOT,
                 "%s: %d of %d right, accuracy %.1f %% (95 %% interval %.1f to %.1f), %.1f tokens a question", result.title(), result.right(),
                 result.answers(), 100 * result.accuracy(), 100 * result.low(), 100 * result.high(), result.tokens()));

@@ -1,7 +1,7 @@
 package org.ingrain.distill;
 
 import java.nio.file.Path;
-import org.ingrain.distill.report.Report;
+import org.ingrain.distill.report.table.Report;
 
 /** How a run ended. */
 public sealed interface Outcome {

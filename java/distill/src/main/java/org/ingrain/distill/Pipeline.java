@@ -12,10 +12,10 @@ import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.model.Answerer;
 import org.ingrain.distill.model.ModelState;
 import org.ingrain.distill.model.Tuner;
-import org.ingrain.distill.report.Asked;
 import org.ingrain.distill.report.Publication;
-import org.ingrain.distill.report.Report;
-import org.ingrain.distill.report.Taught;
+import org.ingrain.distill.report.table.Prompts;
+import org.ingrain.distill.report.table.Report;
+import org.ingrain.distill.report.table.StudentFiles;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.sample.Plan;
@@ -114,9 +114,9 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
         Report report = new Report(task.name(), config.method().title(), manifest, Report.Sizes.of(data), runner.arms(),
                 byName(runner.ledgers()), byName(runner.trained()));
         Plan plan = plans.sample(Student.main(config), new ModelState.Base());
-        List<Taught> taught = runner.ledgers().keySet().stream()
-                .map(student -> new Taught(student.role(), student.name(), student.title(), student.folder(), student.folders())).toList();
-        new Publication(run.path(), report, new Asked(plan, config.method().marks(task.name())), taught).write();
+        List<StudentFiles> taught = runner.ledgers().keySet().stream()
+                .map(student -> new StudentFiles(student.role(), student.name(), student.title(), student.folder(), student.folders())).toList();
+        new Publication(run.path(), report, new Prompts(plan, config.method().marks(task.name())), taught).write();
         return new Outcome.Done(report, run.path());
     }
 

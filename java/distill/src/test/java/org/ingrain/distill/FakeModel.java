@@ -25,12 +25,12 @@ import org.ingrain.files.Digest;
  * request. Threads take requests in a random order.
  *
  * @param direct  probability of a right answer to the bare question
- * @param worked  to a rephrased question
+ * @param rephrased to a rephrased question
  * @param taught  with an adapter
  * @param threads that answer
  * @param tick    called before each completion; may throw
  */
-record FakeModel(double direct, double worked, double taught, int threads, Runnable tick) implements Answerer {
+record FakeModel(double direct, double rephrased, double taught, int threads, Runnable tick) implements Answerer {
     private static final Pattern WORDS = Pattern.compile("\"([^\"]+)\"");
     private static final Pattern REPHRASED = Pattern.compile("^In other words: ");
 
@@ -39,7 +39,7 @@ record FakeModel(double direct, double worked, double taught, int threads, Runna
     }
 
     FakeModel ticking(Runnable each) {
-        return new FakeModel(direct, worked, taught, threads, each);
+        return new FakeModel(direct, rephrased, taught, threads, each);
     }
 
     @Override
@@ -116,7 +116,7 @@ record FakeModel(double direct, double worked, double taught, int threads, Runna
                 request.params().temperature() == 0 ? "" : String.valueOf(request.sample()));
         Random random = new Random(hash);
         String text = prompt.contains("rephrase") ? "In other words: " + prompt.substring(0, prompt.indexOf('.') + 1) + tail(prompt)
-                : answer(prompt, !weights.equals("base") ? taught : REPHRASED.matcher(prompt).find() ? worked : direct, random);
+                : answer(prompt, !weights.equals("base") ? taught : REPHRASED.matcher(prompt).find() ? rephrased : direct, random);
         return new TextCompletion(request.key(), text, text.length() / 4 + 1, Finish.STOP);
     }
 

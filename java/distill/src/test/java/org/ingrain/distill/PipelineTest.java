@@ -22,7 +22,7 @@ import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.Score;
 import org.ingrain.distill.model.TrainingRow;
-import org.ingrain.distill.report.Report;
+import org.ingrain.distill.report.table.Report;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SampleRecord;

@@ -9,8 +9,8 @@ import picocli.CommandLine.Option;
 
 /** Which questions. */
 public final class QuestionFlags {
-    @Option(names = "--task", required = true, paramLabel = "NAME", description = "last-letter, coin-flip, sycophancy, multiple-choice, pairwise, gsm8k or "
-            + "question-answer.")
+    @Option(names = "--task", required = true, paramLabel = "NAME", completionCandidates = Candidates.Tasks.class,
+            description = "One of ${COMPLETION-CANDIDATES}.")
     String task;
 
     @Option(names = "--data", paramLabel = "FILE", description = "Questions: a JSON array or JSON Lines, also gzipped, or Parquet; "
@@ -39,7 +39,7 @@ public final class QuestionFlags {
     @Option(names = "--answer-format", paramLabel = "NAME", description = "For question-answer: text, yes-no or number (default: text).")
     String answerFormat;
 
-    @Option(names = "--suffix", paramLabel = "TEXT", description = "For coin-flip: said after each question, such as \"Flip means reverse.\"")
+    @Option(names = "--suffix", paramLabel = "TEXT", description = "For coin-flip: added to each question, such as \"Flip means reverse.\"")
     String suffix;
 
     @Option(names = "--size", defaultValue = "0", paramLabel = "N", description = "Words (last-letter, also of a question that quotes none) or people "
@@ -51,7 +51,7 @@ public final class QuestionFlags {
     Integer testOrders;
 
     public int testOrders() {
-        return testOrders != null ? testOrders : task.equals("pairwise") ? 2 : 1;
+        return testOrders != null ? testOrders : TaskConfig.of(task).make().usualTestOrders();
     }
 
     public QuestionConfig config(Path testData, int testSize) {

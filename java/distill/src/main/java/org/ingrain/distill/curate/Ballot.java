@@ -24,7 +24,7 @@ public record Ballot(List<Answer> answers, List<Votes> votes) {
      *
      * @param path   which sample
      * @param answer what was found in its text, or null; where options or responses were asked in another order, in that order's words
-     * @param text   the text in which it stands: the last step's, or the merge of what was said of its parts
+     * @param text   the text in which it stands: the last step's, or the merge of the texts about its parts
      * @param tokens of that text, none for a merge
      * @param steps  the intermediate steps; one that several answers share is with each of them
      */

@@ -31,9 +31,9 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     /**
      * One order's ballot, with its votes counted by the rule.
      *
-     * @param heard the answers that the verdict rests on; without an early end there may be more in the ballot
+     * @param counted the answers that the verdict rests on; without an early end there may be more in the ballot
      */
-    private record Count(Example example, Ballot ballot, Tally tally, List<Ballot.Answer> heard) {
+    private record Count(Example example, Ballot ballot, Tally tally, List<Ballot.Answer> counted) {
         boolean unasked() {
             return Ballot.unasked(ballot.answers());
         }
@@ -94,8 +94,8 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         BitSet recorded = new BitSet();
         root.recorded(recorded, 0);
         root.countTheRest();
-        List<Ballot.Answer> heard = ballot.answers().stream().filter(answer -> recorded.get(plan.number(answer.path()))).toList();
-        return new Count(asked.example(), ballot, root.tally(), heard);
+        List<Ballot.Answer> counted = ballot.answers().stream().filter(answer -> recorded.get(plan.number(answer.path()))).toList();
+        return new Count(asked.example(), ballot, root.tally(), counted);
     }
 
     private String key(Example example, Ballot.Answer answer) {
@@ -113,7 +113,7 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     /** How the first sample that gave this answer worded it. */
     private String wording(List<Count> counts, String key) {
         return counts.stream().filter(count -> count.example().isAsGiven())
-                .flatMap(count -> count.heard().stream().filter(answer -> key.equals(key(count.example(), answer))))
+                .flatMap(count -> count.counted().stream().filter(answer -> key.equals(key(count.example(), answer))))
                 .map(Ballot.Answer::answer).findFirst().orElse(key);
     }
 
@@ -136,8 +136,8 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         List<Entry.Lesson> lessons = new ArrayList<>();
         for (int order = 0; order < counts.size(); order++) {
             Count count = counts.get(order);
-            Ballot.Answer said = count.heard().stream().filter(answer -> winner.equals(key(count.example(), answer))).findFirst().orElseThrow();
-            lessons.add(new Entry.Lesson(order, said.path(), target(said)));
+            Ballot.Answer voted = count.counted().stream().filter(answer -> winner.equals(key(count.example(), answer))).findFirst().orElseThrow();
+            lessons.add(new Entry.Lesson(order, voted.path(), target(voted)));
         }
         return new Decision(Entry.Reason.MAJORITY, detail, wording(counts, winner), lessons);
     }

@@ -7,7 +7,7 @@ import org.ingrain.distill.method.Method;
 
 /**
  * Teaches the way to an answer before the answer, and takes it away part by part from its beginning, so that what was written becomes
- * what is thought (step by step, arXiv:2405.14838). Stage 0 teaches every word that the sample said, stage k leaves out the first
+ * what is thought (step by step, arXiv:2405.14838). Stage 0 teaches the whole text of the sample, stage k leaves out the first
  * k / stages of the words before the phrase that brings the answer; the last stage is the answer alone.
  *
  * @param method tells the way from the answer, where it has a phrase of its own

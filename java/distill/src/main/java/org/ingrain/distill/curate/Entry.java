@@ -29,7 +29,7 @@ public record Entry(String id, String question, String gold, String category, Ve
      *
      * @param order which of {@link #orders()} the question is asked in
      * @param path  of the answer that it was taken from
-     * @param text  what is to be said
+     * @param text  what is to be why
      */
     public record Lesson(int order, String path, String text) {
     }
@@ -79,11 +79,11 @@ public record Entry(String id, String question, String gold, String category, Ve
         if (left.size() == targets.size()) {
             return this;
         }
-        String said = detail + ", but " + (targets.size() - left.size()) + " of " + targets.size() + " too long to train on";
+        String why = detail + ", but " + (targets.size() - left.size()) + " of " + targets.size() + " too long to train on";
         return left.isEmpty()
-                ? new Entry(id, question, gold, category, Verdict.DISCARDED, Reason.LESSON_TOO_LONG, said, null, null, margin, planned, tokens,
+                ? new Entry(id, question, gold, category, Verdict.DISCARDED, Reason.LESSON_TOO_LONG, why, null, null, margin, planned, tokens,
                 votes, left, orders)
-                : new Entry(id, question, gold, category, verdict, reason, said, label, right, margin, planned, tokens, votes, left, orders);
+                : new Entry(id, question, gold, category, verdict, reason, why, label, right, margin, planned, tokens, votes, left, orders);
     }
 
     public boolean kept() {

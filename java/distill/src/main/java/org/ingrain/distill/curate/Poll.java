@@ -96,14 +96,14 @@ final class Poll implements Stopping.Count {
         private final int voters;
         private final int each;
         private final List<Stage> inner = new ArrayList<>();
-        private final String[] said;
-        private final BitSet heard = new BitSet();
+        private final String[] answers;
+        private final BitSet known = new BitSet();
         private int counted;
 
         Stage(CurationConfig config, List<Integer> sizes, int depth) {
             voters = sizes.get(depth);
             each = sizes.subList(depth + 1, sizes.size()).stream().reduce(1, Math::multiplyExact);
-            said = new String[voters];
+            answers = new String[voters];
             // A number of votes is meant for the outermost stage; a share is the same at each.
             tally = new Tally(config.rule(), voters, depth == 0 ? config.minVotes() : 0, config.minFraction());
             for (int i = 0; depth + 1 < sizes.size() && i < voters; i++) {
@@ -115,25 +115,25 @@ final class Poll implements Stopping.Count {
         void add(int number, String answer) {
             int voter = number / each;
             if (inner.isEmpty()) {
-                heard.set(voter);
-                said[voter] = answer;
+                known.set(voter);
+                answers[voter] = answer;
             } else {
                 Stage stage = inner.get(voter);
                 stage.add(number % each, answer);
                 if (stage.settled()) {
-                    heard.set(voter);
-                    said[voter] = stage.winner();
+                    known.set(voter);
+                    answers[voter] = stage.winner();
                 }
             }
-            while (!settled() && heard.get(counted)) {
-                tally.add(said[counted++]);
+            while (!settled() && known.get(counted)) {
+                tally.add(answers[counted++]);
             }
         }
 
         /** Counts those behind the deciding voter too, where they were drawn; the verdict stands. */
         void countTheRest() {
-            while (heard.get(counted)) {
-                tally.add(said[counted++]);
+            while (known.get(counted)) {
+                tally.add(answers[counted++]);
             }
         }
 

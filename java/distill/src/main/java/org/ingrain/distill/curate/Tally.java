@@ -44,7 +44,7 @@ final class Tally {
         return votes;
     }
 
-    /** One vote; null for a voter who said nothing that counts. */
+    /** One vote; null for a voter without an answer. */
     void add(String answer) {
         counted++;
         if (answer != null && votes.merge(answer, 1, Integer::sum) > most()) {

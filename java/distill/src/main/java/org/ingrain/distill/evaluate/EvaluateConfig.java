@@ -17,7 +17,7 @@ import org.ingrain.tensor.InputException;
  * @param samples   of each step, as in {@link SampleConfig}; several answers to a question vote. Empty: one of each.
  * @param orders    of options or responses that each question is asked in, as many as the task has; 1: as given
  * @param controls  students to train and measure besides
- * @param votes     numbers of answers whose majorities are told of, ascending; the largest is drawn, from the first step on, in place of
+ * @param votes     numbers of answers whose majorities are reported, ascending; the largest is drawn, from the first step on, in place of
  *                  {@code samples}. Empty, or 1 alone: what {@code samples} says.
  * @param baselines methods that the base model is measured with besides, in the order of the table
  */

@@ -11,7 +11,7 @@ final class BranchSolveMerge {
     static final int MOST_CRITERIA = 5;
     /** {@code 1. }, {@code 2) }, {@code - } and {@code * } before a criterion, the number perhaps bold with what follows. */
     private static final Pattern ITEM = Pattern.compile("^(?:[-*•]\\s+)?(\\*\\*)?\\(?\\d+[.):](?:\\*\\*)?\\s+(\\S.*)$|^[-*•]\\s+(\\S.*)$");
-    /** From 1 to 5, of 5 if that is said. */
+    /** From 1 to 5, of 5 if a maximum is given. */
     private static final String SCORE = "([1-4](?:\\.\\d+)?|5(?:\\.0+)?)(?!\\.?\\d)(?!\\s*/\\s*(?!5\\b)\\d)";
     private static final String NAME = "\\b(?i:assistant|response)\\s+%1$s\\b(?:['’]s)?(?i:\\s+(?:response|answer))?";
     /** A line that says nothing else. */

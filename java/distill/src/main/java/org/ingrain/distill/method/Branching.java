@@ -3,10 +3,10 @@ package org.ingrain.distill.method;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.List;
 import java.util.Optional;
-import org.ingrain.distill.sample.Fan;
+import org.ingrain.distill.sample.Splitter;
 
-/** What a method does that prompts alone do not say: how a text is parted, and how what is said of the parts becomes one answer. */
-public enum Branching implements Fan {
+/** What a method does beside its prompts: how a text is split, and how the texts about its parts are merged into one answer. */
+public enum Branching implements Splitter {
     /** Branch-Solve-Merge (arXiv:2310.15123): a criterion a line; scores of two responses for each; their sums decide. */
     @JsonProperty("branch-solve-merge") BRANCH_SOLVE_MERGE {
         @Override
@@ -28,6 +28,6 @@ public enum Branching implements Fan {
     /** The most parts that a text can have. */
     public abstract int mostParts();
 
-    /** The text that the answer is looked for in, from what was said of each part; empty if nothing can be made of it. */
+    /** The text that the answer is looked for in, from the text about each part; empty if nothing can be made of it. */
     abstract Optional<String> merge(List<String> texts);
 }

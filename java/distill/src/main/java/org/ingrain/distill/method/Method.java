@@ -22,7 +22,7 @@ import org.ingrain.tensor.InputException;
 /**
  * A way to answer, as data: prompts one after another, each sampled, and where the answer stands in the last text. One step that is
  * the bare question is System 1; more words or more steps are System 2. Where it branches, its last step asks once for each part of
- * the text before, and a small class makes one answer of what was said.
+ * the text before, and a small class merges the texts into one answer.
  *
  * @param name        as on the command line
  * @param title       as in tables

@@ -8,7 +8,7 @@ import org.ingrain.tensor.InputException;
 /**
  * One prompt of a method.
  *
- * @param name     later prompts hold what was said here as {@code {name}}
+ * @param name     later prompts hold the text of this step as {@code {name}}
  * @param variants at most one for each task, and at most one for all others
  * @param each     placeholder of a part, for a step that asks once for each part of the text before; else null
  */

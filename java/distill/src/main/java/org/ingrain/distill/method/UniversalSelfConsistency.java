@@ -24,7 +24,7 @@ import org.ingrain.files.JsonLines;
  */
 public record UniversalSelfConsistency(Task task, Method method) {
     private static final String NUMBER = "[^\\w\\n]*(?:response\\b)?[^\\w\\n]*(\\d{1,5})\\b";
-    /** As the model is told to begin. */
+    /** The beginning that the prompt asks for. */
     private static final Pattern SELECTION = Pattern.compile("(?i)\\bmost consistent response is" + NUMBER);
     private static final Pattern MENTION = Pattern.compile("(?i)\\bresponse[^\\w\\n]{0,6}(\\d{1,5})\\b");
 
@@ -69,7 +69,7 @@ public record UniversalSelfConsistency(Task task, Method method) {
         return selections;
     }
 
-    /** The response that is said to be the most consistent one; where that is not said, the last one that is named. */
+    /** The response that the text calls the most consistent one; if it calls none so, the last one that it names. */
     static Optional<Integer> selected(String text) {
         return SELECTION.matcher(text).results().map(found -> found.group(1)).findFirst()
                 .or(() -> MENTION.matcher(text).results().map(found -> found.group(1)).reduce((first, second) -> second)).map(Integer::valueOf);

@@ -25,7 +25,7 @@ public record Answers(List<SampleRecord> samples) {
      *
      * @param path  of the last sampled step's text
      * @param steps the sampled steps, from the first to the last
-     * @param parts what was said of each part of the last text, where the method branches; else empty
+     * @param parts texts about each part of the last text, where the method branches; else empty
      */
     public record Chain(String path, List<SampleRecord> steps, List<SampleRecord> parts) {
         public String text() {

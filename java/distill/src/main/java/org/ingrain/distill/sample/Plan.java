@@ -15,14 +15,14 @@ import org.ingrain.tensor.InputException;
 /**
  * A method made ready for one task: what to ask at each step, how often, how. It spans a tree of completions for each example. The
  * texts of the last sampled step are the answers; where the method branches, the step after it asks once for each part of such a text,
- * and what is said there belongs to the answer.
+ * and those texts belong to the answer.
  *
  * @param steps   from the first; at least one
- * @param fan     parts the texts before the last step, or null where the last step is sampled as the others are
+ * @param splitter     splits the texts before the last step, or null where the last step is sampled as the others are
  * @param seed    of this use of the method
  * @param weights who is asked
  */
-public record Plan(List<PlannedStep> steps, Fan fan, long seed, ModelState weights) {
+public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelState weights) {
     /** Answers of one example that are still counted one by one. */
     public static final int MOST_ANSWERS = 10_000;
 
@@ -47,7 +47,7 @@ public record Plan(List<PlannedStep> steps, Fan fan, long seed, ModelState weigh
 
     /** Steps whose texts are sampled: all but one that asks for each part. */
     public int depth() {
-        return fan == null ? steps.size() : steps.size() - 1;
+        return splitter == null ? steps.size() : steps.size() - 1;
     }
 
     /** Answers of each example. */
@@ -92,7 +92,7 @@ public record Plan(List<PlannedStep> steps, Fan fan, long seed, ModelState weigh
     /**
      * The request for one completion.
      *
-     * @param texts what the earlier steps on the way to it said, from the first
+     * @param texts texts of the earlier steps on the way to it, from the first
      * @param part  what the step asks about, where it asks for each part; else null
      */
     TextRequest request(SampleKey key, Example example, List<String> texts, String part) {

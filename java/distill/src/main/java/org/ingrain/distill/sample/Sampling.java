@@ -42,8 +42,8 @@ public final class Sampling {
                 Walk walk = new Walk(log, watch);
                 walk.finish();
                 DurableFile.write(target, out -> {
-                    for (Walker walker : walk.walkers.values()) {
-                        log.copy(walker.recorded(), out);
+                    for (ExampleTree tree : walk.trees.values()) {
+                        log.copy(tree.recorded(), out);
                     }
                 });
                 watch.stop(walk.unused());
@@ -56,9 +56,9 @@ public final class Sampling {
     private final class Walk {
         private final SampleLog log;
         private final Stopwatch watch;
-        private final Map<String, Walker> walkers = new LinkedHashMap<>();
-        /** The walkers of all orders of an example's question. */
-        private final Map<String, List<Walker>> questions = new HashMap<>();
+        private final Map<String, ExampleTree> trees = new LinkedHashMap<>();
+        /** The trees of all orders of an example's question. */
+        private final Map<String, List<ExampleTree>> questions = new HashMap<>();
         private final long total = (long) plan.leaves() * examples.size();
         private long done;
         /** Tokens of texts that ended when nothing was wanted of their example any more. */
@@ -78,38 +78,38 @@ public final class Sampling {
 
         private void begin(List<Example> orders) {
             List<? extends Stopping.Count> counts = stopping.begin(orders, plan);
-            List<Walker> question = new ArrayList<>();
+            List<ExampleTree> question = new ArrayList<>();
             for (int i = 0; i < orders.size(); i++) {
-                question.add(new Walker(plan, orders.get(i), counts.get(i), log));
-                walkers.put(orders.get(i).id(), question.getLast());
+                question.add(new ExampleTree(plan, orders.get(i), counts.get(i), log));
+                trees.put(orders.get(i).id(), question.getLast());
                 questions.put(orders.get(i).id(), question);
             }
         }
 
         void finish() {
             List<TextRequest> missing = new ArrayList<>();
-            walkers.values().forEach(walker -> missing.addAll(walker.advance()));
-            done = done(walkers.values());
+            trees.values().forEach(tree -> missing.addAll(tree.advance()));
+            done = done(trees.values());
             watch.at(done, total, 0);
             if (!missing.isEmpty()) {
                 answerer.answer(missing, this::done);
             }
-            walkers.values().stream().filter(walker -> !walker.settled()).findFirst().ifPresent(walker -> {
-                throw new IllegalStateException("the answerer came back before " + walker + " was answered");
+            trees.values().stream().filter(tree -> !tree.settled()).findFirst().ifPresent(tree -> {
+                throw new IllegalStateException("the answerer came back before " + tree + " was answered");
             });
         }
 
         private synchronized Answerer.Next done(TextCompletion completion) {
-            Walker walker = walkers.get(completion.key().id());
-            if (walker.settled()) {
+            ExampleTree tree = trees.get(completion.key().id());
+            if (tree.settled()) {
                 late += completion.tokens();
                 watch.at(done, total, completion.tokens());
                 return Answerer.Next.NOTHING;
             }
-            List<Walker> question = questions.get(completion.key().id());
+            List<ExampleTree> question = questions.get(completion.key().id());
             long before = done(question);
-            walker.take(completion);
-            List<TextRequest> follow = walker.advance();
+            tree.take(completion);
+            List<TextRequest> follow = tree.advance();
             done += done(question) - before;
             watch.at(done, total, completion.tokens());
             return new Answerer.Next(follow, question.stream().flatMap(order -> order.withdraw().stream()).toList());
@@ -117,11 +117,11 @@ public final class Sampling {
 
         /** Tokens of texts that ended and are not in the file. */
         long unused() {
-            return late + log.tokens() - walkers.values().stream().flatMap(walker -> walker.recorded().stream()).mapToLong(log::tokens).sum();
+            return late + log.tokens() - trees.values().stream().flatMap(tree -> tree.recorded().stream()).mapToLong(log::tokens).sum();
         }
 
-        private static long done(Collection<Walker> some) {
-            return some.stream().mapToLong(Walker::done).sum();
+        private static long done(Collection<ExampleTree> some) {
+            return some.stream().mapToLong(ExampleTree::done).sum();
         }
     }
 }

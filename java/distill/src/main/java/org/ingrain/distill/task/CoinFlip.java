@@ -11,7 +11,7 @@ import org.ingrain.tensor.InputException;
  * Coin flip: {@code A coin is heads up. hiram does not flip the coin. nicoletto flips the coin. Is the coin still heads up?} is
  * {@code yes} if the flips are even in number.
  *
- * @param suffix what is said after each question, such as {@code Flip means reverse.}; empty for nothing
+ * @param suffix added to each question, such as {@code Flip means reverse.}; empty for nothing
  * @param size   people of a question that is made up
  */
 public record CoinFlip(String suffix, int size) implements Task {
@@ -81,7 +81,7 @@ public record CoinFlip(String suffix, int size) implements Task {
         return new Example(id, clean(question.toString()), flips % 2 == 0 ? "yes" : "no");
     }
 
-    /** A question is no answer, and a sentence before the last may only repeat what was told. */
+    /** A question is no answer, and a sentence before the last may only repeat the question. */
     private static Optional<String> face(String text) {
         String[] sentences = SENTENCE_END.split(text.strip());
         String last = sentences[sentences.length - 1];

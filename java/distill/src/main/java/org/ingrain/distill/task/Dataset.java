@@ -32,9 +32,9 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
     /** Reads or generates the questions and parts them. */
     public static Dataset load(QuestionConfig config) {
         Task task = config.makeTask();
-        List<Example> all = config.data() == null ? generate(config, task) : Rows.read(config.data(), task, config, config.limit());
+        List<Example> all = config.data() == null ? generate(config, task) : QuestionReader.read(config.data(), task, config, config.limit());
         List<Example> test = config.testData() == null ? holdOut(all, config)
-                : Rows.read(config.testData(), task, config, config.testSize());
+                : QuestionReader.read(config.testData(), task, config, config.testSize());
         for (Example example : test) {
             if (example.gold() == null) {
                 throw new InputException((config.testData() == null ? config.data() : config.testData()) + ": row " + example.id()
@@ -56,7 +56,7 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
     /** Only questions to evaluate on: every row, the first {@code limit}. */
     public static List<Example> loadTest(QuestionConfig config) {
         Task task = config.makeTask();
-        List<Example> all = config.data() == null ? generate(config, task) : Rows.read(config.data(), task, config, config.limit());
+        List<Example> all = config.data() == null ? generate(config, task) : QuestionReader.read(config.data(), task, config, config.limit());
         for (Example example : all) {
             if (example.gold() == null) {
                 throw new InputException(config.data() + ": row " + example.id()
@@ -126,13 +126,13 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
         Random random = new Random(config.splitSeed());
         Set<String> questions = new HashSet<>();
         List<Example> examples = new ArrayList<>();
-        int vain = 0;
+        int repeated = 0;
         while (examples.size() < config.generate()) {
             Example example = task.generate("%06d".formatted(examples.size() + 1), names, random);
             if (questions.add(example.question())) {
                 examples.add(example);
-                vain = 0;
-            } else if (++vain > 10_000) {
+                repeated = 0;
+            } else if (++repeated > 10_000) {
                 throw new InputException("--generate: " + config.generate() + ", but " + names.size() + " names give about "
                         + examples.size() + " different questions");
             }

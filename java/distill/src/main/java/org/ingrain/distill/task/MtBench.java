@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.ingrain.distill.task.data.Rows;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.MissingNode;

@@ -6,6 +6,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.ingrain.distill.task.data.Rows;
 import org.ingrain.files.Digest;
 import tools.jackson.databind.JsonNode;
 

@@ -74,6 +74,11 @@ public record Pairwise() implements Task {
         return List.of(example, example.reordered(1, example.question(), fields, SWAPPED));
     }
 
+    @Override
+    public int usualTestOrders() {
+        return 2;
+    }
+
     /** The verdict of most votes; a tie where no verdict has the most, as in MT-bench. */
     static String majority(List<String> votes) {
         Map<String, Integer> counts = new LinkedHashMap<>();

@@ -37,6 +37,11 @@ public interface Task {
         return List.of(example);
     }
 
+    /** Orders in which each question is evaluated by default. */
+    default int usualTestOrders() {
+        return 1;
+    }
+
     /**
      * Refuses other orders where questions have none.
      *

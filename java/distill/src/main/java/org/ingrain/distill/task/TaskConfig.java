@@ -6,28 +6,24 @@ import org.ingrain.tensor.InputException;
 /**
  * Which kind of question.
  *
- * @param name         one of {@link #NAMES}
+ * @param name         one of {@link #names()}
  * @param answerFormat for question-answer, null for text
- * @param suffix       for coin-flip: said after each question
- * @param size         of a question that is made up: words of last-letter (also of a question that quotes none), people of coin-flip; 0 for two
+ * @param suffix       for coin-flip: added to each question
+ * @param size         of a generated question: words of last-letter (also of a question that quotes none), people of coin-flip; 0 for two
  */
 public record TaskConfig(String name, AnswerFormat answerFormat, String suffix, int size) {
-    public static final List<String> NAMES = List.of("last-letter", "coin-flip", "sycophancy", "multiple-choice", "pairwise", "gsm8k",
-            "question-answer");
     private static final int MOST = 16;
 
     public TaskConfig {
-        if (!NAMES.contains(name)) {
-            throw new InputException("--task: " + name + ", expected one of " + String.join(", ", NAMES));
-        }
-        if (answerFormat != null && !name.equals("question-answer")) {
+        suffix = suffix == null ? "" : suffix;
+        TaskKind kind = TaskKind.of(name);
+        if (answerFormat != null && kind != TaskKind.QUESTION_ANSWER) {
             throw new InputException("--answer-format: only for task question-answer; " + name + " has its own");
         }
-        suffix = suffix == null ? "" : suffix;
-        if (!suffix.isEmpty() && !name.equals("coin-flip")) {
+        if (!suffix.isEmpty() && kind != TaskKind.COIN_FLIP) {
             throw new InputException("--suffix: only for task coin-flip");
         }
-        if (size != 0 && !name.equals("last-letter") && !name.equals("coin-flip")) {
+        if (size != 0 && !kind.generates()) {
             throw new InputException("--size: only for tasks last-letter (words) and coin-flip (people), whose questions can be made up");
         }
         if (size < 0 || size > MOST) {
@@ -35,21 +31,17 @@ public record TaskConfig(String name, AnswerFormat answerFormat, String suffix, 
         }
     }
 
-    /** As usual. */
+    /** A task with its default settings. */
     public static TaskConfig of(String name) {
         return new TaskConfig(name, null, null, 0);
     }
 
+    /** Names of all tasks. */
+    public static List<String> names() {
+        return TaskKind.NAMES;
+    }
+
     public Task make() {
-        int parts = size == 0 ? 2 : size;
-        return switch (name) {
-            case "last-letter" -> new LastLetter(parts);
-            case "coin-flip" -> new CoinFlip(suffix, parts);
-            case "sycophancy" -> new Sycophancy();
-            case "multiple-choice" -> new MultipleChoice();
-            case "pairwise" -> new Pairwise();
-            case "gsm8k" -> new Gsm8k();
-            default -> new QuestionAnswer(answerFormat == null ? AnswerFormat.TEXT : answerFormat);
-        };
+        return TaskKind.of(name).make(this);
     }
 }

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
+import org.ingrain.distill.task.data.Rows;
 import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
@@ -129,11 +130,11 @@ class ParquetRowsTest {
     void whatTheReaderOfTheRowsThrowsIsItsOwn() throws IOException {
         Path file = write(bytes(SNAPPY));
         RuntimeException own = new IllegalArgumentException("own");
-        assertEquals(own, assertThrows(IllegalArgumentException.class, () -> ParquetRows.until(file, (row, where) -> {
+        assertEquals(own, assertThrows(IllegalArgumentException.class, () -> Rows.until(file, (row, where) -> {
             throw own;
         })));
         int[] rows = {0};
-        ParquetRows.until(file, (row, where) -> ++rows[0] < 2);
+        Rows.until(file, (row, where) -> ++rows[0] < 2);
         assertEquals(2, rows[0]);
     }
 

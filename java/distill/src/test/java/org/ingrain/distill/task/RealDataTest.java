@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.ingrain.distill.Shared;
+import org.ingrain.distill.task.data.Rows;
 import org.junit.jupiter.api.Test;
 
 /** The files of real questions, read whole, with every gold answer put through extraction and comparison. */

@@ -1,0 +1,50 @@
+package org.ingrain.distill.report.page;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.ingrain.distill.curate.Ballot;
+import org.ingrain.distill.evaluate.Arm.Role;
+import org.ingrain.distill.evaluate.ArmResult;
+import org.ingrain.distill.evaluate.Paired;
+import org.ingrain.distill.evaluate.Score;
+import org.ingrain.files.JsonLines;
+
+/**
+ * Held-out questions, each with what every arm answered.
+ *
+ * @param gain of the first student over System 1; null where one of them was not measured
+ */
+public record AnswersPart(PackedItems<?> packs, Paired gain) {
+    /** A line of the index. */
+    public record Item(String id, String question, String gold, List<Given> arms, Integer piece) {
+    }
+
+    /** An arm's answer to a question. */
+    public record Given(String answer, boolean right, int tokens) {
+    }
+
+    /** What is seen of an opened question. */
+    public record Texts(String question, List<List<Ballot.Answer>> arms) {
+    }
+
+    /** All arms were asked the same questions in the same order. */
+    public static AnswersPart read(Path folder, List<ArmResult> arms, int room) {
+        List<List<Score>> scores = arms.stream().map(arm -> JsonLines.read(folder.resolve(file(arm.name())), Score.class)).toList();
+        PackedItems<Item> packs = new PackedItems<>(room);
+        for (int i = 0; i < scores.getFirst().size(); i++) {
+            int question = i;
+            List<Score> ofQuestion = scores.stream().map(arm -> arm.get(question)).toList();
+            Score first = ofQuestion.getFirst();
+            List<Given> given = ofQuestion.stream().map(score -> new Given(score.answer(), score.right(), score.tokens())).toList();
+            packs.add(piece -> new Item(first.id(), LedgerPart.cut(first.question()), first.gold(), given, piece),
+                    new Texts(first.question(), ofQuestion.stream().map(Score::answers).toList()));
+        }
+        int before = arms.indexOf(ArmResult.first(arms, Role.SYSTEM_1));
+        int after = arms.indexOf(ArmResult.first(arms, Role.DISTILLED));
+        return new AnswersPart(packs, before < 0 || after < 0 ? null : Paired.of(scores.get(before), scores.get(after)));
+    }
+
+    static String file(String arm) {
+        return "evaluation/" + arm + "/scores.jsonl";
+    }
+}

@@ -1,0 +1,273 @@
+package org.ingrain.distill.report.page;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.ingrain.distill.evaluate.Arm.Role;
+import org.ingrain.distill.evaluate.ArmResult;
+import org.ingrain.distill.report.plot.AccuracyPlot;
+import org.ingrain.distill.report.plot.Colour;
+import org.ingrain.distill.report.plot.LossPlot;
+import org.ingrain.distill.report.plot.Plot;
+import org.ingrain.distill.report.plot.TrainingCurve;
+import org.ingrain.distill.report.plot.VotesPlot;
+import org.ingrain.distill.report.table.Figures;
+import org.ingrain.distill.report.table.Prompts;
+import org.ingrain.distill.report.table.Report;
+import org.ingrain.distill.report.table.SettingsList;
+import org.ingrain.distill.report.table.Table;
+import org.ingrain.distill.report.table.Tables;
+import org.ingrain.distill.sample.Plan;
+import org.ingrain.files.Json;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * {@code report.html}: one file that needs nothing else, neither a network nor a server. What a run found stands in the page as it is;
+ * a script, of which the rest does not depend, looks through ledgers and answers.
+ *
+ * @param answers null where nothing was evaluated
+ */
+public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers, AnswersPart answers, List<TrainingCurve> curves) {
+    /** One of the lists that the script shows. */
+    private record Browser(String kind, String pack, String title, List<Role> roles, List<String> titles) {
+    }
+
+    public String text() {
+        Markup page = new Markup();
+        head(page);
+        page.open("main", "id", "main");
+        result(page);
+        curation(page);
+        training(page);
+        browsers(page);
+        settings(page);
+        page.close("main");
+        return resource("page.html").replace("{{title}}", new Markup().text(title() + " - Ingrain").toString())
+                .replace("{{colours}}", Colour.css()).replace("{{style}}", resource("page.css")).replace("{{script}}", resource("page.js"))
+                .replace("{{body}}", page.toString());
+    }
+
+    private String title() {
+        return report.task() + ": " + report.method() + " distilled";
+    }
+
+    private void head(Markup page) {
+        JsonNode notes = report.manifest().notes();
+        JsonNode settings = report.manifest().settings();
+        Headline story = new Headline(report.arms());
+        page.open("header").leaf("p", "Ingrain \u00b7 System 2 distilled into System 1", "class", "eyebrow").leaf("h1", title());
+        page.leaf("p", story.figures(), "class", "lead");
+        if (answers != null && answers.gain() != null) {
+            page.leaf("p", Headline.judgement(answers.gain()), "class", "judgement");
+        }
+        page.open("dl", "class", "facts");
+        fact(page, "model", notes.path("model").asString(""));
+        fact(page, "distilled on", Figures.count(report.sizes().pool(), "question", "questions"));
+        fact(page, "held out", Figures.count(report.sizes().test(), "question", "questions"));
+        fact(page, "seed", settings.path("sample").path("params").path("seed").asString(""));
+        fact(page, "version", settings.path("version").asString(""));
+        page.close("dl").close("header");
+        page.open("nav", "aria-label", "Sections");
+        for (String[] link : new String[][] {{"result", "Result"}, {"curation", "Curation"}, {"training", "Training"}, {"ledger", "Ledger"},
+                {"answers", "Answers"}, {"settings", "Settings"}}) {
+            if (answers != null || !link[0].equals("answers")) {
+                page.leaf("a", link[1], "href", "#" + link[0]);
+            }
+        }
+        page.close("nav");
+    }
+
+    private static void fact(Markup page, String name, String value) {
+        if (!value.isEmpty()) {
+            page.open("div").leaf("dt", name).leaf("dd", value).close("div");
+        }
+    }
+
+    private void result(Markup page) {
+        open(page, "result", "Result");
+        Headline story = new Headline(report.arms());
+        if (!story.main().isEmpty()) {
+            page.open("div", "class", "cards");
+            double most = story.main().stream().mapToDouble(ArmResult::tokens).max().orElse(1);
+            story.main().forEach(arm -> card(page, arm, most));
+            page.close("div");
+        }
+        page.open("div", "class", "pair beside");
+        if (!report.arms().isEmpty()) {
+            figure(page, new AccuracyPlot(report.arms()).draw(), "Up is right, left is cheap. Bars are 95 % intervals (Wilson's).");
+        }
+        page.open("div");
+        if (report.arms().isEmpty()) {
+            page.leaf("p", "Not evaluated: the questions come without answers.");
+        } else {
+            table(page, Tables.arms(report.arms()), report.arms().stream().map(ArmResult::role).toList());
+            page.leaf("p", "#Tokens: generated for each question on average, intermediate steps included. A question to which no answer is found"
+                    + " in the text counts as wrong." + report.aboutVotes(), "class", "note");
+        }
+        page.close("div").close("div").close("section");
+    }
+
+    private static void card(Markup page, ArmResult arm, double mostTokens) {
+        String asked = switch (arm.role()) {
+            case SYSTEM_1 -> "asked at once";
+            case SYSTEM_2 -> "System 2, with intermediate steps";
+            default -> "asked at once, after training";
+        };
+        page.open("div", "class", "card", "style", "--ink: " + Colour.of(arm.role()).themed());
+        page.leaf("h3", arm.title()).leaf("p", asked, "class", "how");
+        page.open("p", "class", "big").text(Figures.percent(arm.accuracy())).leaf("span", " % right").close("p");
+        gauge(page, arm.accuracy());
+        page.open("p", "class", "big second").text(Figures.tokens(arm.tokens())).leaf("span", " tokens a question").close("p");
+        gauge(page, mostTokens == 0 ? 0 : arm.tokens() / mostTokens);
+        page.leaf("p", "95 % interval " + Figures.percent(arm.low()) + " to " + Figures.percent(arm.high()), "class", "note").close("div");
+    }
+
+    private static void gauge(Markup page, double share) {
+        page.open("div", "class", "gauge", "aria-hidden", "true").leaf("i", "", "style", "width: " + Figures.percent(share) + "%").close("div");
+    }
+
+    private void curation(Markup page) {
+        open(page, "curation", "Curation");
+        page.leaf("p", "Which of the unlabelled questions were kept to train on. The verdict rests on how the samples agree; gold answers are"
+                + " compared with afterwards, for this page alone.");
+        table(page, Tables.ledgers(report.ledgers()), roles(report.ledgers().keySet()));
+        page.leaf("p", Tables.ABOUT_SAVED, "class", "note");
+        for (LedgerPart ledger : ledgers) {
+            page.leaf("h3", ledger.student().title());
+            page.open("div", "class", "pair");
+            figure(page, VotesPlot.votes(ledger.student(), ledger.counts()).draw(), "Examples by the votes of their most voted answer.");
+            figure(page, VotesPlot.margins(ledger.student(), ledger.counts()).draw(), "Examples by their margin.");
+            page.close("div");
+        }
+        page.close("section");
+    }
+
+    private void training(Markup page) {
+        open(page, "training", "Training");
+        report.ledgers().keySet().stream().filter(student -> !report.training().containsKey(student))
+                .forEach(student -> page.leaf("p", "Nothing was kept for " + student + ", so it was not trained."));
+        page.open("div", "class", "pair");
+        if (!curves.isEmpty()) {
+            boolean watched = curves.stream().anyMatch(curve -> !curve.checks().isEmpty());
+            boolean thinned = curves.stream().anyMatch(curve -> curve.steps().size() > LossPlot.POINTS);
+            figure(page, new LossPlot(curves).draw(), "Mean loss of a target token." + (watched ? " Dashed, with dots: rows that are not"
+                    + " trained on." : "") + (thinned ? " Each point is the mean of neighbouring steps." : ""));
+        }
+        page.open("div");
+        table(page, Tables.training(report.training()), roles(report.training().keySet()));
+        page.close("div").close("div").close("section");
+    }
+
+    private void browsers(Markup page) {
+        open(page, "ledger", "Ledger");
+        page.leaf("p", "Every example, with all that was answered: choose one to see its samples and their intermediate texts.");
+        ledgers.forEach(ledger -> bounds(page, ledger.packs(), ledgers.size() == 1 ? "" : ledger.student().title() + ": ", ledger.file()));
+        List<String> arms = report.arms().stream().map(ArmResult::title).toList();
+        browser(page, ledgers.stream().map(ledger -> new Browser("ledger", "ledger-" + ledger.student().name(), ledger.student().title(),
+                List.of(), List.of())).toList());
+        ledgers.forEach(ledger -> page.add(ledger.packs().end("ledger-" + ledger.student().name())));
+        page.close("section");
+        if (answers != null) {
+            open(page, "answers", "Answers");
+            page.leaf("p", "The questions held out, and what each way of asking made of them.");
+            bounds(page, answers.packs(), "", "evaluation/*/scores.jsonl");
+            browser(page, List.of(new Browser("answers", "answers", "Answers", report.arms().stream().map(ArmResult::role).toList(), arms)));
+            page.add(answers.packs().end("answers")).close("section");
+        }
+    }
+
+    /** What is not in the page, and where it is. */
+    private static void bounds(Markup page, PackedItems<?> packs, String whose, String file) {
+        if (packs.opened() < packs.items()) {
+            String rest = packs.listed() == packs.items() ? "All are listed. " : "The first " + Figures.count(packs.listed()) + " are listed. ";
+            page.leaf("p", whose + "of " + Figures.count(packs.items()) + ", the first " + Figures.count(packs.opened())
+                    + " have their texts in this page, which is kept small. " + rest + "Everything is in " + file + ".", "class", "bounded");
+        }
+    }
+
+    private static void browser(Markup page, List<Browser> choices) {
+        page.leaf("div", "", "class", "browser", "data-choices", Json.line(choices));
+        page.open("noscript").leaf("p", "Looking through it needs a browser that runs the script of this page.").close("noscript");
+    }
+
+    private void settings(Markup page) {
+        open(page, "settings", "Settings");
+        page.leaf("h3", "What " + report.method() + " asks");
+        page.open("ol", "class", "prompts");
+        for (int i = 0; i < prompts.plan().steps().size(); i++) {
+            Plan.PlannedStep step = prompts.plan().steps().get(i);
+            page.open("li").open("p").leaf("b", step.name()).text(", " + Figures.count(step.samples(), "sample", "samples") + ", temperature "
+                    + step.params().temperature() + ", top-p " + step.params().topP() + ", at most " + step.params().maxTokens() + " tokens. ");
+            page.leaf("span", "wording: " + prompts.marks().get(i).words(), "class", "chip").close("p").leaf("pre", step.prompt().text()).close("li");
+        }
+        page.close("ol");
+        page.leaf("h3", "Everything that the result depends on");
+        page.leaf("p", "Runs with equal settings give equal bytes. The whole methods are in run.json; the table as Markdown in report.md, as JSON"
+                + " in report.json; the plots as images in plots/; the training for TensorBoard in tensorboard/.");
+        Map<String, List<List<String>>> groups = groups();
+        groups.forEach((group, rows) -> {
+            page.open("details", "open", group.equals("run") || group.equals("sample") || group.equals("curation") ? "" : null)
+                    .leaf("summary", group);
+            table(page, new Table(List.of("setting", "value"), rows), List.of());
+            page.close("details");
+        });
+        page.close("section");
+    }
+
+    /** Settings by the first part of their names. */
+    private Map<String, List<List<String>>> groups() {
+        Map<String, List<List<String>>> groups = new LinkedHashMap<>();
+        SettingsList.of(report.manifest()).forEach((name, value) -> {
+            int dot = name.indexOf('.');
+            groups.computeIfAbsent(dot < 0 ? "run" : name.substring(0, dot), group -> new ArrayList<>()).add(List.of(name.substring(dot + 1), value));
+        });
+        return groups;
+    }
+
+    /** Of students, by name. */
+    private List<Role> roles(Collection<String> students) {
+        return students.stream().map(name -> ledgers.stream().map(LedgerPart::student).filter(student -> student.name().equals(name))
+                .findFirst().orElseThrow().role()).toList();
+    }
+
+    private static void open(Markup page, String id, String title) {
+        page.open("section", "id", id, "aria-labelledby", id + "-h").leaf("h2", title, "id", id + "-h");
+    }
+
+    private static void figure(Markup page, Plot plot, String caption) {
+        page.open("figure").add(Svg.of(plot)).leaf("figcaption", caption).close("figure");
+    }
+
+    /** @param roles of the rows, for their colours; empty for none */
+    private static void table(Markup page, Table table, List<Role> roles) {
+        page.open("div", "class", "scroll", "tabindex", "0").open("table").open("thead").open("tr");
+        table.head().forEach(title -> page.leaf("th", title, "scope", "col"));
+        page.close("tr").close("thead").open("tbody");
+        for (int i = 0; i < table.rows().size(); i++) {
+            List<String> row = table.rows().get(i);
+            page.open("tr", "class", !roles.isEmpty() && roles.get(i) == Role.DISTILLED ? "marked" : null);
+            page.open("th", "scope", "row");
+            if (!roles.isEmpty()) {
+                page.leaf("i", "", "class", "swatch", "style", "background: " + Colour.of(roles.get(i)).themed());
+            }
+            page.text(row.getFirst()).close("th");
+            row.subList(1, row.size()).forEach(cell -> page.leaf("td", cell));
+            page.close("tr");
+        }
+        page.close("tbody").close("table").close("div");
+    }
+
+    private static String resource(String name) {
+        try (InputStream in = HtmlPage.class.getResourceAsStream(name)) {
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

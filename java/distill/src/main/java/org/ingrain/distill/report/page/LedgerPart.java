@@ -1,0 +1,52 @@
+package org.ingrain.distill.report.page;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.ingrain.distill.curate.Ballot;
+import org.ingrain.distill.curate.Entry;
+import org.ingrain.distill.report.plot.VoteCounts;
+import org.ingrain.distill.report.table.StudentFiles;
+import org.ingrain.files.JsonLines;
+
+/**
+ * A student's ledger, read once: what a page can look through, and how its votes fell.
+ *
+ * @param file from the run's folder
+ */
+public record LedgerPart(StudentFiles student, String file, PackedItems<?> packs, VoteCounts counts) {
+    /** Questions are cut here in the index; the whole one is with the texts. */
+    static final int LONGEST = 1000;
+
+    /** An entry in the index: all but its texts. */
+    public record Row(String id, String question, String gold, String category, Entry.Verdict verdict, Entry.Reason reason, String detail,
+               String label, Boolean right, int margin, int planned, int tokens) {
+        static Row of(Entry entry) {
+            return new Row(entry.id(), cut(entry.question()), entry.gold(), entry.category(), entry.verdict(), entry.reason(), entry.detail(),
+                    entry.label(), entry.right(), entry.margin(), entry.planned(), entry.tokens());
+        }
+    }
+
+    /** A line of the index. */
+    public record Item(Row row, List<Ballot.Votes> votes, int drawn, Integer piece) {
+    }
+
+    /** What is seen of an opened entry. */
+    public record Texts(String question, List<Entry.Lesson> targets, List<Entry.Order> orders) {
+    }
+
+    public static LedgerPart read(Path folder, StudentFiles student, int room) {
+        String file = student.folder() + "ledger.jsonl";
+        PackedItems<Item> packs = new PackedItems<>(room);
+        VoteCounts counts = new VoteCounts();
+        JsonLines.forEach(folder.resolve(file), Entry.class, entry -> {
+            counts.add(entry);
+            packs.add(piece -> new Item(Row.of(entry), entry.votes(), entry.answers().size(), piece),
+                    new Texts(entry.question(), entry.targets(), entry.orders()));
+        });
+        return new LedgerPart(student, file, packs, counts);
+    }
+
+    static String cut(String question) {
+        return question.length() <= LONGEST ? question : question.substring(0, LONGEST - 1) + "\u2026";
+    }
+}

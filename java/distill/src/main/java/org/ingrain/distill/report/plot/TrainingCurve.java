@@ -1,0 +1,57 @@
+package org.ingrain.distill.report.plot;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.ingrain.distill.evaluate.Arm.Role;
+import org.ingrain.distill.report.table.StudentFiles;
+import org.ingrain.files.JsonLines;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * What a training recorded, step by step. Of a training in several stages the steps are counted on from stage to stage.
+ *
+ * @param role   of the student, as its name and title
+ * @param steps  each step of the optimizer
+ * @param checks each look at the rows that are not trained on
+ */
+public record TrainingCurve(Role role, String name, String title, List<Step> steps, List<Check> checks) {
+    public record Step(int step, double loss, double learningRate, double gradNorm) {
+    }
+
+    public record Check(int step, double loss) {
+    }
+
+    /** From files {@code metrics.jsonl}; those that are not there are left out. */
+    public static TrainingCurve read(StudentFiles student, List<Path> files) {
+        List<Step> steps = new ArrayList<>();
+        List<Check> checks = new ArrayList<>();
+        for (Path file : files) {
+            int before = steps.isEmpty() ? 0 : steps.getLast().step();
+            if (Files.exists(file)) {
+                JsonLines.forEach(file, JsonNode.class, line -> {
+                    int step = before + line.path("step").asInt();
+                    if (line.has("validation_loss")) {
+                        checks.add(new Check(step, line.path("validation_loss").asDouble()));
+                    } else {
+                        steps.add(new Step(step, line.path("loss").asDouble(), line.path("learning_rate").asDouble(), line.path("grad_norm").asDouble()));
+                    }
+                });
+            }
+        }
+        return new TrainingCurve(student.role(), student.name(), student.title(), steps, checks);
+    }
+
+    /** Step and loss, the means of neighbours where there are more than {@code most}. */
+    public List<double[]> losses(int most) {
+        List<double[]> points = new ArrayList<>();
+        int together = Math.ceilDiv(Math.max(1, steps.size()), most);
+        for (int from = 0; from < steps.size(); from += together) {
+            List<Step> some = steps.subList(from, Math.min(steps.size(), from + together));
+            points.add(new double[] {some.stream().mapToInt(Step::step).average().orElseThrow(),
+                    some.stream().mapToDouble(Step::loss).average().orElseThrow()});
+        }
+        return points;
+    }
+}

@@ -1,0 +1,34 @@
+package org.ingrain.distill.report.table;
+
+import java.util.Locale;
+
+/** How figures are written, the same everywhere. */
+public final class Figures {
+    private Figures() {
+    }
+
+    /** 0 to 1 as percent, without the sign. */
+    public static String percent(double share) {
+        return of("%.1f", 100 * share);
+    }
+
+    public static String tokens(double tokens) {
+        return of("%,.1f", tokens);
+    }
+
+    public static String loss(double loss) {
+        return of("%.4f", loss);
+    }
+
+    public static String count(long n) {
+        return of("%,d", n);
+    }
+
+    public static String count(long n, String one, String many) {
+        return count(n) + " " + (n == 1 ? one : many);
+    }
+
+    private static String of(String format, Object value) {
+        return String.format(Locale.ROOT, format, value);
+    }
+}

@@ -1,0 +1,49 @@
+package org.ingrain.distill.report.table;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Collectors;
+import org.ingrain.distill.evaluate.SeedResult;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
+
+/**
+ * The same experiment with several seeds: {@code seeds.json} and {@code seeds.md}, beside the runs' folders.
+ *
+ * @param heading     what was run
+ * @param seeds       in the order of the rows' accuracies
+ * @param nothingKept seeds that are in no row, as their curation kept nothing
+ */
+public record SeedsReport(String heading, List<Long> seeds, @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Long> nothingKept,
+                          List<SeedResult> rows) {
+    /**
+     * Of the runs' reports.
+     *
+     * @param seeds   those of the reports
+     * @param without those that have none
+     */
+    public static SeedsReport of(List<Long> seeds, List<Report> reports, List<Long> without) {
+        return new SeedsReport(reports.getFirst().heading(), seeds, without, SeedResult.of(reports.stream().map(Report::arms).toList()));
+    }
+
+    public void write(Path folder) {
+        DurableFile.write(folder.resolve("seeds.json"), Json.pretty(this));
+        DurableFile.write(folder.resolve("seeds.md"), "# " + heading + ", " + Figures.count(seeds.size(), "seed", "seeds") + without() + "\n\n" + Tables.seeds(rows).markdown()
+                + "\nMean over the seeds and its 95 % interval by Student's t."
+                + Tables.aboutVotes(Tables.shares(rows.stream().map(SeedResult::shares))) + "\n");
+    }
+
+    /** The table for a terminal. */
+    public String text() {
+        return heading + ", seeds " + listed(seeds) + without() + "\n\n" + Tables.seeds(rows).text();
+    }
+
+    private String without() {
+        return nothingKept.isEmpty() ? "" : "; nothing was kept with seed " + listed(nothingKept);
+    }
+
+    private static String listed(List<Long> seeds) {
+        return seeds.stream().map(String::valueOf).collect(Collectors.joining(", "));
+    }
+}

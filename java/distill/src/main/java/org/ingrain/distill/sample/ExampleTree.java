@@ -1,0 +1,158 @@
+package org.ingrain.distill.sample;
+
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import org.ingrain.distill.model.Finish;
+import org.ingrain.distill.model.SampleKey;
+import org.ingrain.distill.model.TextCompletion;
+import org.ingrain.distill.model.TextRequest;
+import org.ingrain.distill.task.Example;
+
+/** The tree of one example's completions: asks for what is open, and counts each answer once it is whole. */
+final class ExampleTree {
+    private final Plan plan;
+    private final Example example;
+    private final Stopping.Count count;
+    private final SampleLog log;
+    private final Set<SampleKey> inFlight = new LinkedHashSet<>();
+    private final BitSet answered = new BitSet();
+    /** Answers that wait for a completion. */
+    private final BitSet waiting = new BitSet();
+
+    ExampleTree(Plan plan, Example example, Stopping.Count count, SampleLog log) {
+        this.plan = plan;
+        this.example = example;
+        this.count = count;
+        this.log = log;
+    }
+
+    boolean settled() {
+        return count.settled();
+    }
+
+    /** Answers that are there or not needed. */
+    long done() {
+        return settled() ? plan.leaves() : answered.cardinality();
+    }
+
+    /** Requests that are not needed any more, each returned once. */
+    List<SampleKey> withdraw() {
+        List<SampleKey> keys = settled() ? List.copyOf(inFlight) : List.of();
+        inFlight.removeAll(keys);
+        return keys;
+    }
+
+    void take(TextCompletion completion) {
+        SampleKey key = completion.key();
+        if (!inFlight.remove(key)) {
+            throw new IllegalStateException("answered, but not asked or answered twice: " + key);
+        }
+        log.append(new SampleRecord(key.id(), key.path(), plan.steps().get(key.depth()).name(), completion.text(), completion.tokens(),
+                completion.finish()));
+        int first = plan.firstAnswer(key);
+        waiting.clear(first, first + plan.below(Math.min(key.depth() + 1, plan.depth())));
+    }
+
+    /** What is to be asked next; nothing once the example is settled. */
+    List<TextRequest> advance() {
+        List<TextRequest> requests = new ArrayList<>();
+        for (int answer = next(); answer >= 0 && !settled(); answer = next()) {
+            waiting.set(answer);
+            towards(answer, requests);
+        }
+        if (settled()) {
+            requests.forEach(request -> inFlight.remove(request.key()));
+            return List.of();
+        }
+        return requests;
+    }
+
+    /** An answer that may be worked on and does not wait, or -1. */
+    private int next() {
+        BitSet open = count.open();
+        open.andNot(answered);
+        open.andNot(waiting);
+        return open.nextSetBit(0);
+    }
+
+    /** Goes as far towards an answer as texts are there. */
+    private void towards(int answer, List<TextRequest> requests) {
+        List<SampleRecord> steps = new ArrayList<>();
+        SampleKey key = new SampleKey(example.id(), "");
+        for (int index : plan.indices(answer)) {
+            key = key.child(index);
+            if (!has(key, steps, null, requests)) {
+                return;
+            }
+            steps.add(log.read(key));
+        }
+        List<String> parts = plan.splitter() == null || isNothing(steps.getLast()) ? List.of() : plan.splitter().parts(steps.getLast().text());
+        List<SampleRecord> ofParts = new ArrayList<>();
+        boolean whole = true;
+        for (int i = 0; i < parts.size(); i++) {
+            whole &= has(key.child(i), steps, parts.get(i), requests);
+            if (whole) {
+                ofParts.add(log.read(key.child(i)));
+            }
+        }
+        if (whole) {
+            answered.set(answer);
+            count.add(answer, new Answers.Chain(key.path(), List.copyOf(steps), ofParts));
+        }
+    }
+
+    /** Whether a completion is there; if not, it is asked for, unless it cannot be or has been. */
+    private boolean has(SampleKey key, List<SampleRecord> before, String part, List<TextRequest> requests) {
+        if (log.contains(key)) {
+            return true;
+        }
+        if (inFlight.contains(key)) {
+            return false;
+        }
+        if (!before.isEmpty() && isNothing(before.getLast())) {
+            return nothing(key, before.getLast().finish());
+        }
+        TextRequest request = plan.request(key, example, before.stream().map(SampleRecord::text).toList(), part);
+        if (request.messages().getLast().content().isBlank()) {
+            return nothing(key, Finish.BLANK_PROMPT);
+        }
+        inFlight.add(key);
+        requests.add(request);
+        return false;
+    }
+
+    /** Writes down that a completion cannot be had. */
+    private boolean nothing(SampleKey key, Finish why) {
+        log.append(new SampleRecord(key.id(), key.path(), plan.steps().get(key.depth()).name(), "", 0, why));
+        return true;
+    }
+
+    private static boolean isNothing(SampleRecord sample) {
+        return sample.finish() == Finish.PROMPT_TOO_LONG || sample.finish() == Finish.BLANK_PROMPT;
+    }
+
+    /** The completions that the answers which count rest on, depth first. */
+    Set<SampleKey> recorded() {
+        Set<SampleKey> keys = new LinkedHashSet<>();
+        BitSet recorded = count.recorded();
+        for (int answer = recorded.nextSetBit(0); answer >= 0; answer = recorded.nextSetBit(answer + 1)) {
+            SampleKey key = new SampleKey(example.id(), "");
+            for (int index : plan.indices(answer)) {
+                key = key.child(index);
+                keys.add(key);
+            }
+            for (int part = 0; plan.splitter() != null && log.contains(key.child(part)); part++) {
+                keys.add(key.child(part));
+            }
+        }
+        return keys;
+    }
+
+    @Override
+    public String toString() {
+        return "example " + example.id();
+    }
+}

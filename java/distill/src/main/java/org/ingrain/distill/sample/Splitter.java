@@ -1,0 +1,9 @@
+package org.ingrain.distill.sample;
+
+import java.util.List;
+
+/** Splits a text into parts. The next step of a plan asks once for each of them. */
+@FunctionalInterface
+public interface Splitter {
+    List<String> parts(String text);
+}

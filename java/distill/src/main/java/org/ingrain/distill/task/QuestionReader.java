@@ -1,0 +1,130 @@
+package org.ingrain.distill.task;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.ingrain.distill.task.data.Rows;
+import org.ingrain.tensor.InputException;
+import tools.jackson.databind.JsonNode;
+
+/** Reads the questions of a file. */
+final class QuestionReader {
+    private final Path file;
+    private final Task task;
+    private final QuestionConfig config;
+    private final List<Example> examples = new ArrayList<>();
+    private final Map<String, String> seen = new HashMap<>();
+
+    private QuestionReader(Path file, Task task, QuestionConfig config) {
+        this.file = file;
+        this.task = task;
+        this.config = config;
+    }
+
+    /**
+     * The first examples of a file.
+     *
+     * @param limit 0 for all
+     * @throws InputException if the file cannot be read, a row is malformed (the message has file and line, or row), or there is none
+     */
+    static List<Example> read(Path file, Task task, QuestionConfig config, int limit) {
+        List<Example> whole = task.whole(file).orElse(null);
+        QuestionReader questions = new QuestionReader(file, task, config);
+        if (whole == null) {
+            int[] number = {0};
+            Rows.until(file, (row, where) -> {
+                questions.add(row, ++number[0], where);
+                return questions.wants(limit);
+            });
+        } else {
+            questions.examples.addAll(limit == 0 ? whole : whole.subList(0, Math.min(limit, whole.size())));
+        }
+        questions.requireIds();
+        if (questions.examples.isEmpty()) {
+            throw new InputException(file + ": empty, expected at least one question");
+        }
+        return questions.examples;
+    }
+
+    private boolean wants(int limit) {
+        return limit == 0 || examples.size() < limit;
+    }
+
+    private void add(JsonNode row, int number, String where) {
+        if (!row.isObject()) {
+            throw new InputException(where + ": expected a JSON object with a question");
+        }
+        String id = text(row, List.of("id"), where).orElse("%06d".formatted(number));
+        List<Example> own = task.examples(row, id, where);
+        if (!own.isEmpty()) {
+            own.forEach(example -> add(example, where));
+            return;
+        }
+        List<String> questionFields = config.questionField() == null ? task.questionFields() : List.of(config.questionField());
+        String question = text(row, questionFields, where)
+                .filter(found -> !found.isBlank())
+                .orElseThrow(() -> new InputException(where + ": no " + String.join(" or ", questionFields)
+                        + ", expected the question there"));
+        List<String> answerFields = config.answerField() == null ? task.answerFields() : List.of(config.answerField());
+        String gold = text(row, answerFields, where).map(String::strip).orElse(null);
+        String clean = task.clean(question);
+        Map<String, String> fields = new LinkedHashMap<>(task.traits(clean));
+        for (String field : task.fields()) {
+            fields.put(field, text(row, List.of(field), where).orElseThrow(() -> new InputException(where + ": no " + field
+                    + ", expected it beside the question")));
+        }
+        add(new Example(id, clean, gold, fields, category(row.path("category")), List.of()), where);
+    }
+
+    /** A list or an object is no category. */
+    private static String category(JsonNode value) {
+        return value.isValueNode() && !value.isNull() ? value.asString() : null;
+    }
+
+    private void add(Example example, String where) {
+        if (seen.putIfAbsent(example.id(), where) != null) {
+            throw new InputException(where + ": id " + example.id() + " is already that of " + seen.get(example.id()));
+        }
+        if (example.gold() != null && task.extract(example, example.gold()).isEmpty()) {
+            throw new InputException(where + ": answer " + example.gold() + ", expected " + task.answerShape());
+        }
+        examples.add(example);
+    }
+
+    /** Whatever is asked, and in whatever order, has an id of its own. */
+    private void requireIds() {
+        Set<String> ids = new HashSet<>();
+        for (Example example : examples) {
+            if (!ids.add(example.id())) {
+                throw new InputException(file + ": two questions have the id " + example.id() + ", expected an id for each");
+            }
+        }
+        for (Example example : examples) {
+            for (Example order : task.orders(example, Integer.MAX_VALUE)) {
+                if (!order.isAsGiven() && ids.contains(order.id())) {
+                    throw new InputException(file + ": a question has the id " + order.id() + ", which is that of question " + example.id()
+                            + " in another order, expected another id");
+                }
+            }
+        }
+    }
+
+    private static Optional<String> text(JsonNode row, List<String> fields, String where) {
+        for (String field : fields) {
+            JsonNode value = row.path(field);
+            if (value.isString() || value.isNumber() || value.isBoolean()) {
+                return Optional.of(value.asString());
+            }
+            if (!value.isMissingNode() && !value.isNull()) {
+                throw new InputException(where + ": " + field + " is no text");
+            }
+        }
+        return Optional.empty();
+    }
+}

@@ -1,0 +1,53 @@
+package org.ingrain.distill.task;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.Function;
+import org.ingrain.tensor.InputException;
+
+/** All tasks: the one place where a new task is registered. A task's name is its constant's, in small letters with hyphens. */
+enum TaskKind {
+    LAST_LETTER(config -> new LastLetter(size(config))),
+    COIN_FLIP(config -> new CoinFlip(config.suffix(), size(config))),
+    SYCOPHANCY(config -> new Sycophancy()),
+    MULTIPLE_CHOICE(config -> new MultipleChoice()),
+    PAIRWISE(config -> new Pairwise()),
+    GSM8K(config -> new Gsm8k()),
+    QUESTION_ANSWER(config -> new QuestionAnswer(config.answerFormat() == null ? AnswerFormat.TEXT : config.answerFormat()));
+
+    static final List<String> NAMES = Arrays.stream(values()).map(TaskKind::word).toList();
+    private static final int USUAL_SIZE = 2;
+
+    private final Function<TaskConfig, Task> make;
+
+    TaskKind(Function<TaskConfig, Task> make) {
+        this.make = make;
+    }
+
+    /** @throws InputException if there is none of this name */
+    static TaskKind of(String name) {
+        int number = NAMES.indexOf(name);
+        if (number < 0) {
+            throw new InputException("--task: " + name + ", expected one of " + String.join(", ", NAMES));
+        }
+        return values()[number];
+    }
+
+    Task make(TaskConfig config) {
+        return make.apply(config);
+    }
+
+    /** Whether its questions can be generated, of a chosen size. */
+    boolean generates() {
+        return this == LAST_LETTER || this == COIN_FLIP;
+    }
+
+    private String word() {
+        return name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+
+    private static int size(TaskConfig config) {
+        return config.size() == 0 ? USUAL_SIZE : config.size();
+    }
+}
