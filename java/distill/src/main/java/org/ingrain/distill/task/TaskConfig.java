@@ -18,20 +18,21 @@ public record TaskConfig(String name, AnswerFormat answerFormat, String suffix, 
 
     public TaskConfig {
         if (!NAMES.contains(name)) {
-            throw new InputException("--task: " + name + ", expected one of " + String.join(", ", NAMES));
+            throw InputException.field("task", name + ", expected one of " + String.join(", ", NAMES));
         }
         if (answerFormat != null && !name.equals("question-answer")) {
-            throw new InputException("--answer-format: only for task question-answer; " + name + " has its own");
+            throw InputException.field("answerFormat", "only for task question-answer; " + name + " has its own");
         }
         suffix = suffix == null ? "" : suffix;
         if (!suffix.isEmpty() && !name.equals("coin-flip")) {
-            throw new InputException("--suffix: only for task coin-flip");
+            throw InputException.field("suffix", "only for task coin-flip");
         }
         if (size != 0 && !name.equals("last-letter") && !name.equals("coin-flip")) {
-            throw new InputException("--size: only for tasks last-letter (words) and coin-flip (people), whose questions can be made up");
+            throw InputException.field("size",
+                    "only for tasks last-letter (words) and coin-flip (people), whose questions can be made up");
         }
         if (size < 0 || size > MOST) {
-            throw new InputException("--size: " + size + ", expected 1 to " + MOST);
+            throw InputException.field("size", size + ", expected 1 to " + MOST);
         }
     }
 
