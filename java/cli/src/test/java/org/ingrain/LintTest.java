@@ -30,6 +30,7 @@ class LintTest {
     private static final Pattern RUNG = Pattern.compile("cuda/ladder/(\\w+)/v(\\d+)_\\w+\\.cu");
     private static final Pattern REFUSED = Pattern.compile("TO" + "DO|FIX" + "ME|@Dis" + "abled|\\.printStack" + "Trace\\(");
     private static final Pattern CATCH_ALL = Pattern.compile("catch \\((final )?Throw" + "able\\b");
+    private static final Pattern FLAG = Pattern.compile("\"(|[^\"]*[ (])--[a-z][a-z-]*\\b");
     private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
 
     private record Source(String path, List<String> lines) {}
@@ -109,6 +110,14 @@ class LintTest {
         assertNone((path, lines) -> path.contains("/org/ingrain/ffi/") ? null : firstLine(lines, CATCH_ALL));
     }
 
+    /** Engine and distill name fields; the command line adds the dashes. The exceptions hold other words than flags. */
+    @Test
+    void onlyTheCommandLineKnowsFlags() {
+        List<String> others = List.of("workbench/KernelCompiler.java", "report/HtmlPage.java", "lab/LabReadme.java");
+        assertNone((path, lines) -> path.matches("java/(engine|distill)/src/main/.*")
+                && others.stream().noneMatch(path::endsWith) ? firstLine(lines, FLAG) : null);
+    }
+
     @Test
     void theHeaderKnowsNeitherCudaNorJava() {
         assertNone((path, lines) -> path.startsWith("native/include/")
@@ -147,6 +156,8 @@ class LintTest {
         assertEquals("line 2: // TO" + "DO later", firstLine(List.of("x", "// TO" + "DO later"), REFUSED));
         assertFalse(CATCH_ALL.matcher("catch (IOException e)").find());
         assertTrue(CATCH_ALL.matcher("} catch (Throw" + "able e) {").find());
+        assertTrue(FLAG.matcher("\"--max-tokens: \"").find() && FLAG.matcher("\"0 beside --data\"").find());
+        assertFalse(FLAG.matcher("// with --data").find());
     }
 
     private static String firstLine(List<String> lines, Pattern pattern) {

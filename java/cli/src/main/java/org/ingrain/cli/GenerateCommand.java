@@ -65,7 +65,7 @@ final class GenerateCommand implements Callable<Integer> {
     private boolean raw;
 
     @Option(names = "--n", defaultValue = "1", paramLabel = "N", description = "Completions a prompt (default: ${DEFAULT-VALUE}).")
-    private int n;
+    private int samples;
 
     @Option(names = "--first-sample", defaultValue = "0", paramLabel = "I",
             description = "Number of the first completion: --first-sample 3 --n 1 draws again what --n 8 drew as its fourth.")
@@ -86,8 +86,8 @@ final class GenerateCommand implements Callable<Integer> {
         if (questions.isEmpty()) {
             throw new InputException("--prompt: none given, expected --prompt TEXT or --prompts FILE");
         }
-        if (n < 1) {
-            throw new InputException("--n: " + n + ", expected 1 or more");
+        if (samples < 1) {
+            throw new InputException("--n: " + samples + ", expected 1 or more");
         }
         sampling.params();
         ModelOptions options = modelFlags.options();
@@ -96,7 +96,7 @@ final class GenerateCommand implements Callable<Integer> {
             Generator generator = engine.generator(batch.config(engine), adapter == null ? 0 : 1, rank);
             int slot = adapter == null ? -1 : new AdapterSlots(generator, engine.blueprint()).load(adapter);
             List<Request> requests = questions.stream().map(question -> request(engine, question, slot)).toList();
-            boolean stream = requests.size() == 1 && n == 1 && !json && output == null;
+            boolean stream = requests.size() == 1 && samples == 1 && !json && output == null;
             Instant start = Instant.now();
             List<List<Completion>> results = stream ? stream(generator, requests.getFirst()) : all(generator, requests);
             report(requests, results, Duration.between(start, Instant.now()), generator.stats());
@@ -122,7 +122,7 @@ final class GenerateCommand implements Callable<Integer> {
 
     private Request request(Engine engine, String question, int slot) {
         int[] ids = raw ? engine.tokenizer().encodeBegin(question) : engine.encode(messages(question));
-        return new Request(ids, n, firstSample, sampling.params(), slot, promptLogProbabilities);
+        return new Request(ids, samples, firstSample, sampling.params(), slot, promptLogProbabilities);
     }
 
     private List<Message> messages(String question) {

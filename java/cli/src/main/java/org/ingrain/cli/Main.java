@@ -2,17 +2,19 @@ package org.ingrain.cli;
 
 import java.util.concurrent.Callable;
 import org.ingrain.cli.bench.BenchCommand;
+import org.ingrain.cli.flags.FlagNames;
 import org.ingrain.cli.flags.Recipe;
 import org.ingrain.cli.kernels.KernelsCommand;
+import org.ingrain.engine.Fingerprint;
 import org.ingrain.tensor.BackendException;
 import org.ingrain.tensor.InputException;
 import picocli.AutoComplete;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
-import picocli.CommandLine;
 
 /** The command line. Exit status: 0 done, 1 failed, 2 bad input, 3 curation kept nothing; a failure is one line on standard error. */
 @Command(name = "ingrain", versionProvider = Main.Version.class, mixinStandardHelpOptions = true,
@@ -65,7 +67,10 @@ public final class Main implements Callable<Integer> {
             throw exception;   // picocli prints where, and asks status()
         }
         String kind = status(exception) == FAILED ? exception.getClass().getSimpleName() + ": " : "";
-        command.getErr().println("ingrain: " + kind + oneLine(exception.getMessage()) + (kind.isEmpty() ? "" : " (--debug shows where)"));
+        String message = exception instanceof InputException input ? FlagNames.message(input, command.getCommandSpec())
+                : exception.getMessage();
+        command.getErr().println("ingrain: " + kind + oneLine(message)
+                + (kind.isEmpty() ? "" : " (--debug shows where)"));
         return status(exception);
     }
 
@@ -90,7 +95,7 @@ public final class Main implements Callable<Integer> {
     static final class Version implements IVersionProvider {
         @Override
         public String[] getVersion() {
-            return new String[] {"ingrain " + Main.class.getPackage().getImplementationVersion()};
+            return new String[] {"ingrain " + Fingerprint.version()};
         }
     }
 }

@@ -20,7 +20,8 @@ public record DistillConfig<T extends TunerSettings>(QuestionConfig data, Method
     public DistillConfig {
         for (Method baseline : evaluate.baselines()) {
             if (baseline.name().equals(method.name()) || baseline.equals(Methods.direct())) {
-                throw new InputException("--baselines: " + baseline.name() + ", expected methods beside direct and " + method.name()
+                throw InputException.field("baselines", baseline.name() + ", expected methods beside direct and "
+                        + method.name()
                         + ", which are measured anyway");
             }
         }

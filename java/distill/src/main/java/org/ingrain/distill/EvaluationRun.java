@@ -32,7 +32,8 @@ public record EvaluationRun(Config config, Provenance provenance, Answerer answe
     public record Config(QuestionConfig data, Method method, EvaluateConfig evaluate, Path adapter) {
         public Config {
             if (data.testData() != null || data.testSize() != 0) {
-                throw new InputException("--test-data, --test-size: an evaluation asks all of --data, expected neither");
+                throw InputException.field(data.testData() != null ? "testData" : "testSize",
+                        "an evaluation asks all of data, expected none");
             }
         }
     }

@@ -56,7 +56,8 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
      */
     public static void check(DistillConfig<?> config, Dataset data) {
         if (config.teach().stages() > 0 && config.curation().target() == Target.RESPONSE) {
-            throw new InputException("--stages: " + config.teach().stages() + " beside --target response, expected --target answer: the last stage"
+            throw InputException.field("stages", config.teach().stages()
+                    + " beside target response, expected target answer: the last stage"
                     + " teaches the answer without the words before it");
         }
         Task task = config.data().makeTask();
@@ -65,7 +66,7 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
         }
         Plans plans = new Plans(config, task);
         Student.first(config).forEach(student -> plans.curation(student, new ModelState.Base()).check());
-        task.requireOrders("--orders", config.curation().orders(), data.pool());
+        task.requireOrders("orders", config.curation().orders(), data.pool());
         if (!data.test().isEmpty()) {
             Evaluation evaluation = new Evaluation(config.evaluate(), task, data.test());
             List.of(Methods.direct(), config.method()).forEach(evaluation::check);

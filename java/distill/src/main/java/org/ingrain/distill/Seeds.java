@@ -46,10 +46,11 @@ public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output) {
     /** Seeds from {@code first} on. */
     public static List<Long> range(long first, int seeds) {
         if (seeds < 1 || seeds > MOST) {
-            throw new InputException("--seeds: " + seeds + ", expected 1 to " + MOST);
+            throw InputException.field("seeds", seeds + ", expected 1 to " + MOST);
         }
         if (first > Long.MAX_VALUE - seeds) {
-            throw new InputException("--seed: " + first + ", expected at most " + (Long.MAX_VALUE - seeds) + " beside --seeds " + seeds);
+            throw InputException.field("seed", first + ", expected at most " + (Long.MAX_VALUE - seeds)
+                    + " beside seeds " + seeds);
         }
         return LongStream.range(first, first + seeds).boxed().toList();
     }

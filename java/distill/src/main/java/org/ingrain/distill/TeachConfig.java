@@ -14,10 +14,10 @@ public record TeachConfig(int rounds, int stages) {
 
     public TeachConfig {
         if (rounds < 1 || rounds > MOST) {
-            throw new InputException("--rounds: " + rounds + ", expected 1 to " + MOST);
+            throw InputException.field("rounds", rounds + ", expected 1 to " + MOST);
         }
         if (stages < 0 || stages > MOST) {
-            throw new InputException("--stages: " + stages + ", expected 0 (the answer at once) to " + MOST);
+            throw InputException.field("stages", stages + ", expected 0 (the answer at once) to " + MOST);
         }
     }
 

@@ -70,7 +70,7 @@ class SettingsTest {
         DistillConfig<Runs.NoSettings> chain = new DistillConfig<>(QuestionConfig.of("question-answer", texts), Methods.load("cot"), c.sample(), c.curation(), c.train(),
                 c.evaluate(), c.teach());
         String said = assertThrows(InputException.class, () -> Runs.check(chain, base, "run")).getMessage();
-        assertTrue(said.startsWith("--method: cot says the way to the answer too"), said);
+        assertTrue(said.startsWith("method: cot says the way to the answer too"), said);
         CurationConfig responses = new CurationConfig(Rule.MORE_THAN_HALF, 0, 0, false, 1, false, Target.RESPONSE, 0, 1);
         Runs.check(Runs.with(chain, responses), base, "run");
     }
@@ -149,16 +149,17 @@ class SettingsTest {
     void settingsThatDoNotFitAreRefusedByTheCheck() {
         DistillConfig<Runs.NoSettings> c = config();
         EvaluateConfig control = new EvaluateConfig(c.evaluate().params(), List.of(), 1, List.of(Control.DISTILLED_SYSTEM_1));
-        assertUnfit("--min-votes: 4, expected at most the 3 votes there are",
+        assertUnfit("minVotes: 4, expected at most the 3 votes there are",
                 Runs.with(c, new CurationConfig(Rule.PLURALITY, 4, 0, false, 1, true, Target.ANSWER, 0, 1)));
-        assertUnfit("--orders: 2, expected 1: questions of task coin-flip have one order alone",
+        assertUnfit("orders: 2, expected 1: questions of task coin-flip have one order alone",
                 Runs.with(c, new CurationConfig(Rule.PLURALITY, 0, 0, false, 2, true, Target.ANSWER, 0, 1)));
-        assertUnfit("--test-orders: 2, expected 1: questions of task coin-flip have one order alone",
+        assertUnfit("testOrders: 2, expected 1: questions of task coin-flip have one order alone",
                 with(c.method(), List.of(3), c.curation(), new EvaluateConfig(c.evaluate().params(), List.of(), 2, List.of())));
-        assertUnfit("--n: 3 numbers, but method rar-2-step has 2 steps that are sampled",
+        assertUnfit("samples: 3 numbers, but method rar-2-step has 2 steps that are sampled",
                 with(c.method(), List.of(2, 2, 2), c.curation(), c.evaluate()));
         CurationConfig response = new CurationConfig(Rule.PLURALITY, 0, 0, false, 1, true, Target.RESPONSE, 0, 1);
-        assertUnfit("--stages: 3 beside --target response, expected --target answer: the last stage teaches the answer without the words before it",
+        assertUnfit("stages: 3 beside target response, expected target answer: the last stage teaches the answer"
+                        + " without the words before it",
                 new DistillConfig<>(c.data(), c.method(), c.sample(), response, c.train(), c.evaluate(), new TeachConfig(1, 3)));
         Runs.check(Runs.with(c, response), base, "fit");
         assertUnfit("step branch has no prompt for task coin-flip", with(Methods.load("bsm"), List.of(1), c.curation(), control));
@@ -170,10 +171,11 @@ class SettingsTest {
         EvaluateConfig votes = new EvaluateConfig(SamplingParams.sampled(0.7, 0.9, 64, 1), List.of(5, 2), 1, List.of());
         EvaluateConfig orders = new EvaluateConfig(SamplingParams.greedy(64), List.of(), 2, List.of());
         Map<EvaluationRun.Config, String> unfit = Map.of(
-                new EvaluationRun.Config(questions, Methods.direct(), votes, null), "--n: 2 numbers, but method direct has 1 step that is sampled",
+                new EvaluationRun.Config(questions, Methods.direct(), votes, null),
+                        "samples: 2 numbers, but method direct has 1 step that is sampled",
                 new EvaluationRun.Config(questions, Methods.load("bsm"), orders, null), "step branch has no prompt for task coin-flip",
                 new EvaluationRun.Config(questions, Methods.direct(), orders, null),
-                "--test-orders: 2, expected 1: questions of task coin-flip have one order alone");
+                "testOrders: 2, expected 1: questions of task coin-flip have one order alone");
         unfit.forEach((config, line) -> {
             Path folder = base.resolve("eval");
             EvaluationRun run = new EvaluationRun(config, Runs.provenance(base), FakeModel.with(1), Progress.SILENT);

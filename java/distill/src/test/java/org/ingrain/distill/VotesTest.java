@@ -114,15 +114,15 @@ class VotesTest {
                 report.arms().stream().map(ArmResult::name).toList());
         assertEquals("1-step RaR", report.arms().get(2).title());
         assertTrue(Files.exists(base.resolve("run/evaluation/baseline-cot/samples.jsonl")));
-        assertRefused("--baselines: two are named cot, expected each once", () -> baselines("cot", "cot"));
-        assertRefused("--baselines: rar-2-step, expected methods beside direct and rar-2-step, which are measured anyway",
+        assertRefused("baselines: two are named cot, expected each once", () -> baselines("cot", "cot"));
+        assertRefused("baselines: rar-2-step, expected methods beside direct and rar-2-step, which are measured anyway",
                 () -> with(plain, baselines("rar-2-step")));
-        assertRefused("--baselines: direct, expected methods beside direct and rar-2-step, which are measured anyway",
+        assertRefused("baselines: direct, expected methods beside direct and rar-2-step, which are measured anyway",
                 () -> with(plain, baselines("direct")));
         assertRefused("step branch has no prompt for task last-letter",
                 () -> Runs.check(with(plain, baselines("bsm")), base, "other"));
-        assertRefused("--test-votes: [0, 5], expected 1 to 10000", () -> votes(0, 5));
-        assertRefused("--test-votes: [1, 5] answers at temperature 0 are all the same, expected 1 or a temperature",
+        assertRefused("testVotes: [0, 5], expected 1 to 10000", () -> votes(0, 5));
+        assertRefused("testVotes: [1, 5] answers at temperature 0 are all the same, expected 1 or a temperature",
                 () -> new EvaluateConfig(SamplingParams.greedy(64), List.of(), 1, List.of(), List.of(1, 5), List.of()));
     }
 

@@ -14,7 +14,6 @@ import org.ingrain.model.Blueprint;
 import org.ingrain.model.WeightSource;
 import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
-import org.ingrain.tokenizer.SpecialTokens;
 
 /**
  * A Hugging Face model folder: config.json, and weights in model.safetensors or in shards named by model.safetensors.index.json.
@@ -69,14 +68,6 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
 
     public Blueprint config() {
         return config;
-    }
-
-    public SpecialTokens specialTokens() {
-        return SpecialTokens.read(path);
-    }
-
-    public GenerationConfig generationConfig() {
-        return GenerationConfig.read(path);
     }
 
     /** A file of the folder, where it is there. */

@@ -91,7 +91,7 @@ public final class Engine implements AutoCloseable {
     private static Blueprint blueprint(ModelOptions options) {
         Path model = options.model();
         if (!Files.exists(model)) {
-            throw new InputException("--model: " + model + ": no such folder or config file");
+            throw InputException.field("model", model + ": no such folder or config file");
         }
         Blueprint whole = Files.isDirectory(model) ? ModelFolder.readConfig(model) : BlueprintReader.read(model);
         return options.layers() == 0 ? whole : whole.withLayers(Math.min(options.layers(), whole.numHiddenLayers()));

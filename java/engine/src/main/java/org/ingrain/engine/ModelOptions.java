@@ -29,12 +29,12 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
     public ModelOptions {
         kernels = List.copyOf(kernels);
         if (!device.matches("cpu|simt|cuda(:\\d{1,3})?")) {
-            throw new InputException("--device: '" + device + "', expected cpu, cuda or cuda:N");
+            throw InputException.field("device", "'" + device + "', expected cpu, cuda or cuda:N");
         }
-        parse("--dtype", dtype);
-        parse("--cache-dtype", cacheDtype);
+        parse("dtype", dtype);
+        parse("cacheDtype", cacheDtype);
         if (layers < 0 || layers > 0 && !randomWeights) {
-            throw new InputException("--layers: " + layers + ", expected 1 or more, with --random-weights");
+            throw InputException.field("layers", layers + ", expected 1 or more, with randomWeights");
         }
     }
 
@@ -85,17 +85,17 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
 
     /** The types for a checkpoint whose weights are stored in this one. */
     public Precision precision(DType stored) {
-        return Precision.of(backend().equals("cpu"), stored, parse("--dtype", dtype), parse("--cache-dtype", cacheDtype));
+        return Precision.of(backend().equals("cpu"), stored, parse("dtype", dtype), parse("cacheDtype", cacheDtype));
     }
 
     /** Null for auto. */
-    private static DType parse(String flag, String value) {
+    private static DType parse(String field, String value) {
         return switch (value.toLowerCase(Locale.ROOT)) {
             case "auto" -> null;
             case "f32" -> DType.F32;
             case "bf16" -> DType.BF16;
             case "fp8" -> DType.F8E4M3;
-            default -> throw new InputException(flag + ": '" + value + "', expected auto, f32, bf16 or fp8");
+            default -> throw InputException.field(field, "'" + value + "', expected auto, f32, bf16 or fp8");
         };
     }
 }

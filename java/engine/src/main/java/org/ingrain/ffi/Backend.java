@@ -87,7 +87,8 @@ public final class Backend implements AutoCloseable {
             for (String op : found) {
                 Exports other = all.put(op, exports);
                 if (other != null) {
-                    throw new InputException("--kernel: " + op + " is given twice, by " + other.source() + " and " + overlay.source());
+                    throw InputException.field("kernels", op + " is given twice, by " + other.source() + " and "
+                            + overlay.source());
                 }
             }
         }

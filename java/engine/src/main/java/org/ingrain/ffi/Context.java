@@ -10,9 +10,9 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.Supplier;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 import org.ingrain.tensor.Batch;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
@@ -78,7 +78,7 @@ public final class Context implements Allocator, AutoCloseable {
         if (status != 0) {
             String reason = error.getString(0);
             arena.close();
-            throw new InputException("--device: " + reason);
+            throw InputException.field("device", reason);
         }
         handle = cell.get(ValueLayout.JAVA_LONG, 0);
     }

@@ -12,10 +12,10 @@ import org.ingrain.tensor.InputException;
 public record ContextOptions(int device, int threads, String isa) {
     public ContextOptions {
         if (device < 0) {
-            throw new InputException("--device: number " + device + ", expected 0 or more");
+            throw InputException.field("device", "number " + device + ", expected 0 or more");
         }
         if (threads < 0) {
-            throw new InputException("--threads: " + threads + ", expected 0 (all cores) or more");
+            throw InputException.field("threads", threads + ", expected 0 (all cores) or more");
         }
     }
 

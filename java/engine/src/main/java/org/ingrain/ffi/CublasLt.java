@@ -28,14 +28,14 @@ public final class CublasLt {
      */
     public static void load(Path file) {
         if (NAMES.stream().noneMatch(file.getFileName().toString()::startsWith)) {
-            throw new InputException("--cublaslt: " + file + ", expected a file named " + String.join(" or ", NAMES));
+            throw InputException.field("cublasLt", file + ", expected a file named " + String.join(" or ", NAMES));
         }
         if (!Files.isRegularFile(file)) {
-            throw new InputException("--cublaslt: " + file + ": no such file");
+            throw InputException.field("cublasLt", file + ": no such file");
         }
         String reason = SharedObject.keep(file.toAbsolutePath().toString());
         if (!reason.isEmpty()) {
-            throw new InputException("--cublaslt: " + file + ": " + reason);
+            throw InputException.field("cublasLt", file + ": " + reason);
         }
     }
 

@@ -21,7 +21,8 @@ public record Precision(DType weights, DType activations, DType cache) {
      */
     public static Precision of(boolean cpu, DType checkpoint, DType weights, DType cache) {
         if (cpu && (weights == DType.F8E4M3 || cache == DType.F8E4M3)) {
-            throw new InputException((weights == DType.F8E4M3 ? "--dtype" : "--cache-dtype") + ": fp8 on the CPU, expected f32 or bf16 there");
+            throw InputException.field(weights == DType.F8E4M3 ? "dtype" : "cacheDtype",
+                    "fp8 on the CPU, expected f32 or bf16 there");
         }
         DType own = checkpoint == DType.F32 ? DType.F32 : DType.BF16;
         DType chosen = weights == null ? own : weights;

@@ -64,8 +64,8 @@ public final class Generator implements AutoCloseable {
               int lag) {
         model = weights.config();
         if (config.contextLength() > model.maxPositionEmbeddings()) {
-            throw new InputException("contextLength: " + config.contextLength() + ", expected at most max_position_embeddings "
-                    + model.maxPositionEmbeddings());
+            throw InputException.field("contextLength", config.contextLength()
+                    + ", expected at most max_position_embeddings " + model.maxPositionEmbeddings());
         }
         this.config = config;
         this.adapters = adapters;
@@ -102,12 +102,13 @@ public final class Generator implements AutoCloseable {
     /** Queues a request; an InputException where its prompt does not fit in the context or its adapter is not there. */
     public Ticket submit(Request request, GenerationListener listener) {
         if (request.prompt().length >= config.contextLength()) {
-            throw new InputException("prompt: " + request.prompt().length + " tokens, expected fewer than the context length "
+            throw InputException.field("prompt", request.prompt().length
+                    + " tokens, expected fewer than the context length "
                     + config.contextLength());
         }
         for (int id : request.prompt()) {
             if (id < 0 || id >= model.vocabSize()) {
-                throw new InputException("prompt: token id " + id + ", expected 0 to " + (model.vocabSize() - 1));
+                throw InputException.field("prompt", "token id " + id + ", expected 0 to " + (model.vocabSize() - 1));
             }
         }
         if (request.adapterSlot() >= 0 && (adapters == null || request.adapterSlot() >= adapters.slots())) {

@@ -23,22 +23,25 @@ public record GeneratorConfig(long cacheTokens, int blockSize, int maxBatchToken
 
     public GeneratorConfig {
         if (blockSize < 16 || blockSize % 16 != 0) {
-            throw new InputException("blockSize: " + blockSize + ", expected a multiple of 16");
+            throw InputException.field("blockSize", blockSize + ", expected a multiple of 16");
         }
         if (maxSequences < 1) {
-            throw new InputException("maxSequences: " + maxSequences + ", expected 1 or more");
+            throw InputException.field("maxSequences", maxSequences + ", expected 1 or more");
         }
         if (contextLength < 2) {
-            throw new InputException("contextLength: " + contextLength + ", expected 2 or more");
+            throw InputException.field("contextLength", contextLength + ", expected 2 or more");
         }
         if (maxBatchTokens < maxSequences) {
-            throw new InputException("maxBatchTokens: " + maxBatchTokens + ", expected at least maxSequences " + maxSequences);
+            throw InputException.field("maxBatchTokens", maxBatchTokens + ", expected at least maxSequences "
+                    + maxSequences);
         }
         if (cacheTokens < contextLength) {
-            throw new InputException("cacheTokens: " + cacheTokens + ", expected at least contextLength " + contextLength);
+            throw InputException.field("cacheTokens", cacheTokens + ", expected at least contextLength "
+                    + contextLength);
         }
         if (cacheTokens / blockSize >= Integer.MAX_VALUE) {
-            throw new InputException("cacheTokens: " + cacheTokens + ", expected fewer than " + (long) Integer.MAX_VALUE * blockSize);
+            throw InputException.field("cacheTokens", cacheTokens + ", expected fewer than "
+                    + (long) Integer.MAX_VALUE * blockSize);
         }
     }
 

@@ -16,13 +16,13 @@ import org.ingrain.tensor.InputException;
 public record Request(int[] prompt, int samples, int firstSample, SamplingParams params, int adapterSlot, boolean promptLogProbabilities) {
     public Request {
         if (prompt.length == 0) {
-            throw new InputException("prompt: no tokens, expected at least one");
+            throw InputException.field("prompt", "no tokens, expected at least one");
         }
         if (samples < 1) {
-            throw new InputException("samples: " + samples + ", expected 1 or more");
+            throw InputException.field("samples", samples + ", expected 1 or more");
         }
         if (firstSample < 0) {
-            throw new InputException("firstSample: " + firstSample + ", expected 0 or more");
+            throw InputException.field("firstSample", firstSample + ", expected 0 or more");
         }
     }
 

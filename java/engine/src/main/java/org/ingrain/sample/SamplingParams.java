@@ -21,19 +21,19 @@ public record SamplingParams(double temperature, int topK, double topP, int maxT
 
     public SamplingParams {
         if (!(temperature >= 0 && temperature <= MAX_TEMPERATURE)) {
-            throw new InputException("temperature: " + temperature + ", expected 0 (greedy) to " + MAX_TEMPERATURE);
+            throw InputException.field("temperature", temperature + ", expected 0 (greedy) to " + MAX_TEMPERATURE);
         }
         if (topK < 0) {
-            throw new InputException("topK: " + topK + ", expected 0 (all) or more");
+            throw InputException.field("topK", topK + ", expected 0 (all) or more");
         }
         if (!(topP > 0 && topP <= 1)) {
-            throw new InputException("topP: " + topP + ", expected more than 0 and at most 1");
+            throw InputException.field("topP", topP + ", expected more than 0 and at most 1");
         }
         if (maxTokens < 1) {
-            throw new InputException("maxTokens: " + maxTokens + ", expected 1 or more");
+            throw InputException.field("maxTokens", maxTokens + ", expected 1 or more");
         }
         if (stop.stream().anyMatch(String::isEmpty)) {
-            throw new InputException("stop: an empty string, expected at least one character");
+            throw InputException.field("stop", "an empty string, expected at least one character");
         }
         stop = List.copyOf(stop);
         stopTokens = List.copyOf(stopTokens);

@@ -1,22 +1,22 @@
 package org.ingrain.tensor;
 
-/** Checks of settings that name the flag they refuse. */
+/** Checks of settings; what they refuse names the field. */
 public final class Require {
     private Require() {
     }
 
-    public static void that(boolean holds, String flag, Object found, String expected) {
+    public static void that(boolean holds, String field, Object found, String expected) {
         if (!holds) {
-            throw new InputException(flag + " is " + found + ", expected " + expected);
+            throw InputException.field(field, found + ", expected " + expected);
         }
     }
 
-    public static void atLeast(int least, String flag, int found) {
-        that(found >= least, flag, found, least + " or more");
+    public static void atLeast(int least, String field, int found) {
+        that(found >= least, field, found, least + " or more");
     }
 
     /** Refuses NaN and infinities too. */
-    public static void within(double low, double high, String flag, double found) {
-        that(found >= low && found <= high, flag, found, "a number from " + low + " to " + high);
+    public static void within(double low, double high, String field, double found) {
+        that(found >= low && found <= high, field, found, "a number from " + low + " to " + high);
     }
 }

@@ -207,7 +207,8 @@ public final class Trainer implements AutoCloseable {
         float norm = parameters.flat().step(run.optimizer(), step, order.steps());
         parameters.updated();
         if (!Double.isFinite(loss) || !Float.isFinite(norm)) {
-            throw new InputException("--learning-rate: the loss of step " + step + " is " + loss + " and its gradient norm " + norm
+            throw InputException.field("learningRate", "the loss of step " + step + " is " + loss
+                    + " and its gradient norm " + norm
                     + ", expected numbers; try a smaller one than " + run.optimizer().learningRate());
         }
         tokens += stepTokens;

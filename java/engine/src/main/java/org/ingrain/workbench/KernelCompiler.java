@@ -86,7 +86,8 @@ final class KernelCompiler {
     private static List<String> emulated() {
         String root = System.getProperty("ingrain.root");
         if (root == null) {
-            throw new InputException("--device: simt is for tests and needs the source tree, system property ingrain.root");
+            throw InputException.field("device",
+                    "simt is for tests and needs the source tree, system property ingrain.root");
         }
         return List.of("g++", "-march=native", "-I", Path.of(root, "cuda", "simt", "include").toString());
     }

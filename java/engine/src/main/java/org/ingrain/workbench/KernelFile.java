@@ -34,7 +34,7 @@ public record KernelFile(String op, Path file) {
     public static KernelFile parse(String text) {
         int equals = text.indexOf('=');
         if (equals < 1 || equals == text.length() - 1) {
-            throw new InputException("--kernel: '" + text + "', expected OP=FILE such as rms_norm=my.cc");
+            throw InputException.field("kernels", "'" + text + "', expected OP=FILE such as rms_norm=my.cc");
         }
         return new KernelFile(text.substring(0, equals), Path.of(text.substring(equals + 1)));
     }

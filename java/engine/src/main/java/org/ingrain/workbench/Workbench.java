@@ -46,7 +46,7 @@ public final class Workbench {
         try {
             return Files.createTempDirectory("ingrain-kernels-");
         } catch (IOException e) {
-            throw new InputException("--kernel: no folder for what is compiled: " + e.getMessage(), e);
+            throw InputException.field("kernels", "no folder for what is compiled: " + e.getMessage());
         }
     }
 

@@ -41,7 +41,7 @@ class ModelFolderTest {
             SafetensorsWriter.writeModel(model, TENSORS, shardBytes);
             try (ModelFolder opened = ModelFolder.open(model)) {
                 assertEquals(CONFIG, opened.config());
-                assertEquals(SPECIALS, opened.specialTokens());
+                assertEquals(SPECIALS, SpecialTokens.read(model));
                 assertEquals(Set.of("a", "b"), opened.names());
                 assertEquals(2f, opened.tensor("a").data().get(ValueLayout.JAVA_FLOAT_UNALIGNED, 4));
                 assertEquals(1, opened.tensor("b").elements());
@@ -97,7 +97,7 @@ class ModelFolderTest {
         ModelFolderWriter.write(written, base, CONFIG, TENSORS, SafetensorsWriter.SHARD_BYTES);
         try (ModelFolder opened = ModelFolder.open(written)) {
             assertEquals(CONFIG, opened.config());
-            assertEquals(SPECIALS, opened.specialTokens());
+            assertEquals(SPECIALS, SpecialTokens.read(written));
         }
         assertEquals("tokens", Files.readString(written.resolve("tokenizer.json")));
         assertFalse(Files.exists(folder.resolve("written.part")));
@@ -115,8 +115,7 @@ class ModelFolderTest {
                 ModelFolder chat = ModelFolder.open(TestFolders.model("minimind2-small"))) {
             assertEquals(new Blueprint(288, 768, 6, new AttentionConfig(6, 6, 48), 32000, 256, 1e-5,
                     RopeConfig.of(10_000), true, DType.F32), stories.config());
-            assertEquals(List.of(1, 2), stories.specialTokens().eosIds());
-            assertFalse(stories.generationConfig().doSample());
+            assertEquals(List.of(1, 2), SpecialTokens.read(stories.path()).eosIds());
             assertEquals(new Blueprint(512, 1408, 8, new AttentionConfig(8, 2, 64), 6400, 32768, 1e-5,
                     RopeConfig.of(1e6), true, DType.F16), chat.config());
             assertEquals(DType.BF16, chat.tensor("model.embed_tokens.weight").dtype());

@@ -23,10 +23,10 @@ class ConfigTest {
 
     @Test
     void loraConfigNamesItsFlags() {
-        refused("--rank", () -> LoraConfig.of(0, 16));
-        refused("--alpha", () -> LoraConfig.of(4, Double.NaN));
-        refused("--dropout", () -> new LoraConfig(4, 8, 1, LoraConfig.ALL_LINEAR, false));
-        refused("--target-modules", () -> new LoraConfig(4, 8, 0, EnumSet.noneOf(Projection.class), false));
+        refused("rank", () -> LoraConfig.of(0, 16));
+        refused("alpha", () -> LoraConfig.of(4, Double.NaN));
+        refused("dropout", () -> new LoraConfig(4, 8, 1, LoraConfig.ALL_LINEAR, false));
+        refused("targetModules", () -> new LoraConfig(4, 8, 0, EnumSet.noneOf(Projection.class), false));
     }
 
     @Test
@@ -37,24 +37,24 @@ class ConfigTest {
 
     @Test
     void optimizerConfigNamesItsFlags() {
-        refused("--learning-rate", () -> OptimizerConfig.of(-1));
-        refused("--beta1", () -> new OptimizerConfig(1e-4, 1, 0.999, 1e-8, 0, 1, Schedule.LINEAR, 0, 0));
-        refused("--beta2", () -> new OptimizerConfig(1e-4, 0.9, Double.NaN, 1e-8, 0, 1, Schedule.LINEAR, 0, 0));
-        refused("--eps", () -> new OptimizerConfig(1e-4, 0.9, 0.999, 0, 0, 1, Schedule.LINEAR, 0, 0));
-        refused("--weight-decay", () -> new OptimizerConfig(1e-4, 0.9, 0.999, 1e-8, -0.1, 1, Schedule.LINEAR, 0, 0));
-        refused("--max-grad-norm", () -> new OptimizerConfig(1e-4, 0.9, 0.999, 1e-8, 0, -1, Schedule.LINEAR, 0, 0));
-        refused("--warmup-steps", () -> new OptimizerConfig(1e-4, 0.9, 0.999, 1e-8, 0, 1, Schedule.LINEAR, -1, 0));
-        refused("--min-learning-rate-ratio", () -> new OptimizerConfig(1e-4, 0.9, 0.999, 1e-8, 0, 1, Schedule.LINEAR, 0, 2));
+        refused("learningRate", () -> OptimizerConfig.of(-1));
+        refused("beta1", () -> new OptimizerConfig(1e-4, 1, 0.999, 1e-8, 0, 1, Schedule.LINEAR, 0, 0));
+        refused("beta2", () -> new OptimizerConfig(1e-4, 0.9, Double.NaN, 1e-8, 0, 1, Schedule.LINEAR, 0, 0));
+        refused("eps", () -> new OptimizerConfig(1e-4, 0.9, 0.999, 0, 0, 1, Schedule.LINEAR, 0, 0));
+        refused("weightDecay", () -> new OptimizerConfig(1e-4, 0.9, 0.999, 1e-8, -0.1, 1, Schedule.LINEAR, 0, 0));
+        refused("maxGradNorm", () -> new OptimizerConfig(1e-4, 0.9, 0.999, 1e-8, 0, -1, Schedule.LINEAR, 0, 0));
+        refused("warmupSteps", () -> new OptimizerConfig(1e-4, 0.9, 0.999, 1e-8, 0, 1, Schedule.LINEAR, -1, 0));
+        refused("minLearningRateRatio", () -> new OptimizerConfig(1e-4, 0.9, 0.999, 1e-8, 0, 1, Schedule.LINEAR, 0, 2));
     }
 
     @Test
     void trainConfigNamesItsFlags() {
-        refused("--epochs", () -> TrainConfig.of(0, 1, 0));
-        refused("--batch-size", () -> TrainConfig.of(1, 0, 0));
-        refused("--max-steps", () -> new TrainConfig(1, -1, 1, 1, 0, 0, 0, 2, false));
-        refused("--gradient-accumulation", () -> new TrainConfig(1, 0, 1, 0, 0, 0, 0, 2, false));
-        refused("--eval-every", () -> new TrainConfig(1, 0, 1, 1, 0, -1, 0, 2, false));
-        refused("--checkpoint-every", () -> new TrainConfig(1, 0, 1, 1, 0, 0, -1, 2, false));
-        refused("--keep-checkpoints", () -> new TrainConfig(1, 0, 1, 1, 0, 0, 0, 0, false));
+        refused("epochs", () -> TrainConfig.of(0, 1, 0));
+        refused("batchSize", () -> TrainConfig.of(1, 0, 0));
+        refused("maxSteps", () -> new TrainConfig(1, -1, 1, 1, 0, 0, 0, 2, false));
+        refused("gradientAccumulation", () -> new TrainConfig(1, 0, 1, 0, 0, 0, 0, 2, false));
+        refused("evalEvery", () -> new TrainConfig(1, 0, 1, 1, 0, -1, 0, 2, false));
+        refused("checkpointEvery", () -> new TrainConfig(1, 0, 1, 1, 0, 0, -1, 2, false));
+        refused("keepCheckpoints", () -> new TrainConfig(1, 0, 1, 1, 0, 0, 0, 0, false));
     }
 }

@@ -125,7 +125,7 @@ class TrainerTest {
             TrainingRun third = run(folder.resolve("third"), once);
             String message = assertThrows(InputException.class,
                     () -> Trainer.lora(golden.weights(), wider, "base", adapter, third)).getMessage();
-            assertTrue(message.startsWith("--adapter: layer 0 q_proj has rank 3 and scaling "), message);
+            assertTrue(message.startsWith("adapter: layer 0 q_proj has rank 3 and scaling "), message);
             LoraConfig fewer = new LoraConfig(3, 6, 0, Set.of(Projection.Q_PROJ), true);
             TrainingRun fourth = run(folder.resolve("fourth"), once);
             assertThrows(InputException.class, () -> Trainer.lora(golden.weights(), fewer, "base", adapter, fourth));
@@ -237,7 +237,7 @@ class TrainerTest {
             TrainingRun wilder = new TrainingRun(run.output(), run.data(), wild, run.train(), run.provenance());
             try (Trainer trainer = Trainer.lora(golden.weights(), TrainingFixture.LORA, "base", List.of(), wilder)) {
                 String message = assertThrows(InputException.class, () -> trainer.train(TrainProgress.SILENT)).getMessage();
-                assertTrue(message.startsWith("--learning-rate: ") && message.contains("NaN"), message);
+                assertTrue(message.startsWith("learningRate: ") && message.contains("NaN"), message);
             }
         }
     }

@@ -8,7 +8,7 @@ import picocli.CommandLine.Option;
 public final class BatchFlags {
     @Option(names = "--context", paramLabel = "N", description = "Longest prompt and completion together, in tokens "
             + "(default: the model's own, 4096 at most).")
-    Integer context;
+    Integer contextLength;
 
     @Option(names = "--max-sequences", defaultValue = "32", paramLabel = "N", description = "Most samples in flight (default: ${DEFAULT-VALUE}).")
     public int maxSequences;
@@ -24,7 +24,7 @@ public final class BatchFlags {
     /** What the flags say, and the engine's defaults; each sample in flight needs a token of a step. */
     public GeneratorConfig config(Engine engine) {
         GeneratorConfig defaults = engine.defaults();
-        int length = context == null ? defaults.contextLength() : context;
+        int length = contextLength == null ? defaults.contextLength() : contextLength;
         int tokens = maxBatchTokens == null ? Math.max(defaults.maxBatchTokens(), maxSequences) : maxBatchTokens;
         GeneratorConfig config = GeneratorConfig.of(length, maxSequences, tokens);
         return cacheTokens == null ? config : config.withCacheTokens(cacheTokens);

@@ -9,8 +9,10 @@ import org.ingrain.workbench.KernelCheck;
 import org.ingrain.workbench.KernelFile;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -19,6 +21,9 @@ import tools.jackson.databind.json.JsonMapper;
     "The share is of a ceiling measured in the same run: a device copy, or the backend's own matrix product.",
     "Runs in a process of its own: a kernel that crashes or hangs is one line, as one that is wrong."})
 final class KernelsCheckCommand implements Callable<Integer> {
+    @Spec
+    private CommandSpec spec;
+
     @Parameters(arity = "1..*", paramLabel = "OP=FILE", description = "Such as rms_norm=my.so, my.cc or my.cu.")
     private List<String> kernels;
 
@@ -38,7 +43,8 @@ final class KernelsCheckCommand implements Callable<Integer> {
             throw new InputException("--timeout: " + timeout + ", expected 1 second or more");
         }
         List<KernelFile> files = kernels.stream().map(KernelFile::parse).toList();
-        KernelCheck.Result result = new ProbeProcess(timeout).run(device, files);
+        String program = spec.root().userObject().getClass().getName();
+        KernelCheck.Result result = new ProbeProcess(program, timeout).run(device, files);
         System.out.println(json ? JsonMapper.shared().writeValueAsString(result) : table(result));
         return 0;
     }

@@ -13,7 +13,6 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.ingrain.cli.Main;
 import org.ingrain.cli.flags.DeviceFlags;
 import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.tensor.InputException;
@@ -29,11 +28,16 @@ final class ProbeProcess {
 
     private static final int OURS = 300;   // seconds for what is no kernel's: starting, measuring the ceilings
 
+    private final String program;
     private final int timeout;
     private String where = "";
 
-    /** @param timeout seconds that one shape may take */
-    ProbeProcess(int timeout) {
+    /**
+     * @param program main class of the command line
+     * @param timeout seconds that one shape may take
+     */
+    ProbeProcess(String program, int timeout) {
+        this.program = program;
         this.timeout = timeout;
     }
 
@@ -57,7 +61,7 @@ final class ProbeProcess {
         });
     }
 
-    private static List<String> command(Path work, Path crash) {
+    private List<String> command(Path work, Path crash) {
         List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--enable-native-access=ALL-UNNAMED", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:-CreateCoredumpOnCrash", "-Xlog:disable", "-XX:ErrorFile=" + crash));
         for (String property : List.of("ingrain.home", "ingrain.root")) {
@@ -65,7 +69,8 @@ final class ProbeProcess {
                 command.add("-D" + property + "=" + System.getProperty(property));
             }
         }
-        command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName(), "kernels", "probe", work.toString()));
+        String classPath = System.getProperty("java.class.path");
+        command.addAll(List.of("-cp", classPath, program, "kernels", "probe", work.toString()));
         return command;
     }
 

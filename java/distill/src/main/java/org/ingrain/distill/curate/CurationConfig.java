@@ -24,24 +24,27 @@ public record CurationConfig(Rule rule, int minVotes, double minFraction, boolea
             throw new InputException("curation: rule and target, expected both");
         }
         if (minVotes < 0) {
-            throw new InputException("--min-votes: " + minVotes + ", expected 0 or more");
+            throw InputException.field("minVotes", minVotes + ", expected 0 or more");
         }
         if (!(minFraction >= 0 && minFraction <= 1)) {
-            throw new InputException("--min-fraction: " + minFraction + ", expected 0 to 1");
+            throw InputException.field("minFraction", minFraction + ", expected 0 to 1");
         }
         if (!rule.votes() && (minVotes > 0 || minFraction > 0 || perStage)) {
-            throw new InputException("--min-votes, --min-fraction, --per-stage: only where samples vote, not beside rule "
+            throw InputException.field(minVotes > 0 ? "minVotes" : minFraction > 0 ? "minFraction" : "perStage",
+                    "only where samples vote, not beside rule "
                     + rule.name().toLowerCase(Locale.ROOT));
         }
         if (orders < 1) {
-            throw new InputException("--orders: " + orders + ", expected 1 or more");
+            throw InputException.field("orders", orders + ", expected 1 or more");
         }
         if (orders > 1 && !rule.votes()) {
-            throw new InputException("--orders: " + orders + ", expected 1 beside rule " + rule.name().toLowerCase(Locale.ROOT)
+            throw InputException.field("orders", orders + ", expected 1 beside rule "
+                    + rule.name().toLowerCase(Locale.ROOT)
                     + ": orders are compared by their votes");
         }
         if (!(validationFraction >= 0 && validationFraction < 1)) {
-            throw new InputException("--validation-fraction: " + validationFraction + ", expected 0 or more and less than 1");
+            throw InputException.field("validationFraction", validationFraction
+                    + ", expected 0 or more and less than 1");
         }
     }
 

@@ -27,7 +27,7 @@ final class Tally {
         int half = rule == Rule.MORE_THAN_HALF ? voters / 2 + 1 : 1;
         needed = Math.max(half, Math.max(minVotes, share));
         if (minVotes > voters) {
-            throw new InputException("--min-votes: " + minVotes + ", expected at most the " + voters + " votes there are");
+            throw InputException.field("minVotes", minVotes + ", expected at most the " + voters + " votes there are");
         }
     }
 

@@ -27,7 +27,7 @@ public record EvaluateConfig(SamplingParams params, List<Integer> samples, int o
     public EvaluateConfig {
         votes = votes == null || votes.equals(List.of(1)) ? List.of() : votes.stream().distinct().sorted().toList();
         if (!votes.isEmpty() && (votes.getFirst() < 1 || votes.getLast() > Plan.MOST_ANSWERS)) {
-            throw new InputException("--test-votes: " + votes + ", expected 1 to " + Plan.MOST_ANSWERS);
+            throw InputException.field("testVotes", votes + ", expected 1 to " + Plan.MOST_ANSWERS);
         }
         samples = !votes.isEmpty() ? List.of(votes.getLast()) : samples == null || samples.isEmpty() ? List.of(1) : List.copyOf(samples);
         controls = controls == null ? List.of() : controls.stream().distinct().sorted().toList();
@@ -35,14 +35,14 @@ public record EvaluateConfig(SamplingParams params, List<Integer> samples, int o
         Set<String> names = new HashSet<>();
         for (Method baseline : baselines) {
             if (!names.add(baseline.name())) {
-                throw new InputException("--baselines: two are named " + baseline.name() + ", expected each once");
+                throw InputException.field("baselines", "two are named " + baseline.name() + ", expected each once");
             }
         }
         if (orders < 1) {
-            throw new InputException("--test-orders: " + orders + ", expected 1 or more");
+            throw InputException.field("testOrders", orders + ", expected 1 or more");
         }
         if (params.temperature() == 0 && samples.stream().anyMatch(n -> n > 1)) {
-            throw new InputException((votes.isEmpty() ? "--n: " + samples : "--test-votes: " + votes)
+            throw InputException.field(votes.isEmpty() ? "samples" : "testVotes", (votes.isEmpty() ? samples : votes)
                     + " answers at temperature 0 are all the same, expected 1 or a temperature");
         }
     }

@@ -27,7 +27,7 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
     /** @throws org.ingrain.tensor.InputException if a method cannot be asked as the settings say */
     public void check(Method method) {
         plan(method, new ModelState.Base());
-        task.requireOrders("--test-orders", config.orders(), test);
+        task.requireOrders("testOrders", config.orders(), test);
     }
 
     /** All arms of a method share their random numbers: base and student differ by their weights alone. */

@@ -99,7 +99,8 @@ public record Method(String name, String title, String source, List<MethodStep> 
     /** The same for examples that bring what the prompts hold, whatever the task says. */
     Plan plan(String task, SampleConfig config, String purpose, ModelState weights) {
         if (config.samples().size() > depth()) {
-            throw new InputException("--n: " + config.samples().size() + " numbers, but method " + name + " has " + depth()
+            throw InputException.field("samples", config.samples().size() + " numbers, but method " + name + " has "
+                    + depth()
                     + (depth() == 1 ? " step that is sampled" : " steps that are sampled"));
         }
         List<Plan.PlannedStep> planned = new ArrayList<>();
@@ -108,8 +109,9 @@ public record Method(String name, String title, String source, List<MethodStep> 
             int samples = config.samples().isEmpty() ? variant.samples() : i < config.samples().size() ? config.samples().get(i) : 1;
             SamplingParams params = variant.params(config.params());
             if (samples > 1 && params.temperature() == 0) {
-                throw new InputException("--n: " + samples + " samples of step " + steps.get(i).name() + ", method " + name + ", at "
-                        + (variant.temperature() == null ? "--temperature 0, expected 1 or a higher temperature"
+                throw InputException.field("samples", samples + " samples of step " + steps.get(i).name() + ", method "
+                        + name + ", at "
+                        + (variant.temperature() == null ? "temperature 0, expected 1 or a higher temperature"
                         : "its own temperature 0, expected 1") + ": greedy samples are all the same");
             }
             planned.add(new Plan.PlannedStep(steps.get(i).name(), variant.template(), samples, params, steps.get(i).each()));
@@ -134,7 +136,8 @@ public record Method(String name, String title, String source, List<MethodStep> 
      */
     public void requireAnswer(Task task) {
         if (aloud && answerAfter == null && task.takesWholeText()) {
-            throw new InputException("--method: " + name + " says the way to the answer too, which task " + task.name() + ", with "
+            throw InputException.field("method", name + " says the way to the answer too, which task " + task.name()
+                    + ", with "
                     + task.answerShape() + " for an answer, would teach; expected a method with answerAfter, or another task or answer format");
         }
     }

@@ -30,24 +30,24 @@ public final class Methods {
         return shipped("universal-self-consistency");
     }
 
-    /** {@code --method}: see {@link #load(String, String)}. */
+    /** The field {@code method}: see {@link #load(String, String)}. */
     public static Method load(String nameOrFile) {
-        return load("--method", nameOrFile);
+        return load("method", nameOrFile);
     }
 
     /**
      * The method of this name, or of this file.
      *
-     * @param flag that names it, for messages
+     * @param field that names it, for messages
      * @throws InputException if it is neither, or the file holds no method
      */
-    public static Method load(String flag, String nameOrFile) {
+    public static Method load(String field, String nameOrFile) {
         if (SHIPPED.contains(nameOrFile)) {
             return shipped(nameOrFile);
         }
         Path file = Path.of(nameOrFile);
         if (!Files.isRegularFile(file)) {
-            throw new InputException(flag + ": " + nameOrFile + ", expected one of " + String.join(", ", SHIPPED)
+            throw InputException.field(field, nameOrFile + ", expected one of " + String.join(", ", SHIPPED)
                     + " or the path of a method's JSON file");
         }
         return Json.parse(DurableFile.read(file), Method.class, nameOrFile);

@@ -30,7 +30,8 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
         steps = List.copyOf(steps);
         List<Integer> samples = steps.stream().map(PlannedStep::samples).toList();
         if (samples.stream().mapToDouble(Integer::doubleValue).reduce(1, (a, b) -> a * b) > MOST_ANSWERS) {
-            throw new InputException("--n: " + samples + " samples of each step, expected at most " + MOST_ANSWERS + " answers to a question");
+            throw InputException.field("samples", samples + " samples of each step, expected at most " + MOST_ANSWERS
+                    + " answers to a question");
         }
     }
 

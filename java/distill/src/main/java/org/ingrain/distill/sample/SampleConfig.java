@@ -15,7 +15,7 @@ public record SampleConfig(List<Integer> samples, SamplingParams params) {
         samples = samples == null ? List.of() : List.copyOf(samples);
         for (int n : samples) {
             if (n < 1) {
-                throw new InputException("--n: " + n + ", expected 1 or more for each step");
+                throw InputException.field("samples", n + ", expected 1 or more for each step");
             }
         }
     }

@@ -62,7 +62,8 @@ public record CoinFlip(String suffix, int size) implements Task {
     @Override
     public Example generate(String id, List<String> names, Random random) {
         if (names.size() < Math.max(2, size)) {
-            throw new InputException("names: " + names.size() + ", expected " + Math.max(2, size) + " or more different ones");
+            throw InputException.field("names", names.size() + ", expected " + Math.max(2, size)
+                    + " or more different ones");
         }
         StringBuilder question = new StringBuilder("A coin is heads up.");
         int flips = 0;

@@ -47,7 +47,8 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
         List<Example> rest = config.testData() == null ? all.stream().filter(example -> !ids.contains(example.id())).toList() : all;
         List<Example> pool = rest.stream().filter(example -> !held.contains(example.question()) && !held.contains(example.group())).toList();
         if (pool.isEmpty()) {
-            throw new InputException((config.data() == null ? "--generate" : config.data().toString())
+            String found = config.data() == null ? String.valueOf(config.generate()) : config.data().toString();
+            throw InputException.field(config.data() == null ? "generate" : "data", found
                     + ": no question is left to distil on once " + test.size() + " are held out for the evaluation");
         }
         return new Dataset(pool, test, rest.size() - pool.size());
@@ -70,7 +71,8 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
         boolean known = all.stream().allMatch(example -> example.gold() != null);
         int size = config.testSize() > 0 || !known ? config.testSize() : all.size() / 5;
         if (size >= all.size()) {
-            throw new InputException("--test-size: " + size + ", expected less than the " + all.size() + " questions there are");
+            throw InputException.field("testSize", size + ", expected less than the " + all.size()
+                    + " questions there are");
         }
         Map<String, List<Integer>> variants = new LinkedHashMap<>();
         for (int i = 0; i < all.size(); i++) {
@@ -81,7 +83,7 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
         Collections.shuffle(groups, new Random(config.splitSeed()));
         List<List<Integer>> held = nearest(groups, size, all.size());
         if (held.isEmpty() && size > 0) {
-            throw new InputException("--test-size: " + size + ", but the " + all.size() + " questions of " + config.data()
+            throw InputException.field("testSize", size + ", but the " + all.size() + " questions of " + config.data()
                     + " are variants of one, of which none can be held out alone");
         }
         return held.stream().flatMap(List::stream).sorted().map(all::get).toList();
@@ -133,7 +135,7 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
                 examples.add(example);
                 repeated = 0;
             } else if (++repeated > 10_000) {
-                throw new InputException("--generate: " + config.generate() + ", but " + names.size() + " names give about "
+                throw InputException.field("generate", config.generate() + ", but " + names.size() + " names give about "
                         + examples.size() + " different questions");
             }
         }

@@ -55,7 +55,7 @@ public record LastLetter(int size) implements Task {
 
     @Override
     public String answerShape() {
-        return "letters, one for each word that the question quotes, or --size where it quotes none";
+        return "letters, one for each word that the question quotes, or size where it quotes none";
     }
 
     /**
@@ -78,8 +78,9 @@ public record LastLetter(int size) implements Task {
     @Override
     public Example generate(String id, List<String> names, Random random) {
         if (names.size() < size) {
-            throw new InputException("--generate: names left for question " + id + ": " + names.size() + ", expected " + size
-                    + "; each is in one question alone: take fewer questions or longer --names");
+            throw InputException.field("generate", "names left for question " + id + ": " + names.size()
+                    + ", expected " + size
+                    + "; each is in one question alone: take fewer questions or longer names");
         }
         List<String> words = IntStream.range(0, size).mapToObj(i -> names.remove(random.nextInt(names.size()))).toList();
         String gold = words.stream().map(word -> word.substring(word.length() - 1)).collect(Collectors.joining());

@@ -22,12 +22,13 @@ public record QuestionConfig(TaskConfig task, Path data, Path testData, int limi
                          String questionField, String answerField) {
     public QuestionConfig {
         if ((data == null) == (generate == 0)) {
-            throw new InputException(data == null ? "--data: none, expected a file of questions, or --generate and how many"
-                    : "--generate: " + generate + " beside --data, expected one of the two");
+            throw InputException.field(data == null ? "data" : "generate", data == null
+                    ? "none, expected a file of questions, or generate and how many" : generate
+                    + " beside data, expected one of the two");
         }
-        notNegative("--limit", limit);
-        notNegative("--test-size", testSize);
-        notNegative("--generate", generate);
+        notNegative("limit", limit);
+        notNegative("testSize", testSize);
+        notNegative("generate", generate);
     }
 
     /** Questions from a file, everything else as usual. */
@@ -44,9 +45,9 @@ public record QuestionConfig(TaskConfig task, Path data, Path testData, int limi
         return task.make();
     }
 
-    private static void notNegative(String flag, int value) {
+    private static void notNegative(String field, int value) {
         if (value < 0) {
-            throw new InputException(flag + ": " + value + ", expected 0 or more");
+            throw InputException.field(field, value + ", expected 0 or more");
         }
     }
 }

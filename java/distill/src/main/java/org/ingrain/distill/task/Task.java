@@ -45,12 +45,13 @@ public interface Task {
     /**
      * Refuses other orders where questions have none.
      *
-     * @param flag     that asks for them
+     * @param field    that asks for them
      * @param examples of the data
      */
-    default void requireOrders(String flag, int orders, List<Example> examples) {
+    default void requireOrders(String field, int orders, List<Example> examples) {
         if (orders > 1 && examples.stream().allMatch(example -> orders(example, orders).size() == 1)) {
-            throw new InputException(flag + ": " + orders + ", expected 1: questions of task " + name() + " have one order alone");
+            throw InputException.field(field, orders + ", expected 1: questions of task " + name()
+                    + " have one order alone");
         }
     }
 

@@ -18,16 +18,16 @@ public record TaskConfig(String name, AnswerFormat answerFormat, String suffix, 
         suffix = suffix == null ? "" : suffix;
         TaskKind kind = TaskKind.of(name);
         if (answerFormat != null && kind != TaskKind.QUESTION_ANSWER) {
-            throw new InputException("--answer-format: only for task question-answer; " + name + " has its own");
+            throw InputException.field("answerFormat", "only for task question-answer; " + name + " has its own");
         }
         if (!suffix.isEmpty() && kind != TaskKind.COIN_FLIP) {
-            throw new InputException("--suffix: only for task coin-flip");
+            throw InputException.field("suffix", "only for task coin-flip");
         }
         if (size != 0 && !kind.generates()) {
-            throw new InputException("--size: only for tasks last-letter (words) and coin-flip (people), whose questions can be made up");
+            throw InputException.field("size", "only for tasks last-letter (words) and coin-flip (people), whose questions can be made up");
         }
         if (size < 0 || size > MOST) {
-            throw new InputException("--size: " + size + ", expected 1 to " + MOST);
+            throw InputException.field("size", size + ", expected 1 to " + MOST);
         }
     }
 

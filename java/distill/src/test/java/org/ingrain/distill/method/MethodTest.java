@@ -79,25 +79,25 @@ class MethodTest {
     @Test
     void moreNumbersThanStepsAreRefused() {
         String said = assertThrows(InputException.class, () -> plan("direct", "coin-flip", 8, 8)).getMessage();
-        assertEquals("--n: 2 numbers, but method direct has 1 step that is sampled", said);
+        assertEquals("samples: 2 numbers, but method direct has 1 step that is sampled", said);
     }
 
     @Test
     void severalSamplesOfAGreedyStepAreRefused() {
         String said = assertThrows(InputException.class, () -> plan("bsm", "pairwise", 8)).getMessage();
-        assertEquals("--n: 8 samples of step branch, method bsm, at its own temperature 0, expected 1: greedy samples are all the same", said);
+        assertEquals("samples: 8 samples of step branch, method bsm, at its own temperature 0, expected 1: greedy samples are all the same", said);
         assertEquals(1, plan("bsm", "pairwise", 1).leaves());
         SamplingParams greedy = SamplingParams.greedy(64);
         Method method = Methods.load("rar-2-step");
         for (List<Integer> samples : List.of(List.<Integer>of(), List.of(8), List.of(8, 1))) {
             said = assertThrows(InputException.class, () -> method.plan(new CoinFlip("", 2), new SampleConfig(samples, greedy.withSeed(1)), "sample",
                     new ModelState.Base())).getMessage();
-            assertEquals("--n: 8 samples of step rephrase, method rar-2-step, at --temperature 0, expected 1 or a higher temperature:"
+            assertEquals("samples: 8 samples of step rephrase, method rar-2-step, at temperature 0, expected 1 or a higher temperature:"
                     + " greedy samples are all the same", said);
         }
         said = assertThrows(InputException.class, () -> method.plan(new CoinFlip("", 2), new SampleConfig(List.of(1, 4), greedy.withSeed(1)), "sample",
                 new ModelState.Base())).getMessage();
-        assertTrue(said.startsWith("--n: 4 samples of step answer, method rar-2-step, at --temperature 0,"), said);
+        assertTrue(said.startsWith("samples: 4 samples of step answer, method rar-2-step, at temperature 0,"), said);
         assertEquals(1, method.plan(new CoinFlip("", 2), new SampleConfig(List.of(1), greedy.withSeed(1)), "sample", new ModelState.Base()).leaves());
     }
 
@@ -157,7 +157,7 @@ class MethodTest {
         for (Task task : List.of(text, new Sycophancy())) {
             for (String name : List.of("cot", "rar-1-step")) {
                 String said = assertThrows(InputException.class, () -> Methods.load(name).requireAnswer(task)).getMessage();
-                assertEquals("--method: " + name + " says the way to the answer too, which task " + task.name()
+                assertEquals("method: " + name + " says the way to the answer too, which task " + task.name()
                         + ", with a text for an answer, would teach; expected a method with answerAfter, or another task or answer format", said);
             }
             for (String name : List.of("direct", "s2a", "rar-2-step")) {
@@ -186,7 +186,8 @@ class MethodTest {
         assertRefused(method.formatted(step.formatted("{question}", 1)).replace("\"m\"", "\"m\", \"colour\": 1"), "colour");
         assertRefused("{", "malformed JSON");
         String said = assertThrows(InputException.class, () -> Methods.load("rar-3-step")).getMessage();
-        assertEquals("--method: rar-3-step, expected one of " + String.join(", ", Methods.SHIPPED) + " or the path of a method's JSON file", said);
+        assertEquals("method: rar-3-step, expected one of " + String.join(", ", Methods.SHIPPED)
+                + " or the path of a method's JSON file", said);
     }
 
     @Test

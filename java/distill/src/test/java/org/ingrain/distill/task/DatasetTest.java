@@ -66,7 +66,7 @@ class DatasetTest {
         }
         Files.writeString(file, "{\"question\": \"Edgar Bob Ann?\", \"answer\": \"rbn\"}\n");
         String said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("last-letter", file))).getMessage();
-        assertEquals(file + " line 1: answer rbn, expected letters, one for each word that the question quotes, or --size where it quotes none", said);
+        assertEquals(file + " line 1: answer rbn, expected letters, one for each word that the question quotes, or size where it quotes none", said);
         assertEquals("rbn", Dataset.loadTest(new QuestionConfig(new TaskConfig("last-letter", null, null, 3), file, null, 0, 0, 0, null, 1, null, null))
                 .getFirst().gold());
     }
@@ -149,8 +149,8 @@ class DatasetTest {
         Path three = Files.writeString(base.resolve("three.txt"), "Ann\nBob\nKim\n");
         String said = assertThrows(InputException.class,
                 () -> Dataset.load(new QuestionConfig(TaskConfig.of("last-letter"), null, null, 0, 0, 5, three, 1, null, null))).getMessage();
-        assertEquals("--generate: names left for question 000002: 1, expected 2; each is in one question alone:"
-                + " take fewer questions or longer --names", said);
+        assertEquals("generate: names left for question 000002: 1, expected 2; each is in one question alone:"
+                + " take fewer questions or longer names", said);
     }
 
     @Test
@@ -243,7 +243,8 @@ class DatasetTest {
         assertEquals(4, Dataset.load(QuestionConfig.of("sycophancy", pairs).sizes(0, 5)).test().size(), "not all");
         Path one = write(sycophancy(0, "a") + "\n" + sycophancy(0, "b") + "\n");
         String said = assertThrows(InputException.class, () -> Dataset.load(QuestionConfig.of("sycophancy", one).sizes(0, 1))).getMessage();
-        assertEquals("--test-size: 1, but the 2 questions of " + one + " are variants of one, of which none can be held out alone", said);
+        assertEquals("testSize: 1, but the 2 questions of " + one
+                + " are variants of one, of which none can be held out alone", said);
     }
 
     @Test

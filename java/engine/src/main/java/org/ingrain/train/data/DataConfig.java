@@ -15,12 +15,12 @@ import org.ingrain.tensor.Require;
  */
 public record DataConfig(Path data, Path validationData, double validationFraction, int maxLength, boolean truncate, boolean packing) {
     public DataConfig {
-        Require.that(data != null, "--data", "missing", "a JSONL file");
-        Require.that(validationFraction >= 0 && validationFraction < 1, "--validation-fraction", validationFraction,
+        Require.that(data != null, "data", "missing", "a JSONL file");
+        Require.that(validationFraction >= 0 && validationFraction < 1, "validationFraction", validationFraction,
                 "0 or more and less than 1");
-        Require.that(validationData == null || validationFraction == 0, "--validation-fraction", validationFraction,
-                "0 beside --validation-data");
-        Require.atLeast(2, "--max-length", maxLength);
+        Require.that(validationData == null || validationFraction == 0, "validationFraction", validationFraction,
+                "0 beside validationData");
+        Require.atLeast(2, "maxLength", maxLength);
     }
 
     /** A file, and perhaps one to watch. */

@@ -28,7 +28,7 @@ public final class ExampleEncoder {
      * @param maxLength tokens; a longer row is refused, or cut at its end where {@code truncate}
      */
     public ExampleEncoder(Tokenizer tokenizer, ChatTemplate template, int maxLength, boolean truncate) {
-        Require.atLeast(2, "--max-length", maxLength);
+        Require.atLeast(2, "maxLength", maxLength);
         this.tokenizer = tokenizer;
         this.template = template;
         this.maxLength = maxLength;
@@ -49,13 +49,15 @@ public final class ExampleEncoder {
             case TrainingExample.Text text -> text(text, row.where());
         };
         if (draft.ids.length > maxLength && !truncate) {
-            throw new InputException(row.where() + ": has " + draft.ids.length + " tokens, expected at most --max-length " + maxLength
-                    + " (--truncate cuts longer rows)");
+            throw InputException.field("maxLength", row.where() + ": has " + draft.ids.length
+                    + " tokens, expected at most " + maxLength
+                    + " (truncate cuts longer rows)");
         }
         int length = Math.min(draft.ids.length, maxLength);
         draft.targets.clear(length, draft.ids.length);
         if (draft.targets.isEmpty()) {
-            throw new InputException(row.where() + ": no target token is left in the first --max-length " + maxLength + " tokens of "
+            throw InputException.field("maxLength", row.where() + ": no target token is left in the first " + maxLength
+                    + " tokens of "
                     + draft.ids.length);
         }
         return new TrainingSequence(Arrays.copyOf(draft.ids, length), draft.targets);

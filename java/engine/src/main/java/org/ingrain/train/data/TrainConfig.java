@@ -19,13 +19,13 @@ import org.ingrain.tensor.Require;
 public record TrainConfig(int epochs, int maxSteps, int batchSize, int gradientAccumulation, long seed, int evalEvery,
                           int checkpointEvery, int keepCheckpoints, boolean activationCheckpointing) {
     public TrainConfig {
-        Require.atLeast(0, "--max-steps", maxSteps);
-        Require.atLeast(maxSteps > 0 ? 0 : 1, "--epochs", epochs);
-        Require.atLeast(1, "--batch-size", batchSize);
-        Require.atLeast(1, "--gradient-accumulation", gradientAccumulation);
-        Require.atLeast(0, "--eval-every", evalEvery);
-        Require.atLeast(0, "--checkpoint-every", checkpointEvery);
-        Require.atLeast(1, "--keep-checkpoints", keepCheckpoints);
+        Require.atLeast(0, "maxSteps", maxSteps);
+        Require.atLeast(maxSteps > 0 ? 0 : 1, "epochs", epochs);
+        Require.atLeast(1, "batchSize", batchSize);
+        Require.atLeast(1, "gradientAccumulation", gradientAccumulation);
+        Require.atLeast(0, "evalEvery", evalEvery);
+        Require.atLeast(0, "checkpointEvery", checkpointEvery);
+        Require.atLeast(1, "keepCheckpoints", keepCheckpoints);
     }
 
     /** Epochs of batches of this size, validated and checkpointed after each epoch, two checkpoints kept. */

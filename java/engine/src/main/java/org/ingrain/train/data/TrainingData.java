@@ -20,17 +20,19 @@ public record TrainingData(List<TrainingSequence> train, List<TrainingSequence> 
     public TrainingData {
         train = List.copyOf(train);
         validation = List.copyOf(validation);
-        Require.that(!train.isEmpty(), "--data", "empty", "at least one row to train on");
+        Require.that(!train.isEmpty(), "data", "empty", "at least one row to train on");
     }
 
     /** Refuses sequences that a model has no positions or no embeddings for. */
     public void requireFits(Blueprint config) {
         for (List<TrainingSequence> part : List.of(train, validation)) {
             for (TrainingSequence sequence : part) {
-                Require.that(sequence.length() <= config.maxPositionEmbeddings(), "--max-length: a row's length", sequence.length(),
+                Require.that(sequence.length() <= config.maxPositionEmbeddings(), "maxLength", "a row of "
+                        + sequence.length() + " tokens",
                         "at most the model's max_position_embeddings " + config.maxPositionEmbeddings());
                 int largest = Arrays.stream(sequence.ids()).max().orElse(0);
-                Require.that(largest < config.vocabSize(), "--data: a token's id", largest, "less than the model's vocab_size " + config.vocabSize());
+                Require.that(largest < config.vocabSize(), "data", "token id "
+                        + largest, "less than the model's vocab_size " + config.vocabSize());
             }
         }
     }

@@ -31,7 +31,8 @@ public final class TrainingDataReader {
 
     private static TrainingData split(List<TrainingSequence> rows, double fraction, int packTo, long seed) {
         int watched = Math.max(1, (int) Math.round(fraction * rows.size()));
-        Require.that(watched < rows.size(), "--validation-fraction", fraction, "one that leaves some of the " + rows.size() + " rows");
+        Require.that(watched < rows.size(), "validationFraction", fraction, "one that leaves some of the "
+                + rows.size() + " rows");
         int[] order = new CounterRandom(seed).derive(SPLIT).permutation(rows.size());
         boolean[] watch = new boolean[rows.size()];
         for (int i = 0; i < watched; i++) {

@@ -19,10 +19,10 @@ public record LoraConfig(int rank, double alpha, double dropout, Set<Projection>
     public static final Set<Projection> ALL_LINEAR = Collections.unmodifiableSet(EnumSet.allOf(Projection.class));
 
     public LoraConfig {
-        Require.that(rank >= 1 && rank <= 1024, "--rank", rank, "1 to 1024");
-        Require.that(alpha > 0 && Double.isFinite(alpha), "--alpha", alpha, "a positive number");
-        Require.that(dropout >= 0 && dropout < 1, "--dropout", dropout, "0 or more and less than 1");
-        Require.that(!targetModules.isEmpty(), "--target-modules", "empty", "at least one of the seven linear layers");
+        Require.that(rank >= 1 && rank <= 1024, "rank", rank, "1 to 1024");
+        Require.that(alpha > 0 && Double.isFinite(alpha), "alpha", alpha, "a positive number");
+        Require.that(dropout >= 0 && dropout < 1, "dropout", dropout, "0 or more and less than 1");
+        Require.that(!targetModules.isEmpty(), "targetModules", "empty", "at least one of the seven linear layers");
         targetModules = Collections.unmodifiableSet(EnumSet.copyOf(targetModules));
     }
 

@@ -107,14 +107,14 @@ public final class LoraParameters implements Parameters {
      */
     public void load(List<LoraModule> adapter) {
         if (adapter.size() != all().count()) {
-            throw new InputException("--adapter: " + adapter.size() + " adapted projections, expected the "
+            throw InputException.field("adapter", adapter.size() + " adapted projections, expected the "
                     + all().count() + " that are trained");
         }
         for (LoraModule module : adapter) {
             Module target = all().filter(m -> m.layer == module.layer() && m.projection == module.projection())
                     .findFirst().orElse(null);
             if (target == null || module.rank() != lora.rank() || module.scaling() != lora.scaling()) {
-                throw new InputException("--adapter: layer " + module.layer() + " " + module.projection().target()
+                throw InputException.field("adapter", "layer " + module.layer() + " " + module.projection().target()
                         + " has rank " + module.rank() + " and scaling " + module.scaling() + ", expected "
                         + (target == null ? "none there: it is not trained" : lora.rank() + " and " + lora.scaling()));
             }

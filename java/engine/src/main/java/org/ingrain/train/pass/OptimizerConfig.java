@@ -20,15 +20,17 @@ import org.ingrain.tensor.Require;
 public record OptimizerConfig(double learningRate, double beta1, double beta2, double eps, double weightDecay, double maxGradNorm,
                               Schedule schedule, int warmupSteps, double minLearningRateRatio) {
     public OptimizerConfig {
-        Require.that(learningRate > 0 && Double.isFinite(learningRate), "--learning-rate", learningRate, "a positive number");
-        Require.that(beta1 >= 0 && beta1 < 1, "--beta1", beta1, "0 or more and less than 1");
-        Require.that(beta2 >= 0 && beta2 < 1, "--beta2", beta2, "0 or more and less than 1");
-        Require.that(eps > 0 && Double.isFinite(eps), "--eps", eps, "a positive number");
-        Require.that(weightDecay >= 0 && Double.isFinite(weightDecay), "--weight-decay", weightDecay, "0 or more");
-        Require.that(maxGradNorm >= 0 && Double.isFinite(maxGradNorm), "--max-grad-norm", maxGradNorm, "0 (no clipping) or more");
-        Require.that(schedule != null, "--schedule", "missing", "constant, linear or cosine");
-        Require.atLeast(0, "--warmup-steps", warmupSteps);
-        Require.within(0, 1, "--min-learning-rate-ratio", minLearningRateRatio);
+        Require.that(learningRate > 0 && Double.isFinite(learningRate), "learningRate", learningRate,
+                "a positive number");
+        Require.that(beta1 >= 0 && beta1 < 1, "beta1", beta1, "0 or more and less than 1");
+        Require.that(beta2 >= 0 && beta2 < 1, "beta2", beta2, "0 or more and less than 1");
+        Require.that(eps > 0 && Double.isFinite(eps), "eps", eps, "a positive number");
+        Require.that(weightDecay >= 0 && Double.isFinite(weightDecay), "weightDecay", weightDecay, "0 or more");
+        Require.that(maxGradNorm >= 0 && Double.isFinite(maxGradNorm), "maxGradNorm", maxGradNorm,
+                "0 (no clipping) or more");
+        Require.that(schedule != null, "schedule", "missing", "constant, linear or cosine");
+        Require.atLeast(0, "warmupSteps", warmupSteps);
+        Require.within(0, 1, "minLearningRateRatio", minLearningRateRatio);
     }
 
     /** PyTorch's betas and eps, no decay, gradients clipped to norm 1, a constant rate. */

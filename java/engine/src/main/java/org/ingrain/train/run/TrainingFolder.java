@@ -65,7 +65,7 @@ public final class TrainingFolder implements AutoCloseable {
             return;
         }
         if (!Files.isDirectory(folder)) {
-            throw new InputException("--output: " + folder + " is a file, expected a folder");
+            throw InputException.field("output", folder + " is a file, expected a folder");
         }
         try {
             Path file = folder.resolve(SETTINGS);
@@ -75,7 +75,7 @@ public final class TrainingFolder implements AutoCloseable {
             }
             for (Path path : DurableFolder.list(folder)) {
                 if (!BEGINNINGS.contains(path.getFileName().toString())) {
-                    throw new InputException("--output: " + folder + " holds " + path.getFileName() + " and no " + SETTINGS
+                    throw InputException.field("output", folder + " holds " + path.getFileName() + " and no " + SETTINGS
                             + ", expected an empty or a new folder");
                 }
             }
@@ -92,7 +92,7 @@ public final class TrainingFolder implements AutoCloseable {
             lock = null;
         }
         if (lock == null) {
-            throw new InputException("--output: " + folder + " is in use by another process");
+            throw InputException.field("output", folder + " is in use by another process");
         }
     }
 

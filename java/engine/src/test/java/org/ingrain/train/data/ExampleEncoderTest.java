@@ -179,7 +179,7 @@ class ExampleEncoderTest {
     @Test
     void aLongRowIsRefusedOrCut() {
         TrainingExample row = new TrainingExample.Completion("1234567", "89");
-        refused("has 11 tokens, expected at most --max-length 9", row, 9, false);
+        refused("has 11 tokens, expected at most maxLength 9", row, 9, false);
         assertEquals("^1234567[8]", shown(encode(row, 9, true)));
         refused("no target token is left", row, 8, true);
         assertEquals("^1234567[89$]", shown(encode(row, 11, false)));

@@ -1,0 +1,39 @@
+package org.ingrain.cli.flags;
+
+import java.lang.reflect.Field;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.ingrain.tensor.InputException;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+
+/**
+ * Names of the engine's settings on the command line. An option's Java field has the name of the setting that it
+ * gives: {@code maxTokens} is the field of {@code --max-tokens}, {@code samples} that of {@code --n}.
+ */
+public final class FlagNames {
+    private static final Pattern CAMEL_CASE = Pattern.compile("\\b[a-z]+[A-Z]\\w*");
+
+    private FlagNames() {
+    }
+
+    /** The message, with the command's flags in place of the field that it begins with and of others in camel case. */
+    public static String message(InputException exception, CommandSpec command) {
+        String message = exception.getMessage();
+        String field = exception.field();
+        if (field == null) {
+            return message;
+        }
+        Map<String, String> flags = command.options().stream().filter(option -> option.userObject() instanceof Field)
+                .collect(Collectors.toMap(FlagNames::setting, OptionSpec::longestName, (first, second) -> first));
+        String text = CAMEL_CASE.matcher(message.substring(field.length()))
+                .replaceAll(found -> Matcher.quoteReplacement(flags.getOrDefault(found.group(), found.group())));
+        return flags.getOrDefault(field, field) + text;
+    }
+
+    private static String setting(OptionSpec option) {
+        return ((Field) option.userObject()).getName();
+    }
+}
