@@ -1,14 +1,9 @@
 package org.ingrain.cli;
 
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.TreeMap;
-import java.util.stream.Stream;
 import org.ingrain.cli.flags.Recipe;
 import org.ingrain.distill.DistillConfig;
 import org.ingrain.distill.Forecast;
@@ -21,6 +16,7 @@ import org.ingrain.distill.model.Tuner;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.MemoryPlan;
+import org.ingrain.files.TemporaryFolder;
 import org.ingrain.sample.GeneratorConfig;
 
 /**
@@ -34,8 +30,8 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
 
     int print(Seeds.Run<TunerConfig> run) {
         DistillConfig<TunerConfig> config = run.config();
-        Path folder = temporary();
-        try {
+        try (TemporaryFolder temporary = TemporaryFolder.make("ingrain-plan-")) {
+            Path folder = temporary.path();
             EngineAnswerer answerer = new EngineAnswerer(engine, engine.generator(batch, 1, config.train().lora().rank()));
             EngineTuner tuner = new EngineTuner(engine, config.train().trial(Trial.STEPS), new TreeMap<>());
             Forecast forecast = Forecast.of(config, run.data(), new Trial(answerer, tuner, folder, batch.maxSequences()));
@@ -45,8 +41,6 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
             memory.require(engine.options().model().toString());
             System.out.print(head(config, run.data(), forecast.tried()) + table(forecast)
                     + tooLong(forecast, run.data(), tuner.longest()) + "\nmemory: " + memory.line() + "\n");
-        } finally {
-            delete(folder);
         }
         return 0;
     }
@@ -97,23 +91,5 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
         long whole = Math.round(seconds);
         return whole < 60 ? whole + " s" : whole < 3600 ? String.format(Locale.ROOT, "%d:%02d min", whole / 60, whole % 60)
                 : String.format(Locale.ROOT, "%,d:%02d h", whole / 3600, whole % 3600 / 60);
-    }
-
-    private static Path temporary() {
-        try {
-            return Files.createTempDirectory("ingrain-plan");
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
-    private static void delete(Path folder) {
-        try (Stream<Path> files = Files.walk(folder)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(file);
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 }

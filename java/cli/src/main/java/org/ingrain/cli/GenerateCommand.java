@@ -12,7 +12,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import org.ingrain.checkpoint.Outputs;
 import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.ModelFlags;
 import org.ingrain.cli.flags.SamplingFlags;
@@ -21,6 +20,7 @@ import org.ingrain.cli.progress.ProgressDisplay;
 import org.ingrain.engine.AdapterSlots;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.ModelOptions;
+import org.ingrain.files.DurableFile;
 import org.ingrain.sample.Completion;
 import org.ingrain.sample.GenerationListener;
 import org.ingrain.sample.Generator;
@@ -90,6 +90,9 @@ final class GenerateCommand implements Callable<Integer> {
             throw new InputException("--n: " + samples + ", expected 1 or more");
         }
         sampling.params();
+        if (output != null) {
+            DurableFile.requireOutput(output);
+        }
         ModelOptions options = modelFlags.options();
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {
             int rank = adapter == null ? 0 : AdapterSlots.rank(AdapterSlots.read(adapter, engine.blueprint()));
@@ -164,7 +167,7 @@ final class GenerateCommand implements Callable<Integer> {
             out.print(text);
             out.flush();
         } else {
-            Outputs.write(output, text.toString());
+            DurableFile.write(output, text.toString());
         }
         return results;
     }

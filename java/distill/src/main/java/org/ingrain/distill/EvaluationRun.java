@@ -19,6 +19,7 @@ import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.distill.task.Task;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
+import org.ingrain.files.RunLock;
 import org.ingrain.tensor.InputException;
 
 /** An evaluation on its own, in a run folder of its own: one method, one model, with an adapter or without. */
@@ -41,7 +42,7 @@ public record EvaluationRun(Config config, Provenance provenance, Answerer answe
     /** Refuses what {@link #run} would refuse before it asks anything: to be asked before a large model is loaded. */
     public static void check(Config config, Provenance provenance, Path folder) {
         check(config, Dataset.loadTest(config.data()));
-        RunFolder.check(folder, Settings.of(config, provenance));
+        RunLock.check(folder, Settings.of(config, provenance));
     }
 
     private static void check(Config config, List<Example> test) {

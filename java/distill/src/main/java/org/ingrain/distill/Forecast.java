@@ -165,7 +165,7 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
             boolean whole = config().curation().target() == Target.RESPONSE || config().teach().stages() > 0;
             Method method = config().method();
             List<TrainingRow> rows = new ArrayList<>();
-            Answers.each(tried.file(), tried.asked(), (example, answers) -> {
+            Answers.forEach(tried.file(), tried.asked(), (example, answers) -> {
                 List<Answers.Chain> chains = answers.chains(method.depth());
                 String text = whole && !chains.isEmpty() ? method.lastWord(chains.getFirst()).strip() : "";
                 rows.add(row(example, text.isEmpty() ? known(example) : text));

@@ -23,6 +23,7 @@ import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Task;
 import org.ingrain.files.JsonLines;
 import org.ingrain.files.Manifest;
+import org.ingrain.files.RunLock;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -46,7 +47,7 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
      */
     public static void check(DistillConfig<?> config, Dataset data, Provenance provenance, Path folder) {
         check(config, data);
-        RunFolder.check(folder, Settings.of(config, provenance));
+        RunLock.check(folder, Settings.of(config, provenance));
     }
 
     /**

@@ -1,18 +1,17 @@
 package org.ingrain.lab;
 
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SortedMap;
-import java.util.stream.Stream;
 import org.ingrain.distill.engine.EngineAnswerer;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.files.DurableFile;
+import org.ingrain.files.DurableFolder;
 import org.ingrain.files.Manifest;
 
 /**
@@ -55,12 +54,8 @@ public record Lab(List<LabConfig> configs, ModelOptions options, SortedMap<Strin
     }
 
     private static void copy(Path from, Path to) {
-        try (Stream<Path> files = Files.list(from)) {
-            for (Path file : files.toList()) {
-                DurableFile.write(to.resolve(file.getFileName()), out -> Files.copy(file, out));
-            }
-        } catch (IOException e) {
-            throw DurableFile.unreadable(from, e);
+        for (Path file : DurableFolder.list(from)) {
+            DurableFile.write(to.resolve(file.getFileName()), out -> Files.copy(file, out));
         }
     }
 }

@@ -89,7 +89,7 @@ class KillTest {
         for (List<String> files : later) {
             for (String file : files) {
                 Files.delete(base.resolve("whole").resolve(file));
-                Files.writeString(base.resolve("whole").resolve(file + ".tmp"), "{\"half");
+                Files.writeString(base.resolve("whole").resolve(file).resolveSibling(".ingrain-0123456789abcdef.unfinished"), "{\"half");
             }
             Runs.run(config, base, "whole", FakeModel.with(2));
             Runs.assertSame(whole, base.resolve("whole"), files.toString());

@@ -5,16 +5,15 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.RopeConfig;
 import org.ingrain.tensor.DType;
 import org.ingrain.tokenizer.SpecialTokens;
-import tools.jackson.databind.SerializationFeature;
-import tools.jackson.databind.json.JsonMapper;
 
 /** Writes config.json with transformers 4's names (rope_theta, rope_scaling, torch_dtype), which transformers 5 reads as well. */
 public final class ConfigWriter {
-    private static final JsonMapper PRETTY = JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
     private static final Map<DType, String> DTYPES = Map.of(DType.F32, "float32", DType.BF16, "bfloat16", DType.F16, "float16");
 
     private ConfigWriter() {
@@ -44,7 +43,7 @@ public final class ConfigWriter {
         fields.put("tie_word_embeddings", config.tieWordEmbeddings());
         fields.put("torch_dtype", DTYPES.get(config.dtype()));
         fields.put("vocab_size", config.vocabSize());
-        Outputs.write(file, pretty(fields));
+        DurableFile.write(file, Json.config(fields));
     }
 
     private static Map<String, Object> scaling(RopeConfig rope) {
@@ -60,10 +59,5 @@ public final class ConfigWriter {
             scaling.put("original_max_position_embeddings", rope.originalMaxPositionEmbeddings());
         }
         return scaling;
-    }
-
-    /** JSON for people's eyes, with a newline at its end. */
-    static String pretty(Map<String, Object> fields) {
-        return PRETTY.writeValueAsString(fields) + "\n";
     }
 }

@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.LongStream;
+import org.ingrain.files.DurableFolder;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.Parameter;
 import org.ingrain.model.ParameterTable;
@@ -63,7 +64,8 @@ public final class Merge {
                     return modules.containsKey(name) ? merged(data, w, modules.get(name)) : replaced(data, name, w);
                 });
             }).toList();
-            ModelFolderWriter.write(output, base.path(), base.config(), outputs, SafetensorsWriter.SHARD_BYTES);
+            DurableFolder.write(output,
+                    folder -> ModelFolderWriter.write(folder, base.path(), base.config(), outputs, SafetensorsWriter.SHARD_BYTES));
         }
     }
 

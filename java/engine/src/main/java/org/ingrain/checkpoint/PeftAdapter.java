@@ -1,6 +1,5 @@
 package org.ingrain.checkpoint;
 
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
@@ -11,6 +10,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
 import org.ingrain.files.JsonFields;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
@@ -115,18 +116,13 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
         if (!savedModules.isEmpty()) {
             throw new IllegalArgumentException("modules_to_save cannot be written");
         }
-        try {
-            Files.createDirectories(folder);
-        } catch (IOException refused) {
-            throw new InputException(folder + ": cannot be made: " + refused.getMessage(), refused);
-        }
         List<TensorOutput> tensors = new ArrayList<>();
         for (LoraModule m : modules) {
             tensors.add(TensorOutput.of(name(m.layer(), m.projection(), "lora_A"), m.a(), m.rank(), m.a().length / m.rank()));
             tensors.add(TensorOutput.of(name(m.layer(), m.projection(), "lora_B"), m.b(), m.b().length / m.rank(), m.rank()));
         }
         SafetensorsWriter.write(folder.resolve(WEIGHTS), tensors);
-        Outputs.write(folder.resolve(CONFIG), ConfigWriter.pretty(fields()));
+        DurableFile.write(folder.resolve(CONFIG), Json.config(fields()));
     }
 
     private Map<String, Object> fields() {

@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.WritableByteChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -13,12 +14,13 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
 import org.ingrain.tensor.DType;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * Writes safetensors: the same tensors make the same bytes, in the order that the safetensors library itself writes them (the wider
- * types first, then by name). A file is there whole or not at all; InputException names it where it cannot be written.
+ * types first, then by name). Files are written as {@link DurableFile} does.
  */
 public final class SafetensorsWriter {
     /** Where Hugging Face cuts a model into shards. */
@@ -42,7 +44,7 @@ public final class SafetensorsWriter {
     public static void write(Path file, List<TensorOutput> tensors, Map<String, String> metadata) {
         List<TensorOutput> ordered = tensors.stream().sorted(BY_TYPE_AND_NAME).toList();
         byte[] header = header(ordered, metadata);
-        Outputs.write(file, out -> {
+        DurableFile.writePieces(file, out -> {
             ByteBuffer buffer = ByteBuffer.allocateDirect(CHUNK).order(ByteOrder.LITTLE_ENDIAN);
             put(out, buffer.putLong(header.length).flip());
             put(out, ByteBuffer.wrap(header));
@@ -68,7 +70,7 @@ public final class SafetensorsWriter {
         Map<String, Object> index = new LinkedHashMap<>();
         index.put("metadata", Map.of("total_size", tensors.stream().mapToLong(TensorOutput::bytes).sum()));
         index.put("weight_map", weightMap);
-        Outputs.write(folder.resolve(ModelFolder.INDEX), ConfigWriter.pretty(index));
+        DurableFile.write(folder.resolve(ModelFolder.INDEX), Json.config(index));
     }
 
     private static List<List<TensorOutput>> shards(List<TensorOutput> tensors, long shardBytes) {
@@ -101,7 +103,7 @@ public final class SafetensorsWriter {
             }
             begin += tensor.bytes();
         }
-        byte[] json = JsonMapper.shared().writeValueAsBytes(header);
+        byte[] json = Json.line(header).getBytes(StandardCharsets.UTF_8);
         byte[] padded = new byte[(json.length + 7) / 8 * 8];
         Arrays.fill(padded, (byte) ' ');
         System.arraycopy(json, 0, padded, 0, json.length);

@@ -5,15 +5,26 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import org.ingrain.tensor.InputException;
 
-/** Files that are either there, whole and on the disk, or not there at all: written beside, forced, renamed, the folder forced. */
+/**
+ * Files that are whole and on the disk, or not there at all. A file is written under a fresh name beside its place, forced to the disk and
+ * renamed; then its folder is forced. After a failure the old file is as it was. A killed process leaves the old file or the new one, and
+ * perhaps the fresh name, which {@link RunLock#take} removes from a run folder.
+ *
+ * <p>Only a regular file is replaced. A link, a folder, a device and a pipe are refused.
+ */
 public final class DurableFile {
     private DurableFile() {
     }
@@ -24,45 +35,91 @@ public final class DurableFile {
         void writeTo(OutputStream out) throws IOException;
     }
 
+    /** Writes a file's content in large pieces. */
+    @FunctionalInterface
+    public interface Pieces {
+        void writeTo(FileChannel channel) throws IOException;
+    }
+
+    /** Writes {@code text} in UTF-8, as {@link #write(Path, Body)} does. */
     public static void write(Path target, String text) {
         write(target, out -> out.write(text.getBytes(StandardCharsets.UTF_8)));
     }
 
     /**
-     * Replaces {@code target} by what {@code body} writes, making its folder where needed.
+     * Replaces {@code target} by what {@code body} writes; makes its folder where there is none.
      *
-     * @throws InputException if the file cannot be written (no room, no right); nothing is then left in its place
+     * @throws InputException if the file cannot be written, or if {@code target} is no regular file
      */
     public static void write(Path target, Body body) {
-        Path beside = target.resolveSibling(target.getFileName() + ".tmp");
+        writePieces(target, channel -> {
+            OutputStream out = new BufferedOutputStream(Channels.newOutputStream(channel), 1 << 16);
+            body.writeTo(out);
+            out.flush();
+        });
+    }
+
+    /** As {@link #write(Path, Body)}, without a buffer between. */
+    public static void writePieces(Path target, Pieces pieces) {
+        requireReplaceable(target);
+        Path folder = target.toAbsolutePath().getParent();
+        Path fresh = Unfinished.beside(target);
         try {
-            Files.createDirectories(target.toAbsolutePath().getParent());
-            try (FileChannel channel = FileChannel.open(beside, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING,
-                    StandardOpenOption.WRITE)) {
-                OutputStream out = new BufferedOutputStream(Channels.newOutputStream(channel), 1 << 16);
-                body.writeTo(out);
-                out.flush();
+            DurableFolder.make(folder);
+            try (FileChannel channel = FileChannel.open(fresh, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS)) {
+                pieces.writeTo(channel);
                 channel.force(true);
             }
-            Files.move(beside, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-            force(target.toAbsolutePath().getParent());
+            Files.move(fresh, target, StandardCopyOption.ATOMIC_MOVE);
+            DurableFolder.force(folder);
         } catch (IOException e) {
-            discard(beside);
             throw unwritable(target, e);
+        } finally {
+            discard(fresh);
         }
     }
 
-    /** Removes a file, if there, durably. */
+    /**
+     * Refuses a target that {@link #write(Path, Body)} would refuse, and one in a folder that is not there: for the output of a long
+     * computation, before it begins.
+     */
+    public static void requireOutput(Path target) {
+        requireReplaceable(target);
+        Path folder = target.toAbsolutePath().getParent();
+        if (!Files.isDirectory(folder) || !Files.isWritable(folder)) {
+            throw new InputException(target + ": cannot be written: " + folder + " is no folder that can be written to");
+        }
+    }
+
+    static void requireReplaceable(Path target) {
+        if (Files.exists(target, LinkOption.NOFOLLOW_LINKS) && !Files.isRegularFile(target, LinkOption.NOFOLLOW_LINKS)) {
+            String kind = Files.isSymbolicLink(target) ? "a symbolic link" : Files.isDirectory(target) ? "a folder" : "a device or a pipe";
+            throw new InputException(target + ": is " + kind + ", expected a regular file or a new name");
+        }
+    }
+
+    /** Appends {@code text}, which is not forced to the disk: for logs. */
+    public static void append(Path file, String text) {
+        try {
+            Files.write(file, text.getBytes(StandardCharsets.UTF_8), StandardOpenOption.CREATE, StandardOpenOption.APPEND,
+                    LinkOption.NOFOLLOW_LINKS);
+        } catch (IOException e) {
+            throw unwritable(file, e);
+        }
+    }
+
+    /** Removes a file, if it is there, durably. */
     public static void delete(Path file) {
         try {
             if (Files.deleteIfExists(file)) {
-                force(file.toAbsolutePath().getParent());
+                DurableFolder.force(file.toAbsolutePath().getParent());
             }
         } catch (IOException e) {
             throw unwritable(file, e);
         }
     }
 
+    /** The text of a UTF-8 file. */
     public static String read(Path file) {
         try {
             return Files.readString(file);
@@ -79,30 +136,22 @@ public final class DurableFile {
         return new InputException(file + ": cannot be written: " + reason(e), e);
     }
 
-    private static void force(Path folder) throws IOException {
-        try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
-            channel.force(true);
-        }
-    }
-
-    private static void discard(Path beside) {
+    private static void discard(Path fresh) {
         try {
-            Files.deleteIfExists(beside);
+            Files.deleteIfExists(fresh);
         } catch (IOException e) {
-            // The failure that brought us here is the one to report; a stray .tmp is overwritten next time.
+            // The failure of the write is the one to report.
         }
     }
 
     private static String reason(IOException e) {
-        if (e instanceof java.nio.file.NoSuchFileException) {
-            return "no such file";
-        }
-        if (e instanceof java.nio.charset.CharacterCodingException) {
-            return "not UTF-8";
-        }
-        if (e instanceof FileSystemException known && known.getReason() != null) {
-            return known.getReason();
-        }
-        return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+        return switch (e) {
+            case NoSuchFileException missing -> "no such file";
+            case FileAlreadyExistsException other -> other.getFile() + " is in the way";
+            case AccessDeniedException denied -> "permission denied";
+            case CharacterCodingException coding -> "not UTF-8";
+            case FileSystemException known when known.getReason() != null -> known.getReason();
+            default -> e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+        };
     }
 }

@@ -2,28 +2,19 @@ package org.ingrain.files;
 
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import org.ingrain.tensor.InputException;
-import tools.jackson.core.JacksonException;
-import tools.jackson.core.StreamReadFeature;
-import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.JsonNodeFactory;
 
 /**
  * A JSON object read field by field: every complaint is one InputException that names the file and the field. A field that is
  * null counts as absent.
  */
 public final class JsonFields {
-    private static final JsonMapper MAPPER = JsonMapper.builder()
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-            .build();
-
     private final String where;
     private final JsonNode object;
 
@@ -36,22 +27,14 @@ public final class JsonFields {
     public static JsonFields read(Path file) {
         try {
             return parse(file.toString(), Files.readAllBytes(file));
-        } catch (NoSuchFileException missing) {
-            throw new InputException(file + ": no such file");
-        } catch (IOException unreadable) {
-            throw new InputException(file + ": cannot be read: " + unreadable.getMessage());
+        } catch (IOException e) {
+            throw DurableFile.unreadable(file, e);
         }
     }
 
     /** @param where what the bytes are, to begin every complaint with */
     public static JsonFields parse(String where, byte[] json) {
-        JsonNode node;
-        try {
-            node = MAPPER.readTree(json);
-        } catch (JacksonException malformed) {
-            String reason = malformed.getOriginalMessage().lines().findFirst().orElse("malformed");
-            throw new InputException(where + ": malformed JSON at byte " + Math.max(0, malformed.getLocation().getByteOffset()) + ": " + reason);
-        }
+        JsonNode node = Json.parseStrictly(json, where);
         if (!node.isObject()) {
             throw new InputException(where + ": expected a JSON object");
         }
@@ -60,7 +43,7 @@ public final class JsonFields {
 
     /** An object without fields, in place of a file that need not be there. */
     public static JsonFields empty(String where) {
-        return new JsonFields(where, MAPPER.createObjectNode());
+        return new JsonFields(where, JsonNodeFactory.instance.objectNode());
     }
 
     /** The names of the fields, in the order of the file. */

@@ -7,6 +7,7 @@ import java.util.function.ToLongFunction;
 import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.ffi.Context;
 import org.ingrain.files.DurableFolder;
+import org.ingrain.files.Manifest;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.Weights;
 import org.ingrain.tensor.InputException;
@@ -24,13 +25,14 @@ import org.ingrain.train.run.AdapterExport;
 import org.ingrain.train.run.Checkpoints;
 import org.ingrain.train.run.Export;
 import org.ingrain.train.run.ModelExport;
-import org.ingrain.train.run.RunSettings;
 import org.ingrain.train.run.StateFile;
 import org.ingrain.train.run.TrainProgress;
 import org.ingrain.train.run.TrainReport;
 import org.ingrain.train.run.TrainingFolder;
 import org.ingrain.train.run.TrainingRun;
 import org.ingrain.train.run.TrainingState;
+import tools.jackson.databind.PropertyNamingStrategies;
+import tools.jackson.databind.annotation.JsonNaming;
 
 /**
  * Trains to the end, or goes on from the latest checkpoint of a run that was killed, to the same bits. A step's gradients are those of the
@@ -41,7 +43,7 @@ public final class Trainer implements AutoCloseable {
     private final Context context;
     private final Parameters parameters;
     private final TrainingRun run;
-    private final RunSettings settings;
+    private final Manifest manifest;
     private final Export export;
     private final DecoderTraining training;
     private final TrainingMemory memory;
@@ -51,14 +53,14 @@ public final class Trainer implements AutoCloseable {
     private long began;
 
     /** What is trained, what is said of it in run.json, and how it leaves the run. */
-    private record Trainee(Parameters parameters, RunSettings settings, Export export) {
+    private record Trainee(Parameters parameters, Manifest manifest, Export export) {
     }
 
     private Trainer(Weights weights, TrainingRun run, TrainingMemory memory, Trainee trainee) {
         context = weights.context();
         this.run = run;
         parameters = trainee.parameters;
-        settings = trainee.settings;
+        manifest = trainee.manifest;
         export = trainee.export;
         run.data().requireFits(weights.config());
         training = new DecoderTraining(context, weights, parameters, memory);
@@ -83,7 +85,7 @@ public final class Trainer implements AutoCloseable {
         if (!from.isEmpty()) {
             parameters.load(from);
         }
-        return new Trainer(weights, run, memory, new Trainee(parameters, RunSettings.of(run, "lora", lora),
+        return new Trainer(weights, run, memory, new Trainee(parameters, run.manifest("lora", lora),
                 new AdapterExport(parameters, lora, baseModel)));
     }
 
@@ -96,7 +98,7 @@ public final class Trainer implements AutoCloseable {
     public static Trainer full(Weights weights, ModelFolder base, TrainingRun run) {
         TrainingMemory memory = memory(weights, run, m -> m.fullBytes(weights));
         FullParameters parameters = FullParameters.load(weights, base);
-        return new Trainer(weights, run, memory, new Trainee(parameters, RunSettings.of(run, "full", null),
+        return new Trainer(weights, run, memory, new Trainee(parameters, run.manifest("full", null),
                 ModelExport.like(base, weights.context(), parameters)));
     }
 
@@ -109,7 +111,7 @@ public final class Trainer implements AutoCloseable {
     public static Trainer fresh(Weights weights, Path folder, TrainingRun run) {
         TrainingMemory memory = memory(weights, run, m -> m.fullBytes(weights));
         FullParameters parameters = FullParameters.random(weights, run.train().seed());
-        return new Trainer(weights, run, memory, new Trainee(parameters, RunSettings.of(run, "fresh", null),
+        return new Trainer(weights, run, memory, new Trainee(parameters, run.manifest("fresh", null),
                 ModelExport.fresh(folder, weights.config(), weights.context(), parameters)));
     }
 
@@ -136,7 +138,7 @@ public final class Trainer implements AutoCloseable {
 
     /** Trains to the end and writes the result, unless {@code progress} wants none; what is done already is not done again. */
     public TrainReport train(TrainProgress progress) {
-        try (TrainingFolder folder = TrainingFolder.open(run.output(), settings)) {
+        try (TrainingFolder folder = TrainingFolder.open(run.output(), manifest)) {
             Checkpoints checkpoints = new Checkpoints(folder.checkpoints(), new StateFile(context), parameters.flat(),
                     target -> {
                         if (export.inCheckpoints()) {
@@ -144,7 +146,7 @@ public final class Trainer implements AutoCloseable {
                         }
                     });
             TrainingState state = checkpoints.latest().orElse(TrainingState.START);
-            folder.cutMetrics(state.metricsBytes());
+            folder.metrics().cut(state.metricsBytes());
             folder.log("step " + state.step() + " of " + order.steps() + ": begins; activations of the last " + memory.keptLayers()
                     + " layers are kept, those of the others are computed again");
             if (state.step() > 0) {
@@ -167,14 +169,14 @@ public final class Trainer implements AutoCloseable {
         boolean better = false;
         if (!validation.isEmpty() && due(state.step(), run.train().evalEvery())) {
             double loss = validate();
-            folder.metric(new ValidationMetrics(state.step(), loss));
+            folder.metrics().append(new ValidationMetrics(state.step(), loss));
             TrainingState validated = state.validated(loss);
             better = validated.bestStep() == state.step();
             state = validated;
             progress.validated(state.step(), loss);
         }
         if (better || due(state.step(), run.train().checkpointEvery())) {
-            state = state.written(folder.forceMetrics());
+            state = state.written(folder.metrics().force());
             checkpoints.write(state);
             checkpoints.prune(run.train().keepCheckpoints(), state.bestStep());
             folder.log("step " + state.step() + ": checkpoint");
@@ -212,7 +214,7 @@ public final class Trainer implements AutoCloseable {
                     + ", expected numbers; try a smaller one than " + run.optimizer().learningRate());
         }
         tokens += stepTokens;
-        folder.metric(new StepMetrics(step, loss, run.optimizer().learningRate(step, order.steps()), norm, stepTokens, targets));
+        folder.metrics().append(new StepMetrics(step, loss, run.optimizer().learningRate(step, order.steps()), norm, stepTokens, targets));
         return state.trained(step, loss);
     }
 
@@ -248,10 +250,12 @@ public final class Trainer implements AutoCloseable {
     }
 
     /** A line of metrics.jsonl. */
+    @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
     private record StepMetrics(int step, double loss, double learningRate, double gradNorm, int tokens, int targetTokens) {
     }
 
     /** A line of metrics.jsonl. */
+    @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
     private record ValidationMetrics(int step, double validationLoss) {
     }
 }

@@ -1,14 +1,10 @@
 package org.ingrain.workbench;
 
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
 import java.util.List;
-import java.util.stream.Stream;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Overlay;
+import org.ingrain.files.TemporaryFolder;
 import org.ingrain.tensor.InputException;
 
 /** Opens a backend with a user's kernels in place of its own. */
@@ -33,31 +29,10 @@ public final class Workbench {
 
     /** Compiles what is a source into a temporary folder, which the use may write to, and removes it afterwards. */
     public static <R> R compiled(Path library, List<KernelFile> kernels, Use<R> use) {
-        Path folder = temporaryFolder();
-        try {
+        try (TemporaryFolder temporary = TemporaryFolder.make("ingrain-kernels-")) {
+            Path folder = temporary.path();
             KernelCompiler compiler = new KernelCompiler(library, folder);
             return use.with(kernels.stream().map(kernel -> new Overlay(compiler.library(kernel), kernel.file(), kernel.ops())).toList(), folder);
-        } finally {
-            remove(folder);
-        }
-    }
-
-    private static Path temporaryFolder() {
-        try {
-            return Files.createTempDirectory("ingrain-kernels-");
-        } catch (IOException e) {
-            throw InputException.field("kernels", "no folder for what is compiled: " + e.getMessage());
-        }
-    }
-
-    /** Removes a folder with all that is in it. */
-    private static void remove(Path folder) {
-        try (Stream<Path> files = Files.walk(folder)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(file);
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
         }
     }
 }

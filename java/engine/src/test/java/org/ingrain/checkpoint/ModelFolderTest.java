@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.Set;
+import org.ingrain.files.DurableFolder;
 import org.ingrain.model.AttentionConfig;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.RopeConfig;
@@ -94,19 +95,19 @@ class ModelFolderTest {
         Files.writeString(base.resolve("tokenizer.json"), "tokens");
         Files.writeString(base.resolve("generation_config.json"), "{\"bos_token_id\":1,\"eos_token_id\":[2,3]}");
         Path written = folder.resolve("written");
-        ModelFolderWriter.write(written, base, CONFIG, TENSORS, SafetensorsWriter.SHARD_BYTES);
+        DurableFolder.write(written, inner -> ModelFolderWriter.write(inner, base, CONFIG, TENSORS, SafetensorsWriter.SHARD_BYTES));
         try (ModelFolder opened = ModelFolder.open(written)) {
             assertEquals(CONFIG, opened.config());
             assertEquals(SPECIALS, SpecialTokens.read(written));
         }
         assertEquals("tokens", Files.readString(written.resolve("tokenizer.json")));
-        assertFalse(Files.exists(folder.resolve("written.part")));
+        assertEquals(List.of(base, written), DurableFolder.list(folder));
         assertEquals(written + ": is already there, expected a new folder",
-                complaint(() -> ModelFolderWriter.write(written, base, CONFIG, TENSORS, 100)));
+                complaint(() -> DurableFolder.write(written, inner -> ModelFolderWriter.write(inner, base, CONFIG, TENSORS, 100))));
         Path failed = folder.resolve("failed");
         assertThrows(IllegalStateException.class,
-                () -> ModelFolderWriter.write(failed, base, CONFIG, List.of(TensorOutput.of("a", new float[2], 3)), 100));
-        assertFalse(Files.exists(failed) || Files.exists(folder.resolve("failed.part")));
+                () -> DurableFolder.write(failed, inner -> ModelFolderWriter.write(inner, base, CONFIG, List.of(TensorOutput.of("a", new float[2], 3)), 100)));
+        assertEquals(List.of(base, written), DurableFolder.list(folder));
     }
 
     @Test

@@ -76,7 +76,7 @@ class SafetensorsWriterTest {
             assertFalse(left.findAny().isPresent());
         }
         InputException refused = assertThrows(InputException.class,
-                () -> SafetensorsWriter.write(folder.resolve("absent/x.safetensors"), List.of(TensorOutput.of("a", new float[1], 1))));
+                () -> SafetensorsWriter.write(Files.writeString(folder.resolve("file"), "").resolve("x.safetensors"), List.of(TensorOutput.of("a", new float[1], 1))));
         assertTrue(refused.getMessage().contains("x.safetensors: cannot be written"), refused.getMessage());
     }
 }

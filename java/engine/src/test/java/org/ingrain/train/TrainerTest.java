@@ -16,6 +16,7 @@ import java.util.Set;
 import org.ingrain.checkpoint.Merge;
 import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.checkpoint.PeftAdapter;
+import org.ingrain.files.Json;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.Precision;
@@ -37,8 +38,6 @@ import org.ingrain.train.pass.OptimizerConfig;
 import org.ingrain.train.pass.Parameters;
 import org.ingrain.train.pass.Schedule;
 import org.ingrain.train.pass.TrainingMemory;
-import org.ingrain.train.run.RunJson;
-import org.ingrain.train.run.RunSettings;
 import org.ingrain.train.run.TrainProgress;
 import org.ingrain.train.run.TrainReport;
 import org.ingrain.train.run.TrainingFolder;
@@ -61,7 +60,7 @@ class TrainerTest {
         double best = Double.MAX_VALUE;
         int bestStep = 0;
         for (String line : Files.readAllLines(folder.resolve("run/metrics.jsonl"))) {
-            var metric = RunJson.parse("metrics.jsonl", line);
+            var metric = Json.parse(line, "metrics.jsonl");
             if (metric.has("validation_loss") && metric.get("validation_loss").doubleValue() < best) {
                 best = metric.get("validation_loss").doubleValue();
                 bestStep = metric.get("step").intValue();
@@ -160,8 +159,8 @@ class TrainerTest {
         TrainConfig few = new TrainConfig(1, 1, 2, 1, 17, 0, 0, 2, false);
         TrainingFixture.lora(folder.resolve("run"), 1, few, TrainProgress.SILENT);
         List<String> before = TrainingFixture.names(folder.resolve("run"));
-        refused("batch-size 2, now it is 3", folder.resolve("run"), new TrainConfig(1, 1, 3, 1, 17, 0, 0, 2, false));
-        refused("seed 17, now it is 18", folder.resolve("run"), new TrainConfig(1, 1, 2, 1, 18, 0, 0, 2, false));
+        refused("train.batchSize 2, now it is 3", folder.resolve("run"), new TrainConfig(1, 1, 3, 1, 17, 0, 0, 2, false));
+        refused("train.seed 17, now it is 18", folder.resolve("run"), new TrainConfig(1, 1, 2, 1, 18, 0, 0, 2, false));
         assertEquals(before, TrainingFixture.names(folder.resolve("run")));
     }
 
@@ -176,7 +175,7 @@ class TrainerTest {
     @Test
     void refusesAFolderInUse() {
         Path output = folder.resolve("run");
-        try (TrainingFolder held = TrainingFolder.open(output, RunSettings.of(run(output, TRAIN), "lora", TrainingFixture.LORA))) {
+        try (TrainingFolder held = TrainingFolder.open(output, run(output, TRAIN).manifest("lora", TrainingFixture.LORA))) {
             held.log("held");
             refused("in use", output, TRAIN);
         }

@@ -7,13 +7,13 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
-import org.ingrain.checkpoint.Outputs;
 import org.ingrain.cli.flags.ModelFlags;
 import org.ingrain.cli.progress.LoadProgress;
 import org.ingrain.cli.progress.ProgressDisplay;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.Fingerprint;
 import org.ingrain.engine.ModelOptions;
+import org.ingrain.files.DurableFile;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.sample.GeneratorStats;
@@ -81,6 +81,9 @@ public final class BenchCommand implements Callable<Integer> {
         if (layers != null && (!randomWeights || layers < 1)) {
             throw new InputException("--layers: " + layers + ", expected 1 or more, with --random-weights");
         }
+        if (output != null) {
+            DurableFile.requireOutput(output);
+        }
         if (randomWeights) {
             options = options.withRandomWeights(layers == null ? 0 : layers);
         }
@@ -88,7 +91,6 @@ public final class BenchCommand implements Callable<Integer> {
             BenchModel model = new BenchModel(engine);
             String backend = options.backend() + " " + Fingerprint.isa(engine.context());
             List<BenchResult> results = new ArrayList<>();
-            save(model, backend, results);   // a file that cannot be written is named before anything is measured
             Consumer<BenchResult> done = result -> {
                 results.add(result);
                 save(model, backend, results);
@@ -110,7 +112,7 @@ public final class BenchCommand implements Callable<Integer> {
     /** Puts what was measured so far into the output file, where there is to be one. */
     private void save(BenchModel model, String backend, List<BenchResult> results) {
         if (output != null) {
-            Outputs.write(output, text(model, backend, results) + "\n");
+            DurableFile.write(output, text(model, backend, results) + "\n");
         }
     }
 

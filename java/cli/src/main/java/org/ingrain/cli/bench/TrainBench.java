@@ -1,16 +1,12 @@
 package org.ingrain.cli.bench;
 
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.BitSet;
-import java.util.Comparator;
 import java.util.List;
 import java.util.TreeMap;
-import java.util.stream.Stream;
 import org.ingrain.cli.progress.ProgressDisplay;
 import org.ingrain.engine.Engine;
+import org.ingrain.files.TemporaryFolder;
 import org.ingrain.train.Trainer;
 import org.ingrain.train.data.TrainConfig;
 import org.ingrain.train.data.TrainingData;
@@ -31,19 +27,17 @@ final class TrainBench {
      * Times steps of {@code tokens} tokens, but for the first, in a folder that is gone afterwards. The run ends a step before its last,
      * so that no checkpoint and no adapter is written: gigabytes where the model is large.
      */
-    static BenchResult measure(Engine engine, int tokens, int repetitions) throws IOException {
-        Path folder = Files.createTempDirectory("ingrain-bench");
+    static BenchResult measure(Engine engine, int tokens, int repetitions) {
         String test = "train" + tokens;
         List<Long> ends = new ArrayList<>();
-        try (ProgressDisplay progress = new ProgressDisplay(test, "repetitions", 0, repetitions)) {
+        try (TemporaryFolder folder = TemporaryFolder.make("ingrain-bench-");
+                ProgressDisplay progress = new ProgressDisplay(test, "repetitions", 0, repetitions)) {
             TrainConfig config = new TrainConfig(0, repetitions + 2, 1, 1, 0, 0, repetitions + 2, 1, false);
             TrainingData data = new TrainingData(List.of(row(tokens, engine.blueprint().vocabSize())), List.of(), 0);
-            TrainingRun run = new TrainingRun(folder.resolve("run"), data, OptimizerConfig.of(1e-4), config, new TreeMap<>());
+            TrainingRun run = new TrainingRun(folder.path().resolve("run"), data, OptimizerConfig.of(1e-4), config, new TreeMap<>());
             try (Trainer trainer = engine.trainer(LoraConfig.of(RANK, 2 * RANK), List.of(), run)) {
                 trainer.train(new Timer(ends, progress, repetitions + 1));
             }
-        } finally {
-            delete(folder);
         }
         long[] times = new long[repetitions];
         for (int i = 0; i < repetitions; i++) {
@@ -75,13 +69,5 @@ final class TrainBench {
         BitSet targets = new BitSet();
         targets.set(1, tokens);
         return new TrainingSequence(BenchCommand.prompt(tokens, 0, vocabulary), targets);
-    }
-
-    private static void delete(Path folder) throws IOException {
-        try (Stream<Path> files = Files.walk(folder)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(file);
-            }
-        }
     }
 }

@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.DeviceFlags;
+import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
 import org.ingrain.workbench.KernelCheck;
 import org.ingrain.workbench.KernelFile;
@@ -14,7 +15,6 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 @Command(name = "check", description = {
     "Holds a kernel of your own to the CPU oracle at every shape of its ops, then times it beside the built-in one.",
@@ -45,12 +45,12 @@ final class KernelsCheckCommand implements Callable<Integer> {
         List<KernelFile> files = kernels.stream().map(KernelFile::parse).toList();
         String program = spec.root().userObject().getClass().getName();
         KernelCheck.Result result = new ProbeProcess(program, timeout).run(device, files);
-        System.out.println(json ? JsonMapper.shared().writeValueAsString(result) : table(result));
+        System.out.println(json ? Json.line(result) : table(result));
         return 0;
     }
 
     private static String table(KernelCheck.Result result) {
-        JsonNode device = JsonMapper.shared().readTree(result.device());
+        JsonNode device = Json.parse(result.device(), "device");
         StringBuilder text = new StringBuilder(String.format(Locale.ROOT, "%s, %s: copy %.1f GB/s, matmul %.3g TFLOP/s%n",
                 device.path("name").asString(""), device.path("isa").asString(""), result.copyGigabytesPerSecond(), result.matmulTeraflops()));
         int width = result.ops().stream().flatMap(op -> op.timings().stream()).mapToInt(at -> at.shape().length()).max().orElse(1);

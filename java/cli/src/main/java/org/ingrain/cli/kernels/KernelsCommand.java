@@ -10,13 +10,13 @@ import org.ingrain.cli.flags.DeviceFlags;
 import org.ingrain.cli.flags.KernelFlags;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.files.Json;
 import org.ingrain.workbench.KernelCatalog;
 import org.ingrain.workbench.KernelFile;
 import org.ingrain.workbench.Workbench;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import tools.jackson.databind.json.JsonMapper;
 
 @Command(name = "kernels", subcommands = {KernelsCheckCommand.class, KernelsProbe.class}, description = {
     "The kernels: a line per op with its backend, its file and what bounds it.",
@@ -55,7 +55,7 @@ public final class KernelsCommand implements Callable<Integer> {
             }
         }
         if (json) {
-            rows.forEach(row -> System.out.println(JsonMapper.shared().writeValueAsString(row)));
+            rows.forEach(row -> System.out.println(Json.line(row)));
             return 0;
         }
         int op = width(rows.stream().map(Row::op).toList(), "op");

@@ -2,11 +2,12 @@ package org.ingrain.cli.kernels;
 
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
 import org.ingrain.workbench.KernelCheck;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * The other process of {@link KernelsCheckCommand}. Says in lines that begin with {@link #MARK} where it is, then the result or what is wrong;
@@ -25,8 +26,8 @@ final class KernelsProbe implements Callable<Integer> {
     @Override
     public Integer call() {
         try {
-            KernelCheck check = new KernelCheck(JsonMapper.shared().readValue(work, KernelCheck.Work.class), where -> say(AT, where));
-            say(RESULT, JsonMapper.shared().writeValueAsString(check.run()));
+            KernelCheck check = new KernelCheck(Json.parse(DurableFile.read(work), KernelCheck.Work.class, work.toString()), where -> say(AT, where));
+            say(RESULT, Json.line(check.run()));
         } catch (InputException e) {
             say(WRONG, e.getMessage());
         }

@@ -15,11 +15,12 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.ingrain.cli.flags.DeviceFlags;
 import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
 import org.ingrain.workbench.KernelCheck;
 import org.ingrain.workbench.KernelFile;
 import org.ingrain.workbench.Workbench;
-import tools.jackson.databind.json.JsonMapper;
 
 /** Runs {@link KernelsProbe} in a Java of its own, and says in one line how it ended where that was not well. */
 final class ProbeProcess {
@@ -46,7 +47,7 @@ final class ProbeProcess {
         Path library = NativeLibraries.find(device.backend());
         return Workbench.compiled(library, kernels, (overlays, folder) -> {
             Path work = folder.resolve("work.json");
-            JsonMapper.shared().writeValue(work, new KernelCheck.Work(library, device.backend(), device.context(), overlays));
+            DurableFile.write(work, Json.line(new KernelCheck.Work(library, device.backend(), device.context(), overlays)));
             Path crash = folder.resolve("crash.log");
             try {
                 Process process = new ProcessBuilder(command(work, crash)).redirectError(ProcessBuilder.Redirect.INHERIT).start();
@@ -86,7 +87,7 @@ final class ProbeProcess {
             } else if (said.startsWith(KernelsProbe.WRONG)) {
                 throw new InputException(said.substring(KernelsProbe.WRONG.length()));
             } else if (said.startsWith(KernelsProbe.RESULT)) {
-                return JsonMapper.shared().readValue(said.substring(KernelsProbe.RESULT.length()), KernelCheck.Result.class);
+                return Json.parse(said.substring(KernelsProbe.RESULT.length()), KernelCheck.Result.class, "the check's result");
             } else if (!text.startsWith("#")) {   // a kernel's own words, not the Java runtime's on a crash
                 System.err.println(text);
             }

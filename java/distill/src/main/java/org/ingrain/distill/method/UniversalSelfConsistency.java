@@ -48,7 +48,7 @@ public record UniversalSelfConsistency(Task task, Method method) {
     /** For each example the question which of its responses it is; all of them in the order in which they were drawn. */
     public List<Example> questions(Path samples, List<Example> examples) {
         List<Example> questions = new ArrayList<>();
-        Answers.each(samples, examples, (example, answers) -> {
+        Answers.forEach(samples, examples, (example, answers) -> {
             StringBuilder responses = new StringBuilder();
             List<Answers.Chain> chains = answers.chains(method.depth());
             for (int i = 0; i < chains.size(); i++) {

@@ -1,10 +1,7 @@
 package org.ingrain.distill.run;
 
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Map;
@@ -42,12 +39,7 @@ public final class RunLog {
     }
 
     public void say(String text) {
-        String line = Instant.now().truncatedTo(ChronoUnit.MILLIS) + " " + text + "\n";
-        try {
-            Files.write(log, line.getBytes(StandardCharsets.UTF_8), StandardOpenOption.CREATE, StandardOpenOption.APPEND);
-        } catch (IOException e) {
-            throw DurableFile.unwritable(log, e);
-        }
+        DurableFile.append(log, Instant.now().truncatedTo(ChronoUnit.MILLIS) + " " + text + "\n");
     }
 
     /** Adds to a stage's time. */

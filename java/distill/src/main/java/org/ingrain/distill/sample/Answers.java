@@ -1,8 +1,5 @@
 package org.ingrain.distill.sample;
 
-import java.io.BufferedReader;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -11,8 +8,8 @@ import java.util.List;
 import java.util.Map;
 import org.ingrain.distill.model.SampleKey;
 import org.ingrain.distill.task.Example;
-import org.ingrain.files.DurableFile;
-import org.ingrain.files.Json;
+import org.ingrain.files.JsonLines;
+import org.ingrain.tensor.InputException;
 
 /**
  * The completions of one example, as its file has them.
@@ -67,40 +64,30 @@ public record Answers(List<SampleRecord> samples) {
 
     /** Takes one example. */
     @FunctionalInterface
-    public interface Each {
-        void accept(Example example, Answers answers) throws IOException;
+    public interface Each<E extends Exception> {
+        void accept(Example example, Answers answers) throws E;
     }
 
-    /** Reads a finished file of {@link Sampling} example by example; only one example is in memory. */
-    public static void forEach(Path file, List<Example> examples, Each each) throws IOException {
-        try (BufferedReader reader = Files.newBufferedReader(file)) {
-            SampleRecord next = next(reader, file);
+    /**
+     * Reads a finished file of {@link Sampling} example by example; only one example is in memory.
+     *
+     * @throws InputException if the file is damaged: a line is malformed, or an example has none
+     */
+    public static <E extends Exception> void forEach(Path file, List<Example> examples, Each<E> each) throws E {
+        try (JsonLines<SampleRecord> lines = JsonLines.open(file, SampleRecord.class)) {
+            SampleRecord next = lines.next();
             for (Example example : examples) {
                 List<SampleRecord> own = new ArrayList<>();
                 while (next != null && next.id().equals(example.id())) {
                     own.add(next);
-                    next = next(reader, file);
+                    next = lines.next();
                 }
                 // Of an order that an earlier one has made needless there may be nothing.
                 if (own.isEmpty() && example.isAsGiven()) {
-                    throw new IllegalStateException(file + " holds nothing of example " + example.id());
+                    throw new InputException(file + ": holds nothing of example " + example.id());
                 }
                 each.accept(example, new Answers(own));
             }
         }
-    }
-
-    /** The same where nothing is written on the way. */
-    public static void each(Path file, List<Example> examples, Each each) {
-        try {
-            forEach(file, examples, each);
-        } catch (IOException e) {
-            throw DurableFile.unreadable(file, e);
-        }
-    }
-
-    private static SampleRecord next(BufferedReader reader, Path file) throws IOException {
-        String line = reader.readLine();
-        return line == null ? null : Json.parse(line, SampleRecord.class, file.toString());
     }
 }

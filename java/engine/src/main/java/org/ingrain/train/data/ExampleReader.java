@@ -1,14 +1,15 @@
 package org.ingrain.train.data;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
+import org.ingrain.files.DurableFile;
 import org.ingrain.files.JsonFields;
+import org.ingrain.files.LineReader;
 import org.ingrain.template.Message;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
@@ -32,35 +33,22 @@ public final class ExampleReader {
 
     /** All rows of a file, at least one. */
     public static List<Row> read(Path file) {
-        byte[] bytes = bytes(file);
         List<Row> rows = new ArrayList<>();
-        int begin = 0;
-        for (int line = 1; begin < bytes.length; line++) {
-            int end = begin;
-            while (end < bytes.length && bytes[end] != '\n') {
-                end++;
+        try (InputStream in = Files.newInputStream(file)) {
+            LineReader lines = new LineReader(in, file.toString());
+            while (lines.next()) {
+                String json = lines.text();
+                if (!json.isBlank()) {
+                    rows.add(new Row(lines.where(), example(JsonFields.parse(lines.where(), json.getBytes(StandardCharsets.UTF_8)))));
+                }
             }
-            byte[] json = Arrays.copyOfRange(bytes, begin, end);
-            begin = end + 1;
-            if (!new String(json, StandardCharsets.UTF_8).isBlank()) {
-                String where = file + ": line " + line;
-                rows.add(new Row(where, example(JsonFields.parse(where, json))));
-            }
+        } catch (IOException e) {
+            throw DurableFile.unreadable(file, e);
         }
         if (rows.isEmpty()) {
             throw new InputException(file + ": has no rows, expected JSON lines of prompt and completion, messages, or text");
         }
         return rows;
-    }
-
-    private static byte[] bytes(Path file) {
-        try {
-            return Files.readAllBytes(file);
-        } catch (NoSuchFileException missing) {
-            throw new InputException(file + ": no such file");
-        } catch (IOException unreadable) {
-            throw new InputException(file + ": cannot be read: " + unreadable.getMessage());
-        }
     }
 
     private static TrainingExample example(JsonFields row) {

@@ -2,10 +2,10 @@ package org.ingrain.train.data;
 
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
+import org.ingrain.files.Digest;
 import org.ingrain.model.Blueprint;
 import org.ingrain.tensor.Require;
 
@@ -39,27 +39,23 @@ public record TrainingData(List<TrainingSequence> train, List<TrainingSequence> 
 
     /** SHA-256 of every token and target, so that a run is not gone on with on other data. */
     public String fingerprint() {
-        try {
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            for (List<TrainingSequence> part : List.of(train, validation)) {
-                update(digest, part.size());
-                for (TrainingSequence sequence : part) {
-                    update(digest, sequence.length());
-                    for (int id : sequence.ids()) {
-                        update(digest, id);
-                    }
-                    long[] targets = sequence.targets().toLongArray();
-                    update(digest, targets.length);
-                    for (long word : targets) {
-                        update(digest, (int) word);
-                        update(digest, (int) (word >>> 32));
-                    }
+        MessageDigest digest = Digest.sha256();
+        for (List<TrainingSequence> part : List.of(train, validation)) {
+            update(digest, part.size());
+            for (TrainingSequence sequence : part) {
+                update(digest, sequence.length());
+                for (int id : sequence.ids()) {
+                    update(digest, id);
+                }
+                long[] targets = sequence.targets().toLongArray();
+                update(digest, targets.length);
+                for (long word : targets) {
+                    update(digest, (int) word);
+                    update(digest, (int) (word >>> 32));
                 }
             }
-            return HexFormat.of().formatHex(digest.digest());
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every JDK has SHA-256", e);
         }
+        return HexFormat.of().formatHex(digest.digest());
     }
 
     private static void update(MessageDigest digest, int value) {

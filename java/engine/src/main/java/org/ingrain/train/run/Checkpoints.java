@@ -1,15 +1,13 @@
 package org.ingrain.train.run;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.ingrain.checkpoint.Outputs;
+import org.ingrain.files.DurableFile;
 import org.ingrain.files.DurableFolder;
-import org.ingrain.tensor.InputException;
+import org.ingrain.files.Json;
 import org.ingrain.train.pass.FlatParameters;
 
 /**
@@ -37,8 +35,8 @@ public final class Checkpoints {
     public void write(TrainingState state) {
         DurableFolder.write(path(state.step()), target -> {
             file.write(target.resolve(TENSORS), flat.state());
-            extra.write(target);
-            Outputs.write(target.resolve(STATE), RunJson.line(state) + "\n");
+            extra.writeTo(target);
+            DurableFile.write(target.resolve(STATE), Json.line(state) + "\n");
         });
     }
 
@@ -49,11 +47,7 @@ public final class Checkpoints {
 
     private TrainingState state(int step) {
         Path path = path(step).resolve(STATE);
-        try {
-            return RunJson.parse(path.toString(), Files.readString(path), TrainingState.class);
-        } catch (IOException e) {
-            throw new InputException(path + ": cannot be read: " + DurableFolder.reason(e), e);
-        }
+        return Json.parse(DurableFile.read(path), TrainingState.class, path.toString());
     }
 
     /** Sets values and moments to those after a step. */
@@ -72,12 +66,8 @@ public final class Checkpoints {
     }
 
     private List<Integer> steps() {
-        try {
-            return DurableFolder.list(folder).stream().map(path -> NAME.matcher(path.getFileName().toString())).filter(Matcher::matches)
-                    .map(name -> Integer.parseInt(name.group(1))).sorted().toList();
-        } catch (IOException e) {
-            throw new InputException(folder + ": cannot be read: " + DurableFolder.reason(e), e);
-        }
+        return DurableFolder.list(folder).stream().map(path -> NAME.matcher(path.getFileName().toString())).filter(Matcher::matches)
+                .map(name -> Integer.parseInt(name.group(1))).sorted().toList();
     }
 
     private Path path(int step) {

@@ -9,9 +9,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
-import org.ingrain.checkpoint.Outputs;
 import org.ingrain.ffi.Context;
-import org.ingrain.files.DurableFolder;
+import org.ingrain.files.DurableFile;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
 
@@ -28,7 +27,7 @@ public final class StateFile {
     void write(Path file, List<Tensor> tensors) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment slab = arena.allocate(SLAB_BYTES, 64);
-            Outputs.write(file, out -> {
+            DurableFile.writePieces(file, out -> {
                 for (Tensor part : slabs(tensors)) {
                     MemorySegment host = slab.asSlice(0, part.bytes());
                     context.copyToHost(host, part);
@@ -58,7 +57,7 @@ public final class StateFile {
                 context.synchronize();
             }
         } catch (IOException e) {
-            throw new InputException(file + ": cannot be read: " + DurableFolder.reason(e), e);
+            throw DurableFile.unreadable(file, e);
         }
     }
 

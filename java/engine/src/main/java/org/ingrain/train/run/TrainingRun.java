@@ -2,10 +2,13 @@ package org.ingrain.train.run;
 
 import java.nio.file.Path;
 import java.util.Collections;
+import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import org.ingrain.files.Manifest;
 import org.ingrain.train.data.TrainConfig;
 import org.ingrain.train.data.TrainingData;
+import org.ingrain.train.pass.LoraConfig;
 import org.ingrain.train.pass.OptimizerConfig;
 
 /**
@@ -16,7 +19,22 @@ import org.ingrain.train.pass.OptimizerConfig;
  *                   folder and compared when the run is taken up again
  */
 public record TrainingRun(Path output, TrainingData data, OptimizerConfig optimizer, TrainConfig train, SortedMap<String, String> provenance) {
+    /** Everything that the run's files depend on. */
+    private record Settings(SortedMap<String, String> provenance, String data, int packing, String trained, LoraConfig lora,
+                            OptimizerConfig optimizer, TrainConfig train) {
+    }
+
     public TrainingRun {
         provenance = Collections.unmodifiableSortedMap(new TreeMap<>(provenance));
+    }
+
+    /**
+     * What the run's folder is made with.
+     *
+     * @param trained what is trained and from where: lora, full or fresh
+     * @param lora    null unless that is trained
+     */
+    public Manifest manifest(String trained, LoraConfig lora) {
+        return Manifest.of(Map.of(), new Settings(provenance, data.fingerprint(), data.packTo(), trained, lora, optimizer, train));
     }
 }

@@ -1,5 +1,8 @@
 package org.ingrain.train.run;
 
+import tools.jackson.databind.PropertyNamingStrategies;
+import tools.jackson.databind.annotation.JsonNaming;
+
 /**
  * Where a run stands after a step; with parameters and moments, all that going on needs. The place in the data is the step's number.
  *
@@ -10,6 +13,7 @@ package org.ingrain.train.run;
  * @param bestLoss     of bestStep, or null
  * @param metricsBytes length of metrics.jsonl
  */
+@JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
 public record TrainingState(int step, double firstLoss, double lastLoss, int bestStep, Double bestLoss, long metricsBytes) {
     public static final TrainingState START = new TrainingState(0, 0, 0, 0, null, 0);
 

@@ -107,7 +107,7 @@ class ExampleEncoderTest {
     }
 
     private TrainingSequence encode(TrainingExample example, int maxLength, boolean truncate) {
-        return new ExampleEncoder(new Characters(), template, maxLength, truncate).encode(new ExampleReader.Row("rows.jsonl: line 3", example));
+        return new ExampleEncoder(new Characters(), template, maxLength, truncate).encode(new ExampleReader.Row("rows.jsonl line 3", example));
     }
 
     /** The ids as characters, targets in capitals, the merged token as "&". */
@@ -163,7 +163,7 @@ class ExampleEncoderTest {
 
     private void refused(String expected, TrainingExample example, int maxLength, boolean truncate) {
         String message = assertThrows(InputException.class, () -> encode(example, maxLength, truncate)).getMessage();
-        assertTrue(message.startsWith("rows.jsonl: line 3: ") && message.contains(expected), message);
+        assertTrue(message.startsWith("rows.jsonl line 3: ") && message.contains(expected), message);
     }
 
     @Test

@@ -38,7 +38,7 @@ class ExampleReaderTest {
         assertEquals(answer, rows.get(2).example());
         assertEquals(new TrainingExample.Conversation(List.of(Message.system("s"), Message.user("u"), Message.assistant("ä"))), rows.get(3).example());
         assertEquals(new TrainingExample.Text("Once upon a time"), rows.get(4).example());
-        assertTrue(rows.get(4).where().endsWith("rows.jsonl: line 6"), rows.get(4).where());
+        assertTrue(rows.get(4).where().endsWith("rows.jsonl line 6"), rows.get(4).where());
     }
 
     @ParameterizedTest
@@ -58,7 +58,7 @@ class ExampleReaderTest {
     void refusesByFileAndLine(String row, String expected) throws IOException {
         Path file = file("{\"text\": \"a row that is well\"}\n\n" + row + "\n");
         String message = assertThrows(InputException.class, () -> ExampleReader.read(file)).getMessage();
-        assertTrue(message.startsWith(file + ": line 3: ") && message.contains(expected) && !message.contains("\n"), message);
+        assertTrue(message.startsWith(file + " line 3: ") && message.contains(expected) && !message.contains("\n"), message);
     }
 
     @Test
@@ -66,6 +66,6 @@ class ExampleReaderTest {
         Path file = file("\n\n");
         assertTrue(assertThrows(InputException.class, () -> ExampleReader.read(file)).getMessage().contains("has no rows"));
         Path none = folder.resolve("none.jsonl");
-        assertEquals(none + ": no such file", assertThrows(InputException.class, () -> ExampleReader.read(none)).getMessage());
+        assertEquals(none + ": cannot be read: no such file", assertThrows(InputException.class, () -> ExampleReader.read(none)).getMessage());
     }
 }

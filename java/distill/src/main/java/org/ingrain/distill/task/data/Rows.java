@@ -1,19 +1,15 @@
 package org.ingrain.distill.task.data;
 
 import java.io.BufferedInputStream;
-import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.InputStreamReader;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.BiConsumer;
 import java.util.zip.GZIPInputStream;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
+import org.ingrain.files.LineReader;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
@@ -55,18 +51,18 @@ public final class Rows {
             ParquetRows.until(file, each::take);
             return;
         }
-        // A character a byte: each line is decoded by itself, so that bytes that are not UTF-8 are refused with their line.
-        try (BufferedReader reader = new BufferedReader(new InputStreamReader(open(file), StandardCharsets.ISO_8859_1))) {
-            reader.mark(1 << 12);
-            int first = reader.read();
+        try (BufferedInputStream in = new BufferedInputStream(open(file))) {
+            in.mark(1 << 20);
+            int first = in.read();
             while (first >= 0 && Character.isWhitespace(first)) {
-                first = reader.read();
+                first = in.read();
             }
-            reader.reset();
+            in.reset();
+            LineReader lines = new LineReader(in, file.toString());
             if (first == '[') {
-                array(file, reader, each);
+                array(file, lines, each);
             } else {
-                lines(file, reader, each);
+                lines(lines, each);
             }
         } catch (IOException e) {
             throw DurableFile.unreadable(file, e);
@@ -82,37 +78,24 @@ public final class Rows {
         return magic == GZIP ? new GZIPInputStream(in) : in;
     }
 
-    private static void lines(Path file, BufferedReader reader, Each each) throws IOException {
-        int number = 0;
+    private static void lines(LineReader lines, Each each) throws IOException {
         boolean more = true;
-        for (String line = reader.readLine(); line != null && more; line = reader.readLine()) {
-            number++;
-            if (!line.isBlank()) {
-                String where = file + " line " + number;
-                more = each.take(Json.parse(utf8(line, where), where), where);
-            }
+        while (more && lines.next()) {
+            String line = lines.text();
+            more = line.isBlank() || each.take(Json.parse(line, lines.where()), lines.where());
         }
     }
 
-    private static void array(Path file, BufferedReader reader, Each each) throws IOException {
+    private static void array(Path file, LineReader lines, Each each) throws IOException {
         StringBuilder text = new StringBuilder();
-        int number = 0;
-        for (String line = reader.readLine(); line != null; line = reader.readLine()) {
-            text.append(utf8(line, file + " line " + ++number)).append('\n');
+        while (lines.next()) {
+            text.append(lines.text()).append('\n');
         }
         if (!(Json.parse(text.toString(), file.toString()) instanceof ArrayNode rows)) {
             throw new InputException(file + ": expected a JSON array of objects, or one JSON object a line");
         }
         for (int i = 0; i < rows.size() && each.take(rows.get(i), file + " row " + (i + 1)); i++) {
             continue;
-        }
-    }
-
-    private static String utf8(String bytes, String where) {
-        try {
-            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes.getBytes(StandardCharsets.ISO_8859_1))).toString();
-        } catch (CharacterCodingException e) {
-            throw new InputException(where + ": holds bytes that are not UTF-8, expected JSON in UTF-8", e);
         }
     }
 }

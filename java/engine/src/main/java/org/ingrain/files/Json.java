@@ -3,18 +3,25 @@ package org.ingrain.files;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import org.ingrain.tensor.InputException;
 import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadFeature;
 import tools.jackson.core.json.JsonWriteFeature;
 import tools.jackson.core.util.DefaultIndenter;
 import tools.jackson.core.util.DefaultPrettyPrinter;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.MapperFeature;
+import tools.jackson.databind.ObjectReader;
 import tools.jackson.databind.ObjectWriter;
 import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.json.JsonMapper;
 
-/** The one way to JSON and back: keys in the order of a record's fields, nulls left out, unknown keys refused, newlines always \n. */
+/**
+ * The one way to JSON and back. Keys have the order of a record's fields and their names, unless the record is annotated with another
+ * naming. Nulls are left out, unknown keys are refused, line ends are {@code \n}.
+ */
 public final class Json {
+    private static final DefaultIndenter INDENT = new DefaultIndenter("  ", "\n");
+
     private static final JsonMapper MAPPER = JsonMapper.builder()
             .disable(MapperFeature.SORT_PROPERTIES_ALPHABETICALLY)
             .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
@@ -24,9 +31,13 @@ public final class Json {
             .changeDefaultPropertyInclusion(any -> JsonInclude.Value.construct(JsonInclude.Include.NON_NULL, JsonInclude.Include.NON_NULL))
             .build();
 
-    private static final ObjectWriter PRETTY = MAPPER.writer().with(new DefaultPrettyPrinter()
-            .withObjectIndenter(new DefaultIndenter("  ", "\n"))
-            .withArrayIndenter(new DefaultIndenter("  ", "\n")));
+    private static final ObjectWriter PRETTY =
+            MAPPER.writer().with(new DefaultPrettyPrinter().withObjectIndenter(INDENT).withArrayIndenter(INDENT));
+
+    /** As Python's json writes a configuration: nulls stay, a list is on one line. */
+    private static final ObjectWriter CONFIG = JsonMapper.shared().writer().with(new DefaultPrettyPrinter().withObjectIndenter(INDENT));
+
+    private static final ObjectReader STRICT = MAPPER.reader().with(StreamReadFeature.STRICT_DUPLICATE_DETECTION);
 
     private Json() {
     }
@@ -41,6 +52,11 @@ public final class Json {
         return PRETTY.writeValueAsString(value) + "\n";
     }
 
+    /** A configuration file of Hugging Face or PEFT, with a line end. */
+    public static String config(Object value) {
+        return CONFIG.writeValueAsString(value) + "\n";
+    }
+
     public static JsonNode tree(Object value) {
         return MAPPER.valueToTree(value);
     }
@@ -53,19 +69,25 @@ public final class Json {
      */
     public static <T> T parse(String text, Class<T> type, String where) {
         try {
-            return MAPPER.readValue(text, type);
+            T value = MAPPER.readValue(text, type);
+            if (value == null) {
+                throw new InputException(where + ": is null, expected a value");
+            }
+            return value;
         } catch (JacksonException e) {
             throw refusal(where, e);
         }
     }
 
+    /** Reads any JSON; refuses an empty text. */
     public static JsonNode parse(String text, String where) {
+        return parse(text, JsonNode.class, where);
+    }
+
+    /** Reads any JSON; refuses an object that has a key twice. */
+    static JsonNode parseStrictly(byte[] json, String where) {
         try {
-            JsonNode node = MAPPER.readTree(text);
-            if (node.isMissingNode()) {
-                throw new InputException(where + ": empty, expected JSON");
-            }
-            return node;
+            return STRICT.readTree(json);
         } catch (JacksonException e) {
             throw refusal(where, e);
         }
@@ -77,7 +99,8 @@ public final class Json {
                 return new InputException(where + ": " + refused.getMessage(), e);
             }
         }
-        String told = e.getOriginalMessage() == null ? e.getClass().getSimpleName() : e.getOriginalMessage().lines().findFirst().orElse("");
-        return new InputException(where + ": malformed JSON: " + told, e);
+        String reason = e.getOriginalMessage() == null ? e.getClass().getSimpleName() : e.getOriginalMessage().lines().findFirst().orElse("");
+        long offset = e.getLocation() == null ? -1 : e.getLocation().getByteOffset();
+        return new InputException(where + ": malformed JSON" + (offset < 0 ? "" : " at byte " + offset) + ": " + reason, e);
     }
 }

@@ -1,0 +1,74 @@
+package org.ingrain.files;
+
+import java.io.BufferedInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import org.ingrain.tensor.InputException;
+
+/** The lines of a UTF-8 text, one after another. Each is decoded alone, so that bytes that are not UTF-8 are refused with their line. */
+public final class LineReader {
+    private static final String BYTE_ORDER_MARK = "\ufeff";
+
+    private final InputStream in;
+    private final String where;
+    private int number;
+    private long offset;
+    private long next;
+    private boolean ended;
+    private byte[] bytes;
+
+    /** @param where name of the file, for messages; {@code in} is closed by the caller */
+    public LineReader(InputStream in, String where) {
+        this.in = in instanceof BufferedInputStream ? in : new BufferedInputStream(in, 1 << 16);
+        this.where = where;
+    }
+
+    /** Goes on to the next line; false at the end. */
+    public boolean next() throws IOException {
+        ByteArrayOutputStream line = new ByteArrayOutputStream();
+        int b = in.read();
+        for (; b >= 0 && b != '\n'; b = in.read()) {
+            line.write(b);
+        }
+        ended = b >= 0;
+        bytes = line.toByteArray();
+        offset = next;
+        next += bytes.length + (ended ? 1 : 0);
+        number++;
+        return ended || bytes.length > 0;
+    }
+
+    /** The file and the number of the line, from 1. */
+    public String where() {
+        return where + " line " + number;
+    }
+
+    /** The line without its end, and the first without a byte order mark. */
+    public String text() {
+        try {
+            String text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+            return number == 1 && text.startsWith(BYTE_ORDER_MARK) ? text.substring(1) : text;
+        } catch (CharacterCodingException e) {
+            throw new InputException(where() + ": holds bytes that are not UTF-8, expected JSON in UTF-8", e);
+        }
+    }
+
+    /** Where the line begins, in bytes. */
+    long offset() {
+        return offset;
+    }
+
+    /** Where the next line begins, in bytes. */
+    long end() {
+        return next;
+    }
+
+    /** Whether the line has an end: a last line that was torn off has none. */
+    boolean ended() {
+        return ended;
+    }
+}

@@ -1,0 +1,53 @@
+package org.ingrain.files;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+
+/** A file that at most one process holds. It has the number of that process, and is empty while none holds it. */
+final class LockFile implements AutoCloseable {
+    private final FileChannel channel;
+    private boolean held;
+
+    /** Opens the file, or makes it; does not hold it yet. */
+    LockFile(Path file) throws IOException {
+        channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE,
+                LinkOption.NOFOLLOW_LINKS);
+    }
+
+    /** Takes hold of the file; false if another process, or this one through another object, has it. */
+    boolean tryHold() throws IOException {
+        try {
+            held = channel.tryLock() != null;
+        } catch (OverlappingFileLockException e) {
+            held = false;
+        }
+        if (held) {
+            channel.truncate(0);
+            channel.write(StandardCharsets.US_ASCII.encode(ProcessHandle.current().pid() + "\n"), 0);
+        }
+        return held;
+    }
+
+    /** Who holds the file: {@code process 1234}, or {@code another process} if its number is not there. */
+    String holder() throws IOException {
+        ByteBuffer bytes = ByteBuffer.allocate(32);
+        channel.read(bytes, 0);
+        String number = StandardCharsets.US_ASCII.decode(bytes.flip()).toString().strip();
+        return number.matches("[0-9]+") ? "process " + number : "another process";
+    }
+
+    @Override
+    public void close() throws IOException {
+        try (channel) {
+            if (held) {
+                channel.truncate(0);
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+package org.ingrain.files;
+
+import java.nio.file.Path;
+import java.util.LinkedHashSet;
+import java.util.Optional;
+import java.util.Set;
+import org.ingrain.tensor.InputException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * What a run folder was made with: {@code run.json}. Two runs with equal {@link #settings()} write the same files, byte for byte. So the
+ * settings have nothing that may differ without changing a result (thread count, paths, dates).
+ *
+ * @param format   version of the folder's layout
+ * @param notes    for the reader, not compared: names of folders and files
+ * @param settings every setting and fingerprint that a result depends on
+ */
+public record Manifest(int format, JsonNode notes, JsonNode settings) {
+    /** The layout that this code reads and writes. */
+    public static final int FORMAT = 2;
+
+    /** @param settings a record, or a map by name */
+    public static Manifest of(Object notes, Object settings) {
+        return new Manifest(FORMAT, Json.tree(notes), Json.tree(settings));
+    }
+
+    /** Reads a manifest of this format; one of another is refused whatever else it has. */
+    static Manifest read(Path file) {
+        JsonNode node = Json.parse(DurableFile.read(file), file.toString());
+        JsonNode format = node.path("format");
+        if (!format.isInt() || format.intValue() != FORMAT) {
+            throw new InputException(file + ": format is " + text(format) + ", expected " + FORMAT
+                    + ": the run folder was made by another version; take another folder");
+        }
+        return Json.parse(Json.line(node), Manifest.class, file.toString());
+    }
+
+    /**
+     * Compares the settings of this run with those that its folder was made with.
+     *
+     * @throws InputException naming the first setting that differs
+     */
+    void requireSame(Path folder, Manifest made) {
+        // Through text: 0 and 0.0, an int and a long differ as Java types but not as JSON.
+        difference("", Json.parse(Json.line(settings), "settings"), Json.parse(Json.line(made.settings), "settings")).ifPresent(different -> {
+            throw new InputException(folder + ": this run folder was made with " + different + "; take the same settings or another folder");
+        });
+    }
+
+    /** The first setting that differs, as {@code NAME X, now it is Y}. */
+    private static Optional<String> difference(String path, JsonNode now, JsonNode made) {
+        if (now instanceof ObjectNode a && made instanceof ObjectNode b) {
+            Set<String> names = new LinkedHashSet<>(a.propertyNames());
+            names.addAll(b.propertyNames());
+            return names.stream()
+                    .map(name -> difference(path.isEmpty() ? name : path + "." + name, a.path(name), b.path(name)))
+                    .flatMap(Optional::stream)
+                    .findFirst();
+        }
+        return now.equals(made) ? Optional.empty() : Optional.of(path + " " + text(made) + ", now it is " + text(now));
+    }
+
+    private static String text(JsonNode node) {
+        String text = node.isMissingNode() ? "none" : Json.line(node);
+        return text.length() <= 80 ? text : text.substring(0, 77) + "...";
+    }
+}

@@ -1,0 +1,27 @@
+package org.ingrain.files;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.ingrain.tensor.InputException;
+
+/** A new folder among the system's temporary files, removed with all that is in it when it is closed. */
+public record TemporaryFolder(Path path) implements AutoCloseable {
+    /** @throws InputException if no folder can be made */
+    public static TemporaryFolder make(String prefix) {
+        try {
+            return new TemporaryFolder(Files.createTempDirectory(prefix));
+        } catch (IOException e) {
+            throw DurableFile.unwritable(Path.of(System.getProperty("java.io.tmpdir")), e);
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            DurableFolder.delete(path);
+        } catch (IOException e) {
+            throw DurableFile.unwritable(path, e);
+        }
+    }
+}

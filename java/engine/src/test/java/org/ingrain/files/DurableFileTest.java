@@ -1,0 +1,147 @@
+package org.ingrain.files;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.util.List;
+import org.ingrain.tensor.InputException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class DurableFileTest {
+    @TempDir
+    Path folder;
+
+    private static String refusal(Path target) {
+        return assertThrows(InputException.class, () -> DurableFile.write(target, "new")).getMessage();
+    }
+
+    private static void run(String... command) throws IOException, InterruptedException {
+        assumeTrue(new ProcessBuilder(command).start().waitFor() == 0, String.join(" ", command) + " is not allowed here");
+    }
+
+    @Test
+    void replacesAFileAndMakesFolders() {
+        Path target = folder.resolve("a/b/file.txt");
+        DurableFile.write(target, "old");
+        DurableFile.writePieces(target, channel -> channel.write(ByteBuffer.wrap(new byte[] {'n', 'é' & 127})));
+        assertEquals("ni", DurableFile.read(target));
+        DurableFile.write(target, "néw\n");
+        assertEquals("néw\n", DurableFile.read(target));
+        assertEquals(List.of("file.txt"), Trees.names(target.getParent()));
+    }
+
+    @Test
+    void aFailureLeavesTheOldFileAndNothingElse() throws IOException {
+        Path target = Files.writeString(folder.resolve("full.txt"), "old");
+        String said = assertThrows(InputException.class, () -> DurableFile.write(target, out -> {
+            out.write(new byte[100_000]);
+            throw new IOException("No space left on device");
+        })).getMessage();
+        assertEquals(target + ": cannot be written: No space left on device", said);
+        assertThrows(IllegalStateException.class, () -> DurableFile.write(target, out -> {
+            throw new IllegalStateException();
+        }));
+        assertEquals("old", DurableFile.read(target));
+        assertEquals(List.of("full.txt"), Trees.names(folder));
+    }
+
+    /** While it is written, the place holds the old file, and the name beside is not one that a user has. */
+    @Test
+    void aUsersNeighboursAreNotTouched() throws IOException {
+        Path target = folder.resolve("o.txt");
+        Path precious = Files.writeString(folder.resolve("precious"), "mine");
+        for (String name : List.of("o.txt.part", "o.txt.tmp", ".unfinished-o.txt")) {
+            Files.createSymbolicLink(folder.resolve(name), precious);
+        }
+        DurableFile.write(target, "old");
+        DurableFile.write(target, out -> {
+            assertEquals("old", DurableFile.read(target));
+            assertEquals(1, Trees.names(folder).stream().filter(name -> name.matches("\\.ingrain-[0-9a-f]{16}\\.unfinished")).count());
+            out.write('n');
+        });
+        assertEquals("mine", DurableFile.read(precious));
+        for (String name : List.of("o.txt.part", "o.txt.tmp", ".unfinished-o.txt")) {
+            assertTrue(Files.isSymbolicLink(folder.resolve(name)), name);
+        }
+        assertEquals(5, Trees.names(folder).size());
+    }
+
+    @Test
+    void aLinkIsRefusedAndItsTargetKept() throws IOException {
+        Path mine = Files.writeString(folder.resolve("mine"), "mine");
+        Path link = Files.createSymbolicLink(folder.resolve("link"), mine);
+        Path dangling = Files.createSymbolicLink(folder.resolve("dangling"), folder.resolve("none"));
+        for (Path each : List.of(link, dangling)) {
+            assertEquals(each + ": is a symbolic link, expected a regular file or a new name", refusal(each));
+            assertTrue(Files.isSymbolicLink(each));
+        }
+        assertEquals("mine", DurableFile.read(mine));
+        assertFalse(Files.exists(folder.resolve("none")));
+    }
+
+    @Test
+    void aFolderIsRefused() throws IOException {
+        Path target = Files.createDirectory(folder.resolve("there"));
+        assertEquals(target + ": is a folder, expected a regular file or a new name", refusal(target));
+        assertTrue(Files.isDirectory(target));
+    }
+
+    @Test
+    void aPipeIsRefused() throws Exception {
+        Path pipe = folder.resolve("pipe");
+        run("mkfifo", pipe.toString());
+        assertEquals(pipe + ": is a device or a pipe, expected a regular file or a new name", refusal(pipe));
+        assertTrue(Files.exists(pipe, LinkOption.NOFOLLOW_LINKS) && !Files.isRegularFile(pipe));
+    }
+
+    @Test
+    void aDeviceIsRefused() throws Exception {
+        Path device = folder.resolve("full");
+        run("mknod", device.toString(), "c", "1", "7");
+        assertEquals(device + ": is a device or a pipe, expected a regular file or a new name", refusal(device));
+        assertTrue(Files.exists(device) && !Files.isRegularFile(device));
+    }
+
+    @Test
+    void anOutputIsRefusedBeforeItIsComputed() throws IOException {
+        Path fine = folder.resolve("fine");
+        DurableFile.requireOutput(fine);
+        Path nowhere = folder.resolve("nowhere/x");
+        String said = assertThrows(InputException.class, () -> DurableFile.requireOutput(nowhere)).getMessage();
+        assertEquals(nowhere + ": cannot be written: " + nowhere.getParent() + " is no folder that can be written to", said);
+        assertThrows(InputException.class, () -> DurableFile.requireOutput(folder));
+        assertEquals(List.of(), Trees.names(folder));
+    }
+
+    @Test
+    void reasonsAreWords() throws IOException {
+        Path none = folder.resolve("none");
+        assertEquals(none + ": cannot be read: no such file",
+                assertThrows(InputException.class, () -> DurableFile.read(none)).getMessage());
+        Path latin = Files.write(folder.resolve("latin"), new byte[] {(byte) 0xe9});
+        assertEquals(latin + ": cannot be read: not UTF-8",
+                assertThrows(InputException.class, () -> DurableFile.read(latin)).getMessage());
+        Path below = latin.resolve("x/y");
+        assertEquals(below + ": cannot be written: " + latin + " is in the way", refusal(below).replace(latin + "/x is", latin + " is"));
+    }
+
+    @Test
+    void deletesAndAppends() {
+        Path log = folder.resolve("log");
+        DurableFile.append(log, "a\n");
+        DurableFile.append(log, "b\n");
+        assertEquals("a\nb\n", DurableFile.read(log));
+        DurableFile.delete(log);
+        DurableFile.delete(log);
+        assertEquals(List.of(), Trees.names(folder));
+    }
+}
