@@ -12,7 +12,6 @@ import org.ingrain.cli.flags.ModelFlags;
 import org.ingrain.cli.progress.LoadProgress;
 import org.ingrain.cli.progress.ProgressDisplay;
 import org.ingrain.engine.Engine;
-import org.ingrain.engine.Fingerprint;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
@@ -86,7 +85,7 @@ public final class BenchCommand implements Callable<Integer> {
         }
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {
             BenchModel model = new BenchModel(engine);
-            String backend = options.backend() + " " + Fingerprint.isa(engine.context());
+            String backend = options.backend() + " " + engine.context().device().isa();
             List<BenchResult> results = new ArrayList<>();
             save(model, backend, results);   // a file that cannot be written is named before anything is measured
             Consumer<BenchResult> done = result -> {
