@@ -106,6 +106,19 @@ public final class Context extends Memory implements AutoCloseable {
         }
     }
 
+    /** Runs {@code body} and returns what it started on this context: a line for each kernel and each library product. */
+    public List<String> trace(Runnable body) {
+        runtime.trace(handle, 1);
+        try (Arena local = Arena.ofConfined()) {
+            body.run();
+            MemorySegment text = local.allocate(1 << 20);
+            runtime.traceRead(handle, text.address(), text.byteSize());
+            return text.getString(0).lines().toList();
+        } finally {
+            runtime.trace(handle, 0);
+        }
+    }
+
     /** Calls so far that something slower computed than what was meant for them, by op, sizes and reason; none on the CPU. */
     public SortedMap<String, Long> fallbacks() {
         SortedMap<String, Long> all = new TreeMap<>(noted);

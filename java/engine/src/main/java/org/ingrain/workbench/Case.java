@@ -1,6 +1,7 @@
 package org.ingrain.workbench;
 
 import java.util.List;
+import java.util.Map;
 import org.ingrain.tensor.DType;
 
 /**
@@ -26,6 +27,15 @@ record Case(String op, List<String> letters, int[] sizes, DType dtype, Maker mak
     /** Whether an option is on. */
     boolean has(String option) {
         return get(option) != 0;
+    }
+
+    /** This with other sizes for those letters that it has. */
+    Case with(Map<String, Integer> other) {
+        int[] changed = sizes.clone();
+        for (int i = 0; i < changed.length; i++) {
+            changed[i] = other.getOrDefault(letters.get(i), changed[i]);
+        }
+        return new Case(op, letters, changed, dtype, maker);
     }
 
     Call on(Side side) {

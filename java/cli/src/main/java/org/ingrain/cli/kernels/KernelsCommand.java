@@ -3,6 +3,8 @@ package org.ingrain.cli.kernels;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
@@ -13,6 +15,7 @@ import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.files.Json;
 import org.ingrain.workbench.KernelCatalog;
 import org.ingrain.workbench.KernelFile;
+import org.ingrain.workbench.KernelPlan;
 import org.ingrain.workbench.Workbench;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -22,6 +25,7 @@ import picocli.CommandLine.Option;
     "The kernels: a line per op with its backend, its file and what bounds it.",
     "Examples:",
     "  ingrain kernels --device cuda",
+    "  ingrain kernels --device cuda --plan matmul_forward --sizes T=17",
     "  ingrain kernels check rms_norm=my.cc"})
 public final class KernelsCommand implements Callable<Integer> {
     @Mixin
@@ -29,6 +33,14 @@ public final class KernelsCommand implements Callable<Integer> {
 
     @Mixin
     private KernelFlags kernels;
+
+    @Option(names = "--plan", arity = "0..1", fallbackValue = "", paramLabel = "OP",
+            description = "The kernels that start for each op, or for OP alone, at the shapes of 'kernels check'.")
+    private String plan;
+
+    @Option(names = "--sizes", split = ",", paramLabel = "LETTER=N",
+            description = "With --plan: sizes in place of the check's own, such as T=17,C=8192 (letters of ingrain.h).")
+    private Map<String, Integer> sizes = Map.of();
 
     @Option(names = "--json", description = "One JSON object a line.")
     private boolean json;
@@ -47,6 +59,9 @@ public final class KernelsCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         String backend = device.backend();
+        if (plan != null) {
+            return plan(backend);
+        }
         SortedMap<String, Path> yours = yours();
         List<Row> rows = new ArrayList<>();
         for (KernelCatalog.Source source : KernelCatalog.read().sources(backend)) {
@@ -63,6 +78,14 @@ public final class KernelsCommand implements Callable<Integer> {
         String format = "%-" + op + "s  %-7s  %-" + file + "s  %s%n";
         System.out.printf(format, "op", "backend", "file", "bound");
         rows.forEach(row -> System.out.printf(format, row.op(), row.backend(), row.file(), row.bound()));
+        return 0;
+    }
+
+    private int plan(String backend) {
+        Set<String> ops = plan.isEmpty() ? Set.of() : Set.copyOf(KernelCatalog.read().ops(plan));
+        for (KernelPlan.Row row : KernelPlan.of(backend, device.context(), ops, sizes)) {
+            System.out.println(json ? Json.line(row) : row.op() + " " + row.shape() + "\n  " + String.join("\n  ", row.kernels()));
+        }
         return 0;
     }
 

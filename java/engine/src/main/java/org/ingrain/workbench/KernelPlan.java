@@ -1,0 +1,67 @@
+package org.ingrain.workbench;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.ingrain.ffi.Backend;
+import org.ingrain.ffi.ContextOptions;
+import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.tensor.BackendException;
+import org.ingrain.tensor.InputException;
+
+/** Which kernels a backend starts for an op at a shape: each op is run once with tracing on. */
+public final class KernelPlan {
+    private KernelPlan() {
+    }
+
+    /**
+     * An op at a shape.
+     *
+     * @param op      its name in the header
+     * @param shape   such as "T 7 D 127 F32"
+     * @param kernels in the order in which they start; what the op says where it does not support the shape
+     */
+    public record Row(String op, String shape, List<String> kernels) {
+    }
+
+    /**
+     * The rows of some ops at the shapes of {@link KernelCheck}.
+     *
+     * @param backend its name: cpu, cuda or simt
+     * @param ops     their names in the header; empty for all
+     * @param sizes   of letters of the header, such as T, in place of the check's own
+     */
+    public static List<Row> of(String backend, ContextOptions options, Set<String> ops, Map<String, Integer> sizes) {
+        List<Cases.Group> groups = Cases.of(Cases.Scale.of(backend)).stream()
+                .filter(group -> ops.isEmpty() || ops.contains(group.op())).toList();
+        for (String letter : sizes.keySet()) {
+            if (groups.stream().flatMap(KernelPlan::cases).noneMatch(at -> at.letters().contains(letter))) {
+                throw InputException.field("sizes", letter + ", expected a size of the ops in question");
+            }
+        }
+        try (Backend library = Backend.open(NativeLibraries.find(backend))) {
+            Side.Computer computer = new Side.Computer(library, library, options);
+            Map<String, Row> rows = new LinkedHashMap<>();
+            for (Case at : groups.stream().flatMap(KernelPlan::cases).map(at -> at.with(sizes)).toList()) {
+                rows.computeIfAbsent(at.op() + " " + at.shape(), key -> row(computer, at));
+            }
+            return new ArrayList<>(rows.values());
+        }
+    }
+
+    private static Stream<Case> cases(Cases.Group group) {
+        return Stream.concat(group.compared().stream(), group.timed().stream());
+    }
+
+    private static Row row(Side.Computer computer, Case at) {
+        try (Side side = computer.open(null)) {
+            Call call = at.on(side);
+            return new Row(at.op(), at.shape(), side.context().trace(call.run()));
+        } catch (BackendException e) {
+            return new Row(at.op(), at.shape(), List.of("refused: " + e.getMessage()));
+        }
+    }
+}
