@@ -195,9 +195,10 @@ public final class Engine implements AutoCloseable {
         if (driverBytes > 0) {
             parts.add(new MemoryPlan.Part("driver", driverBytes));
         }
-        memory = new MemoryPlan(free, parts);
-        memory.require(options.model().toString());
-        listener.planned(memory);
+        MemoryPlan plan = new MemoryPlan(free, parts);
+        plan.require(options.model().toString());
+        memory = plan;
+        listener.planned(plan);
         weights = folder == null ? Weights.random(context, blueprint, precision, RANDOM_SEED)
                 : Weights.load(context, blueprint, precision, Rank.SINGLE, folder, listener::loaded);
         return weights;

@@ -50,10 +50,10 @@ class BlueprintReaderTest {
         "hidden_size is missing|'hidden_size':64,|",
         "vocab_size is \"many\", expected an integer|'vocab_size':100|'vocab_size':'many'",
         "vocab_size is 100.5, expected an integer|'vocab_size':100|'vocab_size':100.5",
-        "vocab_size is 0, expected a positive number|'vocab_size':100|'vocab_size':0",
+        "vocab_size: 0, expected a positive number|'vocab_size':100|'vocab_size':0",
         "rms_norm_eps is missing|,'rms_norm_eps':1e-5|",
         "num_attention_heads is 5, expected a divisor of hidden_size 64|'num_attention_heads':4|'num_attention_heads':5",
-        "num_attention_heads is 4, expected a multiple of num_key_value_heads 3|'vocab_size'|'num_key_value_heads':3,'vocab_size'",
+        "num_attention_heads: 4, expected a multiple of num_key_value_heads 3|'vocab_size'|'num_key_value_heads':3,'vocab_size'",
         "attention_bias is true, which is not supported|'vocab_size'|'attention_bias':true,'vocab_size'",
         "mlp_bias is true, which is not supported|'vocab_size'|'mlp_bias':true,'vocab_size'",
         "hidden_act is two lines, expected|'vocab_size'|'hidden_act':'two\\nlines','vocab_size'",
@@ -65,7 +65,7 @@ class BlueprintReaderTest {
         "rope_type is dynamic, expected|'vocab_size'|'rope_scaling':{'type':'dynamic','factor':4},'vocab_size'",
         "rope_type is longrope, expected|'vocab_size'|'rope_parameters':{'rope_theta':1e4,'rope_type':'longrope'},'vocab_size'",
         "rope_scaling: factor is missing|'vocab_size'|'rope_scaling':{'type':'linear'},'vocab_size'",
-        "head_dim is 15, expected an even number|'vocab_size'|'head_dim':15,'vocab_size'",
+        "head_dim: 15, expected an even number|'vocab_size'|'head_dim':15,'vocab_size'",
     })
     void namesTheFieldAtFault(String complaint, String found, String replacement) {
         String message = assertThrows(InputException.class,

@@ -14,15 +14,17 @@ import org.ingrain.train.pass.Schedule;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 
-/** Settings are refused where they are made, by the name of their flag. */
+/** Settings are refused where they are made, by their name. */
 class ConfigTest {
-    private static void refused(String flag, Executable made) {
-        String message = assertThrows(InputException.class, made).getMessage();
-        assertTrue(message.startsWith(flag + " is ") && message.contains(", expected ") && !message.contains("\n"), message);
+    private static void refused(String field, Executable made) {
+        InputException refused = assertThrows(InputException.class, made);
+        String message = refused.getMessage();
+        assertEquals(field, refused.field());
+        assertTrue(message.startsWith(field + ": ") && message.contains(", expected ") && !message.contains("\n"), message);
     }
 
     @Test
-    void loraConfigNamesItsFlags() {
+    void loraConfigNamesItsFields() {
         refused("rank", () -> LoraConfig.of(0, 16));
         refused("alpha", () -> LoraConfig.of(4, Double.NaN));
         refused("dropout", () -> new LoraConfig(4, 8, 1, LoraConfig.ALL_LINEAR, false));
@@ -36,7 +38,7 @@ class ConfigTest {
     }
 
     @Test
-    void optimizerConfigNamesItsFlags() {
+    void optimizerConfigNamesItsFields() {
         refused("learningRate", () -> OptimizerConfig.of(-1));
         refused("beta1", () -> new OptimizerConfig(1e-4, 1, 0.999, 1e-8, 0, 1, Schedule.LINEAR, 0, 0));
         refused("beta2", () -> new OptimizerConfig(1e-4, 0.9, Double.NaN, 1e-8, 0, 1, Schedule.LINEAR, 0, 0));
@@ -48,7 +50,7 @@ class ConfigTest {
     }
 
     @Test
-    void trainConfigNamesItsFlags() {
+    void trainConfigNamesItsFields() {
         refused("epochs", () -> TrainConfig.of(0, 1, 0));
         refused("batchSize", () -> TrainConfig.of(1, 0, 0));
         refused("maxSteps", () -> new TrainConfig(1, -1, 1, 1, 0, 0, 0, 2, false));

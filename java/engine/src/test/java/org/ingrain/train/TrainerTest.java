@@ -222,7 +222,7 @@ class TrainerTest {
                 String message = assertThrows(InputException.class,
                         () -> Trainer.lora(golden.weights(), TrainingFixture.LORA, "base", List.of(), wrong))
                         .getMessage();
-                assertTrue(message.contains(row == longest ? "65, expected at most the model's max_position_embeddings 64"
+                assertTrue(message.contains(row == longest ? "65 tokens, expected at most the model's max_position_embeddings 64"
                         : "48, expected less than the model's vocab_size 48"), message);
             }
         }
