@@ -27,7 +27,7 @@ import org.ingrain.tensor.InputException;
 import org.ingrain.tokenizer.StreamingDecoder;
 
 /**
- * Draws samples from a Llama, many at once: one ragged batch a step, in which prompts are computed beside samples that grow. A prompt is
+ * Draws samples from a model, many at once: one ragged batch a step, in which prompts are computed beside samples that grow. A prompt is
  * computed once for all of its samples; its first tokens are drawn from one row of logits. What a request yields depends on nothing but
  * the request: not on its neighbours, nor on how its prompt was split, shared or evicted. Where the backend computes while the host goes
  * on, a step is enqueued before the tokens of the step before have been read: a sample that ends is then seen a step late, and the token
@@ -49,14 +49,14 @@ public final class Generator implements AutoCloseable {
     private long surplus;
 
     /**
-     * @param weights  of the model; on the context that computes
+     * @param weights  of the model, on the device that computes
      * @param adapters bank of the adapters that requests may name, or null
      * @param decoders makes a detokenizer for a sample
      * @param eosIds   end-of-sequence ids
      */
-    public Generator(Context context, Weights weights, AdapterBank adapters, GeneratorConfig config,
-                     Supplier<StreamingDecoder> decoders, List<Integer> eosIds) {
-        this(weights, adapters, config, decoders, eosIds, context.device().asynchronous() ? 1 : 0);
+    public Generator(Weights weights, AdapterBank adapters, GeneratorConfig config, Supplier<StreamingDecoder> decoders,
+                     List<Integer> eosIds) {
+        this(weights, adapters, config, decoders, eosIds, weights.context().device().asynchronous() ? 1 : 0);
     }
 
     /** lag: how many steps the host reads behind the last one enqueued. */

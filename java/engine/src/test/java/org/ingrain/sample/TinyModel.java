@@ -71,7 +71,7 @@ public final class TinyModel implements AutoCloseable {
     }
 
     Generator generator(GeneratorConfig config, AdapterBank adapters) {
-        return new Generator(context, weights, adapters, config, Spelling::new, List.of(NO_EOS));
+        return new Generator(weights, adapters, config, Spelling::new, List.of(NO_EOS));
     }
 
     /** Reads the tokens {@code lag} steps behind; two ids end a sample. */
