@@ -134,12 +134,12 @@ public final class Engine implements AutoCloseable {
         }
         Weights loaded = weights(parts);
         AdapterBank adapters = slots == 0 ? null : new AdapterBank(context, blueprint, slots, rank, tokens);
-        return new Generator(context, loaded, adapters, config, () -> text.streamingDecoder(true), text.eosIds());
+        return new Generator(loaded, adapters, config, () -> text.streamingDecoder(true), text.eosIds());
     }
 
     /** A generator of the base model without end-of-sequence ids: for a model that has no tokenizer. */
     public Generator generator(GeneratorConfig config, Supplier<StreamingDecoder> decoders) {
-        return new Generator(context, weights(List.of(room(config))), null, config, decoders, List.of());
+        return new Generator(weights(List.of(room(config))), null, config, decoders, List.of());
     }
 
     private MemoryPlan.Part room(GeneratorConfig config) {

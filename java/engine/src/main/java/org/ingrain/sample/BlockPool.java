@@ -7,9 +7,10 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Which cache blocks are taken, and how often. A block has a reference count; full blocks of known content can be found again by what they hold: the
- * key is the block before, the adapter, and the block's own tokens, compared in full, so two contents are never confused. A known
- * block that nobody holds stays until its memory is wanted, least recently used first.
+ * Which cache blocks are taken, and how often. A block has a reference count; full blocks of known content can be found
+ * again by what they hold: the key is the block before, the adapter, and the block's own tokens, compared in full, so
+ * two contents are never confused. A known block that nobody holds stays until its memory is wanted, least recently
+ * used first.
  */
 final class BlockPool {
     /** No block before this one. */
@@ -18,7 +19,8 @@ final class BlockPool {
     private record Key(long previous, int adapter, int[] tokens) {
         @Override
         public boolean equals(Object other) {
-            return other instanceof Key k && previous == k.previous && adapter == k.adapter && Arrays.equals(tokens, k.tokens);
+            return other instanceof Key k && previous == k.previous && adapter == k.adapter
+                    && Arrays.equals(tokens, k.tokens);
         }
 
         @Override
@@ -27,7 +29,10 @@ final class BlockPool {
         }
     }
 
-    /** A block whose content is known: serial numbers contents, so that a successor's key means this content and no later one. */
+    /**
+     * A block whose content is known: serial numbers contents, so that a successor's key means this content and no
+     * later one.
+     */
     record Known(int block, long serial) {
     }
 
@@ -128,7 +133,8 @@ final class BlockPool {
 
     /** Forgets every known content of an adapter slot, whose weights are about to change. */
     void forgetAdapter(int adapter) {
-        for (int block : keys.entrySet().stream().filter(e -> e.getValue().adapter == adapter).map(Map.Entry::getKey).toList()) {
+        for (int block : keys.entrySet().stream().filter(e -> e.getValue().adapter == adapter).map(Map.Entry::getKey)
+                .toList()) {
             forget(block);
             if (idle.remove(block) != null) {
                 free.add(block);

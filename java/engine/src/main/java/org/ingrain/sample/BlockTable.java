@@ -3,9 +3,10 @@ package org.ingrain.sample;
 import java.util.Arrays;
 
 /**
- * The cache blocks of one sequence, in the order of its positions, and how many of its tokens are computed, that is, have their keys and
- * values there. A full block whose tokens are known is published: it is found again by its content, so that another sequence that begins
- * alike adopts it. A shared block is never written, because only positions behind the computed ones are.
+ * The cache blocks of one sequence, in the order of its positions, and how many of its tokens are computed, that is,
+ * have their keys and values there. A full block whose tokens are known is published: it is found again by its content,
+ * so that another sequence that begins alike adopts it. A shared block is never written, because only positions behind
+ * the computed ones are.
  *
  * <p>Example, with blocks of 4 tokens and a prompt of 10:
  * <pre>
@@ -75,10 +76,14 @@ final class BlockTable {
         add(block);
     }
 
-    /** An empty table takes the published blocks that hold the first of these n tokens already, but leaves one token to compute at least. */
+    /**
+     * An empty table takes the published blocks that hold the first of these n tokens already, but leaves one token to
+     * compute at least.
+     */
     void adopt(int[] ids, int n) {
         for (int end = pool.blockSize(); end < n; end += pool.blockSize()) {
-            BlockPool.Known found = pool.find(serial, adapterSlot, Arrays.copyOfRange(ids, end - pool.blockSize(), end));
+            BlockPool.Known found = pool.find(serial, adapterSlot,
+                    Arrays.copyOfRange(ids, end - pool.blockSize(), end));
             if (found == null) {
                 return;
             }
@@ -93,7 +98,8 @@ final class BlockTable {
     void publish(int[] ids, int n) {
         int size = pool.blockSize();
         while ((published + 1) * size <= Math.min(computed, n)) {
-            serial = pool.publish(blocks[published], serial, adapterSlot, Arrays.copyOfRange(ids, published * size, (published + 1) * size));
+            serial = pool.publish(blocks[published], serial, adapterSlot,
+                    Arrays.copyOfRange(ids, published * size, (published + 1) * size));
             published++;
         }
     }
@@ -103,7 +109,9 @@ final class BlockTable {
         return computed % pool.blockSize() != 0;
     }
 
-    /** A table that begins with these tokens and shares their full blocks; the caller copies a partly filled last block. */
+    /**
+     * A table that begins with these tokens and shares their full blocks; the caller copies a partly filled last block.
+     */
     BlockTable fork() {
         BlockTable fork = new BlockTable(pool, adapterSlot);
         for (int i = 0; i < computed / pool.blockSize(); i++) {

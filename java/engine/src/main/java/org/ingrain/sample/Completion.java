@@ -8,7 +8,8 @@ package org.ingrain.sample;
  * @param logProbabilities       of each generated id under the model's untempered distribution, natural logarithm
  * @param text                   what the ids say, without special tokens and without a stop string
  * @param reason                 why it ended
- * @param promptLogProbabilities of each prompt id given those before it (NaN for the first), or null where not asked for
+ * @param promptLogProbabilities of each prompt id given those before it (NaN for the first), or null where not asked
+ *                               for
  */
 public record Completion(int sample, int[] ids, float[] logProbabilities, String text, FinishReason reason,
                          float[] promptLogProbabilities) {

@@ -27,11 +27,12 @@ import org.ingrain.tensor.InputException;
 import org.ingrain.tokenizer.StreamingDecoder;
 
 /**
- * Draws samples from a Llama, many at once: one ragged batch a step, in which prompts are computed beside samples that grow. A prompt is
- * computed once for all of its samples; its first tokens are drawn from one row of logits. What a request yields depends on nothing but
- * the request: not on its neighbours, nor on how its prompt was split, shared or evicted. Where the backend computes while the host goes
- * on, a step is enqueued before the tokens of the step before have been read: a sample that ends is then seen a step late, and the token
- * that was drawn for it meanwhile is thrown away. Used by one thread at a time.
+ * Draws samples from a model, many at once: one ragged batch a step, in which prompts are computed beside samples that
+ * grow. A prompt is computed once for all of its samples; its first tokens are drawn from one row of logits. What a
+ * request yields depends on nothing but the request: not on its neighbours, nor on how its prompt was split, shared or
+ * evicted. Where the backend computes while the host goes on, a step is enqueued before the tokens of the step before
+ * have been read: a sample that ends is then seen a step late, and the token that was drawn for it meanwhile is thrown
+ * away. Used by one thread at a time.
  */
 public final class Generator implements AutoCloseable {
     private final GeneratorConfig config;
@@ -49,19 +50,19 @@ public final class Generator implements AutoCloseable {
     private long surplus;
 
     /**
-     * @param weights  of the model; on the context that computes
+     * @param weights  of the model, on the device that computes
      * @param adapters bank of the adapters that requests may name, or null
      * @param decoders makes a detokenizer for a sample
      * @param eosIds   end-of-sequence ids
      */
-    public Generator(Context context, Weights weights, AdapterBank adapters, GeneratorConfig config,
-                     Supplier<StreamingDecoder> decoders, List<Integer> eosIds) {
-        this(weights, adapters, config, decoders, eosIds, context.device().asynchronous() ? 1 : 0);
+    public Generator(Weights weights, AdapterBank adapters, GeneratorConfig config, Supplier<StreamingDecoder> decoders,
+                     List<Integer> eosIds) {
+        this(weights, adapters, config, decoders, eosIds, weights.context().device().asynchronous() ? 1 : 0);
     }
 
     /** lag: how many steps the host reads behind the last one enqueued. */
-    Generator(Weights weights, AdapterBank adapters, GeneratorConfig config, Supplier<StreamingDecoder> decoders, List<Integer> eosIds,
-              int lag) {
+    Generator(Weights weights, AdapterBank adapters, GeneratorConfig config, Supplier<StreamingDecoder> decoders,
+              List<Integer> eosIds, int lag) {
         model = weights.config();
         if (config.contextLength() > model.maxPositionEmbeddings()) {
             throw InputException.field("contextLength", config.contextLength()
@@ -83,7 +84,8 @@ public final class Generator implements AutoCloseable {
     private record Parts(Decoder decoder, KvCache cache, StepBuffers buffers) {
         static Parts allocate(Allocator memory, Weights weights, GeneratorConfig config, int lag) {
             int blocks = config.blocks() + StepRunner.fillerBlocks(memory.context());
-            return new Parts(new Decoder(memory, weights, config.limits()), new KvCache(memory, weights, blocks, config.blockSize()),
+            return new Parts(new Decoder(memory, weights, config.limits()),
+                    new KvCache(memory, weights, blocks, config.blockSize()),
                     new StepBuffers(memory, config.limits(), weights.config().vocabSize(), lag + 1));
         }
     }
@@ -94,7 +96,9 @@ public final class Generator implements AutoCloseable {
         return Allocator.bytes(context, memory -> Parts.allocate(memory, planned, config, 0));
     }
 
-    /** Calls on its device so far that something slower computed than what was meant for them, by op, sizes and reason. */
+    /**
+     * Calls on its device so far that something slower computed than what was meant for them, by op, sizes and reason.
+     */
     public SortedMap<String, Long> fallbacks() {
         return memory.context().fallbacks();
     }
@@ -119,7 +123,10 @@ public final class Generator implements AutoCloseable {
         return ticket;
     }
 
-    /** Replaces the adapter in a slot; what was cached under the old one is forgotten. Nothing of that slot may be in flight. */
+    /**
+     * Replaces the adapter in a slot; what was cached under the old one is forgotten. Nothing of that slot may be in
+     * flight.
+     */
     public void loadAdapter(int slot, List<LoraModule> adapter) {
         if (scheduler.inFlight().stream().anyMatch(sequence -> sequence.ticket.request.adapterSlot() == slot)) {
             throw new IllegalStateException("adapter slot " + slot + " is in use");
@@ -144,8 +151,8 @@ public final class Generator implements AutoCloseable {
     }
 
     /**
-     * Enqueues one step and reads what is due; false where nothing is left to do, and then nothing is left on the device either. What the
-     * model yields must be numbers, else an ArithmeticException.
+     * Enqueues one step and reads what is due; false where nothing is left to do, and then nothing is left on the
+     * device either. What the model yields must be numbers, else an ArithmeticException.
      */
     public boolean step() {
         finishCancelled();
@@ -158,7 +165,8 @@ public final class Generator implements AutoCloseable {
         if (steps.isEmpty() && !inFlight.isEmpty()) {
             read(inFlight.size() - 1);
         } else if (steps.isEmpty() && !scheduler.idle()) {
-            throw new IllegalStateException("nothing can be scheduled with " + pool.available() + " of " + pool.blocks() + " blocks free");
+            throw new IllegalStateException("nothing can be scheduled with " + pool.available() + " of " + pool.blocks()
+                    + " blocks free");
         }
         if (!scheduler.idle()) {
             return true;
@@ -192,7 +200,8 @@ public final class Generator implements AutoCloseable {
 
     private void accept(Sequence sequence, int id, float logProbability) {
         if (id < 0) {
-            throw new ArithmeticException("the model's logits are not numbers at position " + (sequence.length() - sequence.unread()));
+            throw new ArithmeticException("the model's logits are not numbers at position "
+                    + (sequence.length() - sequence.unread()));
         }
         tokens++;
         SamplingParams params = sequence.ticket.request.params();
@@ -222,8 +231,9 @@ public final class Generator implements AutoCloseable {
         emit(sequence, sequence.text.flush());
         sequence.finish();
         scheduler.remove(sequence);
-        sequence.ticket.listener.finished(new Completion(sequence.number, sequence.generatedIds(), sequence.generatedLogProbabilities(),
-                sequence.text.text(), reason, sequence.ticket.promptLogProbabilities));
+        sequence.ticket.listener.finished(new Completion(sequence.number, sequence.generatedIds(),
+                sequence.generatedLogProbabilities(), sequence.text.text(), reason,
+                sequence.ticket.promptLogProbabilities));
     }
 
     private void finishCancelled() {
@@ -242,16 +252,16 @@ public final class Generator implements AutoCloseable {
         trunk.finish();
         scheduler.remove(trunk);
         for (int i = 0; i < trunk.ticket.request.samples(); i++) {
-            trunk.ticket.listener.finished(new Completion(trunk.number + i, new int[0], new float[0], "", FinishReason.CANCELLED,
-                    trunk.ticket.promptLogProbabilities));
+            trunk.ticket.listener.finished(new Completion(trunk.number + i, new int[0], new float[0], "",
+                    FinishReason.CANCELLED, trunk.ticket.promptLogProbabilities));
         }
     }
 
     /** What was done so far. */
     public GeneratorStats stats() {
         StepStats done = runner.stats();
-        return new GeneratorStats(done.steps(), tokens, surplus, done.stepMillis(), done.hostWaitMillis(), done.graphReplays(),
-                done.graphCaptures(), done.eagerSteps());
+        return new GeneratorStats(done.steps(), tokens, surplus, done.stepMillis(), done.hostWaitMillis(),
+                done.graphReplays(), done.graphCaptures(), done.eagerSteps());
     }
 
     public GeneratorConfig config() {

@@ -47,23 +47,28 @@ public record GeneratorConfig(long cacheTokens, int blockSize, int maxBatchToken
 
     /** A cache of four contexts, prefixes kept and shared. */
     public static GeneratorConfig of(int contextLength, int maxSequences, int maxBatchTokens) {
-        return new GeneratorConfig(4L * contextLength, BLOCK_SIZE, maxBatchTokens, maxSequences, contextLength, true, true);
+        return new GeneratorConfig(4L * contextLength, BLOCK_SIZE, maxBatchTokens, maxSequences, contextLength, true,
+                true);
     }
 
     public GeneratorConfig withCacheTokens(long value) {
-        return new GeneratorConfig(value, blockSize, maxBatchTokens, maxSequences, contextLength, prefixCache, sharePrefix);
+        return new GeneratorConfig(value, blockSize, maxBatchTokens, maxSequences, contextLength, prefixCache,
+                sharePrefix);
     }
 
     public GeneratorConfig withBlockSize(int value) {
-        return new GeneratorConfig(cacheTokens, value, maxBatchTokens, maxSequences, contextLength, prefixCache, sharePrefix);
+        return new GeneratorConfig(cacheTokens, value, maxBatchTokens, maxSequences, contextLength, prefixCache,
+                sharePrefix);
     }
 
     public GeneratorConfig withPrefixCache(boolean value) {
-        return new GeneratorConfig(cacheTokens, blockSize, maxBatchTokens, maxSequences, contextLength, value, sharePrefix);
+        return new GeneratorConfig(cacheTokens, blockSize, maxBatchTokens, maxSequences, contextLength, value,
+                sharePrefix);
     }
 
     public GeneratorConfig withSharePrefix(boolean value) {
-        return new GeneratorConfig(cacheTokens, blockSize, maxBatchTokens, maxSequences, contextLength, prefixCache, value);
+        return new GeneratorConfig(cacheTokens, blockSize, maxBatchTokens, maxSequences, contextLength, prefixCache,
+                value);
     }
 
     /** Blocks of the cache. */

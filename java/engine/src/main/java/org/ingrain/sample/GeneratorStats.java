@@ -12,8 +12,8 @@ package org.ingrain.sample;
  * @param graphCaptures  steps that were captured first
  * @param eagerSteps     steps whose ops were enqueued one by one
  */
-public record GeneratorStats(long steps, long tokens, long surplus, double stepMillis, double hostWaitMillis, long graphReplays,
-                             long graphCaptures, long eagerSteps) {
+public record GeneratorStats(long steps, long tokens, long surplus, double stepMillis, double hostWaitMillis,
+                             long graphReplays, long graphCaptures, long eagerSteps) {
     /** Share of the time in which the device waited for the host, 0 to 1. */
     public double hostWaitShare() {
         double all = stepMillis + hostWaitMillis;
@@ -22,8 +22,9 @@ public record GeneratorStats(long steps, long tokens, long surplus, double stepM
 
     /** What was done since an earlier count of the same generator. */
     public GeneratorStats since(GeneratorStats earlier) {
-        return new GeneratorStats(steps - earlier.steps, tokens - earlier.tokens, surplus - earlier.surplus, stepMillis - earlier.stepMillis,
-                hostWaitMillis - earlier.hostWaitMillis, graphReplays - earlier.graphReplays, graphCaptures - earlier.graphCaptures,
+        return new GeneratorStats(steps - earlier.steps, tokens - earlier.tokens, surplus - earlier.surplus,
+                stepMillis - earlier.stepMillis, hostWaitMillis - earlier.hostWaitMillis,
+                graphReplays - earlier.graphReplays, graphCaptures - earlier.graphCaptures,
                 eagerSteps - earlier.eagerSteps);
     }
 }

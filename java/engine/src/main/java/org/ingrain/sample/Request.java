@@ -3,8 +3,8 @@ package org.ingrain.sample;
 import org.ingrain.tensor.InputException;
 
 /**
- * A prompt and the samples wanted of it. Sample i of a request draws the same tokens whatever else is sampled beside it; a request for
- * one sample with {@code firstSample} i draws that sample alone.
+ * A prompt and the samples wanted of it. Sample i of a request draws the same tokens whatever else is sampled beside
+ * it; a request for one sample with {@code firstSample} i draws that sample alone.
  *
  * @param prompt                 token ids, special tokens included
  * @param samples                how many completions
@@ -13,7 +13,8 @@ import org.ingrain.tensor.InputException;
  * @param adapterSlot            adapter of the generator's bank, -1 for the base model
  * @param promptLogProbabilities whether the prompt's own log-probabilities are wanted
  */
-public record Request(int[] prompt, int samples, int firstSample, SamplingParams params, int adapterSlot, boolean promptLogProbabilities) {
+public record Request(int[] prompt, int samples, int firstSample, SamplingParams params, int adapterSlot,
+        boolean promptLogProbabilities) {
     public Request {
         if (prompt.length == 0) {
             throw InputException.field("prompt", "no tokens, expected at least one");

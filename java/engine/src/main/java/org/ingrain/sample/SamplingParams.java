@@ -4,7 +4,8 @@ import java.util.List;
 import org.ingrain.tensor.InputException;
 
 /**
- * How tokens are chosen and when a sample ends. Made by {@link #greedy} or {@link #sampled}, then changed one setting at a time.
+ * How tokens are chosen and when a sample ends. Made by {@link #greedy} or {@link #sampled}, then changed one setting
+ * at a time.
  *
  * @param temperature 0 for greedy
  * @param topK        most probable tokens kept, 0 for all

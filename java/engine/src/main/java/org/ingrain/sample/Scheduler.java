@@ -5,19 +5,22 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Continuous batching: which sequences compute how many tokens in the next step. Knows numbers alone, neither device nor text.
+ * Continuous batching: which sequences compute how many tokens in the next step. Knows numbers alone, neither device
+ * nor text.
  *
  * <p>A sequence waits, or runs and holds blocks for all of its tokens. A step is planned in this order:
  * <ol>
- * <li>Each running sequence gets the blocks that its next token needs, oldest first. Where no block is left the newest gives all of its
- * blocks back and waits again at the head of the queue; later it is computed again, bit for bit.
+ * <li>Each running sequence gets the blocks that its next token needs, oldest first. Where no block is left the newest
+ * gives all of its blocks back and waits again at the head of the queue; later it is computed again, bit for bit.
  * <li>Each running sequence that lacks one token computes it.
- * <li>What is left of the step's tokens goes to prompts: of running sequences first, then of waiting ones, which are admitted while the
- * cache has blocks for them and there is a place. A prompt may take several steps.
- * <li>A sequence whose last token is computed draws the next one. The first time, the other samples of its request are forked from it.
+ * <li>What is left of the step's tokens goes to prompts: of running sequences first, then of waiting ones, which are
+ * admitted while the cache has blocks for them and there is a place. A prompt may take several steps.
+ * <li>A sequence whose last token is computed draws the next one. The first time, the other samples of its request are
+ * forked from it.
  * </ol>
  *
- * <p>Example: blocks of 16 tokens, steps of 40, request A with a prompt of 20 tokens and 2 samples, request B with one of 50.
+ * <p>Example: blocks of 16 tokens, steps of 40, request A with a prompt of 20 tokens and 2 samples, request B with one
+ * of 50.
  * <pre>
  *   step 1   A0 computes 20 and draws, A1 is forked and draws from the same row; B0 is admitted and computes 20
  *   step 2   A0 and A1 compute 1 each and draw; B0 computes 30 and draws
@@ -37,7 +40,8 @@ final class Scheduler {
 
     /** Queues a request, whose first sample computes the prompt for all. */
     void enqueue(Ticket ticket) {
-        waiting.addLast(new Sequence(ticket, ticket.request.firstSample(), new BlockTable(pool, ticket.request.adapterSlot())));
+        waiting.addLast(new Sequence(ticket, ticket.request.firstSample(),
+                new BlockTable(pool, ticket.request.adapterSlot())));
     }
 
     boolean idle() {
@@ -59,9 +63,9 @@ final class Scheduler {
     }
 
     /**
-     * The next step, and where first tokens are drawn for sequences that have to wait, the plans of those behind it. Every running
-     * sequence with an unread token is in the step, but for those whose last token that is. None where nothing can go on before a token
-     * is read.
+     * The next step, and where first tokens are drawn for sequences that have to wait, the plans of those behind it.
+     * Every running sequence with an unread token is in the step, but for those whose last token that is. None where
+     * nothing can go on before a token is read.
      */
     List<PlannedStep> plan() {
         reserve();
@@ -83,11 +87,15 @@ final class Scheduler {
         return step.build(config.maxSequences());
     }
 
-    /** Gives every running sequence the blocks of all its tokens, oldest first, evicting the newest: which may be the sequence itself. */
+    /**
+     * Gives every running sequence the blocks of all its tokens, oldest first, evicting the newest: which may be the
+     * sequence itself.
+     */
     private void reserve() {
         for (int i = 0; i < running.size(); i++) {
             Sequence sequence = running.get(i);
-            while (i < running.size() && !sequence.full(config.contextLength()) && !sequence.table.grow(sequence.length())) {
+            while (i < running.size() && !sequence.full(config.contextLength())
+                    && !sequence.table.grow(sequence.length())) {
                 evict(running.getLast());
             }
         }
@@ -135,7 +143,10 @@ final class Scheduler {
         return slices;
     }
 
-    /** Lets the oldest waiting sequence run, once all of its tokens have been read; null where there is no place or no room for it. */
+    /**
+     * Lets the oldest waiting sequence run, once all of its tokens have been read; null where there is no place or no
+     * room for it.
+     */
     private Sequence admit() {
         Sequence sequence = waiting.peekFirst();
         if (sequence == null || sequence.unread() > 0 || running.size() >= config.maxSequences()) {

@@ -4,8 +4,9 @@ import java.util.Arrays;
 import org.ingrain.tokenizer.StreamingDecoder;
 
 /**
- * One sample in flight: its tokens and its blocks of the cache. Its last tokens may be unread: drawn by a step that has been enqueued, so
- * that their positions are known but not yet their ids. Until its prompt is computed, the first sample of a request stands for all.
+ * One sample in flight: its tokens and its blocks of the cache. Its last tokens may be unread: drawn by a step that has
+ * been enqueued, so that their positions are known but not yet their ids. Until its prompt is computed, the first
+ * sample of a request stands for all.
  */
 final class Sequence {
     final Ticket ticket;

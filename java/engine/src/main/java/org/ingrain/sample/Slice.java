@@ -31,7 +31,10 @@ record Slice(Sequence sequence, int tokens, int group, int prefixBlocks) {
         return numbered;
     }
 
-    /** Puts samples of one prompt, or whose first blocks are the same, side by side, and counts the blocks that all of them share. */
+    /**
+     * Puts samples of one prompt, or whose first blocks are the same, side by side, and counts the blocks that all of
+     * them share.
+     */
     static List<Slice> group(List<Slice> slices) {
         Map<Object, List<Slice>> groups = new LinkedHashMap<>();
         for (Slice slice : slices) {

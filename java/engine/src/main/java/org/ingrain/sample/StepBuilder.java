@@ -4,7 +4,10 @@ import java.util.ArrayList;
 import java.util.List;
 import org.ingrain.sample.step.StepPlan;
 
-/** Turns the slices that the scheduler chose into a plan, and counts their tokens as computed: what follows is enqueued behind it. */
+/**
+ * Turns the slices that the scheduler chose into a plan, and counts their tokens as computed: what follows is enqueued
+ * behind it.
+ */
 final class StepBuilder {
     private static final int[] UNKNOWN = {0};
 
@@ -21,8 +24,8 @@ final class StepBuilder {
     private record Drawn(List<StepPlan.Draw> draws, List<Sequence> sequences) {
         void add(Sequence sequence, int logitRow) {
             SamplingParams params = sequence.ticket.request.params();
-            draws.add(new StepPlan.Draw(logitRow, sequence.number, sequence.length(), (float) params.temperature(), params.topK(),
-                    (float) params.topP(), params.seed()));
+            draws.add(new StepPlan.Draw(logitRow, sequence.number, sequence.length(), (float) params.temperature(),
+                    params.topK(), (float) params.topP(), params.seed()));
             sequences.add(sequence);
             sequence.draw(draws.size() - 1);
         }
@@ -32,7 +35,10 @@ final class StepBuilder {
         }
     }
 
-    /** Adds a slice; returns the row of logits that its sequence's next token is drawn from, or -1 while some of its tokens are pending. */
+    /**
+     * Adds a slice; returns the row of logits that its sequence's next token is drawn from, or -1 while some of its
+     * tokens are pending.
+     */
     int add(Slice slice) {
         Sequence sequence = slice.sequence();
         int tokens = slice.tokens();
@@ -40,7 +46,8 @@ final class StepBuilder {
         int drawnRow = sequence.drawnRow();
         boolean last = tokens == sequence.pending();
         boolean wantsScores = sequence.ticket.wantsPrompt();
-        parts.add(new StepPlan.Part(drawnRow < 0 ? sequence.ids(from, tokens) : UNKNOWN, from, drawnRow, slice.placement()));
+        parts.add(new StepPlan.Part(drawnRow < 0 ? sequence.ids(from, tokens) : UNKNOWN, from, drawnRow,
+                slice.placement()));
         if (wantsScores) {
             int count = Math.min(tokens, sequence.length() - from - 1);
             scores.add(new StepPlan.Score(logitRows.size(), sequence.ids(from + 1, count)));
@@ -74,11 +81,13 @@ final class StepBuilder {
     List<PlannedStep> build(int maxDraws) {
         List<PlannedStep> steps = new ArrayList<>();
         int waiting = later.draws.size();
-        steps.add(new PlannedStep(new StepPlan(parts, ints(logitRows), now.draws, scores, ints(copies), waiting > 0), now.sequences, scored));
+        steps.add(new PlannedStep(new StepPlan(parts, ints(logitRows), now.draws, scores, ints(copies), waiting > 0),
+                now.sequences, scored));
         for (int i = 0; i < waiting; i += maxDraws) {
             Drawn some = later.part(i, Math.min(i + maxDraws, waiting));
             boolean more = i + maxDraws < waiting;
-            steps.add(new PlannedStep(new StepPlan(List.of(), new int[0], some.draws, List.of(), new int[0], more), some.sequences, List.of()));
+            steps.add(new PlannedStep(new StepPlan(List.of(), new int[0], some.draws, List.of(), new int[0], more),
+                    some.sequences, List.of()));
         }
         return steps;
     }

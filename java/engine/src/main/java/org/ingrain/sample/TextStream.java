@@ -2,7 +2,10 @@ package org.ingrain.sample;
 
 import java.util.List;
 
-/** A sample's text as it grows: holds back what may yet turn out to be the beginning of a stop string, and finds the first one. */
+/**
+ * A sample's text as it grows: holds back what may yet turn out to be the beginning of a stop string, and finds the
+ * first one.
+ */
 final class TextStream {
     private final List<String> stops;
     private final StringBuilder text = new StringBuilder();

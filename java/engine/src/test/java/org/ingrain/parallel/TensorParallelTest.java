@@ -96,7 +96,7 @@ class TensorParallelTest {
 
     private static List<Completion> answers(Context context, Rank rank, DType dtype, WeightSource source) {
         Weights weights = Weights.load(context, CONFIG, new Precision(dtype, DType.F32, dtype), rank, source, (layers, of) -> { });
-        Generator generator = new Generator(context, weights, null, SIZES, Silent::new, List.of());
+        Generator generator = new Generator(weights, null, SIZES, Silent::new, List.of());
         int[] prompt = new int[37];
         for (int i = 0; i < prompt.length; i++) {
             prompt[i] = i * 7 % CONFIG.vocabSize();

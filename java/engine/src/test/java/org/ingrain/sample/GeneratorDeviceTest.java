@@ -18,8 +18,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * The loop on a backend that runs ops later than they are enqueued, and replays graphs: what is read too early, overwritten too early
- * or captured by mistake shows as another token.
+ * The loop on a backend that runs ops later than they are enqueued, and replays graphs: what is read too early,
+ * overwritten too early or captured by mistake shows as another token.
  */
 class GeneratorDeviceTest {
     /** System property {@code ingrain.device.backend} names another than the emulated GPU's. */
@@ -46,7 +46,8 @@ class GeneratorDeviceTest {
     }
 
     private static List<Request> requests() {
-        SamplingParams ending = SamplingParams.sampled(1.1, 0.95, 14, 5).withStop(List.of("><5")).withStopTokens(List.of(3, 8, 21));
+        SamplingParams ending = SamplingParams.sampled(1.1, 0.95, 14, 5).withStop(List.of("><5"))
+                .withStopTokens(List.of(3, 8, 21));
         return List.of(new Request(PROMPT, 3, 0, ending, -1, false),
                 new Request(TinyModel.prompt(16, 6), 2, 1, SamplingParams.sampled(0.9f, 1, 9, 2), 0, true),
                 new Request(TinyModel.prompt(1, 9), 7, 0, SamplingParams.sampled(1, 1, 2, 4), -1, false),
@@ -100,7 +101,8 @@ class GeneratorDeviceTest {
     @ParameterizedTest
     @MethodSource("orders")
     void repliesAreThoseOfTheCpu(String order) {
-        List<Request> requests = List.of(Request.of(PROMPT, 1, SamplingParams.greedy(20)), Request.of(TinyModel.prompt(35, 5), 1, SamplingParams.greedy(12)),
+        List<Request> requests = List.of(Request.of(PROMPT, 1, SamplingParams.greedy(20)),
+                Request.of(TinyModel.prompt(35, 5), 1, SamplingParams.greedy(12)),
                 new Request(TinyModel.prompt(5, 7), 3, 0, SamplingParams.sampled(0.9f, 1, 16, 1), -1, true));
         List<List<Completion>> expected;
         try (TinyModel model = new TinyModel("cpu", new ContextOptions(0, 1, "auto"))) {
@@ -113,7 +115,8 @@ class GeneratorDeviceTest {
                 for (int i = 0; i < expected.get(r).size(); i++) {
                     Completion e = expected.get(r).get(i);
                     Completion a = actual.get(r).get(i);
-                    assertArrayEquals(e.ids(), a.ids(), () -> Arrays.toString(e.ids()) + " against " + Arrays.toString(a.ids()));
+                    assertArrayEquals(e.ids(), a.ids(), () -> Arrays.toString(e.ids()) + " against "
+                            + Arrays.toString(a.ids()));
                     assertArrayEquals(e.logProbabilities(), a.logProbabilities(), SUMS);
                 }
             }

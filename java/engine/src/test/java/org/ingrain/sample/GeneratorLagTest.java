@@ -33,11 +33,14 @@ class GeneratorLagTest {
     static Stream<Arguments> ways() {
         List<GeneratorConfig> configs = List.of(
                 TinyModel.roomy(),
-                GeneratorConfig.of(TinyModel.CONTEXT, 32, 32).withCacheTokens(8192).withBlockSize(16).withSharePrefix(false),
-                GeneratorConfig.of(TinyModel.CONTEXT, 5, 37).withCacheTokens(TinyModel.CONTEXT).withBlockSize(16),
-                GeneratorConfig.of(TinyModel.CONTEXT, 12, 19).withCacheTokens(TinyModel.CONTEXT).withBlockSize(16).withPrefixCache(false),
-                GeneratorConfig.of(TinyModel.CONTEXT, 1, 64).withCacheTokens(TinyModel.CONTEXT).withBlockSize(16).withPrefixCache(false));
-        return configs.stream().flatMap(config -> Stream.of(DType.F32, DType.BF16).map(dtype -> Arguments.of(config, dtype)));
+                GeneratorConfig.of(TinyModel.CONTEXT, 32, 32).withCacheTokens(8192).withBlockSize(16)
+                .withSharePrefix(false), GeneratorConfig.of(TinyModel.CONTEXT, 5, 37).withCacheTokens(TinyModel.CONTEXT)
+                        .withBlockSize(16),
+                GeneratorConfig.of(TinyModel.CONTEXT, 12, 19).withCacheTokens(TinyModel.CONTEXT).withBlockSize(16)
+                .withPrefixCache(false), GeneratorConfig.of(TinyModel.CONTEXT, 1, 64).withCacheTokens(TinyModel.CONTEXT)
+                        .withBlockSize(16).withPrefixCache(false));
+        return configs.stream().flatMap(config -> Stream.of(DType.F32, DType.BF16)
+                .map(dtype -> Arguments.of(config, dtype)));
     }
 
     @ParameterizedTest
@@ -73,10 +76,15 @@ class GeneratorLagTest {
         }
     }
 
-    /** Ends of every kind: by id, by string, by length, by context; one row for many samples, and more samples than fit in a batch. */
+    /**
+     * Ends of every kind: by id, by string, by length, by context; one row for many samples, and more samples than fit
+     * in a batch.
+     */
     private static List<Request> requests() {
-        SamplingParams strings = SamplingParams.sampled(0.9, 1, 60, 5).withTopK(20).withStop(List.of("><5", "1>", "<9"));
-        SamplingParams tokens = SamplingParams.sampled(1.2, 0.9, 50, 6).withStopTokens(List.of(3, 8, 21, 40)).withIgnoreEos(true);
+        SamplingParams strings = SamplingParams.sampled(0.9, 1, 60, 5).withTopK(20)
+                .withStop(List.of("><5", "1>", "<9"));
+        SamplingParams tokens = SamplingParams.sampled(1.2, 0.9, 50, 6).withStopTokens(List.of(3, 8, 21, 40))
+                .withIgnoreEos(true);
         SamplingParams once = SamplingParams.sampled(1, 1, 1, 4);
         return List.of(new Request(PROMPT, 8, 0, OPEN, -1, false),
                 new Request(Arrays.copyOf(PROMPT, 48), 3, 2, strings, -1, true),
@@ -114,13 +122,15 @@ class GeneratorLagTest {
     }
 
     private static int[] bits(float[] values) {
-        return values == null ? null : IntStream.range(0, values.length).map(i -> Float.floatToRawIntBits(values[i])).toArray();
+        return values == null ? null : IntStream.range(0, values.length).map(i -> Float.floatToRawIntBits(values[i]))
+                .toArray();
     }
 
     @Test
     void aSampleIsCancelledWithItsTokenUnread() {
         try (TinyModel model = new TinyModel(DType.F32, 1)) {
-            GeneratorConfig config = GeneratorConfig.of(TinyModel.CONTEXT, 8, 64).withCacheTokens(TinyModel.CONTEXT).withBlockSize(16);
+            GeneratorConfig config = GeneratorConfig.of(TinyModel.CONTEXT, 8, 64).withCacheTokens(TinyModel.CONTEXT)
+                    .withBlockSize(16);
             Generator generator = model.generator(config, null, 1);
             SamplingParams params = OPEN.withIgnoreEos(true);
             List<Completion> whole = generator.generate(List.of(Request.of(PROMPT, 4, params))).getFirst();
@@ -134,7 +144,8 @@ class GeneratorLagTest {
             for (int i = 0; i < 10; i++) {
                 generator.step();
             }
-            assertEquals(3, seen.stream().filter(c -> c.reason() == FinishReason.CANCELLED && c.ids().length == 0).count());
+            assertEquals(3, seen.stream().filter(c -> c.reason() == FinishReason.CANCELLED && c.ids().length == 0)
+                    .count());
             ticket.cancel(2);
             while (generator.step()) {
                 continue;
@@ -162,9 +173,11 @@ class GeneratorLagTest {
             assertEquals(120, whole.tokens());
             assertEquals(0, whole.surplus());
             assertEquals(40, whole.eagerSteps() + whole.graphCaptures() + whole.graphReplays());
-            assertTrue(whole.stepMillis() > 0 && whole.hostWaitMillis() > 0 && whole.hostWaitShare() < 1, whole::toString);
+            assertTrue(whole.stepMillis() > 0 && whole.hostWaitMillis() > 0 && whole.hostWaitShare() < 1,
+                    whole::toString);
             SamplingParams stopped = params.withStopTokens(List.of(ids[7]));
-            Completion completion = generator.generate(List.of(new Request(PROMPT, 1, 1, stopped, -1, false))).getFirst().getFirst();
+            Completion completion = generator.generate(List.of(new Request(PROMPT, 1, 1, stopped, -1, false)))
+                    .getFirst().getFirst();
             GeneratorStats stats = generator.stats().since(whole);
             assertEquals(completion.ids().length, stats.tokens());
             assertEquals(1, stats.surplus());
@@ -199,7 +212,8 @@ class GeneratorLagTest {
             Arrays.fill(norm, Float.NaN);
             model.context.write(model.weights.norm(), norm);
             Generator generator = model.generator(TinyModel.roomy(), null, 1);
-            ArithmeticException failure = assertThrows(ArithmeticException.class, () -> generator.generate(List.of(Request.of(PROMPT, 2, OPEN))));
+            ArithmeticException failure = assertThrows(ArithmeticException.class,
+                    () -> generator.generate(List.of(Request.of(PROMPT, 2, OPEN))));
             assertEquals("the model's logits are not numbers at position " + PROMPT.length, failure.getMessage());
         }
     }

@@ -36,7 +36,8 @@ class GeneratorTest {
                 TinyModel.roomy().withPrefixCache(false).withSharePrefix(false),
                 GeneratorConfig.of(TinyModel.CONTEXT, 32, 32).withCacheTokens(8192).withBlockSize(64),
                 GeneratorConfig.of(TinyModel.CONTEXT, 5, 37).withCacheTokens(TinyModel.CONTEXT).withBlockSize(16),
-                GeneratorConfig.of(TinyModel.CONTEXT, 12, 19).withCacheTokens(TinyModel.CONTEXT).withBlockSize(16).withPrefixCache(false));
+                GeneratorConfig.of(TinyModel.CONTEXT, 12, 19).withCacheTokens(TinyModel.CONTEXT).withBlockSize(16)
+                .withPrefixCache(false));
         return configs.stream().flatMap(config -> Stream.of(DType.F32, DType.BF16).flatMap(dtype ->
                 Stream.of(1, 2).map(threads -> Arguments.of(config, dtype, threads))));
     }
@@ -47,12 +48,14 @@ class GeneratorTest {
         List<Completion> alone = new ArrayList<>();
         try (TinyModel model = new TinyModel(dtype, 1)) {
             for (int i = 0; i < 8; i++) {
-                Generator generator = model.generator(GeneratorConfig.of(TinyModel.CONTEXT, 1, 512).withBlockSize(config.blockSize())
-                        .withPrefixCache(false).withSharePrefix(false));
-                alone.add(generator.generate(List.of(new Request(PROMPT, 1, i, PARAMS, -1, false))).getFirst().getFirst());
+                Generator generator = model.generator(GeneratorConfig.of(TinyModel.CONTEXT, 1, 512)
+                        .withBlockSize(config.blockSize()).withPrefixCache(false).withSharePrefix(false));
+                alone.add(generator.generate(List.of(new Request(PROMPT, 1, i, PARAMS, -1, false))).getFirst()
+                        .getFirst());
             }
         }
-        assertTrue(alone.stream().map(c -> List.of(box(c.ids()))).distinct().count() > 1, "samples differ from one another");
+        assertTrue(alone.stream().map(c -> List.of(box(c.ids()))).distinct().count() > 1,
+                "samples differ from one another");
         try (TinyModel model = new TinyModel(dtype, threads)) {
             Generator generator = model.generator(config);
             List<Completion> together = amongOthers(generator, new Request(PROMPT, 8, 0, PARAMS, -1, false));
@@ -72,7 +75,8 @@ class GeneratorTest {
         generator.submit(request, completions::add);
         for (int steps = 0; generator.step(); steps++) {
             if (steps % 7 == 3 && steps < 60) {
-                generator.submit(Request.of(TinyModel.prompt(20 + steps, steps), 1, SamplingParams.greedy(10)), completion -> { });
+                generator.submit(Request.of(TinyModel.prompt(20 + steps, steps), 1, SamplingParams.greedy(10)),
+                        completion -> { });
             }
         }
         completions.sort(Comparator.comparingInt(Completion::sample));
@@ -103,15 +107,18 @@ class GeneratorTest {
     @EnumSource(value = DType.class, names = {"F32", "BF16"})
     void promptLogProbabilitiesEqualThoseOfTheSameTokensGenerated(DType dtype) {
         try (TinyModel model = new TinyModel(dtype, 2)) {
-            Generator generator = model.generator(GeneratorConfig.of(TinyModel.CONTEXT, 4, 512).withCacheTokens(2048).withBlockSize(16));
+            Generator generator = model.generator(GeneratorConfig.of(TinyModel.CONTEXT, 4, 512).withCacheTokens(2048)
+                    .withBlockSize(16));
             Completion generated = generator.generate(List.of(Request.of(PROMPT, 1, PARAMS))).getFirst().getFirst();
             int[] whole = Arrays.copyOf(PROMPT, PROMPT.length + generated.ids().length);
             System.arraycopy(generated.ids(), 0, whole, PROMPT.length, generated.ids().length);
-            Completion scored = generator.generate(List.of(new Request(whole, 1, 0, SamplingParams.greedy(1), -1, true))).getFirst().getFirst();
+            Completion scored = generator.generate(List.of(new Request(whole, 1, 0, SamplingParams.greedy(1), -1,
+                    true))).getFirst().getFirst();
             assertEquals(whole.length, scored.promptLogProbabilities().length);
             assertTrue(Float.isNaN(scored.promptLogProbabilities()[0]));
             for (int i = 0; i < generated.ids().length; i++) {
-                assertEquals(generated.logProbabilities()[i], scored.promptLogProbabilities()[PROMPT.length + i], 1e-5f);
+                assertEquals(generated.logProbabilities()[i], scored.promptLogProbabilities()[PROMPT.length + i],
+                        1e-5f);
             }
         }
     }
@@ -129,10 +136,12 @@ class GeneratorTest {
                     new Request(PROMPT, 1, 0, greedy, 1, false));
             List<List<Completion>> together = generator.generate(requests);
             for (int i = 0; i < 3; i++) {
-                assertSame(generator.generate(List.of(requests.get(i))).getFirst().getFirst(), together.get(i).getFirst());
+                assertSame(generator.generate(List.of(requests.get(i))).getFirst().getFirst(),
+                        together.get(i).getFirst());
             }
             assertSame(together.get(0).getFirst(), together.get(1).getFirst());
-            assertFalse(Arrays.equals(together.get(0).getFirst().logProbabilities(), together.get(2).getFirst().logProbabilities()));
+            assertFalse(Arrays.equals(together.get(0).getFirst().logProbabilities(),
+                    together.get(2).getFirst().logProbabilities()));
             generator.loadAdapter(1, List.of(adapter(model, projection, 0)));
             assertSame(together.get(0).getFirst(), generator.generate(List.of(requests.get(2))).getFirst().getFirst());
         }
@@ -206,8 +215,10 @@ class GeneratorTest {
             InputException tooLong = assertThrows(InputException.class,
                     () -> generator.submit(Request.of(new int[TinyModel.CONTEXT], 1, PARAMS), completion -> { }));
             assertTrue(tooLong.getMessage().contains("256 tokens"), tooLong.getMessage());
-            assertThrows(InputException.class, () -> generator.submit(Request.of(new int[] {TinyModel.VOCABULARY}, 1, PARAMS), completion -> { }));
-            assertThrows(InputException.class, () -> generator.submit(new Request(PROMPT, 1, 0, PARAMS, 0, false), completion -> { }));
+            assertThrows(InputException.class, () -> generator.submit(Request.of(new int[] {TinyModel.VOCABULARY}, 1,
+                    PARAMS), completion -> { }));
+            assertThrows(InputException.class, () -> generator.submit(new Request(PROMPT, 1, 0, PARAMS, 0, false),
+                    completion -> { }));
             assertThrows(InputException.class, () -> Request.of(PROMPT, 0, PARAMS));
             assertThrows(InputException.class, () -> SamplingParams.sampled(-1, 1, 1, 0));
         }

@@ -19,8 +19,8 @@ class GoldenModelTest {
     @ValueSource(ints = {1, 2})
     void stories15MTellsTheStoryOfLily(int threads) throws IOException {
         Path folder = TestFolders.model("stories15M");
-        String expected = Files.readAllLines(folder.resolveSibling("README.md")).stream().filter(line -> line.startsWith("> "))
-                .map(line -> line.substring(2)).collect(Collectors.joining("\n"));
+        String expected = Files.readAllLines(folder.resolveSibling("README.md")).stream()
+                .filter(line -> line.startsWith("> ")).map(line -> line.substring(2)).collect(Collectors.joining("\n"));
         GeneratorConfig config = GeneratorConfig.of(256, 4, 64).withCacheTokens(512);
         try (Engine engine = Engine.open(ModelOptions.of(folder).withThreads(threads))) {
             Request fromBos = Request.of(engine.tokenizer().encode("", true), 1, SamplingParams.greedy(256));

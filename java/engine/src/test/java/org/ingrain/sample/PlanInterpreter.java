@@ -12,9 +12,9 @@ import java.util.Set;
 import org.ingrain.sample.step.StepPlan;
 
 /**
- * Runs plans without a model. A cache block holds token ids, the "logits" of a row are a hash of all tokens of its sequence so far, read
- * from the blocks that the plan names, and a draw is a hash of that, seed, sequence and position. So a wrong block, position or row gives
- * another token, as on a device.
+ * Runs plans without a model. A cache block holds token ids, the "logits" of a row are a hash of all tokens of its
+ * sequence so far, read from the blocks that the plan names, and a draw is a hash of that, seed, sequence and position.
+ * So a wrong block, position or row gives another token, as on a device.
  */
 final class PlanInterpreter {
     private static final int VOCABULARY = 1000;
@@ -99,7 +99,8 @@ final class PlanInterpreter {
                 assertEquals(i - 1, before);
                 var neighbour = parts.get(before).place();
                 assertEquals(neighbour.prefixBlocks(), place.prefixBlocks());
-                assertEquals(0, Arrays.mismatch(neighbour.blocks(), 0, place.prefixBlocks(), place.blocks(), 0, place.prefixBlocks()) + 1);
+                assertEquals(0, Arrays.mismatch(neighbour.blocks(), 0, place.prefixBlocks(), place.blocks(), 0,
+                        place.prefixBlocks()) + 1);
             }
         }
     }

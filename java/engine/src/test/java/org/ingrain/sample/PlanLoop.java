@@ -64,11 +64,12 @@ final class PlanLoop {
         assertTrue(step.plan().draws().size() <= config.maxSequences());
         assertTrue(step.plan().parts().size() <= config.maxSequences());
         assertTrue(step.plan().parts().stream().mapToInt(part -> part.ids().length).sum() <= config.maxBatchTokens());
-        assertTrue(step.plan().scores().stream().mapToInt(score -> score.targets().length).sum() <= GeneratorConfig.MAX_SCORES);
+        assertTrue(step.plan().scores().stream().mapToInt(score -> score.targets().length).sum()
+                <= GeneratorConfig.MAX_SCORES);
         for (int i = 0; i < step.scored().size(); i++) {
             PlannedStep.Scored scored = step.scored().get(i);
-            assertArrayEquals(Arrays.copyOfRange(scored.ticket().request.prompt(), scored.from(), scored.from() + scored.count()),
-                    step.plan().scores().get(i).targets());
+            assertArrayEquals(Arrays.copyOfRange(scored.ticket().request.prompt(), scored.from(),
+                    scored.from() + scored.count()), step.plan().scores().get(i).targets());
         }
     }
 
@@ -102,6 +103,7 @@ final class PlanLoop {
     }
 
     int computed(Predicate<StepPlan.Part> which) {
-        return plans.stream().flatMap(plan -> plan.parts().stream()).filter(which).mapToInt(part -> part.ids().length).sum();
+        return plans.stream().flatMap(plan -> plan.parts().stream()).filter(which).mapToInt(part -> part.ids().length)
+                .sum();
     }
 }

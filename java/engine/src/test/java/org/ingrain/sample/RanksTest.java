@@ -43,8 +43,8 @@ class RanksTest {
         context.join(communicator, rank);
         Blueprint config = TinyModel.config(DType.F32);
         try (Arena arena = Arena.ofShared()) {
-            Weights weights = Weights.load(context, config, new Precision(DType.F32, DType.F32, DType.F32), new Rank(rank, RANKS),
-                    name -> TinyModel.tensor(arena, config, name), (layers, of) -> { });
+            Weights weights = Weights.load(context, config, new Precision(DType.F32, DType.F32, DType.F32),
+                    new Rank(rank, RANKS), name -> TinyModel.tensor(arena, config, name), (layers, of) -> { });
             context.synchronize();
             KvCache cache = new KvCache(context, weights, CONFIG.blocks(), CONFIG.blockSize());
             return new StepRunner(new Decoder(context, weights, CONFIG.limits()), cache, null,

@@ -91,7 +91,8 @@ class SchedulerTest {
         loop.submit(young);
         loop.run();
         assertEquals(2, loop.finished.size());
-        loop.finished.forEach((sequence, ids) -> assertArrayEquals(PlanInterpreter.expected(sequence.ticket.request, 0, CONTEXT), ids));
+        loop.finished.forEach((sequence, ids) -> assertArrayEquals(PlanInterpreter.expected(sequence.ticket.request, 0,
+                CONTEXT), ids));
         int oldTokens = loop.computed(part -> part.place().blocks()[0] == 0);
         assertEquals(40 + 39, oldTokens, "the oldest is never computed twice");
         assertTrue(loop.computed(part -> part.place().blocks()[0] != 0) > 60 + 39, "the newest is");
@@ -115,7 +116,8 @@ class SchedulerTest {
         PlanLoop loop = loop(config(8, 128, CONTEXT).withPrefixCache(false), 0);
         loop.submit(request(100, 1, 4, 5));
         loop.step();
-        assertEquals(2, loop.plans.getFirst().draws().size(), "of 8 blocks the prompt holds 7, a copy of the last is the eighth");
+        assertEquals(2, loop.plans.getFirst().draws().size(),
+                "of 8 blocks the prompt holds 7, a copy of the last is the eighth");
         assertEquals(2, loop.plans.getLast().draws().size());
         loop.run();
         assertEquals(4, loop.finished.size());
@@ -146,7 +148,8 @@ class SchedulerTest {
         assertEquals(before + 1, loop.pool.available(), "its own block; the prompt's are held by the others");
         loop.run();
         assertEquals(3, loop.finished.size());
-        assertEquals(second.number, loop.finished.keySet().stream().filter(s -> s.generated() < 20).findFirst().orElseThrow().number);
+        assertEquals(second.number, loop.finished.keySet().stream().filter(s -> s.generated() < 20).findFirst()
+                .orElseThrow().number);
     }
 
     @Test
@@ -158,19 +161,24 @@ class SchedulerTest {
         loop.submit(new Request(plain.prompt(), 1, 0, plain.params(), -1, true));
         loop.run();
         List<StepPlan> scoring = loop.plans.subList(1, loop.plans.size());
-        assertEquals(List.of(List.of(64), List.of(26)), scoring.stream().map(SchedulerTest::tokens).toList(), "nothing is adopted");
+        assertEquals(List.of(List.of(64), List.of(26)), scoring.stream().map(SchedulerTest::tokens).toList(),
+                "nothing is adopted");
         assertEquals(List.of(64, 25), scoring.stream().map(plan -> plan.scores().getFirst().targets().length).toList());
         assertArrayEquals(IntStream.range(0, 26).toArray(), scoring.getLast().logitRows());
         assertEquals(25, scoring.getLast().draws().getFirst().logitRow());
     }
 
     static Stream<Arguments> loads() {
-        List<GeneratorConfig> configs = List.of(config(8, 64, 4 * CONTEXT), config(3, 17, CONTEXT), config(12, 19, CONTEXT).withPrefixCache(false),
-                config(1, 64, CONTEXT), config(6, 40, 200).withSharePrefix(false), config(6, 40, 160).withBlockSize(32));
+        List<GeneratorConfig> configs = List.of(config(8, 64, 4 * CONTEXT), config(3, 17, CONTEXT),
+                config(12, 19, CONTEXT).withPrefixCache(false), config(1, 64, CONTEXT),
+                config(6, 40, 200).withSharePrefix(false), config(6, 40, 160).withBlockSize(32));
         return configs.stream().flatMap(config -> IntStream.range(0, 3).mapToObj(lag -> Arguments.of(config, lag)));
     }
 
-    /** Requests that come and go at random; each sample is what it is alone, or the beginning of it where it was cancelled. */
+    /**
+     * Requests that come and go at random; each sample is what it is alone, or the beginning of it where it was
+     * cancelled.
+     */
     @ParameterizedTest
     @MethodSource("loads")
     void everySampleIsWhatItIsAlone(GeneratorConfig config, int lag) {
@@ -188,7 +196,8 @@ class SchedulerTest {
                     needed += request.prompt().length + request.samples() * request.params().maxTokens();
                     wanted--;
                 }
-                List<Sequence> running = loop.scheduler.inFlight().stream().filter(sequence -> !sequence.ticket.forking()).toList();
+                List<Sequence> running = loop.scheduler.inFlight().stream()
+                        .filter(sequence -> !sequence.ticket.forking()).toList();
                 if (!running.isEmpty() && random.nextInt(20) == 0) {
                     loop.end(running.get(random.nextInt(running.size())));
                 }
@@ -207,7 +216,8 @@ class SchedulerTest {
     private static Request randomRequest(Random random) {
         SamplingParams params = SamplingParams.sampled(1, 1, 1 + random.nextInt(40), random.nextInt(5));
         int[] prompt = TinyModel.prompt(1 + random.nextInt(CONTEXT - 1), random.nextInt(3));
-        return new Request(prompt, 1 + random.nextInt(5), random.nextInt(3), params, random.nextInt(3) - 1, random.nextInt(6) == 0);
+        return new Request(prompt, 1 + random.nextInt(5), random.nextInt(3), params, random.nextInt(3) - 1,
+                random.nextInt(6) == 0);
     }
 
     @Test

@@ -58,10 +58,12 @@ public final class TinyModel implements AutoCloseable {
     static HostTensor tensor(Arena arena, Blueprint config, String name) {
         long[] shape = config.parameters().all().stream().filter(p -> p.name().equals(name)).findFirst().orElseThrow()
                 .shape();
-        HostTensor tensor = new HostTensor(DType.F32, shape, arena.allocate(Arrays.stream(shape).reduce(1, (x, y) -> x * y) * Float.BYTES, 64));
+        HostTensor tensor = new HostTensor(DType.F32, shape,
+                arena.allocate(Arrays.stream(shape).reduce(1, (x, y) -> x * y) * Float.BYTES, 64));
         Random random = new Random(name.hashCode());
         for (long i = 0; i < tensor.elements(); i++) {
-            tensor.data().setAtIndex(ValueLayout.JAVA_FLOAT, i, shape.length == 1 ? 1 : (float) random.nextGaussian() * 0.15f);
+            tensor.data().setAtIndex(ValueLayout.JAVA_FLOAT, i,
+                    shape.length == 1 ? 1 : (float) random.nextGaussian() * 0.15f);
         }
         return tensor;
     }
@@ -71,7 +73,7 @@ public final class TinyModel implements AutoCloseable {
     }
 
     Generator generator(GeneratorConfig config, AdapterBank adapters) {
-        return new Generator(context, weights, adapters, config, Spelling::new, List.of(NO_EOS));
+        return new Generator(weights, adapters, config, Spelling::new, List.of(NO_EOS));
     }
 
     /** Reads the tokens {@code lag} steps behind; two ids end a sample. */

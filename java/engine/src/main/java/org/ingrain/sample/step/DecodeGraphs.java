@@ -9,9 +9,9 @@ import org.ingrain.ffi.Graph;
 import org.ingrain.tensor.BackendException;
 
 /**
- * The decode steps that have been captured, one for each size of batch. A batch is filled up to the next bucket, so that there are few
- * sizes. The first step of a size runs op by op, which loads its kernels and settles their algorithms; the second is captured; from
- * then on it is replayed.
+ * The decode steps that have been captured, one for each size of batch. A batch is filled up to the next bucket, so
+ * that there are few sizes. The first step of a size runs op by op, which loads its kernels and settles their
+ * algorithms; the second is captured; from then on it is replayed.
  */
 final class DecodeGraphs implements AutoCloseable {
     /**
@@ -74,7 +74,8 @@ final class DecodeGraphs implements AutoCloseable {
         captured.remove(key);
         Graph graph = uncapturable.contains(key) ? null : capture(key, ops);
         if (graph == null) {
-            context.noteFallback("decode step of " + key.rows + " rows: the device has no graph for it, its ops run one by one");
+            context.noteFallback("decode step of " + key.rows
+                    + " rows: the device has no graph for it, its ops run one by one");
             eager++;
             ops.run();
             return;
@@ -84,7 +85,10 @@ final class DecodeGraphs implements AutoCloseable {
         graph.launch();
     }
 
-    /** The ops as a graph, or null where the device cannot make one of them (no memory for it): from then on they run one by one. */
+    /**
+     * The ops as a graph, or null where the device cannot make one of them (no memory for it): from then on they run
+     * one by one.
+     */
     private Graph capture(Key key, Runnable ops) {
         context.beginGraph();
         try {

@@ -11,9 +11,9 @@ import org.ingrain.tensor.Staging;
 import org.ingrain.tensor.Tensor;
 
 /**
- * The draws and scores of one step. Their settings lie in the step's staging memory; what is drawn and scored lies in one array, so that
- * one copy brings it to the host: n ids, n log-probabilities, then the scores. A plan that draws again has an array of its own, because
- * the next step reads the ids of the last step that had parts.
+ * The draws and scores of one step. Their settings lie in the step's staging memory; what is drawn and scored lies in
+ * one array, so that one copy brings it to the host: n ids, n log-probabilities, then the scores. A plan that draws
+ * again has an array of its own, because the next step reads the ids of the last step that had parts.
  */
 final class Draws {
     private final Ops ops;
@@ -33,7 +33,8 @@ final class Draws {
         static Arrays reserve(Staging staging, int n, int m) {
             Tensor rows = staging.reserve(DType.I32, n);
             Ops.SampleRows settings = new Ops.SampleRows(staging.reserve(DType.F32, n), staging.reserve(DType.I32, n),
-                    staging.reserve(DType.F32, n), staging.reserve(DType.I64, n), staging.reserve(DType.I32, n), staging.reserve(DType.I32, n));
+                    staging.reserve(DType.F32, n), staging.reserve(DType.I64, n), staging.reserve(DType.I32, n),
+                    staging.reserve(DType.I32, n));
             return new Arrays(rows, settings, staging.reserve(DType.I32, m));
         }
     }
@@ -57,7 +58,10 @@ final class Draws {
         return 2L * limits.sequences() + limits.logitRows();
     }
 
-    /** Stages the draws of a plan, filled up to {@code padded} with greedy draws from rows of their own number, and its scores. */
+    /**
+     * Stages the draws of a plan, filled up to {@code padded} with greedy draws from rows of their own number, and its
+     * scores.
+     */
     void begin(StepPlan plan, int padded) {
         target = plan.parts().isEmpty() ? resultsAgain : results;
         scores = plan.scores();
@@ -105,7 +109,9 @@ final class Draws {
         }
     }
 
-    /** The logits themselves where each draw has the row of its own number, else a copy with the rows the draws want. */
+    /**
+     * The logits themselves where each draw has the row of its own number, else a copy with the rows the draws want.
+     */
     private Tensor rowsOf(Tensor logits) {
         if (inOrder) {
             return logits.rows(0, draws);

@@ -4,12 +4,12 @@ import java.util.List;
 import org.ingrain.model.Step;
 
 /**
- * One step as data: which tokens are computed, where their keys and values are cached, and what is drawn from their logits. A plan holds
- * numbers alone and is not changed once it is made, so that the runners of all ranks can run the same plan. Plans run in the order they
- * were made: the next step may read ids that this one draws.
+ * One step as data: which tokens are computed, where their keys and values are cached, and what is drawn from their
+ * logits. A plan holds numbers alone and is not changed once it is made, so that the runners of all ranks can run the
+ * same plan. Plans run in the order they were made: the next step may read ids that this one draws.
  *
- * <p>Example, with blocks of 4 tokens. Sequence 0 computes a prompt of 6 tokens in blocks 0 and 1; sequence 1 computes one token at
- * position 9, whose id the step before drew in row 2, in blocks 4, 5 and 6:
+ * <p>Example, with blocks of 4 tokens. Sequence 0 computes a prompt of 6 tokens in blocks 0 and 1; sequence 1 computes
+ * one token at position 9, whose id the step before drew in row 2, in blocks 4, 5 and 6:
  * <pre>
  *   parts      {ids 11 12 13 14 15 16, from 0, drawnRow -1, blocks 0 1}    rows 0 to 5 of the step
  *              {ids 0,                 from 9, drawnRow  2, blocks 4 5 6}  row 6
@@ -20,14 +20,16 @@ import org.ingrain.model.Step;
  *   copies     1 2                       the second sample gets a copy of the partly filled block 1
  * </pre>
  *
- * @param parts     sequences of the batch, one below another; empty in a plan that only draws again from the logits of the plan before
+ * @param parts     sequences of the batch, one below another; empty in a plan that only draws again from the logits of
+ *                  the plan before
  * @param logitRows rows of the step whose logits are wanted
  * @param draws     tokens to draw
  * @param scores    known tokens whose log-probabilities are wanted
  * @param copies    source and destination in turn, of cache blocks to be copied after the parts are computed
  * @param drawAgain whether the next plan draws from the logits of this one
  */
-public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List<Score> scores, int[] copies, boolean drawAgain) {
+public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List<Score> scores, int[] copies,
+        boolean drawAgain) {
     /**
      * The tokens of one sequence.
      *
@@ -82,7 +84,7 @@ public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List
 
     /** True if every row draws the one token that follows it, and nothing else is to be done. */
     boolean decodesOnly() {
-        return !parts.isEmpty() && draws.size() == parts.size() && logitRows.length == parts.size() && !drawAgain && scores.isEmpty()
-                && copies.length == 0 && parts.stream().allMatch(part -> part.ids.length == 1);
+        return !parts.isEmpty() && draws.size() == parts.size() && logitRows.length == parts.size() && !drawAgain
+                && scores.isEmpty() && copies.length == 0 && parts.stream().allMatch(part -> part.ids.length == 1);
     }
 }

@@ -5,8 +5,8 @@ import java.lang.foreign.ValueLayout;
 import org.ingrain.ffi.Event;
 
 /**
- * What one step draws and scores, in pinned memory: n ids, n log-probabilities, then the scores, 4 bytes each. It can be read from when
- * the step is done until the ring gives its slot to another step.
+ * What one step draws and scores, in pinned memory: n ids, n log-probabilities, then the scores, 4 bytes each. It can
+ * be read from when the step is done until the ring gives its slot to another step.
  */
 public final class StepResults {
     final MemorySegment memory;

@@ -6,8 +6,9 @@ import java.util.List;
 import org.ingrain.ffi.Context;
 
 /**
- * The steps that are enqueued and not yet read, oldest first, each in a slot of its own, and how long the device stood still between
- * them. The step that was read last keeps its slot, because the time from its end to the next start is known only when the next is done.
+ * The steps that are enqueued and not yet read, oldest first, each in a slot of its own, and how long the device stood
+ * still between them. The step that was read last keeps its slot, because the time from its end to the next start is
+ * known only when the next is done.
  * <pre>
  *   slots      0        1        2
  *   begin/end  step 4   step 5            2 in flight

@@ -9,10 +9,10 @@ import org.ingrain.tensor.Staging;
 import org.ingrain.tensor.Tensor;
 
 /**
- * Enqueues planned steps, of which the host reads what they draw later. A step is one copy to the device of all its small arrays, the
- * choice of its ids among given ones and those that the step before draws, the model, the draws, and one copy back into pinned memory; an
- * event behind it is all that the host ever waits for. All runs on one stream, so that a block of the cache may change hands as soon as
- * the host decides it: its next holder writes it in a later step.
+ * Enqueues planned steps, of which the host reads what they draw later. A step is one copy to the device of all its
+ * small arrays, the choice of its ids among given ones and those that the step before draws, the model, the draws, and
+ * one copy back into pinned memory; an event behind it is all that the host ever waits for. All runs on one stream, so
+ * that a block of the cache may change hands as soon as the host decides it: its next holder writes it in a later step.
  */
 public final class StepRunner implements AutoCloseable {
     private static final int[] FILLER = {0};
@@ -140,10 +140,14 @@ public final class StepRunner implements AutoCloseable {
     }
 
     public StepStats stats() {
-        return new StepStats(steps, ring.stepMillis(), ring.hostWaitMillis(), graphs.replays(), graphs.captures(), graphs.eager());
+        return new StepStats(steps, ring.stepMillis(), ring.hostWaitMillis(), graphs.replays(), graphs.captures(),
+                graphs.eager());
     }
 
-    /** Waits for the steps in flight, then frees graphs, events and pinned memory; model, cache and buffers are the caller's. */
+    /**
+     * Waits for the steps in flight, then frees graphs, events and pinned memory; model, cache and buffers are the
+     * caller's.
+     */
     @Override
     public void close() {
         context.synchronize();

@@ -10,5 +10,6 @@ package org.ingrain.sample.step;
  * @param graphCaptures  steps that were captured first
  * @param eagerSteps     steps whose ops were enqueued one by one
  */
-public record StepStats(long steps, double stepMillis, double hostWaitMillis, long graphReplays, long graphCaptures, long eagerSteps) {
+public record StepStats(long steps, double stepMillis, double hostWaitMillis, long graphReplays, long graphCaptures,
+        long eagerSteps) {
 }

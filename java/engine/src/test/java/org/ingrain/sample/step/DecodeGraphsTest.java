@@ -25,8 +25,10 @@ import org.junit.jupiter.api.Test;
 class DecodeGraphsTest {
     @Test
     void bucketsGrowByThirds() {
-        List<Integer> buckets = IntStream.rangeClosed(1, 512).map(rows -> DecodeGraphs.bucket(rows, 512)).distinct().boxed().toList();
-        assertEquals(List.of(1, 2, 4, 8, 12, 16, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512), buckets);
+        List<Integer> buckets = IntStream.rangeClosed(1, 512).map(rows -> DecodeGraphs.bucket(rows, 512)).distinct()
+                .boxed().toList();
+        assertEquals(List.of(1, 2, 4, 8, 12, 16, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512),
+                buckets);
         for (int rows = 1; rows <= 512; rows++) {
             assertTrue(DecodeGraphs.bucket(rows, 512) >= rows);
         }
@@ -78,7 +80,8 @@ class DecodeGraphsTest {
             }
             assertArrayEquals(new int[3], Inspect.ints(context, x));
             assertEquals(4, graphs.eager());
-            assertEquals(Map.of("decode step of 1 rows: the device has no graph for it, its ops run one by one", 3L), context.fallbacks());
+            assertEquals(Map.of("decode step of 1 rows: the device has no graph for it, its ops run one by one", 3L),
+                    context.fallbacks());
             assertEquals(0, graphs.captures());
             assertEquals(5, runs[0], "the second run was captured first, and the graph could not be made");
         }

@@ -23,7 +23,8 @@ import org.junit.jupiter.api.Test;
 class DrawsTest {
     private static final int VOCABULARY = 7;
     private static final int ROWS = 5;
-    private static final List<StepPlan.Part> PARTS = List.of(new StepPlan.Part(new int[1], 0, -1, new Step.Placement(new int[1], 0, 0, -1)));
+    private static final List<StepPlan.Part> PARTS = List.of(new StepPlan.Part(new int[1], 0, -1,
+            new Step.Placement(new int[1], 0, 0, -1)));
 
     private final Backend backend = Backend.open(NativeLibraries.find("cpu"));
     private final Context context = backend.context(new ContextOptions(0, 1, "auto"));
@@ -63,22 +64,26 @@ class DrawsTest {
     }
 
     private int best(int row) {
-        return IntStream.range(0, VOCABULARY).reduce((a, b) -> values[row * VOCABULARY + b] > values[row * VOCABULARY + a] ? b : a).orElseThrow();
+        return IntStream.range(0, VOCABULARY).reduce((a, b) ->
+                values[row * VOCABULARY + b] > values[row * VOCABULARY + a] ? b : a).orElseThrow();
     }
 
     private float logProbability(int row, int id) {
-        double sum = IntStream.range(row * VOCABULARY, (row + 1) * VOCABULARY).mapToDouble(i -> Math.exp(values[i])).sum();
+        double sum = IntStream.range(row * VOCABULARY, (row + 1) * VOCABULARY).mapToDouble(i -> Math.exp(values[i]))
+                .sum();
         return (float) (values[row * VOCABULARY + id] - Math.log(sum));
     }
 
     @Test
     void drawsFromRowsInOrderOrFromAnyRow() {
         for (int[] rows : new int[][] {{0, 1, 2}, {3, 0, 3, 4, 1}}) {
-            int[] results = run(plan(PARTS, List.of(), Arrays.stream(rows).mapToObj(DrawsTest::greedy).toArray(Draw[]::new)), rows.length);
+            int[] results = run(plan(PARTS, List.of(), Arrays.stream(rows).mapToObj(DrawsTest::greedy)
+                    .toArray(Draw[]::new)), rows.length);
             assertEquals(2 * rows.length, results.length);
             for (int i = 0; i < rows.length; i++) {
                 assertEquals(best(rows[i]), results[i]);
-                assertEquals(logProbability(rows[i], results[i]), Float.intBitsToFloat(results[rows.length + i]), 1e-5f);
+                assertEquals(logProbability(rows[i], results[i]), Float.intBitsToFloat(results[rows.length + i]),
+                        1e-5f);
             }
         }
     }
@@ -92,12 +97,14 @@ class DrawsTest {
 
     @Test
     void scoresLieBehindTheDraws() {
-        int[] results = run(plan(PARTS, List.of(new Score(0, new int[] {2, 6}), new Score(3, new int[] {5})), greedy(4)), 1);
+        int[] results = run(plan(PARTS, List.of(new Score(0, new int[] {2, 6}), new Score(3, new int[] {5})),
+                greedy(4)), 1);
         float[] losses = new float[3];
         for (int i = 0; i < 3; i++) {
             losses[i] = Float.intBitsToFloat(results[2 + i]);
         }
-        assertArrayEquals(new float[] {-logProbability(0, 2), -logProbability(1, 6), -logProbability(3, 5)}, losses, 1e-5f);
+        assertArrayEquals(new float[] {-logProbability(0, 2), -logProbability(1, 6), -logProbability(3, 5)}, losses,
+                1e-5f);
     }
 
     @Test
@@ -115,7 +122,8 @@ class DrawsTest {
         int[] alone = run(plan(PARTS, List.of(), draw), 1);
         assertEquals(alone[0], together[1]);
         assertEquals(alone[0], together[2]);
-        long kinds = IntStream.range(0, 40).map(p -> run(plan(PARTS, List.of(), new Draw(2, 3, p, 2, 0, 1, 5)), 1)[0]).distinct().count();
+        long kinds = IntStream.range(0, 40).map(p -> run(plan(PARTS, List.of(), new Draw(2, 3, p, 2, 0, 1, 5)), 1)[0])
+                .distinct().count();
         assertNotEquals(1, kinds);
     }
 }

@@ -22,8 +22,9 @@ class StepPlanTest {
     }
 
     private static StepPlan plan(List<Part> parts, int logitRows, int draws) {
-        return new StepPlan(parts, new int[logitRows], List.copyOf(new ArrayList<>(List.of(Draw.GREEDY, Draw.GREEDY)).subList(0, draws)), List.of(),
-                NONE, false);
+        return new StepPlan(parts, new int[logitRows],
+                List.copyOf(new ArrayList<>(List.of(Draw.GREEDY, Draw.GREEDY)).subList(0, draws)), List.of(), NONE,
+                false);
     }
 
     @Test
@@ -34,15 +35,18 @@ class StepPlanTest {
         assertFalse(plan(List.of(part(2, -1)), 1, 1).decodesOnly(), "a prompt");
         assertFalse(plan(ONE, 1, 2).decodesOnly(), "two samples of one row");
         assertFalse(plan(ONE, 0, 0).decodesOnly(), "nothing drawn");
-        assertFalse(new StepPlan(ONE, new int[1], List.of(Draw.GREEDY), List.of(), new int[] {0, 1}, false).decodesOnly(), "copies");
-        assertFalse(new StepPlan(ONE, new int[1], List.of(Draw.GREEDY), List.of(new Score(0, new int[1])), NONE, false).decodesOnly(), "scores");
-        assertFalse(new StepPlan(ONE, new int[1], List.of(Draw.GREEDY), List.of(), NONE, true).decodesOnly(), "its logits are drawn from again");
+        assertFalse(new StepPlan(ONE, new int[1], List.of(Draw.GREEDY), List.of(), new int[] {0, 1}, false)
+                .decodesOnly(), "copies");
+        assertFalse(new StepPlan(ONE, new int[1], List.of(Draw.GREEDY), List.of(new Score(0, new int[1])), NONE, false)
+                .decodesOnly(), "scores");
+        assertFalse(new StepPlan(ONE, new int[1], List.of(Draw.GREEDY), List.of(), NONE, true).decodesOnly(),
+                "its logits are drawn from again");
     }
 
     @Test
     void countsTokensScoresAndAdapters() {
-        StepPlan plan = new StepPlan(List.of(part(5, -1), part(2, -1)), NONE, List.of(), List.of(new Score(0, new int[3]), new Score(3, new int[1])),
-                NONE, false);
+        StepPlan plan = new StepPlan(List.of(part(5, -1), part(2, -1)), NONE, List.of(),
+                List.of(new Score(0, new int[3]), new Score(3, new int[1])), NONE, false);
         assertEquals(7, plan.tokens());
         assertEquals(4, plan.scoredTokens());
         assertFalse(plan.adapters());

@@ -50,7 +50,8 @@ class StepRingTest {
     void aSlotThatMayStillBeReadIsNotGivenAway() {
         run();
         run();
-        assertEquals("2 steps in flight in a ring of 3", assertThrows(IllegalStateException.class, ring::begin).getMessage());
+        assertEquals("2 steps in flight in a ring of 3",
+                assertThrows(IllegalStateException.class, ring::begin).getMessage());
         StepResults read = ring.await();
         run();
         assertThrows(IllegalStateException.class, ring::begin);

@@ -28,7 +28,8 @@ class StepRunnerTest {
 
     private final TinyModel model = new TinyModel(DType.F32, 1);
     private final StepRunner runner = new StepRunner(new Decoder(model.context, model.weights, LIMITS),
-            new KvCache(model.context, model.weights, 9, 16), null, new StepBuffers(model.context, LIMITS, TinyModel.VOCABULARY, 3));
+            new KvCache(model.context, model.weights, 9, 16), null,
+            new StepBuffers(model.context, LIMITS, TinyModel.VOCABULARY, 3));
 
     @AfterEach
     void close() {
@@ -76,7 +77,8 @@ class StepRunnerTest {
 
     @Test
     void drawingAgainIsNoStepAndChangesNothingOfTheNext() {
-        runner.enqueue(new StepPlan(List.of(known(PROMPT, 0, 3, 1)), new int[] {19}, List.of(draw(0, 20)), List.of(), NONE, true));
+        runner.enqueue(new StepPlan(List.of(known(PROMPT, 0, 3, 1)), new int[] {19}, List.of(draw(0, 20)), List.of(),
+                NONE, true));
         runner.enqueue(plan(List.of(), NONE, new Draw(0, 1, 20, 5, 0, 1, 7), draw(0, 20)));
         runner.enqueue(plan(List.of(drawn(0, 20, 3, 1)), new int[] {0}, draw(0, 21)));
         int first = runner.await().id(0);
@@ -89,10 +91,12 @@ class StepRunnerTest {
 
     @Test
     void aCopiedBlockContinuesLikeItsSource() {
-        runner.enqueue(new StepPlan(List.of(known(PROMPT, 0, 3, 1)), new int[] {19}, List.of(draw(0, 20)), List.of(), new int[] {1, 6}, false));
+        runner.enqueue(new StepPlan(List.of(known(PROMPT, 0, 3, 1)), new int[] {19}, List.of(draw(0, 20)), List.of(),
+                new int[] {1, 6}, false));
         runner.await();
         int[] next = {11};
-        runner.enqueue(plan(List.of(known(next, 20, 3, 1), known(next, 20, 3, 6)), new int[] {0, 1}, draw(0, 21), draw(1, 21)));
+        runner.enqueue(plan(List.of(known(next, 20, 3, 1), known(next, 20, 3, 6)), new int[] {0, 1}, draw(0, 21),
+                draw(1, 21)));
         StepResults results = runner.await();
         assertEquals(results.id(0), results.id(1));
         assertEquals(results.logProbability(0), results.logProbability(1));
@@ -106,7 +110,8 @@ class StepRunnerTest {
         float logProbability = results.logProbability(0);
         int[] rows = IntStream.range(0, 20).toArray();
         int[] targets = Arrays.copyOfRange(with(PROMPT, id), 1, 21);
-        runner.enqueue(new StepPlan(List.of(known(PROMPT, 0, 5, 2)), rows, List.of(), List.of(new Score(0, targets)), NONE, false));
+        runner.enqueue(new StepPlan(List.of(known(PROMPT, 0, 5, 2)), rows, List.of(), List.of(new Score(0, targets)),
+                NONE, false));
         StepResults scores = runner.await();
         assertEquals(logProbability, scores.score(19), 1e-5f);
         assertTrue(IntStream.range(0, 20).allMatch(i -> scores.score(i) < 0));
