@@ -6,6 +6,8 @@ import shutil
 import sys
 import xml.etree.ElementTree as ElementTree
 
+from runner import json_lines
+
 AT_ONCE = 6     # processes of tests that share the GPU
 SECONDS = 45    # of a class; what takes longer hangs
 DRY_TIMES = 8   # how much longer a class or a part may take in a dry run, on few cores
@@ -120,6 +122,17 @@ def story(bundle, dtype):
     right = ids == expected["ids"] if dtype == "f32" else same >= 16
     return {"class": f"stories15M greedy, {dtype}", "on": bundle.device, "tests": len(expected["ids"]), "failed": len(expected["ids"]) - same,
             "furthest log-probability": furthest, "tolerance": tolerance, "result": "passed" if right and furthest <= tolerance else "FAILED"}
+
+
+def ranks(bundle):
+    """Two ranks on one GPU: a real model says what it says on one, and an all_reduce takes so many microseconds."""
+    name = "org.ingrain.parallel.RanksOnOneDeviceTest"
+    properties = {"ingrain.device.backend": bundle.device, "ingrain.stories": bundle.kit / "models/stories15M",
+                  "ingrain.repetitions": 3 if bundle.dry else 200}
+    # A first launch may wait for the device, and so for a rank that waits for this one.
+    done = bundle.attempt(["env", "CUDA_MODULE_LOADING=EAGER", *bundle.junit(name, properties)], name)
+    yield {"class": "RanksOnOneDeviceTest", "on": bundle.device, **outcome(bundle, name, done)}
+    yield from json_lines(done.text())
 
 
 def golden(bundle):

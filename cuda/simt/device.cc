@@ -20,6 +20,7 @@ size_t physical_bytes() { return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * 
 std::atomic<size_t> memory_bytes{physical_bytes()};
 std::atomic<int> shared_optin{227 << 10};
 std::atomic<int> patience_ms{10'000};
+std::atomic<bool> eager{false};
 
 // As the driver reads it: the number of hardware queues that the streams of a device share.
 unsigned hardware_queues() {
@@ -79,7 +80,7 @@ int current_device() { return device_of_thread; }
 std::chrono::milliseconds patience() { return std::chrono::milliseconds(patience_ms.load()); }
 
 Device& Device::at(int index) {
-  static Device all[devices];
+  static Device* const all = new Device[devices];  // for ever: work that was never run belongs to libraries that are unloaded by then
   return all[index];
 }
 
@@ -128,11 +129,10 @@ std::shared_ptr<Stream> Device::find(Stream* stream) {
   std::lock_guard lock(mutex_);
   return streams_.at(stream);
 }
-unsigned Device::number_stream() {
+HardwareQueue& Device::next_queue() {
   std::lock_guard lock(mutex_);
-  return streams_made_++;
+  return queues_[streams_made_++ % hardware_queues()];
 }
-HardwareQueue& Device::queue(unsigned stream_number) { return queues_[stream_number % hardware_queues()]; }
 cudaError_t get_attributes(cudaFuncAttributes* attributes, const void* kernel) {
   if (cudaError_t error = load(kernel)) return error;
   *attributes = {static_shared, Device::current().shared_limit(kernel)};
@@ -143,7 +143,7 @@ cudaError_t load(const void* kernel) {
   Device& device = Device::current();
   if (!device.load(kernel)) return cudaSuccess;
   if (!device.take(kernel_bytes)) return remember(cudaErrorMemoryAllocation);
-  if (!capturing()) device.drain();
+  if (!eager && !capturing()) device.drain();
   return cudaSuccess;
 }
 
@@ -163,6 +163,9 @@ bool is_pinned(const void* pointer) {
 }  // namespace simt
 
 using simt::Device, simt::remember;
+
+// For tests: whether kernels are loaded without waiting for the device, as with CUDA_MODULE_LOADING=EAGER.
+extern "C" __attribute__((visibility("default"))) void simt_load_eagerly(int32_t whether) { simt::eager = whether != 0; }
 
 // For tests: how long a wait for a kernel that waits is borne.
 extern "C" __attribute__((visibility("default"))) void simt_set_patience(int32_t milliseconds) { simt::patience_ms = milliseconds; }

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -32,8 +33,6 @@ class HardwareQueue {
   void run_before(uint64_t ticket);
 
  private:
-  std::shared_ptr<Stream> first_before(uint64_t ticket);
-
   std::mutex mutex_;
   uint64_t next_ = 0;
   std::map<uint64_t, std::shared_ptr<Stream>> pending_;
@@ -67,8 +66,9 @@ class Device {
   void drain();
   // The same for what other threads have enqueued: whether such a call waits is left open, so the caller's own work stays late.
   void drain_others();
-  HardwareQueue& queue(unsigned stream_number);
-  unsigned number_stream();
+  void drain_but(std::thread::id owner);
+  // Of the stream that is made next: they take the queues in turn.
+  HardwareQueue& next_queue();
 
  private:
   std::mutex mutex_;
