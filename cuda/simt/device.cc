@@ -14,7 +14,9 @@ thread_local cudaError_t last_error = cudaSuccess;
 thread_local int device_of_thread = 0;
 
 constexpr size_t alignment = 256;
-size_t physical_bytes() { return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
+size_t physical_bytes() {
+  return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+}
 
 // As simt_configure says; all devices are alike.
 std::atomic<size_t> memory_bytes{physical_bytes()};
@@ -51,7 +53,8 @@ cudaError_t allocate(void** pointer, size_t bytes, int device) {
   return cudaSuccess;
 }
 
-// Waits for the device, as the real call does; memory of another device than the current one is refused, which CUDA would allow.
+// Waits for the device, as the real call does; memory of another device than the current one is refused, which CUDA
+// would allow.
 cudaError_t release(void* pointer, bool pinned) {
   if (!pointer) return cudaSuccess;
   if (cudaError_t error = forbid_in_capture()) return error;
@@ -80,7 +83,8 @@ int current_device() { return device_of_thread; }
 std::chrono::milliseconds patience() { return std::chrono::milliseconds(patience_ms.load()); }
 
 Device& Device::at(int index) {
-  static Device* const all = new Device[devices];  // for ever: work that was never run belongs to libraries that are unloaded by then
+  // for ever: work that was never run belongs to libraries that are unloaded by then
+  static Device* const all = new Device[devices];
   return all[index];
 }
 
@@ -106,7 +110,8 @@ bool Device::load(const void* kernel) {
 int Device::shared_limit(const void* kernel) {
   std::lock_guard lock(mutex_);
   const auto found = shared_limits_.find(kernel);
-  return found == shared_limits_.end() ? shared_always - static_shared : std::min(found->second, shared_optin - static_shared);
+  return found == shared_limits_.end() ? shared_always - static_shared
+                                       : std::min(found->second, shared_optin - static_shared);
 }
 void Device::set_shared_limit(const void* kernel, int bytes) {
   std::lock_guard lock(mutex_);
@@ -156,7 +161,8 @@ cudaError_t set_attribute(const void* kernel, cudaFuncAttribute, int value) {
 bool is_pinned(const void* pointer) {
   std::lock_guard lock(allocations_mutex);
   for (const auto& [begin, allocation] : allocations)
-    if (allocation.device < 0 && pointer >= begin && pointer < static_cast<const char*>(begin) + allocation.bytes) return true;
+    if (allocation.device < 0 && pointer >= begin && pointer < static_cast<const char*>(begin) + allocation.bytes)
+      return true;
   return false;
 }
 
@@ -165,10 +171,14 @@ bool is_pinned(const void* pointer) {
 using simt::Device, simt::remember;
 
 // For tests: whether kernels are loaded without waiting for the device, as with CUDA_MODULE_LOADING=EAGER.
-extern "C" __attribute__((visibility("default"))) void simt_load_eagerly(int32_t whether) { simt::eager = whether != 0; }
+extern "C" __attribute__((visibility("default"))) void simt_load_eagerly(int32_t whether) {
+  simt::eager = whether != 0;
+}
 
 // For tests: how long a wait for a kernel that waits is borne.
-extern "C" __attribute__((visibility("default"))) void simt_set_patience(int32_t milliseconds) { simt::patience_ms = milliseconds; }
+extern "C" __attribute__((visibility("default"))) void simt_set_patience(int32_t milliseconds) {
+  simt::patience_ms = milliseconds;
+}
 
 // For tests: how much memory a device has, and shared memory a block; 0 leaves it as it is.
 extern "C" __attribute__((visibility("default"))) void simt_configure(int64_t memory, int32_t shared) {
@@ -219,10 +229,12 @@ const char* cudaGetErrorString(cudaError_t error) {
     case cudaErrorInvalidDevice: return "invalid device ordinal";
     case cudaErrorInvalidResourceHandle: return "invalid resource handle";
     case cudaErrorNotReady: return "device not ready";
-    case cudaErrorLaunchTimeout: return "a kernel waits for what cannot begin before it ends: something that stands behind it in its "
-                                        "hardware queue, or comes after a call that waits for the device";
+    case cudaErrorLaunchTimeout:
+      return "a kernel waits for what cannot begin before it ends: something that stands behind it in its "
+             "hardware queue, or comes after a call that waits for the device";
     case cudaErrorPeerAccessAlreadyEnabled: return "peer access is already enabled";
-    case cudaErrorLaunchFailure: return "a kernel's threads wait for each other at different barriers, or one used shared memory as global";
+    case cudaErrorLaunchFailure:
+      return "a kernel's threads wait for each other at different barriers, or one used shared memory as global";
     case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
     case cudaErrorStreamCaptureInvalidated: return "operation failed due to a previous error during capture";
   }

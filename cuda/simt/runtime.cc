@@ -1,7 +1,7 @@
-// Streams, copies, events and graphs of the emulated CUDA runtime. What is enqueued on a stream runs when somebody waits for the stream,
-// for its device, for an event behind it or for something behind it in its hardware queue, not before. Where CUDA leaves a choice, the
-// worst for the caller is taken: host memory is read late, and a stream or an event is refused while another device than its own is the
-// thread's current one.
+// Streams, copies, events and graphs of the emulated CUDA runtime. What is enqueued on a stream runs when somebody
+// waits for the stream, for its device, for an event behind it or for something behind it in its hardware queue, not
+// before. Where CUDA leaves a choice, the worst for the caller is taken: host memory is read late, and a stream or an
+// event is refused while another device than its own is the thread's current one.
 #include <sched.h>
 
 #include <chrono>
@@ -14,7 +14,8 @@
 
 namespace simt {
 
-bool run_blocks(Watch& watch, bool descending, dim3 grid, dim3 size, size_t shared, const std::function<void()>& kernel);
+bool run_blocks(Watch& watch, bool descending, dim3 grid, dim3 size, size_t shared,
+                const std::function<void()>& kernel);
 bool is_pinned(const void* pointer);
 
 using Work = std::function<void()>;
@@ -39,7 +40,8 @@ struct Stream {
   bool descending = false;
   Watch watch;
 
-  // Waits for who runs it. That may be a kernel that waits for a third; where this goes on for too long, the caller is what it waits for.
+  // Waits for who runs it. That may be a kernel that waits for a third; where this goes on for too long, the caller is
+  // what it waits for.
   std::unique_lock<std::recursive_timed_mutex> enter() {
     std::unique_lock lock(running, std::defer_lock);
     for (uint64_t naps = watch.naps; !lock.try_lock_for(patience()); naps = watch.naps)
@@ -173,10 +175,13 @@ cudaError_t load_for(cudaStream_t stream, const void* kernel) {
 }
 
 void run_grid(cudaStream_t stream, dim3 grid, dim3 block, size_t shared, const Work& kernel) {
-  if (!run_blocks(stream->watch, stream->descending, grid, block, shared, kernel)) Device::at(stream->device).fail(cudaErrorLaunchFailure);
+  if (!run_blocks(stream->watch, stream->descending, grid, block, shared, kernel))
+    Device::at(stream->device).fail(cudaErrorLaunchFailure);
 }
 
-uint64_t nanoseconds() { return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1)); }
+uint64_t nanoseconds() {
+  return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
+}
 
 void set_descending(cudaStream_t stream, bool descending) { stream->descending = descending; }
 
@@ -184,7 +189,8 @@ void set_descending(cudaStream_t stream, bool descending) { stream->descending =
 
 using simt::Device, simt::remember, simt::usable;
 
-cudaError_t cudaMemcpyAsync(void* destination, const void* source, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+cudaError_t cudaMemcpyAsync(void* destination, const void* source, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream) {
   const cudaError_t error = simt::enqueue(stream, [=] { memmove(destination, source, bytes); });
   if (kind == cudaMemcpyDeviceToHost && !stream->capture && !simt::is_pinned(destination)) stream->drain();
   return error;
