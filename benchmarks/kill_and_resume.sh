@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a distillation undisturbed, then again killed with SIGKILL at three random moments and taken up each time, then with one
-# thread, and compares every file byte for byte (logs and timings apart).
+# Runs a distillation undisturbed, then again killed with SIGKILL at three random moments and taken up each time, then
+# with one thread, and compares every file byte for byte (logs and timings apart).
 #
 #   benchmarks/kill_and_resume.sh WORK distill --model DIR --task ... (without --output and --threads)
 set -euo pipefail
@@ -18,7 +18,8 @@ run() { # folder, flags
 }
 
 same() { # folder
-  diff -r -x '*.log' -x log.txt -x timings.json -x run.lock "$work/undisturbed" "$work/$1" && diff "$work/undisturbed.out" "$work/$1.out" &&
+  diff -r -x '*.log' -x log.txt -x timings.json -x run.lock "$work/undisturbed" "$work/$1" &&
+    diff "$work/undisturbed.out" "$work/$1.out" &&
     echo "$1: $(find "$work/$1" -type f | wc -l) files, equal to the undisturbed run's"
 }
 

@@ -6,13 +6,16 @@ import shutil
 import sys
 import xml.etree.ElementTree as ElementTree
 
+from runner import json_lines
+
 AT_ONCE = 6     # processes of tests that share the GPU
 SECONDS = 45    # of a class; what takes longer hangs
 DRY_TIMES = 8   # how much longer a class or a part may take in a dry run, on few cores
 
-HOT = ["RmsNorm", "Rope", "KvCache", "AttentionPaged", "Matmul", "MatmulSiluMul", "Sample", "SelectIds", "Embedding", "Attention", "Lora", "CrossEntropy"]
-BESIDE_OPS = ["ops.EmptyTest", "ops.BitwiseTest", "ops.BitwiseRowsTest", "ops.MatmulFp8Test", "ops.Fp8CacheTest", "sample.GeneratorDeviceTest",
-              "train.DecoderTrainingGoldenTest"]
+HOT = ["RmsNorm", "Rope", "KvCache", "AttentionPaged", "Matmul", "MatmulSiluMul", "Sample", "SelectIds", "Embedding",
+       "Attention", "Lora", "CrossEntropy"]
+BESIDE_OPS = ["ops.EmptyTest", "ops.BitwiseTest", "ops.BitwiseRowsTest", "ops.MatmulFp8Test", "ops.Fp8CacheTest",
+              "sample.GeneratorDeviceTest", "train.DecoderTrainingGoldenTest"]
 LAST = ["ops.CollectivesTest"]  # its ranks wait for each other in kernels
 
 
@@ -22,7 +25,9 @@ def hot(bundle):
 
 
 def ops(bundle):
-    """Every other op; rows bitwise the same whatever stands beside them; fp8; the generator on the device; ranks on one GPU."""
+    """Every other op; rows bitwise the same whatever stands beside them; fp8; the generator on the device; ranks on one
+    GPU."""
+
     if bundle.dry:
         yield from accidents(bundle)
     yield from tests(bundle, others(bundle))
@@ -38,7 +43,8 @@ def others(bundle):
 
 
 def accidents(bundle):
-    """Of a dry run: a class that kills itself and one that hangs cost their own rows alone; cuBLASLt is found in a wheel."""
+    """Of a dry run: a class that kills itself and one that hangs cost their own rows alone; cuBLASLt is found in a
+    wheel."""
     ends = {"EndsItself": "ended with status -9", "Hangs": "hung", "FindsCublasLt": ""}
     for row in tests(bundle, [f"org.ingrain.kit.{name}" for name in ends], seconds=5):
         expected = ends[row["class"]]
@@ -57,17 +63,26 @@ def missing(bundle, results, table):
 def tests(bundle, classes, prefix=(), seconds=None):
     """A row per class, each class in a process of its own: one that crashes or hangs loses nothing but itself."""
     seconds = seconds or SECONDS * (DRY_TIMES if bundle.dry else 1)
-    properties = {"ingrain.device.backend": "simt" if bundle.device == "cpu" else bundle.device, "ingrain.golden.backend": bundle.device}
+    properties = {
+        "ingrain.device.backend": "simt" if bundle.device == "cpu" else bundle.device,
+        "ingrain.golden.backend": bundle.device,
+    }
     commands = {name: [*prefix, *bundle.junit(name, properties)] for name in classes}
     for name, done in bundle.side_by_side(commands, 1 if bundle.dry else AT_ONCE, seconds):
         yield {"class": name.rsplit(".", 1)[-1], "on": bundle.device, **outcome(bundle, name, done)}
 
 
 def outcome(bundle, name, done):
-    """What the class's output and report say. No test, a skipped test and a process that did not end are failures too."""
+    """What the class's output and report say. No test, a skipped test and a process that did not end are failures
+    too."""
     feed = re.findall(r"^(.*) :: (STARTED|SUCCESSFUL|FAILED|ABORTED)", done.text(), re.M)
     count = {word: sum(state == word for _, state in feed) for word in ("SUCCESSFUL", "FAILED", "ABORTED")}
-    row = {"tests": sum(count.values()), "failed": count["FAILED"], "skipped": count["ABORTED"], "seconds": seconds_of(bundle, name)}
+    row = {
+        "tests": sum(count.values()),
+        "failed": count["FAILED"],
+        "skipped": count["ABORTED"],
+        "seconds": seconds_of(bundle, name),
+    }
     why = first_failure(bundle, name)
     if done.status is None or done.status < 0 or done.status > 1:
         last = feed[-1][0].split(" > ")[-1] if feed else "no test"
@@ -86,13 +101,17 @@ def reports(bundle, name):
 
 
 def seconds_of(bundle, name):
-    return round(sum(float(suite.get("time", 0)) for report in reports(bundle, name) for suite in report.iter("testsuite")), 1)
+    return round(
+        sum(float(suite.get("time", 0)) for report in reports(bundle, name) for suite in report.iter("testsuite")), 1
+    )
 
 
 def first_failure(bundle, name):
     for report in reports(bundle, name):
         for case in report.iter("testcase"):
-            wrong = next((found for found in map(case.find, ("failure", "error", "skipped")) if found is not None), None)
+            wrong = next(
+                (found for found in map(case.find, ("failure", "error", "skipped")) if found is not None), None
+            )
             if wrong is not None:
                 return f"{case.get('name')}: {wrong.get('message') or wrong.text or ''}"
     return ""
@@ -108,8 +127,26 @@ def story(bundle, dtype):
     """F32 arithmetic has to tell the same story; BF16 is compared as far as it does, and must keep near throughout."""
     model = bundle.kit / "models/stories15M"
     expected = json.loads((model / "golden.json").read_text())
-    text = bundle.run(bundle.cli("generate", "--device", bundle.device, "--model", model, "--dtype", dtype, "--raw", "--prompt", "", "--temperature", "0",
-                                 "--max-tokens", str(len(expected["ids"])), "--json"), f"stories-{dtype}")
+    text = bundle.run(
+        bundle.cli(
+            "generate",
+            "--device",
+            bundle.device,
+            "--model",
+            model,
+            "--dtype",
+            dtype,
+            "--raw",
+            "--prompt",
+            "",
+            "--temperature",
+            "0",
+            "--max-tokens",
+            str(len(expected["ids"])),
+            "--json",
+        ),
+        f"stories-{dtype}",
+    )
     found = json.loads(text)
     ids, same = found["ids"], 0
     while same < min(len(ids), len(expected["ids"])) and ids[same] == expected["ids"][same]:
@@ -118,8 +155,26 @@ def story(bundle, dtype):
     furthest = max((abs(a - b) for a, b in pairs), default=math.inf)
     tolerance = 1e-3 if dtype == "f32" else 0.1
     right = ids == expected["ids"] if dtype == "f32" else same >= 16
-    return {"class": f"stories15M greedy, {dtype}", "on": bundle.device, "tests": len(expected["ids"]), "failed": len(expected["ids"]) - same,
-            "furthest log-probability": furthest, "tolerance": tolerance, "result": "passed" if right and furthest <= tolerance else "FAILED"}
+    return {
+        "class": f"stories15M greedy, {dtype}",
+        "on": bundle.device,
+        "tests": len(expected["ids"]),
+        "failed": len(expected["ids"]) - same,
+        "furthest log-probability": furthest,
+        "tolerance": tolerance,
+        "result": "passed" if right and furthest <= tolerance else "FAILED",
+    }
+
+
+def ranks(bundle):
+    """Two ranks on one GPU: a real model says what it says on one, and an all_reduce takes so many microseconds."""
+    name = "org.ingrain.parallel.RanksOnOneDeviceTest"
+    properties = {"ingrain.device.backend": bundle.device, "ingrain.stories": bundle.kit / "models/stories15M",
+                  "ingrain.repetitions": 3 if bundle.dry else 200}
+    # A first launch may wait for the device, and so for a rank that waits for this one.
+    done = bundle.attempt(["env", "CUDA_MODULE_LOADING=EAGER", *bundle.junit(name, properties)], name)
+    yield {"class": "RanksOnOneDeviceTest", "on": bundle.device, **outcome(bundle, name, done)}
+    yield from json_lines(done.text())
 
 
 def golden(bundle):
@@ -143,7 +198,14 @@ def memcheck(bundle, classes):
 def sanitizer(bundle):
     """Compute Sanitizer over the hot ops, tool by tool, as many test classes as fit the time."""
     for tool in ("racecheck", "memcheck"):
-        yield from sanitized(bundle, tool, [f"org.ingrain.ops.{name}ParityTest" for name in ("AttentionPaged", "Sample", "Matmul", "Lora", "Attention", "RmsNorm")])
+        yield from sanitized(
+            bundle,
+            tool,
+            [
+                f"org.ingrain.ops.{name}ParityTest"
+                for name in ("AttentionPaged", "Sample", "Matmul", "Lora", "Attention", "RmsNorm")
+            ],
+        )
 
 
 def sanitized(bundle, tool, classes):
@@ -160,24 +222,61 @@ def sanitized(bundle, tool, classes):
 
 
 def pipeline(bundle):
-    """The command line end to end: fine-tune the kit's model, merge, answer from the merged one; the demo on the lab model."""
+    """The command line end to end: fine-tune the kit's model, merge, answer from the merged one; the demo on the lab
+    model."""
     work = bundle.out / "pipeline"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     model = bundle.kit / "models/stories15M"
     letters = "ABCDEFGH"
-    (work / "rows.jsonl").write_text("".join(json.dumps({"prompt": f"{a} and {b}:", "completion": f" {b}{a}"}) + "\n" for a in letters for b in letters))
+    (work / "rows.jsonl").write_text(
+        "".join(
+            json.dumps({"prompt": f"{a} and {b}:", "completion": f" {b}{a}"}) + "\n" for a in letters for b in letters
+        )
+    )
     device = ["--device", bundle.device]
     steps = "8" if bundle.dry else "200"
-    bundle.run(bundle.cli("finetune", *device, "--model", model, "--data", work / "rows.jsonl", "--max-steps", steps, "--output", work / "tuned"))
+    bundle.run(
+        bundle.cli(
+            "finetune",
+            *device,
+            "--model",
+            model,
+            "--data",
+            work / "rows.jsonl",
+            "--max-steps",
+            steps,
+            "--output",
+            work / "tuned",
+        )
+    )
     metrics = [json.loads(line) for line in next(work.glob("tuned/**/metrics.jsonl")).read_text().splitlines()]
     losses = [line["loss"] for line in metrics if "loss" in line]
-    yield {"step": "finetune", "loss at first": losses[0], "loss at last": losses[-1], "result": "passed" if losses[-1] < losses[0] else "FAILED"}
+    yield {
+        "step": "finetune",
+        "loss at first": losses[0],
+        "loss at last": losses[-1],
+        "result": "passed" if losses[-1] < losses[0] else "FAILED",
+    }
     adapter = next(work.glob("tuned/**/adapter_config.json")).parent
     bundle.run(bundle.cli("merge", "--model", model, "--adapter", adapter, "--output", work / "merged"))
     answers = []
     for which in (["--model", model, "--adapter", adapter], ["--model", work / "merged"]):
-        text = bundle.run(bundle.cli("generate", *device, *which, "--raw", "--prompt", "A and B:", "--temperature", "0", "--max-tokens", "8", "--json"))
+        text = bundle.run(
+            bundle.cli(
+                "generate",
+                *device,
+                *which,
+                "--raw",
+                "--prompt",
+                "A and B:",
+                "--temperature",
+                "0",
+                "--max-tokens",
+                "8",
+                "--json",
+            )
+        )
         answers.append(json.loads(text)["text"])
     yield {"step": "merged answers as base and adapter do", "answer": answers[0],
            "result": "passed" if answers[0] == answers[1] else "differs by rounding"}
@@ -192,4 +291,8 @@ def demo(bundle):
     for task in ("last-letter", "coin-flip"):
         arms = {arm["name"]: arm["accuracy"] for arm in json.loads((work / task / "report.json").read_text())["arms"]}
         shown = {name: f"{100 * arms[name]:.1f} %" for name in ("system-1", "system-2", "distilled")}
-        yield {"step": f"demo, {task}", **shown, "result": "passed" if arms["distilled"] >= 0.9 > arms["system-1"] else "FAILED"}
+        yield {
+            "step": f"demo, {task}",
+            **shown,
+            "result": "passed" if arms["distilled"] >= 0.9 > arms["system-1"] else "FAILED",
+        }

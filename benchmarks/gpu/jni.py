@@ -1,4 +1,6 @@
-"""JNI beside Panama (benchmarks/jni): the same calls of CUDA's driver and the same products, by JCuda and by our binding, in one process."""
+"""JNI beside Panama (benchmarks/jni): the same calls of CUDA's driver and the same products, by JCuda and by our
+binding, in one process."""
+
 import os
 import sys
 from pathlib import Path
@@ -17,8 +19,19 @@ def jni(bundle):
         raise Skip("this bundle was made without JCuda: pack --jni")
     libcuda, libcublas = stand_ins(bundle, kit) if bundle.dry else ("libcuda.so.1", cublas_places())
     rows = (3, 20) if bundle.dry else BOTH_ROWS
-    done = bundle.attempt(bundle.java({"java.library.path": kit / "lib"}, f"{kit}:{bundle.ingrain}/lib/*", "org.ingrain.jni.Comparison", bundle.device,
-                                      libcuda, ",".join(map(str, libcublas)), ",".join(map(str, rows)), *products(bundle)), "comparison")
+    done = bundle.attempt(
+        bundle.java(
+            {"java.library.path": kit / "lib"},
+            f"{kit}:{bundle.ingrain}/lib/*",
+            "org.ingrain.jni.Comparison",
+            bundle.device,
+            libcuda,
+            ",".join(map(str, libcublas)),
+            ",".join(map(str, rows)),
+            *products(bundle),
+        ),
+        "comparison",
+    )
     on = "stand-ins for libcuda and libcublas" if bundle.dry else bundle.device
     for row in json_lines(done.text()):
         yield {"on": on, **row}
@@ -41,7 +54,12 @@ def products(bundle):
 def cublas_places():
     """Where libcublas.so.12 may lie: the loader's path, CUDA's folder, Python's wheels."""
     toolkit = Path(os.environ.get("CUDA_HOME", "/usr/local/cuda"), "lib64/libcublas.so.12")
-    wheels = [library for folder in sys.path if folder for library in Path(folder).resolve().glob("nvidia/*/lib/libcublas.so.12")]
+    wheels = [
+        library
+        for folder in sys.path
+        if folder
+        for library in Path(folder).resolve().glob("nvidia/*/lib/libcublas.so.12")
+    ]
     return ["libcublas.so.12", toolkit, *wheels]
 
 
@@ -52,5 +70,18 @@ def stand_ins(bundle, kit):
     for stem, soname in (("cuda", "libcuda.so.1"), ("cublas", "libcublas.so.12")):
         made.append(bundle.out / soname)
         # JCublas asks for symbols of the version that is cuBLAS's soname.
-        bundle.run([gcc, "-O2", "-shared", "-fPIC", f"-Wl,-soname,{soname}", "-Wl,--default-symver", kit / f"{stem}.c", "-o", made[-1]], f"gcc-{stem}")
+        bundle.run(
+            [
+                gcc,
+                "-O2",
+                "-shared",
+                "-fPIC",
+                f"-Wl,-soname,{soname}",
+                "-Wl,--default-symver",
+                kit / f"{stem}.c",
+                "-o",
+                made[-1],
+            ],
+            f"gcc-{stem}",
+        )
     return made[0], made[1:]

@@ -6,8 +6,14 @@ from pathlib import Path
 
 from runner import cublaslt_folders, json_lines
 
-FACTS = {"nvidia-smi": "nvidia-smi", "nvcc": "nvcc --version", "libraries in the loader's path": "ldconfig -p | grep -E 'cublas|libcuda|nccl'",
-         "memory": "free -g", "disks": "df -h /tmp /dev/shm", "system": "uname -a"}
+FACTS = {
+    "nvidia-smi": "nvidia-smi",
+    "nvcc": "nvcc --version",
+    "libraries in the loader's path": "ldconfig -p | grep -E 'cublas|libcuda|nccl'",
+    "memory": "free -g",
+    "disks": "df -h /tmp /dev/shm",
+    "system": "uname -a",
+}
 
 
 def facts(bundle):
@@ -23,21 +29,41 @@ def facts(bundle):
     (bundle.out / "machine.txt").write_text("\n".join(lines))
     yield {"fact": "GPU", "value": bundle.machine()}
     yield {"fact": "cores", "value": os.cpu_count()}
-    yield {"fact": "cuBLASLt", "value": next(("in a wheel, " + "/".join(Path(folder).parts[-3:]) for folder in cublaslt_folders()), "in no wheel")}
-    yield {"fact": "tools", "value": ", ".join(name for name in ("ncu", "compute-sanitizer", "nvcc", "cuobjdump") if shutil.which(name)) or "none"}
+    yield {
+        "fact": "cuBLASLt",
+        "value": next(
+            ("in a wheel, " + "/".join(Path(folder).parts[-3:]) for folder in cublaslt_folders()), "in no wheel"
+        ),
+    }
+    yield {
+        "fact": "tools",
+        "value": ", ".join(name for name in ("ncu", "compute-sanitizer", "nvcc", "cuobjdump") if shutil.which(name))
+        or "none",
+    }
 
 
 def micro(bundle):
-    """The programs of benchmarks/gpu/micro, in the order of what depends on them; each stops by itself in its seconds."""
+    """The programs of benchmarks/gpu/micro, in the order of what depends on them; each stops by itself in its
+    seconds."""
+
     programs = bundle.kit / "micro"
     library = bundle.ingrain / "lib" / ("libingrain_cpu.so" if bundle.dry else "libingrain_cuda.so")
-    runs = [("ops", [programs / "ops", library, "30", "tiny"], 40)] if bundle.dry else [
-        ("products", [programs / "products", "26"], 32), ("ops", [programs / "ops", library, "22"], 28), ("device", [programs / "device"], 15)]
+    runs = (
+        [("ops", [programs / "ops", library, "30", "tiny"], 40)]
+        if bundle.dry
+        else [
+            ("products", [programs / "products", "26"], 32),
+            ("ops", [programs / "ops", library, "22"], 28),
+            ("device", [programs / "device"], 15),
+        ]
+    )
     for name, command, seconds in runs:
         done = bundle.attempt(command, name, seconds)
         for row in json_lines(done.text()):
             row = {key: value for key, value in row.items() if key not in ("path", "library")}   # of this machine alone
-            if row.get("test") != "accepts" or row.get("status") != 0:   # of the sizes that cuBLASLt was asked for, those it refused
+            if (
+                row.get("test") != "accepts" or row.get("status") != 0
+            ):  # of the sizes that cuBLASLt was asked for, those it refused
                 yield {"program": name, **row}
         if done.status != 0:
             yield {"program": name, "result": "FAILED", "why": done.why()}

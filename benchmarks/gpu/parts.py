@@ -14,6 +14,7 @@ PARTS = {
     "7b": speed.beside("llama-2-7b"),
     "whole70b": speed.alone("llama-2-70b"),
     "fp8": speed.beside("llama-2-70b", 40, "fp8"),
+    "ranks": correct.ranks,
     "golden": correct.golden,
     "demo": correct.demo,
     "pipeline": correct.pipeline,

@@ -1,4 +1,6 @@
-"""The unpacked bundle: its Java runtime, command line, tests and programs, run one by one or side by side, each within its time."""
+"""The unpacked bundle: its Java runtime, command line, tests and programs, run one by one or side by side, each within
+its time."""
+
 import dataclasses
 import json
 import os
@@ -29,7 +31,9 @@ class Done:
         """In one line: its status and the last line of its log."""
         lines = [line for line in self.log.read_text(errors="replace").splitlines()[1:] if line.strip()]
         ended = "its time was up" if self.status is None else f"status {self.status}"
-        return f"{Path(self.command[0]).name}: {ended}: {lines[-1][:300] if lines else 'no output'} (see {self.log.name})"
+        return (
+            f"{Path(self.command[0]).name}: {ended}: {lines[-1][:300] if lines else 'no output'} (see {self.log.name})"
+        )
 
 
 class Bundle:
@@ -78,7 +82,14 @@ class Bundle:
         with done.stdout.open("w") as stdout, done.log.open("w") as log:
             log.write(" ".join(done.command) + "\n")
             log.flush()
-            process = subprocess.Popen(done.command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=log, env=self.environment, start_new_session=True)
+            process = subprocess.Popen(
+                done.command,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=log,
+                env=self.environment,
+                start_new_session=True,
+            )
         return done, process
 
     def attempt(self, command, name=None, seconds=None):
@@ -124,18 +135,42 @@ class Bundle:
 
     def java(self, properties, classpath, *arguments):
         """A program on the distribution's runtime."""
-        system = {"ingrain.home": self.ingrain, **({"ingrain.root": self.root.resolve()} if self.root else {}), **properties}
-        return [self.ingrain / "runtime/bin/java", "--enable-native-access=ALL-UNNAMED", "-XX:+UseSerialGC", "-Xmx2g" if self.dry else "-Xmx8g",
-                *(f"-D{name}={value}" for name, value in system.items()), "-cp", classpath, *map(str, arguments)]
+        system = {
+            "ingrain.home": self.ingrain,
+            **({"ingrain.root": self.root.resolve()} if self.root else {}),
+            **properties,
+        }
+        return [
+            self.ingrain / "runtime/bin/java",
+            "--enable-native-access=ALL-UNNAMED",
+            "-XX:+UseSerialGC",
+            "-Xmx2g" if self.dry else "-Xmx8g",
+            *(f"-D{name}={value}" for name, value in system.items()),
+            "-cp",
+            classpath,
+            *map(str, arguments),
+        ]
 
     def junit(self, name, properties):
         """The tests of one class of the kit, on the classes of the distribution."""
-        system = {"ingrain.references": f"replay:{self.kit / 'references'}", "ingrain.targets": self.device, **properties}
+        system = {
+            "ingrain.references": f"replay:{self.kit / 'references'}",
+            "ingrain.targets": self.device,
+            **properties,
+        }
         if not self.root:
             system["ingrain.root"] = self.kit
-        return self.java(system, f"{self.kit}/classes:{self.ingrain}/lib/*:{self.kit}/junit.jar", "org.junit.platform.console.ConsoleLauncher",
-                         "execute", "--disable-banner", "--disable-ansi-colors", "--details=testfeed", f"--select-class={name}",
-                         f"--reports-dir={self.out / 'reports' / (self.part + '-' + name)}")
+        return self.java(
+            system,
+            f"{self.kit}/classes:{self.ingrain}/lib/*:{self.kit}/junit.jar",
+            "org.junit.platform.console.ConsoleLauncher",
+            "execute",
+            "--disable-banner",
+            "--disable-ansi-colors",
+            "--details=testfeed",
+            f"--select-class={name}",
+            f"--reports-dir={self.out / 'reports' / (self.part + '-' + name)}",
+        )
 
 
 def end(process):
@@ -151,8 +186,14 @@ def end(process):
 
 
 def environment(out):
-    """cuBLASLt lies in a wheel's folder, where the loader does not look; ranks that spin need a hardware queue each; compilers' caches."""
-    changed = dict(os.environ, CUDA_DEVICE_MAX_CONNECTIONS="32", PYTHONUNBUFFERED="1", TORCHINDUCTOR_CACHE_DIR=str(out / "inductor"))
+    """cuBLASLt lies in a wheel's folder, where the loader does not look; ranks that spin need a hardware queue each;
+    compilers' caches."""
+    changed = dict(
+        os.environ,
+        CUDA_DEVICE_MAX_CONNECTIONS="32",
+        PYTHONUNBUFFERED="1",
+        TORCHINDUCTOR_CACHE_DIR=str(out / "inductor"),
+    )
     paths = [*cublaslt_folders(), *filter(None, [changed.get("LD_LIBRARY_PATH")])]
     if paths:
         changed["LD_LIBRARY_PATH"] = ":".join(paths)
@@ -160,7 +201,8 @@ def environment(out):
 
 
 def stub_wheel(kit, out):
-    """A folder of Python packages with cuBLASLt as its wheel has it: the emulated GPU's, with the emulation that it needs."""
+    """A folder of Python packages with cuBLASLt as its wheel has it: the emulated GPU's, with the emulation that it
+    needs."""
     folder = out / "wheel/nvidia/cu13/lib"
     folder.mkdir(parents=True, exist_ok=True)
     for file, name in (("libcublasLt_emulated.so", "libcublasLt.so.13"), ("libsimt.so", "libsimt.so")):
@@ -170,8 +212,12 @@ def stub_wheel(kit, out):
 
 def cublaslt_folders():
     """Folders of Python's wheels that hold cuBLASLt of CUDA 12 or 13, newest first."""
-    found = [library for folder in sys.path if folder for library in Path(folder).glob("nvidia/*/lib/libcublasLt.so.1[23]")]
-    return list(dict.fromkeys(str(library.parent) for library in sorted(found, key=lambda library: library.name, reverse=True)))
+    found = [
+        library for folder in sys.path if folder for library in Path(folder).glob("nvidia/*/lib/libcublasLt.so.1[23]")
+    ]
+    return list(
+        dict.fromkeys(str(library.parent) for library in sorted(found, key=lambda library: library.name, reverse=True))
+    )
 
 
 def json_lines(text):

@@ -3,10 +3,11 @@
 
     python3 benchmarks/peers/adapters.py --model DIR [--work DIR]
 
-Needs torch, transformers, peft, safetensors. 1: an adapter that `ingrain finetune` makes, read by PEFT. 2: an adapter that PEFT makes
-(random A and B, rslora and alpha patterns), read here. 3: the folder that `ingrain merge` writes, read by transformers. Everything in
-F32; prints the largest difference of each and exits with 1 where one is over the bound.
+Needs torch, transformers, peft, safetensors. 1: an adapter that `ingrain finetune` makes, read by PEFT. 2: an adapter
+that PEFT makes (random A and B, rslora and alpha patterns), read here. 3: the folder that `ingrain merge` writes, read
+by transformers. Everything in F32; prints the largest difference of each and exits with 1 where one is over the bound.
 """
+
 import argparse
 import json
 import math
@@ -36,8 +37,20 @@ def ingrain(*arguments):
 def ours(model, adapter=None):
     prompts = [word for text in TEXTS for word in ("--prompt", text)]
     extra = ["--adapter", adapter] if adapter else []
-    lines = ingrain("generate", "--model", model, "--raw", "--dtype", "f32", "--max-tokens", 1, "--json", "--prompt-log-probabilities",
-                    *prompts, *extra).splitlines()
+    lines = ingrain(
+        "generate",
+        "--model",
+        model,
+        "--raw",
+        "--dtype",
+        "f32",
+        "--max-tokens",
+        1,
+        "--json",
+        "--prompt-log-probabilities",
+        *prompts,
+        *extra,
+    ).splitlines()
     return [[math.nan if v is None else v for v in json.loads(line)["prompt_log_probabilities"]] for line in lines]
 
 
@@ -57,7 +70,10 @@ def theirs(model, token_ids):
 def compare(name, a, b):
     pairs = [(x, y) for p, q in zip(a, b, strict=True) for x, y in zip(p, q, strict=True) if not math.isnan(x)]
     worst = max(abs(x - y) for x, y in pairs)
-    print(f"{name}: {len(pairs)} tokens, largest difference of a log-probability {worst:.2e} ({'ok' if worst < BOUND else 'TOO LARGE'})")
+    print(
+        f"{name}: {len(pairs)} tokens, largest difference of a log-probability {worst:.2e} "
+        f"({'ok' if worst < BOUND else 'TOO LARGE'})"
+    )
     return worst < BOUND
 
 
@@ -81,22 +97,53 @@ def main():
     good = compare("base model", theirs(base_model(options.model), token_ids), ours(options.model))
 
     data = work / "data.jsonl"
-    data.write_text("".join(json.dumps({"prompt": f"Say {i}.", "completion": f"The number is {i * 7}."}) + "\n" for i in range(24)))
+    data.write_text(
+        "".join(json.dumps({"prompt": f"Say {i}.", "completion": f"The number is {i * 7}."}) + "\n" for i in range(24))
+    )
     made = work / "made-here"
-    ingrain("finetune", "--model", options.model, "--data", data, "--output", made, "--dtype", "f32", "--max-steps", 6, "--rank", 8,
-            "--alpha", 16, "--learning-rate", 0.01, "--seed", 3)
+    ingrain(
+        "finetune",
+        "--model",
+        options.model,
+        "--data",
+        data,
+        "--output",
+        made,
+        "--dtype",
+        "f32",
+        "--max-steps",
+        6,
+        "--rank",
+        8,
+        "--alpha",
+        16,
+        "--learning-rate",
+        0.01,
+        "--seed",
+        3,
+    )
     with_peft = peft.PeftModel.from_pretrained(base_model(options.model), str(made / "adapter")).eval()
     good &= compare("adapter made here, in PEFT", theirs(with_peft, token_ids), ours(options.model, made / "adapter"))
 
     torch.manual_seed(1)
-    theirs_config = peft.LoraConfig(r=6, lora_alpha=12, target_modules="all-linear", use_rslora=True, init_lora_weights=False,
-                                    rank_pattern={"down_proj": 3}, alpha_pattern={"q_proj": 5}, task_type="CAUSAL_LM")
+    theirs_config = peft.LoraConfig(
+        r=6,
+        lora_alpha=12,
+        target_modules="all-linear",
+        use_rslora=True,
+        init_lora_weights=False,
+        rank_pattern={"down_proj": 3},
+        alpha_pattern={"q_proj": 5},
+        task_type="CAUSAL_LM",
+    )
     made_there = peft.get_peft_model(base_model(options.model), theirs_config).eval()
     for name, parameter in made_there.named_parameters():
         if "lora_" in name:
             torch.nn.init.normal_(parameter, std=0.03)
     made_there.save_pretrained(work / "made-there")
-    good &= compare("adapter made by PEFT, here", theirs(made_there, token_ids), ours(options.model, work / "made-there"))
+    good &= compare(
+        "adapter made by PEFT, here", theirs(made_there, token_ids), ours(options.model, work / "made-there")
+    )
 
     merged = work / "merged"
     ingrain("merge", "--model", options.model, "--adapter", made / "adapter", "--output", merged)

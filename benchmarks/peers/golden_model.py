@@ -1,9 +1,12 @@
-"""A model in BF16 beside what transformers makes of it in F32: greedy text from BOS alone, its ids and their log-probabilities.
+"""A model in BF16 beside what transformers makes of it in F32: greedy text from BOS alone, its ids and their
+log-probabilities.
 
     python benchmarks/peers/golden_model.py MODEL OUTPUT
 
-writes the folder OUTPUT: the model's files, model.safetensors rounded to BF16, and golden.json. Needs torch, transformers, safetensors.
+writes the folder OUTPUT: the model's files, model.safetensors rounded to BF16, and golden.json. Needs torch,
+transformers, safetensors.
 """
+
 import json
 import shutil
 import sys
@@ -28,16 +31,31 @@ def main():
     ends = ends if isinstance(ends, list) else [ends]
     model = transformers.AutoModelForCausalLM.from_pretrained(target, dtype=torch.float32).eval()
     with torch.no_grad():
-        ids = model.generate(torch.tensor([[1]]), attention_mask=torch.ones(1, 1, dtype=torch.long), do_sample=False, max_new_tokens=TOKENS,
-                             eos_token_id=ends, pad_token_id=0)
+        ids = model.generate(
+            torch.tensor([[1]]),
+            attention_mask=torch.ones(1, 1, dtype=torch.long),
+            do_sample=False,
+            max_new_tokens=TOKENS,
+            eos_token_id=ends,
+            pad_token_id=0,
+        )
         logits = model(ids).logits[0, :-1]
         log_probabilities = logits.log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]
     best = logits.topk(2, -1).values
     # Where the second-best token is this close, other arithmetic may well choose it.
     margin = (best[:, 0] - best[:, 1]).min().item()
-    (target / "golden.json").write_text(json.dumps({
-        "versions": {m.__name__: m.__version__ for m in (torch, transformers)}, "prompt": [1], "ids": ids[0, 1:].tolist(),
-        "log_probabilities": log_probabilities.tolist(), "smallest_margin": margin}) + "\n")
+    (target / "golden.json").write_text(
+        json.dumps(
+            {
+                "versions": {m.__name__: m.__version__ for m in (torch, transformers)},
+                "prompt": [1],
+                "ids": ids[0, 1:].tolist(),
+                "log_probabilities": log_probabilities.tolist(),
+                "smallest_margin": margin,
+            }
+        )
+        + "\n"
+    )
     print(f"{target}: {ids.shape[1] - 1} tokens, smallest margin {margin:.3g}")
 
 

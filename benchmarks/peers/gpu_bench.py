@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 """What PyTorch makes of a Llama of a given shape on one GPU, and the ceilings of that GPU, in one process.
 
-    python3 benchmarks/peers/gpu_bench.py --config models/llama-2-70b.json --layers 36 --tests ceilings,decode,prefill,train,throughput
+    python3 benchmarks/peers/gpu_bench.py --config models/llama-2-70b.json --layers 36 --tests
+    ceilings,decode,prefill,train,throughput
 
-Random weights. `torch` is PyTorch as its users make it fast: a Llama of F.linear and F.scaled_dot_product_attention whose block is compiled,
-a static cache, the whole decode step with its sampling in one CUDA graph. `transformers` and `peft` are those libraries as they are.
-Times are medians of CUDA events. A test that fails is a row with its error, and is tried once more as plain PyTorch, without compiler,
-CUDA graph and cuDNN. --output is rewritten after each row, so a run that is stopped keeps what it has.
-`--layers 2 --repetitions 1` beforehand fills TORCHINDUCTOR_CACHE_DIR for any number of layers (2, since the first layer of a training
-step has no gradient of its input, and so is compiled apart). --tiny --device cpu tries the program without a GPU.
+Random weights. `torch` is PyTorch as its users make it fast: a Llama of F.linear and F.scaled_dot_product_attention
+whose block is compiled, a static cache, the whole decode step with its sampling in one CUDA graph. `transformers` and
+`peft` are those libraries as they are. Times are medians of CUDA events. A test that fails is a row with its error, and
+is tried once more as plain PyTorch, without compiler, CUDA graph and cuDNN. --output is rewritten after each row, so a
+run that is stopped keeps what it has. `--layers 2 --repetitions 1` beforehand fills TORCHINDUCTOR_CACHE_DIR for any
+number of layers (2, since the first layer of a training step has no gradient of its input, and so is compiled apart).
+--tiny --device cpu tries the program without a GPU.
 """
+
 import argparse
 import gc
 import json
@@ -92,8 +95,17 @@ def decode(options, clock, batch):
     with model.attention(batch, 1, at + 1) as attention:
         step = capture(model, batch, at, options.graph)
         ms, times = clock.milliseconds(step)
-    yield row(f"decode {batch}", "torch", ms, times, tokens_per_second=batch / ms * 1e3, weight_bytes=model.weight_bytes(),
-              attention=attention, compiled=model.compiled, graph=options.graph)
+    yield row(
+        f"decode {batch}",
+        "torch",
+        ms,
+        times,
+        tokens_per_second=batch / ms * 1e3,
+        weight_bytes=model.weight_bytes(),
+        attention=attention,
+        compiled=model.compiled,
+        graph=options.graph,
+    )
 
 
 def throughput(options, clock):
@@ -110,8 +122,16 @@ def throughput(options, clock):
                 ms, times = clock.milliseconds(capture(model, batch, tokens + tokens // 2, options.graph))
         except torch.OutOfMemoryError:
             break
-        found = row(f"{tokens} in {tokens} out", "torch", prefill + tokens * ms, times, batch=batch,
-                    tokens_per_second=batch * tokens / (prefill + tokens * ms) * 1e3, compiled=model.compiled, graph=options.graph)
+        found = row(
+            f"{tokens} in {tokens} out",
+            "torch",
+            prefill + tokens * ms,
+            times,
+            batch=batch,
+            tokens_per_second=batch * tokens / (prefill + tokens * ms) * 1e3,
+            compiled=model.compiled,
+            graph=options.graph,
+        )
         best = found if best is None or found["tokens_per_second"] > best["tokens_per_second"] else best
     if best is None:
         raise torch.OutOfMemoryError("the smallest batch does not fit")
@@ -124,8 +144,15 @@ def prefill(options, clock):
     ids = torch.randint(options.shape.vocab_size, (1, options.prefill_tokens), device=options.device)
     with model.attention(1, options.prefill_tokens) as attention:
         ms, times = clock.milliseconds(lambda: model.prefill(ids), 3)
-    yield row(f"prefill {options.prefill_tokens}", "torch", ms, times, tokens_per_second=options.prefill_tokens / ms * 1e3,
-              attention=attention, compiled=model.compiled)
+    yield row(
+        f"prefill {options.prefill_tokens}",
+        "torch",
+        ms,
+        times,
+        tokens_per_second=options.prefill_tokens / ms * 1e3,
+        attention=attention,
+        compiled=model.compiled,
+    )
 
 
 def train(options, clock):
@@ -144,8 +171,16 @@ def train(options, clock):
 
     with model.attention(1, options.train_tokens) as attention:
         ms, times = clock.milliseconds(step, 3)
-    yield row(f"LoRA step {options.train_tokens}", "torch", ms, times, tokens_per_second=options.train_tokens / ms * 1e3,
-              checkpointing=options.checkpointing, attention=attention, compiled=model.compiled)
+    yield row(
+        f"LoRA step {options.train_tokens}",
+        "torch",
+        ms,
+        times,
+        tokens_per_second=options.train_tokens / ms * 1e3,
+        checkpointing=options.checkpointing,
+        attention=attention,
+        compiled=model.compiled,
+    )
 
 
 def hugging_face(options):
@@ -166,12 +201,30 @@ def transformers_tests(options, clock):
     ids = torch.randint(options.shape.vocab_size, (1, options.prefill_tokens), device=options.device)
     with torch.no_grad():
         ms, times = clock.milliseconds(lambda: model(ids, logits_to_keep=1))
-        yield row(f"prefill {options.prefill_tokens}", "transformers", ms, times, tokens_per_second=options.prefill_tokens / ms * 1e3)
+        yield row(
+            f"prefill {options.prefill_tokens}",
+            "transformers",
+            ms,
+            times,
+            tokens_per_second=options.prefill_tokens / ms * 1e3,
+        )
         for batch in options.batches:
             few = Clock(options.device, 1)
-            times = [few.milliseconds(lambda: model.generate(
-                prompt, attention_mask=torch.ones_like(prompt), min_new_tokens=tokens, max_new_tokens=tokens, do_sample=True,
-                num_return_sequences=batch, pad_token_id=0), 1)[0] for tokens in (2, 18)]
+            times = [
+                few.milliseconds(
+                    lambda: model.generate(
+                        prompt,
+                        attention_mask=torch.ones_like(prompt),
+                        min_new_tokens=tokens,
+                        max_new_tokens=tokens,
+                        do_sample=True,
+                        num_return_sequences=batch,
+                        pad_token_id=0,
+                    ),
+                    1,
+                )[0]
+                for tokens in (2, 18)
+            ]
             ms = (times[1] - times[0]) / 16
             yield row(f"decode {batch}", "transformers", ms, times, tokens_per_second=batch / ms * 1e3)
 
@@ -179,7 +232,9 @@ def transformers_tests(options, clock):
 def peft_test(options, clock):
     import peft
     model = hugging_face(options)
-    model = peft.get_peft_model(model, peft.LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")).train()
+    model = peft.get_peft_model(
+        model, peft.LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
+    ).train()
     if options.checkpointing:
         model.enable_input_require_grads()
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
@@ -198,7 +253,8 @@ def peft_test(options, clock):
 
 
 def fresh_memory(options, name):
-    """Before a test, and after one that failed: nothing of the last one is left on the GPU, but the weights that this one shares."""
+    """Before a test, and after one that failed: nothing of the last one is left on the GPU, but the weights that this
+    one shares."""
     if name not in SHARING:
         options.model = None
     elif options.model is not None:
@@ -212,7 +268,8 @@ def fresh_memory(options, name):
 
 
 def attempt(options, clock, name, title, test):
-    """Rows of a test. One that raises is a row with its error: a peer that cannot run a test is a finding, and the other tests go on."""
+    """Rows of a test. One that raises is a row with its error: a peer that cannot run a test is a finding, and the
+    other tests go on."""
     try:
         fresh_memory(options, name)
         for found in test(options, clock):
@@ -221,17 +278,32 @@ def attempt(options, clock, name, title, test):
             yield found
         return
     except Exception as e:
-        error = {**unmeasured(name, title, f"{type(e).__name__}: {e}"), "out_of_memory": isinstance(e, torch.OutOfMemoryError),
-                 "compiled": options.compiled, "checkpointing": options.checkpointing}
+        error = {
+            **unmeasured(name, title, f"{type(e).__name__}: {e}"),
+            "out_of_memory": isinstance(e, torch.OutOfMemoryError),
+            "compiled": options.compiled,
+            "checkpointing": options.checkpointing,
+        }
     yield error  # not in `except`, where the exception would keep the test's tensors
 
 
 def unmeasured(name, title, why):
-    return {"test": title, "by": name if name in ("transformers", "peft") else "torch", "error": " ".join(why.split())[:300]}
+    return {
+        "test": title,
+        "by": name if name in ("transformers", "peft") else "torch",
+        "error": " ".join(why.split())[:300],
+    }
 
 
 def measured(options, clock):
-    tests = {"ceilings": ceilings, "prefill": prefill, "train": train, "throughput": throughput, "transformers": transformers_tests, "peft": peft_test}
+    tests = {
+        "ceilings": ceilings,
+        "prefill": prefill,
+        "train": train,
+        "throughput": throughput,
+        "transformers": transformers_tests,
+        "peft": peft_test,
+    }
     for name in options.tests:
         batches = {f"decode {b}": lambda o, c, b=b: decode(o, c, b) for b in options.batches}
         for title, test in batches.items() if name == "decode" else [(name, tests[name])]:
@@ -252,8 +324,14 @@ def save(options, rows):
     """Replaces --output as a whole: a reader, or a kill, never meets half a file."""
     if not options.output:
         return
-    result = {"torch": torch.__version__, "device": torch.cuda.get_device_name() if options.device.type == "cuda" else "cpu",
-              "layers": options.shape.layers, "fp8": options.fp8, "seconds": time.monotonic() - START, "rows": rows}
+    result = {
+        "torch": torch.__version__,
+        "device": torch.cuda.get_device_name() if options.device.type == "cuda" else "cpu",
+        "layers": options.shape.layers,
+        "fp8": options.fp8,
+        "seconds": time.monotonic() - START,
+        "rows": rows,
+    }
     part = options.output.with_name(options.output.name + ".part")
     part.write_text(json.dumps(result, indent=1) + "\n")
     os.replace(part, options.output)
@@ -263,18 +341,26 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--config", type=Path)
     parser.add_argument("--layers", type=int)
-    parser.add_argument("--tests", default="ceilings,decode,prefill,train,throughput,transformers,peft", type=lambda s: s.split(","))
+    parser.add_argument(
+        "--tests", default="ceilings,decode,prefill,train,throughput,transformers,peft", type=lambda s: s.split(",")
+    )
     parser.add_argument("--batches", default="1,8,40", type=lambda s: [int(b) for b in s.split(",")])
     parser.add_argument("--prompt-tokens", type=int, default=512)
     parser.add_argument("--generate-tokens", type=int, default=128)
     parser.add_argument("--prefill-tokens", type=int, default=2048)
     parser.add_argument("--train-tokens", type=int, default=2048)
     parser.add_argument("--checkpointing", action="store_true")
-    parser.add_argument("--fp8", action="store_true", help="base weights in E4M3, one scale a row, where PyTorch has a product for it")
+    parser.add_argument(
+        "--fp8", action="store_true", help="base weights in E4M3, one scale a row, where PyTorch has a product for it"
+    )
     parser.add_argument("--repetitions", type=int, default=10)
     parser.add_argument("--device", default="cuda", type=torch.device)
     parser.add_argument("--tiny", action="store_true")
-    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, help="compile the blocks; without either flag, on a GPU alone")
+    parser.add_argument(
+        "--compile",
+        action=argparse.BooleanOptionalAction,
+        help="compile the blocks; without either flag, on a GPU alone",
+    )
     parser.add_argument("--seconds", type=float, help="start no test later than this after the program's start")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()

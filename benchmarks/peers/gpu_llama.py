@@ -8,8 +8,9 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 
-# Backends of attention, best first; PyTorch takes the next where one refuses. One query a head wants flash, which splits the keys over
-# the GPU; many queries want cuDNN on Hopper. Without a mask both take fewer heads of K and V than of Q. The last one computes in steps.
+# Backends of attention, best first; PyTorch takes the next where one refuses. One query a head wants flash, which
+# splits the keys over the GPU; many queries want cuDNN on Hopper. Without a mask both take fewer heads of K and V than
+# of Q. The last one computes in steps.
 FLASH_FIRST = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.MATH]
 CUDNN_FIRST = [SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 NO_CUDNN = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
@@ -30,13 +31,22 @@ class Shape:
     @staticmethod
     def of(config):
         heads = config["num_attention_heads"]
-        return Shape(config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"], heads, config["num_key_value_heads"],
-                     config.get("head_dim", config["hidden_size"] // heads), config["vocab_size"], config.get("rms_norm_eps", 1e-5),
-                     config.get("rope_theta", 10000.0))
+        return Shape(
+            config["hidden_size"],
+            config["intermediate_size"],
+            config["num_hidden_layers"],
+            heads,
+            config["num_key_value_heads"],
+            config.get("head_dim", config["hidden_size"] // heads),
+            config["vocab_size"],
+            config.get("rms_norm_eps", 1e-5),
+            config.get("rope_theta", 10000.0),
+        )
 
 
 class Linear(nn.Module):
-    """A frozen weight (N, C) in bf16, or in E4M3 with a scale per row; with a LoRA of this rank beside it where it is not 0."""
+    """A frozen weight (N, C) in bf16, or in E4M3 with a scale per row; with a LoRA of this rank beside it where it is
+    not 0."""
 
     def __init__(self, rows, columns, device, fp8=False, rank=0):
         super().__init__()
@@ -55,8 +65,14 @@ class Linear(nn.Module):
         if self.fp8:
             flat = x.reshape(-1, x.shape[-1])
             scales = flat.abs().amax(1, keepdim=True).float().clamp_min(1e-12) / 448
-            y = torch._scaled_mm((flat / scales).to(torch.float8_e4m3fn), self.weight.t(), scale_a=scales, scale_b=self.scales.t(),
-                                 out_dtype=torch.bfloat16, use_fast_accum=True).view(*x.shape[:-1], -1)
+            y = torch._scaled_mm(
+                (flat / scales).to(torch.float8_e4m3fn),
+                self.weight.t(),
+                scale_a=scales,
+                scale_b=self.scales.t(),
+                out_dtype=torch.bfloat16,
+                use_fast_accum=True,
+            ).view(*x.shape[:-1], -1)
         else:
             y = F.linear(x, self.weight)
         return y + 2 * F.linear(F.linear(x, self.a.to(x.dtype)), self.b.to(x.dtype)) if self.rank else y
@@ -69,7 +85,8 @@ def rotate(x, cos, sin):
 
 
 def grouped(q, heads):
-    """q (B, H, 1, E) as (B, K, H / K, E): the query heads of one head of K and V as its rows, so that no backend copies K and V."""
+    """q (B, H, 1, E) as (B, K, H / K, E): the query heads of one head of K and V as its rows, so that no backend copies
+    K and V."""
     return q.unflatten(1, (heads, -1)).squeeze(3)
 
 
@@ -88,8 +105,12 @@ class Block(nn.Module):
         kv = shape.kv_heads * shape.head_dim
         linear = lambda rows, columns: Linear(rows, columns, device, fp8, rank)
         if rank:  # LoRA has an adapter per projection
-            self.projections = nn.ModuleList([linear(width, shape.hidden), linear(kv, shape.hidden), linear(kv, shape.hidden)])
-            self.gates = nn.ModuleList([linear(shape.intermediate, shape.hidden), linear(shape.intermediate, shape.hidden)])
+            self.projections = nn.ModuleList(
+                [linear(width, shape.hidden), linear(kv, shape.hidden), linear(kv, shape.hidden)]
+            )
+            self.gates = nn.ModuleList(
+                [linear(shape.intermediate, shape.hidden), linear(shape.intermediate, shape.hidden)]
+            )
         else:
             self.projections = nn.ModuleList([linear(width + 2 * kv, shape.hidden)])
             self.gates = nn.ModuleList([linear(2 * shape.intermediate, shape.hidden)])
@@ -98,8 +119,8 @@ class Block(nn.Module):
             self.register_buffer(name, torch.ones(shape.hidden, device=device, dtype=torch.bfloat16))
 
     def forward(self, x, cos, sin, cache=None, position=None, seen=None):
-        """x (B, T, D); with a cache (k, v) of (B, K, S, E), T tokens are written at `position` (T). Where `seen` is given, T is 1
-        and the query attends to the first `seen` of the cache."""
+        """x (B, T, D); with a cache (k, v) of (B, K, S, E), T tokens are written at `position` (T). Where `seen` is
+        given, T is 1 and the query attends to the first `seen` of the cache."""
         s = self.shape
         h = F.rms_norm(x, (s.hidden,), self.norm1, s.eps)
         qkv = torch.cat([p(h) for p in self.projections], -1) if len(self.projections) > 1 else self.projections[0](h)
@@ -144,19 +165,29 @@ class Llama(nn.Module):
         s = self.shape
         self.cache = None
         self.make_rotation(length)
-        self.cache = [tuple(torch.zeros(batch, s.kv_heads, length, s.head_dim, device=self.device, dtype=torch.bfloat16) for _ in range(2))
-                      for _ in range(s.layers)]
+        self.cache = [
+            tuple(
+                torch.zeros(batch, s.kv_heads, length, s.head_dim, device=self.device, dtype=torch.bfloat16)
+                for _ in range(2)
+            )
+            for _ in range(s.layers)
+        ]
 
     def make_rotation(self, length):
         s = self.shape
-        angles = torch.arange(length, device=self.device)[:, None] * s.theta**(-torch.arange(0, s.head_dim, 2, device=self.device) / s.head_dim)
+        angles = torch.arange(length, device=self.device)[:, None] * s.theta ** (
+            -torch.arange(0, s.head_dim, 2, device=self.device) / s.head_dim
+        )
         self.cos, self.sin = angles.cos(), angles.sin()
 
     @contextlib.contextmanager
     def attention(self, batch, tokens, seen=None):
-        """Chooses how `tokens` new ones attend while the block is compiled and run; gives the name of what PyTorch takes."""
+        """Chooses how `tokens` new ones attend while the block is compiled and run; gives the name of what PyTorch
+        takes."""
         s = self.shape
-        like = lambda heads, count: torch.empty(batch, heads, count, s.head_dim, device=self.device, dtype=torch.bfloat16)
+        like = lambda heads, count: torch.empty(
+            batch, heads, count, s.head_dim, device=self.device, dtype=torch.bfloat16
+        )
         q, k = like(s.heads, tokens), like(s.kv_heads, seen or tokens)
         q = grouped(q, s.kv_heads) if seen else q
         choose = lambda: torch._fused_sdp_choice(q, k, k, is_causal=not seen, enable_gqa=q.shape[1] != k.shape[1])
@@ -187,14 +218,19 @@ class Llama(nn.Module):
         """Mean cross-entropy of ids (1, T) but the first; make_rotation(T) comes before."""
         x = F.embedding(ids, self.embed)
         for block in self.blocks:
-            x = checkpoint(self.call, block, x, self.cos, self.sin, use_reentrant=False) if checkpointing else self.call(block, x, self.cos, self.sin)
+            x = (
+                checkpoint(self.call, block, x, self.cos, self.sin, use_reentrant=False)
+                if checkpointing
+                else self.call(block, x, self.cos, self.sin)
+            )
         logits = self.head(F.rms_norm(x, (self.shape.hidden,), self.norm, self.shape.eps))
         return F.cross_entropy(logits[0, :-1].float(), ids[0, 1:])
 
 
 def capture(model, batch, at, graph):
-    """A decode step at position `at` of every row as one call; as one CUDA graph where asked and possible. The position stays, so the
-    step reads exactly the `at` + 1 entries in use, without a mask: the best that PyTorch can do, without the growing of an answer."""
+    """A decode step at position `at` of every row as one call; as one CUDA graph where asked and possible. The position
+    stays, so the step reads exactly the `at` + 1 entries in use, without a mask: the best that PyTorch can do, without
+    the growing of an answer. """
     ids = torch.randint(model.shape.vocab_size, (batch, 1), device=model.device)
     position = torch.tensor([at], device=model.device)
     step = lambda: ids.copy_(model.step(ids, position, at + 1))

@@ -1,11 +1,13 @@
-"""Golden training runs of a small random Llama in PyTorch: ten steps of LoRA (PEFT) and five of full fine-tuning, in F32.
+"""Golden training runs of a small random Llama in PyTorch: ten steps of LoRA (PEFT) and five of full fine-tuning, in
+F32.
 
     python benchmarks/peers/lora_golden.py java/engine/src/test/resources/org/ingrain/train/golden
 
-writes, for a model with a tied and one with an untied head, a folder with the base model, the adapter before and after, the weights
-after full fine-tuning, and golden.json: batches, settings, the loss and the gradient norm of each step. DecoderTrainingGoldenTest trains
-from the same start. Needs torch, transformers, peft and safetensors.
+writes, for a model with a tied and one with an untied head, a folder with the base model, the adapter before and after,
+the weights after full fine-tuning, and golden.json: batches, settings, the loss and the gradient norm of each step.
+DecoderTrainingGoldenTest trains from the same start. Needs torch, transformers, peft and safetensors.
 """
+
 import json
 import shutil
 import sys
@@ -18,8 +20,15 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import save_file
 from transformers import LlamaConfig, LlamaForCausalLM, get_scheduler
 
-OPTIMIZER = {"learning_rate": 5e-3, "beta1": 0.9, "beta2": 0.99, "eps": 1e-8, "weight_decay": 0.05, "max_grad_norm": 0.5,
-             "min_learning_rate_ratio": 0.1}
+OPTIMIZER = {
+    "learning_rate": 5e-3,
+    "beta1": 0.9,
+    "beta2": 0.99,
+    "eps": 1e-8,
+    "weight_decay": 0.05,
+    "max_grad_norm": 0.5,
+    "min_learning_rate_ratio": 0.1,
+}
 LORA = {"rank": 4, "alpha": 8}
 LORA_STEPS, FULL_STEPS = 10, 5
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -59,16 +68,29 @@ def train(model, data, steps):
 
 
 def adapter(model, file):
-    save_file({name.replace(".default", ""): p.detach().clone() for name, p in model.named_parameters() if "lora_" in name}, file,
-              {"format": "pt"})
+    save_file(
+        {name.replace(".default", ""): p.detach().clone() for name, p in model.named_parameters() if "lora_" in name},
+        file,
+        {"format": "pt"},
+    )
 
 
 def golden(folder, tied):
     folder.mkdir(parents=True)
     torch.manual_seed(3)
-    config = LlamaConfig(hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
-                         head_dim=8, vocab_size=48, max_position_embeddings=64, initializer_range=0.2, tie_word_embeddings=tied,
-                         attn_implementation="eager")
+    config = LlamaConfig(
+        hidden_size=24,
+        intermediate_size=40,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        vocab_size=48,
+        max_position_embeddings=64,
+        initializer_range=0.2,
+        tie_word_embeddings=tied,
+        attn_implementation="eager",
+    )
     base = LlamaForCausalLM(config).float()
     for name, p in base.named_parameters():
         if "norm" in name:
@@ -77,8 +99,10 @@ def golden(folder, tied):
     (folder / "generation_config.json").unlink()
     data = batches(config.vocab_size)
 
-    lora = get_peft_model(LlamaForCausalLM.from_pretrained(folder, attn_implementation="eager"),
-                          LoraConfig(r=LORA["rank"], lora_alpha=LORA["alpha"], lora_dropout=0.0, target_modules=TARGETS))
+    lora = get_peft_model(
+        LlamaForCausalLM.from_pretrained(folder, attn_implementation="eager"),
+        LoraConfig(r=LORA["rank"], lora_alpha=LORA["alpha"], lora_dropout=0.0, target_modules=TARGETS),
+    )
     adapter(lora, folder / "adapter_before.safetensors")
     lora_run = train(lora, data, LORA_STEPS)
     adapter(lora, folder / "adapter_after.safetensors")
@@ -89,8 +113,20 @@ def golden(folder, tied):
     shutil.move(folder / "full" / "model.safetensors", folder / "full_after.safetensors")
     shutil.rmtree(folder / "full")
     versions = {m.__name__: m.__version__ for m in (torch, transformers, peft)}
-    (folder / "golden.json").write_text(json.dumps({"versions": versions, "optimizer": OPTIMIZER, "lora": LORA, "batches": data,
-                                                    "lora_run": lora_run, "full_run": full_run}, indent=1) + "\n")
+    (folder / "golden.json").write_text(
+        json.dumps(
+            {
+                "versions": versions,
+                "optimizer": OPTIMIZER,
+                "lora": LORA,
+                "batches": data,
+                "lora_run": lora_run,
+                "full_run": full_run,
+            },
+            indent=1,
+        )
+        + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """`ingrain bench` beside transformers and PEFT on the same CPU in one run, as ratios.
 
-    python3 benchmarks/peers/torch_bench.py --model DIR|config.json [--random-weights] [--prompt-tokens 512] [--generate-tokens 64] ...
+    python3 benchmarks/peers/torch_bench.py --model DIR|config.json [--random-weights] [--prompt-tokens 512]
+    [--generate-tokens 64] ...
 
-The same tests, one after another, both with all cores and weights of one dtype: prefill of a prompt, decoding from one token (transformers
-generate with its cache, greedy, no end), decoding n samples of a prompt, and one LoRA training step (rank 16, all linear layers, AdamW).
-transformers as is: eager PyTorch with its fused attention. --isa avx2 holds Ingrain to AVX2, and ATEN_CPU_CAPABILITY=avx2
-MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 in the environment hold PyTorch to it.
+The same tests, one after another, both with all cores and weights of one dtype: prefill of a prompt, decoding from one
+token (transformers generate with its cache, greedy, no end), decoding n samples of a prompt, and one LoRA training step
+(rank 16, all linear layers, AdamW). transformers as is: eager PyTorch with its fused attention. --isa avx2 holds
+Ingrain to AVX2, and ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 in the environment
+hold PyTorch to it.
 """
+
 import argparse
 import json
 import pathlib
@@ -36,14 +39,23 @@ def timed(repetitions, work):
 def load(path, random_weights, dtype):
     if not random_weights:
         return transformers.AutoModelForCausalLM.from_pretrained(path, dtype=dtype).eval()
-    config = transformers.LlamaConfig(**{k: v for k, v in json.loads(path.read_text()).items() if k not in ("architectures", "torch_dtype")})
+    config = transformers.LlamaConfig(
+        **{k: v for k, v in json.loads(path.read_text()).items() if k not in ("architectures", "torch_dtype")}
+    )
     with torch.no_grad():
         return transformers.LlamaForCausalLM(config).to(dtype).eval()
 
 
 def generate(model, prompt, tokens, samples):
-    return model.generate(torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt), dtype=torch.long), min_new_tokens=tokens,
-                          max_new_tokens=tokens, do_sample=samples > 1, num_return_sequences=samples, pad_token_id=0)
+    return model.generate(
+        torch.tensor([prompt]),
+        attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
+        min_new_tokens=tokens,
+        max_new_tokens=tokens,
+        do_sample=samples > 1,
+        num_return_sequences=samples,
+        pad_token_id=0,
+    )
 
 
 def theirs(model, test, options):
@@ -51,7 +63,9 @@ def theirs(model, test, options):
     prompt = [(i * 2654435761 + 12345) % vocabulary for i in range(max(test["n_prompt"], 1))]
     name = test["test"]
     if name.startswith("train"):
-        tuned = peft.get_peft_model(model, peft.LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")).train()
+        tuned = peft.get_peft_model(
+            model, peft.LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
+        ).train()
         optimizer = torch.optim.AdamW([p for p in tuned.parameters() if p.requires_grad], lr=1e-4)
         ids = torch.tensor([prompt])
 
@@ -66,7 +80,9 @@ def theirs(model, test, options):
             ids = torch.tensor([prompt])
             return len(prompt) / timed(options.repetitions, lambda: model(ids, logits_to_keep=1))
         samples = int(name.rsplit("x", 1)[1]) if "x" in name else 1
-        return test["n_gen"] / timed(options.repetitions, lambda: generate(model, prompt, test["n_gen"] // samples, samples))
+        return test["n_gen"] / timed(
+            options.repetitions, lambda: generate(model, prompt, test["n_gen"] // samples, samples)
+        )
 
 
 def main():
@@ -81,9 +97,27 @@ def main():
     parser.add_argument("--train-tokens", type=int, default=512)
     parser.add_argument("--repetitions", type=int, default=3)
     options = parser.parse_args()
-    command = [ROOT / "ingrain", "bench", "--json", "--model", options.model, "--dtype", options.dtype, "--isa", options.isa, "--prompt-tokens", options.prompt_tokens,
-               "--generate-tokens", options.generate_tokens, "--n", options.n, "--train-tokens", options.train_tokens, "--repetitions",
-               options.repetitions] + (["--random-weights"] if options.random_weights else [])
+    command = [
+        ROOT / "ingrain",
+        "bench",
+        "--json",
+        "--model",
+        options.model,
+        "--dtype",
+        options.dtype,
+        "--isa",
+        options.isa,
+        "--prompt-tokens",
+        options.prompt_tokens,
+        "--generate-tokens",
+        options.generate_tokens,
+        "--n",
+        options.n,
+        "--train-tokens",
+        options.train_tokens,
+        "--repetitions",
+        options.repetitions,
+    ] + (["--random-weights"] if options.random_weights else [])
     done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
         sys.exit(done.returncode)
@@ -94,7 +128,11 @@ def main():
     print("| test | ingrain t/s | transformers t/s | ratio |\n| --- | ---: | ---: | ---: |")
     for test in ours:
         there = theirs(model, test, options)
-        print(f"| {test['test']} | {test['avg_ts']:.1f} ± {test['stddev_ts']:.1f} | {there:.1f} | {test['avg_ts'] / there:.2f} |", flush=True)
+        print(
+            f"| {test['test']} | {test['avg_ts']:.1f} ± {test['stddev_ts']:.1f} | {there:.1f} "
+            f"| {test['avg_ts'] / there:.2f} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

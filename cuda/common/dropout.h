@@ -14,7 +14,8 @@ struct Dropout {
 
   Dropout() = default;
   Dropout(float dropout, int64_t seed)
-      : on(dropout > 0), threshold(static_cast<uint32_t>(std::min(static_cast<double>(dropout) * 0x1p32, 0x1p32 - 1.0))),
+      : on(dropout > 0),
+        threshold(static_cast<uint32_t>(std::min(static_cast<double>(dropout) * 0x1p32, 0x1p32 - 1.0))),
         scale(dropout < 1 ? 1 / (1 - dropout) : 0.0f), seed(seed) {}
 
   // Bit j: whether element e + j is kept. aligned: e is a multiple of 4 and so is first.

@@ -38,8 +38,11 @@ template <class W, class V> __device__ __forceinline__ W word(const V& x, size_t
   memcpy(&w, reinterpret_cast<const char*>(&x) + i * sizeof(W), sizeof w);
   return w;
 }
-template <int N, class T> __device__ __forceinline__ Vec<T, N> load(const T* p) { return *reinterpret_cast<const Vec<T, N>*>(p); }
-// To global memory alone. An assignment of a Vec becomes stores of its elements in some kernels, so the words are stored by name.
+template <int N, class T> __device__ __forceinline__ Vec<T, N> load(const T* p) {
+  return *reinterpret_cast<const Vec<T, N>*>(p);
+}
+// To global memory alone. An assignment of a Vec becomes stores of its elements in some kernels, so the words are
+// stored by name.
 template <class T, int N> __device__ __forceinline__ void store(T* p, const Vec<T, N>& x) {
   if constexpr (sizeof(x) % 16 == 0) {
 #pragma unroll
@@ -52,7 +55,9 @@ template <class T, int N> __device__ __forceinline__ void store(T* p, const Vec<
 }
 
 // To shared memory.
-template <class T, int N> __device__ __forceinline__ void store_shared(T* p, const Vec<T, N>& x) { *reinterpret_cast<Vec<T, N>*>(p) = x; }
+template <class T, int N> __device__ __forceinline__ void store_shared(T* p, const Vec<T, N>& x) {
+  *reinterpret_cast<Vec<T, N>*>(p) = x;
+}
 
 // The widest access for elements of T: 16 bytes.
 template <class T> constexpr int vec_width = 16 / sizeof(T);
@@ -63,6 +68,8 @@ template <class T, class... P> bool fits_vectors(int64_t columns, const P*... po
 }
 
 // Runs body.template operator()<N>() with the widest access that fits: 16 bytes, or one element.
-template <class T, class Body, class... P> ingrain_status with_width(int64_t columns, const Body& body, const P*... pointers) {
-  return fits_vectors<T>(columns, pointers...) ? body.template operator()<vec_width<T>>() : body.template operator()<1>();
+template <class T, class Body, class... P>
+ingrain_status with_width(int64_t columns, const Body& body, const P*... pointers) {
+  return fits_vectors<T>(columns, pointers...) ? body.template operator()<vec_width<T>>()
+                                               : body.template operator()<1>();
 }

@@ -1,8 +1,8 @@
 // Attention on the tensor core, one warp's part: 16 rows against a tile of columns that lie in shared memory.
 // Dao 2023, arXiv:2307.08691. A row's arithmetic depends neither on its place in the tile nor on the rows beside it.
 //
-// Tiles in shared memory are rows of EP bf16 (E filled up with zeros), tile_stride<EP> apart: an odd number of 16-byte units, so that
-// the eight rows of a matrix load fall into eight different groups of banks.
+// Tiles in shared memory are rows of EP bf16 (E filled up with zeros), tile_stride<EP> apart: an odd number of 16-byte
+// units, so that the eight rows of a matrix load fall into eight different groups of banks.
 #pragma once
 #include "mma.h"
 #include "reduce.h"
@@ -22,7 +22,8 @@ __device__ __forceinline__ float exp2_approximate(float x) {
 }
 
 // Rows g and g + 8 of 16 rows of E elements, straight from global memory; a null row is zeros.
-template <int EP> __device__ __forceinline__ void load_rows(unsigned (&a)[EP / 16][4], const bf16* low, const bf16* high, int E) {
+template <int EP>
+__device__ __forceinline__ void load_rows(unsigned (&a)[EP / 16][4], const bf16* low, const bf16* high, int E) {
   const int t = threadIdx.x % 4;
 #pragma unroll
   for (int k = 0; k < EP / 16; ++k)
@@ -39,9 +40,11 @@ template <int EP> __device__ __forceinline__ void load_left(unsigned (&a)[4], co
   load_matrices(a, rows + (lane % 16) * tile_stride<EP> + 16 * k + lane / 16 * 8);
 }
 
-// s (16, 8·N) += columns [32·k, 32·k + 32) of a (16, EP) · b (8·N, EP)ᵀ; low and high are the two halves of a's columns.
+// s (16, 8·N) += columns [32·k, 32·k + 32) of a (16, EP) · b (8·N, EP)ᵀ; low and high are the two halves of a's
+// columns.
 template <int EP, int N>
-__device__ __forceinline__ void add_scores(float (&s)[N][4], const unsigned (&low)[4], const unsigned (&high)[4], const bf16* b, int k) {
+__device__ __forceinline__ void add_scores(float (&s)[N][4], const unsigned (&low)[4], const unsigned (&high)[4],
+                                           const bf16* b, int k) {
   const int lane = threadIdx.x % 32;
 #pragma unroll
   for (int n = 0; n < N; ++n) {
@@ -51,7 +54,8 @@ __device__ __forceinline__ void add_scores(float (&s)[N][4], const unsigned (&lo
     mma(s[n], high, {m[2], m[3]});
   }
 }
-template <int EP, int N> __device__ __forceinline__ void scores(float (&s)[N][4], const unsigned (&a)[EP / 16][4], const bf16* b) {
+template <int EP, int N>
+__device__ __forceinline__ void scores(float (&s)[N][4], const unsigned (&a)[EP / 16][4], const bf16* b) {
 #pragma unroll
   for (int n = 0; n < N; ++n) s[n][0] = s[n][1] = s[n][2] = s[n][3] = 0;
 #pragma unroll
@@ -131,7 +135,8 @@ template <int N> struct Softmax {
 #pragma unroll
       for (int i = 0; i < 4; ++i) s[n][i] = exp2_approximate(fmaf(s[n][i], log2_scale, -base[i / 2]));
   }
-  // l as the product of the rounded weights with ones: l[0] and l[2] are complete, in the same order whoever holds the weights.
+  // l as the product of the rounded weights with ones: l[0] and l[2] are complete, in the same order whoever holds the
+  // weights.
   template <int J> __device__ __forceinline__ void sum(const unsigned (&p)[J][4]) {
     constexpr unsigned ones[2] = {0x3f803f80, 0x3f803f80};
 #pragma unroll
@@ -150,7 +155,8 @@ template <int N> struct Softmax {
   }
 };
 
-// Scores of columns that a row does not see become -inf; the tile's first column stands at `first`, a row sees columns below visible.
+// Scores of columns that a row does not see become -inf; the tile's first column stands at `first`, a row sees columns
+// below visible.
 template <int S> __device__ __forceinline__ void mask(float (&s)[S][4], int first, const int (&visible)[2]) {
   const int t = threadIdx.x % 4;
   if (first + 8 * S <= min(visible[0], visible[1])) return;
@@ -171,7 +177,8 @@ template <int S> __device__ __forceinline__ void row_maxima(float (&maximum)[2],
   }
 }
 
-// How two parts of a row's softmax join: o = a·o_before + b·o_part, and so for l. The same order of parts gives the same bits.
+// How two parts of a row's softmax join: o = a·o_before + b·o_part, and so for l. The same order of parts gives the
+// same bits.
 struct Merge {
   float a, b;
 

@@ -1,6 +1,8 @@
 // The order of a cache block, known to kv_cache.cu and attention_paged.cu alone:
-//   block = K heads × (block_size rows of keys, then block_size rows of values); a row is E elements and fills 16 bytes up.
-// The rows of a block that one key-value head reads are then one run of memory, which copies of 16 bytes fetch as it stands.
+//   block = K heads × (block_size rows of keys, then block_size rows of values); a row is E elements and fills 16 bytes
+//   up.
+// The rows of a block that one key-value head reads are then one run of memory, which copies of 16 bytes fetch as it
+// stands.
 #pragma once
 #include "dtype.h"
 
@@ -17,7 +19,9 @@ struct CacheShape {
   __host__ __device__ int64_t value_distance() const { return block_size * row_bytes; }
 };
 
-inline int64_t cache_element_bytes(int32_t cache_dtype) { return cache_dtype == INGRAIN_F32 ? 4 : cache_dtype == INGRAIN_F8E4M3 ? 1 : 2; }
+inline int64_t cache_element_bytes(int32_t cache_dtype) {
+  return cache_dtype == INGRAIN_F32 ? 4 : cache_dtype == INGRAIN_F8E4M3 ? 1 : 2;
+}
 inline CacheShape cache_shape(int32_t cache_dtype, int64_t block_size, int64_t K, int64_t E) {
   return {K, block_size, (E * cache_element_bytes(cache_dtype) + 15) / 16 * 16};
 }
@@ -27,24 +31,26 @@ template <class Body> ingrain_status with_cache_dtype(ingrain_context* ctx, int3
   if (dtype == INGRAIN_F32) return body.template operator()<float>();
   if (dtype == INGRAIN_BF16) return body.template operator()<bf16>();
   if (dtype == INGRAIN_F8E4M3) return body.template operator()<fp8>();
-  return refuse(ctx, INGRAIN_UNSUPPORTED, "cache dtype %d: expected %d (F32), %d (BF16) or %d (F8E4M3)", dtype, INGRAIN_F32, INGRAIN_BF16,
-                INGRAIN_F8E4M3);
+  return refuse(ctx, INGRAIN_UNSUPPORTED, "cache dtype %d: expected %d (F32), %d (BF16) or %d (F8E4M3)", dtype,
+                INGRAIN_F32, INGRAIN_BF16, INGRAIN_F8E4M3);
 }
 
 inline ingrain_status check_heads(ingrain_context* ctx, const char* op, int64_t H, int64_t K, int64_t E) {
   if (E < 2 || E % 2 || E > max_head_dim)
-    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "%s: head_dim is %ld: expected an even number up to %ld", op, static_cast<long>(E),
-                  static_cast<long>(max_head_dim));
+    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "%s: head_dim is %ld: expected an even number up to %ld", op,
+                  static_cast<long>(E), static_cast<long>(max_head_dim));
   if (K < 1 || H < K || H % K)
-    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "%s: %ld query heads are no multiple of %ld key-value heads", op, static_cast<long>(H),
-                  static_cast<long>(K));
+    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "%s: %ld query heads are no multiple of %ld key-value heads", op,
+                  static_cast<long>(H), static_cast<long>(K));
   return INGRAIN_OK;
 }
-inline ingrain_status check_cache(ingrain_context* ctx, const char* op, const ingrain_batch* batch, int64_t H, int64_t K, int64_t E) {
+inline ingrain_status check_cache(ingrain_context* ctx, const char* op, const ingrain_batch* batch, int64_t H,
+                                  int64_t K, int64_t E) {
   if (const ingrain_status bad = check_heads(ctx, op, H, K, E)) return bad;
   if (!batch->block_tables) return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "%s: the batch has no block_tables", op);
   if (batch->block_size < 16 || batch->block_size % 16)
-    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "%s: block_size is %ld: expected a multiple of 16", op, static_cast<long>(batch->block_size));
+    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "%s: block_size is %ld: expected a multiple of 16", op,
+                  static_cast<long>(batch->block_size));
   return INGRAIN_OK;
 }
 

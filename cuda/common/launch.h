@@ -1,5 +1,5 @@
-// How a kernel is started: launch(kernel, grid, block, shared, ctx, arguments...). Reads the stream from the context, so a kernel in
-// another library starts the same way. Never <<< >>>: a C++ compiler reads these sources too.
+// How a kernel is started: launch(kernel, grid, block, shared, ctx, arguments...). Reads the stream from the context,
+// so a kernel in another library starts the same way. Never <<< >>>: a C++ compiler reads these sources too.
 #pragma once
 #include <cuda_runtime.h>
 
@@ -24,16 +24,18 @@ inline ingrain_status cuda_status(ingrain_context* ctx, cudaError_t error, const
 }
 
 // A bad argument in one line, as printf formats it.
-template <class... A> ingrain_status refuse(ingrain_context* ctx, ingrain_status status, const char* format, A... arguments) {
+template <class... A>
+ingrain_status refuse(ingrain_context* ctx, ingrain_status status, const char* format, A... arguments) {
   char line[512];
   snprintf(line, sizeof line, format, arguments...);
   ingrain_set_error(ctx, line);
   return status;
 }
 
-// The most dynamic shared memory that a block of this kernel can have on the current device; from the first call on its launches may have
-// it. The limit belongs to the kernel on the device, not to a launch: it is raised to all there is at once, so that contexts of one
-// device and captured graphs never meet a lower one. Answers are kept: the driver takes a lock for each question.
+// The most dynamic shared memory that a block of this kernel can have on the current device; from the first call on its
+// launches may have it. The limit belongs to the kernel on the device, not to a launch: it is raised to all there is at
+// once, so that contexts of one device and captured graphs never meet a lower one. Answers are kept: the driver takes a
+// lock for each question.
 inline cudaError_t most_dynamic_shared(const void* kernel, size_t* bytes) {
   static std::mutex mutex;
   static std::map<std::tuple<const void*, int, int>, size_t> known;  // by kernel, device and the device's limit
@@ -48,7 +50,8 @@ inline cudaError_t most_dynamic_shared(const void* kernel, size_t* bytes) {
     error = cudaFuncGetAttributes(&of, kernel);
     if (error != cudaSuccess) return error;
     const int wanted = limit - static_cast<int>(of.sharedSizeBytes);
-    if (wanted > of.maxDynamicSharedSizeBytes) error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, wanted);
+    if (wanted > of.maxDynamicSharedSizeBytes)
+      error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, wanted);
     if (error != cudaSuccess) return error;
     most = static_cast<size_t>(wanted);
   }
@@ -61,7 +64,8 @@ template <class... P> cudaError_t most_dynamic_shared(void (*kernel)(P...), size
 
 // Lets a kernel's blocks have so much dynamic shared memory, where the device can.
 template <class... P> cudaError_t allow_shared(void (*kernel)(P...), size_t shared) {
-  constexpr size_t always_allowed = 32 << 10;  // 48 KB less the kernel's static part; no kernel here has more than 16 KB of that
+  // 48 KB less the kernel's static part; no kernel here has more than 16 KB of that
+  constexpr size_t always_allowed = 32 << 10;
   size_t most = 0;
   return shared <= always_allowed ? cudaSuccess : most_dynamic_shared(kernel, &most);
 }
@@ -73,18 +77,23 @@ inline void trace_launch(ingrain_context* ctx, const void* kernel, dim3 grid, di
   int status = 0;
   char* const name = mangled ? abi::__cxa_demangle(mangled, nullptr, nullptr, &status) : nullptr;
   char line[2048];
-  snprintf(line, sizeof line, "%.1900s grid %u,%u,%u block %u shared %zu", name ? name : mangled ? mangled : "a kernel without a name", grid.x,
-           grid.y, grid.z, block.x, shared);
+  snprintf(line, sizeof line, "%.1900s grid %u,%u,%u block %u shared %zu",
+           name      ? name
+           : mangled ? mangled
+                     : "a kernel without a name",
+           grid.x, grid.y, grid.z, block.x, shared);
   free(name);
   ingrain_trace_add(ctx, line);
 }
 
 // shared: bytes of dynamic shared memory, see dynamic_shared(). A launch of no blocks is no launch.
 template <class... P, class... A>
-ingrain_status launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, ingrain_context* ctx, A... arguments) {
+ingrain_status launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, ingrain_context* ctx,
+                      A... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return INGRAIN_OK;
   void* native = nullptr;
-  if (ingrain_status status = ingrain_native_stream(ctx, &native)) return status;  // and makes the context's device current
+  // and makes the context's device current
+  if (ingrain_status status = ingrain_native_stream(ctx, &native)) return status;
   const cudaStream_t stream = static_cast<cudaStream_t>(native);
   if (ingrain_status status = cuda_status(ctx, allow_shared(kernel, shared), "launch")) return status;
   if (ingrain_tracing(ctx)) trace_launch(ctx, reinterpret_cast<const void*>(kernel), grid, block, shared);
@@ -93,12 +102,15 @@ ingrain_status launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared
 #else
   return [&](P... values) {
     void* pointers[] = {&values..., nullptr};
-    return cuda_status(ctx, cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid, block, pointers, shared, stream), "launch");
+    return cuda_status(
+        ctx, cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid, block, pointers, shared, stream), "launch");
   }(static_cast<P>(arguments)...);
 #endif
 }
 
-inline unsigned blocks_for(int64_t items, int64_t per_block) { return static_cast<unsigned>((items + per_block - 1) / per_block); }
+inline unsigned blocks_for(int64_t items, int64_t per_block) {
+  return static_cast<unsigned>((items + per_block - 1) / per_block);
+}
 
 #ifndef INGRAIN_SIMT
 extern __shared__ __align__(1024) unsigned char ingrain_dynamic_shared[];

@@ -1,10 +1,13 @@
-// Products with a short side, on the tensor core at the accuracy of f32: out (rows, columns) = Σ over depth of p (rows, depth)·q (columns, depth).
+// Products with a short side, on the tensor core at the accuracy of f32: out (rows, columns) = Σ over depth of p (rows,
+// depth)·q (columns, depth).
 //
-// A bf16 operand is one term. An f32 operand is split into three bf16 terms of 8 bits each, and the products of terms i and j with
-// i + j < 3 are added: what is left out is below 2⁻²⁴ of a product. So bf16 × f32 costs three matrix products, f32 × f32 six.
+// A bf16 operand is one term. An f32 operand is split into three bf16 terms of 8 bits each, and the products of terms i
+// and j with i + j < 3 are added: what is left out is below 2⁻²⁴ of a product. So bf16 × f32 costs three matrix
+// products, f32 × f32 six.
 //
 // A block makes 64 × 64 of out over one span of the depth, in chains of `piece`: chains are added in order, then spans,
-// so the order of summation depends on the depth alone. Rows that follow another adapter than the block's present one are read as 0.
+// so the order of summation depends on the depth alone. Rows that follow another adapter than the block's present one
+// are read as 0.
 #pragma once
 #include "dropout.h"
 #include "mma.h"
@@ -18,7 +21,8 @@ constexpr int plane = tile * stride;
 constexpr int staged_stride = tile + 4;
 constexpr int32_t no_row = INT32_MAX;
 
-// Element (row, k) at data[row·ld + k]; where rows_inner, at data[k·ld + row]. q of adapter s begins at data + s·adapter.
+// Element (row, k) at data[row·ld + k]; where rows_inner, at data[k·ld + row]. q of adapter s begins at data +
+// s·adapter.
 template <class E_, bool rows_inner_> struct Operand {
   using E = E_;
   static constexpr bool rows_inner = rows_inner_;
@@ -27,7 +31,9 @@ template <class E_, bool rows_inner_> struct Operand {
   int64_t ld;
   int64_t adapter = 0;
   Dropout mask = {};  // of the elements as they lie: e = outer·ld + inner
-  bool fits(int64_t inner) const { return inner % 8 == 0 && ld % 8 == 0 && reinterpret_cast<uintptr_t>(data) % 16 == 0; }
+  bool fits(int64_t inner) const {
+    return inner % 8 == 0 && ld % 8 == 0 && reinterpret_cast<uintptr_t>(data) % 16 == 0;
+  }
 };
 
 struct Shape {
@@ -36,7 +42,9 @@ struct Shape {
   const int32_t* slots;       // (rows) adapter of each, or null: 0
 };
 
-template <class P, class Q> constexpr size_t shared_bytes() { return static_cast<size_t>(P::terms + Q::terms) * plane * sizeof(bf16); }
+template <class P, class Q> constexpr size_t shared_bytes() {
+  return static_cast<size_t>(P::terms + Q::terms) * plane * sizeof(bf16);
+}
 
 // Eight neighbours, of which `count` exist.
 template <bool wide, class E> __device__ __forceinline__ void read(E (&v)[8], const E* p, int64_t count) {
@@ -85,7 +93,8 @@ __device__ __forceinline__ int inner_of() { return static_cast<int>(threadIdx.x)
 
 // The tile of o from (row, k) on. row_slots: rows whose entry is not `slot` are read as zeros; or null.
 template <bool wide, class O>
-__device__ __forceinline__ void depart(Flight<O>& flight, const O& o, int64_t row, int64_t rows, int64_t k, int64_t end, const int32_t* row_slots, int32_t slot) {
+__device__ __forceinline__ void depart(Flight<O>& flight, const O& o, int64_t row, int64_t rows, int64_t k, int64_t end,
+                                       const int32_t* row_slots, int32_t slot) {
   const int64_t outer0 = O::rows_inner ? k : row, inner = (O::rows_inner ? row : k) + inner_of();
   const int64_t outers = O::rows_inner ? end : rows, inners = O::rows_inner ? rows : end;
 #pragma unroll
@@ -98,7 +107,8 @@ __device__ __forceinline__ void depart(Flight<O>& flight, const O& o, int64_t ro
 
 // Into shared memory, inner neighbours beside each other, zeros behind the end of rows and depth.
 template <bool wide, class O>
-__device__ __forceinline__ void arrive(bf16* shared, const Flight<O>& flight, const O& o, int64_t row, int64_t rows, int64_t k, int64_t end) {
+__device__ __forceinline__ void arrive(bf16* shared, const Flight<O>& flight, const O& o, int64_t row, int64_t rows,
+                                       int64_t k, int64_t end) {
   const int64_t outer0 = O::rows_inner ? k : row, inner0 = O::rows_inner ? row : k;
   const int64_t outers = (O::rows_inner ? end : rows) - outer0, inners = (O::rows_inner ? rows : end) - inner0;
 #pragma unroll
@@ -111,13 +121,15 @@ __device__ __forceinline__ void arrive(bf16* shared, const Flight<O>& flight, co
 }
 
 // sum (the warp's part of the tile) += the tiles' product over `depth` (a multiple of 16); the smallest terms first.
-template <class P, class Q> __device__ __forceinline__ void multiply(float (&sum)[4][4], const bf16* p, const bf16* q, int depth, int64_t columns) {
+template <class P, class Q>
+__device__ __forceinline__ void multiply(float (&sum)[4][4], const bf16* p, const bf16* q, int depth, int64_t columns) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, low = lane % 8, second = lane / 8 % 2, third = lane / 16;
   const int y = warp % 4 * warp_rows, x = warp / 4 * warp_columns;
   if (x >= columns) return;
   for (int k = 0; k < depth; k += 16) {
     unsigned a[P::terms][4];
-    const int at = P::rows_inner ? (k + low + 8 * third) * stride + y + 8 * second : (y + low + 8 * second) * stride + k + 8 * third;
+    const int at = P::rows_inner ? (k + low + 8 * third) * stride + y + 8 * second
+                                 : (y + low + 8 * second) * stride + k + 8 * third;
 #pragma unroll
     for (int i = 0; i < P::terms; ++i) load_matrices<P::rows_inner>(a[i], p + i * plane + at);
 #pragma unroll
@@ -125,7 +137,8 @@ template <class P, class Q> __device__ __forceinline__ void multiply(float (&sum
       const int column = x + 16 * n;
       if (column >= columns) break;
       unsigned b[Q::terms][4];
-      const int from = Q::rows_inner ? (k + low + 8 * second) * stride + column + 8 * third : (column + low + 8 * third) * stride + k + 8 * second;
+      const int from = Q::rows_inner ? (k + low + 8 * second) * stride + column + 8 * third
+                                     : (column + low + 8 * third) * stride + k + 8 * second;
 #pragma unroll
       for (int j = 0; j < Q::terms; ++j) load_matrices<Q::rows_inner>(b[j], q + j * plane + from);
 #pragma unroll
@@ -157,9 +170,10 @@ constexpr int resident_products = 1;   // blocks a multiprocessor: two would spi
 constexpr int resident_products = 2;
 #endif
 
-// Grid (row tiles, column tiles, spans). Out: template <bool wide> write(row, column, span, slot, v), v eight sums beside each other,
-// along the rows where Out::along_rows, of which shape has some.
-template <class P, class Q, class Out, bool wide> __global__ void __launch_bounds__(threads, resident_products) product(P p, Q q, Out out, Shape shape) {
+// Grid (row tiles, column tiles, spans). Out: template <bool wide> write(row, column, span, slot, v), v eight sums
+// beside each other, along the rows where Out::along_rows, of which shape has some.
+template <class P, class Q, class Out, bool wide>
+__global__ void __launch_bounds__(threads, resident_products) product(P p, Q q, Out out, Shape shape) {
   __shared__ int32_t row_slots[tile];
   bf16* const p_tile = dynamic_shared<bf16>();
   bf16* const q_tile = p_tile + P::terms * plane;
@@ -188,7 +202,8 @@ template <class P, class Q, class Out, bool wide> __global__ void __launch_bound
       arrive<wide>(q_tile, next_q, of, column, shape.columns, k, end);
       __syncthreads();
       if (k + tile < end) depart_from(k + tile);
-      multiply<P, Q>(sum, p_tile, q_tile, static_cast<int>(min(end - k, int64_t{tile}) + 15) & ~15, shape.columns - column);
+      multiply<P, Q>(sum, p_tile, q_tile, static_cast<int>(min(end - k, int64_t{tile}) + 15) & ~15,
+                     shape.columns - column);
       if (++links < links_of_a_chain && k + tile < end) continue;
       links = 0;
 #pragma unroll
@@ -200,14 +215,16 @@ template <class P, class Q, class Out, bool wide> __global__ void __launch_bound
 #pragma unroll
     for (int n = 0; n < 4; ++n)
 #pragma unroll
-      for (int i = 0; i < 4; ++i) staged[(y + lane / 4 + i / 2 * 8) * staged_stride + x + 8 * n + 2 * (lane % 4) + i % 2] = total[n][i];
+      for (int i = 0; i < 4; ++i)
+        staged[(y + lane / 4 + i / 2 * 8) * staged_stride + x + 8 * n + 2 * (lane % 4) + i % 2] = total[n][i];
     __syncthreads();
     for (int at = threadIdx.x; at < tile * 8; at += threads) {
       const int i = Out::along_rows ? at % 8 * 8 : at / 8, c = Out::along_rows ? at / 8 : at % 8 * 8;
       if (row_slots[i] != slot || column + c >= shape.columns) continue;
       float v[8];
 #pragma unroll
-      for (int j = 0; j < 8; ++j) v[j] = Out::along_rows ? staged[(i + j) * staged_stride + c] : staged[i * staged_stride + c + j];
+      for (int j = 0; j < 8; ++j)
+        v[j] = Out::along_rows ? staged[(i + j) * staged_stride + c] : staged[i * staged_stride + c + j];
       out.template write<wide>(row + i, column + c, blockIdx.z, slot, v);
     }
     __syncthreads();
@@ -219,8 +236,10 @@ template <bool along_rows_> struct Partial {
   static constexpr bool along_rows = along_rows_;
   float* data;
   int64_t rows, columns;
-  template <bool wide> __device__ __forceinline__ void write(int64_t row, int64_t column, int64_t span, int32_t, const float (&v)[8]) const {
-    const int64_t width = along_rows ? rows : columns, inner = along_rows ? row : column, outer = along_rows ? column : row;
+  template <bool wide>
+  __device__ __forceinline__ void write(int64_t row, int64_t column, int64_t span, int32_t, const float (&v)[8]) const {
+    const int64_t width = along_rows ? rows : columns, inner = along_rows ? row : column,
+                  outer = along_rows ? column : row;
     float* const to = data + (span * (along_rows ? columns : rows) + outer) * width + inner;
     if (width % 8 == 0) {
       store(to, Vec<float, 4>{v[0], v[1], v[2], v[3]});
@@ -240,7 +259,8 @@ template <class E> struct Add {
   int64_t ld, columns;
   const float* scaling;
   Dropout mask;
-  template <bool wide> __device__ __forceinline__ void write(int64_t row, int64_t column, int64_t, int32_t slot, const float (&v)[8]) const {
+  template <bool wide>
+  __device__ __forceinline__ void write(int64_t row, int64_t column, int64_t, int32_t slot, const float (&v)[8]) const {
     if (slot < 0) return;
     const float scale = (scaling ? scaling[slot] : 1) * mask.scale;
     const int64_t at = row * ld + column;

@@ -1,8 +1,10 @@
-// The products of low_rank.h where one side has at most 16 rows and the wide side is bf16: the wide side streams from memory straight
-// into fragment registers, the next part on its way while one is multiplied. The narrow side is split into its three terms once a block.
+// The products of low_rank.h where one side has at most 16 rows and the wide side is bf16: the wide side streams from
+// memory straight into fragment registers, the next part on its way while one is multiplied. The narrow side is split
+// into its three terms once a block.
 //
-// A sum does not mind the order of k, so a lane takes the 16 bytes that lie together in memory for the slots of the instruction that
-// are its own, and the narrow side is laid out to match. Sums are made in chains of 128 and added in the order of low_rank.h.
+// A sum does not mind the order of k, so a lane takes the 16 bytes that lie together in memory for the slots of the
+// instruction that are its own, and the narrow side is laid out to match. Sums are made in chains of 128 and added in
+// the order of low_rank.h.
 #pragma once
 #include "low_rank.h"
 
@@ -12,8 +14,8 @@ constexpr int narrow = 16;           // rows of the narrow side
 constexpr int64_t chain = 128;       // of one sum in the tensor core
 constexpr int wide_threads = 256;
 
-// 16 bytes that nobody reads again, or zeros where !valid, without a branch. The zeros are made inside: registers that come in and go
-// out were copied at the end of a loop, which waits for the load.
+// 16 bytes that nobody reads again, or zeros where !valid, without a branch. The zeros are made inside: registers that
+// come in and go out were copied at the end of a loop, which waits for the load.
 __device__ __forceinline__ uint4 load_streamed(const void* p, bool valid) {
 #ifdef INGRAIN_SIMT
   return valid ? *static_cast<const uint4*>(p) : make_uint4(0, 0, 0, 0);
@@ -56,11 +58,15 @@ struct Update {
 
 constexpr int u_stride = narrow + 8;     // 48 bytes: eight rows of a matrix in eight different bank groups
 constexpr int update_columns = 64;       // a warp
-constexpr size_t update_shared(int rows) { return static_cast<size_t>(rows) * (3 * u_stride * sizeof(bf16) + sizeof(int32_t)); }
+constexpr size_t update_shared(int rows) {
+  return static_cast<size_t>(rows) * (3 * u_stride * sizeof(bf16) + sizeof(int32_t));
+}
 
-// u of the block's rows in terms (term, row, k), and each row's adapter. Behind an end something else is read: the loads need no branch.
+// u of the block's rows in terms (term, row, k), and each row's adapter. Behind an end something else is read: the
+// loads need no branch.
 __device__ __forceinline__ void stage_rows(bf16* terms, int32_t* row_slots, const Update& a, int64_t row0, int rows) {
-  const int last = static_cast<int>(min(a.T - row0, static_cast<int64_t>(rows))) - 1, threads_of_block = static_cast<int>(blockDim.x);
+  const int last = static_cast<int>(min(a.T - row0, static_cast<int64_t>(rows))) - 1,
+            threads_of_block = static_cast<int>(blockDim.x);
 #pragma unroll 4
   for (int at = threadIdx.x; at < rows * (narrow / 2); at += threads_of_block) {
     const int r = at / (narrow / 2), k = at % (narrow / 2) * 2;
@@ -71,11 +77,14 @@ __device__ __forceinline__ void stage_rows(bf16* terms, int32_t* row_slots, cons
 #pragma unroll
     for (int i = 0; i < 3; ++i) *reinterpret_cast<unsigned*>(terms + (i * rows + r) * u_stride + k) = parts[i];
   }
-  for (int r = threadIdx.x; r < rows; r += blockDim.x) row_slots[r] = row0 + r >= a.T ? no_row : a.slots ? a.slots[row0 + r] : 0;
+  for (int r = threadIdx.x; r < rows; r += blockDim.x)
+    row_slots[r] = row0 + r >= a.T ? no_row : a.slots ? a.slots[row0 + r] : 0;
 }
 
 // Fragments of q for a warp's 64 columns: of tile j of half h, column n is the column 32·h + 8·(n / 2) + 2·j + n % 2.
-template <bool turned> __device__ __forceinline__ void read_narrow(unsigned (&b)[2][4][3][2], const Update& a, int64_t slot, int64_t column, int g, int t) {
+template <bool turned>
+__device__ __forceinline__ void read_narrow(unsigned (&b)[2][4][3][2], const Update& a, int64_t slot, int64_t column,
+                                            int g, int t) {
   const float* const q = a.q + slot * a.adapter;
   float raw[2][4][2][2];   // read before any is split
 #pragma unroll
@@ -117,7 +126,8 @@ template <bool turned> __global__ void __launch_bounds__(wide_threads, 2) update
   bf16* const corner = a.y + (row0 + g) * a.ld + column + 8 * t;
   stage_rows(terms, row_slots, a, row0, rows);
   __syncthreads();
-  for (int32_t slot = a.slots ? next_slot(row_slots, INT64_MIN, rows) : 0; slot != no_row; slot = a.slots ? next_slot(row_slots, slot, rows) : no_row) {
+  for (int32_t slot = a.slots ? next_slot(row_slots, INT64_MIN, rows) : 0; slot != no_row;
+       slot = a.slots ? next_slot(row_slots, slot, rows) : no_row) {
     if (slot < 0 || column >= a.columns) continue;
     uint4 before[2][2];
     const auto valid = [&](int row, int h) { return row_slots[row] == slot && column + 32 * h + 8 * t < a.columns; };
@@ -135,7 +145,8 @@ template <bool turned> __global__ void __launch_bounds__(wide_threads, 2) update
     for (int row = 0; row < rows; row += 16, to += 16 * a.ld) {
       unsigned left[3][4];
 #pragma unroll
-      for (int i = 0; i < 3; ++i) load_matrices(left[i], terms + (i * rows + row + lane % 16) * u_stride + lane / 16 * 8);
+      for (int i = 0; i < 3; ++i)
+        load_matrices(left[i], terms + (i * rows + row + lane % 16) * u_stride + lane / 16 * 8);
 #pragma unroll
       for (int h = 0; h < 2; ++h) {
         float sum[4][4] = {};

@@ -1,11 +1,12 @@
-// The long sums of low_rank.h where one side has at most 16 rows and the wide side is bf16, streamed as in low_rank_stream.h.
+// The long sums of low_rank.h where one side has at most 16 rows and the wide side is bf16, streamed as in
+// low_rank_stream.h.
 #pragma once
 #include "low_rank_stream.h"
 
 namespace low_rank {
 
-constexpr int sum_rows = 128;            // a block: 16 a warp
-constexpr int quads = 6;                 // 16-byte pieces of a lane for 32 columns of the narrow side: two steps of three terms
+constexpr int sum_rows = 128;  // a block: 16 a warp
+constexpr int quads = 6;       // 16-byte pieces of a lane for 32 columns of the narrow side: two steps of three terms
 constexpr size_t sums_shared(int64_t span) { return static_cast<size_t>(span / 32) * quads * 32 * sizeof(uint4); }
 
 // Sums over the columns of p (rows, depth) with q (R, depth), or (depth, R) where turned.
@@ -20,9 +21,10 @@ struct RowSums {
   float* partials;         // (spans, rows, R)
 };
 
-// q of the block's span in terms: of every step and term the lanes' fragments beside each other. It is the left side, whose four
-// registers come as one access; the right side takes pairs of registers, as the loads of p leave them.
-template <bool turned> __device__ __forceinline__ void stage_span(uint4* to, const RowSums& a, int64_t slot, int64_t begin, int64_t end) {
+// q of the block's span in terms: of every step and term the lanes' fragments beside each other. It is the left side,
+// whose four registers come as one access; the right side takes pairs of registers, as the loads of p leave them.
+template <bool turned>
+__device__ __forceinline__ void stage_span(uint4* to, const RowSums& a, int64_t slot, int64_t begin, int64_t end) {
   const float* const q = a.q + slot * a.adapter;
 #pragma unroll 4
   for (int at = threadIdx.x; at < a.span * 2; at += wide_threads) {
@@ -53,13 +55,15 @@ template <bool turned> __device__ __forceinline__ void stage_span(uint4* to, con
 }
 
 // A lane's part of 16 rows × 32 columns: rows g and g + 8, eight columns side by side.
-__device__ __forceinline__ void depart(uint4 (&v)[2], const bf16* p, int64_t below, const bool (&present)[2], bool inside) {
+__device__ __forceinline__ void depart(uint4 (&v)[2], const bf16* p, int64_t below, const bool (&present)[2],
+                                       bool inside) {
 #pragma unroll
   for (int half = 0; half < 2; ++half) v[half] = load_streamed(p + half * below, present[half] && inside);
 }
 
 // sums[n] (16 of R, eight rows of p) of 32 columns; the small terms apart, so that the large do not cut them off.
-__device__ __forceinline__ void multiply(float (&large)[2][4], float (&small)[2][4], const uint4 (&v)[2], const uint4* q) {
+__device__ __forceinline__ void multiply(float (&large)[2][4], float (&small)[2][4], const uint4 (&v)[2],
+                                         const uint4* q) {
 #pragma unroll
   for (int step = 0; step < 2; ++step)
 #pragma unroll
@@ -79,7 +83,8 @@ template <bool turned, bool masked> __global__ void __launch_bounds__(wide_threa
   const int64_t row0 = static_cast<int64_t>(blockIdx.x) * sum_rows, row = row0 + 16 * warp + g;
   const int64_t begin = blockIdx.y * a.span, end = min(begin + a.span, a.depth);
   const bf16* const corner = a.p + row * a.ld + begin + 8 * t;
-  for (int r = threadIdx.x; r < sum_rows; r += wide_threads) row_slots[r] = row0 + r >= a.rows ? no_row : a.slots ? a.slots[row0 + r] : 0;
+  for (int r = threadIdx.x; r < sum_rows; r += wide_threads)
+    row_slots[r] = row0 + r >= a.rows ? no_row : a.slots ? a.slots[row0 + r] : 0;
   __syncthreads();
   for (int32_t slot = a.slots ? next_slot(row_slots, INT64_MIN, sum_rows) : 0; slot != no_row;
        slot = a.slots ? next_slot(row_slots, slot, sum_rows) : no_row) {
@@ -91,7 +96,8 @@ template <bool turned, bool masked> __global__ void __launch_bounds__(wide_threa
     int columns = static_cast<int>(end - begin) - 8 * t;   // from the lane's first on
     if (slot >= 0) {
 #pragma unroll
-      for (int group = 0; group < 4; ++group) depart(ahead[group], from + 32 * group, 8 * a.ld, present, 32 * group < columns);
+      for (int group = 0; group < 4; ++group)
+        depart(ahead[group], from + 32 * group, 8 * a.ld, present, 32 * group < columns);
       __syncthreads();
       stage_span<turned>(terms, a, slot, begin, end);
       __syncthreads();
@@ -106,7 +112,8 @@ template <bool turned, bool masked> __global__ void __launch_bounds__(wide_threa
       for (int group = 0; group < 4; ++group, q += quads * 32) {
         if constexpr (masked) {
 #pragma unroll
-          for (int i = 0; i < 2; ++i) keep(ahead[group][i], a.mask.kept<8, true>(from - a.p + 32 * group + i * 8 * a.ld));
+          for (int i = 0; i < 2; ++i)
+            keep(ahead[group][i], a.mask.kept<8, true>(from - a.p + 32 * group + i * 8 * a.ld));
         }
         multiply(large, small, ahead[group], q);
         depart(ahead[group], from + chain + 32 * group, 8 * a.ld, present, 32 * group < columns);
@@ -118,13 +125,15 @@ template <bool turned, bool masked> __global__ void __launch_bounds__(wide_threa
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
       const int to = 16 * warp + i / 4 * 8 + 2 * t + i % 2, r = g + i % 4 / 2 * 8;
-      if (row_slots[to] == slot && r < a.R) a.partials[(blockIdx.y * a.rows + row0 + to) * a.R + r] = total[i / 4][i % 4];
+      if (row_slots[to] == slot && r < a.R)
+        a.partials[(blockIdx.y * a.rows + row0 + to) * a.R + r] = total[i / 4][i % 4];
     }
   }
 }
 
 inline bool streams(const RowSums& a, bool turned) {
-  return a.R <= narrow && a.depth % 8 == 0 && a.ld % 8 == 0 && aligned16(a.p) && (turned || aligned16(a.q)) && a.mask.first % 4 == 0;
+  return a.R <= narrow && a.depth % 8 == 0 && a.ld % 8 == 0 && aligned16(a.p) && (turned || aligned16(a.q)) &&
+         a.mask.first % 4 == 0;
 }
 
 // Sums over the tokens of p (T, columns) with u (T, R).
@@ -141,7 +150,8 @@ constexpr int token_threads = 128, token_columns = 64;   // columns a warp
 constexpr int resident_tokens = 3;                       // blocks a multiprocessor
 constexpr int steps = static_cast<int>(chain) / 16;
 
-// uᵀ of a chain of tokens in terms, as the left side of a step: slots 2t, 2t + 1, 2t + 8 and 2t + 9 are the tokens 4t.. of the step.
+// uᵀ of a chain of tokens in terms, as the left side of a step: slots 2t, 2t + 1, 2t + 8 and 2t + 9 are the tokens 4t..
+// of the step.
 __device__ __forceinline__ void stage_tokens(uint4* to, const TokenSums& a, int64_t token0, int64_t end) {
 #pragma unroll
   for (int turn = 0; turn < steps * 32 / token_threads; ++turn) {
@@ -156,7 +166,8 @@ __device__ __forceinline__ void stage_tokens(uint4* to, const TokenSums& a, int6
 #pragma unroll
     for (int i = 0; i < 4; ++i) split(parts[i], v[i % 2][i / 2 * 2], v[i % 2][i / 2 * 2 + 1]);
 #pragma unroll
-    for (int i = 0; i < 3; ++i) to[(at / 32 * 3 + i) * 32 + lane] = make_uint4(parts[0][i], parts[1][i], parts[2][i], parts[3][i]);
+    for (int i = 0; i < 3; ++i)
+      to[(at / 32 * 3 + i) * 32 + lane] = make_uint4(parts[0][i], parts[1][i], parts[2][i], parts[3][i]);
   }
 }
 
@@ -198,10 +209,12 @@ __device__ __forceinline__ void write(const TokenSums& a, const float (&total)[8
 }
 
 // Block (columns / 256, span): every warp 64 columns of the whole span.
-template <bool masked> __global__ void __launch_bounds__(token_threads, masked ? 2 : resident_tokens) token_sums(TokenSums a) {
+template <bool masked>
+__global__ void __launch_bounds__(token_threads, masked ? 2 : resident_tokens) token_sums(TokenSums a) {
   __shared__ uint4 terms[steps * 3 * 32];
   const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
-  const int64_t column0 = (static_cast<int64_t>(blockIdx.x) * (token_threads / 32) + threadIdx.x / 32) * token_columns, column = column0 + 8 * g;
+  const int64_t column0 = (static_cast<int64_t>(blockIdx.x) * (token_threads / 32) + threadIdx.x / 32) * token_columns,
+                column = column0 + 8 * g;
   const int64_t begin = blockIdx.y * a.span, end = min(begin + a.span, a.T);
   const bf16* from = a.p + (begin + 4 * t) * a.ld + column;
   int64_t left = column < a.columns ? end - begin - 4 * t : 0;   // tokens from the lane's first on
@@ -223,7 +236,8 @@ template <bool masked> __global__ void __launch_bounds__(token_threads, masked ?
       }
       unsigned right[8][2];
 #pragma unroll
-      for (int j = 0; j < 8; ++j) right[j][0] = column_of(now[0], now[1], j), right[j][1] = column_of(now[2], now[3], j);
+      for (int j = 0; j < 8; ++j)
+        right[j][0] = column_of(now[0], now[1], j), right[j][1] = column_of(now[2], now[3], j);
       from += 16 * a.ld, left -= 16;
       depart(now, from + 16 * a.ld, a.ld, left - 16);
       multiply(sums, right, terms + step * 3 * 32 + lane);

@@ -1,4 +1,5 @@
-// The places where an index occurs in a list, in ascending order: how rows are added up without atomics, in one order of summation.
+// The places where an index occurs in a list, in ascending order: how rows are added up without atomics, in one order
+// of summation.
 #pragma once
 #include <cuda_runtime.h>
 
@@ -12,7 +13,8 @@ constexpr int match_words = match_reach * match_threads / 32;
 // body(i) for each i in [begin, n) with list[i] == wanted, ascending, called by every thread of the block.
 // masks: match_words words of shared memory, free again after the caller's next barrier.
 template <class Body>
-__device__ __forceinline__ void each_match(const int32_t* list, int64_t begin, int64_t n, int32_t wanted, unsigned* masks, const Body& body) {
+__device__ __forceinline__ void each_match(const int32_t* list, int64_t begin, int64_t n, int32_t wanted,
+                                           unsigned* masks, const Body& body) {
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   for (int64_t first = begin; first < n; first += match_reach * match_threads) {
     bool any = false;
@@ -30,6 +32,7 @@ __device__ __forceinline__ void each_match(const int32_t* list, int64_t begin, i
       for (int r = 0; r < match_reach; ++r) masks[r * (match_threads / 32) + warp] = found[r];
     __syncthreads();
     for (int word = 0; word < match_words; ++word)
-      for (unsigned rest = masks[word]; rest; rest &= rest - 1) body(first + 32 * word + __ffs(static_cast<int>(rest)) - 1);
+      for (unsigned rest = masks[word]; rest; rest &= rest - 1)
+        body(first + 32 * word + __ffs(static_cast<int>(rest)) - 1);
   }
 }

@@ -1,8 +1,9 @@
 // The tensor core and the asynchronous copy behind names; on a machine without a GPU the same in plain arithmetic.
 //
 // Fragments are those of PTX mma.sync.m16n8k16 (ISA 9.7.14). With g = lane / 4 and t = lane % 4:
-//   a[0] (g, 2t..)  a[1] (g + 8, 2t..)  a[2] (g, 2t + 8..)  a[3] (g + 8, 2t + 8..)     two bf16 each, lower column in the lower half
-//   b[0] (2t.., g)  b[1] (2t + 8.., g)                                                two bf16 each, lower row in the lower half
+//   a[0] (g, 2t..)  a[1] (g + 8, 2t..)  a[2] (g, 2t + 8..)  a[3] (g + 8, 2t + 8..)
+//   two bf16 each, lower column in the lower half
+//   b[0] (2t.., g)  b[1] (2t + 8.., g)   two bf16 each, lower row in the lower half
 //   d[0] (g, 2t)    d[1] (g, 2t + 1)    d[2] (g + 8, 2t)    d[3] (g + 8, 2t + 1)      f32
 #pragma once
 #include "dtype.h"
@@ -15,8 +16,9 @@ __device__ __forceinline__ unsigned pack_bf16(float low, float high) {
   return bits;
 }
 
-// Four fp8 E4M3 as bf16, exact: bytes 0 and 2 in pairs[0], 1 and 3 in pairs[1], so that one shift serves two of them. NaN becomes ±480,
-// which pack never writes. The bits of an E4M3 are those of a bf16 2^120 times smaller: shifted into place and multiplied, subnormals included.
+// Four fp8 E4M3 as bf16, exact: bytes 0 and 2 in pairs[0], 1 and 3 in pairs[1], so that one shift serves two of them.
+// NaN becomes ±480, which pack never writes. The bits of an E4M3 are those of a bf16 2^120 times smaller: shifted into
+// place and multiplied, subnormals included.
 __device__ __forceinline__ void widen_fp8(unsigned* pairs, unsigned four) {
 #pragma unroll
   for (int i = 0; i < 2; ++i) {
@@ -45,7 +47,8 @@ __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], const
       for (int i = 0; i < 4; ++i) B[2 * t + 8 * (i / 2) + i % 2][g] = half(f.b[i / 2], i % 2);
       for (int i = 0; i < 4; ++i) D[g + 8 * (i / 2)][2 * t + i % 2] = f.d[i];
     }
-    // Exact products are added to d and the sum is cut off towards zero, not rounded: what tensor cores do, or a little better.
+    // Exact products are added to d and the sum is cut off towards zero, not rounded: what tensor cores do, or a little
+    // better.
     for (int i = 0; i < 16; ++i)
       for (int j = 0; j < 8; ++j) {
         double sum = D[i][j];
@@ -54,18 +57,20 @@ __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], const
         D[i][j] = std::fabs(static_cast<double>(rounded)) > std::fabs(sum) ? std::nextafterf(rounded, 0) : rounded;
       }
     for (int lane = 0; lane < 32; ++lane)
-      for (int i = 0; i < 4; ++i) reinterpret_cast<Fragment*>(of + 64 * lane)->d[i] = D[lane / 4 + 8 * (i / 2)][2 * (lane % 4) + i % 2];
+      for (int i = 0; i < 4; ++i)
+        reinterpret_cast<Fragment*>(of + 64 * lane)->d[i] = D[lane / 4 + 8 * (i / 2)][2 * (lane % 4) + i % 2];
   });
   memcpy(d, reinterpret_cast<const Fragment*>(slots + 64 * simt::self().lane)->d, sizeof d);
 #else
-  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #endif
 }
 
-// Four 8×8 matrices of 16-bit elements from shared memory: lane l names row l % 8 of matrix l / 8 (16 bytes, aligned); r[i] holds
-// columns 2·(lane % 4).. of row lane / 4 of matrix i, of its transpose where `transposed`.
+// Four 8×8 matrices of 16-bit elements from shared memory: lane l names row l % 8 of matrix l / 8 (16 bytes, aligned);
+// r[i] holds columns 2·(lane % 4).. of row lane / 4 of matrix i, of its transpose where `transposed`.
 template <bool transposed = false> __device__ __forceinline__ void load_matrices(unsigned (&r)[4], const void* row) {
 #ifdef INGRAIN_SIMT
   const char* slots = simt::exchange(0xffffffffu, &row, sizeof row);
@@ -83,20 +88,27 @@ template <bool transposed = false> __device__ __forceinline__ void load_matrices
 #else
   const unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(row));
   if constexpr (transposed)
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(address) : "memory");
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+                 : "r"(address)
+                 : "memory");
   else
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(address) : "memory");
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+                 : "r"(address)
+                 : "memory");
 #endif
 }
 
-// 16 bytes from global to shared memory, both aligned, behind the thread's back; where !valid the 16 bytes become 0 and global
-// is not read. Good after copy_wait and a barrier.
+// 16 bytes from global to shared memory, both aligned, behind the thread's back; where !valid the 16 bytes become 0 and
+// global is not read. Good after copy_wait and a barrier.
 __device__ __forceinline__ void copy_async16(void* shared, const void* global, bool valid = true) {
 #ifdef INGRAIN_SIMT
   simt::copy_async(shared, global, 16, valid ? 16 : 0);
 #else
   const unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(shared));
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(global), "r"(valid ? 16 : 0) : "memory");
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(global), "r"(valid ? 16 : 0)
+               : "memory");
 #endif
 }
 __device__ __forceinline__ void copy_commit() {

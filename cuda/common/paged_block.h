@@ -1,4 +1,5 @@
-// What a block does with one item of the paged attention (paged_plan.h): its rows against its chunks, and the joining of chunks.
+// What a block does with one item of the paged attention (paged_plan.h): its rows against its chunks, and the joining
+// of chunks.
 #pragma once
 #include "paged_tiles.h"
 
@@ -30,7 +31,9 @@ template <class C, int EP, int keys> struct PagedBlock {
     if (i < item.end - item.begin) {
       const int t = item.begin + i;
       shared.position[i] = a.batch.positions[t];
-      if (item.split) shared.slot[i] = planner.slot(item.prefix ? sequence_of(a.batch.sequence_offsets, a.batch.sequences, t) : item.sequence, t);
+      if (item.split)
+        shared.slot[i] =
+            planner.slot(item.prefix ? sequence_of(a.batch.sequence_offsets, a.batch.sequences, t) : item.sequence, t);
     }
     __syncthreads();
     const int n = item.end - item.begin, lane = i % 32;
@@ -43,14 +46,16 @@ template <class C, int EP, int keys> struct PagedBlock {
   // narrow: all warps work on the same 16 rows.
   template <bool narrow> __device__ void run(int limit) const {
     constexpr int S = keys / 8 / (narrow ? paged_warps : 1), N = EP / 8 / (narrow ? paged_warps : 1);
-    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, row0 = narrow ? 0 : 16 * warp, key0 = narrow ? 8 * S * warp : 0;
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, row0 = narrow ? 0 : 16 * warp,
+              key0 = narrow ? 8 * S * warp : 0;
     const bool active = row0 < rows;
     const int row[2] = {row0 + lane / 4, row0 + lane / 4 + 8};
     const int visible[2] = {visible_keys(row[0]), visible_keys(row[1])};
     unsigned q[EP / 16][4];
     load_rows<EP>(q, query(row[0]), query(row[1]), a.shape.E);
     const float log2_scale = a.scale * log2_e;
-    PagedTiles<C, EP, keys> tiles(shared, a.cache, a.cache_shape, a.batch.block_tables + item.sequence * a.batch.max_blocks, item.kv, a.shape.E, limit);
+    PagedTiles<C, EP, keys> tiles(shared, a.cache, a.cache_shape,
+                                  a.batch.block_tables + item.sequence * a.batch.max_blocks, item.kv, a.shape.E, limit);
     const int begin = item.chunk * per_chunk;
     const int end = min((limit + keys - 1) / keys, item.chunk_end < 0 ? 0x7fffffff : item.chunk_end * per_chunk);
     Softmax<N> softmax;
@@ -77,7 +82,8 @@ template <class C, int EP, int keys> struct PagedBlock {
       if constexpr (Shared::wide) __syncthreads();
       if constexpr (narrow) {
 #pragma unroll
-        for (int j = 0; j < keys / 16; ++j) load_matrices(p[j], shared.weights + lane % 16 * (keys + 8) + 16 * j + lane / 16 * 8);
+        for (int j = 0; j < keys / 16; ++j)
+          load_matrices(p[j], shared.weights + lane % 16 * (keys + 8) + 16 * j + lane / 16 * 8);
       }
       if (!active) continue;
       softmax.sum(p);
@@ -103,8 +109,8 @@ template <class C, int EP, int keys> struct PagedBlock {
   }
 
   template <int S, int N>
-  __device__ void own_weights(Softmax<N>& softmax, unsigned (&p)[keys / 16][4], const unsigned (&q)[EP / 16][4], const bf16* k, int tile,
-                              const int (&visible)[2], float log2_scale) const {
+  __device__ void own_weights(Softmax<N>& softmax, unsigned (&p)[keys / 16][4], const unsigned (&q)[EP / 16][4],
+                              const bf16* k, int tile, const int (&visible)[2], float log2_scale) const {
     float s[S][4], maximum[2];
     scores<EP>(s, q, k);
     mask(s, tile * keys, visible);
@@ -116,8 +122,8 @@ template <class C, int EP, int keys> struct PagedBlock {
 
   // This warp's quarter of the keys; the weights go to shared memory.
   template <int S, int N>
-  __device__ void shared_weights(Softmax<N>& softmax, const unsigned (&q)[EP / 16][4], const bf16* k, int tile, int key0,
-                                 const int (&visible)[2], float log2_scale) const {
+  __device__ void shared_weights(Softmax<N>& softmax, const unsigned (&q)[EP / 16][4], const bf16* k, int tile,
+                                 int key0, const int (&visible)[2], float log2_scale) const {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
     float s[S][4], maximum[2];
     scores<EP>(s, q, k + key0 * tile_stride<EP>);
@@ -138,7 +144,8 @@ template <class C, int EP, int keys> struct PagedBlock {
     for (int n = 0; n < S; ++n)
 #pragma unroll
       for (int r = 0; r < 2; ++r)
-        *reinterpret_cast<unsigned*>(shared.weights + (g + 8 * r) * (keys + 8) + key0 + 8 * n + 2 * t) = pack_bf16(s[n][2 * r], s[n][2 * r + 1]);
+        *reinterpret_cast<unsigned*>(shared.weights + (g + 8 * r) * (keys + 8) + key0 + 8 * n + 2 * t) =
+            pack_bf16(s[n][2 * r], s[n][2 * r + 1]);
   }
 
   // A chunk's result of the rows that see it, into the workspace.
@@ -151,20 +158,22 @@ template <class C, int EP, int keys> struct PagedBlock {
 #pragma unroll
       for (int n = 0; n < N; ++n)
         if (column + 8 * n < a.shape.E)
-          *reinterpret_cast<float2*>(a.partial_o + at * a.shape.E + column + 8 * n + 2 * t) = make_float2(softmax.o[n][2 * r], softmax.o[n][2 * r + 1]);
+          *reinterpret_cast<float2*>(a.partial_o + at * a.shape.E + column + 8 * n + 2 * t) =
+              make_float2(softmax.o[n][2 * r], softmax.o[n][2 * r + 1]);
       if (t == 0 && column == 0) a.partial_ml[at] = make_float2(softmax.m[r], softmax.l[2 * r]);
     }
   }
 
   // A chunk's result joins those before it; the last makes y.
   template <int N>
-  __device__ void join(const Softmax<N>& softmax, float (&m)[2], float (&l)[2], const int (&row)[2], int column, bool first, bool last,
-                       float log2_scale) const {
+  __device__ void join(const Softmax<N>& softmax, float (&m)[2], float (&l)[2], const int (&row)[2], int column,
+                       bool first, bool last, float log2_scale) const {
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
       const Merge merge(m[r], softmax.m[r], log2_scale);
       l[r] = merge(l[r], softmax.l[2 * r]);
-      bf16* y = a.y + ((item.begin + token(row[r])) * static_cast<int64_t>(a.shape.H) + head(row[r])) * a.shape.E + column + threadIdx.x % 4 * 2;
+      bf16* y = a.y + ((item.begin + token(row[r])) * static_cast<int64_t>(a.shape.H) + head(row[r])) * a.shape.E +
+                column + threadIdx.x % 4 * 2;
 #pragma unroll
       for (int n = 0; n < N; ++n) {
         float o[2];

@@ -1,12 +1,15 @@
-// How a step's attention over the paged cache is cut into items, found by every block for itself from the batch on the device.
+// How a step's attention over the paged cache is cut into items, found by every block for itself from the batch on the
+// device.
 //
-// Keys are cut at absolute positions into chunks of 256. An item is (key-value head, tile of query rows, chunk); a row's partial
-// results are joined chunk after chunk in one order whoever computed them, so that every choice here is one of speed alone:
-//   a split sequence       every chunk is an item, its result goes to a slot of the workspace, the last to arrive joins them
+// Keys are cut at absolute positions into chunks of 256. An item is (key-value head, tile of query rows, chunk); a
+// row's partial results are joined chunk after chunk in one order whoever computed them, so that every choice here is
+// one of speed alone:
+//   a split sequence
+//   every chunk is an item, its result goes to a slot of the workspace, the last to arrive joins them
 //   another sequence       one item runs through all chunks of its tile
-//   a prefix group         chunks that lie wholly in the shared blocks are computed once for the rows of all its sequences
-// Split is what has few rows, and everything where all tiles together would leave multiprocessors idle; nothing where the slots do
-// not hold it.
+//   a prefix group   chunks that lie wholly in the shared blocks are computed once for the rows of all its sequences
+// Split is what has few rows, and everything where all tiles together would leave multiprocessors idle; nothing where
+// the slots do not hold it.
 #pragma once
 #include "kv_cache.h"
 #include "reduce.h"
@@ -30,7 +33,8 @@ struct PagedPlan {
 
   static constexpr int arrays = 6;
   __device__ PagedPlan(int* memory, int S)
-      : item_end(memory), slot(memory + S), chunks(memory + 2 * S), head(memory + 3 * S), shared(memory + 4 * S), group_end(memory + 5 * S) {}
+      : item_end(memory), slot(memory + S), chunks(memory + 2 * S), head(memory + 3 * S), shared(memory + 4 * S),
+        group_end(memory + 5 * S) {}
 };
 
 struct PagedItem {
@@ -47,7 +51,8 @@ struct IntMax {
   static __device__ int join(int a, int b) { return max(a, b); }
 };
 
-// x joined with that of all lower threads of the block and with `carry`; carry then holds the last thread's. scratch: 4 ints.
+// x joined with that of all lower threads of the block and with `carry`; carry then holds the last thread's. scratch: 4
+// ints.
 template <class Op> __device__ inline int block_scan(int x, int& carry, int* scratch) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
 #pragma unroll
@@ -74,11 +79,12 @@ class Planner {
 
   // Fills the plan; the last value of item_end is the number of items.
   __device__ void run() {
-    int all = 0, small = 0, unsplit = 0;  // slots that splitting everything, or what has few rows, takes; tiles there are
+    // slots that splitting everything, or what has few rows, takes; tiles there are
+    int all = 0, small = 0, unsplit = 0;
     for (int s0 = 0, head = -1; s0 < S_; s0 += plan_threads) {
       const int s = s0 + threadIdx.x, n = tokens(s);
-      const bool alone = s >= S_ || s == 0 || batch_.prefix_groups[s] != batch_.prefix_groups[s - 1] || batch_.prefix_blocks[s] <= 0 ||
-                         batch_.prefix_blocks[s - 1] <= 0;
+      const bool alone = s >= S_ || s == 0 || batch_.prefix_groups[s] != batch_.prefix_groups[s - 1] ||
+                         batch_.prefix_blocks[s] <= 0 || batch_.prefix_blocks[s - 1] <= 0;
       const int chunks = n > 0 ? batch_.positions[batch_.sequence_offsets[s + 1] - 1] / chunk_keys + 1 : 0;
       const int first = block_scan<IntMax>(alone ? s : -1, head, scratch_);
       block_scan<IntSum>(n * chunks, all, scratch_);
@@ -91,10 +97,12 @@ class Planner {
       plan_.group_end[s] = 0;
     }
     __syncthreads();
-    const bool everything = all <= shape_.slots && unsplit * shape_.K < shape_.blocks, something = everything || small <= shape_.slots;
+    const bool everything = all <= shape_.slots && unsplit * shape_.K < shape_.blocks,
+               something = everything || small <= shape_.slots;
     auto may_split = [&](int s) { return everything || (something && few_rows(tokens(s))); };
     for (int s = threadIdx.x; s < S_; s += plan_threads) {
-      const int64_t chunks = shape_.slots > 0 && may_split(s) ? batch_.prefix_blocks[s] * batch_.block_size / chunk_keys : 0;
+      const int64_t chunks =
+          shape_.slots > 0 && may_split(s) ? batch_.prefix_blocks[s] * batch_.block_size / chunk_keys : 0;
       atomicMin(&plan_.shared[plan_.head[s]], static_cast<int>(chunks));
       atomicMax(&plan_.group_end[plan_.head[s]], s + 1);
     }
@@ -130,14 +138,23 @@ class Planner {
     const int kv = i % shape_.K, chunk = i / shape_.K % chunks, tile = i / shape_.K / chunks;
     const int begin = batch_.sequence_offsets[s] + tile * shape_.tile_tokens;
     const int last = batch_.sequence_offsets[prefix ? plan_.group_end[s] : s + 1];
-    return {kv, begin, min(begin + shape_.tile_tokens, last), s, split ? first + chunk : 0, split ? first + chunk + 1 : -1, split, prefix};
+    return {kv,
+            begin,
+            min(begin + shape_.tile_tokens, last),
+            s,
+            split ? first + chunk : 0,
+            split ? first + chunk + 1 : -1,
+            split,
+            prefix};
   }
 
   // Slot of chunk 0 of token t of sequence s.
   __device__ int slot(int s, int t) const { return plan_.slot[s] + (t - batch_.sequence_offsets[s]) * plan_.chunks[s]; }
 
  private:
-  __device__ int tokens(int s) const { return s < S_ ? batch_.sequence_offsets[s + 1] - batch_.sequence_offsets[s] : 0; }
+  __device__ int tokens(int s) const {
+    return s < S_ ? batch_.sequence_offsets[s + 1] - batch_.sequence_offsets[s] : 0;
+  }
   __device__ bool few_rows(int n) const { return n <= shape_.tile_tokens; }
   __device__ int tiles(int n) const { return (n + shape_.tile_tokens - 1) / shape_.tile_tokens; }
   __device__ int shared_chunks(int s) const {

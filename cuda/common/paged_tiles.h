@@ -1,23 +1,24 @@
-// Tiles of keys and values on their way from the paged cache to the tensor core: two stages of asynchronous copies, and for an fp8
-// cache a pass that widens a stage to bf16.
+// Tiles of keys and values on their way from the paged cache to the tensor core: two stages of asynchronous copies, and
+// for an fp8 cache a pass that widens a stage to bf16.
 #pragma once
 #include "flash.h"
 #include "paged_plan.h"
 
 constexpr int paged_threads = plan_threads, paged_warps = paged_threads / 32;
 
-// Shared memory of a block, but for the plan that follows it. keys: of a tile; 64, or 32 where the device has too little for that.
+// Shared memory of a block, but for the plan that follows it. keys: of a tile; 64, or 32 where the device has too
+// little for that.
 template <class C, int EP, int keys_> struct PagedShared {
   static constexpr int row_bytes = EP * sizeof(C) + 16, keys = keys_;
   static constexpr bool wide = sizeof(C) == 1;
   alignas(16) char stage[2][2][keys * row_bytes];                               // [stage][keys, values]
   alignas(16) bf16 widened[wide ? 2 : 1][wide ? keys * tile_stride<EP> : 8];   // [keys, values]
-  float total[EP / 8 * 4][paged_threads];                                       // o over the chunks so far, of rows that are not split
-  alignas(16) bf16 weights[16 * (keys + 8)];                                    // of 16 rows, where the warps share them
+  float total[EP / 8 * 4][paged_threads];     // o over the chunks so far, of rows that are not split
+  alignas(16) bf16 weights[16 * (keys + 8)];  // of 16 rows, where the warps share them
   float maxima[paged_warps][16];
-  int64_t runs[2][chunk_keys / 16];                                             // where each 16 keys of a chunk begin, of two chunks
-  int slot[tile_rows], position[tile_rows];                                     // of the tile's tokens
-  int last[tile_rows];                                                          // whether this block joins the token's chunks
+  int64_t runs[2][chunk_keys / 16];          // where each 16 keys of a chunk begin, of two chunks
+  int slot[tile_rows], position[tile_rows];  // of the tile's tokens
+  int last[tile_rows];                       // whether this block joins the token's chunks
   int scratch[plan_threads / 32];
 };
 
@@ -25,8 +26,10 @@ template <class C, int EP, int keys> class PagedTiles {
   using Shared = PagedShared<C, EP, keys>;
 
  public:
-  __device__ PagedTiles(Shared& shared, const char* cache, const CacheShape& shape, const int32_t* table, int kv, int E, int limit)
-      : shared_(shared), cache_(cache), shape_(shape), table_(table), kv_(kv), units_(E * static_cast<int>(sizeof(C)) / 16), limit_(limit) {}
+  __device__ PagedTiles(Shared& shared, const char* cache, const CacheShape& shape, const int32_t* table, int kv, int E,
+                        int limit)
+      : shared_(shared), cache_(cache), shape_(shape), table_(table), kv_(kv),
+        units_(E * static_cast<int>(sizeof(C)) / 16), limit_(limit) {}
 
   // Where the keys of a chunk lie; others may use it after a barrier.
   __device__ void find(int chunk) {
@@ -36,7 +39,8 @@ template <class C, int EP, int keys> class PagedTiles {
         key < limit_ ? shape_.key(table_[key / shape_.block_size], kv_, key % shape_.block_size) : 0;
   }
 
-  // Begins the copies of a tile, keys and values one group each; rows from the limit on, and columns from E on, become 0.
+  // Begins the copies of a tile, keys and values one group each; rows from the limit on, and columns from E on, become
+  // 0.
   __device__ void fetch(int tile, bool valid) {
     for (int part = 0; part < 2; ++part) {
       if (valid) fetch_part(tile, part);
@@ -72,7 +76,8 @@ template <class C, int EP, int keys> class PagedTiles {
     for (int i0 = 0; i0 < Shared::keys * units; i0 += paged_threads) {
       const int i = i0 + threadIdx.x, row = i / units, u = i % units;
       const bool valid = tile * Shared::keys + row < limit_ && u < units_;
-      copy_async16(stage + row * Shared::row_bytes + 16 * u, from + (valid ? runs[row / 16] + row % 16 * shape_.row_bytes + 16 * u : 0), valid);
+      copy_async16(stage + row * Shared::row_bytes + 16 * u,
+                   from + (valid ? runs[row / 16] + row % 16 * shape_.row_bytes + 16 * u : 0), valid);
     }
   }
 

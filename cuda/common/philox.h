@@ -1,5 +1,6 @@
-// Philox4x32-10, a counter-based generator: 128 random bits from (key, counter) alone, so that a draw depends on no other draw.
-// The same words as native/ops/common/philox.h.        Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"
+// Philox4x32-10, a counter-based generator: 128 random bits from (key, counter) alone, so that a draw depends on no
+// other draw. The same words as native/ops/common/philox.h.   Salmon et al. 2011, "Parallel random numbers: as easy as
+// 1, 2, 3"
 #pragma once
 #include <cuda_runtime.h>
 
@@ -23,11 +24,14 @@ __device__ __forceinline__ philox_block philox(int64_t seed, uint32_t c0, uint32
   return {{c0, c1, c2, c3}};
 }
 __device__ __forceinline__ philox_block philox(int64_t seed, int64_t counter) {
-  return philox(seed, static_cast<uint32_t>(counter), static_cast<uint32_t>(static_cast<uint64_t>(counter) >> 32), 0, 0);
+  return philox(seed, static_cast<uint32_t>(counter), static_cast<uint32_t>(static_cast<uint64_t>(counter) >> 32), 0,
+                0);
 }
 
 // (k + ½)·2⁻²³, k the word's upper 23 bits: exact in f32, never 0 and never 1.
 __device__ __forceinline__ float uniform(uint32_t word) { return (static_cast<float>(word >> 9) + 0.5f) * 0x1p-23f; }
 
 // One standard normal value from two words (Box & Muller 1958): √(−2 ln u₀)·cos 2πu₁.
-__device__ __forceinline__ float normal(uint32_t a, uint32_t b) { return sqrtf(-2 * logf(uniform(a))) * cospif(2 * uniform(b)); }
+__device__ __forceinline__ float normal(uint32_t a, uint32_t b) {
+  return sqrtf(-2 * logf(uniform(a))) * cospif(2 * uniform(b));
+}

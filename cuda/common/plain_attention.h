@@ -1,5 +1,6 @@
-// Attention without the tensor core, one warp a query row: for f32, and for head sizes that the tensor core's tiles do not fit.
-// Keys come in tiles of 32 at absolute positions, a lane a key for the scores, then a lane every 32nd element for the values.
+// Attention without the tensor core, one warp a query row: for f32, and for head sizes that the tensor core's tiles do
+// not fit. Keys come in tiles of 32 at absolute positions, a lane a key for the scores, then a lane every 32nd element
+// for the values.
 #pragma once
 #include "kv_cache.h"
 #include "reduce.h"
@@ -23,8 +24,10 @@ template <class X> __device__ __forceinline__ void plain_copy(float* to, const X
 struct PlainRow {
   float m = -INFINITY, l = 0, o[plain_columns] = {};  // of o a lane holds elements lane + 32·i
 
-  // q (E) in shared memory; the row sees keys [0, visible); key(j) and value(j): where the row's j'th key and value lie.
-  template <class Key, class Value> __device__ void attend(const float* q, int visible, int E, float scale, const Key& key, const Value& value) {
+  // q (E) in shared memory; the row sees keys [0, visible); key(j) and value(j): where the row's j'th key and value
+  // lie.
+  template <class Key, class Value>
+  __device__ void attend(const float* q, int visible, int E, float scale, const Key& key, const Value& value) {
     const int lane = threadIdx.x % 32;
     for (int first = 0; first < visible; first += 32) {
       const float s = first + lane < visible ? plain_dot(q, key(first + lane), E) * scale : -INFINITY;

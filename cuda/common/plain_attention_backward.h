@@ -4,6 +4,37 @@
 #include "plain_attention.h"
 #include "sequence_tiles.h"
 
+// delta (T, H) = Σ_e dy·y (T, H, E) of each row.
+template <class X>
+__global__ void row_sums(float* delta, const X* dy, const X* y, const int32_t* offsets, int S, int H, int E) {
+  const int64_t count = static_cast<int64_t>(offsets[S]) * H, step = static_cast<int64_t>(gridDim.x) * plain_warps;
+  for (int64_t row = static_cast<int64_t>(blockIdx.x) * plain_warps + threadIdx.x / 32; row < count; row += step) {
+    float sum = 0;
+    for (int e = threadIdx.x % 32; e < E; e += 32) sum = fmaf(to_float(dy[row * E + e]), to_float(y[row * E + e]), sum);
+    sum = warp_reduce<Sum>(sum);
+    if (threadIdx.x % 32 == 0) delta[row] = sum;
+  }
+}
+
+// The same for rows of at most 128 elements that can be read 16 bytes at a time: half a warp a row.
+static __global__ void row_sums_wide(float* delta, const bf16* dy, const bf16* y, const int32_t* offsets, int S, int H,
+                              int E) {
+  const int64_t count = static_cast<int64_t>(offsets[S]) * H, step = static_cast<int64_t>(gridDim.x) * 2 * plain_warps;
+  const int lane = threadIdx.x % 16, half = threadIdx.x / 16 % 2;
+  for (int64_t pair = (static_cast<int64_t>(blockIdx.x) * plain_warps + threadIdx.x / 32) * 2; pair < count;
+       pair += step) {
+    const int64_t row = pair + half;
+    float sum = 0;
+    if (row < count && 8 * lane < E) {
+      const auto a = load<8>(dy + row * E + 8 * lane), b = load<8>(y + row * E + 8 * lane);
+#pragma unroll
+      for (int i = 0; i < 8; ++i) sum = fmaf(to_float(a.v[i]), to_float(b.v[i]), sum);
+    }
+    sum = warp_reduce<Sum, 16>(sum);
+    if (lane == 0 && row < count) delta[row] = sum;
+  }
+}
+
 template <class X> struct PlainBackward {
   X* dqkv;
   const float* delta;
@@ -19,13 +50,15 @@ template <class X> struct PlainBackward {
 // p and ds of one (query, key): the query's q and dy, the key's k and v, either pair in shared memory.
 struct PlainGradient {
   float p, ds;
-  __device__ PlainGradient(float score, float lse, float dp, float delta) : p(expf(score - lse)), ds(p * (dp - delta)) {}
+  __device__ PlainGradient(float score, float lse, float dp, float delta)
+      : p(expf(score - lse)), ds(p * (dp - delta)) {}
 };
 
 // Two rows of shared memory a warp.
 using PlainRows = float[2][max_head_dim];
 
-template <class X> __device__ inline void plain_query_gradient(const PlainBackward<X>& a, PlainRows& rows, int64_t row) {
+template <class X>
+__device__ inline void plain_query_gradient(const PlainBackward<X>& a, PlainRows& rows, int64_t row) {
   const int lane = threadIdx.x % 32, E = a.heads.E, h = static_cast<int>(row % a.heads.H), kv = h / a.heads.group;
   const int64_t t = row / a.heads.H, first = a.offsets[sequence_of(a.offsets, a.S, t)];
   plain_copy(rows[0], a.qkv + t * a.heads.ld() + h * E, E);
@@ -35,15 +68,18 @@ template <class X> __device__ inline void plain_query_gradient(const PlainBackwa
     float ds = 0;
     if (j0 + lane <= t) {
       const float score = plain_dot(rows[0], a.qkv + a.heads.key(j0 + lane, kv), E) * a.scale;
-      ds = PlainGradient(score, a.lse[row], plain_dot(rows[1], a.qkv + a.heads.value(j0 + lane, kv), E), a.delta[row]).ds;
+      ds = PlainGradient(score, a.lse[row], plain_dot(rows[1], a.qkv + a.heads.value(j0 + lane, kv), E), a.delta[row])
+               .ds;
     }
-    for (int64_t j = j0; j < min(j0 + 32, t + 1); ++j) dq.add(__shfl_sync(0xffffffffu, ds, static_cast<int>(j - j0)), a.qkv + a.heads.key(j, kv), E);
+    for (int64_t j = j0; j < min(j0 + 32, t + 1); ++j)
+      dq.add(__shfl_sync(0xffffffffu, ds, static_cast<int>(j - j0)), a.qkv + a.heads.key(j, kv), E);
   }
   dq.store_scaled(a.dqkv + t * a.heads.ld() + h * E, a.scale, E);
 }
 
 template <class X> __device__ inline void plain_key_gradient(const PlainBackward<X>& a, PlainRows& rows, int64_t row) {
-  const int lane = threadIdx.x % 32, E = a.heads.E, kv = static_cast<int>(row % a.heads.K), s = sequence_of(a.offsets, a.S, row / a.heads.K);
+  const int lane = threadIdx.x % 32, E = a.heads.E, kv = static_cast<int>(row % a.heads.K),
+            s = sequence_of(a.offsets, a.S, row / a.heads.K);
   const int64_t t = row / a.heads.K, end = a.offsets[s + 1];
   plain_copy(rows[0], a.qkv + a.heads.key(t, kv), E);
   plain_copy(rows[1], a.qkv + a.heads.value(t, kv), E);
@@ -70,8 +106,10 @@ template <class X> __device__ inline void plain_key_gradient(const PlainBackward
 
 template <class X> __global__ void plain_backward(PlainBackward<X> a) {
   __shared__ PlainRows rows[plain_warps];
-  const int64_t T = a.offsets[a.S], queries = T * a.heads.H, warp = threadIdx.x / 32, step = static_cast<int64_t>(gridDim.x) * plain_warps;
-  for (int64_t row = static_cast<int64_t>(blockIdx.x) * plain_warps + warp; row < queries + T * a.heads.K; row += step) {
+  const int64_t T = a.offsets[a.S], queries = T * a.heads.H, warp = threadIdx.x / 32,
+                step = static_cast<int64_t>(gridDim.x) * plain_warps;
+  for (int64_t row = static_cast<int64_t>(blockIdx.x) * plain_warps + warp; row < queries + T * a.heads.K;
+       row += step) {
     __syncwarp();
     if (row < queries) plain_query_gradient(a, rows[warp], row);
     else plain_key_gradient(a, rows[warp], row - queries);

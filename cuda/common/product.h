@@ -1,9 +1,10 @@
-// A matrix product as the matmul ops ask for it, whoever computes it: the plain kernel (cuda/ops/matmul_plain.cu) or cuBLASLt
-// (cuda/runtime/blas_lt.h).
+// A matrix product as the matmul ops ask for it, whoever computes it: the plain kernel (cuda/ops/matmul_plain.cu) or
+// cuBLASLt (cuda/runtime/blas_lt.h).
 #pragma once
 #include "launch.h"
 
-// d (M, N) = beta·d + a (M, K) · b (K, N); d row-major. partial: d (K / chunk, M, N), one product per chunk of K, beta 0.
+// d (M, N) = beta·d + a (M, K) · b (K, N); d row-major. partial: d (K / chunk, M, N), one product per chunk of K, beta
+// 0.
 struct Product {
   void* d;
   int32_t d_dtype;             // F32 or BF16
@@ -30,29 +31,35 @@ struct Product {
 inline int64_t chunks_of(const Product& p) { return p.chunk > 0 ? p.K / p.chunk : 1; }
 inline int64_t element_bytes(int32_t dtype) { return dtype == INGRAIN_F32 ? 4 : dtype == INGRAIN_F8E4M3 ? 1 : 2; }
 
-// Computes it with multiply-adds on unrounded operands, for every size and alignment: each element is one chain over k ascending, or
-// the sum of its chunks' chains in order. cuda/ops/matmul_plain.cu.
+// Computes it with multiply-adds on unrounded operands, for every size and alignment: each element is one chain over k
+// ascending, or the sum of its chunks' chains in order. cuda/ops/matmul_plain.cu.
 ingrain_status multiply_plainly(ingrain_context* ctx, const Product& p);
 
 // The arguments that every product with a weight has.
 inline ingrain_status check_product(ingrain_context* ctx, const ingrain_weight* w, int32_t x_dtype, int32_t y_dtype) {
   for (const int32_t dtype : {x_dtype, y_dtype})
     if (dtype != INGRAIN_F32 && dtype != INGRAIN_BF16)
-      return refuse(ctx, INGRAIN_UNSUPPORTED, "matmul of dtype %d: expected %d (F32) or %d (BF16)", dtype, INGRAIN_F32, INGRAIN_BF16);
+      return refuse(ctx, INGRAIN_UNSUPPORTED, "matmul of dtype %d: expected %d (F32) or %d (BF16)", dtype, INGRAIN_F32,
+                    INGRAIN_BF16);
   if (w->dtype != INGRAIN_F32 && w->dtype != INGRAIN_BF16 && w->dtype != INGRAIN_F8E4M3)
-    return refuse(ctx, INGRAIN_UNSUPPORTED, "matmul: a weight of dtype %d: expected F32 (0), BF16 (1) or F8E4M3 (5)", w->dtype);
+    return refuse(ctx, INGRAIN_UNSUPPORTED, "matmul: a weight of dtype %d: expected F32 (0), BF16 (1) or F8E4M3 (5)",
+                  w->dtype);
   if (w->dtype == INGRAIN_F8E4M3 && !w->scales)
-    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "matmul: scales of an F8E4M3 weight: null, expected %ld floats", static_cast<long>(w->rows));
+    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "matmul: scales of an F8E4M3 weight: null, expected %ld floats",
+                  static_cast<long>(w->rows));
   if (w->columns < 1 || w->chunk < 0 || (w->chunk > 0 && w->columns % w->chunk != 0))
-    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "matmul: chunk %ld of %ld columns: expected a divisor, or 0", static_cast<long>(w->chunk),
-                  static_cast<long>(w->columns));
+    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "matmul: chunk %ld of %ld columns: expected a divisor, or 0",
+                  static_cast<long>(w->chunk), static_cast<long>(w->columns));
   return INGRAIN_OK;
 }
 
-// Whether the matrix library takes it: bf16 rows of 16-byte pieces, or fp8 weights (quantized.h) of a bf16 x with all sizes in pieces.
+// Whether the matrix library takes it: bf16 rows of 16-byte pieces, or fp8 weights (quantized.h) of a bf16 x with all
+// sizes in pieces.
 inline bool fits_library(const Product& p) {
   if (p.a_dtype != INGRAIN_BF16 || (p.b_dtype != INGRAIN_BF16 && p.b_dtype != INGRAIN_F8E4M3)) return false;
   const int64_t piece = p.b_dtype == INGRAIN_BF16 ? 8 : 16;
   return p.lda % piece == 0 && p.ldb % piece == 0 && p.N % piece == 0 && p.chunk % piece == 0 &&
-         (reinterpret_cast<uintptr_t>(p.a) | reinterpret_cast<uintptr_t>(p.b) | reinterpret_cast<uintptr_t>(p.d)) % 16 == 0;
+         (reinterpret_cast<uintptr_t>(p.a) | reinterpret_cast<uintptr_t>(p.b) | reinterpret_cast<uintptr_t>(p.d)) %
+                 16 ==
+             0;
 }

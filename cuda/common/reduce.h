@@ -18,8 +18,8 @@ template <class Op, int lanes = 32> __device__ __forceinline__ float warp_reduce
   return x;
 }
 
-// Over a one-dimensional block of whole warps; every thread gets the result. scratch: 32 floats of shared memory, free again
-// after the caller's next barrier.
+// Over a one-dimensional block of whole warps; every thread gets the result. scratch: 32 floats of shared memory, free
+// again after the caller's next barrier.
 template <class Op> __device__ __forceinline__ float block_reduce(float x, float* scratch) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
   x = warp_reduce<Op>(x);

@@ -1,4 +1,5 @@
-// Tiles of packed sequences whose lengths only the device knows, and the copies that bring their rows into shared memory.
+// Tiles of packed sequences whose lengths only the device knows, and the copies that bring their rows into shared
+// memory.
 #pragma once
 #include "flash.h"
 #include "kv_cache.h"
@@ -15,14 +16,17 @@ struct SequenceTile {
   }
 };
 
-// Items (tile, key-value head), the last tiles of a sequence first: they see the most. Indices that are asked for ascend.
+// Items (tile, key-value head), the last tiles of a sequence first: they see the most. Indices that are asked for
+// ascend.
 class SequenceTiles {
  public:
-  __device__ SequenceTiles(const int32_t* offsets, int S, int tile_tokens, int K) : offsets_(offsets), S_(S), size_(tile_tokens), K_(K) {}
+  __device__ SequenceTiles(const int32_t* offsets, int S, int tile_tokens, int K)
+      : offsets_(offsets), S_(S), size_(tile_tokens), K_(K) {}
 
   __device__ bool at(int index, SequenceTile& tile) {
     for (; s_ < S_; ++s_) {
-      const int first = offsets_[s_], length = offsets_[s_ + 1] - first, tiles = (length + size_ - 1) / size_, local = index - before_;
+      const int first = offsets_[s_], length = offsets_[s_ + 1] - first, tiles = (length + size_ - 1) / size_,
+                local = index - before_;
       if (local < tiles * K_) {
         const int begin = (tiles - 1 - local / K_) * size_;
         tile = {first, begin, min(begin + size_, length), length, local % K_};
@@ -38,16 +42,20 @@ class SequenceTiles {
   int S_, size_, K_, s_ = 0, before_ = 0;
 };
 
-// A grid for kernels that take items in turn until there are none: how many there are is not known when they are launched.
+// A grid for kernels that take items in turn until there are none: how many there are is not known when they are
+// launched.
 constexpr unsigned standing_blocks = 264;
 
-// The item of a round, for blocks that all run at once: every other round goes backwards, so that items that shrink add up to equal work.
+// The item of a round, for blocks that all run at once: every other round goes backwards, so that items that shrink add
+// up to equal work.
 __device__ __forceinline__ int item_of_round(int round) {
   return static_cast<int>(round * gridDim.x + (round % 2 ? gridDim.x - 1 - blockIdx.x : blockIdx.x));
 }
 
-// Begins to copy `rows` rows of E elements, ld apart, into a tile of rows of EP; only the first `count` of them exist, the others become zeros.
-template <int EP, int rows, int threads> __device__ __forceinline__ void fetch_rows(bf16* tile, int E, const bf16* first, int64_t ld, int count) {
+// Begins to copy `rows` rows of E elements, ld apart, into a tile of rows of EP; only the first `count` of them exist,
+// the others become zeros.
+template <int EP, int rows, int threads>
+__device__ __forceinline__ void fetch_rows(bf16* tile, int E, const bf16* first, int64_t ld, int count) {
   constexpr int units = EP / 8, step = threads / units;
   static_assert(threads % units == 0 && rows % step == 0);
   const int r = threadIdx.x / units, u = threadIdx.x % units, have = 8 * u < E ? count : 0;
@@ -57,15 +65,21 @@ template <int EP, int rows, int threads> __device__ __forceinline__ void fetch_r
   for (int i = 0; i < rows; i += step, from += step * ld) copy_async16(to + i * tile_stride<EP>, from, r + i < have);
 }
 
-// Where q, k, v of packed rows lie. A row of a key-value head's queries: token r / group, query head r % group of that head's.
+// Where q, k, v of packed rows lie. A row of a key-value head's queries: token r / group, query head r % group of that
+// head's.
 struct PackedHeads {
   int H, K, E, group;
 
   __device__ int64_t ld() const { return (H + 2 * K) * static_cast<int64_t>(E); }
-  __device__ int64_t query(int64_t first, int kv, int r) const { return (first + r / group) * ld() + (kv * group + r % group) * E; }
+  __device__ int64_t query(int64_t first, int kv, int r) const {
+    return (first + r / group) * ld() + (kv * group + r % group) * E;
+  }
   __device__ int64_t key(int64_t t, int kv) const { return t * ld() + (H + kv) * E; }
   __device__ int64_t value(int64_t t, int kv) const { return t * ld() + (H + K + kv) * E; }
-  __device__ int64_t head(int64_t first, int kv, int r) const { return (first + r / group) * H + kv * group + r % group; }  // of (T, H)
+  // of (T, H)
+  __device__ int64_t head(int64_t first, int kv, int r) const {
+    return (first + r / group) * H + kv * group + r % group;
+  }
 };
 
 // What the tensor core's kernels of training take; the rest goes a warp a row.

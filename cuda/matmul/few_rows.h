@@ -1,12 +1,13 @@
 // few_rows: products of 1 to 16 rows, which the bytes of the weight bound.
 //
-// The weight is the 16-row operand of mma m16n8k16, the tokens are its columns. A sum does not mind the order of k, so a lane takes
-// the 16 bytes of its row that lie together for the k-slots that the instruction gives it, and the same columns of x. A tile is 16·M
-// rows of the weight; the eight warps of a block share out its columns, a turn of 128 bytes at a time, and are summed in order in
-// shared memory: the order of a sum depends on its number of columns alone, not on T, N or the grid.
-// Bytes in flight: every warp has a ring of its own in shared memory, filled past the registers up to 8 KiB of w ahead, also from tile
-// to tile: 128 KiB a multiprocessor with two blocks (an H200 needs 64 KiB for 4.5 TB/s). Blocks stay and take as many tiles each, so
-// that they all end together; a turn is whole cache lines, and where fp8 is widened four bytes at a time it takes a third of the issue slots.
+// The weight is the 16-row operand of mma m16n8k16, the tokens are its columns. A sum does not mind the order of k, so
+// a lane takes the 16 bytes of its row that lie together for the k-slots that the instruction gives it, and the same
+// columns of x. A tile is 16·M rows of the weight; the eight warps of a block share out its columns, a turn of 128
+// bytes at a time, and are summed in order in shared memory: the order of a sum depends on its number of columns alone,
+// not on T, N or the grid. Bytes in flight: every warp has a ring of its own in shared memory, filled past the
+// registers up to 8 KiB of w ahead, also from tile to tile: 128 KiB a multiprocessor with two blocks (an H200 needs 64
+// KiB for 4.5 TB/s). Blocks stay and take as many tiles each, so that they all end together; a turn is whole cache
+// lines, and where fp8 is widened four bytes at a time it takes a third of the issue slots.
 #pragma once
 #include "few_rows_turns.h"
 
@@ -40,14 +41,16 @@ template <class S> __device__ __forceinline__ void write(const Arguments& a, con
     const int64_t at = (static_cast<int64_t>(blockIdx.y) * a.T + t) * width + n;
     float* const y32 = static_cast<float*>(a.y);
     bf16* const y16 = static_cast<bf16*>(a.y);
-    if (a.beta != 0) value = __fadd_rn(__fmul_rn(a.beta, a.y_dtype == INGRAIN_F32 ? y32[at] : to_float(y16[at])), value);
+    if (a.beta != 0)
+      value = __fadd_rn(__fmul_rn(a.beta, a.y_dtype == INGRAIN_F32 ? y32[at] : to_float(y16[at])), value);
     if (a.y_dtype == INGRAIN_F32) y32[at] = value;
     else y16[at] = from_float<bf16>(value);
   }
 }
 
 template <class S>
-__device__ __forceinline__ void finish(const Arguments& a, const float (&sums)[S::M][S::TILES][4], float* partial, int& buffer, unsigned tile) {
+__device__ __forceinline__ void finish(const Arguments& a, const float (&sums)[S::M][S::TILES][4], float* partial,
+                                       int& buffer, unsigned tile) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
   constexpr int rounds = S::M / S::together;
 #pragma unroll
@@ -59,7 +62,8 @@ __device__ __forceinline__ void finish(const Arguments& a, const float (&sums)[S
       for (int n = 0; n < S::TILES; ++n)
 #pragma unroll
         for (int i = 0; i < 4; ++i)
-          to[place<S>(warp, 16 * m + 8 * (i / 2) + g, 8 * n + 2 * t + i % 2)] = sums[S::gated ? m * rounds + round : round * S::together + m][n][i];
+          to[place<S>(warp, 16 * m + 8 * (i / 2) + g, 8 * n + 2 * t + i % 2)] =
+              sums[S::gated ? m * rounds + round : round * S::together + m][n][i];
     __syncthreads();
     write<S>(a, to, static_cast<int64_t>(tile) * S::outputs + round * (S::outputs / rounds));
     if constexpr (S::buffers == 1) __syncthreads();
@@ -102,7 +106,8 @@ struct Device {
 };
 
 // The number of blocks: at most `slots`, and fewer where all blocks then get the same number of tiles.
-template <class W, bool gated, int M, int TILES, bool deep> ingrain_status start(ingrain_context* ctx, Arguments a, unsigned slots) {
+template <class W, bool gated, int M, int TILES, bool deep>
+ingrain_status start(ingrain_context* ctx, Arguments a, unsigned slots) {
   using S = Shape<W, gated, M, TILES, deep>;
   const unsigned chunks = static_cast<unsigned>(a.C / a.chunk), most = max(1u, slots / chunks);
   a.tiles = blocks_for(gated ? a.N / 2 : a.N, S::outputs);
@@ -110,8 +115,8 @@ template <class W, bool gated, int M, int TILES, bool deep> ingrain_status start
   return launch(product<S>, dim3(blocks_for(a.tiles, each), chunks), threads, S::shared, ctx, a);
 }
 
-// More rows a block where there are many tokens, because x is read once for them; fewer where the weight is too narrow to give every
-// multiprocessor of an H200 (132) a block, or where shared memory is short.
+// More rows a block where there are many tokens, because x is read once for them; fewer where the weight is too narrow
+// to give every multiprocessor of an H200 (132) a block, or where shared memory is short.
 template <class W, bool gated> ingrain_status start(ingrain_context* ctx, const Arguments& a, const Device& device) {
   const unsigned slots = device.slots;
   const bool wide = a.N >= 64 * 120;
@@ -120,20 +125,23 @@ template <class W, bool gated> ingrain_status start(ingrain_context* ctx, const 
     return wide ? start<W, gated, 4, 2, true>(ctx, a, slots) : start<W, gated, 2, 2, true>(ctx, a, slots);
   }
   if constexpr (!gated)
-    if (!wide || a.T <= 4) return device.deep ? start<W, false, 1, 1, true>(ctx, a, slots) : start<W, false, 1, 1, false>(ctx, a, slots);
+    if (!wide || a.T <= 4)
+      return device.deep ? start<W, false, 1, 1, true>(ctx, a, slots) : start<W, false, 1, 1, false>(ctx, a, slots);
   return device.deep ? start<W, gated, 2, 1, true>(ctx, a, slots) : start<W, gated, 2, 1, false>(ctx, a, slots);
 }
 
 // Whether such a product of a bf16 x can be computed here: 16-byte pieces of every row of x, and of every chunk of w.
 inline bool fits(const ingrain_weight* w, const void* x, int32_t dtype, int64_t T) {
   const int64_t width = w->dtype == INGRAIN_BF16 ? 8 : w->dtype == INGRAIN_F8E4M3 ? 16 : 0;
-  return width > 0 && dtype == INGRAIN_BF16 && T <= max_rows && w->columns % width == 0 && (w->chunk == 0 || w->chunk % width == 0) &&
+  return width > 0 && dtype == INGRAIN_BF16 && T <= max_rows && w->columns % width == 0 &&
+         (w->chunk == 0 || w->chunk % width == 0) &&
          (reinterpret_cast<uintptr_t>(x) | reinterpret_cast<uintptr_t>(w->data)) % 16 == 0;
 }
 
 // y (T, N) = beta·y + x · Wᵀ; partial: y (C / chunk, T, N) f32; gated: y (T, N / 2) = silu(gate)·up.
 template <bool gated>
-ingrain_status run(ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w, int32_t y_dtype, int64_t T, float beta, bool partial) {
+ingrain_status run(ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w, int32_t y_dtype, int64_t T,
+                   float beta, bool partial) {
   void* stream = nullptr;
   if (ingrain_status status = ingrain_native_stream(ctx, &stream)) return status;  // makes the context's device current
   int device = 0, multiprocessors = 0, shared = 0;
@@ -142,8 +150,17 @@ ingrain_status run(ingrain_context* ctx, void* y, const void* x, const ingrain_w
   if (error == cudaSuccess) error = cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
   if (ingrain_status status = cuda_status(ctx, error, "few_rows")) return status;
   const Device on{2u * static_cast<unsigned>(multiprocessors), shared >= 113 << 10};
-  const Arguments a{y, static_cast<const bf16*>(x), w->data, w->scales, w->rows, w->columns, partial && w->chunk > 0 ? w->chunk : w->columns,
-                    static_cast<int>(T), y_dtype, beta, 0};
+  const Arguments a{y,
+                    static_cast<const bf16*>(x),
+                    w->data,
+                    w->scales,
+                    w->rows,
+                    w->columns,
+                    partial && w->chunk > 0 ? w->chunk : w->columns,
+                    static_cast<int>(T),
+                    y_dtype,
+                    beta,
+                    0};
   if (w->dtype == INGRAIN_BF16) return start<bf16, gated>(ctx, a, on);
   return start<fp8, gated>(ctx, a, on);
 }

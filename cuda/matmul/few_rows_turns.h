@@ -33,14 +33,14 @@ template <class W_, bool gated_, int M_, int TILES_, bool deep> struct Shape {
   static constexpr int most = 12288;                                           // of a warp's ring
   static constexpr int depth = !deep || slot * 2 > most ? 1 : M == 1 ? most / slot : 2;  // turns on their way
   static constexpr int ring = depth * slot;
-  static constexpr int together = M == 1 ? 1 : 2;                              // 16-row tiles summed at a time; where gated, of gate and of up
+  static constexpr int together = M == 1 ? 1 : 2;  // 16-row tiles summed at a time; where gated, of gate and of up
   static constexpr int sums = warps * 16 * together * tokens;
   static constexpr int buffers = TILES == 1 ? 2 : 1;                           // for sums: two need one barrier a tile
   static constexpr size_t shared = warps * ring + sizeof(float) * sums * buffers;
 };
 
-// Where a lane copies from next, and how many rows and columns of w there are from there on. A load instruction takes whole lines:
-// 4 rows of w, and 4 / X of x.
+// Where a lane copies from next, and how many rows and columns of w there are from there on. A load instruction takes
+// whole lines: 4 rows of w, and 4 / X of x.
 template <class S> struct Source {
   const typename S::W* w;     // where gated, of gate
   const bf16* x;
@@ -61,7 +61,8 @@ template <class S> __device__ __forceinline__ void open(Source<S>& from, const A
   if (tile >= a.tiles) from.columns = -(1 << 30);  // nothing is read any more
 }
 
-// Tile m of 16 rows of a turn, and with the first one x. Odd rows lie turned in shared memory, so that reads meet no bank twice.
+// Tile m of 16 rows of a turn, and with the first one x. Odd rows lie turned in shared memory, so that reads meet no
+// bank twice.
 template <class S> __device__ __forceinline__ void copy(char* slot, const Source<S>& from, const Arguments& a, int m) {
   const int lane = threadIdx.x % 32, row = lane / 8, C = static_cast<int>(a.C);
   const int limit = from.columns > 0 ? from.rows : 0;
@@ -128,7 +129,8 @@ template <class S> __device__ __forceinline__ void read_x(unsigned (&x)[2][S::TI
 }
 
 template <class S>
-__device__ __forceinline__ void multiply(float (&sums)[S::TILES][4], const uint4 (&w)[2][2], const unsigned (&x)[2][S::TILES][4 * S::X]) {
+__device__ __forceinline__ void multiply(float (&sums)[S::TILES][4], const uint4 (&w)[2][2],
+                                         const unsigned (&x)[2][S::TILES][4 * S::X]) {
 #pragma unroll
   for (int u = 0; u < 2; ++u) {
     unsigned low[4 * S::X], high[4 * S::X];
@@ -148,7 +150,8 @@ __device__ __forceinline__ void multiply(float (&sums)[S::TILES][4], const uint4
 
 // One turn out of a slot; what it held is replaced by the turn that `from` stands at as soon as it is in registers.
 template <class S>
-__device__ __forceinline__ void take(float (&sums)[S::M][S::TILES][4], char* slot, const Source<S>& from, const Arguments& a) {
+__device__ __forceinline__ void take(float (&sums)[S::M][S::TILES][4], char* slot, const Source<S>& from,
+                                     const Arguments& a) {
   const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
   unsigned x[2][S::TILES][4 * S::X];
 #pragma unroll
@@ -161,7 +164,8 @@ __device__ __forceinline__ void take(float (&sums)[S::M][S::TILES][4], char* slo
     for (int u = 0; u < 2; ++u)
 #pragma unroll
       for (int half = 0; half < 2; ++half)
-        w[u][half] = *reinterpret_cast<const uint4*>(slot + m * 2048 + half * 1024 + g * 128 + ((4 * u + t) ^ g % 2 * 4) * 16);
+        w[u][half] =
+            *reinterpret_cast<const uint4*>(slot + m * 2048 + half * 1024 + g * 128 + ((4 * u + t) ^ g % 2 * 4) * 16);
     __syncwarp();
     copy<S>(slot, from, a, m);
     multiply<S>(sums[m], w, x);

@@ -1,9 +1,10 @@
-// quantized: products with fp8 weights for more rows than few_rows.h takes. The activations (or gradients) are made fp8 with one
-// scale a token, which the matrix unit then multiplies by fp8 weights; the scales of both are applied to the f32 sums.
+// quantized: products with fp8 weights for more rows than few_rows.h takes. The activations (or gradients) are made fp8
+// with one scale a token, which the matrix unit then multiplies by fp8 weights; the scales of both are applied to the
+// f32 sums.
 //
-// Where the library does not apply them (cuBLASLt before CUDA 12.9), it gives f32 sums of some rows into scratch and a kernel scales
-// them. dX wants the weight's rows along k: their scales are taken into dy before it is made fp8, and the weight is transposed into
-// scratch, call by call: the matrix unit of Hopper reads fp8 along k alone.
+// Where the library does not apply them (cuBLASLt before CUDA 12.9), it gives f32 sums of some rows into scratch and a
+// kernel scales them. dX wants the weight's rows along k: their scales are taken into dy before it is made fp8, and the
+// weight is transposed into scratch, call by call: the matrix unit of Hopper reads fp8 along k alone.
 #pragma once
 #include "blas_lt.h"
 #include "dtype.h"
@@ -17,8 +18,11 @@ constexpr int64_t library_bytes = 32 << 20, slice_rows = 128;
 
 constexpr int held = 4;  // vectors of 8 elements that a thread keeps between the two looks at its row
 
-// Row m of q (M, K) = row m of x·column_scales / scales[m], scales[m] = its largest / 448. One block a row, of quantize_threads(K).
-template <bool scaled, class X> __global__ void __launch_bounds__(1024) quantize(fp8* q, float* scales, const X* x, const float* column_scales, int64_t K) {
+// Row m of q (M, K) = row m of x·column_scales / scales[m], scales[m] = its largest / 448. One block a row, of
+// quantize_threads(K).
+template <bool scaled, class X>
+__global__ void __launch_bounds__(1024)
+    quantize(fp8* q, float* scales, const X* x, const float* column_scales, int64_t K) {
   __shared__ float scratch[32];
   const X* const in = x + blockIdx.x * K;
   const int64_t first = static_cast<int64_t>(threadIdx.x) * 8, step = static_cast<int64_t>(blockDim.x) * 8;
@@ -27,7 +31,8 @@ template <bool scaled, class X> __global__ void __launch_bounds__(1024) quantize
     if constexpr (scaled) low = load<4>(column_scales + k), high = load<4>(column_scales + k + 4);
     Vec<float, 8> out;
 #pragma unroll
-    for (int j = 0; j < 8; ++j) out.v[j] = scaled ? to_float(v.v[j]) * (j < 4 ? low.v[j % 4] : high.v[j % 4]) : to_float(v.v[j]);
+    for (int j = 0; j < 8; ++j)
+      out.v[j] = scaled ? to_float(v.v[j]) * (j < 4 ? low.v[j % 4] : high.v[j % 4]) : to_float(v.v[j]);
     return out;
   };
   float largest = 0;
@@ -91,7 +96,8 @@ template <class E> __global__ void fill(E* x, E value, int64_t n) {
 
 // d (M, N) = beta·d + sums·row_scales·column_scales, column_scales null for ones. One block 256 columns of a row.
 template <class D>
-__global__ void scale(D* d, const float* sums, const float* row_scales, const float* column_scales, int64_t N, float beta) {
+__global__ void scale(D* d, const float* sums, const float* row_scales, const float* column_scales, int64_t N,
+                      float beta) {
   const int64_t n = static_cast<int64_t>(blockIdx.y) * threads + threadIdx.x, at = blockIdx.x * N + n;
   if (n >= N) return;
   float value = sums[at] * row_scales[blockIdx.x] * (column_scales ? column_scales[n] : 1);
@@ -114,7 +120,8 @@ struct Scratch {
 
 inline int64_t scratch_bytes(int64_t M, int64_t N, int64_t K, bool transposes) {
   auto rounded = [](int64_t bytes) { return (bytes + 255) / 256 * 256; };
-  return rounded(M * K) + rounded(4 * M) + (transposes ? rounded(N * K) + rounded(4 * N) : 0) + 4 * N * (M < slice_rows ? M : slice_rows) + library_bytes;
+  return rounded(M * K) + rounded(4 * M) + (transposes ? rounded(N * K) + rounded(4 * N) : 0) +
+         4 * N * (M < slice_rows ? M : slice_rows) + library_bytes;
 }
 
 inline ingrain_status take_workspace(ingrain_context* ctx, Scratch* scratch, int64_t needed) {
@@ -122,7 +129,8 @@ inline ingrain_status take_workspace(ingrain_context* ctx, Scratch* scratch, int
   if (ingrain_status status = ingrain_workspace(ctx, &pointer, &scratch->left)) return status;
   scratch->next = static_cast<char*>(pointer);
   if (scratch->left < needed)
-    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "matmul with an F8E4M3 weight: workspace of %ld bytes, expected %ld (ingrain_matmul_workspace_bytes)",
+    return refuse(ctx, INGRAIN_INVALID_ARGUMENT,
+                  "matmul with an F8E4M3 weight: workspace of %ld bytes, expected %ld (ingrain_matmul_workspace_bytes)",
                   static_cast<long>(scratch->left), static_cast<long>(needed));
   return INGRAIN_OK;
 }
@@ -151,14 +159,17 @@ inline Product rows_of(const Product& p, int64_t first, int64_t rows) {
 
 inline void note_plain(ingrain_context* ctx, const Product& p) {
   char what[256];
-  snprintf(what, sizeof what, "matmul of (%ld, %ld) by (%ld, %ld), weight dtype %d: cuBLASLt has no algorithm for it, a plain kernel computes it",
+  snprintf(what, sizeof what,
+           "matmul of (%ld, %ld) by (%ld, %ld), weight dtype %d: cuBLASLt has no algorithm for it, "
+           "a plain kernel computes it",
            static_cast<long>(p.M), static_cast<long>(p.K), static_cast<long>(p.K), static_cast<long>(p.N), p.b_dtype);
   ingrain::note_fallback(ctx, what);
 }
 
-// The product of an a that is fp8 by now, where the library leaves the scales to us: some rows at a time. What it does not take at all is
-// computed from `plain`, the same product of the a that is not.
-inline ingrain_status multiply_and_scale(ingrain_context* ctx, const Product& p, const Product& plain, Scratch scratch) {
+// The product of an a that is fp8 by now, where the library leaves the scales to us: some rows at a time. What it does
+// not take at all is computed from `plain`, the same product of the a that is not.
+inline ingrain_status multiply_and_scale(ingrain_context* ctx, const Product& p, const Product& plain,
+                                         Scratch scratch) {
   const int64_t most = (scratch.left - library_bytes) / (4 * p.N);
   for (int64_t m = 0; m < p.M; m += most) {
     const Product eight = rows_of(p, m, p.M - m < most ? p.M - m : most);
@@ -178,7 +189,8 @@ inline ingrain_status multiply_and_scale(ingrain_context* ctx, const Product& p,
     const dim3 grid(static_cast<unsigned>(part.M), blocks_for(p.N, threads));
     const float* const sums = static_cast<const float*>(part.d);
     const ingrain_status status = with_dtype(ctx, p.d_dtype, [&]<class D>() {
-      return launch(scale<D>, grid, threads, 0, ctx, static_cast<D*>(eight.d), sums, eight.a_scales, p.b_scales, p.N, p.beta);
+      return launch(scale<D>, grid, threads, 0, ctx, static_cast<D*>(eight.d), sums, eight.a_scales, p.b_scales, p.N,
+                    p.beta);
     });
     if (status) return status;
   }
@@ -211,15 +223,18 @@ inline ingrain_status multiply(ingrain_context* ctx, const Product& p) {
   if (!scales && transposes) eight.b_scales = nullptr;
 
   const auto* const x = static_cast<const bf16*>(p.a);
-  if (ingrain_status status = launch(p.k_scales ? quantize<true, bf16> : quantize<false, bf16>, static_cast<unsigned>(p.M), quantize_threads(p.K), 0, ctx, q,
-                                     row_scales, x, p.k_scales, p.K))
+  if (ingrain_status status =
+          launch(p.k_scales ? quantize<true, bf16> : quantize<false, bf16>, static_cast<unsigned>(p.M),
+                 quantize_threads(p.K), 0, ctx, q, row_scales, x, p.k_scales, p.K))
     return status;
   if (transposes) {
     const dim3 grid(blocks_for(p.N, tile), blocks_for(p.K, tile));
     const auto* const in = static_cast<const unsigned char*>(p.b);
-    if (ingrain_status status = launch(transpose<unsigned char>, grid, threads, 0, ctx, turned, in, p.K, p.N)) return status;
+    if (ingrain_status status = launch(transpose<unsigned char>, grid, threads, 0, ctx, turned, in, p.K, p.N))
+      return status;
     if (scales)
-      if (ingrain_status status = launch(fill<float>, blocks_for(p.N, threads), threads, 0, ctx, ones, 1.0f, p.N)) return status;
+      if (ingrain_status status = launch(fill<float>, blocks_for(p.N, threads), threads, 0, ctx, ones, 1.0f, p.N))
+        return status;
   }
   for (int64_t s = 0; s < (p.partial ? chunks_of(p) : 1); ++s) {
     const Product part = part_of(eight, s);

@@ -1,4 +1,5 @@
-// adamw: Adam with decoupled weight decay; the gradient's norm and its clipping.   Loshchilov & Hutter 2019, arXiv:1711.05101
+// adamw: Adam with decoupled weight decay; the gradient's norm and its clipping.
+//   Loshchilov & Hutter 2019, arXiv:1711.05101
 //   m = β₁m + (1 − β₁)g    v = β₂v + (1 − β₂)g²    p −= lr·λ·p    p −= lr/(1 − β₁ᵗ)·m / (√v/√(1 − β₂ᵗ) + ε)
 //   norm = √Σ x²           x *= min(1, max_norm/(norm + 10⁻⁶))
 // Shapes   p, m, v, g, x (n) · norm (1)                    Types  f32, Σ x² in f64
@@ -84,8 +85,8 @@ extern "C" ingrain_status ingrain_gradient_norm(ingrain_context* ctx, float* nor
   int64_t bytes = 0;
   ingrain_workspace(ctx, &workspace, &bytes);
   if (bytes < chunks * static_cast<int64_t>(sizeof(double)))
-    return refuse(ctx, INGRAIN_OUT_OF_MEMORY, "gradient_norm: the workspace has %ld bytes, %ld are needed", static_cast<long>(bytes),
-                  static_cast<long>(chunks * static_cast<int64_t>(sizeof(double))));
+    return refuse(ctx, INGRAIN_OUT_OF_MEMORY, "gradient_norm: the workspace has %ld bytes, %ld are needed",
+                  static_cast<long>(bytes), static_cast<long>(chunks * static_cast<int64_t>(sizeof(double))));
   double* const partials = static_cast<double*>(workspace);
   const ingrain_status status = with_width<float>(n, [&]<int N>() {
     return launch(chunk_squares<N>, static_cast<unsigned>(chunks), threads, 0, ctx, partials, x, n, chunk);
@@ -95,18 +96,30 @@ extern "C" ingrain_status ingrain_gradient_norm(ingrain_context* ctx, float* nor
 }
 INGRAIN_EXPORT_OP(gradient_norm)
 
-extern "C" ingrain_status ingrain_gradient_clip(ingrain_context* ctx, float* x, const float* norm, int64_t n, float max_norm) {
-  return with_width<float>(n, [&]<int N>() { return launch(clip<N>, blocks_for(n, threads * N), threads, 0, ctx, x, norm, n, max_norm); }, x);
+extern "C" ingrain_status ingrain_gradient_clip(ingrain_context* ctx, float* x, const float* norm, int64_t n,
+                                                float max_norm) {
+  return with_width<float>(
+      n, [&]<int N>() { return launch(clip<N>, blocks_for(n, threads * N), threads, 0, ctx, x, norm, n, max_norm); },
+      x);
 }
 INGRAIN_EXPORT_OP(gradient_clip)
 
-extern "C" ingrain_status ingrain_adamw(ingrain_context* ctx, float* p, float* m, float* v, const float* g, int64_t n, int64_t step, float lr,
-                                        float beta1, float beta2, float eps, float weight_decay) {
-  if (step < 1) return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "adamw: step %ld: expected 1 or more", static_cast<long>(step));
+extern "C" ingrain_status ingrain_adamw(ingrain_context* ctx, float* p, float* m, float* v, const float* g, int64_t n,
+                                        int64_t step, float lr, float beta1, float beta2, float eps,
+                                        float weight_decay) {
+  if (step < 1)
+    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "adamw: step %ld: expected 1 or more", static_cast<long>(step));
   const double t = static_cast<double>(step), b1 = beta1, b2 = beta2, rate = lr;
-  const Coefficients c{beta1, static_cast<float>(1 - b1), beta2, static_cast<float>(1 - b2),
-                       static_cast<float>(1 - rate * static_cast<double>(weight_decay)), static_cast<float>(-rate / (1 - std::pow(b1, t))),
-                       static_cast<float>(1 / std::sqrt(1 - std::pow(b2, t))), eps};
-  return with_width<float>(n, [&]<int N>() { return launch(step_of<N>, blocks_for(n, threads * N), threads, 0, ctx, p, m, v, g, n, c); }, p, m, v, g);
+  const Coefficients c{beta1,
+                       static_cast<float>(1 - b1),
+                       beta2,
+                       static_cast<float>(1 - b2),
+                       static_cast<float>(1 - rate * static_cast<double>(weight_decay)),
+                       static_cast<float>(-rate / (1 - std::pow(b1, t))),
+                       static_cast<float>(1 / std::sqrt(1 - std::pow(b2, t))),
+                       eps};
+  return with_width<float>(
+      n, [&]<int N>() { return launch(step_of<N>, blocks_for(n, threads * N), threads, 0, ctx, p, m, v, g, n, c); }, p,
+      m, v, g);
 }
 INGRAIN_EXPORT_OP(adamw)

@@ -1,9 +1,11 @@
-// attention: causal attention of packed sequences without a cache, for training.   Dao et al. 2022, arXiv:2205.14135; Dao 2023, arXiv:2307.08691
+// attention: causal attention of packed sequences without a cache, for training.
+//   Dao et al. 2022, arXiv:2205.14135; Dao 2023, arXiv:2307.08691
 //   y = softmax(scale·q·Kᵀ)·V    lse = log Σ exp(scale·q·k), kept for backward
-// Shapes   y (T, H·E) · lse (T, H) · qkv (T, (H + 2K)·E) · offsets (S + 1)         Types  qkv, y f32|bf16 · lse, sums f32
-// Needs    E % 2 == 0, E <= 256, H % K == 0, scratch 0 · tensor core where bf16, E % 16 == 0, E <= 128, H/K <= 64, else one warp a row
+// Shapes   y (T, H·E) · lse (T, H) · qkv (T, (H + 2K)·E) · offsets (S + 1)   Types  qkv, y f32|bf16 · lse, sums f32
+// Needs    E % 2 == 0, E <= 256, H % K == 0, scratch 0 · tensor core where bf16, E % 16 == 0, E <= 128, H/K <= 64, else
+//          one warp a row
 // Mapping  (kv head, 128 rows = tokens × H/K heads) a block of eight warps, 64 keys at a time, the next 64 on their way
-// Bound    tensor core: 4·E FLOP a (row, key)                          Oracle native/ops/attention.cc  Test AttentionParityTest
+// Bound    tensor core: 4·E FLOP a (row, key)   Oracle native/ops/attention.cc   Test AttentionParityTest
 #include "plain_attention.h"
 #include "sequence_tiles.h"
 
@@ -23,18 +25,22 @@ struct Arguments {
 
 template <int EP> struct Stages { bf16 tile[2][2][keys * tile_stride<EP>]; };  // [stage][keys, values]
 
-template <int EP> __device__ __forceinline__ void fetch(Stages<EP>& stages, const Arguments& a, const SequenceTile& at, int tile, bool valid) {
+template <int EP>
+__device__ __forceinline__ void fetch(Stages<EP>& stages, const Arguments& a, const SequenceTile& at, int tile,
+                                      bool valid) {
   const int64_t t = at.first + tile * keys;
 #pragma unroll
   for (int part = 0; part < 2; ++part) {
     const bf16* from = a.qkv + (part ? a.heads.value(t, at.kv) : a.heads.key(t, at.kv));
-    if (valid) fetch_rows<EP, keys, threads>(stages.tile[tile % 2][part], a.heads.E, from, a.heads.ld(), at.end - tile * keys);
+    if (valid)
+      fetch_rows<EP, keys, threads>(stages.tile[tile % 2][part], a.heads.E, from, a.heads.ld(), at.end - tile * keys);
     copy_commit();
   }
 }
 
 template <int EP> __device__ void attend_tile(Stages<EP>& stages, const Arguments& a, const SequenceTile& at) {
-  const int lane = threadIdx.x % 32, row0 = at.begin * a.heads.group + 16 * (threadIdx.x / 32), end = at.end * a.heads.group;
+  const int lane = threadIdx.x % 32, row0 = at.begin * a.heads.group + 16 * (threadIdx.x / 32),
+            end = at.end * a.heads.group;
   const int row[2] = {row0 + lane / 4, row0 + lane / 4 + 8};
   const int visible[2] = {row[0] < end ? row[0] / a.heads.group + 1 : 0, row[1] < end ? row[1] / a.heads.group + 1 : 0};
   auto query = [&](int r) { return r < end ? a.qkv + a.heads.query(at.first, at.kv, r) : nullptr; };
@@ -75,7 +81,8 @@ template <int EP> __device__ void attend_tile(Stages<EP>& stages, const Argument
 #pragma unroll
     for (int n = 0; n < EP / 8; ++n)
       if (8 * n < a.heads.E)
-        *reinterpret_cast<unsigned*>(y + 8 * n) = pack_bf16(softmax.o[n][2 * r] * (1 / l), softmax.o[n][2 * r + 1] * (1 / l));
+        *reinterpret_cast<unsigned*>(y + 8 * n) =
+            pack_bf16(softmax.o[n][2 * r] * (1 / l), softmax.o[n][2 * r + 1] * (1 / l));
     if (lane % 4 == 0) a.lse[head] = fmaf(softmax.m[r], a.scale, logf(l));
   }
 }
@@ -92,18 +99,21 @@ template <int EP> __global__ void __launch_bounds__(threads, 1) attend(__grid_co
 
 // One warp a (token, query head), tokens in turn.
 template <class X>
-__global__ void attend_plainly(X* y, float* lse, const X* qkv, const int32_t* offsets, int S, PackedHeads heads, float scale) {
+__global__ void attend_plainly(X* y, float* lse, const X* qkv, const int32_t* offsets, int S, PackedHeads heads,
+                               float scale) {
   const int warp = threadIdx.x / 32, E = heads.E;
   __shared__ float queries[plain_warps][max_head_dim];
   const int64_t count = static_cast<int64_t>(offsets[S]) * heads.H;
-  for (int64_t row = static_cast<int64_t>(blockIdx.x) * plain_warps + warp; row < count; row += static_cast<int64_t>(gridDim.x) * plain_warps) {
+  for (int64_t row = static_cast<int64_t>(blockIdx.x) * plain_warps + warp; row < count;
+       row += static_cast<int64_t>(gridDim.x) * plain_warps) {
     const int64_t t = row / heads.H, first = offsets[sequence_of(offsets, S, t)];
     const int h = static_cast<int>(row % heads.H), kv = h / heads.group;
     __syncwarp();
     plain_copy(queries[warp], qkv + t * heads.ld() + h * E, E);
     PlainRow out;
-    out.attend(queries[warp], static_cast<int>(t - first) + 1, E, scale, [&](int j) { return qkv + heads.key(first + j, kv); },
-               [&](int j) { return qkv + heads.value(first + j, kv); });
+    out.attend(
+        queries[warp], static_cast<int>(t - first) + 1, E, scale, [&](int j) { return qkv + heads.key(first + j, kv); },
+        [&](int j) { return qkv + heads.value(first + j, kv); });
     out.store_scaled(y + row * E, 1 / out.l, E);
     if (threadIdx.x % 32 == 0) lse[row] = out.m + logf(out.l);
   }
@@ -111,19 +121,21 @@ __global__ void attend_plainly(X* y, float* lse, const X* qkv, const int32_t* of
 
 }  // namespace
 
-extern "C" ingrain_status ingrain_attention_forward(ingrain_context* ctx, void* y, float* lse, const void* qkv, const int32_t* offsets,
-                                                    int32_t dtype, int64_t S, int64_t H, int64_t K, int64_t E, float scale) {
+extern "C" ingrain_status ingrain_attention_forward(ingrain_context* ctx, void* y, float* lse, const void* qkv,
+                                                    const int32_t* offsets, int32_t dtype, int64_t S, int64_t H,
+                                                    int64_t K, int64_t E, float scale) {
   if (const ingrain_status bad = check_heads(ctx, "attention_forward", H, K, E)) return bad;
   if (S == 0) return INGRAIN_OK;
   const PackedHeads heads{static_cast<int>(H), static_cast<int>(K), static_cast<int>(E), static_cast<int>(H / K)};
   if (fits_tensor_core(dtype, H / K, E, qkv, y)) {
-    const Arguments arguments{static_cast<bf16*>(y), lse, static_cast<const bf16*>(qkv), offsets, static_cast<int>(S), heads, scale};
+    const Arguments arguments{
+        static_cast<bf16*>(y), lse, static_cast<const bf16*>(qkv), offsets, static_cast<int>(S), heads, scale};
     if (E <= 64) return launch(attend<64>, standing_blocks, threads, sizeof(Stages<64>), ctx, arguments);
     return launch(attend<128>, standing_blocks, threads, sizeof(Stages<128>), ctx, arguments);
   }
   return with_dtype(ctx, dtype, [&]<class X>() {
-    return launch(attend_plainly<X>, 4 * standing_blocks, 32 * plain_warps, 0, ctx, static_cast<X*>(y), lse, static_cast<const X*>(qkv), offsets, S,
-                  heads, scale);
+    return launch(attend_plainly<X>, 4 * standing_blocks, 32 * plain_warps, 0, ctx, static_cast<X*>(y), lse,
+                  static_cast<const X*>(qkv), offsets, S, heads, scale);
   });
 }
 INGRAIN_EXPORT_OP(attention_forward)

@@ -1,11 +1,17 @@
-// attention_backward: gradients of attention.cu from its log-sum-exp.     Dao et al. 2022, arXiv:2205.14135; Dao 2023, arXiv:2307.08691
-//   p = exp(scale·q·k − lse)   dv = pᵀ·dy   ds = p·(dy·v − delta)   dq = scale·ds·K   dk = scale·dsᵀ·Q   delta = Σ_e dy·y
+// attention_backward: gradients of attention.cu from its log-sum-exp.
+//   Dao et al. 2022, arXiv:2205.14135; Dao 2023, arXiv:2307.08691
+//   p = exp(scale·q·k − lse)   dv = pᵀ·dy   ds = p·(dy·v − delta)   dq = scale·ds·K   dk = scale·dsᵀ·Q
+//   delta = Σ_e dy·y
 // Shapes   dqkv, qkv (T, (H + 2K)·E) · dy, y (T, H·E) · delta, lse (T, H) · offsets (S + 1)   Types  f32|bf16, sums f32
-// Needs    E % 2 == 0, E <= 256, H % K == 0, scratch 0 · tensor core where bf16, E % 16 == 0, E <= 128, H/K <= 64, else one warp a row
-// Mapping  delta: one warp or half of one a (token, head) · dk, dv: (kv head, 64 keys) a block of eight warps, one query head after the
-//          other, 64 tokens at a time, four warps the first 32, four the others; they add up at the end · dq: (kv head, 64 query rows)
-//          a block of four warps, 32 keys at a time; scores twice, but no sum is shared by two blocks and every sum has one order
-// Bound    tensor core: 14·E FLOP a (query row, key)                   Oracle native/ops/attention_backward.cc  Test AttentionParityTest
+// Needs    E % 2 == 0, E <= 256, H % K == 0, scratch 0 · tensor core where bf16, E % 16 == 0, E <= 128, H/K <= 64, else
+//          one warp a row
+// Mapping  delta: one warp or half of one a (token, head) · dk, dv: (kv head, 64 keys) a block of eight warps, one
+//          query head after the other, 64 tokens at a time, four warps the first 32, four the others; they add up at
+//          the end · dq: (kv head, 64 query rows) a block of four warps, 32 keys at a time; scores twice, but no sum is
+//          shared by two blocks and every sum has one order
+// Bound    tensor core: 14·E FLOP a (query row, key)
+// Oracle   native/ops/attention_backward.cc
+// Test     AttentionParityTest
 #include "plain_attention_backward.h"
 
 namespace {
@@ -24,62 +30,41 @@ struct Arguments {
   float scale;
 };
 
-template <class X> __global__ void row_sums(float* delta, const X* dy, const X* y, const int32_t* offsets, int S, int H, int E) {
-  const int64_t count = static_cast<int64_t>(offsets[S]) * H, step = static_cast<int64_t>(gridDim.x) * plain_warps;
-  for (int64_t row = static_cast<int64_t>(blockIdx.x) * plain_warps + threadIdx.x / 32; row < count; row += step) {
-    float sum = 0;
-    for (int e = threadIdx.x % 32; e < E; e += 32) sum = fmaf(to_float(dy[row * E + e]), to_float(y[row * E + e]), sum);
-    sum = warp_reduce<Sum>(sum);
-    if (threadIdx.x % 32 == 0) delta[row] = sum;
-  }
-}
-
-// The same for rows of at most 128 elements that can be read 16 bytes at a time: half a warp a row.
-__global__ void row_sums_wide(float* delta, const bf16* dy, const bf16* y, const int32_t* offsets, int S, int H, int E) {
-  const int64_t count = static_cast<int64_t>(offsets[S]) * H, step = static_cast<int64_t>(gridDim.x) * 2 * plain_warps;
-  const int lane = threadIdx.x % 16, half = threadIdx.x / 16 % 2;
-  for (int64_t pair = (static_cast<int64_t>(blockIdx.x) * plain_warps + threadIdx.x / 32) * 2; pair < count; pair += step) {
-    const int64_t row = pair + half;
-    float sum = 0;
-    if (row < count && 8 * lane < E) {
-      const auto a = load<8>(dy + row * E + 8 * lane), b = load<8>(y + row * E + 8 * lane);
-#pragma unroll
-      for (int i = 0; i < 8; ++i) sum = fmaf(to_float(a.v[i]), to_float(b.v[i]), sum);
-    }
-    sum = warp_reduce<Sum, 16>(sum);
-    if (lane == 0 && row < count) delta[row] = sum;
-  }
-}
-
 // Accumulators of 16 rows as bf16 rows of E; a null row is not written.
-template <int N> __device__ __forceinline__ void store_rows(bf16* low, bf16* high, const float (&x)[N][4], float factor, int E) {
+template <int N>
+__device__ __forceinline__ void store_rows(bf16* low, bf16* high, const float (&x)[N][4], float factor, int E) {
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
     bf16* row = r ? high : low;
     if (!row) continue;
 #pragma unroll
     for (int n = 0; n < N; ++n)
-      if (8 * n < E) *reinterpret_cast<unsigned*>(row + 8 * n + threadIdx.x % 4 * 2) = pack_bf16(x[n][2 * r] * factor, x[n][2 * r + 1] * factor);
+      if (8 * n < E)
+        *reinterpret_cast<unsigned*>(row + 8 * n + threadIdx.x % 4 * 2) =
+            pack_bf16(x[n][2 * r] * factor, x[n][2 * r + 1] * factor);
   }
 }
 
-// ---- dk, dv: rows are keys, columns query rows ------------------------------------------------------------------------
+// ---- dk, dv: rows are keys, columns query rows ----------------------------------------------------------------------
 constexpr int key_threads = 2 * threads, tokens = 2 * tile;
 
-// One stage, on its way while nobody computes, is for devices that have no room for two. At the end the sums that the two halves exchange.
+// One stage, on its way while nobody computes, is for devices that have no room for two. At the end the sums that the
+// two halves exchange.
 template <int EP, int stages> struct KeyShared {
   bf16 k[rows * tile_stride<EP>], v[rows * tile_stride<EP>];
   bf16 side[stages][2][tokens * tile_stride<EP>];  // [stage][q, dy]
-  float terms[stages][2][tokens];                  // [stage][lse in powers of 2, delta]; of tokens that are none: p becomes 0
+  float terms[stages][2][tokens];  // [stage][lse in powers of 2, delta]; of tokens that are none: p becomes 0
 };
 
 // Tokens from t on of one query head of the tile's.
 template <int EP, int stages>
-__device__ __forceinline__ void fetch_queries(KeyShared<EP, stages>& shared, const Arguments& a, const SequenceTile& at, int h, int t, int stage) {
+__device__ __forceinline__ void fetch_queries(KeyShared<EP, stages>& shared, const Arguments& a, const SequenceTile& at,
+                                              int h, int t, int stage) {
   const int64_t head = (at.first + t) * a.heads.H + at.kv * a.heads.group + h;
   const bf16* q = a.qkv + (at.first + t) * a.heads.ld() + (at.kv * a.heads.group + h) * a.heads.E;
   fetch_rows<EP, tokens, key_threads>(shared.side[stage][0], a.heads.E, q, a.heads.ld(), at.length - t);
-  fetch_rows<EP, tokens, key_threads>(shared.side[stage][1], a.heads.E, a.dy + head * a.heads.E, a.heads.H * a.heads.E, at.length - t);
+  fetch_rows<EP, tokens, key_threads>(shared.side[stage][1], a.heads.E, a.dy + head * a.heads.E, a.heads.H * a.heads.E,
+                                      at.length - t);
 }
 
 // This thread's one of the terms of those tokens, by its place in KeyShared::terms.
@@ -93,8 +78,9 @@ __device__ __forceinline__ float term(const Arguments& a, const SequenceTile& at
 
 // The sums of 32 query rows of a stage for this warp's 16 keys; key: the lane's two, counted from the first query row.
 template <int EP, int stages>
-__device__ __forceinline__ void add_queries(float (&dk)[EP / 8][4], float (&dv)[EP / 8][4], const KeyShared<EP, stages>& shared, int stage, int row0,
-                                            int part, float log2_scale, bool diagonal, const int (&key)[2]) {
+__device__ __forceinline__ void add_queries(float (&dk)[EP / 8][4], float (&dv)[EP / 8][4],
+                                            const KeyShared<EP, stages>& shared, int stage, int row0, int part,
+                                            float log2_scale, bool diagonal, const int (&key)[2]) {
   const bf16 *q = shared.side[stage][0] + part * tile_stride<EP>, *dy = shared.side[stage][1] + part * tile_stride<EP>;
   const float *lse = shared.terms[stage][0] + part, *delta = shared.terms[stage][1] + part;
   float p[tile / 8][4], ds[tile / 8][4];
@@ -130,12 +116,15 @@ template <int N> __device__ __forceinline__ void take(float (&x)[N][4], const fl
     for (int i = 0; i < 4; ++i) x[n][i] += sums[(4 * n + i) * key_threads + (threadIdx.x ^ threads)];
 }
 
-template <int EP, int stages> __device__ void key_tile(KeyShared<EP, stages>& shared, const Arguments& a, const SequenceTile& at) {
-  const int lane = threadIdx.x % 32, half = threadIdx.x / threads, row0 = threadIdx.x % threads / 32 * 16, E = a.heads.E;
+template <int EP, int stages>
+__device__ void key_tile(KeyShared<EP, stages>& shared, const Arguments& a, const SequenceTile& at) {
+  const int lane = threadIdx.x % 32, half = threadIdx.x / threads, row0 = threadIdx.x % threads / 32 * 16,
+            E = a.heads.E;
   const int64_t first = at.first + at.begin;
   fetch_rows<EP, rows, key_threads>(shared.k, E, a.qkv + a.heads.key(first, at.kv), a.heads.ld(), at.end - at.begin);
   fetch_rows<EP, rows, key_threads>(shared.v, E, a.qkv + a.heads.value(first, at.kv), a.heads.ld(), at.end - at.begin);
-  const int row[2] = {row0 + lane / 4, row0 + lane / 4 + 8}, part = half * tile, key[2] = {row[0] - part, row[1] - part};
+  const int row[2] = {row0 + lane / 4, row0 + lane / 4 + 8}, part = half * tile,
+            key[2] = {row[0] - part, row[1] - part};
   const float log2_scale = a.scale * log2_e;
   float dk[EP / 8][4] = {}, dv[EP / 8][4] = {};
   fetch_queries(shared, a, at, 0, at.begin, 0);
@@ -173,7 +162,8 @@ template <int EP, int stages> __device__ void key_tile(KeyShared<EP, stages>& sh
   if (half) store_rows(out(0), out(1), dv, 1, E); else store_rows(out(0), out(1), dk, a.scale, E);
 }
 
-template <int EP, int stages> __global__ void __launch_bounds__(key_threads, 1) key_gradients(__grid_constant__ const Arguments a) {
+template <int EP, int stages>
+__global__ void __launch_bounds__(key_threads, 1) key_gradients(__grid_constant__ const Arguments a) {
   KeyShared<EP, stages>& shared = *dynamic_shared<KeyShared<EP, stages>>();
   static_assert(sizeof(shared) >= EP / 2 * key_threads * sizeof(float));
   SequenceTiles tiles(a.offsets, a.S, rows, a.heads.K);
@@ -185,14 +175,17 @@ template <int EP, int stages> __global__ void __launch_bounds__(key_threads, 1) 
   }
 }
 
-// ---- dq: rows are query rows, columns keys ----------------------------------------------------------------------------
+// ---- dq: rows are query rows, columns keys --------------------------------------------------------------------------
 template <int EP> struct QueryShared { bf16 side[2][2][tile * tile_stride<EP>]; };  // [stage][k, v]
 
 template <int EP>
-__device__ __forceinline__ void fetch_keys(QueryShared<EP>& shared, const Arguments& a, const SequenceTile& at, int first_key, int stage) {
+__device__ __forceinline__ void fetch_keys(QueryShared<EP>& shared, const Arguments& a, const SequenceTile& at,
+                                           int first_key, int stage) {
   const int64_t t = at.first + first_key, ld = a.heads.ld();
-  fetch_rows<EP, tile, threads>(shared.side[stage][0], a.heads.E, a.qkv + a.heads.key(t, at.kv), ld, at.end - first_key);
-  fetch_rows<EP, tile, threads>(shared.side[stage][1], a.heads.E, a.qkv + a.heads.value(t, at.kv), ld, at.end - first_key);
+  fetch_rows<EP, tile, threads>(shared.side[stage][0], a.heads.E, a.qkv + a.heads.key(t, at.kv), ld,
+                                at.end - first_key);
+  fetch_rows<EP, tile, threads>(shared.side[stage][1], a.heads.E, a.qkv + a.heads.value(t, at.kv), ld,
+                                at.end - first_key);
 }
 
 template <int EP> __device__ void query_tile(QueryShared<EP>& shared, const Arguments& a, const SequenceTile& at) {
@@ -255,7 +248,8 @@ template <int EP> __global__ void __launch_bounds__(threads, 2) query_gradients(
 template <int EP> ingrain_status launch_tiles(ingrain_context* ctx, const Arguments& arguments) {
   using Two = KeyShared<EP, 2>;
   size_t most = 0;
-  if (ingrain_status status = cuda_status(ctx, most_dynamic_shared(key_gradients<EP, 2>, &most), "attention_backward")) return status;
+  if (ingrain_status status = cuda_status(ctx, most_dynamic_shared(key_gradients<EP, 2>, &most), "attention_backward"))
+    return status;
   const bool two = most >= sizeof(Two);
   if (ingrain_status status = launch(two ? key_gradients<EP, 2> : key_gradients<EP, 1>, standing_blocks, key_threads,
                                      two ? sizeof(Two) : sizeof(KeyShared<EP, 1>), ctx, arguments)) return status;
@@ -264,9 +258,10 @@ template <int EP> ingrain_status launch_tiles(ingrain_context* ctx, const Argume
 
 }  // namespace
 
-extern "C" ingrain_status ingrain_attention_backward(ingrain_context* ctx, void* dqkv, float* delta, const void* dy, const void* qkv,
-                                                     const void* y, const float* lse, const int32_t* offsets, int32_t dtype, int64_t S,
-                                                     int64_t H, int64_t K, int64_t E, float scale) {
+extern "C" ingrain_status ingrain_attention_backward(ingrain_context* ctx, void* dqkv, float* delta, const void* dy,
+                                                     const void* qkv, const void* y, const float* lse,
+                                                     const int32_t* offsets, int32_t dtype, int64_t S, int64_t H,
+                                                     int64_t K, int64_t E, float scale) {
   if (const ingrain_status bad = check_heads(ctx, "attention_backward", H, K, E)) return bad;
   if (S == 0) return INGRAIN_OK;
   const PackedHeads heads{static_cast<int>(H), static_cast<int>(K), static_cast<int>(E), static_cast<int>(H / K)};

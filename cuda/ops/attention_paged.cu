@@ -1,11 +1,16 @@
 // attention_paged: causal attention of a ragged batch over the paged cache; a shared prefix is read once for its group.
-//   y = softmax(scale·q·Kᵀ)·V over positions 0 .. positions[t]              Kwon et al. 2023, arXiv:2309.06180; Dao 2023, arXiv:2307.08691
-// Shapes   y (T, H·E) · qkv (T, (H + 2K)·E) · cache: common/kv_cache.h    Types  qkv, y f32|bf16 · cache f32|bf16|fp8 · sums f32
-// Needs    E % 2 == 0, E <= 256, H % K == 0, S <= 4096; workspace: what there is · tensor core where E % 16 == 0, E <= 128, qkv bf16,
-//          cache bf16|fp8, H/K <= 64 and 71 KB of shared memory a block at E 128, 60 at 64; else one warp a row
-// Mapping  item (kv head, 64 rows = tokens × H/K heads, 256 keys) a block: four warps of 16 rows, or all four on 16 rows, each a quarter of the
-//          keys and then of the columns (common/paged_plan.h)
-// Bound    decode: the cache read once; prefill: 4·E FLOP a (row, key)    Oracle native/ops/attention_paged.cc  Test AttentionPagedParityTest
+//   y = softmax(scale·q·Kᵀ)·V over positions 0 .. positions[t]
+//   Kwon et al. 2023, arXiv:2309.06180; Dao 2023, arXiv:2307.08691
+// Shapes   y (T, H·E) · qkv (T, (H + 2K)·E) · cache: common/kv_cache.h
+// Types    qkv, y f32|bf16 · cache f32|bf16|fp8 · sums f32
+// Needs    E % 2 == 0, E <= 256, H % K == 0, S <= 4096; workspace: what there is · tensor core where E % 16 == 0, E <=
+//          128, qkv bf16, cache bf16|fp8, H/K <= 64 and 71 KB of shared memory a block at E 128, 60 at 64; else one
+//          warp a row
+// Mapping  item (kv head, 64 rows = tokens × H/K heads, 256 keys) a block: four warps of 16 rows, or all four on 16
+//          rows, each a quarter of the keys and then of the columns (common/paged_plan.h)
+// Bound    decode: the cache read once; prefill: 4·E FLOP a (row, key)
+// Oracle   native/ops/attention_paged.cc
+// Test     AttentionPagedParityTest
 #include "counters.h"
 #include "fallback.h"
 #include "paged_block.h"
@@ -35,14 +40,18 @@ __global__ void __launch_bounds__(paged_threads, 2) attend(__grid_constant__ con
 
 // One warp a (token, query head).
 template <class X, class C>
-__global__ void attend_plainly(X* y, const X* qkv, const char* cache, ingrain_batch batch, CacheShape shape, int H, int E, float scale) {
+__global__ void attend_plainly(X* y, const X* qkv, const char* cache, ingrain_batch batch, CacheShape shape, int H,
+                               int E, float scale) {
   const int warp = threadIdx.x / 32, K = static_cast<int>(shape.K);
   const int64_t row = static_cast<int64_t>(blockIdx.x) * plain_warps + warp, t = row / H, h = row % H;
   if (t >= batch.tokens) return;
   __shared__ float queries[plain_warps][max_head_dim];
   plain_copy(queries[warp], qkv + (t * (H + 2 * K) + h) * E, E);
-  const int32_t* table = batch.block_tables + sequence_of(batch.sequence_offsets, batch.sequences, t) * batch.max_blocks;
-  auto at = [&](int64_t j) { return cache + shape.key(table[j / shape.block_size], h / (H / K), j % shape.block_size); };
+  const int32_t* table =
+      batch.block_tables + sequence_of(batch.sequence_offsets, batch.sequences, t) * batch.max_blocks;
+  auto at = [&](int64_t j) {
+    return cache + shape.key(table[j / shape.block_size], h / (H / K), j % shape.block_size);
+  };
   PlainRow out;
   out.attend(queries[warp], batch.positions[t] + 1, E, scale, [&](int j) { return reinterpret_cast<const C*>(at(j)); },
              [&](int j) { return reinterpret_cast<const C*>(at(j) + shape.value_distance()); });
@@ -62,20 +71,28 @@ void lay_out(ingrain_context* ctx, PagedArguments& arguments) {
   arguments.arrivals = reinterpret_cast<unsigned*>(workspace + bytes);
 }
 
-// Tiles of 64 keys; of 32 at head_dim 128 where the device's blocks have too little shared memory (99 KB on sm_86, sm_89 and sm_120);
-// INGRAIN_UNSUPPORTED where that is too much too.
-template <class C, int EP, int keys = 64> ingrain_status launch_tiles(ingrain_context* ctx, const PagedArguments& arguments) {
+// Tiles of 64 keys; of 32 at head_dim 128 where the device's blocks have too little shared memory (99 KB on sm_86,
+// sm_89 and sm_120); INGRAIN_UNSUPPORTED where that is too much too.
+template <class C, int EP, int keys = 64>
+ingrain_status launch_tiles(ingrain_context* ctx, const PagedArguments& arguments) {
   const ingrain_batch& batch = arguments.batch;
   const int64_t chunks = (batch.max_blocks * batch.block_size + chunk_keys - 1) / chunk_keys;
-  const unsigned grid = static_cast<unsigned>(std::min<int64_t>(resident_blocks, 2 * batch.tokens * arguments.shape.K * chunks));
-  const size_t plan = sizeof(int) * PagedPlan::arrays * static_cast<size_t>(batch.sequences), shared = sizeof(PagedShared<C, EP, keys>) + plan;
+  const unsigned grid =
+      static_cast<unsigned>(std::min<int64_t>(resident_blocks, 2 * batch.tokens * arguments.shape.K * chunks));
+  const size_t plan = sizeof(int) * PagedPlan::arrays * static_cast<size_t>(batch.sequences),
+               shared = sizeof(PagedShared<C, EP, keys>) + plan;
   size_t most = 0;
-  if (ingrain_status status = cuda_status(ctx, most_dynamic_shared(attend<C, EP, keys>, &most), "attention_paged_forward")) return status;
+  if (ingrain_status status =
+          cuda_status(ctx, most_dynamic_shared(attend<C, EP, keys>, &most), "attention_paged_forward"))
+    return status;
   if (shared <= most) return launch(attend<C, EP, keys>, grid, paged_threads, shared, ctx, arguments);
   if constexpr (EP == 128 && keys == 64) return launch_tiles<C, EP, 32>(ctx, arguments);
   char what[256];
-  snprintf(what, sizeof what, "attention_paged_forward of %ld sequences, head_dim %d: %zu bytes of shared memory a block, the device has %zu: "
-           "a plain kernel computes it", static_cast<long>(batch.sequences), arguments.shape.E, shared, most);
+  snprintf(
+      what, sizeof what,
+      "attention_paged_forward of %ld sequences, head_dim %d: %zu bytes of shared memory a block, the device has %zu: "
+      "a plain kernel computes it",
+      static_cast<long>(batch.sequences), arguments.shape.E, shared, most);
   ingrain::note_fallback(ctx, what);
   return INGRAIN_UNSUPPORTED;
 }
@@ -86,29 +103,41 @@ template <class C> ingrain_status launch_head_dim(ingrain_context* ctx, const Pa
 
 }  // namespace
 
-extern "C" ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx, void* y, const void* qkv, const void* cache,
-                                                          const ingrain_batch* batch, int32_t dtype, int32_t cache_dtype, int64_t H,
-                                                          int64_t K, int64_t E, float scale) {
+extern "C" ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx, void* y, const void* qkv,
+                                                          const void* cache, const ingrain_batch* batch, int32_t dtype,
+                                                          int32_t cache_dtype, int64_t H, int64_t K, int64_t E,
+                                                          float scale) {
   if (const ingrain_status bad = check_cache(ctx, "attention_paged_forward", batch, H, K, E)) return bad;
   if (batch->tokens == 0) return INGRAIN_OK;
   const CacheShape cache_order = cache_shape(cache_dtype, batch->block_size, K, E);
   const int64_t group = H / K;
   if (dtype == INGRAIN_BF16 && cache_dtype != INGRAIN_F32 && E % 16 == 0 && E <= 128 && group <= tile_rows) {
     if (batch->sequences > max_plan_sequences)
-      return refuse(ctx, INGRAIN_UNSUPPORTED, "attention_paged_forward: %ld sequences, expected %d at most", static_cast<long>(batch->sequences),
-                    max_plan_sequences);
-    const PagedShape shape{static_cast<int>(H), static_cast<int>(K), static_cast<int>(E), static_cast<int>(tile_rows / group),
-                           resident_blocks, 0};
-    PagedArguments arguments{static_cast<bf16*>(y), static_cast<const bf16*>(qkv), static_cast<const char*>(cache), *batch, cache_order,
-                                   shape, scale, nullptr, nullptr, nullptr};
+      return refuse(ctx, INGRAIN_UNSUPPORTED, "attention_paged_forward: %ld sequences, expected %d at most",
+                    static_cast<long>(batch->sequences), max_plan_sequences);
+    const PagedShape shape{static_cast<int>(H), static_cast<int>(K),
+                           static_cast<int>(E), static_cast<int>(tile_rows / group),
+                           resident_blocks,     0};
+    PagedArguments arguments{static_cast<bf16*>(y),
+                             static_cast<const bf16*>(qkv),
+                             static_cast<const char*>(cache),
+                             *batch,
+                             cache_order,
+                             shape,
+                             scale,
+                             nullptr,
+                             nullptr,
+                             nullptr};
     lay_out(ctx, arguments);
-    const ingrain_status status = cache_dtype == INGRAIN_BF16 ? launch_head_dim<bf16>(ctx, arguments) : launch_head_dim<fp8>(ctx, arguments);
+    const ingrain_status status =
+        cache_dtype == INGRAIN_BF16 ? launch_head_dim<bf16>(ctx, arguments) : launch_head_dim<fp8>(ctx, arguments);
     if (status != INGRAIN_UNSUPPORTED) return status;
   }
   return with_dtype(ctx, dtype, [&]<class X>() {
     return with_cache_dtype(ctx, cache_dtype, [&]<class C>() {
-      return launch(attend_plainly<X, C>, blocks_for(batch->tokens * H, plain_warps), 32 * plain_warps, 0, ctx, static_cast<X*>(y),
-                    static_cast<const X*>(qkv), static_cast<const char*>(cache), *batch, cache_order, H, E, scale);
+      return launch(attend_plainly<X, C>, blocks_for(batch->tokens * H, plain_warps), 32 * plain_warps, 0, ctx,
+                    static_cast<X*>(y), static_cast<const X*>(qkv), static_cast<const char*>(cache), *batch,
+                    cache_order, H, E, scale);
     });
   });
 }

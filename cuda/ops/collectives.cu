@@ -1,9 +1,12 @@
-// collectives: what the ranks of a tensor-parallel model tell one another; a rank is a thread of this process with its own context.
+// collectives: what the ranks of a tensor-parallel model tell one another; a rank is a thread of this process with its
+// own context.
 //   all_reduce: y = Σ over ranks, then chunks, of partials      all_gather: y = every rank's x, one behind the other
 // Shapes   partials (chunks, n) f32 · y (n), or (ranks, n)      Types  y f32|bf16 (all_gather: bytes), sums f32
-// Needs    every rank makes the same calls and allocates nothing between them: an allocation may wait for the device, and so for who spins
-// Mapping  one shot: a block stages its slice where the others can read it, says so, waits for the block of its number on every
-//          rank, reads them all; longer messages in rounds. The round's number lives on the device: a graph may be replayed
+// Needs    every rank makes the same calls and allocates nothing between them: an allocation may wait for the device,
+//          and so for who spins
+// Mapping  one shot: a block stages its slice where the others can read it, says so, waits for the block of its number
+//          on every rank, reads them all; longer messages in rounds. The round's number lives on the device: a graph
+//          may be replayed
 // Bound    latency, then NVLink: (ranks − 1)·chunks·n elements a rank (no NCCL: its order of summation is another)
 // Oracle   native/ops/collectives.cc      Test CollectivesTest
 #include "communicator.h"
@@ -63,8 +66,8 @@ __device__ __forceinline__ char* region_of(const PeerTable& table, int rank, uin
   return table.staging[rank] + (blockIdx.x * 2 + round % 2) * region_bytes;
 }
 
-// Tells every rank that this block has staged its round, and waits for theirs. False where the communicator was destroyed, or a rank has
-// not come in time: then all of them go home.
+// Tells every rank that this block has staged its round, and waits for theirs. False where the communicator was
+// destroyed, or a rank has not come in time: then all of them go home.
 __device__ bool meet(const PeerTable& table, uint32_t round) {
   __threadfence_system();
   __syncthreads();
@@ -83,9 +86,11 @@ __device__ bool meet(const PeerTable& table, uint32_t round) {
   return __syncthreads_and(here);
 }
 
-// stage(region, first, count), then take(region of a rank, first, count), for each slice of this block's channel. Two regions in turn:
-// who stages round r + 2 has met everybody in round r + 1, and nobody is there who still reads round r.
-template <class Stage, class Take> __device__ void rounds(const PeerTable& table, int64_t n, int64_t slice, const Stage& stage, const Take& take) {
+// stage(region, first, count), then take(region of a rank, first, count), for each slice of this block's channel. Two
+// regions in turn: who stages round r + 2 has met everybody in round r + 1, and nobody is there who still reads round
+// r.
+template <class Stage, class Take>
+__device__ void rounds(const PeerTable& table, int64_t n, int64_t slice, const Stage& stage, const Take& take) {
   uint32_t round = table.rounds[blockIdx.x];
   for (int64_t first = blockIdx.x * slice; first < n; first += gridDim.x * slice) {
     const int count = static_cast<int>(n - first < slice ? n - first : slice);
@@ -121,12 +126,14 @@ template <class E, int W> __device__ __forceinline__ void put(E* y, const Vec<fl
 }
 
 template <class E, int W>
-__global__ void __launch_bounds__(threads) reduce(E* y, const float* partials, PeerTable table, int chunks, int64_t n, int64_t slice) {
+__global__ void __launch_bounds__(threads)
+    reduce(E* y, const float* partials, PeerTable table, int chunks, int64_t n, int64_t slice) {
   const int begin = static_cast<int>(threadIdx.x) * W, step = threads * W;
   rounds(table, n, slice,
          [&](char* region, int64_t first, int count) {
            for (int c = 0; c < chunks; ++c)
-             for (int i = begin; i < count; i += step) store(reinterpret_cast<float*>(region) + c * slice + i, load<W>(partials + c * n + first + i));
+             for (int i = begin; i < count; i += step)
+               store(reinterpret_cast<float*>(region) + c * slice + i, load<W>(partials + c * n + first + i));
          },
          [&](uint32_t round, int64_t first, int count) {
            for (int i = begin; i < count; i += step)
@@ -138,27 +145,34 @@ __global__ void __launch_bounds__(threads) reduce(E* y, const float* partials, P
 }
 
 // The same where there is one rank.
-template <class E, int W> __global__ void __launch_bounds__(threads) reduce_alone(E* y, const float* partials, int chunks, int64_t n) {
+template <class E, int W>
+__global__ void __launch_bounds__(threads) reduce_alone(E* y, const float* partials, int chunks, int64_t n) {
   const int64_t i = (static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x) * W;
   if (i < n) put<E, W>(y + i, sum_in_order<W>(chunks, [&](int c) { return load<W>(partials + c * n + i); }));
 }
 
 // W bytes at a time.
-template <int W> __global__ void __launch_bounds__(threads) gather(char* y, const char* x, PeerTable table, int64_t bytes, int64_t slice) {
+template <int W>
+__global__ void __launch_bounds__(threads)
+    gather(char* y, const char* x, PeerTable table, int64_t bytes, int64_t slice) {
   using Piece = Vec<unsigned char, W>;
   const int begin = static_cast<int>(threadIdx.x) * W, step = threads * W;
-  rounds(table, bytes, slice,
-         [&](char* region, int64_t first, int count) {
-           for (int i = begin; i < count; i += step) *reinterpret_cast<Piece*>(region + i) = *reinterpret_cast<const Piece*>(x + first + i);
-         },
-         [&](uint32_t round, int64_t first, int count) {
-           for (int r = 0; r < table.ranks; ++r)
-             for (int i = begin; i < count; i += step)
-               *reinterpret_cast<Piece*>(y + r * bytes + first + i) = load_shown(reinterpret_cast<const Piece*>(region_of(table, r, round) + i));
-         });
+  rounds(
+      table, bytes, slice,
+      [&](char* region, int64_t first, int count) {
+        for (int i = begin; i < count; i += step)
+          *reinterpret_cast<Piece*>(region + i) = *reinterpret_cast<const Piece*>(x + first + i);
+      },
+      [&](uint32_t round, int64_t first, int count) {
+        for (int r = 0; r < table.ranks; ++r)
+          for (int i = begin; i < count; i += step)
+            *reinterpret_cast<Piece*>(y + r * bytes + first + i) =
+                load_shown(reinterpret_cast<const Piece*>(region_of(table, r, round) + i));
+      });
 }
 
-// How long a slice is, in bytes a chunk: all channels at work where the message is long enough, else as few as there is work for.
+// How long a slice is, in bytes a chunk: all channels at work where the message is long enough, else as few as there is
+// work for.
 int64_t slice_bytes(int64_t bytes, int64_t chunks) {
   const int64_t even = ((bytes + channels - 1) / channels + 15) / 16 * 16, most = region_bytes / chunks / 16 * 16;
   return std::min(std::max(even, least_slice), most);
@@ -179,19 +193,24 @@ cudaError_t ingrain::load_collectives() {
   return cudaSuccess;
 }
 
-extern "C" ingrain_status ingrain_all_reduce(ingrain_context* ctx, void* y, const float* partials, int32_t dtype, int64_t chunks, int64_t n) {
+extern "C" ingrain_status ingrain_all_reduce(ingrain_context* ctx, void* y, const float* partials, int32_t dtype,
+                                             int64_t chunks, int64_t n) {
   if (chunks < 1 || chunks > region_bytes / 16)
-    return refuse(ctx, INGRAIN_UNSUPPORTED, "all_reduce: %ld chunks, expected 1 to %ld", static_cast<long>(chunks), static_cast<long>(region_bytes / 16));
+    return refuse(ctx, INGRAIN_UNSUPPORTED, "all_reduce: %ld chunks, expected 1 to %ld", static_cast<long>(chunks),
+                  static_cast<long>(region_bytes / 16));
   PeerTable table{};
   if (!alone(ctx))
     if (ingrain_status status = ctx->peers->meet(ctx, &table)) return status;
   return with_dtype(ctx, dtype, [&]<class E>() {
-    const bool wide = n % 4 == 0 && reinterpret_cast<uintptr_t>(y) % 16 == 0 && reinterpret_cast<uintptr_t>(partials) % 16 == 0;
+    const bool wide =
+        n % 4 == 0 && reinterpret_cast<uintptr_t>(y) % 16 == 0 && reinterpret_cast<uintptr_t>(partials) % 16 == 0;
     const int parts = static_cast<int>(chunks);
     E* out = static_cast<E*>(y);
     if (alone(ctx))
-      return launch(wide ? reduce_alone<E, 4> : reduce_alone<E, 1>, blocks_for(n, threads * (wide ? 4 : 1)), threads, 0, ctx, out, partials, parts, n);
-    const int64_t slice = slice_bytes(n * static_cast<int64_t>(sizeof(float)), chunks) / static_cast<int64_t>(sizeof(float));
+      return launch(wide ? reduce_alone<E, 4> : reduce_alone<E, 1>, blocks_for(n, threads * (wide ? 4 : 1)), threads, 0,
+                    ctx, out, partials, parts, n);
+    const int64_t slice =
+        slice_bytes(n * static_cast<int64_t>(sizeof(float)), chunks) / static_cast<int64_t>(sizeof(float));
     const unsigned blocks = std::min<unsigned>(channels, blocks_for(n, slice));
     return launch(wide ? reduce<E, 4> : reduce<E, 1>, blocks, threads, 0, ctx, out, partials, table, parts, n, slice);
   });
@@ -202,9 +221,11 @@ extern "C" ingrain_status ingrain_all_gather(ingrain_context* ctx, void* y, cons
   if (alone(ctx)) return ingrain_copy(ctx, y, x, bytes);
   PeerTable table{};
   if (ingrain_status status = ctx->peers->meet(ctx, &table)) return status;
-  const bool wide = bytes % 16 == 0 && reinterpret_cast<uintptr_t>(y) % 16 == 0 && reinterpret_cast<uintptr_t>(x) % 16 == 0;
+  const bool wide =
+      bytes % 16 == 0 && reinterpret_cast<uintptr_t>(y) % 16 == 0 && reinterpret_cast<uintptr_t>(x) % 16 == 0;
   const int64_t slice = slice_bytes(bytes, 1);
   const unsigned blocks = std::min<unsigned>(channels, blocks_for(bytes, slice));
-  return launch(wide ? gather<16> : gather<1>, blocks, threads, 0, ctx, static_cast<char*>(y), static_cast<const char*>(x), table, bytes, slice);
+  return launch(wide ? gather<16> : gather<1>, blocks, threads, 0, ctx, static_cast<char*>(y),
+                static_cast<const char*>(x), table, bytes, slice);
 }
 INGRAIN_EXPORT_OP(all_gather)

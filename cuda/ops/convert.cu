@@ -23,12 +23,14 @@ template <class Y, class X> __global__ void convert(Y* y, const X* x, int64_t n,
 
 template <class Y, class X> ingrain_status start(ingrain_context* ctx, Y* y, const void* x, int64_t n) {
   const bool aligned = (reinterpret_cast<uintptr_t>(y) | reinterpret_cast<uintptr_t>(x)) % 32 == 0;
-  return launch(convert<Y, X>, blocks_for(n, threads * width), threads, 0, ctx, y, static_cast<const X*>(x), n, aligned);
+  return launch(convert<Y, X>, blocks_for(n, threads * width), threads, 0, ctx, y, static_cast<const X*>(x), n,
+                aligned);
 }
 
 }  // namespace
 
-extern "C" ingrain_status ingrain_convert(ingrain_context* ctx, void* y, const void* x, int32_t y_dtype, int32_t x_dtype, int64_t n) {
+extern "C" ingrain_status ingrain_convert(ingrain_context* ctx, void* y, const void* x, int32_t y_dtype,
+                                          int32_t x_dtype, int64_t n) {
   return with_dtype(ctx, y_dtype, [&]<class Y>() {
     switch (x_dtype) {
       case INGRAIN_F32: return start<Y, float>(ctx, static_cast<Y*>(y), x, n);

@@ -2,8 +2,11 @@
 //   lse = max x + log Σ exp(x − max x)    loss = lse − x[target]    dx = scale·(exp(x − lse) − [v = target])
 // Shapes   logits, dlogits (M, V) · targets, loss, lse (M), row-major      Types  logits f32, dlogits f32|bf16
 // Needs    targets in [0, V), scratch 0; dlogits may alias logits where it is f32; a row with a NaN or +inf gives NaN
-// Mapping  forward: one block a row, read once, each thread with its own running maximum; backward: one thread 16 bytes of logits
-// Bound    memory: M·V elements forward, 2·M·V backward      Oracle native/ops/cross_entropy.cc  Test CrossEntropyParityTest
+// Mapping  forward: one block a row, read once, each thread with its own running maximum; backward: one thread 16 bytes
+//          of logits
+// Bound    memory: M·V elements forward, 2·M·V backward
+// Oracle   native/ops/cross_entropy.cc
+// Test     CrossEntropyParityTest
 #include "dtype.h"
 #include "reduce.h"
 
@@ -12,7 +15,9 @@ namespace {
 constexpr int forward_threads = 512, threads = 256;
 constexpr int reach = 4;  // loads in flight a thread
 
-template <int N> __global__ void __launch_bounds__(forward_threads) forward(float* loss, float* lse, const float* logits, const int32_t* targets, int64_t V) {
+template <int N>
+__global__ void __launch_bounds__(forward_threads)
+    forward(float* loss, float* lse, const float* logits, const int32_t* targets, int64_t V) {
   __shared__ float maxima[32], sums[32];
   const int64_t m = blockIdx.x;
   const float* const x = logits + m * V;
@@ -32,7 +37,8 @@ template <int N> __global__ void __launch_bounds__(forward_threads) forward(floa
     for (int r = 0; r < reach; ++r)
 #pragma unroll
       for (int j = 0; j < N; ++j) next = fmaxf(next, v[r].v[j]);
-    const float shift = next == -INFINITY ? 0 : next;  // so far nothing but -inf: exp(-inf) is 0, exp(-inf − -inf) is not
+    // so far nothing but -inf: exp(-inf) is 0, exp(-inf − -inf) is not
+    const float shift = next == -INFINITY ? 0 : next;
     sum *= expf(top - shift);
 #pragma unroll
     for (int r = 0; r < reach; ++r)
@@ -48,7 +54,8 @@ template <int N> __global__ void __launch_bounds__(forward_threads) forward(floa
 }
 
 template <class E, int N>
-__global__ void backward(E* dlogits, const float* logits, const float* lse, const int32_t* targets, int64_t V, float scale) {
+__global__ void backward(E* dlogits, const float* logits, const float* lse, const int32_t* targets, int64_t V,
+                         float scale) {
   const int64_t m = blockIdx.x, v = (static_cast<int64_t>(blockIdx.y) * threads + threadIdx.x) * N;
   if (v >= V) return;
   const float shift = lse[m], s = scale + (shift - shift);  // 0, or NaN for the whole row
@@ -62,21 +69,26 @@ __global__ void backward(E* dlogits, const float* logits, const float* lse, cons
 
 }  // namespace
 
-extern "C" ingrain_status ingrain_cross_entropy_forward(ingrain_context* ctx, float* loss, float* lse, const float* logits, const int32_t* targets,
-                                                        int64_t M, int64_t V) {
+extern "C" ingrain_status ingrain_cross_entropy_forward(ingrain_context* ctx, float* loss, float* lse,
+                                                        const float* logits, const int32_t* targets, int64_t M,
+                                                        int64_t V) {
   return with_width<float>(V, [&]<int N>() {
     return launch(forward<N>, static_cast<unsigned>(M), forward_threads, 0, ctx, loss, lse, logits, targets, V);
   }, logits);
 }
 INGRAIN_EXPORT_OP(cross_entropy_forward)
 
-extern "C" ingrain_status ingrain_cross_entropy_backward(ingrain_context* ctx, void* dlogits, const float* logits, const float* lse,
-                                                         const int32_t* targets, int32_t dtype, int64_t M, int64_t V, float scale) {
+extern "C" ingrain_status ingrain_cross_entropy_backward(ingrain_context* ctx, void* dlogits, const float* logits,
+                                                         const float* lse, const int32_t* targets, int32_t dtype,
+                                                         int64_t M, int64_t V, float scale) {
   return with_dtype(ctx, dtype, [&]<class E>() {
-    return with_width<float>(V, [&]<int N>() {
-      return launch(backward<E, N>, dim3(static_cast<unsigned>(M), blocks_for(V, threads * N)), threads, 0, ctx, static_cast<E*>(dlogits), logits,
-                    lse, targets, V, scale);
-    }, dlogits, logits);
+    return with_width<float>(
+        V,
+        [&]<int N>() {
+          return launch(backward<E, N>, dim3(static_cast<unsigned>(M), blocks_for(V, threads * N)), threads, 0, ctx,
+                        static_cast<E*>(dlogits), logits, lse, targets, V, scale);
+        },
+        dlogits, logits);
   });
 }
 INGRAIN_EXPORT_OP(cross_entropy_backward)

@@ -1,6 +1,6 @@
 // embedding: a row of the table for each id.
 //   y[t] = table[ids[t]]    dtable[ids[t]] += dy[t], t ascending
-// Shapes   y, dy (T, D) · table a weight (V, D) · dtable (V, D) f32 · ids (T)       Types  table f32|bf16|fp8, y f32|bf16
+// Shapes   y, dy (T, D) · table a weight (V, D) · dtable (V, D) f32 · ids (T)   Types  table f32|bf16|fp8, y f32|bf16
 // Needs    0 <= ids < V (unchecked: ids live on the device), scratch 0
 // Mapping  one block a span of a row; backward: the block of an id's first token adds up all of them
 // Bound    memory: 2·T·D elements                     Oracle native/ops/embedding.cc  Test EmbeddingParityTest
@@ -11,7 +11,8 @@ namespace {
 
 constexpr int threads = match_threads;
 
-template <class Y, class E, int N> __global__ void forward(Y* y, const int32_t* ids, const E* table, const float* scales, int64_t D) {
+template <class Y, class E, int N>
+__global__ void forward(Y* y, const int32_t* ids, const E* table, const float* scales, int64_t D) {
   const int64_t t = blockIdx.x, d = (static_cast<int64_t>(blockIdx.y) * threads + threadIdx.x) * N;
   if (d >= D) return;
   const int64_t id = ids[t];
@@ -23,7 +24,8 @@ template <class Y, class E, int N> __global__ void forward(Y* y, const int32_t* 
   store(y + t * D + d, out);
 }
 
-template <class E, int N> __global__ void backward(float* dtable, const E* dy, const int32_t* ids, int64_t T, int64_t D) {
+template <class E, int N>
+__global__ void backward(float* dtable, const E* dy, const int32_t* ids, int64_t T, int64_t D) {
   __shared__ unsigned masks[match_words];
   const int64_t t = blockIdx.x, d = (static_cast<int64_t>(blockIdx.y) * threads + threadIdx.x) * N;
   const int32_t id = ids[t];
@@ -52,28 +54,35 @@ template <class Body> ingrain_status with_table(ingrain_context* ctx, const ingr
 
 }  // namespace
 
-extern "C" ingrain_status ingrain_embedding_forward(ingrain_context* ctx, void* y, const int32_t* ids, const ingrain_weight* table, int32_t dtype,
-                                                    int64_t T) {
+extern "C" ingrain_status ingrain_embedding_forward(ingrain_context* ctx, void* y, const int32_t* ids,
+                                                    const ingrain_weight* table, int32_t dtype, int64_t T) {
   const int64_t D = table->columns;
   return with_dtype(ctx, dtype, [&]<class Y>() {
     return with_table(ctx, table, [&]<class E>() {
       using Wider = std::conditional_t<(sizeof(E) > sizeof(Y)), E, Y>;
-      return with_width<Wider>(D, [&]<int N>() {
-        return launch(forward<Y, E, N>, dim3(static_cast<unsigned>(T), blocks_for(D, threads * N)), threads, 0, ctx, static_cast<Y*>(y), ids,
-                      static_cast<const E*>(table->data), table->dtype == INGRAIN_F8E4M3 ? table->scales : nullptr, D);
-      }, y, table->data);
+      return with_width<Wider>(
+          D,
+          [&]<int N>() {
+            return launch(forward<Y, E, N>, dim3(static_cast<unsigned>(T), blocks_for(D, threads * N)), threads, 0, ctx,
+                          static_cast<Y*>(y), ids, static_cast<const E*>(table->data),
+                          table->dtype == INGRAIN_F8E4M3 ? table->scales : nullptr, D);
+          },
+          y, table->data);
     });
   });
 }
 INGRAIN_EXPORT_OP(embedding_forward)
 
-extern "C" ingrain_status ingrain_embedding_backward(ingrain_context* ctx, float* dtable, const void* dy, const int32_t* ids, int32_t dtype,
-                                                     int64_t T, int64_t D) {
+extern "C" ingrain_status ingrain_embedding_backward(ingrain_context* ctx, float* dtable, const void* dy,
+                                                     const int32_t* ids, int32_t dtype, int64_t T, int64_t D) {
   return with_dtype(ctx, dtype, [&]<class E>() {
-    return with_width<E>(D, [&]<int N>() {
-      return launch(backward<E, N>, dim3(static_cast<unsigned>(T), blocks_for(D, threads * N)), threads, 0, ctx, dtable, static_cast<const E*>(dy),
-                    ids, T, D);
-    }, dy);
+    return with_width<E>(
+        D,
+        [&]<int N>() {
+          return launch(backward<E, N>, dim3(static_cast<unsigned>(T), blocks_for(D, threads * N)), threads, 0, ctx,
+                        dtable, static_cast<const E*>(dy), ids, T, D);
+        },
+        dy);
   });
 }
 INGRAIN_EXPORT_OP(embedding_backward)

@@ -3,7 +3,9 @@
 // Shapes   y, dy (M, D) · x, dx (T, D) · rows (M)                  Types  f32|bf16; a sum is rounded at every addition
 // Needs    0 <= rows < T (unchecked: rows live on the device), scratch 0
 // Mapping  one block a span of a row, of y forward and of dx backward, which looks for its row in the list
-// Bound    memory: 2·M·D elements forward, (M + T)·D backward      Oracle native/ops/gather_rows.cc  Test GatherRowsParityTest
+// Bound    memory: 2·M·D elements forward, (M + T)·D backward
+// Oracle   native/ops/gather_rows.cc
+// Test     GatherRowsParityTest
 #include "dtype.h"
 #include "matches.h"
 
@@ -34,24 +36,31 @@ template <class E, int N> __global__ void backward(E* dx, const E* dy, const int
 
 }  // namespace
 
-extern "C" ingrain_status ingrain_gather_rows_forward(ingrain_context* ctx, void* y, const void* x, const int32_t* rows, int32_t dtype, int64_t M,
-                                                      int64_t D) {
+extern "C" ingrain_status ingrain_gather_rows_forward(ingrain_context* ctx, void* y, const void* x, const int32_t* rows,
+                                                      int32_t dtype, int64_t M, int64_t D) {
   return with_dtype(ctx, dtype, [&]<class E>() {
-    return with_width<E>(D, [&]<int N>() {
-      return launch(forward<E, N>, dim3(static_cast<unsigned>(M), blocks_for(D, threads * N)), threads, 0, ctx, static_cast<E*>(y),
-                    static_cast<const E*>(x), rows, D);
-    }, y, x);
+    return with_width<E>(
+        D,
+        [&]<int N>() {
+          return launch(forward<E, N>, dim3(static_cast<unsigned>(M), blocks_for(D, threads * N)), threads, 0, ctx,
+                        static_cast<E*>(y), static_cast<const E*>(x), rows, D);
+        },
+        y, x);
   });
 }
 INGRAIN_EXPORT_OP(gather_rows_forward)
 
-extern "C" ingrain_status ingrain_gather_rows_backward(ingrain_context* ctx, void* dx, const void* dy, const int32_t* rows, int32_t dtype, int64_t M,
-                                                       int64_t T, int64_t D) {
+extern "C" ingrain_status ingrain_gather_rows_backward(ingrain_context* ctx, void* dx, const void* dy,
+                                                       const int32_t* rows, int32_t dtype, int64_t M, int64_t T,
+                                                       int64_t D) {
   return with_dtype(ctx, dtype, [&]<class E>() {
-    return with_width<E>(D, [&]<int N>() {
-      return launch(backward<E, N>, dim3(static_cast<unsigned>(T), blocks_for(D, threads * N)), threads, 0, ctx, static_cast<E*>(dx),
-                    static_cast<const E*>(dy), rows, M, D);
-    }, dx, dy);
+    return with_width<E>(
+        D,
+        [&]<int N>() {
+          return launch(backward<E, N>, dim3(static_cast<unsigned>(T), blocks_for(D, threads * N)), threads, 0, ctx,
+                        static_cast<E*>(dx), static_cast<const E*>(dy), rows, M, D);
+        },
+        dx, dy);
   });
 }
 INGRAIN_EXPORT_OP(gather_rows_backward)

@@ -1,7 +1,9 @@
-// kv_cache: stores keys and values of a step in the paged cache; copies blocks.          Kwon et al. 2023, arXiv:2309.06180
+// kv_cache: stores keys and values of a step in the paged cache; copies blocks.   Kwon et al. 2023, arXiv:2309.06180
 //   cache[table[s][p / block_size]][p % block_size] = k, v of the row of sequence s at position p
-// Shapes   qkv (T, (H + 2K)·E) · block: common/kv_cache.h      Types  qkv f32|bf16, cache f32|bf16|fp8 (scale 1; saturates at ±448)
-// Needs    E % 2 == 0, E <= 256, block_size % 16 == 0, scratch 0       Mapping  one thread 16 bytes of qkv; copies 16 bytes a thread
+// Shapes   qkv (T, (H + 2K)·E) · block: common/kv_cache.h
+// Types    qkv f32|bf16, cache f32|bf16|fp8 (scale 1; saturates at ±448)
+// Needs    E % 2 == 0, E <= 256, block_size % 16 == 0, scratch 0
+// Mapping  one thread 16 bytes of qkv; copies 16 bytes a thread
 // Bound    memory: 4·T·K·E elements; copies 2·n·L blocks       Oracle native/ops/kv_cache.cc  Test KvCacheParityTest
 #include "kv_cache.h"
 
@@ -37,22 +39,27 @@ __global__ void copy_blocks(char* cache, const int32_t* pairs, int64_t block_byt
 
 }  // namespace
 
-extern "C" ingrain_status ingrain_kv_cache_write(ingrain_context* ctx, void* cache, const void* qkv, const ingrain_batch* batch,
-                                                 int32_t dtype, int32_t cache_dtype, int64_t H, int64_t K, int64_t E) {
+extern "C" ingrain_status ingrain_kv_cache_write(ingrain_context* ctx, void* cache, const void* qkv,
+                                                 const ingrain_batch* batch, int32_t dtype, int32_t cache_dtype,
+                                                 int64_t H, int64_t K, int64_t E) {
   if (const ingrain_status bad = check_cache(ctx, "kv_cache_write", batch, H, K, E)) return bad;
   return with_dtype(ctx, dtype, [&]<class X>() {
     return with_cache_dtype(ctx, cache_dtype, [&]<class C>() {
-      return with_width<X>(E, [&]<int N>() {
-        return launch(write<C, X, N>, blocks_for(batch->tokens * 2 * K * (E / N), threads), threads, 0, ctx, static_cast<char*>(cache),
-                      static_cast<const X*>(qkv), *batch, cache_shape(cache_dtype, batch->block_size, K, E), H, E);
-      }, qkv);
+      return with_width<X>(
+          E,
+          [&]<int N>() {
+            return launch(write<C, X, N>, blocks_for(batch->tokens * 2 * K * (E / N), threads), threads, 0, ctx,
+                          static_cast<char*>(cache), static_cast<const X*>(qkv), *batch,
+                          cache_shape(cache_dtype, batch->block_size, K, E), H, E);
+          },
+          qkv);
     });
   });
 }
 INGRAIN_EXPORT_OP(kv_cache_write)
 
-extern "C" ingrain_status ingrain_kv_cache_copy(ingrain_context* ctx, void* cache, const int32_t* pairs, int64_t n, int64_t block_bytes,
-                                                int64_t layer_bytes, int64_t L) {
+extern "C" ingrain_status ingrain_kv_cache_copy(ingrain_context* ctx, void* cache, const int32_t* pairs, int64_t n,
+                                                int64_t block_bytes, int64_t layer_bytes, int64_t L) {
   const dim3 grid(static_cast<unsigned>(n), blocks_for(block_bytes, 16 * threads), static_cast<unsigned>(L));
   return launch(copy_blocks, grid, threads, 0, ctx, static_cast<char*>(cache), pairs, block_bytes, layer_bytes);
 }

@@ -1,11 +1,13 @@
 // lora: the low-rank update of a frozen linear layer.                                  Hu et al. 2021, arXiv:2106.09685
-//   u = m∘x·Aᵀ    y += s·u·Bᵀ    du = s·dy·B    dB += s·dyᵀ·u    dx += m∘(du·A)    dA += duᵀ·(m∘x)    m: common/dropout.h
+//   u = m∘x·Aᵀ   y += s·u·Bᵀ   du = s·dy·B   dB += s·dyᵀ·u   dx += m∘(du·A)   dA += duᵀ·(m∘x)   m: common/dropout.h
 // Shapes   x, dx (T, C) · A, dA (G, R, C) · u, du (T, R) · B, dB (G, N, R) · y, dy (T, N), row-major
-// Types    x, y, dx, dy f32|bf16, all others f32; f32 operands of the tensor core in three bf16 terms: common/low_rank.h
+// Types    x, y, dx, dy f32|bf16, all others f32; f32 operands of the tensor core in three bf16 terms:
+//          common/low_rank.h
 // Needs    nothing (16-byte accesses where all sizes are multiples of 8)
 //          scratch for sums over C, N and T: the spans' partial sums, in bands of rows that fit the workspace
 // Mapping  R up to 16 with bf16: the wide side streams into registers (low_rank_stream.h, low_rank_sums.h). All else:
-//          a block 64 × 64 of the result over a span of 512 of a long sum (128 for few rows: the same order of summation)
+//          a block 64 × 64 of the result over a span of 512 of a long sum (128 for few rows: the same order of
+//          summation)
 // Bound    many rows: memory, the bytes of x, y, dx or dy; few: the bytes of A and B
 // Oracle   native/ops/lora.cc                                          Test  LoraParityTest
 #include "low_rank_sums.h"
@@ -18,10 +20,11 @@ constexpr int64_t piece = 128, pieces = 4, few_tokens = 64;
 constexpr int64_t enough_blocks = 1024;
 constexpr int64_t token_blocks = 132 * resident_tokens;  // one wave on an H200
 
-// out (n) = scale·Σ partials (spans, n), added to what is there where `accumulate`. Spans are added in groups of `group`, then these:
-// four spans of one piece are the same sum as one span of four pieces. width: of the rows of n, where out is their transpose, or 0.
-__global__ void add_spans(float* out, const float* partials, int64_t n, int64_t spans, int group, float scale, bool accumulate,
-                          int64_t width) {
+// out (n) = scale·Σ partials (spans, n), added to what is there where `accumulate`. Spans are added in groups of
+// `group`, then these: four spans of one piece are the same sum as one span of four pieces. width: of the rows of n,
+// where out is their transpose, or 0.
+__global__ void add_spans(float* out, const float* partials, int64_t n, int64_t spans, int group, float scale,
+                          bool accumulate, int64_t width) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= n) return;
   constexpr int flight = 8;  // a multiple of every group
@@ -63,22 +66,27 @@ struct Into {
 };
 
 // INGRAIN_UNSUPPORTED where the general product has to do it.
-template <bool turned> ingrain_status streamed_sums(ingrain_context* ctx, const RowSums& sums, std::bool_constant<turned>) {
+template <bool turned>
+ingrain_status streamed_sums(ingrain_context* ctx, const RowSums& sums, std::bool_constant<turned>) {
   if (!streams(sums, turned) || (turned && sums.mask.on)) return INGRAIN_UNSUPPORTED;
   const dim3 grid(blocks_for(sums.rows, sum_rows), blocks_for(sums.depth, sums.span));
-  return launch(sums.mask.on ? row_sums<turned, !turned> : row_sums<turned, false>, grid, wide_threads, sums_shared(sums.span), ctx, sums);
+  return launch(sums.mask.on ? row_sums<turned, !turned> : row_sums<turned, false>, grid, wide_threads,
+                sums_shared(sums.span), ctx, sums);
 }
 
 // A long sum in spans, through the workspace. out (rows, columns), or (columns, rows) where transposed.
-template <bool transposed, class P, class Q> ingrain_status long_sum(ingrain_context* ctx, const char* op, Into into, P p, Q q, Shape shape) {
+template <bool transposed, class P, class Q>
+ingrain_status long_sum(ingrain_context* ctx, const char* op, Into into, P p, Q q, Shape shape) {
   if (shape.rows < 1) return INGRAIN_OK;
   void* workspace = nullptr;
   int64_t bytes = 0;
   ingrain_workspace(ctx, &workspace, &bytes);
-  const int64_t spans = blocks_for(shape.depth, shape.span), row_bytes = spans * shape.columns * static_cast<int64_t>(sizeof(float));
+  const int64_t spans = blocks_for(shape.depth, shape.span),
+                row_bytes = spans * shape.columns * static_cast<int64_t>(sizeof(float));
   const int64_t room = bytes / row_bytes, band = room >= shape.rows ? shape.rows : room / tile * tile;
   if (band == 0 || (P::rows_inner && band < shape.rows))
-    return refuse(ctx, INGRAIN_OUT_OF_MEMORY, "%s: the workspace has %ld bytes, %ld are needed", op, static_cast<long>(bytes),
+    return refuse(ctx, INGRAIN_OUT_OF_MEMORY, "%s: the workspace has %ld bytes, %ld are needed", op,
+                  static_cast<long>(bytes),
                   static_cast<long>(row_bytes * (P::rows_inner ? shape.rows : int64_t{tile})));
   float* const partials = static_cast<float*>(workspace);
   const bool wide = fits(p, q, shape);
@@ -94,16 +102,19 @@ template <bool transposed, class P, class Q> ingrain_status long_sum(ingrain_con
     const Out out{partials, part.rows, shape.columns};
     ingrain_status status = INGRAIN_UNSUPPORTED;
     if constexpr (sizeof(typename P::E) == 2 && !P::rows_inner)
-      status = streamed_sums(ctx, RowSums{from.data, p.ld, part.rows, shape.depth, shape.span, q.data, q.adapter, static_cast<int>(shape.columns),
-                                          part.slots, from.mask, partials}, std::bool_constant<Q::rows_inner>());
+      status = streamed_sums(ctx,
+                             RowSums{from.data, p.ld, part.rows, shape.depth, shape.span, q.data, q.adapter,
+                                     static_cast<int>(shape.columns), part.slots, from.mask, partials},
+                             std::bool_constant<Q::rows_inner>());
     if (status == INGRAIN_UNSUPPORTED)
       status = with_wide<P, Q, Out>(wide, [&](auto kernel) {
         return launch(kernel, grid_of(part), threads, shared_bytes<P, Q>(), ctx, from, q, out, part);
       });
     if (status) return status;
-    if (ingrain_status status = launch(add_spans, blocks_for(n, 256), 256, 0, ctx, into.out + first * shape.columns,
-                                       static_cast<const float*>(partials), n, spans, into.group, into.scale, into.accumulate,
-                                       int64_t{0})) return status;
+    if (ingrain_status status =
+            launch(add_spans, blocks_for(n, 256), 256, 0, ctx, into.out + first * shape.columns,
+                   static_cast<const float*>(partials), n, spans, into.group, into.scale, into.accumulate, int64_t{0}))
+      return status;
   }
   return INGRAIN_OK;
 }
@@ -111,8 +122,10 @@ template <bool transposed, class P, class Q> ingrain_status long_sum(ingrain_con
 int64_t whole(int64_t R) { return (R + tile - 1) / tile * tile; }
 
 // A sum over R at once, into a wide matrix.
-template <class E, class P, class Q> ingrain_status short_sum(ingrain_context* ctx, const Add<E>& out, const P& p, const Q& q, const Shape& shape) {
-  const bool wide = fits(p, q, shape) && shape.columns % 8 == 0 && out.ld % 8 == 0 && reinterpret_cast<uintptr_t>(out.y) % 16 == 0;
+template <class E, class P, class Q>
+ingrain_status short_sum(ingrain_context* ctx, const Add<E>& out, const P& p, const Q& q, const Shape& shape) {
+  const bool wide =
+      fits(p, q, shape) && shape.columns % 8 == 0 && out.ld % 8 == 0 && reinterpret_cast<uintptr_t>(out.y) % 16 == 0;
   return with_wide<P, Q, Add<E>>(wide, [&](auto kernel) {
     return launch(kernel, grid_of(shape), threads, shared_bytes<P, Q>(), ctx, p, q, out, shape);
   });
@@ -138,15 +151,18 @@ ingrain_status streamed_sums(ingrain_context* ctx, float* out, float scale, bool
   sums.partials = static_cast<float*>(workspace);
   const int64_t spans = blocks_for(sums.T, sums.span);
   const dim3 grid(static_cast<unsigned>(blocks), static_cast<unsigned>(spans));
-  if (ingrain_status status = launch(sums.mask.on ? token_sums<true> : token_sums<false>, grid, token_threads, 0, ctx, sums)) return status;
-  return launch(add_spans, blocks_for(n, 256), 256, 0, ctx, out, static_cast<const float*>(sums.partials), n, spans, 1, scale, true,
-                transposed ? sums.columns : int64_t{0});
+  if (ingrain_status status =
+          launch(sums.mask.on ? token_sums<true> : token_sums<false>, grid, token_threads, 0, ctx, sums))
+    return status;
+  return launch(add_spans, blocks_for(n, 256), 256, 0, ctx, out, static_cast<const float*>(sums.partials), n, spans, 1,
+                scale, true, transposed ? sums.columns : int64_t{0});
 }
 
 }  // namespace
 
-extern "C" ingrain_status ingrain_lora_down_forward(ingrain_context* ctx, float* u, const void* x, const float* A, const int32_t* slots, int32_t dtype,
-                                                    int64_t T, int64_t C, int64_t R, float dropout, int64_t seed) {
+extern "C" ingrain_status ingrain_lora_down_forward(ingrain_context* ctx, float* u, const void* x, const float* A,
+                                                    const int32_t* slots, int32_t dtype, int64_t T, int64_t C,
+                                                    int64_t R, float dropout, int64_t seed) {
   return with_dtype(ctx, dtype, [&]<class E>() {
     const Dropout mask(dropout, seed);
     const int64_t together = T <= few_tokens ? 1 : pieces;
@@ -157,44 +173,51 @@ extern "C" ingrain_status ingrain_lora_down_forward(ingrain_context* ctx, float*
 }
 INGRAIN_EXPORT_OP(lora_down_forward)
 
-extern "C" ingrain_status ingrain_lora_up_forward(ingrain_context* ctx, void* y, const float* u, const float* B, const float* scaling,
-                                                  const int32_t* slots, int32_t dtype, int64_t T, int64_t N, int64_t R, int64_t ld) {
+extern "C" ingrain_status ingrain_lora_up_forward(ingrain_context* ctx, void* y, const float* u, const float* B,
+                                                  const float* scaling, const int32_t* slots, int32_t dtype, int64_t T,
+                                                  int64_t N, int64_t R, int64_t ld) {
   return with_dtype(ctx, dtype, [&]<class E>() {
     if constexpr (sizeof(E) == 2) {
       const Update all{static_cast<E*>(y), ld, N, T, u, B, N * R, static_cast<int>(R), scaling, slots, {}};
       if (streams(all)) return launch_update<false>(ctx, all);
     }
-    return short_sum(ctx, Add<E>{static_cast<E*>(y), ld, N, scaling, {}}, Operand<float, false>{u, R}, Operand<float, false>{B, R, N * R},
-                     Shape{T, N, R, R, whole(R), slots});
+    return short_sum(ctx, Add<E>{static_cast<E*>(y), ld, N, scaling, {}}, Operand<float, false>{u, R},
+                     Operand<float, false>{B, R, N * R}, Shape{T, N, R, R, whole(R), slots});
   });
 }
 INGRAIN_EXPORT_OP(lora_up_forward)
 
-extern "C" ingrain_status ingrain_lora_up_backward(ingrain_context* ctx, float* du, float* dB, const void* dy, const float* u, const float* B,
-                                                   int32_t dtype, int64_t T, int64_t N, int64_t R, int64_t ld, float scaling) {
+extern "C" ingrain_status ingrain_lora_up_backward(ingrain_context* ctx, float* du, float* dB, const void* dy,
+                                                   const float* u, const float* B, int32_t dtype, int64_t T, int64_t N,
+                                                   int64_t R, int64_t ld, float scaling) {
   if (T < 1) return INGRAIN_OK;
   return with_dtype(ctx, dtype, [&]<class E>() {
     const E* const grad = static_cast<const E*>(dy);
-    if (ingrain_status status = long_sum<false>(ctx, "lora_up_backward", Into{du, scaling, false, 1}, Operand<E, false>{grad, ld},
-                                                Operand<float, true>{B, R}, Shape{T, R, N, piece * pieces, piece, nullptr})) return status;
+    if (ingrain_status status =
+            long_sum<false>(ctx, "lora_up_backward", Into{du, scaling, false, 1}, Operand<E, false>{grad, ld},
+                            Operand<float, true>{B, R}, Shape{T, R, N, piece * pieces, piece, nullptr}))
+      return status;
     if constexpr (sizeof(E) == 2) {
-      const ingrain_status status = streamed_sums(ctx, dB, scaling, true, TokenSums{grad, ld, T, N, 0, u, static_cast<int>(R), {}, nullptr});
+      const ingrain_status status =
+          streamed_sums(ctx, dB, scaling, true, TokenSums{grad, ld, T, N, 0, u, static_cast<int>(R), {}, nullptr});
       if (status != INGRAIN_UNSUPPORTED) return status;
     }
-    return long_sum<false>(ctx, "lora_up_backward", Into{dB, scaling, true, 1}, Operand<E, true>{grad, ld}, Operand<float, true>{u, R},
-                           Shape{N, R, T, span_of_tokens(T, N), piece, nullptr});
+    return long_sum<false>(ctx, "lora_up_backward", Into{dB, scaling, true, 1}, Operand<E, true>{grad, ld},
+                           Operand<float, true>{u, R}, Shape{N, R, T, span_of_tokens(T, N), piece, nullptr});
   });
 }
 INGRAIN_EXPORT_OP(lora_up_backward)
 
-extern "C" ingrain_status ingrain_lora_down_backward(ingrain_context* ctx, void* dx, float* dA, const float* du, const void* x, const float* A,
-                                                     int32_t dtype, int64_t T, int64_t C, int64_t R, float dropout, int64_t seed) {
+extern "C" ingrain_status ingrain_lora_down_backward(ingrain_context* ctx, void* dx, float* dA, const float* du,
+                                                     const void* x, const float* A, int32_t dtype, int64_t T, int64_t C,
+                                                     int64_t R, float dropout, int64_t seed) {
   if (T < 1) return INGRAIN_OK;
   return with_dtype(ctx, dtype, [&]<class E>() {
     const Dropout mask(dropout, seed);
     ingrain_status status = INGRAIN_UNSUPPORTED;
     if constexpr (sizeof(E) == 2)
-      status = streamed_sums(ctx, dA, mask.scale, false, TokenSums{static_cast<const E*>(x), C, T, C, 0, du, static_cast<int>(R), mask, nullptr});
+      status = streamed_sums(ctx, dA, mask.scale, false,
+                             TokenSums{static_cast<const E*>(x), C, T, C, 0, du, static_cast<int>(R), mask, nullptr});
     if (status == INGRAIN_UNSUPPORTED)
       status = long_sum<true>(ctx, "lora_down_backward", Into{dA, mask.scale, true, 1},
                               Operand<E, true>{static_cast<const E*>(x), C, 0, mask}, Operand<float, true>{du, R},
@@ -205,8 +228,8 @@ extern "C" ingrain_status ingrain_lora_down_backward(ingrain_context* ctx, void*
       const Update all{static_cast<E*>(dx), C, C, T, du, A, 0, static_cast<int>(R), nullptr, nullptr, mask};
       if (streams(all)) return launch_update<true>(ctx, all);
     }
-    return short_sum(ctx, Add<E>{static_cast<E*>(dx), C, C, nullptr, mask}, Operand<float, false>{du, R}, Operand<float, true>{A, C},
-                     Shape{T, C, R, R, whole(R), nullptr});
+    return short_sum(ctx, Add<E>{static_cast<E*>(dx), C, C, nullptr, mask}, Operand<float, false>{du, R},
+                     Operand<float, true>{A, C}, Shape{T, C, R, R, whole(R), nullptr});
   });
 }
 INGRAIN_EXPORT_OP(lora_down_backward)

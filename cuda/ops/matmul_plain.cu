@@ -1,7 +1,8 @@
 // matmul_plain: products that the matrix library does not take: odd sizes, unaligned rows, f32 operands.
 //   d = beta·d + a · b    partial: d[k] = a[:, chunk k] · b[chunk k, :]
-// Shapes   a (M, K), b (K, N), either stored transposed · d (M, N) or (K / chunk, M, N)      Types  a f32|bf16, b f32|bf16|f8e4m3, d f32|bf16, sums f32
-// Needs    nothing, scratch 0                                      Mapping  one block a tile of 64 × 64, one thread 4 × 4 of it
+// Shapes   a (M, K), b (K, N), either stored transposed · d (M, N) or (K / chunk, M, N)
+// Types    a f32|bf16, b f32|bf16|f8e4m3, d f32|bf16, sums f32
+// Needs    nothing, scratch 0   Mapping  one block a tile of 64 × 64, one thread 4 × 4 of it
 // Bound    2·M·N·K flops without the matrix unit                   Oracle libtorch linear  Test MatmulParityTest
 #include "dtype.h"
 #include "product.h"
@@ -16,10 +17,11 @@ template <class E> struct Walk {
   int64_t rows, step, k_step;
 };
 
-// Elements (first .. first + 64, k .. k + 16) of an operand into shared memory (16, 64), zeros outside; neighbouring threads read
-// neighbouring addresses.
-template <class E> __device__ __forceinline__ void read_tile(float (*out)[tile + 4], const Walk<E>& walk, int64_t first, int64_t k, int64_t end,
-                                                             const float* k_scales) {
+// Elements (first .. first + 64, k .. k + 16) of an operand into shared memory (16, 64), zeros outside; neighbouring
+// threads read neighbouring addresses.
+template <class E>
+__device__ __forceinline__ void read_tile(float (*out)[tile + 4], const Walk<E>& walk, int64_t first, int64_t k,
+                                          int64_t end, const float* k_scales) {
 #pragma unroll
   for (int part = 0; part < tile * depth / threads; ++part) {
     const int index = part * threads + static_cast<int>(threadIdx.x);
@@ -67,7 +69,8 @@ template <class A, class B> __global__ void multiply(Product p, Walk<A> a, Walk<
       if (p.b_scales) value *= p.b_scales[n];
       float* const d32 = static_cast<float*>(p.d);
       bf16* const d16 = static_cast<bf16*>(p.d);
-      if (p.beta != 0) value = __fadd_rn(__fmul_rn(p.beta, p.d_dtype == INGRAIN_F32 ? d32[at] : to_float(d16[at])), value);
+      if (p.beta != 0)
+        value = __fadd_rn(__fmul_rn(p.beta, p.d_dtype == INGRAIN_F32 ? d32[at] : to_float(d16[at])), value);
       if (p.d_dtype == INGRAIN_F32) d32[at] = value;
       else d16[at] = from_float<bf16>(value);
     }
@@ -76,8 +79,8 @@ template <class A, class B> __global__ void multiply(Product p, Walk<A> a, Walk<
 template <class A, class B> ingrain_status start(ingrain_context* ctx, const Product& p) {
   const dim3 grid(blocks_for(p.N, tile), blocks_for(p.M, tile), static_cast<unsigned>(p.partial ? chunks_of(p) : 1));
   if (grid.y > 65535 || grid.z > 65535)
-    return refuse(ctx, INGRAIN_UNSUPPORTED, "matmul of %ld rows in %ld chunks: expected at most 4194240 and 65535", static_cast<long>(p.M),
-                  static_cast<long>(chunks_of(p)));
+    return refuse(ctx, INGRAIN_UNSUPPORTED, "matmul of %ld rows in %ld chunks: expected at most 4194240 and 65535",
+                  static_cast<long>(p.M), static_cast<long>(chunks_of(p)));
   const Walk<A> a{static_cast<const A*>(p.a), p.M, p.a_transposed ? 1 : p.lda, p.a_transposed ? p.lda : 1};
   const Walk<B> b{static_cast<const B*>(p.b), p.N, p.b_transposed ? p.ldb : 1, p.b_transposed ? 1 : p.ldb};
   return launch(multiply<A, B>, grid, threads, 0, ctx, p, a, b);

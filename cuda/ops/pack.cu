@@ -1,6 +1,7 @@
 // pack: copies rows of a row-major matrix into a weight, in the weight's dtype; both layouts are row-major here.
-//   w[row + r, c] = source[r, c], rounded to nearest even    fp8: scales[row] = max |source[r, :]| / 448, w = source / scales[row]
-// Shapes   source (rows, columns), row distance ld                 Types  source f32|bf16|f16, w f32|bf16|f8e4m3 (arXiv:2209.05433)
+//   w[row + r, c] = source[r, c], rounded to nearest even
+//   fp8: scales[row] = max |source[r, :]| / 448, w = source / scales[row]
+// Shapes   source (rows, columns), row distance ld   Types  source f32|bf16|f16, w f32|bf16|f8e4m3 (arXiv:2209.05433)
 // Needs    nothing (wide accesses where rows allow), scratch 0     Mapping  one block a row
 // Bound    memory: rows·columns elements read (fp8: twice, the second time from L2) and written
 //                                                                  Oracle native/ops/pack.cc  Test PackParityTest
@@ -13,7 +14,8 @@ constexpr int threads = 256;
 constexpr float largest_fp8 = 448;
 
 // Runs body(c, eight or one values from column c on) over this thread's part of a row.
-template <int N, class S, class Body> __device__ __forceinline__ void over_row(const S* x, int64_t C, const Body& body) {
+template <int N, class S, class Body>
+__device__ __forceinline__ void over_row(const S* x, int64_t C, const Body& body) {
   for (int64_t c = threadIdx.x * N; c < C; c += threads * N) body(c, load<N>(x + c));
 }
 
@@ -48,29 +50,33 @@ template <class S, int N> __global__ void scale_rows(fp8* w, float* scales, cons
 }
 
 template <class S>
-ingrain_status pack_from(ingrain_context* ctx, const ingrain_weight* w, const void* source, int64_t row, int64_t rows, int64_t ld) {
+ingrain_status pack_from(ingrain_context* ctx, const ingrain_weight* w, const void* source, int64_t row, int64_t rows,
+                         int64_t ld) {
   const int64_t C = w->columns;
   const S* const in = static_cast<const S*>(source);
   const unsigned grid = static_cast<unsigned>(C > 0 ? rows : 0);
-  const bool wide = C % 8 == 0 && ld % 8 == 0 && reinterpret_cast<uintptr_t>(source) % 32 == 0 && reinterpret_cast<uintptr_t>(w->data) % 32 == 0;
+  const bool wide = C % 8 == 0 && ld % 8 == 0 && reinterpret_cast<uintptr_t>(source) % 32 == 0 &&
+                    reinterpret_cast<uintptr_t>(w->data) % 32 == 0;
   if (w->dtype == INGRAIN_F8E4M3) {
     if (!w->scales)
-      return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "pack: scales of an F8E4M3 weight: null, expected %ld floats", static_cast<long>(w->rows));
+      return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "pack: scales of an F8E4M3 weight: null, expected %ld floats",
+                    static_cast<long>(w->rows));
     fp8* const out = static_cast<fp8*>(w->data) + row * C;
     return launch(wide ? scale_rows<S, 8> : scale_rows<S, 1>, grid, threads, 0, ctx, out, w->scales + row, in, C, ld);
   }
   return with_dtype(ctx, w->dtype, [&]<class E>() {
-    return launch(wide ? copy_rows<E, S, 8> : copy_rows<E, S, 1>, grid, threads, 0, ctx, static_cast<E*>(w->data) + row * C, in, C, ld);
+    return launch(wide ? copy_rows<E, S, 8> : copy_rows<E, S, 1>, grid, threads, 0, ctx,
+                  static_cast<E*>(w->data) + row * C, in, C, ld);
   });
 }
 
 }  // namespace
 
-extern "C" ingrain_status ingrain_pack(ingrain_context* ctx, const ingrain_weight* w, const void* source, int32_t source_dtype, int64_t row,
-                                       int64_t rows, int64_t ld) {
+extern "C" ingrain_status ingrain_pack(ingrain_context* ctx, const ingrain_weight* w, const void* source,
+                                       int32_t source_dtype, int64_t row, int64_t rows, int64_t ld) {
   if (row < 0 || rows < 0 || row + rows > w->rows)
-    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "pack: rows [%ld, %ld) of a weight of %ld rows", static_cast<long>(row),
-                  static_cast<long>(row + rows), static_cast<long>(w->rows));
+    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "pack: rows [%ld, %ld) of a weight of %ld rows",
+                  static_cast<long>(row), static_cast<long>(row + rows), static_cast<long>(w->rows));
   switch (source_dtype) {
     case INGRAIN_F32: return pack_from<float>(ctx, w, source, row, rows, ld);
     case INGRAIN_BF16: return pack_from<bf16>(ctx, w, source, row, rows, ld);

@@ -1,4 +1,4 @@
-// random: normal values, element i from Philox keyed by seed with counter i.            Salmon et al. 2011; Box & Muller 1958
+// random: normal values, element i from Philox keyed by seed with counter i.   Salmon et al. 2011; Box & Muller 1958
 //   y[i] = std·normal(seed, i)
 // Shapes   y (n)                                                   Types  y f32|bf16, arithmetic f32
 // Needs    nothing, scratch 0                                      Mapping  one thread 16 bytes of y
@@ -24,7 +24,8 @@ template <class E, int N> __global__ void fill(E* y, int64_t n, float std, int64
 
 }  // namespace
 
-extern "C" ingrain_status ingrain_random_normal(ingrain_context* ctx, void* y, int32_t dtype, int64_t n, float std, int64_t seed) {
+extern "C" ingrain_status ingrain_random_normal(ingrain_context* ctx, void* y, int32_t dtype, int64_t n, float std,
+                                                int64_t seed) {
   return with_dtype(ctx, dtype, [&]<class E>() {
     return with_width<E>(n, [&]<int N>() {
       return launch(fill<E, N>, blocks_for(n, threads * N), threads, 0, ctx, static_cast<E*>(y), n, std, seed);

@@ -1,5 +1,6 @@
 // rms_norm: RMSNorm over the last dimension.                               Zhang & Sennrich 2019, arXiv:1910.07467
-//   y = x·rstd·w    rstd = (mean x² + eps)^-½    dx = dresidual + rstd·(w·dy − x̂·mean(w·dy·x̂))    dw += Σ dy·x̂    x̂ = x·rstd
+//   y = x·rstd·w   rstd = (mean x² + eps)^-½   dx = dresidual + rstd·(w·dy − x̂·mean(w·dy·x̂))   dw += Σ dy·x̂
+//   x̂ = x·rstd
 // Shapes   x, y, h, residual (T, D) · w (D) · rstd (T), row-major      Types  f32|bf16, sums and rstd f32
 // Needs    D < 2³¹; h is rounded to its dtype before the norm, so that a norm recomputed from h is the same
 //          scratch for dw: min(T / 64, 64)·D f32 of the workspace
@@ -55,7 +56,8 @@ template <class E> struct Rows {
 
 template <class E, int N, bool added> __global__ void __launch_bounds__(max_threads) forward(Rows<E> rows, float eps) {
   __shared__ float scratch[2][32];
-  const int D = static_cast<int>(rows.D), first = static_cast<int>(threadIdx.x) * N, step = static_cast<int>(blockDim.x) * N;
+  const int D = static_cast<int>(rows.D), first = static_cast<int>(threadIdx.x) * N,
+            step = static_cast<int>(blockDim.x) * N;
   Vec<E, N> w[kept], x[kept];
 #pragma unroll
   for (int k = 0; k < kept; ++k)
@@ -99,7 +101,8 @@ template <class E> struct Gradients {
   int64_t T, D;
 };
 
-template <class E, int N> __device__ __forceinline__ float products(const Vec<E, N>& w, const Vec<E, N>& dy, const Vec<E, N>& x, float r) {
+template <class E, int N>
+__device__ __forceinline__ float products(const Vec<E, N>& w, const Vec<E, N>& dy, const Vec<E, N>& x, float r) {
   float sum = 0;
 #pragma unroll
   for (int j = 0; j < N; ++j) sum += to_float(w.v[j]) * to_float(dy.v[j]) * (to_float(x.v[j]) * r);
@@ -108,21 +111,24 @@ template <class E, int N> __device__ __forceinline__ float products(const Vec<E,
 
 template <class E, int N> __global__ void __launch_bounds__(max_threads, 2) backward(Gradients<E> g) {
   __shared__ float scratch[2][32];
-  const int D = static_cast<int>(g.D), first = static_cast<int>(threadIdx.x) * N, step = static_cast<int>(blockDim.x) * N;
+  const int D = static_cast<int>(g.D), first = static_cast<int>(threadIdx.x) * N,
+            step = static_cast<int>(blockDim.x) * N;
   Vec<E, N> x[kept], dy[kept];
   int turn = 0;
   for (int64_t t = blockIdx.x; t < g.T; t += gridDim.x, turn ^= 1) {
     const int64_t row = t * D;
 #pragma unroll
     for (int k = 0; k < kept; ++k)
-      if (first + k * step < D) x[k] = load<N>(g.x + row + first + k * step), dy[k] = load<N>(g.dy + row + first + k * step);
+      if (first + k * step < D)
+        x[k] = load<N>(g.x + row + first + k * step), dy[k] = load<N>(g.dy + row + first + k * step);
     const float r = g.rstd[t];
     float sum = 0;
 #pragma unroll
     for (int k = 0; k < kept; ++k)
       if (first + k * step < D) sum += products(load<N>(g.w + first + k * step), dy[k], x[k], r);
 #pragma unroll 1  // unrolled, f32 spills on sm_80
-    for (int d = first + kept * step; d < D; d += step) sum += products(load<N>(g.w + d), load<N>(g.dy + row + d), load<N>(g.x + row + d), r);
+    for (int d = first + kept * step; d < D; d += step)
+      sum += products(load<N>(g.w + d), load<N>(g.dy + row + d), load<N>(g.x + row + d), r);
     const float mean = block_reduce<Sum>(sum, scratch[turn]) / static_cast<float>(D);
     const auto write = [&](int d, const Vec<E, N>& grad, const Vec<E, N>& in) {
       const Vec<E, N> weight = load<N>(g.w + d);
@@ -147,7 +153,8 @@ template <class E, int N> __global__ void __launch_bounds__(max_threads, 2) back
 template <class E, int N> __global__ void weight_backward(float* partials, Gradients<E> g, int64_t rows) {
   __shared__ float sums[dw_groups][dw_lanes * N];
   const int lane = threadIdx.x, group = threadIdx.y;
-  const int64_t d = (static_cast<int64_t>(blockIdx.x) * dw_lanes + lane) * N, begin = blockIdx.y * rows, end = min(begin + rows, g.T);
+  const int64_t d = (static_cast<int64_t>(blockIdx.x) * dw_lanes + lane) * N, begin = blockIdx.y * rows,
+                end = min(begin + rows, g.T);
   float sum[N] = {};
   if (d < g.D)
     for (int64_t t = begin + group; t < end; t += dw_groups) {
@@ -180,53 +187,80 @@ unsigned blocks_of(int64_t T) { return static_cast<unsigned>(T < resident ? T : 
 template <class E, int N> ingrain_status weight_gradient(ingrain_context* ctx, float* dw, const Gradients<E>& g) {
   const int64_t wanted = (g.T + dw_rows - 1) / dw_rows, most = wanted < dw_chunks ? wanted : dw_chunks;
   if (most == 0) return INGRAIN_OK;
-  const int64_t rows = (g.T + most - 1) / most, chunks = (g.T + rows - 1) / rows, needed = chunks * g.D * static_cast<int64_t>(sizeof(float));
+  const int64_t rows = (g.T + most - 1) / most, chunks = (g.T + rows - 1) / rows,
+                needed = chunks * g.D * static_cast<int64_t>(sizeof(float));
   void* workspace = nullptr;
   int64_t bytes = 0;
   ingrain_workspace(ctx, &workspace, &bytes);
   if (bytes < needed)
-    return refuse(ctx, INGRAIN_OUT_OF_MEMORY, "rms_norm_backward: the workspace has %ld bytes, dw needs %ld", static_cast<long>(bytes), static_cast<long>(needed));
+    return refuse(ctx, INGRAIN_OUT_OF_MEMORY, "rms_norm_backward: the workspace has %ld bytes, dw needs %ld",
+                  static_cast<long>(bytes), static_cast<long>(needed));
   float* const partials = static_cast<float*>(workspace);
   const dim3 grid(blocks_for(g.D, dw_lanes * N), static_cast<unsigned>(chunks));
-  if (ingrain_status status = launch(weight_backward<E, N>, grid, dim3(dw_lanes, dw_groups), 0, ctx, partials, g, rows)) return status;
+  if (ingrain_status status = launch(weight_backward<E, N>, grid, dim3(dw_lanes, dw_groups), 0, ctx, partials, g, rows))
+    return status;
   return launch(add_partials, blocks_for(g.D, 256), 256, 0, ctx, dw, static_cast<const float*>(partials), chunks, g.D);
 }
 
 }  // namespace
 
-extern "C" ingrain_status ingrain_rms_norm_forward(ingrain_context* ctx, void* y, float* rstd, const void* x, const void* w, int32_t dtype, int64_t T,
-                                                   int64_t D, float eps) {
+extern "C" ingrain_status ingrain_rms_norm_forward(ingrain_context* ctx, void* y, float* rstd, const void* x,
+                                                   const void* w, int32_t dtype, int64_t T, int64_t D, float eps) {
   return with_dtype(ctx, dtype, [&]<class E>() {
-    return with_width<E>(D, [&]<int N>() {
-      const Rows<E> rows{static_cast<E*>(y), nullptr, rstd, static_cast<const E*>(x), nullptr, static_cast<const E*>(w), T, D};
-      return launch(forward<E, N, false>, blocks_of(T), threads_for((D + N - 1) / N), 0, ctx, rows, eps);
-    }, y, x, w);
+    return with_width<E>(
+        D,
+        [&]<int N>() {
+          const Rows<E> rows{static_cast<E*>(y),       nullptr, rstd, static_cast<const E*>(x), nullptr,
+                             static_cast<const E*>(w), T,       D};
+          return launch(forward<E, N, false>, blocks_of(T), threads_for((D + N - 1) / N), 0, ctx, rows, eps);
+        },
+        y, x, w);
   });
 }
 INGRAIN_EXPORT_OP(rms_norm_forward)
 
-extern "C" ingrain_status ingrain_add_rms_norm_forward(ingrain_context* ctx, void* y, void* h, float* rstd, const void* x, const void* residual,
-                                                       const void* w, int32_t dtype, int64_t T, int64_t D, float eps) {
+extern "C" ingrain_status ingrain_add_rms_norm_forward(ingrain_context* ctx, void* y, void* h, float* rstd,
+                                                       const void* x, const void* residual, const void* w,
+                                                       int32_t dtype, int64_t T, int64_t D, float eps) {
   return with_dtype(ctx, dtype, [&]<class E>() {
-    return with_width<E>(D, [&]<int N>() {
-      const Rows<E> rows{static_cast<E*>(y), static_cast<E*>(h), rstd, static_cast<const E*>(x), static_cast<const E*>(residual),
-                         static_cast<const E*>(w), T, D};
-      return launch(forward<E, N, true>, blocks_of(T), threads_for((D + N - 1) / N), 0, ctx, rows, eps);
-    }, y, h, x, residual, w);
+    return with_width<E>(
+        D,
+        [&]<int N>() {
+          const Rows<E> rows{static_cast<E*>(y),
+                             static_cast<E*>(h),
+                             rstd,
+                             static_cast<const E*>(x),
+                             static_cast<const E*>(residual),
+                             static_cast<const E*>(w),
+                             T,
+                             D};
+          return launch(forward<E, N, true>, blocks_of(T), threads_for((D + N - 1) / N), 0, ctx, rows, eps);
+        },
+        y, h, x, residual, w);
   });
 }
 INGRAIN_EXPORT_OP(add_rms_norm_forward)
 
-extern "C" ingrain_status ingrain_rms_norm_backward(ingrain_context* ctx, void* dx, float* dw, const void* dy, const void* dresidual, const void* x,
-                                                    const void* w, const float* rstd, int32_t dtype, int64_t T, int64_t D) {
+extern "C" ingrain_status ingrain_rms_norm_backward(ingrain_context* ctx, void* dx, float* dw, const void* dy,
+                                                    const void* dresidual, const void* x, const void* w,
+                                                    const float* rstd, int32_t dtype, int64_t T, int64_t D) {
   return with_dtype(ctx, dtype, [&]<class E>() {
-    return with_width<E>(D, [&]<int N>() {
-      const Gradients<E> g{static_cast<E*>(dx), static_cast<const E*>(dy), static_cast<const E*>(dresidual), static_cast<const E*>(x),
-                           static_cast<const E*>(w), rstd, T, D};
-      if (dw)
-        if (ingrain_status status = weight_gradient<E, N>(ctx, dw, g)) return status;
-      return launch(backward<E, N>, blocks_of(T), threads_for((D + N - 1) / N), 0, ctx, g);
-    }, dx, dy, dresidual, x, w);
+    return with_width<E>(
+        D,
+        [&]<int N>() {
+          const Gradients<E> g{static_cast<E*>(dx),
+                               static_cast<const E*>(dy),
+                               static_cast<const E*>(dresidual),
+                               static_cast<const E*>(x),
+                               static_cast<const E*>(w),
+                               rstd,
+                               T,
+                               D};
+          if (dw)
+            if (ingrain_status status = weight_gradient<E, N>(ctx, dw, g)) return status;
+          return launch(backward<E, N>, blocks_of(T), threads_for((D + N - 1) / N), 0, ctx, g);
+        },
+        dx, dy, dresidual, x, w);
   });
 }
 INGRAIN_EXPORT_OP(rms_norm_backward)

@@ -1,8 +1,10 @@
 // rope: rotary position embedding of the query and key heads, in place.                Su et al. 2021, arXiv:2104.09864
 //   (x_i, x_{i+E/2}) <- (x_i·cos − x_{i+E/2}·sin, x_{i+E/2}·cos + x_i·sin)    backward: the inverse rotation, −sin
-// Shapes   qkv (T, (H + 2K)·E), first H + K heads · table (positions, E): cos (E/2), sin (E/2)   Types  f32|bf16, arithmetic f32
-// Needs    E % 2 == 0 (16-byte accesses where E/2 and the pointers allow), scratch 0   Mapping  one thread 16 bytes of either half
-// Bound    memory: 2·T·(H + K)·E elements                                         Oracle native/ops/rope.cc  Test RopeParityTest
+// Shapes   qkv (T, (H + 2K)·E), first H + K heads · table (positions, E): cos (E/2), sin (E/2)
+// Types    f32|bf16, arithmetic f32
+// Needs    E % 2 == 0 (16-byte accesses where E/2 and the pointers allow), scratch 0
+// Mapping  one thread 16 bytes of either half
+// Bound    memory: 2·T·(H + K)·E elements   Oracle native/ops/rope.cc   Test RopeParityTest
 #include "dtype.h"
 
 namespace {
@@ -10,7 +12,8 @@ namespace {
 constexpr int threads = 128;
 
 template <class X, int N>
-__global__ void rotate(X* qkv, const float* table, const int32_t* positions, int64_t T, int heads, int64_t ld, int E, float direction) {
+__global__ void rotate(X* qkv, const float* table, const int32_t* positions, int64_t T, int heads, int64_t ld, int E,
+                       float direction) {
   const int half = E / 2, per_row = heads * (half / N);
   const int64_t index = static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x, t = index / per_row;
   if (t >= T) return;
@@ -30,28 +33,35 @@ __global__ void rotate(X* qkv, const float* table, const int32_t* positions, int
 
 struct RopeShape { int64_t T, H, K, E; };
 
-ingrain_status rope(ingrain_context* ctx, void* qkv, const float* table, const int32_t* positions, int32_t dtype, RopeShape shape,
-                    float direction) {
+ingrain_status rope(ingrain_context* ctx, void* qkv, const float* table, const int32_t* positions, int32_t dtype,
+                    RopeShape shape, float direction) {
   const auto [T, H, K, E] = shape;
-  if (E < 2 || E % 2) return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "rope: head_dim is %ld: expected an even number", static_cast<long>(E));
+  if (E < 2 || E % 2)
+    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "rope: head_dim is %ld: expected an even number",
+                  static_cast<long>(E));
   return with_dtype(ctx, dtype, [&]<class X>() {
-    return with_width<X>(E / 2, [&]<int N>() {
-      return launch(rotate<X, N>, blocks_for(T * (H + K) * (E / 2 / N), threads), threads, 0, ctx, static_cast<X*>(qkv), table, positions, T,
-                    H + K, (H + 2 * K) * E, E, direction);
-    }, qkv);
+    return with_width<X>(
+        E / 2,
+        [&]<int N>() {
+          return launch(rotate<X, N>, blocks_for(T * (H + K) * (E / 2 / N), threads), threads, 0, ctx,
+                        static_cast<X*>(qkv), table, positions, T, H + K, (H + 2 * K) * E, E, direction);
+        },
+        qkv);
   });
 }
 
 }  // namespace
 
-extern "C" ingrain_status ingrain_rope_forward(ingrain_context* ctx, void* qkv, const float* table, const int32_t* positions, int32_t dtype,
-                                               int64_t T, int64_t H, int64_t K, int64_t E) {
+extern "C" ingrain_status ingrain_rope_forward(ingrain_context* ctx, void* qkv, const float* table,
+                                               const int32_t* positions, int32_t dtype, int64_t T, int64_t H, int64_t K,
+                                               int64_t E) {
   return rope(ctx, qkv, table, positions, dtype, {T, H, K, E}, 1.0f);
 }
 INGRAIN_EXPORT_OP(rope_forward)
 
-extern "C" ingrain_status ingrain_rope_backward(ingrain_context* ctx, void* dqkv, const float* table, const int32_t* positions, int32_t dtype,
-                                                int64_t T, int64_t H, int64_t K, int64_t E) {
+extern "C" ingrain_status ingrain_rope_backward(ingrain_context* ctx, void* dqkv, const float* table,
+                                                const int32_t* positions, int32_t dtype, int64_t T, int64_t H,
+                                                int64_t K, int64_t E) {
   return rope(ctx, dqkv, table, positions, dtype, {T, H, K, E}, -1.0f);
 }
 INGRAIN_EXPORT_OP(rope_backward)

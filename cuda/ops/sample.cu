@@ -1,11 +1,19 @@
-// sample: one token from each row of logits: temperature, then top_k, then top_p.     Holtzman et al. 2020, arXiv:1904.09751
-//   weight w(i) = exp((x(i) − max x)/temperature) in units of 2⁻⁴⁰; the choice is the first id at which Σ w passes u·(Σ of all kept)
+// sample: one token from each row of logits: temperature, then top_k, then top_p.
+//   Holtzman et al. 2020, arXiv:1904.09751
+//   weight w(i) = exp((x(i) − max x)/temperature) in units of 2⁻⁴⁰; the choice is the first id at which Σ w passes
+//   u·(Σ of all kept)
 //   log-probability of the choice c = x(c) − max x − log Σ exp(x(i) − max x), over the whole row
-// Kept     the k greatest logits; of these the fewest greatest whose weight reaches top_p of theirs; lowest ids first of a tie
-// Shapes   logits (M, V) f32 · ids, log_probabilities and every parameter (M)      Types  f32, sums of whole numbers, 64 bits
-// Needs    V < 2^23, scratch 0, no sort: a threshold is bisected over the float's bits until one logit is left between its bounds
-// Mapping  one block a row, a run of neighbouring ids a thread; the row in shared memory where it fits (V = 32000: 144 KB)
-// Bound    latency: about 20 passes a threshold over shared memory      Oracle native/ops/sample.cc  Test SampleParityTest
+// Kept     the k greatest logits; of these the fewest greatest whose weight reaches top_p of theirs; lowest ids first
+//          of a tie
+// Shapes   logits (M, V) f32 · ids, log_probabilities and every parameter (M)
+// Types    f32, sums of whole numbers, 64 bits
+// Needs    V < 2^23, scratch 0, no sort: a threshold is bisected over the float's bits until one logit is left between
+//          its bounds
+// Mapping  one block a row, a run of neighbouring ids a thread; the row in shared memory where it fits (V = 32000: 144
+//          KB)
+// Bound    latency: about 20 passes a threshold over shared memory
+// Oracle   native/ops/sample.cc
+// Test     SampleParityTest
 #include "dtype.h"
 #include "philox.h"
 
@@ -19,7 +27,9 @@ __device__ __forceinline__ uint32_t to_key(float x) {
   const uint32_t u = __float_as_uint(x + 0.0f);
   return u >> 31 ? ~u : u | 0x80000000u;
 }
-__device__ __forceinline__ float from_key(uint32_t key) { return __uint_as_float(key >> 31 ? key & 0x7fffffffu : ~key); }
+__device__ __forceinline__ float from_key(uint32_t key) {
+  return __uint_as_float(key >> 31 ? key & 0x7fffffffu : ~key);
+}
 
 // How a row is dealt out: thread t has ids [t·length, (t + 1)·length), which in shared memory begin at t·stride.
 struct Runs {
@@ -28,7 +38,8 @@ struct Runs {
   // stride / 4 is odd, so that neighbouring threads' 16-byte accesses meet no bank twice.
   explicit Runs(int64_t V)
       : threads(V > 32 * 8 * max_warps ? max_threads : static_cast<int>((V + 255) / 256 * 32)),
-        length(static_cast<int>((V + 4 * threads - 1) / (4 * threads) * 4)), stride(length / 4 % 2 ? length : length + 4) {}
+        length(static_cast<int>((V + 4 * threads - 1) / (4 * threads) * 4)),
+        stride(length / 4 % 2 ? length : length + 4) {}
   size_t bytes(int64_t V) const { return static_cast<size_t>((V + length - 1) / length * stride) * sizeof(float); }
 };
 
@@ -131,7 +142,9 @@ struct One {
 struct Kept {
   uint32_t lowest;
   int tie_end;
-  __device__ __forceinline__ bool holds(int id, uint32_t key) const { return key > lowest || (key == lowest && id < tie_end); }
+  __device__ __forceinline__ bool holds(int id, uint32_t key) const {
+    return key > lowest || (key == lowest && id < tie_end);
+  }
 };
 
 struct Selection {
@@ -147,7 +160,8 @@ __device__ Selection select(Row<staged>& row, uint64_t target, uint32_t lowest, 
   uint64_t at_low = all, at_high = 0;
   while (high - low > 1 && at_low - at_high >= 2 * static_cast<uint64_t>(share(from_key(low)))) {
     const uint32_t middle = low + (high - low) / 2;
-    const uint64_t s = row.template sum<N>([&](int, float logit) -> N { return to_key(logit) >= middle ? share(logit) : 0; });
+    const uint64_t s =
+        row.template sum<N>([&](int, float logit) -> N { return to_key(logit) >= middle ? share(logit) : 0; });
     if (s >= target) low = middle, at_low = s;
     else high = middle, at_high = s;
   }
@@ -160,7 +174,8 @@ __device__ Selection select(Row<staged>& row, uint64_t target, uint32_t lowest, 
     });
     low = row.maximum(below);
   }
-  const uint64_t each = max(static_cast<unsigned long long>(share(from_key(low))), 1ull), needed = (target - at_high + each - 1) / each;
+  const uint64_t each = max(static_cast<unsigned long long>(share(from_key(low))), 1ull),
+                 needed = (target - at_high + each - 1) / each;
   if (alone || needed * each >= at_low - at_high) return {low, row.V, at_high + (alone ? each : at_low - at_high)};
   const int last = row.locate(needed - 1, [&](int, float logit) -> uint64_t { return to_key(logit) == low; });
   return {low, last + 1, at_high + needed * each};
@@ -197,9 +212,10 @@ template <bool staged> __device__ Chosen choose(Row<staged>& row, const Choice& 
 }
 
 template <bool staged>
-__global__ void __launch_bounds__(max_threads) draw(int32_t* ids, float* log_probabilities, const float* logits, const float* temperature,
-                                                    const int32_t* top_k, const float* top_p, const int64_t* seeds, const int32_t* sequences,
-                                                    const int32_t* positions, int V, int length, int stride) {
+__global__ void __launch_bounds__(max_threads)
+    draw(int32_t* ids, float* log_probabilities, const float* logits, const float* temperature, const int32_t* top_k,
+         const float* top_p, const int64_t* seeds, const int32_t* sequences, const int32_t* positions, int V,
+         int length, int stride) {
   __shared__ Cells cells;
   const int64_t m = blockIdx.x;
   const float* x = logits + m * V;
@@ -229,28 +245,33 @@ __global__ void __launch_bounds__(max_threads) draw(int32_t* ids, float* log_pro
     return;
   }
   row.max = from_key(best);
-  const philox_block r = philox(seeds[m], static_cast<uint32_t>(positions[m]), static_cast<uint32_t>(sequences[m]), 0, 0);
+  const philox_block r =
+      philox(seeds[m], static_cast<uint32_t>(positions[m]), static_cast<uint32_t>(sequences[m]), 0, 0);
   Chosen chosen = choose(row, {temperature[m], top_k[m], top_p[m], static_cast<uint64_t>(r.x[0]) << 32 | r.x[1]});
   if (thread == 0) ids[m] = chosen.id;
   if (!log_probabilities) return;
   const Weight plain{row.max, 1.0f};
   if (!chosen.total) chosen.total = row.template sum<uint64_t>([&](int, float logit) { return plain(logit); });
-  if (thread == 0) log_probabilities[m] = row.logit(chosen.id) - row.max - logf(static_cast<float>(chosen.total) * 0x1p-40f);
+  if (thread == 0)
+    log_probabilities[m] = row.logit(chosen.id) - row.max - logf(static_cast<float>(chosen.total) * 0x1p-40f);
 }
 
 }  // namespace
 
-extern "C" ingrain_status ingrain_sample(ingrain_context* ctx, int32_t* ids, float* log_probabilities, const float* logits,
-                                         const float* temperature, const int32_t* top_k, const float* top_p, const int64_t* seeds,
-                                         const int32_t* sequences, const int32_t* positions, int64_t M, int64_t V) {
-  if (V < 1 || V >= 1 << 23) return refuse(ctx, INGRAIN_UNSUPPORTED, "sample: V = %ld, expected 1 to 2^23 - 1", static_cast<long>(V));
+extern "C" ingrain_status ingrain_sample(ingrain_context* ctx, int32_t* ids, float* log_probabilities,
+                                         const float* logits, const float* temperature, const int32_t* top_k,
+                                         const float* top_p, const int64_t* seeds, const int32_t* sequences,
+                                         const int32_t* positions, int64_t M, int64_t V) {
+  if (V < 1 || V >= 1 << 23)
+    return refuse(ctx, INGRAIN_UNSUPPORTED, "sample: V = %ld, expected 1 to 2^23 - 1", static_cast<long>(V));
   void* stream = nullptr;
   if (ingrain_status status = ingrain_native_stream(ctx, &stream)) return status;  // and with it the context's device
   size_t most = 0;
   if (ingrain_status status = cuda_status(ctx, most_dynamic_shared(draw<true>, &most), "sample")) return status;
   const Runs runs(V);
   const bool staged = runs.bytes(V) <= most;
-  return launch(staged ? draw<true> : draw<false>, static_cast<unsigned>(M), static_cast<unsigned>(runs.threads), staged ? runs.bytes(V) : 0, ctx, ids,
-                log_probabilities, logits, temperature, top_k, top_p, seeds, sequences, positions, static_cast<int>(V), runs.length, runs.stride);
+  return launch(staged ? draw<true> : draw<false>, static_cast<unsigned>(M), static_cast<unsigned>(runs.threads),
+                staged ? runs.bytes(V) : 0, ctx, ids, log_probabilities, logits, temperature, top_k, top_p, seeds,
+                sequences, positions, static_cast<int>(V), runs.length, runs.stride);
 }
 INGRAIN_EXPORT_OP(sample)

@@ -17,8 +17,8 @@ __global__ void select(int32_t* ids, const int32_t* given, const int32_t* source
 
 }  // namespace
 
-extern "C" ingrain_status ingrain_select_ids(ingrain_context* ctx, int32_t* ids, const int32_t* given, const int32_t* source,
-                                             const int32_t* drawn, int64_t T) {
+extern "C" ingrain_status ingrain_select_ids(ingrain_context* ctx, int32_t* ids, const int32_t* given,
+                                             const int32_t* source, const int32_t* drawn, int64_t T) {
   return launch(select, blocks_for(T, threads), threads, 0, ctx, ids, given, source, drawn, T);
 }
 INGRAIN_EXPORT_OP(select_ids)

@@ -1,8 +1,8 @@
 // silu_mul: the gated activation of the SwiGLU feed-forward.                      Shazeer 2020, arXiv:2002.05202
 //   y = g·σ(g)·u    dg = dy·u·σ(g)·(1 + g·(1 − σ(g)))    du = dy·g·σ(g)
 // Shapes   gate_up (T, 2F): gate, then up · y (T, F), row-major      Types  f32|bf16, arithmetic f32
-// Needs    nothing (16-byte accesses where F and the pointers allow), scratch 0      Mapping  one thread 16 bytes of a row
-// Bound    memory: 3·T·F elements forward, 5·T·F backward            Oracle native/ops/silu_mul.cc  Test SiluMulParityTest
+// Needs    nothing (16-byte accesses where F and the pointers allow), scratch 0   Mapping  one thread 16 bytes of a row
+// Bound    memory: 3·T·F elements forward, 5·T·F backward   Oracle native/ops/silu_mul.cc   Test SiluMulParityTest
 #include "dtype.h"
 
 namespace {
@@ -27,7 +27,8 @@ template <class E, int N> __global__ void forward(E* y, const E* gate_up, int64_
 template <class E, int N> __global__ void backward(E* dgate_up, const E* dy, const E* gate_up, int64_t T, int64_t F) {
   const int64_t i = (static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x) * N, t = i / F, f = i % F;
   if (t >= T) return;
-  const Vec<E, N> gate = load<N>(gate_up + t * 2 * F + f), up = load<N>(gate_up + t * 2 * F + F + f), grad = load<N>(dy + t * F + f);
+  const Vec<E, N> gate = load<N>(gate_up + t * 2 * F + f), up = load<N>(gate_up + t * 2 * F + F + f),
+                  grad = load<N>(dy + t * F + f);
   Vec<E, N> dgate, dup;
 #pragma unroll
   for (int j = 0; j < N; ++j) {
@@ -41,22 +42,30 @@ template <class E, int N> __global__ void backward(E* dgate_up, const E* dy, con
 
 }  // namespace
 
-extern "C" ingrain_status ingrain_silu_mul_forward(ingrain_context* ctx, void* y, const void* gate_up, int32_t dtype, int64_t T, int64_t F) {
+extern "C" ingrain_status ingrain_silu_mul_forward(ingrain_context* ctx, void* y, const void* gate_up, int32_t dtype,
+                                                   int64_t T, int64_t F) {
   return with_dtype(ctx, dtype, [&]<class E>() {
-    return with_width<E>(F, [&]<int N>() {
-      return launch(forward<E, N>, blocks_for(T * F, threads * N), threads, 0, ctx, static_cast<E*>(y), static_cast<const E*>(gate_up), T, F);
-    }, y, gate_up);
+    return with_width<E>(
+        F,
+        [&]<int N>() {
+          return launch(forward<E, N>, blocks_for(T * F, threads * N), threads, 0, ctx, static_cast<E*>(y),
+                        static_cast<const E*>(gate_up), T, F);
+        },
+        y, gate_up);
   });
 }
 INGRAIN_EXPORT_OP(silu_mul_forward)
 
-extern "C" ingrain_status ingrain_silu_mul_backward(ingrain_context* ctx, void* dgate_up, const void* dy, const void* gate_up, int32_t dtype,
-                                                    int64_t T, int64_t F) {
+extern "C" ingrain_status ingrain_silu_mul_backward(ingrain_context* ctx, void* dgate_up, const void* dy,
+                                                    const void* gate_up, int32_t dtype, int64_t T, int64_t F) {
   return with_dtype(ctx, dtype, [&]<class E>() {
-    return with_width<E>(F, [&]<int N>() {
-      return launch(backward<E, N>, blocks_for(T * F, threads * N), threads, 0, ctx, static_cast<E*>(dgate_up), static_cast<const E*>(dy),
-                    static_cast<const E*>(gate_up), T, F);
-    }, dgate_up, dy, gate_up);
+    return with_width<E>(
+        F,
+        [&]<int N>() {
+          return launch(backward<E, N>, blocks_for(T * F, threads * N), threads, 0, ctx, static_cast<E*>(dgate_up),
+                        static_cast<const E*>(dy), static_cast<const E*>(gate_up), T, F);
+        },
+        dgate_up, dy, gate_up);
   });
 }
 INGRAIN_EXPORT_OP(silu_mul_backward)

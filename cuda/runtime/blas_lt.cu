@@ -1,5 +1,6 @@
-// cuBLASLt by dlopen. The functions, structures and numbers below are those of cublasLt.h, library_types.h and cublas_api.h of CUDA 12
-// and 13 (docs.nvidia.com/cuda/cublas, "Using the cuBLASLt API"), which keep them for good: no header is needed to build.
+// cuBLASLt by dlopen. The functions, structures and numbers below are those of cublasLt.h, library_types.h and
+// cublas_api.h of CUDA 12 and 13 (docs.nvidia.com/cuda/cublas, "Using the cuBLASLt API"), which keep them for good: no
+// header is needed to build.
 //
 // The library thinks in columns: a row-major d (M, N) is its column-major (N, M), so b is its A and a its B.
 #include "blas_lt.h"
@@ -20,18 +21,21 @@ namespace {
 constexpr int success = 0, not_supported = 15;                                                  // cublasStatus_t
 constexpr int r_32f = 0, r_16bf = 14, r_8f_e4m3 = 28;                                           // cudaDataType_t
 constexpr int compute_32f = 68;                                                                 // cublasComputeType_t
-constexpr int desc_trans_a = 3, desc_trans_b = 4, desc_a_scale = 17, desc_b_scale = 18;         // cublasLtMatmulDescAttributes_t
+// cublasLtMatmulDescAttributes_t
+constexpr int desc_trans_a = 3, desc_trans_b = 4, desc_a_scale = 17, desc_b_scale = 18;
 constexpr int desc_fast_accumulate = 25, desc_a_scale_mode = 31, desc_b_scale_mode = 32;
-constexpr int layout_batch_count = 5, layout_batch_stride = 6;                                  // cublasLtMatrixLayoutAttribute_t
-constexpr int prefer_workspace = 1, prefer_reduction = 3, prefer_alignment = 5;                 // cublasLtMatmulPreferenceAttributes_t; alignment: of A, then B, C, D
-constexpr uint32_t reduce_in_f32 = 2;                                                           // cublasLtReductionScheme_t: COMPUTE_TYPE
-constexpr int algorithm_split_k = 2;                                                            // cublasLtMatmulAlgoConfigAttributes_t
-constexpr int scale_outer_vector = 3;                                                           // cublasLtMatmulMatrixScale_t
-constexpr size_t first_with_outer_vectors = 120900;                                             // cublasLtGetVersion
+constexpr int layout_batch_count = 5, layout_batch_stride = 6;  // cublasLtMatrixLayoutAttribute_t
+// cublasLtMatmulPreferenceAttributes_t; alignment: of A, then B, C, D
+constexpr int prefer_workspace = 1, prefer_reduction = 3, prefer_alignment = 5;
+constexpr uint32_t reduce_in_f32 = 2;  // cublasLtReductionScheme_t: COMPUTE_TYPE
+constexpr int algorithm_split_k = 2;                 // cublasLtMatmulAlgoConfigAttributes_t
+constexpr int scale_outer_vector = 3;                // cublasLtMatmulMatrixScale_t
+constexpr size_t first_with_outer_vectors = 120900;  // cublasLtGetVersion
 
-using Object = void*;                                                                           // handle, descriptor, layout, preference
-struct Algorithm { uint64_t data[8]; };                                                         // cublasLtMatmulAlgo_t
-struct Heuristic { Algorithm algorithm; size_t workspace; int status; float waves; int reserved[4]; };  // cublasLtMatmulHeuristicResult_t
+using Object = void*;                    // handle, descriptor, layout, preference
+struct Algorithm { uint64_t data[8]; };  // cublasLtMatmulAlgo_t
+// cublasLtMatmulHeuristicResult_t
+struct Heuristic { Algorithm algorithm; size_t workspace; int status; float waves; int reserved[4]; };
 
 struct Functions {
   int (*cublasLtCreate)(Object*);
@@ -49,8 +53,8 @@ struct Functions {
   int (*cublasLtMatmulAlgoGetHeuristic)(Object, Object, Object, Object, Object, Object, Object, int, Heuristic*, int*);
   int (*cublasLtMatmulAlgoConfigGetAttribute)(const Algorithm*, int, void*, size_t, size_t*);
   int (*cublasLtMatmulAlgoCheck)(Object, Object, Object, Object, Object, Object, const Algorithm*, Heuristic*);
-  int (*cublasLtMatmul)(Object, Object, const void*, const void*, Object, const void*, Object, const void*, const void*, Object, void*, Object,
-                        const Algorithm*, void*, size_t, cudaStream_t);
+  int (*cublasLtMatmul)(Object, Object, const void*, const void*, Object, const void*, Object, const void*, const void*,
+                        Object, void*, Object, const Algorithm*, void*, size_t, cudaStream_t);
 };
 
 // A descriptor or layout that goes when its plan does.
@@ -59,7 +63,9 @@ class Owned {
   Owned() = default;
   Owned(Object object, int (*destroy)(Object)) : object_(object), destroy_(destroy) {}
   Owned(Owned&& other) noexcept : object_(std::exchange(other.object_, nullptr)), destroy_(other.destroy_) {}
-  Owned& operator=(Owned&& other) noexcept { return std::swap(object_, other.object_), std::swap(destroy_, other.destroy_), *this; }
+  Owned& operator=(Owned&& other) noexcept {
+    return std::swap(object_, other.object_), std::swap(destroy_, other.destroy_), *this;
+  }
   ~Owned() { if (object_) destroy_(object_); }
   Object get() const { return object_; }
 
@@ -99,7 +105,8 @@ class BlasLt {
 #ifdef INGRAIN_SIMT
   static constexpr const char* libraries[] = {"libcublasLt_emulated.so"};  // cuda/simt/cublas_lt
 #else
-  static constexpr const char* libraries[] = {"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so", "/usr/local/cuda/lib64/libcublasLt.so"};
+  static constexpr const char* libraries[] = {"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so",
+                                              "/usr/local/cuda/lib64/libcublasLt.so"};
 #endif
   static constexpr int64_t workspace_limit = 32 << 20;
   static constexpr int64_t fixed_rows = 128;     // for which a deterministic algorithm is chosen
@@ -109,15 +116,20 @@ class BlasLt {
     for (const char* name : libraries)
       if (!library_) library_ = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (!library_) {
-      error_ = std::string("cuBLASLt was not found (libcublasLt.so.13 or .12: install CUDA's libraries or put their folder on LD_LIBRARY_PATH): ") + dlerror();
+      error_ = std::string("cuBLASLt was not found (libcublasLt.so.13 or .12: install CUDA's libraries or put "
+                           "their folder on LD_LIBRARY_PATH): ") + dlerror();
       return;
     }
 #define INGRAIN_FIND(name) find(call_.name, #name)
-    INGRAIN_FIND(cublasLtCreate), INGRAIN_FIND(cublasLtDestroy), INGRAIN_FIND(cublasLtGetVersion), INGRAIN_FIND(cublasLtMatmulDescCreate);
-    INGRAIN_FIND(cublasLtMatmulDescDestroy), INGRAIN_FIND(cublasLtMatmulDescSetAttribute), INGRAIN_FIND(cublasLtMatrixLayoutCreate);
-    INGRAIN_FIND(cublasLtMatrixLayoutDestroy), INGRAIN_FIND(cublasLtMatrixLayoutSetAttribute), INGRAIN_FIND(cublasLtMatmulPreferenceCreate);
+    INGRAIN_FIND(cublasLtCreate), INGRAIN_FIND(cublasLtDestroy), INGRAIN_FIND(cublasLtGetVersion),
+        INGRAIN_FIND(cublasLtMatmulDescCreate);
+    INGRAIN_FIND(cublasLtMatmulDescDestroy), INGRAIN_FIND(cublasLtMatmulDescSetAttribute),
+        INGRAIN_FIND(cublasLtMatrixLayoutCreate);
+    INGRAIN_FIND(cublasLtMatrixLayoutDestroy), INGRAIN_FIND(cublasLtMatrixLayoutSetAttribute),
+        INGRAIN_FIND(cublasLtMatmulPreferenceCreate);
     INGRAIN_FIND(cublasLtMatmulPreferenceDestroy), INGRAIN_FIND(cublasLtMatmulPreferenceSetAttribute);
-    INGRAIN_FIND(cublasLtMatmulAlgoGetHeuristic), INGRAIN_FIND(cublasLtMatmulAlgoConfigGetAttribute), INGRAIN_FIND(cublasLtMatmulAlgoCheck);
+    INGRAIN_FIND(cublasLtMatmulAlgoGetHeuristic), INGRAIN_FIND(cublasLtMatmulAlgoConfigGetAttribute),
+        INGRAIN_FIND(cublasLtMatmulAlgoCheck);
     INGRAIN_FIND(cublasLtMatmul);
 #undef INGRAIN_FIND
     if (error_.empty()) note(call_.cublasLtCreate(&handle_), "cublasLtCreate");
@@ -152,26 +164,31 @@ class BlasLt {
     *taken = false;
     Plan* plan = planned(ctx, p);
     if (plan && plan->refused) return INGRAIN_OK;
-    if (!plan || !point_scales(*plan, p)) return refuse(ctx, INGRAIN_DEVICE_ERROR, "%s", std::exchange(error_, {}).c_str());
+    if (!plan || !point_scales(*plan, p))
+      return refuse(ctx, INGRAIN_DEVICE_ERROR, "%s", std::exchange(error_, {}).c_str());
     const float one = 1;
-    const int status = call_.cublasLtMatmul(handle_, plan->operation.get(), &one, p.b, plan->a.get(), p.a, plan->b.get(), &p.beta, p.d, plan->d.get(), p.d,
-                                            plan->d.get(), &plan->algorithm, p.scratch, static_cast<size_t>(workspace(p)), ctx->stream);
+    const int status = call_.cublasLtMatmul(
+        handle_, plan->operation.get(), &one, p.b, plan->a.get(), p.a, plan->b.get(), &p.beta, p.d, plan->d.get(), p.d,
+        plan->d.get(), &plan->algorithm, p.scratch, static_cast<size_t>(workspace(p)), ctx->stream);
     *taken = status == success;
     if (*taken && ctx->tracing) trace(ctx, p);
     if (*taken) return INGRAIN_OK;
-    if (status == not_supported && !ctx->deterministic) {  // deterministic: other rows of this weight may have been taken before
+    // deterministic: other rows of this weight may have been taken before
+    if (status == not_supported && !ctx->deterministic) {
       plan->refused = true;
       return INGRAIN_OK;
     }
-    return refuse(ctx, INGRAIN_DEVICE_ERROR, "cublasLtMatmul of (%ld, %ld) by (%ld, %ld): cuBLAS status %d", static_cast<long>(p.M),
-                  static_cast<long>(p.K), static_cast<long>(p.K), static_cast<long>(p.N), status);
+    return refuse(ctx, INGRAIN_DEVICE_ERROR, "cublasLtMatmul of (%ld, %ld) by (%ld, %ld): cuBLAS status %d",
+                  static_cast<long>(p.M), static_cast<long>(p.K), static_cast<long>(p.K), static_cast<long>(p.N),
+                  status);
   }
 
  private:
   static void trace(ingrain_context* ctx, const Product& p) {
     char line[160];
-    snprintf(line, sizeof line, "cublasLtMatmul (%ld, %ld) by (%ld, %ld), dtypes %d and %d to %d", static_cast<long>(p.M), static_cast<long>(p.K),
-             static_cast<long>(p.K), static_cast<long>(p.N), p.a_dtype, p.b_dtype, p.d_dtype);
+    snprintf(line, sizeof line, "cublasLtMatmul (%ld, %ld) by (%ld, %ld), dtypes %d and %d to %d",
+             static_cast<long>(p.M), static_cast<long>(p.K), static_cast<long>(p.K), static_cast<long>(p.N), p.a_dtype,
+             p.b_dtype, p.d_dtype);
     ingrain_trace_add(ctx, line);
   }
   template <class F> void find(F*& function, const char* name) {
@@ -186,16 +203,30 @@ class BlasLt {
   static int64_t workspace(const Product& p) { return std::min(p.scratch_bytes, workspace_limit) >> 20 << 20; }
 
   static Key key_of(const ingrain_context* ctx, const Product& p) {
-    const uint64_t a = static_cast<uint64_t>(element_bytes(p.a_dtype)), b = static_cast<uint64_t>(element_bytes(p.b_dtype));
-    const uint64_t d = static_cast<uint64_t>(element_bytes(p.d_dtype)), chunk = static_cast<uint64_t>(p.partial ? p.chunk : 0);
-    return {p.M, p.N, p.K, p.lda, p.ldb, p.partial ? p.chunk : 0, p.a_dtype, p.b_dtype, p.d_dtype, p.a_transposed + 2 * p.b_transposed,
-            p.beta != 0, (p.a_scales != nullptr) + 2 * p.fast_accumulate + 4 * ctx->deterministic, workspace(p),
+    const uint64_t a = static_cast<uint64_t>(element_bytes(p.a_dtype)),
+                   b = static_cast<uint64_t>(element_bytes(p.b_dtype));
+    const uint64_t d = static_cast<uint64_t>(element_bytes(p.d_dtype)),
+                   chunk = static_cast<uint64_t>(p.partial ? p.chunk : 0);
+    return {p.M,
+            p.N,
+            p.K,
+            p.lda,
+            p.ldb,
+            p.partial ? p.chunk : 0,
+            p.a_dtype,
+            p.b_dtype,
+            p.d_dtype,
+            p.a_transposed + 2 * p.b_transposed,
+            p.beta != 0,
+            (p.a_scales != nullptr) + 2 * p.fast_accumulate + 4 * ctx->deterministic,
+            workspace(p),
             alignment({reinterpret_cast<uintptr_t>(p.a), static_cast<uint64_t>(p.lda) * a, chunk * a}),
             alignment({reinterpret_cast<uintptr_t>(p.b), static_cast<uint64_t>(p.ldb) * b, chunk * b}),
             alignment({reinterpret_cast<uintptr_t>(p.d), static_cast<uint64_t>(p.N) * d})};
   }
 
-  // The key of a weight, whatever the number of rows; alignment: the least that the ops give, whatever rows were sliced off.
+  // The key of a weight, whatever the number of rows; alignment: the least that the ops give, whatever rows were sliced
+  // off.
   static void fix_rows(Key& key) {
     key[0] = fixed_rows;
     key[13] = key[15] = 16;
@@ -219,64 +250,81 @@ class BlasLt {
     plan.operation = Owned(operation, call_.cublasLtMatmulDescDestroy);
     const int32_t trans_a = p.b_transposed, trans_b = p.a_transposed;
     if (!set(plan, desc_trans_a, trans_a) || !set(plan, desc_trans_b, trans_b)) return false;
-    if (p.a_dtype == INGRAIN_F8E4M3 && !set(plan, desc_fast_accumulate, static_cast<int8_t>(p.fast_accumulate))) return false;
-    if (p.a_scales && (!set(plan, desc_a_scale_mode, static_cast<int32_t>(scale_outer_vector)) ||
-                       !set(plan, desc_b_scale_mode, static_cast<int32_t>(scale_outer_vector)) || !point_scales(plan, p)))
+    if (p.a_dtype == INGRAIN_F8E4M3 && !set(plan, desc_fast_accumulate, static_cast<int8_t>(p.fast_accumulate)))
+      return false;
+    if (p.a_scales &&
+        (!set(plan, desc_a_scale_mode, static_cast<int32_t>(scale_outer_vector)) ||
+         !set(plan, desc_b_scale_mode, static_cast<int32_t>(scale_outer_vector)) || !point_scales(plan, p)))
       return false;
     const int32_t batch = static_cast<int32_t>(p.partial ? chunks_of(p) : 1);
-    return lay(plan.a, type_of(p.b_dtype), p.b_transposed ? K : p.N, p.b_transposed ? p.N : K, p.ldb, batch, p.b_transposed ? K : K * p.ldb) &&
-           lay(plan.b, type_of(p.a_dtype), p.a_transposed ? p.M : K, p.a_transposed ? K : p.M, p.lda, batch, p.a_transposed ? K * p.lda : K) &&
+    return lay(plan.a, type_of(p.b_dtype), p.b_transposed ? K : p.N, p.b_transposed ? p.N : K, p.ldb, batch,
+               p.b_transposed ? K : K * p.ldb) &&
+           lay(plan.b, type_of(p.a_dtype), p.a_transposed ? p.M : K, p.a_transposed ? K : p.M, p.lda, batch,
+               p.a_transposed ? K * p.lda : K) &&
            lay(plan.d, type_of(p.d_dtype), p.N, p.M, p.N, batch, p.M * p.N);
   }
   template <class T> bool set(const Plan& plan, int attribute, T value) {
-    return note(call_.cublasLtMatmulDescSetAttribute(plan.operation.get(), attribute, &value, sizeof value), "cublasLtMatmulDescSetAttribute");
+    return note(call_.cublasLtMatmulDescSetAttribute(plan.operation.get(), attribute, &value, sizeof value),
+                "cublasLtMatmulDescSetAttribute");
   }
   bool point_scales(const Plan& plan, const Product& p) {
     return !p.a_scales || (set(plan, desc_a_scale, p.b_scales) && set(plan, desc_b_scale, p.a_scales));
   }
   bool lay(Owned& layout, int type, int64_t rows, int64_t columns, int64_t ld, int32_t batch, int64_t stride) {
     Object made = nullptr;
-    if (!note(call_.cublasLtMatrixLayoutCreate(&made, type, static_cast<uint64_t>(rows), static_cast<uint64_t>(columns), ld), "cublasLtMatrixLayoutCreate"))
+    if (!note(call_.cublasLtMatrixLayoutCreate(&made, type, static_cast<uint64_t>(rows), static_cast<uint64_t>(columns),
+                                               ld),
+              "cublasLtMatrixLayoutCreate"))
       return false;
     layout = Owned(made, call_.cublasLtMatrixLayoutDestroy);
-    return batch == 1 || (note(call_.cublasLtMatrixLayoutSetAttribute(made, layout_batch_count, &batch, sizeof batch), "cublasLtMatrixLayoutSetAttribute") &&
-                          note(call_.cublasLtMatrixLayoutSetAttribute(made, layout_batch_stride, &stride, sizeof stride), "cublasLtMatrixLayoutSetAttribute"));
+    return batch == 1 ||
+           (note(call_.cublasLtMatrixLayoutSetAttribute(made, layout_batch_count, &batch, sizeof batch),
+                 "cublasLtMatrixLayoutSetAttribute") &&
+            note(call_.cublasLtMatrixLayoutSetAttribute(made, layout_batch_stride, &stride, sizeof stride),
+                 "cublasLtMatrixLayoutSetAttribute"));
   }
 
-  // What becomes of candidates that split K: taken where the library ranks them, after all others, or never. Where the blocks of whole sums
-  // fill the card, the first whole sum was never slower at Llama-2-70B's shapes than a split that the library ranked before it, and up to
-  // 18 % faster (benchmarks/results/h200.md, micro).
+  // What becomes of candidates that split K: taken where the library ranks them, after all others, or never. Where the
+  // blocks of whole sums fill the card, the first whole sum was never slower at Llama-2-70B's shapes than a split that
+  // the library ranked before it, and up to 18 % faster (benchmarks/results/h200.md, micro).
   enum class Splits { as_ranked, last, never };
   static Splits splits_for(const ingrain_context* ctx, const Product& p) {
     constexpr int64_t features = 64;  // of the smallest blocks
-    return p.N / features * 8 >= static_cast<int64_t>(ctx->properties.multiProcessorCount) * 7 ? Splits::last : Splits::as_ranked;
+    return p.N / features * 8 >= static_cast<int64_t>(ctx->properties.multiProcessorCount) * 7 ? Splits::last
+                                                                                               : Splits::as_ranked;
   }
 
-  // Of the library's candidates, best first in its own estimate, the first that it then says it takes, for this product and for those of the
-  // other descriptions. False where a call failed; where none is taken the plan is refused.
+  // Of the library's candidates, best first in its own estimate, the first that it then says it takes, for this product
+  // and for those of the other descriptions. False where a call failed; where none is taken the plan is refused.
   bool choose(Plan& plan, const Key& key, const std::vector<Plan>& others, Splits rule) {
     Object made = nullptr;
     if (!note(call_.cublasLtMatmulPreferenceCreate(&made), "cublasLtMatmulPreferenceCreate")) return false;
     const Owned preference(made, call_.cublasLtMatmulPreferenceDestroy);
     auto prefer = [&](int attribute, auto value) {
-      return note(call_.cublasLtMatmulPreferenceSetAttribute(made, attribute, &value, sizeof value), "cublasLtMatmulPreferenceSetAttribute");
+      return note(call_.cublasLtMatmulPreferenceSetAttribute(made, attribute, &value, sizeof value),
+                  "cublasLtMatmulPreferenceSetAttribute");
     };
-    const auto a = static_cast<uint32_t>(key[14]), b = static_cast<uint32_t>(key[13]), d = static_cast<uint32_t>(key[15]);
-    if (!prefer(prefer_workspace, static_cast<uint64_t>(key[12])) || !prefer(prefer_alignment, a) || !prefer(prefer_alignment + 1, b) ||
-        !prefer(prefer_alignment + 2, d) || !prefer(prefer_alignment + 3, d) || !prefer(prefer_reduction, rule == Splits::never ? uint32_t{0} : reduce_in_f32))
+    const auto a = static_cast<uint32_t>(key[14]), b = static_cast<uint32_t>(key[13]),
+               d = static_cast<uint32_t>(key[15]);
+    if (!prefer(prefer_workspace, static_cast<uint64_t>(key[12])) || !prefer(prefer_alignment, a) ||
+        !prefer(prefer_alignment + 1, b) || !prefer(prefer_alignment + 2, d) || !prefer(prefer_alignment + 3, d) ||
+        !prefer(prefer_reduction, rule == Splits::never ? uint32_t{0} : reduce_in_f32))
       return false;
     std::array<Heuristic, 16> found{};
     int count = 0;
-    const int status = call_.cublasLtMatmulAlgoGetHeuristic(handle_, plan.operation.get(), plan.a.get(), plan.b.get(), plan.d.get(), plan.d.get(), made,
-                                                            static_cast<int>(rule == Splits::never ? found.size() : 8), found.data(), &count);
+    const int status = call_.cublasLtMatmulAlgoGetHeuristic(
+        handle_, plan.operation.get(), plan.a.get(), plan.b.get(), plan.d.get(), plan.d.get(), made,
+        static_cast<int>(rule == Splits::never ? found.size() : 8), found.data(), &count);
     if (status == not_supported) count = 0;
     else if (!note(status, "cublasLtMatmulAlgoGetHeuristic")) return false;
     const auto takes_all = [&](const Algorithm& algorithm) {
-      return takes(plan, algorithm, key) && std::ranges::all_of(others, [&](const Plan& other) { return takes(other, algorithm, key); });
+      return takes(plan, algorithm, key) &&
+             std::ranges::all_of(others, [&](const Plan& other) { return takes(other, algorithm, key); });
     };
     const auto end = found.begin() + count;
     if (rule != Splits::as_ranked) {
-      const auto split = std::stable_partition(found.begin(), end, [&](const Heuristic& h) { return h.status == success && !splits(h.algorithm); });
+      const auto split = std::stable_partition(
+          found.begin(), end, [&](const Heuristic& h) { return h.status == success && !splits(h.algorithm); });
       if (rule == Splits::never) count = static_cast<int>(split - found.begin());
     }
     for (int i = 0; i < count; ++i) {
@@ -289,17 +337,21 @@ class BlasLt {
   }
   bool takes(const Plan& plan, const Algorithm& algorithm, const Key& key) const {
     Heuristic checked{};
-    return call_.cublasLtMatmulAlgoCheck(handle_, plan.operation.get(), plan.a.get(), plan.b.get(), plan.d.get(), plan.d.get(), &algorithm, &checked) == success &&
+    return call_.cublasLtMatmulAlgoCheck(handle_, plan.operation.get(), plan.a.get(), plan.b.get(), plan.d.get(),
+                                         plan.d.get(), &algorithm, &checked) == success &&
            checked.workspace <= static_cast<size_t>(key[12]);
   }
   bool splits(const Algorithm& algorithm) const {
     int32_t parts = 1;
     size_t written = 0;
-    return call_.cublasLtMatmulAlgoConfigGetAttribute(&algorithm, algorithm_split_k, &parts, sizeof parts, &written) == success && parts > 1;
+    return call_.cublasLtMatmulAlgoConfigGetAttribute(&algorithm, algorithm_split_k, &parts, sizeof parts, &written) ==
+               success &&
+           parts > 1;
   }
 
-  // The one algorithm for this weight, found for a fixed number of rows of a and checked for others (of a weight's gradient: for its sizes
-  // as they are). A weight is refused whatever its rows, or an error says for which rows its algorithm is not one.
+  // The one algorithm for this weight, found for a fixed number of rows of a and checked for others (of a weight's
+  // gradient: for its sizes as they are). A weight is refused whatever its rows, or an error says for which rows its
+  // algorithm is not one.
   bool fix(Plan& plan, const Product& p, Key key) {
     if (p.a_transposed) return choose(plan, key, {}, Splits::never);
     Product usual = p;
@@ -340,7 +392,9 @@ void open_blas(ingrain_context* ctx) { ctx->blas = std::make_shared<BlasLt>(); }
 ingrain_status blas_scales_rows(ingrain_context* ctx, const Product& p, bool* scales) {
   const cudaDeviceProp& device = ctx->properties;
   if (device.major * 10 + device.minor < 89)
-    return refuse(ctx, INGRAIN_UNSUPPORTED, "products with an F8E4M3 weight on compute capability %d.%d: expected 8.9 or more", device.major, device.minor);
+    return refuse(ctx, INGRAIN_UNSUPPORTED,
+                  "products with an F8E4M3 weight on compute capability %d.%d: expected 8.9 or more", device.major,
+                  device.minor);
   if (!ctx->blas->error().empty()) return refuse(ctx, INGRAIN_UNSUPPORTED, "%s", ctx->blas->error().c_str());
   if (ingrain_status status = cuda_status(ctx, ctx->use(), "matmul")) return status;  // a handle belongs to its device
   *scales = ctx->blas->outer_vectors(ctx, p);

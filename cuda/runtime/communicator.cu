@@ -21,7 +21,8 @@ uint32_t* Peers::word(int32_t index) { return words_ + index * words_apart; }
 ingrain_status Peers::sit(ingrain_context* ctx, int32_t rank) {
   std::lock_guard lock(mutex_);
   Seat& seat = seats_[static_cast<size_t>(rank)];
-  if (seat.memory) return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "rank %d: another context has joined as this rank", rank);
+  if (seat.memory)
+    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "rank %d: another context has joined as this rank", rank);
   if (ingrain_status status = cuda_status(ctx, ctx->use(), "communicator_join")) return status;
   if (ingrain_status status = cuda_status(ctx, load_collectives(), "communicator_join")) return status;
   if (!words_) {
@@ -32,7 +33,9 @@ ingrain_status Peers::sit(ingrain_context* ctx, int32_t rank) {
     words_ = static_cast<uint32_t*>(words);
     *words_ = ended_;
   }
-  if (ingrain_status status = cuda_status(ctx, cudaMalloc(&seat.memory, staging_bytes + flag_bytes + round_bytes), "communicator_join")) return status;
+  if (ingrain_status status =
+          cuda_status(ctx, cudaMalloc(&seat.memory, staging_bytes + flag_bytes + round_bytes), "communicator_join"))
+    return status;
   seat.device = ctx->device;
   char* flags = static_cast<char*>(seat.memory) + staging_bytes;
   if (ingrain_status status = ingrain_fill_zero(ctx, flags, flag_bytes + round_bytes)) return status;
@@ -42,8 +45,11 @@ ingrain_status Peers::sit(ingrain_context* ctx, int32_t rank) {
 ingrain_status Peers::reach(ingrain_context* ctx, int device) {
   if (device == ctx->device) return INGRAIN_OK;
   int can = 0;
-  if (ingrain_status status = cuda_status(ctx, cudaDeviceCanAccessPeer(&can, ctx->device, device), "communicator")) return status;
-  if (!can) return refuse(ctx, INGRAIN_UNSUPPORTED, "device %d cannot read the memory of device %d: ranks need peer access", ctx->device, device);
+  if (ingrain_status status = cuda_status(ctx, cudaDeviceCanAccessPeer(&can, ctx->device, device), "communicator"))
+    return status;
+  if (!can)
+    return refuse(ctx, INGRAIN_UNSUPPORTED, "device %d cannot read the memory of device %d: ranks need peer access",
+                  ctx->device, device);
   const cudaError_t error = cudaDeviceEnablePeerAccess(device, 0);
   if (error != cudaErrorPeerAccessAlreadyEnabled) return cuda_status(ctx, error, "communicator");
   cudaGetLastError();
@@ -83,10 +89,13 @@ void Peers::end() {
 bool Peers::missed(int32_t rank) { return *static_cast<volatile uint32_t*>(word(1 + rank)); }
 
 ingrain_status sent_home(ingrain_context* ctx) {
-  return refuse(ctx, INGRAIN_DEVICE_ERROR, "rank %d: the communicator was destroyed: another rank failed, or did not come within 60 s", ctx->rank);
+  return refuse(ctx, INGRAIN_DEVICE_ERROR,
+                "rank %d: the communicator was destroyed: another rank failed, or did not come within 60 s", ctx->rank);
 }
 
-ingrain_status met_everybody(ingrain_context* ctx) { return ctx->peers && ctx->peers->missed(ctx->rank) ? sent_home(ctx) : INGRAIN_OK; }
+ingrain_status met_everybody(ingrain_context* ctx) {
+  return ctx->peers && ctx->peers->missed(ctx->rank) ? sent_home(ctx) : INGRAIN_OK;
+}
 
 }  // namespace ingrain
 

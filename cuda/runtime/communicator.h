@@ -1,5 +1,6 @@
-// Ranks that are threads of one process, each with a context on a GPU, the same or another: the memory that each of them shows
-// the others. The kernels meet through flags in that memory; the host meets once, when every rank makes its first collective call.
+// Ranks that are threads of one process, each with a context on a GPU, the same or another: the memory that each of
+// them shows the others. The kernels meet through flags in that memory; the host meets once, when every rank makes its
+// first collective call.
 #pragma once
 #include "meeting.h"
 #include "context.h"
@@ -9,7 +10,7 @@
 namespace ingrain {
 
 constexpr int32_t max_ranks = 16;
-constexpr int64_t channels = 32;             // blocks of a collective: each meets the block of its number on the other ranks
+constexpr int64_t channels = 32;  // blocks of a collective: each meets the block of its number on the other ranks
 constexpr int64_t region_bytes = 64 << 10;   // what a channel of a rank stages in one round; two regions, used in turn
 
 // What a kernel of one rank needs to know.
@@ -55,8 +56,8 @@ class Peers {
   bool ended_ = false;
 };
 
-// Loads the kernels of the collectives on the current device: a kernel's first launch may wait for all work there, and so for a rank
-// that waits for this one. cuda/ops/collectives.cu
+// Loads the kernels of the collectives on the current device: a kernel's first launch may wait for all work there, and
+// so for a rank that waits for this one. cuda/ops/collectives.cu
 cudaError_t load_collectives();
 
 // Why a rank stands alone, as its context's error.

@@ -27,7 +27,8 @@ void choose_order(ingrain_context& context, std::string_view isa) {
 std::string isa_of(const ingrain_context& context) { return context.descending ? "descending" : "ascending"; }
 #else
 constexpr const char* backend = "cuda";
-constexpr int64_t driver_bytes = int64_t{1} << 30;  // kernels of ours and of cuBLASLt as they are loaded, a graph for each size of batch
+// kernels of ours and of cuBLASLt as they are loaded, a graph for each size of batch
+constexpr int64_t driver_bytes = int64_t{1} << 30;
 constexpr std::string_view orders = "auto";
 bool known(std::string_view isa) { return isa == "auto"; }
 void choose_order(ingrain_context&, std::string_view) {}
@@ -39,7 +40,8 @@ std::string isa_of(const ingrain_context& context) {
 // The workspace and, behind it, the counters of arriving blocks.
 cudaError_t allocate_workspace(ingrain_context& context, int64_t bytes) {
   cudaError_t error = cudaMalloc(&context.workspace, static_cast<size_t>(bytes + counter_bytes));
-  if (error == cudaSuccess) error = cudaMemsetAsync(static_cast<char*>(context.workspace) + bytes, 0, counter_bytes, context.stream);
+  if (error == cudaSuccess)
+    error = cudaMemsetAsync(static_cast<char*>(context.workspace) + bytes, 0, counter_bytes, context.stream);
   if (error == cudaSuccess) context.workspace_bytes = bytes;
   return error;
 }
@@ -69,19 +71,23 @@ void release(ingrain_context* context) {
 
 extern "C" {
 
-ingrain_status ingrain_context_create(ingrain_context** context, int32_t device, int32_t, const char* isa, char* error, int64_t error_bytes) {
+ingrain_status ingrain_context_create(ingrain_context** context, int32_t device, int32_t, const char* isa, char* error,
+                                      int64_t error_bytes) {
   *context = nullptr;
   const std::string_view wanted = isa ? isa : "auto";
   if (!known(wanted))
-    return explain(error, error_bytes, INGRAIN_INVALID_ARGUMENT, "instruction set '" + std::string(wanted) + "', expected " + std::string(orders));
+    return explain(error, error_bytes, INGRAIN_INVALID_ARGUMENT,
+                   "instruction set '" + std::string(wanted) + "', expected " + std::string(orders));
   int count = 0;
   const cudaError_t counted = cudaGetDeviceCount(&count);
   if (counted != cudaSuccess || count == 0) {
     cudaGetLastError();
-    return explain(error, error_bytes, INGRAIN_DEVICE_ERROR, std::string("no CUDA device can be used: ") + cudaGetErrorString(counted));
+    return explain(error, error_bytes, INGRAIN_DEVICE_ERROR,
+                   std::string("no CUDA device can be used: ") + cudaGetErrorString(counted));
   }
   if (device < 0 || device >= count)
-    return explain(error, error_bytes, INGRAIN_INVALID_ARGUMENT, "device " + std::to_string(device) + ", expected 0 to " + std::to_string(count - 1));
+    return explain(error, error_bytes, INGRAIN_INVALID_ARGUMENT,
+                   "device " + std::to_string(device) + ", expected 0 to " + std::to_string(count - 1));
   auto* made = new ingrain_context;
   made->device = device;
   const cudaError_t opened = open(*made);
@@ -129,17 +135,22 @@ ingrain_status ingrain_trace_add(ingrain_context* ctx, const char* line) {
 
 ingrain_status ingrain_trace_read(ingrain_context* ctx, char* text, int64_t text_bytes) {
   if (static_cast<int64_t>(ctx->trace.size()) >= text_bytes)
-    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "trace_read: text has %ld bytes, expected %zu", static_cast<long>(text_bytes), ctx->trace.size() + 1);
+    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "trace_read: text has %ld bytes, expected %zu",
+                  static_cast<long>(text_bytes), ctx->trace.size() + 1);
   memcpy(text, ctx->trace.c_str(), ctx->trace.size() + 1);
   return INGRAIN_OK;
 }
 
 ingrain_status ingrain_context_describe(ingrain_context* ctx, char* json, int64_t json_bytes) {
-  const std::string text = std::string("{\"backend\": \"") + backend + "\", \"name\": \"" + ctx->properties.name + "\", \"isa\": \"" + isa_of(*ctx) +
-                           "\", \"threads\": " + std::to_string(ctx->properties.multiProcessorCount) + ", \"memory_bytes\": " +
-                           std::to_string(ctx->properties.totalGlobalMem) + ", \"graphs\": true, \"driver_bytes\": " + std::to_string(driver_bytes) + ", \"fallbacks\": {" + fallbacks_of(*ctx) + "}}";
+  const std::string text = std::string("{\"backend\": \"") + backend + "\", \"name\": \"" + ctx->properties.name +
+                           "\", \"isa\": \"" + isa_of(*ctx) +
+                           "\", \"threads\": " + std::to_string(ctx->properties.multiProcessorCount) +
+                           ", \"memory_bytes\": " + std::to_string(ctx->properties.totalGlobalMem) +
+                           ", \"graphs\": true, \"driver_bytes\": " + std::to_string(driver_bytes) +
+                           ", \"fallbacks\": {" + fallbacks_of(*ctx) + "}}";
   if (static_cast<int64_t>(text.size()) >= json_bytes)
-    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "describe needs %zu bytes, json has %ld", text.size() + 1, static_cast<long>(json_bytes));
+    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "describe needs %zu bytes, json has %ld", text.size() + 1,
+                  static_cast<long>(json_bytes));
   memcpy(json, text.c_str(), text.size() + 1);
   return INGRAIN_OK;
 }

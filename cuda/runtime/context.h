@@ -1,5 +1,5 @@
-// What outlives a call on a GPU: device, stream, workspace, cuBLASLt, the rank's place in a communicator. Kernels see none of it:
-// they take the stream and the workspace through ingrain.h, as kernels of other libraries do.
+// What outlives a call on a GPU: device, stream, workspace, cuBLASLt, the rank's place in a communicator. Kernels see
+// none of it: they take the stream and the workspace through ingrain.h, as kernels of other libraries do.
 #pragma once
 #include "launch.h"
 
@@ -28,7 +28,8 @@ struct ingrain_context {
   std::string error;
   bool tracing = false;
   std::string trace;           // lines kept while tracing
-  std::map<std::string, int64_t> fallbacks;  // op, sizes and reason: calls that a slower kernel computed than the one meant for them
+  // op, sizes and reason: calls that a slower kernel computed than the one meant for them
+  std::map<std::string, int64_t> fallbacks;
 
   // Makes this context's device the calling thread's.
   cudaError_t use() const { return cudaSetDevice(device); }

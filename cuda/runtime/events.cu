@@ -14,7 +14,8 @@ ingrain_status ingrain_event_create(ingrain_context* ctx, ingrain_event** event)
   *event = nullptr;
   if (ingrain_status status = cuda_status(ctx, ctx->use(), "event_create")) return status;
   cudaEvent_t made = nullptr;
-  if (ingrain_status status = cuda_status(ctx, cudaEventCreateWithFlags(&made, cudaEventDefault), "event_create")) return status;
+  if (ingrain_status status = cuda_status(ctx, cudaEventCreateWithFlags(&made, cudaEventDefault), "event_create"))
+    return status;
   *event = new ingrain_event{made};
   return INGRAIN_OK;
 }
@@ -41,7 +42,8 @@ ingrain_status ingrain_event_wait(ingrain_context* ctx, ingrain_event* event) {
   if (ingrain_status status = cuda_status(ctx, cudaEventSynchronize(event->event), "event_wait")) return status;
   return ingrain::met_everybody(ctx);
 }
-ingrain_status ingrain_event_elapsed(ingrain_context* ctx, float* milliseconds, ingrain_event* start, ingrain_event* end) {
+ingrain_status ingrain_event_elapsed(ingrain_context* ctx, float* milliseconds, ingrain_event* start,
+                                     ingrain_event* end) {
   if (ingrain_status status = ingrain_event_wait(ctx, end)) return status;
   return cuda_status(ctx, cudaEventElapsedTime(milliseconds, start->event, end->event), "event_elapsed");
 }
@@ -54,7 +56,8 @@ ingrain_status ingrain_graph_end(ingrain_context* ctx, ingrain_graph** graph) {
   *graph = nullptr;
   if (ingrain_status status = cuda_status(ctx, ctx->use(), "graph_end")) return status;
   cudaGraph_t captured = nullptr;
-  if (ingrain_status status = cuda_status(ctx, cudaStreamEndCapture(ctx->stream, &captured), "graph_end")) return status;
+  if (ingrain_status status = cuda_status(ctx, cudaStreamEndCapture(ctx->stream, &captured), "graph_end"))
+    return status;
   cudaGraphExec_t executable = nullptr;
   const cudaError_t error = cudaGraphInstantiate(&executable, captured, 0);
   cudaGraphDestroy(captured);

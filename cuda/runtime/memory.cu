@@ -3,22 +3,26 @@
 
 namespace {
 
-ingrain_status allocate(ingrain_context* ctx, void** pointer, int64_t bytes, cudaError_t (*make)(void**, size_t), const char* what) {
+ingrain_status allocate(ingrain_context* ctx, void** pointer, int64_t bytes, cudaError_t (*make)(void**, size_t),
+                        const char* what) {
   *pointer = nullptr;
-  if (bytes < 0) return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "%s of %ld bytes: expected 0 or more", what, static_cast<long>(bytes));
+  if (bytes < 0)
+    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "%s of %ld bytes: expected 0 or more", what, static_cast<long>(bytes));
   if (ingrain_status status = cuda_status(ctx, ctx->use(), what)) return status;
   const cudaError_t error = make(pointer, static_cast<size_t>(bytes > 0 ? bytes : 1));
   if (error == cudaErrorMemoryAllocation) {
     cudaGetLastError();
     size_t free_bytes = 0, total_bytes = 0;
     cudaMemGetInfo(&free_bytes, &total_bytes);
-    return refuse(ctx, INGRAIN_OUT_OF_MEMORY, "%s of %ld bytes: %zu of %zu are free", what, static_cast<long>(bytes), free_bytes, total_bytes);
+    return refuse(ctx, INGRAIN_OUT_OF_MEMORY, "%s of %ld bytes: %zu of %zu are free", what, static_cast<long>(bytes),
+                  free_bytes, total_bytes);
   }
   return cuda_status(ctx, error, what);
 }
 
 ingrain_status copy(ingrain_context* ctx, void* destination, const void* source, int64_t bytes, cudaMemcpyKind kind) {
-  if (bytes < 0) return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "copy of %ld bytes: expected 0 or more", static_cast<long>(bytes));
+  if (bytes < 0)
+    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "copy of %ld bytes: expected 0 or more", static_cast<long>(bytes));
   if (bytes == 0) return INGRAIN_OK;
   if (ingrain_status status = cuda_status(ctx, ctx->use(), "copy")) return status;
   return cuda_status(ctx, cudaMemcpyAsync(destination, source, static_cast<size_t>(bytes), kind, ctx->stream), "copy");
@@ -31,7 +35,9 @@ cudaError_t pinned_memory(void** pointer, size_t bytes) { return cudaMallocHost(
 
 extern "C" {
 
-ingrain_status ingrain_malloc(ingrain_context* ctx, void** pointer, int64_t bytes) { return allocate(ctx, pointer, bytes, device_memory, "malloc"); }
+ingrain_status ingrain_malloc(ingrain_context* ctx, void** pointer, int64_t bytes) {
+  return allocate(ctx, pointer, bytes, device_memory, "malloc");
+}
 ingrain_status ingrain_host_malloc(ingrain_context* ctx, void** pointer, int64_t bytes) {
   return allocate(ctx, pointer, bytes, pinned_memory, "host_malloc");
 }
@@ -58,7 +64,9 @@ ingrain_status ingrain_copy(ingrain_context* ctx, void* destination, const void*
 }
 
 ingrain_status ingrain_fill_zero(ingrain_context* ctx, void* pointer, int64_t bytes) {
-  if (bytes < 0) return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "fill_zero of %ld bytes: expected 0 or more", static_cast<long>(bytes));
+  if (bytes < 0)
+    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "fill_zero of %ld bytes: expected 0 or more",
+                  static_cast<long>(bytes));
   if (bytes == 0) return INGRAIN_OK;
   if (ingrain_status status = cuda_status(ctx, ctx->use(), "fill_zero")) return status;
   return cuda_status(ctx, cudaMemsetAsync(pointer, 0, static_cast<size_t>(bytes), ctx->stream), "fill_zero");

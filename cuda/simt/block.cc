@@ -1,6 +1,7 @@
-// The threads of one block as fibers of the calling host thread. A fiber runs until it waits at a barrier, then the next one in
-// order goes on; when the last one arrives, everybody who waited is ready. Blocks run one after another, until one comes to an atomic
-// operation on global memory: a second host thread then takes further blocks, and at atomics the two give way to each other.
+// The threads of one block as fibers of the calling host thread. A fiber runs until it waits at a barrier, then the
+// next one in order goes on; when the last one arrives, everybody who waited is ready. Blocks run one after another,
+// until one comes to an atomic operation on global memory: a second host thread then takes further blocks, and at
+// atomics the two give way to each other.
 #include <sched.h>
 #include <sys/mman.h>
 
@@ -94,7 +95,8 @@ Fiber& running() { return *static_cast<Fiber*>(current); }
 
 // Stacks and shared memory of this host thread, kept from launch to launch.
 struct Memory {
-  char* stacks = static_cast<char*>(mmap(nullptr, stack_bytes * max_threads, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+  char* stacks = static_cast<char*>(mmap(nullptr, stack_bytes* max_threads, PROT_READ | PROT_WRITE,
+                                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
   char* shared = static_cast<char*>(aligned_alloc(1024, max_shared + 1024));
   ~Memory() {
     munmap(stacks, stack_bytes * max_threads);
@@ -191,7 +193,8 @@ void prepare(Block& block, size_t index, const Thread& place) {
   fiber.waits_for = nullptr;
   fiber.waiting_mask = 0;
   if (fiber.copies.size() != 1 || !fiber.copies[0].empty()) fiber.copies.assign(1, {});
-  char* top = memory().stacks + stack_bytes * (index + 1) - index % 64 * 448;  // 448: else all stacks would meet in the same cache sets
+  // 448: else all stacks would meet in the same cache sets
+  char* top = memory().stacks + stack_bytes * (index + 1) - index % 64 * 448;
   void** frame = reinterpret_cast<void**>(top - 128);  // 16-byte aligned, as after a call, when run_fiber begins
   frame[6] = reinterpret_cast<void*>(&run_fiber);
   frame[7] = nullptr;
@@ -215,7 +218,15 @@ bool run_block(Block& block, uint3 index, dim3 grid, dim3 size, size_t shared) {
     const unsigned t = static_cast<unsigned>(i);
     Warp& warp = block.warps[i / 32];
     warp.alive |= 1u << (i % 32);
-    prepare(block, i, {{t % size.x, t / size.x % size.y, t / size.x / size.y}, index, size, grid, memory().shared, &warp, &block, static_cast<int>(i % 32)});
+    prepare(block, i,
+            {{t % size.x, t / size.x % size.y, t / size.x / size.y},
+             index,
+             size,
+             grid,
+             memory().shared,
+             &warp,
+             &block,
+             static_cast<int>(i % 32)});
   }
   Fiber& first = block.fibers[block.descending ? n - 1 : 0];
   current = &first;
@@ -254,7 +265,8 @@ void sync_warp(unsigned mask) {
 const char* exchange(unsigned mask, const void* value, size_t bytes, Combine combine) {
   Fiber& self = running();
   Warp& warp = *self.warp;
-  if ((mask & warp.alive) != warp.alive) {  // part of a warp: its own slots, which nobody may fill again before all have read them
+  // part of a warp: its own slots, which nobody may fill again before all have read them
+  if ((mask & warp.alive) != warp.alive) {
     char(&copy)[33][64] = self.others;
     memcpy(warp.slots[2][self.lane], value, bytes);
     sync_warp(mask);
@@ -263,7 +275,8 @@ const char* exchange(unsigned mask, const void* value, size_t bytes, Combine com
     if (combine) combine(copy[0], mask & warp.alive);
     return copy[0];
   }
-  // All lanes: one barrier is enough, because nobody can come back to this set before everybody has passed the next barrier.
+  // All lanes: one barrier is enough, because nobody can come back to this set before everybody has passed the next
+  // barrier.
   auto& slots = warp.slots[warp.odd];
   memcpy(slots[self.lane], value, bytes);
   warp.combine = combine;
@@ -273,7 +286,9 @@ const char* exchange(unsigned mask, const void* value, size_t bytes, Combine com
   return slots[0];
 }
 
-void copy_async(void* shared, const void* global, size_t bytes, size_t valid) { running().copies.back().push_back({shared, global, bytes, valid}); }
+void copy_async(void* shared, const void* global, size_t bytes, size_t valid) {
+  running().copies.back().push_back({shared, global, bytes, valid});
+}
 void copy_commit() { running().copies.emplace_back(); }
 void copy_wait(int groups) {
   auto& copies = running().copies;  // the last one is still open
@@ -293,20 +308,22 @@ void require_global(const void* p) {
 cudaError_t check_launch(const void* kernel, dim3 grid, dim3 block, size_t shared) {
   if (shared > static_cast<size_t>(Device::current().shared_limit(kernel))) return remember(cudaErrorInvalidValue);
   const uint64_t threads = static_cast<uint64_t>(block.x) * block.y * block.z;
-  const bool fits = threads >= 1 && threads <= max_threads && grid.x >= 1 && grid.x <= 0x7fffffffu && grid.y >= 1 && grid.y <= 65535 &&
-                    grid.z >= 1 && grid.z <= 65535 && block.z <= 64;
+  const bool fits = threads >= 1 && threads <= max_threads && grid.x >= 1 && grid.x <= 0x7fffffffu && grid.y >= 1 &&
+                    grid.y <= 65535 && grid.z >= 1 && grid.z <= 65535 && block.z <= 64;
   return fits ? cudaSuccess : cudaErrorInvalidConfiguration;
 }
 
-// The blocks of a launch. One host thread takes them in order; a second one helps as soon as a block comes to an atomic while others have
-// not begun. One of the two runs at a time: each has static shared memory of its own, as they are thread-local.
+// The blocks of a launch. One host thread takes them in order; a second one helps as soon as a block comes to an atomic
+// while others have not begun. One of the two runs at a time: each has static shared memory of its own, as they are
+// thread-local.
 class Grid {
  public:
   Grid(Watch& watch, bool descending, dim3 grid, dim3 size, size_t shared, const std::function<void()>& kernel)
       : watch_(watch), descending_(descending), grid_(grid), size_(size), shared_(shared), kernel_(kernel),
         blocks_(static_cast<uint64_t>(grid.x) * grid.y * grid.z) {}
 
-  // True where every block came to its end; false where the threads of one wait for each other, or one touched what it must not.
+  // True where every block came to its end; false where the threads of one wait for each other, or one touched what it
+  // must not.
   bool run() {
     run_blocks(0);
     if (helper_.joinable()) helper_.join();
@@ -385,7 +402,8 @@ void change_block(const void* address) {
   if (!is_shared(address)) current->running->grid->change();
 }
 
-bool run_blocks(Watch& watch, bool descending, dim3 grid, dim3 size, size_t shared, const std::function<void()>& kernel) {
+bool run_blocks(Watch& watch, bool descending, dim3 grid, dim3 size, size_t shared,
+                const std::function<void()>& kernel) {
   return Grid(watch, descending, grid, size, shared, kernel).run();
 }
 

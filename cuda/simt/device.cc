@@ -14,12 +14,15 @@ thread_local cudaError_t last_error = cudaSuccess;
 thread_local int device_of_thread = 0;
 
 constexpr size_t alignment = 256;
-size_t physical_bytes() { return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
+size_t physical_bytes() {
+  return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+}
 
 // As simt_configure says; all devices are alike.
 std::atomic<size_t> memory_bytes{physical_bytes()};
 std::atomic<int> shared_optin{227 << 10};
 std::atomic<int> patience_ms{10'000};
+std::atomic<bool> eager{false};
 
 // As the driver reads it: the number of hardware queues that the streams of a device share.
 unsigned hardware_queues() {
@@ -50,7 +53,8 @@ cudaError_t allocate(void** pointer, size_t bytes, int device) {
   return cudaSuccess;
 }
 
-// Waits for the device, as the real call does; memory of another device than the current one is refused, which CUDA would allow.
+// Waits for the device, as the real call does; memory of another device than the current one is refused, which CUDA
+// would allow.
 cudaError_t release(void* pointer, bool pinned) {
   if (!pointer) return cudaSuccess;
   if (cudaError_t error = forbid_in_capture()) return error;
@@ -79,7 +83,8 @@ int current_device() { return device_of_thread; }
 std::chrono::milliseconds patience() { return std::chrono::milliseconds(patience_ms.load()); }
 
 Device& Device::at(int index) {
-  static Device all[devices];
+  // for ever: work that was never run belongs to libraries that are unloaded by then
+  static Device* const all = new Device[devices];
   return all[index];
 }
 
@@ -105,7 +110,8 @@ bool Device::load(const void* kernel) {
 int Device::shared_limit(const void* kernel) {
   std::lock_guard lock(mutex_);
   const auto found = shared_limits_.find(kernel);
-  return found == shared_limits_.end() ? shared_always - static_shared : std::min(found->second, shared_optin - static_shared);
+  return found == shared_limits_.end() ? shared_always - static_shared
+                                       : std::min(found->second, shared_optin - static_shared);
 }
 void Device::set_shared_limit(const void* kernel, int bytes) {
   std::lock_guard lock(mutex_);
@@ -128,11 +134,10 @@ std::shared_ptr<Stream> Device::find(Stream* stream) {
   std::lock_guard lock(mutex_);
   return streams_.at(stream);
 }
-unsigned Device::number_stream() {
+HardwareQueue& Device::next_queue() {
   std::lock_guard lock(mutex_);
-  return streams_made_++;
+  return queues_[streams_made_++ % hardware_queues()];
 }
-HardwareQueue& Device::queue(unsigned stream_number) { return queues_[stream_number % hardware_queues()]; }
 cudaError_t get_attributes(cudaFuncAttributes* attributes, const void* kernel) {
   if (cudaError_t error = load(kernel)) return error;
   *attributes = {static_shared, Device::current().shared_limit(kernel)};
@@ -143,7 +148,7 @@ cudaError_t load(const void* kernel) {
   Device& device = Device::current();
   if (!device.load(kernel)) return cudaSuccess;
   if (!device.take(kernel_bytes)) return remember(cudaErrorMemoryAllocation);
-  if (!capturing()) device.drain();
+  if (!eager && !capturing()) device.drain();
   return cudaSuccess;
 }
 
@@ -156,7 +161,8 @@ cudaError_t set_attribute(const void* kernel, cudaFuncAttribute, int value) {
 bool is_pinned(const void* pointer) {
   std::lock_guard lock(allocations_mutex);
   for (const auto& [begin, allocation] : allocations)
-    if (allocation.device < 0 && pointer >= begin && pointer < static_cast<const char*>(begin) + allocation.bytes) return true;
+    if (allocation.device < 0 && pointer >= begin && pointer < static_cast<const char*>(begin) + allocation.bytes)
+      return true;
   return false;
 }
 
@@ -164,8 +170,15 @@ bool is_pinned(const void* pointer) {
 
 using simt::Device, simt::remember;
 
+// For tests: whether kernels are loaded without waiting for the device, as with CUDA_MODULE_LOADING=EAGER.
+extern "C" __attribute__((visibility("default"))) void simt_load_eagerly(int32_t whether) {
+  simt::eager = whether != 0;
+}
+
 // For tests: how long a wait for a kernel that waits is borne.
-extern "C" __attribute__((visibility("default"))) void simt_set_patience(int32_t milliseconds) { simt::patience_ms = milliseconds; }
+extern "C" __attribute__((visibility("default"))) void simt_set_patience(int32_t milliseconds) {
+  simt::patience_ms = milliseconds;
+}
 
 // For tests: how much memory a device has, and shared memory a block; 0 leaves it as it is.
 extern "C" __attribute__((visibility("default"))) void simt_configure(int64_t memory, int32_t shared) {
@@ -216,10 +229,12 @@ const char* cudaGetErrorString(cudaError_t error) {
     case cudaErrorInvalidDevice: return "invalid device ordinal";
     case cudaErrorInvalidResourceHandle: return "invalid resource handle";
     case cudaErrorNotReady: return "device not ready";
-    case cudaErrorLaunchTimeout: return "a kernel waits for what cannot begin before it ends: something that stands behind it in its "
-                                        "hardware queue, or comes after a call that waits for the device";
+    case cudaErrorLaunchTimeout:
+      return "a kernel waits for what cannot begin before it ends: something that stands behind it in its "
+             "hardware queue, or comes after a call that waits for the device";
     case cudaErrorPeerAccessAlreadyEnabled: return "peer access is already enabled";
-    case cudaErrorLaunchFailure: return "a kernel's threads wait for each other at different barriers, or one used shared memory as global";
+    case cudaErrorLaunchFailure:
+      return "a kernel's threads wait for each other at different barriers, or one used shared memory as global";
     case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
     case cudaErrorStreamCaptureInvalidated: return "operation failed due to a previous error during capture";
   }

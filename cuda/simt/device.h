@@ -1,5 +1,5 @@
-// What belongs to an emulated device rather than to a stream: its memory, the kernels it has loaded, its hardware queues, the error that
-// ended it.
+// What belongs to an emulated device rather than to a stream: its memory, the kernels it has loaded, its hardware
+// queues, the error that ended it.
 #pragma once
 #include <cuda_runtime.h>
 
@@ -8,14 +8,16 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <unordered_map>
 #include <unordered_set>
 
 namespace simt {
 
-constexpr int devices = 8;                                    // all alike
-constexpr int shared_always = 48 << 10;                       // shared memory of a block that needs no leave, static part included
-constexpr size_t kernel_bytes = 1 << 20, graph_bytes = 1 << 20;  // what the driver takes for a kernel when it is first launched, for a graph
+constexpr int devices = 8;               // all alike
+constexpr int shared_always = 48 << 10;  // shared memory of a block that needs no leave, static part included
+// what the driver takes for a kernel when it is first launched, for a graph
+constexpr size_t kernel_bytes = 1 << 20, graph_bytes = 1 << 20;
 
 // Where a kernel runs, and whether it waits for another one.
 struct Watch {
@@ -32,8 +34,6 @@ class HardwareQueue {
   void run_before(uint64_t ticket);
 
  private:
-  std::shared_ptr<Stream> first_before(uint64_t ticket);
-
   std::mutex mutex_;
   uint64_t next_ = 0;
   std::map<uint64_t, std::shared_ptr<Stream>> pending_;
@@ -65,10 +65,12 @@ class Device {
   void remove(Stream* stream);
   // Runs all that is enqueued on it, as a call that waits for the device does.
   void drain();
-  // The same for what other threads have enqueued: whether such a call waits is left open, so the caller's own work stays late.
+  // The same for what other threads have enqueued: whether such a call waits is left open, so the caller's own work
+  // stays late.
   void drain_others();
-  HardwareQueue& queue(unsigned stream_number);
-  unsigned number_stream();
+  void drain_but(std::thread::id owner);
+  // Of the stream that is made next: they take the queues in turn.
+  HardwareQueue& next_queue();
 
  private:
   std::mutex mutex_;

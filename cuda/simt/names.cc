@@ -45,7 +45,8 @@ cudaError_t cudaFuncGetName(const char** name, const void* kernel) {
   std::lock_guard lock(mutex);
   auto known = libraries.find(library.dli_fname);
   if (known == libraries.end()) known = libraries.emplace(library.dli_fname, functions_of(library.dli_fname)).first;
-  const auto function = known->second.find(static_cast<const char*>(kernel) - static_cast<const char*>(library.dli_fbase));
+  const auto function =
+      known->second.find(static_cast<const char*>(kernel) - static_cast<const char*>(library.dli_fbase));
   if (function == known->second.end()) return cudaErrorInvalidDeviceFunction;
   *name = function->second.c_str();
   return cudaSuccess;

@@ -1,7 +1,7 @@
-// Streams, copies, events and graphs of the emulated CUDA runtime. What is enqueued on a stream runs when somebody waits for the stream,
-// for its device, for an event behind it or for something behind it in its hardware queue, not before. Where CUDA leaves a choice, the
-// worst for the caller is taken: host memory is read late, and a stream or an event is refused while another device than its own is the
-// thread's current one.
+// Streams, copies, events and graphs of the emulated CUDA runtime. What is enqueued on a stream runs when somebody
+// waits for the stream, for its device, for an event behind it or for something behind it in its hardware queue, not
+// before. Where CUDA leaves a choice, the worst for the caller is taken: host memory is read late, and a stream or an
+// event is refused while another device than its own is the thread's current one.
 #include <sched.h>
 
 #include <chrono>
@@ -14,7 +14,8 @@
 
 namespace simt {
 
-bool run_blocks(Watch& watch, bool descending, dim3 grid, dim3 size, size_t shared, const std::function<void()>& kernel);
+bool run_blocks(Watch& watch, bool descending, dim3 grid, dim3 size, size_t shared,
+                const std::function<void()>& kernel);
 bool is_pinned(const void* pointer);
 
 using Work = std::function<void()>;
@@ -30,42 +31,52 @@ struct Stream {
   struct Item { uint64_t ticket; Work work; };
 
   int device = 0;
-  unsigned number = 0;                // on its device
-  std::recursive_timed_mutex mutex;   // who waits for a device runs the streams of other threads
+  HardwareQueue* hardware = nullptr;
+  std::mutex mutex;                   // of the queue
+  std::recursive_timed_mutex running; // of who runs its front: not always the thread that enqueued it
   std::deque<Item> queue;
   std::thread::id owner;              // who enqueued last
   Graph* capture = nullptr;
   bool descending = false;
   Watch watch;
 
-  HardwareQueue& hardware() { return Device::at(device).queue(number); }
-
-  // Locks the stream. Another thread may run a kernel of it that waits for a third; where that goes on for too long, the caller is what
-  // the kernel waits for.
+  // Waits for who runs it. That may be a kernel that waits for a third; where this goes on for too long, the caller is
+  // what it waits for.
   std::unique_lock<std::recursive_timed_mutex> enter() {
-    std::unique_lock lock(mutex, std::defer_lock);
+    std::unique_lock lock(running, std::defer_lock);
     for (uint64_t naps = watch.naps; !lock.try_lock_for(patience()); naps = watch.naps)
       if (watch.naps != naps) Device::at(device).fail(cudaErrorLaunchTimeout);
     return lock;
   }
+  // The ticket of the front item; false if there is none.
+  bool front(uint64_t& ticket) {
+    std::lock_guard lock(mutex);
+    if (queue.empty()) return false;
+    ticket = queue.front().ticket;
+    return true;
+  }
   void run_one() {
     uint64_t ticket = 0;
-    {
-      const auto lock = enter();
-      if (queue.empty()) return;
-      ticket = queue.front().ticket;
-    }
-    hardware().run_before(ticket);
+    if (!front(ticket)) return static_cast<void>(enter());
+    hardware->run_before(ticket);
+    run(ticket);
+  }
+  // Runs this item, which is the first of its hardware queue; or waits until another thread has run it.
+  void run(uint64_t ticket) {
     const auto lock = enter();
-    if (queue.empty() || queue.front().ticket != ticket) return;  // another thread was faster
+    uint64_t now = 0;
+    if (!front(now) || now != ticket) return;
+    std::unique_lock queue_lock(mutex);
     const Item item = std::move(queue.front());
     queue.pop_front();
+    queue_lock.unlock();
     if (Device::at(device).error() == cudaSuccess) item.work();
-    hardware().finish(ticket);
+    hardware->finish(ticket);
   }
   bool idle() {
+    uint64_t ticket = 0;
     const auto lock = enter();
-    return queue.empty();
+    return !front(ticket);
   }
   void drain() {
     while (!idle()) run_one();
@@ -109,27 +120,31 @@ void HardwareQueue::finish(uint64_t ticket) {
   std::lock_guard lock(mutex_);
   pending_.erase(ticket);
 }
-std::shared_ptr<Stream> HardwareQueue::first_before(uint64_t ticket) {
-  std::lock_guard lock(mutex_);
-  const auto first = pending_.begin();
-  return first == pending_.end() || first->first >= ticket ? nullptr : first->second;
-}
 void HardwareQueue::run_before(uint64_t ticket) {
-  while (const std::shared_ptr<Stream> stream = first_before(ticket)) stream->run_one();
+  for (std::unique_lock lock(mutex_); !pending_.empty() && pending_.begin()->first < ticket; lock.lock()) {
+    const auto [first, stream] = *pending_.begin();
+    lock.unlock();
+    stream->run(first);
+  }
 }
 
-void Device::drain() {
-  std::unique_lock lock(mutex_);
-  const auto all = streams_;
-  lock.unlock();
-  for (const auto& [pointer, stream] : all) stream->drain();
-}
-void Device::drain_others() {
-  std::unique_lock lock(mutex_);
-  const auto all = streams_;
-  lock.unlock();
-  for (const auto& [pointer, stream] : all)
-    if (stream->owner != std::this_thread::get_id()) stream->drain();
+void Device::drain() { drain_but({}); }
+void Device::drain_others() { drain_but(std::this_thread::get_id()); }
+
+// Each stream by a thread of its own where there are several: their kernels may wait for each other.
+void Device::drain_but(std::thread::id owner) {
+  std::vector<std::shared_ptr<Stream>> all;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [pointer, stream] : streams_)
+      if (stream->owner != owner) all.push_back(stream);
+  }
+  std::vector<std::thread> helpers;
+  uint64_t ticket = 0;
+  for (size_t i = 1; i < all.size(); ++i)
+    if (all[i]->front(ticket)) helpers.emplace_back([stream = all[i]] { stream->drain(); });
+  for (const auto& stream : all) stream->drain();
+  for (std::thread& helper : helpers) helper.join();
 }
 void Device::remove(Stream* stream) {
   std::lock_guard lock(mutex_);
@@ -139,14 +154,18 @@ void Device::remove(Stream* stream) {
 
 cudaError_t enqueue(cudaStream_t stream, Work work) {
   if (cudaError_t error = usable(stream)) return error;
-  const auto lock = stream->enter();
-  stream->owner = std::this_thread::get_id();
   if (stream->capture) {
     stream->capture->work.push_back(std::move(work));
     return cudaSuccess;
   }
-  stream->queue.push_back({stream->hardware().issue(Device::at(stream->device).find(stream)), std::move(work)});
-  if (stream->queue.size() > queue_limit) stream->run_one();
+  size_t enqueued = 0;
+  {
+    std::lock_guard lock(stream->mutex);
+    stream->owner = std::this_thread::get_id();
+    stream->queue.push_back({stream->hardware->issue(Device::at(stream->device).find(stream)), std::move(work)});
+    enqueued = stream->queue.size();
+  }
+  if (enqueued > queue_limit) stream->run_one();
   return cudaSuccess;
 }
 
@@ -156,10 +175,13 @@ cudaError_t load_for(cudaStream_t stream, const void* kernel) {
 }
 
 void run_grid(cudaStream_t stream, dim3 grid, dim3 block, size_t shared, const Work& kernel) {
-  if (!run_blocks(stream->watch, stream->descending, grid, block, shared, kernel)) Device::at(stream->device).fail(cudaErrorLaunchFailure);
+  if (!run_blocks(stream->watch, stream->descending, grid, block, shared, kernel))
+    Device::at(stream->device).fail(cudaErrorLaunchFailure);
 }
 
-uint64_t nanoseconds() { return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1)); }
+uint64_t nanoseconds() {
+  return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
+}
 
 void set_descending(cudaStream_t stream, bool descending) { stream->descending = descending; }
 
@@ -167,7 +189,8 @@ void set_descending(cudaStream_t stream, bool descending) { stream->descending =
 
 using simt::Device, simt::remember, simt::usable;
 
-cudaError_t cudaMemcpyAsync(void* destination, const void* source, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+cudaError_t cudaMemcpyAsync(void* destination, const void* source, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream) {
   const cudaError_t error = simt::enqueue(stream, [=] { memmove(destination, source, bytes); });
   if (kind == cudaMemcpyDeviceToHost && !stream->capture && !simt::is_pinned(destination)) stream->drain();
   return error;
@@ -179,7 +202,7 @@ cudaError_t cudaMemsetAsync(void* pointer, int value, size_t bytes, cudaStream_t
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   const auto made = std::make_shared<simt::Stream>();
   made->device = made->watch.device = simt::current_device();
-  made->number = Device::current().number_stream();
+  made->hardware = &Device::current().next_queue();
   made->owner = std::this_thread::get_id();
   Device::current().add(made);
   *stream = made.get();

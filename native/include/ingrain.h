@@ -1,8 +1,9 @@
 // ingrain.h: every operation of the engine, declared once. A backend is a shared library that exports these symbols.
 //
 // Calls      Every function returns an ingrain_status; text of the last failure of a context: ingrain_last_error.
-//            An op is enqueued on the stream of its context and may return before it has run; ingrain_synchronize waits.
-//            An op never allocates, synchronises, prints or keeps state; what outlives a call lives in the context.
+//            An op is enqueued on the stream of its context and may return before it has run; ingrain_synchronize
+//            waits. An op never allocates, synchronises, prints or keeps state; what outlives a call lives in the
+//            context.
 // Arguments  context, outputs, inputs, dtype, sizes, scalars. Pointers are device pointers unless a comment says host.
 //            A slice is a moved pointer; tensors are row-major; "ld" is the distance of two rows in elements.
 // Gradients  dx is the gradient of x. Parameter gradients accumulate (+=), activation gradients are set (=).
@@ -21,9 +22,11 @@ extern "C" {
 #endif
 
 typedef int32_t ingrain_status;
-enum { INGRAIN_OK = 0, INGRAIN_INVALID_ARGUMENT = 1, INGRAIN_OUT_OF_MEMORY = 2, INGRAIN_UNSUPPORTED = 3, INGRAIN_DEVICE_ERROR = 4 };
-enum { INGRAIN_F32 = 0, INGRAIN_BF16 = 1, INGRAIN_F16 = 2, INGRAIN_I32 = 3, INGRAIN_I64 = 4,   // dtype; integers: indices only
-       INGRAIN_F8E4M3 = 5 };                            // of weights and caches alone (OCP 8-bit, arXiv:2209.05433); GPUs only
+enum { INGRAIN_OK = 0, INGRAIN_INVALID_ARGUMENT = 1, INGRAIN_OUT_OF_MEMORY = 2, INGRAIN_UNSUPPORTED = 3,
+       INGRAIN_DEVICE_ERROR = 4 };
+// dtype; integers: indices
+enum { INGRAIN_F32 = 0, INGRAIN_BF16 = 1, INGRAIN_F16 = 2, INGRAIN_I32 = 3, INGRAIN_I64 = 4,
+       INGRAIN_F8E4M3 = 5 };  // of weights and caches alone (OCP 8-bit, arXiv:2209.05433); GPUs only
 enum { INGRAIN_ROW_MAJOR = 0, INGRAIN_PACKED = 1 };                            // layout of a weight
 
 typedef struct ingrain_context ingrain_context;
@@ -39,15 +42,17 @@ typedef struct ingrain_weight {
   int32_t layout;     // INGRAIN_ROW_MAJOR, or INGRAIN_PACKED: the backend's own order, known to its ops alone
   int64_t rows;
   int64_t columns;
-  int64_t chunk;      // columns that one partial sum covers (row-parallel weights: an eighth of the whole), or 0: one sum
+  int64_t chunk;  // columns that one partial sum covers (row-parallel weights: an eighth of the whole), or 0: one sum
 } ingrain_weight;
 
 // One ragged step: T tokens of S sequences; the tokens of a sequence are consecutive rows.
 typedef struct ingrain_batch {
   const int32_t* sequence_offsets;  // (S + 1) first row of each sequence; the last entry is T
   const int32_t* positions;         // (T) absolute position of each token in its sequence
-  const int32_t* block_tables;      // (S, max_blocks) cache block of positions [j·block_size, (j+1)·block_size), or null without a cache
-  const int32_t* prefix_groups;     // (S) sequences with equal numbers stand together and share their first prefix_blocks blocks
+  // (S, max_blocks) cache block of positions [j·block_size, (j+1)·block_size), or null without a cache
+  const int32_t* block_tables;
+  // (S) sequences with equal numbers stand together and share their first prefix_blocks blocks
+  const int32_t* prefix_groups;
   const int32_t* prefix_blocks;     // (S) how many leading blocks of the table the group shares; 0 where none
   const int32_t* adapter_slots;     // (T) adapter of each row, -1 for none; or null: none anywhere
   int64_t tokens;                   // T
@@ -56,60 +61,67 @@ typedef struct ingrain_batch {
   int64_t block_size;               // tokens a cache block; a multiple of 16
 } ingrain_batch;
 
-// ---- contexts ---------------------------------------------------------------------------------------------------------
-// isa (host): "auto", or for the CPU "avx2", "avx512", "avx512_bf16". threads: 0 for all cores; ignored by GPUs. (The simt library:
-// "ascending" or "descending", the order in which it runs the threads of a block; auto is ascending.)
+// ---- contexts -------------------------------------------------------------------------------------------------------
+// isa (host): "auto", or for the CPU "avx2", "avx512", "avx512_bf16". threads: 0 for all cores; ignored by GPUs. (The
+// simt library: "ascending" or "descending", the order in which it runs the threads of a block; auto is ascending.)
 // error (host, error_bytes long): receives one line when the call fails and *context is not made.
-INGRAIN_API ingrain_status ingrain_context_create(ingrain_context** context, int32_t device, int32_t threads, const char* isa,
-                                                  char* error, int64_t error_bytes);
+INGRAIN_API ingrain_status ingrain_context_create(ingrain_context** context, int32_t device, int32_t threads,
+                                                  const char* isa, char* error, int64_t error_bytes);
 INGRAIN_API ingrain_status ingrain_context_destroy(ingrain_context* ctx);
-INGRAIN_API const char* ingrain_last_error(ingrain_context* ctx);                       // host, valid until the next failing call
-// One JSON object (host): backend, name, isa, threads, memory_bytes, graphs (true where capture is real), and where there are such
-// fallbacks (op, sizes and reason of calls that a slower kernel computed than the one meant for them, and how many). 16 KiB are enough.
+INGRAIN_API const char* ingrain_last_error(ingrain_context* ctx);  // host, valid until the next failing call
+// One JSON object (host): backend, name, isa, threads, memory_bytes, graphs (true where capture is real), and where
+// there are such fallbacks (op, sizes and reason of calls that a slower kernel computed than the one meant for them,
+// and how many). 16 KiB are enough.
 INGRAIN_API ingrain_status ingrain_context_describe(ingrain_context* ctx, char* json, int64_t json_bytes);
 INGRAIN_API ingrain_status ingrain_device_count(int32_t* count);
 INGRAIN_API int32_t ingrain_abi_version(void);
 INGRAIN_API ingrain_status ingrain_native_stream(ingrain_context* ctx, void** stream);  // cudaStream_t; null on the CPU
-// deterministic 1: a row's results do not depend on the rows beside it (algorithm and tile fixed per weight). Always so on the CPU.
+// deterministic 1: a row's results do not depend on the rows beside it (algorithm and tile fixed per weight). Always so
+// on the CPU.
 INGRAIN_API ingrain_status ingrain_set_deterministic(ingrain_context* ctx, int32_t deterministic);
-// For kernels of other libraries. set_error: text (host) for ingrain_last_error. parallel_for: body over pieces of [0, n) of at least
-// grain items on the context's threads, which piece where is not fixed; UNSUPPORTED on GPUs.
+// For kernels of other libraries. set_error: text (host) for ingrain_last_error. parallel_for: body over pieces of [0,
+// n) of at least grain items on the context's threads, which piece where is not fixed; UNSUPPORTED on GPUs.
 INGRAIN_API ingrain_status ingrain_set_error(ingrain_context* ctx, const char* text);
 INGRAIN_API ingrain_status ingrain_parallel_for(ingrain_context* ctx, int64_t n, int64_t grain,
                                                 void (*body)(void* state, int64_t begin, int64_t end), void* state);
 
-// Trace: while it is on, a context keeps a line for each kernel that starts (name, grid, block, shared memory) and for each product of a
-// library (its name and sizes); the CPU keeps op and instruction set. on 1 begins with none. trace_read: the lines so far (host), each
-// with a line end; INVALID_ARGUMENT where text_bytes are too few. trace_add is for launch(), which a kernel of another library has too.
+// Trace: while it is on, a context keeps a line for each kernel that starts (name, grid, block, shared memory) and for
+// each product of a library (its name and sizes); the CPU keeps op and instruction set. on 1 begins with none.
+// trace_read: the lines so far (host), each with a line end; INVALID_ARGUMENT where text_bytes are too few. trace_add
+// is for launch(), which a kernel of another library has too.
 INGRAIN_API ingrain_status ingrain_trace(ingrain_context* ctx, int32_t on);
 INGRAIN_API int32_t ingrain_tracing(ingrain_context* ctx);
 INGRAIN_API ingrain_status ingrain_trace_add(ingrain_context* ctx, const char* line);
 INGRAIN_API ingrain_status ingrain_trace_read(ingrain_context* ctx, char* text, int64_t text_bytes);
 
-// ---- memory -----------------------------------------------------------------------------------------------------------
-INGRAIN_API ingrain_status ingrain_malloc(ingrain_context* ctx, void** pointer, int64_t bytes);     // 64-byte aligned, not cleared
+// ---- memory ---------------------------------------------------------------------------------------------------------
+// 64-byte aligned, not cleared
+INGRAIN_API ingrain_status ingrain_malloc(ingrain_context* ctx, void** pointer, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_free(ingrain_context* ctx, void* pointer);
-INGRAIN_API ingrain_status ingrain_host_malloc(ingrain_context* ctx, void** pointer, int64_t bytes); // pinned host memory
+// pinned host memory
+INGRAIN_API ingrain_status ingrain_host_malloc(ingrain_context* ctx, void** pointer, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_host_free(ingrain_context* ctx, void* pointer);
 // Copies are enqueued. Host memory, pinned or not, must stay as it is until they have run.
 INGRAIN_API ingrain_status ingrain_copy_to_device(ingrain_context* ctx, void* device, const void* host, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_copy_to_host(ingrain_context* ctx, void* host, const void* device, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_copy(ingrain_context* ctx, void* destination, const void* source, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_fill_zero(ingrain_context* ctx, void* pointer, int64_t bytes);
-// Scratch for the ops of a context, which use it one after another; 256-byte aligned. reserve makes it at least this large (waits for
-// the stream first); a context is born with what every op but fp8 products needs. Null and 0 on the CPU.
+// Scratch for the ops of a context, which use it one after another; 256-byte aligned. reserve makes it at least this
+// large (waits for the stream first); a context is born with what every op but fp8 products needs. Null and 0 on the
+// CPU.
 INGRAIN_API ingrain_status ingrain_workspace(ingrain_context* ctx, void** pointer, int64_t* bytes);
 INGRAIN_API ingrain_status ingrain_workspace_reserve(ingrain_context* ctx, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_memory_info(ingrain_context* ctx, int64_t* free_bytes, int64_t* total_bytes);
 INGRAIN_API ingrain_status ingrain_synchronize(ingrain_context* ctx);
 
-// ---- events and graphs ------------------------------------------------------------------------------------------------
+// ---- events and graphs ----------------------------------------------------------------------------------------------
 INGRAIN_API ingrain_status ingrain_event_create(ingrain_context* ctx, ingrain_event** event);
 INGRAIN_API ingrain_status ingrain_event_destroy(ingrain_context* ctx, ingrain_event* event);
 INGRAIN_API ingrain_status ingrain_event_record(ingrain_context* ctx, ingrain_event* event);
 INGRAIN_API ingrain_status ingrain_event_query(ingrain_context* ctx, ingrain_event* event, int32_t* done);
 INGRAIN_API ingrain_status ingrain_event_wait(ingrain_context* ctx, ingrain_event* event);          // the host waits
-INGRAIN_API ingrain_status ingrain_event_elapsed(ingrain_context* ctx, float* milliseconds, ingrain_event* start, ingrain_event* end);
+INGRAIN_API ingrain_status ingrain_event_elapsed(ingrain_context* ctx, float* milliseconds, ingrain_event* start,
+                                                 ingrain_event* end);
 // Capture: ops between begin and end are recorded, not run. Where graphs do not exist (the CPU) *graph is null, the ops
 // have run, and the caller goes on calling them: see "graphs" in ingrain_context_describe.
 INGRAIN_API ingrain_status ingrain_graph_begin(ingrain_context* ctx);
@@ -117,143 +129,178 @@ INGRAIN_API ingrain_status ingrain_graph_end(ingrain_context* ctx, ingrain_graph
 INGRAIN_API ingrain_status ingrain_graph_launch(ingrain_context* ctx, ingrain_graph* graph);
 INGRAIN_API ingrain_status ingrain_graph_destroy(ingrain_context* ctx, ingrain_graph* graph);
 
-// ---- collectives: a rank is a thread with its own context; every rank of a communicator makes the same calls in order -----
+// ---- collectives: a rank is a thread with its own context; every rank of a communicator makes the same calls in order
 INGRAIN_API ingrain_status ingrain_communicator_create(ingrain_communicator** communicator, int32_t ranks);
 INGRAIN_API ingrain_status ingrain_communicator_destroy(ingrain_communicator* communicator);
-INGRAIN_API ingrain_status ingrain_communicator_join(ingrain_context* ctx, ingrain_communicator* communicator, int32_t rank);
-// y (n) = the sum over all ranks' partials (chunks, n), ranks in order, within a rank chunks in order: one order of summation.
-INGRAIN_API ingrain_status ingrain_all_reduce(ingrain_context* ctx, void* y, const float* partials, int32_t dtype, int64_t chunks, int64_t n);
+INGRAIN_API ingrain_status ingrain_communicator_join(ingrain_context* ctx, ingrain_communicator* communicator,
+                                                     int32_t rank);
+// y (n) = the sum over all ranks' partials (chunks, n), ranks in order, within a rank chunks in order: one order of
+// summation.
+INGRAIN_API ingrain_status ingrain_all_reduce(ingrain_context* ctx, void* y, const float* partials, int32_t dtype,
+                                              int64_t chunks, int64_t n);
 // y (ranks, n) = every rank's x (n), bytes as they are.
 INGRAIN_API ingrain_status ingrain_all_gather(ingrain_context* ctx, void* y, const void* x, int64_t bytes);
 
-// ---- weights ----------------------------------------------------------------------------------------------------------
+// ---- weights --------------------------------------------------------------------------------------------------------
 INGRAIN_API int64_t ingrain_weight_bytes(int32_t dtype, int32_t layout, int64_t rows, int64_t columns);
-// Workspace that matmul ops with such a weight and up to T rows want; with backward the transposed weight of fp8 counts.
-INGRAIN_API int64_t ingrain_matmul_workspace_bytes(int32_t weight_dtype, int64_t rows, int64_t columns, int64_t T, int32_t backward);
+// Workspace that matmul ops with such a weight and up to T rows want; with backward the transposed weight of fp8
+// counts.
+INGRAIN_API int64_t ingrain_matmul_workspace_bytes(int32_t weight_dtype, int64_t rows, int64_t columns, int64_t T,
+                                                   int32_t backward);
 // Writes source (rows, columns), dtype source_dtype F32|BF16|F16, row-major with row distance ld, into rows
 // [row, row + rows) of w, whose columns it covers; converts to w->dtype, rounding to nearest even.
-INGRAIN_API ingrain_status ingrain_pack(ingrain_context* ctx, const ingrain_weight* w, const void* source, int32_t source_dtype,
-                                        int64_t row, int64_t rows, int64_t ld);
+INGRAIN_API ingrain_status ingrain_pack(ingrain_context* ctx, const ingrain_weight* w, const void* source,
+                                        int32_t source_dtype, int64_t row, int64_t rows, int64_t ld);
 // y[i] = x[i] converted, n elements, any of F32, BF16, F16 to F32 or BF16.
-INGRAIN_API ingrain_status ingrain_convert(ingrain_context* ctx, void* y, const void* x, int32_t y_dtype, int32_t x_dtype, int64_t n);
+INGRAIN_API ingrain_status ingrain_convert(ingrain_context* ctx, void* y, const void* x, int32_t y_dtype,
+                                           int32_t x_dtype, int64_t n);
 
-// ---- ops: embedding.cc ---------------------------------------------------------------------------------------------------
+// ---- ops: embedding.cc ----------------------------------------------------------------------------------------------
 // y (T, D) = rows ids (T) of table (V, D). dtype: of y.
-INGRAIN_API ingrain_status ingrain_embedding_forward(ingrain_context* ctx, void* y, const int32_t* ids, const ingrain_weight* table,
-                                                     int32_t dtype, int64_t T);
+INGRAIN_API ingrain_status ingrain_embedding_forward(ingrain_context* ctx, void* y, const int32_t* ids,
+                                                     const ingrain_weight* table, int32_t dtype, int64_t T);
 // dtable (V, D) f32, row ids[t] += dy (T, D), t ascending.
-INGRAIN_API ingrain_status ingrain_embedding_backward(ingrain_context* ctx, float* dtable, const void* dy, const int32_t* ids,
-                                                      int32_t dtype, int64_t T, int64_t D);
+INGRAIN_API ingrain_status ingrain_embedding_backward(ingrain_context* ctx, float* dtable, const void* dy,
+                                                      const int32_t* ids, int32_t dtype, int64_t T, int64_t D);
 // ---- gather_rows.cc: y (M, D) = x[rows[m]]; backward: dx (T, D) = 0, then dx[rows[m]] += dy[m]
-INGRAIN_API ingrain_status ingrain_gather_rows_forward(ingrain_context* ctx, void* y, const void* x, const int32_t* rows, int32_t dtype,
-                                                       int64_t M, int64_t D);
-INGRAIN_API ingrain_status ingrain_gather_rows_backward(ingrain_context* ctx, void* dx, const void* dy, const int32_t* rows, int32_t dtype,
-                                                        int64_t M, int64_t T, int64_t D);
+INGRAIN_API ingrain_status ingrain_gather_rows_forward(ingrain_context* ctx, void* y, const void* x,
+                                                       const int32_t* rows, int32_t dtype, int64_t M, int64_t D);
+INGRAIN_API ingrain_status ingrain_gather_rows_backward(ingrain_context* ctx, void* dx, const void* dy,
+                                                        const int32_t* rows, int32_t dtype, int64_t M, int64_t T,
+                                                        int64_t D);
 // ---- rms_norm.cc: y, x, h, residual (T, D); w (D) of dtype; rstd (T) or null
-INGRAIN_API ingrain_status ingrain_rms_norm_forward(ingrain_context* ctx, void* y, float* rstd, const void* x, const void* w,
-                                                    int32_t dtype, int64_t T, int64_t D, float eps);
+INGRAIN_API ingrain_status ingrain_rms_norm_forward(ingrain_context* ctx, void* y, float* rstd, const void* x,
+                                                    const void* w, int32_t dtype, int64_t T, int64_t D, float eps);
 // h = x + residual; y = rms_norm(h). h may alias x or residual.
-INGRAIN_API ingrain_status ingrain_add_rms_norm_forward(ingrain_context* ctx, void* y, void* h, float* rstd, const void* x,
-                                                        const void* residual, const void* w, int32_t dtype, int64_t T, int64_t D, float eps);
+INGRAIN_API ingrain_status ingrain_add_rms_norm_forward(ingrain_context* ctx, void* y, void* h, float* rstd,
+                                                        const void* x, const void* residual, const void* w,
+                                                        int32_t dtype, int64_t T, int64_t D, float eps);
 // dx = dresidual + backward of y at x; dresidual (T, D) or null, may alias dx; dw (D) f32 += or null.
-INGRAIN_API ingrain_status ingrain_rms_norm_backward(ingrain_context* ctx, void* dx, float* dw, const void* dy, const void* dresidual,
-                                                     const void* x, const void* w, const float* rstd, int32_t dtype, int64_t T, int64_t D);
+INGRAIN_API ingrain_status ingrain_rms_norm_backward(ingrain_context* ctx, void* dx, float* dw, const void* dy,
+                                                     const void* dresidual, const void* x, const void* w,
+                                                     const float* rstd, int32_t dtype, int64_t T, int64_t D);
 // ---- matmul.cc: y (T, N) = beta·y + x (T, C) · Wᵀ. dtype: of x (dy); y_dtype: of y (dx). beta 0 never reads y.
-INGRAIN_API ingrain_status ingrain_matmul_forward(ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w, int32_t dtype,
-                                                  int32_t y_dtype, int64_t T, float beta);
-// partials (C / chunk, T, N) f32: one product per chunk of w, for ingrain_all_reduce; summed in order they equal matmul_forward.
-INGRAIN_API ingrain_status ingrain_matmul_partial_forward(ingrain_context* ctx, float* partials, const void* x, const ingrain_weight* w,
-                                                          int32_t dtype, int64_t T);
+INGRAIN_API ingrain_status ingrain_matmul_forward(ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w,
+                                                  int32_t dtype, int32_t y_dtype, int64_t T, float beta);
+// partials (C / chunk, T, N) f32: one product per chunk of w, for ingrain_all_reduce; summed in order they equal
+// matmul_forward.
+INGRAIN_API ingrain_status ingrain_matmul_partial_forward(ingrain_context* ctx, float* partials, const void* x,
+                                                          const ingrain_weight* w, int32_t dtype, int64_t T);
 // dx (T, C) = beta·dx + dy (T, N) · W.  beta 0 never reads dx.
-INGRAIN_API ingrain_status ingrain_matmul_backward(ingrain_context* ctx, void* dx, const void* dy, const ingrain_weight* w, int32_t dtype,
-                                                   int32_t dx_dtype, int64_t T, float beta);
+INGRAIN_API ingrain_status ingrain_matmul_backward(ingrain_context* ctx, void* dx, const void* dy,
+                                                   const ingrain_weight* w, int32_t dtype, int32_t dx_dtype, int64_t T,
+                                                   float beta);
 // dw (N, C) f32 row-major += dyᵀ · x
-INGRAIN_API ingrain_status ingrain_matmul_weight_backward(ingrain_context* ctx, float* dw, const void* dy, const void* x, int32_t dtype,
-                                                          int64_t T, int64_t N, int64_t C);
-// ---- matmul_silu_mul.cc: y (T, F) = silu(gate)·up, gate_up = x (T, C) · Wᵀ, W (2F, C). gate_up (T, 2F) is scratch, all of dtype;
-// what it holds afterwards is undefined: an op that fuses the two never writes it.
+INGRAIN_API ingrain_status ingrain_matmul_weight_backward(ingrain_context* ctx, float* dw, const void* dy,
+                                                          const void* x, int32_t dtype, int64_t T, int64_t N,
+                                                          int64_t C);
+// ---- matmul_silu_mul.cc: y (T, F) = silu(gate)·up, gate_up = x (T, C) · Wᵀ, W (2F, C). gate_up (T, 2F) is scratch,
+// all of dtype; what it holds afterwards is undefined: an op that fuses the two never writes it.
 INGRAIN_API ingrain_status ingrain_matmul_silu_mul_forward(ingrain_context* ctx, void* y, void* gate_up, const void* x,
                                                            const ingrain_weight* w, int32_t dtype, int64_t T);
-// ---- rope.cc: rotates the first H + K heads of each row of qkv (T, (H + 2K)·E) in place, halves paired (i, i + E/2) as in
-// Hugging Face; table (positions, E) f32: cos in [0, E/2), sin in [E/2, E). backward rotates the other way.
-INGRAIN_API ingrain_status ingrain_rope_forward(ingrain_context* ctx, void* qkv, const float* table, const int32_t* positions, int32_t dtype,
-                                                int64_t T, int64_t H, int64_t K, int64_t E);
-INGRAIN_API ingrain_status ingrain_rope_backward(ingrain_context* ctx, void* dqkv, const float* table, const int32_t* positions, int32_t dtype,
-                                                 int64_t T, int64_t H, int64_t K, int64_t E);
-// ---- kv_cache.cc: the paged cache of one layer, blocks × ingrain_kv_cache_block_bytes; its inner order is the backend's own
+// ---- rope.cc: rotates the first H + K heads of each row of qkv (T, (H + 2K)·E) in place, halves paired (i, i + E/2)
+// as in Hugging Face; table (positions, E) f32: cos in [0, E/2), sin in [E/2, E). backward rotates the other way.
+INGRAIN_API ingrain_status ingrain_rope_forward(ingrain_context* ctx, void* qkv, const float* table,
+                                                const int32_t* positions, int32_t dtype, int64_t T, int64_t H,
+                                                int64_t K, int64_t E);
+INGRAIN_API ingrain_status ingrain_rope_backward(ingrain_context* ctx, void* dqkv, const float* table,
+                                                 const int32_t* positions, int32_t dtype, int64_t T, int64_t H,
+                                                 int64_t K, int64_t E);
+// ---- kv_cache.cc: the paged cache of one layer, blocks × ingrain_kv_cache_block_bytes; its inner order is the
+// backend's own
 INGRAIN_API int64_t ingrain_kv_cache_block_bytes(int32_t cache_dtype, int64_t block_size, int64_t K, int64_t E);
 // Stores k and v of every row of qkv (after rope) at its sequence's block and position.
-INGRAIN_API ingrain_status ingrain_kv_cache_write(ingrain_context* ctx, void* cache, const void* qkv, const ingrain_batch* batch,
-                                                  int32_t dtype, int32_t cache_dtype, int64_t H, int64_t K, int64_t E);
-// Copies whole blocks in each of L layers: pairs (n, 2) of (source, destination), in any order: no destination is another pair's
-// source. layer_bytes apart.
-INGRAIN_API ingrain_status ingrain_kv_cache_copy(ingrain_context* ctx, void* cache, const int32_t* pairs, int64_t n, int64_t block_bytes,
-                                                 int64_t layer_bytes, int64_t L);
+INGRAIN_API ingrain_status ingrain_kv_cache_write(ingrain_context* ctx, void* cache, const void* qkv,
+                                                  const ingrain_batch* batch, int32_t dtype, int32_t cache_dtype,
+                                                  int64_t H, int64_t K, int64_t E);
+// Copies whole blocks in each of L layers: pairs (n, 2) of (source, destination), in any order: no destination is
+// another pair's source. layer_bytes apart.
+INGRAIN_API ingrain_status ingrain_kv_cache_copy(ingrain_context* ctx, void* cache, const int32_t* pairs, int64_t n,
+                                                 int64_t block_bytes, int64_t layer_bytes, int64_t L);
 // ---- attention.cc
-// Over the paged cache, whose rows of this step are already written: y (T, H·E); row t sees positions 0 .. positions[t].
-// Bitwise the same whatever else is in the batch, however the prompt was split, and with or without prefix groups.
-INGRAIN_API ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx, void* y, const void* qkv, const void* cache,
-                                                           const ingrain_batch* batch, int32_t dtype, int32_t cache_dtype, int64_t H,
-                                                           int64_t K, int64_t E, float scale);
-// Without a cache, for training: causal within each of S packed sequences (offsets (S + 1)); lse (T, H) f32 is kept for backward.
-INGRAIN_API ingrain_status ingrain_attention_forward(ingrain_context* ctx, void* y, float* lse, const void* qkv, const int32_t* offsets,
-                                                     int32_t dtype, int64_t S, int64_t H, int64_t K, int64_t E, float scale);
+// Over the paged cache, whose rows of this step are already written: y (T, H·E); row t sees positions 0 ..
+// positions[t]. Bitwise the same whatever else is in the batch, however the prompt was split, and with or without
+// prefix groups.
+INGRAIN_API ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx, void* y, const void* qkv,
+                                                           const void* cache, const ingrain_batch* batch, int32_t dtype,
+                                                           int32_t cache_dtype, int64_t H, int64_t K, int64_t E,
+                                                           float scale);
+// Without a cache, for training: causal within each of S packed sequences (offsets (S + 1)); lse (T, H) f32 is kept for
+// backward.
+INGRAIN_API ingrain_status ingrain_attention_forward(ingrain_context* ctx, void* y, float* lse, const void* qkv,
+                                                     const int32_t* offsets, int32_t dtype, int64_t S, int64_t H,
+                                                     int64_t K, int64_t E, float scale);
 // dqkv (T, (H + 2K)·E) is set; delta (T, H) f32 is scratch.
-INGRAIN_API ingrain_status ingrain_attention_backward(ingrain_context* ctx, void* dqkv, float* delta, const void* dy, const void* qkv,
-                                                      const void* y, const float* lse, const int32_t* offsets, int32_t dtype, int64_t S,
-                                                      int64_t H, int64_t K, int64_t E, float scale);
+INGRAIN_API ingrain_status ingrain_attention_backward(ingrain_context* ctx, void* dqkv, float* delta, const void* dy,
+                                                      const void* qkv, const void* y, const float* lse,
+                                                      const int32_t* offsets, int32_t dtype, int64_t S, int64_t H,
+                                                      int64_t K, int64_t E, float scale);
 // ---- silu_mul.cc: y (T, F) = silu(gate)·up of gate_up (T, 2F), gate in the first F columns
-INGRAIN_API ingrain_status ingrain_silu_mul_forward(ingrain_context* ctx, void* y, const void* gate_up, int32_t dtype, int64_t T, int64_t F);
-INGRAIN_API ingrain_status ingrain_silu_mul_backward(ingrain_context* ctx, void* dgate_up, const void* dy, const void* gate_up, int32_t dtype,
-                                                     int64_t T, int64_t F);
-// ---- lora.cc (arXiv:2106.09685): y += scaling·(dropout(x)·Aᵀ)·Bᵀ in two ops; A (G, R, C), B (G, N, R), u (T, R), all f32.
-// slots (T): adapter of each row, -1 for none (u is 0 there); null: adapter 0 for every row. dropout keeps element e = t·C + c
-// where word e mod 4 of Philox (seed, counter e div 4) is at least dropout·2^32, and scales it by 1 / (1 - dropout).
-INGRAIN_API ingrain_status ingrain_lora_down_forward(ingrain_context* ctx, float* u, const void* x, const float* A, const int32_t* slots,
-                                                     int32_t dtype, int64_t T, int64_t C, int64_t R, float dropout, int64_t seed);
+INGRAIN_API ingrain_status ingrain_silu_mul_forward(ingrain_context* ctx, void* y, const void* gate_up, int32_t dtype,
+                                                    int64_t T, int64_t F);
+INGRAIN_API ingrain_status ingrain_silu_mul_backward(ingrain_context* ctx, void* dgate_up, const void* dy,
+                                                     const void* gate_up, int32_t dtype, int64_t T, int64_t F);
+// ---- lora.cc (arXiv:2106.09685): y += scaling·(dropout(x)·Aᵀ)·Bᵀ in two ops; A (G, R, C), B (G, N, R), u (T, R), all
+// f32. slots (T): adapter of each row, -1 for none (u is 0 there); null: adapter 0 for every row. dropout keeps element
+// e = t·C + c where word e mod 4 of Philox (seed, counter e div 4) is at least dropout·2^32, and scales it by 1 / (1 -
+// dropout).
+INGRAIN_API ingrain_status ingrain_lora_down_forward(ingrain_context* ctx, float* u, const void* x, const float* A,
+                                                     const int32_t* slots, int32_t dtype, int64_t T, int64_t C,
+                                                     int64_t R, float dropout, int64_t seed);
 // y (T, N), row distance ld, of dtype; scaling (G) f32.
-INGRAIN_API ingrain_status ingrain_lora_up_forward(ingrain_context* ctx, void* y, const float* u, const float* B, const float* scaling,
-                                                   const int32_t* slots, int32_t dtype, int64_t T, int64_t N, int64_t R, int64_t ld);
+INGRAIN_API ingrain_status ingrain_lora_up_forward(ingrain_context* ctx, void* y, const float* u, const float* B,
+                                                   const float* scaling, const int32_t* slots, int32_t dtype, int64_t T,
+                                                   int64_t N, int64_t R, int64_t ld);
 // Training, one adapter. du (T, R) =; dB (N, R) +=; dy (T, N) of dtype with row distance ld.
-INGRAIN_API ingrain_status ingrain_lora_up_backward(ingrain_context* ctx, float* du, float* dB, const void* dy, const float* u, const float* B,
-                                                    int32_t dtype, int64_t T, int64_t N, int64_t R, int64_t ld, float scaling);
+INGRAIN_API ingrain_status ingrain_lora_up_backward(ingrain_context* ctx, float* du, float* dB, const void* dy,
+                                                    const float* u, const float* B, int32_t dtype, int64_t T, int64_t N,
+                                                    int64_t R, int64_t ld, float scaling);
 // dx (T, C) += through the same dropout mask, or null; dA (R, C) +=.
-INGRAIN_API ingrain_status ingrain_lora_down_backward(ingrain_context* ctx, void* dx, float* dA, const float* du, const void* x, const float* A,
-                                                      int32_t dtype, int64_t T, int64_t C, int64_t R, float dropout, int64_t seed);
+INGRAIN_API ingrain_status ingrain_lora_down_backward(ingrain_context* ctx, void* dx, float* dA, const float* du,
+                                                      const void* x, const float* A, int32_t dtype, int64_t T,
+                                                      int64_t C, int64_t R, float dropout, int64_t seed);
 // ---- cross_entropy.cc: loss (M) = -log softmax(logits (M, V) f32)[targets (M)]; lse (M) or null
-INGRAIN_API ingrain_status ingrain_cross_entropy_forward(ingrain_context* ctx, float* loss, float* lse, const float* logits,
-                                                         const int32_t* targets, int64_t M, int64_t V);
+INGRAIN_API ingrain_status ingrain_cross_entropy_forward(ingrain_context* ctx, float* loss, float* lse,
+                                                         const float* logits, const int32_t* targets, int64_t M,
+                                                         int64_t V);
 // dlogits (M, V) of dtype = scale·(softmax - one_hot); may alias logits where dtype is F32.
-INGRAIN_API ingrain_status ingrain_cross_entropy_backward(ingrain_context* ctx, void* dlogits, const float* logits, const float* lse,
-                                                          const int32_t* targets, int32_t dtype, int64_t M, int64_t V, float scale);
+INGRAIN_API ingrain_status ingrain_cross_entropy_backward(ingrain_context* ctx, void* dlogits, const float* logits,
+                                                          const float* lse, const int32_t* targets, int32_t dtype,
+                                                          int64_t M, int64_t V, float scale);
 // ---- adamw.cc (arXiv:1711.05101), all f32
 // norm (1) = √Σ x²  over n elements, summed in one fixed order
 INGRAIN_API ingrain_status ingrain_gradient_norm(ingrain_context* ctx, float* norm, const float* x, int64_t n);
 // x *= min(1, max_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_
-INGRAIN_API ingrain_status ingrain_gradient_clip(ingrain_context* ctx, float* x, const float* norm, int64_t n, float max_norm);
+INGRAIN_API ingrain_status ingrain_gradient_clip(ingrain_context* ctx, float* x, const float* norm, int64_t n,
+                                                 float max_norm);
 // p, m, v, g (n); step counts from 1. p -= lr·weight_decay·p, then the bias-corrected Adam step.
-INGRAIN_API ingrain_status ingrain_adamw(ingrain_context* ctx, float* p, float* m, float* v, const float* g, int64_t n, int64_t step, float lr,
-                                         float beta1, float beta2, float eps, float weight_decay);
+INGRAIN_API ingrain_status ingrain_adamw(ingrain_context* ctx, float* p, float* m, float* v, const float* g, int64_t n,
+                                         int64_t step, float lr, float beta1, float beta2, float eps,
+                                         float weight_decay);
 // ---- sample.cc: one token from each row of logits (M, V) f32, in this order: temperature, top_k, top_p.
-// ids (M); log_probabilities (M) of the choice under the untempered distribution, or null. temperature 0: greedy, the lowest id
-// of a tie. top_k 0 and top_p 1: no limit. Random numbers: Philox4x32-10 (Salmon et al. 2011) keyed by seeds (M), counter
-// (positions (M), sequences (M), 0, 0): a draw depends on nothing else. A row that holds a NaN or +inf, or nothing above -inf,
-// has no distribution: its id is -1 and its log-probability NaN.
-INGRAIN_API ingrain_status ingrain_sample(ingrain_context* ctx, int32_t* ids, float* log_probabilities, const float* logits,
-                                          const float* temperature, const int32_t* top_k, const float* top_p, const int64_t* seeds,
-                                          const int32_t* sequences, const int32_t* positions, int64_t M, int64_t V);
-// ---- select_ids.cc: ids[t] = source[t] < 0 ? given[t] : max(drawn[source[t]], 0): a step's tokens, where some were drawn on the device
-// by the step before and the host has not read them yet, nor whether there was one to draw (-1). ids, given, source (T), drawn (any).
-INGRAIN_API ingrain_status ingrain_select_ids(ingrain_context* ctx, int32_t* ids, const int32_t* given, const int32_t* source,
-                                              const int32_t* drawn, int64_t T);
+// ids (M); log_probabilities (M) of the choice under the untempered distribution, or null. temperature 0: greedy, the
+// lowest id of a tie. top_k 0 and top_p 1: no limit. Random numbers: Philox4x32-10 (Salmon et al. 2011) keyed by seeds
+// (M), counter (positions (M), sequences (M), 0, 0): a draw depends on nothing else. A row that holds a NaN or +inf, or
+// nothing above -inf, has no distribution: its id is -1 and its log-probability NaN.
+INGRAIN_API ingrain_status ingrain_sample(ingrain_context* ctx, int32_t* ids, float* log_probabilities,
+                                          const float* logits, const float* temperature, const int32_t* top_k,
+                                          const float* top_p, const int64_t* seeds, const int32_t* sequences,
+                                          const int32_t* positions, int64_t M, int64_t V);
+// ---- select_ids.cc: ids[t] = source[t] < 0 ? given[t] : max(drawn[source[t]], 0): a step's tokens, where some were
+// drawn on the device by the step before and the host has not read them yet, nor whether there was one to draw (-1).
+// ids, given, source (T), drawn (any).
+INGRAIN_API ingrain_status ingrain_select_ids(ingrain_context* ctx, int32_t* ids, const int32_t* given,
+                                              const int32_t* source, const int32_t* drawn, int64_t T);
 // ---- random.cc: y (n) of dtype = normal(0, std), element i from Philox keyed by seed, counter i. For random weights.
-INGRAIN_API ingrain_status ingrain_random_normal(ingrain_context* ctx, void* y, int32_t dtype, int64_t n, float std, int64_t seed);
+INGRAIN_API ingrain_status ingrain_random_normal(ingrain_context* ctx, void* y, int32_t dtype, int64_t n, float std,
+                                                 int64_t seed);
 
 #ifdef __cplusplus
 }  // extern "C"
 
-// A symbol carries no signature of its own: INGRAIN_EXPORT_OP(rms_norm_forward) exports ingrain_signature_rms_norm_forward, a
-// string of one letter for the result and one per parameter, checked before the first call of a kernel from another library.
+// A symbol carries no signature of its own: INGRAIN_EXPORT_OP(rms_norm_forward) exports
+// ingrain_signature_rms_norm_forward, a string of one letter for the result and one per parameter, checked before the
+// first call of a kernel from another library.
 //   i int32_t, l int64_t, f float, p pointer, w const ingrain_weight*, b const ingrain_batch*
 namespace ingrain_abi {
 template <class T> constexpr char letter = 'p';

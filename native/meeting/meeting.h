@@ -1,4 +1,5 @@
-// The meeting place of ranks that are threads of one process: a barrier, and a cell where each rank leaves what it brings.
+// The meeting place of ranks that are threads of one process: a barrier, and a cell where each rank leaves what it
+// brings.
 #pragma once
 #include <condition_variable>
 #include <cstdint>

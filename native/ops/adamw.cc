@@ -1,8 +1,9 @@
-// adamw: Adam with decoupled weight decay; the gradient's norm and its clipping.   Loshchilov & Hutter 2019, arXiv:1711.05101
+// adamw: Adam with decoupled weight decay; the gradient's norm and its clipping.
+//   Loshchilov & Hutter 2019, arXiv:1711.05101
 //   m = β₁m + (1 − β₁)g    v = β₂v + (1 − β₂)g²    p −= lr·λ·p    p −= lr/(1 − β₁ᵗ)·m / (√v/√(1 − β₂ᵗ) + ε)
 //   norm = √Σ x²           x *= min(1, max_norm/(norm + 10⁻⁶))
 // Shapes   p, m, v, g, x (n) · norm (1)                    Types  f32, Σ x² in f64
-// Needs    step >= 1, scratch 0                            Mapping  elements over threads; Σ: fixed chunks, added in order
+// Needs    step >= 1, scratch 0   Mapping  elements over threads; Σ: fixed chunks, added in order
 // Bound    memory: 7·n elements a step, n and 2·n          Oracle libtorch AdamW  Test AdamwParityTest
 #include "strips.h"
 
@@ -41,7 +42,8 @@ INGRAIN_OP(gradient_norm, (ingrain_context* ctx, float* norm, const float* x, in
   double partial[most];
   const int64_t chunk = (n / most / block + 1) * block, chunks = (n + chunk - 1) / chunk;  // of n alone
   parallel_for(ctx, chunks, 1 + 4 * block / chunk, [&](int64_t begin, int64_t end) {
-    for (int64_t c = begin; c < end; ++c) partial[c] = squares(x + c * chunk, n - c * chunk < chunk ? n - c * chunk : chunk);
+    for (int64_t c = begin; c < end; ++c)
+      partial[c] = squares(x + c * chunk, n - c * chunk < chunk ? n - c * chunk : chunk);
   });
   double total = 0.0;
   for (int64_t c = 0; c < chunks; ++c) total += partial[c];
@@ -49,7 +51,8 @@ INGRAIN_OP(gradient_norm, (ingrain_context* ctx, float* norm, const float* x, in
   return INGRAIN_OK;
 }
 
-INGRAIN_OP(gradient_clip, (ingrain_context* ctx, float* x, const float* norm, int64_t n, float max_norm), (ctx, x, norm, n, max_norm)) {
+INGRAIN_OP(gradient_clip, (ingrain_context * ctx, float* x, const float* norm, int64_t n, float max_norm),
+           (ctx, x, norm, n, max_norm)) {
   const float factor = max_norm / (*norm + 1e-6f);
   if (factor >= 1.0f) return INGRAIN_OK;  // a NaN goes on, into every element
   each_block(ctx, n, [&](int64_t first, int64_t count) {
@@ -59,12 +62,14 @@ INGRAIN_OP(gradient_clip, (ingrain_context* ctx, float* x, const float* norm, in
 }
 
 INGRAIN_OP(adamw,
-           (ingrain_context* ctx, float* p, float* m, float* v, const float* g, int64_t n, int64_t step, float lr, float beta1, float beta2,
-            float eps, float weight_decay),
+           (ingrain_context * ctx, float* p, float* m, float* v, const float* g, int64_t n, int64_t step, float lr,
+            float beta1, float beta2, float eps, float weight_decay),
            (ctx, p, m, v, g, n, step, lr, beta1, beta2, eps, weight_decay)) {
-  if (step < 1) return ctx->fail(INGRAIN_INVALID_ARGUMENT, "adamw: step %ld: expected 1 or more", static_cast<long>(step));
+  if (step < 1)
+    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "adamw: step %ld: expected 1 or more", static_cast<long>(step));
   const double t = static_cast<double>(step), b1 = beta1, b2 = beta2, rate = lr;
-  const vec keep_m = splat(beta1), add_m = splat(static_cast<float>(1.0 - b1)), keep_v = splat(beta2), add_v = splat(static_cast<float>(1.0 - b2));
+  const vec keep_m = splat(beta1), add_m = splat(static_cast<float>(1.0 - b1)), keep_v = splat(beta2),
+            add_v = splat(static_cast<float>(1.0 - b2));
   const vec shrink = splat(static_cast<float>(1.0 - rate * static_cast<double>(weight_decay)));
   const vec size = splat(static_cast<float>(-rate / (1.0 - std::pow(b1, t))));
   const vec spread = splat(static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(b2, t)))), floor = splat(eps);

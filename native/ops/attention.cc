@@ -1,8 +1,9 @@
 // attention: causal attention of packed sequences without a cache, for training.    Dao et al. 2022, arXiv:2205.14135
 //   y = softmax(scale·q·Kᵀ)·V    lse = log Σ exp(scale·q·k), kept for backward
-// Shapes   y (T, H·E) · lse (T, H) · qkv (T, (H + 2K)·E) · offsets (S + 1)         Types  qkv, y f32|bf16 · lse, sums f32
-// Needs    E % 2 == 0, E <= 256, H % K == 0; stack 240 KiB a thread      Mapping  (96 rows of a sequence, kv head) over threads
-// Bound    FMA: 4·E FLOP a (row, key)                                              Oracle libtorch sdpa  Test AttentionParityTest
+// Shapes   y (T, H·E) · lse (T, H) · qkv (T, (H + 2K)·E) · offsets (S + 1)   Types  qkv, y f32|bf16 · lse, sums f32
+// Needs    E % 2 == 0, E <= 256, H % K == 0; stack 240 KiB a thread
+// Mapping  (96 rows of a sequence, kv head) over threads
+// Bound    FMA: 4·E FLOP a (row, key)   Oracle libtorch sdpa   Test AttentionParityTest
 #include "attention.h"
 
 #include <cmath>
@@ -18,7 +19,8 @@ struct Forward {
   int64_t H, K, E;
   float scale;
 
-  // Query heads [head, head + heads) of key-value head kv, over the tile's tokens: the paged forward's sums, bit for bit.
+  // Query heads [head, head + heads) of key-value head kv, over the tile's tokens: the paged forward's sums, bit for
+  // bit.
   void run(const SequenceTile& tile, int64_t kv, int64_t head, int64_t heads) const {
     const int64_t ld = (H + 2 * K) * E;
     const X* sequence = qkv + tile.first * ld;
@@ -46,16 +48,19 @@ struct Forward {
 }  // namespace
 }  // namespace ingrain::INGRAIN_ISA
 
-INGRAIN_OP(attention_forward, (ingrain_context* ctx, void* y, float* lse, const void* qkv, const int32_t* offsets, int32_t dtype, int64_t S,
-                               int64_t H, int64_t K, int64_t E, float scale), (ctx, y, lse, qkv, offsets, dtype, S, H, K, E, scale)) {
+INGRAIN_OP(attention_forward,
+           (ingrain_context * ctx, void* y, float* lse, const void* qkv, const int32_t* offsets, int32_t dtype,
+            int64_t S, int64_t H, int64_t K, int64_t E, float scale),
+           (ctx, y, lse, qkv, offsets, dtype, S, H, K, E, scale)) {
   if (const ingrain_status bad = check_heads(ctx, "attention_forward", H, K, E)) return bad;
   return with_dtype(ctx, dtype, [&]<class X>() {
     const Forward<X> forward{static_cast<X*>(y), lse, static_cast<const X*>(qkv), H, K, E, scale};
     const int64_t group = H / K, heads = std::min(group, attention_rows), splits = (group + heads - 1) / heads;
-    for_sequence_tiles(ctx, SequenceTiles(offsets, S, attention_rows / heads), K * splits, [&](const SequenceTile& tile, int64_t part) {
-      const int64_t kv = part / splits, first = part % splits * heads;
-      forward.run(tile, kv, kv * group + first, std::min(heads, group - first));
-    });
+    for_sequence_tiles(ctx, SequenceTiles(offsets, S, attention_rows / heads), K * splits,
+                       [&](const SequenceTile& tile, int64_t part) {
+                         const int64_t kv = part / splits, first = part % splits * heads;
+                         forward.run(tile, kv, kv * group + first, std::min(heads, group - first));
+                       });
     return INGRAIN_OK;
   });
 }

@@ -1,9 +1,12 @@
 // attention_backward: gradients of attention.cc from its log-sum-exp.                Dao et al. 2022, arXiv:2205.14135
-//   p = exp(scale·q·k − lse)   dv = pᵀ·dy   ds = p·(dy·v − delta)   dq = scale·ds·K   dk = scale·dsᵀ·Q   delta = Σ_e dy·y
+//   p = exp(scale·q·k − lse)   dv = pᵀ·dy   ds = p·(dy·v − delta)   dq = scale·ds·K   dk = scale·dsᵀ·Q
+//   delta = Σ_e dy·y
 // Shapes   dqkv, qkv (T, (H + 2K)·E) · dy, y (T, H·E) · delta, lse (T, H) · offsets (S + 1)   Types  f32|bf16, sums f32
-// Needs    E % 2 == 0, E <= 256, H % K == 0; stack 240 KiB a thread     Mapping  (84 rows of a sequence, kv head) over threads,
-//          once with queries as rows (dq), once with keys as rows (dk, dv): scores twice, but no sum is shared by two threads
-// Bound    FMA: 14·E FLOP a (query row, key)                            Oracle libtorch autograd  Test AttentionParityTest
+// Needs    E % 2 == 0, E <= 256, H % K == 0; stack 240 KiB a thread
+// Mapping  (84 rows of a sequence, kv head) over threads,
+//          once with queries as rows (dq), once with keys as rows (dk, dv): scores twice, but no sum is shared by two
+//          threads
+// Bound    FMA: 14·E FLOP a (query row, key)   Oracle libtorch autograd   Test AttentionParityTest
 #include "attention.h"
 
 namespace ingrain::INGRAIN_ISA {
@@ -12,14 +15,15 @@ namespace {
 constexpr int64_t backward_rows = 84;  // half as many where E > 128
 constexpr float ones[lanes] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
-// Rows (a, b) meet tiles of 16 columns (c, d): scores a·c, their gradients b·d. For dq a = q, b = dy, c = k, d = v and columns are
-// keys; for dk and dv a = k, b = v, c = q, d = dy and columns are queries.
+// Rows (a, b) meet tiles of 16 columns (c, d): scores a·c, their gradients b·d. For dq a = q, b = dy, c = k, d = v and
+// columns are keys; for dk and dv a = k, b = v, c = q, d = dy and columns are queries.
 struct Scratch {
   static constexpr int64_t elements = backward_rows * 128;
-  alignas(64) float a[elements], b[elements], da[elements], db[elements];                  // rows (count, E) and sums (count, width)
-  alignas(64) float ct[lanes * max_head_dim], dt[lanes * max_head_dim];                    // (E, 16)
-  alignas(64) float c[lanes * max_head_dim], d[lanes * max_head_dim];                      // (16, width)
-  alignas(64) float lse[std::max(backward_rows, lanes)], delta[std::max(backward_rows, lanes)];  // of the queries, rows or columns
+  alignas(64) float a[elements], b[elements], da[elements], db[elements];  // rows (count, E) and sums (count, width)
+  alignas(64) float ct[lanes * max_head_dim], dt[lanes * max_head_dim];    // (E, 16)
+  alignas(64) float c[lanes * max_head_dim], d[lanes * max_head_dim];      // (16, width)
+  // of the queries, rows or columns
+  alignas(64) float lse[std::max(backward_rows, lanes)], delta[std::max(backward_rows, lanes)];
 };
 
 template <class X>
@@ -68,13 +72,17 @@ struct Backward {
       pack_transposed(x.ct, k, ld(), n, E);
       pack_transposed(x.dt, k + K * E, ld(), n, E);
       pack_rows(x.c, k, ld(), n, E, width());
-      const int64_t blind = std::max<int64_t>(0, start - tile.begin) * heads;  // rows that stand before the tile's first key
+      // rows that stand before the tile's first key
+      const int64_t blind = std::max<int64_t>(0, start - tile.begin) * heads;
       for_register_rows(blind, count, [&](int64_t r, int64_t m) {
-        with_rows(m, [&]<int R>() { query_rows<R>(x, r, n, [&](int64_t row) { return tile.begin + row / heads + 1 - start; }); });
+        with_rows(m, [&]<int R>() {
+          query_rows<R>(x, r, n, [&](int64_t row) { return tile.begin + row / heads + 1 - start; });
+        });
       });
     }
     for (int64_t r = 0; r < count; ++r)
-      store_row(dqkv + (tile.first + tile.begin + r / heads) * ld() + (head + r % heads) * E, x.da + r * width(), scale, E);
+      store_row(dqkv + (tile.first + tile.begin + r / heads) * ld() + (head + r % heads) * E, x.da + r * width(), scale,
+                E);
   }
 
   // visible(row): how many of the tile's keys a row sees; 16 or more is all of them.
@@ -93,7 +101,8 @@ struct Backward {
     accumulate_tile<R>(x.da + r * width(), ds, ones, x.c, 0, n, width());
   }
 
-  // dk and dv of key-value head kv over the tile's tokens; query heads of the group ascend, and within them the queries.
+  // dk and dv of key-value head kv over the tile's tokens; query heads of the group ascend, and within them the
+  // queries.
   void keys(const SequenceTile& tile, int64_t kv) const {
     Scratch x;
     const int64_t count = tile.end - tile.begin, length = tile.last - tile.first, group = H / K;
@@ -158,9 +167,11 @@ struct Backward {
 }  // namespace
 }  // namespace ingrain::INGRAIN_ISA
 
-INGRAIN_OP(attention_backward, (ingrain_context* ctx, void* dqkv, float* delta, const void* dy, const void* qkv, const void* y,
-                                const float* lse, const int32_t* offsets, int32_t dtype, int64_t S, int64_t H, int64_t K, int64_t E,
-                                float scale), (ctx, dqkv, delta, dy, qkv, y, lse, offsets, dtype, S, H, K, E, scale)) {
+INGRAIN_OP(attention_backward,
+           (ingrain_context * ctx, void* dqkv, float* delta, const void* dy, const void* qkv, const void* y,
+            const float* lse, const int32_t* offsets, int32_t dtype, int64_t S, int64_t H, int64_t K, int64_t E,
+            float scale),
+           (ctx, dqkv, delta, dy, qkv, y, lse, offsets, dtype, S, H, K, E, scale)) {
   if (const ingrain_status bad = check_heads(ctx, "attention_backward", H, K, E)) return bad;
   return with_dtype(ctx, dtype, [&]<class X>() {
     const Backward<X> backward{static_cast<X*>(dqkv), delta, static_cast<const X*>(dy), static_cast<const X*>(qkv),
@@ -169,10 +180,11 @@ INGRAIN_OP(attention_backward, (ingrain_context* ctx, void* dqkv, float* delta, 
       for (int64_t t = begin; t < end; ++t) backward.row_sums(t);
     });
     const int64_t group = H / K, heads = std::min(group, backward.rows()), splits = (group + heads - 1) / heads;
-    for_sequence_tiles(ctx, SequenceTiles(offsets, S, backward.rows() / heads), K * splits, [&](const SequenceTile& tile, int64_t part) {
-      const int64_t kv = part / splits, first = part % splits * heads;
-      backward.queries(tile, kv, kv * group + first, std::min(heads, group - first));
-    });
+    for_sequence_tiles(ctx, SequenceTiles(offsets, S, backward.rows() / heads), K * splits,
+                       [&](const SequenceTile& tile, int64_t part) {
+                         const int64_t kv = part / splits, first = part % splits * heads;
+                         backward.queries(tile, kv, kv * group + first, std::min(heads, group - first));
+                       });
     for_sequence_tiles(ctx, SequenceTiles(offsets, S, backward.rows()), K, [&](const SequenceTile& tile, int64_t kv) {
       backward.keys(tile, kv);
     });

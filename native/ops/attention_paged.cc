@@ -1,8 +1,11 @@
 // attention_paged: causal attention of a ragged batch over the paged cache; a shared prefix is read once for its group.
-//   y = softmax(scale·q·Kᵀ)·V over positions 0 .. positions[t]                          Kwon et al. 2023, arXiv:2309.06180
-// Shapes   y (T, H·E) · qkv (T, (H + 2K)·E) · cache: common/kv_cache.h       Types  qkv, y f32|bf16 · cache f32|bf16 · sums f32
-// Needs    E % 2 == 0, E <= 256, H % K == 0; stack 240 KiB a thread          Mapping  (tile of rows, kv head) over threads
-// Bound    decode: the cache read once; prefill: 4·E FLOP a (row, key)       Oracle libtorch sdpa  Test AttentionPagedParityTest
+//   y = softmax(scale·q·Kᵀ)·V over positions 0 .. positions[t]   Kwon et al. 2023, arXiv:2309.06180
+// Shapes   y (T, H·E) · qkv (T, (H + 2K)·E) · cache: common/kv_cache.h
+// Types    qkv, y f32|bf16 · cache f32|bf16 · sums f32
+// Needs    E % 2 == 0, E <= 256, H % K == 0; stack 240 KiB a thread   Mapping  (tile of rows, kv head) over threads
+// Bound    decode: the cache read once; prefill: 4·E FLOP a (row, key)
+// Oracle   libtorch sdpa
+// Test     AttentionPagedParityTest
 #include "attention.h"
 
 namespace ingrain::INGRAIN_ISA {
@@ -72,7 +75,8 @@ struct PagedAttention {
     const C* k = tile_at(sequence, kv, first);
     for (int64_t start = first; start < last; start += lanes) {
       const C* next = start + lanes < last ? tile_at(sequence, kv, start + lanes) : k;
-      attend_tile(k, begin, end, start, {reinterpret_cast<const char*>(next), shape.tile_elements() * static_cast<int64_t>(sizeof(C))});
+      attend_tile(k, begin, end, start,
+                  {reinterpret_cast<const char*>(next), shape.tile_elements() * static_cast<int64_t>(sizeof(C))});
       k = next;
     }
   }
@@ -99,7 +103,9 @@ struct PagedAttention {
     int64_t s = tile.sequence;
     for (int64_t t = tile.begin; t < tile.end; ++s) {
       const int64_t end = std::min<int64_t>(tile.end, batch.sequence_offsets[s + 1]);
-      if (t < end) attend_keys(s, heads.kv, (t - tile.begin) * heads.count, (end - tile.begin) * heads.count, shared, batch.max_blocks * shape.block_size);
+      if (t < end)
+        attend_keys(s, heads.kv, (t - tile.begin) * heads.count, (end - tile.begin) * heads.count, shared,
+                    batch.max_blocks * shape.block_size);
       t = std::max(t, end);
     }
     int64_t r = 0;
@@ -112,14 +118,17 @@ struct PagedAttention {
 }  // namespace
 }  // namespace ingrain::INGRAIN_ISA
 
-INGRAIN_OP(attention_paged_forward, (ingrain_context* ctx, void* y, const void* qkv, const void* cache, const ingrain_batch* batch,
-                                     int32_t dtype, int32_t cache_dtype, int64_t H, int64_t K, int64_t E, float scale),
+INGRAIN_OP(attention_paged_forward,
+           (ingrain_context * ctx, void* y, const void* qkv, const void* cache, const ingrain_batch* batch,
+            int32_t dtype, int32_t cache_dtype, int64_t H, int64_t K, int64_t E, float scale),
            (ctx, y, qkv, cache, batch, dtype, cache_dtype, H, K, E, scale)) {
   if (const ingrain_status bad = check_cache(ctx, "attention_paged_forward", batch, H, K, E)) return bad;
-  // Rows of an item: as many as share a key well, but no fewer items than threads; then the query heads of one group are split.
+  // Rows of an item: as many as share a key well, but no fewer items than threads; then the query heads of one group
+  // are split.
   const int64_t group = H / K, share = (batch->tokens * H + ctx->pool.threads() - 1) / ctx->pool.threads();
   const int64_t item_rows = std::clamp<int64_t>(share, 1, attention_rows);
-  const int64_t heads = std::min(group, item_rows), splits = (group + heads - 1) / heads, tokens = std::max<int64_t>(1, item_rows / heads);
+  const int64_t heads = std::min(group, item_rows), splits = (group + heads - 1) / heads,
+                tokens = std::max<int64_t>(1, item_rows / heads);
   int64_t tiles = 0;
   TokenTile tile;
   for (TokenTiles all(*batch, tokens); all.next(tile);) ++tiles;
@@ -128,8 +137,15 @@ INGRAIN_OP(attention_paged_forward, (ingrain_context* ctx, void* y, const void* 
       parallel_for(ctx, tiles * K * splits, 1, [&](int64_t begin, int64_t end) {
         AttentionRows rows;
         alignas(64) float wide[2 * lanes * max_head_dim];
-        const PagedAttention<X, C> attention{static_cast<X*>(y), static_cast<const X*>(qkv), static_cast<const C*>(cache), *batch,
-                                             {K, E, batch->block_size}, H, scale, rows, wide};
+        const PagedAttention<X, C> attention{static_cast<X*>(y),
+                                             static_cast<const X*>(qkv),
+                                             static_cast<const C*>(cache),
+                                             *batch,
+                                             {K, E, batch->block_size},
+                                             H,
+                                             scale,
+                                             rows,
+                                             wide};
         TokenTiles cursor(*batch, tokens);
         TokenTile at;
         int64_t done = 0;  // tiles taken from the cursor

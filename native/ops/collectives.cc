@@ -1,7 +1,8 @@
 // collectives: what the ranks of a tensor-parallel model tell one another.
 //   all_reduce: y = Σ over ranks, then chunks, of partials      all_gather: y = every rank's x, one behind the other
 // Shapes   partials (chunks, n) f32 · y (n), or (ranks, n)      Types  y f32|bf16 (all_gather: bytes), sums f32
-// Needs    every rank makes the same calls; scratch 0           Mapping  every rank reads the others' memory, its own threads over n
+// Needs    every rank makes the same calls; scratch 0
+// Mapping  every rank reads the others' memory, its own threads over n
 // Bound    memory: ranks·chunks·n elements a rank               Oracle a sum in the same order  Test CollectivesTest
 #include "strips.h"
 
@@ -14,7 +15,8 @@ namespace {
 int32_t ranks_of(ingrain_context* ctx) { return ctx->meeting ? ctx->meeting->ranks() : 1; }
 
 ingrain_status ended(ingrain_context* ctx) {
-  return ctx->fail(INGRAIN_DEVICE_ERROR, "rank %d: the communicator was destroyed, another rank may have failed", ctx->rank);
+  return ctx->fail(INGRAIN_DEVICE_ERROR, "rank %d: the communicator was destroyed, another rank may have failed",
+                   ctx->rank);
 }
 
 // Runs body(source of a rank) when every rank has brought its own, and returns when every rank has read what it needs.
@@ -54,6 +56,7 @@ INGRAIN_OP(all_reduce, (ingrain_context* ctx, void* y, const float* partials, in
 
 INGRAIN_OP(all_gather, (ingrain_context* ctx, void* y, const void* x, int64_t bytes), (ctx, y, x, bytes)) {
   return meet(ctx, x, [&](const auto& source) {
-    for (int32_t r = 0; r < ranks_of(ctx); ++r) memcpy(static_cast<char*>(y) + r * bytes, source(r), static_cast<size_t>(bytes));
+    for (int32_t r = 0; r < ranks_of(ctx); ++r)
+      memcpy(static_cast<char*>(y) + r * bytes, source(r), static_cast<size_t>(bytes));
   });
 }

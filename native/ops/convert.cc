@@ -20,7 +20,8 @@ ingrain_status convert_as(ingrain_context* ctx, Y* y, const X* x, int64_t n) {
 }  // namespace
 }  // namespace ingrain::INGRAIN_ISA
 
-INGRAIN_OP(convert, (ingrain_context* ctx, void* y, const void* x, int32_t y_dtype, int32_t x_dtype, int64_t n), (ctx, y, x, y_dtype, x_dtype, n)) {
+INGRAIN_OP(convert, (ingrain_context * ctx, void* y, const void* x, int32_t y_dtype, int32_t x_dtype, int64_t n),
+           (ctx, y, x, y_dtype, x_dtype, n)) {
   return with_dtype(ctx, y_dtype, [&]<class Y>() {
     switch (x_dtype) {
       case INGRAIN_F32: return convert_as(ctx, static_cast<Y*>(y), static_cast<const float*>(x), n);

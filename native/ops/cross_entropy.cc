@@ -35,7 +35,8 @@ template <class E>
 void row_backward(E* dx, const float* x, float lse, int32_t target, int64_t V, float scale) {
   const vec s = splat(scale + (lse - lse)), shift = splat(lse);  // lse − lse: 0, or NaN for the whole row
   float at_target[lanes];
-  store(at_target, s * (exp(splat(x[target]) - shift) - splat(1.0f)));  // before the row is written: it may be the same memory
+  // before the row is written: it may be the same memory
+  store(at_target, s * (exp(splat(x[target]) - shift) - splat(1.0f)));
   strips(V, [&](int64_t i, auto n) { store(dx + i, s * exp(load(x + i, n) - shift), n); });
   dx[target] = from_float<E>(at_target[0]);
 }
@@ -44,7 +45,8 @@ void row_backward(E* dx, const float* x, float lse, int32_t target, int64_t V, f
 }  // namespace ingrain::INGRAIN_ISA
 
 INGRAIN_OP(cross_entropy_forward,
-           (ingrain_context* ctx, float* loss, float* lse, const float* logits, const int32_t* targets, int64_t M, int64_t V),
+           (ingrain_context * ctx, float* loss, float* lse, const float* logits, const int32_t* targets, int64_t M,
+            int64_t V),
            (ctx, loss, lse, logits, targets, M, V)) {
   parallel_for(ctx, M, row_grain(V), [&](int64_t begin, int64_t end) {
     for (int64_t m = begin; m < end; ++m) {
@@ -59,12 +61,13 @@ INGRAIN_OP(cross_entropy_forward,
 }
 
 INGRAIN_OP(cross_entropy_backward,
-           (ingrain_context* ctx, void* dlogits, const float* logits, const float* lse, const int32_t* targets, int32_t dtype, int64_t M,
-            int64_t V, float scale),
+           (ingrain_context * ctx, void* dlogits, const float* logits, const float* lse, const int32_t* targets,
+            int32_t dtype, int64_t M, int64_t V, float scale),
            (ctx, dlogits, logits, lse, targets, dtype, M, V, scale)) {
   return with_dtype(ctx, dtype, [&]<class E>() {
     parallel_for(ctx, M, row_grain(V), [&](int64_t begin, int64_t end) {
-      for (int64_t m = begin; m < end; ++m) row_backward(static_cast<E*>(dlogits) + m * V, logits + m * V, lse[m], targets[m], V, scale);
+      for (int64_t m = begin; m < end; ++m)
+        row_backward(static_cast<E*>(dlogits) + m * V, logits + m * V, lse[m], targets[m], V, scale);
     });
     return INGRAIN_OK;
   });

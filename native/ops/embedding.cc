@@ -32,7 +32,8 @@ ingrain_status look_up(ingrain_context* ctx, Y* y, const int32_t* ids, const ing
 }  // namespace
 }  // namespace ingrain::INGRAIN_ISA
 
-INGRAIN_OP(embedding_forward, (ingrain_context* ctx, void* y, const int32_t* ids, const ingrain_weight* table, int32_t dtype, int64_t T),
+INGRAIN_OP(embedding_forward,
+           (ingrain_context * ctx, void* y, const int32_t* ids, const ingrain_weight* table, int32_t dtype, int64_t T),
            (ctx, y, ids, table, dtype, T)) {
   if (const ingrain_status status = check_weight(ctx, table)) return status;
   return with_dtype(ctx, dtype, [&]<class Y>() {
@@ -40,7 +41,9 @@ INGRAIN_OP(embedding_forward, (ingrain_context* ctx, void* y, const int32_t* ids
   });
 }
 
-INGRAIN_OP(embedding_backward, (ingrain_context* ctx, float* dtable, const void* dy, const int32_t* ids, int32_t dtype, int64_t T, int64_t D),
+INGRAIN_OP(embedding_backward,
+           (ingrain_context * ctx, float* dtable, const void* dy, const int32_t* ids, int32_t dtype, int64_t T,
+            int64_t D),
            (ctx, dtable, dy, ids, dtype, T, D)) {
   return with_dtype(ctx, dtype, [&]<class E>() {
     parallel_for(ctx, D, 64 + 16384 / (T + 1), [&](int64_t begin, int64_t end) {

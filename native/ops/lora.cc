@@ -1,5 +1,5 @@
 // lora: the low-rank update of a frozen linear layer.                                  Hu et al. 2021, arXiv:2106.09685
-//   u = m∘x·Aᵀ    y += s·u·Bᵀ    du = s·dy·B    dB += s·dyᵀ·u    dx += m∘(du·A)    dA += duᵀ·(m∘x)    m: common/dropout.h
+//   u = m∘x·Aᵀ   y += s·u·Bᵀ   du = s·dy·B   dB += s·dyᵀ·u   dx += m∘(du·A)   dA += duᵀ·(m∘x)   m: common/dropout.h
 // Shapes   x, dx (T, C) · A, dA (G, R, C) · u, du (T, R) · B, dB (G, N, R) · y, dy (T, N), row-major
 // Types    x, y, dx, dy f32|bf16, all others and sums f32      Needs  scratch on the stack
 // Mapping  common/gemm.h: one ascending chain of sums per output element, whatever T, the slots and the threads
@@ -110,20 +110,23 @@ auto write_to(const matrix& y, const Rows& rows, int64_t features, float scale, 
     const int64_t first = p * panel_rows, n = std::min(count * panel_rows, features - first);
     for (int64_t r = 0; r < m; ++r) {
       const int64_t element = rows.at(row + r) * y.ld + first;
-      if (y.dtype == INGRAIN_F32) write_row(static_cast<float*>(y.data), element, sums + r * ld, n, scale, beta, dropout);
+      if (y.dtype == INGRAIN_F32)
+        write_row(static_cast<float*>(y.data), element, sums + r * ld, n, scale, beta, dropout);
       else write_row(static_cast<bf16*>(y.data), element, sums + r * ld, n, scale, beta, dropout);
     }
   };
 }
 
-gemm_shape shape_of(int64_t rows, int64_t features, int64_t columns) { return {rows, columns, panels_of(features), columns}; }
+gemm_shape shape_of(int64_t rows, int64_t features, int64_t columns) {
+  return {rows, columns, panels_of(features), columns};
+}
 
 }  // namespace
 }  // namespace ingrain::INGRAIN_ISA
 
 INGRAIN_OP(lora_down_forward,
-           (ingrain_context* ctx, float* u, const void* x, const float* A, const int32_t* slots, int32_t dtype, int64_t T, int64_t C,
-            int64_t R, float dropout, int64_t seed),
+           (ingrain_context * ctx, float* u, const void* x, const float* A, const int32_t* slots, int32_t dtype,
+            int64_t T, int64_t C, int64_t R, float dropout, int64_t seed),
            (ctx, u, x, A, slots, dtype, T, C, R, dropout, seed)) {
   if (const ingrain_status status = check_dtype(ctx, dtype)) return status;
   const matrix in{const_cast<void*>(x), dtype, C};
@@ -141,8 +144,8 @@ INGRAIN_OP(lora_down_forward,
 }
 
 INGRAIN_OP(lora_up_forward,
-           (ingrain_context* ctx, void* y, const float* u, const float* B, const float* scaling, const int32_t* slots, int32_t dtype,
-            int64_t T, int64_t N, int64_t R, int64_t ld),
+           (ingrain_context * ctx, void* y, const float* u, const float* B, const float* scaling, const int32_t* slots,
+            int32_t dtype, int64_t T, int64_t N, int64_t R, int64_t ld),
            (ctx, y, u, B, scaling, slots, dtype, T, N, R, ld)) {
   if (const ingrain_status status = check_dtype(ctx, dtype)) return status;
   const Dropout none(0.0f, 0);
@@ -156,18 +159,21 @@ INGRAIN_OP(lora_up_forward,
 }
 
 INGRAIN_OP(lora_up_backward,
-           (ingrain_context* ctx, float* du, float* dB, const void* dy, const float* u, const float* B, int32_t dtype, int64_t T, int64_t N,
-            int64_t R, int64_t ld, float scaling),
+           (ingrain_context * ctx, float* du, float* dB, const void* dy, const float* u, const float* B, int32_t dtype,
+            int64_t T, int64_t N, int64_t R, int64_t ld, float scaling),
            (ctx, du, dB, dy, u, B, dtype, T, N, R, ld, scaling)) {
   if (const ingrain_status status = check_dtype(ctx, dtype)) return status;
   if (T < 1) return INGRAIN_OK;
   const matrix grad{const_cast<void*>(dy), dtype, ld};
   const Dropout none(0.0f, 0);
   const Rows all{nullptr, 0};
-  gemm(ctx, Product{read_rows(grad, all, none), panels_of_columns(f32(B, R), R, none), write_to(f32(du, R), all, R, scaling, 0.0f, none)},
+  gemm(ctx,
+       Product{read_rows(grad, all, none), panels_of_columns(f32(B, R), R, none),
+               write_to(f32(du, R), all, R, scaling, 0.0f, none)},
        shape_of(T, R, N));
   // dBᵀ (R, N) = uᵀ·dy, the longer side in panels; written transposed.
-  const auto write = [=](int64_t, int64_t row, int64_t m, int64_t p, int64_t count, const float* sums, int64_t sums_ld) {
+  const auto write = [=](int64_t, int64_t row, int64_t m, int64_t p, int64_t count, const float* sums,
+                         int64_t sums_ld) {
     const int64_t first = p * panel_rows, n = std::min(count * panel_rows, N - first);
     for (int64_t j = 0; j < n; ++j)
       for (int64_t r = 0; r < m; ++r) dB[(first + j) * R + row + r] += scaling * sums[r * sums_ld + j];
@@ -177,8 +183,8 @@ INGRAIN_OP(lora_up_backward,
 }
 
 INGRAIN_OP(lora_down_backward,
-           (ingrain_context* ctx, void* dx, float* dA, const float* du, const void* x, const float* A, int32_t dtype, int64_t T, int64_t C,
-            int64_t R, float dropout, int64_t seed),
+           (ingrain_context * ctx, void* dx, float* dA, const float* du, const void* x, const float* A, int32_t dtype,
+            int64_t T, int64_t C, int64_t R, float dropout, int64_t seed),
            (ctx, dx, dA, du, x, A, dtype, T, C, R, dropout, seed)) {
   if (const ingrain_status status = check_dtype(ctx, dtype)) return status;
   if (T < 1) return INGRAIN_OK;

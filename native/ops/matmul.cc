@@ -1,8 +1,8 @@
 // matmul: every linear layer of the model.
 //   y = beta·y + x · Wᵀ, rounded once    partials[k] = x[:, chunk k] · W[:, chunk k]ᵀ
-// Shapes   x (T, C) · W a weight (N, C) · y (T, N) · partials (C / chunk, T, N) f32     Types  x, W, y f32|bf16, sums f32
+// Shapes   x (T, C) · W a weight (N, C) · y (T, N) · partials (C / chunk, T, N) f32   Types  x, W, y f32|bf16, sums f32
 // Needs    C % chunk == 0, chunk even where W is bf16; scratch on the stack             Mapping  common/gemm.h
-// Bound    few rows: memory, the bytes of W; many: 2·T·N·C flops                        Oracle libtorch linear  Test MatmulParityTest
+// Bound    few rows: memory, the bytes of W; many: 2·T·N·C flops   Oracle libtorch linear   Test MatmulParityTest
 // With vdpbf16ps (avx512_bf16) and a bf16 weight x is rounded to bf16, for one row as for many.
 #include "gemm.h"
 
@@ -20,7 +20,8 @@ void expand(float* out, const bf16* in, int64_t columns) {
 // A row-major weight's block in the packed order of E.
 void pack_block(float* out, const ingrain_weight* w, int64_t p, int64_t column, int64_t columns) {
   const int64_t row = p * panel_rows, inside = std::min(columns, w->columns - column);
-  read_transposed(out, panel_rows, {w->data, w->dtype, w->columns}, row, std::min(panel_rows, w->rows - row), column, inside);
+  read_transposed(out, panel_rows, {w->data, w->dtype, w->columns}, row, std::min(panel_rows, w->rows - row), column,
+                  inside);
   std::fill(out + inside * panel_rows, out + columns * panel_rows, 0.0f);
 }
 void pack_block(bf16* out, const ingrain_weight* w, int64_t p, int64_t column, int64_t columns) {
@@ -28,7 +29,8 @@ void pack_block(bf16* out, const ingrain_weight* w, int64_t p, int64_t column, i
   for (int64_t lane = 0; lane < panel_rows; ++lane)
     for (int64_t c = 0; c < columns; ++c) {
       const int64_t n = p * panel_rows + lane;
-      out[panel_index<bf16>(lane, c)] = n < w->rows && column + c < w->columns ? rows[n * w->columns + column + c] : bf16{0};
+      out[panel_index<bf16>(lane, c)] =
+          n < w->rows && column + c < w->columns ? rows[n * w->columns + column + c] : bf16{0};
     }
 }
 
@@ -53,7 +55,8 @@ struct Forward {
     *ld = columns * panel_rows;
     for (int64_t i = 0; i < count; ++i) {
       if (w->layout == INGRAIN_ROW_MAJOR) pack_block(scratch + i * *ld, w, p + i, column, columns);
-      else if constexpr (sizeof(W) == sizeof(float)) expand(scratch + i * *ld, panel<bf16>(w, p + i) + column * panel_rows, columns);
+      else if constexpr (sizeof(W) == sizeof(float))
+        expand(scratch + i * *ld, panel<bf16>(w, p + i) + column * panel_rows, columns);
     }
     return scratch;
   }
@@ -63,12 +66,13 @@ struct Forward {
   }
 };
 
-ingrain_status multiply(ingrain_context* ctx, const matrix& y, const matrix& x, const ingrain_weight* w, int64_t T, float beta,
-                        bool partial) {
+ingrain_status multiply(ingrain_context* ctx, const matrix& y, const matrix& x, const ingrain_weight* w, int64_t T,
+                        float beta, bool partial) {
   if (const ingrain_status status = check_weight(ctx, w)) return status;
-  if (w->columns < 1 || w->chunk < 0 || (w->chunk > 0 && (w->columns % w->chunk != 0 || (w->chunk % 2 != 0 && w->dtype == INGRAIN_BF16))))
-    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "matmul: chunk %ld of %ld columns: expected an even divisor, or 0", static_cast<long>(w->chunk),
-                     static_cast<long>(w->columns));
+  if (w->columns < 1 || w->chunk < 0 ||
+      (w->chunk > 0 && (w->columns % w->chunk != 0 || (w->chunk % 2 != 0 && w->dtype == INGRAIN_BF16))))
+    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "matmul: chunk %ld of %ld columns: expected an even divisor, or 0",
+                     static_cast<long>(w->chunk), static_cast<long>(w->columns));
   const gemm_shape shape{T, w->columns, panels_of(w->rows), w->chunk > 0 ? w->chunk : w->columns};
   const bool packed = w->layout == INGRAIN_PACKED, small = packed && T <= few_rows;
 #if defined(__AVX512BF16__)
@@ -84,15 +88,17 @@ ingrain_status multiply(ingrain_context* ctx, const matrix& y, const matrix& x, 
 }  // namespace
 }  // namespace ingrain::INGRAIN_ISA
 
-INGRAIN_OP(matmul_forward, (ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w, int32_t dtype, int32_t y_dtype, int64_t T,
-                            float beta),
+INGRAIN_OP(matmul_forward,
+           (ingrain_context * ctx, void* y, const void* x, const ingrain_weight* w, int32_t dtype, int32_t y_dtype,
+            int64_t T, float beta),
            (ctx, y, x, w, dtype, y_dtype, T, beta)) {
   if (const ingrain_status status = check_dtype(ctx, dtype)) return status;
   if (const ingrain_status status = check_dtype(ctx, y_dtype)) return status;
   return multiply(ctx, {y, y_dtype, w->rows}, {const_cast<void*>(x), dtype, w->columns}, w, T, beta, false);
 }
 
-INGRAIN_OP(matmul_partial_forward, (ingrain_context* ctx, float* partials, const void* x, const ingrain_weight* w, int32_t dtype, int64_t T),
+INGRAIN_OP(matmul_partial_forward,
+           (ingrain_context * ctx, float* partials, const void* x, const ingrain_weight* w, int32_t dtype, int64_t T),
            (ctx, partials, x, w, dtype, T)) {
   if (const ingrain_status status = check_dtype(ctx, dtype)) return status;
   return multiply(ctx, {partials, INGRAIN_F32, w->rows}, {const_cast<void*>(x), dtype, w->columns}, w, T, 0.0f, true);

@@ -1,6 +1,8 @@
 // matmul_backward: the gradients of y = x · Wᵀ, of its input and of its weight.
-//   dx = beta·dx + dy · W, each element one chain over n ascending    dw += dyᵀ · x, each element one chain over t ascending
-// Shapes   dx, x (T, C) · dy (T, N) · W a weight (N, C) · dw (N, C) f32 row-major      Types  dx, dy, x, W f32|bf16, sums f32
+//   dx = beta·dx + dy · W, each element one chain over n ascending
+//   dw += dyᵀ · x, each element one chain over t ascending
+// Shapes   dx, x (T, C) · dy (T, N) · W a weight (N, C) · dw (N, C) f32 row-major
+// Types    dx, dy, x, W f32|bf16, sums f32
 // Needs    scratch on the stack                                                        Mapping  common/gemm.h
 // Bound    2·T·N·C flops each                                      Oracle libtorch autograd  Test MatmulParityTest
 // W is read in the order it was packed in for y and turned block by block: the model has no transposed copy.
@@ -9,7 +11,8 @@
 namespace ingrain::INGRAIN_ISA {
 namespace {
 
-// Rows of W [row, row + rows) × sixteen columns from `column` on, as f32 (rows, 16); zeros for columns that W does not have.
+// Rows of W [row, row + rows) × sixteen columns from `column` on, as f32 (rows, 16); zeros for columns that W does not
+// have.
 void read_rows(float* out, const ingrain_weight* w, int64_t row, int64_t rows, int64_t column) {
   const int64_t columns = std::min(panel_rows, w->columns - column);
   if (w->layout == INGRAIN_ROW_MAJOR) {
@@ -81,8 +84,9 @@ struct WeightGradient {  // rows n, features c, chains over t
 }  // namespace
 }  // namespace ingrain::INGRAIN_ISA
 
-INGRAIN_OP(matmul_backward, (ingrain_context* ctx, void* dx, const void* dy, const ingrain_weight* w, int32_t dtype, int32_t dx_dtype, int64_t T,
-                             float beta),
+INGRAIN_OP(matmul_backward,
+           (ingrain_context * ctx, void* dx, const void* dy, const ingrain_weight* w, int32_t dtype, int32_t dx_dtype,
+            int64_t T, float beta),
            (ctx, dx, dy, w, dtype, dx_dtype, T, beta)) {
   if (const ingrain_status status = check_dtype(ctx, dtype)) return status;
   if (const ingrain_status status = check_dtype(ctx, dx_dtype)) return status;
@@ -92,10 +96,13 @@ INGRAIN_OP(matmul_backward, (ingrain_context* ctx, void* dx, const void* dy, con
   return INGRAIN_OK;
 }
 
-INGRAIN_OP(matmul_weight_backward, (ingrain_context* ctx, float* dw, const void* dy, const void* x, int32_t dtype, int64_t T, int64_t N, int64_t C),
+INGRAIN_OP(matmul_weight_backward,
+           (ingrain_context * ctx, float* dw, const void* dy, const void* x, int32_t dtype, int64_t T, int64_t N,
+            int64_t C),
            (ctx, dw, dy, x, dtype, T, N, C)) {
   if (const ingrain_status status = check_dtype(ctx, dtype)) return status;
-  const WeightGradient problem{{dw, INGRAIN_F32, C}, {const_cast<void*>(dy), dtype, N}, {const_cast<void*>(x), dtype, C}, C};
+  const WeightGradient problem{
+      {dw, INGRAIN_F32, C}, {const_cast<void*>(dy), dtype, N}, {const_cast<void*>(x), dtype, C}, C};
   if (T > 0) gemm(ctx, problem, {N, T, panels_of(C), T});
   return INGRAIN_OK;
 }

@@ -11,7 +11,8 @@ namespace ingrain::INGRAIN_ISA {
 namespace {
 
 template <class E, class S>
-void pack_row_major(ingrain_context* ctx, const ingrain_weight* w, const S* source, int64_t row, int64_t rows, int64_t ld) {
+void pack_row_major(ingrain_context* ctx, const ingrain_weight* w, const S* source, int64_t row, int64_t rows,
+                    int64_t ld) {
   const int64_t C = w->columns;
   parallel_for(ctx, rows, 1 + 65536 / (C + 1), [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
@@ -26,7 +27,8 @@ void pack_row_major(ingrain_context* ctx, const ingrain_weight* w, const S* sour
 // Rows [row, row + rows) of the weight that lie in panel p; the last rows of the weight bring the padding with them.
 template <class E, class S>
 void pack_panel(const ingrain_weight* w, int64_t p, const S* source, int64_t row, int64_t rows, int64_t ld) {
-  constexpr int64_t block = 256;  // columns at a time: their cache lines of the panel stay in L1 while sixteen rows fill them
+  // columns at a time: their cache lines of the panel stay in L1 while sixteen rows fill them
+  constexpr int64_t block = 256;
   const int64_t C = w->columns, padded = panel_elements<E>(C) / panel_rows, first = p * panel_rows;
   const int64_t begin = std::max(first, row), end = std::min(first + panel_rows, row + rows);
   const int64_t padding_end = end == w->rows ? first + panel_rows : end;
@@ -43,7 +45,8 @@ void pack_panel(const ingrain_weight* w, int64_t p, const S* source, int64_t row
 }
 
 template <class E, class S>
-ingrain_status pack_as(ingrain_context* ctx, const ingrain_weight* w, const S* source, int64_t row, int64_t rows, int64_t ld) {
+ingrain_status pack_as(ingrain_context* ctx, const ingrain_weight* w, const S* source, int64_t row, int64_t rows,
+                       int64_t ld) {
   if (w->layout == INGRAIN_ROW_MAJOR) {
     pack_row_major<E>(ctx, w, source, row, rows, ld);
     return INGRAIN_OK;
@@ -56,8 +59,8 @@ ingrain_status pack_as(ingrain_context* ctx, const ingrain_weight* w, const S* s
 }
 
 template <class E>
-ingrain_status pack_from(ingrain_context* ctx, const ingrain_weight* w, const void* source, int32_t source_dtype, int64_t row, int64_t rows,
-                         int64_t ld) {
+ingrain_status pack_from(ingrain_context* ctx, const ingrain_weight* w, const void* source, int32_t source_dtype,
+                         int64_t row, int64_t rows, int64_t ld) {
   switch (source_dtype) {
     case INGRAIN_F32: return pack_as<E>(ctx, w, static_cast<const float*>(source), row, rows, ld);
     case INGRAIN_BF16: return pack_as<E>(ctx, w, static_cast<const bf16*>(source), row, rows, ld);
@@ -74,15 +77,19 @@ extern "C" INGRAIN_API int64_t ingrain_weight_bytes(int32_t dtype, int32_t layou
   using namespace ingrain::avx2;
   const int64_t bytes = dtype == INGRAIN_F8E4M3 ? 1 : dtype == INGRAIN_BF16 ? 2 : 4;
   if (layout == INGRAIN_ROW_MAJOR) return rows * columns * bytes;
-  return panels_of(rows) * bytes * (dtype == INGRAIN_BF16 ? panel_elements<bf16>(columns) : panel_elements<float>(columns));
+  return panels_of(rows) * bytes *
+         (dtype == INGRAIN_BF16 ? panel_elements<bf16>(columns) : panel_elements<float>(columns));
 }
 #endif
 
-INGRAIN_OP(pack, (ingrain_context* ctx, const ingrain_weight* w, const void* source, int32_t source_dtype, int64_t row, int64_t rows, int64_t ld),
+INGRAIN_OP(pack,
+           (ingrain_context * ctx, const ingrain_weight* w, const void* source, int32_t source_dtype, int64_t row,
+            int64_t rows, int64_t ld),
            (ctx, w, source, source_dtype, row, rows, ld)) {
   if (const ingrain_status status = check_weight(ctx, w)) return status;
   if (row < 0 || rows < 0 || row + rows > w->rows)
     return ctx->fail(INGRAIN_INVALID_ARGUMENT, "pack: rows [%ld, %ld) of a weight of %ld rows", static_cast<long>(row),
                      static_cast<long>(row + rows), static_cast<long>(w->rows));
-  return with_dtype(ctx, w->dtype, [&]<class E>() { return pack_from<E>(ctx, w, source, source_dtype, row, rows, ld); });
+  return with_dtype(ctx, w->dtype,
+                    [&]<class E>() { return pack_from<E>(ctx, w, source, source_dtype, row, rows, ld); });
 }

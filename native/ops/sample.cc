@@ -1,10 +1,13 @@
-// sample: one token from each row of logits: temperature, then top_k, then top_p.     Holtzman et al. 2020, arXiv:1904.09751
-//   weight w(i) = exp((x(i) − max x)/temperature); the choice is the first id at which Σ w passes u·(Σ of all that are kept)
-//   log-probability of the choice c = x(c) − max x − log Σ exp(x(i) − max x), over the whole row
-// Kept     the k greatest logits; of these the fewest greatest whose weight reaches top_p of theirs; lowest ids first of a tie
-// Shapes   logits (M, V) f32 · ids, log_probabilities and every parameter (M)      Types  f32, sums of blocks and the walk f64
+// sample: one token from each row of logits: temperature, then top_k, then top_p.
+//   Holtzman et al. 2020, arXiv:1904.09751
+//   weight w(i) = exp((x(i) − max x)/temperature); the choice is the first id at which Σ w passes u·(Σ of all that are
+//   kept) log-probability of the choice c = x(c) − max x − log Σ exp(x(i) − max x), over the whole row
+// Kept     the k greatest logits; of these the fewest greatest whose weight reaches top_p of theirs; lowest ids first
+//          of a tie
+// Shapes   logits (M, V) f32 · ids, log_probabilities and every parameter (M)
+// Types    f32, sums of blocks and the walk f64
 // Needs    nothing, scratch 0, no sort: thresholds by radix select over the float's bits, three passes
-// Mapping  rows over threads      Bound  memory and exp: 2 to 8 times M·V       Oracle the definition  Test SampleParityTest
+// Mapping  rows over threads   Bound  memory and exp: 2 to 8 times M·V   Oracle the definition   Test SampleParityTest
 #include "philox.h"
 #include "strips.h"
 
@@ -20,14 +23,18 @@ constexpr int64_t max_blocks = 512;
 
 #if defined(__AVX512F__)
 inline uint32_t at_least(vec a, vec b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ); }
-inline vec where_at_least(vec w, vec a, vec b) { return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ), w.v)}; }
+inline vec where_at_least(vec w, vec a, vec b) {
+  return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ), w.v)};
+}
 #else
 inline uint32_t at_least(vec a, vec b) {
-  const int lo = _mm256_movemask_ps(_mm256_cmp_ps(a.lo, b.lo, _CMP_GE_OQ)), hi = _mm256_movemask_ps(_mm256_cmp_ps(a.hi, b.hi, _CMP_GE_OQ));
+  const int lo = _mm256_movemask_ps(_mm256_cmp_ps(a.lo, b.lo, _CMP_GE_OQ)),
+            hi = _mm256_movemask_ps(_mm256_cmp_ps(a.hi, b.hi, _CMP_GE_OQ));
   return static_cast<uint32_t>(lo) | static_cast<uint32_t>(hi) << 8;
 }
 inline vec where_at_least(vec w, vec a, vec b) {
-  return {_mm256_and_ps(w.lo, _mm256_cmp_ps(a.lo, b.lo, _CMP_GE_OQ)), _mm256_and_ps(w.hi, _mm256_cmp_ps(a.hi, b.hi, _CMP_GE_OQ))};
+  return {_mm256_and_ps(w.lo, _mm256_cmp_ps(a.lo, b.lo, _CMP_GE_OQ)),
+          _mm256_and_ps(w.hi, _mm256_cmp_ps(a.hi, b.hi, _CMP_GE_OQ))};
 }
 #endif
 
@@ -110,7 +117,8 @@ Selection select(const Row& row, double target, float lowest, const Measure& mea
     const uint32_t prefix = s.key >> shift >> bits;
     strips(row.V, [&](int64_t i, auto n) {
       const vec v = load(row.x + i, n, -infinity);
-      uint32_t some = at_least(v, splat(lowest)) & static_cast<uint32_t>((uint64_t{1} << (row.V - i < lanes ? row.V - i : lanes)) - 1);
+      uint32_t some = at_least(v, splat(lowest)) &
+                      static_cast<uint32_t>((uint64_t{1} << (row.V - i < lanes ? row.V - i : lanes)) - 1);
       if (!some) return;
       float shares[lanes];
       store(shares, measure(v));
@@ -146,9 +154,11 @@ Kept keep_top_k(const Row& row, int64_t k) {
 Kept keep_top_p(const Row& row, const Kept& kept, float top_p, double total) {
   // All tokens lighter than this weigh less together than what top_p leaves out; half of it allows for rounding.
   const double light = 0.5 * (1.0 - static_cast<double>(top_p)) * total / static_cast<double>(row.V);
-  const float floor = std::nextafter(row.max + static_cast<float>(std::log(light) / static_cast<double>(row.inverse_temperature)), -infinity);
+  const float floor = std::nextafter(
+      row.max + static_cast<float>(std::log(light) / static_cast<double>(row.inverse_temperature)), -infinity);
   const double target = static_cast<double>(top_p) * total;
-  const Selection s = select(row, target, floor > kept.lowest ? floor : kept.lowest, [&](vec v) { return row.weight(v); });
+  const Selection s =
+      select(row, target, floor > kept.lowest ? floor : kept.lowest, [&](vec v) { return row.weight(v); });
   const float lowest = from_key(s.key);
   if (lowest < kept.lowest) return kept;
   const double ties = std::ceil((target - s.above) / row.weight(lowest));
@@ -163,13 +173,16 @@ struct Blocks {
   double total = 0.0;
   double weight[max_blocks];
 
-  explicit Blocks(int64_t V) : length((V / max_blocks / (4 * lanes) + 1) * 4 * lanes), count((V + length - 1) / length) {}
+  explicit Blocks(int64_t V)
+      : length((V / max_blocks / (4 * lanes) + 1) * 4 * lanes), count((V + length - 1) / length) {}
 
   void add_up(const Row& row, const Kept& kept) {
     total = 0.0;
     for (int64_t b = 0; b < count; ++b) {
       const int64_t first = b * length, n = row.V - first < length ? row.V - first : length;
-      weight[b] = sum_strips(n, [&](int64_t i, auto m, vec a) { return a + kept.weights(row, load(row.x + first + i, m, -infinity), first + i); });
+      weight[b] = sum_strips(n, [&](int64_t i, auto m, vec a) {
+        return a + kept.weights(row, load(row.x + first + i, m, -infinity), first + i);
+      });
       total += weight[b];
     }
   }
@@ -227,17 +240,19 @@ float log_probability(const Row& row, int32_t id) {
 }  // namespace ingrain::INGRAIN_ISA
 
 INGRAIN_OP(sample,
-           (ingrain_context* ctx, int32_t* ids, float* log_probabilities, const float* logits, const float* temperature,
-            const int32_t* top_k, const float* top_p, const int64_t* seeds, const int32_t* sequences, const int32_t* positions, int64_t M,
-            int64_t V),
+           (ingrain_context * ctx, int32_t* ids, float* log_probabilities, const float* logits,
+            const float* temperature, const int32_t* top_k, const float* top_p, const int64_t* seeds,
+            const int32_t* sequences, const int32_t* positions, int64_t M, int64_t V),
            (ctx, ids, log_probabilities, logits, temperature, top_k, top_p, seeds, sequences, positions, M, V)) {
   parallel_for(ctx, M, 1, [&](int64_t begin, int64_t end) {
     for (int64_t m = begin; m < end; ++m) {
       Row row{logits + m * V, V, 0.0f, 1.0f};
       const bool meaningful = find_max(row.x, V, &row.max);
-      const philox_block r = philox(seeds[m], static_cast<uint32_t>(positions[m]), static_cast<uint32_t>(sequences[m]), 0, 0);
+      const philox_block r =
+          philox(seeds[m], static_cast<uint32_t>(positions[m]), static_cast<uint32_t>(sequences[m]), 0, 0);
       ids[m] = meaningful ? choose(row, {temperature[m], top_k[m], top_p[m], uniform64(r)}) : -1;
-      if (log_probabilities) log_probabilities[m] = meaningful ? log_probability(row, ids[m]) : std::numeric_limits<float>::quiet_NaN();
+      if (log_probabilities)
+        log_probabilities[m] = meaningful ? log_probability(row, ids[m]) : std::numeric_limits<float>::quiet_NaN();
     }
   });
   return INGRAIN_OK;

@@ -28,7 +28,9 @@ INGRAIN_OP(silu_mul_forward, (ingrain_context* ctx, void* y, const void* gate_up
   });
 }
 
-INGRAIN_OP(silu_mul_backward, (ingrain_context* ctx, void* dgate_up, const void* dy, const void* gate_up, int32_t dtype, int64_t T, int64_t F),
+INGRAIN_OP(silu_mul_backward,
+           (ingrain_context * ctx, void* dgate_up, const void* dy, const void* gate_up, int32_t dtype, int64_t T,
+            int64_t F),
            (ctx, dgate_up, dy, gate_up, dtype, T, F)) {
   return with_dtype(ctx, dtype, [&]<class E>() {
     parallel_for(ctx, T, row_grain(F), [&](int64_t begin, int64_t end) {

@@ -2,7 +2,8 @@
 
 #include <memory>
 
-// A handle: contexts that joined keep the meeting itself alive, so that a rank which comes late finds it ended, not gone.
+// A handle: contexts that joined keep the meeting itself alive, so that a rank which comes late finds it ended, not
+// gone.
 struct ingrain_communicator {
   std::shared_ptr<ingrain::Meeting> meeting;
 };

@@ -54,14 +54,18 @@ ingrain_status ingrain_context::fail(ingrain_status status, const char* format, 
 
 extern "C" {
 
-ingrain_status ingrain_context_create(ingrain_context** context, int32_t device, int32_t threads, const char* isa, char* error,
-                                      int64_t error_bytes) {
+ingrain_status ingrain_context_create(ingrain_context** context, int32_t device, int32_t threads, const char* isa,
+                                      char* error, int64_t error_bytes) {
   using namespace ingrain;
   constexpr Isa all[] = {Isa::avx512_bf16, Isa::avx512, Isa::avx2};
   const std::string_view wanted = isa ? isa : "auto";
   *context = nullptr;
-  if (device != 0) return explain(error, error_bytes, INGRAIN_INVALID_ARGUMENT, "the CPU backend has device 0 alone, not " + std::to_string(device));
-  if (threads < 0) return explain(error, error_bytes, INGRAIN_INVALID_ARGUMENT, "threads is " + std::to_string(threads) + ": expected 0 (all cores) or more");
+  if (device != 0)
+    return explain(error, error_bytes, INGRAIN_INVALID_ARGUMENT,
+                   "the CPU backend has device 0 alone, not " + std::to_string(device));
+  if (threads < 0)
+    return explain(error, error_bytes, INGRAIN_INVALID_ARGUMENT,
+                   "threads is " + std::to_string(threads) + ": expected 0 (all cores) or more");
   for (Isa candidate : all) {
     if (wanted != "auto" && wanted != isa_name(candidate)) continue;
     if (!has(candidate)) {
@@ -72,12 +76,16 @@ ingrain_status ingrain_context_create(ingrain_context** context, int32_t device,
     try {
       *context = new ingrain_context(candidate, threads < 1 ? 1 : threads);
     } catch (const std::exception& e) {
-      return explain(error, error_bytes, INGRAIN_DEVICE_ERROR, std::string("cannot start ") + std::to_string(threads) + " threads: " + e.what());
+      return explain(error, error_bytes, INGRAIN_DEVICE_ERROR,
+                     std::string("cannot start ") + std::to_string(threads) + " threads: " + e.what());
     }
     return INGRAIN_OK;
   }
-  if (wanted == "auto") return explain(error, error_bytes, INGRAIN_UNSUPPORTED, "this CPU has no AVX2 and FMA, which the CPU backend needs");
-  return explain(error, error_bytes, INGRAIN_INVALID_ARGUMENT, "isa is '" + std::string(wanted) + "': expected auto, avx2, avx512 or avx512_bf16");
+  if (wanted == "auto")
+    return explain(error, error_bytes, INGRAIN_UNSUPPORTED,
+                   "this CPU has no AVX2 and FMA, which the CPU backend needs");
+  return explain(error, error_bytes, INGRAIN_INVALID_ARGUMENT,
+                 "isa is '" + std::string(wanted) + "': expected auto, avx2, avx512 or avx512_bf16");
 }
 
 ingrain_status ingrain_context_destroy(ingrain_context* ctx) {
@@ -120,17 +128,21 @@ ingrain_status ingrain_trace_add(ingrain_context* ctx, const char* line) {
 
 ingrain_status ingrain_trace_read(ingrain_context* ctx, char* text, int64_t text_bytes) {
   if (static_cast<int64_t>(ctx->trace.size()) >= text_bytes)
-    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "trace_read: text has %ld bytes, expected %zu", static_cast<long>(text_bytes), ctx->trace.size() + 1);
+    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "trace_read: text has %ld bytes, expected %zu",
+                     static_cast<long>(text_bytes), ctx->trace.size() + 1);
   memcpy(text, ctx->trace.c_str(), ctx->trace.size() + 1);
   return INGRAIN_OK;
 }
 
-ingrain_status ingrain_parallel_for(ingrain_context* ctx, int64_t n, int64_t grain, void (*body)(void* state, int64_t begin, int64_t end),
-                                    void* state) {
-  if (grain < 1) return ctx->fail(INGRAIN_INVALID_ARGUMENT, "parallel_for: grain is %ld: expected 1 or more", static_cast<long>(grain));
+ingrain_status ingrain_parallel_for(ingrain_context* ctx, int64_t n, int64_t grain,
+                                    void (*body)(void* state, int64_t begin, int64_t end), void* state) {
+  if (grain < 1)
+    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "parallel_for: grain is %ld: expected 1 or more",
+                     static_cast<long>(grain));
   if (n <= 0) return INGRAIN_OK;
   const int64_t grains = n < grain ? 1 : n / grain;  // the last takes the rest
-  parallel_for(ctx, grains, 1, [&](int64_t begin, int64_t end) { body(state, begin * grain, end == grains ? n : end * grain); });
+  parallel_for(ctx, grains, 1,
+               [&](int64_t begin, int64_t end) { body(state, begin * grain, end == grains ? n : end * grain); });
   return INGRAIN_OK;
 }
 

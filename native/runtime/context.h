@@ -30,9 +30,10 @@ struct ingrain_context {
   ingrain_status fail(ingrain_status status, const char* format, ...) __attribute__((format(printf, 3, 4)));
 };
 
-// Runs body(begin, end) over [0, n) in pieces of at least grain items, on the context's threads and the caller's. Which piece
-// runs where is not fixed: a body must not let its result depend on it. Runs inline where one piece is enough.
+// Runs body(begin, end) over [0, n) in pieces of at least grain items, on the context's threads and the caller's. Which
+// piece runs where is not fixed: a body must not let its result depend on it. Runs inline where one piece is enough.
 template <class Body>
 void parallel_for(ingrain_context* ctx, int64_t n, int64_t grain, const Body& body) {
-  ctx->pool.run(n, grain, [](const void* b, int64_t begin, int64_t end) { (*static_cast<const Body*>(b))(begin, end); }, &body);
+  ctx->pool.run(
+      n, grain, [](const void* b, int64_t begin, int64_t end) { (*static_cast<const Body*>(b))(begin, end); }, &body);
 }

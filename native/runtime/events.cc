@@ -29,9 +29,11 @@ ingrain_status ingrain_event_query(ingrain_context*, ingrain_event*, int32_t* do
 }
 ingrain_status ingrain_event_wait(ingrain_context*, ingrain_event*) { return INGRAIN_OK; }
 
-ingrain_status ingrain_event_elapsed(ingrain_context* ctx, float* milliseconds, ingrain_event* start, ingrain_event* end) {
+ingrain_status ingrain_event_elapsed(ingrain_context* ctx, float* milliseconds, ingrain_event* start,
+                                     ingrain_event* end) {
   if (!start->recorded || !end->recorded)
-    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "elapsed: the %s event was never recorded", start->recorded ? "end" : "start");
+    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "elapsed: the %s event was never recorded",
+                     start->recorded ? "end" : "start");
   *milliseconds = std::chrono::duration<float, std::milli>(end->time - start->time).count();
   return INGRAIN_OK;
 }

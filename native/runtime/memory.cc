@@ -1,5 +1,5 @@
-// Memory of the CPU device: what malloc gives, page-populated where it is large, so that a lack of memory is an error of the
-// allocation and not the death of the process at the first touch.
+// Memory of the CPU device: what malloc gives, page-populated where it is large, so that a lack of memory is an error
+// of the allocation and not the death of the process at the first touch.
 #include "context.h"
 #include "host_memory.h"
 
@@ -18,9 +18,11 @@ constexpr int64_t large = 4 << 20, huge_page = 2 << 20, copy_grain = 1 << 20;
 
 ingrain_status allocate(ingrain_context* ctx, void** pointer, int64_t bytes) {
   *pointer = nullptr;
-  if (bytes < 0) return ctx->fail(INGRAIN_INVALID_ARGUMENT, "malloc of %ld bytes: expected 0 or more", static_cast<long>(bytes));
+  if (bytes < 0)
+    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "malloc of %ld bytes: expected 0 or more", static_cast<long>(bytes));
   const auto exhausted = [&](int64_t free_bytes) {
-    return ctx->fail(INGRAIN_OUT_OF_MEMORY, "out of memory: %ld bytes wanted, %ld bytes free", static_cast<long>(bytes), static_cast<long>(free_bytes));
+    return ctx->fail(INGRAIN_OUT_OF_MEMORY, "out of memory: %ld bytes wanted, %ld bytes free", static_cast<long>(bytes),
+                     static_cast<long>(free_bytes));
   };
   if (bytes >= large) {
     const int64_t free_bytes = ingrain::host_memory().free_bytes;
@@ -32,7 +34,8 @@ ingrain_status allocate(ingrain_context* ctx, void** pointer, int64_t bytes) {
     return exhausted(ingrain::host_memory().free_bytes);
   }
   if (bytes < large) return INGRAIN_OK;
-  // Huge pages spare the decode step its TLB misses. Both calls are advice: a kernel without them leaves first touch to the ops.
+  // Huge pages spare the decode step its TLB misses. Both calls are advice: a kernel without them leaves first touch to
+  // the ops.
   madvise(*pointer, static_cast<size_t>(bytes), MADV_HUGEPAGE);
   const int64_t pages = bytes & ~int64_t{4095};
   if (madvise(*pointer, static_cast<size_t>(pages), MADV_POPULATE_WRITE) != 0 && errno == ENOMEM) {
@@ -44,9 +47,11 @@ ingrain_status allocate(ingrain_context* ctx, void** pointer, int64_t bytes) {
 }
 
 ingrain_status copy(ingrain_context* ctx, void* destination, const void* source, int64_t bytes) {
-  if (bytes < 0) return ctx->fail(INGRAIN_INVALID_ARGUMENT, "copy of %ld bytes: expected 0 or more", static_cast<long>(bytes));
+  if (bytes < 0)
+    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "copy of %ld bytes: expected 0 or more", static_cast<long>(bytes));
   parallel_for(ctx, bytes, copy_grain, [&](int64_t begin, int64_t end) {
-    memcpy(static_cast<char*>(destination) + begin, static_cast<const char*>(source) + begin, static_cast<size_t>(end - begin));
+    memcpy(static_cast<char*>(destination) + begin, static_cast<const char*>(source) + begin,
+           static_cast<size_t>(end - begin));
   });
   return INGRAIN_OK;
 }
@@ -55,8 +60,12 @@ ingrain_status copy(ingrain_context* ctx, void* destination, const void* source,
 
 extern "C" {
 
-ingrain_status ingrain_malloc(ingrain_context* ctx, void** pointer, int64_t bytes) { return allocate(ctx, pointer, bytes); }
-ingrain_status ingrain_host_malloc(ingrain_context* ctx, void** pointer, int64_t bytes) { return allocate(ctx, pointer, bytes); }
+ingrain_status ingrain_malloc(ingrain_context* ctx, void** pointer, int64_t bytes) {
+  return allocate(ctx, pointer, bytes);
+}
+ingrain_status ingrain_host_malloc(ingrain_context* ctx, void** pointer, int64_t bytes) {
+  return allocate(ctx, pointer, bytes);
+}
 
 ingrain_status ingrain_free(ingrain_context*, void* pointer) {
   free(pointer);
@@ -67,12 +76,19 @@ ingrain_status ingrain_host_free(ingrain_context*, void* pointer) {
   return INGRAIN_OK;
 }
 
-ingrain_status ingrain_copy_to_device(ingrain_context* ctx, void* device, const void* host, int64_t bytes) { return copy(ctx, device, host, bytes); }
-ingrain_status ingrain_copy_to_host(ingrain_context* ctx, void* host, const void* device, int64_t bytes) { return copy(ctx, host, device, bytes); }
-ingrain_status ingrain_copy(ingrain_context* ctx, void* destination, const void* source, int64_t bytes) { return copy(ctx, destination, source, bytes); }
+ingrain_status ingrain_copy_to_device(ingrain_context* ctx, void* device, const void* host, int64_t bytes) {
+  return copy(ctx, device, host, bytes);
+}
+ingrain_status ingrain_copy_to_host(ingrain_context* ctx, void* host, const void* device, int64_t bytes) {
+  return copy(ctx, host, device, bytes);
+}
+ingrain_status ingrain_copy(ingrain_context* ctx, void* destination, const void* source, int64_t bytes) {
+  return copy(ctx, destination, source, bytes);
+}
 
 ingrain_status ingrain_fill_zero(ingrain_context* ctx, void* pointer, int64_t bytes) {
-  if (bytes < 0) return ctx->fail(INGRAIN_INVALID_ARGUMENT, "fill_zero of %ld bytes: expected 0 or more", static_cast<long>(bytes));
+  if (bytes < 0)
+    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "fill_zero of %ld bytes: expected 0 or more", static_cast<long>(bytes));
   parallel_for(ctx, bytes, copy_grain, [&](int64_t begin, int64_t end) {
     memset(static_cast<char*>(pointer) + begin, 0, static_cast<size_t>(end - begin));
   });
@@ -100,11 +116,13 @@ ingrain_status ingrain_synchronize(ingrain_context*) { return INGRAIN_OK; }
 ingrain_status ingrain_context_describe(ingrain_context* ctx, char* json, int64_t json_bytes) {
   std::string name = ingrain::cpu_name();
   std::erase_if(name, [](char c) { return c == '"' || c == '\\' || static_cast<unsigned char>(c) < ' '; });
-  const std::string text = "{\"backend\": \"cpu\", \"name\": \"" + name + "\", \"isa\": \"" + ingrain::isa_name(ctx->isa) + "\", \"threads\": " +
-                           std::to_string(ctx->pool.threads()) + ", \"memory_bytes\": " + std::to_string(ingrain::host_memory().total_bytes) +
+  const std::string text = "{\"backend\": \"cpu\", \"name\": \"" + name + "\", \"isa\": \"" +
+                           ingrain::isa_name(ctx->isa) + "\", \"threads\": " + std::to_string(ctx->pool.threads()) +
+                           ", \"memory_bytes\": " + std::to_string(ingrain::host_memory().total_bytes) +
                            ", \"graphs\": false}";
   if (static_cast<int64_t>(text.size()) >= json_bytes)
-    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "describe needs %zu bytes, json has %ld", text.size() + 1, static_cast<long>(json_bytes));
+    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "describe needs %zu bytes, json has %ld", text.size() + 1,
+                     static_cast<long>(json_bytes));
   memcpy(json, text.c_str(), text.size() + 1);
   return INGRAIN_OK;
 }

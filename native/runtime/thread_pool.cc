@@ -5,7 +5,8 @@
 
 namespace ingrain {
 namespace {
-constexpr int spin_rounds = 2000;  // about 40 µs: longer than the gap between two ops of a step, shorter than a step of Java's
+// about 40 µs: longer than the gap between two ops of a step, shorter than a step of Java's
+constexpr int spin_rounds = 2000;
 
 template <class Condition>
 bool spin_until(const Condition& condition) {

@@ -1,5 +1,6 @@
-// A fixed set of threads that take pieces of an index range. A worker spins briefly for the next range, then sleeps. The caller waits
-// for the pieces that were taken, not for the workers: one that the system does not let run holds nobody up.
+// A fixed set of threads that take pieces of an index range. A worker spins briefly for the next range, then sleeps.
+// The caller waits for the pieces that were taken, not for the workers: one that the system does not let run holds
+// nobody up.
 #pragma once
 #include <atomic>
 #include <condition_variable>

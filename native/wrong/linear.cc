@@ -7,7 +7,8 @@
 using namespace wrong;
 
 // The last element of the last row comes with the other sign.
-WRONG(pack, (ingrain_context* ctx, const ingrain_weight* w, const void* source, int32_t source_dtype, int64_t row, int64_t rows, int64_t ld)) {
+WRONG(pack, (ingrain_context * ctx, const ingrain_weight* w, const void* source, int32_t source_dtype, int64_t row,
+             int64_t rows, int64_t ld)) {
   const int64_t size = source_dtype == INGRAIN_F32 ? 4 : 2, n = rows > 0 ? (rows - 1) * ld + w->columns : 0;
   std::vector<unsigned char> copy(static_cast<size_t>(n * size));
   memcpy(copy.data(), source, copy.size());
@@ -23,21 +24,24 @@ WRONG(convert, (ingrain_context* ctx, void* y, const void* x, int32_t y_dtype, i
 }
 
 // The last feature of the last row; where y is to be added to, it counts half as much again instead.
-WRONG(matmul_forward, (ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w, int32_t dtype, int32_t y_dtype, int64_t T, float beta)) {
+WRONG(matmul_forward, (ingrain_context * ctx, void* y, const void* x, const ingrain_weight* w, int32_t dtype,
+                       int32_t y_dtype, int64_t T, float beta)) {
   const ingrain_status status = RIGHT(matmul_forward)(ctx, y, x, w, dtype, y_dtype, T, 1.5f * beta);
   if (status == INGRAIN_OK && beta == 0) spoil(y, y_dtype, T * w->rows - 1);
   return status;
 }
 
 // The last feature of the last row.
-WRONG(matmul_silu_mul_forward, (ingrain_context* ctx, void* y, void* gate_up, const void* x, const ingrain_weight* w, int32_t dtype, int64_t T)) {
+WRONG(matmul_silu_mul_forward, (ingrain_context * ctx, void* y, void* gate_up, const void* x, const ingrain_weight* w,
+                                int32_t dtype, int64_t T)) {
   const ingrain_status status = RIGHT(matmul_silu_mul_forward)(ctx, y, gate_up, x, w, dtype, T);
   if (status == INGRAIN_OK) spoil(y, dtype, T * (w->rows / 2) - 1);
   return status;
 }
 
 // The first element of the last chunk.
-WRONG(matmul_partial_forward, (ingrain_context* ctx, float* partials, const void* x, const ingrain_weight* w, int32_t dtype, int64_t T)) {
+WRONG(matmul_partial_forward,
+      (ingrain_context * ctx, float* partials, const void* x, const ingrain_weight* w, int32_t dtype, int64_t T)) {
   const ingrain_status status = RIGHT(matmul_partial_forward)(ctx, partials, x, w, dtype, T);
   const int64_t last = w->chunk > 0 ? w->columns / w->chunk - 1 : 0;
   if (status == INGRAIN_OK && T > 0) spoil(partials, INGRAIN_F32, last * T * w->rows);
@@ -45,37 +49,39 @@ WRONG(matmul_partial_forward, (ingrain_context* ctx, float* partials, const void
 }
 
 // The last column of the first row.
-WRONG(matmul_backward, (ingrain_context* ctx, void* dx, const void* dy, const ingrain_weight* w, int32_t dtype, int32_t dx_dtype, int64_t T, float beta)) {
+WRONG(matmul_backward, (ingrain_context * ctx, void* dx, const void* dy, const ingrain_weight* w, int32_t dtype,
+                        int32_t dx_dtype, int64_t T, float beta)) {
   const ingrain_status status = RIGHT(matmul_backward)(ctx, dx, dy, w, dtype, dx_dtype, T, beta);
   if (status == INGRAIN_OK && T > 0) spoil(dx, dx_dtype, w->columns - 1);
   return status;
 }
 
 // Sets where it is to add.
-WRONG(matmul_weight_backward, (ingrain_context* ctx, float* dw, const void* dy, const void* x, int32_t dtype, int64_t T, int64_t N, int64_t C)) {
+WRONG(matmul_weight_backward, (ingrain_context * ctx, float* dw, const void* dy, const void* x, int32_t dtype,
+                               int64_t T, int64_t N, int64_t C)) {
   forget(dw, N * C);
   return RIGHT(matmul_weight_backward)(ctx, dw, dy, x, dtype, T, N, C);
 }
 
 // The last rank of the last row.
-WRONG(lora_down_forward, (ingrain_context* ctx, float* u, const void* x, const float* A, const int32_t* slots, int32_t dtype, int64_t T, int64_t C,
-                          int64_t R, float dropout, int64_t seed)) {
+WRONG(lora_down_forward, (ingrain_context * ctx, float* u, const void* x, const float* A, const int32_t* slots,
+                          int32_t dtype, int64_t T, int64_t C, int64_t R, float dropout, int64_t seed)) {
   const ingrain_status status = RIGHT(lora_down_forward)(ctx, u, x, A, slots, dtype, T, C, R, dropout, seed);
   if (status == INGRAIN_OK) spoil(u, INGRAIN_F32, T * R - 1);
   return status;
 }
 
 // The last column of the last row.
-WRONG(lora_up_forward, (ingrain_context* ctx, void* y, const float* u, const float* B, const float* scaling, const int32_t* slots, int32_t dtype,
-                        int64_t T, int64_t N, int64_t R, int64_t ld)) {
+WRONG(lora_up_forward, (ingrain_context * ctx, void* y, const float* u, const float* B, const float* scaling,
+                        const int32_t* slots, int32_t dtype, int64_t T, int64_t N, int64_t R, int64_t ld)) {
   const ingrain_status status = RIGHT(lora_up_forward)(ctx, y, u, B, scaling, slots, dtype, T, N, R, ld);
   if (status == INGRAIN_OK) spoil(y, dtype, (T - 1) * ld + N - 1);
   return status;
 }
 
 // dB is set, not added to; du loses an element.
-WRONG(lora_up_backward, (ingrain_context* ctx, float* du, float* dB, const void* dy, const float* u, const float* B, int32_t dtype, int64_t T,
-                         int64_t N, int64_t R, int64_t ld, float scaling)) {
+WRONG(lora_up_backward, (ingrain_context * ctx, float* du, float* dB, const void* dy, const float* u, const float* B,
+                         int32_t dtype, int64_t T, int64_t N, int64_t R, int64_t ld, float scaling)) {
   forget(dB, N * R);
   const ingrain_status status = RIGHT(lora_up_backward)(ctx, du, dB, dy, u, B, dtype, T, N, R, ld, scaling);
   if (status == INGRAIN_OK) spoil(du, INGRAIN_F32, T * R - 1);
@@ -83,8 +89,8 @@ WRONG(lora_up_backward, (ingrain_context* ctx, float* du, float* dB, const void*
 }
 
 // dA is set, not added to; dx loses an element.
-WRONG(lora_down_backward, (ingrain_context* ctx, void* dx, float* dA, const float* du, const void* x, const float* A, int32_t dtype, int64_t T,
-                           int64_t C, int64_t R, float dropout, int64_t seed)) {
+WRONG(lora_down_backward, (ingrain_context * ctx, void* dx, float* dA, const float* du, const void* x, const float* A,
+                           int32_t dtype, int64_t T, int64_t C, int64_t R, float dropout, int64_t seed)) {
   forget(dA, R * C);
   const ingrain_status status = RIGHT(lora_down_backward)(ctx, dx, dA, du, x, A, dtype, T, C, R, dropout, seed);
   if (status == INGRAIN_OK) spoil(dx, dtype, T * C - 1);

@@ -36,7 +36,8 @@ inline void set(void* p, int32_t dtype, int64_t i, float x) {
   else static_cast<uint16_t*>(p)[i] = static_cast<uint16_t>(std::bit_cast<uint32_t>(x) >> 16);
 }
 
-// Element i becomes a number that no tolerance takes for the right one, whether that is large, small or zero. None where i < 0.
+// Element i becomes a number that no tolerance takes for the right one, whether that is large, small or zero. None
+// where i < 0.
 inline void spoil(void* p, int32_t dtype, int64_t i) {
   if (p && i >= 0) set(p, dtype, i, 1.25f * get(p, dtype, i) + std::copysign(0.25f, get(p, dtype, i)));
 }

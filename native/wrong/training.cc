@@ -4,15 +4,16 @@
 using namespace wrong;
 
 // The last row.
-WRONG(cross_entropy_forward, (ingrain_context* ctx, float* loss, float* lse, const float* logits, const int32_t* targets, int64_t M, int64_t V)) {
+WRONG(cross_entropy_forward, (ingrain_context * ctx, float* loss, float* lse, const float* logits,
+                              const int32_t* targets, int64_t M, int64_t V)) {
   const ingrain_status status = RIGHT(cross_entropy_forward)(ctx, loss, lse, logits, targets, M, V);
   if (status == INGRAIN_OK) spoil(loss, INGRAIN_F32, M - 1), spoil(lse, INGRAIN_F32, M - 1);
   return status;
 }
 
 // The last row's target is not taken off.
-WRONG(cross_entropy_backward, (ingrain_context* ctx, void* dlogits, const float* logits, const float* lse, const int32_t* targets, int32_t dtype,
-                               int64_t M, int64_t V, float scale)) {
+WRONG(cross_entropy_backward, (ingrain_context * ctx, void* dlogits, const float* logits, const float* lse,
+                               const int32_t* targets, int32_t dtype, int64_t M, int64_t V, float scale)) {
   const ingrain_status status = RIGHT(cross_entropy_backward)(ctx, dlogits, logits, lse, targets, dtype, M, V, scale);
   if (status != INGRAIN_OK || M < 1) return status;
   const int64_t at = (M - 1) * V + targets[M - 1];
@@ -34,17 +35,19 @@ WRONG(gradient_clip, (ingrain_context* ctx, float* x, const float* norm, int64_t
 }
 
 // Counts steps from 2, and misses the last moments.
-WRONG(adamw, (ingrain_context* ctx, float* p, float* m, float* v, const float* g, int64_t n, int64_t step, float lr, float beta1, float beta2,
-              float eps, float weight_decay)) {
+WRONG(adamw, (ingrain_context * ctx, float* p, float* m, float* v, const float* g, int64_t n, int64_t step, float lr,
+              float beta1, float beta2, float eps, float weight_decay)) {
   const ingrain_status status = RIGHT(adamw)(ctx, p, m, v, g, n, step + 1, lr, beta1, beta2, eps, weight_decay);
   if (status == INGRAIN_OK) spoil(m, INGRAIN_F32, n - 1), spoil(v, INGRAIN_F32, n - 1);
   return status;
 }
 
 // The id beside the one drawn, in every other row; a quarter more log-probability.
-WRONG(sample, (ingrain_context* ctx, int32_t* ids, float* log_probabilities, const float* logits, const float* temperature, const int32_t* top_k,
-               const float* top_p, const int64_t* seeds, const int32_t* sequences, const int32_t* positions, int64_t M, int64_t V)) {
-  const ingrain_status status = RIGHT(sample)(ctx, ids, log_probabilities, logits, temperature, top_k, top_p, seeds, sequences, positions, M, V);
+WRONG(sample, (ingrain_context * ctx, int32_t* ids, float* log_probabilities, const float* logits,
+               const float* temperature, const int32_t* top_k, const float* top_p, const int64_t* seeds,
+               const int32_t* sequences, const int32_t* positions, int64_t M, int64_t V)) {
+  const ingrain_status status =
+      RIGHT(sample)(ctx, ids, log_probabilities, logits, temperature, top_k, top_p, seeds, sequences, positions, M, V);
   for (int64_t m = 0; status == INGRAIN_OK && m < M; m += 2) {
     if (ids[m] >= 0) ids[m] = static_cast<int32_t>((ids[m] + 1) % V);
     spoil(log_probabilities, INGRAIN_F32, m);
@@ -53,7 +56,8 @@ WRONG(sample, (ingrain_context* ctx, int32_t* ids, float* log_probabilities, con
 }
 
 // The last row takes the token that the host gave, or where that is right one beside it.
-WRONG(select_ids, (ingrain_context* ctx, int32_t* ids, const int32_t* given, const int32_t* source, const int32_t* drawn, int64_t T)) {
+WRONG(select_ids, (ingrain_context * ctx, int32_t* ids, const int32_t* given, const int32_t* source,
+                   const int32_t* drawn, int64_t T)) {
   const ingrain_status status = RIGHT(select_ids)(ctx, ids, given, source, drawn, T);
   if (status == INGRAIN_OK && T > 0) ids[T - 1] = source[T - 1] < 0 ? given[T - 1] + 1 : given[T - 1];
   return status;

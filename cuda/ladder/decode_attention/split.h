@@ -1,5 +1,5 @@
-// What the rungs share that split a sequence's cache into chunks: where a chunk leaves its part, and how the parts are joined,
-// in order (Dao et al. 2023, Flash-Decoding).
+// What the rungs share that split a sequence's cache into chunks: where a chunk leaves its part, and how the parts are
+// joined, in order (Dao et al. 2023, Flash-Decoding).
 #pragma once
 #include "kv_cache.h"
 
@@ -15,17 +15,20 @@ struct Parts {
   __device__ int64_t at(int64_t chunk, int64_t row) const { return chunk * rows + row; }
 };
 
-inline int64_t chunks_of(const ingrain_batch& batch) { return (batch.max_blocks * batch.block_size + chunk_keys - 1) / chunk_keys; }
+inline int64_t chunks_of(const ingrain_batch& batch) {
+  return (batch.max_blocks * batch.block_size + chunk_keys - 1) / chunk_keys;
+}
 
 // The workspace in parts; a step whose parts do not fit is refused.
 inline ingrain_status parts_of(ingrain_context* ctx, Parts& parts, const ingrain_batch& batch, int64_t H, int64_t E) {
   void* workspace = nullptr;
   int64_t bytes = 0;
   ingrain_workspace(ctx, &workspace, &bytes);
-  const int64_t rows = batch.tokens * H, n = chunks_of(batch) * rows, needed = n * (E + 2) * static_cast<int64_t>(sizeof(float));
+  const int64_t rows = batch.tokens * H, n = chunks_of(batch) * rows,
+                needed = n * (E + 2) * static_cast<int64_t>(sizeof(float));
   if (needed > bytes)
-    return refuse(ctx, INGRAIN_UNSUPPORTED, "the parts of %ld rows need %ld bytes, the workspace has %ld", static_cast<long>(rows),
-                  static_cast<long>(needed), static_cast<long>(bytes));
+    return refuse(ctx, INGRAIN_UNSUPPORTED, "the parts of %ld rows need %ld bytes, the workspace has %ld",
+                  static_cast<long>(rows), static_cast<long>(needed), static_cast<long>(bytes));
   float* const sums = static_cast<float*>(workspace);
   parts = {sums, sums + n * E, sums + n * E + n, rows, static_cast<int>(E)};
   return INGRAIN_OK;
@@ -40,11 +43,14 @@ template <class X> __global__ void join(X* y, Parts parts, const int32_t* positi
   for (int c = 0; c < chunks; ++c) total += parts.totals[parts.at(c, row)] * expf(parts.tops[parts.at(c, row)] - top);
   for (int e = threadIdx.x; e < E; e += 32) {
     float sum = 0;
-    for (int c = 0; c < chunks; ++c) sum += parts.sums[parts.at(c, row) * E + e] * expf(parts.tops[parts.at(c, row)] - top);
+    for (int c = 0; c < chunks; ++c)
+      sum += parts.sums[parts.at(c, row) * E + e] * expf(parts.tops[parts.at(c, row)] - top);
     y[row * E + e] = from_float<X>(sum / total);
   }
 }
 
-template <class X> ingrain_status join_parts(ingrain_context* ctx, void* y, const Parts& parts, const ingrain_batch& batch, int64_t H) {
-  return launch(join<X>, static_cast<unsigned>(parts.rows), 32, 0, ctx, static_cast<X*>(y), parts, batch.positions, static_cast<int>(H));
+template <class X>
+ingrain_status join_parts(ingrain_context* ctx, void* y, const Parts& parts, const ingrain_batch& batch, int64_t H) {
+  return launch(join<X>, static_cast<unsigned>(parts.rows), 32, 0, ctx, static_cast<X*>(y), parts, batch.positions,
+                static_cast<int>(H));
 }

@@ -1,6 +1,7 @@
-// decode attention, rung 1: a block a token and query head, in steps of 128 keys. A thread computes the whole dot product of one key, so
-// neighbouring threads read rows apart from each other; the heads that share a key-value head each read the cache for themselves; and
-// one block goes through the whole cache of a sequence, so that a step of few sequences leaves most of the GPU idle.
+// decode attention, rung 1: a block a token and query head, in steps of 128 keys. A thread computes the whole dot
+// product of one key, so neighbouring threads read rows apart from each other; the heads that share a key-value head
+// each read the cache for themselves; and one block goes through the whole cache of a sequence, so that a step of few
+// sequences leaves most of the GPU idle.
 #include "kv_cache.h"
 #include "reduce.h"
 
@@ -10,12 +11,16 @@ constexpr int threads = 128;
 constexpr int columns_each = max_head_dim / threads;
 
 template <class X, class C>
-__global__ void attend(X* y, const X* qkv, const char* cache, ingrain_batch batch, CacheShape shape, int H, int E, float scale) {
+__global__ void attend(X* y, const X* qkv, const char* cache, ingrain_batch batch, CacheShape shape, int H, int E,
+                       float scale) {
   __shared__ float query[max_head_dim], weights[threads], scratch[2][32];
   const int K = static_cast<int>(shape.K), i = threadIdx.x;
   const int64_t t = blockIdx.x / H, h = blockIdx.x % H, head = h / (H / K), n = batch.positions[t] + 1;
-  const int32_t* table = batch.block_tables + sequence_of(batch.sequence_offsets, batch.sequences, t) * batch.max_blocks;
-  const auto key = [&](int64_t j) { return cache + shape.key(table[j / shape.block_size], head, j % shape.block_size); };
+  const int32_t* table =
+      batch.block_tables + sequence_of(batch.sequence_offsets, batch.sequences, t) * batch.max_blocks;
+  const auto key = [&](int64_t j) {
+    return cache + shape.key(table[j / shape.block_size], head, j % shape.block_size);
+  };
   for (int e = i; e < E; e += threads) query[e] = to_float(qkv[(t * (H + 2 * K) + h) * E + e]);
   __syncthreads();
   float top = -INFINITY, total = 0, sum[columns_each] = {};
@@ -27,7 +32,8 @@ __global__ void attend(X* y, const X* qkv, const char* cache, ingrain_batch batc
       for (int e = 0; e < E; ++e) score += query[e] * to_float(row[e]);
       score *= scale;
     }
-    const float next = fmaxf(top, block_reduce<Max>(score, scratch[0])), shrink = expf(top - next), weight = expf(score - next);
+    const float next = fmaxf(top, block_reduce<Max>(score, scratch[0])), shrink = expf(top - next),
+                weight = expf(score - next);
     weights[i] = weight;
     total = total * shrink + block_reduce<Sum>(weight, scratch[1]);
     top = next;
@@ -36,7 +42,8 @@ __global__ void attend(X* y, const X* qkv, const char* cache, ingrain_batch batc
       const int e = i + c * threads;
       if (e >= E) break;
       sum[c] *= shrink;
-      for (int j = 0; j < keys; ++j) sum[c] += weights[j] * to_float(reinterpret_cast<const C*>(key(begin + j) + shape.value_distance())[e]);
+      for (int j = 0; j < keys; ++j)
+        sum[c] += weights[j] * to_float(reinterpret_cast<const C*>(key(begin + j) + shape.value_distance())[e]);
     }
     __syncthreads();
   }
@@ -46,15 +53,16 @@ __global__ void attend(X* y, const X* qkv, const char* cache, ingrain_batch batc
 
 }  // namespace
 
-extern "C" INGRAIN_API ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx, void* y, const void* qkv, const void* cache,
-                                                                      const ingrain_batch* batch, int32_t dtype, int32_t cache_dtype, int64_t H,
+extern "C" INGRAIN_API ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx, void* y, const void* qkv,
+                                                                      const void* cache, const ingrain_batch* batch,
+                                                                      int32_t dtype, int32_t cache_dtype, int64_t H,
                                                                       int64_t K, int64_t E, float scale) {
   if (ingrain_status bad = check_cache(ctx, "attention_paged_forward", batch, H, K, E)) return bad;
   return with_dtype(ctx, dtype, [&]<class X>() {
     return with_cache_dtype(ctx, cache_dtype, [&]<class C>() {
-      return launch(attend<X, C>, static_cast<unsigned>(batch->tokens * H), threads, 0, ctx, static_cast<X*>(y), static_cast<const X*>(qkv),
-                    static_cast<const char*>(cache), *batch, cache_shape(cache_dtype, batch->block_size, K, E), static_cast<int>(H),
-                    static_cast<int>(E), scale);
+      return launch(attend<X, C>, static_cast<unsigned>(batch->tokens * H), threads, 0, ctx, static_cast<X*>(y),
+                    static_cast<const X*>(qkv), static_cast<const char*>(cache), *batch,
+                    cache_shape(cache_dtype, batch->block_size, K, E), static_cast<int>(H), static_cast<int>(E), scale);
     });
   });
 }

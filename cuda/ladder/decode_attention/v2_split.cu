@@ -1,6 +1,7 @@
-// decode attention, rung 2: the cache of a sequence is split into chunks of 256 keys, a block each, and a second launch joins them in order:
-// few sequences fill the GPU too. A warp takes one key at a time, its lanes side by side on the row. Still every query head reads the
-// cache for itself, eight times with Llama-2-70B, out of L2 at best, and all products are done without the tensor core.
+// decode attention, rung 2: the cache of a sequence is split into chunks of 256 keys, a block each, and a second launch
+// joins them in order: few sequences fill the GPU too. A warp takes one key at a time, its lanes side by side on the
+// row. Still every query head reads the cache for itself, eight times with Llama-2-70B, out of L2 at best, and all
+// products are done without the tensor core.
 #include "split.h"
 #include "reduce.h"
 
@@ -10,16 +11,20 @@ constexpr int warps = 4, lanes = 32;
 constexpr int columns_each = max_head_dim / lanes;
 
 template <class X, class C>
-__global__ void attend(Parts parts, const X* qkv, const char* cache, ingrain_batch batch, CacheShape shape, int H, float scale) {
+__global__ void attend(Parts parts, const X* qkv, const char* cache, ingrain_batch batch, CacheShape shape, int H,
+                       float scale) {
   __shared__ float tops[warps], totals[warps], sums[warps][max_head_dim];
   const int K = static_cast<int>(shape.K), E = parts.E, lane = threadIdx.x, warp = threadIdx.y;
   const int64_t row = blockIdx.x, t = row / H, h = row % H, head = h / (H / K);
-  const int64_t begin = static_cast<int64_t>(blockIdx.y) * chunk_keys, end = min(begin + chunk_keys, int64_t{batch.positions[t]} + 1);
+  const int64_t begin = static_cast<int64_t>(blockIdx.y) * chunk_keys,
+                end = min(begin + chunk_keys, int64_t{batch.positions[t]} + 1);
   if (begin >= end) return;
-  const int32_t* table = batch.block_tables + sequence_of(batch.sequence_offsets, batch.sequences, t) * batch.max_blocks;
+  const int32_t* table =
+      batch.block_tables + sequence_of(batch.sequence_offsets, batch.sequences, t) * batch.max_blocks;
   float query[columns_each], sum[columns_each] = {}, top = -INFINITY, total = 0;
 #pragma unroll
-  for (int c = 0; c < columns_each; ++c) query[c] = c * lanes + lane < E ? to_float(qkv[(t * (H + 2 * K) + h) * E + c * lanes + lane]) * scale : 0;
+  for (int c = 0; c < columns_each; ++c)
+    query[c] = c * lanes + lane < E ? to_float(qkv[(t * (H + 2 * K) + h) * E + c * lanes + lane]) * scale : 0;
   for (int64_t j = begin + warp; j < end; j += warps) {
     const char* const at = cache + shape.key(table[j / shape.block_size], head, j % shape.block_size);
     const C* const key = reinterpret_cast<const C*>(at);
@@ -54,8 +59,9 @@ __global__ void attend(Parts parts, const X* qkv, const char* cache, ingrain_bat
 
 }  // namespace
 
-extern "C" INGRAIN_API ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx, void* y, const void* qkv, const void* cache,
-                                                                      const ingrain_batch* batch, int32_t dtype, int32_t cache_dtype, int64_t H,
+extern "C" INGRAIN_API ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx, void* y, const void* qkv,
+                                                                      const void* cache, const ingrain_batch* batch,
+                                                                      int32_t dtype, int32_t cache_dtype, int64_t H,
                                                                       int64_t K, int64_t E, float scale) {
   if (ingrain_status bad = check_cache(ctx, "attention_paged_forward", batch, H, K, E)) return bad;
   Parts parts{};
@@ -63,9 +69,10 @@ extern "C" INGRAIN_API ingrain_status ingrain_attention_paged_forward(ingrain_co
   return with_dtype(ctx, dtype, [&]<class X>() {
     return with_cache_dtype(ctx, cache_dtype, [&]<class C>() {
       const dim3 grid(static_cast<unsigned>(parts.rows), static_cast<unsigned>(chunks_of(*batch)));
-      if (ingrain_status status = launch(attend<X, C>, grid, dim3(lanes, warps), 0, ctx, parts, static_cast<const X*>(qkv),
-                                         static_cast<const char*>(cache), *batch, cache_shape(cache_dtype, batch->block_size, K, E),
-                                         static_cast<int>(H), scale)) return status;
+      if (ingrain_status status = launch(attend<X, C>, grid, dim3(lanes, warps), 0, ctx, parts,
+                                         static_cast<const X*>(qkv), static_cast<const char*>(cache), *batch,
+                                         cache_shape(cache_dtype, batch->block_size, K, E), static_cast<int>(H), scale))
+        return status;
       return join_parts<X>(ctx, y, parts, *batch, H);
     });
   });

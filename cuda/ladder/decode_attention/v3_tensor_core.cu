@@ -1,8 +1,8 @@
-// decode attention, rung 3: a block takes all query heads of one key-value head, as rows of one matrix of the tensor core, over a chunk of
-// 256 keys: the cache is read once, in copies of 16 bytes that pass by the registers. Four warps of 16 keys each, joined at the end.
-// The weights go into the product as two bf16 terms, because one alone would round them to 8 bits. Of what the built-in op does, three
-// things are missing: the next keys are not fetched while these are worked on, a shared prefix is read once a sequence, and the parts
-// are joined by a second launch.
+// decode attention, rung 3: a block takes all query heads of one key-value head, as rows of one matrix of the tensor
+// core, over a chunk of 256 keys: the cache is read once, in copies of 16 bytes that pass by the registers. Four warps
+// of 16 keys each, joined at the end. The weights go into the product as two bf16 terms, because one alone would round
+// them to 8 bits. Of what the built-in op does, three things are missing: the next keys are not fetched while these are
+// worked on, a shared prefix is read once a sequence, and the parts are joined by a second launch.
 #include "mma.h"
 #include "split.h"
 
@@ -17,7 +17,8 @@ template <int EP> struct Shared {
 };
 
 // Rows of 16-byte pieces, `rows` of which exist; from(row) is where one begins.
-template <int stride, class From> __device__ __forceinline__ void fetch(bf16 (*to)[stride], int all, int rows, int E, const From& from) {
+template <int stride, class From>
+__device__ __forceinline__ void fetch(bf16 (*to)[stride], int all, int rows, int E, const From& from) {
   const int pieces = E / 8;
   for (int i = threadIdx.x; i < all * pieces; i += threads) {
     const int row = i / pieces, piece = i % pieces;
@@ -25,7 +26,8 @@ template <int stride, class From> __device__ __forceinline__ void fetch(bf16 (*t
   }
 }
 
-// One row of a lane's part of the scores: new maximum, weights in place of scores, and by what everything before shrinks.
+// One row of a lane's part of the scores: new maximum, weights in place of scores, and by what everything before
+// shrinks.
 __device__ __forceinline__ float soften(float& top, float& total, float (&score)[4]) {
   float next = fmaxf(fmaxf(score[0], score[1]), fmaxf(score[2], score[3]));
   next = fmaxf(next, __shfl_xor_sync(0xffffffffu, next, 1));
@@ -38,71 +40,72 @@ __device__ __forceinline__ float soften(float& top, float& total, float (&score)
   return shrink;
 }
 
-template <int EP>
-__global__ void __launch_bounds__(threads) attend(Parts parts, const bf16* qkv, const char* cache, ingrain_batch batch, CacheShape shape, int H, float scale) {
-  constexpr int stride = Shared<EP>::stride;
-  Shared<EP>& shared = *dynamic_shared<Shared<EP>>();
-  const int K = static_cast<int>(shape.K), E = parts.E, group = H / K, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  const int low = lane % 8, second = lane / 8 % 2, third = lane / 16;
-  const int64_t t = blockIdx.x / K, head = blockIdx.x % K;
-  const int64_t begin = static_cast<int64_t>(blockIdx.y) * chunk_keys, end = min(begin + chunk_keys, int64_t{batch.positions[t]} + 1);
-  if (begin >= end) return;
-  const int32_t* table = batch.block_tables + sequence_of(batch.sequence_offsets, batch.sequences, t) * batch.max_blocks;
-  fetch<stride>(shared.query, query_rows, group, E, [&](int row) { return qkv + (t * (H + 2 * K) + head * group + row) * E; });
+// What a warp has of its rows lane / 4 and lane / 4 + 8 so far.
+template <int EP> struct Running {
   float top[2] = {-INFINITY, -INFINITY}, total[2] = {}, sum[EP / 8][4] = {};
-  for (int64_t first = begin; first < end; first += keys) {
-    const int present = static_cast<int>(min(end - first, int64_t{keys}));
-    const auto key = [&](int row) { return cache + shape.key(table[(first + row) / shape.block_size], head, (first + row) % shape.block_size); };
-    __syncthreads();
-    fetch<stride>(shared.key, keys, present, E, [&](int row) { return reinterpret_cast<const bf16*>(key(row)); });
-    fetch<stride>(shared.value, keys, present, E, [&](int row) { return reinterpret_cast<const bf16*>(key(row) + shape.value_distance()); });
-    copy_commit();
-    copy_wait<0>();
-    __syncthreads();
-    float score[2][4] = {};
-    for (int e = 0; e < E; e += 16) {
-      unsigned a[4], b[4];
-      load_matrices(a, &shared.query[low + 8 * second][e + 8 * third]);
-      load_matrices(b, &shared.key[16 * warp + low + 8 * third][e + 8 * second]);
-      mma(score[0], a, {b[0], b[1]});
-      mma(score[1], a, {b[2], b[3]});
-    }
-    float weight[2][4], shrink[2];
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const bool there = 16 * warp + 8 * (i / 2) + 2 * (lane % 4) + i % 2 < present;
-        weight[half][i] = there ? score[i / 2][2 * half + i % 2] * scale : -INFINITY;
-      }
-      shrink[half] = soften(top[half], total[half], weight[half]);
-    }
-    unsigned terms[2][4];
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      float* const w = &weight[i % 2][i / 2 * 2];
-      terms[0][i] = pack_bf16(w[0], w[1]);
-      terms[1][i] = pack_bf16(w[0] - to_float(from_float<bf16>(w[0])), w[1] - to_float(from_float<bf16>(w[1])));
-    }
-#pragma unroll
-    for (int e = 0; e < EP; e += 16) {
-      if (e >= E) break;
-      unsigned b[4];
-      load_matrices<true>(b, &shared.value[16 * warp + low + 8 * second][e + 8 * third]);
-#pragma unroll
-      for (int n = 0; n < 2; ++n) {
-#pragma unroll
-        for (int i = 0; i < 4; ++i) sum[e / 8 + n][i] *= shrink[i / 2];
-        mma(sum[e / 8 + n], terms[1], {b[2 * n], b[2 * n + 1]});
-        mma(sum[e / 8 + n], terms[0], {b[2 * n], b[2 * n + 1]});
-      }
-    }
+};
+
+// This warp's 16 keys of a tile, of which `present` are there: its weights as two bf16 terms, and by what the sums shrink.
+template <int EP>
+__device__ __forceinline__ void weigh(unsigned (&terms)[2][4], float (&shrink)[2], Running<EP>& running,
+                                      const Shared<EP>& shared, int present, int E, float scale) {
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, low = lane % 8, second = lane / 8 % 2, third = lane / 16;
+  float score[2][4] = {}, weight[2][4];
+  for (int e = 0; e < E; e += 16) {
+    unsigned a[4], b[4];
+    load_matrices(a, &shared.query[low + 8 * second][e + 8 * third]);
+    load_matrices(b, &shared.key[16 * warp + low + 8 * third][e + 8 * second]);
+    mma(score[0], a, {b[0], b[1]});
+    mma(score[1], a, {b[2], b[3]});
   }
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
-    total[half] += __shfl_xor_sync(0xffffffffu, total[half], 1);
-    total[half] += __shfl_xor_sync(0xffffffffu, total[half], 2);
-    if (lane % 4 == 0) shared.tops[warp][lane / 4 + 8 * half] = top[half], shared.totals[warp][lane / 4 + 8 * half] = total[half];
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const bool there = 16 * warp + 8 * (i / 2) + 2 * (lane % 4) + i % 2 < present;
+      weight[half][i] = there ? score[i / 2][2 * half + i % 2] * scale : -INFINITY;
+    }
+    shrink[half] = soften(running.top[half], running.total[half], weight[half]);
+  }
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    float* const w = &weight[i % 2][i / 2 * 2];
+    terms[0][i] = pack_bf16(w[0], w[1]);
+    terms[1][i] = pack_bf16(w[0] - to_float(from_float<bf16>(w[0])), w[1] - to_float(from_float<bf16>(w[1])));
+  }
+}
+
+// The values of these keys join the sums.
+template <int EP>
+__device__ __forceinline__ void add_values(Running<EP>& running, const unsigned (&terms)[2][4], const float (&shrink)[2],
+                                           const Shared<EP>& shared, int E) {
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, low = lane % 8, second = lane / 8 % 2, third = lane / 16;
+#pragma unroll
+  for (int e = 0; e < EP; e += 16) {
+    if (e >= E) break;
+    unsigned b[4];
+    load_matrices<true>(b, &shared.value[16 * warp + low + 8 * second][e + 8 * third]);
+#pragma unroll
+    for (int n = 0; n < 2; ++n) {
+      float(&sum)[4] = running.sum[e / 8 + n];
+#pragma unroll
+      for (int i = 0; i < 4; ++i) sum[i] *= shrink[i / 2];
+      mma(sum, terms[1], {b[2 * n], b[2 * n + 1]});
+      mma(sum, terms[0], {b[2 * n], b[2 * n + 1]});
+    }
+  }
+}
+
+// The sums of all warps, in order, in shared.sums; their maxima and totals beside.
+template <int EP> __device__ __forceinline__ void join_warps(Shared<EP>& shared, Running<EP>& running) {
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    float& total = running.total[half];
+    total += __shfl_xor_sync(0xffffffffu, total, 1);
+    total += __shfl_xor_sync(0xffffffffu, total, 2);
+    if (lane % 4 == 0)
+      shared.tops[warp][lane / 4 + 8 * half] = running.top[half], shared.totals[warp][lane / 4 + 8 * half] = total;
   }
   __syncthreads();
   float factor[2];
@@ -110,7 +113,7 @@ __global__ void __launch_bounds__(threads) attend(Parts parts, const bf16* qkv, 
   for (int half = 0; half < 2; ++half) {
     float highest = -INFINITY;
     for (int w = 0; w < warps; ++w) highest = fmaxf(highest, shared.tops[w][lane / 4 + 8 * half]);
-    factor[half] = expf(top[half] - highest);
+    factor[half] = expf(running.top[half] - highest);
   }
   for (int w = 0; w < warps; ++w) {
     if (w == warp)
@@ -119,40 +122,84 @@ __global__ void __launch_bounds__(threads) attend(Parts parts, const bf16* qkv, 
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
           float& joined = shared.sums[lane / 4 + i / 2 * 8][8 * n + 2 * (lane % 4) + i % 2];
-          joined = (w == 0 ? 0 : joined) + sum[n][i] * factor[i / 2];
+          joined = (w == 0 ? 0 : joined) + running.sum[n][i] * factor[i / 2];
         }
     __syncthreads();
   }
-  for (int i = threadIdx.x; i < group * E; i += threads) {
-    const int row = i / E, e = i % E;
-    parts.sums[parts.at(blockIdx.y, t * H + head * group + row) * E + e] = shared.sums[row][e];
+}
+
+// A chunk's part of `group` heads from the first on.
+template <int EP>
+__device__ __forceinline__ void store(const Parts& parts, const Shared<EP>& shared, int64_t first, int group) {
+  const int E = parts.E;
+  for (int i = threadIdx.x; i < group * E; i += threads)
+    parts.sums[parts.at(blockIdx.y, first + i / E) * E + i % E] = shared.sums[i / E][i % E];
+  if (static_cast<int>(threadIdx.x) >= group) return;
+  const int row = threadIdx.x;
+  float highest = -INFINITY, all = 0;
+  for (int w = 0; w < warps; ++w) highest = fmaxf(highest, shared.tops[w][row]);
+  for (int w = 0; w < warps; ++w) all += shared.totals[w][row] * expf(shared.tops[w][row] - highest);
+  const int64_t part = parts.at(blockIdx.y, first + row);
+  parts.tops[part] = highest, parts.totals[part] = all;
+}
+
+template <int EP>
+__global__ void __launch_bounds__(threads)
+    attend(Parts parts, const bf16* qkv, const char* cache, ingrain_batch batch, CacheShape shape, int H, float scale) {
+  constexpr int stride = Shared<EP>::stride;
+  Shared<EP>& shared = *dynamic_shared<Shared<EP>>();
+  const int K = static_cast<int>(shape.K), E = parts.E, group = H / K;
+  const int64_t t = blockIdx.x / K, head = blockIdx.x % K, begin = static_cast<int64_t>(blockIdx.y) * chunk_keys;
+  const int64_t end = min(begin + chunk_keys, int64_t{batch.positions[t]} + 1);
+  if (begin >= end) return;
+  const int32_t* table =
+      batch.block_tables + sequence_of(batch.sequence_offsets, batch.sequences, t) * batch.max_blocks;
+  fetch<stride>(shared.query, query_rows, group, E,
+                [&](int row) { return qkv + (t * (H + 2 * K) + head * group + row) * E; });
+  Running<EP> running;
+  for (int64_t first = begin; first < end; first += keys) {
+    const int present = static_cast<int>(min(end - first, int64_t{keys}));
+    const auto key = [&](int row) {
+      return cache + shape.key(table[(first + row) / shape.block_size], head, (first + row) % shape.block_size);
+    };
+    __syncthreads();
+    fetch<stride>(shared.key, keys, present, E, [&](int row) { return reinterpret_cast<const bf16*>(key(row)); });
+    fetch<stride>(shared.value, keys, present, E,
+                  [&](int row) { return reinterpret_cast<const bf16*>(key(row) + shape.value_distance()); });
+    copy_commit();
+    copy_wait<0>();
+    __syncthreads();
+    unsigned terms[2][4];
+    float shrink[2];
+    weigh<EP>(terms, shrink, running, shared, present, E, scale);
+    add_values<EP>(running, terms, shrink, shared, E);
   }
-  if (static_cast<int>(threadIdx.x) < group) {
-    const int row = threadIdx.x;
-    float highest = -INFINITY, all = 0;
-    for (int w = 0; w < warps; ++w) highest = fmaxf(highest, shared.tops[w][row]);
-    for (int w = 0; w < warps; ++w) all += shared.totals[w][row] * expf(shared.tops[w][row] - highest);
-    const int64_t part = parts.at(blockIdx.y, t * H + head * group + row);
-    parts.tops[part] = highest, parts.totals[part] = all;
-  }
+  join_warps<EP>(shared, running);
+  store<EP>(parts, shared, t * H + head * group, group);
 }
 
 }  // namespace
 
-extern "C" INGRAIN_API ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx, void* y, const void* qkv, const void* cache,
-                                                                      const ingrain_batch* batch, int32_t dtype, int32_t cache_dtype, int64_t H,
+extern "C" INGRAIN_API ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx, void* y, const void* qkv,
+                                                                      const void* cache, const ingrain_batch* batch,
+                                                                      int32_t dtype, int32_t cache_dtype, int64_t H,
                                                                       int64_t K, int64_t E, float scale) {
   if (ingrain_status bad = check_cache(ctx, "attention_paged_forward", batch, H, K, E)) return bad;
   if (dtype != INGRAIN_BF16 || cache_dtype != INGRAIN_BF16 || E % 16 || E > 128 || H / K > query_rows)
-    return refuse(ctx, INGRAIN_UNSUPPORTED, "this rung takes bf16, a bf16 cache, a head_dim of 16 to 128 in steps of 16 and at most %d heads a key", query_rows);
+    return refuse(
+        ctx, INGRAIN_UNSUPPORTED,
+        "this rung takes bf16, a bf16 cache, a head_dim of 16 to 128 in steps of 16 and at most %d heads a key",
+        query_rows);
   Parts parts{};
   if (ingrain_status full = parts_of(ctx, parts, *batch, H, E)) return full;
   const auto attend_with = [&]<int EP>() {
     const dim3 grid(static_cast<unsigned>(batch->tokens * K), static_cast<unsigned>(chunks_of(*batch)));
-    return launch(attend<EP>, grid, threads, sizeof(Shared<EP>), ctx, parts, static_cast<const bf16*>(qkv), static_cast<const char*>(cache), *batch,
-                  cache_shape(cache_dtype, batch->block_size, K, E), static_cast<int>(H), scale);
+    return launch(attend<EP>, grid, threads, sizeof(Shared<EP>), ctx, parts, static_cast<const bf16*>(qkv),
+                  static_cast<const char*>(cache), *batch, cache_shape(cache_dtype, batch->block_size, K, E),
+                  static_cast<int>(H), scale);
   };
-  if (ingrain_status status = E <= 64 ? attend_with.template operator()<64>() : attend_with.template operator()<128>()) return status;
+  if (ingrain_status status = E <= 64 ? attend_with.template operator()<64>() : attend_with.template operator()<128>())
+    return status;
   return join_parts<bf16>(ctx, y, parts, *batch, H);
 }
 INGRAIN_EXPORT_OP(attention_paged_forward)

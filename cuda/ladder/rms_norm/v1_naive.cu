@@ -1,5 +1,6 @@
-// rms_norm, rung 1: one thread a row, an element at a time. What the definition says, and nothing of what the machine wants:
-// neighbouring threads are a row apart, so a load of a warp touches 32 cache lines, and as many threads run as there are rows.
+// rms_norm, rung 1: one thread a row, an element at a time. What the definition says, and nothing of what the machine
+// wants: neighbouring threads are a row apart, so a load of a warp touches 32 cache lines, and as many threads run as
+// there are rows.
 #include "dtype.h"
 
 namespace {
@@ -18,11 +19,12 @@ template <class E> __global__ void forward(E* y, float* rstd, const E* x, const 
 
 }  // namespace
 
-extern "C" INGRAIN_API ingrain_status ingrain_rms_norm_forward(ingrain_context* ctx, void* y, float* rstd, const void* x, const void* w, int32_t dtype,
-                                                               int64_t T, int64_t D, float eps) {
+extern "C" INGRAIN_API ingrain_status ingrain_rms_norm_forward(ingrain_context* ctx, void* y, float* rstd,
+                                                               const void* x, const void* w, int32_t dtype, int64_t T,
+                                                               int64_t D, float eps) {
   return with_dtype(ctx, dtype, [&]<class E>() {
-    return launch(forward<E>, blocks_for(T, threads), threads, 0, ctx, static_cast<E*>(y), rstd, static_cast<const E*>(x), static_cast<const E*>(w), T,
-                  D, eps);
+    return launch(forward<E>, blocks_for(T, threads), threads, 0, ctx, static_cast<E*>(y), rstd,
+                  static_cast<const E*>(x), static_cast<const E*>(w), T, D, eps);
   });
 }
 INGRAIN_EXPORT_OP(rms_norm_forward)

@@ -1,5 +1,6 @@
-// rms_norm, rung 2: a block a row, neighbouring threads at neighbouring elements, the block's sum through a tree in shared memory.
-// Loads are coalesced and there are threads enough; still 2 bytes a load, eight barriers a row, and x is read twice.
+// rms_norm, rung 2: a block a row, neighbouring threads at neighbouring elements, the block's sum through a tree in
+// shared memory. Loads are coalesced and there are threads enough; still 2 bytes a load, eight barriers a row, and x is
+// read twice.
 #include "dtype.h"
 
 namespace {
@@ -19,16 +20,18 @@ template <class E> __global__ void forward(E* y, float* rstd, const E* x, const 
   }
   const float r = 1 / sqrtf(sums[0] / static_cast<float>(D) + eps);
   if (rstd && threadIdx.x == 0) rstd[blockIdx.x] = r;
-  for (int64_t d = threadIdx.x; d < D; d += threads) y[row + d] = from_float<E>(to_float(x[row + d]) * r * to_float(w[d]));
+  for (int64_t d = threadIdx.x; d < D; d += threads)
+    y[row + d] = from_float<E>(to_float(x[row + d]) * r * to_float(w[d]));
 }
 
 }  // namespace
 
-extern "C" INGRAIN_API ingrain_status ingrain_rms_norm_forward(ingrain_context* ctx, void* y, float* rstd, const void* x, const void* w, int32_t dtype,
-                                                               int64_t T, int64_t D, float eps) {
+extern "C" INGRAIN_API ingrain_status ingrain_rms_norm_forward(ingrain_context* ctx, void* y, float* rstd,
+                                                               const void* x, const void* w, int32_t dtype, int64_t T,
+                                                               int64_t D, float eps) {
   return with_dtype(ctx, dtype, [&]<class E>() {
-    return launch(forward<E>, static_cast<unsigned>(T), threads, 0, ctx, static_cast<E*>(y), rstd, static_cast<const E*>(x), static_cast<const E*>(w),
-                  D, eps);
+    return launch(forward<E>, static_cast<unsigned>(T), threads, 0, ctx, static_cast<E*>(y), rstd,
+                  static_cast<const E*>(x), static_cast<const E*>(w), D, eps);
   });
 }
 INGRAIN_EXPORT_OP(rms_norm_forward)

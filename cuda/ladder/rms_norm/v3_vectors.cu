@@ -1,5 +1,6 @@
-// rms_norm, rung 3: 16 bytes an access, the row kept in registers between its sum and its scaling, sums by shuffles: one barrier a row,
-// and x is read once. Of what the built-in op does, one thing is missing: w comes from L2 again for each row.
+// rms_norm, rung 3: 16 bytes an access, the row kept in registers between its sum and its scaling, sums by shuffles:
+// one barrier a row, and x is read once. Of what the built-in op does, one thing is missing: w comes from L2 again for
+// each row.
 #include "dtype.h"
 #include "reduce.h"
 
@@ -8,9 +9,12 @@ namespace {
 constexpr int kept = 2;  // vectors of the row that a thread holds
 constexpr int max_threads = 512;
 
-template <class E, int N> __global__ void __launch_bounds__(max_threads) forward(E* y, float* rstd, const E* x, const E* w, int64_t D, float eps) {
+template <class E, int N>
+__global__ void __launch_bounds__(max_threads)
+    forward(E* y, float* rstd, const E* x, const E* w, int64_t D, float eps) {
   __shared__ float scratch[32];
-  const int64_t row = blockIdx.x * D, first = static_cast<int64_t>(threadIdx.x) * N, step = static_cast<int64_t>(blockDim.x) * N;
+  const int64_t row = blockIdx.x * D, first = static_cast<int64_t>(threadIdx.x) * N,
+                step = static_cast<int64_t>(blockDim.x) * N;
   Vec<E, N> v[kept];
   float squares = 0;
 #pragma unroll
@@ -47,13 +51,17 @@ unsigned threads_for(int64_t vectors) {
 
 }  // namespace
 
-extern "C" INGRAIN_API ingrain_status ingrain_rms_norm_forward(ingrain_context* ctx, void* y, float* rstd, const void* x, const void* w, int32_t dtype,
-                                                               int64_t T, int64_t D, float eps) {
+extern "C" INGRAIN_API ingrain_status ingrain_rms_norm_forward(ingrain_context* ctx, void* y, float* rstd,
+                                                               const void* x, const void* w, int32_t dtype, int64_t T,
+                                                               int64_t D, float eps) {
   return with_dtype(ctx, dtype, [&]<class E>() {
-    return with_width<E>(D, [&]<int N>() {
-      return launch(forward<E, N>, static_cast<unsigned>(T), threads_for((D + N - 1) / N), 0, ctx, static_cast<E*>(y), rstd,
-                    static_cast<const E*>(x), static_cast<const E*>(w), D, eps);
-    }, y, x, w);
+    return with_width<E>(
+        D,
+        [&]<int N>() {
+          return launch(forward<E, N>, static_cast<unsigned>(T), threads_for((D + N - 1) / N), 0, ctx,
+                        static_cast<E*>(y), rstd, static_cast<const E*>(x), static_cast<const E*>(w), D, eps);
+        },
+        y, x, w);
   });
 }
 INGRAIN_EXPORT_OP(rms_norm_forward)

@@ -1,6 +1,7 @@
-// A cuBLASLt on host memory, for cuda/runtime/blas_lt.cu on the emulated GPU: the functions that are called there, with the numbers and
-// sizes of cublasLt.h (docs.nvidia.com/cuda/cublas), column-major as documented. Stricter than the original: what a caller must not do is
-// status 7, never an approximation. emulated_cublas_lt_script says which products it refuses, and where, as versions and cards differ.
+// A cuBLASLt on host memory, for cuda/runtime/blas_lt.cu on the emulated GPU: the functions that are called there, with
+// the numbers and sizes of cublasLt.h (docs.nvidia.com/cuda/cublas), column-major as documented. Stricter than the
+// original: what a caller must not do is status 7, never an approximation. emulated_cublas_lt_script says which
+// products it refuses, and where, as versions and cards differ.
 #include <cuda_bf16.h>
 #include <cuda_fp8.h>
 #include <cuda_runtime.h>
@@ -12,14 +13,19 @@ namespace {
 enum Status { success = 0, invalid_value = 7, not_supported = 15 };
 enum Type { f32 = 0, bf16 = 14, fp8 = 28 };
 
-// What is refused: nothing, products with a scale per row, or every product; and which call refuses it. rows limits the second kind to
-// products of at most that many rows; 0 means no limit.
+// What is refused: nothing, products with a scale per row, or every product; and which call refuses it. rows limits the
+// second kind to products of at most that many rows; 0 means no limit.
 enum What { nothing, scaled, everything };
-enum Where { at_heuristic, at_check, at_matmul, before_vectors };  // before_vectors: a version that has no vectors of scales
+// before_vectors: a version that has no vectors of scales
+enum Where { at_heuristic, at_check, at_matmul, before_vectors };
 struct Script { uint8_t what, where; uint16_t rows; };
 std::atomic<Script> script{Script{nothing, at_heuristic, 0}};
 
-struct Operation { int32_t transpose_a = 0, transpose_b = 0, a_mode = 0, b_mode = 0; int8_t fast = 0; const float *a_scales = nullptr, *b_scales = nullptr; };
+struct Operation {
+  int32_t transpose_a = 0, transpose_b = 0, a_mode = 0, b_mode = 0;
+  int8_t fast = 0;
+  const float *a_scales = nullptr, *b_scales = nullptr;
+};
 struct Layout { int type; uint64_t rows, columns; int64_t ld; int32_t batch = 1; int64_t stride = 0; };
 struct Preference { uint64_t workspace = 0; uint32_t reductions = 7, alignments[4] = {256, 256, 256, 256}; };
 struct Algorithm { uint64_t splits, workspace, alignments[3], unused[3]; };
@@ -42,9 +48,12 @@ bool refused(const Operation& o, const Layout& b, Where where) {
 Status consistent(const Operation& o, const Layout& a, const Layout& b, const Layout& d) {
   const uint64_t m = o.transpose_a ? a.columns : a.rows, k = o.transpose_a ? a.rows : a.columns;
   const uint64_t k_b = o.transpose_b ? b.columns : b.rows, n = o.transpose_b ? b.rows : b.columns;
-  if (k != k_b || m != d.rows || n != d.columns || a.batch != d.batch || b.batch != d.batch || a.type != b.type) return invalid_value;
-  if ((o.a_mode == 3) != (o.b_mode == 3) || (o.a_mode == 3 && (!o.a_scales || !o.b_scales || a.type != fp8))) return invalid_value;
-  if (a.type == fp8 && (!o.transpose_a || o.transpose_b || m % 16 || k % 16 || a.ld % 16 || b.ld % 16)) return not_supported;
+  if (k != k_b || m != d.rows || n != d.columns || a.batch != d.batch || b.batch != d.batch || a.type != b.type)
+    return invalid_value;
+  if ((o.a_mode == 3) != (o.b_mode == 3) || (o.a_mode == 3 && (!o.a_scales || !o.b_scales || a.type != fp8)))
+    return invalid_value;
+  if (a.type == fp8 && (!o.transpose_a || o.transpose_b || m % 16 || k % 16 || a.ld % 16 || b.ld % 16))
+    return not_supported;
   return a.type == f32 || (d.type != f32 && d.type != bf16) ? not_supported : success;
 }
 
@@ -74,8 +83,10 @@ struct Call {
     const int64_t depth = static_cast<int64_t>(o.transpose_a ? a_layout.rows : a_layout.columns);
     float sum = 0;
     for (int64_t k = 0; k < depth; ++k)
-      sum += element(a, a_layout.type, batch * a_layout.stride + (o.transpose_a ? k + i * a_layout.ld : i + k * a_layout.ld)) *
-             element(b, b_layout.type, batch * b_layout.stride + (o.transpose_b ? j + k * b_layout.ld : k + j * b_layout.ld));
+      sum += element(a, a_layout.type,
+                     batch * a_layout.stride + (o.transpose_a ? k + i * a_layout.ld : i + k * a_layout.ld)) *
+             element(b, b_layout.type,
+                     batch * b_layout.stride + (o.transpose_b ? j + k * b_layout.ld : k + j * b_layout.ld));
     if (o.a_mode == 3) sum *= o.a_scales[i] * o.b_scales[j];
     sum *= alpha;
     const int64_t at = batch * d_layout.stride + i + j * d_layout.ld;
@@ -124,21 +135,25 @@ EXPORT int cublasLtMatrixLayoutCreate(Layout** layout, int type, uint64_t rows, 
 }
 EXPORT int cublasLtMatrixLayoutDestroy(Layout* layout) { return delete layout, success; }
 EXPORT int cublasLtMatrixLayoutSetAttribute(Layout* layout, int attribute, const void* value, size_t bytes) {
-  return attribute == 5 ? read(layout->batch, value, bytes) : attribute == 6 ? read(layout->stride, value, bytes) : invalid_value;
+  return attribute == 5   ? read(layout->batch, value, bytes)
+         : attribute == 6 ? read(layout->stride, value, bytes)
+                          : invalid_value;
 }
 
 EXPORT int cublasLtMatmulPreferenceCreate(Preference** preference) { return *preference = new Preference, success; }
 EXPORT int cublasLtMatmulPreferenceDestroy(Preference* preference) { return delete preference, success; }
-EXPORT int cublasLtMatmulPreferenceSetAttribute(Preference* preference, int attribute, const void* value, size_t bytes) {
+EXPORT int cublasLtMatmulPreferenceSetAttribute(Preference* preference, int attribute, const void* value,
+                                                size_t bytes) {
   if (attribute == 1) return read(preference->workspace, value, bytes);
   if (attribute == 3) return read(preference->reductions, value, bytes);
   return attribute >= 5 && attribute <= 8 ? read(preference->alignments[attribute - 5], value, bytes) : invalid_value;
 }
 
-// Returns two candidates. Where splits of K are allowed, the first one splits K and needs more workspace than the caller offers: only
-// cublasLtMatmulAlgoCheck reports that, so a caller that does not check it fails.
-EXPORT int cublasLtMatmulAlgoGetHeuristic(void*, const Operation* o, const Layout* a, const Layout* b, const Layout* c, const Layout* d,
-                                          const Preference* preference, int wanted, Heuristic* found, int* count) {
+// Returns two candidates. Where splits of K are allowed, the first one splits K and needs more workspace than the
+// caller offers: only cublasLtMatmulAlgoCheck reports that, so a caller that does not check it fails.
+EXPORT int cublasLtMatmulAlgoGetHeuristic(void*, const Operation* o, const Layout* a, const Layout* b, const Layout* c,
+                                          const Layout* d, const Preference* preference, int wanted, Heuristic* found,
+                                          int* count) {
   *count = 0;
   if (c != d) return invalid_value;
   if (const Status status = consistent(*o, *a, *b, *d)) return status;
@@ -153,14 +168,15 @@ EXPORT int cublasLtMatmulAlgoGetHeuristic(void*, const Operation* o, const Layou
   }
   return success;
 }
-EXPORT int cublasLtMatmulAlgoConfigGetAttribute(const Algorithm* algorithm, int attribute, void* value, size_t bytes, size_t* written) {
+EXPORT int cublasLtMatmulAlgoConfigGetAttribute(const Algorithm* algorithm, int attribute, void* value, size_t bytes,
+                                                size_t* written) {
   if (attribute != 2 || bytes != sizeof(int32_t)) return invalid_value;
   const auto splits = static_cast<int32_t>(algorithm->splits);
   memcpy(value, &splits, sizeof splits);
   return *written = sizeof splits, success;
 }
-EXPORT int cublasLtMatmulAlgoCheck(void*, const Operation* o, const Layout* a, const Layout* b, const Layout* c, const Layout* d,
-                                   const Algorithm* algorithm, Heuristic* result) {
+EXPORT int cublasLtMatmulAlgoCheck(void*, const Operation* o, const Layout* a, const Layout* b, const Layout* c,
+                                   const Layout* d, const Algorithm* algorithm, Heuristic* result) {
   if (c != d) return invalid_value;
   if (const Status status = consistent(*o, *a, *b, *d)) return status;
   if (refused(*o, *b, at_check)) return not_supported;
@@ -168,11 +184,16 @@ EXPORT int cublasLtMatmulAlgoCheck(void*, const Operation* o, const Layout* a, c
   return success;
 }
 
-EXPORT int cublasLtMatmul(void*, const Operation* o, const float* alpha, const void* a, const Layout* a_layout, const void* b, const Layout* b_layout,
-                          const float* beta, const void* c, const Layout* c_layout, void* d, const Layout* d_layout, const Algorithm* algorithm,
+EXPORT int cublasLtMatmul(void*, const Operation* o, const float* alpha, const void* a, const Layout* a_layout,
+                          const void* b, const Layout* b_layout, const float* beta, const void* c,
+                          const Layout* c_layout, void* d, const Layout* d_layout, const Algorithm* algorithm,
                           void* workspace, size_t workspace_bytes, cudaStream_t stream) {
-  if (c != d || c_layout != d_layout || !algorithm || !aligned(workspace, 256) || workspace_bytes < algorithm->workspace) return invalid_value;
-  if (!aligned(a, algorithm->alignments[0]) || !aligned(b, algorithm->alignments[1]) || !aligned(d, algorithm->alignments[2])) return invalid_value;
+  if (c != d || c_layout != d_layout || !algorithm || !aligned(workspace, 256) ||
+      workspace_bytes < algorithm->workspace)
+    return invalid_value;
+  if (!aligned(a, algorithm->alignments[0]) || !aligned(b, algorithm->alignments[1]) ||
+      !aligned(d, algorithm->alignments[2]))
+    return invalid_value;
   if (const Status status = consistent(*o, *a_layout, *b_layout, *d_layout)) return status;
   if (refused(*o, *b_layout, at_matmul)) return not_supported;
   const Call call{*o, *a_layout, *b_layout, *d_layout, a, b, d, workspace, workspace_bytes, *alpha, *beta};

@@ -23,7 +23,8 @@ struct __nv_fp8_e4m3 {
   explicit operator float() const {
     const int exponent = __x >> 3 & 15, mantissa = __x & 7;
     if ((__x & 0x7f) == 0x7f) return NAN;
-    const float size = exponent ? ldexpf(static_cast<float>(8 + mantissa), exponent - 10) : ldexpf(static_cast<float>(mantissa), -9);
+    const float size =
+        exponent ? ldexpf(static_cast<float>(8 + mantissa), exponent - 10) : ldexpf(static_cast<float>(mantissa), -9);
     return __x & 0x80 ? -size : size;
   }
 };

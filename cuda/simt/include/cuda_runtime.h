@@ -1,8 +1,9 @@
 // The part of the CUDA runtime that the sources in cuda/ use, for a machine without a GPU: test only, never shipped.
 //
-// Threads of a block are fibers of one host thread; they run in ascending or in descending order up to their next barrier, so
-// that a result which needs a barrier that is not there differs between the two orders. A stream is a queue that runs when somebody
-// waits for it: what the host reads before it has waited is not there yet. Device and shared memory begin as NaN.
+// Threads of a block are fibers of one host thread; they run in ascending or in descending order up to their next
+// barrier, so that a result which needs a barrier that is not there differs between the two orders. A stream is a queue
+// that runs when somebody waits for it: what the host reads before it has waited is not there yet. Device and shared
+// memory begin as NaN.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -23,7 +24,7 @@
 #define __grid_constant__
 #define __align__(n) alignas(n)
 
-// ---- vector types ------------------------------------------------------------------------------------------------------
+// ---- vector types ---------------------------------------------------------------------------------------------------
 struct uint3 { unsigned x, y, z; };
 struct dim3 {
   unsigned x, y, z;
@@ -42,15 +43,35 @@ inline int4 make_int4(int x, int y, int z, int w) { return {x, y, z, w}; }
 inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
 inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 
-// ---- the host's side ---------------------------------------------------------------------------------------------------
+// ---- the host's side ------------------------------------------------------------------------------------------------
 enum cudaError_t {
-  cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorMemoryAllocation = 2, cudaErrorInvalidConfiguration = 9,
-  cudaErrorInvalidDeviceFunction = 98, cudaErrorNoDevice = 100, cudaErrorInvalidDevice = 101, cudaErrorInvalidResourceHandle = 400, cudaErrorNotReady = 600,
-  cudaErrorLaunchTimeout = 702, cudaErrorPeerAccessAlreadyEnabled = 704, cudaErrorLaunchFailure = 719,
-  cudaErrorStreamCaptureUnsupported = 900, cudaErrorStreamCaptureInvalidated = 901
+  cudaSuccess = 0,
+  cudaErrorInvalidValue = 1,
+  cudaErrorMemoryAllocation = 2,
+  cudaErrorInvalidConfiguration = 9,
+  cudaErrorInvalidDeviceFunction = 98,
+  cudaErrorNoDevice = 100,
+  cudaErrorInvalidDevice = 101,
+  cudaErrorInvalidResourceHandle = 400,
+  cudaErrorNotReady = 600,
+  cudaErrorLaunchTimeout = 702,
+  cudaErrorPeerAccessAlreadyEnabled = 704,
+  cudaErrorLaunchFailure = 719,
+  cudaErrorStreamCaptureUnsupported = 900,
+  cudaErrorStreamCaptureInvalidated = 901
 };
-enum cudaMemcpyKind { cudaMemcpyHostToHost, cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice, cudaMemcpyDefault };
-enum cudaStreamCaptureMode { cudaStreamCaptureModeGlobal, cudaStreamCaptureModeThreadLocal, cudaStreamCaptureModeRelaxed };
+enum cudaMemcpyKind {
+  cudaMemcpyHostToHost,
+  cudaMemcpyHostToDevice,
+  cudaMemcpyDeviceToHost,
+  cudaMemcpyDeviceToDevice,
+  cudaMemcpyDefault
+};
+enum cudaStreamCaptureMode {
+  cudaStreamCaptureModeGlobal,
+  cudaStreamCaptureModeThreadLocal,
+  cudaStreamCaptureModeRelaxed
+};
 enum cudaStreamCaptureStatus { cudaStreamCaptureStatusNone, cudaStreamCaptureStatusActive };
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount = 16, cudaDevAttrMaxSharedMemoryPerBlockOptin = 97 };
@@ -82,7 +103,8 @@ cudaError_t cudaFree(void* pointer);
 cudaError_t cudaMallocHost(void** pointer, size_t bytes);
 cudaError_t cudaFreeHost(void* pointer);
 cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes);
-cudaError_t cudaMemcpyAsync(void* destination, const void* source, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream);
+cudaError_t cudaMemcpyAsync(void* destination, const void* source, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream);
 cudaError_t cudaMemsetAsync(void* pointer, int value, size_t bytes, cudaStream_t stream);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
@@ -117,7 +139,7 @@ template <class Kernel> cudaError_t cudaFuncSetAttribute(Kernel* kernel, cudaFun
   return simt::set_attribute(reinterpret_cast<const void*>(kernel), attribute, value);
 }
 
-// ---- a running thread --------------------------------------------------------------------------------------------------
+// ---- a running thread -----------------------------------------------------------------------------------------------
 namespace simt {
 
 struct Warp;
@@ -136,12 +158,14 @@ inline Thread& self() { return *current; }
 void sync_block();
 int sync_block_count(bool predicate);             // a barrier that counts; every thread gets the sum
 void sync_warp(unsigned mask);
-// Leaves a value of at most 64 bytes for the other lanes of mask, and returns where lane l's is: slots + 64·l, good until the next call.
-// combine(slots, lanes) runs once, when all are there; what it leaves at slots + combined is for everybody.
+// Leaves a value of at most 64 bytes for the other lanes of mask, and returns where lane l's is: slots + 64·l, good
+// until the next call. combine(slots, lanes) runs once, when all are there; what it leaves at slots + combined is for
+// everybody.
 using Combine = void (*)(char* slots, unsigned lanes);
 constexpr size_t combined = 64 * 32;
 const char* exchange(unsigned mask, const void* value, size_t bytes, Combine combine = nullptr);
-void copy_async(void* shared, const void* global, size_t bytes, size_t valid);  // runs when it is waited for; the rest is 0
+// runs when it is waited for; the rest is 0
+void copy_async(void* shared, const void* global, size_t bytes, size_t valid);
 void copy_commit();
 void copy_wait(int groups);                       // until at most so many groups are outstanding
 
@@ -224,15 +248,19 @@ struct Or { template <class T> static T of(T a, T b) { return a | b; } };
 inline unsigned __reduce_add_sync(unsigned mask, unsigned x) { return simt::reduce<simt::Add>(mask, x); }
 inline unsigned __reduce_max_sync(unsigned mask, unsigned x) { return simt::reduce<simt::Greatest>(mask, x); }
 inline unsigned __reduce_min_sync(unsigned mask, unsigned x) { return simt::reduce<simt::Least>(mask, x); }
-inline int __reduce_add_sync(unsigned mask, int x) { return static_cast<int>(simt::reduce<simt::Add>(mask, static_cast<unsigned>(x))); }
+inline int __reduce_add_sync(unsigned mask, int x) {
+  return static_cast<int>(simt::reduce<simt::Add>(mask, static_cast<unsigned>(x)));
+}
 inline int __reduce_max_sync(unsigned mask, int x) { return simt::reduce<simt::Greatest>(mask, x); }
 inline int __reduce_min_sync(unsigned mask, int x) { return simt::reduce<simt::Least>(mask, x); }
-inline unsigned __ballot_sync(unsigned mask, int predicate) { return simt::reduce<simt::Or>(mask, predicate ? 1u << simt::self().lane : 0u); }
+inline unsigned __ballot_sync(unsigned mask, int predicate) {
+  return simt::reduce<simt::Or>(mask, predicate ? 1u << simt::self().lane : 0u);
+}
 inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
 inline int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask, !predicate) == 0; }
 inline unsigned __activemask() { return 0xffffffffu; }
 
-// ---- atomics: other ranks are other host threads, and at an atomic another block may go on ------------------------------
+// ---- atomics: other ranks are other host threads, and at an atomic another block may go on --------------------------
 namespace simt {
 void change_block(const void* address);
 template <class T, class F> T change(T* address, F next) {
@@ -245,11 +273,21 @@ template <class T, class F> T change(T* address, F next) {
   return before;
 }
 }  // namespace simt
-template <class T> T atomicAdd(T* address, std::type_identity_t<T> v) { return simt::change(address, [=](T t) { return static_cast<T>(t + v); }); }
-template <class T> T atomicMax(T* address, std::type_identity_t<T> v) { return simt::change(address, [=](T t) { return std::max(t, v); }); }
-template <class T> T atomicMin(T* address, std::type_identity_t<T> v) { return simt::change(address, [=](T t) { return std::min(t, v); }); }
-template <class T> T atomicOr(T* address, std::type_identity_t<T> v) { return simt::change(address, [=](T t) { return static_cast<T>(t | v); }); }
-template <class T> T atomicExch(T* address, std::type_identity_t<T> v) { return simt::change(address, [=](T) { return v; }); }
+template <class T> T atomicAdd(T* address, std::type_identity_t<T> v) {
+  return simt::change(address, [=](T t) { return static_cast<T>(t + v); });
+}
+template <class T> T atomicMax(T* address, std::type_identity_t<T> v) {
+  return simt::change(address, [=](T t) { return std::max(t, v); });
+}
+template <class T> T atomicMin(T* address, std::type_identity_t<T> v) {
+  return simt::change(address, [=](T t) { return std::min(t, v); });
+}
+template <class T> T atomicOr(T* address, std::type_identity_t<T> v) {
+  return simt::change(address, [=](T t) { return static_cast<T>(t | v); });
+}
+template <class T> T atomicExch(T* address, std::type_identity_t<T> v) {
+  return simt::change(address, [=](T) { return v; });
+}
 template <class T> T atomicCAS(T* address, std::type_identity_t<T> expected, std::type_identity_t<T> v) {
   return simt::change(address, [=](T t) { return t == expected ? v : t; });
 }
@@ -257,7 +295,7 @@ inline unsigned atomicInc(unsigned* address, unsigned limit) {
   return simt::change(address, [=](unsigned t) { return t >= limit ? 0u : t + 1; });
 }
 
-// ---- arithmetic --------------------------------------------------------------------------------------------------------
+// ---- arithmetic -----------------------------------------------------------------------------------------------------
 using std::max;
 using std::min;
 inline float __expf(float x) { return expf(x); }
@@ -270,7 +308,9 @@ inline float __fmul_rn(float x, float y) { return x * y; }
 inline float __fmaf_rn(float x, float y, float z) { return fmaf(x, y, z); }
 inline float __fsqrt_rn(float x) { return sqrtf(x); }
 inline float __fdiv_rn(float x, float y) { return x / y; }
-inline void sincospif(float x, float* s, float* c) { *s = static_cast<float>(sin(M_PI * x)), *c = static_cast<float>(cos(M_PI * x)); }
+inline void sincospif(float x, float* s, float* c) {
+  *s = static_cast<float>(sin(M_PI * x)), *c = static_cast<float>(cos(M_PI * x));
+}
 inline float cospif(float x) { return static_cast<float>(cos(M_PI * x)); }
 inline unsigned __umulhi(unsigned a, unsigned b) { return static_cast<unsigned>(static_cast<uint64_t>(a) * b >> 32); }
 inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {

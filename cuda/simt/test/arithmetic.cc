@@ -1,5 +1,5 @@
-// The tensor core, its loads and the asynchronous copies against the fragment tables of the PTX ISA; conversions of small floats
-// against their definition, every code and every midpoint.
+// The tensor core, its loads and the asynchronous copies against the fragment tables of the PTX ISA; conversions of
+// small floats against their definition, every code and every midpoint.
 #include "check.h"
 #include "mma.h"
 
@@ -19,7 +19,8 @@ __global__ void product(float* out) {
   unsigned a[4], b[2];
   float d[4];
   for (int r = 0; r < 4; ++r)
-    a[r] = pack_bf16(small(a_row(group, 2 * r), a_column(t, 2 * r), 1), small(a_row(group, 2 * r + 1), a_column(t, 2 * r + 1), 1));
+    a[r] = pack_bf16(small(a_row(group, 2 * r), a_column(t, 2 * r), 1),
+                     small(a_row(group, 2 * r + 1), a_column(t, 2 * r + 1), 1));
   for (int r = 0; r < 2; ++r) b[r] = pack_bf16(small(b_row(t, 2 * r), group, 2), small(b_row(t, 2 * r + 1), group, 2));
   for (int i = 0; i < 4; ++i) d[i] = small(c_row(group, i), t * 2 + (i & 1), 3);
   mma(d, a, b);
@@ -27,9 +28,11 @@ __global__ void product(float* out) {
   for (int i = 0; i < 4; ++i) out[c_row(group, i) * 8 + t * 2 + (i & 1)] = d[i];
 }
 
-// 1 + 16 · 2^-13 · 1.5 · 2^-15: three quarters of a step above 1, which rounds up and is cut off to 1; and the same below -1.
+// 1 + 16 · 2^-13 · 1.5 · 2^-15: three quarters of a step above 1, which rounds up and is cut off to 1; and the same
+// below -1.
 __global__ void remainders(float* out) {
-  const unsigned a[4] = {pack_bf16(0x1p-13f, 0x1p-13f), pack_bf16(-0x1p-13f, -0x1p-13f), pack_bf16(0x1p-13f, 0x1p-13f), pack_bf16(-0x1p-13f, -0x1p-13f)};
+  const unsigned a[4] = {pack_bf16(0x1p-13f, 0x1p-13f), pack_bf16(-0x1p-13f, -0x1p-13f), pack_bf16(0x1p-13f, 0x1p-13f),
+                         pack_bf16(-0x1p-13f, -0x1p-13f)};
   const unsigned b[2] = {pack_bf16(1.5f * 0x1p-15f, 1.5f * 0x1p-15f), pack_bf16(1.5f * 0x1p-15f, 1.5f * 0x1p-15f)};
   float d[4] = {1, 1, -1, -1};
   mma(d, a, b);
@@ -76,9 +79,11 @@ void tensor_core(bool order, const char* name) {
       right &= got[static_cast<size_t>(i * 8 + j)] == sum;
     }
   check(right, "mma m16n8k16 is the product of the ISA's fragments", name);
-  check(run<float>(order, remainders, 1, 32, 2) == std::vector<float>{1, -1}, "its sums are cut off towards zero", name);
+  check(run<float>(order, remainders, 1, 32, 2) == std::vector<float>{1, -1}, "its sums are cut off towards zero",
+        name);
 
-  const auto plain = run<unsigned>(order, matrices<false>, 1, 32, 128), turned = run<unsigned>(order, matrices<true>, 1, 32, 128);
+  const auto plain = run<unsigned>(order, matrices<false>, 1, 32, 128),
+             turned = run<unsigned>(order, matrices<true>, 1, 32, 128);
   bool plainly = plain.size() == 128, turning = turned.size() == 128;
   for (unsigned lane = 0; lane < 32 && plainly && turning; ++lane)
     for (unsigned m = 0; m < 4; ++m) {
@@ -105,15 +110,18 @@ struct Format {
   int mantissa, bias, codes;  // codes: of positive finite numbers, 0 among them
   double value(int code) const {
     const int exponent = code >> mantissa, fraction = code & ((1 << mantissa) - 1);
-    return exponent ? ldexp((1 << mantissa) + fraction, exponent - bias - mantissa) : ldexp(fraction, 1 - bias - mantissa);
+    return exponent ? ldexp((1 << mantissa) + fraction, exponent - bias - mantissa)
+                    : ldexp(fraction, 1 - bias - mantissa);
   }
 };
 
-template <class Decode, class Encode> void conversion(const char* name, Format format, int sign_bit, const Decode& decode, const Encode& encode) {
+template <class Decode, class Encode>
+void conversion(const char* name, Format format, int sign_bit, const Decode& decode, const Encode& encode) {
   bool decoded = true, rounded = true;
   for (int code = 0; code < format.codes; ++code) {
     const double value = format.value(code);
-    decoded &= decode(code) == static_cast<float>(value) && decode(code | sign_bit) == static_cast<float>(-value) && std::signbit(decode(code | sign_bit));
+    decoded &= decode(code) == static_cast<float>(value) && decode(code | sign_bit) == static_cast<float>(-value) &&
+               std::signbit(decode(code | sign_bit));
     rounded &= encode(static_cast<float>(value)) == code && encode(static_cast<float>(-value)) == (code | sign_bit);
     if (code + 1 == format.codes) continue;
     const float middle = static_cast<float>((value + format.value(code + 1)) / 2);
@@ -140,8 +148,10 @@ void conversions() {
   };
   conversion("fp8 E4M3", {3, 7, 0x7f}, 0x80, of_fp8, to_fp8);
   check(std::isnan(of_fp8(0x7f)) && std::isnan(of_fp8(0xff)), "both codes of all ones are NaN", "fp8 E4M3");
-  check(to_fp8(449) == 0x7e && to_fp8(1e30f) == 0x7e && to_fp8(INFINITY) == 0x7e && to_fp8(-INFINITY) == 0xfe, "saturates at 448", "fp8 E4M3");
-  check(__float2bfloat16_rn(3.4e38f).bits == 0x7f80 && __float2bfloat16_rn(-INFINITY).bits == 0xff80, "overflows to infinity", "bf16");
+  check(to_fp8(449) == 0x7e && to_fp8(1e30f) == 0x7e && to_fp8(INFINITY) == 0x7e && to_fp8(-INFINITY) == 0xfe,
+        "saturates at 448", "fp8 E4M3");
+  check(__float2bfloat16_rn(3.4e38f).bits == 0x7f80 && __float2bfloat16_rn(-INFINITY).bits == 0xff80,
+        "overflows to infinity", "bf16");
 }
 
 }  // namespace

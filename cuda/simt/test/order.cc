@@ -34,7 +34,8 @@ void block_order() {
   for (const bool descending : {false, true}) {
     const char* const name = descending ? "descending" : "ascending";
     const auto out = run<unsigned>(descending, arrive, blocks, 32, 2 + 2 * blocks);
-    std::vector<unsigned> begun(out.begin() + 2, out.begin() + 2 + blocks), arrived(out.begin() + 2 + blocks, out.end()), sorted(blocks);
+    std::vector<unsigned> begun(out.begin() + 2, out.begin() + 2 + blocks),
+        arrived(out.begin() + 2 + blocks, out.end()), sorted(blocks);
     for (unsigned i = 0; i < blocks; ++i) sorted[i] = descending ? blocks - 1 - i : i;
     check(begun == sorted, "blocks begin in the order of the stream", name);
     check(arrived != sorted, "and change at atomics, so that they arrive in another", name);
@@ -91,8 +92,11 @@ void hardware_queues() {
     simt::launch(wait_for, 1, 1, 0, streams[0], bench.flag);
     simt::launch(set, 1, 1, 0, streams[apart], bench.flag);
     const auto [first, second] = synchronize(bench, streams[0], streams[apart]);
-    if (apart < 8) check(first == cudaSuccess && second == cudaSuccess, "a kernel may wait for one in another hardware queue");
-    else check(first == cudaErrorLaunchTimeout && second == first, "and not for one behind it in its own: there are eight");
+    if (apart < 8)
+      check(first == cudaSuccess && second == cudaSuccess, "a kernel may wait for one in another hardware queue");
+    else
+      check(first == cudaErrorLaunchTimeout && second == first,
+            "and not for one behind it in its own: there are eight");
   }
 }
 

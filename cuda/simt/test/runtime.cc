@@ -41,12 +41,15 @@ __global__ void increment(int* x) { ++*x; }
 void barriers() {
   std::vector<int> expected(64);
   for (int t = 0; t < 64; ++t) expected[static_cast<size_t>(t)] = (t + 1) % 64;
-  const auto ascending = run<int>(false, neighbour, 1, 64, 64, true), descending = run<int>(true, neighbour, 1, 64, 64, true);
+  const auto ascending = run<int>(false, neighbour, 1, 64, 64, true),
+             descending = run<int>(true, neighbour, 1, 64, 64, true);
   check(ascending == expected && descending == expected, "a barrier orders writes before reads");
-  check(run<int>(false, neighbour, 1, 64, 64, false) != run<int>(true, neighbour, 1, 64, 64, false), "a missing barrier shows between the two orders");
+  check(run<int>(false, neighbour, 1, 64, 64, false) != run<int>(true, neighbour, 1, 64, 64, false),
+        "a missing barrier shows between the two orders");
   for (const bool order : {false, true}) {
     const char* name = order ? "descending" : "ascending";
-    check(run<int>(order, leaving, 1, 64, 40) == std::vector<int>(40, 20), "threads that have left do not keep a barrier shut", name);
+    check(run<int>(order, leaving, 1, 64, 40) == std::vector<int>(40, 20),
+          "threads that have left do not keep a barrier shut", name);
     const auto joined = run<unsigned>(order, last_block, 9, 1, 11);
     check(joined[0] == 0 && joined[1] == 36, "blocks count to the last one, and the counter is back at 0", name);
 
@@ -55,10 +58,12 @@ void barriers() {
     cudaMalloc(&x, 64 * sizeof(int));
     simt::launch(divergent, 1, 64, 0, stream, static_cast<int*>(x));
     const cudaError_t error = cudaStreamSynchronize(stream);
-    check(error == cudaErrorLaunchFailure && strstr(cudaGetErrorString(error), "wait for each other"), "a divergent barrier is an error, not a hang", name);
+    check(error == cudaErrorLaunchFailure && strstr(cudaGetErrorString(error), "wait for each other"),
+          "a divergent barrier is an error, not a hang", name);
     {
       Stream other(order);
-      check(simt::launch(divergent, 1, 64, 0, stream, static_cast<int*>(x)) == cudaErrorLaunchFailure, "and stays one", name);
+      check(simt::launch(divergent, 1, 64, 0, stream, static_cast<int*>(x)) == cudaErrorLaunchFailure, "and stays one",
+            name);
       check(cudaMemsetAsync(x, 0, 4, other) == cudaErrorLaunchFailure, "on every stream of the device", name);
     }
     cudaFree(x);
@@ -136,10 +141,15 @@ void captures() {
                               : call == 1 ? cudaFree(x)
                               : call == 2 ? cudaMallocHost(&made, 64)
                                           : cudaStreamSynchronize(stream);
-    const char* const name = call == 0 ? "cudaMalloc" : call == 1 ? "cudaFree" : call == 2 ? "cudaMallocHost" : "cudaStreamSynchronize";
+    const char* const name = call == 0   ? "cudaMalloc"
+                             : call == 1 ? "cudaFree"
+                             : call == 2 ? "cudaMallocHost"
+                                         : "cudaStreamSynchronize";
     check(error == cudaErrorStreamCaptureUnsupported, "refused in a capture", name);
-    check(cudaStreamEndCapture(stream, &graph) == cudaErrorStreamCaptureInvalidated && !graph, "which is lost by it", name);
-    check(cudaMemsetAsync(x, 0, 4, stream) == cudaSuccess && cudaStreamSynchronize(stream) == cudaSuccess, "and the stream runs again", name);
+    check(cudaStreamEndCapture(stream, &graph) == cudaErrorStreamCaptureInvalidated && !graph, "which is lost by it",
+          name);
+    check(cudaMemsetAsync(x, 0, 4, stream) == cudaSuccess && cudaStreamSynchronize(stream) == cudaSuccess,
+          "and the stream runs again", name);
   }
   check(cudaFree(x) == cudaSuccess, "memory whose release was refused is still there");
   cudaGetLastError();
@@ -147,7 +157,8 @@ void captures() {
 
 void several_devices() {
   int count = 0, device = -1;
-  check(cudaGetDeviceCount(&count) == cudaSuccess && count == 8 && cudaSetDevice(8) == cudaErrorInvalidDevice, "there are eight devices");
+  check(cudaGetDeviceCount(&count) == cudaSuccess && count == 8 && cudaSetDevice(8) == cudaErrorInvalidDevice,
+        "there are eight devices");
   cudaSetDevice(1);
   check(cudaGetDevice(&device) == cudaSuccess && device == 1, "a thread has a current one");
   {
@@ -157,13 +168,18 @@ void several_devices() {
     cudaMalloc(&x, 64);
     cudaEventCreateWithFlags(&event, cudaEventDefault);
     cudaSetDevice(0);
-    check(cudaMemsetAsync(x, 0, 4, stream) == cudaErrorInvalidResourceHandle && cudaStreamSynchronize(stream) == cudaErrorInvalidResourceHandle &&
+    check(cudaMemsetAsync(x, 0, 4, stream) == cudaErrorInvalidResourceHandle &&
+              cudaStreamSynchronize(stream) == cudaErrorInvalidResourceHandle &&
               simt::launch(increment, 1, 1, 0, stream, static_cast<int*>(x)) == cudaErrorInvalidResourceHandle,
           "a stream is refused while another is current");
-    check(cudaEventRecord(event, stream) == cudaErrorInvalidResourceHandle && cudaEventQuery(event) == cudaErrorInvalidResourceHandle, "and so is an event");
+    check(cudaEventRecord(event, stream) == cudaErrorInvalidResourceHandle &&
+              cudaEventQuery(event) == cudaErrorInvalidResourceHandle,
+          "and so is an event");
     check(cudaFree(x) == cudaErrorInvalidResourceHandle, "and memory");
     cudaSetDevice(1);
-    check(cudaEventRecord(event, stream) == cudaSuccess && cudaEventSynchronize(event) == cudaSuccess && cudaFree(x) == cudaSuccess, "on their own they work");
+    check(cudaEventRecord(event, stream) == cudaSuccess && cudaEventSynchronize(event) == cudaSuccess &&
+              cudaFree(x) == cudaSuccess,
+          "on their own they work");
     cudaEventDestroy(event);
   }
   cudaSetDevice(0);
@@ -178,8 +194,10 @@ void memory() {
     Stream stream(false);
     void* x = nullptr;
     simt_configure(4 << 20, 0);
-    check(cudaMemGetInfo(&before, &total) == cudaSuccess && total == 4 << 20 && before == total, "a device has as much memory as is said");
-    check(cudaMalloc(&x, 5 << 20) == cudaErrorMemoryAllocation && cudaMalloc(&x, 2 << 20) == cudaSuccess, "an allocation beyond it fails");
+    check(cudaMemGetInfo(&before, &total) == cudaSuccess && total == 4 << 20 && before == total,
+          "a device has as much memory as is said");
+    check(cudaMalloc(&x, 5 << 20) == cudaErrorMemoryAllocation && cudaMalloc(&x, 2 << 20) == cudaSuccess,
+          "an allocation beyond it fails");
     simt::launch(increment, 1, 1, 0, stream, static_cast<int*>(x));
     cudaMemGetInfo(&after, &total);
     check(after == before - (3 << 20), "a kernel takes some when it is first launched");
@@ -188,9 +206,11 @@ void memory() {
     cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
     simt::launch(increment, 1, 1, 0, stream, static_cast<int*>(x));
     cudaStreamEndCapture(stream, &graph);
-    check(cudaGraphInstantiate(&first, graph, 0) == cudaSuccess && cudaGraphInstantiate(&second, graph, 0) == cudaErrorMemoryAllocation,
+    check(cudaGraphInstantiate(&first, graph, 0) == cudaSuccess &&
+              cudaGraphInstantiate(&second, graph, 0) == cudaErrorMemoryAllocation,
           "a graph takes some, and is not made where there is none");
-    check(cudaGraphExecDestroy(first) == cudaSuccess && cudaGraphInstantiate(&second, graph, 0) == cudaSuccess, "and gives it back");
+    check(cudaGraphExecDestroy(first) == cudaSuccess && cudaGraphInstantiate(&second, graph, 0) == cudaSuccess,
+          "and gives it back");
     cudaGraphExecDestroy(second);
     cudaGraphDestroy(graph);
     cudaFree(x);

@@ -25,14 +25,20 @@ cudaError_t start(size_t shared) {
 void limits() {
   constexpr size_t most = (227 << 10) - simt::static_shared;
   cudaFuncAttributes of{};
-  check(start((48 << 10) - simt::static_shared) == cudaSuccess, "48 KB of shared memory with the static part need no leave");
+  check(start((48 << 10) - simt::static_shared) == cudaSuccess,
+        "48 KB of shared memory with the static part need no leave");
   check(start(48 << 10) == cudaErrorInvalidValue, "48 KB beside a static part need one");
   check(allow_shared(first_word, 48 << 10) == cudaSuccess && start(48 << 10) == cudaSuccess, "allow_shared gives it");
-  check(cudaFuncGetAttributes(&of, first_word) == cudaSuccess && static_cast<size_t>(of.maxDynamicSharedSizeBytes) == most, "and all that there is");
-  check(allow_shared(first_word, 40 << 10) == cudaSuccess && start(most) == cudaSuccess, "which a smaller launch does not take back");
-  check(start(most + 1) == cudaErrorInvalidValue && allow_shared(first_word, most + 1) == cudaSuccess && start(most + 1) == cudaErrorInvalidValue,
+  check(cudaFuncGetAttributes(&of, first_word) == cudaSuccess &&
+            static_cast<size_t>(of.maxDynamicSharedSizeBytes) == most,
+        "and all that there is");
+  check(allow_shared(first_word, 40 << 10) == cudaSuccess && start(most) == cudaSuccess,
+        "which a smaller launch does not take back");
+  check(start(most + 1) == cudaErrorInvalidValue && allow_shared(first_word, most + 1) == cudaSuccess &&
+            start(most + 1) == cudaErrorInvalidValue,
         "a launch beyond the device's limit is refused");
-  check(cudaFuncSetAttribute(first_word, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(most) + 1) == cudaErrorInvalidValue,
+  check(cudaFuncSetAttribute(first_word, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(most) + 1) ==
+            cudaErrorInvalidValue,
         "and so is leave for it");
 }
 
@@ -42,7 +48,8 @@ void address_spaces() {
     void* out = nullptr;
     cudaMalloc(&out, sizeof(int));
     simt::launch(store_by_name, 1, 1, 64, stream, static_cast<int*>(out), shared);
-    check((cudaStreamSynchronize(stream) == cudaSuccess) != shared, "a store to global memory", shared ? "faults on shared memory" : "works there");
+    check((cudaStreamSynchronize(stream) == cudaSuccess) != shared, "a store to global memory",
+          shared ? "faults on shared memory" : "works there");
     cudaFree(out);
   }
 }

@@ -65,7 +65,8 @@ void shuffles(bool order, const char* name) {
     for (int mode = 0; mode < 4; ++mode)
       for (int b = 0; b < 32; ++b) {
         const auto got = run<int>(order, shuffle, 1, 32, 32, mode, b, width);
-        for (int lane = 0; lane < 32; ++lane) right &= got[static_cast<size_t>(lane)] == 1000 + source_lane(static_cast<Mode>(mode), lane, b, width);
+        for (int lane = 0; lane < 32; ++lane)
+          right &= got[static_cast<size_t>(lane)] == 1000 + source_lane(static_cast<Mode>(mode), lane, b, width);
       }
   check(right, "shuffles of every width, operand and lane are the ISA's", name);
 }
@@ -88,7 +89,8 @@ void reduced(bool order, const char* name) {
     sum += x, most = std::max(most, x), least = std::min(least, x), greatest = std::max(greatest, static_cast<int>(x));
     votes |= (x % 3 == 0 ? 1u : 0u) << lane;
   }
-  const std::vector<unsigned> expected = {sum, most, least, static_cast<unsigned>(greatest), votes, 1, 1, (9 * 2654435761u) ^ 77u};
+  const std::vector<unsigned> expected = {sum,   most, least, static_cast<unsigned>(greatest),
+                                          votes, 1,    1,     (9 * 2654435761u) ^ 77u};
   const auto got = run<unsigned>(order, reductions, 1, 32, 256);
   bool right = got.size() == 256;
   for (size_t i = 0; i < 256 && right; ++i) right = got[i] == expected[i % 8];

@@ -1,8 +1,8 @@
 // Attention by tiles of 16 keys, shared by the paged forward, the training forward and the backward pass.
 //
-// The order of every sum is fixed by the element alone: a score is one chain of FMAs over e, an output element one chain over
-// keys ascending, rescaled between tiles by the running maximum (online softmax, Dao et al. 2022, arXiv:2205.14135). How rows
-// share a register tile, a thread or a step never shows in a bit of the result.
+// The order of every sum is fixed by the element alone: a score is one chain of FMAs over e, an output element one
+// chain over keys ascending, rescaled between tiles by the running maximum (online softmax, Dao et al. 2022,
+// arXiv:2205.14135). How rows share a register tile, a thread or a step never shows in a bit of the result.
 #pragma once
 #include "kv_cache.h"
 #include "packed_tiles.h"
@@ -16,7 +16,8 @@ constexpr int64_t register_rows = 12;  // 12 accumulators of 32 registers
 #else
 constexpr int64_t register_rows = 6;   // 12 accumulators of 16 registers
 #endif
-constexpr int64_t attention_rows = 96;  // (token, query head) pairs that share each key and value while they are in cache
+// (token, query head) pairs that share each key and value while they are in cache
+constexpr int64_t attention_rows = 96;
 
 // body.operator()<R>() with R = n, 1 <= n <= register_rows.
 template <int R = 1, class Body>
@@ -37,8 +38,8 @@ void for_register_rows(int64_t begin, int64_t end, const Body& body) {
   }
 }
 
-// What lies `bytes` long at `first` comes near while a tile is worked on, a little at every step: the hardware cannot foresee
-// where the next block of a cache stands, and all at once would stop the loads behind it.
+// What lies `bytes` long at `first` comes near while a tile is worked on, a little at every step: the hardware cannot
+// foresee where the next block of a cache stands, and all at once would stop the loads behind it.
 struct Ahead {
   const char* first = nullptr;
   int64_t bytes = 0;
@@ -63,10 +64,11 @@ inline void dot_tile(vec (&dots)[R], const float* a, int64_t lda, const C* bt, i
   for (int i = 0; i < R; ++i) dots[i] = sums[i];
 }
 
-// o[i][e] = o[i][e]·rescale[i] + Σ_j p[i][j]·v[j][e] for j in [first, last): o (R, width) rows width apart, p (R, 16), v (16, width).
+// o[i][e] = o[i][e]·rescale[i] + Σ_j p[i][j]·v[j][e] for j in [first, last): o (R, width) rows width apart, p (R, 16),
+// v (16, width).
 template <int R, int W, bool prefetch, class C>
-inline void accumulate_columns(float* o, const float* p, const float* rescale, const C* v, int64_t first, int64_t last, int64_t width,
-                               const char* near, int64_t step) {
+inline void accumulate_columns(float* o, const float* p, const float* rescale, const C* v, int64_t first, int64_t last,
+                               int64_t width, const char* near, int64_t step) {
   vec sums[R][W];
 #pragma GCC unroll 12
   for (int i = 0; i < R; ++i)
@@ -88,13 +90,14 @@ inline void accumulate_columns(float* o, const float* p, const float* rescale, c
     for (int w = 0; w < W; ++w) store(o + i * width + w * lanes, sums[i][w]);
 }
 template <int R, bool prefetch = false, class C>
-inline void accumulate_tile(float* o, const float* p, const float* rescale, const C* v, int64_t first, int64_t last, int64_t width,
-                            Ahead ahead = {}) {
+inline void accumulate_tile(float* o, const float* p, const float* rescale, const C* v, int64_t first, int64_t last,
+                            int64_t width, Ahead ahead = {}) {
   constexpr int wide = R == 1 ? 4 : R == 2 ? 2 : 1;  // enough independent chains to hide an FMA's latency
   const int64_t step = ahead.step(width);
   int64_t e = 0;
   for (; e + wide * lanes <= width; e += wide * lanes)
-    accumulate_columns<R, wide, prefetch>(o + e, p, rescale, v + e, first, last, width, ahead.first + e * step, step * wide);
+    accumulate_columns<R, wide, prefetch>(o + e, p, rescale, v + e, first, last, width, ahead.first + e * step,
+                                          step * wide);
   for (; e < width; e += lanes)
     accumulate_columns<R, 1, prefetch>(o + e, p, rescale, v + e, first, last, width, ahead.first + e * step, step);
 }
@@ -126,8 +129,8 @@ struct AttentionRows {
   float denominator(int64_t r) const { return sum(load(l + r * lanes)); }
 };
 
-// Rows [r, r + R), each of which sees some of the tile, whose first key stands at position `start`. What a row must not see is
-// never part of its sums: the cache may hold anything there.
+// Rows [r, r + R), each of which sees some of the tile, whose first key stands at position `start`. What a row must not
+// see is never part of its sums: the cache may hold anything there.
 template <int R, bool prefetch, class C>
 void attend_register_rows(AttentionRows& a, int64_t r, const C* k, const C* v, int64_t start, Ahead ahead) {
   alignas(64) float p[R * lanes], rescale[lanes] = {};
@@ -160,7 +163,8 @@ void attend_register_rows(AttentionRows& a, int64_t r, const C* k, const C* v, i
   if (common == lanes) return;
   const float one = 1.0f;
   for (int i = 0; i < R; ++i)
-    accumulate_tile<1>(o + i * a.width, p + i * lanes, &one, v, common, std::min(lanes, a.visible[r + i] - start), a.width);
+    accumulate_tile<1>(o + i * a.width, p + i * lanes, &one, v, common, std::min(lanes, a.visible[r + i] - start),
+                       a.width);
 }
 
 template <class C>

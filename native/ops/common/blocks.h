@@ -44,12 +44,18 @@ template <class Y>
 void write_rows(Y* y, int64_t y_ld, int64_t rows, int64_t columns, const float* sums, int64_t ld, float beta) {
   for (int64_t r = 0; r < rows; ++r, y += y_ld, sums += ld) {
     int64_t i = 0;
-    for (; i + lanes <= columns; i += lanes) store(y + i, beta == 0 ? load(sums + i) : fma(splat(beta), load(y + i), load(sums + i)));
+    for (; i + lanes <= columns; i += lanes)
+      store(y + i, beta == 0 ? load(sums + i) : fma(splat(beta), load(y + i), load(sums + i)));
     const int64_t rest = columns - i;
-    if (rest > 0) store_some(y + i, beta == 0 ? load_some(sums + i, rest) : fma(splat(beta), load_some(y + i, rest), load_some(sums + i, rest)), rest);
+    if (rest > 0)
+      store_some(
+          y + i,
+          beta == 0 ? load_some(sums + i, rest) : fma(splat(beta), load_some(y + i, rest), load_some(sums + i, rest)),
+          rest);
   }
 }
-inline void write_block(const matrix& y, int64_t row, int64_t rows, int64_t column, int64_t columns, const float* sums, int64_t ld, float beta) {
+inline void write_block(const matrix& y, int64_t row, int64_t rows, int64_t column, int64_t columns, const float* sums,
+                        int64_t ld, float beta) {
   const int64_t to = row * y.ld + column;
   if (y.dtype == INGRAIN_F32) write_rows(static_cast<float*>(y.data) + to, y.ld, rows, columns, sums, ld, beta);
   else write_rows(static_cast<bf16*>(y.data) + to, y.ld, rows, columns, sums, ld, beta);
@@ -59,11 +65,14 @@ inline void write_block(const matrix& y, int64_t row, int64_t rows, int64_t colu
 #if defined(__AVX512F__)
 inline vec even(vec pairs) { return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(pairs.v), 16))}; }
 inline vec odd(vec pairs) {
-  return {_mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(pairs.v), _mm512_set1_epi32(static_cast<int>(0xffff0000))))};
+  return {_mm512_castsi512_ps(
+      _mm512_and_si512(_mm512_castps_si512(pairs.v), _mm512_set1_epi32(static_cast<int>(0xffff0000))))};
 }
 #else
 inline __m256 even(__m256 pairs) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(pairs), 16)); }
-inline __m256 odd(__m256 pairs) { return _mm256_and_ps(pairs, _mm256_castsi256_ps(_mm256_set1_epi32(static_cast<int>(0xffff0000)))); }
+inline __m256 odd(__m256 pairs) {
+  return _mm256_and_ps(pairs, _mm256_castsi256_ps(_mm256_set1_epi32(static_cast<int>(0xffff0000))));
+}
 inline vec even(vec pairs) { return {even(pairs.lo), even(pairs.hi)}; }
 inline vec odd(vec pairs) { return {odd(pairs.lo), odd(pairs.hi)}; }
 #endif
@@ -71,7 +80,8 @@ inline vec load_pairs(const bf16* x) { return load(reinterpret_cast<const float*
 
 inline __m256 load8(const float* x) { return _mm256_loadu_ps(x); }
 inline __m256 load8(const bf16* x) {
-  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x))), 16));
+  return _mm256_castsi256_ps(
+      _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x))), 16));
 }
 
 // out[j][i] = x[i][j] for eight rows and columns: pairs of elements, then of pairs, then of halves change places.
@@ -109,7 +119,8 @@ void transpose_rows(float* out, int64_t ld, const X* x, int64_t x_ld, int64_t ro
   for (; i < ld; ++i)
     for (int64_t j = 0; j < columns; ++j) out[j * ld + i] = 0.0f;
 }
-inline void read_transposed(float* out, int64_t ld, const matrix& x, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+inline void read_transposed(float* out, int64_t ld, const matrix& x, int64_t row, int64_t rows, int64_t column,
+                            int64_t columns) {
   const int64_t from = row * x.ld + column;
   if (x.dtype == INGRAIN_F32) transpose_rows(out, ld, static_cast<const float*>(x.data) + from, x.ld, rows, columns);
   else transpose_rows(out, ld, static_cast<const bf16*>(x.data) + from, x.ld, rows, columns);

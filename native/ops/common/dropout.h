@@ -10,7 +10,8 @@ namespace ingrain::INGRAIN_ISA {
 class Dropout {
  public:
   Dropout(float dropout, int64_t seed)
-      : on_(dropout > 0.0f), threshold_(static_cast<uint32_t>(std::min(static_cast<double>(dropout) * 0x1p32, 0x1p32 - 1.0))),
+      : on_(dropout > 0.0f),
+        threshold_(static_cast<uint32_t>(std::min(static_cast<double>(dropout) * 0x1p32, 0x1p32 - 1.0))),
         scale_(dropout < 1.0f ? 1.0f / (1.0f - dropout) : 0.0f), seed_(seed) {}
 
   bool off() const { return !on_; }
@@ -37,17 +38,20 @@ class Dropout {
   struct Factors { __m256 lo, hi; };
 
   __m256 factor(__m256i words) const {
-    const __m256i kept = _mm256_cmpeq_epi32(_mm256_max_epu32(words, _mm256_set1_epi32(static_cast<int>(threshold_))), words);
+    const __m256i kept =
+        _mm256_cmpeq_epi32(_mm256_max_epu32(words, _mm256_set1_epi32(static_cast<int>(threshold_))), words);
     return _mm256_and_ps(_mm256_castsi256_ps(kept), _mm256_set1_ps(scale_));
   }
 
   // Of the sixteen words of four blocks, a block a 64-bit lane: philox() of philox.h, four at a time.
   Factors factors(uint64_t block) const {
-    const __m256i counter = _mm256_add_epi64(_mm256_set1_epi64x(static_cast<int64_t>(block)), _mm256_set_epi64x(3, 2, 1, 0));
+    const __m256i counter =
+        _mm256_add_epi64(_mm256_set1_epi64x(static_cast<int64_t>(block)), _mm256_set_epi64x(3, 2, 1, 0));
     uint32_t k0 = static_cast<uint32_t>(seed_), k1 = static_cast<uint32_t>(static_cast<uint64_t>(seed_) >> 32);
     __m256i c0 = counter, c1 = _mm256_srli_epi64(counter, 32), c2 = _mm256_setzero_si256(), c3 = c2;
     for (int round = 0; round < 10; ++round) {
-      const __m256i p0 = _mm256_mul_epu32(c0, _mm256_set1_epi64x(0xD2511F53)), p1 = _mm256_mul_epu32(c2, _mm256_set1_epi64x(0xCD9E8D57));
+      const __m256i p0 = _mm256_mul_epu32(c0, _mm256_set1_epi64x(0xD2511F53)),
+                    p1 = _mm256_mul_epu32(c2, _mm256_set1_epi64x(0xCD9E8D57));
       c0 = _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(p1, 32), c1), _mm256_set1_epi64x(k0));
       c2 = _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(p0, 32), c3), _mm256_set1_epi64x(k1));
       c1 = p1;  // upper halves are never read
@@ -55,8 +59,10 @@ class Dropout {
       k0 += 0x9E3779B9;
       k1 += 0xBB67AE85;
     }
-    const __m256i front = _mm256_blend_epi32(c0, _mm256_slli_epi64(c1, 32), 0xaa), back = _mm256_blend_epi32(c2, _mm256_slli_epi64(c3, 32), 0xaa);
-    const __m256i even = _mm256_unpacklo_epi64(front, back), odd = _mm256_unpackhi_epi64(front, back);  // blocks 0, 2 and 1, 3
+    const __m256i front = _mm256_blend_epi32(c0, _mm256_slli_epi64(c1, 32), 0xaa),
+                  back = _mm256_blend_epi32(c2, _mm256_slli_epi64(c3, 32), 0xaa);
+    // blocks 0, 2 and 1, 3
+    const __m256i even = _mm256_unpacklo_epi64(front, back), odd = _mm256_unpackhi_epi64(front, back);
     return {factor(_mm256_permute2x128_si256(even, odd, 0x20)), factor(_mm256_permute2x128_si256(even, odd, 0x31))};
   }
 

@@ -1,4 +1,5 @@
-// Element types: bf16 as 16 bits, converted to and from f32 (round to nearest even), and the choice of a type by its number.
+// Element types: bf16 as 16 bits, converted to and from f32 (round to nearest even), and the choice of a type by its
+// number.
 #pragma once
 #include "op.h"
 

@@ -1,11 +1,12 @@
 // The one matrix product: y (rows, 16·panels) = x · Wᵀ with W read as panels of sixteen features, column after column.
 //
-// Order of summation. y[t][n] is one chain of fused multiply-adds over ascending columns, in one lane, whatever the number of
-// rows, the tiling or the threads: a tile holds R rows × P panels of sums in registers, and between blocks of columns the sums
-// rest in f32 memory unchanged. With chunks the chain restarts at 0 at each chunk and the chunks' sums are added in ascending order.
+// Order of summation. y[t][n] is one chain of fused multiply-adds over ascending columns, in one lane, whatever the
+// number of rows, the tiling or the threads: a tile holds R rows × P panels of sums in registers, and between blocks of
+// columns the sums rest in f32 memory unchanged. With chunks the chain restarts at 0 at each chunk and the chunks' sums
+// are added in ascending order.
 //
-// Blocking. A task is a block of rows × a group of panels. It copies a block of x (rows × columns, f32) to its stack, where it
-// stays in L2; one panel's block of columns stays in L1 while the tiles of rows pass by it.
+// Blocking. A task is a block of rows × a group of panels. It copies a block of x (rows × columns, f32) to its stack,
+// where it stays in L2; one panel's block of columns stays in L1 while the tiles of rows pass by it.
 #pragma once
 #include "blocks.h"
 #include "weight.h"
@@ -38,7 +39,8 @@ struct alignas(64) gemm_scratch {  // 304 KB (320 KB with AVX-512) of a task's s
   float totals[sum_elements];
 };
 
-// `step` columns of a panel as they lie in memory; read in `passes`, each one operand of a multiply-add with a row of x (of X).
+// `step` columns of a panel as they lie in memory; read in `passes`, each one operand of a multiply-add with a row of x
+// (of X).
 template <class W> struct columns_of;
 template <> struct columns_of<float> {
   using X = float;
@@ -60,7 +62,8 @@ template <> struct columns_of<bf16> {  // x rounded to bf16; per lane: sum + x�
 #else
 template <> struct columns_of<bf16> {
   using X = float;
-  static constexpr int64_t step = 2, passes = 2, most_rows = tile_rows == 6 ? 4 : tile_rows;  // six: the sums leave the registers
+  // six: the sums leave the registers
+  static constexpr int64_t step = 2, passes = 2, most_rows = tile_rows == 6 ? 4 : tile_rows;
   static vec read(const bf16* p, int64_t pass) {
     return pass == 0 ? even(load_pairs(p)) : odd(load_pairs(p));
   }
@@ -79,7 +82,8 @@ void tile(float* sums, int64_t sums_ld, const x_of<W>* x, int64_t x_ld, const W*
 #pragma GCC unroll 4
     for (int p = 0; p < P; ++p) s[r][p] = load(sums + r * sums_ld + p * panel_rows);
   for (int64_t c = 0; c < n; c += step) {
-    if constexpr (P == 1) _mm_prefetch(reinterpret_cast<const char*>(w + c * panel_rows) + 1024, _MM_HINT_T0);  // one stream leaves DRAM idle
+    // one stream leaves DRAM idle
+    if constexpr (P == 1) _mm_prefetch(reinterpret_cast<const char*>(w + c * panel_rows) + 1024, _MM_HINT_T0);
 #pragma GCC unroll 2
     for (int pass = 0; pass < columns_of<W>::passes; ++pass) {
       vec columns[P];
@@ -113,8 +117,8 @@ struct gemm_plan {
   int64_t together;  // panels a tile takes
   int64_t columns;   // of a block
 };
-// Few rows are a stream of W: panels in place, several at a time, and blocks of columns as long as L1 allows a second tile of
-// rows to find them again (one tile: as x fits).
+// Few rows are a stream of W: panels in place, several at a time, and blocks of columns as long as L1 allows a second
+// tile of rows to find them again (one tile: as x fits).
 template <class W>
 gemm_plan plan(int64_t rows, bool small) {
   if (!small) return {wide, block_columns};
@@ -137,7 +141,8 @@ struct gemm_shape {
 
 // One task: rows [row, row + m) × panels [first, first + count).
 template <class Problem>
-void gemm_task(const Problem& problem, const gemm_shape& shape, int64_t row, int64_t m, int64_t first, int64_t count, gemm_scratch& scratch) {
+void gemm_task(const Problem& problem, const gemm_shape& shape, int64_t row, int64_t m, int64_t first, int64_t count,
+               gemm_scratch& scratch) {
   using W = typename Problem::Element;
   constexpr int64_t step = columns_of<W>::step;
   x_of<W>* x = reinterpret_cast<x_of<W>*>(scratch.x);
@@ -181,7 +186,8 @@ void gemm(ingrain_context* ctx, const Problem& problem, const gemm_shape& shape)
     gemm_scratch scratch;
     for (int64_t i = begin; i < end; ++i) {
       const int64_t row = i % row_blocks * block_rows, first = i / row_blocks * group;
-      gemm_task(problem, shape, row, std::min(block_rows, shape.rows - row), first, std::min(group, shape.panels - first), scratch);
+      gemm_task(problem, shape, row, std::min(block_rows, shape.rows - row), first,
+                std::min(group, shape.panels - first), scratch);
     }
   });
 }

@@ -1,5 +1,6 @@
 // The order of a cache block, known to kv_cache.cc and attention_paged.cc alone:
-//   block = K heads × block_size/16 tiles of 16 keys; tile = keys transposed (E, 16), then values (16, Ep), Ep = E up to 16.
+//   block = K heads × block_size/16 tiles of 16 keys; tile = keys transposed (E, 16), then values (16, Ep), Ep = E up
+//   to 16.
 // A tile's scores are then broadcasts of q times rows of 16 keys, and a head's tiles are one stream of memory.
 #pragma once
 #include "simd.h"
@@ -22,16 +23,20 @@ struct CacheShape {
 
 inline ingrain_status check_heads(ingrain_context* ctx, const char* op, int64_t H, int64_t K, int64_t E) {
   if (E < 2 || E % 2 || E > max_head_dim)
-    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "%s: head_dim is %ld: expected an even number up to %ld", op, static_cast<long>(E), static_cast<long>(max_head_dim));
+    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "%s: head_dim is %ld: expected an even number up to %ld", op,
+                     static_cast<long>(E), static_cast<long>(max_head_dim));
   if (K < 1 || H < K || H % K)
-    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "%s: %ld query heads are no multiple of %ld key-value heads", op, static_cast<long>(H), static_cast<long>(K));
+    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "%s: %ld query heads are no multiple of %ld key-value heads", op,
+                     static_cast<long>(H), static_cast<long>(K));
   return INGRAIN_OK;
 }
-inline ingrain_status check_cache(ingrain_context* ctx, const char* op, const ingrain_batch* batch, int64_t H, int64_t K, int64_t E) {
+inline ingrain_status check_cache(ingrain_context* ctx, const char* op, const ingrain_batch* batch, int64_t H,
+                                  int64_t K, int64_t E) {
   if (const ingrain_status bad = check_heads(ctx, op, H, K, E)) return bad;
   if (!batch->block_tables) return ctx->fail(INGRAIN_INVALID_ARGUMENT, "%s: the batch has no block_tables", op);
   if (batch->block_size < lanes || batch->block_size % lanes)
-    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "%s: block_size is %ld: expected a multiple of %ld", op, static_cast<long>(batch->block_size), static_cast<long>(lanes));
+    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "%s: block_size is %ld: expected a multiple of %ld", op,
+                     static_cast<long>(batch->block_size), static_cast<long>(lanes));
   return INGRAIN_OK;
 }
 

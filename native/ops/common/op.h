@@ -4,9 +4,9 @@
 //     ... body ...
 //   }
 //
-// defines ingrain::<isa>::silu_mul_forward in each pass and, in the AVX2 pass, the exported ingrain_silu_mul_forward that
-// chooses by the context, with its signature tag. Everything an op file or a header of this folder defines belongs in
-// namespace ingrain::INGRAIN_ISA: two passes of one inline function under one name would be merged by the linker.
+// defines ingrain::<isa>::silu_mul_forward in each pass and, in the AVX2 pass, the exported ingrain_silu_mul_forward
+// that chooses by the context, with its signature tag. Everything an op file or a header of this folder defines belongs
+// in namespace ingrain::INGRAIN_ISA: two passes of one inline function under one name would be merged by the linker.
 #pragma once
 #include "context.h"
 #include "ingrain.h"

@@ -1,4 +1,5 @@
-// The walk over packed sequences in tiles of tokens, and the packing of 16 rows for a register tile (attention in training).
+// The walk over packed sequences in tiles of tokens, and the packing of 16 rows for a register tile (attention in
+// training).
 #pragma once
 #include "blocks.h"
 
@@ -12,7 +13,8 @@ struct SequenceTile {
 
 class SequenceTiles {
  public:
-  SequenceTiles(const int32_t* offsets, int64_t sequences, int64_t tokens_a_tile) : offsets_(offsets), sequences_(sequences), size_(tokens_a_tile) {}
+  SequenceTiles(const int32_t* offsets, int64_t sequences, int64_t tokens_a_tile)
+      : offsets_(offsets), sequences_(sequences), size_(tokens_a_tile) {}
 
   bool next(SequenceTile& tile) {
     while (sequence_ < sequences_ && offsets_[sequence_] + begin_ >= offsets_[sequence_ + 1]) {
@@ -36,8 +38,8 @@ class SequenceTiles {
   int64_t sequences_, size_, sequence_ = 0, begin_ = 0;
 };
 
-// body(tile, part) for every tile and every part in [0, parts) of it, over the context's threads. Tiles are cut alike for any
-// number of threads.
+// body(tile, part) for every tile and every part in [0, parts) of it, over the context's threads. Tiles are cut alike
+// for any number of threads.
 template <class Body>
 void for_sequence_tiles(ingrain_context* ctx, const SequenceTiles& tiles, int64_t parts, const Body& body) {
   parallel_for(ctx, tiles.count() * parts, 1, [&](int64_t begin, int64_t end) {

@@ -1,5 +1,5 @@
-// Philox4x32-10, a counter-based generator: 128 random bits from (key, counter) alone, so that a draw depends on no other draw.
-// Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3". Known answers: Random123, kat_vectors.
+// Philox4x32-10, a counter-based generator: 128 random bits from (key, counter) alone, so that a draw depends on no
+// other draw. Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3". Known answers: Random123, kat_vectors.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -23,7 +23,8 @@ inline philox_block philox(int64_t seed, uint32_t c0, uint32_t c1, uint32_t c2, 
   return {{c0, c1, c2, c3}};
 }
 inline philox_block philox(int64_t seed, int64_t counter) {
-  return philox(seed, static_cast<uint32_t>(counter), static_cast<uint32_t>(static_cast<uint64_t>(counter) >> 32), 0, 0);
+  return philox(seed, static_cast<uint32_t>(counter), static_cast<uint32_t>(static_cast<uint64_t>(counter) >> 32), 0,
+                0);
 }
 
 // (k + ½)·2⁻²³, k the word's upper 23 bits: exact in f32, never 0 and never 1.

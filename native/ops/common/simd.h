@@ -1,5 +1,6 @@
-// Sixteen f32 lanes on every instruction set, so that a sum has the same order of lanes on all of them: one zmm register under
-// AVX-512, two ymm under AVX2. Tails go through load_some / store_some, so that a body and its tail round alike.
+// Sixteen f32 lanes on every instruction set, so that a sum has the same order of lanes on all of them: one zmm
+// register under AVX-512, two ymm under AVX2. Tails go through load_some / store_some, so that a body and its tail
+// round alike.
 #pragma once
 #include "dtype.h"
 
@@ -95,7 +96,8 @@ void store_some(T* p, vec a, int64_t n) {
   for (int64_t i = 0; i < n; ++i) p[i] = from_float<T>(buffer[i]);
 }
 
-// The lanes' sum in one fixed order: halves, quarters, ... (a tree of depth four: lane i with i + 8, then i + 4, i + 2, i + 1).
+// The lanes' sum in one fixed order: halves, quarters, ... (a tree of depth four: lane i with i + 8, then i + 4, i + 2,
+// i + 1).
 inline __m256 low_half(vec a) {
 #if defined(__AVX512F__)
   return _mm512_castps512_ps256(a.v);
@@ -144,7 +146,8 @@ inline vec exp(vec x) {
 #else
   const vec e = scale_by_power(p, n);
   const __m256 limit = _mm256_set1_ps(-87.33654475f);
-  return {_mm256_andnot_ps(_mm256_cmp_ps(x.lo, limit, _CMP_LT_OQ), e.lo), _mm256_andnot_ps(_mm256_cmp_ps(x.hi, limit, _CMP_LT_OQ), e.hi)};
+  return {_mm256_andnot_ps(_mm256_cmp_ps(x.lo, limit, _CMP_LT_OQ), e.lo),
+          _mm256_andnot_ps(_mm256_cmp_ps(x.hi, limit, _CMP_LT_OQ), e.hi)};
 #endif
 }
 

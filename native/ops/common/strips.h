@@ -1,5 +1,6 @@
-// A row in strips of sixteen lanes: a body runs as straight code over the full strips and once over the tail. It is a generic
-// lambda (i, n): n is Full for a whole strip, else the number of elements left, and goes to the load and store below.
+// A row in strips of sixteen lanes: a body runs as straight code over the full strips and once over the tail. It is a
+// generic lambda (i, n): n is Full for a whole strip, else the number of elements left, and goes to the load and store
+// below.
 #pragma once
 #include "simd.h"
 
@@ -20,8 +21,8 @@ inline __attribute__((always_inline)) void strips(int64_t n, const Body& body) {
   if (i < n) body(i, n - i);
 }
 
-// Folds a row into one number: term(i, n, a) returns a with the strip at i added. Four accumulators taken in turn, added as
-// (0 + 1) + (2 + 3), then the lanes' tree: the order depends on the row's length alone.
+// Folds a row into one number: term(i, n, a) returns a with the strip at i added. Four accumulators taken in turn,
+// added as (0 + 1) + (2 + 3), then the lanes' tree: the order depends on the row's length alone.
 template <class Term>
 inline __attribute__((always_inline)) float sum_strips(int64_t n, const Term& term) {
   vec a = splat(0.0f), b = a, c = a, d = a;

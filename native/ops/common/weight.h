@@ -1,6 +1,7 @@
-// The packed order of a weight W (rows, columns) on the CPU: panels of sixteen rows, in each of them column after column, so that
-// one load gives sixteen neighbouring output features. bf16 interleaves pairs of columns, the order that vdpbf16ps reads.
-//   f32   (rows/16, columns, 16)        bf16   (rows/16, columns/2, 16, 2)        rows and an odd column padded with zeros
+// The packed order of a weight W (rows, columns) on the CPU: panels of sixteen rows, in each of them column after
+// column, so that one load gives sixteen neighbouring output features. bf16 interleaves pairs of columns, the order
+// that vdpbf16ps reads.
+//   f32   (rows/16, columns, 16)   bf16   (rows/16, columns/2, 16, 2)   rows and an odd column padded with zeros
 #pragma once
 #include "simd.h"
 
@@ -30,7 +31,8 @@ int64_t panel_index(int64_t lane, int64_t c) {
 
 inline ingrain_status check_weight(ingrain_context* ctx, const ingrain_weight* w) {
   if (w->dtype != INGRAIN_F32 && w->dtype != INGRAIN_BF16)
-    return ctx->fail(INGRAIN_UNSUPPORTED, "weight dtype %d is not supported here: expected F32 (0) or BF16 (1)", w->dtype);
+    return ctx->fail(INGRAIN_UNSUPPORTED, "weight dtype %d is not supported here: expected F32 (0) or BF16 (1)",
+                     w->dtype);
   if (w->layout != INGRAIN_ROW_MAJOR && w->layout != INGRAIN_PACKED)
     return ctx->fail(INGRAIN_INVALID_ARGUMENT, "weight layout %d: expected ROW_MAJOR (0) or PACKED (1)", w->layout);
   return INGRAIN_OK;

@@ -25,10 +25,13 @@ static uint16_t store(float value) {  // to nearest even
 }
 
 // C (m, n) = alpha·Aᵀ·B + beta·C, A (k, m), B (k, n), by columns, all bf16.
-int cublasGemmEx(void* handle, int transa, int transb, int m, int n, int k, const float* alpha, const uint16_t* A, int atype, int lda,
-                 const uint16_t* B, int btype, int ldb, const float* beta, uint16_t* C, int ctype, int ldc, int compute, int algorithm) {
+int cublasGemmEx(void* handle, int transa, int transb, int m, int n, int k, const float* alpha, const uint16_t* A,
+                 int atype, int lda, const uint16_t* B, int btype, int ldb, const float* beta, uint16_t* C, int ctype,
+                 int ldc, int compute, int algorithm) {
   const int bf16 = 14, f32 = 68;  // CUDA_R_16BF, CUBLAS_COMPUTE_32F
-  if (handle == NULL || transa != 1 || transb != 0 || atype != bf16 || btype != bf16 || ctype != bf16 || compute != f32 || algorithm != -1) return 7;
+  if (handle == NULL || transa != 1 || transb != 0 || atype != bf16 || btype != bf16 || ctype != bf16 ||
+      compute != f32 || algorithm != -1)
+    return 7;
   for (int column = 0; column < n; ++column)
     for (int row = 0; row < m; ++row) {
       float sum = 0;

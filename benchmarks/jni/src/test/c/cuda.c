@@ -1,4 +1,5 @@
-// A stand-in for libcuda.so.1 without a GPU: what JniDriver and PanamaDriver call, no more. Its one kernel is Driver.PTX's, *out = count.
+// A stand-in for libcuda.so.1 without a GPU: what JniDriver and PanamaDriver call, no more. Its one kernel is
+// Driver.PTX's, *out = count.
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +29,9 @@ int cuCtxSetCurrent(void* context) { return context == NULL; }
 int cuStreamCreate(void** stream, unsigned flags) { return any(stream) + (flags != 1); }
 int cuStreamSynchronize(void* stream) { return stream == NULL; }
 int cuModuleLoadData(void** module, const char* image) { return any(module) + (strstr(image, ".entry mark(") == NULL); }
-int cuModuleGetFunction(void** function, void* module, const char* name) { return any(function) + (module == NULL || strcmp(name, "mark") != 0); }
+int cuModuleGetFunction(void** function, void* module, const char* name) {
+  return any(function) + (module == NULL || strcmp(name, "mark") != 0);
+}
 
 int cuMemAlloc_v2(void** memory, size_t bytes) {
   *memory = malloc(bytes);
@@ -50,8 +53,8 @@ int cuMemcpyDtoH_v2(void* to, const void* from, size_t bytes) {
   return 0;
 }
 
-int cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, void* stream,
-                   void** parameters, void** extra) {
+int cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
+                   unsigned shared, void* stream, void** parameters, void** extra) {
   if (function == NULL || gx * gy * gz * bx * by * bz != 1 || shared != 0 || stream == NULL || extra != NULL) return 1;
   **(int**)parameters[0] = *(int*)parameters[1];
   return 0;

@@ -18,6 +18,11 @@ public final class Emulator {
         call("libsimt.so", "simt_configure", handle -> { handle.invokeExact(memory, shared); }, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT);
     }
 
+    /** Whether kernels are loaded without waiting for the device, as with CUDA_MODULE_LOADING=EAGER. */
+    public static void loadEagerly(boolean whether) {
+        call("libsimt.so", "simt_load_eagerly", handle -> { handle.invokeExact(whether ? 1 : 0); }, ValueLayout.JAVA_INT);
+    }
+
     /**
      * Tells its cuBLASLt which products to refuse; the numbers are those of What and Where in cuda/simt/cublas_lt.
      *

@@ -1,0 +1,160 @@
+package org.ingrain.parallel;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assumptions.abort;
+
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.ingrain.checkpoint.ModelFolder;
+import org.ingrain.ffi.Backend;
+import org.ingrain.ffi.Communicator;
+import org.ingrain.ffi.Context;
+import org.ingrain.ffi.ContextOptions;
+import org.ingrain.ffi.Emulator;
+import org.ingrain.ffi.Event;
+import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.model.Precision;
+import org.ingrain.model.Rank;
+import org.ingrain.model.Weights;
+import org.ingrain.ops.Ops;
+import org.ingrain.sample.Completion;
+import org.ingrain.sample.Generator;
+import org.ingrain.sample.GeneratorConfig;
+import org.ingrain.sample.Request;
+import org.ingrain.sample.SamplingParams;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Tensor;
+import org.ingrain.tensor.TestFolders;
+import org.ingrain.tokenizer.StreamingDecoder;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/**
+ * Two ranks on one device. Its kernels have to be loaded before (CUDA_MODULE_LOADING=EAGER): a first launch may wait for the device, and so
+ * for a rank that waits for this one. System properties: {@code ingrain.device.backend} names another backend than the emulated GPU's,
+ * {@code ingrain.stories} the folder of stories15M; {@code ingrain.repetitions} makes the sums a measurement, with a line of JSON each.
+ */
+@Timeout(300)
+class RanksOnOneDeviceTest {
+    private static final String BACKEND = System.getProperty("ingrain.device.backend", "simt");
+    private static final int REPETITIONS = Integer.getInteger("ingrain.repetitions", 0);
+    private static final int TOKENS = BACKEND.equals("simt") ? 4 : 48;
+    private static final int RANKS = 2;
+
+    @AfterEach
+    void loadLazily() {
+        if (BACKEND.equals("simt")) {
+            Emulator.loadEagerly(false);
+        }
+    }
+
+    @Test
+    void aModelSaysTheSameOnTwoRanksAsOnOne() {
+        String named = System.getProperty("ingrain.stories");
+        Path folder = named == null ? TestFolders.model("stories15M") : Path.of(named);
+        try (Backend backend = backend(); ModelFolder model = ModelFolder.open(folder)) {
+            Completion alone;
+            try (Context context = context(backend)) {
+                alone = story(context, model, Rank.SINGLE);
+            }
+            List<Completion> together = onRanks(backend, (context, rank) -> story(context, model, rank));
+            for (Completion one : together) {
+                assertArrayEquals(alone.ids(), one.ids());
+                assertArrayEquals(alone.logProbabilities(), one.logProbabilities(), 0);
+            }
+        }
+    }
+
+    @Test
+    void sumsAreThoseOfBothRanks() {
+        try (Backend backend = backend()) {
+            for (int n : new int[] {8192, 8 * 8192, 512 * 8192}) {
+                if (REPETITIONS > 0 || n <= 8192) {
+                    List<Double> microseconds = onRanks(backend, (context, rank) -> sums(context, rank, n));
+                    if (REPETITIONS > 0) {
+                        System.out.printf("{\"test\": \"all_reduce\", \"ranks\": %d, \"floats\": %d, \"us\": %.1f}%n", RANKS, n, microseconds.getFirst());
+                    }
+                }
+            }
+        }
+    }
+
+    /** Greedy in F32, whose sums have one order whatever the ranks. */
+    private static Completion story(Context context, ModelFolder model, Rank rank) {
+        Weights weights = Weights.load(context, model.config(), new Precision(DType.F32, DType.F32, DType.F32), rank, model, (layers, of) -> { });
+        Generator generator = new Generator(context, weights, null, new GeneratorConfig(128, 16, 16, 1, 64, true, true), Silent::new, List.of());
+        return generator.generate(List.of(Request.of(new int[] {1, 9038, 2501, 263, 931}, 1, SamplingParams.greedy(TOKENS)))).getFirst().getFirst();
+    }
+
+    /** Microseconds of an all_reduce of n floats, checked; nothing is allocated between the first and the last. */
+    private static double sums(Context context, Rank rank, int n) {
+        Ops ops = new Ops(context);
+        Tensor y = context.allocate(DType.F32, n);
+        Tensor x = context.allocate(DType.F32, 1, n);
+        float[] values = new float[n];
+        Arrays.fill(values, 1 + rank.index());
+        context.write(x, values);
+        Event begin = context.event();
+        Event end = context.event();
+        ops.allReduce(y, x, 1);
+        begin.record();
+        for (int i = 0; i < REPETITIONS; i++) {
+            ops.allReduce(y, x, 1);
+        }
+        end.record();
+        end.await();
+        float milliseconds = end.millisecondsSince(begin);
+        Arrays.fill(values, 3);
+        assertArrayEquals(values, context.readFloats(y));
+        return 1000.0 * milliseconds / Math.max(1, REPETITIONS);
+    }
+
+    private interface Part<R> {
+        R run(Context context, Rank rank);
+    }
+
+    private static <R> List<R> onRanks(Backend backend, Part<R> part) {
+        try (Communicator communicator = new Communicator(backend, RANKS); RankGroup group = new RankGroup(communicator)) {
+            List<Context> contexts = IntStream.range(0, RANKS).mapToObj(rank -> context(backend)).toList();
+            List<R> results = group.run(index -> {
+                contexts.get(index).join(communicator, index);
+                return part.run(contexts.get(index), new Rank(index, RANKS));
+            });
+            contexts.forEach(Context::close);   // freed when no rank waits in a kernel any more
+            return results;
+        }
+    }
+
+    private static Context context(Backend backend) {
+        return backend.context(new ContextOptions(0, 1, "auto"));
+    }
+
+    private static Backend backend() {
+        try {
+            if (BACKEND.equals("simt")) {
+                Emulator.loadEagerly(true);
+            }
+            return Backend.open(NativeLibraries.find(BACKEND));
+        } catch (InputException e) {
+            System.out.println("Skipped: " + e.getMessage());
+            return abort(e.getMessage());
+        }
+    }
+
+    /** Text does not matter here. */
+    private static final class Silent implements StreamingDecoder {
+        @Override
+        public String append(int id) {
+            return "";
+        }
+
+        @Override
+        public String flush() {
+            return "";
+        }
+    }
+}
