@@ -31,6 +31,8 @@ class LintTest {
     private static final Pattern REFUSED = Pattern.compile("TO" + "DO|FIX" + "ME|@Dis" + "abled|\\.printStack" + "Trace\\(");
     private static final Pattern CATCH_ALL = Pattern.compile("catch \\((final )?Throw" + "able\\b");
     private static final Pattern FLAG = Pattern.compile("\"(|[^\"]*[ (])--[a-z][a-z-]*\\b");
+    private static final Pattern WRITES = Pattern.compile("Files\\.(write|writeString|move|newOutputStream|newBufferedWriter|newByteChannel|createFile|createTemp\\w+)\\("
+            + "|StandardOpenOption\\.(WRITE|CREATE|APPEND)|FileOutputStream|FileWriter");
     private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
 
     private record Source(String path, List<String> lines) {}
@@ -118,6 +120,12 @@ class LintTest {
                 && others.stream().noneMatch(path::endsWith) ? firstLine(lines, FLAG) : null);
     }
 
+    /** Whole or not there at all: one room does that. */
+    @Test
+    void filesAreWrittenByTheRoomFilesAlone() {
+        assertNone((path, lines) -> !path.contains("/src/main/java/") || path.contains("/org/ingrain/files/") ? null : firstLine(lines, WRITES));
+    }
+
     @Test
     void theHeaderKnowsNeitherCudaNorJava() {
         assertNone((path, lines) -> path.startsWith("native/include/")
@@ -155,6 +163,8 @@ class LintTest {
     void thisTestSeesWhatItRefuses() {
         assertEquals("line 2: // TO" + "DO later", firstLine(List.of("x", "// TO" + "DO later"), REFUSED));
         assertFalse(CATCH_ALL.matcher("catch (IOException e)").find());
+        assertTrue(WRITES.matcher("Files.writeString(file, text)").find());
+        assertFalse(WRITES.matcher("DurableFile.write(file, text)").find());
         assertTrue(CATCH_ALL.matcher("} catch (Throw" + "able e) {").find());
         assertTrue(FLAG.matcher("\"--max-tokens: \"").find() && FLAG.matcher("\"0 beside --data\"").find());
         assertFalse(FLAG.matcher("// with --data").find());

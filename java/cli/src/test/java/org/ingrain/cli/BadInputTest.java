@@ -249,6 +249,18 @@ class BadInputTest {
         assertRefused(run, "/dev/full/out");
     }
 
+    @Test
+    void anOutputThatIsALinkOrAFolderIsRefusedAndKept() throws IOException {
+        Path folder = TinyModelFolder.write(temp.resolve("model"));
+        Path mine = Files.writeString(temp.resolve("mine"), "mine");
+        Path link = Files.createSymbolicLink(temp.resolve("link"), mine);
+        for (Path output : List.of(link, folder)) {
+            assertRefused(Run.of("generate", "--model", folder, "--raw", "--prompt", "ab", "--max-tokens", "2", "--output", output), output + ": is a");
+        }
+        assertTrue(Files.isSymbolicLink(link));
+        assertEquals("mine", Files.readString(mine));
+    }
+
     private static Map<Path, List<Byte>> contents(Path folder) throws IOException {
         Map<Path, List<Byte>> contents = new TreeMap<>();
         try (Stream<Path> files = Files.walk(folder)) {
