@@ -5,6 +5,7 @@ import java.util.concurrent.Callable;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
+import org.ingrain.ffi.Device;
 import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.BackendException;
@@ -14,8 +15,6 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 @Command(name = "devices", description = {"What this machine can compute on: a line per device.",
     "A line more for what a GPU falls back from: a product that its library does not take."})
@@ -39,16 +38,14 @@ public final class DevicesCommand implements Callable<Integer> {
 
     void show(String name, Backend backend, int device) {
         try (Context context = backend.context(new ContextOptions(device, 0, "auto"))) {
-            String missing = context.graphs() ? tryLibrary(context) : "";
-            String description = context.describe();
+            String missing = context.device().graphs() ? tryLibrary(context) : "";
             if (json) {
-                System.out.println(description);
+                System.out.println(context.describe());
                 return;
             }
-            JsonNode fields = JsonMapper.shared().readTree(description);
-            System.out.printf("%-8s %s, %s, %d threads, %.1f of %.1f GiB free%n", name, fields.path("name").asString(""),
-                    fields.path("isa").asString(""), fields.path("threads").asInt(0), context.memoryInfo().free() / 0x1p30,
-                    context.memoryInfo().total() / 0x1p30);
+            Device found = context.device();
+            System.out.printf("%-8s %s, %s, %d threads, %.1f of %.1f GiB free%n", name, found.name(), found.isa(), found.threads(),
+                    context.memoryInfo().free() / 0x1p30, context.memoryInfo().total() / 0x1p30);
             context.fallbacks().forEach((what, calls) -> System.out.printf("%-8s falls back: %s%n", name, what));
             if (!missing.isEmpty()) {
                 System.out.printf("%-8s products of many rows fail: %s%n", name, missing);
@@ -68,10 +65,5 @@ public final class DevicesCommand implements Callable<Integer> {
         } catch (BackendException e) {
             return e.getMessage();
         }
-    }
-
-    /** The instruction set a context uses. */
-    public static String isa(Context context) {
-        return JsonMapper.shared().readTree(context.describe()).path("isa").asString("");
     }
 }

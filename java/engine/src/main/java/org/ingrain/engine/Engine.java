@@ -191,8 +191,9 @@ public final class Engine implements AutoCloseable {
         List<MemoryPlan.Part> parts = new ArrayList<>(beside);
         long bytes = Allocator.bytes(context, counter -> new Weights(counter, blueprint, precision, Rank.SINGLE));
         parts.addFirst(new MemoryPlan.Part("weights", bytes));
-        if (context.driverBytes() > 0) {
-            parts.add(new MemoryPlan.Part("driver", context.driverBytes()));
+        long driverBytes = context.device().driverBytes();
+        if (driverBytes > 0) {
+            parts.add(new MemoryPlan.Part("driver", driverBytes));
         }
         memory = new MemoryPlan(free, parts);
         memory.require(options.model().toString());

@@ -6,7 +6,6 @@ import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.files.Digest;
 import org.ingrain.workbench.KernelFile;
-import tools.jackson.databind.json.JsonMapper;
 
 /** What a result depends on beside its settings, by name: backend, kernels, instruction set, types, version. */
 public final class Fingerprint {
@@ -18,7 +17,7 @@ public final class Fingerprint {
         SortedMap<String, String> engine = new TreeMap<>();
         engine.put("backend", options.backend());
         engine.put("kernels", Digest.file(backend.library()));
-        engine.put("isa", isa(context));
+        engine.put("isa", context.device().isa());
         for (KernelFile kernel : options.kernels()) {
             String name = "kernel " + kernel.op() + " ";
             kernel.contents().forEach(file -> engine.put(name + file.getFileName(), Digest.file(file)));
@@ -30,11 +29,6 @@ public final class Fingerprint {
         }
         engine.put("version", version());
         return engine;
-    }
-
-    /** The instruction set that a context uses. */
-    public static String isa(Context context) {
-        return JsonMapper.shared().readTree(context.describe()).path("isa").asString("");
     }
 
     /** The version that the build wrote into the jar. */

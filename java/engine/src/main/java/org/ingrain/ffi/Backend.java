@@ -23,7 +23,6 @@ import org.ingrain.tensor.InputException;
 public final class Backend implements AutoCloseable {
     private static final int ABI_VERSION = 1;
     private static final MethodHandle VERSION = Signature.handle("i");
-    private static final MethodHandle DEVICE_COUNT = Signature.handle("ip");
 
     private final Arena arena = Arena.ofShared();
     private final Exports own;
@@ -120,8 +119,7 @@ public final class Backend implements AutoCloseable {
     public int deviceCount() {
         try (Arena local = Arena.ofConfined()) {
             MemorySegment count = local.allocate(ValueLayout.JAVA_INT);
-            Native.check("device_count", "the backend cannot count its devices",
-                    Native.status(() -> (int) DEVICE_COUNT.invokeExact(runtime("device_count"), count.address())));
+            Native.check("device_count", "the backend cannot count its devices", new RuntimeBindings(this).deviceCount(count.address()));
             return count.get(ValueLayout.JAVA_INT, 0);
         }
     }

@@ -60,7 +60,7 @@ final class WeightLoader implements AutoCloseable {
         this.ops = new Ops(context);
         this.source = source;
         this.rank = rank;
-        pinned = context.graphs();
+        pinned = context.device().asynchronous();
         lanes = List.of(Lane.of(context), Lane.of(context));
     }
 

@@ -56,7 +56,7 @@ public final class Generator implements AutoCloseable {
      */
     public Generator(Context context, Weights weights, AdapterBank adapters, GeneratorConfig config,
                      Supplier<StreamingDecoder> decoders, List<Integer> eosIds) {
-        this(weights, adapters, config, decoders, eosIds, context.graphs() ? 1 : 0);
+        this(weights, adapters, config, decoders, eosIds, context.device().asynchronous() ? 1 : 0);
     }
 
     /** lag: how many steps the host reads behind the last one enqueued. */

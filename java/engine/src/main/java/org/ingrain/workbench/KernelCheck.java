@@ -8,6 +8,7 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.ContextOptions;
+import org.ingrain.ffi.Device;
 import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.ffi.Overlay;
 import org.ingrain.tensor.BackendException;
@@ -71,12 +72,12 @@ public final class KernelCheck {
     /**
      * All of it.
      *
-     * @param device                 as the backend describes it
+     * @param device                 that computes
      * @param copyGigabytesPerSecond a device copy in the same run: the ceiling of what memory bounds
      * @param matmulTeraflops        the backend's own product in the same run: the ceiling of what arithmetic bounds
      * @param ops                    in order of name
      */
-    public record Result(String device, double copyGigabytesPerSecond, double matmulTeraflops, List<Checked> ops) {
+    public record Result(Device device, double copyGigabytesPerSecond, double matmulTeraflops, List<Checked> ops) {
     }
 
     public KernelCheck(Work work, Listener listener) {
@@ -101,7 +102,7 @@ public final class KernelCheck {
             try (Side side = own.open(null)) {
                 KernelTimer.Ceiling ceiling = KernelTimer.Ceiling.measure(side, scale);
                 List<Checked> timed = ops.stream().map(op -> timed(op, groups.get(op.op()), own, user, ceiling)).toList();
-                return new Result(side.context().describe(), ceiling.bytesPerSecond() / 1e9, ceiling.flopsPerSecond() / 1e12, timed);
+                return new Result(side.context().device(), ceiling.bytesPerSecond() / 1e9, ceiling.flopsPerSecond() / 1e12, timed);
             }
         }
     }

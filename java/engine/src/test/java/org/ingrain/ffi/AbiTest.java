@@ -18,7 +18,6 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.ingrain.ops.ParityTests;
 import org.ingrain.tensor.Batch;
@@ -33,10 +32,10 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** The header, the libraries, the Java bindings and the parity tests speak of the same ops. */
 class AbiTest {
-    private static final Pattern BOUND = Pattern.compile("backend\\.op\\(\"(\\w+)\", \"(\\w+)\"\\)");
+    private static final Pattern STRUCT = Pattern.compile("typedef struct (\\w+) \\{([^}]*)\\}");
+    private static final Pattern FIELD = Pattern.compile("(\\w+)\\s*;");
+    private static final Map<String, String> OPS = OpBindings.SIGNATURES;
     private static final String ABI = "#include \"ingrain.h\"\nint32_t ingrain_abi_version(void) { return INGRAIN_ABI_VERSION; }\n";
-
-    private final Header header = Header.read();
 
     @TempDir
     Path folder;
@@ -57,43 +56,22 @@ class AbiTest {
     @MethodSource("libraries")
     void exportsTheHeaderAndNothingElse(Path library) throws Exception {
         Set<String> expected = new TreeSet<>();
-        header.signatures().keySet().forEach(function -> expected.add("ingrain_" + function));
-        bound().keySet().forEach(op -> expected.add("ingrain_signature_" + op));
+        RuntimeBindings.SIGNATURES.keySet().forEach(function -> expected.add("ingrain_" + function));
+        OPS.keySet().forEach(op -> expected.addAll(List.of("ingrain_" + op, "ingrain_signature_" + op)));
         assertEquals(lines(expected), lines(new TreeSet<>(NativeTools.exports(library))));
     }
 
     @ParameterizedTest
     @MethodSource("libraries")
-    void tagsAreWhatTheHeaderDeclares(Path library) throws IOException {
+    void tagsAreWhatJavaCalls(Path library) {
         try (Backend backend = Backend.open(library)) {
-            for (String op : bound().keySet()) {
-                backend.op(op, header.signatures().get(op));
-            }
+            OPS.forEach(backend::op);
         }
     }
 
     @Test
-    void javaBindsEveryOpAsTheHeaderDeclaresIt() throws IOException {
-        Map<String, String> ops = new TreeMap<>(header.signatures());
-        ops.keySet().removeIf(function -> !isOp(function));
-        assertEquals(lines(ops.entrySet()), lines(bound().entrySet()));
-    }
-
-    /** An op computes on the stream; what it is not, manages: contexts, memory, events, graphs, communicators, and sizes. */
-    private static boolean isOp(String function) {
-        return !function.matches("(context|event|graph|communicator)_.*|.*_bytes|(host_)?(malloc|free)|copy(_to_.*)?|fill_zero|memory_info|synchronize"
-                + "|last_error|set_error|device_count|abi_version|native_stream|set_deterministic|parallel_for|workspace(_reserve)?");
-    }
-
-    @Test
-    void everyOpHasAParityTest() throws IOException {
-        assertEquals(lines(bound().keySet()), lines(new TreeSet<>(ParityTests.ops())));
-    }
-
-    /** What OpBindings asks a library for. */
-    private static Map<String, String> bound() throws IOException {
-        Path source = Path.of(System.getProperty("ingrain.root"), "java/engine/src/main/java/org/ingrain/ffi/OpBindings.java");
-        return BOUND.matcher(Files.readString(source)).results().collect(Collectors.toMap(m -> m.group(1), m -> m.group(2), (a, b) -> a, TreeMap::new));
+    void everyOpHasAParityTest() {
+        assertEquals(lines(new TreeSet<>(OPS.keySet())), lines(new TreeSet<>(ParityTests.ops())));
     }
 
     private static String lines(Iterable<?> items) {
@@ -107,7 +85,7 @@ class AbiTest {
         String kernel = "ingrain_status ingrain_silu_mul_forward(ingrain_context*, void*, const void*, int32_t, int64_t, int64_t) { return 0; }\n";
         assertRefused(NativeTools.library(folder, "untagged", ABI + kernel), "without its signature tag");
         try (Backend backend = Backend.open(NativeTools.library(folder, "tagged", ABI + kernel + "INGRAIN_EXPORT_OP(silu_mul_forward)\n"))) {
-            backend.op("silu_mul_forward", header.signatures().get("silu_mul_forward"));
+            backend.op("silu_mul_forward", OPS.get("silu_mul_forward"));
         }
     }
 
@@ -126,7 +104,7 @@ class AbiTest {
     private void assertRefused(Path library, String reason) {
         try (Backend backend = Backend.open(library)) {
             String message = assertThrows(InputException.class,
-                    () -> backend.op("silu_mul_forward", header.signatures().get("silu_mul_forward"))).getMessage();
+                    () -> backend.op("silu_mul_forward", OPS.get("silu_mul_forward"))).getMessage();
             assertOneLine(message, library.toString(), "ingrain_silu_mul_forward", reason);
         }
     }
@@ -175,12 +153,11 @@ class AbiTest {
     /** Offset of every field, and under "" the size, of every struct. */
     private Map<String, Map<String, Integer>> layouts() throws IOException, InterruptedException {
         var source = new StringBuilder("#include \"ingrain.h\"\n#include <cstddef>\n#include <cstdio>\nint main() {\n");
-        header.structs().forEach((struct, fields) -> {
+        STRUCT.matcher(Files.readString(NativeTools.HEADER).replaceAll("//[^\n]*", "")).results().forEach(declared -> {
+            String struct = declared.group(1);
             source.append("printf(\"%s  %zu\\n\", \"").append(struct).append("\", sizeof(").append(struct).append("));\n");
-            for (String field : fields) {
-                source.append("printf(\"").append(struct).append(' ').append(field).append(" %zu\\n\", offsetof(").append(struct).append(", ")
-                        .append(field).append("));\n");
-            }
+            FIELD.matcher(declared.group(2)).results().map(field -> field.group(1)).forEach(field -> source.append("printf(\"").append(struct)
+                    .append(' ').append(field).append(" %zu\\n\", offsetof(").append(struct).append(", ").append(field).append("));\n"));
         });
         Map<String, Map<String, Integer>> layouts = new TreeMap<>();
         for (String line : NativeTools.printed(folder, source.append("}\n").toString())) {

@@ -32,13 +32,13 @@ class AllocatorTest {
     void theCounterCountsWhatTheContextAllocates() {
         Allocator.Counter counter = new Allocator.Counter(context);
         Tensor unallocated = allocations(counter);
-        assertEquals(0, context.allocatedBytes());
+        assertEquals(0, Inspect.allocatedBytes(context));
         allocations(context);
-        assertEquals(context.allocatedBytes(), counter.bytes());
+        assertEquals(Inspect.allocatedBytes(context), counter.bytes());
         counter.initialize(unallocated, () -> fail("a counter needs no values"));
         counter.reserveWorkspace(100);
         counter.reserveWorkspace(70);
-        assertEquals(context.allocatedBytes() + 100, counter.bytes(), "the workspace is shared: the largest counts");
+        assertEquals(Inspect.allocatedBytes(context) + 100, counter.bytes(), "the workspace is shared: the largest counts");
     }
 
     @Test
@@ -49,6 +49,6 @@ class AllocatorTest {
             scope.initialize(inside, () -> new float[] {1, 2, 3});
             assertArrayEquals(new float[] {1, 2, 3}, context.readFloats(inside));
         }
-        assertEquals(outside.bytes(), context.allocatedBytes());
+        assertEquals(outside.bytes(), Inspect.allocatedBytes(context));
     }
 }

@@ -94,7 +94,7 @@ class BackendTest {
             var failure = assertThrows(BackendException.class, () -> context.allocate(DType.F32, 1L << 48));
             assertTrue(failure.outOfMemory(), failure.getMessage());
             assertFalse(failure.getMessage().contains("\n"), failure.getMessage());
-            assertEquals(0, context.allocatedBytes());
+            assertEquals(0, Inspect.allocatedBytes(context));
             Tensor small = context.allocateZero(DType.F32, 4);
             assertArrayEquals(new float[4], context.readFloats(small));
         }
@@ -105,19 +105,19 @@ class BackendTest {
         try (Backend backend = cpu(); Context context = backend.context(threads(1))) {
             Tensor tensor = context.allocate(DType.BF16, 5, 7);
             Weight weight = context.weight(DType.F32, Weight.Layout.PACKED, 33, 65, 0);
-            assertEquals(70 + context.weightBytes(DType.F32, Weight.Layout.PACKED, 33, 65), context.allocatedBytes());
+            assertEquals(70 + context.weightBytes(DType.F32, Weight.Layout.PACKED, 33, 65), Inspect.allocatedBytes(context));
             assertThrows(IllegalArgumentException.class, () -> context.free(tensor.rows(1, 2)));
             context.free(tensor);
             assertThrows(IllegalArgumentException.class, () -> context.free(tensor));
             context.free(weight.data());
-            assertEquals(0, context.allocatedBytes());
+            assertEquals(0, Inspect.allocatedBytes(context));
         }
         Context context;
         try (Backend backend = cpu()) {
             context = backend.context(threads(1));
             context.allocate(DType.F32, 1 << 20);
             context.close();
-            assertEquals(0, context.allocatedBytes());
+            assertEquals(0, Inspect.allocatedBytes(context));
         }
     }
 
@@ -128,9 +128,9 @@ class BackendTest {
             context.write(ints, new int[] {1, -2, 3, 4}, 3);
             Tensor copy = context.allocateZero(DType.I32, 3);
             context.copy(copy, ints);
-            assertArrayEquals(new int[] {1, -2, 3}, context.readInts(copy));
+            assertArrayEquals(new int[] {1, -2, 3}, Inspect.ints(context, copy));
             context.fillZero(copy);
-            assertArrayEquals(new int[3], context.readInts(copy));
+            assertArrayEquals(new int[3], Inspect.ints(context, copy));
             assertThrows(IllegalArgumentException.class, () -> context.copy(context.allocate(DType.I32, 2), ints));
             assertThrows(IndexOutOfBoundsException.class, () -> context.write(ints, 1, 2, 3, 4));
             assertThrows(IllegalArgumentException.class, () -> context.readFloats(ints));

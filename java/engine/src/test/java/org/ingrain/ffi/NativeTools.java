@@ -11,6 +11,8 @@ import java.util.List;
 
 /** The compiler and nm, for tests that make or look into a library; a test is skipped where they are missing. */
 final class NativeTools {
+    static final Path HEADER = Path.of(System.getProperty("ingrain.root"), "native", "include", "ingrain.h");
+
     private NativeTools() {
     }
 
@@ -33,7 +35,7 @@ final class NativeTools {
     private static Path compile(Path folder, String output, String source, String... flags) throws IOException, InterruptedException {
         assumeTrue(exists("g++"), "Skipped: g++ is not installed");
         Path file = Files.writeString(folder.resolve(output + ".cc"), source);
-        List<String> command = new ArrayList<>(List.of("g++", "-std=c++20", "-I", Header.path().getParent().toString(), "-o",
+        List<String> command = new ArrayList<>(List.of("g++", "-std=c++20", "-I", HEADER.getParent().toString(), "-o",
                 folder.resolve(output).toString(), file.toString()));
         command.addAll(List.of(flags));
         run(command.toArray(String[]::new));

@@ -48,13 +48,15 @@ class RuntimeTest {
         try (Event copied = context.event()) {
             copied.record();
             copied.await();
-            assertTrue(copied.query());
+            MemorySegment done = context.cell;
+            context.runtime.eventQuery(context.handle(), copied.handle(), done.address());
+            assertEquals(1, done.get(ValueLayout.JAVA_INT, 0));
         }
         assertArrayEquals(new int[] {7, -8, 9}, back.asSlice(0, 12).toArray(ValueLayout.JAVA_INT));
         assertThrows(IndexOutOfBoundsException.class, () -> context.copyToHostAsync(there.asSlice(0, 8), tensor));
         context.hostFree(there);
         assertThrows(IllegalArgumentException.class, () -> context.hostFree(there));
-        assertEquals(12, context.allocatedBytes(), "pinned memory is not the device's");
+        assertEquals(12, Inspect.allocatedBytes(context), "pinned memory is not the device's");
         context.close();
         assertThrows(IllegalStateException.class, () -> back.get(ValueLayout.JAVA_INT, 0));
     }
@@ -77,7 +79,7 @@ class RuntimeTest {
 
     @Test
     void withoutGraphsTheOpsHaveRun() {
-        assertTrue(context.describe().contains("\"graphs\": false"));
+        assertFalse(context.device().graphs());
         Tensor ids = context.allocate(DType.I32, 2);
         Tensor given = context.allocate(DType.I32, 2);
         Tensor source = context.allocate(DType.I32, 2);
@@ -86,7 +88,7 @@ class RuntimeTest {
         context.beginGraph();
         new Ops(context).selectIds(ids, given, source, given);
         assertNull(context.endGraph());
-        assertArrayEquals(new int[] {5, 5}, context.readInts(ids));
+        assertArrayEquals(new int[] {5, 5}, Inspect.ints(context, ids));
     }
 
     @Test
@@ -95,25 +97,22 @@ class RuntimeTest {
         context.reserveWorkspace(1 << 20);
         context.setDeterministic(true);
         context.setDeterministic(false);
-        MemorySegment workspace = backend.runtime("workspace");
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment cells = arena.allocate(16, 8);
             cells.fill((byte) -1);
-            MethodHandle handle = Signature.handle("ippp");
-            context.call("workspace", () -> (int) handle.invokeExact(workspace, context.handle(), cells.address(), cells.address() + 8));
+            context.runtime.workspace(context.handle(), cells.address(), cells.address() + 8);
             assertArrayEquals(new long[2], cells.toArray(ValueLayout.JAVA_LONG));
         }
     }
 
     @Test
     void aForeignKernelSaysWhatIsWrong() {
-        MemorySegment function = backend.runtime("set_error");
-        MethodHandle handle = Signature.handle("ipp");
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment text = arena.allocateFrom("my_kernel: head_dim is 96: expected 64");
-            context.call("set_error", () -> (int) handle.invokeExact(function, context.handle(), text.address()));
+            context.runtime.setError(context.handle(), text.address());
         }
-        assertEquals("my_kernel: head_dim is 96: expected 64", context.lastError());
+        var failure = assertThrows(BackendException.class, () -> context.check("my_op", 3));
+        assertEquals("my_op: my_kernel: head_dim is 96: expected 64", failure.getMessage());
     }
 
     /** Counts of the items that pieces of a parallel_for covered; no piece is shorter than the grain, or than all of them. */
@@ -136,11 +135,9 @@ class RuntimeTest {
                 MethodHandle piece = MethodHandles.lookup().bind(visits, "piece", MethodType.methodType(void.class, long.class, long.class, long.class));
                 MemorySegment body = Linker.nativeLinker().upcallStub(piece,
                         FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG), arena);
-                MemorySegment function = backend.runtime("parallel_for");
-                MethodHandle handle = Signature.handle("ipllpp");
-                context.call("parallel_for", () -> (int) handle.invokeExact(function, context.handle(), (long) n, 64L, body.address(), 0x5a5aL));
-                var failure = assertThrows(BackendException.class, () -> context.call("parallel_for",
-                        () -> (int) handle.invokeExact(function, context.handle(), (long) n, 0L, body.address(), 0x5a5aL)));
+                context.runtime.parallelFor(context.handle(), n, 64, body.address(), 0x5a5a);
+                var failure = assertThrows(BackendException.class,
+                        () -> context.runtime.parallelFor(context.handle(), n, 0, body.address(), 0x5a5a));
                 assertTrue(failure.getMessage().contains("grain is 0"), failure.getMessage());
             }
             for (int i = 0; i < n; i++) {
@@ -159,7 +156,7 @@ class RuntimeTest {
         assertEquals(48 * 33 + 33 * Float.BYTES, counter.bytes(),
                 "rows up to a multiple of 16 a byte an element, and the rows' scales");
         Weight w = context.weight(DType.F8E4M3, Weight.Layout.PACKED, 32, 64, 0);
-        assertEquals(32 * 64 + 32 * Float.BYTES, context.allocatedBytes());
+        assertEquals(32 * 64 + 32 * Float.BYTES, Inspect.allocatedBytes(context));
         Tensor x = context.allocateZero(DType.F32, 2, 64);
         Tensor y = context.allocateZero(DType.F32, 2, 32);
         Tensor ids = context.allocateZero(DType.I32, 2);

@@ -7,6 +7,7 @@ import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
+import org.ingrain.ffi.Inspect;
 import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.tensor.DType;
 import org.junit.jupiter.api.AfterEach;
@@ -46,9 +47,9 @@ class PlannedMemoryTest {
         Allocator.Counter counter = new Allocator.Counter(context);
         Weights planned = new Weights(counter, blueprint(tied), precision, rank);
         everything(counter, planned);
-        assertEquals(0, context.allocatedBytes());
+        assertEquals(0, Inspect.allocatedBytes(context));
         everything(context, new Weights(context, blueprint(tied), precision, rank));
-        assertEquals(counter.bytes() - context.workspaceBytes(), context.allocatedBytes());
+        assertEquals(counter.bytes() - context.workspaceBytes(), Inspect.allocatedBytes(context));
     }
 
     @Test

@@ -44,7 +44,7 @@ class PackParityTest extends ParityTest {
             if (ld == columns) {
                 lab.ops().pack(w, source.tensor(), cuts[piece]);
             } else {
-                new OpBindings(lab.context()).pack(w, source.tensor(), sourceDtype.code(), cuts[piece], n, ld);
+                new OpBindings(lab.context(), lab.context().backend()).pack(w, source.tensor(), sourceDtype.code(), cuts[piece], n, ld);
             }
             for (int r = 0; r < n; r++) {
                 for (int c = 0; c < columns; c++) {

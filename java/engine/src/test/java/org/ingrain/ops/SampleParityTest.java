@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
+import org.ingrain.ffi.Inspect;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -61,7 +62,7 @@ class SampleParityTest extends ParityTest {
                 }
                 Tensor ids = lab.output(DType.I32, m);
                 lab.ops().sample(ids, null, logits.tensor(), rows(lab, m, new Settings(0, 0, 1), Key.POSITION));
-                assertArrayEquals(expected, lab.context().readInts(ids), "without log-probabilities");
+                assertArrayEquals(expected, Inspect.ints(lab.context(), ids), "without log-probabilities");
             }
         }
     }
@@ -135,7 +136,7 @@ class SampleParityTest extends ParityTest {
                 Tensor logProbabilities = lab.output(DType.F32, 4);
                 lab.ops().sample(ids, logProbabilities, lab.data(DType.F32, values, 4, v).tensor(),
                         rows(lab, 4, new Settings(temperature, 1, 1), Key.POSITION));
-                assertArrayEquals(new int[] {3, -1, -1, -1}, lab.context().readInts(ids));
+                assertArrayEquals(new int[] {3, -1, -1, -1}, Inspect.ints(lab.context(), ids));
                 float[] p = lab.floats(logProbabilities);
                 assertTrue(p[0] < 0 && Float.isNaN(p[1]) && Float.isNaN(p[2]) && Float.isNaN(p[3]), Arrays.toString(p));
             }
@@ -159,7 +160,7 @@ class SampleParityTest extends ParityTest {
         Tensor ids = lab.output(DType.I32, m);
         Tensor logProbabilities = lab.output(DType.F32, m);
         lab.ops().sample(ids, logProbabilities, logits.tensor(), rows(lab, m, settings, key));
-        int[] drawn = lab.context().readInts(ids);
+        int[] drawn = Inspect.ints(lab.context(), ids);
         for (int id : drawn) {
             assertTrue(id >= 0 && id < logits.tensor().size(1), "id " + id);
         }

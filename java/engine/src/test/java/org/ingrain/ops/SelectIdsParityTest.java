@@ -3,6 +3,7 @@ package org.ingrain.ops;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 
 import java.util.List;
+import org.ingrain.ffi.Inspect;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
@@ -30,7 +31,7 @@ class SelectIdsParityTest extends ParityTest {
             }
             Tensor ids = lab.output(DType.I32, size[0]);
             lab.ops().selectIds(ids, lab.ints(given), lab.ints(source), lab.ints(drawn));
-            assertArrayEquals(expected, lab.context().readInts(ids), "ids of T " + size[0]);
+            assertArrayEquals(expected, Inspect.ints(lab.context(), ids), "ids of T " + size[0]);
         }
     }
 }

@@ -12,6 +12,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.ingrain.ffi.Inspect;
 import org.ingrain.model.AdapterBank;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.Projection;
@@ -217,14 +218,14 @@ class GeneratorTest {
         try (TinyModel model = new TinyModel(DType.F32, 1)) {
             GeneratorConfig config = TinyModel.roomy();
             long planned = Generator.bytes(model.context, model.weights.config(), model.weights.precision(), config);
-            long before = model.context.allocatedBytes();
+            long before = Inspect.allocatedBytes(model.context);
             try (Generator generator = model.generator(config)) {
-                assertEquals(planned - model.context.workspaceBytes(), model.context.allocatedBytes() - before);
+                assertEquals(planned - model.context.workspaceBytes(), Inspect.allocatedBytes(model.context) - before);
                 generator.generate(List.of(Request.of(PROMPT, 2, PARAMS)));
                 generator.submit(Request.of(PROMPT, 2, PARAMS), completion -> { });
                 generator.step();
             }
-            assertEquals(before, model.context.allocatedBytes());
+            assertEquals(before, Inspect.allocatedBytes(model.context));
         }
     }
 }

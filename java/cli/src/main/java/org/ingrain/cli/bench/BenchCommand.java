@@ -11,7 +11,6 @@ import org.ingrain.cli.flags.ModelFlags;
 import org.ingrain.cli.progress.LoadProgress;
 import org.ingrain.cli.progress.ProgressDisplay;
 import org.ingrain.engine.Engine;
-import org.ingrain.engine.Fingerprint;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.files.DurableFile;
 import org.ingrain.sample.Generator;
@@ -89,7 +88,7 @@ public final class BenchCommand implements Callable<Integer> {
         }
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {
             BenchModel model = new BenchModel(engine);
-            String backend = options.backend() + " " + Fingerprint.isa(engine.context());
+            String backend = options.backend() + " " + engine.context().device().isa();
             List<BenchResult> results = new ArrayList<>();
             Consumer<BenchResult> done = result -> {
                 results.add(result);

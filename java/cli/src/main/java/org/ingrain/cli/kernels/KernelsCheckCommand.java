@@ -14,7 +14,6 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
-import tools.jackson.databind.JsonNode;
 
 @Command(name = "check", description = {
     "Holds a kernel of your own to the CPU oracle at every shape of its ops, then times it beside the built-in one.",
@@ -50,9 +49,8 @@ final class KernelsCheckCommand implements Callable<Integer> {
     }
 
     private static String table(KernelCheck.Result result) {
-        JsonNode device = Json.parse(result.device(), "device");
         StringBuilder text = new StringBuilder(String.format(Locale.ROOT, "%s, %s: copy %.1f GB/s, matmul %.3g TFLOP/s%n",
-                device.path("name").asString(""), device.path("isa").asString(""), result.copyGigabytesPerSecond(), result.matmulTeraflops()));
+                result.device().name(), result.device().isa(), result.copyGigabytesPerSecond(), result.matmulTeraflops()));
         int width = result.ops().stream().flatMap(op -> op.timings().stream()).mapToInt(at -> at.shape().length()).max().orElse(1);
         for (KernelCheck.Checked op : result.ops()) {
             text.append(String.format(Locale.ROOT, "%n%s of %s: agrees with the oracle at %d shapes%n", op.op(), op.source(), op.shapes()));

@@ -38,7 +38,7 @@ final class DecodeGraphs implements AutoCloseable {
 
     DecodeGraphs(Context context) {
         this.context = context;
-        available = context.graphs();
+        available = context.device().graphs();
     }
 
     /** Whether the backend has graphs: without them no batch need be filled up. */

@@ -56,7 +56,7 @@ public final class StepRunner implements AutoCloseable {
 
     /** Blocks of the cache that rows write which only fill a batch up. */
     public static int fillerBlocks(Context context) {
-        return context.graphs() ? 1 : 0;
+        return context.device().graphs() ? 1 : 0;
     }
 
     /** Enqueues a step. */

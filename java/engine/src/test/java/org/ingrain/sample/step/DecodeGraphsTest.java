@@ -14,6 +14,7 @@ import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.Emulator;
+import org.ingrain.ffi.Inspect;
 import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.sample.step.DecodeGraphs.Key;
 import org.ingrain.tensor.DType;
@@ -51,9 +52,9 @@ class DecodeGraphsTest {
                 throw refusal;
             })));
             context.write(x, 1, 2, 3);
-            assertArrayEquals(new int[] {1, 2, 3}, context.readInts(x), "copies run again");
+            assertArrayEquals(new int[] {1, 2, 3}, Inspect.ints(context, x), "copies run again");
             graphs.run(key, () -> context.fillZero(x));
-            assertArrayEquals(new int[3], context.readInts(x));
+            assertArrayEquals(new int[3], Inspect.ints(context, x));
             assertEquals(1, graphs.captures());
         }
     }
@@ -75,7 +76,7 @@ class DecodeGraphsTest {
             } finally {
                 Emulator.configure(1L << 40, 0);
             }
-            assertArrayEquals(new int[3], context.readInts(x));
+            assertArrayEquals(new int[3], Inspect.ints(context, x));
             assertEquals(4, graphs.eager());
             assertEquals(Map.of("decode step of 1 rows: the device has no graph for it, its ops run one by one", 3L), context.fallbacks());
             assertEquals(0, graphs.captures());

@@ -10,6 +10,7 @@ import java.util.stream.IntStream;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
+import org.ingrain.ffi.Inspect;
 import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.model.Step;
 import org.ingrain.sample.step.StepPlan.Draw;
@@ -50,7 +51,7 @@ class DrawsTest {
         draws.begin(plan, padded);
         context.copyToDevice(buffers.staging.memory(), buffers.staging.image());
         draws.compute(logits);
-        return context.readInts(draws.results());
+        return Inspect.ints(context, draws.results());
     }
 
     private static StepPlan plan(List<StepPlan.Part> parts, List<Score> scores, Draw... draws) {
@@ -104,7 +105,7 @@ class DrawsTest {
         run(plan(PARTS, List.of(), greedy(0), greedy(1)), 2);
         assertNotEquals(best(0), best(4));
         assertEquals(best(4), run(plan(List.of(), List.of(), greedy(4)), 1)[0]);
-        assertArrayEquals(new int[] {best(0), best(1)}, Arrays.copyOf(context.readInts(draws.drawn()), 2));
+        assertArrayEquals(new int[] {best(0), best(1)}, Arrays.copyOf(Inspect.ints(context, draws.drawn()), 2));
     }
 
     @Test

@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
+import org.ingrain.ffi.Inspect;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.Projection;
 import org.ingrain.tensor.Tensor;
@@ -218,19 +219,19 @@ class DecoderTrainingTest {
             try (Golden golden = new Golden("untied", 1)) {
                 TrainingMemory memory = golden.memory(kept);
                 var weights = golden.weights();
-                long before = golden.context.allocatedBytes();
+                long before = Inspect.allocatedBytes(golden.context);
                 LoraParameters lora = new LoraParameters(golden.context, golden.config, DROPPING, 5, memory);
                 DecoderTraining training = new DecoderTraining(golden.context, weights, lora, memory);
-                assertEquals(memory.loraBytes(weights, DROPPING), golden.context.allocatedBytes() - before);
+                assertEquals(memory.loraBytes(weights, DROPPING), Inspect.allocatedBytes(golden.context) - before);
                 training.close();
                 lora.close();
-                assertEquals(before, golden.context.allocatedBytes());
+                assertEquals(before, Inspect.allocatedBytes(golden.context));
                 FullParameters full = FullParameters.load(weights, golden.model);
                 training = new DecoderTraining(golden.context, weights, full, memory);
-                assertEquals(memory.fullBytes(weights), golden.context.allocatedBytes() - before);
+                assertEquals(memory.fullBytes(weights), Inspect.allocatedBytes(golden.context) - before);
                 training.close();
                 full.close();
-                assertEquals(before, golden.context.allocatedBytes());
+                assertEquals(before, Inspect.allocatedBytes(golden.context));
             }
         }
     }

@@ -1,0 +1,206 @@
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+import java.util.function.Predicate;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+
+/**
+ * Writes the Java bindings of {@code ingrain.h}, one method per function: {@code OpBindings} for ops, whose signature tags are compared
+ * when they are bound, and {@code RuntimeBindings} for the rest. Arguments: the header, the folder of generated sources.
+ */
+class Bindings {
+    private static final Pattern FUNCTION = Pattern.compile("INGRAIN_API\\s+([\\w ]+?[ *]+)ingrain_(\\w+)\\(([^;]*)\\);");
+    private static final Pattern FUNCTION_POINTER = Pattern.compile("\\(\\*(\\w+)\\)\\([^)]*\\)");
+    /** What manages contexts, memory, events, graphs, communicators and sizes; any other function is an op: it computes on the stream. */
+    private static final Pattern RUNTIME = Pattern.compile("(context|event|graph|communicator)_.*|.*_bytes|(host_)?(malloc|free)|copy(_to_.*)?"
+            + "|fill_zero|memory_info|synchronize|last_error|set_error|device_count|abi_version|native_stream|set_deterministic|parallel_for"
+            + "|workspace(_reserve)?|trac(e|ing)(_.*)?");
+
+    private static final String OPS = """
+            package org.ingrain.ffi;
+
+            import java.lang.foreign.MemorySegment;
+            import java.lang.invoke.MethodHandle;
+            import java.util.Map;
+            import org.ingrain.tensor.Batch;
+            import org.ingrain.tensor.Tensor;
+            import org.ingrain.tensor.Weight;
+
+            /** The ops of ingrain.h on one context, generated from it. Tensors cross as their addresses, null as a null pointer. */
+            public final class OpBindings {
+            %s
+                private final Context owner;
+                private final long ctx;
+            %s
+                /** The ops of a backend: the context's own, or the same library with other overlays. */
+                public OpBindings(Context owner, Backend backend) {
+                    this.owner = owner;
+                    ctx = owner.handle();
+            %s    }
+
+                private static long at(Tensor tensor) {
+                    return tensor == null ? 0 : tensor.address();
+                }
+
+                private static long at(Weight weight) {
+                    return weight.address();
+                }
+
+                private static long at(Batch batch) {
+                    return batch.address();
+                }
+            %s}
+            """;
+
+    private static final String RUNTIME_FUNCTIONS = """
+            package org.ingrain.ffi;
+
+            import java.lang.foreign.MemorySegment;
+            import java.lang.invoke.MethodHandle;
+            import java.util.Map;
+
+            /** The functions of ingrain.h that are no ops, generated from it. A failure of one that takes a context is an exception. */
+            final class RuntimeBindings {
+            %s%s
+                RuntimeBindings(Backend backend) {
+            %s    }
+
+                /** Throws what the context says of its last call where its status is not 0. */
+                void check(String operation, long ctx, int status) {
+                    if (status != 0) {
+                        Native.check(operation, MemorySegment.ofAddress(lastError(ctx)).reinterpret(4096).getString(0), status);
+                    }
+                }
+            %s}
+            """;
+
+    /**
+     * A parameter of a function, or its result.
+     *
+     * @param name   as Java spells it
+     * @param letter of its type, as the end of the header lists them
+     */
+    private record Parameter(String name, char letter) {
+        String declared() {
+            return type() + " " + name;
+        }
+
+        String type() {
+            return letter == 'i' ? "int" : letter == 'f' ? "float" : "long";
+        }
+
+        String declaredByOp() {
+            return (letter == 'p' ? "Tensor" : letter == 'w' ? "Weight" : letter == 'b' ? "Batch" : type()) + " " + name;
+        }
+
+        String passedByOp() {
+            return "pwb".indexOf(letter) < 0 ? name : "at(" + name + ")";
+        }
+    }
+
+    /**
+     * A function of the header.
+     *
+     * @param symbol     without {@code ingrain_}
+     * @param checked    whether it returns a status and takes a context, which knows what went wrong
+     * @param result     its letter
+     * @param parameters in order
+     */
+    private record Declaration(String symbol, boolean checked, char result, List<Parameter> parameters) {
+        String name() {
+            return camelCase(symbol);
+        }
+
+        String letters() {
+            return result + parameters.stream().map(parameter -> "" + parameter.letter).collect(Collectors.joining());
+        }
+
+        String handle() {
+            return letters().toUpperCase();
+        }
+
+        String runtimeMethod() {
+            String declared = parameters.stream().map(Parameter::declared).collect(Collectors.joining(", "));
+            String passed = parameters.stream().map(parameter -> ", " + parameter.name).collect(Collectors.joining());
+            String type = new Parameter("", result).type();
+            String call = "Native.%s(() -> (%s) %s.invokeExact(%s%s))".formatted(type.equals("int") ? "status" : "size", type, handle(), name(), passed);
+            return "\n    %s %s(%s) {\n        %s;\n    }\n".formatted(checked ? "void" : type, name(), declared,
+                    checked ? "check(\"%s\", ctx, %s)".formatted(symbol, call) : "return " + call);
+        }
+
+        String opMethod() {
+            List<Parameter> rest = parameters.subList(1, parameters.size());
+            return "\n    public void %s(%s) {\n        owner.check(\"%s\", Native.status(() -> (int) %s.invokeExact(%s, ctx%s)));\n    }\n".formatted(
+                    name(), rest.stream().map(Parameter::declaredByOp).collect(Collectors.joining(", ")), symbol, handle(), name(),
+                    rest.stream().map(parameter -> ", " + parameter.passedByOp()).collect(Collectors.joining()));
+        }
+    }
+
+    public static void main(String[] arguments) throws IOException {
+        List<Declaration> functions = parse(Files.readString(Path.of(arguments[0])).replaceAll("//[^\n]*", ""));
+        Predicate<Declaration> isRuntime = function -> RUNTIME.matcher(function.symbol).matches();
+        Path folder = Files.createDirectories(Path.of(arguments[1], "org", "ingrain", "ffi"));
+        write(folder.resolve("OpBindings.java"), OPS, functions.stream().filter(isRuntime.negate()).toList(),
+                op -> "backend.op(\"%s\", \"%s\")".formatted(op.symbol, op.letters()), Declaration::opMethod);
+        write(folder.resolve("RuntimeBindings.java"), RUNTIME_FUNCTIONS, functions.stream().filter(isRuntime).toList(),
+                function -> "backend.runtime(\"%s\")".formatted(function.symbol), Declaration::runtimeMethod);
+    }
+
+    private static List<Declaration> parse(String header) {
+        List<Declaration> functions = new ArrayList<>();
+        for (Matcher m = FUNCTION.matcher(header); m.find();) {
+            String list = FUNCTION_POINTER.matcher(m.group(3)).replaceAll("* $1").strip();
+            List<Parameter> parameters = list.equals("void") ? List.of() : Pattern.compile(",").splitAsStream(list).map(Bindings::parameter).toList();
+            boolean checked = m.group(1).strip().equals("ingrain_status") && list.startsWith("ingrain_context* ctx");
+            functions.add(new Declaration(m.group(2), checked, letter(m.group(1)), parameters));
+        }
+        return functions;
+    }
+
+    private static Parameter parameter(String declared) {
+        Matcher name = Pattern.compile("\\w+$").matcher(declared.strip());
+        if (!name.find()) {
+            throw new IllegalArgumentException("the header's parameter '" + declared + "' has no name");
+        }
+        return new Parameter(camelCase(name.group()), letter(declared.strip().substring(0, name.start())));
+    }
+
+    private static char letter(String type) {
+        return switch (type.replaceAll("\\s+", "")) {
+            case "int32_t", "ingrain_status" -> 'i';
+            case "int64_t" -> 'l';
+            case "float" -> 'f';
+            case "constingrain_weight*" -> 'w';
+            case "constingrain_batch*" -> 'b';
+            default -> {
+                if (!type.contains("*")) {
+                    throw new IllegalArgumentException("the header's type '" + type + "' has no letter");
+                }
+                yield 'p';
+            }
+        };
+    }
+
+    private static String camelCase(String name) {
+        return Pattern.compile("_(\\w)").matcher(name).replaceAll(m -> m.group(1).toUpperCase());
+    }
+
+    private static void write(Path file, String template, List<Declaration> functions, Function<Declaration, String> bound,
+            Function<Declaration, String> method) throws IOException {
+        String handles = functions.stream().map(f -> "    private static final MethodHandle %s = Signature.handle(\"%s\");\n".formatted(f.handle(), f.letters()))
+                .distinct().collect(Collectors.joining());
+        String signatures = functions.stream().map(f -> "Map.entry(\"%s\", \"%s\")".formatted(f.symbol, f.letters()))
+                .collect(Collectors.joining(",\n            ", "    /** Signatures by name. */\n    static final Map<String, String> SIGNATURES = Map.ofEntries(\n            ", ");\n"));
+        String fields = functions.stream().map(f -> "    private final MemorySegment %s;\n".formatted(f.name())).collect(Collectors.joining());
+        String binds = functions.stream().map(f -> "        %s = %s;\n".formatted(f.name(), bound.apply(f))).collect(Collectors.joining());
+        String source = template.formatted(handles + signatures, fields, binds, functions.stream().map(method).collect(Collectors.joining()));
+        if (!Files.exists(file) || !Files.readString(file).equals(source)) {   // unchanged sources are not compiled again
+            Files.writeString(file, source);
+        }
+    }
+}

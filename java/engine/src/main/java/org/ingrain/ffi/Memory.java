@@ -1,0 +1,222 @@
+package org.ingrain.ffi;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Supplier;
+import org.ingrain.tensor.Batch;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Tensor;
+import org.ingrain.tensor.Weight;
+
+/** The memory of a context: device memory and pinned host memory, allocated, freed and copied. What is not freed is freed when the context closes. */
+public abstract sealed class Memory implements Allocator permits Context {
+    final RuntimeBindings runtime;
+    private final Arena arena = Arena.ofShared();
+    /** Two 64-bit results of a call. */
+    final MemorySegment cell = arena.allocate(16, 8);
+    /** Bytes by address. */
+    final Map<Long, Long> allocations = new HashMap<>();
+    private final Set<Long> hostAllocations = new HashSet<>();
+
+    Memory(RuntimeBindings runtime) {
+        this.runtime = runtime;
+    }
+
+    /** The native context; for {@code ffi} alone. */
+    abstract long handle();
+
+    /** Memory that lives as long as the context; for {@code ffi} alone. */
+    Arena arena() {
+        return arena;
+    }
+
+    @Override
+    public Tensor allocate(DType dtype, long... shape) {
+        return new Tensor(allocateBytes(Tensor.unallocated(dtype, shape).bytes()), dtype, shape);
+    }
+
+    @Override
+    public Tensor allocateZero(DType dtype, long... shape) {
+        Tensor tensor = allocate(dtype, shape);
+        fillZero(tensor);
+        return tensor;
+    }
+
+    @Override
+    public void initialize(Tensor tensor, Supplier<float[]> values) {
+        write(tensor, values.get());
+    }
+
+    /** Bytes of a weight's data, without the scales of an F8E4M3 weight. */
+    long weightBytes(DType dtype, Weight.Layout layout, long rows, long columns) {
+        return runtime.weightBytes(dtype.code(), layout.ordinal(), rows, columns);
+    }
+
+    /** A batch descriptor without arrays, until {@link Batch#lay}. */
+    public Batch batch(long maxBlocks, long blockSize) {
+        return new Batch(arena, maxBlocks, blockSize);
+    }
+
+    /** A batch descriptor with its device arrays. */
+    public Batch batch(long maxTokens, long maxSequences, long maxBlocks, long blockSize) {
+        Batch batch = batch(maxBlocks, blockSize);
+        batch.lay(allocateZero(DType.I32, Batch.elements(maxTokens, maxSequences, maxBlocks)), maxTokens, maxSequences);
+        return batch;
+    }
+
+    private long allocateBytes(long bytes) {
+        runtime.malloc(handle(), cell.address(), Math.max(bytes, 1));
+        long address = cell.get(ValueLayout.JAVA_LONG, 0);
+        allocations.put(address, bytes);
+        return address;
+    }
+
+    /** Frees what {@link #allocate} or {@link #weight} returned (not a slice of it). */
+    public void free(Tensor tensor) {
+        if (allocations.remove(tensor.address()) == null) {
+            throw new IllegalArgumentException(tensor + " is not an allocation of this context");
+        }
+        runtime.free(handle(), tensor.address());
+    }
+
+    /** Frees a weight's data and scales. */
+    public void free(Weight weight) {
+        free(weight.data());
+        if (weight.scales() != null) {
+            free(weight.scales());
+        }
+    }
+
+    /** {@inheritDoc} Valid until {@link #hostFree} or the context's end. */
+    @Override
+    public MemorySegment hostAllocate(long bytes) {
+        runtime.hostMalloc(handle(), cell.address(), Math.max(bytes, 1));
+        long address = cell.get(ValueLayout.JAVA_LONG, 0);
+        hostAllocations.add(address);
+        return MemorySegment.ofAddress(address).reinterpret(bytes, arena, null);
+    }
+
+    /** Frees what {@link #hostAllocate} returned. */
+    public void hostFree(MemorySegment host) {
+        if (!hostAllocations.remove(host.address())) {
+            throw new IllegalArgumentException(host + " is not host memory of this context");
+        }
+        runtime.hostFree(handle(), host.address());
+    }
+
+    /** What frees everything allocated; it counts as freed from now on. */
+    List<Runnable> releases() {
+        List<Runnable> releases = new ArrayList<>();
+        allocations.keySet().forEach(address -> releases.add(() -> runtime.free(handle(), address)));
+        hostAllocations.forEach(address -> releases.add(() -> runtime.hostFree(handle(), address)));
+        allocations.clear();
+        hostAllocations.clear();
+        return releases;
+    }
+
+    public void fillZero(Tensor tensor) {
+        runtime.fillZero(handle(), tensor.address(), tensor.bytes());
+    }
+
+    /** Copies between tensors of one context with equal byte counts. */
+    public void copy(Tensor destination, Tensor source) {
+        if (destination.bytes() != source.bytes()) {
+            throw new IllegalArgumentException(destination + " has " + destination.bytes() + " bytes, not " + source.bytes());
+        }
+        runtime.copy(handle(), destination.address(), source.address(), source.bytes());
+    }
+
+    /** Copies native host memory into the start of a tensor; the host memory may be reused after {@link #synchronize}. */
+    public void copyToDevice(Tensor destination, MemorySegment host) {
+        if (host.byteSize() > destination.bytes()) {
+            throw new IndexOutOfBoundsException(host.byteSize() + " bytes into " + destination);
+        }
+        runtime.copyToDevice(handle(), destination.address(), host.address(), host.byteSize());
+    }
+
+    /** Copies a tensor into native host memory of its size and waits for it. */
+    public void copyToHost(MemorySegment host, Tensor source) {
+        copyToHostAsync(host, source);
+        synchronize();
+    }
+
+    /** Enqueues a copy of a tensor into the start of native host memory, which is pinned or else waited for at once. */
+    public void copyToHostAsync(MemorySegment host, Tensor source) {
+        if (source.bytes() > host.byteSize()) {
+            throw new IndexOutOfBoundsException(source + " into " + host.byteSize() + " bytes");
+        }
+        runtime.copyToHost(handle(), host.address(), source.address(), source.bytes());
+    }
+
+    /** Writes the first n values of an I32 tensor; the array is free again at the return. */
+    public void write(Tensor destination, int[] values, int n) {
+        write(destination, DType.I32, MemorySegment.ofArray(values).asSlice(0, (long) n * Integer.BYTES));
+    }
+
+    public void write(Tensor destination, int... values) {
+        write(destination, values, values.length);
+    }
+
+    /** Writes an I64 tensor. */
+    public void write(Tensor destination, long[] values) {
+        write(destination, DType.I64, MemorySegment.ofArray(values));
+    }
+
+    /** Writes an F32 tensor. */
+    public void write(Tensor destination, float... values) {
+        write(destination, DType.F32, MemorySegment.ofArray(values));
+    }
+
+    private void write(Tensor destination, DType dtype, MemorySegment values) {
+        requireType(destination, dtype);
+        try (Arena local = Arena.ofConfined()) {
+            MemorySegment host = local.allocate(Math.max(values.byteSize(), 8), 8).asSlice(0, values.byteSize());
+            host.copyFrom(values);
+            copyToDevice(destination, host);
+            synchronize();   // a device may read memory that is not pinned after the call
+        }
+    }
+
+    /** The elements of an F32 tensor. */
+    public float[] readFloats(Tensor source) {
+        requireType(source, DType.F32);
+        try (Arena local = Arena.ofConfined()) {
+            MemorySegment host = local.allocate(Math.max(source.bytes(), 8), 8);
+            copyToHost(host, source);
+            return host.asSlice(0, source.bytes()).toArray(ValueLayout.JAVA_FLOAT);
+        }
+    }
+
+    private static void requireType(Tensor tensor, DType dtype) {
+        if (tensor.dtype() != dtype) {
+            throw new IllegalArgumentException(tensor + " is not " + dtype);
+        }
+    }
+
+    /** Waits until everything enqueued has run. */
+    public void synchronize() {
+        runtime.synchronize(handle());
+    }
+
+    /** Bytes free and in all on the device. */
+    public Info memoryInfo() {
+        runtime.memoryInfo(handle(), cell.address(), cell.address() + 8);
+        return new Info(cell.get(ValueLayout.JAVA_LONG, 0), cell.get(ValueLayout.JAVA_LONG, 8));
+    }
+
+    /**
+     * Memory of a device, in bytes.
+     *
+     * @param free  available to this process now
+     * @param total of the device
+     */
+    public record Info(long free, long total) {
+    }
+}
