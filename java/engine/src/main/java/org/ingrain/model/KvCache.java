@@ -29,7 +29,7 @@ public final class KvCache {
 
     /** Copies blocks in all layers: pairs (n, 2) I32 of source and destination. */
     public void copyBlocks(Tensor pairs) {
-        ops.kvCacheCopy(memory, pairs, pairs.elements() / 2);
+        ops.kvCacheCopy(memory, pairs);
     }
 
     public int blocks() {

@@ -1,5 +1,8 @@
 package org.ingrain.ops;
 
+import static org.ingrain.ops.Shapes.ANY;
+
+import java.util.Objects;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.OpBindings;
@@ -15,6 +18,7 @@ import org.ingrain.tensor.Weight;
  * the caller, never of the user's input.
  */
 public final class Ops {
+    private final Context context;
     private final OpBindings bindings;
 
     public Ops(Context context) {
@@ -23,6 +27,7 @@ public final class Ops {
 
     /** The ops of {@code kernels}, the context's library with other overlays, on this context. */
     public Ops(Context context, Backend kernels) {
+        this.context = context;
         bindings = new OpBindings(context, kernels);
     }
 
@@ -53,19 +58,19 @@ public final class Ops {
 
     /** y (n) = Σ over ranks and chunks of partials (chunks, n), one order. */
     public void allReduce(Tensor y, Tensor partials, long chunks) {
-        Shapes.elements("partials", partials, chunks * y.elements());
+        Shapes.elements("partials", partials, DType.F32, chunks * y.elements());
         bindings.allReduce(y, partials, y.dtype().code(), chunks, y.elements());
     }
 
     /** y (ranks, n) = every rank's x (n). */
     public void allGather(Tensor y, Tensor x) {
-        Shapes.dtype("y", y, x.dtype());
+        Shapes.elements("y", y, x.dtype(), y.size(0) * x.elements());
         bindings.allGather(y, x, x.bytes());
     }
 
     /** Writes source (rows, C) into rows [row, row + rows) of w, converted to w's dtype. */
     public void pack(Weight w, Tensor source, long row) {
-        Shapes.matrix("source", source, source.size(0), w.columns());
+        Shapes.matrix("source", source, ANY, w.columns());
         if (row < 0 || row + source.size(0) > w.rows()) {
             throw new IllegalArgumentException("rows from " + row + " of source " + source + " leave " + w);
         }
@@ -74,60 +79,74 @@ public final class Ops {
 
     /** y = x, converted. */
     public void convert(Tensor y, Tensor x) {
-        Shapes.elements("y", y, x.elements());
+        Shapes.elements("y", y, y.dtype(), x.elements());
         bindings.convert(y, x, y.dtype().code(), x.dtype().code(), x.elements());
     }
 
     /** y (T, D) = rows ids (T) of table (V, D). */
     public void embedding(Tensor y, Tensor ids, Weight table) {
-        Shapes.matrix("y", y, ids.elements(), table.columns());
-        Shapes.dtype("ids", ids, DType.I32);
-        bindings.embeddingForward(y, ids, table, y.dtype().code(), ids.elements());
+        Shapes.matrix("y", y, ANY, table.columns());
+        Shapes.vector("ids", ids, DType.I32, y.size(0));
+        bindings.embeddingForward(y, ids, table, y.dtype().code(), y.size(0));
     }
 
     /** dtable (V, D) f32 += dy (T, D) at rows ids (T). */
     public void embeddingBackward(Tensor dtable, Tensor dy, Tensor ids) {
-        Shapes.matrix("dy", dy, ids.elements(), dtable.size(1));
-        Shapes.dtype("dtable", dtable, DType.F32);
-        bindings.embeddingBackward(dtable, dy, ids, dy.dtype().code(), ids.elements(), dtable.size(1));
+        Shapes.matrix("dtable", dtable, DType.F32, ANY, ANY);
+        Shapes.matrix("dy", dy, ANY, dtable.size(1));
+        Shapes.vector("ids", ids, DType.I32, dy.size(0));
+        bindings.embeddingBackward(dtable, dy, ids, dy.dtype().code(), dy.size(0), dy.size(1));
     }
 
     /** y (M, D) = x (T, D)[rows (M)]. */
     public void gatherRows(Tensor y, Tensor x, Tensor rows) {
-        Shapes.matrix("y", y, rows.elements(), x.size(1));
-        Shapes.dtype("y", y, x.dtype());
-        bindings.gatherRowsForward(y, x, rows, x.dtype().code(), rows.elements(), x.size(1));
+        Shapes.matrix("x", x, ANY, ANY);
+        Shapes.matrix("y", y, x.dtype(), ANY, x.size(1));
+        Shapes.vector("rows", rows, DType.I32, y.size(0));
+        bindings.gatherRowsForward(y, x, rows, x.dtype().code(), y.size(0), x.size(1));
     }
 
     /** dx (T, D) = 0, then dx[rows (M)] += dy (M, D). */
     public void gatherRowsBackward(Tensor dx, Tensor dy, Tensor rows) {
-        Shapes.matrix("dy", dy, rows.elements(), dx.size(1));
-        Shapes.dtype("dx", dx, dy.dtype());
-        bindings.gatherRowsBackward(dx, dy, rows, dy.dtype().code(), rows.elements(), dx.size(0), dx.size(1));
+        Shapes.matrix("dy", dy, ANY, ANY);
+        Shapes.matrix("dx", dx, dy.dtype(), ANY, dy.size(1));
+        Shapes.vector("rows", rows, DType.I32, dy.size(0));
+        bindings.gatherRowsBackward(dx, dy, rows, dy.dtype().code(), dy.size(0), dx.size(0), dx.size(1));
     }
 
     /** y (T, D) = x·rstd·w (D); rstd (T) or null. */
     public void rmsNorm(Tensor y, Tensor rstd, Tensor x, Tensor w, float eps) {
+        norm(rstd, w, x);
         Shapes.like("y", y, x);
-        Shapes.norm(rstd, w, x);
         bindings.rmsNormForward(y, rstd, x, w, x.dtype().code(), x.size(0), x.size(1), eps);
     }
 
     /** h = x + residual, y = rmsNorm(h), all (T, D); h may be x or residual. */
     public void addRmsNorm(Tensor y, Tensor h, Tensor rstd, Tensor x, Tensor residual, Tensor w, float eps) {
+        norm(rstd, w, x);
         Shapes.like("y", y, x);
         Shapes.like("h", h, x);
         Shapes.like("residual", residual, x);
-        Shapes.norm(rstd, w, x);
         bindings.addRmsNormForward(y, h, rstd, x, residual, w, x.dtype().code(), x.size(0), x.size(1), eps);
     }
 
     /** dx = dresidual + the gradient of x, (T, D); dresidual or dw (D) f32 may be null. */
     public void rmsNormBackward(Tensor dx, Tensor dw, Tensor dy, Tensor dresidual, Tensor x, Tensor w, Tensor rstd) {
+        norm(Objects.requireNonNull(rstd, "rstd"), w, x);
         Shapes.like("dx", dx, x);
         Shapes.like("dy", dy, x);
-        Shapes.norm(rstd, w, x);
+        Shapes.optional("dw", dw, DType.F32, x.size(1));
+        if (dresidual != null) {
+            Shapes.like("dresidual", dresidual, x);
+        }
         bindings.rmsNormBackward(dx, dw, dy, dresidual, x, w, rstd, x.dtype().code(), x.size(0), x.size(1));
+    }
+
+    /** rstd (T) f32 or null and w (D) of a norm over x (T, D). */
+    private static void norm(Tensor rstd, Tensor w, Tensor x) {
+        Shapes.matrix("x", x, ANY, ANY);
+        Shapes.vector("w", w, x.dtype(), x.size(1));
+        Shapes.optional("rstd", rstd, DType.F32, x.size(0));
     }
 
     /** y (T, N) = x (T, C)·Wᵀ. */
@@ -137,73 +156,94 @@ public final class Ops {
 
     /** y (T, N) = beta·y + x (T, C)·Wᵀ; beta 0 does not read y. */
     public void matmul(Tensor y, Tensor x, Weight w, float beta) {
-        Shapes.matrix("x", x, x.size(0), w.columns());
+        Shapes.matrix("x", x, ANY, w.columns());
         Shapes.matrix("y", y, x.size(0), w.rows());
         bindings.matmulForward(y, x, w, x.dtype().code(), y.dtype().code(), x.size(0), beta);
     }
 
     /** partials (C / chunk, T, N) f32: one product per chunk of w. */
     public void matmulPartial(Tensor partials, Tensor x, Weight w) {
-        Shapes.matrix("x", x, x.size(0), w.columns());
-        Shapes.elements("partials", partials, w.columns() / w.chunk() * x.size(0) * w.rows());
+        if (w.chunk() == 0) {
+            throw new IllegalArgumentException("w is " + w + " in one chunk, expected one of partial sums");
+        }
+        Shapes.matrix("x", x, ANY, w.columns());
+        Shapes.matrices("partials", partials, DType.F32, w.columns() / w.chunk(), x.size(0), w.rows());
         bindings.matmulPartialForward(partials, x, w, x.dtype().code(), x.size(0));
     }
 
     /** dx (T, C) = beta·dx + dy (T, N)·W. */
     public void matmulBackward(Tensor dx, Tensor dy, Weight w, float beta) {
-        Shapes.matrix("dy", dy, dy.size(0), w.rows());
+        Shapes.matrix("dy", dy, ANY, w.rows());
         Shapes.matrix("dx", dx, dy.size(0), w.columns());
         bindings.matmulBackward(dx, dy, w, dy.dtype().code(), dx.dtype().code(), dy.size(0), beta);
     }
 
     /** dw (N, C) f32 += dy (T, N)ᵀ·x (T, C). */
     public void matmulWeightBackward(Tensor dw, Tensor dy, Tensor x) {
-        Shapes.matrix("dw", dw, dy.size(1), x.size(1));
-        Shapes.matrix("x", x, dy.size(0), dw.size(1));
-        Shapes.dtype("x", x, dy.dtype());
+        Shapes.matrix("dy", dy, ANY, ANY);
+        Shapes.matrix("x", x, dy.dtype(), dy.size(0), ANY);
+        Shapes.matrix("dw", dw, DType.F32, dy.size(1), x.size(1));
         bindings.matmulWeightBackward(dw, dy, x, dy.dtype().code(), dy.size(0), dy.size(1), x.size(1));
     }
 
     /** Rotates q and k of qkv (T, (H + 2K)·E) in place by table (positions, E). */
     public void rope(Tensor qkv, Tensor table, Tensor positions, Heads heads) {
-        Shapes.matrix("qkv", qkv, qkv.size(0), heads.columns());
+        rotation("qkv", qkv, table, positions, heads);
         bindings.ropeForward(qkv, table, positions, qkv.dtype().code(), qkv.size(0), heads.h(), heads.k(), heads.e());
     }
 
     /** Rotates dq and dk of dqkv back, in place. */
     public void ropeBackward(Tensor dqkv, Tensor table, Tensor positions, Heads heads) {
-        Shapes.matrix("dqkv", dqkv, dqkv.size(0), heads.columns());
+        rotation("dqkv", dqkv, table, positions, heads);
         bindings.ropeBackward(dqkv, table, positions, dqkv.dtype().code(), dqkv.size(0), heads.h(), heads.k(), heads.e());
     }
 
-    /** Stores k and v of every row of qkv in one layer's cache; the cache's dtype is the tensor's. */
+    private static void rotation(String name, Tensor qkv, Tensor table, Tensor positions, Heads heads) {
+        Shapes.matrix(name, qkv, ANY, heads.columns());
+        Shapes.matrix("table", table, DType.F32, ANY, heads.e());
+        Shapes.vector("positions", positions, DType.I32, qkv.size(0));
+    }
+
+    /** Stores k and v of every row of qkv in one layer's cache (blocks, elements a block); the cache's dtype is the tensor's. */
     public void kvCacheWrite(Tensor cache, Tensor qkv, Batch batch, Heads heads) {
-        Shapes.matrix("qkv", qkv, batch.tokens(), heads.columns());
+        cached(qkv, cache, batch, heads);
         bindings.kvCacheWrite(cache, qkv, batch, qkv.dtype().code(), cache.dtype().code(), heads.h(), heads.k(), heads.e());
     }
 
-    /** Copies blocks in every layer of cache (L, blocks, elements a block): pairs (n, 2) of source and destination. */
-    public void kvCacheCopy(Tensor cache, Tensor pairs, long n) {
+    /** Copies blocks in every layer of cache (L, blocks, elements a block): pairs (n, 2) I32 of source and destination, flat. */
+    public void kvCacheCopy(Tensor cache, Tensor pairs) {
+        Shapes.matrices("cache", cache, cache.dtype(), ANY, ANY, ANY);
+        Shapes.vector("pairs", pairs, DType.I32, pairs.elements() / 2 * 2);
         long blockBytes = cache.size(2) * cache.dtype().bytes();
-        bindings.kvCacheCopy(cache, pairs, n, blockBytes, cache.size(1) * blockBytes, cache.size(0));
+        bindings.kvCacheCopy(cache, pairs, pairs.elements() / 2, blockBytes, cache.size(1) * blockBytes, cache.size(0));
     }
 
     /** y (T, H·E): attention of every row over its sequence's cached positions, its own included. */
     public void attentionPaged(Tensor y, Tensor qkv, Tensor cache, Batch batch, Heads heads) {
-        Shapes.matrix("qkv", qkv, batch.tokens(), heads.columns());
-        Shapes.matrix("y", y, batch.tokens(), heads.h() * heads.e());
-        Shapes.dtype("y", y, qkv.dtype());
+        cached(qkv, cache, batch, heads);
+        Shapes.matrix("y", y, qkv.dtype(), batch.tokens(), heads.h() * heads.e());
         bindings.attentionPagedForward(y, qkv, cache, batch, qkv.dtype().code(), cache.dtype().code(), heads.h(), heads.k(), heads.e(),
                 heads.scale());
     }
 
+    private void cached(Tensor qkv, Tensor cache, Batch batch, Heads heads) {
+        Shapes.matrix("qkv", qkv, batch.tokens(), heads.columns());
+        long blockBytes = context.kvCacheBlockBytes(cache.dtype(), batch.blockSize(), heads.k(), heads.e());
+        Shapes.matrix("cache", cache, ANY, blockBytes / cache.dtype().bytes());
+    }
+
     /** y (T, H·E), lse (T, H) f32: causal attention within each packed sequence, offsets (S + 1). */
     public void attention(Tensor y, Tensor lse, Tensor qkv, Tensor offsets, Heads heads) {
-        Shapes.matrix("qkv", qkv, qkv.size(0), heads.columns());
-        Shapes.matrix("y", y, qkv.size(0), heads.h() * heads.e());
-        Shapes.matrix("lse", lse, qkv.size(0), heads.h());
-        bindings.attentionForward(y, lse, qkv, offsets, qkv.dtype().code(), offsets.elements() - 1, heads.h(), heads.k(), heads.e(),
+        packed(y, lse, qkv, offsets, heads);
+        bindings.attentionForward(y, lse, qkv, offsets, qkv.dtype().code(), offsets.size(0) - 1, heads.h(), heads.k(), heads.e(),
                 heads.scale());
+    }
+
+    private static void packed(Tensor y, Tensor lse, Tensor qkv, Tensor offsets, Heads heads) {
+        Shapes.matrix("qkv", qkv, ANY, heads.columns());
+        Shapes.matrix("y", y, qkv.dtype(), qkv.size(0), heads.h() * heads.e());
+        Shapes.matrix("lse", lse, DType.F32, qkv.size(0), heads.h());
+        Shapes.vector("offsets", offsets, DType.I32, Math.max(1, offsets.elements()));
     }
 
     /**
@@ -219,87 +259,113 @@ public final class Ops {
 
     /** dqkv (T, (H + 2K)·E) is set; delta (T, H) f32 is scratch. */
     public void attentionBackward(Tensor dqkv, Tensor delta, Tensor dy, AttentionState forward, Heads heads) {
+        packed(forward.y(), forward.lse(), forward.qkv(), forward.offsets(), heads);
         Shapes.like("dqkv", dqkv, forward.qkv());
         Shapes.like("dy", dy, forward.y());
         Shapes.like("delta", delta, forward.lse());
         bindings.attentionBackward(dqkv, delta, dy, forward.qkv(), forward.y(), forward.lse(), forward.offsets(), dy.dtype().code(),
-                forward.offsets().elements() - 1, heads.h(), heads.k(), heads.e(), heads.scale());
+                forward.offsets().size(0) - 1, heads.h(), heads.k(), heads.e(), heads.scale());
     }
 
     /** y (T, F) = silu(gate)·up of gateUp (T, 2F). */
     public void siluMul(Tensor y, Tensor gateUp) {
-        Shapes.matrix("gateUp", gateUp, y.size(0), 2 * y.size(1));
-        Shapes.dtype("gateUp", gateUp, y.dtype());
+        Shapes.matrix("y", y, ANY, ANY);
+        Shapes.matrix("gateUp", gateUp, y.dtype(), y.size(0), 2 * y.size(1));
         bindings.siluMulForward(y, gateUp, y.dtype().code(), y.size(0), y.size(1));
     }
 
     /** dgateUp (T, 2F) from dy (T, F). */
     public void siluMulBackward(Tensor dgateUp, Tensor dy, Tensor gateUp) {
+        Shapes.matrix("dy", dy, ANY, ANY);
+        Shapes.matrix("gateUp", gateUp, dy.dtype(), dy.size(0), 2 * dy.size(1));
         Shapes.like("dgateUp", dgateUp, gateUp);
-        Shapes.matrix("gateUp", gateUp, dy.size(0), 2 * dy.size(1));
         bindings.siluMulBackward(dgateUp, dy, gateUp, dy.dtype().code(), dy.size(0), dy.size(1));
     }
 
     /** y (T, F) = silu(gate)·up, gate and up the halves of x (T, C)·Wᵀ; gateUp (T, 2F) is scratch, undefined afterwards. */
     public void matmulSiluMul(Tensor y, Tensor gateUp, Tensor x, Weight w) {
-        Shapes.matrix("x", x, x.size(0), w.columns());
-        Shapes.matrix("y", y, x.size(0), w.rows() / 2);
-        Shapes.matrix("gateUp", gateUp, x.size(0), w.rows());
-        Shapes.dtype("y", y, x.dtype());
-        Shapes.dtype("gateUp", gateUp, x.dtype());
+        Shapes.matrix("x", x, ANY, w.columns());
+        Shapes.matrix("y", y, x.dtype(), x.size(0), w.rows() / 2);
+        Shapes.matrix("gateUp", gateUp, x.dtype(), x.size(0), w.rows());
         bindings.matmulSiluMulForward(y, gateUp, x, w, x.dtype().code(), x.size(0));
     }
 
-    /** u (T, R) f32 = dropout(x (T, C))·Aᵀ, A (G, R, C); slots (T) or null: adapter 0 for all. */
+    /** u (T, R) f32 = dropout(x (T, C))·Aᵀ, A (G, R, C) f32; slots (T) or null: adapter 0 for all. */
     public void loraDown(Tensor u, Tensor x, Tensor a, Tensor slots, Dropout dropout) {
-        Shapes.matrix("u", u, x.size(0), a.size(1));
-        Shapes.matrix("x", x, u.size(0), a.size(2));
+        Shapes.matrix("x", x, ANY, ANY);
+        Shapes.matrix("u", u, DType.F32, x.size(0), ANY);
+        Shapes.matrices("A", a, DType.F32, ANY, u.size(1), x.size(1));
+        Shapes.optional("slots", slots, DType.I32, x.size(0));
         bindings.loraDownForward(u, x, a, slots, x.dtype().code(), x.size(0), a.size(2), a.size(1), dropout.probability(), dropout.seed());
     }
 
-    /** y (T, N) of row distance y.size(1) += scaling (G)·u (T, R)·Bᵀ, B (G, N, R). */
+    /** y (T, N) of row distance y.size(1) += scaling (G) f32·u (T, R) f32·Bᵀ, B (G, N, R) f32; slots (T) or null. */
     public void loraUp(Tensor y, Tensor u, Tensor b, Tensor scaling, Tensor slots) {
-        Shapes.matrix("u", u, y.size(0), b.size(2));
+        up("y", y, u, b);
+        Shapes.vector("scaling", scaling, DType.F32, b.size(0));
+        Shapes.optional("slots", slots, DType.I32, y.size(0));
         bindings.loraUpForward(y, u, b, scaling, slots, y.dtype().code(), y.size(0), b.size(1), b.size(2), y.size(1));
     }
 
     /** du (T, R) = scaling·dy·B, dB (1, N, R) += scaling·dyᵀ·u; dy has row distance dy.size(1). */
     public void loraUpBackward(Tensor du, Tensor db, Tensor dy, Tensor u, Tensor b, float scaling) {
+        up("dy", dy, u, b);
+        Shapes.matrices("B", b, DType.F32, 1, ANY, ANY);
         Shapes.like("du", du, u);
         Shapes.like("dB", db, b);
         bindings.loraUpBackward(du, db, dy, u, b, dy.dtype().code(), dy.size(0), b.size(1), b.size(2), dy.size(1), scaling);
     }
 
+    private static void up(String name, Tensor y, Tensor u, Tensor b) {
+        Shapes.matrix(name, y, ANY, ANY);
+        Shapes.matrix("u", u, DType.F32, y.size(0), ANY);
+        Shapes.matrices("B", b, DType.F32, ANY, ANY, u.size(1));
+        if (b.size(1) > y.size(1)) {
+            throw Shapes.refused("B", b, "at most " + y.size(1) + " output features, as " + name + " has columns");
+        }
+    }
+
     /** dx (T, C) += through the mask, or null; dA (1, R, C) += duᵀ·dropout(x). */
     public void loraDownBackward(Tensor dx, Tensor da, Tensor du, Tensor x, Tensor a, Dropout dropout) {
+        Shapes.matrix("x", x, ANY, ANY);
+        Shapes.matrix("du", du, DType.F32, x.size(0), ANY);
+        Shapes.matrices("A", a, DType.F32, 1, du.size(1), x.size(1));
         Shapes.like("dA", da, a);
-        Shapes.matrix("du", du, x.size(0), a.size(1));
+        if (dx != null) {
+            Shapes.like("dx", dx, x);
+        }
         bindings.loraDownBackward(dx, da, du, x, a, x.dtype().code(), x.size(0), a.size(2), a.size(1), dropout.probability(), dropout.seed());
     }
 
     /** loss (M) = −log softmax(logits (M, V))[targets (M)]; lse (M) or null. */
     public void crossEntropy(Tensor loss, Tensor lse, Tensor logits, Tensor targets) {
-        Shapes.elements("loss", loss, logits.size(0));
-        Shapes.elements("targets", targets, logits.size(0));
+        Shapes.matrix("logits", logits, DType.F32, ANY, ANY);
+        Shapes.vector("loss", loss, DType.F32, logits.size(0));
+        Shapes.optional("lse", lse, DType.F32, logits.size(0));
+        Shapes.vector("targets", targets, DType.I32, logits.size(0));
         bindings.crossEntropyForward(loss, lse, logits, targets, logits.size(0), logits.size(1));
     }
 
     /** dlogits (M, V) = scale·(softmax − one-hot); dlogits may be logits. */
     public void crossEntropyBackward(Tensor dlogits, Tensor logits, Tensor lse, Tensor targets, float scale) {
+        Shapes.matrix("logits", logits, DType.F32, ANY, ANY);
         Shapes.matrix("dlogits", dlogits, logits.size(0), logits.size(1));
-        Shapes.elements("lse", lse, logits.size(0));
+        Shapes.vector("lse", lse, DType.F32, logits.size(0));
+        Shapes.vector("targets", targets, DType.I32, logits.size(0));
         bindings.crossEntropyBackward(dlogits, logits, lse, targets, dlogits.dtype().code(), logits.size(0), logits.size(1), scale);
     }
 
-    /** norm (1) = √Σ x². */
+    /** norm (1) = √Σ x², f32. */
     public void gradientNorm(Tensor norm, Tensor x) {
-        Shapes.dtype("x", x, DType.F32);
+        Shapes.elements("x", x, DType.F32, x.elements());
+        Shapes.vector("norm", norm, DType.F32, 1);
         bindings.gradientNorm(norm, x, x.elements());
     }
 
     /** x *= min(1, maxNorm / (norm + 1e-6)). */
     public void gradientClip(Tensor x, Tensor norm, float maxNorm) {
-        Shapes.dtype("x", x, DType.F32);
+        Shapes.elements("x", x, DType.F32, x.elements());
+        Shapes.vector("norm", norm, DType.F32, 1);
         bindings.gradientClip(x, norm, x.elements(), maxNorm);
     }
 
@@ -317,9 +383,10 @@ public final class Ops {
 
     /** One AdamW step over p, m, v, g (n) f32; step counts from 1. */
     public void adamw(Tensor p, Tensor m, Tensor v, Tensor g, long step, AdamW c) {
-        Shapes.elements("m", m, p.elements());
-        Shapes.elements("v", v, p.elements());
-        Shapes.elements("g", g, p.elements());
+        Shapes.elements("p", p, DType.F32, p.elements());
+        Shapes.elements("m", m, DType.F32, p.elements());
+        Shapes.elements("v", v, DType.F32, p.elements());
+        Shapes.elements("g", g, DType.F32, p.elements());
         bindings.adamw(p, m, v, g, p.elements(), step, c.learningRate(), c.beta1(), c.beta2(), c.eps(), c.weightDecay());
     }
 
@@ -338,18 +405,26 @@ public final class Ops {
 
     /** ids (M), logProbabilities (M) or null, from logits (M, V) f32. */
     public void sample(Tensor ids, Tensor logProbabilities, Tensor logits, SampleRows rows) {
-        Shapes.elements("ids", ids, logits.size(0));
-        Shapes.dtype("logits", logits, DType.F32);
+        Shapes.matrix("logits", logits, DType.F32, ANY, ANY);
+        long m = logits.size(0);
+        Shapes.vector("ids", ids, DType.I32, m);
+        Shapes.optional("logProbabilities", logProbabilities, DType.F32, m);
+        Shapes.vector("temperature", rows.temperature(), DType.F32, m);
+        Shapes.vector("topK", rows.topK(), DType.I32, m);
+        Shapes.vector("topP", rows.topP(), DType.F32, m);
+        Shapes.vector("seeds", rows.seeds(), DType.I64, m);
+        Shapes.vector("sequences", rows.sequences(), DType.I32, m);
+        Shapes.vector("positions", rows.positions(), DType.I32, m);
         bindings.sample(ids, logProbabilities, logits, rows.temperature(), rows.topK(), rows.topP(), rows.seeds(), rows.sequences(),
-                rows.positions(), logits.size(0), logits.size(1));
+                rows.positions(), m, logits.size(1));
     }
 
     /** ids (T) = drawn[source] where source (T) is 0 or more, else given (T); all I32. */
     public void selectIds(Tensor ids, Tensor given, Tensor source, Tensor drawn) {
-        Shapes.dtype("ids", ids, DType.I32);
+        Shapes.vector("ids", ids, DType.I32, ANY);
         Shapes.like("given", given, ids);
         Shapes.like("source", source, ids);
-        Shapes.dtype("drawn", drawn, DType.I32);
+        Shapes.vector("drawn", drawn, DType.I32, ANY);
         bindings.selectIds(ids, given, source, drawn, ids.elements());
     }
 

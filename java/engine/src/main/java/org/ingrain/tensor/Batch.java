@@ -84,6 +84,11 @@ public final class Batch {
         return maxBlocks;
     }
 
+    /** Tokens of a cache block. */
+    public long blockSize() {
+        return descriptor.get(ValueLayout.JAVA_LONG, 72);
+    }
+
     /** (S + 1) first row of each sequence. */
     public Tensor sequenceOffsets() {
         return sequenceOffsets;

@@ -133,6 +133,6 @@ final class CacheCases {
         }
         Tensor list = side.ints(pairs);
         double moved = 2.0 * at.get("n") * at.get("L") * at.get("elements") * at.dtype().bytes();
-        return Call.of(() -> side.ops().kvCacheCopy(cache, list, at.get("n")), moved, 0, output("cache", cache, Tolerance.exact()));
+        return Call.of(() -> side.ops().kvCacheCopy(cache, list), moved, 0, output("cache", cache, Tolerance.exact()));
     }
 }

@@ -39,7 +39,8 @@ class EmptyTest {
             lab.ops().siluMul(y, lab.output(DType.F32, 0, 2 * WIDTH));
             lab.ops().loraDown(lab.output(DType.F32, 0, 4), x, lab.normal(DType.F32, 1, 4, WIDTH).tensor(), null, Dropout.NONE);
             lab.ops().loraUp(y, lab.output(DType.F32, 0, 4), lab.normal(DType.F32, 1, WIDTH, 4).tensor(), lab.normal(DType.F32, 1).tensor(), null);
-            lab.ops().rope(lab.output(DType.F32, 0, 3 * 64), row, ids, new Heads(1, 1, 64, 1));
+            Tensor table = lab.normal(DType.F32, 1, 64).tensor();
+            lab.ops().rope(lab.output(DType.F32, 0, 3 * 64), table, ids, new Heads(1, 1, 64, 1));
             lab.ops().crossEntropy(scalars, null, x, ids);
             lab.ops().sample(ids, scalars, x, new Ops.SampleRows(scalars, ids, scalars, lab.output(DType.I64, 0), ids, ids));
             lab.ops().selectIds(ids, ids, ids, ids);

@@ -36,10 +36,10 @@ class KvCacheParityTest extends ParityTest {
                 System.arraycopy(expected, (layer * blocks + pairs[p]) * width, expected, (layer * blocks + pairs[p + 1]) * width, width);
             }
         }
-        lab.ops().kvCacheCopy(cache.tensor(), lab.ints(pairs), 0);
+        lab.ops().kvCacheCopy(cache.tensor(), lab.ints());
         assertArrayEquals(cache.values(), lab.floats(cache.tensor()), "no pairs");
         Tensor device = lab.ints(pairs);
-        lab.ops().kvCacheCopy(cache.tensor(), device, pairs.length / 2);
+        lab.ops().kvCacheCopy(cache.tensor(), device);
         Floats.assertBits("cache after copies " + Arrays.toString(pairs), expected, lab.floats(cache.tensor()));
     }
 }
