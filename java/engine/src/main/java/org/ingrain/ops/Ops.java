@@ -72,7 +72,7 @@ public final class Ops {
     public void pack(Weight w, Tensor source, long row) {
         Shapes.matrix("source", source, ANY, w.columns());
         if (row < 0 || row + source.size(0) > w.rows()) {
-            throw new IllegalArgumentException("rows from " + row + " of source " + source + " leave " + w);
+            throw Shapes.refused("source", source, "rows that lie within " + w + " from " + row + " on");
         }
         bindings.pack(w, source, source.dtype().code(), row, source.size(0), w.columns());
     }
