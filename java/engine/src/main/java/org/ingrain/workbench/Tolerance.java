@@ -5,7 +5,8 @@ import org.ingrain.tensor.DType;
 /**
  * How far a result may lie from the oracle's e: {@code 2·unit(dtype)·|e| + (inner + (4 + 2√n)·2⁻²⁴)·max(m, max |e|)}.
  *
- * <p>The first term is one rounding to the result's dtype on either side. The second is the error of sums of n terms that the sides add in
+ * <p>The first term is one rounding to the result's dtype on either side: the oracle's e is rounded too, unlike the f32 references of the
+ * parity tests, whose {@code ParityTolerance} allows one rounding and knows no strays. The second is the error of sums of n terms that the sides add in
  * f32 in different orders: rounding errors are independent, so they grow with √n, in units of the sums' size, for which the largest
  * result of the array stands; where terms cancel, the case names their magnitude m. {@code inner} counts a rounding before the
  * sums, as where a kernel feeds bf16 to the tensor cores.

@@ -74,6 +74,7 @@ class RuntimeTest {
         }
         Event closed = context.event();
         closed.close();
+        assertFalse(context.forget(closed), "a context keeps nothing of what is closed");
         closed.close();
     }
 

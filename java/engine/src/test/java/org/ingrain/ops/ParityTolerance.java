@@ -5,7 +5,8 @@ import org.ingrain.tensor.DType;
 /**
  * How far a result may lie from its reference, which is computed in f32: {@code unit(dtype)·|e| + (unit(inner) + (4 + 2√n)·2⁻²⁴)·max(m, max |e|)}.
  *
- * <p>The first term is the one rounding of a result e to its dtype (2⁻⁸ for bf16, half a step of its 8 significant bits). The second
+ * <p>The first term is the one rounding of a result e to its dtype (2⁻⁸ for bf16, half a step of its 8 significant bits). The workbench's
+ * {@code Tolerance} allows two, since its oracle rounds too: taken here it would weaken the parity tests. The second
  * is the error of sums of n terms that both sides add in f32 in different orders: rounding errors are independent, so they grow with
  * √n, in units of the sums' size, for which the largest reference of the array stands; 2 is the tail of the distribution over some
  * ten thousand elements, and 4 covers the handful of roundings of an elementwise function. Where terms cancel, the sums are larger

@@ -86,7 +86,7 @@ class RanksOnOneDeviceTest {
     /** Greedy in F32, whose sums have one order whatever the ranks. */
     private static Completion story(Context context, ModelFolder model, Rank rank) {
         Weights weights = Weights.load(context, model.config(), new Precision(DType.F32, DType.F32, DType.F32), rank, model, (layers, of) -> { });
-        Generator generator = new Generator(context, weights, null, new GeneratorConfig(128, 16, 16, 1, 64, true, true), Silent::new, List.of());
+        Generator generator = new Generator(weights, null, new GeneratorConfig(128, 16, 16, 1, 64, true, true), Silent::new, List.of());
         return generator.generate(List.of(Request.of(new int[] {1, 9038, 2501, 263, 931}, 1, SamplingParams.greedy(TOKENS)))).getFirst().getFirst();
     }
 

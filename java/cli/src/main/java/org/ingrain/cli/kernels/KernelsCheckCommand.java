@@ -14,7 +14,6 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
-import tools.jackson.databind.JsonNode;
 
 @Command(name = "check", description = {
     "Holds a kernel of your own to the CPU oracle at every shape of its ops, then times it beside the built-in one.",

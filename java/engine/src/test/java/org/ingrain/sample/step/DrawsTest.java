@@ -11,6 +11,7 @@ import org.ingrain.ffi.Inspect;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
+import org.ingrain.ffi.Inspect;
 import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.model.Step;
 import org.ingrain.sample.step.StepPlan.Draw;
