@@ -29,7 +29,7 @@ enum TaskKind {
     static TaskKind of(String name) {
         int number = NAMES.indexOf(name);
         if (number < 0) {
-            throw new InputException("--task: " + name + ", expected one of " + String.join(", ", NAMES));
+            throw InputException.field("task", name + ", expected one of " + String.join(", ", NAMES));
         }
         return values()[number];
     }
