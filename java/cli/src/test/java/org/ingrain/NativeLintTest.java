@@ -158,8 +158,12 @@ class NativeLintTest {
     private static Map<String, Set<String>> rooms() throws IOException {
         try (Stream<String> lines = Files.lines(ROOT.resolve("ARCHITECTURE.md"))) {
             return lines.map(line -> line.split("\\|"))
-                    .filter(cells -> cells.length == 4 && cells[1].matches(" `(native|cuda)/.*` ")).collect(Collectors.toMap(
-                            cells -> cells[1].strip().replace("`", ""), cells -> Set.of(cells[3].replace("`", "").strip().split(" +"))));
+                    .filter(cells -> cells.length == 4 && cells[1].matches(" `(native|cuda)/.*` "))
+                    .collect(Collectors.toMap(cells -> name(cells[1]), cells -> Set.of(name(cells[3]).split(" +"))));
         }
+    }
+
+    private static String name(String cell) {
+        return cell.strip().replace("`", "");
     }
 }
