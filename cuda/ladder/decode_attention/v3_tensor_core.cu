@@ -45,7 +45,7 @@ template <int EP> struct Running {
   float top[2] = {-INFINITY, -INFINITY}, total[2] = {}, sum[EP / 8][4] = {};
 };
 
-// This warp's 16 keys of a tile, of which `present` are there: its weights as two bf16 terms, and by what the sums shrink.
+// This warp's 16 keys of a tile, of which `present` are there: the weights as two bf16 terms, and by what sums shrink.
 template <int EP>
 __device__ __forceinline__ void weigh(unsigned (&terms)[2][4], float (&shrink)[2], Running<EP>& running,
                                       const Shared<EP>& shared, int present, int E, float scale) {
@@ -77,8 +77,8 @@ __device__ __forceinline__ void weigh(unsigned (&terms)[2][4], float (&shrink)[2
 
 // The values of these keys join the sums.
 template <int EP>
-__device__ __forceinline__ void add_values(Running<EP>& running, const unsigned (&terms)[2][4], const float (&shrink)[2],
-                                           const Shared<EP>& shared, int E) {
+__device__ __forceinline__ void add_values(Running<EP>& running, const unsigned (&terms)[2][4],
+                                           const float (&shrink)[2], const Shared<EP>& shared, int E) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, low = lane % 8, second = lane / 8 % 2, third = lane / 16;
 #pragma unroll
   for (int e = 0; e < EP; e += 16) {
