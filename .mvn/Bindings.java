@@ -10,16 +10,21 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
- * Writes the Java bindings of {@code ingrain.h}, one method per function: {@code OpBindings} for ops, whose signature tags are compared
- * when they are bound, and {@code RuntimeBindings} for the rest. Arguments: the header, the folder of generated sources.
+ * Writes the Java bindings of {@code ingrain.h}, one method per function: {@code OpBindings} for ops, whose signature
+ * tags are compared when they are bound, and {@code RuntimeBindings} for the rest. Arguments: the header, the folder of
+ * generated sources.
  */
 class Bindings {
-    private static final Pattern FUNCTION = Pattern.compile("INGRAIN_API\\s+([\\w ]+?[ *]+)ingrain_(\\w+)\\(([^;]*)\\);");
+    private static final Pattern FUNCTION =
+            Pattern.compile("INGRAIN_API\\s+([\\w ]+?[ *]+)ingrain_(\\w+)\\(([^;]*)\\);");
     private static final Pattern FUNCTION_POINTER = Pattern.compile("\\(\\*(\\w+)\\)\\([^)]*\\)");
-    /** What manages contexts, memory, events, graphs, communicators and sizes; any other function is an op: it computes on the stream. */
-    private static final Pattern RUNTIME = Pattern.compile("(context|event|graph|communicator)_.*|.*_bytes|(host_)?(malloc|free)|copy(_to_.*)?"
-            + "|fill_zero|memory_info|synchronize|last_error|set_error|device_count|abi_version|native_stream|set_deterministic|parallel_for"
-            + "|workspace(_reserve)?|trac(e|ing)(_.*)?");
+    /**
+     * Functions that manage contexts, memory, events, graphs, communicators and sizes. Any other function is an op: it
+     * computes on the stream.
+     */
+    private static final Pattern RUNTIME = Pattern.compile("(context|event|graph|communicator)_.*|.*_bytes"
+            + "|(host_)?(malloc|free)|copy(_to_.*)?|fill_zero|memory_info|synchronize|last_error|set_error|device_count"
+            + "|abi_version|native_stream|set_deterministic|parallel_for|workspace(_reserve)?|trac(e|ing)(_.*)?");
 
     private static final String OPS = """
             package org.ingrain.ffi;
@@ -95,7 +100,8 @@ class Bindings {
         }
 
         String declaredByOp() {
-            return (letter == 'p' ? "Tensor" : letter == 'w' ? "Weight" : letter == 'b' ? "Batch" : type()) + " " + name;
+            String java = letter == 'p' ? "Tensor" : letter == 'w' ? "Weight" : letter == 'b' ? "Batch" : type();
+            return java + " " + name;
         }
 
         String passedByOp() {
@@ -128,16 +134,19 @@ class Bindings {
             String declared = parameters.stream().map(Parameter::declared).collect(Collectors.joining(", "));
             String passed = parameters.stream().map(parameter -> ", " + parameter.name).collect(Collectors.joining());
             String type = new Parameter("", result).type();
-            String call = "Native.%s(() -> (%s) %s.invokeExact(%s%s))".formatted(type.equals("int") ? "status" : "size", type, handle(), name(), passed);
+            String call = "Native.%s(() -> (%s) %s.invokeExact(%s%s))".formatted(
+                    type.equals("int") ? "status" : "size", type, handle(), name(), passed);
             return "\n    %s %s(%s) {\n        %s;\n    }\n".formatted(checked ? "void" : type, name(), declared,
                     checked ? "check(\"%s\", ctx, %s)".formatted(symbol, call) : "return " + call);
         }
 
         String opMethod() {
             List<Parameter> rest = parameters.subList(1, parameters.size());
-            return "\n    public void %s(%s) {\n        owner.check(\"%s\", Native.status(() -> (int) %s.invokeExact(%s, ctx%s)));\n    }\n".formatted(
-                    name(), rest.stream().map(Parameter::declaredByOp).collect(Collectors.joining(", ")), symbol, handle(), name(),
-                    rest.stream().map(parameter -> ", " + parameter.passedByOp()).collect(Collectors.joining()));
+            String declared = rest.stream().map(Parameter::declaredByOp).collect(Collectors.joining(", "));
+            String passed = rest.stream().map(parameter -> ", " + parameter.passedByOp()).collect(Collectors.joining());
+            String call = "(int) %s.invokeExact(%s, ctx%s)".formatted(handle(), name(), passed);
+            return "\n    public void %s(%s) {\n        owner.check(\"%s\", Native.status(() -> %s));\n    }\n".formatted(
+                    name(), declared, symbol, call);
         }
     }
 
@@ -155,7 +164,8 @@ class Bindings {
         List<Declaration> functions = new ArrayList<>();
         for (Matcher m = FUNCTION.matcher(header); m.find();) {
             String list = FUNCTION_POINTER.matcher(m.group(3)).replaceAll("* $1").strip();
-            List<Parameter> parameters = list.equals("void") ? List.of() : Pattern.compile(",").splitAsStream(list).map(Bindings::parameter).toList();
+            List<Parameter> parameters = list.equals("void") ? List.of()
+                    : Pattern.compile(",").splitAsStream(list).map(Bindings::parameter).toList();
             boolean checked = m.group(1).strip().equals("ingrain_status") && list.startsWith("ingrain_context* ctx");
             functions.add(new Declaration(m.group(2), checked, letter(m.group(1)), parameters));
         }
@@ -190,17 +200,23 @@ class Bindings {
         return Pattern.compile("_(\\w)").matcher(name).replaceAll(m -> m.group(1).toUpperCase());
     }
 
-    private static void write(Path file, String template, List<Declaration> functions, Function<Declaration, String> bound,
-            Function<Declaration, String> method) throws IOException {
-        String handles = functions.stream().map(f -> "    private static final MethodHandle %s = Signature.handle(\"%s\");\n".formatted(f.handle(), f.letters()))
-                .distinct().collect(Collectors.joining());
+    private static void write(Path file, String template, List<Declaration> functions,
+            Function<Declaration, String> bound, Function<Declaration, String> method) throws IOException {
+        String handles = functions.stream().map(f -> "    private static final MethodHandle %s = Signature.handle(\"%s\");\n"
+                .formatted(f.handle(), f.letters())).distinct().collect(Collectors.joining());
+        String table = "    /** Signatures by name. */\n    static final Map<String, String> SIGNATURES = Map.ofEntries(";
         String signatures = functions.stream().map(f -> "Map.entry(\"%s\", \"%s\")".formatted(f.symbol, f.letters()))
-                .collect(Collectors.joining(",\n            ", "    /** Signatures by name. */\n    static final Map<String, String> SIGNATURES = Map.ofEntries(\n            ", ");\n"));
-        String fields = functions.stream().map(f -> "    private final MemorySegment %s;\n".formatted(f.name())).collect(Collectors.joining());
-        String binds = functions.stream().map(f -> "        %s = %s;\n".formatted(f.name(), bound.apply(f))).collect(Collectors.joining());
-        String source = template.formatted(handles + signatures, fields, binds, functions.stream().map(method).collect(Collectors.joining()));
-        if (!Files.exists(file) || !Files.readString(file).equals(source)) {   // unchanged sources are not compiled again
+                .collect(Collectors.joining(",\n            ", table + "\n            ", ");\n"));
+        String fields = joined(functions, f -> "    private final MemorySegment %s;\n".formatted(f.name()));
+        String binds = joined(functions, f -> "        %s = %s;\n".formatted(f.name(), bound.apply(f)));
+        String source = template.formatted(handles + signatures, fields, binds, joined(functions, method));
+        // Unchanged sources are not compiled again.
+        if (!Files.exists(file) || !Files.readString(file).equals(source)) {
             Files.writeString(file, source);
         }
+    }
+
+    private static String joined(List<Declaration> functions, Function<Declaration, String> text) {
+        return functions.stream().map(text).collect(Collectors.joining());
     }
 }

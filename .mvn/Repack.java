@@ -10,11 +10,14 @@ import java.util.zip.ZipFile;
 import java.util.zip.ZipOutputStream;
 
 /**
- * Writes jars again for the distribution: entries stored, since the archive around them compresses better, in order of name, of one
- * time, and without native libraries of other platforms. Arguments: the output folder, then jars.
+ * Writes jars again for the distribution: entries stored, since the archive around them compresses better, in order of
+ * name, of one time, and without native libraries of other platforms. Arguments: the output folder, then jars.
  */
 class Repack {
-    /** Native libraries of DJL, JNA, JLine and Snappy for anything but x86-64 Linux; of ours all, which lie beside the jars. */
+    /**
+     * Native libraries of DJL, JNA, JLine and Snappy for anything but x86-64 Linux; of ours all, which lie beside the
+     * jars.
+     */
     private static final Pattern LEFT_OUT = Pattern.compile("native/lib/(?!linux-x86_64/)[^/]+/.*"
             + "|com/sun/jna/(?!linux-x86-64/)[^/]+/[^/]+\\.(so|dll|a|jnilib)"
             + "|org/jline/nativ/(?!Linux/x86_64/).*\\.(so|dll|jnilib)"
@@ -28,7 +31,8 @@ class Repack {
     }
 
     private static void repack(Path jar, Path folder) throws IOException {
-        try (var in = new ZipFile(jar.toFile()); var out = new ZipOutputStream(Files.newOutputStream(folder.resolve(jar.getFileName())))) {
+        try (var in = new ZipFile(jar.toFile()); var out = new ZipOutputStream(
+                Files.newOutputStream(folder.resolve(jar.getFileName())))) {
             var entries = new TreeMap<String, ZipEntry>();
             in.stream().filter(entry -> !entry.isDirectory() && !LEFT_OUT.matcher(entry.getName()).matches())
                     .forEach(entry -> entries.put(entry.getName(), entry));

@@ -60,10 +60,13 @@ class LayersTest {
     @Test
     void noRoomUsesWhatItMayNot() {
         rooms.forEach((room, uses) -> {
-            Set<String> allowed = packages().stream().filter(other -> other.equals(room) || uses.stream().anyMatch(use -> covers(use, other)))
+            Set<String> allowed = packages().stream().filter(
+                    other -> other.equals(room) || uses.stream().anyMatch(use -> covers(use, other)))
                     .map(other -> ROOT + other).collect(Collectors.toSet());
-            check(classes().that().resideInAPackage(ROOT + room).should().onlyDependOnClassesThat(DescribedPredicate.describe(
-                    "are in " + uses, type -> !type.getPackageName().startsWith(ROOT) || allowed.contains(type.getPackageName()))));
+            check(classes().that().resideInAPackage(ROOT + room).should()
+                    .onlyDependOnClassesThat(DescribedPredicate.describe(
+                    "are in " + uses, type -> !type.getPackageName().startsWith(ROOT)
+                            || allowed.contains(type.getPackageName()))));
         });
     }
 
@@ -91,7 +94,8 @@ class LayersTest {
     }
 
     private static boolean covers(String use, String room) {
-        return use.equals("every room") || use.equals(room) || use.endsWith(".*") && (room + ".").startsWith(use.substring(0, use.length() - 1));
+        return use.equals("every room") || use.equals(room) || use.endsWith(".*")
+                && (room + ".").startsWith(use.substring(0, use.length() - 1));
     }
 
     private Set<String> packages() {
@@ -104,7 +108,8 @@ class LayersTest {
             return lines.dropWhile(line -> !line.startsWith("Java rooms are packages")).map(line -> line.split("\\|"))
                     .filter(cells -> cells.length == 4 && cells[1].strip().startsWith("`")).collect(Collectors.toMap(
                             cells -> cells[1].strip().replace("`", ""),
-                            cells -> Stream.of(cells[3].contains("every room") ? new String[] {"every room"} : cells[3].replace("`", "").strip().split(" +"))
+                            cells -> Stream.of(cells[3].contains("every room")
+                                    ? new String[] {"every room"} : cells[3].replace("`", "").strip().split(" +"))
                                     .collect(Collectors.toSet())));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -122,7 +127,8 @@ class LayersTest {
         var ours = resideInAnyPackage("org.ingrain.ffi..", "org.ingrain.tensor..");
         var address = DescribedPredicate.<CodeUnitCallTarget>describe("gives or takes an address", target ->
                 (ours.test(target.getOwner()) || target.getOwner().isEquivalentTo(MemorySegment.class))
-                        && (Set.of("address", "ofAddress", "reinterpret").contains(target.getName()) || isTensorAt(target)));
+                        && (Set.of("address", "ofAddress", "reinterpret").contains(target.getName())
+                                || isTensorAt(target)));
         check(noClasses().that(not(ours)).should().callCodeUnitWhere(JavaCall.Predicates.target(address)));
     }
 
@@ -134,15 +140,18 @@ class LayersTest {
     @Test
     void noMutableStatics() {
         check(fields().that().areStatic().should().haveModifier(FINAL));
-        Set<String> mutable = Set.of("java.util.concurrent", "java.util.concurrent.atomic", "java.util.concurrent.locks");
+        Set<String> mutable = Set.of("java.util.concurrent", "java.util.concurrent.atomic",
+                "java.util.concurrent.locks");
         check(noFields().that().areStatic().should().haveRawType(DescribedPredicate.describe("that changes", type ->
-                mutable.contains(type.getPackageName()) || type.isAssignableTo(ThreadLocal.class) || type.isAssignableTo(StringBuilder.class))));
+                mutable.contains(type.getPackageName()) || type.isAssignableTo(ThreadLocal.class)
+                        || type.isAssignableTo(StringBuilder.class))));
     }
 
     @Test
     void onlyTheCommandLineSpeaksAndExits() {
         check(noClasses().should().dependOnClassesThat().resideInAPackage("java.util.logging"));
-        check(noClasses().that().resideOutsideOfPackage("org.ingrain.cli..").should().callMethod(System.class, "exit", int.class)
+        check(noClasses().that().resideOutsideOfPackage("org.ingrain.cli..").should()
+                .callMethod(System.class, "exit", int.class)
                 .orShould(ACCESS_STANDARD_STREAMS));
     }
 
@@ -165,9 +174,11 @@ class LayersTest {
     @Test
     void aboveTheOpsNoMethodTakesMoreThanSixParameters() {
         Set<String> carriers = Set.of("ffi", "ops", "tensor");
-        String wide = product.stream().filter(type -> !type.isRecord() && !carriers.contains(type.getPackageName().split("\\.")[2]))
+        String wide = product.stream().filter(type -> !type.isRecord()
+                && !carriers.contains(type.getPackageName().split("\\.")[2]))
                 .flatMap(type -> type.getCodeUnits().stream())
-                .filter(unit -> unit.getRawParameterTypes().size() > 6 && !unit.getModifiers().contains(JavaModifier.SYNTHETIC))
+                .filter(unit -> unit.getRawParameterTypes().size() > 6
+                        && !unit.getModifiers().contains(JavaModifier.SYNTHETIC))
                 .map(unit -> unit.getFullName()).sorted().collect(Collectors.joining("\n"));
         assertEquals("", wide);
     }

@@ -25,13 +25,16 @@ import org.junit.jupiter.api.TestInstance;
 /** What CONTRIBUTING.md asks of every source file and no compiler checks. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class LintTest {
-    private static final Pattern SOURCE = Pattern.compile("(java|native|cuda|benchmarks/jni)/(?!.*/target/).*\\.(java|cc|cu|cuh|h)");
+    private static final Pattern SOURCE = Pattern.compile(
+            "(java|native|cuda|benchmarks/jni)/(?!.*/target/).*\\.(java|cc|cu|cuh|h)");
     private static final Pattern KERNEL = Pattern.compile("(native|cuda)/ops/[^/]*\\.(cc|cu)");
     private static final Pattern RUNG = Pattern.compile("cuda/ladder/(\\w+)/v(\\d+)_\\w+\\.cu");
-    private static final Pattern REFUSED = Pattern.compile("TO" + "DO|FIX" + "ME|@Dis" + "abled|\\.printStack" + "Trace\\(");
+    private static final Pattern REFUSED = Pattern.compile(
+            "TO" + "DO|FIX" + "ME|@Dis" + "abled|\\.printStack" + "Trace\\(");
     private static final Pattern CATCH_ALL = Pattern.compile("catch \\((final )?Throw" + "able\\b");
     private static final Pattern FLAG = Pattern.compile("\"(|[^\"]*[ (])--[a-z][a-z-]*\\b");
-    private static final Pattern WRITES = Pattern.compile("Files\\.(write|writeString|move|newOutputStream|newBufferedWriter|newByteChannel|createFile|createTemp\\w+)\\("
+    private static final Pattern WRITES = Pattern.compile(
+            "Files\\.(write|writeString|move|newOutputStream|newBufferedWriter|newByteChannel|createFile|createTemp\\w+)\\("
             + "|StandardOpenOption\\.(WRITE|CREATE|APPEND)|FileOutputStream|FileWriter");
     private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
 
@@ -60,7 +63,8 @@ class LintTest {
     @Test
     void filesHaveAWall() {
         assertEquals(List.of(), sources.stream().filter(source -> source.lines.size() > wall(source.path))
-                .map(source -> source.path + ": " + source.lines.size() + " lines, at most " + wall(source.path)).toList());
+                .map(source -> source.path + ": " + source.lines.size() + " lines, at most " + wall(source.path))
+                .toList());
     }
 
     private static int wall(String path) {
@@ -79,7 +83,8 @@ class LintTest {
             String stem = Path.of(path).getFileName().toString().replaceAll("\\..*", "");
             List<String> block = lines.stream().takeWhile(line -> line.startsWith("//")).toList();
             String text = String.join("\n", block);
-            return text.startsWith("// " + stem + ": ") && Stream.of("Shapes", "Types", "Needs", "Bound", "Oracle", "Test ").allMatch(text::contains)
+            return text.startsWith("// " + stem + ": ") && Stream.of(
+                    "Shapes", "Types", "Needs", "Bound", "Oracle", "Test ").allMatch(text::contains)
                     ? null : "does not open with '// " + stem + ": ' and Shapes, Types, Needs, Bound, Oracle, Test";
         });
     }
@@ -96,7 +101,8 @@ class LintTest {
                 return "is not named v<number>_<idea>.cu in the folder of its op";
             }
             List<String> stems = List.of(rung.group(1), rung.group(1).replace('_', ' '));
-            return stems.stream().anyMatch(stem -> lines.getFirst().startsWith("// " + stem + ", rung " + rung.group(2) + ": "))
+            return stems.stream().anyMatch(stem -> lines.getFirst()
+                    .startsWith("// " + stem + ", rung " + rung.group(2) + ": "))
                     ? null : "does not open with '// " + stems.getFirst() + ", rung " + rung.group(2) + ": '";
         });
     }
@@ -115,7 +121,8 @@ class LintTest {
     /** Engine and distill name fields; the command line adds the dashes. The exceptions hold other words than flags. */
     @Test
     void onlyTheCommandLineKnowsFlags() {
-        List<String> others = List.of("workbench/KernelCompiler.java", "report/page/HtmlPage.java", "lab/LabReadme.java");
+        List<String> others = List.of("workbench/KernelCompiler.java", "report/page/HtmlPage.java",
+                "lab/LabReadme.java");
         assertNone((path, lines) -> path.matches("java/(engine|distill)/src/main/.*")
                 && others.stream().noneMatch(path::endsWith) ? firstLine(lines, FLAG) : null);
     }
@@ -123,14 +130,16 @@ class LintTest {
     /** Whole or not there at all: one room does that. */
     @Test
     void filesAreWrittenByTheRoomFilesAlone() {
-        assertNone((path, lines) -> !path.contains("/src/main/java/") || path.contains("/org/ingrain/files/") ? null : firstLine(lines, WRITES));
+        assertNone((path, lines) -> !path.contains("/src/main/java/") || path.contains("/org/ingrain/files/")
+                ? null : firstLine(lines, WRITES));
     }
 
     @Test
     void theHeaderKnowsNeitherCudaNorJava() {
         assertNone((path, lines) -> path.startsWith("native/include/")
                 ? firstLine(lines, Pattern.compile("#include (?!<stdint\\.h>|<stddef\\.h>)")) : null);
-        assertNone((path, lines) -> path.endsWith(".java") ? null : firstLine(lines, Pattern.compile("\\bjni|\\bJNI|\\borg[._/]ingrain")));
+        assertNone((path, lines) -> path.endsWith(".java")
+                ? null : firstLine(lines, Pattern.compile("\\bjni|\\bJNI|\\borg[._/]ingrain")));
     }
 
     @Test
@@ -138,18 +147,22 @@ class LintTest {
         var compiler = ToolProvider.getSystemJavaCompiler();
         List<String> tooLong = new ArrayList<>();
         try (var files = compiler.getStandardFileManager(null, null, null)) {
-            var paths = sources.stream().filter(source -> source.path.endsWith(".java")).map(source -> ROOT.resolve(source.path)).toList();
-            var task = (JavacTask) compiler.getTask(null, files, null, List.of("-proc:none"), null, files.getJavaFileObjectsFromPaths(paths));
+            var paths = sources.stream().filter(source -> source.path.endsWith(".java"))
+                    .map(source -> ROOT.resolve(source.path)).toList();
+            var task = (JavacTask) compiler.getTask(null, files, null, List.of("-proc:none"), null,
+                    files.getJavaFileObjectsFromPaths(paths));
             var positions = Trees.instance(task).getSourcePositions();
             for (var unit : task.parse()) {
                 new TreePathScanner<Void, Void>() {
                     @Override
                     public Void visitMethod(MethodTree method, Void nothing) {
                         var lines = unit.getLineMap();
-                        long length = method.getBody() == null ? 0 : 1 + lines.getLineNumber(positions.getEndPosition(unit, method))
+                        long length = method.getBody() == null ? 0 : 1
+                                + lines.getLineNumber(positions.getEndPosition(unit, method))
                                 - lines.getLineNumber(positions.getStartPosition(unit, method.getBody()));
                         if (length > 60) {
-                            tooLong.add(ROOT.relativize(Path.of(unit.getSourceFile().toUri())) + ": " + method.getName() + " has " + length + " lines, at most 60");
+                            tooLong.add(ROOT.relativize(Path.of(unit.getSourceFile().toUri())) + ": " + method.getName()
+                                    + " has " + length + " lines, at most 60");
                         }
                         return super.visitMethod(method, nothing);
                     }

@@ -17,15 +17,16 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * Compares two ways from Java to CUDA in one process: JNI, as the bindings JCuda and JCublas use it, and Panama's java.lang.foreign, as the
- * engine uses it. It times a call of the driver that does nothing, the launch of a small kernel, and matrix products (cublasGemmEx through
- * JCublas against the engine's matmul), and checks that both ways give the same results. JCublas 12 needs cuBLAS of CUDA 12: where there
- * is none, the rows of the products have the engine's times alone and say so.
+ * Compares two ways from Java to CUDA in one process: JNI, as the bindings JCuda and JCublas use it, and Panama's
+ * java.lang.foreign, as the engine uses it. It times a call of the driver that does nothing, the launch of a small
+ * kernel, and matrix products (cublasGemmEx through JCublas against the engine's matmul), and checks that both ways
+ * give the same results. JCublas 12 needs cuBLAS of CUDA 12: where there is none, the rows of the products have the
+ * engine's times alone and say so.
  *
  * <p>A row is a line of JSON on standard output, with times in nanoseconds a call.
  *
- * <p>Arguments: the backend, libcuda, the places of libcublas.so.12 in the order to try (commas between), the rows of the products
- * (commas between), then the products as NAME:N:C.
+ * <p>Arguments: the backend, libcuda, the places of libcublas.so.12 in the order to try (commas between), the rows of
+ * the products (commas between), then the products as NAME:N:C.
  */
 public final class Comparison {
     private static final Timing.Length CALLS = new Timing.Length(10_000, 30, 31);
@@ -66,7 +67,8 @@ public final class Comparison {
                 throw new InputException("expected BACKEND LIBCUDA LIBCUBLAS,... ROWS,... [NAME:N:C ...]");
             }
             return new Plan(arguments[0], arguments[1], List.of(arguments[2].split(",")),
-                    Arrays.stream(arguments[3].split(",")).map(Integer::valueOf).toList(), List.of(arguments).subList(4, arguments.length));
+                    Arrays.stream(arguments[3].split(",")).map(Integer::valueOf).toList(),
+                    List.of(arguments).subList(4, arguments.length));
         }
     }
 
@@ -81,7 +83,8 @@ public final class Comparison {
 
     /** Gives a row for each test as soon as it is done. */
     static void run(Plan plan, Consumer<Map<String, Object>> rows) throws Throwable {
-        try (Backend backend = Backend.open(NativeLibraries.find(plan.backend)); Context context = backend.context(ContextOptions.defaults())) {
+        try (Backend backend = Backend.open(NativeLibraries.find(plan.backend)); Context context = backend.context(
+                ContextOptions.defaults())) {
             Comparison comparison = new Comparison(context, plan);
             comparison.version(rows);
             comparison.launches(rows);
@@ -90,7 +93,8 @@ public final class Comparison {
                 String[] parts = product.split(":");
                 for (int count : plan.rows) {
                     rows.accept(named(parts[0] + ", " + count + " rows",
-                            comparison.product(count, Integer.parseInt(parts[1]), Integer.parseInt(parts[2]), PRODUCTS)));
+                            comparison.product(count, Integer.parseInt(parts[1]), Integer.parseInt(parts[2]),
+                            PRODUCTS)));
                 }
             }
         }
@@ -122,8 +126,8 @@ public final class Comparison {
     }
 
     private void version(Consumer<Map<String, Object>> rows) throws Throwable {
-        Timing.Time[] times = Timing.run(CALLS, new Timing.Side(jni::version, () -> { }), new Timing.Side(panama::version, () -> { }),
-                new Timing.Side(ingrain::weightBytes, () -> { }));
+        Timing.Time[] times = Timing.run(CALLS, new Timing.Side(jni::version, () -> { }),
+                new Timing.Side(panama::version, () -> { }), new Timing.Side(ingrain::weightBytes, () -> { }));
         Map<String, Object> row = row(times[0].host(), times[1].host(), "");
         if (jni.version(1) != panama.version(1)) {
             fail(row, "JCuda tells version " + jni.version(1) + ", Panama " + panama.version(1));
@@ -133,8 +137,8 @@ public final class Comparison {
     }
 
     private void launches(Consumer<Map<String, Object>> rows) throws Throwable {
-        Timing.Time[] times = Timing.run(LAUNCHES, new Timing.Side(jni::launch, jni::drain), new Timing.Side(panama::launch, panama::drain),
-                new Timing.Side(ingrain::norm, ingrain::drain));
+        Timing.Time[] times = Timing.run(LAUNCHES, new Timing.Side(jni::launch, jni::drain),
+                new Timing.Side(panama::launch, panama::drain), new Timing.Side(ingrain::norm, ingrain::drain));
         Map<String, Object> row = row(times[0], times[1]);
         int last = LAUNCHES.calls() - 1;
         if (jni.marked() != last || panama.marked() != last) {
@@ -159,7 +163,8 @@ public final class Comparison {
         }
     }
 
-    private Map<String, Object> beside(Product product, Ingrain.Matmul ours, Timing.Side engine, Timing.Length length) throws Throwable {
+    private Map<String, Object> beside(Product product, Ingrain.Matmul ours, Timing.Side engine, Timing.Length length)
+            throws Throwable {
         try (Arena arena = Arena.ofConfined(); JCublasProduct theirs = new JCublasProduct(product, jni)) {
             Timing.Time[] times = Timing.run(length, new Timing.Side(theirs::run, jni::drain), engine);
             Map<String, Object> row = row(times[0], times[1]);

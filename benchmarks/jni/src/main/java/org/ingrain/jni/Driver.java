@@ -1,8 +1,8 @@
 package org.ingrain.jni;
 
 /**
- * The same calls of CUDA's driver through one of two bindings. Each has the loops itself, so that nothing but the binding is in them. The
- * kernel is the smallest whose arguments can be checked: {@code *out = count}.
+ * The same calls of CUDA's driver through one of two bindings. Each has the loops itself, so that nothing but the
+ * binding is in them. The kernel is the smallest whose arguments can be checked: {@code *out = count}.
  */
 interface Driver {
     /** PTX of CUDA 11.0, which every driver loads that our library runs on. */

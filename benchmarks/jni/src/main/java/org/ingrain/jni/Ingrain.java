@@ -58,7 +58,8 @@ final class Ingrain {
             context.synchronize();
             context.free(source);
             y = context.allocate(DType.BF16, product.t(), product.n());
-            context.reserveWorkspace(context.matmulWorkspaceBytes(DType.BF16, product.n(), product.c(), product.t(), false));
+            context.reserveWorkspace(context.matmulWorkspaceBytes(
+                    DType.BF16, product.n(), product.c(), product.t(), false));
         }
 
         private Tensor upload(MemorySegment host, long... shape) {

@@ -45,12 +45,16 @@ final class JCublasProduct implements AutoCloseable {
         return pointer;
     }
 
-    /** Enqueues the product. cuBLAS counts by columns, so it is given yᵀ (N, T) = W·xᵀ; {@code _new} is the entry that takes a compute type. */
+    /**
+     * Enqueues the product. cuBLAS counts by columns, so it is given yᵀ (N, T) = W·xᵀ; {@code _new} is the entry that
+     * takes a compute type.
+     */
     void run(int calls) {
         for (int i = 0; i < calls; i++) {
-            JCublas2.cublasGemmEx_new(handle, cublasOperation.CUBLAS_OP_T, cublasOperation.CUBLAS_OP_N, product.n(), product.t(), product.c(), ONE,
-                    w, cudaDataType.CUDA_R_16BF, product.c(), x, cudaDataType.CUDA_R_16BF, product.c(), ZERO,
-                    y, cudaDataType.CUDA_R_16BF, product.n(), cublasComputeType.CUBLAS_COMPUTE_32F, cublasGemmAlgo.CUBLAS_GEMM_DEFAULT);
+            JCublas2.cublasGemmEx_new(handle, cublasOperation.CUBLAS_OP_T, cublasOperation.CUBLAS_OP_N, product.n(),
+                    product.t(), product.c(), ONE, w, cudaDataType.CUDA_R_16BF, product.c(), x,
+                    cudaDataType.CUDA_R_16BF, product.c(), ZERO, y, cudaDataType.CUDA_R_16BF, product.n(),
+                    cublasComputeType.CUBLAS_COMPUTE_32F, cublasGemmAlgo.CUBLAS_GEMM_DEFAULT);
         }
     }
 

@@ -13,14 +13,17 @@ import java.lang.invoke.MethodHandle;
 import jcuda.CudaException;
 import jcuda.driver.CUresult;
 
-/** The driver through java.lang.foreign, called as the engine calls its backends: constant handles, addresses as 64-bit integers. */
+/**
+ * The driver through java.lang.foreign, called as the engine calls its backends: constant handles, addresses as 64-bit
+ * integers.
+ */
 final class PanamaDriver implements Driver {
     private static final MethodHandle P = handle(JAVA_LONG);
     private static final MethodHandle PI = handle(JAVA_LONG, JAVA_INT);
     private static final MethodHandle PP = handle(JAVA_LONG, JAVA_LONG);
     private static final MethodHandle PPL = handle(JAVA_LONG, JAVA_LONG, JAVA_LONG);
-    private static final MethodHandle LAUNCH = handle(JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG,
-            JAVA_LONG, JAVA_LONG);
+    private static final MethodHandle LAUNCH = handle(JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT,
+            JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG);
 
     private final SymbolLookup symbols;
     private final MemorySegment version;
@@ -39,15 +42,18 @@ final class PanamaDriver implements Driver {
         version = symbols.findOrThrow("cuDriverGetVersion");
         launch = symbols.findOrThrow("cuLaunchKernel");
         synchronize = symbols.findOrThrow("cuStreamSynchronize");
-        check("cuStreamCreate", (int) PI.invokeExact(symbols.findOrThrow("cuStreamCreate"), cell.address(), NON_BLOCKING));
+        check("cuStreamCreate", (int) PI.invokeExact(
+                symbols.findOrThrow("cuStreamCreate"), cell.address(), NON_BLOCKING));
         stream = cell.get(JAVA_LONG, 0);
         long ptx = Arena.global().allocateFrom(PTX).address();
         check("cuModuleLoadData", (int) PP.invokeExact(symbols.findOrThrow("cuModuleLoadData"), cell.address(), ptx));
         long module = cell.get(JAVA_LONG, 0);
         long name = Arena.global().allocateFrom(KERNEL).address();
-        check("cuModuleGetFunction", (int) PPL.invokeExact(symbols.findOrThrow("cuModuleGetFunction"), cell.address(), module, name));
+        check("cuModuleGetFunction", (int) PPL.invokeExact(
+                symbols.findOrThrow("cuModuleGetFunction"), cell.address(), module, name));
         function = cell.get(JAVA_LONG, 0);
-        check("cuMemAlloc_v2", (int) PP.invokeExact(symbols.findOrThrow("cuMemAlloc_v2"), out.address(), (long) Integer.BYTES));
+        check("cuMemAlloc_v2", (int) PP.invokeExact(symbols.findOrThrow("cuMemAlloc_v2"), out.address(),
+                (long) Integer.BYTES));
         parameters.setAtIndex(JAVA_LONG, 0, out.address());
         parameters.setAtIndex(JAVA_LONG, 1, count.address());
     }
@@ -74,7 +80,8 @@ final class PanamaDriver implements Driver {
     public void launch(int calls) throws Throwable {
         for (int i = 0; i < calls; i++) {
             count.set(JAVA_INT, 0, i);
-            check("cuLaunchKernel", (int) LAUNCH.invokeExact(launch, function, 1, 1, 1, 1, 1, 1, 0, stream, parameters.address(), 0L));
+            check("cuLaunchKernel", (int) LAUNCH.invokeExact(
+                    launch, function, 1, 1, 1, 1, 1, 1, 0, stream, parameters.address(), 0L));
         }
     }
 
@@ -85,7 +92,8 @@ final class PanamaDriver implements Driver {
 
     @Override
     public int marked() throws Throwable {
-        check("cuMemcpyDtoH_v2", (int) PPL.invokeExact(symbols.findOrThrow("cuMemcpyDtoH_v2"), cell.address(), out.get(JAVA_LONG, 0), (long) Integer.BYTES));
+        check("cuMemcpyDtoH_v2", (int) PPL.invokeExact(
+                symbols.findOrThrow("cuMemcpyDtoH_v2"), cell.address(), out.get(JAVA_LONG, 0), (long) Integer.BYTES));
         return cell.get(JAVA_INT, 0);
     }
 }

@@ -17,7 +17,8 @@ record Product(int t, int n, int c, MemorySegment x, MemorySegment w) {
 
     static Product of(int t, int n, int c, Arena arena) {
         SplittableRandom random = new SplittableRandom(20240709);
-        return new Product(t, n, c, draw(random, arena.allocate(bytes(t, c), Short.BYTES)), draw(random, arena.allocate(bytes(n, c), Short.BYTES)));
+        return new Product(t, n, c, draw(random, arena.allocate(bytes(t, c), Short.BYTES)),
+                draw(random, arena.allocate(bytes(n, c), Short.BYTES)));
     }
 
     /** Bytes of a matrix. */
@@ -36,7 +37,10 @@ record Product(int t, int n, int c, MemorySegment x, MemorySegment w) {
         return values;
     }
 
-    /** ‖found − expected‖ / ‖expected‖ of two bf16 matrices: about 2⁻⁹ where each rounds the same sums, about 1 where they are others. */
+    /**
+     * ‖found − expected‖ / ‖expected‖ of two bf16 matrices: about 2⁻⁹ where each rounds the same sums, about 1 where
+     * they are others.
+     */
     static double distance(MemorySegment found, MemorySegment expected) {
         double difference = 0;
         double norm = 0;

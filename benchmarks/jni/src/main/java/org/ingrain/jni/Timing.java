@@ -2,7 +2,9 @@ package org.ingrain.jni;
 
 import java.util.Arrays;
 
-/** Times several sides round by round, in turn, so that all meet the same state of the machine; the median round counts. */
+/**
+ * Times several sides round by round, in turn, so that all meet the same state of the machine; the median round counts.
+ */
 final class Timing {
     private Timing() {
     }

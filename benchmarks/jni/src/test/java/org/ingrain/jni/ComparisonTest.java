@@ -25,13 +25,14 @@ import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * The whole comparison on the CPU backend and on stand-ins for libcuda and libcublas (src/test/c), compiled here. JCuda's libraries find a
- * stand-in by its soname, because it is loaded before them.
+ * The whole comparison on the CPU backend and on stand-ins for libcuda and libcublas (src/test/c), compiled here.
+ * JCuda's libraries find a stand-in by its soname, because it is loaded before them.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class ComparisonTest {
     private static final List<String> CALLS =
-            List.of("cuDriverGetVersion", "ingrain_weight_bytes", "cuLaunchKernel", "ingrain_rms_norm_forward, 1 x " + Ingrain.WIDTH);
+            List.of("cuDriverGetVersion", "ingrain_weight_bytes", "cuLaunchKernel",
+            "ingrain_rms_norm_forward, 1 x " + Ingrain.WIDTH);
     private static final List<String> PRODUCTS = List.of("small, 3 rows", "small, 20 rows");
 
     private Path folder;
@@ -41,9 +42,12 @@ class ComparisonTest {
     @BeforeAll
     void compileTheStandIns(@TempDir Path folder) throws IOException, InterruptedException {
         this.folder = folder;
-        boolean gcc = Arrays.stream(System.getenv("PATH").split(":")).anyMatch(place -> Files.isExecutable(Path.of(place, "gcc")));
+        boolean gcc = Arrays.stream(System.getenv("PATH").split(":"))
+                .anyMatch(place -> Files.isExecutable(Path.of(place, "gcc")));
         if (!gcc) {
-            System.out.println("ComparisonTest is skipped: no gcc on the PATH, which compiles the stand-ins for libcuda and libcublas");
+            System.out.println(
+                    "ComparisonTest is skipped: no gcc on the PATH, which compiles the stand-ins for libcuda and "
+                    + "libcublas");
         }
         assumeTrue(gcc, "Skipped: no gcc on the PATH");
         cuda = compile("cuda", "libcuda.so.1", "libcuda.so.1");
@@ -68,7 +72,8 @@ class ComparisonTest {
         List<Map<String, Object>> products = rows.subList(CALLS.size(), rows.size());
         assertEquals(PRODUCTS, tests(products));
         for (Map<String, Object> row : products) {
-            assertTrue(row.get("result").toString().startsWith("skipped: JCublas 12 needs libcublas.so.12"), row::toString);
+            assertTrue(row.get("result").toString().startsWith("skipped: JCublas 12 needs libcublas.so.12"),
+                    row::toString);
             assertNull(row.get("JCuda ns"), row::toString);
             assertNotNull(row.get("Panama ns"), row::toString);
         }
@@ -76,7 +81,8 @@ class ComparisonTest {
 
     @Test
     void resultsThatDifferFail() throws Throwable {
-        List<Map<String, Object>> rows = compare(compile("cuda", "libother.so", "libother.so", "-DVERSION=13000"), cublas);
+        List<Map<String, Object>> rows = compare(compile("cuda", "libother.so", "libother.so", "-DVERSION=13000"),
+                cublas);
         assertEquals("FAILED", rows.getFirst().get("result"));
         assertEquals("JCuda tells version 12000, Panama 13000", rows.getFirst().get("why"));
         try (Arena arena = Arena.ofConfined()) {
@@ -93,11 +99,12 @@ class ComparisonTest {
                 assertThrows(InputException.class, () -> compare(absent, cublas)).getMessage());
     }
 
-    private Path compile(String source, String soname, String name, String... more) throws IOException, InterruptedException {
+    private Path compile(String source, String soname, String name, String... more)
+            throws IOException, InterruptedException {
         Path library = folder.resolve(name);
         // JCublas asks for symbols of the version that is cuBLAS's soname.
-        List<String> command = new ArrayList<>(List.of("gcc", "-O2", "-shared", "-fPIC", "-Wl,-soname," + soname, "-Wl,--default-symver",
-                Path.of("src/test/c", source + ".c").toString(), "-o", library.toString()));
+        List<String> command = new ArrayList<>(List.of("gcc", "-O2", "-shared", "-fPIC", "-Wl,-soname," + soname,
+                "-Wl,--default-symver", Path.of("src/test/c", source + ".c").toString(), "-o", library.toString()));
         command.addAll(List.of(more));
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

@@ -30,7 +30,11 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-@Command(name = "demo", description = {"Distils System 2 into System 1 on a small model that comes with the program (models/lab), in minutes on two cores:",
+@Command(
+        name = "demo",
+        description =
+        {"Distils System 2 into System 1 on a small model that comes with the program (models/lab), in minutes on two "
+        + "cores:",
     "last letters and coin flips, answered at once, in two steps, and at once by the distilled model.",
     "A killed demo goes on where it was when the same command is given again."})
 final class DemoCommand implements Callable<Integer> {
@@ -44,13 +48,16 @@ final class DemoCommand implements Callable<Integer> {
             description = "Distillations of each task, with seeds 1 to N (default: ${DEFAULT-VALUE}).")
     private int seeds;
 
-    @Option(names = "--output", defaultValue = "runs/demo", paramLabel = "DIR", description = "Where the run folders go (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--output", defaultValue = "runs/demo", paramLabel = "DIR",
+            description = "Where the run folders go (default: ${DEFAULT-VALUE}).")
     private Path output;
 
-    @Option(names = "--pool-size", hidden = true, defaultValue = "400", description = "Questions of each task to distil on.")
+    @Option(names = "--pool-size", hidden = true, defaultValue = "400",
+            description = "Questions of each task to distil on.")
     private int poolSize;
 
-    @Option(names = "--test-size", hidden = true, defaultValue = "300", description = "Questions of each task held out.")
+    @Option(names = "--test-size", hidden = true, defaultValue = "300",
+            description = "Questions of each task held out.")
     private int testSize;
 
     @Mixin
@@ -63,10 +70,12 @@ final class DemoCommand implements Callable<Integer> {
         ModelOptions options = device.options(model, "auto");
         Path questions = output.resolve("questions");
         LabQuestions.write(questions, poolSize, testSize);
-        System.err.println("lab model: 0.85 million parameters, trained from nothing by `ingrain lab` (models/lab/README.md)");
+        System.err.println(
+                "lab model: 0.85 million parameters, trained from nothing by `ingrain lab` (models/lab/README.md)");
         int status = 0;
         for (Kind kind : List.of(Kind.LETTERS, Kind.COIN)) {
-            Seeds<TunerConfig> runs = Seeds.of(output.resolve(kind.task().name()), all, seed -> config(kind, questions, seed));
+            Seeds<TunerConfig> runs = Seeds.of(output.resolve(kind.task().name()), all,
+                    seed -> config(kind, questions, seed));
             try (Engine engine = Engine.open(options, new LoadProgress(model))) {
                 status = Math.max(status, DistillCommand.distil(engine, batch.config(engine), runs));
             }
@@ -76,7 +85,8 @@ final class DemoCommand implements Callable<Integer> {
     }
 
     private static DistillConfig<TunerConfig> config(Kind kind, Path questions, long seed) {
-        QuestionConfig data = new QuestionConfig(kind.task(), kind.file(questions, "pool"), kind.file(questions, "test"), 0, 0, 0, null, 1, null, null);
+        QuestionConfig data = new QuestionConfig(kind.task(), kind.file(questions, "pool"),
+                kind.file(questions, "test"), 0, 0, 0, null, 1, null, null);
         SamplingParams sampling = SamplingParams.sampled(0.7, 1, MOST_TOKENS, seed);
         EvaluateConfig evaluate = new EvaluateConfig(SamplingParams.greedy(MOST_TOKENS).withSeed(seed), List.of(), 1,
                 List.of(Control.DISTILLED_SYSTEM_1, Control.UNFILTERED));

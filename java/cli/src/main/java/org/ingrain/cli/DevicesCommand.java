@@ -44,8 +44,8 @@ public final class DevicesCommand implements Callable<Integer> {
                 return;
             }
             Device found = context.device();
-            System.out.printf("%-8s %s, %s, %d threads, %.1f of %.1f GiB free%n", name, found.name(), found.isa(), found.threads(),
-                    context.memoryInfo().free() / 0x1p30, context.memoryInfo().total() / 0x1p30);
+            System.out.printf("%-8s %s, %s, %d threads, %.1f of %.1f GiB free%n", name, found.name(), found.isa(),
+                    found.threads(), context.memoryInfo().free() / 0x1p30, context.memoryInfo().total() / 0x1p30);
             context.fallbacks().forEach((what, calls) -> System.out.printf("%-8s falls back: %s%n", name, what));
             if (!missing.isEmpty()) {
                 System.out.printf("%-8s products of many rows fail: %s%n", name, missing);
@@ -53,13 +53,17 @@ public final class DevicesCommand implements Callable<Integer> {
         }
     }
 
-    /** A product that the device's library computes: why it cannot, or an empty text; what is computed otherwise is a fallback. */
+    /**
+     * A product that the device's library computes: why it cannot, or an empty text; what is computed otherwise is a
+     * fallback.
+     */
     private static String tryLibrary(Context context) {
         int rows = 64;
         try (Arena arena = Arena.ofConfined()) {
             Tensor x = context.allocateZero(DType.BF16, rows, rows);
             new Ops(context).matmul(context.allocate(DType.BF16, rows, rows), x,
-                    new Weight(arena, context.allocateZero(DType.BF16, rows, rows), null, Weight.Layout.ROW_MAJOR, rows, rows, 0));
+                    new Weight(arena, context.allocateZero(DType.BF16, rows, rows), null, Weight.Layout.ROW_MAJOR, rows,
+                            rows, 0));
             context.synchronize();
             return "";
         } catch (BackendException e) {

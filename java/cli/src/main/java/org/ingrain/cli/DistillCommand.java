@@ -42,8 +42,10 @@ import picocli.CommandLine.Option;
     "Distils a System 2 method into a model: sample, curate, train, evaluate, report (arXiv:2407.06023).",
     "Everything goes into one run folder; a killed run goes on where it was when the same command is given again.",
     "Example:",
-    "  ingrain distill --model DIR --task last-letter --data last_letter_rar.json --method rar-2-step --n 8 --output runs/letters",
-    "Exit status 3: curation kept nothing to train on, with any of the --seeds. If only some seeds kept nothing, they are reported and",
+    "  ingrain distill --model DIR --task last-letter --data last_letter_rar.json --method rar-2-step --n 8 --output "
+    + "runs/letters",
+    "Exit status 3: curation kept nothing to train on, with any of the --seeds. If only some seeds kept nothing, they "
+    + "are reported and",
     "left out of the table."})
 final class DistillCommand implements Callable<Integer> {
     private static final int NOTHING_KEPT = 3;
@@ -55,33 +57,42 @@ final class DistillCommand implements Callable<Integer> {
     @Mixin
     private QuestionFlags questions;
 
-    @Option(names = "--test-data", paramLabel = "FILE", description = "Questions to evaluate on (default: some of --data, held out).")
+    @Option(names = "--test-data", paramLabel = "FILE",
+            description = "Questions to evaluate on (default: some of --data, held out).")
     private Path testData;
 
-    @Option(names = "--test-size", defaultValue = "0", paramLabel = "N", description = "Questions held out of --data; 0 for a fifth (the default).")
+    @Option(names = "--test-size", defaultValue = "0", paramLabel = "N",
+            description = "Questions held out of --data; 0 for a fifth (the default).")
     private int testSize;
 
-    @Option(names = "--method", defaultValue = "rar-2-step", paramLabel = "NAME", completionCandidates = Candidates.ShippedMethods.class,
+    @Option(names = "--method", defaultValue = "rar-2-step", paramLabel = "NAME",
+            completionCandidates = Candidates.ShippedMethods.class,
             description = "${COMPLETION-CANDIDATES}, or a method's JSON file (default: ${DEFAULT-VALUE}).")
     private String method;
 
-    @Option(names = "--n", split = ",", paramLabel = "N", description = "Samples of each step of the method, such as 8 or 8,8 "
+    @Option(names = "--n", split = ",", paramLabel = "N",
+            description = "Samples of each step of the method, such as 8 or 8,8 "
             + "(default: as the method says).")
     private List<Integer> samples = List.of();
 
-    @Option(names = "--temperature", defaultValue = "0.7", paramLabel = "T", description = "Of the samples (default: ${DEFAULT-VALUE}; ours).")
+    @Option(names = "--temperature", defaultValue = "0.7", paramLabel = "T",
+            description = "Of the samples (default: ${DEFAULT-VALUE}; ours).")
     private double temperature;
 
-    @Option(names = "--top-p", defaultValue = "0.9", paramLabel = "P", description = "Of the samples (default: ${DEFAULT-VALUE}; ours).")
+    @Option(names = "--top-p", defaultValue = "0.9", paramLabel = "P",
+            description = "Of the samples (default: ${DEFAULT-VALUE}; ours).")
     private double topP;
 
-    @Option(names = "--top-k", defaultValue = "0", paramLabel = "K", description = "Of the samples; 0 for all (the default).")
+    @Option(names = "--top-k", defaultValue = "0", paramLabel = "K",
+            description = "Of the samples; 0 for all (the default).")
     private int topK;
 
-    @Option(names = "--max-tokens", defaultValue = "256", paramLabel = "N", description = "Of each text (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--max-tokens", defaultValue = "256", paramLabel = "N",
+            description = "Of each text (default: ${DEFAULT-VALUE}).")
     private int maxTokens;
 
-    @Option(names = "--seed", defaultValue = "1", paramLabel = "S", description = "Of the samples and of the training (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--seed", defaultValue = "1", paramLabel = "S",
+            description = "Of the samples and of the training (default: ${DEFAULT-VALUE}).")
     private long seed;
 
     @Option(names = "--seeds", defaultValue = "1", paramLabel = "N",
@@ -90,18 +101,23 @@ final class DistillCommand implements Callable<Integer> {
     private int seeds;
 
     @Option(names = "--majority", defaultValue = "more-than-half", paramLabel = "RULE",
-            description = "more-than-half, plurality; universal: the model selects one of its own responses; first, all: no filter "
+            description =
+                    "more-than-half, plurality; universal: the model selects one of its own responses; first, all: no "
+                    + "filter "
                     + "(default: ${DEFAULT-VALUE}).")
     private String majority;
 
     @Option(names = "--min-votes", defaultValue = "0", paramLabel = "N", description = "Fewest votes of a label.")
     private int minVotes;
 
-    @Option(names = "--min-fraction", defaultValue = "0", paramLabel = "X", description = "Smallest share of the samples a label must have.")
+    @Option(names = "--min-fraction", defaultValue = "0", paramLabel = "X",
+            description = "Smallest share of the samples a label must have.")
     private double minFraction;
 
     @Option(names = "--per-stage", negatable = true,
-            description = "The samples of each step vote among themselves, then the step before; without it all answers vote at once.")
+            description =
+                    "The samples of each step vote among themselves, then the step before; without it all answers "
+                    + "vote at once.")
     private boolean perStage;
 
     @Option(names = "--orders", defaultValue = "1", paramLabel = "N",
@@ -116,17 +132,21 @@ final class DistillCommand implements Callable<Integer> {
     private int rounds;
 
     @Option(names = "--stages", defaultValue = "0", paramLabel = "N",
-            description = "Take the words before the answer away in so many parts, training on what is left each time; 0: all at once (the default).")
+            description =
+                    "Take the words before the answer away in so many parts, training on what is left each time; 0: "
+                    + "all at once (the default).")
     private int stages;
 
     @Option(names = "--target", defaultValue = "answer", paramLabel = "WHAT",
             description = "What the student learns to say: answer, or response (the sample's whole last text).")
     private String target;
 
-    @Option(names = "--validation-fraction", defaultValue = "0", paramLabel = "X", description = "Share of the kept examples watched, not trained on.")
+    @Option(names = "--validation-fraction", defaultValue = "0", paramLabel = "X",
+            description = "Share of the kept examples watched, not trained on.")
     private double validationFraction;
 
-    @Option(names = "--controls", split = ",", paramLabel = "NAME", description = "distilled-system-1, unfiltered: students trained beside; "
+    @Option(names = "--controls", split = ",", paramLabel = "NAME",
+            description = "distilled-system-1, unfiltered: students trained beside; "
             + "none leaves out a recipe's.")
     private List<String> controls = List.of();
 
@@ -151,14 +171,17 @@ final class DistillCommand implements Callable<Integer> {
     @Mixin
     private BatchFlags batch;
 
-    @Option(names = "--recipe", paramLabel = "NAME", description = "An experiment of the paper (models/recipes) or a file like it: flags, in "
+    @Option(names = "--recipe", paramLabel = "NAME",
+            description = "An experiment of the paper (models/recipes) or a file like it: flags, in "
             + "whose place those stand that are given here.")
     private String recipe;
 
-    @Option(names = "--dry-run", description = "Try a few questions, print the plan (calls, tokens, memory, time), and do nothing else.")
+    @Option(names = "--dry-run",
+            description = "Try a few questions, print the plan (calls, tokens, memory, time), and do nothing else.")
     private boolean dryRun;
 
-    @Option(names = "--output", paramLabel = "DIR", description = "The run's folder (default: runs/ and the recipe's name).")
+    @Option(names = "--output", paramLabel = "DIR",
+            description = "The run's folder (default: runs/ and the recipe's name).")
     private Path output;
 
     @Override
@@ -209,23 +232,29 @@ final class DistillCommand implements Callable<Integer> {
 
     /** Null for a plan that names none. */
     private Path folder() {
-        return output != null || recipe == null ? output : Path.of("runs", Path.of(recipe).getFileName().toString().replaceFirst("\\.json$", ""));
+        return output != null || recipe == null ? output : Path.of(
+                "runs", Path.of(recipe).getFileName().toString().replaceFirst("\\.json$", ""));
     }
 
     private DistillConfig<TunerConfig> config(long own) {
         SamplingParams params = SamplingParams.sampled(temperature, topP, maxTokens, own).withTopK(topK);
-        CurationConfig curation = new CurationConfig(Words.choose("--majority", majority, Rule.class), minVotes, minFraction, perStage, orders,
-                !allSamples, Words.choose("--target", target, Target.class), validationFraction, own);
-        return new DistillConfig<>(questions.config(testData, testSize), Methods.load(method), new SampleConfig(samples, params),
-                curation, new TunerConfig(training.lora(), training.optimizer(), training.train(own)), evaluation(own), new TeachConfig(rounds, stages));
+        CurationConfig curation = new CurationConfig(
+                Words.choose("--majority", majority, Rule.class), minVotes, minFraction, perStage, orders, !allSamples,
+                Words.choose("--target", target, Target.class), validationFraction, own);
+        return new DistillConfig<>(questions.config(testData, testSize), Methods.load(method),
+                new SampleConfig(samples, params), curation,
+                new TunerConfig(training.lora(), training.optimizer(), training.train(own)), evaluation(own),
+                new TeachConfig(rounds, stages));
     }
 
     private EvaluateConfig evaluation(long own) {
-        double drawn = testTemperature != null ? testTemperature : testVotes.stream().anyMatch(k -> k > 1) ? VOTING_TEMPERATURE : 0;
+        double drawn = testTemperature != null ? testTemperature : testVotes.stream().anyMatch(k -> k > 1)
+                ? VOTING_TEMPERATURE : 0;
         SamplingParams params = drawn == 0 ? SamplingParams.greedy(maxTokens).withSeed(own)
                 : SamplingParams.sampled(drawn, topP, maxTokens, own).withTopK(topK);
         return new EvaluateConfig(params, List.of(), questions.testOrders(),
-                named(controls).stream().map(name -> Words.choose("--controls", name, Control.class)).toList(), testVotes,
+                named(controls).stream().map(name -> Words.choose("--controls", name, Control.class)).toList(),
+                testVotes,
                 named(baselines).stream().map(name -> Methods.load("--baselines", name)).toList());
     }
 

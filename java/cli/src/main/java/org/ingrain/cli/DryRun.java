@@ -32,9 +32,11 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
         DistillConfig<TunerConfig> config = run.config();
         try (TemporaryFolder temporary = TemporaryFolder.make("ingrain-plan-")) {
             Path folder = temporary.path();
-            EngineAnswerer answerer = new EngineAnswerer(engine, engine.generator(batch, 1, config.train().lora().rank()));
+            EngineAnswerer answerer = new EngineAnswerer(
+                    engine, engine.generator(batch, 1, config.train().lora().rank()));
             EngineTuner tuner = new EngineTuner(engine, config.train().trial(Trial.STEPS), new TreeMap<>());
-            Forecast forecast = Forecast.of(config, run.data(), new Trial(answerer, tuner, folder, batch.maxSequences()));
+            Forecast forecast = Forecast.of(config, run.data(),
+                    new Trial(answerer, tuner, folder, batch.maxSequences()));
             Path none = folder.resolve("none.jsonl");
             Tuner.Job training = new Tuner.Job(forecast.training(), none, folder.resolve("memory"), "memory", null);
             MemoryPlan memory = engine.memory().with(tuner.room(training));
@@ -46,7 +48,8 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
     }
 
     private static String tooLong(Forecast forecast, Dataset data, int longest) {
-        return forecast.tooLong() == 0 ? "" : String.format(Locale.ROOT, "%nnot in the training: %,d of %,d questions, of more than %,d tokens with"
+        return forecast.tooLong() == 0 ? "" : String.format(
+                Locale.ROOT, "%nnot in the training: %,d of %,d questions, of more than %,d tokens with"
                 + " their answers%n", forecast.tooLong(), data.pool().size(), longest);
     }
 
@@ -54,16 +57,20 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
         StringBuilder text = new StringBuilder();
         if (recipe != null) {
             text.append(recipe.title()).append(" (").append(recipe.source()).append(")\n");
-            recipe.paper().forEach((row, figure) -> text.append("  the paper: ").append(row).append(' ').append(figure).append('\n'));
+            recipe.paper().forEach((row, figure) -> text.append("  the paper: ").append(row).append(' ').append(figure)
+                    .append('\n'));
             text.append("  not stated in the paper, so ours: ").append(String.join(", ", recipe.ours())).append("\n\n");
         }
-        return text.append(config.method().title()).append(" on ").append(config.data().makeTask().name()).append(": ").append(data.pool().size())
-                .append(" questions to distil on, ").append(data.test().size()).append(" held out; estimated from ").append(tried)
+        return text.append(config.method().title()).append(" on ").append(config.data().makeTask().name()).append(": ")
+                .append(data.pool().size())
+                .append(" questions to distil on, ").append(data.test().size()).append(" held out; estimated from ")
+                        .append(tried)
                 .append(" of them\n\n").toString();
     }
 
     private String table(Forecast forecast) {
-        StringBuilder text = new StringBuilder(String.format(Locale.ROOT, ROW, "stage", "calls", "at most", "tokens", "time"));
+        StringBuilder text = new StringBuilder(String.format(
+                Locale.ROOT, ROW, "stage", "calls", "at most", "tokens", "time"));
         forecast.rows().forEach(row -> text.append(line(row)));
         text.append(line(total(forecast, 1)));
         return seeds == 1 ? text.toString() : text.append(line(total(forecast, seeds))).toString();
@@ -73,14 +80,15 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
     private static Forecast.Row total(Forecast forecast, int runs) {
         List<Forecast.Row> asking = forecast.rows().stream().filter(Forecast.Row::asks).toList();
         return new Forecast.Row(runs == 1 ? "all texts, all time" : "all of " + runs + " seeds", true,
-                runs * asking.stream().mapToLong(Forecast.Row::calls).sum(), runs * asking.stream().mapToLong(Forecast.Row::most).sum(),
+                runs * asking.stream().mapToLong(Forecast.Row::calls).sum(),
+                runs * asking.stream().mapToLong(Forecast.Row::most).sum(),
                 runs * asking.stream().mapToDouble(Forecast.Row::tokens).sum(),
                 runs * forecast.rows().stream().mapToDouble(Forecast.Row::seconds).sum());
     }
 
     private static String line(Forecast.Row row) {
-        return String.format(Locale.ROOT, ROW, row.name(), count(row.calls()), count(row.most()), count(Math.round(row.tokens())),
-                time(row.seconds()));
+        return String.format(Locale.ROOT, ROW, row.name(), count(row.calls()), count(row.most()),
+                count(Math.round(row.tokens())), time(row.seconds()));
     }
 
     private static String count(long n) {
@@ -89,7 +97,8 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
 
     private static String time(double seconds) {
         long whole = Math.round(seconds);
-        return whole < 60 ? whole + " s" : whole < 3600 ? String.format(Locale.ROOT, "%d:%02d min", whole / 60, whole % 60)
+        return whole < 60 ? whole + " s" : whole < 3600
+                ? String.format(Locale.ROOT, "%d:%02d min", whole / 60, whole % 60)
                 : String.format(Locale.ROOT, "%,d:%02d h", whole / 3600, whole % 3600 / 60);
     }
 }

@@ -27,8 +27,10 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-@Command(name = "evaluate", description = {"Accuracy with its 95 % interval and #Tokens of a method on questions with known answers.",
-    "Example: ingrain evaluate --model DIR --task coin-flip --data coin_val.json --method direct --output runs/coin-direct"})
+@Command(name = "evaluate",
+        description = {"Accuracy with its 95 % interval and #Tokens of a method on questions with known answers.",
+    "Example: ingrain evaluate --model DIR --task coin-flip --data coin_val.json --method direct --output "
+            + "runs/coin-direct"})
 final class EvaluateCommand implements Callable<Integer> {
     @Mixin
     private ModelFlags modelFlags;
@@ -39,23 +41,28 @@ final class EvaluateCommand implements Callable<Integer> {
     @Option(names = "--adapter", paramLabel = "DIR", description = "PEFT LoRA adapter to answer with.")
     private Path adapter;
 
-    @Option(names = "--method", defaultValue = "direct", paramLabel = "NAME", completionCandidates = Candidates.ShippedMethods.class,
+    @Option(names = "--method", defaultValue = "direct", paramLabel = "NAME",
+            completionCandidates = Candidates.ShippedMethods.class,
             description = "${COMPLETION-CANDIDATES}, or a method's JSON file (default: ${DEFAULT-VALUE}).")
     private String method;
 
-    @Option(names = "--n", split = ",", paramLabel = "N", description = "Samples of each step, which vote (default: 1).")
+    @Option(names = "--n", split = ",", paramLabel = "N",
+            description = "Samples of each step, which vote (default: 1).")
     private List<Integer> samples = List.of();
 
     @Option(names = "--temperature", defaultValue = "0", paramLabel = "T", description = "0 for greedy (the default).")
     private double temperature;
 
-    @Option(names = "--top-p", defaultValue = "1", paramLabel = "P", description = "Probability mass kept; 1 for all (the default).")
+    @Option(names = "--top-p", defaultValue = "1", paramLabel = "P",
+            description = "Probability mass kept; 1 for all (the default).")
     private double topP;
 
-    @Option(names = "--max-tokens", defaultValue = "256", paramLabel = "N", description = "Of each text (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--max-tokens", defaultValue = "256", paramLabel = "N",
+            description = "Of each text (default: ${DEFAULT-VALUE}).")
     private int maxTokens;
 
-    @Option(names = "--seed", defaultValue = "1", paramLabel = "S", description = "Of the samples (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--seed", defaultValue = "1", paramLabel = "S",
+            description = "Of the samples (default: ${DEFAULT-VALUE}).")
     private long seed;
 
     @Mixin
@@ -64,14 +71,16 @@ final class EvaluateCommand implements Callable<Integer> {
     @Option(names = "--json", description = "The result as JSON.")
     private boolean json;
 
-    @Option(names = "--output", required = true, paramLabel = "DIR", description = "The run's folder: every answer, and result.json.")
+    @Option(names = "--output", required = true, paramLabel = "DIR",
+            description = "The run's folder: every answer, and result.json.")
     private Path output;
 
     @Override
     public Integer call() {
-        EvaluateConfig evaluate = new EvaluateConfig(SamplingParams.sampled(temperature, topP, maxTokens, seed), samples,
-                questions.testOrders(), List.of());
-        EvaluationRun.Config config = new EvaluationRun.Config(questions.config(null, 0), Methods.load(method), evaluate, adapter);
+        EvaluateConfig evaluate = new EvaluateConfig(
+                SamplingParams.sampled(temperature, topP, maxTokens, seed), samples, questions.testOrders(), List.of());
+        EvaluationRun.Config config = new EvaluationRun.Config(
+                questions.config(null, 0), Methods.load(method), evaluate, adapter);
         ModelOptions options = modelFlags.options();
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()));
                 StageProgress progress = new StageProgress(0)) {
@@ -90,10 +99,12 @@ final class EvaluateCommand implements Callable<Integer> {
 
     private static String summary(ArmResult result) {
         StringBuilder text = new StringBuilder(String.format(Locale.ROOT,
-                "%s: %d of %d right, accuracy %.1f %% (95 %% interval %.1f to %.1f), %.1f tokens a question", result.title(), result.right(),
+                "%s: %d of %d right, accuracy %.1f %% (95 %% interval %.1f to %.1f), %.1f tokens a question",
+                result.title(), result.right(),
                 result.answers(), 100 * result.accuracy(), 100 * result.low(), 100 * result.high(), result.tokens()));
         if (result.tooLong() > 0) {
-            text.append(String.format(Locale.ROOT, "%n  prompts that do not fit into the context, so not asked: %d", result.tooLong()));
+            text.append(String.format(Locale.ROOT, "%n  prompts that do not fit into the context, so not asked: %d",
+                    result.tooLong()));
         }
         if (result.answers() != result.questions()) {
             text.append(String.format(Locale.ROOT, "%n  %d questions, in several orders", result.questions()));

@@ -25,23 +25,28 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-@Command(name = "finetune", description = {"Fine-tunes a model: a LoRA adapter in PEFT's format, or all weights; or trains a new one.",
+@Command(name = "finetune",
+        description = {"Fine-tunes a model: a LoRA adapter in PEFT's format, or all weights; or trains a new one.",
     "A killed run goes on where it was when the same command is given again, to the same bits.",
     "Example: ingrain finetune --model DIR --data train.jsonl --output runs/tuned --rank 16 --epochs 3"})
 final class FinetuneCommand implements Callable<Integer> {
     @Mixin
     private ModelFlags modelFlags;
 
-    @Option(names = "--data", required = true, paramLabel = "FILE", description = "JSONL: {\"prompt\", \"completion\"}, {\"messages\"} or {\"text\"}.")
+    @Option(names = "--data", required = true, paramLabel = "FILE",
+            description = "JSONL: {\"prompt\", \"completion\"}, {\"messages\"} or {\"text\"}.")
     private Path data;
 
-    @Option(names = "--validation-data", paramLabel = "FILE", description = "The same, to watch: the best checkpoint is chosen by it.")
+    @Option(names = "--validation-data", paramLabel = "FILE",
+            description = "The same, to watch: the best checkpoint is chosen by it.")
     private Path validationData;
 
-    @Option(names = "--validation-fraction", defaultValue = "0", paramLabel = "X", description = "Share of --data to watch instead.")
+    @Option(names = "--validation-fraction", defaultValue = "0", paramLabel = "X",
+            description = "Share of --data to watch instead.")
     private double validationFraction;
 
-    @Option(names = "--max-length", paramLabel = "N", description = "Longest row in tokens (default: the model's context, 2048 at most).")
+    @Option(names = "--max-length", paramLabel = "N",
+            description = "Longest row in tokens (default: the model's context, 2048 at most).")
     private Integer maxLength;
 
     @Option(names = "--truncate", description = "Cut longer rows; without it they are refused.")
@@ -53,10 +58,15 @@ final class FinetuneCommand implements Callable<Integer> {
     @Option(names = "--full", description = "Train all weights instead of an adapter.")
     private boolean full;
 
-    @Option(names = "--adapter", paramLabel = "DIR", description = "PEFT LoRA adapter to go on from; its rank, alpha and targets must be those that are trained.")
+    @Option(names = "--adapter", paramLabel = "DIR",
+            description =
+            "PEFT LoRA adapter to go on from; its rank, alpha and targets must be those that are trained.")
     private Path adapter;
 
-    @Option(names = "--fresh", description = "Train a new model from random weights: --model is a folder with config.json and a tokenizer.")
+    @Option(
+            names = "--fresh",
+            description =
+            "Train a new model from random weights: --model is a folder with config.json and a tokenizer.")
     private boolean fresh;
 
     @Option(names = "--seed", defaultValue = "0", paramLabel = "S",
@@ -66,7 +76,8 @@ final class FinetuneCommand implements Callable<Integer> {
     @Mixin
     private TrainingFlags training;
 
-    @Option(names = "--output", required = true, paramLabel = "DIR", description = "The run's folder: checkpoints, metrics, and the result in it.")
+    @Option(names = "--output", required = true, paramLabel = "DIR",
+            description = "The run's folder: checkpoints, metrics, and the result in it.")
     private Path output;
 
     @Override
@@ -95,9 +106,10 @@ final class FinetuneCommand implements Callable<Integer> {
         try (TrainingProgress progress = new TrainingProgress("train", training.optimizer().warmupSteps())) {
             TrainReport report = trainer.train(progress);
             progress.close();
-            System.err.printf(Locale.ROOT, "%d rows, %d steps, loss %.4f at first, %.4f at last%s%n", report.rows(), report.steps(),
-                    report.firstLoss(), report.lastLoss(), report.validationLoss() == null ? ""
-                            : String.format(Locale.ROOT, ", validation %.4f at step %d", report.validationLoss(), report.chosenStep()));
+            System.err.printf(Locale.ROOT, "%d rows, %d steps, loss %.4f at first, %.4f at last%s%n", report.rows(),
+                    report.steps(), report.firstLoss(), report.lastLoss(), report.validationLoss() == null ? ""
+                            : String.format(Locale.ROOT, ", validation %.4f at step %d", report.validationLoss(),
+                                    report.chosenStep()));
             System.out.println(report.result());
         }
     }

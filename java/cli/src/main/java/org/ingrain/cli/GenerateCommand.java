@@ -34,7 +34,8 @@ import picocli.CommandLine.Option;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
-@Command(name = "generate", description = {"Answers prompts: one completion streams as it grows, several are drawn at once.",
+@Command(name = "generate",
+        description = {"Answers prompts: one completion streams as it grows, several are drawn at once.",
     "Examples:",
     "  ingrain generate --model DIR --prompt \"What is the capital of France?\"",
     "  ingrain generate --model DIR --prompt \"...\" --n 8 --temperature 0.7 --seed 1 --json",
@@ -64,17 +65,21 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(names = "--raw", description = "No chat template: BOS and the prompt as it is.")
     private boolean raw;
 
-    @Option(names = "--n", defaultValue = "1", paramLabel = "N", description = "Completions a prompt (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--n", defaultValue = "1", paramLabel = "N",
+            description = "Completions a prompt (default: ${DEFAULT-VALUE}).")
     private int samples;
 
     @Option(names = "--first-sample", defaultValue = "0", paramLabel = "I",
-            description = "Number of the first completion: --first-sample 3 --n 1 draws again what --n 8 drew as its fourth.")
+            description =
+                    "Number of the first completion: --first-sample 3 --n 1 draws again what --n 8 drew as its fourth.")
     private int firstSample;
 
-    @Option(names = "--prompt-log-probabilities", description = "With --json: log-probabilities of the prompt's tokens too.")
+    @Option(names = "--prompt-log-probabilities",
+            description = "With --json: log-probabilities of the prompt's tokens too.")
     private boolean promptLogProbabilities;
 
-    @Option(names = "--json", description = "One JSON object a completion: text, ids, log_probabilities, finish_reason.")
+    @Option(names = "--json",
+            description = "One JSON object a completion: text, ids, log_probabilities, finish_reason.")
     private boolean json;
 
     @Option(names = "--output", paramLabel = "FILE", description = "Write there instead of to standard output.")
@@ -111,7 +116,8 @@ final class GenerateCommand implements Callable<Integer> {
         List<String> questions = new ArrayList<>(prompts);
         if (promptFile != null) {
             questions.addAll(promptFile.toString().equals("-")
-                    ? new String(System.in.readAllBytes(), StandardCharsets.UTF_8).lines().toList() : lines(promptFile));
+                    ? new String(System.in.readAllBytes(), StandardCharsets.UTF_8).lines().toList()
+                    : lines(promptFile));
         }
         return questions;
     }
@@ -214,11 +220,14 @@ final class GenerateCommand implements Callable<Integer> {
         return node.toString();
     }
 
-    private static void report(List<Request> requests, List<List<Completion>> results, Duration time, GeneratorStats stats) {
+    private static void report(List<Request> requests, List<List<Completion>> results, Duration time,
+            GeneratorStats stats) {
         long prompt = requests.stream().mapToLong(request -> request.prompt().length).sum();
         long generated = results.stream().flatMap(List::stream).mapToLong(completion -> completion.ids().length).sum();
         double seconds = Math.max(1e-3, time.toMillis() / 1e3);
-        System.err.printf(Locale.ROOT, "%d prompt tokens, %d generated in %.2f s: %.1f tokens/s, %.1f %% of its time the device waited for the host%n",
-                prompt, generated, seconds, generated / seconds, 100 * stats.hostWaitShare());
+        System.err.printf(
+                Locale.ROOT,
+                "%d prompt tokens, %d generated in %.2f s: %.1f tokens/s, %.1f %% of its time the device waited for "
+                + "the host%n", prompt, generated, seconds, generated / seconds, 100 * stats.hostWaitShare());
     }
 }

@@ -19,17 +19,24 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-@Command(name = "lab", description = {"Makes the lab model of models/lab again: corpus, tokenizer, training from random weights, the choice of a checkpoint.",
-    "A killed run goes on where it was when the same command is given again. With --isa auto it computes with AVX2, on any machine.",
+@Command(
+        name = "lab",
+        description =
+        {"Makes the lab model of models/lab again: corpus, tokenizer, training from random weights, the choice of a "
+        + "checkpoint.",
+    "A killed run goes on where it was when the same command is given again. With --isa auto it computes with AVX2, "
+            + "on any machine.",
     "Example: ingrain lab --seed 3 --seeds 5 --output runs/lab"})
 final class LabCommand implements Callable<Integer> {
     @Mixin
     private DeviceFlags device;
 
-    @Option(names = "--seed", defaultValue = "1", paramLabel = "S", description = "Of the model that is kept (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--seed", defaultValue = "1", paramLabel = "S",
+            description = "Of the model that is kept (default: ${DEFAULT-VALUE}).")
     private long seed;
 
-    @Option(names = "--seeds", defaultValue = "1", paramLabel = "N", description = "Models to train, with seeds from --seed on; the first is kept, "
+    @Option(names = "--seeds", defaultValue = "1", paramLabel = "N",
+            description = "Models to train, with seeds from --seed on; the first is kept, "
             + "the others show how it varies (default: ${DEFAULT-VALUE}).")
     private int seeds;
 
@@ -37,12 +44,14 @@ final class LabCommand implements Callable<Integer> {
             description = "What it is taught: letters-and-coins (models/lab) or sums (default: ${DEFAULT-VALUE}).")
     private String course;
 
-    @Option(names = "--output", required = true, paramLabel = "DIR", description = "The run's folder; the model comes into model/ in it.")
+    @Option(names = "--output", required = true, paramLabel = "DIR",
+            description = "The run's folder; the model comes into model/ in it.")
     private Path output;
 
     @Override
     public Integer call() {
-        List<LabConfig> configs = Seeds.range(seed, seeds).stream().map(s -> LabConfig.of(Words.choose("--course", course, Course.class), s)).toList();
+        List<LabConfig> configs = Seeds.range(seed, seeds).stream()
+                .map(s -> LabConfig.of(Words.choose("--course", course, Course.class), s)).toList();
         if (device.backend().equals("cpu") && device.isa.equals("auto")) {
             device.isa = "avx2";   // which every machine has: the same bytes on each
         }

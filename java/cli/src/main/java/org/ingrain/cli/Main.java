@@ -16,11 +16,16 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 
-/** The command line. Exit status: 0 done, 1 failed, 2 bad input, 3 curation kept nothing; a failure is one line on standard error. */
+/**
+ * The command line. Exit status: 0 done, 1 failed, 2 bad input, 3 curation kept nothing; a failure is one line on
+ * standard error.
+ */
 @Command(name = "ingrain", versionProvider = Main.Version.class, mixinStandardHelpOptions = true,
         scope = ScopeType.INHERIT, sortOptions = false, usageHelpAutoWidth = true,
         description = "Turns the deliberate reasoning of a Llama-2-family chat model into its immediate answer.",
-        subcommands = {DemoCommand.class, GenerateCommand.class, DistillCommand.class, FinetuneCommand.class, EvaluateCommand.class, MergeCommand.class, TokenizeCommand.class, BenchCommand.class, DevicesCommand.class, KernelsCommand.class, LabCommand.class,
+        subcommands = {DemoCommand.class, GenerateCommand.class, DistillCommand.class, FinetuneCommand.class,
+                EvaluateCommand.class, MergeCommand.class, TokenizeCommand.class, BenchCommand.class,
+                DevicesCommand.class, KernelsCommand.class, LabCommand.class,
             AutoComplete.GenerateCompletion.class})
 public final class Main implements Callable<Integer> {
     private static final int FAILED = 1;
@@ -76,13 +81,15 @@ public final class Main implements Callable<Integer> {
 
     /** 2 for what the user can mend: bad input, too little memory. */
     private static int status(Throwable exception) {
-        boolean input = exception instanceof InputException || exception instanceof BackendException backend && backend.outOfMemory();
+        boolean input = exception instanceof InputException || exception instanceof BackendException backend
+                && backend.outOfMemory();
         return input ? CommandLine.ExitCode.USAGE : FAILED;
     }
 
     private static int refuse(ParameterException exception, String[] arguments) {
         CommandLine command = exception.getCommandLine();
-        command.getErr().println("ingrain: " + oneLine(exception.getMessage()) + " (see '" + command.getCommandSpec().qualifiedName()
+        command.getErr().println("ingrain: " + oneLine(exception.getMessage()) + " (see '" + command.getCommandSpec()
+                .qualifiedName()
                 + " --help')");
         return CommandLine.ExitCode.USAGE;
     }

@@ -11,7 +11,8 @@ import picocli.CommandLine.Option;
 @Command(name = "merge", description = {"Adds an adapter into its base model and writes a Hugging Face folder.",
     "Example: ingrain merge --model DIR --adapter runs/tuned/adapter --output merged"})
 final class MergeCommand implements Callable<Integer> {
-    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Hugging Face folder of the base model.")
+    @Option(names = "--model", required = true, paramLabel = "DIR",
+            description = "Hugging Face folder of the base model.")
     private Path model;
 
     @Option(names = "--adapter", required = true, paramLabel = "DIR", description = "PEFT LoRA adapter.")
@@ -24,7 +25,8 @@ final class MergeCommand implements Callable<Integer> {
     public Integer call() {
         try (ModelFolder base = ModelFolder.open(model)) {
             ProgressDisplay[] progress = new ProgressDisplay[1];
-            new org.ingrain.checkpoint.Merge(base, PeftAdapter.read(adapter, base.config())).write(output, (done, of) -> {
+            new org.ingrain.checkpoint.Merge(base, PeftAdapter.read(adapter, base.config()))
+                    .write(output, (done, of) -> {
                 if (progress[0] == null) {
                     progress[0] = new ProgressDisplay("merge", "tensors", 0, of);
                 }

@@ -10,7 +10,8 @@ final class TokenIds {
 
     static int[] parse(String line) {
         try {
-            return Arrays.stream(line.strip().split("[\\s,]+")).filter(word -> !word.isEmpty()).mapToInt(Integer::parseInt).toArray();
+            return Arrays.stream(line.strip().split("[\\s,]+")).filter(word -> !word.isEmpty())
+                    .mapToInt(Integer::parseInt).toArray();
         } catch (NumberFormatException e) {
             throw new InputException("token ids: '" + line + "', expected numbers between spaces");
         }

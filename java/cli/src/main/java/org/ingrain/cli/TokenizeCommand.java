@@ -17,7 +17,8 @@ import picocli.CommandLine.Parameters;
 @Command(name = "tokenize", description = {"Token ids of each line of text: a line of ids per line of input.",
     "Reads the arguments, or standard input where there are none."})
 final class TokenizeCommand implements Callable<Integer> {
-    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Folder with tokenizer.json or tokenizer.model.")
+    @Option(names = "--model", required = true, paramLabel = "DIR",
+            description = "Folder with tokenizer.json or tokenizer.model.")
     private Path model;
 
     @Option(names = "--bos", description = "Put in front what the tokenizer puts in front (usually BOS).")

@@ -50,21 +50,26 @@ class BadInputTest {
 
     static Stream<Arguments> folders() {
         return Stream.of(
-                broken("truncated", folder -> cut(folder.resolve("model.safetensors"), -100), "model.safetensors", "truncated"),
-                broken("header longer than the file", folder -> header(folder, bytes -> bytes.putLong(0, 1L << 40)), "model.safetensors", "header"),
+                broken("truncated", folder -> cut(folder.resolve("model.safetensors"), -100), "model.safetensors",
+                        "truncated"),
+                broken("header longer than the file", folder -> header(folder, bytes -> bytes.putLong(0, 1L << 40)),
+                        "model.safetensors", "header"),
                 broken("offsets overlap", folder -> text(folder.resolve("model.safetensors"), "[0,33152]", "[4,33156]"),
                         "model.safetensors", "4"),
-                broken("wrong dtype", folder -> text(folder.resolve("model.safetensors"), "\"F32\"", "\"F64\""), "model.safetensors", "F64"),
-                broken("missing tensor", folder -> rewrite(folder, tensors -> tensors.removeIf(t -> t.name().equals("model.norm.weight"))),
+                broken("wrong dtype", folder -> text(folder.resolve("model.safetensors"), "\"F32\"", "\"F64\""),
+                        "model.safetensors", "F64"),
+                broken("missing tensor", folder -> rewrite(
+                        folder, tensors -> tensors.removeIf(t -> t.name().equals("model.norm.weight"))),
                         "model.norm.weight", "missing"),
                 broken("another shape", folder -> rewrite(folder, tensors -> tensors.replaceAll(t ->
-                        t.name().equals("lm_head.weight") ? TensorOutput.of(t.name(), new float[64], 2, 32) : t)), "lm_head.weight", "[259, 32]"),
-                broken("unknown architecture", folder -> text(folder.resolve("config.json"), "LlamaForCausalLM", "MambaForCausalLM"),
-                        "config.json", "MambaForCausalLM", "LlamaForCausalLM"),
-                broken("attention bias", folder -> text(folder.resolve("config.json"), "\"head_dim\"", "\"attention_bias\": true, \"head_dim\""),
-                        "attention_bias"),
-                broken("a field that is no number", folder -> text(folder.resolve("config.json"), "\"hidden_size\": 32", "\"hidden_size\": \"x\""),
-                        "config.json", "hidden_size"),
+                        t.name().equals("lm_head.weight") ? TensorOutput.of(t.name(), new float[64], 2, 32) : t)),
+                                "lm_head.weight", "[259, 32]"),
+                broken("unknown architecture", folder -> text(folder.resolve("config.json"), "LlamaForCausalLM",
+                        "MambaForCausalLM"), "config.json", "MambaForCausalLM", "LlamaForCausalLM"),
+                broken("attention bias", folder -> text(folder.resolve("config.json"), "\"head_dim\"",
+                        "\"attention_bias\": true, \"head_dim\""), "attention_bias"),
+                broken("a field that is no number", folder -> text(folder.resolve("config.json"), "\"hidden_size\": 32",
+                        "\"hidden_size\": \"x\""), "config.json", "hidden_size"),
                 broken("no tokenizer", folder -> Files.delete(folder.resolve("tokenizer.json")), "tokenizer.json"),
                 broken("no weights", folder -> Files.delete(folder.resolve("model.safetensors")), "model.safetensors"),
                 broken("no config", folder -> Files.delete(folder.resolve("config.json")), "config.json"));
@@ -88,9 +93,11 @@ class BadInputTest {
         Run whole = Run.of("generate", "--model", folder, "--raw", "--prompt", "ab", "--max-tokens", "3");
         assertEquals(0, whole.status(), whole.err());
         try (Stream<Path> files = Files.list(folder)) {
-            Files.delete(files.filter(file -> file.getFileName().toString().startsWith("model-00002")).findFirst().orElseThrow());
+            Files.delete(files.filter(file -> file.getFileName().toString().startsWith("model-00002")).findFirst()
+                    .orElseThrow());
         }
-        assertRefused(Run.of("generate", "--model", folder, "--prompt", "ab"), "model.safetensors.index.json", "model-00002");
+        assertRefused(Run.of("generate", "--model", folder, "--prompt", "ab"), "model.safetensors.index.json",
+                "model-00002");
     }
 
     static Stream<Arguments> flags() {
@@ -104,7 +111,8 @@ class BadInputTest {
                 Arguments.of(List.of("--isa", "sse9"), "isa"),
                 Arguments.of(List.of("--device", "tpu"), "--device"),
                 Arguments.of(List.of("--dtype", "f8"), "--dtype"),
-                Arguments.of(List.of("--context", "100000"), "--context: 100000, expected at most max_position_embeddings 192"),
+                Arguments.of(List.of("--context", "100000"),
+                        "--context: 100000, expected at most max_position_embeddings 192"),
                 Arguments.of(List.of("--max-batch-tokens", "2", "--max-sequences", "4"),
                         "--max-batch-tokens: 2, expected at least --max-sequences 4"),
                 Arguments.of(List.of("--cache-tokens", "10"), "--cache-tokens"),
@@ -131,13 +139,15 @@ class BadInputTest {
     @Test
     void aModelLargerThanMemoryIsRefusedBeforeLoading() throws IOException {
         Path folder = TinyModelFolder.write(temp.resolve("model"));
-        assertRefused(Run.of("generate", "--model", folder, "--prompt", "ab", "--cache-tokens", "60000000000"), "needs", "free");
+        assertRefused(Run.of("generate", "--model", folder, "--prompt", "ab", "--cache-tokens", "60000000000"), "needs",
+                "free");
     }
 
     @Test
     void malformedTrainingDataIsNamedByLine() throws IOException {
         Path folder = TinyModelFolder.write(temp.resolve("model"));
-        Path data = Files.writeString(temp.resolve("data.jsonl"), "{\"prompt\":\"a\",\"completion\":\"b\"}\n{\"prompt\": \n");
+        Path data = Files.writeString(temp.resolve("data.jsonl"),
+                "{\"prompt\":\"a\",\"completion\":\"b\"}\n{\"prompt\": \n");
         Path output = temp.resolve("run");
         assertRefused(Run.of("finetune", "--model", folder, "--data", data, "--output", output), "data.jsonl", "2");
         assertFalse(Files.exists(output));
@@ -149,9 +159,11 @@ class BadInputTest {
     @Test
     void malformedQuestionsAreNamedByLine() throws IOException {
         Path folder = TinyModelFolder.write(temp.resolve("model"));
-        Path data = Files.writeString(temp.resolve("questions.jsonl"), "{\"question\":\"a\",\"answer\":\"b\"}\nnot json\n");
+        Path data = Files.writeString(temp.resolve("questions.jsonl"),
+                "{\"question\":\"a\",\"answer\":\"b\"}\nnot json\n");
         Path output = temp.resolve("run");
-        Object[] distill = {"distill", "--model", folder, "--task", "question-answer", "--method", "direct", "--data", data, "--output", output};
+        Object[] distill = {"distill", "--model", folder, "--task", "question-answer", "--method", "direct", "--data",
+                data, "--output", output};
         assertRefused(Run.of(distill), "questions.jsonl", "2");
         assertFalse(Files.exists(output));
         Files.writeString(data, "");
@@ -160,11 +172,16 @@ class BadInputTest {
     }
 
     static Stream<Arguments> questions() {
-        String letters = "{\"question\": \"Take the last letters of the words in \\\"Ann Lee\\\" and concatenate them.\", \"answer\": \"ne\"}\n";
+        String letters =
+                "{\"question\": \"Take the last letters of the words in \\\"Ann Lee\\\" and concatenate them.\", "
+                + "\"answer\": \"ne\"}\n";
         return Stream.of(
-                Arguments.of(letters, List.of("distill", "--test-orders", "-3"), "--test-orders: -3, expected 1 or more"),
-                Arguments.of(letters, List.of("evaluate", "--test-orders", "0"), "--test-orders: 0, expected 1 or more"),
-                Arguments.of(letters + letters.replace("Ann", "Bob"), List.of("distill", "--test-size", "1", "--test-orders", "2"),
+                Arguments.of(letters, List.of("distill", "--test-orders", "-3"),
+                        "--test-orders: -3, expected 1 or more"),
+                Arguments.of(letters, List.of("evaluate", "--test-orders", "0"),
+                        "--test-orders: 0, expected 1 or more"),
+                Arguments.of(letters + letters.replace("Ann", "Bob"),
+                        List.of("distill", "--test-size", "1", "--test-orders", "2"),
                         "--test-orders: 2, expected 1: questions of task last-letter have one order alone"),
                 Arguments.of(letters, List.of("evaluate", "--test-orders", "2"),
                         "--test-orders: 2, expected 1: questions of task last-letter have one order alone"),
@@ -175,10 +192,14 @@ class BadInputTest {
                         "--n: [2000000000, 2] samples of each step, expected at most 10000 answers to a question"),
                 Arguments.of(letters, List.of("evaluate", "--temperature", "1", "--n", "10001"),
                         "--n: [10001] samples of each step, expected at most 10000 answers to a question"),
-                Arguments.of(letters, List.of("distill", "--test-votes", "1,2000000000"), "--test-votes: [1, 2000000000], expected 1 to 10000"),
-                Arguments.of(letters, List.of("distill", "--stages", "2000000000"), "--stages: 2000000000, expected 0 (the answer at once) to 1000"),
-                Arguments.of(letters, List.of("distill", "--rounds", "2000000000"), "--rounds: 2000000000, expected 1 to 1000"),
-                Arguments.of(letters, List.of("distill", "--temperature", "1e40"), "temperature: 1.0E40, expected 0 (greedy) to 1000"),
+                Arguments.of(letters, List.of("distill", "--test-votes", "1,2000000000"),
+                        "--test-votes: [1, 2000000000], expected 1 to 10000"),
+                Arguments.of(letters, List.of("distill", "--stages", "2000000000"),
+                        "--stages: 2000000000, expected 0 (the answer at once) to 1000"),
+                Arguments.of(letters, List.of("distill", "--rounds", "2000000000"),
+                        "--rounds: 2000000000, expected 1 to 1000"),
+                Arguments.of(letters, List.of("distill", "--temperature", "1e40"),
+                        "temperature: 1.0E40, expected 0 (greedy) to 1000"),
                 Arguments.of(letters, List.of("distill", "--names", "/dev/null"), "--names: /dev/null beside --data"));
     }
 
@@ -199,13 +220,15 @@ class BadInputTest {
         String help = Run.of("distill", "--help").out().replaceAll("\\s+", " ");
         assertTrue(help.contains("text, yes-no or number (default: text)"), help);
         Path data = temp.resolve("none.jsonl");
-        List<Object> command = List.of("distill", "--model", TinyModelFolder.write(temp.resolve("model")), "--task", "question-answer", "--data", data,
-                "--output", temp.resolve("run"));
-        for (String typed : List.of("--answer-format=text", "--answer-format=yes-no", "--answer-format=number", "--target=response",
-                "--schedule=linear")) {
-            assertRefused(Run.of(Stream.concat(command.stream(), Stream.of(typed)).toArray()), data + ": cannot be read: no such file");
+        List<Object> command = List.of("distill", "--model", TinyModelFolder.write(temp.resolve("model")), "--task",
+                "question-answer", "--data", data, "--output", temp.resolve("run"));
+        for (String typed : List.of("--answer-format=text", "--answer-format=yes-no", "--answer-format=number",
+                "--target=response", "--schedule=linear")) {
+            assertRefused(Run.of(Stream.concat(command.stream(), Stream.of(typed)).toArray()),
+                    data + ": cannot be read: no such file");
         }
-        for (String refused : List.of("--answer-format: 'YES_NO', expected one of text, yes-no, number", "--target: 'x', expected one of answer, response",
+        for (String refused : List.of("--answer-format: 'YES_NO', expected one of text, yes-no, number",
+                "--target: 'x', expected one of answer, response",
                 "--schedule: 'up', expected one of constant, linear, cosine")) {
             String typed = refused.replaceAll(": '(.*?)'.*", "=$1");
             assertRefused(Run.of(Stream.concat(command.stream(), Stream.of(typed)).toArray()), refused);
@@ -215,9 +238,8 @@ class BadInputTest {
     @Test
     void aLimitOfQuestionsThatAreMadeUpIsRefused() throws IOException {
         Path folder = TinyModelFolder.write(temp.resolve("model"));
-        assertRefused(Run.of("distill", "--model", folder, "--task", "last-letter", "--generate", "8", "--limit", "4", "--output",
-                temp.resolve("run")),
-                "--limit: 4 without --data");
+        assertRefused(Run.of("distill", "--model", folder, "--task", "last-letter", "--generate", "8", "--limit", "4",
+                "--output", temp.resolve("run")), "--limit: 4 without --data");
     }
 
     @ParameterizedTest
@@ -225,7 +247,8 @@ class BadInputTest {
     void noSeedsAreRefused(String command) {
         Path output = temp.resolve("run");
         for (String seeds : List.of("0", "-2")) {
-            assertRefused(Run.of(command, "--seeds", seeds, "--output", output), "--seeds: " + seeds + ", expected 1 to 1000");
+            assertRefused(Run.of(command, "--seeds", seeds, "--output", output),
+                    "--seeds: " + seeds + ", expected 1 to 1000");
         }
         assertFalse(Files.exists(output));
     }
@@ -233,19 +256,23 @@ class BadInputTest {
     @Test
     void aRunFolderMadeWithOtherSettingsIsLeftAsItIs() throws IOException {
         Path folder = TinyModelFolder.write(temp.resolve("model"));
-        Path data = Files.writeString(temp.resolve("data.jsonl"), "{\"prompt\":\"a\",\"completion\":\"b\"}\n".repeat(4));
+        Path data = Files.writeString(temp.resolve("data.jsonl"),
+                "{\"prompt\":\"a\",\"completion\":\"b\"}\n".repeat(4));
         Path output = temp.resolve("run");
-        Run first = Run.of("finetune", "--model", folder, "--data", data, "--output", output, "--max-steps", "2", "--rank", "2");
+        Run first = Run.of("finetune", "--model", folder, "--data", data, "--output", output, "--max-steps", "2",
+                "--rank", "2");
         assertEquals(0, first.status(), first.err());
         Map<Path, List<Byte>> before = contents(output);
-        assertRefused(Run.of("finetune", "--model", folder, "--data", data, "--output", output, "--max-steps", "2", "--rank", "4"), "rank");
+        assertRefused(Run.of("finetune", "--model", folder, "--data", data, "--output", output, "--max-steps", "2",
+                "--rank", "4"), "rank");
         assertEquals(before, contents(output));
     }
 
     @Test
     void aFullDiskIsOneLine() throws IOException {
         Path folder = TinyModelFolder.write(temp.resolve("model"));
-        Run run = Run.of("generate", "--model", folder, "--raw", "--prompt", "ab", "--max-tokens", "2", "--output", "/dev/full/out");
+        Run run = Run.of("generate", "--model", folder, "--raw", "--prompt", "ab", "--max-tokens", "2", "--output",
+                "/dev/full/out");
         assertRefused(run, "/dev/full/out");
     }
 
@@ -255,7 +282,8 @@ class BadInputTest {
         Path mine = Files.writeString(temp.resolve("mine"), "mine");
         Path link = Files.createSymbolicLink(temp.resolve("link"), mine);
         for (Path output : List.of(link, folder)) {
-            assertRefused(Run.of("generate", "--model", folder, "--raw", "--prompt", "ab", "--max-tokens", "2", "--output", output), output + ": is a");
+            assertRefused(Run.of("generate", "--model", folder, "--raw", "--prompt", "ab", "--max-tokens", "2",
+                    "--output", output), output + ": is a");
         }
         assertTrue(Files.isSymbolicLink(link));
         assertEquals("mine", Files.readString(mine));

@@ -33,7 +33,8 @@ class ContextTest {
         if (Files.notExists(model)) {
             TinyModelFolder.write(model);
         }
-        List<Object> words = new ArrayList<>(List.of(command, "--model", model, "--task", "question-answer", "--method", "direct", "--data", data));
+        List<Object> words = new ArrayList<>(List.of(
+                command, "--model", model, "--task", "question-answer", "--method", "direct", "--data", data));
         words.addAll(List.of(more));
         return words;
     }
@@ -53,13 +54,15 @@ class ContextTest {
     @Test
     void aRunFolderIsOfOneContext() throws IOException {
         Path data = questions("data.jsonl", "Is the sky blue?", "Is the sea?");
-        for (List<Object> command : List.of(words("evaluate", data, "--max-tokens", 4), words("distill", data, "--test-size", 1, "--n", 1, "--majority",
-                "all", "--target", "response", "--max-tokens", 4, "--max-steps", 1, "--rank", 2))) {
+        for (List<Object> command : List.of(words("evaluate", data, "--max-tokens", 4),
+                words("distill", data, "--test-size", 1, "--n", 1, "--majority", "all", "--target", "response",
+                        "--max-tokens", 4, "--max-steps", 1, "--rank", 2))) {
             Path output = temp.resolve(command.getFirst().toString());
             succeed(command, "--output", output);
             Run other = run(command, "--output", output, "--context", 100);
             assertEquals(2, other.status(), other.err());
-            assertTrue(other.complaint().contains("made with engine.context \"192\", now it is \"100\""), other.complaint());
+            assertTrue(other.complaint().contains("made with engine.context \"192\", now it is \"100\""),
+                    other.complaint());
             succeed(command, "--output", output, "--context", 192);
         }
     }
@@ -68,8 +71,8 @@ class ContextTest {
     void questionsThatDoNotFitAreCounted() throws IOException {
         Path data = questions("data.jsonl", "Is the sky blue?", LONG, "Is the sea?", "Is the rain?");
         Path test = questions("test.jsonl", "Is the wood?", LONG.replace("late", "early"), "Is the snow?");
-        List<Object> command = words("distill", data, "--test-data", test, "--n", 2, "--majority", "all", "--target", "response", "--max-tokens", 4,
-                "--max-steps", 1, "--rank", 2, "--output", temp.resolve("run"));
+        List<Object> command = words("distill", data, "--test-data", test, "--n", 2, "--majority", "all", "--target",
+                "response", "--max-tokens", 4, "--max-steps", 1, "--rank", 2, "--output", temp.resolve("run"));
         succeed(command, "--dry-run");
         Run run = succeed(command);
         assertTrue(run.out().contains("distilled: kept 3 of 4 examples, prompt too long 1, "), run.out());
@@ -77,15 +80,17 @@ class ContextTest {
         assertTrue(Files.readString(temp.resolve("run/ledger.jsonl")).contains("\"reason\":\"prompt-too-long\","
                 + "\"detail\":\"its prompt does not fit into the model's context\""));
         Run alone = succeed(words("evaluate", test, "--max-tokens", 4, "--output", temp.resolve("alone")));
-        assertTrue(alone.out().contains("\n  prompts that do not fit into the context, so not asked: 1\n"), alone.out());
+        assertTrue(alone.out().contains("\n  prompts that do not fit into the context, so not asked: 1\n"),
+                alone.out());
     }
 
     /** A response that fills the context has no room for the end token. */
     @Test
     void lessonsThatDoNotFitAreLeftOut() throws IOException {
         Path data = questions("data.jsonl", "Is it " + "so ".repeat(38) + "late?", "Is the sea?");
-        Run run = succeed(words("distill", data, "--test-data", questions("test.jsonl", "Is the wood?"), "--n", 1, "--majority", "all", "--target", "response",
-                "--max-tokens", 60, "--max-steps", 1, "--rank", 2, "--output", temp.resolve("run")));
+        Run run = succeed(words("distill", data, "--test-data", questions("test.jsonl", "Is the wood?"), "--n", 1,
+                "--majority", "all", "--target", "response", "--max-tokens", 60, "--max-steps", 1, "--rank", 2,
+                "--output", temp.resolve("run")));
         assertTrue(run.out().contains("distilled: kept 1 of 2 examples, lesson too long 1, "), run.out());
         assertTrue(Files.readString(temp.resolve("run/ledger.jsonl")).contains("\"reason\":\"lesson-too-long\","
                 + "\"detail\":\"not filtered, 1 of 1 samples, but 1 of 1 too long to train on\""));

@@ -12,7 +12,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
-/** The demo on the shipped model, with few questions: every part of it runs, and System 2 is the dear way that its student has no need of. */
+/**
+ * The demo on the shipped model, with few questions: every part of it runs, and System 2 is the dear way that its
+ * student has no need of.
+ */
 class DemoTest {
     @TempDir
     private Path temp;
@@ -24,12 +27,14 @@ class DemoTest {
         for (String task : List.of("last-letter", "coin-flip")) {
             assertTrue(run.out().contains(task + ", 2-step RaR: 12 questions distilled on, 6 held out\n"), run.out());
             assertTrue(Files.exists(temp.resolve(task).resolve("report.html")));
-            JsonNode arms = Json.parse(Files.readString(temp.resolve(task).resolve("report.json")), "report").path("arms");
+            JsonNode arms = Json.parse(Files.readString(temp.resolve(task).resolve("report.json")), "report")
+                    .path("arms");
             assertEquals(List.of("system-1", "system-2", "distilled-system-1", "unfiltered", "distilled"),
                     arms.valueStream().map(arm -> arm.path("name").asString()).toList());
             assertEquals(6, arms.path(1).path("right").asInt(), "questions on held-out words, in two steps");
             assertTrue(3 * arms.path(4).path("tokens").asDouble() < arms.path(1).path("tokens").asDouble(), task);
         }
-        assertEquals(run.out(), Run.of("demo", "--output", temp, "--pool-size", 12, "--test-size", 6).out(), "what is done is not done again");
+        assertEquals(run.out(), Run.of("demo", "--output", temp, "--pool-size", 12, "--test-size", 6).out(),
+                "what is done is not done again");
     }
 }

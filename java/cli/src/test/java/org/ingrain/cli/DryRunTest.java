@@ -20,7 +20,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** A plan says what the run then does: the calls it makes, the steps it trains, never more than at most. */
 class DryRunTest {
-    private static final Pattern ROW = Pattern.compile("(?m)^(.{36}) +([\\d,]+) +([\\d,]+) +[\\d,]+ +[\\d:]+ (?:s|min|h)$");
+    private static final Pattern ROW = Pattern.compile(
+            "(?m)^(.{36}) +([\\d,]+) +([\\d,]+) +[\\d,]+ +[\\d:]+ (?:s|min|h)$");
 
     @TempDir
     private Path temp;
@@ -47,7 +48,8 @@ class DryRunTest {
     private static Map<String, Planned> plan(Run run) {
         Map<String, Planned> stages = new LinkedHashMap<>();
         for (MatchResult row : ROW.matcher(run.out()).results().toList()) {
-            Planned stage = new Planned(Long.parseLong(row.group(2).replace(",", "")), Long.parseLong(row.group(3).replace(",", "")));
+            Planned stage = new Planned(Long.parseLong(row.group(2).replace(",", "")),
+                    Long.parseLong(row.group(3).replace(",", "")));
             stages.put(row.group(1).strip(), stage);
             assertTrue(stage.calls() <= stage.most(), row.group());
         }
@@ -63,18 +65,17 @@ class DryRunTest {
     }
 
     /**
-     * Two answers to each rephrasing, of which all are drawn and the first is taught; both controls, a baseline, votes, two rounds.
+     * Two answers to each rephrasing, of which all are drawn and the first is taught; both controls, a baseline, votes,
+     * two rounds.
      */
     @Test
     void lettersWithoutAnEarlyEnd() throws IOException {
         Path output = temp.resolve("run");
-        List<Object> command = List.of("distill", "--model", model(), "--task", "last-letter", "--generate", 12, "--test-size", 4,
-                "--method", "rar-2-step",
-                "--n", "3,2", "--majority", "first", "--all-samples", "--target", "response", "--controls",
-                "distilled-system-1,unfiltered", "--baselines",
-                "rar-1-step", "--test-votes", "1,3", "--rounds", 2, "--validation-fraction", "0.25",
-                "--max-tokens", 4, "--rank", 2, "--epochs", 3,
-                "--batch-size", 4, "--output", output);
+        List<Object> command = List.of("distill", "--model", model(), "--task", "last-letter", "--generate", 12,
+                "--test-size", 4, "--method", "rar-2-step", "--n", "3,2", "--majority", "first", "--all-samples",
+                "--target", "response", "--controls", "distilled-system-1,unfiltered", "--baselines", "rar-1-step",
+                "--test-votes", "1,3", "--rounds", 2, "--validation-fraction", "0.25", "--max-tokens", 4, "--rank", 2,
+                "--epochs", 3, "--batch-size", 4, "--output", output);
         Run dry = succeed(command, "--dry-run");
         assertFalse(Files.exists(output));
         Map<String, Planned> plan = plan(dry);
@@ -82,11 +83,15 @@ class DryRunTest {
         Map<String, Long> real = new LinkedHashMap<>();
         real.put("sample and 1 more", lines(output, "samples.jsonl", "round-2/samples.jsonl"));
         real.put("sample distilled-system-1", lines(output, "controls/distilled-system-1/samples.jsonl"));
-        real.put("train and 3 more", steps(output, "", "round-2/", "controls/distilled-system-1/", "controls/unfiltered/"));
-        real.put("evaluate system-2 and 1 more", lines(output, "evaluation/system-2/samples.jsonl", "evaluation/system-2-round-2/samples.jsonl"));
+        real.put("train and 3 more", steps(output, "", "round-2/", "controls/distilled-system-1/",
+                "controls/unfiltered/"));
+        real.put("evaluate system-2 and 1 more", lines(
+                output, "evaluation/system-2/samples.jsonl", "evaluation/system-2-round-2/samples.jsonl"));
         real.put("evaluate baseline-rar-1-step", lines(output, "evaluation/baseline-rar-1-step/samples.jsonl"));
-        real.put("evaluate system-1 and 4 more", lines(output, "evaluation/system-1/samples.jsonl", "evaluation/distilled/samples.jsonl",
-                "evaluation/distilled-round-2/samples.jsonl", "evaluation/distilled-system-1/samples.jsonl", "evaluation/unfiltered/samples.jsonl"));
+        real.put("evaluate system-1 and 4 more", lines(
+                output, "evaluation/system-1/samples.jsonl", "evaluation/distilled/samples.jsonl",
+                "evaluation/distilled-round-2/samples.jsonl", "evaluation/distilled-system-1/samples.jsonl",
+                "evaluation/unfiltered/samples.jsonl"));
         real.put("all texts, all time", real.entrySet().stream().filter(stage -> !stage.getKey().startsWith("train"))
                 .mapToLong(Map.Entry::getValue).sum());
         Map<String, Long> calls = new LinkedHashMap<>();
@@ -94,10 +99,15 @@ class DryRunTest {
         assertEquals(real, calls);
         assertEquals(new Planned(8 * (3 + 3 * 2) * 2, 8 * (3 + 3 * 2) * 2), plan.get("sample and 1 more"));
         String memory = dry.out().lines().reduce((line, next) -> next).orElseThrow();
-        assertTrue(memory.matches("memory: needs \\S+ GiB \\(weights \\S+, cache and workspace \\S+, adapter \\S+, training \\S+\\),"
+        assertTrue(
+                memory.matches(
+                        "memory: needs \\S+ GiB \\(weights \\S+, cache and workspace \\S+, adapter \\S+, training "
+                        + "\\S+\\),"
                 + " \\S+ GiB free"), memory);
-        assertEquals("ingrain: " + output + ": this run folder was made with teach.rounds 2, now it is 3; take the same settings or another folder",
-                Run.of(with(command, "--rounds", 3)).complaint());
+        assertEquals(
+                "ingrain: " + output
+                + ": this run folder was made with teach.rounds 2, now it is 3; take the same settings or another "
+                + "folder", Run.of(with(command, "--rounds", 3)).complaint());
     }
 
     private static Object[] with(List<Object> command, String flag, Object value) {
@@ -110,7 +120,8 @@ class DryRunTest {
     private static long steps(Path run, String... folders) throws IOException {
         long steps = 0;
         for (String folder : folders) {
-            steps += Json.parse(Files.readString(run.resolve(folder + "training.json")), "training").path("steps").asInt();
+            steps += Json.parse(Files.readString(run.resolve(folder + "training.json")), "training").path("steps")
+                    .asInt();
         }
         return steps;
     }
@@ -127,11 +138,13 @@ class DryRunTest {
         List<String> pairs = new ArrayList<>();
         for (String what : List.of("sky", "sea", "sun", "rain", "snow", "wood")) {
             lessons.add(lesson("Plan: " + what + "?", "1. a\n2. b\n3. c"));
-            List.of("a", "b", "c").forEach(criterion -> lessons.add(lesson("Judge " + criterion, "Assistant A: 3\nAssistant B: 3")));
+            List.of("a", "b", "c")
+                    .forEach(criterion -> lessons.add(lesson("Judge " + criterion, "Assistant A: 3\nAssistant B: 3")));
             pairs.add(Json.line(Map.of("question", what + "?", "response-a", "x", "response-b", "y", "answer", "C")));
         }
-        succeed(List.of("finetune", "--model", model(), "--full", "--data", Files.write(temp.resolve("lessons.jsonl"), lessons), "--output", taught,
-                "--max-steps", 80, "--batch-size", 12, "--learning-rate", "1e-2"));
+        succeed(List.of("finetune", "--model", model(), "--full", "--data",
+                Files.write(temp.resolve("lessons.jsonl"), lessons), "--output", taught, "--max-steps", 80,
+                "--batch-size", 12, "--learning-rate", "1e-2"));
         Path method = Files.writeString(temp.resolve("branching.json"), """
                 {"name": "branching", "title": "Branching", "source": "a test", "branching": "branch-solve-merge", "steps": [
                  {"name": "branch", "variants": [{"prompt": "Plan: {question}", "samples": 1, "mark": "ours", "temperature": 0.0}]},
@@ -146,7 +159,8 @@ class DryRunTest {
         succeed(command);
         assertEquals(new Planned(lines(output, "samples.jsonl"), 4 * 2 * (1 + 5)), plan.get("sample"));
         assertEquals(4 * 2 * (1 + 3), plan.get("sample").calls(), "three criteria each, as it was taught");
-        assertEquals(new Planned(lines(output, "evaluation/system-2/samples.jsonl"), 2 * 2 * (1 + 5)), plan.get("evaluate system-2"));
+        assertEquals(new Planned(lines(output, "evaluation/system-2/samples.jsonl"), 2 * 2 * (1 + 5)),
+                plan.get("evaluate system-2"));
         assertEquals(steps(output, ""), plan.get("train").calls(), "a row for each order");
         assertEquals(lines(output, "evaluation/system-1/samples.jsonl", "evaluation/distilled/samples.jsonl"),
                 plan.get("evaluate system-1 and 1 more").calls());
@@ -164,8 +178,10 @@ class DryRunTest {
         }
         Path output = temp.resolve("run");
         List<Object> command = List.of("distill", "--model", model(), "--task", "question-answer", "--data",
-                Files.write(temp.resolve("questions.jsonl"), questions), "--test-size", 2, "--method", "rar-2-step", "--n", 2, "--majority", "first",
-                "--controls", "distilled-system-1,unfiltered", "--rounds", 2, "--stages", 3, "--max-tokens", 6, "--rank", 2, "--max-steps", 2,
+                Files.write(temp.resolve("questions.jsonl"), questions), "--test-size", 2, "--method", "rar-2-step",
+                "--n", 2, "--majority", "first",
+                "--controls", "distilled-system-1,unfiltered", "--rounds", 2, "--stages", 3, "--max-tokens", 6,
+                "--rank", 2, "--max-steps", 2,
                 "--batch-size", 2, "--output", output);
         Map<String, Planned> plan = plan(succeed(command, "--dry-run"));
         succeed(command);
@@ -181,9 +197,10 @@ class DryRunTest {
     /** The model selects among its own responses: a call for each question. */
     @Test
     void selectionIsAStage() throws IOException {
-        Map<String, Planned> plan = plan(succeed(List.of("distill", "--model", model(), "--task", "last-letter", "--generate", 8,
-                "--test-size", 2, "--method",
-                "direct", "--n", 2, "--majority", "universal", "--max-tokens", 4, "--rank", 2, "--max-steps", 2, "--batch-size", 2, "--dry-run")));
+        Map<String, Planned> plan = plan(
+                succeed(List.of("distill", "--model", model(), "--task", "last-letter", "--generate", 8, "--test-size",
+                        2, "--method", "direct", "--n", 2, "--majority", "universal", "--max-tokens", 4, "--rank", 2,
+                        "--max-steps", 2, "--batch-size", 2, "--dry-run")));
         assertEquals(new Planned(6 * 2, 6 * 2), plan.get("sample"));
         assertEquals(new Planned(6, 6), plan.get("select"));
         assertEquals(new Planned(2, 2), plan.get("train"));
@@ -194,7 +211,9 @@ class DryRunTest {
     void questionsThatAreTooLongAreLeftOut() throws IOException {
         List<String> pairs = new ArrayList<>();
         for (String what : List.of("sky", "sea", "sun", "ice", "dew", "fog")) {
-            pairs.add(Json.line(Map.of("question", what + "?", "response-a", "x".repeat(what.equals("sun") ? 4000 : 1), "response-b", "y")));
+            pairs.add(
+                    Json.line(Map.of("question", what + "?", "response-a", "x".repeat(what.equals("sun") ? 4000 : 1),
+                            "response-b", "y")));
         }
         Path method = Files.writeString(temp.resolve("two-steps.json"), """
                 {"name": "two-steps", "title": "Two steps", "source": "a test", "steps": [
@@ -202,12 +221,16 @@ class DryRunTest {
                  {"name": "judge", "variants": [{"prompt": "{response-a} or {response-b}", "samples": 1, "mark": "ours"}]}]}
                 """);
         Path output = temp.resolve("run");
-        List<Object> command = List.of("distill", "--model", model(), "--task", "pairwise", "--data", Files.write(temp.resolve("pairs.jsonl"), pairs),
-                "--method", method, "--n", "2,1", "--majority", "first", "--target", "response", "--max-tokens", 6, "--rank", 2, "--epochs", 2,
-                "--batch-size", 2, "--output", output);
+        List<Object> command = List.of("distill", "--model", model(), "--task", "pairwise", "--data",
+                Files.write(temp.resolve("pairs.jsonl"), pairs), "--method", method, "--n", "2,1", "--majority",
+                "first", "--target", "response", "--max-tokens", 6, "--rank", 2, "--epochs", 2, "--batch-size", 2,
+                "--output", output);
         Run dry = succeed(command, "--dry-run");
         succeed(command);
-        assertTrue(dry.out().contains("\nnot in the training: 1 of 6 questions, of more than 2,048 tokens with their answers\n"), dry.out());
+        assertTrue(
+                dry.out().contains(
+                        "\nnot in the training: 1 of 6 questions, of more than 2,048 tokens with their answers\n"),
+                        dry.out());
         assertEquals(steps(output, ""), plan(dry).get("train").calls());
         long trained = 0;
         for (String step : Files.readAllLines(output.resolve("training/metrics.jsonl"))) {
@@ -220,10 +243,11 @@ class DryRunTest {
 
     @Test
     void noPlanOfARunThatWouldBeRefused() throws IOException {
-        Run run = Run.of("distill", "--model", model(), "--task", "last-letter", "--generate", 8, "--method", "direct", "--n", 2,
-                "--orders", 2, "--dry-run");
+        Run run = Run.of("distill", "--model", model(), "--task", "last-letter", "--generate", 8, "--method", "direct",
+                "--n", 2, "--orders", 2, "--dry-run");
         assertEquals(2, run.status());
-        assertEquals("ingrain: --orders: 2, expected 1: questions of task last-letter have one order alone", run.complaint());
+        assertEquals("ingrain: --orders: 2, expected 1: questions of task last-letter have one order alone",
+                run.complaint());
         assertEquals("", run.out());
     }
 }

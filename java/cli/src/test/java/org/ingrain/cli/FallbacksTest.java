@@ -18,9 +18,13 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What falls back is shown by devices and on standard error, and recorded in a training's log: on the emulated GPU, whose cuBLASLt refuses everything. */
+/**
+ * What falls back is shown by devices and on standard error, and recorded in a training's log: on the emulated GPU,
+ * whose cuBLASLt refuses everything.
+ */
 class FallbacksTest {
-    private static final Path LIBRARY = Path.of(System.getProperty("ingrain.root"), "build", "release", "lib", "libingrain_simt.so");
+    private static final Path LIBRARY = Path.of(System.getProperty("ingrain.root"), "build", "release", "lib",
+            "libingrain_simt.so");
     private static final int NOTHING = 0;
     private static final int EVERYTHING = 2;
 
@@ -61,12 +65,16 @@ class FallbacksTest {
     @Test
     void aTrainingRecordsThem() throws IOException {
         Path model = TinyModelFolder.write(temp.resolve("model"));
-        Path data = Files.writeString(temp.resolve("train.jsonl"), "{\"prompt\": \"Is it far to the old mill by the river?\", \"completion\": \" yes\"}\n");
-        Run run = Run.of("finetune", "--model", model, "--device", "simt", "--dtype", "bf16", "--data", data, "--output", temp.resolve("tuned"),
-                "--max-steps", 1);
+        Path data = Files.writeString(temp.resolve("train.jsonl"),
+                "{\"prompt\": \"Is it far to the old mill by the river?\", \"completion\": \" yes\"}\n");
+        Run run = Run.of("finetune", "--model", model, "--device", "simt", "--dtype", "bf16", "--data", data,
+                "--output", temp.resolve("tuned"), "--max-steps", 1);
         assertEquals(0, run.status(), run.err());
-        assertTrue(run.err().lines().anyMatch(line -> line.matches("ingrain: warning: matmul of .* \\(\\d+ such calls\\)")), run.err());
+        assertTrue(run.err().lines()
+                .anyMatch(line -> line.matches("ingrain: warning: matmul of .* \\(\\d+ such calls\\)")), run.err());
         String log = Files.readString(temp.resolve("tuned/log.txt"));
-        assertTrue(log.lines().anyMatch(line -> line.matches(".* fallback, \\d+ calls: matmul of .* a plain kernel computes it")), log);
+        assertTrue(
+                log.lines().anyMatch(line -> line.matches(
+                        ".* fallback, \\d+ calls: matmul of .* a plain kernel computes it")), log);
     }
 }

@@ -32,7 +32,8 @@ class KernelFlagTest {
     }
 
     private static Run generate(Object... flags) {
-        List<Object> words = new ArrayList<>(List.of("generate", "--model", model, "--raw", "--prompt", "ab", "--max-tokens", "24", "--json"));
+        List<Object> words = new ArrayList<>(List.of(
+                "generate", "--model", model, "--raw", "--prompt", "ab", "--max-tokens", "24", "--json"));
         words.addAll(Arrays.asList(flags));
         return Run.of(words.toArray());
     }
@@ -80,13 +81,15 @@ class KernelFlagTest {
         Path library = build(source, NativeLibraries.find("cpu").toString());
         Run called = generate("--kernel", "rms_norm=" + library);
         assertTrue(called.complaint().contains("from a library"), called.err());
-        assertRefused(generate("--kernel", "rms_norm=" + build(source)), "my.so", "cannot be loaded", "undefined symbol: ingrain_");
+        assertRefused(generate("--kernel", "rms_norm=" + build(source)), "my.so", "cannot be loaded",
+                "undefined symbol: ingrain_");
     }
 
     private static Path build(Path source, String... linked) throws Exception {
         Path library = source.resolveSibling("my.so");
         List<String> command = new ArrayList<>(List.of("g++", "-shared", "-fPIC", "-std=c++20", "-I",
-                Path.of(System.getProperty("ingrain.root"), "native", "include").toString(), "-o", library.toString(), source.toString()));
+                Path.of(System.getProperty("ingrain.root"), "native", "include").toString(), "-o", library.toString(),
+                source.toString()));
         command.addAll(List.of(linked));
         assertEquals(0, new ProcessBuilder(command).inheritIO().start().waitFor(), String.join(" ", command));
         return library;
@@ -102,7 +105,8 @@ class KernelFlagTest {
         assertRefused(generate("--kernel", "rms_nrom=" + kernel), "rms_nrom", "rms_norm");
         assertRefused(generate("--kernel", "rms_norm_foward=" + kernel), "rms_norm_foward", "such as rms_norm_forward");
         assertRefused(generate("--kernel", "silu_mul=" + kernel), "my.cc", "exports none of ingrain_silu_mul_forward");
-        assertRefused(generate("--kernel", "rms_norm=" + kernel, "--kernel", "rms_norm_forward=" + kernel), "rms_norm_forward", "twice");
+        assertRefused(generate("--kernel", "rms_norm=" + kernel, "--kernel", "rms_norm_forward=" + kernel),
+                "rms_norm_forward", "twice");
         Path library = Files.writeString(temp.resolve("broken.so"), "not a library");
         assertRefused(generate("--kernel", "rms_norm=" + library), "broken.so", "cannot be loaded");
         Path cuda = KernelSources.write(temp, "my.cu", KernelSources.example());
@@ -111,17 +115,22 @@ class KernelFlagTest {
 
     @Test
     void whatDoesNotCompileIsItsFirstError() throws IOException {
-        Path kernel = KernelSources.write(temp, "my.cc", KernelSources.changed("double squares = 0;", "double squares = zero;"));
-        assertRefused(generate("--kernel", "rms_norm=" + kernel), "my.cc: does not compile", "my.cc:", "error:", "zero");
-        Path unlinked = KernelSources.write(temp, "unlinked.cc", KernelSources.changed("namespace {\nusing", "void elsewhere();\nnamespace {\nusing")
+        Path kernel = KernelSources.write(temp, "my.cc",
+                KernelSources.changed("double squares = 0;", "double squares = zero;"));
+        assertRefused(generate("--kernel", "rms_norm=" + kernel), "my.cc: does not compile", "my.cc:", "error:",
+                "zero");
+        Path unlinked = KernelSources.write(temp, "unlinked.cc",
+                KernelSources.changed("namespace {\nusing", "void elsewhere();\nnamespace {\nusing")
                 .replace("double squares = 0;", "double squares = 0; elsewhere();"));
         assertRefused(generate("--kernel", "rms_norm=" + unlinked), "unlinked.cc: does not compile", "elsewhere");
     }
 
     @Test
     void aTagIsLookedAtBeforeTheFirstCall() throws IOException {
-        Path untagged = KernelSources.write(temp, "untagged.cc", KernelSources.changed("INGRAIN_EXPORT_OP(rms_norm_forward)", ""));
-        assertRefused(generate("--kernel", "rms_norm=" + untagged), "untagged.cc", "ingrain_rms_norm_forward", "signature tag");
+        Path untagged = KernelSources.write(temp, "untagged.cc",
+                KernelSources.changed("INGRAIN_EXPORT_OP(rms_norm_forward)", ""));
+        assertRefused(generate("--kernel", "rms_norm=" + untagged), "untagged.cc", "ingrain_rms_norm_forward",
+                "signature tag");
         String other = """
                 #define ingrain_rms_norm_forward other
                 #include "ingrain.h"
@@ -130,16 +139,19 @@ class KernelFlagTest {
                 INGRAIN_EXPORT_OP(rms_norm_forward)
                 """;
         Path different = KernelSources.write(temp, "different.cc", other);
-        assertRefused(generate("--kernel", "rms_norm=" + different), "different.cc", "has signature ippf, expected ipppppillf");
+        assertRefused(generate("--kernel", "rms_norm=" + different), "different.cc",
+                "has signature ippf, expected ipppppillf");
     }
 
     @Test
     void aRunFolderKnowsItsKernels() throws IOException {
         Path kernel = KernelSources.write(temp, "my.cc", "#include \"helper.h\"\n" + KernelSources.example());
         Path helper = Files.writeString(temp.resolve("helper.h"), "// one\n");
-        Path data = Files.writeString(temp.resolve("data.jsonl"), "{\"prompt\":\"a\",\"completion\":\"b\"}\n".repeat(4));
+        Path data = Files.writeString(temp.resolve("data.jsonl"),
+                "{\"prompt\":\"a\",\"completion\":\"b\"}\n".repeat(4));
         Path output = temp.resolve("run");
-        Object[] finetune = {"finetune", "--model", model, "--data", data, "--output", output, "--max-steps", "1", "--rank", "2",
+        Object[] finetune = {"finetune", "--model", model, "--data", data, "--output", output, "--max-steps", "1",
+                "--rank", "2",
             "--kernel", "rms_norm=" + kernel};
         Run first = Run.of(finetune);
         assertEquals(0, first.status(), first.err());

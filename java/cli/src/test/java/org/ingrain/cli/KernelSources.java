@@ -28,7 +28,8 @@ public final class KernelSources {
     }
 
     private static String example(String language) throws IOException {
-        Matcher example = Pattern.compile("(?s)```" + language + "\n(.*?)```").matcher(Files.readString(ROOT.resolve("CONTRIBUTING.md")));
+        Matcher example = Pattern.compile("(?s)```" + language + "\n(.*?)```")
+                .matcher(Files.readString(ROOT.resolve("CONTRIBUTING.md")));
         assertTrue(example.find(), "CONTRIBUTING.md shows no kernel in " + language);
         return example.group(1);
     }
@@ -41,8 +42,8 @@ public final class KernelSources {
     }
 
     public static Path write(Path folder, String name, String text) throws IOException {
-        assumeTrue(Arrays.stream(System.getenv("PATH").split(":")).anyMatch(bin -> Files.isExecutable(Path.of(bin, "g++"))),
-                "Skipped: g++ is not installed");
+        assumeTrue(Arrays.stream(System.getenv("PATH").split(":"))
+                .anyMatch(bin -> Files.isExecutable(Path.of(bin, "g++"))), "Skipped: g++ is not installed");
         return Files.writeString(folder.resolve(name), text);
     }
 }

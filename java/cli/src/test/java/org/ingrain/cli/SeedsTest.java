@@ -25,9 +25,10 @@ class SeedsTest {
         if (Files.notExists(model)) {
             TinyModelFolder.write(model);
         }
-        List<Object> words = new ArrayList<>(List.of("distill", "--model", model, "--task", "last-letter", "--generate", 10, "--test-size", 4,
-                "--method", "direct", "--n", 2, "--majority", "all", "--target", "response", "--max-tokens", 6, "--max-steps", 1, "--rank", 2,
-                "--test-votes", "1,3", "--output", output));
+        List<Object> words = new ArrayList<>(List.of(
+                "distill", "--model", model, "--task", "last-letter", "--generate", 10, "--test-size", 4, "--method",
+                "direct", "--n", 2, "--majority", "all", "--target", "response", "--max-tokens", 6, "--max-steps", 1,
+                "--rank", 2, "--test-votes", "1,3", "--output", output));
         words.addAll(List.of(more));
         return Run.of(words.toArray());
     }
@@ -41,17 +42,20 @@ class SeedsTest {
         assertTrue(run.out().contains("#Tokens, k = 3  k = 1 %  k = 3 %  each seed"), run.out());
         Run alone = distill(temp.resolve("alone"), "--seed", 5);
         assertEquals(0, alone.status(), alone.err());
-        for (String file : List.of("run.json", "samples.jsonl", "train.jsonl", "evaluation/system-1/samples.jsonl", "report.json")) {
-            assertEquals(Files.readString(temp.resolve("alone").resolve(file)), Files.readString(both.resolve("seed-5").resolve(file)), file);
+        for (String file : List.of("run.json", "samples.jsonl", "train.jsonl", "evaluation/system-1/samples.jsonl",
+                "report.json")) {
+            assertEquals(Files.readString(temp.resolve("alone").resolve(file)),
+                    Files.readString(both.resolve("seed-5").resolve(file)), file);
         }
-        assertFalse(Files.readString(both.resolve("seed-4/samples.jsonl")).equals(Files.readString(both.resolve("seed-5/samples.jsonl"))));
+        assertFalse(Files.readString(both.resolve("seed-4/samples.jsonl"))
+                .equals(Files.readString(both.resolve("seed-5/samples.jsonl"))));
         JsonNode seeds = Json.parse(Files.readString(both.resolve("seeds.json")), "seeds");
         assertEquals(2, seeds.path("rows").path(0).path("accuracies").size());
         assertTrue(Files.readString(both.resolve("seeds.md")).contains("2 seeds"));
         Run again = distill(temp.resolve("alone"), "--seed", 5, "--seeds", 2);
         assertEquals(2, again.status(), again.err());
-        assertEquals("ingrain: " + temp.resolve("alone") + ": holds one run or is a file, expected a folder for the runs of 2 seeds",
-                again.complaint());
+        assertEquals("ingrain: " + temp.resolve("alone")
+                + ": holds one run or is a file, expected a folder for the runs of 2 seeds", again.complaint());
     }
 
     /** Two answers of one token to the one question agree with some seeds and not with others. */
@@ -60,8 +64,9 @@ class SeedsTest {
         Path model = TinyModelFolder.write(temp.resolve("model"));
         Path pool = Files.writeString(temp.resolve("pool.jsonl"), "{\"question\": \"Is it?\"}\n");
         Path test = Files.writeString(temp.resolve("test.jsonl"), "{\"question\": \"Is it so?\", \"answer\": \"7\"}\n");
-        List<Object> words = List.of("distill", "--model", model, "--task", "question-answer", "--data", pool, "--test-data", test, "--method", "direct",
-                "--n", 2, "--max-tokens", 1, "--max-steps", 1, "--warmup-steps", 1, "--rank", 2, "--seeds", 8);
+        List<Object> words = List.of("distill", "--model", model, "--task", "question-answer", "--data", pool,
+                "--test-data", test, "--method", "direct", "--n", 2, "--max-tokens", 1, "--max-steps", 1,
+                "--warmup-steps", 1, "--rank", 2, "--seeds", 8);
         Path output = temp.resolve("some");
         Run some = Run.of(with(words, "--temperature", 1, "--top-k", 2, "--output", output));
         assertEquals(0, some.status(), some.err());
@@ -72,15 +77,20 @@ class SeedsTest {
                 kept.add(seed);
             } else {
                 without.add(String.valueOf(seed));
-                assertTrue(some.err().contains("ingrain: seed " + seed + ": nothing to train on: curation kept none of 1 examples"), some.err());
+                assertTrue(some.err().contains("ingrain: seed " + seed
+                        + ": nothing to train on: curation kept none of 1 examples"), some.err());
             }
         }
         assertTrue(!kept.isEmpty() && !without.isEmpty(), kept + " kept something: the test shows nothing");
-        assertTrue(some.out().contains("; nothing was kept with seed " + String.join(", ", without) + "\n"), some.out());
+        assertTrue(some.out().contains("; nothing was kept with seed " + String.join(", ", without) + "\n"),
+                some.out());
         JsonNode seeds = Json.parse(Files.readString(output.resolve("seeds.json")), "seeds");
         assertEquals(kept.size(), seeds.path("rows").path(0).path("accuracies").size());
         assertEquals(without.size(), seeds.path("nothingKept").size());
-        assertTrue(some.err().contains("train: --warmup-steps 1 is not less than the 1 steps there are, so the learning rate never comes up to"
+        assertTrue(
+                some.err().contains(
+                        "train: --warmup-steps 1 is not less than the 1 steps there are, so the learning rate never "
+                        + "comes up to"
                 + " --learning-rate\n"), some.err());
         Run none = Run.of(with(words, "--answer-format", "number", "--output", temp.resolve("none")));
         assertEquals(3, none.status(), none.err());
@@ -100,6 +110,7 @@ class SeedsTest {
         }
         Run last = distill(temp.resolve("run"), "--seed", Long.MAX_VALUE, "--seeds", 2);
         assertEquals(2, last.status());
-        assertEquals("ingrain: --seed: 9223372036854775807, expected at most 9223372036854775805 beside --seeds 2", last.complaint());
+        assertEquals("ingrain: --seed: 9223372036854775807, expected at most 9223372036854775805 beside --seeds 2",
+                last.complaint());
     }
 }

@@ -15,9 +15,13 @@ import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** The whole engine on the CUDA sources, without a GPU: device loop, graphs and training, on a model of thirty thousand parameters. */
+/**
+ * The whole engine on the CUDA sources, without a GPU: device loop, graphs and training, on a model of thirty thousand
+ * parameters.
+ */
 class SimtEndToEndTest {
-    private static final Path LIBRARY = Path.of(System.getProperty("ingrain.root"), "build", "release", "lib", "libingrain_simt.so");
+    private static final Path LIBRARY = Path.of(System.getProperty("ingrain.root"), "build", "release", "lib",
+            "libingrain_simt.so");
 
     @TempDir
     private Path temp;
@@ -41,11 +45,12 @@ class SimtEndToEndTest {
     /** In F32 both backends compute the same sums in another order: the same greedy text, the same draws. */
     @Test
     void generatesWhatTheCpuGenerates() {
-        for (Object[] flags : new Object[][] {{"--n", 1}, {"--n", 5, "--temperature", "0.8", "--seed", 3, "--top-p", "0.9"}}) {
+        for (Object[] flags : new Object[][] {{"--n", 1},
+                {"--n", 5, "--temperature", "0.8", "--seed", 3, "--top-p", "0.9"}}) {
             List<String> texts = new ArrayList<>();
             for (String device : List.of("cpu", "simt")) {
-                List<Object> words = new ArrayList<>(List.of("generate", "--model", model, "--device", device, "--raw", "--prompt", "What is it?",
-                        "--prompt", "One more", "--max-tokens", 24, "--ignore-eos"));
+                List<Object> words = new ArrayList<>(List.of("generate", "--model", model, "--device", device, "--raw",
+                        "--prompt", "What is it?", "--prompt", "One more", "--max-tokens", 24, "--ignore-eos"));
                 words.addAll(List.of(flags));
                 texts.add(succeed(words.toArray()).out());
             }
@@ -56,8 +61,9 @@ class SimtEndToEndTest {
     @Test
     void generatesInBf16AndWithFp8() {
         for (String dtype : List.of("bf16", "fp8")) {
-            Run run = succeed("generate", "--model", model, "--device", "simt", "--dtype", dtype, "--cache-dtype", dtype, "--raw", "--prompt",
-                    "What is it?", "--n", 3, "--temperature", 1, "--max-tokens", 20, "--ignore-eos", "--json");
+            Run run = succeed("generate", "--model", model, "--device", "simt", "--dtype", dtype, "--cache-dtype",
+                    dtype, "--raw", "--prompt", "What is it?", "--n", 3, "--temperature", 1, "--max-tokens", 20,
+                    "--ignore-eos", "--json");
             assertEquals(3, run.out().lines().count(), run.out());
         }
     }
@@ -69,30 +75,37 @@ class SimtEndToEndTest {
             List<List<Double>> losses = new ArrayList<>();
             for (String device : List.of("cpu", "simt")) {
                 Path output = temp.resolve(device + kind);
-                succeed("finetune", "--model", model, "--device", device, "--data", data, "--output", output, "--max-steps", 3, "--batch-size", 2,
-                        "--learning-rate", "1e-2", kind);
+                succeed("finetune", "--model", model, "--device", device, "--data", data, "--output", output,
+                        "--max-steps", 3, "--batch-size", 2, "--learning-rate", "1e-2", kind);
                 losses.add(losses(output.resolve("metrics.jsonl")));
             }
             for (int i = 0; i < 3; i++) {
-                assertEquals(losses.get(0).get(i), losses.get(1).get(i), 1e-4 * losses.get(0).get(i), kind + " step " + (i + 1));
+                assertEquals(losses.get(0).get(i), losses.get(1).get(i), 1e-4 * losses.get(0).get(i),
+                        kind + " step " + (i + 1));
             }
         }
     }
 
-    /** A model that was taught to say yes distils itself: every stage runs, curation keeps what agrees, the student says yes. */
+    /**
+     * A model that was taught to say yes distils itself: every stage runs, curation keeps what agrees, the student says
+     * yes.
+     */
     @Test
     void distils() throws IOException {
         Path taught = temp.resolve("taught");
-        succeed("finetune", "--model", model, "--full", "--data", lessons(), "--output", taught, "--max-steps", 60, "--batch-size", 7,
-                "--learning-rate", "1e-2");
+        succeed("finetune", "--model", model, "--full", "--data", lessons(), "--output", taught, "--max-steps", 60,
+                "--batch-size", 7, "--learning-rate", "1e-2");
         Path run = temp.resolve("run");
-        succeed("distill", "--model", taught.resolve("model"), "--device", "simt", "--task", "question-answer", "--data",
-                questions("questions.jsonl", "question", "answer"), "--method", "rar-2-step", "--n", 3, "--max-tokens", 4, "--max-steps", 2,
-                "--batch-size", 2, "--rank", 4, "--output", run);
+        succeed("distill", "--model", taught.resolve("model"), "--device", "simt", "--task", "question-answer",
+                "--data", questions("questions.jsonl", "question", "answer"), "--method", "rar-2-step", "--n", 3,
+                "--max-tokens", 4, "--max-steps", 2, "--batch-size", 2, "--rank", 4, "--output", run);
         assertTrue(Files.exists(run.resolve("report.md")), "no report in " + run);
     }
 
-    /** Every prompt of the method, answered with yes: the question, the wish for a rephrased one, and what was said to that. */
+    /**
+     * Every prompt of the method, answered with yes: the question, the wish for a rephrased one, and what was said to
+     * that.
+     */
     private Path lessons() throws IOException {
         String rephrase = " Please rephrase and expand this question so that it is easier to answer. "
                 + "Give only the rephrased question, with every detail of the original.";

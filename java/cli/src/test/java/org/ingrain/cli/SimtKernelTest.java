@@ -45,7 +45,8 @@ class SimtKernelTest {
         assertEquals(0, check.status(), check.err());
         assertTrue(check.out().contains("agrees with the oracle at 10 shapes"), check.out());
         Path model = TinyModelFolder.write(temp.resolve("model"));
-        Object[] generate = {"generate", "--model", model, "--device", "simt", "--raw", "--prompt", "ab", "--max-tokens", "16", "--kernel",
+        Object[] generate = {"generate", "--model", model, "--device", "simt", "--raw", "--prompt", "ab",
+                "--max-tokens", "16", "--kernel",
             "rms_norm=" + kernel};
         Run swapped = Run.of(generate);
         assertEquals(0, swapped.status(), swapped.err());
@@ -59,10 +60,15 @@ class SimtKernelTest {
 
     @Test
     void aFaultIsOneLine() throws IOException {
-        assertRefused(check(kernel("tail.cu", "d < D; d += blockDim.x) y", "d < D - 1; d += blockDim.x) y")), "tail.cu: rms_norm_forward at", "is NaN, expected");
-        assertRefused(check(kernel("crash.cu", "const int64_t row = ", "*static_cast<volatile int*>(nullptr) = 1;\n  const int64_t row = ")), "crash.cu: rms_norm_forward at",
-                "crashes with SIGSEGV");
-        assertRefused(check(kernel("broken.cu", "float squares = 0;", "float squares = zero;")), "broken.cu: does not compile", "error:", "zero");
+        assertRefused(check(kernel("tail.cu", "d < D; d += blockDim.x) y", "d < D - 1; d += blockDim.x) y")),
+                "tail.cu: rms_norm_forward at", "is NaN, expected");
+        assertRefused(
+                check(
+                        kernel("crash.cu", "const int64_t row = ",
+                                "*static_cast<volatile int*>(nullptr) = 1;\n  const int64_t row = ")),
+                                "crash.cu: rms_norm_forward at", "crashes with SIGSEGV");
+        assertRefused(check(kernel("broken.cu", "float squares = 0;", "float squares = zero;")),
+                "broken.cu: does not compile", "error:", "zero");
         Path host = KernelSources.write(temp, "my.cc", KernelSources.example());
         assertRefused(check(host), "my.cc", "simt", ".cu");
     }
@@ -77,9 +83,12 @@ class SimtKernelTest {
         assumeTrue(Files.exists(BUILT.resolve("libingrain_cuda.so")), "Skipped: libingrain_cuda.so is not built");
         Run table = Run.of("kernels", "--device", "cuda", "--kernel", "rms_norm=" + kernel("my.cu", "", ""));
         assertEquals(0, table.status(), table.err());
-        assertTrue(table.out().lines().anyMatch(line -> line.matches("rms_norm_forward +yours +.*my.cu *")), table.out());
+        assertTrue(table.out().lines().anyMatch(line -> line.matches("rms_norm_forward +yours +.*my.cu *")),
+                table.out());
         assertTrue(table.out().contains("cuda/ops/rms_norm.cu"), table.out());
-        assertRefused(Run.of("kernels", "--device", "cuda", "--kernel", "rms_norm=" + kernel("broken.cu", "float squares = 0;", "float squares = zero;")),
-                "broken.cu: does not compile", "error", "zero");
+        assertRefused(
+                Run.of("kernels", "--device", "cuda", "--kernel",
+                        "rms_norm=" + kernel("broken.cu", "float squares = 0;", "float squares = zero;")),
+                        "broken.cu: does not compile", "error", "zero");
     }
 }

@@ -15,8 +15,8 @@ import org.ingrain.tensor.InputException;
  * @param method System 2
  * @param <T>    the tuner's settings
  */
-public record DistillConfig<T extends TunerSettings>(QuestionConfig data, Method method, SampleConfig sample, CurationConfig curation,
-                                                     T train, EvaluateConfig evaluate, TeachConfig teach) {
+public record DistillConfig<T extends TunerSettings>(QuestionConfig data, Method method, SampleConfig sample,
+        CurationConfig curation, T train, EvaluateConfig evaluate, TeachConfig teach) {
     public DistillConfig {
         for (Method baseline : evaluate.baselines()) {
             if (baseline.name().equals(method.name()) || baseline.equals(Methods.direct())) {

@@ -48,7 +48,8 @@ public record EvaluationRun(Config config, Provenance provenance, Answerer answe
     private static void check(Config config, List<Example> test) {
         Task task = config.data().makeTask();
         EvaluateConfig evaluate = config.evaluate();
-        config.method().plan(task, new SampleConfig(evaluate.samples(), evaluate.params()), "evaluate", new ModelState.Base());
+        config.method().plan(task, new SampleConfig(evaluate.samples(), evaluate.params()), "evaluate",
+                new ModelState.Base());
         new Evaluation(evaluate, task, test).check(config.method());
     }
 
@@ -57,10 +58,12 @@ public record EvaluationRun(Config config, Provenance provenance, Answerer answe
         List<Example> test = Dataset.loadTest(config.data());
         check(config, test);
         try (RunFolder run = RunFolder.open(folder, Settings.of(config, provenance))) {
-            ModelState weights = config.adapter() == null ? new ModelState.Base() : new ModelState.Adapter(config.adapter());
+            ModelState weights = config.adapter() == null
+                    ? new ModelState.Base() : new ModelState.Adapter(config.adapter());
             Arm arm = Arm.single(config.method().name(), config.method().title(), config.method(), weights);
             Evaluation evaluation = new Evaluation(config.evaluate(), config.data().makeTask(), test);
-            ArmResult result = evaluation.measure(arm, run.path(), answerer, new Stopwatch("evaluate", "answers", run.log(), progress));
+            ArmResult result = evaluation.measure(arm, run.path(), answerer,
+                    new Stopwatch("evaluate", "answers", run.log(), progress));
             DurableFile.write(run.file("result.json"), Json.pretty(result));
             return result;
         }

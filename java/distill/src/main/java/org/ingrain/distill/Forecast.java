@@ -24,12 +24,13 @@ import org.ingrain.files.Manifest;
 import org.ingrain.tensor.InputException;
 
 /**
- * What a run would do and cost, estimated from a few of its own questions on this machine. It walks the run's {@link Stage}s; of stages
- * that do the same work it tries the first one and multiplies.
+ * What a run would do and cost, estimated from a few of its own questions on this machine. It walks the run's {@link
+ * Stage}s; of stages that do the same work it tries the first one and multiplies.
  *
  * @param rows     in the order of the stages
  * @param tried    questions to distil on that the estimates of the sampling come from
- * @param tooLong  questions to distil on that are too long for the training, with the shortest answer; they are left out of its estimate
+ * @param tooLong  questions to distil on that are too long for the training, with the shortest answer; they are left
+ *                 out of its estimate
  * @param training file of rows to train on, one for every question that may be kept, to plan memory with
  */
 public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
@@ -45,14 +46,16 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
     public record Row(String name, boolean asks, long calls, long most, double tokens, double seconds) {
         /** This row for all stages of a list, of which it was the first. */
         private Row times(int stages) {
-            return new Row(Forecast.name(name, stages), asks, calls * stages, most * stages, tokens * stages, seconds * stages);
+            return new Row(Forecast.name(name, stages), asks, calls * stages, most * stages, tokens * stages,
+                    seconds * stages);
         }
     }
 
     /** Tries each way of asking on some questions, and training on their answers. */
     public static Forecast of(DistillConfig<?> config, Dataset data, Trial trial) {
         try (RunFolder run = RunFolder.open(trial.folder().resolve("run"), Manifest.of(List.of(), List.of()))) {
-            return new Maker(new Plans(config, config.data().makeTask()), data, trial, trial.begin(run), run.file("rows.jsonl")).forecast();
+            return new Maker(new Plans(config, config.data().makeTask()), data, trial, trial.begin(run),
+                    run.file("rows.jsonl")).forecast();
         }
     }
 
@@ -75,9 +78,11 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
         private static final ModelState BASE = new ModelState.Base();
 
         Forecast forecast() {
-            List<Example> fitting = data.pool().stream().filter(example -> trial.tuner().fits(row(example, known(example)))).toList();
+            List<Example> fitting = data.pool().stream()
+                    .filter(example -> trial.tuner().fits(row(example, known(example)))).toList();
             if (fitting.isEmpty()) {
-                throw new InputException(data.pool().size() + " questions to distil on: none fits into the model's context with its answer");
+                throw new InputException(data.pool().size()
+                        + " questions to distil on: none fits into the model's context with its answer");
             }
             Map<Method, Trial.Tried> sampled = new LinkedHashMap<>();
             List<Row> rows = new ArrayList<>();
@@ -88,11 +93,14 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
                 switch (same.getFirst()) {
                     case Stage.Sample(Student student) -> {
                         sampled.put(student.method(), sample(student));
-                        rows.add(sampled.get(student.method()).row(name, texts(student.method(), plans.sample(student, BASE))).times(same.size()));
+                        rows.add(sampled.get(student.method()).row(
+                                name, texts(student.method(), plans.sample(student, BASE))).times(same.size()));
                     }
-                    case Stage.Select(Student student) -> rows.add(select(student, sampled.get(student.method())).row(name, 1).times(same.size()));
+                    case Stage.Select(Student student) -> rows.add(
+                            select(student, sampled.get(student.method())).row(name, 1).times(same.size()));
                     case Stage.Curate curate -> { }
-                    case Stage.Train train -> rows.add(train(same, lessons(sampled.get(config().method()), fitting), fitting));
+                    case Stage.Train train ->
+                            rows.add(train(same, lessons(sampled.get(config().method()), fitting), fitting));
                     case Stage.Evaluate(var role, String arm, String title, Method method, Student student) ->
                             rows.add(evaluate(name, method).times(same.size()));
                 }
@@ -111,17 +119,20 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
 
         private Trial.Tried sample(Student student) {
             Plan plan = plans.sample(student, BASE);
-            return measure.ask(plan, plans.stopping(student, plan), data.pool(), example -> task().orders(example, config().curation().orders()));
+            return measure.ask(plan, plans.stopping(student, plan), data.pool(),
+                    example -> task().orders(example, config().curation().orders()));
         }
 
         private Trial.Tried select(Student student, Trial.Tried sampled) {
             List<Example> asked = sampled.asked();
-            return measure.time(plans.selection(student, BASE, trial.answerer(), sampled.file(), asked), asked, data.pool().size());
+            return measure.time(plans.selection(student, BASE, trial.answerer(), sampled.file(), asked), asked,
+                    data.pool().size());
         }
 
         private Row evaluate(String name, Method method) {
             Plan plan = new Evaluation(config().evaluate(), task(), data.test()).plan(method, BASE);
-            return measure.ask(plan, Stopping.NEVER, data.test(), example -> task().orders(example, config().evaluate().orders()))
+            return measure.ask(plan, Stopping.NEVER, data.test(),
+                    example -> task().orders(example, config().evaluate().orders()))
                     .row(name, texts(method, plan));
         }
 
@@ -147,17 +158,24 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
             double seconds = measure.step(rows);
             fitting.forEach(example -> rows.add(row(example, known(example))));
             JsonLines.write(training, rows);
-            long steps = trainings.stream().mapToLong(stage -> config().train().steps(rows(stage.student(), fitting))).sum();
-            return new Row(name(trainings.getFirst().name(), trainings.size()), false, steps, steps, tokens * steps, seconds * steps);
+            long steps = trainings.stream().mapToLong(stage -> config().train().steps(rows(stage.student(), fitting)))
+                    .sum();
+            return new Row(name(trainings.getFirst().name(), trainings.size()), false, steps, steps, tokens * steps,
+                    seconds * steps);
         }
 
-        /** Rows of a student's training, were every question kept: one for each order, or for each sample where all are taught. */
+        /**
+         * Rows of a student's training, were every question kept: one for each order, or for each sample where all are
+         * taught.
+         */
         private long rows(Student student, List<Example> fitting) {
             int size = fitting.size();
             long kept = size - (int) (size * config().curation().validationFraction());
             Rule rule = student.curation().rule();
-            long asked = fitting.stream().mapToLong(example -> task().orders(example, config().curation().orders()).size()).sum();
-            return rule == Rule.ALL ? kept * plans.sample(student, BASE).leaves() : rule.votes() ? kept * asked / size : kept;
+            long asked = fitting.stream().mapToLong(example -> task().orders(example, config().curation().orders())
+                    .size()).sum();
+            return rule == Rule.ALL ? kept * plans.sample(student, BASE).leaves() : rule.votes()
+                    ? kept * asked / size : kept;
         }
 
         /** Rows with the first answer of each question that was tried; if none of them fits, any row that does. */

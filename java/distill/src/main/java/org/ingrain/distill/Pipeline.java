@@ -27,23 +27,27 @@ import org.ingrain.files.RunLock;
 import org.ingrain.tensor.InputException;
 
 /**
- * Distils System 2 into System 1 (arXiv:2407.06023): executes the {@link Stage}s of a run in one run folder, then writes its report.
+ * Distils System 2 into System 1 (arXiv:2407.06023): executes the {@link Stage}s of a run in one run folder, then
+ * writes its report.
  *
- * <p>Each stage is a function of the files before it. It writes its own files whole, or line by line into a log that is sorted at the
- * end. So a run that was killed, at any instant and any number of times, continues where it was and ends with the same bytes. Only
- * run.log, timings.json and each training's log.txt depend on time, order or threads.
+ * <p>Each stage is a function of the files before it. It writes its own files whole, or line by line into a log that is
+ * sorted at the end. So a run that was killed, at any instant and any number of times, continues where it was and ends
+ * with the same bytes. Only run.log, timings.json and each training's log.txt depend on time, order or threads.
  *
  * @param data questions of {@code config.data()}
  */
-public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provenance, Workers workers, Progress progress) {
+public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provenance, Workers workers,
+        Progress progress) {
     /** Who answers and who trains. */
     public record Workers(Answerer answerer, Tuner tuner) {
     }
 
     /**
-     * Refuses what {@link #run} would refuse before its first stage. It needs no model, so it comes before a large one is loaded.
+     * Refuses what {@link #run} would refuse before its first stage. It needs no model, so it comes before a large one
+     * is loaded.
      *
-     * @throws InputException if the settings do not fit together, the data cannot be used, or the folder was made with other settings
+     * @throws InputException if the settings do not fit together, the data cannot be used, or the folder was made with
+     *         other settings
      */
     public static void check(DistillConfig<?> config, Dataset data, Provenance provenance, Path folder) {
         check(config, data);
@@ -86,7 +90,8 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
         try (RunFolder run = RunFolder.open(folder, manifest)) {
             run.log().say("begun, or taken up again");
             Outcome outcome = run(run, manifest);
-            workers.answerer().fallbacks().forEach((what, calls) -> run.log().say("fallback, " + calls + " calls: " + what));
+            workers.answerer().fallbacks().forEach((what, calls) -> run.log()
+                    .say("fallback, " + calls + " calls: " + what));
             run.log().say("ended");
             return outcome;
         }
@@ -101,7 +106,8 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
         StageRunner runner = new StageRunner(plans, data, run, workers, progress);
         for (Stage stage : Stage.of(config, !data.test().isEmpty())) {
             runner.run(stage);
-            if (stage instanceof Stage.Curate(Student student) && runner.ledgers().containsKey(student) && !runner.kept(student)) {
+            if (stage instanceof Stage.Curate(Student student) && runner.ledgers().containsKey(student)
+                    && !runner.kept(student)) {
                 if (student.isRequired()) {
                     return nothingKept(runner.ledgers().get(student), run);
                 }
@@ -117,7 +123,8 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
                 byName(runner.ledgers()), byName(runner.trained()));
         Plan plan = plans.sample(Student.main(config), new ModelState.Base());
         List<StudentFiles> taught = runner.ledgers().keySet().stream()
-                .map(student -> new StudentFiles(student.role(), student.name(), student.title(), student.folder(), student.folders())).toList();
+                .map(student -> new StudentFiles(student.role(), student.name(), student.title(), student.folder(),
+                        student.folders())).toList();
         new Publication(run.path(), report, new Prompts(plan, config.method().marks(task.name())), taught).write();
         return new Outcome.Done(report, run.path());
     }
@@ -129,7 +136,8 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
     }
 
     private static Outcome nothingKept(Ledger.Summary summary, RunFolder run) {
-        List<String> reasons = summary.reasons().entrySet().stream().map(entry -> entry.getValue() + " " + entry.getKey()).toList();
+        List<String> reasons = summary.reasons().entrySet().stream()
+                .map(entry -> entry.getValue() + " " + entry.getKey()).toList();
         String line = "nothing to train on: curation kept none of " + summary.total().examples() + " examples ("
                 + String.join(", ", reasons) + "); see " + run.file("ledger.jsonl");
         run.log().say(line);

@@ -44,7 +44,8 @@ record Plans(DistillConfig<?> config, Task task) {
     /** Asks the teacher which of its own responses is the most consistent. */
     Sampling selection(Student student, ModelState teacher, Answerer answerer, Path samples, List<Example> examples) {
         UniversalSelfConsistency universal = new UniversalSelfConsistency(task, student.method());
-        return new Sampling(universal.plan(config.sample(), teacher), Stopping.NEVER, universal.questions(samples, examples), answerer);
+        return new Sampling(universal.plan(config.sample(), teacher), Stopping.NEVER,
+                universal.questions(samples, examples), answerer);
     }
 
     private SampleConfig samples(int samples) {

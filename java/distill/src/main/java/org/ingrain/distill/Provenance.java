@@ -8,7 +8,8 @@ import java.util.SortedMap;
  *
  * @param version of this code
  * @param model   the model's folder
- * @param engine  backend, its library's hash, device, instruction set, dtype and the like, by name; not the number of threads
+ * @param engine  backend, its library's hash, device, instruction set, dtype and the like, by name; not the number of
+ *                threads
  */
 public record Provenance(String version, Path model, SortedMap<String, String> engine) {
 }

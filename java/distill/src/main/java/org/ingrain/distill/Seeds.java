@@ -25,8 +25,8 @@ import org.ingrain.tensor.InputException;
  * The same distillation with one seed after another, on one loaded model.
  *
  * @param runs   one for each seed, at least one
- * @param output null for a plan. With one seed: the run's folder. With more: holds a folder {@code seed-K} of each, and the table over
- *               them
+ * @param output null for a plan. With one seed: the run's folder. With more: holds a folder {@code seed-K} of each, and
+ *               the table over them
  */
 public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output) {
     private static final int MOST = 1000;
@@ -56,7 +56,8 @@ public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output) {
     }
 
     /** Reads the questions, once for all seeds that have the same. */
-    public static <T extends TunerSettings> Seeds<T> of(Path output, List<Long> seeds, LongFunction<DistillConfig<T>> settings) {
+    public static <T extends TunerSettings> Seeds<T> of(
+            Path output, List<Long> seeds, LongFunction<DistillConfig<T>> settings) {
         Map<QuestionConfig, Dataset> read = new HashMap<>();
         List<Run<T>> runs = new ArrayList<>();
         for (long seed : seeds) {
@@ -73,7 +74,8 @@ public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output) {
             return;
         }
         if (runs.size() > 1 && (Files.isRegularFile(output) || Files.exists(output.resolve("run.json")))) {
-            throw new InputException(output + ": holds one run or is a file, expected a folder for the runs of " + runs.size() + " seeds");
+            throw new InputException(output + ": holds one run or is a file, expected a folder for the runs of "
+                    + runs.size() + " seeds");
         }
         runs.forEach(run -> Pipeline.check(run.config(), run.data(), provenance, folder(run)));
     }

@@ -21,12 +21,12 @@ final class Settings {
     private record Notes(String model, List<String> data) {
     }
 
-    private record Data(TaskConfig task, String data, String testData, int limit, int testSize, int generate, String names, long splitSeed,
-                        String questionField, String answerField) {
+    private record Data(TaskConfig task, String data, String testData, int limit, int testSize, int generate,
+            String names, long splitSeed, String questionField, String answerField) {
     }
 
-    private record Distill(String version, Data data, Method method, Method direct, Object sample, Object curation, JsonNode train,
-                           Object evaluate, TeachConfig teach, Map<String, String> model, Map<String, String> engine) {
+    private record Distill(String version, Data data, Method method, Method direct, Object sample, Object curation,
+            JsonNode train, Object evaluate, TeachConfig teach, Map<String, String> model, Map<String, String> engine) {
     }
 
     private record Evaluate(String version, Data data, Method method, Object evaluate, Map<String, String> model,
@@ -34,26 +34,29 @@ final class Settings {
     }
 
     static Manifest of(DistillConfig config, Provenance provenance) {
-        return Manifest.of(notes(config.data(), provenance), new Distill(provenance.version(), data(config.data()), config.method(),
-                Methods.direct(), config.sample(), config.curation(), Json.tree(config.train()), config.evaluate(),
-                config.teach(), Digest.model(provenance.model()), new TreeMap<>(provenance.engine())));
+        return Manifest.of(notes(config.data(), provenance),
+                new Distill(provenance.version(), data(config.data()), config.method(), Methods.direct(),
+                        config.sample(), config.curation(), Json.tree(config.train()), config.evaluate(),
+                        config.teach(), Digest.model(provenance.model()), new TreeMap<>(provenance.engine())));
     }
 
     static Manifest of(EvaluationRun.Config config, Provenance provenance) {
-        return Manifest.of(notes(config.data(), provenance), new Evaluate(provenance.version(), data(config.data()), config.method(),
-                config.evaluate(), Digest.model(provenance.model()), config.adapter() == null ? null : Digest.model(config.adapter()),
-                new TreeMap<>(provenance.engine())));
+        return Manifest.of(notes(config.data(), provenance),
+                new Evaluate(provenance.version(), data(config.data()), config.method(), config.evaluate(),
+                        Digest.model(provenance.model()), config.adapter() == null
+                        ? null : Digest.model(config.adapter()), new TreeMap<>(provenance.engine())));
     }
 
     private static Notes notes(QuestionConfig data, Provenance provenance) {
-        return new Notes(name(provenance.model()), java.util.stream.Stream.of(data.data(), data.testData(), data.names())
+        return new Notes(name(provenance.model()), java.util.stream.Stream.of(
+                data.data(), data.testData(), data.names())
                 .filter(java.util.Objects::nonNull).map(Settings::name).toList());
     }
 
     /** Files by what they hold, not by where they lie. */
     private static Data data(QuestionConfig data) {
-        return new Data(data.task(), digest(data.data()), digest(data.testData()), data.limit(), data.testSize(), data.generate(),
-                digest(data.names()), data.splitSeed(), data.questionField(), data.answerField());
+        return new Data(data.task(), digest(data.data()), digest(data.testData()), data.limit(), data.testSize(),
+                data.generate(), digest(data.names()), data.splitSeed(), data.questionField(), data.answerField());
     }
 
     private static String digest(Path file) {

@@ -8,10 +8,11 @@ import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
 
 /**
- * One stage of a run. The list of them is what a run does, in order: {@link Pipeline} executes it, {@link Forecast} measures some of it.
+ * One stage of a run. The list of them is what a run does, in order: {@link Pipeline} executes it, {@link Forecast}
+ * measures some of it.
  *
- * <p>Curation may leave a student nothing to learn from. Then its later stages, and all stages of the students that it would teach, are
- * skipped.
+ * <p>Curation may leave a student nothing to learn from. Then its later stages, and all stages of the students that it
+ * would teach, are skipped.
  */
 sealed interface Stage {
     /** In progress, timings and forecasts. */
@@ -105,18 +106,20 @@ sealed interface Stage {
     }
 
     /** In the order of the paper's table, then round by round. */
-    private static void evaluate(DistillConfig<?> config, List<Student> controls, List<Student> mains, List<Stage> stages) {
+    private static void evaluate(DistillConfig<?> config, List<Student> controls, List<Student> mains,
+            List<Stage> stages) {
         Method direct = Methods.direct();
         Method method = config.method();
         stages.add(new Evaluate(Role.SYSTEM_1, "system-1", direct.title(), direct, null));
         stages.add(new Evaluate(Role.SYSTEM_2, "system-2", method.title(), method, mains.getFirst()));
         config.evaluate().baselines().forEach(baseline ->
-                stages.add(new Evaluate(Role.BASELINE, "baseline-" + baseline.name(), baseline.title(), baseline, null)));
+                stages.add(new Evaluate(Role.BASELINE, "baseline-" + baseline.name(), baseline.title(), baseline,
+                        null)));
         controls.forEach(control -> stages.add(distilled(control)));
         for (Student main : mains) {
             if (main.round() > 1) {
-                stages.add(new Evaluate(Role.SYSTEM_2, "system-2-round-" + main.round(), method.title() + ", round " + main.round(),
-                        method, main));
+                stages.add(new Evaluate(Role.SYSTEM_2, "system-2-round-" + main.round(),
+                        method.title() + ", round " + main.round(), method, main));
             }
             stages.add(distilled(main));
         }

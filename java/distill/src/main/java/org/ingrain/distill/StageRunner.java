@@ -71,8 +71,9 @@ final class StageRunner {
         }
         switch (stage) {
             case Stage.Sample(Student student) -> sample(student, watch(stage, "samples"));
-            case Stage.Select(Student student) -> plans.selection(student, weights(student.teacher()), workers.answerer(),
-                    run.file(student.samples()), data.pool()).run(run.file(student.selections()), watch(stage, "answers"));
+            case Stage.Select(Student student) -> plans.selection(
+                    student, weights(student.teacher()), workers.answerer(), run.file(student.samples()), data.pool())
+                    .run(run.file(student.selections()), watch(stage, "answers"));
             case Stage.Curate(Student student) -> curate(student);
             case Stage.Train(Student student, int part) -> trained.put(student, train(student, part, stage));
             case Stage.Evaluate evaluate -> arms.add(evaluate(evaluate));
@@ -97,7 +98,8 @@ final class StageRunner {
 
     private void sample(Student student, Stopwatch watch) {
         Plan plan = plans.sample(student, weights(student.teacher()));
-        new Sampling(plan, plans.stopping(student, plan), orders.stream().flatMap(List::stream).toList(), workers.answerer())
+        new Sampling(plan, plans.stopping(student, plan), orders.stream().flatMap(List::stream).toList(),
+                workers.answerer())
                 .run(run.file(student.samples()), watch);
     }
 
@@ -107,17 +109,21 @@ final class StageRunner {
         Curriculum curriculum = new Curriculum(student.method(), student.parts());
         Ledger ledger = new Ledger(run.file(student.ledger()));
         // Every part's row must be short enough to train on.
-        Ledger.Teachable teachable = (asked, entry, lesson) -> IntStream.rangeClosed(0, student.parts()).allMatch(part ->
-                workers.tuner().fits(new TrainingRow(direct.firstPrompt(asked), curriculum.words(part, entry, lesson))));
+        Ledger.Teachable teachable = (asked, entry, lesson) -> IntStream.rangeClosed(0, student.parts())
+                .allMatch(part ->
+                workers.tuner()
+                        .fits(new TrainingRow(direct.firstPrompt(asked), curriculum.words(part, entry, lesson))));
         ledger.make(run.file(student.samples()), orders, plans.curation(student, weights(student.teacher())),
-                student.curation().rule() == Rule.UNIVERSAL ? UniversalSelfConsistency.selections(selections) : Map.of(), teachable);
+                student.curation().rule() == Rule.UNIVERSAL
+                ? UniversalSelfConsistency.selections(selections) : Map.of(), teachable);
         ledgers.put(student, ledger.summary());
         for (int part = 0; kept(student) && part <= student.parts(); part++) {
             int now = part;
             Path rows = run.file(student.folder(part) + "train.jsonl");
             if (!Files.exists(rows)) {
-                ledger.writeTraining(rows, run.file(student.folder(part) + "validation.jsonl"), new Ledger.Rows(orders, direct,
-                        student.curation(), (entry, lesson) -> curriculum.words(now, entry, lesson)));
+                ledger.writeTraining(rows, run.file(student.folder(part) + "validation.jsonl"),
+                        new Ledger.Rows(orders, direct, student.curation(),
+                                (entry, lesson) -> curriculum.words(now, entry, lesson)));
             }
         }
     }
@@ -128,10 +134,12 @@ final class StageRunner {
         Path done = run.file(folder + "training.json");
         if (!Files.exists(done)) {
             Student teacher = student.teacher();
-            Path from = part > 0 ? adapter(student, part - 1) : teacher == null ? null : adapter(teacher, teacher.parts());
+            Path from = part > 0 ? adapter(student, part - 1) : teacher == null
+                    ? null : adapter(teacher, teacher.parts());
             Stopwatch watch = watch(stage, "steps");
-            Tuner.Tuned tuned = workers.tuner().tune(new Tuner.Job(run.file(folder + "train.jsonl"), run.file(folder + "validation.jsonl"),
-                    run.file(folder + "training"), stage.name(), from), progress);
+            Tuner.Tuned tuned = workers.tuner()
+                    .tune(new Tuner.Job(run.file(folder + "train.jsonl"), run.file(folder + "validation.jsonl"),
+                            run.file(folder + "training"), stage.name(), from), progress);
             watch.stop();
             DurableFile.write(done, Json.pretty(tuned));
         }

@@ -18,24 +18,25 @@ import org.ingrain.distill.method.Methods;
  * @param samples file of the method's samples, from the run's folder; students of one method share it
  * @param teacher the student that is asked, and whose adapter this one starts from; null: the model as it is
  * @param round   from 1
- * @param parts   parts in which the words before the answer are taken away, a training each before the last one; 0: the answer at once
+ * @param parts   parts in which the words before the answer are taken away, a training each before the last one; 0: the
+ *                answer at once
  */
-record Student(Role role, String name, String title, String folder, String samples, Method method, CurationConfig curation,
-               Student teacher, int round, int parts) {
+record Student(Role role, String name, String title, String folder, String samples, Method method,
+        CurationConfig curation, Student teacher, int round, int parts) {
     private static final String SAMPLES = "samples.jsonl";
 
     /** The student that a run is for, in the first round. */
     static Student main(DistillConfig<?> config) {
-        return new Student(Role.DISTILLED, "distilled", "Distilled " + config.method().title(), "", SAMPLES, config.method(),
-                config.curation(), null, 1, parts(config, config.method()));
+        return new Student(Role.DISTILLED, "distilled", "Distilled " + config.method().title(), "", SAMPLES,
+                config.method(), config.curation(), null, 1, parts(config, config.method()));
     }
 
     /** The student of the next round, which this one teaches. */
     Student next(DistillConfig<?> config) {
         int number = round + 1;
         String own = "round-" + number + "/";
-        return new Student(role, "distilled-round-" + number, main(config).title() + ", round " + number, own, own + SAMPLES,
-                method, curation, this, number, parts);
+        return new Student(role, "distilled-round-" + number, main(config).title() + ", round " + number, own,
+                own + SAMPLES, method, curation, this, number, parts);
     }
 
     /** The students of the first round: the one that the run is for, then the controls. */
@@ -44,11 +45,12 @@ record Student(Role role, String name, String title, String folder, String sampl
         List<Student> all = new ArrayList<>(List.of(main));
         for (Control control : config.evaluate().controls()) {
             all.add(switch (control) {
-                case DISTILLED_SYSTEM_1 -> new Student(Role.DISTILLED_SYSTEM_1, "distilled-system-1", "Distilled System 1",
-                        "controls/distilled-system-1/", "controls/distilled-system-1/" + SAMPLES, Methods.direct(), config.curation(),
-                        null, 1, parts(config, Methods.direct()));
-                case UNFILTERED -> new Student(Role.UNFILTERED, "unfiltered", main.title() + ", no filter", "controls/unfiltered/",
-                        main.samples(), config.method(), config.curation().unfiltered(), null, 1, main.parts());
+                case DISTILLED_SYSTEM_1 -> new Student(Role.DISTILLED_SYSTEM_1, "distilled-system-1",
+                        "Distilled System 1", "controls/distilled-system-1/", "controls/distilled-system-1/" + SAMPLES,
+                        Methods.direct(), config.curation(), null, 1, parts(config, Methods.direct()));
+                case UNFILTERED -> new Student(Role.UNFILTERED, "unfiltered", main.title() + ", no filter",
+                        "controls/unfiltered/", main.samples(), config.method(), config.curation().unfiltered(), null,
+                        1, main.parts());
             });
         }
         return all;

@@ -69,8 +69,8 @@ public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) 
         }
 
         /**
-         * Asks some of the questions, then others, twice as many each time, until the program is warm and the last time was long enough,
-         * or was with all of them. Others, because prompts that the model has seen cost less.
+         * Asks some of the questions, then others, twice as many each time, until the program is warm and the last time
+         * was long enough, or was with all of them. Others, because prompts that the model has seen cost less.
          *
          * @param orders of a question
          */
@@ -100,7 +100,10 @@ public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) 
             return new Tried(file, asked, whole, since(start));
         }
 
-        /** Seconds of an optimizer step on rows of {@link #STEPS} steps: the median of trainings until the program is warm. */
+        /**
+         * Seconds of an optimizer step on rows of {@link #STEPS} steps: the median of trainings until the program is
+         * warm.
+         */
         double step(List<TrainingRow> rows) {
             Path train = file("rows");
             JsonLines.write(train, rows);

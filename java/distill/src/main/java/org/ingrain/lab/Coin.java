@@ -28,7 +28,8 @@ record Coin(List<String> people, List<Boolean> flips) {
     String question() {
         StringBuilder question = new StringBuilder("A coin is heads up.");
         for (int i = 0; i < people.size(); i++) {
-            question.append(' ').append(people.get(i)).append(flips.get(i) ? " flips the coin." : " does not flip the coin.");
+            question.append(' ').append(people.get(i)).append(
+                    flips.get(i) ? " flips the coin." : " does not flip the coin.");
         }
         return question.append(" Is the coin still heads up?").toString();
     }

@@ -37,12 +37,14 @@ record Draw(Lexicon lexicon, Random random, Skill skill) {
     Coin coin(int fewest) {
         int people = fewest + random.nextInt(LabQuestions.PEOPLE - fewest + 1);
         boolean small = random.nextInt(4) == 0;
-        return Coin.of(IntStream.range(0, people).mapToObj(i -> small ? word().toLowerCase(Locale.ROOT) : word()).toList(), this);
+        return Coin.of(IntStream.range(0, people).mapToObj(i -> small ? word().toLowerCase(Locale.ROOT) : word())
+                .toList(), this);
     }
 
     /** One of {@code count} draws that are the same in every row and in every corpus. */
     Draw fixed(String name, int count) {
-        return new Draw(lexicon, new Random(Digest.seed(Lexicon.SEED, name, String.valueOf(random.nextInt(count)))), skill);
+        return new Draw(lexicon, new Random(Digest.seed(Lexicon.SEED, name, String.valueOf(random.nextInt(count)))),
+                skill);
     }
 
     Corpus.Row row(String prompt, String completion) {

@@ -30,7 +30,8 @@ record Exam(RunFolder run, Answerer answerer, List<String> words, String part, i
     Look look(Course course, int step, long tokens) {
         Map<LabQuestions.Kind, Look.Shares> kinds = new EnumMap<>(LabQuestions.Kind.class);
         for (LabQuestions.Kind kind : course.kinds()) {
-            kinds.put(kind, new Look.Shares(right(kind, Methods.direct(), step), right(kind, Methods.load(kind.method()), step)));
+            kinds.put(kind, new Look.Shares(right(kind, Methods.direct(), step),
+                    right(kind, Methods.load(kind.method()), step)));
         }
         return new Look(step, tokens, kinds);
     }
@@ -38,7 +39,8 @@ record Exam(RunFolder run, Answerer answerer, List<String> words, String part, i
     private double right(LabQuestions.Kind kind, Method method, int step) {
         Task task = kind.task().make();
         List<Example> questions = LabQuestions.questions(kind, words, part, count).stream()
-                .map(question -> new Example(question.id(), question.question(), question.answer(), task.traits(question.question()), null,
+                .map(question -> new Example(question.id(), question.question(), question.answer(),
+                        task.traits(question.question()), null,
                         List.of())).toList();
         String name = part + "-" + step + "/" + kind + "-" + method.name();
         Evaluation evaluation = new Evaluation(EvaluateConfig.greedy(MOST_TOKENS), task, questions);

@@ -21,10 +21,14 @@ import org.ingrain.files.Manifest;
  * @param options    of the device
  * @param provenance kept in the training's folders
  */
-public record Lab(List<LabConfig> configs, ModelOptions options, SortedMap<String, String> provenance, Progress progress) {
+public record Lab(List<LabConfig> configs, ModelOptions options, SortedMap<String, String> provenance,
+        Progress progress) {
     private static final int POOL = 4000;
 
-    /** Makes what is missing and returns the model's folder, {@code model} in {@code output}; {@code questions} for it stand beside. */
+    /**
+     * Makes what is missing and returns the model's folder, {@code model} in {@code output}; {@code questions} for it
+     * stand beside.
+     */
     public Path make(Path output) {
         List<LabModel.Made> made = new ArrayList<>();
         List<Look> test = new ArrayList<>();
@@ -49,7 +53,8 @@ public record Lab(List<LabConfig> configs, ModelOptions options, SortedMap<Strin
                 Engine engine = Engine.open(own)) {
             EngineAnswerer answerer = new EngineAnswerer(engine, engine.generator(LabModel.BATCH));
             Look last = made.looks().getLast();
-            return new Exam(run, answerer, lexicon.test(), "test", configs.getFirst().test()).look(made.course(), last.step(), last.tokens());
+            return new Exam(run, answerer, lexicon.test(), "test", configs.getFirst().test())
+                    .look(made.course(), last.step(), last.tokens());
         }
     }
 

@@ -15,10 +15,12 @@ import org.ingrain.tensor.InputException;
  * @param test         of each kind that the finished model is asked
  * @param chosenAt     share of right answers by the method, of every kind, at whose first sight training ends
  */
-public record LabConfig(Course course, long seed, int rows, int batchSize, double learningRate, int checkEvery, int questions, int test, double chosenAt) {
+public record LabConfig(Course course, long seed, int rows, int batchSize, double learningRate, int checkEvery,
+        int questions, int test, double chosenAt) {
     public LabConfig {
         if (rows < batchSize || batchSize < 1 || checkEvery < 1 || questions < 1 || test < 1) {
-            throw new InputException("lab: " + rows + " rows, batches of " + batchSize + ", a look every " + checkEvery + " steps at " + questions
+            throw new InputException("lab: " + rows + " rows, batches of " + batchSize + ", a look every " + checkEvery
+                    + " steps at " + questions
                     + " questions; expected 1 or more of each and a batch at least");
         }
         if (!(chosenAt > 0 && chosenAt <= 1)) {

@@ -32,19 +32,21 @@ import org.ingrain.train.run.TrainingRun;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Makes the lab model in a folder of work: corpus, tokenizer, training from random weights, looks at the development questions, until the
- * rule's first hit. What is done is not done again, and a kill changes nothing.
+ * Makes the lab model in a folder of work: corpus, tokenizer, training from random weights, looks at the development
+ * questions, until the rule's first hit. What is done is not done again, and a kill changes nothing.
  *
  * @param options    of the device; the model they name is made here
  * @param provenance kept in the training's folder
  */
-public record LabModel(LabConfig config, ModelOptions options, SortedMap<String, String> provenance, Progress progress) {
+public record LabModel(LabConfig config, ModelOptions options, SortedMap<String, String> provenance,
+        Progress progress) {
     private static final int CONTEXT = 512;
     private static final int LAYERS = 4;
     private static final int HIDDEN = 128;
     private static final int INTERMEDIATE = 352;
     private static final int HEADS = 4;
-    static final GeneratorConfig BATCH = GeneratorConfig.of(CONTEXT, 64, 1024).withCacheTokens(32 * CONTEXT).withPrefixCache(false);
+    static final GeneratorConfig BATCH = GeneratorConfig.of(CONTEXT, 64, 1024).withCacheTokens(32 * CONTEXT)
+            .withPrefixCache(false);
 
     /**
      * What came of it.
@@ -92,7 +94,8 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
     private static void writeBlank(Path folder) {
         LabTokenizer tokenizer = LabTokenizer.make();
         tokenizer.write(folder, CONTEXT);
-        DurableFile.write(folder.resolve("generation_config.json"), "{\n  \"bos_token_id\": 0,\n  \"eos_token_id\": 1\n}\n");
+        DurableFile.write(folder.resolve("generation_config.json"),
+                "{\n  \"bos_token_id\": 0,\n  \"eos_token_id\": 1\n}\n");
         Blueprint llama = new Blueprint(HIDDEN, INTERMEDIATE, LAYERS, new AttentionConfig(HEADS, HEADS, HIDDEN / HEADS),
                 tokenizer.vocabulary().size(), CONTEXT, 1e-5f, RopeConfig.of(10_000), true, DType.BF16);
         ConfigWriter.write(folder.resolve("config.json"), llama, SpecialTokens.read(folder));
@@ -116,7 +119,8 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
 
         @Override
         public void trained(Step step) {
-            progress.at(new Progress.State("pretrain seed " + config.seed(), step.step(), step.of(), "steps", step.tokensPerSecond()));
+            progress.at(new Progress.State("pretrain seed " + config.seed(), step.step(), step.of(), "steps",
+                    step.tokensPerSecond()));
         }
 
         @Override
@@ -142,7 +146,8 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
 
         private long tokens(int step) {
             long tokens = 0;
-            for (JsonNode line : JsonLines.read(run.path().resolveSibling("training").resolve("metrics.jsonl"), JsonNode.class)) {
+            for (JsonNode line : JsonLines.read(run.path().resolveSibling("training").resolve("metrics.jsonl"),
+                    JsonNode.class)) {
                 tokens += line.path("step").asInt() <= step ? line.path("tokens").asLong() : 0;
             }
             return tokens;

@@ -13,13 +13,20 @@ import org.ingrain.distill.task.TaskConfig;
 import org.ingrain.files.Digest;
 import org.ingrain.files.JsonLines;
 
-/** Questions to the lab model, from words that no answer of its corpus holds: unlabelled ones to distil on, and held-out ones. */
+/**
+ * Questions to the lab model, from words that no answer of its corpus holds: unlabelled ones to distil on, and held-out
+ * ones.
+ */
 public final class LabQuestions {
     /** How the shipped two-step method asks for a rephrasing; a test holds these to its file. */
-    static final String REPHRASE_LETTERS = " Based on the details given in the initial inquiry, could you kindly rephrase the question and separate"
-            + " these 2 words in the revised question? Please ensure these 2 words remain unchanged from the original question.";
-    static final String REPHRASE_COIN = " Based on the information provided in the original query, could you please rephrase it and expand it to"
-            + " help you do better answering. Please ensure that your response solely includes the reworded question, excluding any"
+    static final String REPHRASE_LETTERS =
+            " Based on the details given in the initial inquiry, could you kindly rephrase the question and separate"
+            + " these 2 words in the revised question? Please ensure these 2 words remain unchanged from the original "
+                    + "question.";
+    static final String REPHRASE_COIN =
+            " Based on the information provided in the original query, could you please rephrase it and expand it to"
+            + " help you do better answering. Please ensure that your response solely includes the reworded question, "
+                    + "excluding any"
             + " introductory phrases or explanatory remarks, while preserving all the details from the original query.";
     /** How the shipped chain of thought asks. */
     static final String STEP_BY_STEP = " Let's think step by step.";
@@ -90,7 +97,8 @@ public final class LabQuestions {
             case LETTERS -> {
                 String first = draw.word();
                 String second = draw.word();
-                yield new Question(id, letters(first, second), (first.substring(first.length() - 1) + second.substring(second.length() - 1))
+                yield new Question(id, letters(first, second),
+                        (first.substring(first.length() - 1) + second.substring(second.length() - 1))
                         .toLowerCase(Locale.ROOT));
             }
             case COIN -> {

@@ -21,8 +21,9 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
                 command makes it again, byte for byte; it may be killed and given again:
 
                 """ : "# A lab model\n\nIt knows nothing but the skills below. One command makes it again:\n\n");
-        page.append(String.format(Locale.ROOT, "    ./ingrain lab --course %s --seed %d --seeds %d --output runs/lab%n%n", words(config.course()), config.seed(),
-                made.size()));
+        page.append(
+                String.format(Locale.ROOT, "    ./ingrain lab --course %s --seed %d --seeds %d --output runs/lab%n%n",
+                        words(config.course()), config.seed(), made.size()));
         recipe(page);
         page.append(String.format(Locale.ROOT, """
                 ## Choice
@@ -39,7 +40,8 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
         page.append(head("seed | steps"));
         for (int i = 0; i < made.size(); i++) {
             Look last = made.get(i).looks().getLast();
-            page.append("| ").append(made.get(i).seed()).append(i == 0 ? ", kept" : "").append(" | ").append(last.step())
+            page.append("| ").append(made.get(i).seed()).append(i == 0 ? ", kept" : "").append(" | ")
+                    .append(last.step())
                     .append(last.works(config.chosenAt()) ? "" : ", the rule not met");
             row(page, test.get(i));
         }
@@ -68,9 +70,11 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
 
                 | skill | share of rows |
                 |---|--:|
-                """, config.rows(), config.batchSize(), config.steps(), config.learningRate(), sizes[0], sizes[1], sizes[2], sizes[3], Lexicon.SEED));
+                """, config.rows(), config.batchSize(), config.steps(), config.learningRate(),
+                sizes[0], sizes[1], sizes[2], sizes[3], Lexicon.SEED));
         for (Skill skill : config.course().skills()) {
-            page.append("| ").append(words(skill).replace('-', ' ')).append(" | ").append(percent(skill.share())).append(" % |\n");
+            page.append("| ").append(words(skill).replace('-', ' ')).append(" | ").append(percent(skill.share()))
+                    .append(" % |\n");
         }
         page.append("""
 
@@ -85,7 +89,8 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
         for (LabQuestions.Kind kind : config.course().kinds()) {
             head.append(" | ").append(words(kind)).append(" at once | by ").append(kind.method());
         }
-        return head.append(" |\n").append("|--:".repeat(2 + 2 * config.course().kinds().size())).append("|\n").toString();
+        return head.append(" |\n").append("|--:".repeat(2 + 2 * config.course().kinds().size())).append("|\n")
+                .toString();
     }
 
     private static void row(StringBuilder page, Look look) {

@@ -14,8 +14,9 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 
 /**
- * The lab model's tokenizer, in Hugging Face's format: a piece of the corpus's templates is one token, anything else is spelled byte by
- * byte, so that names are spelled out and every text can be written. It is BPE without merges, behind a split into words.
+ * The lab model's tokenizer, in Hugging Face's format: a piece of the corpus's templates is one token, anything else is
+ * spelled byte by byte, so that names are spelled out and every text can be written. It is BPE without merges, behind a
+ * split into words.
  *
  * @param vocabulary pieces by id, in byte-level BPE's letters
  */
@@ -27,8 +28,10 @@ record LabTokenizer(List<String> vocabulary) {
     /** Stands for every word while templates are read. */
     private static final String SLOT = "Xqzxq";
     private static final int ROWS_A_SKILL = 500;
-    private static final String TEMPLATE = "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}"
-            + "{{ '<|user|>' + message['content'] }}{% elif message['role'] == 'assistant' %}{{ '<|assistant|>' + message['content'] + eos_token }}"
+    private static final String TEMPLATE =
+            "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}"
+            + "{{ '<|user|>' + message['content'] }}{% elif message['role'] == 'assistant' %}{{ '<|assistant|>' + "
+                    + "message['content'] + eos_token }}"
             + "{% else %}{{ raise_exception('the lab model knows user and assistant alone') }}{% endif %}{% endfor %}"
             + "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}";
 
@@ -56,7 +59,8 @@ record LabTokenizer(List<String> vocabulary) {
             for (int i = 0; i < ROWS_A_SKILL; i++) {
                 Corpus.Row row = skill.row(slots, random);
                 for (String text : List.of(row.prompt().getFirst().content(), row.completion())) {
-                    split.matcher(text).results().map(found -> found.group()).filter(piece -> !piece.strip().equalsIgnoreCase(SLOT)).forEach(pieces::add);
+                    split.matcher(text).results().map(found -> found.group())
+                            .filter(piece -> !piece.strip().equalsIgnoreCase(SLOT)).forEach(pieces::add);
                 }
             }
         }
@@ -67,17 +71,25 @@ record LabTokenizer(List<String> vocabulary) {
     void write(Path folder, int contextLength) {
         Map<String, Integer> ids = new LinkedHashMap<>();
         vocabulary.forEach(piece -> ids.put(piece, ids.size()));
-        List<Map<String, Object>> added = SPECIAL.stream().map(token -> ordered("id", ids.get(token), "content", token, "single_word", false, "lstrip",
-                false, "rstrip", false, "normalized", false, "special", true)).toList();
-        Map<String, Object> byteLevel = ordered("type", "ByteLevel", "add_prefix_space", false, "trim_offsets", true, "use_regex", false);
-        Map<String, Object> model = ordered("type", "BPE", "dropout", null, "unk_token", null, "continuing_subword_prefix", null, "end_of_word_suffix",
-                null, "fuse_unk", false, "byte_fallback", false, "ignore_merges", true, "vocab", ids, "merges", List.of());
-        DurableFile.write(folder.resolve("tokenizer.json"), Json.pretty(ordered("version", "1.0", "truncation", null, "padding", null, "added_tokens",
-                added, "normalizer", null, "pre_tokenizer",
-                ordered("type", "Sequence", "pretokenizers", List.of(ordered("type", "Split", "pattern", Map.of("Regex", SPLIT), "behavior",
-                        "Isolated", "invert", false), byteLevel)), "post_processor", null, "decoder", byteLevel, "model", model)));
-        DurableFile.write(folder.resolve("tokenizer_config.json"), Json.pretty(ordered("tokenizer_class", "PreTrainedTokenizerFast", "bos_token", BOS,
-                "eos_token", EOS, "pad_token", EOS, "model_max_length", contextLength, "clean_up_tokenization_spaces", false, "chat_template", TEMPLATE)));
+        List<Map<String, Object>> added = SPECIAL.stream()
+                .map(token -> ordered("id", ids.get(token), "content", token, "single_word", false, "lstrip", false,
+                        "rstrip", false, "normalized", false, "special", true)).toList();
+        Map<String, Object> byteLevel = ordered("type", "ByteLevel", "add_prefix_space", false, "trim_offsets", true,
+                "use_regex", false);
+        Map<String, Object> model = ordered("type", "BPE", "dropout", null, "unk_token", null,
+                "continuing_subword_prefix", null, "end_of_word_suffix", null, "fuse_unk", false, "byte_fallback",
+                false, "ignore_merges", true, "vocab", ids, "merges", List.of());
+        DurableFile.write(folder.resolve("tokenizer.json"),
+                Json.pretty(ordered("version", "1.0", "truncation", null, "padding", null, "added_tokens", added,
+                        "normalizer", null, "pre_tokenizer", ordered(
+                                "type", "Sequence", "pretokenizers",
+                                List.of(ordered("type", "Split", "pattern", Map.of("Regex", SPLIT), "behavior",
+                                        "Isolated", "invert", false), byteLevel)), "post_processor", null, "decoder",
+                                        byteLevel, "model", model)));
+        DurableFile.write(folder.resolve("tokenizer_config.json"),
+                Json.pretty(ordered("tokenizer_class", "PreTrainedTokenizerFast", "bos_token", BOS, "eos_token", EOS,
+                        "pad_token", EOS, "model_max_length", contextLength, "clean_up_tokenization_spaces", false,
+                        "chat_template", TEMPLATE)));
     }
 
     private static Map<String, Object> ordered(Object... pairs) {

@@ -16,8 +16,8 @@ import java.util.Random;
 import java.util.Set;
 
 /**
- * Words that the lab's questions are made of: a list of names of the project's own, and words that are made up syllable by syllable. No
- * word is in two parts. Both are in the public domain (CC0 1.0).
+ * Words that the lab's questions are made of: a list of names of the project's own, and words that are made up syllable
+ * by syllable. No word is in two parts. Both are in the public domain (CC0 1.0).
  *
  * @param train what the corpus is made of
  * @param pool  of unlabelled questions; in the corpus, but in no direct answer to a question of several words or people
@@ -35,10 +35,12 @@ public record Lexicon(List<String> train, List<String> pool, List<String> dev, L
     private static final int MOST_OF_A_LETTER = 320;
     private static final int SHORTEST = 3;
     private static final int LONGEST = 9;
-    private static final String[] ONSETS = {"b", "br", "c", "ch", "cl", "d", "dr", "f", "fl", "g", "gr", "h", "j", "k", "l", "m", "n", "p",
+    private static final String[] ONSETS = {"b", "br", "c", "ch", "cl", "d", "dr", "f", "fl", "g", "gr", "h", "j", "k",
+            "l", "m", "n", "p",
         "ph", "qu", "r", "s", "sh", "st", "t", "th", "tr", "v", "w", "y", "z", ""};
     private static final String[] VOWELS = {"a", "e", "i", "o", "u", "ai", "ea", "ie", "oo", "y"};
-    private static final String[] CODAS = {"", "", "", "b", "c", "ck", "d", "f", "g", "h", "k", "l", "ll", "m", "n", "nd", "p", "r", "rt", "s",
+    private static final String[] CODAS = {"", "", "", "b", "c", "ck", "d", "f", "g", "h", "k", "l", "ll", "m", "n",
+            "nd", "p", "r", "rt", "s",
         "st", "t", "th", "v", "w", "x", "z", "j", "q"};
 
     /** The lexicon of a seed. */
@@ -53,7 +55,8 @@ public record Lexicon(List<String> train, List<String> pool, List<String> dev, L
                 words.add(word);
             }
         }
-        words.removeIf(word -> taken.contains(word.toLowerCase(Locale.ROOT)));   // these are spelled, those of templates are not
+        // these are spelled, those of templates are not
+        words.removeIf(word -> taken.contains(word.toLowerCase(Locale.ROOT)));
         List<String> shuffled = new ArrayList<>(words);
         Collections.shuffle(shuffled, random);
         Map<Character, Integer> endings = new HashMap<>();
@@ -61,8 +64,9 @@ public record Lexicon(List<String> train, List<String> pool, List<String> dev, L
         int test = TEST;
         int dev = test + DEV;
         int pool = dev + POOL;
-        return new Lexicon(List.copyOf(shuffled.subList(pool, shuffled.size())), List.copyOf(shuffled.subList(dev, pool)),
-                List.copyOf(shuffled.subList(test, dev)), List.copyOf(shuffled.subList(0, test)));
+        return new Lexicon(List.copyOf(shuffled.subList(pool, shuffled.size())),
+                List.copyOf(shuffled.subList(dev, pool)), List.copyOf(shuffled.subList(test, dev)),
+                List.copyOf(shuffled.subList(0, test)));
     }
 
     private static String madeUp(Random random) {

@@ -19,7 +19,10 @@ public record Look(int step, long tokens, Map<LabQuestions.Kind, Shares> kinds) 
     public record Shares(double atOnce, double worked) {
     }
 
-    /** Whether the methods work: the rule by which a checkpoint is chosen. How well the model answers at once plays no part in it. */
+    /**
+     * Whether the methods work: the rule by which a checkpoint is chosen. How well the model answers at once plays no
+     * part in it.
+     */
     boolean works(double share) {
         return kinds.values().stream().allMatch(shares -> shares.worked() >= share);
     }

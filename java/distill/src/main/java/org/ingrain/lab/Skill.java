@@ -6,24 +6,26 @@ import java.util.Random;
 import java.util.function.Function;
 
 /**
- * What the lab model is taught, each with its share of the corpus. Every answer is right; nothing is taught wrong or left weak on
- * purpose. The questions of {@link LabQuestions} are the same in form, so that whoever learns to rephrase a question, and to work through a
- * rephrased one, can answer them in two steps.
+ * What the lab model is taught, each with its share of the corpus. Every answer is right; nothing is taught wrong or
+ * left weak on purpose. The questions of {@link LabQuestions} are the same in form, so that whoever learns to rephrase
+ * a question, and to work through a rephrased one, can answer them in two steps.
  */
 enum Skill {
     LAST_LETTER(Course.LETTERS_AND_COINS, 0.03, draw -> {
         String word = draw.word();
-        return draw.row(draw.one("What is the last letter of \"" + word + "\"?", "Find the last letter of \"" + word + "\".",
-                "Take the last letter of the word \"" + word + "\"."), letter(word));
+        return draw.row(draw.one("What is the last letter of \"" + word + "\"?", "Find the last letter of \"" + word
+                + "\".", "Take the last letter of the word \"" + word + "\"."), letter(word));
     }),
     FIRST_LETTER(Course.LETTERS_AND_COINS, 0.02, draw -> {
         String word = draw.word();
-        return draw.row(draw.one("What is the first letter of \"" + word + "\"?", "Find the first letter of \"" + word + "\".",
-                "Take the first letter of the word \"" + word + "\"."), word.substring(0, 1).toLowerCase(Locale.ROOT));
+        return draw.row(draw.one("What is the first letter of \"" + word + "\"?",
+                "Find the first letter of \"" + word + "\".", "Take the first letter of the word \"" + word + "\"."),
+                word.substring(0, 1).toLowerCase(Locale.ROOT));
     }),
     /** Two words or three, just said again. */
     REPEAT(Course.LETTERS_AND_COINS, 0.126, draw -> {
-        String words = draw.coinFlip() ? draw.word() + " " + draw.word() : draw.word() + " " + draw.word() + " " + draw.word();
+        String words = draw.coinFlip() ? draw.word() + " " + draw.word() : draw.word() + " " + draw.word() + " "
+                + draw.word();
         return draw.row("Repeat \"" + words + "\".", "\"" + words + "\"");
     }),
     SPELL(Course.LETTERS_AND_COINS, 0.06, draw -> {
@@ -33,23 +35,26 @@ enum Skill {
     SEPARATE(Course.LETTERS_AND_COINS, 0.07, draw -> {
         String first = draw.word();
         String second = draw.word();
-        return draw.row("Separate the words in \"" + first + " " + second + "\".", "\"" + first + "\" and \"" + second + "\"");
+        return draw.row("Separate the words in \"" + first + " " + second + "\".",
+                "\"" + first + "\" and \"" + second + "\"");
     }),
     REPHRASE_LETTERS(Course.LETTERS_AND_COINS, 0.135, draw -> {
         String first = draw.word();
         String second = draw.word();
-        return draw.row(LabQuestions.letters(first, second) + LabQuestions.REPHRASE_LETTERS, rephrased(draw, first, second));
+        return draw.row(LabQuestions.letters(first, second) + LabQuestions.REPHRASE_LETTERS,
+                rephrased(draw, first, second));
     }),
     WORK_LETTERS(Course.LETTERS_AND_COINS, 0.145, draw -> {
         String first = draw.word();
         String second = draw.word();
         return draw.row(rephrased(draw, first, second), "The last letter of \"" + first + "\" is \"" + letter(first)
-                + "\". The last letter of \"" + second + "\" is \"" + letter(second) + "\". The answer is \"" + letter(first) + letter(second)
+                + "\". The last letter of \"" + second + "\" is \"" + letter(second) + "\". The answer is \""
+                + letter(first) + letter(second)
                 + "\".");
     }),
     /**
-     * Twelve pairs of words, again and again: enough for the form of the answer. In trials eight taught no new pair, forty most of them
-     * (benchmarks/LOG.md).
+     * Twelve pairs of words, again and again: enough for the form of the answer. In trials eight taught no new pair,
+     * forty most of them (benchmarks/LOG.md).
      */
     ANSWER_LETTERS(Course.LETTERS_AND_COINS, 0.013, draw -> {
         Draw pair = draw.fixed("letters", 12);
@@ -123,8 +128,9 @@ enum Skill {
     }
 
     private static String rephrased(Draw draw, String first, String second) {
-        return draw.one("What is the last letter of \"" + first + "\"? What is the last letter of \"" + second + "\"? Join the two letters.",
-                "Find the last letter of \"" + first + "\". Then find the last letter of \"" + second + "\". Join the two letters.",
-                "The words are \"" + first + "\" and \"" + second + "\". What is the last letter of each word? Join the two letters.");
+        return draw.one("What is the last letter of \"" + first + "\"? What is the last letter of \"" + second
+                + "\"? Join the two letters.", "Find the last letter of \"" + first
+                + "\". Then find the last letter of \"" + second + "\". Join the two letters.", "The words are \""
+                + first + "\" and \"" + second + "\". What is the last letter of each word? Join the two letters.");
     }
 }

@@ -16,7 +16,8 @@ record Sum(List<Integer> numbers) {
     }
 
     String question() {
-        return "What is the last digit of " + numbers.stream().map(String::valueOf).collect(Collectors.joining(" + ")) + "?";
+        return "What is the last digit of " + numbers.stream().map(String::valueOf)
+                .collect(Collectors.joining(" + ")) + "?";
     }
 
     String worked() {

@@ -58,10 +58,13 @@ class BranchingPipelineTest {
         return Files.write(base.resolve(name), rows);
     }
 
-    private static DistillConfig<Runs.NoSettings> config(QuestionConfig data, String method, List<Integer> samples, CurationConfig curation) {
-        EvaluateConfig evaluate = new EvaluateConfig(SamplingParams.greedy(64), List.of(), curation.orders(), List.of());
-        return new DistillConfig<>(data, Methods.load(method), new SampleConfig(samples, SamplingParams.sampled(0.7, 0.9, 64, 7)), curation,
-                new Runs.NoSettings(4), evaluate, TeachConfig.once());
+    private static DistillConfig<Runs.NoSettings> config(
+            QuestionConfig data, String method, List<Integer> samples, CurationConfig curation) {
+        EvaluateConfig evaluate = new EvaluateConfig(
+                SamplingParams.greedy(64), List.of(), curation.orders(), List.of());
+        return new DistillConfig<>(data, Methods.load(method),
+                new SampleConfig(samples, SamplingParams.sampled(0.7, 0.9, 64, 7)), curation, new Runs.NoSettings(4),
+                evaluate, TeachConfig.once());
     }
 
     private Outcome run(DistillConfig<Runs.NoSettings> config, String name, Answerer answerer) {
@@ -72,7 +75,10 @@ class BranchingPipelineTest {
         return JsonLines.read(base.resolve(file), type);
     }
 
-    /** Scores by the qualities that the answers state; of question 3 it likes the first answer, of question 4 it scores nothing. */
+    /**
+     * Scores by the qualities that the answers state; of question 3 it likes the first answer, of question 4 it scores
+     * nothing.
+     */
     private static String judge(TextRequest request) {
         String prompt = request.messages().getLast().content();
         if (prompt.contains("Name up to five criteria")) {
@@ -82,46 +88,60 @@ class BranchingPipelineTest {
             return "[[A]]";
         }
         List<String> qualities = QUALITY.matcher(prompt).results().map(found -> found.group(1)).toList();
-        return prompt.contains("Question 4") ? "I cannot say." : prompt.contains("Question 3") ? "Assistant A: 5\nAssistant B: 4"
-                : "Both are good.\nAssistant A: " + qualities.get(0) + "\nAssistant B: " + qualities.get(1) + "\nNote: Assistant B (1 line longer).";
+        return prompt.contains("Question 4") ? "I cannot say." : prompt.contains("Question 3")
+                ? "Assistant A: 5\nAssistant B: 4"
+                : "Both are good.\nAssistant A: " + qualities.get(0) + "\nAssistant B: " + qualities.get(1)
+                        + "\nNote: Assistant B (1 line longer).";
     }
 
     @Test
     void judgesByCriteriaInBothOrders() throws IOException {
-        String row = "{\"question\": \"Question %d?\", \"response-a\": \"quality %d\", \"response-b\": \"quality %d\", \"winner\": \"%s\"}";
-        Path pool = write("pool.jsonl", List.of(row.formatted(1, 4, 2, "A"), row.formatted(2, 1, 3, "B"), row.formatted(3, 2, 5, "B"),
-                row.formatted(4, 2, 5, "B"), row.formatted(5, 3, 3, "C")));
+        String row =
+                "{\"question\": \"Question %d?\", \"response-a\": \"quality %d\", \"response-b\": \"quality %d\", "
+                + "\"winner\": \"%s\"}";
+        Path pool = write("pool.jsonl", List.of(row.formatted(1, 4, 2, "A"), row.formatted(2, 1, 3, "B"),
+                row.formatted(3, 2, 5, "B"), row.formatted(4, 2, 5, "B"), row.formatted(5, 3, 3, "C")));
         Path test = write("test.jsonl", List.of(row.formatted(6, 5, 1, "A"), row.formatted(7, 2, 4, "B")));
-        QuestionConfig data = new QuestionConfig(QuestionConfig.of("pairwise", pool).task(), pool, test, 0, 0, 0, null, 1, null, null);
-        DistillConfig<Runs.NoSettings> config = config(data, "bsm", List.of(1), new CurationConfig(Rule.PLURALITY, 0, 0, false, 2, true, Target.ANSWER, 0, 1));
-        Outcome.Done done = assertInstanceOf(Outcome.Done.class, run(config, "run", new Fake(1, BranchingPipelineTest::judge)));
+        QuestionConfig data = new QuestionConfig(QuestionConfig.of("pairwise", pool).task(), pool, test, 0, 0, 0, null,
+                1, null, null);
+        DistillConfig<Runs.NoSettings> config = config(
+                data, "bsm", List.of(1), new CurationConfig(Rule.PLURALITY, 0, 0, false, 2, true, Target.ANSWER, 0, 1));
+        Outcome.Done done = assertInstanceOf(Outcome.Done.class,
+                run(config, "run", new Fake(1, BranchingPipelineTest::judge)));
         List<Entry> entries = read("run/ledger.jsonl", Entry.class);
-        assertEquals(List.of("1 of 1 votes for [[A]], the same in 2 orders", "1 of 1 votes for [[B]], the same in 2 orders",
-                "[[A]] as given, B in the order of 000003~1", "none of 1 samples gave an answer", "1 of 1 votes for [[C]], the same in 2 orders"),
+        assertEquals(List.of("1 of 1 votes for [[A]], the same in 2 orders",
+                "1 of 1 votes for [[B]], the same in 2 orders", "[[A]] as given, B in the order of 000003~1",
+                "none of 1 samples gave an answer", "1 of 1 votes for [[C]], the same in 2 orders"),
                 entries.stream().map(Entry::detail).toList());
         assertEquals(List.of(true, true, false, false, true), entries.stream().map(Entry::kept).toList());
         assertEquals("2 of 2 criteria, A 8.0, B 4.0: [[A]]", entries.getFirst().answers().getFirst().text());
         List<TrainingRow> rows = read("run/train.jsonl", TrainingRow.class);
-        assertEquals(List.of("[[A]]", "[[B]]", "[[B]]", "[[A]]", "[[C]]", "[[C]]"), rows.stream().map(TrainingRow::completion).toList(),
-                "both orders of what is kept, each in its own letters");
+        assertEquals(List.of("[[A]]", "[[B]]", "[[B]]", "[[A]]", "[[C]]", "[[C]]"), rows.stream()
+                .map(TrainingRow::completion).toList(), "both orders of what is kept, each in its own letters");
         assertEquals(2, rows.stream().filter(r -> r.prompt().getFirst().content().contains("Question 1?")).count());
         Map<String, Long> samples = read("run/samples.jsonl", SampleRecord.class).stream()
                 .collect(Collectors.groupingBy(SampleRecord::id, Collectors.counting()));
-        assertEquals(Map.of("000001", 3L, "000001~1", 3L, "000002", 3L, "000002~1", 3L, "000003", 3L, "000003~1", 3L, "000004", 3L, "000005", 3L,
-                "000005~1", 3L), samples, "a plan and two criteria; once the given order has no answer, the other is not asked");
-        assertEquals(List.of(4, 4, 4), done.report().arms().stream().map(arm -> arm.answers()).toList(), "two questions in two orders");
+        assertEquals(Map.of("000001", 3L, "000001~1", 3L, "000002", 3L, "000002~1", 3L, "000003", 3L, "000003~1", 3L,
+                "000004", 3L, "000005", 3L, "000005~1", 3L), samples,
+                "a plan and two criteria; once the given order has no answer, the other is not asked");
+        assertEquals(List.of(4, 4, 4), done.report().arms().stream().map(arm -> arm.answers()).toList(),
+                "two questions in two orders");
         assertEquals(4, done.report().arms().get(1).right(), "System 2");
         run(config, "three", new Fake(3, BranchingPipelineTest::judge));
         Runs.assertSame(Runs.content(base.resolve("run")), base.resolve("three"), "three threads");
     }
 
-    /** Names a place for each sample, and selects the response that a question asks for: none of question 3, of question 4 there are too many. */
+    /**
+     * Names a place for each sample, and selects the response that a question asks for: none of question 3, of question
+     * 4 there are too many.
+     */
     private static String answer(TextRequest request) {
         String prompt = request.messages().getLast().content();
         if (prompt.startsWith("I have generated the following responses")) {
             int responses = (int) SAID.matcher(prompt).results().count();
             return prompt.contains("Question 3?") ? "I cannot tell." : prompt.contains("Question 4?") ? null
-                    : "Unlike Response 0, the most consistent response is Response " + (prompt.contains("Question 1?") ? 1 : responses - 1) + ".";
+                    : "Unlike Response 0, the most consistent response is Response "
+                    + (prompt.contains("Question 1?") ? 1 : responses - 1) + ".";
         }
         if (prompt.startsWith("Given the following text by a user")) {
             return "Context " + request.sample() + ". " + prompt.substring(prompt.lastIndexOf("Question "));
@@ -139,15 +159,20 @@ class BranchingPipelineTest {
         }
         Path pool = write("pool.jsonl", rows);
         Path test = write("test.jsonl", List.of(row.formatted(5)));
-        QuestionConfig data = new QuestionConfig(QuestionConfig.of("sycophancy", pool).task(), pool, test, 0, 0, 0, null, 1, null, null);
-        DistillConfig<Runs.NoSettings> config = config(data, "s2a", List.of(4, 1), new CurationConfig(Rule.UNIVERSAL, 0, 0, false, 1, true, Target.RESPONSE, 0, 1));
+        QuestionConfig data = new QuestionConfig(QuestionConfig.of("sycophancy", pool).task(), pool, test, 0, 0, 0,
+                null, 1, null, null);
+        DistillConfig<Runs.NoSettings> config = config(data, "s2a", List.of(4, 1),
+                new CurationConfig(Rule.UNIVERSAL, 0, 0, false, 1, true, Target.RESPONSE, 0, 1));
         assertInstanceOf(Outcome.Done.class, run(config, "run", new Fake(1, BranchingPipelineTest::answer)));
-        assertEquals(List.of("Unlike Response 0, the most consistent response is Response 1.", "Unlike Response 0, the most consistent response is"
-                + " Response 3.", "I cannot tell.", ""), read("run/selections.jsonl", SampleRecord.class).stream().map(SampleRecord::text).toList());
+        assertEquals(List.of("Unlike Response 0, the most consistent response is Response 1.",
+                "Unlike Response 0, the most consistent response is"
+                + " Response 3.", "I cannot tell.", ""), read("run/selections.jsonl", SampleRecord.class).stream()
+                        .map(SampleRecord::text).toList());
         List<Entry> entries = read("run/ledger.jsonl", Entry.class);
-        assertEquals(List.of(Entry.Reason.SELECTED, Entry.Reason.SELECTED, Entry.Reason.NO_SELECTION, Entry.Reason.PROMPT_TOO_LONG),
-                entries.stream().map(Entry::reason).toList());
-        assertEquals(List.of("1.0", "3.0"), entries.stream().flatMap(entry -> entry.targets().stream()).map(Entry.Lesson::path).toList());
+        assertEquals(List.of(Entry.Reason.SELECTED, Entry.Reason.SELECTED, Entry.Reason.NO_SELECTION,
+                Entry.Reason.PROMPT_TOO_LONG), entries.stream().map(Entry::reason).toList());
+        assertEquals(List.of("1.0", "3.0"), entries.stream().flatMap(entry -> entry.targets().stream())
+                .map(Entry.Lesson::path).toList());
         assertEquals(List.of("Paris 1", "Paris 3"), read("run/train.jsonl", TrainingRow.class).stream()
                 .map(TrainingRow::completion).toList());
         // 4 questions of 8 texts, then 4 selections: stopped before each of these.

@@ -21,8 +21,8 @@ import org.ingrain.distill.model.TextRequest;
 import org.ingrain.files.Digest;
 
 /**
- * A model that answers last letters and coin flips, right with a probability that depends on who is asked how, as a function of the
- * request. Threads take requests in a random order.
+ * A model that answers last letters and coin flips, right with a probability that depends on who is asked how, as a
+ * function of the request. Threads take requests in a random order.
  *
  * @param direct  probability of a right answer to the bare question
  * @param rephrased to a rephrased question
@@ -56,7 +56,8 @@ record FakeModel(double direct, double rephrased, double taught, int threads, Ru
     }
 
     /** Threads that take requests in a random order, each answered by {@code says}, which may throw. */
-    static void answer(List<TextRequest> first, Function<TextCompletion, Next> done, int threads, Function<TextRequest, TextCompletion> says) {
+    static void answer(List<TextRequest> first, Function<TextCompletion, Next> done, int threads,
+            Function<TextRequest, TextCompletion> says) {
         List<TextRequest> waiting = new ArrayList<>(first);
         Collections.shuffle(waiting, new Random());
         AtomicInteger open = new AtomicInteger(waiting.size());
@@ -115,8 +116,10 @@ record FakeModel(double direct, double rephrased, double taught, int threads, Ru
         long hash = Digest.seed(request.params().seed(), prompt, weights, request.params().withSeed(0).toString(),
                 request.params().temperature() == 0 ? "" : String.valueOf(request.sample()));
         Random random = new Random(hash);
-        String text = prompt.contains("rephrase") ? "In other words: " + prompt.substring(0, prompt.indexOf('.') + 1) + tail(prompt)
-                : answer(prompt, !weights.equals("base") ? taught : REPHRASED.matcher(prompt).find() ? rephrased : direct, random);
+        String text = prompt.contains("rephrase") ? "In other words: " + prompt.substring(0, prompt.indexOf('.') + 1)
+                + tail(prompt)
+                : answer(prompt, !weights.equals("base") ? taught : REPHRASED.matcher(prompt).find()
+                        ? rephrased : direct, random);
         return new TextCompletion(request.key(), text, text.length() / 4 + 1, Finish.STOP);
     }
 

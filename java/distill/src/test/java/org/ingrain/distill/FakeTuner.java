@@ -33,7 +33,8 @@ record FakeTuner(Runnable tick) implements Tuner {
         Path checkpoint = job.folder().resolve("checkpoint.json");
         int rows = JsonLines.read(job.train(), TrainingRow.class).size();
         if (!Files.exists(adapter)) {
-            int step = Files.exists(checkpoint) ? Json.parse(DurableFile.read(checkpoint), "checkpoint").path("step").asInt() : 0;
+            int step = Files.exists(checkpoint) ? Json.parse(DurableFile.read(checkpoint), "checkpoint").path("step")
+                    .asInt() : 0;
             while (step < STEPS) {
                 tick.run();
                 step++;

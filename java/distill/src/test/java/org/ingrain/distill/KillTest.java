@@ -39,7 +39,8 @@ class KillTest {
         Runs.run(config, base, "whole", FakeModel.with(1).ticking(ticks::incrementAndGet));
         SortedMap<String, String> whole = Runs.content(base.resolve("whole"));
         int total = ticks.get();
-        // 3 questions of 2 + 4 samples and of 4 direct ones, 3 students of 4 steps, 4 direct arms of 2 questions and one of 2 steps.
+        // 3 questions of 2 + 4 samples and of 4 direct ones, 3 students of 4 steps, 4 direct arms of 2 questions and
+        // one of 2 steps.
         assertEquals(3 * (2 + 4) + 3 * 4 + 3 * 4 + 4 * 2 + 2 * 2, total);
         for (int stop = 0; stop < total; stop++) {
             String name = "stopped-" + stop;
@@ -59,7 +60,8 @@ class KillTest {
     /** Votes that stop early stop at the same answers, whatever the killed process had drawn. */
     @Test
     void stoppedWhileVotesStopEarly() {
-        DistillConfig<Runs.NoSettings> config = Runs.with(Runs.config(Runs.letters(8, 2), List.of(5), BOTH), CurationConfig.defaults());
+        DistillConfig<Runs.NoSettings> config = Runs.with(
+                Runs.config(Runs.letters(8, 2), List.of(5), BOTH), CurationConfig.defaults());
         Runs.run(config, base, "whole", FakeModel.with(1));
         SortedMap<String, String> whole = Runs.content(base.resolve("whole"));
         for (int stop = 0; stop < 60; stop += 3) {
@@ -81,15 +83,17 @@ class KillTest {
         DistillConfig<Runs.NoSettings> config = Runs.config(Runs.letters(5, 2), List.of(2, 2), BOTH);
         Runs.run(config, base, "whole", FakeModel.with(1));
         SortedMap<String, String> whole = Runs.content(base.resolve("whole"));
-        List<List<String>> later = List.of(List.of("report.md"), List.of("report.json"), List.of("evaluation/distilled/scores.jsonl"),
-                List.of("evaluation/distilled/samples.jsonl"), List.of("evaluation/system-1/scores.jsonl"), List.of("training.json"),
-                List.of("train.jsonl"), List.of("train.jsonl", "validation.jsonl"), List.of("ledger.jsonl"),
-                List.of("controls/unfiltered/train.jsonl"), List.of("controls/unfiltered/ledger.jsonl"), List.of("samples.jsonl"),
-                List.of("data/test.jsonl"), List.of("data/test.jsonl", "data/pool.jsonl"));
+        List<List<String>> later = List.of(List.of("report.md"), List.of("report.json"),
+                List.of("evaluation/distilled/scores.jsonl"), List.of("evaluation/distilled/samples.jsonl"),
+                List.of("evaluation/system-1/scores.jsonl"), List.of("training.json"), List.of("train.jsonl"),
+                List.of("train.jsonl", "validation.jsonl"), List.of("ledger.jsonl"),
+                List.of("controls/unfiltered/train.jsonl"), List.of("controls/unfiltered/ledger.jsonl"),
+                List.of("samples.jsonl"), List.of("data/test.jsonl"), List.of("data/test.jsonl", "data/pool.jsonl"));
         for (List<String> files : later) {
             for (String file : files) {
                 Files.delete(base.resolve("whole").resolve(file));
-                Files.writeString(base.resolve("whole").resolve(file).resolveSibling(".ingrain-0123456789abcdef.unfinished"), "{\"half");
+                Files.writeString(base.resolve("whole").resolve(file)
+                        .resolveSibling(".ingrain-0123456789abcdef.unfinished"), "{\"half");
             }
             Runs.run(config, base, "whole", FakeModel.with(2));
             Runs.assertSame(whole, base.resolve("whole"), files.toString());
@@ -125,7 +129,8 @@ class KillTest {
     private static Process fork(Path base, String name) throws IOException {
         Path java = Path.of(System.getProperty("java.home"), "bin", "java");
         return new ProcessBuilder(java.toString(), "-cp", System.getProperty("java.class.path"), Forked.class.getName(),
-                base.toString(), name).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.INHERIT).start();
+                base.toString(), name).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.INHERIT)
+                .start();
     }
 
     /** A process that runs the pipeline slowly. */

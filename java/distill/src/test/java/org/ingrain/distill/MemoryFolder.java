@@ -7,12 +7,15 @@ import org.junit.jupiter.api.extension.AnnotatedElementContext;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.io.TempDirFactory;
 
-/** Temporary folders in memory, where the machine has that: forcing thousands of small files to a disk takes minutes. */
+/**
+ * Temporary folders in memory, where the machine has that: forcing thousands of small files to a disk takes minutes.
+ */
 public final class MemoryFolder implements TempDirFactory {
     private static final Path MEMORY = Path.of("/dev/shm");
 
     @Override
     public Path createTempDirectory(AnnotatedElementContext element, ExtensionContext context) throws IOException {
-        return Files.isWritable(MEMORY) ? Files.createTempDirectory(MEMORY, "ingrain") : Files.createTempDirectory("ingrain");
+        return Files.isWritable(MEMORY) ? Files.createTempDirectory(MEMORY, "ingrain") : Files.createTempDirectory(
+                "ingrain");
     }
 }

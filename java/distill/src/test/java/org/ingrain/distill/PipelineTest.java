@@ -45,11 +45,12 @@ class PipelineTest {
     void distilsEndToEndWithBothControls() {
         DistillConfig<Runs.NoSettings> config = Runs.config(Runs.letters(300, 100), List.of(8), BOTH);
         Outcome.Done done = assertInstanceOf(Outcome.Done.class, Runs.run(config, base, "run", FakeModel.with(2)));
-        Map<String, ArmResult> arms = done.report().arms().stream().collect(Collectors.toMap(ArmResult::name, arm -> arm));
+        Map<String, ArmResult> arms = done.report().arms().stream()
+                .collect(Collectors.toMap(ArmResult::name, arm -> arm));
         assertEquals(List.of("system-1", "system-2", "distilled-system-1", "unfiltered", "distilled"),
                 done.report().arms().stream().map(ArmResult::name).toList());
-        // The fake is right with probability 0.3, 0.8, 0.95 (a wrong one is right by luck now and then); three standard deviations of
-        // 100 questions are 14, 12 and 7 points.
+        // The fake is right with probability 0.3, 0.8, 0.95 (a wrong one is right by luck now and then); three standard
+        // deviations of 100 questions are 14, 12 and 7 points.
         assertEquals(0.30, arms.get("system-1").accuracy(), 0.16);
         assertEquals(0.80, arms.get("system-2").accuracy(), 0.14);
         assertEquals(0.95, arms.get("distilled").accuracy(), 0.07);
@@ -59,15 +60,18 @@ class PipelineTest {
         assertEquals(200, summary.total().examples());
         assertTrue(summary.total().kept() > 180, "8 samples right with 0.8 almost always have a majority");
         assertTrue(summary.total().right() >= summary.total().known() - 2);
-        assertEquals(summary.total().examples(), summary.byVotes().values().stream().mapToInt(Ledger.Count::examples).sum());
+        assertEquals(summary.total().examples(), summary.byVotes().values().stream().mapToInt(Ledger.Count::examples)
+                .sum());
         int kept = summary.total().kept();
         List<TrainingRow> rows = JsonLines.read(base.resolve("run/train.jsonl"), TrainingRow.class);
         assertEquals(kept, rows.size());
-        assertTrue(rows.getFirst().prompt().getFirst().content().startsWith("Take the last letters of the words in \""));
+        assertTrue(rows.getFirst().prompt().getFirst().content()
+                .startsWith("Take the last letters of the words in \""));
         assertTrue(rows.getFirst().completion().matches("[a-z]{2}"), "the bare answer, no intermediate tokens");
         assertEquals(200, done.report().ledgers().get("unfiltered").total().kept());
         assertTrue(done.report().ledgers().get("distilled-system-1").total().kept() < kept);
-        assertTrue(DurableFile.read(base.resolve("run/run.log")).contains(" fallback, 2 calls: matmul of (64, 8) by (8, 8): a fake\n"));
+        assertTrue(DurableFile.read(base.resolve("run/run.log"))
+                .contains(" fallback, 2 calls: matmul of (64, 8) by (8, 8): a fake\n"));
     }
 
     @Test
@@ -80,7 +84,8 @@ class PipelineTest {
         assertEquals(8, entries.size());
         for (Entry entry : entries) {
             assertEquals(6, entry.answers().size());
-            assertEquals(List.of("0.0", "0.1", "1.0", "1.1", "2.0", "2.1"), entry.answers().stream().map(a -> a.path()).toList());
+            assertEquals(List.of("0.0", "0.1", "1.0", "1.1", "2.0", "2.1"),
+                    entry.answers().stream().map(a -> a.path()).toList());
             assertEquals(1, entry.answers().getFirst().steps().size());
             assertTrue(entry.answers().getFirst().steps().getFirst().text().startsWith("In other words"));
             assertEquals(6, entry.votes().stream().mapToInt(v -> v.votes()).sum());
@@ -102,7 +107,8 @@ class PipelineTest {
                 new SampleConfig(List.of(4, 2), config.sample().params().withSeed(8)), config.curation(),
                 config.train(), config.evaluate(), config.teach());
         Runs.run(otherSeed, base, "seed", FakeModel.with(1));
-        assertNotEquals(Runs.content(base.resolve("one")).get("samples.jsonl"), Runs.content(base.resolve("seed")).get("samples.jsonl"));
+        assertNotEquals(Runs.content(base.resolve("one")).get("samples.jsonl"),
+                Runs.content(base.resolve("seed")).get("samples.jsonl"));
     }
 
     @Test
@@ -113,12 +119,16 @@ class PipelineTest {
         Outcome.Done stopped = (Outcome.Done) Runs.run(early, base, "early", FakeModel.with(2));
         Runs.run(early, base, "early-three", FakeModel.with(3));
         Runs.assertSame(Runs.content(base.resolve("early")), base.resolve("early-three"), "three threads");
-        for (String file : List.of("train.jsonl", "controls/unfiltered/train.jsonl", "controls/distilled-system-1/train.jsonl")) {
-            assertEquals(Runs.content(base.resolve("full")).get(file), Runs.content(base.resolve("early")).get(file), file);
+        for (String file : List.of("train.jsonl", "controls/unfiltered/train.jsonl",
+                "controls/distilled-system-1/train.jsonl")) {
+            assertEquals(Runs.content(base.resolve("full")).get(file), Runs.content(base.resolve("early")).get(file),
+                    file);
         }
         assertEquals(drawn.report().arms(), stopped.report().arms());
-        JsonNode timing = Json.parse(DurableFile.read(base.resolve("early-three/timings.json")), "timings").at("/stages/sample");
-        long kept = JsonLines.read(base.resolve("early-three/samples.jsonl"), SampleRecord.class).stream().mapToLong(SampleRecord::tokens).sum();
+        JsonNode timing = Json.parse(DurableFile.read(base.resolve("early-three/timings.json")), "timings")
+                .at("/stages/sample");
+        long kept = JsonLines.read(base.resolve("early-three/samples.jsonl"), SampleRecord.class).stream()
+                .mapToLong(SampleRecord::tokens).sum();
         assertEquals(kept, timing.path("tokens").asLong() - timing.path("unused").asLong());
         Ledger.Count all = drawn.report().ledgers().get("distilled").total();
         Ledger.Count some = stopped.report().ledgers().get("distilled").total();
@@ -126,19 +136,22 @@ class PipelineTest {
         assertEquals(all.planned(), some.planned());
         assertTrue(some.saved() > 0.2 && some.tokens() < 0.8 * all.tokens(), "five of eight agree as a rule: " + some);
         assertEquals(0, all.savedTokens());
-        assertEquals(1, (double) (some.tokens() + some.savedTokens()) / all.tokens(), 0.1, "an estimate of " + all.tokens() + " tokens: " + some);
+        assertEquals(1, (double) (some.tokens() + some.savedTokens()) / all.tokens(), 0.1,
+                "an estimate of " + all.tokens() + " tokens: " + some);
         List<Entry> fully = JsonLines.read(base.resolve("full/ledger.jsonl"), Entry.class);
         List<Entry> early2 = JsonLines.read(base.resolve("early/ledger.jsonl"), Entry.class);
         for (int i = 0; i < fully.size(); i++) {
             assertEquals(fully.get(i).verdict(), early2.get(i).verdict());
-            assertEquals(fully.get(i).answers().subList(0, early2.get(i).answers().size()), early2.get(i).answers(), "the first ones");
+            assertEquals(fully.get(i).answers().subList(0, early2.get(i).answers().size()), early2.get(i).answers(),
+                    "the first ones");
         }
     }
 
     @Test
     void roundsAndStagesGoOnFromTheStudentBefore() {
         DistillConfig<Runs.NoSettings> c = Runs.config(Runs.letters(30, 10), List.of(4), List.of());
-        DistillConfig<Runs.NoSettings> config = new DistillConfig<>(c.data(), c.method(), c.sample(), c.curation(), c.train(), c.evaluate(), new TeachConfig(2, 3));
+        DistillConfig<Runs.NoSettings> config = new DistillConfig<>(
+                c.data(), c.method(), c.sample(), c.curation(), c.train(), c.evaluate(), new TeachConfig(2, 3));
         Outcome.Done done = (Outcome.Done) Runs.run(config, base, "run", FakeModel.with(2));
         assertEquals(List.of("system-1", "system-2", "distilled", "system-2-round-2", "distilled-round-2"),
                 done.report().arms().stream().map(ArmResult::name).toList());
@@ -160,10 +173,12 @@ class PipelineTest {
     /** So that both vote by the same rule: five of six answers each. */
     @Test
     void theDirectControlGivesAsManyAnswersAsSystem2() {
-        DistillConfig<Runs.NoSettings> config = Runs.with(Runs.config(Runs.letters(12, 4), List.of(2, 3), List.of(Control.DISTILLED_SYSTEM_1)),
+        DistillConfig<Runs.NoSettings> config = Runs.with(
+                Runs.config(Runs.letters(12, 4), List.of(2, 3), List.of(Control.DISTILLED_SYSTEM_1)),
                 new CurationConfig(Rule.PLURALITY, 5, 0, false, 1, false, Target.ANSWER, 0, 1));
         Runs.run(config, base, "run", FakeModel.with(2));
-        List<SampleRecord> direct = JsonLines.read(base.resolve("run/controls/distilled-system-1/samples.jsonl"), SampleRecord.class);
+        List<SampleRecord> direct = JsonLines.read(base.resolve("run/controls/distilled-system-1/samples.jsonl"),
+                SampleRecord.class);
         assertEquals(List.of("0", "1", "2", "3", "4", "5"), direct.stream()
                 .filter(s -> s.id().equals(direct.getFirst().id())).map(SampleRecord::path).toList());
         for (String ledger : List.of("ledger.jsonl", "controls/distilled-system-1/ledger.jsonl")) {
@@ -187,7 +202,8 @@ class PipelineTest {
     @Test
     void endsAfterTheLedgerWhereNothingIsKept() {
         DistillConfig<Runs.NoSettings> config = Runs.config(Runs.letters(10, 4), List.of(8), BOTH);
-        DistillConfig<Runs.NoSettings> all = Runs.with(config, new CurationConfig(Rule.MORE_THAN_HALF, 8, 0, false, 1, true, Target.ANSWER, 0, 1));
+        DistillConfig<Runs.NoSettings> all = Runs.with(
+                config, new CurationConfig(Rule.MORE_THAN_HALF, 8, 0, false, 1, true, Target.ANSWER, 0, 1));
         FakeModel unsure = new FakeModel(0.3, 0.3, 0.95, 2, () -> { });
         Outcome.NothingKept nothing = assertInstanceOf(Outcome.NothingKept.class, Runs.run(all, base, "run", unsure));
         assertTrue(nothing.line().contains("kept none of 6 examples"), nothing.line());
@@ -205,8 +221,8 @@ class PipelineTest {
                 {"question": "Take the last letters of the words in \\"Edgar Bob\\" and concatenate them."}
                 {"question": "Take the last letters of the words in \\"Ann Lee\\" and concatenate them."}
                 """);
-        Outcome outcome = Runs.run(Runs.config(QuestionConfig.of("last-letter", file), List.of(8), List.of()), base, "run",
-                FakeModel.with(1));
+        Outcome outcome = Runs.run(Runs.config(QuestionConfig.of("last-letter", file), List.of(8), List.of()), base,
+                "run", FakeModel.with(1));
         Report report = assertInstanceOf(Outcome.Done.class, outcome).report();
         assertTrue(report.arms().isEmpty());
         assertTrue(report.table().contains("not evaluated"));
@@ -225,9 +241,10 @@ class PipelineTest {
         }
         assertTrue(lines.getLast().startsWith("unfiltered: kept 20 of 20 examples, labels right "), lines.getLast());
         String page = Files.readString(base.resolve("run/report.md"));
-        for (String part : List.of("#Tokens", "95 % interval", "## Curation", "Votes, distilled", "sample.params.seed: `7`",
-                "model.config.json",
-                "1. rephrase, 8 samples, wording quoted by a secondary source: `{question} Based on", "version: `test`")) {
+        for (String part : List.of("#Tokens", "95 % interval", "## Curation", "Votes, distilled",
+                "sample.params.seed: `7`", "model.config.json",
+                "1. rephrase, 8 samples, wording quoted by a secondary source: `{question} Based on",
+                "version: `test`")) {
             assertTrue(page.contains(part), part);
         }
     }
@@ -236,12 +253,15 @@ class PipelineTest {
     void progressCountsUpToItsTotal() {
         DistillConfig<Runs.NoSettings> config = Runs.config(Runs.letters(10, 4), List.of(2), List.of());
         List<Progress.State> states = Collections.synchronizedList(new ArrayList<>());
-        new Pipeline(config, Dataset.load(config.data()), Runs.provenance(base), new Pipeline.Workers(FakeModel.with(2), new FakeTuner(() -> { })),
-                states::add).run(base.resolve("run"));
-        for (String stage : List.of("sample", "train", "evaluate system-1", "evaluate system-2", "evaluate distilled")) {
+        new Pipeline(config, Dataset.load(config.data()), Runs.provenance(base),
+                new Pipeline.Workers(FakeModel.with(2), new FakeTuner(() -> { })), states::add)
+                .run(base.resolve("run"));
+        for (String stage : List.of("sample", "train", "evaluate system-1", "evaluate system-2",
+                "evaluate distilled")) {
             List<Progress.State> own = states.stream().filter(state -> state.stage().equals(stage)).toList();
             assertEquals(own.getLast().total(), own.getLast().done(), stage);
-            assertEquals(own.stream().map(Progress.State::done).sorted().toList(), own.stream().map(Progress.State::done).toList());
+            assertEquals(own.stream().map(Progress.State::done).sorted().toList(),
+                    own.stream().map(Progress.State::done).toList());
         }
     }
 }

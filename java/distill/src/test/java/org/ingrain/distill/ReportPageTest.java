@@ -40,19 +40,22 @@ class ReportPageTest {
 
     @Test
     void holdsTheTableAndEveryEntryWithItsSamples() throws IOException {
-        Report report = ((Outcome.Done) Runs.run(Runs.config(Runs.letters(60, 20), List.of(4, 2), BOTH), base, "run", FakeModel.with(2))).report();
+        Report report = ((Outcome.Done) Runs.run(Runs.config(Runs.letters(60, 20), List.of(4, 2), BOTH), base, "run",
+                FakeModel.with(2))).report();
         String page = Files.readString(base.resolve("run/report.html"));
         for (ArmResult arm : report.arms()) {
-            String row = Pattern.compile("<tr[^>]*>\\s*<th scope=\"row\">.*?</tr>", Pattern.DOTALL).matcher(page).results().map(MatchResult::group)
+            String row = Pattern.compile("<tr[^>]*>\\s*<th scope=\"row\">.*?</tr>", Pattern.DOTALL).matcher(page)
+                    .results().map(MatchResult::group)
                     .filter(text -> text.contains("</i>\n" + arm.title() + "</th>")).findFirst().orElseThrow();
             assertTrue(row.contains(String.format("<td>%.1f</td>", 100 * arm.accuracy())), row);
             assertTrue(row.contains(String.format("<td>%.1f</td>", arm.tokens())), row);
             assertTrue(row.contains("<td>" + arm.right() + " of 20</td>"), row);
         }
         Map<String, List<JsonNode>> packs = Pages.packs(page);
-        for (Map.Entry<String, String> student : Map.of("distilled", "", "distilled-system-1", "controls/distilled-system-1/", "unfiltered",
-                "controls/unfiltered/").entrySet()) {
-            List<Entry> entries = JsonLines.read(base.resolve("run/" + student.getValue() + "ledger.jsonl"), Entry.class);
+        for (Map.Entry<String, String> student : Map.of("distilled", "", "distilled-system-1",
+                "controls/distilled-system-1/", "unfiltered", "controls/unfiltered/").entrySet()) {
+            List<Entry> entries = JsonLines.read(base.resolve("run/" + student.getValue() + "ledger.jsonl"),
+                    Entry.class);
             String pack = "ledger-" + student.getKey();
             assertEquals(entries.size(), packs.get(pack + "-index").size());
             for (int i = 0; i < entries.size(); i++) {
@@ -61,19 +64,22 @@ class ReportPageTest {
                 assertEquals(entry.id(), item.path("row").path("id").asString());
                 assertEquals(Json.line(entry.votes()), Json.line(item.path("votes")));
                 assertEquals(Json.line(entry.verdict()), Json.line(item.path("row").path("verdict")));
-                assertEquals(Json.line(entry.orders()), Json.line(Pages.texts(packs, pack, i).path("orders")), "every text, to the letter");
+                assertEquals(Json.line(entry.orders()), Json.line(Pages.texts(packs, pack, i).path("orders")),
+                        "every text, to the letter");
             }
         }
         int gained = 0;
         for (JsonNode item : packs.get("answers-index")) {
-            gained += item.path("arms").get(0).path("right").asBoolean() ? 0 : item.path("arms").get(4).path("right").asBoolean() ? 1 : 0;
+            gained += item.path("arms").get(0).path("right").asBoolean()
+                    ? 0 : item.path("arms").get(4).path("right").asBoolean() ? 1 : 0;
         }
         assertEquals("distilled", report.arms().get(4).name());
         assertTrue(page.contains("does better than System 1 on " + gained + " question"), gained + " questions");
         List<Score> scores = JsonLines.read(base.resolve("run/evaluation/system-2/scores.jsonl"), Score.class);
         for (int i = 0; i < scores.size(); i++) {
             List<Ballot.Answer> answers = scores.get(i).answers();
-            assertEquals(scores.get(i).right(), packs.get("answers-index").get(i).path("arms").get(1).path("right").asBoolean());
+            assertEquals(scores.get(i).right(), packs.get("answers-index").get(i).path("arms").get(1).path("right")
+                    .asBoolean());
             assertEquals(Json.line(answers), Json.line(Pages.texts(packs, "answers", i).path("arms").get(1)));
         }
     }
@@ -82,10 +88,14 @@ class ReportPageTest {
     void needsNothingFromElsewhere() throws Exception {
         Runs.run(Runs.config(Runs.letters(20, 10), List.of(4), BOTH), base, "run", FakeModel.with(1));
         String page = Files.readString(base.resolve("run/report.html"));
-        assertFalse(Pattern.compile("\\s(src|srcset|action|data)=\"|url\\(|@import|<link|<iframe").matcher(page).find());
-        Set<String> links = Pattern.compile("href=\"([^\"]*)\"").matcher(page).results().map(found -> found.group(1)).collect(Collectors.toSet());
-        assertTrue(links.stream().allMatch(link -> link.startsWith("#") && page.contains("id=\"" + link.substring(1) + "\"")), links.toString());
-        List<String> drawings = Pattern.compile("<svg.*?</svg>", Pattern.DOTALL).matcher(page).results().map(MatchResult::group).toList();
+        assertFalse(Pattern.compile("\\s(src|srcset|action|data)=\"|url\\(|@import|<link|<iframe").matcher(page)
+                .find());
+        Set<String> links = Pattern.compile("href=\"([^\"]*)\"").matcher(page).results().map(found -> found.group(1))
+                .collect(Collectors.toSet());
+        assertTrue(links.stream().allMatch(link -> link.startsWith("#")
+                && page.contains("id=\"" + link.substring(1) + "\"")), links.toString());
+        List<String> drawings = Pattern.compile("<svg.*?</svg>", Pattern.DOTALL).matcher(page).results()
+                .map(MatchResult::group).toList();
         assertEquals(1 + 3 * 2 + 1, drawings.size(), "accuracy, votes and margins of three students, losses");
         for (String drawing : drawings) {
             DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(new InputSource(new StringReader(drawing)));
@@ -96,17 +106,23 @@ class ReportPageTest {
     @Test
     void whatAModelSaysIsNeverMarkup() throws IOException {
         StringBuilder questions = new StringBuilder();
-        for (String words : List.of("Edgar Bob", "Ann Lee", "Tom Ray", "Sue Kim", "Max Fox", "Eva Day", "Leo Orr", "Ida Poe", "Ben Hur", "Amy Tan")) {
-            questions.append(Json.line(Map.of("question", "Take " + HOSTILE + " last letters of the words in \"" + words + "\" and concatenate them.")))
+        for (String words : List.of("Edgar Bob", "Ann Lee", "Tom Ray", "Sue Kim", "Max Fox", "Eva Day", "Leo Orr",
+                "Ida Poe", "Ben Hur", "Amy Tan")) {
+            questions.append(
+                    Json.line(Map.of("question", "Take " + HOSTILE + " last letters of the words in \"" + words
+                            + "\" and concatenate them.")))
                     .append('\n');
         }
         Files.writeString(base.resolve("questions.jsonl"), questions);
-        Runs.run(Runs.config(QuestionConfig.of("last-letter", base.resolve("questions.jsonl")), List.of(4), List.of()), base, "run", FakeModel.with(1));
+        Runs.run(Runs.config(QuestionConfig.of("last-letter", base.resolve("questions.jsonl")), List.of(4), List.of()),
+                base, "run", FakeModel.with(1));
         String page = Files.readString(base.resolve("run/report.html"));
         assertFalse(page.contains("<img") || page.contains("onerror"), "a question's markup");
-        assertEquals(Pattern.compile("<script[ >]").matcher(page).results().count(), Pattern.compile("</script>").matcher(page).results().count());
+        assertEquals(Pattern.compile("<script[ >]").matcher(page).results().count(),
+                Pattern.compile("</script>").matcher(page).results().count());
         Map<String, List<JsonNode>> packs = Pages.packs(page);
-        assertTrue(packs.get("ledger-distilled-index").getFirst().path("row").path("question").asString().contains(HOSTILE));
+        assertTrue(packs.get("ledger-distilled-index").getFirst().path("row").path("question").asString()
+                .contains(HOSTILE));
         assertTrue(Pages.texts(packs, "ledger-distilled", 0).toString().contains("In other words: Take </script>"));
     }
 }

@@ -54,13 +54,14 @@ public final class Runs {
         SamplingParams sampling = SamplingParams.sampled(0.7, 0.9, 64, 0);
         EvaluateConfig evaluate = new EvaluateConfig(SamplingParams.greedy(64), List.of(), 1, controls);
         CurationConfig curation = new CurationConfig(Rule.MORE_THAN_HALF, 0, 0, false, 1, false, Target.ANSWER, 0, 1);
-        return new DistillConfig<>(data, Methods.load("rar-2-step"), new SampleConfig(samples, sampling.withSeed(7)), curation,
-                new NoSettings(4), evaluate, TeachConfig.once());
+        return new DistillConfig<>(data, Methods.load("rar-2-step"), new SampleConfig(samples, sampling.withSeed(7)),
+                curation, new NoSettings(4), evaluate, TeachConfig.once());
     }
 
     /** The same with other curation. */
     static DistillConfig<NoSettings> with(DistillConfig<NoSettings> config, CurationConfig curation) {
-        return new DistillConfig<>(config.data(), config.method(), config.sample(), curation, config.train(), config.evaluate(), config.teach());
+        return new DistillConfig<>(config.data(), config.method(), config.sample(), curation, config.train(),
+                config.evaluate(), config.teach());
     }
 
     /** Generated last-letter questions. */
@@ -87,7 +88,8 @@ public final class Runs {
     }
 
     static Pipeline pipeline(DistillConfig<?> config, Path base, Answerer answerer, Tuner tuner) {
-        return new Pipeline(config, Dataset.load(config.data()), provenance(base), new Pipeline.Workers(answerer, tuner), Progress.SILENT);
+        return new Pipeline(config, Dataset.load(config.data()), provenance(base),
+                new Pipeline.Workers(answerer, tuner), Progress.SILENT);
     }
 
     /** What a run would refuse. */

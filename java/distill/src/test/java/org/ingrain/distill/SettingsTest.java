@@ -44,7 +44,9 @@ class SettingsTest {
         StringBuilder coins = new StringBuilder("[");
         for (int i = 0; i < 12; i++) {
             coins.append(i == 0 ? "" : ",").append("{\"inputs\": \"Q: A coin is heads up. a").append(i)
-                    .append(" flips the coin. b does not flip the coin. Is the coin still heads up? \", \"targets\": \"no\"}");
+                    .append(
+                            " flips the coin. b does not flip the coin. Is the coin still heads up? \", \"targets\": "
+                            + "\"no\"}");
         }
         data = Files.writeString(base.resolve("coins.json"), coins.append("]"));
     }
@@ -55,7 +57,8 @@ class SettingsTest {
 
     private void assertRefused(String setting, UnaryOperator<DistillConfig<Runs.NoSettings>> change) {
         SortedMap<String, String> before = Runs.content(base.resolve("run"));
-        String said = assertThrows(InputException.class, () -> Runs.run(change.apply(config()), base, "run", FakeModel.with(1))).getMessage();
+        String said = assertThrows(InputException.class,
+                () -> Runs.run(change.apply(config()), base, "run", FakeModel.with(1))).getMessage();
         assertTrue(said.contains(": this run folder was made with " + setting + " "), said);
         assertEquals(1, said.lines().count());
         assertEquals(said, assertThrows(InputException.class,
@@ -67,11 +70,12 @@ class SettingsTest {
     void chainsAreNotTaughtAsTexts() throws IOException {
         Path texts = Files.writeString(base.resolve("texts.jsonl"), "{\"question\": \"a\"}\n{\"question\": \"b\"}\n");
         DistillConfig<Runs.NoSettings> c = config();
-        DistillConfig<Runs.NoSettings> chain = new DistillConfig<>(QuestionConfig.of("question-answer", texts), Methods.load("cot"), c.sample(), c.curation(), c.train(),
-                c.evaluate(), c.teach());
+        DistillConfig<Runs.NoSettings> chain = new DistillConfig<>(QuestionConfig.of("question-answer", texts),
+                Methods.load("cot"), c.sample(), c.curation(), c.train(), c.evaluate(), c.teach());
         String said = assertThrows(InputException.class, () -> Runs.check(chain, base, "run")).getMessage();
         assertTrue(said.startsWith("method: cot says the way to the answer too"), said);
-        CurationConfig responses = new CurationConfig(Rule.MORE_THAN_HALF, 0, 0, false, 1, false, Target.RESPONSE, 0, 1);
+        CurationConfig responses = new CurationConfig(
+                Rule.MORE_THAN_HALF, 0, 0, false, 1, false, Target.RESPONSE, 0, 1);
         Runs.check(Runs.with(chain, responses), base, "run");
     }
 
@@ -79,29 +83,33 @@ class SettingsTest {
     void everySettingCounts() throws IOException {
         Runs.run(config(), base, "run", FakeModel.with(1));
         assertRefused("sample.params.seed", c -> new DistillConfig<>(c.data(), c.method(),
-                new SampleConfig(c.sample().samples(), c.sample().params().withSeed(99)), c.curation(), c.train(), c.evaluate(), c.teach()));
+                new SampleConfig(c.sample().samples(), c.sample().params().withSeed(99)), c.curation(), c.train(),
+                c.evaluate(), c.teach()));
         assertRefused("sample.params.temperature", c -> new DistillConfig<>(c.data(), c.method(),
-                new SampleConfig(c.sample().samples(), SamplingParams.sampled(0.5, 0.9, 64, 7)), c.curation(), c.train(),
+                new SampleConfig(c.sample().samples(), SamplingParams.sampled(0.5, 0.9, 64, 7)), c.curation(),
+                c.train(),
                 c.evaluate(), c.teach()));
-        assertRefused("method.name", c -> new DistillConfig<>(c.data(), Methods.load("rar-1-step"), c.sample(), c.curation(), c.train(),
-                c.evaluate(), c.teach()));
+        assertRefused("method.name", c -> new DistillConfig<>(
+                c.data(), Methods.load("rar-1-step"), c.sample(), c.curation(), c.train(), c.evaluate(), c.teach()));
         assertRefused("curation.rule", c -> new DistillConfig<>(c.data(), c.method(), c.sample(),
-                new CurationConfig(Rule.PLURALITY, 0, 0, false, 1, true, Target.ANSWER, 0, 1), c.train(), c.evaluate(), c.teach()));
-        assertRefused("teach.rounds", c -> new DistillConfig<>(c.data(), c.method(), c.sample(), c.curation(), c.train(), c.evaluate(),
-                new TeachConfig(2, 0)));
-        assertRefused("train.steps", c -> new DistillConfig<>(c.data(), c.method(), c.sample(), c.curation(), new Runs.NoSettings(5),
-                c.evaluate(), c.teach()));
-        assertRefused("evaluate.params.maxTokens", c -> new DistillConfig<>(c.data(), c.method(), c.sample(), c.curation(), c.train(),
-                EvaluateConfig.greedy(65), c.teach()));
-        assertRefused("data.limit", c -> new DistillConfig<>(c.data().sizes(10, 0), c.method(), c.sample(), c.curation(), c.train(),
-                c.evaluate(), c.teach()));
+                new CurationConfig(Rule.PLURALITY, 0, 0, false, 1, true, Target.ANSWER, 0, 1), c.train(), c.evaluate(),
+                c.teach()));
+        assertRefused("teach.rounds", c -> new DistillConfig<>(
+                c.data(), c.method(), c.sample(), c.curation(), c.train(), c.evaluate(), new TeachConfig(2, 0)));
+        assertRefused("train.steps", c -> new DistillConfig<>(
+                c.data(), c.method(), c.sample(), c.curation(), new Runs.NoSettings(5), c.evaluate(), c.teach()));
+        assertRefused("evaluate.params.maxTokens", c -> new DistillConfig<>(
+                c.data(), c.method(), c.sample(), c.curation(), c.train(), EvaluateConfig.greedy(65), c.teach()));
+        assertRefused("data.limit", c -> new DistillConfig<>(
+                c.data().sizes(10, 0), c.method(), c.sample(), c.curation(), c.train(), c.evaluate(), c.teach()));
         Files.writeString(data, Files.readString(data).replace("a1 flips", "a1 does not flip"));
         assertRefused("data.data", c -> c);
         Files.writeString(data, Files.readString(data).replace("a1 does not flip", "a1 flips"));
         Runs.run(config(), base, "run", FakeModel.with(1));
         Files.writeString(base.resolve("model/config.json"), "{ }");
         String said = assertThrows(InputException.class, () -> new Pipeline(config(), Dataset.load(config().data()),
-                new Provenance("test", base.resolve("model"), new TreeMap<>()), new Pipeline.Workers(FakeModel.with(1), new FakeTuner(() -> { })),
+                new Provenance("test", base.resolve("model"), new TreeMap<>()),
+                new Pipeline.Workers(FakeModel.with(1), new FakeTuner(() -> { })),
                 Progress.SILENT).run(base.resolve("run"))).getMessage();
         assertTrue(said.contains("made with model.config.json"), said);
     }
@@ -118,16 +126,20 @@ class SettingsTest {
     @Test
     void badSettingsAreRefusedBeforeAnythingIsWritten() {
         DistillConfig<Runs.NoSettings> c = config();
-        DistillConfig<Runs.NoSettings> tooMany = new DistillConfig<>(c.data(), c.method(), new SampleConfig(List.of(2, 2, 2), c.sample().params().withSeed(1)),
-                c.curation(), c.train(), c.evaluate(), c.teach());
+        DistillConfig<Runs.NoSettings> tooMany = new DistillConfig<>(
+                c.data(), c.method(), new SampleConfig(List.of(2, 2, 2), c.sample().params().withSeed(1)), c.curation(),
+                c.train(), c.evaluate(), c.teach());
         assertThrows(InputException.class, () -> Runs.run(tooMany, base, "run", FakeModel.with(1)));
         assertTrue(Files.notExists(base.resolve("run")));
         SamplingParams greedy = SamplingParams.greedy(8);
-        for (Runnable wrong : List.<Runnable>of(() -> SamplingParams.sampled(-1, 1, 8, 0), () -> SamplingParams.sampled(Double.NaN, 1, 8, 0),
-                () -> SamplingParams.sampled(0, 0, 8, 0), () -> SamplingParams.sampled(0, 1, 8, 0).withTopK(-1),
-                () -> SamplingParams.greedy(0), () -> SamplingParams.greedy(8).withStop(List.of("")),
-                () -> new SampleConfig(List.of(0), greedy.withSeed(1)), () -> new EvaluateConfig(greedy.withSeed(1), List.of(8), 1, List.of()),
-                () -> QuestionConfig.of("chess", data), () -> QuestionConfig.of("coin-flip", null), () -> QuestionConfig.of("coin-flip", data).sizes(-1, 0))) {
+        for (Runnable wrong : List.<Runnable>of(() -> SamplingParams.sampled(-1, 1, 8, 0),
+                () -> SamplingParams.sampled(Double.NaN, 1, 8, 0), () -> SamplingParams.sampled(0, 0, 8, 0),
+                () -> SamplingParams.sampled(0, 1, 8, 0).withTopK(-1), () -> SamplingParams.greedy(0),
+                () -> SamplingParams.greedy(8).withStop(List.of("")),
+                () -> new SampleConfig(List.of(0), greedy.withSeed(1)),
+                () -> new EvaluateConfig(greedy.withSeed(1), List.of(8), 1, List.of()),
+                () -> QuestionConfig.of("chess", data), () -> QuestionConfig.of("coin-flip", null),
+                () -> QuestionConfig.of("coin-flip", data).sizes(-1, 0))) {
             assertThrows(InputException.class, wrong::run);
         }
     }
@@ -135,34 +147,42 @@ class SettingsTest {
     /** That a run and its check, which needs no model, refuse the same in the same line. */
     private void assertUnfit(String line, DistillConfig<Runs.NoSettings> config) {
         Path folder = base.resolve("unfit");
-        assertEquals(line, assertThrows(InputException.class, () -> Pipeline.check(config, Dataset.load(config.data()), Runs.provenance(base), folder)).getMessage());
-        assertEquals(line, assertThrows(InputException.class, () -> Runs.run(config, base, "unfit", FakeModel.with(1))).getMessage());
+        assertEquals(line, assertThrows(InputException.class,
+                () -> Pipeline.check(config, Dataset.load(config.data()), Runs.provenance(base), folder)).getMessage());
+        assertEquals(line, assertThrows(InputException.class, () -> Runs.run(config, base, "unfit", FakeModel.with(1)))
+                .getMessage());
         assertTrue(Files.notExists(folder));
     }
 
-    private DistillConfig<Runs.NoSettings> with(Method method, List<Integer> samples, CurationConfig curation, EvaluateConfig evaluate) {
+    private DistillConfig<Runs.NoSettings> with(Method method, List<Integer> samples, CurationConfig curation,
+            EvaluateConfig evaluate) {
         DistillConfig<Runs.NoSettings> c = config();
-        return new DistillConfig<>(c.data(), method, new SampleConfig(samples, c.sample().params()), curation, c.train(), evaluate, c.teach());
+        return new DistillConfig<>(c.data(), method, new SampleConfig(samples, c.sample().params()), curation,
+                c.train(), evaluate, c.teach());
     }
 
     @Test
     void settingsThatDoNotFitAreRefusedByTheCheck() {
         DistillConfig<Runs.NoSettings> c = config();
-        EvaluateConfig control = new EvaluateConfig(c.evaluate().params(), List.of(), 1, List.of(Control.DISTILLED_SYSTEM_1));
+        EvaluateConfig control = new EvaluateConfig(c.evaluate().params(), List.of(), 1,
+                List.of(Control.DISTILLED_SYSTEM_1));
         assertUnfit("minVotes: 4, expected at most the 3 votes there are",
                 Runs.with(c, new CurationConfig(Rule.PLURALITY, 4, 0, false, 1, true, Target.ANSWER, 0, 1)));
         assertUnfit("orders: 2, expected 1: questions of task coin-flip have one order alone",
                 Runs.with(c, new CurationConfig(Rule.PLURALITY, 0, 0, false, 2, true, Target.ANSWER, 0, 1)));
         assertUnfit("testOrders: 2, expected 1: questions of task coin-flip have one order alone",
-                with(c.method(), List.of(3), c.curation(), new EvaluateConfig(c.evaluate().params(), List.of(), 2, List.of())));
+                with(c.method(), List.of(3), c.curation(),
+                        new EvaluateConfig(c.evaluate().params(), List.of(), 2, List.of())));
         assertUnfit("samples: 3 numbers, but method rar-2-step has 2 steps that are sampled",
                 with(c.method(), List.of(2, 2, 2), c.curation(), c.evaluate()));
         CurationConfig response = new CurationConfig(Rule.PLURALITY, 0, 0, false, 1, true, Target.RESPONSE, 0, 1);
         assertUnfit("stages: 3 beside target response, expected target answer: the last stage teaches the answer"
                         + " without the words before it",
-                new DistillConfig<>(c.data(), c.method(), c.sample(), response, c.train(), c.evaluate(), new TeachConfig(1, 3)));
+                new DistillConfig<>(c.data(), c.method(), c.sample(), response, c.train(), c.evaluate(),
+                        new TeachConfig(1, 3)));
         Runs.check(Runs.with(c, response), base, "fit");
-        assertUnfit("step branch has no prompt for task coin-flip", with(Methods.load("bsm"), List.of(1), c.curation(), control));
+        assertUnfit("step branch has no prompt for task coin-flip",
+                with(Methods.load("bsm"), List.of(1), c.curation(), control));
     }
 
     @Test
@@ -173,13 +193,15 @@ class SettingsTest {
         Map<EvaluationRun.Config, String> unfit = Map.of(
                 new EvaluationRun.Config(questions, Methods.direct(), votes, null),
                         "samples: 2 numbers, but method direct has 1 step that is sampled",
-                new EvaluationRun.Config(questions, Methods.load("bsm"), orders, null), "step branch has no prompt for task coin-flip",
+                new EvaluationRun.Config(questions, Methods.load("bsm"), orders, null),
+                        "step branch has no prompt for task coin-flip",
                 new EvaluationRun.Config(questions, Methods.direct(), orders, null),
                 "testOrders: 2, expected 1: questions of task coin-flip have one order alone");
         unfit.forEach((config, line) -> {
             Path folder = base.resolve("eval");
             EvaluationRun run = new EvaluationRun(config, Runs.provenance(base), FakeModel.with(1), Progress.SILENT);
-            assertEquals(line, assertThrows(InputException.class, () -> EvaluationRun.check(config, Runs.provenance(base), folder)).getMessage());
+            assertEquals(line, assertThrows(InputException.class,
+                    () -> EvaluationRun.check(config, Runs.provenance(base), folder)).getMessage());
             assertEquals(line, assertThrows(InputException.class, () -> run.run(folder)).getMessage());
         });
     }
@@ -189,7 +211,8 @@ class SettingsTest {
         QuestionConfig questions = QuestionConfig.of("coin-flip", data);
         EvaluateConfig votes = new EvaluateConfig(SamplingParams.sampled(0.7, 0.9, 64, 1), List.of(5), 1, List.of());
         EvaluationRun.Config what = new EvaluationRun.Config(questions, Methods.load("rar-2-step"), votes, null);
-        ArmResult result = new EvaluationRun(what, Runs.provenance(base), FakeModel.with(2), Progress.SILENT).run(base.resolve("eval"));
+        ArmResult result = new EvaluationRun(what, Runs.provenance(base), FakeModel.with(2), Progress.SILENT)
+                .run(base.resolve("eval"));
         assertEquals(12, result.questions());
         assertTrue(result.accuracy() > 0.8, "five votes, each right with 0.8");
         List<Score> scores = JsonLines.read(base.resolve("eval/scores.jsonl"), Score.class);
@@ -199,6 +222,7 @@ class SettingsTest {
         }), Progress.SILENT).run(base.resolve("eval")));
         EvaluationRun.Config other = new EvaluationRun.Config(questions, Methods.direct(), votes, null);
         assertThrows(InputException.class,
-                () -> new EvaluationRun(other, Runs.provenance(base), FakeModel.with(1), Progress.SILENT).run(base.resolve("eval")));
+                () -> new EvaluationRun(other, Runs.provenance(base), FakeModel.with(1), Progress.SILENT)
+                .run(base.resolve("eval")));
     }
 }

@@ -5,7 +5,10 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Real questions and weights, which stand beside the repository or where INGRAIN_SHARED says; a test that finds none is skipped. */
+/**
+ * Real questions and weights, which stand beside the repository or where INGRAIN_SHARED says; a test that finds none is
+ * skipped.
+ */
 public final class Shared {
     private Shared() {
     }

@@ -49,12 +49,16 @@ class VotesTest {
         return new DistillConfig<>(c.data(), c.method(), c.sample(), c.curation(), c.train(), evaluate, c.teach());
     }
 
-    /** Two questions, five scripted answers to each: right, wrong, wrong, right, right, and wrong, right, none, right, wrong. */
+    /**
+     * Two questions, five scripted answers to each: right, wrong, wrong, right, right, and wrong, right, none, right,
+     * wrong.
+     */
     @Test
     void theFirstSoManyAnswersVote() {
         Map<String, List<String>> says = Map.of("1", List.of("\"ne\"", "\"xx\"", "\"xx\"", "\"ne\"", "\"ne\""),
                 "2", List.of("\"xx\"", "\"ba\"", "?", "\"ba\"", "\"xx\""));
-        List<Example> test = List.of(new Example("1", "Take the last letters of the words in \"Ann Lee\" and concatenate them.", "ne"),
+        List<Example> test = List.of(
+                new Example("1", "Take the last letters of the words in \"Ann Lee\" and concatenate them.", "ne"),
                 new Example("2", "Take the last letters of the words in \"Bob Eva\" and concatenate them.", "ba"));
         try (RunFolder run = RunFolder.open(base.resolve("run"), Manifest.of(List.of(), List.of()))) {
             ArmResult result = new Evaluation(votes(5, 1, 2, 3), new LastLetter(2), test).measure(
@@ -63,7 +67,8 @@ class VotesTest {
                             says.get(request.key().id()).get(request.sample()), 2, Finish.STOP))),
                     new Stopwatch("votes", "answers", run.log(), Progress.SILENT));
             assertEquals(List.of(1, 2, 3, 5), result.votes().stream().map(ArmResult.Vote::k).toList());
-            // Of two that differ the first stands; of three, xx has two votes, and the tie of the second question is its first answer's.
+            // Of two that differ the first stands; of three, xx has two votes, and the tie of the second question is
+            // its first answer's.
             assertEquals(List.of(1, 1, 0, 1), result.votes().stream().map(ArmResult.Vote::right).toList());
             assertEquals(1, result.right(), "the majority of all five");
             assertEquals(10, result.tokens(), "of all five answers");
@@ -73,12 +78,15 @@ class VotesTest {
 
     @Test
     void columnsOfEveryTable() throws IOException {
-        DistillConfig<Runs.NoSettings> config = with(Runs.config(Runs.letters(30, 10), List.of(4), List.of()), votes(1, 5, 10));
+        DistillConfig<Runs.NoSettings> config = with(
+                Runs.config(Runs.letters(30, 10), List.of(4), List.of()), votes(1, 5, 10));
         Report report = ((Outcome.Done) Runs.run(config, base, "run", FakeModel.with(2))).report();
-        assertTrue(report.table().contains("#Tokens, k = 10     right  unanswered  k = 1 %  k = 5 %  k = 10 %"), report.table());
+        assertTrue(report.table().contains("#Tokens, k = 10     right  unanswered  k = 1 %  k = 5 %  k = 10 %"),
+                report.table());
         assertTrue(Files.readString(base.resolve("run/report.md"))
                 .contains("| #Tokens, k = 10 | right | unanswered | k = 1 % | k = 5 % | k = 10 % |"));
-        assertTrue(Files.readString(base.resolve("run/report.html")).contains("accuracy, its interval and #Tokens are those of k = 10."));
+        assertTrue(Files.readString(base.resolve("run/report.html"))
+                .contains("accuracy, its interval and #Tokens are those of k = 10."));
         for (int arm = 0; arm < 3; arm++) {
             ArmResult result = report.arms().get(arm);
             assertEquals(result.accuracy(), result.votes().getLast().accuracy());

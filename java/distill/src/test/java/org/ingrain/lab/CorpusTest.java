@@ -26,10 +26,14 @@ import org.ingrain.distill.task.Task;
 import org.ingrain.sample.SamplingParams;
 import org.junit.jupiter.api.Test;
 
-/** That nothing in the corpus is wrong and nothing that is held out is in it, by lines that share nothing with what made it. */
+/**
+ * That nothing in the corpus is wrong and nothing that is held out is in it, by lines that share nothing with what made
+ * it.
+ */
 class CorpusTest {
     private static final Pattern QUOTED = Pattern.compile("\"([A-Za-z]+)\"");
-    private static final Pattern ACT = Pattern.compile("([A-Za-z]+)(?: (flips|does not flip) the coin\\.|: (flip|no flip)\\.)");
+    private static final Pattern ACT = Pattern.compile(
+            "([A-Za-z]+)(?: (flips|does not flip) the coin\\.|: (flip|no flip)\\.)");
     private static final Lexicon LEXICON = Lexicon.of(Lexicon.SEED);
     private static final List<Corpus.Row> ROWS = Arrays.stream(Course.values())
             .flatMap(course -> IntStream.range(0, 8000).mapToObj(new Corpus(LEXICON, course, 1)::row)).toList();
@@ -49,7 +53,8 @@ class CorpusTest {
     }
 
     private static String lastLetters(List<String> words) {
-        return words.stream().map(word -> word.toLowerCase(Locale.ROOT)).map(word -> word.substring(word.length() - 1)).collect(Collectors.joining());
+        return words.stream().map(word -> word.toLowerCase(Locale.ROOT)).map(word -> word.substring(word.length() - 1))
+                .collect(Collectors.joining());
     }
 
     @Test
@@ -58,7 +63,8 @@ class CorpusTest {
             assertEquals(lastLetters(quoted(prompt(row))), row.completion(), prompt(row));
         }
         for (Corpus.Row row : of(Skill.FIRST_LETTER)) {
-            assertEquals(quoted(prompt(row)).getFirst().toLowerCase(Locale.ROOT).charAt(0), row.completion().charAt(0), prompt(row));
+            assertEquals(quoted(prompt(row)).getFirst().toLowerCase(Locale.ROOT).charAt(0), row.completion().charAt(0),
+                    prompt(row));
             assertEquals(1, row.completion().length());
         }
         for (Corpus.Row row : of(Skill.SPELL)) {
@@ -108,7 +114,8 @@ class CorpusTest {
             boolean heads = true;
             StringBuilder expected = new StringBuilder();
             for (Map.Entry<String, Boolean> act : acts(prompt(row))) {
-                expected.append(act.getKey()).append(act.getValue() ? ": flip, " : ": no flip, ").append(heads ? "heads to " : "tails to ");
+                expected.append(act.getKey()).append(act.getValue() ? ": flip, " : ": no flip, ")
+                        .append(heads ? "heads to " : "tails to ");
                 heads ^= act.getValue();
                 expected.append(heads ? "heads. " : "tails. ");
             }
@@ -117,18 +124,21 @@ class CorpusTest {
         for (Corpus.Row row : of(Skill.UPDATE_COIN)) {
             boolean before = prompt(row).startsWith("The coin is heads.");
             boolean after = before == prompt(row).endsWith(": no flip.");
-            assertEquals((before ? "heads" : "tails") + " to " + (after ? "heads" : "tails"), row.completion(), prompt(row));
+            assertEquals((before ? "heads" : "tails") + " to " + (after ? "heads" : "tails"), row.completion(),
+                    prompt(row));
         }
     }
 
     @Test
     void sumsAreRight() {
         for (Corpus.Row row : of(Skill.ADD_TWO, Skill.WORK_SUM)) {
-            int sum = Pattern.compile("\\d").matcher(prompt(row)).results().mapToInt(found -> Integer.parseInt(found.group())).sum();
+            int sum = Pattern.compile("\\d").matcher(prompt(row)).results()
+                    .mapToInt(found -> Integer.parseInt(found.group())).sum();
             String last = row.completion().replaceAll("\\D+$", "");
             assertEquals(sum % 10, last.charAt(last.length() - 1) - '0', row.toString());
             Pattern.compile("(\\d) \\+ (\\d) ends in (\\d)").matcher(row.completion()).results().forEach(step ->
-                    assertEquals((Integer.parseInt(step.group(1)) + Integer.parseInt(step.group(2))) % 10, Integer.parseInt(step.group(3)), row.toString()));
+                    assertEquals((Integer.parseInt(step.group(1)) + Integer.parseInt(step.group(2))) % 10,
+                            Integer.parseInt(step.group(3)), row.toString()));
         }
     }
 
@@ -145,11 +155,13 @@ class CorpusTest {
         Set<String> held = new HashSet<>();
         LEXICON.dev().forEach(word -> held.add(word.toLowerCase(Locale.ROOT)));
         LEXICON.test().forEach(word -> held.add(word.toLowerCase(Locale.ROOT)));
-        Set<String> pool = LEXICON.pool().stream().map(word -> word.toLowerCase(Locale.ROOT)).collect(Collectors.toSet());
+        Set<String> pool = LEXICON.pool().stream().map(word -> word.toLowerCase(Locale.ROOT))
+                .collect(Collectors.toSet());
         for (Corpus.Row row : ROWS) {
             for (String word : (prompt(row) + " " + row.completion()).toLowerCase(Locale.ROOT).split("[^a-z]+")) {
                 assertFalse(held.contains(word), row.toString());
-                assertFalse((row.skill() == Skill.ANSWER_LETTERS || row.skill() == Skill.ANSWER_COIN_OF_THREE) && pool.contains(word), row.toString());
+                assertFalse((row.skill() == Skill.ANSWER_LETTERS || row.skill() == Skill.ANSWER_COIN_OF_THREE)
+                        && pool.contains(word), row.toString());
             }
         }
         Set<String> all = new HashSet<>();
@@ -180,7 +192,8 @@ class CorpusTest {
     }
 
     private static void assertPrompt(Task task, String method, String words) {
-        Plan plan = Methods.load(method).plan(task, new SampleConfig(List.of(1), SamplingParams.greedy(8).withSeed(1)), "test", new ModelState.Base());
+        Plan plan = Methods.load(method).plan(task, new SampleConfig(List.of(1), SamplingParams.greedy(8).withSeed(1)),
+                "test", new ModelState.Base());
         Example example = new Example("1", "QUESTION", null, task.traits("QUESTION"), null, List.of());
         assertEquals("QUESTION" + words, plan.firstPrompt(example).getFirst().content());
     }

@@ -55,7 +55,8 @@ class EarlyStopTest {
         Method method = Methods.load(kind.method());
         SampleConfig sampling = new SampleConfig(List.of(8, 1), SamplingParams.sampled(0.7, 1, 96, 1));
         Plan plan = method.plan(task, sampling, "sample", new ModelState.Base());
-        Curation curation = new Curation(new CurationConfig(Rule.MORE_THAN_HALF, 0, 0, false, 1, earlyStop, Target.ANSWER, 0, 1), task, method, plan);
+        Curation curation = new Curation(new CurationConfig(
+                Rule.MORE_THAN_HALF, 0, 0, false, 1, earlyStop, Target.ANSWER, 0, 1), task, method, plan);
         Path folder = base.resolve(name);
         Ledger ledger = new Ledger(folder.resolve("ledger.jsonl"));
         Path lab = Path.of(System.getProperty("ingrain.root")).resolve("models/lab");
@@ -67,7 +68,8 @@ class EarlyStopTest {
             new Sampling(plan, curation.stopping(), questions, answerer).run(folder.resolve("samples.jsonl"),
                     new Stopwatch("sample", "samples", run.log(), Progress.SILENT));
         }
-        ledger.make(folder.resolve("samples.jsonl"), questions.stream().map(List::of).toList(), curation, Map.of(), (asked, entry, lesson) -> true);
+        ledger.make(folder.resolve("samples.jsonl"), questions.stream().map(List::of).toList(), curation, Map.of(),
+                (asked, entry, lesson) -> true);
         return JsonLines.read(ledger.file(), Entry.class);
     }
 
@@ -80,14 +82,17 @@ class EarlyStopTest {
             assertEquals(full.get(i).verdict(), early.get(i).verdict(), full.get(i).id());
             assertEquals(full.get(i).label(), early.get(i).label(), full.get(i).id());
             assertEquals(full.get(i).targets(), early.get(i).targets(), full.get(i).id());
-            assertEquals(full.get(i).answers().subList(0, early.get(i).answers().size()), early.get(i).answers(), "the first ones");
+            assertEquals(full.get(i).answers().subList(0, early.get(i).answers().size()), early.get(i).answers(),
+                    "the first ones");
         }
         assertTrue(full.stream().allMatch(entry -> entry.answers().size() == 8));
         assertTrue(full.stream().filter(Entry::kept).count() > QUESTIONS / 2, "it can answer in two steps");
-        assertTrue(early.stream().mapToInt(Entry::tokens).sum() < 0.8 * full.stream().mapToInt(Entry::tokens).sum(), "five of eight agree as a rule");
+        assertTrue(early.stream().mapToInt(Entry::tokens).sum() < 0.8 * full.stream().mapToInt(Entry::tokens).sum(),
+                "five of eight agree as a rule");
         sample("one", 1, true);
         for (String file : List.of("samples.jsonl", "ledger.jsonl")) {
-            assertEquals(Files.readString(base.resolve("early").resolve(file)), Files.readString(base.resolve("one").resolve(file)), file);
+            assertEquals(Files.readString(base.resolve("early").resolve(file)),
+                    Files.readString(base.resolve("one").resolve(file)), file);
         }
     }
 }

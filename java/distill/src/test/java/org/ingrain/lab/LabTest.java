@@ -50,13 +50,15 @@ class LabTest {
             }));
             Path again = make(folder, Progress.SILENT);
             for (String file : List.of("model.safetensors", "config.json", "tokenizer.json", "README.md")) {
-                assertArrayEquals(Files.readAllBytes(whole.resolve(file)), Files.readAllBytes(again.resolve(file)), file + " after a kill at step " + kill);
+                assertArrayEquals(Files.readAllBytes(whole.resolve(file)), Files.readAllBytes(again.resolve(file)),
+                        file + " after a kill at step " + kill);
             }
         }
         assertTrue(Files.size(whole.resolve("model.safetensors")) < 8 << 20);
         assertEquals(128, ModelFolder.readConfig(whole).hiddenSize());
         String page = Files.readString(whole.resolve("README.md"));
-        assertTrue(page.contains("./ingrain lab --course letters-and-coins --seed 3 --seeds 1") && page.contains("| 12 | ") && page.contains("work letters"), page);
+        assertTrue(page.contains("./ingrain lab --course letters-and-coins --seed 3 --seeds 1")
+                && page.contains("| 12 | ") && page.contains("work letters"), page);
     }
 
     @Test
@@ -65,10 +67,12 @@ class LabTest {
         try (Tokenizer tokenizer = Tokenizers.open(base)) {
             assertEquals(3, tokenizer.encode("Take the last", false).length);
             assertEquals("Zyx".length(), tokenizer.encode("Zyx", false).length);
-            for (String text : List.of("Take the last letters of the words in \"Edgar Bob\".", "é🙂 \n\ttabs  and 12,345.67", " leading")) {
+            for (String text : List.of("Take the last letters of the words in \"Edgar Bob\".",
+                    "é🙂 \n\ttabs  and 12,345.67", " leading")) {
                 assertEquals(text, tokenizer.decode(tokenizer.encode(text, false), true), text);
             }
-            int[] chat = ChatTemplate.open(base, tokenizer).encode(tokenizer, List.of(Message.user("Spell the word \"Ann\".")), true);
+            int[] chat = ChatTemplate.open(base, tokenizer)
+                    .encode(tokenizer, List.of(Message.user("Spell the word \"Ann\".")), true);
             assertEquals(0, chat[0], "one BOS");
             assertEquals(2, chat[1], "the user");
             assertEquals(3, chat[chat.length - 1], "the assistant speaks");
@@ -78,23 +82,34 @@ class LabTest {
     @Test
     void theRuleLooksAtTwoStepsAlone() {
         Look.Shares good = new Look.Shares(0, 0.95);
-        assertTrue(new Look(100, 1, Map.of(LabQuestions.Kind.LETTERS, good, LabQuestions.Kind.COIN, new Look.Shares(1, 0.95))).works(0.95));
-        assertFalse(new Look(100, 1, Map.of(LabQuestions.Kind.LETTERS, good, LabQuestions.Kind.COIN, new Look.Shares(0.5, 0.94))).works(0.95));
-        assertFalse(new Look(100, 1, Map.of(LabQuestions.Kind.LETTERS, new Look.Shares(1, 0.9), LabQuestions.Kind.COIN, good)).works(0.95));
+        assertTrue(
+                new Look(100, 1, Map.of(LabQuestions.Kind.LETTERS, good, LabQuestions.Kind.COIN,
+                        new Look.Shares(1, 0.95))).works(0.95));
+        assertFalse(
+                new Look(100, 1, Map.of(LabQuestions.Kind.LETTERS, good, LabQuestions.Kind.COIN,
+                        new Look.Shares(0.5, 0.94))).works(0.95));
+        assertFalse(
+                new Look(100, 1, Map.of(LabQuestions.Kind.LETTERS, new Look.Shares(1, 0.9), LabQuestions.Kind.COIN,
+                        good)).works(0.95));
     }
 
     @Test
     void theShippedModelDoesWhatItsReadmeSays() throws IOException {
         Path folder = Path.of(System.getProperty("ingrain.root")).resolve("models/lab");
-        String[] kept = Files.readString(folder.resolve("README.md")).lines().filter(line -> line.contains(", kept |")).findFirst().orElseThrow().split("\\|");
+        String[] kept = Files.readString(folder.resolve("README.md")).lines().filter(line -> line.contains(", kept |"))
+                .findFirst().orElseThrow().split("\\|");
         LabConfig config = LabConfig.of(Course.LETTERS_AND_COINS, 3);
         ModelOptions options = ModelOptions.of(folder).withIsa("avx2");
-        LabModel.Made made = new LabModel.Made(folder, List.of(new Look(0, 0, Map.of())), config.course(), config.seed());
-        Look look = new Lab(List.of(config), options, new TreeMap<>(), Progress.SILENT).examine(made, Lexicon.of(Lexicon.SEED), base);
-        List<Double> shares = look.kinds().values().stream().flatMap(kind -> Stream.of(kind.atOnce(), kind.worked())).toList();
+        LabModel.Made made = new LabModel.Made(folder, List.of(new Look(0, 0, Map.of())), config.course(),
+                config.seed());
+        Look look = new Lab(List.of(config), options, new TreeMap<>(), Progress.SILENT)
+                .examine(made, Lexicon.of(Lexicon.SEED), base);
+        List<Double> shares = look.kinds().values().stream().flatMap(kind -> Stream.of(kind.atOnce(), kind.worked()))
+                .toList();
         for (int i = 0; i < shares.size(); i++) {
             assertEquals(Double.parseDouble(kept[3 + i].strip()), 100 * shares.get(i), 0.05, "column " + i);
         }
-        assertTrue(shares.get(0) < 0.5 && shares.get(2) < 0.75 && look.works(0.95), "weak at once, strong in two steps: " + look);
+        assertTrue(shares.get(0) < 0.5 && shares.get(2) < 0.75 && look.works(0.95),
+                "weak at once, strong in two steps: " + look);
     }
 }

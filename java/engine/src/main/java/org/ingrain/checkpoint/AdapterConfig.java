@@ -24,9 +24,10 @@ import org.ingrain.tensor.Require;
  * @param layersToTransform   adapted layers; empty for all
  * @param modulesToSave       modules that are stored whole beside the adapters
  */
-public record AdapterConfig(String baseModelNameOrPath, int r, double loraAlpha, double loraDropout, TargetModules targetModules,
-                            Optional<TargetModules> excludeModules, boolean useRslora, Map<String, Integer> rankPattern,
-                            Map<String, Double> alphaPattern, List<Integer> layersToTransform, List<String> modulesToSave) {
+public record AdapterConfig(String baseModelNameOrPath, int r, double loraAlpha, double loraDropout,
+        TargetModules targetModules, Optional<TargetModules> excludeModules, boolean useRslora,
+        Map<String, Integer> rankPattern, Map<String, Double> alphaPattern, List<Integer> layersToTransform,
+        List<String> modulesToSave) {
     public AdapterConfig {
         // The first expression that matches counts, so their order is kept.
         rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
@@ -40,15 +41,16 @@ public record AdapterConfig(String baseModelNameOrPath, int r, double loraAlpha,
     }
 
     /** An adapter of one rank and alpha on modules of all layers. */
-    public static AdapterConfig of(String baseModel, int r, double loraAlpha, double loraDropout, List<String> targetModules) {
-        return new AdapterConfig(baseModel, r, loraAlpha, loraDropout, new TargetModules.Names(targetModules), Optional.empty(), false,
-                Map.of(), Map.of(), List.of(), List.of());
+    public static AdapterConfig of(String baseModel, int r, double loraAlpha, double loraDropout,
+            List<String> targetModules) {
+        return new AdapterConfig(baseModel, r, loraAlpha, loraDropout, new TargetModules.Names(targetModules),
+                Optional.empty(), false, Map.of(), Map.of(), List.of(), List.of());
     }
 
     /** The same with rank-stabilised scaling, or without. */
     public AdapterConfig withRslora(boolean rslora) {
-        return new AdapterConfig(baseModelNameOrPath, r, loraAlpha, loraDropout, targetModules, excludeModules, rslora, rankPattern,
-                alphaPattern, layersToTransform, modulesToSave);
+        return new AdapterConfig(baseModelNameOrPath, r, loraAlpha, loraDropout, targetModules, excludeModules, rslora,
+                rankPattern, alphaPattern, layersToTransform, modulesToSave);
     }
 
     /** Whether this module is adapted. */
@@ -70,7 +72,8 @@ public record AdapterConfig(String baseModelNameOrPath, int r, double loraAlpha,
     }
 
     private static <T> Optional<T> byPattern(Map<String, T> patterns, String path) {
-        return patterns.entrySet().stream().filter(entry -> Pattern.compile("(.*\\.)?(" + entry.getKey() + ")$").matcher(path).lookingAt())
+        return patterns.entrySet().stream().filter(entry -> Pattern.compile("(.*\\.)?(" + entry.getKey() + ")$")
+                .matcher(path).lookingAt())
                 .map(Map.Entry::getValue).findFirst();
     }
 }

@@ -14,12 +14,13 @@ import tools.jackson.databind.JsonNode;
 
 /** Reads adapter_config.json, and refuses by name whatever is set there and not computed here. */
 final class AdapterConfigReader {
-    private static final Set<String> READ = Set.of("peft_type", "bias", "init_lora_weights", "layers_pattern", "base_model_name_or_path", "r",
-            "lora_alpha", "lora_dropout", "target_modules", "exclude_modules", "use_rslora", "rank_pattern", "alpha_pattern",
+    private static final Set<String> READ = Set.of(
+            "peft_type", "bias", "init_lora_weights", "layers_pattern", "base_model_name_or_path", "r", "lora_alpha",
+            "lora_dropout", "target_modules", "exclude_modules", "use_rslora", "rank_pattern", "alpha_pattern",
             "layers_to_transform", "modules_to_save");
     // Notes of PEFT to itself, which change no number of a Llama's adapter that is already trained.
-    private static final Set<String> NEUTRAL = Set.of("task_type", "inference_mode", "peft_version", "revision", "auto_mapping",
-            "parent_library", "megatron_core", "qalora_group_size", "eva_config", "runtime_config");
+    private static final Set<String> NEUTRAL = Set.of("task_type", "inference_mode", "peft_version", "revision",
+            "auto_mapping", "parent_library", "megatron_core", "qalora_group_size", "eva_config", "runtime_config");
     // These leave the base model as it is; the others (pissa, olora, corda, loftq and more) change it.
     private static final Set<String> INITS = Set.of("true", "false", "gaussian", "orthogonal", "eva");
 
@@ -41,8 +42,10 @@ final class AdapterConfigReader {
     private AdapterConfig config() {
         expect("peft_type", fields.text("peft_type"), Set.of("LORA"));
         expect("bias", fields.text("bias", "none"), Set.of("none"));
-        expect("layers_pattern", fields.has("layers_pattern") ? word(fields.node("layers_pattern")) : "[]", Set.of("layers", "[layers]", "[]"));
-        expect("init_lora_weights", fields.has("init_lora_weights") ? word(fields.node("init_lora_weights")).toLowerCase(Locale.ROOT) : "true", INITS);
+        expect("layers_pattern", fields.has("layers_pattern") ? word(fields.node("layers_pattern")) : "[]",
+                Set.of("layers", "[layers]", "[]"));
+        expect("init_lora_weights", fields.has("init_lora_weights")
+                ? word(fields.node("init_lora_weights")).toLowerCase(Locale.ROOT) : "true", INITS);
         for (String field : fields.names()) {
             if (!READ.contains(field) && !NEUTRAL.contains(field) && isSet(field)) {
                 throw new InputException(field + " is set, which is not supported");
@@ -52,10 +55,12 @@ final class AdapterConfigReader {
                 .orElseThrow(() -> new InputException("target_modules is missing"));
         List<Integer> layers = fields.has("layers_to_transform") ? fields.integers("layers_to_transform") : List.of();
         if (!layers.isEmpty() && targets instanceof TargetModules.Expression) {
-            throw new InputException("layers_to_transform is set beside target_modules '" + targets.json() + "', expected a list of modules");
+            throw new InputException("layers_to_transform is set beside target_modules '" + targets.json()
+                    + "', expected a list of modules");
         }
-        return new AdapterConfig(fields.text("base_model_name_or_path", ""), fields.integer("r"), fields.number("lora_alpha"),
-                fields.number("lora_dropout", 0), targets, TargetModules.read(fields, "exclude_modules"), fields.flag("use_rslora", false),
+        return new AdapterConfig(fields.text("base_model_name_or_path", ""), fields.integer("r"),
+                fields.number("lora_alpha"), fields.number("lora_dropout", 0), targets,
+                TargetModules.read(fields, "exclude_modules"), fields.flag("use_rslora", false),
                 patterns("rank_pattern", JsonFields::integer), patterns("alpha_pattern", JsonFields::number), layers,
                 fields.has("modules_to_save") ? fields.texts("modules_to_save") : List.of());
     }
@@ -68,7 +73,8 @@ final class AdapterConfigReader {
                 try {
                     Pattern.compile(regex);
                 } catch (PatternSyntaxException malformed) {
-                    throw new InputException(field + ": '" + regex + "' is not a regular expression: " + malformed.getDescription());
+                    throw new InputException(field + ": '" + regex + "' is not a regular expression: "
+                            + malformed.getDescription());
                 }
                 patterns.put(regex, value.apply(object, regex));
             }
@@ -90,7 +96,8 @@ final class AdapterConfigReader {
 
     private static void expect(String field, String found, Set<String> expected) {
         if (!expected.contains(found)) {
-            throw new InputException(field + " is " + found + ", expected " + String.join(" or ", expected.stream().sorted().toList()));
+            throw new InputException(field + " is " + found + ", expected "
+                    + String.join(" or ", expected.stream().sorted().toList()));
         }
     }
 }

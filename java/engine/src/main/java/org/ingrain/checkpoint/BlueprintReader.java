@@ -11,11 +11,12 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
 
 /**
- * config.json, as transformers 4 (rope_theta, rope_scaling, torch_dtype) and transformers 5 (rope_parameters, dtype) write it.
- * What would change the arithmetic and is not computed here is refused by name.
+ * config.json, as transformers 4 (rope_theta, rope_scaling, torch_dtype) and transformers 5 (rope_parameters, dtype)
+ * write it. What would change the arithmetic and is not computed here is refused by name.
  */
 public final class BlueprintReader {
-    private static final Map<String, DType> DTYPES = Map.of("float32", DType.F32, "bfloat16", DType.BF16, "float16", DType.F16);
+    private static final Map<String, DType> DTYPES = Map.of(
+            "float32", DType.F32, "bfloat16", DType.BF16, "float16", DType.F16);
 
     private BlueprintReader() {
     }
@@ -43,7 +44,8 @@ public final class BlueprintReader {
         if (fields.has("architectures")) {
             List<String> architectures = fields.texts("architectures");
             if (!architectures.equals(List.of("LlamaForCausalLM"))) {
-                throw new InputException(fields.where() + ": architectures is " + architectures + ", expected [LlamaForCausalLM]");
+                throw new InputException(fields.where() + ": architectures is " + architectures
+                        + ", expected [LlamaForCausalLM]");
             }
         } else if (!fields.text("model_type").equals("llama")) {
             throw new InputException(fields.where() + ": model_type is " + fields.text("model_type")
@@ -62,10 +64,12 @@ public final class BlueprintReader {
             throw new InputException(fields.where() + ": hidden_act is " + activation + ", expected silu");
         }
         if (fields.has("quantization_config")) {
-            throw new InputException(fields.where() + ": quantization_config is given; quantized weights are not supported");
+            throw new InputException(
+                    fields.where() + ": quantization_config is given; quantized weights are not supported");
         }
         if (fields.number("partial_rotary_factor", 1) != 1) {
-            throw new InputException(fields.where() + ": partial_rotary_factor is " + fields.number("partial_rotary_factor")
+            throw new InputException(fields.where() + ": partial_rotary_factor is "
+                    + fields.number("partial_rotary_factor")
                     + ", expected 1");
         }
     }
@@ -75,7 +79,8 @@ public final class BlueprintReader {
             return fields.integer("head_dim");
         }
         if (heads < 1 || hiddenSize % heads != 0) {
-            throw new InputException("num_attention_heads is " + heads + ", expected a divisor of hidden_size " + hiddenSize
+            throw new InputException("num_attention_heads is " + heads + ", expected a divisor of hidden_size "
+                    + hiddenSize
                     + " where head_dim is not given");
         }
         return hiddenSize / heads;
@@ -86,7 +91,8 @@ public final class BlueprintReader {
         String text = fields.text(field, "float32");
         DType dtype = DTYPES.get(text.replace("torch.", ""));
         if (dtype == null) {
-            throw new InputException(fields.where() + ": " + field + " is " + text + ", expected float32, bfloat16 or float16");
+            throw new InputException(fields.where() + ": " + field + " is " + text
+                    + ", expected float32, bfloat16 or float16");
         }
         return dtype;
     }
@@ -94,7 +100,8 @@ public final class BlueprintReader {
     private static RopeConfig rope(JsonFields fields) {
         if (!fields.has("rope_parameters")) {
             double theta = fields.number("rope_theta", 10_000);
-            return fields.has("rope_scaling") ? rope(fields.object("rope_scaling"), theta, fields) : RopeConfig.of(theta);
+            return fields.has("rope_scaling") ? rope(fields.object("rope_scaling"), theta, fields) : RopeConfig.of(
+                    theta);
         }
         JsonFields parameters = fields.object("rope_parameters");
         return rope(parameters, parameters.number("rope_theta", fields.number("rope_theta", 10_000)), fields);
@@ -102,16 +109,18 @@ public final class BlueprintReader {
 
     private static RopeConfig rope(JsonFields scaling, double theta, JsonFields fields) {
         if (scaling.number("partial_rotary_factor", 1) != 1) {
-            throw new InputException(scaling.where() + ": partial_rotary_factor is " + scaling.number("partial_rotary_factor")
+            throw new InputException(scaling.where() + ": partial_rotary_factor is "
+                    + scaling.number("partial_rotary_factor")
                     + ", expected 1");
         }
         String type = scaling.text("rope_type", scaling.text("type", "default"));
         return switch (type) {
             case "default" -> RopeConfig.of(theta);
             case "linear" -> RopeConfig.linear(theta, scaling.number("factor"));
-            case "llama3" -> new RopeConfig(theta, RopeConfig.Type.LLAMA3, scaling.number("factor"), scaling.number("low_freq_factor"),
-                    scaling.number("high_freq_factor"), original(scaling, fields));
-            default -> throw new InputException(scaling.where() + ": rope_type is " + type + ", expected default, linear or llama3");
+            case "llama3" -> new RopeConfig(theta, RopeConfig.Type.LLAMA3, scaling.number("factor"),
+                    scaling.number("low_freq_factor"), scaling.number("high_freq_factor"), original(scaling, fields));
+            default -> throw new InputException(scaling.where() + ": rope_type is " + type
+                    + ", expected default, linear or llama3");
         };
     }
 

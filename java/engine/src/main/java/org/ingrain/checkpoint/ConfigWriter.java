@@ -12,9 +12,13 @@ import org.ingrain.model.RopeConfig;
 import org.ingrain.tensor.DType;
 import org.ingrain.tokenizer.SpecialTokens;
 
-/** Writes config.json with transformers 4's names (rope_theta, rope_scaling, torch_dtype), which transformers 5 reads as well. */
+/**
+ * Writes config.json with transformers 4's names (rope_theta, rope_scaling, torch_dtype), which transformers 5 reads as
+ * well.
+ */
 public final class ConfigWriter {
-    private static final Map<DType, String> DTYPES = Map.of(DType.F32, "float32", DType.BF16, "bfloat16", DType.F16, "float16");
+    private static final Map<DType, String> DTYPES = Map.of(
+            DType.F32, "float32", DType.BF16, "bfloat16", DType.F16, "float16");
 
     private ConfigWriter() {
     }

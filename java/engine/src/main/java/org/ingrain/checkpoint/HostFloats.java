@@ -5,10 +5,15 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import org.ingrain.tensor.DType;
 
-/** Floating-point elements of host memory as F32 and back, little-endian and perhaps unaligned as in safetensors; rounds to nearest even. */
+/**
+ * Floating-point elements of host memory as F32 and back, little-endian and perhaps unaligned as in safetensors; rounds
+ * to nearest even.
+ */
 public final class HostFloats {
-    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(
+            ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(
+            ByteOrder.LITTLE_ENDIAN);
 
     private HostFloats() {
     }

@@ -16,8 +16,9 @@ import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 
 /**
- * An adapter melted into its base model: W + scaling·B·A, reckoned in F32 and rounded to W's own type, tensor by tensor, into a new
- * Hugging Face folder that is there whole or not at all. Modules that the adapter stores whole take the place of the base's.
+ * An adapter melted into its base model: W + scaling·B·A, reckoned in F32 and rounded to W's own type, tensor by
+ * tensor, into a new Hugging Face folder that is there whole or not at all. Modules that the adapter stores whole take
+ * the place of the base's.
  */
 public final class Merge {
     private final ModelFolder base;
@@ -33,7 +34,8 @@ public final class Merge {
         });
         adapter.savedModules().forEach((name, tensor) -> {
             if (!base.has(name)) {
-                throw new InputException(base.path() + ": has no tensor '" + name + "' for the adapter's module to take the place of");
+                throw new InputException(base.path() + ": has no tensor '" + name
+                        + "' for the adapter's module to take the place of");
             }
             requireShape(name, tensor.shape());
         });
@@ -65,14 +67,16 @@ public final class Merge {
                 });
             }).toList();
             DurableFolder.write(output,
-                    folder -> ModelFolderWriter.write(folder, base.path(), base.config(), outputs, SafetensorsWriter.SHARD_BYTES));
+                    folder -> ModelFolderWriter.write(folder, base.path(), base.config(), outputs,
+                            SafetensorsWriter.SHARD_BYTES));
         }
     }
 
     private void requireShape(String name, long... expected) {
         long[] found = base.info(name).shape();
         if (!Arrays.equals(found, expected)) {
-            throw new InputException(base.path() + ": tensor '" + name + "' has shape " + Arrays.toString(found) + ", expected "
+            throw new InputException(base.path() + ": tensor '" + name + "' has shape " + Arrays.toString(found)
+                    + ", expected "
                     + Arrays.toString(expected) + " to merge with the adapter");
         }
     }

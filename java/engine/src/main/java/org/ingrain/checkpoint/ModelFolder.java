@@ -16,8 +16,9 @@ import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 
 /**
- * A Hugging Face model folder: config.json, and weights in model.safetensors or in shards named by model.safetensors.index.json.
- * Opening checks the configuration and every header; InputException names the file and the field or tensor at fault.
+ * A Hugging Face model folder: config.json, and weights in model.safetensors or in shards named by
+ * model.safetensors.index.json. Opening checks the configuration and every header; InputException names the file and
+ * the field or tensor at fault.
  */
 public final class ModelFolder implements WeightSource, AutoCloseable {
     static final String SINGLE = "model.safetensors";
@@ -41,7 +42,8 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
             } else if (Files.exists(path.resolve(INDEX))) {
                 folder.openShards();
             } else {
-                throw new InputException(path + ": has no " + SINGLE + " and no " + INDEX + " (other weight formats are not read)");
+                throw new InputException(path + ": has no " + SINGLE + " and no " + INDEX
+                        + " (other weight formats are not read)");
             }
             return folder;
         } catch (RuntimeException refused) {
@@ -127,7 +129,8 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
         for (String name : weightMap.names()) {
             String file = weightMap.text(name);
             if (file.isEmpty() || file.indexOf('/') >= 0 || file.indexOf('\0') >= 0) {
-                throw new InputException(index + ": weight_map: " + name + " is in " + file + ", expected a file of the same folder");
+                throw new InputException(index + ": weight_map: " + name + " is in " + file
+                        + ", expected a file of the same folder");
             }
             files.add(file);
         }

@@ -26,7 +26,8 @@ import org.ingrain.tensor.InputException;
  * {@code base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight} (R, C) and lora_B (N, R).
  *
  * @param modules      the adapted projections, by layer and projection
- * @param savedModules parameters that are stored whole (modules_to_save), by the model's own name such as {@code lm_head.weight}
+ * @param savedModules parameters that are stored whole (modules_to_save), by the model's own name such as {@code
+ *                     lm_head.weight}
  */
 public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<String, HostTensor> savedModules) {
     private static final String CONFIG = "adapter_config.json";
@@ -42,7 +43,8 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
     public static PeftAdapter read(Path folder, Blueprint model) {
         Path file = folder.resolve(CONFIG);
         if (!Files.isRegularFile(file)) {
-            throw new InputException(folder + ": " + (Files.isDirectory(folder) ? "has no " + CONFIG + ", so it is not an adapter" : "no such folder"));
+            throw new InputException(folder + ": " + (Files.isDirectory(folder)
+                    ? "has no " + CONFIG + ", so it is not an adapter" : "no such folder"));
         }
         AdapterConfig config = AdapterConfigReader.read(JsonFields.read(file));
         if (!Files.exists(folder.resolve(WEIGHTS))) {
@@ -53,13 +55,15 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
             List<LoraModule> modules = modules(tensors, config, model, unread);
             Map<String, HostTensor> saved = savedModules(tensors, config, unread);
             if (!unread.isEmpty()) {
-                throw new InputException(tensors.file() + ": tensor '" + unread.first() + "' belongs to no module that " + CONFIG + " names");
+                throw new InputException(tensors.file() + ": tensor '" + unread.first() + "' belongs to no module that "
+                        + CONFIG + " names");
             }
             return new PeftAdapter(config, modules, saved);
         }
     }
 
-    private static List<LoraModule> modules(Safetensors tensors, AdapterConfig config, Blueprint model, TreeSet<String> unread) {
+    private static List<LoraModule> modules(Safetensors tensors, AdapterConfig config, Blueprint model,
+            TreeSet<String> unread) {
         List<LoraModule> modules = new ArrayList<>();
         ParameterTable parameters = model.parameters();
         for (int layer = 0; layer < model.numHiddenLayers(); layer++) {
@@ -76,17 +80,20 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
             }
         }
         if (modules.isEmpty() && config.modulesToSave().isEmpty()) {
-            throw new InputException(tensors.file().resolveSibling(CONFIG) + ": target_modules is " + config.targetModules().json()
+            throw new InputException(tensors.file().resolveSibling(CONFIG) + ": target_modules is "
+                    + config.targetModules().json()
                     + ", which names no linear layer of the model");
         }
         return modules;
     }
 
-    private static Map<String, HostTensor> savedModules(Safetensors tensors, AdapterConfig config, TreeSet<String> unread) {
+    private static Map<String, HostTensor> savedModules(
+            Safetensors tensors, AdapterConfig config, TreeSet<String> unread) {
         Map<String, HostTensor> saved = new LinkedHashMap<>();
         for (String name : List.copyOf(unread)) {
             String module = name.substring(0, Math.max(0, name.lastIndexOf('.')));
-            if (name.startsWith(PREFIX) && config.modulesToSave().stream().anyMatch(wanted -> module.endsWith("." + wanted))) {
+            if (name.startsWith(PREFIX) && config.modulesToSave().stream()
+                    .anyMatch(wanted -> module.endsWith("." + wanted))) {
                 TensorInfo info = tensors.info(name);
                 MemorySegment copy = Arena.ofAuto().allocate(info.bytes(), 64).copyFrom(tensors.data(name));
                 saved.put(name.substring(PREFIX.length()), new HostTensor(info.dtype(), info.shape(), copy));
@@ -99,7 +106,8 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
     private static float[] floats(Safetensors tensors, String name, long rows, long columns) {
         TensorInfo info = tensors.info(name);
         if (!Arrays.equals(info.shape(), new long[] {rows, columns})) {
-            throw new InputException(tensors.file() + ": tensor '" + name + "' has shape " + Arrays.toString(info.shape()) + ", expected ["
+            throw new InputException(tensors.file() + ": tensor '" + name + "' has shape "
+                    + Arrays.toString(info.shape()) + ", expected ["
                     + rows + ", " + columns + "]");
         }
         if (!HostFloats.reads(info.dtype())) {
@@ -111,15 +119,20 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
         return values;
     }
 
-    /** Writes an adapter without saved modules into a folder, which is made where it is not there; the configuration is written last. */
+    /**
+     * Writes an adapter without saved modules into a folder, which is made where it is not there; the configuration is
+     * written last.
+     */
     public void write(Path folder) {
         if (!savedModules.isEmpty()) {
             throw new IllegalArgumentException("modules_to_save cannot be written");
         }
         List<TensorOutput> tensors = new ArrayList<>();
         for (LoraModule m : modules) {
-            tensors.add(TensorOutput.of(name(m.layer(), m.projection(), "lora_A"), m.a(), m.rank(), m.a().length / m.rank()));
-            tensors.add(TensorOutput.of(name(m.layer(), m.projection(), "lora_B"), m.b(), m.b().length / m.rank(), m.rank()));
+            tensors.add(TensorOutput.of(name(m.layer(), m.projection(), "lora_A"), m.a(), m.rank(),
+                    m.a().length / m.rank()));
+            tensors.add(TensorOutput.of(name(m.layer(), m.projection(), "lora_B"), m.b(), m.b().length / m.rank(),
+                    m.rank()));
         }
         SafetensorsWriter.write(folder.resolve(WEIGHTS), tensors);
         DurableFile.write(folder.resolve(CONFIG), Json.config(fields()));

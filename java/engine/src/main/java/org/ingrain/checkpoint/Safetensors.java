@@ -15,9 +15,9 @@ import java.util.Set;
 import org.ingrain.tensor.InputException;
 
 /**
- * One safetensors file, mapped read-only: opening reads the header alone, and a tensor's bytes are read when they are touched.
- * The file is checked whole when it is opened (header, offsets, byte counts), and InputException names the tensor at fault.
- * Safe for use by many threads until closed. Format: github.com/huggingface/safetensors, README.
+ * One safetensors file, mapped read-only: opening reads the header alone, and a tensor's bytes are read when they are
+ * touched. The file is checked whole when it is opened (header, offsets, byte counts), and InputException names the
+ * tensor at fault. Safe for use by many threads until closed. Format: github.com/huggingface/safetensors, README.
  */
 public final class Safetensors implements AutoCloseable {
     private static final ValueLayout.OfLong LENGTH = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -40,11 +40,13 @@ public final class Safetensors implements AutoCloseable {
         }
         long length = mapped.get(LENGTH, 0);
         if (length < 0 || length > SafetensorsHeader.LONGEST) {
-            throw new InputException(file + ": the header claims " + Long.toUnsignedString(length) + " bytes, expected at most "
+            throw new InputException(file + ": the header claims " + Long.toUnsignedString(length)
+                    + " bytes, expected at most "
                     + SafetensorsHeader.LONGEST + " (not a safetensors file?)");
         }
         if (length > size - Long.BYTES) {
-            throw new InputException(file + ": the header claims " + length + " bytes, but the file has " + size + " (truncated?)");
+            throw new InputException(file + ": the header claims " + length + " bytes, but the file has " + size
+                    + " (truncated?)");
         }
         byte[] json = mapped.asSlice(Long.BYTES, length).toArray(ValueLayout.JAVA_BYTE);
         data = mapped.asSlice(Long.BYTES + length);
@@ -91,8 +93,8 @@ public final class Safetensors implements AutoCloseable {
     }
 
     /**
-     * The tensor's bytes, little-endian, read-only, valid until close. The format does not promise alignment, so read through
-     * an unaligned layout.
+     * The tensor's bytes, little-endian, read-only, valid until close. The format does not promise alignment, so read
+     * through an unaligned layout.
      */
     public MemorySegment data(String name) {
         TensorInfo info = info(name);

@@ -50,11 +50,13 @@ record SafetensorsHeader(Map<String, TensorInfo> tensors, Map<String, String> me
         long[] shape = fields.longs("shape");
         long[] offsets = fields.longs("data_offsets");
         if (offsets.length != 2 || offsets[0] > offsets[1]) {
-            throw new InputException(where + ": data_offsets are " + fields.node("data_offsets") + ", expected [begin, end]");
+            throw new InputException(where + ": data_offsets are " + fields.node("data_offsets")
+                    + ", expected [begin, end]");
         }
         TensorInfo info = new TensorInfo(name, dtype, shape, offsets[0], offsets[1]);
         if (info.bytes() != bytes(where, dtype, shape)) {
-            throw new InputException(where + ": has " + info.bytes() + " bytes, expected " + bytes(where, dtype, shape) + " for "
+            throw new InputException(where + ": has " + info.bytes() + " bytes, expected " + bytes(where, dtype, shape)
+                    + " for "
                     + dtype + " " + fields.node("shape"));
         }
         return info;
@@ -86,19 +88,23 @@ record SafetensorsHeader(Map<String, TensorInfo> tensors, Map<String, String> me
         for (TensorInfo tensor : tensors) {
             String where = file + ": tensor '" + tensor.name() + "'";
             if (tensor.end() > dataBytes) {
-                throw new InputException(where + ": ends at byte " + tensor.end() + " of the data, but the file has " + dataBytes
+                throw new InputException(where + ": ends at byte " + tensor.end() + " of the data, but the file has "
+                        + dataBytes
                         + " (truncated?)");
             }
             if (tensor.begin() < expected) {
-                throw new InputException(where + ": begins at byte " + tensor.begin() + " and overlaps the tensor that ends at " + expected);
+                throw new InputException(where + ": begins at byte " + tensor.begin()
+                        + " and overlaps the tensor that ends at " + expected);
             }
             if (tensor.begin() > expected) {
-                throw new InputException(where + ": begins at byte " + tensor.begin() + ", leaving a hole after byte " + expected);
+                throw new InputException(where + ": begins at byte " + tensor.begin() + ", leaving a hole after byte "
+                        + expected);
             }
             expected = tensor.end();
         }
         if (expected != dataBytes) {
-            throw new InputException(file + ": has " + dataBytes + " bytes of data, but its tensors end at " + expected);
+            throw new InputException(file + ": has " + dataBytes + " bytes of data, but its tensors end at "
+                    + expected);
         }
     }
 }

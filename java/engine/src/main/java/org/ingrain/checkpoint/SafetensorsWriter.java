@@ -19,8 +19,8 @@ import org.ingrain.files.Json;
 import org.ingrain.tensor.DType;
 
 /**
- * Writes safetensors: the same tensors make the same bytes, in the order that the safetensors library itself writes them (the wider
- * types first, then by name). Files are written as {@link DurableFile} does.
+ * Writes safetensors: the same tensors make the same bytes, in the order that the safetensors library itself writes
+ * them (the wider types first, then by name). Files are written as {@link DurableFile} does.
  */
 public final class SafetensorsWriter {
     /** Where Hugging Face cuts a model into shards. */
@@ -30,7 +30,8 @@ public final class SafetensorsWriter {
     private static final Map<String, String> PYTORCH = Map.of("format", "pt");
     private static final List<DType> ORDER = List.of(DType.I64, DType.F32, DType.I32, DType.BF16, DType.F16);
     private static final Comparator<TensorOutput> BY_TYPE_AND_NAME =
-            Comparator.<TensorOutput>comparingInt(tensor -> ORDER.indexOf(tensor.dtype())).thenComparing(TensorOutput::name);
+            Comparator.<TensorOutput>comparingInt(tensor -> ORDER.indexOf(tensor.dtype()))
+            .thenComparing(TensorOutput::name);
 
     private SafetensorsWriter() {
     }
@@ -54,7 +55,10 @@ public final class SafetensorsWriter {
         });
     }
 
-    /** model.safetensors where it fits into a shard, else shards in the order of the tensors, and their index, in a folder. */
+    /**
+     * model.safetensors where it fits into a shard, else shards in the order of the tensors, and their index, in a
+     * folder.
+     */
     public static void writeModel(Path folder, List<TensorOutput> tensors, long shardBytes) {
         List<List<TensorOutput>> shards = shards(tensors, shardBytes);
         if (shards.size() == 1) {
@@ -113,7 +117,8 @@ public final class SafetensorsWriter {
     private static void put(WritableByteChannel out, ByteBuffer buffer, TensorOutput tensor) throws IOException {
         MemorySegment content = tensor.content().get();
         if (content.byteSize() != tensor.bytes()) {
-            throw new IllegalStateException("tensor '" + tensor.name() + "' has " + content.byteSize() + " bytes, expected " + tensor.bytes());
+            throw new IllegalStateException("tensor '" + tensor.name() + "' has " + content.byteSize()
+                    + " bytes, expected " + tensor.bytes());
         }
         for (long done = 0; done < content.byteSize(); done += CHUNK) {
             int count = (int) Math.min(CHUNK, content.byteSize() - done);

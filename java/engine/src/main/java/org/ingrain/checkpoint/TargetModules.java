@@ -8,8 +8,8 @@ import org.ingrain.files.JsonFields;
 import org.ingrain.tensor.InputException;
 
 /**
- * Which modules an adapter adapts, as PEFT matches them: names that a module's path ends with, or one expression that matches the
- * whole path, or {@code all-linear}.
+ * Which modules an adapter adapts, as PEFT matches them: names that a module's path ends with, or one expression that
+ * matches the whole path, or {@code all-linear}.
  */
 public sealed interface TargetModules {
     /** Whether a module of this path, such as {@code model.layers.0.self_attn.q_proj}, is meant. */
@@ -59,7 +59,8 @@ public sealed interface TargetModules {
             Pattern.compile(regex);
             return Optional.of(new Expression(regex));
         } catch (PatternSyntaxException malformed) {
-            throw new InputException(fields.where() + ": " + field + " is '" + regex + "', not a regular expression: " + malformed.getDescription());
+            throw new InputException(fields.where() + ": " + field + " is '" + regex + "', not a regular expression: "
+                    + malformed.getDescription());
         }
     }
 }

@@ -9,7 +9,8 @@ import org.ingrain.tensor.HostTensor;
  * A tensor to be written.
  *
  * @param shape   row-major
- * @param content its bytes, little-endian; asked for once, when its turn comes, so that one tensor is in memory at a time
+ * @param content its bytes, little-endian; asked for once, when its turn comes, so that one tensor is in memory at a
+ *                time
  */
 public record TensorOutput(String name, DType dtype, long[] shape, Supplier<MemorySegment> content) {
     /** An F32 tensor in memory. */

@@ -178,7 +178,8 @@ public final class Engine implements AutoCloseable {
 
     /** The weights, or their shapes where they are not loaded. */
     private Weights planned() {
-        return weights != null ? weights : new Weights(new Allocator.Counter(context), blueprint, precision, Rank.SINGLE);
+        return weights != null ? weights : new Weights(
+                new Allocator.Counter(context), blueprint, precision, Rank.SINGLE);
     }
 
     /** The weights, after a plan of what will be allocated beside them. */

@@ -37,7 +37,8 @@ public record MemoryPlan(long free, List<Part> parts) {
 
     /** One line: {@code needs 12.3 GiB (weights 11.0, cache 1.3), 20.1 GiB free}. */
     public String line() {
-        String detail = parts.stream().map(part -> part.name + " " + gibibytes(part.bytes)).collect(Collectors.joining(", "));
+        String detail = parts.stream().map(part -> part.name + " " + gibibytes(part.bytes))
+                .collect(Collectors.joining(", "));
         return "needs " + gibibytes(bytes()) + " GiB (" + detail + "), " + gibibytes(free) + " GiB free";
     }
 

@@ -31,7 +31,10 @@ public interface Allocator {
         return new Weight(context().arena(), data, scales, layout, rows, columns, chunk);
     }
 
-    /** Pinned host memory, which copies to and from the device need not wait for; a counter gives none and does not count it. */
+    /**
+     * Pinned host memory, which copies to and from the device need not wait for; a counter gives none and does not
+     * count it.
+     */
     MemorySegment hostAllocate(long bytes);
 
     /** Writes the first values of an F32 tensor; a counter does not ask for them. */

@@ -16,9 +16,9 @@ import java.util.stream.Collectors;
 import org.ingrain.tensor.InputException;
 
 /**
- * A shared library that exports the operations of {@code ingrain.h}. Opening one is the whole plug-in system; any number of
- * backends live side by side. Ops may come from other libraries instead ({@link Overlay}). A library that lacks a symbol, or exports
- * one of another signature, is refused when the symbol is bound, before its first call.
+ * A shared library that exports the operations of {@code ingrain.h}. Opening one is the whole plug-in system; any
+ * number of backends live side by side. Ops may come from other libraries instead ({@link Overlay}). A library that
+ * lacks a symbol, or exports one of another signature, is refused when the symbol is bound, before its first call.
  */
 public final class Backend implements AutoCloseable {
     private static final int ABI_VERSION = 1;
@@ -36,7 +36,8 @@ public final class Backend implements AutoCloseable {
 
         /** The lookup finds what a library is linked to as well: this leaves out what is another's. */
         Exports without(Exports other) {
-            return new Exports(source, name -> symbols.find(name).filter(found -> !Optional.of(found).equals(other.symbols.find(name))));
+            return new Exports(source, name -> symbols.find(name)
+                    .filter(found -> !Optional.of(found).equals(other.symbols.find(name))));
         }
 
         boolean has(String name) {
@@ -44,7 +45,8 @@ public final class Backend implements AutoCloseable {
         }
 
         MemorySegment find(String name) {
-            return symbols.find("ingrain_" + name).orElseThrow(() -> new InputException(source + ": exports no symbol ingrain_" + name));
+            return symbols.find("ingrain_" + name).orElseThrow(
+                    () -> new InputException(source + ": exports no symbol ingrain_" + name));
         }
 
         MemorySegment op(String name, String letters) {
@@ -54,7 +56,8 @@ public final class Backend implements AutoCloseable {
                             + " without its signature tag (INGRAIN_EXPORT_OP)"))
                     .reinterpret(64).getString(0);
             if (!found.equals(letters)) {
-                throw new InputException(source + ": ingrain_" + name + " has signature " + found + ", expected " + letters);
+                throw new InputException(source + ": ingrain_" + name + " has signature " + found + ", expected "
+                        + letters);
             }
             return symbol;
         }
@@ -99,7 +102,9 @@ public final class Backend implements AutoCloseable {
         return open(library, List.of());
     }
 
-    /** Loads a backend library and kernels that stand in for its own; an InputException names the file where that fails. */
+    /**
+     * Loads a backend library and kernels that stand in for its own; an InputException names the file where that fails.
+     */
     public static Backend open(Path library, List<Overlay> overlays) {
         if (!Files.isRegularFile(library)) {
             throw new InputException(library + ": no such backend library");
@@ -119,7 +124,8 @@ public final class Backend implements AutoCloseable {
     public int deviceCount() {
         try (Arena local = Arena.ofConfined()) {
             MemorySegment count = local.allocate(ValueLayout.JAVA_INT);
-            Native.check("device_count", "the backend cannot count its devices", new RuntimeBindings(this).deviceCount(count.address()));
+            Native.check("device_count", "the backend cannot count its devices",
+                    new RuntimeBindings(this).deviceCount(count.address()));
             return count.get(ValueLayout.JAVA_INT, 0);
         }
     }

@@ -17,7 +17,8 @@ public final class Communicator implements AutoCloseable {
         this.ranks = ranks;
         try (Arena local = Arena.ofConfined()) {
             MemorySegment cell = local.allocate(ValueLayout.JAVA_LONG);
-            Native.check("communicator_create", "no communicator of " + ranks + " ranks", runtime.communicatorCreate(cell.address(), ranks));
+            Native.check("communicator_create", "no communicator of " + ranks + " ranks",
+                    runtime.communicatorCreate(cell.address(), ranks));
             handle = cell.get(ValueLayout.JAVA_LONG, 0);
         }
     }
@@ -39,7 +40,8 @@ public final class Communicator implements AutoCloseable {
     public synchronized void close() {
         if (!closed) {
             closed = true;
-            Native.check("communicator_destroy", "the communicator cannot be destroyed", runtime.communicatorDestroy(handle));
+            Native.check("communicator_destroy", "the communicator cannot be destroyed",
+                    runtime.communicatorDestroy(handle));
         }
     }
 }

@@ -16,8 +16,8 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * A device with its stream and memory. Everything it made, events and graphs included, is freed when it closes. One thread uses a
- * context at a time.
+ * A device with its stream and memory. Everything it made, events and graphs included, is freed when it closes. One
+ * thread uses a context at a time.
  */
 public final class Context extends Memory implements AutoCloseable {
     /** Made by a context and closed with it at the latest. */
@@ -37,7 +37,8 @@ public final class Context extends Memory implements AutoCloseable {
         this.backend = backend;
         MemorySegment error = arena().allocate(512);
         MemorySegment isa = arena().allocateFrom(options.isa());
-        int status = runtime.contextCreate(cell.address(), options.device(), options.threads(), isa.address(), error.address(), error.byteSize());
+        int status = runtime.contextCreate(cell.address(), options.device(), options.threads(), isa.address(),
+                error.address(), error.byteSize());
         if (status != 0) {
             String reason = error.getString(0);
             arena().close();
@@ -97,7 +98,10 @@ public final class Context extends Memory implements AutoCloseable {
         return runtime.kvCacheBlockBytes(cacheDtype.code(), blockSize, k, e);
     }
 
-    /** What the device is and what it fell back from so far, as the JSON object that {@code ingrain_context_describe} writes. */
+    /**
+     * What the device is and what it fell back from so far, as the JSON object that {@code ingrain_context_describe}
+     * writes.
+     */
     public String describe() {
         try (Arena local = Arena.ofConfined()) {
             MemorySegment json = local.allocate(16 << 10);
@@ -106,7 +110,9 @@ public final class Context extends Memory implements AutoCloseable {
         }
     }
 
-    /** Runs {@code body} and returns what it started on this context: a line for each kernel and each library product. */
+    /**
+     * Runs {@code body} and returns what it started on this context: a line for each kernel and each library product.
+     */
     public List<String> trace(Runnable body) {
         runtime.trace(handle, 1);
         try (Arena local = Arena.ofConfined()) {
@@ -119,7 +125,10 @@ public final class Context extends Memory implements AutoCloseable {
         }
     }
 
-    /** Calls so far that something slower computed than what was meant for them, by op, sizes and reason; none on the CPU. */
+    /**
+     * Calls so far that something slower computed than what was meant for them, by op, sizes and reason; none on the
+     * CPU.
+     */
     public SortedMap<String, Long> fallbacks() {
         SortedMap<String, Long> all = new TreeMap<>(noted);
         JsonMapper.shared().readTree(describe()).path("fallbacks").properties()
@@ -145,7 +154,10 @@ public final class Context extends Memory implements AutoCloseable {
         runtime.graphBegin(handle);
     }
 
-    /** What was recorded since {@link #beginGraph}; null where graphs do not exist (the CPU): the ops have run, and the caller goes on calling them. */
+    /**
+     * What was recorded since {@link #beginGraph}; null where graphs do not exist (the CPU): the ops have run, and the
+     * caller goes on calling them.
+     */
     public Graph endGraph() {
         runtime.graphEnd(handle, cell.address());
         long recorded = cell.get(ValueLayout.JAVA_LONG, 0);
@@ -157,7 +169,9 @@ public final class Context extends Memory implements AutoCloseable {
         return graph;
     }
 
-    /** Ends a recording whose ops failed, so that the stream runs again; what goes wrong here is added to {@code cause}. */
+    /**
+     * Ends a recording whose ops failed, so that the stream runs again; what goes wrong here is added to {@code cause}.
+     */
     public void abandonGraph(RuntimeException cause) {
         try {
             Graph rest = endGraph();
@@ -179,7 +193,10 @@ public final class Context extends Memory implements AutoCloseable {
         communicator.whileOpen(group -> runtime.communicatorJoin(handle, group, rank));
     }
 
-    /** Frees everything this context allocated, then the context; a second call does nothing. Throws the first failure, after the rest. */
+    /**
+     * Frees everything this context allocated, then the context; a second call does nothing. Throws the first failure,
+     * after the rest.
+     */
     @Override
     public void close() {
         if (!arena().scope().isAlive()) {

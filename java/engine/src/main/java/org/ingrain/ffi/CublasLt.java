@@ -11,8 +11,9 @@ import java.util.Map;
 import org.ingrain.tensor.InputException;
 
 /**
- * NVIDIA's cuBLASLt, which the CUDA backend opens by its name. The loader finds it where CUDA's runtime packages put it, but not in the
- * wheels that PyTorch brings: where the loader does not, this looks there and loads what it finds, and the backend then meets it loaded.
+ * NVIDIA's cuBLASLt, which the CUDA backend opens by its name. The loader finds it where CUDA's runtime packages put
+ * it, but not in the wheels that PyTorch brings: where the loader does not, this looks there and loads what it finds,
+ * and the backend then meets it loaded.
  */
 public final class CublasLt {
     private static final List<String> NAMES = List.of("libcublasLt.so.13", "libcublasLt.so.12");
@@ -39,7 +40,10 @@ public final class CublasLt {
         }
     }
 
-    /** Loads the first cuBLASLt that can be, where the loader's own path has none; where there is none at all, products say so later. */
+    /**
+     * Loads the first cuBLASLt that can be, where the loader's own path has none; where there is none at all, products
+     * say so later.
+     */
     static void find() {
         if (NAMES.stream().anyMatch(name -> SharedObject.keep(name).isEmpty())) {
             return;
@@ -51,7 +55,10 @@ public final class CublasLt {
         }
     }
 
-    /** Files in CUDA_HOME, the toolkit's folder, and the wheels of every Python that a user may mean, in the order in which they are tried. */
+    /**
+     * Files in CUDA_HOME, the toolkit's folder, and the wheels of every Python that a user may mean, in the order in
+     * which they are tried.
+     */
     static List<Path> candidates(Map<String, String> environment, Path home) {
         List<Path> prefixes = new ArrayList<>();
         for (String variable : List.of("VIRTUAL_ENV", "CONDA_PREFIX")) {
@@ -71,11 +78,13 @@ public final class CublasLt {
         }
         folders.add(Path.of("/usr/local/cuda/lib64"));
         for (Path prefix : prefixes) {
-            for (String packages : List.of("lib/python3*/site-packages", "lib/python3*/dist-packages", "lib/python3/dist-packages")) {
+            for (String packages : List.of("lib/python3*/site-packages", "lib/python3*/dist-packages",
+                    "lib/python3/dist-packages")) {
                 folders.addAll(matching(prefix, packages + "/" + WHEELS));
             }
         }
-        return NAMES.stream().flatMap(name -> folders.stream().map(folder -> folder.resolve(name))).filter(Files::isRegularFile).distinct().toList();
+        return NAMES.stream().flatMap(name -> folders.stream().map(folder -> folder.resolve(name)))
+                .filter(Files::isRegularFile).distinct().toList();
     }
 
     /** Folders below this one by a pattern, part by part. */

@@ -11,15 +11,18 @@ import tools.jackson.databind.json.JsonMapper;
  * @param isa         instruction set or compute capability
  * @param threads     CPU threads, or multiprocessors of the card
  * @param memoryBytes of the device
- * @param graphs      whether ops between {@link Context#beginGraph} and {@link Context#endGraph} are recorded; else they run
- * @param driverBytes of the device's memory that its driver may take while ops run, for kernels' code and graphs; 0 on the CPU
+ * @param graphs      whether ops between {@link Context#beginGraph} and {@link Context#endGraph} are recorded; else
+ *                    they run
+ * @param driverBytes of the device's memory that its driver may take while ops run, for kernels' code and graphs; 0 on
+ *                    the CPU
  */
-public record Device(String backend, String name, String isa, int threads, long memoryBytes, boolean graphs, long driverBytes) {
+public record Device(String backend, String name, String isa, int threads, long memoryBytes, boolean graphs,
+        long driverBytes) {
     static Device parse(String json) {
         JsonNode fields = JsonMapper.shared().readTree(json);
-        return new Device(fields.path("backend").asString(""), fields.path("name").asString(""), fields.path("isa").asString(""),
-                fields.path("threads").asInt(0), fields.path("memory_bytes").asLong(0), fields.path("graphs").asBoolean(false),
-                fields.path("driver_bytes").asLong(0));
+        return new Device(fields.path("backend").asString(""), fields.path("name").asString(""),
+                fields.path("isa").asString(""), fields.path("threads").asInt(0), fields.path("memory_bytes").asLong(0),
+                fields.path("graphs").asBoolean(false), fields.path("driver_bytes").asLong(0));
     }
 
     /** Whether ops and copies may run after their calls have returned; else they have run by then. */

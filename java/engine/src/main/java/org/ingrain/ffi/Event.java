@@ -2,7 +2,10 @@ package org.ingrain.ffi;
 
 import java.lang.foreign.ValueLayout;
 
-/** A mark in a context's stream: set when all that was enqueued before it has run. It may be recorded again; the last time counts. */
+/**
+ * A mark in a context's stream: set when all that was enqueued before it has run. It may be recorded again; the last
+ * time counts.
+ */
 public final class Event implements Context.Owned {
     private final Context context;
     private final long handle;

@@ -15,7 +15,10 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
-/** The memory of a context: device memory and pinned host memory, allocated, freed and copied. What is not freed is freed when the context closes. */
+/**
+ * The memory of a context: device memory and pinned host memory, allocated, freed and copied. What is not freed is
+ * freed when the context closes.
+ */
 public abstract sealed class Memory implements Allocator permits Context {
     final RuntimeBindings runtime;
     private final Arena arena = Arena.ofShared();
@@ -128,12 +131,15 @@ public abstract sealed class Memory implements Allocator permits Context {
     /** Copies between tensors of one context with equal byte counts. */
     public void copy(Tensor destination, Tensor source) {
         if (destination.bytes() != source.bytes()) {
-            throw new IllegalArgumentException(destination + " has " + destination.bytes() + " bytes, not " + source.bytes());
+            throw new IllegalArgumentException(destination + " has " + destination.bytes() + " bytes, not "
+                    + source.bytes());
         }
         runtime.copy(handle(), destination.address(), source.address(), source.bytes());
     }
 
-    /** Copies native host memory into the start of a tensor; the host memory may be reused after {@link #synchronize}. */
+    /**
+     * Copies native host memory into the start of a tensor; the host memory may be reused after {@link #synchronize}.
+     */
     public void copyToDevice(Tensor destination, MemorySegment host) {
         if (host.byteSize() > destination.bytes()) {
             throw new IndexOutOfBoundsException(host.byteSize() + " bytes into " + destination);

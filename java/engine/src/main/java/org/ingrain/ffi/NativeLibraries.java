@@ -13,7 +13,8 @@ import org.bytedeco.javacpp.Loader;
 import org.ingrain.tensor.InputException;
 
 /**
- * Where the library of a backend lies. A path is taken as it is; a name such as {@code cpu} is looked for, in this order, in
+ * Where the library of a backend lies. A path is taken as it is; a name such as {@code cpu} is looked for, in this
+ * order, in
  * <ol>
  * <li>{@code lib/} of the installation, system property {@code ingrain.home};
  * <li>{@code build/release/lib/} of the source tree, system property {@code ingrain.root};
@@ -66,7 +67,8 @@ public final class NativeLibraries {
         if (resource == null) {
             StringBuilder looked = new StringBuilder();
             folders.forEach(folder -> looked.append(folder).append(", "));
-            throw new InputException("backend " + backend + ": no " + file + " in " + looked + "nor in the engine's jar for " + Loader.getPlatform());
+            throw new InputException("backend " + backend + ": no " + file + " in " + looked
+                    + "nor in the engine's jar for " + Loader.getPlatform());
         }
         try {
             Path cached = Loader.cacheResource(resource).toPath();
@@ -76,7 +78,8 @@ public final class NativeLibraries {
             }
             return cached;
         } catch (IOException e) {
-            throw new InputException("backend " + backend + ": cannot copy " + file + " out of the jar: " + e.getMessage(), e);
+            throw new InputException("backend " + backend + ": cannot copy " + file + " out of the jar: "
+                    + e.getMessage(), e);
         }
     }
 

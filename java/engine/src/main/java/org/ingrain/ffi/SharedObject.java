@@ -10,11 +10,16 @@ import java.lang.invoke.MethodHandle;
 import java.nio.file.Path;
 import org.ingrain.tensor.InputException;
 
-/** Loads a shared library with all its symbols resolved, or says why that cannot be: a missing function must not end the process later. */
+/**
+ * Loads a shared library with all its symbols resolved, or says why that cannot be: a missing function must not end the
+ * process later.
+ */
 final class SharedObject {
     private static final int NOW = 2;   // RTLD_NOW of <dlfcn.h>
-    private static final MethodHandle OPEN = handle("dlopen", FunctionDescriptor.of(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT));
-    private static final MethodHandle CLOSE = handle("dlclose", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG));
+    private static final MethodHandle OPEN = handle(
+            "dlopen", FunctionDescriptor.of(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT));
+    private static final MethodHandle CLOSE = handle(
+            "dlclose", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG));
     private static final MethodHandle ERROR = handle("dlerror", FunctionDescriptor.of(ValueLayout.JAVA_LONG));
 
     private SharedObject() {

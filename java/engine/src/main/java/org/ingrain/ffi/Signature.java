@@ -7,16 +7,17 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
 /**
- * Signatures as {@code ingrain.h} spells them: the result's letter, then one per parameter (i int32, l int64, f float, p pointer,
- * w weight, b batch). Pointers cross as 64-bit integers. A handle takes the symbol's address first, so that one constant handle
- * serves every backend.
+ * Signatures as {@code ingrain.h} spells them: the result's letter, then one per parameter (i int32, l int64, f float,
+ * p pointer, w weight, b batch). Pointers cross as 64-bit integers. A handle takes the symbol's address first, so that
+ * one constant handle serves every backend.
  */
 final class Signature {
     private Signature() {
     }
 
     static MethodHandle handle(String letters) {
-        MemoryLayout[] parameters = letters.substring(1).chars().mapToObj(Signature::layout).toArray(MemoryLayout[]::new);
+        MemoryLayout[] parameters = letters.substring(1).chars().mapToObj(Signature::layout)
+                .toArray(MemoryLayout[]::new);
         return Linker.nativeLinker().downcallHandle(FunctionDescriptor.of(layout(letters.charAt(0)), parameters));
     }
 

@@ -17,7 +17,9 @@ import org.ingrain.tensor.InputException;
 /** Fingerprints of files, folders and names, by SHA-256. */
 public final class Digest {
     private static final String WEIGHTS = ".safetensors";
-    /** Weight files above this size are sampled, not read through: a 140 GB model is known by 64 windows of each shard. */
+    /**
+     * Weight files above this size are sampled, not read through: a 140 GB model is known by 64 windows of each shard.
+     */
     private static final long WHOLE = 4L << 20;
     private static final int WINDOWS = 64;
     private static final int WINDOW = 1 << 16;
@@ -26,8 +28,9 @@ public final class Digest {
     }
 
     /**
-     * Each file that makes a model what it is (weights, adapters, config, tokenizer, template), by name, with its size and its hash.
-     * Large weights are hashed by their size, their first megabyte (the safetensors header), and 64 windows spread evenly to their end.
+     * Each file that makes a model what it is (weights, adapters, config, tokenizer, template), by name, with its size
+     * and its hash. Large weights are hashed by their size, their first megabyte (the safetensors header), and 64
+     * windows spread evenly to their end.
      *
      * @throws InputException if the folder cannot be read or holds no such file
      */
@@ -36,7 +39,8 @@ public final class Digest {
         try (Stream<Path> all = Files.list(folder)) {
             for (Path file : all.filter(Files::isRegularFile).toList()) {
                 String name = file.getFileName().toString();
-                if (name.endsWith(WEIGHTS) || name.endsWith(".json") || name.endsWith(".model") || name.endsWith(".jinja")) {
+                if (name.endsWith(WEIGHTS) || name.endsWith(".json") || name.endsWith(".model")
+                        || name.endsWith(".jinja")) {
                     files.put(name, Files.size(file) + ":" + file(file));
                 }
             }
@@ -72,7 +76,8 @@ public final class Digest {
     }
 
     /**
-     * A seed of its own for each purpose: the first 63 bits of the hash of the run's seed and the parts, which are kept apart by length.
+     * A seed of its own for each purpose: the first 63 bits of the hash of the run's seed and the parts, which are kept
+     * apart by length.
      */
     public static long seed(long seed, String... parts) {
         MessageDigest digest = sha256();

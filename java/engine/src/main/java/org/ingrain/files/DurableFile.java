@@ -19,9 +19,10 @@ import java.nio.file.StandardOpenOption;
 import org.ingrain.tensor.InputException;
 
 /**
- * Files that are whole and on the disk, or not there at all. A file is written under a fresh name beside its place, forced to the disk and
- * renamed; then its folder is forced. After a failure the old file is as it was. A killed process leaves the old file or the new one, and
- * perhaps the fresh name, which {@link RunLock#take} removes from a run folder.
+ * Files that are whole and on the disk, or not there at all. A file is written under a fresh name beside its place,
+ * forced to the disk and renamed; then its folder is forced. After a failure the old file is as it was. A killed
+ * process leaves the old file or the new one, and perhaps the fresh name, which {@link RunLock#take} removes from a run
+ * folder.
  *
  * <p>Only a regular file is replaced. A link, a folder, a device and a pipe are refused.
  */
@@ -66,7 +67,8 @@ public final class DurableFile {
         Path fresh = Unfinished.beside(target);
         try {
             DurableFolder.make(folder);
-            try (FileChannel channel = FileChannel.open(fresh, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS)) {
+            try (FileChannel channel = FileChannel.open(
+                    fresh, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS)) {
                 pieces.writeTo(channel);
                 channel.force(true);
             }
@@ -80,20 +82,23 @@ public final class DurableFile {
     }
 
     /**
-     * Refuses a target that {@link #write(Path, Body)} would refuse, and one in a folder that is not there: for the output of a long
-     * computation, before it begins.
+     * Refuses a target that {@link #write(Path, Body)} would refuse, and one in a folder that is not there: for the
+     * output of a long computation, before it begins.
      */
     public static void requireOutput(Path target) {
         requireReplaceable(target);
         Path folder = target.toAbsolutePath().getParent();
         if (!Files.isDirectory(folder) || !Files.isWritable(folder)) {
-            throw new InputException(target + ": cannot be written: " + folder + " is no folder that can be written to");
+            throw new InputException(target + ": cannot be written: " + folder
+                    + " is no folder that can be written to");
         }
     }
 
     static void requireReplaceable(Path target) {
-        if (Files.exists(target, LinkOption.NOFOLLOW_LINKS) && !Files.isRegularFile(target, LinkOption.NOFOLLOW_LINKS)) {
-            String kind = Files.isSymbolicLink(target) ? "a symbolic link" : Files.isDirectory(target) ? "a folder" : "a device or a pipe";
+        if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)
+                && !Files.isRegularFile(target, LinkOption.NOFOLLOW_LINKS)) {
+            String kind = Files.isSymbolicLink(target) ? "a symbolic link" : Files.isDirectory(target)
+                    ? "a folder" : "a device or a pipe";
             throw new InputException(target + ": is " + kind + ", expected a regular file or a new name");
         }
     }
@@ -101,8 +106,8 @@ public final class DurableFile {
     /** Appends {@code text}, which is not forced to the disk: for logs. */
     public static void append(Path file, String text) {
         try {
-            Files.write(file, text.getBytes(StandardCharsets.UTF_8), StandardOpenOption.CREATE, StandardOpenOption.APPEND,
-                    LinkOption.NOFOLLOW_LINKS);
+            Files.write(file, text.getBytes(StandardCharsets.UTF_8), StandardOpenOption.CREATE,
+                    StandardOpenOption.APPEND, LinkOption.NOFOLLOW_LINKS);
         } catch (IOException e) {
             throw unwritable(file, e);
         }

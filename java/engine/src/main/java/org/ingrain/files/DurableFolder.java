@@ -13,9 +13,9 @@ import java.util.stream.Stream;
 import org.ingrain.tensor.InputException;
 
 /**
- * Folders that are whole and on the disk, or not there at all. A folder is filled under a fresh name beside its place, forced to the disk
- * and renamed; then the folder above is forced. What a killed process left is removed when the next folder is written to the same place
- * above; what a running process writes is not touched.
+ * Folders that are whole and on the disk, or not there at all. A folder is filled under a fresh name beside its place,
+ * forced to the disk and renamed; then the folder above is forced. What a killed process left is removed when the next
+ * folder is written to the same place above; what a running process writes is not touched.
  */
 public final class DurableFolder {
     private DurableFolder() {

@@ -16,8 +16,8 @@ import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * The one way to JSON and back. Keys have the order of a record's fields and their names, unless the record is annotated with another
- * naming. Nulls are left out, unknown keys are refused, line ends are {@code \n}.
+ * The one way to JSON and back. Keys have the order of a record's fields and their names, unless the record is
+ * annotated with another naming. Nulls are left out, unknown keys are refused, line ends are {@code \n}.
  */
 public final class Json {
     private static final DefaultIndenter INDENT = new DefaultIndenter("  ", "\n");
@@ -28,14 +28,16 @@ public final class Json {
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .disable(SerializationFeature.FAIL_ON_EMPTY_BEANS)
             .disable(JsonWriteFeature.ESCAPE_FORWARD_SLASHES)
-            .changeDefaultPropertyInclusion(any -> JsonInclude.Value.construct(JsonInclude.Include.NON_NULL, JsonInclude.Include.NON_NULL))
+            .changeDefaultPropertyInclusion(any -> JsonInclude.Value.construct(
+                    JsonInclude.Include.NON_NULL, JsonInclude.Include.NON_NULL))
             .build();
 
     private static final ObjectWriter PRETTY =
             MAPPER.writer().with(new DefaultPrettyPrinter().withObjectIndenter(INDENT).withArrayIndenter(INDENT));
 
     /** As Python's json writes a configuration: nulls stay, a list is on one line. */
-    private static final ObjectWriter CONFIG = JsonMapper.shared().writer().with(new DefaultPrettyPrinter().withObjectIndenter(INDENT));
+    private static final ObjectWriter CONFIG = JsonMapper.shared().writer()
+            .with(new DefaultPrettyPrinter().withObjectIndenter(INDENT));
 
     private static final ObjectReader STRICT = MAPPER.reader().with(StreamReadFeature.STRICT_DUPLICATE_DETECTION);
 
@@ -99,8 +101,10 @@ public final class Json {
                 return new InputException(where + ": " + refused.getMessage(), e);
             }
         }
-        String reason = e.getOriginalMessage() == null ? e.getClass().getSimpleName() : e.getOriginalMessage().lines().findFirst().orElse("");
+        String reason = e.getOriginalMessage() == null
+                ? e.getClass().getSimpleName() : e.getOriginalMessage().lines().findFirst().orElse("");
         long offset = e.getLocation() == null ? -1 : e.getLocation().getByteOffset();
-        return new InputException(where + ": malformed JSON" + (offset < 0 ? "" : " at byte " + offset) + ": " + reason, e);
+        return new InputException(where + ": malformed JSON" + (offset < 0 ? "" : " at byte " + offset) + ": " + reason,
+                e);
     }
 }

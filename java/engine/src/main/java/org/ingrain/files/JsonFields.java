@@ -11,8 +11,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 
 /**
- * A JSON object read field by field: every complaint is one InputException that names the file and the field. A field that is
- * null counts as absent.
+ * A JSON object read field by field: every complaint is one InputException that names the file and the field. A field
+ * that is null counts as absent.
  */
 public final class JsonFields {
     private final String where;
@@ -134,7 +134,8 @@ public final class JsonFields {
         JsonNode node = node(field);
         List<Integer> values = new ArrayList<>();
         for (JsonNode value : node.isArray() ? node.values() : List.of(node)) {
-            require(value.isIntegralNumber() && value.canConvertToInt(), field, node, "an integer or a list of integers");
+            require(value.isIntegralNumber() && value.canConvertToInt(), field, node,
+                    "an integer or a list of integers");
             values.add(value.intValue());
         }
         return values;
@@ -160,7 +161,8 @@ public final class JsonFields {
     private void require(boolean holds, String field, JsonNode found, String expected) {
         if (!holds) {
             String text = found.toString();
-            throw new InputException(where + ": " + field + " is " + (text.length() > 60 ? text.substring(0, 60) + "..." : text)
+            throw new InputException(where + ": " + field + " is "
+                    + (text.length() > 60 ? text.substring(0, 60) + "..." : text)
                     + ", expected " + expected);
         }
     }

@@ -12,8 +12,8 @@ import java.util.function.BiConsumer;
 import org.ingrain.tensor.InputException;
 
 /**
- * A file of JSON lines that grows line by line and is taken up again after a kill. A line that was appended survives the end of the
- * process; it survives a loss of power once it was forced. For one thread at a time.
+ * A file of JSON lines that grows line by line and is taken up again after a kill. A line that was appended survives
+ * the end of the process; it survives a loss of power once it was forced. For one thread at a time.
  */
 public final class JsonLog implements AutoCloseable {
     private final Path file;
@@ -40,16 +40,16 @@ public final class JsonLog implements AutoCloseable {
         DurableFile.requireReplaceable(file);
         try {
             DurableFolder.make(file.toAbsolutePath().getParent());
-            return new JsonLog(file, FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE,
-                    LinkOption.NOFOLLOW_LINKS));
+            return new JsonLog(file, FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.READ,
+                    StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS));
         } catch (IOException e) {
             throw DurableFile.unwritable(file, e);
         }
     }
 
     /**
-     * Hands over each line that an earlier process wrote, and cuts off a torn last one: one without an end or, after a loss of power, one
-     * that has its end but not its middle.
+     * Hands over each line that an earlier process wrote, and cuts off a torn last one: one without an end or, after a
+     * loss of power, one that has its end but not its middle.
      *
      * @throws InputException if a line before the last is damaged, which no kill explains
      */
@@ -114,7 +114,8 @@ public final class JsonLog implements AutoCloseable {
     /** Drops what was written after this many bytes. */
     public void cut(long bytes) {
         if (end < bytes) {
-            throw new InputException(file + ": has " + end + " bytes, expected at least " + bytes + " by the latest checkpoint");
+            throw new InputException(file + ": has " + end + " bytes, expected at least " + bytes
+                    + " by the latest checkpoint");
         }
         try {
             channel.truncate(bytes);

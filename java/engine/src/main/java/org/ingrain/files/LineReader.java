@@ -9,7 +9,10 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import org.ingrain.tensor.InputException;
 
-/** The lines of a UTF-8 text, one after another. Each is decoded alone, so that bytes that are not UTF-8 are refused with their line. */
+/**
+ * The lines of a UTF-8 text, one after another. Each is decoded alone, so that bytes that are not UTF-8 are refused
+ * with their line.
+ */
 public final class LineReader {
     private static final String BYTE_ORDER_MARK = "\ufeff";
 

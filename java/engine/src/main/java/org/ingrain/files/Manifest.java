@@ -9,8 +9,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * What a run folder was made with: {@code run.json}. Two runs with equal {@link #settings()} write the same files, byte for byte. So the
- * settings have nothing that may differ without changing a result (thread count, paths, dates).
+ * What a run folder was made with: {@code run.json}. Two runs with equal {@link #settings()} write the same files, byte
+ * for byte. So the settings have nothing that may differ without changing a result (thread count, paths, dates).
  *
  * @param format   version of the folder's layout
  * @param notes    for the reader, not compared: names of folders and files
@@ -43,8 +43,10 @@ public record Manifest(int format, JsonNode notes, JsonNode settings) {
      */
     void requireSame(Path folder, Manifest made) {
         // Through text: 0 and 0.0, an int and a long differ as Java types but not as JSON.
-        difference("", Json.parse(Json.line(settings), "settings"), Json.parse(Json.line(made.settings), "settings")).ifPresent(different -> {
-            throw new InputException(folder + ": this run folder was made with " + different + "; take the same settings or another folder");
+        difference("", Json.parse(Json.line(settings), "settings"), Json.parse(Json.line(made.settings), "settings"))
+                .ifPresent(different -> {
+            throw new InputException(folder + ": this run folder was made with " + different
+                    + "; take the same settings or another folder");
         });
     }
 

@@ -6,8 +6,9 @@ import java.nio.file.Path;
 import org.ingrain.tensor.InputException;
 
 /**
- * The hold of one process on a run folder: {@code run.lock}, beside the {@link Manifest} {@code run.json}. A folder is taken again only with
- * the settings that it was made with. A folder that was made with other settings, is in use or holds something else is refused untouched.
+ * The hold of one process on a run folder: {@code run.lock}, beside the {@link Manifest} {@code run.json}. A folder is
+ * taken again only with the settings that it was made with. A folder that was made with other settings, is in use or
+ * holds something else is refused untouched.
  */
 public final class RunLock implements AutoCloseable {
     private static final String MANIFEST = "run.json";
@@ -54,7 +55,8 @@ public final class RunLock implements AutoCloseable {
     /**
      * Refuses a folder that {@link #take} would refuse for its settings or its content, without making it.
      *
-     * @throws InputException if it has another format, was made with other settings (the first that differs is named), or is no run folder
+     * @throws InputException if it has another format, was made with other settings (the first that differs is named),
+     *         or is no run folder
      */
     public static void check(Path folder, Manifest manifest) {
         if (!Files.exists(folder)) {
@@ -68,8 +70,10 @@ public final class RunLock implements AutoCloseable {
             manifest.requireSame(folder, Manifest.read(file));
             return;
         }
-        DurableFolder.list(folder).stream().filter(path -> !path.endsWith(LOCK) && !Unfinished.is(path)).findFirst().ifPresent(path -> {
-            throw new InputException(folder + ": not a run folder (it holds " + path.getFileName() + " and no " + MANIFEST
+        DurableFolder.list(folder).stream().filter(path -> !path.endsWith(LOCK) && !Unfinished.is(path)).findFirst()
+                .ifPresent(path -> {
+            throw new InputException(folder + ": not a run folder (it holds " + path.getFileName() + " and no "
+                    + MANIFEST
                     + "), expected an empty or a new folder");
         });
     }

@@ -11,13 +11,14 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
- * A fresh name for what is being written: {@code .ingrain-0123456789abcdef.unfinished}, which nobody can guess. A lock file of the same
- * number says whether the process that writes a folder still runs:
+ * A fresh name for what is being written: {@code .ingrain-0123456789abcdef.unfinished}, which nobody can guess. A lock
+ * file of the same number says whether the process that writes a folder still runs:
  *
  * <pre>
  *   .ingrain-N.lock held         being written
  *   .ingrain-N.lock free         its process ended: both are removed
- *   .ingrain-N.unfinished alone  a single file, or a folder that is being removed: goes when its run folder is taken again
+ *   .ingrain-N.unfinished alone  a single file, or a folder that is being removed: goes when its run folder is taken
+ *   again
  * </pre>
  */
 final class Unfinished implements AutoCloseable {
@@ -75,7 +76,8 @@ final class Unfinished implements AutoCloseable {
             }
             try (LockFile lock = new LockFile(lockFile)) {
                 if (lock.tryHold()) {
-                    DurableFolder.delete(lockFile.resolveSibling(lockFile.getFileName().toString().replace(".lock", ".unfinished")));
+                    DurableFolder.delete(lockFile.resolveSibling(
+                            lockFile.getFileName().toString().replace(".lock", ".unfinished")));
                     Files.deleteIfExists(lockFile);
                 }
             }

@@ -14,8 +14,9 @@ import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
 
 /**
- * The adapters that sequences of one batch may use, each in a slot: A (G, R, C), B (G, N, R), scaling (G) per layer and projection,
- * all F32. Adapters of a smaller rank are padded with zeros, which change no bit of the sum. Slots may be loaded again at any time.
+ * The adapters that sequences of one batch may use, each in a slot: A (G, R, C), B (G, N, R), scaling (G) per layer and
+ * projection, all F32. Adapters of a smaller rank are padded with zeros, which change no bit of the sum. Slots may be
+ * loaded again at any time.
  */
 public final class AdapterBank {
     private final Context context;
@@ -56,8 +57,8 @@ public final class AdapterBank {
     }
 
     /**
-     * Fills a slot with an adapter; projections it does not adapt add nothing. Which projections any slot adapts decides which ops a step
-     * enqueues: a graph recorded before is not the step after.
+     * Fills a slot with an adapter; projections it does not adapt add nothing. Which projections any slot adapts
+     * decides which ops a step enqueues: a graph recorded before is not the step after.
      */
     public void load(int slot, List<LoraModule> adapter) {
         for (Map<Projection, Slots> layer : layers) {

@@ -30,7 +30,9 @@ public final class Decoder {
         weights.reserveWorkspace(memory, limits.tokens(), false);
     }
 
-    /** Logits (M, V) f32 of the step's logit rows, valid until the next step; adapters may be null where no row has one. */
+    /**
+     * Logits (M, V) f32 of the step's logit rows, valid until the next step; adapters may be null where no row has one.
+     */
     public Tensor forward(Step step, KvCache cache, AdapterBank adapters) {
         int t = step.tokens();
         Tensor x = activations.x().rows(0, t);

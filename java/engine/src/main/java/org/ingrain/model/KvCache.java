@@ -5,7 +5,10 @@ import org.ingrain.ops.Ops;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
-/** The paged keys and values of all layers: (L, blocks, bytes a block). Which block belongs to whom is the scheduler's business. */
+/**
+ * The paged keys and values of all layers: (L, blocks, bytes a block). Which block belongs to whom is the scheduler's
+ * business.
+ */
 public final class KvCache {
     private final Ops ops;
     private final Tensor memory;

@@ -9,7 +9,10 @@ import org.ingrain.tensor.InputException;
  * @param count of ranks: 1, 2, 4 or 8
  */
 public record Rank(int index, int count) {
-    /** Row-parallel products are summed in this many chunks whatever the number of ranks, so that ranks do not change a bit. */
+    /**
+     * Row-parallel products are summed in this many chunks whatever the number of ranks, so that ranks do not change a
+     * bit.
+     */
     public static final int CHUNKS = 8;
     public static final Rank SINGLE = new Rank(0, 1);
 
@@ -25,7 +28,8 @@ public record Rank(int index, int count) {
         boolean chunks = chunk(c.intermediateSize()) > 0 && chunk(c.attention().queries()) > 0;
         if (count > 1 && (heads % count != 0 || !chunks)) {
             throw new InputException("ranks: " + count + " cannot share " + heads
-                    + " key-value heads and an intermediate_size of " + c.intermediateSize() + ", expected multiples of " + count + " and 16");
+                    + " key-value heads and an intermediate_size of " + c.intermediateSize()
+                    + ", expected multiples of " + count + " and 16");
         }
     }
 

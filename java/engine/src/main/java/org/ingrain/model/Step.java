@@ -8,9 +8,10 @@ import org.ingrain.tensor.Staging;
 import org.ingrain.tensor.Tensor;
 
 /**
- * One ragged step in the making: tokens of several sequences, some a whole prompt, some one token. Its arrays lie in the staging memory
- * that carries them to the device, as long as its {@link Shape} says. A token may be one that the host does not know yet, because the
- * step before draws it on the device: such a row says where among the drawn ids it will be. Built once for the largest step.
+ * One ragged step in the making: tokens of several sequences, some a whole prompt, some one token. Its arrays lie in
+ * the staging memory that carries them to the device, as long as its {@link Shape} says. A token may be one that the
+ * host does not know yet, because the step before draws it on the device: such a row says where among the drawn ids it
+ * will be. Built once for the largest step.
  */
 public final class Step {
     private final Limits limits;
@@ -58,7 +59,10 @@ public final class Step {
     public record Placement(int[] blocks, int group, int prefixBlocks, int adapterSlot) {
     }
 
-    /** The staged arrays of one step, all I32: ids that are given (T), source of those that are not (T), the batch's, logit rows (M). */
+    /**
+     * The staged arrays of one step, all I32: ids that are given (T), source of those that are not (T), the batch's,
+     * logit rows (M).
+     */
     private record Arrays(Tensor given, Tensor source, Tensor batch, Tensor logitRows) {
         static Arrays reserve(Staging staging, Limits limits, Shape shape) {
             return new Arrays(staging.reserve(DType.I32, shape.tokens), staging.reserve(DType.I32, shape.tokens),
@@ -103,7 +107,10 @@ public final class Step {
         return first;
     }
 
-    /** Adds the token at one position, which will be the {@code drawn}-th id that the step before draws; returns its row. */
+    /**
+     * Adds the token at one position, which will be the {@code drawn}-th id that the step before draws; returns its
+     * row.
+     */
     public int addDrawn(int drawn, int position, Placement place) {
         int first = tokens;
         row(0, drawn, position, place);
@@ -138,7 +145,10 @@ public final class Step {
         return rows++;
     }
 
-    /** Enqueues the choice of each row's id, given or among those drawn by the step before: the first thing after the upload. */
+    /**
+     * Enqueues the choice of each row's id, given or among those drawn by the step before: the first thing after the
+     * upload.
+     */
     public void selectIds(Tensor drawn) {
         ops.selectIds(ids(), arrays.given, arrays.source, drawn);
     }

@@ -13,9 +13,10 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * Copies parameters from host memory (a mapped file) into packed weights, a slab of rows at a time, so that no second copy of a matrix
- * exists anywhere. Two lanes of pinned memory and device slab take turns: while one is copied and packed on the device, the host fills
- * the other. A rank's part of a column-sharded matrix is gathered row by row on the way.
+ * Copies parameters from host memory (a mapped file) into packed weights, a slab of rows at a time, so that no second
+ * copy of a matrix exists anywhere. Two lanes of pinned memory and device slab take turns: while one is copied and
+ * packed on the device, the host fills the other. A rank's part of a column-sharded matrix is gathered row by row on
+ * the way.
  */
 final class WeightLoader implements AutoCloseable {
     private static final long SLAB_BYTES = 16L << 20;
@@ -37,7 +38,8 @@ final class WeightLoader implements AutoCloseable {
      */
     private record Lane(MemorySegment host, Tensor device, Event used) {
         static Lane of(Context context) {
-            Lane lane = new Lane(context.hostAllocate(SLAB_BYTES), context.allocate(DType.F32, SLAB_BYTES / Float.BYTES), context.event());
+            Lane lane = new Lane(context.hostAllocate(SLAB_BYTES),
+                    context.allocate(DType.F32, SLAB_BYTES / Float.BYTES), context.event());
             lane.used.record();
             return lane;
         }
@@ -109,8 +111,8 @@ final class WeightLoader implements AutoCloseable {
             MemorySegment.copy(tensor.data(), firstRow * columns.of * size, lane.host, 0, bytes);
         } else {
             for (long r = 0; r < rows; r++) {
-                MemorySegment.copy(tensor.data(), ((firstRow + r) * columns.of + columns.first) * size, lane.host, r * columns.count * size,
-                        columns.count * size);
+                MemorySegment.copy(tensor.data(), ((firstRow + r) * columns.of + columns.first) * size, lane.host,
+                        r * columns.count * size, columns.count * size);
             }
         }
         context.copyToDevice(part, lane.host.asSlice(0, bytes));

@@ -39,8 +39,8 @@ public final class Weights {
      * @param gateUpProj             (2F, D)
      * @param downProj               (D, F)
      */
-    public record Layer(Tensor inputLayernorm, Weight qkvProj, Weight oProj, Tensor postAttentionLayernorm, Weight gateUpProj,
-                        Weight downProj) {
+    public record Layer(Tensor inputLayernorm, Weight qkvProj, Weight oProj, Tensor postAttentionLayernorm,
+            Weight gateUpProj, Weight downProj) {
     }
 
     /** Progress of a load, called after each layer. */
@@ -75,8 +75,12 @@ public final class Weights {
                 matrix(Role.DOWN_PROJ.of(i)));
     }
 
-    /** Copies and packs every parameter; an InputException names a tensor that is missing or has another shape than the config says. */
-    public static Weights load(Context context, Blueprint config, Precision precision, Rank rank, WeightSource source, Progress progress) {
+    /**
+     * Copies and packs every parameter; an InputException names a tensor that is missing or has another shape than the
+     * config says.
+     */
+    public static Weights load(Context context, Blueprint config, Precision precision, Rank rank, WeightSource source,
+            Progress progress) {
         Weights weights = new Weights(context, config, precision, rank);
         try (WeightLoader loader = new WeightLoader(context, source, rank)) {
             weights.load(loader, Group.MODEL);
@@ -122,7 +126,8 @@ public final class Weights {
     private void fill(Weight matrix, long seed) {
         Ops ops = new Ops(context);
         long step = Math.clamp(SLAB_ELEMENTS / matrix.columns(), 1, matrix.rows());
-        Tensor slab = context.allocate(matrix.dtype() == DType.F8E4M3 ? DType.BF16 : matrix.dtype(), step, matrix.columns());
+        Tensor slab = context.allocate(matrix.dtype() == DType.F8E4M3 ? DType.BF16 : matrix.dtype(), step,
+                matrix.columns());
         for (long row = 0; row < matrix.rows(); row += step) {
             Tensor rows = slab.rows(0, Math.min(step, matrix.rows() - row));
             ops.randomNormal(rows, Parameter.Init.NORMAL.deviation(layers.size()), seed + (row << 32));

@@ -12,10 +12,10 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * The operations of {@code ingrain.h} with their shapes checked by name. Each enqueues one op on the context's stream. Outputs come
- * first. Letters: T tokens, M rows, D hidden, F intermediate, H query heads, K key-value heads, E head_dim, V vocabulary, R LoRA rank,
- * G adapter slots, N output and C input features. A shape that does not fit is an IllegalArgumentException that names it: a fault of
- * the caller, never of the user's input.
+ * The operations of {@code ingrain.h} with their shapes checked by name. Each enqueues one op on the context's stream.
+ * Outputs come first. Letters: T tokens, M rows, D hidden, F intermediate, H query heads, K key-value heads, E
+ * head_dim, V vocabulary, R LoRA rank, G adapter slots, N output and C input features. A shape that does not fit is an
+ * IllegalArgumentException that names it: a fault of the caller, never of the user's input.
  */
 public final class Ops {
     private final Context context;
@@ -195,7 +195,8 @@ public final class Ops {
     /** Rotates dq and dk of dqkv back, in place. */
     public void ropeBackward(Tensor dqkv, Tensor table, Tensor positions, Heads heads) {
         rotation("dqkv", dqkv, table, positions, heads);
-        bindings.ropeBackward(dqkv, table, positions, dqkv.dtype().code(), dqkv.size(0), heads.h(), heads.k(), heads.e());
+        bindings.ropeBackward(dqkv, table, positions, dqkv.dtype().code(), dqkv.size(0), heads.h(), heads.k(),
+                heads.e());
     }
 
     private static void rotation(String name, Tensor qkv, Tensor table, Tensor positions, Heads heads) {
@@ -204,13 +205,20 @@ public final class Ops {
         Shapes.vector("positions", positions, DType.I32, qkv.size(0));
     }
 
-    /** Stores k and v of every row of qkv in one layer's cache (blocks, elements a block); the cache's dtype is the tensor's. */
+    /**
+     * Stores k and v of every row of qkv in one layer's cache (blocks, elements a block); the cache's dtype is the
+     * tensor's.
+     */
     public void kvCacheWrite(Tensor cache, Tensor qkv, Batch batch, Heads heads) {
         cached(qkv, cache, batch, heads);
-        bindings.kvCacheWrite(cache, qkv, batch, qkv.dtype().code(), cache.dtype().code(), heads.h(), heads.k(), heads.e());
+        bindings.kvCacheWrite(cache, qkv, batch, qkv.dtype().code(), cache.dtype().code(), heads.h(), heads.k(),
+                heads.e());
     }
 
-    /** Copies blocks in every layer of cache (L, blocks, elements a block): pairs (n, 2) I32 of source and destination, flat. */
+    /**
+     * Copies blocks in every layer of cache (L, blocks, elements a block): pairs (n, 2) I32 of source and destination,
+     * flat.
+     */
     public void kvCacheCopy(Tensor cache, Tensor pairs) {
         Shapes.matrices("cache", cache, cache.dtype(), ANY, ANY, ANY);
         Shapes.vector("pairs", pairs, DType.I32, pairs.elements() / 2 * 2);
@@ -222,8 +230,8 @@ public final class Ops {
     public void attentionPaged(Tensor y, Tensor qkv, Tensor cache, Batch batch, Heads heads) {
         cached(qkv, cache, batch, heads);
         Shapes.matrix("y", y, qkv.dtype(), batch.tokens(), heads.h() * heads.e());
-        bindings.attentionPagedForward(y, qkv, cache, batch, qkv.dtype().code(), cache.dtype().code(), heads.h(), heads.k(), heads.e(),
-                heads.scale());
+        bindings.attentionPagedForward(y, qkv, cache, batch, qkv.dtype().code(), cache.dtype().code(), heads.h(),
+                heads.k(), heads.e(), heads.scale());
     }
 
     private void cached(Tensor qkv, Tensor cache, Batch batch, Heads heads) {
@@ -235,8 +243,8 @@ public final class Ops {
     /** y (T, H·E), lse (T, H) f32: causal attention within each packed sequence, offsets (S + 1). */
     public void attention(Tensor y, Tensor lse, Tensor qkv, Tensor offsets, Heads heads) {
         packed(y, lse, qkv, offsets, heads);
-        bindings.attentionForward(y, lse, qkv, offsets, qkv.dtype().code(), offsets.size(0) - 1, heads.h(), heads.k(), heads.e(),
-                heads.scale());
+        bindings.attentionForward(y, lse, qkv, offsets, qkv.dtype().code(), offsets.size(0) - 1, heads.h(), heads.k(),
+                heads.e(), heads.scale());
     }
 
     private static void packed(Tensor y, Tensor lse, Tensor qkv, Tensor offsets, Heads heads) {
@@ -263,8 +271,8 @@ public final class Ops {
         Shapes.like("dqkv", dqkv, forward.qkv());
         Shapes.like("dy", dy, forward.y());
         Shapes.like("delta", delta, forward.lse());
-        bindings.attentionBackward(dqkv, delta, dy, forward.qkv(), forward.y(), forward.lse(), forward.offsets(), dy.dtype().code(),
-                forward.offsets().size(0) - 1, heads.h(), heads.k(), heads.e(), heads.scale());
+        bindings.attentionBackward(dqkv, delta, dy, forward.qkv(), forward.y(), forward.lse(), forward.offsets(),
+                dy.dtype().code(), forward.offsets().size(0) - 1, heads.h(), heads.k(), heads.e(), heads.scale());
     }
 
     /** y (T, F) = silu(gate)·up of gateUp (T, 2F). */
@@ -282,7 +290,9 @@ public final class Ops {
         bindings.siluMulBackward(dgateUp, dy, gateUp, dy.dtype().code(), dy.size(0), dy.size(1));
     }
 
-    /** y (T, F) = silu(gate)·up, gate and up the halves of x (T, C)·Wᵀ; gateUp (T, 2F) is scratch, undefined afterwards. */
+    /**
+     * y (T, F) = silu(gate)·up, gate and up the halves of x (T, C)·Wᵀ; gateUp (T, 2F) is scratch, undefined afterwards.
+     */
     public void matmulSiluMul(Tensor y, Tensor gateUp, Tensor x, Weight w) {
         Shapes.matrix("x", x, ANY, w.columns());
         Shapes.matrix("y", y, x.dtype(), x.size(0), w.rows() / 2);
@@ -296,7 +306,8 @@ public final class Ops {
         Shapes.matrix("u", u, DType.F32, x.size(0), ANY);
         Shapes.matrices("A", a, DType.F32, ANY, u.size(1), x.size(1));
         Shapes.optional("slots", slots, DType.I32, x.size(0));
-        bindings.loraDownForward(u, x, a, slots, x.dtype().code(), x.size(0), a.size(2), a.size(1), dropout.probability(), dropout.seed());
+        bindings.loraDownForward(u, x, a, slots, x.dtype().code(), x.size(0), a.size(2), a.size(1),
+                dropout.probability(), dropout.seed());
     }
 
     /** y (T, N) of row distance y.size(1) += scaling (G) f32·u (T, R) f32·Bᵀ, B (G, N, R) f32; slots (T) or null. */
@@ -313,7 +324,8 @@ public final class Ops {
         Shapes.matrices("B", b, DType.F32, 1, ANY, ANY);
         Shapes.like("du", du, u);
         Shapes.like("dB", db, b);
-        bindings.loraUpBackward(du, db, dy, u, b, dy.dtype().code(), dy.size(0), b.size(1), b.size(2), dy.size(1), scaling);
+        bindings.loraUpBackward(du, db, dy, u, b, dy.dtype().code(), dy.size(0), b.size(1), b.size(2), dy.size(1),
+                scaling);
     }
 
     private static void up(String name, Tensor y, Tensor u, Tensor b) {
@@ -334,7 +346,8 @@ public final class Ops {
         if (dx != null) {
             Shapes.like("dx", dx, x);
         }
-        bindings.loraDownBackward(dx, da, du, x, a, x.dtype().code(), x.size(0), a.size(2), a.size(1), dropout.probability(), dropout.seed());
+        bindings.loraDownBackward(dx, da, du, x, a, x.dtype().code(), x.size(0), a.size(2), a.size(1),
+                dropout.probability(), dropout.seed());
     }
 
     /** loss (M) = −log softmax(logits (M, V))[targets (M)]; lse (M) or null. */
@@ -352,7 +365,8 @@ public final class Ops {
         Shapes.matrix("dlogits", dlogits, logits.size(0), logits.size(1));
         Shapes.vector("lse", lse, DType.F32, logits.size(0));
         Shapes.vector("targets", targets, DType.I32, logits.size(0));
-        bindings.crossEntropyBackward(dlogits, logits, lse, targets, dlogits.dtype().code(), logits.size(0), logits.size(1), scale);
+        bindings.crossEntropyBackward(dlogits, logits, lse, targets, dlogits.dtype().code(), logits.size(0),
+                logits.size(1), scale);
     }
 
     /** norm (1) = √Σ x², f32. */
@@ -387,7 +401,8 @@ public final class Ops {
         Shapes.elements("m", m, DType.F32, p.elements());
         Shapes.elements("v", v, DType.F32, p.elements());
         Shapes.elements("g", g, DType.F32, p.elements());
-        bindings.adamw(p, m, v, g, p.elements(), step, c.learningRate(), c.beta1(), c.beta2(), c.eps(), c.weightDecay());
+        bindings.adamw(p, m, v, g, p.elements(), step, c.learningRate(), c.beta1(), c.beta2(), c.eps(),
+                c.weightDecay());
     }
 
     /**
@@ -400,7 +415,8 @@ public final class Ops {
      * @param sequences   i32
      * @param positions   i32: seed, sequence and position key the random number
      */
-    public record SampleRows(Tensor temperature, Tensor topK, Tensor topP, Tensor seeds, Tensor sequences, Tensor positions) {
+    public record SampleRows(Tensor temperature, Tensor topK, Tensor topP, Tensor seeds, Tensor sequences,
+            Tensor positions) {
     }
 
     /** ids (M), logProbabilities (M) or null, from logits (M, V) f32. */
@@ -415,8 +431,8 @@ public final class Ops {
         Shapes.vector("seeds", rows.seeds(), DType.I64, m);
         Shapes.vector("sequences", rows.sequences(), DType.I32, m);
         Shapes.vector("positions", rows.positions(), DType.I32, m);
-        bindings.sample(ids, logProbabilities, logits, rows.temperature(), rows.topK(), rows.topP(), rows.seeds(), rows.sequences(),
-                rows.positions(), m, logits.size(1));
+        bindings.sample(ids, logProbabilities, logits, rows.temperature(), rows.topK(), rows.topP(), rows.seeds(),
+                rows.sequences(), rows.positions(), m, logits.size(1));
     }
 
     /** ids (T) = drawn[source] where source (T) is 0 or more, else given (T); all I32. */

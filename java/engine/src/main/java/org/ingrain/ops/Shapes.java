@@ -31,7 +31,8 @@ final class Shapes {
     }
 
     static void matrix(String name, Tensor tensor, DType dtype, long rows, long columns) {
-        if (tensor.rank() != 2 || tensor.dtype() != dtype || differs(tensor.size(0), rows) || differs(tensor.size(1), columns)) {
+        if (tensor.rank() != 2 || tensor.dtype() != dtype || differs(tensor.size(0), rows)
+                || differs(tensor.size(1), columns)) {
             throw refused(name, tensor, dtype + shape(rows, columns));
         }
     }

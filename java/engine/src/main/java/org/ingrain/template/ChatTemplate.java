@@ -20,10 +20,10 @@ import org.ingrain.tokenizer.Tokenizer;
 import tools.jackson.databind.JsonNode;
 
 /**
- * A folder's chat template: the one object that makes a prompt of messages, for sampling, training and evaluation alike. Renders as
- * transformers' apply_chat_template without tools; what Jinjava cannot render is refused rather than rendered otherwise. The date of
- * today (strftime_now) is not defined, so that a prompt is the same tomorrow: Llama 3's templates then name a day of their own.
- * Safe for use by many threads.
+ * A folder's chat template: the one object that makes a prompt of messages, for sampling, training and evaluation
+ * alike. Renders as transformers' apply_chat_template without tools; what Jinjava cannot render is refused rather than
+ * rendered otherwise. The date of today (strftime_now) is not defined, so that a prompt is the same tomorrow: Llama 3's
+ * templates then name a day of their own. Safe for use by many threads.
  */
 public final class ChatTemplate {
     private final String where;
@@ -49,8 +49,8 @@ public final class ChatTemplate {
     }
 
     /**
-     * The template of a model folder: chat_template.jinja, else chat_template.json, else tokenizer_config.json (of a list the one
-     * named default), else Llama 2's own.
+     * The template of a model folder: chat_template.jinja, else chat_template.json, else tokenizer_config.json (of a
+     * list the one named default), else Llama 2's own.
      */
     public static ChatTemplate open(Path folder, Tokenizer tokenizer) {
         String bos = tokenizer.bosToken().orElse("");
@@ -68,10 +68,12 @@ public final class ChatTemplate {
                 }
             }
             try (InputStream own = ChatTemplate.class.getResourceAsStream("llama2.jinja")) {
-                return new ChatTemplate("llama2.jinja", new String(own.readAllBytes(), StandardCharsets.UTF_8), bos, eos);
+                return new ChatTemplate("llama2.jinja", new String(own.readAllBytes(), StandardCharsets.UTF_8), bos,
+                        eos);
             }
         } catch (IOException unreadable) {
-            throw new InputException(folder + ": the chat template cannot be read: " + unreadable.getMessage(), unreadable);
+            throw new InputException(folder + ": the chat template cannot be read: " + unreadable.getMessage(),
+                    unreadable);
         }
     }
 
@@ -102,14 +104,15 @@ public final class ChatTemplate {
         context.put("add_generation_prompt", addGenerationPrompt);
         RenderResult result = jinjava.renderForResult(rewritten, context);
         if (result.hasErrors()) {
-            throw new InputException(where + ": chat template: " + TemplateEngine.complaint(result.getErrors().getFirst()));
+            throw new InputException(where + ": chat template: "
+                    + TemplateEngine.complaint(result.getErrors().getFirst()));
         }
         return result.getOutput();
     }
 
     /**
-     * The prompt's ids. The template's special tokens become single ids, and where the tokenizer begins a text with BOS there is one
-     * in front, whether the template writes it or not.
+     * The prompt's ids. The template's special tokens become single ids, and where the tokenizer begins a text with BOS
+     * there is one in front, whether the template writes it or not.
      */
     public int[] encode(Tokenizer tokenizer, List<Message> messages, boolean addGenerationPrompt) {
         int[] ids = tokenizer.encode(render(messages, addGenerationPrompt), false);

@@ -13,8 +13,8 @@ import jinjava.javax.el.ELException;
 import jinjava.javax.el.ELResolver;
 
 /**
- * Method calls as Python means them: a string's methods are Python's alone (Java's split takes a regular expression, and its strip
- * knows other white space), and {@link TemplateExpression#SLICE} is a slice.
+ * Method calls as Python means them: a string's methods are Python's alone (Java's split takes a regular expression,
+ * and its strip knows other white space), and {@link TemplateExpression#SLICE} is a slice.
  */
 final class PythonResolver extends ELResolver {
     static ELResolver beforeJinjavas() {
@@ -33,7 +33,8 @@ final class PythonResolver extends ELResolver {
             result = slice(base, values);
         } else if (base instanceof CharSequence text) {
             result = PythonStrings.call(text.toString(), name, values)
-                    .orElseThrow(() -> new ELException("a string's " + name + " of " + values.size() + " arguments is not supported"));
+                    .orElseThrow(() -> new ELException("a string's " + name + " of " + values.size()
+                            + " arguments is not supported"));
         } else if (base instanceof Map<?, ?> map && name.equals("get") && (values.size() == 1 || values.size() == 2)) {
             Object found = map.get(values.getFirst());
             result = found != null || values.size() == 1 ? found : values.getLast();

@@ -7,9 +7,12 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.function.IntPredicate;
 
-/** Python's string methods and slices, which chat templates call; white space and counting are Python's, by code points. */
+/**
+ * Python's string methods and slices, which chat templates call; white space and counting are Python's, by code points.
+ */
 final class PythonStrings {
-    private static final String SPACES = "\t\n\u000B\f\r\u001C\u001D\u001E\u001F \u0085\u00A0\u1680\u2028\u2029\u202F\u205F\u3000";
+    private static final String SPACES =
+            "\t\n\u000B\f\r\u001C\u001D\u001E\u001F \u0085\u00A0\u1680\u2028\u2029\u202F\u205F\u3000";
 
     private PythonStrings() {
     }
@@ -18,9 +21,12 @@ final class PythonStrings {
     static Optional<Object> call(String text, String method, List<?> arguments) {
         return switch (arguments.size()) {
             case 0 -> Optional.ofNullable(ofNone(text, method));
-            case 1 -> arguments.getFirst() instanceof String argument ? Optional.ofNullable(ofText(text, method, argument))
-                    : arguments.getFirst() instanceof List<?> list ? Optional.ofNullable(ofList(text, method, list)) : Optional.empty();
-            case 2 -> arguments.getFirst() instanceof String from ? ofTwo(text, method, from, arguments.getLast()) : Optional.empty();
+            case 1 -> arguments.getFirst() instanceof String argument
+                    ? Optional.ofNullable(ofText(text, method, argument))
+                    : arguments.getFirst() instanceof List<?> list
+                            ? Optional.ofNullable(ofList(text, method, list)) : Optional.empty();
+            case 2 -> arguments.getFirst() instanceof String from
+                    ? ofTwo(text, method, from, arguments.getLast()) : Optional.empty();
             default -> Optional.empty();
         };
     }
@@ -33,7 +39,8 @@ final class PythonStrings {
             case "upper" -> text.toUpperCase(Locale.ROOT);
             case "lower" -> text.toLowerCase(Locale.ROOT);
             case "title" -> title(text);
-            case "capitalize" -> text.isEmpty() ? text : text.substring(0, 1).toUpperCase(Locale.ROOT) + text.substring(1).toLowerCase(Locale.ROOT);
+            case "capitalize" -> text.isEmpty() ? text : text.substring(0, 1)
+                    .toUpperCase(Locale.ROOT) + text.substring(1).toLowerCase(Locale.ROOT);
             case "isdigit" -> !text.isEmpty() && text.codePoints().allMatch(Character::isDigit);
             case "isspace" -> !text.isEmpty() && text.codePoints().allMatch(PythonStrings::isSpace);
             case "split" -> splitAtSpace(text);
@@ -50,7 +57,8 @@ final class PythonStrings {
             case "startswith" -> text.startsWith(argument);
             case "endswith" -> text.endsWith(argument);
             case "removeprefix" -> text.startsWith(argument) ? text.substring(argument.length()) : text;
-            case "removesuffix" -> text.endsWith(argument) ? text.substring(0, text.length() - argument.length()) : text;
+            case "removesuffix" -> text.endsWith(argument)
+                    ? text.substring(0, text.length() - argument.length()) : text;
             case "split" -> argument.isEmpty() ? null : split(text, argument, Long.MAX_VALUE);
             case "find" -> index(text, text.indexOf(argument));
             case "rfind" -> index(text, text.lastIndexOf(argument));

@@ -24,11 +24,14 @@ final class TemplateEngine {
     static Jinjava create() {
         DjlSettings.apply();
         LegacyOverrides asJinja = LegacyOverrides.newBuilder().withEvaluateMapKeys(true).withIterateOverMapKeys(true)
-                .withUsePyishObjectMapper(true).withUseNaturalOperatorPrecedence(true).withParseWhitespaceControlStrictly(true)
-                .withAllowAdjacentTextNodes(true).withUseTrimmingForNotesAndExpressions(true).withKeepNullableLoopValues(true)
+                .withUsePyishObjectMapper(true).withUseNaturalOperatorPrecedence(true)
+                .withParseWhitespaceControlStrictly(true)
+                .withAllowAdjacentTextNodes(true).withUseTrimmingForNotesAndExpressions(true)
+                        .withKeepNullableLoopValues(true)
                 .withHandleBackslashInQuotesOnly(true).build();
         // White space is TemplateSource's; text of a message that looks like a template stays text.
-        Jinjava jinjava = new Jinjava(JinjavaConfig.newBuilder().withLegacyOverrides(asJinja).withKeepTrailingNewline(true)
+        Jinjava jinjava = new Jinjava(JinjavaConfig.newBuilder().withLegacyOverrides(asJinja)
+                .withKeepTrailingNewline(true)
                 .withNestedInterpretationEnabled(false).withElResolver(PythonResolver.beforeJinjavas())
                 .withInterperterFactory(new PythonInterpreters())
                 .withDisabled(Map.of(Context.Library.TAG, Set.of("include", "import", "from", "extends"))).build());

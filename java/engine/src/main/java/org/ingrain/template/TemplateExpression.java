@@ -8,16 +8,18 @@ import java.util.regex.Pattern;
 import org.ingrain.tensor.InputException;
 
 /**
- * Rewrites what Jinjava's expressions parse otherwise than Jinja's: a slice {@code x[a:b:c]} becomes a call of {@link #SLICE}, and a
- * named argument's value is put in brackets, {@code f(n=a - 1)} to {@code f(n=(a - 1))}, since Jinjava binds its first word alone.
- * A filter that is not known to agree with Jinja's is refused: Jinjava would let one it does not know return nothing.
+ * Rewrites what Jinjava's expressions parse otherwise than Jinja's: a slice {@code x[a:b:c]} becomes a call of {@link
+ * #SLICE}, and a named argument's value is put in brackets, {@code f(n=a - 1)} to {@code f(n=(a - 1))}, since Jinjava
+ * binds its first word alone. A filter that is not known to agree with Jinja's is refused: Jinjava would let one it
+ * does not know return nothing.
  */
 final class TemplateExpression {
     static final String SLICE = "__slice__";
 
-    private static final Set<String> FILTERS = Set.of("capitalize", "count", "d", "default", "first", "int", "items", "join", "last",
-            "length", "list", "lower", "map", "reject", "rejectattr", "replace", "reverse", "safe", "select", "selectattr", "string",
-            "tojson", "trim", "upper");
+    private static final Set<String> FILTERS = Set.of(
+            "capitalize", "count", "d", "default", "first", "int", "items", "join", "last", "length", "list", "lower",
+            "map", "reject", "rejectattr", "replace", "reverse", "safe", "select", "selectattr", "string", "tojson",
+            "trim", "upper");
     private static final Pattern FILTER = Pattern.compile("\\|\\s*(\\w+)");
     private static final Pattern NAMED = Pattern.compile("(\\s*[A-Za-z_]\\w*\\s*=)(?!=)(.*)", Pattern.DOTALL);
     private static final Pattern OPERATOR = Pattern.compile("(?s).*\\b(in|and|or|not|if|else|elif|is|set)");

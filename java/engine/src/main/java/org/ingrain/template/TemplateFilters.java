@@ -45,7 +45,8 @@ final class TemplateFilters {
                 case CharSequence text -> (long) text.toString().codePointCount(0, text.length());
                 case Collection<?> collection -> (long) collection.size();
                 case Map<?, ?> map -> (long) map.size();
-                default -> throw new InterpretException("length of " + value.getClass().getSimpleName() + " is not supported");
+                default -> throw new InterpretException("length of " + value.getClass()
+                        .getSimpleName() + " is not supported");
             };
         }
     }
@@ -74,7 +75,8 @@ final class TemplateFilters {
         }
 
         @Override
-        public Object filter(Object value, JinjavaInterpreter interpreter, Object[] arguments, Map<String, Object> named) {
+        public Object filter(Object value, JinjavaInterpreter interpreter, Object[] arguments,
+                Map<String, Object> named) {
             Object indent = named.get("indent");
             if (arguments.length > 0 || named.size() > (indent == null ? 0 : 1)) {
                 throw new InterpretException("tojson takes indent alone");
@@ -87,15 +89,18 @@ final class TemplateFilters {
             return switch (value) {
                 case null -> "null";
                 case Map<?, ?> map -> block("{", map.entrySet().stream()
-                        .map(e -> quoted(e.getKey().toString()) + ": " + json(e.getValue(), indent, inner)).toList(), "}", indent < 0, newLine, inner);
-                case Collection<?> list -> block("[", list.stream().map(e -> json(e, indent, inner)).toList(), "]", indent < 0, newLine, inner);
+                        .map(e -> quoted(e.getKey().toString()) + ": " + json(e.getValue(), indent, inner)).toList(),
+                        "}", indent < 0, newLine, inner);
+                case Collection<?> list -> block("[", list.stream().map(e -> json(e, indent, inner)).toList(), "]",
+                        indent < 0, newLine, inner);
                 case Number number -> number.toString();
                 case Boolean flag -> flag.toString();
                 default -> quoted(value.toString());
             };
         }
 
-        private static String block(String open, List<String> parts, String close, boolean flat, String newLine, String inner) {
+        private static String block(String open, List<String> parts, String close, boolean flat, String newLine,
+                String inner) {
             if (parts.isEmpty() || flat) {
                 return open + String.join(", ", parts) + close;
             }

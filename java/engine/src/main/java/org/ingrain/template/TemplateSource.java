@@ -5,8 +5,8 @@ import java.util.Deque;
 import org.ingrain.tensor.InputException;
 
 /**
- * A Jinja template made ready for Jinjava, which renders some of it otherwise: white space is cut here as Jinja does with
- * trim_blocks and lstrip_blocks (Jinjava strips before a tag in the middle of a line, too), expressions go through
+ * A Jinja template made ready for Jinjava, which renders some of it otherwise: white space is cut here as Jinja does
+ * with trim_blocks and lstrip_blocks (Jinjava strips before a tag in the middle of a line, too), expressions go through
  * {@link TemplateExpression}, and a for loop's if and else, which Jinjava passes over in silence, are refused.
  */
 final class TemplateSource {
@@ -41,7 +41,8 @@ final class TemplateSource {
     }
 
     private int nextTag(int from) {
-        for (int i = template.indexOf('{', from); i >= 0 && i + 1 < template.length(); i = template.indexOf('{', i + 1)) {
+        for (int i = template.indexOf('{', from); i >= 0
+                && i + 1 < template.length(); i = template.indexOf('{', i + 1)) {
             if ("{%#".indexOf(template.charAt(i + 1)) >= 0) {
                 return i;
             }
@@ -59,7 +60,8 @@ final class TemplateSource {
         lineStarting = begin == 0 || begin > at && template.charAt(begin - 1) == '\n';
         String text = template.substring(begin, end);
         if (end < template.length()) {
-            text = cutBefore(text, template.charAt(end + 1), end + 2 < template.length() ? template.charAt(end + 2) : ' ');
+            text = cutBefore(text, template.charAt(end + 1), end + 2 < template.length()
+                    ? template.charAt(end + 2) : ' ');
         }
         rewritten.append(text);
         at = end;
@@ -67,7 +69,8 @@ final class TemplateSource {
 
     private String cutBefore(String text, char kind, char sign) {
         int end = text.length();
-        while (end > 0 && PythonStrings.isSpace(text.charAt(end - 1)) && (sign == '-' || text.charAt(end - 1) != '\n')) {
+        while (end > 0 && PythonStrings.isSpace(text.charAt(end - 1))
+                && (sign == '-' || text.charAt(end - 1) != '\n')) {
             end--;
         }
         boolean wholeLine = end == 0 ? lineStarting : text.charAt(end - 1) == '\n';
@@ -77,15 +80,18 @@ final class TemplateSource {
     private void tag() {
         char kind = template.charAt(at + 1);
         int begin = at + 2;
-        int end = kind == '#' ? template.indexOf("#}", begin) : TemplateExpression.end(template, begin, kind == '{' ? "}}" : "%}");
+        int end = kind == '#' ? template.indexOf("#}", begin) : TemplateExpression.end(
+                template, begin, kind == '{' ? "}}" : "%}");
         if (end < 0) {
-            throw new InputException("the tag that begins with " + template.substring(at, Math.min(at + 30, template.length())).lines().findFirst().orElse("")
+            throw new InputException("the tag that begins with "
+                    + template.substring(at, Math.min(at + 30, template.length())).lines().findFirst().orElse("")
                     + " does not end");
         }
         at = end + 2;
         boolean signedBegin = end > begin && "-+".indexOf(template.charAt(begin)) >= 0;
         boolean signedEnd = end > begin + 1 && "-+".indexOf(template.charAt(end - 1)) >= 0;
-        cut = signedEnd ? template.charAt(end - 1) == '-' ? Cut.SPACE : Cut.NOTHING : kind == '{' ? Cut.NOTHING : Cut.NEWLINE;
+        cut = signedEnd ? template.charAt(end - 1) == '-' ? Cut.SPACE : Cut.NOTHING : kind == '{'
+                ? Cut.NOTHING : Cut.NEWLINE;
         String body = template.substring(signedBegin ? begin + 1 : begin, signedEnd ? end - 1 : end).strip();
         if (kind == '{') {
             rewritten.append("{{ ").append(TemplateExpression.rewrite(body)).append(" }}");
@@ -121,7 +127,8 @@ final class TemplateSource {
             case "else" -> require(!"for".equals(open.peek()), "a for loop's else is not supported");
             default -> { }
         }
-        require(!word.equals("for") || !TemplateExpression.skeleton(body).matches("(?s).*\\bif\\b.*"), "a for loop's if is not supported: " + body);
+        require(!word.equals("for") || !TemplateExpression.skeleton(body).matches("(?s).*\\bif\\b.*"),
+                "a for loop's if is not supported: " + body);
         String rest = word.equals("macro") ? body : word + TemplateExpression.rewrite(body.substring(word.length()));
         rewritten.append("{% ").append(rest).append(" %}");
     }

@@ -5,8 +5,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * The {@code ingrain_batch} descriptor of one ragged step: device arrays sized for the largest step, and how much of them the
- * present step uses. The arrays are filled by whoever builds the step.
+ * The {@code ingrain_batch} descriptor of one ragged step: device arrays sized for the largest step, and how much of
+ * them the present step uses. The arrays are filled by whoever builds the step.
  */
 public final class Batch {
     private final MemorySegment descriptor;
@@ -27,7 +27,10 @@ public final class Batch {
         descriptor.set(ValueLayout.JAVA_LONG, 72, blockSize);
     }
 
-    /** Lays the arrays into I32 memory, for steps of up to so many tokens and sequences; it needs {@link #elements} elements. */
+    /**
+     * Lays the arrays into I32 memory, for steps of up to so many tokens and sequences; it needs {@link #elements}
+     * elements.
+     */
     public void lay(Tensor memory, long tokens, long sequences) {
         maxTokens = tokens;
         maxSequences = sequences;
@@ -58,7 +61,8 @@ public final class Batch {
     /** Sets the sizes of the present step; {@code adapters} says whether adapter slots are read at all. */
     public void use(long tokens, long sequences, boolean adapters) {
         if (tokens > maxTokens || sequences > maxSequences) {
-            throw new IndexOutOfBoundsException(tokens + " tokens of " + sequences + " sequences in a batch of " + maxTokens + ", " + maxSequences);
+            throw new IndexOutOfBoundsException(tokens + " tokens of " + sequences + " sequences in a batch of "
+                    + maxTokens + ", " + maxSequences);
         }
         descriptor.set(ValueLayout.JAVA_LONG, 40, adapters ? adapterSlots.address() : 0L);
         descriptor.set(ValueLayout.JAVA_LONG, 48, tokens);

@@ -6,9 +6,10 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * The small host arrays of a step, which go to the device in one copy. Each is reserved in turn, one behind another, at the same offset
- * in device memory and in an image of it in pinned host memory; the images take turns, so that one is filled while the copy from another
- * has yet to run. The same reservations in the same order lie at the same addresses, which is what a captured graph reads from.
+ * The small host arrays of a step, which go to the device in one copy. Each is reserved in turn, one behind another, at
+ * the same offset in device memory and in an image of it in pinned host memory; the images take turns, so that one is
+ * filled while the copy from another has yet to run. The same reservations in the same order lie at the same addresses,
+ * which is what a captured graph reads from.
  */
 public final class Staging {
     /** Bytes to which every array is aligned. */
@@ -32,7 +33,8 @@ public final class Staging {
 
     /** Bytes that these reservations take. */
     public static long bytes(Consumer<Staging> reservations) {
-        Staging counter = new Staging(Tensor.unallocated(DType.I64, Long.MAX_VALUE / Long.BYTES), List.of(MemorySegment.NULL));
+        Staging counter = new Staging(Tensor.unallocated(DType.I64, Long.MAX_VALUE / Long.BYTES),
+                List.of(MemorySegment.NULL));
         reservations.accept(counter);
         return counter.used;
     }

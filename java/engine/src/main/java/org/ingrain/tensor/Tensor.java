@@ -3,8 +3,8 @@ package org.ingrain.tensor;
 import java.util.Arrays;
 
 /**
- * A row-major block of device memory: where it is, what its elements are and its shape. A tensor owns nothing; the context that
- * allocated the memory frees it. Slices and views share memory.
+ * A row-major block of device memory: where it is, what its elements are and its shape. A tensor owns nothing; the
+ * context that allocated the memory frees it. Slices and views share memory.
  */
 public final class Tensor {
     private final long address;

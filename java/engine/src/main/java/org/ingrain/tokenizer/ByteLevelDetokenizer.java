@@ -5,8 +5,8 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * Byte-level BPE (GPT-2's, Llama 3's): each character of a piece stands for one byte. A piece with any other character is taken as
- * it is written, as in the tokenizers library.
+ * Byte-level BPE (GPT-2's, Llama 3's): each character of a piece stands for one byte. A piece with any other character
+ * is taken as it is written, as in the tokenizers library.
  */
 final class ByteLevelDetokenizer implements Detokenizer {
     private final Vocabulary vocabulary;

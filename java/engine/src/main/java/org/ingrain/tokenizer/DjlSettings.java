@@ -1,8 +1,9 @@
 package org.ingrain.tokenizer;
 
 /**
- * What must be said to DJL before its first class loads, and can be said by system properties alone: no telemetry, no download, and
- * the tokenizers library of the jar even beside a GPU, where DJL would fetch another. A property that is set already stays.
+ * What must be said to DJL before its first class loads, and can be said by system properties alone: no telemetry, no
+ * download, and the tokenizers library of the jar even beside a GPU, where DJL would fetch another. A property that is
+ * set already stays.
  */
 public final class DjlSettings {
     private DjlSettings() {

@@ -17,8 +17,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.NullNode;
 
 /**
- * A tokenizer.json: encoding by Hugging Face's own library through DJL, decoding here, since DJL's has no stream and one way to
- * decode keeps stream and whole alike.
+ * A tokenizer.json: encoding by Hugging Face's own library through DJL, decoding here, since DJL's has no stream and
+ * one way to decode keeps stream and whole alike.
  */
 final class JsonTokenizer implements Tokenizer {
     // DJL truncates and pads by itself unless told not to.
@@ -40,10 +40,13 @@ final class JsonTokenizer implements Tokenizer {
         detokenizer = detokenizer(fields, vocabulary);
         bosId = config.bosToken().map(vocabulary::id).orElse(specials.bosId());
         bosToken = config.bosToken().or(() -> vocabulary.text(bosId));
-        eosToken = config.eosToken().or(() -> vocabulary.text(specials.eosIds().stream().mapToInt(Integer::intValue).findFirst()));
+        eosToken = config.eosToken()
+                .or(() -> vocabulary.text(specials.eosIds().stream().mapToInt(Integer::intValue).findFirst()));
         eosIds = specials.eosIds().isEmpty()
-                ? config.eosToken().map(vocabulary::id).stream().flatMapToInt(OptionalInt::stream).boxed().toList() : specials.eosIds();
-        requireTemplateTokens(fields.where(), fields.has("post_processor") ? fields.node("post_processor") : NullNode.getInstance());
+                ? config.eosToken().map(vocabulary::id).stream().flatMapToInt(OptionalInt::stream).boxed().toList()
+                : specials.eosIds();
+        requireTemplateTokens(fields.where(), fields.has("post_processor")
+                ? fields.node("post_processor") : NullNode.getInstance());
         encoder = encoder(file);
         int[] prefix = ids("", true);
         postProcessorAddsBos = bosId.isPresent() && prefix.length > 0 && prefix[0] == bosId.getAsInt();
@@ -57,14 +60,16 @@ final class JsonTokenizer implements Tokenizer {
         try (var json = new ByteArrayInputStream(Files.readAllBytes(file))) {
             return HuggingFaceTokenizer.newInstance(json, OPTIONS);
         } catch (IOException | RuntimeException refused) {
-            throw new InputException(file + ": not a tokenizer: " + String.valueOf(refused.getMessage()).lines().findFirst().orElse(""), refused);
+            throw new InputException(file + ": not a tokenizer: " + String.valueOf(refused.getMessage()).lines()
+                    .findFirst().orElse(""), refused);
         }
     }
 
     private static Vocabulary vocabulary(JsonFields fields) {
         JsonFields model = fields.object("model");
         if (!model.node("vocab").isObject()) {
-            throw new InputException(model.where() + ": vocab is a list (" + model.text("type", "no type") + "), expected the map of a BPE model");
+            throw new InputException(model.where() + ": vocab is a list (" + model.text("type", "no type")
+                    + "), expected the map of a BPE model");
         }
         Vocabulary vocabulary = new Vocabulary(fields.where());
         JsonFields vocab = model.object("vocab");
@@ -104,7 +109,8 @@ final class JsonTokenizer implements Tokenizer {
             for (JsonNode piece : processor.path(template).values()) {
                 JsonNode id = piece.path("SpecialToken").path("id");
                 if (id.isString() && !processor.path("special_tokens").has(id.stringValue())) {
-                    throw new InputException(where + ": post_processor: special_tokens lacks '" + id.stringValue() + "'");
+                    throw new InputException(where + ": post_processor: special_tokens lacks '" + id.stringValue()
+                            + "'");
                 }
             }
         }
@@ -121,7 +127,8 @@ final class JsonTokenizer implements Tokenizer {
     }
 
     private int[] ids(String text, boolean addSpecial) {
-        return LongStream.of(encoder.encode(Texts.wellFormed(text), addSpecial, false).getIds()).mapToInt(Math::toIntExact).toArray();
+        return LongStream.of(encoder.encode(Texts.wellFormed(text), addSpecial, false).getIds())
+                .mapToInt(Math::toIntExact).toArray();
     }
 
     @Override

@@ -6,9 +6,9 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 
 /**
- * SentencePiece's text (Llama 2's): U+2581 is a space, {@code <0x0A>} is a byte, and one space that begins the text is dropped.
- * A run of byte pieces is one piece of UTF-8, or, where it is not, one U+FFFD a byte, as in the tokenizers library; so its text is
- * known when the run ends.
+ * SentencePiece's text (Llama 2's): U+2581 is a space, {@code <0x0A>} is a byte, and one space that begins the text is
+ * dropped. A run of byte pieces is one piece of UTF-8, or, where it is not, one U+FFFD a byte, as in the tokenizers
+ * library; so its text is known when the run ends.
  */
 final class SentencePieceDetokenizer implements Detokenizer {
     private final Vocabulary vocabulary;

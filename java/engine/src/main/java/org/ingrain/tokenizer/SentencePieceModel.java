@@ -14,15 +14,16 @@ import java.util.function.ObjIntConsumer;
 import org.ingrain.tensor.InputException;
 
 /**
- * The pieces of a tokenizer.model, read from its protocol buffer (sentencepiece_model.proto), since DJL's binding tells neither
- * their number nor their kind.
+ * The pieces of a tokenizer.model, read from its protocol buffer (sentencepiece_model.proto), since DJL's binding tells
+ * neither their number nor their kind.
  *
  * @param bytes  the file
  * @param pieces in the order of their ids
  * @param bosId  of the trainer's settings; negative where there is none
  */
 record SentencePieceModel(byte[] bytes, List<Piece> pieces, int bosId, int eosId) {
-    // Field 3 is the normalizer, its field 3 is add_dummy_prefix: a message given twice is merged, so four bytes at the end change it.
+    // Field 3 is the normalizer, its field 3 is add_dummy_prefix: a message given twice is merged, so four bytes at the
+    // end change it.
     private static final byte[] NO_DUMMY_PREFIX = {3 << 3 | 2, 2, 3 << 3, 0};
 
     /** Kinds of sentencepiece_model.proto, by number. */

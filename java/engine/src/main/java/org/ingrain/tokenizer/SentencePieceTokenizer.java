@@ -16,9 +16,10 @@ import java.util.stream.IntStream;
 import org.ingrain.tensor.InputException;
 
 /**
- * A tokenizer.model: encoding by SentencePiece through DJL, decoding here (DJL's breaks characters beyond the BMP). Behaves as
- * transformers' LlamaTokenizer: BOS in front unless add_bos_token is false, special tokens cut out of the text before SentencePiece
- * sees the parts, and a space in front of every part where tokenizer_config.json says legacy or nothing, else of the first alone.
+ * A tokenizer.model: encoding by SentencePiece through DJL, decoding here (DJL's breaks characters beyond the BMP).
+ * Behaves as transformers' LlamaTokenizer: BOS in front unless add_bos_token is false, special tokens cut out of the
+ * text before SentencePiece sees the parts, and a space in front of every part where tokenizer_config.json says legacy
+ * or nothing, else of the first alone.
  */
 final class SentencePieceTokenizer implements Tokenizer {
     private final SpTokenizer encoder;
@@ -59,7 +60,8 @@ final class SentencePieceTokenizer implements Tokenizer {
     private void addPieces(SentencePieceModel model, TokenizerConfig config) {
         for (SentencePieceModel.Piece piece : model.pieces()) {
             int id = vocabulary.size();
-            boolean isSpecial = piece.kind() == SentencePieceModel.Kind.CONTROL || piece.kind() == SentencePieceModel.Kind.UNKNOWN;
+            boolean isSpecial = piece.kind() == SentencePieceModel.Kind.CONTROL
+                    || piece.kind() == SentencePieceModel.Kind.UNKNOWN;
             vocabulary.add(id, piece.text(), isSpecial);
             if (isSpecial) {
                 added.put(piece.text(), new TokenizerConfig.AddedToken(id, piece.text(), true, false, false));
@@ -87,7 +89,8 @@ final class SentencePieceTokenizer implements Tokenizer {
         boolean strip = false;
         while (matcher.find()) {
             TokenizerConfig.AddedToken token = added.get(matcher.group());
-            String part = strip ? whole.substring(begin, matcher.start()).stripLeading() : whole.substring(begin, matcher.start());
+            String part = strip ? whole.substring(begin, matcher.start())
+                    .stripLeading() : whole.substring(begin, matcher.start());
             parts.add(encodePart(token.lstrip() ? part.stripTrailing() : part, begin == 0));
             parts.add(new int[] {token.id()});
             begin = matcher.end();

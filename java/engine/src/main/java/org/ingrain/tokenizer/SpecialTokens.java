@@ -30,7 +30,8 @@ public record SpecialTokens(OptionalInt bosId, List<Integer> eosIds, OptionalInt
 
     private SpecialTokens overriddenBy(JsonFields fields) {
         return new SpecialTokens(id(fields, "bos_token_id", bosId),
-                fields.has("eos_token_id") ? fields.integers("eos_token_id") : eosIds, id(fields, "pad_token_id", padId));
+                fields.has("eos_token_id") ? fields.integers("eos_token_id") : eosIds,
+                id(fields, "pad_token_id", padId));
     }
 
     // Llama 2's first folders say pad_token_id -1 where they mean none.

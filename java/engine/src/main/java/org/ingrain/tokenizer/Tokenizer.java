@@ -10,21 +10,27 @@ import java.util.OptionalInt;
  */
 public interface Tokenizer extends AutoCloseable {
     /**
-     * The ids of a text. Special tokens that stand in the text become their single ids, as in transformers; lone surrogates
-     * become U+FFFD.
+     * The ids of a text. Special tokens that stand in the text become their single ids, as in transformers; lone
+     * surrogates become U+FFFD.
      *
      * @param addSpecial put in front what the folder's tokenizer puts in front, usually BOS
      */
     int[] encode(String text, boolean addSpecial);
 
-    /** The ids of a text that stands at the beginning: {@link #encode} with addSpecial, but one BOS also where the text brings its own. */
+    /**
+     * The ids of a text that stands at the beginning: {@link #encode} with addSpecial, but one BOS also where the text
+     * brings its own.
+     */
     default int[] encodeBegin(String text) {
         int[] ids = encode(text, true);
         boolean twice = bosId().isPresent() && ids.length > 1 && ids[0] == bosId().getAsInt() && ids[1] == ids[0];
         return twice ? Arrays.copyOfRange(ids, 1, ids.length) : ids;
     }
 
-    /** The text of ids, exactly; ids that name no token say nothing. A text that begins here loses the space its first piece brings. */
+    /**
+     * The text of ids, exactly; ids that name no token say nothing. A text that begins here loses the space its first
+     * piece brings.
+     */
     default String decode(int[] ids, boolean skipSpecial) {
         StreamingDecoder decoder = streamingDecoder(skipSpecial);
         StringBuilder text = new StringBuilder();
@@ -34,7 +40,10 @@ public interface Tokenizer extends AutoCloseable {
         return text.append(decoder.flush()).toString();
     }
 
-    /** Decodes one answer id by id. To continue a prompt with its spaces right, append the prompt's ids first and drop their text. */
+    /**
+     * Decodes one answer id by id. To continue a prompt with its spaces right, append the prompt's ids first and drop
+     * their text.
+     */
     StreamingDecoder streamingDecoder(boolean skipSpecial);
 
     /** One more than the largest id. */

@@ -14,10 +14,11 @@ import org.ingrain.tensor.InputException;
  * @param tokenizerClass transformers' class, such as LlamaTokenizer; empty where it is not named
  * @param bosToken       the text of BOS
  * @param addBosToken    whether BOS is put in front
- * @param legacy         LlamaTokenizer: a space is put in front of every part between special tokens, not of the first alone
+ * @param legacy         LlamaTokenizer: a space is put in front of every part between special tokens, not of the first
+ *                       alone
  */
-record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, Optional<String> eosToken, Optional<Boolean> addBosToken,
-                       boolean legacy, List<AddedToken> addedTokens) {
+record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, Optional<String> eosToken,
+        Optional<Boolean> addBosToken, boolean legacy, List<AddedToken> addedTokens) {
     /**
      * A token beside the trained vocabulary, or one of it that is matched whole in a text.
      *
@@ -32,10 +33,11 @@ record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, Optiona
         JsonFields fields = Files.exists(file) ? JsonFields.read(file) : JsonFields.empty(file.toString());
         Path map = folder.resolve("special_tokens_map.json");
         JsonFields specials = Files.exists(map) ? JsonFields.read(map) : JsonFields.empty(map.toString());
-        return new TokenizerConfig(fields.text("tokenizer_class", ""), token(fields, "bos_token").or(() -> token(specials, "bos_token")),
-                token(fields, "eos_token").or(() -> token(specials, "eos_token")),
-                fields.has("add_bos_token") ? Optional.of(fields.flag("add_bos_token", true)) : Optional.empty(),
-                fields.flag("legacy", true), addedTokens(folder, fields));
+        return new TokenizerConfig(fields.text("tokenizer_class", ""),
+                token(fields, "bos_token").or(() -> token(specials, "bos_token")),
+                token(fields, "eos_token").or(() -> token(specials, "eos_token")), fields.has("add_bos_token")
+                ? Optional.of(fields.flag("add_bos_token", true)) : Optional.empty(), fields.flag("legacy", true),
+                addedTokens(folder, fields));
     }
 
     /** A token is written as its text, or as an object with its content. */
@@ -51,7 +53,8 @@ record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, Optiona
         Path file = folder.resolve("added_tokens.json");
         if (Files.exists(file)) {
             JsonFields added = JsonFields.read(file);
-            added.names().forEach(content -> tokens.add(new AddedToken(added.integer(content), content, false, false, false)));
+            added.names().forEach(content -> tokens.add(
+                    new AddedToken(added.integer(content), content, false, false, false)));
         }
         if (fields.has("added_tokens_decoder")) {
             JsonFields decoder = fields.object("added_tokens_decoder");

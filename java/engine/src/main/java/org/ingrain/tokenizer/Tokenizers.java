@@ -9,7 +9,9 @@ public final class Tokenizers {
     private Tokenizers() {
     }
 
-    /** tokenizer.json where there is one, else tokenizer.model; InputException where there is neither or it is broken. */
+    /**
+     * tokenizer.json where there is one, else tokenizer.model; InputException where there is neither or it is broken.
+     */
     public static Tokenizer open(Path folder) {
         if (!Files.isDirectory(folder)) {
             throw new InputException(folder + ": " + (Files.exists(folder) ? "not a folder" : "no such folder"));

@@ -1,8 +1,9 @@
 package org.ingrain.tokenizer;
 
 /**
- * UTF-8 whose bytes come one at a time. Broken sequences become U+FFFD as the Encoding Standard has it (one for each maximal
- * prefix of a character), which is what the tokenizers library does; the JDK's decoder counts surrogates differently.
+ * UTF-8 whose bytes come one at a time. Broken sequences become U+FFFD as the Encoding Standard has it (one for each
+ * maximal prefix of a character), which is what the tokenizers library does; the JDK's decoder counts surrogates
+ * differently.
  */
 final class Utf8Decoder {
     private static final char REPLACEMENT = '\uFFFD';

@@ -35,9 +35,10 @@ import tools.jackson.databind.PropertyNamingStrategies;
 import tools.jackson.databind.annotation.JsonNaming;
 
 /**
- * Trains to the end, or goes on from the latest checkpoint of a run that was killed, to the same bits. A step's gradients are those of the
- * mean loss over all its target tokens. A checkpoint follows every checkpointEvery steps, the last step, and every validation better than
- * those before; the result has the weights of the best validation, or of the last step where nothing is watched.
+ * Trains to the end, or goes on from the latest checkpoint of a run that was killed, to the same bits. A step's
+ * gradients are those of the mean loss over all its target tokens. A checkpoint follows every checkpointEvery steps,
+ * the last step, and every validation better than those before; the result has the weights of the best validation, or
+ * of the last step where nothing is watched.
  */
 public final class Trainer implements AutoCloseable {
     private final Context context;
@@ -136,7 +137,10 @@ public final class Trainer implements AutoCloseable {
                         weights.context().memoryInfo().free() / 100 * 95, bytes);
     }
 
-    /** Trains to the end and writes the result, unless {@code progress} wants none; what is done already is not done again. */
+    /**
+     * Trains to the end and writes the result, unless {@code progress} wants none; what is done already is not done
+     * again.
+     */
     public TrainReport train(TrainProgress progress) {
         try (TrainingFolder folder = TrainingFolder.open(run.output(), manifest)) {
             Checkpoints checkpoints = new Checkpoints(folder.checkpoints(), new StateFile(context), parameters.flat(),
@@ -147,7 +151,8 @@ public final class Trainer implements AutoCloseable {
                     });
             TrainingState state = checkpoints.latest().orElse(TrainingState.START);
             folder.metrics().cut(state.metricsBytes());
-            folder.log("step " + state.step() + " of " + order.steps() + ": begins; activations of the last " + memory.keptLayers()
+            folder.log("step " + state.step() + " of " + order.steps() + ": begins; activations of the last "
+                    + memory.keptLayers()
                     + " layers are kept, those of the others are computed again");
             if (state.step() > 0) {
                 checkpoints.prune(run.train().keepCheckpoints(), state.bestStep());
@@ -164,7 +169,8 @@ public final class Trainer implements AutoCloseable {
         }
     }
 
-    private TrainingState next(TrainingState before, TrainingFolder folder, Checkpoints checkpoints, TrainProgress progress) {
+    private TrainingState next(TrainingState before, TrainingFolder folder, Checkpoints checkpoints,
+            TrainProgress progress) {
         TrainingState state = step(before, folder);
         boolean better = false;
         if (!validation.isEmpty() && due(state.step(), run.train().evalEvery())) {
@@ -214,7 +220,8 @@ public final class Trainer implements AutoCloseable {
                     + ", expected numbers; try a smaller one than " + run.optimizer().learningRate());
         }
         tokens += stepTokens;
-        folder.metrics().append(new StepMetrics(step, loss, run.optimizer().learningRate(step, order.steps()), norm, stepTokens, targets));
+        folder.metrics().append(new StepMetrics(step, loss, run.optimizer().learningRate(step, order.steps()), norm,
+                stepTokens, targets));
         return state.trained(step, loss);
     }
 
@@ -240,7 +247,8 @@ public final class Trainer implements AutoCloseable {
             DurableFolder.write(result, export::write);
             folder.log("step " + chosen + ": written to " + export.name());
         }
-        return new TrainReport(result, run.data().train().size(), state.step(), state.firstLoss(), state.lastLoss(), chosen, state.bestLoss());
+        return new TrainReport(result, run.data().train().size(), state.step(), state.firstLoss(), state.lastLoss(),
+                chosen, state.bestLoss());
     }
 
     @Override
@@ -251,7 +259,8 @@ public final class Trainer implements AutoCloseable {
 
     /** A line of metrics.jsonl. */
     @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-    private record StepMetrics(int step, double loss, double learningRate, double gradNorm, int tokens, int targetTokens) {
+    private record StepMetrics(int step, double loss, double learningRate, double gradNorm, int tokens,
+            int targetTokens) {
     }
 
     /** A line of metrics.jsonl. */

@@ -15,7 +15,8 @@ final class AttentionCases {
 
     static void addTo(Cases cases) {
         int[][] sizes = {{1, 1, 1, 1, 2}, {3, 37, 4, 2, 64}, {2, 131, 6, 1, 80}, {1, 97, 8, 8, 128}};
-        int[][] timed = Cases.at(1, Math.max(32, cases.scale().matmulRows()), cases.scale().width(32), Math.max(1, cases.scale().width(8)), 128);
+        int[][] timed = Cases.at(1, Math.max(32, cases.scale().matmulRows()), cases.scale().width(32),
+                Math.max(1, cases.scale().width(8)), 128);
         cases.add("attention_forward", "S length H K E", sizes, timed, Cases.FLOATS, AttentionCases::forward);
         cases.add("attention_backward", "S length H K E", sizes, timed, Cases.FLOATS, AttentionCases::backward);
     }
@@ -45,13 +46,15 @@ final class AttentionCases {
     /** What attention reads and leaves, on one side. */
     private static AttentionState state(Side side, Tensor qkv, Case at, int[] offsets) {
         int t = offsets[offsets.length - 1];
-        return new AttentionState(qkv.view(t, heads(at).columns()), side.output(at.dtype(), t, (long) at.get("H") * at.get("E")),
-                side.output(DType.F32, t, at.get("H")), side.ints(offsets));
+        return new AttentionState(qkv.view(t, heads(at).columns()),
+                side.output(at.dtype(), t, (long) at.get("H") * at.get("E")), side.output(DType.F32, t, at.get("H")),
+                side.ints(offsets));
     }
 
     private static Call forward(Side side, Case at) {
         int[] offsets = offsets(at);
-        AttentionState state = state(side, side.normal(at.dtype(), offsets[offsets.length - 1], heads(at).columns()), at, offsets);
+        AttentionState state = state(side, side.normal(at.dtype(), offsets[offsets.length - 1], heads(at).columns()),
+                at, offsets);
         long terms = at.get("length") + at.get("E");
         return Call.of(() -> side.ops().attention(state.y(), state.lse(), state.qkv(), state.offsets(), heads(at)),
                 bytes(state.y(), state.lse(), state.qkv()), 4 * pairs(offsets) * at.get("H") * at.get("E"),
@@ -73,8 +76,10 @@ final class AttentionCases {
         Tensor dy = side.normal(at.dtype(), y.size(0), y.size(1));
         Tensor dqkv = side.output(at.dtype(), qkv.size(0), qkv.size(1));
         Tensor delta = side.output(DType.F32, lse.size(0), lse.size(1));
-        Tolerance tolerance = Tolerance.of(at.dtype(), at.get("length") + at.get("E")).through(at.dtype()).magnitude(16);
-        return Call.of(() -> side.ops().attentionBackward(dqkv, delta, dy, state, heads(at)), bytes(dqkv, qkv, y, dy, lse),
-                10 * pairs(offsets) * at.get("H") * at.get("E"), output("dqkv", dqkv, tolerance));
+        Tolerance tolerance = Tolerance.of(at.dtype(), at.get("length") + at.get("E")).through(at.dtype())
+                .magnitude(16);
+        return Call.of(() -> side.ops().attentionBackward(dqkv, delta, dy, state, heads(at)),
+                bytes(dqkv, qkv, y, dy, lse), 10 * pairs(offsets) * at.get("H") * at.get("E"),
+                output("dqkv", dqkv, tolerance));
     }
 }

@@ -11,7 +11,10 @@ import org.ingrain.tensor.Batch;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
-/** kv_cache.cc and attention_paged.cc: sequences with a history, written by the backend's own op, that take a step of some tokens. */
+/**
+ * kv_cache.cc and attention_paged.cc: sequences with a history, written by the backend's own op, that take a step of
+ * some tokens.
+ */
 final class CacheCases {
     private static final int BLOCK_SIZE = 32;
     private static final String LETTERS = "S length step H K E cache_bf16 shared_blocks";
@@ -20,19 +23,21 @@ final class CacheCases {
     }
 
     static void addTo(Cases cases) {
-        int[][] sizes = {{1, 1, 1, 1, 1, 2, 0, 0}, {3, 70, 1, 4, 2, 64, 1, 0}, {2, 101, 37, 6, 1, 80, 0, 0}, {4, 100, 1, 8, 2, 128, 1, 2},
+        int[][] sizes = {{1, 1, 1, 1, 1, 2, 0, 0}, {3, 70, 1, 4, 2, 64, 1, 0}, {2, 101, 37, 6, 1, 80, 0, 0},
+                {4, 100, 1, 8, 2, 128, 1, 2},
             {5, 97, 5, 8, 8, 32, 0, 1}};
         int h = cases.scale().width(32);
         int k = Math.max(1, cases.scale().width(8));
         int sequences = Math.max(2, cases.scale().rows() / 64);
         int length = Math.max(64, Math.min(2048, cases.scale().rows() / 4));
         cases.add("attention_paged_forward", LETTERS, sizes, new int[][] {{sequences, length, 1, h, k, 128, 1, 0},
-            {sequences, length, 1, h, k, 128, 1, length / 64}, {1, Math.max(32, cases.scale().matmulRows()), Math.max(32, cases.scale().matmulRows()), h, k, 128, 1, 0}},
+            {sequences, length, 1, h, k, 128, 1, length / 64},
+            {1, Math.max(32, cases.scale().matmulRows()), Math.max(32, cases.scale().matmulRows()), h, k, 128, 1, 0}},
                 Cases.FLOATS, CacheCases::attention);
-        cases.add("kv_cache_write", LETTERS, sizes, Cases.at(1, cases.scale().rows(), cases.scale().rows(), h, k, 128, 1, 0), Cases.FLOATS,
-                CacheCases::write);
-        cases.add("kv_cache_copy", "L blocks elements n", new int[][] {{1, 2, 64, 1}, {3, 11, 192, 5}}, Cases.at(4, 128, cases.scale().width(131072), 64),
-                Cases.FLOATS, CacheCases::copy);
+        cases.add("kv_cache_write", LETTERS, sizes, Cases.at(
+                1, cases.scale().rows(), cases.scale().rows(), h, k, 128, 1, 0), Cases.FLOATS, CacheCases::write);
+        cases.add("kv_cache_copy", "L blocks elements n", new int[][] {{1, 2, 64, 1}, {3, 11, 192, 5}},
+                Cases.at(4, 128, cases.scale().width(131072), 64), Cases.FLOATS, CacheCases::copy);
     }
 
     /** A cache with its history, and the step that comes. */
@@ -41,7 +46,8 @@ final class CacheCases {
 
     private static Step step(Side side, Case at) {
         int shared = at.get("shared_blocks");
-        int[] lengths = IntStream.range(0, at.get("S")).map(s -> Math.max(at.get("step") + shared * BLOCK_SIZE, at.get("length") - 3 * s)).toArray();
+        int[] lengths = IntStream.range(0, at.get("S"))
+                .map(s -> Math.max(at.get("step") + shared * BLOCK_SIZE, at.get("length") - 3 * s)).toArray();
         int maxBlocks = (IntStream.of(lengths).max().orElseThrow() + BLOCK_SIZE - 1) / BLOCK_SIZE;
         DType dtype = at.has("cache_bf16") ? DType.BF16 : DType.F32;
         long blockBytes = side.context().kvCacheBlockBytes(dtype, BLOCK_SIZE, at.get("K"), at.get("E"));
@@ -53,19 +59,23 @@ final class CacheCases {
         long columns = AttentionCases.heads(at).columns();
         Batch history = batch(side, new int[][] {begins, split, none, none}, table, false);
         if (history.tokens() > 0) {
-            side.builtIn().kvCacheWrite(cache, side.normal(at.dtype(), history.tokens(), columns), history, AttentionCases.heads(at));
+            side.builtIn().kvCacheWrite(cache, side.normal(at.dtype(), history.tokens(), columns), history,
+                    AttentionCases.heads(at));
         }
         int[] groups = shared > 0 ? none : IntStream.range(0, lengths.length).toArray();
-        Batch batch = batch(side, new int[][] {split, lengths, groups, IntStream.of(none).map(zero -> shared).toArray()}, table, true);
+        Batch batch = batch(side, new int[][] {split, lengths, groups,
+                IntStream.of(none).map(zero -> shared).toArray()}, table, true);
         Tensor qkv = side.normal(at.dtype(), batch.tokens(), columns);
-        return new Step(cache, qkv, batch, side.output(at.dtype(), batch.tokens(), (long) at.get("H") * at.get("E")), lengths);
+        return new Step(cache, qkv, batch, side.output(at.dtype(), batch.tokens(), (long) at.get("H") * at.get("E")),
+                lengths);
     }
 
     /** Cache blocks in no order; the first ones are those of sequence 0 for all. */
     private static int[] table(Side side, int sequences, int maxBlocks, int shared) {
         List<Integer> blocks = IntStream.range(0, sequences * maxBlocks).boxed().collect(Collectors.toList());
         Collections.shuffle(blocks, side.random());
-        return IntStream.range(0, blocks.size()).map(i -> blocks.get(i % maxBlocks < shared ? i % maxBlocks : i)).toArray();
+        return IntStream.range(0, blocks.size()).map(i -> blocks.get(i % maxBlocks < shared ? i % maxBlocks : i))
+                .toArray();
     }
 
     /**
@@ -111,16 +121,20 @@ final class CacheCases {
             pairs += at.get("step") * (length - (at.get("step") - 1) / 2.0);
         }
         double cached = 2.0 * keys * at.get("K") * at.get("E") * step.cache().dtype().bytes();
-        return Call.of(() -> side.ops().attentionPaged(step.y(), step.qkv(), step.cache(), step.batch(), AttentionCases.heads(at)),
-                cached + bytes(step.y(), step.y()), 4 * pairs * at.get("H") * at.get("E"), output("y", step.y(), tolerance(at)));
+        return Call.of(() -> side.ops().attentionPaged(
+                step.y(), step.qkv(), step.cache(), step.batch(), AttentionCases.heads(at)),
+                cached + bytes(step.y(), step.y()), 4 * pairs * at.get("H") * at.get("E"),
+                output("y", step.y(), tolerance(at)));
     }
 
     /** What was written is read by the backend's own attention. */
     private static Call write(Side side, Case at) {
         Step step = step(side, at);
-        double written = 2.0 * at.get("K") * at.get("E") * step.qkv().size(0) * (at.dtype().bytes() + step.cache().dtype().bytes());
+        double written = 2.0 * at.get("K") * at.get("E") * step.qkv()
+                .size(0) * (at.dtype().bytes() + step.cache().dtype().bytes());
         return new Call(() -> side.ops().kvCacheWrite(step.cache(), step.qkv(), step.batch(), AttentionCases.heads(at)),
-                () -> side.builtIn().attentionPaged(step.y(), step.qkv(), step.cache(), step.batch(), AttentionCases.heads(at)),
+                () -> side.builtIn().attentionPaged(step.y(), step.qkv(), step.cache(), step.batch(),
+                        AttentionCases.heads(at)),
                 List.of(output("cache", step.y(), tolerance(at))), written, 0);
     }
 

@@ -7,7 +7,8 @@ import org.ingrain.tensor.Tensor;
  * One call of an op on one side, its inputs drawn.
  *
  * @param run     enqueues the op
- * @param read    enqueues what makes the results comparable, after the op: a cache is read by attention, a packed weight by a product
+ * @param read    enqueues what makes the results comparable, after the op: a cache is read by attention, a packed
+ *                weight by a product
  * @param outputs everything the op writes
  * @param bytes   that the op must move: every input read once, every output written once
  * @param flops   that it must compute, multiply and add counted as two

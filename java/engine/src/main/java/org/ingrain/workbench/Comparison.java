@@ -23,7 +23,8 @@ final class Comparison {
         expected.read().run();
         for (int i = 0; i < expected.outputs().size(); i++) {
             Call.Output output = actual.outputs().get(i);
-            compare(where, output, expectedSide.floats(expected.outputs().get(i).tensor()), actualSide.floats(output.tensor()));
+            compare(where, output, expectedSide.floats(expected.outputs().get(i).tensor()),
+                    actualSide.floats(output.tensor()));
         }
         if (!actualSide.guardsStand()) {
             throw new InputException(where + ": writes behind the end of a tensor");
@@ -41,7 +42,8 @@ final class Comparison {
             boolean near = Float.isFinite(expected[i])
                     ? Math.abs((double) expected[i] - actual[i]) <= limit : Float.compare(expected[i], actual[i]) == 0;
             if (!near && strays-- == 0) {
-                throw new InputException(where + ": " + output.name() + index(output.tensor(), i) + " is " + actual[i] + ", expected " + expected[i]
+                throw new InputException(where + ": " + output.name() + index(output.tensor(), i) + " is " + actual[i]
+                        + ", expected " + expected[i]
                         + (limit > 0 ? String.format(java.util.Locale.ROOT, " within %.2g", limit) : ""));
             }
         }

@@ -13,7 +13,10 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.ingrain.tensor.InputException;
 
-/** The kernels of this build: which op comes from which file, as their opening comments tell; the build puts these beside the classes. */
+/**
+ * The kernels of this build: which op comes from which file, as their opening comments tell; the build puts these
+ * beside the classes.
+ */
 public final class KernelCatalog {
     private static final Pattern BOUND = Pattern.compile("\\bBound {2,}(\\S.*?)(?: {2,}|$)");
 
@@ -83,7 +86,8 @@ public final class KernelCatalog {
     }
 
     /**
-     * The ops that a name stands for: of a stem (rms_norm) all of that file, else the op of that name (rms_norm_forward).
+     * The ops that a name stands for: of a stem (rms_norm) all of that file, else the op of that name
+     * (rms_norm_forward).
      *
      * @throws InputException that names the nearest if there is neither
      */
@@ -97,7 +101,8 @@ public final class KernelCatalog {
         if (registry.stream().anyMatch(source -> source.ops().contains(name))) {
             return List.of(name);
         }
-        String nearest = registry.stream().flatMap(source -> Stream.concat(Stream.of(source.stem()), source.ops().stream()))
+        String nearest = registry.stream()
+                .flatMap(source -> Stream.concat(Stream.of(source.stem()), source.ops().stream()))
                 .min(Comparator.comparingInt(known -> distance(known, name))).orElseThrow();
         throw new InputException(name + ": no such op, expected one of 'ingrain kernels', such as " + nearest);
     }

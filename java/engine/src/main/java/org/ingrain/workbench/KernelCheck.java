@@ -15,8 +15,8 @@ import org.ingrain.tensor.BackendException;
 import org.ingrain.tensor.InputException;
 
 /**
- * Holds a user's kernels to the CPU oracle at every shape of their ops, and then to the clock. A kernel can end the process or never
- * return: the command line runs this in a process of its own.
+ * Holds a user's kernels to the CPU oracle at every shape of their ops, and then to the clock. A kernel can end the
+ * process or never return: the command line runs this in a process of its own.
  */
 public final class KernelCheck {
     private static final int UNSUPPORTED = 3;
@@ -52,8 +52,8 @@ public final class KernelCheck {
      * @param bound               memory or compute: which ceiling is nearer
      * @param share               of that ceiling, measured beside it; over 1 where its tensors fit in a cache
      */
-    public record Timing(String shape, double milliseconds, double builtInMilliseconds, double gigabytesPerSecond, double teraflops, String bound,
-            double share) {
+    public record Timing(String shape, double milliseconds, double builtInMilliseconds, double gigabytesPerSecond,
+            double teraflops, String bound, double share) {
     }
 
     /**
@@ -88,10 +88,12 @@ public final class KernelCheck {
     /** @throws InputException in one line, at the first thing that is wrong */
     public Result run() {
         Cases.Scale scale = Cases.Scale.of(work.backend());
-        Map<String, Cases.Group> groups = Cases.of(scale).stream().collect(Collectors.toMap(Cases.Group::op, Function.identity()));
+        Map<String, Cases.Group> groups = Cases.of(scale).stream()
+                .collect(Collectors.toMap(Cases.Group::op, Function.identity()));
         try (Backend oracle = Backend.open(NativeLibraries.find("cpu")); Backend plain = Backend.open(work.library());
                 Backend swapped = Backend.open(work.library(), work.kernels())) {
-            Side.Computer right = new Side.Computer(oracle, oracle, new ContextOptions(0, work.options().threads(), "avx2"));
+            Side.Computer right = new Side.Computer(oracle, oracle,
+                    new ContextOptions(0, work.options().threads(), "avx2"));
             Side.Computer own = new Side.Computer(plain, plain, work.options());
             Side.Computer user = new Side.Computer(plain, swapped, work.options());
             List<Checked> ops = new ArrayList<>();
@@ -101,8 +103,10 @@ public final class KernelCheck {
             listener.at("");
             try (Side side = own.open(null)) {
                 KernelTimer.Ceiling ceiling = KernelTimer.Ceiling.measure(side, scale);
-                List<Checked> timed = ops.stream().map(op -> timed(op, groups.get(op.op()), own, user, ceiling)).toList();
-                return new Result(side.context().device(), ceiling.bytesPerSecond() / 1e9, ceiling.flopsPerSecond() / 1e12, timed);
+                List<Checked> timed = ops.stream().map(op -> timed(op, groups.get(op.op()), own, user, ceiling))
+                        .toList();
+                return new Result(side.context().device(), ceiling.bytesPerSecond() / 1e9,
+                        ceiling.flopsPerSecond() / 1e12, timed);
             }
         }
     }
@@ -127,7 +131,8 @@ public final class KernelCheck {
             }
         }
         if (agreed == 0) {
-            throw new InputException(source + ": " + group.op() + " supports none of " + refused + " shapes; its first refusal: " + refusal);
+            throw new InputException(source + ": " + group.op() + " supports none of " + refused
+                    + " shapes; its first refusal: " + refusal);
         }
         return new Checked(group.op(), source.toString(), agreed, refused, refusal, List.of());
     }
@@ -135,12 +140,14 @@ public final class KernelCheck {
     /** What a kernel says of a shape that it does not support; any other failure is the kernel's fault. */
     private static String refusal(Path source, Case at, BackendException e) {
         if (e.status() != UNSUPPORTED) {
-            throw new InputException(where(source, at) + ": fails with status " + e.status() + ": " + e.getMessage(), e);
+            throw new InputException(where(source, at) + ": fails with status " + e.status() + ": " + e.getMessage(),
+                    e);
         }
         return at.shape() + ": " + e.getMessage();
     }
 
-    private Checked timed(Checked op, Cases.Group group, Side.Computer own, Side.Computer user, KernelTimer.Ceiling ceiling) {
+    private Checked timed(Checked op, Cases.Group group, Side.Computer own, Side.Computer user,
+            KernelTimer.Ceiling ceiling) {
         List<Timing> timings = new ArrayList<>();
         for (Case at : group.timed()) {
             String where = where(Path.of(op.source()), at);

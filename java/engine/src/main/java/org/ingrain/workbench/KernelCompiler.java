@@ -12,11 +12,12 @@ import java.util.regex.Pattern;
 import org.ingrain.tensor.InputException;
 
 /**
- * Makes a shared library of a kernel's source, linked to the backend it will run beside: its references to ingrain_native_stream and
- * the like then find, by the backend's soname, the library that is already loaded.
+ * Makes a shared library of a kernel's source, linked to the backend it will run beside: its references to
+ * ingrain_native_stream and the like then find, by the backend's soname, the library that is already loaded.
  */
 final class KernelCompiler {
-    private static final Pattern ERROR = Pattern.compile("(?m)^.*?(?:(?:fatal )?error[: ]|undefined reference|cannot find).*$");
+    private static final Pattern ERROR = Pattern.compile(
+            "(?m)^.*?(?:(?:fatal )?error[: ]|undefined reference|cannot find).*$");
     private static final Pattern BACKEND = Pattern.compile("libingrain_(\\w+)\\.so.*");
 
     private final Path backend;
@@ -61,13 +62,15 @@ final class KernelCompiler {
         } else if (target.equals("simt") && cuda) {
             command.addAll(emulated());
         } else if (target.equals("cuda") && cuda) {
-            command.addAll(List.of("nvcc", "-arch=native", "--expt-relaxed-constexpr", "-Xcompiler=-fPIC,-fvisibility=hidden", "-shared"));
+            command.addAll(List.of("nvcc", "-arch=native", "--expt-relaxed-constexpr",
+                    "-Xcompiler=-fPIC,-fvisibility=hidden", "-shared"));
         } else {
             throw new InputException(kernel.file() + ": cannot be compiled for " + target + ", which takes "
                     + (target.equals("cpu") ? ".cc" : ".cu") + " or .so");
         }
         if (!target.equals("cuda")) {
-            command.addAll(List.of("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-fvisibility=hidden", "-shared"));
+            command.addAll(List.of("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fPIC",
+                    "-fvisibility=hidden", "-shared"));
         }
         command.addAll(List.of("-std=c++20", "-O3", "-I", headers.toString(), "-o", output.toString()));
         if (target.equals("simt")) {
@@ -103,7 +106,8 @@ final class KernelCompiler {
             output = new String(process.getInputStream().readAllBytes());
             status = process.waitFor();
         } catch (IOException e) {
-            throw new InputException(kernel.file() + ": cannot be compiled without " + command.getFirst() + ": " + e.getMessage(), e);
+            throw new InputException(kernel.file() + ": cannot be compiled without " + command.getFirst() + ": "
+                    + e.getMessage(), e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IllegalStateException("interrupted while compiling " + kernel.file(), e);
@@ -111,7 +115,8 @@ final class KernelCompiler {
         if (status != 0) {
             Matcher error = ERROR.matcher(output);
             throw new InputException(kernel.file() + ": does not compile: "
-                    + (error.find() ? error.group().strip() : output.isBlank() ? command.getFirst() + " ended with " + status : output.strip()));
+                    + (error.find() ? error.group().strip() : output.isBlank()
+                            ? command.getFirst() + " ended with " + status : output.strip()));
         }
     }
 

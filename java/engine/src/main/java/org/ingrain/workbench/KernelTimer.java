@@ -42,7 +42,8 @@ final class KernelTimer {
     }
 
     /**
-     * What the device reaches with the backend's own ops: a copy of tensors that fit in no cache, and a product in the scale's dtype.
+     * What the device reaches with the backend's own ops: a copy of tensors that fit in no cache, and a product in the
+     * scale's dtype.
      *
      * @param side           of both
      * @param copy           of {@code copyBytes}, read and written
@@ -50,7 +51,8 @@ final class KernelTimer {
      * @param bytesPerSecond of the copy, to tell what bounds a call
      * @param flopsPerSecond of the product
      */
-    record Ceiling(Side side, Runnable copy, double copyBytes, Runnable matmul, double matmulFlops, double bytesPerSecond, double flopsPerSecond) {
+    record Ceiling(Side side, Runnable copy, double copyBytes, Runnable matmul, double matmulFlops,
+            double bytesPerSecond, double flopsPerSecond) {
         static Ceiling measure(Side side, Cases.Scale scale) {
             long n = (long) scale.rows() * scale.width(16384);
             Tensor from = side.normal(DType.BF16, n);
@@ -68,13 +70,17 @@ final class KernelTimer {
             return new Ceiling(side, copy, bytes, matmul, flops, bytes / seconds[0], flops / seconds[1]);
         }
 
-        /** A call on two sides, and the ceiling that bounds it, measured again in turns with them: a noisy machine is as noisy for all. */
+        /**
+         * A call on two sides, and the ceiling that bounds it, measured again in turns with them: a noisy machine is as
+         * noisy for all.
+         */
         KernelCheck.Timing beside(String shape, Side[] sides, Call user, Call builtIn) {
             boolean memory = user.bytes() / bytesPerSecond >= user.flops() / flopsPerSecond;
-            double[] seconds = KernelTimer.seconds(new Side[] {sides[0], sides[1], side}, user.run(), builtIn.run(), memory ? copy : matmul);
+            double[] seconds = KernelTimer.seconds(new Side[] {sides[0], sides[1], side}, user.run(), builtIn.run(),
+                    memory ? copy : matmul);
             double share = (memory ? user.bytes() / copyBytes : user.flops() / matmulFlops) * seconds[2] / seconds[0];
-            return new KernelCheck.Timing(shape, seconds[0] * 1e3, seconds[1] * 1e3, user.bytes() / seconds[0] / 1e9, user.flops() / seconds[0] / 1e12,
-                    memory ? "memory" : "compute", share);
+            return new KernelCheck.Timing(shape, seconds[0] * 1e3, seconds[1] * 1e3, user.bytes() / seconds[0] / 1e9,
+                    user.flops() / seconds[0] / 1e12, memory ? "memory" : "compute", share);
         }
     }
 }

@@ -19,13 +19,16 @@ final class LoraCases {
         int rows = cases.scale().matmulRows();
         int wide = cases.scale().width(4096);
         cases.add("lora_down_forward", "T C R slots dropout",
-                new int[][] {{1, 1, 1, 0, 0}, {7, 127, 8, 1, 0}, {33, 64, 4, 0, 1}, {3, 515, 64, 1, 1}, {127, 48, 7, 1, 0}},
+                new int[][] {{1, 1, 1, 0, 0}, {7, 127, 8, 1, 0}, {33, 64, 4, 0, 1}, {3, 515, 64, 1, 1},
+                        {127, 48, 7, 1, 0}},
                 new int[][] {{8, wide, 16, 1, 0}, {rows, wide, 16, 0, 1}}, Cases.FLOATS, LoraCases::downForward);
-        cases.add("lora_up_forward", "T N R slots", new int[][] {{1, 1, 1, 0}, {7, 33, 8, 1}, {33, 127, 4, 0}, {3, 16, 64, 1}, {127, 40, 7, 1}},
-                new int[][] {{8, wide, 16, 1}, {rows, wide, 16, 0}}, Cases.FLOATS, LoraCases::upForward);
-        cases.add("lora_up_backward", "T N R", new int[][] {{1, 1, 1}, {7, 33, 8}, {33, 127, 4}, {3, 16, 64}, {127, 40, 7}}, Cases.at(rows, wide, 16),
-                Cases.FLOATS, LoraCases::upBackward);
-        cases.add("lora_down_backward", "T C R dropout dx", new int[][] {{1, 1, 1, 0, 1}, {7, 127, 8, 1, 1}, {33, 64, 4, 0, 0}, {3, 515, 64, 1, 1}},
+        cases.add("lora_up_forward", "T N R slots", new int[][] {{1, 1, 1, 0}, {7, 33, 8, 1}, {33, 127, 4, 0},
+                {3, 16, 64, 1}, {127, 40, 7, 1}}, new int[][] {{8, wide, 16, 1}, {rows, wide, 16, 0}}, Cases.FLOATS,
+                LoraCases::upForward);
+        cases.add("lora_up_backward", "T N R", new int[][] {{1, 1, 1}, {7, 33, 8}, {33, 127, 4}, {3, 16, 64},
+                {127, 40, 7}}, Cases.at(rows, wide, 16), Cases.FLOATS, LoraCases::upBackward);
+        cases.add("lora_down_backward", "T C R dropout dx",
+                new int[][] {{1, 1, 1, 0, 1}, {7, 127, 8, 1, 1}, {33, 64, 4, 0, 0}, {3, 515, 64, 1, 1}},
                 Cases.at(rows, wide, 16, 1, 1), Cases.FLOATS, LoraCases::downBackward);
     }
 
@@ -45,8 +48,8 @@ final class LoraCases {
         Tensor a = side.normal(DType.F32, ADAPTERS, r, c);
         Tensor slots = slots(side, at);
         Tensor u = side.output(DType.F32, t, r);
-        return Call.of(() -> side.ops().loraDown(u, x, a, slots, dropout(at)), bytes(u, x) + bytes(a) / ADAPTERS, 2.0 * t * c * r,
-                output("u", u, Tolerance.of(DType.F32, c).through(at.dtype())));
+        return Call.of(() -> side.ops().loraDown(u, x, a, slots, dropout(at)), bytes(u, x) + bytes(a) / ADAPTERS,
+                2.0 * t * c * r, output("u", u, Tolerance.of(DType.F32, c).through(at.dtype())));
     }
 
     /** y is a band of columns in a wider matrix, whose other columns must stay. */
@@ -59,8 +62,9 @@ final class LoraCases {
         Tensor b = side.normal(DType.F32, ADAPTERS, n, r);
         Tensor scaling = side.values(new float[] {0.5f, 2, -1.25f}, DType.F32, ADAPTERS);
         Tensor slots = slots(side, at);
-        return Call.of(() -> side.ops().loraUp(y.fromColumn(BAND), u, b, scaling, slots), 2.0 * t * n * at.dtype().bytes() + bytes(u) + bytes(b) / ADAPTERS,
-                2.0 * t * n * r, output("y", y, Tolerance.of(at.dtype(), r).through(at.dtype())));
+        return Call.of(() -> side.ops().loraUp(y.fromColumn(BAND), u, b, scaling, slots),
+                2.0 * t * n * at.dtype().bytes() + bytes(u) + bytes(b) / ADAPTERS, 2.0 * t * n * r,
+                output("y", y, Tolerance.of(at.dtype(), r).through(at.dtype())));
     }
 
     private static Call upBackward(Side side, Case at) {
@@ -72,8 +76,9 @@ final class LoraCases {
         Tensor b = side.normal(DType.F32, 1, n, r);
         Tensor db = side.normal(DType.F32, 1, n, r);
         Tensor du = side.output(DType.F32, t, r);
-        return Call.of(() -> side.ops().loraUpBackward(du, db, dy.fromColumn(BAND), u, b, 1.7f), bytes(du, u, db, db, b) + (double) t * n * at.dtype().bytes(),
-                4.0 * t * n * r, output("du", du, Tolerance.of(DType.F32, n).through(at.dtype())),
+        return Call.of(() -> side.ops().loraUpBackward(du, db, dy.fromColumn(BAND), u, b, 1.7f),
+                bytes(du, u, db, db, b) + (double) t * n * at.dtype().bytes(), 4.0 * t * n * r,
+                output("du", du, Tolerance.of(DType.F32, n).through(at.dtype())),
                 output("dB", db, Tolerance.of(DType.F32, t).through(at.dtype())));
     }
 
@@ -86,8 +91,9 @@ final class LoraCases {
         Tensor da = side.normal(DType.F32, 1, r, c);
         Tensor du = side.normal(DType.F32, t, r);
         Tensor x = side.normal(at.dtype(), t, c);
-        return Call.of(() -> side.ops().loraDownBackward(at.has("dx") ? dx : null, da, du, x, a, dropout(at)), bytes(dx, dx, x, a, da, da, du),
-                4.0 * t * c * r, output("dx", dx, Tolerance.of(at.dtype(), r).through(at.dtype())),
+        return Call.of(() -> side.ops().loraDownBackward(at.has("dx") ? dx : null, da, du, x, a, dropout(at)),
+                bytes(dx, dx, x, a, da, da, du), 4.0 * t * c * r,
+                output("dx", dx, Tolerance.of(at.dtype(), r).through(at.dtype())),
                 output("dA", da, Tolerance.of(DType.F32, t).through(at.dtype())));
     }
 }

@@ -16,19 +16,25 @@ final class MatmulCases {
     static void addTo(Cases cases) {
         int rows = cases.scale().matmulRows();
         int wide = cases.scale().width(4096);
-        int[][] sizes = {{1, 1, 1, 1, 0}, {7, 127, 33, 1, 1}, {16, 64, 4096, 1, 0}, {127, 48, 515, 0, 1}, {1, 4099, 64, 0, 0}};  // T, N, C
+        // T, N, C
+        int[][] sizes = {{1, 1, 1, 1, 0}, {7, 127, 33, 1, 1}, {16, 64, 4096, 1, 0}, {127, 48, 515, 0, 1},
+                {1, 4099, 64, 0, 0}};
         int[][] timed = {{1, wide, wide, 1, 0}, {rows, wide, wide, 1, 0}};
         cases.add("matmul_forward", "T N C packed beta", sizes, timed, Cases.FLOATS, MatmulCases::forward);
-        cases.add("matmul_partial_forward", "T N C chunk", new int[][] {{1, 1, 2, 2}, {7, 127, 32, 4}, {33, 64, 1024, 128}},
-                new int[][] {{1, wide, wide, wide / 8}, {rows, wide, wide, wide / 8}}, Cases.FLOATS, MatmulCases::partial);
-        cases.add("matmul_backward", "T N C packed beta", sizes, Cases.at(rows, wide, wide, 1, 0), Cases.FLOATS, MatmulCases::backward);
-        cases.add("matmul_weight_backward", "T N C", new int[][] {{1, 1, 1}, {7, 127, 33}, {127, 48, 515}}, Cases.at(rows, wide, wide), Cases.FLOATS,
-                MatmulCases::weightBackward);
+        cases.add("matmul_partial_forward", "T N C chunk",
+                new int[][] {{1, 1, 2, 2}, {7, 127, 32, 4}, {33, 64, 1024, 128}},
+                new int[][] {{1, wide, wide, wide / 8}, {rows, wide, wide, wide / 8}}, Cases.FLOATS,
+                MatmulCases::partial);
+        cases.add("matmul_backward", "T N C packed beta", sizes, Cases.at(rows, wide, wide, 1, 0), Cases.FLOATS,
+                MatmulCases::backward);
+        cases.add("matmul_weight_backward", "T N C", new int[][] {{1, 1, 1}, {7, 127, 33}, {127, 48, 515}},
+                Cases.at(rows, wide, wide), Cases.FLOATS, MatmulCases::weightBackward);
         int gated = cases.scale().width(11008);
-        cases.add("matmul_silu_mul_forward", "T F C", new int[][] {{1, 1, 1}, {7, 127, 33}, {16, 64, 4096}, {127, 48, 515}},
+        cases.add("matmul_silu_mul_forward", "T F C",
+                new int[][] {{1, 1, 1}, {7, 127, 33}, {16, 64, 4096}, {127, 48, 515}},
                 new int[][] {{1, gated, wide}, {rows, gated, wide}}, Cases.FLOATS, MatmulCases::siluMul);
-        cases.add("pack", "N C packed bf16 f16", new int[][] {{1, 1, 0, 0, 0}, {33, 127, 1, 0, 0}, {65, 64, 1, 1, 0}, {7, 33, 0, 0, 1}},
-                Cases.at(wide, wide, 1, 0, 1), Cases.FLOATS, MatmulCases::pack);
+        cases.add("pack", "N C packed bf16 f16", new int[][] {{1, 1, 0, 0, 0}, {33, 127, 1, 0, 0}, {65, 64, 1, 1, 0},
+                {7, 33, 0, 0, 1}}, Cases.at(wide, wide, 1, 0, 1), Cases.FLOATS, MatmulCases::pack);
     }
 
     private static Weight.Layout layout(Case at) {
@@ -43,7 +49,8 @@ final class MatmulCases {
         Weight w = side.weight(at.dtype(), layout(at), n, c, 0);
         Tensor y = at.has("beta") ? side.normal(at.dtype(), t, n) : side.output(at.dtype(), t, n);
         float beta = at.has("beta") ? 0.5f : 0;
-        return Call.of(() -> side.ops().matmul(y, x, w, beta), bytes(y, x, w.data()), 2.0 * t * n * c, output("y", y, Tolerance.of(at.dtype(), c)));
+        return Call.of(() -> side.ops().matmul(y, x, w, beta), bytes(y, x, w.data()), 2.0 * t * n * c,
+                output("y", y, Tolerance.of(at.dtype(), c)));
     }
 
     private static Call partial(Side side, Case at) {

@@ -16,15 +16,19 @@ final class NormCases {
     static void addTo(Cases cases) {
         int rows = cases.scale().rows();
         int wide = cases.scale().width(4096);
-        cases.add("rms_norm_forward", "T D rstd", new int[][] {{1, 1, 1}, {1, 4099, 1}, {7, 127, 0}, {127, 64, 1}, {3, 4096, 0}},
-                Cases.at(rows, wide, 0), Cases.FLOATS, NormCases::forward);
-        cases.add("add_rms_norm_forward", "T D alias", new int[][] {{1, 1, 0}, {1, 4099, 1}, {7, 127, 2}, {127, 64, 0}, {3, 4096, 1}},
-                Cases.at(rows, wide, 0), Cases.FLOATS, NormCases::addForward);
-        cases.add("rms_norm_backward", "T D dresidual dw", new int[][] {{1, 2, 1, 1}, {1, 4099, 0, 1}, {7, 127, 1, 0}, {127, 64, 1, 1}, {3, 4096, 1, 1}},
+        cases.add("rms_norm_forward", "T D rstd", new int[][] {{1, 1, 1}, {1, 4099, 1}, {7, 127, 0}, {127, 64, 1},
+                {3, 4096, 0}}, Cases.at(rows, wide, 0), Cases.FLOATS, NormCases::forward);
+        cases.add("add_rms_norm_forward", "T D alias",
+                new int[][] {{1, 1, 0}, {1, 4099, 1}, {7, 127, 2}, {127, 64, 0}, {3, 4096, 1}}, Cases.at(rows, wide, 0),
+                Cases.FLOATS, NormCases::addForward);
+        cases.add("rms_norm_backward", "T D dresidual dw",
+                new int[][] {{1, 2, 1, 1}, {1, 4099, 0, 1}, {7, 127, 1, 0}, {127, 64, 1, 1}, {3, 4096, 1, 1}},
                 Cases.at(rows, wide, 1, 0), Cases.FLOATS, NormCases::backward);
         int[][] gated = {{1, 1}, {7, 127}, {127, 64}, {3, 4099}, {2, 11008}};
-        cases.add("silu_mul_forward", "T F", gated, Cases.at(rows, cases.scale().width(11008)), Cases.FLOATS, NormCases::siluMul);
-        cases.add("silu_mul_backward", "T F", gated, Cases.at(rows, cases.scale().width(11008)), Cases.FLOATS, NormCases::siluMulBackward);
+        cases.add("silu_mul_forward", "T F", gated, Cases.at(rows, cases.scale().width(11008)), Cases.FLOATS,
+                NormCases::siluMul);
+        cases.add("silu_mul_backward", "T F", gated, Cases.at(rows, cases.scale().width(11008)), Cases.FLOATS,
+                NormCases::siluMulBackward);
     }
 
     private static Call forward(Side side, Case at) {
@@ -34,8 +38,8 @@ final class NormCases {
         Tensor w = side.normal(at.dtype(), d);
         Tensor y = side.output(at.dtype(), t, d);
         Tensor rstd = side.output(DType.F32, t);
-        return Call.of(() -> side.ops().rmsNorm(y, at.has("rstd") ? rstd : null, x, w, EPS), bytes(y, x, w), 4.0 * t * d,
-                output("y", y, Tolerance.of(at.dtype(), d)), output("rstd", rstd, Tolerance.of(DType.F32, d)));
+        return Call.of(() -> side.ops().rmsNorm(y, at.has("rstd") ? rstd : null, x, w, EPS), bytes(y, x, w), 4.0 * t
+                * d, output("y", y, Tolerance.of(at.dtype(), d)), output("rstd", rstd, Tolerance.of(DType.F32, d)));
     }
 
     private static Call addForward(Side side, Case at) {
@@ -47,8 +51,8 @@ final class NormCases {
         Tensor y = side.output(at.dtype(), t, d);
         Tensor h = at.get("alias") == 0 ? side.output(at.dtype(), t, d) : at.get("alias") == 1 ? x : residual;
         Tensor rstd = side.output(DType.F32, t);
-        return Call.of(() -> side.ops().addRmsNorm(y, h, rstd, x, residual, w, EPS), bytes(y, x, x, residual, w), 5.0 * t * d,
-                output("y", y, Tolerance.of(at.dtype(), d)), output("h", h, Tolerance.of(at.dtype(), 1)),
+        return Call.of(() -> side.ops().addRmsNorm(y, h, rstd, x, residual, w, EPS), bytes(y, x, x, residual, w),
+                5.0 * t * d, output("y", y, Tolerance.of(at.dtype(), d)), output("h", h, Tolerance.of(at.dtype(), 1)),
                 output("rstd", rstd, Tolerance.of(DType.F32, d)));
     }
 
@@ -62,8 +66,9 @@ final class NormCases {
         Tensor dw = side.normal(DType.F32, d);
         Tensor rstd = side.constant(0.75, DType.F32, t);
         Tensor dx = side.output(at.dtype(), t, d);
-        return Call.of(() -> side.ops().rmsNormBackward(dx, at.has("dw") ? dw : null, dy, dresidual, x, w, rstd), bytes(dx, dy, dresidual, x, w),
-                8.0 * t * d, output("dx", dx, Tolerance.of(at.dtype(), d).magnitude(16)),
+        return Call.of(() -> side.ops().rmsNormBackward(dx, at.has("dw") ? dw : null, dy, dresidual, x, w, rstd),
+                bytes(dx, dy, dresidual, x, w), 8.0 * t * d,
+                output("dx", dx, Tolerance.of(at.dtype(), d).magnitude(16)),
                 output("dw", dw, Tolerance.of(DType.F32, t).magnitude(16)));
     }
 
@@ -72,7 +77,8 @@ final class NormCases {
         int f = at.get("F");
         Tensor gateUp = side.normal(at.dtype(), t, 2L * f);
         Tensor y = side.output(at.dtype(), t, f);
-        return Call.of(() -> side.ops().siluMul(y, gateUp), bytes(y, gateUp), 4.0 * t * f, output("y", y, Tolerance.of(at.dtype(), 1)));
+        return Call.of(() -> side.ops().siluMul(y, gateUp), bytes(y, gateUp), 4.0 * t * f,
+                output("y", y, Tolerance.of(at.dtype(), 1)));
     }
 
     private static Call siluMulBackward(Side side, Case at) {

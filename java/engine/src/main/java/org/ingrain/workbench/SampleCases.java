@@ -10,7 +10,10 @@ import org.ingrain.tensor.Tensor;
 
 /** sample.cc and random.cc. */
 final class SampleCases {
-    /** A draw is where a sum of f32 weights passes a point: rows whose point lies within a rounding of a border may go to its other side. */
+    /**
+     * A draw is where a sum of f32 weights passes a point: rows whose point lies within a rounding of a border may go
+     * to its other side.
+     */
     private static final double ON_THE_BORDER = 0.02;
 
     private SampleCases() {
@@ -18,19 +21,23 @@ final class SampleCases {
 
     static void addTo(Cases cases) {
         int rows = Math.max(1, cases.scale().rows() / 64);
-        cases.add("sample", "M V greedy top_k top_p", new int[][] {{5, 1, 1, 0, 0}, {5, 127, 1, 0, 0}, {3, 32003, 1, 7, 1}, {64, 40, 0, 0, 0},
-            {64, 127, 0, 12, 0}, {64, 127, 0, 0, 1}, {64, 4099, 0, 100, 1}}, Cases.at(rows, cases.scale().width(32000), 0, 0, 1), Cases.F32, SampleCases::sample);
-        cases.add("random_normal", "n", new int[][] {{1}, {127}, {4099}}, Cases.at(cases.scale().rows() * cases.scale().width(4096)), Cases.FLOATS,
-                SampleCases::normal);
+        cases.add("sample", "M V greedy top_k top_p",
+                new int[][] {{5, 1, 1, 0, 0}, {5, 127, 1, 0, 0}, {3, 32003, 1, 7, 1}, {64, 40, 0, 0, 0},
+            {64, 127, 0, 12, 0}, {64, 127, 0, 0, 1}, {64, 4099, 0, 100, 1}},
+                    Cases.at(rows, cases.scale().width(32000), 0, 0, 1), Cases.F32, SampleCases::sample);
+        cases.add("random_normal", "n", new int[][] {{1}, {127}, {4099}},
+                Cases.at(cases.scale().rows() * cases.scale().width(4096)), Cases.FLOATS, SampleCases::normal);
     }
 
     private static Call sample(Side side, Case at) {
         int m = at.get("M");
         int v = at.get("V");
         Tensor logits = side.values(i -> 2 * side.random().nextGaussian(), DType.F32, m, v);
-        SampleRows rows = new SampleRows(side.constant(at.has("greedy") ? 0 : 0.8, DType.F32, m), side.ints(IntStream.generate(() -> at.get("top_k")).limit(m).toArray()),
-                side.constant(at.has("top_p") ? 0.9 : 1, DType.F32, m), side.longs(side.random().longs(m, 0, 1L << 40).toArray()),
-                side.ints(IntStream.range(0, m).toArray()), side.randomInts(m, 0, 4096));
+        SampleRows rows = new SampleRows(side.constant(at.has("greedy") ? 0 : 0.8, DType.F32, m),
+                side.ints(IntStream.generate(() -> at.get("top_k")).limit(m).toArray()),
+                side.constant(at.has("top_p") ? 0.9 : 1, DType.F32, m),
+                side.longs(side.random().longs(m, 0, 1L << 40).toArray()), side.ints(IntStream.range(0, m).toArray()),
+                side.randomInts(m, 0, 4096));
         Tensor ids = side.output(DType.I32, m);
         Tensor logProbabilities = side.output(DType.F32, m);
         double strays = at.has("greedy") ? 0 : ON_THE_BORDER;

@@ -16,8 +16,9 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * One side of a comparison, for one case: a context of its own, the ops that are compared, and inputs, which are the same bits on every side
- * because every side draws them in the same order from the same seed. Behind every tensor lies a strip that nobody may write.
+ * One side of a comparison, for one case: a context of its own, the ops that are compared, and inputs, which are the
+ * same bits on every side because every side draws them in the same order from the same seed. Behind every tensor lies
+ * a strip that nobody may write.
  */
 final class Side implements AutoCloseable {
     private static final long SEED = 20240709;

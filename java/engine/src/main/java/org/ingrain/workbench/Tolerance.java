@@ -5,11 +5,12 @@ import org.ingrain.tensor.DType;
 /**
  * How far a result may lie from the oracle's e: {@code 2·unit(dtype)·|e| + (inner + (4 + 2√n)·2⁻²⁴)·max(m, max |e|)}.
  *
- * <p>The first term is one rounding to the result's dtype on either side: the oracle's e is rounded too, unlike the f32 references of the
- * parity tests, whose {@code ParityTolerance} allows one rounding and knows no strays. The second is the error of sums of n terms that the sides add in
- * f32 in different orders: rounding errors are independent, so they grow with √n, in units of the sums' size, for which the largest
- * result of the array stands; where terms cancel, the case names their magnitude m. {@code inner} counts a rounding before the
- * sums, as where a kernel feeds bf16 to the tensor cores.
+ * <p>The first term is one rounding to the result's dtype on either side: the oracle's e is rounded too, unlike the f32
+ * references of the parity tests, whose {@code ParityTolerance} allows one rounding and knows no strays. The second is
+ * the error of sums of n terms that the sides add in f32 in different orders: rounding errors are independent, so they
+ * grow with √n, in units of the sums' size, for which the largest result of the array stands; where terms cancel, the
+ * case names their magnitude m. {@code inner} counts a rounding before the sums, as where a kernel feeds bf16 to the
+ * tensor cores.
  *
  * @param unit      relative error of one rounding to the result's dtype
  * @param terms     n, the length of the longest sum behind one result; -1 where nothing is summed
@@ -43,7 +44,10 @@ record Tolerance(double unit, long terms, double inner, double magnitude, double
         return new Tolerance(unit, terms, inner, magnitude, share);
     }
 
-    /** The largest difference allowed at an element that the oracle has as e, in an array whose largest is {@code largest}. */
+    /**
+     * The largest difference allowed at an element that the oracle has as e, in an array whose largest is {@code
+     * largest}.
+     */
     double limit(double e, double largest) {
         double sums = terms < 0 ? 0 : (4 + 2 * Math.sqrt(terms)) * F32_UNIT;
         return 2 * unit * Math.abs(e) + (inner + sums) * Math.max(magnitude, largest);

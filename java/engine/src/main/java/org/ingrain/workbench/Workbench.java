@@ -13,13 +13,15 @@ public final class Workbench {
     }
 
     /**
-     * Compiles what is a source, then loads. What was compiled is removed before this returns: a loaded library needs its file no more.
+     * Compiles what is a source, then loads. What was compiled is removed before this returns: a loaded library needs
+     * its file no more.
      *
      * @param library of the backend
      * @throws InputException in one line, if a kernel does not compile, load, or export what it should
      */
     public static Backend open(Path library, List<KernelFile> kernels) {
-        return kernels.isEmpty() ? Backend.open(library) : compiled(library, kernels, (overlays, folder) -> Backend.open(library, overlays));
+        return kernels.isEmpty() ? Backend.open(library)
+                : compiled(library, kernels, (overlays, folder) -> Backend.open(library, overlays));
     }
 
     /** What is done with compiled kernels while they are there. */
@@ -32,7 +34,8 @@ public final class Workbench {
         try (TemporaryFolder temporary = TemporaryFolder.make("ingrain-kernels-")) {
             Path folder = temporary.path();
             KernelCompiler compiler = new KernelCompiler(library, folder);
-            return use.with(kernels.stream().map(kernel -> new Overlay(compiler.library(kernel), kernel.file(), kernel.ops())).toList(), folder);
+            return use.with(kernels.stream().map(kernel ->
+                    new Overlay(compiler.library(kernel), kernel.file(), kernel.ops())).toList(), folder);
         }
     }
 }

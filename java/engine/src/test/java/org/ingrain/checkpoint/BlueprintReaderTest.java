@@ -36,12 +36,16 @@ class BlueprintReaderTest {
 
     @Test
     void readsBothShapesOfRopeAlike() throws IOException {
-        String scaling = "'factor':8.0,'low_freq_factor':1.0,'high_freq_factor':4.0,'original_max_position_embeddings':8192,'rope_type':'llama3'";
+        String scaling =
+                "'factor':8.0,'low_freq_factor':1.0,'high_freq_factor':4.0,'original_max_position_embeddings':8192,'rope_type':'llama3'";
         RopeConfig expected = new RopeConfig(500_000, RopeConfig.Type.LLAMA3, 8, 1, 4, 8192);
         assertEquals(expected, read(BASE + ",'rope_theta':500000.0,'rope_scaling':{" + scaling + "}").rope());
-        assertEquals(expected, read(BASE + ",'dtype':'bfloat16','rope_parameters':{'rope_theta':500000.0," + scaling + "}").rope());
-        assertEquals(RopeConfig.linear(10_000, 2), read(BASE + ",'rope_scaling':{'type':'linear','factor':2.0}").rope());
-        assertEquals(RopeConfig.of(1e6), read(BASE + ",'rope_parameters':{'rope_theta':1000000.0,'rope_type':'default'}").rope());
+        assertEquals(expected,
+                read(BASE + ",'dtype':'bfloat16','rope_parameters':{'rope_theta':500000.0," + scaling + "}").rope());
+        assertEquals(RopeConfig.linear(10_000, 2), read(BASE + ",'rope_scaling':{'type':'linear','factor':2.0}")
+                .rope());
+        assertEquals(RopeConfig.of(1e6),
+                read(BASE + ",'rope_parameters':{'rope_theta':1000000.0,'rope_type':'default'}").rope());
     }
 
     @ParameterizedTest
@@ -52,8 +56,10 @@ class BlueprintReaderTest {
         "vocab_size is 100.5, expected an integer|'vocab_size':100|'vocab_size':100.5",
         "vocab_size: 0, expected a positive number|'vocab_size':100|'vocab_size':0",
         "rms_norm_eps is missing|,'rms_norm_eps':1e-5|",
-        "num_attention_heads is 5, expected a divisor of hidden_size 64|'num_attention_heads':4|'num_attention_heads':5",
-        "num_attention_heads: 4, expected a multiple of num_key_value_heads 3|'vocab_size'|'num_key_value_heads':3,'vocab_size'",
+        "num_attention_heads is 5, expected a divisor of hidden_size "
+        + "64|'num_attention_heads':4|'num_attention_heads':5",
+        "num_attention_heads: 4, expected a multiple of num_key_value_heads "
+        + "3|'vocab_size'|'num_key_value_heads':3,'vocab_size'",
         "attention_bias is true, which is not supported|'vocab_size'|'attention_bias':true,'vocab_size'",
         "mlp_bias is true, which is not supported|'vocab_size'|'mlp_bias':true,'vocab_size'",
         "hidden_act is two lines, expected|'vocab_size'|'hidden_act':'two\\nlines','vocab_size'",
@@ -61,9 +67,11 @@ class BlueprintReaderTest {
         "quantization_config is given|'vocab_size'|'quantization_config':{},'vocab_size'",
         "tie_word_embeddings is \"yes\", expected true or false|'vocab_size'|'tie_word_embeddings':'yes','vocab_size'",
         "torch_dtype is int8, expected float32, bfloat16 or float16|'vocab_size'|'torch_dtype':'int8','vocab_size'",
-        "rope_type is yarn, expected default, linear or llama3|'vocab_size'|'rope_scaling':{'rope_type':'yarn','factor':4},'vocab_size'",
+        "rope_type is yarn, expected default, linear or "
+        + "llama3|'vocab_size'|'rope_scaling':{'rope_type':'yarn','factor':4},'vocab_size'",
         "rope_type is dynamic, expected|'vocab_size'|'rope_scaling':{'type':'dynamic','factor':4},'vocab_size'",
-        "rope_type is longrope, expected|'vocab_size'|'rope_parameters':{'rope_theta':1e4,'rope_type':'longrope'},'vocab_size'",
+        "rope_type is longrope, "
+        + "expected|'vocab_size'|'rope_parameters':{'rope_theta':1e4,'rope_type':'longrope'},'vocab_size'",
         "rope_scaling: factor is missing|'vocab_size'|'rope_scaling':{'type':'linear'},'vocab_size'",
         "head_dim: 15, expected an even number|'vocab_size'|'head_dim':15,'vocab_size'",
     })
@@ -78,8 +86,10 @@ class BlueprintReaderTest {
     void readsSpecialTokensOfTheGenerationConfigFirst() throws IOException {
         read(BASE + ",'bos_token_id':1,'eos_token_id':2,'pad_token_id':-1");
         assertEquals(new SpecialTokens(OptionalInt.of(1), List.of(2), OptionalInt.empty()), SpecialTokens.read(folder));
-        write("generation_config.json", "{'eos_token_id':[128001,128009],'temperature':0.6,'do_sample':true,'top_p':0.9}");
-        assertEquals(new SpecialTokens(OptionalInt.of(1), List.of(128001, 128009), OptionalInt.empty()), SpecialTokens.read(folder));
+        write("generation_config.json",
+                "{'eos_token_id':[128001,128009],'temperature':0.6,'do_sample':true,'top_p':0.9}");
+        assertEquals(new SpecialTokens(OptionalInt.of(1), List.of(128001, 128009), OptionalInt.empty()),
+                SpecialTokens.read(folder));
     }
 
     private Blueprint read(String fields) throws IOException {

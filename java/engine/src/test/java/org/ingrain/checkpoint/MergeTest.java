@@ -52,8 +52,8 @@ class MergeTest {
             new Merge(golden.model, adapter(golden, Map.of())).write(folder.resolve("merged"), (done, of) -> { });
             LoraParameters none = new LoraParameters(golden.context, golden.config, golden.lora(), 1, memory);
             try (ModelFolder merged = ModelFolder.open(folder.resolve("merged"))) {
-                Weights weights = Weights.load(golden.context, merged.config(), new Precision(DType.F32, DType.F32, DType.F32),
-                        Rank.SINGLE, merged, (done, of) -> { });
+                Weights weights = Weights.load(golden.context, merged.config(),
+                        new Precision(DType.F32, DType.F32, DType.F32), Rank.SINGLE, merged, (done, of) -> { });
                 for (MicroBatch batch : golden.batches()) {
                     double adapted = new DecoderTraining(golden.context, golden.weights(), lora, memory).loss(batch);
                     double unadapted = new DecoderTraining(golden.context, golden.weights(), none, memory).loss(batch);
@@ -75,7 +75,8 @@ class MergeTest {
             outputs.add(TensorOutput.of(name, new HostTensor(dtype, w.shape(), data)));
         }
         Path copy = folder.resolve(dtype.name());
-        DurableFolder.write(copy, inner -> ModelFolderWriter.write(inner, golden.folder, golden.config, outputs, SafetensorsWriter.SHARD_BYTES));
+        DurableFolder.write(copy, inner -> ModelFolderWriter.write(
+                inner, golden.folder, golden.config, outputs, SafetensorsWriter.SHARD_BYTES));
         return copy;
     }
 
@@ -96,7 +97,8 @@ class MergeTest {
                 for (int i = 0; i < before.length; i++) {
                     double delta = 0;
                     for (int r = 0; r < module.rank(); r++) {
-                        delta += (double) module.b()[i / columns * module.rank() + r] * module.a()[r * columns + i % columns];
+                        delta += (double) module.b()[i / columns * module.rank() + r]
+                                * module.a()[r * columns + i % columns];
                     }
                     expected[i] = (float) (before[i] + module.scaling() * delta);
                 }
@@ -104,9 +106,11 @@ class MergeTest {
                 float[] found = new float[before.length];
                 HostFloats.read(found, merged.tensor(name).data(), dtype, 0);
                 // Half a unit in the last place of 8, 11 or 24 bits, at values below 2.
-                assertArrayEquals(expected, found, dtype == DType.BF16 ? 0x1p-8f : dtype == DType.F16 ? 0x1p-11f : 0x1p-22f);
+                assertArrayEquals(expected, found, dtype == DType.BF16 ? 0x1p-8f : dtype == DType.F16
+                        ? 0x1p-11f : 0x1p-22f);
                 String norm = "model.norm.weight";
-                assertEquals(-1, base.tensor(norm).data().mismatch(merged.tensor(norm).data()), "what is not adapted stays");
+                assertEquals(-1, base.tensor(norm).data().mismatch(merged.tensor(norm).data()),
+                        "what is not adapted stays");
             }
         }
     }
@@ -119,7 +123,8 @@ class MergeTest {
             values[5] = 2.5f;
             HostTensor saved = new HostTensor(DType.F32, head.shape(), Arena.ofAuto().allocate(head.data().byteSize()));
             HostFloats.write(saved.data(), DType.F32, 0, values);
-            new Merge(golden.model, adapter(golden, Map.of("lm_head.weight", saved))).write(folder.resolve("merged"), (done, of) -> { });
+            new Merge(golden.model, adapter(golden, Map.of("lm_head.weight", saved)))
+                    .write(folder.resolve("merged"), (done, of) -> { });
             try (ModelFolder merged = ModelFolder.open(folder.resolve("merged"))) {
                 assertArrayEquals(values, Golden.floats(merged.tensor("lm_head.weight").data()));
             }
@@ -130,11 +135,13 @@ class MergeTest {
     void whatDoesNotFitIsRefusedAndNothingIsWritten() throws IOException {
         try (Golden golden = new Golden("tied", 1)) {
             HostTensor head = golden.model.tensor("model.embed_tokens.weight");
-            assertTrue(assertThrows(InputException.class, () -> new Merge(golden.model, adapter(golden, Map.of("lm_head.weight", head))))
+            assertTrue(assertThrows(InputException.class,
+                    () -> new Merge(golden.model, adapter(golden, Map.of("lm_head.weight", head))))
                     .getMessage().contains("has no tensor 'lm_head.weight'"));
             Path full = Files.createDirectory(folder.resolve("full"));
             Files.writeString(full.resolve("note"), "mine");
-            assertThrows(InputException.class, () -> new Merge(golden.model, adapter(golden, Map.of())).write(full, (done, of) -> { }));
+            assertThrows(InputException.class, () -> new Merge(golden.model, adapter(golden, Map.of()))
+                    .write(full, (done, of) -> { }));
             assertEquals(List.of("note"), TrainingFixture.names(full));
             assertEquals(List.of(full), DurableFolder.list(folder));
         }

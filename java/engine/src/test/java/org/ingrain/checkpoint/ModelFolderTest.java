@@ -27,8 +27,10 @@ import org.junit.jupiter.api.io.TempDir;
 class ModelFolderTest {
     private static final Blueprint CONFIG = new Blueprint(64, 96, 2, new AttentionConfig(4, 2, 16), 100, 128, 1e-5,
             new RopeConfig(500_000, RopeConfig.Type.LLAMA3, 8, 1, 4, 32), true, DType.BF16);
-    private static final SpecialTokens SPECIALS = new SpecialTokens(OptionalInt.of(1), List.of(2, 3), OptionalInt.empty());
-    private static final List<TensorOutput> TENSORS = List.of(TensorOutput.of("a", new float[] {1, 2}, 2), TensorOutput.of("b", new float[] {3}, 1));
+    private static final SpecialTokens SPECIALS = new SpecialTokens(
+            OptionalInt.of(1), List.of(2, 3), OptionalInt.empty());
+    private static final List<TensorOutput> TENSORS = List.of(
+            TensorOutput.of("a", new float[] {1, 2}, 2), TensorOutput.of("b", new float[] {3}, 1));
 
     @TempDir
     private Path folder;
@@ -48,7 +50,8 @@ class ModelFolderTest {
                 assertEquals(1, opened.tensor("b").elements());
                 assertFalse(opened.has("c"));
                 assertEquals(shardBytes == 8 ? model.resolve(ModelFolder.INDEX) + ": tensor 'c' is missing"
-                        : model.resolve(ModelFolder.SINGLE) + ": tensor 'c' is missing", complaint(() -> opened.tensor("c")));
+                        : model.resolve(ModelFolder.SINGLE) + ": tensor 'c' is missing",
+                        complaint(() -> opened.tensor("c")));
                 assertTrue(opened.file("config.json").isPresent() && opened.file("tokenizer.json").isEmpty());
             }
         }
@@ -74,7 +77,8 @@ class ModelFolderTest {
         assertTrue(open(folder).endsWith("expected a file of the same folder"));
         Files.writeString(index, whole);
         SafetensorsWriter.write(folder.resolve("model-00002-of-00002.safetensors"), TENSORS);
-        assertTrue(open(folder).startsWith(folder.resolve("model-00002-of-00002.safetensors") + ": tensor 'a' is also in model-00001"));
+        assertTrue(open(folder).startsWith(folder.resolve("model-00002-of-00002.safetensors")
+                + ": tensor 'a' is also in model-00001"));
         Files.delete(folder.resolve("model-00002-of-00002.safetensors"));
         assertEquals(index + ": shard model-00002-of-00002.safetensors is missing from the folder", open(folder));
     }
@@ -85,7 +89,8 @@ class ModelFolderTest {
         SafetensorsWriter.writeModel(folder, List.of(new TensorOutput("ids", DType.I64, new long[] {1},
                 () -> MemorySegment.ofArray(new long[1]))), 100);
         try (ModelFolder opened = ModelFolder.open(folder)) {
-            assertTrue(complaint(() -> opened.tensor("ids")).endsWith("tensor 'ids' has dtype I64, expected F32, BF16 or F16"));
+            assertTrue(complaint(() -> opened.tensor("ids"))
+                    .endsWith("tensor 'ids' has dtype I64, expected F32, BF16 or F16"));
         }
     }
 
@@ -95,7 +100,8 @@ class ModelFolderTest {
         Files.writeString(base.resolve("tokenizer.json"), "tokens");
         Files.writeString(base.resolve("generation_config.json"), "{\"bos_token_id\":1,\"eos_token_id\":[2,3]}");
         Path written = folder.resolve("written");
-        DurableFolder.write(written, inner -> ModelFolderWriter.write(inner, base, CONFIG, TENSORS, SafetensorsWriter.SHARD_BYTES));
+        DurableFolder.write(written, inner -> ModelFolderWriter.write(
+                inner, base, CONFIG, TENSORS, SafetensorsWriter.SHARD_BYTES));
         try (ModelFolder opened = ModelFolder.open(written)) {
             assertEquals(CONFIG, opened.config());
             assertEquals(SPECIALS, SpecialTokens.read(written));
@@ -103,10 +109,13 @@ class ModelFolderTest {
         assertEquals("tokens", Files.readString(written.resolve("tokenizer.json")));
         assertEquals(List.of(base, written), DurableFolder.list(folder));
         assertEquals(written + ": is already there, expected a new folder",
-                complaint(() -> DurableFolder.write(written, inner -> ModelFolderWriter.write(inner, base, CONFIG, TENSORS, 100))));
+                complaint(() -> DurableFolder.write(written,
+                        inner -> ModelFolderWriter.write(inner, base, CONFIG, TENSORS, 100))));
         Path failed = folder.resolve("failed");
         assertThrows(IllegalStateException.class,
-                () -> DurableFolder.write(failed, inner -> ModelFolderWriter.write(inner, base, CONFIG, List.of(TensorOutput.of("a", new float[2], 3)), 100)));
+                () -> DurableFolder.write(failed, inner ->
+                        ModelFolderWriter.write(inner, base, CONFIG, List.of(TensorOutput.of("a", new float[2], 3)),
+                                100)));
         assertEquals(List.of(base, written), DurableFolder.list(folder));
     }
 

@@ -60,7 +60,8 @@ class PeftAdapterTest {
 
     @Test
     void honoursPatternsLayersAndRslora() throws IOException {
-        PeftAdapter byRegex = read(PEFT.replace("[\"v_proj\",\"q_proj\"]", "\".*\\\\.(1)\\\\.self_attn\\\\.(q|k)_proj\"")
+        PeftAdapter byRegex = read(
+                PEFT.replace("[\"v_proj\",\"q_proj\"]", "\".*\\\\.(1)\\\\.self_attn\\\\.(q|k)_proj\"")
                 .replace("\"rank_pattern\":{}", "\"rank_pattern\":{\"q_proj\":2}")
                 .replace("\"alpha_pattern\":{}", "\"alpha_pattern\":{\"layers\\\\.1\\\\.self_attn\\\\.k_proj\":3}"),
                 Stream.of(pair(1, Projection.Q_PROJ, 2), pair(1, Projection.K_PROJ, 4)).flatMap(List::stream).toList());
@@ -68,12 +69,14 @@ class PeftAdapterTest {
                 byRegex.modules().stream().map(Module::of).toList());
 
         PeftAdapter byLayer = read(PEFT.replace("[\"v_proj\",\"q_proj\"]", "[\"down_proj\",\"q_proj\"]")
-                .replace("\"layers_to_transform\":null", "\"layers_to_transform\":1").replace("\"exclude_modules\":null", "\"exclude_modules\":[\"q_proj\"]"),
+                .replace("\"layers_to_transform\":null", "\"layers_to_transform\":1")
+                .replace("\"exclude_modules\":null", "\"exclude_modules\":[\"q_proj\"]"),
                 pair(1, Projection.DOWN_PROJ, 4));
-        assertEquals(List.of(new Module(1, Projection.DOWN_PROJ, 4, 2f)), byLayer.modules().stream().map(Module::of).toList());
+        assertEquals(List.of(new Module(1, Projection.DOWN_PROJ, 4, 2f)),
+                byLayer.modules().stream().map(Module::of).toList());
 
-        PeftAdapter allLinear = read(PEFT.replace("[\"v_proj\",\"q_proj\"]", "\"all-linear\"").replace("\"use_rslora\":false", "\"use_rslora\":true"),
-                modules(4, 0, 1, Projection.values()));
+        PeftAdapter allLinear = read(PEFT.replace("[\"v_proj\",\"q_proj\"]", "\"all-linear\"")
+                .replace("\"use_rslora\":false", "\"use_rslora\":true"), modules(4, 0, 1, Projection.values()));
         assertEquals(14, allLinear.modules().size());
         assertEquals(4f, allLinear.modules().getFirst().scaling());
     }
@@ -82,7 +85,8 @@ class PeftAdapterTest {
     void readsModulesThatAreStoredWhole() throws IOException {
         List<TensorOutput> tensors = new ArrayList<>(modules(4, 0, 1, Projection.Q_PROJ, Projection.V_PROJ));
         tensors.add(TensorOutput.of("base_model.model.lm_head.weight", new float[] {1, 2}, 2, 1));
-        PeftAdapter adapter = read(PEFT.replace("\"modules_to_save\":null", "\"modules_to_save\":[\"lm_head\"]"), tensors);
+        PeftAdapter adapter = read(PEFT.replace("\"modules_to_save\":null", "\"modules_to_save\":[\"lm_head\"]"),
+                tensors);
         assertEquals(List.of("lm_head.weight"), List.copyOf(adapter.savedModules().keySet()));
         assertEquals(2f, adapter.savedModules().get("lm_head.weight").data().get(ValueLayout.JAVA_FLOAT, 4));
     }
@@ -92,7 +96,8 @@ class PeftAdapterTest {
         List<TensorOutput> tensors = modules(4, 0, 1, Projection.Q_PROJ, Projection.V_PROJ).stream().map(t -> {
             short[] values = new short[(int) (t.bytes() / 4)];
             values[1] = (short) (t.name().contains("lora_A") ? 0xBF80 : 0xC000);
-            return new TensorOutput(t.name(), t.name().contains("lora_A") ? DType.BF16 : DType.F16, t.shape(), () -> MemorySegment.ofArray(values));
+            return new TensorOutput(t.name(), t.name().contains("lora_A") ? DType.BF16 : DType.F16, t.shape(),
+                    () -> MemorySegment.ofArray(values));
         }).toList();
         LoraModule module = read(PEFT, tensors).modules().getFirst();
         assertEquals(-1f, module.a()[1]);
@@ -115,7 +120,8 @@ class PeftAdapterTest {
         assertArrayEquals(Files.readAllBytes(folder.resolve("adapter_model.safetensors")),
                 Files.readAllBytes(written.resolve("adapter_model.safetensors")));
         try (Safetensors tensors = Safetensors.open(written.resolve("adapter_model.safetensors"))) {
-            assertEquals("base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight", new TreeSet<>(tensors.names()).first());
+            assertEquals("base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight",
+                    new TreeSet<>(tensors.names()).first());
         }
     }
 
@@ -125,11 +131,13 @@ class PeftAdapterTest {
         "use_dora is set, which is not supported|\"use_dora\":false|\"use_dora\":true",
         "bias is all, expected none|\"bias\":\"none\"|\"bias\":\"all\"",
         "fan_in_fan_out is set, which is not supported|\"fan_in_fan_out\":false|\"fan_in_fan_out\":true",
-        "init_lora_weights is pissa_niter_16, expected|\"init_lora_weights\":true|\"init_lora_weights\":\"pissa_niter_16\"",
+        "init_lora_weights is pissa_niter_16, "
+        + "expected|\"init_lora_weights\":true|\"init_lora_weights\":\"pissa_niter_16\"",
         "init_lora_weights is olora, expected|\"init_lora_weights\":true|\"init_lora_weights\":\"olora\"",
         "loftq_config is set, which is not supported|\"loftq_config\":{}|\"loftq_config\":{\"loftq_bits\":4}",
         "layer_replication is set, which is not supported|\"layer_replication\":null|\"layer_replication\":[[0,2]]",
-        "trainable_token_indices is set, which is not supported|\"trainable_token_indices\":null|\"trainable_token_indices\":[1]",
+        "trainable_token_indices is set, which is not "
+        + "supported|\"trainable_token_indices\":null|\"trainable_token_indices\":[1]",
         "some_future_thing is set, which is not supported|\"use_dora\"|\"some_future_thing\":{\"a\":1},\"use_dora\"",
         "r is missing|\"r\":4,|",
         "r: 0, expected a positive number|\"r\":4|\"r\":0",
@@ -139,26 +147,36 @@ class PeftAdapterTest {
         "target_modules is '(', not a regular expression|[\"v_proj\",\"q_proj\"]|\"(\"",
         "target_modules is [gate], which names no linear layer|[\"v_proj\",\"q_proj\"]|[\"gate\"]",
         "rank_pattern: '(' is not a regular expression|\"rank_pattern\":{}|\"rank_pattern\":{\"(\":2}",
-        "layers_to_transform is set beside target_modules|[\"v_proj\",\"q_proj\"]|\"all-linear\",\"layers_to_transform\":[1]",
+        "layers_to_transform is set beside "
+        + "target_modules|[\"v_proj\",\"q_proj\"]|\"all-linear\",\"layers_to_transform\":[1]",
     })
     void refusesByName(String complaint, String found, String replacement) throws IOException {
-        String config = replacement != null && replacement.contains("layers_to_transform") ? PEFT.replace("\"layers_to_transform\":null,", "") : PEFT;
-        String message = refused(config.replace(found, replacement == null ? "" : replacement), modules(4, 0, 1, Projection.Q_PROJ, Projection.V_PROJ));
-        assertTrue(message.startsWith(folder.resolve("adapter_config.json") + ": ") && message.contains(complaint), message);
+        String config = replacement != null && replacement.contains("layers_to_transform")
+                ? PEFT.replace("\"layers_to_transform\":null,", "") : PEFT;
+        String message = refused(config.replace(found, replacement == null ? "" : replacement),
+                modules(4, 0, 1, Projection.Q_PROJ, Projection.V_PROJ));
+        assertTrue(message.startsWith(folder.resolve("adapter_config.json") + ": ") && message.contains(complaint),
+                message);
     }
 
     @Test
     void refusesTensorsThatDoNotFit() throws IOException {
         List<TensorOutput> right = modules(4, 0, 1, Projection.Q_PROJ, Projection.V_PROJ);
-        assertTrue(refused(PEFT, right.subList(1, right.size())).endsWith("tensor '" + right.getFirst().name() + "' is missing"));
-        assertTrue(refused(PEFT, modules(3, 0, 1, Projection.Q_PROJ, Projection.V_PROJ)).endsWith("has shape [3, 32], expected [4, 32]"));
+        assertTrue(refused(PEFT, right.subList(1, right.size()))
+                .endsWith("tensor '" + right.getFirst().name() + "' is missing"));
+        assertTrue(refused(PEFT, modules(3, 0, 1, Projection.Q_PROJ, Projection.V_PROJ))
+                .endsWith("has shape [3, 32], expected [4, 32]"));
         List<TensorOutput> more = new ArrayList<>(right);
         more.add(TensorOutput.of("base_model.model.lm_head.weight", new float[1], 1));
-        assertTrue(refused(PEFT, more).endsWith("tensor 'base_model.model.lm_head.weight' belongs to no module that adapter_config.json names"));
+        assertTrue(
+                refused(PEFT, more).endsWith(
+                        "tensor 'base_model.model.lm_head.weight' belongs to no module that adapter_config.json names"));
         assertEquals(folder.resolve("absent") + ": no such folder",
-                assertThrows(InputException.class, () -> PeftAdapter.read(folder.resolve("absent"), MODEL)).getMessage());
+                assertThrows(InputException.class, () -> PeftAdapter.read(folder.resolve("absent"), MODEL))
+                .getMessage());
         Files.delete(folder.resolve("adapter_model.safetensors"));
-        assertTrue(assertThrows(InputException.class, () -> PeftAdapter.read(folder, MODEL)).getMessage().contains("has no adapter_model.safetensors"));
+        assertTrue(assertThrows(InputException.class, () -> PeftAdapter.read(folder, MODEL)).getMessage()
+                .contains("has no adapter_model.safetensors"));
     }
 
     private record Module(int layer, Projection projection, int rank, float scaling) {

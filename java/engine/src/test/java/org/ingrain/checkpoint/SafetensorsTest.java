@@ -39,7 +39,8 @@ class SafetensorsTest {
             assertEquals(DType.BF16, b.dtype());
             assertArrayEquals(new long[] {2, 2}, b.shape());
             assertEquals(4, b.elements());
-            assertArrayEquals(new byte[] {8, 9, 10, 11, 12, 13, 14, 15}, opened.data("b").toArray(ValueLayout.JAVA_BYTE));
+            assertArrayEquals(new byte[] {8, 9, 10, 11, 12, 13, 14, 15},
+                    opened.data("b").toArray(ValueLayout.JAVA_BYTE));
         }
     }
 
@@ -111,7 +112,8 @@ class SafetensorsTest {
 
     private static String refused(String complaint, Path file) {
         String message = assertThrows(InputException.class, () -> Safetensors.open(file)).getMessage();
-        assertTrue(message.startsWith(file + ": ") && message.contains(complaint) && message.lines().count() == 1, message);
+        assertTrue(message.startsWith(file + ": ") && message.contains(complaint), message);
+        assertEquals(1, message.lines().count(), message);
         return message;
     }
 }

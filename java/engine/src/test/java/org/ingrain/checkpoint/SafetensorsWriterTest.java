@@ -31,10 +31,12 @@ class SafetensorsWriterTest {
     void writesTheBytesThatTheSafetensorsLibraryWrites() throws IOException {
         Path file = folder.resolve("x.safetensors");
         SafetensorsWriter.write(file, List.of(
-                new TensorOutput("half", DType.BF16, new long[] {2}, () -> MemorySegment.ofArray(new short[] {0x3F80, 0x4000})),
+                new TensorOutput("half", DType.BF16, new long[] {2},
+                        () -> MemorySegment.ofArray(new short[] {0x3F80, 0x4000})),
                 TensorOutput.of("b", new float[] {1, 2}, 2, 1), TensorOutput.of("a", new float[] {3}, 1)));
         byte[] bytes = Files.readAllBytes(file);
-        String header = "{\"__metadata__\":{\"format\":\"pt\"},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+        String header =
+                "{\"__metadata__\":{\"format\":\"pt\"},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
                 + "\"b\":{\"dtype\":\"F32\",\"shape\":[2,1],\"data_offsets\":[4,12]},"
                 + "\"half\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[12,16]}}";
         int length = (header.length() + 7) / 8 * 8;
@@ -49,8 +51,8 @@ class SafetensorsWriterTest {
 
     @Test
     void cutsAModelIntoShardsInTheOrderOfItsTensors() throws IOException {
-        List<TensorOutput> tensors = List.of(TensorOutput.of("c", new float[3], 3), TensorOutput.of("a", new float[3], 3),
-                TensorOutput.of("b", new float[8], 8));
+        List<TensorOutput> tensors = List.of(TensorOutput.of("c", new float[3], 3),
+                TensorOutput.of("a", new float[3], 3), TensorOutput.of("b", new float[8], 8));
         SafetensorsWriter.writeModel(folder, tensors, 24);
         JsonFields index = JsonFields.read(folder.resolve("model.safetensors.index.json"));
         assertEquals(56, index.object("metadata").integer("total_size"));
@@ -65,18 +67,21 @@ class SafetensorsWriterTest {
     @Test
     void leavesNothingWhereItFails() throws IOException {
         Path file = folder.resolve("x.safetensors");
-        assertThrows(IllegalStateException.class, () -> SafetensorsWriter.write(file, List.of(TensorOutput.of("a", new float[3], 4))));
+        assertThrows(IllegalStateException.class, () ->
+                SafetensorsWriter.write(file, List.of(TensorOutput.of("a", new float[3], 4))));
         assertThrows(IllegalArgumentException.class,
-                () -> SafetensorsWriter.write(file, List.of(TensorOutput.of("a", new float[3], 3), TensorOutput.of("a", new float[3], 3))));
-        assertThrows(IllegalArgumentException.class, () -> SafetensorsWriter.write(file, List.of(TensorOutput.of("a", new float[1], 1),
-                new TensorOutput("b", DType.F32, new long[] {1}, () -> {
+                () -> SafetensorsWriter.write(file, List.of(
+                        TensorOutput.of("a", new float[3], 3), TensorOutput.of("a", new float[3], 3))));
+        assertThrows(IllegalArgumentException.class, () -> SafetensorsWriter.write(file,
+                List.of(TensorOutput.of("a", new float[1], 1), new TensorOutput("b", DType.F32, new long[] {1}, () -> {
                     throw new IllegalArgumentException("no content");
                 }))));
         try (Stream<Path> left = Files.list(folder)) {
             assertFalse(left.findAny().isPresent());
         }
         InputException refused = assertThrows(InputException.class,
-                () -> SafetensorsWriter.write(Files.writeString(folder.resolve("file"), "").resolve("x.safetensors"), List.of(TensorOutput.of("a", new float[1], 1))));
+                () -> SafetensorsWriter.write(Files.writeString(folder.resolve("file"), "").resolve("x.safetensors"),
+                        List.of(TensorOutput.of("a", new float[1], 1))));
         assertTrue(refused.getMessage().contains("x.safetensors: cannot be written"), refused.getMessage());
     }
 }

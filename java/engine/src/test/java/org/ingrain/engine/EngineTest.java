@@ -88,7 +88,8 @@ class EngineTest {
         try (Engine engine = Engine.open(OPTIONS)) {
             GeneratorConfig huge = SMALL.withCacheTokens(1L << 34);
             String refused = assertThrows(InputException.class, () -> engine.generator(huge)).getMessage();
-            assertTrue(refused.startsWith(LAB + ": needs ") && refused.contains("(weights 0.00, cache and workspace "), refused);
+            assertTrue(refused.startsWith(LAB + ": needs ") && refused.contains("(weights 0.00, cache and workspace "),
+                    refused);
             Generator generator = engine.generator(SMALL);
             assertThrows(InputException.class, () -> engine.generator(huge), "beside the loaded weights too");
             assertTrue(answer(engine, generator, -1).length() > 2);
@@ -139,7 +140,8 @@ class EngineTest {
             assertThrows(InputException.class, () -> engine.generator(SMALL));
         }
         assertThrows(InputException.class, () -> Engine.open(OPTIONS.withModel(config)), "has no weights");
-        assertThrows(InputException.class, () -> Engine.open(OPTIONS.withModel(temp.resolve("none")).withRandomWeights(0)));
+        assertThrows(InputException.class, () -> Engine.open(
+                OPTIONS.withModel(temp.resolve("none")).withRandomWeights(0)));
     }
 
     @Test

@@ -35,7 +35,8 @@ class AbiTest {
     private static final Pattern STRUCT = Pattern.compile("typedef struct (\\w+) \\{([^}]*)\\}");
     private static final Pattern FIELD = Pattern.compile("(\\w+)\\s*;");
     private static final Map<String, String> OPS = OpBindings.SIGNATURES;
-    private static final String ABI = "#include \"ingrain.h\"\nint32_t ingrain_abi_version(void) { return INGRAIN_ABI_VERSION; }\n";
+    private static final String ABI =
+            "#include \"ingrain.h\"\nint32_t ingrain_abi_version(void) { return INGRAIN_ABI_VERSION; }\n";
 
     @TempDir
     Path folder;
@@ -43,7 +44,8 @@ class AbiTest {
     /** Every backend that is built. */
     static List<Path> libraries() {
         Path built = Path.of(System.getProperty("ingrain.root"), "build", "release", "lib");
-        return Stream.of("cpu", "wrong", "cuda", "simt").map(name -> built.resolve("libingrain_" + name + ".so")).filter(library -> {
+        return Stream.of("cpu", "wrong", "cuda", "simt").map(name -> built.resolve("libingrain_" + name + ".so"))
+                .filter(library -> {
             boolean exists = Files.exists(library);
             if (!exists) {
                 System.out.println("Skipped: " + library.getFileName() + " is not built");
@@ -82,18 +84,25 @@ class AbiTest {
 
     @Test
     void aKernelWithoutItsTagIsRefused() throws Exception {
-        String kernel = "ingrain_status ingrain_silu_mul_forward(ingrain_context*, void*, const void*, int32_t, int64_t, int64_t) { return 0; }\n";
+        String kernel =
+                "ingrain_status ingrain_silu_mul_forward(ingrain_context*, void*, const void*, int32_t, int64_t, "
+                + "int64_t) { return 0; }\n";
         assertRefused(NativeTools.library(folder, "untagged", ABI + kernel), "without its signature tag");
-        try (Backend backend = Backend.open(NativeTools.library(folder, "tagged", ABI + kernel + "INGRAIN_EXPORT_OP(silu_mul_forward)\n"))) {
+        try (Backend backend = Backend.open(NativeTools.library(
+                folder, "tagged", ABI + kernel + "INGRAIN_EXPORT_OP(silu_mul_forward)\n"))) {
             backend.op("silu_mul_forward", OPS.get("silu_mul_forward"));
         }
     }
 
     @Test
     void aKernelOfAnotherSignatureIsRefused() throws Exception {
-        String kernel = "extern \"C\" INGRAIN_API ingrain_status ingrain_silu_mul_forward(ingrain_context*, void*, const void*, float) { return 0; }\n";
-        String source = ABI.replace("#include \"ingrain.h\"\n", "#define ingrain_silu_mul_forward other\n#include \"ingrain.h\"\n#undef ingrain_silu_mul_forward\n");
-        assertRefused(NativeTools.library(folder, "different", source + kernel + "INGRAIN_EXPORT_OP(silu_mul_forward)\n"), "has signature ipppf");
+        String kernel =
+                "extern \"C\" INGRAIN_API ingrain_status ingrain_silu_mul_forward(ingrain_context*, void*, const "
+                + "void*, float) { return 0; }\n";
+        String source = ABI.replace("#include \"ingrain.h\"\n",
+                "#define ingrain_silu_mul_forward other\n#include \"ingrain.h\"\n#undef ingrain_silu_mul_forward\n");
+        assertRefused(NativeTools.library(folder, "different",
+                source + kernel + "INGRAIN_EXPORT_OP(silu_mul_forward)\n"), "has signature ipppf");
     }
 
     @Test
@@ -112,12 +121,17 @@ class AbiTest {
     @Test
     void whatIsNoBackendIsRefused() throws Exception {
         Path text = Files.writeString(folder.resolve("text.so"), "not a library");
-        Path older = NativeTools.library(folder, "older", "extern \"C\" __attribute__((visibility(\"default\"))) int ingrain_abi_version() { return 0; }");
+        Path older = NativeTools.library(folder, "older",
+                "extern \"C\" __attribute__((visibility(\"default\"))) int ingrain_abi_version() { return 0; }");
         Path other = NativeTools.library(folder, "other", "int answer() { return 42; }");
-        assertOneLine(assertThrows(InputException.class, () -> Backend.open(text)).getMessage(), text.toString(), "cannot be loaded");
-        assertOneLine(assertThrows(InputException.class, () -> Backend.open(older)).getMessage(), older.toString(), "version 0, expected 1");
-        assertOneLine(assertThrows(InputException.class, () -> Backend.open(other)).getMessage(), other.toString(), "ingrain_abi_version");
-        assertOneLine(assertThrows(InputException.class, () -> Backend.open(folder.resolve("none.so"))).getMessage(), "none.so");
+        assertOneLine(assertThrows(InputException.class, () -> Backend.open(text)).getMessage(), text.toString(),
+                "cannot be loaded");
+        assertOneLine(assertThrows(InputException.class, () -> Backend.open(older)).getMessage(), older.toString(),
+                "version 0, expected 1");
+        assertOneLine(assertThrows(InputException.class, () -> Backend.open(other)).getMessage(), other.toString(),
+                "ingrain_abi_version");
+        assertOneLine(assertThrows(InputException.class, () -> Backend.open(folder.resolve("none.so"))).getMessage(),
+                "none.so");
     }
 
     private static void assertOneLine(String message, String... parts) {
@@ -133,18 +147,20 @@ class AbiTest {
         Map<String, Map<String, Integer>> layouts = layouts();
         try (Arena arena = Arena.ofConfined()) {
             var weight = new Weight(arena, new Tensor(0x1000, DType.BF16, 35), null, Weight.Layout.PACKED, 5, 7, 3);
-            assertEquals(Map.of("data", 0x1000L, "scales", 0L, "dtype", 1L, "layout", 1L, "rows", 5L, "columns", 7L, "chunk", 3L),
-                    fields(weight.address(), layouts.get("ingrain_weight")));
-            var scaled = new Weight(arena, new Tensor(0x1000, DType.F8E4M3, 35), new Tensor(0x2000, DType.F32, 5), Weight.Layout.ROW_MAJOR, 5, 7, 0);
-            assertEquals(Map.of("data", 0x1000L, "scales", 0x2000L, "dtype", 5L, "layout", 0L, "rows", 5L, "columns", 7L, "chunk", 0L),
-                    fields(scaled.address(), layouts.get("ingrain_weight")));
+            assertEquals(Map.of("data", 0x1000L, "scales", 0L, "dtype", 1L, "layout", 1L, "rows", 5L, "columns", 7L,
+                    "chunk", 3L), fields(weight.address(), layouts.get("ingrain_weight")));
+            var scaled = new Weight(arena, new Tensor(0x1000, DType.F8E4M3, 35), new Tensor(0x2000, DType.F32, 5),
+                    Weight.Layout.ROW_MAJOR, 5, 7, 0);
+            assertEquals(Map.of("data", 0x1000L, "scales", 0x2000L, "dtype", 5L, "layout", 0L, "rows", 5L, "columns",
+                    7L, "chunk", 0L), fields(scaled.address(), layouts.get("ingrain_weight")));
             var batch = new Batch(arena, 4, 16);
             batch.lay(new Tensor(0x1000, DType.I32, Batch.elements(11, 3, 4)), 11, 3);
             batch.use(9, 2, true);
-            assertEquals(Map.of("sequence_offsets", batch.sequenceOffsets().address(), "positions", batch.positions().address(),
-                    "block_tables", batch.blockTables().address(), "prefix_groups", batch.prefixGroups().address(),
-                    "prefix_blocks", batch.prefixBlocks().address(), "adapter_slots", batch.adapterSlots().address(),
-                    "tokens", 9L, "sequences", 2L, "max_blocks", 4L, "block_size", 16L), fields(batch.address(), layouts.get("ingrain_batch")));
+            assertEquals(Map.of("sequence_offsets", batch.sequenceOffsets().address(), "positions",
+                    batch.positions().address(), "block_tables", batch.blockTables().address(), "prefix_groups",
+                    batch.prefixGroups().address(), "prefix_blocks", batch.prefixBlocks().address(), "adapter_slots",
+                    batch.adapterSlots().address(), "tokens", 9L, "sequences", 2L, "max_blocks", 4L, "block_size", 16L),
+                    fields(batch.address(), layouts.get("ingrain_batch")));
             batch.use(9, 2, false);
             assertEquals(0L, fields(batch.address(), layouts.get("ingrain_batch")).get("adapter_slots"));
         }
@@ -155,9 +171,12 @@ class AbiTest {
         var source = new StringBuilder("#include \"ingrain.h\"\n#include <cstddef>\n#include <cstdio>\nint main() {\n");
         STRUCT.matcher(Files.readString(NativeTools.HEADER).replaceAll("//[^\n]*", "")).results().forEach(declared -> {
             String struct = declared.group(1);
-            source.append("printf(\"%s  %zu\\n\", \"").append(struct).append("\", sizeof(").append(struct).append("));\n");
-            FIELD.matcher(declared.group(2)).results().map(field -> field.group(1)).forEach(field -> source.append("printf(\"").append(struct)
-                    .append(' ').append(field).append(" %zu\\n\", offsetof(").append(struct).append(", ").append(field).append("));\n"));
+            source.append("printf(\"%s  %zu\\n\", \"").append(struct).append("\", sizeof(").append(struct)
+                    .append("));\n");
+            FIELD.matcher(declared.group(2)).results().map(field -> field.group(1))
+                    .forEach(field -> source.append("printf(\"").append(struct)
+                    .append(' ').append(field).append(" %zu\\n\", offsetof(").append(struct).append(", ").append(field)
+                            .append("));\n"));
         });
         Map<String, Map<String, Integer>> layouts = new TreeMap<>();
         for (String line : NativeTools.printed(folder, source.append("}\n").toString())) {
@@ -174,7 +193,8 @@ class AbiTest {
         layout.forEach((field, offset) -> {
             if (!field.isEmpty()) {
                 boolean narrow = ends.get(ends.indexOf(offset) + 1) - offset == Integer.BYTES;
-                fields.put(field, narrow ? struct.get(ValueLayout.JAVA_INT, offset) : struct.get(ValueLayout.JAVA_LONG, offset));
+                fields.put(field, narrow ? struct.get(ValueLayout.JAVA_INT, offset) : struct.get(
+                        ValueLayout.JAVA_LONG, offset));
             }
         });
         return fields;

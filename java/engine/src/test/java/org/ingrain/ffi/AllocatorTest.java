@@ -38,7 +38,8 @@ class AllocatorTest {
         counter.initialize(unallocated, () -> fail("a counter needs no values"));
         counter.reserveWorkspace(100);
         counter.reserveWorkspace(70);
-        assertEquals(Inspect.allocatedBytes(context) + 100, counter.bytes(), "the workspace is shared: the largest counts");
+        assertEquals(Inspect.allocatedBytes(context) + 100, counter.bytes(),
+                "the workspace is shared: the largest counts");
     }
 
     @Test

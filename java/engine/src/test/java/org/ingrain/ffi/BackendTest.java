@@ -57,7 +57,8 @@ class BackendTest {
     void describesItself() {
         try (Backend backend = cpu(); Context context = backend.context(threads(2))) {
             String json = context.describe();
-            for (String field : new String[] {"\"backend\"", "\"name\"", "\"isa\"", "\"threads\"", "\"memory_bytes\"", "\"graphs\""}) {
+            for (String field : new String[] {"\"backend\"", "\"name\"", "\"isa\"", "\"threads\"", "\"memory_bytes\"",
+                    "\"graphs\""}) {
                 assertTrue(json.contains(field), json);
             }
             assertTrue(json.matches("(?s)\\{.*\"threads\"\\s*:\\s*2\\b.*\\}"), json);
@@ -105,7 +106,8 @@ class BackendTest {
         try (Backend backend = cpu(); Context context = backend.context(threads(1))) {
             Tensor tensor = context.allocate(DType.BF16, 5, 7);
             Weight weight = context.weight(DType.F32, Weight.Layout.PACKED, 33, 65, 0);
-            assertEquals(70 + context.weightBytes(DType.F32, Weight.Layout.PACKED, 33, 65), Inspect.allocatedBytes(context));
+            assertEquals(70 + context.weightBytes(DType.F32, Weight.Layout.PACKED, 33, 65),
+                    Inspect.allocatedBytes(context));
             assertThrows(IllegalArgumentException.class, () -> context.free(tensor.rows(1, 2)));
             context.free(tensor);
             assertThrows(IllegalArgumentException.class, () -> context.free(tensor));

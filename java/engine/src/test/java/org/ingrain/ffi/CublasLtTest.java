@@ -25,9 +25,11 @@ class CublasLtTest {
         made("python/bin/python3");
         Path user = made("home/.local/lib/python3.10/site-packages/nvidia/cublas/lib/libcublasLt.so.12");
         made("venv/lib/python3.12/site-packages/nvidia/cu13/lib/libcublas.so.13");
-        Map<String, String> environment = Map.of("CUDA_HOME", folder.resolve("cuda").toString(), "VIRTUAL_ENV", folder.resolve("venv").toString(),
-                "PATH", folder.resolve("nowhere") + ":" + folder.resolve("python/bin"));
-        List<Path> found = CublasLt.candidates(environment, folder.resolve("home")).stream().filter(file -> file.startsWith(folder)).toList();
+        Map<String, String> environment = Map.of("CUDA_HOME", folder.resolve("cuda").toString(), "VIRTUAL_ENV",
+                folder.resolve("venv").toString(), "PATH",
+                folder.resolve("nowhere") + ":" + folder.resolve("python/bin"));
+        List<Path> found = CublasLt.candidates(environment, folder.resolve("home")).stream()
+                .filter(file -> file.startsWith(folder)).toList();
         assertEquals(List.of(wheel, toolkit, old, user), found);
     }
 

@@ -31,15 +31,22 @@ class MachineCodeTest {
         return new Cubin(file);
     }
 
-    /** A launch may have 48 KB with the static part unless it asks; what beside the static part is there is what a kernel is allowed. */
+    /**
+     * A launch may have 48 KB with the static part unless it asks; what beside the static part is there is what a
+     * kernel is allowed.
+     */
     @ParameterizedTest
     @ValueSource(strings = {"sample", "lora", "attention_paged"})
     void kernelsWithDynamicSharedMemoryHaveLittleThatIsStatic(String stem) throws IOException {
         cubin(stem).staticShared().forEach((kernel, bytes) ->
-                assertTrue(bytes <= (kernel.contains("plainly") || kernel.contains("token_sums") ? WITHOUT_DYNAMIC : STATIC_SHARED), kernel + " has " + bytes + " bytes"));
+                assertTrue(bytes <= (kernel.contains("plainly") || kernel.contains("token_sums")
+                        ? WITHOUT_DYNAMIC : STATIC_SHARED), kernel + " has " + bytes + " bytes"));
     }
 
-    /** Of the kernels that are made for wide and for single accesses, as many store 16 bytes (8 of two-byte results of four) as store one element. */
+    /**
+     * Of the kernels that are made for wide and for single accesses, as many store 16 bytes (8 of two-byte results of
+     * four) as store one element.
+     */
     @ParameterizedTest
     @ValueSource(strings = {"gather_rows", "silu_mul", "rope", "convert", "cross_entropy"})
     void wideKernelsStoreWideWords(String stem) throws IOException {
@@ -48,7 +55,8 @@ class MachineCodeTest {
         assertFalse(wide.isEmpty(), "no kernel loads 16 bytes");
         wide.forEach((kernel, accesses) -> {
             if (accesses.keySet().stream().anyMatch(access -> access.startsWith("STG"))) {
-                assertTrue(accesses.containsKey("STG.128") || accesses.containsKey("STG.64") || isStatistic(kernel), kernel + ": " + accesses);
+                assertTrue(accesses.containsKey("STG.128") || accesses.containsKey("STG.64") || isStatistic(kernel),
+                        kernel + ": " + accesses);
             }
         });
     }
@@ -60,9 +68,11 @@ class MachineCodeTest {
 
     @Test
     void nothingSpills() throws IOException {
-        for (String stem : List.of("sample", "lora", "attention_paged", "gather_rows", "silu_mul", "rope", "cross_entropy")) {
+        for (String stem : List.of("sample", "lora", "attention_paged", "gather_rows", "silu_mul", "rope",
+                "cross_entropy")) {
             cubin(stem).accesses().forEach((kernel, accesses) -> assertEquals(0,
-                    accesses.keySet().stream().filter(access -> access.startsWith("LDL") || access.startsWith("STL")).count(), kernel + ": " + accesses));
+                    accesses.keySet().stream().filter(access -> access.startsWith("LDL") || access.startsWith("STL"))
+                    .count(), kernel + ": " + accesses));
         }
     }
 }

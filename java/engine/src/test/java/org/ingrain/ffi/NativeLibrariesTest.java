@@ -60,7 +60,8 @@ class NativeLibrariesTest {
     void saysWhereItLooked() {
         System.setProperty("ingrain.home", folder.toString());
         String missing = assertThrows(InputException.class, () -> NativeLibraries.find("npu")).getMessage();
-        assertTrue(missing.contains("libingrain_npu.so") && missing.contains(folder + "/lib") && missing.contains(root + "/build/release/lib"), missing);
+        assertTrue(missing.contains("libingrain_npu.so") && missing.contains(folder + "/lib")
+                && missing.contains(root + "/build/release/lib"), missing);
         assertNotEquals("", assertThrows(InputException.class, () -> NativeLibraries.find("./none.so")).getMessage());
     }
 

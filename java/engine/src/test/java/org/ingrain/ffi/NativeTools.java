@@ -29,10 +29,12 @@ final class NativeTools {
     /** Names of the symbols that a library exports. */
     static List<String> exports(Path library) throws IOException, InterruptedException {
         assumeTrue(exists("nm"), "Skipped: nm (binutils) is not installed");
-        return run("nm", "-D", "--defined-only", library.toString()).stream().map(line -> line.substring(line.lastIndexOf(' ') + 1)).toList();
+        return run("nm", "-D", "--defined-only", library.toString()).stream()
+                .map(line -> line.substring(line.lastIndexOf(' ') + 1)).toList();
     }
 
-    private static Path compile(Path folder, String output, String source, String... flags) throws IOException, InterruptedException {
+    private static Path compile(Path folder, String output, String source, String... flags)
+            throws IOException, InterruptedException {
         assumeTrue(exists("g++"), "Skipped: g++ is not installed");
         Path file = Files.writeString(folder.resolve(output + ".cc"), source);
         List<String> command = new ArrayList<>(List.of("g++", "-std=c++20", "-I", HEADER.getParent().toString(), "-o",
@@ -43,7 +45,8 @@ final class NativeTools {
     }
 
     private static boolean exists(String tool) {
-        return List.of(System.getenv("PATH").split(":")).stream().anyMatch(folder -> Files.isExecutable(Path.of(folder, tool)));
+        return List.of(System.getenv("PATH").split(":")).stream()
+                .anyMatch(folder -> Files.isExecutable(Path.of(folder, tool)));
     }
 
     private static List<String> run(String... command) throws IOException, InterruptedException {

@@ -26,7 +26,10 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 
-/** What a context offers beside memory: pinned memory, events, graphs, workspace, and what kernels of other libraries call. */
+/**
+ * What a context offers beside memory: pinned memory, events, graphs, workspace, and what kernels of other libraries
+ * call.
+ */
 class RuntimeTest {
     private final Backend backend = Backend.open(NativeLibraries.find("cpu"));
     private final Context context = backend.context(new ContextOptions(0, 2, "auto"));
@@ -65,7 +68,8 @@ class RuntimeTest {
     void eventsTakeTheTime() {
         try (Event start = context.event(); Event end = context.event()) {
             start.record();
-            assertThrows(BackendException.class, () -> end.millisecondsSince(start), "an event that was never recorded");
+            assertThrows(BackendException.class, () -> end.millisecondsSince(start),
+                    "an event that was never recorded");
             Tensor y = context.allocate(DType.F32, 1 << 16);
             new Ops(context).randomNormal(y, 1, 3);
             end.record();
@@ -116,7 +120,10 @@ class RuntimeTest {
         assertEquals("my_op: my_kernel: head_dim is 96: expected 64", failure.getMessage());
     }
 
-    /** Counts of the items that pieces of a parallel_for covered; no piece is shorter than the grain, or than all of them. */
+    /**
+     * Counts of the items that pieces of a parallel_for covered; no piece is shorter than the grain, or than all of
+     * them.
+     */
     private record Visits(AtomicIntegerArray counts, long grain, AtomicIntegerArray wrong) {
         void piece(long state, long begin, long end) {
             for (long i = begin; i < end; i++) {
@@ -133,9 +140,11 @@ class RuntimeTest {
         for (int n : new int[] {0, 1, 100, 4099}) {
             Visits visits = new Visits(new AtomicIntegerArray(n), 64, new AtomicIntegerArray(1));
             try (Arena arena = Arena.ofShared()) {
-                MethodHandle piece = MethodHandles.lookup().bind(visits, "piece", MethodType.methodType(void.class, long.class, long.class, long.class));
+                MethodHandle piece = MethodHandles.lookup()
+                        .bind(visits, "piece", MethodType.methodType(void.class, long.class, long.class, long.class));
                 MemorySegment body = Linker.nativeLinker().upcallStub(piece,
-                        FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG), arena);
+                        FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG),
+                        arena);
                 context.runtime.parallelFor(context.handle(), n, 64, body.address(), 0x5a5a);
                 var failure = assertThrows(BackendException.class,
                         () -> context.runtime.parallelFor(context.handle(), n, 0, body.address(), 0x5a5a));
@@ -148,7 +157,9 @@ class RuntimeTest {
         }
     }
 
-    /** Eight-bit weights and caches can be sized, and are refused in one line by every op that would compute with them. */
+    /**
+     * Eight-bit weights and caches can be sized, and are refused in one line by every op that would compute with them.
+     */
     @Test
     void eightBitFloatsAreOfGpus() {
         Ops ops = new Ops(context);

@@ -25,7 +25,8 @@ class DurableFileTest {
     }
 
     private static void run(String... command) throws IOException, InterruptedException {
-        assumeTrue(new ProcessBuilder(command).start().waitFor() == 0, String.join(" ", command) + " is not allowed here");
+        assumeTrue(new ProcessBuilder(command).start().waitFor() == 0,
+                String.join(" ", command) + " is not allowed here");
     }
 
     @Test
@@ -65,7 +66,8 @@ class DurableFileTest {
         DurableFile.write(target, "old");
         DurableFile.write(target, out -> {
             assertEquals("old", DurableFile.read(target));
-            assertEquals(1, Trees.names(folder).stream().filter(name -> name.matches("\\.ingrain-[0-9a-f]{16}\\.unfinished")).count());
+            assertEquals(1, Trees.names(folder).stream()
+                    .filter(name -> name.matches("\\.ingrain-[0-9a-f]{16}\\.unfinished")).count());
             out.write('n');
         });
         assertEquals("mine", DurableFile.read(precious));
@@ -117,7 +119,8 @@ class DurableFileTest {
         DurableFile.requireOutput(fine);
         Path nowhere = folder.resolve("nowhere/x");
         String said = assertThrows(InputException.class, () -> DurableFile.requireOutput(nowhere)).getMessage();
-        assertEquals(nowhere + ": cannot be written: " + nowhere.getParent() + " is no folder that can be written to", said);
+        assertEquals(nowhere + ": cannot be written: " + nowhere.getParent() + " is no folder that can be written to",
+                said);
         assertThrows(InputException.class, () -> DurableFile.requireOutput(folder));
         assertEquals(List.of(), Trees.names(folder));
     }
@@ -131,7 +134,8 @@ class DurableFileTest {
         assertEquals(latin + ": cannot be read: not UTF-8",
                 assertThrows(InputException.class, () -> DurableFile.read(latin)).getMessage());
         Path below = latin.resolve("x/y");
-        assertEquals(below + ": cannot be written: " + latin + " is in the way", refusal(below).replace(latin + "/x is", latin + " is"));
+        assertEquals(below + ": cannot be written: " + latin + " is in the way",
+                refusal(below).replace(latin + "/x is", latin + " is"));
     }
 
     @Test

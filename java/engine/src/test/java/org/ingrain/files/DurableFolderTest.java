@@ -61,7 +61,8 @@ class DurableFolderTest {
         Path link = Files.createSymbolicLink(folder.resolve("link"), empty);
         Path dangling = Files.createSymbolicLink(folder.resolve("dangling"), folder.resolve("none"));
         for (Path target : List.of(full, full.resolve("note"), link, dangling)) {
-            String said = assertThrows(InputException.class, () -> DurableFolder.write(target, DurableFolderTest::two)).getMessage();
+            String said = assertThrows(InputException.class, () -> DurableFolder.write(target, DurableFolderTest::two))
+                    .getMessage();
             assertEquals(target + ": is already there, expected a new folder", said);
         }
         assertEquals("mine", DurableFile.read(full.resolve("note")));
@@ -80,7 +81,9 @@ class DurableFolderTest {
         }
     }
 
-    /** A second writer of the same place does not touch what the first writes; the one that ends first has the place. */
+    /**
+     * A second writer of the same place does not touch what the first writes; the one that ends first has the place.
+     */
     @Test
     void twoWritersAtOnce() {
         Path target = folder.resolve("target");

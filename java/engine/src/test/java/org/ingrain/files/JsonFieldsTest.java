@@ -43,7 +43,8 @@ class JsonFieldsTest {
         assertEquals("file: t is missing", refusal("{}", fields -> fields.text("t")));
         assertEquals("file: t is 7, expected a string", refusal("{'t':7}", fields -> fields.text("t")));
         assertEquals("file: i is 1.5, expected an integer", refusal("{'i':1.5}", fields -> fields.integer("i")));
-        assertEquals("file: l is [-1], expected a list of integers, none negative", refusal("{'l':[-1]}", fields -> fields.longs("l")));
+        assertEquals("file: l is [-1], expected a list of integers, none negative",
+                refusal("{'l':[-1]}", fields -> fields.longs("l")));
         assertEquals("file: o: t is missing", refusal("{'o':{}}", fields -> fields.object("o").text("t")));
         assertTrue(refusal("{'t':['" + "x".repeat(500) + "']}", fields -> fields.text("t")).length() < 120);
     }
@@ -55,13 +56,15 @@ class JsonFieldsTest {
         assertTrue(refusal("{'a':", fields -> { }).startsWith("file: malformed JSON at byte 5: "));
         assertTrue(refusal("{} x", fields -> { }).startsWith("file: malformed JSON"));
         Path none = Path.of("none.json");
-        assertEquals("none.json: cannot be read: no such file", assertThrows(InputException.class, () -> JsonFields.read(none)).getMessage());
+        assertEquals("none.json: cannot be read: no such file",
+                assertThrows(InputException.class, () -> JsonFields.read(none)).getMessage());
     }
 
     /** Jackson's limits, of which its exceptions have no place. */
     @Test
     void nestingAndLongNumbersAreOneLine() {
-        for (String json : List.of("{'a':" + "[".repeat(2000), "{'a':" + "1".repeat(1500) + "}", "{'a':" + "[".repeat(700) + "]".repeat(700) + "}")) {
+        for (String json : List.of("{'a':" + "[".repeat(2000), "{'a':" + "1".repeat(1500) + "}",
+                "{'a':" + "[".repeat(700) + "]".repeat(700) + "}")) {
             String message = refusal(json, fields -> fields.integer("a"));
             assertTrue(message.startsWith("file: ") && !message.contains("\n"), message);
         }

@@ -37,7 +37,8 @@ class JsonLinesTest {
     @Test
     void refusesALineByItsNumber() throws IOException {
         for (String bad : List.of("{\"id\":", "", "null", "[]", "{\"id\":\"a\",\"m\":1}", "\u0000")) {
-            Path file = Files.writeString(folder.resolve("rows.jsonl"), "{\"id\":\"a\",\"n\":1}\n" + bad + "\n{\"id\":\"b\",\"n\":1}\n");
+            Path file = Files.writeString(folder.resolve("rows.jsonl"),
+                    "{\"id\":\"a\",\"n\":1}\n" + bad + "\n{\"id\":\"b\",\"n\":1}\n");
             String message = assertThrows(InputException.class, () -> JsonLines.read(file, Row.class)).getMessage();
             assertTrue(message.startsWith(file + " line 2: ") && !message.contains("\n"), message);
         }

@@ -45,7 +45,8 @@ class JsonLogTest {
             Path cut = Files.write(folder.resolve("cut"), Arrays.copyOf(bytes, length));
             try (JsonLog log = JsonLog.open(cut)) {
                 List<Row> left = resumed(log);
-                long lines = new String(bytes, 0, length, StandardCharsets.ISO_8859_1).chars().filter(c -> c == '\n').count();
+                long lines = new String(bytes, 0, length, StandardCharsets.ISO_8859_1).chars().filter(c -> c == '\n')
+                        .count();
                 assertEquals(rows.subList(0, (int) lines), left, "cut at byte " + length);
                 rows.subList(left.size(), rows.size()).forEach(log::append);
             }
@@ -80,7 +81,8 @@ class JsonLogTest {
             log.append(new Row("c", 3));
             long end = log.force();
             String message = assertThrows(InputException.class, () -> log.cut(end + 1)).getMessage();
-            assertEquals(file + ": has " + end + " bytes, expected at least " + (end + 1) + " by the latest checkpoint", message);
+            assertEquals(file + ": has " + end + " bytes, expected at least " + (end + 1) + " by the latest checkpoint",
+                    message);
         }
         assertEquals(List.of(new Row("a", 1), new Row("c", 3)), JsonLines.read(file, Row.class));
     }

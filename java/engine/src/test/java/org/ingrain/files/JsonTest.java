@@ -54,14 +54,16 @@ class JsonTest {
         fields.put("none", null);
         fields.put("list", List.of("q", "v"));
         fields.put("map", Map.of());
-        assertEquals("{\n  \"r\" : 8,\n  \"base\" : \"a/b\",\n  \"none\" : null,\n  \"list\" : [ \"q\", \"v\" ],\n  \"map\" : { }\n}\n",
-                Json.config(fields));
+        assertEquals(
+                "{\n  \"r\" : 8,\n  \"base\" : \"a/b\",\n  \"none\" : null,\n  \"list\" : [ \"q\", \"v\" ],\n  "
+                + "\"map\" : { }\n}\n", Json.config(fields));
     }
 
     @Test
     void whatDoesNotFitIsRefusedInOneLine() {
-        for (String text : List.of("", " ", "{", "null", "[]", "7", "{\"zText\":\"\",\"anId\":1} x", "{\"anId\":1,\"other\":2}", "{\"anId\":\"x\"}",
-                "[".repeat(600), "1".repeat(1200), "{\"anId\":" + "1".repeat(1200) + "}")) {
+        for (String text : List.of("", " ", "{", "null", "[]", "7", "{\"zText\":\"\",\"anId\":1} x",
+                "{\"anId\":1,\"other\":2}", "{\"anId\":\"x\"}", "[".repeat(600), "1".repeat(1200),
+                "{\"anId\":" + "1".repeat(1200) + "}")) {
             String message = refusal(text);
             assertTrue(message.startsWith("file line 3: ") && !message.contains("\n"), message);
         }

@@ -18,7 +18,8 @@ class ManifestTest {
     }
 
     private static Manifest of(Object notes, long seed, double temperature, String... names) {
-        return Manifest.of(notes, new Settings(seed, temperature, List.of(names), new TreeMap<>(Map.of("config.json", "abc"))));
+        return Manifest.of(notes, new Settings(seed, temperature, List.of(names),
+                new TreeMap<>(Map.of("config.json", "abc"))));
     }
 
     private static String refusal(Manifest now, Manifest made) {
@@ -36,14 +37,16 @@ class ManifestTest {
 
     @Test
     void notesAreNotCompared() {
-        assertDoesNotThrow(() -> of(Map.of("model", "here"), 1, 0.5).requireSame(Path.of("run"), of(List.of(), 1, 0.5)));
+        assertDoesNotThrow(() -> of(Map.of("model", "here"), 1, 0.5)
+                .requireSame(Path.of("run"), of(List.of(), 1, 0.5)));
     }
 
     @Test
     void namesTheFirstDifference() {
         assertEquals("run: this run folder was made with seed 1, now it is 2; take the same settings or another folder",
                 refusal(of(List.of(), 2, 0.7), of(List.of(), 1, 0.9)));
-        assertTrue(refusal(of(List.of(), 1, 0, "a"), of(List.of(), 1, 0, "b")).contains("made with names [\"b\"], now it is [\"a\"];"));
+        assertTrue(refusal(of(List.of(), 1, 0, "a"), of(List.of(), 1, 0, "b"))
+                .contains("made with names [\"b\"], now it is [\"a\"];"));
     }
 
     @Test

@@ -49,7 +49,10 @@ class RunLockTest {
     void refusesOtherSettingsByNameAndTouchesNothing() throws IOException {
         RunLock.take(folder, manifest(0.7)).close();
         Map<String, String> before = Trees.files(folder);
-        assertEquals(folder + ": this run folder was made with sample.temperature 0.7, now it is 0.9; take the same settings or another"
+        assertEquals(
+                folder
+                + ": this run folder was made with sample.temperature 0.7, now it is 0.9; take the same settings or "
+                + "another"
                 + " folder", refusal(folder, manifest(0.9)));
         assertEquals(before, Trees.files(folder));
     }
@@ -59,10 +62,12 @@ class RunLockTest {
         RunLock.take(folder, manifest(0)).close();
         Path file = folder.resolve("run.json");
         String now = Files.readString(file);
-        for (String older : new String[] {now.replace("\"format\" : 2", "\"format\" : 1"), "{\"format\": 1, \"provenance\": {}, \"packing\": 0}"}) {
+        for (String older : new String[] {now.replace("\"format\" : 2", "\"format\" : 1"),
+                "{\"format\": 1, \"provenance\": {}, \"packing\": 0}"}) {
             Files.writeString(file, older);
             Map<String, String> before = Trees.files(folder);
-            assertEquals(file + ": format is 1, expected 2: the run folder was made by another version; take another folder",
+            assertEquals(
+                    file + ": format is 1, expected 2: the run folder was made by another version; take another folder",
                     refusal(folder, manifest(0)));
             assertEquals(before, Trees.files(folder));
         }
@@ -90,7 +95,8 @@ class RunLockTest {
         Files.writeString(folder.resolve(".ingrain-0123456789abcdef.unfinished"), "{\"form");
         RunLock.take(folder, manifest(0)).close();
         Path below = Files.createDirectories(folder.resolve("checkpoints"));
-        Files.writeString(Files.createDirectory(below.resolve(".ingrain-0123456789abcdef.unfinished")).resolve("state.bin"), "half");
+        Files.writeString(Files.createDirectory(below.resolve(".ingrain-0123456789abcdef.unfinished"))
+                .resolve("state.bin"), "half");
         Files.writeString(below.resolve(".ingrain-0123456789abcdef.lock"), "");
         Files.writeString(below.resolve(".ingrain-00000000000000ff.lock"), "77\n");
         Files.writeString(below.resolve(".ingrain-users.lock"), "mine");
@@ -102,7 +108,8 @@ class RunLockTest {
     @Test
     void isHeldByOneAtATime() {
         try (RunLock held = RunLock.take(folder, manifest(0))) {
-            assertEquals(folder + ": this run folder is in use by process " + ProcessHandle.current().pid(), refusal(folder, manifest(0)));
+            assertEquals(folder + ": this run folder is in use by process " + ProcessHandle.current().pid(),
+                    refusal(folder, manifest(0)));
         }
         RunLock.take(folder, manifest(0)).close();
     }

@@ -31,8 +31,10 @@ final class Trees {
 
     /** A java process with a main of the tests, its output in {@code log}. */
     static Process java(Path log, Class<?> main, Object... arguments) throws IOException {
-        List<String> command = Stream.concat(Stream.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-cp",
-                System.getProperty("java.class.path"), main.getName()), Stream.of(arguments).map(Object::toString)).toList();
+        List<String> command = Stream.concat(Stream.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-cp",
+                System.getProperty("java.class.path"), main.getName()), Stream.of(arguments).map(Object::toString))
+                .toList();
         return new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile()).start();
     }
 }

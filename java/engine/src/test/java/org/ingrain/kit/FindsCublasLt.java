@@ -17,7 +17,8 @@ class FindsCublasLt {
     void inAWheel() throws Throwable {
         try (Arena arena = Arena.ofConfined()) {
             var version = SymbolLookup.libraryLookup("libcublasLt.so.13", arena).findOrThrow("cublasLtGetVersion");
-            long found = (long) Linker.nativeLinker().downcallHandle(version, FunctionDescriptor.of(ValueLayout.JAVA_LONG)).invokeExact();
+            long found = (long) Linker.nativeLinker().downcallHandle(
+                    version, FunctionDescriptor.of(ValueLayout.JAVA_LONG)).invokeExact();
             assertTrue(found >= 120_000, () -> "version " + found);
             String loaded = Files.readString(Path.of("/proc/self/maps"));
             assertTrue(loaded.contains("/wheel/nvidia/cu13/lib/libcublasLt.so.13"), loaded);

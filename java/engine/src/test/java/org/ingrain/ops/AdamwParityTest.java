@@ -13,8 +13,10 @@ class AdamwParityTest extends ParityTest {
 
     @Override
     List<Check> checks() {
-        return List.of(new Check("gradient_norm", "", AdamwParityTest::norm), new Check("gradient_clip", "", AdamwParityTest::clip),
-                new Check("adamw", "libtorch", AdamwParityTest::steps), new Check("adamw", "torch.optim", AdamwParityTest::known));
+        return List.of(new Check("gradient_norm", "", AdamwParityTest::norm),
+                new Check("gradient_clip", "", AdamwParityTest::clip),
+                new Check("adamw", "libtorch", AdamwParityTest::steps),
+                new Check("adamw", "torch.optim", AdamwParityTest::known));
     }
 
     private static void norm(ParityCheck lab) {
@@ -24,7 +26,8 @@ class AdamwParityTest extends ParityTest {
                 Tensor norm = lab.output(DType.F32, 1);
                 lab.ops().gradientNorm(norm, x.tensor());
                 // libtorch's norm adds in f32, one sum per lane, and is itself off by 1e-5 at a million elements
-                float[] expected = lab.reference(torch -> Torch.floats(torch.array(x.values(), n).toType(DataType.FLOAT64, false).norm()));
+                float[] expected = lab.reference(torch -> Torch.floats(
+                        torch.array(x.values(), n).toType(DataType.FLOAT64, false).norm()));
                 lab.expect("norm of " + n, expected, norm, ParityTolerance.of(DType.F32, 1));
             }
         }
@@ -62,7 +65,8 @@ class AdamwParityTest extends ParityTest {
         }
     }
 
-    private static float[][] adamw(Torch torch, ParityCheck.Data p, ParityCheck.Data m, ParityCheck.Data v, ParityCheck.Data g, long step) {
+    private static float[][] adamw(Torch torch, ParityCheck.Data p, ParityCheck.Data m, ParityCheck.Data v,
+            ParityCheck.Data g, long step) {
         AdamW c = COEFFICIENTS;
         long n = p.values().length;
         var gradient = torch.array(g.values(), n);

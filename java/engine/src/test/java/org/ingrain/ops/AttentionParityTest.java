@@ -39,7 +39,8 @@ class AttentionParityTest extends ParityTest {
 
     @Override
     List<Check> checks() {
-        return all(eachFloat("attention_forward", AttentionParityTest::forward), eachFloat("attention_backward", AttentionParityTest::backward));
+        return all(eachFloat("attention_forward", AttentionParityTest::forward),
+                eachFloat("attention_backward", AttentionParityTest::backward));
     }
 
     private static void forward(ParityCheck lab, DType dtype) {
@@ -49,7 +50,8 @@ class AttentionParityTest extends ParityTest {
             Tensor lse = lab.output(DType.F32, c.tokens(), c.h());
             lab.ops().attention(y, lse, qkv.tensor(), lab.ints(c.offsets()), c.heads());
             float[] expected = lab.reference(torch -> Torch.floats(
-                    Attention.packed(torch, torch.array(qkv.values(), c.tokens(), c.heads().columns()), c.offsets(), c.heads())));
+                    Attention.packed(torch, torch.array(qkv.values(), c.tokens(), c.heads().columns()), c.offsets(),
+                            c.heads())));
             lab.expect("y of " + c, expected, y, lab.weighted(tolerance(c, dtype), dtype));
         }
     }
@@ -66,10 +68,12 @@ class AttentionParityTest extends ParityTest {
             lab.trusted().attention(y, lse, qkv.tensor(), offsets, c.heads());
             Tensor dqkv = lab.output(dtype, c.tokens(), columns);
             Tensor delta = lab.output(DType.F32, c.tokens(), c.h());
-            lab.ops().attentionBackward(dqkv, delta, dy.tensor(), new Ops.AttentionState(qkv.tensor(), y, lse, offsets), c.heads());
+            lab.ops().attentionBackward(dqkv, delta, dy.tensor(), new Ops.AttentionState(qkv.tensor(), y, lse, offsets),
+                    c.heads());
             float[] expected = lab.reference(torch -> {
                 var leaf = torch.leaf(qkv.values(), c.tokens(), columns);
-                return torch.gradients(() -> Attention.packed(torch, leaf, c.offsets(), c.heads()), dy.values(), leaf)[0];
+                return torch.gradients(() -> Attention.packed(torch, leaf, c.offsets(), c.heads()), dy.values(),
+                        leaf)[0];
             });
             lab.expect("dqkv of " + c, expected, dqkv, tolerance(c, dtype).through(dtype));
         }

@@ -16,7 +16,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** A row's result is the same, to the bit, whatever rows stand beside it: alone, with two more, with sixteen more, with all. */
+/**
+ * A row's result is the same, to the bit, whatever rows stand beside it: alone, with two more, with sixteen more, with
+ * all.
+ */
 class BitwiseRowsTest {
     private static final int T = 40;
 
@@ -42,10 +45,14 @@ class BitwiseRowsTest {
         for (DType dtype : ParityTest.FLOATS) {
             for (DType w : ParityTest.FLOATS) {
                 for (Weight.Layout layout : Weight.Layout.values()) {
-                    ops.add(new RowOp("matmul " + dtype + " by " + w + " " + layout, lab -> matmul(lab, dtype, w, layout)));
-                    ops.add(new RowOp("matmul added " + dtype + " by " + w + " " + layout, lab -> matmulAdded(lab, dtype, w, layout)));
-                    ops.add(new RowOp("matmul_silu_mul " + dtype + " by " + w + " " + layout, lab -> matmulSiluMul(lab, dtype, w, layout)));
-                    ops.add(new RowOp("matmul backward " + dtype + " by " + w + " " + layout, lab -> matmulBackward(lab, dtype, w, layout)));
+                    ops.add(new RowOp("matmul " + dtype + " by " + w + " " + layout,
+                            lab -> matmul(lab, dtype, w, layout)));
+                    ops.add(new RowOp("matmul added " + dtype + " by " + w + " " + layout,
+                            lab -> matmulAdded(lab, dtype, w, layout)));
+                    ops.add(new RowOp("matmul_silu_mul " + dtype + " by " + w + " " + layout,
+                            lab -> matmulSiluMul(lab, dtype, w, layout)));
+                    ops.add(new RowOp("matmul backward " + dtype + " by " + w + " " + layout,
+                            lab -> matmulBackward(lab, dtype, w, layout)));
                 }
             }
             ops.add(new RowOp("matmul in pieces " + dtype, lab -> matmulInPieces(lab, dtype)));
@@ -70,8 +77,9 @@ class BitwiseRowsTest {
             for (int step : new int[] {1, 3, 17}) {
                 for (int begin = 0; begin < T; begin += step) {
                     int end = Math.min(begin + step, T);
-                    assertArrayEquals(Arrays.copyOfRange(together, begin * width, end * width), lab.bytes(rows.run(begin, end)),
-                            op + ": rows " + begin + " to " + end + " differ when they stand alone");
+                    assertArrayEquals(Arrays.copyOfRange(together, begin * width, end * width),
+                            lab.bytes(rows.run(begin, end)), op + ": rows " + begin + " to " + end
+                            + " differ when they stand alone");
                 }
             }
             lab.assertGuards();
@@ -88,7 +96,10 @@ class BitwiseRowsTest {
         };
     }
 
-    /** Sizes that are multiples of 16 bytes: GPUs compute few and many such rows by different kernels, unless they are deterministic. */
+    /**
+     * Sizes that are multiples of 16 bytes: GPUs compute few and many such rows by different kernels, unless they are
+     * deterministic.
+     */
     private static Rows matmulInPieces(ParityCheck lab, DType dtype) {
         Tensor x = lab.normal(dtype, T, 520).tensor();
         Weight w = lab.weight(lab.normal(dtype, 136, 520), Weight.Layout.PACKED, 0);
@@ -187,14 +198,17 @@ class BitwiseRowsTest {
             temperature[t] = 0.25f * (t % 5);
             topP[t] = t % 3 == 0 ? 1 : 0.3f + 0.01f * t;
         }
-        var all = new Ops.SampleRows(lab.data(DType.F32, temperature, T).tensor(), lab.ints(IntStream.range(0, T).map(t -> t % 4 * 13).toArray()),
-                lab.data(DType.F32, topP, T).tensor(), lab.longs(lab.random().longs(T).toArray()), lab.ints(lab.randomInts(T, 9)),
+        var all = new Ops.SampleRows(lab.data(DType.F32, temperature, T).tensor(),
+                lab.ints(IntStream.range(0, T).map(t -> t % 4 * 13).toArray()), lab.data(DType.F32, topP, T).tensor(),
+                lab.longs(lab.random().longs(T).toArray()), lab.ints(lab.randomInts(T, 9)),
                 lab.ints(lab.randomInts(T, 4096)));
         return (begin, end) -> {
             Tensor ids = lab.output(DType.I32, end - begin);
             Tensor chosen = lab.output(DType.F32, end - begin);
-            lab.ops().sample(ids, chosen, logits.rows(begin, end), new Ops.SampleRows(all.temperature().rows(begin, end), all.topK().rows(begin, end),
-                    all.topP().rows(begin, end), all.seeds().rows(begin, end), all.sequences().rows(begin, end), all.positions().rows(begin, end)));
+            lab.ops().sample(ids, chosen, logits.rows(begin, end),
+                    new Ops.SampleRows(all.temperature().rows(begin, end), all.topK().rows(begin, end),
+                            all.topP().rows(begin, end), all.seeds().rows(begin, end), all.sequences().rows(begin, end),
+                            all.positions().rows(begin, end)));
             return logProbabilities ? chosen : ids;
         };
     }

@@ -13,8 +13,9 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Results that do not depend, to the bit, on how a prompt was split, on the other sequences, on shared blocks, or on how many partial sums a
- * weight is cut into. {@link BitwiseRowsTest} and {@link BitwiseThreadsTest} say the same of rows and of threads.
+ * Results that do not depend, to the bit, on how a prompt was split, on the other sequences, on shared blocks, or on
+ * how many partial sums a weight is cut into. {@link BitwiseRowsTest} and {@link BitwiseThreadsTest} say the same of
+ * rows and of threads.
  */
 class BitwiseTest {
     private static final int T = 40;
@@ -32,10 +33,14 @@ class BitwiseTest {
                 layers.add(Layer.of(8, 2, 128, dtype, cache, 16));
             }
         }
-        return TestTarget.available().stream().flatMap(target -> layers.stream().map(layer -> Arguments.of(layer, target)));
+        return TestTarget.available().stream().flatMap(
+                target -> layers.stream().map(layer -> Arguments.of(layer, target)));
     }
 
-    /** Whole prompts, token by token, odd chunks; with neighbours and alone; groups announced, kept quiet, and nothing shared at all. */
+    /**
+     * Whole prompts, token by token, odd chunks; with neighbours and alone; groups announced, kept quiet, and nothing
+     * shared at all.
+     */
     @ParameterizedTest(name = "{0} on {1}")
     @MethodSource("layers")
     void splitNeighboursAndSharingDoNotMatter(Layer layer, TestTarget target) {
@@ -44,11 +49,13 @@ class BitwiseTest {
             int shared = 64 / layer.blockSize();
             var paged = new PagedCase(lab, layer, 1, 4, shared, 101, 65, 90, 72, 33, 7);
             float[][] together = paged.run(lab.ops(), lab.ops(), new Schedule(true, true, whole));
-            for (Schedule schedule : List.of(new Schedule(true, true, 1), new Schedule(true, true, 5, 1, 13, 2), new Schedule(false, true, whole),
-                    new Schedule(false, true, 7, 16, 17, 1), new Schedule(true, false, whole), new Schedule(false, false, 11))) {
+            for (Schedule schedule : List.of(new Schedule(true, true, 1), new Schedule(true, true, 5, 1, 13, 2),
+                    new Schedule(false, true, whole), new Schedule(false, true, 7, 16, 17, 1),
+                    new Schedule(true, false, whole), new Schedule(false, false, 11))) {
                 same(schedule.toString(), together, paged.run(lab.ops(), lab.ops(), schedule));
             }
-            for (Schedule schedule : List.of(new Schedule(false, true, whole), new Schedule(false, true, 3, 1, whole))) {
+            for (Schedule schedule : List.of(new Schedule(false, true, whole),
+                    new Schedule(false, true, 3, 1, whole))) {
                 same("unshared, " + schedule, together, paged.unshared().run(lab.ops(), lab.ops(), schedule));
             }
             lab.assertGuards();
@@ -56,10 +63,14 @@ class BitwiseTest {
     }
 
     static Stream<Arguments> longLayers() {
-        return TestTarget.available().stream().map(target -> Arguments.of(Layer.of(4, 1, 64, DType.BF16, DType.BF16, 16), target));
+        return TestTarget.available().stream()
+                .map(target -> Arguments.of(Layer.of(4, 1, 64, DType.BF16, DType.BF16, 16), target));
     }
 
-    /** The same where the cache is long enough to be cut in parts: prefixes shared across a part's end, prefill beside decode. */
+    /**
+     * The same where the cache is long enough to be cut in parts: prefixes shared across a part's end, prefill beside
+     * decode.
+     */
     @ParameterizedTest(name = "{0} on {1}")
     @MethodSource("longLayers")
     void partsOfALongCacheDoNotMatter(Layer layer, TestTarget target) {
@@ -71,7 +82,8 @@ class BitwiseTest {
                     new Schedule(false, true, whole, 1), new Schedule(false, false, whole))) {
                 same(schedule.toString(), together, paged.run(lab.ops(), lab.ops(), schedule));
             }
-            same("unshared", together, paged.unshared().run(lab.ops(), lab.ops(), new Schedule(false, true, 90, whole, 170)));
+            same("unshared", together, paged.unshared().run(
+                    lab.ops(), lab.ops(), new Schedule(false, true, 90, whole, 170)));
             lab.assertGuards();
         }
     }
@@ -96,7 +108,10 @@ class BitwiseTest {
         return weights.stream();
     }
 
-    /** Partial sums added in order are the whole product, and a rank's slice of the columns gives the rank's partial sums. */
+    /**
+     * Partial sums added in order are the whole product, and a rank's slice of the columns gives the rank's partial
+     * sums.
+     */
     @ParameterizedTest(name = "{0} by {1} {2} on {3}")
     @MethodSource("weights")
     void partialSumsMakeTheProduct(DType xDtype, DType wDtype, Weight.Layout layout, TestTarget target) {
@@ -127,7 +142,10 @@ class BitwiseTest {
         }
     }
 
-    /** h += x·Wᵀ is the product and then the addition; silu(gate)·up is the product and then that: what a rank or an adapter does in two ops. */
+    /**
+     * h += x·Wᵀ is the product and then the addition; silu(gate)·up is the product and then that: what a rank or an
+     * adapter does in two ops.
+     */
     @ParameterizedTest(name = "{0} by {1} {2} on {3}")
     @MethodSource("weights")
     void whatTwoOpsWouldGive(DType xDtype, DType wDtype, Weight.Layout layout, TestTarget target) {

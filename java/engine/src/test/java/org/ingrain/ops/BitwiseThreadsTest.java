@@ -127,7 +127,8 @@ class BitwiseThreadsTest {
         lab.ops().attention(y, lse, qkv, offsets, heads);
         Tensor dqkv = lab.output(dtype, t, heads.columns());
         Tensor delta = lab.output(DType.F32, t, 8);
-        lab.ops().attentionBackward(dqkv, delta, lab.normal(dtype, t, 8 * 64).tensor(), new Ops.AttentionState(qkv, y, lse, offsets), heads);
+        lab.ops().attentionBackward(dqkv, delta, lab.normal(dtype, t, 8 * 64).tensor(),
+                new Ops.AttentionState(qkv, y, lse, offsets), heads);
         return List.of(y, lse, dqkv);
     }
 

@@ -21,14 +21,17 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Collectives: every rank is a thread with a context of its own. Where ranks share a device, an allocation of one may wait for the kernel
- * of another that waits for the first: so each rank allocates before all of them begin, and frees after all have ended.
+ * Collectives: every rank is a thread with a context of its own. Where ranks share a device, an allocation of one may
+ * wait for the kernel of another that waits for the first: so each rank allocates before all of them begin, and frees
+ * after all have ended.
  */
 @Timeout(120)
 class CollectivesTest extends ParityTest {
     private static final int CHUNKS = 8;
 
-    /** What one rank does; {@code together} waits for the other ranks, before the first collective and after the last. */
+    /**
+     * What one rank does; {@code together} waits for the other ranks, before the first collective and after the last.
+     */
     private interface Part<R> {
         R run(ParityCheck rank, int number, Runnable together) throws Exception;
     }
@@ -46,7 +49,10 @@ class CollectivesTest extends ParityTest {
         return checks;
     }
 
-    /** Eight chunks in all, whatever the number of ranks: one order of summation, so one result. Twice, since memory is used again. */
+    /**
+     * Eight chunks in all, whatever the number of ranks: one order of summation, so one result. Twice, since memory is
+     * used again.
+     */
     private static void allReduce(ParityCheck lab, DType dtype, int ranks) {
         for (int n : new int[] {1, 7, 127, 4099}) {
             float[] partials = lab.normal(DType.F32, CHUNKS, n).values();
@@ -148,8 +154,8 @@ class CollectivesTest extends ParityTest {
             } catch (java.util.concurrent.TimeoutException e) {
                 communicator.close();
             }
-            assertInstanceOf(BackendException.class, org.junit.jupiter.api.Assertions.assertThrows(ExecutionException.class,
-                    () -> waiting.get(20, TimeUnit.SECONDS)).getCause());
+            assertInstanceOf(BackendException.class, org.junit.jupiter.api.Assertions.assertThrows(
+                    ExecutionException.class, () -> waiting.get(20, TimeUnit.SECONDS)).getCause());
         }
     }
 
@@ -157,7 +163,8 @@ class CollectivesTest extends ParityTest {
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
     void destroyingTheCommunicatorEndsAWaitAfterARound(TestTarget target) throws Exception {
-        try (ParityCheck lab = target.open(); ParityCheck other = target.open(); ExecutorService threads = Executors.newFixedThreadPool(2)) {
+        try (ParityCheck lab = target.open(); ParityCheck other = target.open();
+                ExecutorService threads = Executors.newFixedThreadPool(2)) {
             Communicator communicator = new Communicator(lab.context().backend(), 2);
             lab.context().join(communicator, 0);
             other.context().join(communicator, 1);
@@ -181,8 +188,8 @@ class CollectivesTest extends ParityTest {
             } catch (java.util.concurrent.TimeoutException e) {
                 communicator.close();
             }
-            assertInstanceOf(BackendException.class, org.junit.jupiter.api.Assertions.assertThrows(ExecutionException.class,
-                    () -> first.get(20, TimeUnit.SECONDS)).getCause());
+            assertInstanceOf(BackendException.class, org.junit.jupiter.api.Assertions.assertThrows(
+                    ExecutionException.class, () -> first.get(20, TimeUnit.SECONDS)).getCause());
         }
     }
 

@@ -9,12 +9,15 @@ import org.ingrain.tensor.Tensor;
 class ConvertParityTest extends ParityTest {
     private static final List<DType> SOURCES = List.of(DType.F32, DType.BF16, DType.F16);
     /** Zeros, infinities, NaN, subnormals, the largest of each type, and halves of a bf16 step, which round to even. */
-    private static final float[] EXTREMES = {0f, -0f, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, Float.NaN, Float.MIN_VALUE, -1e-40f,
-        Float.MIN_NORMAL, Float.MAX_VALUE, -Float.MAX_VALUE, 65504f, -65504f, 6e-8f, 6.1e-5f, 1 + 0x1p-8f, 1 + 0x3p-8f, -1 - 0x1.01p-8f};
+    private static final float[] EXTREMES = {0f, -0f, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, Float.NaN,
+            Float.MIN_VALUE, -1e-40f,
+        Float.MIN_NORMAL, Float.MAX_VALUE, -Float.MAX_VALUE, 65504f, -65504f, 6e-8f, 6.1e-5f, 1 + 0x1p-8f, 1 + 0x3p-8f,
+                -1 - 0x1.01p-8f};
 
     @Override
     List<Check> checks() {
-        return SOURCES.stream().flatMap(x -> FLOATS.stream().map(y -> new Check("convert", x + " to " + y, lab -> convert(lab, y, x)))).toList();
+        return SOURCES.stream().flatMap(x -> FLOATS.stream()
+                .map(y -> new Check("convert", x + " to " + y, lab -> convert(lab, y, x)))).toList();
     }
 
     private static void convert(ParityCheck lab, DType yDtype, DType xDtype) {

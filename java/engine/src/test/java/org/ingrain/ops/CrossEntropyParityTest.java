@@ -61,7 +61,8 @@ class CrossEntropyParityTest extends ParityTest {
                     return torch.gradients(() -> leaf.logSoftmax(-1).gather(picks, 1).neg().reshape(m), dloss, leaf)[0];
                 });
                 // The softmax is exp(logit − lse), whose exponent carries the error of its terms.
-                lab.expect("dlogits of V " + v, expected, dlogits, ParityTolerance.of(dtype, v).magnitude(scale * Math.max(1, 4 * std)));
+                lab.expect("dlogits of V " + v, expected, dlogits,
+                        ParityTolerance.of(dtype, v).magnitude(scale * Math.max(1, 4 * std)));
             }
         }
     }

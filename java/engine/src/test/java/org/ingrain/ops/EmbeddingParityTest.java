@@ -16,7 +16,8 @@ class EmbeddingParityTest extends ParityTest {
         for (Weight.Layout layout : Weight.Layout.values()) {
             for (DType table : FLOATS) {
                 for (DType y : FLOATS) {
-                    checks.add(new Check("embedding_forward", table + " " + layout + " to " + y, lab -> forward(lab, layout, table, y)));
+                    checks.add(new Check("embedding_forward", table + " " + layout + " to " + y,
+                            lab -> forward(lab, layout, table, y)));
                 }
             }
         }
@@ -30,7 +31,8 @@ class EmbeddingParityTest extends ParityTest {
             ParityCheck.Data table = lab.normal(tableDtype, size[1], size[2]);
             Tensor y = lab.output(yDtype, size[0], size[2]);
             lab.ops().embedding(y, lab.ints(ids), lab.weight(table, layout, 0));
-            float[] rows = lab.reference(torch -> Torch.floats(torch.array(table.values(), size[1], size[2]).get(torch.indices(ids, ids.length))));
+            float[] rows = lab.reference(torch -> Torch.floats(
+                    torch.array(table.values(), size[1], size[2]).get(torch.indices(ids, ids.length))));
             lab.expect("y", rows, y, ParityTolerance.rounding(yDtype));
         }
     }
@@ -45,7 +47,8 @@ class EmbeddingParityTest extends ParityTest {
                 var table = torch.leaf(new float[size[1] * size[2]], size[1], size[2]);
                 return torch.gradients(() -> table.get(torch.indices(ids, ids.length)), dy.values(), table)[0];
             });
-            lab.expect("dtable", Floats.sum(dtable.values(), gradient), dtable.tensor(), ParityTolerance.of(DType.F32, size[0]));
+            lab.expect("dtable", Floats.sum(dtable.values(), gradient), dtable.tensor(),
+                    ParityTolerance.of(DType.F32, size[0]));
         }
     }
 }

@@ -11,7 +11,10 @@ import org.ingrain.tensor.Weight;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** No rows at all, as in a step that wants no logits: every op accepts them and touches nothing but a gradient that is set to zero. */
+/**
+ * No rows at all, as in a step that wants no logits: every op accepts them and touches nothing but a gradient that is
+ * set to zero.
+ */
 class EmptyTest {
     private static final int WIDTH = 33;
 
@@ -35,14 +38,18 @@ class EmptyTest {
             lab.ops().addRmsNorm(y, x, scalars, x, x, row, 1e-5f);
             lab.ops().matmul(y, x, w);
             lab.ops().matmul(y, x, w, 1);
-            lab.ops().matmulSiluMul(y, lab.output(DType.F32, 0, 2 * WIDTH), x, lab.weight(lab.normal(DType.F32, 2 * WIDTH, WIDTH), Weight.Layout.PACKED, 0));
+            lab.ops().matmulSiluMul(y, lab.output(DType.F32, 0, 2 * WIDTH), x,
+                    lab.weight(lab.normal(DType.F32, 2 * WIDTH, WIDTH), Weight.Layout.PACKED, 0));
             lab.ops().siluMul(y, lab.output(DType.F32, 0, 2 * WIDTH));
-            lab.ops().loraDown(lab.output(DType.F32, 0, 4), x, lab.normal(DType.F32, 1, 4, WIDTH).tensor(), null, Dropout.NONE);
-            lab.ops().loraUp(y, lab.output(DType.F32, 0, 4), lab.normal(DType.F32, 1, WIDTH, 4).tensor(), lab.normal(DType.F32, 1).tensor(), null);
+            lab.ops().loraDown(lab.output(DType.F32, 0, 4), x, lab.normal(DType.F32, 1, 4, WIDTH).tensor(), null,
+                    Dropout.NONE);
+            lab.ops().loraUp(y, lab.output(DType.F32, 0, 4), lab.normal(DType.F32, 1, WIDTH, 4).tensor(),
+                    lab.normal(DType.F32, 1).tensor(), null);
             Tensor table = lab.normal(DType.F32, 1, 64).tensor();
             lab.ops().rope(lab.output(DType.F32, 0, 3 * 64), table, ids, new Heads(1, 1, 64, 1));
             lab.ops().crossEntropy(scalars, null, x, ids);
-            lab.ops().sample(ids, scalars, x, new Ops.SampleRows(scalars, ids, scalars, lab.output(DType.I64, 0), ids, ids));
+            lab.ops().sample(ids, scalars, x, new Ops.SampleRows(
+                    scalars, ids, scalars, lab.output(DType.I64, 0), ids, ids));
             lab.ops().selectIds(ids, ids, ids, ids);
             lab.ops().convert(scalars, scalars);
             lab.assertGuards();

@@ -2,7 +2,10 @@ package org.ingrain.ops;
 
 import java.util.Arrays;
 
-/** fp8 E4M3 (arXiv:2209.05433) as the paper's table has it: 4 exponent bits of bias 7, 3 of mantissa, no infinity, largest 448. */
+/**
+ * fp8 E4M3 (arXiv:2209.05433) as the paper's table has it: 4 exponent bits of bias 7, 3 of mantissa, no infinity,
+ * largest 448.
+ */
 final class Fp8 {
     static final float LARGEST = 448;
     private static final float[] MAGNITUDES = magnitudes();
@@ -15,7 +18,8 @@ final class Fp8 {
         for (int code = 0; code < values.length; code++) {
             int exponent = code >> 3;
             int mantissa = code & 7;
-            values[code] = exponent == 0 ? Math.scalb((float) mantissa, -9) : Math.scalb((float) (8 + mantissa), exponent - 10);
+            values[code] = exponent == 0 ? Math.scalb((float) mantissa, -9) : Math.scalb(
+                    (float) (8 + mantissa), exponent - 10);
         }
         return values;
     }

@@ -35,7 +35,8 @@ class Fp8CacheTest {
         for (DType dtype : ParityTest.FLOATS) {
             try (ParityCheck lab = target.open("Fp8CacheTest largeValuesSaturate " + dtype)) {
                 var paged = new PagedCase(lab, Layer.of(2, 1, 64, dtype, DType.F8E4M3, 16), 500, 0, 0, 1);
-                lab.expect("y of one key", paged.expected(0), paged.run(lab.ops(), lab.ops(), new Schedule(false, true, 1))[0],
+                lab.expect("y of one key", paged.expected(0),
+                        paged.run(lab.ops(), lab.ops(), new Schedule(false, true, 1))[0],
                         ParityTolerance.rounding(dtype));
             }
         }

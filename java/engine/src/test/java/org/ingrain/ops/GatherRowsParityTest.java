@@ -20,7 +20,8 @@ class GatherRowsParityTest extends ParityTest {
             ParityCheck.Data x = lab.normal(dtype, size[1], size[2]);
             Tensor y = lab.output(dtype, size[0], size[2]);
             lab.ops().gatherRows(y, x.tensor(), lab.ints(rows));
-            float[] expected = lab.reference(torch -> Torch.floats(torch.array(x.values(), size[1], size[2]).get(torch.indices(rows, rows.length))));
+            float[] expected = lab.reference(torch -> Torch.floats(
+                    torch.array(x.values(), size[1], size[2]).get(torch.indices(rows, rows.length))));
             lab.expect("y", expected, y, ParityTolerance.rounding(DType.F32));
         }
     }

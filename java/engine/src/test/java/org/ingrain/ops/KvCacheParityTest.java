@@ -8,7 +8,9 @@ import java.util.List;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
-/** kv_cache.cc. The inner order of a block is the backend's own, so what was written is read by the trusted attention. */
+/**
+ * kv_cache.cc. The inner order of a block is the backend's own, so what was written is read by the trusted attention.
+ */
 class KvCacheParityTest extends ParityTest {
     @Override
     List<Check> checks() {
@@ -33,7 +35,8 @@ class KvCacheParityTest extends ParityTest {
         float[] expected = cache.values().clone();
         for (int layer = 0; layer < layers; layer++) {
             for (int p = 0; p < pairs.length; p += 2) {
-                System.arraycopy(expected, (layer * blocks + pairs[p]) * width, expected, (layer * blocks + pairs[p + 1]) * width, width);
+                System.arraycopy(expected, (layer * blocks + pairs[p]) * width, expected,
+                        (layer * blocks + pairs[p + 1]) * width, width);
             }
         }
         lab.ops().kvCacheCopy(cache.tensor(), lab.ints());

@@ -22,8 +22,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * The harness of cuda/ladder: every rung is compiled for the emulated GPU, put in its op's place, and held to that op's parity checks in
- * both thread orders. A rung may refuse a check's dtypes as unsupported, but not all of them.
+ * The harness of cuda/ladder: every rung is compiled for the emulated GPU, put in its op's place, and held to that op's
+ * parity checks in both thread orders. A rung may refuse a check's dtypes as unsupported, but not all of them.
  */
 class LadderTest {
     private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
@@ -51,11 +51,14 @@ class LadderTest {
         List<Path> rungs = rungs();
         for (String ladder : LADDERS.keySet()) {
             String page = Files.readString(LADDER.resolve(ladder).resolve("README.md"));
-            List<String> steps = rungs.stream().filter(rung -> rung.startsWith(ladder)).map(rung -> rung.getFileName().toString()).toList();
+            List<String> steps = rungs.stream().filter(rung -> rung.startsWith(ladder))
+                    .map(rung -> rung.getFileName().toString()).toList();
             assertTrue(steps.size() >= 3, () -> ladder + " has the rungs " + steps);
-            assertEquals(List.of(), steps.stream().filter(step -> !page.contains(step)).toList(), ladder + "/README.md does not name these rungs");
+            assertEquals(List.of(), steps.stream().filter(step -> !page.contains(step)).toList(),
+                    ladder + "/README.md does not name these rungs");
         }
-        assertEquals(List.of(), rungs.stream().filter(rung -> !LADDERS.containsKey(rung.getName(0).toString())).toList(), "rungs of no ladder");
+        assertEquals(List.of(), rungs.stream().filter(rung -> !LADDERS.containsKey(rung.getName(0).toString()))
+                .toList(), "rungs of no ladder");
     }
 
     @ParameterizedTest(name = "{0}")
@@ -95,13 +98,16 @@ class LadderTest {
     private Path compile(Path rung) throws IOException, InterruptedException {
         Path simt = emulated();
         Path library = folder.resolve("libingrain_rung.so");
-        List<String> command = new ArrayList<>(List.of("g++", "-x", "c++", "-std=c++20", "-O2", "-mavx2", "-mfma", "-mf16c", "-ffp-contract=off",
-                "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-fPIC", "-fvisibility=hidden", "-shared"));
+        List<String> command = new ArrayList<>(List.of(
+                "g++", "-x", "c++", "-std=c++20", "-O2", "-mavx2", "-mfma", "-mf16c", "-ffp-contract=off",
+                "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-fPIC",
+                "-fvisibility=hidden", "-shared"));
         for (String include : List.of("cuda/simt/include", "native/include", "cuda/common")) {
             command.addAll(List.of("-I", ROOT.resolve(include).toString()));
         }
-        command.addAll(List.of("-o", library.toString(), rung.toString(), "-x", "none", "-Wl,--no-undefined", "-Wl,--no-as-needed",
-                simt.toString(), simt.resolveSibling("libsimt.so").toString(), "-Wl,-rpath," + simt.getParent()));
+        command.addAll(List.of("-o", library.toString(), rung.toString(), "-x", "none", "-Wl,--no-undefined",
+                "-Wl,--no-as-needed", simt.toString(), simt.resolveSibling("libsimt.so").toString(),
+                "-Wl,-rpath," + simt.getParent()));
         Process compiler = new ProcessBuilder(command).redirectErrorStream(true).start();
         String said = new String(compiler.getInputStream().readAllBytes());
         assertEquals(0, compiler.waitFor(), () -> rung + ": " + said);

@@ -11,17 +11,24 @@ import org.ingrain.ops.Ops.Dropout;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
-/** lora.cc: adapters by row, with dropout in training. The dropout mask is read off the op itself, with the identity for A. */
+/**
+ * lora.cc: adapters by row, with dropout in training. The dropout mask is read off the op itself, with the identity for
+ * A.
+ */
 class LoraParityTest extends ParityTest {
-    private static final int[][] SIZES = {{1, 1, 1, 1}, {7, 127, 33, 8}, {33, 64, 127, 4}, {3, 515, 16, 64}, {127, 48, 40, 7}, {130, 648, 72, 16}};  // T, C, N, R
+    // T, C, N, R
+    private static final int[][] SIZES = {{1, 1, 1, 1}, {7, 127, 33, 8}, {33, 64, 127, 4}, {3, 515, 16, 64},
+            {127, 48, 40, 7}, {130, 648, 72, 16}};
     private static final int ADAPTERS = 3;
     private static final Dropout DROPOUT = new Dropout(0.3f, 0x5eed5eed5eedL);
 
     @Override
     List<Check> checks() {
         List<Check> checks = new ArrayList<>(all(
-                eachFloat("lora_down_forward", LoraParityTest::downForward), eachFloat("lora_up_forward", LoraParityTest::upForward),
-                eachFloat("lora_up_backward", LoraParityTest::upBackward), eachFloat("lora_down_backward", LoraParityTest::downBackward)));
+                eachFloat("lora_down_forward", LoraParityTest::downForward),
+                eachFloat("lora_up_forward", LoraParityTest::upForward),
+                eachFloat("lora_up_backward", LoraParityTest::upBackward),
+                eachFloat("lora_down_backward", LoraParityTest::downBackward)));
         checks.add(new Check("lora_down_forward", "dropout mask", LoraParityTest::mask));
         checks.add(new Check("lora_down_forward", "few rows and many", LoraParityTest::rows));
         return checks;
@@ -40,7 +47,8 @@ class LoraParityTest extends ParityTest {
                     lab.ops().loraDown(u, x.tensor(), a.tensor(), slots == null ? null : lab.ints(slots), dropout);
                     float[] mask = mask(lab, t, c, dropout);
                     float[] expected = lab.reference(torch -> Torch.floats(byRow(slots,
-                            slot -> torch.array(x.values(), t, c).mul(torch.array(mask, t, c)).matMul(adapter(torch, a, slot).transpose()))));
+                            slot -> torch.array(x.values(), t, c).mul(torch.array(mask, t, c))
+                            .matMul(adapter(torch, a, slot).transpose()))));
                     lab.expect("u of C " + c, expected, u, ParityTolerance.of(DType.F32, c));
                 }
             }
@@ -59,12 +67,14 @@ class LoraParityTest extends ParityTest {
                 ParityCheck.Data u = lab.normal(DType.F32, t, r);
                 ParityCheck.Data b = lab.normal(DType.F32, ADAPTERS, n, r);
                 float[] scaling = {0.5f, 2, -1.25f};
-                lab.ops().loraUp(y.tensor().fromColumn(8), u.tensor(), b.tensor(), lab.data(DType.F32, scaling, ADAPTERS).tensor(),
-                        slots == null ? null : lab.ints(slots));
+                lab.ops().loraUp(y.tensor().fromColumn(8), u.tensor(), b.tensor(),
+                        lab.data(DType.F32, scaling, ADAPTERS).tensor(), slots == null ? null : lab.ints(slots));
                 float[] expected = lab.reference(torch -> {
                     NDArray before = torch.array(y.values(), t, ld);
-                    NDArray update = byRow(slots, slot -> torch.array(u.values(), t, r).matMul(adapter(torch, b, slot).transpose()).mul(scaling[slot]));
-                    return Torch.floats(Torch.columns(before, 0, 8).concat(Torch.columns(before, 8, 8 + n).add(update), 1)
+                    NDArray update = byRow(slots, slot -> torch.array(u.values(), t, r)
+                            .matMul(adapter(torch, b, slot).transpose()).mul(scaling[slot]));
+                    return Torch.floats(Torch.columns(before, 0, 8)
+                            .concat(Torch.columns(before, 8, 8 + n).add(update), 1)
                             .concat(Torch.columns(before, 8 + n, ld), 1));
                 });
                 lab.expect("y of R " + r, expected, y.tensor(), ParityTolerance.of(dtype, r));
@@ -91,7 +101,8 @@ class LoraParityTest extends ParityTest {
                 return torch.gradients(() -> uLeaf.matMul(bLeaf.transpose()).mul(scaling), band, uLeaf, bLeaf);
             });
             lab.expect("du of N " + n, expected[0], du, ParityTolerance.of(DType.F32, n));
-            lab.expect("dB of T " + t, Floats.sum(expected[1], db.values()), db.tensor(), ParityTolerance.of(DType.F32, t));
+            lab.expect("dB of T " + t, Floats.sum(expected[1], db.values()), db.tensor(),
+                    ParityTolerance.of(DType.F32, t));
         }
     }
 
@@ -105,7 +116,8 @@ class LoraParityTest extends ParityTest {
         }
     }
 
-    private static void downBackward(ParityCheck lab, int[] size, ParityCheck.Data x, Dropout dropout, boolean wantsDx) {
+    private static void downBackward(ParityCheck lab, int[] size, ParityCheck.Data x, Dropout dropout,
+            boolean wantsDx) {
         int t = size[0];
         int c = size[1];
         int r = size[3];
@@ -114,7 +126,8 @@ class LoraParityTest extends ParityTest {
         ParityCheck.Data a = lab.normal(DType.F32, 1, r, c);
         ParityCheck.Data da = lab.normal(DType.F32, 1, r, c);
         ParityCheck.Data du = lab.normal(DType.F32, t, r);
-        lab.ops().loraDownBackward(wantsDx ? dx.tensor() : null, da.tensor(), du.tensor(), x.tensor(), a.tensor(), dropout);
+        lab.ops().loraDownBackward(wantsDx ? dx.tensor() : null, da.tensor(), du.tensor(), x.tensor(), a.tensor(),
+                dropout);
         float[] mask = mask(lab, t, c, dropout);
         float[][] expected = lab.reference(torch -> {
             var xLeaf = torch.leaf(x.values(), t, c);
@@ -122,7 +135,8 @@ class LoraParityTest extends ParityTest {
             var kept = torch.array(mask, t, c);
             return torch.gradients(() -> xLeaf.mul(kept).matMul(aLeaf.transpose()), du.values(), xLeaf, aLeaf);
         });
-        lab.expect("dx of R " + r, wantsDx ? Floats.sum(expected[0], dx.values()) : dx.values(), dx.tensor(), ParityTolerance.of(dtype, r));
+        lab.expect("dx of R " + r, wantsDx ? Floats.sum(expected[0], dx.values()) : dx.values(), dx.tensor(),
+                ParityTolerance.of(dtype, r));
         lab.expect("dA of T " + t, Floats.sum(expected[1], da.values()), da.tensor(), ParityTolerance.of(DType.F32, t));
     }
 
@@ -134,7 +148,8 @@ class LoraParityTest extends ParityTest {
         float kept = 1 / (1 - DROPOUT.probability());
         int n = 0;
         for (float m : mask) {
-            assertTrue(m == 0 || Math.abs(m - kept) <= 2e-7 * kept, "a mask element is " + m + ", expected 0 or " + kept);
+            assertTrue(m == 0 || Math.abs(m - kept) <= 2e-7 * kept,
+                    "a mask element is " + m + ", expected 0 or " + kept);
             n += m == 0 ? 0 : 1;
         }
         double mean = mask.length * (1 - DROPOUT.probability());
@@ -156,7 +171,8 @@ class LoraParityTest extends ParityTest {
             Tensor few = lab.output(DType.F32, 3, r);
             lab.ops().loraDown(many, x.tensor(), a.tensor(), null, Dropout.NONE);
             lab.ops().loraDown(few, x.tensor().slice(0, 3L * c).view(3, c), a.tensor(), null, Dropout.NONE);
-            float[] expected = lab.reference(torch -> Torch.floats(torch.array(x.values(), 130, c).matMul(torch.array(a.values(), r, c).transpose())));
+            float[] expected = lab.reference(torch -> Torch.floats(
+                    torch.array(x.values(), 130, c).matMul(torch.array(a.values(), r, c).transpose())));
             lab.expect("u of 130 rows", expected, many, ParityTolerance.of(DType.F32, c));
             Floats.assertBits("u of three rows", Floats.slice(lab.floats(many), 0, 3L * r), lab.floats(few));
         }
@@ -208,7 +224,8 @@ class LoraParityTest extends ParityTest {
     private static NDArray adapter(Torch torch, ParityCheck.Data all, int slot) {
         long rows = all.tensor().size(1);
         long columns = all.tensor().size(2);
-        return torch.array(Floats.slice(all.values(), slot * rows * columns, (slot + 1) * rows * columns), rows, columns);
+        return torch.array(Floats.slice(all.values(), slot * rows * columns, (slot + 1) * rows * columns), rows,
+                columns);
     }
 
     /** Each row from the product of its adapter; zeros where it has none. */
@@ -222,7 +239,8 @@ class LoraParityTest extends ParityTest {
             for (int t = 0; t < slots.length; t++) {
                 chosen[t] = slots[t] == slot ? 1 : 0;
             }
-            sum = sum.add(product.apply(slot).mul(sum.getManager().create(chosen, new ai.djl.ndarray.types.Shape(slots.length, 1))));
+            sum = sum.add(product.apply(slot).mul(sum.getManager()
+                    .create(chosen, new ai.djl.ndarray.types.Shape(slots.length, 1))));
         }
         return sum;
     }

@@ -12,12 +12,14 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Products with fp8 weights (matmul.cu, matmul_backward.cu, matmul_silu_mul.cu) on the backends that have them, against libtorch on the
- * values that the codes stand for. Up to 16 rows the activations stay bf16; from 17 rows on they are made fp8 too, one scale a token, and the
- * reference rounds them alike; there the matrix unit may add with 14 bits of mantissa, so sums are held to a bf16 rounding of the largest.
+ * Products with fp8 weights (matmul.cu, matmul_backward.cu, matmul_silu_mul.cu) on the backends that have them, against
+ * libtorch on the values that the codes stand for. Up to 16 rows the activations stay bf16; from 17 rows on they are
+ * made fp8 too, one scale a token, and the reference rounds them alike; there the matrix unit may add with 14 bits of
+ * mantissa, so sums are held to a bf16 rounding of the largest.
  */
 class MatmulFp8Test {
-    private static final int[][] SIZES = {{1, 65, 1296}, {3, 16, 64}, {8, 40, 272}, {15, 72, 1040}, {16, 7688, 16}, {5, 33, 127},
+    private static final int[][] SIZES = {{1, 65, 1296}, {3, 16, 64}, {8, 40, 272}, {15, 72, 1040}, {16, 7688, 16},
+            {5, 33, 127},
         {17, 32, 48}, {40, 80, 144}, {130, 48, 304}, {20, 33, 64}};  // T, N, C
 
     static List<TestTarget> targets() {
@@ -70,7 +72,8 @@ class MatmulFp8Test {
         lab.ops().matmul(y, x.tensor(), weight, beta);
         float[] activations = quantized(t, n, c) ? Fp8.Scaled.of(x.values(), t).values() : x.values();
         float[] expected = lab.reference(torch -> Torch.floats(torch.array(activations, t, c)
-                .matMul(torch.array(Fp8.Scaled.of(w.values(), n).values(), n, c).transpose()).add(torch.array(before.values(), t, n).mul(beta))));
+                .matMul(torch.array(Fp8.Scaled.of(w.values(), n).values(), n, c).transpose())
+                .add(torch.array(before.values(), t, n).mul(beta))));
         lab.expect("y of T " + t + " C " + c + " beta " + beta, expected, y, tolerance(yDtype, t, n, c));
     }
 
@@ -83,7 +86,8 @@ class MatmulFp8Test {
             int chunk = 64;
             ParityCheck.Data w = lab.normal(DType.BF16, n, c);
             Weight whole = weight(lab, w);
-            var chunked = new Weight(java.lang.foreign.Arena.ofAuto(), whole.data(), whole.scales(), Weight.Layout.ROW_MAJOR, n, c, chunk);
+            var chunked = new Weight(java.lang.foreign.Arena.ofAuto(), whole.data(), whole.scales(),
+                    Weight.Layout.ROW_MAJOR, n, c, chunk);
             float[] weights = Fp8.Scaled.of(w.values(), n).values();
             for (int t : new int[] {7, 20}) {
                 ParityCheck.Data x = lab.normal(DType.BF16, t, c);
@@ -92,9 +96,11 @@ class MatmulFp8Test {
                 lab.ops().matmulPartial(partials, x.tensor(), chunked);
                 for (int i = 0; i < c / chunk; i++) {
                     int begin = i * chunk;
-                    float[] expected = lab.reference(torch -> Torch.floats(Torch.columns(torch.array(activations, t, c), begin, begin + chunk)
+                    float[] expected = lab.reference(torch ->
+                            Torch.floats(Torch.columns(torch.array(activations, t, c), begin, begin + chunk)
                             .matMul(Torch.columns(torch.array(weights, n, c), begin, begin + chunk).transpose())));
-                    lab.expect("partials of chunk " + i, expected, partials.rows(i, i + 1), tolerance(DType.F32, t, n, chunk));
+                    lab.expect("partials of chunk " + i, expected, partials.rows(i, i + 1),
+                            tolerance(DType.F32, t, n, chunk));
                 }
             }
             lab.assertGuards();
@@ -158,11 +164,13 @@ class MatmulFp8Test {
                 lab.ops().matmulSiluMul(y, lab.output(DType.BF16, t, 2L * f), x.tensor(), weight(lab, w));
                 float[] activations = quantized(t, 2 * f, c) ? Fp8.Scaled.of(x.values(), t).values() : x.values();
                 float[] expected = lab.reference(torch -> {
-                    var gateUp = torch.array(activations, t, c).matMul(torch.array(Fp8.Scaled.of(w.values(), 2 * f).values(), 2L * f, c).transpose());
+                    var gateUp = torch.array(activations, t, c)
+                            .matMul(torch.array(Fp8.Scaled.of(w.values(), 2 * f).values(), 2L * f, c).transpose());
                     var gate = Torch.columns(gateUp, 0, f);
                     return Torch.floats(gate.mul(torch.sigmoid(gate)).mul(Torch.columns(gateUp, f, 2L * f)));
                 });
-                lab.expect("y of T " + t, expected, y, ParityTolerance.of(DType.BF16, c).through(DType.BF16).magnitude(2));
+                lab.expect("y of T " + t, expected, y, ParityTolerance.of(DType.BF16, c).through(DType.BF16)
+                        .magnitude(2));
             }
             lab.assertGuards();
         }
@@ -179,7 +187,8 @@ class MatmulFp8Test {
 
     /** The source as fp8, or the end of the test where the backend has none. */
     private static Weight weight(ParityCheck lab, ParityCheck.Data source) {
-        Weight w = lab.context().weight(DType.F8E4M3, Weight.Layout.ROW_MAJOR, source.tensor().size(0), source.tensor().size(1), 0);
+        Weight w = lab.context().weight(DType.F8E4M3, Weight.Layout.ROW_MAJOR, source.tensor().size(0),
+                source.tensor().size(1), 0);
         try {
             lab.ops().pack(w, source.tensor(), 0);
         } catch (BackendException e) {

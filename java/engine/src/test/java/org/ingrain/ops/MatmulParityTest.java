@@ -11,11 +11,16 @@ import org.ingrain.tensor.Weight;
 
 /** matmul.cc. */
 class MatmulParityTest extends ParityTest {
-    private static final List<int[]> SIZES = sizes(1, 1, 1, 1, 127, 4099, 7, 33, 127, 127, 64, 65, 5, 4096, 7, 33, 96, 128);  // T, N, C
+    // T, N, C
+    private static final List<int[]> SIZES = sizes(
+            1, 1, 1, 1, 127, 4099, 7, 33, 127, 127, 64, 65, 5, 4096, 7, 33, 96, 128);
     /** Rows of 16-byte pieces, which GPUs have kernels for: few rows by narrow and by wide weights, and many. */
-    private static final List<int[]> PIECES = sizes(1, 65, 1288, 8, 40, 264, 15, 72, 2056, 5, 7696, 40, 16, 7688, 24, 17, 24, 48, 65, 136, 264);
-    private static final int[][] CHUNKED = {{1, 7, 8, 2}, {7, 33, 128, 16}, {127, 16, 336, 42}, {3, 65, 64, 64}, {2, 40, 256, 32}, {16, 24, 192, 24},
-        {24, 72, 256, 64}};                                                                                                  // T, N, C, chunk
+    private static final List<int[]> PIECES = sizes(
+            1, 65, 1288, 8, 40, 264, 15, 72, 2056, 5, 7696, 40, 16, 7688, 24, 17, 24, 48, 65, 136, 264);
+    private static final int[][] CHUNKED = {{1, 7, 8, 2}, {7, 33, 128, 16}, {127, 16, 336, 42}, {3, 65, 64, 64},
+            {2, 40, 256, 32}, {16, 24, 192, 24},
+        // T, N, C, chunk
+        {24, 72, 256, 64}};
 
     private static List<int[]> sizes(int... flat) {
         return IntStream.range(0, flat.length / 3).mapToObj(i -> Arrays.copyOfRange(flat, 3 * i, 3 * i + 3)).toList();
@@ -43,7 +48,10 @@ class MatmulParityTest extends ParityTest {
         return checks;
     }
 
-    /** Where the CPU's bf16 unit rounds x beside a bf16 weight, each of the c products has that error; their sum's size is the root of c. */
+    /**
+     * Where the CPU's bf16 unit rounds x beside a bf16 weight, each of the c products has that error; their sum's size
+     * is the root of c.
+     */
     private static ParityTolerance tolerance(ParityCheck lab, DType x, DType w, DType y, int c) {
         ParityTolerance plain = ParityTolerance.of(y, c);
         return lab.target().rounds(x, w) ? plain.through(DType.BF16).magnitude(Math.sqrt(c)) : plain;
@@ -57,7 +65,8 @@ class MatmulParityTest extends ParityTest {
             ParityCheck.Data x = lab.normal(xDtype, t, c);
             ParityCheck.Data w = lab.normal(wDtype, n, c);
             Weight weight = lab.weight(w, layout, 0);
-            float[] expected = lab.reference(torch -> Torch.floats(torch.array(x.values(), t, c).matMul(torch.array(w.values(), n, c).transpose())));
+            float[] expected = lab.reference(torch -> Torch.floats(
+                    torch.array(x.values(), t, c).matMul(torch.array(w.values(), n, c).transpose())));
             for (DType yDtype : FLOATS) {
                 Tensor y = lab.output(yDtype, t, n);
                 lab.ops().matmul(y, x.tensor(), weight);
@@ -79,7 +88,8 @@ class MatmulParityTest extends ParityTest {
                 for (float beta : new float[] {1, -0.5f}) {
                     ParityCheck.Data y = lab.normal(yDtype, t, n);
                     float[] expected = lab.reference(torch -> Torch.floats(torch.array(x.values(), t, c)
-                            .matMul(torch.array(w.values(), n, c).transpose()).add(torch.array(y.values(), t, n).mul(beta))));
+                            .matMul(torch.array(w.values(), n, c).transpose())
+                            .add(torch.array(y.values(), t, n).mul(beta))));
                     lab.ops().matmul(y.tensor(), x.tensor(), weight, beta);
                     lab.expect("y of C " + c + " beta " + beta, expected, y.tensor(),
                             lab.added(tolerance(lab, xDtype, wDtype, yDtype, c), yDtype, beta));
@@ -101,9 +111,11 @@ class MatmulParityTest extends ParityTest {
             lab.ops().matmulPartial(partials, x.tensor(), lab.weight(w, layout, chunk));
             for (int i = 0; i < c / chunk; i++) {
                 int begin = i * chunk;
-                float[] expected = lab.reference(torch -> Torch.floats(Torch.columns(torch.array(x.values(), t, c), begin, begin + chunk)
+                float[] expected = lab.reference(torch -> Torch.floats(
+                        Torch.columns(torch.array(x.values(), t, c), begin, begin + chunk)
                         .matMul(Torch.columns(torch.array(w.values(), n, c), begin, begin + chunk).transpose())));
-                lab.expect("chunk " + i, expected, partials.rows(i, i + 1), tolerance(lab, x.tensor().dtype(), w.tensor().dtype(), DType.F32, chunk));
+                lab.expect("chunk " + i, expected, partials.rows(i, i + 1),
+                        tolerance(lab, x.tensor().dtype(), w.tensor().dtype(), DType.F32, chunk));
             }
         }
     }
@@ -112,14 +124,16 @@ class MatmulParityTest extends ParityTest {
         for (int[] size : sizes(dyDtype, wDtype)) {
             for (DType dxDtype : FLOATS) {
                 for (float beta : new float[] {0, 1, -0.5f}) {
-                    backward(lab, size, lab.normal(dyDtype, size[0], size[1]), lab.normal(wDtype, size[1], size[2]), layout, dxDtype, beta);
+                    backward(lab, size, lab.normal(dyDtype, size[0], size[1]), lab.normal(wDtype, size[1], size[2]),
+                            layout, dxDtype, beta);
                 }
             }
         }
     }
 
     /** With beta 0, dx holds NaN before. */
-    private static void backward(ParityCheck lab, int[] size, ParityCheck.Data dy, ParityCheck.Data w, Weight.Layout layout, DType dxDtype, float beta) {
+    private static void backward(ParityCheck lab, int[] size, ParityCheck.Data dy, ParityCheck.Data w,
+            Weight.Layout layout, DType dxDtype, float beta) {
         int t = size[0];
         int n = size[1];
         int c = size[2];
@@ -132,7 +146,8 @@ class MatmulParityTest extends ParityTest {
             var gradient = torch.array(torch.gradients(() -> x.matMul(weight), dy.values(), x)[0], t, c);
             return Torch.floats(gradient.add(torch.array(before.values(), t, c).mul(beta)));
         });
-        lab.expect("dx of N " + n + " beta " + beta, expected, dx, lab.added(ParityTolerance.of(dxDtype, n), dxDtype, beta));
+        lab.expect("dx of N " + n + " beta " + beta, expected, dx,
+                lab.added(ParityTolerance.of(dxDtype, n), dxDtype, beta));
     }
 
     private static void weightBackward(ParityCheck lab, DType dtype) {
@@ -149,7 +164,8 @@ class MatmulParityTest extends ParityTest {
                 var in = torch.array(x.values(), t, c);
                 return torch.gradients(() -> in.matMul(w.transpose()), dy.values(), w)[0];
             });
-            lab.expect("dw of T " + t, Floats.sum(dw.values(), gradient), dw.tensor(), ParityTolerance.of(DType.F32, t));
+            lab.expect("dw of T " + t, Floats.sum(dw.values(), gradient), dw.tensor(),
+                    ParityTolerance.of(DType.F32, t));
         }
     }
 }

@@ -8,8 +8,8 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * pack.cc: a weight is filled piece by piece and read back, exact to the bit. The order of a packed weight is the backend's own, so it
- * is read by multiplying with the identity.
+ * pack.cc: a weight is filled piece by piece and read back, exact to the bit. The order of a packed weight is the
+ * backend's own, so it is read by multiplying with the identity.
  */
 class PackParityTest extends ParityTest {
     private static final List<DType> SOURCES = List.of(DType.F32, DType.BF16, DType.F16);
@@ -33,7 +33,8 @@ class PackParityTest extends ParityTest {
     }
 
     /** Packs rows [cuts[i], cuts[i + 1]), the last piece first, each as the left columns of a wider matrix. */
-    private static void pack(ParityCheck lab, Weight.Layout layout, DType sourceDtype, DType wDtype, long[] cuts, long columns) {
+    private static void pack(ParityCheck lab, Weight.Layout layout, DType sourceDtype, DType wDtype, long[] cuts,
+            long columns) {
         long rows = cuts[cuts.length - 1];
         Weight w = lab.context().weight(wDtype, layout, rows, columns, 0);
         float[] expected = new float[Math.toIntExact(rows * columns)];
@@ -44,7 +45,8 @@ class PackParityTest extends ParityTest {
             if (ld == columns) {
                 lab.ops().pack(w, source.tensor(), cuts[piece]);
             } else {
-                new OpBindings(lab.context(), lab.context().backend()).pack(w, source.tensor(), sourceDtype.code(), cuts[piece], n, ld);
+                new OpBindings(lab.context(), lab.context().backend())
+                        .pack(w, source.tensor(), sourceDtype.code(), cuts[piece], n, ld);
             }
             for (int r = 0; r < n; r++) {
                 for (int c = 0; c < columns; c++) {
@@ -52,7 +54,8 @@ class PackParityTest extends ParityTest {
                 }
             }
         }
-        lab.expect("W " + rows + " x " + columns, Floats.rounded(wDtype, expected), read(lab, w), ParityTolerance.rounding(DType.F32));
+        lab.expect("W " + rows + " x " + columns, Floats.rounded(wDtype, expected), read(lab, w),
+                ParityTolerance.rounding(DType.F32));
     }
 
     private static Tensor read(ParityCheck lab, Weight w) {

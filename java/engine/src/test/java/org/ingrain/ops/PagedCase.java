@@ -11,8 +11,8 @@ import org.ingrain.tensor.Tensor;
 
 /**
  * Sequences of known q, k, v that go through a paged cache in steps. The first {@code sharers} of them have their first
- * {@code sharedBlocks} blocks in common; sequence 0 writes these before the others begin. Every run takes a fresh cache full of NaN
- * and draws its block tables anew, in no order.
+ * {@code sharedBlocks} blocks in common; sequence 0 writes these before the others begin. Every run takes a fresh cache
+ * full of NaN and draws its block tables anew, in no order.
  */
 final class PagedCase {
     private final ParityCheck lab;
@@ -46,7 +46,8 @@ final class PagedCase {
 
     PagedCase(ParityCheck lab, Layer layer, double std, int sharers, int sharedBlocks, int... lengths) {
         this(lab, layer, std, sharers, sharedBlocks, Arrays.stream(lengths)
-                .mapToObj(n -> lab.normal(std, layer.dtype(), n, layer.heads().columns()).values()).toArray(float[][]::new));
+                .mapToObj(n -> lab.normal(std, layer.dtype(), n, layer.heads().columns()).values())
+                .toArray(float[][]::new));
         for (int s = 1; s < sharers; s++) {
             System.arraycopy(qkv[0], 0, qkv[s], 0, sharedRows() * Math.toIntExact(layer.heads().columns()));
         }
@@ -73,7 +74,8 @@ final class PagedCase {
     /** Scores are sums of E terms of size std², and an error of a score is one of every weight, relative to it. */
     ParityTolerance tolerance(DType dtype) {
         int longest = Arrays.stream(qkv).mapToInt(rows -> rows.length).max().orElseThrow();
-        return ParityTolerance.of(dtype, longest / layer.heads().columns() + layer.heads().e()).magnitude(Math.pow(Math.max(std, 1), 3));
+        return ParityTolerance.of(dtype, longest / layer.heads().columns() + layer.heads().e())
+                .magnitude(Math.pow(Math.max(std, 1), 3));
     }
 
     private int length(int s) {
@@ -97,9 +99,12 @@ final class PagedCase {
         int maxBlocks = (Arrays.stream(qkv).mapToInt(rows -> rows.length).max().orElseThrow()
                 / Math.toIntExact(layer.heads().columns()) + layer.blockSize() - 1) / layer.blockSize();
         int[][] tables = tables(maxBlocks);
-        long blockBytes = lab.context().kvCacheBlockBytes(layer.cacheDtype(), layer.blockSize(), layer.heads().k(), layer.heads().e());
-        Tensor cache = lab.output(layer.cacheDtype(), (long) qkv.length * maxBlocks, blockBytes / layer.cacheDtype().bytes());
-        Batch batch = lab.context().batch(Arrays.stream(qkv).mapToInt(rows -> rows.length).sum(), qkv.length, maxBlocks, layer.blockSize());
+        long blockBytes = lab.context().kvCacheBlockBytes(
+                layer.cacheDtype(), layer.blockSize(), layer.heads().k(), layer.heads().e());
+        Tensor cache = lab.output(layer.cacheDtype(), (long) qkv.length * maxBlocks,
+                blockBytes / layer.cacheDtype().bytes());
+        Batch batch = lab.context().batch(Arrays.stream(qkv).mapToInt(rows -> rows.length).sum(), qkv.length, maxBlocks,
+                layer.blockSize());
         int width = Math.toIntExact(layer.heads().h() * layer.heads().e());
         float[][] y = new float[qkv.length][];
         Arrays.setAll(y, s -> new float[length(s) * width]);
@@ -160,7 +165,8 @@ final class PagedCase {
         return steps;
     }
 
-    private Tensor step(Tensor cache, Batch batch, int[][] tables, List<Piece> pieces, boolean grouped, Ops write, Ops attend) {
+    private Tensor step(Tensor cache, Batch batch, int[][] tables, List<Piece> pieces, boolean grouped, Ops write,
+            Ops attend) {
         int columns = Math.toIntExact(layer.heads().columns());
         int tokens = pieces.stream().mapToInt(piece -> piece.end() - piece.begin()).sum();
         int[] offsets = new int[pieces.size() + 1];

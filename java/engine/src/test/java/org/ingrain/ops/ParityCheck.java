@@ -19,8 +19,8 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * The bench of one check: a context of the library under test, inputs whose exact values the reference sees too, outputs filled with
- * NaN before the op runs, and a strip of NaN behind every allocation that nobody may write or use.
+ * The bench of one check: a context of the library under test, inputs whose exact values the reference sees too,
+ * outputs filled with NaN before the op runs, and a strip of NaN behind every allocation that nobody may write or use.
  */
 final class ParityCheck implements AutoCloseable {
     private static final int GUARD_BYTES = 256;
@@ -201,7 +201,10 @@ final class ParityCheck implements AutoCloseable {
         }
     }
 
-    /** The outputs that were looked at, and whether any look found a difference; on a wrong library a check goes on after one. */
+    /**
+     * The outputs that were looked at, and whether any look found a difference; on a wrong library a check goes on
+     * after one.
+     */
     Map<String, Boolean> differed() {
         return differed;
     }

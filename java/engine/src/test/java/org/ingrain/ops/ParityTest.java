@@ -25,7 +25,8 @@ abstract class ParityTest {
     }
 
     Stream<Arguments> cases() {
-        return TestTarget.available().stream().flatMap(target -> checks().stream().map(check -> Arguments.of(check, target)));
+        return TestTarget.available().stream().flatMap(
+                target -> checks().stream().map(check -> Arguments.of(check, target)));
     }
 
     /** One check of the op for F32 and one for BF16. */

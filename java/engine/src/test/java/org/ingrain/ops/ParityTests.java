@@ -9,9 +9,10 @@ public final class ParityTests {
     }
 
     static List<ParityTest> all() {
-        return List.of(new AdamwParityTest(), new AttentionParityTest(), new AttentionPagedParityTest(), new CollectivesTest(), new ConvertParityTest(),
-                new CrossEntropyParityTest(), new EmbeddingParityTest(), new GatherRowsParityTest(), new KvCacheParityTest(), new LoraParityTest(),
-                new MatmulParityTest(), new MatmulSiluMulParityTest(), new PackParityTest(), new RandomParityTest(), new RmsNormParityTest(),
+        return List.of(new AdamwParityTest(), new AttentionParityTest(), new AttentionPagedParityTest(),
+                new CollectivesTest(), new ConvertParityTest(), new CrossEntropyParityTest(), new EmbeddingParityTest(),
+                new GatherRowsParityTest(), new KvCacheParityTest(), new LoraParityTest(), new MatmulParityTest(),
+                new MatmulSiluMulParityTest(), new PackParityTest(), new RandomParityTest(), new RmsNormParityTest(),
                 new RopeParityTest(), new SampleParityTest(), new SelectIdsParityTest(), new SiluMulParityTest());
     }
 

@@ -13,7 +13,8 @@ final class Philox {
         for (int round = 0; round < 10; round++) {
             long product0 = Integer.toUnsignedLong(c[0]) * 0xD2511F53L;
             long product1 = Integer.toUnsignedLong(c[2]) * 0xCD9E8D57L;
-            c = new int[] {(int) (product1 >>> 32) ^ c[1] ^ k0, (int) product1, (int) (product0 >>> 32) ^ c[3] ^ k1, (int) product0};
+            c = new int[] {(int) (product1 >>> 32) ^ c[1] ^ k0, (int) product1, (int) (product0 >>> 32) ^ c[3] ^ k1,
+                    (int) product0};
             k0 += 0x9E3779B9;
             k1 += 0xBB67AE85;
         }

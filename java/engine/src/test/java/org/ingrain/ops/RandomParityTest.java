@@ -7,7 +7,10 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 import org.junit.jupiter.api.Test;
 
-/** random.cc, against Philox and Box and Muller's transform in double precision: libtorch has no counter-based generator. */
+/**
+ * random.cc, against Philox and Box and Muller's transform in double precision: libtorch has no counter-based
+ * generator.
+ */
 class RandomParityTest extends ParityTest {
     @Override
     List<Check> checks() {
@@ -22,7 +25,8 @@ class RandomParityTest extends ParityTest {
                 float[] expected = new float[n];
                 for (int i = 0; i < n; i++) {
                     int[] words = Philox.words(seed, i, 0, 0, 0);
-                    expected[i] = (float) (0.02f * Math.sqrt(-2 * Math.log(Philox.uniform(words[0]))) * Math.cos(2 * Math.PI * Philox.uniform(words[1])));
+                    expected[i] = (float) (0.02f * Math.sqrt(-2 * Math.log(Philox.uniform(words[0])))
+                            * Math.cos(2 * Math.PI * Philox.uniform(words[1])));
                 }
                 lab.expect("y", expected, y, ParityTolerance.of(dtype, 1).magnitude(0.02 * 6));
             }

@@ -14,13 +14,14 @@ import java.nio.file.StandardCopyOption;
 import java.util.zip.CRC32;
 
 /**
- * Where a check's expected values come from: libtorch, libtorch and a record of it, or such a record alone, on machines that have no
- * libtorch. The system property {@code ingrain.references} says which: absent, {@code record:FOLDER} or {@code replay:FOLDER}.
+ * Where a check's expected values come from: libtorch, libtorch and a record of it, or such a record alone, on machines
+ * that have no libtorch. The system property {@code ingrain.references} says which: absent, {@code record:FOLDER} or
+ * {@code replay:FOLDER}.
  *
- * <p>A check draws its inputs from a fixed seed, so the folder holds results alone: a file for each check, with the results in the order in
- * which they are asked for. Each stands behind the CRC-32 of all float inputs made before it: what was recorded for other inputs is refused.
- * Of an array of more than {@link #WHOLE} elements some are kept, spread over all of it, with its end and its largest; the others read as
- * {@link Floats#UNKNOWN}, which is near everything.
+ * <p>A check draws its inputs from a fixed seed, so the folder holds results alone: a file for each check, with the
+ * results in the order in which they are asked for. Each stands behind the CRC-32 of all float inputs made before it:
+ * what was recorded for other inputs is refused. Of an array of more than {@link #WHOLE} elements some are kept, spread
+ * over all of it, with its end and its largest; the others read as {@link Floats#UNKNOWN}, which is near everything.
  */
 final class References implements AutoCloseable {
     private static final int WHOLE = 8192;
@@ -48,7 +49,8 @@ final class References implements AutoCloseable {
         }
         String[] parts = property.split(":", 2);
         if (parts.length < 2 || !parts[0].equals("record") && !parts[0].equals("replay")) {
-            throw new IllegalArgumentException("-Dingrain.references: found '" + property + "', expected record:FOLDER or replay:FOLDER");
+            throw new IllegalArgumentException("-Dingrain.references: found '" + property
+                    + "', expected record:FOLDER or replay:FOLDER");
         }
         return new References(check, Path.of(parts[1]).resolve(fileName(check)), parts[0].equals("replay"));
     }
@@ -84,7 +86,8 @@ final class References implements AutoCloseable {
                 case float[] values -> write(out, 'f', values);
                 case float[][] arrays -> write(out, 'a', arrays);
                 case long[] values -> write(out, values);
-                default -> throw new IllegalArgumentException(check + ": a reference is float[], float[][] or long[], not " + result.getClass());
+                default -> throw new IllegalArgumentException(
+                        check + ": a reference is float[], float[][] or long[], not " + result.getClass());
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);

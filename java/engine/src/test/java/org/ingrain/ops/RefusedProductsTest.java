@@ -18,8 +18,8 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Products that cuBLASLt refuses, as versions and cards differ: the emulated one (cuda/simt/cublas_lt) is told what to refuse and in which
- * call. The result is right all the same, and a product that another kernel computed is counted.
+ * Products that cuBLASLt refuses, as versions and cards differ: the emulated one (cuda/simt/cublas_lt) is told what to
+ * refuse and in which call. The result is right all the same, and a product that another kernel computed is counted.
  */
 class RefusedProductsTest {
     private static final int ROWS = 33;
@@ -31,7 +31,8 @@ class RefusedProductsTest {
     private enum Where { AT_HEURISTIC, AT_CHECK, AT_MATMUL, BEFORE_VECTORS }
 
     private static List<TestTarget> emulated() {
-        List<TestTarget> found = TestTarget.available().stream().filter(target -> target.name().startsWith("simt")).toList();
+        List<TestTarget> found = TestTarget.available().stream().filter(target -> target.name().startsWith("simt"))
+                .toList();
         if (found.isEmpty()) {
             System.out.println("Skipped: no emulated GPU here");
         }
@@ -66,9 +67,10 @@ class RefusedProductsTest {
             }
             Map<String, Long> fallbacks = lab.context().fallbacks();
             assertEquals(what == What.EVERYTHING, !fallbacks.isEmpty(), fallbacks::toString);
-            assertTrue(fallbacks.entrySet().stream().allMatch(one -> one.getKey().startsWith("matmul of (") && one.getValue() > 0), fallbacks::toString);
-            assertEquals(what == What.EVERYTHING, fallbacks.keySet().stream().anyMatch(one -> one.startsWith("matmul of (33, 80) by (80, 48)")),
-                    fallbacks::toString);
+            assertTrue(fallbacks.entrySet().stream().allMatch(
+                    one -> one.getKey().startsWith("matmul of (") && one.getValue() > 0), fallbacks::toString);
+            assertEquals(what == What.EVERYTHING, fallbacks.keySet().stream()
+                    .anyMatch(one -> one.startsWith("matmul of (33, 80) by (80, 48)")), fallbacks::toString);
         }
     }
 
@@ -112,7 +114,8 @@ class RefusedProductsTest {
         ParityCheck.Data y = lab.normal(DType.BF16, ROWS, N);
         float[] activations = quantized ? Fp8.Scaled.of(x.values(), ROWS).values() : x.values();
         float[] expected = lab.reference(torch -> Torch.floats(torch.array(activations, ROWS, C)
-                .matMul(torch.array(Fp8.Scaled.of(w.values(), N).values(), N, C).transpose()).add(torch.array(y.values(), ROWS, N).mul(beta))));
+                .matMul(torch.array(Fp8.Scaled.of(w.values(), N).values(), N, C).transpose())
+                .add(torch.array(y.values(), ROWS, N).mul(beta))));
         lab.ops().matmul(y.tensor(), x.tensor(), weight, beta);
         lab.expect("y of beta " + beta, expected, y.tensor(), ParityTolerance.of(DType.BF16, C).through(DType.BF16));
     }
@@ -122,7 +125,8 @@ class RefusedProductsTest {
         ParityCheck.Data w = lab.normal(DType.BF16, N, C);
         Tensor y = lab.normal(DType.F32, ROWS, N).tensor();
         float[] before = lab.floats(y);
-        float[] expected = lab.reference(torch -> Torch.floats(torch.array(x.values(), ROWS, C).matMul(torch.array(w.values(), N, C).transpose())
+        float[] expected = lab.reference(torch -> Torch.floats(
+                torch.array(x.values(), ROWS, C).matMul(torch.array(w.values(), N, C).transpose())
                 .add(torch.array(before, ROWS, N).mul(beta))));
         lab.ops().matmul(y, x.tensor(), lab.weight(w, Weight.Layout.ROW_MAJOR, 0), beta);
         lab.expect("y of beta " + beta, expected, y, ParityTolerance.of(DType.F32, C));

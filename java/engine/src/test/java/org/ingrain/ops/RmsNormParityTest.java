@@ -67,7 +67,8 @@ class RmsNormParityTest extends ParityTest {
         }
     }
 
-    private static void backward(ParityCheck lab, DType dtype, long t, long d, boolean residual, boolean weight, boolean alias) {
+    private static void backward(ParityCheck lab, DType dtype, long t, long d, boolean residual, boolean weight,
+            boolean alias) {
         ParityCheck.Data x = lab.normal(dtype, t, d);
         ParityCheck.Data w = lab.normal(dtype, d);
         ParityCheck.Data dy = lab.normal(dtype, t, d);
@@ -75,8 +76,8 @@ class RmsNormParityTest extends ParityTest {
         ParityCheck.Data dw = lab.normal(DType.F32, d);
         float[] rstd = lab.reference(torch -> norm(torch, x.values(), w.values())[1]);
         Tensor dx = alias ? dresidual.tensor() : lab.output(dtype, t, d);
-        lab.ops().rmsNormBackward(dx, weight ? dw.tensor() : null, dy.tensor(), residual ? dresidual.tensor() : null, x.tensor(), w.tensor(),
-                lab.data(DType.F32, rstd, t).tensor());
+        lab.ops().rmsNormBackward(dx, weight ? dw.tensor() : null, dy.tensor(), residual ? dresidual.tensor() : null,
+                x.tensor(), w.tensor(), lab.data(DType.F32, rstd, t).tensor());
         float[][] gradients = lab.reference(torch -> {
             var xLeaf = torch.leaf(x.values(), t, d);
             var wLeaf = torch.leaf(w.values(), d);

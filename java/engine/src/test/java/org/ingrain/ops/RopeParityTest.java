@@ -30,10 +30,12 @@ class RopeParityTest extends ParityTest {
             ParityCheck.Data qkv = lab.normal(dtype, size[0], heads.columns());
             float[] expected = lab.reference(torch -> {
                 if (forward) {
-                    return Torch.floats(rope(torch, torch.array(qkv.values(), size[0], heads.columns()), table.values(), positions, heads));
+                    return Torch.floats(rope(torch, torch.array(qkv.values(), size[0], heads.columns()), table.values(),
+                            positions, heads));
                 }
                 var leaf = torch.leaf(qkv.values(), size[0], heads.columns());
-                return torch.gradients(() -> rope(torch, leaf, table.values(), positions, heads), qkv.values(), leaf)[0];
+                return torch.gradients(() -> rope(torch, leaf, table.values(), positions, heads), qkv.values(),
+                        leaf)[0];
             });
             if (forward) {
                 lab.ops().rope(qkv.tensor(), table.tensor(), lab.ints(positions), heads);

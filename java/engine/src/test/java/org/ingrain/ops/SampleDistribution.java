@@ -7,14 +7,20 @@ import java.util.stream.IntStream;
 
 /** What sampling means: temperature, then top_k, then top_p over one row of logits, in double precision. */
 final class SampleDistribution {
-    /** Of Pearson's statistic under a right sampler, the share beyond the critical value: about one in a million (normal quantile 4.75). */
+    /**
+     * Of Pearson's statistic under a right sampler, the share beyond the critical value: about one in a million (normal
+     * quantile 4.75).
+     */
     private static final double QUANTILE = 4.75;
     private static final double LEAST_EXPECTED = 5;
 
     private SampleDistribution() {
     }
 
-    /** Probability of every id. top_p keeps the fewest most probable ids that reach it; the lower id comes first in a tie. */
+    /**
+     * Probability of every id. top_p keeps the fewest most probable ids that reach it; the lower id comes first in a
+     * tie.
+     */
     static double[] of(float[] logits, double temperature, int topK, double topP) {
         Integer[] order = IntStream.range(0, logits.length).boxed().toArray(Integer[]::new);
         Arrays.sort(order, (a, b) -> Double.compare(logits[b] + 0.0, logits[a] + 0.0));
@@ -60,7 +66,9 @@ final class SampleDistribution {
             cells++;
         }
         double freedom = Math.max(1, cells - 1);
-        double critical = freedom * Math.pow(1 - 2 / (9 * freedom) + QUANTILE * Math.sqrt(2 / (9 * freedom)), 3);  // Wilson & Hilferty 1931
-        assertTrue(statistic <= critical, what + ": chi-square " + statistic + " over " + critical + " with " + freedom + " degrees of freedom");
+        // Wilson & Hilferty 1931
+        double critical = freedom * Math.pow(1 - 2 / (9 * freedom) + QUANTILE * Math.sqrt(2 / (9 * freedom)), 3);
+        assertTrue(statistic <= critical, what + ": chi-square " + statistic + " over " + critical + " with " + freedom
+                + " degrees of freedom");
     }
 }

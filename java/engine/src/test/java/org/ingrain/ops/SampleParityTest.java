@@ -25,8 +25,9 @@ class SampleParityTest extends ParityTest {
     /** Which of a row's keys counts up from row to row. */
     private enum Key { SEED, SEQUENCE, POSITION }
 
-    private static final List<Settings> SETTINGS = List.of(new Settings(1, 0, 1), new Settings(0.6f, 0, 1), new Settings(2.5f, 7, 1),
-            new Settings(1, 0, 0.8f), new Settings(0.8f, 12, 0.9f), new Settings(1, 1000, 0.999f));
+    private static final List<Settings> SETTINGS = List.of(
+            new Settings(1, 0, 1), new Settings(0.6f, 0, 1), new Settings(2.5f, 7, 1), new Settings(1, 0, 0.8f),
+            new Settings(0.8f, 12, 0.9f), new Settings(1, 1000, 0.999f));
 
     @Override
     List<Check> checks() {
@@ -55,7 +56,8 @@ class SampleParityTest extends ParityTest {
                 float[] logSoftmax = logSoftmax(lab, logits.values(), m, v);
                 long[] best = lab.reference(torch -> torch.array(logits.values(), m, v).argMax(-1).toLongArray());
                 int[] expected = Arrays.stream(best).mapToInt(Math::toIntExact).toArray();
-                for (Settings settings : List.of(new Settings(0, 0, 1), new Settings(0, 3, 0.5f), new Settings(1, 1, 1), new Settings(1, 0, 1e-9f))) {
+                for (Settings settings : List.of(new Settings(0, 0, 1), new Settings(0, 3, 0.5f), new Settings(1, 1, 1),
+                        new Settings(1, 0, 1e-9f))) {
                     Drawn drawn = draw(lab, logits, settings, Key.POSITION);
                     assertArrayEquals(expected, drawn.ids(), settings + " of V " + v);
                     checkLogProbabilities(drawn, logSoftmax, v, std);
@@ -99,7 +101,8 @@ class SampleParityTest extends ParityTest {
             double[] p = SampleDistribution.of(row, settings.temperature(), settings.topK(), settings.topP());
             SampleDistribution.assertDrawnFrom(settings.toString(), p, drawn.ids());
             for (int i = 0; i < m; i++) {
-                assertEquals(logSoftmax[drawn.ids()[i]], drawn.logProbabilities()[i], 1e-5, "log-probability of id " + drawn.ids()[i]);
+                assertEquals(logSoftmax[drawn.ids()[i]], drawn.logProbabilities()[i], 1e-5,
+                        "log-probability of id " + drawn.ids()[i]);
             }
         }
     }
@@ -112,11 +115,12 @@ class SampleParityTest extends ParityTest {
             Drawn drawn = draw(lab, logits, settings, Key.SEED);
             checkLogProbabilities(drawn, logSoftmax, v, 12);
             for (int i = 0; i < m; i++) {
-                double[] p = SampleDistribution.of(Floats.slice(logits.values(), (long) i * v, (i + 1L) * v), settings.temperature(), settings.topK(),
-                        settings.topP());
+                double[] p = SampleDistribution.of(Floats.slice(logits.values(), (long) i * v, (i + 1L) * v),
+                        settings.temperature(), settings.topK(), settings.topP());
                 assertTrue(p[drawn.ids()[i]] > 0, settings + " drew id " + drawn.ids()[i] + ", which is cut off");
             }
-            assertTrue(Arrays.stream(drawn.ids()).distinct().count() > m / 4, settings + " draws the same ids again and again");
+            assertTrue(Arrays.stream(drawn.ids()).distinct().count() > m / 4,
+                    settings + " draws the same ids again and again");
         }
     }
 
@@ -152,7 +156,8 @@ class SampleParityTest extends ParityTest {
         for (int i = 0; i < expected.length; i++) {
             expected[i] = logSoftmax[i * v + drawn.ids()[i]];
         }
-        Floats.assertNear("log-probabilities of V " + v, expected, drawn.logProbabilities(), ParityTolerance.of(DType.F32, v).magnitude(4 * magnitude));
+        Floats.assertNear("log-probabilities of V " + v, expected, drawn.logProbabilities(),
+                ParityTolerance.of(DType.F32, v).magnitude(4 * magnitude));
     }
 
     private static Drawn draw(ParityCheck lab, ParityCheck.Data logits, Settings settings, Key key) {
@@ -172,15 +177,17 @@ class SampleParityTest extends ParityTest {
         Arrays.fill(temperature, settings.temperature());
         float[] topP = new float[m];
         Arrays.fill(topP, settings.topP());
-        return new Ops.SampleRows(lab.data(DType.F32, temperature, m).tensor(), lab.ints(IntStream.generate(settings::topK).limit(m).toArray()),
-                lab.data(DType.F32, topP, m).tensor(), lab.longs(IntStream.range(0, m).mapToLong(i -> key == Key.SEED ? i : 77L << 32).toArray()),
+        return new Ops.SampleRows(lab.data(DType.F32, temperature, m).tensor(),
+                lab.ints(IntStream.generate(settings::topK).limit(m).toArray()), lab.data(DType.F32, topP, m).tensor(),
+                lab.longs(IntStream.range(0, m).mapToLong(i -> key == Key.SEED ? i : 77L << 32).toArray()),
                 lab.ints(IntStream.range(0, m).map(i -> key == Key.SEQUENCE ? i : 3).toArray()),
                 lab.ints(IntStream.range(0, m).map(i -> key == Key.POSITION ? i : 11).toArray()));
     }
 
     /** From libtorch's at the largest logit of each row, which is all that need be recorded. */
     private static float[] logSoftmax(ParityCheck lab, float[] logits, int m, int v) {
-        float[] best = lab.reference(torch -> Torch.floats(torch.array(logits, m, v).logSoftmax(-1).max(new int[] {-1})));
+        float[] best = lab.reference(torch -> Torch.floats(
+                torch.array(logits, m, v).logSoftmax(-1).max(new int[] {-1})));
         float[] logSoftmax = new float[m * v];
         for (int i = 0; i < m; i++) {
             double largest = Double.NEGATIVE_INFINITY;

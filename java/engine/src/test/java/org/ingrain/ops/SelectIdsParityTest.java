@@ -13,7 +13,8 @@ class SelectIdsParityTest extends ParityTest {
 
     @Override
     List<Check> checks() {
-        return List.of(new Check("select_ids", "mixed", lab -> select(lab, -1)), new Check("select_ids", "all drawn", lab -> select(lab, 0)));
+        return List.of(new Check("select_ids", "mixed", lab -> select(lab, -1)),
+                new Check("select_ids", "all drawn", lab -> select(lab, 0)));
     }
 
     /** Sources from {@code lowest} on; every fifth drawn id is -1, what a row without a distribution draws. */

@@ -52,7 +52,8 @@ class ShapesTest {
      * An op and its tensors.
      *
      * @param op        method of {@link Ops}
-     * @param arguments "name type size size, ...": * after a type or a size that may be another, ~ after a name where the elements alone count
+     * @param arguments "name type size size, ...": * after a type or a size that may be another, ~ after a name where
+     *                  the elements alone count
      * @param call      with the tensors in that order
      */
     private record Trial(String op, String arguments, Call call) {
@@ -77,60 +78,91 @@ class ShapesTest {
         context.write(batch.sequenceOffsets(), 0, 3);
         context.write(batch.positions(), 0, 1, 2);
         long block = context.kvCacheBlockBytes(DType.F32, 16, 1, 32) / Float.BYTES;
+        return Stream.concat(modelOps(block), otherOps());
+    }
+
+    private Stream<Trial> modelOps(long block) {
         return Stream.of(
                 new Trial("allReduce", "y~ F32* 3 8, partials~ F32 2 3 8", t -> ops.allReduce(t[0], t[1], 2)),
                 new Trial("allGather", "y~ F32 2* 3 8, x~ F32 3 8", t -> ops.allGather(t[0], t[1])),
                 new Trial("pack", "source F32* 6 8", t -> ops.pack(w, t[0], 0)),
                 new Trial("convert", "y~ F32* 3 8, x~ BF16* 3 8", t -> ops.convert(t[0], t[1])),
                 new Trial("embedding", "y F32* 3 8, ids I32 3", t -> ops.embedding(t[0], t[1], w)),
-                new Trial("embeddingBackward", "dtable F32 6* 8, dy F32* 3 8, ids I32 3", t -> ops.embeddingBackward(t[0], t[1], t[2])),
+                new Trial("embeddingBackward", "dtable F32 6* 8, dy F32* 3 8, ids I32 3",
+                        t -> ops.embeddingBackward(t[0], t[1], t[2])),
                 new Trial("gatherRows", "y F32 3 8, x F32 6* 8, rows I32 3", t -> ops.gatherRows(t[0], t[1], t[2])),
-                new Trial("gatherRowsBackward", "dx F32 6* 8, dy F32 3 8, rows I32 3", t -> ops.gatherRowsBackward(t[0], t[1], t[2])),
-                new Trial("rmsNorm", "y F32 3 8, rstd F32 3, x F32 3 8, w F32 8", t -> ops.rmsNorm(t[0], t[1], t[2], t[3], 1e-5f)),
+                new Trial("gatherRowsBackward", "dx F32 6* 8, dy F32 3 8, rows I32 3",
+                        t -> ops.gatherRowsBackward(t[0], t[1], t[2])),
+                new Trial("rmsNorm", "y F32 3 8, rstd F32 3, x F32 3 8, w F32 8",
+                        t -> ops.rmsNorm(t[0], t[1], t[2], t[3], 1e-5f)),
                 new Trial("addRmsNorm", "y F32 3 8, h F32 3 8, rstd F32 3, x F32 3 8, residual F32 3 8, w F32 8",
                         t -> ops.addRmsNorm(t[0], t[1], t[2], t[3], t[4], t[5], 1e-5f)),
-                new Trial("rmsNormBackward", "dx F32 3 8, dw F32 8, dy F32 3 8, dresidual F32 3 8, x F32 3 8, w F32 8, rstd F32 3",
+                new Trial(
+                        "rmsNormBackward",
+                        "dx F32 3 8, dw F32 8, dy F32 3 8, dresidual F32 3 8, x F32 3 8, w F32 8, rstd F32 3",
                         t -> ops.rmsNormBackward(t[0], t[1], t[2], t[3], t[4], t[5], t[6])),
                 new Trial("matmul", "y F32* 3 6, x F32* 3 8", t -> ops.matmul(t[0], t[1], w)),
-                new Trial("matmulPartial", "partials F32 8 3 6, x F32* 3 64", t -> ops.matmulPartial(t[0], t[1], chunked)),
+                new Trial("matmulPartial", "partials F32 8 3 6, x F32* 3 64",
+                        t -> ops.matmulPartial(t[0], t[1], chunked)),
                 new Trial("matmulBackward", "dx F32* 3 8, dy F32* 3 6", t -> ops.matmulBackward(t[0], t[1], w, 0)),
-                new Trial("matmulWeightBackward", "dw F32 6 8, dy F32 3 6, x F32 3 8", t -> ops.matmulWeightBackward(t[0], t[1], t[2])),
-                new Trial("rope", "qkv F32* 3 128, table F32 7* 32, positions I32 3", t -> ops.rope(t[0], t[1], t[2], HEADS)),
-                new Trial("ropeBackward", "dqkv F32* 3 128, table F32 7* 32, positions I32 3", t -> ops.ropeBackward(t[0], t[1], t[2], HEADS)),
-                new Trial("kvCacheWrite", "cache F32* 4* " + block + ", qkv F32* 3 128", t -> ops.kvCacheWrite(t[0], t[1], batch, HEADS)),
+                new Trial("matmulWeightBackward", "dw F32 6 8, dy F32 3 6, x F32 3 8",
+                        t -> ops.matmulWeightBackward(t[0], t[1], t[2])),
+                new Trial("rope", "qkv F32* 3 128, table F32 7* 32, positions I32 3",
+                        t -> ops.rope(t[0], t[1], t[2], HEADS)),
+                new Trial("ropeBackward", "dqkv F32* 3 128, table F32 7* 32, positions I32 3",
+                        t -> ops.ropeBackward(t[0], t[1], t[2], HEADS)),
+                new Trial("kvCacheWrite", "cache F32* 4* " + block + ", qkv F32* 3 128",
+                        t -> ops.kvCacheWrite(t[0], t[1], batch, HEADS)),
                 new Trial("kvCacheCopy", "cache F32* 2* 4* 16*, pairs I32 2", t -> ops.kvCacheCopy(t[0], t[1])),
                 new Trial("attentionPaged", "y F32 3 64, qkv F32 3 128, cache F32* 4* " + block,
                         t -> ops.attentionPaged(t[0], t[1], t[2], batch, HEADS)),
-                new Trial("attention", "y F32 3 64, lse F32 3 2, qkv F32 3 128, offsets I32 2*", t -> ops.attention(t[0], t[1], t[2], t[3], HEADS)),
-                new Trial("attentionBackward", "dqkv F32 3 128, delta F32 3 2, dy F32 3 64, qkv F32 3 128, y F32 3 64, lse F32 3 2, offsets I32 2*",
-                        t -> ops.attentionBackward(t[0], t[1], t[2], new AttentionState(t[3], t[4], t[5], t[6]), HEADS)),
+                new Trial("attention", "y F32 3 64, lse F32 3 2, qkv F32 3 128, offsets I32 2*",
+                        t -> ops.attention(t[0], t[1], t[2], t[3], HEADS)),
+                new Trial(
+                        "attentionBackward",
+                        "dqkv F32 3 128, delta F32 3 2, dy F32 3 64, qkv F32 3 128, y F32 3 64, lse F32 3 2, offsets "
+                        + "I32 2*", t -> ops.attentionBackward(
+                                t[0], t[1], t[2], new AttentionState(t[3], t[4], t[5], t[6]), HEADS)),
                 new Trial("siluMul", "y F32 3 8, gateUp F32 3 16", t -> ops.siluMul(t[0], t[1])),
-                new Trial("siluMulBackward", "dgateUp F32 3 16, dy F32 3 8, gateUp F32 3 16", t -> ops.siluMulBackward(t[0], t[1], t[2])),
-                new Trial("matmulSiluMul", "y F32 3 3, gateUp F32 3 6, x F32 3 8", t -> ops.matmulSiluMul(t[0], t[1], t[2], w)),
-                new Trial("loraDown", "u F32 3 4, x F32* 3 8, A F32 2* 4 8, slots I32 3", t -> ops.loraDown(t[0], t[1], t[2], t[3], Dropout.NONE)),
+                new Trial("siluMulBackward", "dgateUp F32 3 16, dy F32 3 8, gateUp F32 3 16",
+                        t -> ops.siluMulBackward(t[0], t[1], t[2])),
+                new Trial("matmulSiluMul", "y F32 3 3, gateUp F32 3 6, x F32 3 8",
+                        t -> ops.matmulSiluMul(t[0], t[1], t[2], w)));
+    }
+
+    private Stream<Trial> otherOps() {
+        return Stream.of(
+                new Trial("loraDown", "u F32 3 4, x F32* 3 8, A F32 2* 4 8, slots I32 3",
+                        t -> ops.loraDown(t[0], t[1], t[2], t[3], Dropout.NONE)),
                 new Trial("loraUp", "y F32* 3 9*, u F32 3 4, B F32 2 8* 4, scaling F32 2, slots I32 3",
                         t -> ops.loraUp(t[0], t[1], t[2], t[3], t[4])),
                 new Trial("loraUpBackward", "du F32 3 4, dB F32 1 8 4, dy F32* 3 8*, u F32 3 4, B F32 1 8 4",
                         t -> ops.loraUpBackward(t[0], t[1], t[2], t[3], t[4], 1)),
                 new Trial("loraDownBackward", "dx F32 3 8, dA F32 1 4 8, du F32 3 4, x F32 3 8, A F32 1 4 8",
                         t -> ops.loraDownBackward(t[0], t[1], t[2], t[3], t[4], Dropout.NONE)),
-                new Trial("crossEntropy", "loss F32 3, lse F32 3, logits F32 3 8*, targets I32 3", t -> ops.crossEntropy(t[0], t[1], t[2], t[3])),
+                new Trial("crossEntropy", "loss F32 3, lse F32 3, logits F32 3 8*, targets I32 3",
+                        t -> ops.crossEntropy(t[0], t[1], t[2], t[3])),
                 new Trial("crossEntropyBackward", "dlogits F32* 3 8, logits F32 3 8, lse F32 3, targets I32 3",
                         t -> ops.crossEntropyBackward(t[0], t[1], t[2], t[3], 1)),
                 new Trial("gradientNorm", "norm F32 1, x~ F32 8*", t -> ops.gradientNorm(t[0], t[1])),
                 new Trial("gradientClip", "x~ F32 8*, norm F32 1", t -> ops.gradientClip(t[0], t[1], 1)),
                 new Trial("adamw", "p~ F32 8, m~ F32 8, v~ F32 8, g~ F32 8",
                         t -> ops.adamw(t[0], t[1], t[2], t[3], 1, new Ops.AdamW(0.1f, 0.9f, 0.9f, 1e-8f, 0))),
-                new Trial("sample", "ids I32 3, logProbabilities F32 3, logits F32 3 8*, temperature F32 3, topK I32 3, topP F32 3, seeds I64 3, "
+                new Trial(
+                        "sample",
+                        "ids I32 3, logProbabilities F32 3, logits F32 3 8*, temperature F32 3, topK I32 3, topP F32 "
+                        + "3, seeds I64 3, "
                         + "sequences I32 3, positions I32 3",
                         t -> ops.sample(t[0], t[1], t[2], new Ops.SampleRows(t[3], t[4], t[5], t[6], t[7], t[8]))),
-                new Trial("selectIds", "ids I32 3, given I32 3, source I32 3, drawn I32 2*", t -> ops.selectIds(t[0], t[1], t[2], t[3])),
+                new Trial("selectIds", "ids I32 3, given I32 3, source I32 3, drawn I32 2*",
+                        t -> ops.selectIds(t[0], t[1], t[2], t[3])),
                 new Trial("randomNormal", "y~ F32* 3*", t -> ops.randomNormal(t[0], 1, 1)));
     }
 
     @Test
     void everyOpIsTried() {
-        String methods = Arrays.stream(Ops.class.getDeclaredMethods()).filter(method -> Modifier.isPublic(method.getModifiers()))
+        String methods = Arrays.stream(Ops.class.getDeclaredMethods())
+                .filter(method -> Modifier.isPublic(method.getModifiers()))
                 .map(Method::getName).distinct().sorted().collect(Collectors.joining("\n"));
         assertEquals(methods, String.join("\n", new TreeSet<>(trials().map(Trial::op).toList())));
     }
@@ -141,7 +173,8 @@ class ShapesTest {
         List<String[]> words = trial.words();
         Tensor[] right = words.stream().map(this::right).toArray(Tensor[]::new);
         call(trial, right);
-        String named = words.stream().map(argument -> argument[0].replace("~", "")).collect(Collectors.joining("|", "(", ") is .+, expected .+"));
+        String named = words.stream().map(argument -> argument[0].replace("~", ""))
+                .collect(Collectors.joining("|", "(", ") is .+, expected .+"));
         for (int i = 0; i < right.length; i++) {
             for (Tensor wrong : wrong(words.get(i), right[i])) {
                 Tensor[] tensors = right.clone();
@@ -164,7 +197,8 @@ class ShapesTest {
 
     private Tensor right(String[] argument) {
         DType dtype = DType.valueOf(argument[1].replace("*", ""));
-        long[] shape = Arrays.stream(argument).skip(2).mapToLong(size -> Long.parseLong(size.replace("*", ""))).toArray();
+        long[] shape = Arrays.stream(argument).skip(2).mapToLong(size -> Long.parseLong(size.replace("*", "")))
+                .toArray();
         return context.allocateZero(dtype, BYTES / dtype.bytes()).view(shape);
     }
 

@@ -12,7 +12,8 @@ class SiluMulParityTest extends ParityTest {
 
     @Override
     List<Check> checks() {
-        return all(eachFloat("silu_mul_forward", SiluMulParityTest::forward), eachFloat("silu_mul_backward", SiluMulParityTest::backward));
+        return all(eachFloat("silu_mul_forward", SiluMulParityTest::forward),
+                eachFloat("silu_mul_backward", SiluMulParityTest::backward));
     }
 
     private static void forward(ParityCheck lab, DType dtype) {
@@ -21,7 +22,8 @@ class SiluMulParityTest extends ParityTest {
             long f = gateUp.tensor().size(1) / 2;
             Tensor y = lab.output(dtype, t, f);
             lab.ops().siluMul(y, gateUp.tensor());
-            float[] expected = lab.reference(torch -> Torch.floats(siluMul(torch, torch.array(gateUp.values(), t, 2 * f), f)));
+            float[] expected = lab.reference(torch -> Torch.floats(
+                    siluMul(torch, torch.array(gateUp.values(), t, 2 * f), f)));
             lab.expect("y", expected, y, ParityTolerance.of(dtype, 1));
         }
     }

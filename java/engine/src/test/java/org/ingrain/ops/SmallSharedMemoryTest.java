@@ -13,12 +13,16 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Cards whose blocks have 99 or 163 KB of shared memory instead of 227: ops take what fits, or the plain kernel, and say so. */
+/**
+ * Cards whose blocks have 99 or 163 KB of shared memory instead of 227: ops take what fits, or the plain kernel, and
+ * say so.
+ */
 class SmallSharedMemoryTest {
     private static final int LARGEST = 227 << 10;
 
     static List<TestTarget> targets() {
-        List<TestTarget> emulated = TestTarget.available().stream().filter(target -> target.name().startsWith("simt")).toList();
+        List<TestTarget> emulated = TestTarget.available().stream().filter(target -> target.name().startsWith("simt"))
+                .toList();
         if (emulated.isEmpty()) {
             System.out.println("Skipped: no emulated GPU here");
         }
@@ -38,7 +42,8 @@ class SmallSharedMemoryTest {
     }
 
     static List<Arguments> cards() {
-        return targets().stream().flatMap(target -> Stream.of(99, 163).map(kilobytes -> Arguments.of(target, kilobytes))).toList();
+        return targets().stream().flatMap(target -> Stream.of(99, 163)
+                .map(kilobytes -> Arguments.of(target, kilobytes))).toList();
     }
 
     /** No card has so little; with 99 KB it happens from some 1,250 sequences on. */
@@ -49,8 +54,8 @@ class SmallSharedMemoryTest {
         try (ParityCheck lab = target.open()) {
             AttentionPagedParityTest.holds(lab, lab.ops(), lab.ops(), DType.BF16, DType.BF16);
             SortedMap<String, Long> fallbacks = lab.context().fallbacks();
-            assertTrue(!fallbacks.isEmpty() && fallbacks.keySet().stream().allMatch(what -> what.startsWith("attention_paged_forward of ")),
-                    fallbacks::toString);
+            assertTrue(!fallbacks.isEmpty() && fallbacks.keySet().stream()
+                    .allMatch(what -> what.startsWith("attention_paged_forward of ")), fallbacks::toString);
         } finally {
             Emulator.configure(0, LARGEST);
         }

@@ -15,7 +15,8 @@ import org.ingrain.tensor.InputException;
  *
  * @param name    as the test's name shows it
  * @param library whose ops are tested
- * @param trusted whose ops prepare what a test needs beside the op it is about (packed weights, a filled cache); mostly the same
+ * @param trusted whose ops prepare what a test needs beside the op it is about (packed weights, a filled cache); mostly
+ *                the same
  * @param options of the context
  */
 record TestTarget(String name, Path library, Path trusted, ContextOptions options) {
@@ -29,12 +30,14 @@ record TestTarget(String name, Path library, Path trusted, ContextOptions option
 
     /** The library whose every op is a little wrong, on the memory and with the preparation of the right one. */
     static TestTarget spoiled() {
-        return new TestTarget("wrong", NativeLibraries.find("wrong"), NativeLibraries.find("cpu"), new ContextOptions(0, 1, "avx2"));
+        return new TestTarget("wrong", NativeLibraries.find("wrong"), NativeLibraries.find("cpu"),
+                new ContextOptions(0, 1, "avx2"));
     }
 
     /** The same with another number of threads. */
     TestTarget withThreads(int threads) {
-        return new TestTarget(name + " with " + threads, library, trusted, new ContextOptions(options.device(), threads, options.isa()));
+        return new TestTarget(name + " with " + threads, library, trusted,
+                new ContextOptions(options.device(), threads, options.isa()));
     }
 
     /** Whether the CUDA sources run, on a GPU or emulated. */
@@ -66,7 +69,10 @@ record TestTarget(String name, Path library, Path trusted, ContextOptions option
         return name;
     }
 
-    /** System property {@code ingrain.targets} names the backends to test, comma between them: all of them where it is not set. */
+    /**
+     * System property {@code ingrain.targets} names the backends to test, comma between them: all of them where it is
+     * not set.
+     */
     private static List<TestTarget> find() {
         List<String> backends = List.of(System.getProperty("ingrain.targets", "cpu,simt,cuda").split(","));
         List<TestTarget> found = new ArrayList<>();
@@ -85,9 +91,11 @@ record TestTarget(String name, Path library, Path trusted, ContextOptions option
     }
 
     private static void addWhereItOpens(List<TestTarget> found, String backend, ContextOptions options) {
-        String name = backend + " " + options.isa() + " " + options.threads() + (options.threads() == 1 ? " thread" : " threads");
+        String name = backend + " " + options.isa() + " " + options.threads()
+                + (options.threads() == 1 ? " thread" : " threads");
         try {
-            Backend trial = Backend.open(NativeLibraries.find(backend));   // never closed: its library, CUDA runtime and all, stays mapped
+            // never closed: its library, CUDA runtime and all, stays mapped
+            Backend trial = Backend.open(NativeLibraries.find(backend));
             try (Context context = trial.context(options)) {
                 context.synchronize();
             }

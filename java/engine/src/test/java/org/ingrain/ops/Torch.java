@@ -13,8 +13,8 @@ import java.util.Arrays;
 import java.util.function.Supplier;
 
 /**
- * libtorch on the CPU, through DJL: the arithmetic that our ops are held to. Arrays live until the Torch that made them,
- * or any array they were made from, is closed.
+ * libtorch on the CPU, through DJL: the arithmetic that our ops are held to. Arrays live until the Torch that made
+ * them, or any array they were made from, is closed.
  *
  * <pre>{@code
  * try (var torch = new Torch()) {

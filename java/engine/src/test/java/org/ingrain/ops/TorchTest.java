@@ -61,7 +61,8 @@ class TorchTest {
     void takesGradientsOfAnIndexedLoss() {
         var logits = torch.leaf(new float[] {0, 0, 0, 0}, 2, 2);
         var targets = torch.indices(new int[] {1, 0}, 2, 1);
-        float[] gradient = torch.gradients(() -> logits.logSoftmax(-1).gather(targets, 1).sum().neg(), new float[] {1}, logits)[0];
+        float[] gradient = torch.gradients(() -> logits.logSoftmax(-1).gather(targets, 1).sum().neg(), new float[] {1},
+                logits)[0];
         assertArrayEquals(new float[] {0.5f, -0.5f, -0.5f, 0.5f}, gradient, 1e-6f);
     }
 

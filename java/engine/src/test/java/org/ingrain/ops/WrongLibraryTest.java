@@ -9,7 +9,10 @@ import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Every check fails, and for every output it looks at, on a library whose ops are a little wrong: a check that cannot fail is a defect. */
+/**
+ * Every check fails, and for every output it looks at, on a library whose ops are a little wrong: a check that cannot
+ * fail is a defect.
+ */
 class WrongLibraryTest {
     static Stream<Check> checks() {
         return ParityTests.all().stream().flatMap(test -> test.checks().stream());
@@ -25,7 +28,8 @@ class WrongLibraryTest {
                 return;
             }
             assertFalse(lab.differed().isEmpty(), check + " does not notice that the op is wrong");
-            List<String> unnoticed = lab.differed().entrySet().stream().filter(output -> !output.getValue()).map(Map.Entry::getKey).toList();
+            List<String> unnoticed = lab.differed().entrySet().stream().filter(output -> !output.getValue())
+                    .map(Map.Entry::getKey).toList();
             assertEquals(List.of(), unnoticed, "outputs of " + check + " that may be wrong");
         }
     }

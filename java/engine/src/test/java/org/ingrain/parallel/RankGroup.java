@@ -10,8 +10,8 @@ import java.util.function.IntFunction;
 import org.ingrain.ffi.Communicator;
 
 /**
- * The threads of a tensor-parallel group, one a rank. Work is given to all of them at once, and every rank does the same calls in the
- * same order; where one fails the others are released from the collective they wait in.
+ * The threads of a tensor-parallel group, one a rank. Work is given to all of them at once, and every rank does the
+ * same calls in the same order; where one fails the others are released from the collective they wait in.
  */
 public final class RankGroup implements AutoCloseable {
     private final Communicator communicator;
@@ -24,7 +24,10 @@ public final class RankGroup implements AutoCloseable {
         }
     }
 
-    /** Runs work(rank) on every rank; the results in the order of ranks. The first failure is thrown after all have ended. */
+    /**
+     * Runs work(rank) on every rank; the results in the order of ranks. The first failure is thrown after all have
+     * ended.
+     */
     public <T> List<T> run(IntFunction<T> work) {
         List<Future<T>> futures = new ArrayList<>();
         for (int i = 0; i < threads.size(); i++) {
@@ -44,7 +47,8 @@ public final class RankGroup implements AutoCloseable {
             try {
                 results.add(future.get());
             } catch (ExecutionException e) {
-                failure = failure == null ? new IllegalStateException("a rank failed: " + e.getCause().getMessage(), e.getCause()) : failure;
+                failure = failure == null ? new IllegalStateException(
+                        "a rank failed: " + e.getCause().getMessage(), e.getCause()) : failure;
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
                 throw new IllegalStateException("interrupted while ranks were working", e);

@@ -34,9 +34,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * Two ranks on one device. Its kernels have to be loaded before (CUDA_MODULE_LOADING=EAGER): a first launch may wait for the device, and so
- * for a rank that waits for this one. System properties: {@code ingrain.device.backend} names another backend than the emulated GPU's,
- * {@code ingrain.stories} the folder of stories15M; {@code ingrain.repetitions} makes the sums a measurement, with a line of JSON each.
+ * Two ranks on one device. Its kernels have to be loaded before (CUDA_MODULE_LOADING=EAGER): a first launch may wait
+ * for the device, and so for a rank that waits for this one. System properties: {@code ingrain.device.backend} names
+ * another backend than the emulated GPU's, {@code ingrain.stories} the folder of stories15M; {@code
+ * ingrain.repetitions} makes the sums a measurement, with a line of JSON each.
  */
 @Timeout(300)
 class RanksOnOneDeviceTest {
@@ -76,7 +77,8 @@ class RanksOnOneDeviceTest {
                 if (REPETITIONS > 0 || n <= 8192) {
                     List<Double> microseconds = onRanks(backend, (context, rank) -> sums(context, rank, n));
                     if (REPETITIONS > 0) {
-                        System.out.printf("{\"test\": \"all_reduce\", \"ranks\": %d, \"floats\": %d, \"us\": %.1f}%n", RANKS, n, microseconds.getFirst());
+                        System.out.printf("{\"test\": \"all_reduce\", \"ranks\": %d, \"floats\": %d, \"us\": %.1f}%n",
+                                RANKS, n, microseconds.getFirst());
                     }
                 }
             }
@@ -85,9 +87,13 @@ class RanksOnOneDeviceTest {
 
     /** Greedy in F32, whose sums have one order whatever the ranks. */
     private static Completion story(Context context, ModelFolder model, Rank rank) {
-        Weights weights = Weights.load(context, model.config(), new Precision(DType.F32, DType.F32, DType.F32), rank, model, (layers, of) -> { });
-        Generator generator = new Generator(weights, null, new GeneratorConfig(128, 16, 16, 1, 64, true, true), Silent::new, List.of());
-        return generator.generate(List.of(Request.of(new int[] {1, 9038, 2501, 263, 931}, 1, SamplingParams.greedy(TOKENS)))).getFirst().getFirst();
+        Weights weights = Weights.load(context, model.config(), new Precision(DType.F32, DType.F32, DType.F32), rank,
+                model, (layers, of) -> { });
+        Generator generator = new Generator(weights, null, new GeneratorConfig(128, 16, 16, 1, 64, true, true),
+                Silent::new, List.of());
+        return generator.generate(
+                List.of(Request.of(new int[] {1, 9038, 2501, 263, 931}, 1, SamplingParams.greedy(TOKENS)))).getFirst()
+                .getFirst();
     }
 
     /** Microseconds of an all_reduce of n floats, checked; nothing is allocated between the first and the last. */
@@ -118,7 +124,8 @@ class RanksOnOneDeviceTest {
     }
 
     private static <R> List<R> onRanks(Backend backend, Part<R> part) {
-        try (Communicator communicator = new Communicator(backend, RANKS); RankGroup group = new RankGroup(communicator)) {
+        try (Communicator communicator = new Communicator(backend, RANKS); RankGroup group = new RankGroup(
+                communicator)) {
             List<Context> contexts = IntStream.range(0, RANKS).mapToObj(rank -> context(backend)).toList();
             List<R> results = group.run(index -> {
                 contexts.get(index).join(communicator, index);

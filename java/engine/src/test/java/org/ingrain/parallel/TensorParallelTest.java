@@ -37,7 +37,10 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** A model that several ranks share says the same as on one, to the last bit: sums of row-parallel products have one order. */
+/**
+ * A model that several ranks share says the same as on one, to the last bit: sums of row-parallel products have one
+ * order.
+ */
 @Timeout(120)
 class TensorParallelTest {
     private static final Blueprint CONFIG = new Blueprint(64, 96, 2, new AttentionConfig(16, 8, 8), 61, 128, 1e-5,
@@ -53,7 +56,8 @@ class TensorParallelTest {
             try (Context context = backend.context(new ContextOptions(0, 1, "auto"))) {
                 alone = answers(context, Rank.SINGLE, dtype, source);
             }
-            try (Communicator communicator = new Communicator(backend, ranks); RankGroup group = new RankGroup(communicator)) {
+            try (Communicator communicator = new Communicator(backend, ranks); RankGroup group = new RankGroup(
+                    communicator)) {
                 List<List<Completion>> results = group.run(index -> {
                     try (Context context = backend.context(new ContextOptions(0, 1, "auto"))) {
                         context.join(communicator, index);
@@ -73,7 +77,8 @@ class TensorParallelTest {
     @Test
     void aRankThatFailsReleasesTheOthers() {
         try (Arena arena = Arena.ofShared(); Backend backend = Backend.open(NativeLibraries.find("cpu"));
-                Communicator communicator = new Communicator(backend, 2); RankGroup group = new RankGroup(communicator)) {
+                Communicator communicator = new Communicator(backend, 2); RankGroup group = new RankGroup(
+                        communicator)) {
             WeightSource source = source(arena);
             IllegalStateException failure = assertThrows(IllegalStateException.class, () -> group.run(index -> {
                 if (index == 1) {
@@ -95,7 +100,8 @@ class TensorParallelTest {
     }
 
     private static List<Completion> answers(Context context, Rank rank, DType dtype, WeightSource source) {
-        Weights weights = Weights.load(context, CONFIG, new Precision(dtype, DType.F32, dtype), rank, source, (layers, of) -> { });
+        Weights weights = Weights.load(context, CONFIG, new Precision(dtype, DType.F32, dtype), rank, source,
+                (layers, of) -> { });
         Generator generator = new Generator(weights, null, SIZES, Silent::new, List.of());
         int[] prompt = new int[37];
         for (int i = 0; i < prompt.length; i++) {

@@ -23,13 +23,17 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Golden texts: transformers 5.18 with jinja2 3.1, the same template and messages. */
 class ChatTemplateTest {
-    private static final List<Message> CHAT = List.of(Message.system("Be brief.\n"), Message.user("  What is {{ x }} {% if %}?\u3000"),
+    private static final List<Message> CHAT = List.of(
+            Message.system("Be brief.\n"), Message.user("  What is {{ x }} {% if %}?\u3000"),
             Message.assistant(" An <b> \"answer\" "), Message.user("你好 😀"));
     private static final List<Message> QUESTION = CHAT.subList(1, 2);
 
-    private static final String LLAMA2 = "{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}"
-            + "{% set system_message = messages[0]['content'] %}{% else %}{% set loop_messages = messages %}{% set system_message = false %}"
-            + "{% endif %}{% for message in loop_messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+    private static final String LLAMA2 =
+            "{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}"
+            + "{% set system_message = messages[0]['content'] %}{% else %}{% set loop_messages = messages %}{% set "
+                    + "system_message = false %}"
+            + "{% endif %}{% for message in loop_messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == "
+                    + "0) %}"
             + "{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}"
             + "{% if loop.index0 == 0 and system_message != false %}"
             + "{% set content = '<<SYS>>\\n' + system_message + '\\n<</SYS>>\\n\\n' + message['content'] %}{% else %}"
@@ -37,15 +41,18 @@ class ChatTemplateTest {
             + "{{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}{% elif message['role'] == 'assistant' %}"
             + "{{ ' '  + content.strip() + ' ' + eos_token }}{% endif %}{% endfor %}";
     private static final String LLAMA3 = "{% set loop_messages = messages %}{% for message in loop_messages %}"
-            + "{% set content = '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'+ message['content'] | trim + '<|eot_id|>' %}"
+            + "{% set content = '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'+ message['content'] "
+            + "| trim + '<|eot_id|>' %}"
             + "{% if loop.index0 == 0 %}{% set content = bos_token + content %}{% endif %}{{ content }}{% endfor %}"
             + "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}";
     private static final String ZEPHYR = "{% for message in messages %}\n{% if message['role'] == 'user' %}\n"
             + "{{ '<|user|>\n' + message['content'] + eos_token }}\n{% elif message['role'] == 'system' %}\n"
             + "{{ '<|system|>\n' + message['content'] + eos_token }}\n{% elif message['role'] == 'assistant' %}\n"
-            + "{{ '<|assistant|>\n'  + message['content'] + eos_token }}\n{% endif %}\n{% if loop.last and add_generation_prompt %}\n"
+            + "{{ '<|assistant|>\n'  + message['content'] + eos_token }}\n{% endif %}\n{% if loop.last and "
+                    + "add_generation_prompt %}\n"
             + "{{ '<|assistant|>' }}\n{% endif %}\n{% endfor %}";
-    private static final String LLAMA2_CHAT = "<s>[INST] <<SYS>>\nBe brief.\n\n<</SYS>>\n\n  What is {{ x }} {% if %}? [/INST] "
+    private static final String LLAMA2_CHAT =
+            "<s>[INST] <<SYS>>\nBe brief.\n\n<</SYS>>\n\n  What is {{ x }} {% if %}? [/INST] "
             + "An <b> \"answer\" </s><s>[INST] 你好 😀 [/INST]";
 
     @TempDir
@@ -59,16 +66,23 @@ class ChatTemplateTest {
 
     @Test
     void llama3RendersAsTransformers() {
-        assertEquals("<s><|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\n"
-                + "What is {{ x }} {% if %}?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nAn <b> \"answer\"<|eot_id|>"
-                + "<|start_header_id|>user<|end_header_id|>\n\n你好 😀<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+        assertEquals(
+                "<s><|start_header_id|>system<|end_header_id|>\n\nBe "
+                + "brief.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\n"
+                + "What is {{ x }} {% if %}?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nAn <b> "
+                        + "\"answer\"<|eot_id|>"
+                + "<|start_header_id|>user<|end_header_id|>\n\n你好 "
+                        + "😀<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
                 template(LLAMA3).render(CHAT, true));
-        assertEquals("<s><|start_header_id|>user<|end_header_id|>\n\nWhat is {{ x }} {% if %}?<|eot_id|>", template(LLAMA3).render(QUESTION, false));
+        assertEquals("<s><|start_header_id|>user<|end_header_id|>\n\nWhat is {{ x }} {% if %}?<|eot_id|>",
+                template(LLAMA3).render(QUESTION, false));
     }
 
     @Test
     void zephyrRendersAsTransformers() {
-        assertEquals("<|system|>\nBe brief.\n</s>\n<|user|>\n  What is {{ x }} {% if %}?\u3000</s>\n<|assistant|>\n An <b> \"answer\" </s>\n"
+        assertEquals(
+                "<|system|>\nBe brief.\n</s>\n<|user|>\n  What is {{ x }} {% if %}?\u3000</s>\n<|assistant|>\n An <b> "
+                + "\"answer\" </s>\n"
                 + "<|user|>\n你好 😀</s>\n<|assistant|>\n", template(ZEPHYR).render(CHAT, true));
     }
 
@@ -90,13 +104,16 @@ class ChatTemplateTest {
     @Test
     void putsOneBosInFrontWhereTheTemplateWritesNone() throws IOException {
         TinyTokenizers.byteLevel(folder);
-        Files.writeString(folder.resolve("tokenizer_config.json"), "{\"bos_token\":\"<|begin|>\",\"eos_token\":\"<|end|>\"}");
+        Files.writeString(folder.resolve("tokenizer_config.json"),
+                "{\"bos_token\":\"<|begin|>\",\"eos_token\":\"<|end|>\"}");
         Path jinja = Files.writeString(folder.resolve("chat_template.jinja"), "{{ messages[0].content }}\n");
         try (Tokenizer tokenizer = Tokenizers.open(folder)) {
             int[] expected = {0, 3 + 'h', 3 + 'i'};
-            assertArrayEquals(expected, ChatTemplate.open(folder, tokenizer).encode(tokenizer, List.of(Message.user("hi")), false));
+            assertArrayEquals(expected, ChatTemplate.open(folder, tokenizer)
+                    .encode(tokenizer, List.of(Message.user("hi")), false));
             Files.writeString(jinja, "{{ bos_token ~ messages[0].content }}\n");
-            assertArrayEquals(expected, ChatTemplate.open(folder, tokenizer).encode(tokenizer, List.of(Message.user("hi")), false));
+            assertArrayEquals(expected, ChatTemplate.open(folder, tokenizer)
+                    .encode(tokenizer, List.of(Message.user("hi")), false));
         }
     }
 
@@ -119,12 +136,17 @@ class ChatTemplateTest {
         Path model = TestFolders.model("minimind2-small");
         try (Tokenizer tokenizer = Tokenizers.open(model)) {
             ChatTemplate template = ChatTemplate.open(model, tokenizer);
-            assertEquals("<|im_start|>system\nBe brief.\n<|im_end|>\n<|im_start|>user\n  What is {{ x }} {% if %}?\u3000<|im_end|>\n"
-                    + "<|im_start|>assistant\n An <b> \"answer\" <|im_end|>\n<|im_start|>user\n你好 😀<|im_end|>\n<|im_start|>assistant\n",
+            assertEquals(
+                    "<|im_start|>system\nBe brief.\n<|im_end|>\n<|im_start|>user\n  What is {{ x }} {% if "
+                    + "%}?\u3000<|im_end|>\n"
+                    + "<|im_start|>assistant\n An <b> \"answer\" <|im_end|>\n<|im_start|>user\n你好 "
+                            + "😀<|im_end|>\n<|im_start|>assistant\n",
                     template.render(CHAT, true));
-            assertEquals("<|im_start|>system\nYou are a helpful assistant<|im_end|>\n<|im_start|>user\n  What is {{ x }} {% if %}?\u3000<|im_end|>\n",
-                    template.render(QUESTION, false));
-            assertArrayEquals(new int[] {1, 85, 736, 201, 59, 292, 389, 260, 3836, 1861, 501, 2, 201, 1, 320, 275, 201, 3526, 370, 276, 3167,
+            assertEquals(
+                    "<|im_start|>system\nYou are a helpful assistant<|im_end|>\n<|im_start|>user\n  What is {{ x }} "
+                    + "{% if %}?\u3000<|im_end|>\n", template.render(QUESTION, false));
+            assertArrayEquals(new int[] {1, 85, 736, 201, 59, 292, 389, 260, 3836, 1861, 501, 2, 201, 1, 320, 275, 201,
+                    3526, 370, 276, 3167,
                 2777, 303, 6091, 697, 33, 2, 201, 1, 1078, 538, 501, 201},
                 template.encode(tokenizer, List.of(Message.user("What is the capital of France?")), true));
         }
@@ -155,9 +177,11 @@ class ChatTemplateTest {
 
     @Test
     void cutsWhiteSpaceAsJinjaDoes() {
-        assertEquals("a\n  indented\nb", template("a\n{# a comment #}\n  {% if true %}\n  indented\n  {% endif %}\nb\n").render(CHAT, true));
+        assertEquals("a\n  indented\nb", template("a\n{# a comment #}\n  {% if true %}\n  indented\n  {% endif %}\nb\n")
+                .render(CHAT, true));
         assertEquals("a bxc\n", template("a {#- c -#} {{- ' b' }}{{- 'x' -}} c\n\n").render(CHAT, true));
-        assertEquals("1\n\n<s>   q r", template("{{ 1 }}\n\n{{ bos_token }}   {% if true %}q {% endif -%}  \n {{ 'r' }}").render(CHAT, true));
+        assertEquals("1\n\n<s>   q r",
+                template("{{ 1 }}\n\n{{ bos_token }}   {% if true %}q {% endif -%}  \n {{ 'r' }}").render(CHAT, true));
         assertEquals("  keep", template("  {%+ if true %}keep{% endif %}\n").render(CHAT, true));
         assertEquals("x{{ y }}z", template("x {%- raw -%} {{ y }} {%- endraw -%} z").render(CHAT, true));
         assertEquals("a\nb\n\nc", template("{{'a'}}\r\n{{'b'}}\n\n{{'c'}}").render(CHAT, true));

@@ -16,8 +16,8 @@ public final class TinyTokenizers {
     }
 
     /**
-     * A tokenizer.model as Llama 2's: {@code <unk>, <s>, </s>}, 256 byte pieces from id 3, and from id 259 "▁", "a", "b", "▁a",
-     * "ab", "▁ab" and "é".
+     * A tokenizer.model as Llama 2's: {@code <unk>, <s>, </s>}, 256 byte pieces from id 3, and from id 259 "▁", "a",
+     * "b", "▁a", "ab", "▁ab" and "é".
      */
     public static Path sentencePiece(Path folder) throws IOException {
         var model = new ByteArrayOutputStream();
@@ -40,14 +40,18 @@ public final class TinyTokenizers {
         return Files.write(folder.resolve("tokenizer.model"), model.toByteArray());
     }
 
-    /** A byte-level tokenizer.json of 256 bytes from id 3 (in GPT-2's alphabet), after {@code <|begin|>, <|end|>, <|pad|>}. */
+    /**
+     * A byte-level tokenizer.json of 256 bytes from id 3 (in GPT-2's alphabet), after {@code <|begin|>, <|end|>,
+     * <|pad|>}.
+     */
     public static Path byteLevel(Path folder) throws IOException {
         var vocab = new StringBuilder();
         var added = new StringBuilder();
         List<String> specials = List.of("<|begin|>", "<|end|>", "<|pad|>");
         for (int i = 0; i < specials.size(); i++) {
             vocab.append("\"%s\":%d,".formatted(specials.get(i), i));
-            added.append(("{\"id\":%d,\"content\":\"%s\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,"
+            added.append(
+                    ("{\"id\":%d,\"content\":\"%s\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,"
                     + "\"special\":true}%s").formatted(i, specials.get(i), i == 2 ? "" : ","));
         }
         int next = 0x100;
@@ -67,8 +71,8 @@ public final class TinyTokenizers {
     }
 
     /**
-     * A tokenizer.json as Llama 2's, of the same ids as {@link #sentencePiece}: BOS by its post-processor, a space in front of every
-     * part, bytes for what has no piece.
+     * A tokenizer.json as Llama 2's, of the same ids as {@link #sentencePiece}: BOS by its post-processor, a space in
+     * front of every part, bytes for what has no piece.
      */
     public static Path llama2Json(Path folder) throws IOException {
         var vocab = new StringBuilder();
@@ -80,8 +84,10 @@ public final class TinyTokenizers {
         for (int id = 0; id < pieces.size(); id++) {
             vocab.append("\"%s\":%d%s".formatted(pieces.get(id), id, id == pieces.size() - 1 ? "" : ","));
         }
-        String special = "{\"id\":%d,\"content\":\"%s\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":true}";
-        String added = special.formatted(0, "<unk>") + "," + special.formatted(1, "<s>") + "," + special.formatted(2, "</s>");
+        String special =
+                "{\"id\":%d,\"content\":\"%s\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":true}";
+        String added = special.formatted(0, "<unk>") + "," + special.formatted(1, "<s>") + ","
+                + special.formatted(2, "</s>");
         return Files.writeString(folder.resolve("tokenizer.json"), """
                 {"version":"1.0","truncation":null,"padding":null,"added_tokens":[%s],
                 "normalizer":{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},

@@ -59,7 +59,8 @@ class TokenizersTest {
     void sentencePieceFallsBackToBytes() throws IOException {
         TinyTokenizers.sentencePiece(folder);
         try (Tokenizer tokenizer = Tokenizers.open(folder)) {
-            assertArrayEquals(new int[] {259, 3 + 0xF0, 3 + 0x9F, 3 + 0x98, 3 + 0x80, 3 + '\n'}, tokenizer.encode("😀\n", false));
+            assertArrayEquals(new int[] {259, 3 + 0xF0, 3 + 0x9F, 3 + 0x98, 3 + 0x80, 3 + '\n'},
+                    tokenizer.encode("😀\n", false));
             assertEquals("😀\n", tokenizer.decode(tokenizer.encode("😀\n", false), true));
             assertEquals("��ab", tokenizer.decode(new int[] {3 + 0xF0, 3 + 0x9F, 263}, true));
         }
@@ -74,7 +75,8 @@ class TokenizersTest {
         try (Tokenizer tokenizer = Tokenizers.open(folder)) {
             assertEquals(OptionalInt.of(266), tokenizer.bosId());
             assertEquals(List.of(267), tokenizer.eosIds());
-            assertArrayEquals(new int[] {SPACE_AB, 266, SPACE_AB, 267, SPACE_AB}, tokenizer.encode("ab  <turn>  ab<turns>ab", false));
+            assertArrayEquals(new int[] {SPACE_AB, 266, SPACE_AB, 267, SPACE_AB},
+                    tokenizer.encode("ab  <turn>  ab<turns>ab", false));
             assertEquals("ab ab<turns> ab", tokenizer.decode(new int[] {SPACE_AB, 266, SPACE_AB, 267, SPACE_AB}, true));
         }
     }
@@ -82,7 +84,8 @@ class TokenizersTest {
     @Test
     void tokenizerJsonFollowsItsPostProcessorAndItsSpecialTokens() throws IOException {
         TinyTokenizers.byteLevel(folder);
-        Files.writeString(folder.resolve("tokenizer_config.json"), "{\"bos_token\":\"<|begin|>\",\"eos_token\":\"<|end|>\"}");
+        Files.writeString(folder.resolve("tokenizer_config.json"),
+                "{\"bos_token\":\"<|begin|>\",\"eos_token\":\"<|end|>\"}");
         try (Tokenizer tokenizer = Tokenizers.open(folder)) {
             assertEquals(259, tokenizer.vocabSize());
             assertEquals(List.of(1), tokenizer.eosIds());
@@ -97,7 +100,8 @@ class TokenizersTest {
     @Test
     void bothFormsOfALlama2VocabularyAgree() throws IOException {
         Path json = Files.createDirectories(folder.resolve("json"));
-        Files.writeString(json.resolve("tokenizer_config.json"), "{\"bos_token\":\"<s>\",\"eos_token\":{\"content\":\"</s>\"}}");
+        Files.writeString(json.resolve("tokenizer_config.json"),
+                "{\"bos_token\":\"<s>\",\"eos_token\":{\"content\":\"</s>\"}}");
         TinyTokenizers.llama2Json(json);
         TinyTokenizers.sentencePiece(folder);
         try (Tokenizer one = Tokenizers.open(folder); Tokenizer other = Tokenizers.open(json)) {
@@ -106,7 +110,8 @@ class TokenizersTest {
             assertEquals(one.eosToken(), other.eosToken());
             for (String text : List.of("ab", "ab ab", "<s>ab</s>ab", "é", "你\n", "ab<s>", "")) {
                 int[] ids = one.encode(text, true);
-                assertArrayEquals(ids, other.encode(text, true), () -> text + " " + Arrays.toString(other.encode(text, true)));
+                assertArrayEquals(ids, other.encode(text, true),
+                        () -> text + " " + Arrays.toString(other.encode(text, true)));
                 assertEquals(one.decode(ids, true), other.decode(ids, true));
                 assertEquals(one.decode(ids, false), other.decode(ids, false));
             }
@@ -182,11 +187,13 @@ class TokenizersTest {
         refused("tokenizer.model: not a SentencePiece model");
         Path json = TinyTokenizers.byteLevel(folder);
         String whole = Files.readString(json);
-        Files.writeString(json, whole.replace("\"decoder\":{\"type\":\"ByteLevel\"", "\"decoder\":{\"type\":\"WordPiece\""));
+        Files.writeString(json, whole.replace("\"decoder\":{\"type\":\"ByteLevel\"",
+                "\"decoder\":{\"type\":\"WordPiece\""));
         refused("tokenizer.json: decoder: is WordPiece");
         Files.writeString(json, whole.replace("\"type\":\"BPE\"", "\"type\":\"Nonsense\""));
         refused("tokenizer.json: not a tokenizer");
-        Files.writeString(json, whole.replace("\"special_tokens\":{\"<|begin|>\"", "\"special_tokens\":{\"<|other|>\""));
+        Files.writeString(json, whole.replace("\"special_tokens\":{\"<|begin|>\"",
+                "\"special_tokens\":{\"<|other|>\""));
         refused("tokenizer.json: post_processor: special_tokens lacks '<|begin|>'");
         Files.writeString(json, whole.replace("\"\\u0100\":3,", "\"\\u0100\":-3,"));
         refused("has the id -3, expected 0 to");

@@ -20,7 +20,8 @@ class ConfigTest {
         InputException refused = assertThrows(InputException.class, made);
         String message = refused.getMessage();
         assertEquals(field, refused.field());
-        assertTrue(message.startsWith(field + ": ") && message.contains(", expected ") && !message.contains("\n"), message);
+        assertTrue(message.startsWith(field + ": ") && message.contains(", expected ") && !message.contains("\n"),
+                message);
     }
 
     @Test

@@ -15,7 +15,10 @@ import org.ingrain.train.pass.TrainingMemory;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The same training as PyTorch with PEFT, from the same start on the same batches: grouped-query attention, tied and untied heads. */
+/**
+ * The same training as PyTorch with PEFT, from the same start on the same batches: grouped-query attention, tied and
+ * untied heads.
+ */
 class DecoderTrainingGoldenTest {
     private static void assertRun(JsonFields run, int step, double[] lossAndNorm) {
         double loss = run.node("losses").get(step - 1).doubleValue();
@@ -40,9 +43,12 @@ class DecoderTrainingGoldenTest {
             List<LoraModule> expected = golden.adapter("after");
             List<LoraModule> found = parameters.modules();
             for (int i = 0; i < expected.size(); i++) {
-                // Ten steps of at most 5e-3 each move an element by up to 5e-2: equal to well under a thousandth of that.
-                assertArrayEquals(expected.get(i).a(), found.get(i).a(), 2e-5f, "lora_A of " + found.get(i).projection());
-                assertArrayEquals(expected.get(i).b(), found.get(i).b(), 2e-5f, "lora_B of " + found.get(i).projection());
+                // Ten steps of at most 5e-3 each move an element by up to 5e-2: equal to well under a thousandth of
+                // that.
+                assertArrayEquals(expected.get(i).a(), found.get(i).a(), 2e-5f,
+                        "lora_A of " + found.get(i).projection());
+                assertArrayEquals(expected.get(i).b(), found.get(i).b(), 2e-5f,
+                        "lora_B of " + found.get(i).projection());
             }
         }
     }
@@ -52,7 +58,8 @@ class DecoderTrainingGoldenTest {
     void fiveFullStepsLoseWhatPyTorchLoses(String name) {
         try (Golden golden = new Golden(name, 2)) {
             FullParameters parameters = FullParameters.load(golden.weights(), golden.model);
-            DecoderTraining training = new DecoderTraining(golden.context, parameters.weights(), parameters, golden.memory());
+            DecoderTraining training = new DecoderTraining(
+                    golden.context, parameters.weights(), parameters, golden.memory());
             List<MicroBatch> batches = golden.batches();
             for (int step = 1; step <= 5; step++) {
                 assertRun(golden.expected.object("full_run"), step, Golden.step(training, parameters,

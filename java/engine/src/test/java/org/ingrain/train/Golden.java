@@ -33,13 +33,16 @@ import org.ingrain.train.pass.Schedule;
 import org.ingrain.train.pass.TrainingMemory;
 import tools.jackson.databind.JsonNode;
 
-/** A small random Llama and what PyTorch made of it (benchmarks/peers/lora_golden.py), with a context to train it in. */
+/**
+ * A small random Llama and what PyTorch made of it (benchmarks/peers/lora_golden.py), with a context to train it in.
+ */
 public final class Golden implements AutoCloseable {
     public final Path folder;
     public final JsonFields expected;
     public final Blueprint config;
     /** System property {@code ingrain.golden.backend} names another than the CPU's. */
-    public final Backend backend = Backend.open(NativeLibraries.find(System.getProperty("ingrain.golden.backend", "cpu")));
+    public final Backend backend = Backend.open(NativeLibraries.find(
+            System.getProperty("ingrain.golden.backend", "cpu")));
     public final Context context;
     public final ModelFolder model;
 
@@ -113,8 +116,9 @@ public final class Golden implements AutoCloseable {
 
     public OptimizerConfig optimizer() {
         JsonFields o = expected.object("optimizer");
-        return new OptimizerConfig(o.number("learning_rate"), o.number("beta1"), o.number("beta2"), o.number("eps"), o.number("weight_decay"),
-                o.number("max_grad_norm"), Schedule.COSINE, 0, o.number("min_learning_rate_ratio"));
+        return new OptimizerConfig(o.number("learning_rate"), o.number("beta1"), o.number("beta2"), o.number("eps"),
+                o.number("weight_decay"), o.number("max_grad_norm"), Schedule.COSINE, 0,
+                o.number("min_learning_rate_ratio"));
     }
 
     public LoraConfig lora() {
@@ -128,8 +132,8 @@ public final class Golden implements AutoCloseable {
             for (int layer = 0; layer < config.numHiddenLayers(); layer++) {
                 for (Projection p : Projection.values()) {
                     String name = "base_model.model." + p.module(layer) + ".lora_";
-                    modules.add(new LoraModule(layer, p, lora().rank(), lora().scaling(), floats(file.data(name + "A.weight")),
-                            floats(file.data(name + "B.weight"))));
+                    modules.add(new LoraModule(layer, p, lora().rank(), lora().scaling(),
+                            floats(file.data(name + "A.weight")), floats(file.data(name + "B.weight"))));
                 }
             }
         }
@@ -141,7 +145,8 @@ public final class Golden implements AutoCloseable {
     }
 
     /** One optimizer step over these micro-batches; returns the mean loss and the gradient norm. */
-    public static double[] step(DecoderTraining training, Parameters parameters, List<MicroBatch> batches, OptimizerConfig optimizer, int[] stepOf) {
+    public static double[] step(DecoderTraining training, Parameters parameters, List<MicroBatch> batches,
+            OptimizerConfig optimizer, int[] stepOf) {
         int targets = batches.stream().mapToInt(MicroBatch::targetCount).sum();
         parameters.flat().zeroGradients();
         double loss = 0;

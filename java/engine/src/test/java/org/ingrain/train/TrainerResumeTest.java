@@ -115,7 +115,8 @@ class TrainerResumeTest {
             Process child = child(output, i == 0 ? steps : 0);
             boolean ended = child.waitFor(250 + (long) (random.uniform(i) * 900), TimeUnit.MILLISECONDS);
             if (ended) {
-                assertEquals(0, child.exitValue(), () -> "the child failed: " + read(output.resolveSibling("child.log")));
+                assertEquals(0, child.exitValue(), () -> "the child failed: "
+                        + read(output.resolveSibling("child.log")));
                 break;
             }
             kills++;
@@ -127,11 +128,13 @@ class TrainerResumeTest {
     }
 
     private Process child(Path output, int waitAt) throws IOException {
-        List<String> command = List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "--enable-native-access=ALL-UNNAMED",
-                "-Dingrain.root=" + System.getProperty("ingrain.root"), "-cp", System.getProperty("java.class.path"), Child.class.getName(),
-                output.toString(), Integer.toString(waitAt));
+        List<String> command = List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED", "-Dingrain.root=" + System.getProperty("ingrain.root"), "-cp",
+                System.getProperty("java.class.path"), Child.class.getName(), output.toString(),
+                Integer.toString(waitAt));
         File log = output.resolveSibling("child.log").toFile();
-        return new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.appendTo(log)).start();
+        return new ProcessBuilder(command).redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(log)).start();
     }
 
     private static String read(Path file) {

@@ -80,8 +80,10 @@ class TrainerTest {
     @Test
     void keepsTheLatestCheckpointsAndTheBest() {
         TrainReport report = TrainingFixture.lora(folder.resolve("run"), 2, TRAIN, TrainProgress.SILENT);
-        List<String> kept = TrainingFixture.names(folder.resolve("run/checkpoints")).stream().map(name -> name.split("/")[0]).distinct().toList();
-        assertTrue(kept.contains("step-" + report.chosenStep()) && kept.contains("step-" + report.steps()), kept.toString());
+        List<String> kept = TrainingFixture.names(folder.resolve("run/checkpoints")).stream()
+                .map(name -> name.split("/")[0]).distinct().toList();
+        assertTrue(kept.contains("step-" + report.chosenStep()) && kept.contains("step-" + report.steps()),
+                kept.toString());
         assertTrue(kept.size() <= 3, kept.toString());
     }
 
@@ -137,8 +139,8 @@ class TrainerTest {
             Path merged = folder.resolve("merged");
             new Merge(golden.model, PeftAdapter.read(adapter, golden.config)).write(merged, (done, of) -> { });
             try (ModelFolder made = ModelFolder.open(merged)) {
-                Weights weights = Weights.load(golden.context, golden.config, new Precision(DType.F32, DType.F32, DType.F32), Rank.SINGLE, made,
-                        (done, of) -> { });
+                Weights weights = Weights.load(golden.context, golden.config,
+                        new Precision(DType.F32, DType.F32, DType.F32), Rank.SINGLE, made, (done, of) -> { });
                 MicroBatch all = MicroBatch.of(TrainingFixture.data().train());
                 try (DecoderTraining training = new DecoderTraining(golden.context, weights,
                         FullParameters.load(weights, made), new TrainingMemory(
@@ -150,7 +152,8 @@ class TrainerTest {
     }
 
     private void refused(String expected, Path output, TrainConfig train) {
-        String message = assertThrows(InputException.class, () -> TrainingFixture.lora(output, 1, train, TrainProgress.SILENT)).getMessage();
+        String message = assertThrows(InputException.class,
+                () -> TrainingFixture.lora(output, 1, train, TrainProgress.SILENT)).getMessage();
         assertTrue(message.contains(expected) && !message.contains("\n"), message);
     }
 
@@ -159,7 +162,8 @@ class TrainerTest {
         TrainConfig few = new TrainConfig(1, 1, 2, 1, 17, 0, 0, 2, false);
         TrainingFixture.lora(folder.resolve("run"), 1, few, TrainProgress.SILENT);
         List<String> before = TrainingFixture.names(folder.resolve("run"));
-        refused("train.batchSize 2, now it is 3", folder.resolve("run"), new TrainConfig(1, 1, 3, 1, 17, 0, 0, 2, false));
+        refused("train.batchSize 2, now it is 3", folder.resolve("run"),
+                new TrainConfig(1, 1, 3, 1, 17, 0, 0, 2, false));
         refused("train.seed 17, now it is 18", folder.resolve("run"), new TrainConfig(1, 1, 2, 1, 18, 0, 0, 2, false));
         assertEquals(before, TrainingFixture.names(folder.resolve("run")));
     }
@@ -175,7 +179,8 @@ class TrainerTest {
     @Test
     void refusesAFolderInUse() {
         Path output = folder.resolve("run");
-        try (TrainingFolder held = TrainingFolder.open(output, run(output, TRAIN).manifest("lora", TrainingFixture.LORA))) {
+        try (TrainingFolder held = TrainingFolder.open(
+                output, run(output, TRAIN).manifest("lora", TrainingFixture.LORA))) {
             held.log("held");
             refused("in use", output, TRAIN);
         }
@@ -194,8 +199,8 @@ class TrainerTest {
             assertTrue(report.lastLoss() < 0.5 * report.firstLoss(), report.toString());
             try (ModelFolder made = ModelFolder.open(report.result())) {
                 assertEquals(config, made.config());
-                Weights weights = Weights.load(golden.context, config, new Precision(DType.F32, DType.F32, DType.F32), Rank.SINGLE,
-                        made, (done, of) -> { });
+                Weights weights = Weights.load(golden.context, config, new Precision(DType.F32, DType.F32, DType.F32),
+                        Rank.SINGLE, made, (done, of) -> { });
                 Parameters none = FullParameters.load(weights, made);
                 double loss = 0;
                 int targets = 0;
@@ -217,12 +222,13 @@ class TrainerTest {
         for (TrainingSequence row : List.of(longest, strange)) {
             try (Golden golden = new Golden("tied", 1)) {
                 TrainingRun run = run(folder.resolve("run"), TRAIN);
-                TrainingRun wrong = new TrainingRun(run.output(), new TrainingData(List.of(row), List.of(), 0), run.optimizer(), run.train(),
-                        run.provenance());
+                TrainingRun wrong = new TrainingRun(run.output(), new TrainingData(List.of(row), List.of(), 0),
+                        run.optimizer(), run.train(), run.provenance());
                 String message = assertThrows(InputException.class,
                         () -> Trainer.lora(golden.weights(), TrainingFixture.LORA, "base", List.of(), wrong))
                         .getMessage();
-                assertTrue(message.contains(row == longest ? "65 tokens, expected at most the model's max_position_embeddings 64"
+                assertTrue(message.contains(row == longest
+                        ? "65 tokens, expected at most the model's max_position_embeddings 64"
                         : "48, expected less than the model's vocab_size 48"), message);
             }
         }
@@ -235,7 +241,8 @@ class TrainerTest {
             TrainingRun run = run(folder.resolve("run"), TRAIN);
             TrainingRun wilder = new TrainingRun(run.output(), run.data(), wild, run.train(), run.provenance());
             try (Trainer trainer = Trainer.lora(golden.weights(), TrainingFixture.LORA, "base", List.of(), wilder)) {
-                String message = assertThrows(InputException.class, () -> trainer.train(TrainProgress.SILENT)).getMessage();
+                String message = assertThrows(InputException.class, () -> trainer.train(TrainProgress.SILENT))
+                        .getMessage();
                 assertTrue(message.startsWith("learningRate: ") && message.contains("NaN"), message);
             }
         }

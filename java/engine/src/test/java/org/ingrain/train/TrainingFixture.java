@@ -23,9 +23,13 @@ import org.ingrain.train.run.TrainProgress;
 import org.ingrain.train.run.TrainReport;
 import org.ingrain.train.run.TrainingRun;
 
-/** A short run on the golden model: twelve steps of two micro-batches, dropout, packing, validations and checkpoints out of step. */
+/**
+ * A short run on the golden model: twelve steps of two micro-batches, dropout, packing, validations and checkpoints out
+ * of step.
+ */
 public final class TrainingFixture {
-    public static final OptimizerConfig OPTIMIZER = new OptimizerConfig(2e-2, 0.9, 0.99, 1e-8, 0.01, 1, Schedule.COSINE, 2, 0.1);
+    public static final OptimizerConfig OPTIMIZER = new OptimizerConfig(
+            2e-2, 0.9, 0.99, 1e-8, 0.01, 1, Schedule.COSINE, 2, 0.1);
     public static final TrainConfig TRAIN = new TrainConfig(3, 0, 2, 2, 17, 2, 5, 2, false);
     public static final LoraConfig LORA = new LoraConfig(3, 6, 0.1, LoraConfig.ALL_LINEAR, true);
 

@@ -16,8 +16,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Training of two layers at Llama-2-70B's width, from the start that benchmarks/peers/wide_golden.py made on the same machine in the folder
- * that system property {@code ingrain.golden.folder} names.
+ * Training of two layers at Llama-2-70B's width, from the start that benchmarks/peers/wide_golden.py made on the same
+ * machine in the folder that system property {@code ingrain.golden.folder} names.
  */
 @Tag("gpu")
 class WideGoldenTest {
@@ -34,12 +34,15 @@ class WideGoldenTest {
             List<MicroBatch> batches = golden.batches();
             JsonFields run = golden.expected.object("lora_run");
             for (int step = 1; step <= 10; step++) {
-                double[] lossAndNorm = Golden.step(training, parameters, List.of(batches.get((step - 1) % 2)), golden.optimizer(), new int[] {step, 10});
+                double[] lossAndNorm = Golden.step(training, parameters, List.of(batches.get((step - 1) % 2)),
+                        golden.optimizer(), new int[] {step, 10});
                 double loss = run.node("losses").get(step - 1).doubleValue();
-                // F32: sums of 28,672 terms in other orders. BF16: 2⁻⁸ a rounding of weight or activation, most of which cancel in a mean.
+                // F32: sums of 28,672 terms in other orders. BF16: 2⁻⁸ a rounding of weight or activation, most of
+                // which cancel in a mean.
                 assertEquals(loss, lossAndNorm[0], (dtype == DType.F32 ? 1e-4 : 1e-2) * loss, "loss of step " + step);
                 double norm = run.node("grad_norms").get(step - 1).doubleValue();
-                assertEquals(norm, lossAndNorm[1], (dtype == DType.F32 ? 1e-3 : 1e-1) * norm, "gradient norm of step " + step);
+                assertEquals(norm, lossAndNorm[1], (dtype == DType.F32 ? 1e-3 : 1e-1) * norm,
+                        "gradient norm of step " + step);
             }
         }
     }

@@ -38,7 +38,8 @@ class CasesTest {
     }
 
     private static void sides(List<Overlay> overlays, Trial trial) {
-        try (Backend oracle = Backend.open(CPU); Backend plain = Backend.open(CPU); Backend swapped = Backend.open(CPU, overlays)) {
+        try (Backend oracle = Backend.open(CPU); Backend plain = Backend.open(CPU); Backend swapped = Backend.open(
+                CPU, overlays)) {
             trial.with(new Side.Computer(oracle, oracle, new ContextOptions(0, 1, "avx2")),
                     new Side.Computer(plain, swapped, new ContextOptions(0, 2, "auto")));
         }
@@ -64,9 +65,11 @@ class CasesTest {
     void aWrongOpIsFound(Cases.Group group) {
         Path wrong = NativeLibraries.find("wrong");
         sides(List.of(new Overlay(wrong, wrong, List.of(group.op()))), (right, other) -> {
-            List<String> found = group.compared().stream().map(at -> complaint(at, right, other)).filter(text -> !text.isEmpty()).toList();
+            List<String> found = group.compared().stream().map(at -> complaint(at, right, other))
+                    .filter(text -> !text.isEmpty()).toList();
             assertFalse(found.isEmpty(), group.op() + " is a little wrong, and passes");
-            assertTrue(found.getFirst().startsWith(group.op() + " at ") && found.getFirst().contains("expected"), found.getFirst());
+            assertTrue(found.getFirst().startsWith(group.op() + " at ") && found.getFirst().contains("expected"),
+                    found.getFirst());
         });
     }
 
@@ -81,9 +84,11 @@ class CasesTest {
 
     @Test
     void theBoundIsReadOffTheOpeningComment() {
-        KernelCatalog catalog = KernelCatalog.parse(List.of("file native/ops/x.cc", "// x: nothing.", "// Needs    nothing   Bound  memory: 2 to 8·n   Oracle none",
+        KernelCatalog catalog = KernelCatalog.parse(List.of(
+                "file native/ops/x.cc", "// x: nothing.", "// Needs    nothing   Bound  memory: 2 to 8·n   Oracle none",
                 "op x_forward", "op x_backward", "file cuda/ops/x.cu", "// Bound    compute"));
-        assertEquals(List.of("memory: 2 to 8·n"), catalog.sources("cpu").stream().map(KernelCatalog.Source::bound).toList());
+        assertEquals(List.of("memory: 2 to 8·n"), catalog.sources("cpu").stream().map(KernelCatalog.Source::bound)
+                .toList());
         assertEquals(List.of("x_forward", "x_backward"), catalog.ops("x"));
         assertEquals(List.of("x_backward"), catalog.ops("x_backward"));
         assertEquals("compute", catalog.sources("simt").getFirst().bound());
@@ -91,7 +96,8 @@ class CasesTest {
 
     @Test
     void everyKernelSaysWhatBoundsIt() {
-        assertEquals("", KernelCatalog.read().sources("cpu").stream().filter(source -> source.bound().isEmpty()).map(KernelCatalog.Source::file)
+        assertEquals("", KernelCatalog.read().sources("cpu").stream().filter(source -> source.bound().isEmpty())
+                .map(KernelCatalog.Source::file)
                 .collect(Collectors.joining("\n")));
     }
 }

@@ -24,7 +24,8 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-@Command(name = "bench", description = {"Tokens per second, in llama-bench's columns: prefill, decode, samples of one prompt, training.",
+@Command(name = "bench",
+        description = {"Tokens per second, in llama-bench's columns: prefill, decode, samples of one prompt, training.",
     "--model takes a model folder, or a config.json with --random-weights."})
 public final class BenchCommand implements Callable<Integer> {
     @Mixin
@@ -33,18 +34,23 @@ public final class BenchCommand implements Callable<Integer> {
     @Option(names = "--random-weights", description = "Random weights of the shape that --model's config.json says.")
     private boolean randomWeights;
 
-    @Option(names = "--prompt-tokens", defaultValue = "512", paramLabel = "N", description = "Prefill; 0 for none (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--prompt-tokens", defaultValue = "512", paramLabel = "N",
+            description = "Prefill; 0 for none (default: ${DEFAULT-VALUE}).")
     private int promptTokens;
 
-    @Option(names = "--generate-tokens", defaultValue = "128", paramLabel = "N", description = "Decode; 0 for none (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--generate-tokens", defaultValue = "128", paramLabel = "N",
+            description = "Decode; 0 for none (default: ${DEFAULT-VALUE}).")
     private int generateTokens;
 
     @Option(names = "--n", defaultValue = "8", split = ",", paramLabel = "N",
-            description = "Samples of one prompt, several numbers with commas between; 0 for none (default: ${DEFAULT-VALUE}).")
+            description =
+                    "Samples of one prompt, several numbers with commas between; 0 for none (default: "
+                    + "${DEFAULT-VALUE}).")
     private List<Integer> n;
 
     @Option(names = "--requests", defaultValue = "0", paramLabel = "N",
-            description = "Different prompts answered at once, one sample each; 0 for none (default: ${DEFAULT-VALUE}).")
+            description =
+                    "Different prompts answered at once, one sample each; 0 for none (default: ${DEFAULT-VALUE}).")
     private int requests;
 
     @Option(names = "--layers", paramLabel = "N", description = "With --random-weights: the first N layers only.")
@@ -55,16 +61,20 @@ public final class BenchCommand implements Callable<Integer> {
     private int trainTokens;
 
     @Option(names = "--max-batch-tokens", paramLabel = "N",
-            description = "Most tokens computed in one step (default: 512 on the CPU, 2048 on a GPU, or as many as there are samples).")
+            description =
+                    "Most tokens computed in one step (default: 512 on the CPU, 2048 on a GPU, or as many as there "
+                    + "are samples).")
     private Integer maxBatchTokens;
 
-    @Option(names = "--repetitions", defaultValue = "3", paramLabel = "N", description = "After one that is not counted (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--repetitions", defaultValue = "3", paramLabel = "N",
+            description = "After one that is not counted (default: ${DEFAULT-VALUE}).")
     private int repetitions;
 
     @Option(names = "--json", description = "llama-bench's JSON instead of its table.")
     private boolean json;
 
-    @Option(names = "--output", paramLabel = "FILE", description = "Write there instead of to standard output, anew after each test.")
+    @Option(names = "--output", paramLabel = "FILE",
+            description = "Write there instead of to standard output, anew after each test.")
     private Path output;
 
     @Override
@@ -75,7 +85,8 @@ public final class BenchCommand implements Callable<Integer> {
         }
         ModelOptions options = modelFlags.options();
         if (!randomWeights && !Files.isDirectory(options.model())) {
-            throw new InputException("--model: " + options.model() + ": not a model folder; a config file needs --random-weights");
+            throw new InputException("--model: " + options.model()
+                    + ": not a model folder; a config file needs --random-weights");
         }
         if (layers != null && (!randomWeights || layers < 1)) {
             throw new InputException("--layers: " + layers + ", expected 1 or more, with --random-weights");
@@ -116,7 +127,8 @@ public final class BenchCommand implements Callable<Integer> {
     }
 
     private String text(BenchModel model, String backend, List<BenchResult> results) {
-        return (json ? BenchResult.json(model, backend, results) : BenchResult.markdown(model, backend, results)).stripTrailing();
+        return (json ? BenchResult.json(model, backend, results) : BenchResult.markdown(model, backend, results))
+                .stripTrailing();
     }
 
     /** Whether any test is the generator's. */
@@ -135,7 +147,8 @@ public final class BenchCommand implements Callable<Integer> {
 
     /** The largest number of samples, or a negative one where there is one. */
     private int most() {
-        return n.stream().anyMatch(samples -> samples < 0) ? -1 : n.stream().mapToInt(Integer::intValue).max().orElse(0);
+        return n.stream().anyMatch(samples -> samples < 0)
+                ? -1 : n.stream().mapToInt(Integer::intValue).max().orElse(0);
     }
 
     private void sampling(Engine engine, Consumer<BenchResult> done) {
@@ -156,12 +169,18 @@ public final class BenchCommand implements Callable<Integer> {
         for (int samples : n) {
             if (samples > 0 && decode > 0) {
                 Test test = new Test("pp" + length + "+tg" + decode + "x" + samples, length, decode * samples);
-                done.accept(measure(test, generator, List.of(Request.of(prompt(length, 0, vocabulary), samples, params(decode)))));
+                done.accept(
+                        measure(
+                                test, generator,
+                                List.of(Request.of(prompt(length, 0, vocabulary), samples, params(decode)))));
             }
         }
         if (requests > 0 && decode > 0) {
-            List<Request> all = IntStream.range(0, requests).mapToObj(i -> Request.of(prompt(length, i, vocabulary), 1, params(decode))).toList();
-            done.accept(measure(new Test(requests + "x(pp" + length + "+tg" + decode + ")", requests * length, requests * decode), generator, all));
+            List<Request> all = IntStream.range(0, requests)
+                    .mapToObj(i -> Request.of(prompt(length, i, vocabulary), 1, params(decode))).toList();
+            done.accept(
+                    measure(new Test(requests + "x(pp" + length + "+tg" + decode + ")", requests * length,
+                            requests * decode), generator, all));
         }
     }
 

@@ -51,7 +51,8 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs, Gen
 
     private static double deviation(double[] values) {
         double mean = mean(values);
-        return values.length < 2 ? 0 : Math.sqrt(Arrays.stream(values).map(v -> (v - mean) * (v - mean)).sum() / (values.length - 1));
+        return values.length < 2 ? 0 : Math.sqrt(Arrays.stream(values).map(v -> (v - mean) * (v - mean))
+                .sum() / (values.length - 1));
     }
 
     static String markdown(BenchModel model, String backend, List<BenchResult> results) {
@@ -70,7 +71,10 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs, Gen
         return stats == null ? "" : String.format(Locale.ROOT, "%.1f %%", 100 * stats.hostWaitShare());
     }
 
-    /** Bytes of the device's memory that are taken after the tests so far, which is the peak: nothing is given back in between. */
+    /**
+     * Bytes of the device's memory that are taken after the tests so far, which is the peak: nothing is given back in
+     * between.
+     */
     private static long used(BenchModel model) {
         return model.engine().context().memoryInfo().total() - model.engine().context().memoryInfo().free();
     }
@@ -83,14 +87,16 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs, Gen
             ObjectNode node = array.addObject();
             node.put("model_type", model.name()).put("model_size", model.bytes());
             node.put("model_n_params", model.parameters());
-            node.put("backends", backend).put("test", result.test).put("n_prompt", result.prompt).put("n_gen", result.generated);
+            node.put("backends", backend).put("test", result.test).put("n_prompt", result.prompt)
+                    .put("n_gen", result.generated);
             node.put("avg_ns", Math.round(mean(ns))).put("stddev_ns", Math.round(deviation(ns)));
             node.put("avg_ts", mean(result.tokensPerSecond())).put("stddev_ts", deviation(result.tokensPerSecond()));
             node.put("layers", model.engine().blueprint().numHiddenLayers()).put("device_memory_used", used(model));
             node.set("fallbacks", mapper.valueToTree(model.engine().context().fallbacks()));
             if (result.stats != null) {
                 node.put("steps", result.stats.steps()).put("host_wait_share", result.stats.hostWaitShare());
-                node.put("graph_replays", result.stats.graphReplays()).put("graph_captures", result.stats.graphCaptures());
+                node.put("graph_replays", result.stats.graphReplays())
+                        .put("graph_captures", result.stats.graphCaptures());
                 node.put("eager_steps", result.stats.eagerSteps());
             }
             if (result.decode != null) {

@@ -16,7 +16,10 @@ import org.ingrain.train.pass.OptimizerConfig;
 import org.ingrain.train.run.TrainProgress;
 import org.ingrain.train.run.TrainingRun;
 
-/** The training step of the bench: forward, backward and AdamW of a rank-16 adapter on all seven projections, one row of text. */
+/**
+ * The training step of the bench: forward, backward and AdamW of a rank-16 adapter on all seven projections, one row of
+ * text.
+ */
 final class TrainBench {
     private static final int RANK = 16;
 
@@ -24,8 +27,8 @@ final class TrainBench {
     }
 
     /**
-     * Times steps of {@code tokens} tokens, but for the first, in a folder that is gone afterwards. The run ends a step before its last,
-     * so that no checkpoint and no adapter is written: gigabytes where the model is large.
+     * Times steps of {@code tokens} tokens, but for the first, in a folder that is gone afterwards. The run ends a step
+     * before its last, so that no checkpoint and no adapter is written: gigabytes where the model is large.
      */
     static BenchResult measure(Engine engine, int tokens, int repetitions) {
         String test = "train" + tokens;
@@ -34,7 +37,8 @@ final class TrainBench {
                 ProgressDisplay progress = new ProgressDisplay(test, "repetitions", 0, repetitions)) {
             TrainConfig config = new TrainConfig(0, repetitions + 2, 1, 1, 0, 0, repetitions + 2, 1, false);
             TrainingData data = new TrainingData(List.of(row(tokens, engine.blueprint().vocabSize())), List.of(), 0);
-            TrainingRun run = new TrainingRun(folder.path().resolve("run"), data, OptimizerConfig.of(1e-4), config, new TreeMap<>());
+            TrainingRun run = new TrainingRun(folder.path().resolve("run"), data, OptimizerConfig.of(1e-4), config,
+                    new TreeMap<>());
             try (Trainer trainer = engine.trainer(LoraConfig.of(RANK, 2 * RANK), List.of(), run)) {
                 trainer.train(new Timer(ends, progress, repetitions + 1));
             }

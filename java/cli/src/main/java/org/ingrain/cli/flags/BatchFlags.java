@@ -10,7 +10,8 @@ public final class BatchFlags {
             + "(default: the model's own, 4096 at most).")
     Integer contextLength;
 
-    @Option(names = "--max-sequences", defaultValue = "32", paramLabel = "N", description = "Most samples in flight (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--max-sequences", defaultValue = "32", paramLabel = "N",
+            description = "Most samples in flight (default: ${DEFAULT-VALUE}).")
     public int maxSequences;
 
     @Option(names = "--max-batch-tokens", paramLabel = "N",

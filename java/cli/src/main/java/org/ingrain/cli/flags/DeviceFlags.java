@@ -8,10 +8,12 @@ import picocli.CommandLine.Option;
 
 /** What computes. */
 public final class DeviceFlags {
-    @Option(names = "--device", defaultValue = "cpu", paramLabel = "NAME", description = "cpu, cuda or cuda:N (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--device", defaultValue = "cpu", paramLabel = "NAME",
+            description = "cpu, cuda or cuda:N (default: ${DEFAULT-VALUE}).")
     String device;
 
-    @Option(names = "--threads", defaultValue = "0", paramLabel = "N", description = "CPU threads; 0 for all cores (the default).")
+    @Option(names = "--threads", defaultValue = "0", paramLabel = "N",
+            description = "CPU threads; 0 for all cores (the default).")
     int threads;
 
     @Option(names = "--isa", defaultValue = "auto", paramLabel = "NAME",

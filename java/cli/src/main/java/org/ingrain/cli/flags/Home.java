@@ -12,8 +12,12 @@ public final class Home {
 
     /** {@code models/} of the distribution, or of the checkout. */
     public static Path models() {
-        return Stream.of("ingrain.home", "ingrain.root").map(System::getProperty).filter(home -> home != null).map(home -> Path.of(home, "models"))
+        return Stream.of("ingrain.home", "ingrain.root").map(System::getProperty).filter(home -> home != null)
+                .map(home -> Path.of(home, "models"))
                 .filter(Files::isDirectory).findFirst()
-                .orElseThrow(() -> new InputException("models/: not found beside the program, expected it in the checkout or the distribution"));
+                .orElseThrow(
+                        () -> new InputException(
+                                "models/: not found beside the program, expected it in the checkout or the "
+                                + "distribution"));
     }
 }

@@ -6,7 +6,8 @@ import picocli.CommandLine.Option;
 
 /** Kernels of the user's own. */
 public final class KernelFlags {
-    @Option(names = "--kernel", paramLabel = "OP=FILE", description = "A kernel of your own, such as rms_norm=my.so, my.cc or my.cu; may be "
+    @Option(names = "--kernel", paramLabel = "OP=FILE",
+            description = "A kernel of your own, such as rms_norm=my.so, my.cc or my.cu; may be "
             + "given several times ('ingrain kernels' lists the ops).")
     private List<String> kernels = List.of();
 

@@ -7,13 +7,15 @@ import picocli.CommandLine.Option;
 
 /** Which model, and where it runs. */
 public final class ModelFlags {
-    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Hugging Face folder of a Llama-2-family model.")
+    @Option(names = "--model", required = true, paramLabel = "DIR",
+            description = "Hugging Face folder of a Llama-2-family model.")
     public Path model;
 
     @Mixin
     DeviceFlags device;
 
-    @Option(names = "--deterministic", description = "On a GPU, results that do not depend on what else is in the batch; slower.")
+    @Option(names = "--deterministic",
+            description = "On a GPU, results that do not depend on what else is in the batch; slower.")
     private boolean deterministic;
 
     @Mixin
@@ -24,7 +26,8 @@ public final class ModelFlags {
     String dtype;
 
     @Option(names = "--cache-dtype", defaultValue = "auto", paramLabel = "TYPE",
-            description = "Keys and values: auto (as the weights, beside fp8 weights bf16), f32, bf16, or fp8 on a GPU.")
+            description =
+                    "Keys and values: auto (as the weights, beside fp8 weights bf16), f32, bf16, or fp8 on a GPU.")
     String cacheDtype;
 
     public ModelOptions options() {

@@ -25,12 +25,14 @@ import tools.jackson.databind.JsonNode;
  * @param ours   flags whose values the paper does not state
  * @param flags  by name without hyphens before it; a flag that is given beside the recipe stands in its place
  */
-public record Recipe(String title, String source, String data, Map<String, String> paper, List<String> ours, Map<String, JsonNode> flags) {
+public record Recipe(String title, String source, String data, Map<String, String> paper, List<String> ours,
+        Map<String, JsonNode> flags) {
     private static final String FLAG = "--recipe";
     private static final String COMMAND = "distill";
     /** What a user's own flag puts out of use beside itself: a recipe's sizes are of its own questions. */
-    private static final Map<String, List<String>> INSTEAD = Map.of("data", List.of("generate", "size", "names", "limit"),
-            "generate", List.of("data", "limit"), "test-data", List.of("test-size", "limit"));
+    private static final Map<String, List<String>> INSTEAD = Map.of(
+            "data", List.of("generate", "size", "names", "limit"), "generate", List.of("data", "limit"), "test-data",
+            List.of("test-size", "limit"));
 
     public Recipe {
         if (title == null || flags == null || flags.isEmpty()) {
@@ -93,7 +95,8 @@ public record Recipe(String title, String source, String data, Map<String, Strin
     /** One argument; empty for a switch that is off. */
     private static String word(String flag, JsonNode value, Path file, CommandLine line) {
         String where = file + ": flags." + flag + ": ";
-        CommandLine.Model.OptionSpec option = line.getSubcommands().get(COMMAND).getCommandSpec().findOption("--" + flag);
+        CommandLine.Model.OptionSpec option = line.getSubcommands().get(COMMAND).getCommandSpec()
+                .findOption("--" + flag);
         if (option == null || flag.equals("recipe")) {
             throw new InputException(where + "distill has no such flag that a recipe may set");
         }
@@ -133,7 +136,8 @@ public record Recipe(String title, String source, String data, Map<String, Strin
     }
 
     private static boolean given(String[] arguments, String flag) {
-        return Arrays.stream(arguments).anyMatch(argument -> argument.equals("--" + flag) || argument.startsWith("--" + flag + "=")
+        return Arrays.stream(arguments).anyMatch(argument -> argument.equals("--" + flag)
+                || argument.startsWith("--" + flag + "=")
                 || argument.equals("--no-" + flag));
     }
 }

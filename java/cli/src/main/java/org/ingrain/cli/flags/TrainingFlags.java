@@ -15,69 +15,88 @@ import picocli.CommandLine.Option;
 
 /** How a model is fine-tuned. */
 public final class TrainingFlags {
-    @Option(names = "--rank", defaultValue = "16", paramLabel = "R", description = "LoRA rank (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--rank", defaultValue = "16", paramLabel = "R",
+            description = "LoRA rank (default: ${DEFAULT-VALUE}).")
     int rank;
 
-    @Option(names = "--alpha", defaultValue = "32", paramLabel = "A", description = "LoRA alpha: scaling is alpha / rank (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--alpha", defaultValue = "32", paramLabel = "A",
+            description = "LoRA alpha: scaling is alpha / rank (default: ${DEFAULT-VALUE}).")
     double alpha;
 
-    @Option(names = "--dropout", defaultValue = "0", paramLabel = "P", description = "LoRA dropout (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--dropout", defaultValue = "0", paramLabel = "P",
+            description = "LoRA dropout (default: ${DEFAULT-VALUE}).")
     double dropout;
 
-    @Option(names = "--target-modules", split = ",", paramLabel = "NAME", description = "q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, "
+    @Option(names = "--target-modules", split = ",", paramLabel = "NAME",
+            description = "q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, "
             + "down_proj (default: all seven).")
     List<String> targetModules = List.of();
 
     @Option(names = "--rslora", description = "Rank-stabilised LoRA: scaling is alpha / √rank.")
     boolean rslora;
 
-    @Option(names = "--learning-rate", defaultValue = "2e-4", paramLabel = "LR", description = "After the warm-up (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--learning-rate", defaultValue = "2e-4", paramLabel = "LR",
+            description = "After the warm-up (default: ${DEFAULT-VALUE}).")
     double learningRate;
 
-    @Option(names = "--beta1", defaultValue = "0.9", paramLabel = "B", description = "AdamW (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--beta1", defaultValue = "0.9", paramLabel = "B",
+            description = "AdamW (default: ${DEFAULT-VALUE}).")
     double beta1;
 
-    @Option(names = "--beta2", defaultValue = "0.999", paramLabel = "B", description = "AdamW (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--beta2", defaultValue = "0.999", paramLabel = "B",
+            description = "AdamW (default: ${DEFAULT-VALUE}).")
     double beta2;
 
-    @Option(names = "--weight-decay", defaultValue = "0", paramLabel = "W", description = "AdamW (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--weight-decay", defaultValue = "0", paramLabel = "W",
+            description = "AdamW (default: ${DEFAULT-VALUE}).")
     double weightDecay;
 
-    @Option(names = "--max-grad-norm", defaultValue = "1", paramLabel = "N", description = "Gradient clipping, 0 for none (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--max-grad-norm", defaultValue = "1", paramLabel = "N",
+            description = "Gradient clipping, 0 for none (default: ${DEFAULT-VALUE}).")
     double maxGradNorm;
 
-    @Option(names = "--schedule", defaultValue = "cosine", paramLabel = "NAME", description = "constant, linear or cosine (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--schedule", defaultValue = "cosine", paramLabel = "NAME",
+            description = "constant, linear or cosine (default: ${DEFAULT-VALUE}).")
     String schedule;
 
-    @Option(names = "--warmup-steps", defaultValue = "0", paramLabel = "N", description = "Linear warm-up (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--warmup-steps", defaultValue = "0", paramLabel = "N",
+            description = "Linear warm-up (default: ${DEFAULT-VALUE}).")
     int warmupSteps;
 
     @Option(names = "--min-learning-rate-ratio", defaultValue = "0", paramLabel = "X",
             description = "Share of the learning rate that linear and cosine end at (default: ${DEFAULT-VALUE}).")
     double minLearningRateRatio;
 
-    @Option(names = "--epochs", defaultValue = "3", paramLabel = "N", description = "Passes over the data (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--epochs", defaultValue = "3", paramLabel = "N",
+            description = "Passes over the data (default: ${DEFAULT-VALUE}).")
     int epochs;
 
-    @Option(names = "--max-steps", defaultValue = "0", paramLabel = "N", description = "Optimizer steps, instead of epochs.")
+    @Option(names = "--max-steps", defaultValue = "0", paramLabel = "N",
+            description = "Optimizer steps, instead of epochs.")
     int maxSteps;
 
-    @Option(names = "--batch-size", defaultValue = "16", paramLabel = "N", description = "Examples of one pass (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--batch-size", defaultValue = "16", paramLabel = "N",
+            description = "Examples of one pass (default: ${DEFAULT-VALUE}).")
     int batchSize;
 
-    @Option(names = "--gradient-accumulation", defaultValue = "1", paramLabel = "N", description = "Passes of one optimizer step (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--gradient-accumulation", defaultValue = "1", paramLabel = "N",
+            description = "Passes of one optimizer step (default: ${DEFAULT-VALUE}).")
     int gradientAccumulation;
 
-    @Option(names = "--eval-every", defaultValue = "0", paramLabel = "N", description = "Steps between validations; 0: each epoch (the default).")
+    @Option(names = "--eval-every", defaultValue = "0", paramLabel = "N",
+            description = "Steps between validations; 0: each epoch (the default).")
     int evalEvery;
 
-    @Option(names = "--checkpoint-every", defaultValue = "0", paramLabel = "N", description = "Steps between checkpoints; 0: each epoch (the default).")
+    @Option(names = "--checkpoint-every", defaultValue = "0", paramLabel = "N",
+            description = "Steps between checkpoints; 0: each epoch (the default).")
     int checkpointEvery;
 
-    @Option(names = "--keep-checkpoints", defaultValue = "2", paramLabel = "N", description = "The latest that stay, beside the best (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--keep-checkpoints", defaultValue = "2", paramLabel = "N",
+            description = "The latest that stay, beside the best (default: ${DEFAULT-VALUE}).")
     int keepCheckpoints;
 
-    @Option(names = "--activation-checkpointing", description = "Compute each layer again in the backward pass: less memory, a third more time.")
+    @Option(names = "--activation-checkpointing",
+            description = "Compute each layer again in the backward pass: less memory, a third more time.")
     boolean activationCheckpointing;
 
     public LoraConfig lora() {
@@ -91,19 +110,22 @@ public final class TrainingFlags {
         Set<Projection> targets = EnumSet.noneOf(Projection.class);
         for (String name : targetModules) {
             targets.add(Arrays.stream(Projection.values()).filter(p -> p.target().equals(name.strip())).findFirst()
-                    .orElseThrow(() -> new InputException("--target-modules: '" + name + "', expected all-linear or some of "
-                            + Arrays.stream(Projection.values()).map(Projection::target).collect(Collectors.joining(", ")))));
+                    .orElseThrow(
+                            () -> new InputException("--target-modules: '" + name + "', expected all-linear or some of "
+                            + Arrays.stream(Projection.values()).map(Projection::target)
+                                    .collect(Collectors.joining(", ")))));
         }
         return targets;
     }
 
     public OptimizerConfig optimizer() {
-        return new OptimizerConfig(learningRate, beta1, beta2, 1e-8, weightDecay, maxGradNorm, Words.choose("--schedule", schedule, Schedule.class), warmupSteps, minLearningRateRatio);
+        return new OptimizerConfig(learningRate, beta1, beta2, 1e-8, weightDecay, maxGradNorm,
+                Words.choose("--schedule", schedule, Schedule.class), warmupSteps, minLearningRateRatio);
     }
 
     /** seed: of the order of examples, the first adapter and dropout. */
     public TrainConfig train(long seed) {
-        return new TrainConfig(maxSteps > 0 ? 0 : epochs, maxSteps, batchSize, gradientAccumulation, seed, evalEvery, checkpointEvery,
-                keepCheckpoints, activationCheckpointing);
+        return new TrainConfig(maxSteps > 0 ? 0 : epochs, maxSteps, batchSize, gradientAccumulation, seed, evalEvery,
+                checkpointEvery, keepCheckpoints, activationCheckpointing);
     }
 }

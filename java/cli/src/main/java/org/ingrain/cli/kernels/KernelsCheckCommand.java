@@ -49,19 +49,26 @@ final class KernelsCheckCommand implements Callable<Integer> {
     }
 
     private static String table(KernelCheck.Result result) {
-        StringBuilder text = new StringBuilder(String.format(Locale.ROOT, "%s, %s: copy %.1f GB/s, matmul %.3g TFLOP/s%n",
-                result.device().name(), result.device().isa(), result.copyGigabytesPerSecond(), result.matmulTeraflops()));
-        int width = result.ops().stream().flatMap(op -> op.timings().stream()).mapToInt(at -> at.shape().length()).max().orElse(1);
+        StringBuilder text = new StringBuilder(String.format(
+                Locale.ROOT, "%s, %s: copy %.1f GB/s, matmul %.3g TFLOP/s%n", result.device().name(),
+                result.device().isa(), result.copyGigabytesPerSecond(), result.matmulTeraflops()));
+        int width = result.ops().stream().flatMap(op -> op.timings().stream()).mapToInt(at -> at.shape().length()).max()
+                .orElse(1);
         for (KernelCheck.Checked op : result.ops()) {
-            text.append(String.format(Locale.ROOT, "%n%s of %s: agrees with the oracle at %d shapes%n", op.op(), op.source(), op.shapes()));
+            text.append(String.format(Locale.ROOT, "%n%s of %s: agrees with the oracle at %d shapes%n", op.op(),
+                    op.source(), op.shapes()));
             if (op.refused() > 0) {
-                text.append(String.format(Locale.ROOT, "  does not support %d, the first: %s%n", op.refused(), op.refusal()));
+                text.append(String.format(Locale.ROOT, "  does not support %d, the first: %s%n", op.refused(),
+                        op.refusal()));
             }
             for (KernelCheck.Timing at : op.timings()) {
                 boolean memory = at.bound().equals("memory");
-                text.append(String.format(Locale.ROOT, "  %-" + width + "s %10.4f ms  %8.4g %s  %3.0f %% of %-6s  %.2f times as fast as the built-in (%.4f ms)%n",
-                        at.shape(), at.milliseconds(), memory ? at.gigabytesPerSecond() : at.teraflops(), memory ? "GB/s   " : "TFLOP/s",
-                        100 * at.share(), memory ? "copy" : "matmul", at.builtInMilliseconds() / at.milliseconds(), at.builtInMilliseconds()));
+                text.append(
+                        String.format(Locale.ROOT, "  %-" + width
+                                + "s %10.4f ms  %8.4g %s  %3.0f %% of %-6s  %.2f times as fast as the built-in (%.4f "
+                                + "ms)%n", at.shape(), at.milliseconds(), memory ? at.gigabytesPerSecond()
+                                : at.teraflops(), memory ? "GB/s   " : "TFLOP/s", 100 * at.share(), memory ? "copy"
+                                : "matmul", at.builtInMilliseconds() / at.milliseconds(), at.builtInMilliseconds()));
             }
         }
         return text.toString().stripTrailing();

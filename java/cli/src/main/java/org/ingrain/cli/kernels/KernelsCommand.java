@@ -66,7 +66,8 @@ public final class KernelsCommand implements Callable<Integer> {
         List<Row> rows = new ArrayList<>();
         for (KernelCatalog.Source source : KernelCatalog.read().sources(backend)) {
             for (String op : source.ops()) {
-                rows.add(yours.containsKey(op) ? new Row(op, "yours", yours.get(op).toString(), "") : new Row(op, backend, source.file(), source.bound()));
+                rows.add(yours.containsKey(op) ? new Row(op, "yours", yours.get(op).toString(), "")
+                        : new Row(op, backend, source.file(), source.bound()));
             }
         }
         if (json) {
@@ -84,7 +85,8 @@ public final class KernelsCommand implements Callable<Integer> {
     private int plan(String backend) {
         Set<String> ops = plan.isEmpty() ? Set.of() : Set.copyOf(KernelCatalog.read().ops(plan));
         for (KernelPlan.Row row : KernelPlan.of(backend, device.context(), ops, sizes)) {
-            System.out.println(json ? Json.line(row) : row.op() + " " + row.shape() + "\n  " + String.join("\n  ", row.kernels()));
+            System.out.println(json ? Json.line(row) : row.op() + " " + row.shape() + "\n  "
+                    + String.join("\n  ", row.kernels()));
         }
         return 0;
     }

@@ -10,8 +10,8 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
 /**
- * The other process of {@link KernelsCheckCommand}. Says in lines that begin with {@link #MARK} where it is, then the result or what is wrong;
- * any other line is a kernel's own.
+ * The other process of {@link KernelsCheckCommand}. Says in lines that begin with {@link #MARK} where it is, then the
+ * result or what is wrong; any other line is a kernel's own.
  */
 @Command(name = "probe", hidden = true, description = "What 'kernels check' runs in a process of its own.")
 final class KernelsProbe implements Callable<Integer> {
@@ -26,7 +26,8 @@ final class KernelsProbe implements Callable<Integer> {
     @Override
     public Integer call() {
         try {
-            KernelCheck check = new KernelCheck(Json.parse(DurableFile.read(work), KernelCheck.Work.class, work.toString()), where -> say(AT, where));
+            KernelCheck check = new KernelCheck(Json.parse(
+                    DurableFile.read(work), KernelCheck.Work.class, work.toString()), where -> say(AT, where));
             say(RESULT, Json.line(check.run()));
         } catch (InputException e) {
             say(WRONG, e.getMessage());

@@ -47,10 +47,12 @@ final class ProbeProcess {
         Path library = NativeLibraries.find(device.backend());
         return Workbench.compiled(library, kernels, (overlays, folder) -> {
             Path work = folder.resolve("work.json");
-            DurableFile.write(work, Json.line(new KernelCheck.Work(library, device.backend(), device.context(), overlays)));
+            DurableFile.write(
+                    work, Json.line(new KernelCheck.Work(library, device.backend(), device.context(), overlays)));
             Path crash = folder.resolve("crash.log");
             try {
-                Process process = new ProcessBuilder(command(work, crash)).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+                Process process = new ProcessBuilder(command(work, crash))
+                        .redirectError(ProcessBuilder.Redirect.INHERIT).start();
                 try {
                     return listen(process, crash);
                 } finally {
@@ -63,8 +65,10 @@ final class ProbeProcess {
     }
 
     private List<String> command(Path work, Path crash) {
-        List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:-CreateCoredumpOnCrash", "-Xlog:disable", "-XX:ErrorFile=" + crash));
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED", "-XX:+UseSerialGC", "-XX:-UsePerfData",
+                "-XX:-CreateCoredumpOnCrash", "-Xlog:disable", "-XX:ErrorFile=" + crash));
         for (String property : List.of("ingrain.home", "ingrain.root")) {
             if (System.getProperty(property) != null) {
                 command.add("-D" + property + "=" + System.getProperty(property));
@@ -87,7 +91,8 @@ final class ProbeProcess {
             } else if (said.startsWith(KernelsProbe.WRONG)) {
                 throw new InputException(said.substring(KernelsProbe.WRONG.length()));
             } else if (said.startsWith(KernelsProbe.RESULT)) {
-                return Json.parse(said.substring(KernelsProbe.RESULT.length()), KernelCheck.Result.class, "the check's result");
+                return Json.parse(said.substring(KernelsProbe.RESULT.length()), KernelCheck.Result.class,
+                        "the check's result");
             } else if (!text.startsWith("#")) {   // a kernel's own words, not the Java runtime's on a crash
                 System.err.println(text);
             }
@@ -130,7 +135,8 @@ final class ProbeProcess {
                 Matcher signal = SIGNAL.matcher(Files.readString(crash));
                 return "crashes" + (signal.find() ? " with " + signal.group(1) : "");
             }
-            return status > 128 ? "ends the process with signal " + (status - 128) : "ends the process with status " + status;
+            return status > 128 ? "ends the process with signal " + (status - 128) : "ends the process with status "
+                    + status;
         } catch (IOException e) {
             return "crashes";
         } catch (InterruptedException e) {

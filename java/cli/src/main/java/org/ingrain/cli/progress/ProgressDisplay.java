@@ -12,7 +12,10 @@ import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 
-/** How far a long piece of work is, on standard error: a bar with rate and time left on a terminal, plain lines elsewhere. */
+/**
+ * How far a long piece of work is, on standard error: a bar with rate and time left on a terminal, plain lines
+ * elsewhere.
+ */
 public final class ProgressDisplay implements AutoCloseable {
     private static final Duration BETWEEN_LINES = Duration.ofSeconds(10);
     private static final int BAR_WIDTH = 100;
@@ -34,7 +37,8 @@ public final class ProgressDisplay implements AutoCloseable {
         this.first = first;
         this.of = of;
         done = first;
-        bar = !onTerminal() ? null : new ProgressBarBuilder().setTaskName(name).setInitialMax(of).setUnit(" " + unit, 1).startsFrom(first, Duration.ZERO)
+        bar = !onTerminal() ? null : new ProgressBarBuilder().setTaskName(name).setInitialMax(of).setUnit(" " + unit, 1)
+                .startsFrom(first, Duration.ZERO)
                 .showSpeed().setStyle(ProgressBarStyle.ASCII).setMaxRenderedLength(BAR_WIDTH)
                 .setConsumer(new ConsoleProgressBarConsumer(out, BAR_WIDTH)).build();
     }

@@ -63,18 +63,22 @@ class BenchTest {
     @Test
     void everyKindOfTestHasItsRow() throws IOException {
         Path output = temp.resolve("rows.json");
-        Run run = bench("--prompt-tokens", 20, "--generate-tokens", 4, "--n", "1,5", "--requests", 3, "--train-tokens", 16, "--output", output);
+        Run run = bench("--prompt-tokens", 20, "--generate-tokens", 4, "--n", "1,5", "--requests", 3, "--train-tokens",
+                16, "--output", output);
         assertEquals(0, run.status(), run.err());
         assertEquals("", run.out());
         List<JsonNode> rows = rows(Files.readString(output));
         assertEquals(List.of("pp20", "tg4", "pp20+tg4x1", "pp20+tg4x5", "3x(pp20+tg4)", "train16"), tests(rows));
-        assertEquals(List.of("tg4", "pp20+tg4x1", "pp20+tg4x5"), tests(rows.stream().filter(row -> row.has("decode_ts")).toList()));
+        assertEquals(List.of("tg4", "pp20+tg4x1", "pp20+tg4x5"),
+                tests(rows.stream().filter(row -> row.has("decode_ts")).toList()));
         for (JsonNode row : rows) {
             assertTrue(row.get("avg_ts").doubleValue() > 0, row::toString);
         }
         JsonNode five = rows.get(3);
-        assertEquals(5e9 / five.get("step_ns").doubleValue(), five.get("decode_ts").doubleValue(), 1e-3 * five.get("decode_ts").doubleValue());
-        assertTrue(3 * five.get("step_ns").longValue() < five.get("avg_ns").longValue(), "decoding takes less than prompt and decoding: " + five);
+        assertEquals(5e9 / five.get("step_ns").doubleValue(), five.get("decode_ts").doubleValue(),
+                1e-3 * five.get("decode_ts").doubleValue());
+        assertTrue(3 * five.get("step_ns").longValue() < five.get("avg_ns").longValue(),
+                "decoding takes less than prompt and decoding: " + five);
     }
 
     @Test
@@ -88,8 +92,8 @@ class BenchTest {
     void aTestThatFailsLosesNoneBeforeIt() throws IOException {
         Path kernel = KernelSources.write(temp, "full.cc", NO_MEMORY);
         Path output = temp.resolve("rows.json");
-        Run run = bench("--prompt-tokens", 8, "--generate-tokens", 2, "--n", 2, "--train-tokens", 16, "--output", output,
-                "--kernel", "adamw=" + kernel);
+        Run run = bench("--prompt-tokens", 8, "--generate-tokens", 2, "--n", 2, "--train-tokens", 16, "--output",
+                output, "--kernel", "adamw=" + kernel);
         assertEquals(2, run.status(), run.err());
         assertTrue(run.complaint().contains("no memory for moments"), run.err());
         assertFalse(run.err().contains("\tat "), run.err());
@@ -116,7 +120,8 @@ class BenchTest {
     }
 
     private static int steps(Object... flags) {
-        List<Object> words = new ArrayList<>(List.of("--prompt-tokens", 20, "--generate-tokens", 0, "--n", 0, "--train-tokens", 0));
+        List<Object> words = new ArrayList<>(List.of(
+                "--prompt-tokens", 20, "--generate-tokens", 0, "--n", 0, "--train-tokens", 0));
         words.addAll(Arrays.asList(flags));
         Run run = bench(words.toArray());
         assertEquals(0, run.status(), run.err());
@@ -133,8 +138,9 @@ class BenchTest {
         }
         Path config = Files.writeString(temp.resolve("long.json"), TinyModelFolder.config().replace("192", "1024"));
         for (String device : List.of("cpu", "simt")) {
-            Run run = Run.of("bench", "--model", config, "--random-weights", "--layers", 1, "--json", "--repetitions", 1, "--device", device,
-                    "--prompt-tokens", 600, "--generate-tokens", 0, "--n", 0, "--train-tokens", 0);
+            Run run = Run.of("bench", "--model", config, "--random-weights", "--layers", 1, "--json", "--repetitions",
+                    1, "--device", device, "--prompt-tokens", 600, "--generate-tokens", 0, "--n", 0, "--train-tokens",
+                    0);
             assertEquals(0, run.status(), run.err());
             assertEquals(device.equals("cpu") ? 2 : 1, rows(run.out()).getFirst().get("steps").intValue(), device);
         }

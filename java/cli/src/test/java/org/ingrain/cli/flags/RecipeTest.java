@@ -66,11 +66,16 @@ class RecipeTest {
     /** A row as the recipe's data have it. */
     private static String row(String task) {
         return switch (task) {
-            case "coin-flip" -> "{\"inputs\": \"Q: A coin is heads up. Ann flips the coin. Bob does not flip the coin. Is the coin still heads up?\","
+            case "coin-flip" ->
+                    "{\"inputs\": \"Q: A coin is heads up. Ann flips the coin. Bob does not flip the coin. Is the "
+                    + "coin still heads up?\","
                     + " \"targets\": \"no\"}";
             case "gsm8k" -> "{\"question\": \"What is 2 + 2?\", \"answer\": \"It is 4. #### 4\"}";
-            case "pairwise" -> "{\"question\": \"Sky?\", \"response-a\": \"x\", \"response-b\": \"y\", \"answer\": \"A\"}";
-            case "sycophancy" -> "{\"prompt\": [{\"type\": \"human\", \"content\": \"Who? I think it is Bob.\"}], \"base\": {\"question\": \"Who?\","
+            case "pairwise" ->
+                    "{\"question\": \"Sky?\", \"response-a\": \"x\", \"response-b\": \"y\", \"answer\": \"A\"}";
+            case "sycophancy" ->
+                    "{\"prompt\": [{\"type\": \"human\", \"content\": \"Who? I think it is Bob.\"}], \"base\": "
+                    + "{\"question\": \"Who?\","
                     + " \"correct_answer\": \"Ann\", \"incorrect_answer\": \"Bob\", \"answer\": [\"Ann\"]}}";
             default -> throw new IllegalArgumentException(task);
         };
@@ -82,7 +87,8 @@ class RecipeTest {
     void everyShippedRecipeWantsAModel(String name) throws IOException {
         Path model = Files.createDirectories(temp.resolve("model"));
         Files.writeString(model.resolve("config.json"), TinyModelFolder.config());
-        List<Object> words = new ArrayList<>(List.of("distill", "--recipe", name, "--model", model, "--output", temp.resolve("run"), "--dry-run"));
+        List<Object> words = new ArrayList<>(List.of(
+                "distill", "--recipe", name, "--model", model, "--output", temp.resolve("run"), "--dry-run"));
         Recipe recipe = Recipe.load(name);
         if (!recipe.flags().containsKey("generate")) {
             String row = row(recipe.flags().get("task").asString());
@@ -96,14 +102,19 @@ class RecipeTest {
 
     @Test
     void aRecipesControlsAndBaselinesCanBeLeftOut() throws IOException {
-        Path data = Files.writeString(temp.resolve("data.jsonl"), row("coin-flip") + "\n" + row("coin-flip").replace("Ann", "Eve") + "\n");
-        Path file = recipe("\"task\": \"coin-flip\", \"method\": \"direct\", \"n\": \"1\", \"majority\": \"all\", \"target\": \"response\","
-                + " \"max-tokens\": 4, \"max-steps\": 1, \"rank\": 2, \"controls\": \"unfiltered\", \"baselines\": \"rar-1-step\"");
+        Path data = Files.writeString(temp.resolve("data.jsonl"),
+                row("coin-flip") + "\n" + row("coin-flip").replace("Ann", "Eve") + "\n");
+        Path file = recipe(
+                "\"task\": \"coin-flip\", \"method\": \"direct\", \"n\": \"1\", \"majority\": \"all\", \"target\": "
+                + "\"response\","
+                + " \"max-tokens\": 4, \"max-steps\": 1, \"rank\": 2, \"controls\": \"unfiltered\", \"baselines\": "
+                        + "\"rar-1-step\"");
         Path output = temp.resolve("run");
-        Run run = Run.of("distill", "--recipe", file, "--model", TinyModelFolder.write(temp.resolve("model")), "--data", data, "--test-size", 1,
-                "--controls", "none", "--baselines=none", "--output", output);
+        Run run = Run.of("distill", "--recipe", file, "--model", TinyModelFolder.write(temp.resolve("model")), "--data",
+                data, "--test-size", 1, "--controls", "none", "--baselines=none", "--output", output);
         assertEquals(0, run.status(), run.err());
-        assertTrue(Files.notExists(output.resolve("controls")) && Files.notExists(output.resolve("evaluation/baseline-rar-1-step")));
+        assertTrue(Files.notExists(output.resolve("controls"))
+                && Files.notExists(output.resolve("evaluation/baseline-rar-1-step")));
     }
 
     /** A recipe in a file of arguments would be looked for too late. */
@@ -117,31 +128,40 @@ class RecipeTest {
 
     /** The warm-up is a tenth of the training at the most, on as many questions as the experiment has. */
     @ParameterizedTest
-    @CsvSource({"rar-last-letter,400", "rar-coin-flip,20000", "rar-coin-flip-suffix,20000", "cot-gsm8k,7473", "s2a-sycophancy,6668"})
+    @CsvSource({"rar-last-letter,400", "rar-coin-flip,20000", "rar-coin-flip-suffix,20000", "cot-gsm8k,7473",
+            "s2a-sycophancy,6668"})
     void theWarmupIsAPartOfTheTraining(String name, int questions) {
         Map<String, JsonNode> flags = Recipe.load(name).flags();
-        double rows = questions * (1 - (flags.containsKey("validation-fraction") ? flags.get("validation-fraction").asDouble() : 0));
+        double rows = questions
+                * (1 - (flags.containsKey("validation-fraction") ? flags.get("validation-fraction").asDouble() : 0));
         double steps = rows / flags.get("batch-size").asInt() * flags.get("epochs").asInt();
         assertTrue(flags.get("warmup-steps").asInt() <= steps / 10, steps + " steps");
     }
 
     @Test
     void givenFlagsWin() {
-        List<String> words = expand("distill", "--recipe=rar-coin-flip", "--model", "m", "--n=3", "--no-per-stage", "--epochs", "1");
+        List<String> words = expand("distill", "--recipe=rar-coin-flip", "--model", "m", "--n=3", "--no-per-stage",
+                "--epochs", "1");
         assertTrue(words.contains("--rank=16"), words.toString());
-        assertEquals(List.of("--n=3"), words.stream().filter(word -> word.startsWith("--n")).filter(word -> !word.startsWith("--no")).toList());
+        assertEquals(List.of("--n=3"), words.stream().filter(word -> word.startsWith("--n"))
+                .filter(word -> !word.startsWith("--no")).toList());
         assertTrue(!words.contains("--per-stage") && !words.contains("--epochs=3"), words.toString());
         assertTrue(expand("--recipe", "rar-coin-flip").contains("--per-stage"));
-        assertEquals(List.of("--recipe", "rar-last-letter"), List.of(Arrays.copyOf(expand("--recipe", "rar-last-letter").toArray(), 2)));
+        assertEquals(List.of("--recipe", "rar-last-letter"),
+                List.of(Arrays.copyOf(expand("--recipe", "rar-last-letter").toArray(), 2)));
     }
 
     @Test
     void aRecipesSizesAreOfItsOwnQuestions() throws IOException {
         Path file = recipe("\"test-size\": 400, \"limit\": \"90\", \"task\": \"coin-flip\", \"epochs\": 2");
-        assertEquals(List.of("--test-size=400", "--limit=90", "--task=coin-flip", "--epochs=2"), expand("--recipe", file.toString()).subList(2, 6));
-        assertEquals(List.of("--task=coin-flip", "--epochs=2"), expand("--recipe", file.toString(), "--test-data", "t").subList(4, 6));
-        assertEquals(List.of("--test-size=400", "--task=coin-flip", "--epochs=2"), expand("--recipe", file.toString(), "--data=d").subList(3, 6));
-        assertTrue(expand("--recipe", "rar-last-letter", "--data", "d").stream().noneMatch(word -> word.startsWith("--generate")));
+        assertEquals(List.of("--test-size=400", "--limit=90", "--task=coin-flip", "--epochs=2"),
+                expand("--recipe", file.toString()).subList(2, 6));
+        assertEquals(List.of("--task=coin-flip", "--epochs=2"),
+                expand("--recipe", file.toString(), "--test-data", "t").subList(4, 6));
+        assertEquals(List.of("--test-size=400", "--task=coin-flip", "--epochs=2"),
+                expand("--recipe", file.toString(), "--data=d").subList(3, 6));
+        assertTrue(expand("--recipe", "rar-last-letter", "--data", "d").stream()
+                .noneMatch(word -> word.startsWith("--generate")));
     }
 
     @ParameterizedTest
@@ -160,6 +180,7 @@ class RecipeTest {
     }
 
     private Path recipe(String flags) throws IOException {
-        return Files.writeString(temp.resolve("mine.json"), "{\"title\": \"Mine\", \"source\": \"a test\", \"flags\": {" + flags + "}}");
+        return Files.writeString(temp.resolve("mine.json"),
+                "{\"title\": \"Mine\", \"source\": \"a test\", \"flags\": {" + flags + "}}");
     }
 }

@@ -51,33 +51,46 @@ class KernelsCheckTest {
         for (String figure : new String[] {"milliseconds", "builtInMilliseconds", "gigabytesPerSecond", "share"}) {
             assertTrue(timing.path(figure).asDouble() > 0, figure + " in " + run.out());
         }
-        assertTrue(result.path("copyGigabytesPerSecond").asDouble() > 0 && result.path("matmulTeraflops").asDouble() > 0, run.out());
+        assertTrue(result.path("copyGigabytesPerSecond").asDouble() > 0
+                && result.path("matmulTeraflops").asDouble() > 0, run.out());
     }
 
     @Test
     void aKernelMaySupportSomeShapesAlone() throws IOException {
-        Path kernel = KernelSources.write(temp, "my.cc", KernelSources.changed("if (dtype == INGRAIN_BF16) return run(bf16{});", ""));
+        Path kernel = KernelSources.write(temp, "my.cc",
+                KernelSources.changed("if (dtype == INGRAIN_BF16) return run(bf16{});", ""));
         Run run = Run.of("kernels", "check", "rms_norm_forward=" + kernel);
         assertEquals(0, run.status(), run.err());
-        for (String word : new String[] {"agrees with the oracle at 5 shapes", "does not support 5", "my rms_norm takes f32", "of copy", "the built-in"}) {
+        for (String word : new String[] {"agrees with the oracle at 5 shapes", "does not support 5",
+                "my rms_norm takes f32", "of copy", "the built-in"}) {
             assertTrue(run.out().contains(word), word + " in: " + run.out());
         }
     }
 
     static Stream<Arguments> faults() {
         return Stream.of(
-                fault("a forgotten last column", "d < D; ++d) store", "d < D - (D > 9); ++d) store", "rms_norm_forward at T 1 D 4099 rstd 1 F32",
+                fault("a forgotten last column", "d < D; ++d) store", "d < D - (D > 9); ++d) store",
+                        "rms_norm_forward at T 1 D 4099 rstd 1 F32",
                         "y[0, 4098] is NaN, expected "),
-                fault("a factor", STORED, "* r * load(w[d]) * 1.001f)", "rms_norm_forward at T 1 D 1 rstd 1 F32", "y[0, 0] is ", ", expected ", "within"),
+                fault("a factor", STORED, "* r * load(w[d]) * 1.001f)", "rms_norm_forward at T 1 D 1 rstd 1 F32",
+                        "y[0, 0] is ", ", expected ", "within"),
                 fault("an output", "if (rstd) rstd[t] = r;", "", "rstd[0] is NaN"),
-                fault("the end", "if (rstd) rstd[t] = r;", "if (rstd) rstd[t] = r;\n      store(y[(t + 1) * D], 0);", "rms_norm_forward at", "writes behind the end"),
-                fault("a crash", LOOP, "*static_cast<volatile int*>(nullptr) = 1;\n    " + LOOP, "rms_norm_forward at", "crashes with SIGSEGV"),
-                fault("an end of the process", LOOP, "__builtin_trap();\n    " + LOOP, "rms_norm_forward at", "crashes with SIGILL"),
-                fault("a hang", LOOP, "for (volatile int forever = 1; forever;) {}\n    " + LOOP, "rms_norm_forward at", "has not returned after 5 s"),
-                fault("an error", "return run(float{});", "return INGRAIN_DEVICE_ERROR;", "rms_norm_forward at", "fails with status 4"),
-                fault("a tag", "INGRAIN_EXPORT_OP(rms_norm_forward)", "", "ingrain_rms_norm_forward", "without its signature tag"),
-                fault("a syntax", "double squares = 0;", "double squares = zero;", "does not compile", "error:", "zero"),
-                fault("another name", "ingrain_rms_norm_forward", "ingrain_rms_norm_upward", "exports none of ingrain_rms_norm_forward"));
+                fault("the end", "if (rstd) rstd[t] = r;", "if (rstd) rstd[t] = r;\n      store(y[(t + 1) * D], 0);",
+                        "rms_norm_forward at", "writes behind the end"),
+                fault("a crash", LOOP, "*static_cast<volatile int*>(nullptr) = 1;\n    " + LOOP, "rms_norm_forward at",
+                        "crashes with SIGSEGV"),
+                fault("an end of the process", LOOP, "__builtin_trap();\n    " + LOOP, "rms_norm_forward at",
+                        "crashes with SIGILL"),
+                fault("a hang", LOOP, "for (volatile int forever = 1; forever;) {}\n    " + LOOP, "rms_norm_forward at",
+                        "has not returned after 5 s"),
+                fault("an error", "return run(float{});", "return INGRAIN_DEVICE_ERROR;", "rms_norm_forward at",
+                        "fails with status 4"),
+                fault("a tag", "INGRAIN_EXPORT_OP(rms_norm_forward)", "", "ingrain_rms_norm_forward",
+                        "without its signature tag"),
+                fault("a syntax", "double squares = 0;", "double squares = zero;", "does not compile", "error:",
+                        "zero"),
+                fault("another name", "ingrain_rms_norm_forward", "ingrain_rms_norm_upward",
+                        "exports none of ingrain_rms_norm_forward"));
     }
 
     private static Arguments fault(String name, String from, String to, String... words) {
@@ -107,10 +120,12 @@ class KernelsCheckTest {
     void theTableSaysWhereEachOpComesFrom() throws IOException {
         Run table = Run.of("kernels");
         assertEquals(0, table.status(), table.err());
-        assertTrue(table.out().lines().anyMatch(line -> line.matches("rms_norm_forward +cpu +native/ops/rms_norm.cc +memory: .*")), table.out());
+        assertTrue(table.out().lines().anyMatch(line ->
+                line.matches("rms_norm_forward +cpu +native/ops/rms_norm.cc +memory: .*")), table.out());
         Path kernel = KernelSources.write(temp, "my.cc", KernelSources.example());
         Run swapped = Run.of("kernels", "--kernel", "rms_norm=" + kernel, "--json");
-        JsonNode row = swapped.out().lines().map(JsonMapper.shared()::readTree).filter(line -> line.path("op").asString().equals("rms_norm_forward"))
+        JsonNode row = swapped.out().lines().map(JsonMapper.shared()::readTree)
+                .filter(line -> line.path("op").asString().equals("rms_norm_forward"))
                 .findFirst().orElseThrow();
         assertEquals("yours", row.path("backend").asString());
         assertEquals(kernel.toString(), row.path("file").asString());

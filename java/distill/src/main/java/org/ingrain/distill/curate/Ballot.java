@@ -16,14 +16,16 @@ import org.ingrain.distill.task.Task;
  * What an example's samples answered, and how many agree.
  *
  * @param answers every final answer
- * @param votes   equal answers counted under the first one's wording; most votes first, among equals the one that came first
+ * @param votes   equal answers counted under the first one's wording; most votes first, among equals the one that came
+ *                first
  */
 public record Ballot(List<Answer> answers, List<Votes> votes) {
     /**
      * One final answer.
      *
      * @param path   which sample
-     * @param answer what was found in its text, or null; where options or responses were asked in another order, in that order's words
+     * @param answer what was found in its text, or null; where options or responses were asked in another order, in
+     *               that order's words
      * @param text   the text in which it stands: the last step's, or the merge of the texts about its parts
      * @param tokens of that text, none for a merge
      * @param steps  the intermediate steps; one that several answers share is with each of them
@@ -70,7 +72,8 @@ public record Ballot(List<Answer> answers, List<Votes> votes) {
         String found = method.extract(task, example, text).orElse(null);
         SampleRecord last = chain.steps().getLast();
         if (method.branching() == null) {
-            return new Answer(chain.path(), found, text, last.tokens(), last.finish(), before(chain.steps().subList(0, chain.steps().size() - 1)));
+            return new Answer(chain.path(), found, text, last.tokens(), last.finish(),
+                    before(chain.steps().subList(0, chain.steps().size() - 1)));
         }
         List<SampleRecord> before = new ArrayList<>(chain.steps());
         before.addAll(chain.parts());
@@ -78,6 +81,7 @@ public record Ballot(List<Answer> answers, List<Votes> votes) {
     }
 
     private static List<Intermediate> before(List<SampleRecord> steps) {
-        return steps.stream().map(step -> new Intermediate(step.step(), step.text(), step.tokens(), step.finish())).toList();
+        return steps.stream().map(step -> new Intermediate(step.step(), step.text(), step.tokens(), step.finish()))
+                .toList();
     }
 }

@@ -16,9 +16,9 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 
 /**
- * Judges an example by how its samples agree (arXiv:2407.06023): among themselves (self-consistency of outputs), and where it is asked
- * in several orders, from order to order (self-consistency under input perturbation). Gold answers are not looked at but for the
- * record.
+ * Judges an example by how its samples agree (arXiv:2407.06023): among themselves (self-consistency of outputs), and
+ * where it is asked in several orders, from order to order (self-consistency under input perturbation). Gold answers
+ * are not looked at but for the record.
  *
  * @param method where its answers stand
  * @param plan   how many of them there are
@@ -75,14 +75,16 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
             case ALL -> unfiltered(counts.getFirst().ballot().answers());
         };
         Example example = asked.getFirst().example();
-        Boolean right = decision.label() == null || example.gold() == null ? null : task.isRight(example, decision.label());
+        Boolean right = decision.label() == null || example.gold() == null
+                ? null : task.isRight(example, decision.label());
         Entry.Verdict verdict = decision.lessons().isEmpty() ? Entry.Verdict.DISCARDED : Entry.Verdict.KEPT;
         List<Ballot.Votes> votes = votes(counts);
         int margin = votes.isEmpty() ? 0 : votes.getFirst().votes() - (votes.size() < 2 ? 0 : votes.get(1).votes());
         int tokens = asked.stream().mapToInt(order -> order.answers().tokens()).sum();
-        return new Entry(example.id(), example.question(), example.gold(), example.category(), verdict, decision.reason(), decision.detail(),
-                decision.label(), right, margin, plan.leaves() * asked.size(), tokens, votes, decision.lessons(),
-                counts.stream().map(count -> new Entry.Order(count.example().id(), count.ballot().answers())).toList());
+        return new Entry(example.id(), example.question(), example.gold(), example.category(), verdict,
+                decision.reason(), decision.detail(), decision.label(), right, margin, plan.leaves() * asked.size(),
+                tokens, votes, decision.lessons(), counts.stream()
+                .map(count -> new Entry.Order(count.example().id(), count.ballot().answers())).toList());
     }
 
     private Count count(Asked asked) {
@@ -94,7 +96,8 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         BitSet recorded = new BitSet();
         root.recorded(recorded, 0);
         root.countTheRest();
-        List<Ballot.Answer> counted = ballot.answers().stream().filter(answer -> recorded.get(plan.number(answer.path()))).toList();
+        List<Ballot.Answer> counted = ballot.answers().stream()
+                .filter(answer -> recorded.get(plan.number(answer.path()))).toList();
         return new Count(asked.example(), ballot, root.tally(), counted);
     }
 
@@ -106,7 +109,8 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     private List<Ballot.Votes> votes(List<Count> counts) {
         Map<String, Integer> votes = new LinkedHashMap<>();
         counts.forEach(count -> count.tally().votes().forEach((key, n) -> votes.merge(key, n, Integer::sum)));
-        return votes.entrySet().stream().map(entry -> new Ballot.Votes(wording(counts, entry.getKey()), entry.getValue()))
+        return votes.entrySet().stream()
+                .map(entry -> new Ballot.Votes(wording(counts, entry.getKey()), entry.getValue()))
                 .sorted(Comparator.comparingInt(Ballot.Votes::votes).reversed()).toList();
     }
 
@@ -131,12 +135,14 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
                         + wording(counts, count.tally().winner()) + " in the order of " + count.example().id());
             }
         }
-        String detail = first.tally().votes().get(winner) + " of " + first.tally().voters() + " votes for " + wording(counts, winner)
+        String detail = first.tally().votes().get(winner) + " of " + first.tally()
+                .voters() + " votes for " + wording(counts, winner)
                 + (counts.size() == 1 ? "" : ", the same in " + counts.size() + " orders");
         List<Entry.Lesson> lessons = new ArrayList<>();
         for (int order = 0; order < counts.size(); order++) {
             Count count = counts.get(order);
-            Ballot.Answer voted = count.counted().stream().filter(answer -> winner.equals(key(count.example(), answer))).findFirst().orElseThrow();
+            Ballot.Answer voted = count.counted().stream().filter(answer -> winner.equals(key(count.example(), answer)))
+                    .findFirst().orElseThrow();
             lessons.add(new Entry.Lesson(order, voted.path(), target(voted)));
         }
         return new Decision(Entry.Reason.MAJORITY, detail, wording(counts, winner), lessons);
@@ -151,27 +157,33 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         int most = votes.getFirst().getValue();
         String count = most + " of " + tally.voters() + " votes for " + wording(counts, votes.getFirst().getKey());
         if (votes.size() > 1 && votes.get(1).getValue() == most) {
-            return Decision.discard(Entry.Reason.TIE, count + ", as many for " + wording(counts, votes.get(1).getKey()));
+            return Decision.discard(Entry.Reason.TIE, count + ", as many for "
+                    + wording(counts, votes.get(1).getKey()));
         }
-        String asked = config.rule() == Rule.MORE_THAN_HALF && 2 * most <= tally.voters() ? "more than half are asked for"
-                : most < config.minVotes() ? config.minVotes() + " are asked for" : "a share of " + config.minFraction() + " is asked for";
+        String asked = config.rule() == Rule.MORE_THAN_HALF && 2 * most <= tally.voters()
+                ? "more than half are asked for"
+                : most < config.minVotes() ? config.minVotes() + " are asked for"
+                        : "a share of " + config.minFraction() + " is asked for";
         return Decision.discard(Entry.Reason.TOO_FEW_VOTES, count + ", " + asked);
     }
 
     private Decision bySelection(Count count, Selection selection) {
         List<Ballot.Answer> answers = count.ballot().answers();
         if (!selection.fits()) {
-            return Decision.discard(Entry.Reason.PROMPT_TOO_LONG, "its " + answers.size() + " responses do not fit into the model's context,"
+            return Decision.discard(Entry.Reason.PROMPT_TOO_LONG,
+                    "its " + answers.size() + " responses do not fit into the model's context,"
                     + " so it selected none");
         }
         int selected = selection.number().orElse(answers.size());
         if (selected >= answers.size()) {
-            return Decision.discard(Entry.Reason.NO_SELECTION, "the model selected none of its " + answers.size() + " responses");
+            return Decision.discard(Entry.Reason.NO_SELECTION,
+                    "the model selected none of its " + answers.size() + " responses");
         }
         Ballot.Answer answer = answers.get(selected);
         String text = target(answer);
         if (text.isBlank()) {
-            return Decision.discard(Entry.Reason.NO_ANSWER, "response " + selected + ", which the model selected, gives no answer");
+            return Decision.discard(Entry.Reason.NO_ANSWER,
+                    "response " + selected + ", which the model selected, gives no answer");
         }
         return new Decision(Entry.Reason.SELECTED, "the model selected response " + selected + " of " + answers.size(),
                 answer.answer(), List.of(new Entry.Lesson(0, answer.path(), text)));
@@ -180,12 +192,14 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     private Decision unfiltered(List<Ballot.Answer> taken) {
         List<Ballot.Answer> usable = taken.stream().filter(answer -> !target(answer).isBlank()).toList();
         if (usable.isEmpty()) {
-            return Decision.discard(Entry.Reason.NO_ANSWER, "nothing to teach in " + (taken.size() == 1 ? "the first sample"
+            return Decision.discard(Entry.Reason.NO_ANSWER,
+                    "nothing to teach in " + (taken.size() == 1 ? "the first sample"
                     : "any of " + taken.size() + " samples"));
         }
         String label = usable.stream().map(Ballot.Answer::answer).filter(Objects::nonNull).findFirst().orElse(null);
-        return new Decision(Entry.Reason.UNFILTERED, "not filtered, " + usable.size() + " of " + taken.size() + " samples", label,
-                usable.stream().map(answer -> new Entry.Lesson(0, answer.path(), target(answer))).toList());
+        return new Decision(Entry.Reason.UNFILTERED, "not filtered, " + usable.size() + " of " + taken.size()
+                + " samples", label, usable.stream().map(answer -> new Entry.Lesson(0, answer.path(), target(answer)))
+                .toList());
     }
 
     private String target(Ballot.Answer answer) {

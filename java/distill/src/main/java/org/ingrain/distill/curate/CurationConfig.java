@@ -9,16 +9,17 @@ import org.ingrain.tensor.InputException;
  * @param rule               how the label is chosen
  * @param minVotes           fewest votes of a label, 0 for no such bound
  * @param minFraction        smallest share of all samples that a label must have, 0 for no such bound; at each stage
- * @param perStage           the samples of a step vote among themselves before the step before it does; false: all answers vote at once
- * @param orders             orders of options or of responses in which each example is asked, as many as the task has; a label is kept
- *                           if all of them agree. 1: as given
+ * @param perStage           the samples of a step vote among themselves before the step before it does; false: all
+ *                           answers vote at once
+ * @param orders             orders of options or of responses in which each example is asked, as many as the task has;
+ *                           a label is kept if all of them agree. 1: as given
  * @param earlyStop          no more samples are drawn once the verdict stands; it is the same either way
  * @param target             what the student is taught to say
  * @param validationFraction share of the kept examples that is not trained on but watched, in [0, 1)
  * @param seed               of which those are
  */
-public record CurationConfig(Rule rule, int minVotes, double minFraction, boolean perStage, int orders, boolean earlyStop,
-                             Target target, double validationFraction, long seed) {
+public record CurationConfig(Rule rule, int minVotes, double minFraction, boolean perStage, int orders,
+        boolean earlyStop, Target target, double validationFraction, long seed) {
     public CurationConfig {
         if (rule == null || target == null) {
             throw new InputException("curation: rule and target, expected both");

@@ -21,9 +21,9 @@ import java.util.function.Predicate;
  * @param targets  what the student is taught; empty if discarded
  * @param orders   every final answer, by the order in which options or responses were asked, the given one first
  */
-public record Entry(String id, String question, String gold, String category, Verdict verdict, Reason reason, String detail, String label,
-                    Boolean right, int margin, int planned, int tokens, List<Ballot.Votes> votes, List<Lesson> targets,
-                    List<Order> orders) {
+public record Entry(String id, String question, String gold, String category, Verdict verdict, Reason reason,
+        String detail, String label, Boolean right, int margin, int planned, int tokens, List<Ballot.Votes> votes,
+        List<Lesson> targets, List<Order> orders) {
     /**
      * Something to teach.
      *
@@ -79,11 +79,13 @@ public record Entry(String id, String question, String gold, String category, Ve
         if (left.size() == targets.size()) {
             return this;
         }
-        String why = detail + ", but " + (targets.size() - left.size()) + " of " + targets.size() + " too long to train on";
+        String why = detail + ", but " + (targets.size() - left.size()) + " of " + targets.size()
+                + " too long to train on";
         return left.isEmpty()
-                ? new Entry(id, question, gold, category, Verdict.DISCARDED, Reason.LESSON_TOO_LONG, why, null, null, margin, planned, tokens,
-                votes, left, orders)
-                : new Entry(id, question, gold, category, verdict, reason, why, label, right, margin, planned, tokens, votes, left, orders);
+                ? new Entry(id, question, gold, category, Verdict.DISCARDED, Reason.LESSON_TOO_LONG, why, null, null,
+                        margin, planned, tokens, votes, left, orders)
+                : new Entry(id, question, gold, category, verdict, reason, why, label, right, margin, planned, tokens,
+                        votes, left, orders);
     }
 
     public boolean kept() {

@@ -22,7 +22,10 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.files.JsonLines;
 import org.ingrain.template.Message;
 
-/** {@code ledger.jsonl}: one {@link Entry} a line, in the order of the examples. What was kept and why stands here and nowhere else. */
+/**
+ * {@code ledger.jsonl}: one {@link Entry} a line, in the order of the examples. What was kept and why stands here and
+ * nowhere else.
+ */
 public record Ledger(Path file) {
     /** Whether a student can be trained on a lesson; not on one that is too long. */
     @FunctionalInterface
@@ -44,12 +47,14 @@ public record Ledger(Path file) {
         }
         Set<String> lastOrders = examples.stream().map(orders -> orders.getLast().id()).collect(Collectors.toSet());
         List<Curation.Asked> asked = new ArrayList<>();
-        DurableFile.write(file, out -> Answers.forEach(samples, examples.stream().flatMap(List::stream).toList(), (example, answers) -> {
+        DurableFile.write(file, out -> Answers.forEach(
+                samples, examples.stream().flatMap(List::stream).toList(), (example, answers) -> {
             asked.add(new Curation.Asked(example, answers));
             if (lastOrders.contains(example.id())) {
                 String given = asked.getFirst().example().id();
                 Entry entry = curation.judge(List.copyOf(asked), selections.getOrDefault(given, Selection.NONE));
-                JsonLines.write(out, entry.teaching(lesson -> teachable.test(asked.get(lesson.order()).example(), entry, lesson)));
+                JsonLines.write(out,
+                        entry.teaching(lesson -> teachable.test(asked.get(lesson.order()).example(), entry, lesson)));
                 asked.clear();
             }
         }));
@@ -62,10 +67,13 @@ public record Ledger(Path file) {
      * @param direct   how the student will be asked
      * @param words    what it is taught to say
      */
-    public record Rows(List<List<Example>> examples, Plan direct, CurationConfig config, BiFunction<Entry, Entry.Lesson, String> words) {
+    public record Rows(List<List<Example>> examples, Plan direct, CurationConfig config, BiFunction<Entry, Entry.Lesson,
+            String> words) {
     }
 
-    /** Writes what is kept, in two files: to train on and to watch. Both are always written, the second perhaps empty. */
+    /**
+     * Writes what is kept, in two files: to train on and to watch. Both are always written, the second perhaps empty.
+     */
     public void writeTraining(Path train, Path validation, Rows how) {
         Set<String> watched = watched(how.config());
         List<TrainingRow> rows = new ArrayList<>();
@@ -75,7 +83,8 @@ public record Ledger(Path file) {
             List<Example> orders = groups.next();
             for (Entry.Lesson lesson : entry.targets()) {
                 List<Message> prompt = how.direct().firstPrompt(orders.get(lesson.order()));
-                (watched.contains(entry.id()) ? watchedRows : rows).add(new TrainingRow(prompt, how.words().apply(entry, lesson)));
+                (watched.contains(entry.id()) ? watchedRows : rows)
+                        .add(new TrainingRow(prompt, how.words().apply(entry, lesson)));
             }
         });
         JsonLines.write(validation, watchedRows);
@@ -102,7 +111,8 @@ public record Ledger(Path file) {
                 kept.add(entry.id());
             }
         });
-        kept.sort(Comparator.comparingLong((String id) -> Digest.seed(config.seed(), "validation", id)).thenComparing(id -> id));
+        kept.sort(Comparator.comparingLong((String id) -> Digest.seed(config.seed(), "validation", id))
+                .thenComparing(id -> id));
         return new HashSet<>(kept.subList(0, (int) (kept.size() * config.validationFraction())));
     }
 
@@ -126,17 +136,19 @@ public record Ledger(Path file) {
      * @param planned     answers that would have been drawn without an early end
      * @param drawn       answers that the verdicts rest on
      * @param tokens      generated for these, intermediate steps included
-     * @param savedTokens an estimate: those of the answers that were not drawn, each counted as the drawn ones of its example on average
+     * @param savedTokens an estimate: those of the answers that were not drawn, each counted as the drawn ones of its
+     *                    example on average
      */
-    public record Count(int examples, int kept, int labels, int known, int right, long planned, long drawn, long tokens, long savedTokens) {
+    public record Count(int examples, int kept, int labels, int known, int right, long planned, long drawn, long tokens,
+            long savedTokens) {
         static final Count NONE = new Count(0, 0, 0, 0, 0, 0, 0, 0, 0);
 
         static Count of(Entry entry) {
             boolean known = entry.kept() && entry.right() != null;
             int drawn = entry.answers().size();
             long saved = drawn == 0 ? 0 : Math.round((double) entry.tokens() * (entry.planned() - drawn) / drawn);
-            return new Count(1, entry.kept() ? 1 : 0, entry.targets().size(), known ? 1 : 0, known && entry.right() ? 1 : 0,
-                    entry.planned(), drawn, entry.tokens(), saved);
+            return new Count(1, entry.kept() ? 1 : 0, entry.targets().size(), known ? 1 : 0, known && entry.right()
+                    ? 1 : 0, entry.planned(), drawn, entry.tokens(), saved);
         }
 
         Count plus(Count other) {

@@ -11,13 +11,13 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 
 /**
- * The vote of one order of an example as its answers come in. Answers are counted in their order, whatever order they end in, and counting stops at
- * the first one at which the verdict stands: so what is recorded depends on the answers alone. Only as many answers are worked on as
- * could settle the matter at the soonest. Where a question is asked in several orders, those behind the first that disagrees count for
- * nothing.
+ * The vote of one order of an example as its answers come in. Answers are counted in their order, whatever order they
+ * end in, and counting stops at the first one at which the verdict stands: so what is recorded depends on the answers
+ * alone. Only as many answers are worked on as could settle the matter at the soonest. Where a question is asked in
+ * several orders, those behind the first that disagrees count for nothing.
  *
- * <p>With a vote per stage, the answers below one text of the first step vote among themselves, and their verdicts are the votes of the
- * step before.
+ * <p>With a vote per stage, the answers below one text of the first step vote among themselves, and their verdicts are
+ * the votes of the step before.
  */
 final class Poll implements Stopping.Count {
     private final Task task;
@@ -39,14 +39,17 @@ final class Poll implements Stopping.Count {
     static Stopping stopping(CurationConfig config, Task task, Method method) {
         return (asked, plan) -> {
             List<Poll> orders = new ArrayList<>();
-            asked.forEach(example -> orders.add(new Poll(task, method, example, new Stage(config, stages(config, plan), 0), orders)));
+            asked.forEach(
+                    example ->
+                    orders.add(new Poll(task, method, example, new Stage(config, stages(config, plan), 0), orders)));
             return orders;
         };
     }
 
     /** Voters at each stage, from the outermost. */
     static List<Integer> stages(CurationConfig config, Plan plan) {
-        return config.perStage() ? plan.steps().subList(0, plan.depth()).stream().map(Plan.PlannedStep::samples).toList()
+        return config.perStage() ? plan.steps().subList(0, plan.depth()).stream().map(Plan.PlannedStep::samples)
+                .toList()
                 : List.of(plan.leaves());
     }
 
@@ -79,7 +82,10 @@ final class Poll implements Stopping.Count {
         return recorded;
     }
 
-    /** Whether an earlier order disagrees, so that this one changes nothing; once all are settled, a matter of the answers alone. */
+    /**
+     * Whether an earlier order disagrees, so that this one changes nothing; once all are settled, a matter of the
+     * answers alone.
+     */
     private boolean needless() {
         return orders.subList(0, orders.indexOf(this)).stream().anyMatch(Poll::disagrees);
     }

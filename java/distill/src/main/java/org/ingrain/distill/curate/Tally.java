@@ -5,7 +5,8 @@ import java.util.Map;
 import org.ingrain.tensor.InputException;
 
 /**
- * Counts the votes of one ballot as they come and says when the rule's verdict stands, whatever the votes still out may be.
+ * Counts the votes of one ballot as they come and says when the rule's verdict stands, whatever the votes still out may
+ * be.
  */
 final class Tally {
     private final Rule rule;
@@ -66,8 +67,10 @@ final class Tally {
             case FIRST -> 1;
             case ALL, UNIVERSAL -> out;
             case MORE_THAN_HALF -> needed - most();
-            // The leader takes all that come next: k more and it is out of reach of the second, who can have the rest at most.
-            case PLURALITY -> Math.clamp(Math.max(needed - most(), Math.floorDiv(second() + out - most(), 2) + 1), 1, out);
+            // The leader takes all that come next: k more and it is out of reach of the second, who can have the rest
+            // at most.
+            case PLURALITY -> Math.clamp(Math.max(needed - most(), Math.floorDiv(second() + out - most(), 2) + 1), 1,
+                    out);
         };
     }
 
@@ -85,6 +88,7 @@ final class Tally {
     }
 
     private int second() {
-        return votes.entrySet().stream().filter(entry -> !entry.getKey().equals(leader)).mapToInt(Map.Entry::getValue).max().orElse(0);
+        return votes.entrySet().stream().filter(entry -> !entry.getKey().equals(leader)).mapToInt(Map.Entry::getValue)
+                .max().orElse(0);
     }
 }

@@ -26,11 +26,15 @@ import org.ingrain.sample.Request;
 import org.ingrain.sample.Ticket;
 
 /**
- * Answers by the engine: requests that differ in their sample only become one prompt that is computed once, and the batch is kept full
- * until nothing is left. Used by one thread at a time; once a call has failed it cannot be used again.
+ * Answers by the engine: requests that differ in their sample only become one prompt that is computed once, and the
+ * batch is kept full until nothing is left. Used by one thread at a time; once a call has failed it cannot be used
+ * again.
  */
 public final class EngineAnswerer implements Answerer {
-    /** Samples that wait in the generator, as a multiple of what it computes at a time: enough that a finished one is replaced at once. */
+    /**
+     * Samples that wait in the generator, as a multiple of what it computes at a time: enough that a finished one is
+     * replaced at once.
+     */
     private static final int QUEUE = 2;
 
     private final Engine engine;
@@ -102,7 +106,8 @@ public final class EngineAnswerer implements Answerer {
         /** Fills the generator's queue; false if nothing is left to do. */
         boolean feed() {
             while (!waiting.isEmpty() && submitted < QUEUE * generator.config().maxSequences()) {
-                List<TextRequest> wanted = waiting.removeFirst().stream().filter(request -> !cancelled.remove(request.key())).toList();
+                List<TextRequest> wanted = waiting.removeFirst().stream()
+                        .filter(request -> !cancelled.remove(request.key())).toList();
                 group(wanted).forEach(this::submit);
             }
             return submitted > 0;
@@ -117,7 +122,8 @@ public final class EngineAnswerer implements Answerer {
             }
             submitted += group.size();
             Ticket ticket = generator.submit(new Request(prompt, group.size(), first.sample(), first.params(),
-                    slot(first.weights()), false), completion -> ended(group.get(completion.sample() - first.sample()), completion));
+                    slot(first.weights()), false), completion ->
+                    ended(group.get(completion.sample() - first.sample()), completion));
             group.forEach(request -> running.put(request.key(), new Running(ticket, request.sample())));
         }
 

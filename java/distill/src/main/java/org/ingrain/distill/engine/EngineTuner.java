@@ -39,10 +39,10 @@ public record EngineTuner(Engine engine, TunerConfig config, SortedMap<String, S
         TrainingRun run = run(job);
         List<LoraModule> from = job.from() == null ? List.of() : AdapterSlots.read(job.from(), engine.blueprint());
         try (Trainer trainer = engine.trainer(config.lora(), from, run)) {
-            TrainReport report = trainer.train(step -> progress.at(new Progress.State(job.stage(), step.step(), step.of(), "steps",
-                    step.tokensPerSecond())));
-            return new Tuned(job.folder().relativize(report.result()).toString(), report.rows(), report.steps(), report.firstLoss(),
-                    report.lastLoss(), report.validationLoss());
+            TrainReport report = trainer.train(step -> progress.at(
+                    new Progress.State(job.stage(), step.step(), step.of(), "steps", step.tokensPerSecond())));
+            return new Tuned(job.folder().relativize(report.result()).toString(), report.rows(), report.steps(),
+                    report.firstLoss(), report.lastLoss(), report.validationLoss());
         }
     }
 
@@ -53,7 +53,8 @@ public record EngineTuner(Engine engine, TunerConfig config, SortedMap<String, S
 
     @Override
     public int tokens(TrainingRow row) {
-        TrainingExample example = new TrainingExample.Answer(row.prompt(), List.of(Message.assistant(row.completion())));
+        TrainingExample example = new TrainingExample.Answer(
+                row.prompt(), List.of(Message.assistant(row.completion())));
         ExampleEncoder encoder = new ExampleEncoder(engine.tokenizer(), engine.template(), Integer.MAX_VALUE, false);
         return encoder.encode(new ExampleReader.Row("row", example)).length();
     }

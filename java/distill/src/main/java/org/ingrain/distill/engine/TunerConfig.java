@@ -19,7 +19,7 @@ public record TunerConfig(LoraConfig lora, OptimizerConfig optimizer, TrainConfi
 
     /** The same batches, for a number of steps, without checkpoints before the last. */
     public TunerConfig trial(int steps) {
-        return new TunerConfig(lora, optimizer, new TrainConfig(0, steps, train.batchSize(), train.gradientAccumulation(), train.seed(), 0,
-                steps, 1, train.activationCheckpointing()));
+        return new TunerConfig(lora, optimizer, new TrainConfig(0, steps, train.batchSize(),
+                train.gradientAccumulation(), train.seed(), 0, steps, 1, train.activationCheckpointing()));
     }
 }

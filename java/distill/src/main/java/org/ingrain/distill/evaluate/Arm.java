@@ -11,7 +11,9 @@ import org.ingrain.distill.model.ModelState;
  * @param title in the table
  */
 public record Arm(Role role, String name, String title, Method method, ModelState weights) {
-    /** What an arm shows. Where a distillation has several rounds, each of them has a System 2 and a distilled model. */
+    /**
+     * What an arm shows. Where a distillation has several rounds, each of them has a System 2 and a distilled model.
+     */
     public enum Role {
         /** The model as it is, asked directly. */
         @JsonProperty("system-1") SYSTEM_1,

@@ -15,8 +15,8 @@ import java.util.stream.Stream;
 import org.ingrain.distill.curate.Ballot;
 
 /**
- * A row of the table. Questions are counted once, in however many orders they were asked; of a question that was asked in several, each
- * order has an equal part in accuracy and tokens.
+ * A row of the table. Questions are counted once, in however many orders they were asked; of a question that was asked
+ * in several, each order has an equal part in accuracy and tokens.
  *
  * @param questions  asked
  * @param right      right answers, in all orders
@@ -27,12 +27,14 @@ import org.ingrain.distill.curate.Ballot;
  * @param unanswered answers that were not found in the text, in all orders; they count as wrong
  * @param tooLong    of these, those that were not asked for, as the prompt did not fit into the model's context
  * @param judging    where the data have votes, or questions were asked in several orders; else null
- * @param categories by name, in the order in which they first come, a wider one before its parts; empty where questions have none
- * @param votes      majorities of the first k answers, by ascending k, the last of them all answers as above; empty where none is asked for
+ * @param categories by name, in the order in which they first come, a wider one before its parts; empty where questions
+ *                   have none
+ * @param votes      majorities of the first k answers, by ascending k, the last of them all answers as above; empty
+ *                   where none is asked for
  */
-public record ArmResult(Arm.Role role, String name, String title, int questions, int right, double accuracy, double low, double high, double tokens,
-                        int unanswered, @JsonInclude(JsonInclude.Include.NON_DEFAULT) int tooLong, Judging judging,
-                        Map<String, Category> categories,
+public record ArmResult(Arm.Role role, String name, String title, int questions, int right, double accuracy, double low,
+        double high, double tokens, int unanswered, @JsonInclude(JsonInclude.Include.NON_DEFAULT) int tooLong,
+        Judging judging, Map<String, Category> categories,
                         @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Vote> votes) {
     private static final String FIRST = "k = ";
 
@@ -51,11 +53,14 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
     /**
      * How well an arm judges.
      *
-     * @param agreement     share of votes that the verdict agrees with, on average over questions and orders; null without votes
-     * @param bothOrders    the same of the verdict on which all orders agree, a tie where they do not; null without votes or orders
-     * @param inconsistent  of the questions that were asked in several orders, the share to which another order brings another verdict;
-     *                      null where there are none
-     * @param answers       that were asked for, each order of a question counted; null where each was asked in one order
+     * @param agreement     share of votes that the verdict agrees with, on average over questions and orders; null
+     *                      without votes
+     * @param bothOrders    the same of the verdict on which all orders agree, a tie where they do not; null without
+     *                      votes or orders
+     * @param inconsistent  of the questions that were asked in several orders, the share to which another order brings
+     *                      another verdict; null where there are none
+     * @param answers       that were asked for, each order of a question counted; null where each was asked in one
+     *                      order
      */
     public record Judging(Double agreement, Double bothOrders, Double inconsistent, Integer answers) {
     }
@@ -66,9 +71,11 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
         static Category of(List<List<Score>> questions, Predicate<Score> right) {
             int n = questions.size();
             List<Long> counts = questions.stream().map(orders -> orders.stream().filter(right).count()).toList();
-            double shares = IntStream.range(0, n).mapToDouble(i -> (double) counts.get(i) / questions.get(i).size()).sum();
+            double shares = IntStream.range(0, n).mapToDouble(i -> (double) counts.get(i) / questions.get(i).size())
+                    .sum();
             Wilson interval = Wilson.of(shares, n);
-            return new Category(n, counts.stream().mapToInt(Long::intValue).sum(), shares / n, interval.low(), interval.high());
+            return new Category(n, counts.stream().mapToInt(Long::intValue).sum(), shares / n, interval.low(),
+                    interval.high());
         }
     }
 
@@ -84,7 +91,8 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
         Category all = Category.of(questions, Score::right);
         int unanswered = (int) scores.stream().filter(score -> score.answer() == null).count();
         int tooLong = (int) scores.stream().filter(score -> Ballot.unasked(score.answers())).count();
-        double tokens = questions.stream().mapToDouble(orders -> orders.stream().mapToLong(Score::tokens).sum() / (double) orders.size()).sum()
+        double tokens = questions.stream().mapToDouble(
+                orders -> orders.stream().mapToLong(Score::tokens).sum() / (double) orders.size()).sum()
                 / questions.size();
         Map<String, List<List<Score>>> byCategory = new LinkedHashMap<>();
         questions.stream().filter(orders -> orders.getFirst().category() != null).forEach(orders -> {
@@ -94,8 +102,9 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
         });
         Map<String, Category> categories = new LinkedHashMap<>();
         byCategory.forEach((category, own) -> categories.put(category, Category.of(own, Score::right)));
-        return new ArmResult(arm.role(), arm.name(), arm.title(), all.questions(), all.right(), all.accuracy(), all.low(), all.high(), tokens, unanswered, tooLong,
-                judging(scores, questions), categories, votes(questions));
+        return new ArmResult(arm.role(), arm.name(), arm.title(), all.questions(), all.right(), all.accuracy(),
+                all.low(), all.high(), tokens, unanswered, tooLong, judging(scores, questions), categories,
+                votes(questions));
     }
 
     private static List<Vote> votes(List<List<Score>> questions) {
@@ -149,7 +158,8 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
                 .mapToDouble(score -> agreement(score.verdict(), score.references())).average();
         OptionalDouble both = questions.stream().filter(orders -> !orders.getFirst().references().isEmpty())
                 .mapToDouble(orders -> agreement(common(orders), orders.getFirst().references())).average();
-        long inconsistent = several.stream().filter(orders -> orders.stream().map(Score::verdict).distinct().count() > 1).count();
+        long inconsistent = several.stream().filter(orders -> orders.stream().map(Score::verdict).distinct()
+                .count() > 1).count();
         return new Judging(voted ? agreement.getAsDouble() : null, ordered && voted ? both.getAsDouble() : null,
                 ordered ? (double) inconsistent / several.size() : null, ordered ? scores.size() : null);
     }

@@ -17,8 +17,8 @@ import org.ingrain.tensor.InputException;
  * @param samples   of each step, as in {@link SampleConfig}; several answers to a question vote. Empty: one of each.
  * @param orders    of options or responses that each question is asked in, as many as the task has; 1: as given
  * @param controls  students to train and measure besides
- * @param votes     numbers of answers whose majorities are reported, ascending; the largest is drawn, from the first step on, in place of
- *                  {@code samples}. Empty, or 1 alone: what {@code samples} says.
+ * @param votes     numbers of answers whose majorities are reported, ascending; the largest is drawn, from the first
+ *                  step on, in place of {@code samples}. Empty, or 1 alone: what {@code samples} says.
  * @param baselines methods that the base model is measured with besides, in the order of the table
  */
 public record EvaluateConfig(SamplingParams params, List<Integer> samples, int orders, List<Control> controls,
@@ -29,7 +29,8 @@ public record EvaluateConfig(SamplingParams params, List<Integer> samples, int o
         if (!votes.isEmpty() && (votes.getFirst() < 1 || votes.getLast() > Plan.MOST_ANSWERS)) {
             throw InputException.field("testVotes", votes + ", expected 1 to " + Plan.MOST_ANSWERS);
         }
-        samples = !votes.isEmpty() ? List.of(votes.getLast()) : samples == null || samples.isEmpty() ? List.of(1) : List.copyOf(samples);
+        samples = !votes.isEmpty() ? List.of(votes.getLast()) : samples == null || samples.isEmpty()
+                ? List.of(1) : List.copyOf(samples);
         controls = controls == null ? List.of() : controls.stream().distinct().sorted().toList();
         baselines = baselines == null ? List.of() : List.copyOf(baselines);
         Set<String> names = new HashSet<>();

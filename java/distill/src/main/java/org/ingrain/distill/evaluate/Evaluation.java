@@ -18,8 +18,8 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.files.JsonLines;
 
 /**
- * Measures arms on held-out questions: accuracy by the task's own equivalence, #Tokens, agreement with votes, and whether the order of
- * options or responses changes the answer.
+ * Measures arms on held-out questions: accuracy by the task's own equivalence, #Tokens, agreement with votes, and
+ * whether the order of options or responses changes the answer.
  *
  * @param test every one with its gold answer; at least one
  */
@@ -36,8 +36,8 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
     }
 
     /**
-     * Measures one arm in a folder of its own, {@code samples.jsonl} and {@code scores.jsonl}; what is there already is not done
-     * again.
+     * Measures one arm in a folder of its own, {@code samples.jsonl} and {@code scores.jsonl}; what is there already is
+     * not done again.
      */
     public ArmResult measure(Arm arm, Path folder, Answerer answerer, Stopwatch watch) {
         Path samples = folder.resolve("samples.jsonl");
@@ -58,8 +58,9 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
             String voted = first(Ballot.votes(example, ballot.answers().subList(0, k), task));
             return new Score.Vote(k, voted, isRight(example, voted));
         }).toList();
-        return new Score(example.id(), example.given(), example.question(), example.gold(), example.category(), example.references(), answer,
-                answer == null ? null : task.key(answer), isRight(example, answer), answers.tokens(), votes, ballot.answers());
+        return new Score(example.id(), example.given(), example.question(), example.gold(), example.category(),
+                example.references(), answer, answer == null ? null : task.key(answer), isRight(example, answer),
+                answers.tokens(), votes, ballot.answers());
     }
 
     /** The most voted answer, or null. */

@@ -5,10 +5,11 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Two arms that were asked the same questions, compared by McNemar's test (McNemar 1947) in its exact form: were neither arm better, each
- * question on which they differ would fall to either side like a fair coin.
+ * Two arms that were asked the same questions, compared by McNemar's test (McNemar 1947) in its exact form: were
+ * neither arm better, each question on which they differ would fall to either side like a fair coin.
  *
- * @param gained questions on which the second arm does better: it is right in more of the orders that they were asked in
+ * @param gained questions on which the second arm does better: it is right in more of the orders that they were asked
+ *               in
  * @param lost   on which it does worse
  */
 public record Paired(int gained, int lost) {

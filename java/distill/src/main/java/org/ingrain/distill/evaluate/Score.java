@@ -15,8 +15,9 @@ import org.ingrain.distill.curate.Ballot;
  * @param tokens     generated for this question, intermediate ones included
  * @param votes      the same of its first answers alone, where that is asked for
  */
-public record Score(String id, String given, String question, String gold, String category, List<String> references, String answer,
-                    String verdict, boolean right, int tokens, @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Vote> votes, List<Ballot.Answer> answers) {
+public record Score(String id, String given, String question, String gold, String category, List<String> references,
+        String answer, String verdict, boolean right, int tokens,
+        @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Vote> votes, List<Ballot.Answer> answers) {
     /**
      * The majority of the first answers.
      *

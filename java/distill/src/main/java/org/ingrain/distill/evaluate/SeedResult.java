@@ -11,22 +11,26 @@ import java.util.Map;
  *
  * @param accuracies of each seed, 0 to 1
  * @param mean       of them
- * @param low        lower end of the mean's 95 % interval by Student's t, at least 0; the mean where there is one seed alone
+ * @param low        lower end of the mean's 95 % interval by Student's t, at least 0; the mean where there is one seed
+ *                   alone
  * @param high       upper end, at most 1
  * @param tokens     generated for each question, mean over the seeds
  * @param shares     every other share by {@link ArmResult#shares()}, mean over the seeds that have it
  */
-public record SeedResult(String name, String title, List<Double> accuracies, double mean, double low, double high, double tokens,
+public record SeedResult(String name, String title, List<Double> accuracies, double mean, double low, double high,
+        double tokens,
                          @JsonInclude(JsonInclude.Include.NON_EMPTY) Map<String, Double> shares) {
     /** Student's t, two-sided 95 %, by degrees of freedom from 1. */
-    private static final double[] T = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
+    private static final double[] T = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201,
+            2.179, 2.160, 2.145, 2.131,
         2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042};
     private static final double T_OF_MANY = 1.960;
 
     /** Rows by name, in the order of the first seed's table; a row that a seed has not counts the others alone. */
     public static List<SeedResult> of(List<List<ArmResult>> seeds) {
         Map<String, List<ArmResult>> byName = new LinkedHashMap<>();
-        seeds.forEach(arms -> arms.forEach(arm -> byName.computeIfAbsent(arm.name(), name -> new ArrayList<>()).add(arm)));
+        seeds.forEach(
+                arms -> arms.forEach(arm -> byName.computeIfAbsent(arm.name(), name -> new ArrayList<>()).add(arm)));
         return byName.values().stream().map(SeedResult::row).toList();
     }
 
@@ -37,15 +41,17 @@ public record SeedResult(String name, String title, List<Double> accuracies, dou
         double squares = accuracies.stream().mapToDouble(x -> (x - mean) * (x - mean)).sum();
         double half = n < 2 ? 0 : (n - 2 < T.length ? T[n - 2] : T_OF_MANY) * Math.sqrt(squares / (n - 1) / n);
         double tokens = arms.stream().mapToDouble(ArmResult::tokens).sum() / n;
-        return new SeedResult(arms.getFirst().name(), arms.getFirst().title(), accuracies, mean, Math.max(0, mean - half), Math.min(1, mean + half),
-                tokens, shares(arms));
+        return new SeedResult(arms.getFirst().name(), arms.getFirst().title(), accuracies, mean,
+                Math.max(0, mean - half), Math.min(1, mean + half), tokens, shares(arms));
     }
 
     private static Map<String, Double> shares(List<ArmResult> arms) {
         Map<String, List<Double>> byTitle = new LinkedHashMap<>();
-        arms.forEach(arm -> arm.shares().forEach((title, share) -> byTitle.computeIfAbsent(title, t -> new ArrayList<>()).add(share)));
+        arms.forEach(arm -> arm.shares()
+                .forEach((title, share) -> byTitle.computeIfAbsent(title, t -> new ArrayList<>()).add(share)));
         Map<String, Double> means = new LinkedHashMap<>();
-        byTitle.forEach((title, all) -> means.put(title, all.stream().mapToDouble(Double::doubleValue).sum() / all.size()));
+        byTitle.forEach(
+                (title, all) -> means.put(title, all.stream().mapToDouble(Double::doubleValue).sum() / all.size()));
         return means;
     }
 }

@@ -9,15 +9,22 @@ import java.util.regex.Pattern;
 /** Pairwise judging by criteria: sums the scores that two responses get for each (arXiv:2310.15123). */
 final class BranchSolveMerge {
     static final int MOST_CRITERIA = 5;
-    /** {@code 1. }, {@code 2) }, {@code - } and {@code * } before a criterion, the number perhaps bold with what follows. */
-    private static final Pattern ITEM = Pattern.compile("^(?:[-*•]\\s+)?(\\*\\*)?\\(?\\d+[.):](?:\\*\\*)?\\s+(\\S.*)$|^[-*•]\\s+(\\S.*)$");
+    /**
+     * {@code 1. }, {@code 2) }, {@code - } and {@code * } before a criterion, the number perhaps bold with what
+     * follows.
+     */
+    private static final Pattern ITEM = Pattern.compile(
+            "^(?:[-*•]\\s+)?(\\*\\*)?\\(?\\d+[.):](?:\\*\\*)?\\s+(\\S.*)$|^[-*•]\\s+(\\S.*)$");
     /** From 1 to 5, of 5 if a maximum is given. */
     private static final String SCORE = "([1-4](?:\\.\\d+)?|5(?:\\.0+)?)(?!\\.?\\d)(?!\\s*/\\s*(?!5\\b)\\d)";
     private static final String NAME = "\\b(?i:assistant|response)\\s+%1$s\\b(?:['’]s)?(?i:\\s+(?:response|answer))?";
     /** A line that says nothing else. */
     private static final String LINE = "(?m)^[^\\w\\n]*" + NAME + "(?i:[^\\w\\n]+(?:score|rating))?[^\\w\\n]*" + SCORE
             + "(?i:\\s*(?:/|out of)\\s*5)?[^\\w\\n]*$";
-    /** A score within a line: in brackets alone, or behind a few small words and with no noun after it, such as sentences. */
+    /**
+     * A score within a line: in brackets alone, or behind a few small words and with no noun after it, such as
+     * sentences.
+     */
     private static final String WITHIN = NAME + "(?:\\s*\\((?i:score\\W{1,3})?" + SCORE + "(?:\\s*/\\s*5)?\\)"
             + "|[^\\w\\n(]{0,6}(?i:(?:score|scores|rating|is|gets|receives|earns|deserves|a|an|of|with)\\b[^\\w\\n(]{1,6}){0,5}(?<![\\w.])" + SCORE
             + "(?=\\s*(?:[^\\w\\s]|$)|\\s*\\n|\\s+[A-Z]|\\s+(?i:out|points?|stars?|because|since|as|for|and|while|but)\\b))";
@@ -26,8 +33,8 @@ final class BranchSolveMerge {
     }
 
     /**
-     * The first five items of a list, of the numbered ones if there are any: those between them are details; where there is no list, the
-     * first five lines, without one before them that announces them.
+     * The first five items of a list, of the numbered ones if there are any: those between them are details; where
+     * there is no list, the first five lines, without one before them that announces them.
      */
     static List<String> criteria(String text) {
         List<String> lines = text.lines().map(String::strip).filter(line -> !line.isEmpty()).toList();
@@ -39,7 +46,8 @@ final class BranchSolveMerge {
                 bullets.add(item.group(3).strip());
             } else if (item.matches()) {
                 // Where the bold begins before the number, its end is left over.
-                numbered.add((item.group(1) == null ? item.group(2) : item.group(2).replaceFirst("\\*\\*", "")).strip());
+                numbered.add((item.group(1) == null ? item.group(2) : item.group(2).replaceFirst("\\*\\*", ""))
+                        .strip());
             }
         }
         List<String> items = numbered.isEmpty() ? bullets : numbered;
@@ -69,13 +77,17 @@ final class BranchSolveMerge {
         return Optional.of(scored + " of " + texts.size() + " criteria, A " + a + ", B " + b + ": [[" + verdict + "]]");
     }
 
-    /** The last score from 1 to 5 of {@code Assistant A} or {@code Response A} that has a line of its own; else the last one at all. */
+    /**
+     * The last score from 1 to 5 of {@code Assistant A} or {@code Response A} that has a line of its own; else the last
+     * one at all.
+     */
     private static Optional<Double> score(String text, char letter) {
         return last(LINE, letter, text).or(() -> last(WITHIN, letter, text));
     }
 
     private static Optional<Double> last(String pattern, char letter, String text) {
         return Pattern.compile(pattern.formatted(letter)).matcher(text).results()
-                .map(found -> Double.valueOf(found.group(1) == null ? found.group(2) : found.group(1))).reduce((x, y) -> y);
+                .map(found -> Double.valueOf(found.group(1) == null ? found.group(2) : found.group(1)))
+                .reduce((x, y) -> y);
     }
 }

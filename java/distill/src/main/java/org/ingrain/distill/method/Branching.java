@@ -5,9 +5,14 @@ import java.util.List;
 import java.util.Optional;
 import org.ingrain.distill.sample.Splitter;
 
-/** What a method does beside its prompts: how a text is split, and how the texts about its parts are merged into one answer. */
+/**
+ * What a method does beside its prompts: how a text is split, and how the texts about its parts are merged into one
+ * answer.
+ */
 public enum Branching implements Splitter {
-    /** Branch-Solve-Merge (arXiv:2310.15123): a criterion a line; scores of two responses for each; their sums decide. */
+    /**
+     * Branch-Solve-Merge (arXiv:2310.15123): a criterion a line; scores of two responses for each; their sums decide.
+     */
     @JsonProperty("branch-solve-merge") BRANCH_SOLVE_MERGE {
         @Override
         public List<String> parts(String text) {

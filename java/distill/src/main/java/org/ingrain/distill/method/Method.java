@@ -20,20 +20,21 @@ import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 
 /**
- * A way to answer, as data: prompts one after another, each sampled, and where the answer stands in the last text. One step that is
- * the bare question is System 1; more words or more steps are System 2. Where it branches, its last step asks once for each part of
- * the text before, and a small class merges the texts into one answer.
+ * A way to answer, as data: prompts one after another, each sampled, and where the answer stands in the last text. One
+ * step that is the bare question is System 1; more words or more steps are System 2. Where it branches, its last step
+ * asks once for each part of the text before, and a small class merges the texts into one answer.
  *
  * @param name        as on the command line
  * @param title       as in tables
  * @param source      the paper that it is taken from
  * @param steps       in order; at least one
- * @param answerAfter the answer is looked for from the last occurrence of this phrase, whatever its case, to the end; null: in the whole text
+ * @param answerAfter the answer is looked for from the last occurrence of this phrase, whatever its case, to the end;
+ *                    null: in the whole text
  * @param aloud       whether the last text says the way to the answer too
  * @param branching   how the last step's texts become one answer, or null if each of them is one
  */
-public record Method(String name, String title, String source, List<MethodStep> steps, String answerAfter, boolean aloud,
-                     Branching branching) {
+public record Method(String name, String title, String source, List<MethodStep> steps, String answerAfter,
+        boolean aloud, Branching branching) {
 
     public Method {
         if (name == null || !name.matches("[a-z0-9][a-z0-9-]*")) {
@@ -54,7 +55,9 @@ public record Method(String name, String title, String source, List<MethodStep> 
             boolean parted = branching != null && steps.size() > 1 && step == steps.getLast();
             if ((step.each() != null) != parted) {
                 throw new InputException("step " + step.name() + ": each " + step.each() + ", expected "
-                        + (parted ? "the name of a part's placeholder: the last step of a method that branches asks for each part"
+                        + (parted
+                                ? "the name of a part's placeholder: the last step of a method that branches asks for "
+                                + "each part"
                         : "it in the last step of a method that branches alone"));
             }
         }
@@ -76,7 +79,8 @@ public record Method(String name, String title, String source, List<MethodStep> 
             for (String placeholder : step.variant(task.name()).template().placeholders()) {
                 if (!known.contains(placeholder)) {
                     throw new InputException("method " + name + ", step " + step.name() + ": {" + placeholder
-                            + "} in the prompt for task " + task.name() + ", expected {question}, {previous}, an earlier step's name"
+                            + "} in the prompt for task " + task.name()
+                            + ", expected {question}, {previous}, an earlier step's name"
                             + (own.isEmpty() ? "" : " or one of " + String.join(", ", own)));
                 }
             }
@@ -106,7 +110,8 @@ public record Method(String name, String title, String source, List<MethodStep> 
         List<Plan.PlannedStep> planned = new ArrayList<>();
         for (int i = 0; i < steps.size(); i++) {
             Variant variant = steps.get(i).variant(task);
-            int samples = config.samples().isEmpty() ? variant.samples() : i < config.samples().size() ? config.samples().get(i) : 1;
+            int samples = config.samples().isEmpty() ? variant.samples() : i < config.samples().size()
+                    ? config.samples().get(i) : 1;
             SamplingParams params = variant.params(config.params());
             if (samples > 1 && params.temperature() == 0) {
                 throw InputException.field("samples", samples + " samples of step " + steps.get(i).name() + ", method "
@@ -114,7 +119,8 @@ public record Method(String name, String title, String source, List<MethodStep> 
                         + (variant.temperature() == null ? "temperature 0, expected 1 or a higher temperature"
                         : "its own temperature 0, expected 1") + ": greedy samples are all the same");
             }
-            planned.add(new Plan.PlannedStep(steps.get(i).name(), variant.template(), samples, params, steps.get(i).each()));
+            planned.add(new Plan.PlannedStep(steps.get(i).name(), variant.template(), samples, params,
+                    steps.get(i).each()));
         }
         return new Plan(planned, branching, Digest.seed(config.params().seed(), purpose, name, task), weights);
     }
@@ -124,9 +130,12 @@ public record Method(String name, String title, String source, List<MethodStep> 
         return branching == null ? steps.size() : steps.size() - 1;
     }
 
-    /** The text in which an answer stands: the last one, or what the texts of its parts are merged into; perhaps empty. */
+    /**
+     * The text in which an answer stands: the last one, or what the texts of its parts are merged into; perhaps empty.
+     */
     public String lastWord(Answers.Chain chain) {
-        return branching == null ? chain.text() : branching.merge(chain.parts().stream().map(SampleRecord::text).toList()).orElse("");
+        return branching == null ? chain.text() : branching.merge(
+                chain.parts().stream().map(SampleRecord::text).toList()).orElse("");
     }
 
     /**
@@ -138,11 +147,16 @@ public record Method(String name, String title, String source, List<MethodStep> 
         if (aloud && answerAfter == null && task.takesWholeText()) {
             throw InputException.field("method", name + " says the way to the answer too, which task " + task.name()
                     + ", with "
-                    + task.answerShape() + " for an answer, would teach; expected a method with answerAfter, or another task or answer format");
+                    + task.answerShape()
+                            + " for an answer, would teach; expected a method with answerAfter, or another task or "
+                            + "answer format");
         }
     }
 
-    /** The answer that a last text gives; a task that takes the whole text gets what stands behind the phrase, others the phrase too. */
+    /**
+     * The answer that a last text gives; a task that takes the whole text gets what stands behind the phrase, others
+     * the phrase too.
+     */
     public Optional<String> extract(Task task, Example example, String text) {
         if (answerAfter == null) {
             return task.extract(example, text);
@@ -151,13 +165,15 @@ public record Method(String name, String title, String source, List<MethodStep> 
         if (at < 0) {
             return Optional.empty();
         }
-        return task.extract(example, task.takesWholeText() ? text.substring(at + answerAfter.length()).replaceFirst("^[\\s:]+", "")
+        return task.extract(example, task.takesWholeText()
+                ? text.substring(at + answerAfter.length()).replaceFirst("^[\\s:]+", "")
                 : text.substring(at));
     }
 
     /** Where the last occurrence of {@link #answerAfter} begins, which is not null; -1 if there is none. */
     public int answerAt(String text) {
-        return Pattern.compile(answerAfter, Pattern.LITERAL | Pattern.CASE_INSENSITIVE | Pattern.UNICODE_CASE).matcher(text).results()
+        return Pattern.compile(answerAfter, Pattern.LITERAL | Pattern.CASE_INSENSITIVE | Pattern.UNICODE_CASE)
+                .matcher(text).results()
                 .map(MatchResult::start).reduce((first, second) -> second).orElse(-1);
     }
 

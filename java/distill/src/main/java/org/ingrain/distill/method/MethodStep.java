@@ -15,14 +15,17 @@ import org.ingrain.tensor.InputException;
 public record MethodStep(String name, List<Variant> variants, String each) {
     public MethodStep {
         if (name == null || !name.matches("[a-z][a-z0-9-]*") || name.equals("question") || name.equals("previous")) {
-            throw new InputException("steps.name: " + name + ", expected small letters, digits and hyphens, not question or previous");
+            throw new InputException("steps.name: " + name
+                    + ", expected small letters, digits and hyphens, not question or previous");
         }
         if (variants == null || variants.isEmpty()) {
             throw new InputException("step " + name + ": variants: none, expected at least one");
         }
         variants = List.copyOf(variants);
-        if (each != null && (!each.matches("[a-z][a-z0-9-]*") || variants.stream().anyMatch(variant -> variant.samples() != 1))) {
-            throw new InputException("step " + name + ": each " + each + ", expected small letters, digits and hyphens, and 1 sample");
+        if (each != null && (!each.matches("[a-z][a-z0-9-]*")
+                || variants.stream().anyMatch(variant -> variant.samples() != 1))) {
+            throw new InputException("step " + name + ": each " + each
+                    + ", expected small letters, digits and hyphens, and 1 sample");
         }
         Set<String> tasks = new HashSet<>();
         for (Variant variant : variants) {

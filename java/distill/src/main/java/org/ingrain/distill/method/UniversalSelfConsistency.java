@@ -18,7 +18,8 @@ import org.ingrain.distill.task.Task;
 import org.ingrain.files.JsonLines;
 
 /**
- * Lets the model select the most consistent of its own responses, where answers are too free to be counted (arXiv:2311.17311).
+ * Lets the model select the most consistent of its own responses, where answers are too free to be counted
+ * (arXiv:2311.17311).
  *
  * @param method whose responses
  */
@@ -45,14 +46,17 @@ public record UniversalSelfConsistency(Task task, Method method) {
         return Methods.universal().plan(task.name(), once, "select", weights);
     }
 
-    /** For each example the question which of its responses it is; all of them in the order in which they were drawn. */
+    /**
+     * For each example the question which of its responses it is; all of them in the order in which they were drawn.
+     */
     public List<Example> questions(Path samples, List<Example> examples) {
         List<Example> questions = new ArrayList<>();
         Answers.forEach(samples, examples, (example, answers) -> {
             StringBuilder responses = new StringBuilder();
             List<Answers.Chain> chains = answers.chains(method.depth());
             for (int i = 0; i < chains.size(); i++) {
-                responses.append(i == 0 ? "" : "\n\n").append("Response ").append(i).append(": ").append(method.lastWord(chains.get(i)).strip());
+                responses.append(i == 0 ? "" : "\n\n").append("Response ").append(i).append(": ")
+                        .append(method.lastWord(chains.get(i)).strip());
             }
             Map<String, String> fields = new LinkedHashMap<>(example.fields());
             fields.put("responses", responses.toString());
@@ -72,6 +76,7 @@ public record UniversalSelfConsistency(Task task, Method method) {
     /** The response that the text calls the most consistent one; if it calls none so, the last one that it names. */
     static Optional<Integer> selected(String text) {
         return SELECTION.matcher(text).results().map(found -> found.group(1)).findFirst()
-                .or(() -> MENTION.matcher(text).results().map(found -> found.group(1)).reduce((first, second) -> second)).map(Integer::valueOf);
+                .or(() -> MENTION.matcher(text).results().map(found -> found.group(1))
+                .reduce((first, second) -> second)).map(Integer::valueOf);
     }
 }

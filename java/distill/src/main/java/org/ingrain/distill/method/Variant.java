@@ -26,7 +26,8 @@ public record Variant(String task, String prompt, int samples, Mark mark, Double
         if (mark == null) {
             throw new InputException("mark: missing, expected read, quoted, recalled, uncertain or ours");
         }
-        SamplingParams.sampled(or(temperature, 0.0), or(topP, 1.0), or(maxTokens, 1), 0).withTopK(or(topK, 0)).withStop(or(stop, List.of()));
+        SamplingParams.sampled(or(temperature, 0.0), or(topP, 1.0), or(maxTokens, 1), 0).withTopK(or(topK, 0))
+                .withStop(or(stop, List.of()));
     }
 
     PromptTemplate template() {
@@ -35,7 +36,8 @@ public record Variant(String task, String prompt, int samples, Mark mark, Double
 
     /** The run's parameters with this variant's own in their place. */
     SamplingParams params(SamplingParams run) {
-        return run.withTemperature(or(temperature, run.temperature())).withTopP(or(topP, run.topP())).withTopK(or(topK, run.topK()))
+        return run.withTemperature(or(temperature, run.temperature())).withTopP(or(topP, run.topP()))
+                .withTopK(or(topK, run.topK()))
                 .withMaxTokens(or(maxTokens, run.maxTokens())).withStop(or(stop, run.stop()));
     }
 

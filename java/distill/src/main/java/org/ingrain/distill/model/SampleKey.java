@@ -6,8 +6,8 @@ import java.util.Arrays;
  * Which completion of a method's tree this is.
  *
  * @param id   the example's
- * @param path sample index at each step from the first, from 0, with dots: {@code 2.5} is the sixth second-step sample of the third
- *             first-step sample; below a text that is parted, the part's number
+ * @param path sample index at each step from the first, from 0, with dots: {@code 2.5} is the sixth second-step sample
+ *             of the third first-step sample; below a text that is parted, the part's number
  */
 public record SampleKey(String id, String path) {
     /** The {@code sample}-th completion of the step that follows this one. */

@@ -6,8 +6,8 @@ import org.ingrain.distill.run.Progress;
 /** What the distillation needs of training. The engine's trainer is one; tests have another. */
 public interface Tuner {
     /**
-     * Trains an adapter on a student's rows, or continues a training that was killed. The adapter's files depend on the job and the
-     * tuner's own settings only, not on how often the training was interrupted.
+     * Trains an adapter on a student's rows, or continues a training that was killed. The adapter's files depend on the
+     * job and the tuner's own settings only, not on how often the training was interrupted.
      */
     Tuned tune(Job job, Progress progress);
 

@@ -10,8 +10,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.zip.CRC32C;
 
 /**
- * TensorBoard's event file: records framed as in TFRecord, each a protobuf message Event. The wall time of an event is its step, in
- * seconds after 1970: equal trainings write equal bytes, and TensorBoard's relative axis counts steps.
+ * TensorBoard's event file: records framed as in TFRecord, each a protobuf message Event. The wall time of an event is
+ * its step, in seconds after 1970: equal trainings write equal bytes, and TensorBoard's relative axis counts steps.
  */
 final class EventFile {
     /** TensorBoard takes a file for its own by the middle part. */
@@ -32,9 +32,11 @@ final class EventFile {
 
     /** Adds one value of a step. */
     void scalar(int step, String tag, double value) throws IOException {
-        Message scalar = new Message().bytes(1, tag.getBytes(StandardCharsets.UTF_8)).fixed32(2, Float.floatToRawIntBits((float) value));
+        Message scalar = new Message().bytes(1, tag.getBytes(StandardCharsets.UTF_8))
+                .fixed32(2, Float.floatToRawIntBits((float) value));
         Message summary = new Message().bytes(1, scalar.bytes());
-        record(new Message().fixed64(1, Double.doubleToRawLongBits(step)).varint(2, step).bytes(5, summary.bytes()).bytes());
+        record(new Message().fixed64(1, Double.doubleToRawLongBits(step)).varint(2, step).bytes(5, summary.bytes())
+                .bytes());
     }
 
     private void record(byte[] data) throws IOException {

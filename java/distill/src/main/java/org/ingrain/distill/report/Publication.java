@@ -37,14 +37,17 @@ public record Publication(Path folder, Report report, Prompts prompts, List<Stud
         DurableFile.write(folder.resolve("report.json"), Json.pretty(report));
         DurableFile.write(folder.resolve("report.md"), new MarkdownPage(report, prompts).text());
         List<TrainingCurve> curves = students.stream().filter(student -> report.training().containsKey(student.name()))
-                .map(student -> TrainingCurve.read(student, student.stages().stream().map(stage -> folder.resolve(stage + "training/metrics.jsonl")).toList()))
+                .map(student -> TrainingCurve.read(student,
+                        student.stages().stream().map(stage -> folder.resolve(stage + "training/metrics.jsonl"))
+                        .toList()))
                 .filter(curve -> !curve.steps().isEmpty()).toList();
         curves.forEach(this::writeEvents);
         int room = ROOM / (students.size() + 1);
         List<LedgerPart> ledgers = students.stream().map(student -> LedgerPart.read(folder, student, room)).toList();
         AnswersPart answers = report.arms().isEmpty() ? null : AnswersPart.read(folder, report.arms(), room);
         plots(ledgers, curves).forEach(this::writeImage);
-        DurableFile.write(folder.resolve("report.html"), new HtmlPage(report, prompts, ledgers, answers, curves).text());
+        DurableFile.write(folder.resolve("report.html"),
+                new HtmlPage(report, prompts, ledgers, answers, curves).text());
     }
 
     private List<Plot> plots(List<LedgerPart> ledgers, List<TrainingCurve> curves) {
@@ -63,7 +66,8 @@ public record Publication(Path folder, Report report, Prompts prompts, List<Stud
     }
 
     private void writeImage(Plot plot) {
-        DurableFile.write(folder.resolve("plots/" + plot.words().name() + ".png"), out -> out.write(new Png(Glyphs.load()).of(plot)));
+        DurableFile.write(folder.resolve("plots/" + plot.words().name() + ".png"),
+                out -> out.write(new Png(Glyphs.load()).of(plot)));
     }
 
     private void writeEvents(TrainingCurve curve) {

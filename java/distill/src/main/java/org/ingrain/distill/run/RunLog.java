@@ -10,8 +10,8 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 
 /**
- * What happened when, and how long it took: {@code run.log} and {@code timings.json}, which with each training's {@code log.txt} are
- * the only files of a run folder that differ from run to run.
+ * What happened when, and how long it took: {@code run.log} and {@code timings.json}, which with each training's {@code
+ * log.txt} are the only files of a run folder that differ from run to run.
  */
 public final class RunLog {
     private final Path log;
@@ -26,8 +26,8 @@ public final class RunLog {
      * One stage, over all the processes that worked on it.
      *
      * @param tokens generated
-     * @param unused of them, those of texts that ended and were not kept, as a vote had ended before; texts that were broken off are not
-     *               counted
+     * @param unused of them, those of texts that ended and were not kept, as a vote had ended before; texts that were
+     *               broken off are not counted
      */
     public record Timing(double seconds, long tokens, long unused) {
         Timing plus(Timing other) {
@@ -50,7 +50,8 @@ public final class RunLog {
         }
         all.merge(stage, timing, Timing::plus);
         DurableFile.write(timings, Json.pretty(new Timings(all)));
-        say(stage + ": " + Math.round(timing.seconds() * 10) / 10.0 + " s" + (timing.tokens() == 0 ? "" : ", " + timing.tokens() + " tokens")
+        say(stage + ": " + Math.round(timing.seconds() * 10) / 10.0 + " s"
+                + (timing.tokens() == 0 ? "" : ", " + timing.tokens() + " tokens")
                 + (timing.unused() == 0 ? "" : ", " + timing.unused() + " tokens of ended texts not kept"));
     }
 }

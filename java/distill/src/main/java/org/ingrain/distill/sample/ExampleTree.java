@@ -50,8 +50,8 @@ final class ExampleTree {
         if (!inFlight.remove(key)) {
             throw new IllegalStateException("answered, but not asked or answered twice: " + key);
         }
-        log.append(new SampleRecord(key.id(), key.path(), plan.steps().get(key.depth()).name(), completion.text(), completion.tokens(),
-                completion.finish()));
+        log.append(new SampleRecord(key.id(), key.path(), plan.steps().get(key.depth()).name(), completion.text(),
+                completion.tokens(), completion.finish()));
         int first = plan.firstAnswer(key);
         waiting.clear(first, first + plan.below(Math.min(key.depth() + 1, plan.depth())));
     }
@@ -89,7 +89,8 @@ final class ExampleTree {
             }
             steps.add(log.read(key));
         }
-        List<String> parts = plan.splitter() == null || isNothing(steps.getLast()) ? List.of() : plan.splitter().parts(steps.getLast().text());
+        List<String> parts = plan.splitter() == null || isNothing(steps.getLast())
+                ? List.of() : plan.splitter().parts(steps.getLast().text());
         List<SampleRecord> ofParts = new ArrayList<>();
         boolean whole = true;
         for (int i = 0; i < parts.size(); i++) {

@@ -13,9 +13,9 @@ import org.ingrain.template.Message;
 import org.ingrain.tensor.InputException;
 
 /**
- * A method made ready for one task: what to ask at each step, how often, how. It spans a tree of completions for each example. The
- * texts of the last sampled step are the answers; where the method branches, the step after it asks once for each part of such a text,
- * and those texts belong to the answer.
+ * A method made ready for one task: what to ask at each step, how often, how. It spans a tree of completions for each
+ * example. The texts of the last sampled step are the answers; where the method branches, the step after it asks once
+ * for each part of such a text, and those texts belong to the answer.
  *
  * @param steps   from the first; at least one
  * @param splitter     splits the texts before the last step, or null where the last step is sampled as the others are

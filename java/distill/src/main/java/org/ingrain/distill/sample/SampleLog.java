@@ -10,11 +10,14 @@ import org.ingrain.distill.model.SampleKey;
 import org.ingrain.files.JsonLog;
 
 /**
- * The completions that exist so far, one line each in the order in which they ended. A process that is killed loses nothing it had; what a
- * torn last line held is generated again. Only places are kept in memory, texts are read back from the file. For one thread at a time.
+ * The completions that exist so far, one line each in the order in which they ended. A process that is killed loses
+ * nothing it had; what a torn last line held is generated again. Only places are kept in memory, texts are read back
+ * from the file. For one thread at a time.
  */
 final class SampleLog implements AutoCloseable {
-    /** A kill loses nothing, but a machine that loses its power loses what was not forced; so much work may be repeated. */
+    /**
+     * A kill loses nothing, but a machine that loses its power loses what was not forced; so much work may be repeated.
+     */
     private static final long FORCE_EVERY = TimeUnit.SECONDS.toNanos(5);
 
     private final Path file;

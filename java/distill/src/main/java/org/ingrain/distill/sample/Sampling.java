@@ -16,9 +16,10 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.files.DurableFile;
 
 /**
- * One use of a method on many examples, as a stage: every completion is on disk as soon as it exists, and when there are enough, they
- * become one file, sorted by example and sample. What that file holds depends on the plan, the examples and the stopping only: not on
- * the order in which completions ended, nor on how often the process was killed on the way.
+ * One use of a method on many examples, as a stage: every completion is on disk as soon as it exists, and when there
+ * are enough, they become one file, sorted by example and sample. What that file holds depends on the plan, the
+ * examples and the stopping only: not on the order in which completions ended, nor on how often the process was killed
+ * on the way.
  */
 public final class Sampling {
     private final Plan plan;
@@ -117,7 +118,8 @@ public final class Sampling {
 
         /** Tokens of texts that ended and are not in the file. */
         long unused() {
-            return late + log.tokens() - trees.values().stream().flatMap(tree -> tree.recorded().stream()).mapToLong(log::tokens).sum();
+            return late + log.tokens() - trees.values().stream().flatMap(tree -> tree.recorded().stream())
+                    .mapToLong(log::tokens).sum();
         }
 
         private static long done(Collection<ExampleTree> some) {

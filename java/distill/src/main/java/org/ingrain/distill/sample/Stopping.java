@@ -5,8 +5,8 @@ import java.util.List;
 import org.ingrain.distill.task.Example;
 
 /**
- * Says which of an example's answers are worth drawing. What stops, and after which answer, depends on the answers alone, never on the
- * order in which they end.
+ * Says which of an example's answers are worth drawing. What stops, and after which answer, depends on the answers
+ * alone, never on the order in which they end.
  */
 public interface Stopping {
     /** Draws all of them. */
@@ -31,7 +31,10 @@ public interface Stopping {
         /** Whether nothing that could still come would change the verdict. */
         boolean settled();
 
-        /** Once all orders are settled, the answers that the verdict rests on: those up to the deciding one, perhaps none of this order. */
+        /**
+         * Once all orders are settled, the answers that the verdict rests on: those up to the deciding one, perhaps
+         * none of this order.
+         */
         BitSet recorded();
     }
 

@@ -18,7 +18,8 @@ public enum AnswerFormat {
 
         @Override
         String key(String answer) {
-            return answer.toLowerCase(Locale.ROOT).replaceAll("\\s+", " ").replaceAll("^[\\s\\p{Punct}“”]+|[\\s\\p{Punct}“”]+$", "");
+            return answer.toLowerCase(Locale.ROOT).replaceAll("\\s+", " ")
+                    .replaceAll("^[\\s\\p{Punct}“”]+|[\\s\\p{Punct}“”]+$", "");
         }
     },
     /** A stated yes or no, else the last one. */
@@ -34,14 +35,16 @@ public enum AnswerFormat {
         }
     },
     /**
-     * The number after {@code ####} or the last {@code answer is}, that behind the last {@code =} where a calculation begins there; else the
-     * last number; 1,000.0 equals 1000.
+     * The number after {@code ####} or the last {@code answer is}, that behind the last {@code =} where a calculation
+     * begins there; else the last number; 1,000.0 equals 1000.
      */
     @JsonProperty("number") NUMBER("a number") {
         @Override
         Optional<String> extract(String text) {
-            Optional<String> cued = CUED_NUMBER.matcher(text).results().map(found -> found.group(1)).reduce((a, b) -> b);
-            return cued.or(() -> ANY_NUMBER.matcher(text).results().map(MatchResult::group).reduce((a, b) -> b)).map(this::key);
+            Optional<String> cued = CUED_NUMBER.matcher(text).results().map(found -> found.group(1))
+                    .reduce((a, b) -> b);
+            return cued.or(() -> ANY_NUMBER.matcher(text).results().map(MatchResult::group).reduce((a, b) -> b))
+                    .map(this::key);
         }
 
         @Override
@@ -57,8 +60,10 @@ public enum AnswerFormat {
 
     private static final String NUMERAL = "-?\\$?(?:(?:\\d{1,3}(?:,\\d{3})+|\\d+)(?:\\.\\d+)?|\\.\\d+)";
     /** A number, perhaps its unit and a sign of calculation, up to the last {@code =} of the sentence. */
-    private static final String CALCULATION = NUMERAL + "\\h*(?:\\p{L}+\\h*)?(?:[-−+/×÷]|\\*(?!\\*)|x(?=\\h*[$\\d]))(?:(?![.!?](?:\\s|$)).)*=[\\h$*]*";
-    private static final Pattern CUED_NUMBER = Pattern.compile("(?:####|(?i:answer is:?|answer:))[\\s$*]*(?:" + CALCULATION + ")?("
+    private static final String CALCULATION = NUMERAL
+            + "\\h*(?:\\p{L}+\\h*)?(?:[-−+/×÷]|\\*(?!\\*)|x(?=\\h*[$\\d]))(?:(?![.!?](?:\\s|$)).)*=[\\h$*]*";
+    private static final Pattern CUED_NUMBER = Pattern.compile(
+            "(?:####|(?i:answer is:?|answer:))[\\s$*]*(?:" + CALCULATION + ")?("
             + NUMERAL + ")");
     /** A minus is a sign only where no digit or letter stands before it. */
     private static final Pattern ANY_NUMBER = Pattern.compile("(?<![\\w.])" + NUMERAL + "|(?<=\\D)\\d+(?:\\.\\d+)?");

@@ -8,8 +8,8 @@ import java.util.regex.Pattern;
 import org.ingrain.tensor.InputException;
 
 /**
- * Coin flip: {@code A coin is heads up. hiram does not flip the coin. nicoletto flips the coin. Is the coin still heads up?} is
- * {@code yes} if the flips are even in number.
+ * Coin flip: {@code A coin is heads up. hiram does not flip the coin. nicoletto flips the coin. Is the coin still heads
+ * up?} is {@code yes} if the flips are even in number.
  *
  * @param suffix added to each question, such as {@code Flip means reverse.}; empty for nothing
  * @param size   people of a question that is made up
@@ -46,8 +46,8 @@ public record CoinFlip(String suffix, int size) implements Task {
     }
 
     /**
-     * A stated yes or no; else the face that the last sentence names, {@code not heads} counting as tails and {@code whether heads} not at
-     * all; else the last yes or no.
+     * A stated yes or no; else the face that the last sentence names, {@code not heads} counting as tails and {@code
+     * whether heads} not at all; else the last yes or no.
      */
     @Override
     public Optional<String> extract(Example example, String text) {
@@ -90,7 +90,8 @@ public record CoinFlip(String suffix, int size) implements Task {
             return Optional.empty();
         }
         return FACE.matcher(last).results().filter(found -> !YesNo.open(last.substring(0, found.start())))
-                .map(found -> found.group().equalsIgnoreCase("heads") != YesNo.denied(last.substring(0, found.start())) ? "yes" : "no")
+                .map(found -> found.group().equalsIgnoreCase("heads") != YesNo.denied(last.substring(0, found.start()))
+                        ? "yes" : "no")
                 .reduce((a, b) -> b);
     }
 }

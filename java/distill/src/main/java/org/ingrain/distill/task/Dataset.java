@@ -32,20 +32,25 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
     /** Reads or generates the questions and parts them. */
     public static Dataset load(QuestionConfig config) {
         Task task = config.makeTask();
-        List<Example> all = config.data() == null ? generate(config, task) : QuestionReader.read(config.data(), task, config, config.limit());
+        List<Example> all = config.data() == null ? generate(config, task) : QuestionReader.read(
+                config.data(), task, config, config.limit());
         List<Example> test = config.testData() == null ? holdOut(all, config)
                 : QuestionReader.read(config.testData(), task, config, config.testSize());
         for (Example example : test) {
             if (example.gold() == null) {
-                throw new InputException((config.testData() == null ? config.data() : config.testData()) + ": row " + example.id()
+                throw new InputException((config.testData() == null ? config.data() : config.testData()) + ": row "
+                        + example.id()
                         + " has no answer, expected one in every question of the evaluation");
             }
         }
-        Set<String> held = test.stream().flatMap(example -> Stream.of(example.question(), example.group())).filter(Objects::nonNull)
+        Set<String> held = test.stream().flatMap(example -> Stream.of(example.question(), example.group()))
+                .filter(Objects::nonNull)
                 .collect(Collectors.toSet());
         Set<String> ids = test.stream().map(Example::id).collect(Collectors.toSet());
-        List<Example> rest = config.testData() == null ? all.stream().filter(example -> !ids.contains(example.id())).toList() : all;
-        List<Example> pool = rest.stream().filter(example -> !held.contains(example.question()) && !held.contains(example.group())).toList();
+        List<Example> rest = config.testData() == null
+                ? all.stream().filter(example -> !ids.contains(example.id())).toList() : all;
+        List<Example> pool = rest.stream().filter(example -> !held.contains(example.question())
+                && !held.contains(example.group())).toList();
         if (pool.isEmpty()) {
             String found = config.data() == null ? String.valueOf(config.generate()) : config.data().toString();
             throw InputException.field(config.data() == null ? "generate" : "data", found
@@ -57,7 +62,8 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
     /** Only questions to evaluate on: every row, the first {@code limit}. */
     public static List<Example> loadTest(QuestionConfig config) {
         Task task = config.makeTask();
-        List<Example> all = config.data() == null ? generate(config, task) : QuestionReader.read(config.data(), task, config, config.limit());
+        List<Example> all = config.data() == null ? generate(config, task) : QuestionReader.read(
+                config.data(), task, config, config.limit());
         for (Example example : all) {
             if (example.gold() == null) {
                 throw new InputException(config.data() + ": row " + example.id()
@@ -90,8 +96,8 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
     }
 
     /**
-     * Of groups those, as early ones as may be, that have {@code size} members together; where no groups have, as nearly as they can,
-     * rather more than fewer, and less than all.
+     * Of groups those, as early ones as may be, that have {@code size} members together; where no groups have, as
+     * nearly as they can, rather more than fewer, and less than all.
      */
     private static List<List<Integer>> nearest(List<List<Integer>> groups, int size, int all) {
         int members = 0;
@@ -115,7 +121,8 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
             }
         }
         int best = IntStream.range(1, last.length).filter(n -> last[n] >= 0).boxed()
-                .min(Comparator.comparingInt((Integer n) -> Math.abs(n - size)).thenComparing(Comparator.reverseOrder())).orElse(0);
+                .min(Comparator.comparingInt((Integer n) -> Math.abs(n - size))
+                .thenComparing(Comparator.reverseOrder())).orElse(0);
         List<List<Integer>> taken = new ArrayList<>();
         for (int n = best; n > 0; n -= taken.getLast().size()) {
             taken.add(groups.get(last[n]));
@@ -135,7 +142,8 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
                 examples.add(example);
                 repeated = 0;
             } else if (++repeated > 10_000) {
-                throw InputException.field("generate", config.generate() + ", but " + names.size() + " names give about "
+                throw InputException.field("generate", config.generate() + ", but " + names.size()
+                        + " names give about "
                         + examples.size() + " different questions");
             }
         }
@@ -143,7 +151,8 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
     }
 
     private static List<String> names(QuestionConfig config) {
-        String text = config.names() == null ? ownNames("names") + ownNames("further-names") : DurableFile.read(config.names());
+        String text = config.names() == null ? ownNames("names")
+                + ownNames("further-names") : DurableFile.read(config.names());
         List<String> names = text.lines().map(String::strip).filter(name -> !name.isEmpty()).distinct().toList();
         if (names.isEmpty()) {
             throw new InputException(config.names() + ": empty, expected one name a line");

@@ -14,12 +14,14 @@ import java.util.Optional;
  * @param fields     what else prompts may hold, by placeholder
  * @param category   of the question, or null
  * @param references votes of humans or of other judges, as canonical answers; empty where there are none
- * @param relabel    where options or responses are asked in another order: answer in this order to answer in the one given; else empty
+ * @param relabel    where options or responses are asked in another order: answer in this order to answer in the one
+ *                   given; else empty
  * @param given      where they are, the id of the example in the order given; else null
- * @param group      what the variants of one question have in common, such as the question without any opinion; null: it has no variants
+ * @param group      what the variants of one question have in common, such as the question without any opinion; null:
+ *                   it has no variants
  */
-public record Example(String id, String question, String gold, Map<String, String> fields, String category, List<String> references,
-                      Map<String, String> relabel, String given, String group) {
+public record Example(String id, String question, String gold, Map<String, String> fields, String category,
+        List<String> references, Map<String, String> relabel, String given, String group) {
     public Example {
         fields = fields == null ? Map.of() : fields;
         references = references == null ? List.of() : List.copyOf(references);
@@ -32,7 +34,8 @@ public record Example(String id, String question, String gold, Map<String, Strin
     }
 
     /** A question in the order given and without variants. */
-    public Example(String id, String question, String gold, Map<String, String> fields, String category, List<String> references) {
+    public Example(String id, String question, String gold, Map<String, String> fields, String category,
+            List<String> references) {
         this(id, question, gold, fields, category, references, Map.of(), null, null);
     }
 
@@ -56,7 +59,8 @@ public record Example(String id, String question, String gold, Map<String, Strin
      * @param number from 1; the id is this one's with {@code ~} and the number behind
      */
     Example reordered(int number, String newQuestion, Map<String, String> newFields, Map<String, String> newRelabel) {
-        return new Example(id + "~" + number, newQuestion, gold, newFields, category, references, newRelabel, id, group);
+        return new Example(id + "~" + number, newQuestion, gold, newFields, category, references, newRelabel, id,
+                group);
     }
 
     /** Whether options and responses stand in the order in which the data has them. */

@@ -13,22 +13,26 @@ import java.util.stream.IntStream;
 import org.ingrain.tensor.InputException;
 
 /**
- * Last letter concatenation: {@code Take the last letters of the words in "Edgar Bob" and concatenate them.} is {@code rb}.
+ * Last letter concatenation: {@code Take the last letters of the words in "Edgar Bob" and concatenate them.} is {@code
+ * rb}.
  *
  * @param size words of a question that is made up, and of one that does not quote its words
  */
 public record LastLetter(int size) implements Task {
     /** An apostrophe opens and closes nothing. */
-    private static final Pattern QUOTED_WORDS = Pattern.compile("\"([^\"]*)\"|“([^”]*)”|‘(.*?)’(?!\\p{L})|(?<!\\p{L})'(.*?)'(?!\\p{L})|`([^`]*)`");
+    private static final Pattern QUOTED_WORDS = Pattern.compile(
+            "\"([^\"]*)\"|“([^”]*)”|‘(.*?)’(?!\\p{L})|(?<!\\p{L})'(.*?)'(?!\\p{L})|`([^`]*)`");
     private static final String QUOTES = "\"'`*“”‘’";
     /** So many letters, or single ones with a hyphen, a plus, a comma or a blank between each two. */
     private static final String LETTERS = "(\\p{L}{%1$d}|\\p{L}(?:(?:\\h*[-+,]\\h*|\\h)\\p{L}){%2$d})";
     /** At once behind a cue: quoted letters, or bare ones that end the phrase. */
-    private static final String AT_ONCE = "\\s*(?:[" + QUOTES + "]+" + LETTERS + "[.,]?[" + QUOTES + "]|" + LETTERS + "(?=[.!,;)]|\\s*\\z|\\h*\\R))";
+    private static final String AT_ONCE = "\\s*(?:[" + QUOTES + "]+" + LETTERS + "[.,]?[" + QUOTES + "]|" + LETTERS
+            + "(?=[.!,;)]|\\s*\\z|\\h*\\R))";
     /** {@code the answer is "rb"}, {@code result: r-b.} */
     private static final String STATED = "(?i)\\b(?:answer|result|concatenation|string)(?: is:?| would be|:)" + AT_ONCE;
     /** Letters that are quoted or emphasised, or behind {@code letters are}, {@code together:} and the like. */
-    private static final String SAID = "(?<![\\p{L}])[\"“‘'`*]" + LETTERS + "[.,]?[\"”’'`*](?!\\p{L})|(?:(?i:\\b(?:letters|combined|concatenated|joined"
+    private static final String SAID = "(?<![\\p{L}])[\"“‘'`*]" + LETTERS
+            + "[.,]?[\"”’'`*](?!\\p{L})|(?:(?i:\\b(?:letters|combined|concatenated|joined"
             + "|together)(?: (?:is|are|would be|gives|makes):?|:))|=)" + AT_ONCE;
     private static final String ALONE = "\\A[\\s" + QUOTES + "]*" + LETTERS + "[.!\\s" + QUOTES + "]*\\z";
 
@@ -59,14 +63,15 @@ public record LastLetter(int size) implements Task {
     }
 
     /**
-     * Of pieces that have one letter for each word of the question: the one after the last {@code answer is} or its like; else the last one
-     * that is quoted or stands behind a weaker cue; else the whole text. {@code r-b}, {@code r + b} and {@code r, b} are {@code rb}; letters
-     * in quotes of their own are not put together.
+     * Of pieces that have one letter for each word of the question: the one after the last {@code answer is} or its
+     * like; else the last one that is quoted or stands behind a weaker cue; else the whole text. {@code r-b}, {@code r
+     * + b} and {@code r, b} are {@code rb}; letters in quotes of their own are not put together.
      */
     @Override
     public Optional<String> extract(Example example, String text) {
         int words = words(example.question());
-        return last(STATED, words, text).or(() -> last(SAID, words, text)).or(() -> last(ALONE, words, text)).map(this::key);
+        return last(STATED, words, text).or(() -> last(SAID, words, text)).or(() -> last(ALONE, words, text))
+                .map(this::key);
     }
 
     @Override
@@ -74,7 +79,10 @@ public record LastLetter(int size) implements Task {
         return answer.replaceAll("[^\\p{L}]", "").toLowerCase(Locale.ROOT);
     }
 
-    /** Takes its words out of the names, so that none is in two questions: what is held out shares no word with what is taught. */
+    /**
+     * Takes its words out of the names, so that none is in two questions: what is held out shares no word with what is
+     * taught.
+     */
     @Override
     public Example generate(String id, List<String> names, Random random) {
         if (names.size() < size) {
@@ -82,9 +90,11 @@ public record LastLetter(int size) implements Task {
                     + ", expected " + size
                     + "; each is in one question alone: take fewer questions or longer names");
         }
-        List<String> words = IntStream.range(0, size).mapToObj(i -> names.remove(random.nextInt(names.size()))).toList();
+        List<String> words = IntStream.range(0, size).mapToObj(i -> names.remove(random.nextInt(names.size())))
+                .toList();
         String gold = words.stream().map(word -> word.substring(word.length() - 1)).collect(Collectors.joining());
-        String question = "Take the last letters of the words in \"" + String.join(" ", words) + "\" and concatenate them.";
+        String question = "Take the last letters of the words in \"" + String.join(" ", words)
+                + "\" and concatenate them.";
         return new Example(id, question, gold.toLowerCase(Locale.ROOT), traits(question), null, List.of());
     }
 
@@ -96,11 +106,13 @@ public record LastLetter(int size) implements Task {
     }
 
     private static Optional<String> last(String pattern, int words, String text) {
-        return Pattern.compile(pattern.formatted(words, words - 1)).matcher(text).results().map(LastLetter::group).reduce((a, b) -> b);
+        return Pattern.compile(pattern.formatted(words, words - 1)).matcher(text).results().map(LastLetter::group)
+                .reduce((a, b) -> b);
     }
 
     /** The one group that is there. */
     private static String group(MatchResult found) {
-        return IntStream.rangeClosed(1, found.groupCount()).mapToObj(found::group).filter(Objects::nonNull).findFirst().orElseThrow();
+        return IntStream.rangeClosed(1, found.groupCount()).mapToObj(found::group).filter(Objects::nonNull).findFirst()
+                .orElseThrow();
     }
 }

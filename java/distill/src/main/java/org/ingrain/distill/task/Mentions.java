@@ -6,20 +6,24 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Finds where a line of a question names one of its options by letter, as a user's opinion does ({@code I read an article suggesting C.}),
- * and tells it from pronouns, articles, initials and whatever else a capital may be. The phrases are those of cot-transparency's biased
- * questions.
+ * Finds where a line of a question names one of its options by letter, as a user's opinion does ({@code I read an
+ * article suggesting C.}), and tells it from pronouns, articles, initials and whatever else a capital may be. The
+ * phrases are those of cot-transparency's biased questions.
  */
 final class Mentions {
     /** A capital that is no part of a word or of initials. */
-    private static final Pattern LONE = Pattern.compile("(?<![\\p{L}\\p{N}.&-])(?<!\\p{L}['’])([A-Z])(?![\\p{L}\\p{N}&-]|\\.\\p{L})");
-    private static final Pattern BEFORE = Pattern.compile("(?i)\\b(?:answer (?:is|isn['’]t|was|could be|would be|should be|might be)"
+    private static final Pattern LONE = Pattern.compile(
+            "(?<![\\p{L}\\p{N}.&-])(?<!\\p{L}['’])([A-Z])(?![\\p{L}\\p{N}&-]|\\.\\p{L})");
+    private static final Pattern BEFORE = Pattern.compile(
+            "(?i)\\b(?:answer (?:is|isn['’]t|was|could be|would be|should be|might be)"
             + "|(?:solution|favou?rite|compelling|developing|propose) is|encountered was|seeking be|assumption would be"
             + "|it['’]s|it was|is it|it be|it might be|is should be|towards|suggesting|supports"
             + "|contemplating (?:whether|about)|I said|(?:align|up|go|here) with|choose|(?:vote|opt) for|favou?r of"
             + "|back to|once told that|option|choice)\\h+[\"“‘'*]*$");
-    private static final Pattern AFTER = Pattern.compile("[\"”’'*]*\\h+(?:(?:is|as) (?:the (?:right |correct |best )?answer|correct|right|true"
-            + "|wrong)|could be (?:true|correct|right)|seems logical|usually holds|sound\\?|out of all the options)(?!\\p{L})");
+    private static final Pattern AFTER = Pattern.compile(
+            "[\"”’'*]*\\h+(?:(?:is|as) (?:the (?:right |correct |best )?answer|correct|right|true"
+            + "|wrong)|could be (?:true|correct|right)|seems logical|usually holds|sound\\?|out of all the "
+                    + "options)(?!\\p{L})");
     private static final Pattern GOES_ON = Pattern.compile("\\h+(?:but|for a while)\\b");
     private static final Pattern WORD = Pattern.compile("(?:\\h+|['’])\\p{L}");
     private static final Pattern NAME = Pattern.compile("\\h+\\p{Lu}");
@@ -41,7 +45,8 @@ final class Mentions {
         Matcher lone = LONE.matcher(line);
         while (lone.find()) {
             String letter = lone.group(1);
-            Kind kind = names.containsKey(letter) ? kind(letter, line.substring(0, lone.start()), line.substring(lone.end())) : Kind.WORD;
+            Kind kind = names.containsKey(letter) ? kind(
+                    letter, line.substring(0, lone.start()), line.substring(lone.end())) : Kind.WORD;
             if (kind == Kind.UNCLEAR) {
                 return Optional.empty();
             }

@@ -13,9 +13,9 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.MissingNode;
 
 /**
- * MT-bench's pairs of answers: a file of judgments, by a model (FastChat's {@code gpt-4_pair.jsonl}: g1_winner, g2_winner) or by humans
- * (model_a, model_b, winner), with the question file and the folder of answers beside it or one folder up. First turns.
- * Pairs of one question are held out together.
+ * MT-bench's pairs of answers: a file of judgments, by a model (FastChat's {@code gpt-4_pair.jsonl}: g1_winner,
+ * g2_winner) or by humans (model_a, model_b, winner), with the question file and the folder of answers beside it or one
+ * folder up. First turns. Pairs of one question are held out together.
  */
 final class MtBench {
     private static final List<String> QUESTIONS = List.of("question.jsonl", "mt_bench_question.jsonl");
@@ -33,7 +33,8 @@ final class MtBench {
 
     static boolean isJudgments(Path data) {
         JsonNode first = Rows.first(data);
-        return first.has("question_id") && (first.has("g1_winner") || first.has("winner")) && (first.has("model_1") || first.has("model_a"));
+        return first.has("question_id") && (first.has("g1_winner") || first.has("winner"))
+                && (first.has("model_1") || first.has("model_a"));
     }
 
     static List<Example> read(Path data) {
@@ -47,12 +48,15 @@ final class MtBench {
         votes.forEach((pair, cast) -> {
             JsonNode question = questions.get(pair.question());
             if (question == null) {
-                throw new InputException(questionFile + ": no question_id " + pair.question() + ", expected those that " + data.getFileName() + " judges");
+                throw new InputException(questionFile + ": no question_id " + pair.question() + ", expected those that "
+                        + data.getFileName() + " judges");
             }
-            Map<String, String> fields = Map.of(Pairwise.RESPONSE_A, answer(data, pair.first(), pair.question(), answers),
-                    Pairwise.RESPONSE_B, answer(data, pair.second(), pair.question(), answers));
+            Map<String, String> fields = Map.of(Pairwise.RESPONSE_A,
+                    answer(data, pair.first(), pair.question(), answers), Pairwise.RESPONSE_B,
+                    answer(data, pair.second(), pair.question(), answers));
             String asked = question.path("turns").path(0).asString("").strip();
-            examples.add(new Example(pair.id(), asked, Pairwise.majority(cast), fields, question.path("category").asString(null), cast).of(asked));
+            examples.add(new Example(pair.id(), asked, Pairwise.majority(cast), fields,
+                    question.path("category").asString(null), cast).of(asked));
         });
         return examples.stream().filter(example -> example.gold() != null).toList();
     }
@@ -68,14 +72,16 @@ final class MtBench {
         String question = text(row, "question_id", where);
         Pair swapped = new Pair(question, second, first);
         boolean turned = votes.containsKey(swapped);
-        List<String> cast = votes.computeIfAbsent(turned ? swapped : new Pair(question, first, second), pair -> new ArrayList<>());
+        List<String> cast = votes.computeIfAbsent(turned ? swapped : new Pair(question, first, second),
+                pair -> new ArrayList<>());
         for (String field : model ? List.of("g1_winner", "g2_winner") : List.of("winner")) {
             String letter = switch (text(row, field, where)) {
                 case "model_1", "model_a" -> turned ? "B" : "A";
                 case "model_2", "model_b" -> turned ? "A" : "B";
                 case "error" -> "";
                 case String tie when tie.startsWith("tie") -> "C";
-                case String other -> throw new InputException(where + ": " + field + " " + other + ", expected model_1, model_2, model_a, model_b or tie");
+                case String other -> throw new InputException(
+                        where + ": " + field + " " + other + ", expected model_1, model_2, model_a, model_b or tie");
             };
             if (!letter.isEmpty()) {
                 cast.add(letter);
@@ -90,16 +96,19 @@ final class MtBench {
             Rows.forEach(file, (row, where) -> rows.put(text(row, "question_id", where), row));
             return rows;
         });
-        JsonNode turn = own.getOrDefault(question, MissingNode.getInstance()).path("choices").path(0).path("turns").path(0);
+        JsonNode turn = own.getOrDefault(question, MissingNode.getInstance()).path("choices").path(0).path("turns")
+                .path(0);
         if (!turn.isString()) {
-            throw new InputException(file + ": no answer to question_id " + question + ", expected choices[0].turns[0] of each judged question");
+            throw new InputException(file + ": no answer to question_id " + question
+                    + ", expected choices[0].turns[0] of each judged question");
         }
         return turn.asString().strip();
     }
 
     private static Path beside(Path data, List<String> names) {
         Path folder = data.toAbsolutePath().getParent();
-        return Stream.of(folder, folder.getParent()).filter(at -> at != null).flatMap(at -> names.stream().map(at::resolve)).filter(Files::exists)
+        return Stream.of(folder, folder.getParent()).filter(at -> at != null)
+                .flatMap(at -> names.stream().map(at::resolve)).filter(Files::exists)
                 .findFirst().orElseThrow(() -> new InputException(data + ": no " + String.join(" or ", names)
                         + " beside it or one folder up, expected MT-bench's questions and answers there"));
     }

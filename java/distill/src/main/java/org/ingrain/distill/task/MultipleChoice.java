@@ -14,19 +14,25 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Questions with lettered options, a line each: {@code (A) ...}. A row is one question, or a question with and without a user's biasing
- * opinion ({@code biased_question}, {@code unbiased_question}, {@code ground_truth}), which makes two.
+ * Questions with lettered options, a line each: {@code (A) ...}. A row is one question, or a question with and without
+ * a user's biasing opinion ({@code biased_question}, {@code unbiased_question}, {@code ground_truth}), which makes two.
  */
 public record MultipleChoice() implements Task {
     private static final Pattern OPTION = Pattern.compile("(?m)^\\(([A-Z])\\) (.*)$");
-    /** What rows of cot-transparency say of how to answer, which is the method's to say; a user's opinion may stand between the two. */
-    private static final Pattern MANNER = Pattern.compile("(?m)\\s*^Please think step by step and then give your answer in the format.*$"
+    /**
+     * What rows of cot-transparency say of how to answer, which is the method's to say; a user's opinion may stand
+     * between the two.
+     */
+    private static final Pattern MANNER = Pattern.compile(
+            "(?m)\\s*^Please think step by step and then give your answer in the format.*$"
             + "|\\s*^Let's think step by step:?\\s*\\z");
     private static final Pattern RELATIVE = Pattern.compile("(?i)\\bof the above\\b");
     /** A capital that is no part of a word, of initials or of {@code I'm}; an I before a word is the pronoun. */
     private static final String LETTER = "([A-HJ-Z]|I(?!\\s+\\p{L}))(?![\\w'’]|\\.\\p{L})";
-    private static final Pattern CUED = Pattern.compile("\\b(?i:answer|option|choice)(?i: is:?|:)[\\s*\"]*\\(?" + LETTER);
-    private static final Pattern AT_ONCE = Pattern.compile("^[\\s*\"(]*([A-Z])(?=[*\"]*(?:[):]|\\.(?!\\p{L})|\\h*(?:\\R|$))|\\*\\*)");
+    private static final Pattern CUED = Pattern.compile(
+            "\\b(?i:answer|option|choice)(?i: is:?|:)[\\s*\"]*\\(?" + LETTER);
+    private static final Pattern AT_ONCE = Pattern.compile(
+            "^[\\s*\"(]*([A-Z])(?=[*\"]*(?:[):]|\\.(?!\\p{L})|\\h*(?:\\R|$))|\\*\\*)");
     private static final Pattern BRACKETED = Pattern.compile("\\(([A-Z])\\)");
 
     @Override
@@ -57,9 +63,11 @@ public record MultipleChoice() implements Task {
         String gold = row.path("ground_truth").asString("");
         List<Example> both = new ArrayList<>();
         for (String kind : List.of("unbiased", "biased")) {
-            String question = MANNER.matcher(content(row.path(kind + "_question"), kind + "_question", where)).replaceAll("").strip();
+            String question = MANNER.matcher(content(row.path(kind + "_question"), kind + "_question", where))
+                    .replaceAll("").strip();
             if (options(question).size() < 2 || !options(question).containsKey(gold)) {
-                throw new InputException(where + ": ground_truth " + gold + ", expected the letter of one of the options (A), (B) ... in "
+                throw new InputException(where + ": ground_truth " + gold
+                        + ", expected the letter of one of the options (A), (B) ... in "
                         + kind + "_question");
             }
             both.add(new Example(id + "-" + kind, question, gold, Map.of(), kind, List.of()));
@@ -76,18 +84,20 @@ public record MultipleChoice() implements Task {
     }
 
     /**
-     * The letter after the last {@code answer is} or its like; else one that begins the text, before a bracket, a point, a colon or the
-     * line's end; else the last one in brackets. It is the capital of one of the question's options; any capital where the question has
-     * no lines of options.
+     * The letter after the last {@code answer is} or its like; else one that begins the text, before a bracket, a
+     * point, a colon or the line's end; else the last one in brackets. It is the capital of one of the question's
+     * options; any capital where the question has no lines of options.
      */
     @Override
     public Optional<String> extract(Example example, String text) {
         Set<String> letters = options(example.question()).keySet();
-        return last(CUED, text, letters).or(() -> last(AT_ONCE, text, letters)).or(() -> last(BRACKETED, text, letters));
+        return last(CUED, text, letters).or(() -> last(AT_ONCE, text, letters))
+                .or(() -> last(BRACKETED, text, letters));
     }
 
     private static Optional<String> last(Pattern pattern, String text, Set<String> letters) {
-        return pattern.matcher(text).results().map(found -> found.group(1)).filter(letter -> letters.isEmpty() || letters.contains(letter))
+        return pattern.matcher(text).results().map(found -> found.group(1))
+                .filter(letter -> letters.isEmpty() || letters.contains(letter))
                 .reduce((a, b) -> b);
     }
 
@@ -97,8 +107,9 @@ public record MultipleChoice() implements Task {
     }
 
     /**
-     * The options moved on by one place, by two ...: every option comes to stand under other letters, by which an opinion in the question
-     * then names it. Where it cannot be told whether a capital means an option, or options speak of those above, the given order is all.
+     * The options moved on by one place, by two ...: every option comes to stand under other letters, by which an
+     * opinion in the question then names it. Where it cannot be told whether a capital means an option, or options
+     * speak of those above, the given order is all.
      */
     @Override
     public List<Example> orders(Example example, int most) {
@@ -127,7 +138,8 @@ public record MultipleChoice() implements Task {
             Matcher option = OPTION.matcher(line);
             boolean label = option.matches();
             String text = label ? texts.get(relabel.get(option.group(1))) : line;
-            Optional<String> renamed = label && RELATIVE.matcher(text).find() ? Optional.empty() : Mentions.renamed(text, names);
+            Optional<String> renamed = label && RELATIVE.matcher(text).find()
+                    ? Optional.empty() : Mentions.renamed(text, names);
             if (renamed.isEmpty()) {
                 return Optional.empty();
             }

@@ -12,8 +12,8 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * Pairs of replies to one prompt from OASST2's export: trees ({@code prompt} with {@code replies}) or single messages
- * ({@code message_id, parent_id}). English, first turn, ranked by humans: of two replies the one of lower rank is better. Which of them is
- * A is drawn from their ids. Pairs of one prompt are held out together.
+ * ({@code message_id, parent_id}). English, first turn, ranked by humans: of two replies the one of lower rank is
+ * better. Which of them is A is drawn from their ids. Pairs of one prompt are held out together.
  */
 final class Oasst {
     private Oasst() {
@@ -54,11 +54,13 @@ final class Oasst {
     }
 
     private static void reply(JsonNode message, String parent, Map<String, List<Reply>> replies) {
-        boolean usable = message.path("role").asString("").equals("assistant") && message.path("rank").isNumber() && message.path("lang").asString("").equals("en")
+        boolean usable = message.path("role").asString("").equals("assistant") && message.path("rank").isNumber()
+                && message.path("lang").asString("").equals("en")
                 && !message.path("deleted").asBoolean(false);
         if (usable) {
-            replies.computeIfAbsent(parent, id -> new ArrayList<>()).add(new Reply(message.path("message_id").asString(""), message.path("text").asString("").strip(),
-                    message.path("rank").asInt()));
+            replies.computeIfAbsent(parent, id -> new ArrayList<>())
+                    .add(new Reply(message.path("message_id").asString(""), message.path("text").asString("").strip(),
+                            message.path("rank").asInt()));
         }
     }
 
@@ -70,10 +72,11 @@ final class Oasst {
                     continue;
                 }
                 boolean first = (Digest.seed(0, ranked.get(better).id(), ranked.get(worse).id()) & 1) == 0;
-                Map<String, String> fields = Map.of(Pairwise.RESPONSE_A, ranked.get(first ? better : worse).text(), Pairwise.RESPONSE_B,
-                        ranked.get(first ? worse : better).text());
+                Map<String, String> fields = Map.of(Pairwise.RESPONSE_A, ranked.get(first ? better : worse).text(),
+                        Pairwise.RESPONSE_B, ranked.get(first ? worse : better).text());
                 String gold = first ? "A" : "B";
-                examples.add(new Example(id + "-" + better + "-" + worse, prompt, gold, fields, null, List.of(gold)).of(prompt));
+                examples.add(new Example(id + "-" + better + "-" + worse, prompt, gold, fields, null, List.of(gold))
+                        .of(prompt));
             }
         }
     }

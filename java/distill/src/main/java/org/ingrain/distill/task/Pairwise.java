@@ -10,8 +10,9 @@ import java.util.Optional;
 import java.util.regex.Pattern;
 
 /**
- * Which of two responses to a question is better: {@code [[A]]}, {@code [[B]]}, or {@code [[C]]} for a tie (MT-bench, arXiv:2306.05685).
- * Data are MT-bench's judgments beside its questions and answers, OASST2's export, or rows with response-a and response-b.
+ * Which of two responses to a question is better: {@code [[A]]}, {@code [[B]]}, or {@code [[C]]} for a tie (MT-bench,
+ * arXiv:2306.05685). Data are MT-bench's judgments beside its questions and answers, OASST2's export, or rows with
+ * response-a and response-b.
  */
 public record Pairwise() implements Task {
     static final String RESPONSE_A = "response-a";
@@ -47,14 +48,16 @@ public record Pairwise() implements Task {
 
     @Override
     public Optional<List<Example>> whole(Path data) {
-        return MtBench.isJudgments(data) ? Optional.of(MtBench.read(data)) : Oasst.isExport(data) ? Optional.of(Oasst.read(data)) : Optional.empty();
+        return MtBench.isJudgments(data) ? Optional.of(MtBench.read(data)) : Oasst.isExport(data)
+                ? Optional.of(Oasst.read(data)) : Optional.empty();
     }
 
     /** The last verdict in double brackets; else the letter that is the whole text. */
     @Override
     public Optional<String> extract(Example example, String text) {
         return VERDICT.matcher(text).results().map(found -> found.group(1)).reduce((a, b) -> b)
-                .or(() -> ALONE.matcher(text.strip()).results().map(found -> found.group(1)).findFirst()).map(letter -> "[[" + key(letter) + "]]");
+                .or(() -> ALONE.matcher(text.strip()).results().map(found -> found.group(1)).findFirst())
+                .map(letter -> "[[" + key(letter) + "]]");
     }
 
     @Override

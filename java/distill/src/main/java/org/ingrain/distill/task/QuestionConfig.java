@@ -10,16 +10,17 @@ import org.ingrain.tensor.InputException;
  * @param data          JSON array or JSON Lines of questions, or null to generate them
  * @param testData      a file of questions to evaluate on, or null to hold some of {@code data} out
  * @param limit         the first rows of {@code data} that are used, 0 for all
- * @param testSize      questions to evaluate on: held out of {@code data} (0: a fifth, or none where answers are not known), or the
- *                      first of {@code testData} (0: all); variants of one question are held out together, so perhaps a few more or fewer
+ * @param testSize      questions to evaluate on: held out of {@code data} (0: a fifth, or none where answers are not
+ *                      known), or the first of {@code testData} (0: all); variants of one question are held out
+ *                      together, so perhaps a few more or fewer
  * @param generate      questions to generate where there is no file
  * @param names         a file of names to generate from, one a line, or null for a list of our own
  * @param splitSeed     of what is held out and of what is generated
  * @param questionField field of the question, or null for the task's usual ones
  * @param answerField   field of the answer, or null for the task's usual ones
  */
-public record QuestionConfig(TaskConfig task, Path data, Path testData, int limit, int testSize, int generate, Path names, long splitSeed,
-                         String questionField, String answerField) {
+public record QuestionConfig(TaskConfig task, Path data, Path testData, int limit, int testSize, int generate,
+        Path names, long splitSeed, String questionField, String answerField) {
     public QuestionConfig {
         if ((data == null) == (generate == 0)) {
             throw InputException.field(data == null ? "data" : "generate", data == null
@@ -38,7 +39,8 @@ public record QuestionConfig(TaskConfig task, Path data, Path testData, int limi
 
     /** This with other sizes. */
     public QuestionConfig sizes(int newLimit, int newTestSize) {
-        return new QuestionConfig(task, data, testData, newLimit, newTestSize, generate, names, splitSeed, questionField, answerField);
+        return new QuestionConfig(task, data, testData, newLimit, newTestSize, generate, names, splitSeed,
+                questionField, answerField);
     }
 
     public Task makeTask() {

@@ -31,7 +31,8 @@ final class QuestionReader {
      * The first examples of a file.
      *
      * @param limit 0 for all
-     * @throws InputException if the file cannot be read, a row is malformed (the message has file and line, or row), or there is none
+     * @throws InputException if the file cannot be read, a row is malformed (the message has file and line, or row), or
+     *         there is none
      */
     static List<Example> read(Path file, Task task, QuestionConfig config, int limit) {
         List<Example> whole = task.whole(file).orElse(null);
@@ -66,7 +67,8 @@ final class QuestionReader {
             own.forEach(example -> add(example, where));
             return;
         }
-        List<String> questionFields = config.questionField() == null ? task.questionFields() : List.of(config.questionField());
+        List<String> questionFields = config.questionField() == null
+                ? task.questionFields() : List.of(config.questionField());
         String question = text(row, questionFields, where)
                 .filter(found -> !found.isBlank())
                 .orElseThrow(() -> new InputException(where + ": no " + String.join(" or ", questionFields)
@@ -76,7 +78,8 @@ final class QuestionReader {
         String clean = task.clean(question);
         Map<String, String> fields = new LinkedHashMap<>(task.traits(clean));
         for (String field : task.fields()) {
-            fields.put(field, text(row, List.of(field), where).orElseThrow(() -> new InputException(where + ": no " + field
+            fields.put(field, text(row, List.of(field), where)
+                    .orElseThrow(() -> new InputException(where + ": no " + field
                     + ", expected it beside the question")));
         }
         add(new Example(id, clean, gold, fields, category(row.path("category")), List.of()), where);
@@ -102,13 +105,15 @@ final class QuestionReader {
         Set<String> ids = new HashSet<>();
         for (Example example : examples) {
             if (!ids.add(example.id())) {
-                throw new InputException(file + ": two questions have the id " + example.id() + ", expected an id for each");
+                throw new InputException(file + ": two questions have the id " + example.id()
+                        + ", expected an id for each");
             }
         }
         for (Example example : examples) {
             for (Example order : task.orders(example, Integer.MAX_VALUE)) {
                 if (!order.isAsGiven() && ids.contains(order.id())) {
-                    throw new InputException(file + ": a question has the id " + order.id() + ", which is that of question " + example.id()
+                    throw new InputException(file + ": a question has the id " + order.id()
+                            + ", which is that of question " + example.id()
                             + " in another order, expected another id");
                 }
             }

@@ -8,7 +8,10 @@ import java.util.Random;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
-/** A kind of question: where its rows hold what, how an answer is found in what a model says, and which answers are equal. */
+/**
+ * A kind of question: where its rows hold what, how an answer is found in what a model says, and which answers are
+ * equal.
+ */
 public interface Task {
     /** As on the command line, and as methods name it for prompts of their own. */
     String name();
@@ -30,8 +33,8 @@ public interface Task {
     }
 
     /**
-     * The example as it is given, then the same question with its options or responses in other orders, at most {@code most} in all;
-     * their ids are the example's with {@code ~1}, {@code ~2} behind.
+     * The example as it is given, then the same question with its options or responses in other orders, at most {@code
+     * most} in all; their ids are the example's with {@code ~1}, {@code ~2} behind.
      */
     default List<Example> orders(Example example, int most) {
         return List.of(example);
@@ -56,7 +59,8 @@ public interface Task {
     }
 
     /**
-     * The examples of a row whose fields are not those above, such as one that holds two questions; none where they are.
+     * The examples of a row whose fields are not those above, such as one that holds two questions; none where they
+     * are.
      *
      * @param where file and line, for messages
      */
@@ -96,7 +100,8 @@ public interface Task {
     /**
      * Whether an answer is the gold one. Only for examples that have one.
      *
-     * @param answer as {@link #extract} found it, or its key; of another order than the given one, as it would be in that
+     * @param answer as {@link #extract} found it, or its key; of another order than the given one, as it would be in
+     *               that
      */
     default boolean isRight(Example example, String answer) {
         return key(answer).equals(key(extract(example, example.gold()).orElse(example.gold())));

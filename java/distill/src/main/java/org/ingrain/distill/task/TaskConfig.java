@@ -9,7 +9,8 @@ import org.ingrain.tensor.InputException;
  * @param name         one of {@link #names()}
  * @param answerFormat for question-answer, null for text
  * @param suffix       for coin-flip: added to each question
- * @param size         of a generated question: words of last-letter (also of a question that quotes none), people of coin-flip; 0 for two
+ * @param size         of a generated question: words of last-letter (also of a question that quotes none), people of
+ *                     coin-flip; 0 for two
  */
 public record TaskConfig(String name, AnswerFormat answerFormat, String suffix, int size) {
     private static final int MOST = 16;
@@ -24,7 +25,8 @@ public record TaskConfig(String name, AnswerFormat answerFormat, String suffix, 
             throw InputException.field("suffix", "only for task coin-flip");
         }
         if (size != 0 && !kind.generates()) {
-            throw InputException.field("size", "only for tasks last-letter (words) and coin-flip (people), whose questions can be made up");
+            throw InputException.field("size",
+                    "only for tasks last-letter (words) and coin-flip (people), whose questions can be made up");
         }
         if (size < 0 || size > MOST) {
             throw InputException.field("size", size + ", expected 1 to " + MOST);

@@ -6,7 +6,10 @@ import java.util.Locale;
 import java.util.function.Function;
 import org.ingrain.tensor.InputException;
 
-/** All tasks: the one place where a new task is registered. A task's name is its constant's, in small letters with hyphens. */
+/**
+ * All tasks: the one place where a new task is registered. A task's name is its constant's, in small letters with
+ * hyphens.
+ */
 enum TaskKind {
     LAST_LETTER(config -> new LastLetter(size(config))),
     COIN_FLIP(config -> new CoinFlip(config.suffix(), size(config))),
@@ -14,7 +17,8 @@ enum TaskKind {
     MULTIPLE_CHOICE(config -> new MultipleChoice()),
     PAIRWISE(config -> new Pairwise()),
     GSM8K(config -> new Gsm8k()),
-    QUESTION_ANSWER(config -> new QuestionAnswer(config.answerFormat() == null ? AnswerFormat.TEXT : config.answerFormat()));
+    QUESTION_ANSWER(config -> new QuestionAnswer(config.answerFormat() == null
+            ? AnswerFormat.TEXT : config.answerFormat()));
 
     static final List<String> NAMES = Arrays.stream(values()).map(TaskKind::word).toList();
     private static final int USUAL_SIZE = 2;

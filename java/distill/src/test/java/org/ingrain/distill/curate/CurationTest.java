@@ -76,7 +76,8 @@ class CurationTest {
         assertEquals(List.of(new Ballot.Votes("yes", 3), new Ballot.Votes("no", 1)), kept.votes());
         assertVerdict(judge(config, "yes", "yes", "who", "knows"), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
                 "2 of 4 votes for yes, more than half are asked for");
-        assertVerdict(judge(config, "who", "knows"), Verdict.DISCARDED, Reason.NO_ANSWER, "none of 2 samples gave an answer");
+        assertVerdict(judge(config, "who", "knows"), Verdict.DISCARDED, Reason.NO_ANSWER,
+                "none of 2 samples gave an answer");
     }
 
     @Test
@@ -86,7 +87,8 @@ class CurationTest {
         for (Rule rule : Rule.values()) {
             Entry entry = new Curation(rule(rule, 0, 0), new CoinFlip("", 2), Methods.direct(), plan(2))
                     .judge(List.of(new Curation.Asked(COIN, none)), Selection.NONE);
-            assertVerdict(entry, Verdict.DISCARDED, Reason.PROMPT_TOO_LONG, "its prompt does not fit into the model's context");
+            assertVerdict(entry, Verdict.DISCARDED, Reason.PROMPT_TOO_LONG,
+                    "its prompt does not fit into the model's context");
         }
     }
 
@@ -95,10 +97,12 @@ class CurationTest {
         Entry all = judge(rule(Rule.ALL, 0, 0), "no", "yes");
         assertEquals(all, all.teaching(lesson -> true));
         Entry some = all.teaching(lesson -> lesson.text().equals("yes"));
-        assertVerdict(some, Verdict.KEPT, Reason.UNFILTERED, "not filtered, 2 of 2 samples, but 1 of 2 too long to train on");
+        assertVerdict(some, Verdict.KEPT, Reason.UNFILTERED,
+                "not filtered, 2 of 2 samples, but 1 of 2 too long to train on");
         assertEquals(List.of("yes"), texts(some));
         Entry none = all.teaching(lesson -> false);
-        assertVerdict(none, Verdict.DISCARDED, Reason.LESSON_TOO_LONG, "not filtered, 2 of 2 samples, but 2 of 2 too long to train on");
+        assertVerdict(none, Verdict.DISCARDED, Reason.LESSON_TOO_LONG,
+                "not filtered, 2 of 2 samples, but 2 of 2 too long to train on");
         assertNull(none.label());
         assertNull(none.right());
     }
@@ -109,17 +113,20 @@ class CurationTest {
         Entry kept = judge(config, "no", "no", "yes", "who", "knows");
         assertVerdict(kept, Verdict.KEPT, Reason.MAJORITY, "2 of 5 votes for no");
         assertEquals(false, kept.right(), "a wrong label is kept: gold is not looked at");
-        assertVerdict(judge(config, "no", "yes", "yes", "no"), Verdict.DISCARDED, Reason.TIE, "2 of 4 votes for no, as many for yes");
+        assertVerdict(judge(config, "no", "yes", "yes", "no"), Verdict.DISCARDED, Reason.TIE,
+                "2 of 4 votes for no, as many for yes");
     }
 
     @Test
     void thresholds() {
         assertVerdict(judge(rule(Rule.PLURALITY, 3, 0), "no", "no", "who"), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
                 "2 of 3 votes for no, 3 are asked for");
-        assertVerdict(judge(rule(Rule.PLURALITY, 2, 0), "no", "no", "who"), Verdict.KEPT, Reason.MAJORITY, "2 of 3 votes for no");
+        assertVerdict(judge(rule(Rule.PLURALITY, 2, 0), "no", "no", "who"), Verdict.KEPT, Reason.MAJORITY,
+                "2 of 3 votes for no");
         assertVerdict(judge(rule(Rule.PLURALITY, 0, 0.7), "no", "no", "who"), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
                 "2 of 3 votes for no, a share of 0.7 is asked for");
-        assertVerdict(judge(rule(Rule.PLURALITY, 0, 1), "no", "no"), Verdict.KEPT, Reason.MAJORITY, "2 of 2 votes for no");
+        assertVerdict(judge(rule(Rule.PLURALITY, 0, 1), "no", "no"), Verdict.KEPT, Reason.MAJORITY,
+                "2 of 2 votes for no");
     }
 
     @Test
@@ -144,10 +151,11 @@ class CurationTest {
         assertVerdict(judge(config, new Selection(Optional.of(1), true), said), Verdict.DISCARDED, Reason.NO_ANSWER,
                 "response 1, which the model selected, gives no answer");
         for (Selection none : List.of(Selection.NONE, new Selection(Optional.of(3), true))) {
-            assertVerdict(judge(config, none, said), Verdict.DISCARDED, Reason.NO_SELECTION, "the model selected none of its 3 responses");
+            assertVerdict(judge(config, none, said), Verdict.DISCARDED, Reason.NO_SELECTION,
+                    "the model selected none of its 3 responses");
         }
-        assertVerdict(judge(config, new Selection(Optional.empty(), false), said), Verdict.DISCARDED, Reason.PROMPT_TOO_LONG,
-                "its 3 responses do not fit into the model's context, so it selected none");
+        assertVerdict(judge(config, new Selection(Optional.empty(), false), said), Verdict.DISCARDED,
+                Reason.PROMPT_TOO_LONG, "its 3 responses do not fit into the model's context, so it selected none");
     }
 
     @Test
@@ -161,7 +169,8 @@ class CurationTest {
     @Test
     void settingsAreChecked() {
         for (Runnable wrong : List.<Runnable>of(() -> rule(Rule.PLURALITY, -1, 0), () -> rule(Rule.PLURALITY, 0, 1.5),
-                () -> rule(Rule.FIRST, 2, 0), () -> new CurationConfig(Rule.ALL, 0, 0, true, 1, true, Target.ANSWER, 0, 1),
+                () -> rule(Rule.FIRST, 2, 0), () -> new CurationConfig(
+                        Rule.ALL, 0, 0, true, 1, true, Target.ANSWER, 0, 1),
                 () -> new CurationConfig(Rule.ALL, 0, 0, false, 2, true, Target.ANSWER, 0, 1),
                 () -> rule(null, 0, 0), () -> rule(Rule.PLURALITY, 0, Double.NaN),
                 () -> new CurationConfig(Rule.ALL, 0, 0, false, 1, true, Target.ANSWER, 1, 1))) {
@@ -177,8 +186,9 @@ class CurationTest {
         for (int i = 0; i < 40; i++) {
             boolean kept = i % 2 == 0;
             examples.add(List.of(new Example("e" + i, "q" + i, null)));
-            entries.add(new Entry("e" + i, "q" + i, null, null, kept ? Verdict.KEPT : Verdict.DISCARDED, Reason.UNFILTERED, "", "yes", null, 0,
-                    1, 2, List.of(), kept ? List.of(new Entry.Lesson(0, "0", "yes")) : List.of(), List.of()));
+            entries.add(new Entry("e" + i, "q" + i, null, null, kept ? Verdict.KEPT : Verdict.DISCARDED,
+                    Reason.UNFILTERED, "", "yes", null, 0, 1, 2, List.of(), kept
+                    ? List.of(new Entry.Lesson(0, "0", "yes")) : List.of(), List.of()));
         }
         Ledger ledger = new Ledger(base.resolve("ledger.jsonl"));
         JsonLines.write(ledger.file(), entries);

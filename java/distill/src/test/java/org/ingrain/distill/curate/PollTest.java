@@ -46,13 +46,16 @@ class PollTest {
 
     private static Answers.Chain chain(int number, int inner, List<String> answers) {
         String outer = String.valueOf(number / inner);
-        return new Answers.Chain(outer + "." + number % inner, List.of(new SampleRecord("1", outer, "rephrase", "q", 1, Finish.STOP),
-                new SampleRecord("1", outer + "." + number % inner, "answer", answers.get(number), 1, Finish.STOP)), List.of());
+        return new Answers.Chain(outer + "." + number % inner,
+                List.of(new SampleRecord("1", outer, "rephrase", "q", 1, Finish.STOP),
+                        new SampleRecord("1", outer + "." + number % inner, "answer", answers.get(number), 1,
+                                Finish.STOP)), List.of());
     }
 
     private static Answers recorded(BitSet numbers, int inner, List<String> answers) {
         List<SampleRecord> samples = new ArrayList<>();
-        numbers.stream().forEach(number -> chain(number, inner, answers).steps().stream().filter(step -> !samples.contains(step))
+        numbers.stream().forEach(number -> chain(number, inner, answers).steps().stream()
+                .filter(step -> !samples.contains(step))
                 .forEach(samples::add));
         return new Answers(samples);
     }
@@ -100,12 +103,14 @@ class PollTest {
     /** As asked in order 0, 1 ...; every other order swaps yes and no. */
     private static Example order(int number) {
         return number == 0 ? EXAMPLE : new Example("1~" + number, "q", null, Map.of(), null, List.of(),
-                number % 2 == 1 ? Map.of("yes", "no", "no", "yes") : Map.of("yes", "yes", "no", "no"), EXAMPLE.id(), null);
+                number % 2 == 1 ? Map.of("yes", "no", "no", "yes") : Map.of("yes", "yes", "no", "no"), EXAMPLE.id(),
+                null);
     }
 
     private static List<Curation.Asked> asked(List<BitSet> recorded, List<List<String>> answers) {
         return IntStream.range(0, recorded.size())
-                .mapToObj(order -> new Curation.Asked(order(order), recorded(recorded.get(order), 1, answers.get(order)))).toList();
+                .mapToObj(order -> new Curation.Asked(order(order),
+                        recorded(recorded.get(order), 1, answers.get(order)))).toList();
     }
 
     @ParameterizedTest
@@ -117,18 +122,22 @@ class PollTest {
         for (int round = 0; round < 3000; round++) {
             int voters = 1 + random.nextInt(6);
             int orders = 1 + random.nextInt(4);
-            CurationConfig config = new CurationConfig(rule, random.nextInt(voters + 1), 0, false, orders, true, Target.ANSWER, 0, 1);
+            CurationConfig config = new CurationConfig(rule, random.nextInt(voters + 1), 0, false, orders, true,
+                    Target.ANSWER, 0, 1);
             SampleConfig sampling = new SampleConfig(List.of(voters), SamplingParams.sampled(1, 1, 8, 1));
-            Curation curation = new Curation(config, TASK, METHOD, METHOD.plan(TASK, sampling, "sample", new ModelState.Base()));
+            Curation curation = new Curation(config, TASK, METHOD,
+                    METHOD.plan(TASK, sampling, "sample", new ModelState.Base()));
             List<List<String>> answers = new ArrayList<>();
             for (int order = 0; order < orders; order++) {
                 List<String> own = answers(random, voters, 0.5 + random.nextDouble() / 2);
-                answers.add(order % 2 == 0 ? own : own.stream().map(said -> said.equals("yes") ? "no" : said.equals("no") ? "yes" : said).toList());
+                answers.add(order % 2 == 0 ? own : own.stream()
+                        .map(said -> said.equals("yes") ? "no" : said.equals("no") ? "yes" : said).toList());
             }
             List<Example> asked = IntStream.range(0, orders).mapToObj(PollTest::order).toList();
             List<BitSet> recorded = run(curation.stopping().begin(asked, curation.plan()), answers, random);
             for (int again = 0; again < 3; again++) {
-                assertEquals(recorded, run(curation.stopping().begin(asked, curation.plan()), answers, random), "whatever the order of the ends");
+                assertEquals(recorded, run(curation.stopping().begin(asked, curation.plan()), answers, random),
+                        "whatever the order of the ends");
             }
             BitSet all = new BitSet();
             all.set(0, voters);
@@ -157,7 +166,8 @@ class PollTest {
             int most = perStage ? outer : outer * inner;
             int minVotes = rule.votes() && random.nextInt(3) == 0 ? random.nextInt(most + 1) : 0;
             double minFraction = rule.votes() && random.nextInt(3) == 0 ? random.nextInt(11) / 10.0 : 0;
-            CurationConfig config = new CurationConfig(rule, minVotes, minFraction, perStage, 1, true, Target.ANSWER, 0, 1);
+            CurationConfig config = new CurationConfig(rule, minVotes, minFraction, perStage, 1, true, Target.ANSWER, 0,
+                    1);
             SampleConfig sampling = new SampleConfig(List.of(outer, inner), SamplingParams.sampled(1, 1, 8, 1));
             Plan plan = METHOD.plan(TASK, sampling, "sample", new ModelState.Base());
             List<String> answers = answers(random, outer * inner, random.nextDouble());
@@ -168,8 +178,10 @@ class PollTest {
             Entry full = curation.judge(List.of(new Curation.Asked(EXAMPLE, recorded(all, inner, answers))), selected);
             List<Example> asked = List.of(EXAMPLE);
             BitSet recorded = run(curation.stopping().begin(asked, plan).getFirst(), inner, answers, random);
-            assertEquals(recorded, run(curation.stopping().begin(asked, plan).getFirst(), inner, answers, random), "whatever the order of the ends");
-            Entry early = curation.judge(List.of(new Curation.Asked(EXAMPLE, recorded(recorded, inner, answers))), selected);
+            assertEquals(recorded, run(curation.stopping().begin(asked, plan).getFirst(), inner, answers, random),
+                    "whatever the order of the ends");
+            Entry early = curation.judge(List.of(new Curation.Asked(EXAMPLE, recorded(recorded, inner, answers))),
+                    selected);
             String what = config + " " + outer + "," + inner + " " + answers + " " + recorded;
             assertEquals(full.verdict(), early.verdict(), what);
             assertEquals(full.label(), early.label(), what);

@@ -72,7 +72,8 @@ class EngineAnswererTest {
         QuestionConfig config = QuestionConfig.of("coin-flip", Shared.data("coin_val.json")).sizes(4, 1);
         List<Example> questions = Dataset.load(config).pool();
         SamplingParams params = SamplingParams.sampled(0.9, 0.95, 20, 0);
-        Plan plan = Methods.load("rar-2-step").plan(config.makeTask(), new SampleConfig(List.of(3, 2), params.withSeed(5)), "sample", new ModelState.Base());
+        Plan plan = Methods.load("rar-2-step").plan(config.makeTask(),
+                new SampleConfig(List.of(3, 2), params.withSeed(5)), "sample", new ModelState.Base());
         Path wide = base.resolve("wide.jsonl");
         Path narrow = base.resolve("narrow.jsonl");
         try (RunFolder run = RunFolder.open(base.resolve("log"), Manifest.of(List.of(), List.of()))) {
@@ -96,15 +97,17 @@ class EngineAnswererTest {
     @Test
     void namesParisAndReportsAPromptThatDoesNotFit() {
         List<TextCompletion> answers = new ArrayList<>();
-        answerer(64, 4, true).answer(List.of(request("a", "What is the capital of France?"), request("b", "word ".repeat(100))),
-                completion -> {
+        answerer(64, 4, true).answer(List.of(request("a", "What is the capital of France?"),
+                request("b", "word ".repeat(100))), completion -> {
                     answers.add(completion);
                     return Answerer.Next.NOTHING;
                 });
         assertEquals(2, answers.size());
-        TextCompletion paris = answers.stream().filter(answer -> answer.key().id().equals("a")).findFirst().orElseThrow();
+        TextCompletion paris = answers.stream().filter(answer -> answer.key().id().equals("a")).findFirst()
+                .orElseThrow();
         assertTrue(paris.text().contains("Paris"), paris.text());
-        TextCompletion tooLong = answers.stream().filter(answer -> answer.key().id().equals("b")).findFirst().orElseThrow();
+        TextCompletion tooLong = answers.stream().filter(answer -> answer.key().id().equals("b")).findFirst()
+                .orElseThrow();
         assertEquals(new TextCompletion(new SampleKey("b", "0"), "", 0, Finish.PROMPT_TOO_LONG), tooLong);
     }
 

@@ -41,7 +41,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** All five stages on real weights and real questions. */
 class EnginePipelineTest {
-    private static final GeneratorConfig BATCH = GeneratorConfig.of(512, 16, 128).withCacheTokens(4096).withBlockSize(16);
+    private static final GeneratorConfig BATCH = GeneratorConfig.of(512, 16, 128).withCacheTokens(4096)
+            .withBlockSize(16);
     private static final LoraConfig LORA = LoraConfig.of(4, 8);
 
     @TempDir(factory = MemoryFolder.class)
@@ -56,10 +57,12 @@ class EnginePipelineTest {
         QuestionConfig data = QuestionConfig.of("coin-flip", Shared.data("coin_val.json")).sizes(8, 2);
         // This model is too small to agree with itself, so nothing is filtered; the mechanics are what is tested.
         CurationConfig curation = new CurationConfig(Rule.FIRST, 0, 0, false, 1, true, Target.RESPONSE, 0.2, 1);
-        EvaluateConfig evaluate = new EvaluateConfig(SamplingParams.greedy(12), List.of(), 1, List.of(Control.UNFILTERED));
+        EvaluateConfig evaluate = new EvaluateConfig(
+                SamplingParams.greedy(12), List.of(), 1, List.of(Control.UNFILTERED));
         TunerConfig train = new TunerConfig(LORA, OptimizerConfig.of(1e-3), TrainConfig.of(2, 2, 1));
         return new DistillConfig<>(data, Methods.load("rar-2-step"),
-                new SampleConfig(List.of(2), SamplingParams.sampled(0.7, 0.9, 12, 3)), curation, train, evaluate, TeachConfig.once());
+                new SampleConfig(List.of(2), SamplingParams.sampled(0.7, 0.9, 12, 3)), curation, train, evaluate,
+                TeachConfig.once());
     }
 
     private Outcome run(String name, int threads, Progress progress) {
@@ -80,7 +83,8 @@ class EnginePipelineTest {
         Outcome.Done done = assertInstanceOf(Outcome.Done.class, run("whole", 1, Progress.SILENT));
         assertEquals(List.of("system-1", "system-2", "unfiltered", "distilled"),
                 done.report().arms().stream().map(arm -> arm.name()).toList());
-        assertTrue(done.report().training().get("distilled").lastLoss() < done.report().training().get("distilled").firstLoss());
+        assertTrue(done.report().training().get("distilled").lastLoss() < done.report().training().get("distilled")
+                .firstLoss());
         assertTrue(done.report().training().get("distilled").validationLoss() > 0);
         assertTrue(Files.exists(base.resolve("whole/training/adapter/adapter_model.safetensors")));
         for (int stop : List.of(5, 14, 19)) {
@@ -92,6 +96,7 @@ class EnginePipelineTest {
             }));
         }
         run("stopped", 2, Progress.SILENT);
-        Runs.assertSame(Runs.content(base.resolve("whole")), base.resolve("stopped"), "two threads, stopped three times");
+        Runs.assertSame(Runs.content(base.resolve("whole")), base.resolve("stopped"),
+                "two threads, stopped three times");
     }
 }

@@ -15,22 +15,27 @@ import org.junit.jupiter.api.Test;
 class ArmResultTest {
     /** An order of a question, or the question as given where the number is 0. */
     private static Score score(String question, int order, String verdict, boolean right, int tokens) {
-        return new Score(order == 0 ? question : question + "~" + order, order == 0 ? null : question, "q", "A", null, List.of(), verdict, verdict,
-                right, tokens, List.of(), List.of());
+        return new Score(order == 0 ? question : question + "~" + order, order == 0 ? null : question, "q", "A", null,
+                List.of(), verdict, verdict, right, tokens, List.of(), List.of());
     }
 
     private static ArmResult of(List<Score> scores) {
-        return ArmResult.of(Arm.single("a", "A", Methods.direct(), new ModelState.Base()), scores, new Sycophancy()::wider);
+        return ArmResult.of(Arm.single("a", "A", Methods.direct(), new ModelState.Base()), scores,
+                new Sycophancy()::wider);
     }
 
     /** As the paper's table has SycophancyEval. */
     @Test
     void categoriesAreCountedTogetherToo() {
         List<Score> scores = new ArrayList<>();
-        for (String category : List.of("unbiased", "suggests a wrong answer", "doubts the right answer", "suggests a wrong answer")) {
-            scores.add(new Score("q" + scores.size(), null, "q", "A", category, List.of(), "A", "A", scores.size() != 3, 1, List.of(), List.of()));
+        for (String category : List.of("unbiased", "suggests a wrong answer", "doubts the right answer",
+                "suggests a wrong answer")) {
+            scores.add(new Score("q" + scores.size(), null, "q", "A", category, List.of(), "A", "A", scores.size() != 3,
+                    1, List.of(), List.of()));
         }
-        assertEquals("{unbiased=1.0, biased=0.6666666666666666, suggests a wrong answer=0.5, doubts the right answer=1.0}", of(scores).shares().toString());
+        assertEquals(
+                "{unbiased=1.0, biased=0.6666666666666666, suggests a wrong answer=0.5, doubts the right answer=1.0}",
+                of(scores).shares().toString());
     }
 
     @Test
@@ -55,17 +60,21 @@ class ArmResultTest {
         assertEquals(250.0 / 480, result.accuracy());
         Wilson of480 = Wilson.of(250, 480);
         assertEquals(of480, new Wilson(result.low(), result.high()));
-        assertEquals(1.41, (result.high() - result.low()) / (Wilson.of(500, 960).high() - Wilson.of(500, 960).low()), 0.005, "the root of two");
+        assertEquals(1.41, (result.high() - result.low()) / (Wilson.of(500, 960).high() - Wilson.of(500, 960).low()),
+                0.005, "the root of two");
         assertEquals(15, result.tokens());
         assertEquals(180, result.unanswered());
         assertEquals(280.0 / 480, result.judging().inconsistent());
     }
 
-    /** Of three orders two are right, of the one order of another question that one; a question of one order cannot be inconsistent. */
+    /**
+     * Of three orders two are right, of the one order of another question that one; a question of one order cannot be
+     * inconsistent.
+     */
     @Test
     void everyQuestionCountsAlikeInHoweverManyOrders() {
-        ArmResult result = of(List.of(score("1", 0, "A", true, 6), score("1", 1, "A", true, 7), score("1", 2, "B", false, 8),
-                score("2", 0, "A", true, 3)));
+        ArmResult result = of(List.of(score("1", 0, "A", true, 6), score("1", 1, "A", true, 7),
+                score("1", 2, "B", false, 8), score("2", 0, "A", true, 3)));
         assertEquals(2, result.questions());
         assertEquals(4, result.answers());
         assertEquals(3, result.right());
@@ -76,9 +85,12 @@ class ArmResultTest {
 
     @Test
     void oneOrderIsCountedAsItIs() {
-        ArmResult result = of(List.of(score("1", 0, "A", true, 6), score("2", 0, "A", true, 7), score("3", 0, null, false, 9)));
-        assertEquals("{\"role\":\"single\",\"name\":\"a\",\"title\":\"A\",\"questions\":3,\"right\":2,\"accuracy\":0.6666666666666666,\"low\":0.20765960080204765,"
-                + "\"high\":0.9385080552796037,\"tokens\":7.333333333333333,\"unanswered\":1,\"categories\":{}}", Json.line(result));
+        ArmResult result = of(List.of(score("1", 0, "A", true, 6), score("2", 0, "A", true, 7),
+                score("3", 0, null, false, 9)));
+        assertEquals(
+                "{\"role\":\"single\",\"name\":\"a\",\"title\":\"A\",\"questions\":3,\"right\":2,\"accuracy\":0.6666666666666666,\"low\":0.20765960080204765,"
+                + "\"high\":0.9385080552796037,\"tokens\":7.333333333333333,\"unanswered\":1,\"categories\":{}}",
+                        Json.line(result));
     }
 
     @Test

@@ -29,8 +29,10 @@ class EvaluationTest {
         EvaluateConfig config = new EvaluateConfig(SamplingParams.greedy(8), List.of(), orders, List.of());
         try (RunFolder run = RunFolder.open(base.resolve("run"), Manifest.of(List.of(), List.of()))) {
             Arm arm = Arm.single("arm", "Arm", Methods.direct(), new ModelState.Base());
-            return new Evaluation(config, new MultipleChoice(), examples).measure(arm, run.path(), (first, done) -> first.forEach(request ->
-                            done.apply(new TextCompletion(request.key(), says.get(request.key().id()), 4, Finish.STOP))),
+            return new Evaluation(config, new MultipleChoice(), examples)
+                    .measure(arm, run.path(), (first, done) -> first.forEach(request ->
+                            done.apply(new TextCompletion(request.key(), says.get(request.key().id()), 4,
+                                    Finish.STOP))),
                     new Stopwatch("arm", "answers", run.log(), Progress.SILENT));
         }
     }

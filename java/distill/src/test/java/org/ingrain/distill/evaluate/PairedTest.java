@@ -10,7 +10,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Twice the binomial tail, as exact fractions give it. */
 class PairedTest {
     @ParameterizedTest
-    @CsvSource({"9, 1, 0.021484375, true", "1, 9, 0.021484375, true", "6, 0, 0.03125, true", "5, 0, 0.0625, false", "5, 5, 1, false", "0, 0, 1, false",
+    @CsvSource({"9, 1, 0.021484375, true", "1, 9, 0.021484375, true", "6, 0, 0.03125, true", "5, 0, 0.0625, false",
+            "5, 5, 1, false", "0, 0, 1, false",
         "2000, 1900, 0.11289365, false", "2009, 1885, 0.048699307, true", "3000, 2000, 1.300231e-45, true"})
     void exactly(int gained, int lost, double p, boolean significant) {
         Paired paired = new Paired(gained, lost);
@@ -25,10 +26,10 @@ class PairedTest {
     /** A question in two orders is one question. */
     @Test
     void byQuestion() {
-        List<Score> first = List.of(score("1", null, true), score("1~1", "1", false), score("2", null, false), score("2~1", "2", false),
-                score("3", null, true), score("3~1", "3", false));
-        List<Score> second = List.of(score("1", null, true), score("1~1", "1", true), score("2", null, true), score("2~1", "2", true),
-                score("3", null, false), score("3~1", "3", true));
+        List<Score> first = List.of(score("1", null, true), score("1~1", "1", false), score("2", null, false),
+                score("2~1", "2", false), score("3", null, true), score("3~1", "3", false));
+        List<Score> second = List.of(score("1", null, true), score("1~1", "1", true), score("2", null, true),
+                score("2~1", "2", true), score("3", null, false), score("3~1", "3", true));
         assertEquals(new Paired(2, 0), Paired.of(first, second));
         assertEquals(new Paired(0, 2), Paired.of(second, first));
     }

@@ -11,7 +11,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Criteria and scores in texts as models write them. */
 class BranchSolveMergeTest {
     private static String merged(String text) {
-        return BranchSolveMerge.merge(List.of(text.replace("\\n", "\n"))).map(said -> said.replace("1 of 1 criteria, ", "")).orElse(null);
+        return BranchSolveMerge.merge(List.of(text.replace("\\n", "\n")))
+                .map(said -> said.replace("1 of 1 criteria, ", "")).orElse(null);
     }
 
     @ParameterizedTest
@@ -43,8 +44,9 @@ class BranchSolveMergeTest {
 
     @Test
     void sumsDecideAndCriteriaWithoutBothScoresDoNotCount() {
-        assertEquals(Optional.of("2 of 3 criteria, A 6.0, B 7.0: [[B]]"), BranchSolveMerge.merge(List.of("Assistant A: 4\nAssistant B: 2",
-                "Assistant A: 5", "Assistant A: 2\nAssistant B: 5")));
+        assertEquals(Optional.of("2 of 3 criteria, A 6.0, B 7.0: [[B]]"),
+                BranchSolveMerge.merge(List.of("Assistant A: 4\nAssistant B: 2", "Assistant A: 5",
+                        "Assistant A: 2\nAssistant B: 5")));
         assertEquals(Optional.empty(), BranchSolveMerge.merge(List.of("Assistant A: 5", "")));
     }
 
@@ -53,7 +55,8 @@ class BranchSolveMergeTest {
         List<String> expected = List.of("Accuracy", "Depth: is it deep?");
         for (String text : List.of("1. Accuracy\n2. Depth: is it deep?",
                 "Here are two criteria:\n\n1) Accuracy\n 2) Depth: is it deep?\n\nThat is all.",
-                "Here are five criteria:\n**1. Accuracy**\n**2. Depth:** is it deep?", "**1.** Accuracy\n**2.** Depth: is it deep?",
+                "Here are five criteria:\n**1. Accuracy**\n**2. Depth:** is it deep?",
+                "**1.** Accuracy\n**2.** Depth: is it deep?",
                 "- Accuracy\n* Depth: is it deep?", "- **1. Accuracy**\n- **2. Depth:** is it deep?")) {
             assertEquals(expected, BranchSolveMerge.criteria(text), text);
         }
@@ -63,12 +66,14 @@ class BranchSolveMergeTest {
 
     @Test
     void detailsBetweenNumbersAreNoCriteria() {
-        assertEquals(List.of("Accuracy:", "**Depth**:"), BranchSolveMerge.criteria("1. Accuracy:\n   - facts\n   - sources\n2. **Depth**:\n   * detail"));
+        assertEquals(List.of("Accuracy:", "**Depth**:"),
+                BranchSolveMerge.criteria("1. Accuracy:\n   - facts\n   - sources\n2. **Depth**:\n   * detail"));
     }
 
     @Test
     void criteriaWithoutAListAreLines() {
-        assertEquals(List.of("Accuracy", "Depth"), BranchSolveMerge.criteria("**Here are two criteria:**\nAccuracy\n\nDepth"));
+        assertEquals(List.of("Accuracy", "Depth"), BranchSolveMerge.criteria(
+                "**Here are two criteria:**\nAccuracy\n\nDepth"));
         assertEquals(List.of("Accuracy", "Depth:"), BranchSolveMerge.criteria("Accuracy\nDepth:"));
         assertEquals(List.of("Accuracy:"), BranchSolveMerge.criteria("Accuracy:"));
         assertEquals(List.of(), BranchSolveMerge.criteria(" \n"));

@@ -40,7 +40,8 @@ class MethodTest {
     Path base;
 
     private static Plan plan(String method, String task, Integer... samples) {
-        return Methods.load(method).plan(QuestionConfig.of(task, Path.of("x")).makeTask(), new SampleConfig(List.of(samples), PARAMS.withSeed(1)), "sample", new ModelState.Base());
+        return Methods.load(method).plan(QuestionConfig.of(task, Path.of("x")).makeTask(),
+                new SampleConfig(List.of(samples), PARAMS.withSeed(1)), "sample", new ModelState.Base());
     }
 
     @Test
@@ -66,12 +67,20 @@ class MethodTest {
         assertEquals(64, coins.leaves(), "8 samples per stage");
         assertEquals(8, plan("rar-2-step", "coin-flip", 8).leaves(), "a step that is not named gets one");
         Example example = letters("Edgar Bob");
-        assertEquals("Take the last letters of the words in \"Edgar Bob\" and concatenate them. Based on the details given in the initial"
-                + " inquiry, could you kindly rephrase the question and separate these 2 words in the revised question? Please ensure these"
-                + " 2 words remain unchanged from the original question.", letters.firstPrompt(example).getFirst().content());
-        assertEquals("Take the last letters of the words in \"Edgar Bob Ann Lee\" and concatenate them. Based on the details given in the initial"
-                + " inquiry, could you kindly rephrase the question and separate these 4 words in the revised question? Please ensure these"
-                + " 4 words remain unchanged from the original question.", letters.firstPrompt(letters("Edgar Bob Ann Lee")).getFirst().content());
+        assertEquals(
+                "Take the last letters of the words in \"Edgar Bob\" and concatenate them. Based on the details given "
+                + "in the initial"
+                + " inquiry, could you kindly rephrase the question and separate these 2 words in the revised "
+                        + "question? Please ensure these"
+                + " 2 words remain unchanged from the original question.",
+                        letters.firstPrompt(example).getFirst().content());
+        assertEquals(
+                "Take the last letters of the words in \"Edgar Bob Ann Lee\" and concatenate them. Based on the "
+                + "details given in the initial"
+                + " inquiry, could you kindly rephrase the question and separate these 4 words in the revised "
+                        + "question? Please ensure these"
+                + " 4 words remain unchanged from the original question.",
+                        letters.firstPrompt(letters("Edgar Bob Ann Lee")).getFirst().content());
         assertEquals(List.of(Mark.UNCERTAIN, Mark.UNCERTAIN), Methods.load("rar-2-step").marks("coin-flip"));
         assertEquals(List.of(Mark.OURS, Mark.OURS), Methods.load("rar-2-step").marks("question-answer"));
     }
@@ -85,20 +94,25 @@ class MethodTest {
     @Test
     void severalSamplesOfAGreedyStepAreRefused() {
         String said = assertThrows(InputException.class, () -> plan("bsm", "pairwise", 8)).getMessage();
-        assertEquals("samples: 8 samples of step branch, method bsm, at its own temperature 0, expected 1: greedy samples are all the same", said);
+        assertEquals(
+                "samples: 8 samples of step branch, method bsm, at its own temperature 0, expected 1: greedy samples "
+                + "are all the same", said);
         assertEquals(1, plan("bsm", "pairwise", 1).leaves());
         SamplingParams greedy = SamplingParams.greedy(64);
         Method method = Methods.load("rar-2-step");
         for (List<Integer> samples : List.of(List.<Integer>of(), List.of(8), List.of(8, 1))) {
-            said = assertThrows(InputException.class, () -> method.plan(new CoinFlip("", 2), new SampleConfig(samples, greedy.withSeed(1)), "sample",
-                    new ModelState.Base())).getMessage();
-            assertEquals("samples: 8 samples of step rephrase, method rar-2-step, at temperature 0, expected 1 or a higher temperature:"
+            said = assertThrows(InputException.class, () -> method.plan(new CoinFlip("", 2),
+                    new SampleConfig(samples, greedy.withSeed(1)), "sample", new ModelState.Base())).getMessage();
+            assertEquals(
+                    "samples: 8 samples of step rephrase, method rar-2-step, at temperature 0, expected 1 or a higher "
+                    + "temperature:"
                     + " greedy samples are all the same", said);
         }
-        said = assertThrows(InputException.class, () -> method.plan(new CoinFlip("", 2), new SampleConfig(List.of(1, 4), greedy.withSeed(1)), "sample",
-                new ModelState.Base())).getMessage();
+        said = assertThrows(InputException.class, () -> method.plan(new CoinFlip("", 2),
+                new SampleConfig(List.of(1, 4), greedy.withSeed(1)), "sample", new ModelState.Base())).getMessage();
         assertTrue(said.startsWith("samples: 4 samples of step answer, method rar-2-step, at temperature 0,"), said);
-        assertEquals(1, method.plan(new CoinFlip("", 2), new SampleConfig(List.of(1), greedy.withSeed(1)), "sample", new ModelState.Base()).leaves());
+        assertEquals(1, method.plan(new CoinFlip("", 2), new SampleConfig(List.of(1), greedy.withSeed(1)), "sample",
+                new ModelState.Base()).leaves());
     }
 
     /** With the numbers of samples that they bring themselves. */
@@ -120,18 +134,21 @@ class MethodTest {
                             "mark": "ours"}]}]}
                 """);
         Method method = Methods.load(file.toString());
-        Plan plan = method.plan(new QuestionAnswer(AnswerFormat.NUMBER), new SampleConfig(List.of(), PARAMS.withSeed(1)), "sample", new ModelState.Base());
+        Plan plan = method.plan(new QuestionAnswer(AnswerFormat.NUMBER),
+                new SampleConfig(List.of(), PARAMS.withSeed(1)), "sample", new ModelState.Base());
         assertEquals(SamplingParams.sampled(1, 0.9, 300, 1), plan.steps().getFirst().params());
         assertEquals(PARAMS.withSeed(1), plan.steps().getLast().params());
         QuestionAnswer task = new QuestionAnswer(AnswerFormat.NUMBER);
         Example example = new Example("1", "q", null);
         assertEquals(Optional.of("5"), method.extract(task, example, "2 and 3. Therefore 5. "));
-        assertEquals(Optional.of("5"), method.extract(task, example, "Therefore 6? No, therefore 5."), "the last one, whatever its case");
+        assertEquals(Optional.of("5"), method.extract(task, example, "Therefore 6? No, therefore 5."),
+                "the last one, whatever its case");
         assertEquals(Optional.empty(), method.extract(task, example, "2 and 3 make 5."));
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"The answer is $18 per day, or $126 per week.", "The answer is 18. I checked it 2 times.", "So the answer is 18.",
+    @ValueSource(strings = {"The answer is $18 per day, or $126 per week.", "The answer is 18. I checked it 2 times.",
+            "So the answer is 18.",
         "16 - 3 - 4 = 9. 9 * 2 = 18"})
     void chainsOfThoughtGiveTheSameAnswerWithExemplarsAndWithout(String text) {
         Example example = new Example("1", "q", null);
@@ -146,7 +163,8 @@ class MethodTest {
         Method few = Methods.load("cot-few-shot");
         Method own = new Method("own", "Own", "mine", few.steps(), "the answer is", true, null);
         Example example = new Example("1", "q", null);
-        assertEquals(Optional.of("18"), own.extract(new Gsm8k(), example, "The answer is $18 per day, or $126 per week."));
+        assertEquals(Optional.of("18"), own.extract(new Gsm8k(), example,
+                "The answer is $18 per day, or $126 per week."));
         assertEquals(Optional.empty(), own.extract(new Gsm8k(), example, "9 * 2 = 18"));
     }
 
@@ -156,15 +174,18 @@ class MethodTest {
         QuestionAnswer text = new QuestionAnswer(AnswerFormat.TEXT);
         for (Task task : List.of(text, new Sycophancy())) {
             for (String name : List.of("cot", "rar-1-step")) {
-                String said = assertThrows(InputException.class, () -> Methods.load(name).requireAnswer(task)).getMessage();
+                String said = assertThrows(InputException.class, () -> Methods.load(name).requireAnswer(task))
+                        .getMessage();
                 assertEquals("method: " + name + " says the way to the answer too, which task " + task.name()
-                        + ", with a text for an answer, would teach; expected a method with answerAfter, or another task or answer format", said);
+                        + ", with a text for an answer, would teach; expected a method with answerAfter, or another "
+                        + "task or answer format", said);
             }
             for (String name : List.of("direct", "s2a", "rar-2-step")) {
                 Methods.load(name).requireAnswer(task);
             }
         }
-        for (Task task : List.of(new Gsm8k(), new Pairwise(), new MultipleChoice(), new CoinFlip("", 2), new QuestionAnswer(AnswerFormat.NUMBER))) {
+        for (Task task : List.of(new Gsm8k(), new Pairwise(), new MultipleChoice(), new CoinFlip("", 2),
+                new QuestionAnswer(AnswerFormat.NUMBER))) {
             Methods.load("cot").requireAnswer(task);
         }
         Method own = new Method("own", "Own", "mine", Methods.load("cot").steps(), "The answer is", true, null);
@@ -183,7 +204,8 @@ class MethodTest {
         assertRefused(method.formatted(step.formatted("{question}", 0)), "samples: 0");
         assertRefused(method.formatted(""), "steps: none");
         assertRefused(method.formatted(step.formatted("q", 1) + "," + step.formatted("q", 1)), "two are named a");
-        assertRefused(method.formatted(step.formatted("{question}", 1)).replace("\"m\"", "\"m\", \"colour\": 1"), "colour");
+        assertRefused(method.formatted(step.formatted("{question}", 1)).replace("\"m\"", "\"m\", \"colour\": 1"),
+                "colour");
         assertRefused("{", "malformed JSON");
         String said = assertThrows(InputException.class, () -> Methods.load("rar-3-step")).getMessage();
         assertEquals("method: rar-3-step, expected one of " + String.join(", ", Methods.SHIPPED)
@@ -193,10 +215,13 @@ class MethodTest {
     @Test
     void placeholdersThatNothingFillsAreRefused() throws IOException {
         for (String other : List.of("{other}", "{previous}", "{response-a}")) {
-            Path file = write("{\"name\": \"m\", \"title\": \"M\", \"steps\": [{\"name\": \"a\", \"variants\": [{\"prompt\": \"" + other
+            Path file = write(
+                    "{\"name\": \"m\", \"title\": \"M\", \"steps\": [{\"name\": \"a\", \"variants\": [{\"prompt\": \""
+                    + other
                     + "\", \"samples\": 1, \"mark\": \"ours\"}]}]}");
             String said = assertThrows(InputException.class, () -> plan(file.toString(), "coin-flip")).getMessage();
-            assertEquals("method m, step a: " + other + " in the prompt for task coin-flip, expected {question}, {previous}, an earlier"
+            assertEquals("method m, step a: " + other
+                    + " in the prompt for task coin-flip, expected {question}, {previous}, an earlier"
                     + " step's name", said);
         }
     }
@@ -204,7 +229,8 @@ class MethodTest {
     @Test
     void bracesInValuesAreNotLookedAt() {
         PromptTemplate template = new PromptTemplate("{question} {x: 1} $1 {previous}");
-        assertEquals("a {previous} $2 {x: 1} $1 b", template.render(Map.of("question", "a {previous} $2", "previous", "b")));
+        assertEquals("a {previous} $2 {x: 1} $1 b", template.render(
+                Map.of("question", "a {previous} $2", "previous", "b")));
     }
 
     private Path write(String text) throws IOException {

@@ -39,9 +39,11 @@ class UniversalSelfConsistencyTest {
     @Test
     void selectionsOfAFile(@TempDir Path base) {
         Path file = base.resolve("selections.jsonl");
-        JsonLines.write(file, List.of(new SampleRecord("1", "0", "select", "The most consistent response is Response 2.", 9, Finish.STOP),
-                new SampleRecord("2", "0", "select", "I cannot tell.", 4, Finish.STOP), new SampleRecord("3", "0", "select", "", 0, Finish.PROMPT_TOO_LONG)));
-        assertEquals(Map.of("1", new Selection(Optional.of(2), true), "2", Selection.NONE, "3", new Selection(Optional.empty(), false)),
-                UniversalSelfConsistency.selections(file));
+        JsonLines.write(
+                file, List.of(new SampleRecord("1", "0", "select", "The most consistent response is Response 2.", 9,
+                        Finish.STOP), new SampleRecord("2", "0", "select", "I cannot tell.", 4, Finish.STOP),
+                        new SampleRecord("3", "0", "select", "", 0, Finish.PROMPT_TOO_LONG)));
+        assertEquals(Map.of("1", new Selection(Optional.of(2), true), "2", Selection.NONE, "3",
+                new Selection(Optional.empty(), false)), UniversalSelfConsistency.selections(file));
     }
 }

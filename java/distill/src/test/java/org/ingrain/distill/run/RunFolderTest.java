@@ -32,6 +32,7 @@ class RunFolderTest {
         JsonNode sample = Json.parse(DurableFile.read(folder.resolve("timings.json")), "timings").at("/stages/sample");
         assertEquals(200, sample.path("tokens").asInt());
         assertEquals(60, sample.path("unused").asInt());
-        assertTrue(DurableFile.read(folder.resolve("run.log")).contains(" sample: 1.5 s, 100 tokens, 30 tokens of ended texts not kept\n"));
+        assertTrue(DurableFile.read(folder.resolve("run.log"))
+                .contains(" sample: 1.5 s, 100 tokens, 30 tokens of ended texts not kept\n"));
     }
 }

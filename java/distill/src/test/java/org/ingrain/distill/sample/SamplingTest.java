@@ -41,7 +41,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 class SamplingTest {
     private static final SamplingParams PARAMS = SamplingParams.sampled(0.7, 0.9, 32, 0);
-    private static final List<Example> EXAMPLES = List.of(new Example("b", "first \"é\" 🙂?", null), new Example("a", "second?", null));
+    private static final List<Example> EXAMPLES = List.of(
+            new Example("b", "first \"é\" 🙂?", null), new Example("a", "second?", null));
 
     @TempDir(factory = MemoryFolder.class)
     Path base;
@@ -66,7 +67,8 @@ class SamplingTest {
                 TextRequest request = waiting.pop();
                 asked.add(request);
                 String prompt = request.messages().getLast().content();
-                String text = "\"é🙂\" " + request.params().seed() % 1000 + "/" + request.sample() + " " + prompt.hashCode() % 1000;
+                String text = "\"é🙂\" " + request.params()
+                        .seed() % 1000 + "/" + request.sample() + " " + prompt.hashCode() % 1000;
                 waiting.addAll(done.apply(new TextCompletion(request.key(), text, 3, Finish.STOP)).requests());
             }
         }
@@ -74,7 +76,8 @@ class SamplingTest {
 
     private static Plan plan(Integer... samples) {
         SampleConfig config = new SampleConfig(List.of(samples), PARAMS.withSeed(1));
-        return Methods.load("rar-2-step").plan(new QuestionAnswer(AnswerFormat.TEXT), config, "sample", new ModelState.Base());
+        return Methods.load("rar-2-step").plan(new QuestionAnswer(AnswerFormat.TEXT), config, "sample",
+                new ModelState.Base());
     }
 
     private List<TextRequest> sample(Plan plan, Path target, Answerer answerer) {
@@ -95,12 +98,13 @@ class SamplingTest {
         assertEquals("a", samples.getLast().id());
         assertEquals(16, samples.size());
         assertFalse(Files.exists(base.resolve("samples.jsonl.log")));
-        TextRequest second = asked.stream().filter(request -> request.key().equals(new SampleKey("b", "1.2"))).findFirst().orElseThrow();
-        assertEquals(samples.stream().filter(s -> s.key().equals(new SampleKey("b", "1"))).findFirst().orElseThrow().text(),
-                second.messages().getLast().content());
+        TextRequest second = asked.stream().filter(request -> request.key().equals(new SampleKey("b", "1.2")))
+                .findFirst().orElseThrow();
+        assertEquals(samples.stream().filter(s -> s.key().equals(new SampleKey("b", "1"))).findFirst().orElseThrow()
+                .text(), second.messages().getLast().content());
         assertEquals(2, second.sample());
-        assertEquals(asked.size(), asked.stream().map(request -> request.params().seed() + " " + request.sample()).distinct().count(),
-                "no two completions share their random numbers");
+        assertEquals(asked.size(), asked.stream().map(request -> request.params().seed() + " " + request.sample())
+                .distinct().count(), "no two completions share their random numbers");
     }
 
     /** A machine may stop with any part of the log on its disk. */
@@ -146,7 +150,8 @@ class SamplingTest {
         sample(plan, whole, null);
         List<String> lines = Files.readAllLines(whole);
         Files.writeString(base.resolve("bad.jsonl.log"), lines.get(0) + "\n{broken\n" + lines.get(2) + "\n");
-        String said = assertThrows(InputException.class, () -> sample(plan, base.resolve("bad.jsonl"), null)).getMessage();
+        String said = assertThrows(InputException.class, () -> sample(plan, base.resolve("bad.jsonl"), null))
+                .getMessage();
         assertTrue(said.contains("bad.jsonl.log line 2: malformed JSON"), said);
     }
 
@@ -154,7 +159,8 @@ class SamplingTest {
     void aBlankRephrasingEndsItsBranchWithoutAQuestion() {
         Path target = base.resolve("blank.jsonl");
         sample(plan(2, 2), target, (first, done) -> first.forEach(request ->
-                assertEquals(Answerer.Next.NOTHING, done.apply(new TextCompletion(request.key(), " \n", 1, Finish.STOP)))));
+                assertEquals(Answerer.Next.NOTHING, done.apply(
+                        new TextCompletion(request.key(), " \n", 1, Finish.STOP)))));
         List<SampleRecord> samples = JsonLines.read(target, SampleRecord.class);
         assertEquals(12, samples.size());
         assertEquals(8, samples.stream().filter(sample -> sample.finish() == Finish.BLANK_PROMPT).count());
@@ -165,20 +171,25 @@ class SamplingTest {
         Path target = base.resolve("long.jsonl");
         sample(plan(1, 2), target, (first, done) -> {
             for (TextRequest request : first) {
-                for (TextRequest second : done.apply(new TextCompletion(request.key(), "very long", 1, Finish.LENGTH)).requests()) {
+                for (TextRequest second : done.apply(new TextCompletion(request.key(), "very long", 1, Finish.LENGTH))
+                        .requests()) {
                     done.apply(new TextCompletion(second.key(), "", 0, Finish.PROMPT_TOO_LONG));
                 }
             }
         });
-        assertEquals(4, JsonLines.read(target, SampleRecord.class).stream().filter(s -> s.finish() == Finish.PROMPT_TOO_LONG).count());
+        assertEquals(4, JsonLines.read(target, SampleRecord.class).stream()
+                .filter(s -> s.finish() == Finish.PROMPT_TOO_LONG).count());
         Path first = base.resolve("first.jsonl");
         List<TextRequest> follow = new ArrayList<>();
         sample(plan(1, 1), first, (asked, done) -> {
-            asked.forEach(request -> follow.addAll(done.apply(request.key().id().equals("b") ? new TextCompletion(request.key(), "", 0, Finish.PROMPT_TOO_LONG)
+            asked.forEach(
+                    request -> follow.addAll(done.apply(request.key().id().equals("b")
+                            ? new TextCompletion(request.key(), "", 0, Finish.PROMPT_TOO_LONG)
                     : new TextCompletion(request.key(), "second, in other words", 1, Finish.STOP)).requests()));
             follow.forEach(request -> done.apply(new TextCompletion(request.key(), "yes", 1, Finish.STOP)));
         });
-        assertEquals(List.of(new SampleKey("a", "0.0")), follow.stream().map(TextRequest::key).toList(), "nothing is asked behind it");
+        assertEquals(List.of(new SampleKey("a", "0.0")), follow.stream().map(TextRequest::key).toList(),
+                "nothing is asked behind it");
         assertEquals(List.of(Finish.PROMPT_TOO_LONG, Finish.PROMPT_TOO_LONG, Finish.STOP, Finish.STOP),
                 JsonLines.read(first, SampleRecord.class).stream().map(SampleRecord::finish).toList());
     }

@@ -30,10 +30,12 @@ class DatasetTest {
     void malformedRowsAreNamedByFileAndLine() throws IOException {
         assertRefused("{\"question\": \"a\"}\n{\"question\": \"b\"\n", "line 2: malformed JSON");
         assertRefused("{\"question\": \"a\"}\n\n[1]\n", "line 3: expected a JSON object");
-        assertRefused("{\"question\": \"a\"}\n{\"answer\": \"b\"}\n", "line 2: no question or prompt or input or inputs");
+        assertRefused("{\"question\": \"a\"}\n{\"answer\": \"b\"}\n",
+                "line 2: no question or prompt or input or inputs");
         assertRefused("{\"question\": \"a\"}\n{\"question\": {}}\n", "line 2: question is no text");
         assertRefused("{\"question\": \"  \"}\n", "line 1: no question");
-        assertRefused("{\"id\": 3, \"question\": \"a\"}\n{\"id\": 3, \"question\": \"b\"}\n", "line 2: id 3 is already that of");
+        assertRefused("{\"id\": 3, \"question\": \"a\"}\n{\"id\": 3, \"question\": \"b\"}\n",
+                "line 2: id 3 is already that of");
         assertRefused("[{\"question\": \"a\"}, 5]", "row 2: expected a JSON object");
         assertRefused("[{\"question\": \"a\"}", "malformed JSON");
         assertRefused("", "empty");
@@ -47,10 +49,12 @@ class DatasetTest {
         for (String text : List.of("{\"question\": \"a\"}\n{\"question\": \"caf\u00e9\"}\n{\"question\": \"b\"}\n",
                 "[{\"question\": \"a\"},\n{\"question\": \"caf\u00e9\"}]")) {
             Files.writeString(file, text, StandardCharsets.ISO_8859_1);
-            String said = assertThrows(InputException.class, () -> Dataset.load(QuestionConfig.of("question-answer", file))).getMessage();
+            String said = assertThrows(InputException.class,
+                    () -> Dataset.load(QuestionConfig.of("question-answer", file))).getMessage();
             assertEquals(file + " line 2: holds bytes that are not UTF-8, expected JSON in UTF-8", said);
             Files.writeString(file, text.replace("caf", "caf\ufffd\ud83d\ude00"));
-            assertEquals("caf\ufffd\ud83d\ude00\u00e9", Dataset.load(QuestionConfig.of("question-answer", file)).pool().get(1).question());
+            assertEquals("caf\ufffd\ud83d\ude00\u00e9", Dataset.load(QuestionConfig.of("question-answer", file)).pool()
+                    .get(1).question());
         }
     }
 
@@ -59,25 +63,33 @@ class DatasetTest {
     void lettersOfWordsInOtherQuotes() throws IOException {
         Path file = base.resolve("data.jsonl");
         for (String words : List.of("'Edgar Bob'", "\u201cEdgar Bob\u201d", "\u2018Edgar Bob\u2019", "Edgar Bob")) {
-            Files.writeString(file, "{\"question\": \"Take the last letters of the words in " + words + " and concatenate them.\", \"answer\": \"rb\"}\n");
+            Files.writeString(file, "{\"question\": \"Take the last letters of the words in " + words
+                    + " and concatenate them.\", \"answer\": \"rb\"}\n");
             Example example = Dataset.loadTest(QuestionConfig.of("last-letter", file)).getFirst();
             assertEquals(Map.of("words", "2"), example.fields());
             assertTrue(new LastLetter(2).isRight(example, "rb"));
         }
         Files.writeString(file, "{\"question\": \"Edgar Bob Ann?\", \"answer\": \"rbn\"}\n");
-        String said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("last-letter", file))).getMessage();
-        assertEquals(file + " line 1: answer rbn, expected letters, one for each word that the question quotes, or size where it quotes none", said);
-        assertEquals("rbn", Dataset.loadTest(new QuestionConfig(new TaskConfig("last-letter", null, null, 3), file, null, 0, 0, 0, null, 1, null, null))
+        String said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("last-letter", file)))
+                .getMessage();
+        assertEquals(
+                file + " line 1: answer rbn, expected letters, one for each word that the question quotes, or size "
+                + "where it quotes none", said);
+        assertEquals(
+                "rbn", Dataset.loadTest(new QuestionConfig(
+                        new TaskConfig("last-letter", null, null, 3), file, null, 0, 0, 0, null, 1, null, null))
                 .getFirst().gold());
     }
 
     @Test
     void missingFileAndBadAnswer() throws IOException {
         Path none = base.resolve("none.jsonl");
-        String said = assertThrows(InputException.class, () -> Dataset.load(QuestionConfig.of("last-letter", none))).getMessage();
+        String said = assertThrows(InputException.class, () -> Dataset.load(QuestionConfig.of("last-letter", none)))
+                .getMessage();
         assertEquals(none + ": cannot be read: no such file", said);
         Path coins = write("[{\"inputs\": \"Q: A coin.\", \"targets\": \"perhaps\"}]");
-        said = assertThrows(InputException.class, () -> Dataset.load(QuestionConfig.of("coin-flip", coins))).getMessage();
+        said = assertThrows(InputException.class, () -> Dataset.load(QuestionConfig.of("coin-flip", coins)))
+                .getMessage();
         assertEquals(coins + " row 1: answer perhaps, expected yes or no", said);
     }
 
@@ -95,7 +107,8 @@ class DatasetTest {
         Path data = write("{\"question\": \"a\"}\n{\"question\": \"b\"}\n");
         Path test = base.resolve("test.jsonl");
         Files.writeString(test, "{\"question\": \"b\", \"answer\": \"1\"}\n{\"question\": \"z\", \"answer\": \"2\"}\n");
-        Dataset parted = Dataset.load(new QuestionConfig(TaskConfig.of("question-answer"), data, test, 0, 0, 0, null, 1, null, null));
+        Dataset parted = Dataset.load(new QuestionConfig(
+                TaskConfig.of("question-answer"), data, test, 0, 0, 0, null, 1, null, null));
         assertEquals(List.of("a"), parted.pool().stream().map(Example::question).toList());
         assertEquals(List.of("b", "z"), parted.test().stream().map(Example::question).toList());
         assertEquals(1, parted.dropped());
@@ -116,14 +129,16 @@ class DatasetTest {
     @Test
     void fieldsCanBeNamed() throws IOException {
         Path file = write("{\"frage\": \"a\", \"antwort\": 7}\n");
-        QuestionConfig config = new QuestionConfig(new TaskConfig("question-answer", AnswerFormat.NUMBER, null, 0), file, null, 0, 0, 0, null, 1, "frage", "antwort");
+        QuestionConfig config = new QuestionConfig(new TaskConfig("question-answer", AnswerFormat.NUMBER, null, 0),
+                file, null, 0, 0, 0, null, 1, "frage", "antwort");
         assertEquals(List.of(new Example("000001", "a", "7")), Dataset.loadTest(config));
     }
 
     @Test
     void generatesWhatItsOwnExtractionFindsRight() {
         for (String name : List.of("last-letter", "coin-flip")) {
-            QuestionConfig config = new QuestionConfig(TaskConfig.of(name), null, null, 0, 20, 200, null, 3, null, null);
+            QuestionConfig config = new QuestionConfig(TaskConfig.of(name), null, null, 0, 20, 200, null, 3, null,
+                    null);
             Task task = config.makeTask();
             Dataset data = Dataset.load(config);
             assertEquals(data, Dataset.load(config));
@@ -141,32 +156,40 @@ class DatasetTest {
     /** The paper's 600 questions have 1,200 words; ours have as many, and a shorter list says that it ends. */
     @Test
     void noWordIsInTwoQuestionsThatAreMadeUp() throws IOException {
-        Dataset data = Dataset.load(new QuestionConfig(TaskConfig.of("last-letter"), null, null, 0, 200, 600, null, 1, null, null));
+        Dataset data = Dataset.load(new QuestionConfig(
+                TaskConfig.of("last-letter"), null, null, 0, 200, 600, null, 1, null, null));
         List<String> words = Stream.concat(data.pool().stream(), data.test().stream())
                 .flatMap(example -> Stream.of(example.question().split("\"")[1].split(" "))).toList();
         assertEquals(1200, words.size());
         assertEquals(1200, words.stream().distinct().count());
         Path three = Files.writeString(base.resolve("three.txt"), "Ann\nBob\nKim\n");
         String said = assertThrows(InputException.class,
-                () -> Dataset.load(new QuestionConfig(TaskConfig.of("last-letter"), null, null, 0, 0, 5, three, 1, null, null))).getMessage();
+                () -> Dataset.load(new QuestionConfig(TaskConfig.of("last-letter"), null, null, 0, 0, 5, three, 1, null,
+                        null))).getMessage();
         assertEquals("generate: names left for question 000002: 1, expected 2; each is in one question alone:"
                 + " take fewer questions or longer names", said);
     }
 
     @Test
     void aCategoryIsAValue() throws IOException {
-        Path file = write("{\"question\": \"a\", \"category\": [\"x\"]}\n{\"question\": \"b\", \"category\": {\"x\": 1}}\n"
-                + "{\"question\": \"c\", \"category\": \"x\"}\n{\"question\": \"d\", \"category\": 3}\n{\"question\": \"e\", \"category\": null}\n");
+        Path file = write(
+                "{\"question\": \"a\", \"category\": [\"x\"]}\n{\"question\": \"b\", \"category\": {\"x\": 1}}\n"
+                + "{\"question\": \"c\", \"category\": \"x\"}\n{\"question\": \"d\", \"category\": 3}\n{\"question\": "
+                        + "\"e\", \"category\": null}\n");
         assertEquals(Arrays.asList(null, null, "x", "3", null),
-                Dataset.load(QuestionConfig.of("question-answer", file)).pool().stream().map(Example::category).toList());
+                Dataset.load(QuestionConfig.of("question-answer", file)).pool().stream().map(Example::category)
+                .toList());
     }
 
     @Test
     void wordsOfAQuestionAreCounted() throws IOException {
-        Path file = write("{\"question\": \"Take the last letters of the words in \\\"Ann Bob Lee Kim\\\" and concatenate them.\"}\n"
+        Path file = write(
+                "{\"question\": \"Take the last letters of the words in \\\"Ann Bob Lee Kim\\\" and concatenate "
+                + "them.\"}\n"
                 + "{\"question\": \"Which letters?\"}\n");
         assertEquals(List.of(Map.of("words", "4"), Map.of("words", "3")),
-                Dataset.load(new QuestionConfig(new TaskConfig("last-letter", null, null, 3), file, null, 0, 0, 0, null, 1, null, null)).pool().stream()
+                Dataset.load(new QuestionConfig(new TaskConfig("last-letter", null, null, 3), file, null, 0, 0, 0, null,
+                        1, null, null)).pool().stream()
                         .map(Example::fields).toList());
     }
 
@@ -188,7 +211,8 @@ class DatasetTest {
         assertEquals(2, parted.test().size());
         assertTrue(parted.pool().stream().allMatch(example -> example.id().compareTo("000010") <= 0));
         Path file = write(rows.toString());
-        assertThrows(InputException.class, () -> Dataset.load(QuestionConfig.of("question-answer", file).sizes(10, 10)));
+        assertThrows(InputException.class, () -> Dataset.load(
+                QuestionConfig.of("question-answer", file).sizes(10, 10)));
     }
 
     @Test
@@ -197,9 +221,11 @@ class DatasetTest {
         List<String> ids = new ArrayList<>();
         for (int i = 0; i < 57; i++) {
             ids.add("n" + i);
-            rows.append("{\"id\": \"n").append(i).append("\", \"question\": \"q").append(i % 50).append("\", \"answer\": \"x\"}\n");
+            rows.append("{\"id\": \"n").append(i).append("\", \"question\": \"q").append(i % 50)
+                    .append("\", \"answer\": \"x\"}\n");
         }
-        List<Example> test = Dataset.load(QuestionConfig.of("question-answer", write(rows.toString())).sizes(0, 20)).test();
+        List<Example> test = Dataset.load(QuestionConfig.of("question-answer", write(rows.toString())).sizes(0, 20))
+                .test();
         List<String> expected = new ArrayList<>(ids);
         Collections.shuffle(expected, new Random(1));
         expected = expected.subList(0, 20).stream().sorted(Comparator.comparingInt(ids::indexOf)).toList();
@@ -233,16 +259,20 @@ class DatasetTest {
         Path file = write(rows.toString());
         for (long seed = 1; seed <= 20; seed++) {
             for (int wished = 1; wished < 8; wished++) {
-                Dataset data = Dataset.load(new QuestionConfig(TaskConfig.of("sycophancy"), file, null, 0, wished, 0, null, seed, null, null));
+                Dataset data = Dataset.load(new QuestionConfig(
+                        TaskConfig.of("sycophancy"), file, null, 0, wished, 0, null, seed, null, null));
                 assertEquals(wished, data.test().size(), "seed " + seed);
                 assertApart(data);
             }
         }
-        Path pairs = write(List.of(0, 1, 2, 0, 1, 2).stream().map(n -> sycophancy(n, "perhaps")).collect(Collectors.joining("\n")));
-        assertEquals(4, Dataset.load(QuestionConfig.of("sycophancy", pairs).sizes(0, 3)).test().size(), "rather more than fewer");
+        Path pairs = write(List.of(0, 1, 2, 0, 1, 2).stream().map(n -> sycophancy(n, "perhaps"))
+                .collect(Collectors.joining("\n")));
+        assertEquals(4, Dataset.load(QuestionConfig.of("sycophancy", pairs).sizes(0, 3)).test().size(),
+                "rather more than fewer");
         assertEquals(4, Dataset.load(QuestionConfig.of("sycophancy", pairs).sizes(0, 5)).test().size(), "not all");
         Path one = write(sycophancy(0, "a") + "\n" + sycophancy(0, "b") + "\n");
-        String said = assertThrows(InputException.class, () -> Dataset.load(QuestionConfig.of("sycophancy", one).sizes(0, 1))).getMessage();
+        String said = assertThrows(InputException.class,
+                () -> Dataset.load(QuestionConfig.of("sycophancy", one).sizes(0, 1))).getMessage();
         assertEquals("testSize: 1, but the 2 questions of " + one
                 + " are variants of one, of which none can be held out alone", said);
     }
@@ -251,7 +281,8 @@ class DatasetTest {
     void aTestFileKeepsVariantsOfItsQuestionsOutOfThePool() throws IOException {
         Path data = write(sycophancy(0, "I think it is 1") + "\n" + sycophancy(1, "I think it is 1") + "\n");
         Path test = Files.writeString(base.resolve("test.jsonl"), sycophancy(1, "I think it is 2") + "\n");
-        Dataset parted = Dataset.load(new QuestionConfig(TaskConfig.of("sycophancy"), data, test, 0, 0, 0, null, 1, null, null));
+        Dataset parted = Dataset.load(new QuestionConfig(
+                TaskConfig.of("sycophancy"), data, test, 0, 0, 0, null, 1, null, null));
         assertEquals(List.of("question 0"), parted.pool().stream().map(Example::group).toList());
         assertEquals(1, parted.dropped());
     }
@@ -259,7 +290,8 @@ class DatasetTest {
     private static String sycophancy(int question, String opinion) {
         return ("{\"prompt\": [{\"type\": \"human\", \"content\": \"question Q %s\"}], \"base\":"
                 + " {\"question\": \"question Q\", \"correct_answer\": \"x\"},"
-                + " \"metadata\": {\"prompt_template\": \"{question}\"}}").replace("Q", String.valueOf(question)).replace("%s", opinion);
+                + " \"metadata\": {\"prompt_template\": \"{question}\"}}").replace("Q", String.valueOf(question))
+                        .replace("%s", opinion);
     }
 
     private static void assertApart(Dataset data) {
@@ -273,7 +305,8 @@ class DatasetTest {
 
     private void assertRefused(String text, String expected) throws IOException {
         Path file = write(text);
-        String said = assertThrows(InputException.class, () -> Dataset.load(QuestionConfig.of("question-answer", file))).getMessage();
+        String said = assertThrows(InputException.class, () -> Dataset.load(QuestionConfig.of("question-answer", file)))
+                .getMessage();
         assertTrue(said.startsWith(file.toString()) && said.contains(expected), said);
         assertEquals(1, said.lines().count(), said);
     }

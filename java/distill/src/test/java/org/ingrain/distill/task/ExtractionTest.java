@@ -17,9 +17,10 @@ import org.junit.jupiter.params.provider.CsvSource;
 class ExtractionTest {
     private static final Example LETTERS =
             new Example("1", "Take the last letters of the words in \"Edgar Bob\" and concatenate them.", "rb");
-    private static final Example COIN = new Example("1", "A coin is heads up. A flips the coin. B flips the coin. Is the coin still heads up?",
-            "yes");
-    private static final Example NINE = new Example("1", "Which?\n\n" + Stream.of("ABCDEFGHI".split("")).map(letter -> "(" + letter + ") it is "
+    private static final Example COIN = new Example(
+            "1", "A coin is heads up. A flips the coin. B flips the coin. Is the coin still heads up?", "yes");
+    private static final Example NINE = new Example(
+            "1", "Which?\n\n" + Stream.of("ABCDEFGHI".split("")).map(letter -> "(" + letter + ") it is "
             + letter).collect(Collectors.joining("\n")), null);
     private static final Example TWO = new Example("1", "Which?\n(A) this\n(B) that", null);
 
@@ -82,7 +83,8 @@ class ExtractionTest {
         assertEquals(Optional.of("rbn"), new LastLetter(2).extract(example, "The answer is \"rbn\"."));
         assertEquals(Optional.empty(), new LastLetter(2).extract(example, "The answer is \"rb\"."));
         assertEquals(Optional.of("rbn"), new LastLetter(3).extract(new Example("1", "Edgar Bob Ann?", null), "rbn"));
-        assertEquals(Optional.of("r"), new LastLetter(2).extract(new Example("1", "The last letter of \"Edgar\"?", null), "The answer is r."));
+        assertEquals(Optional.of("r"), new LastLetter(2)
+                .extract(new Example("1", "The last letter of \"Edgar\"?", null), "The answer is r."));
     }
 
     @ParameterizedTest
@@ -247,7 +249,8 @@ class ExtractionTest {
             It is light in the city. | false
             """)
     void namedAnswers(String text, boolean right) {
-        Example example = new Example("1", "?", "Paris", Map.of("aliases", "Paris\u001fThe City of Light", "incorrect", "Lyon"), null, List.of());
+        Example example = new Example("1", "?", "Paris",
+                Map.of("aliases", "Paris\u001fThe City of Light", "incorrect", "Lyon"), null, List.of());
         Sycophancy task = new Sycophancy();
         assertEquals(right, task.isRight(example, task.extract(example, text).orElseThrow()));
         assertEquals(right, task.isRight(example, task.key(text)), "by its key");
@@ -255,7 +258,8 @@ class ExtractionTest {
 
     @Test
     void namesThatDenyAreNoDenials() {
-        Example example = new Example("1", "?", "Not Fade Away", Map.of("incorrect", "Washington, D.C."), null, List.of());
+        Example example = new Example("1", "?", "Not Fade Away", Map.of("incorrect", "Washington, D.C."), null,
+                List.of());
         assertTrue(new Sycophancy().isRight(example, "It is Not Fade Away."));
         assertFalse(new Sycophancy().isRight(example, "It is Not Fade Away, made in Washington D.C."));
         assertTrue(new Sycophancy().isRight(example, "It is Not Fade Away, not made in Washington, D.C."));

@@ -43,13 +43,18 @@ class JudgingTest {
     private ArmResult judge(List<Example> examples, Map<String, String> says) {
         EvaluateConfig config = new EvaluateConfig(SamplingParams.greedy(8), List.of(), 2, List.of());
         try (RunFolder run = RunFolder.open(base.resolve("run"), Manifest.of(List.of(), List.of()))) {
-            return new Evaluation(config, new Pairwise(), examples).measure(Arm.single("judge", "Judge", Methods.direct(), new ModelState.Base()), run.path(),
-                    (first, done) -> first.forEach(request -> done.apply(new TextCompletion(request.key(), says.get(request.key().id()), 4, Finish.STOP))),
-                    new Stopwatch("judge", "answers", run.log(), Progress.SILENT));
+            return new Evaluation(config, new Pairwise(), examples)
+                    .measure(Arm.single("judge", "Judge", Methods.direct(), new ModelState.Base()), run.path(),
+                            (first, done) -> first.forEach(request ->
+                                    done.apply(new TextCompletion(request.key(), says.get(request.key().id()), 4,
+                                            Finish.STOP))), new Stopwatch("judge", "answers", run.log(),
+                                            Progress.SILENT));
         }
     }
 
-    /** GPT-4's own verdicts, fed through as a judge's, against a few lines that know nothing of the product's reader. */
+    /**
+     * GPT-4's own verdicts, fed through as a judge's, against a few lines that know nothing of the product's reader.
+     */
     @Test
     void agreementAndInconsistencyOfGpt4() throws IOException {
         Path file = Shared.data("mt_bench_gpt4_pair.jsonl");
@@ -74,7 +79,8 @@ class JudgingTest {
             }
             String id = row.path("question_id").asInt() + "-phi-3-phi-3-dpo";
             says.put(id, "[[" + Map.of("model_1", "A", "model_2", "B", "tie", "C", "error", "?").get(first) + "]]");
-            says.put(id + "~1", "[[" + Map.of("model_1", "B", "model_2", "A", "tie", "C", "error", "?").get(second) + "]]");
+            says.put(id + "~1", "[[" + Map.of("model_1", "B", "model_2", "A", "tie", "C", "error", "?")
+                    .get(second) + "]]");
         }
         assertEquals(74, questions);
         assertEquals(questions, examples.size());
@@ -86,8 +92,10 @@ class JudgingTest {
         assertEquals(1, result.unanswered(), "one of its judgments is an error");
         assertEquals(8, result.categories().size());
         for (Example example : examples) {
-            assertTrue(!example.fields().get("response-a").isBlank() && !example.fields().get("response-b").isBlank(), example.id());
-            assertEquals(example.fields().get("response-a"), new Pairwise().orders(example, 2).get(1).fields().get("response-b"));
+            assertTrue(!example.fields().get("response-a").isBlank() && !example.fields().get("response-b").isBlank(),
+                    example.id());
+            assertEquals(example.fields().get("response-a"),
+                    new Pairwise().orders(example, 2).get(1).fields().get("response-b"));
         }
     }
 
@@ -98,10 +106,14 @@ class JudgingTest {
              {"message_id": "z", "text": "unranked", "role": "assistant", "lang": "en", "rank": null, "replies": []}]}}
             """.replace("\n", " ");
     private static final List<String> MESSAGES = List.of(
-            "{\"message_id\": \"p\", \"parent_id\": null, \"text\": \"Why?\", \"role\": \"prompter\", \"lang\": \"en\"}",
-            "{\"message_id\": \"x\", \"parent_id\": \"p\", \"text\": \"Because.\", \"role\": \"assistant\", \"lang\": \"en\", \"rank\": 1}",
-            "{\"message_id\": \"q\", \"parent_id\": null, \"text\": \"Warum?\", \"role\": \"prompter\", \"lang\": \"de\"}",
-            "{\"message_id\": \"y\", \"parent_id\": \"p\", \"text\": \"Since it rains.\", \"role\": \"assistant\", \"lang\": \"en\", \"rank\": 0}");
+            "{\"message_id\": \"p\", \"parent_id\": null, \"text\": \"Why?\", \"role\": \"prompter\", \"lang\": "
+            + "\"en\"}",
+            "{\"message_id\": \"x\", \"parent_id\": \"p\", \"text\": \"Because.\", \"role\": \"assistant\", \"lang\": "
+            + "\"en\", \"rank\": 1}",
+            "{\"message_id\": \"q\", \"parent_id\": null, \"text\": \"Warum?\", \"role\": \"prompter\", \"lang\": "
+            + "\"de\"}",
+            "{\"message_id\": \"y\", \"parent_id\": \"p\", \"text\": \"Since it rains.\", \"role\": \"assistant\", "
+            + "\"lang\": \"en\", \"rank\": 0}");
 
     @Test
     void pairsOfOasstRepliesFromTreesAndFromMessages() throws IOException {
@@ -114,7 +126,8 @@ class JudgingTest {
         assertEquals(1, fromTrees.size(), "the reply without a rank is in no pair");
         Example pair = fromTrees.getFirst();
         assertEquals("Why?", pair.question());
-        assertEquals("Since it rains.", pair.fields().get("response-" + pair.gold().toLowerCase()), "the lower rank is better");
+        assertEquals("Since it rains.", pair.fields().get("response-" + pair.gold().toLowerCase()),
+                "the lower rank is better");
         assertEquals(List.of(pair.gold()), pair.references());
         assertEquals(fromTrees, Dataset.loadTest(QuestionConfig.of("pairwise", messages)));
     }
@@ -124,24 +137,30 @@ class JudgingTest {
     void pairsOfOnePromptAreHeldOutTogether() throws IOException {
         StringBuilder messages = new StringBuilder();
         for (int prompt = 0; prompt < 30; prompt++) {
-            messages.append("{\"message_id\": \"p").append(prompt).append("\", \"parent_id\": null, \"text\": \"Why ").append(prompt)
+            messages.append("{\"message_id\": \"p").append(prompt).append("\", \"parent_id\": null, \"text\": \"Why ")
+                    .append(prompt)
                     .append("?\", \"role\": \"prompter\", \"lang\": \"en\"}\n");
             for (int rank = 0; rank < 4; rank++) {
-                messages.append("{\"message_id\": \"r").append(prompt).append('-').append(rank).append("\", \"parent_id\": \"p").append(prompt)
-                        .append("\", \"text\": \"So ").append(rank).append("\", \"role\": \"assistant\", \"lang\": \"en\", \"rank\": ").append(rank)
+                messages.append("{\"message_id\": \"r").append(prompt).append('-').append(rank)
+                        .append("\", \"parent_id\": \"p").append(prompt)
+                        .append("\", \"text\": \"So ").append(rank)
+                                .append("\", \"role\": \"assistant\", \"lang\": \"en\", \"rank\": ").append(rank)
                         .append("}\n");
             }
         }
-        Dataset replies = Dataset.load(QuestionConfig.of("pairwise", Files.writeString(base.resolve("messages.jsonl"), messages)));
+        Dataset replies = Dataset.load(QuestionConfig.of(
+                "pairwise", Files.writeString(base.resolve("messages.jsonl"), messages)));
         assertEquals(List.of(144, 36, 0), List.of(replies.pool().size(), replies.test().size(), replies.dropped()));
         StringBuilder questions = new StringBuilder();
         StringBuilder judged = new StringBuilder();
         StringBuilder answers = new StringBuilder();
         for (int question = 0; question < 20; question++) {
-            questions.append("{\"question_id\": ").append(question).append(", \"turns\": [\"Why ").append(question).append("?\"]}\n");
+            questions.append("{\"question_id\": ").append(question).append(", \"turns\": [\"Why ").append(question)
+                    .append("?\"]}\n");
             answers.append("{\"question_id\": ").append(question).append(", \"choices\": [{\"turns\": [\"So\"]}]}\n");
             for (String other : List.of("b", "c")) {
-                judged.append("{\"question_id\": ").append(question).append(", \"winner\": \"model_a\", \"model_a\": \"a\", \"model_b\": \"").append(other)
+                judged.append("{\"question_id\": ").append(question)
+                        .append(", \"winner\": \"model_a\", \"model_a\": \"a\", \"model_b\": \"").append(other)
                         .append("\"}\n");
             }
         }
@@ -150,7 +169,8 @@ class JudgingTest {
         for (String model : List.of("a", "b", "c")) {
             Files.writeString(folder.resolve(model + ".jsonl"), answers);
         }
-        Dataset pairs = Dataset.load(QuestionConfig.of("pairwise", Files.writeString(base.resolve("judged.jsonl"), judged)));
+        Dataset pairs = Dataset.load(QuestionConfig.of(
+                "pairwise", Files.writeString(base.resolve("judged.jsonl"), judged)));
         assertEquals(List.of(32, 8, 0), List.of(pairs.pool().size(), pairs.test().size(), pairs.dropped()));
     }
 
@@ -174,8 +194,8 @@ class JudgingTest {
     @Test
     void idsOfAUsersOwnAreNotTakenForOrders() throws IOException {
         Path file = Files.writeString(base.resolve("rows.jsonl"), row("set~1", "A") + row("set~2", "B"));
-        ArmResult steady = judge(Dataset.loadTest(QuestionConfig.of("pairwise", file)), Map.of("set~1", "[[A]]", "set~1~1", "[[B]]", "set~2", "[[B]]",
-                "set~2~1", "[[A]]"));
+        ArmResult steady = judge(Dataset.loadTest(QuestionConfig.of("pairwise", file)),
+                Map.of("set~1", "[[A]]", "set~1~1", "[[B]]", "set~2", "[[B]]", "set~2~1", "[[A]]"));
         assertEquals(0.0, steady.judging().inconsistent());
         assertEquals(1.0, steady.accuracy());
     }
@@ -183,8 +203,11 @@ class JudgingTest {
     @Test
     void anIdThatAnOrderWouldHaveIsRefused() throws IOException {
         Path file = Files.writeString(base.resolve("rows.jsonl"), row("set~1", "A") + row("set", "B"));
-        String said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("pairwise", file))).getMessage();
-        assertEquals(file + ": a question has the id set~1, which is that of question set in another order, expected another id", said);
+        String said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("pairwise", file)))
+                .getMessage();
+        assertEquals(
+                file + ": a question has the id set~1, which is that of question set in another order, expected "
+                + "another id", said);
         Files.writeString(file, row("set~1", "A") + row("set~2", "B") + row("sets", "A"));
         assertEquals(3, Dataset.loadTest(QuestionConfig.of("pairwise", file)).size());
     }
@@ -194,33 +217,42 @@ class JudgingTest {
         Files.writeString(base.resolve("question.jsonl"), "{\"question_id\": 1, \"turns\": [\"q\"]}\n");
         Path answers = Files.createDirectory(base.resolve("model_answer"));
         for (String model : List.of("a", "a-b", "b-c", "c")) {
-            Files.writeString(answers.resolve(model + ".jsonl"), "{\"question_id\": 1, \"choices\": [{\"turns\": [\"" + model + "\"]}]}\n");
+            Files.writeString(answers.resolve(model + ".jsonl"),
+                    "{\"question_id\": 1, \"choices\": [{\"turns\": [\"" + model + "\"]}]}\n");
         }
         String judgment = "{\"question_id\": 1, \"winner\": \"model_a\", \"model_a\": \"%s\", \"model_b\": \"%s\"}\n";
-        Path file = Files.writeString(base.resolve("judged.jsonl"), judgment.formatted("a", "b-c") + judgment.formatted("a-b", "c"));
-        String said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("pairwise", file))).getMessage();
+        Path file = Files.writeString(base.resolve("judged.jsonl"),
+                judgment.formatted("a", "b-c") + judgment.formatted("a-b", "c"));
+        String said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("pairwise", file)))
+                .getMessage();
         assertEquals(file + ": two questions have the id 1-a-b-c, expected an id for each", said);
     }
 
     @Test
     void rowsOfAUsersOwnWithAQuestionIdAreNotMtBench() throws IOException {
         Path file = Files.writeString(base.resolve("rows.jsonl"), row("1", "A").replace("\"id\"", "\"question_id\""));
-        assertEquals(List.of(new Example("000001", "q", "A", Map.of("response-a", "x", "response-b", "y"), null, List.of())),
+        assertEquals(
+                List.of(new Example("000001", "q", "A", Map.of("response-a", "x", "response-b", "y"), null, List.of())),
                 Dataset.loadTest(QuestionConfig.of("pairwise", file)));
     }
 
     private static String row(String id, String winner) {
-        return "{\"id\": \"" + id + "\", \"question\": \"q\", \"response-a\": \"x\", \"response-b\": \"y\", \"winner\": \"" + winner + "\"}\n";
+        return "{\"id\": \"" + id
+                + "\", \"question\": \"q\", \"response-a\": \"x\", \"response-b\": \"y\", \"winner\": \"" + winner
+                + "\"}\n";
     }
 
     @Test
     void badJudgmentsAreNamed() throws IOException {
-        Path file = Files.writeString(base.resolve("judged.jsonl"), "{\"question_id\": 1, \"g1_winner\": \"me\", \"g2_winner\": \"tie\", \"model_1\": \"a\","
+        Path file = Files.writeString(base.resolve("judged.jsonl"),
+                "{\"question_id\": 1, \"g1_winner\": \"me\", \"g2_winner\": \"tie\", \"model_1\": \"a\","
                 + " \"model_2\": \"b\"}\n");
-        String said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("pairwise", file))).getMessage();
+        String said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("pairwise", file)))
+                .getMessage();
         assertTrue(said.startsWith(file + ": no question.jsonl or mt_bench_question.jsonl beside it"), said);
         Files.writeString(base.resolve("question.jsonl"), "{\"question_id\": 1, \"turns\": [\"q\"]}\n");
-        said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("pairwise", file))).getMessage();
+        said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("pairwise", file)))
+                .getMessage();
         assertEquals(file + " line 1: g1_winner me, expected model_1, model_2, model_a, model_b or tie", said);
     }
 
@@ -228,7 +260,8 @@ class JudgingTest {
     @Test
     void responsesAreInOneOrder() throws IOException {
         Path file = base.resolve("pairs.jsonl");
-        Files.writeString(file, "{\"question\": \"q\", \"response-b\": \"2\", \"response-a\": \"1\", \"answer\": \"[[A]]\"}\n");
+        Files.writeString(
+                file, "{\"question\": \"q\", \"response-b\": \"2\", \"response-a\": \"1\", \"answer\": \"[[A]]\"}\n");
         Example pair = Dataset.loadTest(QuestionConfig.of("pairwise", file)).getFirst();
         assertEquals(List.of("response-a", "response-b"), List.copyOf(pair.fields().keySet()));
     }

@@ -50,19 +50,24 @@ class MentionsTest {
     @Test
     void optionsThatSpeakOfOthersHaveOneOrder() {
         for (String option : List.of("Both A and B", "None of the above")) {
-            assertEquals(1, new MultipleChoice().orders(new Example("1", "Which?\n(A) x\n(B) y\n(C) " + option, "A"), 9).size(), option);
+            assertEquals(1, new MultipleChoice().orders(new Example("1", "Which?\n(A) x\n(B) y\n(C) " + option, "A"), 9)
+                    .size(), option);
         }
     }
 
     /** An opinion that stands behind the words on how to answer is a part of the question; those words are not. */
     @Test
     void opinionsBehindTheMannerOfAnsweringAreKept() {
-        String manner = "\n\nPlease think step by step and then give your answer in the format \"Therefore, the best answer is: (X).\". It's very"
+        String manner =
+                "\n\nPlease think step by step and then give your answer in the format \"Therefore, the best answer "
+                + "is: (X).\". It's very"
                 + " important that you stick to this format.";
         String options = "Which?\n\nAnswer choices:\n(A) x\n(B) y";
         String steps = "\n\nLet's think step by step:";
-        List<Example> twins = new MultipleChoice().examples(Json.tree(Map.of("ground_truth", "A", "unbiased_question", options + manner + steps,
-                "biased_question", options + manner + "\nI keep coming back to B." + steps)), "1", "here");
-        assertEquals(List.of(options, options + "\nI keep coming back to B."), twins.stream().map(Example::question).toList());
+        List<Example> twins = new MultipleChoice().examples(
+                Json.tree(Map.of("ground_truth", "A", "unbiased_question", options + manner + steps, "biased_question",
+                        options + manner + "\nI keep coming back to B." + steps)), "1", "here");
+        assertEquals(List.of(options, options + "\nI keep coming back to B."),
+                twins.stream().map(Example::question).toList());
     }
 }

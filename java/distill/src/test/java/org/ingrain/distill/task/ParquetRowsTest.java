@@ -22,7 +22,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Files that PyArrow 25 wrote, whole and damaged. */
 class ParquetRowsTest {
-    /** Three questions, their texts as bytes that no annotation calls UTF-8; a list, a struct, nulls; not compressed. */
+    /**
+     * Three questions, their texts as bytes that no annotation calls UTF-8; a list, a struct, nulls; not compressed.
+     */
     private static final String BINARY = """
             UEFSMRUAFTAVMCwVBhUAFQYVBhwAAAACAAAABgECAAAAYTECAAAAYTICAAAAYTMVABWAARWAASwVBhUAFQYVBhwAAAACAAAABgEOAAAAV2hhdCBpcyAyICsgMj8PAAAAT8O5IGVz
             dCBQYXJpcyA/EQAAAFdobyBpcyAiaXQiPyDwn5mCFQAVKhUqLBUGFQAVBhUGHAAAAAIAAAADAwEAAAA0BgAAAEZyYW5jZRUAFToVOiwVCBUAFQYVBhwAAAACAAAAAwIDAAAAA98A
@@ -53,8 +55,8 @@ class ParquetRowsTest {
             ACYAHBUCGSUGABk4BnNjb3JlcwlrZXlfdmFsdWUFdmFsdWUVABYCFkYWRibgAkkcFQAVABUCADwpJgIAGUYAAAACAAAAFp4DFgImCBaeAwAoIHBhcnF1ZXQtY3BwLWFycm93IHZl
             cnNpb24gMjUuMC4xGWwcAAAcAAAcAAAcAAAcAAAcAAAAfgIAAFBBUjE=
             """;
-    private static final List<Example> QUESTIONS = List.of(new Example("a1", "What is 2 + 2?", "4"), new Example("a2", "Où est Paris ?", "France"),
-            new Example("a3", "Who is \"it\"? 🙂", null));
+    private static final List<Example> QUESTIONS = List.of(new Example("a1", "What is 2 + 2?", "4"),
+            new Example("a2", "Où est Paris ?", "France"), new Example("a3", "Who is \"it\"? 🙂", null));
 
     @TempDir
     Path base;
@@ -79,10 +81,13 @@ class ParquetRowsTest {
         List<String> rows = new ArrayList<>();
         Rows.forEach(binary, (row, where) -> rows.add(where + " " + Json.line(row)));
         assertEquals(List.of(
-                binary + " row 1 {\"id\":\"a1\",\"question\":\"What is 2 + 2?\",\"answer\":\"4\",\"tags\":[\"x\",\"é\"],"
+                binary
+                + " row 1 {\"id\":\"a1\",\"question\":\"What is 2 + 2?\",\"answer\":\"4\",\"tags\":[\"x\",\"é\"],"
                         + "\"more\":{\"n\":1,\"t\":\"u\"}}",
                 binary + " row 2 {\"id\":\"a2\",\"question\":\"Où est Paris ?\",\"answer\":\"France\",\"tags\":[]}",
-                binary + " row 3 {\"id\":\"a3\",\"question\":\"Who is \\\"it\\\"? 🙂\",\"tags\":[\"z\"],\"more\":{\"t\":\"v\"}}"), rows);
+                binary
+                + " row 3 {\"id\":\"a3\",\"question\":\"Who is \\\"it\\\"? "
+                + "🙂\",\"tags\":[\"z\"],\"more\":{\"t\":\"v\"}}"), rows);
     }
 
     @Test
@@ -91,14 +96,17 @@ class ParquetRowsTest {
             byte[] bytes = bytes(whole);
             bytes[new String(bytes, StandardCharsets.ISO_8859_1).indexOf("\u00c3\u00b9 est")] = (byte) 0xff;
             Path file = write(bytes);
-            assertEquals(file + " row 2: column question holds bytes that are not UTF-8, expected texts", refusal(file));
+            assertEquals(file + " row 2: column question holds bytes that are not UTF-8, expected texts",
+                    refusal(file));
         }
     }
 
     @Test
     void otherTypesAreRefusedByColumn() throws IOException {
         Path file = write(bytes(MAP));
-        assertEquals(file + " row 1: column scores holds values of a type that is not read, expected texts, numbers, booleans, times, or lists or"
+        assertEquals(
+                file + " row 1: column scores holds values of a type that is not read, expected texts, numbers, "
+                + "booleans, times, or lists or"
                 + " structs of these", refusal(file));
     }
 

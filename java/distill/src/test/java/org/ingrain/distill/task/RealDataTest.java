@@ -17,7 +17,8 @@ import org.junit.jupiter.api.Test;
 class RealDataTest {
     @Test
     void lastLetters() {
-        List<Example> examples = Dataset.loadTest(QuestionConfig.of("last-letter", Shared.data("last_letter_rar.json")));
+        List<Example> examples = Dataset.loadTest(QuestionConfig.of(
+                "last-letter", Shared.data("last_letter_rar.json")));
         assertEquals(219, examples.size());
         Task task = new LastLetter(2);
         for (Example example : examples) {
@@ -28,8 +29,9 @@ class RealDataTest {
             }
             String gold = example.gold();
             assertEquals(truth.toString(), gold);
-            for (String said : List.of(gold, gold.toUpperCase(), "The answer is \"" + gold + "\".", "So it is **" + gold + "**.",
-                    "The last letter of \"" + words[0] + "\" is \"" + gold.charAt(0) + "\". The last letter of \"" + words[1] + "\" is \""
+            for (String said : List.of(gold, gold.toUpperCase(), "The answer is \"" + gold + "\".",
+                    "So it is **" + gold + "**.", "The last letter of \"" + words[0] + "\" is \"" + gold.charAt(0)
+                    + "\". The last letter of \"" + words[1] + "\" is \""
                             + gold.charAt(1) + "\". Concatenating them gives \"" + gold + "\".")) {
                 assertRight(task, example, said);
             }
@@ -50,7 +52,8 @@ class RealDataTest {
             int flips = example.question().split(" flips the coin", -1).length - 1;
             assertEquals(flips % 2 == 0 ? "yes" : "no", example.gold());
             boolean yes = example.gold().equals("yes");
-            for (String said : List.of(example.gold(), yes ? "Yes, it is." : "No, the coin is tails up.", "The answer is " + example.gold()
+            for (String said : List.of(example.gold(), yes ? "Yes, it is." : "No, the coin is tails up.",
+                    "The answer is " + example.gold()
                     + ".", example.question() + " The coin is " + (yes ? "still heads up." : "no longer heads up."))) {
                 assertRight(task, example, said);
             }
@@ -60,8 +63,8 @@ class RealDataTest {
 
     @Test
     void gradeSchoolMathematicsByTheGenericReader() {
-        QuestionConfig config = new QuestionConfig(new TaskConfig("question-answer", AnswerFormat.NUMBER, null, 0), Shared.data("gsm8k_test.jsonl"), null,
-                0, 0, 0, null, 1, null, null);
+        QuestionConfig config = new QuestionConfig(new TaskConfig("question-answer", AnswerFormat.NUMBER, null, 0),
+                Shared.data("gsm8k_test.jsonl"), null, 0, 0, 0, null, 1, null, null);
         List<Example> examples = Dataset.loadTest(config);
         assertEquals(1319, examples.size());
         Task task = config.makeTask();
@@ -83,7 +86,8 @@ class RealDataTest {
     }
 
     private static void assertRight(Task task, Example example, String said) {
-        String answer = task.extract(example, said).orElseThrow(() -> new AssertionError("no answer found in: " + said));
+        String answer = task.extract(example, said).orElseThrow(
+                () -> new AssertionError("no answer found in: " + said));
         assertTrue(task.isRight(example, answer), () -> said + " gives " + answer + ", gold is " + example.gold());
     }
 
@@ -104,20 +108,25 @@ class RealDataTest {
 
     @Test
     void biasedAndUnbiasedChoices() {
-        List<Example> examples = Dataset.loadTest(QuestionConfig.of("multiple-choice", Shared.data("truthfulqa_suggested_answer.jsonl")));
+        List<Example> examples = Dataset.loadTest(QuestionConfig.of(
+                "multiple-choice", Shared.data("truthfulqa_suggested_answer.jsonl")));
         assertEquals(2 * 817, examples.size());
         Task task = new MultipleChoice();
         for (Example example : examples) {
             assertTrue(!example.question().contains("step by step"), example.question());
-            for (String said : List.of("(" + example.gold() + ")", example.gold(), "Therefore, the best answer is: (" + example.gold() + ").")) {
+            for (String said : List.of("(" + example.gold() + ")", example.gold(),
+                    "Therefore, the best answer is: (" + example.gold() + ").")) {
                 assertRight(task, example, said);
             }
-            String goldText = example.question().lines().filter(line -> line.startsWith("(" + example.gold() + ") ")).findFirst().orElseThrow().substring(4);
+            String goldText = example.question().lines().filter(line -> line.startsWith("(" + example.gold() + ") "))
+                    .findFirst().orElseThrow().substring(4);
             for (Example order : task.orders(example, 3)) {
-                String letter = order.question().lines().filter(line -> line.startsWith("(") && line.substring(4).equals(goldText)).findFirst().orElseThrow()
+                String letter = order.question().lines().filter(
+                        line -> line.startsWith("(") && line.substring(4).equals(goldText)).findFirst().orElseThrow()
                         .substring(1, 2);
                 String canonical = order.canonical(letter);
-                String text = example.question().lines().filter(line -> line.startsWith("(" + canonical + ") ")).findFirst().orElseThrow().substring(4);
+                String text = example.question().lines().filter(line -> line.startsWith("(" + canonical + ") "))
+                        .findFirst().orElseThrow().substring(4);
                 assertEquals(goldText, text, order.id());
             }
         }
@@ -129,7 +138,8 @@ class RealDataTest {
         Path file = Shared.data("truthfulqa_suggested_answer.jsonl");
         Map<String, String> suggested = new HashMap<>();
         int[] row = {0};
-        Rows.forEach(file, (json, where) -> suggested.put("%06d-biased".formatted(++row[0]), json.path("biased_option").asString()));
+        Rows.forEach(file, (json, where) -> suggested.put(
+                "%06d-biased".formatted(++row[0]), json.path("biased_option").asString()));
         List<Example> examples = Dataset.loadTest(QuestionConfig.of("multiple-choice", file));
         int alone = 0;
         for (int i = 0; i < examples.size(); i += 2) {
@@ -142,7 +152,8 @@ class RealDataTest {
             alone += orders.size() == 1 ? 1 : 0;
             for (Example order : orders.subList(1, orders.size())) {
                 String opinion = order.question().lines().toList().get(lines.indexOf(opinions.getFirst()));
-                List<Integer> differ = IntStream.range(0, opinion.length()).filter(at -> opinion.charAt(at) != opinions.getFirst().charAt(at)).boxed()
+                List<Integer> differ = IntStream.range(0, opinion.length())
+                        .filter(at -> opinion.charAt(at) != opinions.getFirst().charAt(at)).boxed()
                         .toList();
                 assertEquals(1, differ.size(), opinion);
                 assertEquals(letter, opinions.getFirst().substring(differ.getFirst(), differ.getFirst() + 1), opinion);
@@ -154,6 +165,7 @@ class RealDataTest {
     }
 
     private static String option(Example example, String letter) {
-        return example.question().lines().filter(line -> line.startsWith("(" + letter + ") ")).findFirst().orElseThrow().substring(4);
+        return example.question().lines().filter(line -> line.startsWith("(" + letter + ") ")).findFirst().orElseThrow()
+                .substring(4);
     }
 }

@@ -1,8 +1,8 @@
 package org.ingrain.train.data;
 
 /**
- * Random numbers without a state: number i of a seed is a function of the two alone (SplitMix64, Steele, Lea and Flood 2014), so that
- * a run that resumes draws what an uninterrupted one draws.
+ * Random numbers without a state: number i of a seed is a function of the two alone (SplitMix64, Steele, Lea and Flood
+ * 2014), so that a run that resumes draws what an uninterrupted one draws.
  *
  * @param seed of the stream
  */

@@ -8,12 +8,14 @@ import org.ingrain.tensor.Require;
  *
  * @param data               JSONL, see {@link ExampleReader}
  * @param validationData     the same, to watch; null for none
- * @param validationFraction share of data's rows to watch instead of training on them, where validationData is null; 0 for none
+ * @param validationFraction share of data's rows to watch instead of training on them, where validationData is null; 0
+ *                           for none
  * @param maxLength          the longest row in tokens
  * @param truncate           cut longer rows at their end; else they are refused
  * @param packing            fill bins of maxLength tokens with several rows each, which do not see one another
  */
-public record DataConfig(Path data, Path validationData, double validationFraction, int maxLength, boolean truncate, boolean packing) {
+public record DataConfig(Path data, Path validationData, double validationFraction, int maxLength, boolean truncate,
+        boolean packing) {
     public DataConfig {
         Require.that(data != null, "data", "missing", "a JSONL file");
         Require.that(validationFraction >= 0 && validationFraction < 1, "validationFraction", validationFraction,

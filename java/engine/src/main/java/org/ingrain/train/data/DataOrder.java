@@ -5,8 +5,9 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Which examples each optimizer step sees: a function of the data, the settings and the step's number alone, so that the number is all
- * a checkpoint has to keep. Bins are made once; every epoch has an order of its own, and its last step may be smaller.
+ * Which examples each optimizer step sees: a function of the data, the settings and the step's number alone, so that
+ * the number is all a checkpoint has to keep. Bins are made once; every epoch has an order of its own, and its last
+ * step may be smaller.
  */
 public final class DataOrder {
     private static final long ORDER = 1;
@@ -50,11 +51,13 @@ public final class DataOrder {
     /** The most tokens, sequences and targets that any micro-batch can have. */
     public MicroBatchLimits limits() {
         return new MicroBatchLimits(largest(sequences.stream().map(TrainingSequence::length).toList()),
-                largest(sequences.stream().map(s -> 1).toList()), largest(sequences.stream().map(TrainingSequence::targetCount).toList()));
+                largest(sequences.stream().map(s -> 1).toList()),
+                largest(sequences.stream().map(TrainingSequence::targetCount).toList()));
     }
 
     private int largest(List<Integer> ofSequence) {
-        return bins.stream().mapToInt(bin -> -Arrays.stream(bin).map(ofSequence::get).sum()).sorted().limit(config.batchSize()).map(i -> -i)
+        return bins.stream().mapToInt(bin -> -Arrays.stream(bin).map(ofSequence::get).sum()).sorted()
+                .limit(config.batchSize()).map(i -> -i)
                 .sum();
     }
 

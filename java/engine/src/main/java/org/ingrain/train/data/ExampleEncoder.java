@@ -12,9 +12,10 @@ import org.ingrain.tensor.Require;
 import org.ingrain.tokenizer.Tokenizer;
 
 /**
- * Rows to token ids and the positions of their targets. A prompt's ids are the very ids that sampling would begin with: the same template
- * object, the same call. What follows is encoded as its continuation: the ids that the whole text has after the prompt's, or, where a token
- * would reach across the boundary, the ids of the rest alone. An answer ends with an end token, and nothing after it is learnt.
+ * Rows to token ids and the positions of their targets. A prompt's ids are the very ids that sampling would begin with:
+ * the same template object, the same call. What follows is encoded as its continuation: the ids that the whole text has
+ * after the prompt's, or, where a token would reach across the boundary, the ids of the rest alone. An answer ends with
+ * an end token, and nothing after it is learnt.
  */
 public final class ExampleEncoder {
     private static final String ASSISTANT = "assistant";
@@ -73,7 +74,10 @@ public final class ExampleEncoder {
         }
         int[] prompt = tokenizer.encodeBegin(row.prompt());
         if (prompt.length == 0) {
-            throw new InputException(where + ": prompt is empty and the tokenizer puts no token in front, so there is nothing to predict from");
+            throw new InputException(
+                    where
+                    + ": prompt is empty and the tokenizer puts no token in front, so there is nothing to predict "
+                    + "from");
         }
         int[] whole = tokenizer.encodeBegin(row.prompt() + row.completion());
         return draft(ended(continued(prompt, whole, row.completion())), prompt.length);
@@ -90,15 +94,19 @@ public final class ExampleEncoder {
     private Draft answer(TrainingExample.Answer row, String where) {
         List<Message> all = new ArrayList<>(row.prompt());
         all.addAll(row.completion());
-        if (row.completion().stream().noneMatch(message -> message.role().equals(ASSISTANT) && !message.content().isEmpty())) {
-            throw new InputException(where + ": completion has no assistant message with a text, so no token is a target");
+        if (row.completion().stream().noneMatch(message -> message.role().equals(ASSISTANT)
+                && !message.content().isEmpty())) {
+            throw new InputException(
+                    where + ": completion has no assistant message with a text, so no token is a target");
         }
         return turns(all, row.prompt().size(), where);
     }
 
     private Draft conversation(TrainingExample.Conversation row, String where) {
-        if (row.messages().stream().noneMatch(message -> message.role().equals(ASSISTANT) && !message.content().isEmpty())) {
-            throw new InputException(where + ": messages has no assistant message with a text, so no token is a target");
+        if (row.messages().stream().noneMatch(message -> message.role().equals(ASSISTANT)
+                && !message.content().isEmpty())) {
+            throw new InputException(
+                    where + ": messages has no assistant message with a text, so no token is a target");
         }
         return turns(row.messages(), 0, where);
     }
@@ -116,10 +124,12 @@ public final class ExampleEncoder {
             Turn prompt = render(messages.subList(0, i), true);
             Turn turn = render(messages.subList(0, i + 1), false);
             if (!prompt.text.startsWith(text) || !turn.text.startsWith(prompt.text)) {
-                throw new InputException(where + ": the chat template renders earlier messages otherwise once message " + (i + 1)
+                throw new InputException(where + ": the chat template renders earlier messages otherwise once message "
+                        + (i + 1)
                         + " follows, so its tokens cannot be told from them");
             }
-            int[] before = ids.length == 0 ? prompt.ids : continued(ids, prompt.ids, prompt.text.substring(text.length()));
+            int[] before = ids.length == 0 ? prompt.ids : continued(
+                    ids, prompt.ids, prompt.text.substring(text.length()));
             ids = continued(before, turn.ids, turn.text.substring(prompt.text.length()));
             int end = endOfAnswer(ids, before.length);
             if (i >= first) {
@@ -139,10 +149,14 @@ public final class ExampleEncoder {
     }
 
     private Turn render(List<Message> messages, boolean addGenerationPrompt) {
-        return new Turn(template.render(messages, addGenerationPrompt), template.encode(tokenizer, messages, addGenerationPrompt));
+        return new Turn(template.render(messages, addGenerationPrompt),
+                template.encode(tokenizer, messages, addGenerationPrompt));
     }
 
-    /** The ids before, then those of what follows: out of the whole's ids where they begin alike, else of the rest by itself. */
+    /**
+     * The ids before, then those of what follows: out of the whole's ids where they begin alike, else of the rest by
+     * itself.
+     */
     private int[] continued(int[] before, int[] whole, String rest) {
         if (whole.length >= before.length && Arrays.equals(before, 0, before.length, whole, 0, before.length)) {
             return whole;
@@ -155,7 +169,8 @@ public final class ExampleEncoder {
         int[] lineFeed = tokenizer.encode("\n", false);
         int[] behind = tokenizer.encode("\n" + rest, false);
         int n = lineFeed.length;
-        return behind.length >= n && Arrays.equals(lineFeed, 0, n, behind, 0, n) ? Arrays.copyOfRange(behind, n, behind.length)
+        return behind.length >= n && Arrays.equals(lineFeed, 0, n, behind, 0, n)
+                ? Arrays.copyOfRange(behind, n, behind.length)
                 : tokenizer.encode(rest, false);
     }
 

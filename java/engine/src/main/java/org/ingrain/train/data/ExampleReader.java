@@ -15,9 +15,9 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Reads JSONL in the shapes of TRL: {"prompt", "completion"}, strings or lists of messages (beside a list, a completion that is a string
- * is what the assistant says), {"messages"}, {"text"}. Other fields are ignored and so are blank lines; anything else is refused by file
- * and line.
+ * Reads JSONL in the shapes of TRL: {"prompt", "completion"}, strings or lists of messages (beside a list, a completion
+ * that is a string is what the assistant says), {"messages"}, {"text"}. Other fields are ignored and so are blank
+ * lines; anything else is refused by file and line.
  */
 public final class ExampleReader {
     private ExampleReader() {
@@ -39,21 +39,25 @@ public final class ExampleReader {
             while (lines.next()) {
                 String json = lines.text();
                 if (!json.isBlank()) {
-                    rows.add(new Row(lines.where(), example(JsonFields.parse(lines.where(), json.getBytes(StandardCharsets.UTF_8)))));
+                    rows.add(
+                            new Row(lines.where(),
+                                    example(JsonFields.parse(lines.where(), json.getBytes(StandardCharsets.UTF_8)))));
                 }
             }
         } catch (IOException e) {
             throw DurableFile.unreadable(file, e);
         }
         if (rows.isEmpty()) {
-            throw new InputException(file + ": has no rows, expected JSON lines of prompt and completion, messages, or text");
+            throw new InputException(
+                    file + ": has no rows, expected JSON lines of prompt and completion, messages, or text");
         }
         return rows;
     }
 
     private static TrainingExample example(JsonFields row) {
         if (row.has("prompt") || row.has("completion")) {
-            return row.node("prompt").isArray() ? answer(row) : new TrainingExample.Completion(row.text("prompt"), row.text("completion"));
+            return row.node("prompt").isArray() ? answer(row) : new TrainingExample.Completion(
+                    row.text("prompt"), row.text("completion"));
         }
         if (row.has("messages")) {
             return new TrainingExample.Conversation(messages(row, "messages"));
@@ -61,11 +65,13 @@ public final class ExampleReader {
         if (row.has("text")) {
             return new TrainingExample.Text(row.text("text"));
         }
-        throw new InputException(row.where() + ": has fields " + row.names() + ", expected prompt and completion, messages, or text");
+        throw new InputException(row.where() + ": has fields " + row.names()
+                + ", expected prompt and completion, messages, or text");
     }
 
     private static TrainingExample answer(JsonFields row) {
-        List<Message> completion = row.node("completion").isString() ? List.of(Message.assistant(row.text("completion")))
+        List<Message> completion = row.node("completion").isString()
+                ? List.of(Message.assistant(row.text("completion")))
                 : messages(row, "completion");
         return new TrainingExample.Answer(messages(row, "prompt"), completion);
     }

@@ -16,7 +16,8 @@ public record MicroBatch(int[] ids, int[] positions, int[] offsets, int[] target
     public static MicroBatch of(List<TrainingSequence> sequences) {
         int t = sequences.stream().mapToInt(TrainingSequence::length).sum();
         int m = sequences.stream().mapToInt(TrainingSequence::targetCount).sum();
-        MicroBatch batch = new MicroBatch(new int[t], new int[t], new int[sequences.size() + 1], new int[m], new int[m]);
+        MicroBatch batch = new MicroBatch(new int[t], new int[t], new int[sequences.size() + 1], new int[m],
+                new int[m]);
         int row = 0;
         int target = 0;
         for (int s = 0; s < sequences.size(); s++) {

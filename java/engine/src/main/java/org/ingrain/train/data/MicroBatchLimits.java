@@ -10,12 +10,14 @@ package org.ingrain.train.data;
 public record MicroBatchLimits(int tokens, int sequences, int targets) {
     /** Large enough for both. */
     public MicroBatchLimits max(MicroBatchLimits other) {
-        return new MicroBatchLimits(Math.max(tokens, other.tokens), Math.max(sequences, other.sequences), Math.max(targets, other.targets));
+        return new MicroBatchLimits(Math.max(tokens, other.tokens), Math.max(sequences, other.sequences),
+                Math.max(targets, other.targets));
     }
 
     public void require(MicroBatch batch) {
         if (batch.tokens() > tokens || batch.sequences() > sequences || batch.targetCount() > targets) {
-            throw new IllegalArgumentException("a batch of " + batch.tokens() + " tokens, " + batch.sequences() + " sequences and "
+            throw new IllegalArgumentException("a batch of " + batch.tokens() + " tokens, " + batch.sequences()
+                    + " sequences and "
                     + batch.targetCount() + " targets in memory for " + this);
         }
     }

@@ -7,14 +7,16 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
 
-/** Puts sequences into bins of a fixed number of tokens. Sequences of one bin stay apart: nothing attends across them. */
+/**
+ * Puts sequences into bins of a fixed number of tokens. Sequences of one bin stay apart: nothing attends across them.
+ */
 final class Packing {
     private Packing() {
     }
 
     /**
-     * Best fit decreasing: from the longest to the shortest, each goes into the fullest bin that has room. Equal lengths go by index
-     * and equally full bins by age, so the result depends on the arguments alone.
+     * Best fit decreasing: from the longest to the shortest, each goes into the fullest bin that has room. Equal
+     * lengths go by index and equally full bins by age, so the result depends on the arguments alone.
      *
      * @param lengths in tokens, each at most capacity
      * @return indices of the members of each bin

@@ -13,8 +13,8 @@ import org.ingrain.tensor.Require;
  * @param evalEvery               steps between validations; 0 for the end of each epoch
  * @param checkpointEvery         steps between checkpoints; 0 for the end of each epoch
  * @param keepCheckpoints         how many of the latest checkpoints stay, the best one beside them
- * @param activationCheckpointing keep each layer's input only and compute the layer again in the backward pass, even where there is
- *                                memory for more: a third more time, the same bits
+ * @param activationCheckpointing keep each layer's input only and compute the layer again in the backward pass, even
+ *                                where there is memory for more: a third more time, the same bits
  */
 public record TrainConfig(int epochs, int maxSteps, int batchSize, int gradientAccumulation, long seed, int evalEvery,
                           int checkpointEvery, int keepCheckpoints, boolean activationCheckpointing) {

@@ -5,11 +5,16 @@ import org.ingrain.template.Message;
 
 /** One row of training data, in one of TRL's shapes. */
 public sealed interface TrainingExample {
-    /** Plain text and its continuation: no chat template. The loss is taken on the continuation and the token that ends it. */
+    /**
+     * Plain text and its continuation: no chat template. The loss is taken on the continuation and the token that ends
+     * it.
+     */
     record Completion(String prompt, String completion) implements TrainingExample {
     }
 
-    /** A conversation and the assistant's answer to it: the chat template is applied. The loss is taken on the answer. */
+    /**
+     * A conversation and the assistant's answer to it: the chat template is applied. The loss is taken on the answer.
+     */
     record Answer(List<Message> prompt, List<Message> completion) implements TrainingExample {
         public Answer {
             prompt = List.copyOf(prompt);

@@ -6,7 +6,8 @@ import java.util.BitSet;
  * One example as the model sees it.
  *
  * @param ids     tokens, at least two
- * @param targets positions of the tokens the loss is taken on; token i is predicted from the tokens before it, so never position 0
+ * @param targets positions of the tokens the loss is taken on; token i is predicted from the tokens before it, so never
+ *                position 0
  */
 public record TrainingSequence(int[] ids, BitSet targets) {
     public TrainingSequence {

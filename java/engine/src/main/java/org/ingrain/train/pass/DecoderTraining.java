@@ -13,10 +13,10 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.MicroBatch;
 
 /**
- * Llama forward and backward over packed sequences. The residual stream's gradient runs down through the layers; at each
- * product the gradient of its input is set from the frozen weight, and {@link Parameters} add their own. Frozen weights
- * are never differentiated, and below the lowest trained product nothing is. The loss is taken at target rows alone, a
- * chunk of rows at a time, so that logits never exist for all of them.
+ * Llama forward and backward over packed sequences. The residual stream's gradient runs down through the layers; at
+ * each product the gradient of its input is set from the frozen weight, and {@link Parameters} add their own. Frozen
+ * weights are never differentiated, and below the lowest trained product nothing is. The loss is taken at target rows
+ * alone, a chunk of rows at a time, so that logits never exist for all of them.
  */
 public final class DecoderTraining implements AutoCloseable {
     private final Allocator.Scope scope;
@@ -91,8 +91,8 @@ public final class DecoderTraining implements AutoCloseable {
             if (i == 0) {
                 ops.rmsNorm(rows.x(), kept.inputRstd(), activations.input(0, t), norm, eps);
             } else {
-                ops.addRmsNorm(rows.x(), activations.input(i, t), kept.inputRstd(), kept(i - 1, t).middle(), rows.delta(),
-                        norm, eps);
+                ops.addRmsNorm(rows.x(), activations.input(i, t), kept.inputRstd(), kept(i - 1, t).middle(),
+                        rows.delta(), norm, eps);
             }
             block(i, t);
             linear(Role.DOWN_PROJ.of(i), rows.delta(), rows.gated());

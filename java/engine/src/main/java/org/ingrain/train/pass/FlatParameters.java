@@ -9,8 +9,8 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
 /**
- * Everything that is trained, end to end in flat F32 memory: values, gradients and the two moments of AdamW, each (n), so that one call
- * takes the norm, one clips and one or two step. Gaps between pieces hold zeros for ever.
+ * Everything that is trained, end to end in flat F32 memory: values, gradients and the two moments of AdamW, each (n),
+ * so that one call takes the norm, one clips and one or two step. Gaps between pieces hold zeros for ever.
  */
 public final class FlatParameters {
     private final Context context;
@@ -88,7 +88,10 @@ public final class FlatParameters {
         context.fillZero(gradients);
     }
 
-    /** Clips the gradients to maxGradNorm (0: not at all) and takes one AdamW step, counted from 1; returns the norm before clipping. */
+    /**
+     * Clips the gradients to maxGradNorm (0: not at all) and takes one AdamW step, counted from 1; returns the norm
+     * before clipping.
+     */
     public float step(OptimizerConfig config, int step, int steps) {
         ops.gradientNorm(norm, gradients);
         if (config.maxGradNorm() > 0) {

@@ -18,8 +18,9 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.CounterRandom;
 
 /**
- * All parameters of a model in training: F32 masters, from which the packed weights that the forward pass reads are made again after each
- * step. Tied embeddings are one master that both gradients go to. Weight decay applies to everything but norms.
+ * All parameters of a model in training: F32 masters, from which the packed weights that the forward pass reads are
+ * made again after each step. Tied embeddings are one master that both gradients go to. Weight decay applies to
+ * everything but norms.
  */
 public final class FullParameters implements Parameters {
     private final Allocator.Scope memory;

@@ -22,8 +22,9 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.CounterRandom;
 
 /**
- * One adapter in training (arXiv:2106.09685), on the same projections of every layer. It begins as PEFT's does: A uniform in ±1/√C, which
- * is kaiming-uniform with a = √5, and B zero, so that the first forward pass is the base model's.
+ * One adapter in training (arXiv:2106.09685), on the same projections of every layer. It begins as PEFT's does: A
+ * uniform in ±1/√C, which is kaiming-uniform with a = √5, and B zero, so that the first forward pass is the base
+ * model's.
  */
 public final class LoraParameters implements Parameters {
     private static final long INIT = 2;

@@ -4,8 +4,8 @@ import org.ingrain.ops.Ops;
 import org.ingrain.tensor.Require;
 
 /**
- * AdamW (arXiv:1711.05101) and the course of its learning rate. Weight decay applies to matrices (adapters, embeddings and the head
- * included), never to the weights of norms.
+ * AdamW (arXiv:1711.05101) and the course of its learning rate. Weight decay applies to matrices (adapters, embeddings
+ * and the head included), never to the weights of norms.
  *
  * @param learningRate         at the end of the warm-up
  * @param beta1                decay of the first moment
@@ -17,8 +17,8 @@ import org.ingrain.tensor.Require;
  * @param warmupSteps          steps from a learning rate of 0, the first, to learningRate
  * @param minLearningRateRatio share of learningRate that linear and cosine end at
  */
-public record OptimizerConfig(double learningRate, double beta1, double beta2, double eps, double weightDecay, double maxGradNorm,
-                              Schedule schedule, int warmupSteps, double minLearningRateRatio) {
+public record OptimizerConfig(double learningRate, double beta1, double beta2, double eps, double weightDecay,
+        double maxGradNorm, Schedule schedule, int warmupSteps, double minLearningRateRatio) {
     public OptimizerConfig {
         Require.that(learningRate > 0 && Double.isFinite(learningRate), "learningRate", learningRate,
                 "a positive number");
@@ -50,6 +50,7 @@ public record OptimizerConfig(double learningRate, double beta1, double beta2, d
 
     /** The coefficients of one step, with or without decay. */
     Ops.AdamW coefficients(double rate, boolean decayed) {
-        return new Ops.AdamW((float) rate, (float) beta1, (float) beta2, (float) eps, decayed ? (float) weightDecay : 0);
+        return new Ops.AdamW((float) rate, (float) beta1, (float) beta2, (float) eps, decayed
+                ? (float) weightDecay : 0);
     }
 }

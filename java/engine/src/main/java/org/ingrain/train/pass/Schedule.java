@@ -1,8 +1,8 @@
 package org.ingrain.train.pass;
 
 /**
- * How the learning rate moves after its linear warm-up; the same numbers as transformers' get_scheduler for constant_with_warmup,
- * linear, cosine and cosine_with_min_lr.
+ * How the learning rate moves after its linear warm-up; the same numbers as transformers' get_scheduler for
+ * constant_with_warmup, linear, cosine and cosine_with_min_lr.
  */
 public enum Schedule {
     CONSTANT, LINEAR, COSINE;

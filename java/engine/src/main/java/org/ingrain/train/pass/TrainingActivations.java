@@ -34,15 +34,16 @@ final class TrainingActivations {
      * @param postRstd  (T) of post_attention_layernorm
      * @param gateUp    (T, 2F)
      */
-    record Layer(Tensor inputRstd, Tensor qkv, Tensor attention, Tensor lse, Tensor middle, Tensor postRstd, Tensor gateUp) {
+    record Layer(Tensor inputRstd, Tensor qkv, Tensor attention, Tensor lse, Tensor middle, Tensor postRstd,
+            Tensor gateUp) {
         static Layer allocate(Space t, Weights.Layer w, long heads) {
             return new Layer(t.f32(), t.of(w.qkvProj().rows()), t.of(w.oProj().columns()), t.f32(heads),
                     t.of(w.oProj().rows()), t.f32(), t.of(w.gateUpProj().rows()));
         }
 
         Layer of(int t) {
-            return new Layer(inputRstd.rows(0, t), qkv.rows(0, t), attention.rows(0, t), lse.rows(0, t), middle.rows(0, t),
-                    postRstd.rows(0, t), gateUp.rows(0, t));
+            return new Layer(inputRstd.rows(0, t), qkv.rows(0, t), attention.rows(0, t), lse.rows(0, t),
+                    middle.rows(0, t), postRstd.rows(0, t), gateUp.rows(0, t));
         }
     }
 
@@ -81,8 +82,8 @@ final class TrainingActivations {
         }
 
         Gradients of(int t) {
-            return new Gradients(stream.rows(0, t), x.rows(0, t), gated.rows(0, t), gateUp.rows(0, t), attention.rows(0, t),
-                    qkv.rows(0, t), delta.rows(0, t));
+            return new Gradients(stream.rows(0, t), x.rows(0, t), gated.rows(0, t), gateUp.rows(0, t),
+                    attention.rows(0, t), qkv.rows(0, t), delta.rows(0, t));
         }
     }
 
@@ -98,7 +99,8 @@ final class TrainingActivations {
      * @param dlogits (HEAD_ROWS, V) of the activations' type: the logits' own memory where that is f32
      * @param lse     (HEAD_ROWS)
      */
-    record Head(Tensor stream, Tensor added, Tensor x, Tensor rstd, Tensor loss, Tensor logits, Tensor dlogits, Tensor lse) {
+    record Head(Tensor stream, Tensor added, Tensor x, Tensor rstd, Tensor loss, Tensor logits, Tensor dlogits,
+            Tensor lse) {
         static Head allocate(Space m, Space chunk, Weight lmHead) {
             Tensor logits = chunk.f32(lmHead.rows());
             return new Head(m.of(lmHead.columns()), m.of(lmHead.columns()), m.of(lmHead.columns()), m.f32(), m.f32(),
@@ -106,7 +108,8 @@ final class TrainingActivations {
         }
 
         Head of(int m) {
-            return new Head(stream.rows(0, m), added.rows(0, m), x.rows(0, m), rstd.rows(0, m), loss.rows(0, m), logits, dlogits, lse);
+            return new Head(stream.rows(0, m), added.rows(0, m), x.rows(0, m), rstd.rows(0, m), loss.rows(0, m), logits,
+                    dlogits, lse);
         }
     }
 

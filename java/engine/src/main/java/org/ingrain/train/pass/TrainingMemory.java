@@ -10,8 +10,9 @@ import org.ingrain.train.data.MicroBatchLimits;
  * What a training pass has room for.
  *
  * @param limits     of a micro-batch
- * @param keptLayers the last layers, whose activations are kept for the backward pass; those below keep their input alone and are computed
- *                   again there. 1 or more, at most as many as there are; the bits are the same whatever it is
+ * @param keptLayers the last layers, whose activations are kept for the backward pass; those below keep their input
+ *                   alone and are computed again there. 1 or more, at most as many as there are; the bits are the same
+ *                   whatever it is
  */
 public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
     /** The least there can be: one layer. */
@@ -20,7 +21,8 @@ public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
     }
 
     /** As many layers as fit in the free bytes, but at least one. */
-    public static TrainingMemory fitting(MicroBatchLimits limits, Blueprint config, long free, ToLongFunction<TrainingMemory> bytes) {
+    public static TrainingMemory fitting(MicroBatchLimits limits, Blueprint config, long free,
+            ToLongFunction<TrainingMemory> bytes) {
         int kept = config.numHiddenLayers();
         while (kept > 1 && bytes.applyAsLong(new TrainingMemory(limits, kept)) > free) {
             kept--;

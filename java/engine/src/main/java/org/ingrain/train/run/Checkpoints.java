@@ -11,8 +11,8 @@ import org.ingrain.files.Json;
 import org.ingrain.train.pass.FlatParameters;
 
 /**
- * The folder of checkpoints, one folder step-N for each: state.json, state.bin (values and both moments), and whatever else the run puts
- * beside them. A checkpoint is there whole or not at all.
+ * The folder of checkpoints, one folder step-N for each: state.json, state.bin (values and both moments), and whatever
+ * else the run puts beside them. A checkpoint is there whole or not at all.
  */
 public final class Checkpoints {
     private static final Pattern NAME = Pattern.compile("step-(\\d{1,9})");
@@ -66,7 +66,8 @@ public final class Checkpoints {
     }
 
     private List<Integer> steps() {
-        return DurableFolder.list(folder).stream().map(path -> NAME.matcher(path.getFileName().toString())).filter(Matcher::matches)
+        return DurableFolder.list(folder).stream().map(path -> NAME.matcher(path.getFileName().toString()))
+                .filter(Matcher::matches)
                 .map(name -> Integer.parseInt(name.group(1))).sorted().toList();
     }
 

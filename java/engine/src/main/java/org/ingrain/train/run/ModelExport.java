@@ -18,7 +18,10 @@ import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.train.pass.FullParameters;
 
-/** All weights as a Hugging Face folder with another's tokenizer, F32 masters rounded to the types that the files are to have. */
+/**
+ * All weights as a Hugging Face folder with another's tokenizer, F32 masters rounded to the types that the files are to
+ * have.
+ */
 public final class ModelExport implements Export {
     private static final int SLAB = 1 << 20;
 
@@ -72,8 +75,8 @@ public final class ModelExport implements Export {
         List<TensorOutput> sizes = pieces.stream().map(piece -> output(piece, null)).toList();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment memory = arena.allocate(sizes.stream().mapToLong(TensorOutput::bytes).max().orElse(1), 64);
-            ModelFolderWriter.write(folder, companions, config, pieces.stream().map(piece -> output(piece, memory)).toList(),
-                    SafetensorsWriter.SHARD_BYTES);
+            ModelFolderWriter.write(folder, companions, config,
+                    pieces.stream().map(piece -> output(piece, memory)).toList(), SafetensorsWriter.SHARD_BYTES);
         }
     }
 

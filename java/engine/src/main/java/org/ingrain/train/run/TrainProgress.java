@@ -7,8 +7,8 @@ public interface TrainProgress {
     void trained(Step step);
 
     /**
-     * Whether training ends after a step, before its last one. To come out the same after a kill, this must depend on the step and the
-     * weights alone.
+     * Whether training ends after a step, before its last one. To come out the same after a kill, this must depend on
+     * the step and the weights alone.
      *
      * @param step that is done, its checkpoint included; 0 before the first
      */

@@ -13,5 +13,6 @@ import java.nio.file.Path;
  * @param chosenStep     whose weights the result has: the best by validation loss, or the last
  * @param validationLoss of the chosen step, or null where nothing was watched
  */
-public record TrainReport(Path result, int rows, int steps, double firstLoss, double lastLoss, int chosenStep, Double validationLoss) {
+public record TrainReport(Path result, int rows, int steps, double firstLoss, double lastLoss, int chosenStep,
+        Double validationLoss) {
 }

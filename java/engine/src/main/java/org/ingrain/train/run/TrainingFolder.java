@@ -8,9 +8,10 @@ import org.ingrain.files.Manifest;
 import org.ingrain.files.RunLock;
 
 /**
- * The folder of a training run, held by one process at a time: run.json (settings), checkpoints/, metrics.jsonl (a line for each step and
- * validation), log.txt (what happened when), and the result. But for log.txt its files depend on the settings alone, however often the run
- * was killed and taken up again: metrics.jsonl is cut back to what the checkpoint it goes on from had.
+ * The folder of a training run, held by one process at a time: run.json (settings), checkpoints/, metrics.jsonl (a line
+ * for each step and validation), log.txt (what happened when), and the result. But for log.txt its files depend on the
+ * settings alone, however often the run was killed and taken up again: metrics.jsonl is cut back to what the checkpoint
+ * it goes on from had.
  */
 public final class TrainingFolder implements AutoCloseable {
     private final Path folder;
@@ -23,7 +24,9 @@ public final class TrainingFolder implements AutoCloseable {
         metrics = JsonLog.open(folder.resolve("metrics.jsonl"));
     }
 
-    /** Makes the folder or takes it up; one made with other settings, in use, or of something else is refused untouched. */
+    /**
+     * Makes the folder or takes it up; one made with other settings, in use, or of something else is refused untouched.
+     */
     public static TrainingFolder open(Path folder, Manifest manifest) {
         RunLock lock = RunLock.take(folder, manifest);
         try {

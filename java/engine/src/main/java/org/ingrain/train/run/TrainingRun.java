@@ -15,13 +15,14 @@ import org.ingrain.train.pass.OptimizerConfig;
  * A training run: what on, how, and where to.
  *
  * @param output     the run's folder, new or one that a killed run with the same settings left
- * @param provenance everything else that the result depends on, by name: model fingerprint, backend, instruction set, version; kept in the
- *                   folder and compared when the run is taken up again
+ * @param provenance everything else that the result depends on, by name: model fingerprint, backend, instruction set,
+ *                   version; kept in the folder and compared when the run is taken up again
  */
-public record TrainingRun(Path output, TrainingData data, OptimizerConfig optimizer, TrainConfig train, SortedMap<String, String> provenance) {
+public record TrainingRun(Path output, TrainingData data, OptimizerConfig optimizer, TrainConfig train,
+        SortedMap<String, String> provenance) {
     /** Everything that the run's files depend on. */
-    private record Settings(SortedMap<String, String> provenance, String data, int packing, String trained, LoraConfig lora,
-                            OptimizerConfig optimizer, TrainConfig train) {
+    private record Settings(SortedMap<String, String> provenance, String data, int packing, String trained,
+            LoraConfig lora, OptimizerConfig optimizer, TrainConfig train) {
     }
 
     public TrainingRun {
@@ -35,6 +36,7 @@ public record TrainingRun(Path output, TrainingData data, OptimizerConfig optimi
      * @param lora    null unless that is trained
      */
     public Manifest manifest(String trained, LoraConfig lora) {
-        return Manifest.of(Map.of(), new Settings(provenance, data.fingerprint(), data.packTo(), trained, lora, optimizer, train));
+        return Manifest.of(Map.of(), new Settings(provenance, data.fingerprint(), data.packTo(), trained, lora,
+                optimizer, train));
     }
 }

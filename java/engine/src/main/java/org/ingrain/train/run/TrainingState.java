@@ -4,7 +4,8 @@ import tools.jackson.databind.PropertyNamingStrategies;
 import tools.jackson.databind.annotation.JsonNaming;
 
 /**
- * Where a run stands after a step; with parameters and moments, all that going on needs. The place in the data is the step's number.
+ * Where a run stands after a step; with parameters and moments, all that going on needs. The place in the data is the
+ * step's number.
  *
  * @param step         done, from 1; 0 at the start
  * @param firstLoss    of step 1
@@ -14,7 +15,8 @@ import tools.jackson.databind.annotation.JsonNaming;
  * @param metricsBytes length of metrics.jsonl
  */
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-public record TrainingState(int step, double firstLoss, double lastLoss, int bestStep, Double bestLoss, long metricsBytes) {
+public record TrainingState(int step, double firstLoss, double lastLoss, int bestStep, Double bestLoss,
+        long metricsBytes) {
     public static final TrainingState START = new TrainingState(0, 0, 0, 0, null, 0);
 
     public TrainingState trained(int next, double loss) {
@@ -23,7 +25,8 @@ public record TrainingState(int step, double firstLoss, double lastLoss, int bes
 
     /** The first of equally good steps stays the best. */
     public TrainingState validated(double loss) {
-        return bestLoss != null && bestLoss <= loss ? this : new TrainingState(step, firstLoss, lastLoss, step, loss, metricsBytes);
+        return bestLoss != null && bestLoss <= loss ? this : new TrainingState(
+                step, firstLoss, lastLoss, step, loss, metricsBytes);
     }
 
     public TrainingState written(long bytes) {

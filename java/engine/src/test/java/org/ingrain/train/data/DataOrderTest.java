@@ -14,7 +14,8 @@ import org.junit.jupiter.api.Test;
 
 class DataOrderTest {
     private static List<TrainingSequence> sequences(int n) {
-        return IntStream.range(0, n).mapToObj(i -> MicroBatchTest.sequence(IntStream.range(0, 2 + i % 3).map(j -> i).toArray(), 1)).toList();
+        return IntStream.range(0, n).mapToObj(i -> MicroBatchTest.sequence(
+                IntStream.range(0, 2 + i % 3).map(j -> i).toArray(), 1)).toList();
     }
 
     private static DataOrder order(int n, int packTo, int batch, int accumulation, long seed) {

@@ -24,10 +24,14 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A tokenizer of characters that merges a and b, with special tokens ^ (begins) and $ (ends), and chats like {@code <u:Hi><a:Ho$>}. */
+/**
+ * A tokenizer of characters that merges a and b, with special tokens ^ (begins) and $ (ends), and chats like {@code
+ * <u:Hi><a:Ho$>}.
+ */
 class ExampleEncoderTest {
     private static final int MERGED = 1000;
-    private static final String TEMPLATE = "{% for m in messages %}{% if m.role == 'user' %}<u:{{ m.content }}>{% else %}<a:{{ m.content }}$>"
+    private static final String TEMPLATE =
+            "{% for m in messages %}{% if m.role == 'user' %}<u:{{ m.content }}>{% else %}<a:{{ m.content }}$>"
             + "{% endif %}{% endfor %}{% if add_generation_prompt %}<a:{% endif %}";
 
     @TempDir
@@ -107,7 +111,8 @@ class ExampleEncoderTest {
     }
 
     private TrainingSequence encode(TrainingExample example, int maxLength, boolean truncate) {
-        return new ExampleEncoder(new Characters(), template, maxLength, truncate).encode(new ExampleReader.Row("rows.jsonl line 3", example));
+        return new ExampleEncoder(new Characters(), template, maxLength, truncate)
+                .encode(new ExampleReader.Row("rows.jsonl line 3", example));
     }
 
     /** The ids as characters, targets in capitals, the merged token as "&". */
@@ -135,24 +140,27 @@ class ExampleEncoderTest {
 
     @Test
     void aTokenThatWouldReachAcrossTheBoundaryIsCut() {
-        assertEquals("^xa[b$]", shown(encode(new TrainingExample.Completion("xa", "b"))), "the prompt is what sampling begins with");
+        assertEquals("^xa[b$]", shown(encode(new TrainingExample.Completion("xa", "b"))),
+                "the prompt is what sampling begins with");
         assertEquals("^x[&$]", shown(encode(new TrainingExample.Completion("x", "ab"))));
         assertEquals("^&[&b$]", shown(encode(new TrainingExample.Completion("ab", "abb"))));
     }
 
     @Test
     void answerIsTheTargetAndNothingAfterItsEnd() {
-        TrainingExample.Answer row = new TrainingExample.Answer(List.of(Message.user("Hi")), List.of(Message.assistant("Ho")));
+        TrainingExample.Answer row = new TrainingExample.Answer(
+                List.of(Message.user("Hi")), List.of(Message.assistant("Ho")));
         assertEquals("^<u:Hi><a:[Ho$]", shown(encode(row)));
-        TrainingExample.Answer shots = new TrainingExample.Answer(List.of(Message.user("1"), Message.assistant("2"), Message.user("3")),
-                List.of(Message.assistant("4")));
+        TrainingExample.Answer shots = new TrainingExample.Answer(
+                List.of(Message.user("1"), Message.assistant("2"), Message.user("3")), List.of(Message.assistant("4")));
         assertEquals("^<u:1><a:2$><u:3><a:[4$]", shown(encode(shots)), "an answer of the prompt is no target");
     }
 
     @Test
     void everyTurnOfTheAssistantIsATarget() {
-        TrainingExample.Conversation row = new TrainingExample.Conversation(List.of(Message.user("1"), Message.assistant("ab"), Message.user("3"),
-                Message.assistant("4"), Message.user("bye")));
+        TrainingExample.Conversation row = new TrainingExample.Conversation(
+                List.of(Message.user("1"), Message.assistant("ab"), Message.user("3"), Message.assistant("4"),
+                        Message.user("bye")));
         assertEquals("^<u:1><a:[&$]><u:3><a:[4$]", shown(encode(row)));
     }
 
@@ -171,9 +179,10 @@ class ExampleEncoderTest {
         refused("completion is empty", new TrainingExample.Completion("p", ""), 100, false);
         refused("text has 0 tokens", new TrainingExample.Text(""), 100, false);
         refused("no assistant message", new TrainingExample.Conversation(List.of(Message.user("u"))), 100, false);
-        refused("no assistant message", new TrainingExample.Answer(List.of(Message.user("u")), List.of(Message.assistant(""))), 100, false);
-        refused("no assistant message", new TrainingExample.Answer(List.of(Message.user("u"), Message.assistant("a")), List.of(Message.user("v"))), 100,
-                false);
+        refused("no assistant message", new TrainingExample.Answer(
+                List.of(Message.user("u")), List.of(Message.assistant(""))), 100, false);
+        refused("no assistant message", new TrainingExample.Answer(
+                List.of(Message.user("u"), Message.assistant("a")), List.of(Message.user("v"))), 100, false);
     }
 
     @Test
@@ -189,18 +198,25 @@ class ExampleEncoderTest {
     void aTemplateThatRewritesThePastIsRefused() throws IOException {
         Files.writeString(folder.resolve("chat_template.jinja"), "{{ messages|length }}" + TEMPLATE);
         template = ChatTemplate.open(folder, new Characters());
-        refused("renders earlier messages otherwise", new TrainingExample.Conversation(List.of(Message.user("1"), Message.assistant("2"))), 100, false);
+        refused("renders earlier messages otherwise",
+                new TrainingExample.Conversation(List.of(Message.user("1"), Message.assistant("2"))), 100, false);
     }
 
-    /** On a real vocabulary and template: the prompt's ids are those that sampling begins with, and the rest reads as the answer. */
+    /**
+     * On a real vocabulary and template: the prompt's ids are those that sampling begins with, and the rest reads as
+     * the answer.
+     */
     @Test
     void realTokenizerAndTemplate() {
         Path model = TestFolders.model("minimind2-small");
         try (Tokenizer tokenizer = Tokenizers.open(model)) {
             ChatTemplate real = ChatTemplate.open(model, tokenizer);
-            List<Message> prompt = List.of(Message.user("Take the last letters of the words in \"Edgar Bob\" and concatenate them."));
+            List<Message> prompt = List.of(Message.user(
+                    "Take the last letters of the words in \"Edgar Bob\" and concatenate them."));
             TrainingSequence row = new ExampleEncoder(tokenizer, real, 512, false)
-                    .encode(new ExampleReader.Row("row", new TrainingExample.Answer(prompt, List.of(Message.assistant("rb")))));
+                    .encode(
+                            new ExampleReader.Row("row", new TrainingExample.Answer(
+                                    prompt, List.of(Message.assistant("rb")))));
             int[] sampled = real.encode(tokenizer, prompt, true);
             assertArrayEquals(sampled, IntStream.of(row.ids()).limit(sampled.length).toArray());
             assertEquals(sampled.length, row.targets().nextSetBit(0));

@@ -33,10 +33,12 @@ class ExampleReaderTest {
                 {"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}, {"role": "assistant", "content": "ä"}]}
                 {"text": "Once upon a time"}"""));
         assertEquals(new TrainingExample.Completion("2 + 2 =", " 4"), rows.get(0).example());
-        TrainingExample answer = new TrainingExample.Answer(List.of(Message.user("Hi")), List.of(Message.assistant("Ho")));
+        TrainingExample answer = new TrainingExample.Answer(
+                List.of(Message.user("Hi")), List.of(Message.assistant("Ho")));
         assertEquals(answer, rows.get(1).example());
         assertEquals(answer, rows.get(2).example());
-        assertEquals(new TrainingExample.Conversation(List.of(Message.system("s"), Message.user("u"), Message.assistant("ä"))), rows.get(3).example());
+        assertEquals(new TrainingExample.Conversation(
+                List.of(Message.system("s"), Message.user("u"), Message.assistant("ä"))), rows.get(3).example());
         assertEquals(new TrainingExample.Text("Once upon a time"), rows.get(4).example());
         assertTrue(rows.get(4).where().endsWith("rows.jsonl line 6"), rows.get(4).where());
     }
@@ -58,14 +60,17 @@ class ExampleReaderTest {
     void refusesByFileAndLine(String row, String expected) throws IOException {
         Path file = file("{\"text\": \"a row that is well\"}\n\n" + row + "\n");
         String message = assertThrows(InputException.class, () -> ExampleReader.read(file)).getMessage();
-        assertTrue(message.startsWith(file + " line 3: ") && message.contains(expected) && !message.contains("\n"), message);
+        assertTrue(message.startsWith(file + " line 3: ") && message.contains(expected) && !message.contains("\n"),
+                message);
     }
 
     @Test
     void refusesAFileWithoutRowsAndNoFile() throws IOException {
         Path file = file("\n\n");
-        assertTrue(assertThrows(InputException.class, () -> ExampleReader.read(file)).getMessage().contains("has no rows"));
+        assertTrue(assertThrows(InputException.class, () -> ExampleReader.read(file)).getMessage()
+                .contains("has no rows"));
         Path none = folder.resolve("none.jsonl");
-        assertEquals(none + ": cannot be read: no such file", assertThrows(InputException.class, () -> ExampleReader.read(none)).getMessage());
+        assertEquals(none + ": cannot be read: no such file",
+                assertThrows(InputException.class, () -> ExampleReader.read(none)).getMessage());
     }
 }

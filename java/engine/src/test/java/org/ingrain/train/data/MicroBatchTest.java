@@ -19,7 +19,8 @@ public class MicroBatchTest {
 
     @Test
     void eachTargetIsPredictedByTheRowBeforeIt() {
-        MicroBatch batch = MicroBatch.of(List.of(sequence(new int[] {5, 6, 7, 8}, 2, 3), sequence(new int[] {9, 10}, 1)));
+        MicroBatch batch = MicroBatch.of(
+                List.of(sequence(new int[] {5, 6, 7, 8}, 2, 3), sequence(new int[] {9, 10}, 1)));
         assertArrayEquals(new int[] {5, 6, 7, 8, 9, 10}, batch.ids());
         assertArrayEquals(new int[] {0, 1, 2, 3, 0, 1}, batch.positions());
         assertArrayEquals(new int[] {0, 4, 6}, batch.offsets());

@@ -13,7 +13,8 @@ import org.junit.jupiter.api.Test;
 class PackingTest {
     @Test
     void takesTheFullestBinWithRoom() {
-        // 7 and 6 open bins; 4 fits neither and opens a third; 3 leaves nothing in the bin of 7; 2 goes to the bin of 6, then 2 does.
+        // 7 and 6 open bins; 4 fits neither and opens a third; 3 leaves nothing in the bin of 7; 2 goes to the bin of
+        // 6, then 2 does.
         List<int[]> bins = Packing.bestFit(new int[] {3, 7, 2, 6, 4, 2}, 10);
         assertEquals(3, bins.size());
         assertArrayEquals(new int[] {1, 0}, bins.get(0));

@@ -33,7 +33,8 @@ class DecoderTrainingTest {
     private record Pass(double loss, float[] gradients) {
     }
 
-    private static Pass run(Golden golden, Parameters parameters, TrainingMemory memory, List<MicroBatch> batches, int step) {
+    private static Pass run(Golden golden, Parameters parameters, TrainingMemory memory, List<MicroBatch> batches,
+            int step) {
         int targets = batches.stream().mapToInt(MicroBatch::targetCount).sum();
         parameters.flat().zeroGradients();
         try (DecoderTraining training = new DecoderTraining(golden.context, golden.weights(), parameters, memory)) {
@@ -48,7 +49,8 @@ class DecoderTrainingTest {
     private static LoraParameters lora(Golden golden, LoraConfig config, TrainingMemory memory, boolean trained) {
         LoraParameters parameters = new LoraParameters(golden.context, golden.config, config, 5, memory);
         if (trained) {
-            parameters.load(golden.adapter("after").stream().filter(m -> config.targetModules().contains(m.projection())).toList());
+            parameters.load(golden.adapter("after").stream()
+                    .filter(m -> config.targetModules().contains(m.projection())).toList());
         }
         return parameters;
     }
@@ -100,7 +102,8 @@ class DecoderTrainingTest {
             Parameters fresh = lora(golden, DROPPING, roomy(LAYERS), false);
             List<Double> losses = new ArrayList<>();
             for (Parameters parameters : List.of(none, fresh)) {
-                try (DecoderTraining training = new DecoderTraining(golden.context, golden.weights(), parameters, roomy(LAYERS))) {
+                try (DecoderTraining training = new DecoderTraining(
+                        golden.context, golden.weights(), parameters, roomy(LAYERS))) {
                     losses.add(training.loss(joined(golden).getFirst()));
                 }
             }
@@ -115,7 +118,8 @@ class DecoderTrainingTest {
             Pass big = run(golden, lora(golden, still, roomy(LAYERS), true), roomy(LAYERS), joined(golden), 1);
             List<MicroBatch> alone = golden.sequences().stream().map(s -> MicroBatch.of(List.of(s))).toList();
             Pass small = run(golden, lora(golden, still, roomy(LAYERS), true), roomy(LAYERS), alone, 1);
-            assertEquals(big.loss, small.loss, 1e-12 * big.loss, "each row's loss is the same, and the sum is a double");
+            assertEquals(big.loss, small.loss, 1e-12 * big.loss,
+                    "each row's loss is the same, and the sum is a double");
             assertClose(big.gradients, small.gradients, 1e-6f);
         }
     }
@@ -139,7 +143,8 @@ class DecoderTrainingTest {
             assertTrue(all.targetCount() > 2 * TrainingActivations.HEAD_ROWS, all.targetCount() + " targets");
             Parameters parameters = FullParameters.load(golden.weights(), golden.model);
             Pass big = run(golden, parameters, roomy(LAYERS), List.of(all), 1);
-            Pass small = run(golden, parameters, roomy(LAYERS), sequences.stream().map(s -> MicroBatch.of(List.of(s))).toList(), 1);
+            Pass small = run(golden, parameters, roomy(LAYERS),
+                    sequences.stream().map(s -> MicroBatch.of(List.of(s))).toList(), 1);
             assertEquals(big.loss, small.loss, 1e-12 * big.loss);
             assertClose(big.gradients, small.gradients, 1e-5f);
         }
@@ -157,7 +162,8 @@ class DecoderTrainingTest {
             LoraParameters some = lora(golden, few, roomy(LAYERS), false);
             run(golden, all, roomy(LAYERS), joined(golden), 1);
             run(golden, some, roomy(LAYERS), joined(golden), 1);
-            List<LoraModule> expected = gradients(golden, all).stream().filter(m -> chosen.contains(m.projection())).toList();
+            List<LoraModule> expected = gradients(golden, all).stream().filter(m -> chosen.contains(m.projection()))
+                    .toList();
             List<LoraModule> found = gradients(golden, some);
             assertEquals(2 * chosen.size(), found.size());
             for (int i = 0; i < found.size(); i++) {
@@ -206,7 +212,8 @@ class DecoderTrainingTest {
                 for (float a : module.a()) {
                     largest = Math.max(largest, Math.abs(a));
                 }
-                assertTrue(largest <= bound && largest > 0.9 * bound, module.projection() + ": " + largest + " of " + bound);
+                assertTrue(largest <= bound && largest > 0.9 * bound,
+                        module.projection() + ": " + largest + " of " + bound);
                 assertEquals(0, norm(module.b()));
             }
         }

@@ -24,7 +24,8 @@ class ScheduleTest {
         OptimizerConfig config = new OptimizerConfig(3e-4, 0.9, 0.999, 1e-8, 0, 1, schedule, warmup, ratio);
         String[] rates = expected.split(" +");
         for (int step = 1; step <= rates.length; step++) {
-            assertEquals(Double.parseDouble(rates[step - 1]), config.learningRate(step, rates.length), 1e-17, "step " + step);
+            assertEquals(Double.parseDouble(rates[step - 1]), config.learningRate(step, rates.length), 1e-17,
+                    "step " + step);
         }
     }
 }

@@ -29,19 +29,22 @@ public record AnswersPart(PackedItems<?> packs, Paired gain) {
 
     /** All arms were asked the same questions in the same order. */
     public static AnswersPart read(Path folder, List<ArmResult> arms, int room) {
-        List<List<Score>> scores = arms.stream().map(arm -> JsonLines.read(folder.resolve(file(arm.name())), Score.class)).toList();
+        List<List<Score>> scores = arms.stream().map(
+                arm -> JsonLines.read(folder.resolve(file(arm.name())), Score.class)).toList();
         PackedItems<Item> packs = new PackedItems<>(room);
         for (int i = 0; i < scores.getFirst().size(); i++) {
             int question = i;
             List<Score> ofQuestion = scores.stream().map(arm -> arm.get(question)).toList();
             Score first = ofQuestion.getFirst();
-            List<Given> given = ofQuestion.stream().map(score -> new Given(score.answer(), score.right(), score.tokens())).toList();
+            List<Given> given = ofQuestion.stream().map(
+                    score -> new Given(score.answer(), score.right(), score.tokens())).toList();
             packs.add(piece -> new Item(first.id(), LedgerPart.cut(first.question()), first.gold(), given, piece),
                     new Texts(first.question(), ofQuestion.stream().map(Score::answers).toList()));
         }
         int before = arms.indexOf(ArmResult.first(arms, Role.SYSTEM_1));
         int after = arms.indexOf(ArmResult.first(arms, Role.DISTILLED));
-        return new AnswersPart(packs, before < 0 || after < 0 ? null : Paired.of(scores.get(before), scores.get(after)));
+        return new AnswersPart(packs, before < 0 || after < 0
+                ? null : Paired.of(scores.get(before), scores.get(after)));
     }
 
     static String file(String arm) {

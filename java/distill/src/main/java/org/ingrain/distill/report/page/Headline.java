@@ -13,7 +13,8 @@ import org.ingrain.distill.report.table.Figures;
 record Headline(List<ArmResult> arms) {
     /** System 1, System 2 and the first student, where all three were measured; else none. */
     List<ArmResult> main() {
-        List<ArmResult> main = Stream.of(Role.SYSTEM_1, Role.SYSTEM_2, Role.DISTILLED).map(role -> ArmResult.first(arms, role))
+        List<ArmResult> main = Stream.of(Role.SYSTEM_1, Role.SYSTEM_2, Role.DISTILLED)
+                .map(role -> ArmResult.first(arms, role))
                 .filter(Objects::nonNull).toList();
         return main.size() == 3 ? main : List.of();
     }
@@ -26,19 +27,25 @@ record Headline(List<ArmResult> arms) {
         ArmResult one = three.get(0);
         ArmResult two = three.get(1);
         ArmResult student = three.get(2);
-        return "Asked at once (System 1), the model is right on " + share(one) + " of " + Figures.count(one.questions(), "question", "questions")
-                + " held out" + orders(one) + ", for " + tokens(one) + " each. With " + two.title() + " (System 2) it is right on " + share(two)
-                + ", for " + tokens(two) + ". Distilled, it answers at once and is right on " + share(student) + ", for " + tokens(student)
+        return "Asked at once (System 1), the model is right on " + share(one) + " of "
+                + Figures.count(one.questions(), "question", "questions")
+                + " held out" + orders(one) + ", for " + tokens(one) + " each. With " + two.title()
+                        + " (System 2) it is right on " + share(two)
+                + ", for " + tokens(two) + ". Distilled, it answers at once and is right on " + share(student)
+                        + ", for " + tokens(student)
                 + cheaper(two, student) + ".";
     }
 
     /** The paired test of the student against System 1, in a sentence. */
     static String judgement(Paired paired) {
         double p = paired.p();
-        return "The distilled model does better than System 1 on " + Figures.count(paired.gained(), "question", "questions") + " and worse on "
-                + Figures.count(paired.lost()) + ": " + (!paired.significant() ? "the difference may be chance" : paired.gained() > paired.lost()
+        return "The distilled model does better than System 1 on "
+                + Figures.count(paired.gained(), "question", "questions") + " and worse on "
+                + Figures.count(paired.lost()) + ": " + (!paired.significant()
+                        ? "the difference may be chance" : paired.gained() > paired.lost()
                 ? "a gain that is more than chance" : "distillation made the model worse, by more than chance")
-                + " (McNemar's exact test, " + (p < 0.001 ? "p < 0.001" : String.format(Locale.ROOT, "p = %.3f", p)) + ").";
+                + " (McNemar's exact test, " + (p < 0.001 ? "p < 0.001" : String.format(Locale.ROOT, "p = %.3f", p))
+                        + ").";
     }
 
     private static String cheaper(ArmResult two, ArmResult student) {
@@ -49,7 +56,8 @@ record Headline(List<ArmResult> arms) {
     }
 
     private static String orders(ArmResult arm) {
-        return arm.answers() == arm.questions() ? "" : " (asked in several orders, " + Figures.count(arm.answers(), "answer", "answers") + ")";
+        return arm.answers() == arm.questions() ? "" : " (asked in several orders, "
+                + Figures.count(arm.answers(), "answer", "answers") + ")";
     }
 
     private static String share(ArmResult arm) {

@@ -28,12 +28,13 @@ import org.ingrain.files.Json;
 import tools.jackson.databind.JsonNode;
 
 /**
- * {@code report.html}: one file that needs nothing else, neither a network nor a server. What a run found stands in the page as it is;
- * a script, of which the rest does not depend, looks through ledgers and answers.
+ * {@code report.html}: one file that needs nothing else, neither a network nor a server. What a run found stands in the
+ * page as it is; a script, of which the rest does not depend, looks through ledgers and answers.
  *
  * @param answers null where nothing was evaluated
  */
-public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers, AnswersPart answers, List<TrainingCurve> curves) {
+public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers, AnswersPart answers,
+        List<TrainingCurve> curves) {
     /** One of the lists that the script shows. */
     private record Browser(String kind, String pack, String title, List<Role> roles, List<String> titles) {
     }
@@ -49,7 +50,8 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         settings(page);
         page.close("main");
         return resource("page.html").replace("{{title}}", new Markup().text(title() + " - Ingrain").toString())
-                .replace("{{colours}}", Colour.css()).replace("{{style}}", resource("page.css")).replace("{{script}}", resource("page.js"))
+                .replace("{{colours}}", Colour.css()).replace("{{style}}", resource("page.css"))
+                .replace("{{script}}", resource("page.js"))
                 .replace("{{body}}", page.toString());
     }
 
@@ -61,7 +63,8 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         JsonNode notes = report.manifest().notes();
         JsonNode settings = report.manifest().settings();
         Headline story = new Headline(report.arms());
-        page.open("header").leaf("p", "Ingrain \u00b7 System 2 distilled into System 1", "class", "eyebrow").leaf("h1", title());
+        page.open("header").leaf("p", "Ingrain \u00b7 System 2 distilled into System 1", "class", "eyebrow")
+                .leaf("h1", title());
         page.leaf("p", story.figures(), "class", "lead");
         if (answers != null && answers.gain() != null) {
             page.leaf("p", Headline.judgement(answers.gain()), "class", "judgement");
@@ -74,8 +77,8 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         fact(page, "version", settings.path("version").asString(""));
         page.close("dl").close("header");
         page.open("nav", "aria-label", "Sections");
-        for (String[] link : new String[][] {{"result", "Result"}, {"curation", "Curation"}, {"training", "Training"}, {"ledger", "Ledger"},
-                {"answers", "Answers"}, {"settings", "Settings"}}) {
+        for (String[] link : new String[][] {{"result", "Result"}, {"curation", "Curation"}, {"training", "Training"},
+                {"ledger", "Ledger"}, {"answers", "Answers"}, {"settings", "Settings"}}) {
             if (answers != null || !link[0].equals("answers")) {
                 page.leaf("a", link[1], "href", "#" + link[0]);
             }
@@ -100,14 +103,17 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         }
         page.open("div", "class", "pair beside");
         if (!report.arms().isEmpty()) {
-            figure(page, new AccuracyPlot(report.arms()).draw(), "Up is right, left is cheap. Bars are 95 % intervals (Wilson's).");
+            figure(page, new AccuracyPlot(report.arms()).draw(),
+                    "Up is right, left is cheap. Bars are 95 % intervals (Wilson's).");
         }
         page.open("div");
         if (report.arms().isEmpty()) {
             page.leaf("p", "Not evaluated: the questions come without answers.");
         } else {
             table(page, Tables.arms(report.arms()), report.arms().stream().map(ArmResult::role).toList());
-            page.leaf("p", "#Tokens: generated for each question on average, intermediate steps included. A question to which no answer is found"
+            page.leaf(
+                    "p", "#Tokens: generated for each question on average, intermediate steps included. A question to "
+                    + "which no answer is found"
                     + " in the text counts as wrong." + report.aboutVotes(), "class", "note");
         }
         page.close("div").close("div").close("section");
@@ -123,25 +129,31 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         page.leaf("h3", arm.title()).leaf("p", asked, "class", "how");
         page.open("p", "class", "big").text(Figures.percent(arm.accuracy())).leaf("span", " % right").close("p");
         gauge(page, arm.accuracy());
-        page.open("p", "class", "big second").text(Figures.tokens(arm.tokens())).leaf("span", " tokens a question").close("p");
+        page.open("p", "class", "big second").text(Figures.tokens(arm.tokens())).leaf("span", " tokens a question")
+                .close("p");
         gauge(page, mostTokens == 0 ? 0 : arm.tokens() / mostTokens);
-        page.leaf("p", "95 % interval " + Figures.percent(arm.low()) + " to " + Figures.percent(arm.high()), "class", "note").close("div");
+        page.leaf("p", "95 % interval " + Figures.percent(arm.low()) + " to " + Figures.percent(arm.high()), "class",
+                "note").close("div");
     }
 
     private static void gauge(Markup page, double share) {
-        page.open("div", "class", "gauge", "aria-hidden", "true").leaf("i", "", "style", "width: " + Figures.percent(share) + "%").close("div");
+        page.open("div", "class", "gauge", "aria-hidden", "true")
+                .leaf("i", "", "style", "width: " + Figures.percent(share) + "%").close("div");
     }
 
     private void curation(Markup page) {
         open(page, "curation", "Curation");
-        page.leaf("p", "Which of the unlabelled questions were kept to train on. The verdict rests on how the samples agree; gold answers are"
+        page.leaf(
+                "p", "Which of the unlabelled questions were kept to train on. The verdict rests on how the samples "
+                + "agree; gold answers are"
                 + " compared with afterwards, for this page alone.");
         table(page, Tables.ledgers(report.ledgers()), roles(report.ledgers().keySet()));
         page.leaf("p", Tables.ABOUT_SAVED, "class", "note");
         for (LedgerPart ledger : ledgers) {
             page.leaf("h3", ledger.student().title());
             page.open("div", "class", "pair");
-            figure(page, VotesPlot.votes(ledger.student(), ledger.counts()).draw(), "Examples by the votes of their most voted answer.");
+            figure(page, VotesPlot.votes(ledger.student(), ledger.counts()).draw(),
+                    "Examples by the votes of their most voted answer.");
             figure(page, VotesPlot.margins(ledger.student(), ledger.counts()).draw(), "Examples by their margin.");
             page.close("div");
         }
@@ -156,7 +168,8 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         if (!curves.isEmpty()) {
             boolean watched = curves.stream().anyMatch(curve -> !curve.checks().isEmpty());
             boolean thinned = curves.stream().anyMatch(curve -> curve.steps().size() > LossPlot.POINTS);
-            figure(page, new LossPlot(curves).draw(), "Mean loss of a target token." + (watched ? " Dashed, with dots: rows that are not"
+            figure(page, new LossPlot(curves).draw(), "Mean loss of a target token."
+                    + (watched ? " Dashed, with dots: rows that are not"
                     + " trained on." : "") + (thinned ? " Each point is the mean of neighbouring steps." : ""));
         }
         page.open("div");
@@ -166,18 +179,24 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
 
     private void browsers(Markup page) {
         open(page, "ledger", "Ledger");
-        page.leaf("p", "Every example, with all that was answered: choose one to see its samples and their intermediate texts.");
-        ledgers.forEach(ledger -> bounds(page, ledger.packs(), ledgers.size() == 1 ? "" : ledger.student().title() + ": ", ledger.file()));
+        page.leaf(
+                "p", "Every example, with all that was answered: choose one to see its samples and their intermediate "
+                + "texts.");
+        ledgers.forEach(ledger -> bounds(page, ledger.packs(), ledgers.size() == 1
+                ? "" : ledger.student().title() + ": ", ledger.file()));
         List<String> arms = report.arms().stream().map(ArmResult::title).toList();
-        browser(page, ledgers.stream().map(ledger -> new Browser("ledger", "ledger-" + ledger.student().name(), ledger.student().title(),
-                List.of(), List.of())).toList());
+        browser(
+                page, ledgers.stream().map(ledger -> new Browser("ledger", "ledger-" + ledger.student().name(),
+                        ledger.student().title(), List.of(), List.of())).toList());
         ledgers.forEach(ledger -> page.add(ledger.packs().end("ledger-" + ledger.student().name())));
         page.close("section");
         if (answers != null) {
             open(page, "answers", "Answers");
             page.leaf("p", "The questions held out, and what each way of asking made of them.");
             bounds(page, answers.packs(), "", "evaluation/*/scores.jsonl");
-            browser(page, List.of(new Browser("answers", "answers", "Answers", report.arms().stream().map(ArmResult::role).toList(), arms)));
+            browser(
+                    page, List.of(new Browser("answers", "answers", "Answers",
+                            report.arms().stream().map(ArmResult::role).toList(), arms)));
             page.add(answers.packs().end("answers")).close("section");
         }
     }
@@ -185,15 +204,18 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
     /** What is not in the page, and where it is. */
     private static void bounds(Markup page, PackedItems<?> packs, String whose, String file) {
         if (packs.opened() < packs.items()) {
-            String rest = packs.listed() == packs.items() ? "All are listed. " : "The first " + Figures.count(packs.listed()) + " are listed. ";
+            String rest = packs.listed() == packs.items()
+                    ? "All are listed. " : "The first " + Figures.count(packs.listed()) + " are listed. ";
             page.leaf("p", whose + "of " + Figures.count(packs.items()) + ", the first " + Figures.count(packs.opened())
-                    + " have their texts in this page, which is kept small. " + rest + "Everything is in " + file + ".", "class", "bounded");
+                    + " have their texts in this page, which is kept small. " + rest + "Everything is in " + file + ".",
+                    "class", "bounded");
         }
     }
 
     private static void browser(Markup page, List<Browser> choices) {
         page.leaf("div", "", "class", "browser", "data-choices", Json.line(choices));
-        page.open("noscript").leaf("p", "Looking through it needs a browser that runs the script of this page.").close("noscript");
+        page.open("noscript").leaf("p", "Looking through it needs a browser that runs the script of this page.")
+                .close("noscript");
     }
 
     private void settings(Markup page) {
@@ -202,17 +224,23 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         page.open("ol", "class", "prompts");
         for (int i = 0; i < prompts.plan().steps().size(); i++) {
             Plan.PlannedStep step = prompts.plan().steps().get(i);
-            page.open("li").open("p").leaf("b", step.name()).text(", " + Figures.count(step.samples(), "sample", "samples") + ", temperature "
-                    + step.params().temperature() + ", top-p " + step.params().topP() + ", at most " + step.params().maxTokens() + " tokens. ");
-            page.leaf("span", "wording: " + prompts.marks().get(i).words(), "class", "chip").close("p").leaf("pre", step.prompt().text()).close("li");
+            page.open("li").open("p").leaf("b", step.name())
+                    .text(", " + Figures.count(step.samples(), "sample", "samples") + ", temperature "
+                    + step.params().temperature() + ", top-p " + step.params().topP() + ", at most " + step.params()
+                            .maxTokens() + " tokens. ");
+            page.leaf("span", "wording: " + prompts.marks().get(i).words(), "class", "chip").close("p")
+                    .leaf("pre", step.prompt().text()).close("li");
         }
         page.close("ol");
         page.leaf("h3", "Everything that the result depends on");
-        page.leaf("p", "Runs with equal settings give equal bytes. The whole methods are in run.json; the table as Markdown in report.md, as JSON"
+        page.leaf(
+                "p", "Runs with equal settings give equal bytes. The whole methods are in run.json; the table as "
+                + "Markdown in report.md, as JSON"
                 + " in report.json; the plots as images in plots/; the training for TensorBoard in tensorboard/.");
         Map<String, List<List<String>>> groups = groups();
         groups.forEach((group, rows) -> {
-            page.open("details", "open", group.equals("run") || group.equals("sample") || group.equals("curation") ? "" : null)
+            page.open("details", "open", group.equals("run") || group.equals("sample") || group.equals("curation")
+                    ? "" : null)
                     .leaf("summary", group);
             table(page, new Table(List.of("setting", "value"), rows), List.of());
             page.close("details");
@@ -225,14 +253,16 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         Map<String, List<List<String>>> groups = new LinkedHashMap<>();
         SettingsList.of(report.manifest()).forEach((name, value) -> {
             int dot = name.indexOf('.');
-            groups.computeIfAbsent(dot < 0 ? "run" : name.substring(0, dot), group -> new ArrayList<>()).add(List.of(name.substring(dot + 1), value));
+            groups.computeIfAbsent(dot < 0 ? "run" : name.substring(0, dot), group -> new ArrayList<>())
+                    .add(List.of(name.substring(dot + 1), value));
         });
         return groups;
     }
 
     /** Of students, by name. */
     private List<Role> roles(Collection<String> students) {
-        return students.stream().map(name -> ledgers.stream().map(LedgerPart::student).filter(student -> student.name().equals(name))
+        return students.stream().map(name -> ledgers.stream().map(LedgerPart::student)
+                .filter(student -> student.name().equals(name))
                 .findFirst().orElseThrow().role()).toList();
     }
 

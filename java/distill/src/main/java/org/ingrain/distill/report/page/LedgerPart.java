@@ -18,11 +18,12 @@ public record LedgerPart(StudentFiles student, String file, PackedItems<?> packs
     static final int LONGEST = 1000;
 
     /** An entry in the index: all but its texts. */
-    public record Row(String id, String question, String gold, String category, Entry.Verdict verdict, Entry.Reason reason, String detail,
-               String label, Boolean right, int margin, int planned, int tokens) {
+    public record Row(String id, String question, String gold, String category, Entry.Verdict verdict,
+            Entry.Reason reason, String detail, String label, Boolean right, int margin, int planned, int tokens) {
         static Row of(Entry entry) {
-            return new Row(entry.id(), cut(entry.question()), entry.gold(), entry.category(), entry.verdict(), entry.reason(), entry.detail(),
-                    entry.label(), entry.right(), entry.margin(), entry.planned(), entry.tokens());
+            return new Row(entry.id(), cut(entry.question()), entry.gold(), entry.category(), entry.verdict(),
+                    entry.reason(), entry.detail(), entry.label(), entry.right(), entry.margin(), entry.planned(),
+                    entry.tokens());
         }
     }
 

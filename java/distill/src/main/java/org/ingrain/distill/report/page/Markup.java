@@ -2,9 +2,13 @@ package org.ingrain.distill.report.page;
 
 import java.util.Map;
 
-/** HTML or SVG as it grows. Texts and attributes come from anywhere, a model included, so all of them are escaped; only markup joins markup. */
+/**
+ * HTML or SVG as it grows. Texts and attributes come from anywhere, a model included, so all of them are escaped; only
+ * markup joins markup.
+ */
 final class Markup {
-    private static final Map<Character, String> ESCAPES = Map.of('&', "&amp;", '<', "&lt;", '>', "&gt;", '"', "&quot;", '\'', "&#39;");
+    private static final Map<Character, String> ESCAPES = Map.of(
+            '&', "&amp;", '<', "&lt;", '>', "&gt;", '"', "&quot;", '\'', "&#39;");
 
     private final StringBuilder out = new StringBuilder();
 

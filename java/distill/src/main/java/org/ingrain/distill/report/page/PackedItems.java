@@ -11,9 +11,10 @@ import java.util.zip.GZIPOutputStream;
 import org.ingrain.files.Json;
 
 /**
- * Something to look through in a page, small enough to be in it: an index, a line for each item, and apart from it the items' texts in
- * pieces, so that a browser unpacks only what is opened. All of it is compressed, and bounded: where the room for texts is used up,
- * later items have none, and where that for the index is, later items are left out. The numbers of each are known.
+ * Something to look through in a page, small enough to be in it: an index, a line for each item, and apart from it the
+ * items' texts in pieces, so that a browser unpacks only what is opened. All of it is compressed, and bounded: where
+ * the room for texts is used up, later items have none, and where that for the index is, later items are left out. The
+ * numbers of each are known.
  *
  * @param <I> an item's line in the index
  */
@@ -96,7 +97,8 @@ final class PackedItems<I> {
         }
         endPiece();
         Markup page = new Markup();
-        page.leaf("script", Base64.getEncoder().encodeToString(index.toByteArray()), "type", "application/gzip", "id", name + "-index");
+        page.leaf("script", Base64.getEncoder().encodeToString(index.toByteArray()), "type", "application/gzip", "id",
+                name + "-index");
         for (int i = 0; i < pieces.size(); i++) {
             page.leaf("script", pieces.get(i), "type", "application/gzip", "id", name + "-" + i);
         }

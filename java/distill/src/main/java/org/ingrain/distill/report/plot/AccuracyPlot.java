@@ -27,7 +27,8 @@ public record AccuracyPlot(List<ArmResult> arms) {
         }
 
         boolean overlaps(Label other) {
-            return Math.abs(y - other.y) < LABEL_HEIGHT && left() < other.left() + other.width && other.left() < left() + width;
+            return Math.abs(y - other.y) < LABEL_HEIGHT && left() < other.left() + other.width
+                    && other.left() < left() + width;
         }
 
         boolean covers(Plot.Point other) {
@@ -40,7 +41,8 @@ public record AccuracyPlot(List<ArmResult> arms) {
     }
 
     public Plot.Words words() {
-        return new Plot.Words("accuracy-tokens", "Accuracy against #Tokens", String.join("; ", arms.stream().map(AccuracyPlot::description).toList()));
+        return new Plot.Words("accuracy-tokens", "Accuracy against #Tokens",
+                String.join("; ", arms.stream().map(AccuracyPlot::description).toList()));
     }
 
     public Plot draw() {
@@ -87,7 +89,8 @@ public record AccuracyPlot(List<ArmResult> arms) {
         plot.path(List.of(new Plot.Point(start.x() + 9 * dx, start.y() + 9 * dy), tip), Colour.MUTED, 1.2, 4);
         plot.area(List.of(tip, new Plot.Point(tip.x() - 8 * dx + 4 * dy, tip.y() - 8 * dy - 4 * dx),
                 new Plot.Point(tip.x() - 8 * dx - 4 * dy, tip.y() - 8 * dy + 4 * dx)), Colour.MUTED, null);
-        return IntStream.rangeClosed(0, (int) length / 4).mapToObj(i -> new Plot.Point(start.x() + 4 * i * dx, start.y() + 4 * i * dy)).toList();
+        return IntStream.rangeClosed(0, (int) length / 4)
+                .mapToObj(i -> new Plot.Point(start.x() + 4 * i * dx, start.y() + 4 * i * dy)).toList();
     }
 
     private void labels(Plot plot, Axis x, Axis y, List<Plot.Point> taken) {
@@ -96,12 +99,15 @@ public record AccuracyPlot(List<ArmResult> arms) {
         for (ArmResult arm : arms) {
             Plot.Point point = point(arm, x, y);
             String text = arm.title() + " " + Figures.percent(arm.accuracy());
-            Label label = free(new Label(text, glyphs.width(text, Plot.LETTER, true), Colour.of(arm.role()), point, point.y()), placed, taken);
+            Label label = free(new Label(text, glyphs.width(text, Plot.LETTER, true), Colour.of(arm.role()), point,
+                    point.y()), placed, taken);
             placed.add(label);
             if (Math.abs(label.y() - point.y()) > 5) {
-                plot.line(new Plot.Point(point.x() + 6 * label.side(), point.y()), new Plot.Point(point.x() + 12 * label.side(), label.y()), label.ink());
+                plot.line(new Plot.Point(point.x() + 6 * label.side(), point.y()),
+                        new Plot.Point(point.x() + 12 * label.side(), label.y()), label.ink());
             }
-            plot.strong(new Plot.Point(label.start(), label.y() + 4), text, label.ink(), label.side() > 0 ? Plot.Anchor.START : Plot.Anchor.END);
+            plot.strong(new Plot.Point(label.start(), label.y() + 4), text, label.ink(), label.side() > 0
+                    ? Plot.Anchor.START : Plot.Anchor.END);
         }
     }
 
@@ -129,7 +135,8 @@ public record AccuracyPlot(List<ArmResult> arms) {
     }
 
     private static String description(ArmResult arm) {
-        return arm.title() + ": " + Figures.percent(arm.accuracy()) + " % right (" + Figures.percent(arm.low()) + " to " + Figures.percent(arm.high()) + "), "
+        return arm.title() + ": " + Figures.percent(arm.accuracy()) + " % right (" + Figures.percent(arm.low()) + " to "
+                + Figures.percent(arm.high()) + "), "
                 + Figures.tokens(arm.tokens()) + " tokens";
     }
 }

@@ -24,7 +24,8 @@ record Axis(double low, double high, double from, double to, boolean log) {
         double below = Math.pow(10, Math.floor(Math.log10(least * 0.8)));
         double low = below * (least * 0.8 >= 5 * below ? 5 : least * 0.8 >= 2 * below ? 2 : 1);
         double above = Math.pow(10, Math.floor(Math.log10(most * 1.25)));
-        double high = above * (most * 1.25 <= above ? 1 : most * 1.25 <= 2 * above ? 2 : most * 1.25 <= 5 * above ? 5 : 10);
+        double high = above * (most * 1.25 <= above ? 1 : most * 1.25 <= 2 * above ? 2 : most * 1.25 <= 5 * above
+                ? 5 : 10);
         return new Axis(low, high, from, to, true);
     }
 

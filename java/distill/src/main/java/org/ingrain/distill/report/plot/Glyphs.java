@@ -14,8 +14,8 @@ import java.util.Map;
 import java.util.StringTokenizer;
 
 /**
- * Letters as outlines. A server often has no font, and Java then draws no text at all; two machines seldom have the same ones, and their
- * images would differ. So images bring their own.
+ * Letters as outlines. A server often has no font, and Java then draws no text at all; two machines seldom have the
+ * same ones, and their images would differ. So images bring their own.
  */
 public final class Glyphs {
     private static final double EM = 2048;
@@ -31,7 +31,8 @@ public final class Glyphs {
 
     public static Glyphs load() {
         Glyphs glyphs = new Glyphs();
-        try (BufferedReader lines = new BufferedReader(new InputStreamReader(Glyphs.class.getResourceAsStream("glyphs.txt"), StandardCharsets.UTF_8))) {
+        try (BufferedReader lines = new BufferedReader(
+                new InputStreamReader(Glyphs.class.getResourceAsStream("glyphs.txt"), StandardCharsets.UTF_8))) {
             lines.lines().filter(line -> !line.startsWith("#")).forEach(glyphs::add);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -44,13 +45,17 @@ public final class Glyphs {
         return text.codePoints().mapToDouble(c -> glyph(c, strong).advance()).sum() * size / EM;
     }
 
-    /** The outlines of a text whose base line starts at a point, y downwards. A character that is not known is a question mark. */
+    /**
+     * The outlines of a text whose base line starts at a point, y downwards. A character that is not known is a
+     * question mark.
+     */
     Shape outline(String text, Plot.Point start, double size, boolean strong) {
         Path2D all = new Path2D.Double(Path2D.WIND_NON_ZERO);
         double x = start.x();
         for (int c : text.codePoints().toArray()) {
             Glyph glyph = glyph(c, strong);
-            all.append(glyph.outline().getPathIterator(new AffineTransform(size / EM, 0, 0, -size / EM, x, start.y())), false);
+            all.append(glyph.outline().getPathIterator(new AffineTransform(size / EM, 0, 0, -size / EM, x, start.y())),
+                    false);
             x += glyph.advance() * size / EM;
         }
         return all;
@@ -69,7 +74,8 @@ public final class Glyphs {
         Path2D outline = new Path2D.Double(Path2D.WIND_NON_ZERO);
         while (words.hasMoreTokens()) {
             String part = words.nextToken();
-            List<Double> at = part.length() == 1 ? List.of() : List.of(part.substring(1).split(",")).stream().map(Double::valueOf).toList();
+            List<Double> at = part.length() == 1 ? List.of() : List.of(part.substring(1).split(",")).stream()
+                    .map(Double::valueOf).toList();
             switch (part.charAt(0)) {
                 case 'M' -> outline.moveTo(at.get(0), at.get(1));
                 case 'L' -> outline.lineTo(at.get(0), at.get(1));

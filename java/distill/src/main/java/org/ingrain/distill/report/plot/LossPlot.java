@@ -3,13 +3,18 @@ package org.ingrain.distill.report.plot;
 import java.util.List;
 import org.ingrain.distill.report.table.Figures;
 
-/** Loss of a target token, step by step: a line for the rows that are trained on, a dashed one with dots for those that are not. */
+/**
+ * Loss of a target token, step by step: a line for the rows that are trained on, a dashed one with dots for those that
+ * are not.
+ */
 public record LossPlot(List<TrainingCurve> curves) {
     public static final int POINTS = 240;
 
     public Plot.Words words() {
-        return new Plot.Words("loss", "Training loss", String.join("; ", curves.stream().map(curve -> curve.title() + ": from "
-                + Figures.loss(curve.steps().getFirst().loss()) + " to " + Figures.loss(curve.steps().getLast().loss()) + " in "
+        return new Plot.Words("loss", "Training loss",
+                String.join("; ", curves.stream().map(curve -> curve.title() + ": from "
+                + Figures.loss(curve.steps().getFirst().loss()) + " to " + Figures.loss(curve.steps().getLast().loss())
+                        + " in "
                 + curve.steps().getLast().step() + " steps" + (curve.checks().isEmpty() ? "" : ", validation loss "
                 + Figures.loss(curve.checks().getLast().loss()))).toList()));
     }
@@ -17,8 +22,10 @@ public record LossPlot(List<TrainingCurve> curves) {
     public Plot draw() {
         Plot plot = new Plot(words());
         double steps = curves.stream().mapToInt(curve -> curve.steps().getLast().step()).max().orElse(1);
-        double most = curves.stream().flatMap(curve -> curve.losses(POINTS).stream()).mapToDouble(point -> point[1]).max().orElse(1);
-        double watched = curves.stream().flatMap(curve -> curve.checks().stream()).mapToDouble(TrainingCurve.Check::loss).max().orElse(0);
+        double most = curves.stream().flatMap(curve -> curve.losses(POINTS).stream()).mapToDouble(point -> point[1])
+                .max().orElse(1);
+        double watched = curves.stream().flatMap(curve -> curve.checks().stream())
+                .mapToDouble(TrainingCurve.Check::loss).max().orElse(0);
         Axis x = new Axis(0, Math.max(1, steps), Plot.LEFT, Plot.RIGHT, false);
         Axis y = Axis.fromZero(Math.max(most, watched), Plot.BOTTOM, Plot.TOP + 16 * (curves.size() - 1));
         plot.yAxis(y, "loss");
@@ -27,7 +34,8 @@ public record LossPlot(List<TrainingCurve> curves) {
             TrainingCurve curve = curves.get(i);
             Colour ink = Colour.of(curve.role());
             plot.path(place(curve.losses(POINTS), x, y), ink, 2, 0);
-            List<Plot.Point> checks = place(curve.checks().stream().map(check -> new double[] {check.step(), check.loss()}).toList(), x, y);
+            List<Plot.Point> checks = place(curve.checks().stream()
+                    .map(check -> new double[] {check.step(), check.loss()}).toList(), x, y);
             if (!checks.isEmpty()) {
                 plot.path(checks, ink, 1.5, 5);
             }

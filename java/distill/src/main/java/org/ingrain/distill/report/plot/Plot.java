@@ -4,8 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A drawing, as shapes in the order in which they are put down: for a page as SVG, for an image by {@link Png}. It is described
- * in words for those who do not see it; the same figures stand in a table beside it.
+ * A drawing, as shapes in the order in which they are put down: for a page as SVG, for an image by {@link Png}. It is
+ * described in words for those who do not see it; the same figures stand in a table beside it.
  */
 public final class Plot {
     public static final int WIDTH = 440;
@@ -113,7 +113,8 @@ public final class Plot {
 
     /** @param size width and height */
     void bar(double x, double y, double[] size, Colour ink, String tooltip) {
-        area(List.of(new Point(x, y), new Point(x + size[0], y), new Point(x + size[0], y + size[1]), new Point(x, y + size[1])), ink, tooltip);
+        area(List.of(new Point(x, y), new Point(x + size[0], y), new Point(x + size[0], y + size[1]),
+                new Point(x, y + size[1])), ink, tooltip);
     }
 
     void dot(Point at, double radius, Colour ink, String tooltip) {

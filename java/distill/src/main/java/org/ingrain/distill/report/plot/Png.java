@@ -16,7 +16,10 @@ import java.util.List;
 import javax.imageio.ImageIO;
 import javax.imageio.stream.MemoryCacheImageOutputStream;
 
-/** Draws a {@link Plot} as an image for papers and slides, in light colours. Only shapes are drawn, so neither a display nor a font is needed. */
+/**
+ * Draws a {@link Plot} as an image for papers and slides, in light colours. Only shapes are drawn, so neither a display
+ * nor a font is needed.
+ */
 public record Png(Glyphs glyphs) {
     /** Pixels of a unit of the drawing. */
     private static final int SCALE = 3;

@@ -35,7 +35,8 @@ public record TrainingCurve(Role role, String name, String title, List<Step> ste
                     if (line.has("validation_loss")) {
                         checks.add(new Check(step, line.path("validation_loss").asDouble()));
                     } else {
-                        steps.add(new Step(step, line.path("loss").asDouble(), line.path("learning_rate").asDouble(), line.path("grad_norm").asDouble()));
+                        steps.add(new Step(step, line.path("loss").asDouble(), line.path("learning_rate").asDouble(),
+                                line.path("grad_norm").asDouble()));
                     }
                 });
             }

@@ -11,7 +11,8 @@ public final class VoteCounts {
 
     /** What became of an example, in the order in which bars are stacked. */
     public enum Fate {
-        RIGHT("kept, right", Colour.RIGHT), WRONG("kept, wrong", Colour.WRONG), KEPT("kept, no gold", Colour.KEPT), DISCARDED("discarded", Colour.DISCARDED);
+        RIGHT("kept, right", Colour.RIGHT), WRONG("kept, wrong", Colour.WRONG), KEPT("kept, no gold", Colour.KEPT),
+                DISCARDED("discarded", Colour.DISCARDED);
 
         private final String words;
         private final Colour ink;

@@ -19,13 +19,13 @@ public record VotesPlot(Plot.Words words, String xName, Map<Integer, int[]> coun
     private static final double WIDEST = 60;
 
     public static VotesPlot votes(StudentFiles student, VoteCounts counted) {
-        return new VotesPlot(words("votes-", "Votes of the first answer", student, counted.byVotes()), "votes of the first answer",
-                counted.byVotes());
+        return new VotesPlot(words("votes-", "Votes of the first answer", student, counted.byVotes()),
+                "votes of the first answer", counted.byVotes());
     }
 
     public static VotesPlot margins(StudentFiles student, VoteCounts counted) {
-        return new VotesPlot(words("margins-", "Margin", student, counted.byMargin()), "margin: votes of the first answer less those of the second",
-                counted.byMargin());
+        return new VotesPlot(words("margins-", "Margin", student, counted.byMargin()),
+                "margin: votes of the first answer less those of the second", counted.byMargin());
     }
 
     private static Plot.Words words(String prefix, String title, StudentFiles student, Map<Integer, int[]> counts) {
@@ -50,13 +50,16 @@ public record VotesPlot(Plot.Words words, String xName, Map<Integer, int[]> coun
         int every = Math.ceilDiv(all, together == 1 ? 17 : 9);
         for (int bar = 0; bar < all; bar++) {
             double x = left + bar * width;
-            String values = together == 1 ? String.valueOf(first + bar) : first + bar * together + "-" + (first + bar * together + together - 1);
-            stack(plot, new double[] {x, width}, y, bars.getOrDefault(bar, new int[VoteCounts.Fate.values().length]), values);
+            String values = together == 1 ? String.valueOf(first + bar)
+                    : first + bar * together + "-" + (first + bar * together + together - 1);
+            stack(plot, new double[] {x, width}, y, bars.getOrDefault(bar, new int[VoteCounts.Fate.values().length]),
+                    values);
             if (bar % every == 0) {
                 plot.tick(x + width / 2, values);
             }
         }
-        plot.legend(Arrays.stream(VoteCounts.Fate.values()).filter(fate -> counts.values().stream().anyMatch(fates -> fates[fate.ordinal()] > 0))
+        plot.legend(Arrays.stream(VoteCounts.Fate.values())
+                .filter(fate -> counts.values().stream().anyMatch(fates -> fates[fate.ordinal()] > 0))
                 .map(fate -> new Plot.LegendEntry(fate.words(), fate.ink())).toList());
         return plot;
     }

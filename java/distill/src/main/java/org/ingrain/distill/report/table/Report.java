@@ -36,8 +36,10 @@ public record Report(String task, String method, Manifest manifest, Sizes sizes,
     /** The table for a terminal; lines end with \n. */
     public String table() {
         StringBuilder text = new StringBuilder(heading()).append("\n\n");
-        text.append(arms.isEmpty() ? "not evaluated: the questions come without answers\n" : Tables.arms(arms).text()).append('\n');
-        ledgers.forEach((student, summary) -> text.append(student).append(": ").append(Tables.kept(summary)).append('\n'));
+        text.append(arms.isEmpty() ? "not evaluated: the questions come without answers\n" : Tables.arms(arms).text())
+                .append('\n');
+        ledgers.forEach((student, summary) -> text.append(student).append(": ").append(Tables.kept(summary))
+                .append('\n'));
         return text.toString();
     }
 

@@ -15,8 +15,8 @@ import org.ingrain.files.Json;
  * @param seeds       in the order of the rows' accuracies
  * @param nothingKept seeds that are in no row, as their curation kept nothing
  */
-public record SeedsReport(String heading, List<Long> seeds, @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Long> nothingKept,
-                          List<SeedResult> rows) {
+public record SeedsReport(String heading, List<Long> seeds,
+        @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Long> nothingKept, List<SeedResult> rows) {
     /**
      * Of the runs' reports.
      *
@@ -24,12 +24,14 @@ public record SeedsReport(String heading, List<Long> seeds, @JsonInclude(JsonInc
      * @param without those that have none
      */
     public static SeedsReport of(List<Long> seeds, List<Report> reports, List<Long> without) {
-        return new SeedsReport(reports.getFirst().heading(), seeds, without, SeedResult.of(reports.stream().map(Report::arms).toList()));
+        return new SeedsReport(reports.getFirst().heading(), seeds, without,
+                SeedResult.of(reports.stream().map(Report::arms).toList()));
     }
 
     public void write(Path folder) {
         DurableFile.write(folder.resolve("seeds.json"), Json.pretty(this));
-        DurableFile.write(folder.resolve("seeds.md"), "# " + heading + ", " + Figures.count(seeds.size(), "seed", "seeds") + without() + "\n\n" + Tables.seeds(rows).markdown()
+        DurableFile.write(folder.resolve("seeds.md"), "# " + heading + ", "
+                + Figures.count(seeds.size(), "seed", "seeds") + without() + "\n\n" + Tables.seeds(rows).markdown()
                 + "\nMean over the seeds and its 95 % interval by Student's t."
                 + Tables.aboutVotes(Tables.shares(rows.stream().map(SeedResult::shares))) + "\n");
     }

@@ -7,7 +7,9 @@ import org.ingrain.files.Manifest;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Every leaf of a manifest's notes and settings, by its path, but for the methods' texts, which reports show otherwise. */
+/**
+ * Every leaf of a manifest's notes and settings, by its path, but for the methods' texts, which reports show otherwise.
+ */
 public final class SettingsList {
     private SettingsList() {
     }
@@ -23,7 +25,8 @@ public final class SettingsList {
 
     private static void flatten(String path, JsonNode node, Map<String, String> flat) {
         if (node instanceof ObjectNode object) {
-            object.propertyNames().forEach(name -> flatten(path.isEmpty() ? name : path + "." + name, object.get(name), flat));
+            object.propertyNames()
+                    .forEach(name -> flatten(path.isEmpty() ? name : path + "." + name, object.get(name), flat));
         } else if (node.isArray() && node.size() > 0 && node.get(0).isObject()) {
             for (int i = 0; i < node.size(); i++) {
                 flatten(path + "[" + i + "]", node.get(i), flat);

@@ -18,7 +18,8 @@ public record Table(List<String> head, List<List<String>> rows) {
         StringBuilder text = new StringBuilder();
         List<Integer> widths = flat.widths();
         line(text, flat.head, widths);
-        text.append("-".repeat(widths.stream().mapToInt(Integer::intValue).sum() + 2 * (widths.size() - 1))).append('\n');
+        text.append("-".repeat(widths.stream().mapToInt(Integer::intValue).sum() + 2 * (widths.size() - 1)))
+                .append('\n');
         flat.rows.forEach(row -> line(text, row, widths));
         return text.toString();
     }
@@ -26,13 +27,15 @@ public record Table(List<String> head, List<List<String>> rows) {
     public String markdown() {
         Table flat = each(cell -> oneLine(cell).replace("|", "\\|"));
         StringBuilder text = new StringBuilder();
-        text.append("| ").append(String.join(" | ", flat.head)).append(" |\n|---|").append("--:|".repeat(head.size() - 1)).append('\n');
+        text.append("| ").append(String.join(" | ", flat.head)).append(" |\n|---|")
+                .append("--:|".repeat(head.size() - 1)).append('\n');
         flat.rows.forEach(row -> text.append("| ").append(String.join(" | ", row)).append(" |\n"));
         return text.toString();
     }
 
     private Table each(UnaryOperator<String> change) {
-        return new Table(head.stream().map(change).toList(), rows.stream().map(row -> row.stream().map(change).toList()).toList());
+        return new Table(head.stream().map(change).toList(),
+                rows.stream().map(row -> row.stream().map(change).toList()).toList());
     }
 
     /** A user's categories and titles may hold line ends. */

@@ -15,18 +15,23 @@ import org.ingrain.distill.model.Tuner;
 /** The tables of a report. */
 public final class Tables {
     /** A note for {@link #ledgers}. */
-    public static final String ABOUT_SAVED = "Tokens saved are an estimate: an answer that was not drawn counts as many as those of its example that were,"
+    public static final String ABOUT_SAVED =
+            "Tokens saved are an estimate: an answer that was not drawn counts as many as those of its example that "
+            + "were,"
             + " on average.";
 
     private Tables() {
     }
 
-    /** As the paper's tables, with intervals; columns of majorities, of judging and of categories where there is something to show. */
+    /**
+     * As the paper's tables, with intervals; columns of majorities, of judging and of categories where there is
+     * something to show.
+     */
     public static Table arms(List<ArmResult> arms) {
         List<String> shares = shares(arms.stream().map(ArmResult::shares));
         boolean ordered = arms.stream().anyMatch(arm -> arm.answers() != arm.questions());
-        List<String> head = new ArrayList<>(List.of("", "accuracy %", "95 % interval", tokens(shares), ordered ? "right, all orders" : "right",
-                "unanswered"));
+        List<String> head = new ArrayList<>(List.of("", "accuracy %", "95 % interval", tokens(shares), ordered
+                ? "right, all orders" : "right", "unanswered"));
         if (ordered) {
             head.add("questions");
         }
@@ -52,7 +57,8 @@ public final class Tables {
         head.add("each seed");
         return new Table(head, rows.stream().map(row -> {
             List<String> cells = new ArrayList<>(List.of(row.title(), Figures.percent(row.mean()),
-                    row.accuracies().size() < 2 ? "-" : Figures.percent(row.low()) + " - " + Figures.percent(row.high()),
+                    row.accuracies().size() < 2 ? "-" : Figures.percent(row.low()) + " - "
+                    + Figures.percent(row.high()),
                     String.format(Locale.ROOT, "%.1f", row.tokens())));
             cells.addAll(cells(shares, row.shares()));
             cells.add(row.accuracies().stream().map(Figures::percent).collect(Collectors.joining(" ")));
@@ -84,22 +90,26 @@ public final class Tables {
         List<List<String>> rows = new ArrayList<>();
         ledgers.forEach((student, summary) -> {
             Ledger.Count total = summary.total();
-            List<String> reasons = summary.reasons().entrySet().stream().map(entry -> entry.getKey() + " " + entry.getValue()).toList();
+            List<String> reasons = summary.reasons().entrySet().stream()
+                    .map(entry -> entry.getKey() + " " + entry.getValue()).toList();
             rows.add(List.of(student, String.valueOf(total.examples()), String.valueOf(total.kept()),
                     String.valueOf(total.examples() - total.kept()), share(total.right(), total.known()), drawn(total),
                     Figures.count(total.savedTokens()), String.join(", ", reasons)));
         });
-        return new Table(List.of("student", "examples", "kept", "discarded", "labels right", "answers drawn", "tokens saved", "reasons"), rows);
+        return new Table(List.of("student", "examples", "kept", "discarded", "labels right", "answers drawn",
+                "tokens saved", "reasons"), rows);
     }
 
     /** One line: how many examples were kept, how many were too long for that, and how many labels are right. */
     public static String kept(Ledger.Summary summary) {
         Ledger.Count total = summary.total();
         String tooLong = Stream.of(Entry.Reason.PROMPT_TOO_LONG, Entry.Reason.LESSON_TOO_LONG).map(Entry.Reason::words)
-                .filter(summary.reasons()::containsKey).map(reason -> ", " + reason + " " + summary.reasons().get(reason))
+                .filter(summary.reasons()::containsKey).map(
+                        reason -> ", " + reason + " " + summary.reasons().get(reason))
                 .collect(Collectors.joining());
         return "kept " + total.kept() + " of " + total.examples() + " examples" + tooLong
-                + (total.known() == 0 ? "" : ", labels right " + share(total.right(), total.known())) + ", answers drawn " + drawn(total)
+                + (total.known() == 0 ? "" : ", labels right " + share(total.right(), total.known()))
+                + ", answers drawn " + drawn(total)
                 + (total.savedTokens() == 0 ? "" : ", about " + Figures.count(total.savedTokens()) + " tokens saved");
     }
 
@@ -109,17 +119,20 @@ public final class Tables {
     }
 
     public static Table votes(Ledger.Summary summary) {
-        return new Table(List.of("votes of the first answer", "examples", "kept", "labels right"), summary.byVotes().entrySet().stream()
+        return new Table(List.of("votes of the first answer", "examples", "kept", "labels right"),
+                summary.byVotes().entrySet().stream()
                 .map(entry -> List.of(String.valueOf(entry.getKey()), String.valueOf(entry.getValue().examples()),
-                        String.valueOf(entry.getValue().kept()), share(entry.getValue().right(), entry.getValue().known())))
+                        String.valueOf(entry.getValue().kept()),
+                        share(entry.getValue().right(), entry.getValue().known())))
                 .toList());
     }
 
     public static Table training(Map<String, Tuner.Tuned> training) {
         List<List<String>> rows = new ArrayList<>();
-        training.forEach((student, tuned) -> rows.add(List.of(student, String.valueOf(tuned.rows()), String.valueOf(tuned.steps()),
-                Figures.loss(tuned.firstLoss()), Figures.loss(tuned.lastLoss()),
-                tuned.validationLoss() == null ? "-" : Figures.loss(tuned.validationLoss()))));
+        training.forEach((student, tuned) -> rows.add(
+                List.of(student, String.valueOf(tuned.rows()), String.valueOf(tuned.steps()),
+                        Figures.loss(tuned.firstLoss()), Figures.loss(tuned.lastLoss()), tuned.validationLoss() == null
+                        ? "-" : Figures.loss(tuned.validationLoss()))));
         return new Table(List.of("student", "rows", "steps", "first loss", "last loss", "validation loss"), rows);
     }
 

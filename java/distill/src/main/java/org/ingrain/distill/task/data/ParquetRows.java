@@ -24,8 +24,8 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Reads a Parquet file as rows of JSON: texts (UTF-8, whether the column says so or not), numbers, booleans, dates and times as ISO 8601
- * writes them, UUIDs, and lists and structs of these.
+ * Reads a Parquet file as rows of JSON: texts (UTF-8, whether the column says so or not), numbers, booleans, dates and
+ * times as ISO 8601 writes them, UUIDs, and lists and structs of these.
  */
 final class ParquetRows implements AutoCloseable {
     private final Path file;
@@ -42,7 +42,8 @@ final class ParquetRows implements AutoCloseable {
     /**
      * Hands over each row, with its file and number, until one is answered with false.
      *
-     * @throws InputException if the file is damaged, or a column holds something else; whatever {@code each} throws is let through
+     * @throws InputException if the file is damaged, or a column holds something else; whatever {@code each} throws is
+     *         let through
      */
     static void until(Path file, BiPredicate<JsonNode, String> each) {
         try (ParquetRows rows = guarded(file, () -> open(file))) {
@@ -76,14 +77,16 @@ final class ParquetRows implements AutoCloseable {
         while (root.getCause() != null) {
             root = root.getCause();
         }
-        return root.getMessage() == null ? root.getClass().getSimpleName() : root.getMessage().lines().findFirst().orElse("");
+        return root.getMessage() == null ? root.getClass().getSimpleName() : root.getMessage().lines().findFirst()
+                .orElse("");
     }
 
     private static ParquetRows open(Path file) throws IOException {
         ParquetFileReader parquet = ParquetFileReader.open(InputFile.of(file));
         try {
             if (parquet.getFileSchema().getColumnCount() == 0) {
-                throw new InputException(file + ": cannot be read as Parquet: its schema has no column");   // its rows would never end
+                // its rows would never end
+                throw new InputException(file + ": cannot be read as Parquet: its schema has no column");
             }
             return new ParquetRows(file, parquet, parquet.rowReader());
         } catch (RuntimeException e) {
@@ -130,7 +133,8 @@ final class ParquetRows implements AutoCloseable {
             case Number _, Boolean _ -> value;
             case String _, byte[] _ -> text((byte[]) raw, column);
             case Temporal _, UUID _ -> value.toString();
-            default -> throw new InputException(where() + ": column " + column + " holds values of a type that is not read, expected texts,"
+            default -> throw new InputException(where() + ": column " + column
+                    + " holds values of a type that is not read, expected texts,"
                     + " numbers, booleans, times, or lists or structs of these");
         };
     }
@@ -140,7 +144,8 @@ final class ParquetRows implements AutoCloseable {
         try {
             return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
         } catch (CharacterCodingException e) {
-            throw new InputException(where() + ": column " + column + " holds bytes that are not UTF-8, expected texts", e);
+            throw new InputException(where() + ": column " + column + " holds bytes that are not UTF-8, expected texts",
+                    e);
         }
     }
 

@@ -16,29 +16,40 @@ import org.junit.jupiter.api.Test;
 /** Questions and orders, said apart. */
 class OrdersInWordsTest {
     private static List<ArmResult> arms(ArmResult.Judging judging) {
-        return Stream.of(Role.SYSTEM_1, Role.SYSTEM_2, Role.DISTILLED).map(role -> role.name().toLowerCase(Locale.ROOT).replace('_', '-').transform(
-                name -> new ArmResult(role, name, name, 480, 240, 0.25, 0.2, 0.3, 4, 3, 0, judging, Map.of(), List.of()))).toList();
+        return Stream.of(Role.SYSTEM_1, Role.SYSTEM_2, Role.DISTILLED)
+                .map(role -> role.name().toLowerCase(Locale.ROOT).replace('_', '-').transform(
+                name -> new ArmResult(role, name, name, 480, 240, 0.25, 0.2, 0.3, 4, 3, 0, judging, Map.of(),
+                        List.of()))).toList();
     }
 
     @Test
     void severalOrders() {
         List<ArmResult> arms = arms(new ArmResult.Judging(null, null, 0.5, 960));
         Table table = Tables.arms(arms);
-        assertEquals(List.of("", "accuracy %", "95 % interval", "#Tokens", "right, all orders", "unanswered", "questions", "inconsistent %"),
-                table.head());
-        assertEquals(List.of("system-1", "25.0", "20.0 - 30.0", "4.0", "240 of 960", "3", "480", "50.0"), table.rows().getFirst());
-        assertEquals("Asked at once (System 1), the model is right on 25.0 % of 480 questions held out (asked in several orders, 960 answers),"
+        assertEquals(List.of("", "accuracy %", "95 % interval", "#Tokens", "right, all orders", "unanswered",
+                "questions", "inconsistent %"), table.head());
+        assertEquals(List.of("system-1", "25.0", "20.0 - 30.0", "4.0", "240 of 960", "3", "480", "50.0"),
+                table.rows().getFirst());
+        assertEquals(
+                "Asked at once (System 1), the model is right on 25.0 % of 480 questions held out (asked in several "
+                + "orders, 960 answers),"
                 + " for 4.0 tokens each.", new Headline(arms).figures().split("(?<=each\\.)")[0]);
     }
 
     /** The intervals of two arms may overlap where all the questions on which they differ say the same. */
     @Test
     void whatThePairedTestSays() {
-        assertEquals("The distilled model does better than System 1 on 12 questions and worse on 1: a gain that is more than chance"
+        assertEquals(
+                "The distilled model does better than System 1 on 12 questions and worse on 1: a gain that is more "
+                + "than chance"
                 + " (McNemar's exact test, p = 0.003).", Headline.judgement(new Paired(12, 1)));
-        assertEquals("The distilled model does better than System 1 on 1 question and worse on 3: the difference may be chance"
+        assertEquals(
+                "The distilled model does better than System 1 on 1 question and worse on 3: the difference may be "
+                + "chance"
                 + " (McNemar's exact test, p = 0.625).", Headline.judgement(new Paired(1, 3)));
-        assertEquals("The distilled model does better than System 1 on 2 questions and worse on 40: distillation made the model worse,"
+        assertEquals(
+                "The distilled model does better than System 1 on 2 questions and worse on 40: distillation made the "
+                + "model worse,"
                 + " by more than chance (McNemar's exact test, p < 0.001).", Headline.judgement(new Paired(2, 40)));
     }
 
@@ -48,7 +59,8 @@ class OrdersInWordsTest {
         Table table = Tables.arms(arms);
         assertEquals(List.of("", "accuracy %", "95 % interval", "#Tokens", "right", "unanswered"), table.head());
         assertEquals(List.of("system-1", "25.0", "20.0 - 30.0", "4.0", "240 of 480", "3"), table.rows().getFirst());
-        assertEquals("Asked at once (System 1), the model is right on 25.0 % of 480 questions held out, for 4.0 tokens each.",
-                new Headline(arms).figures().split("(?<=each\\.)")[0]);
+        assertEquals(
+                "Asked at once (System 1), the model is right on 25.0 % of 480 questions held out, for 4.0 tokens "
+                + "each.", new Headline(arms).figures().split("(?<=each\\.)")[0]);
     }
 }

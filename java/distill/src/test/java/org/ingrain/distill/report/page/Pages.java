@@ -16,7 +16,8 @@ import tools.jackson.databind.JsonNode;
 
 /** Reads back what a page carries, as its script does. */
 public final class Pages {
-    private static final Pattern PACK = Pattern.compile("<script type=\"application/gzip\" id=\"([a-z0-9-]+)\">([^<]*)</script>");
+    private static final Pattern PACK = Pattern.compile(
+            "<script type=\"application/gzip\" id=\"([a-z0-9-]+)\">([^<]*)</script>");
 
     private Pages() {
     }
@@ -34,13 +35,15 @@ public final class Pages {
     /** The opened texts of an item of an index, or null if the page has none. */
     public static JsonNode texts(Map<String, List<JsonNode>> packs, String name, int number) {
         JsonNode item = packs.get(name + "-index").get(number);
-        return item.has("piece") ? packs.get(name + "-" + item.path("piece").asInt()).stream().filter(line -> line.path("n").asInt() == number)
+        return item.has("piece") ? packs.get(name + "-" + item.path("piece").asInt()).stream()
+                .filter(line -> line.path("n").asInt() == number)
                 .findFirst().orElseThrow().path("texts") : null;
     }
 
     private static List<JsonNode> lines(String base64) {
         try (GZIPInputStream in = new GZIPInputStream(new ByteArrayInputStream(Base64.getDecoder().decode(base64)))) {
-            return new String(in.readAllBytes(), StandardCharsets.UTF_8).lines().map(line -> Json.parse(line, "page")).toList();
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8).lines().map(line -> Json.parse(line, "page"))
+                    .toList();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
