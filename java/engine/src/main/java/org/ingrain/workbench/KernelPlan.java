@@ -56,10 +56,19 @@ public final class KernelPlan {
         return Stream.concat(group.compared().stream(), group.timed().stream());
     }
 
+    /** A kernel's name without its result, the parameters of its function, and the namespace that has no name. */
+    private static String brief(String kernel) {
+        String named = kernel.replace("(anonymous namespace)::", "").replaceFirst("^void ", "");
+        int grid = named.lastIndexOf(" grid ");
+        int parameters = named.lastIndexOf(">(", grid) + 1;
+        return grid < 0 || parameters == 0 ? named : named.substring(0, parameters) + named.substring(grid);
+    }
+
     private static Row row(Side.Computer computer, Case at) {
         try (Side side = computer.open(null)) {
             Call call = at.on(side);
-            return new Row(at.op(), at.shape(), side.context().trace(call.run()));
+            List<String> kernels = side.context().trace(call.run()).stream().map(KernelPlan::brief).toList();
+            return new Row(at.op(), at.shape(), kernels);
         } catch (BackendException e) {
             return new Row(at.op(), at.shape(), List.of("refused: " + e.getMessage()));
         }
