@@ -110,7 +110,7 @@ class SeedsTest {
         }
         Run last = distill(temp.resolve("run"), "--seed", Long.MAX_VALUE, "--seeds", 2);
         assertEquals(2, last.status());
-        assertEquals("ingrain: --seed: 9223372036854775807, expected at most 9223372036854775805 beside --seeds 2",
+        assertEquals("ingrain: --seed: 9223372036854775807, expected at most 9223372036854775805 for 2 seeds",
                 last.complaint());
     }
 }

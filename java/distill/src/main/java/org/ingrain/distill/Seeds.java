@@ -50,7 +50,7 @@ public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output) {
         }
         if (first > Long.MAX_VALUE - seeds) {
             throw InputException.field("seed", first + ", expected at most " + (Long.MAX_VALUE - seeds)
-                    + " beside seeds " + seeds);
+                    + " for " + seeds + " seeds");
         }
         return LongStream.range(first, first + seeds).boxed().toList();
     }
