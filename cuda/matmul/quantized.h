@@ -172,8 +172,8 @@ inline ingrain_status multiply_and_scale(ingrain_context* ctx, const Product& p,
                                          Scratch scratch) {
   const int64_t most = (scratch.left - library_bytes) / (4 * p.N);
   for (int64_t m = 0; m < p.M; m += most) {
-    const Product eight = rows_of(p, m, p.M - m < most ? p.M - m : most);
-    Product part = eight;
+    const Product in_fp8 = rows_of(p, m, p.M - m < most ? p.M - m : most);
+    Product part = in_fp8;
     part.d = scratch.next;
     part.d_dtype = INGRAIN_F32;
     part.beta = 0;
@@ -189,7 +189,7 @@ inline ingrain_status multiply_and_scale(ingrain_context* ctx, const Product& p,
     const dim3 grid(static_cast<unsigned>(part.M), blocks_for(p.N, threads));
     const float* const sums = static_cast<const float*>(part.d);
     const ingrain_status status = with_dtype(ctx, p.d_dtype, [&]<class D>() {
-      return launch(scale<D>, grid, threads, 0, ctx, static_cast<D*>(eight.d), sums, eight.a_scales, p.b_scales, p.N,
+      return launch(scale<D>, grid, threads, 0, ctx, static_cast<D*>(in_fp8.d), sums, in_fp8.a_scales, p.b_scales, p.N,
                     p.beta);
     });
     if (status) return status;
@@ -207,20 +207,20 @@ inline ingrain_status multiply(ingrain_context* ctx, const Product& p) {
   auto* const turned = scratch.take<unsigned char>(transposes ? p.N * p.K : 0);
   float* const ones = scratch.take<float>(transposes ? p.N : 0);
 
-  Product eight = p;
-  eight.a = q;
-  eight.a_dtype = INGRAIN_F8E4M3;
-  eight.lda = eight.ldb = p.K;
-  eight.a_scales = row_scales;
-  eight.b = transposes ? turned : p.b;
-  eight.b_transposed = true;
-  eight.b_scales = transposes ? ones : p.b_scales;
-  eight.k_scales = nullptr;
-  eight.scratch = scratch.next;
-  eight.scratch_bytes = scratch.left;
+  Product in_fp8 = p;
+  in_fp8.a = q;
+  in_fp8.a_dtype = INGRAIN_F8E4M3;
+  in_fp8.lda = in_fp8.ldb = p.K;
+  in_fp8.a_scales = row_scales;
+  in_fp8.b = transposes ? turned : p.b;
+  in_fp8.b_transposed = true;
+  in_fp8.b_scales = transposes ? ones : p.b_scales;
+  in_fp8.k_scales = nullptr;
+  in_fp8.scratch = scratch.next;
+  in_fp8.scratch_bytes = scratch.left;
   bool scales = false;
-  if (ingrain_status status = ingrain::blas_scales_rows(ctx, part_of(eight, 0), &scales)) return status;
-  if (!scales && transposes) eight.b_scales = nullptr;
+  if (ingrain_status status = ingrain::blas_scales_rows(ctx, part_of(in_fp8, 0), &scales)) return status;
+  if (!scales && transposes) in_fp8.b_scales = nullptr;
 
   const auto* const x = static_cast<const bf16*>(p.a);
   if (ingrain_status status =
@@ -237,7 +237,7 @@ inline ingrain_status multiply(ingrain_context* ctx, const Product& p) {
         return status;
   }
   for (int64_t s = 0; s < (p.partial ? chunks_of(p) : 1); ++s) {
-    const Product part = part_of(eight, s);
+    const Product part = part_of(in_fp8, s);
     bool taken = false;
     if (scales)
       if (ingrain_status status = ingrain::blas_gemm(ctx, part, &taken)) return status;

@@ -67,27 +67,27 @@ __device__ __forceinline__ char* region_of(const PeerTable& table, int rank, uin
 }
 
 // Tells every rank that this block has staged its round, and waits for theirs. False where the communicator was
-// destroyed, or a rank has not come in time: then all of them go home.
-__device__ bool meet(const PeerTable& table, uint32_t round) {
+// destroyed, or a rank does not arrive in time: then all ranks give up.
+__device__ bool barrier(const PeerTable& table, uint32_t round) {
   __threadfence_system();
   __syncthreads();
-  bool here = true;
+  bool arrived = true;
   const int peer = static_cast<int>(threadIdx.x);
   if (peer < table.ranks && peer != table.rank) {
     store_release(table.flags[peer] + blockIdx.x * max_ranks + table.rank, round);
     const uint32_t* flag = table.flags[table.rank] + blockIdx.x * max_ranks + peer;
     const uint64_t begin = now();
-    for (unsigned spins = 1; here && static_cast<int32_t>(load_acquire(flag) - round) < 0; ++spins) {
+    for (unsigned spins = 1; arrived && static_cast<int32_t>(load_acquire(flag) - round) < 0; ++spins) {
       if (spins > 64) __nanosleep(40);
-      if (spins % 256 == 0) here = !load_acquire(table.ended) && now() - begin < patience;
+      if (spins % 256 == 0) arrived = !load_acquire(table.ended) && now() - begin < patience;
     }
-    if (!here) store_release(table.missed, 1), store_release(table.ended, 1);
+    if (!arrived) store_release(table.missed, 1), store_release(table.ended, 1);
   }
-  return __syncthreads_and(here);
+  return __syncthreads_and(arrived);
 }
 
 // stage(region, first, count), then take(region of a rank, first, count), for each slice of this block's channel. Two
-// regions in turn: who stages round r + 2 has met everybody in round r + 1, and nobody is there who still reads round
+// regions in turn: a rank that stages round r + 2 has passed the barrier of round r + 1, so none still reads round
 // r.
 template <class Stage, class Take>
 __device__ void rounds(const PeerTable& table, int64_t n, int64_t slice, const Stage& stage, const Take& take) {
@@ -96,7 +96,7 @@ __device__ void rounds(const PeerTable& table, int64_t n, int64_t slice, const S
     const int count = static_cast<int>(n - first < slice ? n - first : slice);
     ++round;
     stage(region_of(table, table.rank, round), first, count);
-    if (!meet(table, round)) return;
+    if (!barrier(table, round)) return;
     take(round, first, count);
   }
   if (threadIdx.x == 0) table.rounds[blockIdx.x] = round;
@@ -200,7 +200,7 @@ extern "C" ingrain_status ingrain_all_reduce(ingrain_context* ctx, void* y, cons
                   static_cast<long>(region_bytes / 16));
   PeerTable table{};
   if (!alone(ctx))
-    if (ingrain_status status = ctx->peers->meet(ctx, &table)) return status;
+    if (ingrain_status status = ctx->peers->table_of(ctx, &table)) return status;
   return with_dtype(ctx, dtype, [&]<class E>() {
     const bool wide =
         n % 4 == 0 && reinterpret_cast<uintptr_t>(y) % 16 == 0 && reinterpret_cast<uintptr_t>(partials) % 16 == 0;
@@ -220,7 +220,7 @@ INGRAIN_EXPORT_OP(all_reduce)
 extern "C" ingrain_status ingrain_all_gather(ingrain_context* ctx, void* y, const void* x, int64_t bytes) {
   if (alone(ctx)) return ingrain_copy(ctx, y, x, bytes);
   PeerTable table{};
-  if (ingrain_status status = ctx->peers->meet(ctx, &table)) return status;
+  if (ingrain_status status = ctx->peers->table_of(ctx, &table)) return status;
   const bool wide =
       bytes % 16 == 0 && reinterpret_cast<uintptr_t>(y) % 16 == 0 && reinterpret_cast<uintptr_t>(x) % 16 == 0;
   const int64_t slice = slice_bytes(bytes, 1);

@@ -11,17 +11,17 @@ constexpr int words_apart = 16;  // a rank's word has a cache line of its own
 }  // namespace
 
 Peers::~Peers() {
-  for (const Seat& seat : seats_)
-    if (seat.memory && cudaSetDevice(seat.device) == cudaSuccess) cudaFree(seat.memory);
+  for (const RankMemory& memory : memories_)
+    if (memory.data && cudaSetDevice(memory.device) == cudaSuccess) cudaFree(memory.data);
   if (words_) cudaFreeHost(words_);
 }
 
 uint32_t* Peers::word(int32_t index) { return words_ + index * words_apart; }
 
-ingrain_status Peers::sit(ingrain_context* ctx, int32_t rank) {
+ingrain_status Peers::allocate(ingrain_context* ctx, int32_t rank) {
   std::lock_guard lock(mutex_);
-  Seat& seat = seats_[static_cast<size_t>(rank)];
-  if (seat.memory)
+  RankMemory& memory = memories_[static_cast<size_t>(rank)];
+  if (memory.data)
     return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "rank %d: another context has joined as this rank", rank);
   if (ingrain_status status = cuda_status(ctx, ctx->use(), "communicator_join")) return status;
   if (ingrain_status status = cuda_status(ctx, load_collectives(), "communicator_join")) return status;
@@ -34,15 +34,15 @@ ingrain_status Peers::sit(ingrain_context* ctx, int32_t rank) {
     *words_ = ended_;
   }
   if (ingrain_status status =
-          cuda_status(ctx, cudaMalloc(&seat.memory, staging_bytes + flag_bytes + round_bytes), "communicator_join"))
+          cuda_status(ctx, cudaMalloc(&memory.data, staging_bytes + flag_bytes + round_bytes), "communicator_join"))
     return status;
-  seat.device = ctx->device;
-  char* flags = static_cast<char*>(seat.memory) + staging_bytes;
+  memory.device = ctx->device;
+  char* flags = static_cast<char*>(memory.data) + staging_bytes;
   if (ingrain_status status = ingrain_fill_zero(ctx, flags, flag_bytes + round_bytes)) return status;
   return ingrain_synchronize(ctx);
 }
 
-ingrain_status Peers::reach(ingrain_context* ctx, int device) {
+ingrain_status Peers::enable_peer(ingrain_context* ctx, int device) {
   if (device == ctx->device) return INGRAIN_OK;
   int can = 0;
   if (ingrain_status status = cuda_status(ctx, cudaDeviceCanAccessPeer(&can, ctx->device, device), "communicator"))
@@ -56,19 +56,20 @@ ingrain_status Peers::reach(ingrain_context* ctx, int device) {
   return INGRAIN_OK;
 }
 
-ingrain_status Peers::meet(ingrain_context* ctx, PeerTable* table) {
-  Seat& own = seats_[static_cast<size_t>(ctx->rank)];
-  if (!own.met) {
-    if (!meeting_.bring(ctx->rank, &own)) return sent_home(ctx);
+ingrain_status Peers::table_of(ingrain_context* ctx, PeerTable* table) {
+  RankMemory& own = memories_[static_cast<size_t>(ctx->rank)];
+  if (!own.connected) {
+    if (!meeting_.publish(ctx->rank, &own)) return communicator_ended(ctx);
     ingrain_status status = cuda_status(ctx, ctx->use(), "communicator");
-    for (size_t r = 0; r < seats_.size() && status == INGRAIN_OK; ++r) status = reach(ctx, seats_[r].device);
-    if (!meeting_.leave()) return sent_home(ctx);
+    for (size_t r = 0; r < memories_.size() && status == INGRAIN_OK; ++r)
+      status = enable_peer(ctx, memories_[r].device);
+    if (!meeting_.release()) return communicator_ended(ctx);
     if (status != INGRAIN_OK) return status;
-    own.met = true;
+    own.connected = true;
   }
-  if (*static_cast<volatile uint32_t*>(word(0))) return sent_home(ctx);
-  for (size_t r = 0; r < seats_.size(); ++r) {
-    table->staging[r] = static_cast<char*>(seats_[r].memory);
+  if (*static_cast<volatile uint32_t*>(word(0))) return communicator_ended(ctx);
+  for (size_t r = 0; r < memories_.size(); ++r) {
+    table->staging[r] = static_cast<char*>(memories_[r].data);
     table->flags[r] = reinterpret_cast<uint32_t*>(table->staging[r] + staging_bytes);
   }
   table->rounds = reinterpret_cast<uint32_t*>(table->staging[ctx->rank] + staging_bytes + flag_bytes);
@@ -88,13 +89,13 @@ void Peers::end() {
 
 bool Peers::missed(int32_t rank) { return *static_cast<volatile uint32_t*>(word(1 + rank)); }
 
-ingrain_status sent_home(ingrain_context* ctx) {
+ingrain_status communicator_ended(ingrain_context* ctx) {
   return refuse(ctx, INGRAIN_DEVICE_ERROR,
                 "rank %d: the communicator was destroyed: another rank failed, or did not come within 60 s", ctx->rank);
 }
 
-ingrain_status met_everybody(ingrain_context* ctx) {
-  return ctx->peers && ctx->peers->missed(ctx->rank) ? sent_home(ctx) : INGRAIN_OK;
+ingrain_status check_ranks(ingrain_context* ctx) {
+  return ctx->peers && ctx->peers->missed(ctx->rank) ? communicator_ended(ctx) : INGRAIN_OK;
 }
 
 }  // namespace ingrain
@@ -123,7 +124,7 @@ ingrain_status ingrain_communicator_join(ingrain_context* ctx, ingrain_communica
   if (rank < 0 || rank >= communicator->peers->ranks())
     return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "rank %d: expected 0 to %d", rank, communicator->peers->ranks() - 1);
   if (ingrain_status status = ingrain_synchronize(ctx)) return status;
-  if (ingrain_status status = communicator->peers->sit(ctx, rank)) return status;
+  if (ingrain_status status = communicator->peers->allocate(ctx, rank)) return status;
   ctx->peers = communicator->peers;
   ctx->rank = rank;
   return INGRAIN_OK;

@@ -1,6 +1,6 @@
 // Ranks that are threads of one process, each with a context on a GPU, the same or another: the memory that each of
-// them shows the others. The kernels meet through flags in that memory; the host meets once, when every rank makes its
-// first collective call.
+// them exposes to the others. Kernels synchronise through flags in that memory; the host threads synchronise once, when
+// every rank makes its first collective call.
 #pragma once
 #include "meeting.h"
 #include "context.h"
@@ -19,39 +19,39 @@ struct PeerTable {
   uint32_t* flags[max_ranks];  // of each rank: (channels, max_ranks) the last round that a rank has staged
   uint32_t* rounds;            // (channels) this rank's last round
   uint32_t* ended;             // (1) pinned: the communicator was destroyed
-  uint32_t* missed;            // (1) pinned: this rank went home without having met the others
+  uint32_t* missed;            // (1) pinned: a kernel of this rank gave up waiting for the others
   int32_t rank, ranks;
 };
 
 class Peers {
  public:
-  explicit Peers(int32_t ranks) : meeting_(ranks), seats_(static_cast<size_t>(ranks)) {}
+  explicit Peers(int32_t ranks) : meeting_(ranks), memories_(static_cast<size_t>(ranks)) {}
   ~Peers();
   Peers(const Peers&) = delete;
   Peers& operator=(const Peers&) = delete;
 
   int32_t ranks() const { return meeting_.ranks(); }
-  // Allocates what a rank shows the others.
-  ingrain_status sit(ingrain_context* ctx, int32_t rank);
+  // Allocates what a rank exposes to the others.
+  ingrain_status allocate(ingrain_context* ctx, int32_t rank);
   // The table of this context's rank. Its first call waits until every rank has joined and made its own.
-  ingrain_status meet(ingrain_context* ctx, PeerTable* table);
-  // Sends home everybody who waits now or later, on the host or in a kernel.
+  ingrain_status table_of(ingrain_context* ctx, PeerTable* table);
+  // Ends every wait, now and later, on the host and in kernels.
   void end();
-  // Whether a kernel of this rank was sent home.
+  // Whether a kernel of this rank gave up its wait.
   bool missed(int32_t rank);
 
  private:
-  struct Seat {
+  struct RankMemory {
     int device = 0;
-    void* memory = nullptr;
-    bool met = false;
+    void* data = nullptr;
+    bool connected = false;
   };
-  static ingrain_status reach(ingrain_context* ctx, int device);
+  static ingrain_status enable_peer(ingrain_context* ctx, int device);
   uint32_t* word(int32_t index);
 
   Meeting meeting_;
   std::mutex mutex_;
-  std::vector<Seat> seats_;      // a seat's fields are its rank's until the meeting
+  std::vector<RankMemory> memories_;  // each entry is its rank's own until all have joined
   uint32_t* words_ = nullptr;    // pinned: ended, then missed of each rank; made by the first who joins
   bool ended_ = false;
 };
@@ -60,7 +60,7 @@ class Peers {
 // so for a rank that waits for this one. cuda/ops/collectives.cu
 cudaError_t load_collectives();
 
-// Why a rank stands alone, as its context's error.
-ingrain_status sent_home(ingrain_context* ctx);
+// Sets the context's error to why the communicator ended.
+ingrain_status communicator_ended(ingrain_context* ctx);
 
 }  // namespace ingrain

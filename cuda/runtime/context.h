@@ -10,8 +10,8 @@
 namespace ingrain {
 class BlasLt;   // cuda/runtime/blas_lt.h
 class Peers;    // cuda/runtime/communicator.h
-// Whether a kernel of this context went home without having met its ranks; said where the host waits for it.
-ingrain_status met_everybody(ingrain_context* ctx);
+// Reports, where the host waits, that a kernel of this context gave up waiting for the other ranks.
+ingrain_status check_ranks(ingrain_context* ctx);
 }  // namespace ingrain
 
 struct ingrain_context {

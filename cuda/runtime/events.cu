@@ -35,12 +35,12 @@ ingrain_status ingrain_event_query(ingrain_context* ctx, ingrain_event* event, i
   *done = error == cudaSuccess;
   if (error == cudaErrorNotReady) return INGRAIN_OK;
   if (ingrain_status status = cuda_status(ctx, error, "event_query")) return status;
-  return ingrain::met_everybody(ctx);
+  return ingrain::check_ranks(ctx);
 }
 ingrain_status ingrain_event_wait(ingrain_context* ctx, ingrain_event* event) {
   if (ingrain_status status = cuda_status(ctx, ctx->use(), "event_wait")) return status;
   if (ingrain_status status = cuda_status(ctx, cudaEventSynchronize(event->event), "event_wait")) return status;
-  return ingrain::met_everybody(ctx);
+  return ingrain::check_ranks(ctx);
 }
 ingrain_status ingrain_event_elapsed(ingrain_context* ctx, float* milliseconds, ingrain_event* start,
                                      ingrain_event* end) {

@@ -83,7 +83,7 @@ ingrain_status ingrain_memory_info(ingrain_context* ctx, int64_t* free_bytes, in
 
 ingrain_status ingrain_synchronize(ingrain_context* ctx) {
   if (ingrain_status status = cuda_status(ctx, ctx->drain(), "synchronize")) return status;
-  return ingrain::met_everybody(ctx);
+  return ingrain::check_ranks(ctx);
 }
 
 }  // extern "C"

@@ -15,13 +15,13 @@ bool Meeting::wait(std::unique_lock<std::mutex>& lock) {
   return round_ != round;
 }
 
-bool Meeting::bring(int32_t rank, const void* address) {
+bool Meeting::publish(int32_t rank, const void* address) {
   std::unique_lock lock(mutex_);
-  brought_[static_cast<size_t>(rank)] = address;
+  published_[static_cast<size_t>(rank)] = address;
   return wait(lock);
 }
 
-bool Meeting::leave() {
+bool Meeting::release() {
   std::unique_lock lock(mutex_);
   return wait(lock);
 }

@@ -1,4 +1,4 @@
-// The meeting place of ranks that are threads of one process: a barrier, and a cell where each rank leaves what it
+// The meeting place of ranks that are threads of one process: a barrier, and a cell where each rank publishes what it
 // brings.
 #pragma once
 #include <condition_variable>
@@ -10,14 +10,14 @@ namespace ingrain {
 
 class Meeting {
  public:
-  explicit Meeting(int32_t ranks) : brought_(static_cast<size_t>(ranks)) {}
+  explicit Meeting(int32_t ranks) : published_(static_cast<size_t>(ranks)) {}
 
-  int32_t ranks() const { return static_cast<int32_t>(brought_.size()); }
-  // Leaves an address and waits until every rank has left its own. False where the meeting was ended.
-  bool bring(int32_t rank, const void* address);
-  const void* of(int32_t rank) const { return brought_[static_cast<size_t>(rank)]; }
-  // Waits until every rank is done with what the others brought. False where the meeting was ended.
-  bool leave();
+  int32_t ranks() const { return static_cast<int32_t>(published_.size()); }
+  // Publishes an address and waits until every rank has published its own. False where the meeting was ended.
+  bool publish(int32_t rank, const void* address);
+  const void* of(int32_t rank) const { return published_[static_cast<size_t>(rank)]; }
+  // Waits until every rank is done with what the others published. False where the meeting was ended.
+  bool release();
   // Sends home everybody who waits now or later.
   void end();
 
@@ -26,7 +26,7 @@ class Meeting {
 
   std::mutex mutex_;
   std::condition_variable all_here_;
-  std::vector<const void*> brought_;
+  std::vector<const void*> published_;
   int32_t arrived_ = 0;
   uint64_t round_ = 0;
   bool ended_ = false;

@@ -11,7 +11,7 @@
 namespace ingrain::INGRAIN_ISA {
 namespace {
 
-// How many ranks there are; where there is no meeting this context is the only one.
+// How many ranks there are; without a communicator this context is the only one.
 int32_t ranks_of(ingrain_context* ctx) { return ctx->meeting ? ctx->meeting->ranks() : 1; }
 
 ingrain_status ended(ingrain_context* ctx) {
@@ -19,12 +19,12 @@ ingrain_status ended(ingrain_context* ctx) {
                    ctx->rank);
 }
 
-// Runs body(source of a rank) when every rank has brought its own, and returns when every rank has read what it needs.
+// Runs body(source of a rank) when every rank has published its own. Returns when every rank has read what it needs.
 template <class Body>
-ingrain_status meet(ingrain_context* ctx, const void* own, const Body& body) {
-  if (ctx->meeting && !ctx->meeting->bring(ctx->rank, own)) return ended(ctx);
+ingrain_status exchange(ingrain_context* ctx, const void* own, const Body& body) {
+  if (ctx->meeting && !ctx->meeting->publish(ctx->rank, own)) return ended(ctx);
   body([&](int32_t rank) { return ctx->meeting ? ctx->meeting->of(rank) : own; });
-  if (ctx->meeting && !ctx->meeting->leave()) return ended(ctx);
+  if (ctx->meeting && !ctx->meeting->release()) return ended(ctx);
   return INGRAIN_OK;
 }
 
@@ -34,7 +34,7 @@ ingrain_status meet(ingrain_context* ctx, const void* own, const Body& body) {
 INGRAIN_OP(all_reduce, (ingrain_context* ctx, void* y, const float* partials, int32_t dtype, int64_t chunks, int64_t n),
            (ctx, y, partials, dtype, chunks, n)) {
   return with_dtype(ctx, dtype, [&]<class E>() {
-    return meet(ctx, partials, [&](const auto& source) {
+    return exchange(ctx, partials, [&](const auto& source) {
       parallel_for(ctx, (n + lanes - 1) / lanes, 1024, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin * lanes; i < end * lanes && i < n; i += lanes) {
           const int64_t count = n - i < lanes ? n - i : lanes;
@@ -55,7 +55,7 @@ INGRAIN_OP(all_reduce, (ingrain_context* ctx, void* y, const float* partials, in
 }
 
 INGRAIN_OP(all_gather, (ingrain_context* ctx, void* y, const void* x, int64_t bytes), (ctx, y, x, bytes)) {
-  return meet(ctx, x, [&](const auto& source) {
+  return exchange(ctx, x, [&](const auto& source) {
     for (int32_t r = 0; r < ranks_of(ctx); ++r)
       memcpy(static_cast<char*>(y) + r * bytes, source(r), static_cast<size_t>(bytes));
   });
