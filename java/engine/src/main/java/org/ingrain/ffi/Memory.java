@@ -58,7 +58,7 @@ public abstract sealed class Memory implements Allocator permits Context {
     }
 
     /** Bytes of a weight's data, without the scales of an F8E4M3 weight. */
-    long weightBytes(DType dtype, Weight.Layout layout, long rows, long columns) {
+    public long weightBytes(DType dtype, Weight.Layout layout, long rows, long columns) {
         return runtime.weightBytes(dtype.code(), layout.ordinal(), rows, columns);
     }
 
