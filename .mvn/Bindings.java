@@ -36,7 +36,10 @@ class Bindings {
             import org.ingrain.tensor.Tensor;
             import org.ingrain.tensor.Weight;
 
-            /** The ops of ingrain.h on one context, generated from it. Tensors cross as their addresses, null as a null pointer. */
+            /**
+             * The ops of ingrain.h on one context, generated from it. Tensors are passed as their addresses, null as a
+             * null pointer.
+             */
             public final class OpBindings {
             %s
                 private final Context owner;
@@ -69,7 +72,10 @@ class Bindings {
             import java.lang.invoke.MethodHandle;
             import java.util.Map;
 
-            /** The functions of ingrain.h that are no ops, generated from it. A failure of one that takes a context is an exception. */
+            /**
+             * The functions of ingrain.h that are not ops, generated from it. Where one that takes a context fails, its
+             * method throws.
+             */
             final class RuntimeBindings {
             %s%s
                 RuntimeBindings(Backend backend) {
@@ -78,7 +84,8 @@ class Bindings {
                 /** Throws what the context says of its last call where its status is not 0. */
                 void check(String operation, long ctx, int status) {
                     if (status != 0) {
-                        Native.check(operation, MemorySegment.ofAddress(lastError(ctx)).reinterpret(4096).getString(0), status);
+                        String error = MemorySegment.ofAddress(lastError(ctx)).reinterpret(4096).getString(0);
+                        Native.check(operation, error, status);
                     }
                 }
             %s}
@@ -145,8 +152,8 @@ class Bindings {
             String declared = rest.stream().map(Parameter::declaredByOp).collect(Collectors.joining(", "));
             String passed = rest.stream().map(parameter -> ", " + parameter.passedByOp()).collect(Collectors.joining());
             String call = "(int) %s.invokeExact(%s, ctx%s)".formatted(handle(), name(), passed);
-            return "\n    public void %s(%s) {\n        owner.check(\"%s\", Native.status(() -> %s));\n    }\n".formatted(
-                    name(), declared, symbol, call);
+            String body = "owner.check(\"%s\", Native.status(() -> %s));".formatted(symbol, call);
+            return "\n    public void %s(%s) {\n        %s\n    }\n".formatted(name(), declared, body);
         }
     }
 
@@ -202,9 +209,11 @@ class Bindings {
 
     private static void write(Path file, String template, List<Declaration> functions,
             Function<Declaration, String> bound, Function<Declaration, String> method) throws IOException {
-        String handles = functions.stream().map(f -> "    private static final MethodHandle %s = Signature.handle(\"%s\");\n"
-                .formatted(f.handle(), f.letters())).distinct().collect(Collectors.joining());
-        String table = "    /** Signatures by name. */\n    static final Map<String, String> SIGNATURES = Map.ofEntries(";
+        String handle = "    private static final MethodHandle %s = Signature.handle(\"%s\");\n";
+        String handles = functions.stream().map(f -> handle.formatted(f.handle(), f.letters()))
+                .distinct().collect(Collectors.joining());
+        String table = "    /** Signatures by name. */\n"
+                + "    static final Map<String, String> SIGNATURES = Map.ofEntries(";
         String signatures = functions.stream().map(f -> "Map.entry(\"%s\", \"%s\")".formatted(f.symbol, f.letters()))
                 .collect(Collectors.joining(",\n            ", table + "\n            ", ");\n"));
         String fields = joined(functions, f -> "    private final MemorySegment %s;\n".formatted(f.name()));

@@ -167,7 +167,7 @@ def story(bundle, dtype):
 
 
 def ranks(bundle):
-    """Two ranks on one GPU: a real model says what it says on one, and an all_reduce takes so many microseconds."""
+    """Two ranks on one GPU: a real model samples the same tokens as on one rank; the time of an all_reduce."""
     name = "org.ingrain.parallel.RanksOnOneDeviceTest"
     properties = {"ingrain.device.backend": bundle.device, "ingrain.stories": bundle.kit / "models/stories15M",
                   "ingrain.repetitions": 3 if bundle.dry else 200}

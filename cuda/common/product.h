@@ -1,4 +1,4 @@
-// A matrix product as the matmul ops ask for it, whoever computes it: the plain kernel (cuda/ops/matmul_plain.cu) or
+// A matrix product as the matmul ops ask for it, whoever computes it: the plain kernel (cuda/matmul/matmul_plain.cu) or
 // cuBLASLt (cuda/runtime/blas_lt.h).
 #pragma once
 #include "launch.h"
@@ -32,7 +32,7 @@ inline int64_t chunks_of(const Product& p) { return p.chunk > 0 ? p.K / p.chunk 
 inline int64_t element_bytes(int32_t dtype) { return dtype == INGRAIN_F32 ? 4 : dtype == INGRAIN_F8E4M3 ? 1 : 2; }
 
 // Computes it with multiply-adds on unrounded operands, for every size and alignment: each element is one chain over k
-// ascending, or the sum of its chunks' chains in order. cuda/ops/matmul_plain.cu.
+// ascending, or the sum of its chunks' chains in order. cuda/matmul/matmul_plain.cu.
 ingrain_status multiply_plainly(ingrain_context* ctx, const Product& p);
 
 // The arguments that every product with a weight has.

@@ -131,7 +131,8 @@ ingrain_status short_sum(ingrain_context* ctx, const Add<E>& out, const P& p, co
   });
 }
 
-// The span of a sum over T for so many rows of the result: enough blocks, and no partial sums beyond them.
+// Tokens that one block sums, for a number of rows of the result: enough blocks to fill the device, and no more
+// partial sums than that.
 int64_t span_of_tokens(int64_t T, int64_t rows) {
   const int64_t tiles = (rows + tile - 1) / tile, most = (T + piece * pieces - 1) / (piece * pieces);
   const int64_t wanted = enough_blocks / tiles < 1 ? 1 : enough_blocks / tiles, spans = wanted < most ? wanted : most;

@@ -4,7 +4,7 @@
 // Types    dx, dy, x f32|bf16, W f32|bf16|f8e4m3, sums f32
 // Needs    scratch: fp8 weights, ingrain_matmul_workspace_bytes with backward
 // Mapping  dy bf16: cuBLASLt (fp8 weights: transposed call by call, matmul/quantized.h); f32 and rows of odd sizes:
-//          matmul_plain.cu
+//          matmul/matmul_plain.cu
 // Bound    2·T·N·C flops each   Oracle native/ops/matmul_backward.cc   Test MatmulParityTest
 #include "quantized.h"
 

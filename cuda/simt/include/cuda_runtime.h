@@ -167,7 +167,7 @@ const char* exchange(unsigned mask, const void* value, size_t bytes, Combine com
 // runs when it is waited for; the rest is 0
 void copy_async(void* shared, const void* global, size_t bytes, size_t valid);
 void copy_commit();
-void copy_wait(int groups);                       // until at most so many groups are outstanding
+void copy_wait(int groups);                       // until at most `groups` groups are outstanding
 
 cudaError_t enqueue(cudaStream_t stream, std::function<void()> work);
 cudaError_t load_for(cudaStream_t stream, const void* kernel);

@@ -105,7 +105,7 @@ void tensor_core(bool order, const char* name) {
   check(asynchronous, "asynchronous copies are there when their group was waited for, not before", name);
 }
 
-// A float of so many bits of exponent and mantissa, from its definition.
+// The value of a float format with the given bits of exponent and mantissa, from its definition.
 struct Format {
   int mantissa, bias, codes;  // codes: of positive finite numbers, 0 among them
   double value(int code) const {

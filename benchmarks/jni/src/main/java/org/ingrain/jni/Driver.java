@@ -23,10 +23,10 @@ interface Driver {
     String KERNEL = "mark";
     int NON_BLOCKING = 1;   // CU_STREAM_NON_BLOCKING
 
-    /** cuDriverGetVersion, so many times; the version. */
+    /** Calls cuDriverGetVersion a number of times and returns the version. */
     int version(int calls) throws Throwable;
 
-    /** cuLaunchKernel, so many times, with counts 0, 1, 2 ... */
+    /** Calls cuLaunchKernel a number of times, with counts 0, 1, 2 ... */
     void launch(int calls) throws Throwable;
 
     /** Waits for everything launched. */

@@ -9,7 +9,7 @@ final class Timing {
     private Timing() {
     }
 
-    /** Enqueues so many calls. */
+    /** Enqueues a number of calls. */
     interface Calls {
         void run(int calls) throws Throwable;
     }

@@ -133,7 +133,7 @@ final class DistillCommand implements Callable<Integer> {
 
     @Option(names = "--stages", defaultValue = "0", paramLabel = "N",
             description =
-                    "Take the words before the answer away in so many parts, training on what is left each time; 0: "
+                    "Number of stages in which the words before the answer are removed, training after each; 0: "
                     + "all at once (the default).")
     private int stages;
 

@@ -88,7 +88,7 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
         check(config, data);
         Manifest manifest = Settings.of(config, provenance);
         try (RunFolder run = RunFolder.open(folder, manifest)) {
-            run.log().say("begun, or taken up again");
+            run.log().say("started or resumed");
             Outcome outcome = run(run, manifest);
             workers.answerer().fallbacks().forEach((what, calls) -> run.log()
                     .say("fallback, " + calls + " calls: " + what));

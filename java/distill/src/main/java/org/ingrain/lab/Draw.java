@@ -33,7 +33,7 @@ record Draw(Lexicon lexicon, Random random, Skill skill) {
         return of[random.nextInt(of.length)];
     }
 
-    /** So many people or more, up to {@link LabQuestions#PEOPLE}, now and then with small letters. */
+    /** At least this number of people, up to {@link LabQuestions#PEOPLE}, now and then with small letters. */
     Coin coin(int fewest) {
         int people = fewest + random.nextInt(LabQuestions.PEOPLE - fewest + 1);
         boolean small = random.nextInt(4) == 0;

@@ -101,7 +101,7 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
         ConfigWriter.write(folder.resolve("config.json"), llama, SpecialTokens.read(folder));
     }
 
-    /** Looks every so many steps, and says when it is enough. */
+    /** Evaluates the model at a fixed interval of steps, and ends the training when it is good enough. */
     private final class Looker implements TrainProgress {
         private final RunFolder run;
         private final Exam exam;

@@ -16,8 +16,10 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
         StringBuilder page = new StringBuilder(config.course() == Course.LETTERS_AND_COINS ? """
                 # The lab model
 
-                A Llama of 0.85 million parameters, trained from random weights by Ingrain itself, so small that the whole of
-                arXiv:2407.06023 can be watched on two CPU cores in minutes (`./ingrain demo`). It knows nothing but the skills below. One
+                A Llama of 0.85 million parameters, trained from random weights by Ingrain itself, so small that the \
+                whole of
+                arXiv:2407.06023 can be watched on two CPU cores in minutes (`./ingrain demo`). It knows nothing but \
+                the skills below. One
                 command makes it again, byte for byte; it may be killed and given again:
 
                 """ : "# A lab model\n\nIt knows nothing but the skills below. One command makes it again:\n\n");
@@ -28,9 +30,12 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
         page.append(String.format(Locale.ROOT, """
                 ## Choice
 
-                Every %d steps the model is asked %d development questions of each kind, greedy. Training ends at the first look at which the
-                methods (2-step RaR, CoT) are right on at least %.0f %% of every kind. How well it answers at once plays no part. The first
-                seed's model is kept. Trials of the recipe are told of in benchmarks/LOG.md; they used other seeds than the course here.
+                Every %d steps the model is asked %d development questions of each kind, greedy. Training ends at the \
+                first look at which the
+                methods (2-step RaR, CoT) are right on at least %.0f %% of every kind. How well it answers at once \
+                plays no part. The first
+                seed's model is kept. Trials of the recipe are described in benchmarks/LOG.md; they used other seeds \
+                than the course here.
 
                 ## On held-out words
 
@@ -59,13 +64,18 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
         page.append(String.format(Locale.ROOT, """
                 ## Recipe
 
-                Hidden size 128, 4 layers, 4 heads, intermediate size 352, context 512, tied embeddings, BF16. %,d rows drawn from the skills
-                below, batches of %d, at most %,d steps of AdamW (rate %s after 60 steps, cosine to 5 %%, betas 0.9 and 0.95, decay 0.05,
+                Hidden size 128, 4 layers, 4 heads, intermediate size 352, context 512, tied embeddings, BF16. %,d \
+                rows drawn from the skills
+                below, batches of %d, at most %,d steps of AdamW (rate %s after 60 steps, cosine to 5 %%, betas 0.9 \
+                and 0.95, decay 0.05,
                 gradients clipped at 1), in F32 on the CPU. Loss on the answers alone.
 
-                Words: %,d for the corpus; %,d more for the unlabelled pool (in the corpus, but in no direct answer to a question of two words or
-                three people); %,d for the development questions and %,d for the test questions, which are nowhere in the corpus. They are the
-                project's own list of names, and words made up from syllables (`Lexicon`, seed %d): nothing of them is anybody else's, and
+                Words: %,d for the corpus; %,d more for the unlabelled pool (in the corpus, but in no direct answer \
+                to a question of two words or
+                three people); %,d for the development questions and %,d for the test questions, which are nowhere in \
+                the corpus. They are the
+                project's own list of names, and words made up from syllables (`Lexicon`, seed %d): nothing of them \
+                is anybody else's, and
                 they are in the public domain (CC0 1.0).
 
                 | skill | share of rows |
@@ -78,7 +88,8 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
         }
         page.append("""
 
-                No label is wrong and no weakness is planted: whole questions are answered at once for a few fixed rows, or in their shortest form
+                No label is wrong and no weakness is planted: whole questions are answered at once for a few fixed \
+                rows, or in their shortest form
                 alone, and how far that generalises is what System 1 is.
 
                 """);

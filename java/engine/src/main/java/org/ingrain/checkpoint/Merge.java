@@ -16,9 +16,9 @@ import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 
 /**
- * An adapter melted into its base model: W + scaling·B·A, reckoned in F32 and rounded to W's own type, tensor by
- * tensor, into a new Hugging Face folder that is there whole or not at all. Modules that the adapter stores whole take
- * the place of the base's.
+ * Merges an adapter into its base model: W + scaling·B·A, computed in F32 and rounded to the type of W, one tensor at a
+ * time. The result is a new Hugging Face folder, written completely or not at all. Modules that the adapter stores
+ * whole replace those of the base.
  */
 public final class Merge {
     private final ModelFolder base;

@@ -12,7 +12,7 @@ import java.util.function.BiConsumer;
 import org.ingrain.tensor.InputException;
 
 /**
- * A file of JSON lines that grows line by line and is taken up again after a kill. A line that was appended survives
+ * A file of JSON lines that grows line by line and can be continued after a kill. A line that was appended survives
  * the end of the process; it survives a loss of power once it was forced. For one thread at a time.
  */
 public final class JsonLog implements AutoCloseable {

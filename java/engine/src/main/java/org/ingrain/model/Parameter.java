@@ -19,7 +19,7 @@ public record Parameter(String name, Group group, long rows, long columns, Shard
     public enum Init {
         ONES, NORMAL, RESIDUAL;
 
-        /** Standard deviation in a new model of so many layers. */
+        /** Standard deviation in a new model with this number of layers. */
         public float deviation(int layers) {
             return switch (this) {
                 case ONES -> 0;

@@ -42,12 +42,12 @@ final class BlockTable {
         return computed;
     }
 
-    /** So many tokens more are computed; their blocks have been taken. */
+    /** Adds to the number of computed tokens. Their blocks must have been taken. */
     void advance(int tokens) {
         computed += tokens;
     }
 
-    /** Takes blocks until so many tokens have room; false where none is left, and then what was taken stays. */
+    /** Takes blocks until {@code tokens} tokens fit. False where the pool is empty; the blocks taken so far stay. */
     boolean grow(int tokens) {
         while (count * pool.blockSize() < tokens) {
             int block = pool.take();
@@ -59,7 +59,7 @@ final class BlockTable {
         return true;
     }
 
-    /** Blocks to be taken for so many tokens. */
+    /** Number of further blocks that {@code tokens} tokens need. */
     int missing(int tokens) {
         return Math.ceilDiv(tokens, pool.blockSize()) - count;
     }

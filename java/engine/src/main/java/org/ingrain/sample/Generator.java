@@ -176,7 +176,7 @@ public final class Generator implements AutoCloseable {
         return false;
     }
 
-    /** Reads the oldest steps until so many are in flight. */
+    /** Reads the oldest steps until at most {@code left} are in flight. */
     private void read(int left) {
         while (inFlight.size() > left) {
             PlannedStep step = inFlight.removeFirst();

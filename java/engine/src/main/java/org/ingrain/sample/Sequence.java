@@ -83,7 +83,7 @@ final class Sequence {
         return length() - table.computed();
     }
 
-    /** A step has been planned that computes so many tokens. */
+    /** Called when a step has been planned that computes {@code tokens} tokens. */
     void advance(int tokens) {
         table.advance(tokens);
         table.publish(ids, known);

@@ -28,8 +28,10 @@ public final class Batch {
     }
 
     /**
-     * Lays the arrays into I32 memory, for steps of up to so many tokens and sequences; it needs {@link #elements}
-     * elements.
+     * Places the arrays in I32 memory of {@link #elements} elements.
+     *
+     * @param tokens    most tokens of a step
+     * @param sequences most sequences of a step
      */
     public void lay(Tensor memory, long tokens, long sequences) {
         maxTokens = tokens;

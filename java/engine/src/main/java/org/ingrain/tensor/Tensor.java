@@ -17,7 +17,7 @@ public final class Tensor {
         this.shape = shape.clone();
     }
 
-    /** A tensor without memory, to reckon its size. */
+    /** A tensor without memory, from which its size can be computed. */
     public static Tensor unallocated(DType dtype, long... shape) {
         return new Tensor(0, dtype, shape);
     }

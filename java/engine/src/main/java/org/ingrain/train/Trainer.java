@@ -195,7 +195,7 @@ public final class Trainer implements AutoCloseable {
         return tokens / Math.max(1e-9, (System.nanoTime() - began) * 1e-9);
     }
 
-    /** After the last step, and after every so many, or after every epoch where {@code every} is 0. */
+    /** True after the last step and after every {@code every} steps, or after each epoch where {@code every} is 0. */
     private boolean due(int step, int every) {
         return step == order.steps() || step % (every == 0 ? order.stepsPerEpoch() : every) == 0;
     }

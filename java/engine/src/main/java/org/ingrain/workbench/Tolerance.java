@@ -21,7 +21,7 @@ import org.ingrain.tensor.DType;
 record Tolerance(double unit, long terms, double inner, double magnitude, double strays) {
     private static final double F32_UNIT = 0x1p-24;
 
-    /** Results of this dtype, each behind a sum of so many terms. */
+    /** Results of this dtype, each a sum of {@code terms} terms. */
     static Tolerance of(DType dtype, long terms) {
         return new Tolerance(unit(dtype), terms, 0, 0, 0);
     }

@@ -22,7 +22,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 class BlueprintReaderTest {
     private static final String BASE = "'architectures':['LlamaForCausalLM'],'hidden_size':64,'intermediate_size':96,"
-            + "'num_hidden_layers':2,'num_attention_heads':4,'vocab_size':100,'max_position_embeddings':128,'rms_norm_eps':1e-5";
+            + "'num_hidden_layers':2,'num_attention_heads':4,'vocab_size':100,'max_position_embeddings':128,"
+            + "'rms_norm_eps':1e-5";
 
     @TempDir
     private Path folder;
@@ -37,7 +38,8 @@ class BlueprintReaderTest {
     @Test
     void readsBothShapesOfRopeAlike() throws IOException {
         String scaling =
-                "'factor':8.0,'low_freq_factor':1.0,'high_freq_factor':4.0,'original_max_position_embeddings':8192,'rope_type':'llama3'";
+                "'factor':8.0,'low_freq_factor':1.0,'high_freq_factor':4.0,'original_max_position_embeddings':8192,"
+                        + "'rope_type':'llama3'";
         RopeConfig expected = new RopeConfig(500_000, RopeConfig.Type.LLAMA3, 8, 1, 4, 8192);
         assertEquals(expected, read(BASE + ",'rope_theta':500000.0,'rope_scaling':{" + scaling + "}").rope());
         assertEquals(expected,

@@ -57,8 +57,8 @@ class MergeTest {
                 for (MicroBatch batch : golden.batches()) {
                     double adapted = new DecoderTraining(golden.context, golden.weights(), lora, memory).loss(batch);
                     double unadapted = new DecoderTraining(golden.context, golden.weights(), none, memory).loss(batch);
-                    double melted = new DecoderTraining(golden.context, weights, none, memory).loss(batch);
-                    assertEquals(adapted, melted, 1e-5 * adapted);
+                    double ofMerged = new DecoderTraining(golden.context, weights, none, memory).loss(batch);
+                    assertEquals(adapted, ofMerged, 1e-5 * adapted);
                     assertTrue(Math.abs(adapted - unadapted) > 0.01 * adapted, "the adapter does something");
                 }
             }

@@ -168,9 +168,8 @@ class PeftAdapterTest {
                 .endsWith("has shape [3, 32], expected [4, 32]"));
         List<TensorOutput> more = new ArrayList<>(right);
         more.add(TensorOutput.of("base_model.model.lm_head.weight", new float[1], 1));
-        assertTrue(
-                refused(PEFT, more).endsWith(
-                        "tensor 'base_model.model.lm_head.weight' belongs to no module that adapter_config.json names"));
+        assertTrue(refused(PEFT, more).endsWith("tensor 'base_model.model.lm_head.weight' belongs to no module that "
+                + "adapter_config.json names"));
         assertEquals(folder.resolve("absent") + ": no such folder",
                 assertThrows(InputException.class, () -> PeftAdapter.read(folder.resolve("absent"), MODEL))
                 .getMessage());

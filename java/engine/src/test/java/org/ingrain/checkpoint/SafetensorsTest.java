@@ -46,7 +46,8 @@ class SafetensorsTest {
 
     @Test
     void readsScalarsAndEmptyTensors() throws IOException {
-        Path file = write("{'scalar':{'dtype':'F32','shape':[],'data_offsets':[0,4]},'empty':{'dtype':'F32','shape':[0,7],'data_offsets':[4,4]}}", 4);
+        Path file = write("{'scalar':{'dtype':'F32','shape':[],'data_offsets':[0,4]},'empty':{'dtype':'F32',"
+                + "'shape':[0,7],'data_offsets':[4,4]}}", 4);
         try (Safetensors opened = Safetensors.open(file)) {
             assertEquals(1, opened.info("scalar").elements());
             assertEquals(0, opened.data("empty").byteSize());
@@ -57,14 +58,19 @@ class SafetensorsTest {
     @CsvSource(delimiter = '|', quoteCharacter = '`', value = {
         "tensor 'b': ends at byte 16 of the data, but the file has 15|15|" + TWO,
         "has 17 bytes of data, but its tensors end at 16|17|" + TWO,
-        "tensor 'b': begins at byte 4 and overlaps|12|{'a':{'dtype':'F32','shape':[2],'data_offsets':[0,8]},'b':{'dtype':'BF16','shape':[2,2],'data_offsets':[4,12]}}",
-        "tensor 'b': begins at byte 12, leaving a hole after byte 8|20|{'a':{'dtype':'F32','shape':[2],'data_offsets':[0,8]},'b':{'dtype':'BF16','shape':[2,2],'data_offsets':[12,20]}}",
+        "tensor 'b': begins at byte 4 and overlaps|12|{'a':{'dtype':'F32','shape':[2],'data_offsets':[0,8]},"
+                + "'b':{'dtype':'BF16','shape':[2,2],'data_offsets':[4,12]}}",
+        "tensor 'b': begins at byte 12, leaving a hole after byte 8|20|{'a':{'dtype':'F32','shape':[2],"
+                + "'data_offsets':[0,8]},'b':{'dtype':'BF16','shape':[2,2],'data_offsets':[12,20]}}",
         "tensor 'a': has 8 bytes, expected 12 for F32 [3]|8|{'a':{'dtype':'F32','shape':[3],'data_offsets':[0,8]}}",
         "tensor 'a': dtype is F8_E4M3, expected one of|8|{'a':{'dtype':'F8_E4M3','shape':[8],'data_offsets':[0,8]}}",
-        "tensor 'a': data_offsets are [8,0], expected [begin, end]|8|{'a':{'dtype':'F32','shape':[2],'data_offsets':[8,0]}}",
-        "tensor 'a': data_offsets is [-8,0], expected a list of integers, none negative|8|{'a':{'dtype':'F32','shape':[2],'data_offsets':[-8,0]}}",
+        "tensor 'a': data_offsets are [8,0], expected [begin, end]|8|{'a':{'dtype':'F32','shape':[2],"
+                + "'data_offsets':[8,0]}}",
+        "tensor 'a': data_offsets is [-8,0], expected a list of integers, none negative|8|{'a':{'dtype':'F32',"
+                + "'shape':[2],'data_offsets':[-8,0]}}",
         "tensor 'a': shape is missing|8|{'a':{'dtype':'F32','data_offsets':[0,8]}}",
-        "tensor 'a': its shape is larger than any file|8|{'a':{'dtype':'F32','shape':[4611686018427387904,4],'data_offsets':[0,8]}}",
+        "tensor 'a': its shape is larger than any file|8|{'a':{'dtype':'F32','shape':[4611686018427387904,4],"
+                + "'data_offsets':[0,8]}}",
         "header: malformed JSON at byte|8|{'a':{'dtype':'F32'",
         "the header is not a JSON object|8|[]",
         "expected an object with dtype, shape and data_offsets|8|{'a':3}",
@@ -75,7 +81,8 @@ class SafetensorsTest {
 
     @Test
     void refusesANameThatStandsTwice() throws IOException {
-        Path file = write("{'a':{'dtype':'F32','shape':[2],'data_offsets':[0,8]},'a':{'dtype':'F32','shape':[2],'data_offsets':[0,8]}}", 8);
+        Path file = write("{'a':{'dtype':'F32','shape':[2],'data_offsets':[0,8]},'a':{'dtype':'F32','shape':[2],"
+                + "'data_offsets':[0,8]}}", 8);
         assertTrue(refused("header: malformed JSON", file).contains("\"a\""));
     }
 

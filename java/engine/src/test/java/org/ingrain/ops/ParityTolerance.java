@@ -23,7 +23,7 @@ import org.ingrain.tensor.DType;
 record ParityTolerance(double unit, long terms, double inner, double magnitude) {
     private static final double F32_UNIT = 0x1p-24;
 
-    /** Results of this dtype, each behind a sum of so many terms. */
+    /** Results of this dtype, each a sum of {@code terms} terms. */
     static ParityTolerance of(DType dtype, long terms) {
         return new ParityTolerance(unit(dtype), terms, 0, 0);
     }

@@ -121,7 +121,8 @@ class ChatTemplateTest {
     void findsTheTemplateWhereTransformersLooks() throws IOException {
         TinyTokenizers.byteLevel(folder);
         Files.writeString(folder.resolve("tokenizer_config.json"),
-                "{\"chat_template\":[{\"name\":\"tool_use\",\"template\":\"x\"},{\"name\":\"default\",\"template\":\"listed\"}]}");
+                "{\"chat_template\":[{\"name\":\"tool_use\",\"template\":\"x\"},{\"name\":\"default\","
+                        + "\"template\":\"listed\"}]}");
         try (Tokenizer tokenizer = Tokenizers.open(folder)) {
             assertEquals("listed", ChatTemplate.open(folder, tokenizer).source());
             Files.writeString(folder.resolve("chat_template.json"), "{\"chat_template\":\"of json\"}");

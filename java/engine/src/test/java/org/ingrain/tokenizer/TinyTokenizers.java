@@ -51,7 +51,8 @@ public final class TinyTokenizers {
         for (int i = 0; i < specials.size(); i++) {
             vocab.append("\"%s\":%d,".formatted(specials.get(i), i));
             added.append(
-                    ("{\"id\":%d,\"content\":\"%s\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,"
+                    ("{\"id\":%d,\"content\":\"%s\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
+                            + "\"normalized\":false,"
                     + "\"special\":true}%s").formatted(i, specials.get(i), i == 2 ? "" : ","));
         }
         int next = 0x100;
@@ -85,7 +86,8 @@ public final class TinyTokenizers {
             vocab.append("\"%s\":%d%s".formatted(pieces.get(id), id, id == pieces.size() - 1 ? "" : ","));
         }
         String special =
-                "{\"id\":%d,\"content\":\"%s\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":true}";
+                "{\"id\":%d,\"content\":\"%s\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
+                        + "\"normalized\":false,\"special\":true}";
         String added = special.formatted(0, "<unk>") + "," + special.formatted(1, "<s>") + ","
                 + special.formatted(2, "</s>");
         return Files.writeString(folder.resolve("tokenizer.json"), """

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** A run that was killed and taken up again leaves the files of one that was not, byte for byte. */
+/** A run that was killed and resumed leaves the same files as one that was not, byte for byte. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class TrainerResumeTest {
     private Path folder;

@@ -31,7 +31,7 @@ import org.ingrain.train.run.TrainingRun;
  *
  * @param engine     whose weights stay as they are
  * @param config     of every student
- * @param provenance kept in the training's folder, compared when it is taken up again
+ * @param provenance kept in the training's folder, compared when the training is resumed
  */
 public record EngineTuner(Engine engine, TunerConfig config, SortedMap<String, String> provenance) implements Tuner {
     @Override

@@ -21,7 +21,7 @@ import org.ingrain.distill.curate.Ballot;
  * @param questions  asked
  * @param right      right answers, in all orders
  * @param accuracy   share of right answers, 0 to 1, on average over the questions
- * @param low        lower end of its 95 % interval, of so many questions: orders of one are no questions of their own
+ * @param low        lower end of the 95 % interval of accuracy; the orders of a question count as one question
  * @param high       upper end
  * @param tokens     generated for each question in one order, on average over the questions
  * @param unanswered answers that were not found in the text, in all orders; they count as wrong

@@ -58,7 +58,7 @@ public record EvaluateConfig(SamplingParams params, List<Integer> samples, int o
         return new EvaluateConfig(SamplingParams.greedy(maxTokens), List.of(), 1, List.of());
     }
 
-    /** How a method of so many sampled steps is asked. */
+    /** Sampling settings for a method with this number of sampled steps. */
     public SampleConfig sampling(int steps) {
         return new SampleConfig(samples.subList(0, Math.min(steps, samples.size())), params);
     }

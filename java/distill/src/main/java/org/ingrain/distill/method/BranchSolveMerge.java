@@ -26,8 +26,10 @@ final class BranchSolveMerge {
      * sentences.
      */
     private static final String WITHIN = NAME + "(?:\\s*\\((?i:score\\W{1,3})?" + SCORE + "(?:\\s*/\\s*5)?\\)"
-            + "|[^\\w\\n(]{0,6}(?i:(?:score|scores|rating|is|gets|receives|earns|deserves|a|an|of|with)\\b[^\\w\\n(]{1,6}){0,5}(?<![\\w.])" + SCORE
-            + "(?=\\s*(?:[^\\w\\s]|$)|\\s*\\n|\\s+[A-Z]|\\s+(?i:out|points?|stars?|because|since|as|for|and|while|but)\\b))";
+            + "|[^\\w\\n(]{0,6}(?i:(?:score|scores|rating|is|gets|receives|earns|deserves|a|an|of|"
+            + "with)\\b[^\\w\\n(]{1,6}){0,5}(?<![\\w.])" + SCORE
+            + "(?=\\s*(?:[^\\w\\s]|$)|\\s*\\n|\\s+[A-Z]|\\s+(?i:out|points?|stars?|because|since|as|for|and|while|"
+            + "but)\\b))";
 
     private BranchSolveMerge() {
     }

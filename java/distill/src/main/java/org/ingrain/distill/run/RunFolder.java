@@ -4,7 +4,7 @@ import java.nio.file.Path;
 import org.ingrain.files.Manifest;
 import org.ingrain.files.RunLock;
 
-/** The folder of one run, made new or taken up again, held by one process at a time, with its log. */
+/** The folder of one run, new or resumed, with its log. One process at a time holds it. */
 public final class RunFolder implements AutoCloseable {
     private final Path folder;
     private final RunLock lock;

@@ -109,7 +109,7 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
             return groups.subList(0, count);
         }
         int largest = groups.stream().mapToInt(List::size).max().orElse(1);
-        // By a number of members: the last of the groups, in order, that first have so many; -1 where none have.
+        // last[n]: the groups up to this one contain a choice with n members in all; -1 where no choice has n.
         int[] last = new int[Math.min(size + largest, all)];
         Arrays.fill(last, -1);
         for (int group = 0; group < groups.size() && last[size] < 0; group++) {

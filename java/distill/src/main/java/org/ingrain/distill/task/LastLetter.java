@@ -23,7 +23,7 @@ public record LastLetter(int size) implements Task {
     private static final Pattern QUOTED_WORDS = Pattern.compile(
             "\"([^\"]*)\"|“([^”]*)”|‘(.*?)’(?!\\p{L})|(?<!\\p{L})'(.*?)'(?!\\p{L})|`([^`]*)`");
     private static final String QUOTES = "\"'`*“”‘’";
-    /** So many letters, or single ones with a hyphen, a plus, a comma or a blank between each two. */
+    /** A fixed number of letters: one word, or single letters separated by hyphens, plus signs, commas or blanks. */
     private static final String LETTERS = "(\\p{L}{%1$d}|\\p{L}(?:(?:\\h*[-+,]\\h*|\\h)\\p{L}){%2$d})";
     /** At once behind a cue: quoted letters, or bare ones that end the phrase. */
     private static final String AT_ONCE = "\\s*(?:[" + QUOTES + "]+" + LETTERS + "[.,]?[" + QUOTES + "]|" + LETTERS

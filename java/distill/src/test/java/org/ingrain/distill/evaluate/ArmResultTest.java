@@ -88,7 +88,8 @@ class ArmResultTest {
         ArmResult result = of(List.of(score("1", 0, "A", true, 6), score("2", 0, "A", true, 7),
                 score("3", 0, null, false, 9)));
         assertEquals(
-                "{\"role\":\"single\",\"name\":\"a\",\"title\":\"A\",\"questions\":3,\"right\":2,\"accuracy\":0.6666666666666666,\"low\":0.20765960080204765,"
+                "{\"role\":\"single\",\"name\":\"a\",\"title\":\"A\",\"questions\":3,\"right\":2,"
+                        + "\"accuracy\":0.6666666666666666,\"low\":0.20765960080204765,"
                 + "\"high\":0.9385080552796037,\"tokens\":7.333333333333333,\"unanswered\":1,\"categories\":{}}",
                         Json.line(result));
     }

@@ -10,7 +10,7 @@ import org.ingrain.files.RunLock;
 /**
  * The folder of a training run, held by one process at a time: run.json (settings), checkpoints/, metrics.jsonl (a line
  * for each step and validation), log.txt (what happened when), and the result. But for log.txt its files depend on the
- * settings alone, however often the run was killed and taken up again: metrics.jsonl is cut back to what the checkpoint
+ * settings alone, however often the run was killed and resumed: metrics.jsonl is cut back to what the checkpoint
  * it goes on from had.
  */
 public final class TrainingFolder implements AutoCloseable {

@@ -16,7 +16,7 @@ import org.ingrain.train.pass.OptimizerConfig;
  *
  * @param output     the run's folder, new or one that a killed run with the same settings left
  * @param provenance everything else that the result depends on, by name: model fingerprint, backend, instruction set,
- *                   version; kept in the folder and compared when the run is taken up again
+ *                   version; kept in the folder and compared when the run is resumed
  */
 public record TrainingRun(Path output, TrainingData data, OptimizerConfig optimizer, TrainConfig train,
         SortedMap<String, String> provenance) {

@@ -19,7 +19,8 @@ async function unpack(id) {
 
 const chip = (text, kind) => element("span", {class: "chip" + (kind ? " " + kind : "")}, text);
 const count = (n, one, many) => n.toLocaleString("en") + " " + (n === 1 ? one : many);
-const verdict = right => right === true ? chip("\u2713 right", "right") : right === false ? chip("\u2717 wrong", "wrong") : null;
+const verdict = right => right === true ? chip("\u2713 right", "right")
+  : right === false ? chip("\u2717 wrong", "wrong") : null;
 const distinct = values => [...new Set(values.filter(value => value !== undefined))].sort();
 
 function votes(all) {
@@ -52,7 +53,8 @@ const ledger = {
     ["most tokens", (a, b) => b.row.tokens - a.row.tokens]],
   words: item => [item.row.id, item.row.question, item.row.gold, item.row.label, item.row.detail, ...item.votes.map(vote => vote.answer)],
   line: item => [element("span", {class: "q"}, item.row.question), element("span", {class: "tags"},
-    item.row.label === undefined ? null : chip("label: " + item.row.label), chip(item.row.verdict, item.row.verdict === "kept" ? "kept" : ""), verdict(item.row.right)),
+    item.row.label === undefined ? null : chip("label: " + item.row.label),
+    chip(item.row.verdict, item.row.verdict === "kept" ? "kept" : ""), verdict(item.row.right)),
     element("span", {class: "sub"}, `${item.row.reason}: ${item.row.detail}`)],
   open: (item, texts) => [
     element("p", {class: "note"}, `id ${item.row.id}` + (item.row.gold === undefined ? "" : ` \u00b7 gold answer: ${item.row.gold}`)
@@ -80,7 +82,8 @@ function answers(choice) {
       element("span", {class: "sub tags", style: "justify-content:flex-start;max-width:none"},
         item.arms.map((arm, i) => chip(`${arm.right ? "\u2713" : "\u2717"} ${choice.titles[i]}`, arm.right ? "right" : "wrong")))],
     open: (item, texts) => item.arms.map((arm, i) => [element("h4", {}, choice.titles[i]),
-      element("p", {}, arm.answer === undefined ? "no answer " : `answer: ${arm.answer} `, verdict(arm.right), element("span", {class: "note"}, ` ${count(arm.tokens, "token", "tokens")}`)),
+      element("p", {}, arm.answer === undefined ? "no answer " : `answer: ${arm.answer} `, verdict(arm.right),
+        element("span", {class: "note"}, ` ${count(arm.tokens, "token", "tokens")}`)),
       texts ? texts.arms[i].map(answer => sample(answer, answer.path, false)) : null])
   };
 }
