@@ -10,7 +10,7 @@ import java.util.function.IntFunction;
 import org.ingrain.ffi.Communicator;
 
 /**
- * The threads of a tensor-parallel group, one a rank. Work is given to all of them at once, and every rank does the
+ * The threads of a group of ranks, one a rank. Work is given to all of them at once, and every rank does the
  * same calls in the same order; where one fails the others are released from the collective they wait in.
  */
 public final class RankGroup implements AutoCloseable {
