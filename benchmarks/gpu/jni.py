@@ -23,7 +23,7 @@ def jni(bundle):
         bundle.java(
             {"java.library.path": kit / "lib"},
             f"{kit}:{bundle.ingrain}/lib/*",
-            "org.ingrain.jni.Comparison",
+            "org.ingrain.jni.JniComparison",
             bundle.device,
             libcuda,
             ",".join(map(str, libcublas)),

@@ -28,7 +28,7 @@ import tools.jackson.databind.json.JsonMapper;
  * <p>Arguments: the backend, libcuda, the places of libcublas.so.12 in the order to try (commas between), the rows of
  * the products (commas between), then the products as NAME:N:C.
  */
-public final class Comparison {
+public final class JniComparison {
     private static final Timing.Length CALLS = new Timing.Length(10_000, 30, 31);
     private static final Timing.Length LAUNCHES = new Timing.Length(500, 100, 31);
     private static final Timing.Length PRODUCTS = new Timing.Length(20, 3, 11);
@@ -41,7 +41,7 @@ public final class Comparison {
     private final Ingrain ingrain;
     private final boolean cublas;
 
-    private Comparison(Context context, Plan plan) throws Throwable {
+    private JniComparison(Context context, Plan plan) throws Throwable {
         SymbolLookup driver = open(plan.libcuda);
         if (driver == null) {
             throw new InputException(plan.libcuda + ": cannot be loaded; is the NVIDIA driver installed?");
@@ -49,7 +49,7 @@ public final class Comparison {
         ingrain = new Ingrain(context);
         jni = new JniDriver();
         panama = new PanamaDriver(driver);
-        cublas = plan.libcublas.stream().anyMatch(Comparison::openCublas);
+        cublas = plan.libcublas.stream().anyMatch(JniComparison::openCublas);
     }
 
     /**
@@ -85,7 +85,7 @@ public final class Comparison {
     static void run(Plan plan, Consumer<Map<String, Object>> rows) throws Throwable {
         try (Backend backend = Backend.open(NativeLibraries.find(plan.backend)); Context context = backend.context(
                 ContextOptions.defaults())) {
-            Comparison comparison = new Comparison(context, plan);
+            JniComparison comparison = new JniComparison(context, plan);
             comparison.version(rows);
             comparison.launches(rows);
             comparison.product(8, 64, 64, SMALL_PRODUCTS);
@@ -104,7 +104,7 @@ public final class Comparison {
     private static String explain(Throwable e) {
         String what = e.toString().lines().findFirst().orElseThrow();
         return e instanceof InputException ? e.getMessage() : Arrays.stream(e.getStackTrace())
-                .filter(frame -> frame.getClassName().startsWith(Comparison.class.getPackageName()))
+                .filter(frame -> frame.getClassName().startsWith(JniComparison.class.getPackageName()))
                 .findFirst().map(frame -> what + " at " + frame).orElse(what);
     }
 

@@ -17,7 +17,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
-import org.ingrain.jni.Comparison.Plan;
+import org.ingrain.jni.JniComparison.Plan;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -29,7 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
  * JCuda's libraries find a stand-in by its soname, because it is loaded before them.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
-class ComparisonTest {
+class JniComparisonTest {
     private static final List<String> CALLS =
             List.of("cuDriverGetVersion", "ingrain_weight_bytes", "cuLaunchKernel",
             "ingrain_rms_norm_forward, 1 x " + Ingrain.WIDTH);
@@ -46,13 +46,13 @@ class ComparisonTest {
                 .anyMatch(place -> Files.isExecutable(Path.of(place, "gcc")));
         if (!gcc) {
             System.out.println(
-                    "ComparisonTest is skipped: no gcc on the PATH, which compiles the stand-ins for libcuda and "
+                    "JniComparisonTest is skipped: no gcc on the PATH, which compiles the stand-ins for libcuda and "
                     + "libcublas");
         }
         assumeTrue(gcc, "Skipped: no gcc on the PATH");
         cuda = compile("cuda", "libcuda.so.1", "libcuda.so.1");
         cublas = compile("cublas", "libcublas.so.12", "libcublas.so.12");
-        assertNotNull(Comparison.open(cuda.toString()));   // for good: JCuda takes this one, whichever test comes first
+        assertNotNull(JniComparison.open(cuda.toString()));   // for good: JCuda takes this one, whichever test comes first
     }
 
     @Test
@@ -114,7 +114,7 @@ class ComparisonTest {
 
     private static List<Map<String, Object>> compare(Path cuda, Path cublas) throws Throwable {
         List<Map<String, Object>> rows = new ArrayList<>();
-        Comparison.run(Plan.of("cpu", cuda.toString(), cublas.toString(), "3,20", "small:96:64"), rows::add);
+        JniComparison.run(Plan.of("cpu", cuda.toString(), cublas.toString(), "3,20", "small:96:64"), rows::add);
         return rows;
     }
 
