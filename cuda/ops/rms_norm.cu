@@ -3,11 +3,12 @@
 //   x̂ = x·rstd
 // Shapes   x, y, h, residual (T, D) · w (D) · rstd (T), row-major      Types  f32|bf16, sums and rstd f32
 // Needs    D < 2³¹; h is rounded to its dtype before the norm, so that a norm recomputed from h is the same
-//          scratch for dw: min(T / 64, 64)·D f32 of the workspace
+//          scratch for dw: that of common/column_sums.h
 // Mapping  a block goes through rows, w and the row in registers; its width depends on D alone, so a row's bits do too
-//          dw: a block adds up some rows of 32 columns' vectors, then one thread a column adds up the blocks in order
+//          dw: common/column_sums.h
 // Bound    memory: (2·T·D + D) elements forward, 4·T·D backward, 6 with dw
 // Oracle   native/ops/rms_norm.cc                                      Test  RmsNormParityTest
+#include "column_sums.h"
 #include "dtype.h"
 #include "reduce.h"
 
@@ -16,8 +17,6 @@ namespace {
 constexpr int kept = 2;                 // vectors of a row that a thread holds
 constexpr int64_t resident = 4 * 132;   // blocks: four on each multiprocessor of an H200
 constexpr int max_threads = 512;
-constexpr int64_t dw_rows = 64, dw_chunks = 64;
-constexpr int dw_lanes = 32, dw_groups = 8;
 
 unsigned threads_for(int64_t vectors) {
   const int64_t wanted = (vectors + kept * 32 - 1) / (kept * 32) * 32;
@@ -149,58 +148,18 @@ template <class E, int N> __global__ void __launch_bounds__(max_threads, 2) back
   }
 }
 
-// partials (chunks, D): the sum of dy·x̂ over the rows of a chunk, group after group.
-template <class E, int N> __global__ void weight_backward(float* partials, Gradients<E> g, int64_t rows) {
-  __shared__ float sums[dw_groups][dw_lanes * N];
-  const int lane = threadIdx.x, group = threadIdx.y;
-  const int64_t d = (static_cast<int64_t>(blockIdx.x) * dw_lanes + lane) * N, begin = blockIdx.y * rows,
-                end = min(begin + rows, g.T);
-  float sum[N] = {};
-  if (d < g.D)
-    for (int64_t t = begin + group; t < end; t += dw_groups) {
-      const Vec<E, N> x = load<N>(g.x + t * g.D + d), dy = load<N>(g.dy + t * g.D + d);
-      const float r = g.rstd[t];
+// dy·x̂ of a row, for dw.
+template <class E> struct WeightTerm {
+  Gradients<E> g;
+  template <int N> __device__ __forceinline__ void add(float (&sum)[N], int64_t t, int64_t d) const {
+    const Vec<E, N> x = load<N>(g.x + t * g.D + d), dy = load<N>(g.dy + t * g.D + d);
+    const float r = g.rstd[t];
 #pragma unroll
-      for (int j = 0; j < N; ++j) sum[j] += to_float(dy.v[j]) * (to_float(x.v[j]) * r);
-    }
-#pragma unroll
-  for (int j = 0; j < N; ++j) sums[group][j * dw_lanes + lane] = sum[j];
-  __syncthreads();
-  for (int i = group * dw_lanes + lane; i < dw_lanes * N; i += dw_lanes * dw_groups) {
-    const int64_t column = static_cast<int64_t>(blockIdx.x) * dw_lanes * N + i;
-    float total = 0;
-    for (int k = 0; k < dw_groups; ++k) total += sums[k][i % N * dw_lanes + i / N];
-    if (column < g.D) partials[blockIdx.y * g.D + column] = total;
+    for (int j = 0; j < N; ++j) sum[j] += to_float(dy.v[j]) * (to_float(x.v[j]) * r);
   }
-}
-
-__global__ void add_partials(float* dw, const float* partials, int64_t chunks, int64_t D) {
-  const int64_t d = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (d >= D) return;
-  float total = dw[d];
-  for (int64_t c = 0; c < chunks; ++c) total += partials[c * D + d];
-  dw[d] = total;
-}
+};
 
 unsigned blocks_of(int64_t T) { return static_cast<unsigned>(T < resident ? T : resident); }
-
-template <class E, int N> ingrain_status weight_gradient(ingrain_context* ctx, float* dw, const Gradients<E>& g) {
-  const int64_t wanted = (g.T + dw_rows - 1) / dw_rows, most = wanted < dw_chunks ? wanted : dw_chunks;
-  if (most == 0) return INGRAIN_OK;
-  const int64_t rows = (g.T + most - 1) / most, chunks = (g.T + rows - 1) / rows,
-                needed = chunks * g.D * static_cast<int64_t>(sizeof(float));
-  void* workspace = nullptr;
-  int64_t bytes = 0;
-  ingrain_workspace(ctx, &workspace, &bytes);
-  if (bytes < needed)
-    return refuse(ctx, INGRAIN_OUT_OF_MEMORY, "rms_norm_backward: the workspace has %ld bytes, dw needs %ld",
-                  static_cast<long>(bytes), static_cast<long>(needed));
-  float* const partials = static_cast<float*>(workspace);
-  const dim3 grid(blocks_for(g.D, dw_lanes * N), static_cast<unsigned>(chunks));
-  if (ingrain_status status = launch(weight_backward<E, N>, grid, dim3(dw_lanes, dw_groups), 0, ctx, partials, g, rows))
-    return status;
-  return launch(add_partials, blocks_for(g.D, 256), 256, 0, ctx, dw, static_cast<const float*>(partials), chunks, g.D);
-}
 
 }  // namespace
 
@@ -257,7 +216,8 @@ extern "C" ingrain_status ingrain_rms_norm_backward(ingrain_context* ctx, void* 
                                T,
                                D};
           if (dw)
-            if (ingrain_status status = weight_gradient<E, N>(ctx, dw, g)) return status;
+            if (ingrain_status status = column_sums::run<N>(ctx, "rms_norm_backward", dw, WeightTerm<E>{g}, T, D))
+              return status;
           return launch(backward<E, N>, blocks_of(T), threads_for((D + N - 1) / N), 0, ctx, g);
         },
         dx, dy, dresidual, x, w);

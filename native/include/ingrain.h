@@ -198,6 +198,21 @@ INGRAIN_API ingrain_status ingrain_matmul_weight_backward(ingrain_context* ctx, 
 // all of dtype; what it holds afterwards is undefined: an op that fuses the two never writes it.
 INGRAIN_API ingrain_status ingrain_matmul_silu_mul_forward(ingrain_context* ctx, void* y, void* gate_up, const void* x,
                                                            const ingrain_weight* w, int32_t dtype, int64_t T);
+// ---- add_bias.cc: y (T, N) += b (N) of dtype. backward: db (N) f32 += sum over t of dy (T, N).
+INGRAIN_API ingrain_status ingrain_add_bias_forward(ingrain_context* ctx, void* y, const void* b, int32_t dtype,
+                                                    int64_t T, int64_t N);
+INGRAIN_API ingrain_status ingrain_add_bias_backward(ingrain_context* ctx, float* db, const void* dy, int32_t dtype,
+                                                     int64_t T, int64_t N);
+// ---- qk_norm.cc: rms_norm of each query head of x (T, (H + 2K)·E) with q_norm (E), of each key head with k_norm (E),
+// all of dtype; values are copied. y may be x. rstd (T, H + K) f32 or null.
+INGRAIN_API ingrain_status ingrain_qk_norm_forward(ingrain_context* ctx, void* y, float* rstd, const void* x,
+                                                   const void* q_norm, const void* k_norm, int32_t dtype, int64_t T,
+                                                   int64_t H, int64_t K, int64_t E, float eps);
+// dx (T, (H + 2K)·E) holds the gradient of y and gets that of x; dq_norm, dk_norm (E) f32 +=, both null or neither.
+INGRAIN_API ingrain_status ingrain_qk_norm_backward(ingrain_context* ctx, void* dx, float* dq_norm, float* dk_norm,
+                                                    const void* x, const void* q_norm, const void* k_norm,
+                                                    const float* rstd, int32_t dtype, int64_t T, int64_t H, int64_t K,
+                                                    int64_t E);
 // ---- rope.cc: rotates the first H + K heads of each row of qkv (T, (H + 2K)·E) in place, halves paired (i, i + E/2)
 // as in Hugging Face; table (positions, E) f32: cos in [0, E/2), sin in [E/2, E). backward rotates the other way.
 INGRAIN_API ingrain_status ingrain_rope_forward(ingrain_context* ctx, void* qkv, const float* table,

@@ -1,4 +1,5 @@
-// embedding, gather_rows, rms_norm, rope, kv_cache, attention, silu_mul.
+// embedding, gather_rows, rms_norm, add_bias, qk_norm, rope, kv_cache, attention,
+// silu_mul.
 #include "right.h"
 
 #include <cstring>
@@ -56,6 +57,34 @@ WRONG(rms_norm_backward, (ingrain_context * ctx, void* dx, float* dw, const void
   forget(dw, D);
   const ingrain_status status = RIGHT(rms_norm_backward)(ctx, dx, dw, dy, dresidual, x, w, rstd, dtype, T, D);
   if (status == INGRAIN_OK) spoil(dx, dtype, T * D - 1);
+  return status;
+}
+
+// The last row's last column, and a gradient that is set, not added to.
+WRONG(add_bias_forward, (ingrain_context * ctx, void* y, const void* b, int32_t dtype, int64_t T, int64_t N)) {
+  const ingrain_status status = RIGHT(add_bias_forward)(ctx, y, b, dtype, T, N);
+  if (status == INGRAIN_OK) spoil(y, dtype, T * N - 1);
+  return status;
+}
+WRONG(add_bias_backward, (ingrain_context * ctx, float* db, const void* dy, int32_t dtype, int64_t T, int64_t N)) {
+  forget(db, N);
+  return RIGHT(add_bias_backward)(ctx, db, dy, dtype, T, N);
+}
+
+// The last value and the last key head's factor; the query's weight gradient is set, and dx loses an element.
+WRONG(qk_norm_forward, (ingrain_context * ctx, void* y, float* rstd, const void* x, const void* q_norm,
+                        const void* k_norm, int32_t dtype, int64_t T, int64_t H, int64_t K, int64_t E, float eps)) {
+  const ingrain_status status = RIGHT(qk_norm_forward)(ctx, y, rstd, x, q_norm, k_norm, dtype, T, H, K, E, eps);
+  if (status == INGRAIN_OK) spoil(y, dtype, T * (H + 2 * K) * E - 1), spoil(rstd, INGRAIN_F32, T * (H + K) - 1);
+  return status;
+}
+WRONG(qk_norm_backward, (ingrain_context * ctx, void* dx, float* dq_norm, float* dk_norm, const void* x,
+                         const void* q_norm, const void* k_norm, const float* rstd, int32_t dtype, int64_t T,
+                         int64_t H, int64_t K, int64_t E)) {
+  forget(dq_norm, E);
+  const ingrain_status status =
+      RIGHT(qk_norm_backward)(ctx, dx, dq_norm, dk_norm, x, q_norm, k_norm, rstd, dtype, T, H, K, E);
+  if (status == INGRAIN_OK) spoil(dx, dtype, T > 0 ? 0 : -1);
   return status;
 }
 

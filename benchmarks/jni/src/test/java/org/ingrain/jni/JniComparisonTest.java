@@ -52,7 +52,8 @@ class JniComparisonTest {
         assumeTrue(gcc, "Skipped: no gcc on the PATH");
         cuda = compile("cuda", "libcuda.so.1", "libcuda.so.1");
         cublas = compile("cublas", "libcublas.so.12", "libcublas.so.12");
-        assertNotNull(JniComparison.open(cuda.toString()));   // for good: JCuda takes this one, whichever test comes first
+        // JCuda keeps the library that it opens first, whichever test comes first.
+        assertNotNull(JniComparison.open(cuda.toString()));
     }
 
     @Test

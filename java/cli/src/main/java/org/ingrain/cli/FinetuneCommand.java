@@ -115,11 +115,11 @@ final class FinetuneCommand implements Callable<Integer> {
     }
 
     private TrainingData read(Engine engine) {
-        int positions = engine.blueprint().maxPositionEmbeddings();
+        int positions = engine.blueprint().maxContextLength();
         int length = maxLength == null ? Math.min(positions, 2048) : maxLength;
         if (length > positions) {
-            throw new InputException("--max-length: " + length + ", expected at most max_position_embeddings "
-                    + positions);
+            throw new InputException("--max-length: " + length + ", expected at most "
+                    + engine.blueprint().contextLimit());
         }
         DataConfig config = new DataConfig(data, validationData, validationFraction, length, truncate, packing);
         return TrainingDataReader.read(config, engine.tokenizer(), engine.template(), seed);

@@ -3,10 +3,13 @@ package org.ingrain.checkpoint;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.ingrain.files.JsonFields;
 import org.ingrain.model.AttentionConfig;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.RopeConfig;
+import org.ingrain.model.RopeScaling;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
 
@@ -17,40 +20,87 @@ import org.ingrain.tensor.InputException;
 public final class BlueprintReader {
     private static final Map<String, DType> DTYPES = Map.of(
             "float32", DType.F32, "bfloat16", DType.BF16, "float16", DType.F16);
+    private static final String ORIGINAL = "original_max_position_embeddings";
+    /** What transformers takes where a config leaves it out. */
+    private static final int MISTRAL_WINDOW = 4096;
+    private static final int QWEN_WINDOW_LAYERS = 28;
 
     private BlueprintReader() {
     }
 
+    /** What configs of one architecture have that those of others have not. */
+    private enum Architecture {
+        LLAMA("LlamaForCausalLM", "llama"), MISTRAL("MistralForCausalLM", "mistral"),
+        QWEN2("Qwen2ForCausalLM", "qwen2"), QWEN3("Qwen3ForCausalLM", "qwen3");
+
+        private final String name;
+        private final String modelType;
+
+        Architecture(String name, String modelType) {
+            this.name = name;
+            this.modelType = modelType;
+        }
+
+        static Architecture of(JsonFields fields) {
+            boolean named = fields.has("architectures");
+            List<String> names = named ? fields.texts("architectures") : List.of(fields.text("model_type"));
+            return Stream.of(values()).filter(a -> names.equals(List.of(named ? a.name : a.modelType))).findFirst()
+                    .orElseThrow(() -> new InputException(fields.where() + ": "
+                            + (named ? "architectures is " + names : "model_type is " + names.getFirst())
+                            + ", expected one of " + Stream.of(values()).map(a -> named ? a.name : a.modelType)
+                            .collect(Collectors.joining(", "))));
+        }
+
+        AttentionConfig attention(JsonFields fields, int hiddenSize) {
+            int heads = fields.integer("num_attention_heads");
+            int keyValueHeads = this == LLAMA ? fields.integer("num_key_value_heads", heads)
+                    : fields.integer("num_key_value_heads");
+            return new AttentionConfig(heads, keyValueHeads, headDim(fields, hiddenSize, heads), this == QWEN2,
+                    this == QWEN3);
+        }
+
+        /** The tokens that attention sees in at least one layer, or 0 for no limit. */
+        int slidingWindow(JsonFields fields) {
+            return switch (this) {
+                case LLAMA -> 0;
+                case MISTRAL -> fields.names().contains("sliding_window") && !fields.has("sliding_window") ? 0
+                        : fields.integer("sliding_window", MISTRAL_WINDOW);
+                case QWEN2, QWEN3 -> slides(fields) ? fields.integer("sliding_window") : 0;
+            };
+        }
+
+        /** Whether any layer of a Qwen has a window. */
+        private static boolean slides(JsonFields fields) {
+            if (!fields.flag("use_sliding_window", false)) {
+                return false;
+            }
+            return fields.has("layer_types") ? fields.texts("layer_types").contains("sliding_attention")
+                    : fields.integer("max_window_layers", QWEN_WINDOW_LAYERS) < fields.integer("num_hidden_layers");
+        }
+    }
+
     public static Blueprint read(Path file) {
         JsonFields fields = JsonFields.read(file);
-        requireLlama(fields);
+        Architecture architecture = Architecture.of(fields);
         requireComputed(fields);
         int hiddenSize = fields.integer("hidden_size");
-        int heads = fields.integer("num_attention_heads");
         try {
-            AttentionConfig attention = new AttentionConfig(heads, fields.integer("num_key_value_heads", heads),
-                    headDim(fields, hiddenSize, heads));
+            RopeConfig rope = rope(fields);
             return new Blueprint(hiddenSize, fields.integer("intermediate_size"), fields.integer("num_hidden_layers"),
-                    attention, fields.integer("vocab_size"), fields.integer("max_position_embeddings"),
-                    fields.number("rms_norm_eps"), rope(fields), fields.flag("tie_word_embeddings", false),
-                    dtype(fields));
+                    architecture.attention(fields, hiddenSize), fields.integer("vocab_size"), positions(fields, rope),
+                    architecture.slidingWindow(fields), fields.number("rms_norm_eps"), rope,
+                    fields.flag("tie_word_embeddings", false), dtype(fields));
         } catch (InputException refused) {
             throw refused.getMessage().startsWith(fields.where()) ? refused
                     : new InputException(fields.where() + ": " + refused.getMessage());
         }
     }
 
-    private static void requireLlama(JsonFields fields) {
-        if (fields.has("architectures")) {
-            List<String> architectures = fields.texts("architectures");
-            if (!architectures.equals(List.of("LlamaForCausalLM"))) {
-                throw new InputException(fields.where() + ": architectures is " + architectures
-                        + ", expected [LlamaForCausalLM]");
-            }
-        } else if (!fields.text("model_type").equals("llama")) {
-            throw new InputException(fields.where() + ": model_type is " + fields.text("model_type")
-                    + ", expected llama (architecture LlamaForCausalLM)");
-        }
+    /** YaRN stretches the original context, also where max_position_embeddings does not say so (Qwen2.5). */
+    private static int positions(JsonFields fields, RopeConfig rope) {
+        int positions = fields.integer("max_position_embeddings");
+        return rope.scaling() instanceof RopeScaling.Yarn yarn
+                ? Math.max(positions, (int) Math.min(Integer.MAX_VALUE, yarn.factor() * yarn.original())) : positions;
     }
 
     private static void requireComputed(JsonFields fields) {
@@ -114,18 +164,34 @@ public final class BlueprintReader {
                     + ", expected 1");
         }
         String type = scaling.text("rope_type", scaling.text("type", "default"));
-        return switch (type) {
-            case "default" -> RopeConfig.of(theta);
-            case "linear" -> RopeConfig.linear(theta, scaling.number("factor"));
-            case "llama3" -> new RopeConfig(theta, RopeConfig.Type.LLAMA3, scaling.number("factor"),
-                    scaling.number("low_freq_factor"), scaling.number("high_freq_factor"), original(scaling, fields));
+        return new RopeConfig(theta, switch (type) {
+            case "default" -> new RopeScaling.Default();
+            case "linear" -> new RopeScaling.Linear(scaling.number("factor"));
+            case "dynamic" -> new RopeScaling.Dynamic(scaling.number("factor"));
+            case "llama3" -> new RopeScaling.Llama3(scaling.number("factor"), scaling.number("low_freq_factor"),
+                    scaling.number("high_freq_factor"), original(scaling, fields));
+            case "yarn" -> yarn(scaling, fields);
             default -> throw new InputException(scaling.where() + ": rope_type is " + type
-                    + ", expected default, linear or llama3");
-        };
+                    + ", expected default, linear, dynamic, llama3 or yarn");
+        });
+    }
+
+    /** As transformers' modeling_rope_utils completes what a config leaves out. */
+    private static RopeScaling yarn(JsonFields scaling, JsonFields fields) {
+        int original = scaling.has(ORIGINAL) || fields.has(ORIGINAL) ? original(scaling, fields)
+                : fields.integer("max_position_embeddings");
+        double factor = scaling.number("factor", (double) fields.integer("max_position_embeddings") / original);
+        double mscale = scaling.number("mscale", 0);
+        double ofAllDimensions = scaling.number("mscale_all_dim", 0);
+        double attention = mscale != 0 && ofAllDimensions != 0
+                ? RopeScaling.Yarn.attentionFactor(factor, mscale)
+                        / RopeScaling.Yarn.attentionFactor(factor, ofAllDimensions)
+                : RopeScaling.Yarn.attentionFactor(factor, 1);
+        return new RopeScaling.Yarn(factor, original, scaling.number("beta_fast", 32), scaling.number("beta_slow", 1),
+                scaling.flag("truncate", true), scaling.number("attention_factor", attention));
     }
 
     private static int original(JsonFields scaling, JsonFields fields) {
-        String field = "original_max_position_embeddings";
-        return fields.has(field) && !scaling.has(field) ? fields.integer(field) : scaling.integer(field);
+        return fields.has(ORIGINAL) && !scaling.has(ORIGINAL) ? fields.integer(ORIGINAL) : scaling.integer(ORIGINAL);
     }
 }

@@ -7,8 +7,10 @@ import java.util.Locale;
 import java.util.Map;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
+import org.ingrain.model.AttentionConfig;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.RopeConfig;
+import org.ingrain.model.RopeScaling;
 import org.ingrain.tensor.DType;
 import org.ingrain.tokenizer.SpecialTokens;
 
@@ -25,9 +27,7 @@ public final class ConfigWriter {
 
     public static void write(Path file, Blueprint config, SpecialTokens specials) {
         Map<String, Object> fields = new LinkedHashMap<>();
-        fields.put("architectures", List.of("LlamaForCausalLM"));
-        fields.put("model_type", "llama");
-        fields.put("attention_bias", false);
+        architecture(fields, config);
         fields.put("bos_token_id", specials.bosId().isPresent() ? specials.bosId().getAsInt() : null);
         fields.put("eos_token_id", specials.eosIds().isEmpty() ? null
                 : specials.eosIds().size() == 1 ? specials.eosIds().getFirst() : specials.eosIds());
@@ -50,17 +50,49 @@ public final class ConfigWriter {
         DurableFile.write(file, Json.config(fields));
     }
 
-    private static Map<String, Object> scaling(RopeConfig rope) {
-        if (rope.type() == RopeConfig.Type.DEFAULT) {
-            return null;
+    /** The architecture that computes what the configuration says. */
+    private static void architecture(Map<String, Object> fields, Blueprint config) {
+        AttentionConfig attention = config.attention();
+        String family = attention.qkNorm() ? "qwen3" : attention.qkvBias() ? "qwen2"
+                : config.slidingWindow() > 0 ? "mistral" : "llama";
+        fields.put("architectures", List.of(family.substring(0, 1).toUpperCase(Locale.ROOT) + family.substring(1)
+                + "ForCausalLM"));
+        fields.put("model_type", family);
+        if (!attention.qkvBias()) {
+            fields.put("attention_bias", false);
         }
+        if (config.slidingWindow() > 0) {
+            fields.put("sliding_window", config.slidingWindow());
+        }
+        if (config.slidingWindow() > 0 && !family.equals("mistral")) {
+            fields.put("use_sliding_window", true);
+            fields.put("max_window_layers", 0);
+        }
+    }
+
+    private static Map<String, Object> scaling(RopeConfig rope) {
         Map<String, Object> scaling = new LinkedHashMap<>();
-        scaling.put("rope_type", rope.type().name().toLowerCase(Locale.ROOT));
-        scaling.put("factor", rope.factor());
-        if (rope.type() == RopeConfig.Type.LLAMA3) {
-            scaling.put("low_freq_factor", rope.lowFreqFactor());
-            scaling.put("high_freq_factor", rope.highFreqFactor());
-            scaling.put("original_max_position_embeddings", rope.originalMaxPositionEmbeddings());
+        scaling.put("rope_type", rope.scaling().type());
+        switch (rope.scaling()) {
+            case RopeScaling.Default none -> {
+                return null;
+            }
+            case RopeScaling.Linear(double factor) -> scaling.put("factor", factor);
+            case RopeScaling.Dynamic(double factor) -> scaling.put("factor", factor);
+            case RopeScaling.Llama3 llama3 -> {
+                scaling.put("factor", llama3.factor());
+                scaling.put("low_freq_factor", llama3.lowFreqFactor());
+                scaling.put("high_freq_factor", llama3.highFreqFactor());
+                scaling.put("original_max_position_embeddings", llama3.original());
+            }
+            case RopeScaling.Yarn yarn -> {
+                scaling.put("factor", yarn.factor());
+                scaling.put("original_max_position_embeddings", yarn.original());
+                scaling.put("beta_fast", yarn.betaFast());
+                scaling.put("beta_slow", yarn.betaSlow());
+                scaling.put("truncate", yarn.truncate());
+                scaling.put("attention_factor", yarn.attentionFactor());
+            }
         }
         return scaling;
     }

@@ -20,7 +20,7 @@ public final class ModelFolderWriter {
      * Writes a model's files.
      *
      * @param folder     that {@link org.ingrain.files.DurableFolder#write} hands to its body
-     * @param base       the folder whose other files are copied
+     * @param base       the folder whose other files are copied, and its config.json where it says the same as config
      * @param tensors    every parameter, in the order in which shards are to hold them
      * @param shardBytes a shard's largest size, {@link SafetensorsWriter#SHARD_BYTES} as a rule
      */
@@ -30,7 +30,12 @@ public final class ModelFolderWriter {
                 DurableFile.write(folder.resolve(name), out -> Files.copy(base.resolve(name), out));
             }
         }
-        ConfigWriter.write(folder.resolve("config.json"), config, SpecialTokens.read(base));
+        Path baseConfig = base.resolve("config.json");
+        if (Files.isRegularFile(baseConfig) && BlueprintReader.read(baseConfig).equals(config)) {
+            DurableFile.write(folder.resolve("config.json"), out -> Files.copy(baseConfig, out));
+        } else {
+            ConfigWriter.write(folder.resolve("config.json"), config, SpecialTokens.read(base));
+        }
         SafetensorsWriter.writeModel(folder, tensors, shardBytes);
     }
 }

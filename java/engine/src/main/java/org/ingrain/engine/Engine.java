@@ -148,7 +148,7 @@ public final class Engine implements AutoCloseable {
 
     /** Default sizes: the model's context up to 4096 tokens, 32 sequences, steps of 512 tokens (2048 on a GPU). */
     public GeneratorConfig defaults() {
-        int contextLength = Math.min(blueprint.maxPositionEmbeddings(), CONTEXT);
+        int contextLength = Math.min(blueprint.maxContextLength(), CONTEXT);
         return GeneratorConfig.of(contextLength, SEQUENCES, options.backend().equals("cpu") ? CPU_BATCH : GPU_BATCH);
     }
 

@@ -9,8 +9,11 @@ import org.ingrain.tensor.Require;
  * @param numAttentionHeads H
  * @param numKeyValueHeads  K, a divisor of H
  * @param headDim           E, even; H·E need not be the hidden size
+ * @param qkvBias           whether q_proj, k_proj and v_proj have a bias (Qwen2)
+ * @param qkNorm            whether each query and key head is normalised before rope (Qwen3)
  */
-public record AttentionConfig(int numAttentionHeads, int numKeyValueHeads, int headDim) {
+public record AttentionConfig(int numAttentionHeads, int numKeyValueHeads, int headDim, boolean qkvBias,
+                              boolean qkNorm) {
     public AttentionConfig {
         Require.that(numAttentionHeads >= 1, "num_attention_heads", numAttentionHeads, "a positive number");
         Require.that(numKeyValueHeads >= 1, "num_key_value_heads", numKeyValueHeads, "a positive number");
@@ -18,6 +21,11 @@ public record AttentionConfig(int numAttentionHeads, int numKeyValueHeads, int h
         Require.that(numAttentionHeads % numKeyValueHeads == 0, "num_attention_heads", numAttentionHeads,
                 "a multiple of num_key_value_heads " + numKeyValueHeads);
         Require.that(headDim % 2 == 0, "head_dim", headDim, "an even number");
+    }
+
+    /** Llama's: no bias, no norm of heads. */
+    public AttentionConfig(int numAttentionHeads, int numKeyValueHeads, int headDim) {
+        this(numAttentionHeads, numKeyValueHeads, headDim, false, false);
     }
 
     /** H·E, the width of all queries. */

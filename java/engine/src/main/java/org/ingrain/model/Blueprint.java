@@ -12,25 +12,50 @@ import org.ingrain.tensor.Require;
  * @param numHiddenLayers       L
  * @param attention             heads and their size
  * @param vocabSize             V
- * @param maxPositionEmbeddings longest context in tokens
+ * @param maxPositionEmbeddings longest context in tokens that rope is made for
+ * @param slidingWindow         tokens that attention sees, where the config limits them; 0 for no limit. Attention
+ *                              here sees the whole context, so that the context ends at the window
  * @param rmsNormEps            added to the mean square
  * @param rope                  rotary position embedding
  * @param tieWordEmbeddings     lm_head is embed_tokens
  * @param dtype                 the type config.json claims; the tensors in the file may have another
  */
 public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayers, AttentionConfig attention,
-                        int vocabSize, int maxPositionEmbeddings, double rmsNormEps, RopeConfig rope,
-                        boolean tieWordEmbeddings, DType dtype) {
+                        int vocabSize, int maxPositionEmbeddings, int slidingWindow, double rmsNormEps,
+                        RopeConfig rope, boolean tieWordEmbeddings, DType dtype) {
     public Blueprint {
         Require.that(hiddenSize >= 1, "hidden_size", hiddenSize, "a positive number");
         Require.that(intermediateSize >= 1, "intermediate_size", intermediateSize, "a positive number");
         Require.that(numHiddenLayers >= 1, "num_hidden_layers", numHiddenLayers, "a positive number");
         Require.that(vocabSize >= 1, "vocab_size", vocabSize, "a positive number");
         Require.that(maxPositionEmbeddings >= 1, "max_position_embeddings", maxPositionEmbeddings, "a positive number");
+        Require.that(slidingWindow >= 0, "sliding_window", slidingWindow, "0 or more");
         Require.that(rmsNormEps > 0 && Double.isFinite(rmsNormEps), "rms_norm_eps", rmsNormEps, "a positive number");
         Objects.requireNonNull(attention, "attention");
         Objects.requireNonNull(rope, "rope");
         Objects.requireNonNull(dtype, "dtype");
+    }
+
+    /** Without a sliding window. */
+    public Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayers, AttentionConfig attention,
+                     int vocabSize, int maxPositionEmbeddings, double rmsNormEps, RopeConfig rope,
+                     boolean tieWordEmbeddings, DType dtype) {
+        this(hiddenSize, intermediateSize, numHiddenLayers, attention, vocabSize, maxPositionEmbeddings, 0, rmsNormEps,
+                rope, tieWordEmbeddings, dtype);
+    }
+
+    /** Tokens of the longest context that is computed. */
+    public int maxContextLength() {
+        return slidingWindow > 0 ? Math.min(slidingWindow, maxPositionEmbeddings) : maxPositionEmbeddings;
+    }
+
+    /** What limits the context, for messages: {@code sliding_window 4096}. */
+    public String contextLimit() {
+        if (maxContextLength() < maxPositionEmbeddings) {
+            return "sliding_window " + slidingWindow + ", beyond which attention would have to forget";
+        }
+        return "max_position_embeddings " + maxPositionEmbeddings + (rope.scaling() instanceof RopeScaling.Dynamic
+                ? ", beyond which rope_type dynamic would depend on the batch" : "");
     }
 
     /** Every parameter of such a model. */
@@ -41,6 +66,6 @@ public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayer
     /** The same with this many layers. */
     public Blueprint withLayers(int layers) {
         return new Blueprint(hiddenSize, intermediateSize, layers, attention, vocabSize, maxPositionEmbeddings,
-                rmsNormEps, rope, tieWordEmbeddings, dtype);
+                slidingWindow, rmsNormEps, rope, tieWordEmbeddings, dtype);
     }
 }

@@ -7,7 +7,7 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * Llama 2 and 3 for inference: RMSNorm before each block, rotary positions, grouped-query attention over a paged cache,
+ * Llama, Mistral, Qwen2 and Qwen3 for inference: RMSNorm before each block, rotary positions, grouped-query attention over a paged cache,
  * SwiGLU (arXiv:2307.09288). Knows token ids, not text; keeps nothing between steps but the cache it is given.
  */
 public final class Decoder {
@@ -58,6 +58,12 @@ public final class Decoder {
         lora.apply(Projection.Q_PROJ, qkv, x);
         lora.apply(Projection.K_PROJ, qkv, x);
         lora.apply(Projection.V_PROJ, qkv, x);
+        if (layer.qkvBias() != null) {
+            ops.addBias(qkv, layer.qkvBias());
+        }
+        if (layer.qkNorm() != null) {
+            ops.qkNorm(qkv, null, qkv, layer.qkNorm(), heads, (float) config.rmsNormEps());
+        }
         ops.rope(qkv, ropeTable, step.batch().positions(), heads);
         ops.kvCacheWrite(cache, qkv, step.batch(), heads);
         ops.attentionPaged(y, qkv, cache, step.batch(), heads);

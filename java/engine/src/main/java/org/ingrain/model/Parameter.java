@@ -15,14 +15,14 @@ public record Parameter(String name, Group group, long rows, long columns, Shard
     /** What a rank holds: everything, its share of the rows, or its share of the columns. */
     public enum Shard { NONE, ROWS, COLUMNS }
 
-    /** Ones; normal(0, 0.02); the same divided by √(2·layers) for what writes to the residual stream, as in GPT-2. */
+    /** Zeros; ones; normal(0, 0.02); the same divided by √(2·layers) for what writes to the residual stream, as in GPT-2. */
     public enum Init {
-        ONES, NORMAL, RESIDUAL;
+        ZEROS, ONES, NORMAL, RESIDUAL;
 
         /** Standard deviation in a new model with this number of layers. */
         public float deviation(int layers) {
             return switch (this) {
-                case ONES -> 0;
+                case ZEROS, ONES -> 0;
                 case NORMAL -> 0.02f;
                 case RESIDUAL -> (float) (0.02 / Math.sqrt(2.0 * layers));
             };

@@ -13,11 +13,12 @@ import org.ingrain.model.Parameter.Shard;
  * allocated, loaded, drawn, sharded, trained, adapted and exported is read off this list: an architecture is its list
  * and a forward pass.
  *
- * <p>Groups of a Llama, with what fuses and what several ranks share:
+ * <p>Groups, with what fuses and what several ranks share:
  * <pre>
  * embed_tokens (V, D)
  * layers.i: input_layernorm (D), post_attention_layernorm (D)
  *           qkv_proj ((H + 2K)·E, D) = q, k, v by rows      o_proj (D, H·E) by columns
+ *           qkv_bias ((H + 2K)·E) by rows (Qwen2)           q_norm, k_norm (E) (Qwen3)
  *           gate_up_proj (2F, D) = gate, up by rows         down_proj (D, F) by columns
  * norm (D), lm_head (V, D) unless it is embed_tokens
  * </pre>
@@ -38,6 +39,15 @@ public final class ParameterTable {
             reads(Projection.Q_PROJ, Role.QKV_PROJ.of(i), queries);
             reads(Projection.K_PROJ, Role.QKV_PROJ.of(i), keys);
             reads(Projection.V_PROJ, Role.QKV_PROJ.of(i), keys);
+            if (c.attention().qkvBias()) {
+                bias(Projection.Q_PROJ, i, queries);
+                bias(Projection.K_PROJ, i, keys);
+                bias(Projection.V_PROJ, i, keys);
+            }
+            if (c.attention().qkNorm()) {
+                norm("model.layers." + i + ".self_attn.q_norm.weight", Role.Q_NORM.of(i), c.attention().headDim());
+                norm("model.layers." + i + ".self_attn.k_norm.weight", Role.K_NORM.of(i), c.attention().headDim());
+            }
             writes(Projection.O_PROJ, Role.O_PROJ.of(i), queries);
             reads(Projection.GATE_PROJ, Role.GATE_UP_PROJ.of(i), c.intermediateSize());
             reads(Projection.UP_PROJ, Role.GATE_UP_PROJ.of(i), c.intermediateSize());
@@ -54,7 +64,16 @@ public final class ParameterTable {
     }
 
     private void norm(String name, Group group) {
-        add(new Parameter(name, group, d, 0, Shard.NONE, Init.ONES, false));
+        norm(name, group, d);
+    }
+
+    private void norm(String name, Group group, long size) {
+        add(new Parameter(name, group, size, 0, Shard.NONE, Init.ONES, false));
+    }
+
+    /** The bias (N) of a projection of the residual stream. */
+    private void bias(Projection p, int layer, long rows) {
+        add(new Parameter(p.module(layer) + ".bias", Role.QKV_BIAS.of(layer), rows, 0, Shard.ROWS, Init.ZEROS, false));
     }
 
     /** A projection of the residual stream (N, D), of which a rank has the rows of its heads or features. */

@@ -6,7 +6,7 @@ import org.ingrain.tensor.Tensor;
 
 /**
  * The table that the rope op reads. Arithmetic in f32 where transformers' LlamaRotaryEmbedding has f32, so that long
- * positions agree with it. Scaling: linear (arXiv:2306.15595) and Llama 3's (transformers, modeling_rope_utils).
+ * positions agree with it; scaling as in its modeling_rope_utils.
  */
 public final class RopeTable {
     private RopeTable() {
@@ -14,7 +14,7 @@ public final class RopeTable {
 
     /** (positions, E) for positions below {@code contextLength}, or fewer where the model has fewer. */
     public static Tensor allocate(Allocator memory, Blueprint config, int contextLength) {
-        int positions = Math.min(config.maxPositionEmbeddings(), contextLength);
+        int positions = Math.min(config.maxContextLength(), contextLength);
         Tensor table = memory.allocate(DType.F32, positions, config.attention().headDim());
         memory.initialize(table, () -> compute(config, positions));
         return table;
@@ -23,14 +23,15 @@ public final class RopeTable {
     /** Positions 0 to positions - 1: (positions, E) row-major, cos in [0, E/2) and sin in [E/2, E) of each row. */
     public static float[] compute(Blueprint config, int positions) {
         float[] frequencies = inverseFrequencies(config.rope(), config.attention().headDim());
+        double factor = config.rope().scaling().attentionFactor();
         int half = frequencies.length;
         float[] table = new float[Math.multiplyExact(positions, 2 * half)];
         for (int position = 0; position < positions; position++) {
             int row = position * 2 * half;
             for (int i = 0; i < half; i++) {
                 double angle = position * frequencies[i];
-                table[row + i] = (float) Math.cos(angle);
-                table[row + half + i] = (float) Math.sin(angle);
+                table[row + i] = (float) (Math.cos(angle) * factor);
+                table[row + half + i] = (float) (Math.sin(angle) * factor);
             }
         }
         return table;
@@ -42,17 +43,19 @@ public final class RopeTable {
         for (int i = 0; i < frequencies.length; i++) {
             float exponent = 2f * i / headDim;
             float frequency = 1f / (float) Math.pow(rope.theta(), exponent);
-            frequencies[i] = switch (rope.type()) {
-                case DEFAULT -> frequency;
-                case LINEAR -> frequency / (float) rope.factor();
-                case LLAMA3 -> llama3(rope, frequency);
+            frequencies[i] = switch (rope.scaling()) {
+                case RopeScaling.Default none -> frequency;
+                case RopeScaling.Dynamic upToItsLimit -> frequency;
+                case RopeScaling.Linear linear -> frequency / (float) linear.factor();
+                case RopeScaling.Llama3 llama3 -> scaled(llama3, frequency);
+                case RopeScaling.Yarn yarn -> scaled(yarn, frequency, i, rope.theta(), headDim);
             };
         }
         return frequencies;
     }
 
-    private static float llama3(RopeConfig rope, float frequency) {
-        double original = rope.originalMaxPositionEmbeddings();
+    private static float scaled(RopeScaling.Llama3 rope, float frequency) {
+        double original = rope.original();
         float wavelength = (float) (2 * Math.PI) / frequency;
         if (wavelength < (float) (original / rope.highFreqFactor())) {
             return frequency;
@@ -63,5 +66,21 @@ public final class RopeTable {
         float smooth = ((float) original / wavelength - (float) rope.lowFreqFactor())
                 / (float) (rope.highFreqFactor() - rope.lowFreqFactor());
         return (1 - smooth) * frequency / (float) rope.factor() + smooth * frequency;
+    }
+
+    /** Pair i keeps its frequency, has it divided by factor, or something between. */
+    private static float scaled(RopeScaling.Yarn yarn, float frequency, int i, double theta, int headDim) {
+        double low = pairOf(yarn.betaFast(), yarn.original(), theta, headDim);
+        double high = pairOf(yarn.betaSlow(), yarn.original(), theta, headDim);
+        double first = Math.max(yarn.truncate() ? Math.floor(low) : low, 0);
+        double last = Math.min(yarn.truncate() ? Math.ceil(high) : high, headDim - 1);
+        float width = (float) (first == last ? 0.001 : last - first);
+        float interpolated = Math.clamp((i - (float) first) / width, 0f, 1f);
+        return frequency / (float) yarn.factor() * interpolated + frequency * (1 - interpolated);
+    }
+
+    /** The pair, as a fraction, that rotates this often within the original context. */
+    private static double pairOf(double rotations, int original, double theta, int headDim) {
+        return headDim * Math.log(original / (rotations * 2 * Math.PI)) / (2 * Math.log(theta));
     }
 }

@@ -66,10 +66,12 @@ final class WeightLoader implements AutoCloseable {
         lanes = List.of(Lane.of(context), Lane.of(context));
     }
 
-    /** A vector, converted to the target's dtype. */
+    /** This rank's share of a vector, converted to the target's dtype. */
     void vector(Tensor target, Parameter p) {
         HostTensor tensor = tensor(p);
-        upload(tensor, 0, 1, new Columns(p.rows(), 0, p.rows()), rows -> ops.convert(target, rows.view(p.rows())));
+        long count = p.rows(rank);
+        Columns share = new Columns(p.rows(), count == p.rows() ? 0 : rank.index() * count, count);
+        upload(tensor, 0, 1, share, rows -> ops.convert(target, rows.view(count)));
     }
 
     /** This rank's share of a matrix, written from {@code row} on. */

@@ -34,13 +34,15 @@ public final class Weights {
      *
      * @param inputLayernorm         (D)
      * @param qkvProj                ((H + 2K)·E, D)
+     * @param qkvBias                ((H + 2K)·E), or null
+     * @param qkNorm                 of the heads, or null
      * @param oProj                  (D, H·E)
      * @param postAttentionLayernorm (D)
      * @param gateUpProj             (2F, D)
      * @param downProj               (D, F)
      */
-    public record Layer(Tensor inputLayernorm, Weight qkvProj, Weight oProj, Tensor postAttentionLayernorm,
-            Weight gateUpProj, Weight downProj) {
+    public record Layer(Tensor inputLayernorm, Weight qkvProj, Tensor qkvBias, Ops.QkNorm qkNorm, Weight oProj,
+            Tensor postAttentionLayernorm, Weight gateUpProj, Weight downProj) {
     }
 
     /** Progress of a load, called after each layer. */
@@ -70,7 +72,10 @@ public final class Weights {
     }
 
     private Layer layer(int i) {
-        return new Layer(vector(Role.INPUT_LAYERNORM.of(i)), matrix(Role.QKV_PROJ.of(i)), matrix(Role.O_PROJ.of(i)),
+        Ops.QkNorm qkNorm = !config.attention().qkNorm() ? null
+                : new Ops.QkNorm(vector(Role.Q_NORM.of(i)), vector(Role.K_NORM.of(i)));
+        return new Layer(vector(Role.INPUT_LAYERNORM.of(i)), matrix(Role.QKV_PROJ.of(i)),
+                vector(Role.QKV_BIAS.of(i)), qkNorm, matrix(Role.O_PROJ.of(i)),
                 vector(Role.POST_ATTENTION_LAYERNORM.of(i)), matrix(Role.GATE_UP_PROJ.of(i)),
                 matrix(Role.DOWN_PROJ.of(i)));
     }
@@ -106,7 +111,7 @@ public final class Weights {
         }
     }
 
-    /** Random weights, normal(0, 0.02) with norms of 1, filled on the device: for measuring without a checkpoint. */
+    /** Random weights, normal(0, 0.02) with norms of 1 and biases of 0, filled on the device: for measuring without a checkpoint. */
     public static Weights random(Context context, Blueprint config, Precision precision, long seed) {
         Weights weights = new Weights(context, config, precision, Rank.SINGLE);
         long next = seed;
@@ -115,7 +120,8 @@ public final class Weights {
                 if (weights.matrices.containsKey(group)) {
                     weights.fill(weights.matrix(group), next++);
                 } else {
-                    weights.fillOnes(weights.vector(group));
+                    boolean ones = weights.parameters.fused(group).init() == Parameter.Init.ONES;
+                    weights.fill(weights.vector(group), ones ? 1 : 0);
                 }
             }
         }
@@ -136,13 +142,13 @@ public final class Weights {
         context.free(slab);
     }
 
-    private void fillOnes(Tensor vector) {
-        float[] ones = new float[Math.toIntExact(vector.elements())];
-        Arrays.fill(ones, 1);
-        Tensor one = context.allocate(DType.F32, ones.length);
-        context.write(one, ones);
-        new Ops(context).convert(vector, one);
-        context.free(one);
+    private void fill(Tensor vector, float value) {
+        float[] values = new float[Math.toIntExact(vector.elements())];
+        Arrays.fill(values, value);
+        Tensor staged = context.allocate(DType.F32, values.length);
+        context.write(staged, values);
+        new Ops(context).convert(vector, staged);
+        context.free(staged);
     }
 
     /** Workspace for the products of these weights with up to {@code tokens} rows; backward: those of training too. */
@@ -181,7 +187,7 @@ public final class Weights {
         return matrices.get(group);
     }
 
-    /** (N) a group of vectors. */
+    /** (N) this rank's share of a group of vectors; null where the model has none. */
     public Tensor vector(Group group) {
         return vectors.get(group);
     }

@@ -186,6 +186,62 @@ public final class Ops {
         bindings.matmulWeightBackward(dw, dy, x, dy.dtype().code(), dy.size(0), dy.size(1), x.size(1));
     }
 
+    /** y (T, N) += b (N) in every row. */
+    public void addBias(Tensor y, Tensor b) {
+        Shapes.matrix("y", y, ANY, ANY);
+        Shapes.vector("b", b, y.dtype(), y.size(1));
+        bindings.addBiasForward(y, b, y.dtype().code(), y.size(0), y.size(1));
+    }
+
+    /** db (N) f32 += the sum of the rows of dy (T, N). */
+    public void addBiasBackward(Tensor db, Tensor dy) {
+        Shapes.matrix("dy", dy, ANY, ANY);
+        Shapes.vector("db", db, DType.F32, dy.size(1));
+        bindings.addBiasBackward(db, dy, dy.dtype().code(), dy.size(0), dy.size(1));
+    }
+
+    /**
+     * The weights of {@link #qkNorm}.
+     *
+     * @param q (E) of every query head
+     * @param k (E) of every key head
+     */
+    public record QkNorm(Tensor q, Tensor k) {
+    }
+
+    /**
+     * y (T, (H + 2K)·E) = x with each query and key head normalised by its own root mean square; y may be x. rstd
+     * (T, H + K) or null.
+     */
+    public void qkNorm(Tensor y, Tensor rstd, Tensor x, QkNorm w, Heads heads, float eps) {
+        Shapes.like("y", y, x);
+        normedHeads(rstd, x, w, heads);
+        bindings.qkNormForward(y, rstd, x, w.q, w.k, x.dtype().code(), x.size(0), heads.h(), heads.k(), heads.e(),
+                eps);
+    }
+
+    /**
+     * dx (T, (H + 2K)·E) holds the gradient of y and gets that of x. The weights' gradients dw (E) f32 are added to;
+     * both may be null.
+     */
+    public void qkNormBackward(Tensor dx, QkNorm dw, Tensor x, QkNorm w, Tensor rstd, Heads heads) {
+        Shapes.like("dx", dx, x);
+        normedHeads(Objects.requireNonNull(rstd, "rstd"), x, w, heads);
+        Shapes.optional("dq_norm", dw.q, DType.F32, heads.e());
+        Shapes.optional("dk_norm", dw.k, DType.F32, heads.e());
+        bindings.qkNormBackward(dx, dw.q, dw.k, x, w.q, w.k, rstd, x.dtype().code(), x.size(0), heads.h(), heads.k(),
+                heads.e());
+    }
+
+    private static void normedHeads(Tensor rstd, Tensor x, QkNorm w, Heads heads) {
+        Shapes.matrix("x", x, ANY, heads.columns());
+        Shapes.vector("q_norm", w.q, x.dtype(), heads.e());
+        Shapes.vector("k_norm", w.k, x.dtype(), heads.e());
+        if (rstd != null) {
+            Shapes.matrix("rstd", rstd, DType.F32, x.size(0), heads.h() + heads.k());
+        }
+    }
+
     /** Rotates q and k of qkv (T, (H + 2K)·E) in place by table (positions, E). */
     public void rope(Tensor qkv, Tensor table, Tensor positions, Heads heads) {
         rotation("qkv", qkv, table, positions, heads);

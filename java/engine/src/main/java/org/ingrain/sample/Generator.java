@@ -64,9 +64,9 @@ public final class Generator implements AutoCloseable {
     Generator(Weights weights, AdapterBank adapters, GeneratorConfig config, Supplier<StreamingDecoder> decoders,
               List<Integer> eosIds, int lag) {
         model = weights.config();
-        if (config.contextLength() > model.maxPositionEmbeddings()) {
+        if (config.contextLength() > model.maxContextLength()) {
             throw InputException.field("contextLength", config.contextLength()
-                    + ", expected at most max_position_embeddings " + model.maxPositionEmbeddings());
+                    + ", expected at most " + model.contextLimit());
         }
         this.config = config;
         this.adapters = adapters;

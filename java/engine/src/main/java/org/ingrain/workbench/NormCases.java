@@ -3,10 +3,11 @@ package org.ingrain.workbench;
 import static org.ingrain.workbench.Call.bytes;
 import static org.ingrain.workbench.Call.output;
 
+import org.ingrain.ops.Ops;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
-/** rms_norm.cc and silu_mul.cc. */
+/** rms_norm.cc, qk_norm.cc, add_bias.cc and silu_mul.cc. */
 final class NormCases {
     private static final float EPS = 1e-5f;
 
@@ -24,6 +25,14 @@ final class NormCases {
         cases.add("rms_norm_backward", "T D dresidual dw",
                 new int[][] {{1, 2, 1, 1}, {1, 4099, 0, 1}, {7, 127, 1, 0}, {127, 64, 1, 1}, {3, 4096, 1, 1}},
                 Cases.at(rows, wide, 1, 0), Cases.FLOATS, NormCases::backward);
+        int[][] biased = {{1, 1}, {7, 127}, {129, 64}, {3, 4099}};
+        cases.add("add_bias_forward", "T N", biased, Cases.at(rows, wide), Cases.FLOATS, NormCases::addBias);
+        cases.add("add_bias_backward", "T N", biased, Cases.at(rows, wide), Cases.FLOATS, NormCases::addBiasBackward);
+        int[][] heads = {{1, 1, 1, 2, 1}, {7, 4, 2, 18, 0}, {65, 6, 3, 48, 1}, {3, 32, 8, 128, 1}};
+        cases.add("qk_norm_forward", "T H K E inplace", heads, Cases.at(rows, 32, 8, 128, 1), Cases.FLOATS,
+                NormCases::qkNorm);
+        cases.add("qk_norm_backward", "T H K E dw", heads, Cases.at(rows, 32, 8, 128, 0), Cases.FLOATS,
+                NormCases::qkNormBackward);
         int[][] gated = {{1, 1}, {7, 127}, {127, 64}, {3, 4099}, {2, 11008}};
         cases.add("silu_mul_forward", "T F", gated, Cases.at(rows, cases.scale().width(11008)), Cases.FLOATS,
                 NormCases::siluMul);
@@ -70,6 +79,52 @@ final class NormCases {
                 bytes(dx, dy, dresidual, x, w), 8.0 * t * d,
                 output("dx", dx, Tolerance.of(at.dtype(), d).magnitude(16)),
                 output("dw", dw, Tolerance.of(DType.F32, t).magnitude(16)));
+    }
+
+    private static Call addBias(Side side, Case at) {
+        int t = at.get("T");
+        int n = at.get("N");
+        Tensor y = side.normal(at.dtype(), t, n);
+        Tensor b = side.normal(at.dtype(), n);
+        return Call.of(() -> side.ops().addBias(y, b), bytes(y, y, b), (double) t * n,
+                output("y", y, Tolerance.of(at.dtype(), 1)));
+    }
+
+    private static Call addBiasBackward(Side side, Case at) {
+        int t = at.get("T");
+        int n = at.get("N");
+        Tensor dy = side.normal(at.dtype(), t, n);
+        Tensor db = side.normal(DType.F32, n);
+        return Call.of(() -> side.ops().addBiasBackward(db, dy), bytes(dy, db), (double) t * n,
+                output("db", db, Tolerance.of(DType.F32, t)));
+    }
+
+    private static Call qkNorm(Side side, Case at) {
+        Ops.Heads heads = new Ops.Heads(at.get("H"), at.get("K"), at.get("E"), 1);
+        int t = at.get("T");
+        Tensor x = side.normal(at.dtype(), t, heads.columns());
+        Ops.QkNorm w = new Ops.QkNorm(side.normal(at.dtype(), heads.e()), side.normal(at.dtype(), heads.e()));
+        Tensor y = at.has("inplace") ? x : side.output(at.dtype(), t, heads.columns());
+        Tensor rstd = side.output(DType.F32, t, heads.h() + heads.k());
+        return Call.of(() -> side.ops().qkNorm(y, rstd, x, w, heads, EPS), bytes(y, x), 4.0 * x.elements(),
+                output("y", y, Tolerance.of(at.dtype(), heads.e())),
+                output("rstd", rstd, Tolerance.of(DType.F32, heads.e())));
+    }
+
+    private static Call qkNormBackward(Side side, Case at) {
+        Ops.Heads heads = new Ops.Heads(at.get("H"), at.get("K"), at.get("E"), 1);
+        int t = at.get("T");
+        Tensor x = side.normal(at.dtype(), t, heads.columns());
+        Ops.QkNorm w = new Ops.QkNorm(side.normal(at.dtype(), heads.e()), side.normal(at.dtype(), heads.e()));
+        Tensor dx = side.normal(at.dtype(), t, heads.columns());
+        Tensor rstd = side.constant(0.75, DType.F32, t, heads.h() + heads.k());
+        Tensor dq = side.normal(DType.F32, heads.e());
+        Tensor dk = side.normal(DType.F32, heads.e());
+        Ops.QkNorm dw = at.has("dw") ? new Ops.QkNorm(dq, dk) : new Ops.QkNorm(null, null);
+        return Call.of(() -> side.ops().qkNormBackward(dx, dw, x, w, rstd, heads), bytes(dx, dx, x),
+                8.0 * x.elements(), output("dx", dx, Tolerance.of(at.dtype(), heads.e()).magnitude(16)),
+                output("dq_norm", dq, Tolerance.of(DType.F32, t * heads.h()).magnitude(16)),
+                output("dk_norm", dk, Tolerance.of(DType.F32, t * heads.k()).magnitude(16)));
     }
 
     private static Call siluMul(Side side, Case at) {

@@ -12,6 +12,7 @@ import java.util.OptionalInt;
 import org.ingrain.model.AttentionConfig;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.RopeConfig;
+import org.ingrain.model.RopeScaling;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tokenizer.SpecialTokens;
@@ -40,11 +41,11 @@ class BlueprintReaderTest {
         String scaling =
                 "'factor':8.0,'low_freq_factor':1.0,'high_freq_factor':4.0,'original_max_position_embeddings':8192,"
                         + "'rope_type':'llama3'";
-        RopeConfig expected = new RopeConfig(500_000, RopeConfig.Type.LLAMA3, 8, 1, 4, 8192);
+        RopeConfig expected = new RopeConfig(500_000, new RopeScaling.Llama3(8, 1, 4, 8192));
         assertEquals(expected, read(BASE + ",'rope_theta':500000.0,'rope_scaling':{" + scaling + "}").rope());
         assertEquals(expected,
                 read(BASE + ",'dtype':'bfloat16','rope_parameters':{'rope_theta':500000.0," + scaling + "}").rope());
-        assertEquals(RopeConfig.linear(10_000, 2), read(BASE + ",'rope_scaling':{'type':'linear','factor':2.0}")
+        assertEquals(new RopeConfig(10_000, new RopeScaling.Linear(2)), read(BASE + ",'rope_scaling':{'type':'linear','factor':2.0}")
                 .rope());
         assertEquals(RopeConfig.of(1e6),
                 read(BASE + ",'rope_parameters':{'rope_theta':1000000.0,'rope_type':'default'}").rope());

@@ -17,6 +17,7 @@ import org.ingrain.files.DurableFolder;
 import org.ingrain.model.AttentionConfig;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.RopeConfig;
+import org.ingrain.model.RopeScaling;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.TestFolders;
@@ -26,7 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 class ModelFolderTest {
     private static final Blueprint CONFIG = new Blueprint(64, 96, 2, new AttentionConfig(4, 2, 16), 100, 128, 1e-5,
-            new RopeConfig(500_000, RopeConfig.Type.LLAMA3, 8, 1, 4, 32), true, DType.BF16);
+            new RopeConfig(500_000, new RopeScaling.Llama3(8, 1, 4, 32)), true, DType.BF16);
     private static final SpecialTokens SPECIALS = new SpecialTokens(
             OptionalInt.of(1), List.of(2, 3), OptionalInt.empty());
     private static final List<TensorOutput> TENSORS = List.of(

@@ -22,7 +22,7 @@ class RopeTableTest {
     @Test
     void linearAgreesWithTransformers() {
         int[] pairs = {0, 3, 11, 23};
-        float[] table = table(48, RopeConfig.linear(1e4, 4), 8192, pairs,
+        float[] table = table(48, new RopeConfig(1e4, new RopeScaling.Linear(4)), 8192, pairs,
                 new float[] {0.25f, 0.079056941f, 0.00366949802f, 3.66949898e-05f});
         row(table, 48, 8191, pairs, new double[] {0.842757821, 0.925919652, 0.210149482, 0.955168307},
                 new double[] {-0.538292885, 0.377720594, -0.977669299, 0.296063423});
@@ -31,7 +31,7 @@ class RopeTableTest {
     @Test
     void llama3AgreesWithTransformers() {
         int[] pairs = {0, 16, 28, 30, 32, 34, 36, 40, 63};
-        float[] table = table(128, new RopeConfig(5e5, RopeConfig.Type.LLAMA3, 8, 1, 4, 8192), 131072, pairs,
+        float[] table = table(128, new RopeConfig(5e5, new RopeScaling.Llama3(8, 1, 4, 8192)), 131072, pairs,
                 new float[] {1, 0.0376060307f, 0.00321144611f, 0.00137189368f, 0.000524846022f, 0.000178507791f,
                         7.78465546e-05f,
                     3.42810235e-05f, 3.06892588e-07f});

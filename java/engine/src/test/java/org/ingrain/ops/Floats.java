@@ -96,4 +96,13 @@ final class Floats {
     static float[] slice(float[] values, long begin, long end) {
         return java.util.Arrays.copyOfRange(values, Math.toIntExact(begin), Math.toIntExact(end));
     }
+
+    /** The largest magnitude. */
+    static double largest(float[] values) {
+        double largest = 0;
+        for (float value : values) {
+            largest = Math.max(largest, Math.abs(value));
+        }
+        return largest;
+    }
 }

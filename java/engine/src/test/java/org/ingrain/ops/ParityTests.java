@@ -9,7 +9,8 @@ public final class ParityTests {
     }
 
     static List<ParityTest> all() {
-        return List.of(new AdamwParityTest(), new AttentionParityTest(), new AttentionPagedParityTest(),
+        return List.of(new AdamwParityTest(), new AddBiasParityTest(), new AttentionParityTest(),
+                new AttentionPagedParityTest(), new QkNormParityTest(),
                 new CollectivesTest(), new ConvertParityTest(), new CrossEntropyParityTest(), new EmbeddingParityTest(),
                 new GatherRowsParityTest(), new KvCacheParityTest(), new LoraParityTest(), new MatmulParityTest(),
                 new MatmulSiluMulParityTest(), new PackParityTest(), new RandomParityTest(), new RmsNormParityTest(),

@@ -109,7 +109,7 @@ public final class BenchCommand implements Callable<Integer> {
                 sampling(engine, done);
             }
             if (trainTokens > 0) {
-                int tokens = Math.min(trainTokens, engine.blueprint().maxPositionEmbeddings());
+                int tokens = Math.min(trainTokens, engine.blueprint().maxContextLength());
                 done.accept(TrainBench.measure(engine, tokens, repetitions));
             }
             if (output == null) {
@@ -137,7 +137,7 @@ public final class BenchCommand implements Callable<Integer> {
     }
 
     private GeneratorConfig config(Engine engine) {
-        int positions = engine.blueprint().maxPositionEmbeddings();
+        int positions = engine.blueprint().maxContextLength();
         int length = Math.min(positions, promptTokens + generateTokens + 1 + GeneratorConfig.BLOCK_SIZE);
         int samples = Math.max(1, Math.max(most(), requests));
         long cache = (long) (length + GeneratorConfig.BLOCK_SIZE) * (samples + 1);

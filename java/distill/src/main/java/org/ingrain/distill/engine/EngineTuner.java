@@ -61,7 +61,7 @@ public record EngineTuner(Engine engine, TunerConfig config, SortedMap<String, S
 
     @Override
     public int longest() {
-        return engine.blueprint().maxPositionEmbeddings();
+        return engine.blueprint().maxContextLength();
     }
 
     private TrainingRun run(Job job) {

@@ -27,9 +27,9 @@ public record TrainingData(List<TrainingSequence> train, List<TrainingSequence> 
     public void requireFits(Blueprint config) {
         for (List<TrainingSequence> part : List.of(train, validation)) {
             for (TrainingSequence sequence : part) {
-                Require.that(sequence.length() <= config.maxPositionEmbeddings(), "maxLength", "a row of "
+                Require.that(sequence.length() <= config.maxContextLength(), "maxLength", "a row of "
                         + sequence.length() + " tokens",
-                        "at most the model's max_position_embeddings " + config.maxPositionEmbeddings());
+                        "at most the model's " + config.contextLimit());
                 int largest = Arrays.stream(sequence.ids()).max().orElse(0);
                 Require.that(largest < config.vocabSize(), "data", "token id "
                         + largest, "less than the model's vocab_size " + config.vocabSize());

@@ -13,7 +13,7 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.MicroBatch;
 
 /**
- * Llama forward and backward over packed sequences. The residual stream's gradient runs down through the layers; at
+ * The decoder forward and backward over packed sequences. The residual stream's gradient runs down through the layers; at
  * each product the gradient of its input is set from the frozen weight, and {@link Parameters} add their own. Frozen
  * weights are never differentiated, and below the lowest trained product nothing is. The loss is taken at target rows
  * alone, a chunk of rows at a time, so that logits never exist for all of them.
@@ -103,7 +103,7 @@ public final class DecoderTraining implements AutoCloseable {
     private void block(int i, int t) {
         TrainingActivations.Rows rows = activations.rows(t);
         TrainingActivations.Layer kept = kept(i, t);
-        linear(Role.QKV_PROJ.of(i), kept.qkv(), rows.x());
+        queriesKeysValues(i, kept, rows.x());
         ops.rope(kept.qkv(), ropeTable, inputs.positions(), heads);
         ops.attention(kept.attention(), kept.lse(), kept.qkv(), inputs.offsets(), heads);
         linear(Role.O_PROJ.of(i), rows.delta(), kept.attention());
@@ -111,6 +111,33 @@ public final class DecoderTraining implements AutoCloseable {
                 weights.layers().get(i).postAttentionLayernorm(), eps);
         linear(Role.GATE_UP_PROJ.of(i), kept.gateUp(), rows.x());
         ops.siluMul(rows.gated(), kept.gateUp());
+    }
+
+    /** kept.qkv before rope. */
+    private void queriesKeysValues(int i, TrainingActivations.Layer kept, Tensor x) {
+        Weights.Layer layer = weights.layers().get(i);
+        Tensor qkv = layer.qkNorm() == null ? kept.qkv() : kept.projected();
+        linear(Role.QKV_PROJ.of(i), qkv, x);
+        if (layer.qkvBias() != null) {
+            ops.addBias(qkv, layer.qkvBias());
+        }
+        if (layer.qkNorm() != null) {
+            ops.qkNorm(kept.qkv(), kept.headRstd(), qkv, layer.qkNorm(), heads, eps);
+        }
+    }
+
+    /** The gradient of kept.qkv before rope becomes that of the product; the bias and the norm get theirs. */
+    private void queriesKeysValuesBackward(int i, TrainingActivations.Layer kept, Tensor dqkv) {
+        Weights.Layer layer = weights.layers().get(i);
+        if (layer.qkNorm() != null) {
+            Ops.QkNorm gradients = new Ops.QkNorm(parameters.gradient(Role.Q_NORM.of(i)),
+                    parameters.gradient(Role.K_NORM.of(i)));
+            ops.qkNormBackward(dqkv, gradients, kept.projected(), layer.qkNorm(), kept.headRstd(), heads);
+        }
+        Tensor biasGradient = parameters.gradient(Role.QKV_BIAS.of(i));
+        if (biasGradient != null) {
+            ops.addBiasBackward(biasGradient, dqkv);
+        }
     }
 
     private void linear(Group group, Tensor y, Tensor x) {
@@ -172,6 +199,7 @@ public final class DecoderTraining implements AutoCloseable {
         ops.attentionBackward(d.qkv(), d.delta(), d.attention(),
                 new Ops.AttentionState(kept.qkv(), kept.attention(), kept.lse(), inputs.offsets()), heads);
         ops.ropeBackward(d.qkv(), ropeTable, inputs.positions(), heads);
+        queriesKeysValuesBackward(i, kept, d.qkv());
         ops.rmsNorm(rows.x(), null, activations.input(i, t), norm, eps);
         if (!linearBackward(Role.QKV_PROJ.of(i), d.x(), d.qkv(), rows.x())) {
             return false;

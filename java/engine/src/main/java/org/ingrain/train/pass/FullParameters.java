@@ -20,7 +20,7 @@ import org.ingrain.train.data.CounterRandom;
 /**
  * All parameters of a model in training: F32 masters, from which the packed weights that the forward pass reads are
  * made again after each step. Tied embeddings are one master that both gradients go to. Weight decay applies to
- * everything but norms.
+ * everything but norms and biases.
  */
 public final class FullParameters implements Parameters {
     private final Allocator.Scope memory;
@@ -72,13 +72,13 @@ public final class FullParameters implements Parameters {
         CounterRandom seeds = new CounterRandom(seed);
         long tensor = 0;
         for (Parameter p : parameters.table.all()) {
-            if (p.init() == Parameter.Init.ONES) {
-                float[] ones = new float[Math.toIntExact(p.elements())];
-                Arrays.fill(ones, 1);
-                parameters.context.write(parameters.value(p), ones);
-            } else {
-                float deviation = p.init().deviation(weights.layers().size());
+            float deviation = p.init().deviation(weights.layers().size());
+            if (deviation > 0) {
                 parameters.ops.randomNormal(parameters.value(p), deviation, seeds.bits(tensor++));
+            } else {
+                float[] values = new float[Math.toIntExact(p.elements())];
+                Arrays.fill(values, p.init() == Parameter.Init.ONES ? 1 : 0);
+                parameters.context.write(parameters.value(p), values);
             }
         }
         parameters.updated();
@@ -119,7 +119,8 @@ public final class FullParameters implements Parameters {
 
     @Override
     public Tensor gradient(Group group) {
-        return flat.gradient(slots.get(group));
+        FlatParameters.Slot slot = slots.get(group);
+        return slot == null ? null : flat.gradient(slot);
     }
 
     @Override

@@ -3,6 +3,7 @@ package org.ingrain.train.pass;
 import java.util.List;
 import java.util.stream.Stream;
 import org.ingrain.ffi.Allocator;
+import org.ingrain.model.AttentionConfig;
 import org.ingrain.model.Weights;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
@@ -27,6 +28,8 @@ final class TrainingActivations {
      * What is kept of a layer.
      *
      * @param inputRstd (T) of input_layernorm
+     * @param projected (T, (H + 2K)·E) before the norm of heads; null where there is none
+     * @param headRstd  (T, H + K) of that norm, or null
      * @param qkv       (T, (H + 2K)·E) after rope
      * @param attention (T, H·E)
      * @param lse       (T, H)
@@ -34,16 +37,21 @@ final class TrainingActivations {
      * @param postRstd  (T) of post_attention_layernorm
      * @param gateUp    (T, 2F)
      */
-    record Layer(Tensor inputRstd, Tensor qkv, Tensor attention, Tensor lse, Tensor middle, Tensor postRstd,
-            Tensor gateUp) {
-        static Layer allocate(Space t, Weights.Layer w, long heads) {
-            return new Layer(t.f32(), t.of(w.qkvProj().rows()), t.of(w.oProj().columns()), t.f32(heads),
-                    t.of(w.oProj().rows()), t.f32(), t.of(w.gateUpProj().rows()));
+    record Layer(Tensor inputRstd, Tensor projected, Tensor headRstd, Tensor qkv, Tensor attention, Tensor lse,
+            Tensor middle, Tensor postRstd, Tensor gateUp) {
+        static Layer allocate(Space t, Weights.Layer w, AttentionConfig attention) {
+            boolean normed = attention.qkNorm();
+            long heads = attention.numAttentionHeads();
+            return new Layer(t.f32(), normed ? t.of(w.qkvProj().rows()) : null,
+                    normed ? t.f32(heads + attention.numKeyValueHeads()) : null, t.of(w.qkvProj().rows()),
+                    t.of(w.oProj().columns()), t.f32(heads), t.of(w.oProj().rows()), t.f32(),
+                    t.of(w.gateUpProj().rows()));
         }
 
         Layer of(int t) {
-            return new Layer(inputRstd.rows(0, t), qkv.rows(0, t), attention.rows(0, t), lse.rows(0, t),
-                    middle.rows(0, t), postRstd.rows(0, t), gateUp.rows(0, t));
+            return new Layer(inputRstd.rows(0, t), projected == null ? null : projected.rows(0, t),
+                    headRstd == null ? null : headRstd.rows(0, t), qkv.rows(0, t), attention.rows(0, t),
+                    lse.rows(0, t), middle.rows(0, t), postRstd.rows(0, t), gateUp.rows(0, t));
         }
     }
 
@@ -134,12 +142,12 @@ final class TrainingActivations {
     TrainingActivations(Allocator allocator, Weights weights, TrainingMemory memory) {
         DType dtype = weights.precision().activations();
         Weights.Layer w = weights.layers().getFirst();
-        long heads = weights.config().attention().numAttentionHeads();
+        AttentionConfig attention = weights.config().attention();
         Space t = new Space(allocator, dtype, memory.limits().tokens());
         inputs = Stream.generate(() -> t.of(w.qkvProj().columns())).limit(weights.layers().size()).toList();
-        layers = Stream.generate(() -> Layer.allocate(t, w, heads)).limit(memory.keptLayers()).toList();
+        layers = Stream.generate(() -> Layer.allocate(t, w, attention)).limit(memory.keptLayers()).toList();
         rows = Rows.allocate(t, w);
-        gradients = Gradients.allocate(t, w, heads);
+        gradients = Gradients.allocate(t, w, attention.numAttentionHeads());
         Space m = new Space(allocator, dtype, memory.limits().targets());
         head = Head.allocate(m, new Space(allocator, dtype, HEAD_ROWS), weights.lmHead());
     }

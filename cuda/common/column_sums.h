@@ -1,0 +1,60 @@
+// Sums over rows, one a column, in a fixed order: gradients of vectors that every row shares.
+#pragma once
+#include "dtype.h"
+
+namespace column_sums {
+
+constexpr int64_t rows_a_chunk = 64, max_chunks = 64;
+constexpr int lanes = 32, groups = 8;
+
+// partials (chunks, D): the sums over the rows of a chunk. A block adds up 32 columns' vectors, group after group.
+// term.add<N>(sum, row, d) adds columns d .. d + N of a row.
+template <int N, class Term> __global__ void chunk_sums(float* partials, Term term, int64_t T, int64_t D, int64_t rows) {
+  __shared__ float sums[groups][lanes * N];
+  const int lane = threadIdx.x, group = threadIdx.y;
+  const int64_t d = (static_cast<int64_t>(blockIdx.x) * lanes + lane) * N, begin = blockIdx.y * rows,
+                end = min(begin + rows, T);
+  float sum[N] = {};
+  if (d < D)
+    for (int64_t t = begin + group; t < end; t += groups) term.template add<N>(sum, t, d);
+#pragma unroll
+  for (int j = 0; j < N; ++j) sums[group][j * lanes + lane] = sum[j];
+  __syncthreads();
+  for (int i = group * lanes + lane; i < lanes * N; i += lanes * groups) {
+    const int64_t column = static_cast<int64_t>(blockIdx.x) * lanes * N + i;
+    float total = 0;
+    for (int k = 0; k < groups; ++k) total += sums[k][i % N * lanes + i / N];
+    if (column < D) partials[blockIdx.y * D + column] = total;
+  }
+}
+
+// y (D) += the chunks' sums, one after another. Term keeps the kernels of two files apart.
+template <class Term> __global__ void add_chunks(float* y, const float* partials, int64_t chunks, int64_t D) {
+  const int64_t d = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (d >= D) return;
+  float total = y[d];
+  for (int64_t c = 0; c < chunks; ++c) total += partials[c * D + d];
+  y[d] = total;
+}
+
+// y (D) f32 += the sum of term over T rows. Scratch: min(T / 64, 64)·D f32 of the workspace.
+template <int N, class Term>
+ingrain_status run(ingrain_context* ctx, const char* op, float* y, const Term& term, int64_t T, int64_t D) {
+  const int64_t wanted = (T + rows_a_chunk - 1) / rows_a_chunk, most = wanted < max_chunks ? wanted : max_chunks;
+  if (most == 0) return INGRAIN_OK;
+  const int64_t rows = (T + most - 1) / most, chunks = (T + rows - 1) / rows,
+                needed = chunks * D * static_cast<int64_t>(sizeof(float));
+  void* workspace = nullptr;
+  int64_t bytes = 0;
+  ingrain_workspace(ctx, &workspace, &bytes);
+  if (bytes < needed)
+    return refuse(ctx, INGRAIN_OUT_OF_MEMORY, "%s: the workspace has %ld bytes, sums over rows need %ld", op,
+                  static_cast<long>(bytes), static_cast<long>(needed));
+  float* const partials = static_cast<float*>(workspace);
+  const dim3 grid(blocks_for(D, lanes * N), static_cast<unsigned>(chunks));
+  if (ingrain_status status = launch(chunk_sums<N, Term>, grid, dim3(lanes, groups), 0, ctx, partials, term, T, D, rows))
+    return status;
+  return launch(add_chunks<Term>, blocks_for(D, 256), 256, 0, ctx, y, static_cast<const float*>(partials), chunks, D);
+}
+
+}  // namespace column_sums

@@ -1,0 +1,119 @@
+package org.ingrain.model;
+
+import org.ingrain.tensor.Require;
+
+/** How rotary frequencies are stretched to longer contexts: config.json's rope_type and its parameters. */
+public sealed interface RopeScaling {
+    /** rope_type, as config.json spells it. */
+    String type();
+
+    /** Factor of cos and sin. */
+    default double attentionFactor() {
+        return 1;
+    }
+
+    /** Frequencies as they are. */
+    record Default() implements RopeScaling {
+        @Override
+        public String type() {
+            return "default";
+        }
+    }
+
+    /**
+     * Positions divided by factor (arXiv:2306.15595).
+     *
+     * @param factor 1 or more
+     */
+    record Linear(double factor) implements RopeScaling {
+        public Linear {
+            requireFactor(factor);
+        }
+
+        @Override
+        public String type() {
+            return "linear";
+        }
+    }
+
+    /**
+     * NTK-aware scaling that depends on the length of the sequence. Up to max_position_embeddings it equals
+     * {@link Default}; longer contexts are not computed, since the frequencies of a batch would depend on its longest
+     * sequence.
+     *
+     * @param factor 1 or more
+     */
+    record Dynamic(double factor) implements RopeScaling {
+        public Dynamic {
+            requireFactor(factor);
+        }
+
+        @Override
+        public String type() {
+            return "dynamic";
+        }
+    }
+
+    /**
+     * Llama 3's scaling (transformers, modeling_rope_utils).
+     *
+     * @param factor         long wavelengths are multiplied by it; 1 or more
+     * @param lowFreqFactor  wavelengths above original / low are scaled
+     * @param highFreqFactor wavelengths below original / high are kept
+     * @param original       original_max_position_embeddings, the context length before stretching
+     */
+    record Llama3(double factor, double lowFreqFactor, double highFreqFactor, int original) implements RopeScaling {
+        public Llama3 {
+            requireFactor(factor);
+            Require.that(lowFreqFactor > 0, "rope low_freq_factor", lowFreqFactor, "a positive number");
+            Require.that(highFreqFactor > lowFreqFactor, "rope high_freq_factor", highFreqFactor,
+                    "more than low_freq_factor " + lowFreqFactor);
+            requireOriginal(original);
+        }
+
+        @Override
+        public String type() {
+            return "llama3";
+        }
+    }
+
+    /**
+     * YaRN (arXiv:2309.00071) with a static factor.
+     *
+     * @param factor          how far the context is stretched; 1 or more
+     * @param original        original_max_position_embeddings, the context length before stretching
+     * @param betaFast        pairs that rotate more often than this within the original context are kept
+     * @param betaSlow        pairs that rotate less often are divided by factor; those between are interpolated
+     * @param truncate        whether the borders between them are rounded outwards to whole pairs
+     * @param attentionFactor factor of cos and sin
+     */
+    record Yarn(double factor, int original, double betaFast, double betaSlow, boolean truncate,
+                double attentionFactor) implements RopeScaling {
+        public Yarn {
+            requireFactor(factor);
+            requireOriginal(original);
+            Require.that(betaSlow > 0, "rope beta_slow", betaSlow, "a positive number");
+            Require.that(betaFast >= betaSlow, "rope beta_fast", betaFast, "at least beta_slow " + betaSlow);
+            Require.that(attentionFactor > 0 && Double.isFinite(attentionFactor), "rope attention_factor",
+                    attentionFactor, "a positive number");
+        }
+
+        /** The attention factor of a config that gives none: 0.1·mscale·ln(factor) + 1. */
+        public static double attentionFactor(double factor, double mscale) {
+            return factor <= 1 ? 1 : 0.1 * mscale * Math.log(factor) + 1;
+        }
+
+        @Override
+        public String type() {
+            return "yarn";
+        }
+    }
+
+    private static void requireFactor(double factor) {
+        Require.that(factor >= 1 && Double.isFinite(factor), "rope factor", factor, "1 or more");
+    }
+
+    private static void requireOriginal(int original) {
+        Require.that(original > 0, "rope original_max_position_embeddings", original, "a positive number");
+    }
+}
