@@ -11,6 +11,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvFileSource;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** What is found in texts as models write them; an empty expectation means that nothing is. */
@@ -216,6 +217,19 @@ class ExtractionTest {
             """)
     void numbers(String text, String expected) {
         assertEquals(Optional.ofNullable(expected), AnswerFormat.NUMBER.extract(text));
+    }
+
+    /** A text and the number it gives, none where nothing stands behind the tab. */
+    @ParameterizedTest
+    @CsvFileSource(resources = "numbers.tsv", delimiter = '\t', quoteCharacter = '\u0001')
+    void numbersInManyForms(String text, String expected) {
+        assertEquals(Optional.ofNullable(expected), AnswerFormat.NUMBER.extract(text));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1/2, 0.5", "2/4, 1/2", "\u22125, -5", "'1,000.0', 1000", "1e3, 1000", "0, -0", "3/3, 1", "1/3, 2/6"})
+    void equalNumbers(String one, String other) {
+        assertEquals(AnswerFormat.NUMBER.key(one), AnswerFormat.NUMBER.key(other));
     }
 
     @ParameterizedTest

@@ -1,0 +1,183 @@
+package org.ingrain.distill.task;
+
+import java.math.BigDecimal;
+import java.math.BigInteger;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * Finds the number that a text gives as its answer. A stated number comes first: after {@code ####}, in
+ * {@code \boxed{}} or {@code <answer>}, or in the sentence after "answer is", "answer:" and the like; the last such
+ * cue counts. Without a cue the last number of the text counts.
+ *
+ * <p>A number may have a sign (also U+2212), a currency, thousands separated by commas or thin spaces (after a cue also
+ * by spaces), a decimal part, an exponent, or be a fraction. LaTeX is read: {@code \frac}, {@code 9{,}500}, {@code \$}.
+ */
+final class Numbers {
+    private static final String CURRENCY = "[$€£¥]";
+    private static final String GROUPED = "\\d{1,3}(?:[,\u00a0\u2009\u202f]\\d{3})+";
+    private static final String GROUPED_BY_SPACES = "\\d{1,3}(?: \\d{3})+";
+    private static final String EXPONENT = "(?:[eE][-+]?\\d{1,4}(?!\\w)|\\h*[×x*]\\h*10\\^\\{?[-+]?\\d{1,4}\\}?)?";
+    private static final Pattern ANYWHERE = number(GROUPED);
+    private static final Pattern CUED = number(GROUPED + "|" + GROUPED_BY_SPACES);
+
+    private static final Pattern CUE = Pattern.compile(
+            "####|\\\\boxed\\h*\\{|<answer>|(?i:\\banswer\\h*(?:is|was|equals|would be|should be|must be|=|:)+:?"
+            + "|\\banswer\\*\\*\\h*:)");
+    /** The end of a sentence: punctuation before a blank, or the end of a line. */
+    private static final Pattern SENTENCE_END = Pattern.compile("[.!?](?=[\\s*$\"”)]*(?:\\s|$))|\\R");
+    /** Between a number and the sign of a calculation: a unit. */
+    private static final Pattern CALCULATION = Pattern.compile(
+            "\\h*(?:\\p{L}+\\h*)?(?:[-+/×÷]|\\*(?!\\*)|x(?=\\h*[$\\d])).*=");
+    private static final Pattern NEGATED = Pattern.compile("(?i)(?:\\bnot|n['’]t|\\brather than|\\binstead of)\\h*$");
+
+    private Numbers() {
+    }
+
+    private static Pattern number(String grouped) {
+        String digits = "(?:(?:" + grouped + "|\\d+)(?:\\.\\d+)?|\\.\\d+)";
+        // A minus is a sign only where no digit, letter or bracket stands before it.
+        String sign = "(?<![\\w)\\]}.])-\\h?";
+        return Pattern.compile("(?<![\\w.,/])(?<!\\d:)(?<sign>(?:" + sign + ")?" + CURRENCY + "?-?)(?<number>" + digits + ")"
+                + "(?<exponent>" + EXPONENT + ")(?:\\h?/\\h?(?<over>" + digits + ")(?![\\w/]|\\.\\d))?");
+    }
+
+    /** A number in a text. */
+    private record Found(String value, int begin, int end) {
+    }
+
+    /** The number that the text gives, as {@link #plain} writes it. */
+    static Optional<String> answer(String text) {
+        String plain = withoutLatex(text);
+        List<Integer> cues = new ArrayList<>();
+        Matcher cue = CUE.matcher(plain);
+        while (cue.find()) {
+            cues.add(cue.end());
+        }
+        for (int begin : cues.reversed()) {
+            Optional<String> stated = stated(phrase(plain, begin));
+            if (stated.isPresent()) {
+                return stated;
+            }
+        }
+        List<Found> all = all(ANYWHERE, plain);
+        return all.isEmpty() ? Optional.empty() : Optional.of(all.getLast().value);
+    }
+
+    /** What a cue is followed by: to the end of the sentence, of the brace or of the tag. */
+    private static String phrase(String text, int begin) {
+        if (text.charAt(begin - 1) == '{') {
+            return text.substring(begin, closing(text, begin));
+        }
+        if (text.charAt(begin - 1) == '>') {
+            int end = text.indexOf("</answer>", begin);
+            return text.substring(begin, end < 0 ? text.length() : end);
+        }
+        String rest = text.substring(begin);
+        String blank = rest.stripLeading();
+        Matcher end = SENTENCE_END.matcher(blank);
+        return end.find() ? blank.substring(0, end.start()) : blank;
+    }
+
+    private static int closing(String text, int begin) {
+        int depth = 1;
+        for (int i = begin; i < text.length(); i++) {
+            depth += text.charAt(i) == '{' ? 1 : text.charAt(i) == '}' ? -1 : 0;
+            if (depth == 0) {
+                return i;
+            }
+        }
+        return text.length();
+    }
+
+    /** The first number that is not denied; of a calculation, what stands after its last equals sign. */
+    private static Optional<String> stated(String phrase) {
+        for (Found found : all(CUED, phrase)) {
+            if (NEGATED.matcher(phrase.substring(0, found.begin)).find()) {
+                continue;
+            }
+            if (CALCULATION.matcher(phrase.substring(found.end)).lookingAt()) {
+                List<Found> results = all(CUED, phrase.substring(phrase.lastIndexOf('=') + 1));
+                if (!results.isEmpty()) {
+                    return Optional.of(results.getFirst().value);
+                }
+            }
+            return Optional.of(found.value);
+        }
+        return Optional.empty();
+    }
+
+    private static List<Found> all(Pattern pattern, String text) {
+        List<Found> all = new ArrayList<>();
+        Matcher number = pattern.matcher(text);
+        while (number.find()) {
+            all.add(new Found(value(number), number.start(), number.end()));
+        }
+        return all;
+    }
+
+    private static String value(Matcher number) {
+        String sign = number.group("sign").contains("-") ? "-" : "";
+        String exponent = number.group("exponent").replaceAll("\\h*[×x*]\\h*10\\^", "e").replaceAll("[{}]", "");
+        String over = number.group("over");
+        return plain(sign + number.group("number") + exponent + (over == null ? "" : "/" + over));
+    }
+
+    /**
+     * A number without separators, leading or trailing zeros and exponent; a fraction in lowest terms, {@code 1/2}.
+     * A text that is no number stays as it is.
+     */
+    static String plain(String number) {
+        String digits = number.replace('\u2212', '-').replaceAll("[,\\s\u00a0\u2009\u202f$€£¥]", "");
+        String[] parts = digits.split("/", -1);
+        try {
+            BigDecimal over = new BigDecimal(parts[0]);
+            if (parts.length == 1) {
+                return text(over);
+            }
+            BigDecimal under = new BigDecimal(parts[1]);
+            return parts.length > 2 || under.signum() == 0 ? digits : fraction(over, under);
+        } catch (NumberFormatException e) {
+            return digits;
+        }
+    }
+
+    private static String fraction(BigDecimal over, BigDecimal under) {
+        int scale = Math.max(0, Math.max(over.scale(), under.scale()));
+        BigInteger numerator = over.movePointRight(scale).toBigIntegerExact();
+        BigInteger denominator = under.movePointRight(scale).toBigIntegerExact();
+        BigInteger common = numerator.gcd(denominator).multiply(BigInteger.valueOf(denominator.signum()));
+        numerator = numerator.divide(common);
+        denominator = denominator.divide(common);
+        return denominator.equals(BigInteger.ONE) ? numerator.toString() : numerator + "/" + denominator;
+    }
+
+    private static String text(BigDecimal value) {
+        return value.signum() == 0 ? "0" : value.stripTrailingZeros().toPlainString();
+    }
+
+    /** What two equal numbers have in common: a fraction that ends as a decimal is that decimal. */
+    static String key(String number) {
+        String plain = plain(number);
+        String[] parts = plain.split("/", -1);
+        if (parts.length != 2) {
+            return plain;
+        }
+        try {
+            return text(new BigDecimal(parts[0]).divide(new BigDecimal(parts[1])));
+        } catch (ArithmeticException | NumberFormatException endless) {
+            return plain;
+        }
+    }
+
+    /** The same text in which numbers are written without LaTeX and with a plain minus. */
+    private static String withoutLatex(String text) {
+        return text.replace('\u2212', '-').replace("{,}", ",").replace("\\$", "$").replaceAll("\\\\[,;:! ]", "\u2009")
+                .replaceAll("\\\\[dt]?frac\\h*\\{\\h*(-?[\\d.]+)\\h*\\}\\h*\\{\\h*([\\d.]+)\\h*\\}", " $1/$2 ")
+                .replaceAll("\\\\[dt]?frac(\\d)(\\d)", " $1/$2 ").replace("\\times", "×").replace("\\cdot", "×")
+                .replaceAll("\\\\(?:text|mathrm|mathbf)\\{([^{}]*)\\}", " $1 ").replaceAll("\\$(?=\\$|\\h*-?\\$)", "");
+    }
+}
