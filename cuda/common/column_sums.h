@@ -9,7 +9,8 @@ constexpr int lanes = 32, groups = 8;
 
 // partials (chunks, D): the sums over the rows of a chunk. A block adds up 32 columns' vectors, group after group.
 // term.add<N>(sum, row, d) adds columns d .. d + N of a row.
-template <int N, class Term> __global__ void chunk_sums(float* partials, Term term, int64_t T, int64_t D, int64_t rows) {
+template <int N, class Term>
+__global__ void chunk_sums(float* partials, Term term, int64_t T, int64_t D, int64_t rows) {
   __shared__ float sums[groups][lanes * N];
   const int lane = threadIdx.x, group = threadIdx.y;
   const int64_t d = (static_cast<int64_t>(blockIdx.x) * lanes + lane) * N, begin = blockIdx.y * rows,
@@ -52,7 +53,8 @@ ingrain_status run(ingrain_context* ctx, const char* op, float* y, const Term& t
                   static_cast<long>(bytes), static_cast<long>(needed));
   float* const partials = static_cast<float*>(workspace);
   const dim3 grid(blocks_for(D, lanes * N), static_cast<unsigned>(chunks));
-  if (ingrain_status status = launch(chunk_sums<N, Term>, grid, dim3(lanes, groups), 0, ctx, partials, term, T, D, rows))
+  const dim3 threads(lanes, groups);
+  if (ingrain_status status = launch(chunk_sums<N, Term>, grid, threads, 0, ctx, partials, term, T, D, rows))
     return status;
   return launch(add_chunks<Term>, blocks_for(D, 256), 256, 0, ctx, y, static_cast<const float*>(partials), chunks, D);
 }

@@ -41,8 +41,8 @@ final class Numbers {
         String digits = "(?:(?:" + grouped + "|\\d+)(?:\\.\\d+)?|\\.\\d+)";
         // A minus is a sign only where no digit, letter or bracket stands before it.
         String sign = "(?<![\\w)\\]}.])-\\h?";
-        return Pattern.compile("(?<![\\w.,/])(?<!\\d:)(?<sign>(?:" + sign + ")?" + CURRENCY + "?-?)(?<number>" + digits + ")"
-                + "(?<exponent>" + EXPONENT + ")(?:\\h?/\\h?(?<over>" + digits + ")(?![\\w/]|\\.\\d))?");
+        return Pattern.compile("(?<![\\w.,/])(?<!\\d:)(?<sign>(?:" + sign + ")?" + CURRENCY + "?-?)(?<number>"
+                + digits + ")(?<exponent>" + EXPONENT + ")(?:\\h?/\\h?(?<over>" + digits + ")(?![\\w/]|\\.\\d))?");
     }
 
     /** A number in a text. */
