@@ -6,10 +6,12 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -22,6 +24,7 @@ public record LastLetter(int size) implements Task {
     /** An apostrophe opens and closes nothing. */
     private static final Pattern QUOTED_WORDS = Pattern.compile(
             "\"([^\"]*)\"|“([^”]*)”|‘(.*?)’(?!\\p{L})|(?<!\\p{L})'(.*?)'(?!\\p{L})|`([^`]*)`");
+    private static final Pattern WORD = Pattern.compile("[^\\p{L}]+");
     private static final String QUOTES = "\"'`*“”‘’";
     /** A fixed number of letters: one word, or single letters separated by hyphens, plus signs, commas or blanks. */
     private static final String LETTERS = "(\\p{L}{%1$d}|\\p{L}(?:(?:\\h*[-+,]\\h*|\\h)\\p{L}){%2$d})";
@@ -65,13 +68,15 @@ public record LastLetter(int size) implements Task {
     /**
      * Of pieces that have one letter for each word of the question: the one after the last {@code answer is} or its
      * like; else the last one that is quoted or stands behind a weaker cue; else the whole text. {@code r-b}, {@code r
-     * + b} and {@code r, b} are {@code rb}; letters in quotes of their own are not put together.
+     * + b} and {@code r, b} are {@code rb}; letters in quotes of their own are not put together, and a quoted word of
+     * the question is no answer.
      */
     @Override
     public Optional<String> extract(Example example, String text) {
         int words = words(example.question());
-        return last(STATED, words, text).or(() -> last(SAID, words, text)).or(() -> last(ALONE, words, text))
-                .map(this::key);
+        Set<String> asked = Stream.of(WORD.split(example.question())).collect(Collectors.toSet());
+        return last(STATED, words, text).or(() -> last(SAID, words, text).filter(found -> !asked.contains(found)))
+                .or(() -> last(ALONE, words, text)).map(this::key);
     }
 
     @Override

@@ -10,6 +10,7 @@ import java.util.Set;
 import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
@@ -27,13 +28,30 @@ public record MultipleChoice() implements Task {
             "(?m)\\s*^Please think step by step and then give your answer in the format.*$"
             + "|\\s*^Let's think step by step:?\\s*\\z");
     private static final Pattern RELATIVE = Pattern.compile("(?i)\\bof the above\\b");
-    /** A capital that is no part of a word, of initials or of {@code I'm}; an I before a word is the pronoun. */
-    private static final String LETTER = "([A-HJ-Z]|I(?!\\s+\\p{L}))(?![\\w'’]|\\.\\p{L})";
+    /**
+     * A letter that is no part of a word, of initials or of {@code I'm}; an I before a word is the pronoun. In lower
+     * case only where nothing but punctuation follows.
+     */
+    private static final String LETTER =
+            "([A-HJ-Z]|I(?!\\s+\\p{L})|[a-z](?=[*\"'”)]*(?:[.,;:!?)](?!\\p{L})|\\s*(?:\\R|$|<|\\}))))"
+            + "(?![\\w'’]|\\.\\p{L})";
+    private static final String OPENING = "[\\s*\"“$]*(?:(?i:option|choice|letter)\\s+)?[*\"“(]*";
     private static final Pattern CUED = Pattern.compile(
-            "\\b(?i:answer|option|choice)(?i: is:?|:)[\\s*\"]*\\(?" + LETTER);
+            "(?:\\b(?i:answer|option|choice|pick|one)(?i:\\s+(?:is|was|would be|should be|must be)"
+            + "(?:\\s+(?:therefore|thus|then|clearly))?:?|\\*{0,2}:|\\s+(?=\\(?[A-Z]\\)? is (?:correct|right)))"
+            + "|<answer>|####)(?:\\s+not \\(?\\w\\)?,? but)?" + OPENING + LETTER);
+    private static final Pattern BOXED = Pattern.compile("\\\\boxed\\s*\\{(?:\\\\text\\{)?[\\s(]*([A-Za-z])[\\s)]*\\}");
+    /** Words with which an option is chosen. */
+    private static final Pattern CHOSEN = Pattern.compile(
+            "(?:\\b(?i:choose|chose|pick|picked|select|selected|(?:go|going|went) with|should be|must be|has to be"
+            + "|opt for))" + OPENING + LETTER + "|(?<![\\w.])\\(?([A-HJ-Z])\\)?(?= is (?:the (?:right |correct |best )?"
+            + "answer|correct|right)\\b)");
     private static final Pattern AT_ONCE = Pattern.compile(
-            "^[\\s*\"(]*([A-Z])(?=[*\"]*(?:[):]|\\.(?!\\p{L})|\\h*(?:\\R|$))|\\*\\*)");
-    private static final Pattern BRACKETED = Pattern.compile("\\(([A-Z])\\)");
+            "^[\\s*\"(]*([A-Z])(?=[*\"]*(?:[):]|\\.(?!\\p{L})|\\h*(?:\\R|$))|\\*\\*)"
+            + "|^[\\s*\"(]*([a-z])[.)*\"]*\\s*$|^\\s*\\(([a-z])\\)");
+    private static final Pattern BRACKETED = Pattern.compile("\\(([A-Za-z])\\)");
+    /** What stands before an option that is denied. */
+    private static final Pattern DENIED = Pattern.compile("(?i)(?:\\bnot|n['’]t|\\bcannot be)[\\s*\"(]*$");
 
     @Override
     public String name() {
@@ -84,21 +102,34 @@ public record MultipleChoice() implements Task {
     }
 
     /**
-     * The letter after the last {@code answer is} or its like; else one that begins the text, before a bracket, a
-     * point, a colon or the line's end; else the last one in brackets. It is the capital of one of the question's
-     * options; any capital where the question has no lines of options.
+     * The letter in the last {@code \\boxed{}} or after the last {@code answer is} or its like; else the last that is
+     * chosen ({@code I choose B}); else one that begins the text, before a bracket, a point, a colon or the line's end;
+     * else the last one in brackets. It is the letter of one of the question's options; any letter where the question
+     * has no lines of options.
      */
     @Override
     public Optional<String> extract(Example example, String text) {
         Set<String> letters = options(example.question()).keySet();
-        return last(CUED, text, letters).or(() -> last(AT_ONCE, text, letters))
-                .or(() -> last(BRACKETED, text, letters));
+        return Stream.of(BOXED, CUED, CHOSEN, AT_ONCE, BRACKETED)
+                .flatMap(pattern -> last(pattern, text, letters).stream()).findFirst();
     }
 
     private static Optional<String> last(Pattern pattern, String text, Set<String> letters) {
-        return pattern.matcher(text).results().map(found -> found.group(1))
-                .filter(letter -> letters.isEmpty() || letters.contains(letter))
+        return pattern.matcher(text).results()
+                .map(found -> letter(found, text).toUpperCase(Locale.ROOT))
+                .filter(letter -> !letter.isEmpty() && (letters.isEmpty() || letters.contains(letter)))
                 .reduce((a, b) -> b);
+    }
+
+    /** The group that was found, empty if it is denied. */
+    private static String letter(MatchResult found, String text) {
+        for (int group = 1; group <= found.groupCount(); group++) {
+            if (found.group(group) != null) {
+                boolean denied = DENIED.matcher(text.substring(0, found.start(group))).find();
+                return denied ? "" : found.group(group);
+            }
+        }
+        return "";
     }
 
     @Override

@@ -69,6 +69,18 @@ class ExtractionTest {
         assertEquals(Optional.ofNullable(expected), new LastLetter(2).extract(LETTERS, text));
     }
 
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '^', textBlock = """
+            The words are "Fl" and "Flyv". | 
+            The words are "Fl" and "Flyv", so "lv". | lv
+            The answer is "Fl". | fl
+            """)
+    void aQuotedWordOfTheQuestionIsNoAnswer(String text, String expected) {
+        Example example = new Example("1", "Take the last letters of the words in \"Fl Flyv\" and concatenate them.",
+                "lv");
+        assertEquals(Optional.ofNullable(expected), new LastLetter(2).extract(example, text));
+    }
+
     /** As many as there are between quotes, whichever, or as the task's size says. */
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '^', textBlock = """
@@ -167,8 +179,8 @@ class ExtractionTest {
             I | I
             I cannot say. | 
             I'm not sure | 
-            c | 
-            The answer is c. | 
+            c | C
+            The answer is c. | C
             (K) | 
             Options A and B are wrong | 
             The answer is A.I. | 
@@ -217,6 +229,13 @@ class ExtractionTest {
             """)
     void numbers(String text, String expected) {
         assertEquals(Optional.ofNullable(expected), AnswerFormat.NUMBER.extract(text));
+    }
+
+    /** A text and the option that it chooses, none where nothing stands behind the tab. */
+    @ParameterizedTest
+    @CsvFileSource(resources = "letters.tsv", delimiter = '\t', quoteCharacter = '\u0001')
+    void optionLettersInManyForms(String text, String expected) {
+        assertEquals(Optional.ofNullable(expected), new MultipleChoice().extract(NINE, text));
     }
 
     /** A text and the number it gives, none where nothing stands behind the tab. */
