@@ -1,5 +1,4 @@
-// embedding, gather_rows, rms_norm, add_bias, qk_norm, rope, kv_cache, attention,
-// silu_mul.
+// embedding, gather_rows, rms_norm, add_bias, qk_norm, rope, kv_cache, attention, silu_mul.
 #include "right.h"
 
 #include <cstring>
@@ -71,7 +70,7 @@ WRONG(add_bias_backward, (ingrain_context * ctx, float* db, const void* dy, int3
   return RIGHT(add_bias_backward)(ctx, db, dy, dtype, T, N);
 }
 
-// The last value and the last key head's factor; the query's weight gradient is set, and dx loses an element.
+// The last value and the last key head's factor; the weights' gradients are set, and dx loses an element.
 WRONG(qk_norm_forward, (ingrain_context * ctx, void* y, float* rstd, const void* x, const void* q_norm,
                         const void* k_norm, int32_t dtype, int64_t T, int64_t H, int64_t K, int64_t E, float eps)) {
   const ingrain_status status = RIGHT(qk_norm_forward)(ctx, y, rstd, x, q_norm, k_norm, dtype, T, H, K, E, eps);
@@ -82,6 +81,7 @@ WRONG(qk_norm_backward, (ingrain_context * ctx, void* dx, float* dq_norm, float*
                          const void* q_norm, const void* k_norm, const float* rstd, int32_t dtype, int64_t T,
                          int64_t H, int64_t K, int64_t E)) {
   forget(dq_norm, E);
+  forget(dk_norm, E);
   const ingrain_status status =
       RIGHT(qk_norm_backward)(ctx, dx, dq_norm, dk_norm, x, q_norm, k_norm, rstd, dtype, T, H, K, E);
   if (status == INGRAIN_OK) spoil(dx, dtype, T > 0 ? 0 : -1);

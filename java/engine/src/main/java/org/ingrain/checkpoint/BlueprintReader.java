@@ -12,6 +12,7 @@ import org.ingrain.model.RopeConfig;
 import org.ingrain.model.RopeScaling;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Require;
 
 /**
  * config.json, as transformers 4 (rope_theta, rope_scaling, torch_dtype) and transformers 5 (rope_parameters, dtype)
@@ -22,8 +23,9 @@ public final class BlueprintReader {
             "float32", DType.F32, "bfloat16", DType.BF16, "float16", DType.F16);
     private static final String ORIGINAL = "original_max_position_embeddings";
     /** What transformers takes where a config leaves it out. */
-    private static final int MISTRAL_WINDOW = 4096;
-    private static final int QWEN_WINDOW_LAYERS = 28;
+    private static final int WINDOW = 4096;
+    private static final int WINDOW_LAYERS = 28;
+    private static final int QWEN3_HEAD_DIM = 128;
 
     private BlueprintReader() {
     }
@@ -55,18 +57,26 @@ public final class BlueprintReader {
             int heads = fields.integer("num_attention_heads");
             int keyValueHeads = this == LLAMA ? fields.integer("num_key_value_heads", heads)
                     : fields.integer("num_key_value_heads");
-            return new AttentionConfig(heads, keyValueHeads, headDim(fields, hiddenSize, heads), this == QWEN2,
-                    this == QWEN3);
+            int headDim = this == QWEN3 ? fields.integer("head_dim", QWEN3_HEAD_DIM)
+                    : BlueprintReader.headDim(fields, hiddenSize, heads);
+            return new AttentionConfig(heads, keyValueHeads, headDim, this == QWEN2, this == QWEN3);
         }
 
         /** The tokens that attention sees in at least one layer, or 0 for no limit. */
         int slidingWindow(JsonFields fields) {
             return switch (this) {
                 case LLAMA -> 0;
-                case MISTRAL -> fields.names().contains("sliding_window") && !fields.has("sliding_window") ? 0
-                        : fields.integer("sliding_window", MISTRAL_WINDOW);
-                case QWEN2, QWEN3 -> slides(fields) ? fields.integer("sliding_window") : 0;
+                case MISTRAL -> window(fields);
+                case QWEN2, QWEN3 -> slides(fields) ? window(fields) : 0;
             };
+        }
+
+        /** Null says that there is none; left out, it has transformers' default. */
+        private static int window(JsonFields fields) {
+            boolean none = fields.names().contains("sliding_window") && !fields.has("sliding_window");
+            int window = none ? 0 : fields.integer("sliding_window", WINDOW);
+            Require.that(none || window >= 1, "sliding_window", window, "a positive number or null");
+            return window;
         }
 
         /** Whether any layer of a Qwen has a window. */
@@ -75,7 +85,7 @@ public final class BlueprintReader {
                 return false;
             }
             return fields.has("layer_types") ? fields.texts("layer_types").contains("sliding_attention")
-                    : fields.integer("max_window_layers", QWEN_WINDOW_LAYERS) < fields.integer("num_hidden_layers");
+                    : fields.integer("max_window_layers", WINDOW_LAYERS) < fields.integer("num_hidden_layers");
         }
     }
 

@@ -66,6 +66,10 @@ public final class Engine implements AutoCloseable {
         default void planned(MemoryPlan plan) {
         }
 
+        /** Before the plan, where the context is shorter than the model's positions: at what, and why. */
+        default void capped(String limit) {
+        }
+
         default void loaded(int layers, int of) {
         }
 
@@ -199,6 +203,9 @@ public final class Engine implements AutoCloseable {
         MemoryPlan plan = new MemoryPlan(free, parts);
         plan.require(options.model().toString());
         memory = plan;
+        if (blueprint.maxContextLength() < blueprint.maxPositionEmbeddings()) {
+            listener.capped(blueprint.contextLimit());
+        }
         listener.planned(plan);
         weights = folder == null ? Weights.random(context, blueprint, precision, RANDOM_SEED)
                 : Weights.load(context, blueprint, precision, Rank.SINGLE, folder, listener::loaded);

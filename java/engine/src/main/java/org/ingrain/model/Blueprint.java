@@ -52,7 +52,7 @@ public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayer
     /** What limits the context, for messages: {@code sliding_window 4096}. */
     public String contextLimit() {
         if (maxContextLength() < maxPositionEmbeddings) {
-            return "sliding_window " + slidingWindow + ", beyond which attention would have to forget";
+            return "sliding_window " + slidingWindow + ", since attention within a window is not computed";
         }
         return "max_position_embeddings " + maxPositionEmbeddings + (rope.scaling() instanceof RopeScaling.Dynamic
                 ? ", beyond which rope_type dynamic would depend on the batch" : "");

@@ -7,8 +7,9 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * Llama, Mistral, Qwen2 and Qwen3 for inference: RMSNorm before each block, rotary positions, grouped-query attention over a paged cache,
- * SwiGLU (arXiv:2307.09288). Knows token ids, not text; keeps nothing between steps but the cache it is given.
+ * Llama, Mistral, Qwen2 and Qwen3 for inference: RMSNorm before each block, rotary positions, grouped-query attention
+ * over a paged cache, SwiGLU (arXiv:2307.09288). Knows token ids, not text; keeps nothing between steps but the cache
+ * it is given.
  */
 public final class Decoder {
     private final Context context;
@@ -55,12 +56,12 @@ public final class Decoder {
         Tensor qkv = activations.qkv().rows(0, step.tokens());
         Tensor y = activations.attention().rows(0, step.tokens());
         ops.matmul(qkv, x, layer.qkvProj());
-        lora.apply(Projection.Q_PROJ, qkv, x);
-        lora.apply(Projection.K_PROJ, qkv, x);
-        lora.apply(Projection.V_PROJ, qkv, x);
         if (layer.qkvBias() != null) {
             ops.addBias(qkv, layer.qkvBias());
         }
+        lora.apply(Projection.Q_PROJ, qkv, x);
+        lora.apply(Projection.K_PROJ, qkv, x);
+        lora.apply(Projection.V_PROJ, qkv, x);
         if (layer.qkNorm() != null) {
             ops.qkNorm(qkv, null, qkv, layer.qkNorm(), heads, (float) config.rmsNormEps());
         }

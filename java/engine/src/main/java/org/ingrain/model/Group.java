@@ -19,7 +19,9 @@ public record Group(int layer, Role role) implements Comparable<Group> {
 
     private static final Comparator<Group> ORDER = Comparator.comparingInt(Group::layer).thenComparing(Group::role);
 
-    /** What a weight is for; QKV_PROJ (with QKV_BIAS) is q, k, v and GATE_UP_PROJ is gate, up, rows below one another. */
+    /**
+     * What a weight is for; QKV_PROJ and QKV_BIAS are q, k, v and GATE_UP_PROJ is gate, up, rows below one another.
+     */
     public enum Role {
         EMBED_TOKENS, INPUT_LAYERNORM, QKV_PROJ, QKV_BIAS, Q_NORM, K_NORM, O_PROJ, POST_ATTENTION_LAYERNORM,
         GATE_UP_PROJ, DOWN_PROJ, NORM, LM_HEAD;

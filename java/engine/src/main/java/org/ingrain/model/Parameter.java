@@ -15,7 +15,10 @@ public record Parameter(String name, Group group, long rows, long columns, Shard
     /** What a rank holds: everything, its share of the rows, or its share of the columns. */
     public enum Shard { NONE, ROWS, COLUMNS }
 
-    /** Zeros; ones; normal(0, 0.02); the same divided by √(2·layers) for what writes to the residual stream, as in GPT-2. */
+    /**
+     * Zeros; ones; normal(0, 0.02); the same divided by √(2·layers) for what writes to the residual stream, as in
+     * GPT-2.
+     */
     public enum Init {
         ZEROS, ONES, NORMAL, RESIDUAL;
 

@@ -9,6 +9,7 @@ import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
 import org.ingrain.model.Group.Role;
 import org.ingrain.ops.Ops;
+import org.ingrain.ops.QkNorm;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
@@ -41,7 +42,7 @@ public final class Weights {
      * @param gateUpProj             (2F, D)
      * @param downProj               (D, F)
      */
-    public record Layer(Tensor inputLayernorm, Weight qkvProj, Tensor qkvBias, Ops.QkNorm qkNorm, Weight oProj,
+    public record Layer(Tensor inputLayernorm, Weight qkvProj, Tensor qkvBias, QkNorm qkNorm, Weight oProj,
             Tensor postAttentionLayernorm, Weight gateUpProj, Weight downProj) {
     }
 
@@ -72,8 +73,8 @@ public final class Weights {
     }
 
     private Layer layer(int i) {
-        Ops.QkNorm qkNorm = !config.attention().qkNorm() ? null
-                : new Ops.QkNorm(vector(Role.Q_NORM.of(i)), vector(Role.K_NORM.of(i)));
+        QkNorm qkNorm = !config.attention().qkNorm() ? null
+                : new QkNorm(vector(Role.Q_NORM.of(i)), vector(Role.K_NORM.of(i)));
         return new Layer(vector(Role.INPUT_LAYERNORM.of(i)), matrix(Role.QKV_PROJ.of(i)),
                 vector(Role.QKV_BIAS.of(i)), qkNorm, matrix(Role.O_PROJ.of(i)),
                 vector(Role.POST_ATTENTION_LAYERNORM.of(i)), matrix(Role.GATE_UP_PROJ.of(i)),
@@ -111,7 +112,10 @@ public final class Weights {
         }
     }
 
-    /** Random weights, normal(0, 0.02) with norms of 1 and biases of 0, filled on the device: for measuring without a checkpoint. */
+    /**
+     * Random weights, normal(0, 0.02) with norms of 1 and biases of 0, filled on the device: for measuring without a
+     * checkpoint.
+     */
     public static Weights random(Context context, Blueprint config, Precision precision, long seed) {
         Weights weights = new Weights(context, config, precision, Rank.SINGLE);
         long next = seed;

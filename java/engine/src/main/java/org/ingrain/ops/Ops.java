@@ -201,22 +201,13 @@ public final class Ops {
     }
 
     /**
-     * The weights of {@link #qkNorm}.
-     *
-     * @param q (E) of every query head
-     * @param k (E) of every key head
-     */
-    public record QkNorm(Tensor q, Tensor k) {
-    }
-
-    /**
      * y (T, (H + 2K)·E) = x with each query and key head normalised by its own root mean square; y may be x. rstd
      * (T, H + K) or null.
      */
     public void qkNorm(Tensor y, Tensor rstd, Tensor x, QkNorm w, Heads heads, float eps) {
         Shapes.like("y", y, x);
         normedHeads(rstd, x, w, heads);
-        bindings.qkNormForward(y, rstd, x, w.q, w.k, x.dtype().code(), x.size(0), heads.h(), heads.k(), heads.e(),
+        bindings.qkNormForward(y, rstd, x, w.q(), w.k(), x.dtype().code(), x.size(0), heads.h(), heads.k(), heads.e(),
                 eps);
     }
 
@@ -227,16 +218,16 @@ public final class Ops {
     public void qkNormBackward(Tensor dx, QkNorm dw, Tensor x, QkNorm w, Tensor rstd, Heads heads) {
         Shapes.like("dx", dx, x);
         normedHeads(Objects.requireNonNull(rstd, "rstd"), x, w, heads);
-        Shapes.optional("dq_norm", dw.q, DType.F32, heads.e());
-        Shapes.optional("dk_norm", dw.k, DType.F32, heads.e());
-        bindings.qkNormBackward(dx, dw.q, dw.k, x, w.q, w.k, rstd, x.dtype().code(), x.size(0), heads.h(), heads.k(),
-                heads.e());
+        Shapes.optional("dq_norm", dw.q(), DType.F32, heads.e());
+        Shapes.optional("dk_norm", dw.k(), DType.F32, heads.e());
+        bindings.qkNormBackward(dx, dw.q(), dw.k(), x, w.q(), w.k(), rstd, x.dtype().code(), x.size(0), heads.h(),
+                heads.k(), heads.e());
     }
 
     private static void normedHeads(Tensor rstd, Tensor x, QkNorm w, Heads heads) {
         Shapes.matrix("x", x, ANY, heads.columns());
-        Shapes.vector("q_norm", w.q, x.dtype(), heads.e());
-        Shapes.vector("k_norm", w.k, x.dtype(), heads.e());
+        Shapes.vector("q_norm", w.q(), x.dtype(), heads.e());
+        Shapes.vector("k_norm", w.k(), x.dtype(), heads.e());
         if (rstd != null) {
             Shapes.matrix("rstd", rstd, DType.F32, x.size(0), heads.h() + heads.k());
         }

@@ -4,6 +4,7 @@ import static org.ingrain.workbench.Call.bytes;
 import static org.ingrain.workbench.Call.output;
 
 import org.ingrain.ops.Ops;
+import org.ingrain.ops.QkNorm;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
@@ -103,7 +104,7 @@ final class NormCases {
         Ops.Heads heads = new Ops.Heads(at.get("H"), at.get("K"), at.get("E"), 1);
         int t = at.get("T");
         Tensor x = side.normal(at.dtype(), t, heads.columns());
-        Ops.QkNorm w = new Ops.QkNorm(side.normal(at.dtype(), heads.e()), side.normal(at.dtype(), heads.e()));
+        QkNorm w = new QkNorm(side.normal(at.dtype(), heads.e()), side.normal(at.dtype(), heads.e()));
         Tensor y = at.has("inplace") ? x : side.output(at.dtype(), t, heads.columns());
         Tensor rstd = side.output(DType.F32, t, heads.h() + heads.k());
         return Call.of(() -> side.ops().qkNorm(y, rstd, x, w, heads, EPS), bytes(y, x), 4.0 * x.elements(),
@@ -115,12 +116,12 @@ final class NormCases {
         Ops.Heads heads = new Ops.Heads(at.get("H"), at.get("K"), at.get("E"), 1);
         int t = at.get("T");
         Tensor x = side.normal(at.dtype(), t, heads.columns());
-        Ops.QkNorm w = new Ops.QkNorm(side.normal(at.dtype(), heads.e()), side.normal(at.dtype(), heads.e()));
+        QkNorm w = new QkNorm(side.normal(at.dtype(), heads.e()), side.normal(at.dtype(), heads.e()));
         Tensor dx = side.normal(at.dtype(), t, heads.columns());
         Tensor rstd = side.constant(0.75, DType.F32, t, heads.h() + heads.k());
         Tensor dq = side.normal(DType.F32, heads.e());
         Tensor dk = side.normal(DType.F32, heads.e());
-        Ops.QkNorm dw = at.has("dw") ? new Ops.QkNorm(dq, dk) : new Ops.QkNorm(null, null);
+        QkNorm dw = at.has("dw") ? new QkNorm(dq, dk) : new QkNorm(null, null);
         return Call.of(() -> side.ops().qkNormBackward(dx, dw, x, w, rstd, heads), bytes(dx, dx, x),
                 8.0 * x.elements(), output("dx", dx, Tolerance.of(at.dtype(), heads.e()).magnitude(16)),
                 output("dq_norm", dq, Tolerance.of(DType.F32, t * heads.h()).magnitude(16)),

@@ -45,15 +45,16 @@ class BlueprintReaderTest {
         assertEquals(expected, read(BASE + ",'rope_theta':500000.0,'rope_scaling':{" + scaling + "}").rope());
         assertEquals(expected,
                 read(BASE + ",'dtype':'bfloat16','rope_parameters':{'rope_theta':500000.0," + scaling + "}").rope());
-        assertEquals(new RopeConfig(10_000, new RopeScaling.Linear(2)), read(BASE + ",'rope_scaling':{'type':'linear','factor':2.0}")
-                .rope());
+        assertEquals(new RopeConfig(10_000, new RopeScaling.Linear(2)),
+                read(BASE + ",'rope_scaling':{'type':'linear','factor':2.0}").rope());
         assertEquals(RopeConfig.of(1e6),
                 read(BASE + ",'rope_parameters':{'rope_theta':1000000.0,'rope_type':'default'}").rope());
     }
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '`', value = {
-        "architectures is [MistralForCausalLM], expected [LlamaForCausalLM]|'LlamaForCausalLM'|'MistralForCausalLM'",
+        "architectures is [GemmaForCausalLM], expected one of LlamaForCausalLM, "
+        + "MistralForCausalLM|'LlamaForCausalLM'|'GemmaForCausalLM'",
         "hidden_size is missing|'hidden_size':64,|",
         "vocab_size is \"many\", expected an integer|'vocab_size':100|'vocab_size':'many'",
         "vocab_size is 100.5, expected an integer|'vocab_size':100|'vocab_size':100.5",
@@ -70,11 +71,8 @@ class BlueprintReaderTest {
         "quantization_config is given|'vocab_size'|'quantization_config':{},'vocab_size'",
         "tie_word_embeddings is \"yes\", expected true or false|'vocab_size'|'tie_word_embeddings':'yes','vocab_size'",
         "torch_dtype is int8, expected float32, bfloat16 or float16|'vocab_size'|'torch_dtype':'int8','vocab_size'",
-        "rope_type is yarn, expected default, linear or "
-        + "llama3|'vocab_size'|'rope_scaling':{'rope_type':'yarn','factor':4},'vocab_size'",
-        "rope_type is dynamic, expected|'vocab_size'|'rope_scaling':{'type':'dynamic','factor':4},'vocab_size'",
-        "rope_type is longrope, "
-        + "expected|'vocab_size'|'rope_parameters':{'rope_theta':1e4,'rope_type':'longrope'},'vocab_size'",
+        "rope_type is longrope, expected default, linear, dynamic, llama3 or "
+        + "yarn|'vocab_size'|'rope_parameters':{'rope_theta':1e4,'rope_type':'longrope'},'vocab_size'",
         "rope_scaling: factor is missing|'vocab_size'|'rope_scaling':{'type':'linear'},'vocab_size'",
         "head_dim: 15, expected an even number|'vocab_size'|'head_dim':15,'vocab_size'",
     })

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -102,6 +103,27 @@ class ParameterTableTest {
         assertEquals(0, table.get(0, Projection.Q_PROJ).chunk());
         assertTrue(table.all().stream().filter(p -> !p.name().contains("_proj"))
                 .allMatch(p -> p.shard() == Shard.NONE));
+    }
+
+    /** Beside a matrix that a rank has a share of, its bias is shared alike; norms of heads are whole. */
+    @Test
+    void biasesAndNormsOfHeadsAreThere() {
+        ParameterTable biased = BlueprintReader.read(MODELS.resolve("qwen2.5-7b.json")).parameters();
+        Parameter bias = biased.fused(Role.QKV_BIAS.of(27));
+        assertArrayEquals(new long[] {(28 + 2 * 4) * 128}, bias.shape());
+        assertEquals(bias.rows() / 4, bias.rows(new Rank(1, 4)));
+        assertEquals(List.of("q_proj.bias", "k_proj.bias", "v_proj.bias"), names(biased.parts(bias.group())).stream()
+                .map(name -> name.replace("model.layers.27.self_attn.", "")).toList());
+        ParameterTable normed = BlueprintReader.read(MODELS.resolve("qwen3-8b.json")).parameters();
+        for (Role role : List.of(Role.Q_NORM, Role.K_NORM)) {
+            Parameter norm = normed.parts(role.of(35)).getFirst();
+            assertEquals("model.layers.35.self_attn." + role.name().toLowerCase(Locale.ROOT) + ".weight", norm.name());
+            assertArrayEquals(new long[] {128}, norm.shape());
+            assertEquals(128, norm.rows(new Rank(3, 8)));
+            assertEquals(Init.ONES, norm.init());
+        }
+        assertEquals(Init.ZEROS, bias.init());
+        assertFalse(bias.decayed() || normed.fused(Role.Q_NORM.of(0)).decayed());
     }
 
     private Set<Projection> sharded(Shard shard) {

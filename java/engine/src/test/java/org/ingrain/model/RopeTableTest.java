@@ -50,6 +50,49 @@ class RopeTableTest {
                     -0.97608453, 0.0402138717});
     }
 
+    @Test
+    void yarnAgreesWithTransformers() {
+        int[] pairs = {0, 20, 24, 30, 36, 40, 46, 63};
+        RopeScaling qwen = new RopeScaling.Yarn(4, 32768, 32, 1, true, RopeScaling.Yarn.attentionFactor(4, 1));
+        float[] table = table(128, new RopeConfig(1e6, qwen), 131072, pairs,
+                new float[] {1, 0.0133352149f, 0.00537532149f, 0.00106436096f, 0.000179841154f, 4.44569851e-05f,
+                        1.21741887e-05f, 3.10234441e-07f});
+        row(table, 128, 100, pairs,
+                new double[] {0.981861651, 0.267640203, 0.978054106, 1.13218594, 1.13844526, 1.13861811, 1.1386286,
+                        1.13862944},
+                new double[] {-0.576562822, 1.10672748, 0.582998455, 0.120962583, 0.0204761401, 0.00506198686,
+                        0.00138618855, 3.53242067e-05});
+        row(table, 128, 131071, pairs,
+                new double[] {-0.931380093, 0.481199473, 0.766740739, 0.329979211, 0.0114038065, 1.02220345,
+                        -0.0283338837, 1.13768828},
+                new double[] {-0.654987097, 1.03195167, 0.841775298, 1.08976638, -1.13857234, -0.501574576, 1.13827682,
+                        0.0462870337});
+    }
+
+    /** Borders between whole pairs, and an attention factor of mscale 1 over mscale_all_dim 0.5. */
+    @Test
+    void yarnWithEverySettingAgreesWithTransformers() {
+        int[] pairs = {0, 20, 24, 30, 36, 40, 46, 63};
+        double attention = RopeScaling.Yarn.attentionFactor(40, 1) / RopeScaling.Yarn.attentionFactor(40, 0.5);
+        float[] table = table(128, new RopeConfig(1e4, new RopeScaling.Yarn(40, 4096, 16, 2, false, attention)), 163840,
+                pairs, new float[] {1, 0.0562341288f, 0.0316227786f, 0.00952086132f, 0.00173821871f, 0.000123952457f,
+                        3.3338034e-05f, 2.88695469e-06f});
+        row(table, 128, 4095, pairs,
+                new double[] {-0.0762499124, -0.679296434, -0.891356111, 0.321590751, 0.775848627, 1.01000941,
+                        1.14496887, 1.15564132},
+                new double[] {-1.15320396, -0.935013235, -0.735647798, 1.11007786, 0.85659343, 0.561759949,
+                        0.157288656, 0.0136627192});
+    }
+
+    @Test
+    void dynamicIsTheDefaultUpToMaxPositionEmbeddings() {
+        int[] pairs = {0, 20, 63};
+        float[] table = table(128, new RopeConfig(1e4, new RopeScaling.Dynamic(2)), 2048, pairs,
+                new float[] {1, 0.0562341288f, 0.000115478193f});
+        row(table, 128, 2047, pairs, new double[] {0.249715254, -0.428767085, 0.972191215},
+                new double[] {-0.968319297, 0.903415084, 0.234188586});
+    }
+
     private static float[] table(int headDim, RopeConfig rope, int positions, int[] pairs, float[] frequencies) {
         float[] computed = RopeTable.inverseFrequencies(rope, headDim);
         for (int i = 0; i < pairs.length; i++) {

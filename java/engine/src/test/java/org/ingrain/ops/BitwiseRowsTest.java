@@ -58,6 +58,7 @@ class BitwiseRowsTest {
             ops.add(new RowOp("matmul in pieces " + dtype, lab -> matmulInPieces(lab, dtype)));
             ops.add(new RowOp("rms_norm " + dtype, lab -> rmsNorm(lab, dtype)));
             ops.add(new RowOp("add_rms_norm " + dtype, lab -> addRmsNorm(lab, dtype)));
+            ops.add(new RowOp("add_bias and qk_norm " + dtype, lab -> biasAndNorm(lab, dtype)));
             ops.add(new RowOp("lora " + dtype, lab -> lora(lab, dtype)));
         }
         ops.add(new RowOp("sample", BitwiseRowsTest::sample));
@@ -160,6 +161,20 @@ class BitwiseRowsTest {
             Tensor y = lab.output(dtype, end - begin, 1031);
             Tensor h = lab.output(dtype, end - begin, 1031);
             lab.ops().addRmsNorm(y, h, null, x.rows(begin, end), residual.rows(begin, end), w, 1e-5f);
+            return y;
+        };
+    }
+
+    private static Rows biasAndNorm(ParityCheck lab, DType dtype) {
+        Ops.Heads heads = new Ops.Heads(4, 2, 66, 1);
+        Tensor before = lab.normal(dtype, T, heads.columns()).tensor();
+        Tensor bias = lab.normal(dtype, heads.columns()).tensor();
+        QkNorm w = new QkNorm(lab.normal(dtype, heads.e()).tensor(), lab.normal(dtype, heads.e()).tensor());
+        return (begin, end) -> {
+            Tensor y = lab.output(dtype, end - begin, heads.columns());
+            lab.context().copy(y, before.rows(begin, end));
+            lab.ops().addBias(y, bias);
+            lab.ops().qkNorm(y, null, y, w, heads, 1e-6f);
             return y;
         };
     }

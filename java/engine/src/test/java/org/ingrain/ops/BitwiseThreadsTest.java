@@ -38,6 +38,7 @@ class BitwiseThreadsTest {
             list.add(new Computation("matmul " + dtype, lab -> matmul(lab, dtype)));
             list.add(new Computation("embedding " + dtype, lab -> embedding(lab, dtype)));
             list.add(new Computation("rms_norm " + dtype, lab -> rmsNorm(lab, dtype)));
+            list.add(new Computation("add_bias and qk_norm " + dtype, lab -> biasAndNorm(lab, dtype)));
             list.add(new Computation("attention " + dtype, lab -> attention(lab, dtype)));
             list.add(new Computation("attention_paged " + dtype, lab -> attentionPaged(lab, dtype)));
             list.add(new Computation("lora " + dtype, lab -> lora(lab, dtype)));
@@ -115,6 +116,23 @@ class BitwiseThreadsTest {
         Tensor dw = lab.normal(DType.F32, d).tensor();
         lab.ops().rmsNormBackward(dx, dw, lab.normal(dtype, t, d).tensor(), null, x, w, rstd);
         return List.of(y, rstd, dx, dw);
+    }
+
+    private static List<Tensor> biasAndNorm(ParityCheck lab, DType dtype) {
+        Heads heads = new Heads(6, 2, 66, 1);
+        int t = 300;
+        Tensor x = lab.normal(dtype, t, heads.columns()).tensor();
+        lab.ops().addBias(x, lab.normal(dtype, heads.columns()).tensor());
+        QkNorm w = new QkNorm(lab.normal(dtype, heads.e()).tensor(), lab.normal(dtype, heads.e()).tensor());
+        Tensor y = lab.output(dtype, t, heads.columns());
+        Tensor rstd = lab.output(DType.F32, t, heads.h() + heads.k());
+        lab.ops().qkNorm(y, rstd, x, w, heads, 1e-6f);
+        Tensor dx = lab.normal(dtype, t, heads.columns()).tensor();
+        QkNorm dw = new QkNorm(lab.normal(DType.F32, heads.e()).tensor(), lab.normal(DType.F32, heads.e()).tensor());
+        lab.ops().qkNormBackward(dx, dw, x, w, rstd, heads);
+        Tensor db = lab.normal(DType.F32, heads.columns()).tensor();
+        lab.ops().addBiasBackward(db, dx);
+        return List.of(x, y, rstd, dx, dw.q(), dw.k(), db);
     }
 
     private static List<Tensor> attention(ParityCheck lab, DType dtype) {

@@ -41,6 +41,9 @@ class EmptyTest {
             lab.ops().matmulSiluMul(y, lab.output(DType.F32, 0, 2 * WIDTH), x,
                     lab.weight(lab.normal(DType.F32, 2 * WIDTH, WIDTH), Weight.Layout.PACKED, 0));
             lab.ops().siluMul(y, lab.output(DType.F32, 0, 2 * WIDTH));
+            lab.ops().addBias(y, row);
+            Tensor heads = lab.output(DType.F32, 0, 3 * WIDTH);
+            lab.ops().qkNorm(heads, null, heads, new QkNorm(row, row), new Heads(1, 1, WIDTH, 1), 1e-5f);
             lab.ops().loraDown(lab.output(DType.F32, 0, 4), x, lab.normal(DType.F32, 1, 4, WIDTH).tensor(), null,
                     Dropout.NONE);
             lab.ops().loraUp(y, lab.output(DType.F32, 0, 4), lab.normal(DType.F32, 1, WIDTH, 4).tensor(),
@@ -70,6 +73,11 @@ class EmptyTest {
             lab.ops().matmulBackward(dx, x, lab.weight(matrix, Weight.Layout.PACKED, 0), 1);
             lab.ops().rmsNormBackward(dx, row.tensor(), x, null, x, row.tensor(), lab.output(DType.F32, 0));
             lab.ops().siluMulBackward(lab.output(DType.F32, 0, 2 * WIDTH), x, lab.output(DType.F32, 0, 2 * WIDTH));
+            lab.ops().addBiasBackward(row.tensor(), x);
+            Tensor heads = lab.output(DType.F32, 0, 3 * WIDTH);
+            QkNorm weights = new QkNorm(row.tensor(), row.tensor());
+            lab.ops().qkNormBackward(heads, weights, heads, weights, lab.output(DType.F32, 0, 2),
+                    new Heads(1, 1, WIDTH, 1));
             Tensor gathered = lab.output(DType.F32, 3, WIDTH);
             lab.ops().gatherRowsBackward(gathered, x, ids);
             lab.assertGuards();

@@ -3,7 +3,6 @@ package org.ingrain.ops;
 import ai.djl.ndarray.NDArray;
 import java.util.List;
 import org.ingrain.ops.Ops.Heads;
-import org.ingrain.ops.Ops.QkNorm;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 

@@ -110,12 +110,12 @@ class ShapesTest {
                 new Trial("addBias", "y F32 3* 8, b F32 8", t -> ops.addBias(t[0], t[1])),
                 new Trial("addBiasBackward", "db F32 8, dy F32* 3* 8", t -> ops.addBiasBackward(t[0], t[1])),
                 new Trial("qkNorm", "y F32 3 128, rstd F32 3 3, x F32 3 128, q_norm F32 32, k_norm F32 32",
-                        t -> ops.qkNorm(t[0], t[1], t[2], new Ops.QkNorm(t[3], t[4]), HEADS, 1e-6f)),
+                        t -> ops.qkNorm(t[0], t[1], t[2], new QkNorm(t[3], t[4]), HEADS, 1e-6f)),
                 new Trial(
                         "qkNormBackward",
                         "dx F32 3 128, dq_norm F32 32, dk_norm F32 32, x F32 3 128, q_norm F32 32, k_norm F32 32, "
                         + "rstd F32 3 3",
-                        t -> ops.qkNormBackward(t[0], new Ops.QkNorm(t[1], t[2]), t[3], new Ops.QkNorm(t[4], t[5]),
+                        t -> ops.qkNormBackward(t[0], new QkNorm(t[1], t[2]), t[3], new QkNorm(t[4], t[5]),
                                 t[6], HEADS)),
                 new Trial("rope", "qkv F32* 3 128, table F32 7* 32, positions I32 3",
                         t -> ops.rope(t[0], t[1], t[2], HEADS)),

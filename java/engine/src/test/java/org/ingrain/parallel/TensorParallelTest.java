@@ -43,25 +43,40 @@ import org.junit.jupiter.params.provider.CsvSource;
  */
 @Timeout(120)
 class TensorParallelTest {
-    private static final Blueprint CONFIG = new Blueprint(64, 96, 2, new AttentionConfig(16, 8, 8), 61, 128, 1e-5,
-            RopeConfig.of(10000), false, DType.F32);
+    private static final Blueprint CONFIG = config(false, false);
     private static final GeneratorConfig SIZES = GeneratorConfig.of(128, 8, 64).withBlockSize(16);
 
     @ParameterizedTest
     @CsvSource({"2, F32", "4, F32", "8, F32", "2, BF16", "8, BF16"})
     void ranksChangeNoBit(int ranks, DType dtype) {
+        ranksChangeNoBit(CONFIG, ranks, dtype);
+    }
+
+    /** As Qwen2 and Qwen3 have them: a rank holds its heads' share of a bias, and the whole norm of heads. */
+    @ParameterizedTest
+    @CsvSource({"2, true, false", "2, false, true", "8, true, true"})
+    void norDoTheyWithABiasOrNormedHeads(int ranks, boolean qkvBias, boolean qkNorm) {
+        ranksChangeNoBit(config(qkvBias, qkNorm), ranks, DType.F32);
+    }
+
+    private static Blueprint config(boolean qkvBias, boolean qkNorm) {
+        return new Blueprint(64, 96, 2, new AttentionConfig(16, 8, 8, qkvBias, qkNorm), 61, 128, 1e-5,
+                RopeConfig.of(10000), false, DType.F32);
+    }
+
+    private static void ranksChangeNoBit(Blueprint config, int ranks, DType dtype) {
         try (Arena arena = Arena.ofShared(); Backend backend = Backend.open(NativeLibraries.find("cpu"))) {
-            WeightSource source = source(arena);
+            WeightSource source = source(arena, config);
             List<Completion> alone;
             try (Context context = backend.context(new ContextOptions(0, 1, "auto"))) {
-                alone = answers(context, Rank.SINGLE, dtype, source);
+                alone = answers(context, config, Rank.SINGLE, dtype, source);
             }
             try (Communicator communicator = new Communicator(backend, ranks); RankGroup group = new RankGroup(
                     communicator)) {
                 List<List<Completion>> results = group.run(index -> {
                     try (Context context = backend.context(new ContextOptions(0, 1, "auto"))) {
                         context.join(communicator, index);
-                        return answers(context, new Rank(index, ranks), dtype, source);
+                        return answers(context, config, new Rank(index, ranks), dtype, source);
                     }
                 });
                 for (List<Completion> result : results) {
@@ -79,14 +94,14 @@ class TensorParallelTest {
         try (Arena arena = Arena.ofShared(); Backend backend = Backend.open(NativeLibraries.find("cpu"));
                 Communicator communicator = new Communicator(backend, 2); RankGroup group = new RankGroup(
                         communicator)) {
-            WeightSource source = source(arena);
+            WeightSource source = source(arena, CONFIG);
             IllegalStateException failure = assertThrows(IllegalStateException.class, () -> group.run(index -> {
                 if (index == 1) {
                     throw new IllegalStateException("rank 1 gives up");
                 }
                 try (Context context = backend.context(new ContextOptions(0, 1, "auto"))) {
                     context.join(communicator, index);
-                    return answers(context, new Rank(index, 2), DType.F32, source);
+                    return answers(context, CONFIG, new Rank(index, 2), DType.F32, source);
                 }
             }));
             assertEquals(true, failure.getMessage().startsWith("a rank failed"), failure.getMessage());
@@ -99,8 +114,9 @@ class TensorParallelTest {
         assertThrows(InputException.class, () -> new Rank(2, 2));
     }
 
-    private static List<Completion> answers(Context context, Rank rank, DType dtype, WeightSource source) {
-        Weights weights = Weights.load(context, CONFIG, new Precision(dtype, DType.F32, dtype), rank, source,
+    private static List<Completion> answers(Context context, Blueprint config, Rank rank, DType dtype,
+            WeightSource source) {
+        Weights weights = Weights.load(context, config, new Precision(dtype, DType.F32, dtype), rank, source,
                 (layers, of) -> { });
         Generator generator = new Generator(weights, null, SIZES, Silent::new, List.of());
         int[] prompt = new int[37];
@@ -110,10 +126,10 @@ class TensorParallelTest {
         return generator.generate(List.of(Request.of(prompt, 4, SamplingParams.sampled(0.8f, 1, 24, 5)))).getFirst();
     }
 
-    private static WeightSource source(Arena arena) {
+    private static WeightSource source(Arena arena, Blueprint config) {
         Map<String, HostTensor> tensors = new HashMap<>();
         Random random = new Random(3);
-        CONFIG.parameters().all().forEach(p -> put(tensors, arena, random, p.name(), p.shape()));
+        config.parameters().all().forEach(p -> put(tensors, arena, random, p.name(), p.shape()));
         return tensors::get;
     }
 
@@ -121,7 +137,8 @@ class TensorParallelTest {
         long elements = shape[0] * (shape.length > 1 ? shape[1] : 1);
         MemorySegment data = arena.allocate(elements * Float.BYTES, 64);
         for (long i = 0; i < elements; i++) {
-            data.setAtIndex(ValueLayout.JAVA_FLOAT, i, shape.length > 1 ? (float) random.nextGaussian() * 0.15f : 1);
+            float mean = shape.length > 1 ? 0 : 1;
+            data.setAtIndex(ValueLayout.JAVA_FLOAT, i, mean + (float) random.nextGaussian() * 0.15f);
         }
         tensors.put(name, new HostTensor(DType.F32, shape, data));
     }

@@ -41,17 +41,28 @@ public final class Golden implements AutoCloseable {
     public final JsonFields expected;
     public final Blueprint config;
     /** System property {@code ingrain.golden.backend} names another than the CPU's. */
-    public final Backend backend = Backend.open(NativeLibraries.find(
-            System.getProperty("ingrain.golden.backend", "cpu")));
+    private static final String BACKEND = System.getProperty("ingrain.golden.backend", "cpu");
+
+    public final Backend backend;
     public final Context context;
     public final ModelFolder model;
 
     public Golden(String name, int threads) {
-        this(resource(name), threads);
+        this(resource("golden/" + name), threads);
     }
 
     public Golden(Path folder, int threads) {
+        this(folder, threads, BACKEND);
+    }
+
+    /** One of the models of benchmarks/peers/architectures_golden.py. */
+    public static Golden architecture(String name, String backend) {
+        return new Golden(resource("architectures/" + name), 1, backend);
+    }
+
+    private Golden(Path folder, int threads, String library) {
         this.folder = folder;
+        backend = Backend.open(NativeLibraries.find(library));
         expected = JsonFields.read(folder.resolve("golden.json"));
         model = ModelFolder.open(folder);
         config = model.config();
@@ -60,7 +71,7 @@ public final class Golden implements AutoCloseable {
 
     private static Path resource(String name) {
         try {
-            return Path.of(Golden.class.getResource("golden/" + name).toURI());
+            return Path.of(Golden.class.getResource(name).toURI());
         } catch (URISyntaxException e) {
             throw new AssertionError(e);
         }

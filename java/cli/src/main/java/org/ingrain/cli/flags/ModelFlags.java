@@ -8,7 +8,7 @@ import picocli.CommandLine.Option;
 /** Which model, and where it runs. */
 public final class ModelFlags {
     @Option(names = "--model", required = true, paramLabel = "DIR",
-            description = "Hugging Face folder of a Llama-2-family model.")
+            description = "Hugging Face folder of a Llama, Mistral, Qwen2 or Qwen3 model.")
     public Path model;
 
     @Mixin

@@ -24,6 +24,11 @@ public final class LoadProgress implements Engine.Listener {
     }
 
     @Override
+    public void capped(String limit) {
+        System.err.println(model.getFileName() + ": context capped at " + limit);
+    }
+
+    @Override
     public void loaded(int layers, int of) {
         if (progress == null && System.nanoTime() - start > QUIET_NANOS && layers < of) {
             progress = new ProgressDisplay("load", "layers", layers, of);

@@ -8,13 +8,14 @@ import org.ingrain.model.Group.Role;
 import org.ingrain.model.RopeTable;
 import org.ingrain.model.Weights;
 import org.ingrain.ops.Ops;
+import org.ingrain.ops.QkNorm;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.MicroBatch;
 
 /**
- * The decoder forward and backward over packed sequences. The residual stream's gradient runs down through the layers; at
- * each product the gradient of its input is set from the frozen weight, and {@link Parameters} add their own. Frozen
+ * The decoder forward and backward over packed sequences. The residual stream's gradient runs down through the layers;
+ * at each product the gradient of its input is set from the frozen weight, and {@link Parameters} add their own. Frozen
  * weights are never differentiated, and below the lowest trained product nothing is. The loss is taken at target rows
  * alone, a chunk of rows at a time, so that logits never exist for all of them.
  */
@@ -117,10 +118,11 @@ public final class DecoderTraining implements AutoCloseable {
     private void queriesKeysValues(int i, TrainingActivations.Layer kept, Tensor x) {
         Weights.Layer layer = weights.layers().get(i);
         Tensor qkv = layer.qkNorm() == null ? kept.qkv() : kept.projected();
-        linear(Role.QKV_PROJ.of(i), qkv, x);
+        ops.matmul(qkv, x, layer.qkvProj());
         if (layer.qkvBias() != null) {
             ops.addBias(qkv, layer.qkvBias());
         }
+        parameters.forward(Role.QKV_PROJ.of(i), qkv, x);
         if (layer.qkNorm() != null) {
             ops.qkNorm(kept.qkv(), kept.headRstd(), qkv, layer.qkNorm(), heads, eps);
         }
@@ -130,7 +132,7 @@ public final class DecoderTraining implements AutoCloseable {
     private void queriesKeysValuesBackward(int i, TrainingActivations.Layer kept, Tensor dqkv) {
         Weights.Layer layer = weights.layers().get(i);
         if (layer.qkNorm() != null) {
-            Ops.QkNorm gradients = new Ops.QkNorm(parameters.gradient(Role.Q_NORM.of(i)),
+            QkNorm gradients = new QkNorm(parameters.gradient(Role.Q_NORM.of(i)),
                     parameters.gradient(Role.K_NORM.of(i)));
             ops.qkNormBackward(dqkv, gradients, kept.projected(), layer.qkNorm(), kept.headRstd(), heads);
         }
