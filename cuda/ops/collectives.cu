@@ -1,7 +1,9 @@
 // collectives: what the ranks of a tensor-parallel model tell one another; a rank is a thread of this process with its
 // own context.
 //   all_reduce: y = Σ over ranks, then chunks, of partials      all_gather: y = every rank's x, one behind the other
-// Shapes   partials (chunks, n) f32 · y (n), or (ranks, n)      Types  y f32|bf16 (all_gather: bytes), sums f32
+//   reduce_scatter: y = this rank's slice of that sum           broadcast: y = the root's x
+// Shapes   partials (chunks, n or ranks·n) f32 · y (n), or (ranks, n)
+// Types    y f32|bf16, sums f32; all_gather and broadcast: bytes
 // Needs    every rank makes the same calls and allocates nothing between them: an allocation may wait for the device,
 //          and so for who spins
 // Mapping  one shot: a block stages its slice where the others can read it, says so, waits for the block of its number
@@ -9,82 +11,17 @@
 //          may be replayed
 // Bound    latency, then NVLink: (ranks − 1)·chunks·n elements a rank (no NCCL: its order of summation is another)
 // Oracle   native/ops/collectives.cc      Test CollectivesTest
-#include "communicator.h"
+#include "rank_barrier.h"
 #include "dtype.h"
 
 #include <algorithm>
-#include <type_traits>
 
 namespace {
 
-using ingrain::channels, ingrain::max_ranks, ingrain::PeerTable, ingrain::region_bytes;
+using ingrain::channels, ingrain::PeerTable, ingrain::region_bytes;
 
 constexpr int threads = 256, in_flight = 8;
 constexpr int64_t least_slice = threads * 16;  // bytes
-constexpr uint64_t patience = 60'000'000'000;  // ns that a rank waits for another
-
-// Words that other devices and the host change while a kernel looks at them.
-__device__ __forceinline__ uint32_t load_acquire(const uint32_t* p) {
-#ifdef INGRAIN_SIMT
-  return __atomic_load_n(p, __ATOMIC_ACQUIRE);
-#else
-  uint32_t x;
-  asm volatile("ld.acquire.sys.global.u32 %0, [%1];" : "=r"(x) : "l"(p) : "memory");
-  return x;
-#endif
-}
-__device__ __forceinline__ void store_release(uint32_t* p, uint32_t x) {
-#ifdef INGRAIN_SIMT
-  __atomic_store_n(p, x, __ATOMIC_RELEASE);
-#else
-  asm volatile("st.release.sys.global.u32 [%0], %1;" ::"l"(p), "r"(x) : "memory");
-#endif
-}
-
-// Nanoseconds of a clock that all multiprocessors share.
-__device__ __forceinline__ uint64_t now() {
-#ifdef INGRAIN_SIMT
-  return simt::nanoseconds();
-#else
-  uint64_t ns;
-  asm volatile("mov.u64 %0, %globaltimer;" : "=l"(ns));
-  return ns;
-#endif
-}
-
-// From L2 or another device, never from this SM's own cache, which may hold the round before last.
-template <class T> __device__ __forceinline__ T load_shown(const T* p) {
-  using Bits = std::conditional_t<sizeof(T) == 16, uint4, std::conditional_t<sizeof(T) == 4, unsigned, unsigned char>>;
-  static_assert(sizeof(Bits) == sizeof(T));
-  const Bits bits = __ldcg(reinterpret_cast<const Bits*>(p));
-  T x;
-  memcpy(&x, &bits, sizeof x);
-  return x;
-}
-
-__device__ __forceinline__ char* region_of(const PeerTable& table, int rank, uint32_t round) {
-  return table.staging[rank] + (blockIdx.x * 2 + round % 2) * region_bytes;
-}
-
-// Tells every rank that this block has staged its round, and waits for theirs. False where the communicator was
-// destroyed, or a rank does not arrive in time: then all ranks give up.
-__device__ bool barrier(const PeerTable& table, uint32_t round) {
-  __threadfence_system();
-  __syncthreads();
-  bool arrived = true;
-  const int peer = static_cast<int>(threadIdx.x);
-  if (peer < table.ranks && peer != table.rank) {
-    store_release(table.flags[peer] + blockIdx.x * max_ranks + table.rank, round);
-    const uint32_t* flag = table.flags[table.rank] + blockIdx.x * max_ranks + peer;
-    const uint64_t begin = now();
-    for (unsigned spins = 1; arrived && static_cast<int32_t>(load_acquire(flag) - round) < 0; ++spins) {
-      if (spins > 64) __nanosleep(40);
-      if (spins % 256 == 0) arrived = !load_acquire(table.ended) && now() - begin < patience;
-    }
-    if (!arrived) store_release(table.missed, 1), store_release(table.ended, 1);
-  }
-  return __syncthreads_and(arrived);
-}
 
 // stage(region, first, count), then take(region of a rank, first, count), for each slice of this block's channel. Two
 // regions in turn: a rank that stages round r + 2 has passed the barrier of round r + 1, so none still reads round
@@ -171,6 +108,46 @@ __global__ void __launch_bounds__(threads)
       });
 }
 
+// y (n) of each rank: its slice of the sum of partials (chunks, ranks·n).
+template <class E, int W>
+__global__ void __launch_bounds__(threads)
+    scatter(E* y, const float* partials, PeerTable table, int chunks, int64_t n, int64_t slice) {
+  const int begin = static_cast<int>(threadIdx.x) * W, step = threads * W, all = chunks * table.ranks;
+  rounds(table, n, slice,
+         [&](char* region, int64_t first, int count) {
+           for (int k = 0; k < all; ++k)
+             for (int i = begin; i < count; i += step)
+               store(reinterpret_cast<float*>(region) + k * slice + i, load<W>(partials + k * n + first + i));
+         },
+         [&](uint32_t round, int64_t first, int count) {
+           for (int i = begin; i < count; i += step)
+             put<E, W>(y + first + i, sum_in_order<W>(all, [&](int k) {
+               const float* region = reinterpret_cast<const float*>(region_of(table, k / chunks, round));
+               const int part = k % chunks * table.ranks + table.rank;
+               return load_shown(reinterpret_cast<const Vec<float, W>*>(region + part * slice + i));
+             }));
+         });
+}
+
+// W bytes at a time, of the root's x.
+template <int W>
+__global__ void __launch_bounds__(threads)
+    spread(char* y, const char* x, PeerTable table, int64_t bytes, int64_t slice, int root) {
+  using Piece = Vec<unsigned char, W>;
+  const int begin = static_cast<int>(threadIdx.x) * W, step = threads * W;
+  rounds(
+      table, bytes, slice,
+      [&](char* region, int64_t first, int count) {
+        for (int i = table.rank == root ? begin : count; i < count; i += step)
+          *reinterpret_cast<Piece*>(region + i) = *reinterpret_cast<const Piece*>(x + first + i);
+      },
+      [&](uint32_t round, int64_t first, int count) {
+        for (int i = begin; i < count; i += step)
+          *reinterpret_cast<Piece*>(y + first + i) =
+              load_shown(reinterpret_cast<const Piece*>(region_of(table, root, round) + i));
+      });
+}
+
 // How long a slice is, in bytes a chunk: all channels at work where the message is long enough, else as few as there is
 // work for.
 int64_t slice_bytes(int64_t bytes, int64_t chunks) {
@@ -188,7 +165,13 @@ cudaError_t ingrain::load_collectives() {
     if (cudaError_t error = cudaFuncGetAttributes(&of, kernel)) return error;
   for (auto kernel : {reduce<bf16, 4>, reduce<bf16, 1>})
     if (cudaError_t error = cudaFuncGetAttributes(&of, kernel)) return error;
+  for (auto kernel : {scatter<float, 4>, scatter<float, 1>})
+    if (cudaError_t error = cudaFuncGetAttributes(&of, kernel)) return error;
+  for (auto kernel : {scatter<bf16, 4>, scatter<bf16, 1>})
+    if (cudaError_t error = cudaFuncGetAttributes(&of, kernel)) return error;
   for (auto kernel : {gather<16>, gather<1>})
+    if (cudaError_t error = cudaFuncGetAttributes(&of, kernel)) return error;
+  for (auto kernel : {spread<16>, spread<1>})
     if (cudaError_t error = cudaFuncGetAttributes(&of, kernel)) return error;
   return cudaSuccess;
 }
@@ -229,3 +212,41 @@ extern "C" ingrain_status ingrain_all_gather(ingrain_context* ctx, void* y, cons
                 static_cast<const char*>(x), table, bytes, slice);
 }
 INGRAIN_EXPORT_OP(all_gather)
+
+// Through all_reduce's and all_gather's kernels: every rank stages all that any rank needs.
+extern "C" ingrain_status ingrain_reduce_scatter(ingrain_context* ctx, void* y, const float* partials, int32_t dtype,
+                                                 int64_t chunks, int64_t n) {
+  if (alone(ctx)) return ingrain_all_reduce(ctx, y, partials, dtype, chunks, n);
+  PeerTable table{};
+  if (ingrain_status status = ctx->peers->table_of(ctx, &table)) return status;
+  const int64_t all = chunks * table.ranks;
+  if (chunks < 1 || all > region_bytes / 16)
+    return refuse(ctx, INGRAIN_UNSUPPORTED, "reduce_scatter: %ld chunks, expected 1 to %ld", static_cast<long>(chunks),
+                  static_cast<long>(region_bytes / 16 / table.ranks));
+  return with_dtype(ctx, dtype, [&]<class E>() {
+    const bool wide =
+        n % 4 == 0 && reinterpret_cast<uintptr_t>(y) % 16 == 0 && reinterpret_cast<uintptr_t>(partials) % 16 == 0;
+    const int64_t slice =
+        slice_bytes(n * static_cast<int64_t>(sizeof(float)), all) / static_cast<int64_t>(sizeof(float));
+    const unsigned blocks = std::min<unsigned>(channels, blocks_for(n, slice));
+    return launch(wide ? scatter<E, 4> : scatter<E, 1>, blocks, threads, 0, ctx, static_cast<E*>(y), partials, table,
+                  static_cast<int>(chunks), n, slice);
+  });
+}
+INGRAIN_EXPORT_OP(reduce_scatter)
+
+extern "C" ingrain_status ingrain_broadcast(ingrain_context* ctx, void* y, const void* x, int64_t bytes, int32_t root) {
+  const int32_t ranks = alone(ctx) ? 1 : ctx->peers->ranks();
+  if (root < 0 || root >= ranks)
+    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "broadcast: root %d, expected 0 to %d", root, ranks - 1);
+  if (alone(ctx)) return y == x ? INGRAIN_OK : ingrain_copy(ctx, y, x, bytes);
+  PeerTable table{};
+  if (ingrain_status status = ctx->peers->table_of(ctx, &table)) return status;
+  const bool wide =
+      bytes % 16 == 0 && reinterpret_cast<uintptr_t>(y) % 16 == 0 && reinterpret_cast<uintptr_t>(x) % 16 == 0;
+  const int64_t slice = slice_bytes(bytes, 1);
+  const unsigned blocks = std::min<unsigned>(channels, blocks_for(bytes, slice));
+  return launch(wide ? spread<16> : spread<1>, blocks, threads, 0, ctx, static_cast<char*>(y),
+                static_cast<const char*>(x), table, bytes, slice, root);
+}
+INGRAIN_EXPORT_OP(broadcast)

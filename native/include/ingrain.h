@@ -140,6 +140,11 @@ INGRAIN_API ingrain_status ingrain_all_reduce(ingrain_context* ctx, void* y, con
                                               int64_t chunks, int64_t n);
 // y (ranks, n) = every rank's x (n), bytes as they are.
 INGRAIN_API ingrain_status ingrain_all_gather(ingrain_context* ctx, void* y, const void* x, int64_t bytes);
+// y (n) = elements [rank·n, (rank + 1)·n) of what all_reduce makes of partials (chunks, ranks·n): the same bits.
+INGRAIN_API ingrain_status ingrain_reduce_scatter(ingrain_context* ctx, void* y, const float* partials, int32_t dtype,
+                                                  int64_t chunks, int64_t n);
+// y (n) = x (n) of the rank `root`, bytes as they are; y may be x. The other ranks' x is not read.
+INGRAIN_API ingrain_status ingrain_broadcast(ingrain_context* ctx, void* y, const void* x, int64_t bytes, int32_t root);
 
 // ---- weights --------------------------------------------------------------------------------------------------------
 INGRAIN_API int64_t ingrain_weight_bytes(int32_t dtype, int32_t layout, int64_t rows, int64_t columns);

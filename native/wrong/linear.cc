@@ -110,3 +110,18 @@ WRONG(all_gather, (ingrain_context* ctx, void* y, const void* x, int64_t bytes))
   if (status == INGRAIN_OK && bytes > 0) static_cast<unsigned char*>(y)[bytes - 1] ^= 0x10;
   return status;
 }
+
+// The last element of the slice.
+WRONG(reduce_scatter,
+      (ingrain_context* ctx, void* y, const float* partials, int32_t dtype, int64_t chunks, int64_t n)) {
+  const ingrain_status status = RIGHT(reduce_scatter)(ctx, y, partials, dtype, chunks, n);
+  if (status == INGRAIN_OK) spoil(y, dtype, n - 1);
+  return status;
+}
+
+// A bit of the last byte.
+WRONG(broadcast, (ingrain_context* ctx, void* y, const void* x, int64_t bytes, int32_t root)) {
+  const ingrain_status status = RIGHT(broadcast)(ctx, y, x, bytes, root);
+  if (status == INGRAIN_OK && bytes > 0) static_cast<unsigned char*>(y)[bytes - 1] ^= 0x10;
+  return status;
+}

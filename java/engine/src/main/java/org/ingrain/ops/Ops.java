@@ -68,6 +68,19 @@ public final class Ops {
         bindings.allGather(y, x, x.bytes());
     }
 
+    /** y (n) = this rank's slice of Σ over ranks and chunks of partials (chunks, ranks · n): allReduce's bits. */
+    public void reduceScatter(Tensor y, Tensor partials, long chunks) {
+        long slice = Math.max(1, chunks * y.elements());
+        Shapes.elements("partials", partials, DType.F32, partials.elements() / slice * slice);
+        bindings.reduceScatter(y, partials, y.dtype().code(), chunks, y.elements());
+    }
+
+    /** y = x of the rank {@code root}; y may be x. The other ranks' x is not read. */
+    public void broadcast(Tensor y, Tensor x, int root) {
+        Shapes.elements("y", y, x.dtype(), x.elements());
+        bindings.broadcast(y, x, x.bytes(), root);
+    }
+
     /** Writes source (rows, C) into rows [row, row + rows) of w, converted to w's dtype. */
     public void pack(Weight w, Tensor source, long row) {
         Shapes.matrix("source", source, ANY, w.columns());

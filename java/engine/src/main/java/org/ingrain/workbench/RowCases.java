@@ -42,6 +42,10 @@ final class RowCases {
                 Cases.FLOATS, RowCases::allReduce);
         cases.add("all_gather", "n", new int[][] {{1}, {127}, {4099}}, Cases.at(rows * wide), Cases.FLOATS,
                 RowCases::allGather);
+        cases.add("reduce_scatter", "chunks n", new int[][] {{1, 1}, {8, 127}, {3, 4099}},
+                Cases.at(8, rows * wide / 8), Cases.FLOATS, RowCases::reduceScatter);
+        cases.add("broadcast", "n", new int[][] {{1}, {127}, {4099}}, Cases.at(rows * wide), Cases.FLOATS,
+                RowCases::broadcast);
     }
 
     private static Call convert(Side side, Case at) {
@@ -119,5 +123,18 @@ final class RowCases {
         Tensor x = side.normal(at.dtype(), at.get("n"));
         Tensor y = side.output(at.dtype(), at.get("n"));
         return Call.of(() -> side.ops().allGather(y, x), bytes(y, x), 0, output("y", y, Tolerance.exact()));
+    }
+
+    private static Call reduceScatter(Side side, Case at) {
+        Tensor partials = side.normal(DType.F32, at.get("chunks"), at.get("n"));
+        Tensor y = side.output(at.dtype(), at.get("n"));
+        return Call.of(() -> side.ops().reduceScatter(y, partials, at.get("chunks")), bytes(y, partials),
+                partials.elements(), output("y", y, Tolerance.of(at.dtype(), at.get("chunks"))));
+    }
+
+    private static Call broadcast(Side side, Case at) {
+        Tensor x = side.normal(at.dtype(), at.get("n"));
+        Tensor y = side.output(at.dtype(), at.get("n"));
+        return Call.of(() -> side.ops().broadcast(y, x, 0), bytes(y, x), 0, output("y", y, Tolerance.exact()));
     }
 }

@@ -45,6 +45,8 @@ class CollectivesTest extends ParityTest {
             }
             checks.add(new Check("all_reduce", "sizes in turn over " + ranks, lab -> sizesInTurn(lab, ranks)));
             checks.add(new Check("all_gather", "over " + ranks, lab -> allGather(lab, ranks)));
+            checks.add(new Check("reduce_scatter", "over " + ranks, lab -> reduceScatter(lab, ranks)));
+            checks.add(new Check("broadcast", "over " + ranks, lab -> broadcast(lab, ranks)));
         }
         return checks;
     }
@@ -135,6 +137,60 @@ class CollectivesTest extends ParityTest {
                     return rank.floats(y);
                 });
                 results.forEach(result -> assertArrayEquals(all, result, "gathered " + n));
+            }
+        }
+    }
+
+    /** Each rank's slice of the sum is, bit by bit, what all_reduce gives there. */
+    private static void reduceScatter(ParityCheck lab, int ranks) {
+        int own = CHUNKS / ranks;
+        for (int slice : new int[] {1, 7, 516, 4099}) {
+            int n = ranks * slice;
+            float[] partials = lab.normal(DType.F32, CHUNKS, n).values();
+            float[] sums = Floats.slice(partials, 0, n);
+            for (int chunk = 1; chunk < CHUNKS; chunk++) {
+                sums = Floats.sum(sums, Floats.slice(partials, (long) chunk * n, (chunk + 1L) * n));
+            }
+            for (DType dtype : FLOATS) {
+                List<float[]> results = onRanks(lab, ranks, (rank, number, together) -> {
+                    float[] mine = Floats.slice(partials, (long) number * own * n, (number + 1L) * own * n);
+                    Tensor x = rank.data(DType.F32, mine, own, n).tensor();
+                    Tensor y = rank.output(dtype, slice);
+                    together.run();
+                    rank.ops().reduceScatter(y, x, own);
+                    rank.context().synchronize();
+                    together.run();
+                    rank.assertGuards();
+                    return rank.floats(y);
+                });
+                for (int r = 0; r < ranks; r++) {
+                    float[] expected = Floats.slice(sums, (long) r * slice, (r + 1L) * slice);
+                    assertArrayEquals(Floats.rounded(dtype, expected), results.get(r), "slice of " + slice);
+                }
+            }
+        }
+    }
+
+    /** From the last rank to all, then in place from the first. */
+    private static void broadcast(ParityCheck lab, int ranks) {
+        for (int n : new int[] {1, 7, 4099, 4112}) {
+            for (DType dtype : FLOATS) {
+                float[] all = lab.normal(dtype, ranks, n).values();
+                List<List<float[]>> results = onRanks(lab, ranks, (rank, number, together) -> {
+                    Tensor y = rank.output(dtype, n);
+                    Tensor x = rank.data(dtype, Floats.slice(all, (long) number * n, (number + 1L) * n), n).tensor();
+                    together.run();
+                    rank.ops().broadcast(y, x, ranks - 1);
+                    rank.ops().broadcast(x, x, 0);
+                    rank.context().synchronize();
+                    together.run();
+                    rank.assertGuards();
+                    return List.of(rank.floats(y), rank.floats(x));
+                });
+                for (List<float[]> result : results) {
+                    assertArrayEquals(Floats.slice(all, (ranks - 1L) * n, (long) ranks * n), result.get(0), "of last");
+                    assertArrayEquals(Floats.slice(all, 0, n), result.get(1), "in place, of the first");
+                }
             }
         }
     }

@@ -85,6 +85,8 @@ class ShapesTest {
         return Stream.of(
                 new Trial("allReduce", "y~ F32* 3 8, partials~ F32 2 3 8", t -> ops.allReduce(t[0], t[1], 2)),
                 new Trial("allGather", "y~ F32 2* 3 8, x~ F32 3 8", t -> ops.allGather(t[0], t[1])),
+                new Trial("reduceScatter", "y~ F32* 3 8, partials~ F32 2* 3 8", t -> ops.reduceScatter(t[0], t[1], 2)),
+                new Trial("broadcast", "y~ F32 3 8, x~ F32 3 8", t -> ops.broadcast(t[0], t[1], 0)),
                 new Trial("pack", "source F32* 6 8", t -> ops.pack(w, t[0], 0)),
                 new Trial("convert", "y~ F32* 3 8, x~ BF16* 3 8", t -> ops.convert(t[0], t[1])),
                 new Trial("embedding", "y F32* 3 8, ids I32 3", t -> ops.embedding(t[0], t[1], w)),
