@@ -129,14 +129,14 @@ public final class Ops {
 
     /** y (T, D) = x·rstd·w (D); rstd (T) or null. */
     public void rmsNorm(Tensor y, Tensor rstd, Tensor x, Tensor w, float eps) {
-        norm(rstd, w, x);
+        Shapes.norm(rstd, w, x);
         Shapes.like("y", y, x);
         bindings.rmsNormForward(y, rstd, x, w, x.dtype().code(), x.size(0), x.size(1), eps);
     }
 
     /** h = x + residual, y = rmsNorm(h), all (T, D); h may be x or residual. */
     public void addRmsNorm(Tensor y, Tensor h, Tensor rstd, Tensor x, Tensor residual, Tensor w, float eps) {
-        norm(rstd, w, x);
+        Shapes.norm(rstd, w, x);
         Shapes.like("y", y, x);
         Shapes.like("h", h, x);
         Shapes.like("residual", residual, x);
@@ -145,7 +145,7 @@ public final class Ops {
 
     /** dx = dresidual + the gradient of x, (T, D); dresidual or dw (D) f32 may be null. */
     public void rmsNormBackward(Tensor dx, Tensor dw, Tensor dy, Tensor dresidual, Tensor x, Tensor w, Tensor rstd) {
-        norm(Objects.requireNonNull(rstd, "rstd"), w, x);
+        Shapes.norm(Objects.requireNonNull(rstd, "rstd"), w, x);
         Shapes.like("dx", dx, x);
         Shapes.like("dy", dy, x);
         Shapes.optional("dw", dw, DType.F32, x.size(1));
@@ -153,13 +153,6 @@ public final class Ops {
             Shapes.like("dresidual", dresidual, x);
         }
         bindings.rmsNormBackward(dx, dw, dy, dresidual, x, w, rstd, x.dtype().code(), x.size(0), x.size(1));
-    }
-
-    /** rstd (T) f32 or null and w (D) of a norm over x (T, D). */
-    private static void norm(Tensor rstd, Tensor w, Tensor x) {
-        Shapes.matrix("x", x, ANY, ANY);
-        Shapes.vector("w", w, x.dtype(), x.size(1));
-        Shapes.optional("rstd", rstd, DType.F32, x.size(0));
     }
 
     /** y (T, N) = x (T, C)·Wᵀ. */
@@ -219,7 +212,7 @@ public final class Ops {
      */
     public void qkNorm(Tensor y, Tensor rstd, Tensor x, QkNorm w, Heads heads, float eps) {
         Shapes.like("y", y, x);
-        normedHeads(rstd, x, w, heads);
+        Shapes.normedHeads(rstd, x, w, heads);
         bindings.qkNormForward(y, rstd, x, w.q(), w.k(), x.dtype().code(), x.size(0), heads.h(), heads.k(), heads.e(),
                 eps);
     }
@@ -230,39 +223,24 @@ public final class Ops {
      */
     public void qkNormBackward(Tensor dx, QkNorm dw, Tensor x, QkNorm w, Tensor rstd, Heads heads) {
         Shapes.like("dx", dx, x);
-        normedHeads(Objects.requireNonNull(rstd, "rstd"), x, w, heads);
+        Shapes.normedHeads(Objects.requireNonNull(rstd, "rstd"), x, w, heads);
         Shapes.optional("dq_norm", dw.q(), DType.F32, heads.e());
         Shapes.optional("dk_norm", dw.k(), DType.F32, heads.e());
         bindings.qkNormBackward(dx, dw.q(), dw.k(), x, w.q(), w.k(), rstd, x.dtype().code(), x.size(0), heads.h(),
                 heads.k(), heads.e());
     }
 
-    private static void normedHeads(Tensor rstd, Tensor x, QkNorm w, Heads heads) {
-        Shapes.matrix("x", x, ANY, heads.columns());
-        Shapes.vector("q_norm", w.q(), x.dtype(), heads.e());
-        Shapes.vector("k_norm", w.k(), x.dtype(), heads.e());
-        if (rstd != null) {
-            Shapes.matrix("rstd", rstd, DType.F32, x.size(0), heads.h() + heads.k());
-        }
-    }
-
     /** Rotates q and k of qkv (T, (H + 2K)·E) in place by table (positions, E). */
     public void rope(Tensor qkv, Tensor table, Tensor positions, Heads heads) {
-        rotation("qkv", qkv, table, positions, heads);
+        Shapes.rotation("qkv", qkv, table, positions, heads);
         bindings.ropeForward(qkv, table, positions, qkv.dtype().code(), qkv.size(0), heads.h(), heads.k(), heads.e());
     }
 
     /** Rotates dq and dk of dqkv back, in place. */
     public void ropeBackward(Tensor dqkv, Tensor table, Tensor positions, Heads heads) {
-        rotation("dqkv", dqkv, table, positions, heads);
+        Shapes.rotation("dqkv", dqkv, table, positions, heads);
         bindings.ropeBackward(dqkv, table, positions, dqkv.dtype().code(), dqkv.size(0), heads.h(), heads.k(),
                 heads.e());
-    }
-
-    private static void rotation(String name, Tensor qkv, Tensor table, Tensor positions, Heads heads) {
-        Shapes.matrix(name, qkv, ANY, heads.columns());
-        Shapes.matrix("table", table, DType.F32, ANY, heads.e());
-        Shapes.vector("positions", positions, DType.I32, qkv.size(0));
     }
 
     /**
@@ -302,16 +280,9 @@ public final class Ops {
 
     /** y (T, H·E), lse (T, H) f32: causal attention within each packed sequence, offsets (S + 1). */
     public void attention(Tensor y, Tensor lse, Tensor qkv, Tensor offsets, Heads heads) {
-        packed(y, lse, qkv, offsets, heads);
+        Shapes.packed(y, lse, qkv, offsets, heads);
         bindings.attentionForward(y, lse, qkv, offsets, qkv.dtype().code(), offsets.size(0) - 1, heads.h(), heads.k(),
                 heads.e(), heads.scale());
-    }
-
-    private static void packed(Tensor y, Tensor lse, Tensor qkv, Tensor offsets, Heads heads) {
-        Shapes.matrix("qkv", qkv, ANY, heads.columns());
-        Shapes.matrix("y", y, qkv.dtype(), qkv.size(0), heads.h() * heads.e());
-        Shapes.matrix("lse", lse, DType.F32, qkv.size(0), heads.h());
-        Shapes.vector("offsets", offsets, DType.I32, Math.max(1, offsets.elements()));
     }
 
     /**
@@ -327,7 +298,7 @@ public final class Ops {
 
     /** dqkv (T, (H + 2K)·E) is set; delta (T, H) f32 is scratch. */
     public void attentionBackward(Tensor dqkv, Tensor delta, Tensor dy, AttentionState forward, Heads heads) {
-        packed(forward.y(), forward.lse(), forward.qkv(), forward.offsets(), heads);
+        Shapes.packed(forward.y(), forward.lse(), forward.qkv(), forward.offsets(), heads);
         Shapes.like("dqkv", dqkv, forward.qkv());
         Shapes.like("dy", dy, forward.y());
         Shapes.like("delta", delta, forward.lse());

@@ -63,6 +63,38 @@ final class Shapes {
         }
     }
 
+    /** rstd (T) f32 or null and w (D) of a norm over x (T, D). */
+    static void norm(Tensor rstd, Tensor w, Tensor x) {
+        matrix("x", x, ANY, ANY);
+        vector("w", w, x.dtype(), x.size(1));
+        optional("rstd", rstd, DType.F32, x.size(0));
+    }
+
+    /** rstd (T, H + K) f32 or null and the weights (E) of a norm over the heads of x (T, (H + 2K)·E). */
+    static void normedHeads(Tensor rstd, Tensor x, QkNorm w, Ops.Heads heads) {
+        matrix("x", x, ANY, heads.columns());
+        vector("q_norm", w.q(), x.dtype(), heads.e());
+        vector("k_norm", w.k(), x.dtype(), heads.e());
+        if (rstd != null) {
+            matrix("rstd", rstd, DType.F32, x.size(0), heads.h() + heads.k());
+        }
+    }
+
+    /** qkv (T, (H + 2K)·E), table (positions, E) f32 and positions (T) of rope. */
+    static void rotation(String name, Tensor qkv, Tensor table, Tensor positions, Ops.Heads heads) {
+        matrix(name, qkv, ANY, heads.columns());
+        matrix("table", table, DType.F32, ANY, heads.e());
+        vector("positions", positions, DType.I32, qkv.size(0));
+    }
+
+    /** y (T, H·E), lse (T, H) f32, qkv (T, (H + 2K)·E) and offsets of attention over packed sequences. */
+    static void packed(Tensor y, Tensor lse, Tensor qkv, Tensor offsets, Ops.Heads heads) {
+        matrix("qkv", qkv, ANY, heads.columns());
+        matrix("y", y, qkv.dtype(), qkv.size(0), heads.h() * heads.e());
+        matrix("lse", lse, DType.F32, qkv.size(0), heads.h());
+        vector("offsets", offsets, DType.I32, Math.max(1, offsets.elements()));
+    }
+
     static IllegalArgumentException refused(String name, Tensor tensor, String expected) {
         return new IllegalArgumentException(name + " is " + tensor + ", expected " + expected);
     }
