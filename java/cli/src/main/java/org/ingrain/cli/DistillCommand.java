@@ -10,6 +10,7 @@ import org.ingrain.cli.flags.Candidates;
 import org.ingrain.cli.flags.ModelFlags;
 import org.ingrain.cli.flags.QuestionFlags;
 import org.ingrain.cli.flags.Recipe;
+import org.ingrain.cli.flags.TemplateFlags;
 import org.ingrain.cli.flags.TrainingFlags;
 import org.ingrain.cli.flags.Words;
 import org.ingrain.cli.progress.LoadProgress;
@@ -53,6 +54,9 @@ final class DistillCommand implements Callable<Integer> {
 
     @Mixin
     private ModelFlags modelFlags;
+
+    @Mixin
+    private TemplateFlags templateFlags;
 
     @Mixin
     private QuestionFlags questions;
@@ -190,7 +194,7 @@ final class DistillCommand implements Callable<Integer> {
             throw new InputException("--output: none, expected the run's folder");
         }
         Seeds<TunerConfig> runs = Seeds.of(folder(), Seeds.range(seed, seeds), this::config);
-        ModelOptions options = modelFlags.options();
+        ModelOptions options = templateFlags.apply(modelFlags.options());
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {
             GeneratorConfig sizes = batch.config(engine);
             if (!dryRun) {

@@ -8,6 +8,7 @@ import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.Candidates;
 import org.ingrain.cli.flags.ModelFlags;
 import org.ingrain.cli.flags.QuestionFlags;
+import org.ingrain.cli.flags.TemplateFlags;
 import org.ingrain.cli.progress.LoadProgress;
 import org.ingrain.cli.progress.StageProgress;
 import org.ingrain.distill.EvaluationRun;
@@ -34,6 +35,9 @@ import picocli.CommandLine.Option;
 final class EvaluateCommand implements Callable<Integer> {
     @Mixin
     private ModelFlags modelFlags;
+
+    @Mixin
+    private TemplateFlags templateFlags;
 
     @Mixin
     private QuestionFlags questions;
@@ -81,7 +85,7 @@ final class EvaluateCommand implements Callable<Integer> {
                 SamplingParams.sampled(temperature, topP, maxTokens, seed), samples, questions.testOrders(), List.of());
         EvaluationRun.Config config = new EvaluationRun.Config(
                 questions.config(null, 0), Methods.load(method), evaluate, adapter);
-        ModelOptions options = modelFlags.options();
+        ModelOptions options = templateFlags.apply(modelFlags.options());
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()));
                 StageProgress progress = new StageProgress(0)) {
             GeneratorConfig sizes = batch.config(engine);

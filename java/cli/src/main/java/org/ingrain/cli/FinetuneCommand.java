@@ -6,6 +6,7 @@ import java.util.Locale;
 import java.util.SortedMap;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.ModelFlags;
+import org.ingrain.cli.flags.TemplateFlags;
 import org.ingrain.cli.flags.TrainingFlags;
 import org.ingrain.cli.progress.LoadProgress;
 import org.ingrain.cli.progress.TrainingProgress;
@@ -32,6 +33,9 @@ import picocli.CommandLine.Option;
 final class FinetuneCommand implements Callable<Integer> {
     @Mixin
     private ModelFlags modelFlags;
+
+    @Mixin
+    private TemplateFlags templateFlags;
 
     @Option(names = "--data", required = true, paramLabel = "FILE",
             description = "JSONL: {\"prompt\", \"completion\"}, {\"messages\"} or {\"text\"}.")
@@ -85,7 +89,7 @@ final class FinetuneCommand implements Callable<Integer> {
         if (fresh && adapter != null || full && adapter != null || fresh && full) {
             throw new InputException("--fresh, --full, --adapter: more than one of them, expected one at most");
         }
-        ModelOptions given = modelFlags.options();
+        ModelOptions given = templateFlags.apply(modelFlags.options());
         ModelOptions options = fresh ? given.withRandomWeights(0) : given;
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {
             List<LoraModule> from = adapter == null ? List.of() : AdapterSlots.read(adapter, engine.blueprint());

@@ -15,6 +15,7 @@ import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.ModelFlags;
 import org.ingrain.cli.flags.SamplingFlags;
+import org.ingrain.cli.flags.TemplateFlags;
 import org.ingrain.cli.progress.LoadProgress;
 import org.ingrain.cli.progress.ProgressDisplay;
 import org.ingrain.engine.AdapterSlots;
@@ -43,6 +44,9 @@ import tools.jackson.databind.node.ObjectNode;
 final class GenerateCommand implements Callable<Integer> {
     @Mixin
     private ModelFlags modelFlags;
+
+    @Mixin
+    private TemplateFlags templateFlags;
 
     @Mixin
     private BatchFlags batch;
@@ -94,11 +98,14 @@ final class GenerateCommand implements Callable<Integer> {
         if (samples < 1) {
             throw new InputException("--n: " + samples + ", expected 1 or more");
         }
+        if (raw && templateFlags.given()) {
+            throw new InputException("--enable-thinking: given with --raw, which renders no chat template");
+        }
         sampling.params();
         if (output != null) {
             DurableFile.requireOutput(output);
         }
-        ModelOptions options = modelFlags.options();
+        ModelOptions options = templateFlags.apply(modelFlags.options());
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {
             int rank = adapter == null ? 0 : AdapterSlots.rank(AdapterSlots.read(adapter, engine.blueprint()));
             Generator generator = engine.generator(batch.config(engine), adapter == null ? 0 : 1, rank);

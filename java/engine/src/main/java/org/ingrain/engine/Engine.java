@@ -89,6 +89,9 @@ public final class Engine implements AutoCloseable {
         context.setDeterministic(options.deterministic());
         DType stored = folder == null ? blueprint.dtype() : folder.tensor("model.embed_tokens.weight").dtype();
         precision = options.precision(stored);
+        if (options.enableThinking().isPresent()) {
+            template();   // one without the switch is refused before the weights are loaded
+        }
     }
 
     /** The configuration of a folder or of a config.json under any name, cut to the layers that are wanted. */
@@ -232,7 +235,7 @@ public final class Engine implements AutoCloseable {
     /** The folder's one template, for sampling, training and evaluation. */
     public ChatTemplate template() {
         if (template == null) {
-            template = ChatTemplate.open(options.model(), tokenizer());
+            template = ChatTemplate.open(options.model(), tokenizer(), options.enableThinking());
         }
         return template;
     }

@@ -27,6 +27,7 @@ public final class Fingerprint {
         if (options.deterministic()) {
             engine.put("deterministic", "true");
         }
+        options.enableThinking().ifPresent(on -> engine.put("enable thinking", on.toString()));
         engine.put("version", version());
         return engine;
     }

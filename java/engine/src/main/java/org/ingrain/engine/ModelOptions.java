@@ -3,6 +3,7 @@ package org.ingrain.engine;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.model.Precision;
 import org.ingrain.tensor.DType;
@@ -23,9 +24,11 @@ import org.ingrain.workbench.KernelFile;
  * @param randomWeights weights of the config's shape drawn on the device, instead of the folder's: for a new model, or
  *                      to measure
  * @param layers        with randomWeights, how many of the first layers the model has; 0 for all
+ * @param enableThinking the chat template's variable enable_thinking (Qwen3); not defined where it is empty
  */
 public record ModelOptions(Path model, String device, int threads, String isa, String dtype, String cacheDtype,
-                           boolean deterministic, List<KernelFile> kernels, boolean randomWeights, int layers) {
+                           boolean deterministic, List<KernelFile> kernels, boolean randomWeights, int layers,
+                           Optional<Boolean> enableThinking) {
     public ModelOptions {
         kernels = List.copyOf(kernels);
         if (!device.matches("cpu|simt|cuda(:\\d{1,3})?")) {
@@ -40,38 +43,46 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
 
     /** A model folder on all cores of the CPU, in its own types. */
     public static ModelOptions of(Path model) {
-        return new ModelOptions(model, "cpu", 0, "auto", "auto", "auto", false, List.of(), false, 0);
+        return new ModelOptions(model, "cpu", 0, "auto", "auto", "auto", false, List.of(), false, 0,
+                Optional.empty());
     }
 
     /** Another model, in the same place. */
     public ModelOptions withModel(Path other) {
         return new ModelOptions(other, device, threads, isa, dtype, cacheDtype, deterministic, kernels,
-                randomWeights, layers);
+                randomWeights, layers, enableThinking);
     }
 
     public ModelOptions withDevice(String other) {
         return new ModelOptions(model, other, threads, isa, dtype, cacheDtype, deterministic, kernels,
-                randomWeights, layers);
+                randomWeights, layers, enableThinking);
     }
 
     public ModelOptions withThreads(int other) {
         return new ModelOptions(model, device, other, isa, dtype, cacheDtype, deterministic, kernels,
-                randomWeights, layers);
+                randomWeights, layers, enableThinking);
     }
 
     public ModelOptions withIsa(String other) {
         return new ModelOptions(model, device, threads, other, dtype, cacheDtype, deterministic, kernels,
-                randomWeights, layers);
+                randomWeights, layers, enableThinking);
     }
 
     public ModelOptions withDtype(String other) {
         return new ModelOptions(model, device, threads, isa, other, cacheDtype, deterministic, kernels,
-                randomWeights, layers);
+                randomWeights, layers, enableThinking);
     }
 
     /** Random weights; of the first layers alone, or of all if {@code count} is 0. */
     public ModelOptions withRandomWeights(int count) {
-        return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, deterministic, kernels, true, count);
+        return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, deterministic, kernels, true, count,
+                enableThinking);
+    }
+
+    /** The chat template's thinking switch, on or off. */
+    public ModelOptions withEnableThinking(boolean on) {
+        return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, deterministic, kernels,
+                randomWeights, layers, Optional.of(on));
     }
 
     /** cpu, cuda or simt: the backend's name. */

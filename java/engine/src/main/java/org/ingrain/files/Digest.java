@@ -40,7 +40,7 @@ public final class Digest {
             for (Path file : all.filter(Files::isRegularFile).toList()) {
                 String name = file.getFileName().toString();
                 if (name.endsWith(WEIGHTS) || name.endsWith(".json") || name.endsWith(".model")
-                        || name.endsWith(".jinja")) {
+                        || name.endsWith(".jinja") || name.equals("merges.txt")) {
                     files.put(name, Files.size(file) + ":" + file(file));
                 }
             }

@@ -12,6 +12,8 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import org.ingrain.files.JsonFields;
 import org.ingrain.tensor.InputException;
@@ -26,18 +28,21 @@ import tools.jackson.databind.JsonNode;
  * templates then name a day of their own. Safe for use by many threads.
  */
 public final class ChatTemplate {
+    private static final String ENABLE_THINKING = "enable_thinking";
+    private static final Pattern SWITCH = Pattern.compile("\\b" + ENABLE_THINKING + "\\b");
+
     private final String where;
     private final String source;
     private final String rewritten;
-    private final Map<String, Object> tokens;
+    private final Map<String, Object> variables;
     private final Jinjava jinjava = TemplateEngine.create();
 
     /**
-     * @param where    what a complaint names: the file
-     * @param source   Jinja
-     * @param bosToken text of BOS; empty where the folder has none
+     * @param where     what a complaint names: the file
+     * @param source    Jinja
+     * @param variables of the template beside the messages, by name
      */
-    ChatTemplate(String where, String source, String bosToken, String eosToken) {
+    ChatTemplate(String where, String source, Map<String, Object> variables) {
         this.where = where;
         this.source = source;
         try {
@@ -45,31 +50,45 @@ public final class ChatTemplate {
         } catch (InputException refused) {
             throw new InputException(where + ": chat template: " + refused.getMessage());
         }
-        tokens = Map.of("bos_token", bosToken, "eos_token", eosToken);
+        this.variables = Map.copyOf(variables);
+        if (variables.containsKey(ENABLE_THINKING) && !SWITCH.matcher(source).find()) {
+            throw InputException.field("enableThinking", variables.get(ENABLE_THINKING) + ", but the chat template of "
+                    + where + " does not mention " + ENABLE_THINKING + ", expected one that does");
+        }
+    }
+
+    /** The template of a model folder, with the thinking switch not given. */
+    public static ChatTemplate open(Path folder, Tokenizer tokenizer) {
+        return open(folder, tokenizer, Optional.empty());
     }
 
     /**
      * The template of a model folder: chat_template.jinja, else chat_template.json, else tokenizer_config.json (of a
      * list the one named default), else Llama 2's own.
+     *
+     * @param enableThinking the template's variable enable_thinking, not defined where it is empty; InputException
+     *                       where it is given and the template does not mention it
      */
-    public static ChatTemplate open(Path folder, Tokenizer tokenizer) {
-        String bos = tokenizer.bosToken().orElse("");
-        String eos = tokenizer.eosToken().orElse("");
+    public static ChatTemplate open(Path folder, Tokenizer tokenizer, Optional<Boolean> enableThinking) {
+        Map<String, Object> variables = new HashMap<>();
+        variables.put("bos_token", tokenizer.bosToken().orElse(""));
+        variables.put("eos_token", tokenizer.eosToken().orElse(""));
+        enableThinking.ifPresent(on -> variables.put(ENABLE_THINKING, on));
         try {
             Path jinja = folder.resolve("chat_template.jinja");
             if (Files.isRegularFile(jinja)) {
-                return new ChatTemplate(jinja.toString(), Files.readString(jinja), bos, eos);
+                return new ChatTemplate(jinja.toString(), Files.readString(jinja), variables);
             }
             for (String name : List.of("chat_template.json", "tokenizer_config.json")) {
                 Path file = folder.resolve(name);
                 JsonFields fields = Files.isRegularFile(file) ? JsonFields.read(file) : JsonFields.empty(name);
                 if (fields.has("chat_template")) {
-                    return new ChatTemplate(file.toString(), defaultOf(fields), bos, eos);
+                    return new ChatTemplate(file.toString(), defaultOf(fields), variables);
                 }
             }
             try (InputStream own = ChatTemplate.class.getResourceAsStream("llama2.jinja")) {
-                return new ChatTemplate("llama2.jinja", new String(own.readAllBytes(), StandardCharsets.UTF_8), bos,
-                        eos);
+                return new ChatTemplate("llama2.jinja", new String(own.readAllBytes(), StandardCharsets.UTF_8),
+                        variables);
             }
         } catch (IOException unreadable) {
             throw new InputException(folder + ": the chat template cannot be read: " + unreadable.getMessage(),
@@ -99,7 +118,7 @@ public final class ChatTemplate {
 
     /** The prompt's text, special tokens spelled out. */
     public String render(List<Message> messages, boolean addGenerationPrompt) {
-        Map<String, Object> context = new HashMap<>(tokens);
+        Map<String, Object> context = new HashMap<>(variables);
         context.put("messages", messages.stream().map(ChatTemplate::fields).toList());
         context.put("add_generation_prompt", addGenerationPrompt);
         RenderResult result = jinjava.renderForResult(rewritten, context);

@@ -62,6 +62,10 @@ final class TemplateEngine {
         for (Throwable cause = error.getException(); cause != null; cause = cause.getCause()) {
             message = cause instanceof Refusal ? cause.getMessage() : message;
         }
+        if (message.contains("'strftime_now'")) {
+            return "it writes today's date (strftime_now), so a prompt would be another one tomorrow; expected a "
+                    + "template with a fixed date";
+        }
         return message.lines().findFirst().orElse("");
     }
 

@@ -4,6 +4,7 @@ import com.hubspot.jinjava.interpret.InterpretException;
 import com.hubspot.jinjava.interpret.JinjavaInterpreter;
 import com.hubspot.jinjava.lib.filter.AdvancedFilter;
 import com.hubspot.jinjava.lib.filter.Filter;
+import com.hubspot.jinjava.util.ObjectTruthValue;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
@@ -15,7 +16,8 @@ final class TemplateFilters {
     }
 
     static List<Filter> all() {
-        return List.of(new Trim(), new Length("length"), new Length("count"), new Items(), new ToJson());
+        return List.of(new Trim(), new Length("length"), new Length("count"), new Items(), new ToJson(),
+                new Default("default"), new Default("d"));
     }
 
     /** Python's white space; Jinjava knows ASCII's alone. */
@@ -48,6 +50,25 @@ final class TemplateFilters {
                 default -> throw new InterpretException("length of " + value.getClass()
                         .getSimpleName() + " is not supported");
             };
+        }
+    }
+
+    /** The value, or where it is none the argument as it is; Jinjava makes a text of it, so that false were true. */
+    private record Default(String name) implements AdvancedFilter {
+        @Override
+        public String getName() {
+            return name;
+        }
+
+        @Override
+        public Object filter(Object value, JinjavaInterpreter interpreter, Object[] arguments,
+                Map<String, Object> named) {
+            if (arguments.length > 2 || !named.isEmpty()) {
+                throw new InterpretException("default takes a value, and true where it replaces what is false too");
+            }
+            boolean kept = value != null && (arguments.length < 2 || !ObjectTruthValue.evaluate(arguments[1])
+                    || ObjectTruthValue.evaluate(value));
+            return kept ? value : arguments.length == 0 ? "" : arguments[0];
         }
     }
 

@@ -2,18 +2,24 @@ package org.ingrain.template;
 
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.ingrain.tensor.InputException;
 
 /**
  * A Jinja template made ready for Jinjava, which renders some of it otherwise: white space is cut here as Jinja does
  * with trim_blocks and lstrip_blocks (Jinjava strips before a tag in the middle of a line, too), expressions go through
- * {@link TemplateExpression}, and a for loop's if and else, which Jinjava passes over in silence, are refused.
+ * {@link TemplateExpression}, a for loop's if, which Jinjava passes over in silence, becomes a loop of its own, and a
+ * for loop's else is refused.
  */
 final class TemplateSource {
+    private static final Pattern LOOP = Pattern.compile("for\\s+(\\w+(?:\\s*,\\s*\\w+)?)\\s+in\\s(.*)", Pattern.DOTALL);
+
     private final String template;
     private final StringBuilder rewritten = new StringBuilder();
     private final Deque<String> open = new ArrayDeque<>();
     private int at;
+    private int filteredLoops;
     private Cut cut = Cut.NOTHING;
     private boolean lineStarting;
 
@@ -127,10 +133,26 @@ final class TemplateSource {
             case "else" -> require(!"for".equals(open.peek()), "a for loop's else is not supported");
             default -> { }
         }
-        require(!word.equals("for") || !TemplateExpression.skeleton(body).matches("(?s).*\\bif\\b.*"),
-                "a for loop's if is not supported: " + body);
+        if (word.equals("for") && TemplateExpression.skeleton(body).matches("(?s).*\\bif\\b.*")) {
+            filteredLoop(body);
+            return;
+        }
         String rest = word.equals("macro") ? body : word + TemplateExpression.rewrite(body.substring(word.length()));
         rewritten.append("{% ").append(rest).append(" %}");
+    }
+
+    /** A loop over what another one has collected: {@code loop} counts the elements that are left. */
+    private void filteredLoop(String body) {
+        int filter = TemplateExpression.end(body, 0, " if ");
+        Matcher head = LOOP.matcher(filter < 0 ? body : body.substring(0, filter));
+        require(filter > 0 && head.matches(), "a for loop's if of this form is not supported: " + body);
+        String names = head.group(1);
+        String kept = "__kept" + filteredLoops++ + "__";
+        rewritten.append("{%% set %s = [] %%}{%% for %s in %s %%}{%% if %s %%}{%% do %s.append(%s) %%}{%% endif %%}"
+                .formatted(kept, names, TemplateExpression.rewrite(head.group(2)),
+                        TemplateExpression.rewrite(body.substring(filter + " if ".length())), kept,
+                        names.contains(",") ? "[" + names + "]" : names));
+        rewritten.append("{%% endfor %%}{%% for %s in %s %%}".formatted(names, kept));
     }
 
     private static void require(boolean holds, String complaint) {

@@ -3,8 +3,6 @@ package org.ingrain.tokenizer;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -34,11 +32,13 @@ final class JsonTokenizer implements Tokenizer {
     private final boolean postProcessorAddsBos;
     private final boolean addsBos;
 
-    JsonTokenizer(Path file, TokenizerConfig config, SpecialTokens specials) {
-        JsonFields fields = JsonFields.read(file);
+    /** @param where the file, for complaints */
+    JsonTokenizer(String where, byte[] json, TokenizerConfig config, SpecialTokens specials) {
+        JsonFields fields = JsonFields.parse(where, json);
         vocabulary = vocabulary(fields);
         detokenizer = detokenizer(fields, vocabulary);
-        bosId = config.bosToken().map(vocabulary::id).orElse(specials.bosId());
+        bosId = config.bosToken().map(vocabulary::id)
+                .orElse(config.withoutBos() ? OptionalInt.empty() : specials.bosId());
         bosToken = config.bosToken().or(() -> vocabulary.text(bosId));
         eosToken = config.eosToken()
                 .or(() -> vocabulary.text(specials.eosIds().stream().mapToInt(Integer::intValue).findFirst()));
@@ -47,7 +47,7 @@ final class JsonTokenizer implements Tokenizer {
                 : specials.eosIds();
         requireTemplateTokens(fields.where(), fields.has("post_processor")
                 ? fields.node("post_processor") : NullNode.getInstance());
-        encoder = encoder(file);
+        encoder = encoder(where, json);
         int[] prefix = ids("", true);
         postProcessorAddsBos = bosId.isPresent() && prefix.length > 0 && prefix[0] == bosId.getAsInt();
         // transformers' LlamaTokenizer rewrites the post-processor by this flag; its other classes do not read it.
@@ -55,12 +55,12 @@ final class JsonTokenizer implements Tokenizer {
                 ? config.addBosToken().orElse(postProcessorAddsBos) : postProcessorAddsBos;
     }
 
-    private static HuggingFaceTokenizer encoder(Path file) {
+    private static HuggingFaceTokenizer encoder(String where, byte[] json) {
         DjlSettings.apply();
-        try (var json = new ByteArrayInputStream(Files.readAllBytes(file))) {
-            return HuggingFaceTokenizer.newInstance(json, OPTIONS);
+        try (var stream = new ByteArrayInputStream(json)) {
+            return HuggingFaceTokenizer.newInstance(stream, OPTIONS);
         } catch (IOException | RuntimeException refused) {
-            throw new InputException(file + ": not a tokenizer: " + String.valueOf(refused.getMessage()).lines()
+            throw new InputException(where + ": not a tokenizer: " + String.valueOf(refused.getMessage()).lines()
                     .findFirst().orElse(""), refused);
         }
     }

@@ -13,12 +13,13 @@ import org.ingrain.tensor.InputException;
  *
  * @param tokenizerClass transformers' class, such as LlamaTokenizer; empty where it is not named
  * @param bosToken       the text of BOS
+ * @param withoutBos     there is none, whatever config.json says: tokenizer_config.json has null, or is Qwen2's
  * @param addBosToken    whether BOS is put in front
  * @param legacy         LlamaTokenizer: a space is put in front of every part between special tokens, not of the first
  *                       alone
  */
-record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, Optional<String> eosToken,
-        Optional<Boolean> addBosToken, boolean legacy, List<AddedToken> addedTokens) {
+record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, boolean withoutBos,
+        Optional<String> eosToken, Optional<Boolean> addBosToken, boolean legacy, List<AddedToken> addedTokens) {
     /**
      * A token beside the trained vocabulary, or one of it that is matched whole in a text.
      *
@@ -33,11 +34,22 @@ record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, Optiona
         JsonFields fields = Files.exists(file) ? JsonFields.read(file) : JsonFields.empty(file.toString());
         Path map = folder.resolve("special_tokens_map.json");
         JsonFields specials = Files.exists(map) ? JsonFields.read(map) : JsonFields.empty(map.toString());
-        return new TokenizerConfig(fields.text("tokenizer_class", ""),
-                token(fields, "bos_token").or(() -> token(specials, "bos_token")),
+        String tokenizerClass = fields.text("tokenizer_class", "");
+        Optional<String> bos = token(fields, "bos_token").or(() -> token(specials, "bos_token"));
+        boolean withoutBos = bos.isEmpty() && (isQwen2(tokenizerClass) || fields.names().contains("bos_token"));
+        return new TokenizerConfig(tokenizerClass, bos, withoutBos,
                 token(fields, "eos_token").or(() -> token(specials, "eos_token")), fields.has("add_bos_token")
                 ? Optional.of(fields.flag("add_bos_token", true)) : Optional.empty(), fields.flag("legacy", true),
                 addedTokens(folder, fields));
+    }
+
+    /** Whether the class is Qwen2Tokenizer or its fast twin; Qwen3 has the same. */
+    boolean isQwen2() {
+        return isQwen2(tokenizerClass);
+    }
+
+    private static boolean isQwen2(String tokenizerClass) {
+        return tokenizerClass.startsWith("Qwen2Tokenizer");
     }
 
     /** A token is written as its text, or as an object with its content. */

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.TestFolders;
@@ -205,7 +206,7 @@ class ChatTemplateTest {
     }
 
     private static ChatTemplate template(String source) {
-        return new ChatTemplate("chat_template.jinja", source, "<s>", "</s>");
+        return new ChatTemplate("chat_template.jinja", source, Map.of("bos_token", "<s>", "eos_token", "</s>"));
     }
 
     private static void refused(String complaint, Executable call) {

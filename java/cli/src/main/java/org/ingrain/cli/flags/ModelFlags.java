@@ -1,6 +1,7 @@
 package org.ingrain.cli.flags;
 
 import java.nio.file.Path;
+import java.util.Optional;
 import org.ingrain.engine.ModelOptions;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -33,6 +34,6 @@ public final class ModelFlags {
     public ModelOptions options() {
         device.loadLibraries();
         return new ModelOptions(model, device.device, device.threads, device.isa, dtype, cacheDtype, deterministic,
-                kernels.files(), false, 0);
+                kernels.files(), false, 0, Optional.empty());
     }
 }

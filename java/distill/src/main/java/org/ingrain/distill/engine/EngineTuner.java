@@ -23,6 +23,7 @@ import org.ingrain.train.data.ExampleReader;
 import org.ingrain.train.data.TrainingData;
 import org.ingrain.train.data.TrainingDataReader;
 import org.ingrain.train.data.TrainingExample;
+import org.ingrain.train.data.TrainingSequence;
 import org.ingrain.train.run.TrainReport;
 import org.ingrain.train.run.TrainingRun;
 
@@ -56,7 +57,8 @@ public record EngineTuner(Engine engine, TunerConfig config, SortedMap<String, S
         TrainingExample example = new TrainingExample.Answer(
                 row.prompt(), List.of(Message.assistant(row.completion())));
         ExampleEncoder encoder = new ExampleEncoder(engine.tokenizer(), engine.template(), Integer.MAX_VALUE, false);
-        return encoder.encode(new ExampleReader.Row("row", example)).length();
+        return encoder.encode(new ExampleReader.Row("row", example)).stream().mapToInt(TrainingSequence::length).max()
+                .orElseThrow();
     }
 
     @Override

@@ -36,28 +36,37 @@ public final class ExampleEncoder {
         this.truncate = truncate;
     }
 
-    /** All rows, in order. */
-    public List<TrainingSequence> encode(List<ExampleReader.Row> rows) {
+    /** The sequences of each row, in order. */
+    public List<List<TrainingSequence>> encode(List<ExampleReader.Row> rows) {
         return rows.stream().map(this::encode).toList();
     }
 
-    /** One row; a row without a target token is refused by its place. */
-    public TrainingSequence encode(ExampleReader.Row row) {
-        Draft draft = switch (row.example()) {
-            case TrainingExample.Completion plain -> completion(plain, row.where());
+    /**
+     * One row. It is one sequence, but for a conversation whose template renders earlier turns otherwise once others
+     * follow (Qwen3 cuts the thoughts of earlier answers): then it is one for each run of turns that stay as they were,
+     * so that every answer follows the prompt that sampling would begin with. A row without a target token is refused
+     * by its place.
+     */
+    public List<TrainingSequence> encode(ExampleReader.Row row) {
+        List<Draft> drafts = switch (row.example()) {
+            case TrainingExample.Completion plain -> List.of(completion(plain, row.where()));
             case TrainingExample.Answer answer -> answer(answer, row.where());
             case TrainingExample.Conversation conversation -> conversation(conversation, row.where());
-            case TrainingExample.Text text -> text(text, row.where());
+            case TrainingExample.Text text -> List.of(text(text, row.where()));
         };
+        return drafts.stream().map(draft -> sequence(draft, row.where())).toList();
+    }
+
+    private TrainingSequence sequence(Draft draft, String where) {
         if (draft.ids.length > maxLength && !truncate) {
-            throw InputException.field("maxLength", row.where() + ": has " + draft.ids.length
+            throw InputException.field("maxLength", where + ": has " + draft.ids.length
                     + " tokens, expected at most " + maxLength
                     + " (truncate cuts longer rows)");
         }
         int length = Math.min(draft.ids.length, maxLength);
         draft.targets.clear(length, draft.ids.length);
         if (draft.targets.isEmpty()) {
-            throw InputException.field("maxLength", row.where() + ": no target token is left in the first " + maxLength
+            throw InputException.field("maxLength", where + ": no target token is left in the first " + maxLength
                     + " tokens of "
                     + draft.ids.length);
         }
@@ -91,7 +100,7 @@ public final class ExampleEncoder {
         return draft(ids, 1);
     }
 
-    private Draft answer(TrainingExample.Answer row, String where) {
+    private List<Draft> answer(TrainingExample.Answer row, String where) {
         List<Message> all = new ArrayList<>(row.prompt());
         all.addAll(row.completion());
         if (row.completion().stream().noneMatch(message -> message.role().equals(ASSISTANT)
@@ -102,7 +111,7 @@ public final class ExampleEncoder {
         return turns(all, row.prompt().size(), where);
     }
 
-    private Draft conversation(TrainingExample.Conversation row, String where) {
+    private List<Draft> conversation(TrainingExample.Conversation row, String where) {
         if (row.messages().stream().noneMatch(message -> message.role().equals(ASSISTANT)
                 && !message.content().isEmpty())) {
             throw new InputException(
@@ -111,37 +120,56 @@ public final class ExampleEncoder {
         return turns(row.messages(), 0, where);
     }
 
-    /** The whole conversation, with the loss on the assistant's turns from message {@code first} on. */
-    private Draft turns(List<Message> messages, int first, String where) {
-        int last = messages.stream().map(Message::role).toList().lastIndexOf(ASSISTANT);
-        int[] ids = new int[0];
-        BitSet targets = new BitSet();
-        String text = "";
-        for (int i = 0; i <= last; i++) {
+    /** The conversation, with the loss on the assistant's turns from message {@code first} on. */
+    private List<Draft> turns(List<Message> messages, int first, String where) {
+        List<Draft> drafts = new ArrayList<>();
+        Stretch stretch = null;
+        for (int i = first; i < messages.size(); i++) {
             if (!messages.get(i).role().equals(ASSISTANT)) {
                 continue;
             }
             Turn prompt = render(messages.subList(0, i), true);
             Turn turn = render(messages.subList(0, i + 1), false);
-            if (!prompt.text.startsWith(text) || !turn.text.startsWith(prompt.text)) {
+            if (!turn.text.startsWith(prompt.text)) {
                 throw new InputException(where + ": the chat template renders earlier messages otherwise once message "
                         + (i + 1)
                         + " follows, so its tokens cannot be told from them");
             }
-            int[] before = ids.length == 0 ? prompt.ids : continued(
-                    ids, prompt.ids, prompt.text.substring(text.length()));
+            if (stretch == null || !prompt.text.startsWith(stretch.text)) {
+                if (stretch != null) {
+                    drafts.add(stretch.draft());
+                }
+                stretch = new Stretch();
+            }
+            stretch.add(prompt, turn);
+        }
+        drafts.add(stretch.draft());
+        return drafts;
+    }
+
+    /** Turns of which each is rendered as the beginning of the next one's prompt. */
+    private final class Stretch {
+        private final BitSet targets = new BitSet();
+        private String text = "";
+        private int[] ids = {};
+        private int answer;
+        private int end;
+
+        private void add(Turn prompt, Turn turn) {
+            int[] before = ids.length == 0 ? prompt.ids
+                    : continued(ids, prompt.ids, prompt.text.substring(text.length()));
             ids = continued(before, turn.ids, turn.text.substring(prompt.text.length()));
-            int end = endOfAnswer(ids, before.length);
-            if (i >= first) {
-                targets.set(Math.max(before.length, 1), end);
-            }
-            if (i == last) {
-                ids = ended(Arrays.copyOf(ids, end));
-                targets.set(Math.max(before.length, 1), ids.length, i >= first);
-            }
+            answer = Math.max(before.length, 1);
+            end = endOfAnswer(ids, before.length);
+            targets.set(answer, Math.max(answer, end));
             text = turn.text;
         }
-        return new Draft(ids, targets);
+
+        private Draft draft() {
+            int[] whole = ended(Arrays.copyOf(ids, end));
+            targets.set(answer, Math.max(answer, whole.length));
+            return new Draft(whole, targets);
+        }
     }
 
     /** Messages as text and as ids. */

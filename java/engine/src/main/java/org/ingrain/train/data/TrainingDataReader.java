@@ -20,16 +20,17 @@ public final class TrainingDataReader {
      */
     public static TrainingData read(DataConfig config, Tokenizer tokenizer, ChatTemplate template, long seed) {
         ExampleEncoder encoder = new ExampleEncoder(tokenizer, template, config.maxLength(), config.truncate());
-        List<TrainingSequence> rows = encoder.encode(ExampleReader.read(config.data()));
+        List<List<TrainingSequence>> rows = encoder.encode(ExampleReader.read(config.data()));
         int packTo = config.packing() ? config.maxLength() : 0;
         if (config.validationData() != null) {
-            return new TrainingData(rows, encoder.encode(ExampleReader.read(config.validationData())), packTo);
+            return new TrainingData(sequences(rows),
+                    sequences(encoder.encode(ExampleReader.read(config.validationData()))), packTo);
         }
-        return config.validationFraction() == 0 ? new TrainingData(rows, List.of(), packTo)
+        return config.validationFraction() == 0 ? new TrainingData(sequences(rows), List.of(), packTo)
                 : split(rows, config.validationFraction(), packTo, seed);
     }
 
-    private static TrainingData split(List<TrainingSequence> rows, double fraction, int packTo, long seed) {
+    private static TrainingData split(List<List<TrainingSequence>> rows, double fraction, int packTo, long seed) {
         int watched = Math.max(1, (int) Math.round(fraction * rows.size()));
         Require.that(watched < rows.size(), "validationFraction", fraction, "one that leaves some of the "
                 + rows.size() + " rows");
@@ -41,8 +42,12 @@ public final class TrainingDataReader {
         List<TrainingSequence> train = new ArrayList<>();
         List<TrainingSequence> validation = new ArrayList<>();
         for (int i = 0; i < watch.length; i++) {
-            (watch[i] ? validation : train).add(rows.get(i));
+            (watch[i] ? validation : train).addAll(rows.get(i));
         }
         return new TrainingData(train, validation, packTo);
+    }
+
+    private static List<TrainingSequence> sequences(List<List<TrainingSequence>> rows) {
+        return rows.stream().flatMap(List::stream).toList();
     }
 }

@@ -111,8 +111,10 @@ class ExampleEncoderTest {
     }
 
     private TrainingSequence encode(TrainingExample example, int maxLength, boolean truncate) {
-        return new ExampleEncoder(new Characters(), template, maxLength, truncate)
+        List<TrainingSequence> sequences = new ExampleEncoder(new Characters(), template, maxLength, truncate)
                 .encode(new ExampleReader.Row("rows.jsonl line 3", example));
+        assertEquals(1, sequences.size());
+        return sequences.getFirst();
     }
 
     /** The ids as characters, targets in capitals, the merged token as "&". */
@@ -216,7 +218,7 @@ class ExampleEncoderTest {
             TrainingSequence row = new ExampleEncoder(tokenizer, real, 512, false)
                     .encode(
                             new ExampleReader.Row("row", new TrainingExample.Answer(
-                                    prompt, List.of(Message.assistant("rb")))));
+                                    prompt, List.of(Message.assistant("rb"))))).getFirst();
             int[] sampled = real.encode(tokenizer, prompt, true);
             assertArrayEquals(sampled, IntStream.of(row.ids()).limit(sampled.length).toArray());
             assertEquals(sampled.length, row.targets().nextSetBit(0));
