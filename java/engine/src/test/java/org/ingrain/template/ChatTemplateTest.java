@@ -171,6 +171,9 @@ class ChatTemplateTest {
             role=user ¦{% for k, v in messages[0] | items %}{% if k == 'role' %}{{ k }}={{ v }} {% endif %}{% endfor %}
             {"a": {}}¦{{ '{"a": {}}' }}
             <qz><qw>¦{% macro f(a, b='z') %}<{{ a }}{{ b }}>{% endmacro %}{{ f('q') }}{{ f('q', b='w') }}
+            0/1 assistant TrueTrue;0/1 user TrueTrue;¦{% for m in messages[::-1] %}{% for n in messages if n.role == m.role and 'x' not in n.role %}{{ loop.index0 }}/{{ loop.length }} {{ n.role }} {{ loop.first }}{{ loop.last }};{% endfor %}{% endfor %}
+            role=user!¦{% for k, v in messages[0].items() if k != 'content' %}{{ k }}={{ v }}{{ '!' if loop.last }}{% endfor %}
+            on off FalseTruex¦{{ 'on' if missing | default(true) }} {{ 'on' if missing | default(false) else 'off' }} {{ missing | default(false) }}{{ '' | default(true, true) }}{{ 'x' | d('y') }}
             [said]¦{% generation %}[said]{% endgeneration %}
             """)
     void speaksJinjaAsPythonDoes(String expected, String source) {
@@ -191,7 +194,8 @@ class ChatTemplateTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '¦', quoteCharacter = '`', value = {
-        "a for loop's if is not supported¦{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}",
+        "a for loop's if of this form is not supported¦{% for (a, b) in messages if a %}{{ b }}{% endfor %}",
+        "it writes today's date (strftime_now)¦{{ strftime_now('%Y') }}",
         "a for loop's else is not supported¦{% for m in [] %}x{% else %}y{% endfor %}",
         "filter urlize is not supported¦{{ 'x' | urlize }}",
         "No system here¦{{ raise_exception('No ' + messages[0].role + ' here') }}",

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.stream.IntStream;
 import org.ingrain.template.ChatTemplate;
 import org.ingrain.template.Message;
@@ -212,14 +213,15 @@ public final class ExampleEncoder {
         return ids.length;
     }
 
-    /** With an end token as the last, where the tokenizer has one. */
+    /** With an end token as the last, where the tokenizer has one: its own, if the folder's list has that. */
     private int[] ended(int[] ids) {
         List<Integer> eos = tokenizer.eosIds();
         if (eos.isEmpty() || ids.length > 0 && eos.contains(ids[ids.length - 1])) {
             return ids;
         }
         int[] ended = Arrays.copyOf(ids, ids.length + 1);
-        ended[ids.length] = eos.getFirst();
+        int own = tokenizer.eosToken().map(tokenizer::tokenId).orElse(OptionalInt.empty()).orElse(-1);
+        ended[ids.length] = eos.contains(own) ? own : eos.getFirst();
         return ended;
     }
 
