@@ -13,6 +13,7 @@ it is not the decoded one); of one text the decoding of every beginning.
 """
 
 import argparse
+import collections
 import json
 import pathlib
 
@@ -101,9 +102,12 @@ def sentence_piece(specials, legacy):
     metaspace = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="first", split=False)
     learnt = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     learnt.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True)
+    letters = collections.Counter(WORDS.replace(" ", "▁").replace("\n", ""))
+    alphabet = sorted(letters, key=lambda letter: (-letters[letter], letter))[:70]  # the trainer draws lots among equals
     names = specials + [f"<0x{b:02X}>" for b in range(256)]
     learnt.train_from_iterator([WORDS], trainers.BpeTrainer(
-        vocab_size=len(names) + 150, limit_alphabet=70, special_tokens=names, show_progress=False))
+        vocab_size=len(names) + 150, initial_alphabet=alphabet, limit_alphabet=len(alphabet), special_tokens=names,
+        show_progress=False))
     model = json.loads(learnt.to_str())["model"]
     tokenizer = Tokenizer(models.BPE(vocab=model["vocab"], merges=[tuple(pair) for pair in model["merges"]],
                                      unk_token="<unk>", fuse_unk=True, byte_fallback=True))
