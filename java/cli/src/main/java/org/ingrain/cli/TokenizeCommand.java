@@ -18,7 +18,7 @@ import picocli.CommandLine.Parameters;
     "Reads the arguments, or standard input where there are none."})
 final class TokenizeCommand implements Callable<Integer> {
     @Option(names = "--model", required = true, paramLabel = "DIR",
-            description = "Folder with tokenizer.json or tokenizer.model.")
+            description = "Folder with tokenizer.json, tokenizer.model, or vocab.json and merges.txt.")
     private Path model;
 
     @Option(names = "--bos", description = "Put in front what the tokenizer puts in front (usually BOS).")
