@@ -103,7 +103,7 @@ def sentence_piece(specials, legacy):
     learnt = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     learnt.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True)
     letters = collections.Counter(WORDS.replace(" ", "▁").replace("\n", ""))
-    alphabet = sorted(letters, key=lambda letter: (-letters[letter], letter))[:70]  # the trainer draws lots among equals
+    alphabet = sorted(letters, key=lambda letter: (-letters[letter], letter))[:70]  # the trainer picks any of equals
     names = specials + [f"<0x{b:02X}>" for b in range(256)]
     learnt.train_from_iterator([WORDS], trainers.BpeTrainer(
         vocab_size=len(names) + 150, initial_alphabet=alphabet, limit_alphabet=len(alphabet), special_tokens=names,
