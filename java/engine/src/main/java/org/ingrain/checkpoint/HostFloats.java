@@ -1,9 +1,13 @@
 package org.ingrain.checkpoint;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.List;
 import org.ingrain.tensor.DType;
+import org.ingrain.tensor.HostTensor;
+import org.ingrain.tensor.InputException;
 
 /**
  * Floating-point elements of host memory as F32 and back, little-endian and perhaps unaligned as in safetensors; rounds
@@ -12,15 +16,32 @@ import org.ingrain.tensor.DType;
 public final class HostFloats {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(
             ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfDouble DOUBLE = ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(
+            ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(
             ByteOrder.LITTLE_ENDIAN);
 
     private HostFloats() {
     }
 
-    /** Whether elements of this type are read. */
-    static boolean reads(DType dtype) {
-        return dtype == DType.F32 || dtype == DType.BF16 || dtype == DType.F16;
+    /**
+     * A tensor of F32, BF16 or F16: its bytes as they are, or of F64 the numbers rounded to F32.
+     *
+     * @param where file and tensor, for messages
+     * @param data  the tensor's bytes
+     */
+    static HostTensor tensor(String where, TensorInfo info, MemorySegment data) {
+        if (info.type().equals("F64")) {
+            MemorySegment rounded = Arena.ofAuto().allocate(info.elements() * Float.BYTES, Long.BYTES);
+            for (long i = 0; i < info.elements(); i++) {
+                rounded.set(FLOAT, i * Float.BYTES, (float) data.get(DOUBLE, i * Double.BYTES));
+            }
+            return new HostTensor(DType.F32, info.shape(), rounded);
+        }
+        DType dtype = info.dtype().filter(List.of(DType.F32, DType.BF16, DType.F16)::contains)
+                .orElseThrow(() -> new InputException(where + " has dtype " + info.type()
+                        + ", expected F64, F32, BF16 or F16"));
+        return new HostTensor(dtype, info.shape(), data);
     }
 
     /** values = data[offset ..], in elements. */

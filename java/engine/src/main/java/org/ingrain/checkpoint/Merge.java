@@ -3,12 +3,14 @@ package org.ingrain.checkpoint;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.LongStream;
 import org.ingrain.files.DurableFolder;
+import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.Parameter;
 import org.ingrain.model.ParameterTable;
@@ -18,9 +20,12 @@ import org.ingrain.tensor.InputException;
 /**
  * Merges an adapter into its base model: W + scaling·B·A, computed in F32 and rounded to the type of W, one tensor at a
  * time. The result is a new Hugging Face folder, written completely or not at all. Modules that the adapter stores
- * whole replace those of the base.
+ * whole replace those of the base; where they replace one end of tied embeddings, the result has a head of its own.
  */
 public final class Merge {
+    private static final String EMBEDDING = "model.embed_tokens.weight";
+    private static final String HEAD = "lm_head.weight";
+
     private final ModelFolder base;
     private final PeftAdapter adapter;
 
@@ -33,12 +38,30 @@ public final class Merge {
             requireShape(w.name(), w.shape());
         });
         adapter.savedModules().forEach((name, tensor) -> {
-            if (!base.has(name)) {
+            if (!has(name)) {
                 throw new InputException(base.path() + ": has no tensor '" + name
                         + "' for the adapter's module to take the place of");
             }
-            requireShape(name, tensor.shape());
+            requireShape(old(name), tensor.shape());
         });
+    }
+
+    private boolean has(String name) {
+        return base.has(name) || name.equals(HEAD) && base.config().tieWordEmbeddings();
+    }
+
+    /** The base's tensor that stands for one of the result: a tied head is the embedding. */
+    private String old(String name) {
+        return base.has(name) ? name : EMBEDDING;
+    }
+
+    /** Whether the adapter replaces one end of a tie, or both by different modules: then the result has two ends. */
+    private boolean unties() {
+        HostTensor embedding = adapter.savedModules().get(EMBEDDING);
+        HostTensor head = adapter.savedModules().get(HEAD);
+        boolean same = embedding == null ? head == null : head != null && embedding.dtype() == head.dtype()
+                && embedding.data().mismatch(head.data()) < 0;
+        return base.config().tieWordEmbeddings() && !same;
     }
 
     /** Hears of each tensor that is written. */
@@ -54,20 +77,25 @@ public final class Merge {
     public void write(Path output, Progress progress) {
         Map<String, LoraModule> modules = new HashMap<>();
         adapter.modules().forEach(module -> modules.put(module.projection().weightName(module.layer()), module));
-        long largest = base.names().stream().mapToLong(name -> base.info(name).bytes()).max().orElse(1);
+        List<String> names = new ArrayList<>(base.names());
+        Blueprint config = unties() ? base.config().untied() : base.config();
+        if (unties() && !names.contains(HEAD)) {
+            names.add(HEAD);
+        }
+        long largest = names.stream().mapToLong(name -> base.info(old(name)).bytes()).max().orElse(1);
         int[] written = {0};
         try (Arena arena = Arena.ofShared()) {
             MemorySegment memory = arena.allocate(largest, 64);
-            List<TensorOutput> outputs = base.names().stream().map(name -> {
-                HostTensor w = base.tensor(name);
+            List<TensorOutput> outputs = names.stream().map(name -> {
+                HostTensor w = base.tensor(old(name));
                 return new TensorOutput(name, w.dtype(), w.shape(), () -> {
-                    progress.written(++written[0], base.names().size());
+                    progress.written(++written[0], names.size());
                     MemorySegment data = memory.asSlice(0, w.data().byteSize());
                     return modules.containsKey(name) ? merged(data, w, modules.get(name)) : replaced(data, name, w);
                 });
             }).toList();
             DurableFolder.write(output,
-                    folder -> ModelFolderWriter.write(folder, base.path(), base.config(), outputs,
+                    folder -> ModelFolderWriter.write(folder, base.path(), config, outputs,
                             SafetensorsWriter.SHARD_BYTES));
         }
     }

@@ -5,6 +5,8 @@ import java.nio.file.Path;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -22,12 +24,14 @@ import org.ingrain.tensor.InputException;
  */
 public final class ModelFolder implements WeightSource, AutoCloseable {
     static final String SINGLE = "model.safetensors";
+    private static final List<String> FLOATS = List.of("F64", "F32", "BF16", "F16");
     static final String INDEX = "model.safetensors.index.json";
 
     private final Path path;
     private final Blueprint config;
     private final Map<String, Safetensors> shards = new LinkedHashMap<>();
     private final Map<String, Safetensors> tensors = new LinkedHashMap<>();
+    private final Set<String> floats = new LinkedHashSet<>();
 
     private ModelFolder(Path path, Blueprint config) {
         this.path = path;
@@ -45,6 +49,7 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
                 throw new InputException(path + ": has no " + SINGLE + " and no " + INDEX
                         + " (other weight formats are not read)");
             }
+            folder.requireTied();
             return folder;
         } catch (RuntimeException refused) {
             folder.close();
@@ -77,8 +82,9 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
         return Optional.of(path.resolve(name)).filter(Files::isRegularFile);
     }
 
+    /** The tensors of floating-point numbers; what else a folder stores, a model does not use. */
     public Set<String> names() {
-        return Collections.unmodifiableSet(tensors.keySet());
+        return Collections.unmodifiableSet(floats);
     }
 
     public boolean has(String name) {
@@ -89,15 +95,27 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
         return holder(name).info(name);
     }
 
-    /** A weight of F32, BF16 or F16: little-endian, perhaps unaligned, valid until close. */
+    /**
+     * A weight of F32, BF16 or F16: little-endian, perhaps unaligned, valid until close. One that is stored as F64 is
+     * rounded to F32.
+     */
     @Override
     public HostTensor tensor(String name) {
-        TensorInfo info = info(name);
-        if (!HostFloats.reads(info.dtype())) {
-            throw new InputException(holder(name).file() + ": tensor '" + name + "' has dtype " + info.dtype()
-                    + ", expected F32, BF16 or F16");
+        return HostFloats.tensor(holder(name).file() + ": tensor '" + name + "'", info(name), holder(name).data(name));
+    }
+
+    /**
+     * Refuses a head that is stored beside an embedding it is said to be tied to, and differs from it: transformers 5
+     * computes with the stored head, transformers 4 with the embedding.
+     */
+    private void requireTied() {
+        String embedding = "model.embed_tokens.weight";
+        String head = "lm_head.weight";
+        if (config.tieWordEmbeddings() && has(head) && has(embedding)
+                && holder(head).data(head).mismatch(holder(embedding).data(embedding)) >= 0) {
+            throw new InputException(holder(head).file() + ": tensor '" + head + "' differs from '" + embedding
+                    + "', expected the same values, since tie_word_embeddings is true in config.json");
         }
-        return new HostTensor(info.dtype(), info.shape(), holder(name).data(name));
     }
 
     @Override
@@ -116,10 +134,17 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
         return holder;
     }
 
+    private void put(String name, Safetensors file) {
+        tensors.put(name, file);
+        if (FLOATS.contains(file.info(name).type())) {
+            floats.add(name);
+        }
+    }
+
     private void openSingle() {
         Safetensors single = Safetensors.open(path.resolve(SINGLE));
         shards.put(SINGLE, single);
-        single.names().forEach(name -> tensors.put(name, single));
+        single.names().forEach(name -> put(name, single));
     }
 
     private void openShards() {
@@ -151,7 +176,7 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
         for (String name : weightMap.names()) {
             Safetensors shard = shards.get(weightMap.text(name));
             shard.info(name);
-            tensors.put(name, shard);
+            put(name, shard);
         }
     }
 }

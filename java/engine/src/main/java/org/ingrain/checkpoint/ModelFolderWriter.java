@@ -10,8 +10,9 @@ import org.ingrain.tokenizer.SpecialTokens;
 /** Writes a Hugging Face folder that has another's tokenizer and generation settings. */
 public final class ModelFolderWriter {
     private static final List<String> COPIED = List.of(
-            "generation_config.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json",
-            "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "chat_template.json");
+            "generation_config.json", "tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt",
+            "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
+            "chat_template.json");
 
     private ModelFolderWriter() {
     }

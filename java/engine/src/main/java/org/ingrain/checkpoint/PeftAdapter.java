@@ -93,10 +93,10 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
         for (String name : List.copyOf(unread)) {
             String module = name.substring(0, Math.max(0, name.lastIndexOf('.')));
             if (name.startsWith(PREFIX) && config.modulesToSave().stream()
-                    .anyMatch(wanted -> module.endsWith("." + wanted))) {
-                TensorInfo info = tensors.info(name);
-                MemorySegment copy = Arena.ofAuto().allocate(info.bytes(), 64).copyFrom(tensors.data(name));
-                saved.put(name.substring(PREFIX.length()), new HostTensor(info.dtype(), info.shape(), copy));
+                    .anyMatch(module::endsWith)) {   // as PEFT: norm is also input_layernorm
+                HostTensor tensor = tensor(tensors, name);
+                MemorySegment copy = Arena.ofAuto().allocate(tensor.data().byteSize(), 64).copyFrom(tensor.data());
+                saved.put(name.substring(PREFIX.length()), new HostTensor(tensor.dtype(), tensor.shape(), copy));
                 unread.remove(name);
             }
         }
@@ -110,13 +110,14 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
                     + Arrays.toString(info.shape()) + ", expected ["
                     + rows + ", " + columns + "]");
         }
-        if (!HostFloats.reads(info.dtype())) {
-            throw new InputException(tensors.file() + ": tensor '" + name + "' has dtype " + info.dtype()
-                    + ", expected F32, BF16 or F16");
-        }
         float[] values = new float[Math.toIntExact(rows * columns)];
-        HostFloats.read(values, tensors.data(name), info.dtype(), 0);
+        HostTensor tensor = tensor(tensors, name);
+        HostFloats.read(values, tensor.data(), tensor.dtype(), 0);
         return values;
+    }
+
+    private static HostTensor tensor(Safetensors tensors, String name) {
+        return HostFloats.tensor(tensors.file() + ": tensor '" + name + "'", tensors.info(name), tensors.data(name));
     }
 
     /**

@@ -7,15 +7,21 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.ingrain.files.JsonFields;
-import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /** Reads the JSON header of a safetensors file and refuses whatever the format's specification refuses. */
 record SafetensorsHeader(Map<String, TensorInfo> tensors, Map<String, String> metadata) {
     static final long LONGEST = 100_000_000;
-    private static final List<DType> READABLE = List.of(DType.F32, DType.BF16, DType.F16, DType.I32, DType.I64);
+    /** Bits of an element of each type of the format: tensors that the model does not use may have any. */
+    private static final Map<String, Integer> BITS = Map.ofEntries(Map.entry("BOOL", 8), Map.entry("U8", 8),
+            Map.entry("I8", 8), Map.entry("F8_E4M3", 8), Map.entry("F8_E5M2", 8), Map.entry("F8_E8M0", 8),
+            Map.entry("F4", 4), Map.entry("F6_E2M3", 6), Map.entry("F6_E3M2", 6), Map.entry("I16", 16),
+            Map.entry("U16", 16), Map.entry("F16", 16), Map.entry("BF16", 16), Map.entry("I32", 32),
+            Map.entry("U32", 32), Map.entry("F32", 32), Map.entry("I64", 64), Map.entry("U64", 64),
+            Map.entry("F64", 64), Map.entry("C64", 64));
 
     /** @param dataBytes bytes of the file after the header */
     static SafetensorsHeader parse(Path file, byte[] json, long dataBytes) {
@@ -46,38 +52,32 @@ record SafetensorsHeader(Map<String, TensorInfo> tensors, Map<String, String> me
             throw new InputException(where + ": expected an object with dtype, shape and data_offsets");
         }
         JsonFields fields = new JsonFields(where, node);
-        DType dtype = dtype(where, fields.text("dtype"));
+        String type = fields.text("dtype");
+        if (!BITS.containsKey(type)) {
+            throw new InputException(where + ": dtype is " + type + ", expected one of the format's: "
+                    + String.join(", ", new TreeSet<>(BITS.keySet())));
+        }
         long[] shape = fields.longs("shape");
         long[] offsets = fields.longs("data_offsets");
         if (offsets.length != 2 || offsets[0] > offsets[1]) {
             throw new InputException(where + ": data_offsets are " + fields.node("data_offsets")
                     + ", expected [begin, end]");
         }
-        TensorInfo info = new TensorInfo(name, dtype, shape, offsets[0], offsets[1]);
-        if (info.bytes() != bytes(where, dtype, shape)) {
-            throw new InputException(where + ": has " + info.bytes() + " bytes, expected " + bytes(where, dtype, shape)
-                    + " for "
-                    + dtype + " " + fields.node("shape"));
+        TensorInfo info = new TensorInfo(name, type, shape, offsets[0], offsets[1]);
+        if (info.bytes() != bytes(where, type, shape)) {
+            throw new InputException(where + ": has " + info.bytes() + " bytes, expected " + bytes(where, type, shape)
+                    + " for " + type + " " + fields.node("shape"));
         }
         return info;
     }
 
-    private static DType dtype(String where, String text) {
-        for (DType dtype : READABLE) {
-            if (dtype.name().equals(text)) {
-                return dtype;
-            }
-        }
-        throw new InputException(where + ": dtype is " + text + ", expected one of " + READABLE);
-    }
-
-    private static long bytes(String where, DType dtype, long[] shape) {
-        long bytes = dtype.bytes();
+    private static long bytes(String where, String type, long[] shape) {
+        long bits = BITS.get(type);
         try {
             for (long size : shape) {
-                bytes = Math.multiplyExact(bytes, size);
+                bits = Math.multiplyExact(bits, size);
             }
-            return bytes;
+            return Math.ceilDiv(bits, Byte.SIZE);
         } catch (ArithmeticException overflow) {
             throw new InputException(where + ": its shape is larger than any file");
         }

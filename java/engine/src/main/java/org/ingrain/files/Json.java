@@ -4,6 +4,7 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import org.ingrain.tensor.InputException;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.TokenStreamLocation;
 import tools.jackson.core.json.JsonWriteFeature;
 import tools.jackson.core.util.DefaultIndenter;
 import tools.jackson.core.util.DefaultPrettyPrinter;
@@ -103,7 +104,8 @@ public final class Json {
         }
         String reason = e.getOriginalMessage() == null
                 ? e.getClass().getSimpleName() : e.getOriginalMessage().lines().findFirst().orElse("");
-        long offset = e.getLocation() == null ? -1 : e.getLocation().getByteOffset();
+        TokenStreamLocation location = e.getLocation();
+        long offset = location == null ? -1 : location.getByteOffset();
         return new InputException(where + ": malformed JSON" + (offset < 0 ? "" : " at byte " + offset) + ": " + reason,
                 e);
     }

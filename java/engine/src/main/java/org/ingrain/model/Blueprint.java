@@ -44,6 +44,12 @@ public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayer
                 rope, tieWordEmbeddings, dtype);
     }
 
+    /** The same with a head of its own. */
+    public Blueprint untied() {
+        return new Blueprint(hiddenSize, intermediateSize, numHiddenLayers, attention, vocabSize,
+                maxPositionEmbeddings, slidingWindow, rmsNormEps, rope, false, dtype);
+    }
+
     /** Tokens of the longest context that is computed. */
     public int maxContextLength() {
         return slidingWindow > 0 ? Math.min(slidingWindow, maxPositionEmbeddings) : maxPositionEmbeddings;

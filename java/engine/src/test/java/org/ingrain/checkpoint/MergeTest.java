@@ -33,6 +33,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class MergeTest {
     @TempDir
@@ -131,13 +132,32 @@ class MergeTest {
         }
     }
 
+    /** The other end keeps the old embedding, as in PEFT, and the result says that they are two. */
+    @ParameterizedTest
+    @ValueSource(strings = {"model.embed_tokens.weight", "lm_head.weight"})
+    void oneEndOfATieAloneIsReplaced(String end) {
+        try (Golden golden = new Golden("tied", 1)) {
+            HostTensor old = golden.model.tensor("model.embed_tokens.weight");
+            HostTensor saved = new HostTensor(DType.F32, old.shape(), Arena.ofAuto().allocate(old.elements() * 4));
+            HostFloats.write(saved.data(), DType.F32, 0, new float[(int) old.elements()]);
+            new Merge(golden.model, adapter(golden, Map.of(end, saved)))
+                    .write(folder.resolve("merged"), (done, of) -> { });
+            try (ModelFolder merged = ModelFolder.open(folder.resolve("merged"))) {
+                assertEquals(golden.config.untied(), merged.config());
+                String other = end.equals("lm_head.weight") ? "model.embed_tokens.weight" : "lm_head.weight";
+                assertArrayEquals(Golden.floats(saved.data()), Golden.floats(merged.tensor(end).data()));
+                assertArrayEquals(Golden.floats(old.data()), Golden.floats(merged.tensor(other).data()));
+            }
+        }
+    }
+
     @Test
     void whatDoesNotFitIsRefusedAndNothingIsWritten() throws IOException {
         try (Golden golden = new Golden("tied", 1)) {
-            HostTensor head = golden.model.tensor("model.embed_tokens.weight");
+            HostTensor norm = golden.model.tensor("model.norm.weight");
             assertTrue(assertThrows(InputException.class,
-                    () -> new Merge(golden.model, adapter(golden, Map.of("lm_head.weight", head))))
-                    .getMessage().contains("has no tensor 'lm_head.weight'"));
+                    () -> new Merge(golden.model, adapter(golden, Map.of("score.weight", norm))))
+                    .getMessage().contains("has no tensor 'score.weight'"));
             Path full = Files.createDirectory(folder.resolve("full"));
             Files.writeString(full.resolve("note"), "mine");
             assertThrows(InputException.class, () -> new Merge(golden.model, adapter(golden, Map.of()))

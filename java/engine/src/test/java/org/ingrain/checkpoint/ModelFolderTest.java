@@ -8,6 +8,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -91,8 +94,44 @@ class ModelFolderTest {
                 () -> MemorySegment.ofArray(new long[1]))), 100);
         try (ModelFolder opened = ModelFolder.open(folder)) {
             assertTrue(complaint(() -> opened.tensor("ids"))
-                    .endsWith("tensor 'ids' has dtype I64, expected F32, BF16 or F16"));
+                    .endsWith("tensor 'ids' has dtype I64, expected F64, F32, BF16 or F16"));
         }
+    }
+
+    /** Buffers of any type are no weights; F64 is rounded. */
+    @Test
+    void readsBesideTensorsOfAnyType() throws IOException {
+        ConfigWriter.write(folder.resolve("config.json"), CONFIG, SPECIALS);
+        String header = """
+                {"mask":{"dtype":"BOOL","shape":[3],"data_offsets":[0,3]},\
+                "scale":{"dtype":"F8_E5M2","shape":[1],"data_offsets":[3,4]},\
+                "nibbles":{"dtype":"F4","shape":[2,4],"data_offsets":[4,8]},\
+                "w":{"dtype":"F64","shape":[2],"data_offsets":[8,24]}}""";
+        ByteBuffer file = ByteBuffer.allocate(8 + header.length() + 24).order(ByteOrder.LITTLE_ENDIAN);
+        file.putLong(header.length()).put(header.getBytes(StandardCharsets.UTF_8)).putLong(0).putDouble(0.1)
+                .putDouble(-2);
+        Files.write(folder.resolve(ModelFolder.SINGLE), file.array());
+        try (ModelFolder opened = ModelFolder.open(folder)) {
+            assertEquals(Set.of("w"), opened.names());
+            assertEquals(DType.F32, opened.tensor("w").dtype());
+            assertEquals(0.1f, opened.tensor("w").data().get(ValueLayout.JAVA_FLOAT, 0));
+            assertEquals(-2f, opened.tensor("w").data().get(ValueLayout.JAVA_FLOAT, 4));
+            assertTrue(complaint(() -> opened.tensor("mask"))
+                    .endsWith("has dtype BOOL, expected F64, F32, BF16 or F16"));
+        }
+    }
+
+    @Test
+    void refusesATiedHeadThatDiffers() throws IOException {
+        ConfigWriter.write(folder.resolve("config.json"), CONFIG, SPECIALS);
+        TensorOutput embedding = TensorOutput.of("model.embed_tokens.weight", new float[] {1, 2}, 2);
+        SafetensorsWriter.writeModel(folder,
+                List.of(embedding, TensorOutput.of("lm_head.weight", new float[] {1, 2}, 2)), 100);
+        ModelFolder.open(folder).close();
+        SafetensorsWriter.writeModel(folder,
+                List.of(embedding, TensorOutput.of("lm_head.weight", new float[] {1, 3}, 2)), 100);
+        assertTrue(open(folder).endsWith("tensor 'lm_head.weight' differs from 'model.embed_tokens.weight', expected "
+                + "the same values, since tie_word_embeddings is true in config.json"), open(folder));
     }
 
     @Test

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.stream.Stream;
@@ -89,6 +90,18 @@ class PeftAdapterTest {
                 tensors);
         assertEquals(List.of("lm_head.weight"), List.copyOf(adapter.savedModules().keySet()));
         assertEquals(2f, adapter.savedModules().get("lm_head.weight").data().get(ValueLayout.JAVA_FLOAT, 4));
+    }
+
+    /** As PEFT matches: every module whose path ends with the name. */
+    @Test
+    void aSavedNormIsEveryNorm() throws IOException {
+        List<TensorOutput> tensors = new ArrayList<>(modules(4, 0, 1, Projection.Q_PROJ, Projection.V_PROJ));
+        tensors.add(TensorOutput.of("base_model.model.model.norm.weight", new float[32], 32));
+        tensors.add(TensorOutput.of("base_model.model.model.layers.0.input_layernorm.weight", new float[32], 32));
+        PeftAdapter adapter = read(PEFT.replace("\"modules_to_save\":null", "\"modules_to_save\":[\"norm\"]"),
+                tensors);
+        assertEquals(Set.of("model.norm.weight", "model.layers.0.input_layernorm.weight"),
+                adapter.savedModules().keySet());
     }
 
     @Test
