@@ -195,7 +195,7 @@ class BadInputTest {
                 Arguments.of(letters, List.of("distill", "--test-votes", "1,2000000000"),
                         "--test-votes: [1, 2000000000], expected 1 to 10000"),
                 Arguments.of(letters, List.of("distill", "--stages", "2000000000"),
-                        "--stages: 2000000000, expected 0 (the answer at once) to 1000"),
+                        "--stages: 2000000000, expected 0 (train on the answer alone) to 1000"),
                 Arguments.of(letters, List.of("distill", "--rounds", "2000000000"),
                         "--rounds: 2000000000, expected 1 to 1000"),
                 Arguments.of(letters, List.of("distill", "--temperature", "1e40"),

@@ -24,7 +24,7 @@ public record Ballot(List<Answer> answers, List<Votes> votes) {
      * One final answer.
      *
      * @param path   path of the sample
-     * @param answer the answer in the text, or null; with the letters of the order in which the question was asked
+     * @param answer the answer in the text, or null; not converted to the given order of the options
      * @param text   the text that contains the answer: that of the last step, or the merge of the texts about the parts
      * @param tokens number of tokens of that text; 0 for a merge
      * @param steps  the intermediate steps; a step that several answers share is listed with each of them

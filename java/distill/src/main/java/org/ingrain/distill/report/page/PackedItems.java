@@ -11,10 +11,9 @@ import java.util.zip.GZIPOutputStream;
 import org.ingrain.files.Json;
 
 /**
- * Items that a page browses, compressed and embedded in the page: an index with one line per item, and the texts of the
- * items in separate pieces, so that a browser unpacks only the pieces it shows. Both are limited in size. When the
- * limit for texts is reached, later items have no texts. When the limit for the index is reached, later items are left
- * out.
+ * Items that a page browses, compressed and embedded in the page. There is an index with one line per item. The texts
+ * of the items are in separate pieces, so that a browser unpacks only the pieces it shows. Index and texts are limited
+ * in size. Items after the limit for texts have no texts; items after the limit for the index are left out.
  *
  * @param <I> type of an item's line in the index
  */
