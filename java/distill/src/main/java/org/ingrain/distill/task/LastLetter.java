@@ -68,8 +68,8 @@ public record LastLetter(int size) implements Task {
     /**
      * Searches pieces with one letter per word of the question: the piece after the last {@code answer is} or a similar
      * phrase; else the last piece that is quoted or follows a weaker cue; else the whole text. {@code r-b}, {@code r +
-     * b} and {@code r, b} are {@code rb}. Separately quoted letters, as in {@code "r" and "b"}, are not joined. A quoted
-     * word of the question is not an answer.
+     * b} and {@code r, b} are {@code rb}. Separately quoted letters, as in {@code "r" and "b"}, are not joined. A
+     * quoted word of the question is not an answer.
      */
     @Override
     public Optional<String> extract(Example example, String text) {

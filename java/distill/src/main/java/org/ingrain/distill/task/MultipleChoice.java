@@ -29,8 +29,8 @@ public record MultipleChoice() implements Task {
             + "|\\s*^Let's think step by step:?\\s*\\z");
     private static final Pattern RELATIVE = Pattern.compile("(?i)\\bof the above\\b");
     /**
-     * A letter that is not part of a word, of initials or of {@code I'm}. An I before a word is the pronoun. A lower-case
-     * letter counts only if nothing but punctuation follows.
+     * A letter that is not part of a word, of initials or of {@code I'm}. An I before a word is the pronoun. A
+     * lower-case letter counts only if nothing but punctuation follows.
      */
     private static final String LETTER =
             "([A-HJ-Z]|I(?!\\s+\\p{L})|[a-z](?=[*\"'”)]*(?:[.,;:!?)](?!\\p{L})|\\s*(?:\\R|$|<|\\}))))"
@@ -41,7 +41,7 @@ public record MultipleChoice() implements Task {
             + "(?:\\s+(?:therefore|thus|then|clearly))?:?|\\*{0,2}:|\\s+(?=\\(?[A-Z]\\)? is (?:correct|right)))"
             + "|<answer>|####)(?:\\s+not \\(?\\w\\)?,? but)?" + OPENING + LETTER);
     private static final Pattern BOXED = Pattern.compile("\\\\boxed\\s*\\{(?:\\\\text\\{)?[\\s(]*([A-Za-z])[\\s)]*\\}");
-    /** Words with which an option is chosen. */
+    /** A phrase that chooses an option. */
     private static final Pattern CHOSEN = Pattern.compile(
             "(?:\\b(?i:choose|chose|pick|picked|select|selected|(?:go|going|went) with|should be|must be|has to be"
             + "|opt for))" + OPENING + LETTER + "|(?<![\\w.])\\(?([A-HJ-Z])\\)?(?= is (?:the (?:right |correct |best )?"
@@ -50,7 +50,7 @@ public record MultipleChoice() implements Task {
             "^[\\s*\"(]*([A-Z])(?=[*\"]*(?:[):]|\\.(?!\\p{L})|\\h*(?:\\R|$))|\\*\\*)"
             + "|^[\\s*\"(]*([a-z])[.)*\"]*\\s*$|^\\s*\\(([a-z])\\)");
     private static final Pattern BRACKETED = Pattern.compile("\\(([A-Za-z])\\)");
-    /** What stands before an option that is denied. */
+    /** The text before an option that is negated. */
     private static final Pattern DENIED = Pattern.compile("(?i)(?:\\bnot|n['’]t|\\bcannot be)[\\s*\"(]*$");
 
     @Override
@@ -103,9 +103,9 @@ public record MultipleChoice() implements Task {
 
     /**
      * The letter in the last {@code \\boxed{}}, or after the last {@code answer is} or a similar phrase; else the last
-     * chosen letter ({@code I choose B}); else a letter at the start of the text, before a bracket, a full stop, a colon
-     * or the end of the line; else the last letter in brackets. It must be a letter of one of the question's options, if
-     * the question lists options.
+     * chosen letter ({@code I choose B}); else a letter at the start of the text, before a bracket, a full stop, a
+     * colon or the end of the line; else the last letter in brackets. It must be a letter of one of the question's
+     * options, if the question lists options.
      */
     @Override
     public Optional<String> extract(Example example, String text) {
@@ -121,7 +121,7 @@ public record MultipleChoice() implements Task {
                 .reduce((a, b) -> b);
     }
 
-    /** The group that was found, empty if it is denied. */
+    /** The group that matched; empty if the option is negated. */
     private static String letter(MatchResult found, String text) {
         for (int group = 1; group <= found.groupCount(); group++) {
             if (found.group(group) != null) {
