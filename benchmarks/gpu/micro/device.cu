@@ -6,7 +6,7 @@
 //   mma, widen   mma.sync bf16; E4M3 to 16 bits by cvt, as widen_fp8 of cuda/common/mma.h, by integers on 4 bytes
 // Build    benchmarks/gpu/micro/build FOLDER     Run    FOLDER/device     Needs capability 9.0 and 9 GB of its memory
 //
-// Bytes are random. What was read is summed by xor and compared ("right"), so that no read is left out or made up.
+// Bytes are random. What was read is summed by xor and compared ("right"), so that no read is left out or invented.
 #include <cuda_runtime.h>
 
 #include <functional>
@@ -62,7 +62,7 @@ void wipe() { CHECK(cudaMemsetAsync(board, 0, words * sizeof *board, stream)); }
 
 unsigned expected = 0;  // xor of the buffer
 
-// Reads n bytes `rounds` times (an odd number leaves the xor of one). A kernel that does not fit so often is no row.
+// Reads n bytes `rounds` times (an odd number leaves the xor of one). A kernel that cannot run that often has no row.
 template <int U> void read_row(const char* test, int blocks, size_t n, int rounds) {
   int fitting = 0;
   CHECK(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&fitting, reads<U>, threads, 0));

@@ -5,6 +5,8 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.DeviceFlags;
+import org.ingrain.cli.flags.Heading;
+import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.cli.flags.Home;
 import org.ingrain.cli.progress.LoadProgress;
 import org.ingrain.distill.DistillConfig;
@@ -30,13 +32,14 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-@Command(
-        name = "demo",
-        description =
-        {"Distils System 2 into System 1 on a small model that comes with the program (models/lab), in minutes on two "
-        + "cores:",
-    "last letters and coin flips, answered at once, in two steps, and at once by the distilled model.",
-    "A killed demo goes on where it was when the same command is given again."})
+@Command(name = "demo", description = {
+    "Shows a distillation on a small model, in minutes on two cores.",
+    "The model comes with the program (models/lab). It answers last letters and coin flips directly (System 1), in two "
+    + "steps (System 2), and directly after the distillation. The same command resumes a demo that was interrupted."},
+        customSynopsis = "ingrain demo [OPTIONS]",
+        footer = {
+    "  ingrain demo",
+    "  ingrain demo --seeds 3 --output runs/demo-3"})
 final class DemoCommand implements Callable<Integer> {
     private static final int SAMPLES = 8;
     private static final int MOST_TOKENS = 96;
@@ -44,20 +47,24 @@ final class DemoCommand implements Callable<Integer> {
     @Mixin
     private DeviceFlags device;
 
+    @Under(Heading.SAMPLING)
     @Option(names = "--seeds", defaultValue = "1", paramLabel = "N",
-            description = "Distillations of each task, with seeds 1 to N (default: ${DEFAULT-VALUE}).")
+            description = "Distillations per task, with seeds 1 to N (default: ${DEFAULT-VALUE}).")
     private int seeds;
 
+    @Under(Heading.OUTPUT)
     @Option(names = "--output", defaultValue = "runs/demo", paramLabel = "DIR",
-            description = "Where the run folders go (default: ${DEFAULT-VALUE}).")
+            description = "Folder of the run folders (default: ${DEFAULT-VALUE}).")
     private Path output;
 
+    @Under(Heading.DATA)
     @Option(names = "--pool-size", hidden = true, defaultValue = "400",
-            description = "Questions of each task to distil on.")
+            description = "Questions per task to distil on.")
     private int poolSize;
 
+    @Under(Heading.DATA)
     @Option(names = "--test-size", hidden = true, defaultValue = "300",
-            description = "Questions of each task held out.")
+            description = "Held-out questions per task.")
     private int testSize;
 
     @Mixin
@@ -71,7 +78,7 @@ final class DemoCommand implements Callable<Integer> {
         Path questions = output.resolve("questions");
         LabQuestions.write(questions, poolSize, testSize);
         System.err.println(
-                "lab model: 0.85 million parameters, trained from nothing by `ingrain lab` (models/lab/README.md)");
+                "lab model: 0.85 million parameters, trained from scratch by `ingrain lab` (models/lab/README.md)");
         int status = 0;
         for (Kind kind : List.of(Kind.LETTERS, Kind.COIN)) {
             Seeds<TunerConfig> runs = Seeds.of(output.resolve(kind.task().name()), all,

@@ -2,6 +2,8 @@ package org.ingrain.cli;
 
 import java.lang.foreign.Arena;
 import java.util.concurrent.Callable;
+import org.ingrain.cli.flags.Heading;
+import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
@@ -16,10 +18,15 @@ import org.ingrain.tensor.Weight;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-@Command(name = "devices", description = {"What this machine can compute on: a line per device.",
-    "A line more for what a GPU falls back from: a product that its library does not take."})
+@Command(name = "devices", description = {"Lists the devices of this machine, one line each.",
+    "Further lines report matrix products of a GPU that fall back to another kernel or fail."},
+        customSynopsis = "ingrain devices [OPTIONS]",
+        footer = {
+    "  ingrain devices",
+    "  ingrain devices --json"})
 public final class DevicesCommand implements Callable<Integer> {
-    @Option(names = "--json", description = "One JSON object a line.")
+    @Under(Heading.OUTPUT)
+    @Option(names = "--json", description = "Print one JSON object per line.")
     private boolean json;
 
     @Override
@@ -48,14 +55,14 @@ public final class DevicesCommand implements Callable<Integer> {
                     found.threads(), context.memoryInfo().free() / 0x1p30, context.memoryInfo().total() / 0x1p30);
             context.fallbacks().forEach((what, calls) -> System.out.printf("%-8s falls back: %s%n", name, what));
             if (!missing.isEmpty()) {
-                System.out.printf("%-8s products of many rows fail: %s%n", name, missing);
+                System.out.printf("%-8s matrix products of many rows fail: %s%n", name, missing);
             }
         }
     }
 
     /**
-     * A product that the device's library computes: why it cannot, or an empty text; what is computed otherwise is a
-     * fallback.
+     * Computes a matrix product of many rows, for which the device's library is used. Returns the error, or an empty
+     * text. A product that another kernel computes is no error; the context counts it as a fallback.
      */
     private static String tryLibrary(Context context) {
         int rows = 64;

@@ -7,6 +7,9 @@ import java.util.SortedMap;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.Candidates;
+import org.ingrain.cli.flags.CurationFlags;
+import org.ingrain.cli.flags.Heading;
+import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.cli.flags.ModelFlags;
 import org.ingrain.cli.flags.QuestionFlags;
 import org.ingrain.cli.flags.Recipe;
@@ -19,9 +22,7 @@ import org.ingrain.distill.DistillConfig;
 import org.ingrain.distill.Provenance;
 import org.ingrain.distill.Seeds;
 import org.ingrain.distill.TeachConfig;
-import org.ingrain.distill.curate.CurationConfig;
-import org.ingrain.distill.curate.Rule;
-import org.ingrain.distill.curate.Target;
+
 import org.ingrain.distill.engine.EngineAnswerer;
 import org.ingrain.distill.engine.EngineTuner;
 import org.ingrain.distill.engine.TunerConfig;
@@ -40,14 +41,17 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 @Command(name = "distill", description = {
-    "Distils a System 2 method into a model: sample, curate, train, evaluate, report (arXiv:2407.06023).",
-    "Everything goes into one run folder; a killed run goes on where it was when the same command is given again.",
-    "Example:",
-    "  ingrain distill --model DIR --task last-letter --data last_letter_rar.json --method rar-2-step --n 8 --output "
-    + "runs/letters",
-    "Exit status 3: curation kept nothing to train on, with any of the --seeds. If only some seeds kept nothing, they "
-    + "are reported and",
-    "left out of the table."})
+    "Distils a System 2 method into a model (arXiv:2407.06023).",
+    "Stages: sample, curate, train, evaluate, report. All files are written to one run folder. The same command "
+    + "resumes a run that was interrupted.",
+    "Exit status 3: curation kept no training example for any of the --seeds. Seeds for which curation kept none are "
+    + "reported and left out of the table."},
+        customSynopsis = {"ingrain distill [OPTIONS] --model DIR --task NAME",
+                "                       --data FILE --output DIR"},
+        footer = {
+    "  ingrain distill --model models/lab --task last-letter --generate 60 \\",
+    "    --test-size 20 --n 4,1 --max-tokens 96 --output runs/letters",
+    "  ingrain distill --model models/lab --recipe rar-last-letter --dry-run"})
 final class DistillCommand implements Callable<Integer> {
     private static final int NOTHING_KEPT = 3;
     private static final double VOTING_TEMPERATURE = 0.7;
@@ -61,137 +65,123 @@ final class DistillCommand implements Callable<Integer> {
     @Mixin
     private QuestionFlags questions;
 
+    @Under(Heading.DATA)
     @Option(names = "--test-data", paramLabel = "FILE",
-            description = "Questions to evaluate on (default: some of --data, held out).")
+            description = "Questions to evaluate on (default: questions held out of --data).")
     private Path testData;
 
+    @Under(Heading.DATA)
     @Option(names = "--test-size", defaultValue = "0", paramLabel = "N",
-            description = "Questions held out of --data; 0 for a fifth (the default).")
+            description = "Questions to hold out of --data; 0 means a fifth (default: ${DEFAULT-VALUE}).")
     private int testSize;
 
+    @Under(Heading.DATA)
+    @Option(names = "--recipe", paramLabel = "NAME",
+            description = "Take flags from an experiment of the paper (models/recipes) or from a JSON file. Flags on "
+            + "the command line win.")
+    private String recipe;
+
+    @Under(Heading.SAMPLING)
     @Option(names = "--method", defaultValue = "rar-2-step", paramLabel = "NAME",
             completionCandidates = Candidates.ShippedMethods.class,
-            description = "${COMPLETION-CANDIDATES}, or a method's JSON file (default: ${DEFAULT-VALUE}).")
+            description = "System 2 method: ${COMPLETION-CANDIDATES}, or a JSON file (default: ${DEFAULT-VALUE}).")
     private String method;
 
+    @Under(Heading.SAMPLING)
     @Option(names = "--n", split = ",", paramLabel = "N",
-            description = "Samples of each step of the method, such as 8 or 8,8 "
-            + "(default: as the method says).")
+            description = "Samples per step of the method, such as 8 or 8,8 (default: those of the method).")
     private List<Integer> samples = List.of();
 
+    @Under(Heading.SAMPLING)
     @Option(names = "--temperature", defaultValue = "0.7", paramLabel = "T",
-            description = "Of the samples (default: ${DEFAULT-VALUE}; ours).")
+            description = "Sampling temperature; not stated in the paper (default: ${DEFAULT-VALUE}).")
     private double temperature;
 
-    @Option(names = "--top-p", defaultValue = "0.9", paramLabel = "P",
-            description = "Of the samples (default: ${DEFAULT-VALUE}; ours).")
-    private double topP;
-
-    @Option(names = "--top-k", defaultValue = "0", paramLabel = "K",
-            description = "Of the samples; 0 for all (the default).")
-    private int topK;
-
+    @Under(Heading.SAMPLING)
     @Option(names = "--max-tokens", defaultValue = "256", paramLabel = "N",
-            description = "Of each text (default: ${DEFAULT-VALUE}).")
+            description = "Maximum length of each text in tokens (default: ${DEFAULT-VALUE}).")
     private int maxTokens;
 
+    @Under(Heading.SAMPLING)
     @Option(names = "--seed", defaultValue = "1", paramLabel = "S",
-            description = "Of the samples and of the training (default: ${DEFAULT-VALUE}).")
+            description = "Seed of sampling and training (default: ${DEFAULT-VALUE}).")
     private long seed;
 
+    @Under(Heading.SAMPLING)
     @Option(names = "--seeds", defaultValue = "1", paramLabel = "N",
-            description = "Distillations, with seeds from --seed on: a folder each below --output, "
-            + "and their means with intervals beside (default: ${DEFAULT-VALUE}).")
+            description = "Number of runs, with seeds from --seed upwards. Each has its own folder in --output; the "
+            + "report has means and intervals (default: ${DEFAULT-VALUE}).")
     private int seeds;
 
-    @Option(names = "--majority", defaultValue = "more-than-half", paramLabel = "RULE",
-            description =
-                    "more-than-half, plurality; universal: the model selects one of its own responses; first, all: no "
-                    + "filter "
-                    + "(default: ${DEFAULT-VALUE}).")
-    private String majority;
+    @Under(Heading.SAMPLING)
+    @Option(names = "--top-p", defaultValue = "0.9", paramLabel = "P",
+            description = "Sample from the most probable tokens with total probability P; not stated in the paper "
+            + "(default: ${DEFAULT-VALUE}).")
+    private double topP;
 
-    @Option(names = "--min-votes", defaultValue = "0", paramLabel = "N", description = "Fewest votes of a label.")
-    private int minVotes;
-
-    @Option(names = "--min-fraction", defaultValue = "0", paramLabel = "X",
-            description = "Smallest share of the samples a label must have.")
-    private double minFraction;
-
-    @Option(names = "--per-stage", negatable = true,
-            description =
-                    "The samples of each step vote among themselves, then the step before; without it all answers "
-                    + "vote at once.")
-    private boolean perStage;
-
-    @Option(names = "--orders", defaultValue = "1", paramLabel = "N",
-            description = "Orders of options or responses to ask in; kept if all agree (default: ${DEFAULT-VALUE}).")
-    private int orders;
-
-    @Option(names = "--all-samples", description = "Draw every sample, even where the verdict stands already.")
-    private boolean allSamples;
-
-    @Option(names = "--rounds", defaultValue = "1", paramLabel = "N",
-            description = "Distil again from the distilled model, so often in all (default: ${DEFAULT-VALUE}).")
-    private int rounds;
-
-    @Option(names = "--stages", defaultValue = "0", paramLabel = "N",
-            description =
-                    "Number of stages in which the words before the answer are removed, training after each; 0: "
-                    + "all at once (the default).")
-    private int stages;
-
-    @Option(names = "--target", defaultValue = "answer", paramLabel = "WHAT",
-            description = "What the student learns to say: answer, or response (the sample's whole last text).")
-    private String target;
-
-    @Option(names = "--validation-fraction", defaultValue = "0", paramLabel = "X",
-            description = "Share of the kept examples watched, not trained on.")
-    private double validationFraction;
-
-    @Option(names = "--controls", split = ",", paramLabel = "NAME",
-            description = "distilled-system-1, unfiltered: students trained beside; "
-            + "none leaves out a recipe's.")
-    private List<String> controls = List.of();
-
-    @Option(names = "--baselines", split = ",", paramLabel = "NAME",
-            description = "Other methods to measure on the model as it is: rows of the table "
-            + "after System 2's; none leaves out a recipe's.")
-    private List<String> baselines = List.of();
-
-    @Option(names = "--test-votes", split = ",", paramLabel = "K",
-            description = "Answers to each held-out question that vote, such as 1,5,10: draws "
-            + "the largest number; reports the majority of the first k answers for each k (default: 1).")
-    private List<Integer> testVotes = List.of();
-
-    @Option(names = "--test-temperature", paramLabel = "T",
-            description = "Of the answers to held-out questions (default: 0.7 where several vote; ours; "
-            + "else 0, greedy). Beside one, --top-p and --top-k count too.")
-    private Double testTemperature;
-
-    @Mixin
-    private TrainingFlags training;
+    @Under(Heading.SAMPLING)
+    @Option(names = "--top-k", defaultValue = "0", paramLabel = "K",
+            description = "Sample from the K most probable tokens; 0 means all (default: ${DEFAULT-VALUE}).")
+    private int topK;
 
     @Mixin
     private BatchFlags batch;
 
-    @Option(names = "--recipe", paramLabel = "NAME",
-            description = "An experiment of the paper (models/recipes) or a file like it: flags, in "
-            + "whose place those stand that are given here.")
-    private String recipe;
+    @Mixin
+    private CurationFlags curation;
 
-    @Option(names = "--dry-run",
-            description = "Try a few questions, print the plan (calls, tokens, memory, time), and do nothing else.")
-    private boolean dryRun;
+    @Mixin
+    private TrainingFlags training;
 
+    @Under(Heading.TRAINING)
+    @Option(names = "--rounds", defaultValue = "1", paramLabel = "N",
+            description = "Number of distillations; each samples from the model of the one before (default: "
+            + "${DEFAULT-VALUE}).")
+    private int rounds;
+
+    @Under(Heading.TRAINING)
+    @Option(names = "--stages", defaultValue = "0", paramLabel = "N",
+            description = "Remove the reasoning in N stages and train after each; 0 trains on the answer alone "
+            + "(default: ${DEFAULT-VALUE}).")
+    private int stages;
+
+    @Under(Heading.EVALUATION)
+    @Option(names = "--baselines", split = ",", paramLabel = "NAME",
+            description = "Other methods to evaluate on the original model; 'none' removes those of a recipe.")
+    private List<String> baselines = List.of();
+
+    @Under(Heading.EVALUATION)
+    @Option(names = "--controls", split = ",", paramLabel = "NAME",
+            description = "Students to train for comparison: distilled-system-1, unfiltered; 'none' removes those of "
+            + "a recipe.")
+    private List<String> controls = List.of();
+
+    @Under(Heading.EVALUATION)
+    @Option(names = "--test-votes", split = ",", paramLabel = "K",
+            description = "Majority vote of K answers per held-out question, such as 1,5,10: draws the largest K and "
+            + "reports the vote of the first k answers for each k (default: 1).")
+    private List<Integer> testVotes = List.of();
+
+    @Under(Heading.EVALUATION)
+    @Option(names = "--test-temperature", paramLabel = "T",
+            description = "Temperature of the answers to held-out questions; above 0, --top-p and --top-k apply "
+            + "(default: 0.7 with several --test-votes, not stated in the paper; else 0).")
+    private Double testTemperature;
+
+    @Under(Heading.OUTPUT)
     @Option(names = "--output", paramLabel = "DIR",
-            description = "The run's folder (default: runs/ and the recipe's name).")
+            description = "Run folder (default: runs/ with the name of the recipe).")
     private Path output;
+
+    @Under(Heading.OUTPUT)
+    @Option(names = "--dry-run",
+            description = "Try a few questions, print the plan (calls, tokens, memory, time) and stop.")
+    private boolean dryRun;
 
     @Override
     public Integer call() {
         if (output == null && recipe == null && !dryRun) {
-            throw new InputException("--output: none, expected the run's folder");
+            throw new InputException("--output: none, expected the run folder");
         }
         Seeds<TunerConfig> runs = Seeds.of(folder(), Seeds.range(seed, seeds), this::config);
         ModelOptions options = templateFlags.apply(modelFlags.options());
@@ -206,14 +196,14 @@ final class DistillCommand implements Callable<Integer> {
         }
     }
 
-    /** What answers: the engine's fingerprint, and the longest text of a prompt and its completion. */
+    /** Provenance of the answers: the engine's fingerprint and the context length. */
     static Provenance provenance(Engine engine, GeneratorConfig sizes) {
         SortedMap<String, String> all = engine.fingerprint();
         all.put("context", String.valueOf(sizes.contextLength()));
         return new Provenance(Fingerprint.version(), engine.options().model(), all);
     }
 
-    /** Distils on one model and prints the table; the exit status. */
+    /** Distils one model and prints the table. Returns the exit status. */
     static int distil(Engine engine, GeneratorConfig sizes, Seeds<TunerConfig> runs) {
         Provenance provenance = provenance(engine, sizes);
         runs.check(provenance);
@@ -234,7 +224,7 @@ final class DistillCommand implements Callable<Integer> {
         }
     }
 
-    /** Null for a plan that names none. */
+    /** The run folder; null for a dry run without --output and --recipe. */
     private Path folder() {
         return output != null || recipe == null ? output : Path.of(
                 "runs", Path.of(recipe).getFileName().toString().replaceFirst("\\.json$", ""));
@@ -242,11 +232,8 @@ final class DistillCommand implements Callable<Integer> {
 
     private DistillConfig<TunerConfig> config(long own) {
         SamplingParams params = SamplingParams.sampled(temperature, topP, maxTokens, own).withTopK(topK);
-        CurationConfig curation = new CurationConfig(
-                Words.choose("--majority", majority, Rule.class), minVotes, minFraction, perStage, orders, !allSamples,
-                Words.choose("--target", target, Target.class), validationFraction, own);
         return new DistillConfig<>(questions.config(testData, testSize), Methods.load(method),
-                new SampleConfig(samples, params), curation,
+                new SampleConfig(samples, params), curation.config(own),
                 new TunerConfig(training.lora(), training.optimizer(), training.train(own)), evaluation(own),
                 new TeachConfig(rounds, stages));
     }

@@ -20,10 +20,10 @@ import org.ingrain.files.TemporaryFolder;
 import org.ingrain.sample.GeneratorConfig;
 
 /**
- * Prints what a distillation would do and take, from a few of its own questions on this machine.
+ * Prints the estimated work and cost of a distillation, from a trial with a few of its questions on this machine.
  *
- * @param recipe that the flags come from, or null
- * @param seeds  runs that would be done, one after another
+ * @param recipe the recipe that the flags come from, or null
+ * @param seeds  number of runs, one after another
  */
 record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
     private static final String ROW = "%-36s %12s %12s %14s %10s%n";
@@ -49,7 +49,7 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
 
     private static String tooLong(Forecast forecast, Dataset data, int longest) {
         return forecast.tooLong() == 0 ? "" : String.format(
-                Locale.ROOT, "%nnot in the training: %,d of %,d questions, of more than %,d tokens with"
+                Locale.ROOT, "%nnot in the training: %,d of %,d questions, longer than %,d tokens with"
                 + " their answers%n", forecast.tooLong(), data.pool().size(), longest);
     }
 
@@ -59,7 +59,7 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
             text.append(recipe.title()).append(" (").append(recipe.source()).append(")\n");
             recipe.paper().forEach((row, figure) -> text.append("  the paper: ").append(row).append(' ').append(figure)
                     .append('\n'));
-            text.append("  not stated in the paper, so ours: ").append(String.join(", ", recipe.ours())).append("\n\n");
+            text.append("  values not stated in the paper: ").append(String.join(", ", recipe.ours())).append("\n\n");
         }
         return text.append(config.method().title()).append(" on ").append(config.data().makeTask().name()).append(": ")
                 .append(data.pool().size())
@@ -76,7 +76,7 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
         return seeds == 1 ? text.toString() : text.append(line(total(forecast, seeds))).toString();
     }
 
-    /** What the model is asked, and the time of everything. */
+    /** The texts of all sampling stages, and the time of all stages. */
     private static Forecast.Row total(Forecast forecast, int runs) {
         List<Forecast.Row> asking = forecast.rows().stream().filter(Forecast.Row::asks).toList();
         return new Forecast.Row(runs == 1 ? "all texts, all time" : "all of " + runs + " seeds", true,

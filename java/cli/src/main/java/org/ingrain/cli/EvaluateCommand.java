@@ -6,6 +6,8 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.Candidates;
+import org.ingrain.cli.flags.Heading;
+import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.cli.flags.ModelFlags;
 import org.ingrain.cli.flags.QuestionFlags;
 import org.ingrain.cli.flags.TemplateFlags;
@@ -29,9 +31,13 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 @Command(name = "evaluate",
-        description = {"Accuracy with its 95 % interval and #Tokens of a method on questions with known answers.",
-    "Example: ingrain evaluate --model DIR --task coin-flip --data coin_val.json --method direct --output "
-            + "runs/coin-direct"})
+        description = {"Evaluates a method on questions with known answers.",
+    "Reports accuracy with its 95 %% interval and the tokens per question (#Tokens)."},
+        customSynopsis = {"ingrain evaluate [OPTIONS] --model DIR --task NAME",
+                "                        --data FILE --output DIR"},
+        footer = {
+    "  ingrain evaluate --model models/lab --task coin-flip --generate 20 \\",
+    "    --method direct --max-tokens 32 --output runs/coin-direct"})
 final class EvaluateCommand implements Callable<Integer> {
     @Mixin
     private ModelFlags modelFlags;
@@ -42,42 +48,52 @@ final class EvaluateCommand implements Callable<Integer> {
     @Mixin
     private QuestionFlags questions;
 
-    @Option(names = "--adapter", paramLabel = "DIR", description = "PEFT LoRA adapter to answer with.")
+    @Under(Heading.MODEL)
+    @Option(names = "--adapter", paramLabel = "DIR", description = "PEFT LoRA adapter to apply to the model.")
     private Path adapter;
 
+    @Under(Heading.SAMPLING)
     @Option(names = "--method", defaultValue = "direct", paramLabel = "NAME",
             completionCandidates = Candidates.ShippedMethods.class,
-            description = "${COMPLETION-CANDIDATES}, or a method's JSON file (default: ${DEFAULT-VALUE}).")
+            description = "Method: ${COMPLETION-CANDIDATES}, or a JSON file (default: ${DEFAULT-VALUE}).")
     private String method;
 
+    @Under(Heading.SAMPLING)
     @Option(names = "--n", split = ",", paramLabel = "N",
-            description = "Samples of each step, which vote (default: 1).")
+            description = "Samples per step of the method; the majority is the answer (default: 1).")
     private List<Integer> samples = List.of();
 
-    @Option(names = "--temperature", defaultValue = "0", paramLabel = "T", description = "0 for greedy (the default).")
+    @Under(Heading.SAMPLING)
+    @Option(names = "--temperature", defaultValue = "0", paramLabel = "T",
+            description = "Sampling temperature; 0 means greedy (default: ${DEFAULT-VALUE}).")
     private double temperature;
 
-    @Option(names = "--top-p", defaultValue = "1", paramLabel = "P",
-            description = "Probability mass kept; 1 for all (the default).")
-    private double topP;
-
+    @Under(Heading.SAMPLING)
     @Option(names = "--max-tokens", defaultValue = "256", paramLabel = "N",
-            description = "Of each text (default: ${DEFAULT-VALUE}).")
+            description = "Maximum length of each text in tokens (default: ${DEFAULT-VALUE}).")
     private int maxTokens;
 
+    @Under(Heading.SAMPLING)
     @Option(names = "--seed", defaultValue = "1", paramLabel = "S",
-            description = "Of the samples (default: ${DEFAULT-VALUE}).")
+            description = "Seed of the samples (default: ${DEFAULT-VALUE}).")
     private long seed;
+
+    @Under(Heading.SAMPLING)
+    @Option(names = "--top-p", defaultValue = "1", paramLabel = "P",
+            description = "Sample from the most probable tokens with total probability P (default: ${DEFAULT-VALUE}).")
+    private double topP;
 
     @Mixin
     private BatchFlags batch;
 
-    @Option(names = "--json", description = "The result as JSON.")
-    private boolean json;
-
+    @Under(Heading.OUTPUT)
     @Option(names = "--output", required = true, paramLabel = "DIR",
-            description = "The run's folder: every answer, and result.json.")
+            description = "Run folder: all answers and result.json.")
     private Path output;
+
+    @Under(Heading.OUTPUT)
+    @Option(names = "--json", description = "Print the result as JSON.")
+    private boolean json;
 
     @Override
     public Integer call() {
@@ -103,11 +119,11 @@ final class EvaluateCommand implements Callable<Integer> {
 
     private static String summary(ArmResult result) {
         StringBuilder text = new StringBuilder(String.format(Locale.ROOT,
-                "%s: %d of %d right, accuracy %.1f %% (95 %% interval %.1f to %.1f), %.1f tokens a question",
+                "%s: %d of %d right, accuracy %.1f %% (95 %% interval %.1f to %.1f), %.1f tokens per question",
                 result.title(), result.right(),
                 result.answers(), 100 * result.accuracy(), 100 * result.low(), 100 * result.high(), result.tokens()));
         if (result.tooLong() > 0) {
-            text.append(String.format(Locale.ROOT, "%n  prompts that do not fit into the context, so not asked: %d",
+            text.append(String.format(Locale.ROOT, "%n  skipped, because the prompt is longer than the context: %d",
                     result.tooLong()));
         }
         if (result.answers() != result.questions()) {

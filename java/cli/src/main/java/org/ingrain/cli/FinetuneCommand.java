@@ -5,6 +5,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.SortedMap;
 import java.util.concurrent.Callable;
+import org.ingrain.cli.flags.Heading;
+import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.cli.flags.ModelFlags;
 import org.ingrain.cli.flags.TemplateFlags;
 import org.ingrain.cli.flags.TrainingFlags;
@@ -27,9 +29,14 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 @Command(name = "finetune",
-        description = {"Fine-tunes a model: a LoRA adapter in PEFT's format, or all weights; or trains a new one.",
-    "A killed run goes on where it was when the same command is given again, to the same bits.",
-    "Example: ingrain finetune --model DIR --data train.jsonl --output runs/tuned --rank 16 --epochs 3"})
+        description = {"Fine-tunes a model with LoRA or all weights, or trains a new one.",
+    "Writes an adapter in PEFT's format, or a Hugging Face folder with --full and --fresh. The same command resumes "
+            + "a run that was interrupted, with bitwise equal results."},
+        customSynopsis = "ingrain finetune [OPTIONS] --model DIR --data FILE --output DIR",
+        footer = {
+    "  echo '{\"prompt\": \"Spell Ann.\", \"completion\": \"A n n\"}' > train.jsonl",
+    "  ingrain finetune --model models/lab --data train.jsonl --epochs 3 \\",
+    "    --rank 16 --output runs/tuned"})
 final class FinetuneCommand implements Callable<Integer> {
     @Mixin
     private ModelFlags modelFlags;
@@ -37,57 +44,66 @@ final class FinetuneCommand implements Callable<Integer> {
     @Mixin
     private TemplateFlags templateFlags;
 
+    @Under(Heading.MODEL)
+    @Option(names = "--adapter", paramLabel = "DIR",
+            description = "PEFT LoRA adapter to start from; must have the same rank, alpha and target modules.")
+    private Path adapter;
+
+    @Under(Heading.MODEL)
+    @Option(names = "--fresh",
+            description = "Train a new model from random weights; --model needs config.json and a tokenizer only.")
+    private boolean fresh;
+
+    @Under(Heading.DATA)
     @Option(names = "--data", required = true, paramLabel = "FILE",
-            description = "JSONL: {\"prompt\", \"completion\"}, {\"messages\"} or {\"text\"}.")
+            description = "JSONL rows: {\"prompt\", \"completion\"}, {\"messages\"} or {\"text\"}.")
     private Path data;
 
+    @Under(Heading.DATA)
     @Option(names = "--validation-data", paramLabel = "FILE",
-            description = "The same, to watch: the best checkpoint is chosen by it.")
+            description = "Validation rows in the same format; they select the best checkpoint.")
     private Path validationData;
 
+    @Under(Heading.DATA)
     @Option(names = "--validation-fraction", defaultValue = "0", paramLabel = "X",
-            description = "Share of --data to watch instead.")
+            description = "Share of --data to validate on, instead of --validation-data (default: ${DEFAULT-VALUE}).")
     private double validationFraction;
 
+    @Under(Heading.DATA)
     @Option(names = "--max-length", paramLabel = "N",
-            description = "Longest row in tokens (default: the model's context, 2048 at most).")
+            description = "Maximum row length in tokens (default: the model's context, at most 2048).")
     private Integer maxLength;
 
-    @Option(names = "--truncate", description = "Cut longer rows; without it they are refused.")
+    @Under(Heading.DATA)
+    @Option(names = "--truncate", description = "Truncate longer rows (default: refuse them).")
     private boolean truncate;
 
-    @Option(names = "--packing", description = "Fill --max-length with several rows, which do not see one another.")
+    @Under(Heading.DATA)
+    @Option(names = "--packing",
+            description = "Pack several rows into one sequence of --max-length; rows do not attend to one another.")
     private boolean packing;
 
+    @Under(Heading.TRAINING)
     @Option(names = "--full", description = "Train all weights instead of an adapter.")
     private boolean full;
 
-    @Option(names = "--adapter", paramLabel = "DIR",
-            description =
-            "PEFT LoRA adapter to go on from; its rank, alpha and targets must be those that are trained.")
-    private Path adapter;
-
-    @Option(
-            names = "--fresh",
-            description =
-            "Train a new model from random weights: --model is a folder with config.json and a tokenizer.")
-    private boolean fresh;
-
+    @Under(Heading.TRAINING)
     @Option(names = "--seed", defaultValue = "0", paramLabel = "S",
-            description = "Of the order of examples, the first adapter and dropout (default: ${DEFAULT-VALUE}).")
+            description = "Seed of the row order, the initial adapter and dropout (default: ${DEFAULT-VALUE}).")
     private long seed;
 
     @Mixin
     private TrainingFlags training;
 
+    @Under(Heading.OUTPUT)
     @Option(names = "--output", required = true, paramLabel = "DIR",
-            description = "The run's folder: checkpoints, metrics, and the result in it.")
+            description = "Run folder: checkpoints, metrics and the result.")
     private Path output;
 
     @Override
     public Integer call() {
         if (fresh && adapter != null || full && adapter != null || fresh && full) {
-            throw new InputException("--fresh, --full, --adapter: more than one of them, expected one at most");
+            throw new InputException("--fresh, --full, --adapter: several given, expected at most one");
         }
         ModelOptions given = templateFlags.apply(modelFlags.options());
         ModelOptions options = fresh ? given.withRandomWeights(0) : given;
@@ -110,7 +126,7 @@ final class FinetuneCommand implements Callable<Integer> {
         try (TrainingProgress progress = new TrainingProgress("train", training.optimizer().warmupSteps())) {
             TrainReport report = trainer.train(progress);
             progress.close();
-            System.err.printf(Locale.ROOT, "%d rows, %d steps, loss %.4f at first, %.4f at last%s%n", report.rows(),
+            System.err.printf(Locale.ROOT, "%d rows, %d steps, first loss %.4f, last loss %.4f%s%n", report.rows(),
                     report.steps(), report.firstLoss(), report.lastLoss(), report.validationLoss() == null ? ""
                             : String.format(Locale.ROOT, ", validation %.4f at step %d", report.validationLoss(),
                                     report.chosenStep()));

@@ -13,6 +13,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.BatchFlags;
+import org.ingrain.cli.flags.Heading;
+import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.cli.flags.ModelFlags;
 import org.ingrain.cli.flags.SamplingFlags;
 import org.ingrain.cli.flags.TemplateFlags;
@@ -36,11 +38,15 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 @Command(name = "generate",
-        description = {"Answers prompts: one completion streams as it grows, several are drawn at once.",
-    "Examples:",
-    "  ingrain generate --model DIR --prompt \"What is the capital of France?\"",
-    "  ingrain generate --model DIR --prompt \"...\" --n 8 --temperature 0.7 --seed 1 --json",
-    "  ingrain generate --model DIR --raw --prompt \"Once upon a time\""})
+        description = {"Completes prompts.",
+    "Streams a single completion to standard output. Computes several completions in one batch."},
+        customSynopsis = "ingrain generate [OPTIONS] --model DIR --prompt TEXT",
+        footer = {
+    "  ingrain generate --model models/lab --prompt 'Spell the word \"Ann\".'",
+    "  ingrain generate --model models/lab --prompt 'Spell the word \"Ann\".' \\",
+    "    --n 8 --temperature 0.7 --seed 1 --json",
+    "  ingrain generate --model models/lab --raw --prompt 'Take the last' \\",
+    "    --max-tokens 8"})
 final class GenerateCommand implements Callable<Integer> {
     @Mixin
     private ModelFlags modelFlags;
@@ -48,45 +54,57 @@ final class GenerateCommand implements Callable<Integer> {
     @Mixin
     private TemplateFlags templateFlags;
 
-    @Mixin
-    private BatchFlags batch;
+    @Under(Heading.MODEL)
+    @Option(names = "--adapter", paramLabel = "DIR", description = "PEFT LoRA adapter to apply to the model.")
+    private Path adapter;
+
+    @Under(Heading.SAMPLING)
+    @Option(names = "--n", defaultValue = "1", paramLabel = "N",
+            description = "Completions per prompt (default: ${DEFAULT-VALUE}).")
+    private int samples;
 
     @Mixin
     private SamplingFlags sampling;
 
-    @Option(names = "--adapter", paramLabel = "DIR", description = "PEFT LoRA adapter to answer with.")
-    private Path adapter;
-
-    @Option(names = "--prompt", paramLabel = "TEXT", description = "What to answer; may be given several times.")
-    private List<String> prompts = List.of();
-
-    @Option(names = "--prompts", paramLabel = "FILE", description = "A prompt per line; - for standard input.")
-    private Path promptFile;
-
-    @Option(names = "--system", paramLabel = "TEXT", description = "System message in front of every prompt.")
-    private String system;
-
-    @Option(names = "--raw", description = "No chat template: BOS and the prompt as it is.")
-    private boolean raw;
-
-    @Option(names = "--n", defaultValue = "1", paramLabel = "N",
-            description = "Completions a prompt (default: ${DEFAULT-VALUE}).")
-    private int samples;
-
+    @Under(Heading.SAMPLING)
     @Option(names = "--first-sample", defaultValue = "0", paramLabel = "I",
-            description =
-                    "Number of the first completion: --first-sample 3 --n 1 draws again what --n 8 drew as its fourth.")
+            description = "Number of the first completion, from 0. --first-sample 3 --n 1 draws the fourth completion "
+            + "of --n 8 again (default: ${DEFAULT-VALUE}).")
     private int firstSample;
 
-    @Option(names = "--prompt-log-probabilities",
-            description = "With --json: log-probabilities of the prompt's tokens too.")
-    private boolean promptLogProbabilities;
+    @Mixin
+    private BatchFlags batch;
 
+    @Under(Heading.DATA)
+    @Option(names = "--prompt", paramLabel = "TEXT", description = "Prompt. Repeatable.")
+    private List<String> prompts = List.of();
+
+    @Under(Heading.DATA)
+    @Option(names = "--prompts", paramLabel = "FILE",
+            description = "File with one prompt per line; - reads standard input.")
+    private Path promptFile;
+
+    @Under(Heading.DATA)
+    @Option(names = "--system", paramLabel = "TEXT", description = "System message before each prompt.")
+    private String system;
+
+    @Under(Heading.DATA)
+    @Option(names = "--raw", description = "Do not apply the chat template: encode BOS and the prompt as given.")
+    private boolean raw;
+
+    @Under(Heading.OUTPUT)
     @Option(names = "--json",
-            description = "One JSON object a completion: text, ids, log_probabilities, finish_reason.")
+            description = "Print one JSON object per completion: text, ids, log_probabilities, finish_reason.")
     private boolean json;
 
-    @Option(names = "--output", paramLabel = "FILE", description = "Write there instead of to standard output.")
+    @Under(Heading.OUTPUT)
+    @Option(names = "--prompt-log-probabilities",
+            description = "With --json: print log-probabilities of the prompt's tokens too.")
+    private boolean promptLogProbabilities;
+
+    @Under(Heading.OUTPUT)
+    @Option(names = "--output", paramLabel = "FILE",
+            description = "Output file (default: standard output).")
     private Path output;
 
     @Override
@@ -185,7 +203,7 @@ final class GenerateCommand implements Callable<Integer> {
         return results;
     }
 
-    /** Runs requests to their ends behind a progress bar; completions in the order of requests, then of samples. */
+    /** Runs all requests with a progress bar. Returns completions in the order of the requests, then of the samples. */
     private static List<List<Completion>> run(Generator generator, List<Request> requests) {
         long of = requests.stream().mapToLong(Request::samples).sum();
         long[] done = {0};
@@ -234,7 +252,7 @@ final class GenerateCommand implements Callable<Integer> {
         double seconds = Math.max(1e-3, time.toMillis() / 1e3);
         System.err.printf(
                 Locale.ROOT,
-                "%d prompt tokens, %d generated in %.2f s: %.1f tokens/s, %.1f %% of its time the device waited for "
-                + "the host%n", prompt, generated, seconds, generated / seconds, 100 * stats.hostWaitShare());
+                "%d prompt tokens, %d generated in %.2f s: %.1f tokens/s; the device waited for the host %.1f %% of "
+                + "the time%n", prompt, generated, seconds, generated / seconds, 100 * stats.hostWaitShare());
     }
 }

@@ -5,6 +5,8 @@ import java.util.List;
 import java.util.SortedMap;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.DeviceFlags;
+import org.ingrain.cli.flags.Heading;
+import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.cli.flags.Words;
 import org.ingrain.cli.progress.StageProgress;
 import org.ingrain.distill.Seeds;
@@ -19,33 +21,35 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-@Command(
-        name = "lab",
-        description =
-        {"Makes the lab model of models/lab again: corpus, tokenizer, training from random weights, the choice of a "
-        + "checkpoint.",
-    "A killed run goes on where it was when the same command is given again. With --isa auto it computes with AVX2, "
-            + "on any machine.",
-    "Example: ingrain lab --seed 3 --seeds 5 --output runs/lab"})
+@Command(name = "lab", description = {
+    "Trains the lab model of models/lab from scratch.",
+    "Steps: corpus, tokenizer, training from random weights, selection of a checkpoint. With --isa auto it uses AVX2, "
+    + "so that every machine computes the same bytes. The same command resumes a run that was interrupted."},
+        customSynopsis = "ingrain lab [OPTIONS] --output DIR",
+        footer = "  ingrain lab --seed 3 --seeds 5 --output runs/lab")
 final class LabCommand implements Callable<Integer> {
     @Mixin
     private DeviceFlags device;
 
+    @Under(Heading.TRAINING)
     @Option(names = "--seed", defaultValue = "1", paramLabel = "S",
-            description = "Of the model that is kept (default: ${DEFAULT-VALUE}).")
+            description = "Seed of the model that is written (default: ${DEFAULT-VALUE}).")
     private long seed;
 
+    @Under(Heading.TRAINING)
     @Option(names = "--seeds", defaultValue = "1", paramLabel = "N",
-            description = "Models to train, with seeds from --seed on; the first is kept, "
-            + "the others show how it varies (default: ${DEFAULT-VALUE}).")
+            description = "Models to train, with seeds from --seed upwards. Only the first is written; the others show "
+            + "how results vary (default: ${DEFAULT-VALUE}).")
     private int seeds;
 
+    @Under(Heading.TRAINING)
     @Option(names = "--course", defaultValue = "letters-and-coins", paramLabel = "NAME",
-            description = "What it is taught: letters-and-coins (models/lab) or sums (default: ${DEFAULT-VALUE}).")
+            description = "Tasks of the corpus: letters-and-coins (models/lab) or sums (default: ${DEFAULT-VALUE}).")
     private String course;
 
+    @Under(Heading.OUTPUT)
     @Option(names = "--output", required = true, paramLabel = "DIR",
-            description = "The run's folder; the model comes into model/ in it.")
+            description = "Run folder; the model is written to model/ in it.")
     private Path output;
 
     @Override
@@ -53,7 +57,7 @@ final class LabCommand implements Callable<Integer> {
         List<LabConfig> configs = Seeds.range(seed, seeds).stream()
                 .map(s -> LabConfig.of(Words.choose("--course", course, Course.class), s)).toList();
         if (device.backend().equals("cpu") && device.isa.equals("auto")) {
-            device.isa = "avx2";   // which every machine has: the same bytes on each
+            device.isa = "avx2";   // every supported machine has AVX2, so that all compute the same bytes
         }
         ModelOptions options = device.options(output, "f32");
         SortedMap<String, String> provenance;

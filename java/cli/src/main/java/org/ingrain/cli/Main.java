@@ -3,6 +3,7 @@ package org.ingrain.cli;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.bench.BenchCommand;
 import org.ingrain.cli.flags.FlagNames;
+import org.ingrain.cli.flags.HelpPage;
 import org.ingrain.cli.flags.Recipe;
 import org.ingrain.cli.kernels.KernelsCommand;
 import org.ingrain.engine.Fingerprint;
@@ -17,17 +18,26 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 
 /**
- * The command line. Exit status: 0 done, 1 failed, 2 bad input, 3 curation kept nothing; a failure is one line on
- * standard error.
+ * The command line. Exit status: 0 success, 1 failure, 2 bad input, 3 curation kept no training example. A failure is
+ * reported in one line on standard error.
  */
 @Command(name = "ingrain", versionProvider = Main.Version.class, mixinStandardHelpOptions = true,
-        scope = ScopeType.INHERIT, sortOptions = false, usageHelpAutoWidth = true,
-        description = "Turns the deliberate reasoning of a Llama-2-family chat model into its immediate answer.",
+        scope = ScopeType.INHERIT, sortOptions = false, usageHelpAutoWidth = true, usageHelpWidth = Main.WIDTH,
+        descriptionHeading = "%n", parameterListHeading = "%nArguments:%n", commandListHeading = "%nCommands:%n",
+        footerHeading = "%nExamples:%n",
+        customSynopsis = "ingrain COMMAND [OPTIONS]",
+        description = {"Distils the deliberate reasoning of a chat model (System 2) into its direct answer (System 1).",
+    "Each command has its own --help."},
+        footer = {
+    "  ingrain demo",
+    "  ingrain generate --model models/lab --prompt 'Spell the word \"Ann\".'"},
         subcommands = {DemoCommand.class, GenerateCommand.class, DistillCommand.class, FinetuneCommand.class,
                 EvaluateCommand.class, MergeCommand.class, TokenizeCommand.class, BenchCommand.class,
                 DevicesCommand.class, KernelsCommand.class, LabCommand.class,
             AutoComplete.GenerateCompletion.class})
 public final class Main implements Callable<Integer> {
+    /** Columns of a help text where the width of the terminal is not known. */
+    static final int WIDTH = 100;
     private static final int FAILED = 1;
 
     @Option(names = "--debug", scope = ScopeType.INHERIT, description = "Print the stack trace of a failure.")
@@ -40,7 +50,7 @@ public final class Main implements Callable<Integer> {
         System.exit(execute(commandLine(), arguments));
     }
 
-    /** Runs a command, a recipe's flags among its own; the exit status. */
+    /** Runs a command together with the flags of its recipe, if it has one. Returns the exit status. */
     static int execute(CommandLine line, String... arguments) {
         String[] expanded;
         try {
@@ -54,7 +64,12 @@ public final class Main implements Callable<Integer> {
 
     public static CommandLine commandLine() {
         Main main = new Main();
-        return new CommandLine(main)
+        CommandLine line = new CommandLine(main);
+        HelpPage.install(line);
+        line.getSubcommands().get("generate-completion").getCommandSpec().usageMessage()
+                .description("Prints a completion script for bash and zsh.").optionListHeading("")
+                .customSynopsis("ingrain generate-completion").footer("  source <(ingrain generate-completion)");
+        return line
                 .setExecutionExceptionHandler((exception, command, parsed) -> main.explain(exception, command))
                 .setExitCodeExceptionMapper(Main::status)
                 .setParameterExceptionHandler(Main::refuse)
@@ -63,13 +78,13 @@ public final class Main implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        CommandLine.usage(this, System.err);
+        commandLine().usage(System.err);
         return CommandLine.ExitCode.USAGE;
     }
 
     private int explain(Exception exception, CommandLine command) throws Exception {
         if (debug) {
-            throw exception;   // picocli prints where, and asks status()
+            throw exception;   // picocli prints the stack trace and calls status()
         }
         String kind = status(exception) == FAILED ? exception.getClass().getSimpleName() + ": " : "";
         String message = exception instanceof InputException input ? FlagNames.message(input, command.getCommandSpec())
@@ -79,7 +94,7 @@ public final class Main implements Callable<Integer> {
         return status(exception);
     }
 
-    /** 2 for what the user can mend: bad input, too little memory. */
+    /** 2 for errors that the user can correct: bad input, too little memory. */
     private static int status(Throwable exception) {
         boolean input = exception instanceof InputException || exception instanceof BackendException backend
                 && backend.outOfMemory();
@@ -98,7 +113,7 @@ public final class Main implements Callable<Integer> {
         return message == null ? "no message" : message.strip().replaceAll("\\s*\\R\\s*", "; ");
     }
 
-    /** The version that the build wrote into the jar. */
+    /** Reads the version that the build wrote into the jar. */
     static final class Version implements IVersionProvider {
         @Override
         public String[] getVersion() {

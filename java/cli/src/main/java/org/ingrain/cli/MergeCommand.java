@@ -4,21 +4,27 @@ import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.checkpoint.PeftAdapter;
+import org.ingrain.cli.flags.Heading;
+import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.cli.progress.ProgressDisplay;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-@Command(name = "merge", description = {"Adds an adapter into its base model and writes a Hugging Face folder.",
-    "Example: ingrain merge --model DIR --adapter runs/tuned/adapter --output merged"})
+@Command(name = "merge", description = "Merges an adapter into its base model and writes a Hugging Face folder.",
+        customSynopsis = "ingrain merge [OPTIONS] --model DIR --adapter DIR --output DIR",
+        footer = "  ingrain merge --model models/lab --adapter runs/tuned/adapter --output merged")
 final class MergeCommand implements Callable<Integer> {
+    @Under(Heading.MODEL)
     @Option(names = "--model", required = true, paramLabel = "DIR",
             description = "Hugging Face folder of the base model.")
     private Path model;
 
+    @Under(Heading.MODEL)
     @Option(names = "--adapter", required = true, paramLabel = "DIR", description = "PEFT LoRA adapter.")
     private Path adapter;
 
-    @Option(names = "--output", required = true, paramLabel = "DIR", description = "The new folder; must not exist.")
+    @Under(Heading.OUTPUT)
+    @Option(names = "--output", required = true, paramLabel = "DIR", description = "New folder; must not exist.")
     private Path output;
 
     @Override

@@ -3,7 +3,7 @@ package org.ingrain.cli;
 import java.util.Arrays;
 import org.ingrain.tensor.InputException;
 
-/** Token ids as people write them: numbers between spaces or commas. */
+/** Token ids as text: numbers separated by spaces or commas. */
 final class TokenIds {
     private TokenIds() {
     }
@@ -13,7 +13,7 @@ final class TokenIds {
             return Arrays.stream(line.strip().split("[\\s,]+")).filter(word -> !word.isEmpty())
                     .mapToInt(Integer::parseInt).toArray();
         } catch (NumberFormatException e) {
-            throw new InputException("token ids: '" + line + "', expected numbers between spaces");
+            throw new InputException("token ids: '" + line + "', expected numbers separated by spaces");
         }
     }
 }

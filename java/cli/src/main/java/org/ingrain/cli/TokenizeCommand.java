@@ -8,26 +8,36 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import org.ingrain.cli.flags.Heading;
+import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.tokenizer.Tokenizer;
 import org.ingrain.tokenizer.Tokenizers;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-@Command(name = "tokenize", description = {"Token ids of each line of text: a line of ids per line of input.",
-    "Reads the arguments, or standard input where there are none."})
+@Command(name = "tokenize", description = {"Converts lines of text to token ids, or token ids to text.",
+    "Prints one line of output per line of input."},
+        customSynopsis = "ingrain tokenize [OPTIONS] --model DIR [TEXT...]",
+        footer = {
+    "  ingrain tokenize --model models/lab 'Spell the word'",
+    "  echo 'Spell the word' | ingrain tokenize --model models/lab | \\",
+    "    ingrain tokenize --model models/lab --decode"})
 final class TokenizeCommand implements Callable<Integer> {
+    @Under(Heading.MODEL)
     @Option(names = "--model", required = true, paramLabel = "DIR",
             description = "Folder with tokenizer.json, tokenizer.model, or vocab.json and merges.txt.")
     private Path model;
 
-    @Option(names = "--bos", description = "Put in front what the tokenizer puts in front (usually BOS).")
+    @Under(Heading.DATA)
+    @Option(names = "--bos", description = "Add the tokenizer's special tokens at the start (usually BOS).")
     private boolean bos;
 
-    @Option(names = "--decode", description = "The other way: lines of ids become text.")
+    @Under(Heading.DATA)
+    @Option(names = "--decode", description = "Convert token ids to text.")
     private boolean decode;
 
-    @Parameters(paramLabel = "TEXT", arity = "0..*", description = "Lines to tokenize.")
+    @Parameters(paramLabel = "TEXT", arity = "0..*", description = "Lines to convert (default: standard input).")
     private String[] lines;
 
     @Override

@@ -182,12 +182,12 @@ class BadInputTest {
                         "--test-orders: 0, expected 1 or more"),
                 Arguments.of(letters + letters.replace("Ann", "Bob"),
                         List.of("distill", "--test-size", "1", "--test-orders", "2"),
-                        "--test-orders: 2, expected 1: questions of task last-letter have one order alone"),
+                        "--test-orders: 2, expected 1: questions of task last-letter have only one order"),
                 Arguments.of(letters, List.of("evaluate", "--test-orders", "2"),
-                        "--test-orders: 2, expected 1: questions of task last-letter have one order alone"),
+                        "--test-orders: 2, expected 1: questions of task last-letter have only one order"),
                 Arguments.of(letters, List.of("evaluate", "--method", "direct", "--temperature", "1", "--n", "8,8"),
                         "--n: 2 numbers, but method direct has 1 step that is sampled"),
-                Arguments.of(letters, List.of("evaluate", "--size", "3"), "--size: 3 beside --data"),
+                Arguments.of(letters, List.of("evaluate", "--size", "3"), "--size: 3 with --data"),
                 Arguments.of(letters, List.of("distill", "--n", "2000000000,2"),
                         "--n: [2000000000, 2] samples of each step, expected at most 10000 answers to a question"),
                 Arguments.of(letters, List.of("evaluate", "--temperature", "1", "--n", "10001"),
@@ -195,12 +195,12 @@ class BadInputTest {
                 Arguments.of(letters, List.of("distill", "--test-votes", "1,2000000000"),
                         "--test-votes: [1, 2000000000], expected 1 to 10000"),
                 Arguments.of(letters, List.of("distill", "--stages", "2000000000"),
-                        "--stages: 2000000000, expected 0 (the answer at once) to 1000"),
+                        "--stages: 2000000000, expected 0 (train on the answer alone) to 1000"),
                 Arguments.of(letters, List.of("distill", "--rounds", "2000000000"),
                         "--rounds: 2000000000, expected 1 to 1000"),
                 Arguments.of(letters, List.of("distill", "--temperature", "1e40"),
                         "temperature: 1.0E40, expected 0 (greedy) to 1000"),
-                Arguments.of(letters, List.of("distill", "--names", "/dev/null"), "--names: /dev/null beside --data"));
+                Arguments.of(letters, List.of("distill", "--names", "/dev/null"), "--names: /dev/null with --data"));
     }
 
     @ParameterizedTest

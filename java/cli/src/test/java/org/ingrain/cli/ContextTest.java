@@ -80,19 +80,19 @@ class ContextTest {
         assertTrue(Files.readString(temp.resolve("run/ledger.jsonl")).contains("\"reason\":\"prompt-too-long\","
                 + "\"detail\":\"its prompt does not fit into the model's context\""));
         Run alone = succeed(words("evaluate", test, "--max-tokens", 4, "--output", temp.resolve("alone")));
-        assertTrue(alone.out().contains("\n  prompts that do not fit into the context, so not asked: 1\n"),
+        assertTrue(alone.out().contains("\n  skipped, because the prompt is longer than the context: 1\n"),
                 alone.out());
     }
 
     /** A response that fills the context has no room for the end token. */
     @Test
-    void lessonsThatDoNotFitAreLeftOut() throws IOException {
+    void targetsThatDoNotFitAreLeftOut() throws IOException {
         Path data = questions("data.jsonl", "Is it " + "so ".repeat(38) + "late?", "Is the sea?");
         Run run = succeed(words("distill", data, "--test-data", questions("test.jsonl", "Is the wood?"), "--n", 1,
                 "--majority", "all", "--target", "response", "--max-tokens", 60, "--max-steps", 1, "--rank", 2,
                 "--output", temp.resolve("run")));
-        assertTrue(run.out().contains("distilled: kept 1 of 2 examples, lesson too long 1, "), run.out());
-        assertTrue(Files.readString(temp.resolve("run/ledger.jsonl")).contains("\"reason\":\"lesson-too-long\","
+        assertTrue(run.out().contains("distilled: kept 1 of 2 examples, training example too long 1, "), run.out());
+        assertTrue(Files.readString(temp.resolve("run/ledger.jsonl")).contains("\"reason\":\"example-too-long\","
                 + "\"detail\":\"not filtered, 1 of 1 samples, but 1 of 1 too long to train on\""));
         assertEquals(1, Files.readAllLines(temp.resolve("run/train.jsonl")).size());
     }

@@ -126,7 +126,7 @@ class DryRunTest {
         return steps;
     }
 
-    private static String lesson(String question, String answer) {
+    private static String row(String question, String answer) {
         return Json.line(Map.of("prompt", List.of(Map.of("role", "user", "content", question)), "completion", answer));
     }
 
@@ -134,16 +134,16 @@ class DryRunTest {
     @Test
     void branchesInBothOrders() throws IOException {
         Path taught = temp.resolve("taught");
-        List<String> lessons = new ArrayList<>();
+        List<String> rows = new ArrayList<>();
         List<String> pairs = new ArrayList<>();
         for (String what : List.of("sky", "sea", "sun", "rain", "snow", "wood")) {
-            lessons.add(lesson("Plan: " + what + "?", "1. a\n2. b\n3. c"));
+            rows.add(row("Plan: " + what + "?", "1. a\n2. b\n3. c"));
             List.of("a", "b", "c")
-                    .forEach(criterion -> lessons.add(lesson("Judge " + criterion, "Assistant A: 3\nAssistant B: 3")));
+                    .forEach(criterion -> rows.add(row("Judge " + criterion, "Assistant A: 3\nAssistant B: 3")));
             pairs.add(Json.line(Map.of("question", what + "?", "response-a", "x", "response-b", "y", "answer", "C")));
         }
         succeed(List.of("finetune", "--model", model(), "--full", "--data",
-                Files.write(temp.resolve("lessons.jsonl"), lessons), "--output", taught, "--max-steps", 80,
+                Files.write(temp.resolve("rows.jsonl"), rows), "--output", taught, "--max-steps", 80,
                 "--batch-size", 12, "--learning-rate", "1e-2"));
         Path method = Files.writeString(temp.resolve("branching.json"), """
                 {"name": "branching", "title": "Branching", "source": "a test", "branching": "branch-solve-merge", "steps": [
@@ -229,7 +229,7 @@ class DryRunTest {
         succeed(command);
         assertTrue(
                 dry.out().contains(
-                        "\nnot in the training: 1 of 6 questions, of more than 2,048 tokens with their answers\n"),
+                        "\nnot in the training: 1 of 6 questions, longer than 2,048 tokens with their answers\n"),
                         dry.out());
         assertEquals(steps(output, ""), plan(dry).get("train").calls());
         long trained = 0;
@@ -246,7 +246,7 @@ class DryRunTest {
         Run run = Run.of("distill", "--model", model(), "--task", "last-letter", "--generate", 8, "--method", "direct",
                 "--n", 2, "--orders", 2, "--dry-run");
         assertEquals(2, run.status());
-        assertEquals("ingrain: --orders: 2, expected 1: questions of task last-letter have one order alone",
+        assertEquals("ingrain: --orders: 2, expected 1: questions of task last-letter have only one order",
                 run.complaint());
         assertEquals("", run.out());
     }

@@ -55,7 +55,7 @@ class SeedsTest {
         Run again = distill(temp.resolve("alone"), "--seed", 5, "--seeds", 2);
         assertEquals(2, again.status(), again.err());
         assertEquals("ingrain: " + temp.resolve("alone")
-                + ": holds one run or is a file, expected a folder for the runs of 2 seeds", again.complaint());
+                + ": a file or the folder of one run, expected a folder for the runs of 2 seeds", again.complaint());
     }
 
     /** Two answers of one token to the one question agree with some seeds and not with others. */
@@ -82,16 +82,15 @@ class SeedsTest {
             }
         }
         assertTrue(!kept.isEmpty() && !without.isEmpty(), kept + " kept something: the test shows nothing");
-        assertTrue(some.out().contains("; nothing was kept with seed " + String.join(", ", without) + "\n"),
+        assertTrue(some.out().contains("; curation kept nothing with seed " + String.join(", ", without) + "\n"),
                 some.out());
         JsonNode seeds = Json.parse(Files.readString(output.resolve("seeds.json")), "seeds");
         assertEquals(kept.size(), seeds.path("rows").path(0).path("accuracies").size());
         assertEquals(without.size(), seeds.path("nothingKept").size());
         assertTrue(
                 some.err().contains(
-                        "train: --warmup-steps 1 is not less than the 1 steps there are, so the learning rate never "
-                        + "comes up to"
-                + " --learning-rate\n"), some.err());
+                        "train: --warmup-steps 1 is not less than the number of steps, 1: the learning rate never "
+                        + "reaches --learning-rate\n"), some.err());
         Run none = Run.of(with(words, "--answer-format", "number", "--output", temp.resolve("none")));
         assertEquals(3, none.status(), none.err());
         assertFalse(Files.exists(temp.resolve("none/seeds.json")));

@@ -93,7 +93,7 @@ class SimtEndToEndTest {
     @Test
     void distils() throws IOException {
         Path taught = temp.resolve("taught");
-        succeed("finetune", "--model", model, "--full", "--data", lessons(), "--output", taught, "--max-steps", 60,
+        succeed("finetune", "--model", model, "--full", "--data", rows(), "--output", taught, "--max-steps", 60,
                 "--batch-size", 7, "--learning-rate", "1e-2");
         Path run = temp.resolve("run");
         succeed("distill", "--model", taught.resolve("model"), "--device", "simt", "--task", "question-answer",
@@ -106,7 +106,7 @@ class SimtEndToEndTest {
      * Every prompt of the method, answered with yes: the question, the wish for a rephrased one, and what was said to
      * that.
      */
-    private Path lessons() throws IOException {
+    private Path rows() throws IOException {
         String rephrase = " Please rephrase and expand this question so that it is easier to answer. "
                 + "Give only the rephrased question, with every detail of the original.";
         List<String> lines = new ArrayList<>(List.of("{\"prompt\": \"yes\", \"completion\": \"yes\"}"));
@@ -114,7 +114,7 @@ class SimtEndToEndTest {
             lines.add(line);
             lines.add(line.replace("real?", "real?" + rephrase));
         }
-        return Files.write(temp.resolve("lessons.jsonl"), lines);
+        return Files.write(temp.resolve("rows.jsonl"), lines);
     }
 
     private static List<Double> losses(Path metrics) throws IOException {

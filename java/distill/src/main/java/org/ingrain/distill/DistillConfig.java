@@ -12,17 +12,16 @@ import org.ingrain.tensor.InputException;
 /**
  * All settings of one run.
  *
- * @param method System 2
- * @param <T>    the tuner's settings
+ * @param method the System 2 method to distil
+ * @param <T>    type of the tuner's settings
  */
 public record DistillConfig<T extends TunerSettings>(QuestionConfig data, Method method, SampleConfig sample,
         CurationConfig curation, T train, EvaluateConfig evaluate, TeachConfig teach) {
     public DistillConfig {
         for (Method baseline : evaluate.baselines()) {
             if (baseline.name().equals(method.name()) || baseline.equals(Methods.direct())) {
-                throw InputException.field("baselines", baseline.name() + ", expected methods beside direct and "
-                        + method.name()
-                        + ", which are measured anyway");
+                throw InputException.field("baselines", baseline.name() + ", expected methods other than direct and "
+                        + method.name() + ", which are always evaluated");
             }
         }
     }

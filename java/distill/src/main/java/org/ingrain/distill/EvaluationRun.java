@@ -22,24 +22,24 @@ import org.ingrain.files.Json;
 import org.ingrain.files.RunLock;
 import org.ingrain.tensor.InputException;
 
-/** An evaluation on its own, in a run folder of its own: one method, one model, with an adapter or without. */
+/** The evaluation of one method on one model, with or without an adapter, in its own run folder. */
 public record EvaluationRun(Config config, Provenance provenance, Answerer answerer, Progress progress) {
     /**
-     * What is measured.
+     * Settings of an evaluation.
      *
-     * @param data    all of it is asked; each question has its answer
-     * @param adapter folder of the adapter, or null for the model as it is
+     * @param data    the questions, all of which are asked; each has a gold answer
+     * @param adapter folder of the adapter, or null for the base model
      */
     public record Config(QuestionConfig data, Method method, EvaluateConfig evaluate, Path adapter) {
         public Config {
             if (data.testData() != null || data.testSize() != 0) {
                 throw InputException.field(data.testData() != null ? "testData" : "testSize",
-                        "an evaluation asks all of data, expected none");
+                        "expected none, because an evaluation asks all questions of data");
             }
         }
     }
 
-    /** Refuses what {@link #run} would refuse before it asks anything: to be asked before a large model is loaded. */
+    /** Refuses what {@link #run} would refuse before its first question. Call it before a large model is loaded. */
     public static void check(Config config, Provenance provenance, Path folder) {
         check(config, Dataset.loadTest(config.data()));
         RunLock.check(folder, Settings.of(config, provenance));
@@ -53,7 +53,7 @@ public record EvaluationRun(Config config, Provenance provenance, Answerer answe
         new Evaluation(evaluate, task, test).check(config.method());
     }
 
-    /** Measures what is not measured yet; writes {@code result.json}. */
+    /** Runs or resumes the evaluation and writes {@code result.json}. */
     public ArmResult run(Path folder) {
         List<Example> test = Dataset.loadTest(config.data());
         check(config, test);

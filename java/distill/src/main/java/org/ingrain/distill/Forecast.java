@@ -24,34 +24,34 @@ import org.ingrain.files.Manifest;
 import org.ingrain.tensor.InputException;
 
 /**
- * What a run would do and cost, estimated from a few of its own questions on this machine. It walks the run's {@link
- * Stage}s; of stages that do the same work it tries the first one and multiplies.
+ * Estimated work and cost of a run, from a few of its own questions on this machine. It walks the run's {@link Stage}s.
+ * Of several stages that do the same work it tries the first one and multiplies the result.
  *
- * @param rows     in the order of the stages
- * @param tried    questions to distil on that the estimates of the sampling come from
- * @param tooLong  questions to distil on that are too long for the training, with the shortest answer; they are left
- *                 out of its estimate
- * @param training file of rows to train on, one for every question that may be kept, to plan memory with
+ * @param rows     one row per kind of work, in the order of the stages
+ * @param tried    number of pool questions that the estimates of the sampling come from
+ * @param tooLong  number of pool questions that are too long for training even with the shortest answer; the estimate
+ *                 leaves them out
+ * @param training file of training rows, one for each question that curation may keep; used to plan memory
  */
 public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
     /**
      * Stages that do the same work.
      *
-     * @param asks    whether the model is asked; else it is trained
-     * @param calls   texts that the model would generate, or optimizer steps
-     * @param most    texts if no vote ended early and every text had as many parts as it can have
-     * @param tokens  generated, or trained on
-     * @param seconds estimated
+     * @param asks    true for sampling, false for training
+     * @param calls   expected number of generated texts, or of optimizer steps
+     * @param most    maximum number of texts, if no vote ends early and each text has as many parts as possible
+     * @param tokens  generated tokens, or tokens trained on
+     * @param seconds estimated time
      */
     public record Row(String name, boolean asks, long calls, long most, double tokens, double seconds) {
-        /** This row for all stages of a list, of which it was the first. */
+        /** This row for several stages that do the same work. */
         private Row times(int stages) {
             return new Row(Forecast.name(name, stages), asks, calls * stages, most * stages, tokens * stages,
                     seconds * stages);
         }
     }
 
-    /** Tries each way of asking on some questions, and training on their answers. */
+    /** Tries each method on some questions, then training on their answers. */
     public static Forecast of(DistillConfig<?> config, Dataset data, Trial trial) {
         try (RunFolder run = RunFolder.open(trial.folder().resolve("run"), Manifest.of(List.of(), List.of()))) {
             return new Maker(new Plans(config, config.data().makeTask()), data, trial, trial.begin(run),
@@ -100,7 +100,7 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
                             select(student, sampled.get(student.method())).row(name, 1).times(same.size()));
                     case Stage.Curate curate -> { }
                     case Stage.Train train ->
-                            rows.add(train(same, lessons(sampled.get(config().method()), fitting), fitting));
+                            rows.add(train(same, examples(sampled.get(config().method()), fitting), fitting));
                     case Stage.Evaluate(var role, String arm, String title, Method method, Student student) ->
                             rows.add(evaluate(name, method).times(same.size()));
                 }
@@ -136,7 +136,7 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
                     .row(name, texts(method, plan));
         }
 
-        /** Texts to one question in one order, at the most. */
+        /** The maximum number of texts for one question in one order. */
         private static long texts(Method method, Plan plan) {
             long texts = 0;
             long level = 1;
@@ -147,12 +147,12 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
             return texts;
         }
 
-        /** All trainings, were every question kept that fits. */
-        private Row train(List<Stage> trainings, List<TrainingRow> lessons, List<Example> fitting) {
+        /** All training stages, assuming that curation keeps every question that fits. */
+        private Row train(List<Stage> trainings, List<TrainingRow> examples, List<Example> fitting) {
             int batch = config().train().rowsPerStep();
             List<TrainingRow> rows = new ArrayList<>();
             for (int i = 0; i < batch * Trial.STEPS; i++) {
-                rows.add(lessons.get(i % lessons.size()));
+                rows.add(examples.get(i % examples.size()));
             }
             double tokens = rows.stream().mapToInt(trial.tuner()::tokens).average().orElseThrow() * batch;
             double seconds = measure.step(rows);
@@ -165,8 +165,8 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
         }
 
         /**
-         * Rows of a student's training, were every question kept: one for each order, or for each sample where all are
-         * taught.
+         * Rows of a student's training, assuming that curation keeps every question: one per order, or one per sample
+         * under rule {@code all}.
          */
         private long rows(Student student, List<Example> fitting) {
             int size = fitting.size();
@@ -178,8 +178,8 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
                     ? kept * asked / size : kept;
         }
 
-        /** Rows with the first answer of each question that was tried; if none of them fits, any row that does. */
-        private List<TrainingRow> lessons(Trial.Tried tried, List<Example> fitting) {
+        /** Training rows with the first answer of each tried question; if none fits, one row with a gold answer. */
+        private List<TrainingRow> examples(Trial.Tried tried, List<Example> fitting) {
             boolean whole = config().curation().target() == Target.RESPONSE || config().teach().stages() > 0;
             Method method = config().method();
             List<TrainingRow> rows = new ArrayList<>();
@@ -196,7 +196,7 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
             return new TrainingRow(plans.direct().firstPrompt(example), completion);
         }
 
-        /** The gold answer as a student would be taught it. */
+        /** The gold answer in the form in which a student would be trained on it. */
         private String known(Example example) {
             return example.known().flatMap(gold -> task().extract(example, gold)).or(example::known).orElse("yes");
         }

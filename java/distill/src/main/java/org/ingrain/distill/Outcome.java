@@ -3,20 +3,20 @@ package org.ingrain.distill;
 import java.nio.file.Path;
 import org.ingrain.distill.report.table.Report;
 
-/** How a run ended. */
+/** The outcome of a run. */
 public sealed interface Outcome {
     /**
      * All stages are done.
      *
-     * @param folder of the run
+     * @param folder run folder
      */
     record Done(Report report, Path folder) implements Outcome {
     }
 
     /**
-     * Curation kept no example, so there is nothing to train on; the ledger says why.
+     * Curation kept no training example. The ledger has the reasons.
      *
-     * @param line to tell the user
+     * @param line message for the user
      */
     record NothingKept(String line) implements Outcome {
     }

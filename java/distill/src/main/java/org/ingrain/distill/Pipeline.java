@@ -30,24 +30,24 @@ import org.ingrain.tensor.InputException;
  * Distils System 2 into System 1 (arXiv:2407.06023): executes the {@link Stage}s of a run in one run folder, then
  * writes its report.
  *
- * <p>Each stage is a function of the files before it. It writes its own files whole, or line by line into a log that is
- * sorted at the end. So a run that was killed, at any instant and any number of times, continues where it was and ends
+ * <p>Each stage depends only on the files of earlier stages. It writes its files atomically, or line by line into a log
+ * that is sorted at the end. A run can therefore be killed at any time and any number of times: it resumes and ends
  * with the same bytes. Only run.log, timings.json and each training's log.txt depend on time, order or threads.
  *
  * @param data questions of {@code config.data()}
  */
 public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provenance, Workers workers,
         Progress progress) {
-    /** Who answers and who trains. */
+    /** The model that answers and the trainer of the students. */
     public record Workers(Answerer answerer, Tuner tuner) {
     }
 
     /**
-     * Refuses what {@link #run} would refuse before its first stage. It needs no model, so it comes before a large one
-     * is loaded.
+     * Refuses what {@link #run} would refuse before its first stage. It needs no model: call it before a large one is
+     * loaded.
      *
-     * @throws InputException if the settings do not fit together, the data cannot be used, or the folder was made with
-     *         other settings
+     * @throws InputException if settings contradict each other, the data cannot be used, or the folder belongs to a run
+     *         with other settings
      */
     public static void check(DistillConfig<?> config, Dataset data, Provenance provenance, Path folder) {
         check(config, data);
@@ -55,15 +55,15 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
     }
 
     /**
-     * Refuses settings that do not fit together or do not fit the data.
+     * Refuses settings that contradict each other or the data.
      *
-     * @throws InputException naming the first of them
+     * @throws InputException for the first such setting
      */
     public static void check(DistillConfig<?> config, Dataset data) {
         if (config.teach().stages() > 0 && config.curation().target() == Target.RESPONSE) {
             throw InputException.field("stages", config.teach().stages()
-                    + " beside target response, expected target answer: the last stage"
-                    + " teaches the answer without the words before it");
+                    + " with target response, expected target answer: the last stage"
+                    + " trains on the answer alone");
         }
         Task task = config.data().makeTask();
         if (config.curation().target() == Target.ANSWER) {
@@ -80,7 +80,7 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
     }
 
     /**
-     * Runs what is not done yet.
+     * Starts or resumes a run.
      *
      * @throws InputException as {@link #check} does
      */
@@ -111,7 +111,7 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
                 if (student.isRequired()) {
                     return nothingKept(runner.ledgers().get(student), run);
                 }
-                run.log().say(student.name() + ": nothing was kept, so it is not trained and teaches no other student");
+                run.log().say(student.name() + ": curation kept nothing; this student and later rounds are skipped");
             }
         }
         return publish(plans, runner, run, manifest);

@@ -14,25 +14,25 @@ import org.ingrain.distill.sample.Stopping;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 
-/** How the stages of a run ask the model: the same for the run itself and for its forecast. */
+/** The sampling plans of a run's stages, used by the run and by its forecast. */
 record Plans(DistillConfig<?> config, Task task) {
-    /** How a student's teacher is asked for the answers to learn from. */
+    /** Plan for the samples that a student is trained on, drawn from its teacher. */
     Plan sample(Student student, ModelState teacher) {
         String purpose = student.round() == 1 ? "sample" : "sample round " + student.round();
         if (student.method().equals(config.method())) {
             return student.method().plan(task, config.sample(), purpose, teacher);
         }
-        // The control gives as many direct answers as System 2 does.
+        // The control draws as many direct answers as System 2 does.
         int answers = config.method().plan(task, config.sample(), purpose, teacher).leaves();
         return student.method().plan(task, samples(answers), purpose, teacher);
     }
 
-    /** How the student will be asked. */
+    /** Plan of a direct question, as the student will be asked. */
     Plan direct() {
         return Methods.direct().plan(task, samples(1), "sample", new ModelState.Base());
     }
 
-    /** Students of one method share its samples, so sampling stops by the run's own rule, whatever the student's. */
+    /** Early stopping by the rule of the run, because students with the same method share their samples. */
     Stopping stopping(Student student, Plan plan) {
         return new Curation(config.curation(), task, student.method(), plan).stopping();
     }
@@ -41,7 +41,7 @@ record Plans(DistillConfig<?> config, Task task) {
         return new Curation(student.curation(), task, student.method(), sample(student, teacher));
     }
 
-    /** Asks the teacher which of its own responses is the most consistent. */
+    /** Sampling that asks the teacher to select the most consistent of its own responses. */
     Sampling selection(Student student, ModelState teacher, Answerer answerer, Path samples, List<Example> examples) {
         UniversalSelfConsistency universal = new UniversalSelfConsistency(task, student.method());
         return new Sampling(universal.plan(config.sample(), teacher), Stopping.NEVER,

@@ -4,12 +4,12 @@ import java.nio.file.Path;
 import java.util.SortedMap;
 
 /**
- * What computes: everything besides the settings that a result depends on.
+ * Everything that a result depends on, apart from the settings.
  *
- * @param version of this code
- * @param model   the model's folder
- * @param engine  backend, its library's hash, device, instruction set, dtype and the like, by name; not the number of
- *                threads
+ * @param version version of this program
+ * @param model   folder of the model
+ * @param engine  engine properties by name: backend, hash of its library, device, instruction set, dtype and others;
+ *                the number of threads is not one of them
  */
 public record Provenance(String version, Path model, SortedMap<String, String> engine) {
 }

@@ -22,28 +22,29 @@ import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.tensor.InputException;
 
 /**
- * The same distillation with one seed after another, on one loaded model.
+ * The same distillation with several seeds, one after another, on one loaded model.
  *
- * @param runs   one for each seed, at least one
- * @param output null for a plan. With one seed: the run's folder. With more: holds a folder {@code seed-K} of each, and
- *               the table over them
+ * @param runs   one run per seed, at least one
+ * @param output null for a dry run. With one seed: the run folder. With several: a folder with a run folder
+ *               {@code seed-K} per seed and the table over all seeds
  */
 public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output) {
     private static final int MOST = 1000;
 
-    /** One of the distillations. */
+    /** The distillation with one seed. */
     public record Run<T extends TunerSettings>(long seed, DistillConfig<T> config, Dataset data) {
     }
 
     /**
-     * The table of what was run, for a terminal.
+     * The result of all runs.
      *
-     * @param report file of the whole report
+     * @param table  text for a terminal
+     * @param report file of the full report
      */
     public record Result(String table, Path report) {
     }
 
-    /** Seeds from {@code first} on. */
+    /** The seeds {@code first}, {@code first + 1} and so on. */
     public static List<Long> range(long first, int seeds) {
         if (seeds < 1 || seeds > MOST) {
             throw InputException.field("seeds", seeds + ", expected 1 to " + MOST);
@@ -55,7 +56,7 @@ public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output) {
         return LongStream.range(first, first + seeds).boxed().toList();
     }
 
-    /** Reads the questions, once for all seeds that have the same. */
+    /** Reads the questions once for all seeds with the same data settings. */
     public static <T extends TunerSettings> Seeds<T> of(
             Path output, List<Long> seeds, LongFunction<DistillConfig<T>> settings) {
         Map<QuestionConfig, Dataset> read = new HashMap<>();
@@ -67,25 +68,25 @@ public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output) {
         return new Seeds<>(runs, output);
     }
 
-    /** Refuses what {@link #run} would refuse before anything is asked. */
+    /** Refuses what {@link #run} would refuse before its first question. */
     public void check(Provenance provenance) {
         if (output == null) {
             runs.forEach(run -> Pipeline.check(run.config(), run.data()));
             return;
         }
         if (runs.size() > 1 && (Files.isRegularFile(output) || Files.exists(output.resolve("run.json")))) {
-            throw new InputException(output + ": holds one run or is a file, expected a folder for the runs of "
+            throw new InputException(output + ": a file or the folder of one run, expected a folder for the runs of "
                     + runs.size() + " seeds");
         }
         runs.forEach(run -> Pipeline.check(run.config(), run.data(), provenance, folder(run)));
     }
 
     /**
-     * Runs what is not done yet.
+     * Starts or resumes all runs.
      *
-     * @param tuner       trains with given settings
-     * @param nothingKept takes a line about each run whose curation kept nothing
-     * @return what the others found; empty if there are none
+     * @param tuner       makes a tuner for given settings
+     * @param nothingKept receives one line for each run whose curation kept no example
+     * @return the result of all runs that kept an example; empty if none did
      */
     public Optional<Result> run(Provenance provenance, Answerer answerer, Function<T, Tuner> tuner, Progress progress,
                                 Consumer<String> nothingKept) {

@@ -13,7 +13,7 @@ import org.ingrain.files.Json;
 import org.ingrain.files.Manifest;
 import tools.jackson.databind.JsonNode;
 
-/** What goes into {@code run.json}. */
+/** The content of {@code run.json}. */
 final class Settings {
     private Settings() {
     }
@@ -53,7 +53,7 @@ final class Settings {
                 .filter(java.util.Objects::nonNull).map(Settings::name).toList());
     }
 
-    /** Files by what they hold, not by where they lie. */
+    /** Files are recorded by the hash of their content, not by their path. */
     private static Data data(QuestionConfig data) {
         return new Data(data.task(), digest(data.data()), digest(data.testData()), data.limit(), data.testSize(),
                 data.generate(), digest(data.names()), data.splitSeed(), data.questionField(), data.answerField());

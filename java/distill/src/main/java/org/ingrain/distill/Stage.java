@@ -8,17 +8,17 @@ import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
 
 /**
- * One stage of a run. The list of them is what a run does, in order: {@link Pipeline} executes it, {@link Forecast}
- * measures some of it.
+ * One stage of a run. A run is an ordered list of stages: {@link Pipeline} executes it, {@link Forecast} tries a part
+ * of it.
  *
- * <p>Curation may leave a student nothing to learn from. Then its later stages, and all stages of the students that it
- * would teach, are skipped.
+ * <p>If curation keeps no training example for a student, the later stages of this student are skipped, and so are all
+ * stages of the students that it would teach.
  */
 sealed interface Stage {
-    /** In progress, timings and forecasts. */
+    /** Name of the stage in progress, timings and forecasts. */
     String name();
 
-    /** Whose stage it is; null for one that asks the model as it is, beside all students. */
+    /** The student of the stage; null for an evaluation of the base model. */
     Student student();
 
     /** Draws the answers of the student's method. */
@@ -29,7 +29,7 @@ sealed interface Stage {
         }
     }
 
-    /** Asks the model which of its own responses is the most consistent. */
+    /** Asks the model to select the most consistent of its own responses. */
     record Select(Student student) implements Stage {
         @Override
         public String name() {
@@ -37,7 +37,7 @@ sealed interface Stage {
         }
     }
 
-    /** Writes the ledger and the rows to train on. */
+    /** Writes the ledger and the training rows. */
     record Curate(Student student) implements Stage {
         @Override
         public String name() {
@@ -45,7 +45,11 @@ sealed interface Stage {
         }
     }
 
-    /** @param part from 0; the last one trains on the answer alone */
+    /**
+     * Trains a student.
+     *
+     * @param part number of the training, from 0; the last one trains on the answer alone
+     */
     record Train(Student student, int part) implements Stage {
         @Override
         public String name() {
@@ -54,10 +58,10 @@ sealed interface Stage {
     }
 
     /**
-     * Measures one arm.
+     * Evaluates one arm.
      *
-     * @param arm    its name
-     * @param student who is asked, or as System 2 whose teacher is; null: the model as it is
+     * @param arm     name of the arm
+     * @param student the student to evaluate; for System 2 the student whose teacher is evaluated; null: the base model
      */
     record Evaluate(Role role, String arm, String title, Method method, Student student) implements Stage {
         @Override
@@ -65,13 +69,17 @@ sealed interface Stage {
             return "evaluate " + arm;
         }
 
-        /** Whose weights answer; null: the model as it is. */
+        /** The student whose weights are evaluated; null: the base model. */
         Student asked() {
             return role == Role.SYSTEM_2 ? student.teacher() : student;
         }
     }
 
-    /** @param evaluated whether there are questions to evaluate on */
+    /**
+     * All stages of a run, in order.
+     *
+     * @param evaluated whether there are questions to evaluate on
+     */
     static List<Stage> of(DistillConfig<?> config, boolean evaluated) {
         List<Student> first = Student.first(config);
         List<Student> mains = new ArrayList<>(first.subList(0, 1));
@@ -105,7 +113,7 @@ sealed interface Stage {
         }
     }
 
-    /** In the order of the paper's table, then round by round. */
+    /** Adds the evaluations in the order of the paper's table, then round by round. */
     private static void evaluate(DistillConfig<?> config, List<Student> controls, List<Student> mains,
             List<Stage> stages) {
         Method direct = Methods.direct();

@@ -27,14 +27,14 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 
-/** Executes the stages of a run in its folder, one after another. A stage whose files are there does no work again. */
+/** Executes the stages of a run in its folder, one after another. A stage whose files exist is not repeated. */
 final class StageRunner {
     private final Plans plans;
     private final Dataset data;
     private final RunFolder run;
     private final Pipeline.Workers workers;
     private final Progress progress;
-    /** Every question of the pool in the orders that the curation asks for. */
+    /** Each question of the pool in all orders that the curation needs. */
     private final List<List<Example>> orders;
     private final Map<Student, Ledger.Summary> ledgers = new LinkedHashMap<>();
     private final Map<Student, Tuner.Tuned> trained = new LinkedHashMap<>();
@@ -50,7 +50,7 @@ final class StageRunner {
         orders = data.pool().stream().map(example -> plans.task().orders(example, most)).toList();
     }
 
-    /** By student, in the order of curation. */
+    /** Summaries of the ledgers by student, in the order of curation. */
     Map<Student, Ledger.Summary> ledgers() {
         return ledgers;
     }
@@ -60,7 +60,7 @@ final class StageRunner {
         return trained;
     }
 
-    /** In the order of evaluation. */
+    /** Results in the order of evaluation. */
     List<ArmResult> arms() {
         return arms;
     }
@@ -80,14 +80,14 @@ final class StageRunner {
         }
     }
 
-    /** Whether the student's teacher was trained and, once the student's own curation is done, something was kept. */
+    /** Whether the student's teacher was trained and the student's own curation, if done, kept something. */
     private boolean isPossible(Stage stage) {
         Student student = stage.student();
         return student == null || (student.teacher() == null || trained.containsKey(student.teacher()))
                 && (!ledgers.containsKey(student) || kept(student));
     }
 
-    /** Whether the curation of a student kept something to train on. */
+    /** Whether the curation of a student kept any training example. */
     boolean kept(Student student) {
         return ledgers.get(student).total().labels() > 0;
     }
@@ -108,14 +108,14 @@ final class StageRunner {
         Plan direct = plans.direct();
         Curriculum curriculum = new Curriculum(student.method(), student.parts());
         Ledger ledger = new Ledger(run.file(student.ledger()));
-        // Every part's row must be short enough to train on.
-        Ledger.Teachable teachable = (asked, entry, lesson) -> IntStream.rangeClosed(0, student.parts())
+        // The rows of all parts must be short enough to train on.
+        Ledger.Fits fits = (asked, entry, target) -> IntStream.rangeClosed(0, student.parts())
                 .allMatch(part ->
                 workers.tuner()
-                        .fits(new TrainingRow(direct.firstPrompt(asked), curriculum.words(part, entry, lesson))));
+                        .fits(new TrainingRow(direct.firstPrompt(asked), curriculum.text(part, entry, target))));
         ledger.make(run.file(student.samples()), orders, plans.curation(student, weights(student.teacher())),
                 student.curation().rule() == Rule.UNIVERSAL
-                ? UniversalSelfConsistency.selections(selections) : Map.of(), teachable);
+                ? UniversalSelfConsistency.selections(selections) : Map.of(), fits);
         ledgers.put(student, ledger.summary());
         for (int part = 0; kept(student) && part <= student.parts(); part++) {
             int now = part;
@@ -123,7 +123,7 @@ final class StageRunner {
             if (!Files.exists(rows)) {
                 ledger.writeTraining(rows, run.file(student.folder(part) + "validation.jsonl"),
                         new Ledger.Rows(orders, direct, student.curation(),
-                                (entry, lesson) -> curriculum.words(now, entry, lesson)));
+                                (entry, target) -> curriculum.text(now, entry, target)));
             }
         }
     }
@@ -151,7 +151,7 @@ final class StageRunner {
         return Json.parse(DurableFile.read(done), Tuner.Tuned.class, done.toString());
     }
 
-    /** Folder of the adapter that a part's training made. */
+    /** Folder of the adapter that the training of a part wrote. */
     private Path adapter(Student student, int part) {
         String folder = student.folder(part);
         return run.file(folder + "training").resolve(tuned(folder).adapter());

@@ -10,28 +10,28 @@ import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
 
 /**
- * A model to be trained: on which method's answers, given by whom, curated how.
+ * A model to be trained: the method and the teacher that its training examples come from, and how they are curated.
  *
- * @param name    of its arm in the evaluation
- * @param title   in tables
- * @param folder  of its files, from the run's folder; empty or with a slash at its end
- * @param samples file of the method's samples, from the run's folder; students of one method share it
- * @param teacher the student that is asked, and whose adapter this one starts from; null: the model as it is
- * @param round   from 1
- * @param parts   parts in which the words before the answer are taken away, a training each before the last one; 0: the
- *                answer at once
+ * @param name    name of its arm in the evaluation
+ * @param title   title in tables
+ * @param folder  folder of its files, relative to the run folder; empty, or ends with a slash
+ * @param samples file of the method's samples, relative to the run folder; students with the same method share it
+ * @param teacher the student that draws the samples and whose adapter this one starts from; null: the base model
+ * @param round   number of the round, from 1
+ * @param parts   number of trainings before the last one, each with fewer words of reasoning; 0: one training on the
+ *                answer alone
  */
 record Student(Role role, String name, String title, String folder, String samples, Method method,
         CurationConfig curation, Student teacher, int round, int parts) {
     private static final String SAMPLES = "samples.jsonl";
 
-    /** The student that a run is for, in the first round. */
+    /** The main student of a run, in the first round. */
     static Student main(DistillConfig<?> config) {
         return new Student(Role.DISTILLED, "distilled", "Distilled " + config.method().title(), "", SAMPLES,
                 config.method(), config.curation(), null, 1, parts(config, config.method()));
     }
 
-    /** The student of the next round, which this one teaches. */
+    /** The student of the next round, whose teacher is this one. */
     Student next(DistillConfig<?> config) {
         int number = round + 1;
         String own = "round-" + number + "/";
@@ -39,7 +39,7 @@ record Student(Role role, String name, String title, String folder, String sampl
                 own + SAMPLES, method, curation, this, number, parts);
     }
 
-    /** The students of the first round: the one that the run is for, then the controls. */
+    /** The students of the first round: the main student, then the controls. */
     static List<Student> first(DistillConfig<?> config) {
         Student main = main(config);
         List<Student> all = new ArrayList<>(List.of(main));
@@ -56,17 +56,17 @@ record Student(Role role, String name, String title, String folder, String sampl
         return all;
     }
 
-    /** Direct answers have no words to take away. */
+    /** Direct answers have no reasoning to remove. */
     private static int parts(DistillConfig<?> config, Method method) {
         return method.equals(Methods.direct()) ? 0 : config.teach().stages();
     }
 
-    /** Whether the run fails without this student: the one that it is for, in the first round. */
+    /** Whether the run fails without this student: the main student of the first round. */
     boolean isRequired() {
         return role == Role.DISTILLED && round == 1;
     }
 
-    /** Whether its samples are drawn for it, not for another student of the same method. */
+    /** Whether its samples are drawn for it rather than shared with another student of the same method. */
     boolean ownsSamples() {
         return samples.equals(folder + SAMPLES);
     }
@@ -79,17 +79,17 @@ record Student(Role role, String name, String title, String folder, String sampl
         return folder + "selections.jsonl";
     }
 
-    /** Folder of a part's training, from the run's folder; that of the last one is the student's own. */
+    /** Folder of a part's training, relative to the run folder; that of the last part is the student's own folder. */
     String folder(int part) {
         return part == parts ? folder : folder + "stages/" + part + "/";
     }
 
-    /** Folders of all its trainings, in order. */
+    /** Folders of all trainings of this student, in order. */
     List<String> folders() {
         return IntStream.rangeClosed(0, parts).mapToObj(this::folder).toList();
     }
 
-    /** A stage's name in progress, timings and forecasts. */
+    /** Name of a stage of this student in progress, timings and forecasts. */
     String stage(String stage) {
         return folder.isEmpty() ? stage : stage + " " + name;
     }

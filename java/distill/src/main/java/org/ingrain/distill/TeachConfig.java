@@ -3,11 +3,11 @@ package org.ingrain.distill;
 import org.ingrain.tensor.InputException;
 
 /**
- * How often and in how many steps the student is taught.
+ * The number of distillations and of training stages.
  *
- * @param rounds distillations one after another: each samples the model that the one before has made
- * @param stages parts in which the words before the answer are taken away, training on what is left each time (step by
- *               step, arXiv:2405.14838); 0: all at once, the answer alone is taught
+ * @param rounds number of distillations; each samples from the model of the one before
+ * @param stages number of stages in which the reasoning before the answer is removed, with a training after each (step
+ *               by step, arXiv:2405.14838); 0: one training on the answer alone
  */
 public record TeachConfig(int rounds, int stages) {
     private static final int MOST = 1000;
@@ -17,11 +17,11 @@ public record TeachConfig(int rounds, int stages) {
             throw InputException.field("rounds", rounds + ", expected 1 to " + MOST);
         }
         if (stages < 0 || stages > MOST) {
-            throw InputException.field("stages", stages + ", expected 0 (the answer at once) to " + MOST);
+            throw InputException.field("stages", stages + ", expected 0 (train on the answer alone) to " + MOST);
         }
     }
 
-    /** One round, all at once. */
+    /** One round, trained on the answer alone. */
     public static TeachConfig once() {
         return new TeachConfig(1, 0);
     }

@@ -19,19 +19,19 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.files.JsonLines;
 
 /**
- * What a {@link Forecast} measures with.
+ * Model, tuner and folder that a {@link Forecast} measures with.
  *
  * @param tuner     trains {@link #STEPS} steps of the run's batch size
- * @param folder    may be thrown away
- * @param sequences that the answerer works on at a time; at least as many are tried
+ * @param folder    temporary folder
+ * @param sequences number of sequences that the answerer computes at once; a trial draws at least as many
  */
 public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) {
-    /** The first step is slower than others, the last one ends with a checkpoint: those between are timed. */
+    /** The first step is slow, and the last one writes a checkpoint. Only the steps between are timed. */
     public static final int STEPS = 4;
 
-    /** After this time of one kind of work, a program that has just been started has reached its speed. */
+    /** Warm-up time: until then the JVM still compiles and the measured speed is too low. */
     private static final double WARM_SECONDS = 3;
-    /** The shortest time to estimate from, where there are enough questions. */
+    /** The shortest time to estimate from, if there are enough questions. */
     private static final double LONG_SECONDS = 1;
     private static final int FEWEST_QUESTIONS = 4;
 
@@ -40,14 +40,15 @@ public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) 
     }
 
     /**
-     * Some questions that were asked, and how many there are in all.
+     * A trial of one stage.
      *
-     * @param file  of the samples
-     * @param asked in all orders
-     * @param whole questions of the stage, in all orders
+     * @param file    file of the samples
+     * @param asked   questions of the trial, in all orders
+     * @param whole   number of questions of the whole stage, in all orders
+     * @param seconds time of the trial
      */
     record Tried(Path file, List<Example> asked, long whole, double seconds) {
-        /** The whole stage. */
+        /** The estimate for the whole stage. */
         Forecast.Row row(String name, long mostTexts) {
             List<SampleRecord> samples = JsonLines.read(file, SampleRecord.class);
             double share = (double) whole / asked.size();
@@ -56,7 +57,7 @@ public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) 
         }
     }
 
-    /** Measures, in a run folder. */
+    /** Measures in a run folder. */
     static final class Measure {
         private final Trial trial;
         private final RunFolder run;
@@ -69,10 +70,11 @@ public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) 
         }
 
         /**
-         * Asks some of the questions, then others, twice as many each time, until the program is warm and the last time
-         * was long enough, or was with all of them. Others, because prompts that the model has seen cost less.
+         * Asks some questions. Then repeats this with other questions, twice as many each time. It stops when the
+         * program is warm and the last trial took long enough, or when a trial had all questions. It takes other
+         * questions because prompts in the prefix cache cost less.
          *
-         * @param orders of a question
+         * @param orders all orders of a question
          */
         Tried ask(Plan plan, Stopping stopping, List<Example> questions, Function<Example, List<Example>> orders) {
             int all = questions.size();
@@ -92,7 +94,7 @@ public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) 
             }
         }
 
-        /** @param whole questions of the stage, in all orders */
+        /** @param whole number of questions of the whole stage, in all orders */
         Tried time(Sampling sampling, List<Example> asked, long whole) {
             Path file = file("samples");
             long start = System.nanoTime();
@@ -101,8 +103,8 @@ public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) 
         }
 
         /**
-         * Seconds of an optimizer step on rows of {@link #STEPS} steps: the median of trainings until the program is
-         * warm.
+         * Seconds per optimizer step, for rows of {@link #STEPS} steps: the median of trainings, repeated
+         * until the program is warm.
          */
         double step(List<TrainingRow> rows) {
             Path train = file("rows");

@@ -5,10 +5,10 @@ import java.util.List;
 import java.util.StringJoiner;
 
 /**
- * A coin that lies heads up, and people who flip it or do not.
+ * A coin that starts heads up, and people who flip it or do not.
  *
- * @param people in order
- * @param flips  what each does
+ * @param people names of the people, in order
+ * @param flips  whether each of them flips the coin
  */
 record Coin(List<String> people, List<Boolean> flips) {
     static Coin of(List<String> people, Draw draw) {
@@ -42,7 +42,9 @@ record Coin(List<String> people, List<Boolean> flips) {
         return text.append(draw.one(" Is it heads now?", " Is it still heads at the end?")).toString();
     }
 
-    /** Both faces of every step: with the new one alone, the step is not learned. */
+    /**
+     * The reasoning. Each step has the old and the new face, because a model did not learn steps with the new one only.
+     */
     String worked() {
         StringJoiner steps = new StringJoiner(" ");
         boolean heads = true;

@@ -9,18 +9,18 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.files.JsonLines;
 import org.ingrain.template.Message;
 
-/** What the lab model is trained on: rows of {@link Skill}s, drawn by their shares. */
+/** The training data of the lab model: rows of all {@link Skill}s, drawn according to their shares. */
 record Corpus(Lexicon lexicon, Course course, long seed) {
     /**
      * A line of the corpus.
      *
-     * @param prompt     what is asked, before the chat template
-     * @param completion what is to be said
+     * @param prompt     the prompt, before the chat template
+     * @param completion the completion to train on
      */
     record Row(List<Message> prompt, String completion, @JsonIgnore Skill skill) {
     }
 
-    /** The rows, in their order: the n-th is the same however many follow. */
+    /** The row with this number, from 0. It does not depend on the size of the corpus. */
     Row row(int number) {
         Random random = new Random(Digest.seed(seed, "corpus", String.valueOf(number)));
         double at = random.nextDouble();

@@ -4,7 +4,7 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.Arrays;
 import java.util.List;
 
-/** What a lab model is taught: models/lab one thing, the model of the step-by-step experiment another. */
+/** The tasks in a lab model's corpus: those of models/lab, or those of the step-by-step experiment. */
 public enum Course {
     @JsonProperty("letters-and-coins") LETTERS_AND_COINS(25_600, 2.5e-3),
     @JsonProperty("sums") SUMS(40_000, 1e-3);
@@ -17,12 +17,12 @@ public enum Course {
         this.learningRate = learningRate;
     }
 
-    /** Of the corpus. */
+    /** Number of rows of the corpus. */
     int rows() {
         return rows;
     }
 
-    /** After the warm-up. With letters' rate sums are not learned. */
+    /** Learning rate after the warm-up. A model does not learn sums with the rate for letters. */
     double learningRate() {
         return learningRate;
     }
@@ -31,7 +31,7 @@ public enum Course {
         return Arrays.stream(Skill.values()).filter(skill -> skill.course() == this).toList();
     }
 
-    /** What is asked of a model of this course. */
+    /** The kinds of questions for a model of this course. */
     List<LabQuestions.Kind> kinds() {
         return Arrays.stream(LabQuestions.Kind.values()).filter(kind -> kind.course() == this).toList();
     }

@@ -7,7 +7,7 @@ import java.util.stream.IntStream;
 import org.ingrain.files.Digest;
 import org.ingrain.template.Message;
 
-/** Draws what a row is made of. */
+/** Draws the random parts of a row. */
 record Draw(Lexicon lexicon, Random random, Skill skill) {
     /** A word of the corpus. */
     String word() {
@@ -15,7 +15,7 @@ record Draw(Lexicon lexicon, Random random, Skill skill) {
         return at < lexicon.train().size() ? lexicon.train().get(at) : lexicon.pool().get(at - lexicon.train().size());
     }
 
-    /** A word that may stand in a direct answer. */
+    /** A word that may be used in questions with a direct answer. */
     String trainWord() {
         return lexicon.train().get(random.nextInt(lexicon.train().size()));
     }
@@ -24,7 +24,7 @@ record Draw(Lexicon lexicon, Random random, Skill skill) {
         return random.nextBoolean();
     }
 
-    /** From 0 to below {@code bound}. */
+    /** A number from 0 (inclusive) to {@code bound} (exclusive). */
     int number(int bound) {
         return random.nextInt(bound);
     }
@@ -33,7 +33,7 @@ record Draw(Lexicon lexicon, Random random, Skill skill) {
         return of[random.nextInt(of.length)];
     }
 
-    /** At least this number of people, up to {@link LabQuestions#PEOPLE}, now and then with small letters. */
+    /** A coin with {@code fewest} to {@link LabQuestions#PEOPLE} people; some coins have names in small letters. */
     Coin coin(int fewest) {
         int people = fewest + random.nextInt(LabQuestions.PEOPLE - fewest + 1);
         boolean small = random.nextInt(4) == 0;
@@ -41,7 +41,7 @@ record Draw(Lexicon lexicon, Random random, Skill skill) {
                 .toList(), this);
     }
 
-    /** One of {@code count} draws that are the same in every row and in every corpus. */
+    /** Selects one of {@code count} draws at random. These draws are the same for all rows and all corpora. */
     Draw fixed(String name, int count) {
         return new Draw(lexicon, new Random(Digest.seed(Lexicon.SEED, name, String.valueOf(random.nextInt(count)))),
                 skill);

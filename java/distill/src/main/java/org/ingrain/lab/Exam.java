@@ -17,12 +17,13 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 
 /**
- * Asks a lab model questions of every kind, at once and by its method, with the shipped prompts, greedy.
+ * Evaluates a lab model on questions of every kind: asked directly and with the kind's method, greedy, with the shipped
+ * prompts.
  *
- * @param run   keeps every answer
- * @param words that the questions are made of
- * @param part  of the lexicon that these are
- * @param count questions of each kind
+ * @param run   run folder for all answers
+ * @param words words to generate the questions from
+ * @param part  name of the part of the lexicon that the words come from
+ * @param count number of questions of each kind
  */
 record Exam(RunFolder run, Answerer answerer, List<String> words, String part, int count) {
     private static final int MOST_TOKENS = 96;

@@ -15,19 +15,19 @@ import org.ingrain.files.DurableFolder;
 import org.ingrain.files.Manifest;
 
 /**
- * Makes lab models of several seeds, measures them on held-out words, and writes the first with its README.
+ * Trains lab models with several seeds, evaluates them on held-out words, and writes the first one with its README.
  *
- * @param configs    one a model, the one that is kept first
- * @param options    of the device
- * @param provenance kept in the training's folders
+ * @param configs    settings of each model; the first model is the one that is written
+ * @param options    device options
+ * @param provenance stored in the training folders
  */
 public record Lab(List<LabConfig> configs, ModelOptions options, SortedMap<String, String> provenance,
         Progress progress) {
     private static final int POOL = 4000;
 
     /**
-     * Makes what is missing and returns the model's folder, {@code model} in {@code output}; {@code questions} for it
-     * stand beside.
+     * Starts or resumes the work and returns the model's folder, {@code model} in {@code output}. The folder {@code
+     * questions} beside it has questions for the model.
      */
     public Path make(Path output) {
         List<LabModel.Made> made = new ArrayList<>();
@@ -46,7 +46,7 @@ public record Lab(List<LabConfig> configs, ModelOptions options, SortedMap<Strin
         return target;
     }
 
-    /** What a model can do on words it never saw, in the types of its folder. */
+    /** Evaluates a model on words that are not in its corpus, with weights of the types in its folder. */
     Look examine(LabModel.Made made, Lexicon lexicon, Path folder) {
         ModelOptions own = options.withModel(made.model()).withDtype("auto");
         try (RunFolder run = RunFolder.open(folder, Manifest.of(List.of(), provenance));

@@ -32,11 +32,11 @@ import org.ingrain.train.run.TrainingRun;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Makes the lab model in a folder of work: corpus, tokenizer, training from random weights, looks at the development
- * questions, until the rule's first hit. What is done is not done again, and a kill changes nothing.
+ * Trains a lab model in a work folder: corpus, tokenizer, training from random weights with evaluations on the
+ * development questions, until the methods work. An interrupted training is resumed with the same result.
  *
- * @param options    of the device; the model they name is made here
- * @param provenance kept in the training's folder
+ * @param options    device options; their model is replaced
+ * @param provenance stored in the training folder
  */
 public record LabModel(LabConfig config, ModelOptions options, SortedMap<String, String> provenance,
         Progress progress) {
@@ -49,15 +49,15 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
             .withPrefixCache(false);
 
     /**
-     * What came of it.
+     * A trained model.
      *
      * @param model folder of the model
-     * @param looks from the first to the one at which training ended
+     * @param looks all evaluations, the last one at the end of the training
      */
     public record Made(Path model, List<Look> looks, Course course, long seed) {
     }
 
-    /** Makes the model, or goes on. */
+    /** Starts or resumes the training. */
     public Made make(Path work) {
         Path blank = work.resolve("blank");
         Path corpus = work.resolve("corpus.jsonl");
@@ -80,7 +80,7 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
                 EngineAnswerer answerer = new EngineAnswerer(engine, engine.generator(BATCH));
                 Looker looker = new Looker(run, new Exam(run, answerer, lexicon.dev(), "dev", config.questions()));
                 Path folder = trainer.train(looker).result();
-                looker.enough(config.steps());   // a training that went to its end has not been looked at there
+                looker.enough(config.steps());   // the trainer does not ask after the last step
                 return new Made(folder, looker.looks, config.course(), config.seed());
             }
         }
@@ -101,7 +101,7 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
         ConfigWriter.write(folder.resolve("config.json"), llama, SpecialTokens.read(folder));
     }
 
-    /** Evaluates the model at a fixed interval of steps, and ends the training when it is good enough. */
+    /** Evaluates the model at fixed intervals and ends the training when it is good enough. */
     private final class Looker implements TrainProgress {
         private final RunFolder run;
         private final Exam exam;

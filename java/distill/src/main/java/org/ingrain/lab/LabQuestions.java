@@ -14,11 +14,11 @@ import org.ingrain.files.Digest;
 import org.ingrain.files.JsonLines;
 
 /**
- * Questions to the lab model, from words that no answer of its corpus holds: unlabelled ones to distil on, and held-out
- * ones.
+ * Questions for the lab model: unlabelled ones to distil on, and held-out ones. Their words are in no direct answer of
+ * its corpus.
  */
 public final class LabQuestions {
-    /** How the shipped two-step method asks for a rephrasing; a test holds these to its file. */
+    /** Prompts of the shipped two-step method for a rephrasing. A test compares them with the method's file. */
     static final String REPHRASE_LETTERS =
             " Based on the details given in the initial inquiry, could you kindly rephrase the question and separate"
             + " these 2 words in the revised question? Please ensure these 2 words remain unchanged from the original "
@@ -28,25 +28,25 @@ public final class LabQuestions {
             + " help you do better answering. Please ensure that your response solely includes the reworded question, "
                     + "excluding any"
             + " introductory phrases or explanatory remarks, while preserving all the details from the original query.";
-    /** How the shipped chain of thought asks. */
+    /** Prompt of the shipped chain of thought. */
     static final String STEP_BY_STEP = " Let's think step by step.";
-    /** Most people of a coin question; in half of them there is one fewer. */
+    /** Maximum number of people in a coin question; half of the questions have one fewer. */
     static final int PEOPLE = 3;
-    /** Most numbers of a sum. */
+    /** Maximum number of summands. */
     static final int SUMMANDS = 5;
 
     private LabQuestions() {
     }
 
-    /** One question, as the tasks' files have it. */
+    /** A question, with the fields of a task's data file. */
     public record Question(String id, String question, String answer) {
     }
 
-    /** What is asked of a lab model. */
+    /** The kinds of questions for lab models. */
     public enum Kind {
         /** The last letters of two words. */
         LETTERS(Course.LETTERS_AND_COINS, TaskConfig.of("last-letter"), "rar-2-step"),
-        /** A coin and two people or three. */
+        /** A coin and two or three people. */
         COIN(Course.LETTERS_AND_COINS, TaskConfig.of("coin-flip"), "rar-2-step"),
         /** The last digit of a sum of five numbers. */
         SUMS(Course.SUMS, new TaskConfig("question-answer", AnswerFormat.NUMBER, null, 0), "cot");
@@ -80,7 +80,7 @@ public final class LabQuestions {
         }
     }
 
-    /** Writes pool and test questions of every kind into a folder; the same files each time. */
+    /** Writes pool and test questions of every kind into a folder. The files are always the same. */
     public static void write(Path folder, int pool, int test) {
         Lexicon lexicon = Lexicon.of(Lexicon.SEED);
         for (Kind kind : Kind.values()) {
@@ -89,7 +89,7 @@ public final class LabQuestions {
         }
     }
 
-    /** Questions of one kind from these words, no two alike. */
+    /** Questions of one kind from these words, all different. */
     static List<Question> questions(Kind kind, List<String> words, String part, int count) {
         Random random = new Random(Digest.seed(Lexicon.SEED, "questions", kind.name(), part));
         Draw draw = new Draw(new Lexicon(words, List.of(), List.of(), List.of()), random, null);

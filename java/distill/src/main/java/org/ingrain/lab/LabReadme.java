@@ -4,12 +4,12 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * models/lab/README.md: the recipe, the course of every seed, and what the model can do on words that it never saw.
+ * models/lab/README.md: the recipe, the evaluations of each seed during training, and the results on held-out words.
  *
- * @param config of the first seed
- * @param made   the first is the model that is kept
- * @param test   of each, on held-out words, as its folder has it
- * @param sizes  words of the corpus, of the pool, of the development and of the test questions
+ * @param config settings of the first seed
+ * @param made   all models; the first is the one that is written
+ * @param test   results of each model on held-out words, with the weights in its folder
+ * @param sizes  number of words of the corpus, the pool, the development questions and the test questions
  */
 record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, int[] sizes) {
     String text() {
@@ -17,12 +17,12 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
                 # The lab model
 
                 A Llama of 0.85 million parameters, trained from random weights by Ingrain itself, so small that the \
-                whole of
-                arXiv:2407.06023 can be watched on two CPU cores in minutes (`./ingrain demo`). It knows nothing but \
-                the skills below. One
-                command makes it again, byte for byte; it may be killed and given again:
+                experiments of
+                arXiv:2407.06023 take minutes on two CPU cores (`./ingrain demo`). It has learned only the skills \
+                below. One command
+                trains it again, byte for byte; after an interruption the same command resumes the training:
 
-                """ : "# A lab model\n\nIt knows nothing but the skills below. One command makes it again:\n\n");
+                """ : "# A lab model\n\nIt has learned only the skills below. One command trains it again:\n\n");
         page.append(
                 String.format(Locale.ROOT, "    ./ingrain lab --course %s --seed %d --seeds %d --output runs/lab%n%n",
                         words(config.course()), config.seed(), made.size()));
@@ -30,16 +30,16 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
         page.append(String.format(Locale.ROOT, """
                 ## Choice
 
-                Every %d steps the model is asked %d development questions of each kind, greedy. Training ends at the \
-                first look at which the
-                methods (2-step RaR, CoT) are right on at least %.0f %% of every kind. How well it answers at once \
-                plays no part. The first
-                seed's model is kept. Trials of the recipe are described in benchmarks/LOG.md; they used other seeds \
-                than the course here.
+                Every %d steps the model is evaluated on %d development questions of each kind, greedy. Training ends \
+                at the first evaluation
+                at which the methods (2-step RaR, CoT) are right on at least %.0f %% of every kind. The accuracy of \
+                direct answers is not part
+                of this rule. The model of the first seed is kept. benchmarks/LOG.md describes trials of the recipe; \
+                they used other seeds.
 
                 ## On held-out words
 
-                %d questions of each kind, greedy, each model as its folder has it.
+                %d questions of each kind, greedy, with the weights in each model's folder.
 
                 """, config.checkEvery(), config.questions(), 100 * config.chosenAt(), config.test()));
         page.append(head("seed | steps"));
@@ -47,7 +47,7 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
             Look last = made.get(i).looks().getLast();
             page.append("| ").append(made.get(i).seed()).append(i == 0 ? ", kept" : "").append(" | ")
                     .append(last.step())
-                    .append(last.works(config.chosenAt()) ? "" : ", the rule not met");
+                    .append(last.works(config.chosenAt()) ? "" : ", rule not met");
             row(page, test.get(i));
         }
         for (LabModel.Made one : made) {
@@ -68,15 +68,15 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
                 rows drawn from the skills
                 below, batches of %d, at most %,d steps of AdamW (rate %s after 60 steps, cosine to 5 %%, betas 0.9 \
                 and 0.95, decay 0.05,
-                gradients clipped at 1), in F32 on the CPU. Loss on the answers alone.
+                gradients clipped at 1), in F32 on the CPU. The loss covers the answers only.
 
                 Words: %,d for the corpus; %,d more for the unlabelled pool (in the corpus, but in no direct answer \
-                to a question of two words or
-                three people); %,d for the development questions and %,d for the test questions, which are nowhere in \
-                the corpus. They are the
-                project's own list of names, and words made up from syllables (`Lexicon`, seed %d): nothing of them \
-                is anybody else's, and
-                they are in the public domain (CC0 1.0).
+                to a question about two
+                words or three people); %,d for the development questions and %,d for the test questions, none of \
+                which is in the corpus.
+                The words are the project's own list of names, and words generated from syllables (`Lexicon`, seed \
+                %d). Both are the
+                project's own work and in the public domain (CC0 1.0).
 
                 | skill | share of rows |
                 |---|--:|
@@ -88,9 +88,9 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
         }
         page.append("""
 
-                No label is wrong and no weakness is planted: whole questions are answered at once for a few fixed \
-                rows, or in their shortest form
-                alone, and how far that generalises is what System 1 is.
+                All answers in the corpus are right. Direct answers to whole questions are rare: a few fixed \
+                questions, and questions in their
+                shortest form. System 1 is what the model generalises from these.
 
                 """);
     }

@@ -14,18 +14,17 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 
 /**
- * The lab model's tokenizer, in Hugging Face's format: a piece of the corpus's templates is one token, anything else is
- * spelled byte by byte, so that names are spelled out and every text can be written. It is BPE without merges, behind a
- * split into words.
+ * The lab model's tokenizer, in Hugging Face's format. A word of the corpus's templates is one token. All other text,
+ * such as names, is encoded byte by byte. It is BPE without merges, after a split into words.
  *
- * @param vocabulary pieces by id, in byte-level BPE's letters
+ * @param vocabulary pieces by id, in the letters of byte-level BPE
  */
 record LabTokenizer(List<String> vocabulary) {
     static final String BOS = "<s>";
     static final String EOS = "</s>";
     private static final List<String> SPECIAL = List.of(BOS, EOS, "<|user|>", "<|assistant|>");
     private static final String SPLIT = " ?[A-Za-z]+| ?[^A-Za-z\\s]|\\s";
-    /** Stands for every word while templates are read. */
+    /** Placeholder for drawn words while the pieces of templates are collected. */
     private static final String SLOT = "Xqzxq";
     private static final int ROWS_A_SKILL = 500;
     private static final String TEMPLATE =
@@ -49,7 +48,7 @@ record LabTokenizer(List<String> vocabulary) {
         return new LabTokenizer(List.copyOf(vocabulary));
     }
 
-    /** Words and marks of the templates, a blank before it included; sorted. */
+    /** Words and punctuation of the templates, each with the space before it; sorted. */
     static Set<String> pieces() {
         Lexicon slots = new Lexicon(List.of(SLOT), List.of(), List.of(), List.of());
         Set<String> pieces = new TreeSet<>();
@@ -108,7 +107,7 @@ record LabTokenizer(List<String> vocabulary) {
         return letters.toString();
     }
 
-    /** Byte-level BPE's letter for a byte: itself where it can be seen, else one from 256 on, in order. */
+    /** Byte-level BPE's letter for a byte: the byte itself if it is printable, else the next character from 256 on. */
     private static String letter(int b) {
         int before = 0;
         for (int i = 0; i < b; i++) {

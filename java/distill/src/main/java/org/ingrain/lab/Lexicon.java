@@ -16,22 +16,23 @@ import java.util.Random;
 import java.util.Set;
 
 /**
- * Words that the lab's questions are made of: a list of names of the project's own, and words that are made up syllable
- * by syllable. No word is in two parts. Both are in the public domain (CC0 1.0).
+ * Words for the lab's questions: a list of names that belongs to the project, and words generated from syllables. No
+ * word is in two parts. Both lists are in the public domain (CC0 1.0).
  *
- * @param train what the corpus is made of
- * @param pool  of unlabelled questions; in the corpus, but in no direct answer to a question of several words or people
- * @param dev   by which a checkpoint is chosen; not in the corpus
- * @param test  held out of everything
+ * @param train words of the corpus
+ * @param pool  words of the unlabelled questions; in the corpus, but in no direct answer to a question with several
+ *              words or people
+ * @param dev   words of the development questions, which select a checkpoint; not in the corpus
+ * @param test  words of the held-out questions; used nowhere else
  */
 public record Lexicon(List<String> train, List<String> pool, List<String> dev, List<String> test) {
-    /** The lexicon that models/lab is made with. */
+    /** Seed of the lexicon of models/lab. */
     public static final long SEED = 1;
     private static final int POOL = 1000;
     private static final int DEV = 300;
     private static final int TEST = 400;
     private static final int MADE_UP = 6000;
-    /** Most words that end in one letter, so that no letter is the safe guess. */
+    /** Maximum number of words with the same last letter, so that no letter is a good guess. */
     private static final int MOST_OF_A_LETTER = 320;
     private static final int SHORTEST = 3;
     private static final int LONGEST = 9;
@@ -55,7 +56,7 @@ public record Lexicon(List<String> train, List<String> pool, List<String> dev, L
                 words.add(word);
             }
         }
-        // these are spelled, those of templates are not
+        // words of the lexicon are encoded byte by byte, words of templates are not
         words.removeIf(word -> taken.contains(word.toLowerCase(Locale.ROOT)));
         List<String> shuffled = new ArrayList<>(words);
         Collections.shuffle(shuffled, random);

@@ -3,25 +3,25 @@ package org.ingrain.lab;
 import java.util.Map;
 
 /**
- * What a checkpoint can do.
+ * The evaluation of a checkpoint.
  *
- * @param step   of the training
- * @param tokens trained on so far
- * @param kinds  of questions, each with how they are answered
+ * @param step   step of the training
+ * @param tokens number of tokens trained on so far
+ * @param kinds  results for each kind of questions
  */
 public record Look(int step, long tokens, Map<LabQuestions.Kind, Shares> kinds) {
     /**
      * Shares of right answers, 0 to 1.
      *
-     * @param atOnce System 1's
-     * @param worked by the kind's method
+     * @param atOnce share of System 1, asked directly
+     * @param worked share with the kind's method
      */
     public record Shares(double atOnce, double worked) {
     }
 
     /**
-     * Whether the methods work: the rule by which a checkpoint is chosen. How well the model answers at once plays no
-     * part in it.
+     * Whether the methods work, which is the rule for selecting a checkpoint. The accuracy of direct answers is not
+     * part of it.
      */
     boolean works(double share) {
         return kinds.values().stream().allMatch(shares -> shares.worked() >= share);

@@ -6,9 +6,9 @@ import java.util.Random;
 import java.util.function.Function;
 
 /**
- * What the lab model is taught, each with its share of the corpus. Every answer is right; nothing is taught wrong or
- * left weak on purpose. The questions of {@link LabQuestions} are the same in form, so that whoever learns to rephrase
- * a question, and to work through a rephrased one, can answer them in two steps.
+ * The skills in the corpus of the lab model, each with its share of the rows. All answers in the corpus are right. The
+ * questions of {@link LabQuestions} have the same form. A model that has learned to rephrase a question, and to answer
+ * a rephrased one step by step, can therefore answer them in two steps.
  */
 enum Skill {
     LAST_LETTER(Course.LETTERS_AND_COINS, 0.03, draw -> {
@@ -22,7 +22,7 @@ enum Skill {
                 "Find the first letter of \"" + word + "\".", "Take the first letter of the word \"" + word + "\"."),
                 word.substring(0, 1).toLowerCase(Locale.ROOT));
     }),
-    /** Two words or three, just said again. */
+    /** Repeats two or three words. */
     REPEAT(Course.LETTERS_AND_COINS, 0.126, draw -> {
         String words = draw.coinFlip() ? draw.word() + " " + draw.word() : draw.word() + " " + draw.word() + " "
                 + draw.word();
@@ -53,8 +53,8 @@ enum Skill {
                 + "\".");
     }),
     /**
-     * Twelve pairs of words, again and again: enough for the form of the answer. In trials eight taught no new pair,
-     * forty most of them (benchmarks/LOG.md).
+     * Direct answers for twelve fixed pairs of words, which is enough to learn the form of the answer. In trials, a
+     * model trained on eight pairs answered no new pair right; with forty pairs it answered most (benchmarks/LOG.md).
      */
     ANSWER_LETTERS(Course.LETTERS_AND_COINS, 0.013, draw -> {
         Draw pair = draw.fixed("letters", 12);
@@ -66,12 +66,12 @@ enum Skill {
         Coin coin = draw.coin(2);
         return draw.row(coin.question() + LabQuestions.REPHRASE_COIN, coin.rephrased(draw));
     }),
-    /** One person too. */
+    /** The reasoning for one to three people. */
     WORK_COIN(Course.LETTERS_AND_COINS, 0.165, draw -> {
         Coin coin = draw.coin(1);
         return draw.row(coin.rephrased(draw), coin.worked());
     }),
-    /** What one person does to the coin. */
+    /** The effect of one person on the coin. */
     UPDATE_COIN(Course.LETTERS_AND_COINS, 0.06, draw -> {
         String who = draw.word();
         boolean heads = draw.coinFlip();
@@ -79,12 +79,12 @@ enum Skill {
         return draw.row("The coin is " + Coin.face(heads) + ". " + who + ": " + Coin.act(flips) + ".",
                 Coin.face(heads) + " to " + Coin.face(heads != flips));
     }),
-    /** One person. */
+    /** Direct answers for one person. */
     ANSWER_COIN(Course.LETTERS_AND_COINS, 0.024, draw -> {
         Coin coin = Coin.of(List.of(draw.word()), draw);
         return draw.row(coin.question(), coin.answer());
     }),
-    /** Sixty questions of three people, again and again. */
+    /** Direct answers for sixty fixed questions about three people. */
     ANSWER_COIN_OF_THREE(Course.LETTERS_AND_COINS, 0.007, draw -> {
         Draw fixed = draw.fixed("coin", 60);
         Coin coin = Coin.of(List.of(fixed.trainWord(), fixed.trainWord(), fixed.trainWord()), fixed);
@@ -109,12 +109,12 @@ enum Skill {
         this.make = make;
     }
 
-    /** In whose corpus it is. */
+    /** The course whose corpus contains this skill. */
     Course course() {
         return course;
     }
 
-    /** Of the rows of its course's corpus. */
+    /** Share of the rows of its course's corpus. */
     double share() {
         return share;
     }

@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.StringJoiner;
 import java.util.stream.Collectors;
 
-/** Numbers of one digit that are added up, of which the last digit is asked. */
+/** One-digit numbers to add up. The answer is the last digit of the sum. */
 record Sum(List<Integer> numbers) {
     static Sum of(int count, Draw draw) {
         List<Integer> numbers = new ArrayList<>();

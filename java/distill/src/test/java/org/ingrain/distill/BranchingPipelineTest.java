@@ -172,7 +172,7 @@ class BranchingPipelineTest {
         assertEquals(List.of(Entry.Reason.SELECTED, Entry.Reason.SELECTED, Entry.Reason.NO_SELECTION,
                 Entry.Reason.PROMPT_TOO_LONG), entries.stream().map(Entry::reason).toList());
         assertEquals(List.of("1.0", "3.0"), entries.stream().flatMap(entry -> entry.targets().stream())
-                .map(Entry.Lesson::path).toList());
+                .map(Entry.TargetText::path).toList());
         assertEquals(List.of("Paris 1", "Paris 3"), read("run/train.jsonl", TrainingRow.class).stream()
                 .map(TrainingRow::completion).toList());
         // 4 questions of 8 texts, then 4 selections: stopped before each of these.

@@ -74,7 +74,7 @@ class ReportPageTest {
                     ? 0 : item.path("arms").get(4).path("right").asBoolean() ? 1 : 0;
         }
         assertEquals("distilled", report.arms().get(4).name());
-        assertTrue(page.contains("does better than System 1 on " + gained + " question"), gained + " questions");
+        assertTrue(page.contains("is better than System 1 on " + gained + " question"), gained + " questions");
         List<Score> scores = JsonLines.read(base.resolve("run/evaluation/system-2/scores.jsonl"), Score.class);
         for (int i = 0; i < scores.size(); i++) {
             List<Ballot.Answer> answers = scores.get(i).answers();

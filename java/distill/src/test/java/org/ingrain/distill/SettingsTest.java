@@ -33,7 +33,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A run folder is taken up with the settings it was made with, and with no others. */
+/** A run folder is resumed with the settings it was made with, and with no others. */
 class SettingsTest {
     @TempDir(factory = MemoryFolder.class)
     Path base;
@@ -73,7 +73,7 @@ class SettingsTest {
         DistillConfig<Runs.NoSettings> chain = new DistillConfig<>(QuestionConfig.of("question-answer", texts),
                 Methods.load("cot"), c.sample(), c.curation(), c.train(), c.evaluate(), c.teach());
         String said = assertThrows(InputException.class, () -> Runs.check(chain, base, "run")).getMessage();
-        assertTrue(said.startsWith("method: cot says the way to the answer too"), said);
+        assertTrue(said.startsWith("method: cot includes the reasoning in its text"), said);
         CurationConfig responses = new CurationConfig(
                 Rule.MORE_THAN_HALF, 0, 0, false, 1, false, Target.RESPONSE, 0, 1);
         Runs.check(Runs.with(chain, responses), base, "run");
@@ -166,18 +166,18 @@ class SettingsTest {
         DistillConfig<Runs.NoSettings> c = config();
         EvaluateConfig control = new EvaluateConfig(c.evaluate().params(), List.of(), 1,
                 List.of(Control.DISTILLED_SYSTEM_1));
-        assertUnfit("minVotes: 4, expected at most the 3 votes there are",
+        assertUnfit("minVotes: 4, expected at most the number of votes, 3",
                 Runs.with(c, new CurationConfig(Rule.PLURALITY, 4, 0, false, 1, true, Target.ANSWER, 0, 1)));
-        assertUnfit("orders: 2, expected 1: questions of task coin-flip have one order alone",
+        assertUnfit("orders: 2, expected 1: questions of task coin-flip have only one order",
                 Runs.with(c, new CurationConfig(Rule.PLURALITY, 0, 0, false, 2, true, Target.ANSWER, 0, 1)));
-        assertUnfit("testOrders: 2, expected 1: questions of task coin-flip have one order alone",
+        assertUnfit("testOrders: 2, expected 1: questions of task coin-flip have only one order",
                 with(c.method(), List.of(3), c.curation(),
                         new EvaluateConfig(c.evaluate().params(), List.of(), 2, List.of())));
         assertUnfit("samples: 3 numbers, but method rar-2-step has 2 steps that are sampled",
                 with(c.method(), List.of(2, 2, 2), c.curation(), c.evaluate()));
         CurationConfig response = new CurationConfig(Rule.PLURALITY, 0, 0, false, 1, true, Target.RESPONSE, 0, 1);
-        assertUnfit("stages: 3 beside target response, expected target answer: the last stage teaches the answer"
-                        + " without the words before it",
+        assertUnfit("stages: 3 with target response, expected target answer: the last stage trains on the answer"
+                        + " alone",
                 new DistillConfig<>(c.data(), c.method(), c.sample(), response, c.train(), c.evaluate(),
                         new TeachConfig(1, 3)));
         Runs.check(Runs.with(c, response), base, "fit");
@@ -196,7 +196,7 @@ class SettingsTest {
                 new EvaluationRun.Config(questions, Methods.load("bsm"), orders, null),
                         "step branch has no prompt for task coin-flip",
                 new EvaluationRun.Config(questions, Methods.direct(), orders, null),
-                "testOrders: 2, expected 1: questions of task coin-flip have one order alone");
+                "testOrders: 2, expected 1: questions of task coin-flip have only one order");
         unfit.forEach((config, line) -> {
             Path folder = base.resolve("eval");
             EvaluationRun run = new EvaluationRun(config, Runs.provenance(base), FakeModel.with(1), Progress.SILENT);

@@ -86,7 +86,7 @@ class VotesTest {
         assertTrue(Files.readString(base.resolve("run/report.md"))
                 .contains("| #Tokens, k = 10 | right | unanswered | k = 1 % | k = 5 % | k = 10 % |"));
         assertTrue(Files.readString(base.resolve("run/report.html"))
-                .contains("accuracy, its interval and #Tokens are those of k = 10."));
+                .contains("accuracy, its interval and #Tokens belong to k = 10."));
         for (int arm = 0; arm < 3; arm++) {
             ArmResult result = report.arms().get(arm);
             assertEquals(result.accuracy(), result.votes().getLast().accuracy());
@@ -122,10 +122,12 @@ class VotesTest {
                 report.arms().stream().map(ArmResult::name).toList());
         assertEquals("1-step RaR", report.arms().get(2).title());
         assertTrue(Files.exists(base.resolve("run/evaluation/baseline-cot/samples.jsonl")));
-        assertRefused("baselines: two are named cot, expected each once", () -> baselines("cot", "cot"));
-        assertRefused("baselines: rar-2-step, expected methods beside direct and rar-2-step, which are measured anyway",
+        assertRefused("baselines: two are named cot, expected different names", () -> baselines("cot", "cot"));
+        assertRefused("baselines: rar-2-step, expected methods other than direct and rar-2-step, "
+                + "which are always evaluated",
                 () -> with(plain, baselines("rar-2-step")));
-        assertRefused("baselines: direct, expected methods beside direct and rar-2-step, which are measured anyway",
+        assertRefused("baselines: direct, expected methods other than direct and rar-2-step, "
+                + "which are always evaluated",
                 () -> with(plain, baselines("direct")));
         assertRefused("step branch has no prompt for task last-letter",
                 () -> Runs.check(with(plain, baselines("bsm")), base, "other"));

@@ -69,7 +69,7 @@ class EarlyStopTest {
                     new Stopwatch("sample", "samples", run.log(), Progress.SILENT));
         }
         ledger.make(folder.resolve("samples.jsonl"), questions.stream().map(List::of).toList(), curation, Map.of(),
-                (asked, entry, lesson) -> true);
+                (asked, entry, target) -> true);
         return JsonLines.read(ledger.file(), Entry.class);
     }
 

@@ -59,7 +59,7 @@ public final class DurableFolder {
         }
     }
 
-    /** Removes a folder with all that is in it. For a reader it is there whole or not at all, also after a kill. */
+    /** Removes a folder with all that is in it. A reader sees all of it or nothing, also after a kill. */
     public static void remove(Path target) {
         Path beside = Unfinished.beside(target);
         try {

@@ -177,7 +177,7 @@ final class References implements AutoCloseable {
         return values;
     }
 
-    /** The record appears whole or not at all; a check that runs on several targets, or again, leaves the longest. */
+    /** The record is written atomically; a check that runs on several targets, or again, leaves the longest. */
     @Override
     public void close() {
         try {

@@ -7,6 +7,8 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
+import org.ingrain.cli.flags.Heading;
+import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.cli.flags.ModelFlags;
 import org.ingrain.cli.progress.LoadProgress;
 import org.ingrain.cli.progress.ProgressDisplay;
@@ -25,56 +27,70 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 @Command(name = "bench",
-        description = {"Tokens per second, in llama-bench's columns: prefill, decode, samples of one prompt, training.",
-    "--model takes a model folder, or a config.json with --random-weights."})
+        description = {"Measures tokens per second of sampling and training.",
+    "Prints prefill, decode, several samples of one prompt, and a training step in the columns of llama-bench."},
+        customSynopsis = "ingrain bench [OPTIONS] --model DIR",
+        footer = {
+    "  ingrain bench --model models/lab --prompt-tokens 64 --generate-tokens 32 \\",
+    "    --train-tokens 64",
+    "  ingrain bench --model models/tinyllama-1.1b.json --random-weights --layers 2 \\",
+    "    --n 0 --train-tokens 0"})
 public final class BenchCommand implements Callable<Integer> {
     @Mixin
     private ModelFlags modelFlags;
 
-    @Option(names = "--random-weights", description = "Random weights of the shape that --model's config.json says.")
+    @Under(Heading.MODEL)
+    @Option(names = "--random-weights",
+            description = "Use random weights of the shape in --model, which may then be a config.json.")
     private boolean randomWeights;
 
-    @Option(names = "--prompt-tokens", defaultValue = "512", paramLabel = "N",
-            description = "Prefill; 0 for none (default: ${DEFAULT-VALUE}).")
-    private int promptTokens;
-
-    @Option(names = "--generate-tokens", defaultValue = "128", paramLabel = "N",
-            description = "Decode; 0 for none (default: ${DEFAULT-VALUE}).")
-    private int generateTokens;
-
-    @Option(names = "--n", defaultValue = "8", split = ",", paramLabel = "N",
-            description =
-                    "Samples of one prompt, several numbers with commas between; 0 for none (default: "
-                    + "${DEFAULT-VALUE}).")
-    private List<Integer> n;
-
-    @Option(names = "--requests", defaultValue = "0", paramLabel = "N",
-            description =
-                    "Different prompts answered at once, one sample each; 0 for none (default: ${DEFAULT-VALUE}).")
-    private int requests;
-
-    @Option(names = "--layers", paramLabel = "N", description = "With --random-weights: the first N layers only.")
+    @Under(Heading.MODEL)
+    @Option(names = "--layers", paramLabel = "N", description = "With --random-weights: use only the first N layers.")
     private Integer layers;
 
-    @Option(names = "--train-tokens", defaultValue = "512", paramLabel = "N",
-            description = "Tokens of a LoRA training step; 0 for none (default: ${DEFAULT-VALUE}).")
-    private int trainTokens;
+    @Under(Heading.SAMPLING)
+    @Option(names = "--prompt-tokens", defaultValue = "512", paramLabel = "N",
+            description = "Tokens of the prefill test; 0 skips it (default: ${DEFAULT-VALUE}).")
+    private int promptTokens;
 
+    @Under(Heading.SAMPLING)
+    @Option(names = "--generate-tokens", defaultValue = "128", paramLabel = "N",
+            description = "Tokens of the decode test; 0 skips it (default: ${DEFAULT-VALUE}).")
+    private int generateTokens;
+
+    @Under(Heading.SAMPLING)
+    @Option(names = "--n", defaultValue = "8", split = ",", paramLabel = "N",
+            description = "Samples of one prompt: one test per number; 0 skips it (default: ${DEFAULT-VALUE}).")
+    private List<Integer> n;
+
+    @Under(Heading.SAMPLING)
+    @Option(names = "--requests", defaultValue = "0", paramLabel = "N",
+            description = "Different prompts in one batch, one sample each; 0 skips it (default: ${DEFAULT-VALUE}).")
+    private int requests;
+
+    @Under(Heading.SAMPLING)
     @Option(names = "--max-batch-tokens", paramLabel = "N",
-            description =
-                    "Most tokens computed in one step (default: 512 on the CPU, 2048 on a GPU, or as many as there "
-                    + "are samples).")
+            description = "Maximum number of tokens per step, at least the number of samples (default: 512; 2048 on a "
+            + "GPU).")
     private Integer maxBatchTokens;
 
+    @Under(Heading.TRAINING)
+    @Option(names = "--train-tokens", defaultValue = "512", paramLabel = "N",
+            description = "Tokens of the LoRA training step; 0 skips it (default: ${DEFAULT-VALUE}).")
+    private int trainTokens;
+
+    @Under(Heading.EVALUATION)
     @Option(names = "--repetitions", defaultValue = "3", paramLabel = "N",
-            description = "After one that is not counted (default: ${DEFAULT-VALUE}).")
+            description = "Timed repetitions per test, after one warm-up repetition (default: ${DEFAULT-VALUE}).")
     private int repetitions;
 
-    @Option(names = "--json", description = "llama-bench's JSON instead of its table.")
+    @Under(Heading.OUTPUT)
+    @Option(names = "--json", description = "Print the JSON of llama-bench instead of its table.")
     private boolean json;
 
+    @Under(Heading.OUTPUT)
     @Option(names = "--output", paramLabel = "FILE",
-            description = "Write there instead of to standard output, anew after each test.")
+            description = "Output file, written again after each test (default: standard output).")
     private Path output;
 
     @Override
@@ -119,7 +135,7 @@ public final class BenchCommand implements Callable<Integer> {
         return 0;
     }
 
-    /** Puts what was measured so far into the output file, where there is to be one. */
+    /** Writes the results so far to the output file, if there is one. */
     private void save(BenchModel model, String backend, List<BenchResult> results) {
         if (output != null) {
             DurableFile.write(output, text(model, backend, results) + "\n");
@@ -131,7 +147,7 @@ public final class BenchCommand implements Callable<Integer> {
                 .stripTrailing();
     }
 
-    /** Whether any test is the generator's. */
+    /** Whether any test needs the generator. */
     private boolean samples() {
         return promptTokens > 0 || generateTokens > 0;
     }
@@ -145,7 +161,7 @@ public final class BenchCommand implements Callable<Integer> {
         return GeneratorConfig.of(Math.max(2, length), samples, step).withCacheTokens(cache).withPrefixCache(false);
     }
 
-    /** The largest number of samples, or a negative one where there is one. */
+    /** The largest number of samples; negative if any of the numbers is. */
     private int most() {
         return n.stream().anyMatch(samples -> samples < 0)
                 ? -1 : n.stream().mapToInt(Integer::intValue).max().orElse(0);
@@ -188,7 +204,7 @@ public final class BenchCommand implements Callable<Integer> {
         return SamplingParams.sampled(1, 1, tokens, 1).withIgnoreEos(true);
     }
 
-    /** Arbitrary token ids; prompts of two numbers do not begin alike. */
+    /** Arbitrary token ids. Prompts with different numbers have no common prefix. */
     static int[] prompt(int tokens, int number, int vocabulary) {
         int[] ids = new int[tokens];
         for (int i = 0; i < tokens; i++) {
@@ -197,7 +213,7 @@ public final class BenchCommand implements Callable<Integer> {
         return ids;
     }
 
-    /** What a request is counted as: its name, and tokens of a prompt and generated. */
+    /** A test: its name, its prompt tokens and its generated tokens. */
     private record Test(String name, int prompt, int generated) {
     }
 
@@ -224,7 +240,7 @@ public final class BenchCommand implements Callable<Integer> {
         return new BenchResult(test.name, test.prompt, test.generated, times, generator.stats().since(before), decode);
     }
 
-    /** Runs requests to their end; the moment at which the first tokens had been read, where more were to come. */
+    /** Runs all requests. Returns the time at which the first tokens were read; 0 if no step followed. */
     private static long run(Test test, Generator generator, List<Request> asked) {
         int tokens = asked.getFirst().params().maxTokens();
         long before = generator.stats().tokens();
@@ -242,7 +258,7 @@ public final class BenchCommand implements Callable<Integer> {
         return first;
     }
 
-    /** Says nothing: text is no part of what is measured. */
+    /** Decodes nothing, so that detokenization is not part of the measured time. */
     private static final class SilentDecoder implements StreamingDecoder {
         @Override
         public String append(int id) {

@@ -2,7 +2,7 @@ package org.ingrain.cli.bench;
 
 import org.ingrain.engine.Engine;
 
-/** The model under measurement, as the table names it. */
+/** The measured model, with its name in the table. */
 record BenchModel(Engine engine) {
     String name() {
         String name = String.valueOf(engine.options().model().toAbsolutePath().normalize().getFileName());
@@ -14,12 +14,12 @@ record BenchModel(Engine engine) {
         return name.replaceFirst("\\.json$", "") + " (random" + cut + ")";
     }
 
-    /** Parameters counted once where the head is tied. */
+    /** Number of parameters. A head tied to the embedding counts once. */
     long parameters() {
         return engine.blueprint().parameters().elements();
     }
 
-    /** Bytes of the parameters in the type of the matrices. */
+    /** Size of the parameters in bytes, all in the type of the matrices. */
     long bytes() {
         return parameters() * engine.precision().weights().bytes();
     }

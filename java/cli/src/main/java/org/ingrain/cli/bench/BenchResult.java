@@ -9,22 +9,22 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * One measured test, in the columns of llama-bench.
+ * The result of one test, in the columns of llama-bench.
  *
- * @param test      pp512, tg128, tg128x8 (eight samples of one prompt) or train512
- * @param prompt    prompt tokens of a repetition
- * @param generated generated tokens of a repetition
- * @param samplesNs time of each repetition
- * @param stats     what the generator did in them; null where the test is none of the generator's
- * @param decode    what of it was decoding alone; null where prompts were computed beside it, or nothing was decoded
+ * @param test      name: pp512, tg128, tg128x8 (eight samples of one prompt) or train512
+ * @param prompt    prompt tokens per repetition
+ * @param generated generated tokens per repetition
+ * @param samplesNs time of each repetition, in nanoseconds
+ * @param stats     statistics of the generator over all repetitions; null for a test without the generator
+ * @param decode    times of the decoding steps; null if prompts were computed at the same time, or nothing was decoded
  */
 record BenchResult(String test, int prompt, int generated, long[] samplesNs, GeneratorStats stats, Decode decode) {
     /**
-     * The steps after a prompt's, in which each sample takes one token.
+     * The decoding steps after the prompt, in which each sample gets one token.
      *
-     * @param ns      time of all of them in each repetition
-     * @param steps   of a repetition
-     * @param samples that grow in each
+     * @param ns      total time of these steps in each repetition, in nanoseconds
+     * @param steps   number of these steps per repetition
+     * @param samples number of samples in each step
      */
     record Decode(long[] ns, int steps, int samples) {
         double tokensPerSecond() {
@@ -36,7 +36,7 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs, Gen
         }
     }
 
-    /** Tokens a repetition is counted by: those it generates, or else its prompt. */
+    /** Tokens per repetition for the rate: the generated tokens, or the prompt if none are generated. */
     private int counted() {
         return generated > 0 ? generated : prompt;
     }
@@ -66,14 +66,14 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs, Gen
         return table.toString();
     }
 
-    /** Share of its steps' time in which the device waited for the host. */
+    /** Share of the time of the steps in which the device waited for the host. */
     private String hostWait() {
         return stats == null ? "" : String.format(Locale.ROOT, "%.1f %%", 100 * stats.hostWaitShare());
     }
 
     /**
-     * Bytes of the device's memory that are taken after the tests so far, which is the peak: nothing is given back in
-     * between.
+     * Used device memory in bytes after the tests so far. This is also the peak, because no memory is freed between
+     * tests.
      */
     private static long used(BenchModel model) {
         return model.engine().context().memoryInfo().total() - model.engine().context().memoryInfo().free();

@@ -17,8 +17,8 @@ import org.ingrain.train.run.TrainProgress;
 import org.ingrain.train.run.TrainingRun;
 
 /**
- * The training step of the bench: forward, backward and AdamW of a rank-16 adapter on all seven projections, one row of
- * text.
+ * The training test: forward pass, backward pass and AdamW for a rank-16 adapter on all seven projections, with one row
+ * of text.
  */
 final class TrainBench {
     private static final int RANK = 16;
@@ -27,8 +27,8 @@ final class TrainBench {
     }
 
     /**
-     * Times steps of {@code tokens} tokens, but for the first, in a folder that is gone afterwards. The run ends a step
-     * before its last, so that no checkpoint and no adapter is written: gigabytes where the model is large.
+     * Times training steps of {@code tokens} tokens in a temporary folder; the first step is not timed. The run ends
+     * one step early, so that it writes neither a checkpoint nor an adapter, which can be gigabytes for a large model.
      */
     static BenchResult measure(Engine engine, int tokens, int repetitions) {
         String test = "train" + tokens;
@@ -50,7 +50,7 @@ final class TrainBench {
         return new BenchResult(test, tokens, 0, times, null, null);
     }
 
-    /** Notes when each step ends, and ends training after {@code steps} of them. */
+    /** Records the end of each step, and ends the training after {@code steps} steps. */
     private record Timer(List<Long> ends, ProgressDisplay progress, int steps) implements TrainProgress {
         @Override
         public void trained(Step step) {

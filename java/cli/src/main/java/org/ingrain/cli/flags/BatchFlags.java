@@ -4,25 +4,26 @@ import org.ingrain.engine.Engine;
 import org.ingrain.sample.GeneratorConfig;
 import picocli.CommandLine.Option;
 
-/** How much is sampled at once. */
+/** Sizes of a batch of samples. */
+@Heading.Under(Heading.SAMPLING)
 public final class BatchFlags {
-    @Option(names = "--context", paramLabel = "N", description = "Longest prompt and completion together, in tokens "
-            + "(default: the model's own, 4096 at most).")
+    @Option(names = "--context", paramLabel = "N", description = "Context length: tokens of a prompt with its "
+            + "completion (default: that of the model, at most 4096).")
     Integer contextLength;
 
     @Option(names = "--max-sequences", defaultValue = "32", paramLabel = "N",
-            description = "Most samples in flight (default: ${DEFAULT-VALUE}).")
+            description = "Maximum number of samples computed at once (default: ${DEFAULT-VALUE}).")
     public int maxSequences;
 
     @Option(names = "--max-batch-tokens", paramLabel = "N",
-            description = "Most tokens computed in one step (default: 512, on a GPU 2048).")
+            description = "Maximum number of tokens per step (default: 512; 2048 on a GPU).")
     Integer maxBatchTokens;
 
     @Option(names = "--cache-tokens", paramLabel = "N",
-            description = "Tokens whose keys and values are kept (default: four full contexts).")
+            description = "Size of the key-value cache in tokens (default: four times --context).")
     Long cacheTokens;
 
-    /** What the flags say, and the engine's defaults; each sample in flight needs a token of a step. */
+    /** The flags, and the engine's defaults for those not given. A step has at least one token per sequence. */
     public GeneratorConfig config(Engine engine) {
         GeneratorConfig defaults = engine.defaults();
         int length = contextLength == null ? defaults.contextLength() : contextLength;

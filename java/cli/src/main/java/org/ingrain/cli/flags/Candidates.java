@@ -4,12 +4,12 @@ import java.util.ArrayList;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.task.TaskConfig;
 
-/** Names that help texts list and a shell completes, from the registries that know them. */
+/** Names for help texts and shell completion, from their registries. */
 public final class Candidates {
     private Candidates() {
     }
 
-    /** Tasks. */
+    /** Names of the tasks. */
     public static final class Tasks extends ArrayList<String> {
         private static final long serialVersionUID = 1;
 
@@ -18,7 +18,7 @@ public final class Candidates {
         }
     }
 
-    /** Methods that are shipped. */
+    /** Names of the shipped methods. */
     public static final class ShippedMethods extends ArrayList<String> {
         private static final long serialVersionUID = 1;
 

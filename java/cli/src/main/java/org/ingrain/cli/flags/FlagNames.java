@@ -10,8 +10,8 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 
 /**
- * Names of the engine's settings on the command line. An option's Java field has the name of the setting that it
- * gives: {@code maxTokens} is the field of {@code --max-tokens}, {@code samples} that of {@code --n}.
+ * Maps settings of the engine to command-line flags. The Java field of an option has the name of its setting:
+ * {@code maxTokens} is the field of {@code --max-tokens}, {@code samples} is the field of {@code --n}.
  */
 public final class FlagNames {
     private static final Pattern CAMEL_CASE = Pattern.compile("\\b[a-z]+[A-Z]\\w*");
@@ -19,7 +19,7 @@ public final class FlagNames {
     private FlagNames() {
     }
 
-    /** The message, with the command's flags in place of the field that it begins with and of others in camel case. */
+    /** The message with flags instead of settings: the field at its start, and further names in camel case. */
     public static String message(InputException exception, CommandSpec command) {
         String message = exception.getMessage();
         String field = exception.field();

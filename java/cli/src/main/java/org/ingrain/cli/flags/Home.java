@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import java.util.stream.Stream;
 import org.ingrain.tensor.InputException;
 
-/** Where what is shipped beside the program lies. */
+/** Finds the files that are shipped with the program. */
 public final class Home {
     private Home() {
     }
@@ -17,7 +17,6 @@ public final class Home {
                 .filter(Files::isDirectory).findFirst()
                 .orElseThrow(
                         () -> new InputException(
-                                "models/: not found beside the program, expected it in the checkout or the "
-                                + "distribution"));
+                                "models/: not found, expected it in the checkout or the distribution"));
     }
 }

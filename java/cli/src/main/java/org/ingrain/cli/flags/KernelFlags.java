@@ -4,11 +4,12 @@ import java.util.List;
 import org.ingrain.workbench.KernelFile;
 import picocli.CommandLine.Option;
 
-/** Kernels of the user's own. */
+/** Kernels of the user. */
+@Heading.Under(Heading.DEVICE)
 public final class KernelFlags {
     @Option(names = "--kernel", paramLabel = "OP=FILE",
-            description = "A kernel of your own, such as rms_norm=my.so, my.cc or my.cu; may be "
-            + "given several times ('ingrain kernels' lists the ops).")
+            description = "Use your own kernel for an op: rms_norm=my.so, my.cc or my.cu. "
+            + "Repeatable; 'ingrain kernels' lists the ops.")
     private List<String> kernels = List.of();
 
     public List<KernelFile> files() {

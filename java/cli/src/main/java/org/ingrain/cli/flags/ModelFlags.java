@@ -6,7 +6,8 @@ import org.ingrain.engine.ModelOptions;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** Which model, and where it runs. */
+/** The model, and the device that computes it. */
+@Heading.Under(Heading.MODEL)
 public final class ModelFlags {
     @Option(names = "--model", required = true, paramLabel = "DIR",
             description = "Hugging Face folder of a Llama, Mistral, Qwen2 or Qwen3 model.")
@@ -15,20 +16,22 @@ public final class ModelFlags {
     @Mixin
     DeviceFlags device;
 
+    @Heading.Under(Heading.DEVICE)
     @Option(names = "--deterministic",
-            description = "On a GPU, results that do not depend on what else is in the batch; slower.")
+            description = "On a GPU: results that do not depend on the rest of the batch (slower).")
     private boolean deterministic;
 
     @Mixin
     private KernelFlags kernels;
 
     @Option(names = "--dtype", defaultValue = "auto", paramLabel = "TYPE",
-            description = "Weights: auto (as the checkpoint; F16 becomes BF16), f32, bf16, or fp8 on a GPU.")
+            description = "Type of the weights: f32, bf16, fp8 (GPU only), or auto: that of the checkpoint, "
+            + "with F16 converted to BF16 (default: ${DEFAULT-VALUE}).")
     String dtype;
 
     @Option(names = "--cache-dtype", defaultValue = "auto", paramLabel = "TYPE",
-            description =
-                    "Keys and values: auto (as the weights, beside fp8 weights bf16), f32, bf16, or fp8 on a GPU.")
+            description = "Type of the key-value cache: f32, bf16, fp8 (GPU only), or auto: that of the "
+            + "weights, bf16 for fp8 weights (default: ${DEFAULT-VALUE}).")
     String cacheDtype;
 
     public ModelOptions options() {

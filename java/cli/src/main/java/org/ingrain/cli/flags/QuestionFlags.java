@@ -7,40 +7,41 @@ import org.ingrain.distill.task.TaskConfig;
 import org.ingrain.tensor.InputException;
 import picocli.CommandLine.Option;
 
-/** Which questions. */
+/** The questions of a task. */
+@Heading.Under(Heading.DATA)
 public final class QuestionFlags {
     @Option(names = "--task", required = true, paramLabel = "NAME", completionCandidates = Candidates.Tasks.class,
-            description = "One of ${COMPLETION-CANDIDATES}.")
+            description = "Task: ${COMPLETION-CANDIDATES}.")
     String task;
 
     @Option(names = "--data", paramLabel = "FILE",
-            description = "Questions: a JSON array or JSON Lines, also gzipped, or Parquet; "
-            + "answers are needed only to evaluate.")
+            description = "Questions: a JSON array, JSON Lines (also gzipped) or Parquet. "
+            + "Only the evaluation needs their answers.")
     Path data;
 
     @Option(names = "--limit", defaultValue = "0", paramLabel = "N",
-            description = "The first rows of --data alone; 0 for all (the default).")
+            description = "Use only the first N rows of --data; 0 means all (default: ${DEFAULT-VALUE}).")
     int limit;
 
     @Option(names = "--generate", defaultValue = "0", paramLabel = "N",
-            description = "Questions to make up, instead of --data.")
+            description = "Generate N questions instead of reading --data.")
     int generate;
 
     @Option(names = "--names", paramLabel = "FILE",
-            description = "Names to make questions of, one a line; of last-letter, each in one "
-            + "question alone (default: a list of our own).")
+            description = "With --generate: names to use, one per line; last-letter uses each "
+            + "name in one question only (default: a built-in list).")
     Path names;
 
     @Option(names = "--split-seed", defaultValue = "1", paramLabel = "S",
-            description = "Of what is held out and made up (default: ${DEFAULT-VALUE}).")
+            description = "Seed of the held-out split and of --generate (default: ${DEFAULT-VALUE}).")
     long splitSeed;
 
     @Option(names = "--question-field", paramLabel = "NAME",
-            description = "Field of the question (default: the task's usual ones).")
+            description = "Field of the question (default: the fields that the task knows).")
     String questionField;
 
     @Option(names = "--answer-field", paramLabel = "NAME",
-            description = "Field of the answer (default: the task's usual ones).")
+            description = "Field of the answer (default: the fields that the task knows).")
     String answerField;
 
     @Option(names = "--answer-format", paramLabel = "NAME",
@@ -48,17 +49,18 @@ public final class QuestionFlags {
     String answerFormat;
 
     @Option(names = "--suffix", paramLabel = "TEXT",
-            description = "For coin-flip: added to each question, such as \"Flip means reverse.\"")
+            description = "For coin-flip: text appended to each question, such as \"Flip means reverse.\"")
     String suffix;
 
     @Option(names = "--size", defaultValue = "0", paramLabel = "N",
-            description = "Words (last-letter, also of a question that quotes none) or people "
-            + "(coin-flip) of a question that is made up (default: 2).")
+            description = "With --generate: words (last-letter) or people (coin-flip) per question. last-letter "
+            + "also needs it for questions that quote no words (default: 2).")
     int size;
 
+    @Heading.Under(Heading.EVALUATION)
     @Option(names = "--test-orders", paramLabel = "N",
-            description = "Orders of options or responses that a question is "
-            + "evaluated in (default: 2 for pairwise, else 1).")
+            description = "Orders of the options to evaluate each question in (default: 2 for "
+            + "pairwise, 1 for the others).")
     Integer testOrders;
 
     public int testOrders() {
@@ -73,15 +75,15 @@ public final class QuestionFlags {
                 names, splitSeed, questionField, answerField);
     }
 
-    /** Refuses flags of made-up questions beside a file, and of a file beside made-up questions. */
+    /** Refuses flags of generated questions together with a file, and flags of a file without one. */
     private void requireUse() {
         if (data != null && (names != null || size != 0)) {
             throw new InputException((names != null ? "--names: " + names : "--size: " + size)
-                    + " beside --data, expected it beside --generate alone: it is for questions that are made up");
+                    + " with --data, expected --generate: it applies to generated questions only");
         }
         if (data == null && limit != 0) {
             throw new InputException("--limit: " + limit
-                    + " without --data, expected --generate to say how many questions are made up");
+                    + " without --data, expected --generate to give the number of questions");
         }
     }
 }

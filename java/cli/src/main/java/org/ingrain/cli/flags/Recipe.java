@@ -16,20 +16,20 @@ import picocli.CommandLine;
 import tools.jackson.databind.JsonNode;
 
 /**
- * An experiment as a file: flags, and where they come from.
+ * An experiment as a file: its flags and their source.
  *
- * @param title  of the experiment
+ * @param title  title of the experiment
  * @param source the paper
- * @param data   what questions it wants
- * @param paper  what the paper reports, by row
+ * @param data   description of the data that the experiment needs
+ * @param paper  results that the paper reports, by row
  * @param ours   flags whose values the paper does not state
- * @param flags  by name without hyphens before it; a flag that is given beside the recipe stands in its place
+ * @param flags  values by flag name, without leading hyphens; the command line can replace them
  */
 public record Recipe(String title, String source, String data, Map<String, String> paper, List<String> ours,
         Map<String, JsonNode> flags) {
     private static final String FLAG = "--recipe";
     private static final String COMMAND = "distill";
-    /** What a user's own flag puts out of use beside itself: a recipe's sizes are of its own questions. */
+    /** Further flags of a recipe that a user's flag replaces: they apply only to the questions of the recipe. */
     private static final Map<String, List<String>> INSTEAD = Map.of(
             "data", List.of("generate", "size", "names", "limit"), "generate", List.of("data", "limit"), "test-data",
             List.of("test-size", "limit"));
@@ -42,7 +42,7 @@ public record Recipe(String title, String source, String data, Map<String, Strin
         ours = ours == null ? List.of() : List.copyOf(ours);
     }
 
-    /** The recipe of this name in models/recipes, or of this file. */
+    /** The recipe of this name in models/recipes, or in this file. */
     public static Recipe load(String nameOrFile) {
         Path file = file(nameOrFile);
         return Json.parse(DurableFile.read(file), Recipe.class, file.toString());
@@ -68,10 +68,10 @@ public record Recipe(String title, String source, String data, Map<String, Strin
     }
 
     /**
-     * The arguments with the recipe's flags among them, but for those that are given already.
+     * Adds the recipe's flags to the arguments, except those that are already given.
      *
-     * @param line the whole command line, distill in it
-     * @throws InputException if the file has a flag that the command has not, or a value that it would not take
+     * @param line the whole command line, with the command {@code distill}
+     * @throws InputException if the command does not have a flag of the file, or does not accept its value
      */
     public static String[] expand(String[] arguments, CommandLine line) {
         String name = value(arguments);
@@ -92,13 +92,13 @@ public record Recipe(String title, String source, String data, Map<String, Strin
         return expanded.toArray(String[]::new);
     }
 
-    /** One argument; empty for a switch that is off. */
+    /** The argument for a flag; empty for a switch that is off. */
     private static String word(String flag, JsonNode value, Path file, CommandLine line) {
         String where = file + ": flags." + flag + ": ";
         CommandLine.Model.OptionSpec option = line.getSubcommands().get(COMMAND).getCommandSpec()
                 .findOption("--" + flag);
         if (option == null || flag.equals("recipe")) {
-            throw new InputException(where + "distill has no such flag that a recipe may set");
+            throw new InputException(where + "not a flag of distill that a recipe may set");
         }
         if (!value.isString() && !value.isNumber() && !value.isBoolean()) {
             throw new InputException(where + Json.line(value) + ", expected a text, a number, true or false");
@@ -111,7 +111,7 @@ public record Recipe(String title, String source, String data, Map<String, Strin
             return text.equals("true") ? "--" + flag : "";
         }
         String word = "--" + flag + "=" + text;
-        // The command wants a model and a task, whatever else it is given.
+        // The command line parser requires a model and a task.
         List<String> parsed = new ArrayList<>(List.of(COMMAND, "--model=.", "--task=last-letter"));
         parsed.removeIf(wanted -> wanted.startsWith("--" + flag + "="));
         parsed.add(word);

@@ -4,32 +4,34 @@ import java.util.List;
 import org.ingrain.sample.SamplingParams;
 import picocli.CommandLine.Option;
 
-/** How tokens are drawn. */
+/** How tokens are sampled. */
+@Heading.Under(Heading.SAMPLING)
 public final class SamplingFlags {
-    @Option(names = "--temperature", defaultValue = "0", paramLabel = "T", description = "0 for greedy (the default).")
+    @Option(names = "--temperature", defaultValue = "0", paramLabel = "T", 
+            description = "Sampling temperature; 0 means greedy (default: ${DEFAULT-VALUE}).")
     double temperature;
 
     @Option(names = "--top-p", defaultValue = "1", paramLabel = "P",
-            description = "Probability mass kept; 1 for all (the default).")
+            description = "Sample from the most probable tokens with total probability P (default: ${DEFAULT-VALUE}).")
     double topP;
 
     @Option(names = "--top-k", defaultValue = "0", paramLabel = "K",
-            description = "Most probable tokens kept; 0 for all (the default).")
+            description = "Sample from the K most probable tokens; 0 means all (default: ${DEFAULT-VALUE}).")
     int topK;
 
     @Option(names = "--max-tokens", defaultValue = "256", paramLabel = "N",
-            description = "Most tokens generated (default: ${DEFAULT-VALUE}).")
+            description = "Maximum length of a completion in tokens (default: ${DEFAULT-VALUE}).")
     int maxTokens;
 
     @Option(names = "--seed", defaultValue = "0", paramLabel = "S",
-            description = "Of the random numbers (default: ${DEFAULT-VALUE}).")
+            description = "Seed of the random numbers (default: ${DEFAULT-VALUE}).")
     long seed;
 
     @Option(names = "--stop", paramLabel = "TEXT",
-            description = "A string that ends a completion; may be given several times.")
+            description = "Stop string: ends the completion. Repeatable.")
     List<String> stop = List.of();
 
-    @Option(names = "--ignore-eos", description = "Go on after an end-of-sequence token.")
+    @Option(names = "--ignore-eos", description = "Continue after an end-of-sequence token.")
     boolean ignoreEos;
 
     public SamplingParams params() {

@@ -3,14 +3,15 @@ package org.ingrain.cli.flags;
 import org.ingrain.engine.ModelOptions;
 import picocli.CommandLine.Option;
 
-/** What the chat template is rendered with. */
+/** Variables of the chat template. */
+@Heading.Under(Heading.MODEL)
 public final class TemplateFlags {
     @Option(names = "--enable-thinking", negatable = true,
-            description = "The chat template's switch enable_thinking (Qwen3), on or off; without either flag the "
-                    + "template's own default.")
+            description = "Set the chat template's variable enable_thinking (Qwen3) to true or false (default: that of "
+                    + "the template).")
     private Boolean enableThinking;
 
-    /** The options with the switch where it is given. */
+    /** The options, with the variable if it is given. */
     public ModelOptions apply(ModelOptions options) {
         return enableThinking == null ? options : options.withEnableThinking(enableThinking);
     }

@@ -13,14 +13,27 @@ import org.ingrain.train.pass.OptimizerConfig;
 import org.ingrain.train.pass.Schedule;
 import picocli.CommandLine.Option;
 
-/** How a model is fine-tuned. */
+/** Settings of a fine-tuning. */
+@Heading.Under(Heading.TRAINING)
 public final class TrainingFlags {
+    @Option(names = "--epochs", defaultValue = "3", paramLabel = "N",
+            description = "Passes over the data (default: ${DEFAULT-VALUE}).")
+    int epochs;
+
+    @Option(names = "--learning-rate", defaultValue = "2e-4", paramLabel = "LR",
+            description = "Peak learning rate, reached after the warm-up (default: ${DEFAULT-VALUE}).")
+    double learningRate;
+
+    @Option(names = "--batch-size", defaultValue = "16", paramLabel = "N",
+            description = "Examples per forward and backward pass (default: ${DEFAULT-VALUE}).")
+    int batchSize;
+
     @Option(names = "--rank", defaultValue = "16", paramLabel = "R",
             description = "LoRA rank (default: ${DEFAULT-VALUE}).")
     int rank;
 
     @Option(names = "--alpha", defaultValue = "32", paramLabel = "A",
-            description = "LoRA alpha: scaling is alpha / rank (default: ${DEFAULT-VALUE}).")
+            description = "LoRA alpha; the scaling is alpha / rank (default: ${DEFAULT-VALUE}).")
     double alpha;
 
     @Option(names = "--dropout", defaultValue = "0", paramLabel = "P",
@@ -28,75 +41,64 @@ public final class TrainingFlags {
     double dropout;
 
     @Option(names = "--target-modules", split = ",", paramLabel = "NAME",
-            description = "q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, "
-            + "down_proj (default: all seven).")
+            description = "LoRA target modules: q_proj, k_proj, v_proj, o_proj, "
+            + "gate_proj, up_proj, down_proj (default: all seven).")
     List<String> targetModules = List.of();
 
-    @Option(names = "--rslora", description = "Rank-stabilised LoRA: scaling is alpha / √rank.")
+    @Option(names = "--rslora", description = "Rank-stabilised LoRA: the scaling is alpha / √rank.")
     boolean rslora;
 
-    @Option(names = "--learning-rate", defaultValue = "2e-4", paramLabel = "LR",
-            description = "After the warm-up (default: ${DEFAULT-VALUE}).")
-    double learningRate;
+    @Option(names = "--max-steps", defaultValue = "0", paramLabel = "N",
+            description = "Number of optimizer steps; replaces --epochs; 0 means not set (default: ${DEFAULT-VALUE}).")
+    int maxSteps;
 
-    @Option(names = "--beta1", defaultValue = "0.9", paramLabel = "B",
-            description = "AdamW (default: ${DEFAULT-VALUE}).")
-    double beta1;
-
-    @Option(names = "--beta2", defaultValue = "0.999", paramLabel = "B",
-            description = "AdamW (default: ${DEFAULT-VALUE}).")
-    double beta2;
-
-    @Option(names = "--weight-decay", defaultValue = "0", paramLabel = "W",
-            description = "AdamW (default: ${DEFAULT-VALUE}).")
-    double weightDecay;
-
-    @Option(names = "--max-grad-norm", defaultValue = "1", paramLabel = "N",
-            description = "Gradient clipping, 0 for none (default: ${DEFAULT-VALUE}).")
-    double maxGradNorm;
+    @Option(names = "--gradient-accumulation", defaultValue = "1", paramLabel = "N",
+            description = "Passes per optimizer step (default: ${DEFAULT-VALUE}).")
+    int gradientAccumulation;
 
     @Option(names = "--schedule", defaultValue = "cosine", paramLabel = "NAME",
-            description = "constant, linear or cosine (default: ${DEFAULT-VALUE}).")
+            description = "Learning-rate schedule: constant, linear or cosine (default: ${DEFAULT-VALUE}).")
     String schedule;
 
     @Option(names = "--warmup-steps", defaultValue = "0", paramLabel = "N",
-            description = "Linear warm-up (default: ${DEFAULT-VALUE}).")
+            description = "Steps of linear warm-up (default: ${DEFAULT-VALUE}).")
     int warmupSteps;
 
     @Option(names = "--min-learning-rate-ratio", defaultValue = "0", paramLabel = "X",
-            description = "Share of the learning rate that linear and cosine end at (default: ${DEFAULT-VALUE}).")
+            description = "Final learning rate of linear and cosine, as a share of --learning-rate "
+            + "(default: ${DEFAULT-VALUE}).")
     double minLearningRateRatio;
 
-    @Option(names = "--epochs", defaultValue = "3", paramLabel = "N",
-            description = "Passes over the data (default: ${DEFAULT-VALUE}).")
-    int epochs;
+    @Option(names = "--beta1", defaultValue = "0.9", paramLabel = "B",
+            description = "AdamW beta1 (default: ${DEFAULT-VALUE}).")
+    double beta1;
 
-    @Option(names = "--max-steps", defaultValue = "0", paramLabel = "N",
-            description = "Optimizer steps, instead of epochs.")
-    int maxSteps;
+    @Option(names = "--beta2", defaultValue = "0.999", paramLabel = "B",
+            description = "AdamW beta2 (default: ${DEFAULT-VALUE}).")
+    double beta2;
 
-    @Option(names = "--batch-size", defaultValue = "16", paramLabel = "N",
-            description = "Examples of one pass (default: ${DEFAULT-VALUE}).")
-    int batchSize;
+    @Option(names = "--weight-decay", defaultValue = "0", paramLabel = "W",
+            description = "AdamW weight decay (default: ${DEFAULT-VALUE}).")
+    double weightDecay;
 
-    @Option(names = "--gradient-accumulation", defaultValue = "1", paramLabel = "N",
-            description = "Passes of one optimizer step (default: ${DEFAULT-VALUE}).")
-    int gradientAccumulation;
+    @Option(names = "--max-grad-norm", defaultValue = "1", paramLabel = "N",
+            description = "Gradient clipping: maximum norm; 0 means none (default: ${DEFAULT-VALUE}).")
+    double maxGradNorm;
 
     @Option(names = "--eval-every", defaultValue = "0", paramLabel = "N",
-            description = "Steps between validations; 0: each epoch (the default).")
+            description = "Steps between validations; 0 means one per epoch (default: ${DEFAULT-VALUE}).")
     int evalEvery;
 
     @Option(names = "--checkpoint-every", defaultValue = "0", paramLabel = "N",
-            description = "Steps between checkpoints; 0: each epoch (the default).")
+            description = "Steps between checkpoints; 0 means one per epoch (default: ${DEFAULT-VALUE}).")
     int checkpointEvery;
 
     @Option(names = "--keep-checkpoints", defaultValue = "2", paramLabel = "N",
-            description = "The latest that stay, beside the best (default: ${DEFAULT-VALUE}).")
+            description = "Latest checkpoints to keep, in addition to the best one (default: ${DEFAULT-VALUE}).")
     int keepCheckpoints;
 
     @Option(names = "--activation-checkpointing",
-            description = "Compute each layer again in the backward pass: less memory, a third more time.")
+            description = "Recompute each layer in the backward pass: less memory, about a third more time.")
     boolean activationCheckpointing;
 
     public LoraConfig lora() {
@@ -123,7 +125,7 @@ public final class TrainingFlags {
                 Words.choose("--schedule", schedule, Schedule.class), warmupSteps, minLearningRateRatio);
     }
 
-    /** seed: of the order of examples, the first adapter and dropout. */
+    /** seed: of the order of the examples, the initial adapter and dropout. */
     public TrainConfig train(long seed) {
         return new TrainConfig(maxSteps > 0 ? 0 : epochs, maxSteps, batchSize, gradientAccumulation, seed, evalEvery,
                 checkpointEvery, keepCheckpoints, activationCheckpointing);

@@ -5,7 +5,7 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 import org.ingrain.tensor.InputException;
 
-/** Enum constants as they are typed: small letters, hyphens. */
+/** Enum constants on the command line: small letters with hyphens. */
 public final class Words {
     private Words() {
     }

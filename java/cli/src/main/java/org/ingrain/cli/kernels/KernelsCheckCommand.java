@@ -4,6 +4,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.DeviceFlags;
+import org.ingrain.cli.flags.Heading;
+import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
 import org.ingrain.workbench.KernelCheck;
@@ -16,24 +18,30 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 @Command(name = "check", description = {
-    "Holds a kernel of your own to the CPU oracle at every shape of its ops, then times it beside the built-in one.",
-    "The share is of a ceiling measured in the same run: a device copy, or the backend's own matrix product.",
-    "Runs in a process of its own: a kernel that crashes or hangs is one line, as one that is wrong."})
+    "Checks and times your own kernels.",
+    "Compares each kernel with the CPU oracle at every shape of its op, then times it and the built-in kernel. The "
+    + "percentages are of a peak measured in the same run: a device copy, or the backend's matrix product. The kernel "
+    + "runs in a separate process: a wrong, crashed or hanging kernel is reported in one line."},
+        customSynopsis = "ingrain kernels check [OPTIONS] OP=FILE...",
+        footer = "  ingrain kernels check rms_norm=my.cc")
 final class KernelsCheckCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Parameters(arity = "1..*", paramLabel = "OP=FILE", description = "Such as rms_norm=my.so, my.cc or my.cu.")
+    @Parameters(arity = "1..*", paramLabel = "OP=FILE",
+            description = "Op and kernel file (.so, .cc or .cu), such as rms_norm=my.cc.")
     private List<String> kernels;
 
     @Mixin
     private DeviceFlags device;
 
+    @Under(Heading.EVALUATION)
     @Option(names = "--timeout", defaultValue = "120", paramLabel = "SECONDS",
-            description = "How long a kernel may take at one shape (default: ${DEFAULT-VALUE}).")
+            description = "Maximum time of a kernel at one shape (default: ${DEFAULT-VALUE}).")
     private int timeout;
 
-    @Option(names = "--json", description = "The result as JSON.")
+    @Under(Heading.OUTPUT)
+    @Option(names = "--json", description = "Print the result as JSON.")
     private boolean json;
 
     @Override
@@ -58,7 +66,7 @@ final class KernelsCheckCommand implements Callable<Integer> {
             text.append(String.format(Locale.ROOT, "%n%s of %s: agrees with the oracle at %d shapes%n", op.op(),
                     op.source(), op.shapes()));
             if (op.refused() > 0) {
-                text.append(String.format(Locale.ROOT, "  does not support %d, the first: %s%n", op.refused(),
+                text.append(String.format(Locale.ROOT, "  does not support %d of them; the first: %s%n", op.refused(),
                         op.refusal()));
             }
             for (KernelCheck.Timing at : op.timings()) {

@@ -9,6 +9,8 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.DeviceFlags;
+import org.ingrain.cli.flags.Heading;
+import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.cli.flags.KernelFlags;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.NativeLibraries;
@@ -22,10 +24,12 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 @Command(name = "kernels", subcommands = {KernelsCheckCommand.class, KernelsProbe.class}, description = {
-    "The kernels: a line per op with its backend, its file and what bounds it.",
-    "Examples:",
-    "  ingrain kernels --device cuda",
-    "  ingrain kernels --device cuda --plan matmul_forward --sizes T=17",
+    "Lists the ops with their kernels, or checks your own kernels.",
+    "Prints the backend, the source file and the bound (memory or compute) of each op."},
+        customSynopsis = {"ingrain kernels [OPTIONS]", "ingrain kernels check [OPTIONS] OP=FILE..."},
+        footer = {
+    "  ingrain kernels",
+    "  ingrain kernels --plan matmul_forward --sizes T=17",
     "  ingrain kernels check rms_norm=my.cc"})
 public final class KernelsCommand implements Callable<Integer> {
     @Mixin
@@ -34,24 +38,27 @@ public final class KernelsCommand implements Callable<Integer> {
     @Mixin
     private KernelFlags kernels;
 
+    @Under(Heading.OUTPUT)
     @Option(names = "--plan", arity = "0..1", fallbackValue = "", paramLabel = "OP",
-            description = "The kernels that start for each op, or for OP alone, at the shapes of 'kernels check'.")
+            description = "Print the kernels that each op (or only OP) launches at the shapes of 'kernels check'.")
     private String plan;
 
+    @Under(Heading.OUTPUT)
     @Option(names = "--sizes", split = ",", paramLabel = "LETTER=N",
-            description = "With --plan: sizes in place of the check's own, such as T=17,C=8192 (letters of ingrain.h).")
+            description = "With --plan: other sizes, such as T=17,C=8192 (letters as in ingrain.h).")
     private Map<String, Integer> sizes = Map.of();
 
-    @Option(names = "--json", description = "One JSON object a line.")
+    @Under(Heading.OUTPUT)
+    @Option(names = "--json", description = "Print one JSON object per line.")
     private boolean json;
 
     /**
      * A line of the table.
      *
-     * @param op      in the header
-     * @param backend whose it is, or "yours"
-     * @param file    that it is written in
-     * @param bound   what bounds it, as the file says; empty of the user's own
+     * @param op      name in the header
+     * @param backend backend of the kernel, or "yours" for a kernel of the user
+     * @param file    source file
+     * @param bound   the bound that the source file states; empty for a kernel of the user
      */
     private record Row(String op, String backend, String file, String bound) {
     }

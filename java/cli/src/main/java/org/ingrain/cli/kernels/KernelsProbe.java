@@ -10,10 +10,11 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
 /**
- * The other process of {@link KernelsCheckCommand}. Says in lines that begin with {@link #MARK} where it is, then the
- * result or what is wrong; any other line is a kernel's own.
+ * The separate process of {@link KernelsCheckCommand}. Lines that begin with {@link #MARK} hold its position, then the
+ * result or the error. All other lines are output of a kernel.
  */
-@Command(name = "probe", hidden = true, description = "What 'kernels check' runs in a process of its own.")
+@Command(name = "probe", hidden = true, description = "Runs the checks of 'kernels check' in a separate process.",
+        customSynopsis = "ingrain kernels probe FILE", footer = "  ingrain kernels probe work.json")
 final class KernelsProbe implements Callable<Integer> {
     static final String MARK = "\u0001ingrain ";
     static final String AT = "at ";
@@ -27,15 +28,15 @@ final class KernelsProbe implements Callable<Integer> {
     public Integer call() {
         try {
             KernelCheck check = new KernelCheck(Json.parse(
-                    DurableFile.read(work), KernelCheck.Work.class, work.toString()), where -> say(AT, where));
-            say(RESULT, Json.line(check.run()));
+                    DurableFile.read(work), KernelCheck.Work.class, work.toString()), where -> send(AT, where));
+            send(RESULT, Json.line(check.run()));
         } catch (InputException e) {
-            say(WRONG, e.getMessage());
+            send(WRONG, e.getMessage());
         }
         return 0;
     }
 
-    private static void say(String what, String text) {
+    private static void send(String what, String text) {
         System.out.println(MARK + what + text);
         System.out.flush();
     }

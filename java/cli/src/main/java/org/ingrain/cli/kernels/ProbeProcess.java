@@ -22,12 +22,12 @@ import org.ingrain.workbench.KernelCheck;
 import org.ingrain.workbench.KernelFile;
 import org.ingrain.workbench.Workbench;
 
-/** Runs {@link KernelsProbe} in a Java of its own, and says in one line how it ended where that was not well. */
+/** Runs {@link KernelsProbe} in a separate Java process, and reports a failure in one line. */
 final class ProbeProcess {
     private static final Pattern SIGNAL = Pattern.compile("(?m)^# +(SIG\\w+)");
     private static final Optional<String> END = Optional.empty();
 
-    private static final int OURS = 300;   // seconds for what is no kernel's: starting, measuring the ceilings
+    private static final int SETUP_SECONDS = 300;   // time limit for the start and for measuring the peaks
 
     private final String program;
     private final int timeout;
@@ -35,14 +35,14 @@ final class ProbeProcess {
 
     /**
      * @param program main class of the command line
-     * @param timeout seconds that one shape may take
+     * @param timeout time limit for one shape, in seconds
      */
     ProbeProcess(String program, int timeout) {
         this.program = program;
         this.timeout = timeout;
     }
 
-    /** @throws InputException in one line, where a kernel is wrong, crashes or hangs */
+    /** @throws InputException with a message of one line, if a kernel is wrong, crashes or hangs */
     KernelCheck.Result run(DeviceFlags device, List<KernelFile> kernels) {
         Path library = NativeLibraries.find(device.backend());
         return Workbench.compiled(library, kernels, (overlays, folder) -> {
@@ -85,15 +85,15 @@ final class ProbeProcess {
         for (Optional<String> line = next(lines); line.isPresent(); line = next(lines)) {
             String text = line.get();
             int mark = text.indexOf(KernelsProbe.MARK);
-            String said = mark < 0 ? "" : text.substring(mark + KernelsProbe.MARK.length());
-            if (said.startsWith(KernelsProbe.AT)) {
-                where = said.substring(KernelsProbe.AT.length());
-            } else if (said.startsWith(KernelsProbe.WRONG)) {
-                throw new InputException(said.substring(KernelsProbe.WRONG.length()));
-            } else if (said.startsWith(KernelsProbe.RESULT)) {
-                return Json.parse(said.substring(KernelsProbe.RESULT.length()), KernelCheck.Result.class,
+            String message = mark < 0 ? "" : text.substring(mark + KernelsProbe.MARK.length());
+            if (message.startsWith(KernelsProbe.AT)) {
+                where = message.substring(KernelsProbe.AT.length());
+            } else if (message.startsWith(KernelsProbe.WRONG)) {
+                throw new InputException(message.substring(KernelsProbe.WRONG.length()));
+            } else if (message.startsWith(KernelsProbe.RESULT)) {
+                return Json.parse(message.substring(KernelsProbe.RESULT.length()), KernelCheck.Result.class,
                         "the check's result");
-            } else if (!text.startsWith("#")) {   // a kernel's own words, not the Java runtime's on a crash
+            } else if (!text.startsWith("#")) {   // # begins a line of the Java runtime's crash report
                 System.err.println(text);
             }
         }
@@ -106,7 +106,7 @@ final class ProbeProcess {
 
     private Optional<String> next(BlockingQueue<Optional<String>> lines) {
         try {
-            int seconds = where.isEmpty() ? OURS : timeout;
+            int seconds = where.isEmpty() ? SETUP_SECONDS : timeout;
             Optional<String> line = lines.poll(seconds, TimeUnit.SECONDS);
             if (line == null) {
                 throw new InputException(where() + ": has not returned after " + seconds + " s");
@@ -127,7 +127,7 @@ final class ProbeProcess {
         lines.add(END);
     }
 
-    /** How a process ended that said neither that all is well nor what is wrong. */
+    /** How a process ended that reported neither a result nor an error. */
     private static String end(Process process, Path crash) {
         try {
             int status = process.waitFor();

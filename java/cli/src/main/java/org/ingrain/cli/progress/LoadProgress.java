@@ -5,7 +5,7 @@ import java.util.SortedMap;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.MemoryPlan;
 
-/** Says what a load takes, how far it is where that lasts, and what fell back to a slower kernel. */
+/** Prints the memory plan of a load, its progress if it takes long, and warnings about slower kernels. */
 public final class LoadProgress implements Engine.Listener {
     private static final long QUIET_NANOS = 2_000_000_000L;
     private static final int SHOWN = 8;

@@ -13,7 +13,7 @@ import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 
 /**
- * How far a long piece of work is, on standard error: a bar with rate and time left on a terminal, plain lines
+ * Shows the progress of long work on standard error: a bar with rate and remaining time on a terminal, plain lines
  * elsewhere.
  */
 public final class ProgressDisplay implements AutoCloseable {
@@ -30,7 +30,7 @@ public final class ProgressDisplay implements AutoCloseable {
     private Instant lastLine = start;
     private long done;
 
-    /** Work that goes from {@code first} (what was done before) to {@code of} units. */
+    /** Progress from {@code first} units, which were done before, to {@code of} units. */
     public ProgressDisplay(String name, String unit, long first, long of) {
         this.name = name;
         this.unit = unit;
@@ -63,7 +63,7 @@ public final class ProgressDisplay implements AutoCloseable {
         }
     }
 
-    /** A word about what goes on, beside the bar. */
+    /** Shows a note beside the bar. */
     void note(String text) {
         if (bar != null) {
             bar.setExtraMessage(text);
@@ -74,7 +74,7 @@ public final class ProgressDisplay implements AutoCloseable {
         double seconds = Math.max(1e-3, Duration.between(start, Instant.now()).toMillis() / 1e3);
         double rate = (done - first) / seconds;
         String left = rate > 0 && done < of ? String.format(Locale.ROOT, ", %.0f s left", (of - done) / rate) : "";
-        return String.format(Locale.ROOT, "%s: %d of %d %s, %.1f a second%s", name, done, of, unit, rate, left);
+        return String.format(Locale.ROOT, "%s: %d of %d %s, %.1f per second%s", name, done, of, unit, rate, left);
     }
 
     @Override

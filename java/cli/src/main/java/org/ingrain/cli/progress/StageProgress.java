@@ -2,13 +2,13 @@ package org.ingrain.cli.progress;
 
 import java.util.Locale;
 
-/** The stages of a run, a bar or lines for each. */
+/** Shows the progress of a run's stages, with a bar or lines for each stage. */
 public final class StageProgress implements org.ingrain.distill.run.Progress, AutoCloseable {
     private final int warmupSteps;
     private String stage = "";
     private ProgressDisplay progress;
 
-    /** @param warmupSteps of the trainings among the stages; 0 if there are none */
+    /** @param warmupSteps warm-up steps of the training stages; 0 if there are none */
     public StageProgress(int warmupSteps) {
         this.warmupSteps = warmupSteps;
     }
@@ -19,7 +19,7 @@ public final class StageProgress implements org.ingrain.distill.run.Progress, Au
             close();
             stage = state.stage();
             if (state.unit().equals("steps")) {
-                TrainingProgress.lookAtWarmup(stage, warmupSteps, state.total());
+                TrainingProgress.warnOfLongWarmup(stage, warmupSteps, state.total());
             }
             progress = new ProgressDisplay(stage, state.unit(), state.done(), state.total());
         }

@@ -3,7 +3,7 @@ package org.ingrain.cli.progress;
 import java.util.Locale;
 import org.ingrain.train.run.TrainProgress;
 
-/** Training's progress: steps, with the loss and tokens per second beside. */
+/** Shows the progress of a training: steps, loss and tokens per second. */
 public final class TrainingProgress implements TrainProgress, AutoCloseable {
     private final String name;
     private final int warmupSteps;
@@ -14,18 +14,18 @@ public final class TrainingProgress implements TrainProgress, AutoCloseable {
         this.warmupSteps = warmupSteps;
     }
 
-    /** Remarks on a training that ends before its warm-up does. */
-    static void lookAtWarmup(String name, int warmupSteps, long steps) {
+    /** Warns if the training ends before its warm-up. */
+    static void warnOfLongWarmup(String name, int warmupSteps, long steps) {
         if (warmupSteps >= steps) {
-            System.err.println(name + ": --warmup-steps " + warmupSteps + " is not less than the " + steps
-                    + " steps there are, so the learning rate never comes up to --learning-rate");
+            System.err.println(name + ": --warmup-steps " + warmupSteps + " is not less than the number of steps, "
+                    + steps + ": the learning rate never reaches --learning-rate");
         }
     }
 
     @Override
     public void trained(Step step) {
         if (progress == null) {
-            lookAtWarmup(name, warmupSteps, step.of());
+            warnOfLongWarmup(name, warmupSteps, step.of());
             progress = new ProgressDisplay(name, "steps", step.step() - 1, step.of());
         }
         progress.note(String.format(Locale.ROOT, "loss %.4f, %.0f tokens/s", step.loss(), step.tokensPerSecond()));

@@ -166,8 +166,8 @@ class RecipeTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', value = {
-        "\"epoks\": 3                     | flags.epoks: distill has no such flag that a recipe may set",
-        "\"recipe\": \"x\"                | flags.recipe: distill has no such flag that a recipe may set",
+        "\"epoks\": 3                     | flags.epoks: not a flag of distill that a recipe may set",
+        "\"recipe\": \"x\"                | flags.recipe: not a flag of distill that a recipe may set",
         "\"epochs\": null                 | flags.epochs: null, expected a text, a number, true or false",
         "\"epochs\": [1, 2]               | flags.epochs: [1,2], expected a text, a number, true or false",
         "\"epochs\": \"many\"             | flags.epochs: Invalid value for option '--epochs': 'many' is not an int",

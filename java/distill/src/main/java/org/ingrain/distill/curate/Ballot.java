@@ -13,35 +13,34 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 
 /**
- * What an example's samples answered, and how many agree.
+ * The answers of an example's samples, and the votes for each.
  *
- * @param answers every final answer
- * @param votes   equal answers counted under the first one's wording; most votes first, among equals the one that came
- *                first
+ * @param answers all final answers
+ * @param votes   votes per answer in descending order; equal answers count under the wording of the first one; with
+ *                equal votes the earlier answer comes first
  */
 public record Ballot(List<Answer> answers, List<Votes> votes) {
     /**
      * One final answer.
      *
-     * @param path   which sample
-     * @param answer what was found in its text, or null; where options or responses were asked in another order, in
-     *               that order's words
-     * @param text   the text in which it stands: the last step's, or the merge of the texts about its parts
-     * @param tokens of that text, none for a merge
-     * @param steps  the intermediate steps; one that several answers share is with each of them
+     * @param path   path of the sample
+     * @param answer the answer in the text, or null; not converted to the given order of the options
+     * @param text   the text that contains the answer: that of the last step, or the merge of the texts about the parts
+     * @param tokens number of tokens of that text; 0 for a merge
+     * @param steps  the intermediate steps; a step that several answers share is listed with each of them
      */
     public record Answer(String path, String answer, String text, int tokens, Finish finish, List<Intermediate> steps) {
     }
 
-    /** A text that was made on the way to an answer. */
+    /** The text of an intermediate step. */
     public record Intermediate(String step, String text, int tokens, Finish finish) {
     }
 
-    /** Samples that agree on an answer. */
+    /** An answer and the number of samples that gave it. */
     public record Votes(String answer, int votes) {
     }
 
-    /** Whether none of the answers could be asked for, as the prompt did not fit into the model's context. */
+    /** Whether no answer was drawn because the prompt does not fit into the model's context. */
     public static boolean unasked(List<Answer> answers) {
         return !answers.isEmpty() && answers.stream().allMatch(answer -> answer.finish() == Finish.PROMPT_TOO_LONG);
     }
@@ -54,7 +53,7 @@ public record Ballot(List<Answer> answers, List<Votes> votes) {
         return new Ballot(answers, votes(example, answers, task));
     }
 
-    /** Equal answers of some counted, as {@link #votes()} has them of all. */
+    /** Votes of some of the answers, in the form of {@link #votes()}. */
     public static List<Votes> votes(Example example, List<Answer> answers, Task task) {
         Map<String, List<String>> byKey = new LinkedHashMap<>();
         for (Answer answer : answers) {

@@ -16,22 +16,22 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 
 /**
- * Judges an example by how its samples agree (arXiv:2407.06023): among themselves (self-consistency of outputs), and
- * where it is asked in several orders, from order to order (self-consistency under input perturbation). Gold answers
- * are not looked at but for the record.
+ * Judges an example by the agreement of its samples (arXiv:2407.06023): within one order (self-consistency of outputs),
+ * and between several orders (self-consistency under input perturbation). Gold answers do not affect the verdict; the
+ * ledger only records whether a label is right.
  *
- * @param method where its answers stand
- * @param plan   how many of them there are
+ * @param method finds the answer in a text
+ * @param plan   the sampling plan: numbers of samples per step
  */
 public record Curation(CurationConfig config, Task task, Method method, Plan plan) {
-    /** An example as it was asked in one order, and what came of it. */
+    /** An example in one order, with its answers. */
     public record Asked(Example example, Answers answers) {
     }
 
     /**
-     * One order's ballot, with its votes counted by the rule.
+     * The ballot of one order, with its votes counted by the rule.
      *
-     * @param counted the answers that the verdict rests on; without an early end there may be more in the ballot
+     * @param counted the answers that the verdict is based on; without early stopping the ballot may have more
      */
     private record Count(Example example, Ballot ballot, Tally tally, List<Ballot.Answer> counted) {
         boolean unasked() {
@@ -39,8 +39,8 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         }
     }
 
-    /** A way of reading an example's samples that ended in this decision. */
-    private record Decision(Entry.Reason reason, String detail, String label, List<Entry.Lesson> lessons) {
+    /** The decision about an example. */
+    private record Decision(Entry.Reason reason, String detail, String label, List<Entry.TargetText> targets) {
         static Decision discard(Entry.Reason reason, String detail) {
             return new Decision(reason, detail, null, List.of());
         }
@@ -50,12 +50,12 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         }
     }
 
-    /** @throws org.ingrain.tensor.InputException if more votes are asked for than there can be */
+    /** @throws org.ingrain.tensor.InputException if {@code minVotes} is larger than the number of votes */
     public void check() {
         new Tally(config.rule(), Poll.stages(config, plan).getFirst(), config.minVotes(), config.minFraction());
     }
 
-    /** When enough of an example's samples have been drawn. */
+    /** Decides when enough samples of an example were drawn. */
     public Stopping stopping() {
         return config.earlyStop() ? Poll.stopping(config, task, method) : Stopping.NEVER;
     }
@@ -63,8 +63,8 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     /**
      * The ledger's entry for an example.
      *
-     * @param asked     in each order, the given one first
-     * @param selection which answer the model itself selected, where the rule asks it to
+     * @param asked     the example in each order, the given order first
+     * @param selection the answer that the model itself selected, for rule {@code universal}
      */
     public Entry judge(List<Asked> asked, Selection selection) {
         List<Count> counts = asked.stream().map(this::count).toList();
@@ -77,13 +77,13 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         Example example = asked.getFirst().example();
         Boolean right = decision.label() == null || example.gold() == null
                 ? null : task.isRight(example, decision.label());
-        Entry.Verdict verdict = decision.lessons().isEmpty() ? Entry.Verdict.DISCARDED : Entry.Verdict.KEPT;
+        Entry.Verdict verdict = decision.targets().isEmpty() ? Entry.Verdict.DISCARDED : Entry.Verdict.KEPT;
         List<Ballot.Votes> votes = votes(counts);
         int margin = votes.isEmpty() ? 0 : votes.getFirst().votes() - (votes.size() < 2 ? 0 : votes.get(1).votes());
         int tokens = asked.stream().mapToInt(order -> order.answers().tokens()).sum();
         return new Entry(example.id(), example.question(), example.gold(), example.category(), verdict,
                 decision.reason(), decision.detail(), decision.label(), right, margin, plan.leaves() * asked.size(),
-                tokens, votes, decision.lessons(), counts.stream()
+                tokens, votes, decision.targets(), counts.stream()
                 .map(count -> new Entry.Order(count.example().id(), count.ballot().answers())).toList());
     }
 
@@ -105,7 +105,7 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         return answer.answer() == null ? null : example.canonical(task.key(answer.answer()));
     }
 
-    /** Of all orders together. */
+    /** Votes of all orders together. */
     private List<Ballot.Votes> votes(List<Count> counts) {
         Map<String, Integer> votes = new LinkedHashMap<>();
         counts.forEach(count -> count.tally().votes().forEach((key, n) -> votes.merge(key, n, Integer::sum)));
@@ -114,7 +114,7 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
                 .sorted(Comparator.comparingInt(Ballot.Votes::votes).reversed()).toList();
     }
 
-    /** How the first sample that gave this answer worded it. */
+    /** The wording of the first sample that gave this answer. */
     private String wording(List<Count> counts, String key) {
         return counts.stream().filter(count -> count.example().isAsGiven())
                 .flatMap(count -> count.counted().stream().filter(answer -> key.equals(key(count.example(), answer))))
@@ -138,14 +138,14 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         String detail = first.tally().votes().get(winner) + " of " + first.tally()
                 .voters() + " votes for " + wording(counts, winner)
                 + (counts.size() == 1 ? "" : ", the same in " + counts.size() + " orders");
-        List<Entry.Lesson> lessons = new ArrayList<>();
+        List<Entry.TargetText> targets = new ArrayList<>();
         for (int order = 0; order < counts.size(); order++) {
             Count count = counts.get(order);
             Ballot.Answer voted = count.counted().stream().filter(answer -> winner.equals(key(count.example(), answer)))
                     .findFirst().orElseThrow();
-            lessons.add(new Entry.Lesson(order, voted.path(), target(voted)));
+            targets.add(new Entry.TargetText(order, voted.path(), target(voted)));
         }
-        return new Decision(Entry.Reason.MAJORITY, detail, wording(counts, winner), lessons);
+        return new Decision(Entry.Reason.MAJORITY, detail, wording(counts, winner), targets);
     }
 
     private Decision lost(Tally tally, List<Count> counts) {
@@ -157,13 +157,13 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         int most = votes.getFirst().getValue();
         String count = most + " of " + tally.voters() + " votes for " + wording(counts, votes.getFirst().getKey());
         if (votes.size() > 1 && votes.get(1).getValue() == most) {
-            return Decision.discard(Entry.Reason.TIE, count + ", as many for "
+            return Decision.discard(Entry.Reason.TIE, count + ", equally many for "
                     + wording(counts, votes.get(1).getKey()));
         }
         String asked = config.rule() == Rule.MORE_THAN_HALF && 2 * most <= tally.voters()
-                ? "more than half are asked for"
-                : most < config.minVotes() ? config.minVotes() + " are asked for"
-                        : "a share of " + config.minFraction() + " is asked for";
+                ? "more than half are required"
+                : most < config.minVotes() ? config.minVotes() + " are required"
+                        : "a share of " + config.minFraction() + " is required";
         return Decision.discard(Entry.Reason.TOO_FEW_VOTES, count + ", " + asked);
     }
 
@@ -172,7 +172,7 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         if (!selection.fits()) {
             return Decision.discard(Entry.Reason.PROMPT_TOO_LONG,
                     "its " + answers.size() + " responses do not fit into the model's context,"
-                    + " so it selected none");
+                    + " so it was not asked to select one");
         }
         int selected = selection.number().orElse(answers.size());
         if (selected >= answers.size()) {
@@ -183,23 +183,23 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         String text = target(answer);
         if (text.isBlank()) {
             return Decision.discard(Entry.Reason.NO_ANSWER,
-                    "response " + selected + ", which the model selected, gives no answer");
+                    "the model selected response " + selected + ", which has no answer");
         }
         return new Decision(Entry.Reason.SELECTED, "the model selected response " + selected + " of " + answers.size(),
-                answer.answer(), List.of(new Entry.Lesson(0, answer.path(), text)));
+                answer.answer(), List.of(new Entry.TargetText(0, answer.path(), text)));
     }
 
     private Decision unfiltered(List<Ballot.Answer> taken) {
         List<Ballot.Answer> usable = taken.stream().filter(answer -> !target(answer).isBlank()).toList();
         if (usable.isEmpty()) {
             return Decision.discard(Entry.Reason.NO_ANSWER,
-                    "nothing to teach in " + (taken.size() == 1 ? "the first sample"
+                    "no training target in " + (taken.size() == 1 ? "the first sample"
                     : "any of " + taken.size() + " samples"));
         }
         String label = usable.stream().map(Ballot.Answer::answer).filter(Objects::nonNull).findFirst().orElse(null);
         return new Decision(Entry.Reason.UNFILTERED, "not filtered, " + usable.size() + " of " + taken.size()
-                + " samples", label, usable.stream().map(answer -> new Entry.Lesson(0, answer.path(), target(answer)))
-                .toList());
+                + " samples", label, usable.stream()
+                .map(answer -> new Entry.TargetText(0, answer.path(), target(answer))).toList());
     }
 
     private String target(Ballot.Answer answer) {

@@ -4,19 +4,20 @@ import java.util.Locale;
 import org.ingrain.tensor.InputException;
 
 /**
- * Which examples are kept and with which label.
+ * Decides which examples are kept, and with which label.
  *
  * @param rule               how the label is chosen
- * @param minVotes           fewest votes of a label, 0 for no such bound
- * @param minFraction        smallest share of all samples that a label must have, 0 for no such bound; at each stage
- * @param perStage           the samples of a step vote among themselves before the step before it does; false: all
- *                           answers vote at once
- * @param orders             orders of options or of responses in which each example is asked, as many as the task has;
- *                           a label is kept if all of them agree. 1: as given
- * @param earlyStop          no more samples are drawn once the verdict stands; it is the same either way
- * @param target             what the student is taught to say
- * @param validationFraction share of the kept examples that is not trained on but watched, in [0, 1)
- * @param seed               of which those are
+ * @param minVotes           minimum number of votes of a label; 0: no minimum
+ * @param minFraction        minimum share of all samples that gave the label, at each stage; 0: no minimum
+ * @param perStage           the samples of each step vote among themselves, the last step first; false: one vote over
+ *                           all answers
+ * @param orders             maximum number of orders of the options or responses in which each example is asked; a
+ *                           label is kept if all orders agree; 1: the given order only
+ * @param earlyStop          stop sampling an example when its verdict can no longer change; the verdict is the same
+ *                           either way
+ * @param target             what the student is trained to generate
+ * @param validationFraction share of the kept examples that is used for validation instead of training, in [0, 1)
+ * @param seed               seed of the choice of validation examples
  */
 public record CurationConfig(Rule rule, int minVotes, double minFraction, boolean perStage, int orders,
         boolean earlyStop, Target target, double validationFraction, long seed) {
@@ -32,16 +33,16 @@ public record CurationConfig(Rule rule, int minVotes, double minFraction, boolea
         }
         if (!rule.votes() && (minVotes > 0 || minFraction > 0 || perStage)) {
             throw InputException.field(minVotes > 0 ? "minVotes" : minFraction > 0 ? "minFraction" : "perStage",
-                    "only where samples vote, not beside rule "
+                    "applies only if samples vote, not to rule "
                     + rule.name().toLowerCase(Locale.ROOT));
         }
         if (orders < 1) {
             throw InputException.field("orders", orders + ", expected 1 or more");
         }
         if (orders > 1 && !rule.votes()) {
-            throw InputException.field("orders", orders + ", expected 1 beside rule "
+            throw InputException.field("orders", orders + ", expected 1 with rule "
                     + rule.name().toLowerCase(Locale.ROOT)
-                    + ": orders are compared by their votes");
+                    + ", because orders are compared by votes");
         }
         if (!(validationFraction >= 0 && validationFraction < 1)) {
             throw InputException.field("validationFraction", validationFraction
@@ -49,12 +50,12 @@ public record CurationConfig(Rule rule, int minVotes, double minFraction, boolea
         }
     }
 
-    /** More than half of the samples, the bare answer. */
+    /** Rule {@code more-than-half}; the target is the bare answer. */
     public static CurationConfig defaults() {
         return new CurationConfig(Rule.MORE_THAN_HALF, 0, 0, false, 1, true, Target.ANSWER, 0, 1);
     }
 
-    /** This without a filter: the first sample of each example. */
+    /** These settings without a filter: the first sample of each example. */
     public CurationConfig unfiltered() {
         return new CurationConfig(Rule.FIRST, 0, 0, false, 1, earlyStop, target, validationFraction, seed);
     }

@@ -6,34 +6,34 @@ import java.util.regex.Pattern;
 import org.ingrain.distill.method.Method;
 
 /**
- * Teaches the way to an answer before the answer, and takes it away part by part from its beginning, so that what was
- * written becomes what is thought (step by step, arXiv:2405.14838). Stage 0 teaches the whole text of the sample, stage
- * k leaves out the first k / stages of the words before the phrase that brings the answer; the last stage is the answer
- * alone.
+ * Trains on the reasoning and the answer, and removes the reasoning in stages, from its beginning (step by step,
+ * arXiv:2405.14838). Stage 0 trains on the whole response. Stage k leaves out the first k / stages of the words before
+ * the phrase that introduces the answer. The last stage trains on the answer alone.
  *
- * @param method tells the way from the answer, where it has a phrase of its own
- * @param stages parts in which the words are taken away
+ * @param method its {@code answerAfter}, if it has one, is the phrase that introduces the answer
+ * @param stages number of stages in which the words are removed
  */
 public record Curriculum(Method method, int stages) {
     private static final Pattern ANSWER = Pattern.compile("(?i)\\b(?:the )?(?:final )?answer(?: is|:)|####");
 
-    /** What a stage teaches to say, for a lesson of an entry. */
-    public String words(int stage, Entry entry, Entry.Lesson lesson) {
+    /** The completion that a stage trains on, for a target of an entry. */
+    public String text(int stage, Entry entry, Entry.TargetText target) {
         if (stage == stages) {
-            return lesson.text();
+            return target.text();
         }
-        String text = entry.orders().get(lesson.order()).answers().stream()
-                .filter(answer -> answer.path().equals(lesson.path())).findFirst()
+        String response = entry.orders().get(target.order()).answers().stream()
+                .filter(answer -> answer.path().equals(target.path())).findFirst()
                 .orElseThrow().text().strip();
-        int cut = answerAt(text);
-        String[] way = (cut < 0 ? text : text.substring(0, cut)).strip().split("\\s+");
-        String ending = cut < 0 ? lesson.text() : text.substring(cut);
-        int dropped = Math.ceilDiv(stage * way.length, stages);
-        return stage == 0 ? text : (String.join(" ", Arrays.asList(way).subList(dropped, way.length)) + " " + ending)
+        int cut = answerAt(response);
+        String[] reasoning = (cut < 0 ? response : response.substring(0, cut)).strip().split("\\s+");
+        String ending = cut < 0 ? target.text() : response.substring(cut);
+        int dropped = Math.ceilDiv(stage * reasoning.length, stages);
+        return stage == 0 ? response
+                : (String.join(" ", Arrays.asList(reasoning).subList(dropped, reasoning.length)) + " " + ending)
                 .strip();
     }
 
-    /** Where the last phrase begins that brings an answer, -1 if there is none. */
+    /** Start of the last phrase that introduces an answer; -1 if there is none. */
     private int answerAt(String text) {
         return method.answerAfter() != null ? method.answerAt(text)
                 : ANSWER.matcher(text).results().map(MatchResult::start).reduce((first, second) -> second).orElse(-1);

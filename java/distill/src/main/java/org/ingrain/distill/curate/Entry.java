@@ -5,33 +5,33 @@ import java.util.List;
 import java.util.function.Predicate;
 
 /**
- * One example in the ledger: everything that was answered, and what was made of it.
+ * One example in the ledger: all its answers, and the verdict.
  *
- * @param gold     the right answer, or null; the verdict does not depend on it
- * @param category of the question, or null
+ * @param gold     the gold answer, or null; the verdict does not depend on it
+ * @param category category of the question, or null
  * @param verdict  kept or discarded
- * @param reason   in a word
- * @param detail   in a sentence
- * @param label    the answer that is kept, or null
- * @param right    whether the label is the gold answer; null where there is no label or no gold
- * @param margin   votes of the first answer less those of the second
- * @param planned  answers that would have been drawn without an early end, in all orders
- * @param tokens   generated for this example, intermediate steps included
- * @param votes    most votes first
- * @param targets  what the student is taught; empty if discarded
- * @param orders   every final answer, by the order in which options or responses were asked, the given one first
+ * @param reason   reason of the verdict
+ * @param detail   the reason as a sentence
+ * @param label    the answer that was kept, or null
+ * @param right    whether the label equals the gold answer; null without a label or a gold answer
+ * @param margin   votes of the first answer minus votes of the second
+ * @param planned  number of answers that full sampling would have drawn, in all orders
+ * @param tokens   tokens generated for this example, including intermediate steps
+ * @param votes    votes per answer, in descending order
+ * @param targets  training targets of the student; empty if discarded
+ * @param orders   all final answers, by the order of the options or responses; the given order first
  */
 public record Entry(String id, String question, String gold, String category, Verdict verdict, Reason reason,
         String detail, String label, Boolean right, int margin, int planned, int tokens, List<Ballot.Votes> votes,
-        List<Lesson> targets, List<Order> orders) {
+        List<TargetText> targets, List<Order> orders) {
     /**
-     * Something to teach.
+     * A training target: the text that the student is trained to generate.
      *
-     * @param order which of {@link #orders()} the question is asked in
-     * @param path  of the answer that it was taken from
-     * @param text  what is to be why
+     * @param order index into {@link #orders()}: the order in which the question is asked
+     * @param path  path of the answer that the text comes from
+     * @param text  the bare answer, or the whole response
      */
-    public record Lesson(int order, String path, String text) {
+    public record TargetText(int order, String path, String text) {
     }
 
     /** One order of an example. */
@@ -43,13 +43,13 @@ public record Entry(String id, String question, String gold, String category, Ve
         return orders.stream().flatMap(order -> order.answers().stream()).toList();
     }
 
-    /** What became of an example. */
+    /** The decision of the curation about an example. */
     public enum Verdict {
         @JsonProperty("kept") KEPT,
         @JsonProperty("discarded") DISCARDED
     }
 
-    /** Why. */
+    /** The reason of a verdict. */
     public enum Reason {
         @JsonProperty("majority") MAJORITY("majority"),
         @JsonProperty("selected") SELECTED("selected"),
@@ -58,7 +58,7 @@ public record Entry(String id, String question, String gold, String category, Ve
         @JsonProperty("too-few-votes") TOO_FEW_VOTES("too few votes"),
         @JsonProperty("order") ORDER("orders differ"),
         @JsonProperty("prompt-too-long") PROMPT_TOO_LONG("prompt too long"),
-        @JsonProperty("lesson-too-long") LESSON_TOO_LONG("lesson too long"),
+        @JsonProperty("example-too-long") EXAMPLE_TOO_LONG("training example too long"),
         @JsonProperty("no-selection") NO_SELECTION("no selection"),
         @JsonProperty("no-answer") NO_ANSWER("no answer");
 
@@ -73,16 +73,16 @@ public record Entry(String id, String question, String gold, String category, Ve
         }
     }
 
-    /** This without the lessons that are no use; discarded where it has no other. */
-    Entry teaching(Predicate<Lesson> useful) {
-        List<Lesson> left = targets.stream().filter(useful).toList();
+    /** This entry with only the targets that fit; discarded if none of them does. */
+    Entry withTargets(Predicate<TargetText> fits) {
+        List<TargetText> left = targets.stream().filter(fits).toList();
         if (left.size() == targets.size()) {
             return this;
         }
         String why = detail + ", but " + (targets.size() - left.size()) + " of " + targets.size()
                 + " too long to train on";
         return left.isEmpty()
-                ? new Entry(id, question, gold, category, Verdict.DISCARDED, Reason.LESSON_TOO_LONG, why, null, null,
+                ? new Entry(id, question, gold, category, Verdict.DISCARDED, Reason.EXAMPLE_TOO_LONG, why, null, null,
                         margin, planned, tokens, votes, left, orders)
                 : new Entry(id, question, gold, category, verdict, reason, why, label, right, margin, planned, tokens,
                         votes, left, orders);

@@ -23,25 +23,25 @@ import org.ingrain.files.JsonLines;
 import org.ingrain.template.Message;
 
 /**
- * {@code ledger.jsonl}: one {@link Entry} a line, in the order of the examples. What was kept and why stands here and
- * nowhere else.
+ * {@code ledger.jsonl}: one {@link Entry} per line, in the order of the examples. It is the only record of which
+ * examples were kept and why.
  */
 public record Ledger(Path file) {
-    /** Whether a student can be trained on a lesson; not on one that is too long. */
+    /** Whether a target is short enough for training. */
     @FunctionalInterface
-    public interface Teachable {
-        /** @param asked the example in the lesson's order */
-        boolean test(Example asked, Entry entry, Entry.Lesson lesson);
+    public interface Fits {
+        /** @param asked the example in the order of the target */
+        boolean test(Example asked, Entry entry, Entry.TargetText target);
     }
 
     /**
-     * Judges every example of a finished sampling; a ledger that is there is left as it is.
+     * Judges all examples of a finished sampling and writes the ledger. An existing ledger is not changed.
      *
-     * @param examples   each in its orders, the given one first
-     * @param selections the model's own selection for each example, where the rule asks for it; else empty
+     * @param examples   the orders of each example, the given order first
+     * @param selections the model's own selection by example id, for rule {@code universal}; else empty
      */
     public void make(Path samples, List<List<Example>> examples, Curation curation, Map<String, Selection> selections,
-                     Teachable teachable) {
+                     Fits fits) {
         if (Files.exists(file)) {
             return;
         }
@@ -54,44 +54,42 @@ public record Ledger(Path file) {
                 String given = asked.getFirst().example().id();
                 Entry entry = curation.judge(List.copyOf(asked), selections.getOrDefault(given, Selection.NONE));
                 JsonLines.write(out,
-                        entry.teaching(lesson -> teachable.test(asked.get(lesson.order()).example(), entry, lesson)));
+                        entry.withTargets(target -> fits.test(asked.get(target.order()).example(), entry, target)));
                 asked.clear();
             }
         }));
     }
 
     /**
-     * How what is kept becomes rows.
+     * How kept examples become training rows.
      *
-     * @param examples those that were judged, each in its orders
-     * @param direct   how the student will be asked
-     * @param words    what it is taught to say
+     * @param examples the orders of each judged example
+     * @param direct   plan of the direct question, whose prompt the student is trained on
+     * @param text     the completion for an entry and one of its targets
      */
-    public record Rows(List<List<Example>> examples, Plan direct, CurationConfig config, BiFunction<Entry, Entry.Lesson,
-            String> words) {
+    public record Rows(List<List<Example>> examples, Plan direct, CurationConfig config,
+            BiFunction<Entry, Entry.TargetText, String> text) {
     }
 
-    /**
-     * Writes what is kept, in two files: to train on and to watch. Both are always written, the second perhaps empty.
-     */
+    /** Writes the training rows and the validation rows. Both files are always written; the second may be empty. */
     public void writeTraining(Path train, Path validation, Rows how) {
-        Set<String> watched = watched(how.config());
+        Set<String> validationIds = validationIds(how.config());
         List<TrainingRow> rows = new ArrayList<>();
-        List<TrainingRow> watchedRows = new ArrayList<>();
+        List<TrainingRow> validationRows = new ArrayList<>();
         Iterator<List<Example>> groups = how.examples().iterator();
         JsonLines.forEach(file, Entry.class, entry -> {
             List<Example> orders = groups.next();
-            for (Entry.Lesson lesson : entry.targets()) {
-                List<Message> prompt = how.direct().firstPrompt(orders.get(lesson.order()));
-                (watched.contains(entry.id()) ? watchedRows : rows)
-                        .add(new TrainingRow(prompt, how.words().apply(entry, lesson)));
+            for (Entry.TargetText target : entry.targets()) {
+                List<Message> prompt = how.direct().firstPrompt(orders.get(target.order()));
+                (validationIds.contains(entry.id()) ? validationRows : rows)
+                        .add(new TrainingRow(prompt, how.text().apply(entry, target)));
             }
         });
-        JsonLines.write(validation, watchedRows);
+        JsonLines.write(validation, validationRows);
         JsonLines.write(train, rows);
     }
 
-    /** The ledger in figures. */
+    /** Statistics of this ledger. */
     public Summary summary() {
         Map<String, Integer> reasons = new TreeMap<>();
         Map<Integer, Count> byVotes = new TreeMap<>();
@@ -104,7 +102,7 @@ public record Ledger(Path file) {
         return new Summary(total, reasons, byVotes);
     }
 
-    private Set<String> watched(CurationConfig config) {
+    private Set<String> validationIds(CurationConfig config) {
         List<String> kept = new ArrayList<>();
         JsonLines.forEach(file, Entry.class, entry -> {
             if (entry.kept()) {
@@ -117,27 +115,28 @@ public record Ledger(Path file) {
     }
 
     /**
-     * A ledger in figures.
+     * Statistics of a ledger.
      *
-     * @param reasons examples by reason
-     * @param byVotes by the votes of the most voted answer
+     * @param total   counts of all examples
+     * @param reasons number of examples by reason
+     * @param byVotes counts by the votes of the answer with the most votes
      */
     public record Summary(Count total, Map<String, Integer> reasons, Map<Integer, Count> byVotes) {
     }
 
     /**
-     * Some examples, counted.
+     * Counts over some examples.
      *
-     * @param examples    judged
-     * @param kept        of them
-     * @param labels      rows that they make
-     * @param known       kept ones whose gold answer is known
-     * @param right       of those, how many are labelled with it
-     * @param planned     answers that would have been drawn without an early end
-     * @param drawn       answers that the verdicts rest on
-     * @param tokens      generated for these, intermediate steps included
-     * @param savedTokens an estimate: those of the answers that were not drawn, each counted as the drawn ones of its
-     *                    example on average
+     * @param examples    judged examples
+     * @param kept        kept examples
+     * @param labels      training targets of the kept examples
+     * @param known       kept examples with a known gold answer
+     * @param right       those of {@code known} whose label is the gold answer
+     * @param planned     answers that full sampling would have drawn
+     * @param drawn       answers that the verdicts are based on
+     * @param tokens      tokens of the drawn answers, including intermediate steps
+     * @param savedTokens estimated tokens of the answers that were not drawn: each counts as much as the average drawn
+     *                    answer of its example
      */
     public record Count(int examples, int kept, int labels, int known, int right, long planned, long drawn, long tokens,
             long savedTokens) {
@@ -157,7 +156,7 @@ public record Ledger(Path file) {
                     savedTokens + other.savedTokens);
         }
 
-        /** Share of the planned answers that early ends have saved, 0 to 1. */
+        /** Share of the planned answers that early stopping saved, 0 to 1. */
         public double saved() {
             return planned == 0 ? 0 : 1 - (double) drawn / planned;
         }

@@ -11,20 +11,22 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 
 /**
- * The vote of one order of an example as its answers come in. Answers are counted in their order, whatever order they
- * end in, and counting stops at the first one at which the verdict stands: so what is recorded depends on the answers
- * alone. Only as many answers are worked on as could settle the matter at the soonest. Where a question is asked in
- * several orders, those behind the first that disagrees count for nothing.
+ * The running vote on one order of an example.
  *
- * <p>With a vote per stage, the answers below one text of the first step vote among themselves, and their verdicts are
- * the votes of the step before.
+ * <p>Answers are counted by their number, not by the order in which they finish. Counting stops at the first answer
+ * that decides the verdict. The recorded answers are therefore a function of the answers alone. The poll opens only as
+ * many answers as could decide the verdict soonest. If a question is asked in several orders and one of them disagrees,
+ * the orders after it are not needed.
+ *
+ * <p>With a vote per stage, the answers below one text of the first step vote among themselves. Each of these votes is
+ * one vote of the step before.
  */
 final class Poll implements Stopping.Count {
     private final Task task;
     private final Method method;
     private final Example example;
     private final Stage root;
-    /** Those of all orders of the question. */
+    /** The polls of all orders of the question. */
     private final List<Poll> orders;
 
     private Poll(Task task, Method method, Example example, Stage root, List<Poll> orders) {
@@ -35,7 +37,7 @@ final class Poll implements Stopping.Count {
         this.orders = orders;
     }
 
-    /** Stops each question as early as its verdict allows. */
+    /** Stops sampling a question as soon as its verdict is decided. */
     static Stopping stopping(CurationConfig config, Task task, Method method) {
         return (asked, plan) -> {
             List<Poll> orders = new ArrayList<>();
@@ -46,7 +48,7 @@ final class Poll implements Stopping.Count {
         };
     }
 
-    /** Voters at each stage, from the outermost. */
+    /** Number of voters at each stage, the outermost stage first. */
     static List<Integer> stages(CurationConfig config, Plan plan) {
         return config.perStage() ? plan.steps().subList(0, plan.depth()).stream().map(Plan.PlannedStep::samples)
                 .toList()
@@ -83,20 +85,20 @@ final class Poll implements Stopping.Count {
     }
 
     /**
-     * Whether an earlier order disagrees, so that this one changes nothing; once all are settled, a matter of the
-     * answers alone.
+     * Whether an earlier order disagrees, so that this one cannot change the verdict. Once all orders are settled, the
+     * result is a function of the answers alone.
      */
     private boolean needless() {
         return orders.subList(0, orders.indexOf(this)).stream().anyMatch(Poll::disagrees);
     }
 
-    /** Whether this order has no winner, or another one than the given order. */
+    /** Whether this order has no winner, or a different winner from the given order. */
     private boolean disagrees() {
         Stage given = orders.getFirst().root;
         return root.settled() && (root.winner() == null || given.settled() && !root.winner().equals(given.winner()));
     }
 
-    /** Voters of one stage: single answers, or stages of their own. */
+    /** The vote of one stage. Its voters are answers, or the votes of an inner stage. */
     static final class Stage {
         private final Tally tally;
         private final int voters;
@@ -110,14 +112,19 @@ final class Poll implements Stopping.Count {
             voters = sizes.get(depth);
             each = sizes.subList(depth + 1, sizes.size()).stream().reduce(1, Math::multiplyExact);
             answers = new String[voters];
-            // A number of votes is meant for the outermost stage; a share is the same at each.
+            // minVotes applies to the outermost stage only; minFraction applies to each.
             tally = new Tally(config.rule(), voters, depth == 0 ? config.minVotes() : 0, config.minFraction());
             for (int i = 0; depth + 1 < sizes.size() && i < voters; i++) {
                 inner.add(new Stage(config, sizes, depth + 1));
             }
         }
 
-        /** Takes an answer, numbered within this stage; null if it is none. */
+        /**
+         * Adds an answer.
+         *
+         * @param number number of the answer within this stage
+         * @param answer key of the answer; null if the sample has no answer
+         */
         void add(int number, String answer) {
             int voter = number / each;
             if (inner.isEmpty()) {
@@ -136,7 +143,7 @@ final class Poll implements Stopping.Count {
             }
         }
 
-        /** Counts those behind the deciding voter too, where they were drawn; the verdict stands. */
+        /** Also counts answers that were drawn after the deciding one. The verdict does not change. */
         void countTheRest() {
             while (known.get(counted)) {
                 tally.add(answers[counted++]);

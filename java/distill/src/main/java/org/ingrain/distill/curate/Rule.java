@@ -3,11 +3,11 @@ package org.ingrain.distill.curate;
 import com.fasterxml.jackson.annotation.JsonProperty;
 
 /**
- * Which answer of an example's samples is taken for its label. The paper does not say which majority it means; both are
- * here.
+ * How the label is chosen among the answers of an example. The paper does not state which majority it means, so both
+ * are available.
  */
 public enum Rule {
-    /** The answer of more than half of all samples, those without an answer counted. */
+    /** The answer of more than half of all samples; samples without an answer count, too. */
     @JsonProperty("more-than-half") MORE_THAN_HALF,
     /** The answer that has more votes than any other. */
     @JsonProperty("plurality") PLURALITY,
@@ -18,10 +18,10 @@ public enum Rule {
     @JsonProperty("universal") UNIVERSAL,
     /** No filter: the first sample's answer. */
     @JsonProperty("first") FIRST,
-    /** No filter: every sample's answer, one label each. */
+    /** No filter: one label per sample. */
     @JsonProperty("all") ALL;
 
-    /** Whether samples must agree. */
+    /** Whether the label is chosen by votes. */
     public boolean votes() {
         return this == MORE_THAN_HALF || this == PLURALITY;
     }

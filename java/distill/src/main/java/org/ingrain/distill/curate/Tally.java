@@ -5,8 +5,8 @@ import java.util.Map;
 import org.ingrain.tensor.InputException;
 
 /**
- * Counts the votes of one ballot as they come and says when the rule's verdict stands, whatever the votes still out may
- * be.
+ * Counts the votes of one ballot one by one. Knows when the rule's verdict is decided, that is, when no outstanding
+ * vote can change it.
  */
 final class Tally {
     private final Rule rule;
@@ -17,9 +17,9 @@ final class Tally {
     private String leader;
 
     /**
-     * @param voters      how many will have voted in the end
-     * @param minVotes    fewest votes of a winner
-     * @param minFraction smallest share of all voters that it must have
+     * @param voters      total number of voters
+     * @param minVotes    minimum votes of a winner
+     * @param minFraction minimum share of all voters that a winner needs
      */
     Tally(Rule rule, int voters, int minVotes, double minFraction) {
         this.rule = rule;
@@ -28,7 +28,7 @@ final class Tally {
         int half = rule == Rule.MORE_THAN_HALF ? voters / 2 + 1 : 1;
         needed = Math.max(half, Math.max(minVotes, share));
         if (minVotes > voters) {
-            throw InputException.field("minVotes", minVotes + ", expected at most the " + voters + " votes there are");
+            throw InputException.field("minVotes", minVotes + ", expected at most the number of votes, " + voters);
         }
     }
 
@@ -40,12 +40,12 @@ final class Tally {
         return counted;
     }
 
-    /** Votes by answer, in the order of each one's first. */
+    /** Votes by answer, in the order of each answer's first vote. */
     Map<String, Integer> votes() {
         return votes;
     }
 
-    /** One vote; null for a voter without an answer. */
+    /** Adds one vote; null for a voter without an answer. */
     void add(String answer) {
         counted++;
         if (answer != null && votes.merge(answer, 1, Integer::sum) > most()) {
@@ -53,7 +53,7 @@ final class Tally {
         }
     }
 
-    /** Votes that must still come, at the fewest, before the verdict can stand; 0 if it stands. */
+    /** The minimum number of further votes before the verdict can be decided; 0 if it is decided. */
     int wanting() {
         int out = voters - counted;
         if (out == 0 || switch (rule) {
@@ -67,14 +67,14 @@ final class Tally {
             case FIRST -> 1;
             case ALL, UNIVERSAL -> out;
             case MORE_THAN_HALF -> needed - most();
-            // The leader takes all that come next: k more and it is out of reach of the second, who can have the rest
-            // at most.
+            // Soonest case: the next k votes all go to the leader. Then the second cannot reach it, even with all votes
+            // that remain.
             case PLURALITY -> Math.clamp(Math.max(needed - most(), Math.floorDiv(second() + out - most(), 2) + 1), 1,
                     out);
         };
     }
 
-    /** The answer that has won, or null if none has; final once nothing is wanting. */
+    /** The answer that has won, or null; final once {@link #wanting} is 0. */
     String winner() {
         return rule.votes() && won(voters - counted) ? leader : null;
     }

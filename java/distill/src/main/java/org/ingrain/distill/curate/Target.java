@@ -2,10 +2,10 @@ package org.ingrain.distill.curate;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 
-/** What the student is taught to say. The intermediate steps are dropped either way. */
+/** What the student is trained to generate. The intermediate steps are dropped in both cases. */
 public enum Target {
     /** The bare answer. */
     @JsonProperty("answer") ANSWER,
-    /** The whole last text of the first sample that gave the answer. */
+    /** The whole last text of the first sample that gave the label. */
     @JsonProperty("response") RESPONSE
 }

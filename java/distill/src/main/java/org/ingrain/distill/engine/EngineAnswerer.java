@@ -26,14 +26,13 @@ import org.ingrain.sample.Request;
 import org.ingrain.sample.Ticket;
 
 /**
- * Answers by the engine: requests that differ in their sample only become one prompt that is computed once, and the
- * batch is kept full until nothing is left. Used by one thread at a time; once a call has failed it cannot be used
- * again.
+ * Answers with the engine. Requests that differ only in their sample number share one prompt, which is computed once.
+ * The batch stays full until all requests are finished. Not thread-safe; unusable after a call has failed.
  */
 public final class EngineAnswerer implements Answerer {
     /**
-     * Samples that wait in the generator, as a multiple of what it computes at a time: enough that a finished one is
-     * replaced at once.
+     * Samples submitted to the generator, as a multiple of those that it computes at once, so that a waiting sample
+     * replaces a finished one immediately.
      */
     private static final int QUEUE = 2;
 
@@ -41,7 +40,7 @@ public final class EngineAnswerer implements Answerer {
     private final Generator generator;
     private final AdapterSlots adapters;
 
-    /** @param generator of the engine, used by nothing else; as many adapters can be asked at a time as it has slots */
+    /** @param generator a generator of the engine, for this object alone; its slots limit the adapters used at once */
     public EngineAnswerer(Engine engine, Generator generator) {
         this.engine = engine;
         this.generator = generator;
@@ -62,17 +61,17 @@ public final class EngineAnswerer implements Answerer {
         return generator.fallbacks();
     }
 
-    /** Slot of the weights that a request asks. */
+    /** Adapter slot of the weights of a request; -1 for the base model. */
     private int slot(ModelState weights) {
         return weights instanceof ModelState.Adapter(Path folder) ? adapters.load(folder) : -1;
     }
 
-    /** One call. */
+    /** The state of one call of {@link #answer}. */
     private final class Work {
         private final Function<TextCompletion, Next> done;
         private final Deque<List<TextRequest>> waiting = new ArrayDeque<>();
         private final Map<SampleKey, Running> running = new HashMap<>();
-        /** Of requests that wait. */
+        /** Cancelled requests that are still waiting. */
         private final Set<SampleKey> cancelled = new HashSet<>();
         private int submitted;
 
@@ -84,7 +83,7 @@ public final class EngineAnswerer implements Answerer {
             this.done = done;
         }
 
-        /** Puts requests that are samples of one prompt, one after another, together. */
+        /** Groups consecutive requests that are samples of the same prompt. */
         List<List<TextRequest>> group(List<TextRequest> requests) {
             List<List<TextRequest>> groups = new ArrayList<>();
             TextRequest before = null;
@@ -136,7 +135,7 @@ public final class EngineAnswerer implements Answerer {
             }
         }
 
-        /** What follows goes first: an example that was begun is better finished than another one begun. */
+        /** Follow-up requests go first, so that started examples finish before new ones start. */
         private void finished(TextCompletion completion) {
             Next next = done.apply(completion);
             group(next.requests()).reversed().forEach(waiting::addFirst);

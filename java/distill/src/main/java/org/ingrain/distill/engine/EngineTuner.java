@@ -28,11 +28,11 @@ import org.ingrain.train.run.TrainReport;
 import org.ingrain.train.run.TrainingRun;
 
 /**
- * Trains students with the engine, on the weights that answer: a frozen model is one copy for both.
+ * Trains students with the engine. Training and sampling share one copy of the frozen weights.
  *
- * @param engine     whose weights stay as they are
- * @param config     of every student
- * @param provenance kept in the training's folder, compared when the training is resumed
+ * @param engine     engine with the base model; training does not change its weights
+ * @param config     training settings of all students
+ * @param provenance stored in the training folder and compared when a training is resumed
  */
 public record EngineTuner(Engine engine, TunerConfig config, SortedMap<String, String> provenance) implements Tuner {
     @Override
@@ -47,7 +47,7 @@ public record EngineTuner(Engine engine, TunerConfig config, SortedMap<String, S
         }
     }
 
-    /** What training on a job's rows takes on the device beside the weights, at least. */
+    /** Minimum device memory for training on the rows of a job, without the weights. */
     public MemoryPlan.Part room(Job job) {
         return engine.room(config.lora(), run(job));
     }

@@ -5,7 +5,7 @@ import org.ingrain.train.data.TrainConfig;
 import org.ingrain.train.pass.LoraConfig;
 import org.ingrain.train.pass.OptimizerConfig;
 
-/** How students are trained by the engine. */
+/** Training settings of {@link EngineTuner}. */
 public record TunerConfig(LoraConfig lora, OptimizerConfig optimizer, TrainConfig train) implements TunerSettings {
     @Override
     public int rowsPerStep() {
@@ -17,7 +17,7 @@ public record TunerConfig(LoraConfig lora, OptimizerConfig optimizer, TrainConfi
         return train.maxSteps() > 0 ? train.maxSteps() : Math.ceilDiv(rows, (long) rowsPerStep()) * train.epochs();
     }
 
-    /** The same batches, for a number of steps, without checkpoints before the last. */
+    /** These settings for a number of steps, with one checkpoint at the end. */
     public TunerConfig trial(int steps) {
         return new TunerConfig(lora, optimizer, new TrainConfig(0, steps, train.batchSize(),
                 train.gradientAccumulation(), train.seed(), 0, steps, 1, train.activationCheckpointing()));

@@ -5,33 +5,34 @@ import org.ingrain.distill.method.Method;
 import org.ingrain.distill.model.ModelState;
 
 /**
- * One row of the table: a way of asking, and who is asked.
+ * One row of the table: a method and the weights that answer.
  *
- * @param name  of its folder
- * @param title in the table
+ * @param name  name of its folder
+ * @param title title in the table
  */
 public record Arm(Role role, String name, String title, Method method, ModelState weights) {
     /**
-     * What an arm shows. Where a distillation has several rounds, each of them has a System 2 and a distilled model.
+     * The role of an arm. A distillation with several rounds has one arm {@link #SYSTEM_2} and one arm
+     * {@link #DISTILLED} per round.
      */
     public enum Role {
-        /** The model as it is, asked directly. */
+        /** The base model, asked directly. */
         @JsonProperty("system-1") SYSTEM_1,
-        /** The teacher, asked by the method that is distilled. */
+        /** The teacher, asked with the method that is distilled. */
         @JsonProperty("system-2") SYSTEM_2,
-        /** The model as it is, asked by another method. */
+        /** The base model, asked with another method. */
         @JsonProperty("baseline") BASELINE,
         /** {@link Control#DISTILLED_SYSTEM_1}. */
         @JsonProperty("distilled-system-1") DISTILLED_SYSTEM_1,
         /** {@link Control#UNFILTERED}. */
         @JsonProperty("unfiltered") UNFILTERED,
-        /** The student that the distillation is for, asked directly. */
+        /** The main student, asked directly. */
         @JsonProperty("distilled") DISTILLED,
-        /** Evaluated on its own, beside no other. */
+        /** The only arm of an evaluation. */
         @JsonProperty("single") SINGLE
     }
 
-    /** An arm that is evaluated on its own. */
+    /** The only arm of an evaluation. */
     public static Arm single(String name, String title, Method method, ModelState weights) {
         return new Arm(Role.SINGLE, name, title, method, weights);
     }

@@ -15,22 +15,22 @@ import java.util.stream.Stream;
 import org.ingrain.distill.curate.Ballot;
 
 /**
- * A row of the table. Questions are counted once, in however many orders they were asked; of a question that was asked
- * in several, each order has an equal part in accuracy and tokens.
+ * A row of the table. A question counts once, even if it was asked in several orders; each of its orders then has the
+ * same weight in accuracy and tokens.
  *
- * @param questions  asked
- * @param right      right answers, in all orders
- * @param accuracy   share of right answers, 0 to 1, on average over the questions
- * @param low        lower end of the 95 % interval of accuracy; the orders of a question count as one question
- * @param high       upper end
- * @param tokens     generated for each question in one order, on average over the questions
- * @param unanswered answers that were not found in the text, in all orders; they count as wrong
- * @param tooLong    of these, those that were not asked for, as the prompt did not fit into the model's context
- * @param judging    where the data have votes, or questions were asked in several orders; else null
- * @param categories by name, in the order in which they first come, a wider one before its parts; empty where questions
- *                   have none
- * @param votes      majorities of the first k answers, by ascending k, the last of them all answers as above; empty
- *                   where none is asked for
+ * @param questions  number of questions
+ * @param right      number of right answers, in all orders
+ * @param accuracy   share of right answers, 0 to 1, mean over the questions
+ * @param low        lower end of the 95 % interval of the accuracy; the orders of a question count as one question
+ * @param high       upper end of the interval
+ * @param tokens     generated tokens per question and order, mean over the questions
+ * @param unanswered number of texts without an answer, in all orders; they count as wrong
+ * @param tooLong    those of {@code unanswered} that were not asked, because the prompt does not fit into the context
+ * @param judging    results of judging; null if the data has no votes and each question was asked in one order
+ * @param categories results by category, in order of first appearance, a wider category before its parts; empty if the
+ *                   questions have none
+ * @param votes      majority votes of the first k answers, in ascending k, the last one over all answers; empty if
+ *                   there are none
  */
 public record ArmResult(Arm.Role role, String name, String title, int questions, int right, double accuracy, double low,
         double high, double tokens, int unanswered, @JsonInclude(JsonInclude.Include.NON_DEFAULT) int tooLong,
@@ -43,29 +43,28 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
     }
 
     /**
-     * The majority of the first answers to each question.
+     * The majority vote of the first answers to each question.
      *
-     * @param k answers that vote
+     * @param k number of answers that vote
      */
     public record Vote(int k, int right, double accuracy, double low, double high) {
     }
 
     /**
-     * How well an arm judges.
+     * Results of an arm as a judge.
      *
-     * @param agreement     share of votes that the verdict agrees with, on average over questions and orders; null
-     *                      without votes
-     * @param bothOrders    the same of the verdict on which all orders agree, a tie where they do not; null without
-     *                      votes or orders
-     * @param inconsistent  of the questions that were asked in several orders, the share to which another order brings
-     *                      another verdict; null where there are none
-     * @param answers       that were asked for, each order of a question counted; null where each was asked in one
-     *                      order
+     * @param agreement     share of the reference votes that agree with the verdict, mean over questions and orders;
+     *                      null without reference votes
+     * @param bothOrders    the same for the common verdict of all orders, which is a tie if they differ; null without
+     *                      reference votes or with one order
+     * @param inconsistent  share of the questions asked in several orders whose verdict depends on the order; null if
+     *                      there are none
+     * @param answers       number of answers, counting each order of a question; null if each was asked in one order
      */
     public record Judging(Double agreement, Double bothOrders, Double inconsistent, Integer answers) {
     }
 
-    /** The questions of one category; its fields as those of the whole. */
+    /** The result of one category, with fields as in {@link ArmResult}. */
     public record Category(int questions, int right, double accuracy, double low, double high) {
         /** @param right whether an answer counts as right */
         static Category of(List<List<Score>> questions, Predicate<Score> right) {
@@ -80,9 +79,10 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
     }
 
     /**
-     * Of an arm's scores, the orders of a question one after another.
+     * The result of an arm.
      *
-     * @param wider the category that a category is part of, where there is one
+     * @param scores scores of all questions; the orders of a question follow each other
+     * @param wider  the wider category of a category, if there is one
      */
     static ArmResult of(Arm arm, List<Score> scores, Function<String, Optional<String>> wider) {
         Map<String, List<Score>> byQuestion = new LinkedHashMap<>();
@@ -123,7 +123,7 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
         return arms.stream().filter(arm -> arm.role() == role).findFirst().orElse(null);
     }
 
-    /** Every other share that the data allow, 0 to 1, by the title of its column: majorities, judging, categories. */
+    /** All other shares, 0 to 1, by column title: majority votes, judging, categories. */
     public Map<String, Double> shares() {
         Map<String, Double> shares = new LinkedHashMap<>();
         votes.forEach(vote -> shares.put(FIRST + vote.k(), vote.accuracy()));
@@ -137,12 +137,12 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
         return shares;
     }
 
-    /** Of some shares' titles, that of the majority of the most answers; empty where there is none. */
+    /** The title of the majority vote with the largest k, among titles of shares; empty if there is none. */
     public static Optional<String> largest(List<String> titles) {
         return titles.stream().filter(title -> title.startsWith(FIRST)).reduce((fewer, more) -> more);
     }
 
-    /** Answers that were asked for: one of each question and order. */
+    /** Number of answers: one per question and order. */
     public int answers() {
         return judging == null || judging.answers() == null ? questions : judging.answers();
     }
@@ -164,12 +164,12 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
                 ordered ? (double) inconsistent / several.size() : null, ordered ? scores.size() : null);
     }
 
-    /** Share of the votes that a verdict agrees with. */
+    /** Share of the votes that agree with a verdict. */
     private static double agreement(String verdict, List<String> votes) {
         return votes.stream().filter(vote -> vote.equals(verdict)).count() / (double) votes.size();
     }
 
-    /** The verdict of all orders; C, a tie, where they differ. */
+    /** The common verdict of all orders; C, a tie, if they differ. */
     private static String common(List<Score> orders) {
         String first = orders.getFirst().verdict();
         return orders.stream().allMatch(score -> Objects.equals(first, score.verdict())) ? first : "C";

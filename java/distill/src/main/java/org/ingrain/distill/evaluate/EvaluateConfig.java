@@ -11,15 +11,17 @@ import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 
 /**
- * How answers are measured.
+ * Settings of an evaluation.
  *
- * @param params    greedy as a rule; its seed is that of the random numbers
- * @param samples   of each step, as in {@link SampleConfig}; several answers to a question vote. Empty: one of each.
- * @param orders    of options or responses that each question is asked in, as many as the task has; 1: as given
- * @param controls  students to train and measure besides
- * @param votes     numbers of answers whose majorities are reported, ascending; the largest is drawn, from the first
- *                  step on, in place of {@code samples}. Empty, or 1 alone: what {@code samples} says.
- * @param baselines methods that the base model is measured with besides, in the order of the table
+ * @param params    sampling parameters, usually greedy
+ * @param samples   samples per step, as in {@link SampleConfig}; several answers to a question vote. Empty: one per
+ *                  step
+ * @param orders    maximum number of orders of the options or responses in which each question is asked; 1: the given
+ *                  order only
+ * @param controls  students to train and evaluate for comparison
+ * @param votes     numbers k for which the majority vote of the first k answers is reported, ascending. The largest k
+ *                  replaces {@code samples}: it is drawn in the first step. Empty or [1]: {@code samples} applies
+ * @param baselines further methods to evaluate on the base model, in the order of the table
  */
 public record EvaluateConfig(SamplingParams params, List<Integer> samples, int orders, List<Control> controls,
                              @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Integer> votes,
@@ -36,7 +38,8 @@ public record EvaluateConfig(SamplingParams params, List<Integer> samples, int o
         Set<String> names = new HashSet<>();
         for (Method baseline : baselines) {
             if (!names.add(baseline.name())) {
-                throw InputException.field("baselines", "two are named " + baseline.name() + ", expected each once");
+                throw InputException.field("baselines", "two are named " + baseline.name()
+                        + ", expected different names");
             }
         }
         if (orders < 1) {
@@ -48,17 +51,17 @@ public record EvaluateConfig(SamplingParams params, List<Integer> samples, int o
         }
     }
 
-    /** The majority of all answers alone, no other methods. */
+    /** Settings without further majority votes and baselines. */
     public EvaluateConfig(SamplingParams params, List<Integer> samples, int orders, List<Control> controls) {
         this(params, samples, orders, controls, List.of(), List.of());
     }
 
-    /** Greedy, one answer a question, no controls. */
+    /** Greedy, one answer per question, no controls. */
     public static EvaluateConfig greedy(int maxTokens) {
         return new EvaluateConfig(SamplingParams.greedy(maxTokens), List.of(), 1, List.of());
     }
 
-    /** Sampling settings for a method with this number of sampled steps. */
+    /** The sampling settings of an evaluation, for a method with this number of sampled steps. */
     public SampleConfig sampling(int steps) {
         return new SampleConfig(samples.subList(0, Math.min(steps, samples.size())), params);
     }

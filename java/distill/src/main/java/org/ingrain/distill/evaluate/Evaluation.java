@@ -18,26 +18,26 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.files.JsonLines;
 
 /**
- * Measures arms on held-out questions: accuracy by the task's own equivalence, #Tokens, agreement with votes, and
- * whether the order of options or responses changes the answer.
+ * Evaluates arms on held-out questions: accuracy by the task's equality of answers, #Tokens, agreement with reference
+ * votes, and whether the order of options or responses changes the answer.
  *
- * @param test every one with its gold answer; at least one
+ * @param test the questions, each with a gold answer; at least one
  */
 public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
-    /** @throws org.ingrain.tensor.InputException if a method cannot be asked as the settings say */
+    /** @throws org.ingrain.tensor.InputException if a method does not fit the settings */
     public void check(Method method) {
         plan(method, new ModelState.Base());
         task.requireOrders("testOrders", config.orders(), test);
     }
 
-    /** All arms of a method share their random numbers: base and student differ by their weights alone. */
+    /** Arms with the same method use the same random numbers, so that base and student differ only in their weights. */
     public Plan plan(Method method, ModelState weights) {
         return method.plan(task, config.sampling(method.depth()), "evaluate", weights);
     }
 
     /**
-     * Measures one arm in a folder of its own, {@code samples.jsonl} and {@code scores.jsonl}; what is there already is
-     * not done again.
+     * Evaluates one arm in its own folder, with files {@code samples.jsonl} and {@code scores.jsonl}. Existing files
+     * are reused.
      */
     public ArmResult measure(Arm arm, Path folder, Answerer answerer, Stopwatch watch) {
         Path samples = folder.resolve("samples.jsonl");
@@ -63,7 +63,7 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
                 answers.tokens(), votes, ballot.answers());
     }
 
-    /** The most voted answer, or null. */
+    /** The answer with the most votes, or null. */
     private static String first(List<Ballot.Votes> votes) {
         return votes.isEmpty() ? null : votes.getFirst().answer();
     }

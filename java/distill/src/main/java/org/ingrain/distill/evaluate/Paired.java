@@ -5,17 +5,16 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Two arms that were asked the same questions, compared by McNemar's test (McNemar 1947) in its exact form: were
- * neither arm better, each question on which they differ would fall to either side like a fair coin.
+ * Compares two arms on the same questions by the exact form of McNemar's test (McNemar 1947). Null hypothesis: for each
+ * question on which the arms differ, either arm is better with probability 1/2.
  *
- * @param gained questions on which the second arm does better: it is right in more of the orders that they were asked
- *               in
- * @param lost   on which it does worse
+ * @param gained number of questions on which the second arm is better: right in more orders of the question
+ * @param lost   number of questions on which it is worse
  */
 public record Paired(int gained, int lost) {
     private static final double LEVEL = 0.05;
 
-    /** Of two arms' scores on the same questions. */
+    /** Compares the scores of two arms on the same questions. */
     public static Paired of(List<Score> first, List<Score> second) {
         Map<String, Integer> differences = new LinkedHashMap<>();
         first.forEach(score -> differences.merge(score.asked(), score.right() ? -1 : 0, Integer::sum));
@@ -24,7 +23,7 @@ public record Paired(int gained, int lost) {
                 (int) differences.values().stream().filter(difference -> difference < 0).count());
     }
 
-    /** Two-sided p: how probable it is that coins fall at least as unevenly. */
+    /** Two-sided p-value: the probability of a difference at least as large under the null hypothesis. */
     public double p() {
         int n = gained + lost;
         double log = -n * Math.log(2);
@@ -36,7 +35,7 @@ public record Paired(int gained, int lost) {
         return Math.min(1, 2 * tail);
     }
 
-    /** Whether chance alone seldom makes such a difference: in less than one of twenty times. */
+    /** Whether the difference is significant at the 5 % level. */
     public boolean significant() {
         return p() < LEVEL;
     }

@@ -5,24 +5,24 @@ import java.util.List;
 import org.ingrain.distill.curate.Ballot;
 
 /**
- * One question of an arm, in one order.
+ * The score of an arm on one question in one order.
  *
- * @param given      the id of the question in the order given, where options or responses are in another one; else null
- * @param category   of the question, or null
+ * @param given      id of the question in the given order, if this is another order; else null
+ * @param category   category of the question, or null
  * @param references votes of humans or of other judges
- * @param answer     the most voted, of one vote as a rule; null if there was none
- * @param verdict    the answer's key as it would be in the order given; null if there was none
- * @param tokens     generated for this question, intermediate ones included
- * @param votes      the same of its first answers alone, where that is asked for
+ * @param answer     the answer with the most votes (usually the only one); null if there is none
+ * @param verdict    the answer's key in terms of the given order; null if there is no answer
+ * @param tokens     tokens generated for this question, including intermediate steps
+ * @param votes      majority votes of the first answers, if {@link EvaluateConfig#votes} asks for them
  */
 public record Score(String id, String given, String question, String gold, String category, List<String> references,
         String answer, String verdict, boolean right, int tokens,
         @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Vote> votes, List<Ballot.Answer> answers) {
     /**
-     * The majority of the first answers.
+     * The majority vote of the first answers.
      *
-     * @param k      answers that vote
-     * @param answer the most voted, among equals the one that came first; null if there was none
+     * @param k      number of answers that vote
+     * @param answer the answer with the most votes, the earlier one of equals; null if there is none
      */
     public record Vote(int k, String answer, boolean right) {
     }
@@ -32,7 +32,7 @@ public record Score(String id, String given, String question, String gold, Strin
         votes = votes == null ? List.of() : votes;
     }
 
-    /** The question's id, whatever the order. */
+    /** The id of the question, the same in all orders. */
     String asked() {
         return given == null ? id : given;
     }

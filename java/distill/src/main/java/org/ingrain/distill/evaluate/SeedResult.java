@@ -9,13 +9,12 @@ import java.util.Map;
 /**
  * A row of the table over several seeds.
  *
- * @param accuracies of each seed, 0 to 1
- * @param mean       of them
- * @param low        lower end of the mean's 95 % interval by Student's t, at least 0; the mean where there is one seed
- *                   alone
- * @param high       upper end, at most 1
- * @param tokens     generated for each question, mean over the seeds
- * @param shares     every other share by {@link ArmResult#shares()}, mean over the seeds that have it
+ * @param accuracies accuracy of each seed, 0 to 1
+ * @param mean       mean accuracy
+ * @param low        lower end of the mean's 95 % interval by Student's t, at least 0; equal to the mean for one seed
+ * @param high       upper end of the interval, at most 1
+ * @param tokens     generated tokens per question, mean over the seeds
+ * @param shares     the shares of {@link ArmResult#shares()}, mean over the seeds that have them
  */
 public record SeedResult(String name, String title, List<Double> accuracies, double mean, double low, double high,
         double tokens,
@@ -26,7 +25,7 @@ public record SeedResult(String name, String title, List<Double> accuracies, dou
         2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042};
     private static final double T_OF_MANY = 1.960;
 
-    /** Rows by name, in the order of the first seed's table; a row that a seed has not counts the others alone. */
+    /** Rows by name, in the order of the first seed's table. A row covers only the seeds that have it. */
     public static List<SeedResult> of(List<List<ArmResult>> seeds) {
         Map<String, List<ArmResult>> byName = new LinkedHashMap<>();
         seeds.forEach(

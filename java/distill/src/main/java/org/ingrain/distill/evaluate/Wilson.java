@@ -1,7 +1,7 @@
 package org.ingrain.distill.evaluate;
 
 /**
- * Wilson's interval for a share (Wilson 1927): also right for few questions and for shares near 0 and 1.
+ * Wilson's interval for a share (Wilson 1927), which is also valid for few questions and for shares near 0 and 1.
  *
  * @param low  lower end, 0 to 1
  * @param high upper end
@@ -13,8 +13,8 @@ public record Wilson(double low, double high) {
     /**
      * The 95 % interval of {@code right} out of {@code n}.
      *
-     * @param right sum of what each of them is right, 0 to 1
-     * @param n     independent ones, at least 1
+     * @param right sum of the scores of {@code n} questions, each from 0 to 1
+     * @param n     number of independent questions, at least 1
      */
     public static Wilson of(double right, int n) {
         double share = right / n;

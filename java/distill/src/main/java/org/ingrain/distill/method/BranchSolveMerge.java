@@ -6,24 +6,22 @@ import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** Pairwise judging by criteria: sums the scores that two responses get for each (arXiv:2310.15123). */
+/** Pairwise judging by criteria: compares the sums of the scores of two responses (arXiv:2310.15123). */
 final class BranchSolveMerge {
     static final int MOST_CRITERIA = 5;
     /**
-     * {@code 1. }, {@code 2) }, {@code - } and {@code * } before a criterion, the number perhaps bold with what
-     * follows.
+     * {@code 1. }, {@code 2) }, {@code - } or {@code * } before a criterion. Bold markup may begin before the number.
      */
     private static final Pattern ITEM = Pattern.compile(
             "^(?:[-*•]\\s+)?(\\*\\*)?\\(?\\d+[.):](?:\\*\\*)?\\s+(\\S.*)$|^[-*•]\\s+(\\S.*)$");
-    /** From 1 to 5, of 5 if a maximum is given. */
+    /** A score from 1 to 5. If a maximum is given, it is 5. */
     private static final String SCORE = "([1-4](?:\\.\\d+)?|5(?:\\.0+)?)(?!\\.?\\d)(?!\\s*/\\s*(?!5\\b)\\d)";
     private static final String NAME = "\\b(?i:assistant|response)\\s+%1$s\\b(?:['’]s)?(?i:\\s+(?:response|answer))?";
-    /** A line that says nothing else. */
+    /** A line with a score and nothing else. */
     private static final String LINE = "(?m)^[^\\w\\n]*" + NAME + "(?i:[^\\w\\n]+(?:score|rating))?[^\\w\\n]*" + SCORE
             + "(?i:\\s*(?:/|out of)\\s*5)?[^\\w\\n]*$";
     /**
-     * A score within a line: in brackets alone, or behind a few small words and with no noun after it, such as
-     * sentences.
+     * A score within a line: alone in brackets, or after a few small words and not before a noun, as in "3 sentences".
      */
     private static final String WITHIN = NAME + "(?:\\s*\\((?i:score\\W{1,3})?" + SCORE + "(?:\\s*/\\s*5)?\\)"
             + "|[^\\w\\n(]{0,6}(?i:(?:score|scores|rating|is|gets|receives|earns|deserves|a|an|of|"
@@ -35,8 +33,8 @@ final class BranchSolveMerge {
     }
 
     /**
-     * The first five items of a list, of the numbered ones if there are any: those between them are details; where
-     * there is no list, the first five lines, without one before them that announces them.
+     * The first five items of a list. If any items are numbered, only those count, because the others are details of
+     * them. Without a list: the first five lines, after a line that introduces them.
      */
     static List<String> criteria(String text) {
         List<String> lines = text.lines().map(String::strip).filter(line -> !line.isEmpty()).toList();
@@ -47,7 +45,7 @@ final class BranchSolveMerge {
             if (item.matches() && item.group(2) == null) {
                 bullets.add(item.group(3).strip());
             } else if (item.matches()) {
-                // Where the bold begins before the number, its end is left over.
+                // If the bold markup began before the number, its end remains.
                 numbered.add((item.group(1) == null ? item.group(2) : item.group(2).replaceFirst("\\*\\*", ""))
                         .strip());
             }
@@ -58,7 +56,7 @@ final class BranchSolveMerge {
         return criteria.subList(0, Math.min(criteria.size(), MOST_CRITERIA));
     }
 
-    /** The verdict, A, B or C for a tie, behind the two sums; criteria without both scores do not count. */
+    /** The two sums and the verdict: A, B, or C for a tie. Criteria without both scores do not count. */
     static Optional<String> merge(List<String> texts) {
         double a = 0;
         double b = 0;
@@ -80,8 +78,8 @@ final class BranchSolveMerge {
     }
 
     /**
-     * The last score from 1 to 5 of {@code Assistant A} or {@code Response A} that has a line of its own; else the last
-     * one at all.
+     * The last score from 1 to 5 of {@code Assistant A} or {@code Response A} that stands alone on its line; if there
+     * is none, the last score anywhere.
      */
     private static Optional<Double> score(String text, char letter) {
         return last(LINE, letter, text).or(() -> last(WITHIN, letter, text));

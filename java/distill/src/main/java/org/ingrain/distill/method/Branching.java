@@ -6,12 +6,11 @@ import java.util.Optional;
 import org.ingrain.distill.sample.Splitter;
 
 /**
- * What a method does beside its prompts: how a text is split, and how the texts about its parts are merged into one
- * answer.
+ * The code of a method that branches: splits a text into parts and merges the texts about the parts into one answer.
  */
 public enum Branching implements Splitter {
     /**
-     * Branch-Solve-Merge (arXiv:2310.15123): a criterion a line; scores of two responses for each; their sums decide.
+     * Branch-Solve-Merge (arXiv:2310.15123): splits into criteria, scores two responses by each, compares the sums.
      */
     @JsonProperty("branch-solve-merge") BRANCH_SOLVE_MERGE {
         @Override
@@ -30,9 +29,9 @@ public enum Branching implements Splitter {
         }
     };
 
-    /** The most parts that a text can have. */
+    /** The maximum number of parts of a text. */
     public abstract int mostParts();
 
-    /** The text that the answer is looked for in, from the text about each part; empty if nothing can be made of it. */
+    /** Merges the texts about the parts into the text with the answer; empty if they cannot be merged. */
     abstract Optional<String> merge(List<String> texts);
 }

@@ -2,7 +2,7 @@ package org.ingrain.distill.method;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 
-/** How sure it is that a prompt is worded as in the paper that it is taken from. */
+/** The source of a prompt's wording. */
 public enum Mark {
     @JsonProperty("read") READ("read in the paper"),
     @JsonProperty("quoted") QUOTED("quoted by a secondary source"),
@@ -16,7 +16,7 @@ public enum Mark {
         this.words = words;
     }
 
-    /** For the report. */
+    /** Text for the report. */
     public String words() {
         return words;
     }

@@ -20,18 +20,19 @@ import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 
 /**
- * A way to answer, as data: prompts one after another, each sampled, and where the answer stands in the last text. One
- * step that is the bare question is System 1; more words or more steps are System 2. Where it branches, its last step
- * asks once for each part of the text before, and a small class merges the texts into one answer.
+ * A way of answering, as data. It has a sequence of prompts, each of which is sampled, and a rule for finding the
+ * answer in the last text. A single step with the bare question is System 1. Longer prompts or more steps are System 2.
+ * If the method branches, its last step asks once per part of the text before, and {@link Branching} merges these texts
+ * into one answer.
  *
- * @param name        as on the command line
- * @param title       as in tables
- * @param source      the paper that it is taken from
- * @param steps       in order; at least one
- * @param answerAfter the answer is looked for from the last occurrence of this phrase, whatever its case, to the end;
- *                    null: in the whole text
- * @param aloud       whether the last text says the way to the answer too
- * @param branching   how the last step's texts become one answer, or null if each of them is one
+ * @param name        name on the command line
+ * @param title       title in tables
+ * @param source      the paper that describes it
+ * @param steps       the steps in order; at least one
+ * @param answerAfter the answer is searched from the last occurrence of this phrase (in any case) to the end; null: in
+ *                    the whole text
+ * @param aloud       whether the last text contains the reasoning too
+ * @param branching   how the last step's texts become one answer; null if each of them is an answer
  */
 public record Method(String name, String title, String source, List<MethodStep> steps, String answerAfter,
         boolean aloud, Branching branching) {
@@ -56,13 +57,13 @@ public record Method(String name, String title, String source, List<MethodStep> 
             if ((step.each() != null) != parted) {
                 throw new InputException("step " + step.name() + ": each " + step.each() + ", expected "
                         + (parted
-                                ? "the name of a part's placeholder: the last step of a method that branches asks for "
+                                ? "the name of a part's placeholder: the last step of a branching method asks for "
                                 + "each part"
-                        : "it in the last step of a method that branches alone"));
+                        : "it only in the last step of a branching method"));
             }
         }
         if (branching != null && steps.size() < 2) {
-            throw new InputException("branching: a method of one step has nothing to branch from");
+            throw new InputException("branching: the method has one step, expected at least two");
         }
     }
 
@@ -90,17 +91,17 @@ public record Method(String name, String title, String source, List<MethodStep> 
     }
 
     /**
-     * Makes the method ready for a task.
+     * The sampling plan of this method for a task.
      *
-     * @param purpose keeps the random numbers of different uses of the same method apart
-     * @throws InputException if the task does not fill its prompts, or the numbers of samples do not fit its steps
+     * @param purpose part of the seed, so that different uses of the same method have different random numbers
+     * @throws InputException if the task does not fill a placeholder, or the numbers of samples do not match the steps
      */
     public Plan plan(Task task, SampleConfig config, String purpose, ModelState weights) {
         requireFilled(task);
         return plan(task.name(), config, purpose, weights);
     }
 
-    /** The same for examples that bring what the prompts hold, whatever the task says. */
+    /** The same for examples with their own values for all placeholders, whatever the task provides. */
     Plan plan(String task, SampleConfig config, String purpose, ModelState weights) {
         if (config.samples().size() > depth()) {
             throw InputException.field("samples", config.samples().size() + " numbers, but method " + name + " has "
@@ -125,13 +126,13 @@ public record Method(String name, String title, String source, List<MethodStep> 
         return new Plan(planned, branching, Digest.seed(config.params().seed(), purpose, name, task), weights);
     }
 
-    /** Steps whose texts are sampled: all but one that asks for each part. */
+    /** Number of sampled steps: all steps except one that asks for each part. */
     public int depth() {
         return branching == null ? steps.size() : steps.size() - 1;
     }
 
     /**
-     * The text in which an answer stands: the last one, or what the texts of its parts are merged into; perhaps empty.
+     * The text that contains the answer: the last text, or the merge of the texts about its parts; may be empty.
      */
     public String lastWord(Answers.Chain chain) {
         return branching == null ? chain.text() : branching.merge(
@@ -139,23 +140,21 @@ public record Method(String name, String title, String source, List<MethodStep> 
     }
 
     /**
-     * Refuses a task whose answers are whole texts where the way to the answer would be taught as a part of it.
+     * Refuses a task whose answers are whole texts if the student would then be trained on the reasoning, too.
      *
-     * @throws InputException if nothing tells the answer from the way
+     * @throws InputException if the answer cannot be separated from the reasoning
      */
     public void requireAnswer(Task task) {
         if (aloud && answerAfter == null && task.takesWholeText()) {
-            throw InputException.field("method", name + " says the way to the answer too, which task " + task.name()
-                    + ", with "
-                    + task.answerShape()
-                            + " for an answer, would teach; expected a method with answerAfter, or another task or "
-                            + "answer format");
+            throw InputException.field("method", name + " includes the reasoning in its text, and the answer of task "
+                    + task.name() + " is the whole text; expected a method with answerAfter, or another task or answer "
+                    + "format");
         }
     }
 
     /**
-     * The answer that a last text gives; a task that takes the whole text gets what stands behind the phrase, others
-     * the phrase too.
+     * The answer in a last text. A task that takes the whole text gets the text after the phrase; other tasks get the
+     * phrase, too.
      */
     public Optional<String> extract(Task task, Example example, String text) {
         if (answerAfter == null) {
@@ -170,14 +169,14 @@ public record Method(String name, String title, String source, List<MethodStep> 
                 : text.substring(at));
     }
 
-    /** Where the last occurrence of {@link #answerAfter} begins, which is not null; -1 if there is none. */
+    /** Start of the last occurrence of {@link #answerAfter}, which must not be null; -1 if there is none. */
     public int answerAt(String text) {
         return Pattern.compile(answerAfter, Pattern.LITERAL | Pattern.CASE_INSENSITIVE | Pattern.UNICODE_CASE)
                 .matcher(text).results()
                 .map(MatchResult::start).reduce((first, second) -> second).orElse(-1);
     }
 
-    /** How sure the wording of each step is for a task, in order. */
+    /** The source of each step's wording for a task, in the order of the steps. */
     public List<Mark> marks(String task) {
         return steps.stream().map(step -> step.variant(task).mark()).toList();
     }

@@ -8,9 +8,9 @@ import org.ingrain.tensor.InputException;
 /**
  * One prompt of a method.
  *
- * @param name     later prompts hold the text of this step as {@code {name}}
- * @param variants at most one for each task, and at most one for all others
- * @param each     placeholder of a part, for a step that asks once for each part of the text before; else null
+ * @param name     name of the step; {@code {name}} in later prompts stands for its text
+ * @param variants prompts: at most one per task, and at most one for all other tasks
+ * @param each     for a step that asks once per part of the text before: the placeholder of the part; else null
  */
 public record MethodStep(String name, List<Variant> variants, String each) {
     public MethodStep {

@@ -11,7 +11,7 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
 
-/** Where methods come from: those that are shipped, by name, or a user's own file. */
+/** Loads methods: shipped ones by name, or a user's own file. */
 public final class Methods {
     /** Names of the methods that are shipped. */
     public static final List<String> SHIPPED = List.of("direct", "rar-1-step", "rar-2-step", "s2a", "bsm", "cot",
@@ -20,26 +20,26 @@ public final class Methods {
     private Methods() {
     }
 
-    /** System 1: the bare question. What every student is trained on and asked by. */
+    /** System 1: the bare question. Every student is trained and evaluated with it. */
     public static Method direct() {
         return shipped("direct");
     }
 
-    /** The question which of several responses is the most consistent. */
+    /** Asks which of several responses is the most consistent. */
     static Method universal() {
         return shipped("universal-self-consistency");
     }
 
-    /** The field {@code method}: see {@link #load(String, String)}. */
+    /** {@link #load(String, String)} for the field {@code method}. */
     public static Method load(String nameOrFile) {
         return load("method", nameOrFile);
     }
 
     /**
-     * The method of this name, or of this file.
+     * The shipped method of this name, or the method in this file.
      *
-     * @param field that names it, for messages
-     * @throws InputException if it is neither, or the file holds no method
+     * @param field setting that names it, for messages
+     * @throws InputException if there is no such method or file, or the file has no valid method
      */
     public static Method load(String field, String nameOrFile) {
         if (SHIPPED.contains(nameOrFile)) {

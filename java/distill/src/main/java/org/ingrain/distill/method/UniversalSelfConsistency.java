@@ -18,36 +18,36 @@ import org.ingrain.distill.task.Task;
 import org.ingrain.files.JsonLines;
 
 /**
- * Lets the model select the most consistent of its own responses, where answers are too free to be counted
+ * Lets the model select the most consistent of its own responses, for free-form answers that cannot be counted as votes
  * (arXiv:2311.17311).
  *
- * @param method whose responses
+ * @param method the method that gave the responses
  */
 public record UniversalSelfConsistency(Task task, Method method) {
     private static final String NUMBER = "[^\\w\\n]*(?:response\\b)?[^\\w\\n]*(\\d{1,5})\\b";
-    /** The beginning that the prompt asks for. */
+    /** The phrase that the prompt asks for. */
     private static final Pattern SELECTION = Pattern.compile("(?i)\\bmost consistent response is" + NUMBER);
     private static final Pattern MENTION = Pattern.compile("(?i)\\bresponse[^\\w\\n]{0,6}(\\d{1,5})\\b");
 
     /**
-     * What came of the question.
+     * The model's selection.
      *
-     * @param number of the response that was selected, or empty
-     * @param fits   whether the responses fitted into the model's context; if not, it was not asked
+     * @param number number of the selected response, or empty
+     * @param fits   whether the responses fit into the model's context; if not, the model was not asked
      */
     public record Selection(Optional<Integer> number, boolean fits) {
-        /** Where nothing was asked. */
+        /** No selection, because the model was not asked. */
         public static final Selection NONE = new Selection(Optional.empty(), true);
     }
 
-    /** How the model is asked: the shipped prompt, greedy. */
+    /** Sampling plan: the shipped prompt, greedy. */
     public Plan plan(SampleConfig config, ModelState weights) {
         SampleConfig once = new SampleConfig(List.of(1), config.params());
         return Methods.universal().plan(task.name(), once, "select", weights);
     }
 
     /**
-     * For each example the question which of its responses it is; all of them in the order in which they were drawn.
+     * One question per example: it lists all responses in the order of their samples and asks which one to select.
      */
     public List<Example> questions(Path samples, List<Example> examples) {
         List<Example> questions = new ArrayList<>();
@@ -65,7 +65,7 @@ public record UniversalSelfConsistency(Task task, Method method) {
         return questions;
     }
 
-    /** By example. */
+    /** The selections by example id. */
     public static Map<String, Selection> selections(Path file) {
         Map<String, Selection> selections = new LinkedHashMap<>();
         JsonLines.forEach(file, SampleRecord.class, sample -> selections.put(sample.id(),
@@ -73,7 +73,7 @@ public record UniversalSelfConsistency(Task task, Method method) {
         return selections;
     }
 
-    /** The response that the text calls the most consistent one; if it calls none so, the last one that it names. */
+    /** The response that the text calls the most consistent; without such a phrase, the last response it names. */
     static Optional<Integer> selected(String text) {
         return SELECTION.matcher(text).results().map(found -> found.group(1)).findFirst()
                 .or(() -> MENTION.matcher(text).results().map(found -> found.group(1))

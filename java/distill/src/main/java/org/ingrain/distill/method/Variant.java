@@ -6,13 +6,13 @@ import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 
 /**
- * What a step asks, for one task or for all others.
+ * The prompt of a step, for one task or for all others.
  *
- * @param task        name of the task, or null for every task that has no variant of its own
- * @param prompt      with {question}, {previous} and the names of earlier steps
- * @param samples     completions of each prompt, where the run does not say otherwise
- * @param mark        how sure the wording is
- * @param temperature and the following: instead of the run's, or null
+ * @param task        name of the task; null for all tasks without their own variant
+ * @param prompt      text with placeholders: {question}, {previous} and the names of earlier steps
+ * @param samples     completions per prompt, unless the run sets another number
+ * @param mark        source of the wording
+ * @param temperature this and the next parameters replace those of the run; null keeps them
  */
 public record Variant(String task, String prompt, int samples, Mark mark, Double temperature, Double topP, Integer topK,
                       Integer maxTokens, List<String> stop) {
@@ -34,7 +34,7 @@ public record Variant(String task, String prompt, int samples, Mark mark, Double
         return new PromptTemplate(prompt);
     }
 
-    /** The run's parameters with this variant's own in their place. */
+    /** The parameters of the run, with those that this variant replaces. */
     SamplingParams params(SamplingParams run) {
         return run.withTemperature(or(temperature, run.temperature())).withTopP(or(topP, run.topP()))
                 .withTopK(or(topK, run.topK()))

@@ -5,32 +5,31 @@ import java.util.List;
 import java.util.SortedMap;
 import java.util.function.Function;
 
-/** What the distillation needs of a model: many texts, as fast as it can. The engine is one; tests have another. */
+/** A model that generates many texts. The engine implements it; tests have another implementation. */
 public interface Answerer {
     /**
-     * Answers every request of {@code first} and every one that {@code done} returns, and comes back when none is left.
+     * Answers the requests of {@code first} and all requests that {@code done} returns. Returns when none is left.
      *
-     * <p>A text is a function of its request alone (messages, params, seed, sample, weights), never of what is answered
-     * beside it, in which order or by how many threads. A prompt that does not fit into the context is answered by an
-     * empty text with {@link Finish#PROMPT_TOO_LONG}.
+     * <p>A text depends only on its request (messages, params, seed, sample, weights), never on other requests, their
+     * order or the number of threads. A prompt that does not fit into the context gets an empty text with
+     * {@link Finish#PROMPT_TOO_LONG}.
      *
-     * @param done called once for each completion as it ends, in any order, from any thread, also at the same time;
-     *             returns what follows from it, which joins the batch at once. What it throws ends the work and comes
-     *             out here.
+     * @param done called once per finished completion, in any order, from any thread, also concurrently. It returns
+     *             follow-up requests, which join the batch at once. If it throws, the call ends with that exception
      */
     void answer(List<TextRequest> first, Function<TextCompletion, Next> done);
 
-    /** Calls so far that something slower computed than what was meant for them, by op, sizes and reason. */
+    /** Number of op calls so far that fell back to a slower kernel, by op, sizes and reason. */
     default SortedMap<String, Long> fallbacks() {
         return Collections.emptySortedMap();
     }
 
     /**
-     * What follows from a completion.
+     * The consequences of a completion.
      *
-     * @param requests  to answer as well
-     * @param cancelled requests that are not wanted any more, whether they wait or are being answered; {@code done} is
-     *                  not called for them, unless they end at this very moment
+     * @param requests  follow-up requests
+     * @param cancelled requests to cancel, whether they are waiting or running; {@code done} is not called for them,
+     *                  unless they finish at the same moment
      */
     record Next(List<TextRequest> requests, List<SampleKey> cancelled) {
         public static final Next NOTHING = new Next(List.of(), List.of());

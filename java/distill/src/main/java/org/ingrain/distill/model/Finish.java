@@ -2,14 +2,14 @@ package org.ingrain.distill.model;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 
-/** Why a text ended. */
+/** The reason why a text ended. */
 public enum Finish {
-    /** The model ended it, or a stop text did. */
+    /** The model ended the text, or a stop string did. */
     @JsonProperty("stop") STOP,
-    /** It reached its longest length. */
+    /** The text reached its maximum length. */
     @JsonProperty("length") LENGTH,
-    /** The prompt, or the one of an earlier step, did not fit into the context: nothing was generated. */
+    /** Nothing was generated: this prompt, or that of an earlier step, does not fit into the context. */
     @JsonProperty("prompt-too-long") PROMPT_TOO_LONG,
-    /** The prompt, which is an earlier step's text, was blank: nothing was asked. */
+    /** Nothing was generated: the prompt is blank, because it is the blank text of an earlier step. */
     @JsonProperty("blank-prompt") BLANK_PROMPT
 }

@@ -3,19 +3,19 @@ package org.ingrain.distill.model;
 import java.util.Arrays;
 
 /**
- * Which completion of a method's tree this is.
+ * Identifies a completion in the tree of an example's completions.
  *
- * @param id   the example's
- * @param path sample index at each step from the first, from 0, with dots: {@code 2.5} is the sixth second-step sample
- *             of the third first-step sample; below a text that is parted, the part's number
+ * @param id   id of the example
+ * @param path sample index at each step, from 0, separated by dots: {@code 2.5} is the sixth second-step sample of the
+ *             third first-step sample; below a text that was split, the index is the number of the part
  */
 public record SampleKey(String id, String path) {
-    /** The {@code sample}-th completion of the step that follows this one. */
+    /** The completion number {@code sample} of the next step. */
     public SampleKey child(int sample) {
         return new SampleKey(id, path.isEmpty() ? Integer.toString(sample) : path + "." + sample);
     }
 
-    /** Steps that lie before this one. */
+    /** Number of steps before this one. */
     public int depth() {
         return (int) path.chars().filter(c -> c == '.').count();
     }
@@ -29,7 +29,7 @@ public record SampleKey(String id, String path) {
         return Integer.parseInt(path.substring(path.lastIndexOf('.') + 1));
     }
 
-    /** The completion whose text this one's prompt holds; the root, with an empty path, for a first step. */
+    /** The completion of the step before; for a first step the root, with an empty path. */
     public SampleKey parent() {
         int dot = path.lastIndexOf('.');
         return new SampleKey(id, dot < 0 ? "" : path.substring(0, dot));

@@ -1,10 +1,10 @@
 package org.ingrain.distill.model;
 
 /**
- * One text that was generated.
+ * A generated text.
  *
- * @param text   what the model said, without stop text and end token
- * @param tokens generated tokens, the end token included
+ * @param text   the text without stop string and end token
+ * @param tokens number of generated tokens, including the end token
  */
 public record TextCompletion(SampleKey key, String text, int tokens, Finish finish) {
 }

@@ -5,14 +5,14 @@ import org.ingrain.sample.SamplingParams;
 import org.ingrain.template.Message;
 
 /**
- * One text that is wanted. Requests that differ in {@code key} and {@code sample} only share a prompt; they come one
- * after another.
+ * A request for one text. Requests that differ only in {@code key} and {@code sample} share a prompt; they are
+ * consecutive.
  *
- * @param key      comes back with the completion; the text does not depend on it
- * @param messages the conversation, not rendered yet
- * @param params   how to draw; random numbers are a function of its seed and {@code sample}
+ * @param key      identifies the completion; the text does not depend on it
+ * @param messages the conversation, before the chat template
+ * @param params   sampling parameters; the random numbers depend only on their seed and on {@code sample}
  * @param sample   index among the samples of this prompt
- * @param weights  whose answer
+ * @param weights  the weights that answer
  */
 public record TextRequest(SampleKey key, List<Message> messages, SamplingParams params, int sample,
         ModelState weights) {

@@ -4,10 +4,10 @@ import java.util.List;
 import org.ingrain.template.Message;
 
 /**
- * What a student is trained on, as a line of JSONL.
+ * A training example of a student, as a line of JSONL.
  *
- * @param prompt     before the chat template
- * @param completion what the student learns to say
+ * @param prompt     the prompt, before the chat template
+ * @param completion the text that the student is trained to generate
  */
 public record TrainingRow(List<Message> prompt, String completion) {
 }

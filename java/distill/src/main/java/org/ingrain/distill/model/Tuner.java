@@ -3,31 +3,31 @@ package org.ingrain.distill.model;
 import java.nio.file.Path;
 import org.ingrain.distill.run.Progress;
 
-/** What the distillation needs of training. The engine's trainer is one; tests have another. */
+/** Trains students. The engine's trainer implements it; tests have another implementation. */
 public interface Tuner {
     /**
-     * Trains an adapter on a student's rows, or continues a training that was killed. The adapter's files depend on the
-     * job and the tuner's own settings only, not on how often the training was interrupted.
+     * Trains an adapter on a student's rows, or resumes an interrupted training. The files of the adapter depend only
+     * on the job and the settings of the tuner, not on interruptions.
      */
     Tuned tune(Job job, Progress progress);
 
-    /** Tokens of a row after the chat template, of any length. */
+    /** Number of tokens of a row after the chat template. A row may be longer than {@link #longest}. */
     int tokens(TrainingRow row);
 
-    /** The most tokens of a row that can be trained on. */
+    /** Maximum number of tokens of a training row. */
     int longest();
 
-    /** Whether a row is short enough to be trained on. */
+    /** Whether a row is short enough for training. */
     default boolean fits(TrainingRow row) {
         return tokens(row) <= longest();
     }
 
     /**
-     * What to train on.
+     * The input and output of one training.
      *
      * @param train      JSONL of {"prompt": messages, "completion": text}
-     * @param validation the same, to validate on; may be empty
-     * @param folder     the tuner's own, for checkpoints and for the adapter
+     * @param validation validation rows in the same format; may be empty
+     * @param folder     folder for checkpoints and the adapter, used by the tuner alone
      * @param stage      name of the stage, for the progress
      * @param from       folder of the adapter to start from, or null for a new one
      */
@@ -38,11 +38,11 @@ public interface Tuner {
      * The result of a training, for the report.
      *
      * @param adapter        name of the adapter's folder in the job's folder
-     * @param rows           trained on
-     * @param steps          of the optimizer
-     * @param firstLoss      mean loss of a target token in the first step
-     * @param lastLoss       in the last
-     * @param validationLoss of the weights that were chosen, or null without validation rows
+     * @param rows           number of training rows
+     * @param steps          number of optimizer steps
+     * @param firstLoss      mean loss per target token in the first step
+     * @param lastLoss       mean loss per target token in the last step
+     * @param validationLoss loss of the selected weights on the validation rows; null without such rows
      */
     record Tuned(String adapter, int rows, int steps, double firstLoss, double lastLoss, Double validationLoss) {
     }

@@ -1,10 +1,10 @@
 package org.ingrain.distill.model;
 
-/** How a {@link Tuner} trains: a part of a run's settings. The pipeline needs to know the size of a training alone. */
+/** Settings of a {@link Tuner}, a part of the settings of a run. The pipeline only needs the size of a training. */
 public interface TunerSettings {
-    /** Rows of one optimizer step. */
+    /** Rows per optimizer step. */
     int rowsPerStep();
 
-    /** Optimizer steps of a training on this number of rows. */
+    /** Number of optimizer steps of a training on this number of rows. */
     long steps(long rows);
 }

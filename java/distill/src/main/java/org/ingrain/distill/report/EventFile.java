@@ -10,11 +10,11 @@ import java.nio.charset.StandardCharsets;
 import java.util.zip.CRC32C;
 
 /**
- * TensorBoard's event file: records framed as in TFRecord, each a protobuf message Event. The wall time of an event is
- * its step, in seconds after 1970: equal trainings write equal bytes, and TensorBoard's relative axis counts steps.
+ * TensorBoard's event file: TFRecord frames, each with a protobuf message Event. The wall time of an event is its step
+ * number instead of a time. Equal trainings therefore write equal bytes, and TensorBoard's relative axis shows steps.
  */
 final class EventFile {
-    /** TensorBoard takes a file for its own by the middle part. */
+    /** TensorBoard recognises the file by the middle part of its name. */
     static final String NAME = "events.out.tfevents.0.ingrain";
 
     private static final int VARINT = 0;
@@ -30,7 +30,7 @@ final class EventFile {
         record(new Message().bytes(3, "brain.Event:2".getBytes(StandardCharsets.UTF_8)).bytes());
     }
 
-    /** Adds one value of a step. */
+    /** Adds the value of one step. */
     void scalar(int step, String tag, double value) throws IOException {
         Message scalar = new Message().bytes(1, tag.getBytes(StandardCharsets.UTF_8))
                 .fixed32(2, Float.floatToRawIntBits((float) value));
@@ -58,7 +58,7 @@ final class EventFile {
         return ByteBuffer.allocate(bytes).order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    /** A protobuf message as it grows. */
+    /** Builds a protobuf message. */
     private static final class Message {
         private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
 

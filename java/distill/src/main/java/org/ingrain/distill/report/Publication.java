@@ -21,16 +21,15 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 
 /**
- * What is written of a finished run: {@code report.json}, {@code report.md}, {@code report.html}, its plots as
- * images and, for TensorBoard, the training. All
- * of it is a function of the run's other files.
+ * Writes the reports of a finished run: {@code report.json}, {@code report.md}, {@code report.html}, the plots as
+ * images and the training for TensorBoard. They depend only on the other files of the run.
  *
- * @param folder   of the run
- * @param prompts  how System 2 was asked
- * @param students everyone who was taught, those included for whom nothing was kept
+ * @param folder   run folder
+ * @param prompts  prompts of System 2
+ * @param students all students, including those for whom curation kept nothing
  */
 public record Publication(Path folder, Report report, Prompts prompts, List<StudentFiles> students) {
-    /** Characters of compressed texts in a page, about; a page of twice that still opens at once. */
+    /** Approximate limit of compressed text in a page, in characters. A page of twice this size still opens quickly. */
     private static final int ROOM = 12 << 20;
 
     public void write() {

@@ -1,6 +1,6 @@
 package org.ingrain.distill.run;
 
-/** Told how far a run is. Nothing of a result depends on it. Calls come from any thread, one at a time. */
+/** Receives the progress of a run. Results do not depend on it. Calls come from any thread, one at a time. */
 @FunctionalInterface
 public interface Progress {
     Progress SILENT = state -> {
@@ -9,13 +9,13 @@ public interface Progress {
     void at(State state);
 
     /**
-     * How far a stage is.
+     * The progress of a stage.
      *
      * @param stage name of the stage: sample, curate, train, evaluate system-1 ...
-     * @param done  of {@code total}, what earlier processes did included
-     * @param total at least 1
-     * @param unit  of done and total: samples, steps
-     * @param rate  tokens per second since this process began the stage, 0 if it is not known
+     * @param done  finished units, including those of earlier processes
+     * @param total all units, at least 1
+     * @param unit  unit of done and total: samples, steps
+     * @param rate  tokens per second since this process started the stage; 0 if unknown
      */
     record State(String stage, long done, long total, String unit, double rate) {
         /** Share of the stage that is done, 0 to 1. */

@@ -16,7 +16,7 @@ public final class RunFolder implements AutoCloseable {
         this.log = new RunLog(folder);
     }
 
-    /** Makes the folder or takes it up, as {@link RunLock#take} does. */
+    /** Creates or reopens the folder, as {@link RunLock#take} does. */
     public static RunFolder open(Path folder, Manifest manifest) {
         return new RunFolder(folder, RunLock.take(folder, manifest));
     }
@@ -25,7 +25,7 @@ public final class RunFolder implements AutoCloseable {
         return folder;
     }
 
-    /** {@code name}, with slashes, below this folder. */
+    /** The file {@code name} in this folder; the name may contain slashes. */
     public Path file(String name) {
         return folder.resolve(name);
     }

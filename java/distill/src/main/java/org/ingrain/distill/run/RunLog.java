@@ -10,8 +10,8 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 
 /**
- * What happened when, and how long it took: {@code run.log} and {@code timings.json}, which with each training's {@code
- * log.txt} are the only files of a run folder that differ from run to run.
+ * Events and times of a run: {@code run.log} and {@code timings.json}. These files and each training's {@code log.txt}
+ * are the only ones that differ between equal runs.
  */
 public final class RunLog {
     private final Path log;
@@ -23,11 +23,11 @@ public final class RunLog {
     }
 
     /**
-     * One stage, over all the processes that worked on it.
+     * The cost of one stage, summed over all processes that worked on it.
      *
-     * @param tokens generated
-     * @param unused of them, those of texts that ended and were not kept, as a vote had ended before; texts that were
-     *               broken off are not counted
+     * @param tokens generated tokens
+     * @param unused those of {@code tokens} in finished texts that were not kept, because the vote had already been
+     *               decided; cancelled texts are not counted
      */
     public record Timing(double seconds, long tokens, long unused) {
         Timing plus(Timing other) {
@@ -52,6 +52,6 @@ public final class RunLog {
         DurableFile.write(timings, Json.pretty(new Timings(all)));
         say(stage + ": " + Math.round(timing.seconds() * 10) / 10.0 + " s"
                 + (timing.tokens() == 0 ? "" : ", " + timing.tokens() + " tokens")
-                + (timing.unused() == 0 ? "" : ", " + timing.unused() + " tokens of ended texts not kept"));
+                + (timing.unused() == 0 ? "" : ", " + timing.unused() + " tokens of finished texts not kept"));
     }
 }

@@ -1,6 +1,6 @@
 package org.ingrain.distill.run;
 
-/** Times one stage in this process: tells the progress, and in the end the log. */
+/** Times one stage in this process. Reports to the progress, and at the end to the log. */
 public final class Stopwatch {
     private final String stage;
     private final String unit;
@@ -16,7 +16,7 @@ public final class Stopwatch {
         this.progress = progress;
     }
 
-    /** Tells that {@code done} of {@code total} are done, of which the newest brought {@code more} tokens. */
+    /** Reports {@code done} of {@code total} units; the newest unit added {@code more} tokens. */
     public void at(long done, long total, int more) {
         tokens += more;
         double seconds = seconds();
@@ -27,7 +27,7 @@ public final class Stopwatch {
         stop(0);
     }
 
-    /** @param unused tokens of texts that ended and were not kept */
+    /** @param unused tokens of finished texts that were not kept */
     public void stop(long unused) {
         log.add(stage, new RunLog.Timing(seconds(), tokens, unused));
     }

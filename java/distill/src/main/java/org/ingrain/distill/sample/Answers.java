@@ -12,17 +12,17 @@ import org.ingrain.files.JsonLines;
 import org.ingrain.tensor.InputException;
 
 /**
- * The completions of one example, as its file has them.
+ * The completions of one example, read from a file of samples.
  *
- * @param samples all of them, depth first
+ * @param samples all completions, depth first
  */
 public record Answers(List<SampleRecord> samples) {
     /**
-     * An answer and the way to it.
+     * An answer with the steps that led to it.
      *
-     * @param path  of the last sampled step's text
+     * @param path  path of the last sampled step's text
      * @param steps the sampled steps, from the first to the last
-     * @param parts texts about each part of the last text, where the method branches; else empty
+     * @param parts for a method that branches: the texts about the parts of the last text; else empty
      */
     public record Chain(String path, List<SampleRecord> steps, List<SampleRecord> parts) {
         public String text() {
@@ -31,9 +31,9 @@ public record Answers(List<SampleRecord> samples) {
     }
 
     /**
-     * The answers, each with the steps that led to it; two may share their first steps.
+     * The answers, each with the steps that led to it. Answers may share their first steps.
      *
-     * @param depth sampled steps of the method
+     * @param depth number of sampled steps of the method
      */
     public List<Chain> chains(int depth) {
         Map<String, SampleRecord> byPath = new LinkedHashMap<>();
@@ -62,16 +62,16 @@ public record Answers(List<SampleRecord> samples) {
         return samples.stream().mapToInt(SampleRecord::tokens).sum();
     }
 
-    /** Takes one example. */
+    /** Receives one example. */
     @FunctionalInterface
     public interface Each<E extends Exception> {
         void accept(Example example, Answers answers) throws E;
     }
 
     /**
-     * Reads a finished file of {@link Sampling} example by example; only one example is in memory.
+     * Reads a finished file of {@link Sampling} example by example, with one example in memory at a time.
      *
-     * @throws InputException if the file is damaged: a line is malformed, or an example has none
+     * @throws InputException if the file is damaged: a line is malformed, or an example has no line
      */
     public static <E extends Exception> void forEach(Path file, List<Example> examples, Each<E> each) throws E {
         try (JsonLines<SampleRecord> lines = JsonLines.open(file, SampleRecord.class)) {
@@ -82,9 +82,9 @@ public record Answers(List<SampleRecord> samples) {
                     own.add(next);
                     next = lines.next();
                 }
-                // Of an order that an earlier one has made needless there may be nothing.
+                // An order has no lines if the disagreement of an earlier order made it unnecessary.
                 if (own.isEmpty() && example.isAsGiven()) {
-                    throw new InputException(file + ": holds nothing of example " + example.id());
+                    throw new InputException(file + ": no line of example " + example.id());
                 }
                 each.accept(example, new Answers(own));
             }

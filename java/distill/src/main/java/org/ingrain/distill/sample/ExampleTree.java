@@ -11,7 +11,7 @@ import org.ingrain.distill.model.TextCompletion;
 import org.ingrain.distill.model.TextRequest;
 import org.ingrain.distill.task.Example;
 
-/** The tree of one example's completions: asks for what is open, and counts each answer once it is whole. */
+/** The tree of one example's completions. It requests missing completions and counts each complete answer. */
 final class ExampleTree {
     private final Plan plan;
     private final Example example;
@@ -19,7 +19,7 @@ final class ExampleTree {
     private final SampleLog log;
     private final Set<SampleKey> inFlight = new LinkedHashSet<>();
     private final BitSet answered = new BitSet();
-    /** Answers that wait for a completion. */
+    /** Answers that are waiting for a completion. */
     private final BitSet waiting = new BitSet();
 
     ExampleTree(Plan plan, Example example, Stopping.Count count, SampleLog log) {
@@ -33,13 +33,13 @@ final class ExampleTree {
         return count.settled();
     }
 
-    /** Answers that are there or not needed. */
+    /** Number of answers that are complete or not needed. */
     long done() {
         return settled() ? plan.leaves() : answered.cardinality();
     }
 
-    /** Requests that are not needed any more, each returned once. */
-    List<SampleKey> withdraw() {
+    /** Requests that are no longer needed. Each is returned once. */
+    List<SampleKey> cancelUnneeded() {
         List<SampleKey> keys = settled() ? List.copyOf(inFlight) : List.of();
         inFlight.removeAll(keys);
         return keys;
@@ -48,7 +48,7 @@ final class ExampleTree {
     void take(TextCompletion completion) {
         SampleKey key = completion.key();
         if (!inFlight.remove(key)) {
-            throw new IllegalStateException("answered, but not asked or answered twice: " + key);
+            throw new IllegalStateException("completion of no open request: " + key);
         }
         log.append(new SampleRecord(key.id(), key.path(), plan.steps().get(key.depth()).name(), completion.text(),
                 completion.tokens(), completion.finish()));
@@ -56,12 +56,12 @@ final class ExampleTree {
         waiting.clear(first, first + plan.below(Math.min(key.depth() + 1, plan.depth())));
     }
 
-    /** What is to be asked next; nothing once the example is settled. */
+    /** The next requests; none once the example is settled. */
     List<TextRequest> advance() {
         List<TextRequest> requests = new ArrayList<>();
         for (int answer = next(); answer >= 0 && !settled(); answer = next()) {
             waiting.set(answer);
-            towards(answer, requests);
+            extend(answer, requests);
         }
         if (settled()) {
             requests.forEach(request -> inFlight.remove(request.key()));
@@ -70,7 +70,7 @@ final class ExampleTree {
         return requests;
     }
 
-    /** An answer that may be worked on and does not wait, or -1. */
+    /** An open answer that is neither complete nor waiting, or -1. */
     private int next() {
         BitSet open = count.open();
         open.andNot(answered);
@@ -78,35 +78,35 @@ final class ExampleTree {
         return open.nextSetBit(0);
     }
 
-    /** Goes as far towards an answer as texts are there. */
-    private void towards(int answer, List<TextRequest> requests) {
+    /** Follows the steps of an answer as far as completions exist, then requests the next one. */
+    private void extend(int answer, List<TextRequest> requests) {
         List<SampleRecord> steps = new ArrayList<>();
         SampleKey key = new SampleKey(example.id(), "");
         for (int index : plan.indices(answer)) {
             key = key.child(index);
-            if (!has(key, steps, null, requests)) {
+            if (!isAvailable(key, steps, null, requests)) {
                 return;
             }
             steps.add(log.read(key));
         }
         List<String> parts = plan.splitter() == null || isNothing(steps.getLast())
                 ? List.of() : plan.splitter().parts(steps.getLast().text());
-        List<SampleRecord> ofParts = new ArrayList<>();
-        boolean whole = true;
+        List<SampleRecord> partTexts = new ArrayList<>();
+        boolean complete = true;
         for (int i = 0; i < parts.size(); i++) {
-            whole &= has(key.child(i), steps, parts.get(i), requests);
-            if (whole) {
-                ofParts.add(log.read(key.child(i)));
+            complete &= isAvailable(key.child(i), steps, parts.get(i), requests);
+            if (complete) {
+                partTexts.add(log.read(key.child(i)));
             }
         }
-        if (whole) {
+        if (complete) {
             answered.set(answer);
-            count.add(answer, new Answers.Chain(key.path(), List.copyOf(steps), ofParts));
+            count.add(answer, new Answers.Chain(key.path(), List.copyOf(steps), partTexts));
         }
     }
 
-    /** Whether a completion is there; if not, it is asked for, unless it cannot be or has been. */
-    private boolean has(SampleKey key, List<SampleRecord> before, String part, List<TextRequest> requests) {
+    /** Whether a completion exists. If not, requests it, or records that it cannot be requested. */
+    private boolean isAvailable(SampleKey key, List<SampleRecord> before, String part, List<TextRequest> requests) {
         if (log.contains(key)) {
             return true;
         }
@@ -114,19 +114,19 @@ final class ExampleTree {
             return false;
         }
         if (!before.isEmpty() && isNothing(before.getLast())) {
-            return nothing(key, before.getLast().finish());
+            return recordMissing(key, before.getLast().finish());
         }
         TextRequest request = plan.request(key, example, before.stream().map(SampleRecord::text).toList(), part);
         if (request.messages().getLast().content().isBlank()) {
-            return nothing(key, Finish.BLANK_PROMPT);
+            return recordMissing(key, Finish.BLANK_PROMPT);
         }
         inFlight.add(key);
         requests.add(request);
         return false;
     }
 
-    /** Writes down that a completion cannot be had. */
-    private boolean nothing(SampleKey key, Finish why) {
+    /** Records that a completion cannot be requested. */
+    private boolean recordMissing(SampleKey key, Finish why) {
         log.append(new SampleRecord(key.id(), key.path(), plan.steps().get(key.depth()).name(), "", 0, why));
         return true;
     }
@@ -135,7 +135,7 @@ final class ExampleTree {
         return sample.finish() == Finish.PROMPT_TOO_LONG || sample.finish() == Finish.BLANK_PROMPT;
     }
 
-    /** The completions that the answers which count rest on, depth first. */
+    /** The completions of all counted answers, depth first. */
     Set<SampleKey> recorded() {
         Set<SampleKey> keys = new LinkedHashSet<>();
         BitSet recorded = count.recorded();

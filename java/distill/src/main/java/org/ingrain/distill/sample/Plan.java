@@ -13,17 +13,17 @@ import org.ingrain.template.Message;
 import org.ingrain.tensor.InputException;
 
 /**
- * A method made ready for one task: what to ask at each step, how often, how. It spans a tree of completions for each
- * example. The texts of the last sampled step are the answers; where the method branches, the step after it asks once
- * for each part of such a text, and those texts belong to the answer.
+ * The sampling plan of a method for one task: prompt, number of samples and parameters of each step. It defines a tree
+ * of completions for each example. The texts of the last sampled step are the answers. If the method branches, a
+ * further step asks once per part of such a text, and those texts belong to the answer.
  *
- * @param steps   from the first; at least one
- * @param splitter     splits the texts before the last step, or null where the last step is sampled as the others are
- * @param seed    of this use of the method
- * @param weights who is asked
+ * @param steps    the steps in order; at least one
+ * @param splitter splits the texts before the last step into parts; null if the last step is sampled like the others
+ * @param seed     seed of this use of the method
+ * @param weights  the weights that answer
  */
 public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelState weights) {
-    /** Answers of one example that are still counted one by one. */
+    /** Maximum number of answers per example, because answers are counted one by one. */
     public static final int MOST_ANSWERS = 10_000;
 
     public Plan {
@@ -38,30 +38,30 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
     /**
      * One step of a plan.
      *
-     * @param name    later prompts hold this step's text as {@code {name}}
-     * @param prompt  what the user says, with placeholders
-     * @param samples completions of each prompt
-     * @param each    placeholder of the part, for the step that asks once for each; else null
+     * @param name    name of the step; {@code {name}} in later prompts stands for its text
+     * @param prompt  the user's message, with placeholders
+     * @param samples completions per prompt
+     * @param each    for the step that asks once per part: the placeholder of the part; else null
      */
     public record PlannedStep(String name, PromptTemplate prompt, int samples, SamplingParams params, String each) {
     }
 
-    /** Steps whose texts are sampled: all but one that asks for each part. */
+    /** Number of sampled steps: all steps except one that asks for each part. */
     public int depth() {
         return splitter == null ? steps.size() : steps.size() - 1;
     }
 
-    /** Answers of each example. */
+    /** Number of answers per example. */
     public int leaves() {
         return below(0);
     }
 
-    /** Answers below one completion at a depth, counted from 0 where nothing has been asked. */
+    /** Number of answers below one completion at a depth; depth 0 is the root of the tree. */
     int below(int depth) {
         return steps.subList(depth, depth()).stream().mapToInt(PlannedStep::samples).reduce(1, Math::multiplyExact);
     }
 
-    /** Sample indices of an answer, one for each sampled step. */
+    /** Sample indices of an answer, one per sampled step. */
     int[] indices(int answer) {
         int[] indices = new int[depth()];
         for (int i = 0; i < indices.length; i++) {
@@ -70,7 +70,7 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
         return indices;
     }
 
-    /** Number of an answer among all of its example, by its path. */
+    /** Number of the answer with this path among all answers of its example. */
     public int number(String path) {
         return firstAnswer(new SampleKey("", path));
     }
@@ -85,7 +85,7 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
         return first;
     }
 
-    /** What the first step's user message is: for a plan of one step, the whole prompt. */
+    /** The prompt of the first step; for a plan with one step, the whole prompt. */
     public List<Message> firstPrompt(Example example) {
         return List.of(Message.user(steps.getFirst().prompt().render(example.values())));
     }
@@ -93,8 +93,8 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
     /**
      * The request for one completion.
      *
-     * @param texts texts of the earlier steps on the way to it, from the first
-     * @param part  what the step asks about, where it asks for each part; else null
+     * @param texts texts of the earlier steps, in order
+     * @param part  for a step that asks once per part: the part; else null
      */
     TextRequest request(SampleKey key, Example example, List<String> texts, String part) {
         PlannedStep step = steps.get(texts.size());

@@ -6,7 +6,7 @@ import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** A prompt with {@code {placeholders}}; any other text, other braces included, stands for itself. */
+/** A prompt with {@code {placeholders}}. Any other text, including other braces, is literal. */
 public record PromptTemplate(String text) {
     private static final Pattern PLACEHOLDER = Pattern.compile("\\{([a-z][a-z0-9-]*)}");
 
@@ -17,7 +17,7 @@ public record PromptTemplate(String text) {
         return names;
     }
 
-    /** The text with each placeholder replaced, once: braces inside a value are not looked at. */
+    /** The text with all placeholders replaced. Braces inside a value are literal. */
     public String render(Map<String, String> values) {
         return PLACEHOLDER.matcher(text).replaceAll(found -> {
             String value = values.get(found.group(1));

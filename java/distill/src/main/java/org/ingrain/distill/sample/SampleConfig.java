@@ -5,10 +5,10 @@ import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 
 /**
- * How a method is sampled.
+ * Sampling settings of a method.
  *
- * @param samples per step, from the first; steps that are not named get one. Empty: as the method says.
- * @param params  for every step that has none of its own; the random numbers of all steps are derived from its seed
+ * @param samples samples per step, from the first step; missing steps get one. Empty: the numbers in the method
+ * @param params  parameters of all steps without their own; the random numbers of all steps are derived from its seed
  */
 public record SampleConfig(List<Integer> samples, SamplingParams params) {
     public SampleConfig {

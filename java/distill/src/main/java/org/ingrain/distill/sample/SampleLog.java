@@ -10,13 +10,13 @@ import org.ingrain.distill.model.SampleKey;
 import org.ingrain.files.JsonLog;
 
 /**
- * The completions that exist so far, one line each in the order in which they ended. A process that is killed loses
- * nothing it had; what a torn last line held is generated again. Only places are kept in memory, texts are read back
- * from the file. For one thread at a time.
+ * The completions so far, one line each, in the order in which they finished. A killed process loses no complete line;
+ * the completion of a truncated last line is generated again. Memory holds only the positions of the lines; texts are
+ * read from the file. Not thread-safe.
  */
 final class SampleLog implements AutoCloseable {
     /**
-     * A kill loses nothing, but a machine that loses its power loses what was not forced; so much work may be repeated.
+     * Interval between forced writes to disk. A power failure loses the work since the last one; a kill loses nothing.
      */
     private static final long FORCE_EVERY = TimeUnit.SECONDS.toNanos(5);
 
@@ -34,7 +34,7 @@ final class SampleLog implements AutoCloseable {
         log = JsonLog.open(file);
     }
 
-    /** Opens a log or begins one, and cuts off a torn last line, as {@link JsonLog#resume} does. */
+    /** Opens or creates a log, and removes a truncated last line, as {@link JsonLog#resume} does. */
     static SampleLog open(Path file) {
         SampleLog samples = new SampleLog(file);
         try {
@@ -54,12 +54,12 @@ final class SampleLog implements AutoCloseable {
         return lines.size();
     }
 
-    /** Generated tokens of all completions. */
+    /** Number of generated tokens of all completions. */
     long tokens() {
         return tokens;
     }
 
-    /** Generated tokens of one of them, which must be here. */
+    /** Number of generated tokens of a completion, which must be in the log. */
     int tokens(SampleKey key) {
         return line(key).tokens();
     }
@@ -76,7 +76,7 @@ final class SampleLog implements AutoCloseable {
         }
     }
 
-    /** The lines of these completions, all of which must be here, in the order that is asked for. */
+    /** Copies the lines of these completions in the given order. All of them must be in the log. */
     void copy(Iterable<SampleKey> order, OutputStream out) throws IOException {
         for (SampleKey key : order) {
             out.write(log.read(line(key).place()));
@@ -96,7 +96,7 @@ final class SampleLog implements AutoCloseable {
     private Line line(SampleKey key) {
         Line line = lines.get(key);
         if (line == null) {
-            throw new IllegalStateException(file + " holds no " + key);
+            throw new IllegalStateException(file + " has no line of " + key);
         }
         return line;
     }

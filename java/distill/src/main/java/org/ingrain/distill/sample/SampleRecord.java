@@ -4,13 +4,13 @@ import org.ingrain.distill.model.Finish;
 import org.ingrain.distill.model.SampleKey;
 
 /**
- * One completion as it is kept on disk.
+ * A completion on disk.
  *
- * @param id     the example's
+ * @param id     id of the example
  * @param path   see {@link SampleKey#path()}
  * @param step   name of the method's step
- * @param text   what the model said
- * @param tokens generated
+ * @param text   generated text
+ * @param tokens number of generated tokens
  */
 public record SampleRecord(String id, String path, String step, String text, int tokens, Finish finish) {
     public SampleKey key() {

@@ -16,10 +16,9 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.files.DurableFile;
 
 /**
- * One use of a method on many examples, as a stage: every completion is on disk as soon as it exists, and when there
- * are enough, they become one file, sorted by example and sample. What that file holds depends on the plan, the
- * examples and the stopping only: not on the order in which completions ended, nor on how often the process was killed
- * on the way.
+ * Samples a method on many examples. Each completion is written to a log as soon as it is finished. At the end all
+ * needed completions are written to one file, sorted by example and sample. This file depends only on the plan, the
+ * examples and the stopping rule, not on the order in which completions finish, nor on interruptions.
  */
 public final class Sampling {
     private final Plan plan;
@@ -27,7 +26,7 @@ public final class Sampling {
     private final List<Example> examples;
     private final Answerer answerer;
 
-    /** @param examples the orders of a question one after another, the given one first */
+    /** @param examples all questions; the orders of a question follow each other, the given order first */
     public Sampling(Plan plan, Stopping stopping, List<Example> examples, Answerer answerer) {
         this.plan = plan;
         this.stopping = stopping;
@@ -35,7 +34,7 @@ public final class Sampling {
         this.answerer = answerer;
     }
 
-    /** Makes {@code target}, or what of it is missing; a target that is there is left as it is. */
+    /** Writes {@code target}, resuming from the log of an interrupted call. An existing target is not changed. */
     public void run(Path target, Stopwatch watch) {
         Path logFile = target.resolveSibling(target.getFileName() + ".log");
         if (!Files.exists(target)) {
@@ -53,7 +52,7 @@ public final class Sampling {
         DurableFile.delete(logFile);
     }
 
-    /** The way through the trees of all examples. */
+    /** One pass over the trees of all examples. */
     private final class Walk {
         private final SampleLog log;
         private final Stopwatch watch;
@@ -62,7 +61,7 @@ public final class Sampling {
         private final Map<String, List<ExampleTree>> questions = new HashMap<>();
         private final long total = (long) plan.leaves() * examples.size();
         private long done;
-        /** Tokens of texts that ended when nothing was wanted of their example any more. */
+        /** Tokens of texts that finished after their example was settled. */
         private long late;
 
         Walk(SampleLog log, Stopwatch watch) {
@@ -96,7 +95,7 @@ public final class Sampling {
                 answerer.answer(missing, this::done);
             }
             trees.values().stream().filter(tree -> !tree.settled()).findFirst().ifPresent(tree -> {
-                throw new IllegalStateException("the answerer came back before " + tree + " was answered");
+                throw new IllegalStateException("the answerer returned before " + tree + " was answered");
             });
         }
 
@@ -113,10 +112,11 @@ public final class Sampling {
             List<TextRequest> follow = tree.advance();
             done += done(question) - before;
             watch.at(done, total, completion.tokens());
-            return new Answerer.Next(follow, question.stream().flatMap(order -> order.withdraw().stream()).toList());
+            return new Answerer.Next(follow,
+                    question.stream().flatMap(order -> order.cancelUnneeded().stream()).toList());
         }
 
-        /** Tokens of texts that ended and are not in the file. */
+        /** Tokens of finished texts that are not in the file. */
         long unused() {
             return late + log.tokens() - trees.values().stream().flatMap(tree -> tree.recorded().stream())
                     .mapToLong(log::tokens).sum();

@@ -5,40 +5,40 @@ import java.util.List;
 import org.ingrain.distill.task.Example;
 
 /**
- * Says which of an example's answers are worth drawing. What stops, and after which answer, depends on the answers
- * alone, never on the order in which they end.
+ * Decides which answers of an example are drawn. The decision to stop depends only on the answers, never on the order
+ * in which they finish.
  */
 public interface Stopping {
-    /** Draws all of them. */
+    /** Draws all answers. */
     Stopping NEVER = (orders, plan) -> orders.stream().map(order -> new All(plan.leaves())).toList();
 
     /**
-     * Begins with one question.
+     * Starts one question.
      *
-     * @param orders in which it is asked, the given one first
-     * @return for each order what it needs, which may depend on the others
+     * @param orders the question in all its orders, the given order first
+     * @return one count per order; a count may depend on the other orders
      */
     List<? extends Count> begin(List<Example> orders, Plan plan);
 
-    /** Of one order of a question. Answers are numbered from 0, depth first. */
+    /** Counts the answers of one order of a question. Answers are numbered from 0, depth first. */
     interface Count {
-        /** Takes an answer, in any order, each once. */
+        /** Adds an answer. Answers come in any order, each once. */
         void add(int number, Answers.Chain answer);
 
-        /** The answers that may be worked on; grows with what is added, until nothing is wanted any more. */
+        /** The answers that may be drawn now. The set grows with the added answers until the order is settled. */
         BitSet open();
 
-        /** Whether nothing that could still come would change the verdict. */
+        /** Whether no further answer can change the verdict. */
         boolean settled();
 
         /**
-         * Once all orders are settled, the answers that the verdict rests on: those up to the deciding one, perhaps
-         * none of this order.
+         * The answers that the verdict is based on: those up to the deciding one, or none if this order is not needed.
+         * Call it when all orders are settled.
          */
         BitSet recorded();
     }
 
-    /** Waits for every answer. */
+    /** Waits for all answers. */
     final class All implements Count {
         private final int answers;
         private int added;

@@ -4,9 +4,9 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.Locale;
 import java.util.Optional;
 
-/** What the answers of a user's own questions look like. */
+/** The form of the answers to a user's own questions. */
 public enum AnswerFormat {
-    /** The whole text; equal but for case, blanks and punctuation at the ends. */
+    /** The whole text. Case, spaces and punctuation at the ends do not matter. */
     @JsonProperty("text") TEXT("a text") {
         @Override
         Optional<String> extract(String text) {
@@ -19,7 +19,7 @@ public enum AnswerFormat {
                     .replaceAll("^[\\s\\p{Punct}“”]+|[\\s\\p{Punct}“”]+$", "");
         }
     },
-    /** A stated yes or no, else the last one. */
+    /** The stated yes or no; if none is stated, the last one in the text. */
     @JsonProperty("yes-no") YES_NO("yes or no") {
         @Override
         Optional<String> extract(String text) {
@@ -31,7 +31,7 @@ public enum AnswerFormat {
             return answer.strip().toLowerCase(Locale.ROOT);
         }
     },
-    /** The number that is stated as the answer, else the last number ({@link Numbers}); 1,000.0 equals 1000. */
+    /** The number stated as the answer; without one, the last number ({@link Numbers}). 1,000.0 equals 1000. */
     @JsonProperty("number") NUMBER("a number") {
         @Override
         Optional<String> extract(String text) {

@@ -9,10 +9,10 @@ import org.ingrain.tensor.InputException;
 
 /**
  * Coin flip: {@code A coin is heads up. hiram does not flip the coin. nicoletto flips the coin. Is the coin still heads
- * up?} is {@code yes} if the flips are even in number.
+ * up?} is {@code yes} if the number of flips is even.
  *
- * @param suffix added to each question, such as {@code Flip means reverse.}; empty for nothing
- * @param size   people of a question that is made up
+ * @param suffix text appended to each question, such as {@code Flip means reverse.}; empty for none
+ * @param size   number of people in a generated question
  */
 public record CoinFlip(String suffix, int size) implements Task {
     private static final Pattern FACE = Pattern.compile("(?i)(?<!\\bor )\\b(?:heads|tails)\\b(?! or\\b)");
@@ -38,7 +38,7 @@ public record CoinFlip(String suffix, int size) implements Task {
         return "yes or no";
     }
 
-    /** Without a leading {@code Q:} and a trailing {@code A:}, each run of blanks one blank, the suffix after it. */
+    /** Removes a leading {@code Q:} and a trailing {@code A:}, joins runs of spaces, and appends the suffix. */
     @Override
     public String clean(String question) {
         String bare = question.strip().replaceFirst("^Q:\\s*", "").replaceFirst("\\s*A:$", "").replaceAll("\\s+", " ");
@@ -46,8 +46,8 @@ public record CoinFlip(String suffix, int size) implements Task {
     }
 
     /**
-     * A stated yes or no; else the face that the last sentence names, {@code not heads} counting as tails and {@code
-     * whether heads} not at all; else the last yes or no.
+     * The stated yes or no; else the face named in the last sentence; else the last yes or no. {@code not heads} counts
+     * as tails; {@code whether heads} does not count.
      */
     @Override
     public Optional<String> extract(Example example, String text) {
@@ -82,7 +82,7 @@ public record CoinFlip(String suffix, int size) implements Task {
         return new Example(id, clean(question.toString()), flips % 2 == 0 ? "yes" : "no");
     }
 
-    /** A question is no answer, and a sentence before the last may only repeat the question. */
+    /** The face named in the last sentence, unless it is a question. Earlier sentences may only repeat the question. */
     private static Optional<String> face(String text) {
         String[] sentences = SENTENCE_END.split(text.strip());
         String last = sentences[sentences.length - 1];

@@ -22,14 +22,14 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.tensor.InputException;
 
 /**
- * The questions of a run. No question is in both parts, nor are variants of one.
+ * The questions of a run. No question is in both parts, and neither are variants of the same question.
  *
- * @param pool    to distil on; their gold answers, where there are any, are looked at by the report only
- * @param test    held out for the evaluation, each with its gold answer; may be empty
- * @param dropped questions that were left out of the pool because the test has them, or variants of them, too
+ * @param pool    questions to distil on; gold answers, if there are any, are used by the report only
+ * @param test    held-out questions for the evaluation, each with its gold answer; may be empty
+ * @param dropped number of questions left out of the pool because the test has them, or variants of them
  */
 public record Dataset(List<Example> pool, List<Example> test, int dropped) {
-    /** Reads or generates the questions and parts them. */
+    /** Reads or generates the questions and splits them. */
     public static Dataset load(QuestionConfig config) {
         Task task = config.makeTask();
         List<Example> all = config.data() == null ? generate(config, task) : QuestionReader.read(
@@ -54,12 +54,12 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
         if (pool.isEmpty()) {
             String found = config.data() == null ? String.valueOf(config.generate()) : config.data().toString();
             throw InputException.field(config.data() == null ? "generate" : "data", found
-                    + ": no question is left to distil on once " + test.size() + " are held out for the evaluation");
+                    + ": no question to distil on, because " + test.size() + " are held out for the evaluation");
         }
         return new Dataset(pool, test, rest.size() - pool.size());
     }
 
-    /** Only questions to evaluate on: every row, the first {@code limit}. */
+    /** The questions of an evaluation without distillation: the first {@code limit} rows, or all. */
     public static List<Example> loadTest(QuestionConfig config) {
         Task task = config.makeTask();
         List<Example> all = config.data() == null ? generate(config, task) : QuestionReader.read(
@@ -77,8 +77,8 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
         boolean known = all.stream().allMatch(example -> example.gold() != null);
         int size = config.testSize() > 0 || !known ? config.testSize() : all.size() / 5;
         if (size >= all.size()) {
-            throw InputException.field("testSize", size + ", expected less than the " + all.size()
-                    + " questions there are");
+            throw InputException.field("testSize", size + ", expected less than the number of questions, "
+                    + all.size());
         }
         Map<String, List<Integer>> variants = new LinkedHashMap<>();
         for (int i = 0; i < all.size(); i++) {
@@ -90,14 +90,14 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
         List<List<Integer>> held = nearest(groups, size, all.size());
         if (held.isEmpty() && size > 0) {
             throw InputException.field("testSize", size + ", but the " + all.size() + " questions of " + config.data()
-                    + " are variants of one, of which none can be held out alone");
+                    + " are variants of one question, which can only be held out together");
         }
         return held.stream().flatMap(List::stream).sorted().map(all::get).toList();
     }
 
     /**
-     * Of groups those, as early ones as may be, that have {@code size} members together; where no groups have, as
-     * nearly as they can, rather more than fewer, and less than all.
+     * Selects groups with {@code size} members in total; early groups are preferred. If no selection has exactly that
+     * size, it takes the nearest size, and the larger of two. It never selects all groups.
      */
     private static List<List<Integer>> nearest(List<List<Integer>> groups, int size, int all) {
         int members = 0;
@@ -109,7 +109,7 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
             return groups.subList(0, count);
         }
         int largest = groups.stream().mapToInt(List::size).max().orElse(1);
-        // last[n]: the groups up to this one contain a choice with n members in all; -1 where no choice has n.
+        // last[n]: first group at which some selection of the groups so far has n members; -1 if there is none.
         int[] last = new int[Math.min(size + largest, all)];
         Arrays.fill(last, -1);
         for (int group = 0; group < groups.size() && last[size] < 0; group++) {
@@ -155,7 +155,7 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
                 + ownNames("further-names") : DurableFile.read(config.names());
         List<String> names = text.lines().map(String::strip).filter(name -> !name.isEmpty()).distinct().toList();
         if (names.isEmpty()) {
-            throw new InputException(config.names() + ": empty, expected one name a line");
+            throw new InputException(config.names() + ": empty, expected one name per line");
         }
         return names;
     }

@@ -8,17 +8,17 @@ import java.util.Optional;
 /**
  * One question.
  *
- * @param id         unique in its file, the same each time it is read
- * @param question   what is asked, without any method's words
- * @param gold       the right answer, or null where none is known
- * @param fields     what else prompts may hold, by placeholder
- * @param category   of the question, or null
- * @param references votes of humans or of other judges, as canonical answers; empty where there are none
- * @param relabel    where options or responses are asked in another order: answer in this order to answer in the one
- *                   given; else empty
- * @param given      where they are, the id of the example in the order given; else null
- * @param group      what the variants of one question have in common, such as the question without any opinion; null:
- *                   it has no variants
+ * @param id         unique in its file, and the same whenever the file is read
+ * @param question   text of the question, without the prompt of a method
+ * @param gold       the right answer, or null if unknown
+ * @param fields     values of further placeholders in prompts
+ * @param category   category of the question, or null
+ * @param references votes of humans or of other judges, as canonical answers; empty if there are none
+ * @param relabel    if the options or responses are in another order: maps answers in this order to answers in the
+ *                   given order; else empty
+ * @param given      if they are in another order: id of the example in the given order; else null
+ * @param group      text that the variants of one question share, such as the question without any opinion; null if it
+ *                   has no variants
  */
 public record Example(String id, String question, String gold, Map<String, String> fields, String category,
         List<String> references, Map<String, String> relabel, String given, String group) {
@@ -33,7 +33,7 @@ public record Example(String id, String question, String gold, Map<String, Strin
         this(id, question, gold, Map.of(), null, List.of());
     }
 
-    /** A question in the order given and without variants. */
+    /** A question in the given order and without variants. */
     public Example(String id, String question, String gold, Map<String, String> fields, String category,
             List<String> references) {
         this(id, question, gold, fields, category, references, Map.of(), null, null);
@@ -43,37 +43,37 @@ public record Example(String id, String question, String gold, Map<String, Strin
         return Optional.ofNullable(gold);
     }
 
-    /** This with other fields. */
+    /** This example with other fields. */
     public Example with(Map<String, String> other) {
         return new Example(id, question, gold, other, category, references, relabel, given, group);
     }
 
-    /** This as a variant of a question. */
+    /** This example as a variant of a question. */
     Example of(String newGroup) {
         return new Example(id, question, gold, fields, category, references, relabel, given, newGroup);
     }
 
     /**
-     * This in another order.
+     * This example in another order.
      *
-     * @param number from 1; the id is this one's with {@code ~} and the number behind
+     * @param number number of the order, from 1; the new id is this example's id, {@code ~} and the number
      */
     Example reordered(int number, String newQuestion, Map<String, String> newFields, Map<String, String> newRelabel) {
         return new Example(id + "~" + number, newQuestion, gold, newFields, category, references, newRelabel, id,
                 group);
     }
 
-    /** Whether options and responses stand in the order in which the data has them. */
+    /** Whether options and responses are in the given order, that of the data. */
     public boolean isAsGiven() {
         return given == null;
     }
 
-    /** An answer's key as it would be in the order given. */
+    /** The key of an answer in terms of the given order. */
     public String canonical(String key) {
         return relabel.getOrDefault(key, key);
     }
 
-    /** What prompts may hold, by placeholder. */
+    /** Values of the placeholders in prompts. */
     public Map<String, String> values() {
         Map<String, String> values = new LinkedHashMap<>(fields);
         values.put("question", question);

@@ -18,22 +18,22 @@ import org.ingrain.tensor.InputException;
  * Last letter concatenation: {@code Take the last letters of the words in "Edgar Bob" and concatenate them.} is {@code
  * rb}.
  *
- * @param size words of a question that is made up, and of one that does not quote its words
+ * @param size number of words in a generated question, and in a question that quotes no words
  */
 public record LastLetter(int size) implements Task {
-    /** An apostrophe opens and closes nothing. */
+    /** Words in quotes of any kind. An apostrophe is not a quote. */
     private static final Pattern QUOTED_WORDS = Pattern.compile(
             "\"([^\"]*)\"|“([^”]*)”|‘(.*?)’(?!\\p{L})|(?<!\\p{L})'(.*?)'(?!\\p{L})|`([^`]*)`");
     private static final Pattern WORD = Pattern.compile("[^\\p{L}]+");
     private static final String QUOTES = "\"'`*“”‘’";
     /** A fixed number of letters: one word, or single letters separated by hyphens, plus signs, commas or blanks. */
     private static final String LETTERS = "(\\p{L}{%1$d}|\\p{L}(?:(?:\\h*[-+,]\\h*|\\h)\\p{L}){%2$d})";
-    /** At once behind a cue: quoted letters, or bare ones that end the phrase. */
+    /** Directly after a cue: quoted letters, or letters at the end of the phrase. */
     private static final String AT_ONCE = "\\s*(?:[" + QUOTES + "]+" + LETTERS + "[.,]?[" + QUOTES + "]|" + LETTERS
             + "(?=[.!,;)]|\\s*\\z|\\h*\\R))";
     /** {@code the answer is "rb"}, {@code result: r-b.} */
     private static final String STATED = "(?i)\\b(?:answer|result|concatenation|string)(?: is:?| would be|:)" + AT_ONCE;
-    /** Letters that are quoted or emphasised, or behind {@code letters are}, {@code together:} and the like. */
+    /** Letters that are quoted, emphasised, or follow {@code letters are}, {@code together:} or similar. */
     private static final String SAID = "(?<![\\p{L}])[\"“‘'`*]" + LETTERS
             + "[.,]?[\"”’'`*](?!\\p{L})|(?:(?i:\\b(?:letters|combined|concatenated|joined"
             + "|together)(?: (?:is|are|would be|gives|makes):?|:))|=)" + AT_ONCE;
@@ -54,7 +54,7 @@ public record LastLetter(int size) implements Task {
         return List.of("answer", "targets");
     }
 
-    /** {@code words}: how many there are between quotes of any kind; the usual number where there are no quotes. */
+    /** {@code words}: the number of quoted words; {@code size} if the question quotes none. */
     @Override
     public Map<String, String> traits(String question) {
         return Map.of("words", String.valueOf(words(question)));
@@ -62,14 +62,14 @@ public record LastLetter(int size) implements Task {
 
     @Override
     public String answerShape() {
-        return "letters, one for each word that the question quotes, or size where it quotes none";
+        return "letters, one for each quoted word of the question, or size letters if it quotes none";
     }
 
     /**
-     * Of pieces that have one letter for each word of the question: the one after the last {@code answer is} or its
-     * like; else the last one that is quoted or stands behind a weaker cue; else the whole text. {@code r-b}, {@code r
-     * + b} and {@code r, b} are {@code rb}; letters in quotes of their own are not put together, and a quoted word of
-     * the question is no answer.
+     * Searches pieces with one letter per word of the question: the piece after the last {@code answer is} or a similar
+     * phrase; else the last piece that is quoted or follows a weaker cue; else the whole text. {@code r-b}, {@code r +
+     * b} and {@code r, b} are {@code rb}. Separately quoted letters, as in {@code "r" and "b"}, are not joined. A
+     * quoted word of the question is not an answer.
      */
     @Override
     public Optional<String> extract(Example example, String text) {
@@ -85,15 +85,15 @@ public record LastLetter(int size) implements Task {
     }
 
     /**
-     * Takes its words out of the names, so that none is in two questions: what is held out shares no word with what is
-     * taught.
+     * Removes its words from the names, so that no word is in two questions. Held-out questions then share no word with
+     * training questions.
      */
     @Override
     public Example generate(String id, List<String> names, Random random) {
         if (names.size() < size) {
             throw InputException.field("generate", "names left for question " + id + ": " + names.size()
                     + ", expected " + size
-                    + "; each is in one question alone: take fewer questions or longer names");
+                    + "; each name is used once: generate fewer questions or give more names");
         }
         List<String> words = IntStream.range(0, size).mapToObj(i -> names.remove(random.nextInt(names.size())))
                 .toList();
@@ -103,7 +103,7 @@ public record LastLetter(int size) implements Task {
         return new Example(id, question, gold.toLowerCase(Locale.ROOT), traits(question), null, List.of());
     }
 
-    /** Words between the question's quotes, the usual number if it has none. */
+    /** Number of quoted words in the question; {@code size} if it quotes none. */
     private int words(String question) {
         int words = QUOTED_WORDS.matcher(question).results().map(LastLetter::group).filter(quoted -> !quoted.isBlank())
                 .mapToInt(quoted -> quoted.strip().split("\\s+").length).sum();
@@ -115,7 +115,7 @@ public record LastLetter(int size) implements Task {
                 .reduce((a, b) -> b);
     }
 
-    /** The one group that is there. */
+    /** The only group that matched. */
     private static String group(MatchResult found) {
         return IntStream.rangeClosed(1, found.groupCount()).mapToObj(found::group).filter(Objects::nonNull).findFirst()
                 .orElseThrow();

@@ -6,12 +6,12 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Finds where a line of a question names one of its options by letter, as a user's opinion does ({@code I read an
- * article suggesting C.}), and tells it from pronouns, articles, initials and whatever else a capital may be. The
- * phrases are those of cot-transparency's biased questions.
+ * Finds letters that name an option in a line of a question, as a user's opinion does ({@code I read an article
+ * suggesting C.}). Distinguishes them from pronouns, articles, initials and other capitals. The phrases are those of
+ * cot-transparency's biased questions.
  */
 final class Mentions {
-    /** A capital that is no part of a word or of initials. */
+    /** A capital that is not part of a word or of initials. */
     private static final Pattern LONE = Pattern.compile(
             "(?<![\\p{L}\\p{N}.&-])(?<!\\p{L}['’])([A-Z])(?![\\p{L}\\p{N}&-]|\\.\\p{L})");
     private static final Pattern BEFORE = Pattern.compile(
@@ -35,10 +35,10 @@ final class Mentions {
     private enum Kind { OPTION, WORD, UNCLEAR }
 
     /**
-     * The line with other letters for its options.
+     * Renames the letters of options in a line.
      *
-     * @param names new letter by old one
-     * @return empty if a capital that an option has may or may not mean that option
+     * @param names new letter by old letter
+     * @return the new line; empty if it is unclear whether a capital means an option
      */
     static Optional<String> renamed(String line, Map<String, String> names) {
         StringBuilder renamed = new StringBuilder();

@@ -13,9 +13,9 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.MissingNode;
 
 /**
- * MT-bench's pairs of answers: a file of judgments, by a model (FastChat's {@code gpt-4_pair.jsonl}: g1_winner,
- * g2_winner) or by humans (model_a, model_b, winner), with the question file and the folder of answers beside it or one
- * folder up. First turns. Pairs of one question are held out together.
+ * Reads MT-bench's pairs of answers. The data is a file of judgments, by a model (FastChat's {@code gpt-4_pair.jsonl}:
+ * g1_winner, g2_winner) or by humans (model_a, model_b, winner). The question file and the folder of answers are in the
+ * same folder or one folder up. Only first turns are used. Pairs of one question are held out together.
  */
 final class MtBench {
     private static final List<String> QUESTIONS = List.of("question.jsonl", "mt_bench_question.jsonl");
@@ -61,7 +61,7 @@ final class MtBench {
         return examples.stream().filter(example -> example.gold() != null).toList();
     }
 
-    /** A judgment of a first turn adds its votes, in the order in which its pair was first named. */
+    /** Adds the votes of a judgment of a first turn, in the order in which its pair first appeared. */
     private static void vote(JsonNode row, String where, Map<Pair, List<String>> votes) {
         if (row.path("turn").asInt(1) != 1) {
             return;
@@ -110,7 +110,7 @@ final class MtBench {
         return Stream.of(folder, folder.getParent()).filter(at -> at != null)
                 .flatMap(at -> names.stream().map(at::resolve)).filter(Files::exists)
                 .findFirst().orElseThrow(() -> new InputException(data + ": no " + String.join(" or ", names)
-                        + " beside it or one folder up, expected MT-bench's questions and answers there"));
+                        + " in the same folder or one folder up, expected MT-bench's questions and answers there"));
     }
 
     private static String text(JsonNode row, String field, String where) {

@@ -15,22 +15,22 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Questions with lettered options, a line each: {@code (A) ...}. A row is one question, or a question with and without
- * a user's biasing opinion ({@code biased_question}, {@code unbiased_question}, {@code ground_truth}), which makes two.
+ * Questions with lettered options, one per line: {@code (A) ...}. A row is one question, or two: a question with and
+ * without a user's biasing opinion ({@code biased_question}, {@code unbiased_question}, {@code ground_truth}).
  */
 public record MultipleChoice() implements Task {
     private static final Pattern OPTION = Pattern.compile("(?m)^\\(([A-Z])\\) (.*)$");
     /**
-     * What rows of cot-transparency say of how to answer, which is the method's to say; a user's opinion may stand
-     * between the two.
+     * Instructions in cot-transparency's rows on how to answer. They are removed, because the method gives its own. A
+     * user's opinion may be between the two.
      */
     private static final Pattern MANNER = Pattern.compile(
             "(?m)\\s*^Please think step by step and then give your answer in the format.*$"
             + "|\\s*^Let's think step by step:?\\s*\\z");
     private static final Pattern RELATIVE = Pattern.compile("(?i)\\bof the above\\b");
     /**
-     * A letter that is no part of a word, of initials or of {@code I'm}; an I before a word is the pronoun. In lower
-     * case only where nothing but punctuation follows.
+     * A letter that is not part of a word, of initials or of {@code I'm}. An I before a word is the pronoun. A
+     * lower-case letter counts only if nothing but punctuation follows.
      */
     private static final String LETTER =
             "([A-HJ-Z]|I(?!\\s+\\p{L})|[a-z](?=[*\"'”)]*(?:[.,;:!?)](?!\\p{L})|\\s*(?:\\R|$|<|\\}))))"
@@ -41,7 +41,7 @@ public record MultipleChoice() implements Task {
             + "(?:\\s+(?:therefore|thus|then|clearly))?:?|\\*{0,2}:|\\s+(?=\\(?[A-Z]\\)? is (?:correct|right)))"
             + "|<answer>|####)(?:\\s+not \\(?\\w\\)?,? but)?" + OPENING + LETTER);
     private static final Pattern BOXED = Pattern.compile("\\\\boxed\\s*\\{(?:\\\\text\\{)?[\\s(]*([A-Za-z])[\\s)]*\\}");
-    /** Words with which an option is chosen. */
+    /** A phrase that chooses an option. */
     private static final Pattern CHOSEN = Pattern.compile(
             "(?:\\b(?i:choose|chose|pick|picked|select|selected|(?:go|going|went) with|should be|must be|has to be"
             + "|opt for))" + OPENING + LETTER + "|(?<![\\w.])\\(?([A-HJ-Z])\\)?(?= is (?:the (?:right |correct |best )?"
@@ -50,7 +50,7 @@ public record MultipleChoice() implements Task {
             "^[\\s*\"(]*([A-Z])(?=[*\"]*(?:[):]|\\.(?!\\p{L})|\\h*(?:\\R|$))|\\*\\*)"
             + "|^[\\s*\"(]*([a-z])[.)*\"]*\\s*$|^\\s*\\(([a-z])\\)");
     private static final Pattern BRACKETED = Pattern.compile("\\(([A-Za-z])\\)");
-    /** What stands before an option that is denied. */
+    /** The text before an option that is negated. */
     private static final Pattern DENIED = Pattern.compile("(?i)(?:\\bnot|n['’]t|\\bcannot be)[\\s*\"(]*$");
 
     @Override
@@ -102,10 +102,10 @@ public record MultipleChoice() implements Task {
     }
 
     /**
-     * The letter in the last {@code \\boxed{}} or after the last {@code answer is} or its like; else the last that is
-     * chosen ({@code I choose B}); else one that begins the text, before a bracket, a point, a colon or the line's end;
-     * else the last one in brackets. It is the letter of one of the question's options; any letter where the question
-     * has no lines of options.
+     * The letter in the last {@code \\boxed{}}, or after the last {@code answer is} or a similar phrase; else the last
+     * chosen letter ({@code I choose B}); else a letter at the start of the text, before a bracket, a full stop, a
+     * colon or the end of the line; else the last letter in brackets. It must be a letter of one of the question's
+     * options, if the question lists options.
      */
     @Override
     public Optional<String> extract(Example example, String text) {
@@ -121,7 +121,7 @@ public record MultipleChoice() implements Task {
                 .reduce((a, b) -> b);
     }
 
-    /** The group that was found, empty if it is denied. */
+    /** The group that matched; empty if the option is negated. */
     private static String letter(MatchResult found, String text) {
         for (int group = 1; group <= found.groupCount(); group++) {
             if (found.group(group) != null) {
@@ -138,9 +138,9 @@ public record MultipleChoice() implements Task {
     }
 
     /**
-     * The options moved on by one place, by two ...: every option comes to stand under other letters, by which an
-     * opinion in the question then names it. Where it cannot be told whether a capital means an option, or options
-     * speak of those above, the given order is all.
+     * Rotates the options by one place, by two places and so on. Opinions in the question are changed to the new
+     * letters. Returns the given order only if it is unclear whether a capital means an option, or if an option refers
+     * to those above it.
      */
     @Override
     public List<Example> orders(Example example, int most) {

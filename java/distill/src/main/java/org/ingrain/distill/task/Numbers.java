@@ -9,12 +9,13 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Finds the number that a text gives as its answer. A stated number comes first: after {@code ####}, in
- * {@code \boxed{}} or {@code <answer>}, or in the sentence after "answer is", "answer:" and the like; the last such
- * cue counts. Without a cue the last number of the text counts.
+ * Finds the number that a text gives as its answer. A stated number has priority: after {@code ####}, in
+ * {@code \boxed{}} or {@code <answer>}, or in the sentence after "answer is", "answer:" or a similar phrase. The last
+ * of these cues counts. Without a cue the last number of the text counts.
  *
- * <p>A number may have a sign (also U+2212), a currency, thousands separated by commas or thin spaces (after a cue also
- * by spaces), a decimal part, an exponent, or be a fraction. LaTeX is read: {@code \frac}, {@code 9{,}500}, {@code \$}.
+ * <p>A number may have a sign (also U+2212), a currency sign, thousands separated by commas or thin spaces (after a cue
+ * also by spaces), a decimal part and an exponent, or it is a fraction. LaTeX is supported: {@code \frac},
+ * {@code 9{,}500}, {@code \$}.
  */
 final class Numbers {
     private static final String CURRENCY = "[$€£¥]";
@@ -27,9 +28,9 @@ final class Numbers {
     private static final Pattern CUE = Pattern.compile(
             "####|\\\\boxed\\h*\\{|<answer>|(?i:\\banswer\\h*(?:is|was|equals|would be|should be|must be|=|:)+:?"
             + "|\\banswer\\*\\*\\h*:)");
-    /** The end of a sentence: punctuation before a blank, or the end of a line. */
+    /** The end of a sentence: punctuation before white space, or the end of a line. */
     private static final Pattern SENTENCE_END = Pattern.compile("[.!?](?=[\\s*$\"”)]*(?:\\s|$))|\\R");
-    /** Between a number and the sign of a calculation: a unit. */
+    /** A calculation after a number: an optional unit, an operator, and the rest up to the last equals sign. */
     private static final Pattern CALCULATION = Pattern.compile(
             "\\h*(?:\\p{L}+\\h*)?(?:[-+/×÷]|\\*(?!\\*)|x(?=\\h*[$\\d])).*=");
     private static final Pattern NEGATED = Pattern.compile("(?i)(?:\\bnot|n['’]t|\\brather than|\\binstead of)\\h*$");
@@ -39,7 +40,7 @@ final class Numbers {
 
     private static Pattern number(String grouped) {
         String digits = "(?:(?:" + grouped + "|\\d+)(?:\\.\\d+)?|\\.\\d+)";
-        // A minus is a sign only where no digit, letter or bracket stands before it.
+        // A minus is a sign only if no digit, letter or bracket precedes it.
         String sign = "(?<![\\w)\\]}.])-\\h?";
         return Pattern.compile("(?<![\\w.,/])(?<!\\d:)(?<sign>(?:" + sign + ")?" + CURRENCY + "?-?)(?<number>"
                 + digits + ")(?<exponent>" + EXPONENT + ")(?:\\h?/\\h?(?<over>" + digits + ")(?![\\w/]|\\.\\d))?");
@@ -49,7 +50,7 @@ final class Numbers {
     private record Found(String value, int begin, int end) {
     }
 
-    /** The number that the text gives, as {@link #plain} writes it. */
+    /** The number that the text gives, in the form of {@link #plain}. */
     static Optional<String> answer(String text) {
         String plain = withoutLatex(text);
         List<Integer> cues = new ArrayList<>();
@@ -67,7 +68,7 @@ final class Numbers {
         return all.isEmpty() ? Optional.empty() : Optional.of(all.getLast().value);
     }
 
-    /** What a cue is followed by: to the end of the sentence, of the brace or of the tag. */
+    /** The text after a cue, up to the end of the sentence, of the braces or of the tag. */
     private static String phrase(String text, int begin) {
         if (text.charAt(begin - 1) == '{') {
             return text.substring(begin, closing(text, begin));
@@ -93,7 +94,7 @@ final class Numbers {
         return text.length();
     }
 
-    /** The first number that is not denied; of a calculation, what stands after its last equals sign. */
+    /** The first number that is not negated; for a calculation, the number after its last equals sign. */
     private static Optional<String> stated(String phrase) {
         for (Found found : all(CUED, phrase)) {
             if (NEGATED.matcher(phrase.substring(0, found.begin)).find()) {
@@ -127,8 +128,8 @@ final class Numbers {
     }
 
     /**
-     * A number without separators, leading or trailing zeros and exponent; a fraction in lowest terms, {@code 1/2}.
-     * A text that is no number stays as it is.
+     * Writes a number without separators, leading or trailing zeros and exponent, and a fraction in lowest terms,
+     * {@code 1/2}. A text that is not a number is returned unchanged.
      */
     static String plain(String number) {
         String digits = number.replace('\u2212', '-').replaceAll("[,\\s\u00a0\u2009\u202f$€£¥]", "");
@@ -159,7 +160,9 @@ final class Numbers {
         return value.signum() == 0 ? "0" : value.stripTrailingZeros().toPlainString();
     }
 
-    /** What two equal numbers have in common: a fraction that ends as a decimal is that decimal. */
+    /**
+     * Canonical form of a number: equal numbers have equal keys. A fraction with a finite decimal form is a decimal.
+     */
     static String key(String number) {
         String plain = plain(number);
         String[] parts = plain.split("/", -1);
@@ -173,7 +176,7 @@ final class Numbers {
         }
     }
 
-    /** The same text in which numbers are written without LaTeX and with a plain minus. */
+    /** The text with numbers written without LaTeX and with a plain minus. */
     private static String withoutLatex(String text) {
         return text.replace('\u2212', '-').replace("{,}", ",").replace("\\$", "$").replaceAll("\\\\[,;:! ]", "\u2009")
                 .replaceAll("\\\\[dt]?frac\\h*\\{\\h*(-?[\\d.]+)\\h*\\}\\h*\\{\\h*([\\d.]+)\\h*\\}", " $1/$2 ")

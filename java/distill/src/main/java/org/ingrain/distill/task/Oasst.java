@@ -11,9 +11,9 @@ import org.ingrain.files.Digest;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Pairs of replies to one prompt from OASST2's export: trees ({@code prompt} with {@code replies}) or single messages
- * ({@code message_id, parent_id}). English, first turn, ranked by humans: of two replies the one of lower rank is
- * better. Which of them is A is drawn from their ids. Pairs of one prompt are held out together.
+ * Reads pairs of replies to one prompt from OASST2's export: trees ({@code prompt} with {@code replies}) or single
+ * messages ({@code message_id, parent_id}). It uses English first turns with ranks by humans; the reply with the lower
+ * rank number is better. A hash of the ids decides which reply is A. Pairs of one prompt are held out together.
  */
 final class Oasst {
     private Oasst() {

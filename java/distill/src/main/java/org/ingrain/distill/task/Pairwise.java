@@ -10,9 +10,9 @@ import java.util.Optional;
 import java.util.regex.Pattern;
 
 /**
- * Which of two responses to a question is better: {@code [[A]]}, {@code [[B]]}, or {@code [[C]]} for a tie (MT-bench,
- * arXiv:2306.05685). Data are MT-bench's judgments beside its questions and answers, OASST2's export, or rows with
- * response-a and response-b.
+ * Judges which of two responses to a question is better: {@code [[A]]}, {@code [[B]]}, or {@code [[C]]} for a tie
+ * (MT-bench, arXiv:2306.05685). The data is MT-bench's judgments with its questions and answers, OASST2's export, or
+ * rows with response-a and response-b.
  */
 public record Pairwise() implements Task {
     static final String RESPONSE_A = "response-a";
@@ -82,7 +82,7 @@ public record Pairwise() implements Task {
         return 2;
     }
 
-    /** The verdict of most votes; a tie where no verdict has the most, as in MT-bench. */
+    /** The verdict with the most votes; a tie if no verdict has more than all others, as in MT-bench. */
     static String majority(List<String> votes) {
         Map<String, Integer> counts = new LinkedHashMap<>();
         votes.forEach(vote -> counts.merge(vote, 1, Integer::sum));

@@ -6,7 +6,7 @@ import java.util.Optional;
 /**
  * A user's own questions.
  *
- * @param format what their answers look like
+ * @param format form of their answers
  */
 public record QuestionAnswer(AnswerFormat format) implements Task {
     @Override

@@ -4,40 +4,40 @@ import java.nio.file.Path;
 import org.ingrain.tensor.InputException;
 
 /**
- * Which questions, and which of them are held out for the evaluation.
+ * The questions of a run, and which of them are held out for the evaluation.
  *
- * @param task          which kind of question
- * @param data          JSON array or JSON Lines of questions, or null to generate them
- * @param testData      a file of questions to evaluate on, or null to hold some of {@code data} out
- * @param limit         the first rows of {@code data} that are used, 0 for all
- * @param testSize      questions to evaluate on: held out of {@code data} (0: a fifth, or none where answers are not
- *                      known), or the first of {@code testData} (0: all); variants of one question are held out
- *                      together, so perhaps a few more or fewer
- * @param generate      questions to generate where there is no file
- * @param names         a file of names to generate from, one a line, or null for a list of our own
- * @param splitSeed     of what is held out and of what is generated
- * @param questionField field of the question, or null for the task's usual ones
- * @param answerField   field of the answer, or null for the task's usual ones
+ * @param task          kind of question
+ * @param data          file of questions (JSON array, JSON Lines or Parquet), or null to generate them
+ * @param testData      file of questions to evaluate on, or null to hold questions of {@code data} out
+ * @param limit         number of rows of {@code data} to use, from the first; 0: all
+ * @param testSize      number of questions to evaluate on: held out of {@code data} (0: a fifth, or none if answers are
+ *                      missing), or the first ones of {@code testData} (0: all). Variants of one question are held out
+ *                      together, which may change the number slightly
+ * @param generate      number of questions to generate, if there is no file
+ * @param names         file of names to generate questions from, one per line; null: a built-in list
+ * @param splitSeed     seed of the split and of the generated questions
+ * @param questionField field of the question; null: the fields that the task knows
+ * @param answerField   field of the answer; null: the fields that the task knows
  */
 public record QuestionConfig(TaskConfig task, Path data, Path testData, int limit, int testSize, int generate,
         Path names, long splitSeed, String questionField, String answerField) {
     public QuestionConfig {
         if ((data == null) == (generate == 0)) {
             throw InputException.field(data == null ? "data" : "generate", data == null
-                    ? "none, expected a file of questions, or generate and how many" : generate
-                    + " beside data, expected one of the two");
+                    ? "none, expected a file of questions, or generate with a number" : generate
+                    + " with data, expected one of the two");
         }
         notNegative("limit", limit);
         notNegative("testSize", testSize);
         notNegative("generate", generate);
     }
 
-    /** Questions from a file, everything else as usual. */
+    /** Questions from a file, with default settings. */
     public static QuestionConfig of(String task, Path data) {
         return new QuestionConfig(TaskConfig.of(task), data, null, 0, 0, 0, null, 1, null, null);
     }
 
-    /** This with other sizes. */
+    /** These settings with other sizes. */
     public QuestionConfig sizes(int newLimit, int newTestSize) {
         return new QuestionConfig(task, data, testData, newLimit, newTestSize, generate, names, splitSeed,
                 questionField, answerField);

@@ -28,11 +28,11 @@ final class QuestionReader {
     }
 
     /**
-     * The first examples of a file.
+     * Reads the first examples of a file.
      *
-     * @param limit 0 for all
-     * @throws InputException if the file cannot be read, a row is malformed (the message has file and line, or row), or
-     *         there is none
+     * @param limit number of rows; 0: all
+     * @throws InputException if the file cannot be read or is empty, or if a row is malformed (the message has file and
+     *         line or row)
      */
     static List<Example> read(Path file, Task task, QuestionConfig config, int limit) {
         List<Example> whole = task.whole(file).orElse(null);
@@ -85,14 +85,14 @@ final class QuestionReader {
         add(new Example(id, clean, gold, fields, category(row.path("category")), List.of()), where);
     }
 
-    /** A list or an object is no category. */
+    /** The category; null for a list or an object. */
     private static String category(JsonNode value) {
         return value.isValueNode() && !value.isNull() ? value.asString() : null;
     }
 
     private void add(Example example, String where) {
         if (seen.putIfAbsent(example.id(), where) != null) {
-            throw new InputException(where + ": id " + example.id() + " is already that of " + seen.get(example.id()));
+            throw new InputException(where + ": id " + example.id() + " is already used by " + seen.get(example.id()));
         }
         if (example.gold() != null && task.extract(example, example.gold()).isEmpty()) {
             throw new InputException(where + ": answer " + example.gold() + ", expected " + task.answerShape());
@@ -100,7 +100,7 @@ final class QuestionReader {
         examples.add(example);
     }
 
-    /** Whatever is asked, and in whatever order, has an id of its own. */
+    /** Requires different ids for all examples, in all their orders. */
     private void requireIds() {
         Set<String> ids = new HashSet<>();
         for (Example example : examples) {
@@ -113,7 +113,7 @@ final class QuestionReader {
             for (Example order : task.orders(example, Integer.MAX_VALUE)) {
                 if (!order.isAsGiven() && ids.contains(order.id())) {
                     throw new InputException(file + ": a question has the id " + order.id()
-                            + ", which is that of question " + example.id()
+                            + ", which is also the id of question " + example.id()
                             + " in another order, expected another id");
                 }
             }
@@ -127,7 +127,7 @@ final class QuestionReader {
                 return Optional.of(value.asString());
             }
             if (!value.isMissingNode() && !value.isNull()) {
-                throw new InputException(where + ": " + field + " is no text");
+                throw new InputException(where + ": " + field + " is not a text");
             }
         }
         return Optional.empty();

@@ -9,58 +9,56 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * A kind of question: where its rows hold what, how an answer is found in what a model says, and which answers are
- * equal.
+ * A kind of question: the fields of its rows, how to find an answer in a model's text, and which answers are equal.
  */
 public interface Task {
-    /** As on the command line, and as methods name it for prompts of their own. */
+    /** Name on the command line, and in methods that have a prompt for this task. */
     String name();
 
-    /** Names that the field of the question may have, the usual one first. */
+    /** Possible names of the question's field, the usual name first. */
     List<String> questionFields();
 
-    /** Names that the field of the answer may have, the usual one first. */
+    /** Possible names of the answer's field, the usual name first. */
     List<String> answerFields();
 
-    /** What else than the question prompts may hold, by placeholder, in the order in which it is written. */
+    /** Further fields of a row that prompts may contain as placeholders, in a fixed order. */
     default List<String> fields() {
         return List.of();
     }
 
-    /** What prompts may hold of the question itself, by placeholder; the same placeholders for every question. */
+    /** Values derived from the question, by placeholder. All questions have the same placeholders. */
     default Map<String, String> traits(String question) {
         return Map.of();
     }
 
     /**
-     * The example as it is given, then the same question with its options or responses in other orders, at most {@code
-     * most} in all; their ids are the example's with {@code ~1}, {@code ~2} behind.
+     * The given example, then the same question with its options or responses in other orders, at most {@code most} in
+     * total. The other orders have the id of the example followed by {@code ~1}, {@code ~2} and so on.
      */
     default List<Example> orders(Example example, int most) {
         return List.of(example);
     }
 
-    /** Orders in which each question is evaluated by default. */
+    /** Default number of orders in which each question is evaluated. */
     default int usualTestOrders() {
         return 1;
     }
 
     /**
-     * Refuses other orders where questions have none.
+     * Refuses several orders if the questions have only one.
      *
-     * @param field    that asks for them
-     * @param examples of the data
+     * @param field    setting that asks for several orders
+     * @param examples examples of the data
      */
     default void requireOrders(String field, int orders, List<Example> examples) {
         if (orders > 1 && examples.stream().allMatch(example -> orders(example, orders).size() == 1)) {
             throw InputException.field(field, orders + ", expected 1: questions of task " + name()
-                    + " have one order alone");
+                    + " have only one order");
         }
     }
 
     /**
-     * The examples of a row whose fields are not those above, such as one that holds two questions; none where they
-     * are.
+     * The examples of a row with other fields than those above, such as a row with two questions; none for other rows.
      *
      * @param where file and line, for messages
      */
@@ -68,50 +66,49 @@ public interface Task {
         return List.of();
     }
 
-    /** The examples of data that are not one row each, such as trees of messages; empty where they are. */
+    /** Reads data without one row per example, such as trees of messages; empty for data with one row per example. */
     default Optional<List<Example>> whole(Path data) {
         return Optional.empty();
     }
 
-    /** The question as it is asked, from what the row holds. */
+    /** The question as asked, from the text in the row. */
     default String clean(String question) {
         return question.strip();
     }
 
-    /** The answer that a text gives, in the form that a student is taught; empty if it gives none. */
+    /** The answer in a text, in the form in which a student is trained on it; empty if there is none. */
     Optional<String> extract(Example example, String text);
 
-    /** Whether the answer that a text gives is the whole text, whatever it says. */
+    /** Whether the answer is always the whole text. */
     default boolean takesWholeText() {
         return false;
     }
 
-    /** What two equal answers have in common. */
+    /** Canonical form of an answer: two answers are equal if their keys are. */
     String key(String answer);
 
-    /** A wider category that a category of examples is part of, and that is measured too; empty if there is none. */
+    /** The wider category that contains a category and is evaluated, too; empty if there is none. */
     default Optional<String> wider(String category) {
         return Optional.empty();
     }
 
-    /** What is expected of a row's answer, for messages. */
+    /** Description of a valid answer in a row, for messages. */
     String answerShape();
 
     /**
-     * Whether an answer is the gold one. Only for examples that have one.
+     * Whether an answer equals the gold answer. The example must have one.
      *
-     * @param answer as {@link #extract} found it, or its key; of another order than the given one, as it would be in
-     *               that
+     * @param answer result of {@link #extract}, or its key; for another order, the answer in terms of the given order
      */
     default boolean isRight(Example example, String answer) {
         return key(answer).equals(key(extract(example, example.gold()).orElse(example.gold())));
     }
 
     /**
-     * A new question with its answer.
+     * Generates a question with its answer.
      *
-     * @param names what it may be made of; those that it takes out are in no other question
-     * @throws InputException if this task's questions cannot be made up
+     * @param names names to use; a name that is removed from the list appears in no other question
+     * @throws InputException if questions of this task cannot be generated
      */
     default Example generate(String id, List<String> names, Random random) {
         throw new InputException("task " + name() + ": its questions cannot be generated; give a file of them");

@@ -4,13 +4,13 @@ import java.util.List;
 import org.ingrain.tensor.InputException;
 
 /**
- * Which kind of question.
+ * Settings of a task.
  *
  * @param name         one of {@link #names()}
  * @param answerFormat for question-answer, null for text
- * @param suffix       for coin-flip: added to each question
- * @param size         of a generated question: words of last-letter (also of a question that quotes none), people of
- *                     coin-flip; 0 for two
+ * @param suffix       for coin-flip: text appended to each question
+ * @param size         size of a generated question: words for last-letter (also for a question that quotes no words),
+ *                     people for coin-flip; 0: two
  */
 public record TaskConfig(String name, AnswerFormat answerFormat, String suffix, int size) {
     private static final int MOST = 16;
@@ -26,7 +26,7 @@ public record TaskConfig(String name, AnswerFormat answerFormat, String suffix, 
         }
         if (size != 0 && !kind.generates()) {
             throw InputException.field("size",
-                    "only for tasks last-letter (words) and coin-flip (people), whose questions can be made up");
+                    "only for tasks last-letter (words) and coin-flip (people), which can generate questions");
         }
         if (size < 0 || size > MOST) {
             throw InputException.field("size", size + ", expected 1 to " + MOST);

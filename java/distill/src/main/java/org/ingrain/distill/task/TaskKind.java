@@ -7,8 +7,7 @@ import java.util.function.Function;
 import org.ingrain.tensor.InputException;
 
 /**
- * All tasks: the one place where a new task is registered. A task's name is its constant's, in small letters with
- * hyphens.
+ * All tasks. A new task is registered here. The name of a task is that of its constant, in small letters with hyphens.
  */
 enum TaskKind {
     LAST_LETTER(config -> new LastLetter(size(config))),
@@ -29,7 +28,7 @@ enum TaskKind {
         this.make = make;
     }
 
-    /** @throws InputException if there is none of this name */
+    /** @throws InputException if there is no task of this name */
     static TaskKind of(String name) {
         int number = NAMES.indexOf(name);
         if (number < 0) {
@@ -42,7 +41,7 @@ enum TaskKind {
         return make.apply(config);
     }
 
-    /** Whether its questions can be generated, of a chosen size. */
+    /** Whether the task can generate questions of a given size. */
     boolean generates() {
         return this == LAST_LETTER || this == COIN_FLIP;
     }

@@ -51,7 +51,7 @@ class CurationTest {
     }
 
     private static List<String> texts(Entry entry) {
-        return entry.targets().stream().map(Entry.Lesson::text).toList();
+        return entry.targets().stream().map(Entry.TargetText::text).toList();
     }
 
     private static CurationConfig rule(Rule rule, int minVotes, double minFraction) {
@@ -75,7 +75,7 @@ class CurationTest {
         assertEquals(true, kept.right());
         assertEquals(List.of(new Ballot.Votes("yes", 3), new Ballot.Votes("no", 1)), kept.votes());
         assertVerdict(judge(config, "yes", "yes", "who", "knows"), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
-                "2 of 4 votes for yes, more than half are asked for");
+                "2 of 4 votes for yes, more than half are required");
         assertVerdict(judge(config, "who", "knows"), Verdict.DISCARDED, Reason.NO_ANSWER,
                 "none of 2 samples gave an answer");
     }
@@ -93,15 +93,15 @@ class CurationTest {
     }
 
     @Test
-    void lessonsTooLongAreLeftOut() {
+    void targetsTooLongAreLeftOut() {
         Entry all = judge(rule(Rule.ALL, 0, 0), "no", "yes");
-        assertEquals(all, all.teaching(lesson -> true));
-        Entry some = all.teaching(lesson -> lesson.text().equals("yes"));
+        assertEquals(all, all.withTargets(target -> true));
+        Entry some = all.withTargets(target -> target.text().equals("yes"));
         assertVerdict(some, Verdict.KEPT, Reason.UNFILTERED,
                 "not filtered, 2 of 2 samples, but 1 of 2 too long to train on");
         assertEquals(List.of("yes"), texts(some));
-        Entry none = all.teaching(lesson -> false);
-        assertVerdict(none, Verdict.DISCARDED, Reason.LESSON_TOO_LONG,
+        Entry none = all.withTargets(target -> false);
+        assertVerdict(none, Verdict.DISCARDED, Reason.EXAMPLE_TOO_LONG,
                 "not filtered, 2 of 2 samples, but 2 of 2 too long to train on");
         assertNull(none.label());
         assertNull(none.right());
@@ -114,17 +114,17 @@ class CurationTest {
         assertVerdict(kept, Verdict.KEPT, Reason.MAJORITY, "2 of 5 votes for no");
         assertEquals(false, kept.right(), "a wrong label is kept: gold is not looked at");
         assertVerdict(judge(config, "no", "yes", "yes", "no"), Verdict.DISCARDED, Reason.TIE,
-                "2 of 4 votes for no, as many for yes");
+                "2 of 4 votes for no, equally many for yes");
     }
 
     @Test
     void thresholds() {
         assertVerdict(judge(rule(Rule.PLURALITY, 3, 0), "no", "no", "who"), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
-                "2 of 3 votes for no, 3 are asked for");
+                "2 of 3 votes for no, 3 are required");
         assertVerdict(judge(rule(Rule.PLURALITY, 2, 0), "no", "no", "who"), Verdict.KEPT, Reason.MAJORITY,
                 "2 of 3 votes for no");
         assertVerdict(judge(rule(Rule.PLURALITY, 0, 0.7), "no", "no", "who"), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
-                "2 of 3 votes for no, a share of 0.7 is asked for");
+                "2 of 3 votes for no, a share of 0.7 is required");
         assertVerdict(judge(rule(Rule.PLURALITY, 0, 1), "no", "no"), Verdict.KEPT, Reason.MAJORITY,
                 "2 of 2 votes for no");
     }
@@ -137,7 +137,7 @@ class CurationTest {
         Entry all = judge(rule(Rule.ALL, 0, 0), "no", "who knows", "yes");
         assertEquals(List.of("no", "yes"), texts(all));
         Entry silent = judge(rule(Rule.FIRST, 0, 0), "who knows", "yes");
-        assertVerdict(silent, Verdict.DISCARDED, Reason.NO_ANSWER, "nothing to teach in the first sample");
+        assertVerdict(silent, Verdict.DISCARDED, Reason.NO_ANSWER, "no training target in the first sample");
         assertNull(silent.label());
     }
 
@@ -149,13 +149,14 @@ class CurationTest {
         assertVerdict(selected, Verdict.KEPT, Reason.SELECTED, "the model selected response 2 of 3");
         assertEquals(List.of("yes"), texts(selected));
         assertVerdict(judge(config, new Selection(Optional.of(1), true), said), Verdict.DISCARDED, Reason.NO_ANSWER,
-                "response 1, which the model selected, gives no answer");
+                "the model selected response 1, which has no answer");
         for (Selection none : List.of(Selection.NONE, new Selection(Optional.of(3), true))) {
             assertVerdict(judge(config, none, said), Verdict.DISCARDED, Reason.NO_SELECTION,
                     "the model selected none of its 3 responses");
         }
         assertVerdict(judge(config, new Selection(Optional.empty(), false), said), Verdict.DISCARDED,
-                Reason.PROMPT_TOO_LONG, "its 3 responses do not fit into the model's context, so it selected none");
+                Reason.PROMPT_TOO_LONG, "its 3 responses do not fit into the model's context, "
+                + "so it was not asked to select one");
     }
 
     @Test
@@ -188,12 +189,12 @@ class CurationTest {
             examples.add(List.of(new Example("e" + i, "q" + i, null)));
             entries.add(new Entry("e" + i, "q" + i, null, null, kept ? Verdict.KEPT : Verdict.DISCARDED,
                     Reason.UNFILTERED, "", "yes", null, 0, 1, 2, List.of(), kept
-                    ? List.of(new Entry.Lesson(0, "0", "yes")) : List.of(), List.of()));
+                    ? List.of(new Entry.TargetText(0, "0", "yes")) : List.of(), List.of()));
         }
         Ledger ledger = new Ledger(base.resolve("ledger.jsonl"));
         JsonLines.write(ledger.file(), entries);
         ledger.writeTraining(base.resolve("train.jsonl"), base.resolve("validation.jsonl"),
-                new Ledger.Rows(examples, plan(1), config, (entry, lesson) -> lesson.text()));
+                new Ledger.Rows(examples, plan(1), config, (entry, target) -> target.text()));
         List<TrainingRow> train = JsonLines.read(base.resolve("train.jsonl"), TrainingRow.class);
         List<TrainingRow> validation = JsonLines.read(base.resolve("validation.jsonl"), TrainingRow.class);
         assertEquals(15, train.size());

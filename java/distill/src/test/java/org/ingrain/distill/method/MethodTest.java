@@ -176,8 +176,8 @@ class MethodTest {
             for (String name : List.of("cot", "rar-1-step")) {
                 String said = assertThrows(InputException.class, () -> Methods.load(name).requireAnswer(task))
                         .getMessage();
-                assertEquals("method: " + name + " says the way to the answer too, which task " + task.name()
-                        + ", with a text for an answer, would teach; expected a method with answerAfter, or another "
+                assertEquals("method: " + name + " includes the reasoning in its text, and the answer of task "
+                        + task.name() + " is the whole text; expected a method with answerAfter, or another "
                         + "task or answer format", said);
             }
             for (String name : List.of("direct", "s2a", "rar-2-step")) {

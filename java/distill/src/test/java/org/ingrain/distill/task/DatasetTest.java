@@ -32,10 +32,10 @@ class DatasetTest {
         assertRefused("{\"question\": \"a\"}\n\n[1]\n", "line 3: expected a JSON object");
         assertRefused("{\"question\": \"a\"}\n{\"answer\": \"b\"}\n",
                 "line 2: no question or prompt or input or inputs");
-        assertRefused("{\"question\": \"a\"}\n{\"question\": {}}\n", "line 2: question is no text");
+        assertRefused("{\"question\": \"a\"}\n{\"question\": {}}\n", "line 2: question is not a text");
         assertRefused("{\"question\": \"  \"}\n", "line 1: no question");
         assertRefused("{\"id\": 3, \"question\": \"a\"}\n{\"id\": 3, \"question\": \"b\"}\n",
-                "line 2: id 3 is already that of");
+                "line 2: id 3 is already used by");
         assertRefused("[{\"question\": \"a\"}, 5]", "row 2: expected a JSON object");
         assertRefused("[{\"question\": \"a\"}", "malformed JSON");
         assertRefused("", "empty");
@@ -73,8 +73,8 @@ class DatasetTest {
         String said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("last-letter", file)))
                 .getMessage();
         assertEquals(
-                file + " line 1: answer rbn, expected letters, one for each word that the question quotes, or size "
-                + "where it quotes none", said);
+                file + " line 1: answer rbn, expected letters, one for each quoted word of the question, or size "
+                + "letters if it quotes none", said);
         assertEquals(
                 "rbn", Dataset.loadTest(new QuestionConfig(
                         new TaskConfig("last-letter", null, null, 3), file, null, 0, 0, 0, null, 1, null, null))
@@ -166,8 +166,8 @@ class DatasetTest {
         String said = assertThrows(InputException.class,
                 () -> Dataset.load(new QuestionConfig(TaskConfig.of("last-letter"), null, null, 0, 0, 5, three, 1, null,
                         null))).getMessage();
-        assertEquals("generate: names left for question 000002: 1, expected 2; each is in one question alone:"
-                + " take fewer questions or longer names", said);
+        assertEquals("generate: names left for question 000002: 1, expected 2; each name is used once:"
+                + " generate fewer questions or give more names", said);
     }
 
     @Test
@@ -274,7 +274,7 @@ class DatasetTest {
         String said = assertThrows(InputException.class,
                 () -> Dataset.load(QuestionConfig.of("sycophancy", one).sizes(0, 1))).getMessage();
         assertEquals("testSize: 1, but the 2 questions of " + one
-                + " are variants of one, of which none can be held out alone", said);
+                + " are variants of one question, which can only be held out together", said);
     }
 
     @Test

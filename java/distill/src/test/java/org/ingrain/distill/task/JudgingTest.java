@@ -206,7 +206,7 @@ class JudgingTest {
         String said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("pairwise", file)))
                 .getMessage();
         assertEquals(
-                file + ": a question has the id set~1, which is that of question set in another order, expected "
+                file + ": a question has the id set~1, which is also the id of question set in another order, expected "
                 + "another id", said);
         Files.writeString(file, row("set~1", "A") + row("set~2", "B") + row("sets", "A"));
         assertEquals(3, Dataset.loadTest(QuestionConfig.of("pairwise", file)).size());
@@ -249,7 +249,8 @@ class JudgingTest {
                 + " \"model_2\": \"b\"}\n");
         String said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("pairwise", file)))
                 .getMessage();
-        assertTrue(said.startsWith(file + ": no question.jsonl or mt_bench_question.jsonl beside it"), said);
+        assertTrue(said.startsWith(file + ": no question.jsonl or mt_bench_question.jsonl in the same "
+                + "folder or one folder up"), said);
         Files.writeString(base.resolve("question.jsonl"), "{\"question_id\": 1, \"turns\": [\"q\"]}\n");
         said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("pairwise", file)))
                 .getMessage();

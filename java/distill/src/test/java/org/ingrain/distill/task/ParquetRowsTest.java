@@ -105,7 +105,7 @@ class ParquetRowsTest {
     void otherTypesAreRefusedByColumn() throws IOException {
         Path file = write(bytes(MAP));
         assertEquals(
-                file + " row 1: column scores holds values of a type that is not read, expected texts, numbers, "
+                file + " row 1: column scores has values of an unsupported type, expected texts, numbers, "
                 + "booleans, times, or lists or"
                 + " structs of these", refusal(file));
     }

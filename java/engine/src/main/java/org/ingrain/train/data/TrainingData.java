@@ -37,7 +37,7 @@ public record TrainingData(List<TrainingSequence> train, List<TrainingSequence> 
         }
     }
 
-    /** SHA-256 of every token and target, so that a run is not gone on with on other data. */
+    /** SHA-256 of all tokens and targets, so that a run is not resumed with other data. */
     public String fingerprint() {
         MessageDigest digest = Digest.sha256();
         for (List<TrainingSequence> part : List.of(train, validation)) {

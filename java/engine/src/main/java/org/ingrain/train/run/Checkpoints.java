@@ -12,7 +12,7 @@ import org.ingrain.train.pass.FlatParameters;
 
 /**
  * The folder of checkpoints, one folder step-N for each: state.json, state.bin (values and both moments), and whatever
- * else the run puts beside them. A checkpoint is there whole or not at all.
+ * else the run puts beside them. A checkpoint is complete or absent.
  */
 public final class Checkpoints {
     private static final Pattern NAME = Pattern.compile("step-(\\d{1,9})");

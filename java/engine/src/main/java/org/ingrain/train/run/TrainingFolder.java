@@ -25,7 +25,8 @@ public final class TrainingFolder implements AutoCloseable {
     }
 
     /**
-     * Makes the folder or takes it up; one made with other settings, in use, or of something else is refused untouched.
+     * Creates or reopens the folder. Refuses, without changing it, a folder that has other settings, is in use, or is
+     * not a training folder.
      */
     public static TrainingFolder open(Path folder, Manifest manifest) {
         RunLock lock = RunLock.take(folder, manifest);

@@ -10,9 +10,9 @@ import org.ingrain.distill.evaluate.Score;
 import org.ingrain.files.JsonLines;
 
 /**
- * Held-out questions, each with what every arm answered.
+ * The held-out questions, each with the answers of all arms.
  *
- * @param gain of the first student over System 1; null where one of them was not measured
+ * @param gain the paired test of the first student against System 1; null if one of them was not evaluated
  */
 public record AnswersPart(PackedItems<?> packs, Paired gain) {
     /** A line of the index. */
@@ -23,11 +23,11 @@ public record AnswersPart(PackedItems<?> packs, Paired gain) {
     public record Given(String answer, boolean right, int tokens) {
     }
 
-    /** What is seen of an opened question. */
+    /** The texts of a question, shown when it is opened. */
     public record Texts(String question, List<List<Ballot.Answer>> arms) {
     }
 
-    /** All arms were asked the same questions in the same order. */
+    /** Reads the scores of all arms, which have the same questions in the same order. */
     public static AnswersPart read(Path folder, List<ArmResult> arms, int room) {
         List<List<Score>> scores = arms.stream().map(
                 arm -> JsonLines.read(folder.resolve(file(arm.name())), Score.class)).toList();

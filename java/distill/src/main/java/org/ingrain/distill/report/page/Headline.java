@@ -9,9 +9,9 @@ import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.Paired;
 import org.ingrain.distill.report.table.Figures;
 
-/** What a run found, in two sentences of figures that a reader can hold to the table. */
+/** The result of a run in two sentences, with the figures of the table. */
 record Headline(List<ArmResult> arms) {
-    /** System 1, System 2 and the first student, where all three were measured; else none. */
+    /** System 1, System 2 and the first student if all three were evaluated; else none. */
     List<ArmResult> main() {
         List<ArmResult> main = Stream.of(Role.SYSTEM_1, Role.SYSTEM_2, Role.DISTILLED)
                 .map(role -> ArmResult.first(arms, role))
@@ -22,28 +22,28 @@ record Headline(List<ArmResult> arms) {
     String figures() {
         List<ArmResult> three = main();
         if (three.isEmpty()) {
-            return "Not evaluated: no answers are known to the questions.";
+            return "Not evaluated: the answers to the questions are not known.";
         }
         ArmResult one = three.get(0);
         ArmResult two = three.get(1);
         ArmResult student = three.get(2);
-        return "Asked at once (System 1), the model is right on " + share(one) + " of "
-                + Figures.count(one.questions(), "question", "questions")
-                + " held out" + orders(one) + ", for " + tokens(one) + " each. With " + two.title()
+        return "Asked directly (System 1), the model is right on " + share(one) + " of "
+                + Figures.count(one.questions(), "held-out question", "held-out questions")
+                + orders(one) + ", with " + tokens(one) + " each. With " + two.title()
                         + " (System 2) it is right on " + share(two)
-                + ", for " + tokens(two) + ". Distilled, it answers at once and is right on " + share(student)
-                        + ", for " + tokens(student)
+                + ", with " + tokens(two) + ". The distilled model answers directly and is right on " + share(student)
+                        + ", with " + tokens(student)
                 + cheaper(two, student) + ".";
     }
 
     /** The paired test of the student against System 1, in a sentence. */
     static String judgement(Paired paired) {
         double p = paired.p();
-        return "The distilled model does better than System 1 on "
+        return "The distilled model is better than System 1 on "
                 + Figures.count(paired.gained(), "question", "questions") + " and worse on "
                 + Figures.count(paired.lost()) + ": " + (!paired.significant()
-                        ? "the difference may be chance" : paired.gained() > paired.lost()
-                ? "a gain that is more than chance" : "distillation made the model worse, by more than chance")
+                        ? "the difference is not significant" : paired.gained() > paired.lost()
+                ? "a significant gain" : "a significant loss")
                 + " (McNemar's exact test, " + (p < 0.001 ? "p < 0.001" : String.format(Locale.ROOT, "p = %.3f", p))
                         + ").";
     }

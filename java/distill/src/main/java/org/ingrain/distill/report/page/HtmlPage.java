@@ -28,14 +28,14 @@ import org.ingrain.files.Json;
 import tools.jackson.databind.JsonNode;
 
 /**
- * {@code report.html}: one file that needs nothing else, neither a network nor a server. What a run found stands in the
- * page as it is; a script, of which the rest does not depend, looks through ledgers and answers.
+ * {@code report.html}: one self-contained file that needs neither a network nor a server. The results are static HTML.
+ * A script browses ledgers and answers; the rest of the page does not depend on it.
  *
- * @param answers null where nothing was evaluated
+ * @param answers null if nothing was evaluated
  */
 public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers, AnswersPart answers,
         List<TrainingCurve> curves) {
-    /** One of the lists that the script shows. */
+    /** A list that the script shows. */
     private record Browser(String kind, String pack, String title, List<Role> roles, List<String> titles) {
     }
 
@@ -112,24 +112,23 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         } else {
             table(page, Tables.arms(report.arms()), report.arms().stream().map(ArmResult::role).toList());
             page.leaf(
-                    "p", "#Tokens: generated for each question on average, intermediate steps included. A question to "
-                    + "which no answer is found"
-                    + " in the text counts as wrong." + report.aboutVotes(), "class", "note");
+                    "p", "#Tokens: mean number of generated tokens per question, including intermediate steps. A text "
+                    + "without an answer counts as wrong." + report.aboutVotes(), "class", "note");
         }
         page.close("div").close("div").close("section");
     }
 
     private static void card(Markup page, ArmResult arm, double mostTokens) {
         String asked = switch (arm.role()) {
-            case SYSTEM_1 -> "asked at once";
+            case SYSTEM_1 -> "asked directly";
             case SYSTEM_2 -> "System 2, with intermediate steps";
-            default -> "asked at once, after training";
+            default -> "asked directly, after training";
         };
         page.open("div", "class", "card", "style", "--ink: " + Colour.of(arm.role()).themed());
         page.leaf("h3", arm.title()).leaf("p", asked, "class", "how");
         page.open("p", "class", "big").text(Figures.percent(arm.accuracy())).leaf("span", " % right").close("p");
         gauge(page, arm.accuracy());
-        page.open("p", "class", "big second").text(Figures.tokens(arm.tokens())).leaf("span", " tokens a question")
+        page.open("p", "class", "big second").text(Figures.tokens(arm.tokens())).leaf("span", " tokens per question")
                 .close("p");
         gauge(page, mostTokens == 0 ? 0 : arm.tokens() / mostTokens);
         page.leaf("p", "95 % interval " + Figures.percent(arm.low()) + " to " + Figures.percent(arm.high()), "class",
@@ -144,16 +143,15 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
     private void curation(Markup page) {
         open(page, "curation", "Curation");
         page.leaf(
-                "p", "Which of the unlabelled questions were kept to train on. The verdict rests on how the samples "
-                + "agree; gold answers are"
-                + " compared with afterwards, for this page alone.");
+                "p", "The unlabelled questions that were kept for training. The verdict depends on the agreement of "
+                + "the samples. Gold answers are only compared afterwards, for this page.");
         table(page, Tables.ledgers(report.ledgers()), roles(report.ledgers().keySet()));
         page.leaf("p", Tables.ABOUT_SAVED, "class", "note");
         for (LedgerPart ledger : ledgers) {
             page.leaf("h3", ledger.student().title());
             page.open("div", "class", "pair");
             figure(page, VotesPlot.votes(ledger.student(), ledger.counts()).draw(),
-                    "Examples by the votes of their most voted answer.");
+                    "Examples by the votes of the first answer.");
             figure(page, VotesPlot.margins(ledger.student(), ledger.counts()).draw(), "Examples by their margin.");
             page.close("div");
         }
@@ -163,14 +161,15 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
     private void training(Markup page) {
         open(page, "training", "Training");
         report.ledgers().keySet().stream().filter(student -> !report.training().containsKey(student))
-                .forEach(student -> page.leaf("p", "Nothing was kept for " + student + ", so it was not trained."));
+                .forEach(student -> page.leaf("p", "Curation kept nothing for " + student
+                        + ", so it was not trained."));
         page.open("div", "class", "pair");
         if (!curves.isEmpty()) {
             boolean watched = curves.stream().anyMatch(curve -> !curve.checks().isEmpty());
             boolean thinned = curves.stream().anyMatch(curve -> curve.steps().size() > LossPlot.POINTS);
-            figure(page, new LossPlot(curves).draw(), "Mean loss of a target token."
-                    + (watched ? " Dashed, with dots: rows that are not"
-                    + " trained on." : "") + (thinned ? " Each point is the mean of neighbouring steps." : ""));
+            figure(page, new LossPlot(curves).draw(), "Mean loss per target token."
+                    + (watched ? " Dashed, with dots: validation rows." : "")
+                    + (thinned ? " Each point is the mean of neighbouring steps." : ""));
         }
         page.open("div");
         table(page, Tables.training(report.training()), roles(report.training().keySet()));
@@ -180,8 +179,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
     private void browsers(Markup page) {
         open(page, "ledger", "Ledger");
         page.leaf(
-                "p", "Every example, with all that was answered: choose one to see its samples and their intermediate "
-                + "texts.");
+                "p", "All examples with their answers. Choose one to see its samples and their intermediate texts.");
         ledgers.forEach(ledger -> bounds(page, ledger.packs(), ledgers.size() == 1
                 ? "" : ledger.student().title() + ": ", ledger.file()));
         List<String> arms = report.arms().stream().map(ArmResult::title).toList();
@@ -192,7 +190,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         page.close("section");
         if (answers != null) {
             open(page, "answers", "Answers");
-            page.leaf("p", "The questions held out, and what each way of asking made of them.");
+            page.leaf("p", "The held-out questions, with the answers of each method and model.");
             bounds(page, answers.packs(), "", "evaluation/*/scores.jsonl");
             browser(
                     page, List.of(new Browser("answers", "answers", "Answers",
@@ -201,26 +199,27 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         }
     }
 
-    /** What is not in the page, and where it is. */
+    /** A note about texts that are not in the page, and their file. */
     private static void bounds(Markup page, PackedItems<?> packs, String whose, String file) {
         if (packs.opened() < packs.items()) {
             String rest = packs.listed() == packs.items()
                     ? "All are listed. " : "The first " + Figures.count(packs.listed()) + " are listed. ";
-            page.leaf("p", whose + "of " + Figures.count(packs.items()) + ", the first " + Figures.count(packs.opened())
-                    + " have their texts in this page, which is kept small. " + rest + "Everything is in " + file + ".",
+            page.leaf("p", whose + "To keep this page small, it has the texts of the first "
+                    + Figures.count(packs.opened()) + " of " + Figures.count(packs.items()) + " only. " + rest
+                    + "All texts are in " + file + ".",
                     "class", "bounded");
         }
     }
 
     private static void browser(Markup page, List<Browser> choices) {
         page.leaf("div", "", "class", "browser", "data-choices", Json.line(choices));
-        page.open("noscript").leaf("p", "Looking through it needs a browser that runs the script of this page.")
+        page.open("noscript").leaf("p", "Browsing this list needs a browser that runs the script of this page.")
                 .close("noscript");
     }
 
     private void settings(Markup page) {
         open(page, "settings", "Settings");
-        page.leaf("h3", "What " + report.method() + " asks");
+        page.leaf("h3", "Prompts of " + report.method());
         page.open("ol", "class", "prompts");
         for (int i = 0; i < prompts.plan().steps().size(); i++) {
             Plan.PlannedStep step = prompts.plan().steps().get(i);
@@ -232,11 +231,11 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
                     .leaf("pre", step.prompt().text()).close("li");
         }
         page.close("ol");
-        page.leaf("h3", "Everything that the result depends on");
+        page.leaf("h3", "Settings that the result depends on");
         page.leaf(
-                "p", "Runs with equal settings give equal bytes. The whole methods are in run.json; the table as "
-                + "Markdown in report.md, as JSON"
-                + " in report.json; the plots as images in plots/; the training for TensorBoard in tensorboard/.");
+                "p", "Runs with equal settings give equal bytes. Further files: the full methods in run.json, the "
+                + "table in report.md and report.json, the plots as images in plots/, the training for TensorBoard in "
+                + "tensorboard/.");
         Map<String, List<List<String>>> groups = groups();
         groups.forEach((group, rows) -> {
             page.open("details", "open", group.equals("run") || group.equals("sample") || group.equals("curation")
@@ -248,7 +247,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         page.close("section");
     }
 
-    /** Settings by the first part of their names. */
+    /** The settings, grouped by the first part of their names. */
     private Map<String, List<List<String>>> groups() {
         Map<String, List<List<String>>> groups = new LinkedHashMap<>();
         SettingsList.of(report.manifest()).forEach((name, value) -> {
@@ -259,7 +258,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         return groups;
     }
 
-    /** Of students, by name. */
+    /** The roles of students, by name. */
     private List<Role> roles(Collection<String> students) {
         return students.stream().map(name -> ledgers.stream().map(LedgerPart::student)
                 .filter(student -> student.name().equals(name))
@@ -274,7 +273,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         page.open("figure").add(Svg.of(plot)).leaf("figcaption", caption).close("figure");
     }
 
-    /** @param roles of the rows, for their colours; empty for none */
+    /** @param roles roles of the rows, for their colours; empty for no colours */
     private static void table(Markup page, Table table, List<Role> roles) {
         page.open("div", "class", "scroll", "tabindex", "0").open("table").open("thead").open("tr");
         table.head().forEach(title -> page.leaf("th", title, "scope", "col"));

@@ -9,15 +9,15 @@ import org.ingrain.distill.report.table.StudentFiles;
 import org.ingrain.files.JsonLines;
 
 /**
- * A student's ledger, read once: what a page can look through, and how its votes fell.
+ * A student's ledger, read once: the entries that a page browses, and the vote counts.
  *
- * @param file from the run's folder
+ * @param file path relative to the run folder
  */
 public record LedgerPart(StudentFiles student, String file, PackedItems<?> packs, VoteCounts counts) {
-    /** Questions are cut here in the index; the whole one is with the texts. */
+    /** Maximum length of a question in the index, in characters. The texts have the whole question. */
     static final int LONGEST = 1000;
 
-    /** An entry in the index: all but its texts. */
+    /** An entry in the index, without its texts. */
     public record Row(String id, String question, String gold, String category, Entry.Verdict verdict,
             Entry.Reason reason, String detail, String label, Boolean right, int margin, int planned, int tokens) {
         static Row of(Entry entry) {
@@ -31,8 +31,8 @@ public record LedgerPart(StudentFiles student, String file, PackedItems<?> packs
     public record Item(Row row, List<Ballot.Votes> votes, int drawn, Integer piece) {
     }
 
-    /** What is seen of an opened entry. */
-    public record Texts(String question, List<Entry.Lesson> targets, List<Entry.Order> orders) {
+    /** The texts of an entry, shown when it is opened. */
+    public record Texts(String question, List<Entry.TargetText> targets, List<Entry.Order> orders) {
     }
 
     public static LedgerPart read(Path folder, StudentFiles student, int room) {

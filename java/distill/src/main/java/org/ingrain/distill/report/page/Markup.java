@@ -3,8 +3,8 @@ package org.ingrain.distill.report.page;
 import java.util.Map;
 
 /**
- * HTML or SVG as it grows. Texts and attributes come from anywhere, a model included, so all of them are escaped; only
- * markup joins markup.
+ * Builds HTML or SVG. All texts and attributes are escaped, because they may come from a model. Only other
+ * {@code Markup} is added without escaping.
  */
 final class Markup {
     private static final Map<Character, String> ESCAPES = Map.of(
@@ -12,7 +12,7 @@ final class Markup {
 
     private final StringBuilder out = new StringBuilder();
 
-    /** @param attributes names and values in turn; one whose value is null is left out */
+    /** @param attributes names and values, alternating; an attribute with value null is left out */
     Markup open(String tag, Object... attributes) {
         start(tag, attributes);
         out.append('>');
@@ -24,14 +24,14 @@ final class Markup {
         return this;
     }
 
-    /** An element that holds nothing. */
+    /** Adds an element without content. */
     Markup empty(String tag, Object... attributes) {
         start(tag, attributes);
         out.append("/>\n");
         return this;
     }
 
-    /** An element that holds a text. */
+    /** Adds an element that contains a text. */
     Markup leaf(String tag, String text, Object... attributes) {
         return open(tag, attributes).text(text).close(tag);
     }

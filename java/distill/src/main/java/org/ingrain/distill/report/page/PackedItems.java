@@ -11,15 +11,14 @@ import java.util.zip.GZIPOutputStream;
 import org.ingrain.files.Json;
 
 /**
- * Something to look through in a page, small enough to be in it: an index, a line for each item, and apart from it the
- * items' texts in pieces, so that a browser unpacks only what is opened. All of it is compressed, and bounded: where
- * the room for texts is used up, later items have none, and where that for the index is, later items are left out. The
- * numbers of each are known.
+ * Items that a page browses, compressed and embedded in the page. There is an index with one line per item. The texts
+ * of the items are in separate pieces, so that a browser unpacks only the pieces it shows. Index and texts are limited
+ * in size. Items after the limit for texts have no texts; items after the limit for the index are left out.
  *
- * @param <I> an item's line in the index
+ * @param <I> type of an item's line in the index
  */
 final class PackedItems<I> {
-    /** Of a piece, before it is compressed. */
+    /** Size of a piece before compression, in characters. */
     private static final int PIECE = 1 << 18;
 
     private final int room;
@@ -32,7 +31,7 @@ final class PackedItems<I> {
     private int listed;
     private int opened;
 
-    /** @param room most characters that index and texts may take each, about */
+    /** @param room approximate limit of the index and of the texts, each, in compressed characters */
     PackedItems(int room) {
         this.room = room;
         try {
@@ -45,8 +44,8 @@ final class PackedItems<I> {
     /**
      * Adds an item.
      *
-     * @param line  of the index, which says in which piece and where in it the texts stand, or nothing of it
-     * @param texts to be opened; one JSON value
+     * @param line  makes the item's line of the index from the number of the piece with its texts
+     * @param texts the texts of the item; one JSON value
      */
     void add(Line<I> line, Object texts) {
         items++;
@@ -65,12 +64,12 @@ final class PackedItems<I> {
         }
     }
 
-    /** A line of the index, once it is known which piece has the texts: null for none. */
+    /** Makes a line of the index. Its argument is the number of the piece with the texts, or null if there is none. */
     interface Line<I> {
         I in(Integer piece);
     }
 
-    /** A line of a piece: the number of the item, and what is to be seen of it. */
+    /** A line of a piece: the number of the item, and its texts. */
     private record Texts(int n, Object texts) {
     }
 
@@ -78,17 +77,17 @@ final class PackedItems<I> {
         return items;
     }
 
-    /** Items that are in the index: the first ones. */
+    /** Number of items in the index, which are the first ones. */
     int listed() {
         return listed;
     }
 
-    /** Items whose texts are there: the first ones. */
+    /** Number of items with texts, which are the first ones. */
     int opened() {
         return opened;
     }
 
-    /** Writes what was added into a page; nothing can be added after it. */
+    /** Writes all items into a page. Nothing can be added afterwards. */
     Markup end(String name) {
         try {
             indexLines.close();
@@ -108,7 +107,7 @@ final class PackedItems<I> {
     private void write(String line) {
         try {
             indexLines.write((line + "\n").getBytes(StandardCharsets.UTF_8));
-            // Only what is flushed is counted against the room.
+            // Only flushed output counts towards the limit.
             if (listed % 64 == 0) {
                 indexLines.flush();
             }

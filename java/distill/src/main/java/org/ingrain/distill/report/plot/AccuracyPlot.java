@@ -7,17 +7,17 @@ import org.ingrain.distill.evaluate.Arm.Role;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.report.table.Figures;
 
-/** Accuracy against #Tokens: up is right, left is cheap. Distillation wants to go left from System 2 and stay up. */
+/** Accuracy against #Tokens: up is right, left is cheap. A good distillation moves left from System 2 and stays up. */
 public record AccuracyPlot(List<ArmResult> arms) {
     private static final double LABEL_HEIGHT = 15;
 
-    /** A name beside its point, moved up or down where something is in its way; {@code y} is its middle. */
+    /** A name beside its point, moved up or down to avoid overlaps; {@code y} is its middle. */
     private record Label(String text, double width, Colour ink, Plot.Point point, double y) {
         Label at(double other) {
             return new Label(text, width, ink, point, other);
         }
 
-        /** 1 where it stands to the right of its point, -1 to the left. */
+        /** 1 if the label is to the right of its point, -1 if to the left. */
         int side() {
             return point.x() < (Plot.LEFT + Plot.RIGHT) / 2 ? 1 : -1;
         }
@@ -52,8 +52,8 @@ public record AccuracyPlot(List<ArmResult> arms) {
         Axis x = Axis.logarithmic(least, most, Plot.LEFT, Plot.RIGHT);
         Axis y = new Axis(0, 100, Plot.BOTTOM, Plot.TOP, false);
         plot.yAxis(y, "accuracy %");
-        plot.xAxis(x, "#Tokens generated for each question (log scale)");
-        List<Plot.Point> taken = new ArrayList<>(way(plot, x, y));
+        plot.xAxis(x, "#Tokens generated per question (log scale)");
+        List<Plot.Point> taken = new ArrayList<>(arrow(plot, x, y));
         arms.forEach(arm -> taken.add(point(arm, x, y)));
         for (ArmResult arm : arms) {
             Colour ink = Colour.of(arm.role());
@@ -70,8 +70,8 @@ public record AccuracyPlot(List<ArmResult> arms) {
         return plot;
     }
 
-    /** From System 2 to its student; where it goes, for labels to keep off. */
-    private List<Plot.Point> way(Plot plot, Axis x, Axis y) {
+    /** Draws an arrow from System 2 to its student. Returns points of the arrow, which labels must not cover. */
+    private List<Plot.Point> arrow(Plot plot, Axis x, Axis y) {
         ArmResult from = ArmResult.first(arms, Role.SYSTEM_2);
         ArmResult to = ArmResult.first(arms, Role.DISTILLED);
         if (from == null || to == null) {
@@ -111,7 +111,7 @@ public record AccuracyPlot(List<ArmResult> arms) {
         }
     }
 
-    /** The label as near to its point as it is in nobody's way; beside the point where it nowhere is. */
+    /** The label at the nearest free position; directly beside its point if no position is free. */
     private static Label free(Label label, List<Label> placed, List<Plot.Point> taken) {
         for (double off = 0; off < Plot.BOTTOM - Plot.TOP; off += LABEL_HEIGHT / 3) {
             for (int way : new int[] {-1, 1}) {
@@ -129,7 +129,7 @@ public record AccuracyPlot(List<ArmResult> arms) {
         return new Plot.Point(x.at(tokens(arm)), y.at(100 * arm.accuracy()));
     }
 
-    /** A logarithm has no place for fewer than one token in ten questions. */
+    /** At least 0.1, because the axis is logarithmic. */
     private static double tokens(ArmResult arm) {
         return Math.max(0.1, arm.tokens());
     }

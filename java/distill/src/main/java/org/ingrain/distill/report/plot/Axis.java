@@ -5,21 +5,23 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * Places values along one side of a plot.
+ * Maps values to positions along one side of a plot.
  *
  * @param low  value at {@code from}
  * @param high value at {@code to}; more than {@code low}
- * @param from in units of the drawing
- * @param log  equal factors are equally far; then {@code low} is more than 0
+ * @param from position in units of the drawing
+ * @param log  whether the scale is logarithmic; then {@code low} is more than 0
  */
 record Axis(double low, double high, double from, double to, boolean log) {
-    /** From 0 to a round number, {@code most} or more. */
+    /** An axis from 0 to a round number that is at least {@code most}. */
     static Axis fromZero(double most, double from, double to) {
         double step = step(most <= 0 ? 1 : most);
         return new Axis(0, Math.max(step, Math.ceil(most / step - 1e-9) * step), from, to, false);
     }
 
-    /** Between the 1, 2 or 5 times a power of ten that enclose {@code least} and {@code most}, both more than 0. */
+    /**
+     * A logarithmic axis around {@code least} and {@code most}, both more than 0; its ends are 1, 2 or 5 times 10^n.
+     */
     static Axis logarithmic(double least, double most, double from, double to) {
         double below = Math.pow(10, Math.floor(Math.log10(least * 0.8)));
         double low = below * (least * 0.8 >= 5 * below ? 5 : least * 0.8 >= 2 * below ? 2 : 1);
@@ -59,7 +61,7 @@ record Axis(double low, double high, double from, double to, boolean log) {
                 : String.format(Locale.ROOT, "%.4f", value).replaceAll("0+$", "");
     }
 
-    /** A round step of which four or five make {@code range}. */
+    /** A round step that divides {@code range} into four or five parts. */
     private static double step(double range) {
         double power = Math.pow(10, Math.floor(Math.log10(range / 4)));
         double share = range / 4 / power;

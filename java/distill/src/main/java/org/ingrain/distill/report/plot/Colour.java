@@ -3,7 +3,7 @@ package org.ingrain.distill.report.plot;
 import java.util.Locale;
 import org.ingrain.distill.evaluate.Arm.Role;
 
-/** The colours of pages and plots, for light and for dark surroundings. No meaning rests on a colour alone. */
+/** The colours of pages and plots, for light and dark mode. No information is conveyed by colour alone. */
 public enum Colour {
     TEXT("#17202b", "#e7ecf3"),
     MUTED("#55606f", "#a3aebd"),
@@ -38,17 +38,17 @@ public enum Colour {
         };
     }
 
-    /** For a page that follows its reader's choice of light or dark. */
+    /** CSS value for a page with light and dark mode. */
     public String themed() {
         return "var(--" + variable() + ")";
     }
 
-    /** For an image, which cannot follow. */
+    /** The colour of light mode, for images. */
     public String light() {
         return light;
     }
 
-    /** The variables that {@link #themed} names. */
+    /** CSS definitions of the variables that {@link #themed} uses. */
     public static String css() {
         StringBuilder light = new StringBuilder();
         StringBuilder dark = new StringBuilder();

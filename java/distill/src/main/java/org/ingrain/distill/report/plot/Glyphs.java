@@ -14,8 +14,8 @@ import java.util.Map;
 import java.util.StringTokenizer;
 
 /**
- * Letters as outlines. A server often has no font, and Java then draws no text at all; two machines seldom have the
- * same ones, and their images would differ. So images bring their own.
+ * Letters as outlines, for text in images. Java cannot draw text on a server without fonts, and images would differ
+ * between machines with different fonts. The outlines are therefore part of the program.
  */
 public final class Glyphs {
     private static final double EM = 2048;
@@ -40,14 +40,14 @@ public final class Glyphs {
         return glyphs;
     }
 
-    /** How far a text of this letter size reaches. */
+    /** Width of a text in this letter size. */
     double width(String text, double size, boolean strong) {
         return text.codePoints().mapToDouble(c -> glyph(c, strong).advance()).sum() * size / EM;
     }
 
     /**
-     * The outlines of a text whose base line starts at a point, y downwards. A character that is not known is a
-     * question mark.
+     * The outlines of a text whose base line starts at a point, with y downwards. Unknown characters become question
+     * marks.
      */
     Shape outline(String text, Plot.Point start, double size, boolean strong) {
         Path2D all = new Path2D.Double(Path2D.WIND_NON_ZERO);

@@ -4,8 +4,8 @@ import java.util.List;
 import org.ingrain.distill.report.table.Figures;
 
 /**
- * Loss of a target token, step by step: a line for the rows that are trained on, a dashed one with dots for those that
- * are not.
+ * Loss per target token at each step: a solid line for the training rows, a dashed line with dots for the validation
+ * rows.
  */
 public record LossPlot(List<TrainingCurve> curves) {
     public static final int POINTS = 240;

@@ -4,8 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A drawing, as shapes in the order in which they are put down: for a page as SVG, for an image by {@link Png}. It is
- * described in words for those who do not see it; the same figures stand in a table beside it.
+ * A drawing as a list of shapes in drawing order. A page draws it as SVG, {@link Png} as an image. A plot has a
+ * description for readers who cannot see it; a table beside it has the same figures.
  */
 public final class Plot {
     public static final int WIDTH = 440;
@@ -19,7 +19,7 @@ public final class Plot {
     private final Words words;
     private final List<Shape> shapes = new ArrayList<>();
 
-    /** What a plot is and says: its name in files, a title, a description. */
+    /** The texts of a plot: its name in files, its title and its description. */
     public record Words(String name, String title, String description) {
     }
 
@@ -30,14 +30,14 @@ public final class Plot {
     public record Point(double x, double y) {
     }
 
-    /** Where a text stands to its point. */
+    /** Alignment of a text at its point. */
     public enum Anchor {
         START, MIDDLE, END
     }
 
-    /** What is drawn. {@code tooltip} is shown where a pointer rests on a shape; null for none. */
+    /** A shape. {@code tooltip} is shown when the pointer rests on the shape; null for none. */
     public sealed interface Shape {
-        /** @param dashes length of dashes and gaps, 0 for none */
+        /** @param dashes length of dashes and gaps; 0 for a solid line */
         record Line(List<Point> points, Colour ink, double width, double dashes) implements Shape {
         }
 
@@ -63,7 +63,7 @@ public final class Plot {
         return shapes;
     }
 
-    /** Grid lines and figures from bottom to top, and what they count. */
+    /** Draws grid lines and values from bottom to top, and the name of the axis. */
     void yAxis(Axis y, String name) {
         for (double tick : y.ticks()) {
             line(new Point(LEFT, y.at(tick)), new Point(RIGHT, y.at(tick)), Colour.LINE);
@@ -73,7 +73,7 @@ public final class Plot {
         text(new Point(4, 14), name, Colour.MUTED, Anchor.START);
     }
 
-    /** Ticks and figures from left to right, and what they count. */
+    /** Draws ticks and values from left to right, and the name of the axis. */
     void xAxis(Axis x, String name) {
         x.ticks().forEach(tick -> tick(x.at(tick), Axis.label(tick)));
         xName(name);
@@ -88,7 +88,7 @@ public final class Plot {
         text(new Point(x, BOTTOM + 18), label, Colour.MUTED, Anchor.MIDDLE);
     }
 
-    /** In a row at the top, from the right. */
+    /** Draws the legend in a row at the top, right-aligned. */
     void legend(List<LegendEntry> keys) {
         double x = RIGHT;
         for (LegendEntry key : keys.reversed()) {

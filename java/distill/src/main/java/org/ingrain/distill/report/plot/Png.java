@@ -17,11 +17,11 @@ import javax.imageio.ImageIO;
 import javax.imageio.stream.MemoryCacheImageOutputStream;
 
 /**
- * Draws a {@link Plot} as an image for papers and slides, in light colours. Only shapes are drawn, so neither a display
- * nor a font is needed.
+ * Draws a {@link Plot} as an image for papers and slides, in the colours of light mode. It draws shapes only, so that
+ * it needs neither a display nor a font.
  */
 public record Png(Glyphs glyphs) {
-    /** Pixels of a unit of the drawing. */
+    /** Pixels per unit of the drawing. */
     private static final int SCALE = 3;
 
     public byte[] of(Plot plot) {

@@ -10,11 +10,13 @@ import org.ingrain.files.JsonLines;
 import tools.jackson.databind.JsonNode;
 
 /**
- * What a training recorded, step by step. Of a training in several stages the steps are counted on from stage to stage.
+ * The metrics of a student's training at each step. Steps are numbered consecutively over all stages of the training.
  *
- * @param role   of the student, as its name and title
- * @param steps  each step of the optimizer
- * @param checks each look at the rows that are not trained on
+ * @param role   role of the student
+ * @param name   name of the student
+ * @param title  title of the student
+ * @param steps  optimizer steps
+ * @param checks validations
  */
 public record TrainingCurve(Role role, String name, String title, List<Step> steps, List<Check> checks) {
     public record Step(int step, double loss, double learningRate, double gradNorm) {
@@ -23,7 +25,7 @@ public record TrainingCurve(Role role, String name, String title, List<Step> ste
     public record Check(int step, double loss) {
     }
 
-    /** From files {@code metrics.jsonl}; those that are not there are left out. */
+    /** Reads files {@code metrics.jsonl}. Missing files are skipped. */
     public static TrainingCurve read(StudentFiles student, List<Path> files) {
         List<Step> steps = new ArrayList<>();
         List<Check> checks = new ArrayList<>();
@@ -44,7 +46,7 @@ public record TrainingCurve(Role role, String name, String title, List<Step> ste
         return new TrainingCurve(student.role(), student.name(), student.title(), steps, checks);
     }
 
-    /** Step and loss, the means of neighbours where there are more than {@code most}. */
+    /** Pairs of step and loss. If there are more than {@code most}, each pair is the mean of neighbouring steps. */
     public List<double[]> losses(int most) {
         List<double[]> points = new ArrayList<>();
         int together = Math.ceilDiv(Math.max(1, steps.size()), most);

@@ -4,12 +4,12 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.ingrain.distill.curate.Entry;
 
-/** Examples of a ledger, counted by how far their samples agree and by what became of them. */
+/** Number of examples in a ledger by the agreement of their samples and by the verdict. */
 public final class VoteCounts {
     private final TreeMap<Integer, int[]> byVotes = new TreeMap<>();
     private final TreeMap<Integer, int[]> byMargin = new TreeMap<>();
 
-    /** What became of an example, in the order in which bars are stacked. */
+    /** The verdict on an example, in the stacking order of the bars. */
     public enum Fate {
         RIGHT("kept, right", Colour.RIGHT), WRONG("kept, wrong", Colour.WRONG), KEPT("kept, no gold", Colour.KEPT),
                 DISCARDED("discarded", Colour.DISCARDED);
@@ -41,12 +41,12 @@ public final class VoteCounts {
         count(byMargin, entry.margin(), entry);
     }
 
-    /** Examples by the votes of their most voted answer, then by {@link Fate}. */
+    /** Number of examples by the votes of the first answer, then by {@link Fate}. */
     public Map<Integer, int[]> byVotes() {
         return byVotes;
     }
 
-    /** Examples by the votes that the first answer has more than the second. */
+    /** Number of examples by margin: votes of the first answer minus votes of the second. */
     public Map<Integer, int[]> byMargin() {
         return byMargin;
     }

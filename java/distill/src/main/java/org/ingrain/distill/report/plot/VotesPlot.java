@@ -8,11 +8,11 @@ import java.util.TreeMap;
 import org.ingrain.distill.report.table.StudentFiles;
 
 /**
- * How many examples have how many votes, or which margin, and what became of them.
+ * Histogram of examples by votes or margin, stacked by verdict.
  *
- * @param words  of this histogram
- * @param xName  what is counted along the axis
- * @param counts by value, then by {@link VoteCounts.Fate}; at least one
+ * @param words  texts of this histogram
+ * @param xName  name of the x axis
+ * @param counts number of examples by value, then by {@link VoteCounts.Fate}; at least one
  */
 public record VotesPlot(Plot.Words words, String xName, Map<Integer, int[]> counts) {
     private static final int MOST_BARS = 34;
@@ -25,7 +25,7 @@ public record VotesPlot(Plot.Words words, String xName, Map<Integer, int[]> coun
 
     public static VotesPlot margins(StudentFiles student, VoteCounts counted) {
         return new VotesPlot(words("margins-", "Margin", student, counted.byMargin()),
-                "margin: votes of the first answer less those of the second", counted.byMargin());
+                "margin: votes of the first answer minus votes of the second", counted.byMargin());
     }
 
     private static Plot.Words words(String prefix, String title, StudentFiles student, Map<Integer, int[]> counts) {

@@ -2,12 +2,12 @@ package org.ingrain.distill.report.table;
 
 import java.util.Locale;
 
-/** How figures are written, the same everywhere. */
+/** Formats the figures of all reports. */
 public final class Figures {
     private Figures() {
     }
 
-    /** 0 to 1 as percent, without the sign. */
+    /** A share from 0 to 1 as a percentage, without the percent sign. */
     public static String percent(double share) {
         return of("%.1f", 100 * share);
     }

@@ -5,10 +5,10 @@ import org.ingrain.distill.method.Mark;
 import org.ingrain.distill.sample.Plan;
 
 /**
- * How System 2 was asked.
+ * The prompts of System 2.
  *
- * @param plan  its steps
- * @param marks how sure the wording of each of them is
+ * @param plan  plan with the prompt of each step
+ * @param marks source of the wording of each step
  */
 public record Prompts(Plan plan, List<Mark> marks) {
 }

@@ -9,23 +9,23 @@ import org.ingrain.distill.task.Dataset;
 import org.ingrain.files.Manifest;
 
 /**
- * What a run found: {@code report.json}. Without times and dates, so that equal runs report equal bytes.
+ * The result of a run: {@code report.json}. It has no times or dates, so that equal runs write equal bytes.
  *
- * @param task     its name
- * @param method   System 2's title
+ * @param task     name of the task
+ * @param method   title of System 2
  * @param manifest settings and fingerprints
- * @param arms     rows of the table; none where no gold answers are known
- * @param ledgers  by student
- * @param training by student; one whose curation kept nothing is not in it
+ * @param arms     rows of the table; none if no gold answers are known
+ * @param ledgers  summaries of the ledgers by student
+ * @param training results of the trainings by student; without students whose curation kept nothing
  */
 public record Report(String task, String method, Manifest manifest, Sizes sizes, List<ArmResult> arms,
                      Map<String, Ledger.Summary> ledgers, Map<String, Tuner.Tuned> training) {
     /**
-     * How many questions there were.
+     * Numbers of questions.
      *
-     * @param pool    to distil on
-     * @param test    to evaluate on
-     * @param dropped left out of the pool because the test has them too
+     * @param pool    questions to distil on
+     * @param test    questions to evaluate on
+     * @param dropped questions left out of the pool because they are also in the test
      */
     public record Sizes(int pool, int test, int dropped) {
         public static Sizes of(Dataset data) {
@@ -43,7 +43,7 @@ public record Report(String task, String method, Manifest manifest, Sizes sizes,
         return text.toString();
     }
 
-    /** A note, after the one about #Tokens: which of several majorities the figures are of. */
+    /** A note that several majority votes are shown, and which of them accuracy and #Tokens belong to. */
     public String aboutVotes() {
         return Tables.aboutVotes(Tables.shares(arms.stream().map(ArmResult::shares)));
     }

@@ -9,19 +9,19 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 
 /**
- * The same experiment with several seeds: {@code seeds.json} and {@code seeds.md}, beside the runs' folders.
+ * The report on several seeds of the same experiment: {@code seeds.json} and {@code seeds.md}, beside the run folders.
  *
- * @param heading     what was run
- * @param seeds       in the order of the rows' accuracies
- * @param nothingKept seeds that are in no row, as their curation kept nothing
+ * @param heading     description of the experiment
+ * @param seeds       seeds in the order of the rows' accuracies
+ * @param nothingKept seeds without a row, because their curation kept nothing
  */
 public record SeedsReport(String heading, List<Long> seeds,
         @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Long> nothingKept, List<SeedResult> rows) {
     /**
-     * Of the runs' reports.
+     * Combines the reports of several runs.
      *
-     * @param seeds   those of the reports
-     * @param without those that have none
+     * @param seeds   seeds of the reports
+     * @param without seeds without a report
      */
     public static SeedsReport of(List<Long> seeds, List<Report> reports, List<Long> without) {
         return new SeedsReport(reports.getFirst().heading(), seeds, without,
@@ -42,7 +42,7 @@ public record SeedsReport(String heading, List<Long> seeds,
     }
 
     private String without() {
-        return nothingKept.isEmpty() ? "" : "; nothing was kept with seed " + listed(nothingKept);
+        return nothingKept.isEmpty() ? "" : "; curation kept nothing with seed " + listed(nothingKept);
     }
 
     private static String listed(List<Long> seeds) {

@@ -8,7 +8,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Every leaf of a manifest's notes and settings, by its path, but for the methods' texts, which reports show otherwise.
+ * All leaves of a manifest's notes and settings, by path, without the texts of the methods, which reports show
+ * separately.
  */
 public final class SettingsList {
     private SettingsList() {

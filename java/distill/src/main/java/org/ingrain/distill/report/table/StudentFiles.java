@@ -4,12 +4,12 @@ import java.util.List;
 import org.ingrain.distill.evaluate.Arm.Role;
 
 /**
- * Where the files of a student lie.
+ * The files of a student.
  *
- * @param name   of its arm
- * @param title  in tables
- * @param folder of its ledger, from the run's folder; empty or with a slash at its end
- * @param stages folders of its trainings, from the run's folder, in order; each empty or with a slash at its end
+ * @param name   name of its arm
+ * @param title  title in tables
+ * @param folder folder of its ledger, relative to the run folder; empty, or ends with a slash
+ * @param stages folders of its trainings, relative to the run folder, in order; each is empty or ends with a slash
  */
 public record StudentFiles(Role role, String name, String title, String folder, List<String> stages) {
 }

@@ -6,13 +6,13 @@ import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 
 /**
- * A table of words and figures: the first column to the left, the others to the right.
+ * A table of words and figures. The first column is left-aligned, the others are right-aligned.
  *
  * @param head column titles
- * @param rows each as long as the head
+ * @param rows rows, each as long as the head
  */
 public record Table(List<String> head, List<List<String>> rows) {
-    /** Aligned by blanks, for a terminal. */
+    /** The table as text for a terminal, aligned with spaces. */
     public String text() {
         Table flat = each(Table::oneLine);
         StringBuilder text = new StringBuilder();
@@ -38,7 +38,7 @@ public record Table(List<String> head, List<List<String>> rows) {
                 rows.stream().map(row -> row.stream().map(change).toList()).toList());
     }
 
-    /** A user's categories and titles may hold line ends. */
+    /** Replaces line breaks, which a user's categories and titles may contain. */
     private static String oneLine(String cell) {
         return cell.replaceAll("\\R|\\p{Cntrl}", " ");
     }

@@ -16,7 +16,7 @@ import org.ingrain.distill.model.Tuner;
 public final class Tables {
     /** A note for {@link #ledgers}. */
     public static final String ABOUT_SAVED =
-            "Tokens saved are an estimate: an answer that was not drawn counts as many as those of its example that "
+            "Tokens saved are an estimate: an answer that was not drawn counts as much as those of its example that "
             + "were,"
             + " on average.";
 
@@ -24,8 +24,8 @@ public final class Tables {
     }
 
     /**
-     * As the paper's tables, with intervals; columns of majorities, of judging and of categories where there is
-     * something to show.
+     * The table of the paper, with intervals. It has columns for majority votes, judging and categories if a row has
+     * them.
      */
     public static Table arms(List<ArmResult> arms) {
         List<String> shares = shares(arms.stream().map(ArmResult::shares));
@@ -49,7 +49,7 @@ public final class Tables {
         }).toList());
     }
 
-    /** The same over several seeds. */
+    /** The table over several seeds. */
     public static Table seeds(List<SeedResult> rows) {
         List<String> shares = shares(rows.stream().map(SeedResult::shares));
         List<String> head = new ArrayList<>(List.of("", "accuracy %", "95 % interval", tokens(shares)));
@@ -79,10 +79,10 @@ public final class Tables {
         return ArmResult.largest(shares).map(k -> "#Tokens, " + k).orElse("#Tokens");
     }
 
-    /** A note about several majorities, to follow another sentence; empty if there is one alone. */
+    /** A note about several majority votes, to follow another sentence; empty if there are none. */
     public static String aboutVotes(List<String> shares) {
-        return ArmResult.largest(shares).map(k -> " Of the answers to each question the first k vote; accuracy,"
-                + " its interval and #Tokens are those of "
+        return ArmResult.largest(shares).map(k -> " Columns k show the majority vote of the first k answers; accuracy,"
+                + " its interval and #Tokens belong to "
                 + k + ".").orElse("");
     }
 
@@ -100,10 +100,10 @@ public final class Tables {
                 "tokens saved", "reasons"), rows);
     }
 
-    /** One line: how many examples were kept, how many were too long for that, and how many labels are right. */
+    /** One line: the numbers of kept examples, of examples that are too long, and of right labels. */
     public static String kept(Ledger.Summary summary) {
         Ledger.Count total = summary.total();
-        String tooLong = Stream.of(Entry.Reason.PROMPT_TOO_LONG, Entry.Reason.LESSON_TOO_LONG).map(Entry.Reason::words)
+        String tooLong = Stream.of(Entry.Reason.PROMPT_TOO_LONG, Entry.Reason.EXAMPLE_TOO_LONG).map(Entry.Reason::words)
                 .filter(summary.reasons()::containsKey).map(
                         reason -> ", " + reason + " " + summary.reasons().get(reason))
                 .collect(Collectors.joining());
@@ -113,7 +113,7 @@ public final class Tables {
                 + (total.savedTokens() == 0 ? "" : ", about " + Figures.count(total.savedTokens()) + " tokens saved");
     }
 
-    /** Answers that the verdicts rest on, of those that were planned. */
+    /** Number of drawn answers, of planned answers, and the share that was saved. */
     private static String drawn(Ledger.Count total) {
         return total.drawn() + " of " + total.planned() + " (" + Figures.percent(total.saved()) + " % saved)";
     }

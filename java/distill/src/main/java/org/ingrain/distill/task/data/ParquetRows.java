@@ -24,8 +24,8 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Reads a Parquet file as rows of JSON: texts (UTF-8, whether the column says so or not), numbers, booleans, dates and
- * times as ISO 8601 writes them, UUIDs, and lists and structs of these.
+ * Reads a Parquet file as rows of JSON: texts (UTF-8, also without that annotation of the column), numbers, booleans,
+ * dates and times in ISO 8601 format, UUIDs, and lists and structs of these.
  */
 final class ParquetRows implements AutoCloseable {
     private final Path file;
@@ -40,10 +40,10 @@ final class ParquetRows implements AutoCloseable {
     }
 
     /**
-     * Hands over each row, with its file and number, until one is answered with false.
+     * Passes each row to {@code each}, with its file and number, until {@code each} returns false.
      *
-     * @throws InputException if the file is damaged, or a column holds something else; whatever {@code each} throws is
-     *         let through
+     * @throws InputException if the file is damaged or a column has another type; exceptions of {@code each} pass
+     *         through
      */
     static void until(Path file, BiPredicate<JsonNode, String> each) {
         try (ParquetRows rows = guarded(file, () -> open(file))) {
@@ -54,12 +54,12 @@ final class ParquetRows implements AutoCloseable {
         }
     }
 
-    /** Something that is read. */
+    /** A call of the Parquet reader. */
     private interface Read<T> {
         T read() throws IOException;
     }
 
-    /** The reader meets damage with exceptions of many kinds. */
+    /** Converts exceptions of the reader, which throws many kinds for a damaged file. */
     private static <T> T guarded(Path file, Read<T> read) {
         try {
             return read.read();
@@ -85,7 +85,7 @@ final class ParquetRows implements AutoCloseable {
         ParquetFileReader parquet = ParquetFileReader.open(InputFile.of(file));
         try {
             if (parquet.getFileSchema().getColumnCount() == 0) {
-                // its rows would never end
+                // reading it would never end
                 throw new InputException(file + ": cannot be read as Parquet: its schema has no column");
             }
             return new ParquetRows(file, parquet, parquet.rowReader());
@@ -95,7 +95,7 @@ final class ParquetRows implements AutoCloseable {
         }
     }
 
-    /** The next row; null behind the last. */
+    /** The next row; null after the last. */
     private JsonNode next() {
         if (!rows.hasNext()) {
             return null;
@@ -134,12 +134,12 @@ final class ParquetRows implements AutoCloseable {
             case String _, byte[] _ -> text((byte[]) raw, column);
             case Temporal _, UUID _ -> value.toString();
             default -> throw new InputException(where() + ": column " + column
-                    + " holds values of a type that is not read, expected texts,"
+                    + " has values of an unsupported type, expected texts,"
                     + " numbers, booleans, times, or lists or structs of these");
         };
     }
 
-    /** The reader itself would put a replacement character for what is not UTF-8. */
+    /** Decodes UTF-8 strictly. The reader itself would replace malformed bytes silently. */
     private String text(byte[] bytes, String column) {
         try {
             return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();

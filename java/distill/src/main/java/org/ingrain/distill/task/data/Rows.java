@@ -15,14 +15,14 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.MissingNode;
 
-/** Reads files of rows: one JSON object a line, one JSON array of objects, either gzipped, or Parquet. */
+/** Reads files of rows: one JSON object per line or one JSON array of objects (both also gzipped), or Parquet. */
 public final class Rows {
     private static final int GZIP = 0x1f8b;
 
     private Rows() {
     }
 
-    /** Hands over each row, with its file and line. */
+    /** Passes each row to {@code each}, with its file and line. */
     public static void forEach(Path file, BiConsumer<JsonNode, String> each) {
         until(file, (row, where) -> {
             each.accept(row, where);
@@ -40,12 +40,12 @@ public final class Rows {
         return first[0];
     }
 
-    /** Takes a row; false ends the reading. */
+    /** Receives a row; returns false to stop reading. */
     public interface Each {
         boolean take(JsonNode row, String where);
     }
 
-    /** Hands over each row, with its file and line, until one is answered with false. */
+    /** Passes each row to {@code each}, with its file and line, until {@code each} returns false. */
     public static void until(Path file, Each each) {
         if (file.getFileName().toString().endsWith(".parquet")) {
             ParquetRows.until(file, each::take);
@@ -69,7 +69,7 @@ public final class Rows {
         }
     }
 
-    /** Unpacked, where it is gzipped. */
+    /** Opens a file, unpacking it if it is gzipped. */
     private static InputStream open(Path file) throws IOException {
         BufferedInputStream in = new BufferedInputStream(Files.newInputStream(file));
         in.mark(2);
@@ -92,7 +92,7 @@ public final class Rows {
             text.append(lines.text()).append('\n');
         }
         if (!(Json.parse(text.toString(), file.toString()) instanceof ArrayNode rows)) {
-            throw new InputException(file + ": expected a JSON array of objects, or one JSON object a line");
+            throw new InputException(file + ": expected a JSON array of objects, or one JSON object per line");
         }
         for (int i = 0; i < rows.size() && each.take(rows.get(i), file + " row " + (i + 1)); i++) {
             continue;

@@ -1,5 +1,5 @@
 "use strict";
-// Looks through what the page carries. Everything that is shown becomes text, never markup: models say anything.
+// Browses the lists in the page. All content is inserted as text, never as markup, because it comes from a model.
 const PER_PAGE = 25;
 
 function element(tag, options, ...children) {
@@ -31,13 +31,13 @@ function votes(all) {
 }
 
 function sample(answer, name, chosen) {
-  const finish = {length: "cut at its longest", "prompt-too-long": "its prompt was too long", "blank-prompt": "its prompt was blank"}[answer.finish];
+  const finish = {length: "cut at the maximum length", "prompt-too-long": "prompt too long", "blank-prompt": "blank prompt"}[answer.finish];
   const tokens = answer.tokens + answer.steps.reduce((sum, step) => sum + step.tokens, 0);
   return element("div", {class: "sample" + (chosen ? " chosen" : "")},
     element("div", {class: "top"}, element("b", {}, name), answer.answer === undefined ? chip("no answer") : chip("answer: " + answer.answer),
-      chosen ? chip("taught", "kept") : null, finish ? chip(finish) : null, element("span", {class: "note"}, count(tokens, "token", "tokens"))),
+      chosen ? chip("trained on", "kept") : null, finish ? chip(finish) : null, element("span", {class: "note"}, count(tokens, "token", "tokens"))),
     answer.steps.map(step => [element("div", {class: "step"}, `${step.step}, ${count(step.tokens, "token", "tokens")}`
-      + (step.finish === "length" ? ", cut at its longest" : "")), element("pre", {}, step.text)]),
+      + (step.finish === "length" ? ", cut at the maximum length" : "")), element("pre", {}, step.text)]),
     answer.steps.length ? element("div", {class: "step"}, `answer, ${count(answer.tokens, "token", "tokens")}`) : null,
     element("pre", {}, answer.text));
 }
@@ -178,7 +178,7 @@ class Browser {
       made.append(inside);
       const texts = item.piece === undefined ? null : await this.texts(item);
       inside.append(...this.kind.open(item, texts).flat(Infinity).filter(part => part));
-      if (!texts) inside.append(element("p", {class: "bounded"}, "The texts of this one are not in the page; they are in the run's folder."));
+      if (!texts) inside.append(element("p", {class: "bounded"}, "This page does not have the texts of this item; the run folder has them."));
     });
     return made;
   }
@@ -191,7 +191,7 @@ class Browser {
 }
 
 if (typeof DecompressionStream === "undefined") {
-  document.querySelectorAll(".browser").forEach(root => root.append("This browser cannot unpack what the page carries; it is in the run's folder too."));
+  document.querySelectorAll(".browser").forEach(root => root.append("This browser cannot unpack the data in this page. The same data is in the run folder."));
 } else {
   document.querySelectorAll(".browser").forEach(root => new Browser(root));
 }

@@ -31,26 +31,24 @@ class OrdersInWordsTest {
         assertEquals(List.of("system-1", "25.0", "20.0 - 30.0", "4.0", "240 of 960", "3", "480", "50.0"),
                 table.rows().getFirst());
         assertEquals(
-                "Asked at once (System 1), the model is right on 25.0 % of 480 questions held out (asked in several "
+                "Asked directly (System 1), the model is right on 25.0 % of 480 held-out questions (asked in several "
                 + "orders, 960 answers),"
-                + " for 4.0 tokens each.", new Headline(arms).figures().split("(?<=each\\.)")[0]);
+                + " with 4.0 tokens each.", new Headline(arms).figures().split("(?<=each\\.)")[0]);
     }
 
     /** The intervals of two arms may overlap where all the questions on which they differ say the same. */
     @Test
     void whatThePairedTestSays() {
         assertEquals(
-                "The distilled model does better than System 1 on 12 questions and worse on 1: a gain that is more "
-                + "than chance"
+                "The distilled model is better than System 1 on 12 questions and worse on 1: a significant gain"
                 + " (McNemar's exact test, p = 0.003).", Headline.judgement(new Paired(12, 1)));
         assertEquals(
-                "The distilled model does better than System 1 on 1 question and worse on 3: the difference may be "
-                + "chance"
+                "The distilled model is better than System 1 on 1 question and worse on 3: the difference is not "
+                + "significant"
                 + " (McNemar's exact test, p = 0.625).", Headline.judgement(new Paired(1, 3)));
         assertEquals(
-                "The distilled model does better than System 1 on 2 questions and worse on 40: distillation made the "
-                + "model worse,"
-                + " by more than chance (McNemar's exact test, p < 0.001).", Headline.judgement(new Paired(2, 40)));
+                "The distilled model is better than System 1 on 2 questions and worse on 40: a significant loss "
+                + "(McNemar's exact test, p < 0.001).", Headline.judgement(new Paired(2, 40)));
     }
 
     @Test
@@ -60,7 +58,7 @@ class OrdersInWordsTest {
         assertEquals(List.of("", "accuracy %", "95 % interval", "#Tokens", "right", "unanswered"), table.head());
         assertEquals(List.of("system-1", "25.0", "20.0 - 30.0", "4.0", "240 of 480", "3"), table.rows().getFirst());
         assertEquals(
-                "Asked at once (System 1), the model is right on 25.0 % of 480 questions held out, for 4.0 tokens "
+                "Asked directly (System 1), the model is right on 25.0 % of 480 held-out questions, with 4.0 tokens "
                 + "each.", new Headline(arms).figures().split("(?<=each\\.)")[0]);
     }
 }

@@ -1,0 +1,53 @@
+package org.ingrain.cli.flags;
+
+import org.ingrain.distill.curate.CurationConfig;
+import org.ingrain.distill.curate.Rule;
+import org.ingrain.distill.curate.Target;
+import picocli.CommandLine.Option;
+
+/** Which answers become training examples. */
+@Heading.Under(Heading.CURATION)
+public final class CurationFlags {
+    @Option(names = "--majority", defaultValue = "more-than-half", paramLabel = "RULE",
+            description = {"How the answer is chosen (default: ${DEFAULT-VALUE}):",
+                "more-than-half: the answer of more than half of the samples",
+                "plurality: the answer with the most votes",
+                "universal: the response that the model itself selects",
+                "first: the first answer, unfiltered",
+                "all: every answer, unfiltered"})
+    String majority;
+
+    @Option(names = "--min-votes", defaultValue = "0", paramLabel = "N",
+            description = "Votes that an answer needs at least (default: ${DEFAULT-VALUE}).")
+    int minVotes;
+
+    @Option(names = "--min-fraction", defaultValue = "0", paramLabel = "X",
+            description = "Share of the samples that an answer needs at least (default: ${DEFAULT-VALUE}).")
+    double minFraction;
+
+    @Option(names = "--target", defaultValue = "answer", paramLabel = "WHAT",
+            description = "What the student learns: the answer, or the whole response (default: ${DEFAULT-VALUE}).")
+    String target;
+
+    @Option(names = "--per-stage", negatable = true,
+            description = "Vote within each step of the method, last step first (default: one vote over all answers).")
+    boolean perStage;
+
+    @Option(names = "--orders", defaultValue = "1", paramLabel = "N",
+            description = "Orders of the options to ask in; all must agree (default: ${DEFAULT-VALUE}).")
+    int orders;
+
+    @Option(names = "--all-samples",
+            description = "Draw all samples (default: stop when no further sample can change the result).")
+    boolean allSamples;
+
+    @Option(names = "--validation-fraction", defaultValue = "0", paramLabel = "X",
+            description = "Share of the kept examples used for validation only (default: ${DEFAULT-VALUE}).")
+    double validationFraction;
+
+    /** seed: of the split into training and validation. */
+    public CurationConfig config(long seed) {
+        return new CurationConfig(Words.choose("--majority", majority, Rule.class), minVotes, minFraction, perStage,
+                orders, !allSamples, Words.choose("--target", target, Target.class), validationFraction, seed);
+    }
+}
