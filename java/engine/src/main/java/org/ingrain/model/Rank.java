@@ -37,12 +37,17 @@ public record Rank(int index, int count) {
     }
 
     /** Refuses a model that this many ranks cannot share evenly. */
-    public void require(Blueprint c) {
+    void require(Blueprint c) {
         if (!counts(c).contains(count)) {
-            throw InputException.field("tensorParallelSize", count + ", expected one of " + counts(c) + " for "
-                    + c.attention().numAttentionHeads() + " heads, " + c.attention().numKeyValueHeads()
-                    + " key-value heads and an intermediate_size of " + c.intermediateSize());
+            throw InputException.field("tensorParallelSize", count + ", " + refusal(c));
         }
+    }
+
+    /** Which numbers of ranks can share a model, and what of. */
+    public static String refusal(Blueprint c) {
+        return "expected one of " + counts(c) + " for " + c.attention().numAttentionHeads() + " heads, "
+                + c.attention().numKeyValueHeads() + " key-value heads and an intermediate_size of "
+                + c.intermediateSize();
     }
 
     /** Columns of one chunk of a row-parallel weight of {@code columns} in all, or 0 where they do not divide. */

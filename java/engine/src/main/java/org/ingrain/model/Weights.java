@@ -3,10 +3,13 @@ package org.ingrain.model;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
 import org.ingrain.model.Group.Role;
+import org.ingrain.ops.Ops;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
@@ -129,6 +132,12 @@ public final class Weights {
     public void reserveWorkspace(Allocator memory, long tokens, boolean backward) {
         memory.reserveWorkspace(matrices.values().stream().mapToLong(w ->
                 context.matmulWorkspaceBytes(w.dtype(), w.rows(), w.columns(), tokens, backward)).max().orElse(0));
+    }
+
+    /** Bytes of all of them on the device. */
+    public long bytes() {
+        return Stream.concat(vectors.values().stream(), matrices.values().stream().flatMap(matrix ->
+                Stream.of(matrix.data(), matrix.scales()))).filter(Objects::nonNull).mapToLong(Tensor::bytes).sum();
     }
 
     /** The device that they are on. */
