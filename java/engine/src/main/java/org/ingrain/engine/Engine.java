@@ -3,8 +3,10 @@ package org.ingrain.engine;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.function.Supplier;
 import org.ingrain.checkpoint.BlueprintReader;
 import org.ingrain.checkpoint.ModelFolder;
@@ -21,6 +23,7 @@ import org.ingrain.model.Rank;
 import org.ingrain.model.Weights;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
+import org.ingrain.sample.ShardedModel;
 import org.ingrain.template.ChatTemplate;
 import org.ingrain.template.Message;
 import org.ingrain.tensor.DType;
@@ -34,8 +37,9 @@ import org.ingrain.train.run.TrainingRun;
 import org.ingrain.workbench.Workbench;
 
 /**
- * A model on a device: the door of the engine. {@link #open} reads the configuration and opens the device, which is
- * quick. The weights are loaded when the first generator or trainer is made, after the memory of both has been planned;
+ * A model on one device or several: the door of the engine. {@link #open} reads the configuration and opens the
+ * devices, which is quick. The weights are loaded when the first generator or trainer is made, after the memory of
+ * both has been planned;
  * all generators and trainers share them. Closing releases everything; close trainers first. Used by one thread at a
  * time.
  */
@@ -53,16 +57,22 @@ public final class Engine implements AutoCloseable {
     /** Null if the weights are random. */
     private final ModelFolder folder;
     private final Backend backend;
-    private final Context context;
     private final Precision precision;
+    private final Placement placement;
+    private final List<ModelCopy> copies = new ArrayList<>();
     private Tokenizer tokenizer;
     private ChatTemplate template;
-    private Weights weights;
-    private MemoryPlan memory;
+    /** All of the model on the first device, where copies of it are shared by ranks; null before it is trained. */
+    private Weights whole;
+    private List<MemoryPlan> memory = List.of();
 
-    /** Hears how the load goes, on the thread that loads. */
+    /** Hears how the load goes, on the threads that load, one at a time. */
     public interface Listener {
-        /** What will be loaded and allocated, before it is. */
+        /** Which devices do what, and why: one line, where there are several. */
+        default void placed(String line) {
+        }
+
+        /** What will be loaded and allocated on the fullest device, before it is. */
         default void planned(MemoryPlan plan) {
         }
 
@@ -71,6 +81,10 @@ public final class Engine implements AutoCloseable {
         }
 
         default void loaded(int layers, int of) {
+        }
+
+        /** All weights are on their devices. */
+        default void allLoaded(long bytes, double seconds) {
         }
 
         /** As the engine closes, unless there are none: the calls that a slower kernel computed, by op and sizes. */
@@ -85,13 +99,26 @@ public final class Engine implements AutoCloseable {
         folder = options.randomWeights() ? null : own(ModelFolder.open(options.model()));
         blueprint = folder == null ? blueprint(options) : folder.config();
         backend = own(Workbench.open(NativeLibraries.find(options.backend()), options.kernels()));
-        context = own(backend.context(options.context()));
-        context.setDeterministic(options.deterministic());
         DType stored = folder == null ? blueprint.dtype() : folder.tensor("model.embed_tokens.weight").dtype();
         precision = options.precision(stored);
         if (options.enableThinking().isPresent()) {
             template();   // one without the switch is refused before the weights are loaded
         }
+        Devices devices = new Devices(backend, options);
+        placement = Placement.of(options, blueprint, ranks -> devices.fit(context -> bytes(context, ranks)));
+        for (int copy = 0; copy < placement.dataParallelSize(); copy++) {
+            copies.add(own(devices.open(copy, placement)));
+        }
+        if (placement.devices() > 1) {
+            listener.placed(placement.line(options.device()));
+        }
+    }
+
+    /** Bytes of one rank's weights, a cache of the default size and what the driver takes. */
+    private long bytes(Context context, int ranks) {
+        Weights share = new Weights(new Allocator.Counter(context), blueprint, precision, new Rank(0, ranks));
+        return Allocator.bytes(context, memory -> new Weights(memory, blueprint, precision, share.rank()))
+                + Generator.bytes(share, defaults()) + context.device().driverBytes();
     }
 
     /** The configuration of a folder or of a config.json under any name, cut to the layers that are wanted. */
@@ -136,21 +163,27 @@ public final class Engine implements AutoCloseable {
         List<MemoryPlan.Part> parts = new ArrayList<>(List.of(room(config)));
         int tokens = config.maxBatchTokens();
         if (slots > 0) {
-            parts.add(new MemoryPlan.Part("adapter", Allocator.bytes(context,
-                    counter -> new AdapterBank(counter, blueprint, slots, rank, tokens))));
+            Weights share = planned(placement.tensorParallelSize());
+            parts.add(new MemoryPlan.Part("adapter", Allocator.bytes(context(),
+                    counter -> new AdapterBank(counter, share, slots, rank, tokens))));
         }
-        Weights loaded = weights(parts);
-        AdapterBank adapters = slots == 0 ? null : new AdapterBank(context, blueprint, slots, rank, tokens);
-        return new Generator(loaded, adapters, config, () -> text.streamingDecoder(true), text.eosIds());
+        load(copies, parts);
+        List<ShardedModel> models = copies.stream().map(copy -> new ShardedModel(copy.ranks(), copy.weights(),
+                slots == 0 ? List.of() : copy.ranks().run(i -> new AdapterBank(copy.contexts().get(i),
+                        copy.weights().get(i), slots, rank, tokens)))).toList();
+        return new Generator(models, config, () -> text.streamingDecoder(true), text.eosIds());
     }
 
     /** A generator of the base model without end-of-sequence ids: for a model that has no tokenizer. */
     public Generator generator(GeneratorConfig config, Supplier<StreamingDecoder> decoders) {
-        return new Generator(weights(List.of(room(config))), null, config, decoders, List.of());
+        load(copies, List.of(room(config)));
+        return new Generator(copies.stream().map(copy -> new ShardedModel(copy.ranks(), copy.weights(), List.of()))
+                .toList(), config, decoders, List.of());
     }
 
     private MemoryPlan.Part room(GeneratorConfig config) {
-        return new MemoryPlan.Part("cache and workspace", Generator.bytes(context, blueprint, precision, config));
+        return new MemoryPlan.Part("cache and workspace",
+                Generator.bytes(planned(placement.tensorParallelSize()), config));
     }
 
     /** Default sizes: the model's context up to 4096 tokens, 32 sequences, steps of 512 tokens (2048 on a GPU). */
@@ -165,59 +198,99 @@ public final class Engine implements AutoCloseable {
      * @param from the adapter that training begins with, of the same rank, scaling and targets; empty for a new one
      */
     public Trainer trainer(LoraConfig lora, List<LoraModule> from, TrainingRun run) {
-        Weights loaded = weights(List.of(room(lora, run)));
+        Weights loaded = whole(room(lora, run));
         return Trainer.lora(loaded, lora, options.model().toString(), from, run);
     }
 
     /** A trainer of all weights: of the folder's, or of a new model if they are random. */
     public Trainer trainer(TrainingRun run) {
-        long bytes = Trainer.memory(run).fullBytes(planned());
-        Weights loaded = weights(List.of(new MemoryPlan.Part("training", bytes)));
+        long bytes = Trainer.memory(run).fullBytes(planned(1));
+        Weights loaded = whole(new MemoryPlan.Part("training", bytes));
         return folder == null ? Trainer.fresh(loaded, options.model(), run)
                 : Trainer.full(loaded, folder, run);
     }
 
     /** What training an adapter takes on the device beside the weights, at the least. */
     public MemoryPlan.Part room(LoraConfig lora, TrainingRun run) {
-        long bytes = Trainer.memory(run).loraBytes(planned(), lora);
+        long bytes = Trainer.memory(run).loraBytes(planned(1), lora);
         return new MemoryPlan.Part("training", bytes);
     }
 
-    /** The weights, or their shapes where they are not loaded. */
-    private Weights planned() {
-        return weights != null ? weights : new Weights(
-                new Allocator.Counter(context), blueprint, precision, Rank.SINGLE);
+    /** The shapes of one rank's weights. */
+    private Weights planned(int ranks) {
+        return new Weights(new Allocator.Counter(context()), blueprint, precision, new Rank(0, ranks));
     }
 
-    /** The weights, after a plan of what will be allocated beside them. */
-    private Weights weights(List<MemoryPlan.Part> beside) {
-        long free = context.memoryInfo().free();
-        if (weights != null) {
-            new MemoryPlan(free, beside).require(options.model().toString());
-            return weights;
+    /** All of the model on the first device, to train on: one device trains, whatever others there are. */
+    private Weights whole(MemoryPlan.Part training) {
+        String name = Devices.name(options, 0);
+        if (placement.devices() > 1) {
+            listener.placed(name + ": trains alone");
         }
+        if (placement.tensorParallelSize() == 1) {
+            load(copies.subList(0, 1), List.of(training));
+            return copies.getFirst().weights().getFirst();
+        }
+        if (whole == null) {
+            ModelCopy alone = own(new ModelCopy(backend, List.of(options.context(0, 1)), List.of(name), false));
+            load(List.of(alone), List.of(training));
+            whole = alone.weights().getFirst();
+        } else {
+            new MemoryPlan(name, whole.context().memoryInfo().free(), List.of(training)).require(subject());
+        }
+        return whole;
+    }
+
+    /** Loads those of these copies that are not loaded, after a plan of what each rank will allocate beside them. */
+    private void load(List<ModelCopy> wanted, List<MemoryPlan.Part> beside) {
+        List<ModelCopy> missing = wanted.stream().filter(copy -> copy.weights().isEmpty()).toList();
         List<MemoryPlan.Part> parts = new ArrayList<>(beside);
-        long bytes = Allocator.bytes(context, counter -> new Weights(counter, blueprint, precision, Rank.SINGLE));
-        parts.addFirst(new MemoryPlan.Part("weights", bytes));
-        long driverBytes = context.device().driverBytes();
-        if (driverBytes > 0) {
-            parts.add(new MemoryPlan.Part("driver", driverBytes));
+        if (!missing.isEmpty()) {
+            Rank rank = missing.getFirst().rank(0);
+            parts.addFirst(new MemoryPlan.Part("weights", Allocator.bytes(context(),
+                    counter -> new Weights(counter, blueprint, precision, rank))));
+            if (context().device().driverBytes() > 0) {
+                parts.add(new MemoryPlan.Part("driver", context().device().driverBytes()));
+            }
         }
-        MemoryPlan plan = new MemoryPlan(free, parts);
-        plan.require(options.model().toString());
-        memory = plan;
-        if (blueprint.maxContextLength() < blueprint.maxPositionEmbeddings()) {
-            listener.capped(blueprint.contextLimit());
+        List<MemoryPlan> plans = Devices.plans(options, missing.isEmpty() ? wanted : missing, parts);
+        MemoryPlan fullest = plans.stream().min(Comparator.comparingLong(MemoryPlan::left)).orElseThrow();
+        fullest.require(plans.size() == 1 ? subject() : subject() + " on " + fullest.device());
+        if (!missing.isEmpty()) {
+            memory = plans;
+            if (blueprint.maxContextLength() < blueprint.maxPositionEmbeddings()) {
+                listener.capped(blueprint.contextLimit());
+            }
+            listener.planned(fullest);
+            new Loading(missing, listener).run(this::load);
         }
-        listener.planned(plan);
-        weights = folder == null ? Weights.random(context, blueprint, precision, RANDOM_SEED)
-                : Weights.load(context, blueprint, precision, Rank.SINGLE, folder, listener::loaded);
-        return weights;
     }
 
-    /** The plan that the weights were loaded with: weights, and the first generator or trainer. Null before that. */
+    private Weights load(Context context, Rank rank, Weights.Progress progress) {
+        return folder == null ? Weights.random(context, blueprint, precision, rank, RANDOM_SEED)
+                : Weights.load(context, blueprint, precision, rank, folder, progress);
+    }
+
+    private String subject() {
+        return options.model().toString();
+    }
+
+    /**
+     * The plan of the fullest device, made when the weights were loaded: weights, and the first generator or trainer.
+     * Null before that.
+     */
     public MemoryPlan memory() {
+        return memory.stream().min(Comparator.comparingLong(MemoryPlan::left)).orElse(null);
+    }
+
+    /** The same of every device; empty before the weights are loaded. */
+    public List<MemoryPlan> memoryPlans() {
         return memory;
+    }
+
+    /** How the devices are divided among copies of the model. */
+    public Placement placement() {
+        return placement;
     }
 
     /** Ids of a conversation up to where the assistant speaks. */
@@ -242,7 +315,7 @@ public final class Engine implements AutoCloseable {
 
     /** What a result depends on beside its settings and the model; see {@link Fingerprint}. */
     public SortedMap<String, String> fingerprint() {
-        return Fingerprint.of(options, backend, context);
+        return Fingerprint.of(options, backend, context());
     }
 
     /** The same and the model's files. */
@@ -264,14 +337,22 @@ public final class Engine implements AutoCloseable {
         return precision;
     }
 
+    /** The first device's. Where several ranks work, only what no work on it changes may be read. */
     public Context context() {
-        return context;
+        return copies.getFirst().contexts().getFirst();
     }
 
     @Override
     public void close() {
-        if (!context.fallbacks().isEmpty()) {
-            listener.fellBack(context.fallbacks());
+        SortedMap<String, Long> fallbacks = new TreeMap<>();
+        for (ModelCopy copy : copies) {
+            if (!copy.ranks().hasFailed()) {
+                copy.ranks().run(rank -> copy.contexts().get(rank).fallbacks())
+                        .forEach(calls -> calls.forEach((what, count) -> fallbacks.merge(what, count, Long::sum)));
+            }
+        }
+        if (!fallbacks.isEmpty()) {
+            listener.fellBack(fallbacks);
         }
         RuntimeException failed = new IllegalStateException("cannot close " + options.model());
         closeAll(opened, failed);

@@ -9,10 +9,11 @@ import org.ingrain.tensor.InputException;
 /**
  * What a run will take on a device, counted before anything is loaded.
  *
- * @param free  bytes on the device at that time
- * @param parts in the order they are named to the user
+ * @param device it is counted on, such as cuda:0
+ * @param free   bytes on the device at that time
+ * @param parts  in the order they are named to the user
  */
-public record MemoryPlan(long free, List<Part> parts) {
+public record MemoryPlan(String device, long free, List<Part> parts) {
     /**
      * One user of memory.
      *
@@ -28,11 +29,16 @@ public record MemoryPlan(long free, List<Part> parts) {
 
     /** The plan with one part more. */
     public MemoryPlan with(Part part) {
-        return new MemoryPlan(free, Stream.concat(parts.stream(), Stream.of(part)).toList());
+        return new MemoryPlan(device, free, Stream.concat(parts.stream(), Stream.of(part)).toList());
     }
 
     public long bytes() {
         return parts.stream().mapToLong(Part::bytes).sum();
+    }
+
+    /** Bytes that would be left; negative where it does not fit. */
+    public long left() {
+        return free - bytes();
     }
 
     /** One line: {@code needs 12.3 GiB (weights 11.0, cache 1.3), 20.1 GiB free}. */

@@ -1,9 +1,11 @@
 package org.ingrain.engine;
 
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.stream.IntStream;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.model.Precision;
 import org.ingrain.tensor.DType;
@@ -14,7 +16,8 @@ import org.ingrain.workbench.KernelFile;
  * Which model, and where it runs.
  *
  * @param model         Hugging Face folder; with randomWeights also a config.json under any name, without tokenizer
- * @param device        cpu, cuda, cuda:N, or simt (the CUDA sources on an emulated GPU, for tests)
+ * @param device        cpu, cuda, cuda:N or a list such as cuda:0,1,2,3; or simt (the CUDA sources on emulated GPUs,
+ *                      for tests)
  * @param threads       CPU threads, 0 for all cores
  * @param isa           CPU instruction set: auto, avx2, avx512 or avx512_bf16
  * @param dtype         of the weights: auto (as the checkpoint; F16 becomes BF16), f32, bf16 or fp8
@@ -24,15 +27,17 @@ import org.ingrain.workbench.KernelFile;
  * @param randomWeights weights of the config's shape drawn on the device, instead of the folder's: for a new model, or
  *                      to measure
  * @param layers        with randomWeights, how many of the first layers the model has; 0 for all
+ * @param parallel      how many devices share it
  * @param enableThinking the chat template's variable enable_thinking (Qwen3); not defined where it is empty
  */
 public record ModelOptions(Path model, String device, int threads, String isa, String dtype, String cacheDtype,
                            boolean deterministic, List<KernelFile> kernels, boolean randomWeights, int layers,
-                           Optional<Boolean> enableThinking) {
+                           ParallelConfig parallel, Optional<Boolean> enableThinking) {
     public ModelOptions {
         kernels = List.copyOf(kernels);
-        if (!device.matches("cpu|simt|cuda(:\\d{1,3})?")) {
-            throw InputException.field("device", "'" + device + "', expected cpu, cuda or cuda:N");
+        if (!device.matches("cpu|(simt|cuda)(:\\d{1,3}(,\\d{1,3})*)?")) {
+            throw InputException.field("device", "'" + device + "', expected cpu, cuda, cuda:N or a list such as "
+                    + "cuda:0,1,2,3");
         }
         parse("dtype", dtype);
         parse("cacheDtype", cacheDtype);
@@ -44,45 +49,50 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
     /** A model folder on all cores of the CPU, in its own types. */
     public static ModelOptions of(Path model) {
         return new ModelOptions(model, "cpu", 0, "auto", "auto", "auto", false, List.of(), false, 0,
-                Optional.empty());
+                ParallelConfig.AUTO, Optional.empty());
     }
 
     /** Another model, in the same place. */
     public ModelOptions withModel(Path other) {
         return new ModelOptions(other, device, threads, isa, dtype, cacheDtype, deterministic, kernels,
-                randomWeights, layers, enableThinking);
+                randomWeights, layers, parallel, enableThinking);
     }
 
     public ModelOptions withDevice(String other) {
         return new ModelOptions(model, other, threads, isa, dtype, cacheDtype, deterministic, kernels,
-                randomWeights, layers, enableThinking);
+                randomWeights, layers, parallel, enableThinking);
     }
 
     public ModelOptions withThreads(int other) {
         return new ModelOptions(model, device, other, isa, dtype, cacheDtype, deterministic, kernels,
-                randomWeights, layers, enableThinking);
+                randomWeights, layers, parallel, enableThinking);
     }
 
     public ModelOptions withIsa(String other) {
         return new ModelOptions(model, device, threads, other, dtype, cacheDtype, deterministic, kernels,
-                randomWeights, layers, enableThinking);
+                randomWeights, layers, parallel, enableThinking);
     }
 
     public ModelOptions withDtype(String other) {
         return new ModelOptions(model, device, threads, isa, other, cacheDtype, deterministic, kernels,
-                randomWeights, layers, enableThinking);
+                randomWeights, layers, parallel, enableThinking);
     }
 
     /** Random weights; of the first layers alone, or of all if {@code count} is 0. */
     public ModelOptions withRandomWeights(int count) {
         return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, deterministic, kernels, true, count,
-                enableThinking);
+                parallel, enableThinking);
     }
 
     /** The chat template's thinking switch, on or off. */
     public ModelOptions withEnableThinking(boolean on) {
         return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, deterministic, kernels,
-                randomWeights, layers, Optional.of(on));
+                randomWeights, layers, parallel, Optional.of(on));
+    }
+
+    public ModelOptions withParallel(ParallelConfig other) {
+        return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, deterministic, kernels,
+                randomWeights, layers, other, enableThinking);
     }
 
     /** cpu, cuda or simt: the backend's name. */
@@ -90,8 +100,26 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
         return device.split(":")[0];
     }
 
+    /**
+     * The numbers of the devices: those listed, else the first ones, as many as {@link #parallel} wants, of which the
+     * CPU has any number.
+     */
+    public List<Integer> devices() {
+        if (device.contains(":")) {
+            return Arrays.stream(device.split(":")[1].split(",")).map(Integer::valueOf).toList();
+        }
+        return IntStream.range(0, parallel.devices()).map(i -> backend().equals("cpu") ? 0 : i).boxed().toList();
+    }
+
+    /** The first device. */
     public ContextOptions context() {
-        return new ContextOptions(device.contains(":") ? Integer.parseInt(device.split(":")[1]) : 0, threads, isa);
+        return context(0, 1);
+    }
+
+    /** The i-th device, of those that {@code count} ranks use: the threads of a CPU are divided among them. */
+    ContextOptions context(int i, int count) {
+        int all = threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
+        return new ContextOptions(devices().get(i), count == 1 ? threads : Math.max(1, all / count), isa);
     }
 
     /** The types for a checkpoint whose weights are stored in this one. */

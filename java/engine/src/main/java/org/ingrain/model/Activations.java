@@ -18,9 +18,11 @@ import org.ingrain.tensor.Tensor;
  * @param partials  (chunks, T, D) f32 partial sums of a row-parallel product; null on a single rank
  * @param selected  (2, M, D) buffers of selected rows, 3 over several ranks
  * @param logits    (M, V) f32
+ * @param shared    (M, V / ranks) f32 the logits of this rank's share of the vocabulary; null where it has all
+ * @param gathered  (ranks, M, V / ranks) f32 those of every rank; null like shared
  */
 record Activations(Tensor h, Tensor x, Tensor delta, Tensor qkv, Tensor attention, Tensor gateUp, Tensor gated,
-                   Tensor partials, Tensor selected, Tensor logits) {
+                   Tensor partials, Tensor selected, Tensor logits, Tensor shared, Tensor gathered) {
     static Activations allocate(Allocator memory, Weights weights, Step.Limits limits) {
         Weights.Layer w = weights.layers().getFirst();
         DType dtype = weights.precision().activations();
@@ -33,7 +35,10 @@ record Activations(Tensor h, Tensor x, Tensor delta, Tensor qkv, Tensor attentio
                 memory.allocate(dtype, t, w.gateUpProj().rows()), memory.allocate(dtype, t, w.downProj().columns()),
                 ranks == 1 ? null : memory.allocate(DType.F32, Rank.CHUNKS / ranks, t, d),
                 memory.allocate(dtype, ranks == 1 ? 2 : 3, limits.logitRows(), d),
-                memory.allocate(DType.F32, limits.logitRows(), weights.lmHead().rows()));
+                memory.allocate(DType.F32, limits.logitRows(), weights.config().vocabSize()),
+                weights.headIsShared() ? memory.allocate(DType.F32, limits.logitRows(), weights.lmHead().rows()) : null,
+                weights.headIsShared() ? memory.allocate(DType.F32, limits.logitRows(), weights.config().vocabSize())
+                        : null);
     }
 
     /** (M, D) the i-th buffer of selected rows. */

@@ -16,44 +16,63 @@ import org.ingrain.tensor.Tensor;
 /**
  * The adapters that sequences of one batch may use, each in a slot: A (G, R, C), B (G, N, R), scaling (G) per layer and
  * projection, all F32. Adapters of a smaller rank are padded with zeros, which change no bit of the sum. Slots may be
- * loaded again at any time.
+ * loaded again at any time. A tensor-parallel rank has the rows of B that are its own, and all of A.
  */
 public final class AdapterBank {
     private final Context context;
     private final int slots;
     private final int rank;
+    private final Ops ops;
     private final Tensor u;
+    /** (maxTokens, the widest input of a projection whose columns ranks share) twice; null on a single rank. */
+    private final Tensor gathered;
+    private final Tensor whole;
     private final List<Map<Projection, Slots>> layers = new ArrayList<>();
 
+    /** A projection of a layer. */
+    record Site(int layer, Projection projection) {
+    }
+
     /**
-     * One projection's adapters.
+     * One projection's adapters; N is this rank's share, C is whole.
      *
      * @param a       (G, R, C)
      * @param b       (G, N, R)
      * @param scaling (G)
+     * @param row     of the whole B, the first of this rank's
      * @param column  of the projection's output in that of the fused product
+     * @param columns whether ranks share the columns of the projection, and so each has a part of x only
      * @param adapted the slots whose adapter has this projection
      */
-    private record Slots(Tensor a, Tensor b, Tensor scaling, long column, BitSet adapted) {
+    private record Slots(Tensor a, Tensor b, Tensor scaling, long row, long column, boolean columns, BitSet adapted) {
     }
 
     /** Room for {@code slots} adapters of rank up to {@code rank}, in steps of at most {@code maxTokens} tokens. */
-    public AdapterBank(Allocator memory, Blueprint config, int slots, int rank, int maxTokens) {
+    public AdapterBank(Allocator memory, Weights weights, int slots, int rank, int maxTokens) {
         context = memory.context();
+        ops = new Ops(context);
         this.slots = slots;
         this.rank = rank;
         u = memory.allocate(DType.F32, maxTokens, rank);
-        ParameterTable parameters = config.parameters();
-        for (int i = 0; i < config.numHiddenLayers(); i++) {
+        ParameterTable parameters = weights.parameters();
+        Rank place = weights.rank();
+        long widest = 0;
+        for (int i = 0; i < weights.layers().size(); i++) {
             Map<Projection, Slots> layer = new EnumMap<>(Projection.class);
             for (Projection p : Projection.values()) {
                 Parameter w = parameters.get(i, p);
+                boolean columns = w.columns(place) < w.columns();
+                widest = columns ? Math.max(widest, w.columns()) : widest;
                 layer.put(p, new Slots(memory.allocateZero(DType.F32, slots, rank, w.columns()),
-                        memory.allocateZero(DType.F32, slots, w.rows(), rank), memory.allocateZero(DType.F32, slots),
-                        parameters.firstRow(w), new BitSet()));
+                        memory.allocateZero(DType.F32, slots, w.rows(place), rank),
+                        memory.allocateZero(DType.F32, slots), w.firstRow(place), parameters.firstRow(w, place),
+                        columns, new BitSet()));
             }
             layers.add(layer);
         }
+        DType dtype = weights.precision().activations();
+        gathered = widest == 0 ? null : memory.allocate(dtype, maxTokens, widest);
+        whole = widest == 0 ? null : memory.allocate(dtype, maxTokens, widest);
     }
 
     /**
@@ -74,16 +93,17 @@ public final class AdapterBank {
             }
             Slots s = layers.get(module.layer()).get(module.projection());
             context.write(s.a.rows(slot, slot + 1), Arrays.copyOf(module.a(), Math.toIntExact(rank * s.a.size(2))));
-            context.write(s.b.rows(slot, slot + 1), widen(module, Math.toIntExact(s.b.size(1))));
+            context.write(s.b.rows(slot, slot + 1), widen(module, Math.toIntExact(s.row), Math.toIntExact(
+                    s.b.size(1))));
             context.write(s.scaling.rows(slot, slot + 1), module.scaling());
             s.adapted.set(slot);
         }
     }
 
-    private float[] widen(LoraModule module, int rows) {
+    private float[] widen(LoraModule module, int first, int rows) {
         float[] wide = new float[rows * rank];
         for (int n = 0; n < rows; n++) {
-            System.arraycopy(module.b(), n * module.rank(), wide, n * rank, module.rank());
+            System.arraycopy(module.b(), (first + n) * module.rank(), wide, n * rank, module.rank());
         }
         return wide;
     }
@@ -93,12 +113,22 @@ public final class AdapterBank {
         return !layers.get(layer).get(projection).adapted.isEmpty();
     }
 
-    /** y (T, N) at this projection's columns += the adapters' share for x (T, C); slotOfRow (T). */
-    void apply(Ops ops, int layer, Projection projection, Tensor y, Tensor x, Tensor slotOfRow) {
-        Slots s = layers.get(layer).get(projection);
+    /**
+     * y (T, N) at this projection's columns += the adapters' share for x (T, C). Where ranks share the columns they
+     * bring x together first: a sum over parts of it would have another order than on one rank.
+     */
+    void apply(Site site, Tensor y, Tensor x, Step step) {
+        Slots s = layers.get(site.layer).get(site.projection);
+        Tensor slotOfRow = step.batch().adapterSlots().rows(0, x.size(0));
         Tensor down = u.rows(0, x.size(0));
-        ops.loraDown(down, x, s.a, slotOfRow, Ops.Dropout.NONE);
+        ops.loraDown(down, s.columns ? together(x, s.a.size(2), step) : x, s.a, slotOfRow, Ops.Dropout.NONE);
         ops.loraUp(s.column == 0 ? y : y.fromColumn(s.column), down, s.b, s.scaling, slotOfRow);
+    }
+
+    private Tensor together(Tensor x, long columns, Step step) {
+        Tensor y = whole.view(x.size(0), columns);
+        Gathering.columns(ops, y, x, gathered, step.tokenOrder());
+        return y;
     }
 
     public int slots() {

@@ -38,9 +38,9 @@ public record AttentionConfig(int numAttentionHeads, int numKeyValueHeads, int h
         return (long) numKeyValueHeads * headDim;
     }
 
-    /** A rank's share of the heads; scores are scaled by 1/√E. */
+    /** A rank's share of the heads, of keys and values one at least; scores are scaled by 1/√E. */
     public Ops.Heads heads(Rank rank) {
-        return new Ops.Heads(numAttentionHeads / rank.count(), numKeyValueHeads / rank.count(), headDim,
+        return new Ops.Heads(numAttentionHeads / rank.count(), Math.max(1, numKeyValueHeads / rank.count()), headDim,
                 (float) (1 / Math.sqrt(headDim)));
     }
 }

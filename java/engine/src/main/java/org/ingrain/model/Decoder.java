@@ -42,7 +42,7 @@ public final class Decoder {
         ops.embedding(stream.h, step.ids(), weights.embedTokens());
         for (int i = 0; i < weights.layers().size(); i++) {
             Weights.Layer layer = weights.layers().get(i);
-            Lora lora = new Lora(adapters, i, step.batch().adapterSlots());
+            Lora lora = new Lora(adapters, i, step);
             stream.norm(x, layer.inputLayernorm());
             stream.add(attention(x, layer, lora, step, cache.layer(i)), layer.oProj(), lora, Projection.O_PROJ);
             stream.norm(x, layer.postAttentionLayernorm());
@@ -94,7 +94,13 @@ public final class Decoder {
         }
         Tensor x = activations.selected(0, m);
         stream.select(step.logitRows(), m).norm(x, weights.norm());
-        ops.matmul(logits, x, weights.lmHead());
+        if (activations.shared() == null) {
+            ops.matmul(logits, x, weights.lmHead());
+            return logits;
+        }
+        Tensor shared = activations.shared().rows(0, m);
+        ops.matmul(shared, x, weights.lmHead());
+        Gathering.columns(ops, logits, shared, activations.gathered(), step.logitOrder());
         return logits;
     }
 
@@ -124,8 +130,11 @@ public final class Decoder {
             Tensor partials = activations.partials().view(activations.partials().size(0), x.size(0), h.size(1));
             ops.matmulPartial(partials, x, w);
             ops.allReduce(delta, partials, partials.size(0));
-            lora.apply(projection, delta, x);
             waiting = true;
+            if (lora.adapts(projection)) {   // whose share is added to the sum, as on one rank
+                norm(activations.x().rows(0, x.size(0)), weights.norm());
+                lora.apply(projection, h, x);
+            }
         }
 
         /** y = rmsNorm(h). */
@@ -155,12 +164,14 @@ public final class Decoder {
     private final class Lora {
         private final AdapterBank bank;
         private final int layer;
+        private final Step step;
         private final Tensor slots;
 
-        Lora(AdapterBank bank, int layer, Tensor slots) {
+        Lora(AdapterBank bank, int layer, Step step) {
             this.bank = bank;
             this.layer = layer;
-            this.slots = slots;
+            this.step = step;
+            slots = step.batch().adapterSlots();
         }
 
         boolean adapts(Projection projection) {
@@ -169,7 +180,7 @@ public final class Decoder {
 
         void apply(Projection projection, Tensor y, Tensor x) {
             if (adapts(projection)) {
-                bank.apply(ops, layer, projection, y, x, slots.rows(0, x.size(0)));
+                bank.apply(new AdapterBank.Site(layer, projection), y, x, step);
             }
         }
     }

@@ -25,6 +25,7 @@ import org.ingrain.model.Parameter.Shard;
  */
 public final class ParameterTable {
     private final long d;
+    private final Parameter headParameter;
     private final Map<String, Parameter> parameters = new LinkedHashMap<>();
     private final Map<Group, List<Parameter>> groups = new LinkedHashMap<>();
 
@@ -32,35 +33,37 @@ public final class ParameterTable {
         d = c.hiddenSize();
         long queries = c.attention().queries();
         long keys = c.attention().keys();
-        table("model.embed_tokens.weight", Group.EMBED_TOKENS, c.vocabSize());
+        add(table("model.embed_tokens.weight", Group.EMBED_TOKENS, Shard.NONE, c.vocabSize()));
         for (int i = 0; i < c.numHiddenLayers(); i++) {
             norm("model.layers." + i + ".input_layernorm.weight", Role.INPUT_LAYERNORM.of(i));
             norm("model.layers." + i + ".post_attention_layernorm.weight", Role.POST_ATTENTION_LAYERNORM.of(i));
-            reads(Projection.Q_PROJ, Role.QKV_PROJ.of(i), queries);
-            reads(Projection.K_PROJ, Role.QKV_PROJ.of(i), keys);
-            reads(Projection.V_PROJ, Role.QKV_PROJ.of(i), keys);
+            reads(Projection.Q_PROJ, Role.QKV_PROJ.of(i), queries, 1);
+            reads(Projection.K_PROJ, Role.QKV_PROJ.of(i), keys, c.attention().headDim());
+            reads(Projection.V_PROJ, Role.QKV_PROJ.of(i), keys, c.attention().headDim());
             if (c.attention().qkvBias()) {
-                bias(Projection.Q_PROJ, i, queries);
-                bias(Projection.K_PROJ, i, keys);
-                bias(Projection.V_PROJ, i, keys);
+                bias(Projection.Q_PROJ, i, queries, 1);
+                bias(Projection.K_PROJ, i, keys, c.attention().headDim());
+                bias(Projection.V_PROJ, i, keys, c.attention().headDim());
             }
             if (c.attention().qkNorm()) {
                 norm("model.layers." + i + ".self_attn.q_norm.weight", Role.Q_NORM.of(i), c.attention().headDim());
                 norm("model.layers." + i + ".self_attn.k_norm.weight", Role.K_NORM.of(i), c.attention().headDim());
             }
             writes(Projection.O_PROJ, Role.O_PROJ.of(i), queries);
-            reads(Projection.GATE_PROJ, Role.GATE_UP_PROJ.of(i), c.intermediateSize());
-            reads(Projection.UP_PROJ, Role.GATE_UP_PROJ.of(i), c.intermediateSize());
+            reads(Projection.GATE_PROJ, Role.GATE_UP_PROJ.of(i), c.intermediateSize(), 1);
+            reads(Projection.UP_PROJ, Role.GATE_UP_PROJ.of(i), c.intermediateSize(), 1);
             writes(Projection.DOWN_PROJ, Role.DOWN_PROJ.of(i), c.intermediateSize());
         }
         norm("model.norm.weight", Group.NORM);
+        headParameter = table(c.tieWordEmbeddings() ? "model.embed_tokens.weight" : "lm_head.weight", Group.LM_HEAD,
+                Shard.VOCABULARY, c.vocabSize());
         if (!c.tieWordEmbeddings()) {
-            table("lm_head.weight", Group.LM_HEAD, c.vocabSize());
+            add(headParameter);
         }
     }
 
-    private void table(String name, Group group, long rows) {
-        add(new Parameter(name, group, rows, d, Shard.NONE, Init.NORMAL, true));
+    private Parameter table(String name, Group group, Shard shard, long rows) {
+        return new Parameter(name, group, rows, d, shard, 1, Init.NORMAL, true);
     }
 
     private void norm(String name, Group group) {
@@ -68,22 +71,23 @@ public final class ParameterTable {
     }
 
     private void norm(String name, Group group, long size) {
-        add(new Parameter(name, group, size, 0, Shard.NONE, Init.ONES, false));
+        add(new Parameter(name, group, size, 0, Shard.NONE, 1, Init.ONES, false));
     }
 
     /** The bias (N) of a projection of the residual stream. */
-    private void bias(Projection p, int layer, long rows) {
-        add(new Parameter(p.module(layer) + ".bias", Role.QKV_BIAS.of(layer), rows, 0, Shard.ROWS, Init.ZEROS, false));
+    private void bias(Projection p, int layer, long rows, long unit) {
+        add(new Parameter(p.module(layer) + ".bias", Role.QKV_BIAS.of(layer), rows, 0, Shard.ROWS, unit, Init.ZEROS,
+                false));
     }
 
     /** A projection of the residual stream (N, D), of which a rank has the rows of its heads or features. */
-    private void reads(Projection p, Group group, long rows) {
-        add(new Parameter(p.weightName(group.layer()), group, rows, d, Shard.ROWS, Init.NORMAL, true));
+    private void reads(Projection p, Group group, long rows, long unit) {
+        add(new Parameter(p.weightName(group.layer()), group, rows, d, Shard.ROWS, unit, Init.NORMAL, true));
     }
 
     /** A projection back onto the residual stream (D, C), of which a rank has the matching columns. */
     private void writes(Projection p, Group group, long columns) {
-        add(new Parameter(p.weightName(group.layer()), group, d, columns, Shard.COLUMNS, Init.RESIDUAL, true));
+        add(new Parameter(p.weightName(group.layer()), group, d, columns, Shard.COLUMNS, 1, Init.RESIDUAL, true));
     }
 
     private void add(Parameter parameter) {
@@ -119,19 +123,34 @@ public final class ParameterTable {
     public Parameter fused(Group group) {
         Parameter first = parts(group).getFirst();
         long rows = parts(group).stream().mapToLong(Parameter::rows).sum();
-        return new Parameter(group.toString(), group, rows, first.columns(), first.shard(), first.init(),
+        return new Parameter(group.toString(), group, rows, first.columns(), first.shard(), first.unit(), first.init(),
                 first.decayed());
     }
 
     /** Where a parameter's rows begin in its group. */
     public long firstRow(Parameter parameter) {
+        return firstRow(parameter, Rank.SINGLE);
+    }
+
+    /** Where a rank's share of a parameter's rows begins in its share of the group. */
+    public long firstRow(Parameter parameter, Rank rank) {
         return parts(parameter.group()).stream().takeWhile(part -> !part.equals(parameter))
-                .mapToLong(Parameter::rows).sum();
+                .mapToLong(part -> part.rows(rank)).sum();
+    }
+
+    /** Rows of a group that a rank holds. */
+    public long rows(Group group, Rank rank) {
+        return parts(group).stream().mapToLong(part -> part.rows(rank)).sum();
     }
 
     /** The group of the output head: the embedding where they are tied. */
     public Group head() {
         return groups.containsKey(Group.LM_HEAD) ? Group.LM_HEAD : Group.EMBED_TOKENS;
+    }
+
+    /** The output head as ranks share it; its name is the embedding's where they are tied. */
+    Parameter headParameter() {
+        return headParameter;
     }
 
     /** Elements of all parameters. */

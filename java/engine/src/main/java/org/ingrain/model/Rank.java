@@ -1,5 +1,7 @@
 package org.ingrain.model;
 
+import java.util.List;
+import java.util.stream.IntStream;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -22,15 +24,30 @@ public record Rank(int index, int count) {
         }
     }
 
+    /** Numbers of ranks that can share a model evenly, ascending; 1 is always among them. */
+    public static List<Integer> counts(Blueprint c) {
+        return IntStream.of(1, 2, 4, CHUNKS).filter(count -> count == 1 || shares(c, count)).boxed().toList();
+    }
+
+    /** Where ranks outnumber key-value heads, several have the same one. */
+    private static boolean shares(Blueprint c, int count) {
+        int heads = c.attention().numKeyValueHeads();
+        return c.attention().numAttentionHeads() % count == 0 && (heads % count == 0 || count % heads == 0)
+                && chunk(c.intermediateSize()) > 0 && chunk(c.attention().queries()) > 0;
+    }
+
     /** Refuses a model that this many ranks cannot share evenly. */
     void require(Blueprint c) {
-        int heads = c.attention().numKeyValueHeads();
-        boolean chunks = chunk(c.intermediateSize()) > 0 && chunk(c.attention().queries()) > 0;
-        if (count > 1 && (heads % count != 0 || !chunks)) {
-            throw new InputException("ranks: " + count + " cannot share " + heads
-                    + " key-value heads and an intermediate_size of " + c.intermediateSize()
-                    + ", expected multiples of " + count + " and 16");
+        if (!counts(c).contains(count)) {
+            throw InputException.field("tensorParallelSize", count + ", " + refusal(c));
         }
+    }
+
+    /** Which numbers of ranks can share a model, and what of. */
+    public static String refusal(Blueprint c) {
+        return "expected one of " + counts(c) + " for " + c.attention().numAttentionHeads() + " heads, "
+                + c.attention().numKeyValueHeads() + " key-value heads and an intermediate_size of "
+                + c.intermediateSize();
     }
 
     /** Columns of one chunk of a row-parallel weight of {@code columns} in all, or 0 where they do not divide. */

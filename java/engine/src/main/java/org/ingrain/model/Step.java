@@ -33,8 +33,9 @@ public final class Step {
      * @param logitRows rows whose logits are wanted
      * @param maxBlocks entries of a block table
      * @param blockSize tokens a cache block
+     * @param ranks     that share the model
      */
-    public record Limits(int tokens, int sequences, int logitRows, int maxBlocks, int blockSize) {
+    public record Limits(int tokens, int sequences, int logitRows, int maxBlocks, int blockSize, int ranks) {
     }
 
     /**
@@ -61,13 +62,18 @@ public final class Step {
 
     /**
      * The staged arrays of one step, all I32: ids that are given (T), source of those that are not (T), the batch's,
-     * logit rows (M).
+     * logit rows (M). Over several ranks also where in what they gathered each row's share of a rank lies: of logits
+     * (M·ranks), of tokens (T·ranks) where there are adapters; else they are empty.
      */
-    private record Arrays(Tensor given, Tensor source, Tensor batch, Tensor logitRows) {
+    private record Arrays(Tensor given, Tensor source, Tensor batch, Tensor logitRows, Tensor logitOrder,
+            Tensor tokenOrder) {
         static Arrays reserve(Staging staging, Limits limits, Shape shape) {
+            int ranks = limits.ranks == 1 ? 0 : limits.ranks;
             return new Arrays(staging.reserve(DType.I32, shape.tokens), staging.reserve(DType.I32, shape.tokens),
                     staging.reserve(DType.I32, Batch.elements(shape.tokens, shape.sequences, limits.maxBlocks)),
-                    staging.reserve(DType.I32, shape.logitRows));
+                    staging.reserve(DType.I32, shape.logitRows),
+                    staging.reserve(DType.I32, (long) shape.logitRows * ranks),
+                    staging.reserve(DType.I32, shape.adapters ? (long) shape.tokens * ranks : 0));
         }
     }
 
@@ -95,6 +101,18 @@ public final class Step {
         batch.lay(arrays.batch, shape.tokens, shape.sequences);
         batch.use(shape.tokens, shape.sequences, shape.adapters);
         staging.put(batch.sequenceOffsets(), 0, 0);
+        order(arrays.logitOrder, shape.logitRows);
+        order(arrays.tokenOrder, shape.tokens);
+    }
+
+    /** What all_gather of n rows leaves is (ranks, n): row i has its shares at i, n + i, 2n + i. */
+    private void order(Tensor order, int n) {
+        int ranks = n == 0 ? 0 : (int) order.elements() / n;
+        for (int i = 0; i < n; i++) {
+            for (int r = 0; r < ranks; r++) {
+                staging.put(order, (long) i * ranks + r, r * n + i);
+            }
+        }
     }
 
     /** Adds the tokens of a sequence from a position on; returns the step's row of the first. */
@@ -178,5 +196,15 @@ public final class Step {
     /** (M) of the present step. */
     Tensor logitRows() {
         return arrays.logitRows;
+    }
+
+    /** (M·ranks) of the present step. */
+    Tensor logitOrder() {
+        return arrays.logitOrder;
+    }
+
+    /** (T·ranks) of the present step, if it has adapters. */
+    Tensor tokenOrder() {
+        return arrays.tokenOrder;
     }
 }

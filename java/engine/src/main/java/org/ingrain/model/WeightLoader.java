@@ -70,7 +70,7 @@ final class WeightLoader implements AutoCloseable {
     void vector(Tensor target, Parameter p) {
         HostTensor tensor = tensor(p);
         long count = p.rows(rank);
-        Columns share = new Columns(p.rows(), count == p.rows() ? 0 : rank.index() * count, count);
+        Columns share = new Columns(p.rows(), p.firstRow(rank), count);
         upload(tensor, 0, 1, share, rows -> ops.convert(target, rows.view(count)));
     }
 
@@ -78,9 +78,9 @@ final class WeightLoader implements AutoCloseable {
     void matrix(Weight target, long row, Parameter p) {
         HostTensor tensor = tensor(p);
         long rows = p.rows(rank);
-        long firstRow = rows == p.rows() ? 0 : rank.index() * rows;
+        long firstRow = p.firstRow(rank);
         long count = p.columns(rank);
-        Columns columns = new Columns(p.columns(), count == p.columns() ? 0 : rank.index() * count, count);
+        Columns columns = new Columns(p.columns(), p.firstColumn(rank), count);
         long step = Math.max(1, SLAB_BYTES / (count * tensor.dtype().bytes()));
         for (long r = 0; r < rows; r += step) {
             long at = row + r;

@@ -1,14 +1,14 @@
 package org.ingrain.model;
 
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
 import org.ingrain.model.Group.Role;
-import org.ingrain.ops.Ops;
 import org.ingrain.ops.QkNorm;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
@@ -19,8 +19,6 @@ import org.ingrain.tensor.Weight;
  * A tensor-parallel rank holds its share of them.
  */
 public final class Weights {
-    private static final long SLAB_ELEMENTS = 8L << 20;
-
     private final Context context;
     private final Blueprint config;
     private final ParameterTable parameters;
@@ -63,11 +61,16 @@ public final class Weights {
             Parameter whole = parameters.fused(group);
             if (whole.matrix()) {
                 DType dtype = group.layer() == Group.MODEL ? precision.tables() : precision.weights();
-                matrices.put(group, memory.weight(dtype, Weight.Layout.PACKED, whole.rows(rank), whole.columns(rank),
-                        whole.chunk()));
+                matrices.put(group, memory.weight(dtype, Weight.Layout.PACKED, parameters.rows(group, rank),
+                        whole.columns(rank), whole.chunk()));
             } else {
-                vectors.put(group, memory.allocate(precision.activations(), whole.rows(rank)));
+                vectors.put(group, memory.allocate(precision.activations(), parameters.rows(group, rank)));
             }
+        }
+        Parameter head = parameters.headParameter();
+        if (config.tieWordEmbeddings() && headIsShared()) {
+            matrices.put(Group.LM_HEAD, memory.weight(precision.tables(), Weight.Layout.PACKED, head.rows(rank),
+                    head.columns(), 0));
         }
         layers = IntStream.range(0, config.numHiddenLayers()).mapToObj(this::layer).toList();
     }
@@ -90,6 +93,9 @@ public final class Weights {
         Weights weights = new Weights(context, config, precision, rank);
         try (WeightLoader loader = new WeightLoader(context, source, rank)) {
             weights.load(loader, Group.MODEL);
+            if (config.tieWordEmbeddings() && weights.headIsShared()) {
+                loader.matrix(weights.lmHead(), 0, weights.parameters.headParameter());
+            }
             for (int i = 0; i < weights.layers.size(); i++) {
                 weights.load(loader, i);
                 progress.loaded(i + 1, weights.layers.size());
@@ -114,51 +120,24 @@ public final class Weights {
 
     /**
      * Random weights, normal(0, 0.02) with norms of 1 and biases of 0, filled on the device: for measuring without a
-     * checkpoint.
+     * checkpoint. The same model whatever the ranks.
      */
-    public static Weights random(Context context, Blueprint config, Precision precision, long seed) {
-        Weights weights = new Weights(context, config, precision, Rank.SINGLE);
-        long next = seed;
-        for (int layer = Group.MODEL; layer < config.numHiddenLayers(); layer++) {
-            for (Group group : weights.parameters.groups(layer)) {
-                if (weights.matrices.containsKey(group)) {
-                    weights.fill(weights.matrix(group), next++);
-                } else {
-                    boolean ones = weights.parameters.fused(group).init() == Parameter.Init.ONES;
-                    weights.fill(weights.vector(group), ones ? 1 : 0);
-                }
-            }
-        }
+    public static Weights random(Context context, Blueprint config, Precision precision, Rank rank, long seed) {
+        Weights weights = new Weights(context, config, precision, rank);
+        new RandomWeights(weights, seed).fill();
         return weights;
-    }
-
-    /** By way of rows as a file has them, so that the model is the same whatever order a backend packs weights in. */
-    private void fill(Weight matrix, long seed) {
-        Ops ops = new Ops(context);
-        long step = Math.clamp(SLAB_ELEMENTS / matrix.columns(), 1, matrix.rows());
-        Tensor slab = context.allocate(matrix.dtype() == DType.F8E4M3 ? DType.BF16 : matrix.dtype(), step,
-                matrix.columns());
-        for (long row = 0; row < matrix.rows(); row += step) {
-            Tensor rows = slab.rows(0, Math.min(step, matrix.rows() - row));
-            ops.randomNormal(rows, Parameter.Init.NORMAL.deviation(layers.size()), seed + (row << 32));
-            ops.pack(matrix, rows, row);
-        }
-        context.free(slab);
-    }
-
-    private void fill(Tensor vector, float value) {
-        float[] values = new float[Math.toIntExact(vector.elements())];
-        Arrays.fill(values, value);
-        Tensor staged = context.allocate(DType.F32, values.length);
-        context.write(staged, values);
-        new Ops(context).convert(vector, staged);
-        context.free(staged);
     }
 
     /** Workspace for the products of these weights with up to {@code tokens} rows; backward: those of training too. */
     public void reserveWorkspace(Allocator memory, long tokens, boolean backward) {
         memory.reserveWorkspace(matrices.values().stream().mapToLong(w ->
                 context.matmulWorkspaceBytes(w.dtype(), w.rows(), w.columns(), tokens, backward)).max().orElse(0));
+    }
+
+    /** Bytes of all of them on the device. */
+    public long bytes() {
+        return Stream.concat(vectors.values().stream(), matrices.values().stream().flatMap(matrix ->
+                Stream.of(matrix.data(), matrix.scales()))).filter(Objects::nonNull).mapToLong(Tensor::bytes).sum();
     }
 
     /** The device that they are on. */
@@ -206,8 +185,16 @@ public final class Weights {
         return vector(Group.NORM);
     }
 
-    /** (V, D); the same object as {@link #embedTokens} where the config ties them. */
+    /**
+     * (V, D), or this rank's rows of it; the same object as {@link #embedTokens} where the config ties them and no
+     * ranks share it.
+     */
     public Weight lmHead() {
-        return matrix(parameters.head());
+        return matrices.getOrDefault(Group.LM_HEAD, matrices.get(Group.EMBED_TOKENS));
+    }
+
+    /** Whether each rank computes its share of the vocabulary's logits alone. */
+    boolean headIsShared() {
+        return parameters.headParameter().rows(rank) < config.vocabSize();
     }
 }

@@ -81,8 +81,8 @@ public record GeneratorConfig(long cacheTokens, int blockSize, int maxBatchToken
         return (contextLength + blockSize - 1) / blockSize;
     }
 
-    /** The largest step. */
-    Step.Limits limits() {
-        return new Step.Limits(maxBatchTokens, maxSequences, maxSequences + MAX_SCORES, maxBlocks(), blockSize);
+    /** The largest step of a model that this many ranks share. */
+    Step.Limits limits(int ranks) {
+        return new Step.Limits(maxBatchTokens, maxSequences, maxSequences + MAX_SCORES, maxBlocks(), blockSize, ranks);
     }
 }

@@ -20,6 +20,13 @@ public record GeneratorStats(long steps, long tokens, long surplus, double stepM
         return all > 0 ? hostWaitMillis / all : 0;
     }
 
+    /** Both together: of two replicas. */
+    GeneratorStats plus(GeneratorStats other) {
+        return new GeneratorStats(steps + other.steps, tokens + other.tokens, surplus + other.surplus,
+                stepMillis + other.stepMillis, hostWaitMillis + other.hostWaitMillis,
+                graphReplays + other.graphReplays, graphCaptures + other.graphCaptures, eagerSteps + other.eagerSteps);
+    }
+
     /** What was done since an earlier count of the same generator. */
     public GeneratorStats since(GeneratorStats earlier) {
         return new GeneratorStats(steps - earlier.steps, tokens - earlier.tokens, surplus - earlier.surplus,

@@ -48,6 +48,12 @@ final class Scheduler {
         return waiting.isEmpty() && running.isEmpty();
     }
 
+    /** Samples in flight, with those that are not forked yet. */
+    int unfinished() {
+        return inFlight().stream().mapToInt(sequence -> sequence.ticket.forking()
+                ? sequence.ticket.request.samples() : 1).sum();
+    }
+
     List<Sequence> inFlight() {
         List<Sequence> all = new ArrayList<>(running);
         all.addAll(waiting);

@@ -17,7 +17,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** What a counter plans for a model is what the same constructors take from a device. */
 class PlannedMemoryTest {
-    private static final Step.Limits LIMITS = new Step.Limits(40, 5, 9, 4, 16);
+    private static final Step.Limits LIMITS = new Step.Limits(40, 5, 9, 4, 16, 1);
 
     private final Backend backend = Backend.open(NativeLibraries.find("cpu"));
     private final Context context = backend.context(new ContextOptions(0, 1, "auto"));
@@ -36,7 +36,7 @@ class PlannedMemoryTest {
     private static void everything(Allocator memory, Weights weights) {
         new Decoder(memory, weights, LIMITS);
         new KvCache(memory, weights, 7, LIMITS.blockSize());
-        new AdapterBank(memory, weights.config(), 2, 4, LIMITS.tokens());
+        new AdapterBank(memory, weights, 2, 4, LIMITS.tokens());
     }
 
     @ParameterizedTest

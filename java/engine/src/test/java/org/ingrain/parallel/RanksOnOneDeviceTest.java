@@ -24,6 +24,7 @@ import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.sample.Request;
 import org.ingrain.sample.SamplingParams;
+import org.ingrain.sample.ShardedModel;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
@@ -45,6 +46,9 @@ class RanksOnOneDeviceTest {
     private static final int REPETITIONS = Integer.getInteger("ingrain.repetitions", 0);
     private static final int TOKENS = BACKEND.equals("simt") ? 4 : 48;
     private static final int RANKS = 2;
+    private static final GeneratorConfig SIZES = new GeneratorConfig(128, 16, 16, 1, 64, true, true);
+    private static final Request STORY = Request.of(new int[] {1, 9038, 2501, 263, 931}, 1,
+            SamplingParams.greedy(TOKENS));
 
     @AfterEach
     void loadLazily() {
@@ -60,12 +64,23 @@ class RanksOnOneDeviceTest {
         try (Backend backend = backend(); ModelFolder model = ModelFolder.open(folder)) {
             Completion alone;
             try (Context context = context(backend)) {
-                alone = story(context, model, Rank.SINGLE);
+                alone = new Generator(weights(context, model, Rank.SINGLE), null, SIZES, Silent::new, List.of())
+                        .generate(List.of(STORY)).getFirst().getFirst();
             }
-            List<Completion> together = onRanks(backend, (context, rank) -> story(context, model, rank));
-            for (Completion one : together) {
-                assertArrayEquals(alone.ids(), one.ids());
-                assertArrayEquals(alone.logProbabilities(), one.logProbabilities(), 0);
+            try (Communicator communicator = new Communicator(backend, RANKS);
+                    RankGroup group = TestRanks.group(communicator)) {
+                List<Weights> shares = group.run(index -> {
+                    Context context = context(backend);
+                    context.join(communicator, index);
+                    return weights(context, model, new Rank(index, RANKS));
+                });
+                Generator generator = new Generator(List.of(new ShardedModel(group, shares, List.of())), SIZES,
+                        Silent::new, List.of());
+                Completion together = generator.generate(List.of(STORY)).getFirst().getFirst();
+                assertArrayEquals(alone.ids(), together.ids());
+                assertArrayEquals(alone.logProbabilities(), together.logProbabilities(), 0);
+                generator.close();
+                group.close(index -> shares.get(index).context().close());
             }
         }
     }
@@ -85,15 +100,10 @@ class RanksOnOneDeviceTest {
         }
     }
 
-    /** Greedy in F32, whose sums have one order whatever the ranks. */
-    private static Completion story(Context context, ModelFolder model, Rank rank) {
-        Weights weights = Weights.load(context, model.config(), new Precision(DType.F32, DType.F32, DType.F32), rank,
-                model, (layers, of) -> { });
-        Generator generator = new Generator(weights, null, new GeneratorConfig(128, 16, 16, 1, 64, true, true),
-                Silent::new, List.of());
-        return generator.generate(
-                List.of(Request.of(new int[] {1, 9038, 2501, 263, 931}, 1, SamplingParams.greedy(TOKENS)))).getFirst()
-                .getFirst();
+    /** F32: its sums have one order whatever the ranks. */
+    private static Weights weights(Context context, ModelFolder model, Rank rank) {
+        return Weights.load(context, model.config(), new Precision(DType.F32, DType.F32, DType.F32), rank, model,
+                (layers, of) -> { });
     }
 
     /** Microseconds of an all_reduce of n floats, checked; nothing is allocated between the first and the last. */
@@ -124,8 +134,8 @@ class RanksOnOneDeviceTest {
     }
 
     private static <R> List<R> onRanks(Backend backend, Part<R> part) {
-        try (Communicator communicator = new Communicator(backend, RANKS); RankGroup group = new RankGroup(
-                communicator)) {
+        try (Communicator communicator = new Communicator(backend, RANKS); 
+                RankGroup group = TestRanks.group(communicator)) {
             List<Context> contexts = IntStream.range(0, RANKS).mapToObj(rank -> context(backend)).toList();
             List<R> results = group.run(index -> {
                 contexts.get(index).join(communicator, index);

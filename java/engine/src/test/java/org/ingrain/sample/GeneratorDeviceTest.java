@@ -82,7 +82,7 @@ class GeneratorDeviceTest {
     private static List<Completion> run(String order, GeneratorConfig config, int lag) {
         try (TinyModel model = open(order)) {
             model.context.setDeterministic(true);
-            AdapterBank bank = new AdapterBank(model.context, model.weights.config(), 2, 2, config.maxBatchTokens());
+            AdapterBank bank = new AdapterBank(model.context, model.weights, 2, 2, config.maxBatchTokens());
             Generator generator = model.generator(config, bank, lag);
             generator.loadAdapter(0, List.of(adapter(3, Projection.Q_PROJ)));
             generator.loadAdapter(1, List.of(adapter(2, Projection.O_PROJ)));

@@ -60,7 +60,7 @@ class GeneratorLagTest {
 
     private static List<List<Completion>> run(GeneratorConfig config, DType dtype, int lag) {
         try (TinyModel model = new TinyModel(dtype, 1)) {
-            AdapterBank bank = new AdapterBank(model.context, model.weights.config(), 2, 2, config.maxBatchTokens());
+            AdapterBank bank = new AdapterBank(model.context, model.weights, 2, 2, config.maxBatchTokens());
             Generator generator = model.generator(config, bank, lag);
             generator.loadAdapter(0, List.of(adapter(3)));
             generator.loadAdapter(1, List.of(adapter(-2)));

@@ -127,7 +127,7 @@ class GeneratorTest {
     @EnumSource(Projection.class)
     void baseAndAdaptedSamplesShareABatch(Projection projection) {
         try (TinyModel model = new TinyModel(DType.F32, 2)) {
-            AdapterBank bank = new AdapterBank(model.context, model.weights.config(), 2, 4, 512);
+            AdapterBank bank = new AdapterBank(model.context, model.weights, 2, 4, 512);
             Generator generator = model.generator(TinyModel.roomy(), bank);
             generator.loadAdapter(0, List.of(adapter(model, projection, 0)));
             generator.loadAdapter(1, List.of(adapter(model, projection, 3)));
@@ -228,7 +228,7 @@ class GeneratorTest {
     void whatIsPlannedIsAllocatedAndFreed() {
         try (TinyModel model = new TinyModel(DType.F32, 1)) {
             GeneratorConfig config = TinyModel.roomy();
-            long planned = Generator.bytes(model.context, model.weights.config(), model.weights.precision(), config);
+            long planned = Generator.bytes(model.weights, config);
             long before = Inspect.allocatedBytes(model.context);
             try (Generator generator = model.generator(config)) {
                 assertEquals(planned - model.context.workspaceBytes(), Inspect.allocatedBytes(model.context) - before);

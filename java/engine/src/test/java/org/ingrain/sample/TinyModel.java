@@ -35,7 +35,7 @@ public final class TinyModel implements AutoCloseable {
     public TinyModel(DType dtype, int threads) {
         backend = Backend.open(NativeLibraries.find("cpu"));
         context = backend.context(new ContextOptions(0, threads, "auto"));
-        weights = Weights.random(context, config(dtype), new Precision(dtype, DType.F32, dtype), 7);
+        weights = Weights.random(context, config(dtype), new Precision(dtype, DType.F32, dtype), Rank.SINGLE, 7);
     }
 
     /** On any backend, F32, with the same weights on all of them. */

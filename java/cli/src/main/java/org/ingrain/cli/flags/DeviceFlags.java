@@ -2,6 +2,7 @@ package org.ingrain.cli.flags;
 
 import java.nio.file.Path;
 import org.ingrain.engine.ModelOptions;
+import org.ingrain.engine.ParallelConfig;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.CublasLt;
 import picocli.CommandLine.Option;
@@ -10,11 +11,20 @@ import picocli.CommandLine.Option;
 @Heading.Under(Heading.DEVICE)
 public final class DeviceFlags {
     @Option(names = "--device", defaultValue = "cpu", paramLabel = "NAME",
-            description = "Device: cpu, cuda or cuda:N (default: ${DEFAULT-VALUE}).")
+            description = "Device: cpu, cuda, cuda:N or a list such as cuda:0,1,2,3 (default: ${DEFAULT-VALUE}).")
     String device;
 
+    @Option(names = "--tensor-parallel-size", defaultValue = "0", paramLabel = "N",
+            description = "Devices that share each copy of the model: 1, 2, 4 or 8 (default: as few as have room).")
+    private int tensorParallelSize;
+
+    @Option(names = "--data-parallel-size", defaultValue = "0", paramLabel = "N",
+            description = "Copies of the model, which answer at the same time (default: as many as --device has "
+            + "devices for).")
+    private int dataParallelSize;
+
     @Option(names = "--threads", defaultValue = "0", paramLabel = "N",
-            description = "CPU threads; 0 means all cores (default: ${DEFAULT-VALUE}).")
+            description = "CPU threads, divided among the ranks; 0 means all cores (default: ${DEFAULT-VALUE}).")
     int threads;
 
     @Option(names = "--isa", defaultValue = "auto", paramLabel = "NAME",
@@ -34,6 +44,11 @@ public final class DeviceFlags {
         return options(Path.of(""), "auto").context();
     }
 
+    /** How many devices share the model. */
+    ParallelConfig parallel() {
+        return new ParallelConfig(tensorParallelSize, dataParallelSize);
+    }
+
     /** Loads the library that {@code --cublaslt} names. */
     void loadLibraries() {
         if (cublasLt != null) {
@@ -44,6 +59,7 @@ public final class DeviceFlags {
     /** Options of a model on this device, with weights of this type. */
     public ModelOptions options(Path model, String dtype) {
         loadLibraries();
-        return ModelOptions.of(model).withDevice(device).withThreads(threads).withIsa(isa).withDtype(dtype);
+        return ModelOptions.of(model).withDevice(device).withThreads(threads).withIsa(isa).withDtype(dtype)
+                .withParallel(parallel());
     }
 }

@@ -37,6 +37,6 @@ public final class ModelFlags {
     public ModelOptions options() {
         device.loadLibraries();
         return new ModelOptions(model, device.device, device.threads, device.isa, dtype, cacheDtype, deterministic,
-                kernels.files(), false, 0, Optional.empty());
+                kernels.files(), false, 0, device.parallel(), Optional.empty());
     }
 }

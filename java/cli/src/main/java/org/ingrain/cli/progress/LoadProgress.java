@@ -1,6 +1,7 @@
 package org.ingrain.cli.progress;
 
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.SortedMap;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.MemoryPlan;
@@ -16,6 +17,19 @@ public final class LoadProgress implements Engine.Listener {
 
     public LoadProgress(Path model) {
         this.model = model;
+    }
+
+    @Override
+    public void placed(String line) {
+        System.err.println(line);
+    }
+
+    @Override
+    public void allLoaded(long bytes, double seconds) {
+        if (seconds * 1e9 > QUIET_NANOS) {
+            System.err.printf(Locale.ROOT, "loaded %.1f GB in %.1f s: %.2f GB/s%n", bytes / 1e9, seconds,
+                    bytes / 1e9 / seconds);
+        }
     }
 
     @Override

@@ -104,7 +104,7 @@ public final class EngineAnswerer implements Answerer {
 
         /** Fills the generator's queue; false if nothing is left to do. */
         boolean feed() {
-            while (!waiting.isEmpty() && submitted < QUEUE * generator.config().maxSequences()) {
+            while (!waiting.isEmpty() && submitted < QUEUE * generator.maxSequences()) {
                 List<TextRequest> wanted = waiting.removeFirst().stream()
                         .filter(request -> !cancelled.remove(request.key())).toList();
                 group(wanted).forEach(this::submit);

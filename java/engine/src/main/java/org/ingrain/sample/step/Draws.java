@@ -109,6 +109,13 @@ final class Draws {
         }
     }
 
+    /** Gives every rank the ids that rank 0 has drawn, so that no difference of rounding can lead ranks apart. */
+    void share() {
+        if (draws > 0) {
+            ops.broadcast(target.slice(0, draws), target.slice(0, draws), 0);
+        }
+    }
+
     /**
      * The logits themselves where each draw has the row of its own number, else a copy with the rows the draws want.
      */

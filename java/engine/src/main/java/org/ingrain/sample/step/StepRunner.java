@@ -11,7 +11,8 @@ import org.ingrain.tensor.Tensor;
 /**
  * Enqueues planned steps, of which the host reads what they draw later. A step is one copy to the device of all its
  * small arrays, the choice of its ids among given ones and those that the step before draws, the model, the draws, and
- * one copy back into pinned memory; an event behind it is all that the host ever waits for. All runs on one stream, so
+ * one copy back into pinned memory (on rank 0 alone, whose ids every rank gets); an event behind
+ * it is all that the host ever waits for. All runs on one stream, so
  * that a block of the cache may change hands as soon as the host decides it: its next holder writes it in a later step.
  */
 public final class StepRunner implements AutoCloseable {
@@ -28,6 +29,8 @@ public final class StepRunner implements AutoCloseable {
     private final Draws draws;
     private final DecodeGraphs graphs;
     private final StepRing ring;
+    private final int ranks;
+    private final boolean reads;
     private Tensor logits;
     private long steps;
 
@@ -50,6 +53,8 @@ public final class StepRunner implements AutoCloseable {
         staging = buffers.staging;
         step = buffers.step;
         draws = buffers.draws;
+        ranks = decoder.weights().rank().count();
+        reads = decoder.weights().rank().index() == 0;
         graphs = new DecodeGraphs(context);
         ring = new StepRing(context, buffers.maxInFlight + 1, Draws.resultElements(buffers.limits) * Integer.BYTES);
     }
@@ -66,14 +71,14 @@ public final class StepRunner implements AutoCloseable {
         if (plan.parts().isEmpty()) {
             draws.begin(plan, plan.draws().size());
             upload();
-            draws.compute(logits);
+            draw();
         } else {
             enqueueParts(plan);
             steps++;
         }
         results.use(draws.count());
         Tensor drawn = draws.results();
-        if (drawn.elements() > 0) {
+        if (reads && drawn.elements() > 0) {
             context.copyToHostAsync(results.memory.asSlice(0, drawn.bytes()), drawn);
         }
         ring.end(results);
@@ -120,7 +125,14 @@ public final class StepRunner implements AutoCloseable {
         if (copies.elements() > 0) {
             cache.copyBlocks(copies);
         }
+        draw();
+    }
+
+    private void draw() {
         draws.compute(logits);
+        if (ranks > 1) {
+            draws.share();
+        }
     }
 
     /** Adapters have changed; waits for the steps in flight, but does not read them. */

@@ -29,7 +29,7 @@ class DrawsTest {
 
     private final Backend backend = Backend.open(NativeLibraries.find("cpu"));
     private final Context context = backend.context(new ContextOptions(0, 1, "auto"));
-    private final StepBuffers buffers = new StepBuffers(context, new Step.Limits(8, 6, ROWS, 1, 16), VOCABULARY, 1);
+    private final StepBuffers buffers = new StepBuffers(context, new Step.Limits(8, 6, ROWS, 1, 16, 1), VOCABULARY, 1);
     private final Draws draws = buffers.draws;
     private final float[] values = new float[ROWS * VOCABULARY];
     private final Tensor logits = context.allocate(DType.F32, ROWS, VOCABULARY);

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 
 /** Plans written by hand, on a small model on the CPU. */
 class StepRunnerTest {
-    private static final Step.Limits LIMITS = new Step.Limits(48, 4, 24, 4, 16);
+    private static final Step.Limits LIMITS = new Step.Limits(48, 4, 24, 4, 16, 1);
     private static final int[] NONE = {};
     private static final int[] PROMPT = TinyModel.prompt(20, 3);
 

@@ -1,0 +1,66 @@
+package org.ingrain.engine;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.ToLongFunction;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import org.ingrain.ffi.Backend;
+import org.ingrain.ffi.Context;
+
+/** The devices that options name, in their order: the ranks of the first copy, then those of the second, and so on. */
+record Devices(Backend backend, ModelOptions options) {
+    /** As the user names it: {@code cuda:1}. */
+    static String name(ModelOptions options, int i) {
+        return options.backend().equals("cpu") ? "cpu" : options.backend() + ":" + options.devices().get(i);
+    }
+
+    /** Opens the contexts of one copy of the model. */
+    ModelCopy open(int copy, Placement placement) {
+        int first = copy * placement.tensorParallelSize();
+        List<Integer> own = IntStream.range(first, first + placement.tensorParallelSize()).boxed().toList();
+        ModelCopy made = new ModelCopy(backend,
+                own.stream().map(i -> options.context(i, placement.devices())).toList(),
+                own.stream().map(i -> "rank " + i + " on " + name(options, i)).toList(), placement.devices() > 1);
+        made.ranks().run(rank -> {
+            made.contexts().get(rank).setDeterministic(options.deterministic());
+            return null;
+        });
+        return made;
+    }
+
+    /** Whether every device has room for this many bytes a rank; one that is listed twice has two ranks. */
+    boolean fit(ToLongFunction<Context> bytes) {
+        Map<Integer, Long> uses = options.devices().stream().collect(
+                Collectors.groupingBy(device -> device, Collectors.counting()));
+        for (Map.Entry<Integer, Long> use : uses.entrySet()) {
+            int i = options.devices().indexOf(use.getKey());
+            try (Context context = backend.context(options.context(i, options.devices().size()))) {
+                if (use.getValue() * bytes.applyAsLong(context) > context.memoryInfo().free()) {
+                    return false;
+                }
+            }
+        }
+        return true;
+    }
+
+    /** A plan a device, where every rank on it takes the same. */
+    static List<MemoryPlan> plans(ModelOptions options, List<ModelCopy> copies, List<MemoryPlan.Part> rank) {
+        Map<String, Long> free = new LinkedHashMap<>();
+        Map<String, Integer> ranks = new LinkedHashMap<>();
+        int i = 0;
+        for (ModelCopy copy : copies) {
+            for (long bytes : copy.free()) {
+                String name = name(options, Math.min(i++, options.devices().size() - 1));
+                free.merge(name, bytes, Math::min);
+                ranks.merge(name, 1, Integer::sum);
+            }
+        }
+        List<MemoryPlan> plans = new ArrayList<>();
+        free.forEach((name, bytes) -> plans.add(new MemoryPlan(name, bytes, rank.stream().map(
+                part -> new MemoryPlan.Part(part.name(), part.bytes() * ranks.get(name))).toList())));
+        return plans;
+    }
+}

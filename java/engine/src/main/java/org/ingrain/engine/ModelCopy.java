@@ -1,0 +1,97 @@
+package org.ingrain.engine;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.IntFunction;
+import org.ingrain.ffi.Backend;
+import org.ingrain.ffi.Communicator;
+import org.ingrain.ffi.Context;
+import org.ingrain.ffi.ContextOptions;
+import org.ingrain.model.Rank;
+import org.ingrain.model.Weights;
+import org.ingrain.parallel.RankGroup;
+
+/** One copy of a model: its ranks, each with a thread, a context and its share of the weights. */
+final class ModelCopy implements AutoCloseable {
+    private final RankGroup ranks;
+    /** Null where there is one rank. */
+    private final Communicator communicator;
+    private final Context[] contexts;
+    private List<Weights> weights = List.of();
+
+    /**
+     * Opens a context a rank.
+     *
+     * @param places   the device of each rank
+     * @param names    of the ranks for messages
+     * @param threaded whether a single rank has a thread of its own
+     */
+    ModelCopy(Backend backend, List<ContextOptions> places, List<String> names, boolean threaded) {
+        contexts = new Context[places.size()];
+        communicator = places.size() == 1 ? null : new Communicator(backend, places.size());
+        ranks = threaded ? new RankGroup(communicator, names) : RankGroup.onCallersThread();
+        try {
+            ranks.run(rank -> contexts[rank] = backend.context(places.get(rank)));
+            if (communicator != null) {
+                ranks.run(rank -> {
+                    contexts[rank].join(communicator, rank);
+                    return null;
+                });
+            }
+        } catch (RuntimeException e) {
+            close();
+            throw e;
+        }
+    }
+
+    RankGroup ranks() {
+        return ranks;
+    }
+
+    List<Context> contexts() {
+        return Arrays.asList(contexts);
+    }
+
+    /** Of each rank; empty before {@link #load}. */
+    List<Weights> weights() {
+        return weights;
+    }
+
+    /** Makes each rank's share of the weights, all at once. */
+    void load(IntFunction<Weights> share) {
+        weights = ranks.run(share);
+    }
+
+    Rank rank(int index) {
+        return new Rank(index, contexts.length);
+    }
+
+    /** Bytes free on the device of each rank. */
+    List<Long> free() {
+        return ranks.run(rank -> contexts[rank].memoryInfo().free());
+    }
+
+    /** Closes the contexts once nothing runs on any of them: freeing waits for devices, and so for ranks that wait. */
+    @Override
+    public void close() {
+        List<Context> open = new ArrayList<>(Arrays.asList(contexts));
+        try {
+            if (communicator != null && !ranks.hasFailed()) {
+                ranks.run(rank -> {
+                    open.get(rank).synchronize();
+                    return null;
+                });
+            }
+        } finally {
+            ranks.close(rank -> {
+                if (open.get(rank) != null) {
+                    open.get(rank).close();
+                }
+            });
+            if (communicator != null) {
+                communicator.close();
+            }
+        }
+    }
+}

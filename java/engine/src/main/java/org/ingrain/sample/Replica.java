@@ -1,0 +1,220 @@
+package org.ingrain.sample;
+
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+import java.util.Set;
+import org.ingrain.ffi.Allocator;
+import org.ingrain.model.Decoder;
+import org.ingrain.model.KvCache;
+import org.ingrain.model.LoraModule;
+import org.ingrain.model.Weights;
+import org.ingrain.sample.Completion.FinishReason;
+import org.ingrain.sample.step.ParallelStepRunner;
+import org.ingrain.sample.step.StepBuffers;
+import org.ingrain.sample.step.StepResults;
+import org.ingrain.sample.step.StepRunner;
+import org.ingrain.sample.step.StepStats;
+
+/**
+ * A copy of the model with a batch, a cache and a scheduler of its own, which plans for all of its ranks. Used on the
+ * thread of its rank 0.
+ */
+final class Replica implements AutoCloseable {
+    private final GeneratorConfig config;
+    private final ShardedModel model;
+    private final Set<Integer> eosIds;
+    private final BlockPool pool;
+    private final Scheduler scheduler;
+    private final List<Allocator.Scope> memory;
+    private final ParallelStepRunner runner;
+    private final Deque<PlannedStep> inFlight = new ArrayDeque<>();
+    private final int lag;
+    private long tokens;
+    private long surplus;
+
+    /** lag: how many steps the host reads behind the last one enqueued. */
+    Replica(ShardedModel model, GeneratorConfig config, Set<Integer> eosIds, int lag) {
+        this.config = config;
+        this.model = model;
+        this.eosIds = eosIds;
+        this.lag = lag;
+        memory = model.weights().stream().map(weights -> new Allocator.Scope(weights.context())).toList();
+        runner = new ParallelStepRunner(model.ranks(), model.ranks().run(this::runner));
+        pool = new BlockPool(config.blocks(), config.blockSize(), config.prefixCache());
+        scheduler = new Scheduler(config, pool);
+    }
+
+    private StepRunner runner(int rank) {
+        Parts parts = Parts.allocate(memory.get(rank), model.weights().get(rank), config, lag);
+        return new StepRunner(parts.decoder, parts.cache, model.adapters(rank), parts.buffers);
+    }
+
+    /** What a rank allocates beside the weights. */
+    private record Parts(Decoder decoder, KvCache cache, StepBuffers buffers) {
+        static Parts allocate(Allocator memory, Weights weights, GeneratorConfig config, int lag) {
+            int blocks = config.blocks() + StepRunner.fillerBlocks(memory.context());
+            int ranks = weights.rank().count();
+            return new Parts(new Decoder(memory, weights, config.limits(ranks)),
+                    new KvCache(memory, weights, blocks, config.blockSize()),
+                    new StepBuffers(memory, config.limits(ranks), weights.config().vocabSize(), lag + 1));
+        }
+    }
+
+    /** Bytes that a rank allocates beside its weights. */
+    static long bytes(Weights weights, GeneratorConfig config) {
+        return Allocator.bytes(weights.context(), memory -> Parts.allocate(memory, weights, config, 0));
+    }
+
+    ShardedModel model() {
+        return model;
+    }
+
+    /** Samples that it has to finish. */
+    int unfinished() {
+        return scheduler.unfinished();
+    }
+
+    void enqueue(Ticket ticket) {
+        scheduler.enqueue(ticket);
+    }
+
+    /** Replaces the adapter in a slot, of which nothing may be in flight. */
+    void loadAdapter(int slot, List<LoraModule> adapter) {
+        if (scheduler.inFlight().stream().anyMatch(sequence -> sequence.ticket.request.adapterSlot() == slot)) {
+            throw new IllegalStateException("adapter slot " + slot + " is in use");
+        }
+        pool.forgetAdapter(slot);
+        model.ranks().run(rank -> {
+            model.adapters(rank).load(slot, adapter);
+            return null;
+        });
+        runner.adaptersChanged();
+    }
+
+    /**
+     * Enqueues one step and reads what is due; false where nothing is left to do, and then nothing is left on the
+     * device either.
+     */
+    boolean step() {
+        finishCancelled();
+        List<PlannedStep> steps = scheduler.plan();
+        for (PlannedStep step : steps) {
+            runner.enqueue(step.plan());
+            inFlight.addLast(step);
+            read(lag);
+        }
+        if (steps.isEmpty() && !inFlight.isEmpty()) {
+            read(inFlight.size() - 1);
+        } else if (steps.isEmpty() && !scheduler.idle()) {
+            throw new IllegalStateException("nothing can be scheduled with " + pool.available() + " of " + pool.blocks()
+                    + " blocks free");
+        }
+        if (!scheduler.idle()) {
+            return true;
+        }
+        read(0);
+        runner.idle();
+        return false;
+    }
+
+    /** Reads the oldest steps until at most {@code left} are in flight. */
+    private void read(int left) {
+        while (inFlight.size() > left) {
+            PlannedStep step = inFlight.removeFirst();
+            StepResults results = runner.await();
+            int at = 0;
+            for (PlannedStep.Scored scored : step.scored()) {
+                for (int i = 0; i < scored.count(); i++) {
+                    scored.ticket().promptLogProbabilities[scored.from() + i] = results.score(at++);
+                }
+            }
+            for (int i = 0; i < step.drawn().size(); i++) {
+                Sequence sequence = step.drawn().get(i);
+                if (sequence.finished()) {
+                    surplus++;
+                } else {
+                    accept(sequence, results.id(i), results.logProbability(i));
+                }
+            }
+        }
+    }
+
+    private void accept(Sequence sequence, int id, float logProbability) {
+        if (id < 0) {
+            throw new ArithmeticException("the model's logits are not numbers at position "
+                    + (sequence.length() - sequence.unread()));
+        }
+        tokens++;
+        SamplingParams params = sequence.ticket.request.params();
+        sequence.append(id, logProbability);
+        if ((eosIds.contains(id) && !params.ignoreEos()) || params.stopTokens().contains(id)) {
+            finish(sequence, FinishReason.STOP);
+            return;
+        }
+        emit(sequence, sequence.text.append(sequence.decoder.append(id)));
+        if (sequence.text.stopped()) {
+            finish(sequence, FinishReason.STOP);
+        } else if (sequence.unread() == 0 && sequence.full(config.contextLength())) {
+            finish(sequence, FinishReason.LENGTH);
+        }
+    }
+
+    private void emit(Sequence sequence, String piece) {
+        if (!piece.isEmpty()) {
+            sequence.ticket.listener.text(sequence.number, piece);
+        }
+    }
+
+    private void finish(Sequence sequence, FinishReason reason) {
+        if (!sequence.text.stopped()) {
+            emit(sequence, sequence.text.append(sequence.decoder.flush()));
+        }
+        emit(sequence, sequence.text.flush());
+        sequence.finish();
+        scheduler.remove(sequence);
+        sequence.ticket.listener.finished(new Completion(sequence.number, sequence.generatedIds(),
+                sequence.generatedLogProbabilities(), sequence.text.text(), reason,
+                sequence.ticket.promptLogProbabilities));
+    }
+
+    private void finishCancelled() {
+        for (Sequence sequence : scheduler.inFlight()) {
+            Ticket ticket = sequence.ticket;
+            if (!ticket.forking() && ticket.cancelled(sequence.number)) {
+                finish(sequence, FinishReason.CANCELLED);
+            } else if (ticket.forking() && ticket.allCancelled()) {
+                cancelBeforeFork(sequence);
+            }
+        }
+    }
+
+    /** All samples of a request whose prompt is not computed yet. */
+    private void cancelBeforeFork(Sequence trunk) {
+        trunk.finish();
+        scheduler.remove(trunk);
+        for (int i = 0; i < trunk.ticket.request.samples(); i++) {
+            trunk.ticket.listener.finished(new Completion(trunk.number + i, new int[0], new float[0], "",
+                    FinishReason.CANCELLED, trunk.ticket.promptLogProbabilities));
+        }
+    }
+
+    GeneratorStats stats() {
+        StepStats done = runner.stats();
+        return new GeneratorStats(done.steps(), tokens, surplus, done.stepMillis(), done.hostWaitMillis(),
+                done.graphReplays(), done.graphCaptures(), done.eagerSteps());
+    }
+
+    /** Waits for the devices, then frees what it allocated; after a rank's failure that is left to the contexts. */
+    @Override
+    public void close() {
+        if (model.ranks().hasFailed()) {
+            return;
+        }
+        runner.close();
+        model.ranks().run(rank -> {
+            memory.get(rank).close();
+            return null;
+        });
+    }
+}

@@ -1,0 +1,205 @@
+package org.ingrain.sample;
+
+import java.util.ArrayDeque;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.List;
+import java.util.concurrent.LinkedBlockingQueue;
+
+/**
+ * Replicas that compute on threads of their own. They take requests from one queue, the least loaded first, so that
+ * none idles while another has work that has not begun; where one request is left for several idle replicas, its
+ * samples are divided. What samples have to say waits in another queue for the caller's thread.
+ * <pre>
+ *   caller         submit ──► waiting            step ◄── news: text, finished, "a step is done"
+ *                                │ take                       ▲
+ *   replica 0, 1, ...            └──► enqueue, step, step, ───┘
+ * </pre>
+ * A replica's thread does one step at a time and asks for the next, so that other work on it goes between.
+ */
+final class ReplicaPool {
+    private final List<Replica> replicas;
+    private final int maxSequences;
+    private final Deque<Ticket> waiting = new ArrayDeque<>();
+    /** Samples that each replica has taken and not finished. */
+    private final int[] taken;
+    /** Whether a step of the replica is going on or asked for. */
+    private final boolean[] working;
+    private boolean stopped;
+    private final LinkedBlockingQueue<Runnable> news = new LinkedBlockingQueue<>();
+    private volatile RuntimeException failure;
+    // of the caller's thread
+    private final GeneratorStats[] stats;
+    private boolean stepped;
+
+    /** maxSequences: samples that a replica computes at a time. */
+    ReplicaPool(List<Replica> replicas, int maxSequences) {
+        this.replicas = replicas;
+        this.maxSequences = maxSequences;
+        taken = new int[replicas.size()];
+        working = new boolean[replicas.size()];
+        stats = new GeneratorStats[replicas.size()];
+        for (int i = 0; i < stats.length; i++) {
+            stats[i] = new GeneratorStats(0, 0, 0, 0, 0, 0, 0, 0);
+        }
+    }
+
+    /** A listener that replicas may call; what it hears is passed on by {@link #step}. */
+    GenerationListener relay(GenerationListener listener) {
+        return new GenerationListener() {
+            @Override
+            public void text(int sample, String piece) {
+                news.add(() -> listener.text(sample, piece));
+            }
+
+            @Override
+            public void finished(Completion completion) {
+                news.add(() -> listener.finished(completion));
+            }
+        };
+    }
+
+    void submit(Ticket ticket) {
+        throwFailure();
+        synchronized (this) {
+            waiting.addLast(ticket);
+            for (int i = 0; i < working.length; i++) {
+                if (!working[i]) {
+                    working[i] = true;
+                    post(i);
+                }
+            }
+        }
+    }
+
+    private void post(int i) {
+        replicas.get(i).model().ranks().post(() -> work(i));
+    }
+
+    /** On the replica's thread: takes requests and does a step. */
+    private void work(int i) {
+        Replica replica = replicas.get(i);
+        try {
+            take(i, replica);
+            boolean more = replica.step();
+            GeneratorStats done = replica.stats();
+            news.add(() -> {
+                stats[i] = done;
+                stepped = true;
+            });
+            goOn(i, more, replica.unfinished());
+        } catch (RuntimeException | Error e) {
+            fail(replica.model().ranks().failed(0, e));
+        }
+    }
+
+    private synchronized void take(int i, Replica replica) {
+        taken[i] = replica.unfinished();
+        while (!stopped && mayTake(i)) {
+            Ticket ticket = waiting.removeFirst();
+            int samples = ticket.request.samples();
+            int share = share(i, ticket);
+            if (share < samples) {
+                waiting.addFirst(ticket.part(share, samples - share));
+                ticket = ticket.part(0, share);
+            }
+            taken[i] += share;
+            replica.enqueue(ticket);
+        }
+    }
+
+    /** Whether there is work for a replica that none with less to do will take. */
+    private boolean mayTake(int i) {
+        return !waiting.isEmpty() && (taken.length == 1
+                || taken[i] < maxSequences && taken[i] == Arrays.stream(taken).min().orElse(0));
+    }
+
+    /** How many samples of a request a replica takes: all, unless others are idle and nothing else waits for them. */
+    private int share(int i, Ticket ticket) {
+        int idle = 0;
+        for (int j = 0; j < taken.length; j++) {
+            idle += j != i && taken[j] == 0 ? 1 : 0;
+        }
+        int without = Math.max(0, idle - waiting.size());
+        return ticket.wantsPrompt() ? ticket.request.samples() : Math.ceilDiv(ticket.request.samples(), 1 + without);
+    }
+
+    private synchronized void goOn(int i, boolean more, int unfinished) {
+        taken[i] = unfinished;
+        if (!stopped && (more || mayTake(i))) {
+            post(i);
+            return;
+        }
+        working[i] = false;
+        news.add(() -> stepped = true);
+        notifyAll();
+    }
+
+    private synchronized void fail(RuntimeException first) {
+        failure = failure == null ? first : failure;
+        stopped = true;
+        news.add(() -> stepped = true);
+        notifyAll();
+    }
+
+    /** Passes on what there is to hear, after waiting for a step; false where nothing is left to do. */
+    boolean step() {
+        stepped = false;
+        try {
+            while (!stepped && active()) {
+                news.take().run();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("interrupted while replicas were working", e);
+        }
+        for (Runnable next = news.poll(); next != null; next = news.poll()) {
+            next.run();
+        }
+        throwFailure();
+        return active();
+    }
+
+    private synchronized boolean active() {
+        return !news.isEmpty() || failure == null && anyWorking();
+    }
+
+    private boolean anyWorking() {
+        for (boolean one : working) {
+            if (one) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private void throwFailure() {
+        if (failure != null) {
+            throw failure;
+        }
+    }
+
+    /** Refuses to go on where requests wait that name an adapter's slot; replicas look at those that they have. */
+    synchronized void requireUnused(int slot) {
+        if (waiting.stream().anyMatch(ticket -> ticket.request.adapterSlot() == slot)) {
+            throw new IllegalStateException("adapter slot " + slot + " is in use");
+        }
+    }
+
+    GeneratorStats stats() {
+        return Arrays.stream(stats).reduce(GeneratorStats::plus).orElseThrow();
+    }
+
+    /** Forgets what waits, and returns when no replica does anything. */
+    synchronized void stop() {
+        stopped = true;
+        waiting.clear();
+        try {
+            while (failure == null && anyWorking()) {
+                wait();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,194 @@
+package org.ingrain.engine;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.IntStream;
+import org.ingrain.model.Blueprint;
+import org.ingrain.model.LoraModule;
+import org.ingrain.model.Parameter;
+import org.ingrain.model.Projection;
+import org.ingrain.sample.Completion;
+import org.ingrain.sample.GenerationListener;
+import org.ingrain.sample.Generator;
+import org.ingrain.sample.GeneratorConfig;
+import org.ingrain.sample.Request;
+import org.ingrain.sample.SamplingParams;
+import org.ingrain.sample.Ticket;
+import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.TestFolders;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** A model on several devices says what it says on one, to the last bit on the CPU. */
+@Timeout(120)
+class ParallelTest {
+    private static final Path LAB = Path.of(System.getProperty("ingrain.root")).resolve("models/lab");
+    private static final GeneratorConfig SIZES = GeneratorConfig.of(96, 6, 48).withBlockSize(16).withCacheTokens(256);
+    private static final int RANK = 2;
+
+    @TempDir
+    private Path temp;
+
+    /** A folder with the lab model's tokenizer and a config of its own, for random weights. */
+    private Path folder(int heads, int keyValueHeads, boolean tied) throws IOException {
+        for (String file : List.of("tokenizer.json", "tokenizer_config.json", "generation_config.json")) {
+            Files.copy(LAB.resolve(file), temp.resolve(file));
+        }
+        String config = Files.readString(LAB.resolve("config.json"))
+                .replaceFirst("(\"num_attention_heads\" : )\\d+", "$1" + heads)
+                .replaceFirst("(\"num_key_value_heads\" : )\\d+", "$1" + keyValueHeads)
+                .replaceFirst("(\"head_dim\" : )\\d+", "$1" + 16)
+                .replaceFirst("(\"vocab_size\" : )\\d+", "$1" + 376)   // 374 is no multiple of 4 and 8
+                .replaceFirst("(\"tie_word_embeddings\" : )\\w+", "$1" + tied);
+        Files.writeString(temp.resolve("config.json"), config);
+        return temp;
+    }
+
+    /** Of every projection, large enough to change what is said. */
+    private static List<LoraModule> adapter(Blueprint model, long seed) {
+        Random random = new Random(seed);
+        List<LoraModule> modules = new ArrayList<>();
+        for (Projection projection : Projection.values()) {
+            Parameter w = model.parameters().get(1, projection);
+            modules.add(new LoraModule(1, projection, RANK, 2, floats(random, RANK * w.columns()),
+                    floats(random, RANK * w.rows())));
+        }
+        return modules;
+    }
+
+    private static float[] floats(Random random, long n) {
+        float[] values = new float[Math.toIntExact(n)];
+        for (int i = 0; i < n; i++) {
+            values[i] = (float) random.nextGaussian() * 0.2f;
+        }
+        return values;
+    }
+
+    /** More samples than a replica computes at a time; two adapters and none in one batch; scored prompts. */
+    private static List<Request> requests(Blueprint model) {
+        SamplingParams params = SamplingParams.sampled(0.9, 0.95, 14, 11);
+        int vocabulary = model.vocabSize();
+        int[] prompt = IntStream.range(0, 37).map(i -> (i * 31 + 5) % vocabulary).toArray();
+        int[] other = IntStream.range(0, 21).map(i -> (i * 17 + 3) % vocabulary).toArray();
+        return List.of(new Request(prompt, 9, 0, params, -1, false), new Request(prompt, 2, 1, params, 0, false),
+                new Request(other, 3, 0, params, 1, true), new Request(other, 1, 0, SamplingParams.greedy(9), -1, true),
+                new Request(other, 2, 4, params, 0, false));
+    }
+
+    private static List<List<Completion>> answers(ModelOptions options, ParallelConfig parallel) {
+        try (Engine engine = Engine.open(options.withParallel(parallel))) {
+            Generator generator = engine.generator(SIZES, 2, RANK);
+            generator.loadAdapter(0, adapter(engine.blueprint(), 1));
+            generator.loadAdapter(1, adapter(engine.blueprint(), 2));
+            List<List<Completion>> all = new ArrayList<>(generator.generate(requests(engine.blueprint())));
+            generator.loadAdapter(1, adapter(engine.blueprint(), 3).subList(2, 5));
+            all.addAll(generator.generate(requests(engine.blueprint())));
+            return all;
+        }
+    }
+
+    private static void assertSame(List<List<Completion>> expected, List<List<Completion>> actual, float tolerance) {
+        assertEquals(expected.size(), actual.size());
+        for (int r = 0; r < expected.size(); r++) {
+            for (int i = 0; i < expected.get(r).size(); i++) {
+                Completion e = expected.get(r).get(i);
+                Completion a = actual.get(r).get(i);
+                assertEquals(e.sample(), a.sample());
+                assertArrayEquals(e.ids(), a.ids(), () -> Arrays.toString(a.ids()));
+                assertArrayEquals(e.logProbabilities(), a.logProbabilities(), tolerance);
+                assertArrayEquals(e.promptLogProbabilities(), a.promptLogProbabilities(), tolerance);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"8, 8, f32, false", "8, 2, bf16, true", "16, 2, f32, true"})
+    void answersAreThoseOfOneRank(int heads, int keyValueHeads, String dtype, boolean tied) throws IOException {
+        ModelOptions options = ModelOptions.of(folder(heads, keyValueHeads, tied)).withRandomWeights(0)
+                .withDtype(dtype).withThreads(1);
+        List<List<Completion>> expected = answers(options, ParallelConfig.AUTO);
+        for (int[] sizes : new int[][] {{2, 1}, {4, 1}, {8, 1}, {1, 2}, {1, 4}, {2, 2}}) {
+            assertSame(expected, answers(options, new ParallelConfig(sizes[0], sizes[1])), 0);
+        }
+    }
+
+    @Test
+    void theLabModelToo() {
+        List<List<Completion>> expected = answers(ModelOptions.of(LAB), ParallelConfig.AUTO);
+        for (int[] sizes : new int[][] {{4, 1}, {2, 2}}) {
+            assertSame(expected, answers(ModelOptions.of(LAB), new ParallelConfig(sizes[0], sizes[1])), 0);
+        }
+    }
+
+    @Test
+    void minimind2Too() {
+        ModelOptions options = ModelOptions.of(TestFolders.model("minimind2-small"));
+        List<List<Completion>> expected = answers(options, ParallelConfig.AUTO);
+        for (int[] sizes : new int[][] {{8, 1}, {2, 2}}) {
+            assertSame(expected, answers(options, new ParallelConfig(sizes[0], sizes[1])), 0);
+        }
+    }
+
+    /** Callbacks come on the caller's thread, and a cancelled sample ends wherever it is computed. */
+    @Test
+    void aSampleIsCancelledOnItsReplica() {
+        try (Engine engine = Engine.open(ModelOptions.of(LAB).withParallel(new ParallelConfig(1, 2)))) {
+            Generator generator = engine.generator(SIZES);
+            Thread caller = Thread.currentThread();
+            List<Completion> ended = new ArrayList<>();
+            Request request = Request.of(new int[] {5, 6, 7}, 12, SamplingParams.sampled(1, 1, 40, 3)
+                    .withIgnoreEos(true));
+            Ticket[] ticket = new Ticket[1];
+            ticket[0] = generator.submit(request, new GenerationListener() {
+                @Override
+                public void text(int sample, String piece) {
+                    ticket[0].cancel(10);
+                    ticket[0].cancel(1);
+                }
+
+                @Override
+                public void finished(Completion completion) {
+                    assertEquals(caller, Thread.currentThread());
+                    ended.add(completion);
+                }
+            });
+            while (generator.step()) {
+                continue;
+            }
+            assertEquals(12, ended.size());
+            assertEquals(12, generator.maxSequences());
+            long cancelled = ended.stream().filter(c -> c.reason() == Completion.FinishReason.CANCELLED).count();
+            assertEquals(2, cancelled);
+            assertTrue(generator.stats().tokens() >= 400, generator.stats()::toString);
+        }
+    }
+
+    @Test
+    void sizesThatDoNotDivideAreRefusedWithThoseThatDo() throws IOException {
+        ModelOptions options = ModelOptions.of(folder(12, 4, true)).withRandomWeights(0);
+        assertRefused("tensorParallelSize: 8, expected one of [1, 2, 4] for 12 heads, 4 key-value heads and an "
+                + "intermediate_size of 352", options.withParallel(new ParallelConfig(8, 1)));
+        assertRefused("device: simt:0,1,2 lists 3 devices, expected tensorParallelSize 2 x dataParallelSize 1 = 2",
+                options.withDevice("simt:0,1,2").withParallel(new ParallelConfig(2, 0)));
+        assertRefused("tensorParallelSize: -1, expected 1, 2, 4 or 8", null);
+    }
+
+    private static void assertRefused(String message, ModelOptions options) {
+        assertEquals(message, assertThrows(InputException.class, () -> Engine.open(
+                options == null ? ModelOptions.of(LAB).withParallel(new ParallelConfig(-1, 0)) : options))
+                .getMessage());
+    }
+}
