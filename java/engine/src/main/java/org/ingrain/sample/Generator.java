@@ -64,10 +64,7 @@ public final class Generator implements AutoCloseable {
     Generator(Weights weights, AdapterBank adapters, GeneratorConfig config, Supplier<StreamingDecoder> decoders,
               List<Integer> eosIds, int lag) {
         model = weights.config();
-        if (config.contextLength() > model.maxContextLength()) {
-            throw InputException.field("contextLength", config.contextLength()
-                    + ", expected at most " + model.contextLimit());
-        }
+        requireContext(model, config);
         this.config = config;
         this.adapters = adapters;
         this.decoders = decoders;
@@ -92,8 +89,16 @@ public final class Generator implements AutoCloseable {
 
     /** Bytes that a generator allocates beside the weights: cache and workspace. */
     public static long bytes(Context context, Blueprint model, Precision precision, GeneratorConfig config) {
+        requireContext(model, config);
         Weights planned = new Weights(new Allocator.Counter(context), model, precision, Rank.SINGLE);
         return Allocator.bytes(context, memory -> Parts.allocate(memory, planned, config, 0));
+    }
+
+    private static void requireContext(Blueprint model, GeneratorConfig config) {
+        if (config.contextLength() > model.maxContextLength()) {
+            throw InputException.field("contextLength", config.contextLength() + ", expected at most "
+                    + model.contextLimit());
+        }
     }
 
     /**
