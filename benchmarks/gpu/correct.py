@@ -15,7 +15,7 @@ DRY_TIMES = 8   # how much longer a class or a part may take in a dry run, on fe
 HOT = ["RmsNorm", "Rope", "KvCache", "AttentionPaged", "Matmul", "MatmulSiluMul", "Sample", "SelectIds", "Embedding",
        "Attention", "Lora", "CrossEntropy"]
 BESIDE_OPS = ["ops.EmptyTest", "ops.BitwiseTest", "ops.BitwiseRowsTest", "ops.MatmulFp8Test", "ops.Fp8CacheTest",
-              "sample.GeneratorDeviceTest", "train.DecoderTrainingGoldenTest"]
+              "sample.GeneratorDeviceTest", "train.DecoderTrainingGoldenTest", "train.ArchitecturesTest"]
 LAST = ["ops.CollectivesTest"]  # its ranks wait for each other in kernels
 
 

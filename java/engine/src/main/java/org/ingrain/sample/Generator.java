@@ -67,10 +67,7 @@ public final class Generator implements AutoCloseable {
     private Generator(List<ShardedModel> models, GeneratorConfig config, Supplier<StreamingDecoder> decoders,
                       List<Integer> eosIds, int lag) {
         model = models.getFirst().weights().getFirst().config();
-        if (config.contextLength() > model.maxContextLength()) {
-            throw InputException.field("contextLength", config.contextLength()
-                    + ", expected at most " + model.contextLimit());
-        }
+        requireContext(model, config);
         this.config = config;
         this.decoders = decoders;
         adapterSlots = models.getFirst().adapterSlots();
@@ -86,7 +83,15 @@ public final class Generator implements AutoCloseable {
 
     /** Bytes that a generator allocates beside a rank's weights, which need not be loaded: cache and workspace. */
     public static long bytes(Weights weights, GeneratorConfig config) {
+        requireContext(weights.config(), config);
         return Replica.bytes(weights, config);
+    }
+
+    private static void requireContext(Blueprint model, GeneratorConfig config) {
+        if (config.contextLength() > model.maxContextLength()) {
+            throw InputException.field("contextLength", config.contextLength() + ", expected at most "
+                    + model.contextLimit());
+        }
     }
 
     /**

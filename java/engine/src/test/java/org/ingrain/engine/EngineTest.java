@@ -117,6 +117,35 @@ class EngineTest {
         }
     }
 
+    /** Before the weights are loaded, a capped context is said and a longer one refused. */
+    @Test
+    void aContextThatAWindowCapsIsSaid() throws IOException {
+        Path config = temp.resolve("windowed.json");
+        Files.writeString(config, Files.readString(LAB.resolve("config.json"))
+                .replace("LlamaForCausalLM", "MistralForCausalLM").replace("{", "{\"sliding_window\": 100,"));
+        List<String> heard = new ArrayList<>();
+        Engine.Listener listener = new Engine.Listener() {
+            @Override
+            public void capped(String limit) {
+                heard.add(limit);
+            }
+
+            @Override
+            public void planned(MemoryPlan plan) {
+                heard.add("planned");
+            }
+        };
+        try (Engine engine = Engine.open(OPTIONS.withModel(config).withRandomWeights(1), listener)) {
+            assertEquals(100, engine.defaults().contextLength());
+            String refused = assertThrows(InputException.class, () -> engine.generator(SMALL, () -> null)).getMessage();
+            assertTrue(refused.startsWith("contextLength: 128, expected at most sliding_window 100"), refused);
+            assertEquals(List.of(), heard);
+            engine.generator(engine.defaults(), () -> null).close();
+            assertTrue(heard.getFirst().startsWith("sliding_window 100, since"), heard.getFirst());
+            assertEquals(List.of("planned"), heard.subList(1, heard.size()));
+        }
+    }
+
     /** A config.json is enough for random weights; text is not. */
     @Test
     void randomWeightsNeedNoFolder() throws IOException {
