@@ -7,8 +7,9 @@ import org.ingrain.distill.method.Method;
 
 /**
  * Trains on the reasoning and the answer, and removes the reasoning in stages, from its beginning (step by step,
- * arXiv:2405.14838). Stage 0 trains on the whole response. Stage k leaves out the first k / stages of the words before
- * the phrase that introduces the answer. The last stage trains on the answer alone.
+ * arXiv:2405.14838). Stage 0 trains on the whole response. Stage k leaves out the share k / stages
+ * of the words before the phrase that introduces the answer, from the beginning. The last stage trains on the answer
+ * alone.
  *
  * @param method its {@code answerAfter}, if it has one, is the phrase that introduces the answer
  * @param stages number of stages in which the words are removed

@@ -67,8 +67,8 @@ final class Tally {
             case FIRST -> 1;
             case ALL, UNIVERSAL -> out;
             case MORE_THAN_HALF -> needed - most();
-            // Soonest case: the next k votes all go to the leader. Then the second cannot reach it, even with all votes
-            // that remain.
+            // The verdict is decided soonest if the leader gets all of the next k votes. k is large enough if the
+            // second answer cannot reach the leader, even with all remaining votes.
             case PLURALITY -> Math.clamp(Math.max(needed - most(), Math.floorDiv(second() + out - most(), 2) + 1), 1,
                     out);
         };

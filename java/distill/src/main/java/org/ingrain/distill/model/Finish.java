@@ -10,6 +10,6 @@ public enum Finish {
     @JsonProperty("length") LENGTH,
     /** Nothing was generated: this prompt, or that of an earlier step, does not fit into the context. */
     @JsonProperty("prompt-too-long") PROMPT_TOO_LONG,
-    /** Nothing was generated: the prompt is blank, because it is the blank text of an earlier step. */
+    /** Nothing was generated: the prompt is the text of an earlier step, which is blank. */
     @JsonProperty("blank-prompt") BLANK_PROMPT
 }

@@ -17,8 +17,8 @@ import java.util.Optional;
  * @param relabel    if the options or responses are in another order: maps answers in this order to answers in the
  *                   given order; else empty
  * @param given      if they are in another order: id of the example in the given order; else null
- * @param group      text that the variants of one question share, such as the question without any opinion; null if it
- *                   has no variants
+ * @param group      common key of the variants of a question, such as the question without an opinion; null if there
+ *                   are no variants
  */
 public record Example(String id, String question, String gold, Map<String, String> fields, String category,
         List<String> references, Map<String, String> relabel, String given, String group) {

@@ -6,8 +6,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Finds letters that name an option in a line of a question, as a user's opinion does ({@code I read an article
- * suggesting C.}). Distinguishes them from pronouns, articles, initials and other capitals. The phrases are those of
+ * Finds letters in a line of a question that name an option, such as C in the opinion {@code I read an article
+ * suggesting C.} Distinguishes them from pronouns, articles, initials and other capitals. The phrases are those of
  * cot-transparency's biased questions.
  */
 final class Mentions {

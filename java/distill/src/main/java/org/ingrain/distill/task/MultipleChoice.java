@@ -102,10 +102,10 @@ public record MultipleChoice() implements Task {
     }
 
     /**
-     * The letter in the last {@code \\boxed{}}, or after the last {@code answer is} or a similar phrase; else the last
-     * chosen letter ({@code I choose B}); else a letter at the start of the text, before a bracket, a full stop, a
-     * colon or the end of the line; else the last letter in brackets. It must be a letter of one of the question's
-     * options, if the question lists options.
+     * The first of these that the text has: the last letter in {@code \\boxed{}}; the last letter after {@code answer
+     * is} or a similar phrase; the last chosen letter ({@code I choose B}); a letter at the start of the text, before a
+     * bracket, a full stop, a colon or the end of the line; the last letter in brackets. If the question lists options,
+     * only their letters count.
      */
     @Override
     public Optional<String> extract(Example example, String text) {

@@ -66,7 +66,7 @@ public interface Task {
         return List.of();
     }
 
-    /** Reads data without one row per example, such as trees of messages; empty for data with one row per example. */
+    /** The examples of a data file with its own layout, such as trees of messages; empty for a file of rows. */
     default Optional<List<Example>> whole(Path data) {
         return Optional.empty();
     }
