@@ -1,4 +1,4 @@
-"""The parts that check and call can run, by name: functions that take a Bundle and yield rows."""
+"""The parts of check and call, by name. A part is a function that takes a Bundle and yields rows."""
 import correct
 import jni
 import machine
