@@ -13,11 +13,11 @@ BOTH_ROWS = (8, 2048)  # decoding, prefill
 
 
 def jni(bundle):
-    """Yields the rows of the comparison. If the program fails, the rows before are kept."""
+    """Yields the rows of the comparison. If the program fails, earlier rows are kept."""
     kit = bundle.kit / "jni"
     if not kit.is_dir():
         raise Skip("this bundle was made without JCuda: use pack --jni")
-    libcuda, libcublas = stand_ins(bundle, kit) if bundle.dry else ("libcuda.so.1", cublas_places())
+    libcuda, libcublas = stubs(bundle, kit) if bundle.dry else ("libcuda.so.1", cublas_places())
     rows = (3, 20) if bundle.dry else BOTH_ROWS
     done = bundle.attempt(
         bundle.java(
@@ -32,7 +32,7 @@ def jni(bundle):
         ),
         "comparison",
     )
-    on = "stand-ins for libcuda and libcublas" if bundle.dry else bundle.device
+    on = "stubs of libcuda and libcublas" if bundle.dry else bundle.device
     for row in json_lines(done.text()):
         yield {"on": on, **row}
     if done.status != 0:
@@ -63,7 +63,7 @@ def cublas_places():
     return ["libcublas.so.12", toolkit, *wheels]
 
 
-def stand_ins(bundle, kit):
+def stubs(bundle, kit):
     """Compiles the libraries of a dry run."""
     gcc = bundle.need("gcc")
     made = []

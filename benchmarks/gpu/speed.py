@@ -55,7 +55,7 @@ def shape(bundle, name, layers=None, dtype="bf16"):
     )
 
 
-def beside(name, layers=None, dtype="bf16"):
+def compared(name, layers=None, dtype="bf16"):
     """A part: decoding, prefill and a LoRA step of this shape, first with Ingrain, then with PyTorch."""
     return lambda bundle: measured(bundle, shape(bundle, name, layers, dtype), peers=True)
 

@@ -65,7 +65,7 @@ __global__ void __launch_bounds__(1024)
     if (first + i * step < K) write(kept[i], first + i * step);
   for (int64_t k = first + held * step; k < K; k += step) write(load<8>(in + k), k);
 }
-// As many threads as can hold a row of K elements in registers together, 1024 at most.
+// The number of threads whose registers together hold a row of K elements, at most 1024.
 inline unsigned quantize_threads(int64_t K) {
   const int64_t wanted = (K + 8 * held - 1) / (8 * held);
   return static_cast<unsigned>(wanted >= 1024 ? 1024 : (wanted + 31) / 32 * 32);

@@ -6,7 +6,7 @@
 // Needs    step >= 1; scratch of gradient_norm: 1024 f64 of the workspace
 // Mapping  one thread per 16 bytes; Σ: at most 1024 chunks (their number depends on n only), one block each, then one
 //          block over the chunks
-// Bound    memory: 7·n elements a step, n and 2·n          Oracle native/ops/adamw.cc  Test AdamwParityTest
+// Bound    memory: 7·n elements per step, n and 2·n        Oracle native/ops/adamw.cc  Test AdamwParityTest
 #include "dtype.h"
 
 #include <cmath>

@@ -67,7 +67,7 @@ __device__ __forceinline__ void fetch_queries(KeyShared<EP, stages>& shared, con
                                       at.length - t);
 }
 
-// The term that this thread loads for those tokens, by its place in KeyShared::terms.
+// Loads one entry of KeyShared::terms for those tokens; the thread's index selects which one.
 __device__ __forceinline__ float term(const Arguments& a, const SequenceTile& at, int h, int t) {
   const int r = threadIdx.x % tokens;
   const bool delta = threadIdx.x >= tokens;

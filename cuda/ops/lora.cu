@@ -62,7 +62,7 @@ struct Into {
   float* out;
   float scale;
   bool accumulate;
-  int group;  // spans that add_spans adds up first
+  int group;  // number of spans in a group of add_spans
 };
 
 // Returns INGRAIN_UNSUPPORTED where the general product has to compute it.

@@ -58,7 +58,7 @@ __device__ __forceinline__ uint64_t warp_sum(uint64_t x) {
 }
 
 template <bool staged> struct Row {
-  const float* x;  // (V), or the row in shared memory with gaps
+  const float* x;  // (V) in global memory, or in shared memory with gaps
   int V, length, stride;
   float max;
   Cells* cells;
@@ -139,8 +139,8 @@ struct One {
   __device__ __forceinline__ unsigned operator()(float) const { return 1; }
 };
 
-// The kept ids: those whose logit is above lowest, and those before tie_end whose logit equals it; and their total
-// weight.
+// The kept ids and their total weight. An id is kept if its logit is above lowest, or if it equals lowest and the id
+// is below tie_end.
 struct Kept {
   uint32_t lowest;
   int tie_end;
@@ -150,7 +150,7 @@ struct Kept {
 };
 
 struct Selection {
-  uint32_t key;  // the greatest key for which all keys from it upwards have shares that reach the target
+  uint32_t key;  // the greatest key such that the shares of all keys from it upwards sum to at least the target
   int tie_end;  // end of the ids of that key that are kept
   uint64_t sum;  // sum of the shares of the kept ids
 };

@@ -6,7 +6,7 @@
 
 namespace ingrain {
 
-// Whether the bits of a row must not depend on the other rows of the product.
+// Whether the context is deterministic: the bits of a row then do not depend on the other rows of a product.
 bool deterministic(const ingrain_context* ctx);
 
 // Opens the library for this context before any capture. If there is none, the first product reports it.

@@ -27,7 +27,7 @@ void choose_order(ingrain_context& context, std::string_view isa) {
 std::string isa_of(const ingrain_context& context) { return context.descending ? "descending" : "ascending"; }
 #else
 constexpr const char* backend = "cuda";
-// Kernels (ours and cuBLASLt's) once they are loaded, and a graph for each batch size.
+// Memory that the driver takes for loaded kernels (ours and cuBLASLt's) and for a graph per batch size.
 constexpr int64_t driver_bytes = int64_t{1} << 30;
 constexpr std::string_view orders = "auto";
 bool known(std::string_view isa) { return isa == "auto"; }

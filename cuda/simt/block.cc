@@ -193,7 +193,7 @@ void prepare(Block& block, size_t index, const Thread& place) {
   fiber.waits_for = nullptr;
   fiber.waiting_mask = 0;
   if (fiber.copies.size() != 1 || !fiber.copies[0].empty()) fiber.copies.assign(1, {});
-  // The offset of 448 bytes avoids that all stacks map to the same cache sets.
+  // With the offset of 448 bytes, the stacks do not all map to the same cache sets.
   char* top = memory().stacks + stack_bytes * (index + 1) - index % 64 * 448;
   void** frame = reinterpret_cast<void**>(top - 128);  // 16-byte aligned, as after a call, when run_fiber begins
   frame[6] = reinterpret_cast<void*>(&run_fiber);

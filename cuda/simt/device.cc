@@ -230,8 +230,8 @@ const char* cudaGetErrorString(cudaError_t error) {
     case cudaErrorInvalidResourceHandle: return "invalid resource handle";
     case cudaErrorNotReady: return "device not ready";
     case cudaErrorLaunchTimeout:
-      return "a kernel waits for what cannot begin before it ends: something that stands behind it in its "
-             "hardware queue, or comes after a call that waits for the device";
+      return "a kernel waits for work that cannot start before the kernel ends: later work in its hardware queue, "
+             "or work after a call that waits for the device";
     case cudaErrorPeerAccessAlreadyEnabled: return "peer access is already enabled";
     case cudaErrorLaunchFailure:
       return "a kernel's threads wait for each other at different barriers, or one used shared memory as global";

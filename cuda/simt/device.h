@@ -92,7 +92,8 @@ cudaError_t load(const void* kernel);
 
 bool capturing();   // whether this thread captures a stream
 
-// For a call that is not allowed during a capture of this thread: it fails and invalidates the capture.
+// Called first by functions that CUDA does not allow during a capture. If this thread captures, it invalidates the
+// capture and returns an error.
 cudaError_t forbid_in_capture();
 
 }  // namespace simt

@@ -4,7 +4,7 @@
 //   norm = √Σ x²           x *= min(1, max_norm/(norm + 10⁻⁶))
 // Shapes   p, m, v, g, x (n) · norm (1)                    Types  f32, Σ x² in f64
 // Needs    step >= 1, scratch 0   Mapping  elements over threads; Σ: fixed chunks, added in order
-// Bound    memory: 7·n elements a step, n and 2·n          Oracle libtorch AdamW  Test AdamwParityTest
+// Bound    memory: 7·n elements per step, n and 2·n        Oracle libtorch AdamW  Test AdamwParityTest
 #include "strips.h"
 
 #include <cmath>

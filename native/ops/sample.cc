@@ -60,7 +60,7 @@ struct Row {
   }
 };
 
-// The kept ids: those whose logit is above lowest, and those before tie_end whose logit equals it.
+// An id is kept if its logit is above lowest, or if it equals lowest and the id is below tie_end.
 struct Kept {
   float lowest;
   int64_t tie_end;
@@ -104,7 +104,7 @@ int64_t find_equal(const float* x, int64_t V, float value, double nth) {
 Kept everything(int64_t V) { return {-infinity, V + lanes}; }
 
 struct Selection {
-  uint32_t key;  // the greatest key for which all keys from it upwards have measures that reach the target
+  uint32_t key;  // the greatest key such that the measures of all keys from it upwards sum to at least the target
   double above;  // sum of the measures of the keys above it
 };
 
@@ -139,7 +139,7 @@ Selection select(const Row& row, double target, float lowest, const Measure& mea
       if (s.above + last >= target) break;
     }
     s.key |= digit << shift;
-    const float reached = from_key(s.key);  // a key below that of -inf gives NaN: lowest then stays
+    const float reached = from_key(s.key);  // NaN for a key below that of -inf: lowest is then unchanged
     if (reached > lowest) lowest = reached;
   }
   return s;

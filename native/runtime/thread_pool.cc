@@ -34,7 +34,8 @@ ThreadPool::~ThreadPool() {
 void ThreadPool::take_pieces() {
   int32_t left = left_.load(std::memory_order_acquire);
   while (left > 0) {
-    // This range stays current until open_ is decremented below: run waits for every piece that was taken.
+    // This range cannot be replaced before open_ is decremented below, because run waits for every piece that was
+    // taken.
     if (!left_.compare_exchange_weak(left, left - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
     const int64_t begin = (pieces_ - left) * piece_;
     task_(body_, begin, std::min(begin + piece_, n_));

@@ -33,7 +33,7 @@ class ThreadPool {
   std::atomic<bool> stopping_{false};
   int32_t sleeping_ = 0;  // under mutex_
 
-  // The current range. run writes it before left_; whoever has taken a piece of it reads it.
+  // The current range. run writes it before left_; threads that have taken a piece of it read it.
   Task task_ = nullptr;
   const void* body_ = nullptr;
   int64_t n_ = 0;

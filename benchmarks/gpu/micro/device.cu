@@ -240,7 +240,7 @@ void prepare() {
   CHECK(cudaMalloc(&source, buffer_bytes));
   CHECK(cudaMalloc(&target, buffer_bytes));
   if (buffer_bytes < 20 * static_cast<size_t>(card.l2CacheSize))
-    throw std::runtime_error("the buffer is not large beside the L2 cache");
+    throw std::runtime_error("the buffer is not much larger than the L2 cache");
   fill<<<8 * card.multiProcessorCount, threads, 0, stream>>>(source, buffer_bytes / 16);
   CHECK(cudaGetLastError());
   wipe();

@@ -7,7 +7,7 @@
 namespace {
 
 constexpr int threads = 256;
-enum { checksum, stalls, sink, words = 64 };  // words of the board, where kernels store results for the host
+enum { checksum, stalls, sink, words = 64 };  // indices into `board`, where kernels store results for the host
 
 __device__ __forceinline__ unsigned hash(unsigned x) {  // Wang's hash, random enough here
   x = (x ^ 61) ^ x >> 16, x *= 9, x ^= x >> 4, x *= 0x27d4eb2d;

@@ -2,7 +2,7 @@
 // counts the bytes that the op must move (a weight once), TFLOP/s the products it must compute. The weights alternate
 // between copies that do not fit into a cache. All data are random. An op that fails is a row with its error.
 // Build    benchmarks/gpu/micro/build FOLDER
-// Run      FOLDER/ops build/release/lib/libingrain_cuda.so SECONDS [tiny]     8 GB of the card
+// Run      FOLDER/ops build/release/lib/libingrain_cuda.so SECONDS [tiny]     needs 8 GB of GPU memory
 //          tiny: small shapes, once, for a trial on libingrain_simt.so or libingrain_cpu.so
 //
 // The host launches each call. If an op takes less than about 4 us on the GPU, the launch determines its time. The

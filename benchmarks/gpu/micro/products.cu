@@ -6,7 +6,7 @@
 //   accepts    fp8, not timed: whether it runs, and which call refuses it ("heuristic_status", "candidates",
 //              "check_status", "status" of cublasLtMatmul)
 // Build    benchmarks/gpu/micro/build FOLDER
-// Run      FOLDER/products SECONDS     cuBLASLt on LD_LIBRARY_PATH; 3 GB of the card
+// Run      FOLDER/products SECONDS     cuBLASLt on LD_LIBRARY_PATH; needs 3 GB of GPU memory
 //
 // Weights and activations are random. The weights alternate within a pool that does not fit into the L2 cache.
 #include <cuda_bf16.h>
