@@ -1,4 +1,4 @@
-// few_rows: matrix products of 1 to 16 rows of x. The time to read the weight bounds them.
+// few_rows: matrix products of 1 to 16 rows of x. Reading the weight dominates their time.
 //
 // Operands: the weight is the 16-row operand of mma m16n8k16, the tokens are its columns. A sum may take the values of
 // k in any order. So a lane uses the 16 contiguous bytes of its weight row for the k-slots that the instruction

@@ -62,7 +62,7 @@ template <class S> __device__ __forceinline__ void open(Source<S>& from, const A
   if (tile >= a.tiles) from.columns = -(1 << 30);  // past the last tile: nothing is read
 }
 
-// Copies tile m, 16 rows, of a turn; the first tile brings x along. Odd rows are swizzled in shared memory, so that
+// Copies tile m (16 rows) of a turn; with the first tile also x. Odd rows are swizzled in shared memory, so that
 // reads have no bank conflicts.
 template <class S> __device__ __forceinline__ void copy(char* slot, const Source<S>& from, const Arguments& a, int m) {
   const int lane = threadIdx.x % 32, row = lane / 8, C = static_cast<int>(a.C);

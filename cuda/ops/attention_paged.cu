@@ -90,8 +90,8 @@ ingrain_status launch_tiles(ingrain_context* ctx, const PagedArguments& argument
   char what[256];
   snprintf(
       what, sizeof what,
-      "attention_paged_forward of %ld sequences, head_dim %d: %zu bytes of shared memory a block, the device has %zu: "
-      "a plain kernel computes it",
+      "attention_paged_forward of %ld sequences, head_dim %d: %zu bytes of shared memory per block, the device has "
+      "%zu: a plain kernel computes it",
       static_cast<long>(batch.sequences), arguments.shape.E, shared, most);
   ingrain::note_fallback(ctx, what);
   return INGRAIN_UNSUPPORTED;

@@ -226,7 +226,8 @@ class BlasLt {
             alignment({reinterpret_cast<uintptr_t>(p.d), static_cast<uint64_t>(p.N) * d})};
   }
 
-  // Makes the key one of the weight, for any number of rows. alignment: the least that any slice of rows can have.
+  // Turns the key of a product into the key of its weight, independent of the number of rows. Its alignment is the
+  // smallest that a slice of rows can have.
   static void fix_rows(Key& key) {
     key[0] = fixed_rows;
     key[13] = key[15] = 16;

@@ -100,8 +100,8 @@ struct Backward {
     accumulate_tile<R>(x.da + r * width(), ds, ones, x.c, 0, n, width());
   }
 
-  // dk and dv of key-value head kv over the tile's tokens. Query heads of the group ascend, and within a head the
-  // queries.
+  // dk and dv of key-value head kv over the tile's tokens. Sums run over the query heads of the group in ascending
+  // order, and within a head over ascending queries.
   void keys(const SequenceTile& tile, int64_t kv) const {
     Scratch x;
     const int64_t count = tile.end - tile.begin, length = tile.last - tile.first, group = H / K;
