@@ -174,8 +174,8 @@ constexpr int resident_products = 2;
 #endif
 
 // Grid (row tiles, column tiles, spans). Out: template <bool wide> write(row, column, span, slot, v), v being eight
-// adjacent sums: eight rows of one column where Out::along_rows, else eight columns of one row. Those beyond the end
-// of shape are to be ignored.
+// adjacent sums: eight rows of one column where Out::along_rows, else eight columns of one row. write must ignore sums
+// beyond the end of shape.
 template <class P, class Q, class Out, bool wide>
 __global__ void __launch_bounds__(threads, resident_products) product(P p, Q q, Out out, Shape shape) {
   __shared__ int32_t row_slots[tile];

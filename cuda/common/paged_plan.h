@@ -92,7 +92,7 @@ class Planner {
 
   // Fills the plan; the last value of item_end is the number of items.
   __device__ void run() {
-    // slots needed to split all sequences; slots needed for those of one tile; tiles if nothing is split
+    // slots needed to split all sequences; slots needed to split those of one tile only; tiles if nothing is split
     int all = 0, small = 0, unsplit = 0;
     for (int s0 = 0, head = -1; s0 < S_; s0 += plan_threads) {
       const int s = s0 + threadIdx.x, n = tokens(s);

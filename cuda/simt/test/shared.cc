@@ -39,7 +39,7 @@ void limits() {
         "a launch beyond the device's limit is refused");
   check(cudaFuncSetAttribute(first_word, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(most) + 1) ==
             cudaErrorInvalidValue,
-        "and so is setting the attribute for it");
+        "and so is an attribute beyond the limit");
 }
 
 void address_spaces() {
