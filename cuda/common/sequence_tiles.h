@@ -44,8 +44,8 @@ class SequenceTiles {
 // Blocks of a kernel that takes items in turn until none is left: the number of items is unknown at the launch.
 constexpr unsigned persistent_blocks = 264;
 
-// The item of a round, for blocks that all run at once. Every other round is numbered backwards: items get smaller, so
-// this balances the work of the blocks.
+// The item that a block takes in a round; all blocks run at the same time. Every other round is numbered backwards:
+// items get smaller, so this balances the work of the blocks.
 __device__ __forceinline__ int item_of_round(int round) {
   return static_cast<int>(round * gridDim.x + (round % 2 ? gridDim.x - 1 - blockIdx.x : blockIdx.x));
 }

@@ -167,8 +167,8 @@ inline void note_plain(ingrain_context* ctx, const Product& p) {
   ingrain::note_fallback(ctx, what);
 }
 
-// Multiplies an a that is already fp8 where the library does not apply the scales; some rows at a time. Where the
-// library supports none of it, the product `plain` is computed, which is the same with the unquantised a.
+// Multiplies an a that is already fp8 where the library does not apply the scales; some rows at a time. If the library
+// does not support the product at all, `plain` is computed instead: the same product with the unquantised a.
 inline ingrain_status multiply_and_scale(ingrain_context* ctx, const Product& p, const Product& plain,
                                          Scratch scratch) {
   const int64_t most = (scratch.left - library_bytes) / (4 * p.N);

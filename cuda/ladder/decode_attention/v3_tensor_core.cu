@@ -190,7 +190,8 @@ extern "C" INGRAIN_API ingrain_status ingrain_attention_paged_forward(ingrain_co
   if (dtype != INGRAIN_BF16 || cache_dtype != INGRAIN_BF16 || E % 16 || E > 128 || H / K > query_rows)
     return refuse(
         ctx, INGRAIN_UNSUPPORTED,
-        "this rung takes bf16, a bf16 cache, a head_dim of 16 to 128 in steps of 16 and at most %d heads a key",
+        "this rung supports bf16, a bf16 cache, a head_dim of 16 to 128 in steps of 16, and at most %d query heads per "
+        "key-value head",
         query_rows);
   Parts parts{};
   if (ingrain_status full = parts_of(ctx, parts, *batch, H, E)) return full;
