@@ -11,8 +11,8 @@ import java.util.stream.Collectors;
 
 /**
  * Writes the Java bindings of {@code ingrain.h}, one method per function: {@code OpBindings} for ops, whose signature
- * tags are compared when they are bound, and {@code RuntimeBindings} for the rest. Arguments: the header, the folder of
- * generated sources.
+ * tags are compared when they are bound, and {@code RuntimeBindings} for the rest. Arguments: the header, the folder
+ * for generated sources.
  */
 class Bindings {
     private static final Pattern FUNCTION =
@@ -73,15 +73,15 @@ class Bindings {
             import java.util.Map;
 
             /**
-             * The functions of ingrain.h that are not ops, generated from it. Where one that takes a context fails, its
-             * method throws.
+             * The functions of ingrain.h that are not ops, generated from it. If a function that takes a context
+             * fails, its method throws.
              */
             final class RuntimeBindings {
             %s%s
                 RuntimeBindings(Backend backend) {
             %s    }
 
-                /** Throws what the context says of its last call where its status is not 0. */
+                /** Throws an exception with the context's last error if status is not 0. */
                 void check(String operation, long ctx, int status) {
                     if (status != 0) {
                         String error = MemorySegment.ofAddress(lastError(ctx)).reinterpret(4096).getString(0);
@@ -94,8 +94,8 @@ class Bindings {
     /**
      * A parameter of a function, or its result.
      *
-     * @param name   as Java spells it
-     * @param letter of its type, as the end of the header lists them
+     * @param name   as in Java
+     * @param letter of its type, see the end of the header
      */
     private record Parameter(String name, char letter) {
         String declared() {
@@ -120,8 +120,8 @@ class Bindings {
      * A function of the header.
      *
      * @param symbol     without {@code ingrain_}
-     * @param checked    whether it returns a status and takes a context, which knows what went wrong
-     * @param result     its letter
+     * @param checked    whether it returns a status and takes a context, whose last error explains a failure
+     * @param result     the letter of its type
      * @param parameters in order
      */
     private record Declaration(String symbol, boolean checked, char result, List<Parameter> parameters) {

@@ -10,13 +10,14 @@ import java.util.zip.ZipFile;
 import java.util.zip.ZipOutputStream;
 
 /**
- * Writes jars again for the distribution: entries stored, since the archive around them compresses better, in order of
- * name, of one time, and without native libraries of other platforms. Arguments: the output folder, then jars.
+ * Rewrites jars for the distribution: entries are stored uncompressed, since the archive around them compresses better,
+ * sorted by name, with one time stamp, and without native libraries of other platforms. Arguments: the output folder,
+ * then jars.
  */
 class Repack {
     /**
-     * Native libraries of DJL, JNA, JLine and Snappy for anything but x86-64 Linux; of ours all, which lie beside the
-     * jars.
+     * Native libraries of DJL, JNA, JLine and Snappy except those for x86-64 Linux; and all of ours, since the
+     * distribution has them next to the jars.
      */
     private static final Pattern LEFT_OUT = Pattern.compile("native/lib/(?!linux-x86_64/)[^/]+/.*"
             + "|com/sun/jna/(?!linux-x86-64/)[^/]+/[^/]+\\.(so|dll|a|jnilib)"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a distillation undisturbed, then again killed with SIGKILL at three random moments and taken up each time, then
-# with one thread, and compares every file byte for byte (logs and timings apart).
+# Runs a distillation undisturbed; then the same run, killed with SIGKILL at three random moments and resumed each
+# time; then with one thread. Compares every file byte for byte, except logs and timings.
 #
 #   benchmarks/kill_and_resume.sh WORK distill --model DIR --task ... (without --output and --threads)
 set -euo pipefail
@@ -8,7 +8,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 work=$1
 shift
 mkdir -p "$work"
-"$root/ingrain" --version >/dev/null   # built before the clock runs
+"$root/ingrain" --version >/dev/null  # builds before the time is measured
 
 run() { # folder, flags
   local folder=$1 status=0
@@ -36,7 +36,7 @@ for kill in 1 2 3; do
   wait "$process" 2>/dev/null || true
   echo "$state: $(tail -n 1 "$work/killed.err")"
 done
-echo "taken up to the end: status $(run killed "$@" --threads 2)"
+echo "resumed to the end: status $(run killed "$@" --threads 2)"
 echo "one thread: status $(run one-thread "$@" --threads 1)"
 same killed
 same one-thread

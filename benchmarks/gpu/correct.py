@@ -1,4 +1,4 @@
-"""Right or wrong: the parts of check that a number cannot pass."""
+"""The parts of check that test correctness: they pass or fail, and time does not matter."""
 import json
 import math
 import re
@@ -8,9 +8,9 @@ import xml.etree.ElementTree as ElementTree
 
 from runner import json_lines
 
-AT_ONCE = 6     # processes of tests that share the GPU
-SECONDS = 45    # of a class; what takes longer hangs
-DRY_TIMES = 8   # how much longer a class or a part may take in a dry run, on few cores
+AT_ONCE = 6  # test processes that share the GPU
+SECONDS = 45  # time limit of a class; longer counts as hung
+DRY_TIMES = 8  # factor on the time limits in a dry run, which has few cores
 
 HOT = ["RmsNorm", "Rope", "KvCache", "AttentionPaged", "Matmul", "MatmulSiluMul", "Sample", "SelectIds", "Embedding",
        "Attention", "Lora", "CrossEntropy"]
@@ -20,12 +20,12 @@ LAST = ["ops.CollectivesTest"]  # its ranks wait for each other in kernels
 
 
 def hot(bundle):
-    """The ops that a step of sampling or training spends its time in, against libtorch's recorded results."""
+    """The ops that dominate a step of sampling or training, compared with libtorch's recorded results."""
     yield from tests(bundle, [f"org.ingrain.ops.{name}ParityTest" for name in HOT])
 
 
 def ops(bundle):
-    """Every other op; rows bitwise the same whatever stands beside them; fp8; the generator on the device; ranks on one
+    """All other ops; bitwise independence of a row from the other rows; fp8; the generator on the device; ranks on one
     GPU."""
 
     if bundle.dry:
@@ -35,7 +35,7 @@ def ops(bundle):
 
 
 def others(bundle):
-    """The classes of ops(), but for the last ones."""
+    """The classes of ops(), except the last ones."""
     hot_classes = {f"{name}ParityTest" for name in HOT}
     found = sorted(file.stem for file in (bundle.kit / "classes/org/ingrain/ops").glob("*ParityTest.class"))
     found = [f"ops.{name}" for name in found if name not in hot_classes and name != "ParityTest"]
@@ -43,8 +43,8 @@ def others(bundle):
 
 
 def accidents(bundle):
-    """Of a dry run: a class that kills itself and one that hangs cost their own rows alone; cuBLASLt is found in a
-    wheel."""
+    """For a dry run: a class that kills itself and one that hangs must lose only their own rows; cuBLASLt must be
+    found in a wheel."""
     ends = {"EndsItself": "ended with status -9", "Hangs": "hung", "FindsCublasLt": ""}
     for row in tests(bundle, [f"org.ingrain.kit.{name}" for name in ends], seconds=5):
         expected = ends[row["class"]]
@@ -54,14 +54,14 @@ def accidents(bundle):
 
 
 def missing(bundle, results, table):
-    """Of a dry run: the classes of hot and ops that have no row in the results or in the table."""
+    """For a dry run: the classes of hot and ops that have no row in the results or in the table."""
     names = [f"{name}ParityTest" for name in HOT] + [name.rsplit(".", 1)[-1] for name in others(bundle) + LAST]
     rows = {row["class"] for part in ("hot", "ops") for row in results[part]["rows"]}
     return [name for name in names if name not in rows or f"| {name} |" not in table]
 
 
 def tests(bundle, classes, prefix=(), seconds=None):
-    """A row per class, each class in a process of its own: one that crashes or hangs loses nothing but itself."""
+    """One row per class. Each class runs in its own process, so a crash or a hang affects no other class."""
     seconds = seconds or SECONDS * (DRY_TIMES if bundle.dry else 1)
     properties = {
         "ingrain.device.backend": "simt" if bundle.device == "cpu" else bundle.device,
@@ -73,8 +73,8 @@ def tests(bundle, classes, prefix=(), seconds=None):
 
 
 def outcome(bundle, name, done):
-    """What the class's output and report say. No test, a skipped test and a process that did not end are failures
-    too."""
+    """The result of a class, from its output and report. It also fails if it has no test, if a test was skipped, or if
+    its process did not exit."""
     feed = re.findall(r"^(.*) :: (STARTED|SUCCESSFUL|FAILED|ABORTED)", done.text(), re.M)
     count = {word: sum(state == word for _, state in feed) for word in ("SUCCESSFUL", "FAILED", "ABORTED")}
     row = {
@@ -90,7 +90,7 @@ def outcome(bundle, name, done):
     elif not row["tests"]:
         why = next((line for line in done.text().splitlines() if line.startswith("Skipped:")), done.why())
     right = done.status == 0 and row["tests"] and not row["failed"] and not row["skipped"]
-    if bundle.dry and done.status == 0 and row["skipped"] == row["tests"]:  # needs what the CPU has not
+    if bundle.dry and done.status == 0 and row["skipped"] == row["tests"]:  # needs something that the CPU does not have
         return {**row, "result": "skipped", "why": why[:300]}
     return {**row, "result": "passed" if right else "FAILED", "why": why[:300]}
 
@@ -118,13 +118,14 @@ def first_failure(bundle, name):
 
 
 def stories(bundle):
-    """A real model's greedy text to the letter and its log-probabilities."""
+    """The greedy text of a real model, which must match exactly, and its log-probabilities."""
     for dtype in ("f32", "bf16"):
         yield story(bundle, dtype)
 
 
 def story(bundle, dtype):
-    """F32 arithmetic has to tell the same story; BF16 is compared as far as it does, and must keep near throughout."""
+    """In F32 all ids must be equal. In BF16 at least 16 are, and the log-probabilities stay close as far as they
+    are."""
     model = bundle.kit / "models/stories15M"
     expected = json.loads((model / "golden.json").read_text())
     text = bundle.run(
@@ -167,18 +168,18 @@ def story(bundle, dtype):
 
 
 def ranks(bundle):
-    """Two ranks on one GPU: a real model samples the same tokens as on one rank; the time of an all_reduce."""
+    """Two ranks on one GPU: a real model must sample the same tokens as with one rank; the time of an all_reduce."""
     name = "org.ingrain.parallel.RanksOnOneDeviceTest"
     properties = {"ingrain.device.backend": bundle.device, "ingrain.stories": bundle.kit / "models/stories15M",
                   "ingrain.repetitions": 3 if bundle.dry else 200}
-    # A first launch may wait for the device, and so for a rank that waits for this one.
+    # A first launch may wait for the device, and thereby for a rank that waits for this one.
     done = bundle.attempt(["env", "CUDA_MODULE_LOADING=EAGER", *bundle.junit(name, properties)], name)
     yield {"class": "RanksOnOneDeviceTest", "on": bundle.device, **outcome(bundle, name, done)}
     yield from json_lines(done.text())
 
 
 def golden(bundle):
-    """Training beside PEFT, small and at 70B's width."""
+    """Training compared with PEFT, for a small model and at the width of 70B."""
     yield from tests(bundle, ["org.ingrain.train.DecoderTrainingGoldenTest"])
     folder = bundle.out / "wide"
     shutil.rmtree(folder, ignore_errors=True)
@@ -191,12 +192,12 @@ def golden(bundle):
 
 
 def memcheck(bundle, classes):
-    """Compute Sanitizer's memcheck over these classes."""
+    """Compute Sanitizer's memcheck on these classes."""
     yield from sanitized(bundle, "memcheck", classes)
 
 
 def sanitizer(bundle):
-    """Compute Sanitizer over the hot ops, tool by tool, as many test classes as fit the time."""
+    """Compute Sanitizer on the hot ops, one tool after another, with as many test classes as the time allows."""
     for tool in ("racecheck", "memcheck"):
         yield from sanitized(
             bundle,
@@ -222,8 +223,8 @@ def sanitized(bundle, tool, classes):
 
 
 def pipeline(bundle):
-    """The command line end to end: fine-tune the kit's model, merge, answer from the merged one; the demo on the lab
-    model."""
+    """The command line from end to end: fine-tunes the kit's model, merges, samples from the merged model; then the
+    demo on the lab model."""
     work = bundle.out / "pipeline"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -254,8 +255,8 @@ def pipeline(bundle):
     losses = [line["loss"] for line in metrics if "loss" in line]
     yield {
         "step": "finetune",
-        "loss at first": losses[0],
-        "loss at last": losses[-1],
+        "first loss": losses[0],
+        "last loss": losses[-1],
         "result": "passed" if losses[-1] < losses[0] else "FAILED",
     }
     adapter = next(work.glob("tuned/**/adapter_config.json")).parent
@@ -278,7 +279,7 @@ def pipeline(bundle):
             )
         )
         answers.append(json.loads(text)["text"])
-    yield {"step": "merged answers as base and adapter do", "answer": answers[0],
+    yield {"step": "the merged model answers like base and adapter", "answer": answers[0],
            "result": "passed" if answers[0] == answers[1] else "differs by rounding"}
     yield from demo(bundle)
 

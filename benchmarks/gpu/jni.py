@@ -1,5 +1,5 @@
-"""JNI beside Panama (benchmarks/jni): the same calls of CUDA's driver and the same products, by JCuda and by our
-binding, in one process."""
+"""Compares JNI with Panama (benchmarks/jni): the same calls of the CUDA driver and the same products, through JCuda
+and through our binding, in one process."""
 
 import os
 import sys
@@ -13,11 +13,11 @@ BOTH_ROWS = (8, 2048)  # decoding, prefill
 
 
 def jni(bundle):
-    """Where the program breaks off, the rows before are kept."""
+    """Yields the rows of the comparison. If the program fails, earlier rows are kept."""
     kit = bundle.kit / "jni"
     if not kit.is_dir():
-        raise Skip("this bundle was made without JCuda: pack --jni")
-    libcuda, libcublas = stand_ins(bundle, kit) if bundle.dry else ("libcuda.so.1", cublas_places())
+        raise Skip("this bundle was made without JCuda: use pack --jni")
+    libcuda, libcublas = stubs(bundle, kit) if bundle.dry else ("libcuda.so.1", cublas_places())
     rows = (3, 20) if bundle.dry else BOTH_ROWS
     done = bundle.attempt(
         bundle.java(
@@ -32,11 +32,11 @@ def jni(bundle):
         ),
         "comparison",
     )
-    on = "stand-ins for libcuda and libcublas" if bundle.dry else bundle.device
+    on = "stubs of libcuda and libcublas" if bundle.dry else bundle.device
     for row in json_lines(done.text()):
         yield {"on": on, **row}
     if done.status != 0:
-        yield {"on": on, "test": "the rest", "result": "FAILED", "why": done.why()}
+        yield {"on": on, "test": "remaining tests", "result": "FAILED", "why": done.why()}
 
 
 def products(bundle):
@@ -52,7 +52,7 @@ def products(bundle):
 
 
 def cublas_places():
-    """Where libcublas.so.12 may lie: the loader's path, CUDA's folder, Python's wheels."""
+    """Where libcublas.so.12 may be: the loader's path, CUDA's folder, Python's wheels."""
     toolkit = Path(os.environ.get("CUDA_HOME", "/usr/local/cuda"), "lib64/libcublas.so.12")
     wheels = [
         library
@@ -63,13 +63,13 @@ def cublas_places():
     return ["libcublas.so.12", toolkit, *wheels]
 
 
-def stand_ins(bundle, kit):
-    """A dry run's libraries, compiled on the spot."""
+def stubs(bundle, kit):
+    """Compiles the libraries of a dry run."""
     gcc = bundle.need("gcc")
     made = []
     for stem, soname in (("cuda", "libcuda.so.1"), ("cublas", "libcublas.so.12")):
         made.append(bundle.out / soname)
-        # JCublas asks for symbols of the version that is cuBLAS's soname.
+        # JCublas looks up symbols with the soname of cuBLAS as their version.
         bundle.run(
             [
                 gcc,

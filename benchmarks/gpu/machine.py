@@ -1,4 +1,4 @@
-"""What the machine is and what it gives: facts, bandwidths, rates, cuBLASLt's choices, each hot op alone."""
+"""Describes and measures the machine: facts, bandwidths, rates, cuBLASLt's choices, each hot op alone."""
 import os
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ FACTS = {
 
 
 def facts(bundle):
-    """The machine's own words go to machine.txt."""
+    """Facts as rows; the full output of the commands goes to machine.txt."""
     lines = []
     for name, command in FACTS.items():
         try:
@@ -43,8 +43,8 @@ def facts(bundle):
 
 
 def micro(bundle):
-    """The programs of benchmarks/gpu/micro, in the order of what depends on them; each stops by itself in its
-    seconds."""
+    """Runs the programs of benchmarks/gpu/micro, those that more depends on first. Each stops by itself within its
+    time limit."""
 
     programs = bundle.kit / "micro"
     library = bundle.ingrain / "lib" / ("libingrain_cpu.so" if bundle.dry else "libingrain_cuda.so")
@@ -60,10 +60,10 @@ def micro(bundle):
     for name, command, seconds in runs:
         done = bundle.attempt(command, name, seconds)
         for row in json_lines(done.text()):
-            row = {key: value for key, value in row.items() if key not in ("path", "library")}   # of this machine alone
-            if (
-                row.get("test") != "accepts" or row.get("status") != 0
-            ):  # of the sizes that cuBLASLt was asked for, those it refused
+            # path and library describe this machine only
+            row = {key: value for key, value in row.items() if key not in ("path", "library")}
+            # of the "accepts" rows, only the sizes that cuBLASLt refused
+            if row.get("test") != "accepts" or row.get("status") != 0:
                 yield {"program": name, **row}
         if done.status != 0:
             yield {"program": name, "result": "FAILED", "why": done.why()}

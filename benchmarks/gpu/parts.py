@@ -1,4 +1,4 @@
-"""The parts that check and call can run, by name: functions that take a Bundle and yield rows."""
+"""The parts of check and call, by name. A part is a function that takes a Bundle and yields rows."""
 import correct
 import jni
 import machine
@@ -10,10 +10,10 @@ PARTS = {
     "ops": correct.ops,
     "stories": correct.stories,
     "micro": machine.micro,
-    "70b": speed.beside("llama-2-70b", 40),
-    "7b": speed.beside("llama-2-7b"),
+    "70b": speed.compared("llama-2-70b", 40),
+    "7b": speed.compared("llama-2-7b"),
     "whole70b": speed.alone("llama-2-70b"),
-    "fp8": speed.beside("llama-2-70b", 40, "fp8"),
+    "fp8": speed.compared("llama-2-70b", 40, "fp8"),
     "ranks": correct.ranks,
     "golden": correct.golden,
     "demo": correct.demo,

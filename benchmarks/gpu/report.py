@@ -1,4 +1,4 @@
-"""check.json and check.md, whole after every row."""
+"""Writes check.json and check.md. Both are complete after every row."""
 import json
 import os
 import time
@@ -13,7 +13,8 @@ class Report:
         self.results["machine"] = machine
 
     def run(self, name, rows, skip):
-        """Takes a part's rows as they come. Whether it passed: no row says FAILED, and there is one."""
+        """Runs a part and records its rows as they come. Returns whether it passed: it has rows, and none is
+        FAILED."""
         begin = time.monotonic()
         part = self.results[name] = {"rows": [], "passed": False, "seconds": 0.0}
         try:
@@ -24,7 +25,7 @@ class Report:
             part["passed"] = bool(part["rows"]) and not any(row.get("result") == "FAILED" for row in part["rows"])
         except skip as reason:
             part["skipped"] = str(reason)
-        except Exception as e:  # the parts after this one still run, and the table says it
+        except Exception as e:  # recorded in the table; later parts still run
             part["error"] = f"{type(e).__name__}: {e}"
         part["seconds"] = round(time.monotonic() - begin, 1)
         self.write()
@@ -49,7 +50,7 @@ def section(name, part):
 
 
 def table(rows):
-    """Rows as Markdown, a table for each kind: rows of one kind have the same keys, which are its columns."""
+    """Rows as Markdown. Rows with the same keys form one table, whose columns are these keys."""
     kinds = {}
     for row in rows:
         kinds.setdefault(tuple(key for key, value in row.items() if value is not None), []).append(row)

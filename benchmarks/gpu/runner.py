@@ -1,5 +1,5 @@
-"""The unpacked bundle: its Java runtime, command line, tests and programs, run one by one or side by side, each within
-its time."""
+"""The unpacked bundle: its Java runtime, command line, tests and programs. Runs them one by one or several at a time,
+each with a time limit."""
 
 import dataclasses
 import json
@@ -13,14 +13,14 @@ from pathlib import Path
 
 
 class Skip(Exception):
-    """Why a part cannot run here."""
+    """Raised with the reason why a part cannot run here."""
 
 
 @dataclasses.dataclass
 class Done:
-    """A command that ended, or was ended."""
+    """A command that has ended or was ended."""
     command: list
-    status: int | None  # None: its time was up
+    status: int | None  # None: it exceeded its time limit
     stdout: Path
     log: Path
 
@@ -28,16 +28,16 @@ class Done:
         return self.stdout.read_text(errors="replace")
 
     def why(self):
-        """In one line: its status and the last line of its log."""
+        """One line with the exit status and the last line of the log."""
         lines = [line for line in self.log.read_text(errors="replace").splitlines()[1:] if line.strip()]
-        ended = "its time was up" if self.status is None else f"status {self.status}"
+        ended = "time limit exceeded" if self.status is None else f"status {self.status}"
         return (
             f"{Path(self.command[0]).name}: {ended}: {lines[-1][:300] if lines else 'no output'} (see {self.log.name})"
         )
 
 
 class Bundle:
-    """The folder that pack made, and where results go."""
+    """The folder that pack made, and the folder for results."""
 
     def __init__(self, home, out, device, dry, root=None):
         self.home, self.out, self.device, self.dry, self.root = home, out.resolve(), device, dry, root
@@ -48,14 +48,14 @@ class Bundle:
         self.part, self.runs, self.deadline = "", 0, 0.0
 
     def machine(self):
-        """The GPU as nvidia-smi names it: name, memory, driver."""
+        """The GPU as reported by nvidia-smi: name, memory, driver."""
         if self.dry:
             return f"dry run on {self.device}"
         query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
         return subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip().splitlines()[0]
 
     def memory(self):
-        """Bytes of the GPU's memory."""
+        """The GPU's memory in bytes."""
         return int(self.machine().split(",")[1].split()[0]) * 2**20
 
     def begin(self, part, seconds):
@@ -75,7 +75,7 @@ class Bundle:
         return path
 
     def start(self, command, name=None):
-        """Starts a command in a process group of its own; its output goes to OUT/PART-NAME.out and .log."""
+        """Starts a command in its own process group. Its output goes to OUT/PART-NAME.out and .log."""
         self.runs += 1
         stem = f"{self.part}-{name or self.runs}"
         done = Done([str(c) for c in command], None, self.out / f"{stem}.out", self.out / f"{stem}.log")
@@ -93,7 +93,7 @@ class Bundle:
         return done, process
 
     def attempt(self, command, name=None, seconds=None):
-        """Runs a command to its end, or to the end of its time or the part's."""
+        """Runs a command until it ends or until the time limit of the command or the part."""
         done, process = self.start(command, name)
         try:
             done.status = process.wait(min(seconds or self.left(), self.left()))
@@ -102,7 +102,7 @@ class Bundle:
         return done
 
     def run(self, command, name=None, seconds=None):
-        """Standard output of a command; raises where it fails."""
+        """The standard output of a command; raises if it fails."""
         done = self.attempt(command, name, seconds)
         if done.status is None:
             raise TimeoutError(done.why())
@@ -111,7 +111,7 @@ class Bundle:
         return done.text()
 
     def side_by_side(self, commands, at_once, seconds):
-        """Runs commands {name: command} some at a time; yields (name, Done) as they end."""
+        """Runs commands {name: command}, at_once at a time. Yields (name, Done) as they end."""
         waiting, running = list(commands.items()), {}
         while waiting or running:
             while waiting and len(running) < at_once and self.left() > 1:
@@ -130,11 +130,11 @@ class Bundle:
                     yield name, done
 
     def cli(self, *arguments):
-        """The command line of the distribution."""
+        """A command of the distribution's command line."""
         return self.java({}, f"{self.ingrain}/lib/*", "org.ingrain.cli.Main", *arguments)
 
     def java(self, properties, classpath, *arguments):
-        """A program on the distribution's runtime."""
+        """A program on the distribution's Java runtime."""
         system = {
             "ingrain.home": self.ingrain,
             **({"ingrain.root": self.root.resolve()} if self.root else {}),
@@ -152,7 +152,7 @@ class Bundle:
         ]
 
     def junit(self, name, properties):
-        """The tests of one class of the kit, on the classes of the distribution."""
+        """The tests of one class of the kit, run on the distribution's classes."""
         system = {
             "ingrain.references": f"replay:{self.kit / 'references'}",
             "ingrain.targets": self.device,
@@ -174,7 +174,7 @@ class Bundle:
 
 
 def end(process):
-    """Ends a process and all it started."""
+    """Ends a process and its children."""
     for kind in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, kind)
@@ -186,8 +186,8 @@ def end(process):
 
 
 def environment(out):
-    """cuBLASLt lies in a wheel's folder, where the loader does not look; ranks that spin need a hardware queue each;
-    compilers' caches."""
+    """The environment of all commands. cuBLASLt is in a wheel's folder, which the loader does not search. Ranks that
+    spin need one hardware queue each. Compilers get cache folders."""
     changed = dict(
         os.environ,
         CUDA_DEVICE_MAX_CONNECTIONS="32",
@@ -201,8 +201,8 @@ def environment(out):
 
 
 def stub_wheel(kit, out):
-    """A folder of Python packages with cuBLASLt as its wheel has it: the emulated GPU's, with the emulation that it
-    needs."""
+    """Makes a folder of Python packages with cuBLASLt at the place where its wheel has it. It is that of the emulated
+    GPU, together with the emulator."""
     folder = out / "wheel/nvidia/cu13/lib"
     folder.mkdir(parents=True, exist_ok=True)
     for file, name in (("libcublasLt_emulated.so", "libcublasLt.so.13"), ("libsimt.so", "libsimt.so")):
@@ -211,7 +211,7 @@ def stub_wheel(kit, out):
 
 
 def cublaslt_folders():
-    """Folders of Python's wheels that hold cuBLASLt of CUDA 12 or 13, newest first."""
+    """The folders of Python wheels that contain cuBLASLt of CUDA 12 or 13, newest first."""
     found = [
         library for folder in sys.path if folder for library in Path(folder).glob("nvidia/*/lib/libcublasLt.so.1[23]")
     ]
@@ -221,7 +221,7 @@ def cublaslt_folders():
 
 
 def json_lines(text):
-    """The objects of a program that prints one a line; a line that was cut off is left out."""
+    """The objects of a program that prints one per line. An incomplete last line is left out."""
     rows = []
     for line in text.splitlines():
         if line.startswith("{"):

@@ -1,5 +1,5 @@
-"""How fast: `ingrain bench`, then PyTorch on the same GPU, as ratios and shares of the ceilings measured in the same
-run."""
+"""Measures speed: `ingrain bench`, then PyTorch on the same GPU, as ratios and as shares of the ceilings measured in
+the same run."""
 
 import collections
 import csv
@@ -13,12 +13,12 @@ PROMPT, ANSWER, PREFILL, TRAIN = 512, 64, 2048, 2048
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """A model's shape, cut to its first layers."""
+    """A model's shape, reduced to its first layers."""
     name: str
     config: dict
     layers: int
     dtype: str = "bf16"
-    dry: bool = False  # a dry run has one small model for all shapes
+    dry: bool = False  # a dry run uses one small model for all shapes
 
     @property
     def title(self):
@@ -32,8 +32,8 @@ class Shape:
         return 2 * hidden * hidden + 2 * hidden * kv + 3 * hidden * self.config["intermediate_size"]
 
     def step_bytes(self, batch):
-        """What a decode step in the middle of the answers has to read: every weight, the shared prompt once, each
-        sample's own half answer."""
+        """The bytes that a decode step reads halfway through the answers: every weight, the shared prompt once, and
+        half an answer per sample."""
         width = 1 if self.dtype == "fp8" else 2
         cache = 4 * self.layers * self.config["num_key_value_heads"] * self.config["head_dim"]
         return (
@@ -43,7 +43,8 @@ class Shape:
         )
 
     def flops(self, tokens, passes):
-        """Of matrix products; 1 pass forward, 2 for a LoRA step, whose frozen weights have no gradient."""
+        """FLOP of the matrix products. passes: 1 for forward, 2 for a LoRA step, whose frozen weights need no
+        gradient."""
         return 2 * passes * tokens * self.layers * self.layer_weights()
 
 
@@ -54,13 +55,14 @@ def shape(bundle, name, layers=None, dtype="bf16"):
     )
 
 
-def beside(name, layers=None, dtype="bf16"):
-    """A part: decoding, prefill and a LoRA step of this shape, ours first, then PyTorch's."""
+def compared(name, layers=None, dtype="bf16"):
+    """A part: decoding, prefill and a LoRA step of this shape, first with Ingrain, then with PyTorch."""
     return lambda bundle: measured(bundle, shape(bundle, name, layers, dtype), peers=True)
 
 
 def alone(name, layers=None, dtype="bf16"):
-    """The same without PyTorch: fewer samples, one repetition; whether the memory plan holds on a real card."""
+    """The same without PyTorch, with fewer samples and one repetition; also whether the memory plan fits a real
+    GPU."""
     return lambda bundle: measured(bundle, shape(bundle, name, layers, dtype), peers=False)
 
 
@@ -81,7 +83,7 @@ def measured(bundle, model, peers):
 
 
 def ours(bundle, model, batches, repetitions):
-    """Rows of `ingrain bench`; where it breaks off, those before and the reason."""
+    """Rows of `ingrain bench`. If it fails, the rows so far and the reason."""
     prompt, answer, prefill, train = (32, 8, 64, 64) if bundle.dry else (PROMPT, ANSWER, PREFILL, TRAIN)
     runs = [
         (
@@ -143,7 +145,7 @@ def readable(rows, prompt):
 
 
 def bench(bundle, model, name, *arguments):
-    """`ingrain bench`: its rows so far, and why it broke off, or None."""
+    """`ingrain bench`: its rows so far, and the reason why it failed, or None."""
     output = bundle.out / f"bench-{name}.json"
     output.unlink(missing_ok=True)
     which = (
@@ -167,7 +169,7 @@ def bench(bundle, model, name, *arguments):
 
 
 def torch_rows(bundle, model):
-    """PyTorch's rows; those before it broke off and the reason."""
+    """PyTorch's rows. If the program fails, the rows so far and the reason."""
     output = bundle.out / f"torch-{model.name}-{model.dtype}.json"
     output.unlink(missing_ok=True)
     tests = "ceilings,decode,prefill,train" if model.dtype == "bf16" else "ceilings,decode,prefill"
@@ -213,11 +215,11 @@ def torch_rows(bundle, model):
         }
         yield {key: value for key, value in {**known, **more}.items() if value is not None}
     if done.status != 0:
-        yield {"test": "the rest", "by": "torch", "why": done.why()}
+        yield {"test": "remaining tests", "by": "torch", "why": done.why()}
 
 
 def ratios(model, mine, theirs):
-    """Ours beside PyTorch's, and beside what the card's measured bandwidth and product rate allow."""
+    """Ingrain's rates divided by PyTorch's, and by the limits from the GPU's measured bandwidth and product rate."""
     copy, rate = (
         theirs.get(name, {}).get(field) for name, field in (("copy", "bytes/s"), (f"{model.dtype} product", "flops"))
     )
@@ -244,8 +246,8 @@ def ratios(model, mine, theirs):
 
 
 def warmers(bundle, names):
-    """Commands that fill PyTorch's compiler cache on cores that nobody else needs. Two layers: the first is compiled
-    apart in training."""
+    """Commands that fill PyTorch's compiler cache on idle cores. Two layers, because in training the first layer is
+    compiled separately."""
     for name, dtype in names:
         output = bundle.out / f"warm-{name}-{dtype}.json"
         yield [
@@ -274,7 +276,7 @@ def warmers(bundle, names):
 
 
 def throughput(bundle):
-    """Different prompts, 128 tokens in and 128 out: tokens a second over numbers of requests."""
+    """Different prompts, 128 tokens in and 128 out: tokens per second for several numbers of requests."""
     model = shape(bundle, "llama-2-70b", 40)
     tokens = 16 if bundle.dry else 128
     for requests in (2, 4) if bundle.dry else (64, 256, 512):
@@ -301,7 +303,7 @@ def throughput(bundle):
 
 
 def profile(bundle):
-    """Where the time of a decode step and of a training step goes, by kernel, from Nsight Compute's durations."""
+    """The time of a decode step and of a training step by kernel, from Nsight Compute's durations."""
     bundle.need_gpu()
     ncu = bundle.need("ncu")
     for step, arguments in (

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Adapters and merged folders, here and in PEFT and transformers: log-probabilities of the same tokens, side by side.
+"""Compares adapters and merged folders between Ingrain, PEFT and transformers: log-probabilities of the same tokens.
 
     python3 benchmarks/peers/adapters.py --model DIR [--work DIR]
 
-Needs torch, transformers, peft, safetensors. 1: an adapter that `ingrain finetune` makes, read by PEFT. 2: an adapter
-that PEFT makes (random A and B, rslora and alpha patterns), read here. 3: the folder that `ingrain merge` writes, read
-by transformers. Everything in F32; prints the largest difference of each and exits with 1 where one is over the bound.
+Needs torch, transformers, peft, safetensors. 1: an adapter made by `ingrain finetune`, read by PEFT. 2: an adapter
+made by PEFT (random A and B, rslora and alpha patterns), read by Ingrain. 3: the folder written by `ingrain merge`,
+read by transformers. Everything is in F32. Prints the largest difference of each comparison; exits with 1 if one
+exceeds the bound.
 """
 
 import argparse
@@ -123,7 +124,9 @@ def main():
         3,
     )
     with_peft = peft.PeftModel.from_pretrained(base_model(options.model), str(made / "adapter")).eval()
-    good &= compare("adapter made here, in PEFT", theirs(with_peft, token_ids), ours(options.model, made / "adapter"))
+    good &= compare(
+        "adapter made by Ingrain, in PEFT", theirs(with_peft, token_ids), ours(options.model, made / "adapter")
+    )
 
     torch.manual_seed(1)
     theirs_config = peft.LoraConfig(
@@ -142,14 +145,14 @@ def main():
             torch.nn.init.normal_(parameter, std=0.03)
     made_there.save_pretrained(work / "made-there")
     good &= compare(
-        "adapter made by PEFT, here", theirs(made_there, token_ids), ours(options.model, work / "made-there")
+        "adapter made by PEFT, in Ingrain", theirs(made_there, token_ids), ours(options.model, work / "made-there")
     )
 
     merged = work / "merged"
     ingrain("merge", "--model", options.model, "--adapter", made / "adapter", "--output", merged)
     in_transformers = theirs(base_model(merged), token_ids)
     good &= compare("merged folder, in transformers", in_transformers, ours(merged))
-    if stored_dtype(options.model) == "F32":  # a BF16 folder's sums are rounded to BF16 by the merge
+    if stored_dtype(options.model) == "F32":  # the merge rounds the sums of a BF16 folder to BF16
         good &= compare("merged folder against adapter", ours(options.model, made / "adapter"), in_transformers)
     sys.exit(0 if good else 1)
 

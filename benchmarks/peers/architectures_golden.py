@@ -1,11 +1,11 @@
-"""Golden values of small random models of each architecture in PyTorch: log-probabilities, ten steps of LoRA (PEFT) and
-five of full fine-tuning, in F32.
+"""Makes golden values of a small random model of each architecture with PyTorch: log-probabilities, ten steps of LoRA
+(PEFT) and five of full fine-tuning, in F32.
 
     python benchmarks/peers/architectures_golden.py java/engine/src/test/resources/org/ingrain/train/architectures
 
-writes a folder a model: config.json, the base model, the adapter that PEFT saved before and after its run, and
-golden.json: batches, settings, log-probabilities, the loss and the gradient norm of each step, and the biases and norms
-after full fine-tuning. ArchitecturesTest computes the same. Needs torch, transformers, peft and safetensors.
+Writes one folder per model: config.json, the base model, the adapter that PEFT saved before and after training, and
+golden.json with batches, settings, log-probabilities, the loss and the gradient norm of each step, and the biases and
+norms after full fine-tuning. ArchitecturesTest computes the same. Needs torch, transformers, peft and safetensors.
 """
 
 import json
@@ -34,7 +34,7 @@ SHAPE = {
 }
 YARN = {"rope_type": "yarn", "rope_theta": 10.0, "factor": 4.0, "original_max_position_embeddings": 16}
 DYNAMIC = {"rope_type": "dynamic", "rope_theta": 10.0, "factor": 2.0}
-# The longest sequence has 33 tokens, which a window of 40 does not cut.
+# The longest sequence has 33 tokens, so a window of 40 has no effect.
 MODELS = {
     "mistral": (MistralConfig, {"sliding_window": 40, "tie_word_embeddings": False}),
     "qwen2": (Qwen2Config, {"tie_word_embeddings": True}),
@@ -45,7 +45,7 @@ MODELS = {
 
 
 def randomize(model):
-    """Norms and biases begin as ones and zeros: random ones show what is left out."""
+    """Norms and biases are initialised as ones and zeros. Random values reveal an implementation that ignores them."""
     for name, p in model.named_parameters():
         if "norm" in name:
             p.data.uniform_(0.5, 1.5)
@@ -54,7 +54,7 @@ def randomize(model):
 
 
 def log_probabilities(model, data):
-    """Of each token of each sequence after those before it."""
+    """The log-probability of each token of each sequence, given the tokens before it."""
     result = []
     with torch.no_grad():
         for sequence in (s for batch in data for s in batch):

@@ -1,9 +1,9 @@
-"""A model in BF16 beside what transformers makes of it in F32: greedy text from BOS alone, its ids and their
-log-probabilities.
+"""Rounds a model to BF16 and records what transformers computes with it in F32: greedy text from BOS alone, its ids
+and their log-probabilities.
 
     python benchmarks/peers/golden_model.py MODEL OUTPUT
 
-writes the folder OUTPUT: the model's files, model.safetensors rounded to BF16, and golden.json. Needs torch,
+Writes to the folder OUTPUT: the model's files, model.safetensors rounded to BF16, and golden.json. Needs torch,
 transformers, safetensors.
 """
 
@@ -42,7 +42,7 @@ def main():
         logits = model(ids).logits[0, :-1]
         log_probabilities = logits.log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]
     best = logits.topk(2, -1).values
-    # Where the second-best token is this close, other arithmetic may well choose it.
+    # If the second-best token is this close, other arithmetic may choose it.
     margin = (best[:, 0] - best[:, 1]).min().item()
     (target / "golden.json").write_text(
         json.dumps(

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""What PyTorch makes of a Llama of a given shape on one GPU, and the ceilings of that GPU, in one process.
+"""Measures a Llama of a given shape in PyTorch on one GPU, and the ceilings of that GPU, in one process.
 
     python3 benchmarks/peers/gpu_bench.py --config models/llama-2-70b.json --layers 36 --tests
     ceilings,decode,prefill,train,throughput
 
-Random weights. `torch` is PyTorch as its users make it fast: a Llama of F.linear and F.scaled_dot_product_attention
-whose block is compiled, a static cache, the whole decode step with its sampling in one CUDA graph. `transformers` and
-`peft` are those libraries as they are. Times are medians of CUDA events. A test that fails is a row with its error, and
-is tried once more as plain PyTorch, without compiler, CUDA graph and cuDNN. --output is rewritten after each row, so a
-run that is stopped keeps what it has. `--layers 2 --repetitions 1` beforehand fills TORCHINDUCTOR_CACHE_DIR for any
-number of layers (2, since the first layer of a training step has no gradient of its input, and so is compiled apart).
---tiny --device cpu tries the program without a GPU.
+Weights are random. `torch` is PyTorch as its users optimise it: a Llama of F.linear and F.scaled_dot_product_attention
+with a compiled block, a static cache, and the whole decode step with its sampling in one CUDA graph. `transformers`
+and `peft` are those libraries unmodified. Times are medians of CUDA events. A test that fails becomes a row with its
+error; it is then repeated as plain PyTorch, without compiler, CUDA graph and cuDNN. --output is rewritten after each
+row, so a run that is stopped keeps its results. A run with `--layers 2 --repetitions 1` fills TORCHINDUCTOR_CACHE_DIR
+for any number of layers. (Two, because the first layer of a training step needs no gradient of its input and is
+therefore compiled separately.) --tiny --device cpu runs the program without a GPU.
 """
 
 import argparse
@@ -27,7 +27,8 @@ import torch
 
 from gpu_llama import Llama, Shape, capture
 
-SHARING = ("decode", "prefill", "throughput")  # one model after another would build 70 GB of weights each time
+# they share one model, since building 70 GB of weights again would take too long
+SHARING = ("decode", "prefill", "throughput")
 
 
 class Clock:
@@ -79,7 +80,7 @@ def ceilings(options, clock):
 
 
 def base_model(options):
-    """The model of decode, prefill and throughput, built once, without the last test's cache."""
+    """The model of decode, prefill and throughput, built once, without the cache of the previous test."""
     if options.model is None:
         options.model = Llama(options.shape, options.device, fp8=options.fp8)
     options.model.cache = None
@@ -88,7 +89,7 @@ def base_model(options):
 
 
 def decode(options, clock, batch):
-    """Steps in the middle of the answer: each sample with its own copy of the prompt in a static cache."""
+    """Decode steps halfway through the answer. Each sample has its own copy of the prompt in a static cache."""
     at = options.prompt_tokens + options.generate_tokens // 2
     model = base_model(options)
     model.make_cache(batch, options.prompt_tokens + options.generate_tokens)
@@ -253,14 +254,13 @@ def peft_test(options, clock):
 
 
 def fresh_memory(options, name):
-    """Before a test, and after one that failed: nothing of the last one is left on the GPU, but the weights that this
-    one shares."""
+    """Frees the GPU memory of the previous test, also after a failure, except weights that this test shares."""
     if name not in SHARING:
         options.model = None
     elif options.model is not None:
         options.model.cache = None
     torch._dynamo.reset()
-    gc.collect()  # compiled models are cycles, and two of them would not fit
+    gc.collect()  # compiled models have reference cycles, and two models would not fit
     if options.device.type == "cuda":
         torch.cuda.synchronize()
         torch.cuda.empty_cache()
@@ -268,8 +268,8 @@ def fresh_memory(options, name):
 
 
 def attempt(options, clock, name, title, test):
-    """Rows of a test. One that raises is a row with its error: a peer that cannot run a test is a finding, and the
-    other tests go on."""
+    """Rows of a test. A test that raises becomes a row with its error: that a peer cannot run a test is a result too,
+    and the other tests continue."""
     try:
         fresh_memory(options, name)
         for found in test(options, clock):
@@ -321,7 +321,7 @@ def measured(options, clock):
 
 
 def save(options, rows):
-    """Replaces --output as a whole: a reader, or a kill, never meets half a file."""
+    """Replaces --output as a whole, so that a reader or a kill never finds an incomplete file."""
     if not options.output:
         return
     result = {
@@ -351,7 +351,7 @@ def main():
     parser.add_argument("--train-tokens", type=int, default=2048)
     parser.add_argument("--checkpointing", action="store_true")
     parser.add_argument(
-        "--fp8", action="store_true", help="base weights in E4M3, one scale a row, where PyTorch has a product for it"
+        "--fp8", action="store_true", help="base weights in E4M3, one scale per row, where PyTorch supports the product"
     )
     parser.add_argument("--repetitions", type=int, default=10)
     parser.add_argument("--device", default="cuda", type=torch.device)
@@ -359,7 +359,7 @@ def main():
     parser.add_argument(
         "--compile",
         action=argparse.BooleanOptionalAction,
-        help="compile the blocks; without either flag, on a GPU alone",
+        help="compile the blocks; default: on a GPU only",
     )
     parser.add_argument("--seconds", type=float, help="start no test later than this after the program's start")
     parser.add_argument("--output", type=Path)
@@ -378,7 +378,7 @@ def main():
         options.compile = options.device.type == "cuda"
     torch.manual_seed(1)
     rows = []
-    save(options, rows)  # an older run's rows are not this one's
+    save(options, rows)  # discards the rows of an older run
     for found in measured(options, Clock(options.device, options.repetitions)):
         rows.append(found)
         print(f"{time.monotonic() - START:6.1f} s  {found['by']:13}{found['test']:18}" +

@@ -8,9 +8,9 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 
-# Backends of attention, best first; PyTorch takes the next where one refuses. One query a head wants flash, which
-# splits the keys over the GPU; many queries want cuDNN on Hopper. Without a mask both take fewer heads of K and V than
-# of Q. The last one computes in steps.
+# Backends of attention, best first; if PyTorch cannot use one, it takes the next. With one query per head, flash is
+# best: it splits the keys over the GPU. With many queries, cuDNN is best on Hopper. Without a mask both support fewer
+# heads of K and V than of Q. The last backend is the unfused computation.
 FLASH_FIRST = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.MATH]
 CUDNN_FIRST = [SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 NO_CUDNN = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
@@ -45,8 +45,7 @@ class Shape:
 
 
 class Linear(nn.Module):
-    """A frozen weight (N, C) in bf16, or in E4M3 with a scale per row; with a LoRA of this rank beside it where it is
-    not 0."""
+    """A frozen weight (N, C) in bf16, or in E4M3 with one scale per row. rank: that of its LoRA; 0: none."""
 
     def __init__(self, rows, columns, device, fp8=False, rank=0):
         super().__init__()
@@ -85,13 +84,13 @@ def rotate(x, cos, sin):
 
 
 def grouped(q, heads):
-    """q (B, H, 1, E) as (B, K, H / K, E): the query heads of one head of K and V as its rows, so that no backend copies
-    K and V."""
+    """q (B, H, 1, E) as (B, K, H / K, E): the query heads that share a head of K and V become its rows, so that no
+    backend copies K and V."""
     return q.unflatten(1, (heads, -1)).squeeze(3)
 
 
 def attend(q, k, v):
-    """q (B, H, T, E), k and v (B, K, S, E) -> (B, H, T, E). One query sees all of S; more are causal, and T = S."""
+    """q (B, H, T, E), k and v (B, K, S, E) -> (B, H, T, E). A single query sees all of S; else causal, with T = S."""
     if q.shape[2] == 1:
         return F.scaled_dot_product_attention(grouped(q, k.shape[1]), k, v).flatten(1, 2).unsqueeze(2)
     return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=q.shape[1] != k.shape[1])
@@ -104,7 +103,7 @@ class Block(nn.Module):
         width = shape.heads * shape.head_dim
         kv = shape.kv_heads * shape.head_dim
         linear = lambda rows, columns: Linear(rows, columns, device, fp8, rank)
-        if rank:  # LoRA has an adapter per projection
+        if rank:  # LoRA has one adapter per projection
             self.projections = nn.ModuleList(
                 [linear(width, shape.hidden), linear(kv, shape.hidden), linear(kv, shape.hidden)]
             )
@@ -119,8 +118,8 @@ class Block(nn.Module):
             self.register_buffer(name, torch.ones(shape.hidden, device=device, dtype=torch.bfloat16))
 
     def forward(self, x, cos, sin, cache=None, position=None, seen=None):
-        """x (B, T, D); with a cache (k, v) of (B, K, S, E), T tokens are written at `position` (T). Where `seen` is
-        given, T is 1 and the query attends to the first `seen` of the cache."""
+        """x (B, T, D). With a cache (k, v) of (B, K, S, E), T tokens are written at `position` (T). With `seen`, T is
+        1 and the query attends to the first `seen` entries of the cache."""
         s = self.shape
         h = F.rms_norm(x, (s.hidden,), self.norm1, s.eps)
         qkv = torch.cat([p(h) for p in self.projections], -1) if len(self.projections) > 1 else self.projections[0](h)
@@ -150,7 +149,8 @@ class Llama(nn.Module):
         self.compile_blocks(False)
 
     def compile_blocks(self, compiled):
-        """Sizes are constants of the compiled code, weights and caches are its inputs: one graph serves all layers."""
+        """Compiles the blocks. Sizes are constants of the code, weights and caches its inputs: one graph for all
+        layers."""
         self.compiled = compiled
         self.call = torch.compile(Block.forward, dynamic=False) if compiled else Block.forward
 
@@ -158,7 +158,7 @@ class Llama(nn.Module):
         return [p for p in self.parameters() if p.requires_grad]
 
     def weight_bytes(self):
-        """Of one pass: every weight once, the embedding's rows apart."""
+        """The bytes of the weights that one pass reads: every weight once, without the embedding."""
         return sum(b.numel() * b.element_size() for b in self.buffers())
 
     def make_cache(self, batch, length):
@@ -182,8 +182,8 @@ class Llama(nn.Module):
 
     @contextlib.contextmanager
     def attention(self, batch, tokens, seen=None):
-        """Chooses how `tokens` new ones attend while the block is compiled and run; gives the name of what PyTorch
-        takes."""
+        """Selects the attention backend for `tokens` new tokens while the block is compiled and run. Yields the name
+        of the backend that PyTorch uses."""
         s = self.shape
         like = lambda heads, count: torch.empty(
             batch, heads, count, s.head_dim, device=self.device, dtype=torch.bfloat16
@@ -191,7 +191,7 @@ class Llama(nn.Module):
         q, k = like(s.heads, tokens), like(s.kv_heads, seen or tokens)
         q = grouped(q, s.kv_heads) if seen else q
         choose = lambda: torch._fused_sdp_choice(q, k, k, is_causal=not seen, enable_gqa=q.shape[1] != k.shape[1])
-        choose()  # the first choice of a process puts PyTorch's own order in force
+        choose()  # the first selection of a process only activates PyTorch's own order
         preferred = FLASH_FIRST if seen else CUDNN_FIRST
         with sdpa_kernel(preferred if self.compiled else NO_CUDNN, set_priority=True):
             choice = choose()
@@ -215,7 +215,7 @@ class Llama(nn.Module):
         return (p / torch.empty_like(p).exponential_(1)).argmax(-1, keepdim=True)
 
     def loss(self, ids, checkpointing):
-        """Mean cross-entropy of ids (1, T) but the first; make_rotation(T) comes before."""
+        """Mean cross-entropy of ids (1, T) except the first; call make_rotation(T) before."""
         x = F.embedding(ids, self.embed)
         for block in self.blocks:
             x = (
@@ -228,9 +228,9 @@ class Llama(nn.Module):
 
 
 def capture(model, batch, at, graph):
-    """A decode step at position `at` of every row as one call; as one CUDA graph where asked and possible. The position
-    stays, so the step reads exactly the `at` + 1 entries in use, without a mask: the best that PyTorch can do, without
-    the growing of an answer. """
+    """A decode step at position `at` of every row as one call, as a CUDA graph where requested and possible. The
+    position does not advance, so the step reads exactly the `at` + 1 used entries, without a mask. This is the best
+    case of PyTorch: a growing answer would cost more."""
     ids = torch.randint(model.shape.vocab_size, (batch, 1), device=model.device)
     position = torch.tensor([at], device=model.device)
     step = lambda: ids.copy_(model.step(ids, position, at + 1))
@@ -238,7 +238,7 @@ def capture(model, batch, at, graph):
         return step
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):  # compiles, and lets the libraries make their handles and plans
+    with torch.cuda.stream(side):  # compiles, and lets the libraries create their handles and plans
         for _ in range(3):
             step()
     torch.cuda.current_stream().wait_stream(side)
@@ -248,5 +248,5 @@ def capture(model, batch, at, graph):
 
     def replay():
         recorded.replay()
-        return ids, position  # the graph has their addresses and does not keep them
+        return ids, position  # the graph uses their addresses but does not keep them alive
     return replay

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Chat templates with the constructs of Qwen's and Mistral's, and what transformers renders of chats with them.
+"""Renders chats with transformers, using templates that have the constructs of Qwen's and Mistral's templates.
 
     python3 benchmarks/peers/templates_golden.py java/engine/src/test/resources/org/ingrain/template
 
-Needs transformers. Reads thinking.jinja and instruct.jinja of the folder and writes golden.json: the chats, and for
-each template, chat, add_generation_prompt and enable_thinking the text, or null where the template refuses the chat.
+Needs transformers. Reads thinking.jinja and instruct.jinja in the folder and writes golden.json. It has the chats, and
+the text for each template, chat, add_generation_prompt and enable_thinking, or null if the template refuses the chat.
 """
 
 import json

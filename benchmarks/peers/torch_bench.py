@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""`ingrain bench` beside transformers and PEFT on the same CPU in one run, as ratios.
+"""Compares `ingrain bench` with transformers and PEFT on the same CPU in one run; prints ratios.
 
     python3 benchmarks/peers/torch_bench.py --model DIR|config.json [--random-weights] [--prompt-tokens 512]
     [--generate-tokens 64] ...
 
-The same tests, one after another, both with all cores and weights of one dtype: prefill of a prompt, decoding from one
-token (transformers generate with its cache, greedy, no end), decoding n samples of a prompt, and one LoRA training step
-(rank 16, all linear layers, AdamW). transformers as is: eager PyTorch with its fused attention. --isa avx2 holds
-Ingrain to AVX2, and ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 in the environment
-hold PyTorch to it.
+Both run the same tests, one after another, with all cores and weights of one dtype: prefill of a prompt, decoding from
+one token (transformers generate with its cache, greedy, without an end token), decoding n samples of a prompt, and one
+LoRA training step (rank 16, all linear layers, AdamW). transformers is used unmodified: eager PyTorch with fused
+attention. --isa avx2 limits Ingrain to AVX2; ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2
+ONEDNN_MAX_CPU_ISA=AVX2 in the environment limits PyTorch to it.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""The ten LoRA steps of lora_golden.py on a random Llama of two layers at Llama-2-70B's width, on a GPU where there is
-one.
+"""Runs the ten LoRA steps of lora_golden.py on a random Llama with two layers of Llama-2-70B's width, on a GPU if
+there is one.
 
     python benchmarks/peers/wide_golden.py FOLDER [--tiny]
 
-WideGoldenTest trains from the same start. Needs torch, transformers, peft and safetensors; 10 GB of disk.
+WideGoldenTest starts from the same weights. Needs torch, transformers, peft and safetensors; 10 GB of disk.
 """
 
 import argparse

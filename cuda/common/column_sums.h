@@ -1,4 +1,5 @@
-// Sums over rows, one a column, in a fixed order: gradients of vectors that every row shares.
+// Sums over the rows of a matrix, one sum per column, in a fixed order. They are the gradients of vectors that are
+// shared by all rows, such as a norm's weight or a bias.
 #pragma once
 #include "dtype.h"
 
@@ -7,8 +8,8 @@ namespace column_sums {
 constexpr int64_t rows_a_chunk = 64, max_chunks = 64;
 constexpr int lanes = 32, groups = 8;
 
-// partials (chunks, D): the sums over the rows of a chunk. A block adds up 32 columns' vectors, group after group.
-// term.add<N>(sum, row, d) adds columns d .. d + N of a row.
+// partials (chunks, D): for each chunk of rows, its sum over rows. A block handles 32 vectors of N columns and adds up
+// one group of rows after another. term.add<N>(sum, row, d) adds columns d .. d + N of a row.
 template <int N, class Term>
 __global__ void chunk_sums(float* partials, Term term, int64_t T, int64_t D, int64_t rows) {
   __shared__ float sums[groups][lanes * N];
@@ -29,7 +30,7 @@ __global__ void chunk_sums(float* partials, Term term, int64_t T, int64_t D, int
   }
 }
 
-// y (D) += the chunks' sums, one after another. Term keeps the kernels of two files apart.
+// y (D) += the sums of the chunks, one chunk after another. Term makes the kernel's name unique for each source file.
 template <class Term> __global__ void add_chunks(float* y, const float* partials, int64_t chunks, int64_t D) {
   const int64_t d = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (d >= D) return;

@@ -1,6 +1,6 @@
-// Counters of arriving blocks: behind the workspace of a context (at pointer + bytes of ingrain_workspace) lie
-// counter_bytes more, which are 0 whenever no op runs. The block that reads the last arrival from a counter sets it
-// back to 0.
+// Counters with which blocks find out whether they are the last of their group to finish. They lie directly behind the
+// workspace of a context, at pointer + bytes of ingrain_workspace, and take counter_bytes. All counters are 0 while no
+// op runs: the block that finishes last sets its counter back to 0.
 #pragma once
 #include <cstdint>
 

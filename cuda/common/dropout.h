@@ -1,5 +1,6 @@
-// The dropout mask: element e is kept where word e mod 4 of the Philox4x32-10 block with counter e div 4 is at least
-// dropout·2³², and is then scaled by 1 / (1 − dropout). Forward and backward make the same mask from the same seed.
+// The dropout mask. Element e uses word e mod 4 of the Philox4x32-10 block with counter e div 4. It is kept where that
+// word is at least dropout·2³², and a kept element is scaled by 1 / (1 − dropout). Forward and backward derive the
+// same mask from the same seed.
 #pragma once
 #include "philox.h"
 
@@ -10,7 +11,7 @@ struct Dropout {
   uint32_t threshold = 0;
   float scale = 1;
   int64_t seed = 0;
-  int64_t first = 0;  // the element that e = 0 is
+  int64_t first = 0;  // index in the whole tensor of the element that callers number e = 0
 
   Dropout() = default;
   Dropout(float dropout, int64_t seed)
@@ -18,7 +19,7 @@ struct Dropout {
         threshold(static_cast<uint32_t>(std::min(static_cast<double>(dropout) * 0x1p32, 0x1p32 - 1.0))),
         scale(dropout < 1 ? 1 / (1 - dropout) : 0.0f), seed(seed) {}
 
-  // Bit j: whether element e + j is kept. aligned: e is a multiple of 4 and so is first.
+  // Bit j: whether element e + j is kept. aligned: e and first are multiples of 4.
   template <int N, bool aligned> __device__ __forceinline__ unsigned kept(int64_t e) const {
     unsigned bits = 0;
     if constexpr (aligned) {

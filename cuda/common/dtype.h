@@ -1,4 +1,4 @@
-// Element types of the header and their conversions; every rounding is to nearest even.
+// The element types of ingrain.h and their conversions. Every conversion rounds to nearest even.
 #pragma once
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -21,14 +21,14 @@ template <> __device__ __forceinline__ bf16 from_float<bf16>(float x) { return _
 template <> __device__ __forceinline__ f16 from_float<f16>(float x) { return __float2half_rn(x); }
 template <> __device__ __forceinline__ fp8 from_float<fp8>(float x) { return fp8(x); }  // saturates at ±448
 
-// Runs body.template operator()<T>() with T float or bf16, as dtype says.
+// Runs body.template operator()<T>(), T = float or bf16 according to dtype.
 template <class Body> ingrain_status with_dtype(ingrain_context* ctx, int32_t dtype, const Body& body) {
   if (dtype == INGRAIN_F32) return body.template operator()<float>();
   if (dtype == INGRAIN_BF16) return body.template operator()<bf16>();
   return refuse(ctx, INGRAIN_UNSUPPORTED, "dtype %d: expected %d (F32) or %d (BF16)", dtype, INGRAIN_F32, INGRAIN_BF16);
 }
 
-// N elements that move as one access.
+// N elements that are loaded or stored in one access.
 template <class T, int N> struct alignas(N * sizeof(T)) Vec {
   T v[N];
 };
@@ -41,8 +41,8 @@ template <class W, class V> __device__ __forceinline__ W word(const V& x, size_t
 template <int N, class T> __device__ __forceinline__ Vec<T, N> load(const T* p) {
   return *reinterpret_cast<const Vec<T, N>*>(p);
 }
-// To global memory alone. An assignment of a Vec becomes stores of its elements in some kernels, so the words are
-// stored by name.
+// For global memory only. In some kernels the compiler turns the assignment of a Vec into one store per element; the
+// stores are therefore written per word.
 template <class T, int N> __device__ __forceinline__ void store(T* p, const Vec<T, N>& x) {
   if constexpr (sizeof(x) % 16 == 0) {
 #pragma unroll
@@ -54,20 +54,20 @@ template <class T, int N> __device__ __forceinline__ void store(T* p, const Vec<
   }
 }
 
-// To shared memory.
+// For shared memory.
 template <class T, int N> __device__ __forceinline__ void store_shared(T* p, const Vec<T, N>& x) {
   *reinterpret_cast<Vec<T, N>*>(p) = x;
 }
 
-// The widest access for elements of T: 16 bytes.
+// Elements of T in the widest access, which has 16 bytes.
 template <class T> constexpr int vec_width = 16 / sizeof(T);
 
-// Whether rows of `columns` elements of T that begin at these pointers can be read 16 bytes at a time; null fits.
+// Whether rows of `columns` elements of T at these pointers can be read 16 bytes at a time. A null pointer passes.
 template <class T, class... P> bool fits_vectors(int64_t columns, const P*... pointers) {
   return columns % vec_width<T> == 0 && (... && (reinterpret_cast<uintptr_t>(pointers) % 16 == 0));
 }
 
-// Runs body.template operator()<N>() with the widest access that fits: 16 bytes, or one element.
+// Runs body.template operator()<N>(), N = the elements of the widest access that fits: 16 bytes or one element.
 template <class T, class Body, class... P>
 ingrain_status with_width(int64_t columns, const Body& body, const P*... pointers) {
   return fits_vectors<T>(columns, pointers...) ? body.template operator()<vec_width<T>>()

@@ -1,8 +1,8 @@
-// Attention on the tensor core, one warp's part: 16 rows against a tile of columns that lie in shared memory.
-// Dao 2023, arXiv:2307.08691. A row's arithmetic depends neither on its place in the tile nor on the rows beside it.
+// Attention on the tensor core: the part of one warp, 16 query rows against a tile of keys or values in shared memory.
+// Dao 2023, arXiv:2307.08691. The arithmetic of a row depends neither on its place in the tile nor on its neighbours.
 //
-// Tiles in shared memory are rows of EP bf16 (E filled up with zeros), tile_stride<EP> apart: an odd number of 16-byte
-// units, so that the eight rows of a matrix load fall into eight different groups of banks.
+// A tile in shared memory consists of rows of EP bf16 (E padded with zeros) with a row stride of tile_stride<EP>. The
+// stride is an odd number of 16-byte units, so the eight rows of a matrix load fall into eight different bank groups.
 #pragma once
 #include "mma.h"
 #include "reduce.h"
@@ -10,7 +10,7 @@
 template <int EP> constexpr int tile_stride = EP + 8;
 constexpr float log2_e = 1.4426950408889634f;
 
-// 2^x in one instruction: results below 2^-126 are 0.
+// 2^x in one instruction; a result below 2^-126 becomes 0.
 __device__ __forceinline__ float exp2_approximate(float x) {
 #ifdef INGRAIN_SIMT
   return exp2f(x);
@@ -21,7 +21,7 @@ __device__ __forceinline__ float exp2_approximate(float x) {
 #endif
 }
 
-// Rows g and g + 8 of 16 rows of E elements, straight from global memory; a null row is zeros.
+// Rows g and g + 8 of 16 rows of E elements, loaded from global memory. A null row gives zeros.
 template <int EP>
 __device__ __forceinline__ void load_rows(unsigned (&a)[EP / 16][4], const bf16* low, const bf16* high, int E) {
   const int t = threadIdx.x % 4;
@@ -34,13 +34,13 @@ __device__ __forceinline__ void load_rows(unsigned (&a)[EP / 16][4], const bf16*
     }
 }
 
-// Columns [16·k, 16·k + 16) of 16 rows in shared memory, as the left operand.
+// Columns [16·k, 16·k + 16) of 16 rows in shared memory, as the left operand of mma.
 template <int EP> __device__ __forceinline__ void load_left(unsigned (&a)[4], const bf16* rows, int k) {
   const int lane = threadIdx.x % 32;
   load_matrices(a, rows + (lane % 16) * tile_stride<EP> + 16 * k + lane / 16 * 8);
 }
 
-// s (16, 8·N) += columns [32·k, 32·k + 32) of a (16, EP) · b (8·N, EP)ᵀ; low and high are the two halves of a's
+// s (16, 8·N) += columns [32·k, 32·k + 32) of a (16, EP) · b (8·N, EP)ᵀ. low and high hold the two halves of a's 32
 // columns.
 template <int EP, int N>
 __device__ __forceinline__ void add_scores(float (&s)[N][4], const unsigned (&low)[4], const unsigned (&high)[4],
@@ -61,7 +61,7 @@ __device__ __forceinline__ void scores(float (&s)[N][4], const unsigned (&a)[EP 
 #pragma unroll
   for (int k = 0; k < EP / 32; ++k) add_scores<EP>(s, a[2 * k], a[2 * k + 1], b, k);
 }
-// The same with the left operand's rows in shared memory too: fewer registers, more loads.
+// The same with the rows of the left operand in shared memory too: fewer registers, more loads.
 template <int EP, int N> __device__ __forceinline__ void scores(float (&s)[N][4], const bf16* a, const bf16* b) {
 #pragma unroll
   for (int n = 0; n < N; ++n) s[n][0] = s[n][1] = s[n][2] = s[n][3] = 0;
@@ -89,7 +89,7 @@ __device__ __forceinline__ void weigh(float (&o)[N][4], const unsigned (&p)[J][4
     }
 }
 
-// Accumulators (16, 8·N) as the left operand (16, 8·N) of the next product, rounded to bf16.
+// Turns accumulators (16, 8·N) into the left operand (16, 8·N) of the next product, rounded to bf16.
 template <int N> __device__ __forceinline__ void to_left(unsigned (&p)[N / 2][4], const float (&s)[N][4]) {
 #pragma unroll
   for (int j = 0; j < N / 2; ++j)
@@ -97,10 +97,11 @@ template <int N> __device__ __forceinline__ void to_left(unsigned (&p)[N / 2][4]
     for (int i = 0; i < 4; ++i) p[j][i] = pack_bf16(s[2 * j + i / 2][i % 2 * 2], s[2 * j + i / 2][i % 2 * 2 + 1]);
 }
 
-// What a row whose running maximum is m subtracts: a row that has seen nothing yet subtracts nothing.
+// The maximum that a row subtracts from its scores. A row that has seen no key yet has m = -inf and subtracts 0.
 __device__ __forceinline__ float finite_maximum(float m) { return m == -INFINITY ? 0.0f : m; }
 
-// The running softmax of a lane's rows g and g + 8: maxima m of unscaled scores, sums l of weights, weighted values o.
+// The running softmax of a lane's rows g and g + 8: maxima m of the unscaled scores, sums l of the weights, weighted
+// sums o of the values.
 template <int N> struct Softmax {
   float m[2], l[4], o[N][4];
 
@@ -111,7 +112,7 @@ template <int N> struct Softmax {
 #pragma unroll
     for (int n = 0; n < N; ++n) o[n][0] = o[n][1] = o[n][2] = o[n][3] = 0;
   }
-  // maximum: of the rows' scores in the next tile. Where it changes nothing, every factor is exactly 1.
+  // maximum: of each row's scores in the next tile. Where it does not exceed m, every rescaling factor is exactly 1.
   __device__ __forceinline__ void raise(const float (&maximum)[2], float log2_scale) {
     float factor[2];
 #pragma unroll
@@ -127,7 +128,7 @@ template <int N> struct Softmax {
 #pragma unroll
       for (int i = 0; i < 4; ++i) o[n][i] *= factor[i / 2];
   }
-  // Scores become weights.
+  // Turns scores into weights.
   template <int S> __device__ __forceinline__ void weights(float (&s)[S][4], float log2_scale) const {
     const float base[2] = {finite_maximum(m[0]) * log2_scale, finite_maximum(m[1]) * log2_scale};
 #pragma unroll
@@ -135,14 +136,14 @@ template <int N> struct Softmax {
 #pragma unroll
       for (int i = 0; i < 4; ++i) s[n][i] = exp2_approximate(fmaf(s[n][i], log2_scale, -base[i / 2]));
   }
-  // l as the product of the rounded weights with ones: l[0] and l[2] are complete, in the same order whoever holds the
-  // weights.
+  // Adds to l the product of the rounded weights with ones. l[0] and l[2] are then complete sums, and the order of
+  // summation does not depend on which lanes hold the weights.
   template <int J> __device__ __forceinline__ void sum(const unsigned (&p)[J][4]) {
     constexpr unsigned ones[2] = {0x3f803f80, 0x3f803f80};
 #pragma unroll
     for (int j = 0; j < J; ++j) mma(l, p[j], ones);
   }
-  // l of the unrounded weights in this lane: complete() adds those of the row's four lanes.
+  // Adds to l this lane's unrounded weights; complete() adds up the row's four lanes.
   template <int S> __device__ __forceinline__ void sum(const float (&s)[S][4]) {
 #pragma unroll
     for (int n = 0; n < S; ++n)
@@ -155,8 +156,8 @@ template <int N> struct Softmax {
   }
 };
 
-// Scores of columns that a row does not see become -inf; the tile's first column stands at `first`, a row sees columns
-// below visible.
+// Sets the scores of invisible columns to -inf. `first` is the position of the tile's first column; a row sees the
+// columns below visible.
 template <int S> __device__ __forceinline__ void mask(float (&s)[S][4], int first, const int (&visible)[2]) {
   const int t = threadIdx.x % 4;
   if (first + 8 * S <= min(visible[0], visible[1])) return;
@@ -177,12 +178,12 @@ template <int S> __device__ __forceinline__ void row_maxima(float (&maximum)[2],
   }
 }
 
-// How two parts of a row's softmax join: o = a·o_before + b·o_part, and so for l. The same order of parts gives the
-// same bits.
+// Merges two partial results of a row's softmax: o = a·o_before + b·o_part, and the same for l. The same order of
+// parts gives the same bits.
 struct Merge {
   float a, b;
 
-  // Raises m to cover the part's maximum.
+  // Raises m to at least the maximum of the part.
   __device__ __forceinline__ Merge(float& m, float part, float log2_scale) {
     const float before = m;
     m = fmaxf(before, part);

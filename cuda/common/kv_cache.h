@@ -1,8 +1,7 @@
-// The order of a cache block, known to kv_cache.cu and attention_paged.cu alone:
-//   block = K heads × (block_size rows of keys, then block_size rows of values); a row is E elements and fills 16 bytes
-//   up.
-// The rows of a block that one key-value head reads are then one run of memory, which copies of 16 bytes fetch as it
-// stands.
+// The layout of a cache block, known to kv_cache.cu and attention_paged.cu only:
+//   block = K heads × (block_size rows of keys, then block_size rows of values)
+// A row has E elements and is padded to a multiple of 16 bytes. The rows that one key-value head reads from a block
+// are contiguous, so asynchronous copies of 16 bytes load them without rearranging.
 #pragma once
 #include "dtype.h"
 
@@ -12,7 +11,7 @@ struct CacheShape {
   int64_t K, block_size, row_bytes;
 
   __host__ __device__ int64_t block_bytes() const { return 2 * K * block_size * row_bytes; }
-  // Byte of the key at `slot` of a block; its value lies value_distance() behind.
+  // Byte offset of the key at `slot` of a block; its value lies value_distance() bytes later.
   __host__ __device__ int64_t key(int64_t block, int64_t head, int64_t slot) const {
     return block * block_bytes() + (2 * head * block_size + slot) * row_bytes;
   }
@@ -26,7 +25,7 @@ inline CacheShape cache_shape(int32_t cache_dtype, int64_t block_size, int64_t K
   return {K, block_size, (E * cache_element_bytes(cache_dtype) + 15) / 16 * 16};
 }
 
-// Runs body.template operator()<C>() with the element type of a cache.
+// Runs body.template operator()<C>(), C = the element type of the cache.
 template <class Body> ingrain_status with_cache_dtype(ingrain_context* ctx, int32_t dtype, const Body& body) {
   if (dtype == INGRAIN_F32) return body.template operator()<float>();
   if (dtype == INGRAIN_BF16) return body.template operator()<bf16>();
@@ -54,7 +53,7 @@ inline ingrain_status check_cache(ingrain_context* ctx, const char* op, const in
   return INGRAIN_OK;
 }
 
-// The sequence that row t belongs to: the last one that begins at t or before.
+// The sequence of row t: the last sequence whose first row is at most t.
 __device__ __forceinline__ int sequence_of(const int32_t* offsets, int64_t S, int64_t t) {
   int low = 0, high = static_cast<int>(S) - 1;
   while (low < high) {

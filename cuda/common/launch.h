@@ -1,5 +1,6 @@
-// How a kernel is started: launch(kernel, grid, block, shared, ctx, arguments...). Reads the stream from the context,
-// so a kernel in another library starts the same way. Never <<< >>>: a C++ compiler reads these sources too.
+// Starts a kernel: launch(kernel, grid, block, shared, ctx, arguments...). The stream comes from the context, so a
+// kernel in another library is started in the same way. Never write <<< >>>: a C++ compiler compiles these sources
+// too.
 #pragma once
 #include <cuda_runtime.h>
 
@@ -13,7 +14,7 @@
 #include <mutex>
 #include <tuple>
 
-// What the context gets to hear of a CUDA call: its status, and the text on failure.
+// Turns the result of a CUDA call into a status, and sets the context's error text on failure.
 inline ingrain_status cuda_status(ingrain_context* ctx, cudaError_t error, const char* what) {
   if (error == cudaSuccess) return INGRAIN_OK;
   char line[512];
@@ -23,7 +24,7 @@ inline ingrain_status cuda_status(ingrain_context* ctx, cudaError_t error, const
   return error == cudaErrorMemoryAllocation ? INGRAIN_OUT_OF_MEMORY : INGRAIN_DEVICE_ERROR;
 }
 
-// A bad argument in one line, as printf formats it.
+// Reports a bad argument as the context's error text; printf format, one line.
 template <class... A>
 ingrain_status refuse(ingrain_context* ctx, ingrain_status status, const char* format, A... arguments) {
   char line[512];
@@ -32,10 +33,10 @@ ingrain_status refuse(ingrain_context* ctx, ingrain_status status, const char* f
   return status;
 }
 
-// The most dynamic shared memory that a block of this kernel can have on the current device; from the first call on its
-// launches may have it. The limit belongs to the kernel on the device, not to a launch: it is raised to all there is at
-// once, so that contexts of one device and captured graphs never meet a lower one. Answers are kept: the driver takes a
-// lock for each question.
+// The largest dynamic shared memory, in bytes, that a block of this kernel can have on the current device. The first
+// call also raises the kernel's limit to it. That limit belongs to the kernel on the device and not to one launch, so
+// it is raised to the maximum at once: other contexts of the device and captured graphs never find a lower one. The
+// results are cached, since each query takes a lock in the driver.
 inline cudaError_t most_dynamic_shared(const void* kernel, size_t* bytes) {
   static std::mutex mutex;
   static std::map<std::tuple<const void*, int, int>, size_t> known;  // by kernel, device and the device's limit
@@ -62,15 +63,15 @@ template <class... P> cudaError_t most_dynamic_shared(void (*kernel)(P...), size
   return most_dynamic_shared(reinterpret_cast<const void*>(kernel), bytes);
 }
 
-// Lets a kernel's blocks have so much dynamic shared memory, where the device can.
+// Allows `shared` bytes of dynamic shared memory for the kernel's blocks, if the device has them.
 template <class... P> cudaError_t allow_shared(void (*kernel)(P...), size_t shared) {
-  // 48 KB less the kernel's static part; no kernel here has more than 16 KB of that
+  // 48 KB minus the static shared memory of the kernel; no kernel here has more than 16 KB of it.
   constexpr size_t always_allowed = 32 << 10;
   size_t most = 0;
   return shared <= always_allowed ? cudaSuccess : most_dynamic_shared(kernel, &most);
 }
 
-// Adds a launch to the context's trace: the kernel's name, its grid and block, its dynamic shared memory.
+// Adds a launch to the context's trace: kernel name, grid, block, dynamic shared memory.
 inline void trace_launch(ingrain_context* ctx, const void* kernel, dim3 grid, dim3 block, size_t shared) {
   const char* mangled = nullptr;
   if (cudaFuncGetName(&mangled, kernel) != cudaSuccess) cudaGetLastError();
@@ -86,13 +87,13 @@ inline void trace_launch(ingrain_context* ctx, const void* kernel, dim3 grid, di
   ingrain_trace_add(ctx, line);
 }
 
-// shared: bytes of dynamic shared memory, see dynamic_shared(). A launch of no blocks is no launch.
+// shared: bytes of dynamic shared memory, see dynamic_shared(). A launch with an empty grid does nothing.
 template <class... P, class... A>
 ingrain_status launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, ingrain_context* ctx,
                       A... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return INGRAIN_OK;
   void* native = nullptr;
-  // and makes the context's device current
+  // This call also makes the context's device the current one.
   if (ingrain_status status = ingrain_native_stream(ctx, &native)) return status;
   const cudaStream_t stream = static_cast<cudaStream_t>(native);
   if (ingrain_status status = cuda_status(ctx, allow_shared(kernel, shared), "launch")) return status;

@@ -1,13 +1,13 @@
-// Products with a short side, on the tensor core at the accuracy of f32: out (rows, columns) = Σ over depth of p (rows,
-// depth)·q (columns, depth).
+// Matrix products with a short side, on the tensor core with the accuracy of f32:
+//   out (rows, columns) = Σ over depth of p (rows, depth)·q (columns, depth)
 //
-// A bf16 operand is one term. An f32 operand is split into three bf16 terms of 8 bits each, and the products of terms i
-// and j with i + j < 3 are added: what is left out is below 2⁻²⁴ of a product. So bf16 × f32 costs three matrix
+// A bf16 operand is one term. An f32 operand is split into three bf16 terms of 8 bits each. The products of terms i
+// and j with i + j < 3 are added up; the omitted ones are below 2⁻²⁴ of a product. So bf16 × f32 costs three matrix
 // products, f32 × f32 six.
 //
-// A block makes 64 × 64 of out over one span of the depth, in chains of `piece`: chains are added in order, then spans,
-// so the order of summation depends on the depth alone. Rows that follow another adapter than the block's present one
-// are read as 0.
+// A block computes a 64 × 64 tile of out over one span of the depth. It sums in chains of `piece`, adds the chains in
+// order, and the spans are added in order afterwards; so the order of summation depends on the depth alone. A block
+// handles one adapter after another; rows with another adapter are read as 0 meanwhile.
 #pragma once
 #include "dropout.h"
 #include "mma.h"
@@ -15,13 +15,13 @@
 namespace low_rank {
 
 constexpr int tile = 64, threads = 256;
-constexpr int warp_rows = 16, warp_columns = 32;  // of the tile: four warps below each other, two side by side
-constexpr int stride = tile + 8;  // 144 bytes: eight rows of a matrix in eight different bank groups
+constexpr int warp_rows = 16, warp_columns = 32;  // of the tile: four warps in a column, two side by side
+constexpr int stride = tile + 8;  // 144 bytes: the eight rows of a matrix load fall into eight bank groups
 constexpr int plane = tile * stride;
 constexpr int staged_stride = tile + 4;
 constexpr int32_t no_row = INT32_MAX;
 
-// Element (row, k) at data[row·ld + k]; where rows_inner, at data[k·ld + row]. q of adapter s begins at data +
+// Element (row, k) lies at data[row·ld + k], or with rows_inner at data[k·ld + row]. q of adapter s begins at data +
 // s·adapter.
 template <class E_, bool rows_inner_> struct Operand {
   using E = E_;
@@ -30,7 +30,7 @@ template <class E_, bool rows_inner_> struct Operand {
   const E* data;
   int64_t ld;
   int64_t adapter = 0;
-  Dropout mask = {};  // of the elements as they lie: e = outer·ld + inner
+  Dropout mask = {};  // of the elements in memory order: e = outer·ld + inner
   bool fits(int64_t inner) const {
     return inner % 8 == 0 && ld % 8 == 0 && reinterpret_cast<uintptr_t>(data) % 16 == 0;
   }
@@ -38,15 +38,15 @@ template <class E_, bool rows_inner_> struct Operand {
 
 struct Shape {
   int64_t rows, columns, depth;
-  int64_t span, piece;        // of the depth: of a block, and of one chain of sums, a multiple of the tile
-  const int32_t* slots;       // (rows) adapter of each, or null: 0
+  int64_t span, piece;  // of the depth, multiples of the tile: per block, per chain of sums
+  const int32_t* slots;  // (rows) adapter of each row; null: all 0
 };
 
 template <class P, class Q> constexpr size_t shared_bytes() {
   return static_cast<size_t>(P::terms + Q::terms) * plane * sizeof(bf16);
 }
 
-// Eight neighbours, of which `count` exist.
+// Reads eight neighbouring elements; those beyond the first `count` become 0.
 template <bool wide, class E> __device__ __forceinline__ void read(E (&v)[8], const E* p, int64_t count) {
   if constexpr (wide) {
     if (count > 0) {
@@ -83,44 +83,47 @@ template <int terms, class E> __device__ __forceinline__ void put(bf16* to, cons
   for (int i = 0; i < terms; ++i) store_shared(to + i * plane, part[i]);
 }
 
-// A thread's part of a tile, on its way from memory to shared memory.
-template <class O> struct Flight {
+// A thread's part of the next tile, prefetched into registers until `commit` stores it in shared memory.
+template <class O> struct Prefetched {
   static constexpr int each = tile * 8 / threads;
   typename O::E v[each][8];
 };
 __device__ __forceinline__ int outer_of(int i) { return (static_cast<int>(threadIdx.x) + i * threads) / 8; }
 __device__ __forceinline__ int inner_of() { return static_cast<int>(threadIdx.x) % 8 * 8; }
 
-// The tile of o from (row, k) on. row_slots: rows whose entry is not `slot` are read as zeros; or null.
+// Loads the tile of o that begins at (row, k) into registers. row_slots: rows whose entry differs from `slot` are read
+// as zeros; null: all rows are read.
 template <bool wide, class O>
-__device__ __forceinline__ void depart(Flight<O>& flight, const O& o, int64_t row, int64_t rows, int64_t k, int64_t end,
-                                       const int32_t* row_slots, int32_t slot) {
+__device__ __forceinline__ void prefetch(Prefetched<O>& regs, const O& o, int64_t row, int64_t rows, int64_t k,
+                                         int64_t end, const int32_t* row_slots, int32_t slot) {
   const int64_t outer0 = O::rows_inner ? k : row, inner = (O::rows_inner ? row : k) + inner_of();
   const int64_t outers = O::rows_inner ? end : rows, inners = O::rows_inner ? rows : end;
 #pragma unroll
-  for (int i = 0; i < Flight<O>::each; ++i) {
+  for (int i = 0; i < Prefetched<O>::each; ++i) {
     const int outer = outer_of(i);
     const bool present = outer0 + outer < outers && (O::rows_inner || !row_slots || row_slots[outer] == slot);
-    read<wide>(flight.v[i], o.data + (outer0 + outer) * o.ld + inner, present ? inners - inner : 0);
+    read<wide>(regs.v[i], o.data + (outer0 + outer) * o.ld + inner, present ? inners - inner : 0);
   }
 }
 
-// Into shared memory, inner neighbours beside each other, zeros behind the end of rows and depth.
+// Stores the prefetched tile in shared memory, with inner neighbours adjacent and zeros beyond the ends of rows and
+// depth.
 template <bool wide, class O>
-__device__ __forceinline__ void arrive(bf16* shared, const Flight<O>& flight, const O& o, int64_t row, int64_t rows,
+__device__ __forceinline__ void commit(bf16* shared, const Prefetched<O>& regs, const O& o, int64_t row, int64_t rows,
                                        int64_t k, int64_t end) {
   const int64_t outer0 = O::rows_inner ? k : row, inner0 = O::rows_inner ? row : k;
   const int64_t outers = (O::rows_inner ? end : rows) - outer0, inners = (O::rows_inner ? rows : end) - inner0;
 #pragma unroll
-  for (int i = 0; i < Flight<O>::each; ++i) {
+  for (int i = 0; i < Prefetched<O>::each; ++i) {
     const int outer = outer_of(i), inner = inner_of();
     if (outer >= ((outers + 15) & ~15) || inner >= ((inners + 15) & ~15)) continue;
     const unsigned kept = o.mask.on ? o.mask.template kept<8, wide>((outer0 + outer) * o.ld + inner0 + inner) : 0xffu;
-    put<O::terms>(shared + outer * stride + inner, flight.v[i], kept);
+    put<O::terms>(shared + outer * stride + inner, regs.v[i], kept);
   }
 }
 
-// sum (the warp's part of the tile) += the tiles' product over `depth` (a multiple of 16); the smallest terms first.
+// sum (the warp's part of the tile) += the product of the two tiles over `depth` (a multiple of 16). The smallest
+// terms are added first.
 template <class P, class Q>
 __device__ __forceinline__ void multiply(float (&sum)[4][4], const bf16* p, const bf16* q, int depth, int64_t columns) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, low = lane % 8, second = lane / 8 % 2, third = lane / 16;
@@ -154,7 +157,7 @@ __device__ __forceinline__ void multiply(float (&sum)[4][4], const bf16* p, cons
   }
 }
 
-// The next adapter after `slot` among the block's rows, or no_row. For a whole warp.
+// The smallest adapter above `slot` among the block's rows, or no_row. All lanes of a warp call it together.
 __device__ __forceinline__ int32_t next_slot(const int32_t* row_slots, int64_t slot, int rows = tile) {
   int32_t next = no_row;
   for (int r = threadIdx.x % 32; r < rows; r += 32)
@@ -165,13 +168,14 @@ __device__ __forceinline__ int32_t next_slot(const int32_t* row_slots, int64_t s
 }
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
-constexpr int resident_products = 1;   // blocks a multiprocessor: two would spill
+constexpr int resident_products = 1;  // blocks per multiprocessor: two would spill registers
 #else
 constexpr int resident_products = 2;
 #endif
 
-// Grid (row tiles, column tiles, spans). Out: template <bool wide> write(row, column, span, slot, v), v eight sums
-// beside each other, along the rows where Out::along_rows, of which shape has some.
+// Grid (row tiles, column tiles, spans). Out: template <bool wide> write(row, column, span, slot, v), v being eight
+// adjacent sums: eight rows of one column where Out::along_rows, else eight columns of one row. write must ignore sums
+// beyond the end of shape.
 template <class P, class Q, class Out, bool wide>
 __global__ void __launch_bounds__(threads, resident_products) product(P p, Q q, Out out, Shape shape) {
   __shared__ int32_t row_slots[tile];
@@ -185,27 +189,27 @@ __global__ void __launch_bounds__(threads, resident_products) product(P p, Q q, 
   __syncthreads();
   for (int32_t slot = next_slot(row_slots, INT64_MIN); slot != no_row; slot = next_slot(row_slots, slot)) {
     float total[4][4] = {}, sum[4][4] = {};
-    const int links_of_a_chain = static_cast<int>(shape.piece / tile);
-    int links = 0;
+    const int tiles_per_chain = static_cast<int>(shape.piece / tile);
+    int tiles_in_chain = 0;
     Q of = q;
     of.data += slot * q.adapter;
-    Flight<P> next_p;
-    Flight<Q> next_q;
-    const auto depart_from = [&](int64_t k) {
-      depart<wide>(next_p, p, row, shape.rows, k, end, row_slots, slot);
-      depart<wide>(next_q, of, column, shape.columns, k, end, nullptr, slot);
+    Prefetched<P> next_p;
+    Prefetched<Q> next_q;
+    const auto prefetch_from = [&](int64_t k) {
+      prefetch<wide>(next_p, p, row, shape.rows, k, end, row_slots, slot);
+      prefetch<wide>(next_q, of, column, shape.columns, k, end, nullptr, slot);
     };
-    if (slot >= 0) depart_from(begin);
+    if (slot >= 0) prefetch_from(begin);
     for (int64_t k = begin; slot >= 0 && k < end; k += tile) {
       __syncthreads();
-      arrive<wide>(p_tile, next_p, p, row, shape.rows, k, end);
-      arrive<wide>(q_tile, next_q, of, column, shape.columns, k, end);
+      commit<wide>(p_tile, next_p, p, row, shape.rows, k, end);
+      commit<wide>(q_tile, next_q, of, column, shape.columns, k, end);
       __syncthreads();
-      if (k + tile < end) depart_from(k + tile);
+      if (k + tile < end) prefetch_from(k + tile);
       multiply<P, Q>(sum, p_tile, q_tile, static_cast<int>(min(end - k, int64_t{tile}) + 15) & ~15,
                      shape.columns - column);
-      if (++links < links_of_a_chain && k + tile < end) continue;
-      links = 0;
+      if (++tiles_in_chain < tiles_per_chain && k + tile < end) continue;
+      tiles_in_chain = 0;
 #pragma unroll
       for (int n = 0; n < 4; ++n)
 #pragma unroll
@@ -231,7 +235,7 @@ __global__ void __launch_bounds__(threads, resident_products) product(P p, Q q, 
   }
 }
 
-// Sums of a span: partials (spans, rows, columns), or (spans, columns, rows) where along the rows.
+// Stores the sums of a span: partials (spans, rows, columns), or (spans, columns, rows) where along_rows.
 template <bool along_rows_> struct Partial {
   static constexpr bool along_rows = along_rows_;
   float* data;
@@ -252,7 +256,7 @@ template <bool along_rows_> struct Partial {
   }
 };
 
-// y (rows, columns), row distance ld: y += scale·mask∘sum, scale of the row's adapter where scaling (G) is given.
+// y (rows, columns), row distance ld: y += scale·mask∘sum. scaling (G) or null: the factor of each adapter.
 template <class E> struct Add {
   static constexpr bool along_rows = false;
   E* y;

@@ -1,21 +1,22 @@
-// The products of low_rank.h where one side has at most 16 rows and the wide side is bf16: the wide side streams from
-// memory straight into fragment registers, the next part on its way while one is multiplied. The narrow side is split
-// into its three terms once a block.
+// The products of low_rank.h for the case that one side has at most 16 rows and the wide side is bf16. The wide side
+// is streamed from memory into fragment registers: the next part is prefetched while the present one is multiplied.
+// The narrow side is split into its three terms once per block.
 //
-// A sum does not mind the order of k, so a lane takes the 16 bytes that lie together in memory for the slots of the
-// instruction that are its own, and the narrow side is laid out to match. Sums are made in chains of 128 and added in
-// the order of low_rank.h.
+// A sum may take the values of k in any order. So a lane uses the 16 contiguous bytes that it loads for its own slots
+// of the mma instruction, and the narrow side is permuted to match. Sums are made in chains of 128 and added in the
+// order of low_rank.h.
 #pragma once
 #include "low_rank.h"
 
 namespace low_rank {
 
-constexpr int narrow = 16;           // rows of the narrow side
-constexpr int64_t chain = 128;       // of one sum in the tensor core
+constexpr int narrow = 16;  // rows of the narrow side
+constexpr int64_t chain = 128;  // values of k that one tensor core accumulator sums
 constexpr int wide_threads = 256;
 
-// 16 bytes that nobody reads again, or zeros where !valid, without a branch. The zeros are made inside: registers that
-// come in and go out were copied at the end of a loop, which waits for the load.
+// Loads 16 bytes with a no-allocate hint, or returns zeros where !valid, without a branch. The zeros are written
+// inside the asm block: as in-out operands, the registers were copied at the end of the loop, and that copy waits for
+// the load.
 __device__ __forceinline__ uint4 load_streamed(const void* p, bool valid) {
 #ifdef INGRAIN_SIMT
   return valid ? *static_cast<const uint4*>(p) : make_uint4(0, 0, 0, 0);
@@ -28,7 +29,7 @@ __device__ __forceinline__ uint4 load_streamed(const void* p, bool valid) {
 #endif
 }
 
-// Two f32 as pairs of three bf16 terms.
+// Splits two f32 into pairs of bf16, one pair per term.
 __device__ __forceinline__ void split(unsigned (&terms)[3], float low, float high) {
 #pragma unroll
   for (int i = 0; i < 3; ++i) {
@@ -38,32 +39,32 @@ __device__ __forceinline__ void split(unsigned (&terms)[3], float low, float hig
   }
 }
 
-// Sixteen bytes of eight bf16, 0 where the bit of `kept` is 0.
+// Zeros those of eight bf16 whose bit of `kept` is 0.
 __device__ __forceinline__ void keep(uint4& v, unsigned kept) {
   const auto pair = [kept](int j) { return (kept >> j & 1 ? 0xffffu : 0u) | (kept >> j & 2 ? 0xffff0000u : 0u); };
   v.x &= pair(0), v.y &= pair(2), v.z &= pair(4), v.w &= pair(6);
 }
 
-// y (T, columns), row distance ld: y += scale·mask∘(u·qᵀ). u (T, R), q (columns, R), or (R, columns) where turned.
+// y (T, columns), row distance ld: y += scale·mask∘(u·qᵀ). u (T, R), q (columns, R), or (R, columns) where transposed.
 struct Update {
   bf16* y;
   int64_t ld, columns, T;
   const float *u, *q;
   int64_t adapter;            // q of adapter s begins at q + s·adapter
   int R;
-  const float* scaling;       // of an adapter, or null
+  const float* scaling;  // one factor per adapter, or null
   const int32_t* slots;       // (T) or null
   Dropout mask;
 };
 
-constexpr int u_stride = narrow + 8;     // 48 bytes: eight rows of a matrix in eight different bank groups
-constexpr int update_columns = 64;       // a warp
+constexpr int u_stride = narrow + 8;  // 48 bytes: the eight rows of a matrix load fall into eight bank groups
+constexpr int update_columns = 64;  // per warp
 constexpr size_t update_shared(int rows) {
   return static_cast<size_t>(rows) * (3 * u_stride * sizeof(bf16) + sizeof(int32_t));
 }
 
-// u of the block's rows in terms (term, row, k), and each row's adapter. Behind an end something else is read: the
-// loads need no branch.
+// Stores u of the block's rows, split into terms (term, row, k), and the adapter of each row. Beyond the end it reads
+// other valid elements, so that the loads need no branch.
 __device__ __forceinline__ void stage_rows(bf16* terms, int32_t* row_slots, const Update& a, int64_t row0, int rows) {
   const int last = static_cast<int>(min(a.T - row0, static_cast<int64_t>(rows))) - 1,
             threads_of_block = static_cast<int>(blockDim.x);
@@ -81,17 +82,17 @@ __device__ __forceinline__ void stage_rows(bf16* terms, int32_t* row_slots, cons
     row_slots[r] = row0 + r >= a.T ? no_row : a.slots ? a.slots[row0 + r] : 0;
 }
 
-// Fragments of q for a warp's 64 columns: of tile j of half h, column n is the column 32·h + 8·(n / 2) + 2·j + n % 2.
-template <bool turned>
+// Fragments of q for a warp's 64 columns. Column n of tile j of half h is the column 32·h + 8·(n / 2) + 2·j + n % 2.
+template <bool transposed>
 __device__ __forceinline__ void read_narrow(unsigned (&b)[2][4][3][2], const Update& a, int64_t slot, int64_t column,
                                             int g, int t) {
   const float* const q = a.q + slot * a.adapter;
-  float raw[2][4][2][2];   // read before any is split
+  float raw[2][4][2][2];  // all are read before the first is split
 #pragma unroll
   for (int i = 0; i < 32; ++i) {
     const int k = 2 * t + 8 * (i / 2 % 2) + i % 2, j = i / 4 % 4;
     const int64_t n = min(column + 32 * (i / 16) + 8 * (g / 2) + 2 * j + g % 2, a.columns - 1);
-    raw[i / 16][j][i / 2 % 2][i % 2] = turned ? q[min(k, a.R - 1) * a.columns + n] : q[n * a.R + min(k, a.R - 1)];
+    raw[i / 16][j][i / 2 % 2][i % 2] = transposed ? q[min(k, a.R - 1) * a.columns + n] : q[n * a.R + min(k, a.R - 1)];
   }
 #pragma unroll
   for (int i = 0; i < 16; ++i) {
@@ -104,7 +105,7 @@ __device__ __forceinline__ void read_narrow(unsigned (&b)[2][4][3][2], const Upd
   }
 }
 
-// 16 bytes of global memory, or zeros: predicated, so that several are on their way at once.
+// Loads 16 bytes of global memory, or zeros. It is predicated, so that several loads can be outstanding.
 __device__ __forceinline__ uint4 load16(const void* p, bool valid) {
 #ifdef INGRAIN_SIMT
   return valid ? *static_cast<const uint4*>(p) : make_uint4(0, 0, 0, 0);
@@ -116,8 +117,8 @@ __device__ __forceinline__ uint4 load16(const void* p, bool valid) {
 #endif
 }
 
-// Block (column block, rows / 16): 64 columns a warp. A lane holds eight columns side by side of two rows.
-template <bool turned> __global__ void __launch_bounds__(wide_threads, 2) update(Update a, int rows) {
+// Block (column block, rows / 16): 64 columns per warp. A lane holds eight adjacent columns of two rows.
+template <bool transposed> __global__ void __launch_bounds__(wide_threads, 2) update(Update a, int rows) {
   bf16* const terms = dynamic_shared<bf16>();
   int32_t* const row_slots = reinterpret_cast<int32_t*>(terms + 3 * rows * u_stride);
   const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
@@ -131,15 +132,15 @@ template <bool turned> __global__ void __launch_bounds__(wide_threads, 2) update
     if (slot < 0 || column >= a.columns) continue;
     uint4 before[2][2];
     const auto valid = [&](int row, int h) { return row_slots[row] == slot && column + 32 * h + 8 * t < a.columns; };
-    const auto depart = [&](const bf16* from, int row, int h) {
+    const auto prefetch = [&](const bf16* from, int row, int h) {
 #pragma unroll
       for (int half = 0; half < 2; ++half)
         before[half][h] = load16(from + half * 8 * a.ld + 32 * h, row < rows && valid(row + 8 * half + g, h));
     };
-    depart(corner, 0, 0);
-    depart(corner, 0, 1);
+    prefetch(corner, 0, 0);
+    prefetch(corner, 0, 1);
     unsigned b[2][4][3][2];
-    read_narrow<turned>(b, a, slot, column, g, t);
+    read_narrow<transposed>(b, a, slot, column, g, t);
     const float scale = (a.scaling ? a.scaling[slot] : 1) * a.mask.scale;
     bf16* to = corner;
     for (int row = 0; row < rows; row += 16, to += 16 * a.ld) {
@@ -160,7 +161,7 @@ template <bool turned> __global__ void __launch_bounds__(wide_threads, 2) update
         for (int half = 0; half < 2; ++half) {
           if (!valid(row + 8 * half + g, h)) continue;
           bf16* const at = to + half * 8 * a.ld + 32 * h;
-          const unsigned kept = turned && a.mask.on ? a.mask.kept<8, true>(at - a.y) : 0xffu;
+          const unsigned kept = transposed && a.mask.on ? a.mask.kept<8, true>(at - a.y) : 0xffu;
           Vec<bf16, 8> out;
           memcpy(&out, &before[half][h], sizeof out);
 #pragma unroll
@@ -168,7 +169,7 @@ template <bool turned> __global__ void __launch_bounds__(wide_threads, 2) update
             if (kept >> j & 1) out.v[j] = from_float<bf16>(to_float(out.v[j]) + scale * sum[j / 2][2 * half + j % 2]);
           store(at, out);
         }
-        depart(to + 16 * a.ld, row + 16, h);
+        prefetch(to + 16 * a.ld, row + 16, h);
       }
     }
   }
@@ -177,15 +178,15 @@ template <bool turned> __global__ void __launch_bounds__(wide_threads, 2) update
 inline bool aligned16(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
 inline bool streams(const Update& a) { return a.R <= narrow && a.columns % 8 == 0 && a.ld % 8 == 0 && aligned16(a.y); }
 
-// Chooses rows and warps per block so that the blocks fill the device; the result does not depend on the choice.
-template <bool turned> ingrain_status launch_update(ingrain_context* ctx, const Update& a) {
+// Chooses rows and warps per block so that the blocks fill the device. The result does not depend on the choice.
+template <bool transposed> ingrain_status launch_update(ingrain_context* ctx, const Update& a) {
   constexpr int64_t enough = 256;
   int rows = 128, warps = wide_threads / 32;
   const auto blocks = [&] { return int64_t{blocks_for(a.columns, warps * update_columns)} * blocks_for(a.T, rows); };
   while (rows > 16 && blocks() < enough) rows /= 2;
   while (warps > 2 && blocks() < enough) warps /= 2;
   const dim3 grid(blocks_for(a.columns, warps * update_columns), blocks_for(a.T, rows));
-  return launch(update<turned>, grid, 32 * warps, update_shared(rows), ctx, a, rows);
+  return launch(update<transposed>, grid, 32 * warps, update_shared(rows), ctx, a, rows);
 }
 
 }  // namespace low_rank

@@ -1,15 +1,15 @@
-// The long sums of low_rank.h where one side has at most 16 rows and the wide side is bf16, streamed as in
-// low_rank_stream.h.
+// The long sums of low_rank.h for the case that one side has at most 16 rows and the wide side is bf16. The wide side
+// is streamed as in low_rank_stream.h.
 #pragma once
 #include "low_rank_stream.h"
 
 namespace low_rank {
 
-constexpr int sum_rows = 128;  // a block: 16 a warp
-constexpr int quads = 6;       // 16-byte pieces of a lane for 32 columns of the narrow side: two steps of three terms
+constexpr int sum_rows = 128;  // per block: 16 per warp
+constexpr int quads = 6;  // 16-byte pieces of a lane per 32 columns of the narrow side: two steps of three terms
 constexpr size_t sums_shared(int64_t span) { return static_cast<size_t>(span / 32) * quads * 32 * sizeof(uint4); }
 
-// Sums over the columns of p (rows, depth) with q (R, depth), or (depth, R) where turned.
+// Sums over the columns of p (rows, depth) with q (R, depth), or (depth, R) where transposed.
 struct RowSums {
   const bf16* p;
   int64_t ld, rows, depth, span;
@@ -21,18 +21,20 @@ struct RowSums {
   float* partials;         // (spans, rows, R)
 };
 
-// q of the block's span in terms: of every step and term the lanes' fragments beside each other. It is the left side,
-// whose four registers come as one access; the right side takes pairs of registers, as the loads of p leave them.
-template <bool turned>
+// Stores q of the block's span, split into terms: for every step and term the fragments of the lanes are adjacent. q
+// is the left operand, so its four registers are one 16-byte access. The right operand takes two registers, in the
+// order in which the loads of p produce them.
+template <bool transposed>
 __device__ __forceinline__ void stage_span(uint4* to, const RowSums& a, int64_t slot, int64_t begin, int64_t end) {
   const float* const q = a.q + slot * a.adapter;
 #pragma unroll 4
   for (int at = threadIdx.x; at < a.span * 2; at += wide_threads) {
     const int lane = at % 32, half = at / 32 % 2, group = at / 64, r = lane / 4 + 8 * half;
-    const int64_t k = begin + 32 * group + 8 * (lane % 4), column = min(k, a.depth - 8);   // the loads need no branch
+    // clamped, so that the loads need no branch
+    const int64_t k = begin + 32 * group + 8 * (lane % 4), column = min(k, a.depth - 8);
     const int row = min(r, a.R - 1);
     float v[8];
-    if constexpr (turned) {
+    if constexpr (transposed) {
 #pragma unroll
       for (int i = 0; i < 8; ++i) v[i] = q[(column + i) * a.R + row];
     } else {
@@ -54,14 +56,15 @@ __device__ __forceinline__ void stage_span(uint4* to, const RowSums& a, int64_t 
   }
 }
 
-// A lane's part of 16 rows × 32 columns: rows g and g + 8, eight columns side by side.
-__device__ __forceinline__ void depart(uint4 (&v)[2], const bf16* p, int64_t below, const bool (&present)[2],
-                                       bool inside) {
+// Loads a lane's part of 16 rows × 32 columns: eight adjacent columns of rows g and g + 8.
+__device__ __forceinline__ void prefetch(uint4 (&v)[2], const bf16* p, int64_t below, const bool (&present)[2],
+                                         bool inside) {
 #pragma unroll
   for (int half = 0; half < 2; ++half) v[half] = load_streamed(p + half * below, present[half] && inside);
 }
 
-// sums[n] (16 of R, eight rows of p) of 32 columns; the small terms apart, so that the large do not cut them off.
+// sums[n] (16 of R, eight rows of p) over 32 columns. The small terms have accumulators of their own: added to the
+// large ones one by one, they would be lost to rounding.
 __device__ __forceinline__ void multiply(float (&large)[2][4], float (&small)[2][4], const uint4 (&v)[2],
                                          const uint4* q) {
 #pragma unroll
@@ -75,8 +78,8 @@ __device__ __forceinline__ void multiply(float (&large)[2][4], float (&small)[2]
     }
 }
 
-// Block (rows / 128, span): every warp 16 rows of the whole span, in chains of 128.
-template <bool turned, bool masked> __global__ void __launch_bounds__(wide_threads, 2) row_sums(RowSums a) {
+// Block (rows / 128, span): every warp handles 16 rows over the whole span, in chains of 128.
+template <bool transposed, bool masked> __global__ void __launch_bounds__(wide_threads, 2) row_sums(RowSums a) {
   __shared__ int32_t row_slots[sum_rows];
   uint4* const terms = dynamic_shared<uint4>();
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
@@ -91,15 +94,15 @@ template <bool turned, bool masked> __global__ void __launch_bounds__(wide_threa
     const bool present[2] = {row_slots[16 * warp + g] == slot, row_slots[16 * warp + g + 8] == slot};
     const bool busy = slot >= 0 && __any_sync(0xffffffffu, present[0] || present[1]);
     float total[2][4] = {};
-    uint4 ahead[4][2];   // a chain
+    uint4 ahead[4][2];  // one chain, prefetched
     const bf16* from = corner;
-    int columns = static_cast<int>(end - begin) - 8 * t;   // from the lane's first on
+    int columns = static_cast<int>(end - begin) - 8 * t;  // that are left, counted from the lane's first column
     if (slot >= 0) {
 #pragma unroll
       for (int group = 0; group < 4; ++group)
-        depart(ahead[group], from + 32 * group, 8 * a.ld, present, 32 * group < columns);
+        prefetch(ahead[group], from + 32 * group, 8 * a.ld, present, 32 * group < columns);
       __syncthreads();
-      stage_span<turned>(terms, a, slot, begin, end);
+      stage_span<transposed>(terms, a, slot, begin, end);
       __syncthreads();
     }
     const uint4* q = terms + lane;
@@ -116,7 +119,7 @@ template <bool turned, bool masked> __global__ void __launch_bounds__(wide_threa
             keep(ahead[group][i], a.mask.kept<8, true>(from - a.p + 32 * group + i * 8 * a.ld));
         }
         multiply(large, small, ahead[group], q);
-        depart(ahead[group], from + chain + 32 * group, 8 * a.ld, present, 32 * group < columns);
+        prefetch(ahead[group], from + chain + 32 * group, 8 * a.ld, present, 32 * group < columns);
       }
       from += chain;
 #pragma unroll
@@ -131,8 +134,8 @@ template <bool turned, bool masked> __global__ void __launch_bounds__(wide_threa
   }
 }
 
-inline bool streams(const RowSums& a, bool turned) {
-  return a.R <= narrow && a.depth % 8 == 0 && a.ld % 8 == 0 && aligned16(a.p) && (turned || aligned16(a.q)) &&
+inline bool streams(const RowSums& a, bool transposed) {
+  return a.R <= narrow && a.depth % 8 == 0 && a.ld % 8 == 0 && aligned16(a.p) && (transposed || aligned16(a.q)) &&
          a.mask.first % 4 == 0;
 }
 
@@ -146,18 +149,18 @@ struct TokenSums {
   float* partials;         // (spans, R, columns)
 };
 
-constexpr int token_threads = 128, token_columns = 64;   // columns a warp
-constexpr int resident_tokens = 3;                       // blocks a multiprocessor
+constexpr int token_threads = 128, token_columns = 64;  // columns per warp
+constexpr int resident_tokens = 3;  // blocks per multiprocessor
 constexpr int steps = static_cast<int>(chain) / 16;
 
-// uᵀ of a chain of tokens in terms, as the left side of a step: slots 2t, 2t + 1, 2t + 8 and 2t + 9 are the tokens 4t..
-// of the step.
+// Stores uᵀ of a chain of tokens, split into terms, as the left operand of a step: slots 2t, 2t + 1, 2t + 8 and 2t + 9
+// are the four tokens of the step from token 4t on.
 __device__ __forceinline__ void stage_tokens(uint4* to, const TokenSums& a, int64_t token0, int64_t end) {
 #pragma unroll
   for (int turn = 0; turn < steps * 32 / token_threads; ++turn) {
     const int at = threadIdx.x + turn * token_threads, lane = at % 32, r = lane / 4;
     const int64_t token = token0 + at / 32 * 16 + 4 * (lane % 4);
-    float v[2][4];   // the loads need no branch
+    float v[2][4];  // clamped, so that the loads need no branch
 #pragma unroll
     for (int i = 0; i < 8; ++i) v[i / 4][i % 4] = a.u[min(token + i % 4, end - 1) * a.R + min(r + i / 4 * 8, a.R - 1)];
 #pragma unroll
@@ -171,20 +174,20 @@ __device__ __forceinline__ void stage_tokens(uint4* to, const TokenSums& a, int6
   }
 }
 
-// A lane's part of a step: eight columns side by side of its four tokens.
-__device__ __forceinline__ void depart(uint4 (&v)[4], const bf16* p, int64_t ld, int64_t count) {
+// Loads a lane's part of a step: eight adjacent columns of its four tokens.
+__device__ __forceinline__ void prefetch(uint4 (&v)[4], const bf16* p, int64_t ld, int64_t count) {
 #pragma unroll
   for (int i = 0; i < 4; ++i) v[i] = load_streamed(p + i * ld, i < count);
 }
 
-// Column j of the lane's eight: of two tokens, the first in the lower half.
+// Column j of the lane's eight columns, of two tokens; the first token in the lower half.
 __device__ __forceinline__ unsigned column_of(const uint4& first, const uint4& second, int j) {
   const unsigned low = j / 2 == 0 ? first.x : j / 2 == 1 ? first.y : j / 2 == 2 ? first.z : first.w;
   const unsigned high = j / 2 == 0 ? second.x : j / 2 == 1 ? second.y : j / 2 == 2 ? second.z : second.w;
   return j % 2 ? low >> 16 | (high & 0xffff0000u) : (low & 0xffffu) | high << 16;
 }
 
-// sums[j] (16 of R, column j of each lane's eight) of a step; the smallest terms first.
+// sums[j] (16 of R, column j of each lane's eight) over a step; the smallest terms are added first.
 __device__ __forceinline__ void multiply(float (&sums)[8][4], const unsigned (&right)[8][2], const uint4* u) {
 #pragma unroll
   for (int i = 2; i >= 0; --i) {
@@ -195,7 +198,7 @@ __device__ __forceinline__ void multiply(float (&sums)[8][4], const unsigned (&r
   }
 }
 
-// A lane holds of rows g and g + 8 the sixteen columns at 16·t.
+// A lane holds sixteen columns of rows g and g + 8, beginning at 16·t.
 __device__ __forceinline__ void write(const TokenSums& a, const float (&total)[8][4], int64_t column, int g) {
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
@@ -208,7 +211,7 @@ __device__ __forceinline__ void write(const TokenSums& a, const float (&total)[8
   }
 }
 
-// Block (columns / 256, span): every warp 64 columns of the whole span.
+// Block (columns / 256, span): every warp handles 64 columns over the whole span.
 template <bool masked>
 __global__ void __launch_bounds__(token_threads, masked ? 2 : resident_tokens) token_sums(TokenSums a) {
   __shared__ uint4 terms[steps * 3 * 32];
@@ -217,11 +220,11 @@ __global__ void __launch_bounds__(token_threads, masked ? 2 : resident_tokens) t
                 column = column0 + 8 * g;
   const int64_t begin = blockIdx.y * a.span, end = min(begin + a.span, a.T);
   const bf16* from = a.p + (begin + 4 * t) * a.ld + column;
-  int64_t left = column < a.columns ? end - begin - 4 * t : 0;   // tokens from the lane's first on
+  int64_t left = column < a.columns ? end - begin - 4 * t : 0;  // tokens that are left, counted from the lane's first
   float total[8][4] = {};
-  uint4 ahead[2][4];   // the next two steps
-  depart(ahead[0], from, a.ld, left);
-  depart(ahead[1], from + 16 * a.ld, a.ld, left - 16);
+  uint4 ahead[2][4];  // the next two steps, prefetched
+  prefetch(ahead[0], from, a.ld, left);
+  prefetch(ahead[1], from + 16 * a.ld, a.ld, left - 16);
   for (int64_t token = begin; token < end; token += chain) {
     float sums[8][4] = {};
     __syncthreads();
@@ -239,7 +242,7 @@ __global__ void __launch_bounds__(token_threads, masked ? 2 : resident_tokens) t
       for (int j = 0; j < 8; ++j)
         right[j][0] = column_of(now[0], now[1], j), right[j][1] = column_of(now[2], now[3], j);
       from += 16 * a.ld, left -= 16;
-      depart(now, from + 16 * a.ld, a.ld, left - 16);
+      prefetch(now, from + 16 * a.ld, a.ld, left - 16);
       multiply(sums, right, terms + step * 3 * 32 + lane);
     }
 #pragma unroll

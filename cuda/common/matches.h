@@ -1,17 +1,17 @@
-// The places where an index occurs in a list, in ascending order: how rows are added up without atomics, in one order
-// of summation.
+// Finds the places where an index occurs in a list, in ascending order. Rows are added up in that order, so no atomics
+// are needed and the order of summation is fixed.
 #pragma once
 #include <cuda_runtime.h>
 
 #include <cstdint>
 
-// Threads of the block that looks.
+// Threads of a block that searches.
 constexpr int match_threads = 256;
-constexpr int match_reach = 4;  // loads in flight a thread
+constexpr int match_reach = 4;  // loads in flight per thread
 constexpr int match_words = match_reach * match_threads / 32;
 
-// body(i) for each i in [begin, n) with list[i] == wanted, ascending, called by every thread of the block.
-// masks: match_words words of shared memory, free again after the caller's next barrier.
+// Every thread of the block calls body(i) for each i in [begin, n) with list[i] == wanted, in ascending order. masks:
+// match_words words of shared memory, which may be reused after the caller's next barrier.
 template <class Body>
 __device__ __forceinline__ void each_match(const int32_t* list, int64_t begin, int64_t n, int32_t wanted,
                                            unsigned* masks, const Body& body) {

@@ -1,4 +1,4 @@
-// The tensor core and the asynchronous copy behind names; on a machine without a GPU the same in plain arithmetic.
+// Tensor core instructions and asynchronous copies as functions, with a plain C++ version for machines without a GPU.
 //
 // Fragments are those of PTX mma.sync.m16n8k16 (ISA 9.7.14). With g = lane / 4 and t = lane % 4:
 //   a[0] (g, 2t..)  a[1] (g + 8, 2t..)  a[2] (g, 2t + 8..)  a[3] (g + 8, 2t + 8..)
@@ -8,7 +8,7 @@
 #pragma once
 #include "dtype.h"
 
-// Two floats as two bf16 of a fragment register, `low` in the lower half.
+// Packs two floats as two bf16 into a fragment register, `low` in the lower half.
 __device__ __forceinline__ unsigned pack_bf16(float low, float high) {
   const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
   unsigned bits;
@@ -16,9 +16,9 @@ __device__ __forceinline__ unsigned pack_bf16(float low, float high) {
   return bits;
 }
 
-// Four fp8 E4M3 as bf16, exact: bytes 0 and 2 in pairs[0], 1 and 3 in pairs[1], so that one shift serves two of them.
-// NaN becomes ±480, which pack never writes. The bits of an E4M3 are those of a bf16 2^120 times smaller: shifted into
-// place and multiplied, subnormals included.
+// Converts four fp8 E4M3 to bf16, exactly: bytes 0 and 2 go to pairs[0], 1 and 3 to pairs[1], so that one shift serves
+// two of them. The bits of an E4M3, shifted into place, are those of a bf16 that is 2^120 times smaller; a
+// multiplication corrects that, subnormals included. NaN becomes ±480, a value that pack never writes.
 __device__ __forceinline__ void widen_fp8(unsigned* pairs, unsigned four) {
 #pragma unroll
   for (int i = 0; i < 2; ++i) {
@@ -47,8 +47,8 @@ __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], const
       for (int i = 0; i < 4; ++i) B[2 * t + 8 * (i / 2) + i % 2][g] = half(f.b[i / 2], i % 2);
       for (int i = 0; i < 4; ++i) D[g + 8 * (i / 2)][2 * t + i % 2] = f.d[i];
     }
-    // Exact products are added to d and the sum is cut off towards zero, not rounded: what tensor cores do, or a little
-    // better.
+    // The exact products are added to d and the sum is truncated towards zero, not rounded. Tensor cores do this or
+    // slightly better.
     for (int i = 0; i < 16; ++i)
       for (int j = 0; j < 8; ++j) {
         double sum = D[i][j];
@@ -69,8 +69,9 @@ __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], const
 #endif
 }
 
-// Four 8×8 matrices of 16-bit elements from shared memory: lane l names row l % 8 of matrix l / 8 (16 bytes, aligned);
-// r[i] holds columns 2·(lane % 4).. of row lane / 4 of matrix i, of its transpose where `transposed`.
+// Loads four 8×8 matrices of 16-bit elements from shared memory. Lane l passes the address of row l % 8 of matrix l /
+// 8 (16 bytes, aligned). r[i] receives columns 2·(lane % 4).. of row lane / 4 of matrix i, or of its transpose where
+// `transposed`.
 template <bool transposed = false> __device__ __forceinline__ void load_matrices(unsigned (&r)[4], const void* row) {
 #ifdef INGRAIN_SIMT
   const char* slots = simt::exchange(0xffffffffu, &row, sizeof row);
@@ -100,8 +101,8 @@ template <bool transposed = false> __device__ __forceinline__ void load_matrices
 #endif
 }
 
-// 16 bytes from global to shared memory, both aligned, behind the thread's back; where !valid the 16 bytes become 0 and
-// global is not read. Good after copy_wait and a barrier.
+// Copies 16 bytes asynchronously from global to shared memory, both aligned. Where !valid the 16 bytes become 0 and
+// global memory is not read. The data may be used after copy_wait and a barrier.
 __device__ __forceinline__ void copy_async16(void* shared, const void* global, bool valid = true) {
 #ifdef INGRAIN_SIMT
   simt::copy_async(shared, global, 16, valid ? 16 : 0);
@@ -118,7 +119,7 @@ __device__ __forceinline__ void copy_commit() {
   asm volatile("cp.async.commit_group;" ::: "memory");
 #endif
 }
-// Waits until at most `groups` committed groups of this thread are outstanding.
+// Waits until at most `groups` of this thread's committed copy groups are outstanding.
 template <int groups> __device__ __forceinline__ void copy_wait() {
 #ifdef INGRAIN_SIMT
   simt::copy_wait(groups);

@@ -1,5 +1,5 @@
-// What a block does with one item of the paged attention (paged_plan.h): its rows against its chunks, and the joining
-// of chunks.
+// How a block computes one item of the paged attention (paged_plan.h): its rows against its chunks of keys, and the
+// merge of the chunks' partial results.
 #pragma once
 #include "paged_tiles.h"
 
@@ -13,7 +13,7 @@ struct PagedArguments {
   float scale;
   float* partial_o;        // (slots, H, E)
   float2* partial_ml;      // (slots, H): maximum, sum
-  unsigned* arrivals;      // (T, K), zero before and after
+  unsigned* arrivals;  // (T, K), finished chunks of each token and head; 0 before and after the op
 };
 
 template <class C, int EP, int keys> struct PagedBlock {
@@ -25,7 +25,7 @@ template <class C, int EP, int keys> struct PagedBlock {
   const PagedItem& item;
   int group, rows;
 
-  // Slot, position and visible keys of the item's tokens; returns how many keys its last row sees.
+  // Loads slot, position and number of visible keys of the item's tokens. Returns how many keys its last row sees.
   __device__ int open(const Planner& planner) const {
     const int i = threadIdx.x;
     if (i < item.end - item.begin) {
@@ -43,7 +43,7 @@ template <class C, int EP, int keys> struct PagedBlock {
     return limit;
   }
 
-  // narrow: all warps work on the same 16 rows.
+  // narrow: there are at most 16 rows, and all warps share them.
   template <bool narrow> __device__ void run(int limit) const {
     constexpr int S = keys / 8 / (narrow ? paged_warps : 1), N = EP / 8 / (narrow ? paged_warps : 1);
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, row0 = narrow ? 0 : 16 * warp,
@@ -65,7 +65,7 @@ template <class C, int EP, int keys> struct PagedBlock {
     tiles.fetch(begin, begin < end);
     for (int tile = begin; tile < end; ++tile) {
       copy_wait<1>();
-      __syncthreads();  // the tile's keys are there, and nobody reads the other stage any more
+      __syncthreads();  // the tile's keys have arrived, and no warp reads the other stage any more
       tiles.fetch(tile + 1, tile + 1 < end);
       if (tile % per_chunk == 0) {
         tiles.find(tile / per_chunk + 1);
@@ -77,7 +77,7 @@ template <class C, int EP, int keys> struct PagedBlock {
       if constexpr (narrow) shared_weights<S>(softmax, q, k, tile, key0, visible, log2_scale);
       else if (active) own_weights<S>(softmax, p, q, k, tile, visible, log2_scale);
       copy_wait<2>();
-      __syncthreads();  // the tile's values are there, and the weights of all warps
+      __syncthreads();  // the tile's values have arrived, and so have the weights of all warps
       const bf16* v = tiles.ready(tile, 1);
       if constexpr (Shared::wide) __syncthreads();
       if constexpr (narrow) {
@@ -120,7 +120,7 @@ template <class C, int EP, int keys> struct PagedBlock {
     to_left(p, s);
   }
 
-  // This warp's quarter of the keys; the weights go to shared memory.
+  // This warp computes a quarter of the keys and stores the weights in shared memory.
   template <int S, int N>
   __device__ void shared_weights(Softmax<N>& softmax, const unsigned (&q)[EP / 16][4], const bf16* k, int tile,
                                  int key0, const int (&visible)[2], float log2_scale) const {
@@ -148,7 +148,7 @@ template <class C, int EP, int keys> struct PagedBlock {
             pack_bf16(s[n][2 * r], s[n][2 * r + 1]);
   }
 
-  // A chunk's result of the rows that see it, into the workspace.
+  // Stores the chunk's result in the workspace, for the rows that see the chunk.
   template <int N> __device__ void keep(const Softmax<N>& softmax, const int (&row)[2], int column) const {
     const int t = threadIdx.x % 4;
 #pragma unroll
@@ -164,7 +164,7 @@ template <class C, int EP, int keys> struct PagedBlock {
     }
   }
 
-  // A chunk's result joins those before it; the last makes y.
+  // Merges the chunk's result into those of the chunks before it; after the last chunk y is written.
   template <int N>
   __device__ void join(const Softmax<N>& softmax, float (&m)[2], float (&l)[2], const int (&row)[2], int column,
                        bool first, bool last, float log2_scale) const {
@@ -189,7 +189,8 @@ template <class C, int EP, int keys> struct PagedBlock {
     }
   }
 
-  // The item's results are in the workspace: whoever brings a token's last chunk joins them all.
+  // The item's results are in the workspace. The block that finishes a token's last outstanding chunk merges all of
+  // them.
   __device__ void arrive() const {
     const int i = threadIdx.x;
     __threadfence();

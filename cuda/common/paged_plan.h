@@ -1,15 +1,28 @@
-// How a step's attention over the paged cache is cut into items, found by every block for itself from the batch on the
-// device.
+// Cuts a step's attention over the paged cache into work items. Every block derives the plan by itself, from the batch
+// in device memory, so that the host need not know the lengths.
 //
-// Keys are cut at absolute positions into chunks of 256. An item is (key-value head, tile of query rows, chunk); a
-// row's partial results are joined chunk after chunk in one order whoever computed them, so that every choice here is
-// one of speed alone:
-//   a split sequence
-//   every chunk is an item, its result goes to a slot of the workspace, the last to arrive joins them
-//   another sequence       one item runs through all chunks of its tile
-//   a prefix group   chunks that lie wholly in the shared blocks are computed once for the rows of all its sequences
-// Split is what has few rows, and everything where all tiles together would leave multiprocessors idle; nothing where
-// the slots do not hold it.
+// Keys are cut at absolute positions into chunks of 256. An item is (key-value head, tile of query rows, chunk). The
+// partial results of a row are merged chunk after chunk, whichever blocks computed them. So the plan affects speed and
+// never the result.
+//   split sequence     every chunk is an item of its own. Its result goes to a slot of the workspace, and the block
+//                      that finishes last merges the chunks of a token.
+//   other sequence     one item runs through all chunks of its tile.
+//   prefix group       the chunks that lie entirely in the shared blocks are computed once, for the rows of all
+//                      sequences of the group.
+// A sequence is split if its tokens fit into one tile. All sequences are split if their unsplit tiles would not occupy
+// all multiprocessors. None is split if the workspace has too few slots for it.
+//
+// Example: H = 32, K = 8, so that a tile of 64 rows has 16 tokens; cache blocks of 32 keys; 264 blocks run at once.
+//   sequence  tokens  last position  chunks  shared blocks  shared items           own items              first slot
+//   0              1            699       3             18  8 heads × chunks 0, 1  8 heads × chunk 2               0
+//   1              1            699       3             18                         8 heads × chunk 2               3
+//   2              1            300       2              0                         8 heads × chunks 0, 1           6
+//   3             40             39       1              0                         8 heads × 3 tiles              -1
+// The six unsplit tiles × 8 heads would occupy 48 of the 264 blocks, so all may be split, provided the workspace has
+// 48 slots (tokens × chunks). 18 shared blocks hold 576 keys, which contain two whole chunks; sequences 0 and 1 are
+// both rows of those 16 items. Sequence 3 has one chunk only, so there is nothing to split. item_end is 24, 32, 48,
+// 72. Within a sequence the head varies fastest, then the chunk, then the tile: item 9 is head 1 with chunk 1 of both
+// sequences, and item 17 is head 1 with chunk 2 of sequence 0. Sequence 1 stores the result of chunk c in slot 3 + c.
 #pragma once
 #include "kv_cache.h"
 #include "reduce.h"
@@ -17,19 +30,19 @@
 constexpr int plan_threads = 128, chunk_keys = 256, tile_rows = 64, max_plan_sequences = 4096;
 
 struct PagedShape {
-  int H, K, E, tile_tokens;  // tokens of a tile: H / K rows each
-  int blocks;                // that run at once
-  int64_t slots;             // slots of H rows that the workspace holds; 0: nothing is split
+  int H, K, E, tile_tokens;  // tokens of a tile; each token has H / K rows
+  int blocks;  // thread blocks that run at once
+  int64_t slots;  // slots of H rows in the workspace; 0: nothing is split
 };
 
-// Of each sequence, in shared memory.
+// One entry per sequence, in shared memory.
 struct PagedPlan {
-  int* item_end;   // items of sequences 0 .. s; those of a group's shared chunks are of its first sequence
-  int* slot;       // first slot, -1 where not split; token i, chunk c: slot + i·chunks + c
-  int* chunks;     // that its last token sees
-  int* head;       // first sequence of its group
-  int* shared;     // of a head: chunks that the group computes once
-  int* group_end;  // of a head
+  int* item_end;  // items of sequences 0 .. s; the shared items of a group belong to its first sequence
+  int* slot;  // first slot, -1 if not split; token i and chunk c use slot + i·chunks + c
+  int* chunks;  // that the last token sees
+  int* head;  // first sequence of the group
+  int* shared;  // entry of a group's first sequence: chunks that the group computes once
+  int* group_end;  // entry of a group's first sequence: end of the group
 
   static constexpr int arrays = 6;
   __device__ PagedPlan(int* memory, int S)
@@ -39,8 +52,8 @@ struct PagedPlan {
 
 struct PagedItem {
   int kv, begin, end;      // tokens [begin, end)
-  int sequence;            // whose table is read
-  int chunk, chunk_end;    // chunk_end < 0: as far as the rows see
+  int sequence;  // whose block table is read
+  int chunk, chunk_end;  // chunk_end < 0: all chunks that the rows see
   bool split, prefix;
 };
 
@@ -51,8 +64,8 @@ struct IntMax {
   static __device__ int join(int a, int b) { return max(a, b); }
 };
 
-// x joined with that of all lower threads of the block and with `carry`; carry then holds the last thread's. scratch: 4
-// ints.
+// Inclusive scan: returns Op over `carry`, the x of all lower threads and this x. carry becomes the last thread's
+// result. scratch: 4 ints of shared memory.
 template <class Op> __device__ inline int block_scan(int x, int& carry, int* scratch) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
 #pragma unroll
@@ -79,7 +92,7 @@ class Planner {
 
   // Fills the plan; the last value of item_end is the number of items.
   __device__ void run() {
-    // slots that splitting everything, or what has few rows, takes; tiles there are
+    // slots needed to split all sequences; slots needed to split those of one tile only; tiles if nothing is split
     int all = 0, small = 0, unsplit = 0;
     for (int s0 = 0, head = -1; s0 < S_; s0 += plan_threads) {
       const int s = s0 + threadIdx.x, n = tokens(s);
@@ -88,7 +101,7 @@ class Planner {
       const int chunks = n > 0 ? batch_.positions[batch_.sequence_offsets[s + 1] - 1] / chunk_keys + 1 : 0;
       const int first = block_scan<IntMax>(alone ? s : -1, head, scratch_);
       block_scan<IntSum>(n * chunks, all, scratch_);
-      block_scan<IntSum>(few_rows(n) ? n * chunks : 0, small, scratch_);
+      block_scan<IntSum>(fits_one_tile(n) ? n * chunks : 0, small, scratch_);
       block_scan<IntSum>(tiles(n), unsplit, scratch_);
       if (s >= S_) continue;
       plan_.chunks[s] = chunks;
@@ -97,9 +110,9 @@ class Planner {
       plan_.group_end[s] = 0;
     }
     __syncthreads();
-    const bool everything = all <= shape_.slots && unsplit * shape_.K < shape_.blocks,
-               something = everything || small <= shape_.slots;
-    auto may_split = [&](int s) { return everything || (something && few_rows(tokens(s))); };
+    const bool split_all = all <= shape_.slots && unsplit * shape_.K < shape_.blocks,
+               split_any = split_all || small <= shape_.slots;
+    auto may_split = [&](int s) { return split_all || (split_any && fits_one_tile(tokens(s))); };
     for (int s = threadIdx.x; s < S_; s += plan_threads) {
       const int64_t chunks =
           shape_.slots > 0 && may_split(s) ? batch_.prefix_blocks[s] * batch_.block_size / chunk_keys : 0;
@@ -155,7 +168,7 @@ class Planner {
   __device__ int tokens(int s) const {
     return s < S_ ? batch_.sequence_offsets[s + 1] - batch_.sequence_offsets[s] : 0;
   }
-  __device__ bool few_rows(int n) const { return n <= shape_.tile_tokens; }
+  __device__ bool fits_one_tile(int n) const { return n <= shape_.tile_tokens; }
   __device__ int tiles(int n) const { return (n + shape_.tile_tokens - 1) / shape_.tile_tokens; }
   __device__ int shared_chunks(int s) const {
     const int head = plan_.head[s];

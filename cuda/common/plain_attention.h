@@ -1,12 +1,12 @@
-// Attention without the tensor core, one warp a query row: for f32, and for head sizes that the tensor core's tiles do
-// not fit. Keys come in tiles of 32 at absolute positions, a lane a key for the scores, then a lane every 32nd element
-// for the values.
+// Attention without the tensor core, one warp per query row: for f32, and for head sizes that do not fit the tensor
+// core's tiles. Keys are read in tiles of 32 at absolute positions. For the scores each lane handles one key; for the
+// values each lane handles every 32nd element.
 #pragma once
 #include "kv_cache.h"
 #include "reduce.h"
 
 constexpr int plain_warps = 4;
-constexpr int plain_columns = max_head_dim / 32;  // elements of a row that a lane holds
+constexpr int plain_columns = max_head_dim / 32;  // elements of a row per lane
 
 // Σ_e a[e]·b[e], a in shared memory
 template <class B> __device__ __forceinline__ float plain_dot(const float* a, const B* b, int E) {
@@ -15,17 +15,17 @@ template <class B> __device__ __forceinline__ float plain_dot(const float* a, co
   return sum;
 }
 
-// A row of E elements into shared memory, as f32, by one warp.
+// One warp copies a row of E elements to shared memory, as f32.
 template <class X> __device__ __forceinline__ void plain_copy(float* to, const X* from, int E) {
   for (int e = threadIdx.x % 32; e < E; e += 32) to[e] = to_float(from[e]);
   __syncwarp();
 }
 
 struct PlainRow {
-  float m = -INFINITY, l = 0, o[plain_columns] = {};  // of o a lane holds elements lane + 32·i
+  float m = -INFINITY, l = 0, o[plain_columns] = {};  // a lane holds elements lane + 32·i of o
 
-  // q (E) in shared memory; the row sees keys [0, visible); key(j) and value(j): where the row's j'th key and value
-  // lie.
+  // q (E) in shared memory. The row sees keys [0, visible). key(j) and value(j) return the address of the row's j-th
+  // key and value.
   template <class Key, class Value>
   __device__ void attend(const float* q, int visible, int E, float scale, const Key& key, const Value& value) {
     const int lane = threadIdx.x % 32;
@@ -34,7 +34,7 @@ struct PlainRow {
       const float before = m;
       m = fmaxf(m, warp_reduce<Max>(s));
       const float factor = expf(before - m), p = expf(s - m);
-      l = fmaf(l, factor, p);  // of this lane's keys
+      l = fmaf(l, factor, p);  // over this lane's keys
 #pragma unroll
       for (int i = 0; i < plain_columns; ++i) o[i] *= factor;
       for (int j = 0; j < min(32, visible - first); ++j) add(__shfl_sync(0xffffffffu, p, j), value(first + j), E);

@@ -1,5 +1,6 @@
-// The gradients of attention without the tensor core, one warp a row: of a query, or of a key with its value.
-// The other side comes in tiles of 32, a lane a row for the scores, then a lane every 32nd element for the sums.
+// The gradients of attention without the tensor core, one warp per row: a query, or a key with its value. The other
+// side is read in tiles of 32. For the scores each lane handles one row of the tile; for the sums each lane handles
+// every 32nd element.
 #pragma once
 #include "plain_attention.h"
 #include "sequence_tiles.h"
@@ -16,7 +17,7 @@ __global__ void row_sums(float* delta, const X* dy, const X* y, const int32_t* o
   }
 }
 
-// The same for rows of at most 128 elements that can be read 16 bytes at a time: half a warp a row.
+// The same for rows of at most 128 elements that can be read 16 bytes at a time; half a warp per row.
 static __global__ void row_sums_wide(float* delta, const bf16* dy, const bf16* y, const int32_t* offsets, int S, int H,
                               int E) {
   const int64_t count = static_cast<int64_t>(offsets[S]) * H, step = static_cast<int64_t>(gridDim.x) * 2 * plain_warps;
@@ -47,14 +48,15 @@ template <class X> struct PlainBackward {
   float scale;
 };
 
-// p and ds of one (query, key): the query's q and dy, the key's k and v, either pair in shared memory.
+// p and ds of one (query, key), from the query's q and dy and the key's k and v. One of the two pairs is in shared
+// memory.
 struct PlainGradient {
   float p, ds;
   __device__ PlainGradient(float score, float lse, float dp, float delta)
       : p(expf(score - lse)), ds(p * (dp - delta)) {}
 };
 
-// Two rows of shared memory a warp.
+// Two rows of shared memory per warp.
 using PlainRows = float[2][max_head_dim];
 
 template <class X>

@@ -1,41 +1,41 @@
-// A matrix product as the matmul ops ask for it, whoever computes it: the plain kernel (cuda/matmul/matmul_plain.cu) or
-// cuBLASLt (cuda/runtime/blas_lt.h).
+// A matrix product as the matmul ops request it. It is computed by the plain kernel (cuda/matmul/matmul_plain.cu) or
+// by cuBLASLt (cuda/runtime/blas_lt.h).
 #pragma once
 #include "launch.h"
 
-// d (M, N) = beta·d + a (M, K) · b (K, N); d row-major. partial: d (K / chunk, M, N), one product per chunk of K, beta
-// 0.
+// d (M, N) = beta·d + a (M, K) · b (K, N), d row-major. partial: d (K / chunk, M, N), one product per chunk of K, with
+// beta 0.
 struct Product {
   void* d;
   int32_t d_dtype;             // F32 or BF16
   const void* a;
   int32_t a_dtype;             // F32, BF16 or F8E4M3
-  bool a_transposed;           // stored (K, M) row-major, not (M, K)
-  int64_t lda;                 // row distance as stored
+  bool a_transposed;  // stored as (K, M) row-major instead of (M, K)
+  int64_t lda;  // row distance as stored
   const void* b;
   int32_t b_dtype;
-  bool b_transposed;           // stored (N, K) row-major, as a weight y = x·Wᵀ is, not (K, N)
+  bool b_transposed;  // stored as (N, K) row-major instead of (K, N), like a weight of y = x·Wᵀ
   int64_t ldb;
   int64_t M, N, K;
   float beta = 0;
   int64_t chunk = 0;           // 0: one sum over K
   bool partial = false;
-  const float* a_scales = nullptr;  // (M) or null: factors of the rows of a
-  const float* b_scales = nullptr;  // (N) or null: factors of the columns of b
-  const float* k_scales = nullptr;  // (K) or null: factors of the rows of b; the plain kernel alone
-  bool fast_accumulate = false;     // fp8: sums may keep 14 bits of mantissa, as is usual in forward passes
-  void* scratch = nullptr;          // cuBLASLt: 256-byte aligned
+  const float* a_scales = nullptr;  // (M), factors of the rows of a, or null
+  const float* b_scales = nullptr;  // (N), factors of the columns of b, or null
+  const float* k_scales = nullptr;  // (K), factors of the rows of b, or null; plain kernel only
+  bool fast_accumulate = false;  // fp8: sums may keep only 14 bits of mantissa, which is usual in forward passes
+  void* scratch = nullptr;  // for cuBLASLt, 256-byte aligned
   int64_t scratch_bytes = 0;
 };
 
 inline int64_t chunks_of(const Product& p) { return p.chunk > 0 ? p.K / p.chunk : 1; }
 inline int64_t element_bytes(int32_t dtype) { return dtype == INGRAIN_F32 ? 4 : dtype == INGRAIN_F8E4M3 ? 1 : 2; }
 
-// Computes it with multiply-adds on unrounded operands, for every size and alignment: each element is one chain over k
-// ascending, or the sum of its chunks' chains in order. cuda/matmul/matmul_plain.cu.
+// Computes it with multiply-adds on unrounded operands, for every size and alignment. Each element is one chain over
+// ascending k, or the sum of its chunks' chains in order. cuda/matmul/matmul_plain.cu.
 ingrain_status multiply_plainly(ingrain_context* ctx, const Product& p);
 
-// The arguments that every product with a weight has.
+// Checks the arguments that all products with a weight have in common.
 inline ingrain_status check_product(ingrain_context* ctx, const ingrain_weight* w, int32_t x_dtype, int32_t y_dtype) {
   for (const int32_t dtype : {x_dtype, y_dtype})
     if (dtype != INGRAIN_F32 && dtype != INGRAIN_BF16)
@@ -53,8 +53,8 @@ inline ingrain_status check_product(ingrain_context* ctx, const ingrain_weight* 
   return INGRAIN_OK;
 }
 
-// Whether the matrix library takes it: bf16 rows of 16-byte pieces, or fp8 weights (quantized.h) of a bf16 x with all
-// sizes in pieces.
+// Whether the matrix library can compute it: bf16 rows that are multiples of 16 bytes, or fp8 weights (quantized.h)
+// with a bf16 x and all sizes multiples of 16 bytes.
 inline bool fits_library(const Product& p) {
   if (p.a_dtype != INGRAIN_BF16 || (p.b_dtype != INGRAIN_BF16 && p.b_dtype != INGRAIN_F8E4M3)) return false;
   const int64_t piece = p.b_dtype == INGRAIN_BF16 ? 8 : 16;

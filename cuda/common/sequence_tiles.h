@@ -1,23 +1,22 @@
-// Tiles of packed sequences whose lengths only the device knows, and the copies that bring their rows into shared
-// memory.
+// Tiles of packed sequences whose lengths are known on the device only, and the copies of their rows to shared memory.
 #pragma once
 #include "flash.h"
 #include "kv_cache.h"
 
-// Tokens [begin, end) of a sequence of `length` tokens, whose first is row `first` of the batch.
+// Tokens [begin, end) of a sequence of `length` tokens whose first token is row `first` of the batch.
 struct SequenceTile {
   int64_t first;
   int begin, end, length, kv;
 
-  // Of tiles of `size` tokens the one as far from the sequence's start as this one is from its end.
+  // Replaces this tile (of `size` tokens) by its mirror image: as far from the end as this one is from the start.
   __device__ void mirror(int size) {
     begin = (length - 1) / size * size - begin;
     end = min(begin + size, length);
   }
 };
 
-// Items (tile, key-value head), the last tiles of a sequence first: they see the most. Indices that are asked for
-// ascend.
+// Enumerates the items (tile, key-value head). The last tiles of a sequence come first, because they see the most
+// keys. Indices must be requested in ascending order.
 class SequenceTiles {
  public:
   __device__ SequenceTiles(const int32_t* offsets, int S, int tile_tokens, int K)
@@ -42,18 +41,17 @@ class SequenceTiles {
   int S_, size_, K_, s_ = 0, before_ = 0;
 };
 
-// A grid for kernels that take items in turn until there are none: how many there are is not known when they are
-// launched.
-constexpr unsigned standing_blocks = 264;
+// Blocks of a kernel that takes items in turn until none is left: the number of items is unknown at the launch.
+constexpr unsigned persistent_blocks = 264;
 
-// The item of a round, for blocks that all run at once: every other round goes backwards, so that items that shrink add
-// up to equal work.
+// The item that a block takes in a round; all blocks run at the same time. Every other round is numbered backwards:
+// items get smaller, so this balances the work of the blocks.
 __device__ __forceinline__ int item_of_round(int round) {
   return static_cast<int>(round * gridDim.x + (round % 2 ? gridDim.x - 1 - blockIdx.x : blockIdx.x));
 }
 
-// Begins to copy `rows` rows of E elements, ld apart, into a tile of rows of EP; only the first `count` of them exist,
-// the others become zeros.
+// Starts copying `rows` rows of E elements, row distance ld, into a tile with rows of EP. Only the first `count` rows
+// exist; the others become zeros.
 template <int EP, int rows, int threads>
 __device__ __forceinline__ void fetch_rows(bf16* tile, int E, const bf16* first, int64_t ld, int count) {
   constexpr int units = EP / 8, step = threads / units;
@@ -65,8 +63,8 @@ __device__ __forceinline__ void fetch_rows(bf16* tile, int E, const bf16* first,
   for (int i = 0; i < rows; i += step, from += step * ld) copy_async16(to + i * tile_stride<EP>, from, r + i < have);
 }
 
-// Where q, k, v of packed rows lie. A row of a key-value head's queries: token r / group, query head r % group of that
-// head's.
+// Offsets of q, k and v in packed rows. Row r of a key-value head's queries is token r / group, query head r % group
+// of that head.
 struct PackedHeads {
   int H, K, E, group;
 
@@ -76,13 +74,13 @@ struct PackedHeads {
   }
   __device__ int64_t key(int64_t t, int kv) const { return t * ld() + (H + kv) * E; }
   __device__ int64_t value(int64_t t, int kv) const { return t * ld() + (H + K + kv) * E; }
-  // of (T, H)
+  // Offset in a tensor (T, H).
   __device__ int64_t head(int64_t first, int kv, int r) const {
     return (first + r / group) * H + kv * group + r % group;
   }
 };
 
-// What the tensor core's kernels of training take; the rest goes a warp a row.
+// Whether the tensor core kernels of training support it; other cases use one warp per row.
 inline bool fits_tensor_core(int32_t dtype, int64_t group, int64_t E, const void* qkv, const void* other) {
   return dtype == INGRAIN_BF16 && E % 16 == 0 && E <= 128 && group <= 64 && fits_vectors<bf16>(E, qkv, other);
 }

@@ -1,19 +1,23 @@
-// few_rows: products of 1 to 16 rows, which the bytes of the weight bound.
+// few_rows: matrix products of 1 to 16 rows of x. Reading the weight dominates their time.
 //
-// The weight is the 16-row operand of mma m16n8k16, the tokens are its columns. A sum does not mind the order of k, so
-// a lane takes the 16 bytes of its row that lie together for the k-slots that the instruction gives it, and the same
-// columns of x. A tile is 16·M rows of the weight; the eight warps of a block share out its columns, a turn of 128
-// bytes at a time, and are summed in order in shared memory: the order of a sum depends on its number of columns alone,
-// not on T, N or the grid. Bytes in flight: every warp has a ring of its own in shared memory, filled past the
-// registers up to 8 KiB of w ahead, also from tile to tile: 128 KiB a multiprocessor with two blocks (an H200 needs 64
-// KiB for 4.5 TB/s). Blocks stay and take as many tiles each, so that they all end together; a turn is whole cache
-// lines, and where fp8 is widened four bytes at a time it takes a third of the issue slots.
+// Operands: the weight is the 16-row operand of mma m16n8k16, the tokens are its columns. A sum may take the values of
+// k in any order. So a lane uses the 16 contiguous bytes of its weight row for the k-slots that the instruction
+// assigns to it, and reads the same columns of x.
+//
+// Tiling: a tile is 16·M rows of the weight. The eight warps of a block divide its columns in turns of 128 bytes each,
+// and their sums are added in warp order in shared memory. So the order of a sum depends only on its number of
+// columns, not on T, N or the grid.
+//
+// Bandwidth: every warp has its own ring buffer in shared memory. Asynchronous copies fill it up to 8 KiB of w ahead,
+// across tile boundaries too. With two blocks per multiprocessor that is 128 KiB in flight (an H200 needs 64 KiB for
+// 4.5 TB/s). The blocks are persistent and all take the same number of tiles, so that they finish together. A turn
+// consists of whole cache lines; converting fp8 four bytes at a time takes a third of the issue slots.
 #pragma once
 #include "few_rows_turns.h"
 
 namespace few_rows {
 
-// Where the sum of a warp for a row and a token lies; turned so that neither side meets a bank twice.
+// Index of a warp's sum for a row and a token. The XOR swizzle avoids bank conflicts both on writes and on reads.
 template <class S> __device__ __forceinline__ int place(int warp, int row, int token) {
   constexpr int rows = 16 * S::together;
   return (warp * S::tokens + token) * rows + (row ^ (token / 2 * 8 & (rows - 1)));
@@ -25,7 +29,7 @@ template <class S> __device__ __forceinline__ float total(const float* partial, 
   return sum;
 }
 
-// y of the rows [first, first + rows) of the weight, summed over the warps in order.
+// Writes y for the rows [first, first + rows) of the weight, adding the warps' sums in order.
 template <class S> __device__ __forceinline__ void write(const Arguments& a, const float* partial, int64_t first) {
   constexpr int rows = S::gated ? 16 : 16 * S::together;
   const int64_t width = S::gated ? a.N / 2 : a.N;
@@ -67,16 +71,17 @@ __device__ __forceinline__ void finish(const Arguments& a, const float (&sums)[S
     __syncthreads();
     write<S>(a, to, static_cast<int64_t>(tile) * S::outputs + round * (S::outputs / rounds));
     if constexpr (S::buffers == 1) __syncthreads();
-    else buffer ^= 1;  // its readers are past the next barrier before anybody writes there again
+    else buffer ^= 1;  // all its readers pass the next barrier before it is written again
   }
 }
 
-// Block (i, chunk): the tiles i, i + gridDim.x, ... of one chunk of the columns.
+// Block (i, chunk) computes the tiles i, i + gridDim.x, ... of one chunk of the columns.
 template <class S> __global__ void __launch_bounds__(threads, 2) product(Arguments a) {
   char* const shared = dynamic_shared<char>();
   char* const ring = shared + threadIdx.x / 32 * S::ring;
   float* const partial = reinterpret_cast<float*>(shared + warps * S::ring);
-  const int turns = static_cast<int>((a.chunk + warps * S::turn - 1) / (warps * S::turn));  // as many for every warp
+  // the same number for every warp
+  const int turns = static_cast<int>((a.chunk + warps * S::turn - 1) / (warps * S::turn));
   int slot = 0, buffer = 0;
   Source<S> from;
   open<S>(from, a, blockIdx.x);
@@ -90,7 +95,7 @@ template <class S> __global__ void __launch_bounds__(threads, 2) product(Argumen
   for (unsigned tile = blockIdx.x; tile < a.tiles; tile += gridDim.x) {
     float sums[S::M][S::TILES][4] = {};
 #pragma unroll 1
-    for (int left = turns; left > 0; --left) {  // counted upwards, fp8 spills with 9 rows or more
+    for (int left = turns; left > 0; --left) {  // counting upwards makes fp8 spill registers from 9 rows on
       take<S>(sums, ring + slot, from, a);
       advance<S>(from, a, turns);
       slot = slot == (S::depth - 1) * S::slot ? 0 : slot + S::slot;
@@ -101,11 +106,11 @@ template <class S> __global__ void __launch_bounds__(threads, 2) product(Argumen
 }
 
 struct Device {
-  unsigned slots;   // blocks that are resident together
+  unsigned slots;  // blocks that can be resident at the same time
   bool deep;
 };
 
-// The number of blocks: at most `slots`, and fewer where all blocks then get the same number of tiles.
+// Starts at most `slots` blocks, and fewer where that gives all blocks the same number of tiles.
 template <class W, bool gated, int M, int TILES, bool deep>
 ingrain_status start(ingrain_context* ctx, Arguments a, unsigned slots) {
   using S = Shape<W, gated, M, TILES, deep>;
@@ -115,8 +120,9 @@ ingrain_status start(ingrain_context* ctx, Arguments a, unsigned slots) {
   return launch(product<S>, dim3(blocks_for(a.tiles, each), chunks), threads, S::shared, ctx, a);
 }
 
-// More rows a block where there are many tokens, because x is read once for them; fewer where the weight is too narrow
-// to give every multiprocessor of an H200 (132) a block, or where shared memory is short.
+// A block takes more weight rows (M) if there are many tokens, because x is then read once for more rows. It takes
+// fewer if the weight is too narrow to give each multiprocessor of an H200 (132) a block, or if shared memory is too
+// small.
 template <class W, bool gated> ingrain_status start(ingrain_context* ctx, const Arguments& a, const Device& device) {
   const unsigned slots = device.slots;
   const bool wide = a.N >= 64 * 120;
@@ -130,7 +136,7 @@ template <class W, bool gated> ingrain_status start(ingrain_context* ctx, const 
   return device.deep ? start<W, gated, 2, 1, true>(ctx, a, slots) : start<W, gated, 2, 1, false>(ctx, a, slots);
 }
 
-// Whether such a product of a bf16 x can be computed here: 16-byte pieces of every row of x, and of every chunk of w.
+// Whether this kernel supports a product of a bf16 x: all rows of x and all chunks of w are multiples of 16 bytes.
 inline bool fits(const ingrain_weight* w, const void* x, int32_t dtype, int64_t T) {
   const int64_t width = w->dtype == INGRAIN_BF16 ? 8 : w->dtype == INGRAIN_F8E4M3 ? 16 : 0;
   return width > 0 && dtype == INGRAIN_BF16 && T <= max_rows && w->columns % width == 0 &&
@@ -143,7 +149,8 @@ template <bool gated>
 ingrain_status run(ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w, int32_t y_dtype, int64_t T,
                    float beta, bool partial) {
   void* stream = nullptr;
-  if (ingrain_status status = ingrain_native_stream(ctx, &stream)) return status;  // makes the context's device current
+  // also makes the context's device current
+  if (ingrain_status status = ingrain_native_stream(ctx, &stream)) return status;
   int device = 0, multiprocessors = 0, shared = 0;
   cudaError_t error = cudaGetDevice(&device);
   if (error == cudaSuccess) error = cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device);

@@ -1,4 +1,5 @@
-// few_rows, the turns of a warp: its copies into shared memory and its products out of it. few_rows.h says what for.
+// few_rows, the turns of a warp: the copies into its ring buffer and the products from it. few_rows.h explains the
+// design.
 #pragma once
 #include "launch.h"
 #include "mma.h"
@@ -13,36 +14,36 @@ struct Arguments {
   const bf16* x;          // (T, C)
   const void* w;          // (N, C)
   const float* scales;    // (N) or null
-  int64_t N, C, chunk;    // chunk: columns of one sum
+  int64_t N, C, chunk;  // columns that one sum covers
   int T;
   int32_t y_dtype;
   float beta;
   unsigned tiles;
 };
 
-// `deep`: for devices with 113 KiB of shared memory a block; the others have less on its way.
+// `deep`: for devices with 113 KiB of shared memory per block; others keep less data in flight.
 template <class W_, bool gated_, int M_, int TILES_, bool deep> struct Shape {
   using W = W_;
   static constexpr bool gated = gated_;
   static constexpr int M = M_, TILES = TILES_;
-  static constexpr int width = 16 / sizeof(W);    // columns of a 16-byte piece of w
-  static constexpr int turn = 8 * width;          // columns of a turn
-  static constexpr int X = width / 8;             // pieces of x for one of w
+  static constexpr int width = 16 / sizeof(W);  // columns in 16 bytes of w
+  static constexpr int turn = 8 * width;  // columns per turn
+  static constexpr int X = width / 8;  // 16-byte pieces of x per piece of w
   static constexpr int tokens = 8 * TILES, outputs = 16 * M / (gated ? 2 : 1);
-  static constexpr int w_bytes = 2048 * M, slot = w_bytes + 1024 * TILES * X;  // of a warp's turn
-  static constexpr int most = 12288;                                           // of a warp's ring
-  static constexpr int depth = !deep || slot * 2 > most ? 1 : M == 1 ? most / slot : 2;  // turns on their way
+  static constexpr int w_bytes = 2048 * M, slot = w_bytes + 1024 * TILES * X;  // bytes of a warp's turn
+  static constexpr int most = 12288;  // bytes of a warp's ring at most
+  static constexpr int depth = !deep || slot * 2 > most ? 1 : M == 1 ? most / slot : 2;  // turns in flight
   static constexpr int ring = depth * slot;
-  static constexpr int together = M == 1 ? 1 : 2;  // 16-row tiles summed at a time; where gated, of gate and of up
+  static constexpr int together = M == 1 ? 1 : 2;  // 16-row tiles summed at a time; gated: one of gate, one of up
   static constexpr int sums = warps * 16 * together * tokens;
-  static constexpr int buffers = TILES == 1 ? 2 : 1;                           // for sums: two need one barrier a tile
+  static constexpr int buffers = TILES == 1 ? 2 : 1;  // for sums: with two, a tile needs one barrier only
   static constexpr size_t shared = warps * ring + sizeof(float) * sums * buffers;
 };
 
-// Where a lane copies from next, and how many rows and columns of w there are from there on. A load instruction takes
-// whole lines: 4 rows of w, and 4 / X of x.
+// The address that a lane copies from next, and the rows and columns of w that are left from there on. One load
+// instruction covers whole cache lines: 4 rows of w, or 4 / X rows of x.
 template <class S> struct Source {
-  const typename S::W* w;     // where gated, of gate
+  const typename S::W* w;  // gated: of gate
   const bf16* x;
   int rows, columns, turn;
   unsigned tile;
@@ -58,11 +59,11 @@ template <class S> __device__ __forceinline__ void open(Source<S>& from, const A
   from.x = a.x + lane / (8 * S::X) * a.C + begin + lane % (8 * S::X) * 8;
   from.rows = static_cast<int>(left < S::outputs ? left : S::outputs);
   from.columns = static_cast<int>(a.chunk) - warp * S::turn - lane % 8 * S::width;
-  if (tile >= a.tiles) from.columns = -(1 << 30);  // nothing is read any more
+  if (tile >= a.tiles) from.columns = -(1 << 30);  // past the last tile: nothing is read
 }
 
-// Tile m of 16 rows of a turn, and with the first one x. Odd rows lie turned in shared memory, so that reads meet no
-// bank twice.
+// Copies tile m (16 rows) of a turn; with the first tile also x. Odd rows are swizzled in shared memory, so that
+// reads have no bank conflicts.
 template <class S> __device__ __forceinline__ void copy(char* slot, const Source<S>& from, const Arguments& a, int m) {
   const int lane = threadIdx.x % 32, row = lane / 8, C = static_cast<int>(a.C);
   const int limit = from.columns > 0 ? from.rows : 0;
@@ -73,7 +74,7 @@ template <class S> __device__ __forceinline__ void copy(char* slot, const Source
   for (int j = 0; j < 4; ++j)
     copy_async16(to + j * 512, w + (first + 4 * j) * C, first + 4 * j < limit);
   if (m == 0) {
-    constexpr int pieces = 8 * S::X, step = 32 / pieces;  // of a row; rows of an instruction
+    constexpr int pieces = 8 * S::X, step = 32 / pieces;  // pieces per row; rows per instruction
     const int token = lane / pieces, piece = lane % pieces;
     const int tokens = from.columns + lane % 8 * S::width - piece * 8 > 0 ? a.T - token : 0;
     char* const x = slot + S::w_bytes + token * 16 * pieces + (piece ^ token % 2 * (4 / (S::X * S::X))) * 16;
@@ -90,7 +91,7 @@ template <class S> __device__ __forceinline__ void advance(Source<S>& from, cons
   from.columns -= warps * S::turn;
 }
 
-// The bf16 of a lane's 16 bytes in pairs. fp8: of each four columns 0 and 2, then 1 and 3.
+// Converts a lane's 16 bytes to pairs of bf16. fp8: of each four columns, first 0 and 2, then 1 and 3.
 __device__ __forceinline__ void pairs_of(unsigned (&pairs)[4], const uint4& v, const bf16*) {
   pairs[0] = v.x, pairs[1] = v.y, pairs[2] = v.z, pairs[3] = v.w;
 }
@@ -98,7 +99,7 @@ __device__ __forceinline__ void pairs_of(unsigned (&pairs)[8], const uint4& v, c
   widen_fp8(pairs, v.x), widen_fp8(pairs + 2, v.y), widen_fp8(pairs + 4, v.z), widen_fp8(pairs + 6, v.w);
 }
 
-// The lower (0x5410) or the upper (0x7632) halves of two words; the compiler takes more for it.
+// The lower (0x5410) or the upper (0x7632) halves of two words, as one instruction; the compiler emits more.
 template <unsigned which> __device__ __forceinline__ unsigned pick(unsigned a, unsigned b) {
 #ifdef INGRAIN_SIMT
   return which == 0x5410 ? (a & 0xffff) | b << 16 : a >> 16 | (b & 0xffff0000u);
@@ -107,7 +108,7 @@ template <unsigned which> __device__ __forceinline__ unsigned pick(unsigned a, u
 #endif
 }
 
-// A lane's x of a turn, in the order of pairs_of.
+// Reads a lane's x of a turn, in the order of pairs_of.
 template <class S> __device__ __forceinline__ void read_x(unsigned (&x)[2][S::TILES][4 * S::X], const char* slot) {
   const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
 #pragma unroll
@@ -148,7 +149,7 @@ __device__ __forceinline__ void multiply(float (&sums)[S::TILES][4], const uint4
   }
 }
 
-// One turn out of a slot; what it held is replaced by the turn that `from` stands at as soon as it is in registers.
+// Multiplies the turn in a slot of the ring. As soon as its data is in registers, the slot is refilled from `from`.
 template <class S>
 __device__ __forceinline__ void take(float (&sums)[S::M][S::TILES][4], char* slot, const Source<S>& from,
                                      const Arguments& a) {
@@ -157,7 +158,7 @@ __device__ __forceinline__ void take(float (&sums)[S::M][S::TILES][4], char* slo
 #pragma unroll
   for (int m = 0; m < S::M; ++m) {
     copy_wait<S::M * S::depth - 1>();
-    __syncwarp();  // the other lanes' pieces too
+    __syncwarp();  // waits for the other lanes' copies too
     if (m == 0) read_x<S>(x, slot);
     uint4 w[2][2];
 #pragma unroll

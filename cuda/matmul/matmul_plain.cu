@@ -1,8 +1,8 @@
-// matmul_plain: products that the matrix library does not take: odd sizes, unaligned rows, f32 operands.
+// matmul_plain: products that the matrix library does not support: odd sizes, unaligned rows, f32 operands.
 //   d = beta·d + a · b    partial: d[k] = a[:, chunk k] · b[chunk k, :]
 // Shapes   a (M, K), b (K, N), either stored transposed · d (M, N) or (K / chunk, M, N)
 // Types    a f32|bf16, b f32|bf16|f8e4m3, d f32|bf16, sums f32
-// Needs    nothing, scratch 0   Mapping  one block a tile of 64 × 64, one thread 4 × 4 of it
+// Needs    nothing, scratch 0   Mapping  one block per tile of 64 × 64, each thread 4 × 4 of it
 // Bound    2·M·N·K flops without the matrix unit                   Oracle libtorch linear  Test MatmulParityTest
 #include "dtype.h"
 #include "product.h"
@@ -11,14 +11,14 @@ namespace {
 
 constexpr int threads = 256, tile = 64, depth = 16, each = 4;
 
-// An operand as the kernel walks it: element (i, k) at i·step + k·k_step.
+// Strides of an operand: element (i, k) lies at i·step + k·k_step.
 template <class E> struct Walk {
   const E* data;
   int64_t rows, step, k_step;
 };
 
-// Elements (first .. first + 64, k .. k + 16) of an operand into shared memory (16, 64), zeros outside; neighbouring
-// threads read neighbouring addresses.
+// Copies elements (first .. first + 64, k .. k + 16) of an operand to shared memory (16, 64), with zeros outside.
+// Neighbouring threads read neighbouring addresses.
 template <class E>
 __device__ __forceinline__ void read_tile(float (*out)[tile + 4], const Walk<E>& walk, int64_t first, int64_t k,
                                           int64_t end, const float* k_scales) {

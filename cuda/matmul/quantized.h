@@ -1,10 +1,11 @@
-// quantized: products with fp8 weights for more rows than few_rows.h takes. The activations (or gradients) are made fp8
-// with one scale a token, which the matrix unit then multiplies by fp8 weights; the scales of both are applied to the
-// f32 sums.
+// quantized: products with fp8 weights, for more rows than few_rows.h supports. The activations (or gradients) are
+// quantised to fp8 with one scale per token. The tensor core multiplies them by the fp8 weights, and both scales are
+// applied to the f32 sums.
 //
-// Where the library does not apply them (cuBLASLt before CUDA 12.9), it gives f32 sums of some rows into scratch and a
-// kernel scales them. dX wants the weight's rows along k: their scales are taken into dy before it is made fp8, and the
-// weight is transposed into scratch, call by call: the matrix unit of Hopper reads fp8 along k alone.
+// cuBLASLt before CUDA 12.9 does not apply such scales. It then writes f32 sums, some rows at a time, to scratch, and
+// a kernel scales them. dX needs the weight with its rows along k. So the scales of these rows are multiplied into dy
+// before dy is quantised, and each call transposes the weight into scratch: Hopper's tensor core reads fp8 along k
+// only.
 #pragma once
 #include "blas_lt.h"
 #include "dtype.h"
@@ -16,10 +17,10 @@ constexpr int threads = 256, tile = 64;
 constexpr float largest_fp8 = 448;
 constexpr int64_t library_bytes = 32 << 20, slice_rows = 128;
 
-constexpr int held = 4;  // vectors of 8 elements that a thread keeps between the two looks at its row
+constexpr int held = 4;  // vectors of 8 elements that a thread keeps in registers between the two passes over its row
 
-// Row m of q (M, K) = row m of x·column_scales / scales[m], scales[m] = its largest / 448. One block a row, of
-// quantize_threads(K).
+// Row m of q (M, K) = row m of x·column_scales / scales[m], with scales[m] = its largest magnitude / 448. One block of
+// quantize_threads(K) per row.
 template <bool scaled, class X>
 __global__ void __launch_bounds__(1024)
     quantize(fp8* q, float* scales, const X* x, const float* column_scales, int64_t K) {
@@ -64,13 +65,13 @@ __global__ void __launch_bounds__(1024)
     if (first + i * step < K) write(kept[i], first + i * step);
   for (int64_t k = first + held * step; k < K; k += step) write(load<8>(in + k), k);
 }
-// As many threads as keep a row of K elements between them, 1024 at most.
+// The number of threads whose registers together hold a row of K elements, at most 1024.
 inline unsigned quantize_threads(int64_t K) {
   const int64_t wanted = (K + 8 * held - 1) / (8 * held);
   return static_cast<unsigned>(wanted >= 1024 ? 1024 : (wanted + 31) / 32 * 32);
 }
 
-// out (C, N) = in (N, C) transposed, both multiples of 16; one block a tile of 64 × 64.
+// out (C, N) = in (N, C) transposed, both sizes multiples of 16. One block per tile of 64 × 64.
 template <class Byte> __global__ void transpose(Byte* out, const Byte* in, int64_t N, int64_t C) {
   __shared__ Byte bytes[tile][tile + 4];
   const int64_t n0 = static_cast<int64_t>(blockIdx.y) * tile, c0 = static_cast<int64_t>(blockIdx.x) * tile;
@@ -94,7 +95,7 @@ template <class E> __global__ void fill(E* x, E value, int64_t n) {
   if (i < n) x[i] = value;
 }
 
-// d (M, N) = beta·d + sums·row_scales·column_scales, column_scales null for ones. One block 256 columns of a row.
+// d (M, N) = beta·d + sums·row_scales·column_scales; column_scales null: all 1. One block per 256 columns of a row.
 template <class D>
 __global__ void scale(D* d, const float* sums, const float* row_scales, const float* column_scales, int64_t N,
                       float beta) {
@@ -105,7 +106,7 @@ __global__ void scale(D* d, const float* sums, const float* row_scales, const fl
   d[at] = from_float<D>(value);
 }
 
-// Pieces of the workspace, 256-byte aligned.
+// Hands out parts of the workspace, 256-byte aligned.
 struct Scratch {
   char* next;
   int64_t left;
@@ -135,7 +136,7 @@ inline ingrain_status take_workspace(ingrain_context* ctx, Scratch* scratch, int
   return INGRAIN_OK;
 }
 
-// The part of a product that is its sum s of partial sums, or all of it.
+// The product that computes partial sum s of p; without chunks, p itself.
 inline Product part_of(const Product& p, int64_t s) {
   Product part = p;
   part.K = p.partial ? p.chunk : p.K;
@@ -166,8 +167,8 @@ inline void note_plain(ingrain_context* ctx, const Product& p) {
   ingrain::note_fallback(ctx, what);
 }
 
-// The product of an a that is fp8 by now, where the library leaves the scales to us: some rows at a time. What it does
-// not take at all is computed from `plain`, the same product of the a that is not.
+// Multiplies an a that is already fp8 where the library does not apply the scales; some rows at a time. If the library
+// does not support the product at all, `plain` is computed instead: the same product with the unquantised a.
 inline ingrain_status multiply_and_scale(ingrain_context* ctx, const Product& p, const Product& plain,
                                          Scratch scratch) {
   const int64_t most = (scratch.left - library_bytes) / (4 * p.N);
@@ -249,7 +250,7 @@ inline ingrain_status multiply(ingrain_context* ctx, const Product& p) {
 
 }  // namespace quantized
 
-// The product by the matrix library, or by the plain kernel what that does not take.
+// Computes the product with the matrix library, or with the plain kernel where the library does not support it.
 inline ingrain_status multiply(ingrain_context* ctx, Product p) {
   if (!fits_library(p)) return multiply_plainly(ctx, p);
   if (p.b_dtype == INGRAIN_F8E4M3) return quantized::multiply(ctx, p);

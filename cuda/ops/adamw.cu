@@ -4,8 +4,9 @@
 //   norm = √Σ x²           x *= min(1, max_norm/(norm + 10⁻⁶))
 // Shapes   p, m, v, g, x (n) · norm (1)                    Types  f32, Σ x² in f64
 // Needs    step >= 1; scratch of gradient_norm: 1024 f64 of the workspace
-// Mapping  one thread 16 bytes; Σ: at most 1024 chunks, of n alone, a block each, then one block over the chunks
-// Bound    memory: 7·n elements a step, n and 2·n          Oracle native/ops/adamw.cc  Test AdamwParityTest
+// Mapping  one thread per 16 bytes; Σ: at most 1024 chunks (their number depends on n only), one block each, then one
+//          block over the chunks
+// Bound    memory: 7·n elements per step, n and 2·n        Oracle native/ops/adamw.cc  Test AdamwParityTest
 #include "dtype.h"
 
 #include <cmath>
@@ -15,7 +16,7 @@ namespace {
 constexpr int threads = 256, warps = threads / 32;
 constexpr int64_t most_chunks = 1024, chunk_grain = 4096;
 
-// Of a block, in one order; good in thread 0.
+// Sum over a block in a fixed order; only thread 0 gets the result.
 __device__ __forceinline__ double block_sum(double x) {
   __shared__ double scratch[warps];
 #pragma unroll
@@ -27,7 +28,7 @@ __device__ __forceinline__ double block_sum(double x) {
   return total;
 }
 
-// f64 from the start: a square may be too small or too large for f32.
+// f64 from the start: the square of an f32 may overflow or underflow f32.
 template <int N> __global__ void chunk_squares(double* partials, const float* x, int64_t n, int64_t chunk) {
   const int64_t begin = blockIdx.x * chunk, end = min(begin + chunk, n);
   double sum = 0;
@@ -50,7 +51,7 @@ __global__ void root_of_sum(float* norm, const double* partials, int64_t chunks)
 
 template <int N> __global__ void clip(float* x, const float* norm, int64_t n, float max_norm) {
   const float factor = max_norm / (*norm + 1e-6f);
-  if (factor >= 1) return;  // a NaN goes on, into every element
+  if (factor >= 1) return;  // a NaN passes this test and is multiplied into every element
   const int64_t i = (static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x) * N;
   if (i >= n) return;
   Vec<float, N> v = load<N>(x + i);

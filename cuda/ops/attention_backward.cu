@@ -1,15 +1,15 @@
-// attention_backward: gradients of attention.cu from its log-sum-exp.
+// attention_backward: the gradients of attention.cu, computed from its log-sum-exp.
 //   Dao et al. 2022, arXiv:2205.14135; Dao 2023, arXiv:2307.08691
 //   p = exp(scale·q·k − lse)   dv = pᵀ·dy   ds = p·(dy·v − delta)   dq = scale·ds·K   dk = scale·dsᵀ·Q
 //   delta = Σ_e dy·y
 // Shapes   dqkv, qkv (T, (H + 2K)·E) · dy, y (T, H·E) · delta, lse (T, H) · offsets (S + 1)   Types  f32|bf16, sums f32
 // Needs    E % 2 == 0, E <= 256, H % K == 0, scratch 0 · tensor core where bf16, E % 16 == 0, E <= 128, H/K <= 64, else
-//          one warp a row
-// Mapping  delta: one warp or half of one a (token, head) · dk, dv: (kv head, 64 keys) a block of eight warps, one
-//          query head after the other, 64 tokens at a time, four warps the first 32, four the others; they add up at
-//          the end · dq: (kv head, 64 query rows) a block of four warps, 32 keys at a time; scores twice, but no sum is
-//          shared by two blocks and every sum has one order
-// Bound    tensor core: 14·E FLOP a (query row, key)
+//          one warp per row
+// Mapping  delta: one warp or half a warp per (token, head) · dk, dv: (kv head, 64 keys) per block of eight warps, one
+//          query head after the other, 64 tokens at a time; four warps take the first 32 tokens, four the others, and
+//          they add up at the end · dq: (kv head, 64 query rows) per block of four warps, 32 keys at a time; scores are
+//          computed twice, but no sum is shared by two blocks and every sum has a fixed order
+// Bound    tensor core: 14·E FLOP per (query row, key)
 // Oracle   native/ops/attention_backward.cc
 // Test     AttentionParityTest
 #include "plain_attention_backward.h"
@@ -30,7 +30,7 @@ struct Arguments {
   float scale;
 };
 
-// Accumulators of 16 rows as bf16 rows of E; a null row is not written.
+// Stores accumulators of 16 rows as bf16 rows of E; a null row is not written.
 template <int N>
 __device__ __forceinline__ void store_rows(bf16* low, bf16* high, const float (&x)[N][4], float factor, int E) {
 #pragma unroll
@@ -48,15 +48,15 @@ __device__ __forceinline__ void store_rows(bf16* low, bf16* high, const float (&
 // ---- dk, dv: rows are keys, columns query rows ----------------------------------------------------------------------
 constexpr int key_threads = 2 * threads, tokens = 2 * tile;
 
-// One stage, on its way while nobody computes, is for devices that have no room for two. At the end the sums that the
-// two halves exchange.
+// Devices without room for two stages use one, which is loaded while nothing is computed. At the end the memory holds
+// the sums that the two halves exchange.
 template <int EP, int stages> struct KeyShared {
   bf16 k[rows * tile_stride<EP>], v[rows * tile_stride<EP>];
   bf16 side[stages][2][tokens * tile_stride<EP>];  // [stage][q, dy]
-  float terms[stages][2][tokens];  // [stage][lse in powers of 2, delta]; of tokens that are none: p becomes 0
+  float terms[stages][2][tokens];  // [stage][lse in powers of 2, delta]; for tokens that do not exist p becomes 0
 };
 
-// Tokens from t on of one query head of the tile's.
+// Loads the tokens from t on, for one query head of the tile.
 template <int EP, int stages>
 __device__ __forceinline__ void fetch_queries(KeyShared<EP, stages>& shared, const Arguments& a, const SequenceTile& at,
                                               int h, int t, int stage) {
@@ -67,7 +67,7 @@ __device__ __forceinline__ void fetch_queries(KeyShared<EP, stages>& shared, con
                                       at.length - t);
 }
 
-// This thread's one of the terms of those tokens, by its place in KeyShared::terms.
+// Loads one entry of KeyShared::terms for those tokens; the thread's index selects which one.
 __device__ __forceinline__ float term(const Arguments& a, const SequenceTile& at, int h, int t) {
   const int r = threadIdx.x % tokens;
   const bool delta = threadIdx.x >= tokens;
@@ -76,7 +76,8 @@ __device__ __forceinline__ float term(const Arguments& a, const SequenceTile& at
   return delta ? a.delta[head] : a.lse[head] * log2_e;
 }
 
-// The sums of 32 query rows of a stage for this warp's 16 keys; key: the lane's two, counted from the first query row.
+// Adds up 32 query rows of a stage for this warp's 16 keys. key: the lane's two keys, counted from the first query
+// row.
 template <int EP, int stages>
 __device__ __forceinline__ void add_queries(float (&dk)[EP / 8][4], float (&dv)[EP / 8][4],
                                             const KeyShared<EP, stages>& shared, int stage, int row0, int part,
@@ -102,7 +103,7 @@ __device__ __forceinline__ void add_queries(float (&dk)[EP / 8][4], float (&dv)[
   weigh<EP>(dk, left, q);
 }
 
-// Each half of the block keeps one of the two gradients and gives the other half its part of the other one.
+// The two halves of the block exchange their sums: each half keeps one of the two gradients.
 template <int N> __device__ __forceinline__ void give(float* sums, const float (&x)[N][4]) {
 #pragma unroll
   for (int n = 0; n < N; ++n)
@@ -133,8 +134,8 @@ __device__ void key_tile(KeyShared<EP, stages>& shared, const Arguments& a, cons
   if (threadIdx.x < 2 * tokens) terms[threadIdx.x] = term(a, at, 0, at.begin);
   for (int h = 0, t = at.begin, stage = 0; h < a.heads.group; stage = (stage + 1) % stages) {
     copy_wait<0>();
-    __syncthreads();  // the tile is there, and nobody reads the other stage any more
-    const bool diagonal = t == at.begin;  // some of these tokens stand before some of these keys
+    __syncthreads();  // the tile has arrived, and no warp reads the other stage any more
+    const bool diagonal = t == at.begin;  // some of these tokens precede some of these keys
     t += tokens;
     if (t >= at.length) t = at.begin, ++h;
     const int to = (stage + 1) % stages;
@@ -150,7 +151,7 @@ __device__ void key_tile(KeyShared<EP, stages>& shared, const Arguments& a, cons
     }
     if (threadIdx.x < 2 * tokens) terms[to * 2 * tokens + threadIdx.x] = next;
   }
-  __syncthreads();  // nobody reads a tile any more
+  __syncthreads();  // no warp reads a tile any more
   auto* sums = reinterpret_cast<float*>(&shared);
   auto out = [&](int i) {
     const int64_t t = first + row[i];
@@ -169,7 +170,7 @@ __global__ void __launch_bounds__(key_threads, 1) key_gradients(__grid_constant_
   SequenceTiles tiles(a.offsets, a.S, rows, a.heads.K);
   SequenceTile at;
   for (int i = blockIdx.x; tiles.at(i, at); i += gridDim.x) {
-    at.mirror(rows);  // the first keys are seen by the most
+    at.mirror(rows);  // the first keys are seen by the most query rows
     key_tile(shared, a, at);
     __syncthreads();
   }
@@ -191,7 +192,7 @@ __device__ __forceinline__ void fetch_keys(QueryShared<EP>& shared, const Argume
 template <int EP> __device__ void query_tile(QueryShared<EP>& shared, const Arguments& a, const SequenceTile& at) {
   const int lane = threadIdx.x % 32, E = a.heads.E, group = a.heads.group, end = at.end * group;
   const int row0 = at.begin * group + 16 * (static_cast<int>(threadIdx.x) / 32) + lane / 4, row[2] = {row0, row0 + 8};
-  const int seen[2] = {row[0] / group, row[1] / group};  // the last key
+  const int seen[2] = {row[0] / group, row[1] / group};  // the last key that each row sees
   const bool inside[2] = {row[0] < end, row[1] < end};
   const int64_t head[2] = {a.heads.head(at.first, at.kv, row[0]), a.heads.head(at.first, at.kv, row[1])};
   unsigned q[EP / 16][4], dy[EP / 16][4];
@@ -213,14 +214,14 @@ template <int EP> __device__ void query_tile(QueryShared<EP>& shared, const Argu
   copy_commit();
   for (int key = 0, stage = 0; key < at.end; key += tile, stage ^= 1) {
     copy_wait<0>();
-    __syncthreads();  // the tile is there, and nobody reads the other stage any more
+    __syncthreads();  // the tile has arrived, and no warp reads the other stage any more
     if (key + tile < at.end) fetch_keys(shared, a, at, key + tile, stage ^ 1);
     copy_commit();
     float p[tile / 8][4], ds[tile / 8][4];
     unsigned left[tile / 16][4];
     scores<EP>(p, q, shared.side[stage][0]);
     scores<EP>(ds, dy, shared.side[stage][1]);
-    const bool diagonal = key + tile - 1 > min(seen[0], seen[1]);  // a row does not see all of these keys
+    const bool diagonal = key + tile - 1 > min(seen[0], seen[1]);  // some row does not see all of these keys
 #pragma unroll
     for (int n = 0; n < tile / 8; ++n)
 #pragma unroll
@@ -251,9 +252,9 @@ template <int EP> ingrain_status launch_tiles(ingrain_context* ctx, const Argume
   if (ingrain_status status = cuda_status(ctx, most_dynamic_shared(key_gradients<EP, 2>, &most), "attention_backward"))
     return status;
   const bool two = most >= sizeof(Two);
-  if (ingrain_status status = launch(two ? key_gradients<EP, 2> : key_gradients<EP, 1>, standing_blocks, key_threads,
+  if (ingrain_status status = launch(two ? key_gradients<EP, 2> : key_gradients<EP, 1>, persistent_blocks, key_threads,
                                      two ? sizeof(Two) : sizeof(KeyShared<EP, 1>), ctx, arguments)) return status;
-  return launch(query_gradients<EP>, standing_blocks, threads, sizeof(QueryShared<EP>), ctx, arguments);
+  return launch(query_gradients<EP>, persistent_blocks, threads, sizeof(QueryShared<EP>), ctx, arguments);
 }
 
 }  // namespace
@@ -270,7 +271,7 @@ extern "C" ingrain_status ingrain_attention_backward(ingrain_context* ctx, void*
     auto* out = static_cast<X*>(dqkv);
     const auto* output = static_cast<const X*>(y);
     const auto add_up = [&](auto kernel) {
-      return launch(kernel, 4 * standing_blocks, 32 * plain_warps, 0, ctx, delta, gradient, output, offsets, S, H, E);
+      return launch(kernel, 4 * persistent_blocks, 32 * plain_warps, 0, ctx, delta, gradient, output, offsets, S, H, E);
     };
     if constexpr (std::is_same_v<X, bf16>) {
       if (fits_tensor_core(dtype, H / K, E, qkv, dy)) {
@@ -282,7 +283,7 @@ extern "C" ingrain_status ingrain_attention_backward(ingrain_context* ctx, void*
     }
     if (ingrain_status status = add_up(row_sums<X>)) return status;
     const PlainBackward<X> arguments{out, delta, gradient, input, lse, offsets, static_cast<int>(S), heads, scale};
-    return launch(plain_backward<X>, 4 * standing_blocks, 32 * plain_warps, 0, ctx, arguments);
+    return launch(plain_backward<X>, 4 * persistent_blocks, 32 * plain_warps, 0, ctx, arguments);
   });
 }
 INGRAIN_EXPORT_OP(attention_backward)

@@ -3,12 +3,12 @@
 //   Kwon et al. 2023, arXiv:2309.06180; Dao 2023, arXiv:2307.08691
 // Shapes   y (T, H·E) · qkv (T, (H + 2K)·E) · cache: common/kv_cache.h
 // Types    qkv, y f32|bf16 · cache f32|bf16|fp8 · sums f32
-// Needs    E % 2 == 0, E <= 256, H % K == 0, S <= 4096; workspace: what there is · tensor core where E % 16 == 0, E <=
-//          128, qkv bf16, cache bf16|fp8, H/K <= 64 and 71 KB of shared memory a block at E 128, 60 at 64; else one
-//          warp a row
-// Mapping  item (kv head, 64 rows = tokens × H/K heads, 256 keys) a block: four warps of 16 rows, or all four on 16
-//          rows, each a quarter of the keys and then of the columns (common/paged_plan.h)
-// Bound    decode: the cache read once; prefill: 4·E FLOP a (row, key)
+// Needs    E % 2 == 0, E <= 256, H % K == 0, S <= 4096; workspace: uses what there is · tensor core where E % 16 == 0,
+//          E <= 128, qkv bf16, cache bf16|fp8, H/K <= 64 and a block may have 71 KB of shared memory at E 128, 60 KB at
+//          64; else one warp per row
+// Mapping  item (kv head, 64 rows = tokens × H/K heads, 256 keys) per block: four warps of 16 rows, or all four on the
+//          same 16 rows, each with a quarter of the keys and then of the columns (common/paged_plan.h)
+// Bound    decode: the cache read once; prefill: 4·E FLOP per (row, key)
 // Oracle   native/ops/attention_paged.cc
 // Test     AttentionPagedParityTest
 #include "counters.h"
@@ -18,7 +18,7 @@
 
 namespace {
 
-constexpr int resident_blocks = 264;  // two on each of 132 multiprocessors; more items than that are taken in turn
+constexpr int resident_blocks = 264;  // two on each of 132 multiprocessors; blocks take further items in turn
 
 template <class C, int EP, int keys>
 __global__ void __launch_bounds__(paged_threads, 2) attend(__grid_constant__ const PagedArguments a) {
@@ -31,14 +31,14 @@ __global__ void __launch_bounds__(paged_threads, 2) attend(__grid_constant__ con
   for (int i = blockIdx.x; i < items; i += gridDim.x) {
     const PagedItem item = planner.item(i);
     const PagedBlock<C, EP, keys> block{a, shared, item, group, (item.end - item.begin) * group};
-    __syncthreads();  // nobody reads the last item's any more
+    __syncthreads();  // no thread reads the previous item's data any more
     const int limit = block.open(planner);
     if (block.rows <= 16) block.template run<true>(limit);
     else block.template run<false>(limit);
   }
 }
 
-// One warp a (token, query head).
+// One warp per (token, query head).
 template <class X, class C>
 __global__ void attend_plainly(X* y, const X* qkv, const char* cache, ingrain_batch batch, CacheShape shape, int H,
                                int E, float scale) {
@@ -58,7 +58,7 @@ __global__ void attend_plainly(X* y, const X* qkv, const char* cache, ingrain_ba
   out.store_scaled(y + row * E, 1 / out.l, E);
 }
 
-// The workspace as the blocks share it.
+// Divides the workspace into the arrays that the blocks share.
 void lay_out(ingrain_context* ctx, PagedArguments& arguments) {
   char* workspace = nullptr;
   int64_t bytes = 0;
@@ -71,8 +71,8 @@ void lay_out(ingrain_context* ctx, PagedArguments& arguments) {
   arguments.arrivals = reinterpret_cast<unsigned*>(workspace + bytes);
 }
 
-// Tiles of 64 keys; of 32 at head_dim 128 where the device's blocks have too little shared memory (99 KB on sm_86,
-// sm_89 and sm_120); INGRAIN_UNSUPPORTED where that is too much too.
+// Uses tiles of 64 keys, or of 32 at head_dim 128 where a block can have too little shared memory (99 KB on sm_86,
+// sm_89 and sm_120). INGRAIN_UNSUPPORTED where 32 keys do not fit either.
 template <class C, int EP, int keys = 64>
 ingrain_status launch_tiles(ingrain_context* ctx, const PagedArguments& arguments) {
   const ingrain_batch& batch = arguments.batch;
@@ -90,8 +90,8 @@ ingrain_status launch_tiles(ingrain_context* ctx, const PagedArguments& argument
   char what[256];
   snprintf(
       what, sizeof what,
-      "attention_paged_forward of %ld sequences, head_dim %d: %zu bytes of shared memory a block, the device has %zu: "
-      "a plain kernel computes it",
+      "attention_paged_forward of %ld sequences, head_dim %d: %zu bytes of shared memory per block, the device has "
+      "%zu: a plain kernel computes it",
       static_cast<long>(batch.sequences), arguments.shape.E, shared, most);
   ingrain::note_fallback(ctx, what);
   return INGRAIN_UNSUPPORTED;

@@ -1,9 +1,9 @@
-// cross_entropy: the negative log-likelihood of one target a row, from logits.
+// cross_entropy: the negative log-likelihood of one target per row, computed from logits.
 //   lse = max x + log Σ exp(x − max x)    loss = lse − x[target]    dx = scale·(exp(x − lse) − [v = target])
 // Shapes   logits, dlogits (M, V) · targets, loss, lse (M), row-major      Types  logits f32, dlogits f32|bf16
 // Needs    targets in [0, V), scratch 0; dlogits may alias logits where it is f32; a row with a NaN or +inf gives NaN
-// Mapping  forward: one block a row, read once, each thread with its own running maximum; backward: one thread 16 bytes
-//          of logits
+// Mapping  forward: one block per row, read once, each thread with its own running maximum; backward: one thread per 16
+//          bytes of logits
 // Bound    memory: M·V elements forward, 2·M·V backward
 // Oracle   native/ops/cross_entropy.cc
 // Test     CrossEntropyParityTest
@@ -13,7 +13,7 @@
 namespace {
 
 constexpr int forward_threads = 512, threads = 256;
-constexpr int reach = 4;  // loads in flight a thread
+constexpr int reach = 4;  // loads in flight per thread
 
 template <int N>
 __global__ void __launch_bounds__(forward_threads)
@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(forward_threads)
     for (int r = 0; r < reach; ++r)
 #pragma unroll
       for (int j = 0; j < N; ++j) next = fmaxf(next, v[r].v[j]);
-    // so far nothing but -inf: exp(-inf) is 0, exp(-inf − -inf) is not
+    // Only -inf so far: exp(-inf) is 0, but exp(-inf − -inf) would be NaN.
     const float shift = next == -INFINITY ? 0 : next;
     sum *= expf(top - shift);
 #pragma unroll

@@ -1,9 +1,9 @@
-// kv_cache: stores keys and values of a step in the paged cache; copies blocks.   Kwon et al. 2023, arXiv:2309.06180
+// kv_cache: stores a step's keys and values in the paged cache; copies blocks.    Kwon et al. 2023, arXiv:2309.06180
 //   cache[table[s][p / block_size]][p % block_size] = k, v of the row of sequence s at position p
 // Shapes   qkv (T, (H + 2K)·E) · block: common/kv_cache.h
 // Types    qkv f32|bf16, cache f32|bf16|fp8 (scale 1; saturates at ±448)
 // Needs    E % 2 == 0, E <= 256, block_size % 16 == 0, scratch 0
-// Mapping  one thread 16 bytes of qkv; copies 16 bytes a thread
+// Mapping  one thread per 16 bytes of qkv; copies: one thread per 16 bytes
 // Bound    memory: 4·T·K·E elements; copies 2·n·L blocks       Oracle native/ops/kv_cache.cc  Test KvCacheParityTest
 #include "kv_cache.h"
 
@@ -11,7 +11,7 @@ namespace {
 
 constexpr int threads = 128;
 
-// keys and values of all key-value heads are the last 2·K heads of a row: head h and its K'th follower.
+// The keys and values of all key-value heads are the last 2·K heads of a row: the value of key head h is head h + K.
 template <class C, class X, int N>
 __global__ void write(char* cache, const X* qkv, ingrain_batch batch, CacheShape shape, int H, int E) {
   const int K = static_cast<int>(shape.K), per_row = 2 * K * (E / N);
@@ -28,7 +28,7 @@ __global__ void write(char* cache, const X* qkv, ingrain_batch batch, CacheShape
   store(reinterpret_cast<C*>(row) + e, out);
 }
 
-// A block of threads copies a strip of one pair of one layer.
+// A thread block copies a strip of one pair of blocks, in one layer.
 __global__ void copy_blocks(char* cache, const int32_t* pairs, int64_t block_bytes, int64_t layer_bytes) {
   const int64_t at = (static_cast<int64_t>(blockIdx.y) * threads + threadIdx.x) * 16;
   if (at >= block_bytes) return;

@@ -1,12 +1,12 @@
 // lora: the low-rank update of a frozen linear layer.                                  Hu et al. 2021, arXiv:2106.09685
 //   u = m∘x·Aᵀ   y += s·u·Bᵀ   du = s·dy·B   dB += s·dyᵀ·u   dx += m∘(du·A)   dA += duᵀ·(m∘x)   m: common/dropout.h
 // Shapes   x, dx (T, C) · A, dA (G, R, C) · u, du (T, R) · B, dB (G, N, R) · y, dy (T, N), row-major
-// Types    x, y, dx, dy f32|bf16, all others f32; f32 operands of the tensor core in three bf16 terms:
+// Types    x, y, dx, dy f32|bf16, all others f32; an f32 operand of the tensor core is split into three bf16 terms:
 //          common/low_rank.h
 // Needs    nothing (16-byte accesses where all sizes are multiples of 8)
-//          scratch for sums over C, N and T: the spans' partial sums, in bands of rows that fit the workspace
-// Mapping  R up to 16 with bf16: the wide side streams into registers (low_rank_stream.h, low_rank_sums.h). All else:
-//          a block 64 × 64 of the result over a span of 512 of a long sum (128 for few rows: the same order of
+//          scratch for sums over C, N and T: the partial sums of the spans, for as many rows at a time as fit
+// Mapping  R <= 16 with bf16: the wide side streams into registers (low_rank_stream.h, low_rank_sums.h). All else: one
+//          block per 64 × 64 of the result and span of 512 of a long sum (128 for few rows, with the same order of
 //          summation)
 // Bound    many rows: memory, the bytes of x, y, dx or dy; few: the bytes of A and B
 // Oracle   native/ops/lora.cc                                          Test  LoraParityTest
@@ -20,9 +20,9 @@ constexpr int64_t piece = 128, pieces = 4, few_tokens = 64;
 constexpr int64_t enough_blocks = 1024;
 constexpr int64_t token_blocks = 132 * resident_tokens;  // one wave on an H200
 
-// out (n) = scale·Σ partials (spans, n), added to what is there where `accumulate`. Spans are added in groups of
-// `group`, then these: four spans of one piece are the same sum as one span of four pieces. width: of the rows of n,
-// where out is their transpose, or 0.
+// out (n) = scale·Σ partials (spans, n), added to out where `accumulate`. Spans are added in groups of `group`, then
+// the groups are added: so four spans of one piece give the same sum as one span of four pieces. width: 0, or where
+// out is transposed the number of columns of the partial sums.
 __global__ void add_spans(float* out, const float* partials, int64_t n, int64_t spans, int group, float scale,
                           bool accumulate, int64_t width) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
@@ -57,20 +57,20 @@ template <class P, class Q> bool fits(const P& p, const Q& q, const Shape& s) {
   return p.fits(P::rows_inner ? s.rows : s.depth) && q.fits(Q::rows_inner ? s.columns : s.depth);
 }
 
-// Where the sum of a product goes: out = scale·sum, or out += scale·sum.
+// The destination of a product: out = scale·sum, or out += scale·sum.
 struct Into {
   float* out;
   float scale;
   bool accumulate;
-  int group;  // spans that add_spans takes together
+  int group;  // number of spans in a group of add_spans
 };
 
-// INGRAIN_UNSUPPORTED where the general product has to do it.
-template <bool turned>
-ingrain_status streamed_sums(ingrain_context* ctx, const RowSums& sums, std::bool_constant<turned>) {
-  if (!streams(sums, turned) || (turned && sums.mask.on)) return INGRAIN_UNSUPPORTED;
+// Returns INGRAIN_UNSUPPORTED where the general product has to compute it.
+template <bool transposed>
+ingrain_status streamed_sums(ingrain_context* ctx, const RowSums& sums, std::bool_constant<transposed>) {
+  if (!streams(sums, transposed) || (transposed && sums.mask.on)) return INGRAIN_UNSUPPORTED;
   const dim3 grid(blocks_for(sums.rows, sum_rows), blocks_for(sums.depth, sums.span));
-  return launch(sums.mask.on ? row_sums<turned, !turned> : row_sums<turned, false>, grid, wide_threads,
+  return launch(sums.mask.on ? row_sums<transposed, !transposed> : row_sums<transposed, false>, grid, wide_threads,
                 sums_shared(sums.span), ctx, sums);
 }
 
@@ -121,7 +121,7 @@ ingrain_status long_sum(ingrain_context* ctx, const char* op, Into into, P p, Q 
 
 int64_t whole(int64_t R) { return (R + tile - 1) / tile * tile; }
 
-// A sum over R at once, into a wide matrix.
+// A sum over R in one launch, added to a wide matrix.
 template <class E, class P, class Q>
 ingrain_status short_sum(ingrain_context* ctx, const Add<E>& out, const P& p, const Q& q, const Shape& shape) {
   const bool wide =
@@ -131,8 +131,8 @@ ingrain_status short_sum(ingrain_context* ctx, const Add<E>& out, const P& p, co
   });
 }
 
-// Tokens that one block sums, for a number of rows of the result: enough blocks to fill the device, and no more
-// partial sums than that.
+// Tokens that one block sums, for a number of rows of the result: as many blocks as fill the device, but no more
+// partial sums than necessary.
 int64_t span_of_tokens(int64_t T, int64_t rows) {
   const int64_t tiles = (rows + tile - 1) / tile, most = (T + piece * pieces - 1) / (piece * pieces);
   const int64_t wanted = enough_blocks / tiles < 1 ? 1 : enough_blocks / tiles, spans = wanted < most ? wanted : most;

@@ -3,8 +3,8 @@
 // Shapes   x (T, C) · W a weight (N, C), row-major · y (T, N) · partials (C / chunk, T, N) f32
 // Types    x, y f32|bf16, W f32|bf16|f8e4m3, sums f32
 // Needs    C % chunk == 0; scratch: fp8 weights from 17 rows on, ingrain_matmul_workspace_bytes
-// Mapping  x bf16: to 16 rows matmul/few_rows.h (not if deterministic), else cuBLASLt (fp8 weights:
-//          matmul/quantized.h); what those do not take (f32, rows of odd sizes): matmul/matmul_plain.cu
+// Mapping  x bf16: up to 16 rows matmul/few_rows.h (not if deterministic), else cuBLASLt (fp8 weights:
+//          matmul/quantized.h); what neither supports (f32, rows of odd sizes): matmul/matmul_plain.cu
 // Bound    few rows: memory, the bytes of W; many: 2·T·N·C flops   Oracle native/ops/matmul.cc   Test MatmulParityTest
 #include "blas_lt.h"
 #include "few_rows.h"

@@ -1,9 +1,9 @@
-// matmul_backward: the gradients of y = x · Wᵀ, of its input and of its weight.
+// matmul_backward: the gradients of y = x · Wᵀ with respect to its input and its weight.
 //   dx = beta·dx + dy · W    dw += dyᵀ · x
 // Shapes   dx, x (T, C) · dy (T, N) · W a weight (N, C), row-major · dw (N, C) f32
 // Types    dx, dy, x f32|bf16, W f32|bf16|f8e4m3, sums f32
 // Needs    scratch: fp8 weights, ingrain_matmul_workspace_bytes with backward
-// Mapping  dy bf16: cuBLASLt (fp8 weights: transposed call by call, matmul/quantized.h); f32 and rows of odd sizes:
+// Mapping  dy bf16: cuBLASLt (fp8 weights: each call transposes them, matmul/quantized.h); f32 and rows of odd sizes:
 //          matmul/matmul_plain.cu
 // Bound    2·T·N·C flops each   Oracle native/ops/matmul_backward.cc   Test MatmulParityTest
 #include "quantized.h"

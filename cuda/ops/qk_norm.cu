@@ -5,7 +5,7 @@
 // Types    f32|bf16, sums, rstd and the weights' gradients f32
 // Needs    16-byte accesses where E and the pointers allow; scratch for the weights' gradients: that of
 //          common/column_sums.h
-// Mapping  one warp a head; the weights' gradients: common/column_sums.h, a row is a head of a token
+// Mapping  one warp per head; the weights' gradients: common/column_sums.h, a row is a head of a token
 // Bound    memory: 2·T·(H + 2K)·E elements forward, 3·T·(H + K)·E backward, 5 with the weights' gradients
 // Oracle   native/ops/qk_norm.cc                       Test  QkNormParityTest
 #include "column_sums.h"
@@ -82,7 +82,7 @@ __global__ void backward(X* dx, const X* x, Weights<X> weights, const float* rst
   }
 }
 
-// dy·x̂ of one of `count` heads of a token, from head `first` on.
+// dy·x̂ of one head of a token, for `count` heads from head `first` on.
 template <class X> struct WeightTerm {
   const X *dy, *x;
   const float* rstd;

@@ -1,7 +1,7 @@
-// random: normal values, element i from Philox keyed by seed with counter i.   Salmon et al. 2011; Box & Muller 1958
+// random: normal values; element i from Philox with key seed and counter i.   Salmon et al. 2011; Box & Muller 1958
 //   y[i] = std·normal(seed, i)
 // Shapes   y (n)                                                   Types  y f32|bf16, arithmetic f32
-// Needs    nothing, scratch 0                                      Mapping  one thread 16 bytes of y
+// Needs    nothing, scratch 0                                      Mapping  one thread per 16 bytes of y
 // Bound    arithmetic: ten Philox rounds, a log and a cosine       Oracle native/ops/random.cc  Test RandomParityTest
 #include "dtype.h"
 #include "philox.h"

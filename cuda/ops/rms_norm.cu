@@ -2,10 +2,10 @@
 //   y = x·rstd·w   rstd = (mean x² + eps)^-½   dx = dresidual + rstd·(w·dy − x̂·mean(w·dy·x̂))   dw += Σ dy·x̂
 //   x̂ = x·rstd
 // Shapes   x, y, h, residual (T, D) · w (D) · rstd (T), row-major      Types  f32|bf16, sums and rstd f32
-// Needs    D < 2³¹; h is rounded to its dtype before the norm, so that a norm recomputed from h is the same
+// Needs    D < 2³¹; h is rounded to its dtype before the norm, so that recomputing the norm from h gives the same bits
 //          scratch for dw: that of common/column_sums.h
-// Mapping  a block goes through rows, w and the row in registers; its width depends on D alone, so a row's bits do too
-//          dw: common/column_sums.h
+// Mapping  a block goes through rows and keeps w and the row in registers; its width depends on D alone, and so do the
+//          bits of a row · dw: common/column_sums.h
 // Bound    memory: (2·T·D + D) elements forward, 4·T·D backward, 6 with dw
 // Oracle   native/ops/rms_norm.cc                                      Test  RmsNormParityTest
 #include "column_sums.h"
@@ -14,8 +14,8 @@
 
 namespace {
 
-constexpr int kept = 2;                 // vectors of a row that a thread holds
-constexpr int64_t resident = 4 * 132;   // blocks: four on each multiprocessor of an H200
+constexpr int kept = 2;  // vectors of a row that a thread keeps in registers
+constexpr int64_t resident = 4 * 132;  // blocks: four per multiprocessor of an H200
 constexpr int max_threads = 512;
 
 unsigned threads_for(int64_t vectors) {
@@ -42,13 +42,13 @@ template <class E, int N> __device__ __forceinline__ Vec<E, N> scaled(const Vec<
   return y;
 }
 
-// What a row needs beyond D: where x and residual come from and h and y go to.
+// What else a row needs: the addresses that x and residual are read from and h and y are written to.
 template <class E> struct Rows {
   E* y;
-  E* h;               // of added rows
+  E* h;  // the sum x + residual
   float* rstd;        // or null
   const E* x;
-  const E* residual;  // of added rows
+  const E* residual;  // null: no residual is added
   const E* w;
   int64_t T, D;
 };
@@ -125,7 +125,7 @@ template <class E, int N> __global__ void __launch_bounds__(max_threads, 2) back
 #pragma unroll
     for (int k = 0; k < kept; ++k)
       if (first + k * step < D) sum += products(load<N>(g.w + first + k * step), dy[k], x[k], r);
-#pragma unroll 1  // unrolled, f32 spills on sm_80
+#pragma unroll 1  // unrolled, the f32 kernel spills registers on sm_80
     for (int d = first + kept * step; d < D; d += step)
       sum += products(load<N>(g.w + d), load<N>(g.dy + row + d), load<N>(g.x + row + d), r);
     const float mean = block_reduce<Sum>(sum, scratch[turn]) / static_cast<float>(D);

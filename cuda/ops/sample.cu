@@ -1,17 +1,17 @@
-// sample: one token from each row of logits: temperature, then top_k, then top_p.
+// sample: draws one token from each row of logits: temperature, then top_k, then top_p.
 //   Holtzman et al. 2020, arXiv:1904.09751
 //   weight w(i) = exp((x(i) − max x)/temperature) in units of 2⁻⁴⁰; the choice is the first id at which Σ w passes
 //   u·(Σ of all kept)
 //   log-probability of the choice c = x(c) − max x − log Σ exp(x(i) − max x), over the whole row
-// Kept     the k greatest logits; of these the fewest greatest whose weight reaches top_p of theirs; lowest ids first
-//          of a tie
+// Kept     the k greatest logits; of these the fewest, greatest first, whose weights reach top_p of the k's sum; in a
+//          tie the lowest ids
 // Shapes   logits (M, V) f32 · ids, log_probabilities and every parameter (M)
 // Types    f32, sums of whole numbers, 64 bits
-// Needs    V < 2^23, scratch 0, no sort: a threshold is bisected over the float's bits until one logit is left between
-//          its bounds
-// Mapping  one block a row, a run of neighbouring ids a thread; the row in shared memory where it fits (V = 32000: 144
-//          KB)
-// Bound    latency: about 20 passes a threshold over shared memory
+// Needs    V < 2^23, scratch 0. There is no sort: a threshold is found by bisection over the bits of a float until one
+//          logit is left between its bounds
+// Mapping  one block per row, a run of neighbouring ids per thread; the row is in shared memory where it fits (V =
+//          32000: 144 KB)
+// Bound    latency: about 20 passes over shared memory per threshold
 // Oracle   native/ops/sample.cc
 // Test     SampleParityTest
 #include "dtype.h"
@@ -20,9 +20,9 @@
 namespace {
 
 constexpr int max_threads = 1024, max_warps = max_threads / 32;
-constexpr uint32_t lowest_key = 0x007fffff, infinity_key = 0xff800000;  // of the two infinities
+constexpr uint32_t lowest_key = 0x007fffff, infinity_key = 0xff800000;  // the keys of -inf and +inf
 
-// Unsigned numbers in the order of the floats; the two zeros are one.
+// Maps floats to unsigned numbers of the same order; both zeros get one key.
 __device__ __forceinline__ uint32_t to_key(float x) {
   const uint32_t u = __float_as_uint(x + 0.0f);
   return u >> 31 ? ~u : u | 0x80000000u;
@@ -31,11 +31,12 @@ __device__ __forceinline__ float from_key(uint32_t key) {
   return __uint_as_float(key >> 31 ? key & 0x7fffffffu : ~key);
 }
 
-// How a row is dealt out: thread t has ids [t·length, (t + 1)·length), which in shared memory begin at t·stride.
+// How ids are distributed over threads: thread t has ids [t·length, (t + 1)·length), in shared memory from t·stride
+// on.
 struct Runs {
   int threads, length, stride;
 
-  // stride / 4 is odd, so that neighbouring threads' 16-byte accesses meet no bank twice.
+  // stride / 4 is odd, so that 16-byte accesses of neighbouring threads have no bank conflicts.
   explicit Runs(int64_t V)
       : threads(V > 32 * 8 * max_warps ? max_threads : static_cast<int>((V + 255) / 256 * 32)),
         length(static_cast<int>((V + 4 * threads - 1) / (4 * threads) * 4)),
@@ -43,7 +44,7 @@ struct Runs {
   size_t bytes(int64_t V) const { return static_cast<size_t>((V + length - 1) / length * stride) * sizeof(float); }
 };
 
-// What the threads of a block tell each other. Two sets of cells in turn: one barrier is enough for each exchange.
+// Shared memory for exchanges between the warps. Two sets alternate, so that each exchange needs one barrier only.
 struct Cells {
   uint64_t of_warp[2][max_warps];
   int id;
@@ -57,13 +58,13 @@ __device__ __forceinline__ uint64_t warp_sum(uint64_t x) {
 }
 
 template <bool staged> struct Row {
-  const float* x;  // (V), or in shared memory with gaps
+  const float* x;  // (V) in global memory, or in shared memory with gaps
   int V, length, stride;
   float max;
   Cells* cells;
   int turn;
 
-  // f(id, logit) over this thread's run, ids ascending.
+  // Calls f(id, logit) over this thread's run, ids ascending.
   template <class F> __device__ __forceinline__ void each(const F& f) const {
     const int first = static_cast<int>(threadIdx.x) * length, n = ::min(length, V - first);
     const float* p = x + (staged ? static_cast<int>(threadIdx.x) * stride : first);
@@ -80,7 +81,7 @@ template <bool staged> struct Row {
 
   __device__ float logit(int id) const { return staged ? x[id / length * stride + id % length] : x[id]; }
 
-  // join(this warp's value, ...) over all warps; every thread gets it.
+  // Combines this warp's value with those of all warps by join; every thread gets the result.
   template <class Join> __device__ __forceinline__ uint64_t over_warps(uint64_t value, const Join& join) {
     const int lane = threadIdx.x % 32, warps = blockDim.x / 32;
     if (warps == 1) return value;
@@ -94,14 +95,14 @@ template <bool staged> struct Row {
     return static_cast<uint32_t>(over_warps(join(key), join));
   }
 
-  // Σ share(id, logit) over the row; N: unsigned where the sum fits, or uint64_t.
+  // Σ share(id, logit) over the row. N: unsigned where the sum fits, else uint64_t.
   template <class N, class Share> __device__ uint64_t sum(const Share& share) {
     N own = 0;
     each([&](int id, float logit) { own += share(id, logit); });
     return over_warps(warp_sum(own), [](uint64_t s) { return warp_sum(s); });
   }
 
-  // The first id at which the shares, added in order of id, pass target, which is less than their sum.
+  // The first id at which the running sum of shares, in order of id, exceeds target. target is below the total.
   template <class Share> __device__ int locate(uint64_t target, const Share& share) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     uint64_t own = 0;
@@ -138,7 +139,8 @@ struct One {
   __device__ __forceinline__ unsigned operator()(float) const { return 1; }
 };
 
-// The ids whose logit is above lowest, and those before tie_end whose logit equals it; all they weigh.
+// The kept ids and their total weight. An id is kept if its logit is above lowest, or if it equals lowest and the id
+// is below tie_end.
 struct Kept {
   uint32_t lowest;
   int tie_end;
@@ -148,12 +150,12 @@ struct Kept {
 };
 
 struct Selection {
-  uint32_t key;    // the greatest at which the shares of all keys from it upwards reach the target
-  int tie_end;     // where the ids of that key that are needed end
-  uint64_t sum;    // the shares of what is selected
+  uint32_t key;  // the greatest key such that the shares of all keys from it upwards sum to at least the target
+  int tie_end;  // end of the ids of that key that are kept
+  uint64_t sum;  // sum of the shares of the kept ids
 };
 
-// all: the shares of the keys from lowest upwards, or more.
+// all: at least the sum of the shares of the keys from lowest upwards.
 template <class N, bool staged, class Share>
 __device__ Selection select(Row<staged>& row, uint64_t target, uint32_t lowest, uint64_t all, const Share& share) {
   uint32_t low = lowest, high = to_key(row.max) + 1;
@@ -182,14 +184,14 @@ __device__ Selection select(Row<staged>& row, uint64_t target, uint32_t lowest, 
 }
 
 struct Choice { float temperature; int top_k; float top_p; uint64_t random; };
-struct Chosen { int id; uint64_t total; };  // total: weight of the whole row at temperature 1, or 0: not known
+struct Chosen { int id; uint64_t total; };  // total: weight of the whole row at temperature 1; 0: unknown
 
 template <bool staged> __device__ Chosen choose(Row<staged>& row, const Choice& choice) {
   if (!(choice.temperature > 0.0f)) {
     const uint32_t best = to_key(row.max);
     return {row.locate(0, [&](int, float logit) -> uint64_t { return to_key(logit) == best; }), 0};
   }
-  const Weight weight{row.max, fmaxf(1e-30f, fminf(1.0f / choice.temperature, 1e30f))};  // 0·inf would be NaN
+  const Weight weight{row.max, fmaxf(1e-30f, fminf(1.0f / choice.temperature, 1e30f))};  // the limits avoid 0·inf = NaN
   Kept kept{0, 0};
   if (choice.top_k > 0 && choice.top_k < row.V) {
     const Selection s = select<unsigned>(row, choice.top_k, lowest_key, row.V, One{});
@@ -200,7 +202,7 @@ template <bool staged> __device__ Chosen choose(Row<staged>& row, const Choice& 
   const uint64_t whole = kept.lowest == 0 && weight.inverse_temperature == 1.0f ? total : 0;
   if (choice.top_p < 1.0f) {
     const double top_p = fmaxf(choice.top_p, 0.0f);
-    // All tokens lighter than this weigh less together than what top_p leaves out; half of it allows for rounding.
+    // The weights below this one sum to less than what top_p leaves out; the factor 0.5 allows for rounding.
     const float light = static_cast<float>(0.5 * (1.0 - top_p) * static_cast<double>(total) * 0x1p-40 / row.V);
     const uint32_t floor = max(to_key(row.max + logf(light) / weight.inverse_temperature), lowest_key + 1) - 1;
     const uint64_t target = max(static_cast<unsigned long long>(ceil(top_p * static_cast<double>(total))), 1ull);
@@ -222,7 +224,7 @@ __global__ void __launch_bounds__(max_threads)
   uint32_t best = 0;
   const auto take = [&](int i, float logit) {
     if constexpr (staged) dynamic_shared<float>()[i / length * stride + i % length] = logit;
-    best = max(best, logit < INFINITY ? to_key(logit) : infinity_key);  // a NaN or +inf spoils the row
+    best = max(best, logit < INFINITY ? to_key(logit) : infinity_key);  // a NaN or +inf makes the row's result NaN
   };
   const int threads = static_cast<int>(blockDim.x), thread = static_cast<int>(threadIdx.x);
   if (V % 4 == 0 && reinterpret_cast<uintptr_t>(logits) % 16 == 0) {
@@ -265,7 +267,8 @@ extern "C" ingrain_status ingrain_sample(ingrain_context* ctx, int32_t* ids, flo
   if (V < 1 || V >= 1 << 23)
     return refuse(ctx, INGRAIN_UNSUPPORTED, "sample: V = %ld, expected 1 to 2^23 - 1", static_cast<long>(V));
   void* stream = nullptr;
-  if (ingrain_status status = ingrain_native_stream(ctx, &stream)) return status;  // and with it the context's device
+  // also makes the context's device current
+  if (ingrain_status status = ingrain_native_stream(ctx, &stream)) return status;
   size_t most = 0;
   if (ingrain_status status = cuda_status(ctx, most_dynamic_shared(draw<true>, &most), "sample")) return status;
   const Runs runs(V);

@@ -1,8 +1,8 @@
-// select_ids: the tokens of a step, of which some were drawn on the device by the step before.
+// select_ids: the token ids of a step, some of which the previous step drew on the device.
 //   ids[t] = source[t] < 0 ? given[t] : max(drawn[source[t]], 0)
 // Shapes   ids, given, source (T) · drawn (any)                    Types  i32
-// Needs    source below drawn's length (unchecked: both live on the device), scratch 0
-// Mapping  one thread a token                                      Bound  launch: T is a few thousand at most
+// Needs    source below the length of drawn (unchecked: both are in device memory), scratch 0
+// Mapping  one thread per token                                    Bound  launch: T is a few thousand at most
 // Oracle   native/ops/select_ids.cc                                Test SelectIdsParityTest
 #include "launch.h"
 

@@ -1,8 +1,8 @@
-// cuBLASLt by dlopen. The functions, structures and numbers below are those of cublasLt.h, library_types.h and
-// cublas_api.h of CUDA 12 and 13 (docs.nvidia.com/cuda/cublas, "Using the cuBLASLt API"), which keep them for good: no
-// header is needed to build.
+// cuBLASLt, loaded by dlopen. The functions, structures and numbers below are those of cublasLt.h, library_types.h and
+// cublas_api.h of CUDA 12 and 13 (docs.nvidia.com/cuda/cublas, "Using the cuBLASLt API"). They are part of a stable
+// interface, so no header is needed to build.
 //
-// The library thinks in columns: a row-major d (M, N) is its column-major (N, M), so b is its A and a its B.
+// The library is column-major: our row-major d (M, N) is its column-major (N, M), so our b is its A and our a its B.
 #include "blas_lt.h"
 
 #include "context.h"
@@ -25,7 +25,7 @@ constexpr int compute_32f = 68;                                                 
 constexpr int desc_trans_a = 3, desc_trans_b = 4, desc_a_scale = 17, desc_b_scale = 18;
 constexpr int desc_fast_accumulate = 25, desc_a_scale_mode = 31, desc_b_scale_mode = 32;
 constexpr int layout_batch_count = 5, layout_batch_stride = 6;  // cublasLtMatrixLayoutAttribute_t
-// cublasLtMatmulPreferenceAttributes_t; alignment: of A, then B, C, D
+// cublasLtMatmulPreferenceAttributes_t; prefer_alignment is that of A; B, C and D follow
 constexpr int prefer_workspace = 1, prefer_reduction = 3, prefer_alignment = 5;
 constexpr uint32_t reduce_in_f32 = 2;  // cublasLtReductionScheme_t: COMPUTE_TYPE
 constexpr int algorithm_split_k = 2;                 // cublasLtMatmulAlgoConfigAttributes_t
@@ -57,7 +57,7 @@ struct Functions {
                         Object, void*, Object, const Algorithm*, void*, size_t, cudaStream_t);
 };
 
-// A descriptor or layout that goes when its plan does.
+// A descriptor or layout, destroyed with its plan.
 class Owned {
  public:
   Owned() = default;
@@ -80,18 +80,18 @@ struct Plan {
   bool refused = false;  // the library has no algorithm for it
 };
 
-// What a weight's products have in common where they are deterministic.
+// What all products with one weight share in deterministic mode.
 struct Fixed {
   Algorithm algorithm{};
   bool refused = false;
 };
 
-// Sizes, types, strides and alignment: what an algorithm depends on.
+// Sizes, types, strides and alignment: everything that the choice of an algorithm depends on.
 using Key = std::array<int64_t, 16>;
 
 int type_of(int32_t dtype) { return dtype == INGRAIN_F32 ? r_32f : dtype == INGRAIN_BF16 ? r_16bf : r_8f_e4m3; }
 
-// The power of two, 256 at most, that divides all of these.
+// The largest power of two, at most 256, that divides all of these.
 int64_t alignment(std::initializer_list<uint64_t> values) {
   uint64_t bits = 256;
   for (const uint64_t value : values) bits |= value;
@@ -109,7 +109,7 @@ class BlasLt {
                                               "/usr/local/cuda/lib64/libcublasLt.so"};
 #endif
   static constexpr int64_t workspace_limit = 32 << 20;
-  static constexpr int64_t fixed_rows = 128;     // for which a deterministic algorithm is chosen
+  static constexpr int64_t fixed_rows = 128;  // number of rows for which a deterministic algorithm is chosen
   static constexpr size_t plan_limit = 8192;
 
   BlasLt() {
@@ -134,7 +134,7 @@ class BlasLt {
 #undef INGRAIN_FIND
     if (error_.empty()) note(call_.cublasLtCreate(&handle_), "cublasLtCreate");
   }
-  // The library stays loaded: the next context would wait most of a second for it.
+  // The library stays loaded: loading it again for the next context would take most of a second.
   ~BlasLt() {
     plans_.clear();
     if (handle_) call_.cublasLtDestroy(handle_);
@@ -144,7 +144,7 @@ class BlasLt {
 
   const std::string& error() const { return error_; }
 
-  // Which GPUs, types and sizes have it differs from version to version, so the library is asked.
+  // Which GPUs, types and sizes support it differs between versions, so the library is asked.
   bool outer_vectors(const ingrain_context* ctx, const Product& p) {
     if (call_.cublasLtGetVersion() < first_with_outer_vectors) return false;
     Key key = key_of(ctx, p);
@@ -173,7 +173,7 @@ class BlasLt {
     *taken = status == success;
     if (*taken && ctx->tracing) trace(ctx, p);
     if (*taken) return INGRAIN_OK;
-    // deterministic: other rows of this weight may have been taken before
+    // Not if deterministic: this algorithm may already have computed other rows of the weight.
     if (status == not_supported && !ctx->deterministic) {
       plan->refused = true;
       return INGRAIN_OK;
@@ -199,7 +199,8 @@ class BlasLt {
     if (status != success && error_.empty()) error_ = std::string(what) + ": cuBLAS status " + std::to_string(status);
     return status == success;
   }
-  // In whole MiB, so that an algorithm does not depend on the bytes another part of the workspace takes.
+  // In whole MiB, so that the choice of an algorithm does not depend on how many bytes other parts of the workspace
+  // take.
   static int64_t workspace(const Product& p) { return std::min(p.scratch_bytes, workspace_limit) >> 20 << 20; }
 
   static Key key_of(const ingrain_context* ctx, const Product& p) {
@@ -225,14 +226,14 @@ class BlasLt {
             alignment({reinterpret_cast<uintptr_t>(p.d), static_cast<uint64_t>(p.N) * d})};
   }
 
-  // The key of a weight, whatever the number of rows; alignment: the least that the ops give, whatever rows were sliced
-  // off.
+  // Turns the key of a product into the key of its weight, independent of the number of rows. Its alignment is the
+  // smallest that a slice of rows can have.
   static void fix_rows(Key& key) {
     key[0] = fixed_rows;
     key[13] = key[15] = 16;
   }
 
-  // Null where a call failed; refused where the library has nothing for such a product.
+  // Null where a call failed. The plan is marked as refused where the library has no algorithm.
   Plan* planned(const ingrain_context* ctx, const Product& p) {
     const Key key = key_of(ctx, p);
     if (auto found = plans_.find(key); found != plans_.end()) return &found->second;
@@ -284,18 +285,19 @@ class BlasLt {
                  "cublasLtMatrixLayoutSetAttribute"));
   }
 
-  // What becomes of candidates that split K: taken where the library ranks them, after all others, or never. Where the
-  // blocks of whole sums fill the card, the first whole sum was never slower at Llama-2-70B's shapes than a split that
-  // the library ranked before it, and up to 18 % faster (benchmarks/results/h200.md, micro).
+  // How candidates that split K are ranked: as the library ranks them, after all others, or not at all. Measured at
+  // Llama-2-70B's shapes where the blocks without a split fill the GPU: the first candidate without a split was never
+  // slower than a split that the library ranked before it, and up to 18 % faster (benchmarks/results/h200.md, micro).
   enum class Splits { as_ranked, last, never };
   static Splits splits_for(const ingrain_context* ctx, const Product& p) {
-    constexpr int64_t features = 64;  // of the smallest blocks
+    constexpr int64_t features = 64;  // output columns of the smallest thread block tile
     return p.N / features * 8 >= static_cast<int64_t>(ctx->properties.multiProcessorCount) * 7 ? Splits::last
                                                                                                : Splits::as_ranked;
   }
 
-  // Of the library's candidates, best first in its own estimate, the first that it then says it takes, for this product
-  // and for those of the other descriptions. False where a call failed; where none is taken the plan is refused.
+  // Takes the library's candidates in the order of its own estimate, and chooses the first that passes
+  // cublasLtMatmulAlgoCheck for this product and for the other plans. False where a call failed; where no candidate
+  // passes, the plan is refused.
   bool choose(Plan& plan, const Key& key, const std::vector<Plan>& others, Splits rule) {
     Object made = nullptr;
     if (!note(call_.cublasLtMatmulPreferenceCreate(&made), "cublasLtMatmulPreferenceCreate")) return false;
@@ -349,9 +351,9 @@ class BlasLt {
            parts > 1;
   }
 
-  // The one algorithm for this weight, found for a fixed number of rows of a and checked for others (of a weight's
-  // gradient: for its sizes as they are). A weight is refused whatever its rows, or an error says for which rows its
-  // algorithm is not one.
+  // The one algorithm for this weight: chosen for a fixed number of rows of a and checked for the actual number. (For
+  // the gradient of a weight it is chosen for the actual sizes.) Either the weight is refused for every number of
+  // rows, or an error says which number of rows its algorithm does not support.
   bool fix(Plan& plan, const Product& p, Key key) {
     if (p.a_transposed) return choose(plan, key, {}, Splits::never);
     Product usual = p;
@@ -396,7 +398,8 @@ ingrain_status blas_scales_rows(ingrain_context* ctx, const Product& p, bool* sc
                   "products with an F8E4M3 weight on compute capability %d.%d: expected 8.9 or more", device.major,
                   device.minor);
   if (!ctx->blas->error().empty()) return refuse(ctx, INGRAIN_UNSUPPORTED, "%s", ctx->blas->error().c_str());
-  if (ingrain_status status = cuda_status(ctx, ctx->use(), "matmul")) return status;  // a handle belongs to its device
+  // a cuBLAS handle belongs to its device
+  if (ingrain_status status = cuda_status(ctx, ctx->use(), "matmul")) return status;
   *scales = ctx->blas->outer_vectors(ctx, p);
   return INGRAIN_OK;
 }

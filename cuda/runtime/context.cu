@@ -1,4 +1,4 @@
-// Contexts: opening a device, describing it, its errors, its workspace.
+// Contexts: opening and describing a device, errors, the workspace.
 #include "context.h"
 #include "counters.h"
 
@@ -8,7 +8,7 @@
 
 namespace {
 
-constexpr int64_t first_workspace_bytes = 64 << 20;  // every op but fp8 products does with this
+constexpr int64_t first_workspace_bytes = 64 << 20;  // enough for every op except fp8 products
 
 ingrain_status explain(char* error, int64_t bytes, ingrain_status status, const std::string& text) {
   if (error && bytes > 0) snprintf(error, static_cast<size_t>(bytes), "%s", text.c_str());
@@ -27,7 +27,7 @@ void choose_order(ingrain_context& context, std::string_view isa) {
 std::string isa_of(const ingrain_context& context) { return context.descending ? "descending" : "ascending"; }
 #else
 constexpr const char* backend = "cuda";
-// kernels of ours and of cuBLASLt as they are loaded, a graph for each size of batch
+// Memory that the driver takes for loaded kernels (ours and cuBLASLt's) and for a graph per batch size.
 constexpr int64_t driver_bytes = int64_t{1} << 30;
 constexpr std::string_view orders = "auto";
 bool known(std::string_view isa) { return isa == "auto"; }
@@ -37,7 +37,7 @@ std::string isa_of(const ingrain_context& context) {
 }
 #endif
 
-// The workspace and, behind it, the counters of arriving blocks.
+// Allocates the workspace and, behind it, the counters of counters.h.
 cudaError_t allocate_workspace(ingrain_context& context, int64_t bytes) {
   cudaError_t error = cudaMalloc(&context.workspace, static_cast<size_t>(bytes + counter_bytes));
   if (error == cudaSuccess)
@@ -159,7 +159,7 @@ ingrain_status ingrain_context_describe(ingrain_context* ctx, char* json, int64_
 
 namespace ingrain {
 void note_fallback(ingrain_context* ctx, const char* what) {
-  constexpr size_t most = 32;  // a line each in context_describe
+  constexpr size_t most = 32;  // one line each in context_describe
   const bool listed = ctx->fallbacks.size() < most || ctx->fallbacks.contains(what);
   ++ctx->fallbacks[listed ? what : "ops of other sizes"];
 }

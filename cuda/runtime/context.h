@@ -1,5 +1,5 @@
-// What outlives a call on a GPU: device, stream, workspace, cuBLASLt, the rank's place in a communicator. Kernels see
-// none of it: they take the stream and the workspace through ingrain.h, as kernels of other libraries do.
+// The state of a GPU context between calls: device, stream, workspace, cuBLASLt, rank in a communicator. Kernels do
+// not access it: they get stream and workspace through ingrain.h, like kernels of other libraries.
 #pragma once
 #include "launch.h"
 
@@ -10,7 +10,7 @@
 namespace ingrain {
 class BlasLt;   // cuda/runtime/blas_lt.h
 class Peers;    // cuda/runtime/communicator.h
-// Reports, where the host waits, that a kernel of this context gave up waiting for the other ranks.
+// Called where the host waits: reports that a kernel of this context timed out waiting for the other ranks.
 ingrain_status check_ranks(ingrain_context* ctx);
 }  // namespace ingrain
 
@@ -22,16 +22,16 @@ struct ingrain_context {
   bool deterministic = false;
   void* workspace = nullptr;
   int64_t workspace_bytes = 0;
-  std::shared_ptr<ingrain::BlasLt> blas;    // opened by the first product that wants it
-  std::shared_ptr<ingrain::Peers> peers;    // null where there is one rank
+  std::shared_ptr<ingrain::BlasLt> blas;  // opened with the context; its error is reported by the first product
+  std::shared_ptr<ingrain::Peers> peers;  // null with a single rank
   int32_t rank = 0;
   std::string error;
   bool tracing = false;
-  std::string trace;           // lines kept while tracing
-  // op, sizes and reason: calls that a slower kernel computed than the one meant for them
+  std::string trace;  // lines recorded while tracing
+  // Number of calls that a slower fallback kernel computed, by op, sizes and reason.
   std::map<std::string, int64_t> fallbacks;
 
-  // Makes this context's device the calling thread's.
+  // Makes this context's device current for the calling thread.
   cudaError_t use() const { return cudaSetDevice(device); }
   // Waits for the stream.
   cudaError_t drain() const {

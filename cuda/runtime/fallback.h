@@ -1,10 +1,10 @@
-// Calls that a slower kernel computes than the one meant for them: counted by op and sizes, as context_describe says.
+// Counts calls that a slower fallback kernel computes, by op and sizes; context_describe reports them.
 #pragma once
 #include "launch.h"
 
 namespace ingrain {
 
-// what: op, sizes and reason, in one line without quotes.
+// what: op, sizes and reason; one line without quotes.
 void note_fallback(ingrain_context* ctx, const char* what);
 
 }  // namespace ingrain

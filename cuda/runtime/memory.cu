@@ -1,4 +1,4 @@
-// Memory and copies. Copies are enqueued; host memory that is not pinned is staged by the CUDA runtime.
+// Memory and copies. Copies are enqueued. The CUDA runtime stages host memory that is not pinned.
 #include "context.h"
 
 namespace {
@@ -41,7 +41,7 @@ ingrain_status ingrain_malloc(ingrain_context* ctx, void** pointer, int64_t byte
 ingrain_status ingrain_host_malloc(ingrain_context* ctx, void** pointer, int64_t bytes) {
   return allocate(ctx, pointer, bytes, pinned_memory, "host_malloc");
 }
-// What is enqueued may still use the memory, so the stream is waited for.
+// Enqueued work may still use the memory, so this waits for the stream.
 ingrain_status ingrain_free(ingrain_context* ctx, void* pointer) {
   if (!pointer) return INGRAIN_OK;
   if (ingrain_status status = cuda_status(ctx, ctx->drain(), "free")) return status;

@@ -1,4 +1,4 @@
-// How kernels of several ranks wait for each other, through flags in memory that all of them reach.
+// A barrier between kernels of several ranks. It uses flags in memory that all ranks can access.
 #pragma once
 #include "communicator.h"
 
@@ -8,9 +8,9 @@ namespace {
 
 using ingrain::max_ranks, ingrain::PeerTable, ingrain::region_bytes;
 
-constexpr uint64_t patience = 60'000'000'000;  // ns that a rank waits for another
+constexpr uint64_t patience = 60'000'000'000;  // nanoseconds until a rank stops waiting for another
 
-// Words that other devices and the host change while a kernel looks at them.
+// Words that other devices or the host change while a kernel polls them.
 __device__ __forceinline__ uint32_t load_acquire(const uint32_t* p) {
 #ifdef INGRAIN_SIMT
   return __atomic_load_n(p, __ATOMIC_ACQUIRE);
@@ -28,7 +28,7 @@ __device__ __forceinline__ void store_release(uint32_t* p, uint32_t x) {
 #endif
 }
 
-// Nanoseconds of a clock that all multiprocessors share.
+// A clock in nanoseconds that all multiprocessors share.
 __device__ __forceinline__ uint64_t now() {
 #ifdef INGRAIN_SIMT
   return simt::nanoseconds();
@@ -39,7 +39,7 @@ __device__ __forceinline__ uint64_t now() {
 #endif
 }
 
-// From L2 or another device, never from this SM's own cache, which may hold the round before last.
+// Loads from L2 or from another device and bypasses this SM's L1, which may hold the data of an earlier round.
 template <class T> __device__ __forceinline__ T load_shown(const T* p) {
   using Bits = std::conditional_t<sizeof(T) == 16, uint4, std::conditional_t<sizeof(T) == 4, unsigned, unsigned char>>;
   static_assert(sizeof(Bits) == sizeof(T));
@@ -53,8 +53,8 @@ __device__ __forceinline__ char* region_of(const PeerTable& table, int rank, uin
   return table.staging[rank] + (blockIdx.x * 2 + round % 2) * region_bytes;
 }
 
-// Tells every rank that this block has staged its round, and waits for theirs. False where the communicator was
-// destroyed, or a rank does not arrive in time: then all ranks give up.
+// Signals to every rank that this block has staged its round, and waits for their signals. Returns false where the
+// communicator was destroyed or a rank timed out; then all ranks stop waiting.
 __device__ bool barrier(const PeerTable& table, uint32_t round) {
   __threadfence_system();
   __syncthreads();

@@ -1,7 +1,7 @@
-// The threads of one block as fibers of the calling host thread. A fiber runs until it waits at a barrier, then the
-// next one in order goes on; when the last one arrives, everybody who waited is ready. Blocks run one after another,
-// until one comes to an atomic operation on global memory: a second host thread then takes further blocks, and at
-// atomics the two give way to each other.
+// Runs the threads of a block as fibers of the calling host thread. A fiber runs until it waits at a barrier; then the
+// next fiber in order continues. When the last fiber arrives at the barrier, all waiting fibers become runnable.
+// Blocks run one after another until one performs an atomic operation on global memory. From then on a second host
+// thread runs further blocks, and the two host threads switch at atomic operations.
 #include <sched.h>
 #include <sys/mman.h>
 
@@ -46,7 +46,7 @@ constexpr size_t max_threads = 1024, max_shared = 227 << 10;
 
 struct Copy { void* shared; const void* global; size_t bytes, valid; };
 
-// A counter that goes up when a barrier opens: a fiber that saw an older value may go on.
+// Counts how often a barrier opened. A fiber waits until the count exceeds the value it saw.
 struct Gate {
   uint64_t opened = 0;
   int arrived = 0;
@@ -55,10 +55,10 @@ struct Gate {
 }  // namespace
 
 struct Warp {
-  Gate gate;                       // of all lanes together
+  Gate gate;  // for all lanes of the warp
   unsigned alive = 0;
-  bool odd = false;                // which of the two full sets of slots the next exchange uses
-  Combine combine = nullptr;       // of the exchange that is under way
+  bool odd = false;  // which of the two sets of slots the next exchange uses
+  Combine combine = nullptr;  // of the current exchange
   alignas(64) char slots[3][33][64];
 };
 
@@ -66,10 +66,10 @@ struct Fiber : Thread {
   void* stack_pointer;
   const uint64_t* waits_for = nullptr;
   uint64_t seen = 0;
-  unsigned waiting_mask = 0;       // of a barrier of part of the warp
+  unsigned waiting_mask = 0;  // lanes that wait at a barrier of a part of the warp
   uint64_t released = 0;
   bool done = false;
-  char others[33][64];             // what the lanes of a part of the warp left
+  char others[33][64];  // values that the lanes of a part of the warp exchange
   std::vector<std::vector<Copy>> copies{1};
   bool ready() const { return !done && (!waits_for || *waits_for != seen); }
 };
@@ -93,7 +93,7 @@ namespace {
 
 Fiber& running() { return *static_cast<Fiber*>(current); }
 
-// Stacks and shared memory of this host thread, kept from launch to launch.
+// Stacks and shared memory of this host thread, reused by later launches.
 struct Memory {
   char* stacks = static_cast<char*>(mmap(nullptr, stack_bytes* max_threads, PROT_READ | PROT_WRITE,
                                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
@@ -113,7 +113,7 @@ bool is_shared(const void* p) {
   return p >= shared && p < shared + max_shared + 1024;
 }
 
-// Goes on with the next fiber that can; the caller has said what it waits for, or that it is done.
+// Switches to the next runnable fiber. The caller has recorded what it waits for, or that it has finished.
 void give_way() {
   Block& block = *current->running;
   Fiber* const from = &running();
@@ -157,7 +157,7 @@ void open_block(Block& block) {
   open(block.gate);
 }
 
-// Where a part of a warp stands at one barrier, the last to come lets the others go.
+// A barrier for a part of a warp: the last lane to arrive releases the others.
 bool open_part(Fiber& self, unsigned mask) {
   Fiber* lane0 = &self - self.lane;
   for (int l = 0; l < 32; ++l)
@@ -193,7 +193,7 @@ void prepare(Block& block, size_t index, const Thread& place) {
   fiber.waits_for = nullptr;
   fiber.waiting_mask = 0;
   if (fiber.copies.size() != 1 || !fiber.copies[0].empty()) fiber.copies.assign(1, {});
-  // 448: else all stacks would meet in the same cache sets
+  // With the offset of 448 bytes, the stacks do not all map to the same cache sets.
   char* top = memory().stacks + stack_bytes * (index + 1) - index % 64 * 448;
   void** frame = reinterpret_cast<void**>(top - 128);  // 16-byte aligned, as after a call, when run_fiber begins
   frame[6] = reinterpret_cast<void*>(&run_fiber);
@@ -265,7 +265,7 @@ void sync_warp(unsigned mask) {
 const char* exchange(unsigned mask, const void* value, size_t bytes, Combine combine) {
   Fiber& self = running();
   Warp& warp = *self.warp;
-  // part of a warp: its own slots, which nobody may fill again before all have read them
+  // A part of a warp has slots of its own. They must not be filled again before all lanes have read them.
   if ((mask & warp.alive) != warp.alive) {
     char(&copy)[33][64] = self.others;
     memcpy(warp.slots[2][self.lane], value, bytes);
@@ -275,8 +275,8 @@ const char* exchange(unsigned mask, const void* value, size_t bytes, Combine com
     if (combine) combine(copy[0], mask & warp.alive);
     return copy[0];
   }
-  // All lanes: one barrier is enough, because nobody can come back to this set before everybody has passed the next
-  // barrier.
+  // All lanes: one barrier is enough, because no lane can use this set of slots again before all have passed the next
+  // barrier, which uses the other set.
   auto& slots = warp.slots[warp.odd];
   memcpy(slots[self.lane], value, bytes);
   warp.combine = combine;
@@ -291,7 +291,7 @@ void copy_async(void* shared, const void* global, size_t bytes, size_t valid) {
 }
 void copy_commit() { running().copies.emplace_back(); }
 void copy_wait(int groups) {
-  auto& copies = running().copies;  // the last one is still open
+  auto& copies = running().copies;  // the last group is not committed yet
   while (static_cast<int>(copies.size()) - 1 > groups) {
     for (const Copy& copy : copies.front()) {
       memcpy(copy.shared, copy.global, copy.valid);
@@ -313,24 +313,24 @@ cudaError_t check_launch(const void* kernel, dim3 grid, dim3 block, size_t share
   return fits ? cudaSuccess : cudaErrorInvalidConfiguration;
 }
 
-// The blocks of a launch. One host thread takes them in order; a second one helps as soon as a block comes to an atomic
-// while others have not begun. One of the two runs at a time: each has static shared memory of its own, as they are
-// thread-local.
+// The blocks of a launch. One host thread runs them in order. A second one helps as soon as a block performs an atomic
+// operation while other blocks have not started. Only one of the two runs at a time. Static shared memory is
+// thread-local, so each has its own.
 class Grid {
  public:
   Grid(Watch& watch, bool descending, dim3 grid, dim3 size, size_t shared, const std::function<void()>& kernel)
       : watch_(watch), descending_(descending), grid_(grid), size_(size), shared_(shared), kernel_(kernel),
         blocks_(static_cast<uint64_t>(grid.x) * grid.y * grid.z) {}
 
-  // True where every block came to its end; false where the threads of one wait for each other, or one touched what it
-  // must not.
+  // True if all blocks finished. False if threads of a block wait for each other at different barriers, or if one
+  // accessed memory that it must not.
   bool run() {
     run_blocks(0);
     if (helper_.joinable()) helper_.join();
     return sound_;
   }
 
-  // May let the other host thread go on, or begin; always the same at the same atomic of a launch.
+  // May switch to the other host thread. It switches at the same atomic operations in every run of a launch.
   void change() {
     constexpr uint64_t mixer = 0x9e3779b97f4a7c15;
     if ((++atomics_ * mixer) >> 62 == 0) return;
@@ -352,7 +352,7 @@ class Grid {
     turn_.wait(lock, [&] { return runs_ == own; });
   }
 
-  // A thread that waits for other kernels. Ends the block where the device has failed.
+  // Called by a thread that polls for other kernels. Ends the block if the device has failed.
   void nap() {
     ++watch_.naps;
     Fiber& self = running();
@@ -372,7 +372,7 @@ class Grid {
     block.warps.resize((threads + 31) / 32);
     block.descending = descending_;
     block.kernel = &kernel_;
-    while (sound_ && begun_ < blocks_) {  // blocks begin in the same order as a block's threads do
+    while (sound_ && begun_ < blocks_) {  // blocks start in the same order as the threads of a block
       const uint64_t i = begun_++, at = descending_ ? blocks_ - 1 - i : i;
       const uint3 index{static_cast<unsigned>(at % grid_.x), static_cast<unsigned>(at / grid_.x % grid_.y),
                         static_cast<unsigned>(at / grid_.x / grid_.y)};

@@ -1,4 +1,4 @@
-// Devices and their memory: allocation, limits, what a kernel's first launch and a graph cost.
+// Devices and their memory: allocation, limits, and the memory that kernels and graphs take.
 #include "device.h"
 
 #include <unistd.h>
@@ -18,13 +18,13 @@ size_t physical_bytes() {
   return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
 }
 
-// As simt_configure says; all devices are alike.
+// Set by simt_configure; all devices are equal.
 std::atomic<size_t> memory_bytes{physical_bytes()};
 std::atomic<int> shared_optin{227 << 10};
 std::atomic<int> patience_ms{10'000};
 std::atomic<bool> eager{false};
 
-// As the driver reads it: the number of hardware queues that the streams of a device share.
+// The number of hardware queues that the streams of a device share, read like the driver reads it.
 unsigned hardware_queues() {
   const char* const wanted = getenv("CUDA_DEVICE_MAX_CONNECTIONS");
   return static_cast<unsigned>(std::clamp(wanted ? atoi(wanted) : 8, 1, 32));
@@ -53,8 +53,8 @@ cudaError_t allocate(void** pointer, size_t bytes, int device) {
   return cudaSuccess;
 }
 
-// Waits for the device, as the real call does; memory of another device than the current one is refused, which CUDA
-// would allow.
+// Waits for the device, like the real call. Memory of a device other than the current one is refused, although CUDA
+// would allow it.
 cudaError_t release(void* pointer, bool pinned) {
   if (!pointer) return cudaSuccess;
   if (cudaError_t error = forbid_in_capture()) return error;
@@ -83,7 +83,7 @@ int current_device() { return device_of_thread; }
 std::chrono::milliseconds patience() { return std::chrono::milliseconds(patience_ms.load()); }
 
 Device& Device::at(int index) {
-  // for ever: work that was never run belongs to libraries that are unloaded by then
+  // Never destroyed: at exit, work that was never run belongs to libraries that are already unloaded.
   static Device* const all = new Device[devices];
   return all[index];
 }
@@ -170,17 +170,17 @@ bool is_pinned(const void* pointer) {
 
 using simt::Device, simt::remember;
 
-// For tests: whether kernels are loaded without waiting for the device, as with CUDA_MODULE_LOADING=EAGER.
+// For tests: whether kernels are loaded without waiting for the device, like CUDA_MODULE_LOADING=EAGER.
 extern "C" __attribute__((visibility("default"))) void simt_load_eagerly(int32_t whether) {
   simt::eager = whether != 0;
 }
 
-// For tests: how long a wait for a kernel that waits is borne.
+// For tests: the timeout for a kernel that waits for another one.
 extern "C" __attribute__((visibility("default"))) void simt_set_patience(int32_t milliseconds) {
   simt::patience_ms = milliseconds;
 }
 
-// For tests: how much memory a device has, and shared memory a block; 0 leaves it as it is.
+// For tests: sets the memory of a device and the shared memory of a block; 0 changes nothing.
 extern "C" __attribute__((visibility("default"))) void simt_configure(int64_t memory, int32_t shared) {
   if (memory > 0) simt::memory_bytes = static_cast<size_t>(memory);
   if (shared > 0) simt::shared_optin = shared;
@@ -230,8 +230,8 @@ const char* cudaGetErrorString(cudaError_t error) {
     case cudaErrorInvalidResourceHandle: return "invalid resource handle";
     case cudaErrorNotReady: return "device not ready";
     case cudaErrorLaunchTimeout:
-      return "a kernel waits for what cannot begin before it ends: something that stands behind it in its "
-             "hardware queue, or comes after a call that waits for the device";
+      return "a kernel waits for work that cannot start before the kernel ends: later work in its hardware queue, "
+             "or work after a call that waits for the device";
     case cudaErrorPeerAccessAlreadyEnabled: return "peer access is already enabled";
     case cudaErrorLaunchFailure:
       return "a kernel's threads wait for each other at different barriers, or one used shared memory as global";

@@ -1,5 +1,4 @@
-// What belongs to an emulated device rather than to a stream: its memory, the kernels it has loaded, its hardware
-// queues, the error that ended it.
+// The state of an emulated device: memory, loaded kernels, hardware queues, and the error that stopped it.
 #pragma once
 #include <cuda_runtime.h>
 
@@ -14,23 +13,24 @@
 
 namespace simt {
 
-constexpr int devices = 8;               // all alike
-constexpr int shared_always = 48 << 10;  // shared memory of a block that needs no leave, static part included
-// what the driver takes for a kernel when it is first launched, for a graph
+constexpr int devices = 8;  // all equal
+// shared memory of a block that needs no cudaFuncSetAttribute, static part included
+constexpr int shared_always = 48 << 10;
+// Memory that the driver takes when a kernel is first launched, and for a graph.
 constexpr size_t kernel_bytes = 1 << 20, graph_bytes = 1 << 20;
 
-// Where a kernel runs, and whether it waits for another one.
+// Where a kernel runs, and whether it polls for another one.
 struct Watch {
   int device = 0;
   std::atomic<uint64_t> naps{0};   // calls of __nanosleep
 };
 
-// What several streams share on their way to the device: their work runs in the order in which it was issued.
+// A queue that several streams share: their work runs in the order in which it was enqueued.
 class HardwareQueue {
  public:
   uint64_t issue(std::shared_ptr<Stream> stream);
   void finish(uint64_t ticket);
-  // Runs what was issued before this ticket.
+  // Runs everything that was enqueued before this ticket.
   void run_before(uint64_t ticket);
 
  private:
@@ -39,7 +39,7 @@ class HardwareQueue {
   std::map<uint64_t, std::shared_ptr<Stream>> pending_;
 };
 
-cudaError_t remember(cudaError_t error);                      // what cudaGetLastError says next
+cudaError_t remember(cudaError_t error);  // the error that cudaGetLastError returns next
 int current_device();
 
 class Device {
@@ -51,25 +51,25 @@ class Device {
   bool take(size_t bytes);
   void give_back(size_t bytes);
   size_t used();
-  // Whether the kernel is launched here for the first time: the driver loads it then.
+  // Whether this is the kernel's first launch here; the driver then loads it.
   bool load(const void* kernel);
 
   int shared_limit(const void* kernel);
   void set_shared_limit(const void* kernel, int bytes);
 
-  // A fault ends every stream of a device, until all of them are gone.
+  // A fault stops all streams of a device until all of them are destroyed.
   cudaError_t error();
   void fail(cudaError_t error);
   void add(const std::shared_ptr<Stream>& stream);
   std::shared_ptr<Stream> find(Stream* stream);
   void remove(Stream* stream);
-  // Runs all that is enqueued on it, as a call that waits for the device does.
+  // Runs everything enqueued on the device, like a call that waits for the device.
   void drain();
-  // The same for what other threads have enqueued: whether such a call waits is left open, so the caller's own work
-  // stays late.
+  // The same for the work of other threads only. CUDA does not say whether such a call waits, so the caller's own work
+  // stays in the queue.
   void drain_others();
   void drain_but(std::thread::id owner);
-  // Of the stream that is made next: they take the queues in turn.
+  // The queue for the next stream that is created; streams are assigned to queues in turn.
   HardwareQueue& next_queue();
 
  private:
@@ -83,15 +83,17 @@ class Device {
   HardwareQueue queues_[32];
 };
 
-// How long a thread waits for a kernel that itself waits in __nanosleep before both count as waiting for each other.
+// How long a thread waits for a kernel that itself polls in __nanosleep, before the two are treated as a deadlock.
 std::chrono::milliseconds patience();
 
-// A kernel's first use on the current device loads it: that takes memory and waits for all that runs there.
+// The first use of a kernel on the current device loads it. That takes memory and waits for everything that runs
+// there.
 cudaError_t load(const void* kernel);
 
 bool capturing();   // whether this thread captures a stream
 
-// A call that is not allowed while this thread captures a stream: the capture is lost, and the call fails.
+// Called first by functions that CUDA does not allow during a capture. If this thread captures, it invalidates the
+// capture and returns an error.
 cudaError_t forbid_in_capture();
 
 }  // namespace simt

@@ -1,7 +1,7 @@
-// Streams, copies, events and graphs of the emulated CUDA runtime. What is enqueued on a stream runs when somebody
-// waits for the stream, for its device, for an event behind it or for something behind it in its hardware queue, not
-// before. Where CUDA leaves a choice, the worst for the caller is taken: host memory is read late, and a stream or an
-// event is refused while another device than its own is the thread's current one.
+// Streams, copies, events and graphs of the emulated CUDA runtime. Work enqueued on a stream runs only when something
+// waits for the stream, for its device, for a later event, or for later work in the same hardware queue. Where CUDA
+// leaves a choice, the emulator takes the worst for the caller: host memory is read late, and a stream or event may
+// only be used while its own device is current.
 #include <sched.h>
 
 #include <chrono>
@@ -23,7 +23,7 @@ using Work = std::function<void()>;
 struct Graph {
   std::vector<Work> work;
   int device = 0;
-  bool invalid = false;   // a call was made in its capture that may not be
+  bool invalid = false;  // a call that is not allowed was made during its capture
   bool charged = false;
 };
 
@@ -33,22 +33,23 @@ struct Stream {
   int device = 0;
   HardwareQueue* hardware = nullptr;
   std::mutex mutex;                   // of the queue
-  std::recursive_timed_mutex running; // of who runs its front: not always the thread that enqueued it
+  // held by the thread that runs its front item, which need not be the one that enqueued it
+  std::recursive_timed_mutex running;
   std::deque<Item> queue;
-  std::thread::id owner;              // who enqueued last
+  std::thread::id owner;  // the thread that enqueued last
   Graph* capture = nullptr;
   bool descending = false;
   Watch watch;
 
-  // Waits for who runs it. That may be a kernel that waits for a third; where this goes on for too long, the caller is
-  // what it waits for.
+  // Waits for the thread that runs it. That thread may itself wait for a third one; after a timeout it is assumed to
+  // wait for the caller.
   std::unique_lock<std::recursive_timed_mutex> enter() {
     std::unique_lock lock(running, std::defer_lock);
     for (uint64_t naps = watch.naps; !lock.try_lock_for(patience()); naps = watch.naps)
       if (watch.naps != naps) Device::at(device).fail(cudaErrorLaunchTimeout);
     return lock;
   }
-  // The ticket of the front item; false if there is none.
+  // The ticket of the front item; false if the queue is empty.
   bool front(uint64_t& ticket) {
     std::lock_guard lock(mutex);
     if (queue.empty()) return false;
@@ -61,7 +62,7 @@ struct Stream {
     hardware->run_before(ticket);
     run(ticket);
   }
-  // Runs this item, which is the first of its hardware queue; or waits until another thread has run it.
+  // Runs this item, the first of its hardware queue, or waits until another thread has run it.
   void run(uint64_t ticket) {
     const auto lock = enter();
     uint64_t now = 0;
@@ -95,7 +96,7 @@ namespace {
 constexpr size_t queue_limit = 8192;
 thread_local std::vector<Graph*> captures;   // of this thread
 
-// Why nothing can be enqueued on a stream, or waited for.
+// The reason why nothing can be enqueued on a stream, or waited for; cudaSuccess if there is none.
 cudaError_t usable(const Stream* stream) {
   if (stream->device != current_device()) return remember(cudaErrorInvalidResourceHandle);
   return remember(Device::at(stream->device).error());
@@ -131,7 +132,7 @@ void HardwareQueue::run_before(uint64_t ticket) {
 void Device::drain() { drain_but({}); }
 void Device::drain_others() { drain_but(std::this_thread::get_id()); }
 
-// Each stream by a thread of its own where there are several: their kernels may wait for each other.
+// Runs each of several streams on a thread of its own, because their kernels may wait for each other.
 void Device::drain_but(std::thread::id owner) {
   std::vector<std::shared_ptr<Stream>> all;
   {

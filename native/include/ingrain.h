@@ -1,12 +1,13 @@
-// ingrain.h: every operation of the engine, declared once. A backend is a shared library that exports these symbols.
+// ingrain.h declares every operation of the engine once. A backend is a shared library that exports these symbols.
 //
-// Calls      Every function returns an ingrain_status; text of the last failure of a context: ingrain_last_error.
+// Calls      Every function returns an ingrain_status; ingrain_last_error gives the text of a context's last failure.
 //            An op is enqueued on the stream of its context and may return before it has run; ingrain_synchronize
-//            waits. An op never allocates, synchronises, prints or keeps state; what outlives a call lives in the
-//            context.
-// Arguments  context, outputs, inputs, dtype, sizes, scalars. Pointers are device pointers unless a comment says host.
-//            A slice is a moved pointer; tensors are row-major; "ld" is the distance of two rows in elements.
-// Gradients  dx is the gradient of x. Parameter gradients accumulate (+=), activation gradients are set (=).
+//            waits. An op never allocates, synchronises, prints or keeps state. All state that outlives a call is in
+//            the context.
+// Arguments  Order: context, outputs, inputs, dtype, sizes, scalars. Pointers are device pointers unless a comment says
+//            host. Tensors are row-major. A slice is passed as a pointer to its first element. "ld" is the row distance
+//            in elements.
+// Gradients  dx is the gradient of x. Parameter gradients are accumulated (+=), activation gradients are set (=).
 // Letters    B batch, T tokens, S sequences, M rows, L layers, H query heads, K key-value heads, E head_dim, D hidden,
 //            F intermediate, V vocabulary, R LoRA rank, G adapter slots, N output features, C input features.
 // Null       A pointer is required unless its comment says "or null".
@@ -24,9 +25,9 @@ extern "C" {
 typedef int32_t ingrain_status;
 enum { INGRAIN_OK = 0, INGRAIN_INVALID_ARGUMENT = 1, INGRAIN_OUT_OF_MEMORY = 2, INGRAIN_UNSUPPORTED = 3,
        INGRAIN_DEVICE_ERROR = 4 };
-// dtype; integers: indices
+// dtype. The integer types are for indices.
 enum { INGRAIN_F32 = 0, INGRAIN_BF16 = 1, INGRAIN_F16 = 2, INGRAIN_I32 = 3, INGRAIN_I64 = 4,
-       INGRAIN_F8E4M3 = 5 };  // of weights and caches alone (OCP 8-bit, arXiv:2209.05433); GPUs only
+       INGRAIN_F8E4M3 = 5 };  // for weights and caches only (OCP 8-bit, arXiv:2209.05433); GPUs only
 enum { INGRAIN_ROW_MAJOR = 0, INGRAIN_PACKED = 1 };                            // layout of a weight
 
 typedef struct ingrain_context ingrain_context;
@@ -34,15 +35,15 @@ typedef struct ingrain_event ingrain_event;
 typedef struct ingrain_graph ingrain_graph;
 typedef struct ingrain_communicator ingrain_communicator;
 
-// A weight W (rows, columns) of y = x·Wᵀ: rows are output features N, columns are input features C.
+// A weight W (rows, columns) of y = x·Wᵀ. Rows are output features N, columns are input features C.
 typedef struct ingrain_weight {
-  void* data;         // what pack wrote; ingrain_weight_bytes long, 64-byte aligned
-  float* scales;      // F8E4M3: (rows) f32, element = data·scale of its row, written by pack; else null
+  void* data;  // written by pack; ingrain_weight_bytes long, 64-byte aligned
+  float* scales;  // F8E4M3: (rows) f32, written by pack; element = data·scale of its row. Else null
   int32_t dtype;      // of the elements: F32, BF16 or F8E4M3
-  int32_t layout;     // INGRAIN_ROW_MAJOR, or INGRAIN_PACKED: the backend's own order, known to its ops alone
+  int32_t layout;  // INGRAIN_ROW_MAJOR, or INGRAIN_PACKED: the backend's own layout, known only to its ops
   int64_t rows;
   int64_t columns;
-  int64_t chunk;  // columns that one partial sum covers (row-parallel weights: an eighth of the whole), or 0: one sum
+  int64_t chunk;  // columns of one partial sum (row-parallel weights: an eighth of all columns), or 0: one sum
 } ingrain_weight;
 
 // One ragged step: T tokens of S sequences; the tokens of a sequence are consecutive rows.
@@ -51,64 +52,65 @@ typedef struct ingrain_batch {
   const int32_t* positions;         // (T) absolute position of each token in its sequence
   // (S, max_blocks) cache block of positions [j·block_size, (j+1)·block_size), or null without a cache
   const int32_t* block_tables;
-  // (S) sequences with equal numbers stand together and share their first prefix_blocks blocks
+  // (S) sequences of one group are adjacent, have equal numbers and share their first prefix_blocks blocks
   const int32_t* prefix_groups;
-  const int32_t* prefix_blocks;     // (S) how many leading blocks of the table the group shares; 0 where none
-  const int32_t* adapter_slots;     // (T) adapter of each row, -1 for none; or null: none anywhere
+  const int32_t* prefix_blocks;  // (S) number of leading blocks that the group shares; 0: none
+  const int32_t* adapter_slots;  // (T) adapter of each row, -1: none; or null: no row has one
   int64_t tokens;                   // T
   int64_t sequences;                // S
   int64_t max_blocks;
-  int64_t block_size;               // tokens a cache block; a multiple of 16
+  int64_t block_size;  // tokens per cache block; a multiple of 16
 } ingrain_batch;
 
 // ---- contexts -------------------------------------------------------------------------------------------------------
-// isa (host): "auto", or for the CPU "avx2", "avx512", "avx512_bf16". threads: 0 for all cores; ignored by GPUs. (The
-// simt library: "ascending" or "descending", the order in which it runs the threads of a block; auto is ascending.)
-// error (host, error_bytes long): receives one line when the call fails and *context is not made.
+// isa (host): "auto", or for the CPU "avx2", "avx512" or "avx512_bf16". For the simt library "ascending" (auto) or
+// "descending": the order in which it runs the threads of a block. threads: 0 for all cores; ignored by GPUs. error
+// (host, error_bytes long): receives one line if the call fails; *context is then not made.
 INGRAIN_API ingrain_status ingrain_context_create(ingrain_context** context, int32_t device, int32_t threads,
                                                   const char* isa, char* error, int64_t error_bytes);
 INGRAIN_API ingrain_status ingrain_context_destroy(ingrain_context* ctx);
 INGRAIN_API const char* ingrain_last_error(ingrain_context* ctx);  // host, valid until the next failing call
-// One JSON object (host): backend, name, isa, threads, memory_bytes, graphs (true where capture is real), and where
-// there are such fallbacks (op, sizes and reason of calls that a slower kernel computed than the one meant for them,
-// and how many). 16 KiB are enough.
+// Writes one JSON object (host): backend, name, isa, threads, memory_bytes, graphs (true where the device supports
+// capture), and fallbacks if there were any: the number of calls that a slower kernel computed instead of the intended
+// one, by op, sizes and reason. 16 KiB are enough.
 INGRAIN_API ingrain_status ingrain_context_describe(ingrain_context* ctx, char* json, int64_t json_bytes);
 INGRAIN_API ingrain_status ingrain_device_count(int32_t* count);
 INGRAIN_API int32_t ingrain_abi_version(void);
 INGRAIN_API ingrain_status ingrain_native_stream(ingrain_context* ctx, void** stream);  // cudaStream_t; null on the CPU
-// deterministic 1: a row's results do not depend on the rows beside it (algorithm and tile fixed per weight). Always so
-// on the CPU.
+// deterministic 1: the result of a row does not depend on the other rows (algorithm and tile are fixed per weight).
+// The CPU always behaves like this.
 INGRAIN_API ingrain_status ingrain_set_deterministic(ingrain_context* ctx, int32_t deterministic);
-// For kernels of other libraries. set_error: text (host) for ingrain_last_error. parallel_for: body over pieces of [0,
-// n) of at least grain items on the context's threads, which piece where is not fixed; UNSUPPORTED on GPUs.
+// For kernels of other libraries. set_error: sets the text (host) that ingrain_last_error returns. parallel_for: runs
+// body over pieces of [0, n) of at least grain items on the context's threads; the assignment of pieces to threads is
+// not fixed. UNSUPPORTED on GPUs.
 INGRAIN_API ingrain_status ingrain_set_error(ingrain_context* ctx, const char* text);
 INGRAIN_API ingrain_status ingrain_parallel_for(ingrain_context* ctx, int64_t n, int64_t grain,
                                                 void (*body)(void* state, int64_t begin, int64_t end), void* state);
 
-// Trace: while it is on, a context keeps a line for each kernel that starts (name, grid, block, shared memory) and for
-// each product of a library (its name and sizes); the CPU keeps op and instruction set. on 1 begins with none.
-// trace_read: the lines so far (host), each with a line end; INVALID_ARGUMENT where text_bytes are too few. trace_add
-// is for launch(), which a kernel of another library has too.
+// Trace. While it is on, a context records a line for each kernel launch (name, grid, block, shared memory) and for
+// each library product (name and sizes); the CPU records op and instruction set. on 1 starts with an empty trace.
+// trace_read: the lines so far (host), each with a line end; INVALID_ARGUMENT where text_bytes is too small. trace_add
+// is for launch(), which kernels of other libraries use too.
 INGRAIN_API ingrain_status ingrain_trace(ingrain_context* ctx, int32_t on);
 INGRAIN_API int32_t ingrain_tracing(ingrain_context* ctx);
 INGRAIN_API ingrain_status ingrain_trace_add(ingrain_context* ctx, const char* line);
 INGRAIN_API ingrain_status ingrain_trace_read(ingrain_context* ctx, char* text, int64_t text_bytes);
 
 // ---- memory ---------------------------------------------------------------------------------------------------------
-// 64-byte aligned, not cleared
+// 64-byte aligned, not initialised
 INGRAIN_API ingrain_status ingrain_malloc(ingrain_context* ctx, void** pointer, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_free(ingrain_context* ctx, void* pointer);
 // pinned host memory
 INGRAIN_API ingrain_status ingrain_host_malloc(ingrain_context* ctx, void** pointer, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_host_free(ingrain_context* ctx, void* pointer);
-// Copies are enqueued. Host memory, pinned or not, must stay as it is until they have run.
+// Copies are enqueued. Host memory, pinned or not, must stay valid and unchanged until they have run.
 INGRAIN_API ingrain_status ingrain_copy_to_device(ingrain_context* ctx, void* device, const void* host, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_copy_to_host(ingrain_context* ctx, void* host, const void* device, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_copy(ingrain_context* ctx, void* destination, const void* source, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_fill_zero(ingrain_context* ctx, void* pointer, int64_t bytes);
-// Scratch for the ops of a context, which use it one after another; 256-byte aligned. reserve makes it at least this
-// large (waits for the stream first); a context is born with what every op but fp8 products needs. Null and 0 on the
-// CPU.
+// Scratch memory shared by the ops of a context, which use it one after another; 256-byte aligned. A new context has
+// enough for every op except fp8 products. reserve enlarges it to at least `bytes`, after waiting for the stream. Null
+// and 0 on the CPU.
 INGRAIN_API ingrain_status ingrain_workspace(ingrain_context* ctx, void** pointer, int64_t* bytes);
 INGRAIN_API ingrain_status ingrain_workspace_reserve(ingrain_context* ctx, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_memory_info(ingrain_context* ctx, int64_t* free_bytes, int64_t* total_bytes);
@@ -122,49 +124,49 @@ INGRAIN_API ingrain_status ingrain_event_query(ingrain_context* ctx, ingrain_eve
 INGRAIN_API ingrain_status ingrain_event_wait(ingrain_context* ctx, ingrain_event* event);          // the host waits
 INGRAIN_API ingrain_status ingrain_event_elapsed(ingrain_context* ctx, float* milliseconds, ingrain_event* start,
                                                  ingrain_event* end);
-// Capture: ops between begin and end are recorded, not run. Where graphs do not exist (the CPU) *graph is null, the ops
-// have run, and the caller goes on calling them: see "graphs" in ingrain_context_describe.
+// Capture: ops between begin and end are recorded and not run. Where graphs are not supported (CPU), *graph is null,
+// the ops have run, and the caller keeps calling them: see "graphs" in ingrain_context_describe.
 INGRAIN_API ingrain_status ingrain_graph_begin(ingrain_context* ctx);
 INGRAIN_API ingrain_status ingrain_graph_end(ingrain_context* ctx, ingrain_graph** graph);
 INGRAIN_API ingrain_status ingrain_graph_launch(ingrain_context* ctx, ingrain_graph* graph);
 INGRAIN_API ingrain_status ingrain_graph_destroy(ingrain_context* ctx, ingrain_graph* graph);
 
-// ---- collectives: a rank is a thread with its own context; every rank of a communicator makes the same calls in order
+// ---- collectives: a rank is a thread with its own context; all ranks of a communicator make the same calls in order
 INGRAIN_API ingrain_status ingrain_communicator_create(ingrain_communicator** communicator, int32_t ranks);
 INGRAIN_API ingrain_status ingrain_communicator_destroy(ingrain_communicator* communicator);
 INGRAIN_API ingrain_status ingrain_communicator_join(ingrain_context* ctx, ingrain_communicator* communicator,
                                                      int32_t rank);
-// y (n) = the sum over all ranks' partials (chunks, n), ranks in order, within a rank chunks in order: one order of
-// summation.
+// y (n) = the sum of the partials (chunks, n) of all ranks: ranks in order, within a rank chunks in order. So the
+// order of summation is fixed.
 INGRAIN_API ingrain_status ingrain_all_reduce(ingrain_context* ctx, void* y, const float* partials, int32_t dtype,
                                               int64_t chunks, int64_t n);
-// y (ranks, n) = every rank's x (n), bytes as they are.
+// y (ranks, n) = x (n) of every rank, copied bytewise.
 INGRAIN_API ingrain_status ingrain_all_gather(ingrain_context* ctx, void* y, const void* x, int64_t bytes);
-// y (n) = elements [rank·n, (rank + 1)·n) of what all_reduce makes of partials (chunks, ranks·n): the same bits.
+// y (n) = elements [rank·n, (rank + 1)·n) of the result of all_reduce for partials (chunks, ranks·n): the same bits.
 INGRAIN_API ingrain_status ingrain_reduce_scatter(ingrain_context* ctx, void* y, const float* partials, int32_t dtype,
                                                   int64_t chunks, int64_t n);
-// y (n) = x (n) of the rank `root`, bytes as they are; y may be x. The other ranks' x is not read.
+// y (n) = x (n) of the rank `root`, copied bytewise; y may be x. The x of other ranks is not read.
 INGRAIN_API ingrain_status ingrain_broadcast(ingrain_context* ctx, void* y, const void* x, int64_t bytes, int32_t root);
 
 // ---- weights --------------------------------------------------------------------------------------------------------
 INGRAIN_API int64_t ingrain_weight_bytes(int32_t dtype, int32_t layout, int64_t rows, int64_t columns);
-// Workspace that matmul ops with such a weight and up to T rows want; with backward the transposed weight of fp8
-// counts.
+// Workspace that matmul ops with such a weight and up to T rows need; with backward it includes the transposed copy of
+// an fp8 weight.
 INGRAIN_API int64_t ingrain_matmul_workspace_bytes(int32_t weight_dtype, int64_t rows, int64_t columns, int64_t T,
                                                    int32_t backward);
-// Writes source (rows, columns), dtype source_dtype F32|BF16|F16, row-major with row distance ld, into rows
-// [row, row + rows) of w, whose columns it covers; converts to w->dtype, rounding to nearest even.
+// Writes source (rows, columns), row-major with row distance ld and dtype source_dtype F32|BF16|F16, into rows [row,
+// row + rows) of w. The source has all columns of w. Converts to w->dtype and rounds to nearest even.
 INGRAIN_API ingrain_status ingrain_pack(ingrain_context* ctx, const ingrain_weight* w, const void* source,
                                         int32_t source_dtype, int64_t row, int64_t rows, int64_t ld);
-// y[i] = x[i] converted, n elements, any of F32, BF16, F16 to F32 or BF16.
+// y[i] = x[i] converted, n elements: F32, BF16 or F16 to F32 or BF16.
 INGRAIN_API ingrain_status ingrain_convert(ingrain_context* ctx, void* y, const void* x, int32_t y_dtype,
                                            int32_t x_dtype, int64_t n);
 
 // ---- ops: embedding.cc ----------------------------------------------------------------------------------------------
-// y (T, D) = rows ids (T) of table (V, D). dtype: of y.
+// y[t] = row ids[t] of table (V, D); y (T, D), ids (T). dtype: of y.
 INGRAIN_API ingrain_status ingrain_embedding_forward(ingrain_context* ctx, void* y, const int32_t* ids,
                                                      const ingrain_weight* table, int32_t dtype, int64_t T);
-// dtable (V, D) f32, row ids[t] += dy (T, D), t ascending.
+// Row ids[t] of dtable (V, D) f32 += dy[t], t ascending; dy (T, D).
 INGRAIN_API ingrain_status ingrain_embedding_backward(ingrain_context* ctx, float* dtable, const void* dy,
                                                       const int32_t* ids, int32_t dtype, int64_t T, int64_t D);
 // ---- gather_rows.cc: y (M, D) = x[rows[m]]; backward: dx (T, D) = 0, then dx[rows[m]] += dy[m]
@@ -187,7 +189,7 @@ INGRAIN_API ingrain_status ingrain_rms_norm_backward(ingrain_context* ctx, void*
 // ---- matmul.cc: y (T, N) = beta·y + x (T, C) · Wᵀ. dtype: of x (dy); y_dtype: of y (dx). beta 0 never reads y.
 INGRAIN_API ingrain_status ingrain_matmul_forward(ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w,
                                                   int32_t dtype, int32_t y_dtype, int64_t T, float beta);
-// partials (C / chunk, T, N) f32: one product per chunk of w, for ingrain_all_reduce; summed in order they equal
+// partials (C / chunk, T, N) f32: one product per chunk of w, for ingrain_all_reduce. Added in order they equal
 // matmul_forward.
 INGRAIN_API ingrain_status ingrain_matmul_partial_forward(ingrain_context* ctx, float* partials, const void* x,
                                                           const ingrain_weight* w, int32_t dtype, int64_t T);
@@ -199,8 +201,8 @@ INGRAIN_API ingrain_status ingrain_matmul_backward(ingrain_context* ctx, void* d
 INGRAIN_API ingrain_status ingrain_matmul_weight_backward(ingrain_context* ctx, float* dw, const void* dy,
                                                           const void* x, int32_t dtype, int64_t T, int64_t N,
                                                           int64_t C);
-// ---- matmul_silu_mul.cc: y (T, F) = silu(gate)·up, gate_up = x (T, C) · Wᵀ, W (2F, C). gate_up (T, 2F) is scratch,
-// all of dtype; what it holds afterwards is undefined: an op that fuses the two never writes it.
+// ---- matmul_silu_mul.cc: y (T, F) = silu(gate)·up, gate_up = x (T, C) · Wᵀ, W (2F, C), all of dtype. gate_up (T, 2F)
+// is scratch and undefined afterwards: a fused op does not write it.
 INGRAIN_API ingrain_status ingrain_matmul_silu_mul_forward(ingrain_context* ctx, void* y, void* gate_up, const void* x,
                                                            const ingrain_weight* w, int32_t dtype, int64_t T);
 // ---- add_bias.cc: y (T, N) += b (N) of dtype. backward: db (N) f32 += sum over t of dy (T, N).
@@ -208,12 +210,13 @@ INGRAIN_API ingrain_status ingrain_add_bias_forward(ingrain_context* ctx, void* 
                                                     int64_t T, int64_t N);
 INGRAIN_API ingrain_status ingrain_add_bias_backward(ingrain_context* ctx, float* db, const void* dy, int32_t dtype,
                                                      int64_t T, int64_t N);
-// ---- qk_norm.cc: rms_norm of each query head of x (T, (H + 2K)·E) with q_norm (E), of each key head with k_norm (E),
-// all of dtype; values are copied. y may be x. rstd (T, H + K) f32 or null.
+// ---- qk_norm.cc: in x (T, (H + 2K)·E), rms_norm of each query head with q_norm (E) and of each key head with k_norm
+// (E), all of dtype; values are copied. y may be x. rstd (T, H + K) f32 or null.
 INGRAIN_API ingrain_status ingrain_qk_norm_forward(ingrain_context* ctx, void* y, float* rstd, const void* x,
                                                    const void* q_norm, const void* k_norm, int32_t dtype, int64_t T,
                                                    int64_t H, int64_t K, int64_t E, float eps);
-// dx (T, (H + 2K)·E) holds the gradient of y and gets that of x; dq_norm, dk_norm (E) f32 +=, both null or neither.
+// dx (T, (H + 2K)·E): on entry the gradient of y, on return that of x. dq_norm, dk_norm (E) f32 +=; both or neither
+// null.
 INGRAIN_API ingrain_status ingrain_qk_norm_backward(ingrain_context* ctx, void* dx, float* dq_norm, float* dk_norm,
                                                     const void* x, const void* q_norm, const void* k_norm,
                                                     const float* rstd, int32_t dtype, int64_t T, int64_t H, int64_t K,
@@ -226,27 +229,27 @@ INGRAIN_API ingrain_status ingrain_rope_forward(ingrain_context* ctx, void* qkv,
 INGRAIN_API ingrain_status ingrain_rope_backward(ingrain_context* ctx, void* dqkv, const float* table,
                                                  const int32_t* positions, int32_t dtype, int64_t T, int64_t H,
                                                  int64_t K, int64_t E);
-// ---- kv_cache.cc: the paged cache of one layer, blocks × ingrain_kv_cache_block_bytes; its inner order is the
+// ---- kv_cache.cc: the paged cache of one layer, blocks × ingrain_kv_cache_block_bytes; the layout of a block is the
 // backend's own
 INGRAIN_API int64_t ingrain_kv_cache_block_bytes(int32_t cache_dtype, int64_t block_size, int64_t K, int64_t E);
-// Stores k and v of every row of qkv (after rope) at its sequence's block and position.
+// Stores k and v of every row of qkv (after rope) at the block and position of its sequence.
 INGRAIN_API ingrain_status ingrain_kv_cache_write(ingrain_context* ctx, void* cache, const void* qkv,
                                                   const ingrain_batch* batch, int32_t dtype, int32_t cache_dtype,
                                                   int64_t H, int64_t K, int64_t E);
-// Copies whole blocks in each of L layers: pairs (n, 2) of (source, destination), in any order: no destination is
-// another pair's source. layer_bytes apart.
+// Copies whole blocks in each of L layers, which are layer_bytes apart. pairs (n, 2): (source, destination), in any
+// order; no destination may be another pair's source.
 INGRAIN_API ingrain_status ingrain_kv_cache_copy(ingrain_context* ctx, void* cache, const int32_t* pairs, int64_t n,
                                                  int64_t block_bytes, int64_t layer_bytes, int64_t L);
 // ---- attention.cc
-// Over the paged cache, whose rows of this step are already written: y (T, H·E); row t sees positions 0 ..
-// positions[t]. Bitwise the same whatever else is in the batch, however the prompt was split, and with or without
-// prefix groups.
+// Over the paged cache, which already holds this step's keys and values. y (T, H·E); row t sees positions 0 ..
+// positions[t]. The bits of a row do not depend on the rest of the batch, on how the prompt was split or on prefix
+// groups.
 INGRAIN_API ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx, void* y, const void* qkv,
                                                            const void* cache, const ingrain_batch* batch, int32_t dtype,
                                                            int32_t cache_dtype, int64_t H, int64_t K, int64_t E,
                                                            float scale);
-// Without a cache, for training: causal within each of S packed sequences (offsets (S + 1)); lse (T, H) f32 is kept for
-// backward.
+// Without a cache, for training: causal within each of S packed sequences (offsets (S + 1)). lse (T, H) f32 is an
+// output that backward needs.
 INGRAIN_API ingrain_status ingrain_attention_forward(ingrain_context* ctx, void* y, float* lse, const void* qkv,
                                                      const int32_t* offsets, int32_t dtype, int64_t S, int64_t H,
                                                      int64_t K, int64_t E, float scale);
@@ -261,21 +264,21 @@ INGRAIN_API ingrain_status ingrain_silu_mul_forward(ingrain_context* ctx, void* 
 INGRAIN_API ingrain_status ingrain_silu_mul_backward(ingrain_context* ctx, void* dgate_up, const void* dy,
                                                      const void* gate_up, int32_t dtype, int64_t T, int64_t F);
 // ---- lora.cc (arXiv:2106.09685): y += scaling·(dropout(x)·Aᵀ)·Bᵀ in two ops; A (G, R, C), B (G, N, R), u (T, R), all
-// f32. slots (T): adapter of each row, -1 for none (u is 0 there); null: adapter 0 for every row. dropout keeps element
-// e = t·C + c where word e mod 4 of Philox (seed, counter e div 4) is at least dropout·2^32, and scales it by 1 / (1 -
-// dropout).
+// f32. slots (T): adapter of each row, -1 for none (u is then 0); null: adapter 0 for all rows. dropout keeps element
+// e = t·C + c where word e mod 4 of Philox (key seed, counter e div 4) is at least dropout·2^32, and scales it by 1 /
+// (1 - dropout).
 INGRAIN_API ingrain_status ingrain_lora_down_forward(ingrain_context* ctx, float* u, const void* x, const float* A,
                                                      const int32_t* slots, int32_t dtype, int64_t T, int64_t C,
                                                      int64_t R, float dropout, int64_t seed);
-// y (T, N), row distance ld, of dtype; scaling (G) f32.
+// y (T, N) of dtype with row distance ld; scaling (G) f32.
 INGRAIN_API ingrain_status ingrain_lora_up_forward(ingrain_context* ctx, void* y, const float* u, const float* B,
                                                    const float* scaling, const int32_t* slots, int32_t dtype, int64_t T,
                                                    int64_t N, int64_t R, int64_t ld);
-// Training, one adapter. du (T, R) =; dB (N, R) +=; dy (T, N) of dtype with row distance ld.
+// For training, with one adapter. du (T, R) is set; dB (N, R) +=; dy (T, N) of dtype with row distance ld.
 INGRAIN_API ingrain_status ingrain_lora_up_backward(ingrain_context* ctx, float* du, float* dB, const void* dy,
                                                     const float* u, const float* B, int32_t dtype, int64_t T, int64_t N,
                                                     int64_t R, int64_t ld, float scaling);
-// dx (T, C) += through the same dropout mask, or null; dA (R, C) +=.
+// dx (T, C) or null: += through the same dropout mask. dA (R, C) +=.
 INGRAIN_API ingrain_status ingrain_lora_down_backward(ingrain_context* ctx, void* dx, float* dA, const float* du,
                                                       const void* x, const float* A, int32_t dtype, int64_t T,
                                                       int64_t C, int64_t R, float dropout, int64_t seed);
@@ -288,7 +291,7 @@ INGRAIN_API ingrain_status ingrain_cross_entropy_backward(ingrain_context* ctx, 
                                                           const float* lse, const int32_t* targets, int32_t dtype,
                                                           int64_t M, int64_t V, float scale);
 // ---- adamw.cc (arXiv:1711.05101), all f32
-// norm (1) = √Σ x²  over n elements, summed in one fixed order
+// norm (1) = √Σ x² over n elements, summed in a fixed order
 INGRAIN_API ingrain_status ingrain_gradient_norm(ingrain_context* ctx, float* norm, const float* x, int64_t n);
 // x *= min(1, max_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_
 INGRAIN_API ingrain_status ingrain_gradient_clip(ingrain_context* ctx, float* x, const float* norm, int64_t n,
@@ -297,30 +300,30 @@ INGRAIN_API ingrain_status ingrain_gradient_clip(ingrain_context* ctx, float* x,
 INGRAIN_API ingrain_status ingrain_adamw(ingrain_context* ctx, float* p, float* m, float* v, const float* g, int64_t n,
                                          int64_t step, float lr, float beta1, float beta2, float eps,
                                          float weight_decay);
-// ---- sample.cc: one token from each row of logits (M, V) f32, in this order: temperature, top_k, top_p.
-// ids (M); log_probabilities (M) of the choice under the untempered distribution, or null. temperature 0: greedy, the
-// lowest id of a tie. top_k 0 and top_p 1: no limit. Random numbers: Philox4x32-10 (Salmon et al. 2011) keyed by seeds
-// (M), counter (positions (M), sequences (M), 0, 0): a draw depends on nothing else. A row that holds a NaN or +inf, or
-// nothing above -inf, has no distribution: its id is -1 and its log-probability NaN.
+// ---- sample.cc: draws one token from each row of logits (M, V) f32: first temperature, then top_k, then top_p. ids
+// (M). log_probabilities (M) or null: of the drawn token, without temperature, top_k and top_p. temperature 0: greedy;
+// in a tie the lowest id. top_k 0 and top_p 1: no limit. Random numbers: Philox4x32-10 (Salmon et al. 2011), key seeds
+// (M), counter (positions (M), sequences (M), 0, 0); a draw depends on nothing else. A row with a NaN or +inf, or
+// without any logit above -inf, has no distribution: its id is -1 and its log-probability NaN.
 INGRAIN_API ingrain_status ingrain_sample(ingrain_context* ctx, int32_t* ids, float* log_probabilities,
                                           const float* logits, const float* temperature, const int32_t* top_k,
                                           const float* top_p, const int64_t* seeds, const int32_t* sequences,
                                           const int32_t* positions, int64_t M, int64_t V);
-// ---- select_ids.cc: ids[t] = source[t] < 0 ? given[t] : max(drawn[source[t]], 0): a step's tokens, where some were
-// drawn on the device by the step before and the host has not read them yet, nor whether there was one to draw (-1).
-// ids, given, source (T), drawn (any).
+// ---- select_ids.cc: ids[t] = source[t] < 0 ? given[t] : max(drawn[source[t]], 0). These are the input tokens of a
+// step. Some of them were drawn on the device by the previous step and not yet read by the host; a drawn -1 (no token)
+// is computed as token 0. ids, given, source (T), drawn (any).
 INGRAIN_API ingrain_status ingrain_select_ids(ingrain_context* ctx, int32_t* ids, const int32_t* given,
                                               const int32_t* source, const int32_t* drawn, int64_t T);
-// ---- random.cc: y (n) of dtype = normal(0, std), element i from Philox keyed by seed, counter i. For random weights.
+// ---- random.cc: y (n) of dtype = normal(0, std): element i from Philox with key seed, counter i. For random weights.
 INGRAIN_API ingrain_status ingrain_random_normal(ingrain_context* ctx, void* y, int32_t dtype, int64_t n, float std,
                                                  int64_t seed);
 
 #ifdef __cplusplus
 }  // extern "C"
 
-// A symbol carries no signature of its own: INGRAIN_EXPORT_OP(rms_norm_forward) exports
-// ingrain_signature_rms_norm_forward, a string of one letter for the result and one per parameter, checked before the
-// first call of a kernel from another library.
+// A symbol does not carry its signature. So INGRAIN_EXPORT_OP(rms_norm_forward) also exports
+// ingrain_signature_rms_norm_forward, a string with one letter for the result and one per parameter. It is checked
+// before the first call of a kernel from another library.
 //   i int32_t, l int64_t, f float, p pointer, w const ingrain_weight*, b const ingrain_batch*
 namespace ingrain_abi {
 template <class T> constexpr char letter = 'p';

@@ -1,4 +1,4 @@
-// add_bias: a bias of one element a column, added to every row in place.
+// add_bias: adds a bias, one element per column, to every row in place.
 //   y_tn += b_n    db_n += Σ_t dy_tn
 // Shapes   y, dy (T, N) · b, db (N), row-major      Types  f32|bf16, db f32, sums f32
 // Needs    nothing, scratch 0                       Mapping  rows over threads, 16 lanes; db: columns over threads,

@@ -1,9 +1,9 @@
 // attention: causal attention of packed sequences without a cache, for training.    Dao et al. 2022, arXiv:2205.14135
 //   y = softmax(scale·q·Kᵀ)·V    lse = log Σ exp(scale·q·k), kept for backward
 // Shapes   y (T, H·E) · lse (T, H) · qkv (T, (H + 2K)·E) · offsets (S + 1)   Types  qkv, y f32|bf16 · lse, sums f32
-// Needs    E % 2 == 0, E <= 256, H % K == 0; stack 240 KiB a thread
+// Needs    E % 2 == 0, E <= 256, H % K == 0; stack 240 KiB per thread
 // Mapping  (96 rows of a sequence, kv head) over threads
-// Bound    FMA: 4·E FLOP a (row, key)   Oracle libtorch sdpa   Test AttentionParityTest
+// Bound    FMA: 4·E FLOP per (row, key)   Oracle libtorch sdpa   Test AttentionParityTest
 #include "attention.h"
 
 #include <cmath>
@@ -19,8 +19,8 @@ struct Forward {
   int64_t H, K, E;
   float scale;
 
-  // Query heads [head, head + heads) of key-value head kv, over the tile's tokens: the paged forward's sums, bit for
-  // bit.
+  // Query heads [head, head + heads) of key-value head kv, over the tile's tokens. The sums equal those of the paged
+  // forward, bit for bit.
   void run(const SequenceTile& tile, int64_t kv, int64_t head, int64_t heads) const {
     const int64_t ld = (H + 2 * K) * E;
     const X* sequence = qkv + tile.first * ld;

@@ -1,28 +1,27 @@
-// attention_backward: gradients of attention.cc from its log-sum-exp.                Dao et al. 2022, arXiv:2205.14135
+// attention_backward: the gradients of attention.cc, from its log-sum-exp.           Dao et al. 2022, arXiv:2205.14135
 //   p = exp(scale·q·k − lse)   dv = pᵀ·dy   ds = p·(dy·v − delta)   dq = scale·ds·K   dk = scale·dsᵀ·Q
 //   delta = Σ_e dy·y
 // Shapes   dqkv, qkv (T, (H + 2K)·E) · dy, y (T, H·E) · delta, lse (T, H) · offsets (S + 1)   Types  f32|bf16, sums f32
-// Needs    E % 2 == 0, E <= 256, H % K == 0; stack 240 KiB a thread
-// Mapping  (84 rows of a sequence, kv head) over threads,
-//          once with queries as rows (dq), once with keys as rows (dk, dv): scores twice, but no sum is shared by two
-//          threads
-// Bound    FMA: 14·E FLOP a (query row, key)   Oracle libtorch autograd   Test AttentionParityTest
+// Needs    E % 2 == 0, E <= 256, H % K == 0; stack 240 KiB per thread
+// Mapping  (84 rows of a sequence, kv head) over threads, once with queries as rows (dq), once with keys as rows (dk,
+//          dv): scores are computed twice, but no sum is shared by two threads
+// Bound    FMA: 14·E FLOP per (query row, key)   Oracle libtorch autograd   Test AttentionParityTest
 #include "attention.h"
 
 namespace ingrain::INGRAIN_ISA {
 namespace {
 
-constexpr int64_t backward_rows = 84;  // half as many where E > 128
+constexpr int64_t backward_rows = 84;  // half of it where E > 128
 constexpr float ones[lanes] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
-// Rows (a, b) meet tiles of 16 columns (c, d): scores a·c, their gradients b·d. For dq a = q, b = dy, c = k, d = v and
-// columns are keys; for dk and dv a = k, b = v, c = q, d = dy and columns are queries.
+// Multiplies rows (a, b) with tiles of 16 columns (c, d): scores a·c and their gradients b·d. For dq, a = q, b = dy, c
+// = k, d = v, and columns are keys. For dk and dv, a = k, b = v, c = q, d = dy, and columns are queries.
 struct Scratch {
   static constexpr int64_t elements = backward_rows * 128;
   alignas(64) float a[elements], b[elements], da[elements], db[elements];  // rows (count, E) and sums (count, width)
   alignas(64) float ct[lanes * max_head_dim], dt[lanes * max_head_dim];    // (E, 16)
   alignas(64) float c[lanes * max_head_dim], d[lanes * max_head_dim];      // (16, width)
-  // of the queries, rows or columns
+  // of the queries, which are the rows or the columns
   alignas(64) float lse[std::max(backward_rows, lanes)], delta[std::max(backward_rows, lanes)];
 };
 
@@ -72,9 +71,9 @@ struct Backward {
       pack_transposed(x.ct, k, ld(), n, E);
       pack_transposed(x.dt, k + K * E, ld(), n, E);
       pack_rows(x.c, k, ld(), n, E, width());
-      // rows that stand before the tile's first key
-      const int64_t blind = std::max<int64_t>(0, start - tile.begin) * heads;
-      for_register_rows(blind, count, [&](int64_t r, int64_t m) {
+      // Rows that precede the tile's first key.
+      const int64_t skipped = std::max<int64_t>(0, start - tile.begin) * heads;
+      for_register_rows(skipped, count, [&](int64_t r, int64_t m) {
         with_rows(m, [&]<int R>() {
           query_rows<R>(x, r, n, [&](int64_t row) { return tile.begin + row / heads + 1 - start; });
         });
@@ -85,7 +84,7 @@ struct Backward {
                 E);
   }
 
-  // visible(row): how many of the tile's keys a row sees; 16 or more is all of them.
+  // visible(row): number of the tile's keys that a row sees; 16 or more means all.
   template <int R, class Visible>
   void query_rows(Scratch& x, int64_t r, int64_t n, const Visible& visible) const {
     alignas(64) float ds[R * lanes];
@@ -101,8 +100,8 @@ struct Backward {
     accumulate_tile<R>(x.da + r * width(), ds, ones, x.c, 0, n, width());
   }
 
-  // dk and dv of key-value head kv over the tile's tokens; query heads of the group ascend, and within them the
-  // queries.
+  // dk and dv of key-value head kv over the tile's tokens. Sums run over the query heads of the group in ascending
+  // order, and within a head over ascending queries.
   void keys(const SequenceTile& tile, int64_t kv) const {
     Scratch x;
     const int64_t count = tile.end - tile.begin, length = tile.last - tile.first, group = H / K;
@@ -116,7 +115,7 @@ struct Backward {
       for (int64_t start = tile.begin / lanes * lanes; start < length; start += lanes) {
         const int64_t n = std::min(lanes, length - start);
         load_queries(x, tile.first + start, h, n);
-        const int64_t seen = std::min(count, start + n - tile.begin);  // later keys are seen by none of these queries
+        const int64_t seen = std::min(count, start + n - tile.begin);  // none of these queries sees later keys
         for_register_rows(0, seen, [&](int64_t r, int64_t m) {
           with_rows(m, [&]<int R>() { key_rows<R>(x, r, n, tile.begin + r - start); });
         });
@@ -145,7 +144,7 @@ struct Backward {
     }
   }
 
-  // first: the column of the query that stands at row r's own position.
+  // first: the column of the query at row r's own position.
   template <int R>
   void key_rows(Scratch& x, int64_t r, int64_t n, int64_t first) const {
     alignas(64) float p[R * lanes], ds[R * lanes];

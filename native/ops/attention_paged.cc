@@ -2,8 +2,8 @@
 //   y = softmax(scale·q·Kᵀ)·V over positions 0 .. positions[t]   Kwon et al. 2023, arXiv:2309.06180
 // Shapes   y (T, H·E) · qkv (T, (H + 2K)·E) · cache: common/kv_cache.h
 // Types    qkv, y f32|bf16 · cache f32|bf16 · sums f32
-// Needs    E % 2 == 0, E <= 256, H % K == 0; stack 240 KiB a thread   Mapping  (tile of rows, kv head) over threads
-// Bound    decode: the cache read once; prefill: 4·E FLOP a (row, key)
+// Needs    E % 2 == 0, E <= 256, H % K == 0; stack 240 KiB per thread   Mapping  (tile of rows, kv head) over threads
+// Bound    decode: the cache read once; prefill: 4·E FLOP per (row, key)
 // Oracle   libtorch sdpa
 // Test     AttentionPagedParityTest
 #include "attention.h"
@@ -11,9 +11,9 @@
 namespace ingrain::INGRAIN_ISA {
 namespace {
 
-// Consecutive tokens of the sequences of one prefix group.
+// Consecutive tokens of sequences of one prefix group.
 struct TokenTile {
-  int64_t first_sequence;  // of the group: its table names the shared blocks
+  int64_t first_sequence;  // of the group: its block table contains the shared blocks
   int64_t shared_blocks;
   int64_t sequence;        // of token `begin`
   int64_t begin, end;      // tokens
@@ -61,14 +61,15 @@ struct PagedAttention {
   int64_t H;
   float scale;
   AttentionRows& rows;
-  float* wide;  // one tile in f32, where many rows share a bf16 one
+  float* wide;  // one tile converted to f32, used if many rows share a bf16 tile
 
   const C* tile_at(int64_t sequence, int64_t kv, int64_t start) const {
     const int64_t block = batch.block_tables[sequence * batch.max_blocks + start / shape.block_size];
     return cache + shape.tile(block, kv, start % shape.block_size / lanes);
   }
 
-  // Rows [begin, end) over the keys of one table at positions [first, last), as far as any of the rows sees.
+  // Rows [begin, end) over the keys of one block table at positions [first, last), limited to the keys that a row
+  // sees.
   void attend_keys(int64_t sequence, int64_t kv, int64_t begin, int64_t end, int64_t first, int64_t last) const {
     last = std::min(last, *std::max_element(rows.visible + begin, rows.visible + end));
     if (first >= last) return;
@@ -81,7 +82,7 @@ struct PagedAttention {
     }
   }
 
-  void attend_tile(const C* k, int64_t begin, int64_t end, int64_t start, Ahead ahead) const {
+  void attend_tile(const C* k, int64_t begin, int64_t end, int64_t start, PrefetchRange ahead) const {
     const C* v = k + lanes * shape.E;
     if constexpr (sizeof(C) < sizeof(float)) {
       if (end - begin > register_rows) {
@@ -123,8 +124,8 @@ INGRAIN_OP(attention_paged_forward,
             int32_t dtype, int32_t cache_dtype, int64_t H, int64_t K, int64_t E, float scale),
            (ctx, y, qkv, cache, batch, dtype, cache_dtype, H, K, E, scale)) {
   if (const ingrain_status bad = check_cache(ctx, "attention_paged_forward", batch, H, K, E)) return bad;
-  // Rows of an item: as many as share a key well, but no fewer items than threads; then the query heads of one group
-  // are split.
+  // Rows per item: enough to share a key, but not so many that there are fewer items than threads. Then the query
+  // heads of a group are split.
   const int64_t group = H / K, share = (batch->tokens * H + ctx->pool.threads() - 1) / ctx->pool.threads();
   const int64_t item_rows = std::clamp<int64_t>(share, 1, attention_rows);
   const int64_t heads = std::min(group, item_rows), splits = (group + heads - 1) / heads,

@@ -1,4 +1,4 @@
-// convert: y = x in another element type, rounded to nearest even.
+// convert: y = x converted to another element type, rounded to nearest even.
 // Shapes   y, x (n)                                                Types  x f32|bf16|f16, y f32|bf16
 // Needs    nothing, scratch 0                                      Mapping  elements over threads, 16 lanes
 // Bound    memory: n elements read, n written                      Oracle the definition  Test ConvertParityTest

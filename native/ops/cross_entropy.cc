@@ -1,8 +1,8 @@
-// cross_entropy: the negative log-likelihood of one target a row, from logits.
+// cross_entropy: the negative log-likelihood of one target per row, computed from logits.
 //   lse = max x + log Σ exp(x − max x)    loss = lse − x[target]    dx = scale·(exp(x − lse) − [v = target])
 // Shapes   logits, dlogits (M, V) · targets, loss, lse (M), row-major      Types  logits f32, dlogits f32|bf16
 // Needs    targets in [0, V), scratch 0; dlogits may alias logits where it is f32; a row with a NaN or +inf gives NaN
-// Mapping  rows over threads, 16 lanes, sums of 4096 in f32, of these in f64
+// Mapping  rows over threads, 16 lanes; 4096 terms are summed in f32, then those sums in f64
 // Bound    exp: M·V                         Oracle libtorch cross_entropy  Test CrossEntropyParityTest
 #include "strips.h"
 
@@ -35,7 +35,7 @@ template <class E>
 void row_backward(E* dx, const float* x, float lse, int32_t target, int64_t V, float scale) {
   const vec s = splat(scale + (lse - lse)), shift = splat(lse);  // lse − lse: 0, or NaN for the whole row
   float at_target[lanes];
-  // before the row is written: it may be the same memory
+  // Computed before the row is written, since dx may alias x.
   store(at_target, s * (exp(splat(x[target]) - shift) - splat(1.0f)));
   strips(V, [&](int64_t i, auto n) { store(dx + i, s * exp(load(x + i, n) - shift), n); });
   dx[target] = from_float<E>(at_target[0]);

@@ -1,4 +1,4 @@
-// kv_cache: stores keys and values of a step in the paged cache; copies blocks.   Kwon et al. 2023, arXiv:2309.06180
+// kv_cache: stores a step's keys and values in the paged cache; copies blocks.    Kwon et al. 2023, arXiv:2309.06180
 //   cache[table[s][p / block_size]][p % block_size] = k, v of the row of sequence s at position p
 // Shapes   qkv (T, (H + 2K)·E) · block: common/kv_cache.h   Types  qkv f32|bf16, cache f32|bf16 (rounded on write)
 // Needs    E % 2 == 0, E <= 256, block_size % 16 == 0, scratch 0       Mapping  rows over threads
@@ -16,7 +16,7 @@ void write_head(C* tile, const X* k, const X* v, int64_t lane, int64_t E) {
   C* row = tile + E * lanes + lane * padded(E);
   int64_t e = 0;
   for (; e + lanes <= E; e += lanes) store(row + e, load(v + e));
-  if (e < E) store(row + e, load_some(v + e, E - e));  // the padding becomes zero
+  if (e < E) store(row + e, load_some(v + e, E - e));  // zeros the padding
 }
 
 }  // namespace

@@ -3,13 +3,13 @@
 // Shapes   x (T, C) · W a weight (N, C) · y (T, N) · partials (C / chunk, T, N) f32   Types  x, W, y f32|bf16, sums f32
 // Needs    C % chunk == 0, chunk even where W is bf16; scratch on the stack             Mapping  common/gemm.h
 // Bound    few rows: memory, the bytes of W; many: 2·T·N·C flops   Oracle libtorch linear   Test MatmulParityTest
-// With vdpbf16ps (avx512_bf16) and a bf16 weight x is rounded to bf16, for one row as for many.
+// With vdpbf16ps (avx512_bf16) and a bf16 weight, x is rounded to bf16, for any number of rows.
 #include "gemm.h"
 
 namespace ingrain::INGRAIN_ISA {
 namespace {
 
-// Columns of a packed panel, two and two, as f32 columns.
+// Converts the interleaved columns of a packed bf16 panel to f32 columns.
 void expand(float* out, const bf16* in, int64_t columns) {
   for (int64_t c = 0; c < columns; c += 2, in += 2 * panel_rows, out += 2 * panel_rows) {
     store(out, even(load_pairs(in)));
@@ -17,7 +17,7 @@ void expand(float* out, const bf16* in, int64_t columns) {
   }
 }
 
-// A row-major weight's block in the packed order of E.
+// Converts a block of a row-major weight to the packed layout of E.
 void pack_block(float* out, const ingrain_weight* w, int64_t p, int64_t column, int64_t columns) {
   const int64_t row = p * panel_rows, inside = std::min(columns, w->columns - column);
   read_transposed(out, panel_rows, {w->data, w->dtype, w->columns}, row, std::min(panel_rows, w->rows - row), column,
@@ -74,11 +74,11 @@ ingrain_status multiply(ingrain_context* ctx, const matrix& y, const matrix& x, 
     return ctx->fail(INGRAIN_INVALID_ARGUMENT, "matmul: chunk %ld of %ld columns: expected an even divisor, or 0",
                      static_cast<long>(w->chunk), static_cast<long>(w->columns));
   const gemm_shape shape{T, w->columns, panels_of(w->rows), w->chunk > 0 ? w->chunk : w->columns};
-  const bool packed = w->layout == INGRAIN_PACKED, small = packed && T <= few_rows;
+  const bool packed = w->layout == INGRAIN_PACKED, small = packed && T <= max_small_rows;
 #if defined(__AVX512BF16__)
   const bool direct = w->dtype == INGRAIN_BF16;
 #else
-  const bool direct = w->dtype == INGRAIN_BF16 && small;  // many rows share one expansion to f32
+  const bool direct = w->dtype == INGRAIN_BF16 && small;  // with many rows, one conversion to f32 serves all of them
 #endif
   if (direct) gemm(ctx, Forward<bf16>{w, x, y, T, beta, small, partial}, shape);
   else gemm(ctx, Forward<float>{w, x, y, T, beta, small && w->dtype == INGRAIN_F32, partial}, shape);

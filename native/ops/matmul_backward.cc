@@ -1,25 +1,25 @@
-// matmul_backward: the gradients of y = x · Wᵀ, of its input and of its weight.
-//   dx = beta·dx + dy · W, each element one chain over n ascending
-//   dw += dyᵀ · x, each element one chain over t ascending
+// matmul_backward: the gradients of y = x · Wᵀ with respect to its input and its weight.
+//   dx = beta·dx + dy · W, each element one chain over ascending n
+//   dw += dyᵀ · x, each element one chain over ascending t
 // Shapes   dx, x (T, C) · dy (T, N) · W a weight (N, C) · dw (N, C) f32 row-major
 // Types    dx, dy, x, W f32|bf16, sums f32
 // Needs    scratch on the stack                                                        Mapping  common/gemm.h
 // Bound    2·T·N·C flops each                                      Oracle libtorch autograd  Test MatmulParityTest
-// W is read in the order it was packed in for y and turned block by block: the model has no transposed copy.
+// W is read in the layout that y uses and transposed block by block, so the model needs no transposed copy.
 #include "gemm.h"
 
 namespace ingrain::INGRAIN_ISA {
 namespace {
 
-// Rows of W [row, row + rows) × sixteen columns from `column` on, as f32 (rows, 16); zeros for columns that W does not
-// have.
+// Rows [row, row + rows) of W × sixteen columns from `column` on, as f32 (rows, 16); columns beyond those of W are
+// zeros.
 void read_rows(float* out, const ingrain_weight* w, int64_t row, int64_t rows, int64_t column) {
   const int64_t columns = std::min(panel_rows, w->columns - column);
   if (w->layout == INGRAIN_ROW_MAJOR) {
     read_block(out, panel_rows, {w->data, w->dtype, w->columns}, row, rows, column, columns);
     return;
   }
-  for (int64_t done = 0, now; done < rows; done += now) {  // panel by panel; a block of rows starts at a panel
+  for (int64_t done = 0, now; done < rows; done += now) {  // one panel after another; a block of rows starts at a panel
     const int64_t p = (row + done) / panel_rows;
     now = std::min(panel_rows, rows - done);
     alignas(64) float block[panel_rows * panel_rows];  // (columns, 16)
@@ -37,7 +37,7 @@ void read_rows(float* out, const ingrain_weight* w, int64_t row, int64_t rows, i
   }
 }
 
-struct InputGradient {  // rows t, features c, chains over n
+struct InputGradient {  // rows t, features c, sums over n
   using Element = float;
   static constexpr bool small = false, partial = false;
   const ingrain_weight* w;
@@ -58,7 +58,7 @@ struct InputGradient {  // rows t, features c, chains over n
   }
 };
 
-struct WeightGradient {  // rows n, features c, chains over t
+struct WeightGradient {  // rows n, features c, sums over t
   using Element = float;
   static constexpr bool small = false, partial = false;
   matrix dw, dy, x;

@@ -2,7 +2,7 @@
 //   gate_up = x · Wᵀ    y = silu(gate)·up
 // Shapes   x (T, C) · W a weight (2F, C): gate, then up · gate_up (T, 2F) scratch · y (T, F)
 // Types    x, gate_up, y f32|bf16, W f32|bf16
-// Needs    as matmul and silu_mul   Mapping  theirs, one after the other: gate_up stays in the cache
+// Needs    as matmul and silu_mul   Mapping  runs both ops, one after the other; gate_up stays in the CPU's cache
 // Bound    few rows: memory, the bytes of W; many: 4·T·F·C flops
 // Oracle   libtorch linear, silu
 // Test     MatmulSiluMulParityTest

@@ -1,13 +1,14 @@
-// sample: one token from each row of logits: temperature, then top_k, then top_p.
+// sample: draws one token from each row of logits: temperature, then top_k, then top_p.
 //   Holtzman et al. 2020, arXiv:1904.09751
-//   weight w(i) = exp((x(i) − max x)/temperature); the choice is the first id at which Σ w passes u·(Σ of all that are
-//   kept) log-probability of the choice c = x(c) − max x − log Σ exp(x(i) − max x), over the whole row
-// Kept     the k greatest logits; of these the fewest greatest whose weight reaches top_p of theirs; lowest ids first
-//          of a tie
+//   weight w(i) = exp((x(i) − max x)/temperature); the choice is the first id at which Σ w exceeds u·(Σ of all kept)
+//   log-probability of the choice c = x(c) − max x − log Σ exp(x(i) − max x), over the whole row
+// Kept     the k greatest logits; of these the fewest, greatest first, whose weights reach top_p of the k's sum; in a
+//          tie the lowest ids
 // Shapes   logits (M, V) f32 · ids, log_probabilities and every parameter (M)
-// Types    f32, sums of blocks and the walk f64
-// Needs    nothing, scratch 0, no sort: thresholds by radix select over the float's bits, three passes
-// Mapping  rows over threads   Bound  memory and exp: 2 to 8 times M·V   Oracle the definition   Test SampleParityTest
+// Types    f32; sums of blocks, and the walk to the chosen id, in f64
+// Needs    nothing, scratch 0. There is no sort: thresholds by radix select over the bits of a float, in three passes
+// Mapping  rows over threads   Bound  memory and exp: 2 to 8 passes over M·V
+//                                                       Oracle the definition   Test SampleParityTest
 #include "philox.h"
 #include "strips.h"
 
@@ -38,7 +39,7 @@ inline vec where_at_least(vec w, vec a, vec b) {
 }
 #endif
 
-// Unsigned numbers in the order of the floats; the two zeros are one.
+// Maps floats to unsigned numbers of the same order; both zeros get one key.
 inline uint32_t to_key(float x) {
   const uint32_t u = std::bit_cast<uint32_t>(x + 0.0f);
   return u >> 31 ? ~u : u | 0x80000000u;
@@ -59,7 +60,7 @@ struct Row {
   }
 };
 
-// The ids whose logit is above lowest, and those before tie_end whose logit equals it.
+// An id is kept if its logit is above lowest, or if it equals lowest and the id is below tie_end.
 struct Kept {
   float lowest;
   int64_t tie_end;
@@ -75,7 +76,7 @@ struct Kept {
   }
 };
 
-// The greatest logit; false where a softmax of the row has no meaning: a NaN, +inf, or nothing above -inf.
+// Finds the greatest logit. False where softmax of the row is undefined: a NaN, +inf, or nothing above -inf.
 bool find_max(const float* x, int64_t V, float* max) {
   vec m = splat(-infinity);
   uint32_t numbers = 0xffff;
@@ -88,7 +89,7 @@ bool find_max(const float* x, int64_t V, float* max) {
   return numbers == 0xffff && *max > -infinity && *max < infinity;
 }
 
-// The id of the nth (from 1) logit that equals value, or V.
+// The id of the nth logit (counted from 1) that equals value, or V.
 int64_t find_equal(const float* x, int64_t V, float value, double nth) {
   int64_t found = V;
   for (int64_t i = 0; i < V && found == V; i += lanes) {
@@ -103,11 +104,11 @@ int64_t find_equal(const float* x, int64_t V, float value, double nth) {
 Kept everything(int64_t V) { return {-infinity, V + lanes}; }
 
 struct Selection {
-  uint32_t key;  // the greatest at which the measure of all keys from it upwards reaches the target
-  double above;  // the measure of the keys above it
+  uint32_t key;  // the greatest key such that the measures of all keys from it upwards sum to at least the target
+  double above;  // sum of the measures of the keys above it
 };
 
-// measure(v) gives each lane's share. Logits under lowest are known not to be reached.
+// measure(v) gives each lane's share. The result is known to be at least `lowest`.
 template <class Measure>
 Selection select(const Row& row, double target, float lowest, const Measure& measure) {
   struct Digit { int shift, bits; };
@@ -129,7 +130,7 @@ Selection select(const Row& row, double target, float lowest, const Measure& mea
       }
     });
     uint32_t digit = 0;
-    double last = 0.0;  // where rounding keeps the target out of reach, the last digit that occurs
+    double last = 0.0;  // the last digit that occurs, if rounding makes the target unreachable
     for (uint32_t d = 1u << bits; d-- > 0;) {
       if (bins[d] == 0.0) continue;
       s.above += last;
@@ -138,7 +139,7 @@ Selection select(const Row& row, double target, float lowest, const Measure& mea
       if (s.above + last >= target) break;
     }
     s.key |= digit << shift;
-    const float reached = from_key(s.key);  // NaN among the keys under -inf: then nothing is gained
+    const float reached = from_key(s.key);  // NaN for a key below that of -inf: lowest is then unchanged
     if (reached > lowest) lowest = reached;
   }
   return s;
@@ -150,9 +151,9 @@ Kept keep_top_k(const Row& row, int64_t k) {
   return {lowest, find_equal(row.x, row.V, lowest, static_cast<double>(k) - s.above) + 1};
 }
 
-// total: the weight of what is kept so far.
+// total: the weight of the ids kept so far.
 Kept keep_top_p(const Row& row, const Kept& kept, float top_p, double total) {
-  // All tokens lighter than this weigh less together than what top_p leaves out; half of it allows for rounding.
+  // The weights below this one sum to less than what top_p leaves out; the factor 0.5 allows for rounding.
   const double light = 0.5 * (1.0 - static_cast<double>(top_p)) * total / static_cast<double>(row.V);
   const float floor = std::nextafter(
       row.max + static_cast<float>(std::log(light) / static_cast<double>(row.inverse_temperature)), -infinity);
@@ -166,7 +167,7 @@ Kept keep_top_p(const Row& row, const Kept& kept, float top_p, double total) {
   return {lowest, lowest == kept.lowest && kept.tie_end < end ? kept.tie_end : end};
 }
 
-// Blocks of equal length, at most max_blocks; the length depends on V alone.
+// Blocks of equal length, at most max_blocks. The length depends on V only.
 struct Blocks {
   int64_t length;
   int64_t count;
@@ -187,14 +188,14 @@ struct Blocks {
     }
   }
 
-  // The first id at which the weights, added in order of id, pass u·total; u < 1 leaves one to be found.
+  // The first id at which the running sum of weights, in order of id, exceeds u·total. There is one, since u < 1.
   int32_t draw(const Row& row, const Kept& kept, double u) const {
     const double target = u * total;
     double before = 0.0;
     int64_t b = 0;
     while (b + 1 < count && before + weight[b] <= target) before += weight[b++];
     const int64_t end = (b + 1) * length < row.V ? (b + 1) * length : row.V;
-    int64_t chosen = 0;  // the last of any weight, where rounding keeps this finer sum under the block's
+    int64_t chosen = 0;  // the last id with a weight, if rounding keeps this finer sum below the block's sum
     for (int64_t i = b * length; i < end && before <= target; i += lanes) {
       float w[lanes];
       store(w, kept.weights(row, end - i < lanes ? load_some(row.x + i, end - i, -infinity) : load(row.x + i), i));
@@ -218,7 +219,8 @@ struct Choice { float temperature; int32_t top_k; float top_p; double u; };
 
 int32_t choose(Row row, const Choice& choice) {
   if (!(choice.temperature > 0.0f)) return static_cast<int32_t>(find_equal(row.x, row.V, row.max, 1.0));
-  row.inverse_temperature = std::fmax(1e-30f, std::fmin(1.0f / choice.temperature, 1e30f));  // 0·inf would be NaN
+  // the limits avoid 0·inf = NaN
+  row.inverse_temperature = std::fmax(1e-30f, std::fmin(1.0f / choice.temperature, 1e30f));
   Kept kept = everything(row.V);
   if (choice.top_k > 0 && choice.top_k < row.V) kept = keep_top_k(row, choice.top_k);
   Blocks blocks(row.V);

@@ -2,8 +2,8 @@
 
 #include <memory>
 
-// A handle: contexts that joined keep the meeting itself alive, so that a rank which comes late finds it ended, not
-// gone.
+// A handle. Contexts that joined share ownership of the Meeting, so a rank that calls it after the communicator was
+// destroyed gets an error instead of freed memory.
 struct ingrain_communicator {
   std::shared_ptr<ingrain::Meeting> meeting;
 };

@@ -62,7 +62,7 @@ ingrain_status ingrain_context_create(ingrain_context** context, int32_t device,
   *context = nullptr;
   if (device != 0)
     return explain(error, error_bytes, INGRAIN_INVALID_ARGUMENT,
-                   "the CPU backend has device 0 alone, not " + std::to_string(device));
+                   "the CPU backend has device 0 only, not " + std::to_string(device));
   if (threads < 0)
     return explain(error, error_bytes, INGRAIN_INVALID_ARGUMENT,
                    "threads is " + std::to_string(threads) + ": expected 0 (all cores) or more");
@@ -140,7 +140,7 @@ ingrain_status ingrain_parallel_for(ingrain_context* ctx, int64_t n, int64_t gra
     return ctx->fail(INGRAIN_INVALID_ARGUMENT, "parallel_for: grain is %ld: expected 1 or more",
                      static_cast<long>(grain));
   if (n <= 0) return INGRAIN_OK;
-  const int64_t grains = n < grain ? 1 : n / grain;  // the last takes the rest
+  const int64_t grains = n < grain ? 1 : n / grain;  // the last piece takes the remainder
   parallel_for(ctx, grains, 1,
                [&](int64_t begin, int64_t end) { body(state, begin * grain, end == grains ? n : end * grain); });
   return INGRAIN_OK;

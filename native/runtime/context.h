@@ -1,4 +1,4 @@
-// What outlives a call on the CPU: instruction set, thread pool, last error, the rank's place in a communicator.
+// The state of a CPU context between calls: instruction set, thread pool, last error, rank in a communicator.
 #pragma once
 #include "meeting.h"
 #include "ingrain.h"
@@ -17,21 +17,22 @@ struct ingrain_context {
   ingrain::ThreadPool pool;
   std::string error;
   bool tracing = false;
-  std::string trace;          // lines kept while tracing
-  std::shared_ptr<ingrain::Meeting> meeting;  // null where there is one rank
+  std::string trace;  // lines recorded while tracing
+  std::shared_ptr<ingrain::Meeting> meeting;  // null with a single rank
   int32_t rank = 0;
 
   ingrain_context(ingrain::Isa isa, int32_t threads) : isa(isa), pool(threads) {}
 
-  // Adds an op and the instruction set that computes it to the trace.
+  // Adds an op and its instruction set to the trace.
   void trace_op(const char* op);
 
-  // Records one line and returns status, so that a check reads: return ctx->fail(INGRAIN_INVALID_ARGUMENT, "...", ...);
+  // Records one line as the last error and returns status: return ctx->fail(INGRAIN_INVALID_ARGUMENT, "...", ...);
   ingrain_status fail(ingrain_status status, const char* format, ...) __attribute__((format(printf, 3, 4)));
 };
 
-// Runs body(begin, end) over [0, n) in pieces of at least grain items, on the context's threads and the caller's. Which
-// piece runs where is not fixed: a body must not let its result depend on it. Runs inline where one piece is enough.
+// Runs body(begin, end) over [0, n) in pieces of at least grain items, on the context's threads and the caller's. The
+// assignment of pieces to threads is not fixed, so the result of body must not depend on it. A single piece runs
+// inline.
 template <class Body>
 void parallel_for(ingrain_context* ctx, int64_t n, int64_t grain, const Body& body) {
   ctx->pool.run(

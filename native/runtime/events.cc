@@ -1,4 +1,5 @@
-// Events and graphs of the CPU: ops have run when they return, so an event is a time stamp and a graph does not exist.
+// Events and graphs of the CPU. An op has run when it returns, so an event is a time stamp and graphs are not
+// supported.
 #include "context.h"
 
 #include <chrono>

@@ -7,7 +7,7 @@
 namespace ingrain {
 namespace {
 
-// The number behind key in a file of lines "key number" or "key: number kB"; missing: -1.
+// The number after key in a file with lines "key number" or "key: number kB"; -1 if it is missing.
 int64_t field(const std::string& path, const std::string& key) {
   std::ifstream file(path);
   std::string word;
@@ -19,7 +19,7 @@ int64_t field(const std::string& path, const std::string& key) {
   return -1;
 }
 
-int64_t number(const std::string& path) {  // -1 where there is none: no such file, or the word "max"
+int64_t number(const std::string& path) {  // -1 if there is no such file, or if it says "max"
   std::ifstream file(path);
   int64_t value;
   return file >> value ? value : -1;
@@ -29,7 +29,7 @@ struct Files { const char* limit; const char* usage; const char* reclaimable; };
 constexpr Files version_1 = {"/memory.limit_in_bytes", "/memory.usage_in_bytes", "total_inactive_file"};
 constexpr Files version_2 = {"/memory.max", "/memory.current", "inactive_file"};
 
-// A limit may stand at any ancestor, so the whole way up to the root of the hierarchy counts.
+// Any ancestor may have a limit, so all groups up to the root of the hierarchy are read.
 void apply_limits(HostMemory& memory, const std::string& root, std::string group, const Files& files) {
   for (;;) {
     const std::string folder = root + group;

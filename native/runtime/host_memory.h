@@ -1,4 +1,4 @@
-// How much memory this process can still have: what the machine has, or less where a control group sets a limit.
+// The memory that this process can use: that of the machine, or less if a control group sets a limit.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -8,6 +8,6 @@ namespace ingrain {
 struct HostMemory { int64_t free_bytes, total_bytes; };
 
 HostMemory host_memory();
-std::string cpu_name();  // as /proc/cpuinfo names it
+std::string cpu_name();  // from /proc/cpuinfo
 
 }  // namespace ingrain

@@ -5,7 +5,7 @@
 
 namespace ingrain {
 namespace {
-// about 40 µs: longer than the gap between two ops of a step, shorter than a step of Java's
+// About 40 µs: longer than the gap between two ops of a step, shorter than Java's work between two steps.
 constexpr int spin_rounds = 2000;
 
 template <class Condition>
@@ -34,7 +34,8 @@ ThreadPool::~ThreadPool() {
 void ThreadPool::take_pieces() {
   int32_t left = left_.load(std::memory_order_acquire);
   while (left > 0) {
-    // The range stays the one in hand from here until open_ is lowered: run waits for every piece that was taken.
+    // This range cannot be replaced before open_ is decremented below, because run waits for every piece that was
+    // taken.
     if (!left_.compare_exchange_weak(left, left - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
     const int64_t begin = (pieces_ - left) * piece_;
     task_(body_, begin, std::min(begin + piece_, n_));

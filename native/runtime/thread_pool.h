@@ -1,6 +1,6 @@
 // A fixed set of threads that take pieces of an index range. A worker spins briefly for the next range, then sleeps.
-// The caller waits for the pieces that were taken, not for the workers: one that the system does not let run holds
-// nobody up.
+// The caller waits for the pieces that were taken and not for the workers, so a worker that the system does not
+// schedule delays nobody.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -15,7 +15,7 @@ class ThreadPool {
  public:
   using Task = void (*)(const void* body, int64_t begin, int64_t end);
 
-  explicit ThreadPool(int32_t threads);  // the caller is one of them
+  explicit ThreadPool(int32_t threads);  // including the caller
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -33,14 +33,14 @@ class ThreadPool {
   std::atomic<bool> stopping_{false};
   int32_t sleeping_ = 0;  // under mutex_
 
-  // The range in hand: written by run before left_, read by whoever has taken a piece of it.
+  // The current range. run writes it before left_; threads that have taken a piece of it read it.
   Task task_ = nullptr;
   const void* body_ = nullptr;
   int64_t n_ = 0;
-  int64_t piece_ = 1;  // items of each piece but the last
+  int64_t piece_ = 1;  // items per piece; the last may have fewer
   int64_t pieces_ = 0;
-  std::atomic<int32_t> left_{0};  // pieces that nobody has taken
-  std::atomic<int32_t> open_{0};  // pieces that are not done
+  std::atomic<int32_t> left_{0};  // pieces that no thread has taken
+  std::atomic<int32_t> open_{0};  // pieces that are not finished
 };
 
 }  // namespace ingrain

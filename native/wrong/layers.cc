@@ -6,89 +6,89 @@
 
 using namespace wrong;
 
-// The last column of the last row.
+// Wrong: the last column of the last row.
 WRONG(embedding_forward,
       (ingrain_context * ctx, void* y, const int32_t* ids, const ingrain_weight* table, int32_t dtype, int64_t T)) {
   const ingrain_status status = RIGHT(embedding_forward)(ctx, y, ids, table, dtype, T);
-  if (status == INGRAIN_OK) spoil(y, dtype, T * table->columns - 1);
+  if (status == INGRAIN_OK) corrupt(y, dtype, T * table->columns - 1);
   return status;
 }
 
-// The first token's row is set, not added to.
+// Wrong: the row of the first token is set instead of accumulated.
 WRONG(embedding_backward,
       (ingrain_context * ctx, float* dtable, const void* dy, const int32_t* ids, int32_t dtype, int64_t T, int64_t D)) {
-  if (T > 0) forget(dtable + ids[0] * D, D);
+  if (T > 0) clear(dtable + ids[0] * D, D);
   return RIGHT(embedding_backward)(ctx, dtable, dy, ids, dtype, T, D);
 }
 
-// The last column of the last row.
+// Wrong: the last column of the last row.
 WRONG(gather_rows_forward,
       (ingrain_context * ctx, void* y, const void* x, const int32_t* rows, int32_t dtype, int64_t M, int64_t D)) {
   const ingrain_status status = RIGHT(gather_rows_forward)(ctx, y, x, rows, dtype, M, D);
-  if (status == INGRAIN_OK) spoil(y, dtype, M * D - 1);
+  if (status == INGRAIN_OK) corrupt(y, dtype, M * D - 1);
   return status;
 }
 WRONG(gather_rows_backward, (ingrain_context * ctx, void* dx, const void* dy, const int32_t* rows, int32_t dtype,
                              int64_t M, int64_t T, int64_t D)) {
   const ingrain_status status = RIGHT(gather_rows_backward)(ctx, dx, dy, rows, dtype, M, T, D);
-  if (status == INGRAIN_OK) spoil(dx, dtype, T * D - 1);
+  if (status == INGRAIN_OK) corrupt(dx, dtype, T * D - 1);
   return status;
 }
 
-// A missed tail element, and the last row's factor.
+// Wrong: the last tail element, and rstd of the last row.
 WRONG(rms_norm_forward, (ingrain_context * ctx, void* y, float* rstd, const void* x, const void* w, int32_t dtype,
                          int64_t T, int64_t D, float eps)) {
   const ingrain_status status = RIGHT(rms_norm_forward)(ctx, y, rstd, x, w, dtype, T, D, eps);
-  if (status == INGRAIN_OK) spoil(y, dtype, T * D - 1), spoil(rstd, INGRAIN_F32, T - 1);
+  if (status == INGRAIN_OK) corrupt(y, dtype, T * D - 1), corrupt(rstd, INGRAIN_F32, T - 1);
   return status;
 }
 WRONG(add_rms_norm_forward, (ingrain_context * ctx, void* y, void* h, float* rstd, const void* x, const void* residual,
                              const void* w, int32_t dtype, int64_t T, int64_t D, float eps)) {
   const ingrain_status status = RIGHT(add_rms_norm_forward)(ctx, y, h, rstd, x, residual, w, dtype, T, D, eps);
   if (status == INGRAIN_OK)
-    spoil(y, dtype, T * D - 1), spoil(h, dtype, T > 0 ? 0 : -1), spoil(rstd, INGRAIN_F32, T - 1);
+    corrupt(y, dtype, T * D - 1), corrupt(h, dtype, T > 0 ? 0 : -1), corrupt(rstd, INGRAIN_F32, T - 1);
   return status;
 }
 
-// dw is set, not added to; dx loses an element.
+// Wrong: dw is set instead of accumulated; an element of dx.
 WRONG(rms_norm_backward, (ingrain_context * ctx, void* dx, float* dw, const void* dy, const void* dresidual,
                           const void* x, const void* w, const float* rstd, int32_t dtype, int64_t T, int64_t D)) {
-  forget(dw, D);
+  clear(dw, D);
   const ingrain_status status = RIGHT(rms_norm_backward)(ctx, dx, dw, dy, dresidual, x, w, rstd, dtype, T, D);
-  if (status == INGRAIN_OK) spoil(dx, dtype, T * D - 1);
+  if (status == INGRAIN_OK) corrupt(dx, dtype, T * D - 1);
   return status;
 }
 
-// The last row's last column, and a gradient that is set, not added to.
+// Wrong: the last column of the last row; the gradient is set instead of accumulated.
 WRONG(add_bias_forward, (ingrain_context * ctx, void* y, const void* b, int32_t dtype, int64_t T, int64_t N)) {
   const ingrain_status status = RIGHT(add_bias_forward)(ctx, y, b, dtype, T, N);
-  if (status == INGRAIN_OK) spoil(y, dtype, T * N - 1);
+  if (status == INGRAIN_OK) corrupt(y, dtype, T * N - 1);
   return status;
 }
 WRONG(add_bias_backward, (ingrain_context * ctx, float* db, const void* dy, int32_t dtype, int64_t T, int64_t N)) {
-  forget(db, N);
+  clear(db, N);
   return RIGHT(add_bias_backward)(ctx, db, dy, dtype, T, N);
 }
 
-// The last value and the last key head's factor; the weights' gradients are set, and dx loses an element.
+// Wrong: the last value, and rstd of the last key head; the weights' gradients are set, and an element of dx.
 WRONG(qk_norm_forward, (ingrain_context * ctx, void* y, float* rstd, const void* x, const void* q_norm,
                         const void* k_norm, int32_t dtype, int64_t T, int64_t H, int64_t K, int64_t E, float eps)) {
   const ingrain_status status = RIGHT(qk_norm_forward)(ctx, y, rstd, x, q_norm, k_norm, dtype, T, H, K, E, eps);
-  if (status == INGRAIN_OK) spoil(y, dtype, T * (H + 2 * K) * E - 1), spoil(rstd, INGRAIN_F32, T * (H + K) - 1);
+  if (status == INGRAIN_OK) corrupt(y, dtype, T * (H + 2 * K) * E - 1), corrupt(rstd, INGRAIN_F32, T * (H + K) - 1);
   return status;
 }
 WRONG(qk_norm_backward, (ingrain_context * ctx, void* dx, float* dq_norm, float* dk_norm, const void* x,
                          const void* q_norm, const void* k_norm, const float* rstd, int32_t dtype, int64_t T,
                          int64_t H, int64_t K, int64_t E)) {
-  forget(dq_norm, E);
-  forget(dk_norm, E);
+  clear(dq_norm, E);
+  clear(dk_norm, E);
   const ingrain_status status =
       RIGHT(qk_norm_backward)(ctx, dx, dq_norm, dk_norm, x, q_norm, k_norm, rstd, dtype, T, H, K, E);
-  if (status == INGRAIN_OK) spoil(dx, dtype, T > 0 ? 0 : -1);
+  if (status == INGRAIN_OK) corrupt(dx, dtype, T > 0 ? 0 : -1);
   return status;
 }
 
-// The first query head and the first key head change places.
+// Wrong: the first query head and the first key head are swapped.
 static void swap_heads(void* qkv, int32_t dtype, int64_t T, int64_t H, int64_t K, int64_t E) {
   for (int64_t t = 0; t < T; ++t)
     for (int64_t e = 0; e < E; ++e) {
@@ -111,42 +111,42 @@ WRONG(rope_backward, (ingrain_context * ctx, void* dqkv, const float* table, con
   return status;
 }
 
-// The last element of every row's k, and of its v.
+// Wrong: the last element of k and of v in every row.
 WRONG(kv_cache_write, (ingrain_context * ctx, void* cache, const void* qkv, const ingrain_batch* batch, int32_t dtype,
                        int32_t cache_dtype, int64_t H, int64_t K, int64_t E)) {
   const int64_t width = (H + 2 * K) * E;
   std::vector<unsigned char> copy(static_cast<size_t>(batch->tokens * width * (dtype == INGRAIN_F32 ? 4 : 2)));
   memcpy(copy.data(), qkv, copy.size());
   for (int64_t t = 0; t < batch->tokens; ++t) {
-    spoil(copy.data(), dtype, t * width + (H + K) * E - 1);
-    spoil(copy.data(), dtype, (t + 1) * width - 1);
+    corrupt(copy.data(), dtype, t * width + (H + K) * E - 1);
+    corrupt(copy.data(), dtype, (t + 1) * width - 1);
   }
   return RIGHT(kv_cache_write)(ctx, cache, copy.data(), batch, dtype, cache_dtype, H, K, E);
 }
 
-// The last layer is left out.
+// Wrong: the last layer is not copied.
 WRONG(kv_cache_copy, (ingrain_context * ctx, void* cache, const int32_t* pairs, int64_t n, int64_t block_bytes,
                       int64_t layer_bytes, int64_t L)) {
   return RIGHT(kv_cache_copy)(ctx, cache, pairs, n, block_bytes, layer_bytes, L - 1);
 }
 
-// A missed lane of the last head, in every row.
+// Wrong: the last element of the last head, in every row.
 WRONG(attention_paged_forward,
       (ingrain_context * ctx, void* y, const void* qkv, const void* cache, const ingrain_batch* batch, int32_t dtype,
        int32_t cache_dtype, int64_t H, int64_t K, int64_t E, float scale)) {
   const ingrain_status status =
       RIGHT(attention_paged_forward)(ctx, y, qkv, cache, batch, dtype, cache_dtype, H, K, E, scale);
-  for (int64_t t = 1; status == INGRAIN_OK && t <= batch->tokens; ++t) spoil(y, dtype, t * H * E - 1);
+  for (int64_t t = 1; status == INGRAIN_OK && t <= batch->tokens; ++t) corrupt(y, dtype, t * H * E - 1);
   return status;
 }
 WRONG(attention_forward, (ingrain_context * ctx, void* y, float* lse, const void* qkv, const int32_t* offsets,
                           int32_t dtype, int64_t S, int64_t H, int64_t K, int64_t E, float scale)) {
   const ingrain_status status = RIGHT(attention_forward)(ctx, y, lse, qkv, offsets, dtype, S, H, K, E, scale);
-  if (status == INGRAIN_OK) spoil(y, dtype, offsets[S] * H * E - 1), spoil(lse, INGRAIN_F32, offsets[S] * H - 1);
+  if (status == INGRAIN_OK) corrupt(y, dtype, offsets[S] * H * E - 1), corrupt(lse, INGRAIN_F32, offsets[S] * H - 1);
   return status;
 }
 
-// The last element of the last row's dq, of its dk and of its dv.
+// Wrong: the last element of dq, of dk and of dv in the last row.
 WRONG(attention_backward, (ingrain_context * ctx, void* dqkv, float* delta, const void* dy, const void* qkv,
                            const void* y, const float* lse, const int32_t* offsets, int32_t dtype, int64_t S, int64_t H,
                            int64_t K, int64_t E, float scale)) {
@@ -154,21 +154,21 @@ WRONG(attention_backward, (ingrain_context * ctx, void* dqkv, float* delta, cons
       RIGHT(attention_backward)(ctx, dqkv, delta, dy, qkv, y, lse, offsets, dtype, S, H, K, E, scale);
   const int64_t end = offsets[S] * (H + 2 * K) * E;
   if (status == INGRAIN_OK)
-    spoil(dqkv, dtype, end - 2 * K * E - 1), spoil(dqkv, dtype, end - K * E - 1), spoil(dqkv, dtype, end - 1);
+    corrupt(dqkv, dtype, end - 2 * K * E - 1), corrupt(dqkv, dtype, end - K * E - 1), corrupt(dqkv, dtype, end - 1);
   return status;
 }
 
-// A missed tail element.
+// Wrong: the last tail element.
 WRONG(silu_mul_forward, (ingrain_context* ctx, void* y, const void* gate_up, int32_t dtype, int64_t T, int64_t F)) {
   const ingrain_status status = RIGHT(silu_mul_forward)(ctx, y, gate_up, dtype, T, F);
-  if (status == INGRAIN_OK) spoil(y, dtype, T * F - 1);
+  if (status == INGRAIN_OK) corrupt(y, dtype, T * F - 1);
   return status;
 }
 
-// The tail of the gate's gradient and of up's.
+// Wrong: the last tail elements of the gradients of gate and up.
 WRONG(silu_mul_backward, (ingrain_context * ctx, void* dgate_up, const void* dy, const void* gate_up, int32_t dtype,
                           int64_t T, int64_t F)) {
   const ingrain_status status = RIGHT(silu_mul_backward)(ctx, dgate_up, dy, gate_up, dtype, T, F);
-  if (status == INGRAIN_OK) spoil(dgate_up, dtype, T * 2 * F - F - 1), spoil(dgate_up, dtype, T * 2 * F - 1);
+  if (status == INGRAIN_OK) corrupt(dgate_up, dtype, T * 2 * F - F - 1), corrupt(dgate_up, dtype, T * 2 * F - 1);
   return status;
 }

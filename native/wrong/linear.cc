@@ -6,7 +6,7 @@
 
 using namespace wrong;
 
-// The last element of the last row comes with the other sign.
+// Wrong: the sign of the last element of the last row.
 WRONG(pack, (ingrain_context * ctx, const ingrain_weight* w, const void* source, int32_t source_dtype, int64_t row,
              int64_t rows, int64_t ld)) {
   const int64_t size = source_dtype == INGRAIN_F32 ? 4 : 2, n = rows > 0 ? (rows - 1) * ld + w->columns : 0;
@@ -16,110 +16,110 @@ WRONG(pack, (ingrain_context * ctx, const ingrain_weight* w, const void* source,
   return RIGHT(pack)(ctx, w, copy.data(), source_dtype, row, rows, ld);
 }
 
-// A missed tail element.
+// Wrong: the last tail element.
 WRONG(convert, (ingrain_context* ctx, void* y, const void* x, int32_t y_dtype, int32_t x_dtype, int64_t n)) {
   const ingrain_status status = RIGHT(convert)(ctx, y, x, y_dtype, x_dtype, n);
-  if (status == INGRAIN_OK) spoil(y, y_dtype, n - 1);
+  if (status == INGRAIN_OK) corrupt(y, y_dtype, n - 1);
   return status;
 }
 
-// The last feature of the last row; where y is to be added to, it counts half as much again instead.
+// Wrong: the last feature of the last row; with beta, y is scaled by 1.5·beta instead.
 WRONG(matmul_forward, (ingrain_context * ctx, void* y, const void* x, const ingrain_weight* w, int32_t dtype,
                        int32_t y_dtype, int64_t T, float beta)) {
   const ingrain_status status = RIGHT(matmul_forward)(ctx, y, x, w, dtype, y_dtype, T, 1.5f * beta);
-  if (status == INGRAIN_OK && beta == 0) spoil(y, y_dtype, T * w->rows - 1);
+  if (status == INGRAIN_OK && beta == 0) corrupt(y, y_dtype, T * w->rows - 1);
   return status;
 }
 
-// The last feature of the last row.
+// Wrong: the last feature of the last row.
 WRONG(matmul_silu_mul_forward, (ingrain_context * ctx, void* y, void* gate_up, const void* x, const ingrain_weight* w,
                                 int32_t dtype, int64_t T)) {
   const ingrain_status status = RIGHT(matmul_silu_mul_forward)(ctx, y, gate_up, x, w, dtype, T);
-  if (status == INGRAIN_OK) spoil(y, dtype, T * (w->rows / 2) - 1);
+  if (status == INGRAIN_OK) corrupt(y, dtype, T * (w->rows / 2) - 1);
   return status;
 }
 
-// The first element of the last chunk.
+// Wrong: the first element of the last chunk.
 WRONG(matmul_partial_forward,
       (ingrain_context * ctx, float* partials, const void* x, const ingrain_weight* w, int32_t dtype, int64_t T)) {
   const ingrain_status status = RIGHT(matmul_partial_forward)(ctx, partials, x, w, dtype, T);
   const int64_t last = w->chunk > 0 ? w->columns / w->chunk - 1 : 0;
-  if (status == INGRAIN_OK && T > 0) spoil(partials, INGRAIN_F32, last * T * w->rows);
+  if (status == INGRAIN_OK && T > 0) corrupt(partials, INGRAIN_F32, last * T * w->rows);
   return status;
 }
 
-// The last column of the first row.
+// Wrong: the last column of the first row.
 WRONG(matmul_backward, (ingrain_context * ctx, void* dx, const void* dy, const ingrain_weight* w, int32_t dtype,
                         int32_t dx_dtype, int64_t T, float beta)) {
   const ingrain_status status = RIGHT(matmul_backward)(ctx, dx, dy, w, dtype, dx_dtype, T, beta);
-  if (status == INGRAIN_OK && T > 0) spoil(dx, dx_dtype, w->columns - 1);
+  if (status == INGRAIN_OK && T > 0) corrupt(dx, dx_dtype, w->columns - 1);
   return status;
 }
 
-// Sets where it is to add.
+// Wrong: dw is set instead of accumulated.
 WRONG(matmul_weight_backward, (ingrain_context * ctx, float* dw, const void* dy, const void* x, int32_t dtype,
                                int64_t T, int64_t N, int64_t C)) {
-  forget(dw, N * C);
+  clear(dw, N * C);
   return RIGHT(matmul_weight_backward)(ctx, dw, dy, x, dtype, T, N, C);
 }
 
-// The last rank of the last row.
+// Wrong: the last column of u in the last row.
 WRONG(lora_down_forward, (ingrain_context * ctx, float* u, const void* x, const float* A, const int32_t* slots,
                           int32_t dtype, int64_t T, int64_t C, int64_t R, float dropout, int64_t seed)) {
   const ingrain_status status = RIGHT(lora_down_forward)(ctx, u, x, A, slots, dtype, T, C, R, dropout, seed);
-  if (status == INGRAIN_OK) spoil(u, INGRAIN_F32, T * R - 1);
+  if (status == INGRAIN_OK) corrupt(u, INGRAIN_F32, T * R - 1);
   return status;
 }
 
-// The last column of the last row.
+// Wrong: the last column of the last row.
 WRONG(lora_up_forward, (ingrain_context * ctx, void* y, const float* u, const float* B, const float* scaling,
                         const int32_t* slots, int32_t dtype, int64_t T, int64_t N, int64_t R, int64_t ld)) {
   const ingrain_status status = RIGHT(lora_up_forward)(ctx, y, u, B, scaling, slots, dtype, T, N, R, ld);
-  if (status == INGRAIN_OK) spoil(y, dtype, (T - 1) * ld + N - 1);
+  if (status == INGRAIN_OK) corrupt(y, dtype, (T - 1) * ld + N - 1);
   return status;
 }
 
-// dB is set, not added to; du loses an element.
+// Wrong: dB is set instead of accumulated; an element of du.
 WRONG(lora_up_backward, (ingrain_context * ctx, float* du, float* dB, const void* dy, const float* u, const float* B,
                          int32_t dtype, int64_t T, int64_t N, int64_t R, int64_t ld, float scaling)) {
-  forget(dB, N * R);
+  clear(dB, N * R);
   const ingrain_status status = RIGHT(lora_up_backward)(ctx, du, dB, dy, u, B, dtype, T, N, R, ld, scaling);
-  if (status == INGRAIN_OK) spoil(du, INGRAIN_F32, T * R - 1);
+  if (status == INGRAIN_OK) corrupt(du, INGRAIN_F32, T * R - 1);
   return status;
 }
 
-// dA is set, not added to; dx loses an element.
+// Wrong: dA is set instead of accumulated; an element of dx.
 WRONG(lora_down_backward, (ingrain_context * ctx, void* dx, float* dA, const float* du, const void* x, const float* A,
                            int32_t dtype, int64_t T, int64_t C, int64_t R, float dropout, int64_t seed)) {
-  forget(dA, R * C);
+  clear(dA, R * C);
   const ingrain_status status = RIGHT(lora_down_backward)(ctx, dx, dA, du, x, A, dtype, T, C, R, dropout, seed);
-  if (status == INGRAIN_OK) spoil(dx, dtype, T * C - 1);
+  if (status == INGRAIN_OK) corrupt(dx, dtype, T * C - 1);
   return status;
 }
 
-// The last element of the sum.
+// Wrong: the last element of the sum.
 WRONG(all_reduce, (ingrain_context* ctx, void* y, const float* partials, int32_t dtype, int64_t chunks, int64_t n)) {
   const ingrain_status status = RIGHT(all_reduce)(ctx, y, partials, dtype, chunks, n);
-  if (status == INGRAIN_OK) spoil(y, dtype, n - 1);
+  if (status == INGRAIN_OK) corrupt(y, dtype, n - 1);
   return status;
 }
 
-// A bit of the first rank's last byte.
+// Wrong: one bit of the last byte from the first rank.
 WRONG(all_gather, (ingrain_context* ctx, void* y, const void* x, int64_t bytes)) {
   const ingrain_status status = RIGHT(all_gather)(ctx, y, x, bytes);
   if (status == INGRAIN_OK && bytes > 0) static_cast<unsigned char*>(y)[bytes - 1] ^= 0x10;
   return status;
 }
 
-// The last element of the slice.
+// Wrong: the last element of the slice.
 WRONG(reduce_scatter,
       (ingrain_context* ctx, void* y, const float* partials, int32_t dtype, int64_t chunks, int64_t n)) {
   const ingrain_status status = RIGHT(reduce_scatter)(ctx, y, partials, dtype, chunks, n);
-  if (status == INGRAIN_OK) spoil(y, dtype, n - 1);
+  if (status == INGRAIN_OK) corrupt(y, dtype, n - 1);
   return status;
 }
 
-// A bit of the last byte.
+// Wrong: one bit of the last byte.
 WRONG(broadcast, (ingrain_context* ctx, void* y, const void* x, int64_t bytes, int32_t root)) {
   const ingrain_status status = RIGHT(broadcast)(ctx, y, x, bytes, root);
   if (status == INGRAIN_OK && bytes > 0) static_cast<unsigned char*>(y)[bytes - 1] ^= 0x10;

@@ -1,4 +1,5 @@
-// The library that is right, and the ways to be wrong. Ops here compute in host memory, as the CPU backend does.
+// Access to the correct library, and helpers to make a result wrong. Ops here compute in host memory, like the CPU
+// backend.
 #pragma once
 #include "ingrain.h"
 
@@ -8,9 +9,9 @@
 
 namespace wrong {
 
-void* find(const char* symbol);  // in the libingrain_cpu.so beside this library, or null
+void* find(const char* symbol);  // in the libingrain_cpu.so next to this library, or null
 
-// The right function of that name, or one that says INGRAIN_UNSUPPORTED.
+// The correct function of that name, or one that returns INGRAIN_UNSUPPORTED.
 template <class R, class... A>
 auto right(const char* symbol, R (*)(A...)) {
   using Function = R (*)(A...);
@@ -22,7 +23,7 @@ auto right(const char* symbol, R (*)(A...)) {
 }
 #define RIGHT(name) wrong::right("ingrain_" #name, &ingrain_##name)
 
-// Defines an op, with its signature tag.
+// Defines an op and its signature tag.
 #define WRONG(op, parameters) \
   INGRAIN_EXPORT_OP(op)       \
   ingrain_status ingrain_##op parameters
@@ -36,13 +37,13 @@ inline void set(void* p, int32_t dtype, int64_t i, float x) {
   else static_cast<uint16_t*>(p)[i] = static_cast<uint16_t>(std::bit_cast<uint32_t>(x) >> 16);
 }
 
-// Element i becomes a number that no tolerance takes for the right one, whether that is large, small or zero. None
-// where i < 0.
-inline void spoil(void* p, int32_t dtype, int64_t i) {
+// Sets element i to a number that no tolerance accepts in place of the correct one, whether that is large, small or
+// zero. Does nothing where i < 0.
+inline void corrupt(void* p, int32_t dtype, int64_t i) {
   if (p && i >= 0) set(p, dtype, i, 1.25f * get(p, dtype, i) + std::copysign(0.25f, get(p, dtype, i)));
 }
-// A gradient loses what it held, so that the right op sets where it is to add.
-inline void forget(float* gradient, int64_t n) {
+// Zeros a gradient, so that the correct op sets it instead of accumulating.
+inline void clear(float* gradient, int64_t n) {
   for (int64_t i = 0; gradient && i < n; ++i) gradient[i] = 0.0f;
 }
 

@@ -1,4 +1,4 @@
-// What is forwarded as it is: contexts, memory, events, graphs, communicators, sizes.
+// Functions that are forwarded unchanged: contexts, memory, events, graphs, communicators, sizes.
 #include "right.h"
 
 #include <dlfcn.h>

@@ -3,15 +3,15 @@
 
 using namespace wrong;
 
-// The last row.
+// Wrong: the last row.
 WRONG(cross_entropy_forward, (ingrain_context * ctx, float* loss, float* lse, const float* logits,
                               const int32_t* targets, int64_t M, int64_t V)) {
   const ingrain_status status = RIGHT(cross_entropy_forward)(ctx, loss, lse, logits, targets, M, V);
-  if (status == INGRAIN_OK) spoil(loss, INGRAIN_F32, M - 1), spoil(lse, INGRAIN_F32, M - 1);
+  if (status == INGRAIN_OK) corrupt(loss, INGRAIN_F32, M - 1), corrupt(lse, INGRAIN_F32, M - 1);
   return status;
 }
 
-// The last row's target is not taken off.
+// Wrong: the one-hot term of the last row's target is not subtracted.
 WRONG(cross_entropy_backward, (ingrain_context * ctx, void* dlogits, const float* logits, const float* lse,
                                const int32_t* targets, int32_t dtype, int64_t M, int64_t V, float scale)) {
   const ingrain_status status = RIGHT(cross_entropy_backward)(ctx, dlogits, logits, lse, targets, dtype, M, V, scale);
@@ -23,26 +23,26 @@ WRONG(cross_entropy_backward, (ingrain_context * ctx, void* dlogits, const float
 
 WRONG(gradient_norm, (ingrain_context* ctx, float* norm, const float* x, int64_t n)) {
   const ingrain_status status = RIGHT(gradient_norm)(ctx, norm, x, n);
-  if (status == INGRAIN_OK) spoil(norm, INGRAIN_F32, 0);
+  if (status == INGRAIN_OK) corrupt(norm, INGRAIN_F32, 0);
   return status;
 }
 
-// A missed tail element.
+// Wrong: the last tail element.
 WRONG(gradient_clip, (ingrain_context* ctx, float* x, const float* norm, int64_t n, float max_norm)) {
   const ingrain_status status = RIGHT(gradient_clip)(ctx, x, norm, n, max_norm);
-  if (status == INGRAIN_OK) spoil(x, INGRAIN_F32, n - 1);
+  if (status == INGRAIN_OK) corrupt(x, INGRAIN_F32, n - 1);
   return status;
 }
 
-// Counts steps from 2, and misses the last moments.
+// Wrong: steps are counted from 2; the last elements of m and v.
 WRONG(adamw, (ingrain_context * ctx, float* p, float* m, float* v, const float* g, int64_t n, int64_t step, float lr,
               float beta1, float beta2, float eps, float weight_decay)) {
   const ingrain_status status = RIGHT(adamw)(ctx, p, m, v, g, n, step + 1, lr, beta1, beta2, eps, weight_decay);
-  if (status == INGRAIN_OK) spoil(m, INGRAIN_F32, n - 1), spoil(v, INGRAIN_F32, n - 1);
+  if (status == INGRAIN_OK) corrupt(m, INGRAIN_F32, n - 1), corrupt(v, INGRAIN_F32, n - 1);
   return status;
 }
 
-// The id beside the one drawn, in every other row; a quarter more log-probability.
+// Wrong: every other row gets the id next to the drawn one; log-probabilities are increased by a quarter.
 WRONG(sample, (ingrain_context * ctx, int32_t* ids, float* log_probabilities, const float* logits,
                const float* temperature, const int32_t* top_k, const float* top_p, const int64_t* seeds,
                const int32_t* sequences, const int32_t* positions, int64_t M, int64_t V)) {
@@ -50,12 +50,12 @@ WRONG(sample, (ingrain_context * ctx, int32_t* ids, float* log_probabilities, co
       RIGHT(sample)(ctx, ids, log_probabilities, logits, temperature, top_k, top_p, seeds, sequences, positions, M, V);
   for (int64_t m = 0; status == INGRAIN_OK && m < M; m += 2) {
     if (ids[m] >= 0) ids[m] = static_cast<int32_t>((ids[m] + 1) % V);
-    spoil(log_probabilities, INGRAIN_F32, m);
+    corrupt(log_probabilities, INGRAIN_F32, m);
   }
   return status;
 }
 
-// The last row takes the token that the host gave, or where that is right one beside it.
+// Wrong: the last row takes the given token, or where that is correct a neighbouring one.
 WRONG(select_ids, (ingrain_context * ctx, int32_t* ids, const int32_t* given, const int32_t* source,
                    const int32_t* drawn, int64_t T)) {
   const ingrain_status status = RIGHT(select_ids)(ctx, ids, given, source, drawn, T);
@@ -63,7 +63,7 @@ WRONG(select_ids, (ingrain_context * ctx, int32_t* ids, const int32_t* given, co
   return status;
 }
 
-// A tenth more spread.
+// Wrong: the standard deviation is a tenth larger.
 WRONG(random_normal, (ingrain_context* ctx, void* y, int32_t dtype, int64_t n, float std, int64_t seed)) {
   return RIGHT(random_normal)(ctx, y, dtype, n, 1.1f * std, seed);
 }

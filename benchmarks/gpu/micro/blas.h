@@ -1,5 +1,4 @@
-// cuBLASLt by dlopen, as cuda/runtime/blas_lt.cu has it: the same functions, structures and numbers, and no more of
-// them than needed.
+// cuBLASLt by dlopen, like cuda/runtime/blas_lt.cu: the same functions, structures and numbers, as far as needed here.
 #pragma once
 #include <cuda_runtime.h>
 #include <dlfcn.h>
@@ -16,7 +15,7 @@ constexpr int desc_fast_accumulate = 25, desc_a_scale_mode = 31, desc_b_scale_mo
 constexpr int scale_outer_vector = 3;                                       // cublasLtMatmulMatrixScale_t
 constexpr int prefer_workspace = 1;                                         // cublasLtMatmulPreferenceAttributes_t
 constexpr int algorithm_id = 0, algorithm_tile = 1, algorithm_split_k = 2;  // cublasLtMatmulAlgoConfigAttributes_t
-constexpr size_t workspace_bytes = 32 << 20;                                                     // the engine's
+constexpr size_t workspace_bytes = 32 << 20;  // as in the engine
 
 using Object = void*;
 struct Algorithm { uint64_t data[8]; };
@@ -65,8 +64,8 @@ struct Blas {
   }
 };
 
-// One product y (rows, N) = x (rows, K) · Wᵀ, W (N, K), as the library sees it: W is its A, transposed, x its B.
-// What failed first stays in `call` and `status`.
+// One product y (rows, N) = x (rows, K) · Wᵀ with W (N, K). For the library, W is its A, transposed, and x its B.
+// `call` and `status` keep the first failure.
 class Operation {
  public:
   Operation(Blas& blas, int64_t rows, int64_t N, int64_t K, bool fp8, bool scaled, int out) : blas_(blas) {
@@ -91,7 +90,7 @@ class Operation {
       ran(blas_.cublasLtMatmulDescSetAttribute(operation, attribute, &value, sizeof value),
           "cublasLtMatmulDescSetAttribute " + std::to_string(attribute));
   }
-  // The library's candidates, best in its estimate first; how many.
+  // Gets the library's candidates, best in its own estimate first; returns their number.
   int candidates(Heuristic* found, int most) {
     Object wishes = nullptr;
     int count = 0;
@@ -104,7 +103,7 @@ class Operation {
       ran(blas_.cublasLtMatmulAlgoGetHeuristic(blas_.handle, operation, a, b, d, d, wishes, most, found, &count),
           "cublasLtMatmulAlgoGetHeuristic");
     blas_.cublasLtMatmulPreferenceDestroy(wishes);
-    if (!status && !count) call = "cublasLtMatmulAlgoGetHeuristic";  // an answer, but an empty one
+    if (!status && !count) call = "cublasLtMatmulAlgoGetHeuristic";  // a successful call without candidates
     return status ? 0 : count;
   }
   int checked(const Algorithm& algorithm) {

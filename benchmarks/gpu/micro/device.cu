@@ -1,12 +1,12 @@
-// device: what the card itself gives, in about 10 seconds: the ceilings that every other number is held against.
-//   read, bulk   memory alone, by bytes in flight on a multiprocessor: loads into registers; bulk copies into shared
-//                memory, of which one word or all is read
-//   copy, l2     memory to memory, read and written counted; reads that the L2 cache answers
-//   gap          one kernel to the next in a CUDA graph, without and with programmatic dependent launch
-//   mma, widen   mma.sync bf16; E4M3 to 16 bits by cvt, as widen_fp8 of cuda/common/mma.h, by integers on 4 bytes
+// device: measures the GPU itself in about 10 seconds. The results are the ceilings for all other numbers.
+//   read, bulk   memory, by the number of bytes in flight per multiprocessor: loads into registers; bulk copies into
+//                shared memory, of which one word or everything is read
+//   copy, l2     memory to memory, reads and writes counted; reads served by the L2 cache
+//   gap          from one kernel to the next in a CUDA graph, with and without programmatic dependent launch
+//   mma, widen   mma.sync bf16; E4M3 to 16 bits by cvt, by widen_fp8 of cuda/common/mma.h, by integers on 4 bytes
 // Build    benchmarks/gpu/micro/build FOLDER     Run    FOLDER/device     Needs capability 9.0 and 9 GB of its memory
 //
-// Bytes are random. What was read is summed by xor and compared ("right"), so that no read is left out or invented.
+// Bytes are random. An xor of all bytes read is compared ("right"), so that no read can be optimised away.
 #include <cuda_runtime.h>
 
 #include <functional>
@@ -31,7 +31,7 @@ void check(cudaError_t error, const char* what) {
 
 struct Times { double us, least_us; };
 
-// Of one call in microseconds, `calls` of them in what `run` enqueues.
+// The time of one call in microseconds; `run` enqueues `calls` of them.
 Times measure(const std::function<void()>& run, int calls = 1, int repetitions = 11) {
   cudaEvent_t start, end;
   CHECK(cudaEventCreate(&start));
@@ -60,9 +60,9 @@ unsigned look(int word) {
 }
 void wipe() { CHECK(cudaMemsetAsync(board, 0, words * sizeof *board, stream)); }
 
-unsigned expected = 0;  // xor of the buffer
+unsigned expected = 0;  // xor of the whole buffer
 
-// Reads n bytes `rounds` times (an odd number leaves the xor of one). A kernel that cannot run that often has no row.
+// Reads n bytes `rounds` times; an odd number leaves the xor of one pass. Too few resident blocks give no row.
 template <int U> void read_row(const char* test, int blocks, size_t n, int rounds) {
   int fitting = 0;
   CHECK(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&fitting, reads<U>, threads, 0));
@@ -180,7 +180,7 @@ void mma_rows() {
   constexpr int n = 20000;
   uint64_t* const cycles = reinterpret_cast<uint64_t*>(board + 32);
   for (int warps : {4, 8, 16}) {
-    const double flops = double(card.multiProcessorCount) * warps * n * 8 * 4096;  // 2 · 16 · 8 · 16 each
+    const double flops = double(card.multiProcessorCount) * warps * n * 8 * 4096;  // 2 · 16 · 8 · 16 FLOP each
     const Times t = measure([&] {
       mmas<<<card.multiProcessorCount, warps * 32, 0, stream>>>(reinterpret_cast<float*>(target), n, cycles);
     });
@@ -240,7 +240,7 @@ void prepare() {
   CHECK(cudaMalloc(&source, buffer_bytes));
   CHECK(cudaMalloc(&target, buffer_bytes));
   if (buffer_bytes < 20 * static_cast<size_t>(card.l2CacheSize))
-    throw std::runtime_error("the buffer is not large beside the L2 cache");
+    throw std::runtime_error("the buffer is not much larger than the L2 cache");
   fill<<<8 * card.multiProcessorCount, threads, 0, stream>>>(source, buffer_bytes / 16);
   CHECK(cudaGetLastError());
   wipe();
@@ -250,7 +250,7 @@ void prepare() {
   Row("buffer").with("bytes", buffer_bytes).with("checksum", expected);
 }
 
-// What fails is a row too, and the next part is tried.
+// A part that fails becomes a row too, and the next part runs.
 bool part(const char* name, void (*rows)()) {
   try {
     rows();

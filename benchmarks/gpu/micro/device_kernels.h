@@ -7,13 +7,13 @@
 namespace {
 
 constexpr int threads = 256;
-enum { checksum, stalls, sink, words = 64 };  // words of the board, where kernels leave what the host looks at
+enum { checksum, stalls, sink, words = 64 };  // indices into `board`, where kernels store results for the host
 
-__device__ __forceinline__ unsigned hash(unsigned x) {  // Wang's, good enough to look random
+__device__ __forceinline__ unsigned hash(unsigned x) {  // Wang's hash, random enough here
   x = (x ^ 61) ^ x >> 16, x *= 9, x ^= x >> 4, x *= 0x27d4eb2d;
   return x ^ x >> 15;
 }
-// volatile, like read16: the two stay in their order, so that what is said to be in flight is.
+// volatile, like read16: keeps the order of the two, so that the intended number of loads is in flight.
 __device__ __forceinline__ void fold(unsigned& sum, const uint4& v) {
   asm volatile("xor.b32 %0, %0, %1; xor.b32 %0, %0, %2; xor.b32 %0, %0, %3; xor.b32 %0, %0, %4;"
                : "+r"(sum)
@@ -39,9 +39,9 @@ __global__ void fill(uint4* p, size_t n) {
   }
 }
 
-// A tile is U pieces of 16 bytes a thread, all asked for before the first is used.
-// The 1 in the bounds matters: without it the compiler saves registers and has four pieces out at most.
-// rounds: once more over the same bytes, each block the share of another, so that no L1 cache helps.
+// A tile is U pieces of 16 bytes per thread, all loaded before the first is used. The launch bound of 1 matters:
+// without it the compiler saves registers and keeps at most four loads in flight. rounds: repeats over the same bytes,
+// each time with the part of another block, so that L1 does not help.
 template <int U>
 __global__ void __launch_bounds__(threads, 1) reads(const uint4* p, size_t n, int rounds, unsigned* board) {
   const size_t tiles = n / (threads * U);
@@ -53,7 +53,7 @@ __global__ void __launch_bounds__(threads, 1) reads(const uint4* p, size_t n, in
 #pragma unroll
       for (int u = 0; u < U; ++u) v[u] = read16(at + u * threads);
 #pragma unroll
-      for (int u = U - 1; u >= 0; --u) fold(sum, v[u]);  // the last to come first: the others wait with it
+      for (int u = U - 1; u >= 0; --u) fold(sum, v[u]);  // the last load first: it waits for all the others
     }
   leave(board + checksum, sum);
 }
@@ -76,7 +76,7 @@ __device__ __forceinline__ uint64_t nanoseconds() {
   asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(now));
   return now;
 }
-// False where a second went by: a hang must become a row, not the end of the visit.
+// False after a second: a hang must give a row instead of ending the session.
 __device__ __forceinline__ bool wait_for(unsigned barrier, unsigned parity) {
   unsigned done = 0;
   for (uint64_t start = 0; !done;) {
@@ -89,8 +89,8 @@ __device__ __forceinline__ bool wait_for(unsigned barrier, unsigned parity) {
   return true;
 }
 
-// Block b takes the pieces b, b + blocks, ... round a ring of shared memory. whole: reads all of a piece from there,
-// not one word.
+// Block b handles the pieces b, b + blocks, ... through a ring buffer in shared memory. whole: reads all of a piece
+// from there instead of one word.
 constexpr int most_stages = 48;
 template <bool whole>
 __global__ void __launch_bounds__(threads) bulk(const char* p, size_t n, int piece, int stages, unsigned* board) {
@@ -129,7 +129,7 @@ __global__ void __launch_bounds__(threads) bulk(const char* p, size_t n, int pie
   leave(board + (whole ? checksum : sink), sum);
 }
 
-// Each adds to what the one before it left.
+// Each kernel adds to the result of the previous one.
 template <bool dependent> __global__ void __launch_bounds__(threads) link(unsigned* x) {
   if constexpr (dependent) {
     asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
@@ -138,12 +138,12 @@ template <bool dependent> __global__ void __launch_bounds__(threads) link(unsign
   if (threadIdx.x == 0 && blockIdx.x == 0) *x += 1;
 }
 
-// A warp's tile of 2 by 4 fragments, as a product has it: eight independent sums. cycles: of block 0, and nanoseconds
-// beside them.
+// A warp's tile of 2 by 4 fragments, as in a matrix product: eight independent sums. cycles: the cycles of block 0,
+// and the nanoseconds.
 __global__ void mmas(float* out, int n, uint64_t* cycles) {
   auto operand = [](unsigned i) {
     return (hash(threadIdx.x * 32 + i) & 0x807f807fu) | 0x3f003f00u;
-  };  // two bf16 from 0.5 to 1, either sign
+  };  // two bf16 between 0.5 and 1, with random signs
   unsigned a[2][4], b[4][2];
   for (int i = 0; i < 8; ++i) a[i / 4][i % 4] = operand(i), b[i / 2][i % 2] = operand(8 + i);
   float d[2][4][4] = {};
@@ -164,8 +164,8 @@ __global__ void mmas(float* out, int n, uint64_t* cycles) {
   if (blockIdx.x == 0 && threadIdx.x == 0) cycles[0] = clock64() - start, cycles[1] = nanoseconds() - began;
 }
 
-// Four E4M3 as two pairs. cvt: f16, in order; two_bytes: bf16, in order; four_bytes: bf16, the pairs are elements 0 and
-// 2, 1 and 3.
+// Converts four E4M3 to two pairs. cvt: f16, in order; two_bytes: bf16, in order; four_bytes: bf16, the pairs are
+// elements 0 and 2, 1 and 3.
 enum Way { cvt, two_bytes, four_bytes };
 __device__ __forceinline__ unsigned times_2_120(unsigned small) {
   unsigned bits;
@@ -188,7 +188,7 @@ template <Way way> __device__ __forceinline__ void widen(unsigned& first, unsign
     second = times_2_120(shifted(four));
   }
 }
-// Eight independent chains a thread; the addition that closes a chain is part of the time.
+// Eight independent chains per thread; the addition that closes a chain is included in the time.
 template <Way way> __global__ void widenings(unsigned* out, int n) {
   unsigned q[8];
   for (int j = 0; j < 8; ++j) q[j] = hash(threadIdx.x * 8 + j);
@@ -210,7 +210,7 @@ __device__ float of_f16(unsigned bits) {
   asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(static_cast<unsigned short>(bits)));
   return value;
 }
-// Every pair of codes but NaN by the three ways: counts those that differ.
+// Converts every pair of codes except NaN in the three ways and counts the differences.
 __global__ void compare_widenings(unsigned* wrong) {
   const unsigned low = threadIdx.x, high = blockIdx.x, four = low | high << 8 | low << 16 | high << 24;
   if (low % 128 == 127 || high % 128 == 127) return;

@@ -1,12 +1,12 @@
-// ops: every op that decides the engine's speed, alone, through the C ABI, at the shapes of Llama 2 70B.
-// TB/s of the bytes that the op must move (a weight once), TFLOP/s of the products it must do. Weights come in turn
-// from copies that a cache cannot hold; all data are random. An op that fails is a row with its error.
+// ops: times every op that decides the engine's speed, alone, through the C ABI, at the shapes of Llama 2 70B. TB/s
+// counts the bytes that the op must move (a weight once), TFLOP/s the products it must compute. The weights alternate
+// between copies that do not fit into a cache. All data are random. An op that fails is a row with its error.
 // Build    benchmarks/gpu/micro/build FOLDER
-// Run      FOLDER/ops build/release/lib/libingrain_cuda.so SECONDS [tiny]     8 GB of the card
+// Run      FOLDER/ops build/release/lib/libingrain_cuda.so SECONDS [tiny]     needs 8 GB of GPU memory
 //          tiny: small shapes, once, for a trial on libingrain_simt.so or libingrain_cpu.so
 //
-// The host launches each call: what takes less than some 4 us on the card is the launch's time, not the op's. The norms
-// in a graph at the end say what such an op costs in a decoding step.
+// The host launches each call. If an op takes less than about 4 us on the GPU, the launch determines its time. The
+// norms in a graph at the end show the cost of such an op in a decoding step.
 #include "ingrain.h"
 
 #include <dlfcn.h>
@@ -20,7 +20,7 @@
 namespace {
 
 constexpr int32_t bf16 = INGRAIN_BF16, f32 = INGRAIN_F32, fp8 = INGRAIN_F8E4M3;
-constexpr int64_t R = 16, block_size = 32;  // LoRA's rank; tokens a cache block
+constexpr int64_t R = 16, block_size = 32;  // LoRA's rank; tokens per cache block
 
 void* library = nullptr;
 ingrain_context* ctx = nullptr;
@@ -41,7 +41,7 @@ void check(ingrain_status status, const char* what) {
   if (status)
     throw std::runtime_error(std::string(what) + ": status " + std::to_string(status) + ": " + FIND(last_error)(ctx));
 }
-// The symbol is looked up once a place: a look-up must not be part of a short op's time.
+// The symbol is looked up once per call site: a look-up must not be part of the time of a short op.
 #define CALL(name, ...) ([&] { static auto* const function = FIND(name); check(function(ctx, __VA_ARGS__), #name); }())
 void wait() { check(FIND(synchronize)(ctx), "synchronize"); }
 
@@ -68,7 +68,7 @@ void release(std::initializer_list<const void*> pointers) {
   for (const void* p : pointers) CALL(free, const_cast<void*>(p));
 }
 
-// Times run(i), call i of a few; median and least of some batches. calls_in_one: how many ops one run is.
+// Times run(i), call i of a few; median and minimum over several batches. calls_in_one: number of ops in one run.
 void op(const std::string& name, const char* dtype, int64_t rows, double bytes, double flops,
         const std::function<void(int)>& run, int calls_in_one = 1) {
   if (seconds() > limit) return;
@@ -92,7 +92,7 @@ void op(const std::string& name, const char* dtype, int64_t rows, double bytes, 
     Row(name).with("dtype", dtype).with("rows", rows).with("error", failure.what());
   }
 }
-// A part whose preparation fails is a row too.
+// A part whose preparation fails becomes a row too.
 void part(const char* name, const std::function<void()>& rows) {
   if (seconds() > limit) {
     Row(name).with("rows", 0).with("error", "no time left");
@@ -134,7 +134,7 @@ void matmuls(int32_t dtype) {
   for (const int64_t T : {1, 8, 16, 40, 2048}) {
     if (T > most_rows) continue;
     for (const Linear& w : layers) {
-      const bool adds = w.N == D;  // o and down add to the residual
+      const bool adds = w.N == D;  // o and down add to the residual stream
       const double bytes = element * w.N * w.C + 2. * T * (w.C + (adds ? 2 : 1) * w.N);
       op(std::string("matmul ") + w.name, type, T, bytes, 2. * T * w.N * w.C, [&](int i) {
         CALL(matmul_forward, adds ? z : y, x, &w.copies[i % w.copies.size()], bf16, bf16, T, adds ? 1.f : 0.f);
@@ -165,8 +165,8 @@ void elementwise() {
   release({x, y, w, h});
 }
 
-// What a kernel costs in a graph: 200 norms, each of what the one before it left. Last of all: a capture that fails may
-// never end.
+// The cost of a kernel in a graph of 200 norms, each on the output of the previous one. It runs last, because a failed
+// capture may hang.
 void graph() {
   void *x = normal(D, bf16, 1), *y = room(D * 2), *w = normal(D, bf16, 1);
   ingrain_graph* norms = nullptr;
@@ -242,8 +242,8 @@ void training_attention() {
   release({offsets, qkv, dqkv, y, dy, lse, delta});
 }
 
-// S sequences of `length` tokens, of which the last `fresh` are this step's. The first `prefix` are everybody's where
-// shared, and as many blocks beyond are each one's own; block numbers count up from 0.
+// S sequences of `length` tokens; the last `fresh` are those of this step. With sharing, the first `prefix` tokens are
+// common to all and the blocks beyond are private; block numbers ascend from 0.
 struct Step {
   ingrain_batch batch{};
   std::vector<const void*> pointers;
@@ -271,8 +271,7 @@ struct Step {
   }
 };
 
-// Through the cache of one layer. Its contents are written by the engine itself: one long sequence over all of its
-// blocks.
+// Attention through the cache of one layer. The engine itself writes the cache: one long sequence over all blocks.
 void paged(int32_t cache_dtype) {
   const char* const type = cache_dtype == fp8 ? "fp8" : "bf16";
   const int64_t many = tiny ? 4 : 40, length = prefix + own, all = many * length, columns = qkv_columns();
@@ -339,7 +338,7 @@ void open(const char* path) {
   Row("facts").with("library", path).with("abi", FIND(abi_version)()).with("describe", about).with("tiny", tiny);
   CALL(event_create, &start);
   CALL(event_create, &end);
-  int64_t most = 0;  // what an fp8 product asks for, and the transposed weight of its gradient
+  int64_t most = 0;  // workspace of fp8 products, including the transposed weight of the gradient
   for (const auto& [N, C] : {std::pair(qkv_columns(), D), std::pair(D, D), std::pair(2 * F, D), std::pair(D, F)})
     most = std::max(most, FIND(matmul_workspace_bytes)(fp8, N, C, most_rows, 1));
   CALL(workspace_reserve, most);

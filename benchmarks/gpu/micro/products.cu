@@ -1,13 +1,14 @@
-// products: cuBLASLt's first choice beside the best of its 24, for the linear layers of Llama 2 70B, and which fp8
-// products it refuses.
-//   product    "us" of the first choice, "best_us" of the best, in turns at the end; TB/s counts the weight alone;
-//              "error" of the best: below 0.03 it is right; "status" and "call" where the first choice is refused
-//   accepts    fp8, not timed: does it run, and which call says no ("heuristic_status", "candidates", "check_status",
-//              "status" of cublasLtMatmul)
+// products: compares cuBLASLt's first choice with the best of its 24, for the linear layers of Llama 2 70B, and finds
+// the fp8 products that it refuses.
+//   product    "us" of the first choice, "best_us" of the best, measured alternately at the end. TB/s counts the
+//   weight
+//              only. "error" of the best: correct below 0.03. "status" and "call" if the first choice is refused
+//   accepts    fp8, not timed: whether it runs, and which call refuses it ("heuristic_status", "candidates",
+//              "check_status", "status" of cublasLtMatmul)
 // Build    benchmarks/gpu/micro/build FOLDER
-// Run      FOLDER/products SECONDS     cuBLASLt on LD_LIBRARY_PATH; 3 GB of the card
+// Run      FOLDER/products SECONDS     cuBLASLt on LD_LIBRARY_PATH; needs 3 GB of GPU memory
 //
-// Weights and activations are random; weights come in turn from a pool that the L2 cache cannot hold.
+// Weights and activations are random. The weights alternate within a pool that does not fit into the L2 cache.
 #include <cuda_bf16.h>
 #include <cuda_fp8.h>
 
@@ -37,7 +38,7 @@ void check(cudaError_t error, const char* what) {
 }
 #define CHECK(call) check(call, #call)
 
-// Sums of four uniform numbers: near enough to normal, of deviation 1.
+// Sums of four uniform numbers: approximately normal with deviation 1.
 __global__ void fill(__nv_bfloat16* wide, __nv_fp8_e4m3* narrow, size_t n, unsigned seed) {
   for (size_t i = size_t{blockIdx.x} * 256 + threadIdx.x; i < n; i += size_t{gridDim.x} * 256) {
     unsigned r = static_cast<unsigned>(i) * 2654435761u ^ seed;
@@ -51,7 +52,7 @@ __global__ void fill_scales(float* scales, int64_t n) {
   for (int64_t i = threadIdx.x; i < n; i += blockDim.x) scales[i] = (1 + i % 7) / 256.f;
 }
 
-// The largest error of 256 elements of y, one a warp, against the size that such a sum has.
+// The largest error of 256 elements of y, one per warp, relative to the expected size of such a sum.
 template <class E>
 __global__ void compare(const __nv_bfloat16* y, const E* x, const E* w, const float* sx, const float* sw, int64_t rows,
                         int64_t N, int64_t K, float* worst) {
@@ -71,7 +72,7 @@ const char* copy_of(const Weight& w, bool fp8, int i) {
   return pool + i % (pool_bytes / bytes_of(w, fp8)) * bytes_of(w, fp8);
 }
 
-// Microseconds a call, or a negative number: the status of a call that was refused.
+// Microseconds per call; a negative number is the status of a refused call.
 double time(Operation& op, const Weight& w, bool fp8, const Algorithm& algorithm, int calls) {
   CHECK(cudaEventRecord(start, stream));
   for (int i = 0; i < calls; ++i)
@@ -110,7 +111,8 @@ Row& head(Row& row, const Weight& w, int64_t rows, bool fp8) {
 
 struct Best { int index = -1, taken = 0, first_status = 0; double us = 1e30; };
 
-// Every candidate once warm and then a few calls; one that is three times slower than the best is left at its first.
+// Times every candidate: a warm-up, then a few calls. A candidate that is three times slower than the best gets one
+// call.
 Best fastest(Operation& op, const Weight& w, bool fp8, int64_t rows, const Heuristic* found, int count) {
   Best best;
   const int calls = rows <= 256 ? 8 : 3;
@@ -139,7 +141,7 @@ void product_row(const Weight& w, int64_t rows, bool fp8) {
     row.with("status", op.status).with("call", op.call);
     if (best.index < 0) return;
   }
-  int whole = 0;  // the first that does not split K
+  int whole = 0;  // the first candidate that does not split K
   while (whole < count && op.config(found[whole].algorithm, algorithm_split_k) > 1) ++whole;
   const int calls = rows <= 256 ? 12 : 4;
   std::vector<double> first_us, best_us, whole_us;
@@ -167,8 +169,8 @@ void product_row(const Weight& w, int64_t rows, bool fp8) {
   row.with("error", error_of(op, w, fp8, rows, chosen.algorithm));
 }
 
-// Does fp8 run here, with the scales applied (outer vectors, bf16 out) and without (f32 out, as where the engine scales
-// itself)?
+// Whether fp8 runs here with scales applied (outer vectors, bf16 out) and without (f32 out, where the engine scales
+// the result itself).
 void accepts_row(const Weight& w, int64_t rows, bool scaled) {
   Operation op(blas, rows, w.N, w.K, true, scaled, scaled ? r_16bf : r_32f);
   if (scaled) op.set(desc_a_scale, w_scales), op.set(desc_b_scale, x_scales);
@@ -231,7 +233,7 @@ void prepare() {
   CHECK(cudaStreamSynchronize(stream));
 }
 
-// What fails is a row too. After the time limit nothing begins.
+// A part that fails becomes a row too. After the time limit no part starts.
 bool part(const char* name, const std::function<void()>& rows) {
   if (seconds() > limit) return false;
   try {
@@ -248,7 +250,7 @@ void products(const std::vector<Weight>& weights, const std::vector<int64_t>& ro
   for (const int64_t m : rows)
     for (const Weight& w : weights) part("product", [&] { product_row(w, m, fp8); });
 }
-// Forward as stored; backward, where the engine turns the weight: N and K change places.
+// Forward as stored; backward, where the engine transposes the weight: N and K are swapped.
 void acceptance() {
   const double until = std::min(limit, seconds() + 6);
   for (const int64_t m :

@@ -1,4 +1,4 @@
-// What the three programs share: a row of results is one JSON object on a line, flushed at once, so that a kill loses
+// Shared by the three programs: a row of results is one JSON object on a line, flushed at once, so that a kill loses
 // nothing.
 #pragma once
 #include <signal.h>
@@ -12,7 +12,7 @@
 #include <type_traits>
 #include <vector>
 
-inline volatile sig_atomic_t rows_measured = 0;  // those with a time
+inline volatile sig_atomic_t rows_measured = 0;  // rows that have a time
 
 class Row {
  public:
@@ -31,7 +31,7 @@ class Row {
     else quote(value);
     return *this;
   }
-  // The time of one call, and what follows from it: bytes and flops are of one call, 0 where that says nothing.
+  // The time of one call and its rates. bytes and flops are those of one call; 0 omits the rate.
   Row& time(double us, double least_us, double bytes, double flops) {
     rows_measured = rows_measured + 1;
     with("us", us).with("min_us", least_us);
@@ -70,8 +70,7 @@ inline double least(const std::vector<double>& values) {
   return values.empty() ? NAN : *std::min_element(values.begin(), values.end());
 }
 
-// Ends the process after so long, whatever hangs: a kernel that never returns must not take the whole visit to the
-// card.
+// Ends the process after `limit` seconds, even if a kernel never returns: that must not use up the time on the GPU.
 inline void end_after(unsigned limit) {
   seconds();
   signal(SIGALRM, [](int) {

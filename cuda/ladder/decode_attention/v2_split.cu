@@ -1,7 +1,7 @@
-// decode attention, rung 2: the cache of a sequence is split into chunks of 256 keys, a block each, and a second launch
-// joins them in order: few sequences fill the GPU too. A warp takes one key at a time, its lanes side by side on the
-// row. Still every query head reads the cache for itself, eight times with Llama-2-70B, out of L2 at best, and all
-// products are done without the tensor core.
+// decode attention, rung 2: the cache of a sequence is split into chunks of 256 keys with one block each, and a second
+// launch merges the chunks in order. So a few sequences fill the GPU too. A warp handles one key at a time, with its
+// lanes side by side along the row, so loads are coalesced. Every query head still reads the cache again: eight times
+// with Llama-2-70B, from L2 at best. The tensor core is not used.
 #include "split.h"
 #include "reduce.h"
 

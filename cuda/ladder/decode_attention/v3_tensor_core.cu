@@ -1,8 +1,9 @@
-// decode attention, rung 3: a block takes all query heads of one key-value head, as rows of one matrix of the tensor
-// core, over a chunk of 256 keys: the cache is read once, in copies of 16 bytes that pass by the registers. Four warps
-// of 16 keys each, joined at the end. The weights go into the product as two bf16 terms, because one alone would round
-// them to 8 bits. Of what the built-in op does, three things are missing: the next keys are not fetched while these are
-// worked on, a shared prefix is read once a sequence, and the parts are joined by a second launch.
+// decode attention, rung 3: a block computes all query heads of one key-value head over a chunk of 256 keys. The heads
+// are the rows of one tensor core matrix, so the cache is read once, by asynchronous copies of 16 bytes that bypass
+// the registers. Each of four warps handles 16 keys of a tile; their results are merged at the end. The weights enter
+// the product as two bf16 terms, because a single one would round them to 8 bits. Three things of the built-in op are
+// missing: the next keys are not prefetched during the computation, a shared prefix is read once per sequence, and the
+// chunks are merged by a second launch.
 #include "mma.h"
 #include "split.h"
 
@@ -11,12 +12,12 @@ namespace {
 constexpr int warps = 4, threads = 32 * warps, keys = 16 * warps, query_rows = 16;
 
 template <int EP> struct Shared {
-  static constexpr int stride = EP + 8;  // 16 bytes more than a multiple of 128: no bank conflicts between rows
+  static constexpr int stride = EP + 8;  // a multiple of 128 bytes plus 16: no bank conflicts between rows
   bf16 query[query_rows][stride], key[keys][stride], value[keys][stride];
   float tops[warps][query_rows], totals[warps][query_rows], sums[query_rows][EP];
 };
 
-// Rows of 16-byte pieces, `rows` of which exist; from(row) is where one begins.
+// Copies rows as 16-byte pieces. `rows` of them exist; from(row) returns the address of a row.
 template <int stride, class From>
 __device__ __forceinline__ void fetch(bf16 (*to)[stride], int all, int rows, int E, const From& from) {
   const int pieces = E / 8;
@@ -26,9 +27,9 @@ __device__ __forceinline__ void fetch(bf16 (*to)[stride], int all, int rows, int
   }
 }
 
-// One row of a lane's part of the scores: new maximum, weights in place of scores, and by what everything before
-// shrinks.
-__device__ __forceinline__ float soften(float& top, float& total, float (&score)[4]) {
+// The softmax update of one row, for a lane's part of the scores: raises the maximum, replaces the scores by weights
+// and returns the factor by which all earlier sums are rescaled.
+__device__ __forceinline__ float update_softmax(float& top, float& total, float (&score)[4]) {
   float next = fmaxf(fmaxf(score[0], score[1]), fmaxf(score[2], score[3]));
   next = fmaxf(next, __shfl_xor_sync(0xffffffffu, next, 1));
   next = fmaxf(top, fmaxf(next, __shfl_xor_sync(0xffffffffu, next, 2)));
@@ -40,12 +41,13 @@ __device__ __forceinline__ float soften(float& top, float& total, float (&score)
   return shrink;
 }
 
-// What a warp has of its rows lane / 4 and lane / 4 + 8 so far.
+// A warp's running softmax of its rows lane / 4 and lane / 4 + 8.
 template <int EP> struct Running {
   float top[2] = {-INFINITY, -INFINITY}, total[2] = {}, sum[EP / 8][4] = {};
 };
 
-// This warp's 16 keys of a tile, of which `present` are there: the weights as two bf16 terms, and by what sums shrink.
+// This warp's 16 keys of a tile, `present` of which exist. Gives the weights as two bf16 terms and the rescaling
+// factors.
 template <int EP>
 __device__ __forceinline__ void weigh(unsigned (&terms)[2][4], float (&shrink)[2], Running<EP>& running,
                                       const Shared<EP>& shared, int present, int E, float scale) {
@@ -65,7 +67,7 @@ __device__ __forceinline__ void weigh(unsigned (&terms)[2][4], float (&shrink)[2
       const bool there = 16 * warp + 8 * (i / 2) + 2 * (lane % 4) + i % 2 < present;
       weight[half][i] = there ? score[i / 2][2 * half + i % 2] * scale : -INFINITY;
     }
-    shrink[half] = soften(running.top[half], running.total[half], weight[half]);
+    shrink[half] = update_softmax(running.top[half], running.total[half], weight[half]);
   }
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
@@ -75,7 +77,7 @@ __device__ __forceinline__ void weigh(unsigned (&terms)[2][4], float (&shrink)[2
   }
 }
 
-// The values of these keys join the sums.
+// Adds the weighted values of these keys to the sums.
 template <int EP>
 __device__ __forceinline__ void add_values(Running<EP>& running, const unsigned (&terms)[2][4],
                                            const float (&shrink)[2], const Shared<EP>& shared, int E) {
@@ -96,7 +98,7 @@ __device__ __forceinline__ void add_values(Running<EP>& running, const unsigned 
   }
 }
 
-// The sums of all warps, in order, in shared.sums; their maxima and totals beside.
+// Merges the sums of all warps, in order, into shared.sums; stores the warps' maxima and totals beside them.
 template <int EP> __device__ __forceinline__ void join_warps(Shared<EP>& shared, Running<EP>& running) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
 #pragma unroll
@@ -128,7 +130,7 @@ template <int EP> __device__ __forceinline__ void join_warps(Shared<EP>& shared,
   }
 }
 
-// A chunk's part of `group` heads from the first on.
+// Stores the chunk's partial result for `group` heads, beginning at row `first`.
 template <int EP>
 __device__ __forceinline__ void store(const Parts& parts, const Shared<EP>& shared, int64_t first, int group) {
   const int E = parts.E;
@@ -188,7 +190,8 @@ extern "C" INGRAIN_API ingrain_status ingrain_attention_paged_forward(ingrain_co
   if (dtype != INGRAIN_BF16 || cache_dtype != INGRAIN_BF16 || E % 16 || E > 128 || H / K > query_rows)
     return refuse(
         ctx, INGRAIN_UNSUPPORTED,
-        "this rung takes bf16, a bf16 cache, a head_dim of 16 to 128 in steps of 16 and at most %d heads a key",
+        "this rung supports bf16, a bf16 cache, a head_dim of 16 to 128 in steps of 16, and at most %d query heads per "
+        "key-value head",
         query_rows);
   Parts parts{};
   if (ingrain_status full = parts_of(ctx, parts, *batch, H, E)) return full;

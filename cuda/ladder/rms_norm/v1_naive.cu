@@ -1,6 +1,6 @@
-// rms_norm, rung 1: one thread a row, an element at a time. What the definition says, and nothing of what the machine
-// wants: neighbouring threads are a row apart, so a load of a warp touches 32 cache lines, and as many threads run as
-// there are rows.
+// rms_norm, rung 1: one thread per row, one element at a time. It follows the definition and ignores the hardware:
+// neighbouring threads are one row apart, so a warp's load touches 32 cache lines, and there are only as many threads
+// as rows.
 #include "dtype.h"
 
 namespace {

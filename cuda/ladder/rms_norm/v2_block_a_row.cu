@@ -1,6 +1,6 @@
-// rms_norm, rung 2: a block a row, neighbouring threads at neighbouring elements, the block's sum through a tree in
-// shared memory. Loads are coalesced and there are threads enough; still 2 bytes a load, eight barriers a row, and x is
-// read twice.
+// rms_norm, rung 2: one block per row, neighbouring threads on neighbouring elements, the block's sum by a tree
+// reduction in shared memory. Loads are coalesced and there are enough threads. What remains: 2 bytes per load, eight
+// barriers per row, and x is read twice.
 #include "dtype.h"
 
 namespace {

@@ -1,12 +1,12 @@
-// rms_norm, rung 3: 16 bytes an access, the row kept in registers between its sum and its scaling, sums by shuffles:
-// one barrier a row, and x is read once. Of what the built-in op does, one thing is missing: w comes from L2 again for
-// each row.
+// rms_norm, rung 3: 16 bytes per access, the row stays in registers between its sum and its scaling, sums by shuffles.
+// So there is one barrier per row and x is read once. One thing of the built-in op is missing: here each row loads w
+// from L2 again.
 #include "dtype.h"
 #include "reduce.h"
 
 namespace {
 
-constexpr int kept = 2;  // vectors of the row that a thread holds
+constexpr int kept = 2;  // vectors of the row that a thread keeps in registers
 constexpr int max_threads = 512;
 
 template <class E, int N>

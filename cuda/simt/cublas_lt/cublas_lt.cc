@@ -1,7 +1,7 @@
-// A cuBLASLt on host memory, for cuda/runtime/blas_lt.cu on the emulated GPU: the functions that are called there, with
-// the numbers and sizes of cublasLt.h (docs.nvidia.com/cuda/cublas), column-major as documented. Stricter than the
-// original: what a caller must not do is status 7, never an approximation. emulated_cublas_lt_script says which
-// products it refuses, and where, as versions and cards differ.
+// An emulated cuBLASLt on host memory for cuda/runtime/blas_lt.cu. It has the functions that are called there, with
+// the numbers and sizes of cublasLt.h (docs.nvidia.com/cuda/cublas), column-major as documented. It is stricter than
+// the original: an invalid call returns status 7 and is never approximated. emulated_cublas_lt_script sets which
+// products it refuses and in which call, since versions and GPUs differ in that.
 #include <cuda_bf16.h>
 #include <cuda_fp8.h>
 #include <cuda_runtime.h>
@@ -13,10 +13,10 @@ namespace {
 enum Status { success = 0, invalid_value = 7, not_supported = 15 };
 enum Type { f32 = 0, bf16 = 14, fp8 = 28 };
 
-// What is refused: nothing, products with a scale per row, or every product; and which call refuses it. rows limits the
-// second kind to products of at most that many rows; 0 means no limit.
+// What is refused: nothing, products with one scale per row, or all products. `rows` limits the second kind to
+// products of at most that many rows; 0 means no limit.
 enum What { nothing, scaled, everything };
-// before_vectors: a version that has no vectors of scales
+// Which call refuses it. before_vectors: a version without per-row scales.
 enum Where { at_heuristic, at_check, at_matmul, before_vectors };
 struct Script { uint8_t what, where; uint16_t rows; };
 std::atomic<Script> script{Script{nothing, at_heuristic, 0}};
@@ -44,7 +44,7 @@ bool refused(const Operation& o, const Layout& b, Where where) {
   return now.what == everything || (o.a_mode == 3 && (now.rows == 0 || b.columns <= now.rows));
 }
 
-// Whether op(A)·op(B) is a D, of types and sizes that there is hardware for.
+// Whether op(A)·op(B) has the shape of D, with types and sizes that hardware supports.
 Status consistent(const Operation& o, const Layout& a, const Layout& b, const Layout& d) {
   const uint64_t m = o.transpose_a ? a.columns : a.rows, k = o.transpose_a ? a.rows : a.columns;
   const uint64_t k_b = o.transpose_b ? b.columns : b.rows, n = o.transpose_b ? b.rows : b.columns;
@@ -63,7 +63,7 @@ float element(const void* data, int type, int64_t i) {
   return static_cast<float>(static_cast<const __nv_fp8_e4m3*>(data)[i]);
 }
 
-// One product as it was asked for; the descriptors may change before the stream runs it.
+// A copy of one product's arguments, since the descriptors may change before the stream runs it.
 struct Call {
   Operation o;
   Layout a_layout, b_layout, d_layout;
@@ -90,7 +90,8 @@ struct Call {
     if (o.a_mode == 3) sum *= o.a_scales[i] * o.b_scales[j];
     sum *= alpha;
     const int64_t at = batch * d_layout.stride + i + j * d_layout.ld;
-    if (beta != 0 && d_layout.type == bf16) sum = __bfloat162float(__float2bfloat16_rn(sum));  // seen on an H200
+    // an H200 rounds here too
+    if (beta != 0 && d_layout.type == bf16) sum = __bfloat162float(__float2bfloat16_rn(sum));
     if (beta != 0) sum += beta * element(d, d_layout.type, at);
     if (d_layout.type == f32) static_cast<float*>(d)[at] = sum;
     else static_cast<__nv_bfloat16*>(d)[at] = __float2bfloat16_rn(sum);

@@ -1,4 +1,4 @@
-// bfloat16 as CUDA names it: the upper half of a float, rounded to nearest even.
+// bfloat16 with CUDA's names: the upper half of a float, rounded to nearest even.
 #pragma once
 #include "cuda_runtime.h"
 

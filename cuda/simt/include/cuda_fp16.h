@@ -1,4 +1,4 @@
-// IEEE half precision as CUDA names it; compiled with F16C.
+// IEEE half precision with CUDA's names; compiled with F16C.
 #pragma once
 #include "cuda_runtime.h"
 

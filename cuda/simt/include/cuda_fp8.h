@@ -1,11 +1,12 @@
-// fp8 E4M3 as CUDA names it (arXiv:2209.05433): 4 exponent bits of bias 7, 3 of mantissa, no infinity, largest 448.
+// fp8 E4M3 with CUDA's names (arXiv:2209.05433): 4 exponent bits with bias 7, 3 bits of mantissa, no infinity, largest
+// number 448.
 #pragma once
 #include "cuda_runtime.h"
 
 struct __nv_fp8_e4m3 {
   uint8_t __x;
   __nv_fp8_e4m3() = default;
-  // Nearest even, saturating at ±448; NaN stays NaN.
+  // Rounds to nearest even, saturates at ±448; NaN stays NaN.
   explicit __nv_fp8_e4m3(float x) {
     const uint8_t sign = std::signbit(x) ? 0x80 : 0;
     const float size = fabsf(x);

@@ -1,9 +1,9 @@
-// The part of the CUDA runtime that the sources in cuda/ use, for a machine without a GPU: test only, never shipped.
+// The part of the CUDA runtime that the sources in cuda/ use, for a machine without a GPU. Test only, never shipped.
 //
-// Threads of a block are fibers of one host thread; they run in ascending or in descending order up to their next
-// barrier, so that a result which needs a barrier that is not there differs between the two orders. A stream is a queue
-// that runs when somebody waits for it: what the host reads before it has waited is not there yet. Device and shared
-// memory begin as NaN.
+// The threads of a block are fibers of one host thread. They run in ascending or descending order up to their next
+// barrier. So if a barrier is missing, the results of the two orders differ. A stream is a queue that runs only when
+// something waits for it, so host code that reads too early gets old data. Device and shared memory is initialised
+// with NaN.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -123,7 +123,7 @@ cudaError_t cudaEventQuery(cudaEvent_t event);
 cudaError_t cudaEventSynchronize(cudaEvent_t event);
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end);
 struct cudaFuncAttributes {
-  size_t sharedSizeBytes;           // static shared memory; here every kernel counts as having simt::static_shared
+  size_t sharedSizeBytes;  // static shared memory; the emulator assumes simt::static_shared for every kernel
   int maxDynamicSharedSizeBytes;    // the limit of a launch, see cudaFuncSetAttribute
 };
 namespace simt {
@@ -156,15 +156,15 @@ extern __thread Thread* current [[gnu::tls_model("initial-exec")]];
 inline Thread& self() { return *current; }
 
 void sync_block();
-int sync_block_count(bool predicate);             // a barrier that counts; every thread gets the sum
+int sync_block_count(bool predicate);  // a barrier that returns the sum of the predicates to every thread
 void sync_warp(unsigned mask);
-// Leaves a value of at most 64 bytes for the other lanes of mask, and returns where lane l's is: slots + 64·l, good
-// until the next call. combine(slots, lanes) runs once, when all are there; what it leaves at slots + combined is for
-// everybody.
+// Writes a value of at most 64 bytes for the other lanes of mask. Returns the address of the lanes' values: that of
+// lane l is at slots + 64·l, valid until the next call. combine(slots, lanes) runs once, when all values are there;
+// all lanes can read its result at slots + combined.
 using Combine = void (*)(char* slots, unsigned lanes);
 constexpr size_t combined = 64 * 32;
 const char* exchange(unsigned mask, const void* value, size_t bytes, Combine combine = nullptr);
-// runs when it is waited for; the rest is 0
+// Copies when it is waited for; bytes beyond `valid` become 0.
 void copy_async(void* shared, const void* global, size_t bytes, size_t valid);
 void copy_commit();
 void copy_wait(int groups);                       // until at most `groups` groups are outstanding
@@ -207,9 +207,9 @@ inline void __syncwarp(unsigned mask = 0xffffffffu) { simt::sync_warp(mask); }
 inline void __threadfence() {}
 inline void __threadfence_block() {}
 inline void __threadfence_system() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
-void __nanosleep(unsigned);  // gives way to the other host threads; a kernel whose device has failed ends there
+void __nanosleep(unsigned);  // lets other host threads run; ends a kernel whose device has failed
 
-// A lane reads within its segment of `width` lanes; out of the segment it keeps its own value.
+// A lane reads within its segment of `width` lanes; a source outside the segment gives its own value.
 template <class T> T __shfl_sync(unsigned mask, T value, int source, int width = 32) {
   const int lane = simt::self().lane;
   return simt::from_lane(mask, value, (lane & ~(width - 1)) + (source & (width - 1)));
@@ -260,7 +260,7 @@ inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask,
 inline int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask, !predicate) == 0; }
 inline unsigned __activemask() { return 0xffffffffu; }
 
-// ---- atomics: other ranks are other host threads, and at an atomic another block may go on --------------------------
+// ---- atomics: other ranks are other host threads; at an atomic another block may run --------------------------------
 namespace simt {
 void change_block(const void* address);
 template <class T, class F> T change(T* address, F next) {
@@ -326,7 +326,7 @@ inline float __int_as_float(int x) { return __builtin_bit_cast(float, x); }
 template <class T> T __ldg(const T* p) { return *p; }
 template <class T> T __ldcs(const T* p) { return *p; }
 template <class T> T __ldcg(const T* p) { return *p; }
-namespace simt { void require_global(const void* p); }  // a store to global memory by name faults on shared memory
+namespace simt { void require_global(const void* p); }  // faults where p is in shared memory
 template <class T> void __stwb(T* p, T v) {
   simt::require_global(p);
   *p = v;

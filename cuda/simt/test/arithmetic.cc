@@ -1,14 +1,14 @@
-// The tensor core, its loads and the asynchronous copies against the fragment tables of the PTX ISA; conversions of
-// small floats against their definition, every code and every midpoint.
+// Compares the tensor core, its loads and the asynchronous copies with the fragment tables of the PTX ISA, and the
+// conversions of small floats with their definition, for every code and every midpoint.
 #include "check.h"
 #include "mma.h"
 
 namespace {
 
-// Whole numbers that bf16 holds, so that every order of summation gives the same.
+// Whole numbers that bf16 represents exactly, so that every order of summation gives the same result.
 float small(int i, int j, int salt) { return static_cast<float>((i * 7 + j * 13 + salt * 5) % 17 - 8); }
 
-// Tables of mma.m16n8k16 as the ISA gives them: element i of a lane's fragment is at (row, column).
+// The tables of mma.m16n8k16 in the ISA: element i of a lane's fragment is at (row, column).
 int a_row(int group, int i) { return (i >= 0 && i < 2) || (i >= 4 && i < 6) ? group : group + 8; }
 int a_column(int t, int i) { return t * 2 + (i & 1) + (i < 4 ? 0 : 8); }
 int b_row(int t, int i) { return t * 2 + (i & 1) + (i < 2 ? 0 : 8); }
@@ -24,12 +24,12 @@ __global__ void product(float* out) {
   for (int r = 0; r < 2; ++r) b[r] = pack_bf16(small(b_row(t, 2 * r), group, 2), small(b_row(t, 2 * r + 1), group, 2));
   for (int i = 0; i < 4; ++i) d[i] = small(c_row(group, i), t * 2 + (i & 1), 3);
   mma(d, a, b);
-  mma(d, a, b);  // again: the slots of the first must not linger
+  mma(d, a, b);  // again: values of the first call must not remain in the slots
   for (int i = 0; i < 4; ++i) out[c_row(group, i) * 8 + t * 2 + (i & 1)] = d[i];
 }
 
-// 1 + 16 · 2^-13 · 1.5 · 2^-15: three quarters of a step above 1, which rounds up and is cut off to 1; and the same
-// below -1.
+// 1 + 16 · 2^-13 · 1.5 · 2^-15 is three quarters of a step above 1: rounding would give the next number, truncation
+// gives 1. The same below -1.
 __global__ void remainders(float* out) {
   const unsigned a[4] = {pack_bf16(0x1p-13f, 0x1p-13f), pack_bf16(-0x1p-13f, -0x1p-13f), pack_bf16(0x1p-13f, 0x1p-13f),
                          pack_bf16(-0x1p-13f, -0x1p-13f)};
@@ -40,7 +40,7 @@ __global__ void remainders(float* out) {
 }
 
 template <bool transposed> __global__ void matrices(unsigned* out) {
-  alignas(16) __shared__ uint16_t shared[32][24];  // rows 48 bytes apart
+  alignas(16) __shared__ uint16_t shared[32][24];  // row stride 48 bytes
   const int lane = static_cast<int>(threadIdx.x);
   for (int j = 0; j < 8; ++j) shared[lane][j] = static_cast<uint16_t>(lane * 8 + j);
   __syncwarp();
@@ -56,12 +56,12 @@ __global__ void copies(int* out, const int* in) {
   for (int i = 0; i < 4; ++i) shared[i] = -1;
   copy_async16(shared, mine);
   copy_commit();
-  out[0] = shared[0];                // not there yet
+  out[0] = shared[0];  // not copied yet
   copy_async16(shared + 1024 / 4, mine, false);
   shared[1024 / 4] = -1;
   copy_commit();
   copy_wait<1>();
-  out[1] = shared[3];                // the first group is, the second is not
+  out[1] = shared[3];  // the first group has been copied, the second has not
   out[2] = shared[1024 / 4];
   copy_wait<0>();
   out[3] = shared[1024 / 4];         // zeros
@@ -79,7 +79,7 @@ void tensor_core(bool order, const char* name) {
       right &= got[static_cast<size_t>(i * 8 + j)] == sum;
     }
   check(right, "mma m16n8k16 is the product of the ISA's fragments", name);
-  check(run<float>(order, remainders, 1, 32, 2) == std::vector<float>{1, -1}, "its sums are cut off towards zero",
+  check(run<float>(order, remainders, 1, 32, 2) == std::vector<float>{1, -1}, "its sums are truncated towards zero",
         name);
 
   const auto plain = run<unsigned>(order, matrices<false>, 1, 32, 128),
@@ -91,8 +91,8 @@ void tensor_core(bool order, const char* name) {
       plainly &= plain[4 * lane + m] == (first | (first + 1) << 16);
       turning &= turned[4 * lane + m] == ((m * 64 + column * 8 + row) | (m * 64 + (column + 1) * 8 + row) << 16);
     }
-  check(plainly, "load_matrices deals out rows as ldmatrix", name);
-  check(turning, "load_matrices deals out columns as ldmatrix.trans", name);
+  check(plainly, "load_matrices distributes rows like ldmatrix", name);
+  check(turning, "load_matrices distributes columns like ldmatrix.trans", name);
 
   std::vector<int> in(128);
   for (size_t i = 0; i < in.size(); ++i) in[i] = static_cast<int>(i);
@@ -102,12 +102,12 @@ void tensor_core(bool order, const char* name) {
     const int expected[] = {-1, 4 * t + 3, -1, 0, 0, 4 * t};
     for (int i = 0; i < 6; ++i) asynchronous &= copied[static_cast<size_t>(6 * t + i)] == expected[i];
   }
-  check(asynchronous, "asynchronous copies are there when their group was waited for, not before", name);
+  check(asynchronous, "asynchronous copies are complete after the wait for their group, not before", name);
 }
 
 // The value of a float format with the given bits of exponent and mantissa, from its definition.
 struct Format {
-  int mantissa, bias, codes;  // codes: of positive finite numbers, 0 among them
+  int mantissa, bias, codes;  // codes: number of finite non-negative values
   double value(int code) const {
     const int exponent = code >> mantissa, fraction = code & ((1 << mantissa) - 1);
     return exponent ? ldexp((1 << mantissa) + fraction, exponent - bias - mantissa)
@@ -125,12 +125,12 @@ void conversion(const char* name, Format format, int sign_bit, const Decode& dec
     rounded &= encode(static_cast<float>(value)) == code && encode(static_cast<float>(-value)) == (code | sign_bit);
     if (code + 1 == format.codes) continue;
     const float middle = static_cast<float>((value + format.value(code + 1)) / 2);
-    if (static_cast<double>(middle) != (value + format.value(code + 1)) / 2) continue;  // under the least float
+    if (static_cast<double>(middle) != (value + format.value(code + 1)) / 2) continue;  // below the smallest float
     const int even = code % 2 ? code + 1 : code;
     rounded &= encode(middle) == even && encode(-middle) == (even | sign_bit);
     rounded &= encode(std::nextafterf(middle, 0)) == code && encode(std::nextafterf(middle, INFINITY)) == code + 1;
   }
-  check(decoded, "every code is the number of its definition", name);
+  check(decoded, "every code has the value of its definition", name);
   check(rounded, "every number, midpoint and its neighbours round to the nearest, ties to even", name);
   check(std::isnan(decode(encode(NAN))), "NaN stays NaN", name);
 }

@@ -1,4 +1,4 @@
-// One line a check; main's result is the number that failed.
+// Prints one line per check; the result of main is the number of failed checks.
 #pragma once
 #include <cuda_runtime.h>
 
@@ -27,7 +27,7 @@ struct Stream {
   operator cudaStream_t() const { return stream; }
 };
 
-// What out (n) holds after kernel(out, arguments...) on a grid, run in the given order.
+// The contents of out (n) after kernel(out, arguments...) ran on a grid in the given order.
 template <class T, class... P, class... A>
 std::vector<T> run(bool descending, void (*kernel)(T*, P...), dim3 grid, dim3 block, size_t n, A... arguments) {
   Stream stream(descending);

@@ -1,4 +1,4 @@
-// The emulation's own tests: what it is trusted with when it stands for a GPU.
+// Tests of the emulator itself: the properties that other tests rely on.
 #include "check.h"
 
 int main() {

@@ -1,4 +1,4 @@
-// What runs before what: the blocks of a grid, streams that share a hardware queue, calls that wait for the device.
+// The order of work: blocks of a grid, streams that share a hardware queue, calls that wait for the device.
 #include "check.h"
 
 #include <thread>
@@ -7,7 +7,7 @@ namespace {
 
 constexpr unsigned blocks = 24;
 
-// Where each block begins, and in which order they arrive; block and thread keep their shared memory to themselves.
+// Records the order in which blocks start and in which they pass an atomic; checks that shared memory is private.
 __global__ void arrive(unsigned* out) {
   __shared__ unsigned own[32];
   unsigned* dynamic = reinterpret_cast<unsigned*>(simt::self().shared);
@@ -22,7 +22,7 @@ __global__ void arrive(unsigned* out) {
   }
 }
 
-// flag (2): what is waited for; whether this has begun.
+// flag (2): the flag that is waited for; whether this kernel has started.
 __global__ void wait_for(int* flag) {
   __atomic_store_n(flag + 1, 1, __ATOMIC_RELEASE);
   while (!__atomic_load_n(flag, __ATOMIC_ACQUIRE)) __nanosleep(100);
@@ -37,15 +37,15 @@ void block_order() {
     std::vector<unsigned> begun(out.begin() + 2, out.begin() + 2 + blocks),
         arrived(out.begin() + 2 + blocks, out.end()), sorted(blocks);
     for (unsigned i = 0; i < blocks; ++i) sorted[i] = descending ? blocks - 1 - i : i;
-    check(begun == sorted, "blocks begin in the order of the stream", name);
-    check(arrived != sorted, "and change at atomics, so that they arrive in another", name);
+    check(begun == sorted, "blocks start in the stream's order", name);
+    check(arrived != sorted, "and switch at atomics, so that they pass them in another order", name);
     std::sort(arrived.begin(), arrived.end());
     std::sort(sorted.begin(), sorted.end());
-    check(arrived == sorted, "each of them once, with shared memory of its own", name);
+    check(arrived == sorted, "each runs once, with its own shared memory", name);
   }
 }
 
-// A device with flags in its memory, its kernels loaded, and an impatient emulation.
+// A device with flags in its memory, loaded kernels, and a short timeout.
 struct Bench {
   int* flag = nullptr;
   Bench() {
@@ -70,7 +70,7 @@ struct Bench {
   }
 };
 
-// What two threads hear that wait for these streams.
+// The results of two threads that wait for these streams.
 std::pair<cudaError_t, cudaError_t> synchronize(const Bench& bench, cudaStream_t first, cudaStream_t second) {
   std::pair<cudaError_t, cudaError_t> result;
   std::thread other([&] {
@@ -96,7 +96,7 @@ void hardware_queues() {
       check(first == cudaSuccess && second == cudaSuccess, "a kernel may wait for one in another hardware queue");
     else
       check(first == cudaErrorLaunchTimeout && second == first,
-            "and not for one behind it in its own: there are eight");
+            "but not for a later one in its own queue: there are eight queues");
   }
 }
 
@@ -125,9 +125,9 @@ void waiting_calls() {
   void* memory = nullptr;
   simt::launch(increment, 1, 1, 0, stream, bench.flag);
   cudaMalloc(&memory, 64);
-  check(*bench.flag == 0, "cudaMalloc leaves the caller's own work late");
+  check(*bench.flag == 0, "cudaMalloc does not run the caller's own work");
   cudaFree(memory);
-  check(*bench.flag == 1, "cudaFree waits for that too");
+  check(*bench.flag == 1, "cudaFree does");
 }
 
 }  // namespace

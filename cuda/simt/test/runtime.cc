@@ -1,4 +1,4 @@
-// Barriers in both orders, streams that run late, events, graphs.
+// Barriers in both thread orders, streams that run late, events, graphs.
 #include "check.h"
 
 namespace {
@@ -14,7 +14,7 @@ __global__ void neighbour(int* out, bool barrier) {
   out[t] = shared[(t + 1) % 64];
 }
 
-// Half the block is at a barrier of the block, the other half at one of its warp that never fills.
+// Half of the block waits at a block barrier, the other half at a warp barrier that is never complete.
 __global__ void divergent(int* out) {
   if (threadIdx.x % 2) __syncthreads();
   else __syncwarp();
@@ -22,13 +22,13 @@ __global__ void divergent(int* out) {
   out[threadIdx.x] = 1;
 }
 
-// Threads that are gone do not keep a barrier shut.
+// Threads that have exited do not block a barrier.
 __global__ void leaving(int* out) {
   if (threadIdx.x >= 40) return;
   out[threadIdx.x] = __syncthreads_count(threadIdx.x % 2 == 0);
 }
 
-// The last block to come adds up what all have written.
+// The last block to finish adds up what all blocks have written.
 __global__ void last_block(unsigned* out) {
   out[2 + blockIdx.x] = blockIdx.x;
   __threadfence();
@@ -49,9 +49,9 @@ void barriers() {
   for (const bool order : {false, true}) {
     const char* name = order ? "descending" : "ascending";
     check(run<int>(order, leaving, 1, 64, 40) == std::vector<int>(40, 20),
-          "threads that have left do not keep a barrier shut", name);
+          "threads that have exited do not block a barrier", name);
     const auto joined = run<unsigned>(order, last_block, 9, 1, 11);
-    check(joined[0] == 0 && joined[1] == 36, "blocks count to the last one, and the counter is back at 0", name);
+    check(joined[0] == 0 && joined[1] == 36, "the last block knows that it is the last, and resets the counter", name);
 
     Stream stream(order);
     void* x = nullptr;
@@ -80,7 +80,7 @@ void streams() {
   int pageable = 5;
   seen = -1;
   cudaMemcpyAsync(device, &pageable, sizeof(int), cudaMemcpyHostToDevice, stream);
-  pageable = 100;  // which nobody has staged
+  pageable = 100;  // the copy has not read it yet
   simt::launch(increment, 1, 1, 0, stream, static_cast<int*>(device));
   cudaEvent_t event = nullptr;
   cudaEventCreateWithFlags(&event, cudaEventDefault);
@@ -88,15 +88,15 @@ void streams() {
   cudaEventRecord(event, stream);
   simt::launch(increment, 1, 1, 0, stream, static_cast<int*>(device));
   cudaMemcpyAsync(pinned, device, sizeof(int), cudaMemcpyDeviceToHost, stream);
-  check(seen == -1, "a host read before the wait finds what was there before");
+  check(seen == -1, "a host read before the wait gets the old value");
   cudaEventSynchronize(event);
-  check(seen == 101, "an event's wait runs what is before it, and no more; host memory is read late");
+  check(seen == 101, "waiting for an event runs the work before it and no more; host memory is read late");
   cudaStreamSynchronize(stream);
-  check(seen == 102, "a stream's wait runs all of it");
+  check(seen == 102, "waiting for a stream runs all of it");
   cudaMemcpyAsync(device, pinned, sizeof(int), cudaMemcpyHostToDevice, stream);
   seen = 30;
   cudaStreamSynchronize(stream);
-  check(*static_cast<int*>(device) == 30, "pinned memory that is changed too early shows");
+  check(*static_cast<int*>(device) == 30, "pinned memory that is changed too early is detected");
   cudaEventDestroy(event);
   cudaFreeHost(pinned);
   cudaFree(device);
@@ -122,13 +122,13 @@ void graphs() {
   for (int i = 0; i < 3; ++i) cudaGraphLaunch(executable, stream);
   check(x == 0, "a graph's launch is enqueued");
   cudaStreamSynchronize(stream);
-  check(x == 6, "a graph is replayed as often as it is launched");
+  check(x == 6, "every launch of a graph replays it");
   cudaGraphExecDestroy(executable);
   cudaFree(device);
   cudaGetLastError();
 }
 
-// What must not be called while a thread captures: it fails, and the capture is lost.
+// Calls that are not allowed during a capture: they fail and invalidate it.
 void captures() {
   void* x = nullptr;
   cudaMalloc(&x, 64);
@@ -146,7 +146,7 @@ void captures() {
                              : call == 2 ? "cudaMallocHost"
                                          : "cudaStreamSynchronize";
     check(error == cudaErrorStreamCaptureUnsupported, "refused in a capture", name);
-    check(cudaStreamEndCapture(stream, &graph) == cudaErrorStreamCaptureInvalidated && !graph, "which is lost by it",
+    check(cudaStreamEndCapture(stream, &graph) == cudaErrorStreamCaptureInvalidated && !graph, "which invalidates it",
           name);
     check(cudaMemsetAsync(x, 0, 4, stream) == cudaSuccess && cudaStreamSynchronize(stream) == cudaSuccess,
           "and the stream runs again", name);
@@ -160,7 +160,7 @@ void several_devices() {
   check(cudaGetDeviceCount(&count) == cudaSuccess && count == 8 && cudaSetDevice(8) == cudaErrorInvalidDevice,
         "there are eight devices");
   cudaSetDevice(1);
-  check(cudaGetDevice(&device) == cudaSuccess && device == 1, "a thread has a current one");
+  check(cudaGetDevice(&device) == cudaSuccess && device == 1, "a thread has a current device");
   {
     Stream stream(false);
     void* x = nullptr;
@@ -171,7 +171,7 @@ void several_devices() {
     check(cudaMemsetAsync(x, 0, 4, stream) == cudaErrorInvalidResourceHandle &&
               cudaStreamSynchronize(stream) == cudaErrorInvalidResourceHandle &&
               simt::launch(increment, 1, 1, 0, stream, static_cast<int*>(x)) == cudaErrorInvalidResourceHandle,
-          "a stream is refused while another is current");
+          "a stream is refused while another device is current");
     check(cudaEventRecord(event, stream) == cudaErrorInvalidResourceHandle &&
               cudaEventQuery(event) == cudaErrorInvalidResourceHandle,
           "and so is an event");
@@ -186,7 +186,7 @@ void several_devices() {
   cudaGetLastError();
 }
 
-// Kernels and graphs take memory that no allocation shows.
+// Kernels and graphs take memory besides the allocations.
 void memory() {
   size_t before = 0, after = 0, total = 0;
   cudaSetDevice(7);
@@ -195,12 +195,12 @@ void memory() {
     void* x = nullptr;
     simt_configure(4 << 20, 0);
     check(cudaMemGetInfo(&before, &total) == cudaSuccess && total == 4 << 20 && before == total,
-          "a device has as much memory as is said");
+          "a device has the configured memory");
     check(cudaMalloc(&x, 5 << 20) == cudaErrorMemoryAllocation && cudaMalloc(&x, 2 << 20) == cudaSuccess,
           "an allocation beyond it fails");
     simt::launch(increment, 1, 1, 0, stream, static_cast<int*>(x));
     cudaMemGetInfo(&after, &total);
-    check(after == before - (3 << 20), "a kernel takes some when it is first launched");
+    check(after == before - (3 << 20), "a kernel takes memory at its first launch");
     cudaGraph_t graph = nullptr;
     cudaGraphExec_t first = nullptr, second = nullptr;
     cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
@@ -208,7 +208,7 @@ void memory() {
     cudaStreamEndCapture(stream, &graph);
     check(cudaGraphInstantiate(&first, graph, 0) == cudaSuccess &&
               cudaGraphInstantiate(&second, graph, 0) == cudaErrorMemoryAllocation,
-          "a graph takes some, and is not made where there is none");
+          "a graph takes memory, and is not created without enough of it");
     check(cudaGraphExecDestroy(first) == cudaSuccess && cudaGraphInstantiate(&second, graph, 0) == cudaSuccess,
           "and gives it back");
     cudaGraphExecDestroy(second);

@@ -1,4 +1,4 @@
-// Shared memory: what a launch may have of it, and that a store to global memory faults on it.
+// Shared memory: the limits of a launch, and the fault when a store to global memory hits shared memory.
 #include "check.h"
 #include "launch.h"
 
@@ -26,20 +26,20 @@ void limits() {
   constexpr size_t most = (227 << 10) - simt::static_shared;
   cudaFuncAttributes of{};
   check(start((48 << 10) - simt::static_shared) == cudaSuccess,
-        "48 KB of shared memory with the static part need no leave");
-  check(start(48 << 10) == cudaErrorInvalidValue, "48 KB beside a static part need one");
-  check(allow_shared(first_word, 48 << 10) == cudaSuccess && start(48 << 10) == cudaSuccess, "allow_shared gives it");
+        "48 KB of shared memory, static part included, need no attribute");
+  check(start(48 << 10) == cudaErrorInvalidValue, "48 KB in addition to a static part do");
+  check(allow_shared(first_word, 48 << 10) == cudaSuccess && start(48 << 10) == cudaSuccess, "allow_shared sets it");
   check(cudaFuncGetAttributes(&of, first_word) == cudaSuccess &&
             static_cast<size_t>(of.maxDynamicSharedSizeBytes) == most,
         "and all that there is");
   check(allow_shared(first_word, 40 << 10) == cudaSuccess && start(most) == cudaSuccess,
-        "which a smaller launch does not take back");
+        "which a smaller launch does not reduce");
   check(start(most + 1) == cudaErrorInvalidValue && allow_shared(first_word, most + 1) == cudaSuccess &&
             start(most + 1) == cudaErrorInvalidValue,
         "a launch beyond the device's limit is refused");
   check(cudaFuncSetAttribute(first_word, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(most) + 1) ==
             cudaErrorInvalidValue,
-        "and so is leave for it");
+        "and so is an attribute beyond the limit");
 }
 
 void address_spaces() {
@@ -61,7 +61,7 @@ void check_shared() {
   address_spaces();
 }
 
-// What launch.h wants of a backend; nothing here is started through a context.
+// Symbols that launch.h needs from a backend; no test here uses a context.
 extern "C" {
 ingrain_status ingrain_native_stream(ingrain_context*, void** stream) { return *stream = nullptr, INGRAIN_OK; }
 ingrain_status ingrain_set_error(ingrain_context*, const char*) { return INGRAIN_OK; }

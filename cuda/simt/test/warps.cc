@@ -1,4 +1,5 @@
-// Shuffles against the pseudo-code of PTX shfl.sync (ISA 9.7.9.6), votes and reductions, whole warps and parts of one.
+// Compares shuffles with the pseudo-code of PTX shfl.sync (ISA 9.7.9.6); votes and reductions of whole and partial
+// warps.
 #include "check.h"
 
 namespace {
@@ -32,7 +33,7 @@ __global__ void shuffle(int* out, int mode, int b, int width) {
   out[threadIdx.x] = got;
 }
 
-// Lanes 0-15 exchange five times, 16-23 once, and the rest have left.
+// Lanes 0-15 exchange five times, lanes 16-23 once, and the rest have exited.
 __global__ void parts(int* out) {
   const int lane = static_cast<int>(threadIdx.x);
   if (lane >= 24) return;

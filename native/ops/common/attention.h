@@ -1,8 +1,8 @@
 // Attention by tiles of 16 keys, shared by the paged forward, the training forward and the backward pass.
 //
-// The order of every sum is fixed by the element alone: a score is one chain of FMAs over e, an output element one
-// chain over keys ascending, rescaled between tiles by the running maximum (online softmax, Dao et al. 2022,
-// arXiv:2205.14135). How rows share a register tile, a thread or a step never shows in a bit of the result.
+// The order of every sum is fixed by the output element alone. A score is one chain of FMAs over e. An output element
+// is one chain over ascending keys, rescaled between tiles by the running maximum (online softmax, Dao et al. 2022,
+// arXiv:2205.14135). The assignment of rows to register tiles, threads or steps does not change a bit of the result.
 #pragma once
 #include "kv_cache.h"
 #include "packed_tiles.h"
@@ -12,14 +12,14 @@
 namespace ingrain::INGRAIN_ISA {
 
 #if defined(__AVX512F__)
-constexpr int64_t register_rows = 12;  // 12 accumulators of 32 registers
+constexpr int64_t register_rows = 12;  // 12 of 32 registers are accumulators
 #else
-constexpr int64_t register_rows = 6;   // 12 accumulators of 16 registers
+constexpr int64_t register_rows = 6;  // 12 of 16 registers are accumulators
 #endif
-// (token, query head) pairs that share each key and value while they are in cache
+// (token, query head) pairs that use each key and value while it is in the cache.
 constexpr int64_t attention_rows = 96;
 
-// body.operator()<R>() with R = n, 1 <= n <= register_rows.
+// Runs body.operator()<R>() with R = n, 1 <= n <= register_rows.
 template <int R = 1, class Body>
 void with_rows(int64_t n, const Body& body) {
   if constexpr (R < register_rows) {
@@ -28,7 +28,7 @@ void with_rows(int64_t n, const Body& body) {
   body.template operator()<R>();
 }
 
-// Cuts [begin, end) into equal pieces of at most register_rows: 8 rows are 4 + 4, not 6 + 2.
+// Cuts [begin, end) into nearly equal pieces of at most register_rows: 8 rows become 4 + 4, not 6 + 2.
 template <class Body>
 void for_register_rows(int64_t begin, int64_t end, const Body& body) {
   while (begin < end) {
@@ -38,25 +38,25 @@ void for_register_rows(int64_t begin, int64_t end, const Body& body) {
   }
 }
 
-// What lies `bytes` long at `first` comes near while a tile is worked on, a little at every step: the hardware cannot
-// foresee where the next block of a cache stands, and all at once would stop the loads behind it.
-struct Ahead {
+// Memory that is prefetched while a tile is computed, one line per step. The hardware prefetcher cannot predict where
+// the next cache block lies; prefetching all of it at once would delay the loads that follow.
+struct PrefetchRange {
   const char* first = nullptr;
   int64_t bytes = 0;
 
-  Ahead part(int64_t i, int64_t n) const { return {first + bytes / n * i, bytes / n}; }
+  PrefetchRange part(int64_t i, int64_t n) const { return {first + bytes / n * i, bytes / n}; }
   int64_t step(int64_t steps) const { return bytes / steps; }
 };
-inline void bring_near(const char* p) { _mm_prefetch(p, _MM_HINT_T0); }
+inline void prefetch_line(const char* p) { _mm_prefetch(p, _MM_HINT_T0); }
 
 // dots[i][lane] = Σ_e a[i][e]·bt[e][lane]: a (R, E) rows lda apart, bt (E, 16).
 template <int R, bool prefetch = false, class C>
-inline void dot_tile(vec (&dots)[R], const float* a, int64_t lda, const C* bt, int64_t E, Ahead ahead = {}) {
+inline void dot_tile(vec (&dots)[R], const float* a, int64_t lda, const C* bt, int64_t E, PrefetchRange ahead = {}) {
   const int64_t step = ahead.step(E);
   vec sums[R];
   for (int i = 0; i < R; ++i) sums[i] = splat(0.0f);
   for (int64_t e = 0; e < E; ++e) {
-    if constexpr (prefetch) bring_near(ahead.first + e * step);
+    if constexpr (prefetch) prefetch_line(ahead.first + e * step);
     const vec b = load(bt + e * lanes);
 #pragma GCC unroll 12
     for (int i = 0; i < R; ++i) sums[i] = fma(splat(a[i * lda + e]), b, sums[i]);
@@ -75,7 +75,7 @@ inline void accumulate_columns(float* o, const float* p, const float* rescale, c
 #pragma GCC unroll 4
     for (int w = 0; w < W; ++w) sums[i][w] = load(o + i * width + w * lanes) * splat(rescale[i]);
   for (int64_t j = first; j < last; ++j) {
-    if constexpr (prefetch) bring_near(near + j * step);
+    if constexpr (prefetch) prefetch_line(near + j * step);
     vec row[W];
 #pragma GCC unroll 4
     for (int w = 0; w < W; ++w) row[w] = load(v + j * width + w * lanes);
@@ -91,8 +91,8 @@ inline void accumulate_columns(float* o, const float* p, const float* rescale, c
 }
 template <int R, bool prefetch = false, class C>
 inline void accumulate_tile(float* o, const float* p, const float* rescale, const C* v, int64_t first, int64_t last,
-                            int64_t width, Ahead ahead = {}) {
-  constexpr int wide = R == 1 ? 4 : R == 2 ? 2 : 1;  // enough independent chains to hide an FMA's latency
+                            int64_t width, PrefetchRange ahead = {}) {
+  constexpr int wide = R == 1 ? 4 : R == 2 ? 2 : 1;  // enough independent chains to hide the latency of an FMA
   const int64_t step = ahead.step(width);
   int64_t e = 0;
   for (; e + wide * lanes <= width; e += wide * lanes)
@@ -102,13 +102,13 @@ inline void accumulate_tile(float* o, const float* p, const float* rescale, cons
     accumulate_columns<R, 1, prefetch>(o + e, p, rescale, v + e, first, last, width, ahead.first + e * step, step);
 }
 
-// The running softmax of up to attention_rows rows; a row's q is E long, its o is padded(E) long.
+// The running softmax of up to attention_rows rows. q has E elements per row, o has padded(E).
 struct AttentionRows {
   int64_t count, E, width;
   float scale;
-  int64_t visible[attention_rows];  // keys that a row sees: positions 0 .. visible - 1
+  int64_t visible[attention_rows];  // number of keys that a row sees: positions 0 .. visible - 1
   alignas(64) float m[attention_rows];
-  alignas(64) float l[attention_rows * lanes];  // by lane of the tile
+  alignas(64) float l[attention_rows * lanes];  // one sum per lane of the tile
   alignas(64) float q[attention_rows * max_head_dim];
   alignas(64) float o[attention_rows * max_head_dim];
 
@@ -129,10 +129,10 @@ struct AttentionRows {
   float denominator(int64_t r) const { return sum(load(l + r * lanes)); }
 };
 
-// Rows [r, r + R), each of which sees some of the tile, whose first key stands at position `start`. What a row must not
-// see is never part of its sums: the cache may hold anything there.
+// Rows [r, r + R), each of which sees some keys of the tile. The first key is at position `start`. Keys that a row
+// does not see never enter its sums, since the cache may hold any bits there.
 template <int R, bool prefetch, class C>
-void attend_register_rows(AttentionRows& a, int64_t r, const C* k, const C* v, int64_t start, Ahead ahead) {
+void attend_register_rows(AttentionRows& a, int64_t r, const C* k, const C* v, int64_t start, PrefetchRange ahead) {
   alignas(64) float p[R * lanes], rescale[lanes] = {};
   vec s[R];
   dot_tile<R, prefetch>(s, a.q + r * a.E, a.E, k, a.E, ahead.part(0, 2));
@@ -168,9 +168,10 @@ void attend_register_rows(AttentionRows& a, int64_t r, const C* k, const C* v, i
 }
 
 template <class C>
-void attend(AttentionRows& a, int64_t begin, int64_t end, const C* k, const C* v, int64_t start, Ahead ahead = {}) {
+void attend(AttentionRows& a, int64_t begin, int64_t end, const C* k, const C* v, int64_t start,
+            PrefetchRange ahead = {}) {
   const int64_t pieces = (end - begin + register_rows - 1) / register_rows;
-  const bool prefetch = ahead.bytes > 0 && pieces <= 4;  // more rows hide the memory behind their arithmetic
+  const bool prefetch = ahead.bytes > 0 && pieces <= 4;  // with more rows the arithmetic hides the memory latency
   int64_t piece = 0;
   while (begin < end) {
     if (a.visible[begin] <= start) {

@@ -1,4 +1,4 @@
-// Blocks of matrices between memory (f32 or bf16, row-major) and the f32 scratch of a matrix product.
+// Copies blocks of matrices between memory (f32 or bf16, row-major) and the f32 scratch of a matrix product.
 #pragma once
 #include "simd.h"
 
@@ -7,7 +7,7 @@
 
 namespace ingrain::INGRAIN_ISA {
 
-struct matrix {  // rows ld elements apart
+struct matrix {  // row distance ld, in elements
   void* data;
   int32_t dtype;  // F32 or BF16
   int64_t ld;
@@ -28,7 +28,7 @@ void copy_row(Out* out, const In* in, int64_t n) {
   }
 }
 
-// out (rows, ld) = x[row .., column ..] (rows, columns), zeros behind; Out is float or bf16.
+// out (rows, ld) = x[row .., column ..] (rows, columns), padded with zeros. Out is float or bf16.
 template <class Out>
 void read_block(Out* out, int64_t ld, const matrix& x, int64_t row, int64_t rows, int64_t column, int64_t columns) {
   for (int64_t r = 0; r < rows; ++r, out += ld) {
@@ -61,7 +61,7 @@ inline void write_block(const matrix& y, int64_t row, int64_t rows, int64_t colu
   else write_rows(static_cast<bf16*>(y.data) + to, y.ld, rows, columns, sums, ld, beta);
 }
 
-// Of sixteen pairs of bf16 in as many 32-bit lanes: the lower, the upper of each as f32.
+// Sixteen pairs of bf16 in 32-bit lanes: all lower elements, or all upper elements, as f32.
 #if defined(__AVX512F__)
 inline vec even(vec pairs) { return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(pairs.v), 16))}; }
 inline vec odd(vec pairs) {
@@ -84,7 +84,7 @@ inline __m256 load8(const bf16* x) {
       _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x))), 16));
 }
 
-// out[j][i] = x[i][j] for eight rows and columns: pairs of elements, then of pairs, then of halves change places.
+// out[j][i] = x[i][j] for eight rows and columns. Exchanges single elements, then pairs, then halves.
 template <class X>
 void transpose8(float* out, int64_t ld, const X* x, int64_t x_ld) {
   __m256 a[8], b[8];
@@ -104,7 +104,7 @@ void transpose8(float* out, int64_t ld, const X* x, int64_t x_ld) {
   }
 }
 
-// out (columns, ld) = the transpose of x[row .., column ..] (rows, columns), zeros behind.
+// out (columns, ld) = the transpose of x[row .., column ..] (rows, columns), padded with zeros.
 template <class X>
 void transpose_rows(float* out, int64_t ld, const X* x, int64_t x_ld, int64_t rows, int64_t columns) {
   int64_t i = 0;

@@ -1,5 +1,6 @@
-// The dropout mask: element e is kept where word e mod 4 of the Philox4x32-10 block with counter e div 4 is at least
-// dropout·2³², and is then scaled by 1 / (1 − dropout). Forward and backward make the same mask from the same seed.
+// The dropout mask. Element e uses word e mod 4 of the Philox4x32-10 block with counter e div 4. It is kept where that
+// word is at least dropout·2³², and a kept element is scaled by 1 / (1 − dropout). Forward and backward derive the
+// same mask from the same seed.
 #pragma once
 #include "simd.h"
 
@@ -43,7 +44,7 @@ class Dropout {
     return _mm256_and_ps(_mm256_castsi256_ps(kept), _mm256_set1_ps(scale_));
   }
 
-  // Of the sixteen words of four blocks, a block a 64-bit lane: philox() of philox.h, four at a time.
+  // The factors of sixteen words, from four blocks, one block per 64-bit lane: philox() of philox.h, four at a time.
   Factors factors(uint64_t block) const {
     const __m256i counter =
         _mm256_add_epi64(_mm256_set1_epi64x(static_cast<int64_t>(block)), _mm256_set_epi64x(3, 2, 1, 0));
@@ -54,14 +55,14 @@ class Dropout {
                     p1 = _mm256_mul_epu32(c2, _mm256_set1_epi64x(0xCD9E8D57));
       c0 = _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(p1, 32), c1), _mm256_set1_epi64x(k0));
       c2 = _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(p0, 32), c3), _mm256_set1_epi64x(k1));
-      c1 = p1;  // upper halves are never read
+      c1 = p1;  // the upper halves are never read
       c3 = p0;
       k0 += 0x9E3779B9;
       k1 += 0xBB67AE85;
     }
     const __m256i front = _mm256_blend_epi32(c0, _mm256_slli_epi64(c1, 32), 0xaa),
                   back = _mm256_blend_epi32(c2, _mm256_slli_epi64(c3, 32), 0xaa);
-    // blocks 0, 2 and 1, 3
+    // First blocks 0 and 2, then blocks 1 and 3.
     const __m256i even = _mm256_unpacklo_epi64(front, back), odd = _mm256_unpackhi_epi64(front, back);
     return {factor(_mm256_permute2x128_si256(even, odd, 0x20)), factor(_mm256_permute2x128_si256(even, odd, 0x31))};
   }

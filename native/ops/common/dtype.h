@@ -1,5 +1,5 @@
-// Element types: bf16 as 16 bits, converted to and from f32 (round to nearest even), and the choice of a type by its
-// number.
+// Element types: bf16 as 16 bits, its conversion to and from f32 (rounding to nearest even), and the dispatch by
+// dtype.
 #pragma once
 #include "op.h"
 
@@ -25,7 +25,7 @@ template <class T> T from_float(float x);
 template <> inline float from_float<float>(float x) { return x; }
 template <> inline bf16 from_float<bf16>(float x) { return to_bf16(x); }
 
-// with_dtype(ctx, dtype, [&]<class T>() { ... return INGRAIN_OK; }): T is float or bf16; any other number is refused.
+// with_dtype(ctx, dtype, [&]<class T>() { ... return INGRAIN_OK; }): T is float or bf16; any other dtype is refused.
 template <class Body>
 ingrain_status with_dtype(ingrain_context* ctx, int32_t dtype, const Body& body) {
   if (dtype == INGRAIN_F32) return body.template operator()<float>();

@@ -1,12 +1,13 @@
-// The one matrix product: y (rows, 16·panels) = x · Wᵀ with W read as panels of sixteen features, column after column.
+// The only matrix product of the CPU: y (rows, 16·panels) = x · Wᵀ. W is read as panels of sixteen output features,
+// column after column.
 //
-// Order of summation. y[t][n] is one chain of fused multiply-adds over ascending columns, in one lane, whatever the
-// number of rows, the tiling or the threads: a tile holds R rows × P panels of sums in registers, and between blocks of
-// columns the sums rest in f32 memory unchanged. With chunks the chain restarts at 0 at each chunk and the chunks' sums
-// are added in ascending order.
+// Order of summation: y[t][n] is one chain of fused multiply-adds over ascending columns, in one lane, for every
+// number of rows, tiling and number of threads. A tile keeps the sums of R rows × P panels in registers. Between
+// blocks of columns the sums are kept in f32 memory without rounding. With chunks the chain restarts at 0 for each
+// chunk, and the sums of the chunks are added in ascending order.
 //
-// Blocking. A task is a block of rows × a group of panels. It copies a block of x (rows × columns, f32) to its stack,
-// where it stays in L2; one panel's block of columns stays in L1 while the tiles of rows pass by it.
+// Blocking: a task is a block of rows × a group of panels. It copies a block of x (rows × columns, f32) to its stack,
+// where the block stays in L2. One panel's block of columns stays in L1 while all tiles of rows use it.
 #pragma once
 #include "blocks.h"
 #include "weight.h"
@@ -17,14 +18,14 @@
 namespace ingrain::INGRAIN_ISA {
 
 #if defined(__AVX512F__)
-constexpr int64_t tile_rows = 12, tile_sums = 24, wide = 2, few_rows = 24;  // of 32 registers, one a vec
+constexpr int64_t tile_rows = 12, tile_sums = 24, wide = 2, max_small_rows = 24;  // 32 registers, one per vec
 #else
-constexpr int64_t tile_rows = 6, tile_sums = 6, wide = 1, few_rows = 16;    // of 16 registers, two a vec
+constexpr int64_t tile_rows = 6, tile_sums = 6, wide = 1, max_small_rows = 16;  // 16 registers, two per vec
 #endif
 constexpr int64_t block_rows = 96, block_columns = 256, block_panels = 16;
 constexpr int64_t x_elements = block_rows * block_columns, sum_elements = block_rows * block_panels * panel_rows;
 
-// Panels a tile of r rows takes at once: enough independent chains to hide the latency of an FMA.
+// Panels that a tile of r rows takes at once: enough independent chains to hide the latency of an FMA.
 constexpr int64_t tile_panels(int64_t r) {
   const int64_t fit = tile_sums / r;
   return fit > 4 ? 4 : fit < 1 ? 1 : fit;
@@ -32,15 +33,15 @@ constexpr int64_t tile_panels(int64_t r) {
 
 inline int64_t up(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
 
-struct alignas(64) gemm_scratch {  // 304 KB (320 KB with AVX-512) of a task's stack
+struct alignas(64) gemm_scratch {  // on the stack of a task: 304 KB (320 KB with AVX-512)
   unsigned char x[x_elements * sizeof(float)];
   unsigned char w[wide * block_columns * panel_rows * sizeof(float)];
   float sums[sum_elements];
   float totals[sum_elements];
 };
 
-// `step` columns of a panel as they lie in memory; read in `passes`, each one operand of a multiply-add with a row of x
-// (of X).
+// `step` adjacent columns of a panel, read in `passes`. Each pass is one operand of a multiply-add with a row of x,
+// whose elements have type X.
 template <class W> struct columns_of;
 template <> struct columns_of<float> {
   using X = float;
@@ -62,7 +63,7 @@ template <> struct columns_of<bf16> {  // x rounded to bf16; per lane: sum + x�
 #else
 template <> struct columns_of<bf16> {
   using X = float;
-  // six: the sums leave the registers
+  // With six rows the sums would not fit into the registers.
   static constexpr int64_t step = 2, passes = 2, most_rows = tile_rows == 6 ? 4 : tile_rows;
   static vec read(const bf16* p, int64_t pass) {
     return pass == 0 ? even(load_pairs(p)) : odd(load_pairs(p));
@@ -82,7 +83,7 @@ void tile(float* sums, int64_t sums_ld, const x_of<W>* x, int64_t x_ld, const W*
 #pragma GCC unroll 4
     for (int p = 0; p < P; ++p) s[r][p] = load(sums + r * sums_ld + p * panel_rows);
   for (int64_t c = 0; c < n; c += step) {
-    // one stream leaves DRAM idle
+    // A single stream of loads does not saturate DRAM.
     if constexpr (P == 1) _mm_prefetch(reinterpret_cast<const char*>(w + c * panel_rows) + 1024, _MM_HINT_T0);
 #pragma GCC unroll 2
     for (int pass = 0; pass < columns_of<W>::passes; ++pass) {
@@ -114,11 +115,12 @@ tile_function<W> tile_for(int64_t rows, int64_t panels) {
 }
 
 struct gemm_plan {
-  int64_t together;  // panels a tile takes
-  int64_t columns;   // of a block
+  int64_t together;  // panels per tile
+  int64_t columns;  // columns per block
 };
-// Few rows are a stream of W: panels in place, several at a time, and blocks of columns as long as L1 allows a second
-// tile of rows to find them again (one tile: as x fits).
+// For few rows the product reads W once as a stream: panels in place, several at a time. With two tiles of rows, the
+// blocks of columns are as long as L1 allows, so that the second tile finds them there. With one tile, they are as
+// long as the block of x allows.
 template <class W>
 gemm_plan plan(int64_t rows, bool small) {
   if (!small) return {wide, block_columns};
@@ -128,16 +130,16 @@ gemm_plan plan(int64_t rows, bool small) {
 
 struct gemm_shape {
   int64_t rows, columns, panels;
-  int64_t chunk;  // columns of a chunk; all of them where there are no chunks
+  int64_t chunk;  // columns of a chunk; all columns if there are no chunks
 };
 
-// What a Problem brings:
-//   Element                                          of the panels as tiles read them: float or bf16
-//   read(x, ld, row, rows, column, columns)          a block of x as x_of<Element>, zeros behind columns
-//   panels(panel, count, column, columns, w, &ld)    where a block of count panels starts: in place, or written to w
-//   write(chunk, row, rows, panel, panels, sums, ld) takes finished sums
-//   small                                              see plan; panels must then be in place
-//   partial                                          write is called for each chunk, not for their total
+// The members of a Problem:
+//   Element                                          type of the panels as tiles read them: float or bf16
+//   read(x, ld, row, rows, column, columns)          copies a block of x as x_of<Element>, padded with zeros
+//   panels(panel, count, column, columns, w, &ld)    returns a block of count panels: in place, or copied to w
+//   write(chunk, row, rows, panel, panels, sums, ld) receives finished sums
+//   small                                            see plan; panels must then be in place
+//   partial                                          write is called for each chunk instead of for the total
 
 // One task: rows [row, row + m) × panels [first, first + count).
 template <class Problem>
@@ -159,7 +161,7 @@ void gemm_task(const Problem& problem, const gemm_shape& shape, int64_t row, int
         int64_t w_ld = 0;
         const W* w = problem.panels(first + p, now, c, n, reinterpret_cast<W*>(scratch.w), &w_ld);
         for (int64_t r = 0, tiles = up(m, columns_of<W>::most_rows), high; r < m; r += high, --tiles) {
-          high = up(m - r, tiles);  // tiles of nearly the same height
+          high = up(m - r, tiles);  // tiles of nearly equal height
           tile_for<W>(high, now)(scratch.sums + r * ld + p * panel_rows, ld, x + r * n, n, w, w_ld, n);
         }
       }

@@ -1,7 +1,7 @@
-// The order of a cache block, known to kv_cache.cc and attention_paged.cc alone:
-//   block = K heads × block_size/16 tiles of 16 keys; tile = keys transposed (E, 16), then values (16, Ep), Ep = E up
-//   to 16.
-// A tile's scores are then broadcasts of q times rows of 16 keys, and a head's tiles are one stream of memory.
+// The layout of a cache block, known to kv_cache.cc and attention_paged.cc only:
+//   block = K heads × block_size/16 tiles of 16 keys; tile = keys transposed (E, 16), then values (16, Ep)
+// Ep is E rounded up to a multiple of 16. The scores of a tile are then broadcasts of q times vectors of 16 keys, and
+// the tiles of a head are contiguous in memory.
 #pragma once
 #include "simd.h"
 
@@ -16,7 +16,7 @@ struct CacheShape {
   int64_t tile_elements() const { return lanes * (E + padded(E)); }
   int64_t tiles() const { return block_size / lanes; }
   int64_t block_elements() const { return K * tiles() * tile_elements(); }
-  int64_t tile(int64_t block, int64_t head, int64_t index) const {  // first element of a tile
+  int64_t tile(int64_t block, int64_t head, int64_t index) const {  // index of the first element of a tile
     return block * block_elements() + (head * tiles() + index) * tile_elements();
   }
 };

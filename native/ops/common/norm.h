@@ -1,4 +1,4 @@
-// A row of RMSNorm, forward and backward: shared by rms_norm.cc and qk_norm.cc.
+// One row of RMSNorm, forward and backward, shared by rms_norm.cc and qk_norm.cc.
 #pragma once
 #include "strips.h"
 

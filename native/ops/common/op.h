@@ -1,12 +1,13 @@
-// How an op is written once and compiled for every instruction set.
+// Compiles an op, written once, for every instruction set.
 //
 //   INGRAIN_OP(silu_mul_forward, (ingrain_context* ctx, void* y, ...), (ctx, y, ...)) {
 //     ... body ...
 //   }
 //
-// defines ingrain::<isa>::silu_mul_forward in each pass and, in the AVX2 pass, the exported ingrain_silu_mul_forward
-// that chooses by the context, with its signature tag. Everything an op file or a header of this folder defines belongs
-// in namespace ingrain::INGRAIN_ISA: two passes of one inline function under one name would be merged by the linker.
+// defines ingrain::<isa>::silu_mul_forward in each pass. In the AVX2 pass it also defines the exported
+// ingrain_silu_mul_forward, which dispatches by the context, and its signature tag. Everything in an op file or in a
+// header of this folder belongs in namespace ingrain::INGRAIN_ISA: otherwise the linker would merge the inline
+// functions of two passes that have the same name.
 #pragma once
 #include "context.h"
 #include "ingrain.h"

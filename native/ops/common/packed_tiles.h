@@ -1,5 +1,4 @@
-// The walk over packed sequences in tiles of tokens, and the packing of 16 rows for a register tile (attention in
-// training).
+// Attention in training: runs over packed sequences in tiles of tokens, and packs 16 rows for a register tile.
 #pragma once
 #include "blocks.h"
 
@@ -8,7 +7,7 @@ namespace ingrain::INGRAIN_ISA {
 struct SequenceTile {
   int64_t first;       // row of the sequence's first token
   int64_t last;        // one past its last
-  int64_t begin, end;  // the tile's tokens, counted from `first`
+  int64_t begin, end;  // tokens of the tile, counted from `first`
 };
 
 class SequenceTiles {
@@ -38,8 +37,8 @@ class SequenceTiles {
   int64_t sequences_, size_, sequence_ = 0, begin_ = 0;
 };
 
-// body(tile, part) for every tile and every part in [0, parts) of it, over the context's threads. Tiles are cut alike
-// for any number of threads.
+// Runs body(tile, part) for every tile and every part in [0, parts), over the context's threads. The tiles do not
+// depend on the number of threads.
 template <class Body>
 void for_sequence_tiles(ingrain_context* ctx, const SequenceTiles& tiles, int64_t parts, const Body& body) {
   parallel_for(ctx, tiles.count() * parts, 1, [&](int64_t begin, int64_t end) {
@@ -53,7 +52,7 @@ void for_sequence_tiles(ingrain_context* ctx, const SequenceTiles& tiles, int64_
   });
 }
 
-// packed (E, 16): column j is row j of x, n <= 16 rows ld apart; zero from n on.
+// packed (E, 16): column j is row j of x; n <= 16 rows with row distance ld; columns from n on are zero.
 template <class X>
 void pack_transposed(float* packed, const X* x, int64_t ld, int64_t n, int64_t E) {
   int64_t e = 0;
@@ -68,7 +67,7 @@ void pack_transposed(float* packed, const X* x, int64_t ld, int64_t n, int64_t E
 }
 
 template <class X>
-void load_row(float* row, const X* x, int64_t E, int64_t width) {  // widened; zero from E to width
+void load_row(float* row, const X* x, int64_t E, int64_t width) {  // converted to f32; zeros from E to width
   int64_t e = 0;
   for (; e + lanes <= E; e += lanes) store(row + e, load(x + e));
   if (e < width) store_some(row + e, load_some(x + e, E - e), width - e);
@@ -80,7 +79,7 @@ void store_row(X* x, const float* row, float factor, int64_t E) {
   if (e < E) store_some(x + e, load_some(row + e, E - e) * splat(factor), E - e);
 }
 
-// packed (n, width): rows of x, n <= 16, ld apart.
+// packed (n, width): rows of x, n <= 16, row distance ld.
 template <class X>
 void pack_rows(float* packed, const X* x, int64_t ld, int64_t n, int64_t E, int64_t width) {
   for (int64_t j = 0; j < n; ++j) load_row(packed + j * width, x + j * ld, E, width);

@@ -1,5 +1,6 @@
-// Philox4x32-10, a counter-based generator: 128 random bits from (key, counter) alone, so that a draw depends on no
-// other draw. Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3". Known answers: Random123, kat_vectors.
+// Philox4x32-10, a counter-based generator: 128 random bits are a function of (key, counter) alone, so a draw depends
+// on no other draw. Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3". Known answers: Random123,
+// kat_vectors.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -8,7 +9,7 @@ namespace ingrain::INGRAIN_ISA {
 
 struct philox_block { uint32_t x[4]; };
 
-// key: the low word of seed, then the high. counter: four words, the lowest first.
+// key: the low word of seed, then the high word. counter: four words, the lowest first.
 inline philox_block philox(int64_t seed, uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3) {
   uint32_t k0 = static_cast<uint32_t>(seed), k1 = static_cast<uint32_t>(static_cast<uint64_t>(seed) >> 32);
   for (int round = 0; round < 10; ++round) {
@@ -27,7 +28,7 @@ inline philox_block philox(int64_t seed, int64_t counter) {
                 0);
 }
 
-// (k + ½)·2⁻²³, k the word's upper 23 bits: exact in f32, never 0 and never 1.
+// (k + ½)·2⁻²³, k being the upper 23 bits of the word: exact in f32, never 0 and never 1.
 inline float uniform(uint32_t word) { return (static_cast<float>(word >> 9) + 0.5f) * 0x1p-23f; }
 
 // One standard normal value from two words (Box & Muller 1958): √(−2 ln u₀)·cos 2πu₁.

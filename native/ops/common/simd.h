@@ -1,6 +1,5 @@
-// Sixteen f32 lanes on every instruction set, so that a sum has the same order of lanes on all of them: one zmm
-// register under AVX-512, two ymm under AVX2. Tails go through load_some / store_some, so that a body and its tail
-// round alike.
+// Sixteen f32 lanes on every instruction set, so that sums have the same order of lanes: one zmm register with
+// AVX-512, two ymm registers with AVX2. Tails use load_some and store_some, so that they round like the main loop.
 #pragma once
 #include "dtype.h"
 
@@ -22,7 +21,7 @@ inline vec max(vec a, vec b) { return {_mm512_max_ps(a.v, b.v)}; }
 inline vec min(vec a, vec b) { return {_mm512_min_ps(a.v, b.v)}; }
 inline vec sqrt(vec a) { return {_mm512_sqrt_ps(a.v)}; }
 inline vec round(vec a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
-inline vec scale_by_power(vec a, vec n) {  // a·2ⁿ for integral n in [-126, 127]
+inline vec scale_by_power(vec a, vec n) {  // a·2ⁿ for whole n in [-126, 127]
   const __m512i e = _mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n.v), _mm512_set1_epi32(127)), 23);
   return {_mm512_mul_ps(a.v, _mm512_castsi512_ps(e))};
 }
@@ -84,7 +83,7 @@ inline void store(bf16* p, vec a) {
 #endif
 
 template <class T>
-vec load_some(const T* p, int64_t n, float rest = 0.0f) {  // the first n < 16 lanes from p, the others rest
+vec load_some(const T* p, int64_t n, float rest = 0.0f) {  // lanes i < n from p, the other lanes `rest`
   float buffer[lanes];
   for (int64_t i = 0; i < lanes; ++i) buffer[i] = i < n ? to_float(p[i]) : rest;
   return load(buffer);
@@ -96,8 +95,7 @@ void store_some(T* p, vec a, int64_t n) {
   for (int64_t i = 0; i < n; ++i) p[i] = from_float<T>(buffer[i]);
 }
 
-// The lanes' sum in one fixed order: halves, quarters, ... (a tree of depth four: lane i with i + 8, then i + 4, i + 2,
-// i + 1).
+// The sum of the lanes in a fixed order, a tree of depth four: lane i + lane i + 8, then i + 4, i + 2, i + 1.
 inline __m256 low_half(vec a) {
 #if defined(__AVX512F__)
   return _mm512_castps512_ps256(a.v);

@@ -1,6 +1,6 @@
-// A row in strips of sixteen lanes: a body runs as straight code over the full strips and once over the tail. It is a
-// generic lambda (i, n): n is Full for a whole strip, else the number of elements left, and goes to the load and store
-// below.
+// Processes a row in strips of sixteen lanes. The body runs as branch-free code on the full strips and once on the
+// tail. It is a generic lambda (i, n): n is Full for a full strip, else the number of remaining elements, and is
+// passed on to the load and store below.
 #pragma once
 #include "simd.h"
 
@@ -21,8 +21,8 @@ inline __attribute__((always_inline)) void strips(int64_t n, const Body& body) {
   if (i < n) body(i, n - i);
 }
 
-// Folds a row into one number: term(i, n, a) returns a with the strip at i added. Four accumulators taken in turn,
-// added as (0 + 1) + (2 + 3), then the lanes' tree: the order depends on the row's length alone.
+// Reduces a row to one number: term(i, n, a) returns a plus the strip at i. Four accumulators are used in turn and
+// added as (0 + 1) + (2 + 3), then the lanes as a tree. So the order depends on the length of the row alone.
 template <class Term>
 inline __attribute__((always_inline)) float sum_strips(int64_t n, const Term& term) {
   vec a = splat(0.0f), b = a, c = a, d = a;
@@ -38,7 +38,7 @@ inline __attribute__((always_inline)) float sum_strips(int64_t n, const Term& te
   return sum((a + b) + (c + d));
 }
 
-// How many rows of n elements make a piece of work worth handing to another thread.
+// The number of rows of n elements that is worth handing to another thread.
 inline int64_t row_grain(int64_t n) { return 1 + 16384 / (n + 1); }
 
 }  // namespace ingrain::INGRAIN_ISA

@@ -1,6 +1,6 @@
-// The packed order of a weight W (rows, columns) on the CPU: panels of sixteen rows, in each of them column after
-// column, so that one load gives sixteen neighbouring output features. bf16 interleaves pairs of columns, the order
-// that vdpbf16ps reads.
+// The packed layout of a weight W (rows, columns) on the CPU: panels of sixteen rows, stored column after column, so
+// that one load gives sixteen adjacent output features. bf16 interleaves pairs of columns, which is the operand layout
+// of vdpbf16ps.
 //   f32   (rows/16, columns, 16)   bf16   (rows/16, columns/2, 16, 2)   rows and an odd column padded with zeros
 #pragma once
 #include "simd.h"
@@ -22,7 +22,7 @@ int64_t panel_elements(int64_t columns) {
 template <class E>
 E* panel(const ingrain_weight* w, int64_t p) { return static_cast<E*>(w->data) + p * panel_elements<E>(w->columns); }
 
-// Where element (lane, c) of a panel stands in it.
+// Index of element (lane, c) in a panel.
 template <class E>
 int64_t panel_index(int64_t lane, int64_t c) {
   constexpr int64_t together = columns_together<E>;

@@ -1,4 +1,4 @@
-// A stand-in for libcublas.so.12 without a GPU: what JCublasProduct calls, no more.
+// A stub of libcublas.so.12 for machines without a GPU; it has only what JCublasProduct calls.
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -24,7 +24,7 @@ static uint16_t store(float value) {  // to nearest even
   return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-// C (m, n) = alpha·Aᵀ·B + beta·C, A (k, m), B (k, n), by columns, all bf16.
+// C (m, n) = alpha·Aᵀ·B + beta·C, with A (k, m) and B (k, n), column-major, all bf16.
 int cublasGemmEx(void* handle, int transa, int transb, int m, int n, int k, const float* alpha, const uint16_t* A,
                  int atype, int lda, const uint16_t* B, int btype, int ldb, const float* beta, uint16_t* C, int ctype,
                  int ldc, int compute, int algorithm) {

@@ -1,5 +1,5 @@
-// A stand-in for libcuda.so.1 without a GPU: what JniDriver and PanamaDriver call, no more. Its one kernel is
-// Driver.PTX's, *out = count.
+// A stub of libcuda.so.1 for machines without a GPU; it has only what JniDriver and PanamaDriver call. Its only kernel
+// is that of Driver.PTX, *out = count.
 #include <stdlib.h>
 #include <string.h>
 

@@ -2,6 +2,7 @@ package org.ingrain;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.source.tree.MethodTree;
@@ -39,6 +40,10 @@ class LintTest {
             + "|(?i)\\b(made u" + "p|taken u" + "p|takes it u" + "p|gone on wi" + "th|in va" + "in|so oft" + "en"
             + "|whole or n" + "ot|les" + "sons?|less tho" + "se of|the model as i" + "t is|given aga" + "in"
             + "|trained from noth" + "ing|is to be wh" + "y)\\b");
+    /** Everyday words in place of technical terms; refused in native sources and in the pages. */
+    private static final Pattern EVERYDAY = Pattern.compile("(?i)\\b(spoil\\w*|depart\\w*|brings? near"
+            + "|dealt out|deals out|(a|the) cards?|stand-ins?|mend(ed|ing)|taken back|held to|anew|gives? way|goes on|gone on"
+            + "|stands? (beside|behind|before)|gets? to hear|is born|a little wrong|meets? no bank)\\b");
     private static final Pattern WRITES = Pattern.compile(
             "Files\\.(write|writeString|move|newOutputStream|newBufferedWriter|newByteChannel|createFile|"
                     + "createTemp\\w+)\\("
@@ -137,6 +142,16 @@ class LintTest {
     @Test
     void proseUsesStandardTerms() {
         assertNone((path, lines) -> firstLine(lines, WORDS));
+        assertNone((path, lines) -> path.endsWith(".java") ? null : firstLine(lines, EVERYDAY));
+    }
+
+    @Test
+    void pagesUseStandardTerms() throws IOException {
+        for (String page : List.of("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "benchmarks/LOG.md")) {
+            List<String> lines = Files.readAllLines(ROOT.resolve(page));
+            assertNull(firstLine(lines, WORDS), page);
+            assertNull(firstLine(lines, EVERYDAY), page);
+        }
     }
 
     /** One room writes files, atomically. */
@@ -196,6 +211,8 @@ class LintTest {
         assertTrue(WORDS.matcher("a sum of so ma" + "ny terms").find() && WORDS.matcher("Reck" + "oned").find());
         assertTrue(WORDS.matcher("a question that is made u" + "p").find());
         assertFalse(WORDS.matcher("a made decision, an upper bound").find());
+        assertTrue(EVERYDAY.matcher("// loads depart before the card is asked").find());
+        assertFalse(EVERYDAY.matcher("// standard terms, which stand alone").find());
     }
 
     private static String firstLine(List<String> lines, Pattern pattern) {

@@ -1,11 +1,11 @@
 package org.ingrain.jni;
 
 /**
- * The same calls of CUDA's driver through one of two bindings. Each has the loops itself, so that nothing but the
- * binding is in them. The kernel is the smallest whose arguments can be checked: {@code *out = count}.
+ * The same calls of the CUDA driver through one of two bindings. Each binding contains the loops itself, so that a
+ * loop has no code but the binding's. The kernel is the smallest whose arguments can be checked: {@code *out = count}.
  */
 interface Driver {
-    /** PTX of CUDA 11.0, which every driver loads that our library runs on. */
+    /** PTX of CUDA 11.0. Every driver that our library runs on can load it. */
     String PTX = """
             .version 7.0
             .target sm_80

@@ -9,7 +9,7 @@ import org.ingrain.tensor.Weight;
 
 /** Calls of our own ABI through the engine's binding, shape checks included. */
 final class Ingrain {
-    /** Columns of the row that is normed. */
+    /** Columns of the row that is normalised. */
     static final int WIDTH = 4096;
     private static final float EPS = 1e-5f;
 
@@ -44,7 +44,7 @@ final class Ingrain {
         context.synchronize();
     }
 
-    /** A product by our matmul, from a packed weight as the model's are. */
+    /** A product by our matmul, with a packed weight, like those of the model. */
     final class Matmul implements AutoCloseable {
         private final Tensor x;
         private final Weight w;

@@ -46,8 +46,8 @@ final class JCublasProduct implements AutoCloseable {
     }
 
     /**
-     * Enqueues the product. cuBLAS counts by columns, so it is given yᵀ (N, T) = W·xᵀ; {@code _new} is the entry that
-     * takes a compute type.
+     * Enqueues the product. cuBLAS is column-major, so it computes yᵀ (N, T) = W·xᵀ. {@code _new} is the entry point
+     * that takes a compute type.
      */
     void run(int calls) {
         for (int i = 0; i < calls; i++) {
@@ -58,7 +58,7 @@ final class JCublasProduct implements AutoCloseable {
         }
     }
 
-    /** Copies y to the host; the stream has been drained. */
+    /** Copies y to the host; the stream must have been synchronised. */
     void read(MemorySegment host) {
         JCudaDriver.cuMemcpyDtoH(Pointer.to(host.asByteBuffer()), y, host.byteSize());
     }

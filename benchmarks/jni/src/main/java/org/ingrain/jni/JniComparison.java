@@ -17,24 +17,24 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * Compares two ways from Java to CUDA in one process: JNI, as the bindings JCuda and JCublas use it, and Panama's
- * java.lang.foreign, as the engine uses it. It times a call of the driver that does nothing, the launch of a small
- * kernel, and matrix products (cublasGemmEx through JCublas against the engine's matmul), and checks that both ways
- * give the same results. JCublas 12 needs cuBLAS of CUDA 12: where there is none, the rows of the products have the
- * engine's times alone and say so.
+ * Compares two ways from Java to CUDA in one process: JNI, as used by the bindings JCuda and JCublas, and Panama's
+ * java.lang.foreign, as used by the engine. It times a driver call that does nothing, the launch of a small kernel,
+ * and matrix products (cublasGemmEx through JCublas, and the engine's matmul). It checks that both ways give the same
+ * results. JCublas 12 needs cuBLAS of CUDA 12; without it, the rows of the products have the engine's times only and
+ * say so.
  *
- * <p>A row is a line of JSON on standard output, with times in nanoseconds a call.
+ * <p>A row is a line of JSON on standard output, with times in nanoseconds per call.
  *
- * <p>Arguments: the backend, libcuda, the places of libcublas.so.12 in the order to try (commas between), the rows of
- * the products (commas between), then the products as NAME:N:C.
+ * <p>Arguments: the backend, libcuda, the possible paths of libcublas.so.12 in the order to try (separated by commas),
+ * the rows of the products (separated by commas), then the products as NAME:N:C.
  */
 public final class JniComparison {
     private static final Timing.Length CALLS = new Timing.Length(10_000, 30, 31);
     private static final Timing.Length LAUNCHES = new Timing.Length(500, 100, 31);
     private static final Timing.Length PRODUCTS = new Timing.Length(20, 3, 11);
-    /** Brings the loops around products to the compiler before the first one is timed. */
+    /** Lets the JIT compiler compile the loops around products before the first one is timed. */
     private static final Timing.Length SMALL_PRODUCTS = new Timing.Length(20, 500, 1);
-    private static final double ROUNDING = 0x1p-7;   // four times what two roundings to bf16 make
+    private static final double ROUNDING = 0x1p-7;   // four times the error of two roundings to bf16
 
     private final JniDriver jni;
     private final PanamaDriver panama;
@@ -53,7 +53,7 @@ public final class JniComparison {
     }
 
     /**
-     * What is compared, with what.
+     * The arguments of the comparison.
      *
      * @param backend   of the engine
      * @param libcuda   a path, or a name that the loader finds
@@ -81,7 +81,7 @@ public final class JniComparison {
         }
     }
 
-    /** Gives a row for each test as soon as it is done. */
+    /** Outputs the row of each test as soon as the test is finished. */
     static void run(Plan plan, Consumer<Map<String, Object>> rows) throws Throwable {
         try (Backend backend = Backend.open(NativeLibraries.find(plan.backend)); Context context = backend.context(
                 ContextOptions.defaults())) {
@@ -100,7 +100,7 @@ public final class JniComparison {
         }
     }
 
-    /** One line; JCuda's messages are long or do not name the call, so it says where. */
+    /** One line that says where it failed: JCuda's messages are long or do not name the call. */
     private static String explain(Throwable e) {
         String what = e.toString().lines().findFirst().orElseThrow();
         return e instanceof InputException ? e.getMessage() : Arrays.stream(e.getStackTrace())
@@ -108,7 +108,7 @@ public final class JniComparison {
                 .findFirst().map(frame -> what + " at " + frame).orElse(what);
     }
 
-    /** The library, loaded for good, or null; who needs it later by its soname gets this one. */
+    /** The library, which stays loaded, or null. Later look-ups of its soname find this one. */
     static SymbolLookup open(String library) {
         try {
             return SymbolLookup.libraryLookup(library, Arena.global());
@@ -117,7 +117,7 @@ public final class JniComparison {
         }
     }
 
-    /** In a folder that the loader does not search, the libcublasLt that it needs has to be loaded first. */
+    /** If the loader does not search its folder, the libcublasLt that it needs must be loaded first. */
     private static boolean openCublas(String library) {
         if (library.contains(File.separator)) {
             open(new File(library).toPath().resolveSibling("libcublasLt.so.12").toString());
@@ -130,7 +130,7 @@ public final class JniComparison {
                 new Timing.Side(panama::version, () -> { }), new Timing.Side(ingrain::weightBytes, () -> { }));
         Map<String, Object> row = row(times[0].host(), times[1].host(), "");
         if (jni.version(1) != panama.version(1)) {
-            fail(row, "JCuda tells version " + jni.version(1) + ", Panama " + panama.version(1));
+            fail(row, "JCuda reports version " + jni.version(1) + ", Panama " + panama.version(1));
         }
         rows.accept(named("cuDriverGetVersion", row));
         rows.accept(named("ingrain_weight_bytes", row(null, times[2].host(), "")));
@@ -158,12 +158,12 @@ public final class JniComparison {
                     row.put("result", "skipped: JCublas 12 needs libcublas.so.12 of CUDA 12, and there is none");
                     return row;
                 }
-                return beside(product, ours, engine, length);
+                return compared(product, ours, engine, length);
             }
         }
     }
 
-    private Map<String, Object> beside(Product product, Ingrain.Matmul ours, Timing.Side engine, Timing.Length length)
+    private Map<String, Object> compared(Product product, Ingrain.Matmul ours, Timing.Side engine, Timing.Length length)
             throws Throwable {
         try (Arena arena = Arena.ofConfined(); JCublasProduct theirs = new JCublasProduct(product, jni)) {
             Timing.Time[] times = Timing.run(length, new Timing.Side(theirs::run, jni::drain), engine);

@@ -9,7 +9,7 @@ import jcuda.driver.CUmodule;
 import jcuda.driver.CUstream;
 import jcuda.driver.JCudaDriver;
 
-/** The driver through JCuda, whose failures are CudaExceptions. */
+/** The driver through JCuda. A failed call throws a CudaException. */
 final class JniDriver implements Driver {
     private final CUstream stream = new CUstream();
     private final CUfunction function = new CUfunction();
@@ -18,7 +18,7 @@ final class JniDriver implements Driver {
     private final int[] count = new int[1];
     private final Pointer parameters;
 
-    /** Makes device 0's primary context, which is that of CUDA's runtime too, current on this thread. */
+    /** Makes the primary context of device 0 current on this thread. CUDA's runtime uses the same context. */
     JniDriver() {
         JCudaDriver.setExceptionsEnabled(true);
         JCudaDriver.cuInit(0);

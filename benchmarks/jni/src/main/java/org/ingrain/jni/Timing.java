@@ -3,7 +3,8 @@ package org.ingrain.jni;
 import java.util.Arrays;
 
 /**
- * Times several sides round by round, in turn, so that all meet the same state of the machine; the median round counts.
+ * Times several sides alternately, round by round, so that all see the same state of the machine. Gives the median
+ * round.
  */
 final class Timing {
     private Timing() {
@@ -20,18 +21,18 @@ final class Timing {
     }
 
     /**
-     * One of those that are compared.
+     * One of the sides that are compared.
      *
-     * @param calls what is timed
-     * @param drain waits for it
+     * @param calls the calls that are timed
+     * @param drain waits until the device has finished them
      */
     record Side(Calls calls, Drain drain) {
     }
 
     /**
-     * How long.
+     * The number of calls and rounds.
      *
-     * @param calls  of one round: fewer than a stream's queue holds, or the host would wait for the device
+     * @param calls  per round: fewer than a stream's queue holds, or the host would wait for the device
      * @param warmUp rounds that do not count
      * @param rounds that do
      */
@@ -39,10 +40,10 @@ final class Timing {
     }
 
     /**
-     * Medians, in nanoseconds a call.
+     * Medians, in nanoseconds per call.
      *
      * @param host    until the last call of a round has returned
-     * @param drained until the device has done them all
+     * @param drained until the device has finished all of them
      */
     record Time(double host, double drained) {
     }

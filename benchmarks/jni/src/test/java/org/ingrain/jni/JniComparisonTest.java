@@ -25,8 +25,8 @@ import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * The whole comparison on the CPU backend and on stand-ins for libcuda and libcublas (src/test/c), compiled here.
- * JCuda's libraries find a stand-in by its soname, because it is loaded before them.
+ * The whole comparison on the CPU backend and on stubs of libcuda and libcublas (src/test/c), compiled here. JCuda's
+ * libraries find a stub by its soname, because it is loaded before them.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class JniComparisonTest {
@@ -46,13 +46,13 @@ class JniComparisonTest {
                 .anyMatch(place -> Files.isExecutable(Path.of(place, "gcc")));
         if (!gcc) {
             System.out.println(
-                    "JniComparisonTest is skipped: no gcc on the PATH, which compiles the stand-ins for libcuda and "
+                    "JniComparisonTest is skipped: no gcc on the PATH, which compiles the stubs of libcuda and "
                     + "libcublas");
         }
         assumeTrue(gcc, "Skipped: no gcc on the PATH");
         cuda = compile("cuda", "libcuda.so.1", "libcuda.so.1");
         cublas = compile("cublas", "libcublas.so.12", "libcublas.so.12");
-        // JCuda keeps the library that it opens first, whichever test comes first.
+        // JCuda keeps the library that it opens first, whichever test runs first.
         assertNotNull(JniComparison.open(cuda.toString()));
     }
 
@@ -85,7 +85,7 @@ class JniComparisonTest {
         List<Map<String, Object>> rows = compare(compile("cuda", "libother.so", "libother.so", "-DVERSION=13000"),
                 cublas);
         assertEquals("FAILED", rows.getFirst().get("result"));
-        assertEquals("JCuda tells version 12000, Panama 13000", rows.getFirst().get("why"));
+        assertEquals("JCuda reports version 12000, Panama 13000", rows.getFirst().get("why"));
         try (Arena arena = Arena.ofConfined()) {
             Product product = Product.of(8, 8, 8, arena);
             assertEquals(0, Product.distance(product.x(), product.x()));
@@ -103,7 +103,7 @@ class JniComparisonTest {
     private Path compile(String source, String soname, String name, String... more)
             throws IOException, InterruptedException {
         Path library = folder.resolve(name);
-        // JCublas asks for symbols of the version that is cuBLAS's soname.
+        // JCublas looks up symbols with the soname of cuBLAS as their version.
         List<String> command = new ArrayList<>(List.of("gcc", "-O2", "-shared", "-fPIC", "-Wl,-soname," + soname,
                 "-Wl,--default-symver", Path.of("src/test/c", source + ".c").toString(), "-o", library.toString()));
         command.addAll(List.of(more));
