@@ -28,6 +28,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 @Timeout(120)
 class TensorParallelTrainingTest {
     private static final double TOLERANCE = 1e-5;
+    private static final String WEIGHTS = "adapter_model.safetensors";
 
     @TempDir
     Path folder;
@@ -73,7 +74,7 @@ class TensorParallelTrainingTest {
         Path read = folder.resolve("read");
         copy(output, read);
         RanksFixture.lora(read, RanksFixture.TWO_HEADS, 1, after, new UpTo(10, true));
-        assertSameFiles(written.resolve("adapter"), read.resolve("adapter"));
+        assertEquals(-1, Files.mismatch(written.resolve(WEIGHTS), read.resolve("adapter").resolve(WEIGHTS)));
         RanksFixture.lora(output, RanksFixture.TWO_HEADS, 1, after, TrainProgress.SILENT);
         assertClose(alone, output, RanksFixture.TWO_HEADS, TOLERANCE);
     }
