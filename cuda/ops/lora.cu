@@ -96,7 +96,7 @@ ingrain_status long_sum(ingrain_context* ctx, const char* op, Into into, P p, Q 
     if (part.slots) part.slots += first;
     P from = p;
     from.data += first * p.ld;
-    from.mask.first += first * p.ld;
+    from.mask.skip(first);
     const int64_t n = part.rows * shape.columns;
     using Out = Partial<transposed>;
     const Out out{partials, part.rows, shape.columns};
