@@ -132,11 +132,11 @@ public final class Trainer implements AutoCloseable {
     }
 
     private static Context context(List<TrainingModel> models) {
-        return models.getFirst().ranks().getFirst().context();
+        return models.getFirst().weights().getFirst().context();
     }
 
     private static Blueprint config(List<TrainingModel> models) {
-        return models.getFirst().ranks().getFirst().config();
+        return models.getFirst().weights().getFirst().config();
     }
 
     private static DataOrder order(TrainingRun run, List<TrainingSequence> sequences) {
@@ -163,7 +163,7 @@ public final class Trainer implements AutoCloseable {
         if (run.train().activationCheckpointing()) {
             return least;
         }
-        List<Weights> ranks = models.stream().flatMap(model -> model.ranks().stream()).toList();
+        List<Weights> ranks = models.stream().flatMap(model -> model.weights().stream()).toList();
         int kept = config(models).numHiddenLayers();
         for (Weights weights : ranks) {
             int device = weights.context().deviceNumber();

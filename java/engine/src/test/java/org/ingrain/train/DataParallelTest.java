@@ -116,7 +116,7 @@ class DataParallelTest {
             for (int again = 0; again < 2; again++) {
                 String message = assertThrows(IllegalStateException.class,
                         () -> ranks.step(1, 1, batches, TrainingFixture.OPTIMIZER)).getMessage();
-                assertTrue(message.startsWith("rank 2 (replica 2) of 3: "), message);
+                assertTrue(message.startsWith("rank 2 on device 0: a batch of 9 tokens"), message);
                 assertEquals(1, message.lines().count());
             }
         }

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import org.ingrain.checkpoint.PeftAdapter;
 import org.ingrain.ffi.Backend;
@@ -26,6 +27,7 @@ import org.ingrain.model.Rank;
 import org.ingrain.model.RopeConfig;
 import org.ingrain.model.WeightSource;
 import org.ingrain.model.Weights;
+import org.ingrain.parallel.RankGroup;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.HostTensor;
 import org.ingrain.train.data.TrainConfig;
@@ -48,7 +50,6 @@ final class RanksFixture implements AutoCloseable {
 
     final List<TrainingModel> models = new ArrayList<>();
     private final List<Context> contexts = new ArrayList<>();
-    private final List<Communicator> communicators = new ArrayList<>();
 
     /**
      * Makes contexts and weights.
@@ -59,18 +60,19 @@ final class RanksFixture implements AutoCloseable {
         for (int r = 0; r < replicas; r++) {
             Communicator communicator = shards == 1 ? null : new Communicator(backend, shards);
             List<Weights> ranks = new ArrayList<>();
+            List<String> names = new ArrayList<>();
             for (int s = 0; s < shards; s++) {
-                Context context = backend.context(new ContextOptions(contexts.size() % devices, 1, "auto"));
+                int number = contexts.size();
+                Context context = backend.context(new ContextOptions(number % devices, 1, "auto"));
                 contexts.add(context);
+                names.add("rank " + number + " on device " + number % devices);
                 if (communicator != null) {
                     context.join(communicator, s);
                 }
                 ranks.add(loader.load(context, new Rank(s, shards)));
             }
-            if (communicator != null) {
-                communicators.add(communicator);
-            }
-            models.add(new TrainingModel(ranks, communicator));
+            models.add(new TrainingModel(replicas * shards == 1 ? RankGroup.onCallersThread()
+                    : new RankGroup(communicator, names), ranks));
         }
     }
 
@@ -147,7 +149,8 @@ final class RanksFixture implements AutoCloseable {
 
     @Override
     public void close() {
-        contexts.forEach(Context::close);
-        communicators.forEach(Communicator::close);
+        models.forEach(model -> model.ranks().close(rank -> model.weights().get(rank).context().close()));
+        models.stream().map(model -> model.ranks().communicator()).filter(Objects::nonNull)
+                .forEach(Communicator::close);
     }
 }

@@ -17,7 +17,7 @@ import org.ingrain.model.Weights;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.HostTensor;
-import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Require;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.CounterRandom;
 
@@ -40,10 +40,7 @@ public final class FullParameters implements Parameters {
 
     /** Masters of undefined values. */
     FullParameters(Allocator allocator, Weights weights, TrainingPlace place) {
-        if (place.shard().count() > 1) {
-            throw InputException.field("tensorParallelSize", place.shard().count()
-                    + ", expected 1: ranks that share a model train adapters alone");
-        }
+        requireWhole(place.shard().count());
         this.weights = weights;
         memory = new Allocator.Scope(allocator);
         context = memory.context();
@@ -69,6 +66,12 @@ public final class FullParameters implements Parameters {
             case QKV_PROJ, O_PROJ, GATE_UP_PROJ, DOWN_PROJ -> false;
             default -> true;
         };
+    }
+
+    /** Refuses ranks that share a model: they train adapters alone. */
+    public static void requireWhole(int tensorParallelSize) {
+        Require.that(tensorParallelSize == 1, "tensorParallelSize", tensorParallelSize,
+                "1: ranks that share a model train adapters alone");
     }
 
     private void place(FlatParameters.Layout layout, boolean decayed) {

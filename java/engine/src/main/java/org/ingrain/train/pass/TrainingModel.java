@@ -1,26 +1,25 @@
 package org.ingrain.train.pass;
 
 import java.util.List;
-import org.ingrain.ffi.Communicator;
 import org.ingrain.model.Weights;
+import org.ingrain.parallel.RankGroup;
 
 /**
  * A copy of a model to train with.
  *
- * @param ranks        what each of its ranks has of the weights, in the order of ranks; each in a context of its own
- * @param communicator that the ranks' contexts have joined; null where there is one rank
+ * @param ranks   whose threads train
+ * @param weights what each of them has of the weights, in a context of its own, which has joined the ranks' communicator
  */
-public record TrainingModel(List<Weights> ranks, Communicator communicator) {
+public record TrainingModel(RankGroup ranks, List<Weights> weights) {
     public TrainingModel {
-        ranks = List.copyOf(ranks);
-        if (ranks.isEmpty() || (communicator == null ? 1 : communicator.ranks()) != ranks.size()) {
-            throw new IllegalArgumentException(ranks.size() + " ranks of weights, expected as many as the communicator"
-                    + " has");
+        weights = List.copyOf(weights);
+        if (ranks.ranks() != weights.size()) {
+            throw new IllegalArgumentException("weights of " + weights.size() + " ranks, expected " + ranks.ranks());
         }
     }
 
-    /** On one rank. */
+    /** On one device, with the thread that calls. */
     public static TrainingModel of(Weights weights) {
-        return new TrainingModel(List.of(weights), null);
+        return new TrainingModel(RankGroup.onCallersThread(), List.of(weights));
     }
 }

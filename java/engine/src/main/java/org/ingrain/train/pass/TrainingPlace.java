@@ -36,11 +36,4 @@ public record TrainingPlace(Blueprint config, Rank shard, Communicator shardGrou
             context.join(shardGroup, shard.index());
         }
     }
-
-    /** As messages name it. */
-    @Override
-    public String toString() {
-        String rank = "rank " + (replica * shard.count() + shard.index());
-        return replicas == 1 ? rank : rank + " (replica " + replica + ")";
-    }
 }

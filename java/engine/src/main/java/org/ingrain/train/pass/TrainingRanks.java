@@ -4,18 +4,19 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BiFunction;
 import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Communicator;
 import org.ingrain.ffi.Context;
 import org.ingrain.model.Rank;
 import org.ingrain.model.Weights;
-import org.ingrain.parallel.RankGroup;
-import org.ingrain.tensor.InputException;
 import org.ingrain.train.data.MicroBatch;
 
 /**
@@ -32,12 +33,12 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
     private final List<TrainingModel> models;
     private final int shards;
     private final List<TrainingPlace> places = new ArrayList<>();
-    private final List<Communicator> opened = new ArrayList<>();
+    /** For each share of the model, of the ranks that have it; empty where there is one replica. */
+    private final List<Communicator> alike = new ArrayList<>();
     private final List<P> parameters = new ArrayList<>();
     private final List<DecoderTraining> trainings = new ArrayList<>();
     private final boolean everyTurn;
-    /** Null where there is one rank. */
-    private final RankGroup group;
+    private final ExecutorService replicas = Executors.newVirtualThreadPerTaskExecutor();
     private final AtomicReference<RuntimeException> failure = new AtomicReference<>();
 
     /**
@@ -56,20 +57,15 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
     public TrainingRanks(List<TrainingModel> models, TrainingMemory memory,
             BiFunction<Weights, TrainingPlace, P> make) {
         this.models = List.copyOf(models);
-        shards = models.getFirst().ranks().size();
+        shards = models.getFirst().weights().size();
         everyTurn = context(0).deterministic();
-        int count = models.size() * shards;
-        Backend backend = context(0).backend();
-        group = count == 1 ? null : new RankGroup(open(backend, count));
         try {
-            List<Communicator> alike = new ArrayList<>();
             for (int s = 0; s < shards && models.size() > 1; s++) {
-                alike.add(open(backend, models.size()));
+                alike.add(new Communicator(context(0).backend(), models.size()));
             }
-            for (int i = 0; i < count; i++) {
-                Weights weights = weights(i);
-                places.add(new TrainingPlace(weights.config(), new Rank(i % shards, shards),
-                        models.get(i / shards).communicator(), i / shards, models.size(),
+            for (int i = 0; i < models.size() * shards; i++) {
+                places.add(new TrainingPlace(weights(i).config(), new Rank(i % shards, shards),
+                        models.get(i / shards).ranks().communicator(), i / shards, models.size(),
                         alike.isEmpty() ? null : alike.get(i % shards)));
             }
             parameters.addAll(run(i -> make.apply(weights(i), places.get(i))));
@@ -80,49 +76,48 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         }
     }
 
-    private Communicator open(Backend backend, int ranks) {
-        Communicator communicator = new Communicator(backend, ranks);
-        opened.add(communicator);
-        return communicator;
-    }
-
     private Weights weights(int rank) {
-        return models.get(rank / shards).ranks().get(rank % shards);
+        return models.get(rank / shards).weights().get(rank % shards);
     }
 
     private Context context(int rank) {
         return weights(rank).context();
     }
 
-    /** Runs work on every rank; the results in the order of ranks. The failure of a rank names it. */
+    /** Runs work on every rank; the results in the order of ranks. */
     private <T> List<T> run(IntFunction<T> work) {
-        if (group == null) {
-            return Stream.of(work.apply(0)).toList();
+        if (models.size() == 1) {
+            return models.getFirst().ranks().run(work);
         }
-        if (failure.get() != null) {
-            throw failure.get();
-        }
-        try {
-            return group.run(rank -> {
-                try {
-                    return work.apply(rank);
-                } catch (RuntimeException | Error e) {
-                    fail(rank, e);
-                    throw e;
+        if (failure.get() == null) {
+            List<Future<List<T>>> results = IntStream.range(0, models.size()).mapToObj(replica -> replicas.submit(
+                    () -> models.get(replica).ranks().run(shard -> guarded(replica, shard, work)))).toList();
+            try {
+                List<T> all = new ArrayList<>();
+                for (Future<List<T>> result : results) {
+                    all.addAll(result.get());
                 }
-            });
-        } catch (RuntimeException e) {
-            throw failure.get() == null ? e : failure.get();
+                return all;
+            } catch (ExecutionException e) {
+                failure.compareAndSet(null, e.getCause() instanceof RuntimeException known ? known
+                        : new IllegalStateException(e.getCause()));
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new IllegalStateException("interrupted while replicas were training", e);
+            }
         }
+        throw failure.get();
     }
 
-    /** Sends home the ranks that wait for one that failed; the first failure is what counts. */
-    private void fail(int rank, Throwable cause) {
-        failure.compareAndSet(null, cause instanceof InputException input ? input
-                : new IllegalStateException(places.get(rank) + " of " + places.size() + ": " + cause.getMessage(),
-                        cause));
-        opened.forEach(Communicator::close);
-        models.stream().map(TrainingModel::communicator).filter(c -> c != null).forEach(Communicator::close);
+    /** Where a rank fails, its replica's ranks go home, and so do those that wait for it in other replicas. */
+    private <T> T guarded(int replica, int shard, IntFunction<T> work) {
+        try {
+            return work.apply(replica * shards + shard);
+        } catch (RuntimeException | Error e) {
+            failure.compareAndSet(null, models.get(replica).ranks().failed(shard, e));
+            alike.forEach(Communicator::close);
+            throw e;
+        }
     }
 
     /**
@@ -161,16 +156,15 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
     private double[] accumulate(int rank, int step, List<MicroBatch> batches, float scale) {
         FlatParameters flat = parameters.get(rank).flat();
         flat.zeroGradients();
-        int replicas = models.size();
-        int turns = Math.ceilDiv(batches.size(), replicas);
+        int turns = Math.ceilDiv(batches.size(), models.size());
         double[] losses = new double[turns];
         for (int turn = 0; turn < turns; turn++) {
-            int i = turn * replicas + places.get(rank).replica();
+            int i = turn * models.size() + places.get(rank).replica();
             if (i < batches.size()) {
                 losses[turn] = trainings.get(rank).accumulate(batches.get(i), step, i, scale);
             }
             boolean last = turn == turns - 1;
-            if (replicas > 1 && (last || everyTurn)) {
+            if (models.size() > 1 && (last || everyTurn)) {
                 flat.reduce();
                 if (!last) {
                     flat.goOn();
@@ -182,9 +176,8 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
 
     /** Sum of −log p over the targets of all batches; nothing is dropped out. */
     public double loss(List<MicroBatch> batches) {
-        int replicas = models.size();
         return inOrder(run(rank -> IntStream.iterate(places.get(rank).replica(), i -> i < batches.size(),
-                i -> i + replicas).mapToDouble(i -> trainings.get(rank).loss(batches.get(i))).toArray()),
+                i -> i + models.size()).mapToDouble(i -> trainings.get(rank).loss(batches.get(i))).toArray()),
                 batches.size());
     }
 
@@ -218,10 +211,6 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         return List.copyOf(parameters.subList(0, shards));
     }
 
-    public int ranks() {
-        return places.size();
-    }
-
     /** Calls so far that something slower computed than what was meant for them, on all ranks together. */
     public SortedMap<String, Long> fallbacks() {
         SortedMap<String, Long> all = new TreeMap<>();
@@ -229,14 +218,14 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         return all;
     }
 
-    /** Frees what training allocated; the weights and their communicators stay. */
+    /** Frees what training allocated; the weights stay. After a failure it is freed with the contexts. */
     @Override
     public void close() {
-        trainings.forEach(DecoderTraining::close);
-        parameters.forEach(Parameters::close);
-        if (group != null) {
-            group.close();
+        replicas.close();
+        if (models.stream().noneMatch(model -> model.ranks().hasFailed())) {
+            trainings.forEach(DecoderTraining::close);
+            parameters.forEach(Parameters::close);
         }
-        opened.forEach(Communicator::close);
+        alike.forEach(Communicator::close);
     }
 }
