@@ -9,7 +9,7 @@ import java.util.stream.Stream;
 import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
 import org.ingrain.model.Group.Role;
-import org.ingrain.ops.Ops;
+import org.ingrain.ops.QkNorm;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;

@@ -46,7 +46,7 @@ import org.junit.jupiter.params.provider.CsvSource;
  */
 @Timeout(120)
 class TensorParallelTest {
-    private static final Blueprint CONFIG = config(false, false);
+    private static final Blueprint CONFIG = config(8, false, false);
     private static final GeneratorConfig SIZES = GeneratorConfig.of(128, 8, 64).withBlockSize(16);
     private static final Request REQUEST = Request.of(
             IntStream.range(0, 37).map(i -> i * 7 % CONFIG.vocabSize()).toArray(), 4,
@@ -62,11 +62,18 @@ class TensorParallelTest {
     @ParameterizedTest
     @CsvSource({"2, true, false", "2, false, true", "8, true, true"})
     void norDoTheyWithABiasOrNormedHeads(int ranks, boolean qkvBias, boolean qkNorm) {
-        ranksChangeNoBit(config(qkvBias, qkNorm), ranks, DType.F32);
+        ranksChangeNoBit(config(8, qkvBias, qkNorm), ranks, DType.F32);
     }
 
-    private static Blueprint config(boolean qkvBias, boolean qkNorm) {
-        return new Blueprint(64, 96, 2, new AttentionConfig(16, 8, 8, qkvBias, qkNorm), 61, 128, 1e-5,
+    /** Where ranks outnumber key-value heads, several hold the same head and its bias. */
+    @ParameterizedTest
+    @CsvSource({"4", "8"})
+    void norWhereTheyOutnumberTheHeads(int ranks) {
+        ranksChangeNoBit(config(2, true, true), ranks, DType.F32);
+    }
+
+    private static Blueprint config(int keyValueHeads, boolean qkvBias, boolean qkNorm) {
+        return new Blueprint(64, 96, 2, new AttentionConfig(16, keyValueHeads, 8, qkvBias, qkNorm), 61, 128, 1e-5,
                 RopeConfig.of(10000), false, DType.F32);
     }
 
@@ -75,18 +82,7 @@ class TensorParallelTest {
             WeightSource source = source(arena, config);
             List<Completion> alone;
             try (Context context = backend.context(new ContextOptions(0, 1, "auto"))) {
-<<<<<<< HEAD
-                alone = answers(context, config, Rank.SINGLE, dtype, source);
-            }
-            try (Communicator communicator = new Communicator(backend, ranks); RankGroup group = new RankGroup(
-                    communicator)) {
-                List<List<Completion>> results = group.run(index -> {
-                    try (Context context = backend.context(new ContextOptions(0, 1, "auto"))) {
-                        context.join(communicator, index);
-                        return answers(context, config, new Rank(index, ranks), dtype, source);
-                    }
-=======
-                alone = new Generator(weights(context, Rank.SINGLE, dtype, source), null, SIZES, Silent::new,
+                alone = new Generator(weights(context, config, Rank.SINGLE, dtype, source), null, SIZES, Silent::new,
                         List.of()).generate(List.of(REQUEST)).getFirst();
             }
             try (Communicator communicator = new Communicator(backend, ranks);
@@ -94,8 +90,7 @@ class TensorParallelTest {
                 List<Weights> shares = group.run(index -> {
                     Context context = backend.context(new ContextOptions(0, 1, "auto"));
                     context.join(communicator, index);
-                    return weights(context, new Rank(index, ranks), dtype, source);
->>>>>>> 32defdc (Sampling over tensor-parallel ranks and replicas: Engine, Generator and the command line's flags)
+                    return weights(context, config, new Rank(index, ranks), dtype, source);
                 });
                 try (Generator generator = new Generator(List.of(new ShardedModel(group, shares, List.of())), SIZES,
                         Silent::new, List.of())) {
@@ -112,28 +107,17 @@ class TensorParallelTest {
 
     @Test
     void aRankThatFailsReleasesTheOthers() {
-<<<<<<< HEAD
-        try (Arena arena = Arena.ofShared(); Backend backend = Backend.open(NativeLibraries.find("cpu"));
-                Communicator communicator = new Communicator(backend, 2); RankGroup group = new RankGroup(
-                        communicator)) {
-            WeightSource source = source(arena, CONFIG);
-=======
         try (Backend backend = Backend.open(NativeLibraries.find("cpu"));
                 Communicator communicator = new Communicator(backend, 2);
                 RankGroup group = TestRanks.group(communicator)) {
->>>>>>> 32defdc (Sampling over tensor-parallel ranks and replicas: Engine, Generator and the command line's flags)
             IllegalStateException failure = assertThrows(IllegalStateException.class, () -> group.run(index -> {
                 if (index == 1) {
                     throw new IllegalStateException("rank 1 gives up");
                 }
                 try (Context context = backend.context(new ContextOptions(0, 1, "auto"))) {
                     context.join(communicator, index);
-<<<<<<< HEAD
-                    return answers(context, CONFIG, new Rank(index, 2), DType.F32, source);
-=======
                     new Ops(context).allGather(context.allocate(DType.F32, 2), context.allocate(DType.F32, 1));
                     return index;
->>>>>>> 32defdc (Sampling over tensor-parallel ranks and replicas: Engine, Generator and the command line's flags)
                 }
             }));
             assertEquals("rank 1: rank 1 gives up", failure.getMessage());
@@ -146,14 +130,8 @@ class TensorParallelTest {
         assertThrows(InputException.class, () -> new Rank(2, 2));
     }
 
-<<<<<<< HEAD
-    private static List<Completion> answers(Context context, Blueprint config, Rank rank, DType dtype,
-            WeightSource source) {
-        Weights weights = Weights.load(context, config, new Precision(dtype, DType.F32, dtype), rank, source,
-=======
-    private static Weights weights(Context context, Rank rank, DType dtype, WeightSource source) {
-        return Weights.load(context, CONFIG, new Precision(dtype, DType.F32, dtype), rank, source,
->>>>>>> 32defdc (Sampling over tensor-parallel ranks and replicas: Engine, Generator and the command line's flags)
+    private static Weights weights(Context context, Blueprint config, Rank rank, DType dtype, WeightSource source) {
+        return Weights.load(context, config, new Precision(dtype, DType.F32, dtype), rank, source,
                 (layers, of) -> { });
     }
 

@@ -94,7 +94,7 @@ class ArchitecturesTest {
     }
 
     private static Generator generator(Golden golden, Weights weights, List<LoraModule> adapter) {
-        AdapterBank bank = adapter.isEmpty() ? null : new AdapterBank(golden.context, golden.config, 1, 4, 64);
+        AdapterBank bank = adapter.isEmpty() ? null : new AdapterBank(golden.context, weights, 1, 4, 64);
         GeneratorConfig sizes = GeneratorConfig.of(40, 4, 64).withCacheTokens(640).withBlockSize(16);
         Generator generator = new Generator(weights, bank, sizes, Silent::new, List.of());
         if (bank != null) {
