@@ -1,6 +1,6 @@
 // The dropout mask. Element e uses word e mod 4 of the Philox4x32-10 block with counter e div 4. It is kept where that
 // word is at least dropout·2³², and a kept element is scaled by 1 / (1 − dropout). Forward and backward derive the
-// same mask from the same seed.
+// same mask from the same seed. A band of columns has the mask of these columns in the whole matrix.
 #pragma once
 #include "philox.h"
 
@@ -11,28 +11,48 @@ struct Dropout {
   uint32_t threshold = 0;
   float scale = 1;
   int64_t seed = 0;
-  int64_t first = 0;  // index in the whole tensor of the element that callers number e = 0
+  int64_t first = 0;     // the element that the first row begins with
+  int64_t ld = 0;        // between the rows in memory
+  int64_t distance = 0;  // between the rows of the whole matrix: more than ld where this is a band of its columns
 
   Dropout() = default;
-  Dropout(float dropout, int64_t seed)
+  // Of columns [column, column + ld) of a matrix `columns` wide.
+  Dropout(float dropout, int64_t seed, int64_t ld, int64_t column, int64_t columns)
       : on(dropout > 0),
         threshold(static_cast<uint32_t>(std::min(static_cast<double>(dropout) * 0x1p32, 0x1p32 - 1.0))),
-        scale(dropout < 1 ? 1 / (1 - dropout) : 0.0f), seed(seed) {}
+        scale(dropout < 1 ? 1 / (1 - dropout) : 0.0f), seed(seed), first(column), ld(ld), distance(columns) {}
 
-  // Bit j: whether element e + j is kept. aligned: e and first are multiples of 4.
+  void skip(int64_t rows) { first += rows * distance; }
+
+  // Bit j: whether element e + j in memory order is kept, N of one row. aligned: see kept_from.
   template <int N, bool aligned> __device__ __forceinline__ unsigned kept(int64_t e) const {
+    if (ld != distance) {
+      const int64_t row =
+          static_cast<uint64_t>(e) >> 32 ? e / ld : static_cast<uint32_t>(e) / static_cast<uint32_t>(ld);
+      e += row * (distance - ld);
+    }
+    return kept_from<N, aligned>(first + e);
+  }
+  // The same of elements (row, inner + j).
+  template <int N, bool aligned> __device__ __forceinline__ unsigned kept(int64_t row, int64_t inner) const {
+    return kept_from<N, aligned>(first + row * distance + inner);
+  }
+
+ private:
+  // aligned: e is a multiple of 4.
+  template <int N, bool aligned> __device__ __forceinline__ unsigned kept_from(int64_t e) const {
     unsigned bits = 0;
     if constexpr (aligned) {
 #pragma unroll
       for (int j = 0; j < N; j += 4) {
-        const philox_block block = philox(seed, (first + e + j) >> 2);
+        const philox_block block = philox(seed, (e + j) >> 2);
 #pragma unroll
         for (int i = 0; i < 4; ++i) bits |= (block.x[i] >= threshold ? 1u : 0u) << (j + i);
       }
     } else {
       for (int j = 0; j < N; ++j) {
-        const philox_block block = philox(seed, (first + e + j) >> 2);
-        const int i = static_cast<int>((first + e + j) & 3);
+        const philox_block block = philox(seed, (e + j) >> 2);
+        const int i = static_cast<int>((e + j) & 3);
         const uint32_t word = i == 0 ? block.x[0] : i == 1 ? block.x[1] : i == 2 ? block.x[2] : block.x[3];
         bits |= (word >= threshold ? 1u : 0u) << j;
       }

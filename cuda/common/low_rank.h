@@ -30,7 +30,7 @@ template <class E_, bool rows_inner_> struct Operand {
   const E* data;
   int64_t ld;
   int64_t adapter = 0;
-  Dropout mask = {};  // of the elements in memory order: e = outer·ld + inner
+  Dropout mask = {};  // of element (outer, inner)
   bool fits(int64_t inner) const {
     return inner % 8 == 0 && ld % 8 == 0 && reinterpret_cast<uintptr_t>(data) % 16 == 0;
   }
@@ -117,7 +117,7 @@ __device__ __forceinline__ void commit(bf16* shared, const Prefetched<O>& regs, 
   for (int i = 0; i < Prefetched<O>::each; ++i) {
     const int outer = outer_of(i), inner = inner_of();
     if (outer >= ((outers + 15) & ~15) || inner >= ((inners + 15) & ~15)) continue;
-    const unsigned kept = o.mask.on ? o.mask.template kept<8, wide>((outer0 + outer) * o.ld + inner0 + inner) : 0xffu;
+    const unsigned kept = o.mask.on ? o.mask.template kept<8, wide>(outer0 + outer, inner0 + inner) : 0xffu;
     put<O::terms>(shared + outer * stride + inner, regs.v[i], kept);
   }
 }
@@ -268,7 +268,7 @@ template <class E> struct Add {
     if (slot < 0) return;
     const float scale = (scaling ? scaling[slot] : 1) * mask.scale;
     const int64_t at = row * ld + column;
-    const unsigned kept = mask.on ? mask.kept<8, wide>(at) : 0xffu;
+    const unsigned kept = mask.on ? mask.kept<8, wide>(row, column) : 0xffu;
     constexpr int N = wide ? vec_width<E> : 1;
 #pragma unroll
     for (int j = 0; j < 8; j += N) {

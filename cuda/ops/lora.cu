@@ -96,7 +96,7 @@ ingrain_status long_sum(ingrain_context* ctx, const char* op, Into into, P p, Q 
     if (part.slots) part.slots += first;
     P from = p;
     from.data += first * p.ld;
-    from.mask.first += first * p.ld;
+    from.mask.skip(first);
     const int64_t n = part.rows * shape.columns;
     using Out = Partial<transposed>;
     const Out out{partials, part.rows, shape.columns};
@@ -159,13 +159,22 @@ ingrain_status streamed_sums(ingrain_context* ctx, float* out, float scale, bool
                 scale, true, transposed ? sums.columns : int64_t{0});
 }
 
+// Kernels read masks of four elements at once where rows are as long as eight.
+ingrain_status check_band(ingrain_context* ctx, int64_t C, int64_t column, int64_t columns) {
+  if (C % 8 != 0 || (column % 4 == 0 && columns % 4 == 0)) return INGRAIN_OK;
+  return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "lora: columns from %lld on of %lld, expected multiples of 4",
+                static_cast<long long>(column), static_cast<long long>(columns));
+}
+
 }  // namespace
 
 extern "C" ingrain_status ingrain_lora_down_forward(ingrain_context* ctx, float* u, const void* x, const float* A,
                                                     const int32_t* slots, int32_t dtype, int64_t T, int64_t C,
-                                                    int64_t R, float dropout, int64_t seed) {
+                                                    int64_t R, float dropout, int64_t seed, int64_t column,
+                                                    int64_t columns) {
+  if (ingrain_status status = check_band(ctx, C, column, columns)) return status;
   return with_dtype(ctx, dtype, [&]<class E>() {
-    const Dropout mask(dropout, seed);
+    const Dropout mask(dropout, seed, C, column, columns);
     const int64_t together = T <= few_tokens ? 1 : pieces;
     return long_sum<false>(ctx, "lora_down_forward", Into{u, mask.scale, false, static_cast<int>(pieces / together)},
                            Operand<E, false>{static_cast<const E*>(x), C, 0, mask}, Operand<float, false>{A, C, R * C},
@@ -211,10 +220,12 @@ INGRAIN_EXPORT_OP(lora_up_backward)
 
 extern "C" ingrain_status ingrain_lora_down_backward(ingrain_context* ctx, void* dx, float* dA, const float* du,
                                                      const void* x, const float* A, int32_t dtype, int64_t T, int64_t C,
-                                                     int64_t R, float dropout, int64_t seed) {
+                                                     int64_t R, float dropout, int64_t seed, int64_t column,
+                                                     int64_t columns) {
   if (T < 1) return INGRAIN_OK;
+  if (ingrain_status status = check_band(ctx, C, column, columns)) return status;
   return with_dtype(ctx, dtype, [&]<class E>() {
-    const Dropout mask(dropout, seed);
+    const Dropout mask(dropout, seed, C, column, columns);
     ingrain_status status = INGRAIN_UNSUPPORTED;
     if constexpr (sizeof(E) == 2)
       status = streamed_sums(ctx, dA, mask.scale, false,

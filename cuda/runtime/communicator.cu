@@ -21,6 +21,7 @@ uint32_t* Peers::word(int32_t index) { return words_ + index * words_apart; }
 ingrain_status Peers::allocate(ingrain_context* ctx, int32_t rank) {
   std::lock_guard lock(mutex_);
   RankMemory& memory = memories_[static_cast<size_t>(rank)];
+  if (memory.data && memory.owner == ctx) return INGRAIN_OK;
   if (memory.data)
     return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "rank %d: another context has joined as this rank", rank);
   if (ingrain_status status = cuda_status(ctx, ctx->use(), "communicator_join")) return status;
@@ -37,6 +38,7 @@ ingrain_status Peers::allocate(ingrain_context* ctx, int32_t rank) {
           cuda_status(ctx, cudaMalloc(&memory.data, staging_bytes + flag_bytes + round_bytes), "communicator_join"))
     return status;
   memory.device = ctx->device;
+  memory.owner = ctx;
   char* flags = static_cast<char*>(memory.data) + staging_bytes;
   if (ingrain_status status = ingrain_fill_zero(ctx, flags, flag_bytes + round_bytes)) return status;
   return ingrain_synchronize(ctx);

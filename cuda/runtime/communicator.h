@@ -31,7 +31,7 @@ class Peers {
   Peers& operator=(const Peers&) = delete;
 
   int32_t ranks() const { return meeting_.ranks(); }
-  // Allocates what a rank exposes to the others.
+  // Allocates what a rank exposes to the others; a context that comes back finds its own again.
   ingrain_status allocate(ingrain_context* ctx, int32_t rank);
   // The table of this context's rank. Its first call waits until every rank has joined and made its own.
   ingrain_status table_of(ingrain_context* ctx, PeerTable* table);
@@ -44,6 +44,7 @@ class Peers {
   struct RankMemory {
     int device = 0;
     void* data = nullptr;
+    const ingrain_context* owner = nullptr;
     bool connected = false;
   };
   static ingrain_status enable_peer(ingrain_context* ctx, int device);

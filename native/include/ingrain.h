@@ -131,7 +131,8 @@ INGRAIN_API ingrain_status ingrain_graph_end(ingrain_context* ctx, ingrain_graph
 INGRAIN_API ingrain_status ingrain_graph_launch(ingrain_context* ctx, ingrain_graph* graph);
 INGRAIN_API ingrain_status ingrain_graph_destroy(ingrain_context* ctx, ingrain_graph* graph);
 
-// ---- collectives: a rank is a thread with its own context; all ranks of a communicator make the same calls in order
+// ---- collectives: a rank is a thread with its own context; all ranks of a communicator make the same calls in order.
+// A context may join several communicators, each time as the same rank; its calls go to the one that it joined last.
 INGRAIN_API ingrain_status ingrain_communicator_create(ingrain_communicator** communicator, int32_t ranks);
 INGRAIN_API ingrain_status ingrain_communicator_destroy(ingrain_communicator* communicator);
 INGRAIN_API ingrain_status ingrain_communicator_join(ingrain_context* ctx, ingrain_communicator* communicator,
@@ -265,11 +266,13 @@ INGRAIN_API ingrain_status ingrain_silu_mul_backward(ingrain_context* ctx, void*
                                                      const void* gate_up, int32_t dtype, int64_t T, int64_t F);
 // ---- lora.cc (arXiv:2106.09685): y += scaling·(dropout(x)·Aᵀ)·Bᵀ in two ops; A (G, R, C), B (G, N, R), u (T, R), all
 // f32. slots (T): adapter of each row, -1 for none (u is then 0); null: adapter 0 for all rows. dropout keeps element
-// e = t·C + c where word e mod 4 of Philox (key seed, counter e div 4) is at least dropout·2^32, and scales it by 1 /
-// (1 - dropout).
+// e = t·columns + column + c where word e mod 4 of Philox (key seed, counter e div 4) is at least dropout·2^32, and
+// scales it by 1 / (1 - dropout). x holds columns [column, column + C) of `columns`: a rank's share, or 0 and C for the
+// whole; both are multiples of 4 where C is a multiple of 8.
 INGRAIN_API ingrain_status ingrain_lora_down_forward(ingrain_context* ctx, float* u, const void* x, const float* A,
                                                      const int32_t* slots, int32_t dtype, int64_t T, int64_t C,
-                                                     int64_t R, float dropout, int64_t seed);
+                                                     int64_t R, float dropout, int64_t seed, int64_t column,
+                                                     int64_t columns);
 // y (T, N) of dtype with row distance ld; scaling (G) f32.
 INGRAIN_API ingrain_status ingrain_lora_up_forward(ingrain_context* ctx, void* y, const float* u, const float* B,
                                                    const float* scaling, const int32_t* slots, int32_t dtype, int64_t T,
@@ -281,7 +284,8 @@ INGRAIN_API ingrain_status ingrain_lora_up_backward(ingrain_context* ctx, float*
 // dx (T, C) or null: += through the same dropout mask. dA (R, C) +=.
 INGRAIN_API ingrain_status ingrain_lora_down_backward(ingrain_context* ctx, void* dx, float* dA, const float* du,
                                                       const void* x, const float* A, int32_t dtype, int64_t T,
-                                                      int64_t C, int64_t R, float dropout, int64_t seed);
+                                                      int64_t C, int64_t R, float dropout, int64_t seed,
+                                                      int64_t column, int64_t columns);
 // ---- cross_entropy.cc: loss (M) = -log softmax(logits (M, V) f32)[targets (M)]; lse (M) or null
 INGRAIN_API ingrain_status ingrain_cross_entropy_forward(ingrain_context* ctx, float* loss, float* lse,
                                                          const float* logits, const int32_t* targets, int64_t M,

@@ -126,17 +126,17 @@ gemm_shape shape_of(int64_t rows, int64_t features, int64_t columns) {
 
 INGRAIN_OP(lora_down_forward,
            (ingrain_context * ctx, float* u, const void* x, const float* A, const int32_t* slots, int32_t dtype,
-            int64_t T, int64_t C, int64_t R, float dropout, int64_t seed),
-           (ctx, u, x, A, slots, dtype, T, C, R, dropout, seed)) {
+            int64_t T, int64_t C, int64_t R, float dropout, int64_t seed, int64_t column, int64_t columns),
+           (ctx, u, x, A, slots, dtype, T, C, R, dropout, seed, column, columns)) {
   if (const ingrain_status status = check_dtype(ctx, dtype)) return status;
   const matrix in{const_cast<void*>(x), dtype, C};
-  const Dropout none(0.0f, 0);
+  const Dropout mask(dropout, seed, {C, column, columns}), none(0.0f, 0);
   each_slot(slots, T, [&](int64_t slot, const Rows& rows) {
     if (slot < 0) {
       for (int64_t i = 0; i < rows.count; ++i) std::fill_n(u + rows.at(i) * R, R, 0.0f);
       return;
     }
-    gemm(ctx, Product{read_rows(in, rows, Dropout(dropout, seed)), panels_of_rows(f32(A + slot * R * C, C), R),
+    gemm(ctx, Product{read_rows(in, rows, mask), panels_of_rows(f32(A + slot * R * C, C), R),
                       write_to(f32(u, R), rows, R, 1.0f, 0.0f, none)},
          shape_of(rows.count, R, C));
   });
@@ -184,11 +184,11 @@ INGRAIN_OP(lora_up_backward,
 
 INGRAIN_OP(lora_down_backward,
            (ingrain_context * ctx, void* dx, float* dA, const float* du, const void* x, const float* A, int32_t dtype,
-            int64_t T, int64_t C, int64_t R, float dropout, int64_t seed),
-           (ctx, dx, dA, du, x, A, dtype, T, C, R, dropout, seed)) {
+            int64_t T, int64_t C, int64_t R, float dropout, int64_t seed, int64_t column, int64_t columns),
+           (ctx, dx, dA, du, x, A, dtype, T, C, R, dropout, seed, column, columns)) {
   if (const ingrain_status status = check_dtype(ctx, dtype)) return status;
   if (T < 1) return INGRAIN_OK;
-  const Dropout mask(dropout, seed), none(0.0f, 0);
+  const Dropout mask(dropout, seed, {C, column, columns}), none(0.0f, 0);
   const Rows all{nullptr, 0};
   gemm(ctx, Product{read_columns(f32(du, R)), panels_of_columns({const_cast<void*>(x), dtype, C}, C, mask),
                     write_to(f32(dA, C), all, C, 1.0f, 1.0f, none)},

@@ -65,8 +65,10 @@ WRONG(matmul_weight_backward, (ingrain_context * ctx, float* dw, const void* dy,
 
 // Wrong: the last column of u in the last row.
 WRONG(lora_down_forward, (ingrain_context * ctx, float* u, const void* x, const float* A, const int32_t* slots,
-                          int32_t dtype, int64_t T, int64_t C, int64_t R, float dropout, int64_t seed)) {
-  const ingrain_status status = RIGHT(lora_down_forward)(ctx, u, x, A, slots, dtype, T, C, R, dropout, seed);
+                          int32_t dtype, int64_t T, int64_t C, int64_t R, float dropout, int64_t seed, int64_t column,
+                          int64_t columns)) {
+  const ingrain_status status =
+      RIGHT(lora_down_forward)(ctx, u, x, A, slots, dtype, T, C, R, dropout, seed, column, columns);
   if (status == INGRAIN_OK) corrupt(u, INGRAIN_F32, T * R - 1);
   return status;
 }
@@ -90,9 +92,11 @@ WRONG(lora_up_backward, (ingrain_context * ctx, float* du, float* dB, const void
 
 // Wrong: dA is set instead of accumulated; an element of dx.
 WRONG(lora_down_backward, (ingrain_context * ctx, void* dx, float* dA, const float* du, const void* x, const float* A,
-                           int32_t dtype, int64_t T, int64_t C, int64_t R, float dropout, int64_t seed)) {
+                           int32_t dtype, int64_t T, int64_t C, int64_t R, float dropout, int64_t seed, int64_t column,
+                           int64_t columns)) {
   clear(dA, R * C);
-  const ingrain_status status = RIGHT(lora_down_backward)(ctx, dx, dA, du, x, A, dtype, T, C, R, dropout, seed);
+  const ingrain_status status =
+      RIGHT(lora_down_backward)(ctx, dx, dA, du, x, A, dtype, T, C, R, dropout, seed, column, columns);
   if (status == INGRAIN_OK) corrupt(dx, dtype, T * C - 1);
   return status;
 }

@@ -1,6 +1,6 @@
 // The dropout mask. Element e uses word e mod 4 of the Philox4x32-10 block with counter e div 4. It is kept where that
 // word is at least dropout·2³², and a kept element is scaled by 1 / (1 − dropout). Forward and backward derive the
-// same mask from the same seed.
+// same mask from the same seed. A band of columns has the mask of these columns in the whole matrix.
 #pragma once
 #include "simd.h"
 
@@ -10,16 +10,20 @@ namespace ingrain::INGRAIN_ISA {
 
 class Dropout {
  public:
-  Dropout(float dropout, int64_t seed)
+  // Of a matrix of rows of ld elements, which are columns [column, column + ld) of a whole one of `columns`.
+  struct Band { int64_t ld, column, columns; };
+
+  Dropout(float dropout, int64_t seed, Band band = Band{0, 0, 0})
       : on_(dropout > 0.0f),
         threshold_(static_cast<uint32_t>(std::min(static_cast<double>(dropout) * 0x1p32, 0x1p32 - 1.0))),
-        scale_(dropout < 1.0f ? 1.0f / (1.0f - dropout) : 0.0f), seed_(seed) {}
+        scale_(dropout < 1.0f ? 1.0f / (1.0f - dropout) : 0.0f), seed_(seed), band_(band) {}
 
   bool off() const { return !on_; }
 
-  // x[i] *= the factor of element first + i, n elements.
+  // x[i] *= the factor of element first + i of the matrix, n elements of one row.
   void apply(float* x, int64_t first, int64_t n) const {
     if (off()) return;
+    if (band_.ld != band_.columns) first += first / band_.ld * (band_.columns - band_.ld) + band_.column;
     for (int64_t i = -(first & 3); i < n; i += lanes) {
       const Factors f = factors(static_cast<uint64_t>(first + i) >> 2);
       if (i >= 0 && i + lanes <= n) {
@@ -71,6 +75,7 @@ class Dropout {
   uint32_t threshold_;
   float scale_;
   int64_t seed_;
+  Band band_;
 };
 
 }  // namespace ingrain::INGRAIN_ISA

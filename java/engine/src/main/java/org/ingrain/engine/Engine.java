@@ -32,7 +32,9 @@ import org.ingrain.tokenizer.StreamingDecoder;
 import org.ingrain.tokenizer.Tokenizer;
 import org.ingrain.tokenizer.Tokenizers;
 import org.ingrain.train.Trainer;
+import org.ingrain.train.pass.FullParameters;
 import org.ingrain.train.pass.LoraConfig;
+import org.ingrain.train.pass.TrainingModel;
 import org.ingrain.train.run.TrainingRun;
 import org.ingrain.workbench.Workbench;
 
@@ -62,8 +64,6 @@ public final class Engine implements AutoCloseable {
     private final List<ModelCopy> copies = new ArrayList<>();
     private Tokenizer tokenizer;
     private ChatTemplate template;
-    /** All of the model on the first device, where copies of it are shared by ranks; null before it is trained. */
-    private Weights whole;
     private List<MemoryPlan> memory = List.of();
 
     /** Hears how the load goes, on the threads that load, one at a time. */
@@ -193,52 +193,36 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * A trainer of an adapter beside the frozen weights.
+     * A trainer of an adapter beside the frozen weights, on all devices.
      *
      * @param from the adapter that training begins with, of the same rank, scaling and targets; empty for a new one
      */
     public Trainer trainer(LoraConfig lora, List<LoraModule> from, TrainingRun run) {
-        Weights loaded = whole(room(lora, run));
-        return Trainer.lora(loaded, lora, options.model().toString(), from, run);
+        load(copies, List.of(room(lora, run)));
+        return Trainer.lora(trained(), lora, options.model().toString(), from, run);
     }
 
     /** A trainer of all weights: of the folder's, or of a new model if they are random. */
     public Trainer trainer(TrainingRun run) {
-        long bytes = Trainer.memory(run).fullBytes(planned(1));
-        Weights loaded = whole(new MemoryPlan.Part("training", bytes));
-        return folder == null ? Trainer.fresh(loaded, options.model(), run)
-                : Trainer.full(loaded, folder, run);
+        FullParameters.requireWhole(placement.tensorParallelSize());
+        load(copies, List.of(new MemoryPlan.Part("training",
+                Trainer.memory(run).fullBytes(planned(1), copies.size()))));
+        return folder == null ? Trainer.fresh(trained(), options.model(), run) : Trainer.full(trained(), folder, run);
     }
 
-    /** What training an adapter takes on the device beside the weights, at the least. */
+    private List<TrainingModel> trained() {
+        return copies.stream().map(copy -> new TrainingModel(copy.ranks(), copy.weights())).toList();
+    }
+
+    /** What training an adapter takes on a device beside the weights, at the least. */
     public MemoryPlan.Part room(LoraConfig lora, TrainingRun run) {
-        long bytes = Trainer.memory(run).loraBytes(planned(1), lora);
+        long bytes = Trainer.memory(run).loraBytes(planned(placement.tensorParallelSize()), lora, copies.size());
         return new MemoryPlan.Part("training", bytes);
     }
 
     /** The shapes of one rank's weights. */
     private Weights planned(int ranks) {
         return new Weights(new Allocator.Counter(context()), blueprint, precision, new Rank(0, ranks));
-    }
-
-    /** All of the model on the first device, to train on: one device trains, whatever others there are. */
-    private Weights whole(MemoryPlan.Part training) {
-        String name = Devices.name(options, 0);
-        if (placement.devices() > 1) {
-            listener.placed(name + ": trains alone");
-        }
-        if (placement.tensorParallelSize() == 1) {
-            load(copies.subList(0, 1), List.of(training));
-            return copies.getFirst().weights().getFirst();
-        }
-        if (whole == null) {
-            ModelCopy alone = own(new ModelCopy(backend, List.of(options.context(0, 1)), List.of(name), false));
-            load(List.of(alone), List.of(training));
-            whole = alone.weights().getFirst();
-        } else {
-            new MemoryPlan(name, whole.context().memoryInfo().free(), List.of(training)).require(subject());
-        }
-        return whole;
     }
 
     /** Loads those of these copies that are not loaded, after a plan of what each rank will allocate beside them. */

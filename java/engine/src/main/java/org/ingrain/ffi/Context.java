@@ -31,10 +31,13 @@ public final class Context extends Memory implements AutoCloseable {
     private final Device device;
     private final Set<Owned> open = new LinkedHashSet<>();
     private final Map<String, Long> noted = new HashMap<>();
+    private final int number;
+    private boolean deterministic;
 
     Context(Backend backend, ContextOptions options) {
         super(new RuntimeBindings(backend));
         this.backend = backend;
+        number = options.device();
         MemorySegment error = arena().allocate(512);
         MemorySegment isa = arena().allocateFrom(options.isa());
         int status = runtime.contextCreate(cell.address(), options.device(), options.threads(), isa.address(),
@@ -59,6 +62,11 @@ public final class Context extends Memory implements AutoCloseable {
 
     public Device device() {
         return device;
+    }
+
+    /** Of the device, among those of the backend: contexts with the same number share its memory. */
+    public int deviceNumber() {
+        return number;
     }
 
     @Override
@@ -90,7 +98,13 @@ public final class Context extends Memory implements AutoCloseable {
 
     /** With true a row's results do not depend, to the bit, on the rows beside it; on the CPU they never do. */
     public void setDeterministic(boolean deterministic) {
+        this.deterministic = deterministic;
         runtime.setDeterministic(handle, deterministic ? 1 : 0);
+    }
+
+    /** Whether sums have one order, as on the CPU and wherever {@link #setDeterministic} asked for it. */
+    public boolean deterministic() {
+        return deterministic || !device.asynchronous();
     }
 
     /** Bytes of one block of one layer's cache: keys and values of blockSize tokens, K heads of E. */

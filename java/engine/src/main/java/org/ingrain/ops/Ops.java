@@ -51,9 +51,20 @@ public final class Ops {
      *
      * @param probability of dropping an element; 0 for none
      * @param seed        of the mask: the same seed gives the same mask in forward and backward
+     * @param column      of the whole input, where this one begins: a rank may have a part of the columns
+     * @param columns     of the whole input; 0 where this is the whole
      */
-    public record Dropout(float probability, long seed) {
+    public record Dropout(float probability, long seed, long column, long columns) {
         public static final Dropout NONE = new Dropout(0, 0);
+
+        /** Of the whole input. */
+        public Dropout(float probability, long seed) {
+            this(probability, seed, 0, 0);
+        }
+
+        private long columns(Tensor x) {
+            return columns == 0 ? x.size(1) : columns;
+        }
     }
 
     /** y (n) = Σ over ranks and chunks of partials (chunks, n), one order. */
@@ -338,7 +349,7 @@ public final class Ops {
         Shapes.matrices("A", a, DType.F32, ANY, u.size(1), x.size(1));
         Shapes.optional("slots", slots, DType.I32, x.size(0));
         bindings.loraDownForward(u, x, a, slots, x.dtype().code(), x.size(0), a.size(2), a.size(1),
-                dropout.probability(), dropout.seed());
+                dropout.probability(), dropout.seed(), dropout.column(), dropout.columns(x));
     }
 
     /** y (T, N) of row distance y.size(1) += scaling (G) f32·u (T, R) f32·Bᵀ, B (G, N, R) f32; slots (T) or null. */
@@ -378,7 +389,7 @@ public final class Ops {
             Shapes.like("dx", dx, x);
         }
         bindings.loraDownBackward(dx, da, du, x, a, x.dtype().code(), x.size(0), a.size(2), a.size(1),
-                dropout.probability(), dropout.seed());
+                dropout.probability(), dropout.seed(), dropout.column(), dropout.columns(x));
     }
 
     /** loss (M) = −log softmax(logits (M, V))[targets (M)]; lse (M) or null. */

@@ -68,6 +68,11 @@ public final class RankGroup implements AutoCloseable {
         return names.size();
     }
 
+    /** That the ranks' contexts join; null where there is one rank. */
+    public Communicator communicator() {
+        return communicator;
+    }
+
     /** Whether the ranks have threads of their own. */
     public boolean threaded() {
         return !threads.isEmpty();

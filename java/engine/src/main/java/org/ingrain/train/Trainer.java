@@ -3,11 +3,12 @@ package org.ingrain.train;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.function.ToLongFunction;
+import java.util.function.ToLongBiFunction;
 import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.ffi.Context;
 import org.ingrain.files.DurableFolder;
 import org.ingrain.files.Manifest;
+import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.Weights;
 import org.ingrain.tensor.InputException;
@@ -15,17 +16,16 @@ import org.ingrain.train.data.DataOrder;
 import org.ingrain.train.data.MicroBatch;
 import org.ingrain.train.data.MicroBatchLimits;
 import org.ingrain.train.data.TrainingSequence;
-import org.ingrain.train.pass.DecoderTraining;
 import org.ingrain.train.pass.FullParameters;
 import org.ingrain.train.pass.LoraConfig;
 import org.ingrain.train.pass.LoraParameters;
-import org.ingrain.train.pass.Parameters;
 import org.ingrain.train.pass.TrainingMemory;
+import org.ingrain.train.pass.TrainingModel;
+import org.ingrain.train.pass.TrainingRanks;
 import org.ingrain.train.run.AdapterExport;
 import org.ingrain.train.run.Checkpoints;
 import org.ingrain.train.run.Export;
 import org.ingrain.train.run.ModelExport;
-import org.ingrain.train.run.StateFile;
 import org.ingrain.train.run.TrainProgress;
 import org.ingrain.train.run.TrainReport;
 import org.ingrain.train.run.TrainingFolder;
@@ -41,12 +41,10 @@ import tools.jackson.databind.annotation.JsonNaming;
  * of the last step where nothing is watched.
  */
 public final class Trainer implements AutoCloseable {
-    private final Context context;
-    private final Parameters parameters;
+    private final TrainingRanks<?> ranks;
     private final TrainingRun run;
     private final Manifest manifest;
     private final Export export;
-    private final DecoderTraining training;
     private final TrainingMemory memory;
     private final DataOrder order;
     private final List<MicroBatch> validation;
@@ -54,18 +52,15 @@ public final class Trainer implements AutoCloseable {
     private long began;
 
     /** What is trained, what is said of it in run.json, and how it leaves the run. */
-    private record Trainee(Parameters parameters, Manifest manifest, Export export) {
+    private record Trainee(TrainingRanks<?> ranks, Manifest manifest, Export export) {
     }
 
-    private Trainer(Weights weights, TrainingRun run, TrainingMemory memory, Trainee trainee) {
-        context = weights.context();
+    private Trainer(TrainingRun run, TrainingMemory memory, Trainee trainee) {
         this.run = run;
-        parameters = trainee.parameters;
+        this.memory = memory;
+        ranks = trainee.ranks;
         manifest = trainee.manifest;
         export = trainee.export;
-        run.data().requireFits(weights.config());
-        training = new DecoderTraining(context, weights, parameters, memory);
-        this.memory = memory;
         order = order(run, run.data().train());
         validation = run.data().validation().isEmpty() ? List.of() : order(run, run.data().validation()).inOrder();
     }
@@ -80,14 +75,22 @@ public final class Trainer implements AutoCloseable {
      */
     public static Trainer lora(Weights weights, LoraConfig lora, String baseModel, List<LoraModule> from,
                                TrainingRun run) {
-        TrainingMemory memory = memory(weights, run, m -> m.loraBytes(weights, lora));
-        LoraParameters parameters = new LoraParameters(weights.context(), weights.config(), lora, run.train().seed(),
-                memory);
-        if (!from.isEmpty()) {
-            parameters.load(from);
-        }
-        return new Trainer(weights, run, memory, new Trainee(parameters, run.manifest("lora", lora),
-                new AdapterExport(parameters, lora, baseModel)));
+        return lora(List.of(TrainingModel.of(weights)), lora, baseModel, from, run);
+    }
+
+    /** The same on replicas of the model, each over its ranks. */
+    public static Trainer lora(List<TrainingModel> models, LoraConfig lora, String baseModel, List<LoraModule> from,
+                               TrainingRun run) {
+        TrainingMemory memory = memory(models, run, (m, weights) -> m.loraBytes(weights, lora, models.size()));
+        TrainingRanks<LoraParameters> ranks = new TrainingRanks<>(models, memory, (weights, place) -> {
+            LoraParameters parameters = new LoraParameters(weights.context(), place, lora, run.train().seed(), memory);
+            if (!from.isEmpty()) {
+                parameters.load(from);
+            }
+            return parameters;
+        });
+        return new Trainer(run, memory, new Trainee(ranks, run.manifest("lora", lora),
+                new AdapterExport(ranks.parameters(), lora, baseModel)));
     }
 
     /**
@@ -97,10 +100,16 @@ public final class Trainer implements AutoCloseable {
      * @param base    where they were loaded from; the result is a folder like it
      */
     public static Trainer full(Weights weights, ModelFolder base, TrainingRun run) {
-        TrainingMemory memory = memory(weights, run, m -> m.fullBytes(weights));
-        FullParameters parameters = FullParameters.load(weights, base);
-        return new Trainer(weights, run, memory, new Trainee(parameters, run.manifest("full", null),
-                ModelExport.like(base, weights.context(), parameters)));
+        return full(List.of(TrainingModel.of(weights)), base, run);
+    }
+
+    /** The same on replicas of the model, of one rank each; each has the moments of its share of the weights. */
+    public static Trainer full(List<TrainingModel> models, ModelFolder base, TrainingRun run) {
+        TrainingMemory memory = memory(models, run, (m, weights) -> m.fullBytes(weights, models.size()));
+        TrainingRanks<FullParameters> ranks = new TrainingRanks<>(models, memory,
+                (weights, place) -> FullParameters.load(weights, place, base));
+        return new Trainer(run, memory, new Trainee(ranks, run.manifest("full", null),
+                ModelExport.like(base, context(models), ranks.parameters().getFirst())));
     }
 
     /**
@@ -110,10 +119,24 @@ public final class Trainer implements AutoCloseable {
      * @param folder  whose tokenizer the result has
      */
     public static Trainer fresh(Weights weights, Path folder, TrainingRun run) {
-        TrainingMemory memory = memory(weights, run, m -> m.fullBytes(weights));
-        FullParameters parameters = FullParameters.random(weights, run.train().seed());
-        return new Trainer(weights, run, memory, new Trainee(parameters, run.manifest("fresh", null),
-                ModelExport.fresh(folder, weights.config(), weights.context(), parameters)));
+        return fresh(List.of(TrainingModel.of(weights)), folder, run);
+    }
+
+    /** The same on replicas of the model, of one rank each. */
+    public static Trainer fresh(List<TrainingModel> models, Path folder, TrainingRun run) {
+        TrainingMemory memory = memory(models, run, (m, weights) -> m.fullBytes(weights, models.size()));
+        TrainingRanks<FullParameters> ranks = new TrainingRanks<>(models, memory,
+                (weights, place) -> FullParameters.random(weights, place, run.train().seed()));
+        return new Trainer(run, memory, new Trainee(ranks, run.manifest("fresh", null), ModelExport.fresh(folder,
+                config(models), context(models), ranks.parameters().getFirst())));
+    }
+
+    private static Context context(List<TrainingModel> models) {
+        return models.getFirst().weights().getFirst().context();
+    }
+
+    private static Blueprint config(List<TrainingModel> models) {
+        return models.getFirst().weights().getFirst().config();
     }
 
     private static DataOrder order(TrainingRun run, List<TrainingSequence> sequences) {
@@ -129,12 +152,27 @@ public final class Trainer implements AutoCloseable {
         return TrainingMemory.least(limits);
     }
 
-    /** The most that what is free on the device has room for, unless the run asks for the least. */
-    private static TrainingMemory memory(Weights weights, TrainingRun run, ToLongFunction<TrainingMemory> bytes) {
+    /**
+     * The most that what is free on every rank's device has room for, unless the run asks for the least. All ranks keep
+     * the same layers: those that share a model compute the others again together.
+     */
+    private static TrainingMemory memory(List<TrainingModel> models, TrainingRun run,
+            ToLongBiFunction<TrainingMemory, Weights> bytes) {
+        run.data().requireFits(config(models));
         TrainingMemory least = memory(run);
-        return run.train().activationCheckpointing() ? least
-                : TrainingMemory.fitting(least.limits(), weights.config(),
-                        weights.context().memoryInfo().free() / 100 * 95, bytes);
+        if (run.train().activationCheckpointing()) {
+            return least;
+        }
+        List<Weights> ranks = models.stream().flatMap(model -> model.weights().stream()).toList();
+        int kept = config(models).numHiddenLayers();
+        for (Weights weights : ranks) {
+            int device = weights.context().deviceNumber();
+            long onDevice = ranks.stream().filter(rank -> rank.context().deviceNumber() == device).count();
+            long free = weights.context().memoryInfo().free() / onDevice / 100 * 95;
+            kept = Math.min(kept, TrainingMemory.fitting(least.limits(), weights.config(), free,
+                    m -> bytes.applyAsLong(m, weights)).keptLayers());
+        }
+        return new TrainingMemory(least.limits(), kept);
     }
 
     /**
@@ -143,7 +181,7 @@ public final class Trainer implements AutoCloseable {
      */
     public TrainReport train(TrainProgress progress) {
         try (TrainingFolder folder = TrainingFolder.open(run.output(), manifest)) {
-            Checkpoints checkpoints = new Checkpoints(folder.checkpoints(), new StateFile(context), parameters.flat(),
+            Checkpoints checkpoints = new Checkpoints(folder.checkpoints(), ranks.state(),
                     target -> {
                         if (export.inCheckpoints()) {
                             export.write(target);
@@ -157,14 +195,14 @@ public final class Trainer implements AutoCloseable {
             if (state.step() > 0) {
                 checkpoints.prune(run.train().keepCheckpoints(), state.bestStep());
                 checkpoints.load(state.step());
-                parameters.updated();
+                ranks.updated();
             }
             tokens = 0;
             began = System.nanoTime();
             while (state.step() < order.steps() && !progress.enough(state.step())) {
                 state = next(state, folder, checkpoints, progress);
             }
-            context.fallbacks().forEach((what, calls) -> folder.log("fallback, " + calls + " calls: " + what));
+            ranks.fallbacks().forEach((what, calls) -> folder.log("fallback, " + calls + " calls: " + what));
             return finish(state, folder, checkpoints, progress.wantsResult());
         }
     }
@@ -204,16 +242,10 @@ public final class Trainer implements AutoCloseable {
         int step = state.step() + 1;
         List<MicroBatch> batches = order.step(step);
         int targets = batches.stream().mapToInt(MicroBatch::targetCount).sum();
-        parameters.flat().zeroGradients();
-        double sum = 0;
-        int stepTokens = 0;
-        for (int i = 0; i < batches.size(); i++) {
-            sum += training.accumulate(batches.get(i), step, i, 1f / targets);
-            stepTokens += batches.get(i).tokens();
-        }
-        double loss = sum / targets;
-        float norm = parameters.flat().step(run.optimizer(), step, order.steps());
-        parameters.updated();
+        TrainingRanks.Step done = ranks.step(step, order.steps(), batches, run.optimizer());
+        double loss = done.loss() / targets;
+        float norm = done.norm();
+        int stepTokens = batches.stream().mapToInt(MicroBatch::tokens).sum();
         if (!Double.isFinite(loss) || !Float.isFinite(norm)) {
             throw InputException.field("learningRate", "the loss of step " + step + " is " + loss
                     + " and its gradient norm " + norm
@@ -226,14 +258,8 @@ public final class Trainer implements AutoCloseable {
     }
 
     private double validate() {
-        double sum = 0;
-        long targets = 0;
-        for (MicroBatch batch : validation) {
-            sum += training.loss(batch);
-            targets += batch.targetCount();
-            tokens += batch.tokens();
-        }
-        return sum / targets;
+        tokens += validation.stream().mapToLong(MicroBatch::tokens).sum();
+        return ranks.loss(validation) / validation.stream().mapToLong(MicroBatch::targetCount).sum();
     }
 
     private TrainReport finish(TrainingState state, TrainingFolder folder, Checkpoints checkpoints, boolean wanted) {
@@ -242,7 +268,7 @@ public final class Trainer implements AutoCloseable {
         if (wanted && !Files.exists(result)) {
             if (chosen != state.step()) {
                 checkpoints.load(chosen);
-                parameters.updated();
+                ranks.updated();
             }
             DurableFolder.write(result, export::write);
             folder.log("step " + chosen + ": written to " + export.name());
@@ -253,8 +279,7 @@ public final class Trainer implements AutoCloseable {
 
     @Override
     public void close() {
-        training.close();
-        parameters.close();
+        ranks.close();
     }
 
     /** A line of metrics.jsonl. */

@@ -29,6 +29,7 @@ import org.ingrain.train.pass.DecoderTraining;
 import org.ingrain.train.pass.LoraConfig;
 import org.ingrain.train.pass.LoraParameters;
 import org.ingrain.train.pass.TrainingMemory;
+import org.ingrain.train.pass.TrainingPlace;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -48,10 +49,10 @@ class MergeTest {
     void aMergedModelLosesWhatTheAdaptedOneLoses() {
         try (Golden golden = new Golden("untied", 2)) {
             TrainingMemory memory = golden.memory();
-            LoraParameters lora = new LoraParameters(golden.context, golden.config, golden.lora(), 1, memory);
+            LoraParameters lora = new LoraParameters(golden.context, TrainingPlace.alone(golden.config), golden.lora(), 1, memory);
             lora.load(golden.adapter("after"));
             new Merge(golden.model, adapter(golden, Map.of())).write(folder.resolve("merged"), (done, of) -> { });
-            LoraParameters none = new LoraParameters(golden.context, golden.config, golden.lora(), 1, memory);
+            LoraParameters none = new LoraParameters(golden.context, TrainingPlace.alone(golden.config), golden.lora(), 1, memory);
             try (ModelFolder merged = ModelFolder.open(folder.resolve("merged"))) {
                 Weights weights = Weights.load(golden.context, merged.config(),
                         new Precision(DType.F32, DType.F32, DType.F32), Rank.SINGLE, merged, (done, of) -> { });

@@ -31,6 +31,8 @@ class LoraParityTest extends ParityTest {
                 eachFloat("lora_down_backward", LoraParityTest::downBackward)));
         checks.add(new Check("lora_down_forward", "dropout mask", LoraParityTest::mask));
         checks.add(new Check("lora_down_forward", "few rows and many", LoraParityTest::rows));
+        checks.add(new Check("lora_down_forward", "dropout mask of a band", LoraParityTest::band));
+        checks.add(new Check("lora_down_backward", "dropout mask of a band", LoraParityTest::bandBackward));
         return checks;
     }
 
@@ -158,6 +160,36 @@ class LoraParityTest extends ParityTest {
         Floats.assertBits("the same elements in rows twice as long", mask, read(lab, lab.ops(), t / 2, 2 * c, DROPOUT));
         float[] other = read(lab, lab.ops(), t, c, new Dropout(DROPOUT.probability(), DROPOUT.seed() + (1L << 32)));
         assertTrue(!Arrays.equals(mask, other), "another seed gives the same mask");
+    }
+
+    // T, the whole input's columns, the band's first and its number
+    private static final int[][] BANDS = {{33, 127, 31, 45}, {64, 96, 24, 24}, {5, 512, 128, 256}, {130, 648, 324, 324}};
+
+    /** A band of columns is dropped as it is in the whole. */
+    private static void band(ParityCheck lab) {
+        for (int[] size : BANDS) {
+            float[] whole = mask(lab, size[0], size[1], DROPOUT);
+            Dropout part = new Dropout(DROPOUT.probability(), DROPOUT.seed(), size[2], size[1]);
+            Floats.assertBits("columns from " + size[2] + " on", columns(whole, size),
+                    read(lab, lab.ops(), size[0], size[3], part));
+        }
+    }
+
+    private static void bandBackward(ParityCheck lab) {
+        for (DType dtype : FLOATS) {
+            for (int[] size : BANDS) {
+                Dropout part = new Dropout(DROPOUT.probability(), DROPOUT.seed(), size[2], size[1]);
+                downBackward(lab, new int[] {size[0], size[3], 0, 7}, lab.normal(dtype, size[0], size[3]), part, true);
+            }
+        }
+    }
+
+    private static float[] columns(float[] whole, int[] size) {
+        float[] band = new float[size[0] * size[3]];
+        for (int row = 0; row < size[0]; row++) {
+            System.arraycopy(whole, row * size[1] + size[2], band, row * size[3], size[3]);
+        }
+        return band;
     }
 
     /** A row is the same to the last bit among three and among 130. */

@@ -12,6 +12,7 @@ import org.ingrain.train.pass.DecoderTraining;
 import org.ingrain.train.pass.FullParameters;
 import org.ingrain.train.pass.LoraParameters;
 import org.ingrain.train.pass.TrainingMemory;
+import org.ingrain.train.pass.TrainingPlace;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -32,7 +33,7 @@ class DecoderTrainingGoldenTest {
     void tenLoraStepsLoseWhatPeftLoses(String name) {
         try (Golden golden = new Golden(name, 2)) {
             TrainingMemory memory = golden.memory();
-            LoraParameters parameters = new LoraParameters(golden.context, golden.config, golden.lora(), 1, memory);
+            LoraParameters parameters = new LoraParameters(golden.context, TrainingPlace.alone(golden.config), golden.lora(), 1, memory);
             parameters.load(golden.adapter("before"));
             DecoderTraining training = new DecoderTraining(golden.context, golden.weights(), parameters, memory);
             List<MicroBatch> batches = golden.batches();

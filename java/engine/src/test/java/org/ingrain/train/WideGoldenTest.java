@@ -11,6 +11,7 @@ import org.ingrain.train.data.MicroBatch;
 import org.ingrain.train.pass.DecoderTraining;
 import org.ingrain.train.pass.LoraParameters;
 import org.ingrain.train.pass.TrainingMemory;
+import org.ingrain.train.pass.TrainingPlace;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -28,7 +29,7 @@ class WideGoldenTest {
         assumeTrue(folder != null, "skipped: ingrain.golden.folder names no folder that wide_golden.py made");
         try (Golden golden = new Golden(Path.of(folder), 0)) {
             TrainingMemory memory = golden.memory();
-            LoraParameters parameters = new LoraParameters(golden.context, golden.config, golden.lora(), 1, memory);
+            LoraParameters parameters = new LoraParameters(golden.context, TrainingPlace.alone(golden.config), golden.lora(), 1, memory);
             parameters.load(golden.adapter("before"));
             DecoderTraining training = new DecoderTraining(golden.context, golden.weights(dtype), parameters, memory);
             List<MicroBatch> batches = golden.batches();

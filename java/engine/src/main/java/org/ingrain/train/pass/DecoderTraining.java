@@ -9,7 +9,6 @@ import org.ingrain.model.RopeTable;
 import org.ingrain.model.Weights;
 import org.ingrain.ops.Ops;
 import org.ingrain.ops.QkNorm;
-import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.MicroBatch;
 
@@ -17,7 +16,8 @@ import org.ingrain.train.data.MicroBatch;
  * The decoder forward and backward over packed sequences. The residual stream's gradient runs down through the layers;
  * at each product the gradient of its input is set from the frozen weight, and {@link Parameters} add their own. Frozen
  * weights are never differentiated, and below the lowest trained product nothing is. The loss is taken at target rows
- * alone, a chunk of rows at a time, so that logits never exist for all of them.
+ * alone, a chunk of rows at a time, so that logits never exist for all of them. Where ranks share the model, every rank
+ * makes the same calls at the same time, and {@link RankSums} adds up.
  */
 public final class DecoderTraining implements AutoCloseable {
     private final Allocator.Scope scope;
@@ -32,12 +32,10 @@ public final class DecoderTraining implements AutoCloseable {
     private final Tensor ropeTable;
     private final TrainingActivations activations;
     private final TrainingInputs inputs;
+    /** Null where one rank has the whole model. */
+    private final RankSums sums;
 
     public DecoderTraining(Allocator allocator, Weights weights, Parameters parameters, TrainingMemory memory) {
-        if (weights.rank().count() != 1) {
-            throw new InputException("ranks: " + weights.rank().count()
-                    + ", expected 1: training needs the whole model on one rank");
-        }
         scope = new Allocator.Scope(allocator);
         context = scope.context();
         this.weights = weights;
@@ -50,6 +48,7 @@ public final class DecoderTraining implements AutoCloseable {
         ropeTable = RopeTable.allocate(scope, config, memory.limits().tokens());
         activations = new TrainingActivations(scope, weights, memory);
         inputs = new TrainingInputs(scope, memory.limits());
+        sums = RankSums.of(scope, weights, memory.limits());
         weights.reserveWorkspace(scope, memory.limits().tokens(), true);
     }
 
@@ -76,6 +75,7 @@ public final class DecoderTraining implements AutoCloseable {
         LossHead head = new LossHead(batch.targetCount(), batch.tokens());
         head.forwardBackward(scale);
         backward(batch.tokens());
+        parameters.end();
         return head.sum();
     }
 
@@ -143,7 +143,11 @@ public final class DecoderTraining implements AutoCloseable {
     }
 
     private void linear(Group group, Tensor y, Tensor x) {
-        ops.matmul(y, x, weights.matrix(group));
+        if (sums != null && readsShare(group)) {
+            sums.product(y, x, weights.matrix(group));
+        } else {
+            ops.matmul(y, x, weights.matrix(group));
+        }
         parameters.forward(group, y, x);
     }
 
@@ -214,11 +218,18 @@ public final class DecoderTraining implements AutoCloseable {
     /** Gradients of one product; dx is set unless nothing below it is trained, which false says. */
     private boolean linearBackward(Group group, Tensor dx, Tensor dy, Tensor x) {
         boolean below = group.compareTo(parameters.lowest()) > 0;
-        if (below) {
+        if (below && sums != null && !readsShare(group)) {
+            sums.gradient(dx, dy, weights.matrix(group));
+        } else if (below) {
             ops.matmulBackward(dx, dy, weights.matrix(group), 0);
         }
         parameters.backward(group, below ? dx : null, dy, x);
         return below;
+    }
+
+    /** Whether ranks share what a product reads, and so the columns of its weight; else they share what it yields. */
+    private static boolean readsShare(Group group) {
+        return group.role() == Role.O_PROJ || group.role() == Role.DOWN_PROJ;
     }
 
     /** The last norm, the head and the cross-entropy, over the M rows that predict targets. */
@@ -265,12 +276,21 @@ public final class DecoderTraining implements AutoCloseable {
             Tensor targets = inputs.targets().rows(begin, end);
             Tensor logits = head.logits().rows(0, end - begin);
             Tensor lse = head.lse().rows(0, end - begin);
-            ops.matmul(logits, x, weights.lmHead());
+            if (sums == null) {
+                ops.matmul(logits, x, weights.lmHead());
+            } else {
+                sums.logits(logits, x, weights.lmHead());
+            }
             ops.crossEntropy(head.loss().rows(begin, end), lse, logits, targets);
             if (backward) {
                 Tensor dlogits = head.dlogits().rows(0, end - begin);
                 ops.crossEntropyBackward(dlogits, logits, lse, targets, scale);
-                ops.matmulBackward(head.added().rows(begin, end), dlogits, weights.lmHead(), 0);
+                Tensor dx = head.added().rows(begin, end);
+                if (sums == null) {
+                    ops.matmulBackward(dx, dlogits, weights.lmHead(), 0);
+                } else {
+                    sums.logitsGradient(dx, dlogits, weights.lmHead());
+                }
                 parameters.backward(weights.parameters().head(), null, dlogits, x);
             }
         }

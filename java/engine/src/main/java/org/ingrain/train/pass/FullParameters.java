@@ -3,8 +3,10 @@ package org.ingrain.train.pass;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
+import java.util.TreeMap;
 import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
 import org.ingrain.model.Group;
@@ -13,7 +15,9 @@ import org.ingrain.model.ParameterTable;
 import org.ingrain.model.WeightSource;
 import org.ingrain.model.Weights;
 import org.ingrain.ops.Ops;
+import org.ingrain.tensor.DType;
 import org.ingrain.tensor.HostTensor;
+import org.ingrain.tensor.Require;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.CounterRandom;
 
@@ -30,9 +34,13 @@ public final class FullParameters implements Parameters {
     private final ParameterTable table;
     private final Map<Group, FlatParameters.Slot> slots = new HashMap<>();
     private final FlatParameters flat;
+    /** (n) one micro-batch's gradients of everything but the layers' matrices. */
+    private final Tensor pass;
+    private final Map<Group, FlatParameters.Slot> passSlots = new TreeMap<>();
 
     /** Masters of undefined values. */
-    FullParameters(Allocator allocator, Weights weights) {
+    FullParameters(Allocator allocator, Weights weights, TrainingPlace place) {
+        requireWhole(place.shard().count());
         this.weights = weights;
         memory = new Allocator.Scope(allocator);
         context = memory.context();
@@ -42,7 +50,28 @@ public final class FullParameters implements Parameters {
         place(layout, true);
         layout.endDecayed();
         place(layout, false);
-        flat = new FlatParameters(memory, layout);
+        flat = new FlatParameters(memory, layout, place, true);
+        FlatParameters.Layout apart = new FlatParameters.Layout();
+        slots.keySet().stream().filter(FullParameters::apart).sorted()
+                .forEach(group -> passSlots.put(group, apart.add(slots.get(group).shape())));
+        pass = memory.allocateZero(DType.F32, apart.elements());
+    }
+
+    /**
+     * Whether a micro-batch adds to the gradient more than once. Its own sum is then made apart, so that what all
+     * micro-batches add up to does not depend on which of them a replica had before.
+     */
+    private static boolean apart(Group group) {
+        return switch (group.role()) {
+            case QKV_PROJ, O_PROJ, GATE_UP_PROJ, DOWN_PROJ -> false;
+            default -> true;
+        };
+    }
+
+    /** Refuses ranks that share a model: they train adapters alone. */
+    public static void requireWhole(int tensorParallelSize) {
+        Require.that(tensorParallelSize == 1, "tensorParallelSize", tensorParallelSize,
+                "1: ranks that share a model train adapters alone");
     }
 
     private void place(FlatParameters.Layout layout, boolean decayed) {
@@ -52,7 +81,12 @@ public final class FullParameters implements Parameters {
 
     /** Masters of the parameters that weights were loaded from. */
     public static FullParameters load(Weights weights, WeightSource source) {
-        FullParameters parameters = new FullParameters(weights.context(), weights);
+        return load(weights, TrainingPlace.alone(weights.config()), source);
+    }
+
+    /** The same on one of several replicas. */
+    public static FullParameters load(Weights weights, TrainingPlace place, WeightSource source) {
+        FullParameters parameters = new FullParameters(weights.context(), weights, place);
         parameters.named().forEach((name, master) -> parameters.read(master, source.tensor(name)));
         parameters.updated();
         return parameters;
@@ -67,8 +101,8 @@ public final class FullParameters implements Parameters {
     }
 
     /** A new model, begun as {@link Parameter#init} says. Overwrites weights. */
-    public static FullParameters random(Weights weights, long seed) {
-        FullParameters parameters = new FullParameters(weights.context(), weights);
+    public static FullParameters random(Weights weights, TrainingPlace place, long seed) {
+        FullParameters parameters = new FullParameters(weights.context(), weights, place);
         CounterRandom seeds = new CounterRandom(seed);
         long tensor = 0;
         for (Parameter p : parameters.table.all()) {
@@ -119,8 +153,34 @@ public final class FullParameters implements Parameters {
 
     @Override
     public Tensor gradient(Group group) {
+        FlatParameters.Slot apart = passSlots.get(group);
+        if (apart != null) {
+            return FlatParameters.piece(pass, apart);
+        }
         FlatParameters.Slot slot = slots.get(group);
         return slot == null ? null : flat.gradient(slot);
+    }
+
+    @Override
+    public void end() {
+        passSlots.forEach((group, apart) -> {
+            Tensor sum = flat.gradient(slots.get(group));
+            Tensor own = FlatParameters.piece(pass, apart);
+            ops.addBias(sum.view(1, sum.elements()), own.view(own.elements()));
+        });
+        context.fillZero(pass);
+    }
+
+    @Override
+    public long elements() {
+        return flat.gradients().elements();
+    }
+
+    @Override
+    public void addState(List<TrainedState.Builder> vectors) {
+        for (int i = 0; i < vectors.size(); i++) {
+            vectors.get(i).add(i == 0 ? 0 : flat.firstMoment(), new TrainedState.Copy(context, flat.state().get(i)));
+        }
     }
 
     @Override

@@ -1,6 +1,7 @@
 package org.ingrain.train.pass;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
@@ -15,11 +16,13 @@ import org.ingrain.model.LoraModule;
 import org.ingrain.model.Parameter;
 import org.ingrain.model.ParameterTable;
 import org.ingrain.model.Projection;
+import org.ingrain.model.Rank;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.CounterRandom;
+import org.ingrain.train.pass.FlatParameters.Region;
 
 /**
  * One adapter in training (arXiv:2106.09685), on the same projections of every layer. It begins as PEFT's does: A
@@ -33,52 +36,100 @@ public final class LoraParameters implements Parameters {
     private final Allocator.Scope memory;
     private final Context context;
     private final Ops ops;
+    private final TrainingPlace place;
     private final LoraConfig lora;
     private final CounterRandom random;
     private final FlatParameters flat;
     private final SortedMap<Group, List<Module>> modules = new TreeMap<>();
+    /** (T, R) of this rank, before ranks add up; null where one rank has the whole model. */
+    private final Tensor part;
     private final Tensor du;
     private final Tensor scaling;
+    private long elements;
     private CounterRandom pass;
 
     /**
-     * One adapted projection.
+     * A projection that is adapted.
+     *
+     * @param share  what this rank has of A and B
+     * @param wholeA where the whole A begins, had one rank all
+     * @param wholeB where the whole B begins
+     */
+    private record Site(int layer, Projection projection, LoraShare share, long wholeA, long wholeB) {
+    }
+
+    /**
+     * What this rank trains of it.
      *
      * @param column of its output in that of the fused product
      * @param a      (1, R, C)
      * @param b      (1, N, R)
      * @param u      (T, R) x·Aᵀ, which the backward pass reads; layers that are computed again share it
      */
-    private record Module(int layer, Projection projection, long column, FlatParameters.Slot a, FlatParameters.Slot b,
-                          Tensor u) {
+    private record Module(Site site, long column, FlatParameters.Slot a, FlatParameters.Slot b, Tensor u) {
+        LoraShare share() {
+            return site.share;
+        }
     }
 
-    public LoraParameters(Allocator allocator, Blueprint config, LoraConfig lora, long seed, TrainingMemory training) {
+    public LoraParameters(Allocator allocator, TrainingPlace place, LoraConfig lora, long seed,
+                          TrainingMemory training) {
+        this.place = place;
         this.lora = lora;
         memory = new Allocator.Scope(allocator);
         context = memory.context();
         ops = new Ops(context);
         random = new CounterRandom(seed);
-        ParameterTable table = config.parameters();
-        FlatParameters.Layout layout = new FlatParameters.Layout();
-        List<Map<Projection, Tensor>> kept = new ArrayList<>();
-        for (int i = 0; i < training.keptLayers(); i++) {
-            kept.add(lora.targetModules().stream().collect(Collectors.toMap(p -> p, p -> row(training))));
-        }
-        for (int i = 0; i < config.numHiddenLayers(); i++) {
-            for (Projection p : lora.targetModules()) {
-                Parameter w = table.get(i, p);
-                Module module = new Module(i, p, table.firstRow(w), layout.add(1, lora.rank(), w.columns()),
-                        layout.add(1, w.rows(), lora.rank()), kept.get(training.slot(config, i)).get(p));
-                modules.computeIfAbsent(w.group(), group -> new ArrayList<>()).add(module);
-            }
-        }
-        layout.endDecayed();
-        flat = new FlatParameters(memory, layout);
+        FlatParameters.Layout layout = place(training);
+        flat = new FlatParameters(memory, layout, place, false);
+        part = place.shard().count() == 1 ? null : row(training);
         du = row(training);
         scaling = memory.allocate(DType.F32, 1);
         memory.initialize(scaling, () -> new float[] {lora.scaling()});
         all().forEach(module -> memory.initialize(flat.value(module.a), () -> first(module)));
+    }
+
+    /** Places every module: on one rank in the order of layers, on a rank among several region by region. */
+    private FlatParameters.Layout place(TrainingMemory training) {
+        Blueprint config = place.config();
+        ParameterTable table = config.parameters();
+        FlatParameters.Layout whole = new FlatParameters.Layout();
+        List<Site> sites = new ArrayList<>();
+        for (int i = 0; i < config.numHiddenLayers(); i++) {
+            for (Projection p : lora.targetModules()) {
+                LoraShare all = LoraShare.of(table.get(i, p), lora.rank(), Rank.SINGLE);
+                sites.add(new Site(i, p, LoraShare.of(table.get(i, p), lora.rank(), place.shard()),
+                        whole.add(all.shapeA()).offset(), whole.add(all.shapeB()).offset()));
+            }
+        }
+        elements = whole.elements();
+        FlatParameters.Layout own = new FlatParameters.Layout(
+                sites.stream().mapToInt(site -> site.share.sharers()).max().orElse(1));
+        Map<Site, FlatParameters.Slot> a = new HashMap<>();
+        Map<Site, FlatParameters.Slot> b = new HashMap<>();
+        for (Region region : Region.values()) {
+            for (Site site : sites) {
+                if (site.share.ofA() == region) {
+                    a.put(site, own.add(site.share.shapeA()));
+                }
+                if (site.share.ofB() == region) {
+                    b.put(site, own.add(site.share.shapeB()));
+                }
+            }
+            own.endRegion(region);
+        }
+        own.endDecayed();
+        List<Map<Projection, Tensor>> kept = new ArrayList<>();
+        for (int i = 0; i < training.keptLayers(); i++) {
+            kept.add(lora.targetModules().stream().collect(Collectors.toMap(p -> p, p -> row(training))));
+        }
+        for (Site site : sites) {
+            Parameter w = table.get(site.layer, site.projection);
+            modules.computeIfAbsent(w.group(), group -> new ArrayList<>()).add(new Module(site,
+                    table.firstRow(w, place.shard()), a.get(site), b.get(site),
+                    kept.get(training.slot(config, site.layer)).get(site.projection)));
+        }
+        return own;
     }
 
     /** (T, R). */
@@ -91,18 +142,20 @@ public final class LoraParameters implements Parameters {
     }
 
     private float[] first(Module module) {
-        long[] shape = module.a.shape();
-        CounterRandom numbers = random.derive(INIT, module.layer, module.projection.ordinal());
-        float bound = (float) (1 / Math.sqrt(shape[2]));
-        float[] values = new float[Math.toIntExact(shape[1] * shape[2])];
-        for (int j = 0; j < values.length; j++) {
-            values[j] = bound * (2 * numbers.uniform(j) - 1);
+        LoraShare share = module.share();
+        CounterRandom numbers = random.derive(INIT, module.site.layer, module.site.projection.ordinal());
+        float bound = (float) (1 / Math.sqrt(share.columns()));
+        float[] values = new float[Math.toIntExact(share.r() * share.ownColumns())];
+        for (LoraShare.Run run : share.runsA()) {
+            for (int j = 0; j < run.elements(); j++) {
+                values[Math.toIntExact(run.own() + j)] = bound * (2 * numbers.uniform(run.whole() + j) - 1);
+            }
         }
         return values;
     }
 
     /**
-     * Takes the values of an adapter.
+     * Takes the values of an adapter, or this rank's share of them.
      *
      * @throws InputException if it has another rank, scaling or other projections than are trained
      */
@@ -112,22 +165,81 @@ public final class LoraParameters implements Parameters {
                     + all().count() + " that are trained");
         }
         for (LoraModule module : adapter) {
-            Module target = all().filter(m -> m.layer == module.layer() && m.projection == module.projection())
-                    .findFirst().orElse(null);
+            Module target = find(module.layer(), module.projection());
             if (target == null || module.rank() != lora.rank() || module.scaling() != lora.scaling()) {
                 throw InputException.field("adapter", "layer " + module.layer() + " " + module.projection().target()
                         + " has rank " + module.rank() + " and scaling " + module.scaling() + ", expected "
                         + (target == null ? "none there: it is not trained" : lora.rank() + " and " + lora.scaling()));
             }
-            context.write(flat.value(target.a()), module.a());
-            context.write(flat.value(target.b()), module.b());
+            write(flat.value(target.a), module.a(), target.share().runsA());
+            write(flat.value(target.b), module.b(), target.share().runsB());
         }
+    }
+
+    private void write(Tensor target, float[] whole, List<LoraShare.Run> runs) {
+        float[] own = new float[Math.toIntExact(target.elements())];
+        for (LoraShare.Run run : runs) {
+            System.arraycopy(whole, (int) run.whole(), own, (int) run.own(), (int) run.elements());
+        }
+        context.write(target, own);
+    }
+
+    private Module find(int layer, Projection projection) {
+        return all().filter(m -> m.site.layer == layer && m.site.projection == projection).findFirst().orElse(null);
     }
 
     /** The adapter as it stands, layer by layer. */
     public List<LoraModule> modules() {
-        return all().map(m -> new LoraModule(m.layer, m.projection, lora.rank(), lora.scaling(),
-                context.readFloats(flat.value(m.a)), context.readFloats(flat.value(m.b)))).toList();
+        return modules(List.of(this));
+    }
+
+    /** The adapter that the ranks of one model train together. */
+    public static List<LoraModule> modules(List<LoraParameters> ranks) {
+        LoraParameters first = ranks.getFirst();
+        return first.all().map(m -> {
+            float[] a = new float[Math.toIntExact(m.share().r() * m.share().columns())];
+            float[] b = new float[Math.toIntExact(m.share().rows() * m.share().r())];
+            for (LoraParameters rank : ranks) {
+                Module part = rank.find(m.site.layer, m.site.projection);
+                rank.read(a, part.a, part.share().runsA());
+                rank.read(b, part.b, part.share().runsB());
+            }
+            return new LoraModule(m.site.layer, m.site.projection, first.lora.rank(), first.lora.scaling(), a, b);
+        }).toList();
+    }
+
+    private void read(float[] whole, FlatParameters.Slot slot, List<LoraShare.Run> runs) {
+        float[] own = context.readFloats(flat.value(slot));
+        for (LoraShare.Run run : runs) {
+            System.arraycopy(own, (int) run.own(), whole, (int) run.whole(), (int) run.elements());
+        }
+    }
+
+    @Override
+    public long elements() {
+        return elements;
+    }
+
+    @Override
+    public void addState(List<TrainedState.Builder> vectors) {
+        for (int i = 0; i < vectors.size(); i++) {
+            Tensor vector = flat.state().get(i);
+            TrainedState.Builder builder = vectors.get(i);
+            if (part == null) {
+                builder.add(0, new TrainedState.Copy(context, vector));
+                continue;
+            }
+            all().forEach(m -> {
+                add(builder, vector, m.site.wholeA, m.a, m.share().runsA());
+                add(builder, vector, m.site.wholeB, m.b, m.share().runsB());
+            });
+        }
+    }
+
+    private void add(TrainedState.Builder builder, Tensor vector, long whole, FlatParameters.Slot slot,
+            List<LoraShare.Run> runs) {
+        runs.forEach(run -> builder.add(whole + run.whole(),
+                new TrainedState.Copy(context, vector.slice(slot.offset() + run.own(), run.elements()))));
     }
 
     @Override
@@ -144,7 +256,11 @@ public final class LoraParameters implements Parameters {
     public void forward(Group group, Tensor y, Tensor x) {
         for (Module m : of(group)) {
             Tensor u = m.u.rows(0, x.size(0));
-            ops.loraDown(u, x, flat.value(m.a), null, dropout(m));
+            boolean summed = m.share().sharesColumns();
+            ops.loraDown(summed ? part.rows(0, x.size(0)) : u, x, flat.value(m.a), null, dropout(m));
+            if (summed) {
+                ops.allReduce(u, part.rows(0, x.size(0)), 1);
+            }
             ops.loraUp(columns(y, m), u, flat.value(m.b), scaling, null);
         }
     }
@@ -154,7 +270,12 @@ public final class LoraParameters implements Parameters {
         for (Module m : of(group)) {
             Tensor u = m.u.rows(0, x.size(0));
             Tensor gradient = du.rows(0, x.size(0));
-            ops.loraUpBackward(gradient, flat.gradient(m.b), columns(dy, m), u, flat.value(m.b), lora.scaling());
+            boolean summed = m.share().sharesRows();
+            Tensor own = summed ? part.rows(0, x.size(0)) : gradient;
+            ops.loraUpBackward(own, flat.gradient(m.b), columns(dy, m), u, flat.value(m.b), lora.scaling());
+            if (summed) {
+                ops.allReduce(gradient, own, 1);
+            }
             ops.loraDownBackward(dx, flat.gradient(m.a), gradient, x, flat.value(m.a), dropout(m));
         }
     }
@@ -169,7 +290,8 @@ public final class LoraParameters implements Parameters {
 
     private Ops.Dropout dropout(Module m) {
         return pass == null || lora.dropout() == 0 ? Ops.Dropout.NONE
-                : new Ops.Dropout((float) lora.dropout(), pass.derive(m.layer, m.projection.ordinal()).seed());
+                : new Ops.Dropout((float) lora.dropout(), pass.derive(m.site.layer, m.site.projection.ordinal()).seed(),
+                        m.share().firstColumn(), m.share().columns());
     }
 
     @Override

@@ -1,5 +1,6 @@
 package org.ingrain.train.pass;
 
+import java.util.List;
 import org.ingrain.model.Group;
 import org.ingrain.tensor.Tensor;
 
@@ -10,6 +11,12 @@ import org.ingrain.tensor.Tensor;
 public sealed interface Parameters extends AutoCloseable permits LoraParameters, FullParameters {
     /** Values, gradients and moments. */
     FlatParameters flat();
+
+    /** Elements of the values that one rank alone has. */
+    long elements();
+
+    /** Adds where this rank has its values, first and second moments to the three vectors that one rank alone has. */
+    void addState(List<TrainedState.Builder> vectors);
 
     /**
      * The pass that begins: dropout masks depend on nothing else, so that computing a layer again gives the same.
@@ -37,6 +44,10 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
     /** Gradient of a group that is trained itself, or null where it is frozen. */
     default Tensor gradient(Group group) {
         return null;
+    }
+
+    /** The pass has ended: its gradients are in {@link #flat}. */
+    default void end() {
     }
 
     /** Carries changed values to where the forward pass reads them. */

@@ -5,6 +5,7 @@ import java.util.stream.Stream;
 import org.ingrain.ffi.Allocator;
 import org.ingrain.model.AttentionConfig;
 import org.ingrain.model.Weights;
+import org.ingrain.ops.Ops;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
@@ -39,12 +40,10 @@ final class TrainingActivations {
      */
     record Layer(Tensor inputRstd, Tensor projected, Tensor headRstd, Tensor qkv, Tensor attention, Tensor lse,
             Tensor middle, Tensor postRstd, Tensor gateUp) {
-        static Layer allocate(Space t, Weights.Layer w, AttentionConfig attention) {
-            boolean normed = attention.qkNorm();
-            long heads = attention.numAttentionHeads();
+        static Layer allocate(Space t, Weights.Layer w, Ops.Heads heads, boolean normed) {
             return new Layer(t.f32(), normed ? t.of(w.qkvProj().rows()) : null,
-                    normed ? t.f32(heads + attention.numKeyValueHeads()) : null, t.of(w.qkvProj().rows()),
-                    t.of(w.oProj().columns()), t.f32(heads), t.of(w.oProj().rows()), t.f32(),
+                    normed ? t.f32(heads.h() + heads.k()) : null, t.of(w.qkvProj().rows()),
+                    t.of(w.oProj().columns()), t.f32(heads.h()), t.of(w.oProj().rows()), t.f32(),
                     t.of(w.gateUpProj().rows()));
         }
 
@@ -109,10 +108,10 @@ final class TrainingActivations {
      */
     record Head(Tensor stream, Tensor added, Tensor x, Tensor rstd, Tensor loss, Tensor logits, Tensor dlogits,
             Tensor lse) {
-        static Head allocate(Space m, Space chunk, Weight lmHead) {
-            Tensor logits = chunk.f32(lmHead.rows());
+        static Head allocate(Space m, Space chunk, Weight lmHead, long vocabulary) {
+            Tensor logits = chunk.f32(vocabulary);
             return new Head(m.of(lmHead.columns()), m.of(lmHead.columns()), m.of(lmHead.columns()), m.f32(), m.f32(),
-                    logits, chunk.dtype == DType.F32 ? logits : chunk.of(lmHead.rows()), chunk.f32());
+                    logits, chunk.dtype == DType.F32 ? logits : chunk.of(vocabulary), chunk.f32());
         }
 
         Head of(int m) {
@@ -145,11 +144,11 @@ final class TrainingActivations {
         AttentionConfig attention = weights.config().attention();
         Space t = new Space(allocator, dtype, memory.limits().tokens());
         inputs = Stream.generate(() -> t.of(w.qkvProj().columns())).limit(weights.layers().size()).toList();
-        layers = Stream.generate(() -> Layer.allocate(t, w, attention)).limit(memory.keptLayers()).toList();
+        layers = Stream.generate(() -> Layer.allocate(t, w, attention.heads(weights.rank()), attention.qkNorm())).limit(memory.keptLayers()).toList();
         rows = Rows.allocate(t, w);
-        gradients = Gradients.allocate(t, w, attention.numAttentionHeads());
+        gradients = Gradients.allocate(t, w, attention.numAttentionHeads() / weights.rank().count());
         Space m = new Space(allocator, dtype, memory.limits().targets());
-        head = Head.allocate(m, new Space(allocator, dtype, HEAD_ROWS), weights.lmHead());
+        head = Head.allocate(m, new Space(allocator, dtype, HEAD_ROWS), weights.lmHead(), weights.config().vocabSize());
     }
 
     /** (T, D) the residual stream as it enters a layer. */

@@ -40,15 +40,21 @@ public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
         return layer < config.numHiddenLayers() - keptLayers;
     }
 
-    /** Bytes that training an adapter takes beside the weights, which need not be loaded. */
-    public long loraBytes(Weights weights, LoraConfig lora) {
+    /**
+     * Bytes that training an adapter takes beside a rank's weights, which need not be loaded.
+     *
+     * @param replicas that train together
+     */
+    public long loraBytes(Weights weights, LoraConfig lora, int replicas) {
+        TrainingPlace place = TrainingPlace.planned(weights.config(), weights.rank(), replicas);
         return Allocator.bytes(weights.context(), memory -> new DecoderTraining(memory, weights,
-                new LoraParameters(memory, weights.config(), lora, 0, this), this));
+                new LoraParameters(memory, place, lora, 0, this), this));
     }
 
     /** Bytes that training all weights takes beside the packed weights, which need not be loaded. */
-    public long fullBytes(Weights weights) {
+    public long fullBytes(Weights weights, int replicas) {
+        TrainingPlace place = TrainingPlace.planned(weights.config(), weights.rank(), replicas);
         return Allocator.bytes(weights.context(), memory ->
-                new DecoderTraining(memory, weights, new FullParameters(memory, weights), this));
+                new DecoderTraining(memory, weights, new FullParameters(memory, weights, place), this));
     }
 }

@@ -1,6 +1,7 @@
 package org.ingrain.train.run;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.ingrain.checkpoint.AdapterConfig;
 import org.ingrain.checkpoint.PeftAdapter;
@@ -10,11 +11,12 @@ import org.ingrain.train.pass.LoraParameters;
 
 /** An adapter in PEFT's format. */
 public final class AdapterExport implements Export {
-    private final LoraParameters parameters;
+    private final List<LoraParameters> ranks;
     private final AdapterConfig config;
 
-    public AdapterExport(LoraParameters parameters, LoraConfig lora, String baseModel) {
-        this.parameters = parameters;
+    /** @param ranks that train it together */
+    public AdapterExport(List<LoraParameters> ranks, LoraConfig lora, String baseModel) {
+        this.ranks = ranks;
         config = AdapterConfig.of(baseModel, lora.rank(), lora.alpha(), lora.dropout(),
                 lora.targetModules().stream().map(Projection::target).toList()).withRslora(lora.rslora());
     }
@@ -26,7 +28,7 @@ public final class AdapterExport implements Export {
 
     @Override
     public void write(Path folder) {
-        new PeftAdapter(config, parameters.modules(), Map.of()).write(folder);
+        new PeftAdapter(config, LoraParameters.modules(ranks), Map.of()).write(folder);
     }
 
     @Override

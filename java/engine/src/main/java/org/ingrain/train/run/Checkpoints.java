@@ -8,7 +8,7 @@ import java.util.regex.Pattern;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.DurableFolder;
 import org.ingrain.files.Json;
-import org.ingrain.train.pass.FlatParameters;
+import org.ingrain.train.pass.TrainedState;
 
 /**
  * The folder of checkpoints, one folder step-N for each: state.json, state.bin (values and both moments), and whatever
@@ -20,21 +20,19 @@ public final class Checkpoints {
     private static final String TENSORS = "state.bin";
 
     private final Path folder;
-    private final StateFile file;
-    private final FlatParameters flat;
+    private final TrainedState trained;
     private final DurableFolder.Body extra;
 
     /** @param extra writes more files into each checkpoint */
-    public Checkpoints(Path folder, StateFile file, FlatParameters flat, DurableFolder.Body extra) {
+    public Checkpoints(Path folder, TrainedState trained, DurableFolder.Body extra) {
         this.folder = folder;
-        this.file = file;
-        this.flat = flat;
+        this.trained = trained;
         this.extra = extra;
     }
 
     public void write(TrainingState state) {
         DurableFolder.write(path(state.step()), target -> {
-            file.write(target.resolve(TENSORS), flat.state());
+            StateFile.write(target.resolve(TENSORS), trained);
             extra.writeTo(target);
             DurableFile.write(target.resolve(STATE), Json.line(state) + "\n");
         });
@@ -52,7 +50,7 @@ public final class Checkpoints {
 
     /** Sets values and moments to those after a step. */
     public void load(int step) {
-        file.read(path(step).resolve(TENSORS), flat.state());
+        StateFile.read(path(step).resolve(TENSORS), trained);
     }
 
     /** Removes all but the latest {@code keep} and the best. */

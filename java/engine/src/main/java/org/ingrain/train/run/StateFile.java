@@ -9,28 +9,31 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
-import org.ingrain.ffi.Context;
 import org.ingrain.files.DurableFile;
 import org.ingrain.tensor.InputException;
-import org.ingrain.tensor.Tensor;
+import org.ingrain.train.pass.TrainedState;
+import org.ingrain.train.pass.TrainedState.Copy;
+import org.ingrain.train.pass.TrainedState.Run;
 
-/** Flat tensors in a file, their bytes one after another; for the same run to read again, so without names or types. */
-public final class StateFile {
+/** A state in a file, its bytes one after another; for the same run to read again, so without names or types. */
+final class StateFile {
     private static final long SLAB_BYTES = 16L << 20;
 
-    private final Context context;
-
-    public StateFile(Context context) {
-        this.context = context;
+    private StateFile() {
     }
 
-    void write(Path file, List<Tensor> tensors) {
+    static void write(Path file, TrainedState state) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment slab = arena.allocate(SLAB_BYTES, 64);
             DurableFile.writePieces(file, out -> {
-                for (Tensor part : slabs(tensors)) {
-                    MemorySegment host = slab.asSlice(0, part.bytes());
-                    context.copyToHost(host, part);
+                for (Run part : slabs(state)) {
+                    MemorySegment host = slab.asSlice(0, part.elements() * Float.BYTES);
+                    if (part.copies().isEmpty()) {
+                        host.fill((byte) 0);
+                    } else {
+                        Copy first = part.copies().getFirst();
+                        first.context().copyToHost(host, first.tensor());
+                    }
                     ByteBuffer bytes = host.asByteBuffer();
                     while (bytes.hasRemaining()) {
                         out.write(bytes);
@@ -40,32 +43,37 @@ public final class StateFile {
         }
     }
 
-    void read(Path file, List<Tensor> tensors) {
-        long expected = tensors.stream().mapToLong(Tensor::bytes).sum();
+    static void read(Path file, TrainedState state) {
+        long expected = state.runs().stream().mapToLong(run -> run.elements() * Float.BYTES).sum();
         try (Arena arena = Arena.ofConfined(); FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             if (Files.size(file) != expected) {
                 throw new InputException(file + ": has " + Files.size(file) + " bytes, expected " + expected);
             }
             MemorySegment slab = arena.allocate(SLAB_BYTES, 64);
-            for (Tensor part : slabs(tensors)) {
-                MemorySegment host = slab.asSlice(0, part.bytes());
+            for (Run part : slabs(state)) {
+                MemorySegment host = slab.asSlice(0, part.elements() * Float.BYTES);
                 ByteBuffer bytes = host.asByteBuffer();
                 while (bytes.hasRemaining() && channel.read(bytes) >= 0) {
                     // A channel may give less than was asked.
                 }
-                context.copyToDevice(part, host);
-                context.synchronize();
+                for (Copy copy : part.copies()) {
+                    copy.context().copyToDevice(copy.tensor(), host);
+                    copy.context().synchronize();
+                }
             }
         } catch (IOException e) {
             throw DurableFile.unreadable(file, e);
         }
     }
 
-    private static List<Tensor> slabs(List<Tensor> tensors) {
-        return tensors.stream().<Tensor>mapMulti((tensor, parts) -> {
-            long step = SLAB_BYTES / tensor.dtype().bytes();
-            for (long begin = 0; begin < tensor.elements(); begin += step) {
-                parts.accept(tensor.slice(begin, Math.min(step, tensor.elements() - begin)));
+    private static List<Run> slabs(TrainedState state) {
+        return state.runs().stream().<Run>mapMulti((run, parts) -> {
+            long step = SLAB_BYTES / Float.BYTES;
+            for (long begin = 0; begin < run.elements(); begin += step) {
+                long from = begin;
+                long n = Math.min(step, run.elements() - begin);
+                parts.accept(new Run(n, run.copies().stream()
+                        .map(copy -> new Copy(copy.context(), copy.tensor().slice(from, n))).toList()));
             }
         }).toList();
     }

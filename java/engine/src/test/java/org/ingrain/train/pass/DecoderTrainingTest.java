@@ -47,7 +47,7 @@ class DecoderTrainingTest {
     }
 
     private static LoraParameters lora(Golden golden, LoraConfig config, TrainingMemory memory, boolean trained) {
-        LoraParameters parameters = new LoraParameters(golden.context, golden.config, config, 5, memory);
+        LoraParameters parameters = new LoraParameters(golden.context, TrainingPlace.alone(golden.config), config, 5, memory);
         if (trained) {
             parameters.load(golden.adapter("after").stream()
                     .filter(m -> config.targetModules().contains(m.projection())).toList());
@@ -227,15 +227,15 @@ class DecoderTrainingTest {
                 TrainingMemory memory = golden.memory(kept);
                 var weights = golden.weights();
                 long before = Inspect.allocatedBytes(golden.context);
-                LoraParameters lora = new LoraParameters(golden.context, golden.config, DROPPING, 5, memory);
+                LoraParameters lora = new LoraParameters(golden.context, TrainingPlace.alone(golden.config), DROPPING, 5, memory);
                 DecoderTraining training = new DecoderTraining(golden.context, weights, lora, memory);
-                assertEquals(memory.loraBytes(weights, DROPPING), Inspect.allocatedBytes(golden.context) - before);
+                assertEquals(memory.loraBytes(weights, DROPPING, 1), Inspect.allocatedBytes(golden.context) - before);
                 training.close();
                 lora.close();
                 assertEquals(before, Inspect.allocatedBytes(golden.context));
                 FullParameters full = FullParameters.load(weights, golden.model);
                 training = new DecoderTraining(golden.context, weights, full, memory);
-                assertEquals(memory.fullBytes(weights), Inspect.allocatedBytes(golden.context) - before);
+                assertEquals(memory.fullBytes(weights, 1), Inspect.allocatedBytes(golden.context) - before);
                 training.close();
                 full.close();
                 assertEquals(before, Inspect.allocatedBytes(golden.context));

@@ -1,0 +1,123 @@
+package org.ingrain.train.pass;
+
+import org.ingrain.ffi.Allocator;
+import org.ingrain.ffi.Context;
+import org.ingrain.model.Blueprint;
+import org.ingrain.model.Rank;
+import org.ingrain.model.Weights;
+import org.ingrain.ops.Ops;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Tensor;
+import org.ingrain.tensor.Weight;
+import org.ingrain.train.data.MicroBatchLimits;
+
+/**
+ * What the ranks that share a model add up in training, after Megatron-LM (arXiv:1909.08053): in the forward pass the
+ * products of a weight whose columns they share, in the backward pass the gradients of the input of one whose rows they
+ * share. Where they share the head's vocabulary, every rank brings all logits together, a chunk of rows at a time.
+ */
+final class RankSums {
+    private final Context context;
+    private final Ops ops;
+    private final Rank rank;
+    /** (chunks, T, D) f32. */
+    private final Tensor partials;
+    /** (ranks, HEAD_ROWS, V / ranks) f32 the logits of every rank; null where each has the whole head. */
+    private final Tensor gathered;
+    /** (HEAD_ROWS, V / ranks) f32 this rank's logits. */
+    private final Tensor logits;
+    /** (HEAD_ROWS, V / ranks) this rank's part of dlogits. */
+    private final Tensor dlogits;
+    /** (HEAD_ROWS·ranks) where in gathered the parts of row 0, row 1, ... lie. */
+    private final Tensor order;
+    /** (HEAD_ROWS) where in dlogits, cut into parts, this rank's lie. */
+    private final Tensor parts;
+    private int ordered;
+
+    private RankSums(Allocator memory, Weights weights, MicroBatchLimits limits) {
+        context = memory.context();
+        ops = new Ops(context);
+        rank = weights.rank();
+        Weights.Layer layer = weights.layers().getFirst();
+        long chunks = Math.max(chunks(layer.oProj()), chunks(layer.downProj()));
+        partials = memory.allocate(DType.F32, chunks, Math.max(limits.tokens(), TrainingActivations.HEAD_ROWS),
+                layer.oProj().rows());
+        Blueprint config = weights.config();
+        long rows = TrainingActivations.HEAD_ROWS;
+        long part = weights.lmHead().rows();
+        boolean shared = part < config.vocabSize();
+        gathered = shared ? memory.allocate(DType.F32, rank.count() * rows, part) : null;
+        logits = shared ? memory.allocate(DType.F32, rows, part) : null;
+        dlogits = shared ? memory.allocate(weights.precision().activations(), rows, part) : null;
+        order = shared ? memory.allocate(DType.I32, rows * rank.count()) : null;
+        parts = shared ? memory.allocate(DType.I32, rows) : null;
+    }
+
+    /** Null where one rank has the whole model. */
+    static RankSums of(Allocator memory, Weights weights, MicroBatchLimits limits) {
+        return weights.rank().count() == 1 ? null : new RankSums(memory, weights, limits);
+    }
+
+    private static long chunks(Weight w) {
+        return w.columns() / w.chunk();
+    }
+
+    /** y (T, N) = the sum over ranks of x (T, C / ranks)·Wᵀ. */
+    void product(Tensor y, Tensor x, Weight w) {
+        Tensor sums = partials.slice(0, chunks(w) * y.elements()).view(chunks(w), x.size(0), w.rows());
+        ops.matmulPartial(sums, x, w);
+        ops.allReduce(y, sums, chunks(w));
+    }
+
+    /** dx (T, C) = the sum over ranks of dy (T, N / ranks)·W. */
+    void gradient(Tensor dx, Tensor dy, Weight w) {
+        Tensor own = partials.slice(0, dx.elements()).view(dx.size(0), dx.size(1));
+        ops.matmulBackward(own, dy, w, 0);
+        ops.allReduce(dx, own, 1);
+    }
+
+    /** y (m, V) = x (m, D)·Wᵀ of every rank's rows of W. */
+    void logits(Tensor y, Tensor x, Weight w) {
+        if (gathered == null) {
+            ops.matmul(y, x, w);
+            return;
+        }
+        int m = Math.toIntExact(x.size(0));
+        orderRows(m);
+        Tensor own = logits.rows(0, m);
+        Tensor all = gathered.rows(0, (long) m * rank.count());
+        ops.matmul(own, x, w);
+        ops.allGather(all, own);
+        ops.gatherRows(y.view(all.size(0), all.size(1)), all, order.rows(0, all.size(0)));
+    }
+
+    /** dx (m, D) = dy (m, V)·W of every rank's rows of W. */
+    void logitsGradient(Tensor dx, Tensor dy, Weight w) {
+        if (gathered == null) {
+            ops.matmulBackward(dx, dy, w, 0);
+            return;
+        }
+        int m = Math.toIntExact(dx.size(0));
+        orderRows(m);
+        Tensor own = dlogits.rows(0, m);
+        ops.gatherRows(own, dy.view((long) m * rank.count(), own.size(1)), parts.rows(0, m));
+        gradient(dx, own, w);
+    }
+
+    private void orderRows(int m) {
+        if (m == ordered) {
+            return;
+        }
+        int[] places = new int[m * rank.count()];
+        int[] own = new int[m];
+        for (int i = 0; i < m; i++) {
+            for (int r = 0; r < rank.count(); r++) {
+                places[i * rank.count() + r] = r * m + i;
+            }
+            own[i] = i * rank.count() + rank.index();
+        }
+        context.write(order, places);
+        context.write(parts, own);
+        ordered = m;
+    }
+}

@@ -1,0 +1,231 @@
+package org.ingrain.train.pass;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BiFunction;
+import java.util.function.IntFunction;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.ingrain.ffi.Communicator;
+import org.ingrain.ffi.Context;
+import org.ingrain.model.Rank;
+import org.ingrain.model.Weights;
+import org.ingrain.train.data.MicroBatch;
+
+/**
+ * The ranks that train together: replicas of a model, each over the ranks that share it. Each rank has a thread, its
+ * own parameters and its own pass; where there is one, it is the caller's thread.
+ *
+ * <p>A step deals its micro-batches out to replicas in turn. After each turn the gradients of all replicas are added
+ * (see {@link FlatParameters}), so that the sum has one order; where sums need not have one, a replica adds up its own
+ * first, and they are added once a step. No replica ever has other values than another.
+ *
+ * @param <P> what is trained
+ */
+public final class TrainingRanks<P extends Parameters> implements AutoCloseable {
+    private final List<TrainingModel> models;
+    private final int shards;
+    private final List<TrainingPlace> places = new ArrayList<>();
+    /** For each share of the model, of the ranks that have it; empty where there is one replica. */
+    private final List<Communicator> alike = new ArrayList<>();
+    private final List<P> parameters = new ArrayList<>();
+    private final List<DecoderTraining> trainings = new ArrayList<>();
+    private final boolean everyTurn;
+    private final ExecutorService replicas = Executors.newVirtualThreadPerTaskExecutor();
+    private final AtomicReference<RuntimeException> failure = new AtomicReference<>();
+
+    /**
+     * What a step came to.
+     *
+     * @param loss sum of −log p over its targets
+     * @param norm of the gradients, before they were clipped
+     */
+    public record Step(double loss, float norm) {
+    }
+
+    /**
+     * @param models copies of one model, alike in number of ranks
+     * @param make   the parameters of a rank
+     */
+    public TrainingRanks(List<TrainingModel> models, TrainingMemory memory,
+            BiFunction<Weights, TrainingPlace, P> make) {
+        this.models = List.copyOf(models);
+        shards = models.getFirst().weights().size();
+        everyTurn = context(0).deterministic();
+        try {
+            for (int s = 0; s < shards && models.size() > 1; s++) {
+                alike.add(new Communicator(context(0).backend(), models.size()));
+            }
+            for (int i = 0; i < models.size() * shards; i++) {
+                places.add(new TrainingPlace(weights(i).config(), new Rank(i % shards, shards),
+                        models.get(i / shards).ranks().communicator(), i / shards, models.size(),
+                        alike.isEmpty() ? null : alike.get(i % shards)));
+            }
+            parameters.addAll(run(i -> make.apply(weights(i), places.get(i))));
+            trainings.addAll(run(i -> new DecoderTraining(context(i), weights(i), parameters.get(i), memory)));
+        } catch (RuntimeException e) {
+            close();
+            throw e;
+        }
+    }
+
+    private Weights weights(int rank) {
+        return models.get(rank / shards).weights().get(rank % shards);
+    }
+
+    private Context context(int rank) {
+        return weights(rank).context();
+    }
+
+    /** Runs work on every rank; the results in the order of ranks. */
+    private <T> List<T> run(IntFunction<T> work) {
+        if (models.size() == 1) {
+            return models.getFirst().ranks().run(work);
+        }
+        if (failure.get() == null) {
+            List<Future<List<T>>> results = IntStream.range(0, models.size()).mapToObj(replica -> replicas.submit(
+                    () -> models.get(replica).ranks().run(shard -> guarded(replica, shard, work)))).toList();
+            try {
+                List<T> all = new ArrayList<>();
+                for (Future<List<T>> result : results) {
+                    all.addAll(result.get());
+                }
+                return all;
+            } catch (ExecutionException e) {
+                failure.compareAndSet(null, e.getCause() instanceof RuntimeException known ? known
+                        : new IllegalStateException(e.getCause()));
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new IllegalStateException("interrupted while replicas were training", e);
+            }
+        }
+        throw failure.get();
+    }
+
+    /** Where a rank fails, its replica's ranks go home, and so do those that wait for it in other replicas. */
+    private <T> T guarded(int replica, int shard, IntFunction<T> work) {
+        try {
+            return work.apply(replica * shards + shard);
+        } catch (RuntimeException | Error e) {
+            failure.compareAndSet(null, models.get(replica).ranks().failed(shard, e));
+            alike.forEach(Communicator::close);
+            throw e;
+        }
+    }
+
+    /**
+     * Takes an optimizer step.
+     *
+     * @param step    from 1
+     * @param steps   of the whole run
+     * @param batches its micro-batches
+     */
+    public Step step(int step, int steps, List<MicroBatch> batches, OptimizerConfig optimizer) {
+        int targets = batches.stream().mapToInt(MicroBatch::targetCount).sum();
+        List<double[]> losses = run(i -> {
+            double[] own = accumulate(i, step, batches, 1f / targets);
+            parameters.get(i).flat().completeShared();
+            return own;
+        });
+        List<Float> norms = shards == 1 ? run(i -> parameters.get(i).flat().step(optimizer, step, steps))
+                : sharedStep(step, steps, optimizer);
+        run(i -> {
+            parameters.get(i).updated();
+            return i;
+        });
+        return new Step(inOrder(losses, batches.size()), norms.getFirst());
+    }
+
+    private List<Float> sharedStep(int step, int steps, OptimizerConfig optimizer) {
+        List<Double> squares = run(i -> parameters.get(i).flat().squares());
+        float norm = (float) Math.sqrt(squares.subList(0, shards).stream().mapToDouble(d -> d).sum());
+        return run(i -> {
+            parameters.get(i).flat().step(optimizer, step, steps, norm);
+            return norm;
+        });
+    }
+
+    /** The losses of this rank's micro-batches, whose gradients are summed over replicas. */
+    private double[] accumulate(int rank, int step, List<MicroBatch> batches, float scale) {
+        FlatParameters flat = parameters.get(rank).flat();
+        flat.zeroGradients();
+        int turns = Math.ceilDiv(batches.size(), models.size());
+        double[] losses = new double[turns];
+        for (int turn = 0; turn < turns; turn++) {
+            int i = turn * models.size() + places.get(rank).replica();
+            if (i < batches.size()) {
+                losses[turn] = trainings.get(rank).accumulate(batches.get(i), step, i, scale);
+            }
+            boolean last = turn == turns - 1;
+            if (models.size() > 1 && (last || everyTurn)) {
+                flat.reduce();
+                if (!last) {
+                    flat.goOn();
+                }
+            }
+        }
+        return losses;
+    }
+
+    /** Sum of −log p over the targets of all batches; nothing is dropped out. */
+    public double loss(List<MicroBatch> batches) {
+        return inOrder(run(rank -> IntStream.iterate(places.get(rank).replica(), i -> i < batches.size(),
+                i -> i + models.size()).mapToDouble(i -> trainings.get(rank).loss(batches.get(i))).toArray()),
+                batches.size());
+    }
+
+    /** The sum of what was made of the batches, in their order. */
+    private double inOrder(List<double[]> ofRanks, int batches) {
+        double sum = 0;
+        for (int i = 0; i < batches; i++) {
+            sum += ofRanks.get(i % models.size() * shards)[i / models.size()];
+        }
+        return sum;
+    }
+
+    /** Carries values that were set to where the forward pass reads them. */
+    public void updated() {
+        run(i -> {
+            parameters.get(i).updated();
+            return i;
+        });
+    }
+
+    /** What a checkpoint keeps. */
+    public TrainedState state() {
+        long elements = parameters.getFirst().elements();
+        List<TrainedState.Builder> vectors = Stream.generate(TrainedState.Builder::new).limit(3).toList();
+        parameters.forEach(p -> p.addState(vectors));
+        return new TrainedState(vectors.stream().flatMap(vector -> vector.build(elements).stream()).toList());
+    }
+
+    /** The parameters of the ranks of one replica. */
+    public List<P> parameters() {
+        return List.copyOf(parameters.subList(0, shards));
+    }
+
+    /** Calls so far that something slower computed than what was meant for them, on all ranks together. */
+    public SortedMap<String, Long> fallbacks() {
+        SortedMap<String, Long> all = new TreeMap<>();
+        run(i -> context(i).fallbacks()).forEach(calls -> calls.forEach((what, n) -> all.merge(what, n, Long::sum)));
+        return all;
+    }
+
+    /** Frees what training allocated; the weights stay. After a failure it is freed with the contexts. */
+    @Override
+    public void close() {
+        replicas.close();
+        if (models.stream().noneMatch(model -> model.ranks().hasFailed())) {
+            trainings.forEach(DecoderTraining::close);
+            parameters.forEach(Parameters::close);
+        }
+        alike.forEach(Communicator::close);
+    }
+}

@@ -1,0 +1,137 @@
+package org.ingrain.train;
+
+import static org.ingrain.train.TrainingFixture.assertSameFiles;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import java.nio.file.Path;
+import java.util.BitSet;
+import java.util.List;
+import java.util.stream.Stream;
+import org.ingrain.ffi.Backend;
+import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.model.Precision;
+import org.ingrain.model.Weights;
+import org.ingrain.tensor.DType;
+import org.ingrain.train.RanksFixture.Loader;
+import org.ingrain.train.data.MicroBatch;
+import org.ingrain.train.data.MicroBatchLimits;
+import org.ingrain.train.data.TrainConfig;
+import org.ingrain.train.data.TrainingSequence;
+import org.ingrain.train.pass.LoraParameters;
+import org.ingrain.train.pass.TrainingMemory;
+import org.ingrain.train.pass.TrainingRanks;
+import org.ingrain.train.run.TrainProgress;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * Replicas that train together write the same files as one, byte for byte: losses, gradient norms, checkpoints,
+ * adapter. With dropout, and with steps that replicas do not divide.
+ */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+@Timeout(120)
+class DataParallelTest {
+    private static final TrainConfig FULL = new TrainConfig(0, 6, 1, 5, 17, 3, 3, 2, false);
+
+    private Path folder;
+    private Path alone;
+
+    @BeforeAll
+    void alone(@TempDir Path folder) {
+        this.folder = folder;
+        alone = folder.resolve("alone");
+        RanksFixture.lora(alone, RanksFixture.EIGHT_HEADS, 1, 1, TrainProgress.SILENT);
+        double[][] steps = RanksFixture.metrics(alone);
+        assertEquals(20, steps.length);
+        assertTrue(steps[19][0] < 0.9 * steps[0][0], "losses from " + steps[0][0] + " to " + steps[19][0]);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {2, 3, 4, 8})
+    void anAdapterIsTheSame(int replicas) {
+        Path output = folder.resolve("lora-" + replicas);
+        RanksFixture.lora(output, RanksFixture.EIGHT_HEADS, replicas, 1, TrainProgress.SILENT);
+        assertSameFiles(alone, output);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"2, 1", "1, 2", "4, 3"})
+    void aKilledRunGoesOnWithOtherReplicas(int before, int after) {
+        Path output = folder.resolve("resumed-" + before + "-" + after);
+        assertThrows(Killed.class, () -> RanksFixture.lora(output, RanksFixture.EIGHT_HEADS, before, 1, killedAt(13)));
+        RanksFixture.lora(output, RanksFixture.EIGHT_HEADS, after, 1, TrainProgress.SILENT);
+        assertSameFiles(alone, output);
+    }
+
+    /** Each replica has the moments of its slice; a checkpoint has all. */
+    @ParameterizedTest
+    @ValueSource(strings = {"tied", "untied"})
+    void allWeightsAreTheSame(String golden) {
+        Path one = folder.resolve(golden + "-1");
+        full(golden, one, 1, TrainProgress.SILENT);
+        for (int replicas : new int[] {2, 3}) {
+            Path output = folder.resolve(golden + "-" + replicas);
+            full(golden, output, replicas, TrainProgress.SILENT);
+            assertSameFiles(one, output);
+        }
+        Path resumed = folder.resolve(golden + "-resumed");
+        assertThrows(Killed.class, () -> full(golden, resumed, 2, killedAt(4)));
+        full(golden, resumed, 1, TrainProgress.SILENT);
+        assertSameFiles(one, resumed);
+    }
+
+    private static void full(String name, Path output, int replicas, TrainProgress progress) {
+        try (Golden golden = new Golden(name, 1);
+                RanksFixture ranks = new RanksFixture(golden.backend, 1, replicas, 1, (context, rank) -> Weights.load(
+                        context, golden.config, new Precision(DType.F32, DType.F32, DType.F32), rank, golden.model,
+                        (layers, of) -> { }));
+                Trainer trainer = Trainer.full(ranks.models, golden.model, TrainingFixture.run(output, FULL))) {
+            trainer.train(progress);
+        }
+    }
+
+    /** One line names the rank and its fault, and those that wait for it go home. */
+    @Test
+    void aReplicaThatFailsEndsTheOthers() {
+        List<MicroBatch> batches = Stream.of(4, 4, 9).map(length -> {
+            BitSet targets = new BitSet();
+            targets.set(1, length);
+            return MicroBatch.of(List.of(new TrainingSequence(new int[length], targets)));
+        }).toList();
+        TrainingMemory memory = TrainingMemory.least(new MicroBatchLimits(4, 1, 4));
+        try (Arena arena = Arena.ofShared(); Backend backend = Backend.open(NativeLibraries.find("cpu"));
+                RanksFixture fixture = new RanksFixture(backend, 1, 3, 1,
+                        Loader.random(arena, RanksFixture.EIGHT_HEADS));
+                TrainingRanks<LoraParameters> ranks = new TrainingRanks<>(fixture.models, memory, (weights, place) ->
+                        new LoraParameters(weights.context(), place, RanksFixture.LORA, 1, memory))) {
+            for (int again = 0; again < 2; again++) {
+                String message = assertThrows(IllegalStateException.class,
+                        () -> ranks.step(1, 1, batches, TrainingFixture.OPTIMIZER)).getMessage();
+                assertTrue(message.startsWith("rank 2 on device 0: a batch of 9 tokens"), message);
+                assertEquals(1, message.lines().count());
+            }
+        }
+    }
+
+    /** Stands for the end of the process. */
+    private static final class Killed extends RuntimeException {
+        private static final long serialVersionUID = 1;
+    }
+
+    private static TrainProgress killedAt(int step) {
+        return done -> {
+            if (done.step() == step) {
+                throw new Killed();
+            }
+        };
+    }
+}

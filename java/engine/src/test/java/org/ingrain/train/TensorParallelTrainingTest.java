@@ -1,0 +1,156 @@
+package org.ingrain.train;
+
+import static org.ingrain.train.TrainingFixture.assertSameFiles;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.ingrain.ffi.Backend;
+import org.ingrain.ffi.Emulator;
+import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.model.Blueprint;
+import org.ingrain.tensor.InputException;
+import org.ingrain.train.RanksFixture.Loader;
+import org.ingrain.train.data.TrainConfig;
+import org.ingrain.train.run.TrainProgress;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Ranks that share a model train the same adapter as one, but for the order of a few sums. */
+@Timeout(120)
+class TensorParallelTrainingTest {
+    private static final double TOLERANCE = 1e-5;
+    private static final String WEIGHTS = "adapter_model.safetensors";
+
+    @TempDir
+    Path folder;
+
+    @AfterEach
+    void loadLazily() {
+        Emulator.loadEagerly(false);
+    }
+
+    private static Blueprint model(int keyValueHeads) {
+        return keyValueHeads == 8 ? RanksFixture.EIGHT_HEADS : RanksFixture.TWO_HEADS;
+    }
+
+    @ParameterizedTest
+    @CsvSource({"8, 2", "8, 4", "2, 2", "2, 4"})
+    void ranksTrainTheSameAdapter(int keyValueHeads, int ranks) {
+        Blueprint model = model(keyValueHeads);
+        Path alone = folder.resolve("alone");
+        Path output = folder.resolve("ranks");
+        RanksFixture.lora(alone, model, 1, 1, TrainProgress.SILENT);
+        RanksFixture.lora(output, model, 1, ranks, TrainProgress.SILENT);
+        assertClose(alone, output, model, TOLERANCE);
+    }
+
+    @Test
+    void replicasOfRanksTooAndTheSameBitsAsOneReplica() {
+        Path one = folder.resolve("one");
+        Path two = folder.resolve("two");
+        RanksFixture.lora(one, RanksFixture.TWO_HEADS, 1, 2, TrainProgress.SILENT);
+        RanksFixture.lora(two, RanksFixture.TWO_HEADS, 2, 2, TrainProgress.SILENT);
+        assertSameFiles(one, two);
+    }
+
+    /** A checkpoint is whole: the other number of ranks reads what the first wrote, to the bit, and goes on. */
+    @ParameterizedTest
+    @CsvSource({"4, 1", "1, 4", "2, 4"})
+    void aRunGoesOnWithOtherRanks(int before, int after) throws IOException {
+        Path alone = folder.resolve("alone");
+        RanksFixture.lora(alone, RanksFixture.TWO_HEADS, 1, 1, TrainProgress.SILENT);
+        Path output = folder.resolve("resumed");
+        RanksFixture.lora(output, RanksFixture.TWO_HEADS, 1, before, new UpTo(10, false));
+        Path written = output.resolve("checkpoints/step-10");
+        Path read = folder.resolve("read");
+        copy(output, read);
+        RanksFixture.lora(read, RanksFixture.TWO_HEADS, 1, after, new UpTo(10, true));
+        assertEquals(-1, Files.mismatch(written.resolve(WEIGHTS), read.resolve("adapter").resolve(WEIGHTS)));
+        RanksFixture.lora(output, RanksFixture.TWO_HEADS, 1, after, TrainProgress.SILENT);
+        assertClose(alone, output, RanksFixture.TWO_HEADS, TOLERANCE);
+    }
+
+    /** Ends after a step. */
+    private record UpTo(int last, boolean wantsResult) implements TrainProgress {
+        @Override
+        public void trained(Step step) {
+        }
+
+        @Override
+        public boolean enough(int step) {
+            return step >= last;
+        }
+    }
+
+    private static void copy(Path from, Path to) throws IOException {
+        try (var files = Files.walk(from)) {
+            for (Path file : files.toList()) {
+                Files.copy(file, to.resolve(from.relativize(file).toString()));
+            }
+        }
+    }
+
+    /** Two emulated devices: replicas, and ranks. */
+    @ParameterizedTest
+    @CsvSource({"2, 1", "1, 2"})
+    void onTwoDevices(int replicas, int shards) {
+        TrainConfig few = new TrainConfig(0, 2, 1, 3, 17, 2, 2, 2, false);
+        Emulator.loadEagerly(true);
+        try (Arena arena = Arena.ofShared(); Backend backend = Backend.open(NativeLibraries.find("simt"))) {
+            Path alone = folder.resolve("alone");
+            Loader loader = Loader.random(arena, RanksFixture.EIGHT_HEADS);
+            try (RanksFixture one = new RanksFixture(backend, 1, 1, 1, loader)) {
+                one.lora(alone, few, TrainProgress.SILENT);
+            }
+            Path output = folder.resolve("ranks");
+            try (RanksFixture two = new RanksFixture(backend, 2, replicas, shards, loader)) {
+                two.lora(output, few, TrainProgress.SILENT);
+            }
+            assertClose(alone, output, RanksFixture.EIGHT_HEADS, TOLERANCE);
+        }
+    }
+
+    @Test
+    void allWeightsAreNotTrainedByRanksThatShareThem() {
+        try (Arena arena = Arena.ofShared(); Backend backend = Backend.open(NativeLibraries.find("cpu"));
+                RanksFixture ranks = new RanksFixture(backend, 1, 1, 2,
+                        Loader.random(arena, RanksFixture.TWO_HEADS))) {
+            String message = assertThrows(InputException.class, () -> Trainer.fresh(ranks.models, folder,
+                    TrainingFixture.run(folder.resolve("run"), RanksFixture.TRAIN))).getMessage();
+            assertEquals("tensorParallelSize: 2, expected 1: ranks that share a model train adapters alone", message);
+        }
+    }
+
+    private static void assertClose(Path expected, Path found, Blueprint model, double tolerance) {
+        double[][] losses = RanksFixture.metrics(expected);
+        double[][] own = RanksFixture.metrics(found);
+        assertEquals(losses.length, own.length);
+        for (int i = 0; i < losses.length; i++) {
+            for (int j = 0; j < 2; j++) {
+                assertEquals(losses[i][j], own[i][j], tolerance * losses[i][j],
+                        (j == 0 ? "loss" : "gradient norm") + " of step " + (i + 1));
+            }
+        }
+        float[] whole = RanksFixture.adapter(expected.resolve("adapter"), model);
+        float[] shared = RanksFixture.adapter(found.resolve("adapter"), model);
+        assertEquals(whole.length, shared.length);
+        double difference = 0;
+        double norm = 0;
+        for (int i = 0; i < whole.length; i++) {
+            difference += Math.pow(whole[i] - shared[i], 2);
+            norm += Math.pow(whole[i], 2);
+        }
+        double relative = Math.sqrt(difference / norm);
+        System.out.printf("adapter: %.2e relative%n", relative);
+        assertTrue(relative <= tolerance, "the adapters differ by " + relative);
+    }
+}
