@@ -44,6 +44,7 @@ import org.ingrain.train.pass.LoraConfig;
 import org.ingrain.train.pass.LoraParameters;
 import org.ingrain.train.pass.Parameters;
 import org.ingrain.train.pass.TrainingMemory;
+import org.ingrain.train.pass.TrainingPlace;
 import org.ingrain.train.run.ModelExport;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.io.TempDir;
@@ -176,7 +177,8 @@ class ArchitecturesTest {
     }
 
     private static LoraParameters lora(Golden golden, TrainingMemory memory, List<LoraModule> adapter) {
-        LoraParameters parameters = new LoraParameters(golden.context, golden.config, golden.lora(), 1, memory);
+        LoraParameters parameters = new LoraParameters(golden.context, TrainingPlace.alone(golden.config),
+                golden.lora(), 1, memory);
         parameters.load(adapter);
         return parameters;
     }

@@ -144,8 +144,8 @@ public final class FlatParameters {
         return flat.slice(slot.offset(), n).view(slot.shape());
     }
 
-    /** (n) the values and each moment; of a moment this rank's slice, from {@link #firstMoment} on. */
-    List<Tensor> state() {
+    /** (n) the values and each moment; of a moment this rank's slice. */
+    public List<Tensor> state() {
         return List.of(values.slice(0, layout.elements), moment(firstMoments), moment(secondMoments));
     }
 
