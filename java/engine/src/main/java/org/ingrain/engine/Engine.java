@@ -199,7 +199,7 @@ public final class Engine implements AutoCloseable {
      */
     public Trainer trainer(LoraConfig lora, List<LoraModule> from, TrainingRun run) {
         load(copies, List.of(room(lora, run)));
-        return Trainer.lora(trained(), lora, options.model().toString(), from, run);
+        return Trainer.lora(trained(run), lora, options.model().toString(), from, run);
     }
 
     /** A trainer of all weights: of the folder's, or of a new model if they are random. */
@@ -207,10 +207,16 @@ public final class Engine implements AutoCloseable {
         FullParameters.requireWhole(placement.tensorParallelSize());
         load(copies, List.of(new MemoryPlan.Part("training",
                 Trainer.memory(run).fullBytes(planned(1), copies.size()))));
-        return folder == null ? Trainer.fresh(trained(), options.model(), run) : Trainer.full(trained(), folder, run);
+        return folder == null ? Trainer.fresh(trained(run), options.model(), run)
+                : Trainer.full(trained(run), folder, run);
     }
 
-    private List<TrainingModel> trained() {
+    private List<TrainingModel> trained(TrainingRun run) {
+        int busy = run.train().gradientAccumulation();
+        if (busy < copies.size()) {
+            listener.placed("training uses " + busy + " of " + copies.size() + " copies of the model: a step has "
+                    + (busy == 1 ? "one micro-batch" : busy + " micro-batches") + " (gradient accumulation)");
+        }
         return copies.stream().map(copy -> new TrainingModel(copy.ranks(), copy.weights())).toList();
     }
 

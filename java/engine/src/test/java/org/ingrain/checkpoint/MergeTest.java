@@ -49,10 +49,12 @@ class MergeTest {
     void aMergedModelLosesWhatTheAdaptedOneLoses() {
         try (Golden golden = new Golden("untied", 2)) {
             TrainingMemory memory = golden.memory();
-            LoraParameters lora = new LoraParameters(golden.context, TrainingPlace.alone(golden.config), golden.lora(), 1, memory);
+            LoraParameters lora = new LoraParameters(golden.context, TrainingPlace.alone(golden.config),
+                    golden.lora(), 1, memory);
             lora.load(golden.adapter("after"));
             new Merge(golden.model, adapter(golden, Map.of())).write(folder.resolve("merged"), (done, of) -> { });
-            LoraParameters none = new LoraParameters(golden.context, TrainingPlace.alone(golden.config), golden.lora(), 1, memory);
+            LoraParameters none = new LoraParameters(golden.context, TrainingPlace.alone(golden.config),
+                    golden.lora(), 1, memory);
             try (ModelFolder merged = ModelFolder.open(folder.resolve("merged"))) {
                 Weights weights = Weights.load(golden.context, merged.config(),
                         new Precision(DType.F32, DType.F32, DType.F32), Rank.SINGLE, merged, (done, of) -> { });

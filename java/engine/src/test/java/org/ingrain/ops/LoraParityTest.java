@@ -163,7 +163,8 @@ class LoraParityTest extends ParityTest {
     }
 
     // T, the whole input's columns, the band's first and its number
-    private static final int[][] BANDS = {{33, 127, 31, 45}, {64, 96, 24, 24}, {5, 512, 128, 256}, {130, 648, 324, 324}};
+    private static final int[][] BANDS = {{33, 127, 31, 45}, {64, 96, 24, 24}, {5, 512, 128, 256},
+            {130, 648, 324, 324}};
 
     /** A band of columns is dropped as it is in the whole. */
     private static void band(ParityCheck lab) {

@@ -33,7 +33,8 @@ class DecoderTrainingGoldenTest {
     void tenLoraStepsLoseWhatPeftLoses(String name) {
         try (Golden golden = new Golden(name, 2)) {
             TrainingMemory memory = golden.memory();
-            LoraParameters parameters = new LoraParameters(golden.context, TrainingPlace.alone(golden.config), golden.lora(), 1, memory);
+            LoraParameters parameters = new LoraParameters(golden.context, TrainingPlace.alone(golden.config),
+                    golden.lora(), 1, memory);
             parameters.load(golden.adapter("before"));
             DecoderTraining training = new DecoderTraining(golden.context, golden.weights(), parameters, memory);
             List<MicroBatch> batches = golden.batches();

@@ -36,7 +36,7 @@ import org.ingrain.train.pass.TrainingModel;
 import org.ingrain.train.run.TrainProgress;
 import tools.jackson.databind.JsonNode;
 
-/** A small random model on so many replicas of so many ranks, and what training on them wrote. */
+/** A small random model on several ranks, and what training on them wrote. */
 final class RanksFixture implements AutoCloseable {
     /** Two layers, 16 heads of 8 (8 of keys and values), a vocabulary that four ranks do not share. */
     static final Blueprint EIGHT_HEADS = new Blueprint(64, 96, 2, new AttentionConfig(16, 8, 8), 61, 128, 1e-5,

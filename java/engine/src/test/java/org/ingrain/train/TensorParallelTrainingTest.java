@@ -101,7 +101,7 @@ class TensorParallelTrainingTest {
 
     /** Two emulated devices: replicas, and ranks. */
     @ParameterizedTest
-    @CsvSource({"2, 1", "1, 2"})
+    @CsvSource({"2, 1", "1, 2", "2, 2"})
     void onTwoDevices(int replicas, int shards) {
         TrainConfig few = new TrainConfig(0, 2, 1, 3, 17, 2, 2, 2, false);
         Emulator.loadEagerly(true);

@@ -29,7 +29,8 @@ class WideGoldenTest {
         assumeTrue(folder != null, "skipped: ingrain.golden.folder names no folder that wide_golden.py made");
         try (Golden golden = new Golden(Path.of(folder), 0)) {
             TrainingMemory memory = golden.memory();
-            LoraParameters parameters = new LoraParameters(golden.context, TrainingPlace.alone(golden.config), golden.lora(), 1, memory);
+            LoraParameters parameters = new LoraParameters(golden.context, TrainingPlace.alone(golden.config),
+                    golden.lora(), 1, memory);
             parameters.load(golden.adapter("before"));
             DecoderTraining training = new DecoderTraining(golden.context, golden.weights(dtype), parameters, memory);
             List<MicroBatch> batches = golden.batches();

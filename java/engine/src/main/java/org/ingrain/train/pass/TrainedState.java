@@ -37,7 +37,7 @@ public record TrainedState(List<Run> runs) {
             }
         }
 
-        /** The runs of a vector of so many elements, with the gaps between them. */
+        /** The runs of a vector of this length, with the gaps between them. */
         List<Run> build(long elements) {
             List<Run> all = new ArrayList<>();
             long at = 0;

@@ -144,11 +144,13 @@ final class TrainingActivations {
         AttentionConfig attention = weights.config().attention();
         Space t = new Space(allocator, dtype, memory.limits().tokens());
         inputs = Stream.generate(() -> t.of(w.qkvProj().columns())).limit(weights.layers().size()).toList();
-        layers = Stream.generate(() -> Layer.allocate(t, w, attention.heads(weights.rank()), attention.qkNorm())).limit(memory.keptLayers()).toList();
+        layers = Stream.generate(() -> Layer.allocate(t, w, attention.heads(weights.rank()), attention.qkNorm()))
+                .limit(memory.keptLayers()).toList();
         rows = Rows.allocate(t, w);
         gradients = Gradients.allocate(t, w, attention.numAttentionHeads() / weights.rank().count());
         Space m = new Space(allocator, dtype, memory.limits().targets());
-        head = Head.allocate(m, new Space(allocator, dtype, HEAD_ROWS), weights.lmHead(), weights.config().vocabSize());
+        head = Head.allocate(m, new Space(allocator, dtype, HEAD_ROWS), weights.lmHead(),
+                weights.config().vocabSize());
     }
 
     /** (T, D) the residual stream as it enters a layer. */

@@ -8,7 +8,7 @@ import org.ingrain.parallel.RankGroup;
  * A copy of a model to train with.
  *
  * @param ranks   whose threads train
- * @param weights what each of them has of the weights, in a context of its own, which has joined the ranks' communicator
+ * @param weights what each of them has of the weights, in a context of its own that has joined their communicator
  */
 public record TrainingModel(RankGroup ranks, List<Weights> weights) {
     public TrainingModel {

@@ -23,7 +23,7 @@ public record TrainingPlace(Blueprint config, Rank shard, Communicator shardGrou
         return planned(config, Rank.SINGLE, 1);
     }
 
-    /** For a plan of memory: a rank of the first of so many replicas. */
+    /** For a plan of memory: a rank of the first replica. */
     static TrainingPlace planned(Blueprint config, Rank shard, int replicas) {
         return new TrainingPlace(config, shard, null, 0, replicas, null);
     }

@@ -47,7 +47,8 @@ class DecoderTrainingTest {
     }
 
     private static LoraParameters lora(Golden golden, LoraConfig config, TrainingMemory memory, boolean trained) {
-        LoraParameters parameters = new LoraParameters(golden.context, TrainingPlace.alone(golden.config), config, 5, memory);
+        LoraParameters parameters = new LoraParameters(golden.context, TrainingPlace.alone(golden.config),
+                config, 5, memory);
         if (trained) {
             parameters.load(golden.adapter("after").stream()
                     .filter(m -> config.targetModules().contains(m.projection())).toList());
@@ -227,7 +228,8 @@ class DecoderTrainingTest {
                 TrainingMemory memory = golden.memory(kept);
                 var weights = golden.weights();
                 long before = Inspect.allocatedBytes(golden.context);
-                LoraParameters lora = new LoraParameters(golden.context, TrainingPlace.alone(golden.config), DROPPING, 5, memory);
+                LoraParameters lora = new LoraParameters(golden.context, TrainingPlace.alone(golden.config),
+                        DROPPING, 5, memory);
                 DecoderTraining training = new DecoderTraining(golden.context, weights, lora, memory);
                 assertEquals(memory.loraBytes(weights, DROPPING, 1), Inspect.allocatedBytes(golden.context) - before);
                 training.close();

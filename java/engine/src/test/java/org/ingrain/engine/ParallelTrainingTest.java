@@ -1,0 +1,124 @@
+package org.ingrain.engine;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.ingrain.checkpoint.PeftAdapter;
+import org.ingrain.sample.Generator;
+import org.ingrain.sample.GeneratorConfig;
+import org.ingrain.sample.Request;
+import org.ingrain.sample.SamplingParams;
+import org.ingrain.tensor.InputException;
+import org.ingrain.train.Trainer;
+import org.ingrain.train.data.DataConfig;
+import org.ingrain.train.data.TrainConfig;
+import org.ingrain.train.data.TrainingDataReader;
+import org.ingrain.train.pass.LoraConfig;
+import org.ingrain.train.pass.OptimizerConfig;
+import org.ingrain.train.run.TrainProgress;
+import org.ingrain.train.run.TrainingRun;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The lab model, trained and sampled in turn by replicas and ranks. */
+@Timeout(120)
+class ParallelTrainingTest {
+    private static final Path LAB = Path.of(System.getProperty("ingrain.root")).resolve("models/lab");
+    private static final LoraConfig LORA = new LoraConfig(2, 64, 0.1, LoraConfig.ALL_LINEAR, false);
+    private static final GeneratorConfig SIZES = GeneratorConfig.of(128, 4, 64).withBlockSize(16);
+
+    @TempDir
+    private Path temp;
+    private Path rows;
+
+    /** What was said before training, and after it with the adapter that was trained; the adapter. */
+    private record Result(float[] before, float[] after, Path adapter) {
+    }
+
+    @BeforeEach
+    void rows() throws IOException {
+        rows = temp.resolve("rows.jsonl");
+        StringBuilder lines = new StringBuilder();
+        for (String word : List.of("Ann", "Bob", "Cleo", "Dan", "Eve", "Finn")) {
+            lines.append("{\"prompt\": \"Spell the word \\\"").append(word).append("\\\".\", \"completion\": \"")
+                    .append(word).append("\"}\n");
+        }
+        Files.writeString(rows, lines);
+    }
+
+    private TrainingRun run(Engine engine, String name, int accumulation) {
+        var data = TrainingDataReader.read(DataConfig.of(rows, null, 64), engine.tokenizer(), engine.template(), 0);
+        return new TrainingRun(temp.resolve(name), data, OptimizerConfig.of(1e-2),
+                new TrainConfig(0, 4, 1, accumulation, 3, 0, 0, 1, false), engine.modelFingerprint());
+    }
+
+    private static Engine open(int ranks, int replicas, Engine.Listener listener) {
+        return Engine.open(ModelOptions.of(LAB).withDtype("f32").withThreads(1)
+                .withParallel(new ParallelConfig(ranks, replicas)),
+                listener);
+    }
+
+    private Result result(int ranks, int replicas) {
+        try (Engine engine = open(ranks, replicas, new Engine.Listener() { })) {
+            Generator generator = engine.generator(SIZES, 1, LORA.rank());
+            float[] before = logProbabilities(generator, -1);
+            Path adapter;
+            try (Trainer trainer = engine.trainer(LORA, List.of(), run(engine, ranks + "x" + replicas, 3))) {
+                adapter = trainer.train(TrainProgress.SILENT).result();
+            }
+            generator.loadAdapter(0, PeftAdapter.read(adapter, engine.blueprint()).modules());
+            assertArrayEquals(before, logProbabilities(generator, -1), 0);
+            return new Result(before, logProbabilities(generator, 0), adapter);
+        }
+    }
+
+    private static float[] logProbabilities(Generator generator, int slot) {
+        int[] prompt = {5, 9, 17, 4, 33};
+        return generator.generate(List.of(new Request(prompt, 1, 0, SamplingParams.greedy(12).withIgnoreEos(true), slot,
+                true))).getFirst().getFirst().promptLogProbabilities();
+    }
+
+    @Test
+    void replicasAndRanksTrainAndSampleInTurn() throws IOException {
+        Result alone = result(1, 1);
+        for (int[] sizes : new int[][] {{1, 2}, {2, 1}, {2, 2}}) {
+            Result result = result(sizes[0], sizes[1]);
+            assertArrayEquals(alone.before, result.before, 0);
+            if (sizes[0] == 1) {
+                Path weights = Path.of("adapter_model.safetensors");
+                assertEquals(-1, Files.mismatch(alone.adapter.resolve(weights), result.adapter.resolve(weights)));
+            }
+            assertArrayEquals(alone.after, result.after, sizes[0] == 1 ? 0 : 1e-3f);
+        }
+    }
+
+    @Test
+    void copiesWithoutAMicroBatchAreSaidAndAllWeightsNeedOneRank() {
+        List<String> heard = new ArrayList<>();
+        Engine.Listener listener = new Engine.Listener() {
+            @Override
+            public void placed(String line) {
+                heard.add(line);
+            }
+        };
+        try (Engine engine = open(1, 2, listener)) {
+            engine.trainer(LORA, List.of(), run(engine, "idle", 1)).close();
+            assertEquals("training uses 1 of 2 copies of the model: a step has one micro-batch (gradient accumulation)",
+                    heard.getLast());
+            engine.trainer(run(engine, "busy", 2)).close();
+            assertEquals(2, heard.size(), heard::toString);
+        }
+        try (Engine engine = open(2, 1, listener)) {
+            assertEquals("tensorParallelSize: 2, expected 1: ranks that share a model train adapters alone",
+                    assertThrows(InputException.class, () -> engine.trainer(run(engine, "full", 1))).getMessage());
+        }
+    }
+}
