@@ -9,13 +9,20 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Emulator;
+import org.ingrain.ffi.Inspect;
 import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.model.Blueprint;
+import org.ingrain.model.Weights;
 import org.ingrain.tensor.InputException;
 import org.ingrain.train.RanksFixture.Loader;
+import org.ingrain.train.data.MicroBatchLimits;
 import org.ingrain.train.data.TrainConfig;
+import org.ingrain.train.pass.LoraParameters;
+import org.ingrain.train.pass.TrainingMemory;
+import org.ingrain.train.pass.TrainingRanks;
 import org.ingrain.train.run.TrainProgress;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -116,6 +123,28 @@ class TensorParallelTrainingTest {
                 two.lora(output, few, TrainProgress.SILENT);
             }
             assertClose(alone, output, RanksFixture.EIGHT_HEADS, TOLERANCE);
+        }
+    }
+
+    /** Each rank allocates what was planned for it. */
+    @ParameterizedTest
+    @CsvSource({"1, 2", "2, 1", "1, 4", "2, 2"})
+    void memoryIsAsPlanned(int replicas, int shards) {
+        TrainingMemory memory = new TrainingMemory(new MicroBatchLimits(24, 2, 20), 1);
+        try (Arena arena = Arena.ofShared(); Backend backend = Backend.open(NativeLibraries.find("cpu"));
+                RanksFixture fixture = new RanksFixture(backend, 1, replicas, shards,
+                        Loader.random(arena, RanksFixture.TWO_HEADS))) {
+            List<Weights> ranks = fixture.models.stream().flatMap(model -> model.weights().stream()).toList();
+            List<Long> before = ranks.stream().map(w -> Inspect.allocatedBytes(w.context())).toList();
+            try (TrainingRanks<LoraParameters> training = new TrainingRanks<>(fixture.models, memory,
+                    (weights, place) -> new LoraParameters(weights.context(), place, RanksFixture.LORA, 1, memory))) {
+                assertEquals(shards, training.parameters().size());
+                for (int i = 0; i < ranks.size(); i++) {
+                    assertEquals(memory.loraBytes(ranks.get(i), RanksFixture.LORA, replicas),
+                            Inspect.allocatedBytes(ranks.get(i).context()) - before.get(i));
+                }
+            }
+            assertEquals(before, ranks.stream().map(w -> Inspect.allocatedBytes(w.context())).toList());
         }
     }
 

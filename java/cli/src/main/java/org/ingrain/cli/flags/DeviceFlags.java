@@ -19,8 +19,8 @@ public final class DeviceFlags {
     private int tensorParallelSize;
 
     @Option(names = "--data-parallel-size", defaultValue = "0", paramLabel = "N",
-            description = "Copies of the model, which answer at the same time (default: as many as --device has "
-            + "devices for).")
+            description = "Copies of the model, which answer requests at the same time and share the micro-batches of "
+            + "a training step (default: as many as --device has devices for).")
     private int dataParallelSize;
 
     @Option(names = "--threads", defaultValue = "0", paramLabel = "N",

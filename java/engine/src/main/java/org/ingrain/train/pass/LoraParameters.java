@@ -1,7 +1,6 @@
 package org.ingrain.train.pass;
 
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
@@ -10,19 +9,16 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
-import org.ingrain.model.Blueprint;
 import org.ingrain.model.Group;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.Parameter;
 import org.ingrain.model.ParameterTable;
 import org.ingrain.model.Projection;
-import org.ingrain.model.Rank;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.CounterRandom;
-import org.ingrain.train.pass.FlatParameters.Region;
 
 /**
  * One adapter in training (arXiv:2106.09685), on the same projections of every layer. It begins as PEFT's does: A
@@ -45,30 +41,28 @@ public final class LoraParameters implements Parameters {
     private final Tensor part;
     private final Tensor du;
     private final Tensor scaling;
-    private long elements;
+    private final long elements;
     private CounterRandom pass;
 
     /**
-     * A projection that is adapted.
-     *
-     * @param share  what this rank has of A and B
-     * @param wholeA where the whole A begins, had one rank all
-     * @param wholeB where the whole B begins
-     */
-    private record Site(int layer, Projection projection, LoraShare share, long wholeA, long wholeB) {
-    }
-
-    /**
-     * What this rank trains of it.
+     * One adapted projection.
      *
      * @param column of its output in that of the fused product
-     * @param a      (1, R, C)
-     * @param b      (1, N, R)
      * @param u      (T, R) x·Aᵀ, which the backward pass reads; layers that are computed again share it
      */
-    private record Module(Site site, long column, FlatParameters.Slot a, FlatParameters.Slot b, Tensor u) {
+    private record Module(LoraSites.Site site, long column, Tensor u) {
         LoraShare share() {
-            return site.share;
+            return site.share();
+        }
+
+        /** (1, R, C). */
+        FlatParameters.Slot a() {
+            return site.a();
+        }
+
+        /** (1, N, R). */
+        FlatParameters.Slot b() {
+            return site.b();
         }
     }
 
@@ -80,56 +74,29 @@ public final class LoraParameters implements Parameters {
         context = memory.context();
         ops = new Ops(context);
         random = new CounterRandom(seed);
-        FlatParameters.Layout layout = place(training);
-        flat = new FlatParameters(memory, layout, place, false);
+        LoraSites sites = LoraSites.of(place, lora);
+        elements = sites.elements();
+        addModules(sites, training);
+        flat = new FlatParameters(memory, sites.layout(), place, false);
         part = place.shard().count() == 1 ? null : row(training);
         du = row(training);
         scaling = memory.allocate(DType.F32, 1);
         memory.initialize(scaling, () -> new float[] {lora.scaling()});
-        all().forEach(module -> memory.initialize(flat.value(module.a), () -> first(module)));
+        all().forEach(module -> memory.initialize(flat.value(module.a()), () -> first(module)));
     }
 
-    /** Places every module: on one rank in the order of layers, on a rank among several region by region. */
-    private FlatParameters.Layout place(TrainingMemory training) {
-        Blueprint config = place.config();
-        ParameterTable table = config.parameters();
-        FlatParameters.Layout whole = new FlatParameters.Layout();
-        List<Site> sites = new ArrayList<>();
-        for (int i = 0; i < config.numHiddenLayers(); i++) {
-            for (Projection p : lora.targetModules()) {
-                LoraShare all = LoraShare.of(table.get(i, p), lora.rank(), Rank.SINGLE);
-                sites.add(new Site(i, p, LoraShare.of(table.get(i, p), lora.rank(), place.shard()),
-                        whole.add(all.shapeA()).offset(), whole.add(all.shapeB()).offset()));
-            }
-        }
-        elements = whole.elements();
-        FlatParameters.Layout own = new FlatParameters.Layout(
-                sites.stream().mapToInt(site -> site.share.sharers()).max().orElse(1));
-        Map<Site, FlatParameters.Slot> a = new HashMap<>();
-        Map<Site, FlatParameters.Slot> b = new HashMap<>();
-        for (Region region : Region.values()) {
-            for (Site site : sites) {
-                if (site.share.ofA() == region) {
-                    a.put(site, own.add(site.share.shapeA()));
-                }
-                if (site.share.ofB() == region) {
-                    b.put(site, own.add(site.share.shapeB()));
-                }
-            }
-            own.endRegion(region);
-        }
-        own.endDecayed();
+    private void addModules(LoraSites sites, TrainingMemory training) {
+        ParameterTable table = place.config().parameters();
         List<Map<Projection, Tensor>> kept = new ArrayList<>();
         for (int i = 0; i < training.keptLayers(); i++) {
             kept.add(lora.targetModules().stream().collect(Collectors.toMap(p -> p, p -> row(training))));
         }
-        for (Site site : sites) {
-            Parameter w = table.get(site.layer, site.projection);
-            modules.computeIfAbsent(w.group(), group -> new ArrayList<>()).add(new Module(site,
-                    table.firstRow(w, place.shard()), a.get(site), b.get(site),
-                    kept.get(training.slot(config, site.layer)).get(site.projection)));
+        for (LoraSites.Site site : sites.sites()) {
+            Parameter w = table.get(site.layer(), site.projection());
+            Tensor u = kept.get(training.slot(place.config(), site.layer())).get(site.projection());
+            modules.computeIfAbsent(w.group(), group -> new ArrayList<>())
+                    .add(new Module(site, table.firstRow(w, place.shard()), u));
         }
-        return own;
     }
 
     /** (T, R). */
@@ -143,7 +110,7 @@ public final class LoraParameters implements Parameters {
 
     private float[] first(Module module) {
         LoraShare share = module.share();
-        CounterRandom numbers = random.derive(INIT, module.site.layer, module.site.projection.ordinal());
+        CounterRandom numbers = random.derive(INIT, module.site.layer(), module.site.projection().ordinal());
         float bound = (float) (1 / Math.sqrt(share.columns()));
         float[] values = new float[Math.toIntExact(share.r() * share.ownColumns())];
         for (LoraShare.Run run : share.runsA()) {
@@ -171,8 +138,8 @@ public final class LoraParameters implements Parameters {
                         + " has rank " + module.rank() + " and scaling " + module.scaling() + ", expected "
                         + (target == null ? "none there: it is not trained" : lora.rank() + " and " + lora.scaling()));
             }
-            write(flat.value(target.a), module.a(), target.share().runsA());
-            write(flat.value(target.b), module.b(), target.share().runsB());
+            write(flat.value(target.a()), module.a(), target.share().runsA());
+            write(flat.value(target.b()), module.b(), target.share().runsB());
         }
     }
 
@@ -185,7 +152,7 @@ public final class LoraParameters implements Parameters {
     }
 
     private Module find(int layer, Projection projection) {
-        return all().filter(m -> m.site.layer == layer && m.site.projection == projection).findFirst().orElse(null);
+        return all().filter(m -> m.site.layer() == layer && m.site.projection() == projection).findFirst().orElse(null);
     }
 
     /** The adapter as it stands, layer by layer. */
@@ -200,11 +167,11 @@ public final class LoraParameters implements Parameters {
             float[] a = new float[Math.toIntExact(m.share().r() * m.share().columns())];
             float[] b = new float[Math.toIntExact(m.share().rows() * m.share().r())];
             for (LoraParameters rank : ranks) {
-                Module part = rank.find(m.site.layer, m.site.projection);
-                rank.read(a, part.a, part.share().runsA());
-                rank.read(b, part.b, part.share().runsB());
+                Module part = rank.find(m.site.layer(), m.site.projection());
+                rank.read(a, part.a(), part.share().runsA());
+                rank.read(b, part.b(), part.share().runsB());
             }
-            return new LoraModule(m.site.layer, m.site.projection, first.lora.rank(), first.lora.scaling(), a, b);
+            return new LoraModule(m.site.layer(), m.site.projection(), first.lora.rank(), first.lora.scaling(), a, b);
         }).toList();
     }
 
@@ -230,8 +197,8 @@ public final class LoraParameters implements Parameters {
                 continue;
             }
             all().forEach(m -> {
-                add(builder, vector, m.site.wholeA, m.a, m.share().runsA());
-                add(builder, vector, m.site.wholeB, m.b, m.share().runsB());
+                add(builder, vector, m.site.wholeA(), m.a(), m.share().runsA());
+                add(builder, vector, m.site.wholeB(), m.b(), m.share().runsB());
             });
         }
     }
@@ -257,11 +224,11 @@ public final class LoraParameters implements Parameters {
         for (Module m : of(group)) {
             Tensor u = m.u.rows(0, x.size(0));
             boolean summed = m.share().sharesColumns();
-            ops.loraDown(summed ? part.rows(0, x.size(0)) : u, x, flat.value(m.a), null, dropout(m));
+            ops.loraDown(summed ? part.rows(0, x.size(0)) : u, x, flat.value(m.a()), null, dropout(m));
             if (summed) {
                 ops.allReduce(u, part.rows(0, x.size(0)), 1);
             }
-            ops.loraUp(columns(y, m), u, flat.value(m.b), scaling, null);
+            ops.loraUp(columns(y, m), u, flat.value(m.b()), scaling, null);
         }
     }
 
@@ -272,11 +239,11 @@ public final class LoraParameters implements Parameters {
             Tensor gradient = du.rows(0, x.size(0));
             boolean summed = m.share().sharesRows();
             Tensor own = summed ? part.rows(0, x.size(0)) : gradient;
-            ops.loraUpBackward(own, flat.gradient(m.b), columns(dy, m), u, flat.value(m.b), lora.scaling());
+            ops.loraUpBackward(own, flat.gradient(m.b()), columns(dy, m), u, flat.value(m.b()), lora.scaling());
             if (summed) {
                 ops.allReduce(gradient, own, 1);
             }
-            ops.loraDownBackward(dx, flat.gradient(m.a), gradient, x, flat.value(m.a), dropout(m));
+            ops.loraDownBackward(dx, flat.gradient(m.a()), gradient, x, flat.value(m.a()), dropout(m));
         }
     }
 
@@ -290,7 +257,7 @@ public final class LoraParameters implements Parameters {
 
     private Ops.Dropout dropout(Module m) {
         return pass == null || lora.dropout() == 0 ? Ops.Dropout.NONE
-                : new Ops.Dropout((float) lora.dropout(), pass.derive(m.site.layer, m.site.projection.ordinal()).seed(),
+                : new Ops.Dropout((float) lora.dropout(), pass.derive(m.site.layer(), m.site.projection().ordinal()).seed(),
                         m.share().firstColumn(), m.share().columns());
     }
 

@@ -68,6 +68,13 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
                         models.get(i / shards).ranks().communicator(), i / shards, models.size(),
                         alike.isEmpty() ? null : alike.get(i % shards)));
             }
+            if (!alike.isEmpty()) {
+                // The first join allocates: that may wait for a device, and so for a rank that waits for this one.
+                run(i -> {
+                    places.get(i).amongReplicas(context(i), () -> { });
+                    return i;
+                });
+            }
             parameters.addAll(run(i -> make.apply(weights(i), places.get(i))));
             trainings.addAll(run(i -> new DecoderTraining(context(i), weights(i), parameters.get(i), memory)));
         } catch (RuntimeException e) {
