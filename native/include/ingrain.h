@@ -268,7 +268,8 @@ INGRAIN_API ingrain_status ingrain_silu_mul_backward(ingrain_context* ctx, void*
 // f32. slots (T): adapter of each row, -1 for none (u is then 0); null: adapter 0 for all rows. x holds columns
 // [column, column + C) of a matrix with `columns` columns, a rank's share; without ranks, column is 0 and columns is C.
 // column and columns must be multiples of 4 if C is a multiple of 8. dropout keeps element e = t·columns + column + c
-// where word e mod 4 of Philox (key seed, counter e div 4) is at least dropout·2^32, and scales it by 1 / (1 - dropout).
+// where word e mod 4 of Philox (key seed, counter e div 4) is at least dropout·2^32. A kept element is scaled by
+// 1 / (1 - dropout).
 INGRAIN_API ingrain_status ingrain_lora_down_forward(ingrain_context* ctx, float* u, const void* x, const float* A,
                                                      const int32_t* slots, int32_t dtype, int64_t T, int64_t C,
                                                      int64_t R, float dropout, int64_t seed, int64_t column,
