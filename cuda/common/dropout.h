@@ -1,6 +1,7 @@
 // The dropout mask. Element e uses word e mod 4 of the Philox4x32-10 block with counter e div 4. It is kept where that
 // word is at least dropout·2³², and a kept element is scaled by 1 / (1 − dropout). Forward and backward derive the
-// same mask from the same seed. A band of columns has the mask of these columns in the whole matrix.
+// same mask from the same seed. A matrix that holds a band of the columns of a whole matrix uses the mask of these
+// columns.
 #pragma once
 #include "philox.h"
 
@@ -11,12 +12,12 @@ struct Dropout {
   uint32_t threshold = 0;
   float scale = 1;
   int64_t seed = 0;
-  int64_t first = 0;     // the element that the first row begins with
-  int64_t ld = 0;        // between the rows in memory
-  int64_t distance = 0;  // between the rows of the whole matrix: more than ld where this is a band of its columns
+  int64_t first = 0;  // the whole matrix's element at the start of the first row
+  int64_t ld = 0;  // row distance in memory
+  int64_t distance = 0;  // row distance in the whole matrix; above ld for a band of columns
 
   Dropout() = default;
-  // Of columns [column, column + ld) of a matrix `columns` wide.
+  // For columns [column, column + ld) of a matrix with `columns` columns.
   Dropout(float dropout, int64_t seed, int64_t ld, int64_t column, int64_t columns)
       : on(dropout > 0),
         threshold(static_cast<uint32_t>(std::min(static_cast<double>(dropout) * 0x1p32, 0x1p32 - 1.0))),
@@ -24,7 +25,7 @@ struct Dropout {
 
   void skip(int64_t rows) { first += rows * distance; }
 
-  // Bit j: whether element e + j in memory order is kept, N of one row. aligned: see kept_from.
+  // Bit j: whether element e + j in memory order is kept; the N elements are in one row. aligned: see kept_from.
   template <int N, bool aligned> __device__ __forceinline__ unsigned kept(int64_t e) const {
     if (ld != distance) {
       const int64_t row =
@@ -33,7 +34,7 @@ struct Dropout {
     }
     return kept_from<N, aligned>(first + e);
   }
-  // The same of elements (row, inner + j).
+  // The same for elements (row, inner + j).
   template <int N, bool aligned> __device__ __forceinline__ unsigned kept(int64_t row, int64_t inner) const {
     return kept_from<N, aligned>(first + row * distance + inner);
   }

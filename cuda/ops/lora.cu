@@ -159,10 +159,10 @@ ingrain_status streamed_sums(ingrain_context* ctx, float* out, float scale, bool
                 scale, true, transposed ? sums.columns : int64_t{0});
 }
 
-// Kernels read masks of four elements at once where rows are as long as eight.
+// Kernels compute the mask of four elements at once if rows are multiples of eight long.
 ingrain_status check_band(ingrain_context* ctx, int64_t C, int64_t column, int64_t columns) {
   if (C % 8 != 0 || (column % 4 == 0 && columns % 4 == 0)) return INGRAIN_OK;
-  return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "lora: columns from %lld on of %lld, expected multiples of 4",
+  return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "lora: column %lld of %lld columns: expected multiples of 4",
                 static_cast<long long>(column), static_cast<long long>(columns));
 }
 

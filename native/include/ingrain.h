@@ -132,7 +132,7 @@ INGRAIN_API ingrain_status ingrain_graph_launch(ingrain_context* ctx, ingrain_gr
 INGRAIN_API ingrain_status ingrain_graph_destroy(ingrain_context* ctx, ingrain_graph* graph);
 
 // ---- collectives: a rank is a thread with its own context; all ranks of a communicator make the same calls in order.
-// A context may join several communicators, each time as the same rank; its calls go to the one that it joined last.
+// A context may join several communicators, with the same rank each time; its calls use the one that it joined last.
 INGRAIN_API ingrain_status ingrain_communicator_create(ingrain_communicator** communicator, int32_t ranks);
 INGRAIN_API ingrain_status ingrain_communicator_destroy(ingrain_communicator* communicator);
 INGRAIN_API ingrain_status ingrain_communicator_join(ingrain_context* ctx, ingrain_communicator* communicator,
@@ -265,10 +265,11 @@ INGRAIN_API ingrain_status ingrain_silu_mul_forward(ingrain_context* ctx, void* 
 INGRAIN_API ingrain_status ingrain_silu_mul_backward(ingrain_context* ctx, void* dgate_up, const void* dy,
                                                      const void* gate_up, int32_t dtype, int64_t T, int64_t F);
 // ---- lora.cc (arXiv:2106.09685): y += scaling·(dropout(x)·Aᵀ)·Bᵀ in two ops; A (G, R, C), B (G, N, R), u (T, R), all
-// f32. slots (T): adapter of each row, -1 for none (u is then 0); null: adapter 0 for all rows. dropout keeps element
-// e = t·columns + column + c where word e mod 4 of Philox (key seed, counter e div 4) is at least dropout·2^32, and
-// scales it by 1 / (1 - dropout). x holds columns [column, column + C) of `columns`: a rank's share, or 0 and C for the
-// whole; both are multiples of 4 where C is a multiple of 8.
+// f32. slots (T): adapter of each row, -1 for none (u is then 0); null: adapter 0 for all rows. x holds columns
+// [column, column + C) of a matrix with `columns` columns, a rank's share; without ranks, column is 0 and columns is C.
+// column and columns must be multiples of 4 if C is a multiple of 8. dropout keeps element e = t·columns + column + c
+// where word e mod 4 of Philox (key seed, counter e div 4) is at least dropout·2^32. A kept element is scaled by
+// 1 / (1 - dropout).
 INGRAIN_API ingrain_status ingrain_lora_down_forward(ingrain_context* ctx, float* u, const void* x, const float* A,
                                                      const int32_t* slots, int32_t dtype, int64_t T, int64_t C,
                                                      int64_t R, float dropout, int64_t seed, int64_t column,

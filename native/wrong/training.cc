@@ -42,7 +42,7 @@ WRONG(adamw, (ingrain_context * ctx, float* p, float* m, float* v, const float* 
   return status;
 }
 
-// Wrong: every other row gets the id next to the drawn one; log-probabilities are increased by a quarter.
+// Wrong: every other row gets the id next to the drawn one, and a corrupted log-probability.
 WRONG(sample, (ingrain_context * ctx, int32_t* ids, float* log_probabilities, const float* logits,
                const float* temperature, const int32_t* top_k, const float* top_p, const int64_t* seeds,
                const int32_t* sequences, const int32_t* positions, int64_t M, int64_t V)) {

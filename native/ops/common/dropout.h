@@ -1,6 +1,7 @@
 // The dropout mask. Element e uses word e mod 4 of the Philox4x32-10 block with counter e div 4. It is kept where that
 // word is at least dropout·2³², and a kept element is scaled by 1 / (1 − dropout). Forward and backward derive the
-// same mask from the same seed. A band of columns has the mask of these columns in the whole matrix.
+// same mask from the same seed. A matrix that holds a band of the columns of a whole matrix uses the mask of these
+// columns.
 #pragma once
 #include "simd.h"
 
@@ -10,7 +11,8 @@ namespace ingrain::INGRAIN_ISA {
 
 class Dropout {
  public:
-  // Of a matrix of rows of ld elements, which are columns [column, column + ld) of a whole one of `columns`.
+  // A matrix with rows of ld elements, which are columns [column, column + ld) of a whole matrix with `columns`
+  // columns.
   struct Band { int64_t ld, column, columns; };
 
   Dropout(float dropout, int64_t seed, Band band = Band{0, 0, 0})
@@ -20,7 +22,7 @@ class Dropout {
 
   bool off() const { return !on_; }
 
-  // x[i] *= the factor of element first + i of the matrix, n elements of one row.
+  // x[i] *= the factor of element first + i of the matrix; the n elements are in one row.
   void apply(float* x, int64_t first, int64_t n) const {
     if (off()) return;
     if (band_.ld != band_.columns) first += first / band_.ld * (band_.columns - band_.ld) + band_.column;
