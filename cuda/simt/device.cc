@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <string_view>
 #include <utility>
 
 namespace simt {
@@ -28,6 +29,12 @@ std::atomic<bool> eager{false};
 unsigned hardware_queues() {
   const char* const wanted = getenv("CUDA_DEVICE_MAX_CONNECTIONS");
   return static_cast<unsigned>(std::clamp(wanted ? atoi(wanted) : 8, 1, 32));
+}
+
+// As the driver reads it, which looks once: a process that sets it later is refused nothing here.
+bool eager_by_environment() {
+  const char* const loading = getenv("CUDA_MODULE_LOADING");
+  return loading && std::string_view(loading) == "EAGER";
 }
 
 struct Allocation { size_t bytes; int device; };  // device -1: pinned host memory
@@ -148,7 +155,7 @@ cudaError_t load(const void* kernel) {
   Device& device = Device::current();
   if (!device.load(kernel)) return cudaSuccess;
   if (!device.take(kernel_bytes)) return remember(cudaErrorMemoryAllocation);
-  if (!eager && !capturing()) device.drain();
+  if (!eager && !eager_by_environment() && !capturing()) device.drain();
   return cudaSuccess;
 }
 

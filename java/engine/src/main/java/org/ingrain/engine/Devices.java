@@ -4,17 +4,26 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.ToLongFunction;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
+import org.ingrain.ffi.KernelLoading;
 
 /** The devices that options name, in their order: the ranks of the first copy, then those of the second, and so on. */
 record Devices(Backend backend, ModelOptions options) {
     /** As the user names it: {@code cuda:1}. */
     static String name(ModelOptions options, int i) {
         return options.backend().equals("cpu") ? "cpu" : options.backend() + ":" + options.devices().get(i);
+    }
+
+    /** Before the first context: ranks that share a GPU must not wait for each other's kernels to be loaded. */
+    void prepare() {
+        if (!options.backend().equals("cpu") && Set.copyOf(options.devices()).size() < options.devices().size()) {
+            KernelLoading.eagerly();
+        }
     }
 
     /** Opens the contexts of one copy of the model. */

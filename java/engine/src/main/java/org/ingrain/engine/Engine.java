@@ -105,6 +105,7 @@ public final class Engine implements AutoCloseable {
             template();   // one without the switch is refused before the weights are loaded
         }
         Devices devices = new Devices(backend, options);
+        devices.prepare();
         placement = Placement.of(options, blueprint, ranks -> devices.fit(context -> bytes(context, ranks)));
         for (int copy = 0; copy < placement.dataParallelSize(); copy++) {
             copies.add(own(devices.open(copy, placement)));

@@ -62,8 +62,8 @@ class ParallelTest {
         Random random = new Random(seed);
         List<LoraModule> modules = new ArrayList<>();
         for (Projection projection : Projection.values()) {
-            Parameter w = model.parameters().get(1, projection);
-            modules.add(new LoraModule(1, projection, RANK, 2, floats(random, RANK * w.columns()),
+            Parameter w = model.parameters().get(0, projection);
+            modules.add(new LoraModule(0, projection, RANK, 2, floats(random, RANK * w.columns()),
                     floats(random, RANK * w.rows())));
         }
         return modules;
@@ -140,6 +140,16 @@ class ParallelTest {
         for (int[] sizes : new int[][] {{8, 1}, {2, 2}}) {
             assertSame(expected, answers(options, new ParallelConfig(sizes[0], sizes[1])), 0);
         }
+    }
+
+    /** Two replicas of two emulated GPUs: graphs, results read a step behind, and F32, whose sums have one order. */
+    @Test
+    void emulatedGpusToo() throws IOException {
+        ModelOptions options = ModelOptions.of(folder(4, 2, true)).withRandomWeights(1).withDtype("f32")
+                .withDevice("simt:0");
+        List<List<Completion>> expected = answers(options, ParallelConfig.AUTO);
+        assertSame(expected, answers(options.withDevice("simt:0,1,2,3"), new ParallelConfig(2, 2)), 0);
+        assertSame(expected, answers(options.withDevice("simt:4,5,6,7"), new ParallelConfig(4, 1)), 0);
     }
 
     /** Callbacks come on the caller's thread, and a cancelled sample ends wherever it is computed. */

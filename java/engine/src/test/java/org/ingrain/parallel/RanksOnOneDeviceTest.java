@@ -14,6 +14,7 @@ import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.Emulator;
 import org.ingrain.ffi.Event;
+import org.ingrain.ffi.KernelLoading;
 import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.model.Precision;
 import org.ingrain.model.Rank;
@@ -35,8 +36,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * Two ranks on one device. Its kernels have to be loaded before (CUDA_MODULE_LOADING=EAGER): a first launch may wait
- * for the device, and so for a rank that waits for this one. System properties: {@code ingrain.device.backend} names
+ * Two ranks on one device. Its kernels are loaded before ({@link KernelLoading}): a first launch may wait for
+ * the device, and so for a rank that waits for this one. System properties: {@code ingrain.device.backend} names
  * another backend than the emulated GPU's, {@code ingrain.stories} the folder of stories15M; {@code
  * ingrain.repetitions} makes the sums a measurement, with a line of JSON each.
  */
@@ -154,6 +155,8 @@ class RanksOnOneDeviceTest {
         try {
             if (BACKEND.equals("simt")) {
                 Emulator.loadEagerly(true);
+            } else {
+                KernelLoading.eagerly();
             }
             return Backend.open(NativeLibraries.find(BACKEND));
         } catch (InputException e) {
