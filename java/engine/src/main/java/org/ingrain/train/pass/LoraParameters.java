@@ -256,9 +256,11 @@ public final class LoraParameters implements Parameters {
     }
 
     private Ops.Dropout dropout(Module m) {
-        return pass == null || lora.dropout() == 0 ? Ops.Dropout.NONE
-                : new Ops.Dropout((float) lora.dropout(), pass.derive(m.site.layer(), m.site.projection().ordinal()).seed(),
-                        m.share().firstColumn(), m.share().columns());
+        if (pass == null || lora.dropout() == 0) {
+            return Ops.Dropout.NONE;
+        }
+        long seed = pass.derive(m.site.layer(), m.site.projection().ordinal()).seed();
+        return new Ops.Dropout((float) lora.dropout(), seed, m.share().firstColumn(), m.share().columns());
     }
 
     @Override
