@@ -31,7 +31,7 @@ unsigned hardware_queues() {
   return static_cast<unsigned>(std::clamp(wanted ? atoi(wanted) : 8, 1, 32));
 }
 
-// As the driver reads it, which looks once: a process that sets it later is refused nothing here.
+// Read once, like the driver does: setting the variable later in the process has no effect.
 bool eager_by_environment() {
   const char* const loading = getenv("CUDA_MODULE_LOADING");
   return loading && std::string_view(loading) == "EAGER";
