@@ -202,8 +202,12 @@ public final class Context extends Memory implements AutoCloseable {
         return open.remove(owned);
     }
 
-    /** Makes this context rank {@code rank} of a communicator. */
+    /**
+     * Makes this context rank {@code rank} of a communicator, which may be one that it has been in before: its
+     * collectives are those of the one that it joined last.
+     */
     public void join(Communicator communicator, int rank) {
+        synchronize();   // outside the communicator's lock: a collective may wait for a rank that wants the lock
         communicator.whileOpen(group -> runtime.communicatorJoin(handle, group, rank));
     }
 
