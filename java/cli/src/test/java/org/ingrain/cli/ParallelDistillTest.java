@@ -45,6 +45,7 @@ class ParallelDistillTest {
         Run run = distill("none", "--dry-run", "--tensor-parallel-size", 2, "--threads", 2);
         assertEquals(0, run.status(), run.err());
         assertTrue(run.out().contains("\nmemory: needs "), run.out());
-        assertTrue(run.out().contains("\ndevices: cpu: 1 copy of the model, over 2 devices (as asked for)\n"), run.out());
+        assertTrue(run.out().contains("\ndevices: cpu: 1 copy of the model, over 2 devices (as asked for)\n"),
+                run.out());
     }
 }
