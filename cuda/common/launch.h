@@ -44,19 +44,23 @@ inline cudaError_t most_dynamic_shared(const void* kernel, size_t* bytes) {
   cudaError_t error = cudaGetDevice(&device);
   if (error == cudaSuccess) error = cudaDeviceGetAttribute(&limit, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
   if (error != cudaSuccess) return error;
-  const std::lock_guard lock(mutex);
-  size_t& most = known[{kernel, device, limit}];
-  if (most == 0) {
-    cudaFuncAttributes of{};
-    error = cudaFuncGetAttributes(&of, kernel);
-    if (error != cudaSuccess) return error;
-    const int wanted = limit - static_cast<int>(of.sharedSizeBytes);
-    if (wanted > of.maxDynamicSharedSizeBytes)
-      error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, wanted);
-    if (error != cudaSuccess) return error;
-    most = static_cast<size_t>(wanted);
+  {
+    const std::lock_guard lock(mutex);
+    const auto found = known.find({kernel, device, limit});
+    if (found != known.end()) return *bytes = found->second, cudaSuccess;
   }
-  *bytes = most;
+  // Not under the lock: the query may load the kernel, and then waits for the device, where a collective may be waiting
+  // for a rank whose thread asks here.
+  cudaFuncAttributes of{};
+  error = cudaFuncGetAttributes(&of, kernel);
+  if (error != cudaSuccess) return error;
+  const int wanted = limit - static_cast<int>(of.sharedSizeBytes);
+  if (wanted > of.maxDynamicSharedSizeBytes)
+    error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, wanted);
+  if (error != cudaSuccess) return error;
+  *bytes = static_cast<size_t>(wanted);
+  const std::lock_guard lock(mutex);
+  known[{kernel, device, limit}] = *bytes;
   return cudaSuccess;
 }
 template <class... P> cudaError_t most_dynamic_shared(void (*kernel)(P...), size_t* bytes) {

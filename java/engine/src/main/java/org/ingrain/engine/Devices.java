@@ -68,8 +68,13 @@ record Devices(Backend backend, ModelOptions options) {
             }
         }
         List<MemoryPlan> plans = new ArrayList<>();
-        free.forEach((name, bytes) -> plans.add(new MemoryPlan(name, bytes, rank.stream().map(
-                part -> new MemoryPlan.Part(part.name(), part.bytes() * ranks.get(name))).toList())));
+        free.forEach((name, bytes) -> {
+            MemoryPlan plan = new MemoryPlan(name, ranks.get(name), bytes, List.of());
+            for (MemoryPlan.Part part : rank) {
+                plan = plan.with(part);
+            }
+            plans.add(plan);
+        });
         return plans;
     }
 }

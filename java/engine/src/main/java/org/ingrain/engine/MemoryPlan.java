@@ -10,10 +10,11 @@ import org.ingrain.tensor.InputException;
  * What a run will take on a device, counted before anything is loaded.
  *
  * @param device it is counted on, such as cuda:0
+ * @param ranks  that use it; each takes the same
  * @param free   bytes on the device at that time
- * @param parts  in the order they are named to the user
+ * @param parts  of all its ranks together, in the order they are named to the user
  */
-public record MemoryPlan(String device, long free, List<Part> parts) {
+public record MemoryPlan(String device, int ranks, long free, List<Part> parts) {
     /**
      * One user of memory.
      *
@@ -27,9 +28,10 @@ public record MemoryPlan(String device, long free, List<Part> parts) {
         parts = List.copyOf(parts);
     }
 
-    /** The plan with one part more. */
+    /** The plan with one part more, which each rank takes. */
     public MemoryPlan with(Part part) {
-        return new MemoryPlan(device, free, Stream.concat(parts.stream(), Stream.of(part)).toList());
+        return new MemoryPlan(device, ranks, free, Stream.concat(parts.stream(),
+                Stream.of(new Part(part.name, part.bytes * ranks))).toList());
     }
 
     public long bytes() {

@@ -45,12 +45,13 @@ public record Placement(int tensorParallelSize, int dataParallelSize, String rea
         return new Placement(ranks, copies, reason);
     }
 
-    int devices() {
+    /** Ranks of all copies: a device each, where none is listed twice. */
+    public int devices() {
         return tensorParallelSize * dataParallelSize;
     }
 
     /** One line: {@code cuda:0,1: 1 copy of the model over 2 devices (why)}. */
-    String line(String device) {
+    public String line(String device) {
         return device + ": " + dataParallelSize + (dataParallelSize == 1 ? " copy" : " copies") + " of the model, "
                 + (dataParallelSize == 1 ? "" : "each ") + "over " + tensorParallelSize
                 + (tensorParallelSize == 1 ? " device" : " devices") + " (" + reason + ")";

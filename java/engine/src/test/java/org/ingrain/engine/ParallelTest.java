@@ -13,6 +13,11 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
+import org.ingrain.ffi.Backend;
+import org.ingrain.ffi.Context;
+import org.ingrain.ffi.ContextOptions;
+import org.ingrain.ffi.Emulator;
+import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.Parameter;
@@ -24,7 +29,10 @@ import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.sample.Request;
 import org.ingrain.sample.SamplingParams;
 import org.ingrain.sample.Ticket;
+import org.ingrain.tensor.BackendException;
+import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.TestFolders;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -150,6 +158,41 @@ class ParallelTest {
         List<List<Completion>> expected = answers(options, ParallelConfig.AUTO);
         assertSame(expected, answers(options.withDevice("simt:0,1,2,3"), new ParallelConfig(2, 2)), 0);
         assertSame(expected, answers(options.withDevice("simt:4,5,6,7"), new ParallelConfig(4, 1)), 0);
+    }
+
+    /** The fullest device decides; a rank that runs out of memory all the same names its device. */
+    @Test
+    void aDeviceWithoutMemoryIsNamed() throws IOException {
+        ModelOptions options = ModelOptions.of(folder(4, 2, true)).withRandomWeights(1).withDtype("f32")
+                .withDevice("simt:0,1").withParallel(new ParallelConfig(2, 1));
+        try (Backend backend = Backend.open(NativeLibraries.find("simt"));
+                Context other = backend.context(new ContextOptions(1, 0, "auto"))) {
+            Emulator.configure(1L << 30, 0);
+            try (Engine engine = Engine.open(options)) {
+                Tensor taken = take(other, 1 << 20);
+                String refused = assertThrows(InputException.class, () -> engine.generator(SIZES)).getMessage();
+                assertTrue(refused.startsWith(temp + " on simt:1: needs "), refused);
+                other.free(taken);
+            }
+            Engine.Listener late = new Engine.Listener() {
+                @Override
+                public void planned(MemoryPlan plan) {
+                    take(other, 0);
+                }
+            };
+            try (Engine engine = Engine.open(options, late)) {
+                BackendException failed = assertThrows(BackendException.class, () -> engine.generator(SIZES));
+                assertTrue(failed.getMessage().startsWith("rank 1 on simt:1: "), failed.getMessage());
+                assertTrue(failed.outOfMemory(), failed.getMessage());
+            } finally {
+                Emulator.configure(1L << 40, 0);
+            }
+        }
+    }
+
+    /** All memory of a device but {@code rest} bytes. */
+    private static Tensor take(Context context, long rest) {
+        return context.allocate(DType.I32, (context.memoryInfo().free() - rest) / Integer.BYTES - 64);
     }
 
     /** Callbacks come on the caller's thread, and a cancelled sample ends wherever it is computed. */

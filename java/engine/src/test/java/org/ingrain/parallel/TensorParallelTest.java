@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -121,6 +122,44 @@ class TensorParallelTest {
                 }
             }));
             assertEquals("rank 1: rank 1 gives up", failure.getMessage());
+        }
+    }
+
+    /** What was drawn before is passed on before the failure, which every later call throws too. */
+    @Test
+    void aRankThatFailsBetweenStepsEndsTheGeneration() {
+        try (Arena arena = Arena.ofShared(); Backend backend = Backend.open(NativeLibraries.find("cpu"));
+                Communicator communicator = new Communicator(backend, 2);
+                RankGroup group = TestRanks.group(communicator)) {
+            WeightSource source = source(arena, CONFIG);
+            List<Weights> shares = group.run(index -> {
+                Context context = backend.context(new ContextOptions(0, 1, "auto"));
+                context.join(communicator, index);
+                return weights(context, CONFIG, new Rank(index, 2), DType.F32, source);
+            });
+            Generator generator = new Generator(List.of(new ShardedModel(group, shares, List.of())), SIZES,
+                    Silent::new, List.of());
+            List<Completion> ended = new ArrayList<>();
+            generator.submit(Request.of(new int[] {1, 2}, 1, SamplingParams.greedy(3)), completion -> {
+                ended.add(completion);
+                group.onLeader(() -> {
+                    group.follow(rank -> {
+                        throw new IllegalStateException("its device is gone");
+                    });
+                    return null;
+                });
+            });
+            generator.submit(Request.of(new int[] {3, 4}, 1, SamplingParams.greedy(90)), ended::add);
+            IllegalStateException failure = assertThrows(IllegalStateException.class, () -> {
+                while (generator.step()) {
+                    continue;
+                }
+            });
+            assertEquals("rank 1: its device is gone", failure.getMessage());
+            assertEquals(1, ended.size());
+            assertThrows(IllegalStateException.class, generator::step);
+            generator.close();
+            group.close(index -> shares.get(index).context().close());
         }
     }
 
