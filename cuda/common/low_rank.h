@@ -5,9 +5,9 @@
 // and j with i + j < 3 are added up; the omitted ones are below 2⁻²⁴ of a product. So bf16 × f32 costs three matrix
 // products, f32 × f32 six.
 //
-// A block computes a 64 × 64 tile of out over one span of the depth. It sums in chains of `piece`, adds the chains in
-// order, and the spans are added in order afterwards; so the order of summation depends on the depth alone. A block
-// handles one adapter after another; rows with another adapter are read as 0 meanwhile.
+// A block computes a 64 × 64 tile of out over one span of the depth. A span is summed in chains of `piece` terms,
+// and the chains are added in order. Later the spans are added in order. So the order of summation depends only on the
+// depth. A block processes one adapter after another; rows with another adapter are read as 0 meanwhile.
 #pragma once
 #include "dropout.h"
 #include "mma.h"

@@ -1,6 +1,6 @@
-// collectives: what the ranks of a tensor-parallel model tell one another; a rank is a thread of this process with its
+// collectives: communication between the ranks of a tensor-parallel model; a rank is a thread of this process with its
 // own context.
-//   all_reduce: y = Σ over ranks, then chunks, of partials      all_gather: y = every rank's x, one behind the other
+//   all_reduce: y = Σ over ranks, then chunks, of partials      all_gather: y = every rank's x, concatenated
 //   reduce_scatter: y = this rank's slice of that sum           broadcast: y = the root's x
 // Shapes   partials (chunks, n or ranks·n) f32 · y (n), or (ranks, n)
 // Types    y f32|bf16, sums f32; all_gather and broadcast: bytes

@@ -42,7 +42,7 @@ template <class E, int N> __device__ __forceinline__ Vec<E, N> scaled(const Vec<
   return y;
 }
 
-// What else a row needs: the addresses that x and residual are read from and h and y are written to.
+// The arrays and sizes of a call.
 template <class E> struct Rows {
   E* y;
   E* h;  // the sum x + residual

@@ -90,7 +90,7 @@ int current_device() { return device_of_thread; }
 std::chrono::milliseconds patience() { return std::chrono::milliseconds(patience_ms.load()); }
 
 Device& Device::at(int index) {
-  // Never destroyed: at exit, work that was never run belongs to libraries that are already unloaded.
+  // Never destroyed: at exit, pending work may need libraries that are already unloaded.
   static Device* const all = new Device[devices];
   return all[index];
 }

@@ -1,5 +1,4 @@
-// The meeting place of ranks that are threads of one process: a barrier, and a cell where each rank publishes what it
-// brings.
+// Synchronizes ranks that are threads of one process: a barrier, and one address per rank that the others can read.
 #pragma once
 #include <condition_variable>
 #include <cstdint>
@@ -13,12 +12,12 @@ class Meeting {
   explicit Meeting(int32_t ranks) : published_(static_cast<size_t>(ranks)) {}
 
   int32_t ranks() const { return static_cast<int32_t>(published_.size()); }
-  // Publishes an address and waits until every rank has published its own. False where the meeting was ended.
+  // Publishes an address and waits until every rank has published its own. False if end() came first.
   bool publish(int32_t rank, const void* address);
   const void* of(int32_t rank) const { return published_[static_cast<size_t>(rank)]; }
-  // Waits until every rank is done with what the others published. False where the meeting was ended.
+  // Waits until every rank is done with what the others published. False if end() came first.
   bool release();
-  // Sends home everybody who waits now or later.
+  // Releases all ranks that wait now or later; their waits return false.
   void end();
 
  private:

@@ -55,7 +55,7 @@ WRONG(sample, (ingrain_context * ctx, int32_t* ids, float* log_probabilities, co
   return status;
 }
 
-// Wrong: the last row takes the given token, or where that is correct a neighbouring one.
+// Wrong: the last row takes the given token, or the next id if the given token is correct.
 WRONG(select_ids, (ingrain_context * ctx, int32_t* ids, const int32_t* given, const int32_t* source,
                    const int32_t* drawn, int64_t T)) {
   const ingrain_status status = RIGHT(select_ids)(ctx, ids, given, source, drawn, T);

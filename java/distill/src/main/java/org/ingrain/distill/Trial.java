@@ -103,8 +103,8 @@ public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) 
         }
 
         /**
-         * Seconds per optimizer step, for rows of {@link #STEPS} steps: the median of trainings, repeated
-         * until the program is warm.
+         * Measures the seconds per optimizer step. Trains on rows for {@link #STEPS} steps, again and again until the
+         * JVM is warm, and returns the median.
          */
         double step(List<TrainingRow> rows) {
             Path train = file("rows");

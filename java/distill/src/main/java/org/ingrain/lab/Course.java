@@ -22,7 +22,7 @@ public enum Course {
         return rows;
     }
 
-    /** Learning rate after the warm-up. A model does not learn sums with the rate for letters. */
+    /** Learning rate after the warm-up. The rate for letters is too high for sums. */
     double learningRate() {
         return learningRate;
     }

@@ -20,8 +20,8 @@ public record Look(int step, long tokens, Map<LabQuestions.Kind, Shares> kinds) 
     }
 
     /**
-     * Whether the methods work, which is the rule for selecting a checkpoint. The accuracy of direct answers is not
-     * part of it.
+     * Whether the methods have at least this accuracy on all kinds of questions. This rule selects a checkpoint; the
+     * accuracy of direct answers is not part of it.
      */
     boolean works(double share) {
         return kinds.values().stream().allMatch(shares -> shares.worked() >= share);

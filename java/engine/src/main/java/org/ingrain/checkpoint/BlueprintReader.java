@@ -30,7 +30,7 @@ public final class BlueprintReader {
     private BlueprintReader() {
     }
 
-    /** What configs of one architecture have that those of others have not. */
+    /** The supported architectures, and how their configs differ. */
     private enum Architecture {
         LLAMA("LlamaForCausalLM", "llama"), MISTRAL("MistralForCausalLM", "mistral"),
         QWEN2("Qwen2ForCausalLM", "qwen2"), QWEN3("Qwen3ForCausalLM", "qwen3");

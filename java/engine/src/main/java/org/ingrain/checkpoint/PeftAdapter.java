@@ -121,8 +121,8 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
     }
 
     /**
-     * Writes an adapter without saved modules into a folder, which is made where it is not there; the configuration is
-     * written last.
+     * Writes an adapter without saved modules into a folder, which is created if it does not exist. The configuration
+     * is written last.
      */
     public void write(Path folder) {
         if (!savedModules.isEmpty()) {

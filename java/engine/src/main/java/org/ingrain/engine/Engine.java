@@ -132,12 +132,12 @@ public final class Engine implements AutoCloseable {
         return options.layers() == 0 ? whole : whole.withLayers(Math.min(options.layers(), whole.numHiddenLayers()));
     }
 
-    /** Opens a model that nobody listens to. */
+    /** Opens a model without a listener. */
     public static Engine open(ModelOptions options) {
         return open(options, new Listener() { });
     }
 
-    /** Opens a model; an InputException has one line, and then nothing stays open. */
+    /** Opens a model. On an exception nothing stays open; the message of an InputException is one line. */
     public static Engine open(ModelOptions options, Listener listener) {
         List<AutoCloseable> opened = new ArrayList<>();
         try {

@@ -9,7 +9,7 @@ import org.ingrain.ffi.Context;
 import org.ingrain.model.Rank;
 import org.ingrain.model.Weights;
 
-/** A load of copies of a model: all ranks of all copies at once, each its share of the same mapped files. */
+/** Loads the copies of a model. All ranks of all copies load in parallel, each its shard of the same mapped files. */
 final class Loading {
     private final List<ModelCopy> copies;
     private final Engine.Listener listener;

@@ -3,8 +3,8 @@ package org.ingrain.engine;
 import org.ingrain.tensor.InputException;
 
 /**
- * How many devices work on a model. Each of {@code dataParallelSize} copies of it is shared by {@code
- * tensorParallelSize} ranks.
+ * How many devices work on a model. There are {@code dataParallelSize} copies of the model, and each copy is sharded
+ * over {@code tensorParallelSize} ranks.
  *
  * @param tensorParallelSize ranks that share a copy's weights and cache; 0 for as few as have room for it
  * @param dataParallelSize   copies, which take requests from one queue; 0 for as many as there are devices for

@@ -96,7 +96,7 @@ public final class Context extends Memory implements AutoCloseable {
         runtime.workspaceReserve(handle, bytes);
     }
 
-    /** With true a row's results do not depend, to the bit, on the rows beside it; on the CPU they never do. */
+    /** If true, a row's results are bitwise independent of the other rows. On the CPU they always are. */
     public void setDeterministic(boolean deterministic) {
         this.deterministic = deterministic;
         runtime.setDeterministic(handle, deterministic ? 1 : 0);
@@ -150,7 +150,7 @@ public final class Context extends Memory implements AutoCloseable {
         return all;
     }
 
-    /** Counts a fallback that is not an op's: what, sizes and reason. */
+    /** Counts a fallback outside the ops; {@code what} states the fallback, sizes and reason. */
     public void noteFallback(String what) {
         noted.merge(what, 1L, Long::sum);
     }

@@ -11,9 +11,9 @@ import java.util.Map;
 import org.ingrain.tensor.InputException;
 
 /**
- * NVIDIA's cuBLASLt, which the CUDA backend opens by its name. The loader finds it where CUDA's runtime packages put
- * it, but not in the wheels that PyTorch brings: where the loader does not, this looks there and loads what it finds,
- * and the backend then meets it loaded.
+ * NVIDIA's cuBLASLt, which the CUDA backend opens by its name. The dynamic loader finds it in CUDA's runtime packages,
+ * but not in PyTorch's wheels. If the loader does not find it, this class searches the wheels and loads the library;
+ * the backend then uses the loaded one.
  */
 public final class CublasLt {
     private static final List<String> NAMES = List.of("libcublasLt.so.13", "libcublasLt.so.12");
@@ -41,8 +41,8 @@ public final class CublasLt {
     }
 
     /**
-     * Loads the first cuBLASLt that can be, where the loader's own path has none; where there is none at all, products
-     * say so later.
+     * Loads the first cuBLASLt that can be loaded, unless the loader finds one on its own path. If there is none,
+     * matrix products report that later.
      */
     static void find() {
         if (NAMES.stream().anyMatch(name -> SharedObject.keep(name).isEmpty())) {
@@ -87,7 +87,7 @@ public final class CublasLt {
                 .filter(Files::isRegularFile).distinct().toList();
     }
 
-    /** Folders below this one by a pattern, part by part. */
+    /** The folders below {@code folder} that match a glob pattern, one path component at a time. */
     private static List<Path> matching(Path folder, String pattern) {
         List<Path> found = folder == null ? List.of() : List.of(folder);
         for (String part : pattern.split("/")) {

@@ -93,7 +93,7 @@ public final class Digest {
     private static void read(FileChannel channel, long from, int length, MessageDigest digest) throws IOException {
         ByteBuffer window = ByteBuffer.allocate(length);
         while (window.hasRemaining() && channel.read(window, from + window.position()) >= 0) {
-            // A channel may give less than was asked.
+            // A read may return fewer bytes than requested.
         }
         digest.update(window.flip());
     }

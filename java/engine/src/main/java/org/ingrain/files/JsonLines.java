@@ -11,8 +11,8 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * Reads a file of one JSON value a line; writes one whole. A file that grows is a {@link JsonLog}. Every refusal is an
- * {@link org.ingrain.tensor.InputException} with file and line.
+ * Reads a file with one JSON value per line, or writes such a file as a whole. A file that grows is a {@link JsonLog}.
+ * Every refusal is an {@link org.ingrain.tensor.InputException} with file and line.
  */
 public final class JsonLines<T> implements AutoCloseable {
     private final Path file;

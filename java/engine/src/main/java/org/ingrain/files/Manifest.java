@@ -10,7 +10,7 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * What a run folder was made with: {@code run.json}. Two runs with equal {@link #settings()} write the same files, byte
- * for byte. So the settings have nothing that may differ without changing a result (thread count, paths, dates).
+ * for byte. So the settings exclude whatever cannot change a result (thread count, paths, dates).
  *
  * @param format   version of the folder's layout
  * @param notes    for the reader, not compared: names of folders and files

@@ -9,8 +9,8 @@ final class Gathering {
     }
 
     /**
-     * y (M, ranks·n) of every rank's x (M, n). all_gather puts the ranks' parts one below another; rows of them are
-     * then laid side by side.
+     * Concatenates the columns of every rank's x (M, n) to y (M, ranks·n). all_gather yields (ranks·M, n), and
+     * gather_rows then brings it into the order of y.
      *
      * @param gathered memory for as many elements as y has
      * @param order    (M·ranks) where in {@code gathered} (ranks·M, n) the parts of row 0, row 1, ... lie

@@ -105,7 +105,7 @@ public final class Step {
         order(arrays.tokenOrder, shape.tokens);
     }
 
-    /** What all_gather of n rows leaves is (ranks, n): row i has its shares at i, n + i, 2n + i. */
+    /** all_gather of n rows yields (ranks, n): the parts of row i are at i, n + i, 2n + i, ... */
     private void order(Tensor order, int n) {
         int ranks = n == 0 ? 0 : (int) order.elements() / n;
         for (int i = 0; i < n; i++) {

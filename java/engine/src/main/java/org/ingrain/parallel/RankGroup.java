@@ -92,7 +92,7 @@ public final class RankGroup implements AutoCloseable {
         return await(submit(0, work));
     }
 
-    /** Runs work on the thread of rank 0, later: it reports what happens by itself. */
+    /** Enqueues work for the thread of rank 0 and does not wait; the work itself reports its result or failure. */
     public void post(Runnable work) {
         threads.getFirst().execute(work);
     }

@@ -162,9 +162,9 @@ public final class Generator implements AutoCloseable {
     }
 
     /**
-     * Enqueues one step and reads what is due, or waits until a replica has done so; false where nothing is left to do,
-     * and then nothing is left on the devices either. What the model yields must be numbers, else an
-     * ArithmeticException. The failure of a rank is thrown after everything that was drawn before.
+     * Enqueues one step and reads what is due, or waits until a replica has done so. Returns false if nothing is left
+     * to do; then the devices are idle too. Throws an ArithmeticException if the model's logits are not numbers. The
+     * failure of a rank is thrown after everything that was drawn before.
      */
     public boolean step() {
         return pool == null ? replicas.getFirst().step() : pool.step();
@@ -190,7 +190,7 @@ public final class Generator implements AutoCloseable {
         return adapterSlots;
     }
 
-    /** Waits for the devices, then frees what the generator allocated; requests that were not finished are not. */
+    /** Waits for the devices, then frees what the generator allocated; unfinished requests stay unfinished. */
     @Override
     public void close() {
         if (pool != null) {

@@ -9,13 +9,13 @@ import java.util.concurrent.LinkedBlockingQueue;
 /**
  * Replicas that compute on threads of their own. They take requests from one queue, the least loaded first, so that
  * none idles while another has work that has not begun; where one request is left for several idle replicas, its
- * samples are divided. What samples have to say waits in another queue for the caller's thread.
+ * samples are divided. Events of samples wait in another queue for the caller's thread.
  * <pre>
  *   caller         submit ──► waiting            step ◄── news: text, finished, "a step is done"
  *                                │ take                       ▲
  *   replica 0, 1, ...            └──► enqueue, step, step, ───┘
  * </pre>
- * A replica's thread does one step at a time and asks for the next, so that other work on it goes between.
+ * A replica's thread does one step and then enqueues the next, so that other work can run on the thread in between.
  */
 final class ReplicaPool {
     private final List<Replica> replicas;
@@ -23,7 +23,7 @@ final class ReplicaPool {
     private final Deque<Ticket> waiting = new ArrayDeque<>();
     /** Samples that each replica has taken and not finished. */
     private final int[] taken;
-    /** Whether a step of the replica is going on or asked for. */
+    /** Whether a step of the replica is running or enqueued. */
     private final boolean[] working;
     private boolean stopped;
     private final LinkedBlockingQueue<Runnable> news = new LinkedBlockingQueue<>();

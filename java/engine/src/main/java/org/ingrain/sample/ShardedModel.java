@@ -6,7 +6,7 @@ import org.ingrain.model.Weights;
 import org.ingrain.parallel.RankGroup;
 
 /**
- * One copy of a model, in the shares that its ranks hold.
+ * One copy of a model, sharded over its ranks.
  *
  * @param ranks    whose threads use what belongs to them
  * @param weights  of each rank

@@ -55,7 +55,7 @@ final class TextStream {
         return stops.stream().mapToInt(stop -> text.indexOf(stop, from)).filter(i -> i >= 0).min().orElse(-1);
     }
 
-    /** Length of the longest end of the text that begins a stop string. */
+    /** Length of the longest suffix of the text that is a proper prefix of a stop string. */
     private int heldBack() {
         int held = 0;
         for (String stop : stops) {

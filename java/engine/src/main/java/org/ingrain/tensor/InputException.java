@@ -25,7 +25,7 @@ public final class InputException extends RuntimeException {
      * place.
      *
      * @param field name of the setting, in camel case
-     * @param text  what was found and what was expected; other settings in it are camel case too
+     * @param text  what was found and what was expected; it names other settings in camel case too
      */
     public static InputException field(String field, String text) {
         return new InputException(field, field + ": " + text, null);

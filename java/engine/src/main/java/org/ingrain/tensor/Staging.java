@@ -46,7 +46,7 @@ public final class Staging {
         used = 0;
     }
 
-    /** Room for an array, whose content is whatever the image held before. */
+    /** Reserves an array but does not write it: its content is left from an earlier use of the image. */
     public Tensor reserve(DType dtype, long n) {
         long bytes = n * dtype.bytes();
         if (used + bytes > memory.bytes()) {

@@ -7,7 +7,7 @@ import java.lang.foreign.ValueLayout;
 /**
  * A weight W (rows = output features N, columns = input features C) in the layout its backend chose: the {@code
  * ingrain_weight} descriptor and the memory behind it. {@code chunk} is the number of columns one partial sum covers, 0
- * for one sum over all. An F8E4M3 weight has beside its data one scale a row, which {@code pack} writes.
+ * for one sum over all. An F8E4M3 weight also has one scale per row, which {@code pack} writes.
  */
 public final class Weight {
     private final MemorySegment descriptor;

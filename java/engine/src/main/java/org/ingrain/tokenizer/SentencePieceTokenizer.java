@@ -17,9 +17,9 @@ import org.ingrain.tensor.InputException;
 
 /**
  * A tokenizer.model: encoding by SentencePiece through DJL, decoding here (DJL's breaks characters beyond the BMP).
- * Behaves as transformers' LlamaTokenizer: BOS in front unless add_bos_token is false, special tokens cut out of the
- * text before SentencePiece sees the parts, and a space in front of every part where tokenizer_config.json says legacy
- * or nothing, else of the first alone.
+ * Behaves like transformers' LlamaTokenizer. It prepends BOS unless add_bos_token is false. It splits the text at
+ * special tokens, and SentencePiece encodes the parts. If legacy in tokenizer_config.json is true or missing, a space
+ * is prepended to every part, otherwise only to the first.
  */
 final class SentencePieceTokenizer implements Tokenizer {
     private final SpTokenizer encoder;

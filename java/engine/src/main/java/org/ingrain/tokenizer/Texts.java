@@ -5,7 +5,7 @@ public final class Texts {
     private Texts() {
     }
 
-    /** The text with lone surrogates, which UTF-8 cannot say, as U+FFFD. */
+    /** The text with each lone surrogate, which UTF-8 cannot encode, replaced by U+FFFD. */
     public static String wellFormed(String text) {
         StringBuilder repaired = null;
         for (int i = 0; i < text.length(); i++) {

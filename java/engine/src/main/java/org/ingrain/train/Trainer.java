@@ -71,7 +71,7 @@ public final class Trainer implements AutoCloseable {
      * @param weights   of the frozen model
      * @param baseModel what the adapter's config names as its base model
      * @param from      an adapter's modules to begin with, or empty for new ones; the run's provenance names it
-     * @throws InputException if {@code from} has another rank, scaling or other projections than are trained
+     * @throws InputException if rank, scaling or projections of {@code from} differ from those that are trained
      */
     public static Trainer lora(Weights weights, LoraConfig lora, String baseModel, List<LoraModule> from,
                                TrainingRun run) {
@@ -153,8 +153,8 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * The most that what is free on every rank's device has room for, unless the run asks for the least. All ranks keep
-     * the same layers: those that share a model compute the others again together.
+     * The largest memory plan that fits on every rank's device, or the smallest if the run asks for it. All ranks keep
+     * the activations of the same layers, because ranks that share a model recompute the other layers together.
      */
     private static TrainingMemory memory(List<TrainingModel> models, TrainingRun run,
             ToLongBiFunction<TrainingMemory, Weights> bytes) {
@@ -176,8 +176,8 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * Trains to the end and writes the result, unless {@code progress} wants none; what is done already is not done
-     * again.
+     * Trains to the end, and writes the result unless {@code progress} wants none. A resumed run does not repeat
+     * finished work.
      */
     public TrainReport train(TrainProgress progress) {
         try (TrainingFolder folder = TrainingFolder.open(run.output(), manifest)) {

@@ -4,7 +4,7 @@ import java.util.List;
 import org.ingrain.tensor.Tensor;
 
 /**
- * One call of an op on one side, its inputs drawn.
+ * One call of an op on one {@link Side}, with random inputs.
  *
  * @param run     enqueues the op
  * @param read    enqueues what makes the results comparable, after the op: a cache is read by attention, a packed

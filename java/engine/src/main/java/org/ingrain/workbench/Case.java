@@ -19,7 +19,7 @@ record Case(String op, List<String> letters, int[] sizes, DType dtype, Maker mak
         Call on(Side side, Case at);
     }
 
-    /** The size of a letter. */
+    /** The size that a letter stands for, such as T. */
     int get(String letter) {
         return sizes[letters.indexOf(letter)];
     }

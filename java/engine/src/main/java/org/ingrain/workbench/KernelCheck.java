@@ -35,14 +35,14 @@ public final class KernelCheck {
     public record Work(Path library, String backend, ContextOptions options, List<Overlay> kernels) {
     }
 
-    /** Hears where the check is. */
+    /** Receives the position of the check. */
     public interface Listener {
-        /** @param where file, op and shape that come next; empty where what comes is none of the user's */
+        /** @param where file, op and shape that are next; empty if the next op is not the user's */
         void at(String where);
     }
 
     /**
-     * An op at a shape, beside the backend's own.
+     * The speed of the user's op at a shape, compared with the backend's own op.
      *
      * @param shape               letters as in the header
      * @param milliseconds        of one call
@@ -57,13 +57,13 @@ public final class KernelCheck {
     }
 
     /**
-     * An op that is right.
+     * An op that passed the check.
      *
      * @param op      its name
      * @param source  the user's file
-     * @param shapes  at how many it agrees with the oracle
-     * @param refused at how many it says that it does not support them
-     * @param refusal its first words in doing so, or null
+     * @param shapes  number of shapes at which it agrees with the oracle
+     * @param refused number of shapes that it does not support
+     * @param refusal its message for the first of them, or null
      * @param timings of the shapes it supports
      */
     public record Checked(String op, String source, int shapes, int refused, String refusal, List<Timing> timings) {

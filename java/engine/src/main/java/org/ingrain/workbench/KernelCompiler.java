@@ -25,7 +25,7 @@ final class KernelCompiler {
 
     /**
      * @param backend the backend's library
-     * @param folder  for headers and objects; the caller's to remove
+     * @param folder  for headers and objects; the caller removes it
      */
     KernelCompiler(Path backend, Path folder) {
         this.backend = backend;

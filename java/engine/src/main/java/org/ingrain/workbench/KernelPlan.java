@@ -22,7 +22,7 @@ public final class KernelPlan {
      *
      * @param op      its name in the header
      * @param shape   such as "T 7 D 127 F32"
-     * @param kernels in the order in which they start; what the op says where it does not support the shape
+     * @param kernels in launch order; the op's message if it does not support the shape
      */
     public record Row(String op, String shape, List<String> kernels) {
     }
@@ -56,7 +56,7 @@ public final class KernelPlan {
         return Stream.concat(group.compared().stream(), group.timed().stream());
     }
 
-    /** A kernel's name without its result, the parameters of its function, and the namespace that has no name. */
+    /** A kernel's name without return type, function parameters and anonymous namespace. */
     private static String brief(String kernel) {
         String named = kernel.replace("(anonymous namespace)::", "").replaceFirst("^void ", "");
         int grid = named.lastIndexOf(" grid ");

@@ -18,8 +18,8 @@ import org.ingrain.distill.task.Task;
  * many answers as could decide the verdict soonest. If a question is asked in several orders and one of them disagrees,
  * the orders after it are not needed.
  *
- * <p>With a vote per stage, the answers below one text of the first step vote among themselves. Each of these votes is
- * one vote of the step before.
+ * <p>With a vote per stage, the answers that continue the same text of the first step form one poll. The winner of each
+ * such poll counts as one vote in the poll of the step before.
  */
 final class Poll implements Stopping.Count {
     private final Task task;

@@ -137,7 +137,7 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
         return shares;
     }
 
-    /** The title of the majority vote with the largest k, among titles of shares; empty if there is none. */
+    /** The title of the majority vote with the largest k; empty if no title is one of a majority vote. */
     public static Optional<String> largest(List<String> titles) {
         return titles.stream().filter(title -> title.startsWith(FIRST)).reduce((fewer, more) -> more);
     }

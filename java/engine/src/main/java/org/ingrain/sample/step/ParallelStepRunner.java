@@ -30,7 +30,7 @@ public final class ParallelStepRunner implements AutoCloseable {
         return runners.getFirst().await();
     }
 
-    /** No step follows for want of work. */
+    /** No step follows because there is no work. */
     public void idle() {
         runners.getFirst().idle();
     }

@@ -31,7 +31,7 @@ public final class StepBuffers {
         draws = new Draws(allocator, staging, limits, vocabSize);
     }
 
-    /** Source and destination of cache blocks in turn, n in all. */
+    /** Reserves n block numbers for copies in the cache: source and destination alternate. */
     static Tensor reserveCopies(Staging staging, long n) {
         return staging.reserve(DType.I32, n);
     }

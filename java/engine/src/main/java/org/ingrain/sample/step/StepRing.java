@@ -67,7 +67,7 @@ final class StepRing implements AutoCloseable {
         return results;
     }
 
-    /** There is no work: what the device waits for until the next step is not the host. */
+    /** There is no work: the time until the next step does not count as waiting for the host. */
     void idle() {
         lastRead = null;
     }

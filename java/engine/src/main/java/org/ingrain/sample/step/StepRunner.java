@@ -146,7 +146,7 @@ public final class StepRunner implements AutoCloseable {
         return ring.await();
     }
 
-    /** No step follows for want of work. */
+    /** No step follows because there is no work. */
     public void idle() {
         ring.idle();
     }

@@ -5,9 +5,9 @@ package org.ingrain.sample.step;
  *
  * @param steps          enqueued
  * @param stepMillis     time the device spent on steps
- * @param hostWaitMillis time it stood between a step and the next, waiting for the host, while there was work
+ * @param hostWaitMillis time the device was idle between steps, waiting for the host, while there was work
  * @param graphReplays   steps that were one launch of a graph captured before
- * @param graphCaptures  steps that were captured first
+ * @param graphCaptures  steps that first had to be captured as a graph
  * @param eagerSteps     steps whose ops were enqueued one by one
  */
 public record StepStats(long steps, double stepMillis, double hostWaitMillis, long graphReplays, long graphCaptures,

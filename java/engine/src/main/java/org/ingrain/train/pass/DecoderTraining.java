@@ -215,7 +215,7 @@ public final class DecoderTraining implements AutoCloseable {
         return true;
     }
 
-    /** Gradients of one product; dx is set unless nothing below it is trained, which false says. */
+    /** Gradients of one product; if nothing below it is trained, dx is not set and the result is false. */
     private boolean linearBackward(Group group, Tensor dx, Tensor dy, Tensor x) {
         boolean below = group.compareTo(parameters.lowest()) > 0;
         if (below && sums != null && !readsShare(group)) {
@@ -227,7 +227,7 @@ public final class DecoderTraining implements AutoCloseable {
         return below;
     }
 
-    /** Whether ranks share what a product reads, and so the columns of its weight; else they share what it yields. */
+    /** True if ranks share a product's input and its weight's columns; false if they share its output and the rows. */
     private static boolean readsShare(Group group) {
         return group.role() == Role.O_PROJ || group.role() == Role.DOWN_PROJ;
     }

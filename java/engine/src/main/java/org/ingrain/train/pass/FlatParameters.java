@@ -182,7 +182,7 @@ public final class FlatParameters {
         }
     }
 
-    /** Brings together what ranks that have the same piece have of its gradient. */
+    /** Combines the gradients of {@link Region#SHARED}, of which several ranks hold the same piece. */
     void completeShared() {
         if (shared != null) {
             shared.complete(region(Region.SHARED));

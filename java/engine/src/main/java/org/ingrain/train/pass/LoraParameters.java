@@ -47,7 +47,7 @@ public final class LoraParameters implements Parameters {
     /**
      * One adapted projection.
      *
-     * @param column of its output in that of the fused product
+     * @param column first column of its output in the fused product's output
      * @param u      (T, R) x·Aᵀ, which the backward pass reads; layers that are computed again share it
      */
     private record Module(LoraSites.Site site, long column, Tensor u) {

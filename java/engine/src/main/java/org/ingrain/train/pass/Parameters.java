@@ -12,14 +12,14 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
     /** Values, gradients and moments. */
     FlatParameters flat();
 
-    /** Elements of the values that one rank alone has. */
+    /** Number of values of an unsharded run, which has one rank. */
     long elements();
 
-    /** Adds where this rank has its values, first and second moments to the three vectors that one rank alone has. */
+    /** Adds this rank's parts to the vectors of an unsharded run: values, first moments and second moments. */
     void addState(List<TrainedState.Builder> vectors);
 
     /**
-     * The pass that begins: dropout masks depend on nothing else, so that computing a layer again gives the same.
+     * Begins a pass. Its dropout masks are fixed by these parameters, so recomputing a layer yields the same masks.
      *
      * @param step       of the optimizer, from 1; 0 for an evaluation, which drops nothing
      * @param microBatch of the step, from 0

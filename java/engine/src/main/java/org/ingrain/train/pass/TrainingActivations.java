@@ -55,7 +55,7 @@ final class TrainingActivations {
     }
 
     /**
-     * What lives from one op to the next.
+     * Temporary buffers, each used by consecutive ops only.
      *
      * @param x     (T, D) a norm's output
      * @param delta (T, D) what a block adds to the residual stream

@@ -21,11 +21,11 @@ import org.ingrain.train.data.MicroBatch;
 
 /**
  * The ranks that train together: replicas of a model, each over the ranks that share it. Each rank has a thread, its
- * own parameters and its own pass; where there is one, it is the caller's thread.
+ * own parameters and its own pass. A single rank uses the caller's thread.
  *
- * <p>A step deals its micro-batches out to replicas in turn. After each turn the gradients of all replicas are added
- * (see {@link FlatParameters}), so that the sum has one order; where sums need not have one, a replica adds up its own
- * first, and they are added once a step. No replica ever has other values than another.
+ * <p>A step distributes its micro-batches over the replicas in turns. After each turn the gradients of all replicas are
+ * added (see {@link FlatParameters}), so that the sum has one order. Where the order is free, each replica first adds
+ * up its own gradients, and the replicas' sums are added once per step. All replicas always have the same values.
  *
  * @param <P> what is trained
  */
@@ -42,7 +42,7 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
     private final AtomicReference<RuntimeException> failure = new AtomicReference<>();
 
     /**
-     * What a step came to.
+     * The result of a step.
      *
      * @param loss sum of −log p over its targets
      * @param norm of the gradients, before they were clipped

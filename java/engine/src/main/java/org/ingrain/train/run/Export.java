@@ -10,6 +10,6 @@ public interface Export {
     /** Writes the present values into an empty folder. */
     void write(Path folder);
 
-    /** Whether every checkpoint has it too. */
+    /** Whether every checkpoint contains this export too. */
     boolean inCheckpoints();
 }

@@ -54,7 +54,7 @@ final class StateFile {
                 MemorySegment host = slab.asSlice(0, part.elements() * Float.BYTES);
                 ByteBuffer bytes = host.asByteBuffer();
                 while (bytes.hasRemaining() && channel.read(bytes) >= 0) {
-                    // A channel may give less than was asked.
+                    // A read may return fewer bytes than requested.
                 }
                 for (Copy copy : part.copies()) {
                     copy.context().copyToDevice(copy.tensor(), host);

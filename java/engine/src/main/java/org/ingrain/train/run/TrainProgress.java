@@ -1,14 +1,14 @@
 package org.ingrain.train.run;
 
-/** Hears how training goes, on the thread that trains, and may end it early. */
+/** Receives the progress of training, on the training thread, and may stop training early. */
 public interface TrainProgress {
     TrainProgress SILENT = step -> { };
 
     void trained(Step step);
 
     /**
-     * Whether training ends after a step, before its last one. To come out the same after a kill, this must depend on
-     * the step and the weights alone.
+     * Whether training stops early, after this step. For a resumed run to give the same result, this must depend only
+     * on the step and the weights.
      *
      * @param step that is done, its checkpoint included; 0 before the first
      */
@@ -16,7 +16,7 @@ public interface TrainProgress {
         return false;
     }
 
-    /** Whether the result is written where training ends; who only measures wants none. */
+    /** Whether the result is written at the end of training; false for measurements. */
     default boolean wantsResult() {
         return true;
     }
