@@ -10,26 +10,25 @@ import org.ingrain.model.Projection;
 import org.ingrain.tensor.Require;
 
 /**
- * PEFT's adapter_config.json of a LoRA.
+ * The configuration of a LoRA adapter: PEFT's adapter_config.json.
  *
- * @param baseModelNameOrPath what it was trained on; perhaps empty
- * @param r                   rank where rank_pattern names no other
- * @param loraAlpha           alpha where alpha_pattern names no other
- * @param loraDropout         of training, from 0 to below 1
- * @param targetModules       adapted modules
- * @param excludeModules      modules of them that are not
- * @param useRslora           scaling alpha / √r instead of alpha / r (arXiv:2312.03732)
- * @param rankPattern         rank by expression that a module's path ends with
- * @param alphaPattern        alpha by such an expression
- * @param layersToTransform   adapted layers; empty for all
- * @param modulesToSave       modules that are stored whole beside the adapters
- */
+ * @param baseModelNameOrPath the base model; may be empty
+ * @param r                   rank of modules that rank_pattern does not match
+ * @param loraAlpha           alpha of modules that alpha_pattern does not match
+ * @param loraDropout         dropout probability in training, in [0, 1)
+ * @param targetModules       modules to adapt
+ * @param excludeModules      exceptions from targetModules
+ * @param useRslora           scale by alpha / √r instead of alpha / r (arXiv:2312.03732)
+ * @param rankPattern         rank by regular expression; the expression matches the end of a module's path
+ * @param alphaPattern        alpha by regular expression, matched in the same way
+ * @param layersToTransform   layers to adapt; empty for all
+ * @param modulesToSave       modules stored in full beside the adapter
 public record AdapterConfig(String baseModelNameOrPath, int r, double loraAlpha, double loraDropout,
         TargetModules targetModules, Optional<TargetModules> excludeModules, boolean useRslora,
         Map<String, Integer> rankPattern, Map<String, Double> alphaPattern, List<Integer> layersToTransform,
         List<String> modulesToSave) {
     public AdapterConfig {
-        // The first expression that matches counts, so their order is kept.
+        // The first matching expression applies, so the order is kept.
         rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
         alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
         layersToTransform = List.copyOf(layersToTransform);
@@ -40,14 +39,14 @@ public record AdapterConfig(String baseModelNameOrPath, int r, double loraAlpha,
         Require.that(loraDropout >= 0 && loraDropout < 1, "lora_dropout", loraDropout, "0 or more and less than 1");
     }
 
-    /** An adapter of one rank and alpha on modules of all layers. */
+    /** A configuration with one rank and one alpha for the target modules of all layers. */
     public static AdapterConfig of(String baseModel, int r, double loraAlpha, double loraDropout,
             List<String> targetModules) {
         return new AdapterConfig(baseModel, r, loraAlpha, loraDropout, new TargetModules.Names(targetModules),
                 Optional.empty(), false, Map.of(), Map.of(), List.of(), List.of());
     }
 
-    /** The same with rank-stabilised scaling, or without. */
+    /** A copy with or without rank-stabilised scaling. */
     public AdapterConfig withRslora(boolean rslora) {
         return new AdapterConfig(baseModelNameOrPath, r, loraAlpha, loraDropout, targetModules, excludeModules, rslora,
                 rankPattern, alphaPattern, layersToTransform, modulesToSave);
@@ -64,7 +63,7 @@ public record AdapterConfig(String baseModelNameOrPath, int r, double loraAlpha,
         return byPattern(rankPattern, projection.module(layer)).orElse(r);
     }
 
-    /** What B·A·x is multiplied with. */
+    /** The factor applied to B·A·x. */
     public float scaling(int layer, Projection projection) {
         double alpha = byPattern(alphaPattern, projection.module(layer)).orElse(loraAlpha);
         int rank = rank(layer, projection);

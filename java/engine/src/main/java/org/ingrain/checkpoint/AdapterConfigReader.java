@@ -12,16 +12,16 @@ import org.ingrain.files.JsonFields;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
-/** Reads adapter_config.json, and refuses by name whatever is set there and not computed here. */
+/** Reads adapter_config.json. Throws an InputException that names any setting that the engine does not support. */
 final class AdapterConfigReader {
     private static final Set<String> READ = Set.of(
             "peft_type", "bias", "init_lora_weights", "layers_pattern", "base_model_name_or_path", "r", "lora_alpha",
             "lora_dropout", "target_modules", "exclude_modules", "use_rslora", "rank_pattern", "alpha_pattern",
             "layers_to_transform", "modules_to_save");
-    // Notes of PEFT to itself, which change no number of a Llama's adapter that is already trained.
+    // Fields for PEFT's own use. They do not affect the result of a trained adapter of a Llama model.
     private static final Set<String> NEUTRAL = Set.of("task_type", "inference_mode", "peft_version", "revision",
             "auto_mapping", "parent_library", "megatron_core", "qalora_group_size", "eva_config", "runtime_config");
-    // These leave the base model as it is; the others (pissa, olora, corda, loftq and more) change it.
+    // These initialisations do not modify the base model; the others (pissa, olora, corda, loftq and more) do.
     private static final Set<String> INITS = Set.of("true", "false", "gaussian", "orthogonal", "eva");
 
     private final JsonFields fields;

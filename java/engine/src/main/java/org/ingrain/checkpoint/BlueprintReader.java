@@ -15,14 +15,14 @@ import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Require;
 
 /**
- * config.json, as transformers 4 (rope_theta, rope_scaling, torch_dtype) and transformers 5 (rope_parameters, dtype)
- * write it. What would change the arithmetic and is not computed here is refused by name.
+ * Reads config.json in the format of transformers 4 (rope_theta, rope_scaling, torch_dtype) or transformers 5
+ * (rope_parameters, dtype). An unsupported setting that would change the result causes an InputException that names it.
  */
 public final class BlueprintReader {
     private static final Map<String, DType> DTYPES = Map.of(
             "float32", DType.F32, "bfloat16", DType.BF16, "float16", DType.F16);
     private static final String ORIGINAL = "original_max_position_embeddings";
-    /** What transformers takes where a config leaves it out. */
+    /** transformers' default for a missing sliding_window. */
     private static final int WINDOW = 4096;
     private static final int WINDOW_LAYERS = 28;
     private static final int QWEN3_HEAD_DIM = 128;
@@ -30,7 +30,7 @@ public final class BlueprintReader {
     private BlueprintReader() {
     }
 
-    /** The supported architectures, and how their configs differ. */
+    /** The differences between the supported architectures in config.json. */
     private enum Architecture {
         LLAMA("LlamaForCausalLM", "llama"), MISTRAL("MistralForCausalLM", "mistral"),
         QWEN2("Qwen2ForCausalLM", "qwen2"), QWEN3("Qwen3ForCausalLM", "qwen3");
@@ -62,7 +62,7 @@ public final class BlueprintReader {
             return new AttentionConfig(heads, keyValueHeads, headDim, this == QWEN2, this == QWEN3);
         }
 
-        /** The tokens that attention sees in at least one layer, or 0 for no limit. */
+        /** The attention window in tokens if at least one layer has one, otherwise 0. */
         int slidingWindow(JsonFields fields) {
             return switch (this) {
                 case LLAMA -> 0;
@@ -71,7 +71,9 @@ public final class BlueprintReader {
             };
         }
 
-        /** Null says that there is none; left out, it has transformers' default. */
+        /**
+         * The value of sliding_window. Null means no window; if the field is missing, transformers' default applies.
+         */
         private static int window(JsonFields fields) {
             boolean none = fields.names().contains("sliding_window") && !fields.has("sliding_window");
             int window = none ? 0 : fields.integer("sliding_window", WINDOW);
@@ -79,7 +81,7 @@ public final class BlueprintReader {
             return window;
         }
 
-        /** Whether any layer of a Qwen has a window. */
+        /** Whether any layer of a Qwen model has a window. */
         private static boolean slides(JsonFields fields) {
             if (!fields.flag("use_sliding_window", false)) {
                 return false;
@@ -106,7 +108,10 @@ public final class BlueprintReader {
         }
     }
 
-    /** YaRN stretches the original context, also where max_position_embeddings does not say so (Qwen2.5). */
+    /**
+     * The context length. YaRN extends the original context even if max_position_embeddings does not include it
+     * (Qwen2.5).
+     */
     private static int positions(JsonFields fields, RopeConfig rope) {
         int positions = fields.integer("max_position_embeddings");
         return rope.scaling() instanceof RopeScaling.Yarn yarn
@@ -186,7 +191,7 @@ public final class BlueprintReader {
         });
     }
 
-    /** As transformers' modeling_rope_utils completes what a config leaves out. */
+    /** Reads YaRN's parameters. Missing fields get the defaults of transformers' modeling_rope_utils. */
     private static RopeScaling yarn(JsonFields scaling, JsonFields fields) {
         int original = scaling.has(ORIGINAL) || fields.has(ORIGINAL) ? original(scaling, fields)
                 : fields.integer("max_position_embeddings");

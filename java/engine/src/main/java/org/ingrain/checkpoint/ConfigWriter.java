@@ -15,8 +15,8 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tokenizer.SpecialTokens;
 
 /**
- * Writes config.json with transformers 4's names (rope_theta, rope_scaling, torch_dtype), which transformers 5 reads as
- * well.
+ * Writes config.json with transformers 4's field names (rope_theta, rope_scaling, torch_dtype), which transformers 5
+ * also reads.
  */
 public final class ConfigWriter {
     private static final Map<DType, String> DTYPES = Map.of(
@@ -50,7 +50,7 @@ public final class ConfigWriter {
         DurableFile.write(file, Json.config(fields));
     }
 
-    /** The architecture that computes what the configuration says. */
+    /** Adds the name of an architecture that supports this configuration, and its specific fields. */
     private static void architecture(Map<String, Object> fields, Blueprint config) {
         AttentionConfig attention = config.attention();
         String family = attention.qkNorm() ? "qwen3" : attention.qkvBias() ? "qwen2"

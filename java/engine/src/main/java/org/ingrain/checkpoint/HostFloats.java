@@ -10,8 +10,8 @@ import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 
 /**
- * Floating-point elements of host memory as F32 and back, little-endian and perhaps unaligned as in safetensors; rounds
- * to nearest even.
+ * Converts floating-point elements in host memory to and from F32. The memory is little-endian and may be unaligned, as
+ * in safetensors. Conversion rounds to nearest even.
  */
 public final class HostFloats {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(
@@ -25,7 +25,7 @@ public final class HostFloats {
     }
 
     /**
-     * A tensor of F32, BF16 or F16: its bytes as they are, or of F64 the numbers rounded to F32.
+     * Wraps a tensor: F32, BF16 and F16 without a copy, F64 converted to F32.
      *
      * @param where file and tensor, for messages
      * @param data  the tensor's bytes
@@ -44,7 +44,7 @@ public final class HostFloats {
         return new HostTensor(dtype, info.shape(), data);
     }
 
-    /** values = data[offset ..], in elements. */
+    /** values = data[offset ..]; the offset is in elements. */
     static void read(float[] values, MemorySegment data, DType dtype, long offset) {
         switch (dtype) {
             case F32 -> MemorySegment.copy(data, FLOAT, offset * Float.BYTES, values, 0, values.length);
@@ -62,7 +62,7 @@ public final class HostFloats {
         }
     }
 
-    /** data[offset ..] = values, in elements. */
+    /** data[offset ..] = values; the offset is in elements. */
     public static void write(MemorySegment data, DType dtype, long offset, float[] values) {
         switch (dtype) {
             case F32 -> MemorySegment.copy(values, 0, data, FLOAT, offset * Float.BYTES, values.length);

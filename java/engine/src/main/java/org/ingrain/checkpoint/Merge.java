@@ -19,8 +19,8 @@ import org.ingrain.tensor.InputException;
 
 /**
  * Merges an adapter into its base model: W + scaling·B·A, computed in F32 and rounded to the type of W, one tensor at a
- * time. The result is a new Hugging Face folder, written completely or not at all. Modules that the adapter stores
- * whole replace those of the base; where they replace one end of tied embeddings, the result has a head of its own.
+ * time. The result is a new Hugging Face folder, written atomically. Modules that the adapter stores in full replace
+ * the base's modules. If they replace only one of two tied embeddings, the result has a separate output head.
  */
 public final class Merge {
     private static final String EMBEDDING = "model.embed_tokens.weight";
@@ -50,12 +50,12 @@ public final class Merge {
         return base.has(name) || name.equals(HEAD) && base.config().tieWordEmbeddings();
     }
 
-    /** The base's tensor that stands for one of the result: a tied head is the embedding. */
+    /** The name of the base's tensor for a tensor of the result. For a tied head this is the embedding. */
     private String old(String name) {
         return base.has(name) ? name : EMBEDDING;
     }
 
-    /** Whether the adapter replaces one end of a tie, or both by different modules: then the result has two ends. */
+    /** Whether the adapter breaks a tie: it replaces only one of the tied tensors, or both with different ones. */
     private boolean unties() {
         HostTensor embedding = adapter.savedModules().get(EMBEDDING);
         HostTensor head = adapter.savedModules().get(HEAD);
@@ -64,7 +64,7 @@ public final class Merge {
         return base.config().tieWordEmbeddings() && !same;
     }
 
-    /** Hears of each tensor that is written. */
+    /** Receives a call for each tensor that is written. */
     public interface Progress {
         void written(int tensors, int of);
     }
@@ -72,7 +72,7 @@ public final class Merge {
     /**
      * Writes the merged folder.
      *
-     * @param output must not exist, or be empty
+     * @param output the folder to create; it must not exist, or must be empty
      */
     public void write(Path output, Progress progress) {
         Map<String, LoraModule> modules = new HashMap<>();
@@ -123,7 +123,7 @@ public final class Merge {
         return data;
     }
 
-    /** data = W (N, C) + scaling·B (N, R)·A (R, C), of W's type. */
+    /** Computes data = W (N, C) + scaling·B (N, R)·A (R, C), in the type of W. */
     private static MemorySegment merged(MemorySegment data, HostTensor w, LoraModule module) {
         int columns = Math.toIntExact(w.shape()[1]);
         LongStream.range(0, w.shape()[0]).parallel().forEach(n -> {

@@ -18,9 +18,9 @@ import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 
 /**
- * A Hugging Face model folder: config.json, and weights in model.safetensors or in shards named by
- * model.safetensors.index.json. Opening checks the configuration and every header; InputException names the file and
- * the field or tensor at fault.
+ * A Hugging Face model folder: config.json, and weights in model.safetensors or in the shards listed in
+ * model.safetensors.index.json. Opening a folder checks the configuration and every header. An InputException names the
+ * file and the invalid field or tensor.
  */
 public final class ModelFolder implements WeightSource, AutoCloseable {
     static final String SINGLE = "model.safetensors";
@@ -57,7 +57,7 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
         }
     }
 
-    /** The configuration alone, of a folder that may have no weights. */
+    /** Reads only the configuration. The folder need not contain weights. */
     public static Blueprint readConfig(Path path) {
         if (!Files.isDirectory(path)) {
             throw new InputException(path + ": " + (Files.exists(path) ? "not a folder" : "no such folder"));
@@ -77,12 +77,12 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
         return config;
     }
 
-    /** A file of the folder, where it is there. */
+    /** A file of the folder, if it exists. */
     public Optional<Path> file(String name) {
         return Optional.of(path.resolve(name)).filter(Files::isRegularFile);
     }
 
-    /** The tensors of floating-point numbers; what else a folder stores, a model does not use. */
+    /** The names of all floating-point tensors. The model does not use other tensors. */
     public Set<String> names() {
         return Collections.unmodifiableSet(floats);
     }
@@ -96,8 +96,8 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
     }
 
     /**
-     * A weight of F32, BF16 or F16: little-endian, perhaps unaligned, valid until close. One that is stored as F64 is
-     * rounded to F32.
+     * A weight as F32, BF16 or F16: little-endian, may be unaligned, valid until close. An F64 tensor is converted to
+     * F32.
      */
     @Override
     public HostTensor tensor(String name) {
@@ -105,8 +105,8 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
     }
 
     /**
-     * Refuses a head that is stored beside an embedding it is said to be tied to, and differs from it: transformers 5
-     * computes with the stored head, transformers 4 with the embedding.
+     * Refuses a stored head that differs from the embedding although the config ties them. transformers 5 would use the
+     * stored head, transformers 4 the embedding.
      */
     private void requireTied() {
         String embedding = "model.embed_tokens.weight";

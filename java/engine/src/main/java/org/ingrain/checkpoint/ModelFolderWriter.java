@@ -7,7 +7,7 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.model.Blueprint;
 import org.ingrain.tokenizer.SpecialTokens;
 
-/** Writes a Hugging Face folder that has another's tokenizer and generation settings. */
+/** Writes a Hugging Face model folder, with the tokenizer and generation settings of another folder. */
 public final class ModelFolderWriter {
     private static final List<String> COPIED = List.of(
             "generation_config.json", "tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt",
@@ -20,10 +20,11 @@ public final class ModelFolderWriter {
     /**
      * Writes a model's files.
      *
-     * @param folder     that {@link org.ingrain.files.DurableFolder#write} hands to its body
-     * @param base       the folder whose other files are copied, and its config.json where it says the same as config
-     * @param tensors    every parameter, in the order in which shards are to hold them
-     * @param shardBytes a shard's largest size, {@link SafetensorsWriter#SHARD_BYTES} as a rule
+     * @param folder     the folder that {@link org.ingrain.files.DurableFolder#write} passes to its body
+     * @param base       the folder from which other files are copied; its config.json is copied too if it matches
+     *                   config
+     * @param tensors    all parameters, in the order of the shards
+     * @param shardBytes maximum size of a shard in bytes, usually {@link SafetensorsWriter#SHARD_BYTES}
      */
     public static void write(Path folder, Path base, Blueprint config, List<TensorOutput> tensors, long shardBytes) {
         for (String name : COPIED) {

@@ -22,11 +22,11 @@ import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 
 /**
- * A LoRA in PEFT's format: adapter_config.json and adapter_model.safetensors, whose tensors are named
- * {@code base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight} (R, C) and lora_B (N, R).
+ * A LoRA adapter in PEFT's format: adapter_config.json and adapter_model.safetensors. The tensor names are {@code
+ * base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight} (R, C) and lora_B (N, R).
  *
  * @param modules      the adapted projections, by layer and projection
- * @param savedModules parameters that are stored whole (modules_to_save), by the model's own name such as {@code
+ * @param savedModules parameters stored in full (modules_to_save), by the model's parameter name, such as {@code
  *                     lm_head.weight}
  */
 public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<String, HostTensor> savedModules) {
@@ -39,7 +39,7 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
         savedModules = Map.copyOf(savedModules);
     }
 
-    /** Reads an adapter of a model; InputException names the file and the field or tensor that does not fit. */
+    /** Reads an adapter for a model. An InputException names the file and the field or tensor that does not match. */
     public static PeftAdapter read(Path folder, Blueprint model) {
         Path file = folder.resolve(CONFIG);
         if (!Files.isRegularFile(file)) {
@@ -93,7 +93,7 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
         for (String name : List.copyOf(unread)) {
             String module = name.substring(0, Math.max(0, name.lastIndexOf('.')));
             if (name.startsWith(PREFIX) && config.modulesToSave().stream()
-                    .anyMatch(module::endsWith)) {   // as PEFT: norm is also input_layernorm
+                    .anyMatch(module::endsWith)) {   // as in PEFT: norm also matches input_layernorm
                 HostTensor tensor = tensor(tensors, name);
                 MemorySegment copy = Arena.ofAuto().allocate(tensor.data().byteSize(), 64).copyFrom(tensor.data());
                 saved.put(name.substring(PREFIX.length()), new HostTensor(tensor.dtype(), tensor.shape(), copy));
@@ -121,8 +121,8 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
     }
 
     /**
-     * Writes an adapter without saved modules into a folder, which is created if it does not exist. The configuration
-     * is written last.
+     * Writes an adapter without saved modules into a folder. The folder is created if it does not exist. The
+     * configuration is written last.
      */
     public void write(Path folder) {
         if (!savedModules.isEmpty()) {

@@ -15,9 +15,9 @@ import java.util.Set;
 import org.ingrain.tensor.InputException;
 
 /**
- * One safetensors file, mapped read-only: opening reads the header alone, and a tensor's bytes are read when they are
- * touched. The file is checked whole when it is opened (header, offsets, byte counts), and InputException names the
- * tensor at fault. Safe for use by many threads until closed. Format: github.com/huggingface/safetensors, README.
+ * One safetensors file, mapped read-only. Opening reads only the header; a tensor's bytes are read on access. Opening
+ * checks the header, all offsets and all byte counts; an InputException names the invalid tensor. Thread-safe until
+ * closed. Format: github.com/huggingface/safetensors, README.
  */
 public final class Safetensors implements AutoCloseable {
     private static final ValueLayout.OfLong LENGTH = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -74,12 +74,12 @@ public final class Safetensors implements AutoCloseable {
         return file;
     }
 
-    /** The tensors' names, in the order of their bytes. */
+    /** The names of the tensors, in the order of their bytes. */
     public Set<String> names() {
         return Collections.unmodifiableSet(header.tensors().keySet());
     }
 
-    /** The header's free text, such as {@code format: pt}. */
+    /** The metadata entries of the header, such as {@code format: pt}. */
     public Map<String, String> metadata() {
         return Collections.unmodifiableMap(header.metadata());
     }
@@ -93,8 +93,8 @@ public final class Safetensors implements AutoCloseable {
     }
 
     /**
-     * The tensor's bytes, little-endian, read-only, valid until close. The format does not promise alignment, so read
-     * through an unaligned layout.
+     * The bytes of a tensor: little-endian, read-only, valid until close. The format does not guarantee alignment, so
+     * use an unaligned layout.
      */
     public MemorySegment data(String name) {
         TensorInfo info = info(name);

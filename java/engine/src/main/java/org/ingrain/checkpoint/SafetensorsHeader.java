@@ -12,10 +12,10 @@ import org.ingrain.files.JsonFields;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
-/** Reads the JSON header of a safetensors file and refuses whatever the format's specification refuses. */
+/** Reads the JSON header of a safetensors file and rejects whatever violates the format's specification. */
 record SafetensorsHeader(Map<String, TensorInfo> tensors, Map<String, String> metadata) {
     static final long LONGEST = 100_000_000;
-    /** Bits of an element of each type of the format: tensors that the model does not use may have any. */
+    /** Bits per element of every type of the format. Tensors that the model does not use may have any of them. */
     private static final Map<String, Integer> BITS = Map.ofEntries(Map.entry("BOOL", 8), Map.entry("U8", 8),
             Map.entry("I8", 8), Map.entry("F8_E4M3", 8), Map.entry("F8_E5M2", 8), Map.entry("F8_E8M0", 8),
             Map.entry("F4", 4), Map.entry("F6_E2M3", 6), Map.entry("F6_E3M2", 6), Map.entry("I16", 16),
@@ -23,7 +23,7 @@ record SafetensorsHeader(Map<String, TensorInfo> tensors, Map<String, String> me
             Map.entry("U32", 32), Map.entry("F32", 32), Map.entry("I64", 64), Map.entry("U64", 64),
             Map.entry("F64", 64), Map.entry("C64", 64));
 
-    /** @param dataBytes bytes of the file after the header */
+    /** @param dataBytes number of bytes in the file after the header */
     static SafetensorsHeader parse(Path file, byte[] json, long dataBytes) {
         if (json.length == 0 || json[0] != '{') {
             throw new InputException(file + ": the header is not a JSON object");

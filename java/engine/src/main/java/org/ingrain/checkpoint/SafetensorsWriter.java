@@ -19,11 +19,11 @@ import org.ingrain.files.Json;
 import org.ingrain.tensor.DType;
 
 /**
- * Writes safetensors: the same tensors make the same bytes, in the order that the safetensors library itself writes
- * them (the wider types first, then by name). Files are written as {@link DurableFile} does.
+ * Writes safetensors files. Equal tensors yield equal bytes. Tensors are in the order of the safetensors library (wider
+ * types first, then by name). Files are written atomically, as by {@link DurableFile}.
  */
 public final class SafetensorsWriter {
-    /** Where Hugging Face cuts a model into shards. */
+    /** The default shard size of Hugging Face models, in bytes. */
     public static final long SHARD_BYTES = 5_000_000_000L;
 
     private static final int CHUNK = 8 << 20;
@@ -36,12 +36,12 @@ public final class SafetensorsWriter {
     private SafetensorsWriter() {
     }
 
-    /** One file, with the metadata that transformers wants. */
+    /** Writes one file, with the metadata that transformers requires. */
     public static void write(Path file, List<TensorOutput> tensors) {
         write(file, tensors, PYTORCH);
     }
 
-    /** One file. */
+    /** Writes one file. */
     public static void write(Path file, List<TensorOutput> tensors, Map<String, String> metadata) {
         List<TensorOutput> ordered = tensors.stream().sorted(BY_TYPE_AND_NAME).toList();
         byte[] header = header(ordered, metadata);
@@ -56,8 +56,8 @@ public final class SafetensorsWriter {
     }
 
     /**
-     * model.safetensors where it fits into a shard, else shards in the order of the tensors, and their index, in a
-     * folder.
+     * Writes a model into a folder: model.safetensors if it fits into one shard, otherwise shards in the order of the
+     * tensors, and their index.
      */
     public static void writeModel(Path folder, List<TensorOutput> tensors, long shardBytes) {
         List<List<TensorOutput>> shards = shards(tensors, shardBytes);

@@ -8,14 +8,14 @@ import org.ingrain.files.JsonFields;
 import org.ingrain.tensor.InputException;
 
 /**
- * Which modules an adapter adapts, as PEFT matches them: names that a module's path ends with, or one expression that
- * matches the whole path, or {@code all-linear}.
+ * The modules that an adapter adapts, matched as in PEFT: a list of path suffixes, one regular expression that matches
+ * the whole path, or {@code all-linear}.
  */
 public sealed interface TargetModules {
-    /** Whether a module of this path, such as {@code model.layers.0.self_attn.q_proj}, is meant. */
+    /** Whether a module path, such as {@code model.layers.0.self_attn.q_proj}, matches. */
     boolean matches(String path);
 
-    /** What adapter_config.json says: a list or a string. */
+    /** The value in adapter_config.json: a list or a string. */
     Object json();
 
     record Names(List<String> names) implements TargetModules {
@@ -46,7 +46,7 @@ public sealed interface TargetModules {
         }
     }
 
-    /** Reads a field that may be absent. */
+    /** Reads an optional field. */
     static Optional<TargetModules> read(JsonFields fields, String field) {
         if (!fields.has(field)) {
             return Optional.empty();

@@ -7,12 +7,12 @@ import java.util.stream.Stream;
 import org.ingrain.tensor.DType;
 
 /**
- * A tensor as a safetensors header describes it.
+ * The description of a tensor in a safetensors header.
  *
- * @param type  of its elements, as the format names it
+ * @param type  element type, as the format names it
  * @param shape row-major; empty for a scalar
- * @param begin first byte, counted from the end of the header
- * @param end   the byte after the last
+ * @param begin offset of the first byte, from the end of the header
+ * @param end   offset after the last byte
  */
 public record TensorInfo(String name, String type, long[] shape, long begin, long end) {
     public TensorInfo {
@@ -24,12 +24,12 @@ public record TensorInfo(String name, String type, long[] shape, long begin, lon
         return shape.clone();
     }
 
-    /** Empty for a type that the engine does not compute with. */
+    /** The element type; empty if the engine does not compute with it. */
     public Optional<DType> dtype() {
         return Stream.of(DType.values()).filter(dtype -> dtype.name().equals(type)).findFirst();
     }
 
-    /** Bytes in the file. */
+    /** The size in the file, in bytes. */
     public long bytes() {
         return end - begin;
     }

@@ -6,11 +6,11 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.HostTensor;
 
 /**
- * A tensor to be written.
+ * A tensor to write to a file.
  *
  * @param shape   row-major
- * @param content its bytes, little-endian; asked for once, when its turn comes, so that one tensor is in memory at a
- *                time
+ * @param content supplies the bytes, little-endian; called once, just before the tensor is written, so that only one
+ *                tensor is in memory at a time
  */
 public record TensorOutput(String name, DType dtype, long[] shape, Supplier<MemorySegment> content) {
     /** An F32 tensor in memory. */
@@ -18,12 +18,12 @@ public record TensorOutput(String name, DType dtype, long[] shape, Supplier<Memo
         return new TensorOutput(name, DType.F32, shape, () -> MemorySegment.ofArray(values));
     }
 
-    /** A tensor as it stands in another file. */
+    /** A tensor copied from another file. */
     public static TensorOutput of(String name, HostTensor tensor) {
         return new TensorOutput(name, tensor.dtype(), tensor.shape(), tensor::data);
     }
 
-    /** Bytes in the file. */
+    /** The size in the file, in bytes. */
     public long bytes() {
         long bytes = dtype.bytes();
         for (long size : shape) {

@@ -14,12 +14,10 @@ import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.ingrain.tensor.InputException;
 
-/** Fingerprints of files, folders and names, by SHA-256. */
+/** SHA-256 fingerprints of files, folders and names. */
 public final class Digest {
     private static final String WEIGHTS = ".safetensors";
-    /**
-     * Weight files above this size are sampled, not read through: a 140 GB model is known by 64 windows of each shard.
-     */
+    /** Weight files above this size are sampled instead of read in full: for a 140 GB model, 64 windows per shard. */
     private static final long WHOLE = 4L << 20;
     private static final int WINDOWS = 64;
     private static final int WINDOW = 1 << 16;
@@ -28,9 +26,9 @@ public final class Digest {
     }
 
     /**
-     * Each file that makes a model what it is (weights, adapters, config, tokenizer, template), by name, with its size
-     * and its hash. Large weights are hashed by their size, their first megabyte (the safetensors header), and 64
-     * windows spread evenly to their end.
+     * The size and hash, by name, of every file that defines a model (weights, adapters, config, tokenizer, template).
+     * For large weights the hash covers their size, their first megabyte (the safetensors header) and 64 evenly spaced
+     * windows.
      *
      * @throws InputException if the folder cannot be read or holds no such file
      */
@@ -53,7 +51,7 @@ public final class Digest {
         return files;
     }
 
-    /** The hash of a file's size and content; of large weights, of evenly spread windows of it. */
+    /** The hash of a file's size and content; for large weights, of evenly spaced windows of the content. */
     public static String file(Path file) {
         MessageDigest digest = sha256();
         try (FileChannel channel = FileChannel.open(file)) {
@@ -76,8 +74,8 @@ public final class Digest {
     }
 
     /**
-     * A seed of its own for each purpose: the first 63 bits of the hash of the run's seed and the parts, which are kept
-     * apart by length.
+     * Derives a separate seed for each purpose: the first 63 bits of the hash of the run's seed and the parts. Length
+     * prefixes keep the parts distinct.
      */
     public static long seed(long seed, String... parts) {
         MessageDigest digest = sha256();
@@ -93,7 +91,7 @@ public final class Digest {
     private static void read(FileChannel channel, long from, int length, MessageDigest digest) throws IOException {
         ByteBuffer window = ByteBuffer.allocate(length);
         while (window.hasRemaining() && channel.read(window, from + window.position()) >= 0) {
-            // A read may return fewer bytes than requested.
+            // A channel may return fewer bytes than requested.
         }
         digest.update(window.flip());
     }

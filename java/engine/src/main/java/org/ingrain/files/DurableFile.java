@@ -19,12 +19,11 @@ import java.nio.file.StandardOpenOption;
 import org.ingrain.tensor.InputException;
 
 /**
- * Files that are whole and on the disk, or not there at all. A file is written under a fresh name beside its place,
- * forced to the disk and renamed; then its folder is forced. After a failure the old file is as it was. A killed
- * process leaves the old file or the new one, and perhaps the fresh name, which {@link RunLock#take} removes from a run
- * folder.
+ * Writes files atomically and durably. A file is written under a temporary name in the same folder, forced to the disk
+ * and renamed; then its folder is forced. After a failure the old file is unchanged. A killed process leaves the old or
+ * the new file, and possibly the temporary file, which {@link RunLock#take} removes from a run folder.
  *
- * <p>Only a regular file is replaced. A link, a folder, a device and a pipe are refused.
+ * <p>Only a regular file is replaced. A link, a folder, a device and a pipe are rejected.
  */
 public final class DurableFile {
     private DurableFile() {
@@ -36,7 +35,7 @@ public final class DurableFile {
         void writeTo(OutputStream out) throws IOException;
     }
 
-    /** Writes a file's content in large pieces. */
+    /** Writes a file's content directly to the channel, in large buffers. */
     @FunctionalInterface
     public interface Pieces {
         void writeTo(FileChannel channel) throws IOException;
@@ -48,9 +47,10 @@ public final class DurableFile {
     }
 
     /**
-     * Replaces {@code target} by what {@code body} writes; makes its folder where there is none.
+     * Replaces {@code target} with the content that {@code body} writes. Creates the parent folder if it does not
+     * exist.
      *
-     * @throws InputException if the file cannot be written, or if {@code target} is no regular file
+     * @throws InputException if the file cannot be written, or if {@code target} is not a regular file
      */
     public static void write(Path target, Body body) {
         writePieces(target, channel -> {
@@ -60,7 +60,7 @@ public final class DurableFile {
         });
     }
 
-    /** As {@link #write(Path, Body)}, without a buffer between. */
+    /** Like {@link #write(Path, Body)}, without buffering. */
     public static void writePieces(Path target, Pieces pieces) {
         requireReplaceable(target);
         Path folder = target.toAbsolutePath().getParent();
@@ -82,8 +82,8 @@ public final class DurableFile {
     }
 
     /**
-     * Refuses a target that {@link #write(Path, Body)} would refuse, and one in a folder that is not there: for the
-     * output of a long computation, before it begins.
+     * Rejects a target that {@link #write(Path, Body)} would reject, and a target whose parent folder does not exist.
+     * Checks the output of a long computation before it starts.
      */
     public static void requireOutput(Path target) {
         requireReplaceable(target);
@@ -103,7 +103,7 @@ public final class DurableFile {
         }
     }
 
-    /** Appends {@code text}, which is not forced to the disk: for logs. */
+    /** Appends {@code text} without forcing it to the disk; for logs. */
     public static void append(Path file, String text) {
         try {
             Files.write(file, text.getBytes(StandardCharsets.UTF_8), StandardOpenOption.CREATE,
@@ -113,7 +113,7 @@ public final class DurableFile {
         }
     }
 
-    /** Removes a file, if it is there, durably. */
+    /** Deletes a file durably, if it exists. */
     public static void delete(Path file) {
         try {
             if (Files.deleteIfExists(file)) {
@@ -124,7 +124,7 @@ public final class DurableFile {
         }
     }
 
-    /** The text of a UTF-8 file. */
+    /** Reads a UTF-8 text file. */
     public static String read(Path file) {
         try {
             return Files.readString(file);

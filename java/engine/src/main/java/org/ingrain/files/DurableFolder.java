@@ -13,9 +13,9 @@ import java.util.stream.Stream;
 import org.ingrain.tensor.InputException;
 
 /**
- * Folders that are whole and on the disk, or not there at all. A folder is filled under a fresh name beside its place,
- * forced to the disk and renamed; then the folder above is forced. What a killed process left is removed when the next
- * folder is written to the same place above; what a running process writes is not touched.
+ * Writes folders atomically and durably. A folder is filled under a temporary name beside its target, forced to the
+ * disk and renamed; then the parent folder is forced. Leftovers of a killed process are removed when the next folder is
+ * written into the same parent. Files of a running process are not touched.
  */
 public final class DurableFolder {
     private DurableFolder() {
@@ -28,9 +28,9 @@ public final class DurableFolder {
     }
 
     /**
-     * Makes {@code target} with what {@code body} writes.
+     * Creates {@code target} with the files that {@code body} writes.
      *
-     * @throws InputException if {@code target} is there and not an empty folder, or cannot be written
+     * @throws InputException if {@code target} exists and is not an empty folder, or cannot be written
      */
     public static void write(Path target, Body body) {
         requireFree(target);
@@ -51,7 +51,7 @@ public final class DurableFolder {
         }
     }
 
-    /** Refuses a target that {@link #write} would refuse: for the output of a long computation, before it begins. */
+    /** Rejects a target that {@link #write} would reject. Checks the output of a long computation before it starts. */
     public static void requireFree(Path target) {
         boolean there = Files.exists(target, LinkOption.NOFOLLOW_LINKS);
         if (there && !(Files.isDirectory(target, LinkOption.NOFOLLOW_LINKS) && list(target).isEmpty())) {
@@ -59,7 +59,7 @@ public final class DurableFolder {
         }
     }
 
-    /** Removes a folder with all that is in it. A reader sees all of it or nothing, also after a kill. */
+    /** Deletes a folder recursively and atomically: even after a kill, a reader sees the complete folder or none. */
     public static void remove(Path target) {
         Path beside = Unfinished.beside(target);
         try {
@@ -70,7 +70,7 @@ public final class DurableFolder {
         }
     }
 
-    /** What a folder holds, by name; nothing where there is no folder. */
+    /** The entries of a folder, sorted by name; empty if the folder does not exist. */
     public static List<Path> list(Path folder) {
         if (!Files.isDirectory(folder)) {
             return List.of();
@@ -82,7 +82,7 @@ public final class DurableFolder {
         }
     }
 
-    /** Makes a folder and those above it, where they are not there, durably. */
+    /** Creates a folder and its missing parents durably. */
     static void make(Path folder) throws IOException {
         if (!Files.isDirectory(folder)) {
             Path above = folder.toAbsolutePath().getParent();
@@ -92,14 +92,14 @@ public final class DurableFolder {
         }
     }
 
-    /** Waits until a file's content, or a folder's list of names, is on the disk. */
+    /** Forces a file's content, or a folder's directory entries, to the disk. */
     static void force(Path path) throws IOException {
         try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
             channel.force(true);
         }
     }
 
-    /** Removes a file, or a folder with all that is in it; follows no link. */
+    /** Deletes a file, or a folder recursively. Does not follow links. */
     static void delete(Path path) throws IOException {
         if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
             for (Path each : tree(path)) {
@@ -108,7 +108,7 @@ public final class DurableFolder {
         }
     }
 
-    /** All files and folders from the deepest to {@code top}. */
+    /** All files and folders below {@code top} and {@code top} itself, deepest first. */
     private static List<Path> tree(Path top) throws IOException {
         try (Stream<Path> all = Files.walk(top)) {
             return all.sorted(Comparator.reverseOrder()).toList();

@@ -17,8 +17,8 @@ import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * The one way to JSON and back. Keys have the order of a record's fields and their names, unless the record is
- * annotated with another naming. Nulls are left out, unknown keys are refused, line ends are {@code \n}.
+ * Converts objects to and from JSON for the whole project. Keys have the order and names of a record's fields, unless
+ * an annotation sets another naming. Nulls are omitted, unknown keys are rejected, and lines end with {@code \n}.
  */
 public final class Json {
     private static final DefaultIndenter INDENT = new DefaultIndenter("  ", "\n");
@@ -36,7 +36,7 @@ public final class Json {
     private static final ObjectWriter PRETTY =
             MAPPER.writer().with(new DefaultPrettyPrinter().withObjectIndenter(INDENT).withArrayIndenter(INDENT));
 
-    /** As Python's json writes a configuration: nulls stay, a list is on one line. */
+    /** The format of Python's json for configurations: nulls are kept, and a list is on one line. */
     private static final ObjectWriter CONFIG = JsonMapper.shared().writer()
             .with(new DefaultPrettyPrinter().withObjectIndenter(INDENT));
 
@@ -45,17 +45,17 @@ public final class Json {
     private Json() {
     }
 
-    /** {@code value} on one line, without a line end. */
+    /** {@code value} as JSON on one line, without a line end. */
     public static String line(Object value) {
         return MAPPER.writeValueAsString(value);
     }
 
-    /** {@code value} indented for people, with a line end. */
+    /** {@code value} as indented JSON, with a line end. */
     public static String pretty(Object value) {
         return PRETTY.writeValueAsString(value) + "\n";
     }
 
-    /** A configuration file of Hugging Face or PEFT, with a line end. */
+    /** {@code value} as a configuration file of Hugging Face or PEFT, with a line end. */
     public static String config(Object value) {
         return CONFIG.writeValueAsString(value) + "\n";
     }
@@ -67,8 +67,8 @@ public final class Json {
     /**
      * Reads {@code text} as {@code type}.
      *
-     * @param where what the text is, for the message: a file, or a file and a line
-     * @throws InputException if the text is no JSON or does not fit the type
+     * @param where source of the text for error messages: a file, or a file and a line
+     * @throws InputException if the text is not JSON or does not match the type
      */
     public static <T> T parse(String text, Class<T> type, String where) {
         try {
@@ -82,12 +82,12 @@ public final class Json {
         }
     }
 
-    /** Reads any JSON; refuses an empty text. */
+    /** Parses any JSON value. Rejects an empty text. */
     public static JsonNode parse(String text, String where) {
         return parse(text, JsonNode.class, where);
     }
 
-    /** Reads any JSON; refuses an object that has a key twice. */
+    /** Parses any JSON value. Rejects an object with a duplicate key. */
     static JsonNode parseStrictly(byte[] json, String where) {
         try {
             return STRICT.readTree(json);

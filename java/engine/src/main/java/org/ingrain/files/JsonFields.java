@@ -11,8 +11,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 
 /**
- * A JSON object read field by field: every complaint is one InputException that names the file and the field. A field
- * that is null counts as absent.
+ * Reads the fields of a JSON object. Every error is an InputException that names the file and the field. A null field
+ * counts as absent.
  */
 public final class JsonFields {
     private final String where;
@@ -23,7 +23,7 @@ public final class JsonFields {
         this.object = object;
     }
 
-    /** The object that a file holds. */
+    /** Reads a file that holds one JSON object. */
     public static JsonFields read(Path file) {
         try {
             return parse(file.toString(), Files.readAllBytes(file));
@@ -32,7 +32,7 @@ public final class JsonFields {
         }
     }
 
-    /** @param where what the bytes are, to begin every complaint with */
+    /** @param where source of the bytes; every error message starts with it */
     public static JsonFields parse(String where, byte[] json) {
         JsonNode node = Json.parseStrictly(json, where);
         if (!node.isObject()) {
@@ -41,7 +41,7 @@ public final class JsonFields {
         return new JsonFields(where, node);
     }
 
-    /** An object without fields, in place of a file that need not be there. */
+    /** An object without fields, for an optional file that does not exist. */
     public static JsonFields empty(String where) {
         return new JsonFields(where, JsonNodeFactory.instance.objectNode());
     }
@@ -56,7 +56,7 @@ public final class JsonFields {
         return node != null && !node.isNull();
     }
 
-    /** The value as it stands. */
+    /** The unconverted value of a field. */
     public JsonNode node(String field) {
         if (!has(field)) {
             throw new InputException(where + ": " + field + " is missing");
@@ -70,7 +70,7 @@ public final class JsonFields {
         return new JsonFields(where + ": " + field, node);
     }
 
-    /** An object that stands in the list of this name. */
+    /** An object that is an element of the list in this field. */
     public JsonFields within(String field, JsonNode element) {
         require(element.isObject(), field, element, "a list of objects");
         return new JsonFields(where + ": " + field, element);
@@ -115,7 +115,7 @@ public final class JsonFields {
         return has(field) ? number(field) : otherwise;
     }
 
-    /** A list of integers, none negative. */
+    /** A list of non-negative integers. */
     public long[] longs(String field) {
         JsonNode node = node(field);
         require(node.isArray(), field, node, "a list of integers");
@@ -129,7 +129,7 @@ public final class JsonFields {
         return values;
     }
 
-    /** A list of integers, or one integer alone. */
+    /** A list of integers, or a single integer. */
     public List<Integer> integers(String field) {
         JsonNode node = node(field);
         List<Integer> values = new ArrayList<>();
@@ -153,7 +153,7 @@ public final class JsonFields {
         return values;
     }
 
-    /** What an InputException about this object begins with. */
+    /** The prefix of error messages about this object. */
     public String where() {
         return where;
     }

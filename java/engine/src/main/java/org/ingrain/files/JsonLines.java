@@ -11,8 +11,8 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * Reads a file with one JSON value per line, or writes such a file as a whole. A file that grows is a {@link JsonLog}.
- * Every refusal is an {@link org.ingrain.tensor.InputException} with file and line.
+ * Reads and writes files with one JSON value per line; a write replaces the whole file. For appending, use {@link
+ * JsonLog}. Every error is an {@link org.ingrain.tensor.InputException} that names file and line.
  */
 public final class JsonLines<T> implements AutoCloseable {
     private final Path file;
@@ -27,7 +27,7 @@ public final class JsonLines<T> implements AutoCloseable {
         lines = new LineReader(in, file.toString());
     }
 
-    /** Opens a file to be read value by value. */
+    /** Opens a file for reading value by value. */
     public static <T> JsonLines<T> open(Path file, Class<T> type) {
         try {
             return new JsonLines<>(file, type, Files.newInputStream(file));
@@ -54,7 +54,7 @@ public final class JsonLines<T> implements AutoCloseable {
         }
     }
 
-    /** Hands over each line's value, in order. */
+    /** Passes each line's value to {@code each}, in order. */
     public static <T> void forEach(Path file, Class<T> type, Consumer<T> each) {
         try (JsonLines<T> lines = open(file, type)) {
             for (T value = lines.next(); value != null; value = lines.next()) {
@@ -74,7 +74,7 @@ public final class JsonLines<T> implements AutoCloseable {
         out.write(bytes(value));
     }
 
-    /** Writes a file of these values, as {@link DurableFile} does. */
+    /** Writes a file of these values atomically, as {@link DurableFile} does. */
     public static void write(Path target, Iterable<?> values) {
         DurableFile.write(target, out -> {
             for (Object value : values) {

@@ -12,8 +12,8 @@ import java.util.function.BiConsumer;
 import org.ingrain.tensor.InputException;
 
 /**
- * A file of JSON lines that grows line by line and can be continued after a kill. A line that was appended survives
- * the end of the process; it survives a loss of power once it was forced. For one thread at a time.
+ * An append-only file of JSON lines that can be resumed after a kill. An appended line survives the end of the process.
+ * It survives a loss of power only after {@link #force}. Not thread-safe.
  */
 public final class JsonLog implements AutoCloseable {
     private final Path file;
@@ -21,10 +21,10 @@ public final class JsonLog implements AutoCloseable {
     private long end;
 
     /**
-     * Where a line lies.
+     * The location of a line in the file.
      *
-     * @param offset of its first byte
-     * @param length in bytes, its end included
+     * @param offset offset of its first byte
+     * @param length length in bytes, including the line end
      */
     public record Place(long offset, int length) {
     }
@@ -35,7 +35,7 @@ public final class JsonLog implements AutoCloseable {
         end = channel.size();
     }
 
-    /** Opens a log to append to, or begins one; makes its folder where there is none. */
+    /** Opens a log for appending. Creates the file and its folder if they do not exist. */
     public static JsonLog open(Path file) {
         DurableFile.requireReplaceable(file);
         try {
@@ -48,10 +48,10 @@ public final class JsonLog implements AutoCloseable {
     }
 
     /**
-     * Hands over each line that an earlier process wrote, and cuts off a torn last one: one without an end or, after a
-     * loss of power, one that has its end but not its middle.
+     * Passes each existing line to {@code each} and truncates an incomplete last line: one without a line end or, after
+     * a loss of power, one that has a line end but damaged content.
      *
-     * @throws InputException if a line before the last is damaged, which no kill explains
+     * @throws InputException if a line before the last is damaged, which a kill cannot cause
      */
     public <T> void resume(Class<T> type, BiConsumer<T, Place> each) {
         try {
@@ -94,12 +94,12 @@ public final class JsonLog implements AutoCloseable {
         return place;
     }
 
-    /** A line as it stands, its end included. */
+    /** Reads the bytes of a line, including the line end. */
     public byte[] read(Place place) {
         ByteBuffer line = ByteBuffer.allocate(place.length());
         try {
             while (line.hasRemaining() && channel.read(line, place.offset() + line.position()) >= 0) {
-                // A channel may give less than was asked.
+                // A channel may return fewer bytes than requested.
             }
         } catch (IOException e) {
             throw DurableFile.unreadable(file, e);
@@ -111,7 +111,7 @@ public final class JsonLog implements AutoCloseable {
         return Json.parse(new String(read(place), StandardCharsets.UTF_8), type, file + " at byte " + place.offset());
     }
 
-    /** Drops what was written after this many bytes. */
+    /** Truncates the file to this many bytes. */
     public void cut(long bytes) {
         if (end < bytes) {
             throw new InputException(file + ": has " + end + " bytes, expected at least " + bytes
@@ -125,7 +125,7 @@ public final class JsonLog implements AutoCloseable {
         }
     }
 
-    /** Waits until the lines so far are on the disk; returns their bytes. */
+    /** Forces all lines to the disk. Returns the file's size in bytes. */
     public long force() {
         try {
             channel.force(true);

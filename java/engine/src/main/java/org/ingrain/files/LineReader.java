@@ -10,8 +10,8 @@ import java.nio.charset.StandardCharsets;
 import org.ingrain.tensor.InputException;
 
 /**
- * The lines of a UTF-8 text, one after another. Each is decoded alone, so that bytes that are not UTF-8 are refused
- * with their line.
+ * Reads the lines of a UTF-8 text. Each line is decoded separately, so that an error about invalid UTF-8 names the
+ * line.
  */
 public final class LineReader {
     private static final String BYTE_ORDER_MARK = "\ufeff";
@@ -24,13 +24,13 @@ public final class LineReader {
     private boolean ended;
     private byte[] bytes;
 
-    /** @param where name of the file, for messages; {@code in} is closed by the caller */
+    /** @param where name of the file for error messages; the caller closes {@code in} */
     public LineReader(InputStream in, String where) {
         this.in = in instanceof BufferedInputStream ? in : new BufferedInputStream(in, 1 << 16);
         this.where = where;
     }
 
-    /** Goes on to the next line; false at the end. */
+    /** Advances to the next line. Returns false at the end. */
     public boolean next() throws IOException {
         ByteArrayOutputStream line = new ByteArrayOutputStream();
         int b = in.read();
@@ -45,12 +45,12 @@ public final class LineReader {
         return ended || bytes.length > 0;
     }
 
-    /** The file and the number of the line, from 1. */
+    /** The file name and the line number, from 1. */
     public String where() {
         return where + " line " + number;
     }
 
-    /** The line without its end, and the first without a byte order mark. */
+    /** The line without its line end. A byte order mark is removed from the first line. */
     public String text() {
         try {
             String text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
@@ -60,17 +60,17 @@ public final class LineReader {
         }
     }
 
-    /** Where the line begins, in bytes. */
+    /** The offset of the line's first byte. */
     long offset() {
         return offset;
     }
 
-    /** Where the next line begins, in bytes. */
+    /** The offset of the next line's first byte. */
     long end() {
         return next;
     }
 
-    /** Whether the line has an end: a last line that was torn off has none. */
+    /** Whether the line has a line end. An incomplete last line has none. */
     boolean ended() {
         return ended;
     }

@@ -9,18 +9,18 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
-/** A file that at most one process holds. It has the number of that process, and is empty while none holds it. */
+/** A lock file, held by at most one process. It contains the process id of its holder, and is empty while unlocked. */
 final class LockFile implements AutoCloseable {
     private final FileChannel channel;
     private boolean held;
 
-    /** Opens the file, or makes it; does not hold it yet. */
+    /** Opens or creates the file, without locking it. */
     LockFile(Path file) throws IOException {
         channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE,
                 LinkOption.NOFOLLOW_LINKS);
     }
 
-    /** Takes hold of the file; false if another process, or this one through another object, has it. */
+    /** Locks the file. Returns false if another process, or this one through another object, holds the lock. */
     boolean tryHold() throws IOException {
         try {
             held = channel.tryLock() != null;
@@ -34,7 +34,7 @@ final class LockFile implements AutoCloseable {
         return held;
     }
 
-    /** Who holds the file: {@code process 1234}, or {@code another process} if its number is not there. */
+    /** The holder of the lock: {@code process 1234}, or {@code another process} if the file contains no process id. */
     String holder() throws IOException {
         ByteBuffer bytes = ByteBuffer.allocate(32);
         channel.read(bytes, 0);

@@ -9,15 +9,15 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * What a run folder was made with: {@code run.json}. Two runs with equal {@link #settings()} write the same files, byte
- * for byte. So the settings exclude whatever cannot change a result (thread count, paths, dates).
+ * The description of a run folder: {@code run.json}. Two runs with equal {@link #settings()} write the same files, byte
+ * for byte. The settings therefore exclude everything that does not change a result (thread count, paths, dates).
  *
  * @param format   version of the folder's layout
- * @param notes    for the reader, not compared: names of folders and files
- * @param settings every setting and fingerprint that a result depends on
+ * @param notes    names of folders and files for the reader; not compared
+ * @param settings all settings and fingerprints that affect a result
  */
 public record Manifest(int format, JsonNode notes, JsonNode settings) {
-    /** The layout that this code reads and writes. */
+    /** The layout version that this code reads and writes. */
     public static final int FORMAT = 2;
 
     /** @param settings a record, or a map by name */
@@ -25,7 +25,7 @@ public record Manifest(int format, JsonNode notes, JsonNode settings) {
         return new Manifest(FORMAT, Json.tree(notes), Json.tree(settings));
     }
 
-    /** Reads a manifest of this format; one of another is refused whatever else it has. */
+    /** Reads a manifest. A manifest with another format version is rejected, whatever its other fields. */
     static Manifest read(Path file) {
         JsonNode node = Json.parse(DurableFile.read(file), file.toString());
         JsonNode format = node.path("format");
@@ -37,12 +37,12 @@ public record Manifest(int format, JsonNode notes, JsonNode settings) {
     }
 
     /**
-     * Compares the settings of this run with those that its folder was made with.
+     * Compares this run's settings with the settings in the folder's manifest.
      *
      * @throws InputException naming the first setting that differs
      */
     void requireSame(Path folder, Manifest made) {
-        // Through text: 0 and 0.0, an int and a long differ as Java types but not as JSON.
+        // Compare as text: 0 and 0.0, or an int and a long, differ as Java types but not as JSON.
         difference("", Json.parse(Json.line(settings), "settings"), Json.parse(Json.line(made.settings), "settings"))
                 .ifPresent(different -> {
             throw new InputException(folder + ": this run folder was made with " + different

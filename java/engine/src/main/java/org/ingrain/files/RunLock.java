@@ -6,9 +6,9 @@ import java.nio.file.Path;
 import org.ingrain.tensor.InputException;
 
 /**
- * The hold of one process on a run folder: {@code run.lock}, beside the {@link Manifest} {@code run.json}. A folder is
- * taken again only with the settings that it was made with. A folder that was made with other settings, is in use or
- * holds something else is refused untouched.
+ * An exclusive lock on a run folder: {@code run.lock}, beside the {@link Manifest} {@code run.json}. A folder can be
+ * reopened only with the settings it was created with. A folder that has other settings, is in use or holds other files
+ * is rejected and left unchanged.
  */
 public final class RunLock implements AutoCloseable {
     private static final String MANIFEST = "run.json";
@@ -23,9 +23,9 @@ public final class RunLock implements AutoCloseable {
     }
 
     /**
-     * Makes the folder, or takes it again and removes what a killed process left unfinished in it.
+     * Creates and locks the folder, or locks an existing one and removes a killed process's unfinished files from it.
      *
-     * @throws InputException as {@link #check} does, or if another process holds the folder
+     * @throws InputException if {@link #check} throws it, or if another process holds the folder
      */
     public static RunLock take(Path folder, Manifest manifest) {
         check(folder, manifest);
@@ -36,7 +36,7 @@ public final class RunLock implements AutoCloseable {
                 if (!lock.tryHold()) {
                     throw new InputException(folder + ": this run folder is in use by " + lock.holder());
                 }
-                // Another process may have begun a run here since the first look.
+                // Another process may have started a run here since the first check.
                 check(folder, manifest);
                 Unfinished.sweep(folder, Integer.MAX_VALUE, true);
                 if (!Files.exists(folder.resolve(MANIFEST))) {
@@ -53,10 +53,10 @@ public final class RunLock implements AutoCloseable {
     }
 
     /**
-     * Refuses a folder that {@link #take} would refuse for its settings or its content, without making it.
+     * Rejects a folder that {@link #take} would reject for its settings or content. Does not create the folder.
      *
-     * @throws InputException if it has another format, was made with other settings (the first that differs is named),
-     *         or is no run folder
+     * @throws InputException if the folder has another format version, has other settings (the message names the first
+     *         that differs), or is not a run folder
      */
     public static void check(Path folder, Manifest manifest) {
         if (!Files.exists(folder)) {

@@ -5,9 +5,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.ingrain.tensor.InputException;
 
-/** A new folder among the system's temporary files, removed with all that is in it when it is closed. */
+/** A new folder in the system's temporary directory. Closing it deletes the folder recursively. */
 public record TemporaryFolder(Path path) implements AutoCloseable {
-    /** @throws InputException if no folder can be made */
+    /** @throws InputException if the folder cannot be created */
     public static TemporaryFolder make(String prefix) {
         try {
             return new TemporaryFolder(Files.createTempDirectory(prefix));

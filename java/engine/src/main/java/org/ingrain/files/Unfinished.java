@@ -11,8 +11,8 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
- * A fresh name for what is being written: {@code .ingrain-0123456789abcdef.unfinished}, which nobody can guess. A lock
- * file of the same number says whether the process that writes a folder still runs:
+ * An unpredictable temporary name for an unfinished file or folder: {@code .ingrain-0123456789abcdef.unfinished}. For a
+ * folder, a lock file with the same number shows whether the writing process is still running:
  *
  * <pre>
  *   .ingrain-N.lock held         being written
@@ -35,13 +35,13 @@ final class Unfinished implements AutoCloseable {
         lock.tryHold();
     }
 
-    /** A fresh name in the folder of {@code target}, without a lock. */
+    /** A new temporary name in the folder of {@code target}, without a lock. */
     static Path beside(Path target) {
         String number = HexFormat.of().toHexDigits(new SecureRandom().nextLong());
         return target.toAbsolutePath().resolveSibling(".ingrain-" + number + ".unfinished");
     }
 
-    /** A fresh name in a folder, locked, after what ended processes left there has been removed. */
+    /** Creates a locked temporary name in a folder, after removing the leftovers of ended processes there. */
     static Unfinished begin(Path folder) throws IOException {
         sweep(folder, 1, false);
         return new Unfinished(beside(folder.resolve("any")));
@@ -56,10 +56,10 @@ final class Unfinished implements AutoCloseable {
     }
 
     /**
-     * Removes what ended processes left.
+     * Removes the leftovers of ended processes.
      *
-     * @param depth    of folders below {@code folder}: 1 for its own entries
-     * @param lockless whether names without a lock go too, which only a folder's one user may say
+     * @param depth    number of folder levels to search: 1 for the entries of {@code folder} only
+     * @param lockless whether to also remove names without a lock; only the folder's exclusive user may do so
      */
     static void sweep(Path folder, int depth, boolean lockless) throws IOException {
         List<Path> found;
@@ -84,7 +84,7 @@ final class Unfinished implements AutoCloseable {
         }
     }
 
-    /** Removes what is still under the fresh name, then the lock. */
+    /** Deletes the unfinished file or folder, if it still exists, then the lock. */
     @Override
     public void close() throws IOException {
         try (lock) {

@@ -5,21 +5,23 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
 /**
- * What one inference step computes on its way through the layers, allocated for the largest step. F is this rank's
- * part of the intermediate size, H and K its heads.
+ * The intermediate tensors of one inference step, allocated for the largest step. F is this rank's share of the
+ * intermediate size; H and K are this rank's numbers of query heads and key-value heads.
  *
  * @param h         (T, D) the residual stream
- * @param x         (T, D) a norm's output
- * @param delta     (T, D) what a block adds to the residual stream; null on a single rank: the product adds itself
+ * @param x         (T, D) the output of a norm
+ * @param delta     (T, D) a block's contribution to the residual stream; null on a single rank, where the matrix
+ *                  product accumulates into h directly
  * @param qkv       (T, (H + 2K)·E)
  * @param attention (T, H·E)
  * @param gateUp    (T, 2F)
  * @param gated     (T, F) silu(gate)·up
  * @param partials  (chunks, T, D) f32 partial sums of a row-parallel product; null on a single rank
- * @param selected  (2, M, D) buffers of selected rows, 3 over several ranks
+ * @param selected  (2, M, D) buffers of selected rows; 3 instead of 2 with several ranks
  * @param logits    (M, V) f32
- * @param shared    (M, V / ranks) f32 the logits of this rank's share of the vocabulary; null where it has all
- * @param gathered  (ranks, M, V / ranks) f32 those of every rank; null like shared
+ * @param shared    (M, V / ranks) f32 logits of this rank's share of the vocabulary; null if the rank computes all
+ *                  logits
+ * @param gathered  (ranks, M, V / ranks) f32 logits of all ranks; null if {@code shared} is null
  */
 record Activations(Tensor h, Tensor x, Tensor delta, Tensor qkv, Tensor attention, Tensor gateUp, Tensor gated,
                    Tensor partials, Tensor selected, Tensor logits, Tensor shared, Tensor gathered) {
@@ -41,7 +43,7 @@ record Activations(Tensor h, Tensor x, Tensor delta, Tensor qkv, Tensor attentio
                         : null);
     }
 
-    /** (M, D) the i-th buffer of selected rows. */
+    /** (M, D): the i-th buffer of selected rows. */
     Tensor selected(int i, long m) {
         return selected.rows(i, i + 1).view(m, selected.size(2));
     }

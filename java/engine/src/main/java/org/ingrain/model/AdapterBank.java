@@ -14,9 +14,10 @@ import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
 
 /**
- * The adapters that sequences of one batch may use, each in a slot: A (G, R, C), B (G, N, R), scaling (G) per layer and
- * projection, all F32. Adapters of a smaller rank are padded with zeros, which change no bit of the sum. Slots may be
- * loaded again at any time. A tensor-parallel rank has the rows of B that are its own, and all of A.
+ * The LoRA adapters available to the sequences of one batch. Each adapter occupies a slot. For each layer and
+ * projection the bank stores A (G, R, C), B (G, N, R) and scaling (G), all F32. Adapters of a smaller rank are padded
+ * with zeros, which does not change any bit of the sum. A slot can be reloaded at any time. A tensor-parallel rank
+ * stores its own rows of B and all of A.
  */
 public final class AdapterBank {
     private final Context context;
@@ -24,30 +25,30 @@ public final class AdapterBank {
     private final int rank;
     private final Ops ops;
     private final Tensor u;
-    /** (maxTokens, the widest input of a projection whose columns ranks share) twice; null on a single rank. */
+    /** Two buffers of (maxTokens, widest input of a column-sharded projection) elements; null on a single rank. */
     private final Tensor gathered;
     private final Tensor whole;
     private final List<Map<Projection, Slots>> layers = new ArrayList<>();
 
-    /** A projection of a layer. */
+    /** One projection of one layer. */
     record Site(int layer, Projection projection) {
     }
 
     /**
-     * One projection's adapters; N is this rank's share, C is whole.
+     * The adapters of one projection. N is this rank's share of the rows; C is not sharded.
      *
      * @param a       (G, R, C)
      * @param b       (G, N, R)
      * @param scaling (G)
-     * @param row     of the whole B, the first of this rank's
-     * @param column  of the projection's output in that of the fused product
-     * @param columns whether ranks share the columns of the projection, and so each has a part of x only
-     * @param adapted the slots whose adapter has this projection
+     * @param row     the first row of the full B that this rank holds
+     * @param column  the projection's first column in the output of the fused product
+     * @param columns whether the projection is column-sharded, so that each rank has only a part of x
+     * @param adapted the slots whose adapter includes this projection
      */
     private record Slots(Tensor a, Tensor b, Tensor scaling, long row, long column, boolean columns, BitSet adapted) {
     }
 
-    /** Room for {@code slots} adapters of rank up to {@code rank}, in steps of at most {@code maxTokens} tokens. */
+    /** Allocates {@code slots} adapters of rank at most {@code rank}, for steps of at most {@code maxTokens} tokens. */
     public AdapterBank(Allocator memory, Weights weights, int slots, int rank, int maxTokens) {
         context = memory.context();
         ops = new Ops(context);
@@ -76,8 +77,9 @@ public final class AdapterBank {
     }
 
     /**
-     * Fills a slot with an adapter; projections it does not adapt add nothing. Which projections any slot adapts
-     * decides which ops a step enqueues: a graph recorded before is not the step after.
+     * Loads an adapter into a slot. Projections that it does not adapt contribute nothing. The set of projections
+     * adapted by any slot determines which ops a step enqueues, so a graph captured before the load may no longer
+     * match.
      */
     public void load(int slot, List<LoraModule> adapter) {
         for (Map<Projection, Slots> layer : layers) {
@@ -108,14 +110,15 @@ public final class AdapterBank {
         return wide;
     }
 
-    /** Whether an adapter of any slot has this projection. */
+    /** Whether the adapter of any slot includes this projection. */
     boolean adapts(int layer, Projection projection) {
         return !layers.get(layer).get(projection).adapted.isEmpty();
     }
 
     /**
-     * y (T, N) at this projection's columns += the adapters' share for x (T, C). Where ranks share the columns they
-     * bring x together first: a sum over parts of it would have another order than on one rank.
+     * Adds the adapters' contribution for x (T, C) to y (T, N), at this projection's columns. If the projection is
+     * column-sharded, the ranks gather x first: a sum over partial products would have a different order than on one
+     * rank.
      */
     void apply(Site site, Tensor y, Tensor x, Step step) {
         Slots s = layers.get(site.layer).get(site.projection);
@@ -135,7 +138,7 @@ public final class AdapterBank {
         return slots;
     }
 
-    /** The largest rank. */
+    /** The maximum adapter rank R. */
     public int rank() {
         return rank;
     }

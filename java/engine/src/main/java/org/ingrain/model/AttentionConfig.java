@@ -23,22 +23,22 @@ public record AttentionConfig(int numAttentionHeads, int numKeyValueHeads, int h
         Require.that(headDim % 2 == 0, "head_dim", headDim, "an even number");
     }
 
-    /** Llama's: no bias, no norm of heads. */
+    /** Attention as in Llama: no bias and no normalisation of heads. */
     public AttentionConfig(int numAttentionHeads, int numKeyValueHeads, int headDim) {
         this(numAttentionHeads, numKeyValueHeads, headDim, false, false);
     }
 
-    /** H·E, the width of all queries. */
+    /** H·E, the total width of the queries. */
     public long queries() {
         return (long) numAttentionHeads * headDim;
     }
 
-    /** K·E, the width of all keys, and of all values. */
+    /** K·E, the total width of the keys, and also of the values. */
     public long keys() {
         return (long) numKeyValueHeads * headDim;
     }
 
-    /** A rank's share of the heads, of keys and values one at least; scores are scaled by 1/√E. */
+    /** A rank's share of the heads, with at least one key-value head. Scores are scaled by 1/√E. */
     public Ops.Heads heads(Rank rank) {
         return new Ops.Heads(numAttentionHeads / rank.count(), Math.max(1, numKeyValueHeads / rank.count()), headDim,
                 (float) (1 / Math.sqrt(headDim)));

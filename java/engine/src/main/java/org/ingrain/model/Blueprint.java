@@ -5,20 +5,20 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Require;
 
 /**
- * The shape of a decoder: Hugging Face's config.json without what the engine does not need.
+ * The architecture of a decoder: the fields of Hugging Face's config.json that the engine uses.
  *
  * @param hiddenSize            D, the width of the residual stream
  * @param intermediateSize      F, the width of gate and up
  * @param numHiddenLayers       L
- * @param attention             heads and their size
+ * @param attention             number and size of the heads
  * @param vocabSize             V
- * @param maxPositionEmbeddings longest context in tokens that rope is made for
- * @param slidingWindow         tokens that attention sees, where the config limits them; 0 for no limit. Attention
- *                              here sees the whole context, so that the context ends at the window
- * @param rmsNormEps            added to the mean square
+ * @param maxPositionEmbeddings longest context, in tokens, that the rotary embedding covers
+ * @param slidingWindow         attention window in tokens from the config; 0 for no limit. The engine computes full
+ *                              attention, so the context length is limited to the window
+ * @param rmsNormEps            epsilon that RMSNorm adds to the mean square
  * @param rope                  rotary position embedding
- * @param tieWordEmbeddings     lm_head is embed_tokens
- * @param dtype                 the type config.json claims; the tensors in the file may have another
+ * @param tieWordEmbeddings     whether lm_head is the same tensor as embed_tokens
+ * @param dtype                 the type that config.json states; the stored tensors may have another
  */
 public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayers, AttentionConfig attention,
                         int vocabSize, int maxPositionEmbeddings, int slidingWindow, double rmsNormEps,
@@ -36,7 +36,7 @@ public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayer
         Objects.requireNonNull(dtype, "dtype");
     }
 
-    /** Without a sliding window. */
+    /** A blueprint without a sliding window. */
     public Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayers, AttentionConfig attention,
                      int vocabSize, int maxPositionEmbeddings, double rmsNormEps, RopeConfig rope,
                      boolean tieWordEmbeddings, DType dtype) {
@@ -44,18 +44,18 @@ public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayer
                 rope, tieWordEmbeddings, dtype);
     }
 
-    /** The same with a head of its own. */
+    /** The same blueprint with a separate output head. */
     public Blueprint untied() {
         return new Blueprint(hiddenSize, intermediateSize, numHiddenLayers, attention, vocabSize,
                 maxPositionEmbeddings, slidingWindow, rmsNormEps, rope, false, dtype);
     }
 
-    /** Tokens of the longest context that is computed. */
+    /** The longest context, in tokens, that the engine computes. */
     public int maxContextLength() {
         return slidingWindow > 0 ? Math.min(slidingWindow, maxPositionEmbeddings) : maxPositionEmbeddings;
     }
 
-    /** What limits the context, for messages: {@code sliding_window 4096}. */
+    /** The setting that limits the context, for messages: {@code sliding_window 4096}. */
     public String contextLimit() {
         if (maxContextLength() < maxPositionEmbeddings) {
             return "sliding_window " + slidingWindow + ", since attention within a window is not computed";
@@ -64,12 +64,12 @@ public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayer
                 ? ", beyond which rope_type dynamic would depend on the batch" : "");
     }
 
-    /** Every parameter of such a model. */
+    /** All parameters of a model with this architecture. */
     public ParameterTable parameters() {
         return new ParameterTable(this);
     }
 
-    /** The same with this many layers. */
+    /** The same blueprint with this number of layers. */
     public Blueprint withLayers(int layers) {
         return new Blueprint(hiddenSize, intermediateSize, layers, attention, vocabSize, maxPositionEmbeddings,
                 slidingWindow, rmsNormEps, rope, tieWordEmbeddings, dtype);

@@ -7,9 +7,9 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * Llama, Mistral, Qwen2 and Qwen3 for inference: RMSNorm before each block, rotary positions, grouped-query attention
- * over a paged cache, SwiGLU (arXiv:2307.09288). Knows token ids, not text; keeps nothing between steps but the cache
- * it is given.
+ * The forward pass of Llama, Mistral, Qwen2 and Qwen3 for inference: RMSNorm before each block, rotary positions,
+ * grouped-query attention over a paged cache, SwiGLU (arXiv:2307.09288). It works on token ids, not on text. Its only
+ * state between steps is the cache that the caller passes.
  */
 public final class Decoder {
     private final Context context;
@@ -32,7 +32,8 @@ public final class Decoder {
     }
 
     /**
-     * Logits (M, V) f32 of the step's logit rows, valid until the next step; adapters may be null where no row has one.
+     * Computes the logits (M, V) f32 of the step's logit rows. They are valid until the next step. {@code adapters} may
+     * be null if no row has an adapter.
      */
     public Tensor forward(Step step, KvCache cache, AdapterBank adapters) {
         int t = step.tokens();
@@ -51,7 +52,7 @@ public final class Decoder {
         return head(step, stream);
     }
 
-    /** (T, H·E) what o_proj reads. */
+    /** (T, H·E): the input of o_proj. */
     private Tensor attention(Tensor x, Weights.Layer layer, Lora lora, Step step, Tensor cache) {
         Tensor qkv = activations.qkv().rows(0, step.tokens());
         Tensor y = activations.attention().rows(0, step.tokens());
@@ -71,7 +72,7 @@ public final class Decoder {
         return y;
     }
 
-    /** (T, F) what down_proj reads. */
+    /** (T, F): the input of down_proj. */
     private Tensor feedForward(Tensor x, Weights.Layer layer, Lora lora) {
         Tensor gateUp = activations.gateUp().rows(0, x.size(0));
         Tensor gated = activations.gated().rows(0, x.size(0));
@@ -105,9 +106,9 @@ public final class Decoder {
     }
 
     /**
-     * The residual stream h (T, D). On one rank a product adds itself to it as it is written. Where the columns of a
-     * weight are spread over ranks, chunk sums are added in one order over all of them, and the next norm adds their
-     * total, delta, to h.
+     * The residual stream h (T, D). On one rank a matrix product accumulates directly into it. With several ranks, a
+     * column-sharded weight yields partial sums per chunk. They are added in a fixed order over all ranks, and the next
+     * norm adds their total, delta, to h.
      */
     private final class Residual {
         private final Tensor h;
@@ -120,7 +121,7 @@ public final class Decoder {
             this.waiting = waiting;
         }
 
-        /** h += x·Wᵀ and the adapters' share. */
+        /** h += x·Wᵀ, plus the adapters' contribution. */
         void add(Tensor x, Weight w, Lora lora, Projection projection) {
             if (delta == null) {
                 ops.matmul(h, x, w, 1);
@@ -131,7 +132,7 @@ public final class Decoder {
             ops.matmulPartial(partials, x, w);
             ops.allReduce(delta, partials, partials.size(0));
             waiting = true;
-            if (lora.adapts(projection)) {   // whose share is added to the sum, as on one rank
+            if (lora.adapts(projection)) {   // add the adapters to the sum, as on one rank
                 norm(activations.x().rows(0, x.size(0)), weights.norm());
                 lora.apply(projection, h, x);
             }
@@ -148,7 +149,7 @@ public final class Decoder {
             waiting = false;
         }
 
-        /** The stream of m rows alone. */
+        /** A residual stream of only the m selected rows. */
         Residual select(Tensor rows, int m) {
             Tensor added = waiting ? activations.selected(2, m) : null;
             Residual part = new Residual(activations.selected(1, m), added, waiting);

@@ -3,17 +3,17 @@ package org.ingrain.model;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.Tensor;
 
-/** Brings together what each rank has computed of the columns of a matrix. */
+/** Gathers the columns of a matrix that are spread over the ranks. */
 final class Gathering {
     private Gathering() {
     }
 
     /**
-     * Concatenates the columns of every rank's x (M, n) to y (M, ranks·n). all_gather yields (ranks·M, n), and
-     * gather_rows then brings it into the order of y.
+     * Sets y (M, ranks·n) from every rank's x (M, n). all_gather stacks the ranks' parts along the rows. The parts of
+     * each row are then placed side by side.
      *
-     * @param gathered memory for as many elements as y has
-     * @param order    (M·ranks) where in {@code gathered} (ranks·M, n) the parts of row 0, row 1, ... lie
+     * @param gathered buffer with as many elements as y
+     * @param order    (M·ranks) row indices into {@code gathered} (ranks·M, n): the parts of row 0, then of row 1, ...
      */
     static void columns(Ops ops, Tensor y, Tensor x, Tensor gathered, Tensor order) {
         long parts = order.elements();

@@ -3,14 +3,14 @@ package org.ingrain.model;
 import java.util.Comparator;
 
 /**
- * A weight as it lies on a device: one parameter of the checkpoint, or several that one product fuses. The order of
- * groups is that in which the forward pass reads them, layer by layer, after the embedding.
+ * A weight as stored on a device: one parameter of the checkpoint, or several that one product fuses. Groups are
+ * ordered as the forward pass reads them: the embedding first, then layer by layer.
  *
- * @param layer from 0; {@link #MODEL} for what belongs to no layer
- * @param role  which weight of the layer, or of the model
+ * @param layer from 0; {@link #MODEL} for a weight outside the layers
+ * @param role  which weight of the layer or of the model it is
  */
 public record Group(int layer, Role role) implements Comparable<Group> {
-    /** Stands for the layer of embeddings, last norm and head. */
+    /** The layer number of the embedding, the final norm and the output head. */
     public static final int MODEL = -1;
 
     public static final Group EMBED_TOKENS = new Group(MODEL, Role.EMBED_TOKENS);
@@ -20,13 +20,14 @@ public record Group(int layer, Role role) implements Comparable<Group> {
     private static final Comparator<Group> ORDER = Comparator.comparingInt(Group::layer).thenComparing(Group::role);
 
     /**
-     * What a weight is for; QKV_PROJ and QKV_BIAS are q, k, v and GATE_UP_PROJ is gate, up, rows below one another.
+     * The function of a weight. QKV_PROJ and QKV_BIAS fuse q, k, v; GATE_UP_PROJ fuses gate, up. Both are stacked along
+     * the rows.
      */
     public enum Role {
         EMBED_TOKENS, INPUT_LAYERNORM, QKV_PROJ, QKV_BIAS, Q_NORM, K_NORM, O_PROJ, POST_ATTENTION_LAYERNORM,
         GATE_UP_PROJ, DOWN_PROJ, NORM, LM_HEAD;
 
-        /** This weight of a layer. */
+        /** The group with this role in a layer. */
         public Group of(int layer) {
             return new Group(layer, this);
         }

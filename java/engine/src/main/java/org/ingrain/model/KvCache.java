@@ -6,8 +6,8 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
 /**
- * The paged keys and values of all layers: (L, blocks, bytes a block). Which block belongs to whom is the scheduler's
- * business.
+ * The paged key-value cache of all layers: (L, blocks, bytes per block). The scheduler decides which sequence owns
+ * which block.
  */
 public final class KvCache {
     private final Ops ops;
@@ -25,12 +25,12 @@ public final class KvCache {
         memory = allocator.allocate(dtype, weights.layers().size(), blocks, blockBytes / dtype.bytes());
     }
 
-    /** One layer's cache (blocks, elements a block). */
+    /** The cache of one layer: (blocks, elements per block). */
     public Tensor layer(int i) {
         return memory.rows(i, i + 1).view(memory.size(1), memory.size(2));
     }
 
-    /** Copies blocks in all layers: pairs (n, 2) I32 of source and destination. */
+    /** Copies blocks in all layers. {@code pairs} (n, 2) I32 holds the source and destination block of each copy. */
     public void copyBlocks(Tensor pairs) {
         ops.kvCacheCopy(memory, pairs);
     }
@@ -39,7 +39,7 @@ public final class KvCache {
         return blocks;
     }
 
-    /** Tokens a block. */
+    /** Tokens per cache block. */
     public int blockSize() {
         return blockSize;
     }

@@ -4,7 +4,7 @@ package org.ingrain.model;
  * One adapted projection of one layer: W + scaling·B·A.
  *
  * @param layer      from 0
- * @param projection which of the seven
+ * @param projection which of the seven projections
  * @param rank       R
  * @param scaling    alpha / R, or alpha / √R for rank-stabilised LoRA
  * @param a          lora_A (R, C) row-major

@@ -9,11 +9,11 @@ import org.ingrain.model.Parameter.Init;
 import org.ingrain.model.Parameter.Shard;
 
 /**
- * The parameters of a model, in the order of its layers, and the {@link Group}s that they form on a device. What is
- * allocated, loaded, drawn, sharded, trained, adapted and exported is read off this list: an architecture is its list
- * and a forward pass.
+ * The parameters of a model, in layer order, and the device {@link Group}s that they form. Allocation, loading, random
+ * initialisation, sharding, training, adaptation and export all use this table. A new architecture therefore needs only
+ * a table and a forward pass.
  *
- * <p>Groups, with what fuses and what several ranks share:
+ * <p>The groups, with the parameters that they fuse and how ranks shard them:
  * <pre>
  * embed_tokens (V, D)
  * layers.i: input_layernorm (D), post_attention_layernorm (D)
@@ -74,18 +74,18 @@ public final class ParameterTable {
         add(new Parameter(name, group, size, 0, Shard.NONE, 1, Init.ONES, false));
     }
 
-    /** The bias (N) of a projection of the residual stream. */
+    /** Adds the bias (N) of a projection that reads the residual stream. */
     private void bias(Projection p, int layer, long rows, long unit) {
         add(new Parameter(p.module(layer) + ".bias", Role.QKV_BIAS.of(layer), rows, 0, Shard.ROWS, unit, Init.ZEROS,
                 false));
     }
 
-    /** A projection of the residual stream (N, D), of which a rank has the rows of its heads or features. */
+    /** Adds a projection (N, D) that reads the residual stream. A rank holds the rows of its heads or features. */
     private void reads(Projection p, Group group, long rows, long unit) {
         add(new Parameter(p.weightName(group.layer()), group, rows, d, Shard.ROWS, unit, Init.NORMAL, true));
     }
 
-    /** A projection back onto the residual stream (D, C), of which a rank has the matching columns. */
+    /** Adds a projection (D, C) that writes to the residual stream. A rank holds the matching columns. */
     private void writes(Projection p, Group group, long columns) {
         add(new Parameter(p.weightName(group.layer()), group, d, columns, Shard.COLUMNS, 1, Init.RESIDUAL, true));
     }
@@ -95,12 +95,12 @@ public final class ParameterTable {
         groups.computeIfAbsent(parameter.group(), group -> new ArrayList<>()).add(parameter);
     }
 
-    /** Every parameter; a tied head is the embedding. */
+    /** All parameters. A tied head is not listed separately from the embedding. */
     public List<Parameter> all() {
         return List.copyOf(parameters.values());
     }
 
-    /** The weight of a linear layer that adapters may adapt. */
+    /** The weight of a linear layer that can be adapted. */
     public Parameter get(int layer, Projection projection) {
         return parameters.get(projection.weightName(layer));
     }
@@ -114,12 +114,12 @@ public final class ParameterTable {
         return groups.keySet().stream().filter(group -> group.layer() == layer).toList();
     }
 
-    /** The parameters of a group, from its first row on. */
+    /** The parameters of a group, in row order. */
     public List<Parameter> parts(Group group) {
         return groups.get(group);
     }
 
-    /** A group as one parameter: its parts' rows below one another. */
+    /** A group as one parameter, with the rows of its parts stacked. */
     public Parameter fused(Group group) {
         Parameter first = parts(group).getFirst();
         long rows = parts(group).stream().mapToLong(Parameter::rows).sum();
@@ -127,33 +127,33 @@ public final class ParameterTable {
                 first.decayed());
     }
 
-    /** Where a parameter's rows begin in its group. */
+    /** The first row of a parameter in its group. */
     public long firstRow(Parameter parameter) {
         return firstRow(parameter, Rank.SINGLE);
     }
 
-    /** Where a rank's share of a parameter's rows begins in its share of the group. */
+    /** The first row of a rank's share of a parameter, in the rank's share of the group. */
     public long firstRow(Parameter parameter, Rank rank) {
         return parts(parameter.group()).stream().takeWhile(part -> !part.equals(parameter))
                 .mapToLong(part -> part.rows(rank)).sum();
     }
 
-    /** Rows of a group that a rank holds. */
+    /** The number of rows of a group that a rank holds. */
     public long rows(Group group, Rank rank) {
         return parts(group).stream().mapToLong(part -> part.rows(rank)).sum();
     }
 
-    /** The group of the output head: the embedding where they are tied. */
+    /** The group of the output head; the embedding's group if they are tied. */
     public Group head() {
         return groups.containsKey(Group.LM_HEAD) ? Group.LM_HEAD : Group.EMBED_TOKENS;
     }
 
-    /** The output head as ranks share it; its name is the embedding's where they are tied. */
+    /** The output head with its sharding. If the head is tied, it has the embedding's name. */
     Parameter headParameter() {
         return headParameter;
     }
 
-    /** Elements of all parameters. */
+    /** The total number of elements of all parameters. */
     public long elements() {
         return parameters.values().stream().mapToLong(Parameter::elements).sum();
     }

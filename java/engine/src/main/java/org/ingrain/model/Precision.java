@@ -6,18 +6,19 @@ import org.ingrain.tensor.InputException;
 /**
  * Element types of a loaded model.
  *
- * @param weights     of the layers' packed matrices: F32, BF16 or F8E4M3
- * @param activations of the residual stream, the norms and everything between ops: F32 or BF16
- * @param cache       of keys and values: F32, BF16 or F8E4M3
+ * @param weights     type of the layers' packed matrices: F32, BF16 or F8E4M3
+ * @param activations type of the residual stream, the norms and all intermediate tensors: F32 or BF16
+ * @param cache       type of the key-value cache: F32, BF16 or F8E4M3
  */
 public record Precision(DType weights, DType activations, DType cache) {
     /**
-     * The types for a backend.
+     * Chooses the types for a backend.
      *
-     * @param cpu        a CPU computes in F32, a GPU in BF16 unless the weights are F32
+     * @param cpu        whether the backend is a CPU: it computes in F32; a GPU computes in BF16 unless the weights are
+     *                   F32
      * @param checkpoint type of the stored weights
-     * @param weights    asked for, or null: as stored, F16 as BF16
-     * @param cache      asked for, or null: as the weights, beside fp8 weights BF16
+     * @param weights    requested type of the weights; null selects the stored type, with BF16 for F16
+     * @param cache      requested type of the cache; null selects the type of the weights, with BF16 for fp8 weights
      */
     public static Precision of(boolean cpu, DType checkpoint, DType weights, DType cache) {
         if (cpu && (weights == DType.F8E4M3 || cache == DType.F8E4M3)) {
@@ -30,7 +31,7 @@ public record Precision(DType weights, DType activations, DType cache) {
         return new Precision(chosen, cpu ? DType.F32 : kept, cache == null ? kept : cache);
     }
 
-    /** Type of the embedding and the head: fp8 is for the layers alone. */
+    /** The type of the embedding and the head. Only layer weights can be fp8. */
     public DType tables() {
         return weights == DType.F8E4M3 ? DType.BF16 : weights;
     }

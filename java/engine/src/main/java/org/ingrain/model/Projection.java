@@ -11,17 +11,17 @@ public enum Projection {
         this.path = path;
     }
 
-    /** {@code q_proj}: the last word of the path, as adapters name their targets. */
+    /** The last component of the module path, such as {@code q_proj}. Adapters name their targets this way. */
     public String target() {
         return path.substring(path.indexOf('.') + 1);
     }
 
-    /** {@code model.layers.3.self_attn.q_proj}. */
+    /** The module path, such as {@code model.layers.3.self_attn.q_proj}. */
     public String module(int layer) {
         return "model.layers." + layer + "." + path;
     }
 
-    /** {@code model.layers.3.self_attn.q_proj.weight}. */
+    /** The weight's name, such as {@code model.layers.3.self_attn.q_proj.weight}. */
     public String weightName(int layer) {
         return module(layer) + ".weight";
     }

@@ -9,8 +9,8 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * Fills weights with random numbers, by way of rows as a file has them, so that the model is the same whatever order a
- * backend packs weights in and however many ranks share it: each draws the whole matrix and keeps its share.
+ * Fills weights with random numbers. Rows are generated in checkpoint order, so the model depends neither on the
+ * backend's packing nor on the number of ranks: each rank draws the whole matrix and keeps its share.
  */
 final class RandomWeights {
     private static final long SLAB_ELEMENTS = 8L << 20;
@@ -44,7 +44,9 @@ final class RandomWeights {
         }
     }
 
-    /** Draws a group row by row and keeps this rank's share of its parts, or of {@code only} one that lies in it. */
+    /**
+     * Draws a group row by row and keeps this rank's share of all parts, or of the part {@code only} if it is given.
+     */
     private void fill(Weight matrix, Group group, Parameter only) {
         Parameter whole = weights.parameters().fused(group);
         long step = Math.clamp(SLAB_ELEMENTS / whole.columns(), 1, whole.rows());
@@ -72,11 +74,15 @@ final class RandomWeights {
         context.free(slab);
     }
 
-    /** {@code rows} rows of the whole group from {@code from} on are this rank's rows from {@code to} on. */
+    /**
+     * Maps {@code rows} rows of the whole group, starting at {@code from}, to this rank's rows starting at {@code to}.
+     */
     private record Share(long from, long rows, long to) {
     }
 
-    /** Packs what of a slab, whose first row is {@code row} of the whole group, is in this rank's share. */
+    /**
+     * Packs the part of a slab that is in this rank's share. {@code row} is the slab's first row in the whole group.
+     */
     private void keep(Weight matrix, Tensor slab, long row, Share share) {
         long begin = Math.max(row, share.from);
         long end = Math.min(row + slab.size(0), share.from + share.rows);
@@ -85,7 +91,7 @@ final class RandomWeights {
         }
     }
 
-    /** This rank's columns of a slab. */
+    /** Extracts this rank's columns of a slab. */
     private final class Columns {
         private final Tensor part;
         private final Tensor order;

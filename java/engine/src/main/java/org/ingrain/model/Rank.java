@@ -5,15 +5,15 @@ import java.util.stream.IntStream;
 import org.ingrain.tensor.InputException;
 
 /**
- * A place in a tensor-parallel group.
+ * The position of a device in a tensor-parallel group.
  *
- * @param index of this rank, from 0
- * @param count of ranks: 1, 2, 4 or 8
+ * @param index this rank, from 0
+ * @param count number of ranks: 1, 2, 4 or 8
  */
 public record Rank(int index, int count) {
     /**
-     * Row-parallel products are summed in this many chunks whatever the number of ranks, so that ranks do not change a
-     * bit.
+     * The number of chunks in which row-parallel products are summed. It does not depend on the number of ranks, so
+     * results are bit-identical for every number of ranks.
      */
     public static final int CHUNKS = 8;
     public static final Rank SINGLE = new Rank(0, 1);
@@ -24,33 +24,38 @@ public record Rank(int index, int count) {
         }
     }
 
-    /** Numbers of ranks that can share a model evenly, ascending; 1 is always among them. */
+    /** The numbers of ranks that can shard a model evenly, in ascending order. 1 is always included. */
     public static List<Integer> counts(Blueprint c) {
         return IntStream.of(1, 2, 4, CHUNKS).filter(count -> count == 1 || shares(c, count)).boxed().toList();
     }
 
-    /** Where ranks outnumber key-value heads, several have the same one. */
+    /**
+     * Whether {@code count} ranks can shard the model. If there are more ranks than key-value heads, ranks share heads.
+     */
     private static boolean shares(Blueprint c, int count) {
         int heads = c.attention().numKeyValueHeads();
         return c.attention().numAttentionHeads() % count == 0 && (heads % count == 0 || count % heads == 0)
                 && chunk(c.intermediateSize()) > 0 && chunk(c.attention().queries()) > 0;
     }
 
-    /** Refuses a model that this many ranks cannot share evenly. */
+    /** Throws an InputException if this number of ranks cannot shard the model evenly. */
     void require(Blueprint c) {
         if (!counts(c).contains(count)) {
             throw InputException.field("tensorParallelSize", count + ", " + refusal(c));
         }
     }
 
-    /** Which numbers of ranks can share a model, and what of. */
+    /** The error text for an unsupported number of ranks: the supported numbers and the sizes that limit them. */
     public static String refusal(Blueprint c) {
         return "expected one of " + counts(c) + " for " + c.attention().numAttentionHeads() + " heads, "
                 + c.attention().numKeyValueHeads() + " key-value heads and an intermediate_size of "
                 + c.intermediateSize();
     }
 
-    /** Columns of one chunk of a row-parallel weight of {@code columns} in all, or 0 where they do not divide. */
+    /**
+     * The number of columns per chunk of a row-parallel weight with {@code columns} columns; 0 unless 2·CHUNKS divides
+     * them.
+     */
     static long chunk(long columns) {
         return columns % (2 * CHUNKS) == 0 ? columns / CHUNKS : 0;
     }

@@ -7,7 +7,7 @@ import org.ingrain.tensor.Require;
  * Rotary position embedding (arXiv:2104.09864) and its scaling.
  *
  * @param theta   rope_theta, the base of the frequencies
- * @param scaling to longer contexts
+ * @param scaling scaling to longer contexts
  */
 public record RopeConfig(double theta, RopeScaling scaling) {
     public RopeConfig {
@@ -15,7 +15,7 @@ public record RopeConfig(double theta, RopeScaling scaling) {
         Objects.requireNonNull(scaling, "scaling");
     }
 
-    /** No scaling. */
+    /** A configuration without scaling. */
     public static RopeConfig of(double theta) {
         return new RopeConfig(theta, new RopeScaling.Default());
     }

@@ -2,17 +2,17 @@ package org.ingrain.model;
 
 import org.ingrain.tensor.Require;
 
-/** How rotary frequencies are stretched to longer contexts: config.json's rope_type and its parameters. */
+/** The scaling of rotary frequencies to longer contexts: config.json's rope_type and its parameters. */
 public sealed interface RopeScaling {
-    /** rope_type, as config.json spells it. */
+    /** rope_type as spelled in config.json. */
     String type();
 
-    /** Factor of cos and sin. */
+    /** The factor applied to cos and sin. */
     default double attentionFactor() {
         return 1;
     }
 
-    /** Frequencies as they are. */
+    /** No scaling. */
     record Default() implements RopeScaling {
         @Override
         public String type() {
@@ -37,8 +37,8 @@ public sealed interface RopeScaling {
     }
 
     /**
-     * NTK-aware scaling that depends on the length of the sequence. Up to max_position_embeddings it equals
-     * {@link Default}; longer contexts are not computed, since the frequencies of a batch would depend on its longest
+     * NTK-aware scaling that depends on the length of the sequence. Up to max_position_embeddings it equals {@link
+     * Default}. Longer contexts are not supported, because the frequencies of a batch would depend on its longest
      * sequence.
      *
      * @param factor 1 or more
@@ -57,7 +57,7 @@ public sealed interface RopeScaling {
     /**
      * Llama 3's scaling (transformers, modeling_rope_utils).
      *
-     * @param factor         long wavelengths are multiplied by it; 1 or more
+     * @param factor         divisor of the frequencies of long wavelengths; 1 or more
      * @param lowFreqFactor  wavelengths above original / low are scaled
      * @param highFreqFactor wavelengths below original / high are kept
      * @param original       original_max_position_embeddings, the context length before stretching
@@ -80,12 +80,12 @@ public sealed interface RopeScaling {
     /**
      * YaRN (arXiv:2309.00071) with a static factor.
      *
-     * @param factor          how far the context is stretched; 1 or more
+     * @param factor          ratio of the extended context to the original one; 1 or more
      * @param original        original_max_position_embeddings, the context length before stretching
-     * @param betaFast        pairs that rotate more often than this within the original context are kept
-     * @param betaSlow        pairs that rotate less often are divided by factor; those between are interpolated
-     * @param truncate        whether the borders between them are rounded outwards to whole pairs
-     * @param attentionFactor factor of cos and sin
+     * @param betaFast        pairs with more rotations than this within the original context keep their frequency
+     * @param betaSlow        pairs with fewer rotations are divided by factor; pairs in between are interpolated
+     * @param truncate        whether the bounds of the interpolated range are rounded outwards to whole pairs
+     * @param attentionFactor factor applied to cos and sin
      */
     record Yarn(double factor, int original, double betaFast, double betaSlow, boolean truncate,
                 double attentionFactor) implements RopeScaling {
@@ -98,7 +98,7 @@ public sealed interface RopeScaling {
                     attentionFactor, "a positive number");
         }
 
-        /** The attention factor of a config that gives none: 0.1·mscale·ln(factor) + 1. */
+        /** The default attention factor, for a config without one: 0.1·mscale·ln(factor) + 1. */
         public static double attentionFactor(double factor, double mscale) {
             return factor <= 1 ? 1 : 0.1 * mscale * Math.log(factor) + 1;
         }

@@ -5,14 +5,15 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
 /**
- * The table that the rope op reads. Arithmetic in f32 where transformers' LlamaRotaryEmbedding has f32, so that long
- * positions agree with it; scaling as in its modeling_rope_utils.
+ * Computes the cos and sin table that the rope op reads. It uses f32 arithmetic where transformers'
+ * LlamaRotaryEmbedding does, so that the values agree at long positions. Scaling follows transformers'
+ * modeling_rope_utils.
  */
 public final class RopeTable {
     private RopeTable() {
     }
 
-    /** (positions, E) for positions below {@code contextLength}, or fewer where the model has fewer. */
+    /** Allocates (positions, E) for {@code contextLength} positions, or for the model's maximum if that is smaller. */
     public static Tensor allocate(Allocator memory, Blueprint config, int contextLength) {
         int positions = Math.min(config.maxContextLength(), contextLength);
         Tensor table = memory.allocate(DType.F32, positions, config.attention().headDim());
@@ -20,7 +21,10 @@ public final class RopeTable {
         return table;
     }
 
-    /** Positions 0 to positions - 1: (positions, E) row-major, cos in [0, E/2) and sin in [E/2, E) of each row. */
+    /**
+     * Computes positions 0 to positions - 1: (positions, E) row-major, each row with cos in [0, E/2) and sin in [E/2,
+     * E).
+     */
     public static float[] compute(Blueprint config, int positions) {
         float[] frequencies = inverseFrequencies(config.rope(), config.attention().headDim());
         double factor = config.rope().scaling().attentionFactor();
@@ -37,7 +41,7 @@ public final class RopeTable {
         return table;
     }
 
-    /** The angle per position of each pair of dimensions, (E/2), after scaling. */
+    /** The angle per position of each pair of dimensions, (E/2), in radians after scaling. */
     public static float[] inverseFrequencies(RopeConfig rope, int headDim) {
         float[] frequencies = new float[headDim / 2];
         for (int i = 0; i < frequencies.length; i++) {
@@ -68,7 +72,7 @@ public final class RopeTable {
         return (1 - smooth) * frequency / (float) rope.factor() + smooth * frequency;
     }
 
-    /** Pair i keeps its frequency, has it divided by factor, or something between. */
+    /** The frequency of pair i under YaRN: unchanged, divided by factor, or interpolated between the two. */
     private static float scaled(RopeScaling.Yarn yarn, float frequency, int i, double theta, int headDim) {
         double low = pairOf(yarn.betaFast(), yarn.original(), theta, headDim);
         double high = pairOf(yarn.betaSlow(), yarn.original(), theta, headDim);
@@ -79,7 +83,7 @@ public final class RopeTable {
         return frequency / (float) yarn.factor() * interpolated + frequency * (1 - interpolated);
     }
 
-    /** The pair, as a fraction, that rotates this often within the original context. */
+    /** The fractional index of the pair that completes this many rotations within the original context. */
     private static double pairOf(double rotations, int original, double theta, int headDim) {
         return headDim * Math.log(original / (rotations * 2 * Math.PI)) / (2 * Math.log(theta));
     }

@@ -8,10 +8,10 @@ import org.ingrain.tensor.Staging;
 import org.ingrain.tensor.Tensor;
 
 /**
- * One ragged step in the making: tokens of several sequences, some a whole prompt, some one token. Its arrays lie in
- * the staging memory that carries them to the device, as long as its {@link Shape} says. A token may be one that the
- * host does not know yet, because the step before draws it on the device: such a row says where among the drawn ids it
- * will be. Built once for the largest step.
+ * Builds one ragged step: the tokens of several sequences, some with a whole prompt, some with a single token. The
+ * arrays lie in the staging memory that is uploaded to the device, and their sizes follow the step's {@link Shape}. The
+ * host may not know a token yet, because the previous step samples it on the device. Such a row stores the token's
+ * index among the sampled ids. One instance is allocated for the largest step and reused.
  */
 public final class Step {
     private final Limits limits;
@@ -26,44 +26,46 @@ public final class Step {
     private int rows;
 
     /**
-     * The largest step.
+     * The sizes of the largest step.
      *
      * @param tokens    T
      * @param sequences S
-     * @param logitRows rows whose logits are wanted
-     * @param maxBlocks entries of a block table
-     * @param blockSize tokens a cache block
-     * @param ranks     that share the model
+     * @param logitRows maximum number of rows whose logits are computed
+     * @param maxBlocks entries per block table
+     * @param blockSize tokens per cache block
+     * @param ranks     number of ranks that share the model
      */
     public record Limits(int tokens, int sequences, int logitRows, int maxBlocks, int blockSize, int ranks) {
     }
 
     /**
-     * The present step, whose rows are then added one sequence after another.
+     * The sizes of the current step. Its rows are then added one sequence after another.
      *
      * @param tokens    T
      * @param sequences S
-     * @param logitRows M, rows whose logits are wanted
+     * @param logitRows M, number of rows whose logits are computed
      * @param adapters  whether any row has an adapter
      */
     public record Shape(int tokens, int sequences, int logitRows, boolean adapters) {
     }
 
     /**
-     * A sequence's place in the cache during a step.
+     * The cache blocks and the adapter of a sequence in one step.
      *
-     * @param blocks       its block table
-     * @param group        sequences of one group stand together in the step and share their leading blocks
-     * @param prefixBlocks how many leading blocks the group shares, 0 for none
-     * @param adapterSlot  adapter of its rows, -1 for the base model
+     * @param blocks       the sequence's block table
+     * @param group        prefix group; the sequences of a group are adjacent in the step and share their leading
+     *                     blocks
+     * @param prefixBlocks number of leading blocks that the group shares; 0 for none
+     * @param adapterSlot  adapter slot of the rows; -1 for the base model
      */
     public record Placement(int[] blocks, int group, int prefixBlocks, int adapterSlot) {
     }
 
     /**
-     * The staged arrays of one step, all I32: ids that are given (T), source of those that are not (T), the batch's,
-     * logit rows (M). Over several ranks also where in what they gathered each row's share of a rank lies: of logits
-     * (M·ranks), of tokens (T·ranks) where there are adapters; else they are empty.
+     * The staged arrays of one step, all I32: known ids (T), indices of the ids sampled by the previous step (T), the
+     * batch's arrays, logit rows (M). With several ranks, two more arrays index the gathered parts of each row: {@code
+     * logitOrder} (M·ranks) for logits, and {@code tokenOrder} (T·ranks) for tokens if the step has adapters. Otherwise
+     * both are empty.
      */
     private record Arrays(Tensor given, Tensor source, Tensor batch, Tensor logitRows, Tensor logitOrder,
             Tensor tokenOrder) {
@@ -77,7 +79,7 @@ public final class Step {
         }
     }
 
-    /** Steps within limits, in staging memory with room for what {@link #reserve} reserves. */
+    /** Creates a step of at most these sizes. {@code staging} needs room for the arrays of {@link #reserve}. */
     public Step(Allocator allocator, Limits limits, Staging staging) {
         this.limits = limits;
         this.staging = staging;
@@ -91,7 +93,7 @@ public final class Step {
         Arrays.reserve(staging, limits, new Shape(limits.tokens, limits.sequences, limits.logitRows, true));
     }
 
-    /** Begins a step of exactly this shape. */
+    /** Starts a step of exactly this shape. */
     public void begin(Shape shape) {
         this.shape = shape;
         tokens = 0;
@@ -105,7 +107,7 @@ public final class Step {
         order(arrays.tokenOrder, shape.tokens);
     }
 
-    /** all_gather of n rows yields (ranks, n): the parts of row i are at i, n + i, 2n + i, ... */
+    /** Fills the row order for all_gather's result (ranks, n): the parts of row i are at i, n + i, 2n + i, ... */
     private void order(Tensor order, int n) {
         int ranks = n == 0 ? 0 : (int) order.elements() / n;
         for (int i = 0; i < n; i++) {
@@ -115,7 +117,7 @@ public final class Step {
         }
     }
 
-    /** Adds the tokens of a sequence from a position on; returns the step's row of the first. */
+    /** Adds a sequence's tokens, starting at position {@code from}. Returns the index of its first row in the step. */
     public int add(int[] ids, int from, Placement place) {
         int first = tokens;
         for (int i = 0; i < ids.length; i++) {
@@ -126,8 +128,8 @@ public final class Step {
     }
 
     /**
-     * Adds the token at one position, which will be the {@code drawn}-th id that the step before draws; returns its
-     * row.
+     * Adds one token at {@code position}: the {@code drawn}-th id that the previous step samples. Returns the index of
+     * its row.
      */
     public int addDrawn(int drawn, int position, Placement place) {
         int first = tokens;
@@ -157,15 +159,15 @@ public final class Step {
         staging.put(batch.sequenceOffsets(), sequences, tokens);
     }
 
-    /** Asks for the logits of a row; returns its index among the logits. */
+    /** Requests the logits of a row. Returns its index among the logits. */
     public int wantLogits(int row) {
         staging.put(arrays.logitRows, rows, row);
         return rows++;
     }
 
     /**
-     * Enqueues the choice of each row's id, given or among those drawn by the step before: the first thing after the
-     * upload.
+     * Enqueues the selection of each row's id: either the known id or one of the ids in {@code drawn}, sampled by the
+     * previous step. This must be the first op after the upload.
      */
     public void selectIds(Tensor drawn) {
         ops.selectIds(ids(), arrays.given, arrays.source, drawn);
@@ -179,7 +181,7 @@ public final class Step {
         return shape.sequences;
     }
 
-    /** Rows whose logits are wanted. */
+    /** The number of rows whose logits are requested. */
     public int logitCount() {
         return shape.logitRows;
     }
@@ -188,22 +190,22 @@ public final class Step {
         return batch;
     }
 
-    /** (T) of the present step. */
+    /** (T): the token ids of the current step. */
     Tensor ids() {
         return ids.rows(0, shape.tokens);
     }
 
-    /** (M) of the present step. */
+    /** (M): the logit rows of the current step. */
     Tensor logitRows() {
         return arrays.logitRows;
     }
 
-    /** (M·ranks) of the present step. */
+    /** (M·ranks): the order of the gathered logits in the current step. */
     Tensor logitOrder() {
         return arrays.logitOrder;
     }
 
-    /** (T·ranks) of the present step, if it has adapters. */
+    /** (T·ranks): the order of the gathered tokens in the current step, if it has adapters. */
     Tensor tokenOrder() {
         return arrays.tokenOrder;
     }

@@ -13,10 +13,10 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * Copies parameters from host memory (a mapped file) into packed weights, a slab of rows at a time, so that no second
- * copy of a matrix exists anywhere. Two lanes of pinned memory and device slab take turns: while one is copied and
- * packed on the device, the host fills the other. A rank's part of a column-sharded matrix is gathered row by row on
- * the way.
+ * Copies parameters from host memory (a mapped file) into packed weights, one slab of rows at a time, so that no full
+ * second copy of a matrix is needed. Two lanes, each with pinned host memory and a device slab, are used alternately:
+ * the host fills one while the device copies and packs the other. A rank's part of a column-sharded matrix is gathered
+ * row by row during the copy.
  */
 final class WeightLoader implements AutoCloseable {
     private static final long SLAB_BYTES = 16L << 20;
@@ -30,11 +30,11 @@ final class WeightLoader implements AutoCloseable {
     private int turn;
 
     /**
-     * One of the two.
+     * One of the two buffers.
      *
-     * @param host   pinned, SLAB_BYTES
-     * @param device the same on the device
-     * @param used   set when what was enqueued on them has run
+     * @param host   pinned memory, SLAB_BYTES
+     * @param device device memory of the same size
+     * @param used   recorded after the work on the buffers; complete when they can be reused
      */
     private record Lane(MemorySegment host, Tensor device, Event used) {
         static Lane of(Context context) {
@@ -45,14 +45,14 @@ final class WeightLoader implements AutoCloseable {
         }
     }
 
-    /** Columns [first, first + count) of rows that are {@code of} columns long. */
+    /** Columns [first, first + count) of rows with {@code of} columns. */
     private record Columns(long of, long first, long count) {
         boolean all() {
             return count == of;
         }
     }
 
-    /** What is done with rows once they are on the device. */
+    /** Consumes rows that are on the device. */
     private interface Use {
         void accept(Tensor rows);
     }
@@ -66,7 +66,7 @@ final class WeightLoader implements AutoCloseable {
         lanes = List.of(Lane.of(context), Lane.of(context));
     }
 
-    /** This rank's share of a vector, converted to the target's dtype. */
+    /** Copies this rank's share of a vector, converted to the target's dtype. */
     void vector(Tensor target, Parameter p) {
         HostTensor tensor = tensor(p);
         long count = p.rows(rank);
@@ -74,7 +74,7 @@ final class WeightLoader implements AutoCloseable {
         upload(tensor, 0, 1, share, rows -> ops.convert(target, rows.view(count)));
     }
 
-    /** This rank's share of a matrix, written from {@code row} on. */
+    /** Copies this rank's share of a matrix to the target's rows starting at {@code row}. */
     void matrix(Weight target, long row, Parameter p) {
         HostTensor tensor = tensor(p);
         long rows = p.rows(rank);
@@ -97,7 +97,7 @@ final class WeightLoader implements AutoCloseable {
         return tensor;
     }
 
-    /** Brings rows to the device and uses them there; waits only for what used this lane before. */
+    /** Uploads rows and enqueues their use on the device. Waits only for the previous use of the same lane. */
     private void upload(HostTensor tensor, long firstRow, long rows, Columns columns, Use use) {
         long size = tensor.dtype().bytes();
         long bytes = rows * columns.count * size;

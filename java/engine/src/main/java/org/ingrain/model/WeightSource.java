@@ -2,8 +2,10 @@ package org.ingrain.model;
 
 import org.ingrain.tensor.HostTensor;
 
-/** Where a model's parameters come from: a checkpoint folder, or memory. */
+/** The source of a model's parameters: a checkpoint folder, or memory. */
 public interface WeightSource {
-    /** The parameter of this Hugging Face name; an InputException names the file and the tensor where it is missing. */
+    /**
+     * The parameter with this Hugging Face name. If it is missing, throws an InputException that names file and tensor.
+     */
     HostTensor tensor(String name);
 }

@@ -15,8 +15,8 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * The parameters of a model on a device, one weight a {@link Group}; never changed while sampling or under LoRA.
- * A tensor-parallel rank holds its share of them.
+ * The parameters of a model on a device, one weight per {@link Group}. Inference and LoRA training never modify them. A
+ * tensor-parallel rank holds its share.
  */
 public final class Weights {
     private final Context context;
@@ -34,7 +34,7 @@ public final class Weights {
      * @param inputLayernorm         (D)
      * @param qkvProj                ((H + 2K)·E, D)
      * @param qkvBias                ((H + 2K)·E), or null
-     * @param qkNorm                 of the heads, or null
+     * @param qkNorm                 weights of the query and key norms, or null
      * @param oProj                  (D, H·E)
      * @param postAttentionLayernorm (D)
      * @param gateUpProj             (2F, D)
@@ -49,7 +49,7 @@ public final class Weights {
         void loaded(int layers, int of);
     }
 
-    /** Weights of undefined content; on an {@link Allocator.Counter}, what plans the memory of a model's users. */
+    /** Allocates weights with undefined content. With an {@link Allocator.Counter} it only computes their size. */
     public Weights(Allocator memory, Blueprint config, Precision precision, Rank rank) {
         rank.require(config);
         context = memory.context();
@@ -85,8 +85,8 @@ public final class Weights {
     }
 
     /**
-     * Copies and packs every parameter; an InputException names a tensor that is missing or has another shape than the
-     * config says.
+     * Loads and packs every parameter. If a tensor is missing or its shape differs from the config, throws an
+     * InputException that names the tensor.
      */
     public static Weights load(Context context, Blueprint config, Precision precision, Rank rank, WeightSource source,
             Progress progress) {
@@ -119,8 +119,8 @@ public final class Weights {
     }
 
     /**
-     * Random weights, normal(0, 0.02) with norms of 1 and biases of 0, filled on the device: for measuring without a
-     * checkpoint. The same model whatever the ranks.
+     * Random weights for benchmarks without a checkpoint, generated on the device: normal(0, 0.02), norms 1, biases 0.
+     * The model is the same for every number of ranks.
      */
     public static Weights random(Context context, Blueprint config, Precision precision, Rank rank, long seed) {
         Weights weights = new Weights(context, config, precision, rank);
@@ -128,19 +128,22 @@ public final class Weights {
         return weights;
     }
 
-    /** Workspace for the products of these weights with up to {@code tokens} rows; backward: those of training too. */
+    /**
+     * Reserves workspace for products with up to {@code tokens} rows; with {@code backward}, also for the backward
+     * pass.
+     */
     public void reserveWorkspace(Allocator memory, long tokens, boolean backward) {
         memory.reserveWorkspace(matrices.values().stream().mapToLong(w ->
                 context.matmulWorkspaceBytes(w.dtype(), w.rows(), w.columns(), tokens, backward)).max().orElse(0));
     }
 
-    /** Bytes of all of them on the device. */
+    /** The total size on the device, in bytes. */
     public long bytes() {
         return Stream.concat(vectors.values().stream(), matrices.values().stream().flatMap(matrix ->
                 Stream.of(matrix.data(), matrix.scales()))).filter(Objects::nonNull).mapToLong(Tensor::bytes).sum();
     }
 
-    /** The device that they are on. */
+    /** The context whose device holds the weights. */
     public Context context() {
         return context;
     }
@@ -165,35 +168,35 @@ public final class Weights {
         return layers;
     }
 
-    /** (N, C) this rank's share of a group of matrices. */
+    /** (N, C): this rank's share of a group of matrices. */
     public Weight matrix(Group group) {
         return matrices.get(group);
     }
 
-    /** (N) this rank's share of a group of vectors; null where the model has none. */
+    /** (N): this rank's share of a group of vectors; null if the model has none. */
     public Tensor vector(Group group) {
         return vectors.get(group);
     }
 
-    /** (V, D). */
+    /** (V, D): the embedding table. */
     public Weight embedTokens() {
         return matrix(Group.EMBED_TOKENS);
     }
 
-    /** (D) the final norm. */
+    /** (D): the weight of the final norm. */
     public Tensor norm() {
         return vector(Group.NORM);
     }
 
     /**
-     * (V, D), or this rank's rows of it; the same object as {@link #embedTokens} where the config ties them and no
-     * ranks share it.
+     * (V, D), or this rank's rows of it: the output head. It is the same object as {@link #embedTokens} if the config
+     * ties them and the head is not sharded.
      */
     public Weight lmHead() {
         return matrices.getOrDefault(Group.LM_HEAD, matrices.get(Group.EMBED_TOKENS));
     }
 
-    /** Whether each rank computes its share of the vocabulary's logits alone. */
+    /** Whether each rank computes the logits of only its share of the vocabulary. */
     boolean headIsShared() {
         return parameters.headParameter().rows(rank) < config.vocabSize();
     }

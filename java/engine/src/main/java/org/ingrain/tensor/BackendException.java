@@ -1,6 +1,6 @@
 package org.ingrain.tensor;
 
-/** A backend refused a call or failed in it; the message is the backend's own line. */
+/** A backend rejected a call, or the call failed. The message is the backend's own error text. */
 public final class BackendException extends RuntimeException {
     private final int status;
 
@@ -9,12 +9,12 @@ public final class BackendException extends RuntimeException {
         this.status = status;
     }
 
-    /** The status as {@code ingrain.h} numbers it. */
+    /** The status code, as numbered in {@code ingrain.h}. */
     public int status() {
         return status;
     }
 
-    /** True where memory ran out. */
+    /** Whether the failure is an out-of-memory error. */
     public boolean outOfMemory() {
         return status == 2;
     }

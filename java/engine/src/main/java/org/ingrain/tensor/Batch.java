@@ -5,8 +5,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * The {@code ingrain_batch} descriptor of one ragged step: device arrays sized for the largest step, and how much of
- * them the present step uses. The arrays are filled by whoever builds the step.
+ * The {@code ingrain_batch} descriptor of one ragged step: device arrays sized for the largest step, and the sizes that
+ * the current step uses. The caller fills the arrays.
  */
 public final class Batch {
     private final MemorySegment descriptor;
@@ -20,7 +20,7 @@ public final class Batch {
     private Tensor prefixBlocks;
     private Tensor adapterSlots;
 
-    /** Without arrays, until {@link #lay}. */
+    /** Creates a descriptor without arrays. Call {@link #lay} before use. */
     public Batch(Arena arena, long maxBlocks, long blockSize) {
         this.maxBlocks = maxBlocks;
         descriptor = arena.allocate(80, 8);
@@ -30,8 +30,8 @@ public final class Batch {
     /**
      * Places the arrays in I32 memory of {@link #elements} elements.
      *
-     * @param tokens    most tokens of a step
-     * @param sequences most sequences of a step
+     * @param tokens    maximum number of tokens in a step
+     * @param sequences maximum number of sequences in a step
      */
     public void lay(Tensor memory, long tokens, long sequences) {
         maxTokens = tokens;
@@ -55,12 +55,12 @@ public final class Batch {
         descriptor.set(ValueLayout.JAVA_LONG, 32, prefixBlocks.address());
     }
 
-    /** I32 elements of device memory that a batch of these sizes needs. */
+    /** The number of I32 elements of device memory for a batch of these sizes. */
     public static long elements(long maxTokens, long maxSequences, long maxBlocks) {
         return maxSequences + 1 + maxTokens * 2 + maxSequences * (maxBlocks + 2);
     }
 
-    /** Sets the sizes of the present step; {@code adapters} says whether adapter slots are read at all. */
+    /** Sets the sizes of the current step. {@code adapters} says whether ops read the adapter slots. */
     public void use(long tokens, long sequences, boolean adapters) {
         if (tokens > maxTokens || sequences > maxSequences) {
             throw new IndexOutOfBoundsException(tokens + " tokens of " + sequences + " sequences in a batch of "
@@ -72,7 +72,7 @@ public final class Batch {
         descriptor.set(ValueLayout.JAVA_LONG, 64, maxBlocks);
     }
 
-    /** Address of the descriptor; for {@code ffi} and {@code tensor} alone. */
+    /** The address of the native descriptor; only for {@code ffi} and {@code tensor}. */
     public long address() {
         return descriptor.address();
     }
@@ -85,42 +85,42 @@ public final class Batch {
         return descriptor.get(ValueLayout.JAVA_LONG, 56);
     }
 
-    /** Entries of a block table. */
+    /** Entries per block table. */
     public long maxBlocks() {
         return maxBlocks;
     }
 
-    /** Tokens of a cache block. */
+    /** Tokens per cache block. */
     public long blockSize() {
         return descriptor.get(ValueLayout.JAVA_LONG, 72);
     }
 
-    /** (S + 1) first row of each sequence. */
+    /** (S + 1) I32: the first row of each sequence. */
     public Tensor sequenceOffsets() {
         return sequenceOffsets;
     }
 
-    /** (T) absolute positions. */
+    /** (T) I32: absolute positions. */
     public Tensor positions() {
         return positions;
     }
 
-    /** (S, maxBlocks) cache blocks. */
+    /** (S, maxBlocks) I32: block tables of the sequences. */
     public Tensor blockTables() {
         return blockTables;
     }
 
-    /** (S) equal numbers stand together and share leading blocks. */
+    /** (S) I32: prefix group of each sequence. The sequences of a group are adjacent and share their leading blocks. */
     public Tensor prefixGroups() {
         return prefixGroups;
     }
 
-    /** (S) leading blocks shared by the group. */
+    /** (S) I32: number of leading blocks that the group shares. */
     public Tensor prefixBlocks() {
         return prefixBlocks;
     }
 
-    /** (T) adapter of each row, -1 for none; null where the step uses no adapter. */
+    /** (T) I32: adapter slot of each row, -1 for none; null if the step uses no adapter. */
     public Tensor adapterSlots() {
         return descriptor.get(ValueLayout.JAVA_LONG, 40) == 0 ? null : adapterSlots;
     }

@@ -1,8 +1,8 @@
 package org.ingrain.tensor;
 
 /**
- * Element types as {@code ingrain.h} numbers them; F8E4M3 (arXiv:2209.05433) is of weights and caches alone, and of
- * GPUs.
+ * Element types, numbered as in {@code ingrain.h}. F8E4M3 (arXiv:2209.05433) is supported only on GPUs, for weights and
+ * caches.
  */
 public enum DType {
     F32(0, 4), BF16(1, 2), F16(2, 2), I32(3, 4), I64(4, 8), F8E4M3(5, 1);
@@ -15,12 +15,12 @@ public enum DType {
         this.bytes = bytes;
     }
 
-    /** The number that crosses the ABI. */
+    /** The number of the type in the ABI. */
     public int code() {
         return code;
     }
 
-    /** Bytes of one element. */
+    /** Bytes per element. */
     public int bytes() {
         return bytes;
     }

@@ -3,11 +3,11 @@ package org.ingrain.tensor;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A tensor in host memory, usually a part of a mapped file.
+ * A tensor in host memory, usually part of a mapped file.
  *
- * @param dtype of the elements
+ * @param dtype element type
  * @param shape row-major
- * @param data  the bytes, native memory
+ * @param data  the elements, in native memory
  */
 public record HostTensor(DType dtype, long[] shape, MemorySegment data) {
     public long elements() {

@@ -1,8 +1,8 @@
 package org.ingrain.tensor;
 
 /**
- * Something the user gave cannot be used. The message is one line that names the file or the field, what was found and
- * what was expected; the command line prints it and exits with status 2.
+ * An error in the user's input. The message is one line that names the file or the field, the value found and the value
+ * expected. The command line prints it and exits with status 2.
  */
 public final class InputException extends RuntimeException {
     private final String field;
@@ -21,22 +21,22 @@ public final class InputException extends RuntimeException {
     }
 
     /**
-     * A setting cannot be used: {@code maxTokens: 0, expected 1 or more}. The command line puts its flag in the field's
-     * place.
+     * An invalid setting: {@code maxTokens: 0, expected 1 or more}. The command line replaces the field name with its
+     * flag.
      *
      * @param field name of the setting, in camel case
-     * @param text  what was found and what was expected; it names other settings in camel case too
+     * @param text  the value found and the values expected; names of other settings in it are in camel case too
      */
     public static InputException field(String field, String text) {
         return new InputException(field, field + ": " + text, null);
     }
 
-    /** The setting that the message begins with, or null. */
+    /** The setting named at the start of the message, or null. */
     public String field() {
         return field;
     }
 
-    // What was found may hold line breaks of its own.
+    // A quoted value may contain line breaks.
     private static String oneLine(String message) {
         return message.replaceAll("[\\p{Cntrl}\u0085\u2028\u2029]+", " ");
     }

@@ -1,6 +1,6 @@
 package org.ingrain.tensor;
 
-/** Checks of settings; what they refuse names the field. */
+/** Validation of settings. The exceptions name the field. */
 public final class Require {
     private Require() {
     }
@@ -15,7 +15,7 @@ public final class Require {
         that(found >= least, field, found, least + " or more");
     }
 
-    /** Refuses NaN and infinities too. */
+    /** Requires a value from {@code low} to {@code high}. Rejects NaN and infinities too. */
     public static void within(double low, double high, String field, double found) {
         that(found >= low && found <= high, field, found, "a number from " + low + " to " + high);
     }

@@ -6,13 +6,13 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * The small host arrays of a step, which go to the device in one copy. Each is reserved in turn, one behind another, at
- * the same offset in device memory and in an image of it in pinned host memory; the images take turns, so that one is
- * filled while the copy from another has yet to run. The same reservations in the same order lie at the same addresses,
- * which is what a captured graph reads from.
+ * Collects the small host arrays of a step so that one copy uploads them. Each reservation follows the previous one, at
+ * the same offset in device memory and in a pinned host buffer (an image). The images are used in rotation, so that the
+ * host can fill one while the copy from another is pending. The same sequence of reservations yields the same
+ * addresses, as a captured graph requires.
  */
 public final class Staging {
-    /** Bytes to which every array is aligned. */
+    /** Alignment of every array, in bytes. */
     public static final long ALIGNMENT = 64;
 
     private final Tensor memory;
@@ -22,8 +22,8 @@ public final class Staging {
     private long used;
 
     /**
-     * @param memory I32 on the device
-     * @param images pinned host memory, each as long as memory
+     * @param memory device memory, I32
+     * @param images pinned host buffers, each of the size of {@code memory}
      */
     public Staging(Tensor memory, List<MemorySegment> images) {
         this.memory = memory;
@@ -31,7 +31,7 @@ public final class Staging {
         image = this.images.getFirst();
     }
 
-    /** Bytes that these reservations take. */
+    /** The size of these reservations, in bytes. */
     public static long bytes(Consumer<Staging> reservations) {
         Staging counter = new Staging(Tensor.unallocated(DType.I64, Long.MAX_VALUE / Long.BYTES),
                 List.of(MemorySegment.NULL));
@@ -39,14 +39,14 @@ public final class Staging {
         return counter.used;
     }
 
-    /** Turns to the next image, empty. What was enqueued from it before must have run. */
+    /** Switches to the next image and empties it. Copies enqueued from that image must have completed. */
     public void begin() {
         turn = (turn + 1) % images.size();
         image = images.get(turn);
         used = 0;
     }
 
-    /** Reserves an array but does not write it: its content is left from an earlier use of the image. */
+    /** Reserves an array of n elements. Its content is undefined. */
     public Tensor reserve(DType dtype, long n) {
         long bytes = n * dtype.bytes();
         if (used + bytes > memory.bytes()) {
@@ -79,7 +79,7 @@ public final class Staging {
         return array.address() - memory.address() + i * bytes;
     }
 
-    /** The part of the image that is reserved: what is to be copied into {@link #memory}. */
+    /** The reserved part of the image, to be copied into {@link #memory}. */
     public MemorySegment image() {
         return image.asSlice(0, Math.min(used, image.byteSize()));
     }

@@ -3,8 +3,8 @@ package org.ingrain.tensor;
 import java.util.Arrays;
 
 /**
- * A row-major block of device memory: where it is, what its elements are and its shape. A tensor owns nothing; the
- * context that allocated the memory frees it. Slices and views share memory.
+ * A row-major tensor in device memory: address, element type and shape. A tensor does not own its memory; the context
+ * that allocated the memory frees it. Slices and views share memory.
  */
 public final class Tensor {
     private final long address;
@@ -17,12 +17,12 @@ public final class Tensor {
         this.shape = shape.clone();
     }
 
-    /** A tensor without memory, from which its size can be computed. */
+    /** A tensor without memory, used to compute its size. */
     public static Tensor unallocated(DType dtype, long... shape) {
         return new Tensor(0, dtype, shape);
     }
 
-    /** The device address; for {@code ffi} and {@code tensor} alone. */
+    /** The device address; only for {@code ffi} and {@code tensor}. */
     public long address() {
         return address;
     }
@@ -63,12 +63,12 @@ public final class Tensor {
         return new Tensor(address + begin * rowElements * dtype.bytes(), dtype, part);
     }
 
-    /** The same memory from its start with another shape of at most as many elements. */
+    /** A view from the start of the same memory, with another shape of at most as many elements. */
     public Tensor view(long... newShape) {
         return view(dtype, newShape);
     }
 
-    /** The same memory from its start read as another dtype and shape of at most as many bytes. */
+    /** A view from the start of the same memory, with another dtype and shape of at most as many bytes. */
     public Tensor view(DType newDType, long... newShape) {
         Tensor view = new Tensor(address, newDType, newShape);
         if (view.bytes() > bytes()) {
@@ -77,7 +77,7 @@ public final class Tensor {
         return view;
     }
 
-    /** The memory from {@code offset} elements on, flat, {@code n} elements long. */
+    /** A flat slice of {@code n} elements, starting at element {@code offset}. */
     public Tensor slice(long offset, long n) {
         if (offset < 0 || n < 0 || offset + n > elements()) {
             throw new IndexOutOfBoundsException("[" + offset + ", " + (offset + n) + ") of " + this);
@@ -85,7 +85,7 @@ public final class Tensor {
         return new Tensor(address + offset * dtype.bytes(), dtype, n);
     }
 
-    /** The first column of {@code column} in every row of a matrix: the pointer moves, the row distance stays. */
+    /** A view of a matrix that starts at {@code column}. The pointer moves and the row stride stays. */
     public Tensor fromColumn(long column) {
         if (rank() != 2 || column < 0 || column >= shape[1]) {
             throw new IndexOutOfBoundsException("column " + column + " of " + this);

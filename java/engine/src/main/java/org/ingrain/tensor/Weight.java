@@ -5,9 +5,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * A weight W (rows = output features N, columns = input features C) in the layout its backend chose: the {@code
- * ingrain_weight} descriptor and the memory behind it. {@code chunk} is the number of columns one partial sum covers, 0
- * for one sum over all. An F8E4M3 weight also has one scale per row, which {@code pack} writes.
+ * A weight W (rows = output features N, columns = input features C) in the backend's layout: the {@code ingrain_weight}
+ * descriptor and its memory. {@code chunk} is the number of columns per partial sum, 0 for a single sum. An F8E4M3
+ * weight also has one scale per row, which {@code pack} writes.
  */
 public final class Weight {
     private final MemorySegment descriptor;
@@ -17,10 +17,10 @@ public final class Weight {
     private final long rows;
     private final long columns;
 
-    /** How the elements lie: as in a file, or in the backend's own order. */
+    /** The order of the elements: as in a file, or backend-specific. */
     public enum Layout { ROW_MAJOR, PACKED }
 
-    /** scales: (rows) f32 where data is F8E4M3, else null. */
+    /** @param scales (rows) f32 if data is F8E4M3, otherwise null */
     public Weight(Arena arena, Tensor data, Tensor scales, Layout layout, long rows, long columns, long chunk) {
         this.data = data;
         this.scales = scales;
@@ -37,17 +37,17 @@ public final class Weight {
         descriptor.set(ValueLayout.JAVA_LONG, 40, chunk);
     }
 
-    /** Address of the descriptor; for {@code ffi} and {@code tensor} alone. */
+    /** The address of the native descriptor; only for {@code ffi} and {@code tensor}. */
     public long address() {
         return descriptor.address();
     }
 
-    /** The packed memory, as bytes of its dtype; its inner order is the backend's own. */
+    /** The packed memory, in its dtype. The element order is backend-specific. */
     public Tensor data() {
         return data;
     }
 
-    /** (rows) f32, or null where the dtype needs none. */
+    /** (rows) f32: scale of each row; null if the dtype needs none. */
     public Tensor scales() {
         return scales;
     }
@@ -70,7 +70,7 @@ public final class Weight {
         return columns;
     }
 
-    /** Columns that one partial sum covers, 0 for one sum over all. */
+    /** Columns per partial sum; 0 for a single sum over all columns. */
     public long chunk() {
         return descriptor.get(ValueLayout.JAVA_LONG, 40);
     }
