@@ -166,8 +166,9 @@ public final class Generator implements AutoCloseable {
 
     /**
      * Enqueues one step and reads the results that are due, or waits for a replica to do so. Returns false when all
-     * requests are finished; the devices are then idle too. Throws an ArithmeticException if the logits contain NaN or
-     * infinity. If a rank fails, its exception is thrown after all tokens drawn earlier have been reported.
+     * requests are finished; the devices are then idle too. Throws an ArithmeticException if the softmax of a token's
+     * logits is undefined, for example because one is NaN. If a rank fails, its exception is thrown after all tokens
+     * drawn earlier have been reported.
      */
     public boolean step() {
         return pool == null ? replicas.getFirst().step() : pool.step();

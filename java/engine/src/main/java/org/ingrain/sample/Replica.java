@@ -189,7 +189,7 @@ final class Replica implements AutoCloseable {
         }
     }
 
-    /** Cancels samples of a request whose prompt is not computed yet. */
+    /** Cancels all samples of a request whose prompt is not computed yet. */
     private void cancelBeforeFork(Sequence trunk) {
         trunk.finish();
         scheduler.remove(trunk);
