@@ -7,13 +7,13 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Which cache blocks are taken, and how often. A block has a reference count; full blocks of known content can be found
- * again by what they hold: the key is the block before, the adapter, and the block's own tokens, compared in full, so
- * two contents are never confused. A known block that nobody holds stays until its memory is wanted, least recently
- * used first.
+ * Reference counts of the cache blocks, and an index of the blocks whose content is known. A block enters the index
+ * when it is full. The key is the preceding content, the adapter and the block's own tokens. Keys are compared in full,
+ * so two different contents never match. An indexed block with reference count 0 stays in the index until its memory is
+ * needed; the least recently used one is evicted first.
  */
 final class BlockPool {
-    /** No block before this one. */
+    /** The {@code previous} argument for the first block of a sequence. */
     static final long ROOT = -1;
 
     private record Key(long previous, int adapter, int[] tokens) {
@@ -30,8 +30,8 @@ final class BlockPool {
     }
 
     /**
-     * A block whose content is known: serial numbers contents, so that a successor's key means this content and no
-     * later one.
+     * A block whose content is known. Each published content has its own serial number. A successor's key contains the
+     * serial, so it cannot match content that is stored in the same block later.
      */
     record Known(int block, long serial) {
     }
@@ -46,8 +46,9 @@ final class BlockPool {
     private long nextSerial;
 
     /**
-     * @param blockSize tokens a block
-     * @param keepIdle  known blocks that nobody holds stay known until their memory is wanted
+     * @param blocks    number of blocks
+     * @param blockSize tokens per block
+     * @param keepIdle  whether blocks with reference count 0 stay in the index until their memory is needed
      */
     BlockPool(int blocks, int blockSize, boolean keepIdle) {
         this.blockSize = blockSize;
@@ -58,7 +59,7 @@ final class BlockPool {
         }
     }
 
-    /** Blocks that can be taken now. */
+    /** Number of blocks that can be taken now, unreferenced indexed blocks included. */
     int available() {
         return free.size() + idle.size();
     }
@@ -67,12 +68,12 @@ final class BlockPool {
         return references.length;
     }
 
-    /** Tokens a block. */
+    /** Tokens per block. */
     int blockSize() {
         return blockSize;
     }
 
-    /** Takes a block, held once; -1 where none is left. */
+    /** Allocates a block with reference count 1; returns -1 if none is available. */
     int take() {
         Integer block = free.poll();
         if (block == null) {
@@ -87,14 +88,14 @@ final class BlockPool {
         return block;
     }
 
-    /** Holds a block once more. */
+    /** Increments the reference count of a block. */
     void hold(int block) {
         if (references[block]++ == 0) {
             idle.remove(block);
         }
     }
 
-    /** Lets go of a block once. */
+    /** Decrements the reference count of a block. */
     void release(int block) {
         if (--references[block] > 0) {
             return;
@@ -110,12 +111,14 @@ final class BlockPool {
         free.add(block);
     }
 
-    /** The block that holds these tokens after the content {@code previous}, or null. */
+    /** Returns the block that holds these tokens after the content with serial {@code previous}, or null. */
     Known find(long previous, int adapter, int[] tokens) {
         return known.get(new Key(previous, adapter, tokens));
     }
 
-    /** Makes a full block's content known; returns the serial under which its successor is found. */
+    /**
+     * Adds a full block to the index. Returns the serial of its content, which is {@code previous} for its successor.
+     */
     long publish(int block, long previous, int adapter, int[] tokens) {
         Key key = new Key(previous, adapter, tokens);
         Known present = known.get(key);
@@ -131,7 +134,7 @@ final class BlockPool {
         return content.serial;
     }
 
-    /** Forgets every known content of an adapter slot, whose weights are about to change. */
+    /** Removes all blocks of an adapter slot from the index, because the adapter's weights are about to change. */
     void forgetAdapter(int adapter) {
         for (int block : keys.entrySet().stream().filter(e -> e.getValue().adapter == adapter).map(Map.Entry::getKey)
                 .toList()) {

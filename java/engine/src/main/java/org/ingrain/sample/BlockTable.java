@@ -3,10 +3,10 @@ package org.ingrain.sample;
 import java.util.Arrays;
 
 /**
- * The cache blocks of one sequence, in the order of its positions, and how many of its tokens are computed, that is,
- * have their keys and values there. A full block whose tokens are known is published: it is found again by its content,
- * so that another sequence that begins alike adopts it. A shared block is never written, because only positions behind
- * the computed ones are.
+ * The cache blocks of one sequence in position order, and the number of its computed tokens: those whose keys and
+ * values are in the cache. A full block with known tokens is published in the pool's index, so that another sequence
+ * with the same prefix can share it. A shared block is never written, because writes go only to positions after the
+ * computed ones.
  *
  * <p>Example, with blocks of 4 tokens and a prompt of 10:
  * <pre>
@@ -24,10 +24,10 @@ final class BlockTable {
     private int count;
     private int computed;
     private int published;
-    /** Of the last published block's content. */
+    /** Serial of the last published block's content. */
     private long serial = BlockPool.ROOT;
 
-    /** adapterSlot: of the adapter that keys and values are computed with, -1 for the base model. */
+    /** @param adapterSlot slot of the adapter that computes the keys and values, -1 for the base model */
     BlockTable(BlockPool pool, int adapterSlot) {
         this.pool = pool;
         this.adapterSlot = adapterSlot;
@@ -37,17 +37,20 @@ final class BlockTable {
         return adapterSlot;
     }
 
-    /** Tokens whose keys and values are in the cache. */
+    /** Number of tokens whose keys and values are in the cache. */
     int computed() {
         return computed;
     }
 
-    /** Adds to the number of computed tokens. Their blocks must have been taken. */
+    /** Increases the number of computed tokens. Their blocks must have been allocated. */
     void advance(int tokens) {
         computed += tokens;
     }
 
-    /** Takes blocks until {@code tokens} tokens fit. False where the pool is empty; the blocks taken so far stay. */
+    /**
+     * Allocates blocks until {@code tokens} tokens fit. Returns false if the pool runs out; blocks allocated so far
+     * stay.
+     */
     boolean grow(int tokens) {
         while (count * pool.blockSize() < tokens) {
             int block = pool.take();
@@ -59,7 +62,7 @@ final class BlockTable {
         return true;
     }
 
-    /** Number of further blocks that {@code tokens} tokens need. */
+    /** Number of additional blocks that {@code tokens} tokens need. */
     int missing(int tokens) {
         return Math.ceilDiv(tokens, pool.blockSize()) - count;
     }
@@ -77,8 +80,8 @@ final class BlockTable {
     }
 
     /**
-     * An empty table takes the published blocks that hold the first of these n tokens already, but leaves one token to
-     * compute at least.
+     * Shares the published blocks that match a prefix of the first n ids. At least one token is left to compute. The
+     * table must be empty.
      */
     void adopt(int[] ids, int n) {
         for (int end = pool.blockSize(); end < n; end += pool.blockSize()) {
@@ -94,7 +97,7 @@ final class BlockTable {
         }
     }
 
-    /** Makes the content of every block that is full of computed tokens known to others; n: how many ids are known. */
+    /** Publishes every block that is full of computed tokens. Only the first n ids are known. */
     void publish(int[] ids, int n) {
         int size = pool.blockSize();
         while ((published + 1) * size <= Math.min(computed, n)) {
@@ -104,13 +107,13 @@ final class BlockTable {
         }
     }
 
-    /** Whether the last computed token is in a block that has room for more. */
+    /** Whether the last computed token is in a block that is not full. */
     boolean partial() {
         return computed % pool.blockSize() != 0;
     }
 
     /**
-     * A table that begins with these tokens and shares their full blocks; the caller copies a partly filled last block.
+     * Returns a table with the same tokens, which shares the full blocks. The caller copies a partly filled last block.
      */
     BlockTable fork() {
         BlockTable fork = new BlockTable(pool, adapterSlot);
@@ -123,7 +126,7 @@ final class BlockTable {
         return fork;
     }
 
-    /** Gives all blocks back; everything must be computed again. */
+    /** Releases all blocks; all tokens must then be computed again. */
     void drop() {
         for (int i = 0; i < count; i++) {
             pool.release(blocks[i]);
@@ -134,7 +137,7 @@ final class BlockTable {
         serial = BlockPool.ROOT;
     }
 
-    /** A copy of the table. */
+    /** A copy of the block numbers. */
     int[] blocks() {
         return Arrays.copyOf(blocks, count);
     }
@@ -147,7 +150,7 @@ final class BlockTable {
         return blocks[count - 1];
     }
 
-    /** Leading blocks, all computed, that another table has too. */
+    /** Number of leading blocks, all fully computed, that both tables have in common. */
     int shared(BlockTable other) {
         int most = Math.min(computed, other.computed) / pool.blockSize();
         int same = 0;

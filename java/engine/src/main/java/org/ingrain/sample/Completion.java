@@ -3,23 +3,24 @@ package org.ingrain.sample;
 /**
  * One finished sample.
  *
- * @param sample                 its number within the request
- * @param ids                    generated token ids, the end-of-sequence id included where there was one
- * @param logProbabilities       of each generated id under the model's untempered distribution, natural logarithm
- * @param text                   what the ids say, without special tokens and without a stop string
- * @param reason                 why it ended
- * @param promptLogProbabilities of each prompt id given those before it (NaN for the first), or null where not asked
- *                               for
+ * @param sample                 number of the sample within its request
+ * @param ids                    generated token ids, including the end-of-sequence id if the sample ended with one
+ * @param logProbabilities       log-probability (natural logarithm) of each generated id, at temperature 1 and without
+ *                               top-k or top-p
+ * @param text                   decoded text without special tokens and without the stop string
+ * @param reason                 why the sample ended
+ * @param promptLogProbabilities log-probability of each prompt id given the preceding ids (NaN for the first), or null
+ *                               if not requested
  */
 public record Completion(int sample, int[] ids, float[] logProbabilities, String text, FinishReason reason,
                          float[] promptLogProbabilities) {
     /** Why a sample ended. */
     public enum FinishReason {
-        /** An end-of-sequence id, a stop token or a stop string. */
+        /** An end-of-sequence id, a stop token or a stop string was generated. */
         STOP,
-        /** As many tokens as were wanted, or the context is full. */
+        /** The maximum number of tokens was reached, or the context is full. */
         LENGTH,
-        /** Cancelled by the caller. */
+        /** The caller cancelled the sample. */
         CANCELLED
     }
 }

@@ -1,11 +1,11 @@
 package org.ingrain.sample;
 
-/** Hears of a request's samples as they grow. Called on the thread that steps the generator. */
+/** Receives the output of a request's samples. Called on the thread that calls {@link Generator#step}. */
 public interface GenerationListener {
-    /** New text of a sample that can no longer be part of a stop string; never empty. */
+    /** Reports new text of a sample. The piece is never empty and cannot become part of a stop string. */
     default void text(int sample, String piece) {
     }
 
-    /** A sample is finished. */
+    /** Reports a finished sample. */
     void finished(Completion completion);
 }

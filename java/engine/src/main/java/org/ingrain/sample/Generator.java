@@ -15,12 +15,14 @@ import org.ingrain.tensor.InputException;
 import org.ingrain.tokenizer.StreamingDecoder;
 
 /**
- * Draws samples from a model, many at once: one ragged batch a step, in which prompts are computed beside samples that
- * grow. A prompt is computed once for all of its samples; its first tokens are drawn from one row of logits. What a
- * request yields depends on nothing but the request: not on its neighbours, nor on how its prompt was split, shared or
- * evicted, nor on how many ranks and replicas compute. Where the backend computes while the host goes on, a step is
- * enqueued before the tokens of the step before have been read: a sample that ends is then seen a step late, and the
- * token that was drawn for it meanwhile is thrown away. Used by one thread at a time, which listeners are called on.
+ * Generates samples from a model with continuous batching. Each step computes one ragged batch of prompt tokens and
+ * decode tokens. The prompt of a request is computed once for all of its samples; their first tokens are drawn from the
+ * same row of logits. The result of a request depends on the request alone. It does not depend on the other requests in
+ * the batch, on how the prompt was split, shared or evicted, or on the number of ranks and replicas.
+ *
+ * <p>If the backend is asynchronous, the host enqueues a step before it has read the tokens of the previous one. The
+ * host then detects the end of a sample one step late and discards the surplus token. A generator is used by one thread
+ * at a time; listeners are called on that thread.
  */
 public final class Generator implements AutoCloseable {
     private final GeneratorConfig config;
@@ -28,15 +30,16 @@ public final class Generator implements AutoCloseable {
     private final int adapterSlots;
     private final Supplier<StreamingDecoder> decoders;
     private final List<Replica> replicas;
-    /** Null where the one replica works on the caller's thread. */
+    /** Null if a single replica runs on the caller's thread. */
     private final ReplicaPool pool;
 
     /**
-     * A model on one device, which computes in {@link #step}.
+     * Creates a generator for a model on one device, which computes in {@link #step}.
      *
-     * @param weights  of the model, on the device that computes
+     * @param weights  weights of the model, on the device that computes
      * @param adapters bank of the adapters that requests may name, or null
-     * @param decoders makes a detokenizer for a sample
+     * @param config   sizes of the batch and the cache
+     * @param decoders creates a detokenizer for each sample
      * @param eosIds   end-of-sequence ids
      */
     public Generator(Weights weights, AdapterBank adapters, GeneratorConfig config, Supplier<StreamingDecoder> decoders,
@@ -45,12 +48,12 @@ public final class Generator implements AutoCloseable {
     }
 
     /**
-     * Copies of a model, each over its ranks. Several ranks or copies compute on threads of their own, from the moment
-     * a request is submitted.
+     * Creates a generator for replicas of a model, each sharded over its ranks. If there are several ranks or replicas,
+     * they run on their own threads and start when a request is submitted.
      *
-     * @param models   copies, which take requests from one queue
-     * @param config   of each copy
-     * @param decoders makes a detokenizer for a sample
+     * @param models   replicas, which take requests from a common queue
+     * @param config   sizes for each replica
+     * @param decoders creates a detokenizer for each sample
      * @param eosIds   end-of-sequence ids
      */
     public Generator(List<ShardedModel> models, GeneratorConfig config, Supplier<StreamingDecoder> decoders,
@@ -58,7 +61,7 @@ public final class Generator implements AutoCloseable {
         this(models, config, decoders, eosIds, lag(models.getFirst().weights().getFirst()));
     }
 
-    /** lag: how many steps the host reads behind the last one enqueued. */
+    /** @param lag number of steps that may be enqueued after the step that the host reads */
     Generator(Weights weights, AdapterBank adapters, GeneratorConfig config, Supplier<StreamingDecoder> decoders,
               List<Integer> eosIds, int lag) {
         this(List.of(ShardedModel.whole(weights, adapters)), config, decoders, eosIds, lag);
@@ -81,7 +84,7 @@ public final class Generator implements AutoCloseable {
         return weights.context().device().asynchronous() ? 1 : 0;
     }
 
-    /** Bytes that a generator allocates beside a rank's weights, which need not be loaded: cache and workspace. */
+    /** Bytes that a generator allocates on one rank for cache and workspace. The weights need not be loaded. */
     public static long bytes(Weights weights, GeneratorConfig config) {
         requireContext(weights.config(), config);
         return Replica.bytes(weights, config);
@@ -94,9 +97,7 @@ public final class Generator implements AutoCloseable {
         }
     }
 
-    /**
-     * Calls on its devices so far that something slower computed than what was meant for them, by op, sizes and reason.
-     */
+    /** Counts of the calls on its devices that a slower fallback kernel computed, by op, sizes and reason. */
     public SortedMap<String, Long> fallbacks() {
         SortedMap<String, Long> all = new TreeMap<>();
         for (Replica replica : replicas) {
@@ -107,7 +108,9 @@ public final class Generator implements AutoCloseable {
         return all;
     }
 
-    /** Queues a request; an InputException where its prompt does not fit in the context or its adapter is not there. */
+    /**
+     * Queues a request. Throws an InputException if the prompt exceeds the context or the adapter slot does not exist.
+     */
     public Ticket submit(Request request, GenerationListener listener) {
         if (request.prompt().length >= config.contextLength()) {
             throw InputException.field("prompt", request.prompt().length
@@ -132,7 +135,7 @@ public final class Generator implements AutoCloseable {
     }
 
     /**
-     * Replaces the adapter in a slot; what was cached under the old one is forgotten. Nothing of that slot may be in
+     * Replaces the adapter in a slot and invalidates the prefix cache of the slot. No request for this slot may be in
      * flight.
      */
     public void loadAdapter(int slot, List<LoraModule> adapter) {
@@ -147,7 +150,7 @@ public final class Generator implements AutoCloseable {
         }
     }
 
-    /** Runs every request to its end; completions in the order of requests, then of samples. */
+    /** Runs all requests to completion. The results are in the order of the requests, then of the samples. */
     public List<List<Completion>> generate(List<Request> requests) {
         List<List<Completion>> results = new ArrayList<>();
         for (Request request : requests) {
@@ -162,35 +165,36 @@ public final class Generator implements AutoCloseable {
     }
 
     /**
-     * Enqueues one step and reads what is due, or waits until a replica has done so. Returns false if nothing is left
-     * to do; then the devices are idle too. Throws an ArithmeticException if the model's logits are not numbers. The
-     * failure of a rank is thrown after everything that was drawn before.
+     * Enqueues one step and reads the results that are due, or waits for a replica to do so. Returns false when all
+     * requests are finished; the devices are then idle too. Throws an ArithmeticException if the softmax of a token's
+     * logits is undefined, for example because one is NaN. If a rank fails, its exception is thrown after all tokens
+     * drawn earlier have been reported.
      */
     public boolean step() {
         return pool == null ? replicas.getFirst().step() : pool.step();
     }
 
-    /** What was done so far, by all replicas together. */
+    /** Statistics since creation, summed over all replicas. */
     public GeneratorStats stats() {
         return pool == null ? replicas.getFirst().stats() : pool.stats();
     }
 
-    /** Of each replica. */
+    /** The configuration of each replica. */
     public GeneratorConfig config() {
         return config;
     }
 
-    /** Samples that are computed at a time, by all replicas together. */
+    /** Maximum number of samples in flight, over all replicas. */
     public int maxSequences() {
         return replicas.size() * config.maxSequences();
     }
 
-    /** Adapters that can be loaded at a time. */
+    /** Number of adapter slots. */
     public int adapterSlots() {
         return adapterSlots;
     }
 
-    /** Waits for the devices, then frees what the generator allocated; unfinished requests stay unfinished. */
+    /** Waits for the devices, then frees the generator's memory. Unfinished requests are abandoned. */
     @Override
     public void close() {
         if (pool != null) {

@@ -4,21 +4,21 @@ import org.ingrain.model.Step;
 import org.ingrain.tensor.InputException;
 
 /**
- * Sizes of the batch and the cache. Made by {@link #of}, then changed one setting at a time.
+ * Sizes of the batch and the cache. Created by {@link #of}, then changed one setting at a time.
  *
- * @param cacheTokens    tokens the cache holds over all sequences; rounded up to whole blocks
- * @param blockSize      tokens a cache block, a multiple of 16
- * @param maxBatchTokens most tokens a step computes
- * @param maxSequences   most samples in flight
- * @param contextLength  longest sequence, prompt and completion
- * @param prefixCache    keep the blocks of finished prompts for later requests that begin alike
- * @param sharePrefix    samples of a prompt, and prompts that begin alike, read their common blocks once
+ * @param cacheTokens    tokens that the cache holds over all sequences, rounded up to whole blocks
+ * @param blockSize      tokens per cache block, a multiple of 16
+ * @param maxBatchTokens maximum number of tokens per step
+ * @param maxSequences   maximum number of samples in flight
+ * @param contextLength  maximum length of a sequence in tokens, prompt and completion together
+ * @param prefixCache    whether the blocks of finished prompts stay cached for later requests with the same prefix
+ * @param sharePrefix    whether attention reads the common blocks of sequences with the same prefix only once
  */
 public record GeneratorConfig(long cacheTokens, int blockSize, int maxBatchTokens, int maxSequences, int contextLength,
                               boolean prefixCache, boolean sharePrefix) {
-    /** Tokens a cache block where nothing else is asked for. */
+    /** Default number of tokens per cache block. */
     public static final int BLOCK_SIZE = 32;
-    /** Most prompt tokens that a step scores. */
+    /** Maximum number of prompt tokens scored per step. */
     static final int MAX_SCORES = 64;
 
     public GeneratorConfig {
@@ -45,7 +45,7 @@ public record GeneratorConfig(long cacheTokens, int blockSize, int maxBatchToken
         }
     }
 
-    /** A cache of four contexts, prefixes kept and shared. */
+    /** A configuration whose cache holds four contexts, with both prefix options on. */
     public static GeneratorConfig of(int contextLength, int maxSequences, int maxBatchTokens) {
         return new GeneratorConfig(4L * contextLength, BLOCK_SIZE, maxBatchTokens, maxSequences, contextLength, true,
                 true);
@@ -71,17 +71,17 @@ public record GeneratorConfig(long cacheTokens, int blockSize, int maxBatchToken
                 value);
     }
 
-    /** Blocks of the cache. */
+    /** Number of cache blocks. */
     public int blocks() {
         return Math.toIntExact((cacheTokens + blockSize - 1) / blockSize);
     }
 
-    /** Entries of a block table. */
+    /** Maximum number of entries in a block table. */
     public int maxBlocks() {
         return (contextLength + blockSize - 1) / blockSize;
     }
 
-    /** The largest step of a model that this many ranks share. */
+    /** Limits of a step of a model that is sharded over this many ranks. */
     Step.Limits limits(int ranks) {
         return new Step.Limits(maxBatchTokens, maxSequences, maxSequences + MAX_SCORES, maxBlocks(), blockSize, ranks);
     }

@@ -4,14 +4,14 @@ import java.util.List;
 import org.ingrain.sample.step.StepPlan;
 
 /**
- * A plan, and what its results are for.
+ * A plan and the recipients of its results.
  *
- * @param plan   to enqueue
+ * @param plan   the plan to enqueue
  * @param drawn  the sequence of each draw
- * @param scored what each score is for
+ * @param scored the prompt tokens that each score belongs to
  */
 record PlannedStep(StepPlan plan, List<Sequence> drawn, List<Scored> scored) {
-    /** Log-probabilities of {@code count} prompt tokens from position {@code from} on. */
+    /** Prompt tokens to score: {@code count} tokens from position {@code from} on. */
     record Scored(Ticket ticket, int from, int count) {
     }
 }

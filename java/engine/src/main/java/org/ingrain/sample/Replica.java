@@ -17,8 +17,8 @@ import org.ingrain.sample.step.StepRunner;
 import org.ingrain.sample.step.StepStats;
 
 /**
- * A copy of the model with a batch, a cache and a scheduler of its own, which plans for all of its ranks. Used on the
- * thread of its rank 0.
+ * A replica of the model with its own batch, cache and scheduler. The scheduler plans the steps of all its ranks. Used
+ * on the thread of its rank 0.
  */
 final class Replica implements AutoCloseable {
     private final GeneratorConfig config;
@@ -33,7 +33,7 @@ final class Replica implements AutoCloseable {
     private long tokens;
     private long surplus;
 
-    /** lag: how many steps the host reads behind the last one enqueued. */
+    /** @param lag number of steps that may be enqueued after the step that the host reads */
     Replica(ShardedModel model, GeneratorConfig config, Set<Integer> eosIds, int lag) {
         this.config = config;
         this.model = model;
@@ -50,7 +50,7 @@ final class Replica implements AutoCloseable {
         return new StepRunner(parts.decoder, parts.cache, model.adapters(rank), parts.buffers);
     }
 
-    /** What a rank allocates beside the weights. */
+    /** The objects that a rank allocates in addition to the weights. */
     private record Parts(Decoder decoder, KvCache cache, StepBuffers buffers) {
         static Parts allocate(Allocator memory, Weights weights, GeneratorConfig config, int lag) {
             int blocks = config.blocks() + StepRunner.fillerBlocks(memory.context());
@@ -61,7 +61,7 @@ final class Replica implements AutoCloseable {
         }
     }
 
-    /** Bytes that a rank allocates beside its weights. */
+    /** Bytes that a rank allocates in addition to its weights. */
     static long bytes(Weights weights, GeneratorConfig config) {
         return Allocator.bytes(weights.context(), memory -> Parts.allocate(memory, weights, config, 0));
     }
@@ -70,7 +70,7 @@ final class Replica implements AutoCloseable {
         return model;
     }
 
-    /** Samples that it has to finish. */
+    /** Number of unfinished samples. */
     int unfinished() {
         return scheduler.unfinished();
     }
@@ -79,7 +79,7 @@ final class Replica implements AutoCloseable {
         scheduler.enqueue(ticket);
     }
 
-    /** Replaces the adapter in a slot, of which nothing may be in flight. */
+    /** Replaces the adapter in a slot. No request for this slot may be in flight. */
     void loadAdapter(int slot, List<LoraModule> adapter) {
         if (scheduler.inFlight().stream().anyMatch(sequence -> sequence.ticket.request.adapterSlot() == slot)) {
             throw new IllegalStateException("adapter slot " + slot + " is in use");
@@ -93,8 +93,8 @@ final class Replica implements AutoCloseable {
     }
 
     /**
-     * Enqueues one step and reads what is due; false where nothing is left to do, and then nothing is left on the
-     * device either.
+     * Enqueues one step and reads the results that are due. Returns false when no work is left; the device is then idle
+     * too.
      */
     boolean step() {
         finishCancelled();
@@ -189,7 +189,7 @@ final class Replica implements AutoCloseable {
         }
     }
 
-    /** All samples of a request whose prompt is not computed yet. */
+    /** Cancels all samples of a request whose prompt is not computed yet. */
     private void cancelBeforeFork(Sequence trunk) {
         trunk.finish();
         scheduler.remove(trunk);
@@ -205,7 +205,7 @@ final class Replica implements AutoCloseable {
                 done.graphReplays(), done.graphCaptures(), done.eagerSteps());
     }
 
-    /** Waits for the devices, then frees what it allocated; after a rank's failure that is left to the contexts. */
+    /** Waits for the devices, then frees the memory. After a rank's failure, closing the contexts frees it instead. */
     @Override
     public void close() {
         if (model.ranks().hasFailed()) {

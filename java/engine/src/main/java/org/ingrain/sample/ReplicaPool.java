@@ -7,32 +7,32 @@ import java.util.List;
 import java.util.concurrent.LinkedBlockingQueue;
 
 /**
- * Replicas that compute on threads of their own. They take requests from one queue, the least loaded first, so that
- * none idles while another has work that has not begun; where one request is left for several idle replicas, its
- * samples are divided. Events of samples wait in another queue for the caller's thread.
+ * Replicas that run on their own threads. They take requests from a common queue, the least loaded replica first, so
+ * that no replica idles while unstarted work waits. If a single request waits for several idle replicas, its samples
+ * are divided among them. The replicas' output goes through a second queue to the caller's thread.
  * <pre>
  *   caller         submit ──► waiting            step ◄── news: text, finished, "a step is done"
  *                                │ take                       ▲
  *   replica 0, 1, ...            └──► enqueue, step, step, ───┘
  * </pre>
- * A replica's thread does one step and then enqueues the next, so that other work can run on the thread in between.
+ * A replica's thread runs one step per task and then submits the next task, so that other tasks can run in between.
  */
 final class ReplicaPool {
     private final List<Replica> replicas;
     private final int maxSequences;
     private final Deque<Ticket> waiting = new ArrayDeque<>();
-    /** Samples that each replica has taken and not finished. */
+    /** Number of unfinished samples of each replica. */
     private final int[] taken;
-    /** Whether a step of the replica is running or enqueued. */
+    /** Whether a step of the replica is running or queued. */
     private final boolean[] working;
     private boolean stopped;
     private final LinkedBlockingQueue<Runnable> news = new LinkedBlockingQueue<>();
     private volatile RuntimeException failure;
-    // of the caller's thread
+    // Used by the caller's thread only.
     private final GeneratorStats[] stats;
     private boolean stepped;
 
-    /** maxSequences: samples that a replica computes at a time. */
+    /** @param maxSequences maximum number of samples in flight per replica */
     ReplicaPool(List<Replica> replicas, int maxSequences) {
         this.replicas = replicas;
         this.maxSequences = maxSequences;
@@ -44,7 +44,7 @@ final class ReplicaPool {
         }
     }
 
-    /** A listener that replicas may call; what it hears is passed on by {@link #step}. */
+    /** Wraps a listener so that replicas may call it; {@link #step} forwards the calls. */
     GenerationListener relay(GenerationListener listener) {
         return new GenerationListener() {
             @Override
@@ -76,7 +76,7 @@ final class ReplicaPool {
         replicas.get(i).model().ranks().post(() -> work(i));
     }
 
-    /** On the replica's thread: takes requests and does a step. */
+    /** Takes requests and runs a step. Runs on the replica's thread. */
     private void work(int i) {
         Replica replica = replicas.get(i);
         try {
@@ -108,13 +108,15 @@ final class ReplicaPool {
         }
     }
 
-    /** Whether there is work for a replica that none with less to do will take. */
+    /** Whether work waits that no less loaded replica will take. */
     private boolean mayTake(int i) {
         return !waiting.isEmpty() && (taken.length == 1
                 || taken[i] < maxSequences && taken[i] == Arrays.stream(taken).min().orElse(0));
     }
 
-    /** How many samples of a request a replica takes: all, unless others are idle and nothing else waits for them. */
+    /**
+     * Number of samples of a request that a replica takes: all, unless other replicas are idle and have no other work.
+     */
     private int share(int i, Ticket ticket) {
         int idle = 0;
         for (int j = 0; j < taken.length; j++) {
@@ -142,7 +144,7 @@ final class ReplicaPool {
         notifyAll();
     }
 
-    /** Passes on what there is to hear, after waiting for a step; false where nothing is left to do. */
+    /** Waits for a step, then calls the listeners. Returns false when no work is left. */
     boolean step() {
         stepped = false;
         try {
@@ -179,7 +181,7 @@ final class ReplicaPool {
         }
     }
 
-    /** Refuses to go on where requests wait that name an adapter's slot; replicas look at those that they have. */
+    /** Throws if a waiting request names this adapter slot. Replicas check the requests that they have taken. */
     synchronized void requireUnused(int slot) {
         if (waiting.stream().anyMatch(ticket -> ticket.request.adapterSlot() == slot)) {
             throw new IllegalStateException("adapter slot " + slot + " is in use");
@@ -190,7 +192,7 @@ final class ReplicaPool {
         return Arrays.stream(stats).reduce(GeneratorStats::plus).orElseThrow();
     }
 
-    /** Forgets what waits, and returns when no replica does anything. */
+    /** Discards waiting requests and returns when all replicas are idle. */
     synchronized void stop() {
         stopped = true;
         waiting.clear();

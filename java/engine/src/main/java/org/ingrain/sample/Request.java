@@ -3,15 +3,15 @@ package org.ingrain.sample;
 import org.ingrain.tensor.InputException;
 
 /**
- * A prompt and the samples wanted of it. Sample i of a request draws the same tokens whatever else is sampled beside
- * it; a request for one sample with {@code firstSample} i draws that sample alone.
+ * A prompt and the samples to generate from it. Sample i of a request has the same tokens whatever else is in the
+ * batch. A request for one sample with {@code firstSample} i generates that sample alone.
  *
  * @param prompt                 token ids, special tokens included
- * @param samples                how many completions
- * @param firstSample            number of the first, which keys its random numbers
- * @param params                 how they are drawn
- * @param adapterSlot            adapter of the generator's bank, -1 for the base model
- * @param promptLogProbabilities whether the prompt's own log-probabilities are wanted
+ * @param samples                number of samples
+ * @param firstSample            number of the first sample; the sample number is part of the random number key
+ * @param params                 sampling parameters
+ * @param adapterSlot            slot in the generator's adapter bank, -1 for the base model
+ * @param promptLogProbabilities whether to compute the log-probabilities of the prompt tokens
  */
 public record Request(int[] prompt, int samples, int firstSample, SamplingParams params, int adapterSlot,
         boolean promptLogProbabilities) {
@@ -27,7 +27,7 @@ public record Request(int[] prompt, int samples, int firstSample, SamplingParams
         }
     }
 
-    /** Samples of the base model, numbered from 0. */
+    /** A request to the base model, with samples numbered from 0. */
     public static Request of(int[] prompt, int samples, SamplingParams params) {
         return new Request(prompt, samples, 0, params, -1, false);
     }

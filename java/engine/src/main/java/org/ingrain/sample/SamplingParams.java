@@ -4,17 +4,17 @@ import java.util.List;
 import org.ingrain.tensor.InputException;
 
 /**
- * How tokens are chosen and when a sample ends. Made by {@link #greedy} or {@link #sampled}, then changed one setting
- * at a time.
+ * Sampling parameters and stop conditions. Created by {@link #greedy} or {@link #sampled}, then changed one setting at
+ * a time.
  *
- * @param temperature 0 for greedy
- * @param topK        most probable tokens kept, 0 for all
- * @param topP        probability mass kept (nucleus sampling, arXiv:1904.09751), 1 for all
- * @param maxTokens   most tokens generated
- * @param seed        of the random numbers, which are keyed by seed, sample and position alone
- * @param stop        strings that end a sample; not part of its text
- * @param stopTokens  token ids that end a sample, beside the model's own end-of-sequence ids
- * @param ignoreEos   go on after an end-of-sequence id
+ * @param temperature 0 for greedy decoding
+ * @param topK        number of most probable tokens to keep, 0 for all
+ * @param topP        probability mass to keep (nucleus sampling, arXiv:1904.09751), 1 for all
+ * @param maxTokens   maximum number of generated tokens
+ * @param seed        seed of the random numbers, whose key is seed, sample number and position
+ * @param stop        strings that end a sample; they are not part of its text
+ * @param stopTokens  token ids that end a sample, in addition to the model's end-of-sequence ids
+ * @param ignoreEos   whether to continue after an end-of-sequence id
  */
 public record SamplingParams(double temperature, int topK, double topP, int maxTokens, long seed, List<String> stop,
                              List<Integer> stopTokens, boolean ignoreEos) {
@@ -40,12 +40,12 @@ public record SamplingParams(double temperature, int topK, double topP, int maxT
         stopTokens = List.copyOf(stopTokens);
     }
 
-    /** The most probable token each time. */
+    /** Greedy decoding: the most probable token at each position. */
     public static SamplingParams greedy(int maxTokens) {
         return new SamplingParams(0, 0, 1, maxTokens, 0, List.of(), List.of(), false);
     }
 
-    /** Sampling by temperature and nucleus. */
+    /** Sampling with temperature and top-p. */
     public static SamplingParams sampled(double temperature, double topP, int maxTokens, long seed) {
         return new SamplingParams(temperature, 0, topP, maxTokens, seed, List.of(), List.of(), false);
     }

@@ -38,7 +38,7 @@ final class Scheduler {
         this.pool = pool;
     }
 
-    /** Queues a request, whose first sample computes the prompt for all. */
+    /** Queues a request. Its first sample computes the prompt for all samples. */
     void enqueue(Ticket ticket) {
         waiting.addLast(new Sequence(ticket, ticket.request.firstSample(),
                 new BlockTable(pool, ticket.request.adapterSlot())));
@@ -48,7 +48,7 @@ final class Scheduler {
         return waiting.isEmpty() && running.isEmpty();
     }
 
-    /** Samples in flight, with those that are not forked yet. */
+    /** Number of unfinished samples, including those that are not forked yet. */
     int unfinished() {
         return inFlight().stream().mapToInt(sequence -> sequence.ticket.forking()
                 ? sequence.ticket.request.samples() : 1).sum();
@@ -60,7 +60,7 @@ final class Scheduler {
         return all;
     }
 
-    /** Takes a sequence out, wherever it is, and frees its blocks. */
+    /** Removes a running or waiting sequence and frees its blocks. */
     void remove(Sequence sequence) {
         if (!running.remove(sequence)) {
             waiting.remove(sequence);
@@ -69,9 +69,9 @@ final class Scheduler {
     }
 
     /**
-     * The next step, and where first tokens are drawn for sequences that have to wait, the plans of those behind it.
-     * Every running sequence with an unread token is in the step, but for those whose last token that is. None where
-     * nothing can go on before a token is read.
+     * Plans the next step. If first tokens are drawn for sequences that must wait, the list also contains the plans
+     * that follow it. The step includes every running sequence with an unread token, except those whose unread token is
+     * their last. The list is empty if no work is possible before a token is read.
      */
     List<PlannedStep> plan() {
         reserve();
@@ -94,8 +94,8 @@ final class Scheduler {
     }
 
     /**
-     * Gives every running sequence the blocks of all its tokens, oldest first, evicting the newest: which may be the
-     * sequence itself.
+     * Allocates the blocks for all tokens of every running sequence, oldest first. If none is available, the newest
+     * sequence is evicted, which may be the sequence itself.
      */
     private void reserve() {
         for (int i = 0; i < running.size(); i++) {
@@ -113,7 +113,7 @@ final class Scheduler {
         waiting.addFirst(sequence);
     }
 
-    /** Which sequences compute how many tokens; the tokens of prompts that are scored have a bound of their own. */
+    /** Chooses the number of tokens that each sequence computes. Prompt tokens that are scored have their own limit. */
     private List<Slice> slices() {
         int budget = config.maxBatchTokens();
         int scores = GeneratorConfig.MAX_SCORES;
@@ -150,8 +150,8 @@ final class Scheduler {
     }
 
     /**
-     * Lets the oldest waiting sequence run, once all of its tokens have been read; null where there is no place or no
-     * room for it.
+     * Admits the oldest waiting sequence once all of its tokens have been read. Returns null if the batch or the cache
+     * is full.
      */
     private Sequence admit() {
         Sequence sequence = waiting.peekFirst();
@@ -171,7 +171,9 @@ final class Scheduler {
         return sequence;
     }
 
-    /** Makes the other samples of a request whose prompt is computed; each draws its first token from the same row. */
+    /**
+     * Creates the other samples of a request whose prompt is computed. All draw their first token from the same row.
+     */
     private void fork(Sequence trunk, int logitRow, StepBuilder step) {
         trunk.ticket.forked();
         for (int i = 1; i < trunk.ticket.request.samples(); i++) {

@@ -4,9 +4,9 @@ import java.util.Arrays;
 import org.ingrain.tokenizer.StreamingDecoder;
 
 /**
- * One sample in flight: its tokens and its blocks of the cache. Its last tokens may be unread: drawn by a step that has
- * been enqueued, so that their positions are known but not yet their ids. Until its prompt is computed, the first
- * sample of a request stands for all.
+ * One sample in flight: its tokens and its cache blocks. Its last tokens may be unread: a step that draws them has been
+ * enqueued, so their positions are known but their ids are not. Until the prompt is computed, the first sample of a
+ * request represents all of its samples.
  */
 final class Sequence {
     final Ticket ticket;
@@ -22,7 +22,7 @@ final class Sequence {
     private int drawnRow;
     private boolean finished;
 
-    /** table: of the prompt, as far as it is computed. */
+    /** @param table blocks of the prompt, as far as it is computed */
     Sequence(Ticket ticket, int number, BlockTable table) {
         this.ticket = ticket;
         this.number = number;
@@ -34,38 +34,38 @@ final class Sequence {
         promptLength = known;
     }
 
-    /** Tokens of prompt and completion, those unread included. */
+    /** Number of tokens of prompt and completion, unread ones included. */
     int length() {
         return known + unread;
     }
 
-    /** Tokens drawn whose ids the host has not read. */
+    /** Number of drawn tokens whose ids the host has not read. */
     int unread() {
         return unread;
     }
 
-    /** Where the last unread token is among those that its step draws; -1 if there is none. */
+    /** Index of the last unread token among the draws of its step; -1 if there is none. */
     int drawnRow() {
         return unread > 0 ? drawnRow : -1;
     }
 
-    /** A step has been planned that draws the next token, in this row of what it draws. */
+    /** Records that the next token is drawn by a planned step, as its draw with index {@code row}. */
     void draw(int row) {
         unread++;
         drawnRow = row;
     }
 
-    /** Known ids from position {@code from} on. */
+    /** Returns {@code count} known ids from position {@code from} on. */
     int[] ids(int from, int count) {
         return Arrays.copyOfRange(ids, from, from + count);
     }
 
-    /** Ids read of the completion. */
+    /** Number of completion tokens whose ids have been read. */
     int generated() {
         return known - promptLength;
     }
 
-    /** True where no further token is wanted, whatever the unread ones turn out to be. */
+    /** Whether the sample has its maximum length, whatever the values of the unread tokens are. */
     boolean full(int contextLength) {
         return length() - promptLength >= ticket.request.params().maxTokens() || length() >= contextLength;
     }
@@ -78,23 +78,23 @@ final class Sequence {
         finished = true;
     }
 
-    /** Tokens yet to be computed before the next one can be drawn. */
+    /** Number of tokens to compute before the next one can be drawn. */
     int pending() {
         return length() - table.computed();
     }
 
-    /** Called when a step has been planned that computes {@code tokens} tokens. */
+    /** Records that a planned step computes {@code tokens} tokens. */
     void advance(int tokens) {
         table.advance(tokens);
         table.publish(ids, known);
     }
 
-    /** Finds the beginning of the known tokens in the cache. */
+    /** Looks up the prefix of the known tokens in the cache. */
     void adopt() {
         table.adopt(ids, known);
     }
 
-    /** The first unread token has been read. */
+    /** Records that the first unread token has been read. */
     void append(int id, float logProbability) {
         if (known == ids.length) {
             ids = Arrays.copyOf(ids, known + Math.max(16, known / 2));

@@ -6,11 +6,11 @@ import org.ingrain.model.Weights;
 import org.ingrain.parallel.RankGroup;
 
 /**
- * One copy of a model, sharded over its ranks.
+ * One replica of a model, sharded over its ranks.
  *
- * @param ranks    whose threads use what belongs to them
- * @param weights  of each rank
- * @param adapters of each rank; empty where requests name none
+ * @param ranks    the ranks and their threads
+ * @param weights  weights of each rank, used on the rank's thread
+ * @param adapters adapter bank of each rank; empty if requests name no adapters
  */
 public record ShardedModel(RankGroup ranks, List<Weights> weights, List<AdapterBank> adapters) {
     public ShardedModel {
@@ -18,18 +18,18 @@ public record ShardedModel(RankGroup ranks, List<Weights> weights, List<AdapterB
         adapters = List.copyOf(adapters);
     }
 
-    /** The whole model, used on the thread that calls; adapters may be null. */
+    /** The whole model on one rank, which runs on the caller's thread. The adapters may be null. */
     static ShardedModel whole(Weights weights, AdapterBank adapters) {
         return new ShardedModel(RankGroup.onCallersThread(), List.of(weights),
                 adapters == null ? List.of() : List.of(adapters));
     }
 
-    /** Null where there are none. */
+    /** The adapter bank of a rank, or null if there is none. */
     AdapterBank adapters(int rank) {
         return adapters.isEmpty() ? null : adapters.get(rank);
     }
 
-    /** Adapters that can be loaded at a time. */
+    /** Number of adapter slots. */
     int adapterSlots() {
         return adapters.isEmpty() ? 0 : adapters.getFirst().slots();
     }

@@ -7,22 +7,24 @@ import java.util.Map;
 import org.ingrain.model.Step;
 
 /**
- * The next tokens of one sequence, which a step computes.
+ * The next tokens of one sequence that a step computes.
  *
- * @param group        slices of one group stand side by side in the step and share leading blocks
- * @param prefixBlocks how many leading blocks the group shares
+ * @param sequence     the sequence
+ * @param tokens       number of tokens
+ * @param group        slices of one group are adjacent in the step and share leading blocks
+ * @param prefixBlocks number of leading blocks that the group shares
  */
 record Slice(Sequence sequence, int tokens, int group, int prefixBlocks) {
     Slice(Sequence sequence, int tokens) {
         this(sequence, tokens, 0, 0);
     }
 
-    /** Where the sequence is in the cache during the step. */
+    /** Position of the sequence in the cache during the step. */
     Step.Placement placement() {
         return new Step.Placement(sequence.table.blocks(), group, prefixBlocks, sequence.table.adapterSlot());
     }
 
-    /** Each slice as a group of its own. */
+    /** Makes each slice a group of its own. */
     static List<Slice> separate(List<Slice> slices) {
         List<Slice> numbered = new ArrayList<>();
         for (Slice slice : slices) {
@@ -32,8 +34,8 @@ record Slice(Sequence sequence, int tokens, int group, int prefixBlocks) {
     }
 
     /**
-     * Puts samples of one prompt, or whose first blocks are the same, side by side, and counts the blocks that all of
-     * them share.
+     * Orders slices so that sequences with the same prompt or the same first blocks are adjacent, and counts the blocks
+     * that the members of each group share.
      */
     static List<Slice> group(List<Slice> slices) {
         Map<Object, List<Slice>> groups = new LinkedHashMap<>();
@@ -61,7 +63,7 @@ record Slice(Sequence sequence, int tokens, int group, int prefixBlocks) {
         return several ? List.of(sequence.ticket, sequence.table.first()) : sequence.table.first();
     }
 
-    /** Leading blocks that all members have in common and have computed before this step. */
+    /** Number of leading blocks that all members have in common and have computed before this step. */
     private static int sharedBlocks(List<Slice> members) {
         BlockTable first = members.getFirst().sequence.table;
         return members.stream().mapToInt(member -> member.sequence.table.shared(first)).min().orElse(0);

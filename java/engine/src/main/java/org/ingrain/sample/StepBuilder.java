@@ -5,8 +5,8 @@ import java.util.List;
 import org.ingrain.sample.step.StepPlan;
 
 /**
- * Turns the slices that the scheduler chose into a plan, and counts their tokens as computed: what follows is enqueued
- * behind it.
+ * Converts the slices chosen by the scheduler to a plan. It counts their tokens as computed, because later steps run
+ * after this one.
  */
 final class StepBuilder {
     private static final int[] UNKNOWN = {0};
@@ -20,7 +20,7 @@ final class StepBuilder {
     private final Drawn later = new Drawn(new ArrayList<>(), new ArrayList<>());
     private int rows;
 
-    /** Draws, and the sequence of each. */
+    /** Draws and the sequence of each draw. */
     private record Drawn(List<StepPlan.Draw> draws, List<Sequence> sequences) {
         void add(Sequence sequence, int logitRow) {
             SamplingParams params = sequence.ticket.request.params();
@@ -36,8 +36,8 @@ final class StepBuilder {
     }
 
     /**
-     * Adds a slice; returns the row of logits that its sequence's next token is drawn from, or -1 while some of its
-     * tokens are pending.
+     * Adds a slice. Returns the row of logits from which the sequence's next token is drawn, or -1 if some of its
+     * tokens are still to be computed.
      */
     int add(Slice slice) {
         Sequence sequence = slice.sequence();
@@ -61,23 +61,26 @@ final class StepBuilder {
         return last ? logitRows.size() - 1 : -1;
     }
 
-    /** Draws the next token of a sequence that runs. */
+    /** Draws the next token of a running sequence. */
     void draw(Sequence sequence, int logitRow) {
         now.add(sequence, logitRow);
     }
 
-    /** Draws the next token of a sequence that found no place beside the others: it waits with that token. */
+    /** Draws the next token of a sequence for which the batch has no room. The sequence then waits with that token. */
     void drawForWaiting(Sequence sequence, int logitRow) {
         later.add(sequence, logitRow);
     }
 
-    /** Copies a block once the slices are computed. */
+    /** Copies a cache block after the slices are computed. */
     void copy(int source, int destination) {
         copies.add(source);
         copies.add(destination);
     }
 
-    /** The step, and behind it the draws of sequences that wait, at most {@code maxDraws} in a plan. */
+    /**
+     * Returns the plan of the step, followed by plans for the draws of waiting sequences, with at most {@code maxDraws}
+     * draws in each.
+     */
     List<PlannedStep> build(int maxDraws) {
         List<PlannedStep> steps = new ArrayList<>();
         int waiting = later.draws.size();

@@ -3,8 +3,8 @@ package org.ingrain.sample;
 import java.util.List;
 
 /**
- * A sample's text as it grows: holds back what may yet turn out to be the beginning of a stop string, and finds the
- * first one.
+ * Collects the decoded text of a sample and searches it for stop strings. Text that may be the beginning of a stop
+ * string is withheld.
  */
 final class TextStream {
     private final List<String> stops;
@@ -16,7 +16,10 @@ final class TextStream {
         this.stops = stops;
     }
 
-    /** Adds decoded text; returns what can be shown now. Sets {@link #stopped} where a stop string is complete. */
+    /**
+     * Appends decoded text and returns the text that can be output now. Sets {@link #stopped} if a stop string is
+     * complete.
+     */
     String append(String piece) {
         int searchFrom = Math.max(0, text.length() - longest());
         text.append(piece);
@@ -28,7 +31,7 @@ final class TextStream {
         return emit(stopped ? text.length() : text.length() - heldBack());
     }
 
-    /** The rest, where no stop string came. */
+    /** Returns the withheld text, if no stop string was found. */
     String flush() {
         return emit(text.length());
     }
@@ -55,7 +58,7 @@ final class TextStream {
         return stops.stream().mapToInt(stop -> text.indexOf(stop, from)).filter(i -> i >= 0).min().orElse(-1);
     }
 
-    /** Length of the longest suffix of the text that is a proper prefix of a stop string. */
+    /** Length of the longest suffix of the text that is a prefix of a stop string. */
     private int heldBack() {
         int held = 0;
         for (String stop : stops) {

@@ -8,18 +8,19 @@ import java.util.stream.IntStream;
 import org.ingrain.tokenizer.StreamingDecoder;
 
 /**
- * A submitted request: lets its caller cancel what is still running. Replicas that share its samples have a part each.
+ * A submitted request. The caller can cancel its unfinished samples. If replicas share the samples of a request, each
+ * has its own part.
  */
 public final class Ticket {
     final Request request;
     final GenerationListener listener;
     final float[] promptLogProbabilities;
     private final Supplier<StreamingDecoder> decoders;
-    /** Numbers of samples, of all parts; the caller adds to it, replicas look. */
+    /** Numbers of cancelled samples, common to all parts. The caller adds to the set and the replicas read it. */
     private final Set<Integer> cancelled;
     private boolean forked;
 
-    /** decoders: makes a detokenizer for each sample. */
+    /** @param decoders creates a detokenizer for each sample */
     Ticket(Request request, GenerationListener listener, Supplier<StreamingDecoder> decoders) {
         this(request, listener, decoders, ConcurrentHashMap.newKeySet());
     }
@@ -36,7 +37,7 @@ public final class Ticket {
         }
     }
 
-    /** Ends a sample at the next step; it is finished as cancelled with what it has by then. */
+    /** Cancels a sample at the next step. Its completion has the tokens generated until then. */
     public void cancel(int sample) {
         cancelled.add(sample);
     }
@@ -49,7 +50,7 @@ public final class Ticket {
         return IntStream.range(0, request.samples()).allMatch(i -> cancelled.contains(request.firstSample() + i));
     }
 
-    /** The samples [first, first + count) of this request, of which none is computed yet. */
+    /** Returns a ticket for samples [first, first + count) of this request, none of which has been started. */
     Ticket part(int first, int count) {
         Request part = new Request(request.prompt(), count, request.firstSample() + first, request.params(),
                 request.adapterSlot(), request.promptLogProbabilities());
@@ -60,7 +61,7 @@ public final class Ticket {
         return decoders.get();
     }
 
-    /** True until the first tokens of all samples have been drawn. */
+    /** Whether the first tokens of some samples have not been drawn yet. */
     boolean forking() {
         return !forked;
     }
@@ -69,7 +70,7 @@ public final class Ticket {
         forked = true;
     }
 
-    /** True while the prompt's own log-probabilities are being gathered. */
+    /** Whether log-probabilities of prompt tokens are still to be computed. */
     boolean wantsPrompt() {
         return promptLogProbabilities != null && !forked;
     }

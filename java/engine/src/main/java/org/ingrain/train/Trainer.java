@@ -35,10 +35,11 @@ import tools.jackson.databind.PropertyNamingStrategies;
 import tools.jackson.databind.annotation.JsonNaming;
 
 /**
- * Trains to the end, or goes on from the latest checkpoint of a run that was killed, to the same bits. A step's
- * gradients are those of the mean loss over all its target tokens. A checkpoint follows every checkpointEvery steps,
- * the last step, and every validation better than those before; the result has the weights of the best validation, or
- * of the last step where nothing is watched.
+ * Trains a model or an adapter to the end. A killed run resumes from its latest checkpoint, and the result is
+ * bit-identical to that of an uninterrupted run. The loss of a step is the mean over all its target tokens. A
+ * checkpoint is written every checkpointEvery steps, after the last step, and after every validation with a new lowest
+ * loss. The result has the weights with the lowest validation loss, or those of the last step if there is no validation
+ * data.
  */
 public final class Trainer implements AutoCloseable {
     private final TrainingRanks<?> ranks;
@@ -51,7 +52,7 @@ public final class Trainer implements AutoCloseable {
     private long tokens;
     private long began;
 
-    /** What is trained, what is said of it in run.json, and how it leaves the run. */
+    /** The trained parameters, their description in run.json, and the export of the result. */
     private record Trainee(TrainingRanks<?> ranks, Manifest manifest, Export export) {
     }
 
@@ -66,19 +67,21 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * Trains an adapter.
+     * Creates a trainer for a LoRA adapter.
      *
-     * @param weights   of the frozen model
-     * @param baseModel what the adapter's config names as its base model
-     * @param from      an adapter's modules to begin with, or empty for new ones; the run's provenance names it
-     * @throws InputException if rank, scaling or projections of {@code from} differ from those that are trained
+     * @param weights   weights of the frozen model
+     * @param lora      shape of the adapter
+     * @param baseModel base model to name in the adapter's config
+     * @param from      modules of the adapter to start from, or empty for a new one; the run's provenance names it
+     * @param run       data, settings and output folder
+     * @throws InputException if {@code from} has another rank, scaling or set of projections than {@code lora}
      */
     public static Trainer lora(Weights weights, LoraConfig lora, String baseModel, List<LoraModule> from,
                                TrainingRun run) {
         return lora(List.of(TrainingModel.of(weights)), lora, baseModel, from, run);
     }
 
-    /** The same on replicas of the model, each over its ranks. */
+    /** As above, on replicas of the model, each sharded over its ranks. */
     public static Trainer lora(List<TrainingModel> models, LoraConfig lora, String baseModel, List<LoraModule> from,
                                TrainingRun run) {
         TrainingMemory memory = memory(models, run, (m, weights) -> m.loraBytes(weights, lora, models.size()));
@@ -94,16 +97,17 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * Trains all weights.
+     * Creates a trainer for all weights.
      *
-     * @param weights made anew after each step
-     * @param base    where they were loaded from; the result is a folder like it
+     * @param weights the weights, which each step overwrites
+     * @param base    folder that they were loaded from; the result is a folder with the same files
+     * @param run     data, settings and output folder
      */
     public static Trainer full(Weights weights, ModelFolder base, TrainingRun run) {
         return full(List.of(TrainingModel.of(weights)), base, run);
     }
 
-    /** The same on replicas of the model, of one rank each; each has the moments of its share of the weights. */
+    /** As above, on replicas with one rank each. Each rank stores the moments of its slice of the weights. */
     public static Trainer full(List<TrainingModel> models, ModelFolder base, TrainingRun run) {
         TrainingMemory memory = memory(models, run, (m, weights) -> m.fullBytes(weights, models.size()));
         TrainingRanks<FullParameters> ranks = new TrainingRanks<>(models, memory,
@@ -113,16 +117,17 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * Trains a new model from random weights, drawn from the run's seed.
+     * Creates a trainer for a new model with random weights, drawn from the run's seed.
      *
-     * @param weights overwritten; their config's dtype is the result's
-     * @param folder  whose tokenizer the result has
+     * @param weights weights to overwrite; the result has their config's dtype
+     * @param folder  folder whose tokenizer is copied to the result
+     * @param run     data, settings and output folder
      */
     public static Trainer fresh(Weights weights, Path folder, TrainingRun run) {
         return fresh(List.of(TrainingModel.of(weights)), folder, run);
     }
 
-    /** The same on replicas of the model, of one rank each. */
+    /** As above, on replicas with one rank each. */
     public static Trainer fresh(List<TrainingModel> models, Path folder, TrainingRun run) {
         TrainingMemory memory = memory(models, run, (m, weights) -> m.fullBytes(weights, models.size()));
         TrainingRanks<FullParameters> ranks = new TrainingRanks<>(models, memory,
@@ -143,7 +148,7 @@ public final class Trainer implements AutoCloseable {
         return new DataOrder(sequences, run.data().packTo(), run.train());
     }
 
-    /** The least that this run's passes need room for. */
+    /** The minimum memory for a training pass of this run. */
     public static TrainingMemory memory(TrainingRun run) {
         MicroBatchLimits limits = order(run, run.data().train()).limits();
         if (!run.data().validation().isEmpty()) {
@@ -153,8 +158,8 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * The largest memory plan that fits on every rank's device, or the smallest if the run asks for it. All ranks keep
-     * the activations of the same layers, because ranks that share a model recompute the other layers together.
+     * The largest training memory that fits on every rank's device, or the minimum if the run requests it. All ranks
+     * keep the same layers, because ranks that shard a model must recompute the other layers together.
      */
     private static TrainingMemory memory(List<TrainingModel> models, TrainingRun run,
             ToLongBiFunction<TrainingMemory, Weights> bytes) {
@@ -176,8 +181,7 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * Trains to the end, and writes the result unless {@code progress} wants none. A resumed run does not repeat
-     * finished work.
+     * Trains to the end. Steps that are already done are not repeated. Writes the result if {@code progress} wants it.
      */
     public TrainReport train(TrainProgress progress) {
         try (TrainingFolder folder = TrainingFolder.open(run.output(), manifest)) {
@@ -233,7 +237,7 @@ public final class Trainer implements AutoCloseable {
         return tokens / Math.max(1e-9, (System.nanoTime() - began) * 1e-9);
     }
 
-    /** True after the last step and after every {@code every} steps, or after each epoch where {@code every} is 0. */
+    /** True after the last step and after every {@code every} steps, or after each epoch if {@code every} is 0. */
     private boolean due(int step, int every) {
         return step == order.steps() || step % (every == 0 ? order.stepsPerEpoch() : every) == 0;
     }

@@ -9,21 +9,21 @@ import org.ingrain.ffi.Graph;
 import org.ingrain.tensor.BackendException;
 
 /**
- * The decode steps that have been captured, one for each size of batch. A batch is filled up to the next bucket, so
- * that there are few sizes. The first step of a size runs op by op, which loads its kernels and settles their
- * algorithms; the second is captured; from then on it is replayed.
+ * The captured graphs of decode steps, one for each batch size. Batches are padded to a bucket size, so that there are
+ * few sizes. The first step of a size runs op by op, which loads the kernels and selects their algorithms. The second
+ * step is captured, and later ones replay the graph.
  */
 final class DecodeGraphs implements AutoCloseable {
     /**
-     * What a graph depends on beside the generator it belongs to.
+     * The properties of a step that select its graph.
      *
-     * @param rows     of the batch
-     * @param adapters whether rows may carry adapters: with them other kernels run
+     * @param rows     batch size after padding
+     * @param adapters whether rows may use adapters, which changes the kernels
      */
     record Key(int rows, boolean adapters) {
     }
 
-    /** A graph, and the workspace that its kernels use. */
+    /** A graph and the size of the workspace it was captured with. */
     private record Captured(Graph graph, long workspaceBytes) {
     }
 
@@ -41,12 +41,12 @@ final class DecodeGraphs implements AutoCloseable {
         available = context.device().graphs();
     }
 
-    /** Whether the backend has graphs: without them no batch need be filled up. */
+    /** Whether the backend supports graphs. If not, batches need no padding. */
     boolean available() {
         return available;
     }
 
-    /** The size of batch that holds this many rows, at most max. */
+    /** Rounds a number of rows up to a bucket size, at most {@code max}. */
     static int bucket(int rows, int max) {
         int bucket = 1;
         while (bucket < rows) {
@@ -55,7 +55,10 @@ final class DecodeGraphs implements AutoCloseable {
         return Math.min(bucket, max);
     }
 
-    /** Enqueues ops that are the same for every step of this key; a null key: ops that are like no others. */
+    /**
+     * Runs the ops of a step: eagerly, or as a graph. The ops must be the same for every step with this key. A null key
+     * marks ops that are never captured.
+     */
     void run(Key key, Runnable ops) {
         if (key == null || warm.add(key)) {
             eager++;
@@ -86,8 +89,8 @@ final class DecodeGraphs implements AutoCloseable {
     }
 
     /**
-     * The ops as a graph, or null where the device cannot make one of them (no memory for it): from then on they run
-     * one by one.
+     * Captures the ops as a graph. Returns null if the device cannot create the graph, for example for lack of memory;
+     * steps with this key then run op by op.
      */
     private Graph capture(Key key, Runnable ops) {
         context.beginGraph();
@@ -105,7 +108,9 @@ final class DecodeGraphs implements AutoCloseable {
         }
     }
 
-    /** Adapters have changed, and with them which ops their steps are made of. No step is in flight. */
+    /**
+     * Discards the graphs that use adapters, because their ops depend on the loaded adapters. No step may be in flight.
+     */
     void forgetAdapters() {
         warm.removeIf(Key::adapters);
         captured.forEach((key, present) -> {
@@ -128,7 +133,7 @@ final class DecodeGraphs implements AutoCloseable {
         return eager;
     }
 
-    /** None of them may be running. */
+    /** No graph may be running. */
     @Override
     public void close() {
         captured.values().forEach(present -> present.graph.close());

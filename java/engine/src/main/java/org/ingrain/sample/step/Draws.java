@@ -11,9 +11,9 @@ import org.ingrain.tensor.Staging;
 import org.ingrain.tensor.Tensor;
 
 /**
- * The draws and scores of one step. Their settings lie in the step's staging memory; what is drawn and scored lies in
- * one array, so that one copy brings it to the host: n ids, n log-probabilities, then the scores. A plan that draws
- * again has an array of its own, because the next step reads the ids of the last step that had parts.
+ * The draws and scores of one step. Their parameters are in the step's staging memory. The results are in one array, so
+ * that a single copy transfers them to the host: n ids, n log-probabilities, then the scores. A plan that draws again
+ * has a separate array, because the next step still reads the ids of the last step with parts.
  */
 final class Draws {
     private final Ops ops;
@@ -48,19 +48,19 @@ final class Draws {
         resultsAgain = allocator.allocate(DType.I32, 2L * maxDraws);
     }
 
-    /** Reserves the arrays of the largest step. */
+    /** Reserves the arrays for the largest step. */
     static void reserve(Staging staging, Step.Limits limits) {
         Arrays.reserve(staging, limits.sequences(), limits.logitRows());
     }
 
-    /** Elements of 4 bytes that a step's results are at most. */
+    /** Maximum size of a step's results, in elements of 4 bytes. */
     static long resultElements(Step.Limits limits) {
         return 2L * limits.sequences() + limits.logitRows();
     }
 
     /**
-     * Stages the draws of a plan, filled up to {@code padded} with greedy draws from rows of their own number, and its
-     * scores.
+     * Stages the draws and scores of a plan. The draws are padded to {@code padded} with greedy draws; padding draw i
+     * reads row i.
      */
     void begin(StepPlan plan, int padded) {
         target = plan.parts().isEmpty() ? resultsAgain : results;
@@ -94,7 +94,7 @@ final class Draws {
         staging.put(arrays.settings.positions(), i, draw.position());
     }
 
-    /** Enqueues the draws and scores from logits (M, V). */
+    /** Enqueues the draws and scores. Logits have shape (M, V). */
     void compute(Tensor logits) {
         int at = 0;
         for (Score score : scores) {
@@ -109,16 +109,14 @@ final class Draws {
         }
     }
 
-    /** Gives every rank the ids that rank 0 has drawn, so that no difference of rounding can lead ranks apart. */
+    /** Sends the ids drawn on rank 0 to every rank, so that rounding differences cannot make the ranks diverge. */
     void share() {
         if (draws > 0) {
             ops.broadcast(target.slice(0, draws), target.slice(0, draws), 0);
         }
     }
 
-    /**
-     * The logits themselves where each draw has the row of its own number, else a copy with the rows the draws want.
-     */
+    /** Returns the logits if draw i reads row i for all i, otherwise a copy of the rows in the order of the draws. */
     private Tensor rowsOf(Tensor logits) {
         if (inOrder) {
             return logits.rows(0, draws);
@@ -128,17 +126,17 @@ final class Draws {
         return copy;
     }
 
-    /** Draws of the present step, those that fill it up included. */
+    /** Number of draws of the current step, padding included. */
     int count() {
         return draws;
     }
 
-    /** What the present step has drawn and scored, 4 bytes an element: all that the host reads. */
+    /** The draws and scores of the current step, which the host reads; 4 bytes per element. */
     Tensor results() {
         return target.slice(0, 2L * draws + arrays.targets.elements());
     }
 
-    /** (maxDraws) ids of the last step that had parts; what the next step's rows may name. */
+    /** (maxDraws) ids drawn by the last step with parts. The next step's parts refer to them. */
     Tensor drawn() {
         return results.slice(0, maxDraws);
     }

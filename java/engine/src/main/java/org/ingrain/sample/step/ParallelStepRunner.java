@@ -4,15 +4,15 @@ import java.util.List;
 import org.ingrain.parallel.RankGroup;
 
 /**
- * Runs each plan on every rank of a model: a {@link StepRunner} a rank, all on the same immutable plans in the same
- * order. The host reads what rank 0 has drawn. Used on the thread of rank 0, which does not wait for the others: they
- * meet in the collectives of a step.
+ * Runs each plan on every rank of a model. Each rank has its own {@link StepRunner}, and all run the same immutable
+ * plans in the same order. The host reads the results of rank 0. Used on the thread of rank 0, which does not wait for
+ * the other ranks; the collectives of a step synchronise them.
  */
 public final class ParallelStepRunner implements AutoCloseable {
     private final RankGroup ranks;
     private final List<StepRunner> runners;
 
-    /** runners: in the order of ranks, each made on its rank's thread. */
+    /** @param runners runners in rank order, each created on its rank's thread */
     public ParallelStepRunner(RankGroup ranks, List<StepRunner> runners) {
         this.ranks = ranks;
         this.runners = List.copyOf(runners);
@@ -26,16 +26,17 @@ public final class ParallelStepRunner implements AutoCloseable {
 
     /** Waits for the oldest plan in flight; its results can be read until the next one is awaited. */
     public StepResults await() {
-        ranks.follow(rank -> runners.get(rank).await());   // each rank's small arrays are free again when it is done
+        ranks.follow(rank -> runners.get(rank).await());   // frees the staging memory of the other ranks when their
+                                                           // step is complete
         return runners.getFirst().await();
     }
 
-    /** No step follows because there is no work. */
+    /** Tells the runners that no step follows because there is no work. */
     public void idle() {
         runners.getFirst().idle();
     }
 
-    /** Adapters have changed; waits for the steps in flight, but does not read them. */
+    /** Must be called when adapters have changed. Waits for the steps in flight, but does not read their results. */
     public void adaptersChanged() {
         ranks.run(rank -> {
             runners.get(rank).adaptersChanged();
@@ -43,7 +44,7 @@ public final class ParallelStepRunner implements AutoCloseable {
         });
     }
 
-    /** Of rank 0. */
+    /** Statistics of rank 0. */
     public StepStats stats() {
         return runners.getFirst().stats();
     }

@@ -7,7 +7,7 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Staging;
 import org.ingrain.tensor.Tensor;
 
-/** What steps within limits need on a device beside model and cache: their small arrays, their ids, what they draw. */
+/** Device memory for steps in addition to model and cache: small input arrays, token ids and results. */
 public final class StepBuffers {
     final Step.Limits limits;
     final int maxInFlight;
@@ -15,7 +15,10 @@ public final class StepBuffers {
     final Step step;
     final Draws draws;
 
-    /** maxInFlight: steps that may be enqueued and not yet read. */
+    /**
+     * @param limits      the largest step
+     * @param maxInFlight maximum number of steps that are enqueued and not read
+     */
     public StepBuffers(Allocator allocator, Step.Limits limits, int vocabSize, int maxInFlight) {
         this.limits = limits;
         this.maxInFlight = maxInFlight;
@@ -31,7 +34,7 @@ public final class StepBuffers {
         draws = new Draws(allocator, staging, limits, vocabSize);
     }
 
-    /** Reserves n block numbers for copies in the cache: source and destination alternate. */
+    /** Reserves source and destination numbers of block copies, alternating, n in all. */
     static Tensor reserveCopies(Staging staging, long n) {
         return staging.reserve(DType.I32, n);
     }

@@ -4,12 +4,12 @@ import java.util.List;
 import org.ingrain.model.Step;
 
 /**
- * One step as data: which tokens are computed, where their keys and values are cached, and what is drawn from their
- * logits. A plan holds numbers alone and is not changed once it is made, so that the runners of all ranks can run the
- * same plan. Plans run in the order they were made: the next step may read ids that this one draws.
+ * The description of one step: the tokens to compute, the cache blocks for their keys and values, and the draws from
+ * their logits. A plan contains only numbers and is immutable, so that the runners of all ranks can run the same plan.
+ * Plans run in the order of their creation, and a step may read ids that the previous step draws.
  *
- * <p>Example, with blocks of 4 tokens. Sequence 0 computes a prompt of 6 tokens in blocks 0 and 1; sequence 1 computes
- * one token at position 9, whose id the step before drew in row 2, in blocks 4, 5 and 6:
+ * <p>Example, with blocks of 4 tokens. Sequence 0 computes a prompt of 6 tokens in blocks 0 and 1. Sequence 1 computes
+ * one token at position 9 in blocks 4, 5 and 6; the previous step drew its id in row 2:
  * <pre>
  *   parts      {ids 11 12 13 14 15 16, from 0, drawnRow -1, blocks 0 1}    rows 0 to 5 of the step
  *              {ids 0,                 from 9, drawnRow  2, blocks 4 5 6}  row 6
@@ -20,12 +20,12 @@ import org.ingrain.model.Step;
  *   copies     1 2                       the second sample gets a copy of the partly filled block 1
  * </pre>
  *
- * @param parts     sequences of the batch, one below another; empty in a plan that only draws again from the logits of
- *                  the plan before
- * @param logitRows rows of the step whose logits are wanted
+ * @param parts     sequences of the batch, in row order; empty in a plan that only draws again from the logits of the
+ *                  previous plan
+ * @param logitRows rows of the step for which logits are computed
  * @param draws     tokens to draw
- * @param scores    known tokens whose log-probabilities are wanted
- * @param copies    source and destination in turn, of cache blocks to be copied after the parts are computed
+ * @param scores    known tokens whose log-probabilities are computed
+ * @param copies    cache blocks to copy after the parts are computed, as alternating source and destination
  * @param drawAgain whether the next plan draws from the logits of this one
  */
 public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List<Score> scores, int[] copies,
@@ -33,33 +33,34 @@ public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List
     /**
      * The tokens of one sequence.
      *
-     * @param ids      of the tokens; not read where drawnRow is not -1
-     * @param from     position of the first
-     * @param drawnRow row, among what the step before draws, of the one token; -1 if all ids are known
-     * @param place    in the cache
+     * @param ids      token ids; ignored if drawnRow is not -1
+     * @param from     position of the first token
+     * @param drawnRow index among the previous step's draws of the part's only token; -1 if all ids are known
+     * @param place    position in the cache
      */
     public record Part(int[] ids, int from, int drawnRow, Step.Placement place) {
     }
 
     /**
-     * One token to draw. Seed, sequence and position key its random number.
+     * One token to draw. Its random number is a function of seed, sequence and position.
      *
      * @param logitRow    row of the logits
      * @param sequence    number of the sample within its request
-     * @param position    of the token in its sequence
-     * @param temperature 0 for greedy
+     * @param position    position of the token in its sequence
+     * @param temperature 0 for greedy decoding
      * @param topK        0 for no limit
      * @param topP        1 for no limit
+     * @param seed        seed of the random number
      */
     public record Draw(int logitRow, int sequence, int position, float temperature, int topK, float topP, long seed) {
         static final Draw GREEDY = new Draw(0, 0, 0, 0, 0, 1, 0);
     }
 
     /**
-     * Known tokens whose log-probabilities are wanted.
+     * Known tokens whose log-probabilities are computed.
      *
-     * @param firstLogit row of the logits that the first is scored by, the others by those that follow
-     * @param targets    ids
+     * @param firstLogit row of the logits that scores the first token; the following rows score the other tokens
+     * @param targets    token ids
      */
     public record Score(int firstLogit, int[] targets) {
     }
@@ -82,7 +83,7 @@ public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List
         return scores.stream().mapToInt(score -> score.targets.length).sum();
     }
 
-    /** True if every row draws the one token that follows it, and nothing else is to be done. */
+    /** Whether each row draws exactly the token that follows it, and the plan contains nothing else. */
     boolean decodesOnly() {
         return !parts.isEmpty() && draws.size() == parts.size() && logitRows.length == parts.size() && !drawAgain
                 && scores.isEmpty() && copies.length == 0 && parts.stream().allMatch(part -> part.ids.length == 1);

@@ -5,8 +5,8 @@ import java.lang.foreign.ValueLayout;
 import org.ingrain.ffi.Event;
 
 /**
- * What one step draws and scores, in pinned memory: n ids, n log-probabilities, then the scores, 4 bytes each. It can
- * be read from when the step is done until the ring gives its slot to another step.
+ * The draws and scores of one step in pinned memory: n ids, n log-probabilities, then the scores, 4 bytes each. The
+ * results are valid from the end of the step until the ring reuses the slot.
  */
 public final class StepResults {
     final MemorySegment memory;
@@ -20,22 +20,22 @@ public final class StepResults {
         this.end = end;
     }
 
-    /** The slot now belongs to a step of {@code count} draws, those that fill a batch up included. */
+    /** Assigns the slot to a step with {@code count} draws, padding included. */
     void use(int count) {
         draws = count;
     }
 
-    /** The i-th id drawn; negative if its logits were not numbers. */
+    /** The i-th id drawn; negative if the softmax of its logits was undefined. */
     public int id(int i) {
         return memory.getAtIndex(ValueLayout.JAVA_INT, i);
     }
 
-    /** Of the i-th id drawn. */
+    /** Log-probability of the i-th id drawn. */
     public float logProbability(int i) {
         return memory.getAtIndex(ValueLayout.JAVA_FLOAT, draws + i);
     }
 
-    /** Log-probability of the i-th token of all scores. */
+    /** Log-probability of the i-th scored token, counted over all scores. */
     public float score(int i) {
         return -memory.getAtIndex(ValueLayout.JAVA_FLOAT, 2L * draws + i);
     }

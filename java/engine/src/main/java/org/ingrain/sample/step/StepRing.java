@@ -6,9 +6,9 @@ import java.util.List;
 import org.ingrain.ffi.Context;
 
 /**
- * The steps that are enqueued and not yet read, oldest first, each in a slot of its own, and how long the device stood
- * still between them. The step that was read last keeps its slot, because the time from its end to the next start is
- * known only when the next is done.
+ * A ring of the steps that are enqueued and not yet read, oldest first, one slot each. It also measures the idle time
+ * of the device between steps. The slot of the step read last stays in use, because the time from its end to the next
+ * start is known only when the next step is complete.
  * <pre>
  *   slots      0        1        2
  *   begin/end  step 4   step 5            2 in flight
@@ -25,7 +25,10 @@ final class StepRing implements AutoCloseable {
     private double stepMillis;
     private double hostWaitMillis;
 
-    /** Slots for {@code size} steps; resultBytes: what a step leaves for the host, at most. */
+    /**
+     * @param size        number of steps in flight at most
+     * @param resultBytes maximum size of a step's results
+     */
     StepRing(Context context, int size, long resultBytes) {
         this.context = context;
         for (int i = 0; i < size; i++) {
@@ -33,12 +36,12 @@ final class StepRing implements AutoCloseable {
         }
     }
 
-    /** Steps in flight. */
+    /** Number of steps in flight. */
     int size() {
         return inFlight.size();
     }
 
-    /** A slot for the next step, whose start is marked on the stream. */
+    /** Returns a slot for the next step and records its start event on the stream. */
     StepResults begin() {
         if (inFlight.size() + 2 > slots.size()) {
             throw new IllegalStateException(inFlight.size() + " steps in flight in a ring of " + slots.size());
@@ -49,13 +52,13 @@ final class StepRing implements AutoCloseable {
         return results;
     }
 
-    /** Marks the end of a step that is wholly enqueued. */
+    /** Records the end event of a step after all of its ops are enqueued. */
     void end(StepResults results) {
         results.end.record();
         inFlight.addLast(results);
     }
 
-    /** Waits for the oldest step; its results can be read until the next one is awaited. */
+    /** Waits for the oldest step. Its results are valid until the next call. */
     StepResults await() {
         StepResults results = inFlight.removeFirst();
         results.end.await();
@@ -67,7 +70,9 @@ final class StepRing implements AutoCloseable {
         return results;
     }
 
-    /** There is no work: the time until the next step does not count as waiting for the host. */
+    /**
+     * Marks the device as idle for lack of work: the time until the next step does not count as waiting for the host.
+     */
     void idle() {
         lastRead = null;
     }
@@ -80,7 +85,7 @@ final class StepRing implements AutoCloseable {
         return hostWaitMillis;
     }
 
-    /** Nothing may be in flight on the device. */
+    /** No step may be in flight. */
     @Override
     public void close() {
         for (StepResults slot : slots) {

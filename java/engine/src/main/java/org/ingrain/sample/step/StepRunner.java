@@ -9,11 +9,11 @@ import org.ingrain.tensor.Staging;
 import org.ingrain.tensor.Tensor;
 
 /**
- * Enqueues planned steps, of which the host reads what they draw later. A step is one copy to the device of all its
- * small arrays, the choice of its ids among given ones and those that the step before draws, the model, the draws, and
- * one copy back into pinned memory (on rank 0 alone, whose ids every rank gets); an event behind
- * it is all that the host ever waits for. All runs on one stream, so
- * that a block of the cache may change hands as soon as the host decides it: its next holder writes it in a later step.
+ * Enqueues planned steps; the host reads their results later. A step consists of one copy of its small arrays to the
+ * device, the selection of its token ids (known ids, or ids drawn by the previous step), the model, the draws, and one
+ * copy of the results to pinned memory. Only rank 0 copies results; its ids are sent to all ranks. The host waits only
+ * for the event that follows. All ops run on one stream, so the host may reassign a cache block at once: its next owner
+ * writes it in a later step.
  */
 public final class StepRunner implements AutoCloseable {
     private static final int[] FILLER = {0};
@@ -35,10 +35,11 @@ public final class StepRunner implements AutoCloseable {
     private long steps;
 
     /**
-     * Steps of one model.
+     * Creates a runner for the steps of one model.
      *
-     * @param cache    with {@link #fillerBlocks} more blocks than plans name
-     * @param adapters or null
+     * @param cache    a cache with {@link #fillerBlocks} more blocks than plans use
+     * @param adapters bank of adapters, or null
+     * @param buffers  device memory for the steps
      */
     public StepRunner(Decoder decoder, KvCache cache, AdapterBank adapters, StepBuffers buffers) {
         this.context = decoder.context();
@@ -59,7 +60,7 @@ public final class StepRunner implements AutoCloseable {
         ring = new StepRing(context, buffers.maxInFlight + 1, Draws.resultElements(buffers.limits) * Integer.BYTES);
     }
 
-    /** Blocks of the cache that rows write which only fill a batch up. */
+    /** Number of additional cache blocks that padding rows write to. */
     public static int fillerBlocks(Context context) {
         return context.device().graphs() ? 1 : 0;
     }
@@ -135,18 +136,18 @@ public final class StepRunner implements AutoCloseable {
         }
     }
 
-    /** Adapters have changed; waits for the steps in flight, but does not read them. */
+    /** Must be called when adapters have changed. Waits for the steps in flight, but does not read their results. */
     public void adaptersChanged() {
         context.synchronize();
         graphs.forgetAdapters();
     }
 
-    /** Waits for the oldest plan in flight; its results can be read until the next one is awaited. */
+    /** Waits for the oldest plan in flight. Its results are valid until the next call. */
     public StepResults await() {
         return ring.await();
     }
 
-    /** No step follows because there is no work. */
+    /** Tells the runner that no step follows because there is no work. */
     public void idle() {
         ring.idle();
     }
@@ -157,8 +158,8 @@ public final class StepRunner implements AutoCloseable {
     }
 
     /**
-     * Waits for the steps in flight, then frees graphs, events and pinned memory; model, cache and buffers are the
-     * caller's.
+     * Waits for the steps in flight, then frees graphs, events and pinned memory. The caller owns model, cache and
+     * buffers.
      */
     @Override
     public void close() {

@@ -1,14 +1,14 @@
 package org.ingrain.sample.step;
 
 /**
- * What a runner has done since it was made.
+ * Statistics of a runner since its creation.
  *
- * @param steps          enqueued
- * @param stepMillis     time the device spent on steps
- * @param hostWaitMillis time the device was idle between steps, waiting for the host, while there was work
- * @param graphReplays   steps that were one launch of a graph captured before
- * @param graphCaptures  steps that first had to be captured as a graph
- * @param eagerSteps     steps whose ops were enqueued one by one
+ * @param steps          number of steps enqueued
+ * @param stepMillis     time that the device spent on steps, in milliseconds
+ * @param hostWaitMillis time that the device was idle between two steps while there was work, in milliseconds
+ * @param graphReplays   number of steps that replayed a captured graph
+ * @param graphCaptures  number of steps that captured a graph first
+ * @param eagerSteps     number of steps whose ops were enqueued one by one
  */
 public record StepStats(long steps, double stepMillis, double hostWaitMillis, long graphReplays, long graphCaptures,
         long eagerSteps) {

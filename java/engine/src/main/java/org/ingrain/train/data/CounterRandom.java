@@ -1,15 +1,15 @@
 package org.ingrain.train.data;
 
 /**
- * Random numbers without a state: number i of a seed is a function of the two alone (SplitMix64, Steele, Lea and Flood
- * 2014), so that a run that resumes draws what an uninterrupted one draws.
+ * A stateless random number generator: number i is a function of seed and i (SplitMix64, Steele, Lea and Flood 2014). A
+ * resumed run therefore draws the same numbers as an uninterrupted one.
  *
- * @param seed of the stream
+ * @param seed seed of the stream
  */
 public record CounterRandom(long seed) {
     private static final long GOLDEN_GAMMA = 0x9e3779b97f4a7c15L;
 
-    /** A stream of its own for each list of numbers, such as step, micro-batch and layer. */
+    /** Derives a separate stream for a list of keys, such as step, micro-batch and layer. */
     public CounterRandom derive(long... keys) {
         long derived = seed;
         for (long key : keys) {
@@ -18,17 +18,17 @@ public record CounterRandom(long seed) {
         return new CounterRandom(mix(derived + keys.length * GOLDEN_GAMMA));
     }
 
-    /** 64 bits. */
+    /** 64 random bits for a counter. */
     public long bits(long counter) {
         return mix(seed + (counter + 1) * GOLDEN_GAMMA);
     }
 
-    /** A multiple of 2⁻²⁴ in [0, 1). */
+    /** A uniform random multiple of 2⁻²⁴ in [0, 1). */
     public float uniform(long counter) {
         return (bits(counter) >>> 40) * 0x1p-24f;
     }
 
-    /** 0 to n - 1 in an order that depends on the seed alone. */
+    /** A permutation of 0 to n - 1 that depends only on the seed. */
     int[] permutation(int n) {
         int[] order = new int[n];
         for (int i = 0; i < n; i++) {

@@ -4,15 +4,15 @@ import java.nio.file.Path;
 import org.ingrain.tensor.Require;
 
 /**
- * What a model is trained on.
+ * Training data and how to read it.
  *
- * @param data               JSONL, see {@link ExampleReader}
- * @param validationData     the same, to watch; null for none
- * @param validationFraction share of data's rows to watch instead of training on them, where validationData is null; 0
- *                           for none
- * @param maxLength          the longest row in tokens
- * @param truncate           cut longer rows at their end; else they are refused
- * @param packing            fill bins of maxLength tokens with several rows each, which do not see one another
+ * @param data               JSONL file, see {@link ExampleReader}
+ * @param validationData     JSONL file for validation; null for none
+ * @param validationFraction fraction of the rows of data that is used for validation instead of training if
+ *                           validationData is null; 0 for none
+ * @param maxLength          maximum length of a row in tokens
+ * @param truncate           whether to cut longer rows at their end; otherwise they are refused
+ * @param packing            whether to pack several rows into bins of maxLength tokens; attention does not cross rows
  */
 public record DataConfig(Path data, Path validationData, double validationFraction, int maxLength, boolean truncate,
         boolean packing) {
@@ -25,7 +25,7 @@ public record DataConfig(Path data, Path validationData, double validationFracti
         Require.atLeast(2, "maxLength", maxLength);
     }
 
-    /** A file, and perhaps one to watch. */
+    /** A training file and an optional validation file (null for none), without packing. */
     public static DataConfig of(Path data, Path validationData, int maxLength) {
         return new DataConfig(data, validationData, 0, maxLength, false, false);
     }
