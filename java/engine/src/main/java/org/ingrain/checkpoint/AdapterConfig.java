@@ -23,6 +23,7 @@ import org.ingrain.tensor.Require;
  * @param alphaPattern        alpha by regular expression, matched in the same way
  * @param layersToTransform   layers to adapt; empty for all
  * @param modulesToSave       modules stored in full beside the adapter
+ */
 public record AdapterConfig(String baseModelNameOrPath, int r, double loraAlpha, double loraDropout,
         TargetModules targetModules, Optional<TargetModules> excludeModules, boolean useRslora,
         Map<String, Integer> rankPattern, Map<String, Double> alphaPattern, List<Integer> layersToTransform,
