@@ -66,7 +66,7 @@ public final class Engine implements AutoCloseable {
     private ChatTemplate template;
     private List<MemoryPlan> memory = List.of();
 
-    /** Hears how the load goes, on the threads that load, one at a time. */
+    /** Receives the progress of loading, on the loading threads, one call at a time. */
     public interface Listener {
         /** Which devices do what, and why: one line, where there are several. */
         default void placed(String line) {
@@ -83,7 +83,7 @@ public final class Engine implements AutoCloseable {
         default void loaded(int layers, int of) {
         }
 
-        /** All weights are on their devices. */
+        /** Reports that all weights are on their devices. */
         default void allLoaded(long bytes, double seconds) {
         }
 
@@ -132,12 +132,12 @@ public final class Engine implements AutoCloseable {
         return options.layers() == 0 ? whole : whole.withLayers(Math.min(options.layers(), whole.numHiddenLayers()));
     }
 
-    /** Opens a model that nobody listens to. */
+    /** Opens a model without a listener. */
     public static Engine open(ModelOptions options) {
         return open(options, new Listener() { });
     }
 
-    /** Opens a model; an InputException has one line, and then nothing stays open. */
+    /** Opens a model. Throws an InputException with a one-line message on failure; nothing then stays open. */
     public static Engine open(ModelOptions options, Listener listener) {
         List<AutoCloseable> opened = new ArrayList<>();
         try {
@@ -274,7 +274,7 @@ public final class Engine implements AutoCloseable {
         return memory.stream().min(Comparator.comparingLong(MemoryPlan::left)).orElse(null);
     }
 
-    /** The same of every device; empty before the weights are loaded. */
+    /** The memory plan of every device; empty before the weights are loaded. */
     public List<MemoryPlan> memoryPlans() {
         return memory;
     }
@@ -284,7 +284,7 @@ public final class Engine implements AutoCloseable {
         return placement;
     }
 
-    /** Ids of a conversation up to where the assistant speaks. */
+    /** Encodes a conversation up to the start of the assistant's next turn. */
     public int[] encode(List<Message> messages) {
         return template().encode(tokenizer(), messages, true);
     }

@@ -1,6 +1,6 @@
 package org.ingrain.train.run;
 
-/** Hears how training goes, on the thread that trains, and may end it early. */
+/** Receives the progress of training, on the thread that trains, and may end it early. */
 public interface TrainProgress {
     TrainProgress SILENT = step -> { };
 
@@ -16,12 +16,12 @@ public interface TrainProgress {
         return false;
     }
 
-    /** Whether the result is written where training ends; who only measures wants none. */
+    /** Whether to write the result at the end of training; false for measurements. */
     default boolean wantsResult() {
         return true;
     }
 
-    /** The mean loss of a validation target after a step. */
+    /** Reports the mean loss per validation target after a step. */
     default void validated(int step, double loss) {
     }
 
