@@ -66,7 +66,7 @@ public final class Engine implements AutoCloseable {
     private ChatTemplate template;
     private List<MemoryPlan> memory = List.of();
 
-    /** Hears how the load goes, on the threads that load, one at a time. */
+    /** Receives the progress of loading, on the loading threads, one call at a time. */
     public interface Listener {
         /** Which devices do what, and why: one line, where there are several. */
         default void placed(String line) {
@@ -83,7 +83,7 @@ public final class Engine implements AutoCloseable {
         default void loaded(int layers, int of) {
         }
 
-        /** All weights are on their devices. */
+        /** Reports that all weights are on their devices. */
         default void allLoaded(long bytes, double seconds) {
         }
 
@@ -137,7 +137,7 @@ public final class Engine implements AutoCloseable {
         return open(options, new Listener() { });
     }
 
-    /** Opens a model. On an exception nothing stays open; the message of an InputException is one line. */
+    /** Opens a model. Throws an InputException with a one-line message on failure; nothing then stays open. */
     public static Engine open(ModelOptions options, Listener listener) {
         List<AutoCloseable> opened = new ArrayList<>();
         try {
@@ -274,7 +274,7 @@ public final class Engine implements AutoCloseable {
         return memory.stream().min(Comparator.comparingLong(MemoryPlan::left)).orElse(null);
     }
 
-    /** The same of every device; empty before the weights are loaded. */
+    /** The memory plan of every device; empty before the weights are loaded. */
     public List<MemoryPlan> memoryPlans() {
         return memory;
     }
@@ -284,7 +284,7 @@ public final class Engine implements AutoCloseable {
         return placement;
     }
 
-    /** Ids of a conversation up to where the assistant speaks. */
+    /** Encodes a conversation up to the start of the assistant's next turn. */
     public int[] encode(List<Message> messages) {
         return template().encode(tokenizer(), messages, true);
     }

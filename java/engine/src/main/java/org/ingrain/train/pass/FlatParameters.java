@@ -175,7 +175,7 @@ public final class FlatParameters {
         gradients = reduced;
     }
 
-    /** Before a further micro-batch behind {@link #reduce}: one replica goes on with the sum, the others with zeros. */
+    /** Prepares for another micro-batch after {@link #reduce}: replica 0 keeps the sum, the others start from zeros. */
     void goOn() {
         if (place.replica() > 0) {
             zeroGradients();

@@ -205,7 +205,7 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         });
     }
 
-    /** What a checkpoint keeps. */
+    /** The state that a checkpoint stores. */
     public TrainedState state() {
         long elements = parameters.getFirst().elements();
         List<TrainedState.Builder> vectors = Stream.generate(TrainedState.Builder::new).limit(3).toList();

@@ -1,6 +1,6 @@
 package org.ingrain.train.run;
 
-/** Receives the progress of training, on the training thread, and may stop training early. */
+/** Receives the progress of training, on the thread that trains, and may end it early. */
 public interface TrainProgress {
     TrainProgress SILENT = step -> { };
 
@@ -16,12 +16,12 @@ public interface TrainProgress {
         return false;
     }
 
-    /** Whether the result is written at the end of training; false for measurements. */
+    /** Whether to write the result at the end of training; false for measurements. */
     default boolean wantsResult() {
         return true;
     }
 
-    /** The mean loss of a validation target after a step. */
+    /** Reports the mean loss per validation target after a step. */
     default void validated(int step, double loss) {
     }
 

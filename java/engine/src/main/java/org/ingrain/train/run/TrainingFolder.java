@@ -8,10 +8,10 @@ import org.ingrain.files.Manifest;
 import org.ingrain.files.RunLock;
 
 /**
- * The folder of a training run, held by one process at a time: run.json (settings), checkpoints/, metrics.jsonl (a line
- * for each step and validation), log.txt (what happened when), and the result. But for log.txt its files depend on the
- * settings alone, however often the run was killed and resumed: metrics.jsonl is cut back to what the checkpoint
- * it goes on from had.
+ * The folder of a training run, locked by one process at a time: run.json (settings), checkpoints/, metrics.jsonl (a
+ * line for each step and validation), log.txt (events with times), and the result. All files except log.txt depend only
+ * on the settings, even if the run was killed and resumed: on resume, metrics.jsonl is truncated to its length at the
+ * checkpoint.
  */
 public final class TrainingFolder implements AutoCloseable {
     private final Path folder;
