@@ -33,6 +33,6 @@ class RunFolderTest {
         assertEquals(200, sample.path("tokens").asInt());
         assertEquals(60, sample.path("unused").asInt());
         assertTrue(DurableFile.read(folder.resolve("run.log"))
-                .contains(" sample: 1.5 s, 100 tokens, 30 tokens of ended texts not kept\n"));
+                .contains(" sample: 1.5 s, 100 tokens, 30 tokens of finished texts not kept\n"));
     }
 }
