@@ -100,7 +100,8 @@ public final class Trainer implements AutoCloseable {
      * Creates a trainer for all weights.
      *
      * @param weights the weights, which each step overwrites
-     * @param base    folder that they were loaded from; the result is a folder with the same files
+     * @param base    folder that they were loaded from; the result has its tokenizer, its tensor names and types, and
+     *                the trained weights
      * @param run     data, settings and output folder
      */
     public static Trainer full(Weights weights, ModelFolder base, TrainingRun run) {

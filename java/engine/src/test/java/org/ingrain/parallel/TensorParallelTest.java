@@ -12,6 +12,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Communicator;
@@ -137,20 +139,28 @@ class TensorParallelTest {
                 context.join(communicator, index);
                 return weights(context, CONFIG, new Rank(index, 2), DType.F32, source);
             });
+            // The fourth token waits for the fault, so that the second request cannot end before it.
+            CountDownLatch faultQueued = new CountDownLatch(1);
+            AtomicInteger tokens = new AtomicInteger();
             Generator generator = new Generator(List.of(new ShardedModel(group, shares, List.of())), SIZES,
-                    Silent::new, List.of());
+                    () -> new Silent() {
+                        @Override
+                        public String append(int id) {
+                            if (tokens.incrementAndGet() == 4) {
+                                await(faultQueued);
+                            }
+                            return super.append(id);
+                        }
+                    }, List.of());
             List<Completion> ended = new ArrayList<>();
-            generator.submit(Request.of(new int[] {1, 2}, 1, SamplingParams.greedy(3)), completion -> {
+            generator.submit(Request.of(new int[] {1, 2}, 1, SamplingParams.greedy(1)), completion -> {
                 ended.add(completion);
-                group.onLeader(() -> {
-                    group.follow(rank -> {
-                        throw new IllegalStateException("its device is gone");
-                    });
-                    return null;
-                });
+                group.post(() -> group.follow(rank -> {
+                    throw new IllegalStateException("its device is gone");
+                }));
+                faultQueued.countDown();
             });
             generator.submit(Request.of(new int[] {3, 4}, 1, SamplingParams.greedy(90)), ended::add);
-            // The failure may reach the listener's call first and the replica's own step later.
             for (int time = 0; time < 2; time++) {
                 IllegalStateException failure = assertThrows(IllegalStateException.class, () -> {
                     while (generator.step()) {
@@ -193,8 +203,17 @@ class TensorParallelTest {
         tensors.put(name, new HostTensor(DType.F32, shape, data));
     }
 
+    private static void await(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException(e);
+        }
+    }
+
     /** Text does not matter here. */
-    private static final class Silent implements StreamingDecoder {
+    private static class Silent implements StreamingDecoder {
         @Override
         public String append(int id) {
             return "";

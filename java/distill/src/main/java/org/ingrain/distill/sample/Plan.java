@@ -23,7 +23,7 @@ import org.ingrain.tensor.InputException;
  * @param weights  the weights that answer
  */
 public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelState weights) {
-    /** Maximum number of answers per example. It limits the cost of a poll, which counts answers one by one. */
+    /** Maximum number of answers per example: a poll counts them one by one. */
     public static final int MOST_ANSWERS = 10_000;
 
     public Plan {
