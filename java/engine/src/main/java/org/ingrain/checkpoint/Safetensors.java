@@ -16,8 +16,9 @@ import org.ingrain.tensor.InputException;
 
 /**
  * One safetensors file, mapped read-only. Opening reads only the header; a tensor's bytes are read on access. Opening
- * checks the header, all offsets and all byte counts; an InputException names the invalid tensor. Thread-safe until
- * closed. Format: github.com/huggingface/safetensors, README.
+ * checks the header, all offsets and all byte counts; an InputException names the invalid tensor. Several threads may
+ * read at the same time. After close, access to a tensor's bytes throws an IllegalStateException.
+ * Format: github.com/huggingface/safetensors, README.
  */
 public final class Safetensors implements AutoCloseable {
     private static final ValueLayout.OfLong LENGTH = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);

@@ -74,8 +74,8 @@ public final class Digest {
     }
 
     /**
-     * Derives a separate seed for each purpose: the first 63 bits of the hash of the run's seed and the parts. Length
-     * prefixes keep the parts distinct.
+     * Derives a seed from another seed and a list of names: 63 bits of the SHA-256 of both, not negative. Each name is
+     * hashed with its length, so that ("ab", "c") and ("a", "bc") give different seeds.
      */
     public static long seed(long seed, String... parts) {
         MessageDigest digest = sha256();

@@ -72,9 +72,10 @@ public final class Trainer implements AutoCloseable {
      * @param weights   weights of the frozen model
      * @param lora      shape of the adapter
      * @param baseModel base model to name in the adapter's config
-     * @param from      modules of the adapter to start from, or empty for a new one; the run's provenance names it
+     * @param from      modules of the adapter to start from, or empty for a new adapter; the caller names the adapter
+     *                  in the run's provenance
      * @param run       data, settings and output folder
-     * @throws InputException if {@code from} has another rank, scaling or set of projections than {@code lora}
+     * @throws InputException if the rank, scaling or projections of {@code from} differ from those of {@code lora}
      */
     public static Trainer lora(Weights weights, LoraConfig lora, String baseModel, List<LoraModule> from,
                                TrainingRun run) {
@@ -100,8 +101,8 @@ public final class Trainer implements AutoCloseable {
      * Creates a trainer for all weights.
      *
      * @param weights the weights, which each step overwrites
-     * @param base    folder that they were loaded from; the result has its tokenizer, its tensor names and types, and
-     *                the trained weights
+     * @param base    folder that the weights were loaded from; the result has the same tensor names, shapes and dtypes,
+     *                and copies of its config, tokenizer and generation settings
      * @param run     data, settings and output folder
      */
     public static Trainer full(Weights weights, ModelFolder base, TrainingRun run) {
@@ -120,7 +121,7 @@ public final class Trainer implements AutoCloseable {
     /**
      * Creates a trainer for a new model with random weights, drawn from the run's seed.
      *
-     * @param weights weights to overwrite; the result has their config's dtype
+     * @param weights weights to overwrite; the result has the dtype that their config names
      * @param folder  folder whose tokenizer is copied to the result
      * @param run     data, settings and output folder
      */
@@ -149,7 +150,7 @@ public final class Trainer implements AutoCloseable {
         return new DataOrder(sequences, run.data().packTo(), run.train());
     }
 
-    /** The minimum memory for a training pass of this run. */
+    /** The smallest training memory for this run: its largest micro-batch, and the activations of one layer. */
     public static TrainingMemory memory(TrainingRun run) {
         MicroBatchLimits limits = order(run, run.data().train()).limits();
         if (!run.data().validation().isEmpty()) {
@@ -159,8 +160,8 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * The largest training memory that fits on every rank's device, or the minimum if the run requests it. All ranks
-     * keep the same layers, because ranks that shard a model must recompute the other layers together.
+     * The largest training memory that fits on every rank's device, or the smallest with activation checkpointing. All
+     * ranks keep the same layers, because ranks that shard a model must recompute the other layers together.
      */
     private static TrainingMemory memory(List<TrainingModel> models, TrainingRun run,
             ToLongBiFunction<TrainingMemory, Weights> bytes) {
@@ -182,7 +183,10 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * Trains to the end. Steps that are already done are not repeated. Writes the result if {@code progress} wants it.
+     * Trains from the latest checkpoint until the last step or until {@link TrainProgress#enough}. Then writes the
+     * result, unless it exists or {@link TrainProgress#wantsResult} is false.
+     *
+     * @throws InputException if the output folder cannot be used, or if a loss or gradient norm is not finite
      */
     public TrainReport train(TrainProgress progress) {
         try (TrainingFolder folder = TrainingFolder.open(run.output(), manifest)) {
@@ -194,9 +198,9 @@ public final class Trainer implements AutoCloseable {
                     });
             TrainingState state = checkpoints.latest().orElse(TrainingState.START);
             folder.metrics().cut(state.metricsBytes());
-            folder.log("step " + state.step() + " of " + order.steps() + ": begins; activations of the last "
-                    + memory.keptLayers()
-                    + " layers are kept, those of the others are computed again");
+            folder.log("step " + state.step() + " of " + order.steps()
+                    + ": training starts; keeps the activations of the last " + memory.keptLayers()
+                    + " layers and recomputes those of the others");
             if (state.step() > 0) {
                 checkpoints.prune(run.train().keepCheckpoints(), state.bestStep());
                 checkpoints.load(state.step());
@@ -254,7 +258,7 @@ public final class Trainer implements AutoCloseable {
         if (!Double.isFinite(loss) || !Float.isFinite(norm)) {
             throw InputException.field("learningRate", "the loss of step " + step + " is " + loss
                     + " and its gradient norm " + norm
-                    + ", expected numbers; try a smaller one than " + run.optimizer().learningRate());
+                    + ", expected finite numbers; try a learning rate below " + run.optimizer().learningRate());
         }
         tokens += stepTokens;
         folder.metrics().append(new StepMetrics(step, loss, run.optimizer().learningRate(step, order.steps()), norm,

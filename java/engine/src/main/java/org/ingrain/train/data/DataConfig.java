@@ -8,9 +8,9 @@ import org.ingrain.tensor.Require;
  *
  * @param data               JSONL file, see {@link ExampleReader}
  * @param validationData     JSONL file for validation; null for none
- * @param validationFraction fraction of the rows of data that is used for validation instead of training if
- *                           validationData is null; 0 for none
- * @param maxLength          maximum length of a row in tokens
+ * @param validationFraction fraction of the rows of data that is used for validation instead of training; 0 for none.
+ *                           Must be 0 if validationData is set
+ * @param maxLength          maximum length of a row in tokens, at least 2
  * @param truncate           whether to cut longer rows at their end; otherwise they are refused
  * @param packing            whether to pack several rows into bins of maxLength tokens; attention does not cross rows
  */
@@ -21,7 +21,7 @@ public record DataConfig(Path data, Path validationData, double validationFracti
         Require.that(validationFraction >= 0 && validationFraction < 1, "validationFraction", validationFraction,
                 "0 or more and less than 1");
         Require.that(validationData == null || validationFraction == 0, "validationFraction", validationFraction,
-                "0 beside validationData");
+                "0, because validationData is set");
         Require.atLeast(2, "maxLength", maxLength);
     }
 

@@ -5,9 +5,9 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Which examples each optimizer step sees: a function of the data, the settings and the step's number alone, so that
- * the number is all a checkpoint has to keep. Bins are made once; every epoch has an order of its own, and its last
- * step may be smaller.
+ * Selects the sequences of each optimizer step. The selection depends only on the data, the settings and the step
+ * number, so a checkpoint stores only the step number. Sequences are packed into bins once. Each epoch shuffles the
+ * bins with a different seed, and its last step may have fewer bins.
  */
 public final class DataOrder {
     private static final long ORDER = 1;
@@ -16,7 +16,7 @@ public final class DataOrder {
     private final List<int[]> bins;
     private final TrainConfig config;
 
-    /** @param packTo tokens a bin, or 0 for a bin for each sequence */
+    /** @param packTo tokens per bin, or 0 for one sequence per bin */
     public DataOrder(List<TrainingSequence> sequences, int packTo, TrainConfig config) {
         this.sequences = sequences;
         this.config = config;
@@ -33,7 +33,7 @@ public final class DataOrder {
         return config.maxSteps() > 0 ? config.maxSteps() : Math.multiplyExact(config.epochs(), stepsPerEpoch());
     }
 
-    /** The micro-batches of a step, counted from 1. */
+    /** The micro-batches of a step; steps are counted from 1. */
     public List<MicroBatch> step(int step) {
         int epoch = (step - 1) / stepsPerEpoch();
         int first = (step - 1) % stepsPerEpoch() * binsPerStep();
@@ -41,14 +41,14 @@ public final class DataOrder {
         return split(Arrays.copyOfRange(order, first, Math.min(first + binsPerStep(), order.length)));
     }
 
-    /** All bins in their own order, for validation. */
+    /** All bins, not shuffled, for validation. */
     public List<MicroBatch> inOrder() {
         int[] order = new int[bins.size()];
         Arrays.setAll(order, i -> i);
         return split(order);
     }
 
-    /** The most tokens, sequences and targets that any micro-batch can have. */
+    /** The maximum numbers of tokens, sequences and targets of a micro-batch. */
     public MicroBatchLimits limits() {
         return new MicroBatchLimits(largest(sequences.stream().map(TrainingSequence::length).toList()),
                 largest(sequences.stream().map(s -> 1).toList()),

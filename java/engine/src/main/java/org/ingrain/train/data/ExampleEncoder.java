@@ -13,10 +13,10 @@ import org.ingrain.tensor.Require;
 import org.ingrain.tokenizer.Tokenizer;
 
 /**
- * Rows to token ids and the positions of their targets. A prompt's ids are the very ids that sampling would begin with:
- * the same template object, the same call. What follows is encoded as its continuation: the ids that the whole text has
- * after the prompt's, or, where a token would reach across the boundary, the ids of the rest alone. An answer ends with
- * an end token, and nothing after it is learnt.
+ * Encodes rows as token ids and marks the target tokens. The ids of a prompt are equal to those that sampling starts
+ * from: the same template object is called in the same way. If the ids of the whole text start with the ids of the
+ * prompt, the completion gets the remaining ids. Otherwise a token spans the boundary, and the completion is encoded
+ * separately. The last target of an answer is its end-of-sequence token.
  */
 public final class ExampleEncoder {
     private static final String ASSISTANT = "assistant";
@@ -27,7 +27,8 @@ public final class ExampleEncoder {
     private final boolean truncate;
 
     /**
-     * @param maxLength tokens; a longer row is refused, or cut at its end where {@code truncate}
+     * @param maxLength maximum length of a sequence in tokens
+     * @param truncate  whether to cut longer sequences at their end; otherwise they are refused
      */
     public ExampleEncoder(Tokenizer tokenizer, ChatTemplate template, int maxLength, boolean truncate) {
         Require.atLeast(2, "maxLength", maxLength);
@@ -37,16 +38,17 @@ public final class ExampleEncoder {
         this.truncate = truncate;
     }
 
-    /** The sequences of each row, in order. */
+    /** Encodes rows; the result has one list of sequences per row, in the order of the rows. */
     public List<List<TrainingSequence>> encode(List<ExampleReader.Row> rows) {
         return rows.stream().map(this::encode).toList();
     }
 
     /**
-     * One row. It is one sequence, but for a conversation whose template renders earlier turns otherwise once others
-     * follow (Qwen3 cuts the thoughts of earlier answers): then it is one for each run of turns that stay as they were,
-     * so that every answer follows the prompt that sampling would begin with. A row without a target token is refused
-     * by its place.
+     * Encodes one row, usually as one sequence. Some templates render earlier turns differently once later turns
+     * follow: Qwen3 removes the thoughts of earlier answers. Such a conversation is split where the rendering changes,
+     * so that every answer follows the prompt that sampling would start from.
+     *
+     * @throws InputException if the row has no target token or is too long; the message starts with its file and line
      */
     public List<TrainingSequence> encode(ExampleReader.Row row) {
         List<Draft> drafts = switch (row.example()) {
@@ -74,7 +76,7 @@ public final class ExampleEncoder {
         return new TrainingSequence(Arrays.copyOf(draft.ids, length), draft.targets);
     }
 
-    /** A sequence before its length is looked at. */
+    /** A sequence before its length is checked. */
     private record Draft(int[] ids, BitSet targets) {
     }
 
@@ -86,8 +88,8 @@ public final class ExampleEncoder {
         if (prompt.length == 0) {
             throw new InputException(
                     where
-                    + ": prompt is empty and the tokenizer puts no token in front, so there is nothing to predict "
-                    + "from");
+                    + ": prompt is empty and the tokenizer adds no begin-of-sequence token, so the first token cannot "
+                    + "be predicted");
         }
         int[] whole = tokenizer.encodeBegin(row.prompt() + row.completion());
         return draft(ended(continued(prompt, whole, row.completion())), prompt.length);
@@ -121,7 +123,7 @@ public final class ExampleEncoder {
         return turns(row.messages(), 0, where);
     }
 
-    /** The conversation, with the loss on the assistant's turns from message {@code first} on. */
+    /** Encodes a conversation. The targets are the assistant's turns among the messages from index {@code first}. */
     private List<Draft> turns(List<Message> messages, int first, String where) {
         List<Draft> drafts = new ArrayList<>();
         Stretch stretch = null;
@@ -132,9 +134,8 @@ public final class ExampleEncoder {
             Turn prompt = render(messages.subList(0, i), true);
             Turn turn = render(messages.subList(0, i + 1), false);
             if (!turn.text.startsWith(prompt.text)) {
-                throw new InputException(where + ": the chat template renders earlier messages otherwise once message "
-                        + (i + 1)
-                        + " follows, so its tokens cannot be told from them");
+                throw new InputException(where + ": the chat template renders earlier messages differently once "
+                        + "message " + (i + 1) + " follows, so the tokens of that message cannot be determined");
             }
             if (stretch == null || !prompt.text.startsWith(stretch.text)) {
                 if (stretch != null) {
@@ -148,7 +149,7 @@ public final class ExampleEncoder {
         return drafts;
     }
 
-    /** Turns of which each is rendered as the beginning of the next one's prompt. */
+    /** Consecutive turns: the rendered text of each is a prefix of the next turn's prompt. */
     private final class Stretch {
         private final BitSet targets = new BitSet();
         private String text = "";
@@ -173,7 +174,7 @@ public final class ExampleEncoder {
         }
     }
 
-    /** Messages as text and as ids. */
+    /** Rendered messages, as text and as ids. */
     private record Turn(String text, int[] ids) {
     }
 
@@ -183,8 +184,8 @@ public final class ExampleEncoder {
     }
 
     /**
-     * The ids before, then those of what follows: out of the whole's ids where they begin alike, else of the rest by
-     * itself.
+     * Appends the ids of {@code rest} to {@code before}. Returns {@code whole} if it starts with {@code before};
+     * otherwise encodes {@code rest} separately.
      */
     private int[] continued(int[] before, int[] whole, String rest) {
         if (whole.length >= before.length && Arrays.equals(before, 0, before.length, whole, 0, before.length)) {
@@ -193,7 +194,7 @@ public final class ExampleEncoder {
         return IntStream.concat(IntStream.of(before), IntStream.of(alone(rest))).toArray();
     }
 
-    // SentencePiece puts a space in front of a text that it encodes; behind a line feed it puts none.
+    // SentencePiece adds a space before a text that it encodes, but not after a line feed.
     private int[] alone(String rest) {
         int[] lineFeed = tokenizer.encode("\n", false);
         int[] behind = tokenizer.encode("\n" + rest, false);
@@ -203,7 +204,7 @@ public final class ExampleEncoder {
                 : tokenizer.encode(rest, false);
     }
 
-    /** After the first end token from {@code begin} on; the length where there is none. */
+    /** The index after the first end-of-sequence token at or after {@code begin}; the length if there is none. */
     private int endOfAnswer(int[] ids, int begin) {
         for (int i = begin; i < ids.length; i++) {
             if (tokenizer.eosIds().contains(ids[i])) {
@@ -213,7 +214,10 @@ public final class ExampleEncoder {
         return ids.length;
     }
 
-    /** With an end token as the last, where the tokenizer has one: its own, if the folder's list has that. */
+    /**
+     * Appends an end-of-sequence token unless the last token is one or the tokenizer has none. Prefers the tokenizer's
+     * eos_token if it is in the list of end-of-sequence ids.
+     */
     private int[] ended(int[] ids) {
         List<Integer> eos = tokenizer.eosIds();
         if (eos.isEmpty() || ids.length > 0 && eos.contains(ids[ids.length - 1])) {

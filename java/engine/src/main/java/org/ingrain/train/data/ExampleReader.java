@@ -15,23 +15,27 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Reads JSONL in the shapes of TRL: {"prompt", "completion"}, strings or lists of messages (beside a list, a completion
- * that is a string is what the assistant says), {"messages"}, {"text"}. Other fields are ignored and so are blank
- * lines; anything else is refused by file and line.
+ * Reads JSONL in TRL's formats: {"prompt", "completion"}, {"messages"} or {"text"}. Prompt and completion are strings
+ * or lists of messages; if the prompt is a list, a completion string is one assistant message. Other fields and blank
+ * lines are ignored. For an invalid line the InputException names file and line.
  */
 public final class ExampleReader {
     private ExampleReader() {
     }
 
     /**
-     * A row and where it stands.
+     * A row and its position.
      *
-     * @param where file and line, to begin a complaint with
+     * @param where file and line, used as the start of error messages
      */
     public record Row(String where, TrainingExample example) {
     }
 
-    /** All rows of a file, at least one. */
+    /**
+     * Reads all rows of a file.
+     *
+     * @throws InputException if the file cannot be read, has an invalid row, or has no rows
+     */
     public static List<Row> read(Path file) {
         List<Row> rows = new ArrayList<>();
         try (InputStream in = Files.newInputStream(file)) {
@@ -79,7 +83,7 @@ public final class ExampleReader {
     private static List<Message> messages(JsonFields row, String field) {
         JsonNode list = row.node(field);
         if (!list.isArray() || list.isEmpty()) {
-            throw new InputException(row.where() + ": " + field + " is " + (list.isArray() ? "empty" : "no list")
+            throw new InputException(row.where() + ": " + field + " is " + (list.isArray() ? "empty" : "not a list")
                     + ", expected a list of messages");
         }
         List<Message> messages = new ArrayList<>();

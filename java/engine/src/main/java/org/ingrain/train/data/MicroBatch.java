@@ -3,16 +3,16 @@ package org.ingrain.train.data;
 import java.util.List;
 
 /**
- * Sequences of one forward and backward pass, end to end: T tokens of S sequences, M of them targets.
+ * The concatenated sequences of one forward and backward pass: S sequences with T tokens, of which M are targets.
  *
- * @param ids        (T)
- * @param positions  (T) from 0 in each sequence
+ * @param ids        (T) token ids
+ * @param positions  (T) positions, from 0 in each sequence
  * @param offsets    (S + 1) first row of each sequence; the last entry is T
- * @param targetRows (M) rows that predict a target, ascending: the row before it
- * @param targets    (M) the token each of them should predict
+ * @param targetRows (M) ascending rows that predict a target; the target is the token of the next row
+ * @param targets    (M) the token ids that these rows should predict
  */
 public record MicroBatch(int[] ids, int[] positions, int[] offsets, int[] targetRows, int[] targets) {
-    /** Joins sequences in this order. */
+    /** Concatenates sequences in this order. */
     public static MicroBatch of(List<TrainingSequence> sequences) {
         int t = sequences.stream().mapToInt(TrainingSequence::length).sum();
         int m = sequences.stream().mapToInt(TrainingSequence::targetCount).sum();
@@ -36,17 +36,17 @@ public record MicroBatch(int[] ids, int[] positions, int[] offsets, int[] target
         return batch;
     }
 
-    /** T. */
+    /** T, the number of tokens. */
     public int tokens() {
         return ids.length;
     }
 
-    /** S. */
+    /** S, the number of sequences. */
     public int sequences() {
         return offsets.length - 1;
     }
 
-    /** M. */
+    /** M, the number of targets. */
     public int targetCount() {
         return targets.length;
     }

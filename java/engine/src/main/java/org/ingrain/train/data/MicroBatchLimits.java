@@ -1,24 +1,24 @@
 package org.ingrain.train.data;
 
 /**
- * The largest micro-batch that memory is made for.
+ * Maximum sizes of a micro-batch, for which memory is allocated.
  *
- * @param tokens    T
- * @param sequences S
- * @param targets   M
+ * @param tokens    maximum of T
+ * @param sequences maximum of S
+ * @param targets   maximum of M
  */
 public record MicroBatchLimits(int tokens, int sequences, int targets) {
-    /** Large enough for both. */
+    /** The larger of each limit. */
     public MicroBatchLimits max(MicroBatchLimits other) {
         return new MicroBatchLimits(Math.max(tokens, other.tokens), Math.max(sequences, other.sequences),
                 Math.max(targets, other.targets));
     }
 
+    /** Throws an IllegalArgumentException if a batch exceeds a limit. */
     public void require(MicroBatch batch) {
         if (batch.tokens() > tokens || batch.sequences() > sequences || batch.targetCount() > targets) {
             throw new IllegalArgumentException("a batch of " + batch.tokens() + " tokens, " + batch.sequences()
-                    + " sequences and "
-                    + batch.targetCount() + " targets in memory for " + this);
+                    + " sequences and " + batch.targetCount() + " targets, expected at most " + this);
         }
     }
 }

@@ -7,19 +7,19 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
 
-/**
- * Puts sequences into bins of a fixed number of tokens. Sequences of one bin stay apart: nothing attends across them.
- */
+/** Packs sequences into bins of at most a given number of tokens. Attention does not cross sequences of a bin. */
 final class Packing {
     private Packing() {
     }
 
     /**
-     * Best fit decreasing: from the longest to the shortest, each goes into the fullest bin that has room. Equal
-     * lengths go by index and equally full bins by age, so the result depends on the arguments alone.
+     * Best fit decreasing: places sequences from the longest to the shortest, each in the fullest bin that has room.
+     * Of equally long sequences the lower index is placed first, and of equally full bins the oldest is used, so the
+     * result depends only on the arguments.
      *
-     * @param lengths in tokens, each at most capacity
-     * @return indices of the members of each bin
+     * @param lengths  lengths of the sequences in tokens, each at most capacity
+     * @param capacity maximum number of tokens in a bin
+     * @return the indices of the sequences in each bin
      */
     static List<int[]> bestFit(int[] lengths, int capacity) {
         List<List<Integer>> bins = new ArrayList<>();
@@ -28,7 +28,8 @@ final class Packing {
                 .sorted(Comparator.comparingInt((Integer i) -> -lengths[i]).thenComparingInt(i -> i)).toList();
         for (int i : decreasing) {
             if (lengths[i] > capacity) {
-                throw new IllegalArgumentException("a sequence of " + lengths[i] + " tokens in bins of " + capacity);
+                throw new IllegalArgumentException("a sequence of " + lengths[i] + " tokens, expected at most "
+                        + capacity);
             }
             var fullest = binsByRoom.ceilingEntry(lengths[i]);
             int bin;
@@ -51,7 +52,7 @@ final class Packing {
         return bins.stream().map(bin -> bin.stream().mapToInt(Integer::intValue).toArray()).toList();
     }
 
-    /** Every sequence a bin of its own. */
+    /** One sequence per bin. */
     static List<int[]> apart(int sequences) {
         return IntStream.range(0, sequences).mapToObj(i -> new int[] {i}).toList();
     }

@@ -3,18 +3,19 @@ package org.ingrain.train.data;
 import org.ingrain.tensor.Require;
 
 /**
- * How long and in what portions a model is trained.
+ * Length and batch sizes of a training run, its checkpoints and its seed.
  *
- * @param epochs                  passes over the data, where maxSteps is 0
- * @param maxSteps                optimizer steps, over as many passes as they need; 0 to go by epochs
- * @param batchSize               examples (bins, where packing) of one forward and backward pass
- * @param gradientAccumulation    such passes whose gradients make one optimizer step
- * @param seed                    of the order of examples, the first adapter and dropout
+ * @param epochs                  number of passes over the data if maxSteps is 0
+ * @param maxSteps                number of optimizer steps, over as many epochs as needed; 0 to use epochs instead
+ * @param batchSize               sequences (or bins, with packing) per micro-batch
+ * @param gradientAccumulation    micro-batches per optimizer step
+ * @param seed                    seed of the data order, the initial adapter and dropout
  * @param evalEvery               steps between validations; 0 for the end of each epoch
  * @param checkpointEvery         steps between checkpoints; 0 for the end of each epoch
- * @param keepCheckpoints         how many of the latest checkpoints stay, the best one beside them
- * @param activationCheckpointing keep each layer's input only and compute the layer again in the backward pass, even
- *                                where there is memory for more: a third more time, the same bits
+ * @param keepCheckpoints         number of latest checkpoints to keep; the best one is kept too
+ * @param activationCheckpointing keep only the input of each layer (and all activations of the last) and recompute the
+ *                                rest in the backward pass, even if there is memory for more; takes a third more time,
+ *                                with bit-identical results
  */
 public record TrainConfig(int epochs, int maxSteps, int batchSize, int gradientAccumulation, long seed, int evalEvery,
                           int checkpointEvery, int keepCheckpoints, boolean activationCheckpointing) {
@@ -28,7 +29,7 @@ public record TrainConfig(int epochs, int maxSteps, int batchSize, int gradientA
         Require.atLeast(1, "keepCheckpoints", keepCheckpoints);
     }
 
-    /** Epochs of batches of this size, validated and checkpointed after each epoch, two checkpoints kept. */
+    /** No gradient accumulation; validation and checkpoint after each epoch; the latest two checkpoints are kept. */
     public static TrainConfig of(int epochs, int batchSize, long seed) {
         return new TrainConfig(epochs, 0, batchSize, 1, seed, 0, 0, 2, false);
     }

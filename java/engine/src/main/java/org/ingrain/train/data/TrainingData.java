@@ -10,11 +10,11 @@ import org.ingrain.model.Blueprint;
 import org.ingrain.tensor.Require;
 
 /**
- * Sequences to train on and to watch.
+ * Training and validation sequences.
  *
- * @param train      at least one
- * @param validation may be empty
- * @param packTo     tokens a bin; 0 for a bin for each sequence
+ * @param train      training sequences, at least one
+ * @param validation validation sequences, may be empty
+ * @param packTo     tokens per bin, or 0 for one sequence per bin
  */
 public record TrainingData(List<TrainingSequence> train, List<TrainingSequence> validation, int packTo) {
     public TrainingData {
@@ -23,7 +23,7 @@ public record TrainingData(List<TrainingSequence> train, List<TrainingSequence> 
         Require.that(!train.isEmpty(), "data", "empty", "at least one row to train on");
     }
 
-    /** Refuses sequences that a model has no positions or no embeddings for. */
+    /** Throws an InputException if a sequence exceeds the model's context or has an id outside its vocabulary. */
     public void requireFits(Blueprint config) {
         for (List<TrainingSequence> part : List.of(train, validation)) {
             for (TrainingSequence sequence : part) {
@@ -37,7 +37,7 @@ public record TrainingData(List<TrainingSequence> train, List<TrainingSequence> 
         }
     }
 
-    /** SHA-256 of all tokens and targets, so that a run is not resumed with other data. */
+    /** SHA-256 of all tokens and targets. A run is not resumed if it has changed. */
     public String fingerprint() {
         MessageDigest digest = Digest.sha256();
         for (List<TrainingSequence> part : List.of(train, validation)) {

@@ -6,7 +6,7 @@ import org.ingrain.template.ChatTemplate;
 import org.ingrain.tensor.Require;
 import org.ingrain.tokenizer.Tokenizer;
 
-/** From files of rows to sequences. */
+/** Reads training and validation sequences from files. */
 public final class TrainingDataReader {
     private static final long SPLIT = 4;
 
@@ -14,9 +14,11 @@ public final class TrainingDataReader {
     }
 
     /**
-     * Reads, encodes and splits.
+     * Reads and encodes the rows, and splits off the validation rows. All sequences of a row are on the same side.
      *
-     * @param seed of the rows that a validation fraction takes
+     * @param seed selects the validation rows if there is a validation fraction
+     * @throws InputException for an unreadable file, an invalid row, or a validation fraction that leaves no training
+     *                        rows
      */
     public static TrainingData read(DataConfig config, Tokenizer tokenizer, ChatTemplate template, long seed) {
         ExampleEncoder encoder = new ExampleEncoder(tokenizer, template, config.maxLength(), config.truncate());
@@ -32,8 +34,8 @@ public final class TrainingDataReader {
 
     private static TrainingData split(List<List<TrainingSequence>> rows, double fraction, int packTo, long seed) {
         int watched = Math.max(1, (int) Math.round(fraction * rows.size()));
-        Require.that(watched < rows.size(), "validationFraction", fraction, "one that leaves some of the "
-                + rows.size() + " rows");
+        Require.that(watched < rows.size(), "validationFraction", fraction,
+                "a fraction that leaves training rows of the " + rows.size() + " rows");
         int[] order = new CounterRandom(seed).derive(SPLIT).permutation(rows.size());
         boolean[] watch = new boolean[rows.size()];
         for (int i = 0; i < watched; i++) {

@@ -3,17 +3,17 @@ package org.ingrain.train.data;
 import java.util.List;
 import org.ingrain.template.Message;
 
-/** One row of training data, in one of TRL's shapes. */
+/** One row of training data, in one of TRL's formats. */
 public sealed interface TrainingExample {
     /**
-     * Plain text and its continuation: no chat template. The loss is taken on the continuation and the token that ends
-     * it.
+     * Plain text and its continuation, without a chat template. The targets are the continuation and its end token.
      */
     record Completion(String prompt, String completion) implements TrainingExample {
     }
 
     /**
-     * A conversation and the assistant's answer to it: the chat template is applied. The loss is taken on the answer.
+     * A conversation and the messages that follow it, with the chat template. The targets are the assistant's turns of
+     * the completion.
      */
     record Answer(List<Message> prompt, List<Message> completion) implements TrainingExample {
         public Answer {
@@ -22,14 +22,14 @@ public sealed interface TrainingExample {
         }
     }
 
-    /** A conversation: the chat template is applied. The loss is taken on every turn of the assistant. */
+    /** A conversation, with the chat template. The targets are all turns of the assistant. */
     record Conversation(List<Message> messages) implements TrainingExample {
         public Conversation {
             messages = List.copyOf(messages);
         }
     }
 
-    /** Plain text: the loss is taken on all of it but its first token. */
+    /** Plain text. The targets are all tokens except the first. */
     record Text(String text) implements TrainingExample {
     }
 }

@@ -3,25 +3,26 @@ package org.ingrain.train.data;
 import java.util.BitSet;
 
 /**
- * One example as the model sees it.
+ * Token ids and the targets among them.
  *
- * @param ids     tokens, at least two
- * @param targets positions of the tokens the loss is taken on; token i is predicted from the tokens before it, so never
- *                position 0
+ * @param ids     token ids, at least two
+ * @param targets positions of the target tokens, at least one. Token i is predicted from the tokens before it, so 0 is
+ *                not a target
  */
 public record TrainingSequence(int[] ids, BitSet targets) {
     public TrainingSequence {
         if (targets.get(0) || targets.isEmpty() || targets.length() > ids.length) {
-            throw new IllegalArgumentException("targets " + targets + " of " + ids.length + " tokens");
+            throw new IllegalArgumentException("targets " + targets + " of " + ids.length
+                    + " tokens, expected at least one, and not the first token");
         }
     }
 
-    /** Tokens in all. */
+    /** Number of tokens. */
     public int length() {
         return ids.length;
     }
 
-    /** How many tokens the loss is taken on. */
+    /** Number of targets. */
     public int targetCount() {
         return targets.cardinality();
     }

@@ -200,7 +200,7 @@ class ExampleEncoderTest {
     void aTemplateThatRewritesThePastIsRefused() throws IOException {
         Files.writeString(folder.resolve("chat_template.jinja"), "{{ messages|length }}" + TEMPLATE);
         template = ChatTemplate.open(folder, new Characters());
-        refused("renders earlier messages otherwise",
+        refused("renders earlier messages differently",
                 new TrainingExample.Conversation(List.of(Message.user("1"), Message.assistant("2"))), 100, false);
     }
 

@@ -54,7 +54,7 @@ class ExampleReaderTest {
             {"prompt": "p", "completion": ["c"]} | expected a string
             {"text": 5}                   | text is 5, expected a string
             {"messages": []}              | messages is empty
-            {"messages": "m"}             | messages is no list
+            {"messages": "m"}             | messages is not a list
             {"messages": [{"role": "user"}]} | message 1 is not
             """)
     void refusesByFileAndLine(String row, String expected) throws IOException {

@@ -79,7 +79,7 @@ class ThinkingEncoderTest {
                 new TrainingExample.Answer(CHAT.subList(2, 3), CHAT.subList(3, 4)))));
         String message = assertThrows(InputException.class,
                 () -> encode(template, new TrainingExample.Conversation(CHAT))).getMessage();
-        assertTrue(message.startsWith("row: the chat template renders earlier messages otherwise"), message);
+        assertTrue(message.startsWith("row: the chat template renders earlier messages differently"), message);
     }
 
     /** A row is watched whole, so that no answer is trained on that a watched sequence has in its prompt. */
