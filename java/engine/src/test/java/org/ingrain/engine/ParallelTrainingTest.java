@@ -117,7 +117,7 @@ class ParallelTrainingTest {
             assertEquals(2, heard.size(), heard::toString);
         }
         try (Engine engine = open(2, 1, listener)) {
-            assertEquals("tensorParallelSize: 2, expected 1: ranks that share a model train adapters alone",
+            assertEquals("tensorParallelSize: 2, expected 1: tensor parallelism supports only the training of adapters",
                     assertThrows(InputException.class, () -> engine.trainer(run(engine, "full", 1))).getMessage());
         }
     }

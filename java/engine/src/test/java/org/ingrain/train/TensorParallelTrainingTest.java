@@ -155,7 +155,8 @@ class TensorParallelTrainingTest {
                         Loader.random(arena, RanksFixture.TWO_HEADS))) {
             String message = assertThrows(InputException.class, () -> Trainer.fresh(ranks.models, folder,
                     TrainingFixture.run(folder.resolve("run"), RanksFixture.TRAIN))).getMessage();
-            assertEquals("tensorParallelSize: 2, expected 1: ranks that share a model train adapters alone", message);
+            assertEquals("tensorParallelSize: 2, expected 1: tensor parallelism supports only the training of adapters",
+                    message);
         }
     }
 

@@ -16,7 +16,7 @@ import org.ingrain.tokenizer.Tokenizer;
  * Encodes rows as token ids and marks the target tokens. The ids of a prompt are equal to those that sampling starts
  * from: the same template object is called in the same way. If the ids of the whole text start with the ids of the
  * prompt, the completion gets the remaining ids. Otherwise a token spans the boundary, and the completion is encoded
- * separately. The last target of an answer is its end-of-sequence token.
+ * separately. An answer ends with an end-of-sequence token; tokens after it are not targets.
  */
 public final class ExampleEncoder {
     private static final String ASSISTANT = "assistant";

@@ -13,11 +13,11 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.MicroBatch;
 
 /**
- * The decoder forward and backward over packed sequences. The residual stream's gradient runs down through the layers;
- * at each product the gradient of its input is set from the frozen weight, and {@link Parameters} add their own. Frozen
- * weights are never differentiated, and below the lowest trained product nothing is. The loss is taken at target rows
- * alone, a chunk of rows at a time, so that logits never exist for all of them. Where ranks share the model, every rank
- * makes the same calls at the same time, and {@link RankSums} adds up.
+ * Forward and backward pass of the decoder over packed sequences. The backward pass visits the layers from last to
+ * first. At each matmul it computes the gradient of the input from the weight, and {@link Parameters#backward} adds the
+ * gradients of the trained parameters. It computes no gradients of frozen weights and stops below the first trained
+ * matmul. The loss is computed only for target rows, in chunks, so that the logits of one chunk are in memory at a
+ * time. With a sharded model, all ranks make the same calls in the same order, and {@link RankSums} sums over them.
  */
 public final class DecoderTraining implements AutoCloseable {
     private final Allocator.Scope scope;
@@ -32,7 +32,7 @@ public final class DecoderTraining implements AutoCloseable {
     private final Tensor ropeTable;
     private final TrainingActivations activations;
     private final TrainingInputs inputs;
-    /** Null where one rank has the whole model. */
+    /** Null if the model is not sharded. */
     private final RankSums sums;
 
     public DecoderTraining(Allocator allocator, Weights weights, Parameters parameters, TrainingMemory memory) {
@@ -52,7 +52,7 @@ public final class DecoderTraining implements AutoCloseable {
         weights.reserveWorkspace(scope, memory.limits().tokens(), true);
     }
 
-    /** Sum of −log p over the batch's targets; nothing is dropped out and no gradient is touched. */
+    /** Sum of −log p over the targets of a batch, without dropout. Does not change gradients. */
     public double loss(MicroBatch batch) {
         parameters.begin(0, 0);
         inputs.upload(batch);
@@ -61,12 +61,12 @@ public final class DecoderTraining implements AutoCloseable {
     }
 
     /**
-     * Adds the gradients of scale times the sum of −log p over the batch's targets to {@link Parameters#flat}, and
-     * returns the sum itself.
+     * Adds the gradients of scale times the sum of −log p over the batch's targets to {@link Parameters#flat}.
      *
-     * @param step       of the optimizer, from 1
-     * @param microBatch of the step, from 0
-     * @param scale      1 / targets of the whole step
+     * @param step       optimizer step, from 1
+     * @param microBatch index of the micro-batch in the step, from 0
+     * @param scale      1 / number of targets of the step
+     * @return the sum of −log p, not scaled
      */
     public double accumulate(MicroBatch batch, int step, int microBatch, float scale) {
         parameters.begin(step, microBatch);
@@ -100,7 +100,7 @@ public final class DecoderTraining implements AutoCloseable {
         }
     }
 
-    /** Everything of a layer between its first norm, whose output x is, and its last product. */
+    /** The ops of layer i after its first norm and before down_proj; rows.x() is the output of that norm. */
     private void block(int i, int t) {
         TrainingActivations.Rows rows = activations.rows(t);
         TrainingActivations.Layer kept = kept(i, t);
@@ -114,7 +114,7 @@ public final class DecoderTraining implements AutoCloseable {
         ops.siluMul(rows.gated(), kept.gateUp());
     }
 
-    /** kept.qkv before rope. */
+    /** Computes kept.qkv before rope: projection, bias, adapter and the norm of heads. */
     private void queriesKeysValues(int i, TrainingActivations.Layer kept, Tensor x) {
         Weights.Layer layer = weights.layers().get(i);
         Tensor qkv = layer.qkNorm() == null ? kept.qkv() : kept.projected();
@@ -128,7 +128,10 @@ public final class DecoderTraining implements AutoCloseable {
         }
     }
 
-    /** The gradient of kept.qkv before rope becomes that of the product; the bias and the norm get theirs. */
+    /**
+     * Backward pass of bias and norm of heads. Changes dqkv in place from the gradient of kept.qkv before rope to that
+     * of the matmul's output.
+     */
     private void queriesKeysValuesBackward(int i, TrainingActivations.Layer kept, Tensor dqkv) {
         Weights.Layer layer = weights.layers().get(i);
         if (layer.qkNorm() != null) {
@@ -164,7 +167,7 @@ public final class DecoderTraining implements AutoCloseable {
         ops.embeddingBackward(parameters.gradient(Group.EMBED_TOKENS), activations.gradients(t).stream(), inputs.ids());
     }
 
-    /** Brings back what a layer kept before another layer took its place. */
+    /** Recomputes the activations of a layer; their memory was reused by other layers. */
     private void recompute(int i, int t) {
         TrainingActivations.Rows rows = activations.rows(t);
         Tensor norm = weights.layers().get(i).inputLayernorm();
@@ -173,7 +176,7 @@ public final class DecoderTraining implements AutoCloseable {
         parameters.forward(Role.DOWN_PROJ.of(i), rows.delta(), rows.gated());
     }
 
-    /** False where nothing below is trained. */
+    /** Returns false if nothing below is trained. */
     private boolean feedForwardBackward(int i, int t) {
         TrainingActivations.Rows rows = activations.rows(t);
         TrainingActivations.Layer kept = kept(i, t);
@@ -193,7 +196,7 @@ public final class DecoderTraining implements AutoCloseable {
         return true;
     }
 
-    /** False where nothing below is trained. */
+    /** Returns false if nothing below is trained. */
     private boolean attentionBackward(int i, int t) {
         TrainingActivations.Rows rows = activations.rows(t);
         TrainingActivations.Layer kept = kept(i, t);
@@ -215,7 +218,7 @@ public final class DecoderTraining implements AutoCloseable {
         return true;
     }
 
-    /** Gradients of one product; if nothing below it is trained, dx is not set and the result is false. */
+    /** Gradients of one matmul; if nothing below it is trained, dx is not set and the result is false. */
     private boolean linearBackward(Group group, Tensor dx, Tensor dy, Tensor x) {
         boolean below = group.compareTo(parameters.lowest()) > 0;
         if (below && sums != null && !readsShare(group)) {
@@ -227,12 +230,12 @@ public final class DecoderTraining implements AutoCloseable {
         return below;
     }
 
-    /** True if ranks share a product's input and its weight's columns; false if they share its output and the rows. */
+    /** True if the weight's columns (and the input) are sharded; false if its rows (and the output) are. */
     private static boolean readsShare(Group group) {
         return group.role() == Role.O_PROJ || group.role() == Role.DOWN_PROJ;
     }
 
-    /** The last norm, the head and the cross-entropy, over the M rows that predict targets. */
+    /** The last norm, lm_head and the cross-entropy, for the M rows that predict targets. */
     private final class LossHead {
         private final TrainingActivations.Head head;
         private final int m;
@@ -252,7 +255,7 @@ public final class DecoderTraining implements AutoCloseable {
             return sum();
         }
 
-        /** The losses, and the gradient of the residual stream; nothing is waited for. */
+        /** Enqueues the losses and the gradient of the residual stream. Does not synchronize. */
         void forwardBackward(float scale) {
             select();
             for (int begin = 0; begin < m; begin += TrainingActivations.HEAD_ROWS) {
@@ -269,7 +272,10 @@ public final class DecoderTraining implements AutoCloseable {
             ops.addRmsNorm(head.x(), head.stream(), head.rstd(), head.stream(), head.added(), weights.norm(), eps);
         }
 
-        /** Rows from begin on: their losses, and where asked the gradient of x, in the memory of added. */
+        /**
+         * Computes the losses of the chunk that starts at row begin. With {@code backward} it also computes the
+         * gradient of x, in the memory of head.added().
+         */
         private void chunk(int begin, boolean backward, float scale) {
             int end = Math.min(begin + TrainingActivations.HEAD_ROWS, m);
             Tensor x = head.x().rows(begin, end);
@@ -295,7 +301,7 @@ public final class DecoderTraining implements AutoCloseable {
             }
         }
 
-        /** Waits for the losses and adds them. */
+        /** Synchronizes and returns the sum of the losses. */
         double sum() {
             double sum = 0;
             for (float loss : context.readFloats(head.loss())) {

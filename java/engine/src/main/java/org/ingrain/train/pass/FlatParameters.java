@@ -9,17 +9,18 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
 /**
- * Everything that a rank trains, end to end in flat F32 memory: values, gradients and the two moments of AdamW, each
- * (n), so that one call takes the norm, one clips and one or two step. Gaps between pieces hold zeros for ever.
+ * The trained parameters of a rank in flat F32 memory: values, gradients and the two moments of AdamW, each (n). One op
+ * computes the gradient norm, one clips, and one or two take the AdamW step. Alignment gaps between tensors always
+ * contain zeros.
  *
- * <p>Over several replicas {@link #reduce} adds their gradients in the order of replicas. Replica 0 keeps the sum and
- * adds its next micro-batch to it, the others begin again at zero, so that the sum is a chain over micro-batches in
- * their order, the same whatever the number of replicas:
+ * <p>With several replicas, {@link #reduce} adds their gradients in the order of replicas. Replica 0 keeps the sum and
+ * adds its next micro-batch to it; the others restart from zero. The gradients of micro-batches are thus added in their
+ * order, with the same bits for any number of replicas:
  * <pre>
  * micro-batch       0    1    2    3         one replica    ((g0 + g1) + g2) + g3
  * of two replicas   0    1    0    1         two            s = g0 + g1, then (s + g2) + g3
  * </pre>
- * Where a rank has a share of the model alone, its pieces lie in three {@link Region}s.
+ * With a sharded model, the tensors are in three {@link Region}s.
  */
 public final class FlatParameters {
     private final Context context;
@@ -28,38 +29,38 @@ public final class FlatParameters {
     private final Layout layout;
     private final Tensor values;
     private Tensor gradients;
-    /** (n) where the sum over replicas comes to; null where there is one. */
+    /** (n) result of the sum over replicas; null with one replica. */
     private Tensor sum;
     private final Tensor firstMoments;
     private final Tensor secondMoments;
-    /** The elements whose moments this rank has: all, or its replica's slice. */
+    /** Range of the elements whose moments this rank stores: all, or the slice of its replica. */
     private final long begin;
     private final long end;
     private final Tensor norm;
     private final SharedGradients shared;
 
     /**
-     * A piece of the flat memory.
+     * Position of a tensor in the flat memory.
      *
-     * @param offset of its first element
-     * @param shape  row-major
+     * @param offset index of its first element
+     * @param shape  shape of the tensor, row-major
      */
     record Slot(long offset, long... shape) {
     }
 
-    /** Which of the ranks that share a model have the same piece. */
+    /** The ranks of a sharded model that have the same tensor. */
     enum Region {
-        /** This rank alone. */
+        /** Only this rank. */
         OWN,
-        /** A few neighbours, each with a part of its gradient: they have the same key-value head. */
+        /** Several consecutive ranks with the same key-value head; each computes a part of the gradient. */
         SHARED,
         /** Every rank, with the same gradient. */
         WHOLE
     }
 
-    /** Places pieces one after another, region after region. */
+    /** Assigns consecutive offsets to tensors, one region after another. */
     static final class Layout {
-        /** 64 bytes: what ops expect of a tensor's first element. */
+        /** Alignment in elements: 64 bytes, as the ops require. */
         static final long ALIGNMENT = 16;
         private final long[] ends = new long[Region.values().length];
         private final int sharers;
@@ -70,7 +71,7 @@ public final class FlatParameters {
             this(1);
         }
 
-        /** @param sharers how many ranks have the same piece of {@link Region#SHARED} */
+        /** @param sharers number of ranks that have the same tensors of {@link Region#SHARED} */
         Layout(int sharers) {
             this.sharers = sharers;
         }
@@ -89,12 +90,12 @@ public final class FlatParameters {
             return elements;
         }
 
-        /** The next pieces are of the region behind this one. */
+        /** Ends a region; the tensors added next are in the following one. */
         void endRegion(Region region) {
             ends[region.ordinal()] = elements;
         }
 
-        /** Weight decay applies to what was added up to here. */
+        /** Weight decay applies to the tensors added before this call, and to no later ones. */
         void endDecayed() {
             decayed = elements;
         }
@@ -109,8 +110,9 @@ public final class FlatParameters {
     }
 
     /**
-     * @param sharded whether each replica has the moments of a slice alone (ZeRO-1, arXiv:1910.02054), which it steps
-     *                and gives to the others; else all have all and do the same
+     * @param sharded whether each replica stores the moments of one slice only, updates that slice and all-gathers the
+     *                values (ZeRO-1, arXiv:1910.02054); otherwise every replica stores all moments and updates all
+     *                values
      */
     FlatParameters(Allocator memory, Layout layout, TrainingPlace place, boolean sharded) {
         context = memory.context();
@@ -144,7 +146,7 @@ public final class FlatParameters {
         return flat.slice(slot.offset(), n).view(slot.shape());
     }
 
-    /** (n) the values and each moment; of a moment this rank's slice. */
+    /** The values (n), and of the first and the second moments this rank's slice. */
     public List<Tensor> state() {
         return List.of(values.slice(0, layout.elements), moment(firstMoments), moment(secondMoments));
     }
@@ -153,12 +155,12 @@ public final class FlatParameters {
         return slice.slice(0, Math.clamp(layout.elements - begin, 0, slice.elements()));
     }
 
-    /** The element that this rank's slice of the moments begins with. */
+    /** Index of the first element in this rank's slice of the moments. */
     long firstMoment() {
         return begin;
     }
 
-    /** (n). */
+    /** (n) */
     Tensor gradients() {
         return gradients;
     }
@@ -167,7 +169,7 @@ public final class FlatParameters {
         context.fillZero(gradients);
     }
 
-    /** Sets the gradients to their sum over replicas; every replica calls it, one without a micro-batch with zeros. */
+    /** Sets the gradients to their sum over replicas. All replicas must call it, also one without a micro-batch. */
     void reduce() {
         place.amongReplicas(context, () -> ops.allReduce(sum, gradients, 1));
         Tensor reduced = sum;
@@ -182,7 +184,7 @@ public final class FlatParameters {
         }
     }
 
-    /** Combines the gradients of {@link Region#SHARED}, of which several ranks hold the same piece. */
+    /** Sums the gradients of {@link Region#SHARED} over the ranks that have the same tensors. */
     void completeShared() {
         if (shared != null) {
             shared.complete(region(Region.SHARED));
@@ -193,7 +195,7 @@ public final class FlatParameters {
         return gradients.slice(layout.begin(region), layout.size(region));
     }
 
-    /** This rank's part of the squared norm of the gradients of a model that several ranks share. */
+    /** This rank's part of the squared gradient norm of a sharded model. */
     double squares() {
         double total = square(Region.OWN);
         if (shared != null && shared.first()) {
@@ -213,8 +215,11 @@ public final class FlatParameters {
     }
 
     /**
-     * Clips the gradients to maxGradNorm (0: not at all) and takes one AdamW step, counted from 1; returns the norm
-     * before clipping.
+     * Clips the gradients to maxGradNorm (0: no clipping) and takes one AdamW step.
+     *
+     * @param step  from 1
+     * @param steps number of steps of the run, for the learning rate schedule
+     * @return the gradient norm before clipping
      */
     public float step(OptimizerConfig config, int step, int steps) {
         ops.gradientNorm(norm, gradients);
@@ -222,7 +227,7 @@ public final class FlatParameters {
         return context.readFloats(norm)[0];
     }
 
-    /** The same with a norm that is known. */
+    /** As above, with a given gradient norm: that of all shards. */
     void step(OptimizerConfig config, int step, int steps, float ofAll) {
         context.write(norm, ofAll);
         clipAndStep(config, step, steps);

@@ -22,9 +22,9 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.CounterRandom;
 
 /**
- * All parameters of a model in training: F32 masters, from which the packed weights that the forward pass reads are
- * made again after each step. Tied embeddings are one master that both gradients go to. Weight decay applies to
- * everything but norms and biases.
+ * All parameters of a model in training, as F32 master weights. After each step the packed weights of the forward pass
+ * are recomputed from them. Tied embeddings have one master; its gradient is the sum of both uses. Weight decay applies
+ * to all parameters except norms and biases.
  */
 public final class FullParameters implements Parameters {
     private final Allocator.Scope memory;
@@ -34,11 +34,11 @@ public final class FullParameters implements Parameters {
     private final ParameterTable table;
     private final Map<Group, FlatParameters.Slot> slots = new HashMap<>();
     private final FlatParameters flat;
-    /** (n) one micro-batch's gradients of everything but the layers' matrices. */
+    /** (n) gradients of one micro-batch, for all parameters except the matrices of the layers. */
     private final Tensor pass;
     private final Map<Group, FlatParameters.Slot> passSlots = new TreeMap<>();
 
-    /** Masters of undefined values. */
+    /** Allocates masters with undefined values. */
     FullParameters(Allocator allocator, Weights weights, TrainingPlace place) {
         requireWhole(place.shard().count());
         this.weights = weights;
@@ -58,8 +58,8 @@ public final class FullParameters implements Parameters {
     }
 
     /**
-     * Whether a micro-batch adds to the gradient more than once. Its own sum is then made apart, so that what all
-     * micro-batches add up to does not depend on which of them a replica had before.
+     * Whether a micro-batch may add to this gradient more than once. Such a gradient is first summed separately for the
+     * micro-batch, so that the total does not depend on which replica computed the earlier micro-batches.
      */
     private static boolean apart(Group group) {
         return switch (group.role()) {
@@ -68,10 +68,10 @@ public final class FullParameters implements Parameters {
         };
     }
 
-    /** Refuses ranks that share a model: they train adapters alone. */
+    /** Throws an InputException if the model is sharded: training of all weights needs an unsharded model. */
     public static void requireWhole(int tensorParallelSize) {
         Require.that(tensorParallelSize == 1, "tensorParallelSize", tensorParallelSize,
-                "1: ranks that share a model train adapters alone");
+                "1: tensor parallelism supports only the training of adapters");
     }
 
     private void place(FlatParameters.Layout layout, boolean decayed) {
@@ -79,12 +79,16 @@ public final class FullParameters implements Parameters {
                 .forEach(whole -> slots.put(whole.group(), layout.add(whole.shape())));
     }
 
-    /** Masters of the parameters that weights were loaded from. */
+    /**
+     * Reads the masters from the source of the weights.
+     *
+     * @param weights weights to update after each step; they are overwritten with the values of the source
+     */
     public static FullParameters load(Weights weights, WeightSource source) {
         return load(weights, TrainingPlace.alone(weights.config()), source);
     }
 
-    /** The same on one of several replicas. */
+    /** As above, on one of several replicas. */
     public static FullParameters load(Weights weights, TrainingPlace place, WeightSource source) {
         FullParameters parameters = new FullParameters(weights.context(), weights, place);
         parameters.named().forEach((name, master) -> parameters.read(master, source.tensor(name)));
@@ -100,7 +104,7 @@ public final class FullParameters implements Parameters {
         context.free(staged);
     }
 
-    /** A new model, begun as {@link Parameter#init} says. Overwrites weights. */
+    /** Initializes a new model, each parameter as {@link Parameter#init} specifies. Overwrites the weights. */
     public static FullParameters random(Weights weights, TrainingPlace place, long seed) {
         FullParameters parameters = new FullParameters(weights.context(), weights, place);
         CounterRandom seeds = new CounterRandom(seed);
@@ -119,7 +123,7 @@ public final class FullParameters implements Parameters {
         return parameters;
     }
 
-    /** The F32 masters by Hugging Face's names, in the order of the table; a tied head once, as the embedding. */
+    /** The F32 masters by Hugging Face names, in the order of the table. A tied head has no entry of its own. */
     public SequencedMap<String, Tensor> named() {
         SequencedMap<String, Tensor> named = new LinkedHashMap<>();
         table.all().forEach(p -> named.put(p.name(), value(p)));

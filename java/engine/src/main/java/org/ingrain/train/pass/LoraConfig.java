@@ -9,11 +9,11 @@ import org.ingrain.tensor.Require;
 /**
  * Low-rank adaptation (arXiv:2106.09685): y = W·x + scaling·B·A·dropout(x), with W frozen.
  *
- * @param rank          R
- * @param alpha         scaling is alpha / R
- * @param dropout       probability of dropping an element of an adapter's input while training
- * @param targetModules which of the seven linear layers of each block are adapted
- * @param rslora        scaling is alpha / √R instead (arXiv:2312.03732)
+ * @param rank          R, 1 to 1024
+ * @param alpha         positive; scaling is alpha / R
+ * @param dropout       probability of dropping an element of an adapter's input in training, at least 0 and below 1
+ * @param targetModules the adapted ones of the seven linear layers in each block, at least one
+ * @param rslora        whether scaling is alpha / √R instead (arXiv:2312.03732)
  */
 public record LoraConfig(int rank, double alpha, double dropout, Set<Projection> targetModules, boolean rslora) {
     public static final Set<Projection> ALL_LINEAR = Collections.unmodifiableSet(EnumSet.allOf(Projection.class));
@@ -31,7 +31,7 @@ public record LoraConfig(int rank, double alpha, double dropout, Set<Projection>
         return new LoraConfig(rank, alpha, 0, ALL_LINEAR, false);
     }
 
-    /** What B·A is multiplied by. */
+    /** The factor of B·A. */
     public float scaling() {
         return (float) (rslora ? alpha / Math.sqrt(rank) : alpha / rank);
     }

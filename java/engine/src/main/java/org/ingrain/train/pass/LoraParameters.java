@@ -21,9 +21,9 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.CounterRandom;
 
 /**
- * One adapter in training (arXiv:2106.09685), on the same projections of every layer. It begins as PEFT's does: A
- * uniform in ±1/√C, which is kaiming-uniform with a = √5, and B zero, so that the first forward pass is the base
- * model's.
+ * One LoRA adapter in training (arXiv:2106.09685), on the same projections of every layer. It is initialized as in
+ * PEFT: A is uniform in ±1/√C, which is Kaiming uniform with a = √5, and B is zero. The initial adapter therefore does
+ * not change the model's output.
  */
 public final class LoraParameters implements Parameters {
     private static final long INIT = 2;
@@ -37,7 +37,7 @@ public final class LoraParameters implements Parameters {
     private final CounterRandom random;
     private final FlatParameters flat;
     private final SortedMap<Group, List<Module>> modules = new TreeMap<>();
-    /** (T, R) of this rank, before ranks add up; null where one rank has the whole model. */
+    /** (T, R) this rank's part of a sum over ranks; null if the model is not sharded. */
     private final Tensor part;
     private final Tensor du;
     private final Tensor scaling;
@@ -47,8 +47,8 @@ public final class LoraParameters implements Parameters {
     /**
      * One adapted projection.
      *
-     * @param column first column of its output in the fused product's output
-     * @param u      (T, R) x·Aᵀ, which the backward pass reads; layers that are computed again share it
+     * @param column first column of its output in the output of the fused matmul
+     * @param u      (T, R) x·Aᵀ, kept for the backward pass; recomputed layers use the same memory
      */
     private record Module(LoraSites.Site site, long column, Tensor u) {
         LoraShare share() {
@@ -122,21 +122,21 @@ public final class LoraParameters implements Parameters {
     }
 
     /**
-     * Takes the values of an adapter, or this rank's share of them.
+     * Sets the values to those of an adapter, or to this rank's shard of them.
      *
-     * @throws InputException if it has another rank, scaling or other projections than are trained
+     * @throws InputException if its rank, scaling or projections differ from those in training
      */
     public void load(List<LoraModule> adapter) {
         if (adapter.size() != all().count()) {
-            throw InputException.field("adapter", adapter.size() + " adapted projections, expected the "
-                    + all().count() + " that are trained");
+            throw InputException.field("adapter", adapter.size() + " adapted projections, expected "
+                    + all().count() + " as in this run");
         }
         for (LoraModule module : adapter) {
             Module target = find(module.layer(), module.projection());
             if (target == null || module.rank() != lora.rank() || module.scaling() != lora.scaling()) {
                 throw InputException.field("adapter", "layer " + module.layer() + " " + module.projection().target()
                         + " has rank " + module.rank() + " and scaling " + module.scaling() + ", expected "
-                        + (target == null ? "none there: it is not trained" : lora.rank() + " and " + lora.scaling()));
+                        + (target == null ? "no module there" : lora.rank() + " and " + lora.scaling()));
             }
             write(flat.value(target.a()), module.a(), target.share().runsA());
             write(flat.value(target.b()), module.b(), target.share().runsB());
@@ -155,12 +155,12 @@ public final class LoraParameters implements Parameters {
         return all().filter(m -> m.site.layer() == layer && m.site.projection() == projection).findFirst().orElse(null);
     }
 
-    /** The adapter as it stands, layer by layer. */
+    /** The current values of the adapter, in the order of layers. */
     public List<LoraModule> modules() {
         return modules(List.of(this));
     }
 
-    /** The adapter that the ranks of one model train together. */
+    /** Assembles the adapter from the shards of all ranks of one replica. */
     public static List<LoraModule> modules(List<LoraParameters> ranks) {
         LoraParameters first = ranks.getFirst();
         return first.all().map(m -> {

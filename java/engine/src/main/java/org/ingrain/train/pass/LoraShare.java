@@ -7,17 +7,17 @@ import org.ingrain.model.Rank;
 import org.ingrain.train.pass.FlatParameters.Region;
 
 /**
- * What a rank trains of the adapter of one projection. Of a weight whose rows are shared it has all of A and the same
- * rows of B; of one whose columns are shared the same columns of A and all of B.
+ * A rank's shard of the adapter of one projection W. If the rows of W are sharded, the rank has all of A and the same
+ * rows of B as of W. If the columns of W are sharded, it has the same columns of A as of W, and all of B.
  *
- * @param r           rank of the adapter
- * @param columns     C of the whole A
- * @param firstColumn of A, on this rank
- * @param ownColumns  of A, on this rank
- * @param rows        N of the whole B
- * @param firstRow    of B, on this rank
- * @param ownRows     of B, on this rank
- * @param sharers     how many ranks have the same rows of B: more than one where they outnumber key-value heads
+ * @param r           rank R of the adapter
+ * @param columns     C, the number of columns of the whole A
+ * @param firstColumn first column of A on this rank
+ * @param ownColumns  number of columns of A on this rank
+ * @param rows        N, the number of rows of the whole B
+ * @param firstRow    first row of B on this rank
+ * @param ownRows     number of rows of B on this rank
+ * @param sharers     number of ranks with the same rows of B; more than 1 if there are more ranks than key-value heads
  */
 record LoraShare(int r, long columns, long firstColumn, long ownColumns, long rows, long firstRow, long ownRows,
         int sharers) {
@@ -33,7 +33,7 @@ record LoraShare(int r, long columns, long firstColumn, long ownColumns, long ro
         return ownColumns < columns;
     }
 
-    /** Whether the gradient of what A yields is a sum over ranks. */
+    /** Whether the gradient of A's output x·Aᵀ is a sum over ranks. */
     boolean sharesRows() {
         return ownRows < rows || sharers > 1;
     }
@@ -46,21 +46,27 @@ record LoraShare(int r, long columns, long firstColumn, long ownColumns, long ro
         return sharers > 1 ? Region.SHARED : sharesRows() ? Region.OWN : Region.WHOLE;
     }
 
-    /** (1, R, C). */
+    /** (1, R, ownColumns) */
     long[] shapeA() {
         return new long[] {1, r, ownColumns};
     }
 
-    /** (1, N, R). */
+    /** (1, ownRows, R) */
     long[] shapeB() {
         return new long[] {1, ownRows, r};
     }
 
-    /** Runs of elements of the whole matrix that lie one behind the other here too. */
+    /**
+     * Elements that are consecutive both in the whole matrix and in this rank's shard.
+     *
+     * @param whole    index of the first element in the whole matrix
+     * @param own      index of the first element in the shard
+     * @param elements number of elements
+     */
     record Run(long whole, long own, long elements) {
     }
 
-    /** A's rows, or all of it at once. */
+    /** One run per row of A, or a single run if this rank has all of A. */
     List<Run> runsA() {
         if (!sharesColumns()) {
             return List.of(new Run(0, 0, r * columns));

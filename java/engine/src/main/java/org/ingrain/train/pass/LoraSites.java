@@ -12,20 +12,22 @@ import org.ingrain.train.pass.FlatParameters.Region;
 import org.ingrain.train.pass.FlatParameters.Slot;
 
 /**
- * Where the pieces of an adapter lie in flat memory: A and B of each projection, layer by layer; on a rank that has a
- * share of the model, region by region.
+ * Positions of A and B of each adapted projection in flat memory, in the order of layers. With a sharded model, they
+ * are ordered by region first.
  *
- * @param elements of the flat memory that one rank alone has
+ * @param layout   layout of this rank's flat memory
+ * @param sites    the adapted projections
+ * @param elements size of the flat memory of an unsharded model, in elements
  */
 record LoraSites(Layout layout, List<Site> sites, long elements) {
     /**
-     * A projection that is adapted.
+     * An adapted projection.
      *
-     * @param share  what the rank has of A and B
-     * @param a      (1, R, C)
-     * @param b      (1, N, R)
-     * @param wholeA where A begins if one rank has all
-     * @param wholeB where B begins if one rank has all
+     * @param share  this rank's shard of A and B
+     * @param a      (1, R, C) position of the shard of A
+     * @param b      (1, N, R) position of the shard of B
+     * @param wholeA offset of A in the flat memory of an unsharded model
+     * @param wholeB offset of B in the flat memory of an unsharded model
      */
     record Site(int layer, Projection projection, LoraShare share, Slot a, Slot b, long wholeA, long wholeB) {
     }

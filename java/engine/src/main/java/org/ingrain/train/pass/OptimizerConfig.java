@@ -4,18 +4,18 @@ import org.ingrain.ops.Ops;
 import org.ingrain.tensor.Require;
 
 /**
- * AdamW (arXiv:1711.05101) and the course of its learning rate. Weight decay applies to matrices (adapters, embeddings
- * and the head included), never to the weights of norms.
+ * Settings of AdamW (arXiv:1711.05101) and of its learning rate schedule. Weight decay applies to matrices, including
+ * adapters, embeddings and the head, but not to norms and biases.
  *
- * @param learningRate         at the end of the warm-up
+ * @param learningRate         learning rate at the end of the warm-up
  * @param beta1                decay of the first moment
  * @param beta2                decay of the second moment
- * @param eps                  added to the root of the second moment
- * @param weightDecay          decoupled decay, times the learning rate
- * @param maxGradNorm          gradients are scaled down to this L2 norm; 0 for no clipping
- * @param schedule             after the warm-up
- * @param warmupSteps          steps from a learning rate of 0, the first, to learningRate
- * @param minLearningRateRatio share of learningRate that linear and cosine end at
+ * @param eps                  added to the square root of the second moment
+ * @param weightDecay          decoupled weight decay; a step multiplies it by the learning rate
+ * @param maxGradNorm          gradients with a larger L2 norm are scaled down to this norm; 0 for no clipping
+ * @param schedule             schedule after the warm-up
+ * @param warmupSteps          steps of linear warm-up; the first step has learning rate 0
+ * @param minLearningRateRatio fraction of learningRate at the end of the linear and the cosine schedule, 0 to 1
  */
 public record OptimizerConfig(double learningRate, double beta1, double beta2, double eps, double weightDecay,
         double maxGradNorm, Schedule schedule, int warmupSteps, double minLearningRateRatio) {
@@ -33,12 +33,17 @@ public record OptimizerConfig(double learningRate, double beta1, double beta2, d
         Require.within(0, 1, "minLearningRateRatio", minLearningRateRatio);
     }
 
-    /** PyTorch's betas and eps, no decay, gradients clipped to norm 1, a constant rate. */
+    /** PyTorch's betas and eps, no weight decay, gradients clipped to norm 1, a constant learning rate. */
     public static OptimizerConfig of(double learningRate) {
         return new OptimizerConfig(learningRate, 0.9, 0.999, 1e-8, 0, 1, Schedule.CONSTANT, 0, 0);
     }
 
-    /** The learning rate of a step, counted from 1, of {@code steps} in all. */
+    /**
+     * The learning rate of a step.
+     *
+     * @param step  from 1
+     * @param steps number of steps of the run
+     */
     public double learningRate(int step, int steps) {
         int done = step - 1;
         if (done < warmupSteps) {
@@ -48,7 +53,7 @@ public record OptimizerConfig(double learningRate, double beta1, double beta2, d
         return learningRate * (minLearningRateRatio + (1 - minLearningRateRatio) * schedule.remaining(progress));
     }
 
-    /** The coefficients of one step, with or without decay. */
+    /** The coefficients of one step, with or without weight decay. */
     Ops.AdamW coefficients(double rate, boolean decayed) {
         return new Ops.AdamW((float) rate, (float) beta1, (float) beta2, (float) eps, decayed
                 ? (float) weightDecay : 0);

@@ -5,8 +5,8 @@ import org.ingrain.model.Group;
 import org.ingrain.tensor.Tensor;
 
 /**
- * What a run trains of a model: adapters beside frozen weights, or the weights themselves. {@link DecoderTraining}
- * calls at each product of the model; gradients accumulate in {@link #flat}.
+ * The trained parameters: an adapter of a frozen model, or all weights. {@link DecoderTraining} calls
+ * {@link #forward} and {@link #backward} at each matmul of the model. Gradients accumulate in {@link #flat}.
  */
 public sealed interface Parameters extends AutoCloseable permits LoraParameters, FullParameters {
     /** Values, gradients and moments. */
@@ -19,38 +19,41 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
     void addState(List<TrainedState.Builder> vectors);
 
     /**
-     * Begins a pass. Its dropout masks are fixed by these parameters, so recomputing a layer yields the same masks.
+     * Begins a pass. Its dropout masks depend only on these arguments and the run's seed, so a recomputed layer has the
+     * same masks.
      *
-     * @param step       of the optimizer, from 1; 0 for an evaluation, which drops nothing
-     * @param microBatch of the step, from 0
+     * @param step       optimizer step, from 1; 0 for an evaluation, without dropout
+     * @param microBatch index of the micro-batch in the step, from 0
      */
     default void begin(int step, int microBatch) {
     }
 
-    /** y (T, N) += what is trained beside the product of x (T, C) with a group. */
+    /** y (T, N) += the output of the adapter of a group for the input x (T, C); does nothing without an adapter. */
     default void forward(Group group, Tensor y, Tensor x) {
     }
 
     /**
-     * Adds the gradients of the product of x (T, C), whose output has gradient dy (T, N).
+     * Accumulates the gradients of the trained parameters of one matmul.
      *
-     * @param dx (T, C) += through adapters; null where nothing below is trained
+     * @param dx (T, C) the input's gradient, to which the adapter's part is added; null if nothing below is trained
+     * @param dy (T, N) the output's gradient
+     * @param x  (T, C) the input
      */
     void backward(Group group, Tensor dx, Tensor dy, Tensor x);
 
-    /** The first group of the forward pass at which anything is trained. */
+    /** The first group, in the order of the forward pass, that has trained parameters. */
     Group lowest();
 
-    /** Gradient of a group that is trained itself, or null where it is frozen. */
+    /** The gradient of a group's weight, or null if the weight is frozen. */
     default Tensor gradient(Group group) {
         return null;
     }
 
-    /** The pass has ended: its gradients are in {@link #flat}. */
+    /** Ends a pass: afterwards all of its gradients are in {@link #flat}. */
     default void end() {
     }
 
-    /** Carries changed values to where the forward pass reads them. */
+    /** Must be called after the values have changed: updates the weights that the forward pass reads. */
     default void updated() {
     }
 

@@ -12,25 +12,25 @@ import org.ingrain.tensor.Weight;
 import org.ingrain.train.data.MicroBatchLimits;
 
 /**
- * What the ranks that share a model add up in training, after Megatron-LM (arXiv:1909.08053): in the forward pass the
- * products of a weight whose columns they share, in the backward pass the gradients of the input of one whose rows they
- * share. Where they share the head's vocabulary, every rank brings all logits together, a chunk of rows at a time.
+ * Sums over the ranks of a sharded model, after Megatron-LM (arXiv:1909.08053). The forward pass sums the outputs of
+ * matmuls whose weight columns are sharded. The backward pass sums the input gradients of matmuls whose weight rows are
+ * sharded. If the rows of lm_head are sharded, every rank gathers all logits, one chunk of rows at a time.
  */
 final class RankSums {
     private final Context context;
     private final Ops ops;
     private final Rank rank;
-    /** (chunks, T, D) f32. */
+    /** (chunks, T, D) f32 this rank's partial sums. */
     private final Tensor partials;
-    /** (ranks, HEAD_ROWS, V / ranks) f32 the logits of every rank; null where each has the whole head. */
+    /** (ranks·HEAD_ROWS, V / ranks) f32 the logits of all ranks; null if every rank has the whole head. */
     private final Tensor gathered;
     /** (HEAD_ROWS, V / ranks) f32 this rank's logits. */
     private final Tensor logits;
     /** (HEAD_ROWS, V / ranks) this rank's part of dlogits. */
     private final Tensor dlogits;
-    /** (HEAD_ROWS·ranks) where in gathered the parts of row 0, row 1, ... lie. */
+    /** (HEAD_ROWS·ranks) rows of gathered, in the order of the whole logits: all parts of row 0, then of row 1, ... */
     private final Tensor order;
-    /** (HEAD_ROWS) where in dlogits, cut into parts, this rank's lie. */
+    /** (HEAD_ROWS) rows of the whole dlogits, viewed as (HEAD_ROWS·ranks, V / ranks), that belong to this rank. */
     private final Tensor parts;
     private int ordered;
 
@@ -53,7 +53,7 @@ final class RankSums {
         parts = shared ? memory.allocate(DType.I32, rows) : null;
     }
 
-    /** Null where one rank has the whole model. */
+    /** Null if the model is not sharded. */
     static RankSums of(Allocator memory, Weights weights, MicroBatchLimits limits) {
         return weights.rank().count() == 1 ? null : new RankSums(memory, weights, limits);
     }
@@ -76,7 +76,7 @@ final class RankSums {
         ops.allReduce(dx, own, 1);
     }
 
-    /** y (m, V) = x (m, D)·Wᵀ of every rank's rows of W. */
+    /** y (m, V) = x (m, D)·Wᵀ with the rows of W of all ranks. */
     void logits(Tensor y, Tensor x, Weight w) {
         if (gathered == null) {
             ops.matmul(y, x, w);
@@ -91,7 +91,7 @@ final class RankSums {
         ops.gatherRows(y.view(all.size(0), all.size(1)), all, order.rows(0, all.size(0)));
     }
 
-    /** dx (m, D) = dy (m, V)·W of every rank's rows of W. */
+    /** dx (m, D) = dy (m, V)·W with the rows of W of all ranks. */
     void logitsGradient(Tensor dx, Tensor dy, Weight w) {
         if (gathered == null) {
             ops.matmulBackward(dx, dy, w, 0);

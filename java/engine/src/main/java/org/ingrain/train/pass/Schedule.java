@@ -1,13 +1,18 @@
 package org.ingrain.train.pass;
 
 /**
- * How the learning rate moves after its linear warm-up; the same numbers as transformers' get_scheduler for
+ * Learning rate schedules after a linear warm-up. They give the same values as transformers' get_scheduler for
  * constant_with_warmup, linear, cosine and cosine_with_min_lr.
  */
 public enum Schedule {
     CONSTANT, LINEAR, COSINE;
 
-    /** Share of the way down, 1 at the end of the warm-up and 0 at the end; progress from 0 to 1. */
+    /**
+     * Factor of the part of the learning rate above its minimum: 1 at the end of the warm-up; 0 at the end, except for
+     * CONSTANT.
+     *
+     * @param progress 0 at the end of the warm-up, 1 at the end of the run
+     */
     double remaining(double progress) {
         return switch (this) {
             case CONSTANT -> 1;

@@ -8,20 +8,20 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
 /**
- * Gradients of what neighbouring ranks have alike: where ranks outnumber key-value heads, each has a head's gradient
- * through its own query heads alone.
+ * Sums gradients over ranks that have the same key-value head. With more ranks than key-value heads, several
+ * consecutive ranks have the same head, and each computes only the part of its gradient from its own query heads.
  */
 final class SharedGradients {
     private final Context context;
     private final Ops ops;
     private final Rank rank;
-    /** (ranks, n) */
+    /** (ranks, n) the parts of all ranks. */
     private final Tensor gathered;
     private final int sharers;
 
     /**
-     * @param sharers how many ranks, one behind the other, have the same
-     * @param n       elements
+     * @param sharers number of consecutive ranks that have the same key-value head
+     * @param n       number of elements of the gradients
      */
     SharedGradients(Allocator memory, Rank rank, int sharers, long n) {
         context = memory.context();
@@ -31,12 +31,12 @@ final class SharedGradients {
         gathered = memory.allocate(DType.F32, rank.count(), n);
     }
 
-    /** Whether this is the first of those that have the same. */
+    /** Whether this rank is the first of the ranks with the same key-value head. */
     boolean first() {
         return rank.index() % sharers == 0;
     }
 
-    /** part (n) becomes its sum over those that have the same, in the order of ranks. */
+    /** Replaces part (n) by its sum over the ranks with the same key-value head, added in the order of ranks. */
     void complete(Tensor part) {
         ops.allGather(gathered, part);
         int first = rank.index() / sharers * sharers;

@@ -9,25 +9,26 @@ import org.ingrain.ffi.Context;
 import org.ingrain.tensor.Tensor;
 
 /**
- * What a checkpoint keeps: values and both moments, each as one rank alone has them end to end, whatever ranks there
- * are.
+ * The state in a checkpoint: values, first and second moments, each in the layout of an unsharded run. The file is thus
+ * the same for any number of ranks and replicas.
  *
- * @param runs in the order of the file
+ * @param runs consecutive parts of the state, in the order of the file
  */
 public record TrainedState(List<Run> runs) {
     /**
-     * Elements that lie one behind the other.
+     * Consecutive elements.
      *
-     * @param copies that hold them, all alike; none for a gap of zeros
+     * @param elements number of elements
+     * @param copies   the tensors with these elements, all with the same values; none for an alignment gap of zeros
      */
     public record Run(long elements, List<Copy> copies) {
     }
 
-    /** Where a run lies. */
+    /** A tensor (elements) with the values of a run, and its context. */
     public record Copy(Context context, Tensor tensor) {
     }
 
-    /** Gathers runs of one vector, wherever they lie in it. */
+    /** Collects the runs of one vector, in any order. */
     static final class Builder {
         private final SequencedMap<Long, List<Copy>> runs = new TreeMap<>(Comparator.naturalOrder());
 
@@ -37,7 +38,7 @@ public record TrainedState(List<Run> runs) {
             }
         }
 
-        /** The runs of a vector of this length, with the gaps between them. */
+        /** The runs of a vector of this length in ascending order, with the gaps between them. */
         List<Run> build(long elements) {
             List<Run> all = new ArrayList<>();
             long at = 0;

@@ -11,12 +11,12 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * The activations of one training pass, allocated once for the largest micro-batch. Kept for the backward pass: every
- * layer's input, and of the kept layers what is expensive to compute again. Norms' outputs and silu(gate)·up are not
- * kept.
+ * The activations of one training pass, allocated once for the largest micro-batch. For the backward pass it keeps the
+ * input of every layer and, of the kept layers, the results that are expensive to recompute. Outputs of norms and
+ * silu(gate)·up are recomputed in every layer.
  */
 final class TrainingActivations {
-    /** Rows of logits that exist at one time. */
+    /** Maximum number of rows of logits in memory. */
     static final int HEAD_ROWS = 256;
 
     private final List<Tensor> inputs;
@@ -26,17 +26,17 @@ final class TrainingActivations {
     private final Head head;
 
     /**
-     * What is kept of a layer.
+     * The kept activations of a layer.
      *
-     * @param inputRstd (T) of input_layernorm
-     * @param projected (T, (H + 2K)·E) before the norm of heads; null where there is none
-     * @param headRstd  (T, H + K) of that norm, or null
-     * @param qkv       (T, (H + 2K)·E) after rope
-     * @param attention (T, H·E)
-     * @param lse       (T, H)
+     * @param inputRstd (T) rstd of input_layernorm
+     * @param projected (T, (H + 2K)·E) input of the norm of heads; null if the model has no such norm
+     * @param headRstd  (T, H + K) rstd of the norm of heads, or null
+     * @param qkv       (T, (H + 2K)·E) queries, keys and values after rope
+     * @param attention (T, H·E) output of attention
+     * @param lse       (T, H) log-sum-exp of the attention scores
      * @param middle    (T, D) the residual stream between attention and feed-forward
-     * @param postRstd  (T) of post_attention_layernorm
-     * @param gateUp    (T, 2F)
+     * @param postRstd  (T) rstd of post_attention_layernorm
+     * @param gateUp    (T, 2F) output of gate_up_proj
      */
     record Layer(Tensor inputRstd, Tensor projected, Tensor headRstd, Tensor qkv, Tensor attention, Tensor lse,
             Tensor middle, Tensor postRstd, Tensor gateUp) {
@@ -55,10 +55,10 @@ final class TrainingActivations {
     }
 
     /**
-     * Temporary buffers, each used by consecutive ops only.
+     * Temporary buffers that all layers reuse. A value is valid until the next op writes the same buffer.
      *
-     * @param x     (T, D) a norm's output
-     * @param delta (T, D) what a block adds to the residual stream
+     * @param x     (T, D) output of a norm
+     * @param delta (T, D) output of o_proj or down_proj, which the next norm adds to the residual stream
      * @param gated (T, F) silu(gate)·up
      */
     record Rows(Tensor x, Tensor delta, Tensor gated) {
@@ -72,15 +72,15 @@ final class TrainingActivations {
     }
 
     /**
-     * Gradients on their way down.
+     * Gradients of activations, in buffers that all layers reuse.
      *
-     * @param stream    (T, D) of the residual stream
-     * @param x         (T, D) of a norm's output
-     * @param gated     (T, F)
-     * @param gateUp    (T, 2F)
-     * @param attention (T, H·E)
-     * @param qkv       (T, (H + 2K)·E)
-     * @param delta     (T, H) scratch of the attention's backward pass
+     * @param stream    (T, D) gradient of the residual stream
+     * @param x         (T, D) gradient of a norm's output
+     * @param gated     (T, F) gradient of silu(gate)·up
+     * @param gateUp    (T, 2F) gradient of the output of gate_up_proj
+     * @param attention (T, H·E) gradient of the output of attention
+     * @param qkv       (T, (H + 2K)·E) gradient of queries, keys and values
+     * @param delta     (T, H) scratch memory of the backward pass of attention
      */
     record Gradients(Tensor stream, Tensor x, Tensor gated, Tensor gateUp, Tensor attention, Tensor qkv, Tensor delta) {
         static Gradients allocate(Space t, Weights.Layer w, long heads) {
@@ -95,16 +95,16 @@ final class TrainingActivations {
     }
 
     /**
-     * The rows that predict targets.
+     * Activations of the M rows that predict targets.
      *
      * @param stream  (M, D) the residual stream
-     * @param added   (M, D) what the last block adds to it; then the gradient of x
-     * @param x       (M, D) after the last norm; then the gradient of stream
-     * @param rstd    (M)
-     * @param loss    (M)
+     * @param added   (M, D) output of the last down_proj; later the gradient of x
+     * @param x       (M, D) output of the last norm; later the gradient of stream
+     * @param rstd    (M) rstd of the last norm
+     * @param loss    (M) −log p of each target
      * @param logits  (HEAD_ROWS, V) f32
-     * @param dlogits (HEAD_ROWS, V) of the activations' type: the logits' own memory where that is f32
-     * @param lse     (HEAD_ROWS)
+     * @param dlogits (HEAD_ROWS, V) in the dtype of activations; the same tensor as logits if that is f32
+     * @param lse     (HEAD_ROWS) log-sum-exp of the logits
      */
     record Head(Tensor stream, Tensor added, Tensor x, Tensor rstd, Tensor loss, Tensor logits, Tensor dlogits,
             Tensor lse) {
@@ -120,9 +120,9 @@ final class TrainingActivations {
         }
     }
 
-    /** Allocates tensors of one number of rows. */
+    /** Allocates tensors with a given number of rows. */
     private record Space(Allocator memory, DType dtype, long rows) {
-        /** (rows, width) of the activations' type. */
+        /** (rows, width) in the dtype of activations. */
         Tensor of(long width) {
             return memory.allocate(dtype, rows, width);
         }
@@ -153,12 +153,12 @@ final class TrainingActivations {
                 weights.config().vocabSize());
     }
 
-    /** (T, D) the residual stream as it enters a layer. */
+    /** (T, D) the residual stream at the input of a layer. */
     Tensor input(int layer, int t) {
         return inputs.get(layer).rows(0, t);
     }
 
-    /** The layer whose activations lie in this place. */
+    /** The kept activations in a slot, see {@link TrainingMemory#slot}. */
     Layer layer(int slot, int t) {
         return layers.get(slot).of(t);
     }

@@ -7,7 +7,7 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.MicroBatch;
 import org.ingrain.train.data.MicroBatchLimits;
 
-/** A micro-batch's integers on the device, in memory made once for the largest. */
+/** The integer inputs of a micro-batch on the device, in memory that is allocated once for the largest micro-batch. */
 final class TrainingInputs {
     private final Context context;
     private final MicroBatchLimits limits;

@@ -7,20 +7,24 @@ import org.ingrain.model.Weights;
 import org.ingrain.train.data.MicroBatchLimits;
 
 /**
- * What a training pass has room for.
+ * The sizes for which a training pass allocates memory. The results are bit-identical for any number of kept layers.
  *
- * @param limits     of a micro-batch
- * @param keptLayers the last layers, whose activations are kept for the backward pass; those below keep their input
- *                   alone and are computed again there. 1 or more, at most as many as there are; the bits are the same
- *                   whatever it is
+ * @param limits     maximum sizes of a micro-batch
+ * @param keptLayers number of last layers whose activations are kept for the backward pass, 1 to the number of layers.
+ *                   Of the layers below only the input is kept; the backward pass recomputes their activations
  */
 public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
-    /** The least there can be: one layer. */
+    /** The smallest training memory: one kept layer. */
     public static TrainingMemory least(MicroBatchLimits limits) {
         return new TrainingMemory(limits, 1);
     }
 
-    /** As many layers as fit in the free bytes, but at least one. */
+    /**
+     * The training memory with the most kept layers that fit, at least one.
+     *
+     * @param free  bytes that are free on the device
+     * @param bytes number of bytes that a training memory needs
+     */
     public static TrainingMemory fitting(MicroBatchLimits limits, Blueprint config, long free,
             ToLongFunction<TrainingMemory> bytes) {
         int kept = config.numHiddenLayers();
@@ -30,20 +34,21 @@ public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
         return new TrainingMemory(limits, kept);
     }
 
-    /** Where among the kept a layer's activations lie: those that are computed again share the first place. */
+    /** Slot of a layer's activations, from 0. All recomputed layers share slot 0 with the first kept layer. */
     int slot(Blueprint config, int layer) {
         return Math.max(0, layer - (config.numHiddenLayers() - keptLayers));
     }
 
-    /** True where the backward pass computes the layer again. */
+    /** True if the backward pass recomputes the layer. */
     boolean recomputes(Blueprint config, int layer) {
         return layer < config.numHiddenLayers() - keptLayers;
     }
 
     /**
-     * Bytes that training an adapter takes beside a rank's weights, which need not be loaded.
+     * Bytes that a rank needs to train an adapter, without the weights.
      *
-     * @param replicas that train together
+     * @param weights  the rank's weights, which need not be loaded
+     * @param replicas number of replicas
      */
     public long loraBytes(Weights weights, LoraConfig lora, int replicas) {
         TrainingPlace place = TrainingPlace.planned(weights.config(), weights.rank(), replicas);
@@ -51,7 +56,7 @@ public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
                 new LoraParameters(memory, place, lora, 0, this), this));
     }
 
-    /** Bytes that training all weights takes beside the packed weights, which need not be loaded. */
+    /** Bytes that a rank needs to train all weights, without the packed weights, which need not be loaded. */
     public long fullBytes(Weights weights, int replicas) {
         TrainingPlace place = TrainingPlace.planned(weights.config(), weights.rank(), replicas);
         return Allocator.bytes(weights.context(), memory ->

@@ -5,10 +5,10 @@ import org.ingrain.model.Weights;
 import org.ingrain.parallel.RankGroup;
 
 /**
- * A copy of a model to train with.
+ * One replica of a model for training.
  *
- * @param ranks   whose threads train
- * @param weights what each of them has of the weights, in a context of its own that has joined their communicator
+ * @param ranks   the ranks of the replica, each with a thread
+ * @param weights weights of each rank; each rank has its own context, which has joined the communicator of the ranks
  */
 public record TrainingModel(RankGroup ranks, List<Weights> weights) {
     public TrainingModel {
@@ -18,7 +18,7 @@ public record TrainingModel(RankGroup ranks, List<Weights> weights) {
         }
     }
 
-    /** On one device, with the thread that calls. */
+    /** A replica on one device, which trains on the caller's thread. */
     public static TrainingModel of(Weights weights) {
         return new TrainingModel(RankGroup.onCallersThread(), List.of(weights));
     }

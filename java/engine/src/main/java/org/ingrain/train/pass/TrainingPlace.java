@@ -6,29 +6,29 @@ import org.ingrain.model.Blueprint;
 import org.ingrain.model.Rank;
 
 /**
- * Where a rank stands in training: which share of the model it has, and in which replica of the model.
+ * Position of a rank in training: its replica of the model, and its shard of that replica.
  *
- * @param config        of the model
- * @param shard         this rank's share of its replica
- * @param shardGroup    of the ranks that share the replica; null where one rank has all of it, or in a plan of memory
- * @param replica       from 0
- * @param replicas      that train together, each on micro-batches of its own
- * @param replicaGroup  of the ranks that have this share, one in each replica; null where there is one replica, or in a
- *                      plan of memory
+ * @param config        configuration of the model
+ * @param shard         this rank's shard of its replica
+ * @param shardGroup    communicator of the ranks of this replica; null if it is not sharded, or to plan memory
+ * @param replica       index of the replica, from 0
+ * @param replicas      number of replicas; each computes its own micro-batches
+ * @param replicaGroup  communicator of the ranks with this shard, one in each replica; null with one replica, or to
+ *                      plan memory
  */
 public record TrainingPlace(Blueprint config, Rank shard, Communicator shardGroup, int replica, int replicas,
         Communicator replicaGroup) {
-    /** The one rank of the one replica. */
+    /** The only rank of the only replica. */
     public static TrainingPlace alone(Blueprint config) {
         return planned(config, Rank.SINGLE, 1);
     }
 
-    /** For a plan of memory: a rank of the first replica. */
+    /** A rank of the first replica without communicators, to plan memory. */
     static TrainingPlace planned(Blueprint config, Rank shard, int replicas) {
         return new TrainingPlace(config, shard, null, 0, replicas, null);
     }
 
-    /** Runs work whose collectives are of {@link #replicaGroup}; those before and after are of {@link #shardGroup}. */
+    /** Runs work whose collectives use {@link #replicaGroup}. The context then rejoins {@link #shardGroup}. */
     void amongReplicas(Context context, Runnable work) {
         context.join(replicaGroup, replica);
         work.run();

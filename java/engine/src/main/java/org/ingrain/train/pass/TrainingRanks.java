@@ -20,20 +20,20 @@ import org.ingrain.model.Weights;
 import org.ingrain.train.data.MicroBatch;
 
 /**
- * The ranks that train together: replicas of a model, each over the ranks that share it. Each rank has a thread, its
- * own parameters and its own pass. A single rank uses the caller's thread.
+ * The ranks of a training run: replicas of a model, each sharded over its ranks. Each rank has its own thread,
+ * parameters and activations. A single rank uses the caller's thread.
  *
- * <p>A step distributes its micro-batches over the replicas in turns. After each turn the gradients of all replicas are
- * added (see {@link FlatParameters}), so that the sum has one order. Where the order is free, each replica first adds
- * up its own gradients, and the replicas' sums are added once per step. All replicas always have the same values.
+ * <p>In each turn of a step, every replica computes one micro-batch. After each turn the gradients of all replicas are
+ * added (see {@link FlatParameters}), so that the order of summation is fixed. If the context is not deterministic,
+ * each replica sums its own gradients, and the sums are added once per step. All replicas always have the same values.
  *
- * @param <P> what is trained
+ * @param <P> type of the trained parameters
  */
 public final class TrainingRanks<P extends Parameters> implements AutoCloseable {
     private final List<TrainingModel> models;
     private final int shards;
     private final List<TrainingPlace> places = new ArrayList<>();
-    /** For each share of the model, of the ranks that have it; empty where there is one replica. */
+    /** One communicator per shard, for the ranks with that shard; empty with one replica. */
     private final List<Communicator> alike = new ArrayList<>();
     private final List<P> parameters = new ArrayList<>();
     private final List<DecoderTraining> trainings = new ArrayList<>();
@@ -44,15 +44,18 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
     /**
      * The result of a step.
      *
-     * @param loss sum of −log p over its targets
-     * @param norm of the gradients, before they were clipped
+     * @param loss sum of −log p over the targets of the step
+     * @param norm L2 norm of the gradients before clipping
      */
     public record Step(double loss, float norm) {
     }
 
     /**
-     * @param models copies of one model, alike in number of ranks
-     * @param make   the parameters of a rank
+     * Creates the parameters and activations of all ranks.
+     *
+     * @param models replicas of one model, with equal numbers of ranks
+     * @param memory sizes of the activations
+     * @param make   creates the parameters of a rank, on its thread
      */
     public TrainingRanks(List<TrainingModel> models, TrainingMemory memory,
             BiFunction<Weights, TrainingPlace, P> make) {
@@ -69,7 +72,8 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
                         alike.isEmpty() ? null : alike.get(i % shards)));
             }
             if (!alike.isEmpty()) {
-                // The first join allocates: that may wait for a device, and so for a rank that waits for this one.
+                // The first join allocates memory, which can wait for the device. Later, the device could be executing
+                // a collective that waits for this rank.
                 run(i -> {
                     places.get(i).amongReplicas(context(i), () -> { });
                     return i;
@@ -91,7 +95,7 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         return weights(rank).context();
     }
 
-    /** Runs work on every rank; the results in the order of ranks. */
+    /** Runs work on every rank; returns the results in the order of ranks. */
     private <T> List<T> run(IntFunction<T> work) {
         if (models.size() == 1) {
             return models.getFirst().ranks().run(work);
@@ -116,7 +120,7 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         throw failure.get();
     }
 
-    /** Where a rank fails, its replica's ranks go home, and so do those that wait for it in other replicas. */
+    /** Runs work of one rank. If it throws, the communicators are closed, so that no other rank waits for this one. */
     private <T> T guarded(int replica, int shard, IntFunction<T> work) {
         try {
             return work.apply(replica * shards + shard);
@@ -131,8 +135,8 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
      * Takes an optimizer step.
      *
      * @param step    from 1
-     * @param steps   of the whole run
-     * @param batches its micro-batches
+     * @param steps   number of steps of the run
+     * @param batches micro-batches of the step
      */
     public Step step(int step, int steps, List<MicroBatch> batches, OptimizerConfig optimizer) {
         int targets = batches.stream().mapToInt(MicroBatch::targetCount).sum();
@@ -159,7 +163,7 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         });
     }
 
-    /** The losses of this rank's micro-batches, whose gradients are summed over replicas. */
+    /** Accumulates the gradients of a step, summed over replicas; returns the losses of this rank's micro-batches. */
     private double[] accumulate(int rank, int step, List<MicroBatch> batches, float scale) {
         FlatParameters flat = parameters.get(rank).flat();
         flat.zeroGradients();
@@ -181,14 +185,14 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         return losses;
     }
 
-    /** Sum of −log p over the targets of all batches; nothing is dropped out. */
+    /** Sum of −log p over the targets of all batches, without dropout. */
     public double loss(List<MicroBatch> batches) {
         return inOrder(run(rank -> IntStream.iterate(places.get(rank).replica(), i -> i < batches.size(),
                 i -> i + models.size()).mapToDouble(i -> trainings.get(rank).loss(batches.get(i))).toArray()),
                 batches.size());
     }
 
-    /** The sum of what was made of the batches, in their order. */
+    /** Sums the losses of all batches in the order of the batches. */
     private double inOrder(List<double[]> ofRanks, int batches) {
         double sum = 0;
         for (int i = 0; i < batches; i++) {
@@ -197,7 +201,7 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         return sum;
     }
 
-    /** Carries values that were set to where the forward pass reads them. */
+    /** Must be called after {@link #state} was written: updates the weights that the forward pass reads. */
     public void updated() {
         run(i -> {
             parameters.get(i).updated();
@@ -218,14 +222,14 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         return List.copyOf(parameters.subList(0, shards));
     }
 
-    /** Calls so far that something slower computed than what was meant for them, on all ranks together. */
+    /** Number of calls so far that a slower fallback kernel computed, by description, summed over all ranks. */
     public SortedMap<String, Long> fallbacks() {
         SortedMap<String, Long> all = new TreeMap<>();
         run(i -> context(i).fallbacks()).forEach(calls -> calls.forEach((what, n) -> all.merge(what, n, Long::sum)));
         return all;
     }
 
-    /** Frees what training allocated; the weights stay. After a failure it is freed with the contexts. */
+    /** Frees the memory of training but not the weights. After a failure it is freed when the contexts are closed. */
     @Override
     public void close() {
         replicas.close();
