@@ -32,7 +32,7 @@ class ParallelDistillTest {
         assertEquals(0, one.status(), one.err());
         Run four = distill("four", "--tensor-parallel-size", 2, "--data-parallel-size", 2);
         assertEquals(0, four.status(), four.err());
-        assertTrue(four.err().contains("cpu: 2 copies of the model, each over 2 devices (as asked for)"), four.err());
+        assertTrue(four.err().contains("cpu: 2 copies of the model, each over 2 devices (as requested)"), four.err());
         for (String file : List.of("samples.jsonl", "train.jsonl", "ledger.jsonl")) {
             assertEquals(Files.readString(temp.resolve("one").resolve(file)),
                     Files.readString(temp.resolve("four").resolve(file)), file);
@@ -45,7 +45,7 @@ class ParallelDistillTest {
         Run run = distill("none", "--dry-run", "--tensor-parallel-size", 2, "--threads", 2);
         assertEquals(0, run.status(), run.err());
         assertTrue(run.out().contains("\nmemory: needs "), run.out());
-        assertTrue(run.out().contains("\ndevices: cpu: 1 copy of the model, over 2 devices (as asked for)\n"),
+        assertTrue(run.out().contains("\ndevices: cpu: 1 copy of the model, over 2 devices (as requested)\n"),
                 run.out());
     }
 }

@@ -9,7 +9,10 @@ import org.ingrain.model.LoraModule;
 import org.ingrain.sample.Generator;
 import org.ingrain.tensor.InputException;
 
-/** The adapters that a generator has loaded, by folder. Used by the generator's thread; one object a generator. */
+/**
+ * The adapters that are loaded in a generator, by folder. Create one object per generator and use it on the generator's
+ * thread.
+ */
 public final class AdapterSlots {
     private final Generator generator;
     private final Blueprint blueprint;
@@ -21,10 +24,11 @@ public final class AdapterSlots {
     }
 
     /**
-     * The slot of an adapter, for {@link org.ingrain.sample.Request}. Loads the adapter unless it is loaded; if every
-     * slot is taken, the one that was loaded first is replaced, and no request of it may be in flight.
+     * Returns the slot of an adapter, for {@link org.ingrain.sample.Request}. Loads the adapter if necessary. If all
+     * slots are in use, it replaces the adapter that was loaded first; no request with that adapter may be running.
      *
-     * @throws InputException if the folder holds no adapter of this model
+     * @throws InputException        if the folder does not contain a LoRA adapter for this model
+     * @throws IllegalStateException if the generator has no adapter slots
      */
     public int load(Path folder) {
         Integer slot = loaded.get(folder);
@@ -41,12 +45,16 @@ public final class AdapterSlots {
         return slot;
     }
 
-    /** An adapter's modules; one that replaces whole modules is refused: it cannot share a batch with its base. */
+    /**
+     * Reads the LoRA modules of an adapter.
+     *
+     * @throws InputException if the adapter has modules_to_save: it cannot be in one batch with the base model
+     */
     public static List<LoraModule> read(Path folder, Blueprint blueprint) {
         PeftAdapter adapter = PeftAdapter.read(folder, blueprint);
         if (!adapter.savedModules().isEmpty()) {
             throw new InputException(folder + ": modules_to_save " + adapter.savedModules().keySet()
-                    + " cannot be applied while sampling, expected LoRA modules alone; merge it first");
+                    + " cannot be applied while sampling, expected only LoRA modules; merge the adapter first");
         }
         return adapter.modules();
     }

@@ -12,14 +12,17 @@ import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.KernelLoading;
 
-/** The devices that options name, in their order: the ranks of the first copy, then those of the second, and so on. */
+/** The devices of the options, in their order: first the ranks of the first copy, then those of the second, ... */
 record Devices(Backend backend, ModelOptions options) {
-    /** As the user names it: {@code cuda:1}. */
+    /** The name of the i-th device for the user, such as {@code cuda:1}. */
     static String name(ModelOptions options, int i) {
         return options.backend().equals("cpu") ? "cpu" : options.backend() + ":" + options.devices().get(i);
     }
 
-    /** Before the first context: ranks that share a GPU must not wait for each other's kernels to be loaded. */
+    /**
+     * Turns off lazy loading of kernels if several ranks use one GPU: loading a kernel waits for the device, and so for
+     * other ranks. Call it before the first context is opened.
+     */
     void prepare() {
         if (!options.backend().equals("cpu") && Set.copyOf(options.devices()).size() < options.devices().size()) {
             KernelLoading.eagerly();
@@ -40,7 +43,7 @@ record Devices(Backend backend, ModelOptions options) {
         return made;
     }
 
-    /** Whether every device has room for this many bytes a rank; one that is listed twice has two ranks. */
+    /** Whether every device has this many bytes free per rank. A device that is listed twice has two ranks. */
     boolean fit(ToLongFunction<Context> bytes) {
         Map<Integer, Long> uses = options.devices().stream().collect(
                 Collectors.groupingBy(device -> device, Collectors.counting()));
@@ -55,7 +58,11 @@ record Devices(Backend backend, ModelOptions options) {
         return true;
     }
 
-    /** A plan a device, where every rank on it takes the same. */
+    /**
+     * The memory plan of each device.
+     *
+     * @param rank memory of one rank; all ranks need the same
+     */
     static List<MemoryPlan> plans(ModelOptions options, List<ModelCopy> copies, List<MemoryPlan.Part> rank) {
         Map<String, Long> free = new LinkedHashMap<>();
         Map<String, Integer> ranks = new LinkedHashMap<>();

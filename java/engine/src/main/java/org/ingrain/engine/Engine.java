@@ -39,11 +39,10 @@ import org.ingrain.train.run.TrainingRun;
 import org.ingrain.workbench.Workbench;
 
 /**
- * A model on one device or several: the door of the engine. {@link #open} reads the configuration and opens the
- * devices, which is quick. The weights are loaded when the first generator or trainer is made, after the memory of
- * both has been planned;
- * all generators and trainers share them. Closing releases everything; close trainers first. Used by one thread at a
- * time.
+ * A model on one or several devices: the entry point for users of the library. {@link #open} reads the configuration
+ * and opens the devices, which is quick. The weights are loaded when the first generator or trainer is created, after
+ * a check that both fit in memory. All generators and trainers share the weights. Closing the engine releases
+ * everything; close trainers first. Not thread-safe.
  */
 public final class Engine implements AutoCloseable {
     private static final int CONTEXT = 4096;
@@ -68,26 +67,36 @@ public final class Engine implements AutoCloseable {
 
     /** Receives the progress of loading, on the loading threads, one call at a time. */
     public interface Listener {
-        /** Which devices do what, and why: one line, where there are several. */
+        /** Reports with several devices how they are used and why, in one line. */
         default void placed(String line) {
         }
 
-        /** What will be loaded and allocated on the fullest device, before it is. */
+        /** Reports the memory plan of the device with the least memory left, before the weights are loaded. */
         default void planned(MemoryPlan plan) {
         }
 
-        /** Before the plan, where the context is shorter than the model's positions: at what, and why. */
+        /**
+         * Reports before the plan that the maximum context is shorter than max_position_embeddings.
+         *
+         * @param limit the limit and its reason, such as {@code sliding_window 4096, since ...}
+         */
         default void capped(String limit) {
         }
 
+        /** Reports that all ranks have loaded this many of the layers. */
         default void loaded(int layers, int of) {
         }
 
-        /** Reports that all weights are on their devices. */
+        /** Reports that all weights are on their devices: their total size and the loading time. */
         default void allLoaded(long bytes, double seconds) {
         }
 
-        /** As the engine closes, unless there are none: the calls that a slower kernel computed, by op and sizes. */
+        /**
+         * Reports, when the engine is closed, how many calls a slower fallback kernel computed. Not called if there
+         * were none.
+         *
+         * @param calls number of calls by description of op and sizes
+         */
         default void fellBack(SortedMap<String, Long> calls) {
         }
     }
@@ -102,7 +111,7 @@ public final class Engine implements AutoCloseable {
         DType stored = folder == null ? blueprint.dtype() : folder.tensor("model.embed_tokens.weight").dtype();
         precision = options.precision(stored);
         if (options.enableThinking().isPresent()) {
-            template();   // one without the switch is refused before the weights are loaded
+            template();   // rejects a template without the switch before the weights are loaded
         }
         Devices devices = new Devices(backend, options);
         devices.prepare();
@@ -115,14 +124,14 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** Bytes of one rank's weights, a cache of the default size and what the driver takes. */
+    /** Bytes that one rank needs: its weights, a generator with default sizes, and the driver. */
     private long bytes(Context context, int ranks) {
         Weights share = new Weights(new Allocator.Counter(context), blueprint, precision, new Rank(0, ranks));
         return Allocator.bytes(context, memory -> new Weights(memory, blueprint, precision, share.rank()))
                 + Generator.bytes(share, defaults()) + context.device().driverBytes();
     }
 
-    /** The configuration of a folder or of a config.json under any name, cut to the layers that are wanted. */
+    /** The configuration in a model folder or a config file, with the number of layers that the options specify. */
     private static Blueprint blueprint(ModelOptions options) {
         Path model = options.model();
         if (!Files.exists(model)) {
@@ -137,7 +146,7 @@ public final class Engine implements AutoCloseable {
         return open(options, new Listener() { });
     }
 
-    /** Opens a model. Throws an InputException with a one-line message on failure; nothing then stays open. */
+    /** Opens a model. Throws an InputException with a one-line message on failure, and then leaves nothing open. */
     public static Engine open(ModelOptions options, Listener listener) {
         List<AutoCloseable> opened = new ArrayList<>();
         try {
@@ -153,14 +162,14 @@ public final class Engine implements AutoCloseable {
         return resource;
     }
 
-    /** A generator of the base model. */
+    /** Creates a generator for the base model. */
     public Generator generator(GeneratorConfig config) {
         return generator(config, 0, 0);
     }
 
-    /** A generator with room for {@code slots} adapters of rank up to {@code rank}; see {@link AdapterSlots}. */
+    /** Creates a generator with slots for adapters of at most the given rank; see {@link AdapterSlots}. */
     public Generator generator(GeneratorConfig config, int slots, int rank) {
-        Tokenizer text = tokenizer();   // an unreadable one is refused before the weights are loaded
+        Tokenizer text = tokenizer();   // rejects an unreadable tokenizer before the weights are loaded
         List<MemoryPlan.Part> parts = new ArrayList<>(List.of(room(config)));
         int tokens = config.maxBatchTokens();
         if (slots > 0) {
@@ -175,7 +184,7 @@ public final class Engine implements AutoCloseable {
         return new Generator(models, config, () -> text.streamingDecoder(true), text.eosIds());
     }
 
-    /** A generator of the base model without end-of-sequence ids: for a model that has no tokenizer. */
+    /** Creates a generator for the base model without end-of-sequence ids, for a model without a tokenizer. */
     public Generator generator(GeneratorConfig config, Supplier<StreamingDecoder> decoders) {
         load(copies, List.of(room(config)));
         return new Generator(copies.stream().map(copy -> new ShardedModel(copy.ranks(), copy.weights(), List.of()))
@@ -187,23 +196,30 @@ public final class Engine implements AutoCloseable {
                 Generator.bytes(planned(placement.tensorParallelSize()), config));
     }
 
-    /** Default sizes: the model's context up to 4096 tokens, 32 sequences, steps of 512 tokens (2048 on a GPU). */
+    /** Default sizes: the model's context, at most 4096 tokens; 32 sequences; 512 tokens per step (2048 on a GPU). */
     public GeneratorConfig defaults() {
         int contextLength = Math.min(blueprint.maxContextLength(), CONTEXT);
         return GeneratorConfig.of(contextLength, SEQUENCES, options.backend().equals("cpu") ? CPU_BATCH : GPU_BATCH);
     }
 
     /**
-     * A trainer of an adapter beside the frozen weights, on all devices.
+     * Creates a trainer for an adapter of the frozen weights, on all devices.
      *
-     * @param from the adapter that training begins with, of the same rank, scaling and targets; empty for a new one
+     * @param lora shape of the adapter
+     * @param from the adapter to start from, with the same rank, scaling and projections; empty for a new adapter
+     * @param run  data, settings and output folder
+     * @throws InputException if there is not enough memory, or if {@code from} does not match {@code lora}
      */
     public Trainer trainer(LoraConfig lora, List<LoraModule> from, TrainingRun run) {
         load(copies, List.of(room(lora, run)));
         return Trainer.lora(trained(run), lora, options.model().toString(), from, run);
     }
 
-    /** A trainer of all weights: of the folder's, or of a new model if they are random. */
+    /**
+     * Creates a trainer for all weights: those of the folder, or those of a new model with random weights.
+     *
+     * @throws InputException if there is not enough memory, or if the model is sharded
+     */
     public Trainer trainer(TrainingRun run) {
         FullParameters.requireWhole(placement.tensorParallelSize());
         load(copies, List.of(new MemoryPlan.Part("training",
@@ -221,7 +237,7 @@ public final class Engine implements AutoCloseable {
         return copies.stream().map(copy -> new TrainingModel(copy.ranks(), copy.weights())).toList();
     }
 
-    /** What training an adapter takes on a device beside the weights, at the least. */
+    /** The minimum memory that a rank needs to train an adapter, without the weights. */
     public MemoryPlan.Part room(LoraConfig lora, TrainingRun run) {
         long bytes = Trainer.memory(run).loraBytes(planned(placement.tensorParallelSize()), lora, copies.size());
         return new MemoryPlan.Part("training", bytes);
@@ -232,7 +248,12 @@ public final class Engine implements AutoCloseable {
         return new Weights(new Allocator.Counter(context()), blueprint, precision, new Rank(0, ranks));
     }
 
-    /** Loads those of these copies that are not loaded, after a plan of what each rank will allocate beside them. */
+    /**
+     * Loads the copies that are not loaded yet, after a check of the memory plan.
+     *
+     * @param wanted copies of the model
+     * @param beside memory that each rank needs in addition to its weights
+     */
     private void load(List<ModelCopy> wanted, List<MemoryPlan.Part> beside) {
         List<ModelCopy> missing = wanted.stream().filter(copy -> copy.weights().isEmpty()).toList();
         List<MemoryPlan.Part> parts = new ArrayList<>(beside);
@@ -267,8 +288,8 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * The plan of the fullest device, made when the weights were loaded: weights, and the first generator or trainer.
-     * Null before that.
+     * The memory plan of the device with the least memory left: weights, and the first generator or trainer. Null
+     * before the weights are loaded.
      */
     public MemoryPlan memory() {
         return memory.stream().min(Comparator.comparingLong(MemoryPlan::left)).orElse(null);
@@ -296,7 +317,7 @@ public final class Engine implements AutoCloseable {
         return tokenizer;
     }
 
-    /** The folder's one template, for sampling, training and evaluation. */
+    /** The chat template of the folder, for sampling, training and evaluation. */
     public ChatTemplate template() {
         if (template == null) {
             template = ChatTemplate.open(options.model(), tokenizer(), options.enableThinking());
@@ -304,12 +325,12 @@ public final class Engine implements AutoCloseable {
         return template;
     }
 
-    /** What a result depends on beside its settings and the model; see {@link Fingerprint}. */
+    /** Everything that a result depends on, except its settings and the model; see {@link Fingerprint}. */
     public SortedMap<String, String> fingerprint() {
         return Fingerprint.of(options, backend, context());
     }
 
-    /** The same and the model's files. */
+    /** As above, with the hashes of the model's files. */
     public SortedMap<String, String> modelFingerprint() {
         SortedMap<String, String> all = fingerprint();
         Digest.model(options.model()).forEach((file, hash) -> all.put("model " + file, hash));
@@ -328,7 +349,7 @@ public final class Engine implements AutoCloseable {
         return precision;
     }
 
-    /** The first device's. Where several ranks work, only what no work on it changes may be read. */
+    /** The context of the first rank. With several ranks, callers may only read its constant properties. */
     public Context context() {
         return copies.getFirst().contexts().getFirst();
     }
@@ -352,7 +373,7 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** Closes the last first, and all whatever fails. */
+    /** Closes all resources in reverse order. Failures are added to {@code failed} as suppressed exceptions. */
     private static void closeAll(List<AutoCloseable> opened, RuntimeException failed) {
         for (AutoCloseable resource : opened.reversed()) {
             try {

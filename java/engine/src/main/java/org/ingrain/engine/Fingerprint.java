@@ -7,12 +7,12 @@ import org.ingrain.ffi.Context;
 import org.ingrain.files.Digest;
 import org.ingrain.workbench.KernelFile;
 
-/** What a result depends on beside its settings, by name: backend, kernels, instruction set, types, version. */
+/** Everything that a result depends on except its settings: backend, kernels, instruction set, dtypes and version. */
 public final class Fingerprint {
     private Fingerprint() {
     }
 
-    /** All of it but the model; the number of threads is no part of it. */
+    /** The values by name, without the model. They do not include the number of threads, which changes no result. */
     public static SortedMap<String, String> of(ModelOptions options, Backend backend, Context context) {
         SortedMap<String, String> engine = new TreeMap<>();
         engine.put("backend", options.backend());

@@ -9,14 +9,14 @@ import org.ingrain.ffi.Context;
 import org.ingrain.model.Rank;
 import org.ingrain.model.Weights;
 
-/** Loads the copies of a model. All ranks of all copies load in parallel, each its shard of the same mapped files. */
+/** Loads the copies of a model. All ranks of all copies load in parallel, each rank its shard of the mapped files. */
 final class Loading {
     private final List<ModelCopy> copies;
     private final Engine.Listener listener;
     private final int ranks;
     private int layers;
 
-    /** Makes one rank's weights. */
+    /** Loads or creates the weights of one rank. */
     interface Share {
         Weights load(Context context, Rank rank, Weights.Progress progress);
     }
@@ -51,7 +51,7 @@ final class Loading {
         copy.load(rank -> share.load(copy.contexts().get(rank), copy.rank(rank), this::loaded));
     }
 
-    /** A rank has loaded one layer more. */
+    /** Called by each rank after each layer that it has loaded. */
     private synchronized void loaded(int ofRank, int of) {
         if (++layers % ranks == 0) {
             listener.loaded(layers / ranks, of);

@@ -7,19 +7,19 @@ import java.util.stream.Stream;
 import org.ingrain.tensor.InputException;
 
 /**
- * What a run will take on a device, counted before anything is loaded.
+ * The memory that a run needs on a device, computed before it is allocated.
  *
- * @param device it is counted on, such as cuda:0
- * @param ranks  that use it; each takes the same
- * @param free   bytes on the device at that time
- * @param parts  of all its ranks together, in the order they are named to the user
+ * @param device name of the device, such as cuda:0
+ * @param ranks  number of ranks on the device; all need the same memory
+ * @param free   bytes that are free on the device when the plan is made
+ * @param parts  memory of all ranks on the device by purpose, in the order of the message
  */
 public record MemoryPlan(String device, int ranks, long free, List<Part> parts) {
     /**
-     * One user of memory.
+     * Memory for one purpose.
      *
-     * @param name  such as "weights" or "cache"
-     * @param bytes on the device
+     * @param name  name of the purpose, such as "weights"
+     * @param bytes size in bytes
      */
     public record Part(String name, long bytes) {
     }
@@ -28,7 +28,7 @@ public record MemoryPlan(String device, int ranks, long free, List<Part> parts) 
         parts = List.copyOf(parts);
     }
 
-    /** The plan with one part more, which each rank takes. */
+    /** This plan with another part; its bytes are those of one rank. */
     public MemoryPlan with(Part part) {
         return new MemoryPlan(device, ranks, free, Stream.concat(parts.stream(),
                 Stream.of(new Part(part.name, part.bytes * ranks))).toList());
@@ -38,7 +38,7 @@ public record MemoryPlan(String device, int ranks, long free, List<Part> parts) 
         return parts.stream().mapToLong(Part::bytes).sum();
     }
 
-    /** Bytes that would be left; negative where it does not fit. */
+    /** Bytes that would be left; negative if the plan does not fit. */
     public long left() {
         return free - bytes();
     }
@@ -50,7 +50,7 @@ public record MemoryPlan(String device, int ranks, long free, List<Part> parts) 
         return "needs " + gibibytes(bytes()) + " GiB (" + detail + "), " + gibibytes(free) + " GiB free";
     }
 
-    /** Throws an InputException with that line if the plan does not fit. */
+    /** Throws an InputException with {@link #line} if the plan does not fit. */
     public void require(String subject) {
         if (bytes() > free) {
             throw new InputException(subject + ": " + line());

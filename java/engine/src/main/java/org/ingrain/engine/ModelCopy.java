@@ -12,20 +12,20 @@ import org.ingrain.model.Rank;
 import org.ingrain.model.Weights;
 import org.ingrain.parallel.RankGroup;
 
-/** One copy of a model: its ranks, each with a thread, a context and its share of the weights. */
+/** One copy of a model: its ranks, each with a thread, a context and its shard of the weights. */
 final class ModelCopy implements AutoCloseable {
     private final RankGroup ranks;
-    /** Null where there is one rank. */
+    /** Null with one rank. */
     private final Communicator communicator;
     private final Context[] contexts;
     private List<Weights> weights = List.of();
 
     /**
-     * Opens a context a rank.
+     * Opens one context per rank.
      *
-     * @param places   the device of each rank
-     * @param names    of the ranks for messages
-     * @param threaded whether a single rank has a thread of its own
+     * @param places   device of each rank
+     * @param names    names of the ranks in error messages
+     * @param threaded whether a single rank has its own thread
      */
     ModelCopy(Backend backend, List<ContextOptions> places, List<String> names, boolean threaded) {
         contexts = new Context[places.size()];
@@ -53,12 +53,12 @@ final class ModelCopy implements AutoCloseable {
         return Arrays.asList(contexts);
     }
 
-    /** Of each rank; empty before {@link #load}. */
+    /** The weights of each rank; empty before {@link #load}. */
     List<Weights> weights() {
         return weights;
     }
 
-    /** Makes each rank's share of the weights, all at once. */
+    /** Loads the weights of all ranks in parallel. */
     void load(IntFunction<Weights> share) {
         weights = ranks.run(share);
     }
@@ -72,7 +72,7 @@ final class ModelCopy implements AutoCloseable {
         return ranks.run(rank -> contexts[rank].memoryInfo().free());
     }
 
-    /** Closes the contexts once nothing runs on any of them: freeing waits for devices, and so for ranks that wait. */
+    /** Synchronizes all contexts before it closes any: freeing memory waits for the device, and so for other ranks. */
     @Override
     public void close() {
         List<Context> open = new ArrayList<>(Arrays.asList(contexts));

@@ -13,22 +13,23 @@ import org.ingrain.tensor.InputException;
 import org.ingrain.workbench.KernelFile;
 
 /**
- * Which model, and where it runs.
+ * The model, its devices and its dtypes.
  *
  * @param model         Hugging Face folder; with randomWeights also a config.json under any name, without tokenizer
  * @param device        cpu, cuda, cuda:N or a list such as cuda:0,1,2,3; or simt (the CUDA sources on emulated GPUs,
  *                      for tests)
  * @param threads       CPU threads, 0 for all cores
  * @param isa           CPU instruction set: auto, avx2, avx512 or avx512_bf16
- * @param dtype         of the weights: auto (as the checkpoint; F16 becomes BF16), f32, bf16 or fp8
- * @param cacheDtype    of keys and values: auto (as the weights, beside fp8 weights bf16), f32, bf16 or fp8
- * @param deterministic a row's results do not depend on the rows beside it: always so on the CPU, slower on a GPU
- * @param kernels       that stand in for the backend's own
- * @param randomWeights weights of the config's shape drawn on the device, instead of the folder's: for a new model, or
- *                      to measure
- * @param layers        with randomWeights, how many of the first layers the model has; 0 for all
- * @param parallel      how many devices share it
- * @param enableThinking the chat template's variable enable_thinking (Qwen3); not defined where it is empty
+ * @param dtype         dtype of the weights: auto (as in the checkpoint; F16 becomes BF16), f32, bf16 or fp8
+ * @param cacheDtype    dtype of keys and values: auto (as the weights; bf16 for fp8 weights), f32, bf16 or fp8
+ * @param deterministic whether the results of a row are independent of the other rows in the batch: always so on the
+ *                      CPU, slower on a GPU
+ * @param kernels       kernels that replace those of the backend
+ * @param randomWeights whether to draw random weights on the device instead of loading the folder's: for a new model or
+ *                      for measurements
+ * @param layers        number of layers with randomWeights; 0 for all layers of the config
+ * @param parallel      number of copies and of ranks per copy
+ * @param enableThinking value of the chat template's variable enable_thinking (Qwen3); undefined if empty
  */
 public record ModelOptions(Path model, String device, int threads, String isa, String dtype, String cacheDtype,
                            boolean deterministic, List<KernelFile> kernels, boolean randomWeights, int layers,
@@ -46,13 +47,13 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
         }
     }
 
-    /** A model folder on all cores of the CPU, in its own types. */
+    /** A model folder on all cores of the CPU, with the dtypes of the checkpoint. */
     public static ModelOptions of(Path model) {
         return new ModelOptions(model, "cpu", 0, "auto", "auto", "auto", false, List.of(), false, 0,
                 ParallelConfig.AUTO, Optional.empty());
     }
 
-    /** Another model, in the same place. */
+    /** Another model with the same options. */
     public ModelOptions withModel(Path other) {
         return new ModelOptions(other, device, threads, isa, dtype, cacheDtype, deterministic, kernels,
                 randomWeights, layers, parallel, enableThinking);
@@ -78,13 +79,13 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
                 randomWeights, layers, parallel, enableThinking);
     }
 
-    /** Random weights; of the first layers alone, or of all if {@code count} is 0. */
+    /** Random weights for the first {@code count} layers, or for all if {@code count} is 0. */
     public ModelOptions withRandomWeights(int count) {
         return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, deterministic, kernels, true, count,
                 parallel, enableThinking);
     }
 
-    /** The chat template's thinking switch, on or off. */
+    /** Sets the chat template's thinking switch. */
     public ModelOptions withEnableThinking(boolean on) {
         return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, deterministic, kernels,
                 randomWeights, layers, parallel, Optional.of(on));
@@ -95,14 +96,14 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
                 randomWeights, layers, other, enableThinking);
     }
 
-    /** cpu, cuda or simt: the backend's name. */
+    /** The backend's name: cpu, cuda or simt. */
     public String backend() {
         return device.split(":")[0];
     }
 
     /**
-     * The numbers of the devices: those listed, else the first ones, as many as {@link #parallel} wants, of which the
-     * CPU has any number.
+     * The device number of each rank of all copies: the listed devices, or the first ones, as many as {@link #parallel}
+     * requires. On the CPU all numbers are 0.
      */
     public List<Integer> devices() {
         if (device.contains(":")) {
@@ -116,13 +117,13 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
         return context(0, 1);
     }
 
-    /** The i-th device, of those that {@code count} ranks use: the threads of a CPU are divided among them. */
+    /** Options of the context on the i-th device. The CPU's threads are divided among {@code count} ranks. */
     ContextOptions context(int i, int count) {
         int all = threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
         return new ContextOptions(devices().get(i), count == 1 ? threads : Math.max(1, all / count), isa);
     }
 
-    /** The types for a checkpoint whose weights are stored in this one. */
+    /** The dtypes of a run, for weights that are stored in the given dtype. */
     public Precision precision(DType stored) {
         return Precision.of(backend().equals("cpu"), stored, parse("dtype", dtype), parse("cacheDtype", cacheDtype));
     }

@@ -3,14 +3,14 @@ package org.ingrain.engine;
 import org.ingrain.tensor.InputException;
 
 /**
- * How many devices work on a model. There are {@code dataParallelSize} copies of the model, and each copy is sharded
- * over {@code tensorParallelSize} ranks.
+ * The use of several devices. There are {@code dataParallelSize} copies of the model, and each copy is sharded over
+ * {@code tensorParallelSize} ranks.
  *
- * @param tensorParallelSize ranks that share a copy's weights and cache; 0 for as few as have room for it
- * @param dataParallelSize   copies, which take requests from one queue; 0 for as many as there are devices for
+ * @param tensorParallelSize number of ranks per copy; 0 to choose it: see {@link Placement}
+ * @param dataParallelSize   number of copies, which take requests from a common queue; 0 for all devices
  */
 public record ParallelConfig(int tensorParallelSize, int dataParallelSize) {
-    /** Both are chosen: one device, or of a list of devices all. */
+    /** Chooses both sizes, for all listed devices; one device if there is no list. */
     public static final ParallelConfig AUTO = new ParallelConfig(0, 0);
 
     public ParallelConfig {

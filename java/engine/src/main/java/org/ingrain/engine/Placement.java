@@ -7,29 +7,31 @@ import org.ingrain.model.Rank;
 import org.ingrain.tensor.InputException;
 
 /**
- * How devices are divided among copies of a model.
+ * The division of devices among copies of a model.
  *
- * @param tensorParallelSize ranks a copy
- * @param dataParallelSize   copies
- * @param reason             one line for the user
+ * @param tensorParallelSize number of ranks per copy
+ * @param dataParallelSize   number of copies
+ * @param reason             reason for these sizes, one line for the user
  */
 public record Placement(int tensorParallelSize, int dataParallelSize, String reason) {
     /**
-     * As the options say; what they leave open: copies of as few ranks as there is memory for.
+     * Uses the sizes of the options. If both are 0, a copy has as few ranks as its memory allows. If one is 0, it
+     * follows from the other and the number of devices.
      *
-     * @param fits whether a copy over this many ranks has room; asked only where it matters
+     * @param fits whether a copy fits on this many devices; called only if both sizes are 0
+     * @throws InputException if the sizes do not match the number of devices or the shape of the model
      */
     static Placement of(ModelOptions options, Blueprint model, IntPredicate fits) {
         int devices = options.devices().size();
         int ranks = options.parallel().tensorParallelSize();
         int copies = options.parallel().dataParallelSize();
-        String reason = "as asked for";
+        String reason = "as requested";
         if (ranks == 0 && copies == 0) {
             List<Integer> counts = Rank.counts(model).stream().filter(count -> devices % count == 0).toList();
             int least = counts.stream().filter(count -> count == devices || fits.test(count)).findFirst()
                     .orElse(counts.getLast());
             reason = least == 1 ? "each device has room for the whole model"
-                    : "the weights and a cache are too large for fewer devices a copy";
+                    : "the weights and cache of a copy do not fit on fewer devices";
             ranks = devices == 1 ? 1 : least;
         }
         ranks = ranks > 0 ? ranks : devices / copies;
@@ -45,7 +47,7 @@ public record Placement(int tensorParallelSize, int dataParallelSize, String rea
         return new Placement(ranks, copies, reason);
     }
 
-    /** Ranks of all copies: a device each, where none is listed twice. */
+    /** Number of ranks of all copies, which is the number of listed devices; a device may be listed twice. */
     public int devices() {
         return tensorParallelSize * dataParallelSize;
     }

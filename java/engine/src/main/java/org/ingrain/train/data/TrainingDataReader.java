@@ -14,11 +14,11 @@ public final class TrainingDataReader {
     }
 
     /**
-     * Reads and encodes the rows, and splits off the validation rows. All sequences of a row are on the same side.
+     * Reads and encodes the rows, and splits off the validation rows. All sequences of a row are on the same side of
+     * the split. Throws an InputException for an unreadable file, an invalid row, or a validation fraction that leaves
+     * no training rows.
      *
      * @param seed selects the validation rows if there is a validation fraction
-     * @throws InputException for an unreadable file, an invalid row, or a validation fraction that leaves no training
-     *                        rows
      */
     public static TrainingData read(DataConfig config, Tokenizer tokenizer, ChatTemplate template, long seed) {
         ExampleEncoder encoder = new ExampleEncoder(tokenizer, template, config.maxLength(), config.truncate());

@@ -9,12 +9,12 @@ import org.ingrain.model.Projection;
 import org.ingrain.train.pass.LoraConfig;
 import org.ingrain.train.pass.LoraParameters;
 
-/** An adapter in PEFT's format. */
+/** Writes the trained adapter in PEFT's format. */
 public final class AdapterExport implements Export {
     private final List<LoraParameters> ranks;
     private final AdapterConfig config;
 
-    /** @param ranks that train it together */
+    /** @param ranks shards of the adapter: the parameters of all ranks of one replica */
     public AdapterExport(List<LoraParameters> ranks, LoraConfig lora, String baseModel) {
         this.ranks = ranks;
         config = AdapterConfig.of(baseModel, lora.rank(), lora.alpha(), lora.dropout(),

@@ -11,8 +11,8 @@ import org.ingrain.files.Json;
 import org.ingrain.train.pass.TrainedState;
 
 /**
- * The folder of checkpoints, one folder step-N for each: state.json, state.bin (values and both moments), and whatever
- * else the run puts beside them. A checkpoint is complete or absent.
+ * The folder of checkpoints. Each checkpoint is a folder step-N with state.json, state.bin (values and both moments)
+ * and further files of the run. Checkpoints are written atomically.
  */
 public final class Checkpoints {
     private static final Pattern NAME = Pattern.compile("step-(\\d{1,9})");
@@ -38,7 +38,7 @@ public final class Checkpoints {
         });
     }
 
-    /** Where the latest checkpoint stands; {@link #load} brings its numbers. */
+    /** The state.json of the latest checkpoint; {@link #load} loads its values and moments. */
     public Optional<TrainingState> latest() {
         return steps().stream().max(Integer::compare).map(this::state);
     }
@@ -48,12 +48,15 @@ public final class Checkpoints {
         return Json.parse(DurableFile.read(path), TrainingState.class, path.toString());
     }
 
-    /** Sets values and moments to those after a step. */
+    /**
+     * Sets values and moments to those after a step. Throws an InputException if its state.bin cannot be read or has
+     * another size.
+     */
     public void load(int step) {
         StateFile.read(path(step).resolve(TENSORS), trained);
     }
 
-    /** Removes all but the latest {@code keep} and the best. */
+    /** Removes all checkpoints except the latest {@code keep} and the one of step {@code best}. */
     public void prune(int keep, int best) {
         List<Integer> steps = steps();
         for (int step : steps.subList(0, Math.max(0, steps.size() - keep))) {

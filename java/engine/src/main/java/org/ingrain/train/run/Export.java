@@ -2,14 +2,14 @@ package org.ingrain.train.run;
 
 import java.nio.file.Path;
 
-/** The form in which what was trained leaves the run. */
+/** Writes the trained parameters as a folder that other programs can read. */
 public interface Export {
-    /** The folder's name in the run's folder. */
+    /** The name of the folder in the run's folder. */
     String name();
 
-    /** Writes the present values into an empty folder. */
+    /** Writes the current values into an empty folder. */
     void write(Path folder);
 
-    /** Whether every checkpoint contains this export too. */
+    /** Whether every checkpoint also contains this export. */
     boolean inCheckpoints();
 }

@@ -19,8 +19,8 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.train.pass.FullParameters;
 
 /**
- * All weights as a Hugging Face folder with another's tokenizer, F32 masters rounded to the types that the files are to
- * have.
+ * Writes all weights as a Hugging Face model folder, with the tokenizer of another folder. The F32 masters are rounded
+ * to the dtypes of the written tensors.
  */
 public final class ModelExport implements Export {
     private static final int SLAB = 1 << 20;
@@ -31,10 +31,12 @@ public final class ModelExport implements Export {
     private final List<Piece> pieces;
 
     /**
-     * A tensor of the file.
+     * A tensor to write.
      *
-     * @param master what is trained, or null for {@code old} as it stands
-     * @param old    null where there is none
+     * @param name   name in the files
+     * @param dtype  dtype in the files
+     * @param master the trained values, f32; null to copy {@code old}
+     * @param old    the tensor in the original folder; null for a new model
      */
     private record Piece(String name, DType dtype, Tensor master, HostTensor old) {
         long[] shape() {
@@ -49,17 +51,21 @@ public final class ModelExport implements Export {
         this.pieces = pieces;
     }
 
-    /** The tensors of the folder that they came from, in its types. */
+    /** Writes the tensors of {@code base} with their dtypes. Tensors that are not trained are copied. */
     public static ModelExport like(ModelFolder base, Context context, FullParameters parameters) {
         Map<String, Tensor> masters = parameters.named();
-        // A folder with tied embeddings may hold the head all the same.
+        // A folder with tied embeddings may contain the head too.
         masters.putIfAbsent("lm_head.weight", masters.get("model.embed_tokens.weight"));
         List<Piece> pieces = base.names().stream()
                 .map(name -> new Piece(name, base.tensor(name).dtype(), masters.get(name), base.tensor(name))).toList();
         return new ModelExport(context, base.path(), base.config(), pieces);
     }
 
-    /** The tensors that a model has, in the type its config names. */
+    /**
+     * Writes all parameters of a new model in the dtype of its config.
+     *
+     * @param companions folder whose tokenizer and generation settings are copied
+     */
     public static ModelExport fresh(Path companions, Blueprint config, Context context, FullParameters parameters) {
         return new ModelExport(context, companions, config, parameters.named().entrySet().stream()
                 .map(named -> new Piece(named.getKey(), config.dtype(), named.getValue(), null)).toList());

@@ -1,16 +1,17 @@
 package org.ingrain.train.run;
 
-/** Receives the progress of training, on the thread that trains, and may end it early. */
+/** Receives the progress of training, on the thread that calls the trainer, and may end it early. */
 public interface TrainProgress {
     TrainProgress SILENT = step -> { };
 
+    /** Reports a finished step. */
     void trained(Step step);
 
     /**
-     * Whether training stops early, after this step. For a resumed run to give the same result, this must depend only
-     * on the step and the weights.
+     * Whether training ends early, after this step. It must depend only on the step and the weights; otherwise a
+     * resumed run may have another result.
      *
-     * @param step that is done, its checkpoint included; 0 before the first
+     * @param step finished step, whose checkpoint is written if one is due; 0 before the first step
      */
     default boolean enough(int step) {
         return false;
@@ -26,12 +27,12 @@ public interface TrainProgress {
     }
 
     /**
-     * An optimizer step that is done, its validation and checkpoint included.
+     * A finished optimizer step. Its validation and checkpoint, if due, are finished too.
      *
      * @param step            from 1
-     * @param of              steps of the whole run
-     * @param loss            mean of its target tokens
-     * @param tokensPerSecond of this process so far, validation included
+     * @param of              number of steps of the run
+     * @param loss            mean loss per target token
+     * @param tokensPerSecond mean throughput of this process so far, with validation
      */
     record Step(int step, int of, double loss, double tokensPerSecond) {
     }

@@ -3,15 +3,15 @@ package org.ingrain.train.run;
 import java.nio.file.Path;
 
 /**
- * What a run made.
+ * The result of a training run.
  *
- * @param result         the adapter's or the model's folder
- * @param rows           trained on
- * @param steps          of the optimizer
- * @param firstLoss      mean loss of a target token in the first step
- * @param lastLoss       in the last
- * @param chosenStep     whose weights the result has: the best by validation loss, or the last
- * @param validationLoss of the chosen step, or null where nothing was watched
+ * @param result         folder of the adapter or the model
+ * @param rows           number of training sequences
+ * @param steps          number of finished optimizer steps
+ * @param firstLoss      mean loss per target token in the first step
+ * @param lastLoss       mean loss per target token in the last step
+ * @param chosenStep     step whose weights the result has: that with the lowest validation loss, or the last
+ * @param validationLoss validation loss of the chosen step, or null without validation
  */
 public record TrainReport(Path result, int rows, int steps, double firstLoss, double lastLoss, int chosenStep,
         Double validationLoss) {

@@ -8,8 +8,8 @@ import org.ingrain.files.Manifest;
 import org.ingrain.files.RunLock;
 
 /**
- * The folder of a training run, locked by one process at a time: run.json (settings), checkpoints/, metrics.jsonl (a
- * line for each step and validation), log.txt (events with times), and the result. All files except log.txt depend only
+ * The folder of a training run, locked by one process at a time: run.json (settings), checkpoints/, metrics.jsonl (one
+ * line per step and per validation), log.txt (events with times), and the result. All files except log.txt depend only
  * on the settings, even if the run was killed and resumed: on resume, metrics.jsonl is truncated to its length at the
  * checkpoint.
  */
@@ -25,8 +25,8 @@ public final class TrainingFolder implements AutoCloseable {
     }
 
     /**
-     * Creates or reopens the folder. Refuses, without changing it, a folder that has other settings, is in use, or is
-     * not a training folder.
+     * Creates or reopens the folder. Throws an InputException, and changes nothing, if the folder has other settings,
+     * is in use, or is not a training folder.
      */
     public static TrainingFolder open(Path folder, Manifest manifest) {
         RunLock lock = RunLock.take(folder, manifest);
@@ -46,7 +46,7 @@ public final class TrainingFolder implements AutoCloseable {
         return folder.resolve(name);
     }
 
-    /** The lines of metrics.jsonl, one for each step and validation. */
+    /** The log metrics.jsonl. */
     public JsonLog metrics() {
         return metrics;
     }

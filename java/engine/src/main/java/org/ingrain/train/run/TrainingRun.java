@@ -12,11 +12,11 @@ import org.ingrain.train.pass.LoraConfig;
 import org.ingrain.train.pass.OptimizerConfig;
 
 /**
- * A training run: what on, how, and where to.
+ * Data, settings and output folder of a training run.
  *
- * @param output     the run's folder, new or one that a killed run with the same settings left
+ * @param output     the run's folder: new, or left by an interrupted run with the same settings
  * @param provenance everything else that the result depends on, by name: model fingerprint, backend, instruction set,
- *                   version; kept in the folder and compared when the run is resumed
+ *                   version; stored in the folder and compared when the run is resumed
  */
 public record TrainingRun(Path output, TrainingData data, OptimizerConfig optimizer, TrainConfig train,
         SortedMap<String, String> provenance) {
@@ -30,10 +30,10 @@ public record TrainingRun(Path output, TrainingData data, OptimizerConfig optimi
     }
 
     /**
-     * What the run's folder is made with.
+     * The manifest of the run's folder.
      *
-     * @param trained what is trained and from where: lora, full or fresh
-     * @param lora    null unless that is trained
+     * @param trained kind of training: lora (an adapter), full (all weights) or fresh (a new model)
+     * @param lora    shape of the adapter, or null if no adapter is trained
      */
     public Manifest manifest(String trained, LoraConfig lora) {
         return Manifest.of(Map.of(), new Settings(provenance, data.fingerprint(), data.packTo(), trained, lora,
