@@ -18,7 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Configs of Mistral, Qwen2.5 and Qwen3 as they are published, with the published numbers of parameters. */
+/** Reads the published configs of Mistral, Qwen2.5 and Qwen3; checks the published numbers of parameters. */
 class ArchitectureConfigTest {
     private static final Path MODELS = Path.of(System.getProperty("ingrain.root"), "models");
     private static final String SMALL = "'hidden_size':64,'intermediate_size':96,'num_hidden_layers':4,"
@@ -38,7 +38,7 @@ class ArchitectureConfigTest {
         return BlueprintReader.read(file);
     }
 
-    /** Llama first: what is there beside it. */
+    /** Differences of each architecture from Llama, which is the first row. */
     @ParameterizedTest
     @CsvSource({"tinyllama-1.1b, 1100048384, 2048, false, false", "mistral-7b, 7241732096, 4096, false, false",
         "qwen2.5-0.5b, 494032768, 32768, true, false", "qwen2.5-7b, 7615616512, 131072, true, false",
@@ -77,7 +77,7 @@ class ArchitectureConfigTest {
         assertEquals(128, read("'model_type':'qwen3'," + SMALL).attention().headDim(), "where it is left out");
     }
 
-    /** As Qwen's model cards have it, in the words of transformers 4 and 5. */
+    /** The YaRN settings in Qwen's model cards, with the field names of transformers 4 and 5. */
     @ParameterizedTest
     @CsvSource({"rope_scaling, type", "rope_scaling, rope_type", "rope_parameters, rope_type"})
     void yarnStretchesTheOriginalContext(String field, String type) throws IOException {

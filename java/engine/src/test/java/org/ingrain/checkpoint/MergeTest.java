@@ -69,7 +69,7 @@ class MergeTest {
         }
     }
 
-    /** A copy of the golden model in another type. */
+    /** A copy of the golden model in another dtype. */
     private Path rounded(Golden golden, DType dtype) {
         List<TensorOutput> outputs = new ArrayList<>();
         for (String name : golden.model.names()) {
@@ -109,7 +109,7 @@ class MergeTest {
                 assertEquals(dtype, merged.tensor(name).dtype());
                 float[] found = new float[before.length];
                 HostFloats.read(found, merged.tensor(name).data(), dtype, 0);
-                // Half a unit in the last place of 8, 11 or 24 bits, at values below 2.
+                // Half a unit in the last place, for 8, 11 or 24 significant bits and values below 2.
                 assertArrayEquals(expected, found, dtype == DType.BF16 ? 0x1p-8f : dtype == DType.F16
                         ? 0x1p-11f : 0x1p-22f);
                 String norm = "model.norm.weight";
@@ -135,7 +135,7 @@ class MergeTest {
         }
     }
 
-    /** The other end keeps the old embedding, as in PEFT, and the result says that they are two. */
+    /** If one of two tied tensors is replaced, the other keeps its values, as in PEFT, and the result is untied. */
     @ParameterizedTest
     @ValueSource(strings = {"model.embed_tokens.weight", "lm_head.weight"})
     void oneEndOfATieAloneIsReplaced(String end) {

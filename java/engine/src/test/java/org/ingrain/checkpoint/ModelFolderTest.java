@@ -98,7 +98,7 @@ class ModelFolderTest {
         }
     }
 
-    /** Buffers of any type are no weights; F64 is rounded. */
+    /** Buffers are not listed as weights, whatever their dtype; F64 is rounded. */
     @Test
     void readsBesideTensorsOfAnyType() throws IOException {
         ConfigWriter.write(folder.resolve("config.json"), CONFIG, SPECIALS);

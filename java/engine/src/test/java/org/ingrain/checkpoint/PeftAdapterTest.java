@@ -29,7 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** The configurations are those that PEFT 0.21 writes; what it makes of them was compared once with PEFT itself. */
+/** Reads configurations that PEFT 0.21 writes. The expected results were compared once with those of PEFT. */
 class PeftAdapterTest {
     private static final Blueprint MODEL = new Blueprint(32, 48, 2, new AttentionConfig(4, 2, 8), 50, 64, 1e-6,
             RopeConfig.of(1e4), false, DType.F32);
@@ -92,7 +92,7 @@ class PeftAdapterTest {
         assertEquals(2f, adapter.savedModules().get("lm_head.weight").data().get(ValueLayout.JAVA_FLOAT, 4));
     }
 
-    /** As PEFT matches: every module whose path ends with the name. */
+    /** As in PEFT, an entry of modules_to_save matches every module whose path ends with it. */
     @Test
     void aSavedNormIsEveryNorm() throws IOException {
         List<TensorOutput> tensors = new ArrayList<>(modules(4, 0, 1, Projection.Q_PROJ, Projection.V_PROJ));

@@ -26,7 +26,7 @@ class SafetensorsWriterTest {
     @TempDir
     private Path folder;
 
-    /** Expected: the header that safetensors 0.8 (Python, save_file) writes for these tensors. */
+    /** The expected header is what save_file of safetensors 0.8 (Python) writes for these tensors. */
     @Test
     void writesTheBytesThatTheSafetensorsLibraryWrites() throws IOException {
         Path file = folder.resolve("x.safetensors");

@@ -30,7 +30,7 @@ import org.ingrain.train.run.TrainingRun;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The engine's door, on the lab model. */
+/** Tests Engine with the lab model. */
 class EngineTest {
     private static final Path LAB = Path.of(System.getProperty("ingrain.root")).resolve("models/lab");
     private static final ModelOptions OPTIONS = ModelOptions.of(LAB).withThreads(1);
@@ -46,7 +46,7 @@ class EngineTest {
         return Arrays.toString(generator.generate(List.of(request)).getFirst().getFirst().ids());
     }
 
-    /** An adapter that has learned to say one letter. */
+    /** Trains an adapter that answers with one letter. */
     private Path adapter(Engine engine, String letter) throws IOException {
         Path rows = temp.resolve(letter + ".jsonl");
         Files.writeString(rows, "{\"prompt\": \"Spell the word \\\"Ann\\\".\", \"completion\": \"" + letter + "\"}\n");
@@ -82,7 +82,7 @@ class EngineTest {
         }
     }
 
-    /** What does not fit is refused before anything is loaded, and a smaller request is then served. */
+    /** A cache that does not fit is refused before the weights are loaded; a smaller one then works. */
     @Test
     void aCacheThatDoesNotFitIsRefusedByThePlan() {
         try (Engine engine = Engine.open(OPTIONS)) {
@@ -117,7 +117,7 @@ class EngineTest {
         }
     }
 
-    /** Before the weights are loaded, a capped context is said and a longer one refused. */
+    /** The listener receives the limit of the context before the weights are loaded; a longer context is refused. */
     @Test
     void aContextThatAWindowCapsIsSaid() throws IOException {
         Path config = temp.resolve("windowed.json");
@@ -146,7 +146,7 @@ class EngineTest {
         }
     }
 
-    /** A config.json is enough for random weights; text is not. */
+    /** Random weights need only a config.json; text needs a tokenizer. */
     @Test
     void randomWeightsNeedNoFolder() throws IOException {
         Path config = Files.copy(LAB.resolve("config.json"), temp.resolve("any.json"));

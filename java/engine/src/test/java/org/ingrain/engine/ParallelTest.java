@@ -40,7 +40,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** A model on several devices says what it says on one, to the last bit on the CPU. */
+/** A model gives the same results on several devices as on one, bit-identical on the CPU. */
 @Timeout(120)
 class ParallelTest {
     private static final Path LAB = Path.of(System.getProperty("ingrain.root")).resolve("models/lab");
@@ -50,7 +50,7 @@ class ParallelTest {
     @TempDir
     private Path temp;
 
-    /** A folder with the lab model's tokenizer and a config of its own, for random weights. */
+    /** A folder with the lab model's tokenizer and another config, for random weights. */
     private Path folder(int heads, int keyValueHeads, boolean tied) throws IOException {
         for (String file : List.of("tokenizer.json", "tokenizer_config.json", "generation_config.json")) {
             Files.copy(LAB.resolve(file), temp.resolve(file));
@@ -65,7 +65,7 @@ class ParallelTest {
         return temp;
     }
 
-    /** Of every projection, large enough to change what is said. */
+    /** An adapter of every projection of layer 0, with values that are large enough to change the samples. */
     private static List<LoraModule> adapter(Blueprint model, long seed) {
         Random random = new Random(seed);
         List<LoraModule> modules = new ArrayList<>();
@@ -85,7 +85,7 @@ class ParallelTest {
         return values;
     }
 
-    /** More samples than a replica computes at a time; two adapters and none in one batch; scored prompts. */
+    /** More samples than fit in a replica's batch, two adapters and the base model in one batch, and scored prompts. */
     private static List<Request> requests(Blueprint model) {
         SamplingParams params = SamplingParams.sampled(0.9, 0.95, 14, 11);
         int vocabulary = model.vocabSize();
@@ -150,7 +150,7 @@ class ParallelTest {
         }
     }
 
-    /** Two replicas of two emulated GPUs: graphs, results read a step behind, and F32, whose sums have one order. */
+    /** Four emulated GPUs, which use graphs and are read one step late. In F32 they have one order of summation. */
     @Test
     void emulatedGpusToo() throws IOException {
         ModelOptions options = ModelOptions.of(folder(4, 2, true)).withRandomWeights(1).withDtype("f32")
@@ -160,7 +160,7 @@ class ParallelTest {
         assertSame(expected, answers(options.withDevice("simt:4,5,6,7"), new ParallelConfig(4, 1)), 0);
     }
 
-    /** The fullest device decides; a rank that runs out of memory all the same names its device. */
+    /** A plan that does not fit on one device is refused. If memory runs out later, the message names rank and device. */
     @Test
     void aDeviceWithoutMemoryIsNamed() throws IOException {
         ModelOptions options = ModelOptions.of(folder(4, 2, true)).withRandomWeights(1).withDtype("f32")
@@ -190,12 +190,12 @@ class ParallelTest {
         }
     }
 
-    /** All memory of a device but {@code rest} bytes. */
+    /** Allocates all memory of a device except about {@code rest} bytes. */
     private static Tensor take(Context context, long rest) {
         return context.allocate(DType.I32, (context.memoryInfo().free() - rest) / Integer.BYTES - 64);
     }
 
-    /** Callbacks come on the caller's thread, and a cancelled sample ends wherever it is computed. */
+    /** Callbacks are on the caller's thread, and a sample can be cancelled on any replica. */
     @Test
     void aSampleIsCancelledOnItsReplica() {
         try (Engine engine = Engine.open(ModelOptions.of(LAB).withParallel(new ParallelConfig(1, 2)))) {

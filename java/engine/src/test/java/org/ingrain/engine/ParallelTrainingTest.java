@@ -28,7 +28,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The lab model, trained and sampled in turn by replicas and ranks. */
+/** Alternates training and sampling of the lab model, on replicas and on ranks. */
 @Timeout(120)
 class ParallelTrainingTest {
     private static final Path LAB = Path.of(System.getProperty("ingrain.root")).resolve("models/lab");
@@ -39,7 +39,7 @@ class ParallelTrainingTest {
     private Path temp;
     private Path rows;
 
-    /** What was said before training, and after it with the adapter that was trained; the adapter. */
+    /** Results before training, results after it with the trained adapter, and that adapter. */
     private record Result(float[] before, float[] after, Path adapter) {
     }
 

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The table against a real checkpoint, and against the published sizes of Llama 2 70B. */
+/** Compares the table with a real checkpoint and with the published sizes of Llama 2 70B. */
 class ParameterTableTest {
     private static final Path MODELS = Path.of(System.getProperty("ingrain.root"), "models");
     private static final int LAYERS = 80;
@@ -78,7 +78,7 @@ class ParameterTableTest {
                 .map(p -> table.firstRow(table.get(3, p))).toList());
     }
 
-    /** The order of a forward pass, by which a backward pass knows what lies below. */
+    /** Groups are in the order of the forward pass; the backward pass uses it to find the lowest trained group. */
     @Test
     void groupsAreOrderedAsTheyAreRead() {
         List<Group> read = List.of(Group.EMBED_TOKENS, Role.INPUT_LAYERNORM.of(0), Role.QKV_PROJ.of(0),
@@ -109,7 +109,7 @@ class ParameterTableTest {
         }
     }
 
-    /** Beside a matrix that a rank has a share of, its bias is shared alike; norms of heads are whole. */
+    /** The bias of a sharded matrix is sharded in the same way; norms of heads are not sharded. */
     @Test
     void biasesAndNormsOfHeadsAreThere() {
         ParameterTable biased = BlueprintReader.read(MODELS.resolve("qwen2.5-7b.json")).parameters();

@@ -69,7 +69,7 @@ class RopeTableTest {
                         0.0462870337});
     }
 
-    /** Borders between whole pairs, and an attention factor of mscale 1 over mscale_all_dim 0.5. */
+    /** The limits of the correction range are rounded to pairs; mscale is 1 and mscale_all_dim 0.5. */
     @Test
     void yarnWithEverySettingAgreesWithTransformers() {
         int[] pairs = {0, 20, 24, 30, 36, 40, 46, 63};
@@ -103,7 +103,7 @@ class RopeTableTest {
         return RopeTable.compute(config, positions);
     }
 
-    // A frequency is off by two units in the last place at most, and its angle by as much, relatively.
+    // A frequency has an error of at most two units in the last place; its angle has the same relative error.
     private static void row(float[] table, int headDim, int position, int[] pairs, double[] cos, double[] sin) {
         for (int i = 0; i < pairs.length; i++) {
             int at = position * headDim + pairs[i];
@@ -115,7 +115,7 @@ class RopeTableTest {
         }
     }
 
-    // The angle of position 1, from its sine: below one radian for every frequency.
+    // The frequency is the angle of position 1, at most one radian, which atan2 gives.
     private static float frequency(float[] table, int headDim, int pair) {
         return (float) Math.atan2(table[headDim + pair + headDim / 2], table[headDim + pair]);
     }

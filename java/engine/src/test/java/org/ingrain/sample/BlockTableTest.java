@@ -22,7 +22,7 @@ class BlockTableTest {
         return table;
     }
 
-    /** The example of the class. */
+    /** The example in the Javadoc of BlockTable. */
     @Test
     void theExample() {
         BlockTable a = computed(10);

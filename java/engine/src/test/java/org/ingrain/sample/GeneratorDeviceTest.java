@@ -18,19 +18,19 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * The loop on a backend that runs ops later than they are enqueued, and replays graphs: what is read too early,
- * overwritten too early or captured by mistake shows as another token.
+ * Tests the generation loop on an asynchronous backend that replays graphs. A value that is read or overwritten too
+ * early, or wrongly captured in a graph, leads to another token.
  */
 class GeneratorDeviceTest {
-    /** System property {@code ingrain.device.backend} names another than the emulated GPU's. */
+    /** The backend, which the system property {@code ingrain.device.backend} can change. */
     private static final String BACKEND = System.getProperty("ingrain.device.backend", "simt");
     private static final int[] PROMPT = TinyModel.prompt(21, 3);
-    /** F32 on both sides, logits of a few units: sums in other orders. */
+    /** Tolerance for another order of summation: both sides are F32, with logits of a few units. */
     private static final float SUMS = 1e-4f;
     private static final GeneratorConfig ROOMY = GeneratorConfig.of(64, 6, 64).withCacheTokens(1024).withBlockSize(16);
     private static final GeneratorConfig TIGHT = GeneratorConfig.of(64, 5, 24).withCacheTokens(64).withBlockSize(16);
 
-    /** In which the emulated GPU runs a block's threads; a real one has its own. */
+    /** The orders in which the emulated GPU runs the threads of a block; a real GPU has one entry, "auto". */
     static Stream<String> orders() {
         return BACKEND.equals("simt") ? Stream.of("ascending", "descending") : Stream.of("auto");
     }

@@ -25,7 +25,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Reading what was drawn a step behind, or several, changes nothing of it. */
+/** Samples are the same if the host reads drawn tokens one or several steps late. */
 class GeneratorLagTest {
     private static final int[] PROMPT = TinyModel.prompt(53, 3);
     private static final SamplingParams OPEN = SamplingParams.sampled(0.9f, 0.95f, 40, 11);
@@ -77,8 +77,8 @@ class GeneratorLagTest {
     }
 
     /**
-     * Ends of every kind: by id, by string, by length, by context; one row for many samples, and more samples than fit
-     * in a batch.
+     * Requests that end by id, by string, by length and by context. One has many samples of the same row of logits, and
+     * there are more samples than fit in a batch.
      */
     private static List<Request> requests() {
         SamplingParams strings = SamplingParams.sampled(0.9, 1, 60, 5).withTopK(20)

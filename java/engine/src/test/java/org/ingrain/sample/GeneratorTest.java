@@ -25,7 +25,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** What a request yields depends on nothing but the request. */
+/** The result of a request depends only on the request. */
 class GeneratorTest {
     private static final SamplingParams PARAMS = SamplingParams.sampled(0.9f, 0.95f, 40, 11);
     private static final int[] PROMPT = TinyModel.prompt(53, 3);
@@ -66,7 +66,7 @@ class GeneratorTest {
         }
     }
 
-    /** Runs a request while others start before, with and after it. */
+    /** Runs a request among others, some of which start before it and some after it. */
     private static List<Completion> amongOthers(Generator generator, Request request) {
         List<Completion> completions = new ArrayList<>();
         generator.submit(Request.of(TinyModel.prompt(90, 5), 2, PARAMS), completion -> { });
@@ -147,7 +147,7 @@ class GeneratorTest {
         }
     }
 
-    /** One projection of layer 1, with multiples of b in B: 0 changes nothing. */
+    /** An adapter of one projection of layer 1. All elements of B are multiples of b, so b = 0 changes nothing. */
     private static LoraModule adapter(TinyModel model, Projection projection, float b) {
         float[] a = new float[2 * Math.toIntExact(model.weights.parameters().get(1, projection).columns())];
         for (int i = 0; i < a.length; i++) {

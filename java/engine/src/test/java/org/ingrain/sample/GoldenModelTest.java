@@ -13,7 +13,7 @@ import org.ingrain.tensor.TestFolders;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Real weights that nobody here trained, and the text that somebody else expects of them. */
+/** Compares the text of a published model with a published expected result. */
 class GoldenModelTest {
     @ParameterizedTest
     @ValueSource(ints = {1, 2})

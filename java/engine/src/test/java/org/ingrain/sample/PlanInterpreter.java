@@ -12,9 +12,9 @@ import java.util.Set;
 import org.ingrain.sample.step.StepPlan;
 
 /**
- * Runs plans without a model. A cache block holds token ids, the "logits" of a row are a hash of all tokens of its
- * sequence so far, read from the blocks that the plan names, and a draw is a hash of that, seed, sequence and position.
- * So a wrong block, position or row gives another token, as on a device.
+ * Runs plans without a model. A cache block contains token ids. The "logits" of a row are a hash of all tokens of its
+ * sequence up to the row, read from the blocks in the plan. A draw is a hash of logits, seed, sequence and position. As
+ * on a device, a wrong block, position or row leads to another token.
  */
 final class PlanInterpreter {
     private static final int VOCABULARY = 1000;
@@ -33,7 +33,7 @@ final class PlanInterpreter {
         }
     }
 
-    /** The ids that a plan draws. */
+    /** Runs a plan and returns the drawn ids. */
     int[] run(StepPlan plan) {
         int[] ids = plan.draws().stream().mapToInt(draw -> 0).toArray();
         if (!plan.parts().isEmpty()) {
@@ -75,7 +75,7 @@ final class PlanInterpreter {
         return cache[part.place().blocks()[position / blockSize]][position % blockSize];
     }
 
-    /** Of each of a part's rows, over all tokens from the sequence's first. */
+    /** One hash per row of a part, over all tokens of the sequence up to that row. */
     private long[] hashes(StepPlan.Part part) {
         long[] hashes = new long[part.ids().length];
         long hash = 0;
@@ -88,7 +88,7 @@ final class PlanInterpreter {
         return hashes;
     }
 
-    /** Slices of a group are neighbours and have its leading blocks in common, which they do not write. */
+    /** Checks that parts of a group are consecutive and have the same prefix blocks, which they do not write. */
     private void checkGroups(List<StepPlan.Part> parts) {
         Map<Integer, Integer> lastOfGroup = new HashMap<>();
         for (int i = 0; i < parts.size(); i++) {
@@ -105,7 +105,7 @@ final class PlanInterpreter {
         }
     }
 
-    /** No block that one part writes is in the table of another. */
+    /** Checks that no block that one part writes is in the block table of another. */
     private void checkWrites(List<StepPlan.Part> parts) {
         for (StepPlan.Part writer : parts) {
             Set<Integer> written = new HashSet<>();
@@ -127,7 +127,7 @@ final class PlanInterpreter {
         return (int) Math.floorMod(mixed ^ mixed >>> 31, VOCABULARY);
     }
 
-    /** What a sample is, computed without any plan. */
+    /** The expected ids of a sample, computed without a plan. */
     static int[] expected(Request request, int sample, int contextLength) {
         int[] prompt = request.prompt();
         int[] ids = Arrays.copyOf(prompt, Math.min(contextLength, prompt.length + request.params().maxTokens()));

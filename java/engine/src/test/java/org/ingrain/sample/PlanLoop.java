@@ -15,7 +15,7 @@ import java.util.function.Function;
 import java.util.function.Predicate;
 import org.ingrain.sample.step.StepPlan;
 
-/** A scheduler, and the loop that the generator runs it in. */
+/** A scheduler, and the loop in which a generator runs it. */
 final class PlanLoop {
     final GeneratorConfig config;
     final BlockPool pool;
@@ -27,7 +27,7 @@ final class PlanLoop {
     private final Deque<PlannedStep> inFlight = new ArrayDeque<>();
     private final Deque<int[]> drawn = new ArrayDeque<>();
 
-    /** device: runs a plan and gives the ids that it draws. */
+    /** @param device runs a plan and returns the drawn ids */
     PlanLoop(GeneratorConfig config, int lag, Function<StepPlan, int[]> device) {
         this.config = config;
         this.lag = lag;

@@ -27,12 +27,12 @@ import org.ingrain.tensor.DType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** One scheduler plans for all ranks of a model; each runs the same plan on its own share of the weights. */
+/** One scheduler plans for all ranks of a model; each rank runs the same plan with its shard of the weights. */
 @Timeout(120)
 class RanksTest {
     private static final int RANKS = 2;
     private static final ContextOptions OPTIONS = new ContextOptions(0, 1, "auto");
-    /** Small enough that sequences are evicted. */
+    /** A cache that is small enough to evict sequences. */
     private static final GeneratorConfig CONFIG = GeneratorConfig.of(128, 5, 40).withBlockSize(16).withCacheTokens(128);
 
     private static List<Request> requests() {
@@ -71,7 +71,7 @@ class RanksTest {
             List<Context> contexts = List.of(first, second);
             List<StepRunner> runners = group.run(rank -> runner(contexts.get(rank), communicator, rank));
             PlanLoop loop = new PlanLoop(CONFIG, 0, plan ->
-                group.run(rank -> run(runners.get(rank), plan)).getFirst());   // the others leave theirs there
+                group.run(rank -> run(runners.get(rank), plan)).getFirst());   // all ranks draw the same ids
             requests().forEach(loop::submit);
             loop.run();
             assertEquals(11, loop.finished.size());

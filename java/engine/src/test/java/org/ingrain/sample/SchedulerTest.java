@@ -16,7 +16,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** What is planned, held against a cache of token ids instead of a model's. */
+/** Checks the plans of a scheduler with PlanInterpreter, whose cache contains token ids. */
 class SchedulerTest {
     private static final int CONTEXT = 128;
 
@@ -36,7 +36,7 @@ class SchedulerTest {
         return plan.parts().stream().map(part -> part.ids().length).toList();
     }
 
-    /** The example of the class. */
+    /** The example in the Javadoc of Scheduler. */
     @Test
     void promptsFillWhatDecodingLeaves() {
         PlanLoop loop = loop(config(4, 40, 4 * CONTEXT), 1);
@@ -176,8 +176,8 @@ class SchedulerTest {
     }
 
     /**
-     * Requests that come and go at random; each sample is what it is alone, or the beginning of it where it was
-     * cancelled.
+     * Submits and cancels requests at random. Each sample is the same as without other requests; a cancelled one is a
+     * prefix of it.
      */
     @ParameterizedTest
     @MethodSource("loads")

@@ -20,25 +20,25 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.HostTensor;
 import org.ingrain.tokenizer.StreamingDecoder;
 
-/** A random Llama of a few thousand parameters whose tokens spell their ids, for tests of what is above the model. */
+/** A random Llama with a few thousand parameters, for tests of generators. The text of a token is its id. */
 public final class TinyModel implements AutoCloseable {
     public static final int VOCABULARY = 97;
     public static final int CONTEXT = 256;
-    /** Not in the vocabulary: nothing ends by itself. */
+    /** An id outside the vocabulary, so that samples do not end before their maximum length. */
     private static final int NO_EOS = VOCABULARY + 1;
 
     public final Context context;
     public final Weights weights;
     private final Backend backend;
 
-    /** On the CPU, filled there. */
+    /** Creates the model on the CPU. */
     public TinyModel(DType dtype, int threads) {
         backend = Backend.open(NativeLibraries.find("cpu"));
         context = backend.context(new ContextOptions(0, threads, "auto"));
         weights = Weights.random(context, config(dtype), new Precision(dtype, DType.F32, dtype), Rank.SINGLE, 7);
     }
 
-    /** On any backend, F32, with the same weights on all of them. */
+    /** Creates the model on any backend, in F32, with the same weights on all backends. */
     public TinyModel(String library, ContextOptions options) {
         backend = Backend.open(NativeLibraries.find(library));
         context = backend.context(options);
@@ -76,17 +76,17 @@ public final class TinyModel implements AutoCloseable {
         return new Generator(weights, adapters, config, Spelling::new, List.of(NO_EOS));
     }
 
-    /** Reads the tokens {@code lag} steps behind; two ids end a sample. */
+    /** A generator that reads drawn tokens {@code lag} steps late, with two end-of-sequence ids. */
     Generator generator(GeneratorConfig config, AdapterBank adapters, int lag) {
         return new Generator(weights, adapters, config, Spelling::new, List.of(7, 14), lag);
     }
 
-    /** A cache large enough for everything, whole prompts in a step. */
+    /** A cache that is large enough for all requests, and steps that are large enough for whole prompts. */
     static GeneratorConfig roomy() {
         return GeneratorConfig.of(CONTEXT, 32, 512).withCacheTokens(8192).withBlockSize(16);
     }
 
-    /** Distinct tokens that depend on a seed. */
+    /** A prompt of distinct tokens that depend on a seed. */
     public static int[] prompt(int length, int seed) {
         int[] ids = new int[length];
         for (int i = 0; i < length; i++) {

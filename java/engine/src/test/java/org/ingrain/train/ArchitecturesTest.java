@@ -56,8 +56,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Small random models of each architecture and rope scaling compute what PyTorch with transformers and PEFT computed
- * (benchmarks/peers/architectures_golden.py), sampled and trained, on every backend.
+ * Compares sampling and training with PyTorch, transformers and PEFT (benchmarks/peers/architectures_golden.py): small
+ * random models of each architecture and rope scaling, on every backend.
  */
 class ArchitecturesTest {
     private static final List<String> MODELS = List.of("mistral", "qwen2", "qwen3", "qwen2_yarn", "llama_dynamic");
@@ -82,8 +82,8 @@ class ArchitecturesTest {
     }
 
     /**
-     * Log-probabilities of one token after another, within what sums in other orders allow: 4 sums a layer and one in
-     * the head, each off by (4 + 2√F)·2⁻²⁴ in units of the largest (as ParityTolerance has it).
+     * Compares log-probabilities. The tolerance allows for other orders of summation: 4 sums per layer and one in the
+     * head, each with an error of (4 + 2√F)·2⁻²⁴ times the largest value, as in ParityTolerance.
      */
     private static void assertClose(Golden golden, float[] expected, float[] found, String what) {
         double largest = 1;
@@ -105,7 +105,7 @@ class ArchitecturesTest {
         return generator;
     }
 
-    /** Of every token of a sequence but the first. */
+    /** Log-probabilities of all tokens of a sequence except the first. */
     private static float[] scored(Generator generator, int[] ids, int slot) {
         Request request = new Request(ids, 1, 0, SamplingParams.greedy(1), slot, true);
         float[] all = generator.generate(List.of(request)).getFirst().getFirst().promptLogProbabilities();
@@ -142,7 +142,7 @@ class ArchitecturesTest {
         }
     }
 
-    /** A token at a time through the paged cache, and the whole prompt at once. */
+    /** Decodes with the paged cache, one token per step, and compares with a prefill of the whole prompt. */
     @ParameterizedTest
     @MethodSource("models")
     void decodingEqualsPrefill(String model, String backend) {
@@ -202,7 +202,7 @@ class ArchitecturesTest {
         }
     }
 
-    /** Names and shapes of the file that PEFT reads. */
+    /** Compares tensor names and shapes with an adapter file that PEFT has written. */
     private void assertSameTensorsAsPeft(Golden golden, List<LoraModule> modules) {
         List<String> targets = LoraConfig.ALL_LINEAR.stream().map(Projection::target).toList();
         new PeftAdapter(AdapterConfig.of("base", 4, 8, 0, targets), modules, Map.of()).write(temp.resolve("adapter"));
@@ -255,7 +255,7 @@ class ArchitecturesTest {
         }
     }
 
-    /** Of a layer whose activations were not kept: what the norm of heads needs is computed again too. */
+    /** Recomputes one of two layers, with the inputs of the norm of heads. */
     @ParameterizedTest
     @CsvSource({"qwen2, true", "qwen3, true", "qwen3, false"})
     void computingLayersAgainChangesNoBit(String model, boolean full) {
@@ -292,7 +292,7 @@ class ArchitecturesTest {
         }
     }
 
-    /** Without a folder to copy it from, a config says the same again. */
+    /** Writes a config from the blueprint instead of copying it. */
     @ParameterizedTest
     @FieldSource("MODELS")
     void aWrittenConfigIsReadAsTheSameModel(String model) {
@@ -303,7 +303,7 @@ class ArchitecturesTest {
         }
     }
 
-    /** Text does not matter here. */
+    /** A decoder without text. */
     private static final class Silent implements StreamingDecoder {
         @Override
         public String append(int id) {

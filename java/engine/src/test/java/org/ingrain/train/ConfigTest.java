@@ -14,7 +14,7 @@ import org.ingrain.train.pass.Schedule;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 
-/** Settings are refused where they are made, by their name. */
+/** The constructors of settings refuse invalid values; the message names the field. */
 class ConfigTest {
     private static void refused(String field, Executable made) {
         InputException refused = assertThrows(InputException.class, made);

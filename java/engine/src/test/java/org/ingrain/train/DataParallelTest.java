@@ -34,8 +34,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Replicas that train together write the same files as one, byte for byte: losses, gradient norms, checkpoints,
- * adapter. With dropout, and with steps that replicas do not divide.
+ * Several replicas write the same files as one, byte for byte: losses, gradient norms, checkpoints and adapter. The
+ * runs have dropout, and a number of micro-batches per step that is not divisible by the number of replicas.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @Timeout(120)
@@ -72,7 +72,7 @@ class DataParallelTest {
         assertSameFiles(alone, output);
     }
 
-    /** Each replica has the moments of its slice; a checkpoint has all. */
+    /** Each replica stores the moments of one slice; a checkpoint contains all slices. */
     @ParameterizedTest
     @ValueSource(strings = {"tied", "untied"})
     void allWeightsAreTheSame(String golden) {
@@ -99,7 +99,7 @@ class DataParallelTest {
         }
     }
 
-    /** One line names the rank and its fault, and those that wait for it go home. */
+    /** The message names the failed rank and its error in one line, and the other replicas stop waiting for it. */
     @Test
     void aReplicaThatFailsEndsTheOthers() {
         List<MicroBatch> batches = Stream.of(4, 4, 9).map(length -> {
@@ -122,7 +122,7 @@ class DataParallelTest {
         }
     }
 
-    /** Stands for the end of the process. */
+    /** Simulates the end of the process. */
     private static final class Killed extends RuntimeException {
         private static final long serialVersionUID = 1;
     }

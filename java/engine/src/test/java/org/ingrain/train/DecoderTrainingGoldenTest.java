@@ -17,7 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * The same training as PyTorch with PEFT, from the same start on the same batches: grouped-query attention, tied and
+ * Compares training with PyTorch and PEFT, with the same initial weights and batches: grouped-query attention, tied and
  * untied heads.
  */
 class DecoderTrainingGoldenTest {
@@ -45,7 +45,7 @@ class DecoderTrainingGoldenTest {
             List<LoraModule> expected = golden.adapter("after");
             List<LoraModule> found = parameters.modules();
             for (int i = 0; i < expected.size(); i++) {
-                // Ten steps of at most 5e-3 each move an element by up to 5e-2: equal to well under a thousandth of
+                // Ten steps of at most 5e-3 each move an element by up to 5e-2. The tolerance is below a thousandth of
                 // that.
                 assertArrayEquals(expected.get(i).a(), found.get(i).a(), 2e-5f,
                         "lora_A of " + found.get(i).projection());

@@ -34,13 +34,13 @@ import org.ingrain.train.pass.TrainingMemory;
 import tools.jackson.databind.JsonNode;
 
 /**
- * A small random Llama and what PyTorch made of it (benchmarks/peers/lora_golden.py), with a context to train it in.
+ * A small random Llama, PyTorch's results for it (benchmarks/peers/lora_golden.py), and a context for its training.
  */
 public final class Golden implements AutoCloseable {
     public final Path folder;
     public final JsonFields expected;
     public final Blueprint config;
-    /** System property {@code ingrain.golden.backend} names another than the CPU's. */
+    /** The backend, which the system property {@code ingrain.golden.backend} can change. */
     private static final String BACKEND = System.getProperty("ingrain.golden.backend", "cpu");
 
     public final Backend backend;
@@ -81,12 +81,12 @@ public final class Golden implements AutoCloseable {
         return weights(DType.F32);
     }
 
-    /** Weights, activations and cache of this type. */
+    /** The weights, with this dtype for weights, activations and cache. */
     public Weights weights(DType dtype) {
         return Weights.load(context, config, new Precision(dtype, dtype, dtype), Rank.SINGLE, model, (done, of) -> { });
     }
 
-    /** The ragged batches that PyTorch trained on in turn. */
+    /** The ragged batches of PyTorch's run, in its order. */
     public List<MicroBatch> batches() {
         List<MicroBatch> batches = new ArrayList<>();
         for (JsonNode batch : expected.node("batches").values()) {
@@ -112,7 +112,7 @@ public final class Golden implements AutoCloseable {
         return sequences;
     }
 
-    /** With every layer's activations kept. */
+    /** Training memory that keeps the activations of every layer. */
     public TrainingMemory memory() {
         return memory(config.numHiddenLayers());
     }
@@ -136,7 +136,7 @@ public final class Golden implements AutoCloseable {
         return LoraConfig.of(expected.object("lora").integer("rank"), expected.object("lora").number("alpha"));
     }
 
-    /** The adapter as it was "before" or "after" PyTorch's run. */
+    /** The adapter "before" or "after" PyTorch's run. */
     public List<LoraModule> adapter(String when) {
         List<LoraModule> modules = new ArrayList<>();
         try (Safetensors file = Safetensors.open(folder.resolve("adapter_" + when + ".safetensors"))) {
@@ -155,7 +155,7 @@ public final class Golden implements AutoCloseable {
         return data.toArray(ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN));
     }
 
-    /** One optimizer step over these micro-batches; returns the mean loss and the gradient norm. */
+    /** Takes one optimizer step on these micro-batches; returns the mean loss and the gradient norm. */
     public static double[] step(DecoderTraining training, Parameters parameters, List<MicroBatch> batches,
             OptimizerConfig optimizer, int[] stepOf) {
         int targets = batches.stream().mapToInt(MicroBatch::targetCount).sum();

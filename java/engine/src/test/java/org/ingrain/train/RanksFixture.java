@@ -36,25 +36,25 @@ import org.ingrain.train.pass.TrainingModel;
 import org.ingrain.train.run.TrainProgress;
 import tools.jackson.databind.JsonNode;
 
-/** A small random model on several ranks, and what training on them wrote. */
+/** A small random model on several ranks, and readers of the files that its training writes. */
 final class RanksFixture implements AutoCloseable {
-    /** Two layers, 16 heads of 8 (8 of keys and values), a vocabulary that four ranks do not share. */
+    /** Two layers, 16 heads of size 8, 8 key-value heads; the vocabulary of 61 cannot be sharded. */
     static final Blueprint EIGHT_HEADS = new Blueprint(64, 96, 2, new AttentionConfig(16, 8, 8), 61, 128, 1e-5,
             RopeConfig.of(10000), false, DType.F32);
-    /** Two key-value heads, which four ranks hold twice, and tied tables, whose head four ranks share. */
+    /** Two key-value heads, so that of four ranks two have the same head; tied embeddings with a sharded lm_head. */
     static final Blueprint TWO_HEADS = new Blueprint(48, 64, 2, new AttentionConfig(8, 2, 8), 64, 128, 1e-5,
             RopeConfig.of(10000), true, DType.F32);
     static final LoraConfig LORA = new LoraConfig(4, 8, 0.1, LoraConfig.ALL_LINEAR, false);
-    /** Twenty steps of five micro-batches, which neither two nor four replicas divide; a checkpoint after ten. */
+    /** Twenty steps of five micro-batches, not divisible by two or four replicas; a checkpoint after ten steps. */
     static final TrainConfig TRAIN = new TrainConfig(0, 20, 1, 5, 17, 10, 10, 2, false);
 
     final List<TrainingModel> models = new ArrayList<>();
     private final List<Context> contexts = new ArrayList<>();
 
     /**
-     * Makes contexts and weights.
+     * Creates contexts and weights.
      *
-     * @param devices of the backend, which ranks take in turn
+     * @param devices number of devices, which are assigned to ranks in turn
      */
     RanksFixture(Backend backend, int devices, int replicas, int shards, Loader loader) {
         for (int r = 0; r < replicas; r++) {
@@ -100,7 +100,7 @@ final class RanksFixture implements AutoCloseable {
         return tensors::get;
     }
 
-    /** Trains an adapter on the CPU into a folder, or goes on there. */
+    /** Trains an adapter on the CPU, or resumes the run in the folder. */
     static void lora(Path output, Blueprint config, int replicas, int shards, TrainProgress progress) {
         try (Arena arena = Arena.ofShared(); Backend backend = Backend.open(NativeLibraries.find("cpu"));
                 RanksFixture ranks = new RanksFixture(backend, 1, replicas, shards, Loader.random(arena, config))) {
@@ -114,7 +114,7 @@ final class RanksFixture implements AutoCloseable {
         }
     }
 
-    /** Of every step: loss and gradient norm. */
+    /** Loss and gradient norm of every step. */
     static double[][] metrics(Path output) {
         try {
             List<double[]> steps = new ArrayList<>();
@@ -130,7 +130,7 @@ final class RanksFixture implements AutoCloseable {
         }
     }
 
-    /** All values of an adapter, one behind the other. */
+    /** The concatenated values of an adapter. */
     static float[] adapter(Path folder, Blueprint config) {
         List<Float> values = new ArrayList<>();
         PeftAdapter.read(folder, config).modules().forEach(module -> {

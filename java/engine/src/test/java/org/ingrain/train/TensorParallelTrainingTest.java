@@ -31,7 +31,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Ranks that share a model train the same adapter as one, but for the order of a few sums. */
+/** A sharded model trains the same adapter as an unsharded one, except for the order of a few sums. */
 @Timeout(120)
 class TensorParallelTrainingTest {
     private static final double TOLERANCE = 1e-5;
@@ -69,7 +69,7 @@ class TensorParallelTrainingTest {
         assertSameFiles(one, two);
     }
 
-    /** A checkpoint is whole: the other number of ranks reads what the first wrote, to the bit, and goes on. */
+    /** A checkpoint is unsharded: another number of ranks reads the same bits and resumes the run. */
     @ParameterizedTest
     @CsvSource({"4, 1", "1, 4", "2, 4"})
     void aRunGoesOnWithOtherRanks(int before, int after) throws IOException {
@@ -86,7 +86,7 @@ class TensorParallelTrainingTest {
         assertClose(alone, output, RanksFixture.TWO_HEADS, TOLERANCE);
     }
 
-    /** Ends after a step. */
+    /** Ends training after a given step. */
     private record UpTo(int last, boolean wantsResult) implements TrainProgress {
         @Override
         public void trained(Step step) {
@@ -106,7 +106,7 @@ class TensorParallelTrainingTest {
         }
     }
 
-    /** Two emulated devices: replicas, and ranks. */
+    /** Replicas, shards or both on two emulated devices. */
     @ParameterizedTest
     @CsvSource({"2, 1", "1, 2", "2, 2"})
     void onTwoDevices(int replicas, int shards) {
@@ -126,7 +126,7 @@ class TensorParallelTrainingTest {
         }
     }
 
-    /** Each rank allocates what was planned for it. */
+    /** Each rank allocates the planned number of bytes. */
     @ParameterizedTest
     @CsvSource({"1, 2", "2, 1", "1, 4", "2, 2"})
     void memoryIsAsPlanned(int replicas, int shards) {

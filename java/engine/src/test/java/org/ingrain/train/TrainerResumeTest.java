@@ -23,19 +23,19 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** A run that was killed and resumed leaves the same files as one that was not, byte for byte. */
+/** A run that was killed and resumed leaves the same files as an uninterrupted run, byte for byte. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class TrainerResumeTest {
     private Path folder;
     private Path undisturbed;
     private int steps;
 
-    /** Stands for the end of the process at a place where it can be chosen. */
+    /** Simulates the end of the process at a chosen point. */
     private static final class Killed extends RuntimeException {
         private static final long serialVersionUID = 1;
     }
 
-    /** Dies after a step, or, before its checkpoint, in its validation. */
+    /** Throws Killed after a step, or in its validation, which is before its checkpoint. */
     private record Dies(int step, boolean inValidation) implements TrainProgress {
         @Override
         public void trained(Step done) {
@@ -103,8 +103,8 @@ class TrainerResumeTest {
     }
 
     /**
-     * The process itself, by SIGKILL, at moments nobody chose: also while files are written. The first process waits
-     * behind its last step, so that it is killed however fast the machine is.
+     * Kills the process with SIGKILL at random times, which may be while files are written. The first process waits
+     * after its last step, so that it is killed even on a fast machine.
      */
     @Test
     void underSigkill() throws Exception {
@@ -145,7 +145,7 @@ class TrainerResumeTest {
         }
     }
 
-    /** A process to be killed: the output folder, and the step behind which it waits for that (0: none). */
+    /** The process to kill. Arguments: the output folder, and the step after which it waits (0: none). */
     static final class Child {
         private Child() {
         }

@@ -87,7 +87,7 @@ class TrainerTest {
         assertTrue(kept.size() <= 3, kept.toString());
     }
 
-    /** Ended before its first checkpoint by who only wants to know how it goes. */
+    /** A listener ends the run before its first checkpoint. */
     @Test
     void aRunWithoutAResultWritesNoWeights() {
         TrainReport report = TrainingFixture.lora(folder.resolve("run"), 1, TRAIN, new TrainProgress() {
@@ -109,7 +109,7 @@ class TrainerTest {
         assertEquals(List.of("metrics.jsonl", "run.json"), TrainingFixture.names(folder.resolve("run")));
     }
 
-    /** What is trained on from an adapter begins where that one ended, and refuses another shape. */
+    /** A run from an adapter starts with the adapter's loss; an adapter of another shape is refused. */
     @Test
     void goesOnFromAnAdapter() throws IOException {
         TrainConfig once = new TrainConfig(1, 0, 28, 1, 17, 0, 0, 1, false);
@@ -133,7 +133,7 @@ class TrainerTest {
         }
     }
 
-    /** Mean loss of the training rows under base and adapter, the adapter merged. */
+    /** Mean loss on the training rows of the base model with the adapter merged into it. */
     private double adapterLoss(Path adapter) throws IOException {
         try (Golden golden = new Golden("tied", 1)) {
             Path merged = folder.resolve("merged");
@@ -186,7 +186,7 @@ class TrainerTest {
         }
     }
 
-    /** A model from its config alone learns the pattern, and its folder is read again. */
+    /** A model with random weights learns the pattern, and the written folder can be opened. */
     @Test
     void trainsANewModel() {
         TrainConfig train = new TrainConfig(25, 0, 4, 1, 3, 0, 0, 1, true);

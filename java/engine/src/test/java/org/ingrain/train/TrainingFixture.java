@@ -24,8 +24,8 @@ import org.ingrain.train.run.TrainReport;
 import org.ingrain.train.run.TrainingRun;
 
 /**
- * A short run on the golden model: twelve steps of two micro-batches, dropout, packing, validations and checkpoints out
- * of step.
+ * A short run on the golden model: about twelve steps of two micro-batches, with dropout and packing. Validations and
+ * checkpoints are after different steps.
  */
 public final class TrainingFixture {
     public static final OptimizerConfig OPTIMIZER = new OptimizerConfig(
@@ -36,7 +36,7 @@ public final class TrainingFixture {
     private TrainingFixture() {
     }
 
-    /** Random rows with a pattern to learn: each token is the one before it plus three, most of the time. */
+    /** Random rows with a pattern to learn: 9 of 10 tokens are the previous token plus 3. */
     public static List<TrainingSequence> sequences(int n, long seed) {
         List<TrainingSequence> sequences = new ArrayList<>();
         CounterRandom random = new CounterRandom(seed);
@@ -78,7 +78,7 @@ public final class TrainingFixture {
         }
     }
 
-    /** All files by name and byte, but for the log, which tells times, and the lock. */
+    /** Compares the names and bytes of all files, except the log, which has times, and the lock. */
     public static void assertSameFiles(Path expected, Path found) {
         assertEquals(names(expected), names(found));
         for (String name : names(expected)) {

@@ -17,8 +17,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Training of two layers at Llama-2-70B's width, from the start that benchmarks/peers/wide_golden.py made on the same
- * machine in the folder that system property {@code ingrain.golden.folder} names.
+ * Trains two layers of Llama-2-70B's width and compares with PyTorch. benchmarks/peers/wide_golden.py must have written
+ * weights and results to the folder in the system property {@code ingrain.golden.folder}, on the same machine.
  */
 @Tag("gpu")
 class WideGoldenTest {
@@ -39,8 +39,8 @@ class WideGoldenTest {
                 double[] lossAndNorm = Golden.step(training, parameters, List.of(batches.get((step - 1) % 2)),
                         golden.optimizer(), new int[] {step, 10});
                 double loss = run.node("losses").get(step - 1).doubleValue();
-                // F32: sums of 28,672 terms in other orders. BF16: 2⁻⁸ a rounding of weight or activation, most of
-                // which cancel in a mean.
+                // F32: another order of summation of 28,672 terms. BF16: an error of 2⁻⁸ for each rounded weight or
+                // activation; most errors cancel in the mean.
                 assertEquals(loss, lossAndNorm[0], (dtype == DType.F32 ? 1e-4 : 1e-2) * loss, "loss of step " + step);
                 double norm = run.node("grad_norms").get(step - 1).doubleValue();
                 assertEquals(norm, lossAndNorm[1], (dtype == DType.F32 ? 1e-3 : 1e-1) * norm,

@@ -47,7 +47,7 @@ class DrawsTest {
         backend.close();
     }
 
-    /** What the device writes for a plan: ids, log-probabilities and losses. */
+    /** The values that the device writes for a plan: ids, log-probabilities and losses. */
     private int[] run(StepPlan plan, int padded) {
         buffers.staging.begin();
         draws.begin(plan, padded);

@@ -20,7 +20,7 @@ import org.ingrain.tensor.DType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Plans written by hand, on a small model on the CPU. */
+/** Runs handwritten plans with a small model on the CPU. */
 class StepRunnerTest {
     private static final Step.Limits LIMITS = new Step.Limits(48, 4, 24, 4, 16, 1);
     private static final int[] NONE = {};

@@ -22,7 +22,7 @@ class DataOrderTest {
         return new DataOrder(sequences(n), packTo, new TrainConfig(3, 0, batch, accumulation, seed, 0, 0, 2, false));
     }
 
-    /** First tokens of an epoch's sequences, in order. */
+    /** The first token of each sequence of an epoch, in order. */
     private static List<Integer> epoch(DataOrder order, int epoch) {
         List<Integer> seen = new ArrayList<>();
         for (int step = epoch * order.stepsPerEpoch() + 1; step <= (epoch + 1) * order.stepsPerEpoch(); step++) {

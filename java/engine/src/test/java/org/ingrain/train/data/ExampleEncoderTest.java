@@ -25,8 +25,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A tokenizer of characters that merges a and b, with special tokens ^ (begins) and $ (ends), and chats like {@code
- * <u:Hi><a:Ho$>}.
+ * Uses a tokenizer of characters that merges "ab", with the special tokens ^ (begin) and $ (end) of a sequence, and a
+ * template that renders chats like {@code <u:Hi><a:Ho$>}.
  */
 class ExampleEncoderTest {
     private static final int MERGED = 1000;
@@ -117,7 +117,7 @@ class ExampleEncoderTest {
         return sequences.getFirst();
     }
 
-    /** The ids as characters, targets in capitals, the merged token as "&". */
+    /** The ids as characters, with targets in square brackets and "&" for the merged token. */
     private static String shown(TrainingSequence sequence) {
         StringBuilder text = new StringBuilder();
         for (int i = 0; i < sequence.length(); i++) {
@@ -205,8 +205,8 @@ class ExampleEncoderTest {
     }
 
     /**
-     * On a real vocabulary and template: the prompt's ids are those that sampling begins with, and the rest reads as
-     * the answer.
+     * With a real tokenizer and template, the ids of the prompt are those that sampling starts from, and the remaining
+     * ids decode to the answer.
      */
     @Test
     void realTokenizerAndTemplate() {

@@ -13,8 +13,8 @@ import org.junit.jupiter.api.Test;
 class PackingTest {
     @Test
     void takesTheFullestBinWithRoom() {
-        // 7 and 6 open bins; 4 fits neither and opens a third; 3 leaves nothing in the bin of 7; 2 goes to the bin of
-        // 6, then 2 does.
+        // 7 and 6 open two bins. 4 fits in neither and opens a third. 3 fills the bin of 7. Then both 2s go to the bin
+        // of 6.
         List<int[]> bins = Packing.bestFit(new int[] {3, 7, 2, 6, 4, 2}, 10);
         assertEquals(3, bins.size());
         assertArrayEquals(new int[] {1, 0}, bins.get(0));
@@ -40,7 +40,7 @@ class PackingTest {
             }
         }
         assertEquals(500, seen.cardinality());
-        // Best fit decreasing needs at most 11/9 of the optimum and one bin more (Johnson 1973).
+        // Best fit decreasing uses at most 11/9 of the optimal number of bins, plus one (Johnson 1973).
         assertTrue(bins.size() <= Math.ceilDiv(total, 100) * 11 / 9 + 1, bins.size() + " bins for " + total);
     }
 

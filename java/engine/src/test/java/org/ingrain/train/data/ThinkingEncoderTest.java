@@ -23,7 +23,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Chats of a template that cuts the thoughts of earlier answers, as Qwen3's does, with a tokenizer as Qwen's. */
+/** Encodes chats with a template that, like Qwen3's, removes the thoughts of earlier answers. */
 class ThinkingEncoderTest {
     private static final String USER = "<|im_start|>user\n";
     private static final String ASSISTANT = "<|im_end|>\n<|im_start|>assistant\n";
@@ -82,7 +82,7 @@ class ThinkingEncoderTest {
         assertTrue(message.startsWith("row: the chat template renders earlier messages differently"), message);
     }
 
-    /** A row is watched whole, so that no answer is trained on that a watched sequence has in its prompt. */
+    /** All sequences of a row are on one side of the split, because later prompts contain earlier answers. */
     @Test
     void theSequencesOfARowStayTogether() throws IOException {
         String row = "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"},"
@@ -109,7 +109,7 @@ class ThinkingEncoderTest {
         return new ExampleEncoder(tokenizer, template, 200, false).encode(new ExampleReader.Row("row", example));
     }
 
-    /** The text, with the targets in square brackets. */
+    /** The text of each sequence, with the targets in square brackets. */
     private List<String> shown(List<TrainingSequence> sequences) {
         return sequences.stream().map(sequence -> {
             int begin = sequence.targets().nextSetBit(0);

@@ -23,13 +23,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What must hold of gradients whatever their values are; the values are in DecoderTrainingGoldenTest. */
+/** Properties of gradients; DecoderTrainingGoldenTest checks their values. */
 class DecoderTrainingTest {
-    /** Of both golden models. */
+    /** Number of layers of both golden models. */
     private static final int LAYERS = 2;
     private static final LoraConfig DROPPING = new LoraConfig(4, 8, 0.3, LoraConfig.ALL_LINEAR, false);
 
-    /** Loss sums and gradients of a pass, or of several that accumulate. */
+    /** Sum of the losses and gradients of one pass or several accumulated passes. */
     private record Pass(double loss, float[] gradients) {
     }
 
@@ -125,7 +125,7 @@ class DecoderTrainingTest {
         }
     }
 
-    /** Element by element within a share of the largest: sums of the same terms in another order. */
+    /** Compares elements. The tolerance is a fraction of the largest value and allows for another summation order. */
     private static void assertClose(float[] expected, float[] found, float share) {
         float largest = 0;
         for (float value : expected) {
@@ -135,7 +135,7 @@ class DecoderTrainingTest {
         assertArrayEquals(expected, found, share * largest);
     }
 
-    /** The loss is taken in chunks of rows: more rows than one chunk has, and a last one that is not full. */
+    /** The loss is computed in chunks of rows; here there are several chunks, and the last one is not full. */
     @Test
     void manyTargetRowsEqualFewAtATime() {
         try (Golden golden = new Golden("untied", 2)) {
@@ -157,7 +157,7 @@ class DecoderTrainingTest {
         Set<Projection> chosen = EnumSet.noneOf(Projection.class);
         Arrays.stream(targets.split(",")).map(Projection::valueOf).forEach(chosen::add);
         try (Golden golden = new Golden("tied", 2)) {
-            // Without a trained B no adapter changes what another one sees.
+            // While B is zero, no adapter changes the input of another one.
             LoraConfig few = new LoraConfig(4, 8, 0, chosen, false);
             LoraParameters all = lora(golden, LoraConfig.of(4, 8), roomy(LAYERS), false);
             LoraParameters some = lora(golden, few, roomy(LAYERS), false);
@@ -175,7 +175,7 @@ class DecoderTrainingTest {
         }
     }
 
-    /** The adapter as it would be were its values its gradients. */
+    /** The gradients in the form of an adapter. Overwrites the values of the parameters. */
     private static List<LoraModule> gradients(Golden golden, LoraParameters parameters) {
         Tensor values = parameters.flat().state().getFirst();
         golden.context.copy(values, parameters.flat().gradients());
@@ -220,7 +220,7 @@ class DecoderTrainingTest {
         }
     }
 
-    /** The plan that memory is refused by is the memory that is taken. */
+    /** Training allocates exactly the number of bytes that the memory plan states. */
     @Test
     void plannedBytesAreAllocated() {
         for (int kept = 1; kept <= LAYERS; kept++) {
