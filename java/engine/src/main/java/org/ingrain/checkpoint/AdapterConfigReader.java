@@ -55,7 +55,7 @@ final class AdapterConfigReader {
                 .orElseThrow(() -> new InputException("target_modules is missing"));
         List<Integer> layers = fields.has("layers_to_transform") ? fields.integers("layers_to_transform") : List.of();
         if (!layers.isEmpty() && targets instanceof TargetModules.Expression) {
-            throw new InputException("layers_to_transform is set beside target_modules '" + targets.json()
+            throw new InputException("layers_to_transform is set together with target_modules '" + targets.json()
                     + "', expected a list of modules");
         }
         return new AdapterConfig(fields.text("base_model_name_or_path", ""), fields.integer("r"),

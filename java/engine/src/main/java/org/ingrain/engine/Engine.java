@@ -87,7 +87,7 @@ public final class Engine implements AutoCloseable {
         default void loaded(int layers, int of) {
         }
 
-        /** Reports that all weights are on their devices: their total size and the loading time. */
+        /** Reports the total size of the weights and the loading time, when all weights are on their devices. */
         default void allLoaded(long bytes, double seconds) {
         }
 
@@ -237,7 +237,7 @@ public final class Engine implements AutoCloseable {
         return copies.stream().map(copy -> new TrainingModel(copy.ranks(), copy.weights())).toList();
     }
 
-    /** The minimum memory that a rank needs to train an adapter, without the weights. */
+    /** The minimum memory that a rank needs to train an adapter, in addition to the weights. */
     public MemoryPlan.Part room(LoraConfig lora, TrainingRun run) {
         long bytes = Trainer.memory(run).loraBytes(planned(placement.tensorParallelSize()), lora, copies.size());
         return new MemoryPlan.Part("training", bytes);

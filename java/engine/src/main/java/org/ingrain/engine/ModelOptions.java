@@ -128,7 +128,7 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
         return Precision.of(backend().equals("cpu"), stored, parse("dtype", dtype), parse("cacheDtype", cacheDtype));
     }
 
-    /** Null for auto. */
+    /** The dtype with this name; null for auto. */
     private static DType parse(String field, String value) {
         return switch (value.toLowerCase(Locale.ROOT)) {
             case "auto" -> null;

@@ -160,7 +160,7 @@ class PeftAdapterTest {
         "target_modules is '(', not a regular expression|[\"v_proj\",\"q_proj\"]|\"(\"",
         "target_modules is [gate], which names no linear layer|[\"v_proj\",\"q_proj\"]|[\"gate\"]",
         "rank_pattern: '(' is not a regular expression|\"rank_pattern\":{}|\"rank_pattern\":{\"(\":2}",
-        "layers_to_transform is set beside "
+        "layers_to_transform is set together with "
         + "target_modules|[\"v_proj\",\"q_proj\"]|\"all-linear\",\"layers_to_transform\":[1]",
     })
     void refusesByName(String complaint, String found, String replacement) throws IOException {

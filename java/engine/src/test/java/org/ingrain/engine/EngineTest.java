@@ -91,7 +91,7 @@ class EngineTest {
             assertTrue(refused.startsWith(LAB + ": needs ") && refused.contains("(weights 0.00, cache and workspace "),
                     refused);
             Generator generator = engine.generator(SMALL);
-            assertThrows(InputException.class, () -> engine.generator(huge), "beside the loaded weights too");
+            assertThrows(InputException.class, () -> engine.generator(huge), "also with loaded weights");
             assertTrue(answer(engine, generator, -1).length() > 2);
         }
     }

@@ -160,7 +160,7 @@ class ParallelTest {
         assertSame(expected, answers(options.withDevice("simt:4,5,6,7"), new ParallelConfig(4, 1)), 0);
     }
 
-    /** A plan that does not fit on one device is refused. If memory runs out later, the message names rank and device. */
+    /** A plan that does not fit on one device is refused. If memory runs out later, the message names the device. */
     @Test
     void aDeviceWithoutMemoryIsNamed() throws IOException {
         ModelOptions options = ModelOptions.of(folder(4, 2, true)).withRandomWeights(1).withDtype("f32")

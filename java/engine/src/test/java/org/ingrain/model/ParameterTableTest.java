@@ -109,7 +109,7 @@ class ParameterTableTest {
         }
     }
 
-    /** The bias of a sharded matrix is sharded in the same way; norms of heads are not sharded. */
+    /** The bias of a sharded matrix is sharded in the same way; the weights of the QK norm are not sharded. */
     @Test
     void biasesAndNormsOfHeadsAreThere() {
         ParameterTable biased = BlueprintReader.read(MODELS.resolve("qwen2.5-7b.json")).parameters();

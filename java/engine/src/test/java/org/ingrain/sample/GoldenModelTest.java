@@ -13,7 +13,7 @@ import org.ingrain.tensor.TestFolders;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Compares the text of a published model with a published expected result. */
+/** Compares the greedy text of the published model stories15M with the text in the README of its folder. */
 class GoldenModelTest {
     @ParameterizedTest
     @ValueSource(ints = {1, 2})

@@ -71,7 +71,7 @@ class RanksTest {
             List<Context> contexts = List.of(first, second);
             List<StepRunner> runners = group.run(rank -> runner(contexts.get(rank), communicator, rank));
             PlanLoop loop = new PlanLoop(CONFIG, 0, plan ->
-                group.run(rank -> run(runners.get(rank), plan)).getFirst());   // all ranks draw the same ids
+                group.run(rank -> run(runners.get(rank), plan)).getFirst());   // the ids of rank 0
             requests().forEach(loop::submit);
             loop.run();
             assertEquals(11, loop.finished.size());

@@ -255,7 +255,7 @@ class ArchitecturesTest {
         }
     }
 
-    /** Recomputes one of two layers, with the inputs of the norm of heads. */
+    /** Training with one kept layer of two gives the same moments as with both; covers biases and the QK norm. */
     @ParameterizedTest
     @CsvSource({"qwen2, true", "qwen3, true", "qwen3, false"})
     void computingLayersAgainChangesNoBit(String model, boolean full) {

@@ -195,7 +195,7 @@ class TrainerTest {
              Trainer trainer = Trainer.fresh(golden.weights(), golden.folder, run(folder.resolve("run"), train))) {
             config = golden.config;
             TrainReport report = trainer.train(TrainProgress.SILENT);
-            assertEquals(Math.log(config.vocabSize()), report.firstLoss(), 0.1, "random weights know nothing");
+            assertEquals(Math.log(config.vocabSize()), report.firstLoss(), 0.1, "loss of random weights");
             assertTrue(report.lastLoss() < 0.5 * report.firstLoss(), report.toString());
             try (ModelFolder made = ModelFolder.open(report.result())) {
                 assertEquals(config, made.config());

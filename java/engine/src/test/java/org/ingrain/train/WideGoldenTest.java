@@ -26,7 +26,7 @@ class WideGoldenTest {
     @EnumSource(value = DType.class, names = {"F32", "BF16"})
     void tenLoraStepsLoseWhatPeftLoses(DType dtype) {
         String folder = System.getProperty("ingrain.golden.folder");
-        assumeTrue(folder != null, "skipped: ingrain.golden.folder names no folder that wide_golden.py made");
+        assumeTrue(folder != null, "skipped: ingrain.golden.folder is not set");
         try (Golden golden = new Golden(Path.of(folder), 0)) {
             TrainingMemory memory = golden.memory();
             LoraParameters parameters = new LoraParameters(golden.context, TrainingPlace.alone(golden.config),

@@ -28,7 +28,7 @@ public final class DataOrder {
         return Math.ceilDiv(bins.size(), binsPerStep());
     }
 
-    /** Optimizer steps of the whole run. */
+    /** Number of optimizer steps of the run. */
     public int steps() {
         return config.maxSteps() > 0 ? config.maxSteps() : Math.multiplyExact(config.epochs(), stepsPerEpoch());
     }

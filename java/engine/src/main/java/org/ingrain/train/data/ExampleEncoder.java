@@ -69,9 +69,8 @@ public final class ExampleEncoder {
         int length = Math.min(draft.ids.length, maxLength);
         draft.targets.clear(length, draft.ids.length);
         if (draft.targets.isEmpty()) {
-            throw InputException.field("maxLength", where + ": no target token is left in the first " + maxLength
-                    + " tokens of "
-                    + draft.ids.length);
+            throw InputException.field("maxLength", where + ": no target token is among the first " + maxLength
+                    + " tokens; the row has " + draft.ids.length);
         }
         return new TrainingSequence(Arrays.copyOf(draft.ids, length), draft.targets);
     }
@@ -98,7 +97,7 @@ public final class ExampleEncoder {
     private Draft text(TrainingExample.Text row, String where) {
         int[] ids = row.text().isEmpty() ? new int[0] : ended(tokenizer.encodeBegin(row.text()));
         if (ids.length < 2) {
-            throw new InputException(where + ": text has " + ids.length + " tokens, so none is a target");
+            throw new InputException(where + ": text has " + ids.length + " tokens, expected at least 2");
         }
         return draft(ids, 1);
     }
@@ -109,7 +108,7 @@ public final class ExampleEncoder {
         if (row.completion().stream().noneMatch(message -> message.role().equals(ASSISTANT)
                 && !message.content().isEmpty())) {
             throw new InputException(
-                    where + ": completion has no assistant message with a text, so no token is a target");
+                    where + ": completion has no assistant message with text, so no token is a target");
         }
         return turns(all, row.prompt().size(), where);
     }
@@ -118,7 +117,7 @@ public final class ExampleEncoder {
         if (row.messages().stream().noneMatch(message -> message.role().equals(ASSISTANT)
                 && !message.content().isEmpty())) {
             throw new InputException(
-                    where + ": messages has no assistant message with a text, so no token is a target");
+                    where + ": messages has no assistant message with text, so no token is a target");
         }
         return turns(row.messages(), 0, where);
     }

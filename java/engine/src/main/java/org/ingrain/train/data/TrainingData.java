@@ -37,7 +37,7 @@ public record TrainingData(List<TrainingSequence> train, List<TrainingSequence> 
         }
     }
 
-    /** SHA-256 of all tokens and targets. A run is not resumed if it has changed. */
+    /** SHA-256 of all tokens and targets. A run is only resumed with the same fingerprint. */
     public String fingerprint() {
         MessageDigest digest = Digest.sha256();
         for (List<TrainingSequence> part : List.of(train, validation)) {

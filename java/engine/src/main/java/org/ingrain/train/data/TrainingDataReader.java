@@ -35,7 +35,7 @@ public final class TrainingDataReader {
     private static TrainingData split(List<List<TrainingSequence>> rows, double fraction, int packTo, long seed) {
         int watched = Math.max(1, (int) Math.round(fraction * rows.size()));
         Require.that(watched < rows.size(), "validationFraction", fraction,
-                "a fraction that leaves training rows of the " + rows.size() + " rows");
+                "a smaller fraction, because all of the " + rows.size() + " rows would be validation rows");
         int[] order = new CounterRandom(seed).derive(SPLIT).permutation(rows.size());
         boolean[] watch = new boolean[rows.size()];
         for (int i = 0; i < watched; i++) {

@@ -16,8 +16,8 @@ import org.ingrain.train.data.MicroBatch;
  * Forward and backward pass of the decoder over packed sequences. The backward pass visits the layers from last to
  * first. At each matmul it computes the gradient of the input from the weight, and {@link Parameters#backward} adds the
  * gradients of the trained parameters. It computes no gradients of frozen weights and stops below the first trained
- * matmul. The loss is computed only for target rows, in chunks, so that the logits of one chunk are in memory at a
- * time. With a sharded model, all ranks make the same calls in the same order, and {@link RankSums} sums over them.
+ * matmul. The loss is computed only for target rows, in chunks, so that memory holds the logits of only one chunk. With
+ * a sharded model, all ranks make the same calls in the same order, and {@link RankSums} sums over them.
  */
 public final class DecoderTraining implements AutoCloseable {
     private final Allocator.Scope scope;
@@ -114,7 +114,7 @@ public final class DecoderTraining implements AutoCloseable {
         ops.siluMul(rows.gated(), kept.gateUp());
     }
 
-    /** Computes kept.qkv before rope: projection, bias, adapter and the norm of heads. */
+    /** Computes kept.qkv before rope: projection, bias, adapter and QK norm. */
     private void queriesKeysValues(int i, TrainingActivations.Layer kept, Tensor x) {
         Weights.Layer layer = weights.layers().get(i);
         Tensor qkv = layer.qkNorm() == null ? kept.qkv() : kept.projected();
@@ -129,8 +129,8 @@ public final class DecoderTraining implements AutoCloseable {
     }
 
     /**
-     * Backward pass of bias and norm of heads. Changes dqkv in place from the gradient of kept.qkv before rope to that
-     * of the matmul's output.
+     * Backward pass of QK norm and bias. Replaces dqkv, the gradient of kept.qkv before rope, by the gradient of the
+     * matmul's output.
      */
     private void queriesKeysValuesBackward(int i, TrainingActivations.Layer kept, Tensor dqkv) {
         Weights.Layer layer = weights.layers().get(i);

@@ -28,7 +28,7 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
     default void begin(int step, int microBatch) {
     }
 
-    /** y (T, N) += the output of the adapter of a group for the input x (T, C); does nothing without an adapter. */
+    /** Adds the output of a group's adapter for the input x (T, C) to y (T, N). Does nothing without an adapter. */
     default void forward(Group group, Tensor y, Tensor x) {
     }
 

@@ -29,8 +29,8 @@ final class TrainingActivations {
      * The kept activations of a layer.
      *
      * @param inputRstd (T) rstd of input_layernorm
-     * @param projected (T, (H + 2K)·E) input of the norm of heads; null if the model has no such norm
-     * @param headRstd  (T, H + K) rstd of the norm of heads, or null
+     * @param projected (T, (H + 2K)·E) input of the QK norm; null if the model has none
+     * @param headRstd  (T, H + K) rstd of the QK norm, or null
      * @param qkv       (T, (H + 2K)·E) queries, keys and values after rope
      * @param attention (T, H·E) output of attention
      * @param lse       (T, H) log-sum-exp of the attention scores

@@ -34,7 +34,7 @@ public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
         return new TrainingMemory(limits, kept);
     }
 
-    /** Slot of a layer's activations, from 0. All recomputed layers share slot 0 with the first kept layer. */
+    /** Slot of a layer's activations, from 0. All recomputed layers and the first kept layer use slot 0. */
     int slot(Blueprint config, int layer) {
         return Math.max(0, layer - (config.numHiddenLayers() - keptLayers));
     }
