@@ -105,7 +105,7 @@ final class PlanInterpreter {
         }
     }
 
-    /** Checks that no block that one part writes is in the block table of another. */
+    /** Checks that no part writes a block that is in the block table of another part. */
     private void checkWrites(List<StepPlan.Part> parts) {
         for (StepPlan.Part writer : parts) {
             Set<Integer> written = new HashSet<>();

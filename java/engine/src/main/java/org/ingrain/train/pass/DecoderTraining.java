@@ -163,7 +163,7 @@ public final class DecoderTraining implements AutoCloseable {
                 return;
             }
         }
-        // Adapters end the pass in layer 0: only a trained embedding is reached.
+        // Reached only if all weights are trained: with an adapter the pass ends in layer 0.
         ops.embeddingBackward(parameters.gradient(Group.EMBED_TOKENS), activations.gradients(t).stream(), inputs.ids());
     }
 
