@@ -32,7 +32,7 @@ public final class Fingerprint {
         return engine;
     }
 
-    /** The version that the build wrote into the jar. */
+    /** The version that the build wrote into the jar, or "unpackaged" outside a jar. */
     public static String version() {
         String version = Fingerprint.class.getPackage().getImplementationVersion();
         return version == null ? "unpackaged" : version;

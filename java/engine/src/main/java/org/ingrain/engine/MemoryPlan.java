@@ -43,7 +43,7 @@ public record MemoryPlan(String device, int ranks, long free, List<Part> parts) 
         return free - bytes();
     }
 
-    /** One line: {@code needs 12.3 GiB (weights 11.0, cache 1.3), 20.1 GiB free}. */
+    /** The plan in one line: {@code needs 12.3 GiB (weights 11.0, cache 1.3), 20.1 GiB free}. */
     public String line() {
         String detail = parts.stream().map(part -> part.name + " " + gibibytes(part.bytes))
                 .collect(Collectors.joining(", "));

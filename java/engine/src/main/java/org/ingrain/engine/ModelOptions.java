@@ -112,7 +112,7 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
         return IntStream.range(0, parallel.devices()).map(i -> backend().equals("cpu") ? 0 : i).boxed().toList();
     }
 
-    /** The first device. */
+    /** Options of the context on the first device. */
     public ContextOptions context() {
         return context(0, 1);
     }

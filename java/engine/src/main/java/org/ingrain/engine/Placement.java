@@ -52,7 +52,7 @@ public record Placement(int tensorParallelSize, int dataParallelSize, String rea
         return tensorParallelSize * dataParallelSize;
     }
 
-    /** One line: {@code cuda:0,1: 1 copy of the model over 2 devices (why)}. */
+    /** The placement in one line: {@code cuda:0,1: 1 copy of the model, over 2 devices (reason)}. */
     public String line(String device) {
         return device + ": " + dataParallelSize + (dataParallelSize == 1 ? " copy" : " copies") + " of the model, "
                 + (dataParallelSize == 1 ? "" : "each ") + "over " + tensorParallelSize

@@ -35,11 +35,10 @@ import tools.jackson.databind.PropertyNamingStrategies;
 import tools.jackson.databind.annotation.JsonNaming;
 
 /**
- * Trains a model or an adapter to the end. A killed run resumes from its latest checkpoint, and the result is
- * bit-identical to that of an uninterrupted run. The loss of a step is the mean over all its target tokens. A
- * checkpoint is written every checkpointEvery steps, after the last step, and after every validation with a new lowest
- * loss. The result has the weights with the lowest validation loss, or those of the last step if there is no validation
- * data.
+ * Trains a model or an adapter. A killed run resumes from its latest checkpoint, and the result is bit-identical to
+ * that of an uninterrupted run. The loss of a step is the mean over all its target tokens. A checkpoint is written every
+ * checkpointEvery steps, after the last step, and after every validation with a new lowest loss. The result has the
+ * weights with the lowest validation loss, or those of the last step if there is no validation data.
  */
 public final class Trainer implements AutoCloseable {
     private final TrainingRanks<?> ranks;
@@ -242,7 +241,7 @@ public final class Trainer implements AutoCloseable {
         return tokens / Math.max(1e-9, (System.nanoTime() - began) * 1e-9);
     }
 
-    /** True after the last step and after every {@code every} steps, or after each epoch if {@code every} is 0. */
+    /** True for the last step and for each multiple of {@code every}; if {@code every} is 0, for the end of epochs. */
     private boolean due(int step, int every) {
         return step == order.steps() || step % (every == 0 ? order.stepsPerEpoch() : every) == 0;
     }

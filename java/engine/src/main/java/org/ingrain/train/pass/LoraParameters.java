@@ -55,12 +55,12 @@ public final class LoraParameters implements Parameters {
             return site.share();
         }
 
-        /** (1, R, C). */
+        /** (1, R, C), with this rank's columns. */
         FlatParameters.Slot a() {
             return site.a();
         }
 
-        /** (1, N, R). */
+        /** (1, N, R), with this rank's rows. */
         FlatParameters.Slot b() {
             return site.b();
         }

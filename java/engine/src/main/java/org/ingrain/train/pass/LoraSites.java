@@ -24,8 +24,8 @@ record LoraSites(Layout layout, List<Site> sites, long elements) {
      * An adapted projection.
      *
      * @param share  this rank's shard of A and B
-     * @param a      (1, R, C) position of the shard of A
-     * @param b      (1, N, R) position of the shard of B
+     * @param a      (1, R, ownColumns) position of the shard of A
+     * @param b      (1, ownRows, R) position of the shard of B
      * @param wholeA offset of A in the flat memory of an unsharded model
      * @param wholeB offset of B in the flat memory of an unsharded model
      */
