@@ -36,9 +36,9 @@ import tools.jackson.databind.annotation.JsonNaming;
 
 /**
  * Trains a model or an adapter. A killed run resumes from its latest checkpoint, and the result is bit-identical to
- * that of an uninterrupted run. The loss of a step is the mean over all its target tokens. A checkpoint is written every
- * checkpointEvery steps, after the last step, and after every validation with a new lowest loss. The result has the
- * weights with the lowest validation loss, or those of the last step if there is no validation data.
+ * that of an uninterrupted run. The loss of a step is the mean over all its target tokens. A checkpoint is written
+ * every checkpointEvery steps, after the last step, and after every validation with a new lowest loss. The result has
+ * the weights with the lowest validation loss, or those of the last step if there is no validation data.
  */
 public final class Trainer implements AutoCloseable {
     private final TrainingRanks<?> ranks;
