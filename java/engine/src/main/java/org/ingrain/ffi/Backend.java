@@ -17,8 +17,8 @@ import org.ingrain.tensor.InputException;
 
 /**
  * A shared library that exports the operations of {@code ingrain.h}. Several backends can be open at the same time.
- * Other libraries can replace some of its ops ({@link Overlay}). A missing symbol or a symbol with another signature is
- * an InputException when the symbol is bound, before its first call.
+ * Other libraries can replace some ops of a backend ({@link Overlay}). A missing symbol or a symbol with another
+ * signature is an InputException when the symbol is bound, before its first call.
  */
 public final class Backend implements AutoCloseable {
     private static final int ABI_VERSION = 1;

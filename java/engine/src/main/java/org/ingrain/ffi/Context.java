@@ -199,7 +199,7 @@ public final class Context extends Memory implements AutoCloseable {
         }
     }
 
-    /** Removes an object from those that {@link #close} closes; false if it was already closed. */
+    /** Stops tracking a closed object; false if it was closed before. */
     boolean forget(Owned owned) {
         return open.remove(owned);
     }

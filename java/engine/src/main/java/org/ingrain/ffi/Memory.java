@@ -131,7 +131,7 @@ public abstract sealed class Memory implements Allocator permits Context {
     /** Enqueues a copy between tensors of this context; both must have the same size in bytes. */
     public void copy(Tensor destination, Tensor source) {
         if (destination.bytes() != source.bytes()) {
-            throw new IllegalArgumentException(destination + " has " + destination.bytes() + " bytes, not "
+            throw new IllegalArgumentException(destination + " has " + destination.bytes() + " bytes, expected "
                     + source.bytes());
         }
         runtime.copy(handle(), destination.address(), source.address(), source.bytes());
@@ -143,7 +143,7 @@ public abstract sealed class Memory implements Allocator permits Context {
      */
     public void copyToDevice(Tensor destination, MemorySegment host) {
         if (host.byteSize() > destination.bytes()) {
-            throw new IndexOutOfBoundsException(host.byteSize() + " bytes into " + destination);
+            throw new IndexOutOfBoundsException(host.byteSize() + " bytes do not fit in " + destination);
         }
         runtime.copyToDevice(handle(), destination.address(), host.address(), host.byteSize());
     }
@@ -160,7 +160,7 @@ public abstract sealed class Memory implements Allocator permits Context {
      */
     public void copyToHostAsync(MemorySegment host, Tensor source) {
         if (source.bytes() > host.byteSize()) {
-            throw new IndexOutOfBoundsException(source + " into " + host.byteSize() + " bytes");
+            throw new IndexOutOfBoundsException(source + " does not fit in " + host.byteSize() + " bytes");
         }
         runtime.copyToHost(handle(), host.address(), source.address(), source.bytes());
     }
@@ -224,8 +224,8 @@ public abstract sealed class Memory implements Allocator permits Context {
     /**
      * Memory of a device, in bytes.
      *
-     * @param free  available to this process now
-     * @param total of the device
+     * @param free  bytes available to this process now
+     * @param total bytes of the device
      */
     public record Info(long free, long total) {
     }

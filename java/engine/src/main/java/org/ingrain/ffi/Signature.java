@@ -26,7 +26,7 @@ final class Signature {
             case 'i' -> ValueLayout.JAVA_INT;
             case 'f' -> ValueLayout.JAVA_FLOAT;
             case 'l', 'p', 'w', 'b' -> ValueLayout.JAVA_LONG;
-            default -> throw new IllegalArgumentException("no parameter letter '" + (char) letter + "'");
+            default -> throw new IllegalArgumentException("unknown parameter letter '" + (char) letter + "'");
         };
     }
 }

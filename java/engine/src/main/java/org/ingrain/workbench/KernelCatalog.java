@@ -25,7 +25,7 @@ public final class KernelCatalog {
     /**
      * A kernel file.
      *
-     * @param file  in the source tree, such as native/ops/rms_norm.cc
+     * @param file  path in the source tree, such as native/ops/rms_norm.cc
      * @param bound the bound of its ops, from its opening comment
      * @param ops   names of its ops in the header, in the order of the file
      */
@@ -105,7 +105,7 @@ public final class KernelCatalog {
         String nearest = registry.stream()
                 .flatMap(source -> Stream.concat(Stream.of(source.stem()), source.ops().stream()))
                 .min(Comparator.comparingInt(known -> distance(known, name))).orElseThrow();
-        throw new InputException(name + ": no such op, expected one of 'ingrain kernels', such as " + nearest);
+        throw new InputException(name + ": no such op, expected a name from 'ingrain kernels', such as " + nearest);
     }
 
     /** Levenshtein distance: the minimum number of insertions, deletions and substitutions. */

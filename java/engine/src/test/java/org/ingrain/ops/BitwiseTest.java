@@ -109,8 +109,8 @@ class BitwiseTest {
     }
 
     /**
-     * The partial sums added in order have the bits of the product, and a rank's slice of the columns gives the rank's
-     * partial sums.
+     * The partial sums, added in order, have the same bits as the product, and a rank's slice of the columns gives the
+     * rank's partial sums.
      */
     @ParameterizedTest(name = "{0} by {1} {2} on {3}")
     @MethodSource("weights")
@@ -143,7 +143,7 @@ class BitwiseTest {
     }
 
     /**
-     * h += x·Wᵀ and the fused silu(gate)·up have the bits of two separate ops, which models with several ranks or with
+     * h += x·Wᵀ and the fused silu(gate)·up give the same bits as two separate ops, which models with several ranks or
      * adapters use.
      */
     @ParameterizedTest(name = "{0} by {1} {2} on {3}")

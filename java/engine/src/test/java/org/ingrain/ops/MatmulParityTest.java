@@ -52,8 +52,8 @@ class MatmulParityTest extends ParityTest {
     }
 
     /**
-     * If the CPU's bf16 unit rounds x for a bf16 weight, each of the c products has that error, and their sum has size
-     * √c.
+     * If the CPU's bf16 unit rounds x for a bf16 weight, each of the c terms has that error, and their sum has
+     * magnitude √c.
      */
     private static ParityTolerance tolerance(ParityCheck lab, DType x, DType w, DType y, int c) {
         ParityTolerance plain = ParityTolerance.of(y, c);

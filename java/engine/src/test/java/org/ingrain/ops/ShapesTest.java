@@ -35,9 +35,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class ShapesTest {
-    /**
-     * Bytes of memory behind each tensor: large enough that a wrong shape that is not rejected still stays within it.
-     */
+    /** Bytes of memory behind each tensor: large enough for a wrong shape that a check fails to reject. */
     private static final long BYTES = 1 << 18;
     private static final Heads HEADS = new Heads(2, 1, 32, 1);
 
