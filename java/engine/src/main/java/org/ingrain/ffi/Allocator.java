@@ -10,9 +10,9 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * Where device memory comes from. A constructor that allocates takes an allocator, so that the same code makes an
- * object and plans its memory: a {@link Context} allocates, a {@link Counter} adds up, a {@link Scope} frees together
- * what was allocated through it.
+ * Source of device memory. Constructors that allocate take an allocator, so that the same code creates an object and
+ * plans its memory: a {@link Context} allocates, a {@link Counter} only sums the sizes, a {@link Scope} frees all its
+ * allocations together.
  */
 public interface Allocator {
     /** The device that the memory belongs to. */
@@ -21,10 +21,10 @@ public interface Allocator {
     /** Memory for a tensor; its content is undefined. */
     Tensor allocate(DType dtype, long... shape);
 
-    /** Memory for a tensor, cleared. */
+    /** Memory for a tensor, filled with zeros. */
     Tensor allocateZero(DType dtype, long... shape);
 
-    /** A weight of undefined content; {@code chunk}: columns of one partial sum, 0 for one sum over all. */
+    /** A weight with undefined content. {@code chunk}: columns per partial sum, 0 for a single sum over all columns. */
     default Weight weight(DType dtype, Weight.Layout layout, long rows, long columns, long chunk) {
         Tensor data = allocate(dtype, context().weightBytes(dtype, layout, rows, columns) / dtype.bytes());
         Tensor scales = dtype == DType.F8E4M3 ? allocate(DType.F32, rows) : null;
@@ -32,25 +32,25 @@ public interface Allocator {
     }
 
     /**
-     * Pinned host memory, which copies to and from the device need not wait for; a counter gives none and does not
-     * count it.
+     * Pinned host memory: copies between it and the device run without blocking the host. A counter returns NULL and
+     * does not count it.
      */
     MemorySegment hostAllocate(long bytes);
 
-    /** Writes the first values of an F32 tensor; a counter does not ask for them. */
+    /** Writes the initial values of an F32 tensor. A counter does not call {@code values}. */
     void initialize(Tensor tensor, Supplier<float[]> values);
 
-    /** Makes the scratch that the ops of the context share at least this large. */
+    /** Enlarges the scratch memory shared by all ops of the context to at least this size. */
     void reserveWorkspace(long bytes);
 
-    /** Bytes that {@code constructor} would allocate on a context. */
+    /** Bytes of device memory that {@code constructor} would allocate on the context. */
     static long bytes(Context context, Consumer<Allocator> constructor) {
         Counter counter = new Counter(context);
         constructor.accept(counter);
         return counter.bytes();
     }
 
-    /** Adds up what would be allocated on a context; its tensors have no memory. */
+    /** Sums the sizes of all allocations without allocating; its tensors have no memory. */
     final class Counter implements Allocator {
         private final Context context;
         private long allocated;
@@ -60,7 +60,7 @@ public interface Allocator {
             this.context = context;
         }
 
-        /** All allocations and the largest workspace. */
+        /** Sum of all allocations plus the largest workspace. */
         public long bytes() {
             return Math.addExact(allocated, workspace);
         }
@@ -89,7 +89,7 @@ public interface Allocator {
 
         @Override
         public void initialize(Tensor tensor, Supplier<float[]> values) {
-            // There is nothing to write to.
+            // the tensor has no memory
         }
 
         @Override
@@ -98,7 +98,7 @@ public interface Allocator {
         }
     }
 
-    /** Frees on close what was allocated through it. */
+    /** Frees everything allocated through it when it closes. */
     final class Scope implements Allocator, AutoCloseable {
         private final Allocator parent;
         private final List<Tensor> allocated = new ArrayList<>();

@@ -16,9 +16,9 @@ import java.util.stream.Collectors;
 import org.ingrain.tensor.InputException;
 
 /**
- * A shared library that exports the operations of {@code ingrain.h}. Opening one is the whole plug-in system; any
- * number of backends live side by side. Ops may come from other libraries instead ({@link Overlay}). A library that
- * lacks a symbol, or exports one of another signature, is refused when the symbol is bound, before its first call.
+ * A shared library that exports the operations of {@code ingrain.h}. Several backends can be open at the same time.
+ * Other libraries can replace some ops of a backend ({@link Overlay}). A missing symbol or a symbol with another
+ * signature is an InputException when the symbol is bound, before its first call.
  */
 public final class Backend implements AutoCloseable {
     private static final int ABI_VERSION = 1;
@@ -28,13 +28,16 @@ public final class Backend implements AutoCloseable {
     private final Exports own;
     private final Map<String, Exports> overlaid;
 
-    /** A loaded library and the file that messages name for it. */
+    /** A loaded library and the file named in messages about it. */
     private record Exports(Path source, SymbolLookup symbols) {
         static Exports load(Path library, Path source, Arena arena) {
             return new Exports(source, SharedObject.load(library, source, arena));
         }
 
-        /** The lookup finds what a library is linked to as well: this leaves out what is another's. */
+        /**
+         * Without the symbols of {@code other}: a lookup also finds the symbols of libraries that this library is
+         * linked to.
+         */
         Exports without(Exports other) {
             return new Exports(source, name -> symbols.find(name)
                     .filter(found -> !Optional.of(found).equals(other.symbols.find(name))));
@@ -70,7 +73,7 @@ public final class Backend implements AutoCloseable {
             if (version != ABI_VERSION) {
                 throw new InputException(library + ": ABI version " + version + ", expected " + ABI_VERSION);
             }
-            overlaid = overlaid(overlays);   // after the backend, which their references then resolve to
+            overlaid = overlaid(overlays);   // after the backend, so that references to its symbols resolve
         } catch (RuntimeException e) {
             arena.close();
             throw e;
@@ -97,13 +100,19 @@ public final class Backend implements AutoCloseable {
         return all;
     }
 
-    /** Loads a backend library; an InputException names the file where that fails. */
+    /**
+     * Loads a backend library.
+     *
+     * @throws InputException that names the file, if loading fails
+     */
     public static Backend open(Path library) {
         return open(library, List.of());
     }
 
     /**
-     * Loads a backend library and kernels that stand in for its own; an InputException names the file where that fails.
+     * Loads a backend library and the libraries that replace some of its ops.
+     *
+     * @throws InputException that names the file, if loading fails
      */
     public static Backend open(Path library, List<Overlay> overlays) {
         if (!Files.isRegularFile(library)) {
@@ -120,22 +129,22 @@ public final class Backend implements AutoCloseable {
         return new Context(this, options);
     }
 
-    /** Devices this backend can open. */
+    /** Number of devices that this backend can open. */
     public int deviceCount() {
         try (Arena local = Arena.ofConfined()) {
             MemorySegment count = local.allocate(ValueLayout.JAVA_INT);
-            Native.check("device_count", "the backend cannot count its devices",
+            Native.check("device_count", "cannot count the devices of the backend",
                     new RuntimeBindings(this).deviceCount(count.address()));
             return count.get(ValueLayout.JAVA_INT, 0);
         }
     }
 
-    /** The file this backend came from. */
+    /** The file that this backend was loaded from. */
     public Path library() {
         return own.source();
     }
 
-    /** The ops that come from another library, each with the file that its user named. */
+    /** The ops replaced by another library, each with the file that the user named. */
     public SortedMap<String, Path> overlaid() {
         SortedMap<String, Path> files = new TreeMap<>();
         overlaid.forEach((op, exports) -> files.put(op, exports.source()));
@@ -147,12 +156,16 @@ public final class Backend implements AutoCloseable {
         return own.find(name);
     }
 
-    /** The address of an op, after its signature tag was compared with what this build calls. */
+    /**
+     * The address of an op.
+     *
+     * @throws InputException if the op or its signature tag is missing, or the tag is not {@code letters}
+     */
     MemorySegment op(String name, String letters) {
         return overlaid.getOrDefault(name, own).op(name, letters);
     }
 
-    /** Unloads the library; every context of it must be closed before. A second call does nothing. */
+    /** Unloads the library. Close all its contexts first. A second call does nothing. */
     @Override
     public void close() {
         if (arena.scope().isAlive()) {

@@ -5,7 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.function.LongConsumer;
 
-/** The meeting place of the ranks of one model: each rank is a thread with its own context. */
+/** Connects the ranks of one model for collectives. Each rank is a thread with its own context. */
 public final class Communicator implements AutoCloseable {
     private final RuntimeBindings runtime;
     private final long handle;
@@ -17,7 +17,7 @@ public final class Communicator implements AutoCloseable {
         this.ranks = ranks;
         try (Arena local = Arena.ofConfined()) {
             MemorySegment cell = local.allocate(ValueLayout.JAVA_LONG);
-            Native.check("communicator_create", "no communicator of " + ranks + " ranks",
+            Native.check("communicator_create", "cannot create a communicator of " + ranks + " ranks",
                     runtime.communicatorCreate(cell.address(), ranks));
             handle = cell.get(ValueLayout.JAVA_LONG, 0);
         }
@@ -27,7 +27,7 @@ public final class Communicator implements AutoCloseable {
         return ranks;
     }
 
-    /** Calls with the native communicator, which cannot be closed meanwhile. */
+    /** Passes the native communicator to {@code call} and holds the lock, so that {@link #close} waits for the call. */
     synchronized void whileOpen(LongConsumer call) {
         if (closed) {
             throw new IllegalStateException("the communicator is closed: another rank may have failed");
@@ -35,12 +35,12 @@ public final class Communicator implements AutoCloseable {
         call.accept(handle);
     }
 
-    /** Ends the communicator: ranks that wait in it, now or later, return with an error. */
+    /** Destroys the communicator. Collectives of ranks that wait in it, now or later, return an error. */
     @Override
     public synchronized void close() {
         if (!closed) {
             closed = true;
-            Native.check("communicator_destroy", "the communicator cannot be destroyed",
+            Native.check("communicator_destroy", "cannot destroy the communicator",
                     runtime.communicatorDestroy(handle));
         }
     }

@@ -16,11 +16,11 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * A device with its stream and memory. Everything it made, events and graphs included, is freed when it closes. One
- * thread uses a context at a time.
+ * A device with its stream and memory. Closing it frees everything it created, including events and graphs. Not
+ * thread-safe: only one thread at a time may use a context.
  */
 public final class Context extends Memory implements AutoCloseable {
-    /** Made by a context and closed with it at the latest. */
+    /** Created by a context, which closes it if it is still open. */
     sealed interface Owned extends AutoCloseable permits Event, Graph {
         @Override
         void close();
@@ -64,7 +64,7 @@ public final class Context extends Memory implements AutoCloseable {
         return device;
     }
 
-    /** Of the device, among those of the backend: contexts with the same number share its memory. */
+    /** Number of the device in the backend, from 0. Contexts with the same number share the device's memory. */
     public int deviceNumber() {
         return number;
     }
@@ -74,23 +74,26 @@ public final class Context extends Memory implements AutoCloseable {
         return handle;
     }
 
-    /** Throws what the backend says of a call where its status is not 0. */
+    /** Throws a BackendException with the backend's message if the status of a call is not 0. */
     void check(String operation, int status) {
         runtime.check(operation, handle, status);
     }
 
-    /** Workspace that products with such a weight and up to t rows want; {@code backward}: those of training too. */
+    /**
+     * Workspace in bytes for products of such a weight with up to t rows; with {@code backward} also for the backward
+     * products.
+     */
     public long matmulWorkspaceBytes(DType weight, long rows, long columns, long t, boolean backward) {
         return runtime.matmulWorkspaceBytes(weight.code(), rows, columns, t, backward ? 1 : 0);
     }
 
-    /** Bytes of the scratch that the ops of this context share. */
+    /** Bytes of the scratch memory shared by the ops of this context. */
     public long workspaceBytes() {
         runtime.workspace(handle, cell.address(), cell.address() + 8);
         return cell.get(ValueLayout.JAVA_LONG, 8);
     }
 
-    /** {@inheritDoc} Waits for them first. */
+    /** {@inheritDoc} Waits for the stream first. */
     @Override
     public void reserveWorkspace(long bytes) {
         runtime.workspaceReserve(handle, bytes);
@@ -102,20 +105,20 @@ public final class Context extends Memory implements AutoCloseable {
         runtime.setDeterministic(handle, deterministic ? 1 : 0);
     }
 
-    /** Whether sums have one order, as on the CPU and wherever {@link #setDeterministic} asked for it. */
+    /** Whether sums have a fixed order: always on the CPU, on a GPU after {@link #setDeterministic}(true). */
     public boolean deterministic() {
         return deterministic || !device.asynchronous();
     }
 
-    /** Bytes of one block of one layer's cache: keys and values of blockSize tokens, K heads of E. */
+    /**
+     * Bytes of one block of one layer's KV cache: keys and values of {@code blockSize} tokens, {@code k} heads of
+     * head_dim {@code e}.
+     */
     public long kvCacheBlockBytes(DType cacheDtype, long blockSize, long k, long e) {
         return runtime.kvCacheBlockBytes(cacheDtype.code(), blockSize, k, e);
     }
 
-    /**
-     * What the device is and what it fell back from so far, as the JSON object that {@code ingrain_context_describe}
-     * writes.
-     */
+    /** The JSON object that {@code ingrain_context_describe} writes: the device, and the fallbacks so far. */
     public String describe() {
         try (Arena local = Arena.ofConfined()) {
             MemorySegment json = local.allocate(16 << 10);
@@ -124,9 +127,7 @@ public final class Context extends Memory implements AutoCloseable {
         }
     }
 
-    /**
-     * Runs {@code body} and returns what it started on this context: a line for each kernel and each library product.
-     */
+    /** Runs {@code body} and returns one line for each kernel launch and each library product on this context. */
     public List<String> trace(Runnable body) {
         runtime.trace(handle, 1);
         try (Arena local = Arena.ofConfined()) {
@@ -140,8 +141,8 @@ public final class Context extends Memory implements AutoCloseable {
     }
 
     /**
-     * Calls so far that something slower computed than what was meant for them, by op, sizes and reason; none on the
-     * CPU.
+     * Number of calls so far for which a slower kernel replaced the intended one. The key states op, sizes and reason.
+     * The backend reports none on the CPU.
      */
     public SortedMap<String, Long> fallbacks() {
         SortedMap<String, Long> all = new TreeMap<>(noted);
@@ -150,12 +151,12 @@ public final class Context extends Memory implements AutoCloseable {
         return all;
     }
 
-    /** Counts a fallback outside the ops; {@code what} states the fallback, sizes and reason. */
+    /** Counts a fallback outside the ops. {@code what} states the fallback, the sizes and the reason. */
     public void noteFallback(String what) {
         noted.merge(what, 1L, Long::sum);
     }
 
-    /** A mark in the stream, not yet set. */
+    /** Creates an event that has not been recorded yet. */
     public Event event() {
         runtime.eventCreate(handle, cell.address());
         Event event = new Event(this, cell.get(ValueLayout.JAVA_LONG, 0));
@@ -163,14 +164,14 @@ public final class Context extends Memory implements AutoCloseable {
         return event;
     }
 
-    /** From here to {@link #endGraph} ops are recorded and, where graphs exist, not run. */
+    /** Starts to capture ops until {@link #endGraph}. On a device with graphs they are recorded and not run. */
     public void beginGraph() {
         runtime.graphBegin(handle);
     }
 
     /**
-     * What was recorded since {@link #beginGraph}; null where graphs do not exist (the CPU): the ops have run, and the
-     * caller goes on calling them.
+     * The ops recorded since {@link #beginGraph}; null on a device without graphs (the CPU): there the ops have already
+     * run, and the caller must keep calling them.
      */
     public Graph endGraph() {
         runtime.graphEnd(handle, cell.address());
@@ -184,7 +185,8 @@ public final class Context extends Memory implements AutoCloseable {
     }
 
     /**
-     * Ends a recording whose ops failed, so that the stream runs again; what goes wrong here is added to {@code cause}.
+     * Ends a capture after an op failed, so that the stream can run again. A failure here is added to {@code cause} as
+     * suppressed.
      */
     public void abandonGraph(RuntimeException cause) {
         try {
@@ -197,23 +199,23 @@ public final class Context extends Memory implements AutoCloseable {
         }
     }
 
-    /** Whether this was open; it is not closed with the context any more. */
+    /** Stops tracking a closed object; false if it was closed before. */
     boolean forget(Owned owned) {
         return open.remove(owned);
     }
 
     /**
-     * Makes this context rank {@code rank} of a communicator, which may be one that it has been in before: its
-     * collectives are those of the one that it joined last.
+     * Makes this context rank {@code rank} of a communicator. A context may join several; its collectives use the one
+     * that it joined last.
      */
     public void join(Communicator communicator, int rank) {
-        synchronize();   // outside the communicator's lock: a collective may wait for a rank that wants the lock
+        synchronize();   // outside the communicator's lock: a collective may wait for a rank that needs the lock
         communicator.whileOpen(group -> runtime.communicatorJoin(handle, group, rank));
     }
 
     /**
-     * Frees everything this context allocated, then the context; a second call does nothing. Throws the first failure,
-     * after the rest.
+     * Frees everything this context allocated, then the context. A second call does nothing. If a step fails, the
+     * others still run; then the first failure is thrown.
      */
     @Override
     public void close() {
@@ -228,7 +230,7 @@ public final class Context extends Memory implements AutoCloseable {
         runAll(releases);
     }
 
-    /** Runs every one; the first failure is thrown at the end, with the later ones suppressed in it. */
+    /** Runs all actions, then throws the first failure, with the later ones as suppressed. */
     private static void runAll(List<Runnable> actions) {
         RuntimeException first = null;
         for (Runnable action : actions) {

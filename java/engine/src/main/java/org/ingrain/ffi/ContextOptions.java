@@ -19,7 +19,7 @@ public record ContextOptions(int device, int threads, String isa) {
         }
     }
 
-    /** Device 0, all cores, the best instruction set there is. */
+    /** Device 0, all cores, the best available instruction set. */
     public static ContextOptions defaults() {
         return new ContextOptions(0, 0, "auto");
     }

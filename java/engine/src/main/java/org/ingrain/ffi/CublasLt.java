@@ -11,9 +11,9 @@ import java.util.Map;
 import org.ingrain.tensor.InputException;
 
 /**
- * NVIDIA's cuBLASLt, which the CUDA backend opens by its name. The dynamic loader finds it in CUDA's runtime packages,
- * but not in PyTorch's wheels. If the loader does not find it, this class searches the wheels and loads the library;
- * the backend then uses the loaded one.
+ * Finds NVIDIA's cuBLASLt, which the CUDA backend opens by name. The dynamic loader finds it in CUDA's runtime
+ * packages, but not in PyTorch's wheels. If the loader does not find it, this class searches the wheels and loads the
+ * library; the backend then uses the loaded one.
  */
 public final class CublasLt {
     private static final List<String> NAMES = List.of("libcublasLt.so.13", "libcublasLt.so.12");
@@ -23,9 +23,9 @@ public final class CublasLt {
     }
 
     /**
-     * Loads this file for all backends that are opened from now on, before any other cuBLASLt is looked for.
+     * Loads this file. All backends opened afterwards use it instead of searching for cuBLASLt.
      *
-     * @throws InputException if it cannot be loaded, or bears another name than cuBLASLt of CUDA 12 or 13
+     * @throws InputException if the file cannot be loaded, or is not named like cuBLASLt of CUDA 12 or 13
      */
     public static void load(Path file) {
         if (NAMES.stream().noneMatch(file.getFileName().toString()::startsWith)) {
@@ -41,8 +41,8 @@ public final class CublasLt {
     }
 
     /**
-     * Loads the first cuBLASLt that can be loaded, unless the loader finds one on its own path. If there is none,
-     * matrix products report that later.
+     * Loads the first usable cuBLASLt, unless the dynamic loader finds one itself. If there is none, matrix products
+     * report it later.
      */
     static void find() {
         if (NAMES.stream().anyMatch(name -> SharedObject.keep(name).isEmpty())) {
@@ -56,8 +56,8 @@ public final class CublasLt {
     }
 
     /**
-     * Files in CUDA_HOME, the toolkit's folder, and the wheels of every Python that a user may mean, in the order in
-     * which they are tried.
+     * Existing candidate files in CUDA_HOME, the toolkit's folder and the wheels of the installed Pythons, in search
+     * order.
      */
     static List<Path> candidates(Map<String, String> environment, Path home) {
         List<Path> prefixes = new ArrayList<>();

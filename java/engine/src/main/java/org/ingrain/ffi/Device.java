@@ -4,17 +4,16 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * What a context computes on, read once from the JSON object of {@code ingrain_context_describe}.
+ * The device of a context, read once from the JSON object of {@code ingrain_context_describe}.
  *
  * @param backend     cpu, cuda or simt
- * @param name        of the processor or the card
+ * @param name        name of the processor or GPU
  * @param isa         instruction set or compute capability
- * @param threads     CPU threads, or multiprocessors of the card
- * @param memoryBytes of the device
- * @param graphs      whether ops between {@link Context#beginGraph} and {@link Context#endGraph} are recorded; else
- *                    they run
- * @param driverBytes of the device's memory that its driver may take while ops run, for kernels' code and graphs; 0 on
- *                    the CPU
+ * @param threads     CPU threads, or multiprocessors of the GPU
+ * @param memoryBytes total memory of the device
+ * @param graphs      whether ops between {@link Context#beginGraph} and {@link Context#endGraph} are recorded (true) or
+ *                    run at once (false)
+ * @param driverBytes device memory that the driver may allocate while ops run, for kernel code and graphs; 0 on the CPU
  */
 public record Device(String backend, String name, String isa, int threads, long memoryBytes, boolean graphs,
         long driverBytes) {
@@ -25,8 +24,8 @@ public record Device(String backend, String name, String isa, int threads, long 
                 fields.path("graphs").asBoolean(false), fields.path("driver_bytes").asLong(0));
     }
 
-    /** Whether ops and copies may run after their calls have returned; else they have run by then. */
+    /** Whether calls only enqueue ops and copies. If false, an op or copy has run when its call returns. */
     public boolean asynchronous() {
-        return graphs;   // a stream that can be captured runs beside the host
+        return graphs;   // a stream that can be captured runs asynchronously
     }
 }

@@ -3,8 +3,8 @@ package org.ingrain.ffi;
 import java.lang.foreign.ValueLayout;
 
 /**
- * A mark in a context's stream: set when all that was enqueued before it has run. It may be recorded again; the last
- * time counts.
+ * An event in a context's stream. It completes when everything enqueued before {@link #record} has run. It can be
+ * recorded again; the last recording counts.
  */
 public final class Event implements Context.Owned {
     private final Context context;
@@ -20,23 +20,23 @@ public final class Event implements Context.Owned {
         return handle;
     }
 
-    /** Enqueues the mark. */
+    /** Enqueues the event. */
     public void record() {
         context.runtime.eventRecord(context.handle(), handle);
     }
 
-    /** Waits until the mark is set. */
+    /** Blocks the host until the event has completed. */
     public void await() {
         context.runtime.eventWait(context.handle(), handle);
     }
 
-    /** Milliseconds on the device from another mark to this one, both set. */
+    /** Milliseconds on the device between two completed events. */
     public float millisecondsSince(Event start) {
         context.runtime.eventElapsed(context.handle(), context.cell.address(), start.handle, handle);
         return context.cell.get(ValueLayout.JAVA_FLOAT, 0);
     }
 
-    /** A second call does nothing; the context must still be open at the first. */
+    /** A second call, or a call after the context has closed, does nothing. */
     @Override
     public void close() {
         if (context.forget(this)) {

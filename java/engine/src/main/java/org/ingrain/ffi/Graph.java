@@ -1,6 +1,6 @@
 package org.ingrain.ffi;
 
-/** Ops recorded once and enqueued together as often as wanted, with the addresses and sizes they were recorded with. */
+/** Ops captured once, which can be launched repeatedly with the captured addresses and sizes. */
 public final class Graph implements Context.Owned {
     private final Context context;
     private final long handle;
@@ -10,12 +10,12 @@ public final class Graph implements Context.Owned {
         this.handle = handle;
     }
 
-    /** Enqueues everything recorded. */
+    /** Enqueues all captured ops. */
     public void launch() {
         context.runtime.graphLaunch(context.handle(), handle);
     }
 
-    /** A second call does nothing; the context must still be open at the first. */
+    /** A second call, or a call after the context has closed, does nothing. */
     @Override
     public void close() {
         if (context.forget(this)) {

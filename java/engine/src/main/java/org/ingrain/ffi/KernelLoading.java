@@ -8,8 +8,8 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
 /**
- * When a GPU's driver loads kernels. By default it loads one at its first launch, and may wait for all work on the
- * device then: so for the kernel of another rank on it, which waits for this one.
+ * Controls when a GPU's driver loads kernels. By default the driver loads a kernel at its first launch and may then
+ * wait for all work on the device. That deadlocks if a kernel of another rank on the same device waits for this rank.
  */
 public final class KernelLoading {
     private static final MethodHandle SETENV = Linker.nativeLinker().downcallHandle(
@@ -20,8 +20,9 @@ public final class KernelLoading {
     }
 
     /**
-     * Has the driver load all kernels of a library together with it (CUDA_MODULE_LOADING, CUDA's programming guide,
-     * "lazy loading"). The driver reads this when the process makes its first context: call it before.
+     * Makes the driver load all kernels of a library when it loads the library (CUDA_MODULE_LOADING=EAGER; CUDA
+     * programming guide, "lazy loading"). Call it before the process creates its first context, when the driver reads
+     * the setting.
      */
     public static void eagerly() {
         try (Arena local = Arena.ofConfined()) {

@@ -16,15 +16,15 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * The memory of a context: device memory and pinned host memory, allocated, freed and copied. What is not freed is
- * freed when the context closes.
+ * Memory of a context: allocates, frees and copies device memory and pinned host memory. The context frees the
+ * remaining allocations when it closes.
  */
 public abstract sealed class Memory implements Allocator permits Context {
     final RuntimeBindings runtime;
     private final Arena arena = Arena.ofShared();
-    /** Two 64-bit results of a call. */
+    /** Room for two 64-bit results of a native call. */
     final MemorySegment cell = arena.allocate(16, 8);
-    /** Bytes by address. */
+    /** Size in bytes of each device allocation, by address. */
     final Map<Long, Long> allocations = new HashMap<>();
     private final Set<Long> hostAllocations = new HashSet<>();
 
@@ -32,10 +32,10 @@ public abstract sealed class Memory implements Allocator permits Context {
         this.runtime = runtime;
     }
 
-    /** The native context; for {@code ffi} alone. */
+    /** Address of the native context; only for {@code ffi}. */
     abstract long handle();
 
-    /** Memory that lives as long as the context; for {@code ffi} alone. */
+    /** Arena that closes with the context; only for {@code ffi}. */
     Arena arena() {
         return arena;
     }
@@ -62,7 +62,7 @@ public abstract sealed class Memory implements Allocator permits Context {
         return runtime.weightBytes(dtype.code(), layout.ordinal(), rows, columns);
     }
 
-    /** A batch descriptor without arrays, until {@link Batch#lay}. */
+    /** A batch descriptor without arrays; {@link Batch#lay} places them. */
     public Batch batch(long maxBlocks, long blockSize) {
         return new Batch(arena, maxBlocks, blockSize);
     }
@@ -81,7 +81,7 @@ public abstract sealed class Memory implements Allocator permits Context {
         return address;
     }
 
-    /** Frees what {@link #allocate} or {@link #weight} returned (not a slice of it). */
+    /** Frees a tensor that {@link #allocate} returned (not a slice of it). */
     public void free(Tensor tensor) {
         if (allocations.remove(tensor.address()) == null) {
             throw new IllegalArgumentException(tensor + " is not an allocation of this context");
@@ -97,7 +97,7 @@ public abstract sealed class Memory implements Allocator permits Context {
         }
     }
 
-    /** {@inheritDoc} Valid until {@link #hostFree} or the context's end. */
+    /** {@inheritDoc} Valid until {@link #hostFree} or until the context closes. */
     @Override
     public MemorySegment hostAllocate(long bytes) {
         runtime.hostMalloc(handle(), cell.address(), Math.max(bytes, 1));
@@ -106,7 +106,7 @@ public abstract sealed class Memory implements Allocator permits Context {
         return MemorySegment.ofAddress(address).reinterpret(bytes, arena, null);
     }
 
-    /** Frees what {@link #hostAllocate} returned. */
+    /** Frees memory that {@link #hostAllocate} returned. */
     public void hostFree(MemorySegment host) {
         if (!hostAllocations.remove(host.address())) {
             throw new IllegalArgumentException(host + " is not host memory of this context");
@@ -114,7 +114,7 @@ public abstract sealed class Memory implements Allocator permits Context {
         runtime.hostFree(handle(), host.address());
     }
 
-    /** What frees everything allocated; it counts as freed from now on. */
+    /** Actions that free all remaining allocations, which are then no longer tracked here. */
     List<Runnable> releases() {
         List<Runnable> releases = new ArrayList<>();
         allocations.keySet().forEach(address -> releases.add(() -> runtime.free(handle(), address)));
@@ -128,40 +128,44 @@ public abstract sealed class Memory implements Allocator permits Context {
         runtime.fillZero(handle(), tensor.address(), tensor.bytes());
     }
 
-    /** Copies between tensors of one context with equal byte counts. */
+    /** Enqueues a copy between tensors of this context; both must have the same size in bytes. */
     public void copy(Tensor destination, Tensor source) {
         if (destination.bytes() != source.bytes()) {
-            throw new IllegalArgumentException(destination + " has " + destination.bytes() + " bytes, not "
+            throw new IllegalArgumentException(destination + " has " + destination.bytes() + " bytes, expected "
                     + source.bytes());
         }
         runtime.copy(handle(), destination.address(), source.address(), source.bytes());
     }
 
     /**
-     * Copies native host memory into the start of a tensor; the host memory may be reused after {@link #synchronize}.
+     * Enqueues a copy of native host memory to the start of a tensor. The host memory may be reused after
+     * {@link #synchronize}.
      */
     public void copyToDevice(Tensor destination, MemorySegment host) {
         if (host.byteSize() > destination.bytes()) {
-            throw new IndexOutOfBoundsException(host.byteSize() + " bytes into " + destination);
+            throw new IndexOutOfBoundsException(host.byteSize() + " bytes do not fit in " + destination);
         }
         runtime.copyToDevice(handle(), destination.address(), host.address(), host.byteSize());
     }
 
-    /** Copies a tensor into native host memory of its size and waits for it. */
+    /** Copies a tensor to the start of native host memory and waits for the copy. */
     public void copyToHost(MemorySegment host, Tensor source) {
         copyToHostAsync(host, source);
         synchronize();
     }
 
-    /** Enqueues a copy of a tensor into the start of native host memory, which is pinned or else waited for at once. */
+    /**
+     * Enqueues a copy of a tensor to the start of native host memory. If that memory is not pinned, the call may wait
+     * for the copy.
+     */
     public void copyToHostAsync(MemorySegment host, Tensor source) {
         if (source.bytes() > host.byteSize()) {
-            throw new IndexOutOfBoundsException(source + " into " + host.byteSize() + " bytes");
+            throw new IndexOutOfBoundsException(source + " does not fit in " + host.byteSize() + " bytes");
         }
         runtime.copyToHost(handle(), host.address(), source.address(), source.bytes());
     }
 
-    /** Writes the first n values of an I32 tensor; the array is free again at the return. */
+    /** Writes the first n values of the array to an I32 tensor. The array may be reused when the call returns. */
     public void write(Tensor destination, int[] values, int n) {
         write(destination, DType.I32, MemorySegment.ofArray(values).asSlice(0, (long) n * Integer.BYTES));
     }
@@ -186,7 +190,7 @@ public abstract sealed class Memory implements Allocator permits Context {
             MemorySegment host = local.allocate(Math.max(values.byteSize(), 8), 8).asSlice(0, values.byteSize());
             host.copyFrom(values);
             copyToDevice(destination, host);
-            synchronize();   // a device may read memory that is not pinned after the call
+            synchronize();   // the device may still read the host memory after copyToDevice returns
         }
     }
 
@@ -206,12 +210,12 @@ public abstract sealed class Memory implements Allocator permits Context {
         }
     }
 
-    /** Waits until everything enqueued has run. */
+    /** Waits until all enqueued work has run. */
     public void synchronize() {
         runtime.synchronize(handle());
     }
 
-    /** Bytes free and in all on the device. */
+    /** Free and total bytes of the device. */
     public Info memoryInfo() {
         runtime.memoryInfo(handle(), cell.address(), cell.address() + 8);
         return new Info(cell.get(ValueLayout.JAVA_LONG, 0), cell.get(ValueLayout.JAVA_LONG, 8));
@@ -220,8 +224,8 @@ public abstract sealed class Memory implements Allocator permits Context {
     /**
      * Memory of a device, in bytes.
      *
-     * @param free  available to this process now
-     * @param total of the device
+     * @param free  bytes available to this process now
+     * @param total bytes of the device
      */
     public record Info(long free, long total) {
     }

@@ -2,17 +2,17 @@ package org.ingrain.ffi;
 
 import org.ingrain.tensor.BackendException;
 
-/** One downcall: its status, and what a bad one turns into. */
+/** Runs a downcall and turns a bad status into a BackendException. */
 final class Native {
     private Native() {
     }
 
-    /** A call through a method handle. */
+    /** A downcall that returns a status. */
     interface Call {
         int run() throws Throwable;
     }
 
-    /** A call that returns a size. */
+    /** A downcall that returns a 64-bit value. */
     interface LongCall {
         long run() throws Throwable;
     }
@@ -23,7 +23,7 @@ final class Native {
         } catch (RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {
-            throw new AssertionError("a downcall throws nothing checked", e);
+            throw new AssertionError("a downcall threw a checked exception", e);
         }
     }
 
@@ -33,7 +33,7 @@ final class Native {
         } catch (RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {
-            throw new AssertionError("a downcall throws nothing checked", e);
+            throw new AssertionError("a downcall threw a checked exception", e);
         }
     }
 

@@ -13,12 +13,11 @@ import org.bytedeco.javacpp.Loader;
 import org.ingrain.tensor.InputException;
 
 /**
- * Where the library of a backend lies. A path is taken as it is; a name such as {@code cpu} is looked for, in this
- * order, in
+ * Finds the library of a backend. A path is used as given. A name such as {@code cpu} is searched for in this order:
  * <ol>
  * <li>{@code lib/} of the installation, system property {@code ingrain.home};
  * <li>{@code build/release/lib/} of the source tree, system property {@code ingrain.root};
- * <li>the engine's jar, {@code org/ingrain/native/<platform>/}, from where JavaCPP copies it to its cache once.
+ * <li>the engine's jar, {@code org/ingrain/native/<platform>/}, which JavaCPP copies once to its cache.
  * </ol>
  */
 public final class NativeLibraries {
@@ -27,8 +26,9 @@ public final class NativeLibraries {
     /**
      * The library of a backend.
      *
-     * @param backend a name ({@code cpu}, {@code cuda}) or the path of a library, told by its {@code /} or {@code .so}
-     * @throws InputException if there is no such library; the message says where it was looked for
+     * @param backend a name ({@code cpu}, {@code cuda}) or the path of a library, recognised by a {@code /} or the
+     *                ending {@code .so}
+     * @throws InputException if there is no such library; the message lists the searched folders
      */
     public static Path find(String backend) {
         if (backend.indexOf(File.separatorChar) >= 0 || backend.endsWith(".so")) {
@@ -83,7 +83,7 @@ public final class NativeLibraries {
         }
     }
 
-    /** JavaCPP compares size and time alone, which are the same for two builds of one version: compares the bytes. */
+    /** Compares the bytes. JavaCPP compares only size and time, which can be equal for two builds of one version. */
     private static boolean holds(Path file, URL resource) throws IOException {
         try (InputStream expected = resource.openStream()) {
             return Arrays.equals(Files.readAllBytes(file), expected.readAllBytes());

@@ -4,12 +4,11 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * A library whose kernels stand in for a backend's own.
+ * A library whose ops replace those of a backend.
  *
- * @param library the shared library, linked to the backend it runs beside
- * @param source  the file that the user named, which messages name too: the library itself, or what it was compiled
- *                from
- * @param ops     names of the header that are looked for in it; at least one must be there
+ * @param library the shared library, linked to the backend
+ * @param source  the file that the user named and that messages name: the library, or the source it was compiled from
+ * @param ops     names of ops in the header; the library must export at least one of them
  */
 public record Overlay(Path library, Path source, List<String> ops) {
 }

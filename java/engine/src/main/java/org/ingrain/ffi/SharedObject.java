@@ -11,8 +11,8 @@ import java.nio.file.Path;
 import org.ingrain.tensor.InputException;
 
 /**
- * Loads a shared library with all its symbols resolved, or says why that cannot be: a missing function must not end the
- * process later.
+ * Loads a shared library and resolves all its symbols at once (RTLD_NOW). An unresolved symbol is thus an error here;
+ * with lazy binding its first call would end the process.
  */
 final class SharedObject {
     private static final int NOW = 2;   // RTLD_NOW of <dlfcn.h>
@@ -31,10 +31,10 @@ final class SharedObject {
     }
 
     /**
-     * Loads a library for as long as the process lives.
+     * Loads a library, which stays loaded until the process ends.
      *
-     * @param name a file, or what the loader looks for in its own path
-     * @return why it cannot be loaded, or an empty string
+     * @param name a file, or a name for the loader to search for
+     * @return the reason why it cannot be loaded; empty on success
      */
     static String keep(String name) {
         try (Arena local = Arena.ofConfined()) {
@@ -49,9 +49,10 @@ final class SharedObject {
     }
 
     /**
-     * The symbols of a library, which stays loaded as long as the arena lives.
+     * The symbols of a library, which stays loaded until the arena closes.
      *
-     * @param source the file as messages name it
+     * @param source the file named in messages
+     * @throws InputException if the library cannot be loaded
      */
     static SymbolLookup load(Path library, Path source, Arena arena) {
         try (Arena local = Arena.ofConfined()) {

@@ -7,9 +7,9 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
 /**
- * Signatures as {@code ingrain.h} spells them: the result's letter, then one per parameter (i int32, l int64, f float,
- * p pointer, w weight, b batch). Pointers cross as 64-bit integers. A handle takes the symbol's address first, so that
- * one constant handle serves every backend.
+ * Signatures in the notation of {@code ingrain.h}: one letter for the result, then one per parameter (i int32, l int64,
+ * f float, p pointer, w weight, b batch). Pointers are passed as 64-bit integers. A handle takes the symbol's address
+ * as its first argument, so that one constant handle works for all backends.
  */
 final class Signature {
     private Signature() {
@@ -26,7 +26,7 @@ final class Signature {
             case 'i' -> ValueLayout.JAVA_INT;
             case 'f' -> ValueLayout.JAVA_FLOAT;
             case 'l', 'p', 'w', 'b' -> ValueLayout.JAVA_LONG;
-            default -> throw new IllegalArgumentException("no parameter letter '" + (char) letter + "'");
+            default -> throw new IllegalArgumentException("unknown parameter letter '" + (char) letter + "'");
         };
     }
 }

@@ -12,10 +12,13 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * The operations of {@code ingrain.h} with their shapes checked by name. Each enqueues one op on the context's stream.
- * Outputs come first. Letters: T tokens, M rows, D hidden, F intermediate, H query heads, K key-value heads, E
- * head_dim, V vocabulary, R LoRA rank, G adapter slots, N output and C input features. A shape that does not fit is an
- * IllegalArgumentException that names it: a fault of the caller, never of the user's input.
+ * The operations of {@code ingrain.h}. Each method checks the shapes and types of its tensors and enqueues one op on
+ * the context's stream. Outputs come first. Letters: T tokens, M rows, D hidden, F intermediate, H query heads, K
+ * key-value heads, E head_dim, V vocabulary, R LoRA rank, G adapter slots, N output and C input features, S sequences,
+ * L layers.
+ *
+ * <p>A wrong shape or type is an IllegalArgumentException that names the tensor: it is an error of the caller, never of
+ * the user's input. Any failure of the backend is a BackendException.
  */
 public final class Ops {
     private final Context context;
@@ -25,7 +28,7 @@ public final class Ops {
         this(context, context.backend());
     }
 
-    /** The ops of {@code kernels}, the context's library with other overlays, on this context. */
+    /** Ops of {@code kernels}, which must be the context's backend library, possibly with other overlays. */
     public Ops(Context context, Backend kernels) {
         this.context = context;
         bindings = new OpBindings(context, kernels);
@@ -37,7 +40,7 @@ public final class Ops {
      * @param h     query heads
      * @param k     key-value heads; divides h
      * @param e     head_dim
-     * @param scale factor of the scores, usually 1/√E
+     * @param scale factor of the attention scores, usually 1/√E
      */
     public record Heads(long h, long k, long e, float scale) {
         /** Columns of a fused q, k, v row: (H + 2K)·E. */
@@ -49,15 +52,15 @@ public final class Ops {
     /**
      * Dropout of a LoRA input.
      *
-     * @param probability of dropping an element; 0 for none
-     * @param seed        of the mask: the same seed gives the same mask in forward and backward
-     * @param column      of the whole input, where this one begins: a rank may have a part of the columns
-     * @param columns     of the whole input; 0 where this is the whole
+     * @param probability probability of dropping an element; 0 for none
+     * @param seed        seed of the mask; forward and backward with the same seed use the same mask
+     * @param column      first column of this input in the whole input, if a rank has only a range of its columns
+     * @param columns     number of columns of the whole input; 0 if this is the whole
      */
     public record Dropout(float probability, long seed, long column, long columns) {
         public static final Dropout NONE = new Dropout(0, 0);
 
-        /** Of the whole input. */
+        /** Dropout of an input with all its columns. */
         public Dropout(float probability, long seed) {
             this(probability, seed, 0, 0);
         }
@@ -67,26 +70,29 @@ public final class Ops {
         }
     }
 
-    /** y (n) = Σ over ranks and chunks of partials (chunks, n), one order. */
+    /** y (n) = Σ over ranks and chunks of partials (chunks, n) f32, in a fixed order. */
     public void allReduce(Tensor y, Tensor partials, long chunks) {
         Shapes.elements("partials", partials, DType.F32, chunks * y.elements());
         bindings.allReduce(y, partials, y.dtype().code(), chunks, y.elements());
     }
 
-    /** y (ranks, n) = every rank's x (n). */
+    /** y (ranks, n) = x (n) of every rank. */
     public void allGather(Tensor y, Tensor x) {
         Shapes.elements("y", y, x.dtype(), y.elements() / Math.max(1, x.elements()) * x.elements());
         bindings.allGather(y, x, x.bytes());
     }
 
-    /** y (n) = this rank's slice of Σ over ranks and chunks of partials (chunks, ranks · n): allReduce's bits. */
+    /**
+     * y (n) = this rank's slice of Σ over ranks and chunks of partials (chunks, ranks·n) f32; the same bits as
+     * allReduce.
+     */
     public void reduceScatter(Tensor y, Tensor partials, long chunks) {
         long slice = Math.max(1, chunks * y.elements());
         Shapes.elements("partials", partials, DType.F32, partials.elements() / slice * slice);
         bindings.reduceScatter(y, partials, y.dtype().code(), chunks, y.elements());
     }
 
-    /** y = x of the rank {@code root}; y may be x. The other ranks' x is not read. */
+    /** y = x of rank {@code root}; y may be x. The x of other ranks is not read. */
     public void broadcast(Tensor y, Tensor x, int root) {
         Shapes.elements("y", y, x.dtype(), x.elements());
         bindings.broadcast(y, x, x.bytes(), root);
@@ -96,12 +102,12 @@ public final class Ops {
     public void pack(Weight w, Tensor source, long row) {
         Shapes.matrix("source", source, ANY, w.columns());
         if (row < 0 || row + source.size(0) > w.rows()) {
-            throw Shapes.refused("source", source, "rows that lie within " + w + " from " + row + " on");
+            throw Shapes.refused("source", source, "rows within " + w + " (first row " + row + ")");
         }
         bindings.pack(w, source, source.dtype().code(), row, source.size(0), w.columns());
     }
 
-    /** y = x, converted. */
+    /** y = x, converted to y's dtype. */
     public void convert(Tensor y, Tensor x) {
         Shapes.elements("y", y, y.dtype(), x.elements());
         bindings.convert(y, x, y.dtype().code(), x.dtype().code(), x.elements());
@@ -154,7 +160,7 @@ public final class Ops {
         bindings.addRmsNormForward(y, h, rstd, x, residual, w, x.dtype().code(), x.size(0), x.size(1), eps);
     }
 
-    /** dx = dresidual + the gradient of x, (T, D); dresidual or dw (D) f32 may be null. */
+    /** dx (T, D) = dresidual + gradient of x; dw (D) f32 += gradient of w. dresidual and dw may be null. */
     public void rmsNormBackward(Tensor dx, Tensor dw, Tensor dy, Tensor dresidual, Tensor x, Tensor w, Tensor rstd) {
         Shapes.norm(Objects.requireNonNull(rstd, "rstd"), w, x);
         Shapes.like("dx", dx, x);
@@ -178,10 +184,10 @@ public final class Ops {
         bindings.matmulForward(y, x, w, x.dtype().code(), y.dtype().code(), x.size(0), beta);
     }
 
-    /** partials (C / chunk, T, N) f32: one product per chunk of w. */
+    /** partials (C / chunk, T, N) f32: one product per chunk of w's columns. */
     public void matmulPartial(Tensor partials, Tensor x, Weight w) {
         if (w.chunk() == 0) {
-            throw new IllegalArgumentException("w is " + w + " in one chunk, expected one of partial sums");
+            throw new IllegalArgumentException("w is " + w + " with a single sum, expected a weight with partial sums");
         }
         Shapes.matrix("x", x, ANY, w.columns());
         Shapes.matrices("partials", partials, DType.F32, w.columns() / w.chunk(), x.size(0), w.rows());
@@ -217,10 +223,7 @@ public final class Ops {
         bindings.addBiasBackward(db, dy, dy.dtype().code(), dy.size(0), dy.size(1));
     }
 
-    /**
-     * y (T, (H + 2K)·E) = x with each query and key head normalised by its own root mean square; y may be x. rstd
-     * (T, H + K) or null.
-     */
+    /** y (T, (H + 2K)·E) = x with RMSNorm over each query and key head; y may be x. rstd (T, H + K) f32 or null. */
     public void qkNorm(Tensor y, Tensor rstd, Tensor x, QkNorm w, Heads heads, float eps) {
         Shapes.like("y", y, x);
         Shapes.normedHeads(rstd, x, w, heads);
@@ -229,8 +232,8 @@ public final class Ops {
     }
 
     /**
-     * dx (T, (H + 2K)·E) holds the gradient of y and gets that of x. The weights' gradients dw (E) f32 are added to;
-     * both may be null.
+     * dx (T, (H + 2K)·E): on entry the gradient of y, on return that of x. dw (E) f32 += the gradients of the weights;
+     * both or neither are null.
      */
     public void qkNormBackward(Tensor dx, QkNorm dw, Tensor x, QkNorm w, Tensor rstd, Heads heads) {
         Shapes.like("dx", dx, x);
@@ -241,13 +244,13 @@ public final class Ops {
                 heads.k(), heads.e());
     }
 
-    /** Rotates q and k of qkv (T, (H + 2K)·E) in place by table (positions, E). */
+    /** Rotates q and k of qkv (T, (H + 2K)·E) in place by table (P, E) f32 at positions (T) I32. */
     public void rope(Tensor qkv, Tensor table, Tensor positions, Heads heads) {
         Shapes.rotation("qkv", qkv, table, positions, heads);
         bindings.ropeForward(qkv, table, positions, qkv.dtype().code(), qkv.size(0), heads.h(), heads.k(), heads.e());
     }
 
-    /** Rotates dq and dk of dqkv back, in place. */
+    /** Rotates dq and dk of dqkv (T, (H + 2K)·E) back, in place. */
     public void ropeBackward(Tensor dqkv, Tensor table, Tensor positions, Heads heads) {
         Shapes.rotation("dqkv", dqkv, table, positions, heads);
         bindings.ropeBackward(dqkv, table, positions, dqkv.dtype().code(), dqkv.size(0), heads.h(), heads.k(),
@@ -255,8 +258,8 @@ public final class Ops {
     }
 
     /**
-     * Stores k and v of every row of qkv in one layer's cache (blocks, elements a block); the cache's dtype is the
-     * tensor's.
+     * Stores k and v of every row of qkv (T, (H + 2K)·E) in one layer's cache (blocks, elements per block), in the
+     * cache tensor's dtype.
      */
     public void kvCacheWrite(Tensor cache, Tensor qkv, Batch batch, Heads heads) {
         cached(qkv, cache, batch, heads);
@@ -265,8 +268,8 @@ public final class Ops {
     }
 
     /**
-     * Copies blocks in every layer of cache (L, blocks, elements a block): pairs (n, 2) I32 of source and destination,
-     * flat.
+     * Copies blocks in every layer of cache (L, blocks, elements per block). pairs (2n) I32: source and destination of
+     * each copy.
      */
     public void kvCacheCopy(Tensor cache, Tensor pairs) {
         Shapes.matrices("cache", cache, cache.dtype(), ANY, ANY, ANY);
@@ -275,7 +278,7 @@ public final class Ops {
         bindings.kvCacheCopy(cache, pairs, pairs.elements() / 2, blockBytes, cache.size(1) * blockBytes, cache.size(0));
     }
 
-    /** y (T, H·E): attention of every row over its sequence's cached positions, its own included. */
+    /** y (T, H·E): attention of every row over the cached positions of its sequence, up to and including its own. */
     public void attentionPaged(Tensor y, Tensor qkv, Tensor cache, Batch batch, Heads heads) {
         cached(qkv, cache, batch, heads);
         Shapes.matrix("y", y, qkv.dtype(), batch.tokens(), heads.h() * heads.e());
@@ -289,7 +292,7 @@ public final class Ops {
         Shapes.matrix("cache", cache, ANY, blockBytes / cache.dtype().bytes());
     }
 
-    /** y (T, H·E), lse (T, H) f32: causal attention within each packed sequence, offsets (S + 1). */
+    /** y (T, H·E), lse (T, H) f32: causal attention within each packed sequence; offsets (S + 1) I32. */
     public void attention(Tensor y, Tensor lse, Tensor qkv, Tensor offsets, Heads heads) {
         Shapes.packed(y, lse, qkv, offsets, heads);
         bindings.attentionForward(y, lse, qkv, offsets, qkv.dtype().code(), offsets.size(0) - 1, heads.h(), heads.k(),
@@ -297,9 +300,9 @@ public final class Ops {
     }
 
     /**
-     * What the forward pass of {@link #attention} read and left.
+     * Inputs and outputs of the forward pass, {@link #attention}.
      *
-     * @param qkv     (T, (H + 2K)·E) after rope
+     * @param qkv     input (T, (H + 2K)·E), after rope
      * @param y       (T, H·E)
      * @param lse     (T, H) f32
      * @param offsets (S + 1) I32
@@ -307,7 +310,7 @@ public final class Ops {
     public record AttentionState(Tensor qkv, Tensor y, Tensor lse, Tensor offsets) {
     }
 
-    /** dqkv (T, (H + 2K)·E) is set; delta (T, H) f32 is scratch. */
+    /** dqkv (T, (H + 2K)·E) = the gradient of qkv, from dy (T, H·E); delta (T, H) f32 is scratch. */
     public void attentionBackward(Tensor dqkv, Tensor delta, Tensor dy, AttentionState forward, Heads heads) {
         Shapes.packed(forward.y(), forward.lse(), forward.qkv(), forward.offsets(), heads);
         Shapes.like("dqkv", dqkv, forward.qkv());
@@ -333,7 +336,8 @@ public final class Ops {
     }
 
     /**
-     * y (T, F) = silu(gate)·up, gate and up the halves of x (T, C)·Wᵀ; gateUp (T, 2F) is scratch, undefined afterwards.
+     * y (T, F) = silu(gate)·up, where gate and up are the halves of x (T, C)·Wᵀ. gateUp (T, 2F) is scratch, undefined
+     * after the call.
      */
     public void matmulSiluMul(Tensor y, Tensor gateUp, Tensor x, Weight w) {
         Shapes.matrix("x", x, ANY, w.columns());
@@ -352,7 +356,7 @@ public final class Ops {
                 dropout.probability(), dropout.seed(), dropout.column(), dropout.columns(x));
     }
 
-    /** y (T, N) of row distance y.size(1) += scaling (G) f32·u (T, R) f32·Bᵀ, B (G, N, R) f32; slots (T) or null. */
+    /** y (T, N) with row distance y.size(1) += scaling (G) f32·u (T, R) f32·Bᵀ, B (G, N, R) f32; slots (T) or null. */
     public void loraUp(Tensor y, Tensor u, Tensor b, Tensor scaling, Tensor slots) {
         up("y", y, u, b);
         Shapes.vector("scaling", scaling, DType.F32, b.size(0));
@@ -379,7 +383,7 @@ public final class Ops {
         }
     }
 
-    /** dx (T, C) += through the mask, or null; dA (1, R, C) += duᵀ·dropout(x). */
+    /** dx (T, C) += dropout mask·(du·A), or null; dA (1, R, C) f32 += duᵀ·dropout(x). */
     public void loraDownBackward(Tensor dx, Tensor da, Tensor du, Tensor x, Tensor a, Dropout dropout) {
         Shapes.matrix("x", x, ANY, ANY);
         Shapes.matrix("du", du, DType.F32, x.size(0), ANY);
@@ -401,7 +405,7 @@ public final class Ops {
         bindings.crossEntropyForward(loss, lse, logits, targets, logits.size(0), logits.size(1));
     }
 
-    /** dlogits (M, V) = scale·(softmax − one-hot); dlogits may be logits. */
+    /** dlogits (M, V) = scale·(softmax(logits) − one-hot(targets)); dlogits may be logits. */
     public void crossEntropyBackward(Tensor dlogits, Tensor logits, Tensor lse, Tensor targets, float scale) {
         Shapes.matrix("logits", logits, DType.F32, ANY, ANY);
         Shapes.matrix("dlogits", dlogits, logits.size(0), logits.size(1));
@@ -428,11 +432,11 @@ public final class Ops {
     /**
      * Coefficients of one AdamW step.
      *
-     * @param learningRate of this step
+     * @param learningRate learning rate of this step
      * @param beta1        decay of the first moment
      * @param beta2        decay of the second moment
      * @param eps          added to the root of the second moment
-     * @param weightDecay  decoupled decay, times the learning rate
+     * @param weightDecay  decoupled weight decay, multiplied by the learning rate
      */
     public record AdamW(float learningRate, float beta1, float beta2, float eps, float weightDecay) {
     }
@@ -455,7 +459,7 @@ public final class Ops {
      * @param topP        f32, 1 for no limit
      * @param seeds       i64
      * @param sequences   i32
-     * @param positions   i32: seed, sequence and position key the random number
+     * @param positions   i32; the random number depends only on seed, sequence and position
      */
     public record SampleRows(Tensor temperature, Tensor topK, Tensor topP, Tensor seeds, Tensor sequences,
             Tensor positions) {
@@ -477,7 +481,7 @@ public final class Ops {
                 rows.sequences(), rows.positions(), m, logits.size(1));
     }
 
-    /** ids (T) = drawn[source] where source (T) is 0 or more, else given (T); all I32. */
+    /** ids (T) = source (T) < 0 ? given (T) : max(drawn[source], 0); all I32. A drawn -1 (no token) becomes 0. */
     public void selectIds(Tensor ids, Tensor given, Tensor source, Tensor drawn) {
         Shapes.vector("ids", ids, DType.I32, ANY);
         Shapes.like("given", given, ids);
@@ -486,7 +490,7 @@ public final class Ops {
         bindings.selectIds(ids, given, source, drawn, ids.elements());
     }
 
-    /** y = normal(0, std), element i keyed by (seed, i). */
+    /** y = normal(0, std); element i depends only on (seed, i). */
     public void randomNormal(Tensor y, float std, long seed) {
         bindings.randomNormal(y, y.dtype().code(), y.elements(), std, seed);
     }

@@ -3,7 +3,10 @@ package org.ingrain.ops;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
-/** Checks of shapes and types that name the tensor they refuse. A size of {@link #ANY} is free. */
+/**
+ * Checks of shapes and types. A failed check throws an IllegalArgumentException that names the tensor. A size of
+ * {@link #ANY} matches any size.
+ */
 final class Shapes {
     static final long ANY = -1;
 
@@ -16,14 +19,14 @@ final class Shapes {
         }
     }
 
-    /** A vector, or null. */
+    /** Accepts a vector (n), or null. */
     static void optional(String name, Tensor tensor, DType dtype, long n) {
         if (tensor != null) {
             vector(name, tensor, dtype, n);
         }
     }
 
-    /** A matrix of any type. */
+    /** Accepts a matrix of any type. */
     static void matrix(String name, Tensor tensor, long rows, long columns) {
         if (tensor.rank() != 2 || differs(tensor.size(0), rows) || differs(tensor.size(1), columns)) {
             throw refused(name, tensor, shape(rows, columns));
@@ -37,7 +40,7 @@ final class Shapes {
         }
     }
 
-    /** A matrix for each adapter, layer or block. */
+    /** Accepts n matrices, one per adapter, layer or block. */
     static void matrices(String name, Tensor tensor, DType dtype, long n, long rows, long columns) {
         if (tensor.rank() != 3 || tensor.dtype() != dtype || differs(tensor.size(0), n) || differs(tensor.size(1), rows)
                 || differs(tensor.size(2), columns)) {
@@ -45,14 +48,14 @@ final class Shapes {
         }
     }
 
-    /** Any shape of n elements. */
+    /** Accepts any shape with n elements. */
     static void elements(String name, Tensor tensor, DType dtype, long n) {
         if (tensor.dtype() != dtype || tensor.elements() != n) {
             throw refused(name, tensor, n + " elements of " + dtype);
         }
     }
 
-    /** The type and shape of another. */
+    /** Accepts the type and shape of {@code other}. */
     static void like(String name, Tensor tensor, Tensor other) {
         boolean equal = tensor.dtype() == other.dtype() && tensor.rank() == other.rank();
         for (int i = 0; equal && i < other.rank(); i++) {
@@ -63,14 +66,14 @@ final class Shapes {
         }
     }
 
-    /** rstd (T) f32 or null and w (D) of a norm over x (T, D). */
+    /** Checks a norm over x (T, D): rstd (T) f32 or null, w (D). */
     static void norm(Tensor rstd, Tensor w, Tensor x) {
         matrix("x", x, ANY, ANY);
         vector("w", w, x.dtype(), x.size(1));
         optional("rstd", rstd, DType.F32, x.size(0));
     }
 
-    /** rstd (T, H + K) f32 or null and the weights (E) of a norm over the heads of x (T, (H + 2K)·E). */
+    /** Checks a norm over the heads of x (T, (H + 2K)·E): rstd (T, H + K) f32 or null, weights (E). */
     static void normedHeads(Tensor rstd, Tensor x, QkNorm w, Ops.Heads heads) {
         matrix("x", x, ANY, heads.columns());
         vector("q_norm", w.q(), x.dtype(), heads.e());
@@ -80,14 +83,14 @@ final class Shapes {
         }
     }
 
-    /** qkv (T, (H + 2K)·E), table (positions, E) f32 and positions (T) of rope. */
+    /** Checks rope: qkv (T, (H + 2K)·E), table (P, E) f32, positions (T) I32. */
     static void rotation(String name, Tensor qkv, Tensor table, Tensor positions, Ops.Heads heads) {
         matrix(name, qkv, ANY, heads.columns());
         matrix("table", table, DType.F32, ANY, heads.e());
         vector("positions", positions, DType.I32, qkv.size(0));
     }
 
-    /** y (T, H·E), lse (T, H) f32, qkv (T, (H + 2K)·E) and offsets of attention over packed sequences. */
+    /** Checks attention over packed sequences: y (T, H·E), lse (T, H) f32, qkv (T, (H + 2K)·E), offsets (S + 1) I32. */
     static void packed(Tensor y, Tensor lse, Tensor qkv, Tensor offsets, Ops.Heads heads) {
         matrix("qkv", qkv, ANY, heads.columns());
         matrix("y", y, qkv.dtype(), qkv.size(0), heads.h() * heads.e());

@@ -19,32 +19,32 @@ import org.ingrain.tensor.BackendException;
 import org.ingrain.tensor.InputException;
 
 /**
- * The threads of a group of ranks, one a rank, and the order of their work. Rank 0 leads: whatever all ranks do goes
- * through its thread, which hands it to the others, so that every rank does the same calls in the same order, whoever
- * asks for them. Where one rank fails the others are released from the collective they wait in, and from then on every
- * call throws that first failure: its message names the rank and its device.
+ * A group of ranks with one thread per rank. Rank 0 is the leader: work for all ranks is dispatched by its thread, so
+ * that all ranks make the same calls in the same order, whichever thread requests them. If a rank fails, the
+ * communicator is closed, which ends the collectives that other ranks wait in. From then on every call throws the first
+ * failure, whose message names the rank and its device.
  */
 public final class RankGroup implements AutoCloseable {
-    /** How long the other ranks have to end after one has failed. */
+    /** How long to wait for the other ranks after one has failed. */
     private static final long GRACE_SECONDS = 10;
 
     private final List<String> names;
-    /** Null where there is one rank. */
+    /** Null for one rank. */
     private final Communicator communicator;
-    /** Empty where the one rank is whatever thread calls. */
+    /** Empty if the only rank runs on the calling thread. */
     private final List<ExecutorService> threads = new ArrayList<>();
     private final CompletableFuture<Void> failure = new CompletableFuture<>();
     private volatile Thread leader;
 
     /**
-     * A thread for each rank of the communicator.
+     * Starts one thread per rank.
      *
-     * @param communicator that the ranks' contexts join; null for one rank
-     * @param names        of the ranks, with their devices, as messages name them
+     * @param communicator the communicator that the ranks' contexts join; null for one rank
+     * @param names        one per rank, with its device: the name of its thread, also used in messages
      */
     public RankGroup(Communicator communicator, List<String> names) {
         if (names.size() != (communicator == null ? 1 : communicator.ranks())) {
-            throw new IllegalArgumentException("names " + names + " of other ranks than the communicator's");
+            throw new IllegalArgumentException("names " + names + ", expected one for each rank of the communicator");
         }
         this.communicator = communicator;
         this.names = List.copyOf(names);
@@ -59,7 +59,7 @@ public final class RankGroup implements AutoCloseable {
         names = List.of("rank 0");
     }
 
-    /** One rank, whose work is done on the thread that calls. */
+    /** A group of one rank that runs on the calling thread. */
     public static RankGroup onCallersThread() {
         return new RankGroup();
     }
@@ -68,7 +68,7 @@ public final class RankGroup implements AutoCloseable {
         return names.size();
     }
 
-    /** That the ranks' contexts join; null where there is one rank. */
+    /** The communicator that the ranks' contexts join; null for one rank. */
     public Communicator communicator() {
         return communicator;
     }
@@ -78,7 +78,7 @@ public final class RankGroup implements AutoCloseable {
         return !threads.isEmpty();
     }
 
-    /** Runs work(rank) on every rank and waits; the results in the order of ranks. */
+    /** Runs work(rank) on every rank and waits. The results are in the order of the ranks. */
     public <T> List<T> run(IntFunction<T> work) {
         return onLeader(() -> all(work));
     }
@@ -92,12 +92,12 @@ public final class RankGroup implements AutoCloseable {
         return await(submit(0, work));
     }
 
-    /** Enqueues work for the thread of rank 0 and does not wait; the work itself reports its result or failure. */
+    /** Enqueues work for the thread of rank 0 and does not wait. The work must report its own result or failure. */
     public void post(Runnable work) {
         threads.getFirst().execute(work);
     }
 
-    /** On the leader's thread: runs work(rank) on every other rank, later. */
+    /** Enqueues work(rank) for every rank except 0 and does not wait. Call it on the leader's thread. */
     public void follow(IntConsumer work) {
         for (int i = 1; i < threads.size(); i++) {
             int rank = i;
@@ -139,7 +139,7 @@ public final class RankGroup implements AutoCloseable {
         }, threads.get(rank));
     }
 
-    /** The result; after a failure of another rank not for long, since this one may never end. */
+    /** Waits for the result. After a failure it waits at most {@link #GRACE_SECONDS}, since the task may never end. */
     private <T> T await(CompletableFuture<T> task) {
         try {
             CompletableFuture.anyOf(task, failure).exceptionally(e -> null).get();
@@ -151,13 +151,16 @@ public final class RankGroup implements AutoCloseable {
             return null;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw new IllegalStateException("interrupted while ranks were working", e);
+            throw new IllegalStateException("interrupted while waiting for a rank", e);
         } finally {
             throwFailure();
         }
     }
 
-    /** A rank has failed: releases the others. Returns the group's failure, which is that of the first rank. */
+    /**
+     * Records that a rank failed and closes the communicator, which ends the collectives of the others. Returns the
+     * failure of the rank that failed first.
+     */
     public RuntimeException failed(int rank, Throwable cause) {
         if (threads.isEmpty()) {
             return cause instanceof RuntimeException known ? known : new IllegalStateException(cause);
@@ -169,7 +172,7 @@ public final class RankGroup implements AutoCloseable {
         return failure();
     }
 
-    /** What is wrong with the input or with the model's numbers is no fault of a rank. */
+    /** Adds the rank to the message, except for errors of the input or of the model's numbers, which no rank causes. */
     private static RuntimeException named(String rank, Throwable cause) {
         if (cause instanceof InputException || cause instanceof ArithmeticException) {
             return (RuntimeException) cause;
@@ -198,8 +201,9 @@ public final class RankGroup implements AutoCloseable {
     }
 
     /**
-     * Runs {@code last}(rank) on every rank, also after a failure, and ends the threads. What it throws is thrown once
-     * all have ended; a rank that hangs is left alone.
+     * Runs {@code last}(rank) on every rank, even after a failure, and ends the threads. Waits for each rank for at
+     * most {@link #GRACE_SECONDS}. Then throws the first exception of {@code last}, unless the group had already
+     * failed.
      */
     public void close(IntConsumer last) {
         if (threads.isEmpty()) {
@@ -217,7 +221,7 @@ public final class RankGroup implements AutoCloseable {
             try {
                 end.get(GRACE_SECONDS, TimeUnit.SECONDS);
             } catch (ExecutionException | TimeoutException e) {
-                failed = failed == null ? new CompletionException("ranks cannot be closed", e) : failed;
+                failed = failed == null ? new CompletionException("cannot close the ranks", e) : failed;
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
                 return;

@@ -8,7 +8,7 @@ import org.ingrain.ops.Ops.Heads;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
-/** attention.cc and attention_backward.cc: packed sequences, of which the last is the longest. */
+/** Cases of attention.cc and attention_backward.cc: packed sequences of increasing length. */
 final class AttentionCases {
     private AttentionCases() {
     }
@@ -33,7 +33,7 @@ final class AttentionCases {
         return offsets;
     }
 
-    /** Pairs of a query and a key it sees. */
+    /** Number of (query, key) pairs that the causal mask allows. */
     private static double pairs(int[] offsets) {
         double pairs = 0;
         for (int s = 1; s < offsets.length; s++) {
@@ -43,7 +43,7 @@ final class AttentionCases {
         return pairs;
     }
 
-    /** What attention reads and leaves, on one side. */
+    /** Inputs and output memory of the forward pass on one side. */
     private static AttentionState state(Side side, Tensor qkv, Case at, int[] offsets) {
         int t = offsets[offsets.length - 1];
         return new AttentionState(qkv.view(t, heads(at).columns()),
@@ -62,7 +62,7 @@ final class AttentionCases {
                 output("lse", state.lse(), Tolerance.of(DType.F32, terms).through(at.dtype()).magnitude(4)));
     }
 
-    /** y and lse are the oracle's. */
+    /** y and lse are taken from the oracle's forward pass. */
     private static Call backward(Side side, Case at) {
         int[] offsets = offsets(at);
         Tensor qkv = side.normal(at.dtype(), offsets[offsets.length - 1], heads(at).columns());

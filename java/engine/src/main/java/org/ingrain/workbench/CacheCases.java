@@ -12,8 +12,8 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
 /**
- * kv_cache.cc and attention_paged.cc: sequences with a history, written by the backend's own op, that take a step of
- * some tokens.
+ * Cases of kv_cache.cc and attention_paged.cc: sequences with a history in the cache, written by the built-in op, and a
+ * step of one or more tokens.
  */
 final class CacheCases {
     private static final int BLOCK_SIZE = 32;
@@ -40,7 +40,7 @@ final class CacheCases {
                 Cases.at(4, 128, cases.scale().width(131072), 64), Cases.FLOATS, CacheCases::copy);
     }
 
-    /** A cache with its history, and the step that comes. */
+    /** A cache with its history, and the step to compute on it. */
     private record Step(Tensor cache, Tensor qkv, Batch batch, Tensor y, int[] lengths) {
     }
 
@@ -70,7 +70,10 @@ final class CacheCases {
                 lengths);
     }
 
-    /** Cache blocks in no order; the first ones are those of sequence 0 for all. */
+    /**
+     * Block table (sequences, maxBlocks): shuffled cache blocks; the first {@code shared} blocks of sequence 0 are
+     * shared by all.
+     */
     private static int[] table(Side side, int sequences, int maxBlocks, int shared) {
         List<Integer> blocks = IntStream.range(0, sequences * maxBlocks).boxed().collect(Collectors.toList());
         Collections.shuffle(blocks, side.random());
@@ -79,9 +82,9 @@ final class CacheCases {
     }
 
     /**
-     * Positions [begins, ends) of every sequence.
+     * A batch of positions [begin, end) of every sequence.
      *
-     * @param each begins, ends, prefix groups, prefix blocks: one of each a sequence
+     * @param each (4, sequences): begins, ends, prefix groups, prefix blocks
      */
     private static Batch batch(Side side, int[][] each, int[] table, boolean grouped) {
         int sequences = each[0].length;
@@ -127,7 +130,7 @@ final class CacheCases {
                 output("y", step.y(), tolerance(at)));
     }
 
-    /** What was written is read by the backend's own attention. */
+    /** The written cache is read by the built-in attention. */
     private static Call write(Side side, Case at) {
         Step step = step(side, at);
         double written = 2.0 * at.get("K") * at.get("E") * step.qkv()

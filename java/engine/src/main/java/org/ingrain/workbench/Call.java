@@ -7,24 +7,24 @@ import org.ingrain.tensor.Tensor;
  * One call of an op on one {@link Side}, with random inputs.
  *
  * @param run     enqueues the op
- * @param read    enqueues what makes the results comparable, after the op: a cache is read by attention, a packed
- *                weight by a product
+ * @param read    enqueues the ops that make the results comparable, after {@code run}: attention reads a cache, a
+ *                product reads a packed weight
  * @param outputs everything the op writes
- * @param bytes   that the op must move: every input read once, every output written once
- * @param flops   that it must compute, multiply and add counted as two
+ * @param bytes   minimum memory traffic of the op: each input read once, each output written once
+ * @param flops   arithmetic of the op; a multiply-add counts as two
  */
 record Call(Runnable run, Runnable read, List<Output> outputs, double bytes, double flops) {
     /**
-     * A result.
+     * One output of the op.
      *
-     * @param name      as the header has it
-     * @param tensor    where it is
-     * @param tolerance of the comparison
+     * @param name      name in the header
+     * @param tensor    its memory
+     * @param tolerance tolerance of the comparison
      */
     record Output(String name, Tensor tensor, Tolerance tolerance) {
     }
 
-    /** A call whose outputs are compared as they are. */
+    /** A call whose outputs can be compared directly. */
     static Call of(Runnable run, double bytes, double flops, Output... outputs) {
         return new Call(run, () -> { }, List.of(outputs), bytes, flops);
     }
@@ -33,7 +33,7 @@ record Call(Runnable run, Runnable read, List<Output> outputs, double bytes, dou
         return new Output(name, tensor, tolerance);
     }
 
-    /** Bytes of tensors, null for none. */
+    /** Total bytes of the tensors; null counts as 0. */
     static double bytes(Tensor... tensors) {
         double bytes = 0;
         for (Tensor tensor : tensors) {

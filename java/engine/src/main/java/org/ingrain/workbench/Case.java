@@ -8,18 +8,18 @@ import org.ingrain.tensor.DType;
  * An op at one shape.
  *
  * @param op      its name in the header
- * @param letters names of the sizes, those of the header's comment, then options, 0 or 1
+ * @param letters names of the sizes as in the header's comment, then names of options, whose size is 0 or 1
  * @param sizes   one for each letter
- * @param dtype   of the activations
+ * @param dtype   dtype of the activations
  * @param maker   draws inputs and binds the call
  */
 record Case(String op, List<String> letters, int[] sizes, DType dtype, Maker maker) {
-    /** Makes the call of a case on a side. */
+    /** Creates the call of a case on a side. */
     interface Maker {
         Call on(Side side, Case at);
     }
 
-    /** The size that a letter stands for, such as T. */
+    /** The size with this letter, such as T. */
     int get(String letter) {
         return sizes[letters.indexOf(letter)];
     }
@@ -29,7 +29,7 @@ record Case(String op, List<String> letters, int[] sizes, DType dtype, Maker mak
         return get(option) != 0;
     }
 
-    /** This with other sizes for those letters that it has. */
+    /** This case with the given sizes; letters that it does not have are ignored. */
     Case with(Map<String, Integer> other) {
         int[] changed = sizes.clone();
         for (int i = 0; i < changed.length; i++) {

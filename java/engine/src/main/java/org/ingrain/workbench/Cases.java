@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.ingrain.tensor.DType;
 
-/** Every op of the header at the shapes where it is compared and at those where it is timed. */
+/** All ops of the header, with the shapes at which each is compared and timed. */
 final class Cases {
     static final List<DType> FLOATS = List.of(DType.F32, DType.BF16);
     static final List<DType> F32 = List.of(DType.F32);
@@ -13,12 +13,12 @@ final class Cases {
     private final List<Group> groups = new ArrayList<>();
 
     /**
-     * How large what is timed is.
+     * Sizes of the timed cases.
      *
-     * @param dtype      of the activations
-     * @param rows       of what memory bounds, so that it does not fit in a cache
-     * @param matmulRows of what arithmetic bounds
-     * @param divisor    of a model's widths, where the device is emulated
+     * @param dtype      dtype of the activations
+     * @param rows       rows for ops bound by memory; large enough that the tensors do not fit in a cache
+     * @param matmulRows rows for ops bound by compute
+     * @param divisor    divisor of a model's widths; above 1 for the emulated device
      */
     record Scale(DType dtype, int rows, int matmulRows, int divisor) {
         static Scale of(String backend) {
@@ -38,8 +38,8 @@ final class Cases {
      * The cases of one op.
      *
      * @param op       its name in the header
-     * @param compared with the oracle
-     * @param timed    beside the built-in op
+     * @param compared cases compared with the oracle
+     * @param timed    cases timed against the built-in op
      */
     record Group(String op, List<Case> compared, List<Case> timed) {
     }
@@ -69,9 +69,10 @@ final class Cases {
     /**
      * Adds an op.
      *
-     * @param letters  names of the sizes, apart by spaces
-     * @param compared sizes that are compared, in every dtype
-     * @param timed    sizes that are timed, in the scale's dtype if the op has it, else in the op's last
+     * @param letters  names of the sizes, separated by spaces
+     * @param compared sizes of the compared cases, each in every dtype
+     * @param timed    sizes of the timed cases, in the scale's dtype if {@code dtypes} has it, else in the last of
+     *                 {@code dtypes}
      */
     void add(String op, String letters, int[][] compared, int[][] timed, List<DType> dtypes, Case.Maker maker) {
         List<String> names = List.of(letters.split(" "));

@@ -5,16 +5,16 @@ import java.util.stream.Collectors;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
 
-/** One case on two sides: the same inputs, every output compared. */
+/** Runs a case on two sides with the same inputs and compares all outputs. */
 final class Comparison {
     private Comparison() {
     }
 
     /**
-     * Runs the case's calls and compares.
+     * Runs both calls of a case and compares their outputs.
      *
-     * @param where what a failure is said of: file, op and shape
-     * @throws InputException that names the first output, element, what was found and what was expected
+     * @param where file, op and shape, the start of the message
+     * @throws InputException at the first wrong element; it names output, index, found and expected value
      */
     static void hold(String where, Side expectedSide, Call expected, Side actualSide, Call actual) {
         actual.run().run();
@@ -27,7 +27,7 @@ final class Comparison {
                     actualSide.floats(output.tensor()));
         }
         if (!actualSide.guardsStand()) {
-            throw new InputException(where + ": writes behind the end of a tensor");
+            throw new InputException(where + ": writes past the end of a tensor");
         }
     }
 

@@ -14,8 +14,8 @@ import java.util.stream.Stream;
 import org.ingrain.tensor.InputException;
 
 /**
- * The kernels of this build: which op comes from which file, as their opening comments tell; the build puts these
- * beside the classes.
+ * The kernel files of this build and the ops of each. The build writes the files' opening comments to a resource next
+ * to the classes.
  */
 public final class KernelCatalog {
     private static final Pattern BOUND = Pattern.compile("\\bBound {2,}(\\S.*?)(?: {2,}|$)");
@@ -25,12 +25,12 @@ public final class KernelCatalog {
     /**
      * A kernel file.
      *
-     * @param file  in the source tree, such as native/ops/rms_norm.cc
-     * @param bound what bounds its ops, as its opening comment says
-     * @param ops   their names in the header, in the file's order
+     * @param file  path in the source tree, such as native/ops/rms_norm.cc
+     * @param bound the bound of its ops, from its opening comment
+     * @param ops   names of its ops in the header, in the order of the file
      */
     public record Source(String file, String bound, List<String> ops) {
-        /** The file's name without its ending, the same on every backend. */
+        /** The file name without its ending; the same on all backends. */
         public String stem() {
             return Path.of(file).getFileName().toString().replaceFirst("\\..*", "");
         }
@@ -45,12 +45,14 @@ public final class KernelCatalog {
         this.sources = List.copyOf(sources);
     }
 
-    /** The kernels that this build was made from. */
+    /** Reads the catalog of this build. */
     public static KernelCatalog read() {
         return parse(resource("kernels.txt").lines().toList());
     }
 
-    /** Of the lines "file PATH", the file's opening comment, and "op NAME". */
+    /**
+     * Parses the catalog: per kernel file a line "file PATH", the lines of its opening comment, and lines "op NAME".
+     */
     static KernelCatalog parse(List<String> lines) {
         List<Source> sources = new ArrayList<>();
         for (String line : lines) {
@@ -72,7 +74,7 @@ public final class KernelCatalog {
     static String resource(String name) {
         try (InputStream in = KernelCatalog.class.getResourceAsStream(name)) {
             if (in == null) {
-                throw new IllegalStateException("the build left no " + name + " beside the classes");
+                throw new IllegalStateException("resource " + name + " is missing from the build");
             }
             return new String(in.readAllBytes(), StandardCharsets.UTF_8);
         } catch (IOException e) {
@@ -86,10 +88,9 @@ public final class KernelCatalog {
     }
 
     /**
-     * The ops that a name stands for: of a stem (rms_norm) all of that file, else the op of that name
-     * (rms_norm_forward).
+     * The ops of a name: all ops of the file for a stem (rms_norm), or the single op of that name (rms_norm_forward).
      *
-     * @throws InputException that names the nearest if there is neither
+     * @throws InputException if there is neither; the message names the nearest known name
      */
     public List<String> ops(String name) {
         List<Source> registry = sources("cpu");
@@ -104,10 +105,10 @@ public final class KernelCatalog {
         String nearest = registry.stream()
                 .flatMap(source -> Stream.concat(Stream.of(source.stem()), source.ops().stream()))
                 .min(Comparator.comparingInt(known -> distance(known, name))).orElseThrow();
-        throw new InputException(name + ": no such op, expected one of 'ingrain kernels', such as " + nearest);
+        throw new InputException(name + ": no such op, expected a name from 'ingrain kernels', such as " + nearest);
     }
 
-    /** Fewest letters inserted, left out or exchanged (Levenshtein). */
+    /** Levenshtein distance: the minimum number of insertions, deletions and substitutions. */
     private static int distance(String a, String b) {
         int[] row = new int[b.length() + 1];
         for (int j = 0; j < row.length; j++) {

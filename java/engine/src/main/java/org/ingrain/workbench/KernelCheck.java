@@ -15,8 +15,8 @@ import org.ingrain.tensor.BackendException;
 import org.ingrain.tensor.InputException;
 
 /**
- * Holds a user's kernels to the CPU oracle at every shape of their ops, and then to the clock. A kernel can end the
- * process or never return: the command line runs this in a process of its own.
+ * Compares a user's kernels with the CPU oracle at all shapes of their ops, then times them. A kernel can crash the
+ * process or never return, so the command line runs the check in a separate process.
  */
 public final class KernelCheck {
     private static final int UNSUPPORTED = 3;
@@ -25,32 +25,33 @@ public final class KernelCheck {
     private final Listener listener;
 
     /**
-     * What is checked.
+     * Input of the check.
      *
-     * @param library of the backend
+     * @param library library of the backend
      * @param backend its name: cpu, cuda or simt
-     * @param options of the contexts
-     * @param kernels as libraries
+     * @param options options of the contexts
+     * @param kernels libraries of the kernels to check
      */
     public record Work(Path library, String backend, ContextOptions options, List<Overlay> kernels) {
     }
 
-    /** Receives the position of the check. */
+    /** Receives the progress of the check. */
     public interface Listener {
-        /** @param where file, op and shape that are next; empty if the next op is not the user's */
+        /** @param where file, op and shape of the next step; empty if that step runs only built-in ops */
         void at(String where);
     }
 
     /**
      * The speed of the user's op at a shape, compared with the backend's own op.
      *
-     * @param shape               letters as in the header
-     * @param milliseconds        of one call
-     * @param builtInMilliseconds of the backend's own op
-     * @param gigabytesPerSecond  that it must move
-     * @param teraflops           that it must compute, per second
-     * @param bound               memory or compute: which ceiling is nearer
-     * @param share               of that ceiling, measured beside it; over 1 where its tensors fit in a cache
+     * @param shape               sizes and dtype, such as "T 7 D 127 F32"
+     * @param milliseconds        time of one call
+     * @param builtInMilliseconds time of one call of the backend's own op
+     * @param gigabytesPerSecond  minimum memory traffic over time
+     * @param teraflops           10¹² floating-point operations per second
+     * @param bound               "memory" or "compute": the ceiling that limits the op
+     * @param share               fraction of that ceiling, which is measured in turns with the op; above 1 if the
+     *                            tensors fit in a cache
      */
     public record Timing(String shape, double milliseconds, double builtInMilliseconds, double gigabytesPerSecond,
             double teraflops, String bound, double share) {
@@ -63,19 +64,20 @@ public final class KernelCheck {
      * @param source  the user's file
      * @param shapes  number of shapes at which it agrees with the oracle
      * @param refused number of shapes that it does not support
-     * @param refusal its message for the first of them, or null
-     * @param timings of the shapes it supports
+     * @param refusal the message of the op at the first of them, or null
+     * @param timings one for each supported timed shape
      */
     public record Checked(String op, String source, int shapes, int refused, String refusal, List<Timing> timings) {
     }
 
     /**
-     * All of it.
+     * Result of the check.
      *
-     * @param device                 that computes
-     * @param copyGigabytesPerSecond a device copy in the same run: the ceiling of what memory bounds
-     * @param matmulTeraflops        the backend's own product in the same run: the ceiling of what arithmetic bounds
-     * @param ops                    in order of name
+     * @param device                 device that ran the kernels
+     * @param copyGigabytesPerSecond rate of a device copy in the same run: the ceiling of ops bound by memory
+     * @param matmulTeraflops        rate of the built-in matrix product in the same run: the ceiling of ops bound by
+     *                               compute
+     * @param ops                    the checked ops, sorted by name
      */
     public record Result(Device device, double copyGigabytesPerSecond, double matmulTeraflops, List<Checked> ops) {
     }
@@ -85,7 +87,7 @@ public final class KernelCheck {
         this.listener = listener;
     }
 
-    /** @throws InputException in one line, at the first thing that is wrong */
+    /** @throws InputException at the first fault, with a message of one line */
     public Result run() {
         Cases.Scale scale = Cases.Scale.of(work.backend());
         Map<String, Cases.Group> groups = Cases.of(scale).stream()
@@ -115,7 +117,7 @@ public final class KernelCheck {
         return source + ": " + at.op() + " at " + at.shape();
     }
 
-    /** The op with no timings yet. */
+    /** Compares an op with the oracle at all its shapes. The result has no timings yet. */
     private Checked compared(Cases.Group group, Path source, Side.Computer right, Side.Computer user) {
         int agreed = 0;
         int refused = 0;
@@ -132,12 +134,12 @@ public final class KernelCheck {
         }
         if (agreed == 0) {
             throw new InputException(source + ": " + group.op() + " supports none of " + refused
-                    + " shapes; its first refusal: " + refusal);
+                    + " shapes; the message at the first: " + refusal);
         }
         return new Checked(group.op(), source.toString(), agreed, refused, refusal, List.of());
     }
 
-    /** What a kernel says of a shape that it does not support; any other failure is the kernel's fault. */
+    /** Shape and message, if the kernel reports the shape as unsupported. Any other status is an InputException. */
     private static String refusal(Path source, Case at, BackendException e) {
         if (e.status() != UNSUPPORTED) {
             throw new InputException(where(source, at) + ": fails with status " + e.status() + ": " + e.getMessage(),

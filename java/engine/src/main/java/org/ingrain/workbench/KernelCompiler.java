@@ -12,8 +12,8 @@ import java.util.regex.Pattern;
 import org.ingrain.tensor.InputException;
 
 /**
- * Makes a shared library of a kernel's source, linked to the backend it will run beside: its references to
- * ingrain_native_stream and the like then find, by the backend's soname, the library that is already loaded.
+ * Compiles a kernel's source to a shared library that is linked to the backend. The dynamic loader resolves its
+ * references, such as ingrain_native_stream, by the backend's soname to the loaded backend.
  */
 final class KernelCompiler {
     private static final Pattern ERROR = Pattern.compile(
@@ -25,14 +25,14 @@ final class KernelCompiler {
 
     /**
      * @param backend the backend's library
-     * @param folder  for headers and objects; the caller removes it
+     * @param folder  for headers and libraries; the caller removes it
      */
     KernelCompiler(Path backend, Path folder) {
         this.backend = backend;
         this.folder = folder;
     }
 
-    /** The library of a kernel: the file itself if it is one. */
+    /** The compiled library of a kernel, or its file if that is already a library. */
     Path library(KernelFile kernel) {
         if (!kernel.source()) {
             return kernel.file().toAbsolutePath();
@@ -47,7 +47,7 @@ final class KernelCompiler {
         }
     }
 
-    /** cpu, cuda or simt, by the library's name. */
+    /** cpu, cuda or simt, from the library's name. */
     private String target() {
         Matcher name = BACKEND.matcher(backend.getFileName().toString());
         return name.matches() ? name.group(1) : backend.getFileName().toString();
@@ -65,7 +65,7 @@ final class KernelCompiler {
             command.addAll(List.of("nvcc", "-arch=native", "--expt-relaxed-constexpr",
                     "-Xcompiler=-fPIC,-fvisibility=hidden", "-shared"));
         } else {
-            throw new InputException(kernel.file() + ": cannot be compiled for " + target + ", which takes "
+            throw new InputException(kernel.file() + ": cannot be compiled for " + target + ", expected "
                     + (target.equals("cpu") ? ".cc" : ".cu") + " or .so");
         }
         if (!target.equals("cuda")) {
@@ -85,7 +85,7 @@ final class KernelCompiler {
         return command;
     }
 
-    /** The emulated CUDA runtime is for tests: its headers are in the source tree alone. */
+    /** The emulated CUDA runtime is for tests, so its headers are only in the source tree. */
     private static List<String> emulated() {
         String root = System.getProperty("ingrain.root");
         if (root == null) {
@@ -116,11 +116,11 @@ final class KernelCompiler {
             Matcher error = ERROR.matcher(output);
             throw new InputException(kernel.file() + ": does not compile: "
                     + (error.find() ? error.group().strip() : output.isBlank()
-                            ? command.getFirst() + " ended with " + status : output.strip()));
+                            ? command.getFirst() + " exited with status " + status : output.strip()));
         }
     }
 
-    /** The folder of the headers that kernels may include, written once. */
+    /** The folder of the headers that kernels may include; the first call writes it. */
     private Path headers() throws IOException {
         Path headers = folder.resolve("include");
         if (!Files.isDirectory(headers)) {

@@ -12,10 +12,10 @@ import java.util.regex.Pattern;
 import org.ingrain.tensor.InputException;
 
 /**
- * A user's kernel: the file that ops come from instead of the backend's own.
+ * A user's kernel: a file whose ops replace those of the backend.
  *
- * @param op   a stem, whose ops are taken as far as the file has them, or one op's full name
- * @param file a shared library (.so), or a source that is compiled on the spot (.cc, .cu)
+ * @param op   the full name of an op, or a stem: all ops of the stem that the file exports
+ * @param file a shared library (.so), or a source to compile (.cc, .cu)
  */
 public record KernelFile(String op, Path file) {
     private static final Pattern INCLUDE = Pattern.compile("(?m)^\\s*#\\s*include\\s*\"([^\"]+)\"");
@@ -30,7 +30,7 @@ public record KernelFile(String op, Path file) {
         KernelCatalog.read().ops(op);
     }
 
-    /** Reads OP=FILE. */
+    /** Parses OP=FILE. */
     public static KernelFile parse(String text) {
         int equals = text.indexOf('=');
         if (equals < 1 || equals == text.length() - 1) {
@@ -39,7 +39,7 @@ public record KernelFile(String op, Path file) {
         return new KernelFile(text.substring(0, equals), Path.of(text.substring(equals + 1)));
     }
 
-    /** The names of its ops in the header. */
+    /** Names of its ops in the header. */
     public List<String> ops() {
         return KernelCatalog.read().ops(op);
     }
@@ -49,7 +49,7 @@ public record KernelFile(String op, Path file) {
         return !file.toString().endsWith(".so");
     }
 
-    /** The files that say what the kernel computes: the file, and what it includes from beside itself. */
+    /** The files that define the kernel: the file, and the files it includes from its own folder, recursively. */
     public Set<Path> contents() {
         Set<Path> contents = new LinkedHashSet<>();
         collect(file, contents);
@@ -72,7 +72,7 @@ public record KernelFile(String op, Path file) {
         try {
             return Files.readString(source);
         } catch (MalformedInputException e) {
-            throw new InputException(source + ": is no text in UTF-8", e);
+            throw new InputException(source + ": not UTF-8", e);
         } catch (IOException e) {
             throw new InputException(source + ": cannot be read: " + e.getMessage(), e);
         }

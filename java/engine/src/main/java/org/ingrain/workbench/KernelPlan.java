@@ -12,7 +12,7 @@ import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.tensor.BackendException;
 import org.ingrain.tensor.InputException;
 
-/** Which kernels a backend starts for an op at a shape: each op is run once with tracing on. */
+/** Lists the kernels that a backend launches for an op at a shape. Runs each op once with tracing on. */
 public final class KernelPlan {
     private KernelPlan() {
     }
@@ -22,24 +22,25 @@ public final class KernelPlan {
      *
      * @param op      its name in the header
      * @param shape   such as "T 7 D 127 F32"
-     * @param kernels in launch order; the op's message if it does not support the shape
+     * @param kernels launches in order; a single line "refused: MESSAGE" if the op does not run at the shape
      */
     public record Row(String op, String shape, List<String> kernels) {
     }
 
     /**
-     * The rows of some ops at the shapes of {@link KernelCheck}.
+     * The rows of the given ops at the shapes of {@link KernelCheck}.
      *
      * @param backend its name: cpu, cuda or simt
      * @param ops     their names in the header; empty for all
-     * @param sizes   of letters of the header, such as T, in place of the check's own
+     * @param sizes   sizes by letter of the header, such as T, that replace those of the check
+     * @throws InputException if no selected op has one of these letters
      */
     public static List<Row> of(String backend, ContextOptions options, Set<String> ops, Map<String, Integer> sizes) {
         List<Cases.Group> groups = Cases.of(Cases.Scale.of(backend)).stream()
                 .filter(group -> ops.isEmpty() || ops.contains(group.op())).toList();
         for (String letter : sizes.keySet()) {
             if (groups.stream().flatMap(KernelPlan::cases).noneMatch(at -> at.letters().contains(letter))) {
-                throw InputException.field("sizes", letter + ", expected a size of the ops in question");
+                throw InputException.field("sizes", letter + ", expected a size letter of the selected ops");
             }
         }
         try (Backend library = Backend.open(NativeLibraries.find(backend))) {
@@ -56,7 +57,7 @@ public final class KernelPlan {
         return Stream.concat(group.compared().stream(), group.timed().stream());
     }
 
-    /** A kernel's name without return type, function parameters and anonymous namespace. */
+    /** A line of the trace without the kernel's return type, parameters and anonymous namespace. */
     private static String brief(String kernel) {
         String named = kernel.replace("(anonymous namespace)::", "").replaceFirst("^void ", "");
         int grid = named.lastIndexOf(" grid ");

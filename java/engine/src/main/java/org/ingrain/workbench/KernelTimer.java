@@ -5,7 +5,10 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
-/** Seconds of a call: the best of some rounds, each long enough that the clock and the wait at its end do not count. */
+/**
+ * Measures the time of a call: the minimum over several rounds. Each round is long enough that the overhead of the
+ * clock and of the final synchronization is negligible.
+ */
 final class KernelTimer {
     private static final double ROUND = 0.03;
     private static final int ROUNDS = 5;
@@ -13,7 +16,7 @@ final class KernelTimer {
     private KernelTimer() {
     }
 
-    /** Seconds of one run of each; their rounds take turns, so that both meet the same machine. */
+    /** Seconds per run of each. Their rounds alternate, so that changes in machine load affect all alike. */
     static double[] seconds(Side[] sides, Runnable... runs) {
         int[] repetitions = new int[runs.length];
         double[] best = new double[runs.length];
@@ -22,7 +25,7 @@ final class KernelTimer {
             best[i] = Math.min(once, round(sides[i], runs[i], 1));
             repetitions[i] = (int) Math.clamp(Math.ceil(ROUND / best[i]), 1, 10_000);
         }
-        boolean slow = best[0] > 10 * ROUND;   // an emulated device: nobody waits for its best
+        boolean slow = best[0] > 10 * ROUND;   // an emulated device: one round is enough
         for (int round = 0; round < (slow ? 1 : ROUNDS); round++) {
             for (int i = 0; i < runs.length; i++) {
                 best[i] = Math.min(best[i], round(sides[i], runs[i], repetitions[i]));
@@ -42,14 +45,14 @@ final class KernelTimer {
     }
 
     /**
-     * What the device reaches with the backend's own ops: a copy of tensors that fit in no cache, and a product in the
-     * scale's dtype.
+     * Rates that the device reaches with the built-in ops: a copy of tensors too large for any cache, and a matrix
+     * product in the scale's dtype.
      *
-     * @param side           of both
-     * @param copy           of {@code copyBytes}, read and written
-     * @param matmul         of {@code matmulFlops}
-     * @param bytesPerSecond of the copy, to tell what bounds a call
-     * @param flopsPerSecond of the product
+     * @param side           side that runs both
+     * @param copy           the copy; {@code copyBytes} counts bytes read and written
+     * @param matmul         the product, with {@code matmulFlops} operations
+     * @param bytesPerSecond rate of the copy, used to decide whether memory or compute bounds a call
+     * @param flopsPerSecond rate of the product
      */
     record Ceiling(Side side, Runnable copy, double copyBytes, Runnable matmul, double matmulFlops,
             double bytesPerSecond, double flopsPerSecond) {
@@ -71,8 +74,8 @@ final class KernelTimer {
         }
 
         /**
-         * A call on two sides, and the ceiling that bounds it, measured again in turns with them: a noisy machine is as
-         * noisy for all.
+         * Times a call on two sides. The copy or product that bounds it is measured again in turns with them, so that
+         * noise of the machine affects all three alike.
          */
         KernelCheck.Timing beside(String shape, Side[] sides, Call user, Call builtIn) {
             boolean memory = user.bytes() / bytesPerSecond >= user.flops() / flopsPerSecond;

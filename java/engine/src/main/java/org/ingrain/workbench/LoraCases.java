@@ -7,7 +7,7 @@ import org.ingrain.ops.Ops.Dropout;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
-/** lora.cc, with adapters by row and with dropout. */
+/** Cases of lora.cc, with an adapter per row and with dropout. */
 final class LoraCases {
     private static final int ADAPTERS = 3;
     private static final int BAND = 8;
@@ -52,7 +52,7 @@ final class LoraCases {
                 2.0 * t * c * r, output("u", u, Tolerance.of(DType.F32, c).through(at.dtype())));
     }
 
-    /** y is a band of columns in a wider matrix, whose other columns must stay. */
+    /** y is a range of columns of a wider matrix, whose other columns must not change. */
     private static Call upForward(Side side, Case at) {
         int t = at.get("T");
         int n = at.get("N");

@@ -7,7 +7,7 @@ import org.ingrain.ops.Ops.AdamW;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
-/** cross_entropy.cc and adamw.cc. */
+/** Cases of cross_entropy.cc and adamw.cc. */
 final class LossCases {
     private static final int[][] LENGTHS = {{1}, {127}, {4099}, {100_003}};
 
@@ -60,7 +60,7 @@ final class LossCases {
                 output("norm", norm, Tolerance.of(DType.F32, x.elements())));
     }
 
-    /** A norm far beyond the limit; or one just beyond it, so that a repeated clip leaves the numbers what they are. */
+    /** The norm is far above the limit, or just above it: repeated timed calls then hardly change x. */
     private static Call clip(Side side, Case at) {
         Tensor x = side.normal(DType.F32, at.get("n"));
         Tensor norm = side.constant(at.has("far") ? 3 : 0.7007, DType.F32, 1);

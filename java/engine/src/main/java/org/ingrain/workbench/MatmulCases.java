@@ -8,7 +8,7 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
-/** matmul.cc, matmul_backward.cc, matmul_silu_mul.cc, pack.cc. Weights are packed by the backend's own op. */
+/** Cases of matmul.cc, matmul_backward.cc, matmul_silu_mul.cc and pack.cc. The built-in op packs the weights. */
 final class MatmulCases {
     private MatmulCases() {
     }
@@ -87,7 +87,7 @@ final class MatmulCases {
                 output("dw", dw, Tolerance.of(DType.F32, t)));
     }
 
-    /** gate_up is undefined afterwards; gate and up may be rounded to the dtype on the way. */
+    /** gate_up is undefined after the op. The op may round gate and up to the dtype before it multiplies them. */
     private static Call siluMul(Side side, Case at) {
         int t = at.get("T");
         int f = at.get("F");
@@ -100,7 +100,7 @@ final class MatmulCases {
                 Tolerance.of(at.dtype(), c).through(at.dtype()).magnitude(4))), bytes(y, x, w.data()), 4.0 * t * f * c);
     }
 
-    /** What was packed is read back by the backend's own product with the identity. */
+    /** The built-in product with the identity reads the packed weight back. */
     private static Call pack(Side side, Case at) {
         int n = at.get("N");
         int c = at.get("C");

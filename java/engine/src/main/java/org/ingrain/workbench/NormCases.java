@@ -8,7 +8,7 @@ import org.ingrain.ops.QkNorm;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
-/** rms_norm.cc, qk_norm.cc, add_bias.cc and silu_mul.cc. */
+/** Cases of rms_norm.cc, qk_norm.cc, add_bias.cc and silu_mul.cc. */
 final class NormCases {
     private static final float EPS = 1e-5f;
 

@@ -8,11 +8,11 @@ import org.ingrain.ops.Ops.SampleRows;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
-/** sample.cc and random.cc. */
+/** Cases of sample.cc and random.cc. */
 final class SampleCases {
     /**
-     * A draw is where a sum of f32 weights passes a point: rows whose point lies within a rounding of a border may go
-     * to its other side.
+     * Fraction of rows that may draw a different id. A draw is the id at which the running sum of f32 weights passes a
+     * random point; if the point is within rounding error of the boundary between two ids, either is right.
      */
     private static final double ON_THE_BORDER = 0.02;
 
@@ -46,7 +46,7 @@ final class SampleCases {
                 output("log_probabilities", logProbabilities, Tolerance.of(DType.F32, v).magnitude(8).strays(strays)));
     }
 
-    /** A logarithm and a cosine, each some units of the last place. */
+    /** Box-Muller: the logarithm and the cosine may each be off by a few units in the last place. */
     private static Call normal(Side side, Case at) {
         Tensor y = side.output(at.dtype(), at.get("n"));
         return Call.of(() -> side.ops().randomNormal(y, 1.5f, 20240709), bytes(y), 40.0 * y.elements(),

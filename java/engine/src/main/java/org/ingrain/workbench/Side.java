@@ -16,14 +16,14 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * One side of a comparison, for one case: a context of its own, the ops that are compared, and inputs, which are the
- * same bits on every side because every side draws them in the same order from the same seed. Behind every tensor lies
- * a strip that nobody may write.
+ * One side of a comparison, for one case: a context, the ops to compare, and inputs. Every side draws its inputs in the
+ * same order from the same seed, so they have the same bits. A guard strip behind each tensor detects writes past its
+ * end.
  */
 final class Side implements AutoCloseable {
     private static final long SEED = 20240709;
     private static final int GUARD_BYTES = 256;
-    /** Larger tensors repeat their first values: what is timed need not be drawn to the last element. */
+    /** Number of elements drawn; larger tensors repeat them, which is good enough for timing. */
     private static final int DRAWN = 1 << 20;
 
     private final Context context;
@@ -34,11 +34,11 @@ final class Side implements AutoCloseable {
     private final List<Tensor> guards = new ArrayList<>();
 
     /**
-     * Who computes.
+     * A backend and the ops to compare.
      *
-     * @param backend  opens the context
-     * @param kernels  the ops that are compared: the backend itself, or the same library with overlays
-     * @param options  of the context
+     * @param backend opens the context
+     * @param kernels source of the ops to compare: the backend itself, or the same library with overlays
+     * @param options options of the context
      */
     record Computer(Backend backend, Backend kernels, ContextOptions options) {
         Side open(Side oracle) {
@@ -57,17 +57,17 @@ final class Side implements AutoCloseable {
         return context;
     }
 
-    /** The ops that are compared. */
+    /** The ops to compare. */
     Ops ops() {
         return ops;
     }
 
-    /** The backend's own, for what a case needs beside the op it is about. */
+    /** The backend's built-in ops, for everything in a case except the op to compare. */
     Ops builtIn() {
         return builtIn;
     }
 
-    /** The side whose results are right; its own oracle where this is it. */
+    /** The side whose results are the reference; this side itself if it is the reference. */
     Side oracle() {
         return oracle;
     }
@@ -76,7 +76,7 @@ final class Side implements AutoCloseable {
         return random;
     }
 
-    /** Memory for an output: all bits set, which is a NaN in every float type and -1 in the integers. */
+    /** Memory for an output with all bits set, which is NaN in all float types and -1 in the integer types. */
     Tensor output(DType dtype, long... shape) {
         long bytes = Tensor.unallocated(dtype, shape).bytes();
         Tensor memory = context.allocate(dtype, (bytes + GUARD_BYTES) / dtype.bytes());
@@ -85,7 +85,7 @@ final class Side implements AutoCloseable {
         return memory.view(shape);
     }
 
-    /** A float tensor of these values, element by element. */
+    /** A float tensor of shape {@code shape} whose element i is value(i). */
     Tensor values(IntToDoubleFunction value, DType dtype, long... shape) {
         Tensor tensor = output(dtype, shape);
         int drawn = (int) Math.min(DRAWN, tensor.elements());
@@ -104,12 +104,12 @@ final class Side implements AutoCloseable {
         return values(i -> values[i], dtype, shape);
     }
 
-    /** Normal values. */
+    /** Values from the standard normal distribution. */
     Tensor normal(DType dtype, long... shape) {
         return values(i -> random.nextGaussian(), dtype, shape);
     }
 
-    /** The same value everywhere. */
+    /** A tensor filled with one value. */
     Tensor constant(double value, DType dtype, long... shape) {
         return values(i -> value, dtype, shape);
     }
@@ -131,14 +131,14 @@ final class Side implements AutoCloseable {
         return ints(random.ints(n, from, to).toArray());
     }
 
-    /** A weight (rows, columns) of normal values, packed by the backend's own op. */
+    /** A weight (rows, columns) of normal values, packed by the built-in op. */
     Weight weight(DType dtype, Weight.Layout layout, long rows, long columns, long chunk) {
         Weight weight = context.weight(dtype, layout, rows, columns, chunk);
         builtIn.pack(weight, normal(dtype, rows, columns), 0);
         return weight;
     }
 
-    /** A tensor of another side, copied. */
+    /** A flat copy on this side of a tensor of another side. */
     Tensor copied(Side from, Tensor tensor) {
         Tensor copy = output(tensor.dtype(), tensor.elements());
         try (Arena arena = Arena.ofConfined()) {
@@ -148,7 +148,7 @@ final class Side implements AutoCloseable {
         return copy;
     }
 
-    /** A float tensor's elements as F32. */
+    /** The elements of a tensor, converted to F32. */
     float[] floats(Tensor tensor) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment host = download(tensor, arena);
@@ -175,7 +175,7 @@ final class Side implements AutoCloseable {
         }
     }
 
-    /** Whether every strip behind a tensor is as it was. */
+    /** Whether all guard strips are unchanged. */
     boolean guardsStand() {
         try (Arena arena = Arena.ofConfined()) {
             return guards.stream().map(guard -> download(guard, arena)).allMatch(strip ->

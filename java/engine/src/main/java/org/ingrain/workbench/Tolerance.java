@@ -3,30 +3,31 @@ package org.ingrain.workbench;
 import org.ingrain.tensor.DType;
 
 /**
- * How far a result may lie from the oracle's e: {@code 2·unit(dtype)·|e| + (inner + (4 + 2√n)·2⁻²⁴)·max(m, max |e|)}.
+ * Largest allowed difference between a result and the oracle's value e: {@code 2·unit(dtype)·|e| + (inner + (4 +
+ * 2√n)·2⁻²⁴)·max(m, max |e|)}.
  *
- * <p>The first term is one rounding to the result's dtype on either side: the oracle's e is rounded too, unlike the f32
- * references of the parity tests, whose {@code ParityTolerance} allows one rounding and knows no strays. The second is
- * the error of sums of n terms that the sides add in f32 in different orders: rounding errors are independent, so they
- * grow with √n, in units of the sums' size, for which the largest result of the array stands; where terms cancel, the
- * case names their magnitude m. {@code inner} counts a rounding before the sums, as where a kernel feeds bf16 to the
+ * <p>The first term is one rounding to the result's dtype on each side, since e is rounded too. (The references of the
+ * parity tests are f32, so {@code ParityTolerance} allows one rounding; it has no strays.) The second term is the error
+ * of sums of n terms, which the two sides add in f32 in different orders. Rounding errors are independent, so their sum
+ * grows with √n. It is relative to the size of the sums, estimated by the largest result of the array, or by m if the
+ * terms cancel. {@code inner} is the error of a rounding before the sums, for example if a kernel passes bf16 to the
  * tensor cores.
  *
  * @param unit      relative error of one rounding to the result's dtype
- * @param terms     n, the length of the longest sum behind one result; -1 where nothing is summed
- * @param inner     relative error of a rounding before the sums, 0 where there is none
- * @param magnitude m, 0 where no terms cancel
- * @param strays    share of elements that may differ by any amount: draws that fall on the border between two ids
+ * @param terms     n, the length of the longest sum in one result; -1 for no sum
+ * @param inner     relative error of a rounding before the sums, 0 for none
+ * @param magnitude m, the size of terms that cancel; 0 if none do
+ * @param strays    fraction of elements that may differ by any amount, for draws at the boundary between two ids
  */
 record Tolerance(double unit, long terms, double inner, double magnitude, double strays) {
     private static final double F32_UNIT = 0x1p-24;
 
-    /** Results of this dtype, each a sum of {@code terms} terms. */
+    /** For results of this dtype that are each a sum of {@code terms} terms. */
     static Tolerance of(DType dtype, long terms) {
         return new Tolerance(unit(dtype), terms, 0, 0, 0);
     }
 
-    /** The same bits. */
+    /** No difference. */
     static Tolerance exact() {
         return new Tolerance(0, -1, 0, 0, 0);
     }
@@ -35,7 +36,7 @@ record Tolerance(double unit, long terms, double inner, double magnitude, double
         return new Tolerance(unit, terms, inner, m, strays);
     }
 
-    /** The same, where a term may have been rounded to this dtype. */
+    /** This tolerance, for terms that may have been rounded to this dtype before the sum. */
     Tolerance through(DType dtype) {
         return new Tolerance(unit, terms, dtype == DType.F32 ? 0 : unit(dtype), magnitude, strays);
     }
@@ -45,8 +46,9 @@ record Tolerance(double unit, long terms, double inner, double magnitude, double
     }
 
     /**
-     * The largest difference allowed at an element that the oracle has as e, in an array whose largest is {@code
-     * largest}.
+     * The largest allowed difference at an element whose oracle value is e.
+     *
+     * @param largest largest finite magnitude in the array of the oracle
      */
     double limit(double e, double largest) {
         double sums = terms < 0 ? 0 : (4 + 2 * Math.sqrt(terms)) * F32_UNIT;

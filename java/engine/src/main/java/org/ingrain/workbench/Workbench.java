@@ -7,29 +7,32 @@ import org.ingrain.ffi.Overlay;
 import org.ingrain.files.TemporaryFolder;
 import org.ingrain.tensor.InputException;
 
-/** Opens a backend with a user's kernels in place of its own. */
+/** Opens a backend with a user's kernels in place of its own ops. */
 public final class Workbench {
     private Workbench() {
     }
 
     /**
-     * Compiles what is a source, then loads. What was compiled is removed before this returns: a loaded library needs
-     * its file no more.
+     * Compiles the kernels that are sources, then loads all. The compiled files are removed before this returns, since
+     * a loaded library no longer needs its file.
      *
-     * @param library of the backend
-     * @throws InputException in one line, if a kernel does not compile, load, or export what it should
+     * @param library library of the backend
+     * @throws InputException if a kernel does not compile or load, or exports none of its ops; the message is one line
      */
     public static Backend open(Path library, List<KernelFile> kernels) {
         return kernels.isEmpty() ? Backend.open(library)
                 : compiled(library, kernels, (overlays, folder) -> Backend.open(library, overlays));
     }
 
-    /** What is done with compiled kernels while they are there. */
+    /** Uses the kernels before their compiled files are removed. */
     public interface Use<R> {
         R with(List<Overlay> kernels, Path folder);
     }
 
-    /** Compiles what is a source into a temporary folder, which the use may write to, and removes it afterwards. */
+    /**
+     * Compiles the kernels that are sources into a temporary folder, calls {@code use}, which may write to the folder,
+     * and removes the folder.
+     */
     public static <R> R compiled(Path library, List<KernelFile> kernels, Use<R> use) {
         try (TemporaryFolder temporary = TemporaryFolder.make("ingrain-kernels-")) {
             Path folder = temporary.path();

@@ -30,7 +30,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** The header, the libraries, the Java bindings and the parity tests speak of the same ops. */
+/** The header, the libraries, the Java bindings and the parity tests have the same ops. */
 class AbiTest {
     private static final Pattern STRUCT = Pattern.compile("typedef struct (\\w+) \\{([^}]*)\\}");
     private static final Pattern FIELD = Pattern.compile("(\\w+)\\s*;");
@@ -41,7 +41,7 @@ class AbiTest {
     @TempDir
     Path folder;
 
-    /** Every backend that is built. */
+    /** The libraries of all backends in the build. */
     static List<Path> libraries() {
         Path built = Path.of(System.getProperty("ingrain.root"), "build", "release", "lib");
         return Stream.of("cpu", "wrong", "cuda", "simt").map(name -> built.resolve("libingrain_" + name + ".so"))
@@ -137,11 +137,14 @@ class AbiTest {
     private static void assertOneLine(String message, String... parts) {
         assertFalse(message.contains("\n"), message);
         for (String part : parts) {
-            assertTrue(message.contains(part), () -> "'" + message + "' does not say '" + part + "'");
+            assertTrue(message.contains(part), () -> "'" + message + "' does not contain '" + part + "'");
         }
     }
 
-    /** Every field of a descriptor gets a value of its own in Java and is read where the compiler puts it. */
+    /**
+     * Java writes a distinct value to each field of a descriptor; the test reads it at the offset that the C++ compiler
+     * reports.
+     */
     @Test
     void descriptorsLieAsTheCompilerLaysThem() throws Exception {
         Map<String, Map<String, Integer>> layouts = layouts();
@@ -166,7 +169,7 @@ class AbiTest {
         }
     }
 
-    /** Offset of every field, and under "" the size, of every struct. */
+    /** Field offsets of each struct of the header, in bytes; the size of the struct has the key "". */
     private Map<String, Map<String, Integer>> layouts() throws IOException, InterruptedException {
         var source = new StringBuilder("#include \"ingrain.h\"\n#include <cstddef>\n#include <cstdio>\nint main() {\n");
         STRUCT.matcher(Files.readString(NativeTools.HEADER).replaceAll("//[^\n]*", "")).results().forEach(declared -> {

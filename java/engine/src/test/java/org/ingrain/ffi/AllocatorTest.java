@@ -10,7 +10,7 @@ import org.ingrain.tensor.Weight;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** A counter says what a context takes for the same calls; a scope gives it back. */
+/** A counter reports what a context allocates for the same calls. A scope frees it. */
 class AllocatorTest {
     private final Backend backend = Backend.open(NativeLibraries.find("cpu"));
     private final Context context = backend.context(new ContextOptions(0, 1, "auto"));
@@ -35,11 +35,11 @@ class AllocatorTest {
         assertEquals(0, Inspect.allocatedBytes(context));
         allocations(context);
         assertEquals(Inspect.allocatedBytes(context), counter.bytes());
-        counter.initialize(unallocated, () -> fail("a counter needs no values"));
+        counter.initialize(unallocated, () -> fail("a counter must not request values"));
         counter.reserveWorkspace(100);
         counter.reserveWorkspace(70);
         assertEquals(Inspect.allocatedBytes(context) + 100, counter.bytes(),
-                "the workspace is shared: the largest counts");
+                "the workspace is shared, so only the largest counts");
     }
 
     @Test

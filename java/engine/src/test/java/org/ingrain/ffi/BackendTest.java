@@ -18,7 +18,7 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 import org.junit.jupiter.api.Test;
 
-/** Backends and contexts: how they open, what they refuse, and what they give back. */
+/** Backends and contexts: opening, rejected arguments and freed memory. */
 class BackendTest {
     private static Backend cpu() {
         return Backend.open(NativeLibraries.find("cpu"));
@@ -33,7 +33,7 @@ class BackendTest {
             String message = assertThrows(InputException.class, () -> backend.context(options)).getMessage();
             assertFalse(message.contains("\n"), message);
             for (String part : parts) {
-                assertTrue(message.contains(part), () -> "'" + message + "' does not say '" + part + "'");
+                assertTrue(message.contains(part), () -> "'" + message + "' does not contain '" + part + "'");
             }
         }
     }

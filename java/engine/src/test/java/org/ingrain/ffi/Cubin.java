@@ -10,12 +10,12 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * The machine code of a CUDA source, as nvcc's {@code -cubin} writes it: an ELF file with a section of instructions for
- * each kernel, 16 bytes an instruction on sm_80 and sm_90. The low 12 bits are the opcode; bits 73 to 75 tell how wide
- * a memory access is.
+ * The machine code of a CUDA source, as written by nvcc's {@code -cubin}: an ELF file with one section of instructions
+ * per kernel. On sm_80 and sm_90 an instruction has 16 bytes. Bits 0 to 11 are the opcode; bits 73 to 75 are the width
+ * of a memory access.
  */
 final class Cubin {
-    private static final int RESERVED_SHARED = 1024;   // of sm_90, in front of a kernel's own
+    private static final int RESERVED_SHARED = 1024;   // bytes that sm_90 reserves in front of a kernel's own
     private static final Map<Integer, String> OPCODES = Map.of(
             0x981, "LDG", 0x986, "STG", 0x983, "LDL", 0x387, "STL", 0x987, "STL");
     private static final String[] WIDTHS = {"8", "8", "16", "16", "32", "64", "128", ""};
@@ -63,15 +63,12 @@ final class Cubin {
         return new String(bytes, StandardCharsets.US_ASCII);
     }
 
-    /**
-     * How many memory instructions of each kind and width each kernel has, such as STG.128; kernels by their mangled
-     * names.
-     */
+    /** Per kernel (mangled name), the number of memory instructions by kind and width, such as STG.128. */
     Map<String, Map<String, Integer>> accesses() {
         return accesses;
     }
 
-    /** Bytes of static shared memory of the kernels that have some. */
+    /** Bytes of static shared memory by kernel; kernels without any are left out. */
     Map<String, Long> staticShared() {
         return staticShared;
     }

@@ -6,7 +6,7 @@ import java.lang.foreign.ValueLayout;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
-/** What tests look at in a context and the product has no use for. */
+/** Access to the state of a context that only tests need. */
 public final class Inspect {
     private Inspect() {
     }
@@ -23,7 +23,7 @@ public final class Inspect {
         }
     }
 
-    /** Bytes of device memory that a context holds. */
+    /** Bytes of device memory that a context has allocated. */
     public static long allocatedBytes(Context context) {
         return context.allocations.values().stream().mapToLong(Long::longValue).sum();
     }

@@ -15,25 +15,31 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What ptxas made of kernels for sm_90a: the build writes {@code build/release/cubins} where there is nvcc. */
+/**
+ * Checks the machine code that ptxas generates for sm_90a. The build writes {@code build/release/cubins} if nvcc is
+ * installed.
+ */
 class MachineCodeTest {
-    /** What the emulator takes every kernel's static shared memory for (simt::static_shared). */
+    /** Bytes of static shared memory that the emulator assumes for every kernel (simt::static_shared). */
     private static final long STATIC_SHARED = 1024;
-    /** Of kernels that are launched with none that is dynamic, or little: launch.h asks for leave from 32 KB on. */
+    /**
+     * Limit for kernels with less than 32 KB of dynamic shared memory, for which launch.h does not raise the 48 KB
+     * limit.
+     */
     private static final long WITHOUT_DYNAMIC = 16 << 10;
 
     private static Cubin cubin(String stem) throws IOException {
         Path file = Path.of(System.getProperty("ingrain.root", "../.."), "build/release/cubins", stem + ".cubin");
         if (!Files.exists(file)) {
-            System.out.println("Skipped: no " + file + ": the build found no nvcc");
+            System.out.println("Skipped: no " + file + ", since the build found no nvcc");
             abort("no cubins");
         }
         return new Cubin(file);
     }
 
     /**
-     * A launch may have 48 KB with the static part unless it asks; what beside the static part is there is what a
-     * kernel is allowed.
+     * One limit applies to the sum of static and dynamic shared memory, 48 KB by default: static memory reduces the
+     * dynamic memory that a launch may request.
      */
     @ParameterizedTest
     @ValueSource(strings = {"sample", "lora", "attention_paged"})
@@ -43,10 +49,7 @@ class MachineCodeTest {
                         ? WITHOUT_DYNAMIC : STATIC_SHARED), kernel + " has " + bytes + " bytes"));
     }
 
-    /**
-     * Of the kernels that are made for wide and for single accesses, as many store 16 bytes (8 of two-byte results of
-     * four) as store one element.
-     */
+    /** A kernel that loads words of 16 bytes also stores words of 16 bytes, or of 8 (four results of 2 bytes). */
     @ParameterizedTest
     @ValueSource(strings = {"gather_rows", "silu_mul", "rope", "convert", "cross_entropy"})
     void wideKernelsStoreWideWords(String stem) throws IOException {
@@ -61,7 +64,7 @@ class MachineCodeTest {
         });
     }
 
-    /** The forward pass of the loss stores a row's loss, no vectors. */
+    /** The forward pass of the loss stores one value per row, so it has no wide stores. */
     private static boolean isStatistic(String kernel) {
         return kernel.contains("cross_entropy") && kernel.contains("forward");
     }

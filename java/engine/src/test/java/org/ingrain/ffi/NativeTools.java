@@ -9,19 +9,19 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The compiler and nm, for tests that make or look into a library; a test is skipped where they are missing. */
+/** The compiler and nm, for tests that build or inspect a library. If one is missing, the test is skipped. */
 final class NativeTools {
     static final Path HEADER = Path.of(System.getProperty("ingrain.root"), "native", "include", "ingrain.h");
 
     private NativeTools() {
     }
 
-    /** A shared library of this C++ source. */
+    /** Compiles C++ source to a shared library in {@code folder}. */
     static Path library(Path folder, String name, String source) throws IOException, InterruptedException {
         return compile(folder, name + ".so", source, "-shared", "-fPIC");
     }
 
-    /** What a program of this C++ source prints. */
+    /** Compiles and runs a C++ program; returns the lines that it prints. */
     static List<String> printed(Path folder, String source) throws IOException, InterruptedException {
         return run(compile(folder, "probe", source).toString());
     }

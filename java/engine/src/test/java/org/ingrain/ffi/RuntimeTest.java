@@ -26,10 +26,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 
-/**
- * What a context offers beside memory: pinned memory, events, graphs, workspace, and what kernels of other libraries
- * call.
- */
+/** Pinned memory, events, graphs and workspace of a context, and the functions that kernels of other libraries call. */
 class RuntimeTest {
     private final Backend backend = Backend.open(NativeLibraries.find("cpu"));
     private final Context context = backend.context(new ContextOptions(0, 2, "auto"));
@@ -59,7 +56,7 @@ class RuntimeTest {
         assertThrows(IndexOutOfBoundsException.class, () -> context.copyToHostAsync(there.asSlice(0, 8), tensor));
         context.hostFree(there);
         assertThrows(IllegalArgumentException.class, () -> context.hostFree(there));
-        assertEquals(12, Inspect.allocatedBytes(context), "pinned memory is not the device's");
+        assertEquals(12, Inspect.allocatedBytes(context), "pinned memory is not device memory");
         context.close();
         assertThrows(IllegalStateException.class, () -> back.get(ValueLayout.JAVA_INT, 0));
     }
@@ -78,7 +75,7 @@ class RuntimeTest {
         }
         Event closed = context.event();
         closed.close();
-        assertFalse(context.forget(closed), "a context keeps nothing of what is closed");
+        assertFalse(context.forget(closed), "a context must not keep a closed event");
         closed.close();
     }
 
@@ -121,8 +118,8 @@ class RuntimeTest {
     }
 
     /**
-     * Counts of the items that pieces of a parallel_for covered; no piece is shorter than the grain, or than all of
-     * them.
+     * Counts how often each item of a parallel_for was visited, and in {@code wrong} the pieces that are empty, have
+     * another state, or are shorter than min(grain, n).
      */
     private record Visits(AtomicIntegerArray counts, long grain, AtomicIntegerArray wrong) {
         void piece(long state, long begin, long end) {
@@ -153,12 +150,13 @@ class RuntimeTest {
             for (int i = 0; i < n; i++) {
                 assertEquals(1, visits.counts().get(i), "visits of item " + i + " of " + n);
             }
-            assertEquals(0, visits.wrong().get(0), "pieces with another state, empty, or short of the grain");
+            assertEquals(0, visits.wrong().get(0), "pieces that are empty, too short or have another state");
         }
     }
 
     /**
-     * Eight-bit weights and caches can be sized, and are refused in one line by every op that would compute with them.
+     * On the CPU the size of fp8 weights and caches can be computed, but every op on them is refused as unsupported,
+     * with a message of one line.
      */
     @Test
     void eightBitFloatsAreOfGpus() {
@@ -166,7 +164,7 @@ class RuntimeTest {
         Allocator.Counter counter = new Allocator.Counter(context);
         counter.weight(DType.F8E4M3, Weight.Layout.PACKED, 33, 33, 0);
         assertEquals(48 * 33 + 33 * Float.BYTES, counter.bytes(),
-                "rows up to a multiple of 16 a byte an element, and the rows' scales");
+                "one byte per element, with rows padded to a multiple of 16, and one f32 scale per row");
         Weight w = context.weight(DType.F8E4M3, Weight.Layout.PACKED, 32, 64, 0);
         assertEquals(32 * 64 + 32 * Float.BYTES, Inspect.allocatedBytes(context));
         Tensor x = context.allocateZero(DType.F32, 2, 64);

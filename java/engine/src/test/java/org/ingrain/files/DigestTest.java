@@ -57,7 +57,7 @@ class DigestTest {
     void seedsDifferByEachPart() {
         assertEquals(Digest.seed(1, "a", "b"), Digest.seed(1, "a", "b"));
         assertNotEquals(Digest.seed(1, "a", "b"), Digest.seed(2, "a", "b"));
-        assertNotEquals(Digest.seed(1, "a", "b"), Digest.seed(1, "ab", ""), "parts are kept apart");
+        assertNotEquals(Digest.seed(1, "a", "b"), Digest.seed(1, "ab", ""), "parts are digested separately");
         assertTrue(Digest.seed(1, "a") >= 0);
     }
 }

@@ -55,7 +55,10 @@ class DurableFileTest {
         assertEquals(List.of("full.txt"), Trees.names(folder));
     }
 
-    /** While it is written, the place holds the old file, and the name beside is not one that a user has. */
+    /**
+     * During the write the target keeps its old content, and the temporary file has a name that no file of the user
+     * has.
+     */
     @Test
     void aUsersNeighboursAreNotTouched() throws IOException {
         Path target = folder.resolve("o.txt");

@@ -82,7 +82,8 @@ class DurableFolderTest {
     }
 
     /**
-     * A second writer of the same place does not touch what the first writes; the one that ends first has the place.
+     * A second writer of the same target does not touch the files of the first. The writer that finishes first
+     * succeeds.
      */
     @Test
     void twoWritersAtOnce() {
@@ -97,7 +98,10 @@ class DurableFolderTest {
         assertEquals(List.of("target"), Trees.names(folder));
     }
 
-    /** The remains of a killed process go with the next folder that is written there; those of a running one stay. */
+    /**
+     * The next write in the same parent folder removes the unfinished folder of a killed process, but not that of a
+     * running process.
+     */
     @Test
     void whatAKilledProcessLeftIsRemoved() throws Exception {
         Path log = folder.resolveSibling(folder.getFileName() + ".log");
@@ -107,14 +111,14 @@ class DurableFolderTest {
             Thread.sleep(10);
         }
         DurableFolder.write(folder.resolve("one"), DurableFolderTest::two);
-        assertEquals(3, Trees.names(folder).size(), "a running process keeps what it writes");
+        assertEquals(3, Trees.names(folder).size(), "the folder of a running process must stay");
         writer.destroyForcibly().waitFor();
         DurableFolder.write(folder.resolve("two"), DurableFolderTest::two);
         assertEquals(List.of("one", "two"), Trees.names(folder));
         Files.delete(log);
     }
 
-    /** A process that waits in the middle of its folder. */
+    /** A process that stops in the middle of writing a folder. */
     static final class Writer {
         private Writer() {
         }

@@ -60,7 +60,7 @@ class JsonFieldsTest {
                 assertThrows(InputException.class, () -> JsonFields.read(none)).getMessage());
     }
 
-    /** Jackson's limits, of which its exceptions have no place. */
+    /** Inputs beyond Jackson's limits; its exceptions for them have no location. */
     @Test
     void nestingAndLongNumbersAreOneLine() {
         for (String json : List.of("{'a':" + "[".repeat(2000), "{'a':" + "1".repeat(1500) + "}",

@@ -32,7 +32,10 @@ class JsonLogTest {
         return rows;
     }
 
-    /** Cut at each byte: whole lines are there, and the log goes on as if it had never been cut. */
+    /**
+     * The file is cut at each byte: complete lines are kept, and after the missing rows are appended the file has the
+     * same bytes as before.
+     */
     @Test
     void aTornLastLineIsCutOff() throws IOException {
         Path whole = folder.resolve("whole");
@@ -67,7 +70,7 @@ class JsonLogTest {
             String message = assertThrows(InputException.class, () -> resumed(log)).getMessage();
             assertTrue(message.startsWith(file + " line 2: malformed JSON"), message);
         }
-        assertEquals(damaged, DurableFile.read(file), "what is refused is left as it is");
+        assertEquals(damaged, DurableFile.read(file), "a refused file must not change");
     }
 
     @Test

@@ -87,7 +87,7 @@ class RunLockTest {
         assertTrue(refusal(other.resolve("cat.png"), manifest(0)).contains("is a file"));
     }
 
-    /** What any step of an earlier process may have left, in the folder and below it. */
+    /** Files that a killed process may have left in the folder or below it. */
     @Test
     void removesWhatAKilledProcessLeft() throws IOException {
         Files.createDirectories(folder);

@@ -8,12 +8,12 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 
-/** What is in a folder, and processes that hold or leave something there. */
+/** Lists the content of folders, and starts processes that lock or write folders. */
 final class Trees {
     private Trees() {
     }
 
-    /** Regular files with their content and time, hidden ones included. */
+    /** Regular files below a folder, including hidden ones, with content and modification time. */
     static Map<String, String> files(Path folder) throws IOException {
         Map<String, String> all = new TreeMap<>();
         try (Stream<Path> files = Files.walk(folder)) {
@@ -24,12 +24,12 @@ final class Trees {
         return all;
     }
 
-    /** Names in a folder, hidden ones included. */
+    /** Names in a folder, including hidden ones. */
     static List<String> names(Path folder) {
         return DurableFolder.list(folder).stream().map(path -> path.getFileName().toString()).toList();
     }
 
-    /** A java process with a main of the tests, its output in {@code log}. */
+    /** Starts a Java process that runs the main method of a test class and writes its output to {@code log}. */
     static Process java(Path log, Class<?> main, Object... arguments) throws IOException {
         List<String> command = Stream.concat(Stream.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-cp",

@@ -3,7 +3,7 @@ package org.ingrain.ops;
 import ai.djl.ndarray.NDArray;
 import org.ingrain.ops.Ops.Heads;
 
-/** Attention as libtorch computes it: softmax(scale·q·Kᵀ + causal mask)·V. */
+/** Reference attention in libtorch: softmax(scale·q·Kᵀ + causal mask)·V. */
 final class Attention {
     private Attention() {
     }
@@ -21,7 +21,7 @@ final class Attention {
         return y.transpose(2, 0, 1, 3).reshape(t, queries);
     }
 
-    /** The packed sequences of qkv, one after another. */
+    /** y (T, H·E) of packed sequences; sequence s has rows [offsets[s], offsets[s + 1]). */
     static NDArray packed(Torch torch, NDArray qkv, int[] offsets, Heads heads) {
         NDArray y = null;
         for (int s = 0; s + 1 < offsets.length; s++) {

@@ -6,7 +6,7 @@ import org.ingrain.ops.PagedCase.Layer;
 import org.ingrain.ops.PagedCase.Schedule;
 import org.ingrain.tensor.DType;
 
-/** attention_paged.cc, over a cache that the trusted kv_cache_write filled. */
+/** attention_paged.cc, on a cache filled by the trusted kv_cache_write. */
 class AttentionPagedParityTest extends ParityTest {
     @Override
     List<Check> checks() {
@@ -21,8 +21,8 @@ class AttentionPagedParityTest extends ParityTest {
     }
 
     /**
-     * Prefill, decode and both in one step; partly filled blocks; GQA 1, 4 and 8; shared prefixes, short and long;
-     * scores of all sizes.
+     * Prefill, decode and both in one step; partly filled blocks; 1, 4 and 8 query heads per key-value head; short and
+     * long shared prefixes; small and large scores.
      */
     static void holds(ParityCheck lab, Ops write, Ops attend, DType dtype, DType cache) {
         int whole = Schedule.WHOLE;

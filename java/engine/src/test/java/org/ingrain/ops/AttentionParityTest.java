@@ -12,7 +12,7 @@ class AttentionParityTest extends ParityTest {
      * A layer and its packed sequences.
      *
      * @param offsets first row of each sequence
-     * @param std     of q, k and v: 1, or 8 for a softmax that picks one key
+     * @param std     standard deviation of q, k and v: 1, or 8 for a softmax that is almost one-hot
      */
     private record Case(long h, long k, long e, float std, int... offsets) {
         Heads heads() {
@@ -56,7 +56,10 @@ class AttentionParityTest extends ParityTest {
         }
     }
 
-    /** From the trusted forward pass; y is rounded to the dtype there and enters the gradient. */
+    /**
+     * Uses y and lse of the trusted forward pass, which rounds y to the dtype; the gradient is computed from the
+     * rounded y.
+     */
     private static void backward(ParityCheck lab, DType dtype) {
         for (Case c : CASES) {
             long columns = c.heads().columns();
@@ -79,7 +82,9 @@ class AttentionParityTest extends ParityTest {
         }
     }
 
-    /** Scores are sums of E terms of size std², and an error of a score is one of every weight, relative to it. */
+    /**
+     * A score is a sum of E terms of size std². An absolute error of a score is a relative error of its softmax weight.
+     */
     private static ParityTolerance tolerance(Case c, DType dtype) {
         return ParityTolerance.of(dtype, c.tokens() + c.e()).magnitude(Math.pow(Math.max(c.std(), 1), 3));
     }

@@ -16,17 +16,14 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/**
- * A row's result is the same, to the bit, whatever rows stand beside it: alone, with two more, with sixteen more, with
- * all.
- */
+/** The result of a row has the same bits whether the row is computed alone, with 2 or 16 others, or with all rows. */
 class BitwiseRowsTest {
     private static final int T = 40;
 
     /**
      * An op whose row t of the output is a function of row t of its inputs.
      *
-     * @param prepare makes the inputs and gives what computes a part of the rows
+     * @param prepare creates the inputs; returns a function that computes a range of rows
      */
     private record RowOp(String name, Function<ParityCheck, Rows> prepare) {
         @Override
@@ -80,7 +77,7 @@ class BitwiseRowsTest {
                     int end = Math.min(begin + step, T);
                     assertArrayEquals(Arrays.copyOfRange(together, begin * width, end * width),
                             lab.bytes(rows.run(begin, end)), op + ": rows " + begin + " to " + end
-                            + " differ when they stand alone");
+                            + " differ when computed alone");
                 }
             }
             lab.assertGuards();
@@ -98,8 +95,8 @@ class BitwiseRowsTest {
     }
 
     /**
-     * Sizes that are multiples of 16 bytes: GPUs compute few and many such rows by different kernels, unless they are
-     * deterministic.
+     * Row sizes that are multiples of 16 bytes. For these, a GPU uses different kernels for few rows and for many rows,
+     * unless the context is deterministic.
      */
     private static Rows matmulInPieces(ParityCheck lab, DType dtype) {
         Tensor x = lab.normal(dtype, T, 520).tensor();
@@ -179,7 +176,7 @@ class BitwiseRowsTest {
         };
     }
 
-    /** Down and up, adapters mixed. */
+    /** lora_down and lora_up, with different adapters in one batch. */
     private static Rows lora(ParityCheck lab, DType dtype) {
         Tensor x = lab.normal(dtype, T, 515).tensor();
         Tensor before = lab.normal(dtype, T, 131).tensor();

@@ -13,9 +13,9 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Results that do not depend, to the bit, on how a prompt was split, on the other sequences, on shared blocks, or on
- * how many partial sums a weight is cut into. {@link BitwiseRowsTest} and {@link BitwiseThreadsTest} say the same of
- * rows and of threads.
+ * The bits of a result do not depend on how a prompt is split, on the other sequences, on shared blocks, or on the
+ * number of partial sums of a weight. {@link BitwiseRowsTest} and {@link BitwiseThreadsTest} test the same for rows and
+ * threads.
  */
 class BitwiseTest {
     private static final int T = 40;
@@ -38,8 +38,8 @@ class BitwiseTest {
     }
 
     /**
-     * Whole prompts, token by token, odd chunks; with neighbours and alone; groups announced, kept quiet, and nothing
-     * shared at all.
+     * Prompts computed whole, token by token and in odd chunks; in one batch and alone; with shared blocks, with and
+     * without prefix groups, and without shared blocks.
      */
     @ParameterizedTest(name = "{0} on {1}")
     @MethodSource("layers")
@@ -68,8 +68,8 @@ class BitwiseTest {
     }
 
     /**
-     * The same where the cache is long enough to be cut in parts: prefixes shared across a part's end, prefill beside
-     * decode.
+     * The same with a cache long enough to be processed in parts: shared prefixes that cross the end of a part, and
+     * prefill and decode in one batch.
      */
     @ParameterizedTest(name = "{0} on {1}")
     @MethodSource("longLayers")
@@ -109,8 +109,8 @@ class BitwiseTest {
     }
 
     /**
-     * Partial sums added in order are the whole product, and a rank's slice of the columns gives the rank's partial
-     * sums.
+     * The partial sums, added in order, have the same bits as the product, and a rank's slice of the columns gives the
+     * rank's partial sums.
      */
     @ParameterizedTest(name = "{0} by {1} {2} on {3}")
     @MethodSource("weights")
@@ -143,8 +143,8 @@ class BitwiseTest {
     }
 
     /**
-     * h += x·Wᵀ is the product and then the addition; silu(gate)·up is the product and then that: what a rank or an
-     * adapter does in two ops.
+     * h += x·Wᵀ and the fused silu(gate)·up give the same bits as two separate ops, which models with several ranks or
+     * adapters use.
      */
     @ParameterizedTest(name = "{0} by {1} {2} on {3}")
     @MethodSource("weights")

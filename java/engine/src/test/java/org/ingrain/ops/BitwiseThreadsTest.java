@@ -18,12 +18,12 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** One thread, two and three give the same bits, on sizes large enough to be shared out. */
+/** One, two and three threads give the same bits, at sizes large enough to be split among the threads. */
 class BitwiseThreadsTest {
     /**
-     * A few ops.
+     * A sequence of ops.
      *
-     * @param run gives all their results, in one order
+     * @param run computes all their results, always in the same order
      */
     private record Computation(String name, Function<ParityCheck, List<Tensor>> run) {
         @Override

@@ -3,10 +3,10 @@ package org.ingrain.ops;
 import java.util.function.Consumer;
 
 /**
- * One op held to its reference: passes on a right library, throws an AssertionError on a wrong one.
+ * A comparison of one op with its reference: passes on a correct library, throws an AssertionError on a wrong one.
  *
- * @param op      the header's name of the one op that is tested
- * @param variant what tells this check from the op's others
+ * @param op      name of the tested op in the header
+ * @param variant distinguishes this check from others of the op
  * @param body    the check
  */
 record Check(String op, String variant, Consumer<ParityCheck> body) {

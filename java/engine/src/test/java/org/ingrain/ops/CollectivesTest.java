@@ -21,16 +21,17 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Collectives: every rank is a thread with a context of its own. Where ranks share a device, an allocation of one may
- * wait for the kernel of another that waits for the first: so each rank allocates before all of them begin, and frees
- * after all have ended.
+ * Collectives, with one thread and one context per rank. If ranks share a device, an allocation of one rank may wait
+ * for a kernel of another, which waits for the first rank: a deadlock. So all ranks allocate before the first
+ * collective and free after the last.
  */
 @Timeout(120)
 class CollectivesTest extends ParityTest {
     private static final int CHUNKS = 8;
 
     /**
-     * What one rank does; {@code together} waits for the other ranks, before the first collective and after the last.
+     * The work of one rank. It must call {@code together}, a barrier of all ranks, before its first collective and
+     * after its last.
      */
     private interface Part<R> {
         R run(ParityCheck rank, int number, Runnable together) throws Exception;
@@ -52,8 +53,8 @@ class CollectivesTest extends ParityTest {
     }
 
     /**
-     * Eight chunks in all, whatever the number of ranks: one order of summation, so one result. Twice, since memory is
-     * used again.
+     * Eight chunks in total for any number of ranks, so the order of summation and the result are the same. Runs twice,
+     * since the second call reuses the memory of the first.
      */
     private static void allReduce(ParityCheck lab, DType dtype, int ranks) {
         for (int n : new int[] {1, 7, 127, 4099}) {
@@ -84,7 +85,7 @@ class CollectivesTest extends ParityTest {
         }
     }
 
-    /** One communicator, messages of every length, the longest beyond what ranks show each other at once. */
+    /** Messages of many lengths through one communicator; the longest exceeds what ranks exchange in one step. */
     private static void sizesInTurn(ParityCheck lab, int ranks) {
         int own = CHUNKS / ranks;
         int[] sizes = {4099, 5, 150_001, 64, 70_000, 1};
@@ -141,7 +142,7 @@ class CollectivesTest extends ParityTest {
         }
     }
 
-    /** Each rank's slice of the sum is, bit by bit, what all_reduce gives there. */
+    /** Each rank's slice of the sum has the same bits as the result of all_reduce. */
     private static void reduceScatter(ParityCheck lab, int ranks) {
         int own = CHUNKS / ranks;
         for (int slice : new int[] {1, 7, 516, 4099}) {
@@ -171,7 +172,7 @@ class CollectivesTest extends ParityTest {
         }
     }
 
-    /** From the last rank to all, then in place from the first. */
+    /** Broadcasts from the last rank, then in place from the first. */
     private static void broadcast(ParityCheck lab, int ranks) {
         for (int n : new int[] {1, 7, 4099, 4112}) {
             for (DType dtype : FLOATS) {
@@ -189,13 +190,13 @@ class CollectivesTest extends ParityTest {
                 });
                 for (List<float[]> result : results) {
                     assertArrayEquals(Floats.slice(all, (ranks - 1L) * n, (long) ranks * n), result.get(0), "of last");
-                    assertArrayEquals(Floats.slice(all, 0, n), result.get(1), "in place, of the first");
+                    assertArrayEquals(Floats.slice(all, 0, n), result.get(1), "in place, from the first");
                 }
             }
         }
     }
 
-    /** One rank of two waits for ever; destroying the communicator sends it home with an error. */
+    /** One rank of two waits for a second that never comes. Destroying the communicator ends its wait with an error. */
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
     void destroyingTheCommunicatorEndsAWait(TestTarget target) throws Exception {
@@ -215,7 +216,7 @@ class CollectivesTest extends ParityTest {
         }
     }
 
-    /** The same for a rank that has met the other one before: on a GPU it is a kernel that waits. */
+    /** The same after one completed collective: on a GPU a kernel then waits, not the host. */
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
     void destroyingTheCommunicatorEndsAWaitAfterARound(TestTarget target) throws Exception {
@@ -253,7 +254,10 @@ class CollectivesTest extends ParityTest {
         return TestTarget.available();
     }
 
-    /** The results of all ranks, each a lab with one thread; without a communicator where there is one rank. */
+    /**
+     * Runs {@code part} on all ranks and returns their results. Each rank has its own context with one CPU thread. A
+     * single rank runs on {@code lab} without a communicator.
+     */
     private static <R> List<R> onRanks(ParityCheck lab, int ranks, Part<R> part) {
         if (ranks == 1) {
             try {

@@ -5,10 +5,13 @@ import java.util.stream.Stream;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
-/** convert.cc: every pair of dtypes, exact to the bit. */
+/** convert.cc: every pair of dtypes, compared bit by bit. */
 class ConvertParityTest extends ParityTest {
     private static final List<DType> SOURCES = List.of(DType.F32, DType.BF16, DType.F16);
-    /** Zeros, infinities, NaN, subnormals, the largest of each type, and halves of a bf16 step, which round to even. */
+    /**
+     * Zeros, infinities, NaN, subnormals, the largest finite value of each type, and values halfway between two bf16
+     * numbers, which round to even.
+     */
     private static final float[] EXTREMES = {0f, -0f, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, Float.NaN,
             Float.MIN_VALUE, -1e-40f,
         Float.MIN_NORMAL, Float.MAX_VALUE, -Float.MAX_VALUE, 65504f, -65504f, 6e-8f, 6.1e-5f, 1 + 0x1p-8f, 1 + 0x3p-8f,

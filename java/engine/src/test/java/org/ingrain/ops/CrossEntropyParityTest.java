@@ -9,7 +9,7 @@ import org.ingrain.tensor.Tensor;
 /** cross_entropy.cc. */
 class CrossEntropyParityTest extends ParityTest {
     private static final int[][] SIZES = {{1, 1}, {7, 7}, {127, 127}, {3, 4099}, {2, 32000}};  // M, V
-    private static final double[] STDS = {0, 1, 1e4};  // all logits equal, usual ones, and a softmax that is one-hot
+    private static final double[] STDS = {0, 1, 1e4};  // all logits equal, typical logits, and a one-hot softmax
 
     @Override
     List<Check> checks() {
@@ -30,7 +30,7 @@ class CrossEntropyParityTest extends ParityTest {
                 lab.ops().crossEntropy(loss, lse, logits.tensor(), lab.ints(targets));
                 float[] expected = lab.reference(torch -> Torch.floats(torch.array(logits.values(), m, v).logSoftmax(-1)
                         .gather(torch.indices(targets, m, 1), 1).neg().reshape(m)));
-                // loss = lse − logit: both as large as the logits
+                // loss = lse − logit, a difference of terms as large as the logits
                 ParityTolerance tolerance = ParityTolerance.of(DType.F32, v).magnitude(Math.max(1, 4 * std));
                 lab.expect("loss of V " + v, expected, loss, tolerance);
                 lab.expect("lse of V " + v, lse(lab, logits, m, v), lse, tolerance);
@@ -60,7 +60,7 @@ class CrossEntropyParityTest extends ParityTest {
                     var picks = torch.indices(targets, m, 1);
                     return torch.gradients(() -> leaf.logSoftmax(-1).gather(picks, 1).neg().reshape(m), dloss, leaf)[0];
                 });
-                // The softmax is exp(logit − lse), whose exponent carries the error of its terms.
+                // softmax = exp(logit − lse): an error of a term of the exponent is a relative error of the softmax.
                 lab.expect("dlogits of V " + v, expected, dlogits,
                         ParityTolerance.of(dtype, v).magnitude(scale * Math.max(1, 4 * std)));
             }

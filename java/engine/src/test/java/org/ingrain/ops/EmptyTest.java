@@ -12,8 +12,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * No rows at all, as in a step that wants no logits: every op accepts them and touches nothing but a gradient that is
- * set to zero.
+ * Inputs with no rows, as in a step without logits. Every op accepts them and writes nothing, except
+ * gather_rows_backward, which clears dx.
  */
 class EmptyTest {
     private static final int WIDTH = 33;

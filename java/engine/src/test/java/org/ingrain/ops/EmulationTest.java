@@ -12,14 +12,14 @@ import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** The emulated CUDA runtime's own tests (cuda/simt/test), a program that stands beside the emulated backend. */
+/** Runs the tests of the emulated CUDA runtime (cuda/simt/test), a program in the folder of the emulated backend. */
 class EmulationTest {
     @Test
     @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
     void emulatesWhatTheKernelsAreTrustedWith() throws IOException, InterruptedException {
         Process process = new ProcessBuilder(program().toString()).redirectErrorStream(true).start();
         String lines = new String(process.getInputStream().readAllBytes());
-        assertTrue(process.waitFor(60, TimeUnit.SECONDS), "the program goes on for ever");
+        assertTrue(process.waitFor(60, TimeUnit.SECONDS), "the program does not end");
         assertEquals(0, process.exitValue(), lines);
         assertTrue(lines.lines().count() > 30 && lines.lines().allMatch(line -> line.startsWith("ok ")), lines);
     }

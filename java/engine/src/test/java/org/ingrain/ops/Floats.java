@@ -7,20 +7,20 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.ingrain.tensor.DType;
 
-/** F32, BF16 and F16 as arrays of F32, and their comparison. */
+/** Converts F32, BF16 and F16 to and from arrays of F32, and compares them. */
 final class Floats {
-    /** An expected value that nobody recorded: a NaN of bits of its own, which sums with it keep. */
+    /** Marks an expected value that was not recorded: a NaN with a distinct payload, which sums with it keep. */
     static final float UNKNOWN = Float.intBitsToFloat(0x7fd15ca7);
 
     private Floats() {
     }
 
-    /** The values as the dtype holds them. */
+    /** The values rounded to the dtype. */
     static float[] rounded(DType dtype, float... values) {
         return of(dtype, bits(dtype, values));
     }
 
-    /** The elements' bytes, little-endian. */
+    /** The values in the dtype, as little-endian bytes. */
     static byte[] bits(DType dtype, float... values) {
         ByteBuffer buffer = ByteBuffer.allocate(values.length * dtype.bytes()).order(ByteOrder.LITTLE_ENDIAN);
         float[] source = dtype == DType.BF16 ? Torch.roundToBf16(values) : values;
@@ -30,13 +30,13 @@ final class Floats {
                 case BF16 -> buffer.putShort((short) (Float.floatToRawIntBits(value) >>> 16));
                 case F16 -> buffer.putShort(Float.floatToFloat16(value));
                 case F8E4M3 -> buffer.put(Fp8.encode(value));
-                default -> throw new IllegalArgumentException(dtype + " is no float type");
+                default -> throw new IllegalArgumentException(dtype + ", expected F32, BF16 or F16");
             }
         }
         return buffer.array();
     }
 
-    /** The elements of these bytes. */
+    /** Decodes little-endian bytes of the dtype. */
     static float[] of(DType dtype, byte[] bytes) {
         ByteBuffer buffer = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
         float[] values = new float[bytes.length / dtype.bytes()];
@@ -46,13 +46,16 @@ final class Floats {
                 case BF16 -> Float.intBitsToFloat(buffer.getShort() << 16);
                 case F16 -> Float.float16ToFloat(buffer.getShort());
                 case F8E4M3 -> Fp8.decode(buffer.get());
-                default -> throw new IllegalArgumentException(dtype + " is no float type");
+                default -> throw new IllegalArgumentException(dtype + ", expected F32, BF16 or F16");
             };
         }
         return values;
     }
 
-    /** Fails at the first element that is further away than allowed; infinities and NaN must be met by their like. */
+    /**
+     * Fails at the first element whose difference exceeds the tolerance. An infinity or NaN must be matched by the
+     * same.
+     */
     static void assertNear(String what, float[] expected, float[] actual, ParityTolerance tolerance) {
         assertEquals(expected.length, actual.length, "elements of " + what);
         double largest = 0;
@@ -73,7 +76,7 @@ final class Floats {
         }
     }
 
-    /** Fails at the first element whose bits differ; NaN equals a NaN of the same bits alone. */
+    /** Fails at the first element whose bits differ, also for NaN. */
     static void assertBits(String what, float[] expected, float[] actual) {
         assertEquals(expected.length, actual.length, "elements of " + what);
         for (int i = 0; i < expected.length; i++) {
@@ -92,12 +95,12 @@ final class Floats {
         return sum;
     }
 
-    /** values[begin, end) as an array. */
+    /** A copy of values[begin, end). */
     static float[] slice(float[] values, long begin, long end) {
         return java.util.Arrays.copyOfRange(values, Math.toIntExact(begin), Math.toIntExact(end));
     }
 
-    /** The largest magnitude. */
+    /** The largest absolute value. */
     static double largest(float[] values) {
         double largest = 0;
         for (float value : values) {

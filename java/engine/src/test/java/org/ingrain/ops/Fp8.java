@@ -3,8 +3,7 @@ package org.ingrain.ops;
 import java.util.Arrays;
 
 /**
- * fp8 E4M3 (arXiv:2209.05433) as the paper's table has it: 4 exponent bits of bias 7, 3 of mantissa, no infinity,
- * largest 448.
+ * fp8 E4M3 (arXiv:2209.05433, table 1): 4 exponent bits with bias 7, 3 mantissa bits, no infinity, largest value 448.
  */
 final class Fp8 {
     static final float LARGEST = 448;
@@ -24,7 +23,7 @@ final class Fp8 {
         return values;
     }
 
-    /** The nearest code, of a tie the even one; what is too large becomes 448. */
+    /** Rounds to nearest even and saturates at 448. */
     static byte encode(float x) {
         float size = Math.min(Math.abs(x), LARGEST);
         int at = Arrays.binarySearch(MAGNITUDES, size);
@@ -43,7 +42,7 @@ final class Fp8 {
         return bits < 0 ? -size : size;
     }
 
-    /** A matrix with one scale a row: its largest element / 448, or 1 where the row is all zeros. */
+    /** A matrix with one scale per row: the largest magnitude of the row / 448, or 1 if the row is zero. */
     record Scaled(byte[] codes, float[] scales) {
         static Scaled of(float[] values, int rows) {
             byte[] codes = new byte[values.length];
@@ -62,7 +61,7 @@ final class Fp8 {
             return new Scaled(codes, scales);
         }
 
-        /** What the codes and scales stand for. */
+        /** The decoded values: code · scale of its row. */
         float[] values() {
             float[] values = new float[codes.length];
             int columns = codes.length / scales.length;

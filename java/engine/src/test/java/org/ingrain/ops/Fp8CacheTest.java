@@ -7,7 +7,7 @@ import org.ingrain.tensor.DType;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** An fp8 cache, which GPUs alone have: keys and values are rounded to E4M3 with scale 1, and attended as any other. */
+/** An fp8 cache, which only GPUs support: keys and values are rounded to E4M3 with scale 1. */
 class Fp8CacheTest {
     static List<TestTarget> gpus() {
         List<TestTarget> gpus = TestTarget.available().stream().filter(TestTarget::gpu).toList();
@@ -28,7 +28,7 @@ class Fp8CacheTest {
         }
     }
 
-    /** One key has the weight 1, so y is its value as the cache holds it: at most 448. */
+    /** A single key has the softmax weight 1, so y is its value in the cache, at most 448. */
     @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
     @MethodSource("gpus")
     void largeValuesSaturate(TestTarget target) {

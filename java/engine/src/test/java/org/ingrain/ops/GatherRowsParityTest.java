@@ -26,7 +26,7 @@ class GatherRowsParityTest extends ParityTest {
         }
     }
 
-    /** Twice the same row once, so that the sum is rounded to the dtype once. */
+    /** No row is gathered more than twice, so that each sum is rounded to the dtype only once. */
     private static void backward(ParityCheck lab, DType dtype) {
         for (int[] size : SIZES) {
             int[] rows = new int[size[0]];

@@ -8,9 +8,7 @@ import java.util.List;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
-/**
- * kv_cache.cc. The inner order of a block is the backend's own, so what was written is read by the trusted attention.
- */
+/** kv_cache.cc. The layout of a block is backend-specific, so the trusted attention reads the written cache. */
 class KvCacheParityTest extends ParityTest {
     @Override
     List<Check> checks() {
@@ -25,7 +23,7 @@ class KvCacheParityTest extends ParityTest {
         return checks;
     }
 
-    /** Pairs read no block that another pair writes. */
+    /** No pair reads a block that another pair writes. */
     private static void copy(ParityCheck lab, DType dtype) {
         int layers = 3;
         int blocks = 9;

@@ -22,8 +22,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * The harness of cuda/ladder: every rung is compiled for the emulated GPU, put in its op's place, and held to that op's
- * parity checks in both thread orders. A rung may refuse a check's dtypes as unsupported, but not all of them.
+ * Tests of cuda/ladder. Every rung is compiled for the emulated GPU, replaces its op, and runs the parity checks of
+ * that op in both thread orders. A rung may refuse the dtypes of some checks as unsupported, but not of all.
  */
 class LadderTest {
     private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
@@ -53,7 +53,7 @@ class LadderTest {
             String page = Files.readString(LADDER.resolve(ladder).resolve("README.md"));
             List<String> steps = rungs.stream().filter(rung -> rung.startsWith(ladder))
                     .map(rung -> rung.getFileName().toString()).toList();
-            assertTrue(steps.size() >= 3, () -> ladder + " has the rungs " + steps);
+            assertTrue(steps.size() >= 3, () -> ladder + " has too few rungs: " + steps);
             assertEquals(List.of(), steps.stream().filter(step -> !page.contains(step)).toList(),
                     ladder + "/README.md does not name these rungs");
         }
@@ -82,7 +82,7 @@ class LadderTest {
         }
     }
 
-    /** It is the rung that is called, and the checks can tell. */
+    /** A wrong rung fails its checks, which shows that the checks call the rung. */
     @Test
     void aRungThatIsWrongFails() throws Exception {
         String right = Files.readString(LADDER.resolve("rms_norm/v1_naive.cu"));
@@ -94,7 +94,10 @@ class LadderTest {
         assertTrue(error.getMessage().startsWith("y "), error.getMessage());
     }
 
-    /** The rung as a library that leans on the emulated backend for all but its own op, and so is a backend itself. */
+    /**
+     * Compiles the rung to a library that exports its op and is linked to the emulated backend for all other symbols,
+     * so that it can be opened as a backend.
+     */
     private Path compile(Path rung) throws IOException, InterruptedException {
         Path simt = emulated();
         Path library = folder.resolve("libingrain_rung.so");

@@ -12,8 +12,8 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
 /**
- * lora.cc: adapters by row, with dropout in training. The dropout mask is read off the op itself, with the identity for
- * A.
+ * lora.cc: an adapter per row, and dropout in training. The tests obtain the dropout mask from the op itself, with the
+ * identity as A.
  */
 class LoraParityTest extends ParityTest {
     // T, C, N, R
@@ -57,7 +57,7 @@ class LoraParityTest extends ParityTest {
         }
     }
 
-    /** y is a band of columns in a wider matrix, whose other columns must stay. */
+    /** y is a range of columns of a wider matrix, whose other columns must not change. */
     private static void upForward(ParityCheck lab, DType dtype) {
         for (int[] size : SIZES) {
             for (int[] slots : slots(lab, size[0])) {
@@ -142,7 +142,7 @@ class LoraParityTest extends ParityTest {
         lab.expect("dA of T " + t, Floats.sum(expected[1], da.values()), da.tensor(), ParityTolerance.of(DType.F32, t));
     }
 
-    /** Keeps as often as it should, scales what it keeps, and is keyed by (seed, t·C + c) alone. */
+    /** The mask keeps the expected fraction of elements, scales the kept ones, and depends only on (seed, t·C + c). */
     private static void mask(ParityCheck lab) {
         int t = 64;
         int c = 127;
@@ -162,11 +162,11 @@ class LoraParityTest extends ParityTest {
         assertTrue(!Arrays.equals(mask, other), "another seed gives the same mask");
     }
 
-    // T, the whole input's columns, the band's first and its number
+    // T, columns of the whole input, first column and number of columns of the range
     private static final int[][] BANDS = {{33, 127, 31, 45}, {64, 96, 24, 24}, {5, 512, 128, 256},
             {130, 648, 324, 324}};
 
-    /** A band of columns is dropped as it is in the whole. */
+    /** The mask of a range of columns equals that range of the mask of the whole input. */
     private static void band(ParityCheck lab) {
         for (int[] size : BANDS) {
             float[] whole = mask(lab, size[0], size[1], DROPOUT);
@@ -193,7 +193,7 @@ class LoraParityTest extends ParityTest {
         return band;
     }
 
-    /** A row is the same to the last bit among three and among 130. */
+    /** A row has the same bits in a batch of 3 rows and of 130 rows. */
     private static void rows(ParityCheck lab) {
         int c = 1300;
         int r = 16;
@@ -211,7 +211,7 @@ class LoraParityTest extends ParityTest {
         }
     }
 
-    /** What dropout multiplies x with, (T, C). */
+    /** The dropout mask (T, C): the factor of each element of x. */
     private static float[] mask(ParityCheck lab, int t, int c, Dropout dropout) {
         if (dropout.probability() == 0) {
             float[] ones = new float[t * c];
@@ -221,7 +221,7 @@ class LoraParityTest extends ParityTest {
         return read(lab, lab.trusted(), t, c, dropout);
     }
 
-    /** dropout(1)·I, the identity taken in bands of 64 columns. */
+    /** Computes dropout(1)·I, with 64 columns of the identity at a time. */
     private static float[] read(ParityCheck lab, Ops ops, int t, int c, Dropout dropout) {
         float[] ones = new float[t * c];
         Arrays.fill(ones, 1);
@@ -243,7 +243,7 @@ class LoraParityTest extends ParityTest {
         return mask;
     }
 
-    /** No slots, and slots of every kind. */
+    /** Slots of t rows: null, random adapters including none (-1), and runs of one adapter. */
     private static List<int[]> slots(ParityCheck lab, int t) {
         List<int[]> slots = new ArrayList<>();
         slots.add(null);
@@ -261,7 +261,7 @@ class LoraParityTest extends ParityTest {
                 columns);
     }
 
-    /** Each row from the product of its adapter; zeros where it has none. */
+    /** Takes each row from the product of its adapter; zeros for a row without an adapter. */
     private static NDArray byRow(int[] slots, java.util.function.IntFunction<NDArray> product) {
         if (slots == null) {
             return product.apply(0);

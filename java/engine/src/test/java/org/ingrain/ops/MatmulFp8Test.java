@@ -12,10 +12,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Products with fp8 weights (matmul.cu, matmul_backward.cu, matmul_silu_mul.cu) on the backends that have them, against
- * libtorch on the values that the codes stand for. Up to 16 rows the activations stay bf16; from 17 rows on they are
- * made fp8 too, one scale a token, and the reference rounds them alike; there the matrix unit may add with 14 bits of
- * mantissa, so sums are held to a bf16 rounding of the largest.
+ * Products with fp8 weights (matmul.cu, matmul_backward.cu, matmul_silu_mul.cu) on the backends that support them,
+ * against libtorch on the decoded weights. Up to 16 rows the activations stay bf16. From 17 rows on they are quantized
+ * to fp8 with one scale per row, and so are those of the reference. The tensor core may then accumulate with 14 bits of
+ * mantissa, so the tolerance is a bf16 rounding of the largest result.
  */
 class MatmulFp8Test {
     private static final int[][] SIZES = {{1, 65, 1296}, {3, 16, 64}, {8, 40, 272}, {15, 72, 1040}, {16, 7688, 16},
@@ -122,7 +122,7 @@ class MatmulFp8Test {
         }
     }
 
-    /** The scales of W's rows are taken into dy before it is made fp8. */
+    /** dy is multiplied by the scales of W's rows before it is quantized to fp8. */
     private static void backward(ParityCheck lab, int[] size, DType dxDtype, float beta) {
         int t = size[0];
         int n = size[1];
@@ -185,7 +185,7 @@ class MatmulFp8Test {
         return quantized(t, n, c) ? tight.through(DType.BF16) : tight;
     }
 
-    /** The source as fp8, or the end of the test where the backend has none. */
+    /** The source packed as an fp8 weight; aborts the test if the backend does not support fp8. */
     private static Weight weight(ParityCheck lab, ParityCheck.Data source) {
         Weight w = lab.context().weight(DType.F8E4M3, Weight.Layout.ROW_MAJOR, source.tensor().size(0),
                 source.tensor().size(1), 0);

@@ -14,7 +14,10 @@ class MatmulParityTest extends ParityTest {
     // T, N, C
     private static final List<int[]> SIZES = sizes(
             1, 1, 1, 1, 127, 4099, 7, 33, 127, 127, 64, 65, 5, 4096, 7, 33, 96, 128);
-    /** Rows of 16-byte pieces, which GPUs have kernels for: few rows by narrow and by wide weights, and many. */
+    /**
+     * Rows whose size is a multiple of 16 bytes, for which GPUs have special kernels: few rows with narrow and wide
+     * weights, and many rows.
+     */
     private static final List<int[]> PIECES = sizes(
             1, 65, 1288, 8, 40, 264, 15, 72, 2056, 5, 7696, 40, 16, 7688, 24, 17, 24, 48, 65, 136, 264);
     private static final int[][] CHUNKED = {{1, 7, 8, 2}, {7, 33, 128, 16}, {127, 16, 336, 42}, {3, 65, 64, 64},
@@ -26,7 +29,7 @@ class MatmulParityTest extends ParityTest {
         return IntStream.range(0, flat.length / 3).mapToObj(i -> Arrays.copyOfRange(flat, 3 * i, 3 * i + 3)).toList();
     }
 
-    /** Without a matrix unit all sizes are alike. */
+    /** {@link #SIZES}; for bf16 also {@link #PIECES}, since other products do not use the matrix unit. */
     private static List<int[]> sizes(DType x, DType w) {
         return x == DType.BF16 && w == DType.BF16 ? Stream.of(SIZES, PIECES).flatMap(List::stream).toList() : SIZES;
     }
@@ -49,8 +52,8 @@ class MatmulParityTest extends ParityTest {
     }
 
     /**
-     * Where the CPU's bf16 unit rounds x beside a bf16 weight, each of the c products has that error; their sum's size
-     * is the root of c.
+     * If the CPU's bf16 unit rounds x for a bf16 weight, each of the c terms has that error, and their sum has
+     * magnitude √c.
      */
     private static ParityTolerance tolerance(ParityCheck lab, DType x, DType w, DType y, int c) {
         ParityTolerance plain = ParityTolerance.of(y, c);
@@ -75,7 +78,7 @@ class MatmulParityTest extends ParityTest {
         }
     }
 
-    /** With beta, where y holds numbers before; one sum over all columns or eight. */
+    /** With beta ≠ 0 and an initial y; with one sum over all columns or eight partial sums. */
     private static void added(ParityCheck lab, Weight.Layout layout, DType xDtype, DType wDtype) {
         for (int[] size : sizes(xDtype, wDtype)) {
             int t = size[0];
@@ -98,7 +101,7 @@ class MatmulParityTest extends ParityTest {
         }
     }
 
-    /** Each chunk against its own product of slices. */
+    /** Compares each chunk with the product of the slices of x and W. */
     private static void partial(ParityCheck lab, Weight.Layout layout, DType xDtype, DType wDtype) {
         for (int[] size : CHUNKED) {
             int t = size[0];
@@ -131,7 +134,7 @@ class MatmulParityTest extends ParityTest {
         }
     }
 
-    /** With beta 0, dx holds NaN before. */
+    /** With beta 0, dx is NaN before the op. */
     private static void backward(ParityCheck lab, int[] size, ParityCheck.Data dy, ParityCheck.Data w,
             Weight.Layout layout, DType dxDtype, float beta) {
         int t = size[0];

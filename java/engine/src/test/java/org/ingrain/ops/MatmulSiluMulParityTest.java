@@ -8,7 +8,9 @@ import org.ingrain.tensor.Weight;
 
 /** matmul_silu_mul.cc. */
 class MatmulSiluMulParityTest extends ParityTest {
-    /** T, F, C: any sizes; then rows of 16-byte pieces, which GPUs have kernels for. */
+    /**
+     * T, F, C: arbitrary sizes, then rows whose size is a multiple of 16 bytes, for which GPUs have special kernels.
+     */
     private static final int[][] SIZES = {{1, 1, 1}, {1, 127, 4099}, {7, 33, 127}, {127, 64, 65}, {5, 1024, 7},
             {33, 96, 128},
         {1, 65, 1288}, {8, 40, 264}, {16, 33, 2056}, {17, 24, 48}};
@@ -27,10 +29,7 @@ class MatmulSiluMulParityTest extends ParityTest {
         return checks;
     }
 
-    /**
-     * An op may round gate and up to the dtype before it multiplies them, or not: the tolerance has room for both
-     * roundings.
-     */
+    /** An op may round gate and up to the dtype before it multiplies them. The tolerance includes these roundings. */
     private static void forward(ParityCheck lab, Weight.Layout layout, DType dtype, DType wDtype) {
         for (int[] size : SIZES) {
             int t = size[0];
@@ -46,7 +45,7 @@ class MatmulSiluMulParityTest extends ParityTest {
                 var up = Torch.columns(gateUp, f, 2L * f);
                 return new float[][] {Torch.floats(gate.mul(torch.sigmoid(gate)).mul(up)), Torch.floats(gate.mul(up))};
             });
-            // then gate and up, which are normal and below 4 or so, have that error too
+            // if the CPU rounds x to bf16, gate and up (normal, magnitude below about 4) have that error too
             boolean rounds = lab.target().rounds(dtype, wDtype);
             lab.expect("y of C " + c, expected[0], y, ParityTolerance.of(dtype, c).through(rounds ? DType.BF16 : dtype)
                     .magnitude(2 * largest(expected[1]) + (rounds ? 4 : 0)));

@@ -8,8 +8,8 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * pack.cc: a weight is filled piece by piece and read back, exact to the bit. The order of a packed weight is the
- * backend's own, so it is read by multiplying with the identity.
+ * pack.cc: fills a weight in several calls, reads it back and compares bits. The layout of a packed weight is
+ * backend-specific, so a product with the identity reads it.
  */
 class PackParityTest extends ParityTest {
     private static final List<DType> SOURCES = List.of(DType.F32, DType.BF16, DType.F16);
@@ -32,7 +32,10 @@ class PackParityTest extends ParityTest {
         return checks;
     }
 
-    /** Packs rows [cuts[i], cuts[i + 1]), the last piece first, each as the left columns of a wider matrix. */
+    /**
+     * Packs rows [cuts[i], cuts[i + 1]), the last range first. All but the first range are the left columns of a wider
+     * matrix.
+     */
     private static void pack(ParityCheck lab, Weight.Layout layout, DType sourceDtype, DType wDtype, long[] cuts,
             long columns) {
         long rows = cuts[cuts.length - 1];

@@ -10,9 +10,9 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
 /**
- * Sequences of known q, k, v that go through a paged cache in steps. The first {@code sharers} of them have their first
- * {@code sharedBlocks} blocks in common; sequence 0 writes these before the others begin. Every run takes a fresh cache
- * full of NaN and draws its block tables anew, in no order.
+ * Sequences with given q, k, v that are computed step by step with a paged cache. The first {@code sharers} sequences
+ * share their first {@code sharedBlocks} blocks; sequence 0 writes these before the others begin. Every run uses a new
+ * cache filled with NaN and shuffled block tables.
  */
 final class PagedCase {
     private final ParityCheck lab;
@@ -30,11 +30,11 @@ final class PagedCase {
     }
 
     /**
-     * How rows come: sequence s gives {@code chunks[s % chunks.length]} rows a step until it ends.
+     * How rows are split into steps: sequence s has {@code chunks[s % chunks.length]} rows per step until it ends.
      *
-     * @param grouped  whether sequences that share blocks are announced as a group
-     * @param together whether all sequences go in one batch, or each alone
-     * @param chunks   rows a step
+     * @param grouped  whether sequences that share blocks form a prefix group
+     * @param together whether all sequences are in one batch, or each is computed alone
+     * @param chunks   rows per step
      */
     record Schedule(boolean grouped, boolean together, int... chunks) {
         static final int WHOLE = Integer.MAX_VALUE;
@@ -66,12 +66,14 @@ final class PagedCase {
         return sharedBlocks * layer.blockSize();
     }
 
-    /** The same sequences with blocks of their own. */
+    /** The same sequences without shared blocks. */
     PagedCase unshared() {
         return new PagedCase(lab, layer, std, 0, 0, qkv);
     }
 
-    /** Scores are sums of E terms of size std², and an error of a score is one of every weight, relative to it. */
+    /**
+     * A score is a sum of E terms of size std². An absolute error of a score is a relative error of its softmax weight.
+     */
     ParityTolerance tolerance(DType dtype) {
         int longest = Arrays.stream(qkv).mapToInt(rows -> rows.length).max().orElseThrow();
         return ParityTolerance.of(dtype, longest / layer.heads().columns() + layer.heads().e())
@@ -82,7 +84,7 @@ final class PagedCase {
         return qkv[s].length / Math.toIntExact(layer.heads().columns());
     }
 
-    /** libtorch's y (length, H·E) of sequence s, k and v rounded to the cache's dtype. */
+    /** libtorch's y (length, H·E) of sequence s, with k and v rounded to the cache's dtype. */
     float[] expected(int s) {
         long queries = layer.heads().h() * layer.heads().e();
         float[] rounded = qkv[s].clone();
@@ -94,7 +96,7 @@ final class PagedCase {
                 Attention.causal(torch, torch.array(rounded, length(s), layer.heads().columns()), layer.heads())));
     }
 
-    /** y (length, H·E) of every sequence, written and attended by these ops. */
+    /** y (length, H·E) of every sequence; {@code write} writes the cache and {@code attend} computes the attention. */
     float[][] run(Ops write, Ops attend, Schedule schedule) {
         int maxBlocks = (Arrays.stream(qkv).mapToInt(rows -> rows.length).max().orElseThrow()
                 / Math.toIntExact(layer.heads().columns()) + layer.blockSize() - 1) / layer.blockSize();

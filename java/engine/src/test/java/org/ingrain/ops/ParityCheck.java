@@ -19,8 +19,9 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * The bench of one check: a context of the library under test, inputs whose exact values the reference sees too,
- * outputs filled with NaN before the op runs, and a strip of NaN behind every allocation that nobody may write or use.
+ * Environment of one check: a context of the library under test, inputs whose exact values the reference also gets, and
+ * outputs filled with NaN before the op runs. A guard strip of NaN behind every allocation must be neither read nor
+ * written.
  */
 final class ParityCheck implements AutoCloseable {
     private static final int GUARD_BYTES = 256;
@@ -40,13 +41,13 @@ final class ParityCheck implements AutoCloseable {
     /**
      * An input.
      *
-     * @param tensor on the device
-     * @param values as its dtype holds them
+     * @param tensor values on the device
+     * @param values the same values, rounded to the dtype
      */
     record Data(Tensor tensor, float[] values) {
     }
 
-    /** @param check whose references these are */
+    /** @param check name under which references are recorded */
     ParityCheck(TestTarget target, String check) {
         this.target = target;
         references = References.of(check);
@@ -71,7 +72,7 @@ final class ParityCheck implements AutoCloseable {
         return ops;
     }
 
-    /** Ops for what a check needs beside the one it tests. */
+    /** Ops of the trusted library, for everything in a check except the tested op. */
     Ops trusted() {
         return trusted;
     }
@@ -80,7 +81,7 @@ final class ParityCheck implements AutoCloseable {
         return random;
     }
 
-    /** Memory for an output: all bits set, which is a NaN in every float type and -1 in the integers. */
+    /** Memory for an output with all bits set, which is NaN in all float types and -1 in the integer types. */
     Tensor output(DType dtype, long... shape) {
         long bytes = new Tensor(0, dtype, shape).bytes();
         Tensor memory = context.allocate(dtype, (bytes + GUARD_BYTES) / dtype.bytes());
@@ -91,7 +92,7 @@ final class ParityCheck implements AutoCloseable {
         return memory.view(shape);
     }
 
-    /** Memory that holds these values, rounded to the dtype. */
+    /** An input with these values, rounded to the dtype. */
     Data data(DType dtype, float[] values, long... shape) {
         Tensor tensor = output(dtype, shape);
         assertEquals(tensor.elements(), values.length, "values of a " + tensor);
@@ -101,7 +102,7 @@ final class ParityCheck implements AutoCloseable {
         return new Data(tensor, Floats.rounded(dtype, values));
     }
 
-    /** Normal values. */
+    /** Values from the standard normal distribution. */
     Data normal(DType dtype, long... shape) {
         return normal(1, dtype, shape);
     }
@@ -131,7 +132,7 @@ final class ParityCheck implements AutoCloseable {
         return random.ints(n, 0, bound).toArray();
     }
 
-    /** Columns [begin, end) of a matrix. */
+    /** A copy of columns [begin, end) of a matrix. */
     Data columns(Data matrix, int begin, int end) {
         int rows = Math.toIntExact(matrix.tensor().size(0));
         int width = Math.toIntExact(matrix.tensor().size(1));
@@ -142,7 +143,7 @@ final class ParityCheck implements AutoCloseable {
         return data(matrix.tensor().dtype(), part, rows, end - begin);
     }
 
-    /** A weight that holds source; a packed one is packed by the trusted library. */
+    /** A weight with the values of {@code source}; the trusted library packs a PACKED one. */
     Weight weight(Data source, Weight.Layout layout, long chunk) {
         Tensor values = source.tensor();
         Weight weight = context.weight(values.dtype(), layout, values.size(0), values.size(1), chunk);
@@ -154,7 +155,7 @@ final class ParityCheck implements AutoCloseable {
         return weight;
     }
 
-    /** The elements of a float tensor, as F32. */
+    /** The elements of a float tensor, converted to F32. */
     float[] floats(Tensor tensor) {
         return Floats.of(tensor.dtype(), bytes(tensor));
     }
@@ -167,27 +168,35 @@ final class ParityCheck implements AutoCloseable {
         }
     }
 
-    /** What libtorch makes of the inputs, float[], float[][] or long[]; the one place where a check asks for it. */
+    /**
+     * The reference result, computed by libtorch or read from a record: float[], float[][] or long[]. Checks use
+     * libtorch only through this method.
+     */
     <R> R reference(Function<Torch, R> compute) {
         return references.get(compute);
     }
 
-    /** For sums weighted by a softmax of bf16 inputs: the tensor core takes the weights as bf16. */
+    /** For sums weighted by a softmax: with bf16 inputs a tensor core rounds the weights to bf16. */
     ParityTolerance weighted(ParityTolerance tolerance, DType dtype) {
         return target.gpu() && dtype == DType.BF16 ? tolerance.through(DType.BF16) : tolerance;
     }
 
-    /** For beta·d + a product: cuBLASLt rounds the product to d's type before it adds (seen on an H200 with bf16). */
+    /**
+     * For beta·d + product: cuBLASLt rounds the product to d's dtype before it adds (observed on an H200 with bf16).
+     */
     ParityTolerance added(ParityTolerance tolerance, DType d, float beta) {
         return target.gpu() && d == DType.BF16 && beta != 0 ? tolerance.through(DType.BF16) : tolerance;
     }
 
-    /** Fails where an element of {@code actual} is further from {@code expected} than the tolerance allows. */
+    /**
+     * Fails at an element whose difference exceeds the tolerance. On a wrong library it only records the difference in
+     * {@link #differed}.
+     */
     void expect(String what, float[] expected, Tensor actual, ParityTolerance tolerance) {
         expect(what + " " + actual, expected, floats(actual), tolerance);
     }
 
-    /** The same; the first word of {@code what} names the op's output. */
+    /** The same. The first word of {@code what} must be the name of the op's output. */
     void expect(String what, float[] expected, float[] actual, ParityTolerance tolerance) {
         String output = what.substring(0, what.indexOf(' '));
         try {
@@ -201,20 +210,17 @@ final class ParityCheck implements AutoCloseable {
         }
     }
 
-    /**
-     * The outputs that were looked at, and whether any look found a difference; on a wrong library a check goes on
-     * after one.
-     */
+    /** The compared outputs, by name; true if a comparison found a difference. */
     Map<String, Boolean> differed() {
         return differed;
     }
 
-    /** Fails where an op wrote behind its output. */
+    /** Fails if an op wrote past the end of a tensor. */
     void assertGuards() {
         for (Tensor guard : guards) {
             for (byte b : bytes(guard)) {
                 if (b != -1) {
-                    fail("an op wrote behind the end of a tensor, at " + guard);
+                    fail("an op wrote past the end of a tensor, at " + guard);
                 }
             }
         }

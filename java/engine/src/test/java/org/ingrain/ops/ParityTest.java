@@ -10,12 +10,12 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Runs the checks of one op file on every target. */
+/** Runs the checks of one kernel file on every target. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 abstract class ParityTest {
     static final List<DType> FLOATS = List.of(DType.F32, DType.BF16);
 
-    /** At least one check for each op of the file. */
+    /** The checks; at least one for each op of the file. */
     abstract List<Check> checks();
 
     @ParameterizedTest(name = "{0} on {1}")

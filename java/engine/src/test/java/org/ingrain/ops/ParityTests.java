@@ -3,7 +3,7 @@ package org.ingrain.ops;
 import java.util.List;
 import java.util.stream.Collectors;
 
-/** Every parity test there is. */
+/** The list of all parity tests. */
 public final class ParityTests {
     private ParityTests() {
     }
@@ -17,7 +17,7 @@ public final class ParityTests {
                 new RopeParityTest(), new SampleParityTest(), new SelectIdsParityTest(), new SiluMulParityTest());
     }
 
-    /** The ops that at least one check is about, by their names in the header. */
+    /** Names (as in the header) of the ops that have at least one check. */
     public static java.util.Set<String> ops() {
         return all().stream().flatMap(test -> test.checks().stream()).map(Check::op).collect(Collectors.toSet());
     }

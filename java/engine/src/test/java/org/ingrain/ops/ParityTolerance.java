@@ -3,48 +3,50 @@ package org.ingrain.ops;
 import org.ingrain.tensor.DType;
 
 /**
- * How far a result may lie from its reference, which is computed in f32: {@code unit(dtype)·|e| + (unit(inner) + (4 +
- * 2√n)·2⁻²⁴)·max(m, max |e|)}.
+ * Largest allowed difference between a result and its reference, which is computed in f32: {@code unit(dtype)·|e| +
+ * (unit(inner) + (4 + 2√n)·2⁻²⁴)·max(m, max |e|)}.
  *
- * <p>The first term is the one rounding of a result e to its dtype (2⁻⁸ for bf16, half a step of its 8 significant
- * bits). The workbench's {@code Tolerance} allows two, since its oracle rounds too: taken here it would weaken the
- * parity tests. The second is the error of sums of n terms that both sides add in f32 in different orders: rounding
- * errors are independent, so they grow with √n, in units of the sums' size, for which the largest reference of the
- * array stands; 2 is the tail of the distribution over some ten thousand elements, and 4 covers the handful of
- * roundings of an elementwise function. Where terms cancel, the sums are larger than any result, and the check names
- * their magnitude m. Where the op reads a result of another op that was rounded to a dtype (and the reference has it
- * unrounded), that rounding counts too.
+ * <p>The first term is one rounding of the result to its dtype (2⁻⁸ for bf16, which has 8 significant bits). The
+ * {@code Tolerance} of the workbench allows two, since its oracle also rounds; it would be too wide here. The second
+ * term is the error of sums of n terms, which both sides add in f32 in different orders. Rounding errors are
+ * independent, so their sum grows with √n. It is relative to the size of the sums, estimated by the largest reference
+ * of the array. The factor 2 covers the tail of the distribution over about ten thousand elements; the 4 covers the few
+ * roundings of an elementwise function. If terms cancel, the sums are larger than any result, and the check gives their
+ * magnitude m. {@code inner} is a rounding of the op's input or of an intermediate value to a dtype that the reference
+ * does not round.
  *
  * @param unit      relative error of one rounding to the result's dtype
- * @param terms     n, the length of the longest sum behind one result
- * @param inner     relative error of a rounding before the sums, 0 where there is none
- * @param magnitude m, the size of the terms where it exceeds that of every result; else 0
+ * @param terms     n, the length of the longest sum in one result
+ * @param inner     relative error of a rounding before the sums, 0 for none
+ * @param magnitude m, the size of the terms if it exceeds that of every result; otherwise 0
  */
 record ParityTolerance(double unit, long terms, double inner, double magnitude) {
     private static final double F32_UNIT = 0x1p-24;
 
-    /** Results of this dtype, each a sum of {@code terms} terms. */
+    /** For results of this dtype that are each a sum of {@code terms} terms. */
     static ParityTolerance of(DType dtype, long terms) {
         return new ParityTolerance(unit(dtype), terms, 0, 0);
     }
 
-    /** Copies and single roundings: as near as the dtype can be, and exact in f32. */
+    /** For copies and single roundings: half a unit in the last place of the dtype, exact in f32. */
     static ParityTolerance rounding(DType dtype) {
         return new ParityTolerance(dtype == DType.F32 ? 0 : unit(dtype), -1, 0, 0);
     }
 
-    /** The same, for terms of size m that cancel. */
+    /** This tolerance, for terms of size m that cancel. */
     ParityTolerance magnitude(double m) {
         return new ParityTolerance(unit, terms, inner, m);
     }
 
-    /** The same, where a term was rounded to this dtype. */
+    /** This tolerance, for terms that were rounded to this dtype before the sum. */
     ParityTolerance through(DType dtype) {
         return new ParityTolerance(unit, terms, unit(dtype), magnitude);
     }
 
     /**
-     * The largest difference allowed at an element whose reference is e, in an array whose largest is {@code largest}.
+     * The largest allowed difference at an element whose reference is e.
+     *
+     * @param largest largest magnitude in the array of references
      */
     double limit(double e, double largest) {
         double sums = terms < 0 ? 0 : (4 + 2 * Math.sqrt(terms)) * F32_UNIT;

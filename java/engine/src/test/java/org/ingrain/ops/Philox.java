@@ -1,11 +1,11 @@
 package org.ingrain.ops;
 
-/** Philox4x32-10 (Salmon et al. 2011), after the paper; the known answers of Random123 hold it. */
+/** Philox4x32-10 (Salmon et al. 2011), implemented from the paper and tested against the known answers of Random123. */
 final class Philox {
     private Philox() {
     }
 
-    /** Four words for a 64-bit key and a 128-bit counter, low words first. */
+    /** Four random words for a 64-bit key and a 128-bit counter, low words first. */
     static int[] words(long key, int... counter) {
         int[] c = counter.clone();
         int k0 = (int) key;
@@ -21,7 +21,7 @@ final class Philox {
         return c;
     }
 
-    /** (k + ½)·2⁻²³ of a word's upper 23 bits k. */
+    /** A uniform number in (0, 1): (k + ½)·2⁻²³, where k is the upper 23 bits of the word. */
     static double uniform(int word) {
         return ((word >>> 9) + 0.5) * 0x1p-23;
     }

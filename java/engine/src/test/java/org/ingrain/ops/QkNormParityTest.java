@@ -64,7 +64,7 @@ class QkNormParityTest extends ParityTest {
         lab.ops().qkNormBackward(dx.tensor(), trained ? new QkNorm(dq.tensor(), dk.tensor()) : new QkNorm(null, null),
                 x.tensor(), new QkNorm(q.tensor(), k.tensor()),
                 lab.data(DType.F32, rstd, t, heads.h() + heads.k()).tensor(), heads);
-        // dx is a difference, of terms as large as rstd·w·dy.
+        // dx is a difference of terms as large as rstd·w·dy
         lab.expect("dx", gradients[0], dx.tensor(), ParityTolerance.of(dtype, heads.e()).magnitude(
                 Floats.largest(rstd) * Math.max(Floats.largest(q.values()), Floats.largest(k.values()))
                         * Floats.largest(dx.values())));
@@ -91,7 +91,7 @@ class QkNormParityTest extends ParityTest {
         return x.reshape(x.getShape().get(0), count, e);
     }
 
-    /** (T, H + K). */
+    /** rstd (T, H + K). */
     private static float[] rstd(NDArray x, Heads heads) {
         long normed = heads.h() + heads.k();
         return Torch.floats(rms(heads(Torch.columns(x, 0, normed * heads.e()), normed, heads.e())).pow(-1));

@@ -8,7 +8,7 @@ import org.ingrain.tensor.Tensor;
 import org.junit.jupiter.api.Test;
 
 /**
- * random.cc, against Philox and Box and Muller's transform in double precision: libtorch has no counter-based
+ * random.cc against Philox and the Box-Muller transform in double precision, since libtorch has no counter-based
  * generator.
  */
 class RandomParityTest extends ParityTest {

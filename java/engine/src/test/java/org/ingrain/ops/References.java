@@ -14,14 +14,15 @@ import java.nio.file.StandardCopyOption;
 import java.util.zip.CRC32;
 
 /**
- * Where a check's expected values come from: libtorch, libtorch and a record of it, or such a record alone, on machines
- * that have no libtorch. The system property {@code ingrain.references} says which: absent, {@code record:FOLDER} or
- * {@code replay:FOLDER}.
+ * Source of a check's expected values, by the system property {@code ingrain.references}. If it is not set, libtorch
+ * computes them; {@code record:FOLDER} also records them; {@code replay:FOLDER} reads the record, for machines without
+ * libtorch.
  *
- * <p>A check draws its inputs from a fixed seed, so the folder holds results alone: a file for each check, with the
- * results in the order in which they are asked for. Each stands behind the CRC-32 of all float inputs made before it:
- * what was recorded for other inputs is refused. Of an array of more than {@link #WHOLE} elements some are kept, spread
- * over all of it, with its end and its largest; the others read as {@link Floats#UNKNOWN}, which is near everything.
+ * <p>A check draws its inputs from a fixed seed, so only results are recorded: one file per check, with the results in
+ * the order of the calls of {@link #get}. Each result follows the CRC-32 of all float inputs created before it; replay
+ * fails if the inputs differ. Of an array of more than {@link #WHOLE} elements only a sample is recorded: elements at a
+ * fixed distance, the last {@link #END} and the largest. The others are replayed as {@link Floats#UNKNOWN}, which
+ * matches any value.
  */
 final class References implements AutoCloseable {
     private static final int WHOLE = 8192;
@@ -41,7 +42,7 @@ final class References implements AutoCloseable {
         this.replays = replays;
     }
 
-    /** References as the system property says. */
+    /** Opens the references of a check. */
     static References of(String check) {
         String property = System.getProperty("ingrain.references", "");
         if (property.isEmpty()) {
@@ -59,12 +60,15 @@ final class References implements AutoCloseable {
         return check.replaceAll("[^A-Za-z0-9]+", "_") + "_" + Integer.toHexString(check.hashCode());
     }
 
-    /** An input as its dtype holds it; every result that is asked for afterwards may depend on it. */
+    /**
+     * Adds the bytes of an input to the CRC-32. Call it before the {@link #get} of any result that depends on the
+     * input.
+     */
     void saw(byte[] input) {
         inputs.update(input);
     }
 
-    /** What libtorch makes of the inputs, or once made of them. */
+    /** Computes the next result with libtorch, or reads it from the record. */
     <R> R get(java.util.function.Function<Torch, R> compute) {
         index++;
         if (replays) {
@@ -117,7 +121,7 @@ final class References implements AutoCloseable {
         return largest;
     }
 
-    /** An odd distance, so that in a matrix of even width the kept columns move from row to row. */
+    /** The distance is odd, so that in a matrix of even width the recorded columns differ from row to row. */
     private static boolean kept(int i, int length, int largest) {
         int distance = length <= WHOLE ? 1 : Math.max(3, length / WHOLE | 1);
         return i % distance == 0 || i == largest || i >= length - END;
@@ -135,14 +139,14 @@ final class References implements AutoCloseable {
     private <R> R replayed() {
         String what = "reference " + index + " of " + check;
         if (!Files.exists(file)) {
-            throw new AssertionError(what + ": nothing is recorded in " + file);
+            throw new AssertionError(what + ": no record " + file);
         }
         try {
             if (replay == null) {
                 replay = new DataInputStream(new BufferedInputStream(Files.newInputStream(file)));
             }
             if (replay.readInt() != (int) inputs.getValue()) {
-                throw new AssertionError(what + ": recorded for other inputs than this check draws");
+                throw new AssertionError(what + ": recorded for other inputs");
             }
             char kind = (char) replay.readByte();
             return (R) switch (kind) {
@@ -177,7 +181,9 @@ final class References implements AutoCloseable {
         return values;
     }
 
-    /** The record is written atomically; a check that runs on several targets, or again, leaves the longest. */
+    /**
+     * Writes the record atomically, unless an existing one is at least as long, from another target or an earlier run.
+     */
     @Override
     public void close() {
         try {

@@ -18,8 +18,9 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Products that cuBLASLt refuses, as versions and cards differ: the emulated one (cuda/simt/cublas_lt) is told what to
- * refuse and in which call. The result is right all the same, and a product that another kernel computed is counted.
+ * Products that cuBLASLt refuses; which ones depends on its version and on the GPU. The tests set what the emulated
+ * cuBLASLt (cuda/simt/cublas_lt) refuses and in which call. The result must still be right, and products computed by a
+ * fallback kernel must be counted.
  */
 class RefusedProductsTest {
     private static final int ROWS = 33;
@@ -74,7 +75,7 @@ class RefusedProductsTest {
         }
     }
 
-    /** What an H100 was seen to do: row scales are refused up to 256 rows. */
+    /** As observed on an H100: cuBLASLt refuses row scales up to 256 rows. */
     @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
     @MethodSource("targets")
     void fewRowsAreScaledByUs(TestTarget target) {
@@ -87,7 +88,7 @@ class RefusedProductsTest {
         }
     }
 
-    /** Deterministic: a weight's products are all of one kind, whatever their rows, or an error says why not. */
+    /** In a deterministic context all products of a weight use the same algorithm for any number of rows, or fail. */
     @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
     @MethodSource("targets")
     void deterministicProductsAreAllOfOneKind(TestTarget target) {
@@ -105,7 +106,7 @@ class RefusedProductsTest {
         }
     }
 
-    /** Without the library's product a plain kernel takes the activations as they are. */
+    /** If {@code quantized} is false, the expected result uses unquantized activations, as the fallback kernel does. */
     private static void fp8(ParityCheck lab, float beta, boolean quantized) {
         ParityCheck.Data x = lab.normal(DType.BF16, ROWS, C);
         ParityCheck.Data w = lab.normal(DType.BF16, N, C);

@@ -83,7 +83,7 @@ class RmsNormParityTest extends ParityTest {
             var wLeaf = torch.leaf(w.values(), d);
             return torch.gradients(() -> xLeaf.div(rms(xLeaf)).mul(wLeaf), dy.values(), xLeaf, wLeaf);
         });
-        // dx is a difference, which at D = 1 leaves nothing but the part of eps.
+        // dx is a difference of larger terms; at D = 1 only the contribution of eps remains.
         lab.expect("dx", residual ? Floats.sum(gradients[0], dresidual.values()) : gradients[0], dx,
                 ParityTolerance.of(dtype, d).magnitude(largestTerm(rstd, w.values(), dy.values())));
         if (weight) {
@@ -91,7 +91,7 @@ class RmsNormParityTest extends ParityTest {
         }
     }
 
-    /** The largest |rstd·w·dy|. */
+    /** The maximum of |rstd·w·dy|. */
     private static double largestTerm(float[] rstd, float[] w, float[] dy) {
         double largest = 0;
         for (int i = 0; i < dy.length; i++) {

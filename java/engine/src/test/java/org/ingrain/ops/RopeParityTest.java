@@ -6,7 +6,7 @@ import java.util.List;
 import org.ingrain.ops.Ops.Heads;
 import org.ingrain.tensor.DType;
 
-/** rope.cc: halves paired as in Hugging Face. */
+/** rope.cc, which pairs elements i and i + E/2 as Hugging Face does. */
 class RopeParityTest extends ParityTest {
     private static final int POSITIONS = 4096;
     private static final int[][] SIZES = {{1, 1, 1, 2}, {7, 8, 1, 64}, {127, 6, 3, 48}, {3, 32, 8, 128}};  // T, H, K, E

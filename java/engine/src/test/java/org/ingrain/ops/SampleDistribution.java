@@ -5,11 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.Arrays;
 import java.util.stream.IntStream;
 
-/** What sampling means: temperature, then top_k, then top_p over one row of logits, in double precision. */
+/** Reference for sampling in double precision: applies temperature, then top_k, then top_p to one row of logits. */
 final class SampleDistribution {
     /**
-     * Of Pearson's statistic under a right sampler, the share beyond the critical value: about one in a million (normal
-     * quantile 4.75).
+     * Normal quantile of the critical value: Pearson's statistic of a correct sampler exceeds it with a probability of
+     * about 10⁻⁶.
      */
     private static final double QUANTILE = 4.75;
     private static final double LEAST_EXPECTED = 5;
@@ -18,8 +18,8 @@ final class SampleDistribution {
     }
 
     /**
-     * Probability of every id. top_p keeps the fewest most probable ids that reach it; the lower id comes first in a
-     * tie.
+     * Probability of each id. top_p keeps the smallest set of most probable ids whose sum reaches it; in a tie the
+     * lower id comes first.
      */
     static double[] of(float[] logits, double temperature, int topK, double topP) {
         Integer[] order = IntStream.range(0, logits.length).boxed().toArray(Integer[]::new);
@@ -40,11 +40,11 @@ final class SampleDistribution {
         return p;
     }
 
-    /** Pearson's chi-square test; rare ids are counted together. */
+    /** Pearson's chi-square test; ids with a small expected count form one cell. */
     static void assertDrawnFrom(String what, double[] p, int[] ids) {
         long[] counts = new long[p.length];
         for (int id : ids) {
-            assertTrue(p[id] > 0, what + ": drew id " + id + ", which is cut off");
+            assertTrue(p[id] > 0, what + ": drew id " + id + ", which has probability 0");
             counts[id]++;
         }
         double statistic = 0;

@@ -13,16 +13,16 @@ import org.ingrain.tensor.Tensor;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** sample.cc: what is drawn, how often, and its log-probability. */
+/** sample.cc: drawn ids, their frequencies and their log-probabilities. */
 class SampleParityTest extends ParityTest {
-    /** Settings of one run; every row has the same. */
+    /** Settings of one run, the same for all rows. */
     private record Settings(float temperature, int topK, float topP) {
     }
 
     private record Drawn(int[] ids, float[] logProbabilities) {
     }
 
-    /** Which of a row's keys counts up from row to row. */
+    /** The key of the random number that differs between rows; the other two are constant. */
     private enum Key { SEED, SEQUENCE, POSITION }
 
     private static final List<Settings> SETTINGS = List.of(
@@ -41,7 +41,10 @@ class SampleParityTest extends ParityTest {
                 new Check("sample", "vocabulary beyond a GPU's shared memory", lab -> large(lab, 4, 131_075)));
     }
 
-    /** Rows of 48 KB, and those that fit into 227 KB beside 584 bytes of static memory but not beside 1,024. */
+    /**
+     * Rows at the 48 KB limit of shared memory, and at the 227 KB limit: with 584 bytes of static memory they fit, with
+     * 1,024 they do not.
+     */
     private static void limits(ParityCheck lab) {
         for (int v : new int[] {8192, 12_288, 54_000, 57_900}) {
             large(lab, 2, v);
@@ -69,7 +72,7 @@ class SampleParityTest extends ParityTest {
         }
     }
 
-    /** The lowest id wins a tie, whether all logits are equal or the two largest are far apart. */
+    /** In a tie the lowest id is drawn, whether all logits are equal or only the two largest, at distant ids. */
     private static void ties(ParityCheck lab) {
         int v = 131;
         float[] values = new float[3 * v];
@@ -86,7 +89,7 @@ class SampleParityTest extends ParityTest {
         }
     }
 
-    /** Twenty thousand draws of one row of logits, their frequencies by Pearson's chi-square. */
+    /** Tests the frequencies of 20,000 draws from one row of logits with Pearson's chi-square test. */
     private static void distribution(ParityCheck lab, Key key) {
         int m = 20_000;
         int v = 40;
@@ -107,7 +110,10 @@ class SampleParityTest extends ParityTest {
         }
     }
 
-    /** Ids that the settings allow, and their log-probabilities under the whole row. */
+    /**
+     * Checks that drawn ids have a positive probability under the settings, and their log-probabilities under the whole
+     * row.
+     */
     private static void large(ParityCheck lab, int m, int v) {
         ParityCheck.Data logits = lab.normal(3, DType.F32, m, v);
         float[] logSoftmax = logSoftmax(lab, logits.values(), m, v);
@@ -117,14 +123,14 @@ class SampleParityTest extends ParityTest {
             for (int i = 0; i < m; i++) {
                 double[] p = SampleDistribution.of(Floats.slice(logits.values(), (long) i * v, (i + 1L) * v),
                         settings.temperature(), settings.topK(), settings.topP());
-                assertTrue(p[drawn.ids()[i]] > 0, settings + " drew id " + drawn.ids()[i] + ", which is cut off");
+                assertTrue(p[drawn.ids()[i]] > 0, settings + " drew id " + drawn.ids()[i] + ", of probability 0");
             }
             assertTrue(Arrays.stream(drawn.ids()).distinct().count() > m / 4,
-                    settings + " draws the same ids again and again");
+                    settings + " draws too few distinct ids");
         }
     }
 
-    /** A NaN, +inf, or nothing above −inf: no distribution. The row beside it is drawn as ever. */
+    /** A row with a NaN or +inf, or with only −inf, has no distribution. Other rows are not affected. */
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
     void rowsWithoutADistributionGiveNoId(TestTarget target) {
@@ -184,7 +190,10 @@ class SampleParityTest extends ParityTest {
                 lab.ints(IntStream.range(0, m).map(i -> key == Key.POSITION ? i : 11).toArray()));
     }
 
-    /** From libtorch's at the largest logit of each row, which is all that need be recorded. */
+    /**
+     * Log-softmax (m, v). libtorch computes it only at the largest logit of each row, so that little has to be
+     * recorded.
+     */
     private static float[] logSoftmax(ParityCheck lab, float[] logits, int m, int v) {
         float[] best = lab.reference(torch -> Torch.floats(
                 torch.array(logits, m, v).logSoftmax(-1).max(new int[] {-1})));

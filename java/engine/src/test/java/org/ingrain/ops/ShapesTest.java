@@ -30,10 +30,12 @@ import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Every op refuses each tensor of another shape or type by name, before the backend sees it. */
+/**
+ * Every op rejects each tensor with a wrong shape or type before it calls the backend; the message names the tensor.
+ */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class ShapesTest {
-    /** Every tensor's memory: what a check misses stays within it. */
+    /** Bytes of memory behind each tensor: large enough for a wrong shape that a check fails to reject. */
     private static final long BYTES = 1 << 18;
     private static final Heads HEADS = new Heads(2, 1, 32, 1);
 
@@ -52,9 +54,9 @@ class ShapesTest {
      * An op and its tensors.
      *
      * @param op        method of {@link Ops}
-     * @param arguments "name type size size, ...": * after a type or a size that may be another, ~ after a name where
-     *                  the elements alone count
-     * @param call      with the tensors in that order
+     * @param arguments "name type size size, ...". A * after a type or size: any other is accepted. A ~ after a name:
+     *                  only the number of elements is checked.
+     * @param call      calls the op with the tensors in that order
      */
     private record Trial(String op, String arguments, Call call) {
         List<String[]> words() {
@@ -198,7 +200,7 @@ class ShapesTest {
         }
     }
 
-    /** What a backend refuses (a collective without ranks) has passed the checks. */
+    /** Calls the op. A BackendException (of a collective without a communicator) means that the checks passed. */
     private static void call(Trial trial, Tensor[] tensors) {
         try {
             trial.call.with(tensors);
@@ -238,7 +240,7 @@ class ShapesTest {
         return all;
     }
 
-    /** All of a tensor's memory, from whose start it is a view. */
+    /** The whole memory of a tensor as a flat tensor. */
     private static Tensor memory(Tensor tensor) {
         return new Tensor(tensor.address(), tensor.dtype(), BYTES / tensor.dtype().bytes());
     }

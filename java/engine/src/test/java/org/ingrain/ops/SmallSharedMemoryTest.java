@@ -14,8 +14,8 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Cards whose blocks have 99 or 163 KB of shared memory instead of 227: ops take what fits, or the plain kernel, and
- * say so.
+ * GPUs with 99 or 163 KB of shared memory per block instead of 227. Ops use smaller tiles, or a fallback kernel, which
+ * is counted.
  */
 class SmallSharedMemoryTest {
     private static final int LARGEST = 227 << 10;
@@ -46,7 +46,7 @@ class SmallSharedMemoryTest {
                 .map(kilobytes -> Arguments.of(target, kilobytes))).toList();
     }
 
-    /** No card has so little; with 99 KB it happens from some 1,250 sequences on. */
+    /** 64 KB, less than any GPU has. With 99 KB no tile fits from about 1,250 sequences on. */
     @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
     @MethodSource("targets")
     void pagedAttentionFallsBackWhereNoTileFits(TestTarget target) {

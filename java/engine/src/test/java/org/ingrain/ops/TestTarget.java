@@ -11,41 +11,40 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
 
 /**
- * A backend, instruction set and thread count that every parity test runs on.
+ * A backend, instruction set and thread count on which the parity tests run.
  *
- * @param name    as the test's name shows it
- * @param library whose ops are tested
- * @param trusted whose ops prepare what a test needs beside the op it is about (packed weights, a filled cache); mostly
- *                the same
- * @param options of the context
+ * @param name    name in the display names of tests
+ * @param library library with the ops to test
+ * @param trusted library whose ops prepare inputs such as packed weights or a filled cache; usually the same
+ * @param options options of the context
  */
 record TestTarget(String name, Path library, Path trusted, ContextOptions options) {
     private static final List<String> CPU_ISAS = List.of("avx2", "avx512", "avx512_bf16");
     private static final List<TestTarget> AVAILABLE = find();
 
-    /** Everything that this machine can run. */
+    /** All targets that this machine can run. */
     static List<TestTarget> available() {
         return AVAILABLE;
     }
 
-    /** The library whose every op is a little wrong, on the memory and with the preparation of the right one. */
+    /** The library in which every op is slightly wrong; the CPU backend prepares its inputs. */
     static TestTarget spoiled() {
         return new TestTarget("wrong", NativeLibraries.find("wrong"), NativeLibraries.find("cpu"),
                 new ContextOptions(0, 1, "avx2"));
     }
 
-    /** The same with another number of threads. */
+    /** This target with another number of threads. */
     TestTarget withThreads(int threads) {
         return new TestTarget(name + " with " + threads, library, trusted,
                 new ContextOptions(options.device(), threads, options.isa()));
     }
 
-    /** Whether the CUDA sources run, on a GPU or emulated. */
+    /** Whether this is the CUDA backend, on a GPU or emulated. */
     boolean gpu() {
         return name.startsWith("simt") || name.startsWith("cuda");
     }
 
-    /** Whether a product of such activations and weights rounds the activations to bf16 first. */
+    /** Whether products round activations of dtype x to bf16 for weights of dtype w. */
     boolean rounds(DType x, DType w) {
         return options.isa().equals("avx512_bf16") && x == DType.F32 && w == DType.BF16;
     }
@@ -54,12 +53,12 @@ record TestTarget(String name, Path library, Path trusted, ContextOptions option
         return !library.equals(trusted);
     }
 
-    /** A bench for what asks for no references. */
+    /** Opens a check that needs no references. */
     ParityCheck open() {
         return open("unnamed");
     }
 
-    /** A bench for this check, by whose name references are recorded. */
+    /** Opens a check; references are recorded under its name. */
     ParityCheck open(String check) {
         return new ParityCheck(this, check);
     }
@@ -70,8 +69,7 @@ record TestTarget(String name, Path library, Path trusted, ContextOptions option
     }
 
     /**
-     * System property {@code ingrain.targets} names the backends to test, comma between them: all of them where it is
-     * not set.
+     * The backends in the system property {@code ingrain.targets}, separated by commas; all backends if it is not set.
      */
     private static List<TestTarget> find() {
         List<String> backends = List.of(System.getProperty("ingrain.targets", "cpu,simt,cuda").split(","));
@@ -94,7 +92,7 @@ record TestTarget(String name, Path library, Path trusted, ContextOptions option
         String name = backend + " " + options.isa() + " " + options.threads()
                 + (options.threads() == 1 ? " thread" : " threads");
         try {
-            // never closed: its library, CUDA runtime and all, stays mapped
+            // never closed, so that the library and the CUDA runtime stay loaded
             Backend trial = Backend.open(NativeLibraries.find(backend));
             try (Context context = trial.context(options)) {
                 context.synchronize();

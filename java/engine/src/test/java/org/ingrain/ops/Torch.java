@@ -13,8 +13,8 @@ import java.util.Arrays;
 import java.util.function.Supplier;
 
 /**
- * libtorch on the CPU, through DJL: the arithmetic that our ops are held to. Arrays live until the Torch that made
- * them, or any array they were made from, is closed.
+ * libtorch on the CPU through DJL, the reference for the ops. Arrays are freed when their Torch, or an array that they
+ * were derived from, is closed.
  *
  * <pre>{@code
  * try (var torch = new Torch()) {
@@ -31,24 +31,24 @@ public final class Torch implements AutoCloseable {
         return manager;
     }
 
-    /** An F32 array of this shape, row-major; no shape at all makes a vector. */
+    /** An F32 array of this shape, row-major; without a shape, a vector. */
     public NDArray array(float[] values, long... shape) {
         return manager.create(values, shapeOf(values.length, shape));
     }
 
-    /** An I64 array, as libtorch wants its indices. */
+    /** An I64 array, the type of indices in libtorch. */
     public NDArray indices(int[] values, long... shape) {
         return manager.create(Arrays.stream(values).asLongStream().toArray(), shapeOf(values.length, shape));
     }
 
-    /** An F32 array whose gradient {@link #gradients} can be asked for. */
+    /** An F32 array for which {@link #gradients} can compute the gradient. */
     public NDArray leaf(float[] values, long... shape) {
         NDArray leaf = array(values, shape);
         leaf.setRequiresGradient(true);
         return leaf;
     }
 
-    /** libtorch's own sigmoid, element by element. */
+    /** Elementwise sigmoid of libtorch. */
     public NDArray sigmoid(NDArray x) {
         return Activation.sigmoid(x);
     }
@@ -63,7 +63,7 @@ public final class Torch implements AutoCloseable {
         return array.get(new NDIndex("{}:{}", begin, end));
     }
 
-    /** Rounded to BF16, nearest even, as F32: DJL's binding of libtorch aborts on BF16 itself. */
+    /** Rounds to BF16 (nearest even) and returns F32. DJL's binding aborts on BF16 arrays. */
     public static float[] roundToBf16(float[] values) {
         float[] rounded = new float[values.length];
         for (int i = 0; i < values.length; i++) {
@@ -81,9 +81,9 @@ public final class Torch implements AutoCloseable {
     /**
      * Gradients of sum(forward() · dy) by libtorch's autograd, one for each leaf, in the shape of the leaf.
      *
-     * @param forward computes y from the leaves; it runs once, inside the recording
-     * @param dy gradient of y, in y's row-major order; one element 1 where y is a scalar loss
-     * @param leaves made by {@link #leaf}; their gradients are cleared first
+     * @param forward computes y from the leaves; called once, with autograd recording
+     * @param dy      gradient of y, in y's row-major order; a single 1 if y is a scalar loss
+     * @param leaves  arrays from {@link #leaf}; their gradients are cleared first
      */
     public float[][] gradients(Supplier<NDArray> forward, float[] dy, NDArray... leaves) {
         try (GradientCollector collector = engine.newGradientCollector()) {

@@ -7,7 +7,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** The oracle itself: values that can be worked out by hand. */
+/** Tests libtorch through {@link Torch} against values computed by hand. */
 class TorchTest {
     private Torch torch;
 

@@ -9,10 +9,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/**
- * Every check fails, and for every output it looks at, on a library whose ops are a little wrong: a check that cannot
- * fail is a defect.
- */
+/** Every check must fail, for each output that it compares, on a library whose ops are slightly wrong. */
 class WrongLibraryTest {
     static Stream<Check> checks() {
         return ParityTests.all().stream().flatMap(test -> test.checks().stream());
@@ -27,10 +24,10 @@ class WrongLibraryTest {
             } catch (AssertionError e) {
                 return;
             }
-            assertFalse(lab.differed().isEmpty(), check + " does not notice that the op is wrong");
+            assertFalse(lab.differed().isEmpty(), check + " does not detect the wrong op");
             List<String> unnoticed = lab.differed().entrySet().stream().filter(output -> !output.getValue())
                     .map(Map.Entry::getKey).toList();
-            assertEquals(List.of(), unnoticed, "outputs of " + check + " that may be wrong");
+            assertEquals(List.of(), unnoticed, "outputs of " + check + " whose errors are not detected");
         }
     }
 }

@@ -36,10 +36,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * Two ranks on one device. Its kernels are loaded before ({@link KernelLoading}): a first launch may wait for
- * the device, and so for a rank that waits for this one. System properties: {@code ingrain.device.backend} names
- * another backend than the emulated GPU's, {@code ingrain.stories} the folder of stories15M; {@code
- * ingrain.repetitions} makes the sums a measurement, with a line of JSON each.
+ * Two ranks on one device. Kernels are loaded in advance ({@link KernelLoading}): a first launch may wait for the
+ * device, and so deadlock with a rank that waits for this one. System properties: {@code ingrain.device.backend} is the
+ * backend (default: the emulated GPU), {@code ingrain.stories} the folder of stories15M. {@code ingrain.repetitions}
+ * above 0 also times all_reduce and prints one JSON line per size.
  */
 @Timeout(300)
 class RanksOnOneDeviceTest {
@@ -101,13 +101,16 @@ class RanksOnOneDeviceTest {
         }
     }
 
-    /** F32: its sums have one order whatever the ranks. */
+    /** Loads weights in F32, for which the order of summation does not depend on the number of ranks. */
     private static Weights weights(Context context, ModelFolder model, Rank rank) {
         return Weights.load(context, model.config(), new Precision(DType.F32, DType.F32, DType.F32), rank, model,
                 (layers, of) -> { });
     }
 
-    /** Microseconds of an all_reduce of n floats, checked; nothing is allocated between the first and the last. */
+    /**
+     * Checks all_reduce of n floats and returns its time in microseconds. Nothing is allocated between the first call
+     * and the last.
+     */
     private static double sums(Context context, Rank rank, int n) {
         Ops ops = new Ops(context);
         Tensor y = context.allocate(DType.F32, n);
@@ -142,7 +145,7 @@ class RanksOnOneDeviceTest {
                 contexts.get(index).join(communicator, index);
                 return part.run(contexts.get(index), new Rank(index, RANKS));
             });
-            contexts.forEach(Context::close);   // freed when no rank waits in a kernel any more
+            contexts.forEach(Context::close);   // free memory only when no rank waits in a kernel
             return results;
         }
     }
@@ -165,7 +168,7 @@ class RanksOnOneDeviceTest {
         }
     }
 
-    /** Text does not matter here. */
+    /** Decodes to empty text; only ids are compared. */
     private static final class Silent implements StreamingDecoder {
         @Override
         public String append(int id) {

@@ -44,8 +44,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * A model that several ranks share says the same as on one, to the last bit: sums of row-parallel products have one
- * order.
+ * A model split over several ranks generates the same bits as on one rank, since sums of row-parallel products have a
+ * fixed order.
  */
 @Timeout(120)
 class TensorParallelTest {
@@ -61,14 +61,17 @@ class TensorParallelTest {
         ranksChangeNoBit(CONFIG, ranks, dtype);
     }
 
-    /** As Qwen2 and Qwen3 have them: a rank holds its heads' share of a bias, and the whole norm of heads. */
+    /**
+     * With the qkv bias of Qwen2 and the head norm of Qwen3. A rank holds the bias of its own heads and the whole norm
+     * weights.
+     */
     @ParameterizedTest
     @CsvSource({"2, true, false", "2, false, true", "8, true, true"})
     void norDoTheyWithABiasOrNormedHeads(int ranks, boolean qkvBias, boolean qkNorm) {
         ranksChangeNoBit(config(8, qkvBias, qkNorm), ranks, DType.F32);
     }
 
-    /** Where ranks outnumber key-value heads, several hold the same head and its bias. */
+    /** With more ranks than key-value heads, several ranks hold the same head and its bias. */
     @ParameterizedTest
     @CsvSource({"4", "8"})
     void norWhereTheyOutnumberTheHeads(int ranks) {
@@ -115,7 +118,7 @@ class TensorParallelTest {
                 RankGroup group = TestRanks.group(communicator)) {
             IllegalStateException failure = assertThrows(IllegalStateException.class, () -> group.run(index -> {
                 if (index == 1) {
-                    throw new IllegalStateException("rank 1 gives up");
+                    throw new IllegalStateException("out of memory");
                 }
                 try (Context context = backend.context(new ContextOptions(0, 1, "auto"))) {
                     context.join(communicator, index);
@@ -123,11 +126,11 @@ class TensorParallelTest {
                     return index;
                 }
             }));
-            assertEquals("rank 1: rank 1 gives up", failure.getMessage());
+            assertEquals("rank 1: out of memory", failure.getMessage());
         }
     }
 
-    /** What was drawn before is passed on before the failure, which every later call throws too. */
+    /** Completions that ended before the failure are still delivered. Every later call throws the same failure. */
     @Test
     void aRankThatFailsBetweenStepsEndsTheGeneration() {
         try (Arena arena = Arena.ofShared(); Backend backend = Backend.open(NativeLibraries.find("cpu"));
@@ -139,7 +142,7 @@ class TensorParallelTest {
                 context.join(communicator, index);
                 return weights(context, CONFIG, new Rank(index, 2), DType.F32, source);
             });
-            // The fourth token waits for the fault, so that the second request cannot end before it.
+            // The fourth token waits until the fault is queued, so that the second request cannot end before the fault.
             CountDownLatch faultQueued = new CountDownLatch(1);
             AtomicInteger tokens = new AtomicInteger();
             Generator generator = new Generator(List.of(new ShardedModel(group, shares, List.of())), SIZES,
@@ -156,7 +159,7 @@ class TensorParallelTest {
             generator.submit(Request.of(new int[] {1, 2}, 1, SamplingParams.greedy(1)), completion -> {
                 ended.add(completion);
                 group.post(() -> group.follow(rank -> {
-                    throw new IllegalStateException("its device is gone");
+                    throw new IllegalStateException("the device is gone");
                 }));
                 faultQueued.countDown();
             });
@@ -167,7 +170,7 @@ class TensorParallelTest {
                         continue;
                     }
                 });
-                assertEquals("rank 1: its device is gone", failure.getMessage());
+                assertEquals("rank 1: the device is gone", failure.getMessage());
                 assertEquals(1, ended.size());
             }
             generator.close();
@@ -212,7 +215,7 @@ class TensorParallelTest {
         }
     }
 
-    /** Text does not matter here. */
+    /** Decodes to empty text; only ids are compared. */
     private static class Silent implements StreamingDecoder {
         @Override
         public String append(int id) {

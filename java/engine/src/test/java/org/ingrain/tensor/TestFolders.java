@@ -6,19 +6,19 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * Real weights and data, which stand beside the repository or where INGRAIN_SHARED says; a test that finds none is
- * skipped.
+ * Folders of real weights and data: in {@code shared/} next to the repository, or in the folder that the environment
+ * variable INGRAIN_SHARED names. If one is missing, the test is skipped.
  */
 public final class TestFolders {
     private TestFolders() {
     }
 
-    /** {@code shared/models/NAME}. */
+    /** The folder {@code models/NAME}. */
     public static Path model(String name) {
         return existing("models/" + name);
     }
 
-    /** {@code shared/data/NAME}. */
+    /** The folder {@code data/NAME}. */
     public static Path data(String name) {
         return existing("data/" + name);
     }
@@ -27,7 +27,7 @@ public final class TestFolders {
         String shared = System.getenv("INGRAIN_SHARED");
         Path root = Path.of(System.getProperty("ingrain.root", ".")).toAbsolutePath();
         Path path = shared == null ? root.resolveSibling("shared").resolve(name) : Path.of(shared, name);
-        assumeTrue(Files.exists(path), "skipped: " + path + " is not there");
+        assumeTrue(Files.exists(path), "skipped: " + path + " does not exist");
         return path;
     }
 }

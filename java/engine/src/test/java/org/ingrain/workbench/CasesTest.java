@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** The shapes of the kernel check: there for every op, met by the built-in ones, and missed by wrong ones. */
+/** The cases of the kernel check: they exist for every op, the built-in ops pass them, and wrong ops fail them. */
 class CasesTest {
     private static final Path CPU = NativeLibraries.find("cpu");
 
@@ -67,7 +67,7 @@ class CasesTest {
         sides(List.of(new Overlay(wrong, wrong, List.of(group.op()))), (right, other) -> {
             List<String> found = group.compared().stream().map(at -> complaint(at, right, other))
                     .filter(text -> !text.isEmpty()).toList();
-            assertFalse(found.isEmpty(), group.op() + " is a little wrong, and passes");
+            assertFalse(found.isEmpty(), group.op() + " is slightly wrong but passes");
             assertTrue(found.getFirst().startsWith(group.op() + " at ") && found.getFirst().contains("expected"),
                     found.getFirst());
         });

@@ -44,6 +44,6 @@ class KernelPlanTest {
     void anUnknownLetterIsNamed() {
         Run run = Run.of("kernels", "--plan", "rms_norm", "--sizes", "Q=3");
         assertEquals(2, run.status());
-        assertEquals("ingrain: --sizes: Q, expected a size of the ops in question", run.complaint());
+        assertEquals("ingrain: --sizes: Q, expected a size letter of the selected ops", run.complaint());
     }
 }

@@ -76,7 +76,7 @@ class KernelsCheckTest {
                         "y[0, 0] is ", ", expected ", "within"),
                 fault("an output", "if (rstd) rstd[t] = r;", "", "rstd[0] is NaN"),
                 fault("the end", "if (rstd) rstd[t] = r;", "if (rstd) rstd[t] = r;\n      store(y[(t + 1) * D], 0);",
-                        "rms_norm_forward at", "writes behind the end"),
+                        "rms_norm_forward at", "writes past the end"),
                 fault("a crash", LOOP, "*static_cast<volatile int*>(nullptr) = 1;\n    " + LOOP, "rms_norm_forward at",
                         "crashes with SIGSEGV"),
                 fault("an end of the process", LOOP, "__builtin_trap();\n    " + LOOP, "rms_norm_forward at",
