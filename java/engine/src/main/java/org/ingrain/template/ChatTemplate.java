@@ -22,10 +22,10 @@ import org.ingrain.tokenizer.Tokenizer;
 import tools.jackson.databind.JsonNode;
 
 /**
- * A folder's chat template: the one object that makes a prompt of messages, for sampling, training and evaluation
- * alike. Renders as transformers' apply_chat_template without tools; what Jinjava cannot render is refused rather than
- * rendered otherwise. The date of today (strftime_now) is not defined, so that a prompt is the same tomorrow: Llama 3's
- * templates then name a day of their own. Safe for use by many threads.
+ * The chat template of a model folder. Sampling, training and evaluation all use it to make prompts from messages. It
+ * renders like transformers' apply_chat_template without tools. Constructs that Jinjava would render differently are
+ * refused. The current date (strftime_now) is not defined, so that a prompt is the same on every day; Llama 3's
+ * templates then use a fixed date. Thread-safe.
  */
 public final class ChatTemplate {
     private static final String ENABLE_THINKING = "enable_thinking";
@@ -38,9 +38,9 @@ public final class ChatTemplate {
     private final Jinjava jinjava = TemplateEngine.create();
 
     /**
-     * @param where     what a complaint names: the file
-     * @param source    Jinja
-     * @param variables of the template beside the messages, by name
+     * @param where     the file, for error messages
+     * @param source    the Jinja source
+     * @param variables the variables of the template, by name, without the messages
      */
     ChatTemplate(String where, String source, Map<String, Object> variables) {
         this.where = where;
@@ -57,17 +57,17 @@ public final class ChatTemplate {
         }
     }
 
-    /** The template of a model folder, with the thinking switch not given. */
+    /** Opens the template of a model folder without setting enable_thinking. */
     public static ChatTemplate open(Path folder, Tokenizer tokenizer) {
         return open(folder, tokenizer, Optional.empty());
     }
 
     /**
-     * The template of a model folder: chat_template.jinja, else chat_template.json, else tokenizer_config.json (of a
-     * list the one named default), else Llama 2's own.
+     * Opens the template of a model folder: chat_template.jinja, else chat_template.json, else tokenizer_config.json
+     * (if it has a list, the template named default), else Llama 2's template.
      *
-     * @param enableThinking the template's variable enable_thinking, not defined where it is empty; InputException
-     *                       where it is given and the template does not mention it
+     * @param enableThinking the template's variable enable_thinking, which is undefined if this is empty
+     * @throws InputException if enableThinking is given and the template does not mention it
      */
     public static ChatTemplate open(Path folder, Tokenizer tokenizer, Optional<Boolean> enableThinking) {
         Map<String, Object> variables = new HashMap<>();
@@ -116,7 +116,7 @@ public final class ChatTemplate {
         return source;
     }
 
-    /** The prompt's text, special tokens spelled out. */
+    /** The text of the prompt, with special tokens as text. */
     public String render(List<Message> messages, boolean addGenerationPrompt) {
         Map<String, Object> context = new HashMap<>(variables);
         context.put("messages", messages.stream().map(ChatTemplate::fields).toList());
@@ -130,8 +130,8 @@ public final class ChatTemplate {
     }
 
     /**
-     * The prompt's ids. The template's special tokens become single ids, and where the tokenizer begins a text with BOS
-     * there is one in front, whether the template writes it or not.
+     * The token ids of the prompt. Special tokens in the template become single ids. If the tokenizer prepends BOS, the
+     * prompt starts with one BOS, whether the template writes it or not.
      */
     public int[] encode(Tokenizer tokenizer, List<Message> messages, boolean addGenerationPrompt) {
         int[] ids = tokenizer.encode(render(messages, addGenerationPrompt), false);

@@ -2,7 +2,7 @@ package org.ingrain.template;
 
 import java.util.Objects;
 
-/** One turn of a chat. Roles are the template's words: system, user, assistant. */
+/** One message of a chat. The role is system, user or assistant, or another role that the template knows. */
 public record Message(String role, String content) {
     public Message {
         Objects.requireNonNull(role, "role");

@@ -13,8 +13,8 @@ import jinjava.javax.el.ELException;
 import jinjava.javax.el.ELResolver;
 
 /**
- * Method calls as Python means them: a string's methods are Python's alone (Java's split takes a regular expression,
- * and its strip knows other white space), and {@link TemplateExpression#SLICE} is a slice.
+ * Gives method calls Python's meaning. Only Python's methods can be called on a string, because Java's differ (split
+ * expects a regular expression, strip has another set of white space). {@link TemplateExpression#SLICE} is a slice.
  */
 final class PythonResolver extends ELResolver {
     static ELResolver beforeJinjavas() {
@@ -33,7 +33,7 @@ final class PythonResolver extends ELResolver {
             result = slice(base, values);
         } else if (base instanceof CharSequence text) {
             result = PythonStrings.call(text.toString(), name, values)
-                    .orElseThrow(() -> new ELException("a string's " + name + " of " + values.size()
+                    .orElseThrow(() -> new ELException("a string's " + name + " with " + values.size()
                             + " arguments is not supported"));
         } else if (base instanceof Map<?, ?> map && name.equals("get") && (values.size() == 1 || values.size() == 2)) {
             Object found = map.get(values.getFirst());
@@ -64,10 +64,10 @@ final class PythonResolver extends ELResolver {
         };
     }
 
-    /** A character of a string; every other property is left to the resolvers after this. */
+    /** The character of a string at an index. Later resolvers handle all other properties. */
     @Override
     public Object getValue(ELContext context, Object base, Object property) {
-        // Jinjava hands an index on as text.
+        // Jinjava passes an index as text.
         if (base instanceof CharSequence text && String.valueOf(property).matches("-?\\d{1,9}")) {
             context.setPropertyResolved(true);
             return PythonStrings.at(text.toString(), Long.parseLong(property.toString()))
@@ -83,7 +83,7 @@ final class PythonResolver extends ELResolver {
 
     @Override
     public void setValue(ELContext context, Object base, Object property, Object value) {
-        // Leaves every property to the resolvers after it.
+        // Later resolvers handle all properties.
     }
 
     @Override

@@ -8,7 +8,7 @@ import java.util.Optional;
 import java.util.function.IntPredicate;
 
 /**
- * Python's string methods and slices, which chat templates call; white space and counting are Python's, by code points.
+ * Python's string methods and slices for chat templates, with Python's white space. Indices count code points.
  */
 final class PythonStrings {
     private static final String SPACES =
@@ -17,7 +17,7 @@ final class PythonStrings {
     private PythonStrings() {
     }
 
-    /** Calls a method; empty where Python has another meaning of it or it is not known here. */
+    /** Calls a method; empty if the method is not supported with these arguments. */
     static Optional<Object> call(String text, String method, List<?> arguments) {
         return switch (arguments.size()) {
             case 0 -> Optional.ofNullable(ofNone(text, method));
@@ -121,7 +121,7 @@ final class PythonStrings {
         return given == null ? otherwise : Math.clamp(given < 0 ? given + length : given, lowest, highest);
     }
 
-    /** text[index]; empty where there is none. */
+    /** text[index]; empty if the index is out of range. */
     static Optional<String> at(String text, long index) {
         int[] points = text.codePoints().toArray();
         long i = index < 0 ? index + points.length : index;
@@ -144,7 +144,7 @@ final class PythonStrings {
         return text.substring(begin, end);
     }
 
-    /** Python's str.isspace of one character. */
+    /** Python's str.isspace for one character. */
     static boolean isSpace(int c) {
         return SPACES.indexOf(c) >= 0 || c >= 0x2000 && c <= 0x200A;
     }

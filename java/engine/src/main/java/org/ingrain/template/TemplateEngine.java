@@ -16,7 +16,7 @@ import java.util.Map;
 import java.util.Set;
 import org.ingrain.tokenizer.DjlSettings;
 
-/** Jinjava, set to read templates as Jinja does in transformers, and unable to load anything. */
+/** Configures Jinjava to render templates as transformers does with Jinja. Templates cannot load files. */
 final class TemplateEngine {
     private TemplateEngine() {
     }
@@ -29,7 +29,8 @@ final class TemplateEngine {
                 .withAllowAdjacentTextNodes(true).withUseTrimmingForNotesAndExpressions(true)
                         .withKeepNullableLoopValues(true)
                 .withHandleBackslashInQuotesOnly(true).build();
-        // White space is TemplateSource's; text of a message that looks like a template stays text.
+        // TemplateSource handles white space. Without nested interpretation, a message that looks like a template is
+        // text.
         Jinjava jinjava = new Jinjava(JinjavaConfig.newBuilder().withLegacyOverrides(asJinja)
                 .withKeepTrailingNewline(true)
                 .withNestedInterpretationEnabled(false).withElResolver(PythonResolver.beforeJinjavas())
@@ -42,7 +43,7 @@ final class TemplateEngine {
         return jinjava;
     }
 
-    /** A template's own words against a conversation. */
+    /** A call of raise_exception: the template refuses the conversation. */
     static final class Refusal extends InterpretException {
         private static final long serialVersionUID = 1;
 
@@ -51,20 +52,20 @@ final class TemplateEngine {
         }
     }
 
-    /** What templates call to refuse a conversation. */
+    /** The function raise_exception of templates. */
     public static Object raiseException(String message) {
         throw new Refusal(message);
     }
 
-    /** One line about what went wrong: the template's own words where it refused. */
+    /** One line about an error: the template's own message if it called raise_exception. */
     static String complaint(TemplateError error) {
         String message = error.getMessage();
         for (Throwable cause = error.getException(); cause != null; cause = cause.getCause()) {
             message = cause instanceof Refusal ? cause.getMessage() : message;
         }
         if (message.contains("'strftime_now'")) {
-            return "it writes today's date (strftime_now), so a prompt would be another one tomorrow; expected a "
-                    + "template with a fixed date";
+            return "it calls strftime_now, so the prompt would depend on the date; expected a template with a fixed "
+                    + "date";
         }
         return message.lines().findFirst().orElse("");
     }
@@ -97,7 +98,7 @@ final class TemplateEngine {
         }
     }
 
-    /** transformers' mark of what an assistant said: its content, as it is. */
+    /** transformers' generation tag, which marks the assistant's text: renders its content unchanged. */
     private static final class GenerationTag implements Tag {
         private static final long serialVersionUID = 1;
 

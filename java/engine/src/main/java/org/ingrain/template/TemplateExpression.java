@@ -8,10 +8,10 @@ import java.util.regex.Pattern;
 import org.ingrain.tensor.InputException;
 
 /**
- * Rewrites what Jinjava's expressions parse otherwise than Jinja's: a slice {@code x[a:b:c]} becomes a call of {@link
- * #SLICE}, and a named argument's value is put in brackets, {@code f(n=a - 1)} to {@code f(n=(a - 1))}, since Jinjava
- * binds its first word alone. A filter that is not known to agree with Jinja's is refused: Jinjava would let one it
- * does not know return nothing.
+ * Rewrites expressions that Jinjava parses differently from Jinja. A slice {@code x[a:b:c]} becomes a call of {@link
+ * #SLICE}. The value of a named argument is put in brackets, {@code f(n=a - 1)} becomes {@code f(n=(a - 1))}, because
+ * Jinjava would bind only its first operand. Filters that are not known to agree with Jinja's are refused; Jinjava
+ * would render an unknown filter as nothing.
  */
 final class TemplateExpression {
     static final String SLICE = "__slice__";
@@ -41,7 +41,7 @@ final class TemplateExpression {
         return String.join("", new TemplateExpression(expression).parts('\0', '\0'));
     }
 
-    /** Where the first of these two characters that stands in no quotes and no brackets is, or -1. */
+    /** The index of the first occurrence of {@code close} outside quotes and brackets, or -1. */
     static int end(String template, int from, String close) {
         int depth = 0;
         for (int i = from; i + 1 < template.length(); i++) {
@@ -60,7 +60,7 @@ final class TemplateExpression {
         return -1;
     }
 
-    /** The expression without what stands in quotes or brackets. */
+    /** The expression without quoted texts and bracketed parts. */
     static String skeleton(String expression) {
         String before = withoutQuotes(expression);
         String after = before.replaceAll("[(\\[{][^()\\[\\]{}]*[)\\]}]", "");
@@ -88,7 +88,7 @@ final class TemplateExpression {
         return Math.min(i + 1, text.length());
     }
 
-    /** What stands before the closing bracket, cut at the separator. */
+    /** The text before the closing bracket, split at the separator. */
     private List<String> parts(char close, char separator) {
         List<String> parts = new ArrayList<>();
         StringBuilder part = new StringBuilder();
@@ -137,7 +137,7 @@ final class TemplateExpression {
         return named.matches() ? named.group(1) + "(" + named.group(2) + ")" : argument;
     }
 
-    /** Whether a bracket after this text subscripts or calls what the text ends with. */
+    /** Whether a bracket after this text is a subscript or a call. */
     private static boolean subscripted(CharSequence before) {
         String word = before.toString().stripTrailing();
         char last = word.isEmpty() ? ' ' : word.charAt(word.length() - 1);

@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/** Filters that transformers or Python have otherwise than Jinjava. */
+/** Filters that differ between Jinjava and transformers or Python. */
 final class TemplateFilters {
     private TemplateFilters() {
     }
@@ -20,7 +20,7 @@ final class TemplateFilters {
                 new Default("default"), new Default("d"));
     }
 
-    /** Python's white space; Jinjava knows ASCII's alone. */
+    /** Trims Python's white space; Jinjava trims only ASCII white space. */
     private static final class Trim implements Filter {
         @Override
         public String getName() {
@@ -33,7 +33,7 @@ final class TemplateFilters {
         }
     }
 
-    /** Characters as Python counts them: code points. */
+    /** The length of a text in code points, as in Python, or of a collection. */
     private record Length(String name) implements Filter {
         @Override
         public String getName() {
@@ -53,7 +53,10 @@ final class TemplateFilters {
         }
     }
 
-    /** The value, or where it is none the argument as it is; Jinjava makes a text of it, so that false were true. */
+    /**
+     * The value, or the argument unchanged if the value is none. Jinjava would convert the argument to text: false is
+     * true.
+     */
     private record Default(String name) implements AdvancedFilter {
         @Override
         public String getName() {
@@ -64,7 +67,7 @@ final class TemplateFilters {
         public Object filter(Object value, JinjavaInterpreter interpreter, Object[] arguments,
                 Map<String, Object> named) {
             if (arguments.length > 2 || !named.isEmpty()) {
-                throw new InterpretException("default takes a value, and true where it replaces what is false too");
+                throw new InterpretException("default expects a value, and true to replace false values too");
             }
             boolean kept = value != null && (arguments.length < 2 || !ObjectTruthValue.evaluate(arguments[1])
                     || ObjectTruthValue.evaluate(value));
@@ -72,7 +75,7 @@ final class TemplateFilters {
         }
     }
 
-    /** A mapping's pairs. */
+    /** The key and value pairs of a mapping. */
     private static final class Items implements Filter {
         @Override
         public String getName() {
@@ -84,7 +87,7 @@ final class TemplateFilters {
             if (value instanceof Map<?, ?> map) {
                 return map.entrySet();
             }
-            throw new InterpretException("items of what is not a mapping");
+            throw new InterpretException("items expects a mapping");
         }
     }
 
@@ -100,7 +103,7 @@ final class TemplateFilters {
                 Map<String, Object> named) {
             Object indent = named.get("indent");
             if (arguments.length > 0 || named.size() > (indent == null ? 0 : 1)) {
-                throw new InterpretException("tojson takes indent alone");
+                throw new InterpretException("tojson accepts only the argument indent");
             }
             return json(value, indent instanceof Number number ? number.intValue() : -1, "\n");
         }

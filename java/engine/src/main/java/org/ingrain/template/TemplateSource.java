@@ -7,10 +7,10 @@ import java.util.regex.Pattern;
 import org.ingrain.tensor.InputException;
 
 /**
- * A Jinja template made ready for Jinjava, which renders some of it otherwise: white space is cut here as Jinja does
- * with trim_blocks and lstrip_blocks (Jinjava strips before a tag in the middle of a line, too), expressions go through
- * {@link TemplateExpression}, a for loop's if, which Jinjava passes over in silence, becomes a loop of its own, and a
- * for loop's else is refused.
+ * Rewrites a Jinja template for Jinjava, which renders some constructs differently. White space is removed as Jinja
+ * does with trim_blocks and lstrip_blocks (Jinjava also strips before a tag in the middle of a line). Expressions are
+ * rewritten by {@link TemplateExpression}. The if of a for loop, which Jinjava ignores, becomes a separate loop. The
+ * else of a for loop is refused.
  */
 final class TemplateSource {
     private static final Pattern LOOP = Pattern.compile("for\\s+(\\w+(?:\\s*,\\s*\\w+)?)\\s+in\\s(.*)", Pattern.DOTALL);
@@ -23,14 +23,14 @@ final class TemplateSource {
     private Cut cut = Cut.NOTHING;
     private boolean lineStarting;
 
-    /** What a tag takes of the text after it. */
+    /** What a tag removes from the text after it. */
     private enum Cut { NOTHING, NEWLINE, SPACE }
 
     private TemplateSource(String template) {
         this.template = template;
     }
 
-    /** The template for Jinjava, which is to cut no white space of its own. */
+    /** The template for Jinjava, which must not remove white space itself. */
     static String rewrite(String template) {
         String unix = template.replace("\r\n", "\n").replace('\r', '\n');
         TemplateSource source = new TemplateSource(unix.endsWith("\n") ? unix.substring(0, unix.length() - 1) : unix);
@@ -56,7 +56,7 @@ final class TemplateSource {
         return -1;
     }
 
-    /** Takes the text up to the next tag, or the end, less what the tags on both sides cut. */
+    /** Appends the text up to the next tag or the end, without the white space that the tags on both sides remove. */
     private void text(int end) {
         int begin = at;
         while (begin < end && (cut == Cut.SPACE && PythonStrings.isSpace(template.charAt(begin))
@@ -89,7 +89,7 @@ final class TemplateSource {
         int end = kind == '#' ? template.indexOf("#}", begin) : TemplateExpression.end(
                 template, begin, kind == '{' ? "}}" : "%}");
         if (end < 0) {
-            throw new InputException("the tag that begins with "
+            throw new InputException("the tag that starts with "
                     + template.substring(at, Math.min(at + 30, template.length())).lines().findFirst().orElse("")
                     + " does not end");
         }
@@ -141,7 +141,7 @@ final class TemplateSource {
         rewritten.append("{% ").append(rest).append(" %}");
     }
 
-    /** A loop over what another one has collected: {@code loop} counts the elements that are left. */
+    /** A loop that collects the matching elements, and a loop over these, so that {@code loop} counts only them. */
     private void filteredLoop(String body) {
         int filter = TemplateExpression.end(body, 0, " if ");
         Matcher head = LOOP.matcher(filter < 0 ? body : body.substring(0, filter));

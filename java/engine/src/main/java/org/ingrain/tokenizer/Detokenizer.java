@@ -1,6 +1,6 @@
 package org.ingrain.tokenizer;
 
-/** How the pieces of a vocabulary become text. */
+/** Decodes the pieces of a vocabulary to text. */
 interface Detokenizer {
     StreamingDecoder start(boolean skipSpecial);
 }

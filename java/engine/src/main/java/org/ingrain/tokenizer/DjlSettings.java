@@ -1,9 +1,9 @@
 package org.ingrain.tokenizer;
 
 /**
- * What must be said to DJL before its first class loads, and can be said by system properties alone: no telemetry, no
- * download, and the tokenizers library of the jar even beside a GPU, where DJL would fetch another. A property that is
- * set already stays.
+ * System properties that DJL reads when its first class is loaded. They disable telemetry and downloads, and select the
+ * tokenizers library of the jar also on a machine with a GPU, where DJL would download another one. A property that is
+ * already set is not changed.
  */
 public final class DjlSettings {
     private DjlSettings() {

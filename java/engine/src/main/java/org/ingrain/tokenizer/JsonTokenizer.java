@@ -15,11 +15,11 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.NullNode;
 
 /**
- * A tokenizer.json: encoding by Hugging Face's own library through DJL, decoding here, since DJL's has no stream and
- * one way to decode keeps stream and whole alike.
+ * A tokenizer.json. Hugging Face's tokenizers library encodes, through DJL. Decoding is done here, because DJL has no
+ * streaming decoder and one implementation guarantees that streamed and whole texts agree.
  */
 final class JsonTokenizer implements Tokenizer {
-    // DJL truncates and pads by itself unless told not to.
+    // By default DJL truncates and pads.
     private static final Map<String, String> OPTIONS = Map.of("truncation", "false", "padding", "false");
 
     private final HuggingFaceTokenizer encoder;
@@ -32,7 +32,7 @@ final class JsonTokenizer implements Tokenizer {
     private final boolean postProcessorAddsBos;
     private final boolean addsBos;
 
-    /** @param where the file, for complaints */
+    /** @param where the file, for error messages */
     JsonTokenizer(String where, byte[] json, TokenizerConfig config, SpecialTokens specials) {
         JsonFields fields = JsonFields.parse(where, json);
         vocabulary = vocabulary(fields);
@@ -50,7 +50,7 @@ final class JsonTokenizer implements Tokenizer {
         encoder = encoder(where, json);
         int[] prefix = ids("", true);
         postProcessorAddsBos = bosId.isPresent() && prefix.length > 0 && prefix[0] == bosId.getAsInt();
-        // transformers' LlamaTokenizer rewrites the post-processor by this flag; its other classes do not read it.
+        // Only transformers' LlamaTokenizer classes apply this flag to the post-processor.
         addsBos = config.tokenizerClass().startsWith("LlamaTokenizer") && bosId.isPresent()
                 ? config.addBosToken().orElse(postProcessorAddsBos) : postProcessorAddsBos;
     }
@@ -88,19 +88,20 @@ final class JsonTokenizer implements Tokenizer {
         if (decoder.text("type").equals("ByteLevel")) {
             return new ByteLevelDetokenizer(vocabulary);
         }
-        // What transformers writes for Llama's SentencePiece vocabularies, with and without the space in front.
+        // The decoders that transformers writes for Llama's SentencePiece vocabularies, with and without a dummy
+        // prefix.
         String replace = "{\"type\":\"Replace\",\"pattern\":{\"String\":\"\u2581\"},\"content\":\" \"}";
         String common = "[" + replace + ",{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}";
         String steps = decoder.has("decoders") ? decoder.node("decoders").toString() : "";
         boolean strips = steps.equals(common + ",{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]");
         if (!strips && !steps.equals(common + "]")) {
             throw new InputException(decoder.where() + ": is " + decoder.text("type") + " " + steps
-                    + ", expected ByteLevel, or Replace, ByteFallback, Fuse and Strip as Llama 2 has them");
+                    + ", expected ByteLevel, or Llama 2's Replace, ByteFallback, Fuse and Strip");
         }
         return new SentencePieceDetokenizer(vocabulary, strips);
     }
 
-    // The library ends the whole process where a template names a token that its list of special tokens lacks.
+    // The library aborts the process if a template names a token that is not in the list of special tokens.
     private static void requireTemplateTokens(String where, JsonNode processor) {
         for (JsonNode nested : processor.path("processors").values()) {
             requireTemplateTokens(where, nested);

@@ -6,9 +6,9 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 
 /**
- * SentencePiece's text (Llama 2's): U+2581 is a space, {@code <0x0A>} is a byte, and one space that begins the text is
- * dropped. A run of byte pieces is one piece of UTF-8, or, where it is not, one U+FFFD a byte, as in the tokenizers
- * library; so its text is known when the run ends.
+ * Decodes SentencePiece (Llama 2): U+2581 is a space, {@code <0x0A>} is a byte, and one leading space of the text is
+ * removed. A run of byte pieces is decoded together as UTF-8; an invalid run becomes one U+FFFD per byte, as in the
+ * tokenizers library. So the text of a run is known only at its end.
  */
 final class SentencePieceDetokenizer implements Detokenizer {
     private final Vocabulary vocabulary;

@@ -14,16 +14,17 @@ import java.util.function.ObjIntConsumer;
 import org.ingrain.tensor.InputException;
 
 /**
- * The pieces of a tokenizer.model, read from its protocol buffer (sentencepiece_model.proto), since DJL's binding tells
- * neither their number nor their kind.
+ * The pieces of a tokenizer.model, read from its protocol buffer (sentencepiece_model.proto), because DJL's binding
+ * exposes neither their number nor their kind.
  *
  * @param bytes  the file
  * @param pieces in the order of their ids
- * @param bosId  of the trainer's settings; negative where there is none
+ * @param bosId  from the trainer's settings; negative if there is none
+ * @param eosId  from the trainer's settings; negative if there is none
  */
 record SentencePieceModel(byte[] bytes, List<Piece> pieces, int bosId, int eosId) {
-    // Field 3 is the normalizer, its field 3 is add_dummy_prefix: a message given twice is merged, so four bytes at the
-    // end change it.
+    // Field 3 is the normalizer, and its field 3 is add_dummy_prefix. Protocol buffers merge a repeated message, so
+    // four appended bytes override the flag.
     private static final byte[] NO_DUMMY_PREFIX = {3 << 3 | 2, 2, 3 << 3, 0};
 
     /** Kinds of sentencepiece_model.proto, by number. */
@@ -55,7 +56,7 @@ record SentencePieceModel(byte[] bytes, List<Piece> pieces, int bosId, int eosId
         }
     }
 
-    /** The file, changed so that no space is put in front of a text. */
+    /** The file with add_dummy_prefix false: no space is prepended to a text. */
     byte[] withoutDummyPrefix() {
         byte[] changed = Arrays.copyOf(bytes, bytes.length + NO_DUMMY_PREFIX.length);
         System.arraycopy(NO_DUMMY_PREFIX, 0, changed, bytes.length, NO_DUMMY_PREFIX.length);
@@ -85,7 +86,7 @@ record SentencePieceModel(byte[] bytes, List<Piece> pieces, int bosId, int eosId
         });
     }
 
-    /** Walks a message: nested bytes go to one consumer, integers to the other, each with its field's number. */
+    /** Reads a message: nested bytes are passed to one consumer, integers to the other, each with its field number. */
     private static void fields(ByteBuffer message, ObjIntConsumer<ByteBuffer> bytes, ObjIntConsumer<Long> integers) {
         message.order(ByteOrder.LITTLE_ENDIAN);
         while (message.hasRemaining()) {
@@ -114,6 +115,6 @@ record SentencePieceModel(byte[] bytes, List<Piece> pieces, int bosId, int eosId
                 return value;
             }
         }
-        throw new IllegalArgumentException("a varint of more than ten bytes");
+        throw new IllegalArgumentException("a varint has more than ten bytes");
     }
 }

@@ -16,10 +16,10 @@ import java.util.stream.IntStream;
 import org.ingrain.tensor.InputException;
 
 /**
- * A tokenizer.model: encoding by SentencePiece through DJL, decoding here (DJL's breaks characters beyond the BMP).
- * Behaves like transformers' LlamaTokenizer. It prepends BOS unless add_bos_token is false. It splits the text at
- * special tokens, and SentencePiece encodes the parts. If legacy in tokenizer_config.json is true or missing, a space
- * is prepended to every part, otherwise only to the first.
+ * A tokenizer.model. SentencePiece encodes, through DJL. Decoding is done here, because DJL's decoder corrupts
+ * characters beyond the BMP. Behaves like transformers' LlamaTokenizer. It prepends BOS unless add_bos_token is false.
+ * It splits the text at special tokens, and SentencePiece encodes the parts. If legacy in tokenizer_config.json is true
+ * or missing, a space is prepended to every part, otherwise only to the first.
  */
 final class SentencePieceTokenizer implements Tokenizer {
     private final SpTokenizer encoder;

@@ -7,16 +7,16 @@ import java.util.OptionalInt;
 import org.ingrain.files.JsonFields;
 
 /**
- * The ids that begin, end and fill a text.
+ * The ids of BOS, EOS and padding from a folder's configuration.
  *
- * @param eosIds every id that ends an answer; empty where the folder names none
+ * @param eosIds every id that ends an answer; empty if the folder names none
  */
 public record SpecialTokens(OptionalInt bosId, List<Integer> eosIds, OptionalInt padId) {
     public SpecialTokens {
         eosIds = List.copyOf(eosIds);
     }
 
-    /** What a folder says: generation_config.json before config.json; a file that is absent says nothing. */
+    /** Reads config.json and generation_config.json, which takes precedence. Both are optional. */
     public static SpecialTokens read(Path folder) {
         SpecialTokens found = new SpecialTokens(OptionalInt.empty(), List.of(), OptionalInt.empty());
         for (String name : List.of("config.json", "generation_config.json")) {
@@ -34,7 +34,7 @@ public record SpecialTokens(OptionalInt bosId, List<Integer> eosIds, OptionalInt
                 id(fields, "pad_token_id", padId));
     }
 
-    // Llama 2's first folders say pad_token_id -1 where they mean none.
+    // The first Llama 2 folders have pad_token_id -1 for none.
     private static OptionalInt id(JsonFields fields, String field, OptionalInt otherwise) {
         if (!fields.has(field)) {
             return otherwise;

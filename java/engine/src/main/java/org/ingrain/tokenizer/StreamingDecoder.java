@@ -1,10 +1,10 @@
 package org.ingrain.tokenizer;
 
-/** Text of ids that come one at a time; the pieces together are the decoding of the whole. For one thread. */
+/** Decodes ids one at a time. The concatenated results equal the decoded whole. Not thread-safe. */
 public interface StreamingDecoder {
-    /** The text that this id completes: empty while a character is unfinished, never half of one. */
+    /** The text that this id completes; empty while a character is incomplete. */
     String append(int id);
 
-    /** What is left at the end, an unfinished character as U+FFFD. */
+    /** The remaining text at the end; an incomplete character becomes U+FFFD. */
     String flush();
 }

@@ -1,6 +1,6 @@
 package org.ingrain.tokenizer;
 
-/** Strings as the native tokenizers can take them. */
+/** Prepares strings for the native tokenizers. */
 public final class Texts {
     private Texts() {
     }

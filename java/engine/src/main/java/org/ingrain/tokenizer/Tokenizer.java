@@ -6,20 +6,20 @@ import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
- * Text to token ids and back. Made by {@link Tokenizers#open}; safe for use by many threads until closed.
+ * Converts text to token ids and back. {@link Tokenizers#open} creates it. Thread-safe until it is closed.
  */
 public interface Tokenizer extends AutoCloseable {
     /**
-     * The ids of a text. Special tokens that stand in the text become their single ids, as in transformers; lone
+     * The ids of a text. Special tokens that the text contains become their single ids, as in transformers. Lone
      * surrogates become U+FFFD.
      *
-     * @param addSpecial put in front what the folder's tokenizer puts in front, usually BOS
+     * @param addSpecial whether to add the special tokens of the tokenizer's post-processor, usually BOS in front
      */
     int[] encode(String text, boolean addSpecial);
 
     /**
-     * The ids of a text that stands at the beginning: {@link #encode} with addSpecial, but one BOS also where the text
-     * brings its own.
+     * The ids of a text at the beginning of a sequence: {@link #encode} with addSpecial, but with one BOS if the text
+     * starts with BOS itself.
      */
     default int[] encodeBegin(String text) {
         int[] ids = encode(text, true);
@@ -28,8 +28,8 @@ public interface Tokenizer extends AutoCloseable {
     }
 
     /**
-     * The text of ids, exactly; ids that name no token say nothing. A text that begins here loses the space its first
-     * piece brings.
+     * The text of ids. Ids without a token are skipped. SentencePiece tokenizers remove the leading space of the first
+     * piece.
      */
     default String decode(int[] ids, boolean skipSpecial) {
         StreamingDecoder decoder = streamingDecoder(skipSpecial);
@@ -41,8 +41,8 @@ public interface Tokenizer extends AutoCloseable {
     }
 
     /**
-     * Decodes one answer id by id. To continue a prompt with its spaces right, append the prompt's ids first and drop
-     * their text.
+     * Starts to decode a sequence id by id. For the continuation of a prompt, append the prompt's ids first and ignore
+     * their text, so that leading spaces are kept.
      */
     StreamingDecoder streamingDecoder(boolean skipSpecial);
 
@@ -51,19 +51,19 @@ public interface Tokenizer extends AutoCloseable {
 
     OptionalInt bosId();
 
-    /** The ids that end an answer: of generation_config.json, else of config.json, else the tokenizer's own. */
+    /** The ids that end an answer: from generation_config.json, else from config.json, else the tokenizer's own. */
     List<Integer> eosIds();
 
-    /** The id of one token as the vocabulary spells it, such as {@code <s>} or {@code <|eot_id|>}. */
+    /** The id of the token with this text in the vocabulary, such as {@code <s>} or {@code <|eot_id|>}. */
     OptionalInt tokenId(String token);
 
-    /** The text of BOS, which chat templates call bos_token. */
+    /** The text of BOS: the variable bos_token of chat templates. */
     Optional<String> bosToken();
 
-    /** The tokenizer's own text of EOS, which chat templates call eos_token. */
+    /** The text of the tokenizer's own EOS: the variable eos_token of chat templates. */
     Optional<String> eosToken();
 
-    /** Whether {@link #encode} with addSpecial begins with BOS. */
+    /** Whether {@link #encode} with addSpecial prepends BOS. */
     boolean addsBos();
 
     @Override

@@ -9,22 +9,23 @@ import org.ingrain.files.JsonFields;
 import org.ingrain.tensor.InputException;
 
 /**
- * What tokenizer_config.json, special_tokens_map.json and added_tokens.json say beside the vocabulary.
+ * The settings of tokenizer_config.json, special_tokens_map.json and added_tokens.json.
  *
- * @param tokenizerClass transformers' class, such as LlamaTokenizer; empty where it is not named
+ * @param tokenizerClass transformers' class, such as LlamaTokenizer; empty if it is not named
  * @param bosToken       the text of BOS
- * @param withoutBos     there is none, whatever config.json says: tokenizer_config.json has null, or is Qwen2's
- * @param addBosToken    whether BOS is put in front
- * @param legacy         LlamaTokenizer: a space is put in front of every part between special tokens, not of the first
- *                       alone
+ * @param withoutBos     there is no BOS, whatever config.json has: tokenizer_config.json has null, or the class is
+ *                       Qwen2Tokenizer
+ * @param addBosToken    whether BOS is prepended
+ * @param legacy         LlamaTokenizer: a space is prepended to every part between special tokens, not only to the
+ *                       first
  */
 record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, boolean withoutBos,
         Optional<String> eosToken, Optional<Boolean> addBosToken, boolean legacy, List<AddedToken> addedTokens) {
     /**
-     * A token beside the trained vocabulary, or one of it that is matched whole in a text.
+     * A token that is matched in the text before the rest is encoded.
      *
-     * @param lstrip takes the white space before it along
-     * @param rstrip takes the white space after it along
+     * @param lstrip the match includes the white space before it
+     * @param rstrip the match includes the white space after it
      */
     record AddedToken(int id, String content, boolean special, boolean lstrip, boolean rstrip) {
     }
@@ -43,7 +44,7 @@ record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, boolean
                 addedTokens(folder, fields));
     }
 
-    /** Whether the class is Qwen2Tokenizer or its fast twin; Qwen3 has the same. */
+    /** Whether the class is Qwen2Tokenizer or Qwen2TokenizerFast, which Qwen3 also uses. */
     boolean isQwen2() {
         return isQwen2(tokenizerClass);
     }
@@ -52,7 +53,7 @@ record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, boolean
         return tokenizerClass.startsWith("Qwen2Tokenizer");
     }
 
-    /** A token is written as its text, or as an object with its content. */
+    /** The text of a token, which the file has as a string or as an object with content. */
     private static Optional<String> token(JsonFields fields, String field) {
         if (!fields.has(field)) {
             return Optional.empty();

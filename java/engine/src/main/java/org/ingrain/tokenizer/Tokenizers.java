@@ -12,8 +12,9 @@ public final class Tokenizers {
     }
 
     /**
-     * tokenizer.json where there is one, else tokenizer.model, else Qwen's vocab.json and merges.txt; InputException
-     * where there is none of them or it is broken.
+     * Opens tokenizer.json if it exists, else tokenizer.model, else Qwen's vocab.json and merges.txt.
+     *
+     * @throws InputException if the folder has none of them or the file is invalid
      */
     public static Tokenizer open(Path folder) {
         if (!Files.isDirectory(folder)) {

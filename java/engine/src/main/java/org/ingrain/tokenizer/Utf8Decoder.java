@@ -1,9 +1,8 @@
 package org.ingrain.tokenizer;
 
 /**
- * UTF-8 whose bytes come one at a time. Broken sequences become U+FFFD as the Encoding Standard has it (one for each
- * maximal prefix of a character), which is what the tokenizers library does; the JDK's decoder counts surrogates
- * differently.
+ * Decodes UTF-8 byte by byte. Invalid sequences become U+FFFD as in the Encoding Standard (one for each maximal prefix
+ * of a character) and in the tokenizers library. The JDK's decoder replaces encoded surrogates differently.
  */
 final class Utf8Decoder {
     private static final char REPLACEMENT = '\uFFFD';

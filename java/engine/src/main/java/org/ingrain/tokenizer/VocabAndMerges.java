@@ -13,9 +13,9 @@ import org.ingrain.files.JsonFields;
 import org.ingrain.tensor.InputException;
 
 /**
- * vocab.json and merges.txt, which Qwen's folders have beside tokenizer.json or instead of it, as a tokenizer.json. The
- * rest of it is what transformers' Qwen2Tokenizer puts there: NFC, one digit at a time, bytes, no BOS. The two files do
- * not say so, and other classes split texts otherwise, so theirs are refused.
+ * Converts vocab.json and merges.txt, which Qwen's folders have beside tokenizer.json or instead of it, to a
+ * tokenizer.json. The other settings are those of transformers' Qwen2Tokenizer: NFC, single digits, bytes, no BOS. The
+ * two files do not contain these settings and other classes split texts differently, so other classes are refused.
  */
 final class VocabAndMerges {
     private static final String EXPRESSION = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}"

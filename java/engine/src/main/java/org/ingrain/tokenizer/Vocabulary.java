@@ -19,18 +19,18 @@ final class Vocabulary {
     /**
      * One token.
      *
-     * @param text    as the vocabulary spells it
-     * @param special left out of text where special tokens are skipped
+     * @param text    the text in the vocabulary
+     * @param special whether decoding can skip it as a special token
      */
     record Piece(String text, boolean special) {
     }
 
-    /** @param where the file, for complaints */
+    /** @param where the file, for error messages */
     Vocabulary(String where) {
         this.where = where;
     }
 
-    /** Adds a piece; a later one of the same id replaces the earlier. */
+    /** Adds a piece. It replaces an earlier piece with the same id. */
     void add(int id, String text, boolean special) {
         if (id < 0 || id > LARGEST) {
             throw new InputException(where + ": token '" + text + "' has the id " + id + ", expected 0 to " + LARGEST);
@@ -46,7 +46,7 @@ final class Vocabulary {
         return pieces.size();
     }
 
-    /** The piece of an id, or null where the id names none. */
+    /** The piece of an id, or null if there is none. */
     Piece piece(int id) {
         return id >= 0 && id < pieces.size() ? pieces.get(id) : null;
     }

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Golden texts: transformers 5.18 with jinja2 3.1, the same template and messages. */
+/** Golden texts: transformers 5.18 with jinja2 3.1 for the same templates and messages. */
 class ChatTemplateTest {
     private static final List<Message> CHAT = List.of(
             Message.system("Be brief.\n"), Message.user("  What is {{ x }} {% if %}?\u3000"),
@@ -88,7 +88,7 @@ class ChatTemplateTest {
     }
 
     @Test
-    void aFolderWithoutATemplateGetsLlama2s() throws IOException {
+    void aFolderWithoutATemplateUsesLlama2s() throws IOException {
         TinyTokenizers.sentencePiece(folder);
         try (Tokenizer tokenizer = Tokenizers.open(folder)) {
             ChatTemplate template = ChatTemplate.open(folder, tokenizer);
@@ -103,7 +103,7 @@ class ChatTemplateTest {
     }
 
     @Test
-    void putsOneBosInFrontWhereTheTemplateWritesNone() throws IOException {
+    void prependsOneBosIfTheTemplateWritesNone() throws IOException {
         TinyTokenizers.byteLevel(folder);
         Files.writeString(folder.resolve("tokenizer_config.json"),
                 "{\"bos_token\":\"<|begin|>\",\"eos_token\":\"<|end|>\"}");
@@ -119,7 +119,7 @@ class ChatTemplateTest {
     }
 
     @Test
-    void findsTheTemplateWhereTransformersLooks() throws IOException {
+    void findsTheTemplateInTheFilesOfTransformers() throws IOException {
         TinyTokenizers.byteLevel(folder);
         Files.writeString(folder.resolve("tokenizer_config.json"),
                 "{\"chat_template\":[{\"name\":\"tool_use\",\"template\":\"x\"},{\"name\":\"default\","
@@ -154,7 +154,7 @@ class ChatTemplateTest {
         }
     }
 
-    /** Each: expected, template, with the messages of QUESTION and CHAT's answer. */
+    /** Each line has the expected text and the template, rendered with QUESTION and the answer of CHAT. */
     @ParameterizedTest
     @CsvSource(delimiter = '¦', quoteCharacter = '`', ignoreLeadingAndTrailingWhitespace = false, textBlock = """
             2¦{% set ns = namespace(a=messages|length - 1) %}{% for m in messages %}{% set ns.a = ns.a + 1 %}{% endfor %}{{ ns.a - 1 }}
@@ -176,12 +176,12 @@ class ChatTemplateTest {
             on off FalseTruex¦{{ 'on' if missing | default(true) }} {{ 'on' if missing | default(false) else 'off' }} {{ missing | default(false) }}{{ '' | default(true, true) }}{{ 'x' | d('y') }}
             [said]¦{% generation %}[said]{% endgeneration %}
             """)
-    void speaksJinjaAsPythonDoes(String expected, String source) {
+    void rendersAsJinja2(String expected, String source) {
         assertEquals(expected, template(source).render(CHAT.subList(1, 3), true));
     }
 
     @Test
-    void cutsWhiteSpaceAsJinjaDoes() {
+    void removesWhiteSpaceAsJinja2() {
         assertEquals("a\n  indented\nb", template("a\n{# a comment #}\n  {% if true %}\n  indented\n  {% endif %}\nb\n")
                 .render(CHAT, true));
         assertEquals("a bxc\n", template("a {#- c -#} {{- ' b' }}{{- 'x' -}} c\n\n").render(CHAT, true));
@@ -195,27 +195,27 @@ class ChatTemplateTest {
     @ParameterizedTest
     @CsvSource(delimiter = '¦', quoteCharacter = '`', value = {
         "a for loop's if of this form is not supported¦{% for (a, b) in messages if a %}{{ b }}{% endfor %}",
-        "it writes today's date (strftime_now)¦{{ strftime_now('%Y') }}",
+        "it calls strftime_now, so the prompt would depend on the date¦{{ strftime_now('%Y') }}",
         "a for loop's else is not supported¦{% for m in [] %}x{% else %}y{% endfor %}",
         "filter urlize is not supported¦{{ 'x' | urlize }}",
         "No system here¦{{ raise_exception('No ' + messages[0].role + ' here') }}",
-        "a string's format of 1 arguments is not supported¦{{ 'x{}'.format(1) }}",
+        "a string's format with 1 arguments is not supported¦{{ 'x{}'.format(1) }}",
         "Unknown tag: frobnicate¦{% frobnicate %}",
         "does not end¦{{ 'a'",
         "raw has no endraw¦{% raw %} x",
         "include¦{% include 'x' %}",
     })
-    void refusesWhatItWouldRenderOtherwise(String complaint, String source) {
-        refused(complaint, () -> template(source).render(CHAT, true));
+    void refusesConstructsThatItWouldRenderDifferently(String expected, String source) {
+        refused(expected, () -> template(source).render(CHAT, true));
     }
 
     private static ChatTemplate template(String source) {
         return new ChatTemplate("chat_template.jinja", source, Map.of("bos_token", "<s>", "eos_token", "</s>"));
     }
 
-    private static void refused(String complaint, Executable call) {
+    private static void refused(String expected, Executable call) {
         String message = assertThrows(InputException.class, call).getMessage();
-        assertTrue(message.contains("chat template: ") && message.contains(complaint), message);
+        assertTrue(message.contains("chat template: ") && message.contains(expected), message);
         assertEquals(1, message.lines().count(), message);
     }
 }

@@ -22,15 +22,15 @@ import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Templates with the constructs of Qwen's and Mistral's. Golden texts: benchmarks/peers/templates_golden.py,
- * transformers 5.18 with jinja2 3.1.
+ * Templates with the constructs of Qwen's and Mistral's templates. benchmarks/peers/templates_golden.py wrote the
+ * golden texts with transformers 5.18 and jinja2 3.1.
  */
 class GoldenTemplatesTest {
     @TempDir
     private Path folder;
 
     @Test
-    void rendersAsTransformersWithEverySwitch() throws IOException {
+    void rendersAsTransformersWithAndWithoutThinking() throws IOException {
         Map<String, ChatTemplate> templates = new HashMap<>();
         JsonNode cases = Json.parse(Files.readString(resource("golden.json")), "golden.json").get("cases");
         assertEquals(120, cases.size());
@@ -48,7 +48,7 @@ class GoldenTemplatesTest {
     }
 
     @Test
-    void aFolderIsOpenedWithTheSwitchOrWithoutAndRefusedWhereItHasNone() throws IOException {
+    void enableThinkingIsAppliedAndRefusedIfTheTemplateDoesNotMentionIt() throws IOException {
         TinyTokenizers.byteLevel(folder);
         Files.copy(resource("thinking.jinja"), folder.resolve("chat_template.jinja"));
         List<Message> chat = List.of(Message.user("Hi"));

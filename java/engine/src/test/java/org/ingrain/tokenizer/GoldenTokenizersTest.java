@@ -24,8 +24,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Small tokenizers with the pipelines of Qwen and Mistral. Golden values: benchmarks/peers/tokenizers_golden.py,
- * transformers 5.18 with tokenizers 0.23.
+ * Small tokenizers with the pipelines of Qwen and Mistral. benchmarks/peers/tokenizers_golden.py wrote the golden
+ * values with transformers 5.18 and tokenizers 0.23.
  */
 class GoldenTokenizersTest {
     @TempDir
@@ -54,7 +54,7 @@ class GoldenTokenizersTest {
         }
     }
 
-    /** Half a character is U+FFFD at the end, and nothing before that. */
+    /** An incomplete character is U+FFFD at the end of a text and empty while streaming. */
     @ParameterizedTest
     @ValueSource(strings = {"qwen", "mistral", "mistral-v3", "tekken"})
     void everyBeginningDecodesAsInTransformersAndStreams(String name) {
@@ -94,7 +94,7 @@ class GoldenTokenizersTest {
     }
 
     @Test
-    void vocabAndMergesSayTheSame() throws IOException {
+    void vocabAndMergesGiveTheSameIds() throws IOException {
         Path folder = folder("qwen");
         copy("qwen", "tokenizer_config.json");
         JsonNode model = Json.parse(Files.readString(folder.resolve("tokenizer.json")), "tokenizer.json").get("model");

@@ -43,9 +43,9 @@ class RealTokenizersTest {
     }
 
     /**
-     * Golden ids: transformers 5.18, LlamaTokenizer(legacy=True, add_bos_token=True), where it agrees with
-     * SentencePiece 0.2.2, which trained the model; SentencePiece's with BOS in front where it does not (leading and
-     * repeated spaces).
+     * Golden ids: transformers 5.18, LlamaTokenizer(legacy=True, add_bos_token=True). For leading and repeated spaces
+     * it disagrees with SentencePiece 0.2.2, which trained the model; there the golden ids are SentencePiece's, with
+     * BOS in front.
      */
     @Test
     void stories15MEncodesAsLlama2() {
@@ -71,7 +71,7 @@ class RealTokenizersTest {
     }
 
     @Test
-    void stories15MTakesSpecialTokensWhole() {
+    void stories15MEncodesSpecialTokensAsSingleIds() {
         try (Tokenizer tokenizer = Tokenizers.open(TestFolders.model("stories15M"))) {
             int[] expected = {1, 518, 25580, 29962, 6324, 518, 29914, 25580, 29962, 4874, 29871, 2, 1, 518, 25580,
                     29962, 901, 518, 29914,

@@ -10,13 +10,13 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Made-up tokenizers, for tests that need no real weights. */
+/** Small artificial tokenizers for tests. */
 public final class TinyTokenizers {
     private TinyTokenizers() {
     }
 
     /**
-     * A tokenizer.model as Llama 2's: {@code <unk>, <s>, </s>}, 256 byte pieces from id 3, and from id 259 "▁", "a",
+     * A tokenizer.model like Llama 2's: {@code <unk>, <s>, </s>}, 256 byte pieces from id 3, and from id 259 "▁", "a",
      * "b", "▁a", "ab", "▁ab" and "é".
      */
     public static Path sentencePiece(Path folder) throws IOException {
@@ -31,7 +31,8 @@ public final class TinyTokenizers {
         for (String text : List.of("▁", "a", "b", "▁a", "ab", "▁ab", "é")) {
             piece(model, text, score++, 1);
         }
-        // trainer_spec: model_type BPE, byte_fallback; normalizer_spec: identity, add_dummy_prefix, keeps white space.
+        // trainer_spec: model_type BPE, byte_fallback; normalizer_spec: identity, add_dummy_prefix, white space is
+        // kept.
         message(model, 2, new byte[] {3 << 3, 2, (byte) 0x98, 2, 1});
         var normalizer = new ByteArrayOutputStream();
         message(normalizer, 1, "identity".getBytes(StandardCharsets.UTF_8));
@@ -41,8 +42,7 @@ public final class TinyTokenizers {
     }
 
     /**
-     * A byte-level tokenizer.json of 256 bytes from id 3 (in GPT-2's alphabet), after {@code <|begin|>, <|end|>,
-     * <|pad|>}.
+     * A byte-level tokenizer.json: {@code <|begin|>, <|end|>, <|pad|>}, and 256 bytes from id 3 (in GPT-2's alphabet).
      */
     public static Path byteLevel(Path folder) throws IOException {
         var vocab = new StringBuilder();
@@ -72,8 +72,8 @@ public final class TinyTokenizers {
     }
 
     /**
-     * A tokenizer.json as Llama 2's, of the same ids as {@link #sentencePiece}: BOS by its post-processor, a space in
-     * front of every part, bytes for what has no piece.
+     * A tokenizer.json like Llama 2's, with the ids of {@link #sentencePiece}: its post-processor adds BOS, a space is
+     * prepended to every part, and characters without a piece become bytes.
      */
     public static Path llama2Json(Path folder) throws IOException {
         var vocab = new StringBuilder();

@@ -29,7 +29,7 @@ class TokenizersTest {
     private Path folder;
 
     @Test
-    void sentencePiecePutsBosAndASpaceInFrontOfEveryPart() throws IOException {
+    void sentencePiecePrependsBosAndASpaceToEveryPart() throws IOException {
         TinyTokenizers.sentencePiece(folder);
         try (Tokenizer tokenizer = Tokenizers.open(folder)) {
             assertEquals(266, tokenizer.vocabSize());
@@ -45,7 +45,7 @@ class TokenizersTest {
     }
 
     @Test
-    void sentencePieceWithoutLegacyPutsASpaceInFrontOfTheFirstPartAlone() throws IOException {
+    void sentencePieceWithoutLegacyPrependsASpaceOnlyToTheFirstPart() throws IOException {
         TinyTokenizers.sentencePiece(folder);
         Files.writeString(folder.resolve("tokenizer_config.json"), "{\"legacy\":false,\"add_bos_token\":false}");
         try (Tokenizer tokenizer = Tokenizers.open(folder)) {
@@ -67,7 +67,7 @@ class TokenizersTest {
     }
 
     @Test
-    void addedTokensBecomeSingleIdsAndStripWhereTheySaySo() throws IOException {
+    void addedTokensBecomeSingleIdsAndStripAsTheirFlagsSay() throws IOException {
         TinyTokenizers.sentencePiece(folder);
         Files.writeString(folder.resolve("tokenizer_config.json"), """
                 {"added_tokens_decoder":{"266":{"content":"<turn>","special":true,"lstrip":true,"rstrip":true},
@@ -119,7 +119,7 @@ class TokenizersTest {
     }
 
     @Test
-    void manyThreadsMayShareATokenizer() throws IOException {
+    void aTokenizerIsThreadSafe() throws IOException {
         TinyTokenizers.sentencePiece(folder);
         try (Tokenizer tokenizer = Tokenizers.open(folder)) {
             ChatTemplate template = ChatTemplate.open(folder, tokenizer);
@@ -146,7 +146,7 @@ class TokenizersTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"plain", " leading", "你好，世界", "a😀👍🏽b", "line\n\n\tline ", "é\u0301\u200d", "a\uD800b"})
-    void streamsEqualTheWholeAndNeverSplitACharacter(String text) throws IOException {
+    void streamedTextEqualsTheWholeAndNeverSplitsACharacter(String text) throws IOException {
         TinyTokenizers.byteLevel(folder);
         try (Tokenizer tokenizer = Tokenizers.open(folder)) {
             String expected = text.replace('\uD800', '\uFFFD');
@@ -163,7 +163,7 @@ class TokenizersTest {
         }
     }
 
-    /** Expected: the tokenizers library 0.22, ByteLevel decoder, on the same bytes. */
+    /** Expected texts: the ByteLevel decoder of tokenizers 0.22 for the same bytes. */
     @Test
     void brokenUtf8BecomesReplacementCharactersAsInTheTokenizersLibrary() throws IOException {
         TinyTokenizers.byteLevel(folder);
@@ -181,7 +181,7 @@ class TokenizersTest {
     }
 
     @Test
-    void refusesWhatIsNoTokenizer() throws IOException {
+    void refusesInvalidFiles() throws IOException {
         refused(folder + ": has no tokenizer.json and no tokenizer.model");
         Files.writeString(folder.resolve("tokenizer.model"), "not a model");
         refused("tokenizer.model: not a SentencePiece model");
@@ -201,9 +201,9 @@ class TokenizersTest {
         refused("tokenizer.json: malformed JSON");
     }
 
-    private void refused(String complaint) {
+    private void refused(String expected) {
         String message = assertThrows(InputException.class, () -> Tokenizers.open(folder)).getMessage();
-        assertTrue(message.contains(complaint), message);
+        assertTrue(message.contains(expected), message);
         assertEquals(1, message.lines().count(), message);
     }
 }
