@@ -17,7 +17,7 @@ import org.ingrain.tensor.Tensor;
  * @param gateUp    (T, 2F)
  * @param gated     (T, F) silu(gate)·up
  * @param partials  (chunks, T, D) f32 partial sums of a row-parallel product; null on a single rank
- * @param selected  (2, M, D) buffers of selected rows; 3 instead of 2 with several ranks
+ * @param selected  two buffers of selected rows, (2, M, D); three with several ranks, (3, M, D)
  * @param logits    (M, V) f32
  * @param shared    (M, V / ranks) f32 logits of this rank's share of the vocabulary; null if the rank computes all
  *                  logits
@@ -43,7 +43,7 @@ record Activations(Tensor h, Tensor x, Tensor delta, Tensor qkv, Tensor attentio
                         : null);
     }
 
-    /** (M, D): the i-th buffer of selected rows. */
+    /** The i-th buffer of selected rows (M, D). */
     Tensor selected(int i, long m) {
         return selected.rows(i, i + 1).view(m, selected.size(2));
     }

@@ -15,9 +15,9 @@ import org.ingrain.tensor.Tensor;
 
 /**
  * The LoRA adapters available to the sequences of one batch. Each adapter occupies a slot. For each layer and
- * projection the bank stores A (G, R, C), B (G, N, R) and scaling (G), all F32. Adapters of a smaller rank are padded
- * with zeros, which does not change any bit of the sum. A slot can be reloaded at any time. A tensor-parallel rank
- * stores its own rows of B and all of A.
+ * projection the bank stores A (G, R, C), B (G, N, R) and scaling (G), all F32; G is the number of slots. Adapters of a
+ * smaller rank are padded with zeros; the padding changes no bit of the results. A slot can be reloaded at any time. A
+ * tensor-parallel rank stores its own rows of B and all of A.
  */
 public final class AdapterBank {
     private final Context context;
@@ -42,13 +42,13 @@ public final class AdapterBank {
      * @param scaling (G)
      * @param row     the first row of the full B that this rank holds
      * @param column  the projection's first column in the output of the fused product
-     * @param columns whether the projection is column-sharded, so that each rank has only a part of x
+     * @param columns whether the projection is column-sharded; each rank then has only some columns of x
      * @param adapted the slots whose adapter includes this projection
      */
     private record Slots(Tensor a, Tensor b, Tensor scaling, long row, long column, boolean columns, BitSet adapted) {
     }
 
-    /** Allocates {@code slots} adapters of rank at most {@code rank}, for steps of at most {@code maxTokens} tokens. */
+    /** Allocates slots for adapters of rank at most {@code rank}, for steps of at most {@code maxTokens} tokens. */
     public AdapterBank(Allocator memory, Weights weights, int slots, int rank, int maxTokens) {
         context = memory.context();
         ops = new Ops(context);
@@ -77,9 +77,9 @@ public final class AdapterBank {
     }
 
     /**
-     * Loads an adapter into a slot. Projections that it does not adapt contribute nothing. The set of projections
-     * adapted by any slot determines which ops a step enqueues, so a graph captured before the load may no longer
-     * match.
+     * Loads an adapter into a slot. The slot contributes nothing to projections that the adapter does not include. The
+     * projections included by the adapter of any slot determine which ops a step enqueues, so a graph captured before
+     * the load may no longer match.
      */
     public void load(int slot, List<LoraModule> adapter) {
         for (Map<Projection, Slots> layer : layers) {
@@ -117,8 +117,7 @@ public final class AdapterBank {
 
     /**
      * Adds the adapters' contribution for x (T, C) to y (T, N), at this projection's columns. If the projection is
-     * column-sharded, the ranks gather x first: a sum over partial products would have a different order than on one
-     * rank.
+     * column-sharded, the ranks gather x first, because adding partial products would change the order of summation.
      */
     void apply(Site site, Tensor y, Tensor x, Step step) {
         Slots s = layers.get(site.layer).get(site.projection);

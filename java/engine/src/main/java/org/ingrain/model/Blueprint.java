@@ -18,7 +18,7 @@ import org.ingrain.tensor.Require;
  * @param rmsNormEps            epsilon that RMSNorm adds to the mean square
  * @param rope                  rotary position embedding
  * @param tieWordEmbeddings     whether lm_head is the same tensor as embed_tokens
- * @param dtype                 the type that config.json states; the stored tensors may have another
+ * @param dtype                 the type that config.json states; the stored tensors may have another type
  */
 public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayers, AttentionConfig attention,
                         int vocabSize, int maxPositionEmbeddings, int slidingWindow, double rmsNormEps,

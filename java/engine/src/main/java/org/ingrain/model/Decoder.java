@@ -52,7 +52,7 @@ public final class Decoder {
         return head(step, stream);
     }
 
-    /** (T, H·E): the input of o_proj. */
+    /** Returns the input of o_proj (T, H·E). */
     private Tensor attention(Tensor x, Weights.Layer layer, Lora lora, Step step, Tensor cache) {
         Tensor qkv = activations.qkv().rows(0, step.tokens());
         Tensor y = activations.attention().rows(0, step.tokens());
@@ -72,7 +72,7 @@ public final class Decoder {
         return y;
     }
 
-    /** (T, F): the input of down_proj. */
+    /** Returns the input of down_proj (T, F). */
     private Tensor feedForward(Tensor x, Weights.Layer layer, Lora lora) {
         Tensor gateUp = activations.gateUp().rows(0, x.size(0));
         Tensor gated = activations.gated().rows(0, x.size(0));
@@ -106,9 +106,9 @@ public final class Decoder {
     }
 
     /**
-     * The residual stream h (T, D). On one rank a matrix product accumulates directly into it. With several ranks, a
-     * column-sharded weight yields partial sums per chunk. They are added in a fixed order over all ranks, and the next
-     * norm adds their total, delta, to h.
+     * The residual stream h (T, D). On one rank a matrix product accumulates directly into h. With several ranks, the
+     * product with a column-sharded weight yields one partial sum per chunk. All ranks' partial sums are added in a
+     * fixed order; their total is delta, and the next norm adds delta to h.
      */
     private final class Residual {
         private final Tensor h;
@@ -132,7 +132,7 @@ public final class Decoder {
             ops.matmulPartial(partials, x, w);
             ops.allReduce(delta, partials, partials.size(0));
             waiting = true;
-            if (lora.adapts(projection)) {   // add the adapters to the sum, as on one rank
+            if (lora.adapts(projection)) {   // adapters are added to the complete sum, as on one rank
                 norm(activations.x().rows(0, x.size(0)), weights.norm());
                 lora.apply(projection, h, x);
             }

@@ -3,11 +3,11 @@ package org.ingrain.model;
 import java.util.Comparator;
 
 /**
- * A weight as stored on a device: one parameter of the checkpoint, or several that one product fuses. Groups are
- * ordered as the forward pass reads them: the embedding first, then layer by layer.
+ * A weight as stored on a device: one parameter of the checkpoint, or several that are fused for one product. Groups
+ * are ordered by layer, then by role; the groups outside the layers come first.
  *
  * @param layer from 0; {@link #MODEL} for a weight outside the layers
- * @param role  which weight of the layer or of the model it is
+ * @param role  function of the weight in the layer or in the model
  */
 public record Group(int layer, Role role) implements Comparable<Group> {
     /** The layer number of the embedding, the final norm and the output head. */
@@ -20,8 +20,8 @@ public record Group(int layer, Role role) implements Comparable<Group> {
     private static final Comparator<Group> ORDER = Comparator.comparingInt(Group::layer).thenComparing(Group::role);
 
     /**
-     * The function of a weight. QKV_PROJ and QKV_BIAS fuse q, k, v; GATE_UP_PROJ fuses gate, up. Both are stacked along
-     * the rows.
+     * The function of a weight. QKV_PROJ and QKV_BIAS fuse q, k and v; GATE_UP_PROJ fuses gate and up. Fused parameters
+     * are stacked along the rows.
      */
     public enum Role {
         EMBED_TOKENS, INPUT_LAYERNORM, QKV_PROJ, QKV_BIAS, Q_NORM, K_NORM, O_PROJ, POST_ATTENTION_LAYERNORM,

@@ -6,8 +6,8 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
 /**
- * The paged key-value cache of all layers: (L, blocks, bytes per block). The scheduler decides which sequence owns
- * which block.
+ * The paged key-value cache of all layers, shape (L, blocks, elements per block). The scheduler decides which sequence
+ * owns which block.
  */
 public final class KvCache {
     private final Ops ops;
@@ -25,7 +25,7 @@ public final class KvCache {
         memory = allocator.allocate(dtype, weights.layers().size(), blocks, blockBytes / dtype.bytes());
     }
 
-    /** The cache of one layer: (blocks, elements per block). */
+    /** The cache of one layer, shape (blocks, elements per block). */
     public Tensor layer(int i) {
         return memory.rows(i, i + 1).view(memory.size(1), memory.size(2));
     }

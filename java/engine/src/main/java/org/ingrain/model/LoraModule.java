@@ -1,7 +1,7 @@
 package org.ingrain.model;
 
 /**
- * One adapted projection of one layer: W + scaling·B·A.
+ * The adapter of one projection of one layer. The adapted weight is W + scaling·B·A.
  *
  * @param layer      from 0
  * @param projection which of the seven projections

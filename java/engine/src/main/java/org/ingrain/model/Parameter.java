@@ -8,30 +8,30 @@ package org.ingrain.model;
  * @param rows    N, output features of a matrix; number of elements of a vector
  * @param columns C, input features of a matrix; 0 for a vector
  * @param shard   how the parameter is split over tensor-parallel ranks
- * @param unit    number of consecutive rows that are not split: the rows of one key-value head, otherwise 1
+ * @param unit    number of consecutive rows that are never split: the rows of one head for k and v, otherwise 1
  * @param init    initialisation in a new model
  * @param decayed whether weight decay applies
  */
 public record Parameter(String name, Group group, long rows, long columns, Shard shard, long unit, Init init,
         boolean decayed) {
     /**
-     * The part that a rank holds: everything, its share of the rows, its share of the columns, or its share of the
-     * vocabulary's rows. The vocabulary is split only if there are at least {@link #VOCABULARY_RANKS} ranks and their
-     * number divides it.
+     * The part of a parameter that a rank holds: everything, its share of the rows, its share of the columns, or its
+     * share of the vocabulary's rows. The vocabulary is split only if there are at least {@link #VOCABULARY_RANKS}
+     * ranks and its size is a multiple of their number.
      */
     public enum Shard { NONE, ROWS, COLUMNS, VOCABULARY }
 
-    /** With fewer ranks, computing all logits on each rank is cheaper than gathering them. */
+    /** Minimum number of ranks that split the vocabulary. Fewer ranks compute all logits each, which is faster. */
     static final int VOCABULARY_RANKS = 4;
 
     /**
-     * Zeros; ones; normal(0, 0.02); or normal(0, 0.02 / √(2·layers)) for weights that write to the residual stream, as
-     * in GPT-2.
+     * The distribution of the initial values: zeros, ones, normal(0, 0.02), or as in GPT-2 normal(0, 0.02 /
+     * √(2·layers)) for weights that write to the residual stream.
      */
     public enum Init {
         ZEROS, ONES, NORMAL, RESIDUAL;
 
-        /** The standard deviation in a new model with this number of layers. */
+        /** The standard deviation of the initial values in a model with this number of layers; 0 for constants. */
         public float deviation(int layers) {
             return switch (this) {
                 case ZEROS, ONES -> 0;

@@ -20,7 +20,7 @@ import org.ingrain.model.Parameter.Shard;
  *           qkv_proj ((H + 2K)·E, D) = q, k, v by rows      o_proj (D, H·E) by columns
  *           qkv_bias ((H + 2K)·E) by rows (Qwen2)           q_norm, k_norm (E) (Qwen3)
  *           gate_up_proj (2F, D) = gate, up by rows         down_proj (D, F) by columns
- * norm (D), lm_head (V, D) unless it is embed_tokens
+ * norm (D), lm_head (V, D), unless tied to embed_tokens
  * </pre>
  */
 public final class ParameterTable {
@@ -85,7 +85,9 @@ public final class ParameterTable {
         add(new Parameter(p.weightName(group.layer()), group, rows, d, Shard.ROWS, unit, Init.NORMAL, true));
     }
 
-    /** Adds a projection (D, C) that writes to the residual stream. A rank holds the matching columns. */
+    /**
+     * Adds a projection (D, C) that writes to the residual stream. A rank holds the columns of its heads or features.
+     */
     private void writes(Projection p, Group group, long columns) {
         add(new Parameter(p.weightName(group.layer()), group, d, columns, Shard.COLUMNS, 1, Init.RESIDUAL, true));
     }
@@ -100,7 +102,7 @@ public final class ParameterTable {
         return List.copyOf(parameters.values());
     }
 
-    /** The weight of a linear layer that can be adapted. */
+    /** The weight of one of a layer's projections. */
     public Parameter get(int layer, Projection projection) {
         return parameters.get(projection.weightName(layer));
     }
@@ -143,7 +145,7 @@ public final class ParameterTable {
         return parts(group).stream().mapToLong(part -> part.rows(rank)).sum();
     }
 
-    /** The group of the output head; the embedding's group if they are tied. */
+    /** The group of the output head; the embedding's group if the head is tied. */
     public Group head() {
         return groups.containsKey(Group.LM_HEAD) ? Group.LM_HEAD : Group.EMBED_TOKENS;
     }

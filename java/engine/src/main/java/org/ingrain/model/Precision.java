@@ -14,11 +14,11 @@ public record Precision(DType weights, DType activations, DType cache) {
     /**
      * Chooses the types for a backend.
      *
-     * @param cpu        whether the backend is a CPU: it computes in F32; a GPU computes in BF16 unless the weights are
-     *                   F32
+     * @param cpu        whether the backend is a CPU, which computes in F32; a GPU computes in F32 if the weights are
+     *                   F32, otherwise in BF16
      * @param checkpoint type of the stored weights
-     * @param weights    requested type of the weights; null selects the stored type, with BF16 for F16
-     * @param cache      requested type of the cache; null selects the type of the weights, with BF16 for fp8 weights
+     * @param weights    requested type of the weights; null selects F32 if the stored type is F32, otherwise BF16
+     * @param cache      requested type of the cache; null selects F32 if the weights are F32, otherwise BF16
      */
     public static Precision of(boolean cpu, DType checkpoint, DType weights, DType cache) {
         if (cpu && (weights == DType.F8E4M3 || cache == DType.F8E4M3)) {

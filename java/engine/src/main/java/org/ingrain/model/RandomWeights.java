@@ -45,7 +45,8 @@ final class RandomWeights {
     }
 
     /**
-     * Draws a group row by row and keeps this rank's share of all parts, or of the part {@code only} if it is given.
+     * Draws a group in slabs of rows and keeps this rank's share of all parts. If {@code only} is not null, keeps the
+     * share of that part alone.
      */
     private void fill(Weight matrix, Group group, Parameter only) {
         Parameter whole = weights.parameters().fused(group);

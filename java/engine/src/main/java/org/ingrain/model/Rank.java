@@ -30,7 +30,8 @@ public record Rank(int index, int count) {
     }
 
     /**
-     * Whether {@code count} ranks can shard the model. If there are more ranks than key-value heads, ranks share heads.
+     * Whether {@code count} ranks can shard the model. If there are more ranks than key-value heads, several ranks hold
+     * the same key-value head.
      */
     private static boolean shares(Blueprint c, int count) {
         int heads = c.attention().numKeyValueHeads();
@@ -53,8 +54,8 @@ public record Rank(int index, int count) {
     }
 
     /**
-     * The number of columns per chunk of a row-parallel weight with {@code columns} columns; 0 unless 2·CHUNKS divides
-     * them.
+     * The number of columns per chunk of a row-parallel weight with {@code columns} columns; 0 if {@code columns} is
+     * not a multiple of 2·CHUNKS.
      */
     static long chunk(long columns) {
         return columns % (2 * CHUNKS) == 0 ? columns / CHUNKS : 0;

@@ -2,7 +2,7 @@ package org.ingrain.model;
 
 import org.ingrain.tensor.Require;
 
-/** The scaling of rotary frequencies to longer contexts: config.json's rope_type and its parameters. */
+/** The scaling of rotary frequencies to longer contexts, as given by rope_type and its parameters in config.json. */
 public sealed interface RopeScaling {
     /** rope_type as spelled in config.json. */
     String type();
@@ -21,7 +21,7 @@ public sealed interface RopeScaling {
     }
 
     /**
-     * Positions divided by factor (arXiv:2306.15595).
+     * Linear scaling: all frequencies are divided by the factor (arXiv:2306.15595).
      *
      * @param factor 1 or more
      */
@@ -37,9 +37,9 @@ public sealed interface RopeScaling {
     }
 
     /**
-     * NTK-aware scaling that depends on the length of the sequence. Up to max_position_embeddings it equals {@link
-     * Default}. Longer contexts are not supported, because the frequencies of a batch would depend on its longest
-     * sequence.
+     * NTK-aware scaling that depends on the length of the sequence. Up to max_position_embeddings, the frequencies
+     * equal those of {@link Default}. Longer contexts are not supported, because the frequencies would depend on the
+     * longest sequence of a batch.
      *
      * @param factor 1 or more
      */
@@ -57,10 +57,11 @@ public sealed interface RopeScaling {
     /**
      * Llama 3's scaling (transformers, modeling_rope_utils).
      *
-     * @param factor         divisor of the frequencies of long wavelengths; 1 or more
-     * @param lowFreqFactor  wavelengths above original / low are scaled
-     * @param highFreqFactor wavelengths below original / high are kept
-     * @param original       original_max_position_embeddings, the context length before stretching
+     * @param factor         divisor of low frequencies; 1 or more
+     * @param lowFreqFactor  frequencies with a wavelength above original / lowFreqFactor are divided by factor
+     * @param highFreqFactor frequencies with a wavelength below original / highFreqFactor are unchanged; frequencies in
+     *                       between are interpolated
+     * @param original       original_max_position_embeddings, the context length in tokens before scaling
      */
     record Llama3(double factor, double lowFreqFactor, double highFreqFactor, int original) implements RopeScaling {
         public Llama3 {
@@ -81,9 +82,11 @@ public sealed interface RopeScaling {
      * YaRN (arXiv:2309.00071) with a static factor.
      *
      * @param factor          ratio of the extended context to the original one; 1 or more
-     * @param original        original_max_position_embeddings, the context length before stretching
-     * @param betaFast        pairs with more rotations than this within the original context keep their frequency
-     * @param betaSlow        pairs with fewer rotations are divided by factor; pairs in between are interpolated
+     * @param original        original_max_position_embeddings, the context length in tokens before scaling
+     * @param betaFast        dimension pairs with more rotations than this within the original context keep their
+     *                        frequency
+     * @param betaSlow        frequencies of pairs with fewer rotations than this are divided by factor; frequencies in
+     *                        between are interpolated
      * @param truncate        whether the bounds of the interpolated range are rounded outwards to whole pairs
      * @param attentionFactor factor applied to cos and sin
      */

@@ -13,7 +13,9 @@ public final class RopeTable {
     private RopeTable() {
     }
 
-    /** Allocates (positions, E) for {@code contextLength} positions, or for the model's maximum if that is smaller. */
+    /**
+     * Allocates a table (positions, E), positions being the smaller of {@code contextLength} and the model's maximum.
+     */
     public static Tensor allocate(Allocator memory, Blueprint config, int contextLength) {
         int positions = Math.min(config.maxContextLength(), contextLength);
         Tensor table = memory.allocate(DType.F32, positions, config.attention().headDim());
@@ -22,8 +24,8 @@ public final class RopeTable {
     }
 
     /**
-     * Computes positions 0 to positions - 1: (positions, E) row-major, each row with cos in [0, E/2) and sin in [E/2,
-     * E).
+     * Computes the table (positions, E) in row-major order for positions 0 to positions - 1. In each row, elements
+     * [0, E/2) contain cos and elements [E/2, E) contain sin.
      */
     public static float[] compute(Blueprint config, int positions) {
         float[] frequencies = inverseFrequencies(config.rope(), config.attention().headDim());
@@ -41,7 +43,7 @@ public final class RopeTable {
         return table;
     }
 
-    /** The angle per position of each pair of dimensions, (E/2), in radians after scaling. */
+    /** The rotation angle per position of each of the E/2 dimension pairs, in radians, after scaling. */
     public static float[] inverseFrequencies(RopeConfig rope, int headDim) {
         float[] frequencies = new float[headDim / 2];
         for (int i = 0; i < frequencies.length; i++) {
@@ -72,7 +74,7 @@ public final class RopeTable {
         return (1 - smooth) * frequency / (float) rope.factor() + smooth * frequency;
     }
 
-    /** The frequency of pair i under YaRN: unchanged, divided by factor, or interpolated between the two. */
+    /** The frequency of pair i under YaRN: unchanged, divided by factor, or interpolated between these values. */
     private static float scaled(RopeScaling.Yarn yarn, float frequency, int i, double theta, int headDim) {
         double low = pairOf(yarn.betaFast(), yarn.original(), theta, headDim);
         double high = pairOf(yarn.betaSlow(), yarn.original(), theta, headDim);

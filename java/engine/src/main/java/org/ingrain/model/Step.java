@@ -8,8 +8,8 @@ import org.ingrain.tensor.Staging;
 import org.ingrain.tensor.Tensor;
 
 /**
- * Builds one ragged step: the tokens of several sequences, some with a whole prompt, some with a single token. The
- * arrays lie in the staging memory that is uploaded to the device, and their sizes follow the step's {@link Shape}. The
+ * Builds one ragged step from the tokens of several sequences; some have a whole prompt, some a single token. The
+ * arrays are in the staging memory that is uploaded to the device. Their sizes depend on the step's {@link Shape}. The
  * host may not know a token yet, because the previous step samples it on the device. Such a row stores the token's
  * index among the sampled ids. One instance is allocated for the largest step and reused.
  */
@@ -28,8 +28,8 @@ public final class Step {
     /**
      * The sizes of the largest step.
      *
-     * @param tokens    T
-     * @param sequences S
+     * @param tokens    maximum number of tokens
+     * @param sequences maximum number of sequences
      * @param logitRows maximum number of rows whose logits are computed
      * @param maxBlocks entries per block table
      * @param blockSize tokens per cache block
@@ -39,10 +39,10 @@ public final class Step {
     }
 
     /**
-     * The sizes of the current step. Its rows are then added one sequence after another.
+     * The sizes of the current step. The shape is set before the sequences are added one by one.
      *
-     * @param tokens    T
-     * @param sequences S
+     * @param tokens    T, number of tokens
+     * @param sequences S, number of sequences
      * @param logitRows M, number of rows whose logits are computed
      * @param adapters  whether any row has an adapter
      */
@@ -79,7 +79,7 @@ public final class Step {
         }
     }
 
-    /** Creates a step of at most these sizes. {@code staging} needs room for the arrays of {@link #reserve}. */
+    /** Creates a step of at most these sizes. {@code staging} must have room for the arrays of {@link #reserve}. */
     public Step(Allocator allocator, Limits limits, Staging staging) {
         this.limits = limits;
         this.staging = staging;
@@ -107,7 +107,9 @@ public final class Step {
         order(arrays.tokenOrder, shape.tokens);
     }
 
-    /** Fills the row order for all_gather's result (ranks, n): the parts of row i are at i, n + i, 2n + i, ... */
+    /**
+     * Fills the row order for the result (ranks, n) of all_gather. The parts of row i are rows i, n + i, 2n + i, ...
+     */
     private void order(Tensor order, int n) {
         int ranks = n == 0 ? 0 : (int) order.elements() / n;
         for (int i = 0; i < n; i++) {
@@ -128,8 +130,8 @@ public final class Step {
     }
 
     /**
-     * Adds one token at {@code position}: the {@code drawn}-th id that the previous step samples. Returns the index of
-     * its row.
+     * Adds a sequence with one token at {@code position}. The token is the {@code drawn}-th id that the previous step
+     * samples. Returns the index of the token's row in the step.
      */
     public int addDrawn(int drawn, int position, Placement place) {
         int first = tokens;
@@ -159,15 +161,15 @@ public final class Step {
         staging.put(batch.sequenceOffsets(), sequences, tokens);
     }
 
-    /** Requests the logits of a row. Returns its index among the logits. */
+    /** Requests the logits of a row. Returns the index of the row among the logit rows. */
     public int wantLogits(int row) {
         staging.put(arrays.logitRows, rows, row);
         return rows++;
     }
 
     /**
-     * Enqueues the selection of each row's id: either the known id or one of the ids in {@code drawn}, sampled by the
-     * previous step. This must be the first op after the upload.
+     * Enqueues the selection of each row's id: the known id, or one of the ids in {@code drawn}, which the previous
+     * step sampled. This must be the first op after the upload.
      */
     public void selectIds(Tensor drawn) {
         ops.selectIds(ids(), arrays.given, arrays.source, drawn);
@@ -190,22 +192,22 @@ public final class Step {
         return batch;
     }
 
-    /** (T): the token ids of the current step. */
+    /** The token ids of the current step (T). */
     Tensor ids() {
         return ids.rows(0, shape.tokens);
     }
 
-    /** (M): the logit rows of the current step. */
+    /** The indices of the rows whose logits are computed in the current step (M). */
     Tensor logitRows() {
         return arrays.logitRows;
     }
 
-    /** (M·ranks): the order of the gathered logits in the current step. */
+    /** Row indices that order the gathered logits of the current step (M·ranks); empty on a single rank. */
     Tensor logitOrder() {
         return arrays.logitOrder;
     }
 
-    /** (T·ranks): the order of the gathered tokens in the current step, if it has adapters. */
+    /** Row indices that order the gathered tokens of the current step (T·ranks); empty without adapters. */
     Tensor tokenOrder() {
         return arrays.tokenOrder;
     }

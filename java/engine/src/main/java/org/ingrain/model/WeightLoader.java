@@ -15,8 +15,8 @@ import org.ingrain.tensor.Weight;
 /**
  * Copies parameters from host memory (a mapped file) into packed weights, one slab of rows at a time, so that no full
  * second copy of a matrix is needed. Two lanes, each with pinned host memory and a device slab, are used alternately:
- * the host fills one while the device copies and packs the other. A rank's part of a column-sharded matrix is gathered
- * row by row during the copy.
+ * the host fills one lane while the device copies and packs the rows of the other. During the copy, a rank's part of a
+ * column-sharded matrix is gathered row by row.
  */
 final class WeightLoader implements AutoCloseable {
     private static final long SLAB_BYTES = 16L << 20;
@@ -30,11 +30,11 @@ final class WeightLoader implements AutoCloseable {
     private int turn;
 
     /**
-     * One of the two buffers.
+     * One of the two lanes.
      *
      * @param host   pinned memory, SLAB_BYTES
      * @param device device memory of the same size
-     * @param used   recorded after the work on the buffers; complete when they can be reused
+     * @param used   event recorded after the last use of the two buffers, which can be reused when it is complete
      */
     private record Lane(MemorySegment host, Tensor device, Event used) {
         static Lane of(Context context) {
@@ -97,7 +97,7 @@ final class WeightLoader implements AutoCloseable {
         return tensor;
     }
 
-    /** Uploads rows and enqueues their use on the device. Waits only for the previous use of the same lane. */
+    /** Uploads rows and enqueues their use on the device. The host waits only for the previous use of the same lane. */
     private void upload(HostTensor tensor, long firstRow, long rows, Columns columns, Use use) {
         long size = tensor.dtype().bytes();
         long bytes = rows * columns.count * size;

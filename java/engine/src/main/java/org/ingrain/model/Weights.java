@@ -44,7 +44,7 @@ public final class Weights {
             Tensor postAttentionLayernorm, Weight gateUpProj, Weight downProj) {
     }
 
-    /** Progress of a load, called after each layer. */
+    /** Receives the progress of a load after each layer. */
     public interface Progress {
         void loaded(int layers, int of);
     }
@@ -129,8 +129,8 @@ public final class Weights {
     }
 
     /**
-     * Reserves workspace for products with up to {@code tokens} rows; with {@code backward}, also for the backward
-     * pass.
+     * Reserves workspace for products with up to {@code tokens} rows. If {@code backward} is true, reserves it for the
+     * backward pass too.
      */
     public void reserveWorkspace(Allocator memory, long tokens, boolean backward) {
         memory.reserveWorkspace(matrices.values().stream().mapToLong(w ->
@@ -168,29 +168,29 @@ public final class Weights {
         return layers;
     }
 
-    /** (N, C): this rank's share of a group of matrices. */
+    /** This rank's share of a group of matrices (N, C). */
     public Weight matrix(Group group) {
         return matrices.get(group);
     }
 
-    /** (N): this rank's share of a group of vectors; null if the model has none. */
+    /** This rank's share of a group of vectors (N); null if the model has no such group. */
     public Tensor vector(Group group) {
         return vectors.get(group);
     }
 
-    /** (V, D): the embedding table. */
+    /** The embedding table (V, D). */
     public Weight embedTokens() {
         return matrix(Group.EMBED_TOKENS);
     }
 
-    /** (D): the weight of the final norm. */
+    /** The weight of the final norm (D). */
     public Tensor norm() {
         return vector(Group.NORM);
     }
 
     /**
-     * (V, D), or this rank's rows of it: the output head. It is the same object as {@link #embedTokens} if the config
-     * ties them and the head is not sharded.
+     * The output head (V, D), or this rank's rows of the head. It is the same object as {@link #embedTokens} if the
+     * config ties the head to the embedding and the head is not sharded.
      */
     public Weight lmHead() {
         return matrices.getOrDefault(Group.LM_HEAD, matrices.get(Group.EMBED_TOKENS));

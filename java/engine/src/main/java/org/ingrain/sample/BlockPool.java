@@ -30,8 +30,8 @@ final class BlockPool {
     }
 
     /**
-     * A block whose content is known. Each published content has its own serial number. A successor's key contains the
-     * serial, so it cannot match content that is stored in the same block later.
+     * A block whose content is known. Each published content has its own serial number. The key of the next block of a
+     * sequence contains this serial, so it does not match after the block has been reused for other content.
      */
     record Known(int block, long serial) {
     }
@@ -59,7 +59,7 @@ final class BlockPool {
         }
     }
 
-    /** Number of blocks that can be taken now, unreferenced indexed blocks included. */
+    /** Number of blocks that {@link #take} can return now: free blocks and indexed blocks with reference count 0. */
     int available() {
         return free.size() + idle.size();
     }
@@ -117,7 +117,8 @@ final class BlockPool {
     }
 
     /**
-     * Adds a full block to the index. Returns the serial of its content, which is {@code previous} for its successor.
+     * Adds a full block to the index, unless the index contains a block with the same content. Returns the serial of
+     * the content; it is the argument {@code previous} for the next block of the sequence.
      */
     long publish(int block, long previous, int adapter, int[] tokens) {
         Key key = new Key(previous, adapter, tokens);

@@ -3,10 +3,10 @@ package org.ingrain.sample;
 import java.util.Arrays;
 
 /**
- * The cache blocks of one sequence in position order, and the number of its computed tokens: those whose keys and
- * values are in the cache. A full block with known tokens is published in the pool's index, so that another sequence
- * with the same prefix can share it. A shared block is never written, because writes go only to positions after the
- * computed ones.
+ * The cache blocks of one sequence in position order, and the number of its computed tokens. A token is computed when
+ * its keys and values are in the cache. A full block with known tokens is published in the pool's index, so that
+ * another sequence with the same prefix can share it. A shared block is never written, because a sequence writes only
+ * to positions after its computed tokens.
  *
  * <p>Example, with blocks of 4 tokens and a prompt of 10:
  * <pre>
@@ -48,8 +48,8 @@ final class BlockTable {
     }
 
     /**
-     * Allocates blocks until {@code tokens} tokens fit. Returns false if the pool runs out; blocks allocated so far
-     * stay.
+     * Allocates blocks until the table has capacity for {@code tokens} tokens. Returns false if no block is available;
+     * the table keeps the blocks that were allocated before.
      */
     boolean grow(int tokens) {
         while (count * pool.blockSize() < tokens) {
@@ -80,8 +80,8 @@ final class BlockTable {
     }
 
     /**
-     * Shares the published blocks that match a prefix of the first n ids. At least one token is left to compute. The
-     * table must be empty.
+     * Shares the published blocks that match a prefix of the first n ids, and counts their tokens as computed. At least
+     * one of the n tokens is left to compute. The table must be empty.
      */
     void adopt(int[] ids, int n) {
         for (int end = pool.blockSize(); end < n; end += pool.blockSize()) {
@@ -97,7 +97,7 @@ final class BlockTable {
         }
     }
 
-    /** Publishes every block that is full of computed tokens. Only the first n ids are known. */
+    /** Publishes every block that is full of computed tokens, up to the n-th id; later ids are not known yet. */
     void publish(int[] ids, int n) {
         int size = pool.blockSize();
         while ((published + 1) * size <= Math.min(computed, n)) {
@@ -113,7 +113,8 @@ final class BlockTable {
     }
 
     /**
-     * Returns a table with the same tokens, which shares the full blocks. The caller copies a partly filled last block.
+     * Returns a table with the same computed tokens that shares the full blocks of this one. If the last block is
+     * partly filled, the caller copies it.
      */
     BlockTable fork() {
         BlockTable fork = new BlockTable(pool, adapterSlot);

@@ -34,7 +34,7 @@ public final class Generator implements AutoCloseable {
     private final ReplicaPool pool;
 
     /**
-     * Creates a generator for a model on one device, which computes in {@link #step}.
+     * Creates a generator for a model on one device. The calls of {@link #step} do the computation.
      *
      * @param weights  weights of the model, on the device that computes
      * @param adapters bank of the adapters that requests may name, or null
@@ -48,8 +48,8 @@ public final class Generator implements AutoCloseable {
     }
 
     /**
-     * Creates a generator for replicas of a model, each sharded over its ranks. If there are several ranks or replicas,
-     * they run on their own threads and start when a request is submitted.
+     * Creates a generator for replicas of a model, each sharded over its ranks. Several ranks or replicas run on their
+     * own threads and start to compute when a request is submitted.
      *
      * @param models   replicas, which take requests from a common queue
      * @param config   sizes for each replica
@@ -61,7 +61,7 @@ public final class Generator implements AutoCloseable {
         this(models, config, decoders, eosIds, lag(models.getFirst().weights().getFirst()));
     }
 
-    /** @param lag number of steps that may be enqueued after the step that the host reads */
+    /** @param lag number of newer steps that may be enqueued when the host reads a step */
     Generator(Weights weights, AdapterBank adapters, GeneratorConfig config, Supplier<StreamingDecoder> decoders,
               List<Integer> eosIds, int lag) {
         this(List.of(ShardedModel.whole(weights, adapters)), config, decoders, eosIds, lag);
@@ -97,7 +97,7 @@ public final class Generator implements AutoCloseable {
         }
     }
 
-    /** Counts of the calls on its devices that a slower fallback kernel computed, by op, sizes and reason. */
+    /** Number of calls that a slower fallback kernel computed, over all devices. The key names op, sizes and reason. */
     public SortedMap<String, Long> fallbacks() {
         SortedMap<String, Long> all = new TreeMap<>();
         for (Replica replica : replicas) {
@@ -150,7 +150,7 @@ public final class Generator implements AutoCloseable {
         }
     }
 
-    /** Runs all requests to completion. The results are in the order of the requests, then of the samples. */
+    /** Runs all requests to completion. Returns one list per request, in request order, with its samples in order. */
     public List<List<Completion>> generate(List<Request> requests) {
         List<List<Completion>> results = new ArrayList<>();
         for (Request request : requests) {
@@ -165,10 +165,10 @@ public final class Generator implements AutoCloseable {
     }
 
     /**
-     * Enqueues one step and reads the results that are due, or waits for a replica to do so. Returns false when all
-     * requests are finished; the devices are then idle too. Throws an ArithmeticException if the softmax of a token's
-     * logits is undefined, for example because one is NaN. If a rank fails, its exception is thrown after all tokens
-     * drawn earlier have been reported.
+     * Enqueues one step and reads the results of the steps that are due. If replicas have their own threads, waits
+     * until one of them has done so. Returns false when all requests are finished; the devices are then idle too.
+     * Throws an ArithmeticException if the softmax of a token's logits is undefined, for example because a logit is
+     * NaN. If a rank fails, its exception is thrown after all tokens drawn earlier have been reported.
      */
     public boolean step() {
         return pool == null ? replicas.getFirst().step() : pool.step();

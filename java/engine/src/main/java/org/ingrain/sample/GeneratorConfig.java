@@ -6,7 +6,7 @@ import org.ingrain.tensor.InputException;
 /**
  * Sizes of the batch and the cache. Created by {@link #of}, then changed one setting at a time.
  *
- * @param cacheTokens    tokens that the cache holds over all sequences, rounded up to whole blocks
+ * @param cacheTokens    capacity of the cache in tokens, for all sequences together; rounded up to whole blocks
  * @param blockSize      tokens per cache block, a multiple of 16
  * @param maxBatchTokens maximum number of tokens per step
  * @param maxSequences   maximum number of samples in flight
@@ -45,7 +45,9 @@ public record GeneratorConfig(long cacheTokens, int blockSize, int maxBatchToken
         }
     }
 
-    /** A configuration whose cache holds four contexts, with both prefix options on. */
+    /**
+     * A configuration with prefix cache and shared prefix reads, and a cache for four sequences of maximum length.
+     */
     public static GeneratorConfig of(int contextLength, int maxSequences, int maxBatchTokens) {
         return new GeneratorConfig(4L * contextLength, BLOCK_SIZE, maxBatchTokens, maxSequences, contextLength, true,
                 true);

@@ -9,12 +9,12 @@ package org.ingrain.sample;
  * @param stepMillis     time that the device spent on steps, in milliseconds
  * @param hostWaitMillis time that the device was idle between two steps while there was work, in milliseconds
  * @param graphReplays   number of steps that replayed a captured graph
- * @param graphCaptures  number of steps that captured a graph first
+ * @param graphCaptures  number of steps that captured a graph and then launched it
  * @param eagerSteps     number of steps whose ops were enqueued one by one
  */
 public record GeneratorStats(long steps, long tokens, long surplus, double stepMillis, double hostWaitMillis,
                              long graphReplays, long graphCaptures, long eagerSteps) {
-    /** Fraction of the time in which the device waited for the host, 0 to 1. */
+    /** Share of {@code hostWaitMillis} in the sum of both times, 0 to 1; 0 if no time was measured. */
     public double hostWaitShare() {
         double all = stepMillis + hostWaitMillis;
         return all > 0 ? hostWaitMillis / all : 0;

@@ -7,8 +7,8 @@ import org.ingrain.sample.step.StepPlan;
  * A plan and the recipients of its results.
  *
  * @param plan   the plan to enqueue
- * @param drawn  the sequence of each draw
- * @param scored the prompt tokens that each score belongs to
+ * @param drawn  the sequence to which each draw belongs, in the order of the plan's draws
+ * @param scored the prompt tokens to which each score belongs, in the order of the plan's scores
  */
 record PlannedStep(StepPlan plan, List<Sequence> drawn, List<Scored> scored) {
     /** Prompt tokens to score: {@code count} tokens from position {@code from} on. */

@@ -33,7 +33,7 @@ final class Replica implements AutoCloseable {
     private long tokens;
     private long surplus;
 
-    /** @param lag number of steps that may be enqueued after the step that the host reads */
+    /** @param lag number of newer steps that may be enqueued when the host reads a step */
     Replica(ShardedModel model, GeneratorConfig config, Set<Integer> eosIds, int lag) {
         this.config = config;
         this.model = model;
@@ -93,8 +93,8 @@ final class Replica implements AutoCloseable {
     }
 
     /**
-     * Enqueues one step and reads the results that are due. Returns false when no work is left; the device is then idle
-     * too.
+     * Enqueues one step and reads the results of the steps that are due. Returns false when no work is left; the device
+     * is then idle too.
      */
     boolean step() {
         finishCancelled();
@@ -205,7 +205,10 @@ final class Replica implements AutoCloseable {
                 done.graphReplays(), done.graphCaptures(), done.eagerSteps());
     }
 
-    /** Waits for the devices, then frees the memory. After a rank's failure, closing the contexts frees it instead. */
+    /**
+     * Waits for the devices, then frees the memory. After the failure of a rank it does nothing; the memory is freed
+     * when the contexts are closed.
+     */
     @Override
     public void close() {
         if (model.ranks().hasFailed()) {

@@ -7,9 +7,9 @@ import java.util.List;
 import java.util.concurrent.LinkedBlockingQueue;
 
 /**
- * Replicas that run on their own threads. They take requests from a common queue, the least loaded replica first, so
- * that no replica idles while unstarted work waits. If a single request waits for several idle replicas, its samples
- * are divided among them. The replicas' output goes through a second queue to the caller's thread.
+ * Replicas that run on their own threads. They take requests from a common queue. The least loaded replica takes the
+ * next request, so that no replica is idle while requests wait. If more replicas are idle than requests wait, the
+ * samples of a request are divided among idle replicas. A second queue passes the output to the caller's thread.
  * <pre>
  *   caller         submit ──► waiting            step ◄── news: text, finished, "a step is done"
  *                                │ take                       ▲
@@ -44,7 +44,7 @@ final class ReplicaPool {
         }
     }
 
-    /** Wraps a listener so that replicas may call it; {@link #step} forwards the calls. */
+    /** Wraps a listener so that replicas may call it. {@link #step} forwards the calls on the caller's thread. */
     GenerationListener relay(GenerationListener listener) {
         return new GenerationListener() {
             @Override
@@ -76,7 +76,7 @@ final class ReplicaPool {
         replicas.get(i).model().ranks().post(() -> work(i));
     }
 
-    /** Takes requests and runs a step. Runs on the replica's thread. */
+    /** Takes waiting requests, then runs one step. Called on the replica's thread. */
     private void work(int i) {
         Replica replica = replicas.get(i);
         try {
@@ -108,14 +108,15 @@ final class ReplicaPool {
         }
     }
 
-    /** Whether work waits that no less loaded replica will take. */
+    /** Whether a request waits and no other replica is less loaded than this one. */
     private boolean mayTake(int i) {
         return !waiting.isEmpty() && (taken.length == 1
                 || taken[i] < maxSequences && taken[i] == Arrays.stream(taken).min().orElse(0));
     }
 
     /**
-     * Number of samples of a request that a replica takes: all, unless other replicas are idle and have no other work.
+     * Number of samples of a request that a replica takes. It takes all samples unless there are idle replicas for
+     * which no other request waits.
      */
     private int share(int i, Ticket ticket) {
         int idle = 0;
@@ -144,7 +145,9 @@ final class ReplicaPool {
         notifyAll();
     }
 
-    /** Waits for a step, then calls the listeners. Returns false when no work is left. */
+    /**
+     * Waits until a replica has done a step, then executes the queued listener calls. Returns false if no work is left.
+     */
     boolean step() {
         stepped = false;
         try {
@@ -181,7 +184,9 @@ final class ReplicaPool {
         }
     }
 
-    /** Throws if a waiting request names this adapter slot. Replicas check the requests that they have taken. */
+    /**
+     * Throws if a waiting request names this adapter slot. Each replica checks the requests that it has taken itself.
+     */
     synchronized void requireUnused(int slot) {
         if (waiting.stream().anyMatch(ticket -> ticket.request.adapterSlot() == slot)) {
             throw new IllegalStateException("adapter slot " + slot + " is in use");

@@ -3,8 +3,9 @@ package org.ingrain.sample;
 import org.ingrain.tensor.InputException;
 
 /**
- * A prompt and the samples to generate from it. Sample i of a request has the same tokens whatever else is in the
- * batch. A request for one sample with {@code firstSample} i generates that sample alone.
+ * A prompt and the samples to generate from it. The tokens of a sample do not depend on the other samples or requests
+ * in the batch. A request for one sample with {@code firstSample} i generates the same tokens as sample i of a larger
+ * request.
  *
  * @param prompt                 token ids, special tokens included
  * @param samples                number of samples

@@ -11,7 +11,7 @@ import org.ingrain.tensor.InputException;
  * @param topK        number of most probable tokens to keep, 0 for all
  * @param topP        probability mass to keep (nucleus sampling, arXiv:1904.09751), 1 for all
  * @param maxTokens   maximum number of generated tokens
- * @param seed        seed of the random numbers, whose key is seed, sample number and position
+ * @param seed        seed of the random number generator; each draw is keyed by seed, sample number and position
  * @param stop        strings that end a sample; they are not part of its text
  * @param stopTokens  token ids that end a sample, in addition to the model's end-of-sequence ids
  * @param ignoreEos   whether to continue after an end-of-sequence id

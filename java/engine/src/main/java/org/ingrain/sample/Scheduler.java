@@ -5,22 +5,25 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Continuous batching: which sequences compute how many tokens in the next step. Knows numbers alone, neither device
- * nor text.
+ * Continuous batching: decides which sequences compute how many tokens in the next step. The scheduler handles token
+ * counts and block numbers only. It does not access the device or text.
  *
- * <p>A sequence waits, or runs and holds blocks for all of its tokens. A step is planned in this order:
+ * <p>A sequence is either waiting or running. A running sequence holds blocks for all of its tokens. A step is planned
+ * in this order:
  * <ol>
- * <li>Each running sequence gets the blocks that its next token needs, oldest first. Where no block is left the newest
- * gives all of its blocks back and waits again at the head of the queue; later it is computed again, bit for bit.
- * <li>Each running sequence that lacks one token computes it.
- * <li>What is left of the step's tokens goes to prompts: of running sequences first, then of waiting ones, which are
- * admitted while the cache has blocks for them and there is a place. A prompt may take several steps.
- * <li>A sequence whose last token is computed draws the next one. The first time, the other samples of its request are
- * forked from it.
+ * <li>Each running sequence is allocated the blocks that its next token needs, oldest sequence first. If no block is
+ * available, the newest sequence is evicted: it releases all of its blocks and waits again at the head of the queue.
+ * When it is recomputed later, the results are bitwise the same.
+ * <li>Each running sequence with exactly one token to compute computes it.
+ * <li>The rest of the step's token budget is assigned to prompts: to those of running sequences first, then to those of
+ * waiting sequences. A waiting sequence is admitted if the cache has enough blocks for it and fewer than the maximum
+ * number of sequences are running. A prompt may take several steps.
+ * <li>If the last known token of a sequence is computed in the step, the step draws its next token. When the first
+ * token after a prompt is drawn, the other samples of the request are forked from the sequence.
  * </ol>
  *
- * <p>Example: blocks of 16 tokens, steps of 40, request A with a prompt of 20 tokens and 2 samples, request B with one
- * of 50.
+ * <p>Example with blocks of 16 tokens and steps of at most 40 tokens. Request A has a prompt of 20 tokens and 2
+ * samples, request B a prompt of 50 tokens and 1 sample:
  * <pre>
  *   step 1   A0 computes 20 and draws, A1 is forked and draws from the same row; B0 is admitted and computes 20
  *   step 2   A0 and A1 compute 1 each and draw; B0 computes 30 and draws
@@ -48,7 +51,7 @@ final class Scheduler {
         return waiting.isEmpty() && running.isEmpty();
     }
 
-    /** Number of unfinished samples, including those that are not forked yet. */
+    /** Number of unfinished samples, including samples that are not forked yet. */
     int unfinished() {
         return inFlight().stream().mapToInt(sequence -> sequence.ticket.forking()
                 ? sequence.ticket.request.samples() : 1).sum();
@@ -69,9 +72,10 @@ final class Scheduler {
     }
 
     /**
-     * Plans the next step. If first tokens are drawn for sequences that must wait, the list also contains the plans
-     * that follow it. The step includes every running sequence with an unread token, except those whose unread token is
-     * their last. The list is empty if no work is possible before a token is read.
+     * Plans the next step. If the step forks more samples than can run, further plans follow in the list; they draw the
+     * first tokens of the samples that must wait. The step includes every running sequence with an unread token, except
+     * a sequence that has its maximum length with that token. The list is empty if no work is possible before a token
+     * is read.
      */
     List<PlannedStep> plan() {
         reserve();
@@ -94,8 +98,8 @@ final class Scheduler {
     }
 
     /**
-     * Allocates the blocks for all tokens of every running sequence, oldest first. If none is available, the newest
-     * sequence is evicted, which may be the sequence itself.
+     * Allocates the blocks for all tokens of every running sequence, oldest sequence first. If no block is available,
+     * the newest running sequence is evicted; this may be the sequence that needs the block.
      */
     private void reserve() {
         for (int i = 0; i < running.size(); i++) {
@@ -113,7 +117,9 @@ final class Scheduler {
         waiting.addFirst(sequence);
     }
 
-    /** Chooses the number of tokens that each sequence computes. Prompt tokens that are scored have their own limit. */
+    /**
+     * Chooses how many tokens each sequence computes. The number of scored prompt tokens per step has its own limit.
+     */
     private List<Slice> slices() {
         int budget = config.maxBatchTokens();
         int scores = GeneratorConfig.MAX_SCORES;
@@ -172,7 +178,8 @@ final class Scheduler {
     }
 
     /**
-     * Creates the other samples of a request whose prompt is computed. All draw their first token from the same row.
+     * Creates the other samples of a request after its prompt is computed. All samples draw their first token from the
+     * same row of logits.
      */
     private void fork(Sequence trunk, int logitRow, StepBuilder step) {
         trunk.ticket.forked();

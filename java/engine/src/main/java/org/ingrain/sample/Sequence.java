@@ -4,9 +4,9 @@ import java.util.Arrays;
 import org.ingrain.tokenizer.StreamingDecoder;
 
 /**
- * One sample in flight: its tokens and its cache blocks. Its last tokens may be unread: a step that draws them has been
- * enqueued, so their positions are known but their ids are not. Until the prompt is computed, the first sample of a
- * request represents all of its samples.
+ * One sample in flight, with its tokens and its cache blocks. The last tokens may be unread: a step that draws them has
+ * been enqueued, so their positions are known, but the host has not read their ids. Until the prompt is computed, the
+ * first sample of a request represents all samples of the request.
  */
 final class Sequence {
     final Ticket ticket;
@@ -44,12 +44,12 @@ final class Sequence {
         return unread;
     }
 
-    /** Index of the last unread token among the draws of its step; -1 if there is none. */
+    /** Index of the last unread token among the draws of the step that draws it; -1 if no token is unread. */
     int drawnRow() {
         return unread > 0 ? drawnRow : -1;
     }
 
-    /** Records that the next token is drawn by a planned step, as its draw with index {@code row}. */
+    /** Records that a planned step draws the next token; {@code row} is the index among the draws of that step. */
     void draw(int row) {
         unread++;
         drawnRow = row;
@@ -65,7 +65,7 @@ final class Sequence {
         return known - promptLength;
     }
 
-    /** Whether the sample has its maximum length, whatever the values of the unread tokens are. */
+    /** Whether the sample has its maximum length, unread tokens included. */
     boolean full(int contextLength) {
         return length() - promptLength >= ticket.request.params().maxTokens() || length() >= contextLength;
     }

@@ -18,7 +18,7 @@ public record ShardedModel(RankGroup ranks, List<Weights> weights, List<AdapterB
         adapters = List.copyOf(adapters);
     }
 
-    /** The whole model on one rank, which runs on the caller's thread. The adapters may be null. */
+    /** An undivided model on one rank that runs on the caller's thread. {@code adapters} may be null. */
     static ShardedModel whole(Weights weights, AdapterBank adapters) {
         return new ShardedModel(RankGroup.onCallersThread(), List.of(weights),
                 adapters == null ? List.of() : List.of(adapters));

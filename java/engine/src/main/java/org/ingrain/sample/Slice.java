@@ -11,7 +11,8 @@ import org.ingrain.model.Step;
  *
  * @param sequence     the sequence
  * @param tokens       number of tokens
- * @param group        slices of one group are adjacent in the step and share leading blocks
+ * @param group        number of the slice's group; the slices of a group are adjacent in the step and share leading
+ *                     blocks
  * @param prefixBlocks number of leading blocks that the group shares
  */
 record Slice(Sequence sequence, int tokens, int group, int prefixBlocks) {
@@ -19,12 +20,12 @@ record Slice(Sequence sequence, int tokens, int group, int prefixBlocks) {
         this(sequence, tokens, 0, 0);
     }
 
-    /** Position of the sequence in the cache during the step. */
+    /** The cache blocks, group and adapter slot of the sequence in the step. */
     Step.Placement placement() {
         return new Step.Placement(sequence.table.blocks(), group, prefixBlocks, sequence.table.adapterSlot());
     }
 
-    /** Makes each slice a group of its own. */
+    /** Returns the slices with a separate group for each. */
     static List<Slice> separate(List<Slice> slices) {
         List<Slice> numbered = new ArrayList<>();
         for (Slice slice : slices) {
@@ -34,8 +35,8 @@ record Slice(Sequence sequence, int tokens, int group, int prefixBlocks) {
     }
 
     /**
-     * Orders slices so that sequences with the same prompt or the same first blocks are adjacent, and counts the blocks
-     * that the members of each group share.
+     * Returns the slices in groups of sequences with the same first block. A request with several samples has groups of
+     * its own. {@code prefixBlocks} is set to the number of leading blocks that all members of the group share.
      */
     static List<Slice> group(List<Slice> slices) {
         Map<Object, List<Slice>> groups = new LinkedHashMap<>();

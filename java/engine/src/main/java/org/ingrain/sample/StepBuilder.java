@@ -5,8 +5,8 @@ import java.util.List;
 import org.ingrain.sample.step.StepPlan;
 
 /**
- * Converts the slices chosen by the scheduler to a plan. It counts their tokens as computed, because later steps run
- * after this one.
+ * Converts the slices chosen by the scheduler to a plan. The builder counts the slices' tokens as computed before they
+ * are, because the steps that depend on them run later.
  */
 final class StepBuilder {
     private static final int[] UNKNOWN = {0};
@@ -66,20 +66,20 @@ final class StepBuilder {
         now.add(sequence, logitRow);
     }
 
-    /** Draws the next token of a sequence for which the batch has no room. The sequence then waits with that token. */
+    /** Draws the next token of a sequence that cannot run yet. The sequence waits with this token. */
     void drawForWaiting(Sequence sequence, int logitRow) {
         later.add(sequence, logitRow);
     }
 
-    /** Copies a cache block after the slices are computed. */
+    /** Adds the copy of a cache block, which the step executes after the slices are computed. */
     void copy(int source, int destination) {
         copies.add(source);
         copies.add(destination);
     }
 
     /**
-     * Returns the plan of the step, followed by plans for the draws of waiting sequences, with at most {@code maxDraws}
-     * draws in each.
+     * Returns the plan of the step, followed by plans for the draws of waiting sequences. Each of the latter has at
+     * most {@code maxDraws} draws.
      */
     List<PlannedStep> build(int maxDraws) {
         List<PlannedStep> steps = new ArrayList<>();

@@ -8,15 +8,17 @@ import java.util.stream.IntStream;
 import org.ingrain.tokenizer.StreamingDecoder;
 
 /**
- * A submitted request. The caller can cancel its unfinished samples. If replicas share the samples of a request, each
- * has its own part.
+ * A submitted request. The caller can cancel its unfinished samples. If the samples of a request are divided among
+ * replicas, each replica has its own ticket for a part of them.
  */
 public final class Ticket {
     final Request request;
     final GenerationListener listener;
     final float[] promptLogProbabilities;
     private final Supplier<StreamingDecoder> decoders;
-    /** Numbers of cancelled samples, common to all parts. The caller adds to the set and the replicas read it. */
+    /**
+     * Numbers of cancelled samples, shared by all parts of the request. Written by the caller, read by the replicas.
+     */
     private final Set<Integer> cancelled;
     private boolean forked;
 
@@ -37,7 +39,7 @@ public final class Ticket {
         }
     }
 
-    /** Cancels a sample at the next step. Its completion has the tokens generated until then. */
+    /** Cancels a sample at the next step. The completion contains the tokens that were generated before. */
     public void cancel(int sample) {
         cancelled.add(sample);
     }

@@ -9,9 +9,9 @@ import org.ingrain.ffi.Graph;
 import org.ingrain.tensor.BackendException;
 
 /**
- * The captured graphs of decode steps, one for each batch size. Batches are padded to a bucket size, so that there are
- * few sizes. The first step of a size runs op by op, which loads the kernels and selects their algorithms. The second
- * step is captured, and later ones replay the graph.
+ * The captured graphs of decode steps, one for each batch size. Batches are padded to bucket sizes, so that there are
+ * few different sizes. The first step of a size runs op by op; this loads the kernels and selects their algorithms. The
+ * second step of a size is captured. Later steps of the size replay the graph.
  */
 final class DecodeGraphs implements AutoCloseable {
     /**
@@ -23,7 +23,7 @@ final class DecodeGraphs implements AutoCloseable {
     record Key(int rows, boolean adapters) {
     }
 
-    /** A graph and the size of the workspace it was captured with. */
+    /** A graph and the size of the workspace at the time of its capture. */
     private record Captured(Graph graph, long workspaceBytes) {
     }
 
@@ -56,8 +56,8 @@ final class DecodeGraphs implements AutoCloseable {
     }
 
     /**
-     * Runs the ops of a step: eagerly, or as a graph. The ops must be the same for every step with this key. A null key
-     * marks ops that are never captured.
+     * Runs the ops of a step, either one by one or as a graph. The ops must be the same for every step with this key.
+     * Ops with a null key are never captured.
      */
     void run(Key key, Runnable ops) {
         if (key == null || warm.add(key)) {
@@ -89,8 +89,8 @@ final class DecodeGraphs implements AutoCloseable {
     }
 
     /**
-     * Captures the ops as a graph. Returns null if the device cannot create the graph, for example for lack of memory;
-     * steps with this key then run op by op.
+     * Captures the ops as a graph. Returns null if the device cannot create the graph, for example for lack of memory.
+     * All later steps with this key then run op by op.
      */
     private Graph capture(Key key, Runnable ops) {
         context.beginGraph();

@@ -12,8 +12,9 @@ import org.ingrain.tensor.Tensor;
 
 /**
  * The draws and scores of one step. Their parameters are in the step's staging memory. The results are in one array, so
- * that a single copy transfers them to the host: n ids, n log-probabilities, then the scores. A plan that draws again
- * has a separate array, because the next step still reads the ids of the last step with parts.
+ * that a single copy transfers them to the host: n ids, n log-probabilities, then the scores. A plan without parts
+ * draws again from the previous logits and uses a separate array, because the next step still reads the ids that the
+ * last step with parts drew.
  */
 final class Draws {
     private final Ops ops;
@@ -28,7 +29,9 @@ final class Draws {
     private List<Score> scores;
     private int draws;
 
-    /** The staged arrays of n draws and m scored tokens: logit rows (n) I32, settings (n), targets (m) I32. */
+    /**
+     * The staged arrays for n draws and m scored tokens: logit rows (n) I32, sampling settings (n), targets (m) I32.
+     */
     private record Arrays(Tensor rows, Ops.SampleRows settings, Tensor targets) {
         static Arrays reserve(Staging staging, int n, int m) {
             Tensor rows = staging.reserve(DType.I32, n);
@@ -59,8 +62,8 @@ final class Draws {
     }
 
     /**
-     * Stages the draws and scores of a plan. The draws are padded to {@code padded} with greedy draws; padding draw i
-     * reads row i.
+     * Stages the draws and scores of a plan. Greedy draws are added up to {@code padded} draws; their results are not
+     * used.
      */
     void begin(StepPlan plan, int padded) {
         target = plan.parts().isEmpty() ? resultsAgain : results;
@@ -131,12 +134,14 @@ final class Draws {
         return draws;
     }
 
-    /** The draws and scores of the current step, which the host reads; 4 bytes per element. */
+    /** The ids, log-probabilities and scores of the current step, for the host; 4 bytes per element. */
     Tensor results() {
         return target.slice(0, 2L * draws + arrays.targets.elements());
     }
 
-    /** (maxDraws) ids drawn by the last step with parts. The next step's parts refer to them. */
+    /**
+     * The ids drawn by the last step with parts, shape (maxDraws) I32. The parts of the next step refer to these ids.
+     */
     Tensor drawn() {
         return results.slice(0, maxDraws);
     }

@@ -5,8 +5,8 @@ import org.ingrain.parallel.RankGroup;
 
 /**
  * Runs each plan on every rank of a model. Each rank has its own {@link StepRunner}, and all run the same immutable
- * plans in the same order. The host reads the results of rank 0. Used on the thread of rank 0, which does not wait for
- * the other ranks; the collectives of a step synchronise them.
+ * plans in the same order. The host reads the results of rank 0. Used on the thread of rank 0. This thread does not
+ * wait for the other ranks; the collectives of a step synchronise the ranks.
  */
 public final class ParallelStepRunner implements AutoCloseable {
     private final RankGroup ranks;
@@ -24,7 +24,7 @@ public final class ParallelStepRunner implements AutoCloseable {
         runners.getFirst().enqueue(plan);
     }
 
-    /** Waits for the oldest plan in flight; its results can be read until the next one is awaited. */
+    /** Waits for the oldest step in flight. Its results are valid until the next call. */
     public StepResults await() {
         ranks.follow(rank -> runners.get(rank).await());   // frees the staging memory of the other ranks when their
                                                            // step is complete

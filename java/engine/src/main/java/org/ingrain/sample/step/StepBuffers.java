@@ -7,7 +7,7 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Staging;
 import org.ingrain.tensor.Tensor;
 
-/** Device memory for steps in addition to model and cache: small input arrays, token ids and results. */
+/** The device memory that steps need in addition to model and cache: small input arrays, token ids and results. */
 public final class StepBuffers {
     final Step.Limits limits;
     final int maxInFlight;
@@ -17,7 +17,7 @@ public final class StepBuffers {
 
     /**
      * @param limits      the largest step
-     * @param maxInFlight maximum number of steps that are enqueued and not read
+     * @param maxInFlight maximum number of steps that are enqueued and not yet read
      */
     public StepBuffers(Allocator allocator, Step.Limits limits, int vocabSize, int maxInFlight) {
         this.limits = limits;
@@ -34,7 +34,7 @@ public final class StepBuffers {
         draws = new Draws(allocator, staging, limits, vocabSize);
     }
 
-    /** Reserves source and destination numbers of block copies, alternating, n in all. */
+    /** Reserves an array of n block numbers in all, alternately the source and the destination of a copy. */
     static Tensor reserveCopies(Staging staging, long n) {
         return staging.reserve(DType.I32, n);
     }

@@ -35,8 +35,8 @@ public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List
      *
      * @param ids      token ids; ignored if drawnRow is not -1
      * @param from     position of the first token
-     * @param drawnRow index among the previous step's draws of the part's only token; -1 if all ids are known
-     * @param place    position in the cache
+     * @param drawnRow index of the part's only token among the draws of the previous step; -1 if all ids are known
+     * @param place    cache blocks, group and adapter slot
      */
     public record Part(int[] ids, int from, int drawnRow, Step.Placement place) {
     }
@@ -83,7 +83,7 @@ public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List
         return scores.stream().mapToInt(score -> score.targets.length).sum();
     }
 
-    /** Whether each row draws exactly the token that follows it, and the plan contains nothing else. */
+    /** Whether every part has one token, one row of logits and one draw, and the plan contains nothing else. */
     boolean decodesOnly() {
         return !parts.isEmpty() && draws.size() == parts.size() && logitRows.length == parts.size() && !drawAgain
                 && scores.isEmpty() && copies.length == 0 && parts.stream().allMatch(part -> part.ids.length == 1);

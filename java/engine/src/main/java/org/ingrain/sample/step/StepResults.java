@@ -5,8 +5,8 @@ import java.lang.foreign.ValueLayout;
 import org.ingrain.ffi.Event;
 
 /**
- * The draws and scores of one step in pinned memory: n ids, n log-probabilities, then the scores, 4 bytes each. The
- * results are valid from the end of the step until the ring reuses the slot.
+ * The results of one step in a slot of pinned memory: n ids, n log-probabilities, then the scores, 4 bytes each. They
+ * are valid from the end of the step until the ring reuses the slot.
  */
 public final class StepResults {
     final MemorySegment memory;

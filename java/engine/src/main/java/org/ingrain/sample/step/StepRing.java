@@ -6,9 +6,9 @@ import java.util.List;
 import org.ingrain.ffi.Context;
 
 /**
- * A ring of the steps that are enqueued and not yet read, oldest first, one slot each. It also measures the idle time
- * of the device between steps. The slot of the step read last stays in use, because the time from its end to the next
- * start is known only when the next step is complete.
+ * A ring with one slot for each step that is enqueued and not yet read, oldest first. It also measures the idle time of
+ * the device between steps. The slot of the step that was read last stays in use, because the time from the end of that
+ * step to the start of the next one is known only when the next step is complete.
  * <pre>
  *   slots      0        1        2
  *   begin/end  step 4   step 5            2 in flight
@@ -26,7 +26,7 @@ final class StepRing implements AutoCloseable {
     private double hostWaitMillis;
 
     /**
-     * @param size        number of steps in flight at most
+     * @param size        number of slots, one more than the maximum number of steps in flight
      * @param resultBytes maximum size of a step's results
      */
     StepRing(Context context, int size, long resultBytes) {
@@ -58,7 +58,7 @@ final class StepRing implements AutoCloseable {
         inFlight.addLast(results);
     }
 
-    /** Waits for the oldest step. Its results are valid until the next call. */
+    /** Waits for the oldest step in flight. Its results are valid until the next call. */
     StepResults await() {
         StepResults results = inFlight.removeFirst();
         results.end.await();
@@ -71,7 +71,8 @@ final class StepRing implements AutoCloseable {
     }
 
     /**
-     * Marks the device as idle for lack of work: the time until the next step does not count as waiting for the host.
+     * Marks the device as idle for lack of work. The time until the next step then does not count as waiting for the
+     * host.
      */
     void idle() {
         lastRead = null;

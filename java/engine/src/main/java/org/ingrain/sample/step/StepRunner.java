@@ -11,9 +11,9 @@ import org.ingrain.tensor.Tensor;
 /**
  * Enqueues planned steps; the host reads their results later. A step consists of one copy of its small arrays to the
  * device, the selection of its token ids (known ids, or ids drawn by the previous step), the model, the draws, and one
- * copy of the results to pinned memory. Only rank 0 copies results; its ids are sent to all ranks. The host waits only
- * for the event that follows. All ops run on one stream, so the host may reassign a cache block at once: its next owner
- * writes it in a later step.
+ * copy of the results to pinned memory. Only rank 0 copies results; the ids that it draws are sent to all ranks. To
+ * read a step, the host waits only for the event after that copy. All ops run on one stream, so the host may reassign a
+ * cache block at once: the next sequence that uses the block writes it in a later step.
  */
 public final class StepRunner implements AutoCloseable {
     private static final int[] FILLER = {0};
@@ -37,7 +37,7 @@ public final class StepRunner implements AutoCloseable {
     /**
      * Creates a runner for the steps of one model.
      *
-     * @param cache    a cache with {@link #fillerBlocks} more blocks than plans use
+     * @param cache    a cache with {@link #fillerBlocks} blocks more than the plans use
      * @param adapters bank of adapters, or null
      * @param buffers  device memory for the steps
      */
@@ -60,7 +60,7 @@ public final class StepRunner implements AutoCloseable {
         ring = new StepRing(context, buffers.maxInFlight + 1, Draws.resultElements(buffers.limits) * Integer.BYTES);
     }
 
-    /** Number of additional cache blocks that padding rows write to. */
+    /** Number of cache blocks that only padding rows write to. */
     public static int fillerBlocks(Context context) {
         return context.device().graphs() ? 1 : 0;
     }
@@ -142,7 +142,7 @@ public final class StepRunner implements AutoCloseable {
         graphs.forgetAdapters();
     }
 
-    /** Waits for the oldest plan in flight. Its results are valid until the next call. */
+    /** Waits for the oldest step in flight. Its results are valid until the next call. */
     public StepResults await() {
         return ring.await();
     }
