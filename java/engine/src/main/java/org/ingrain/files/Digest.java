@@ -17,7 +17,7 @@ import org.ingrain.tensor.InputException;
 /** SHA-256 fingerprints of files, folders and names. */
 public final class Digest {
     private static final String WEIGHTS = ".safetensors";
-    /** Weight files above this size are sampled instead of read in full: for a 140 GB model, 64 windows per shard. */
+    /** Size in bytes above which only windows of a weight file are hashed instead of its whole content. */
     private static final long WHOLE = 4L << 20;
     private static final int WINDOWS = 64;
     private static final int WINDOW = 1 << 16;
@@ -26,7 +26,8 @@ public final class Digest {
     }
 
     /**
-     * The size and hash, by name, of every file that defines a model (weights, adapters, config, tokenizer, template).
+     * Returns {@code size:hash} for every file that defines a model (weights, adapters, config, tokenizer, template),
+     * by file name.
      * For large weights the hash covers their size, their first megabyte (the safetensors header) and 64 evenly spaced
      * windows.
      *
@@ -51,7 +52,7 @@ public final class Digest {
         return files;
     }
 
-    /** The hash of a file's size and content; for large weights, of evenly spaced windows of the content. */
+    /** The hash of a file's size and content. For large weight files, only windows of the content are hashed. */
     public static String file(Path file) {
         MessageDigest digest = sha256();
         try (FileChannel channel = FileChannel.open(file)) {
@@ -74,8 +75,8 @@ public final class Digest {
     }
 
     /**
-     * Derives a seed from another seed and a list of names: 63 bits of the SHA-256 of both, not negative. Each name is
-     * hashed with its length, so that ("ab", "c") and ("a", "bc") give different seeds.
+     * Derives a non-negative seed from another seed and a list of names. It is 63 bits of the SHA-256 of the seed and
+     * the names. Each name is hashed with its length, so that ("ab", "c") and ("a", "bc") yield different seeds.
      */
     public static long seed(long seed, String... parts) {
         MessageDigest digest = sha256();
@@ -96,7 +97,7 @@ public final class Digest {
         digest.update(window.flip());
     }
 
-    /** A new SHA-256. */
+    /** A new SHA-256 digest without input. */
     public static MessageDigest sha256() {
         try {
             return MessageDigest.getInstance("SHA-256");

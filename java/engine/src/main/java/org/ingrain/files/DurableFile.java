@@ -20,8 +20,8 @@ import org.ingrain.tensor.InputException;
 
 /**
  * Writes files atomically and durably. A file is written under a temporary name in the same folder, forced to the disk
- * and renamed; then its folder is forced. After a failure the old file is unchanged. A killed process leaves the old or
- * the new file, and possibly the temporary file, which {@link RunLock#take} removes from a run folder.
+ * and renamed; then its folder is forced. After a failure the old file is unchanged. After a kill, either the old or
+ * the new file exists. The temporary file may remain; {@link RunLock#take} removes it from a run folder.
  *
  * <p>Only a regular file is replaced. A link, a folder, a device and a pipe are rejected.
  */
@@ -35,13 +35,13 @@ public final class DurableFile {
         void writeTo(OutputStream out) throws IOException;
     }
 
-    /** Writes a file's content directly to the channel, in large buffers. */
+    /** Writes a file's content directly to a channel. The implementation should use large buffers. */
     @FunctionalInterface
     public interface Pieces {
         void writeTo(FileChannel channel) throws IOException;
     }
 
-    /** Writes {@code text} in UTF-8, as {@link #write(Path, Body)} does. */
+    /** Like {@link #write(Path, Body)}, for a text, which is encoded in UTF-8. */
     public static void write(Path target, String text) {
         write(target, out -> out.write(text.getBytes(StandardCharsets.UTF_8)));
     }
@@ -82,8 +82,8 @@ public final class DurableFile {
     }
 
     /**
-     * Rejects a target that {@link #write(Path, Body)} would reject, and a target whose parent folder does not exist.
-     * Checks the output of a long computation before it starts.
+     * Throws an InputException for a target that {@link #write(Path, Body)} would reject, or whose parent folder does
+     * not exist or is not writable. Called before a long computation, to check its output path.
      */
     public static void requireOutput(Path target) {
         requireReplaceable(target);
@@ -103,7 +103,7 @@ public final class DurableFile {
         }
     }
 
-    /** Appends {@code text} without forcing it to the disk; for logs. */
+    /** Appends {@code text} in UTF-8 without forcing it to the disk. Used for logs. */
     public static void append(Path file, String text) {
         try {
             Files.write(file, text.getBytes(StandardCharsets.UTF_8), StandardOpenOption.CREATE,
@@ -145,7 +145,7 @@ public final class DurableFile {
         try {
             Files.deleteIfExists(fresh);
         } catch (IOException e) {
-            // The failure of the write is the one to report.
+            // The exception of the write is reported instead.
         }
     }
 

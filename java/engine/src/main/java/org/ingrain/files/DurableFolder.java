@@ -14,8 +14,8 @@ import org.ingrain.tensor.InputException;
 
 /**
  * Writes folders atomically and durably. A folder is filled under a temporary name beside its target, forced to the
- * disk and renamed; then the parent folder is forced. Leftovers of a killed process are removed when the next folder is
- * written into the same parent. Files of a running process are not touched.
+ * disk and renamed; then the parent folder is forced. Temporary folders of a killed process are removed when the next
+ * folder is written into the same parent. Files of a running process are not modified.
  */
 public final class DurableFolder {
     private DurableFolder() {
@@ -51,7 +51,10 @@ public final class DurableFolder {
         }
     }
 
-    /** Rejects a target that {@link #write} would reject. Checks the output of a long computation before it starts. */
+    /**
+     * Throws an InputException if {@code target} exists and is not an empty folder. Called before a long computation,
+     * to check its output path.
+     */
     public static void requireFree(Path target) {
         boolean there = Files.exists(target, LinkOption.NOFOLLOW_LINKS);
         if (there && !(Files.isDirectory(target, LinkOption.NOFOLLOW_LINKS) && list(target).isEmpty())) {
@@ -59,7 +62,9 @@ public final class DurableFolder {
         }
     }
 
-    /** Deletes a folder recursively and atomically: even after a kill, a reader sees the complete folder or none. */
+    /**
+     * Deletes a folder recursively. It is renamed first, so that after a kill the folder is either complete or absent.
+     */
     public static void remove(Path target) {
         Path beside = Unfinished.beside(target);
         try {
@@ -108,7 +113,7 @@ public final class DurableFolder {
         }
     }
 
-    /** All files and folders below {@code top} and {@code top} itself, deepest first. */
+    /** {@code top} and all files and folders below it; each folder follows its content. */
     private static List<Path> tree(Path top) throws IOException {
         try (Stream<Path> all = Files.walk(top)) {
             return all.sorted(Comparator.reverseOrder()).toList();

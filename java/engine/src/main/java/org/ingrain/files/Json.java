@@ -36,7 +36,7 @@ public final class Json {
     private static final ObjectWriter PRETTY =
             MAPPER.writer().with(new DefaultPrettyPrinter().withObjectIndenter(INDENT).withArrayIndenter(INDENT));
 
-    /** The format of Python's json for configurations: nulls are kept, and a list is on one line. */
+    /** The format that Python's json module writes for configurations. Nulls are kept, and a list is on one line. */
     private static final ObjectWriter CONFIG = JsonMapper.shared().writer()
             .with(new DefaultPrettyPrinter().withObjectIndenter(INDENT));
 
@@ -45,17 +45,17 @@ public final class Json {
     private Json() {
     }
 
-    /** {@code value} as JSON on one line, without a line end. */
+    /** Returns {@code value} as JSON on one line, without a line end. */
     public static String line(Object value) {
         return MAPPER.writeValueAsString(value);
     }
 
-    /** {@code value} as indented JSON, with a line end. */
+    /** Returns {@code value} as indented JSON, with a line end. */
     public static String pretty(Object value) {
         return PRETTY.writeValueAsString(value) + "\n";
     }
 
-    /** {@code value} as a configuration file of Hugging Face or PEFT, with a line end. */
+    /** Returns {@code value} in the format of a configuration file of Hugging Face or PEFT, with a line end. */
     public static String config(Object value) {
         return CONFIG.writeValueAsString(value) + "\n";
     }
@@ -67,7 +67,7 @@ public final class Json {
     /**
      * Reads {@code text} as {@code type}.
      *
-     * @param where source of the text for error messages: a file, or a file and a line
+     * @param where source of the text, for error messages: a file, or a file and a line
      * @throws InputException if the text is not JSON or does not match the type
      */
     public static <T> T parse(String text, Class<T> type, String where) {

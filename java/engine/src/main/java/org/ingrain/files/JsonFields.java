@@ -32,7 +32,7 @@ public final class JsonFields {
         }
     }
 
-    /** @param where source of the bytes; every error message starts with it */
+    /** @param where name of the source of the bytes; every error message starts with this name */
     public static JsonFields parse(String where, byte[] json) {
         JsonNode node = Json.parseStrictly(json, where);
         if (!node.isObject()) {
@@ -70,7 +70,7 @@ public final class JsonFields {
         return new JsonFields(where + ": " + field, node);
     }
 
-    /** An object that is an element of the list in this field. */
+    /** Returns the reader of {@code element}, an object in the list that this field contains. */
     public JsonFields within(String field, JsonNode element) {
         require(element.isObject(), field, element, "a list of objects");
         return new JsonFields(where + ": " + field, element);
@@ -115,7 +115,7 @@ public final class JsonFields {
         return has(field) ? number(field) : otherwise;
     }
 
-    /** A list of non-negative integers. */
+    /** Reads a list of non-negative integers. */
     public long[] longs(String field) {
         JsonNode node = node(field);
         require(node.isArray(), field, node, "a list of integers");
@@ -129,7 +129,7 @@ public final class JsonFields {
         return values;
     }
 
-    /** A list of integers, or a single integer. */
+    /** Reads a list of integers, or a single integer as a list with one element. */
     public List<Integer> integers(String field) {
         JsonNode node = node(field);
         List<Integer> values = new ArrayList<>();
@@ -141,7 +141,7 @@ public final class JsonFields {
         return values;
     }
 
-    /** A list of strings. */
+    /** Reads a list of strings. */
     public List<String> texts(String field) {
         JsonNode node = node(field);
         require(node.isArray(), field, node, "a list of strings");

@@ -11,8 +11,9 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * Reads and writes files with one JSON value per line; a write replaces the whole file. For appending, use {@link
- * JsonLog}. Every error is an {@link org.ingrain.tensor.InputException} that names file and line.
+ * Reads and writes files with one JSON value per line. Writing replaces the whole file; {@link JsonLog} appends to a
+ * file. Every error is an {@link org.ingrain.tensor.InputException} that names the file and, for a damaged line, the
+ * line.
  */
 public final class JsonLines<T> implements AutoCloseable {
     private final Path file;
@@ -36,7 +37,7 @@ public final class JsonLines<T> implements AutoCloseable {
         }
     }
 
-    /** The next line's value; null at the end. */
+    /** Reads the value of the next line. Returns null at the end of the file. */
     public T next() {
         try {
             return lines.next() ? Json.parse(lines.text(), type, lines.where()) : null;
@@ -74,7 +75,7 @@ public final class JsonLines<T> implements AutoCloseable {
         out.write(bytes(value));
     }
 
-    /** Writes a file of these values atomically, as {@link DurableFile} does. */
+    /** Writes a file with these values, atomically as in {@link DurableFile}. */
     public static void write(Path target, Iterable<?> values) {
         DurableFile.write(target, out -> {
             for (Object value : values) {

@@ -13,7 +13,7 @@ import org.ingrain.tensor.InputException;
 
 /**
  * An append-only file of JSON lines that can be resumed after a kill. An appended line survives the end of the process.
- * It survives a loss of power only after {@link #force}. Not thread-safe.
+ * After {@link #force}, it also survives a loss of power. Not thread-safe.
  */
 public final class JsonLog implements AutoCloseable {
     private final Path file;
@@ -23,7 +23,7 @@ public final class JsonLog implements AutoCloseable {
     /**
      * The location of a line in the file.
      *
-     * @param offset offset of its first byte
+     * @param offset offset of the line's first byte
      * @param length length in bytes, including the line end
      */
     public record Place(long offset, int length) {
@@ -48,14 +48,14 @@ public final class JsonLog implements AutoCloseable {
     }
 
     /**
-     * Passes each existing line to {@code each} and truncates an incomplete last line: one without a line end or, after
-     * a loss of power, one that has a line end but damaged content.
+     * Passes each existing line to {@code each}. An incomplete last line is removed from the file. A last line is
+     * incomplete if it has no line end, or if its content is damaged, as after a loss of power.
      *
-     * @throws InputException if a line before the last is damaged, which a kill cannot cause
+     * @throws InputException if a line before the last is damaged; a kill or a loss of power does not cause this
      */
     public <T> void resume(Class<T> type, BiConsumer<T, Place> each) {
         try {
-            // Not closed: that would close the channel.
+            // The reader is not closed, because that would close the channel.
             LineReader lines = new LineReader(Channels.newInputStream(channel.position(0)), file.toString());
             long whole = 0;
             while (lines.next() && lines.ended()) {
@@ -111,7 +111,7 @@ public final class JsonLog implements AutoCloseable {
         return Json.parse(new String(read(place), StandardCharsets.UTF_8), type, file + " at byte " + place.offset());
     }
 
-    /** Truncates the file to this many bytes. */
+    /** Truncates the file to this many bytes. Throws an InputException if the file is shorter. */
     public void cut(long bytes) {
         if (end < bytes) {
             throw new InputException(file + ": has " + end + " bytes, expected at least " + bytes

@@ -24,13 +24,16 @@ public final class LineReader {
     private boolean ended;
     private byte[] bytes;
 
-    /** @param where name of the file for error messages; the caller closes {@code in} */
+    /**
+     * @param in    read from its current position; the caller closes it
+     * @param where name of the file, for error messages
+     */
     public LineReader(InputStream in, String where) {
         this.in = in instanceof BufferedInputStream ? in : new BufferedInputStream(in, 1 << 16);
         this.where = where;
     }
 
-    /** Advances to the next line. Returns false at the end. */
+    /** Advances to the next line. Returns false at the end of the text. */
     public boolean next() throws IOException {
         ByteArrayOutputStream line = new ByteArrayOutputStream();
         int b = in.read();
@@ -60,12 +63,12 @@ public final class LineReader {
         }
     }
 
-    /** The offset of the line's first byte. */
+    /** The offset in bytes of the line's first byte. */
     long offset() {
         return offset;
     }
 
-    /** The offset of the next line's first byte. */
+    /** The offset in bytes of the next line's first byte. */
     long end() {
         return next;
     }

@@ -9,7 +9,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
-/** A lock file, held by at most one process. It contains the process id of its holder, and is empty while unlocked. */
+/** A lock file, held by at most one process. It contains the process id of its holder; it is empty while unlocked. */
 final class LockFile implements AutoCloseable {
     private final FileChannel channel;
     private boolean held;
@@ -20,7 +20,7 @@ final class LockFile implements AutoCloseable {
                 LinkOption.NOFOLLOW_LINKS);
     }
 
-    /** Locks the file. Returns false if another process, or this one through another object, holds the lock. */
+    /** Locks the file. Returns false if another process, or another object of this process, holds the lock. */
     boolean tryHold() throws IOException {
         try {
             held = channel.tryLock() != null;

@@ -9,23 +9,24 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * The description of a run folder: {@code run.json}. Two runs with equal {@link #settings()} write the same files, byte
- * for byte. The settings therefore exclude everything that does not change a result (thread count, paths, dates).
+ * The description of a run folder, stored as {@code run.json}. Two runs with equal {@link #settings()} write the same
+ * files, byte for byte. Anything that does not change a result (thread count, paths, dates) is not part of the
+ * settings.
  *
  * @param format   version of the folder's layout
- * @param notes    names of folders and files for the reader; not compared
+ * @param notes    names of folders and files, for a human reader; not compared
  * @param settings all settings and fingerprints that affect a result
  */
 public record Manifest(int format, JsonNode notes, JsonNode settings) {
     /** The layout version that this code reads and writes. */
     public static final int FORMAT = 2;
 
-    /** @param settings a record, or a map by name */
+    /** @param settings a record, or a map from name to value */
     public static Manifest of(Object notes, Object settings) {
         return new Manifest(FORMAT, Json.tree(notes), Json.tree(settings));
     }
 
-    /** Reads a manifest. A manifest with another format version is rejected, whatever its other fields. */
+    /** Reads a manifest. The format version is checked before the other fields; another version is rejected. */
     static Manifest read(Path file) {
         JsonNode node = Json.parse(DurableFile.read(file), file.toString());
         JsonNode format = node.path("format");
@@ -50,7 +51,7 @@ public record Manifest(int format, JsonNode notes, JsonNode settings) {
         });
     }
 
-    /** The first setting that differs, as {@code NAME X, now it is Y}. */
+    /** The first setting that differs, as {@code NAME X, now it is Y}, X being the value in {@code made}. */
     private static Optional<String> difference(String path, JsonNode now, JsonNode made) {
         if (now instanceof ObjectNode a && made instanceof ObjectNode b) {
             Set<String> names = new LinkedHashSet<>(a.propertyNames());

@@ -6,9 +6,9 @@ import java.nio.file.Path;
 import org.ingrain.tensor.InputException;
 
 /**
- * An exclusive lock on a run folder: {@code run.lock}, beside the {@link Manifest} {@code run.json}. A folder can be
- * reopened only with the settings it was created with. A folder that has other settings, is in use or holds other files
- * is rejected and left unchanged.
+ * An exclusive lock on a run folder. The folder contains the lock file {@code run.lock} and the {@link Manifest}
+ * {@code run.json}. It can be reopened only with the settings with which it was created. A folder that has other
+ * settings, is in use or is not a run folder is rejected and left unchanged.
  */
 public final class RunLock implements AutoCloseable {
     private static final String MANIFEST = "run.json";
@@ -23,9 +23,9 @@ public final class RunLock implements AutoCloseable {
     }
 
     /**
-     * Creates and locks the folder, or locks an existing one and removes a killed process's unfinished files from it.
+     * Locks a run folder. Creates it if it does not exist; otherwise removes the unfinished files of killed processes.
      *
-     * @throws InputException if {@link #check} throws it, or if another process holds the folder
+     * @throws InputException if {@link #check} rejects the folder, or if another process holds the lock
      */
     public static RunLock take(Path folder, Manifest manifest) {
         check(folder, manifest);
@@ -36,7 +36,7 @@ public final class RunLock implements AutoCloseable {
                 if (!lock.tryHold()) {
                     throw new InputException(folder + ": this run folder is in use by " + lock.holder());
                 }
-                // Another process may have started a run here since the first check.
+                // Another process may have started a run in this folder since the first check.
                 check(folder, manifest);
                 Unfinished.sweep(folder, Integer.MAX_VALUE, true);
                 if (!Files.exists(folder.resolve(MANIFEST))) {
@@ -53,7 +53,7 @@ public final class RunLock implements AutoCloseable {
     }
 
     /**
-     * Rejects a folder that {@link #take} would reject for its settings or content. Does not create the folder.
+     * Throws if {@link #take} would reject the folder for its settings or content. Does not create the folder.
      *
      * @throws InputException if the folder has another format version, has other settings (the message names the first
      *         that differs), or is not a run folder

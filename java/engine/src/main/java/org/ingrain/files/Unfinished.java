@@ -15,10 +15,9 @@ import java.util.stream.Stream;
  * folder, a lock file with the same number shows whether the writing process is still running:
  *
  * <pre>
- *   .ingrain-N.lock held         being written
- *   .ingrain-N.lock free         its process ended: both are removed
- *   .ingrain-N.unfinished alone  a single file, or a folder that is being removed: goes when its run folder is taken
- *   again
+ *   .ingrain-N.lock held         the folder is being written
+ *   .ingrain-N.lock free         the writing process has ended; folder and lock are removed
+ *   .ingrain-N.unfinished alone  a file, or a folder that is being removed; RunLock.take removes it from its run folder
  * </pre>
  */
 final class Unfinished implements AutoCloseable {
@@ -41,7 +40,7 @@ final class Unfinished implements AutoCloseable {
         return target.toAbsolutePath().resolveSibling(".ingrain-" + number + ".unfinished");
     }
 
-    /** Creates a locked temporary name in a folder, after removing the leftovers of ended processes there. */
+    /** Removes the leftovers of ended processes from a folder, then creates a locked temporary name in it. */
     static Unfinished begin(Path folder) throws IOException {
         sweep(folder, 1, false);
         return new Unfinished(beside(folder.resolve("any")));
@@ -58,8 +57,9 @@ final class Unfinished implements AutoCloseable {
     /**
      * Removes the leftovers of ended processes.
      *
-     * @param depth    number of folder levels to search: 1 for the entries of {@code folder} only
-     * @param lockless whether to also remove names without a lock; only the folder's exclusive user may do so
+     * @param depth    number of folder levels to search; 1 searches the entries of {@code folder} only
+     * @param lockless whether to also remove files and folders without a lock file; requires exclusive use of the
+     *                 folder
      */
     static void sweep(Path folder, int depth, boolean lockless) throws IOException {
         List<Path> found;
