@@ -5,8 +5,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * The {@code ingrain_batch} descriptor of one ragged step: device arrays sized for the largest step, and the sizes that
- * the current step uses. The caller fills the arrays.
+ * The {@code ingrain_batch} descriptor of one ragged step. It refers to device arrays and contains the sizes that the
+ * current step uses. The caller fills the arrays.
  */
 public final class Batch {
     private final MemorySegment descriptor;
@@ -28,7 +28,7 @@ public final class Batch {
     }
 
     /**
-     * Places the arrays in I32 memory of {@link #elements} elements.
+     * Places the arrays in {@code memory}, an I32 tensor of at least {@link #elements} elements.
      *
      * @param tokens    maximum number of tokens in a step
      * @param sequences maximum number of sequences in a step
@@ -55,12 +55,12 @@ public final class Batch {
         descriptor.set(ValueLayout.JAVA_LONG, 32, prefixBlocks.address());
     }
 
-    /** The number of I32 elements of device memory for a batch of these sizes. */
+    /** The number of I32 elements that the arrays of a batch of these sizes occupy. */
     public static long elements(long maxTokens, long maxSequences, long maxBlocks) {
         return maxSequences + 1 + maxTokens * 2 + maxSequences * (maxBlocks + 2);
     }
 
-    /** Sets the sizes of the current step. {@code adapters} says whether ops read the adapter slots. */
+    /** Sets the sizes of the current step. If {@code adapters} is false, ops do not read the adapter slots. */
     public void use(long tokens, long sequences, boolean adapters) {
         if (tokens > maxTokens || sequences > maxSequences) {
             throw new IndexOutOfBoundsException(tokens + " tokens of " + sequences + " sequences in a batch of "
@@ -95,32 +95,32 @@ public final class Batch {
         return descriptor.get(ValueLayout.JAVA_LONG, 72);
     }
 
-    /** (S + 1) I32: the first row of each sequence. */
+    /** The first row of each sequence, then the number of rows; shape (S + 1) I32. */
     public Tensor sequenceOffsets() {
         return sequenceOffsets;
     }
 
-    /** (T) I32: absolute positions. */
+    /** The position of each row's token in its sequence, from 0; shape (T) I32. */
     public Tensor positions() {
         return positions;
     }
 
-    /** (S, maxBlocks) I32: block tables of the sequences. */
+    /** The block tables of the sequences, S·maxBlocks elements I32. */
     public Tensor blockTables() {
         return blockTables;
     }
 
-    /** (S) I32: prefix group of each sequence. The sequences of a group are adjacent and share their leading blocks. */
+    /** Prefix group of each sequence (S) I32. The sequences of a group are adjacent and share their leading blocks. */
     public Tensor prefixGroups() {
         return prefixGroups;
     }
 
-    /** (S) I32: number of leading blocks that the group shares. */
+    /** Number of leading blocks that each sequence's group shares (S) I32. */
     public Tensor prefixBlocks() {
         return prefixBlocks;
     }
 
-    /** (T) I32: adapter slot of each row, -1 for none; null if the step uses no adapter. */
+    /** Adapter slot of each row (T) I32, -1 for none; null if the step uses no adapter. */
     public Tensor adapterSlots() {
         return descriptor.get(ValueLayout.JAVA_LONG, 40) == 0 ? null : adapterSlots;
     }

@@ -25,13 +25,13 @@ public final class InputException extends RuntimeException {
      * flag.
      *
      * @param field name of the setting, in camel case
-     * @param text  the value found and the values expected; names of other settings in it are in camel case too
+     * @param text  the value found and the values expected; names of other settings in the text are in camel case too
      */
     public static InputException field(String field, String text) {
         return new InputException(field, field + ": " + text, null);
     }
 
-    /** The setting named at the start of the message, or null. */
+    /** The setting that the message starts with; null if the message is not about a setting. */
     public String field() {
         return field;
     }

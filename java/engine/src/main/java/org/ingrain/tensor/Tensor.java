@@ -17,7 +17,7 @@ public final class Tensor {
         this.shape = shape.clone();
     }
 
-    /** A tensor without memory, used to compute its size. */
+    /** A tensor without memory, for computing sizes. */
     public static Tensor unallocated(DType dtype, long... shape) {
         return new Tensor(0, dtype, shape);
     }
@@ -85,7 +85,7 @@ public final class Tensor {
         return new Tensor(address + offset * dtype.bytes(), dtype, n);
     }
 
-    /** A view of a matrix that starts at {@code column}. The pointer moves and the row stride stays. */
+    /** A view of a matrix that starts at {@code column}. Shape and row stride are unchanged. */
     public Tensor fromColumn(long column) {
         if (rank() != 2 || column < 0 || column >= shape[1]) {
             throw new IndexOutOfBoundsException("column " + column + " of " + this);

@@ -47,7 +47,7 @@ public final class Weight {
         return data;
     }
 
-    /** (rows) f32: scale of each row; null if the dtype needs none. */
+    /** The scale of each row, (rows) f32; null if the dtype needs no scales. */
     public Tensor scales() {
         return scales;
     }
