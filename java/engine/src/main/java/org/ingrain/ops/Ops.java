@@ -13,12 +13,12 @@ import org.ingrain.tensor.Weight;
 
 /**
  * The operations of {@code ingrain.h}. Each method checks the shapes and types of its tensors and enqueues one op on
- * the context's stream. Outputs come first. Letters: T tokens, M rows, D hidden, F intermediate, H query heads, K
- * key-value heads, E head_dim, V vocabulary, R LoRA rank, G adapter slots, N output and C input features, S sequences,
- * L layers.
+ * the context's stream. Outputs are the first parameters. Letters denote sizes: T tokens, M rows, D hidden size, F
+ * intermediate size, H query heads, K key-value heads, E head_dim, V vocabulary, R LoRA rank, G adapter slots, N output
+ * features, C input features, S sequences, L layers.
  *
- * <p>A wrong shape or type is an IllegalArgumentException that names the tensor: it is an error of the caller, never of
- * the user's input. Any failure of the backend is a BackendException.
+ * <p>A method throws an IllegalArgumentException that names the tensor if a shape or type is wrong; this is an error of
+ * the caller, not of the user's input. It throws a BackendException if the backend fails.
  */
 public final class Ops {
     private final Context context;
@@ -28,7 +28,7 @@ public final class Ops {
         this(context, context.backend());
     }
 
-    /** Ops of {@code kernels}, which must be the context's backend library, possibly with other overlays. */
+    /** Binds the ops of {@code kernels}, which must be the context's backend library, possibly with other overlays. */
     public Ops(Context context, Backend kernels) {
         this.context = context;
         bindings = new OpBindings(context, kernels);
@@ -54,8 +54,9 @@ public final class Ops {
      *
      * @param probability probability of dropping an element; 0 for none
      * @param seed        seed of the mask; forward and backward with the same seed use the same mask
-     * @param column      first column of this input in the whole input, if a rank has only a range of its columns
-     * @param columns     number of columns of the whole input; 0 if this is the whole
+     * @param column      index of the input's first column in the whole input, if a rank has only a range of the
+     *                    columns
+     * @param columns     number of columns of the whole input; 0 if the input has all columns
      */
     public record Dropout(float probability, long seed, long column, long columns) {
         public static final Dropout NONE = new Dropout(0, 0);
@@ -70,35 +71,32 @@ public final class Ops {
         }
     }
 
-    /** y (n) = Σ over ranks and chunks of partials (chunks, n) f32, in a fixed order. */
+    /** Sets y (n) to the sum of partials (chunks, n) f32 over all ranks and chunks, added in a fixed order. */
     public void allReduce(Tensor y, Tensor partials, long chunks) {
         Shapes.elements("partials", partials, DType.F32, chunks * y.elements());
         bindings.allReduce(y, partials, y.dtype().code(), chunks, y.elements());
     }
 
-    /** y (ranks, n) = x (n) of every rank. */
+    /** Copies x (n) of every rank to y (ranks, n), in rank order. */
     public void allGather(Tensor y, Tensor x) {
         Shapes.elements("y", y, x.dtype(), y.elements() / Math.max(1, x.elements()) * x.elements());
         bindings.allGather(y, x, x.bytes());
     }
 
-    /**
-     * y (n) = this rank's slice of Σ over ranks and chunks of partials (chunks, ranks·n) f32; the same bits as
-     * allReduce.
-     */
+    /** Sets y (n) to this rank's slice of the result of allReduce for partials (chunks, ranks·n) f32, bit for bit. */
     public void reduceScatter(Tensor y, Tensor partials, long chunks) {
         long slice = Math.max(1, chunks * y.elements());
         Shapes.elements("partials", partials, DType.F32, partials.elements() / slice * slice);
         bindings.reduceScatter(y, partials, y.dtype().code(), chunks, y.elements());
     }
 
-    /** y = x of rank {@code root}; y may be x. The x of other ranks is not read. */
+    /** Copies x of rank {@code root} to y on every rank. The x of other ranks is not read; y may be x. */
     public void broadcast(Tensor y, Tensor x, int root) {
         Shapes.elements("y", y, x.dtype(), x.elements());
         bindings.broadcast(y, x, x.bytes(), root);
     }
 
-    /** Writes source (rows, C) into rows [row, row + rows) of w, converted to w's dtype. */
+    /** Writes source (rows, C) to rows [row, row + rows) of w, converted to w's dtype. */
     public void pack(Weight w, Tensor source, long row) {
         Shapes.matrix("source", source, ANY, w.columns());
         if (row < 0 || row + source.size(0) > w.rows()) {
@@ -107,20 +105,20 @@ public final class Ops {
         bindings.pack(w, source, source.dtype().code(), row, source.size(0), w.columns());
     }
 
-    /** y = x, converted to y's dtype. */
+    /** Copies x to y, converted to y's dtype. */
     public void convert(Tensor y, Tensor x) {
         Shapes.elements("y", y, y.dtype(), x.elements());
         bindings.convert(y, x, y.dtype().code(), x.dtype().code(), x.elements());
     }
 
-    /** y (T, D) = rows ids (T) of table (V, D). */
+    /** Copies row ids[t] of table (V, D) to row t of y (T, D), for each t of ids (T). */
     public void embedding(Tensor y, Tensor ids, Weight table) {
         Shapes.matrix("y", y, ANY, table.columns());
         Shapes.vector("ids", ids, DType.I32, y.size(0));
         bindings.embeddingForward(y, ids, table, y.dtype().code(), y.size(0));
     }
 
-    /** dtable (V, D) f32 += dy (T, D) at rows ids (T). */
+    /** Adds row t of dy (T, D) to row ids[t] of dtable (V, D) f32, for each t of ids (T). */
     public void embeddingBackward(Tensor dtable, Tensor dy, Tensor ids) {
         Shapes.matrix("dtable", dtable, DType.F32, ANY, ANY);
         Shapes.matrix("dy", dy, ANY, dtable.size(1));
@@ -128,7 +126,7 @@ public final class Ops {
         bindings.embeddingBackward(dtable, dy, ids, dy.dtype().code(), dy.size(0), dy.size(1));
     }
 
-    /** y (M, D) = x (T, D)[rows (M)]. */
+    /** Copies row rows[m] of x (T, D) to row m of y (M, D), for each m of rows (M). */
     public void gatherRows(Tensor y, Tensor x, Tensor rows) {
         Shapes.matrix("x", x, ANY, ANY);
         Shapes.matrix("y", y, x.dtype(), ANY, x.size(1));
@@ -136,7 +134,7 @@ public final class Ops {
         bindings.gatherRowsForward(y, x, rows, x.dtype().code(), y.size(0), x.size(1));
     }
 
-    /** dx (T, D) = 0, then dx[rows (M)] += dy (M, D). */
+    /** Sets dx (T, D) to 0, then adds row m of dy (M, D) to row rows[m] of dx, for each m of rows (M). */
     public void gatherRowsBackward(Tensor dx, Tensor dy, Tensor rows) {
         Shapes.matrix("dy", dy, ANY, ANY);
         Shapes.matrix("dx", dx, dy.dtype(), ANY, dy.size(1));
@@ -144,14 +142,14 @@ public final class Ops {
         bindings.gatherRowsBackward(dx, dy, rows, dy.dtype().code(), dy.size(0), dx.size(0), dx.size(1));
     }
 
-    /** y (T, D) = x·rstd·w (D); rstd (T) or null. */
+    /** Sets y (T, D) to x·rstd·w, with w (D). rstd (T) f32 is set to 1 / √(mean of x² + eps); it may be null. */
     public void rmsNorm(Tensor y, Tensor rstd, Tensor x, Tensor w, float eps) {
         Shapes.norm(rstd, w, x);
         Shapes.like("y", y, x);
         bindings.rmsNormForward(y, rstd, x, w, x.dtype().code(), x.size(0), x.size(1), eps);
     }
 
-    /** h = x + residual, y = rmsNorm(h), all (T, D); h may be x or residual. */
+    /** Sets h to x + residual, then y to rmsNorm(h) as {@link #rmsNorm}; all (T, D). h may be x or residual. */
     public void addRmsNorm(Tensor y, Tensor h, Tensor rstd, Tensor x, Tensor residual, Tensor w, float eps) {
         Shapes.norm(rstd, w, x);
         Shapes.like("y", y, x);
@@ -160,7 +158,7 @@ public final class Ops {
         bindings.addRmsNormForward(y, h, rstd, x, residual, w, x.dtype().code(), x.size(0), x.size(1), eps);
     }
 
-    /** dx (T, D) = dresidual + gradient of x; dw (D) f32 += gradient of w. dresidual and dw may be null. */
+    /** Sets dx (T, D) to the gradient of x, plus dresidual if not null; adds w's gradient to dw (D) f32 if not null. */
     public void rmsNormBackward(Tensor dx, Tensor dw, Tensor dy, Tensor dresidual, Tensor x, Tensor w, Tensor rstd) {
         Shapes.norm(Objects.requireNonNull(rstd, "rstd"), w, x);
         Shapes.like("dx", dx, x);
@@ -172,19 +170,19 @@ public final class Ops {
         bindings.rmsNormBackward(dx, dw, dy, dresidual, x, w, rstd, x.dtype().code(), x.size(0), x.size(1));
     }
 
-    /** y (T, N) = x (T, C)·Wᵀ. */
+    /** Sets y (T, N) to x (T, C)·Wᵀ. */
     public void matmul(Tensor y, Tensor x, Weight w) {
         matmul(y, x, w, 0);
     }
 
-    /** y (T, N) = beta·y + x (T, C)·Wᵀ; beta 0 does not read y. */
+    /** Sets y (T, N) to beta·y + x (T, C)·Wᵀ. If beta is 0, y is not read. */
     public void matmul(Tensor y, Tensor x, Weight w, float beta) {
         Shapes.matrix("x", x, ANY, w.columns());
         Shapes.matrix("y", y, x.size(0), w.rows());
         bindings.matmulForward(y, x, w, x.dtype().code(), y.dtype().code(), x.size(0), beta);
     }
 
-    /** partials (C / chunk, T, N) f32: one product per chunk of w's columns. */
+    /** Sets partials (C / chunk, T, N) f32 to the products x·Wᵀ over each chunk of w's columns. */
     public void matmulPartial(Tensor partials, Tensor x, Weight w) {
         if (w.chunk() == 0) {
             throw new IllegalArgumentException("w is " + w + " with a single sum, expected a weight with partial sums");
@@ -194,14 +192,14 @@ public final class Ops {
         bindings.matmulPartialForward(partials, x, w, x.dtype().code(), x.size(0));
     }
 
-    /** dx (T, C) = beta·dx + dy (T, N)·W. */
+    /** Sets dx (T, C) to beta·dx + dy (T, N)·W. If beta is 0, dx is not read. */
     public void matmulBackward(Tensor dx, Tensor dy, Weight w, float beta) {
         Shapes.matrix("dy", dy, ANY, w.rows());
         Shapes.matrix("dx", dx, dy.size(0), w.columns());
         bindings.matmulBackward(dx, dy, w, dy.dtype().code(), dx.dtype().code(), dy.size(0), beta);
     }
 
-    /** dw (N, C) f32 += dy (T, N)ᵀ·x (T, C). */
+    /** Adds dyᵀ·x to dw (N, C) f32, with dy (T, N) and x (T, C). */
     public void matmulWeightBackward(Tensor dw, Tensor dy, Tensor x) {
         Shapes.matrix("dy", dy, ANY, ANY);
         Shapes.matrix("x", x, dy.dtype(), dy.size(0), ANY);
@@ -209,21 +207,21 @@ public final class Ops {
         bindings.matmulWeightBackward(dw, dy, x, dy.dtype().code(), dy.size(0), dy.size(1), x.size(1));
     }
 
-    /** y (T, N) += b (N) in every row. */
+    /** Adds b (N) to every row of y (T, N). */
     public void addBias(Tensor y, Tensor b) {
         Shapes.matrix("y", y, ANY, ANY);
         Shapes.vector("b", b, y.dtype(), y.size(1));
         bindings.addBiasForward(y, b, y.dtype().code(), y.size(0), y.size(1));
     }
 
-    /** db (N) f32 += the sum of the rows of dy (T, N). */
+    /** Adds the sum of the rows of dy (T, N) to db (N) f32. */
     public void addBiasBackward(Tensor db, Tensor dy) {
         Shapes.matrix("dy", dy, ANY, ANY);
         Shapes.vector("db", db, DType.F32, dy.size(1));
         bindings.addBiasBackward(db, dy, dy.dtype().code(), dy.size(0), dy.size(1));
     }
 
-    /** y (T, (H + 2K)·E) = x with RMSNorm over each query and key head; y may be x. rstd (T, H + K) f32 or null. */
+    /** Sets y (T, (H + 2K)·E) to x with each query and key head normalised; y may be x. rstd (T, H + K) may be null. */
     public void qkNorm(Tensor y, Tensor rstd, Tensor x, QkNorm w, Heads heads, float eps) {
         Shapes.like("y", y, x);
         Shapes.normedHeads(rstd, x, w, heads);
@@ -232,8 +230,8 @@ public final class Ops {
     }
 
     /**
-     * dx (T, (H + 2K)·E): on entry the gradient of y, on return that of x. dw (E) f32 += the gradients of the weights;
-     * both or neither are null.
+     * Replaces dx (T, (H + 2K)·E), the gradient of y, by the gradient of x. Adds the weights' gradients to the two
+     * vectors of dw (E) f32, unless both are null; one alone may not be null.
      */
     public void qkNormBackward(Tensor dx, QkNorm dw, Tensor x, QkNorm w, Tensor rstd, Heads heads) {
         Shapes.like("dx", dx, x);
@@ -244,13 +242,13 @@ public final class Ops {
                 heads.k(), heads.e());
     }
 
-    /** Rotates q and k of qkv (T, (H + 2K)·E) in place by table (P, E) f32 at positions (T) I32. */
+    /** Rotates q and k in row t of qkv (T, (H + 2K)·E) by row positions[t] of table (P, E) f32, in place. */
     public void rope(Tensor qkv, Tensor table, Tensor positions, Heads heads) {
         Shapes.rotation("qkv", qkv, table, positions, heads);
         bindings.ropeForward(qkv, table, positions, qkv.dtype().code(), qkv.size(0), heads.h(), heads.k(), heads.e());
     }
 
-    /** Rotates dq and dk of dqkv (T, (H + 2K)·E) back, in place. */
+    /** Rotates dq and dk of dqkv (T, (H + 2K)·E) in place, in the opposite direction of {@link #rope}. */
     public void ropeBackward(Tensor dqkv, Tensor table, Tensor positions, Heads heads) {
         Shapes.rotation("dqkv", dqkv, table, positions, heads);
         bindings.ropeBackward(dqkv, table, positions, dqkv.dtype().code(), dqkv.size(0), heads.h(), heads.k(),
@@ -258,8 +256,8 @@ public final class Ops {
     }
 
     /**
-     * Stores k and v of every row of qkv (T, (H + 2K)·E) in one layer's cache (blocks, elements per block), in the
-     * cache tensor's dtype.
+     * Stores k and v of every row of qkv (T, (H + 2K)·E) in one layer's cache (blocks, elements per block), converted
+     * to the cache's dtype.
      */
     public void kvCacheWrite(Tensor cache, Tensor qkv, Batch batch, Heads heads) {
         cached(qkv, cache, batch, heads);
@@ -268,8 +266,8 @@ public final class Ops {
     }
 
     /**
-     * Copies blocks in every layer of cache (L, blocks, elements per block). pairs (2n) I32: source and destination of
-     * each copy.
+     * Copies n blocks in every layer of cache (L, blocks, elements per block). pairs (2n) I32 contains alternately the
+     * source and the destination of each copy.
      */
     public void kvCacheCopy(Tensor cache, Tensor pairs) {
         Shapes.matrices("cache", cache, cache.dtype(), ANY, ANY, ANY);
@@ -278,7 +276,7 @@ public final class Ops {
         bindings.kvCacheCopy(cache, pairs, pairs.elements() / 2, blockBytes, cache.size(1) * blockBytes, cache.size(0));
     }
 
-    /** y (T, H·E): attention of every row over the cached positions of its sequence, up to and including its own. */
+    /** Sets row t of y (T, H·E) to the attention over the cached positions 0 to positions[t] of the row's sequence. */
     public void attentionPaged(Tensor y, Tensor qkv, Tensor cache, Batch batch, Heads heads) {
         cached(qkv, cache, batch, heads);
         Shapes.matrix("y", y, qkv.dtype(), batch.tokens(), heads.h() * heads.e());
@@ -292,7 +290,7 @@ public final class Ops {
         Shapes.matrix("cache", cache, ANY, blockBytes / cache.dtype().bytes());
     }
 
-    /** y (T, H·E), lse (T, H) f32: causal attention within each packed sequence; offsets (S + 1) I32. */
+    /** Sets y (T, H·E) to causal attention within S packed sequences, lse (T, H) f32 to the log of its denominators. */
     public void attention(Tensor y, Tensor lse, Tensor qkv, Tensor offsets, Heads heads) {
         Shapes.packed(y, lse, qkv, offsets, heads);
         bindings.attentionForward(y, lse, qkv, offsets, qkv.dtype().code(), offsets.size(0) - 1, heads.h(), heads.k(),
@@ -310,7 +308,7 @@ public final class Ops {
     public record AttentionState(Tensor qkv, Tensor y, Tensor lse, Tensor offsets) {
     }
 
-    /** dqkv (T, (H + 2K)·E) = the gradient of qkv, from dy (T, H·E); delta (T, H) f32 is scratch. */
+    /** Sets dqkv (T, (H + 2K)·E) to the gradient of qkv for dy (T, H·E). delta (T, H) f32 is scratch memory. */
     public void attentionBackward(Tensor dqkv, Tensor delta, Tensor dy, AttentionState forward, Heads heads) {
         Shapes.packed(forward.y(), forward.lse(), forward.qkv(), forward.offsets(), heads);
         Shapes.like("dqkv", dqkv, forward.qkv());
@@ -320,14 +318,14 @@ public final class Ops {
                 dy.dtype().code(), forward.offsets().size(0) - 1, heads.h(), heads.k(), heads.e(), heads.scale());
     }
 
-    /** y (T, F) = silu(gate)·up of gateUp (T, 2F). */
+    /** Sets y (T, F) to silu(gate)·up; gate is the first half of the columns of gateUp (T, 2F), up the second. */
     public void siluMul(Tensor y, Tensor gateUp) {
         Shapes.matrix("y", y, ANY, ANY);
         Shapes.matrix("gateUp", gateUp, y.dtype(), y.size(0), 2 * y.size(1));
         bindings.siluMulForward(y, gateUp, y.dtype().code(), y.size(0), y.size(1));
     }
 
-    /** dgateUp (T, 2F) from dy (T, F). */
+    /** Sets dgateUp (T, 2F) to the gradient of gateUp for dy (T, F). */
     public void siluMulBackward(Tensor dgateUp, Tensor dy, Tensor gateUp) {
         Shapes.matrix("dy", dy, ANY, ANY);
         Shapes.matrix("gateUp", gateUp, dy.dtype(), dy.size(0), 2 * dy.size(1));
@@ -336,8 +334,8 @@ public final class Ops {
     }
 
     /**
-     * y (T, F) = silu(gate)·up, where gate and up are the halves of x (T, C)·Wᵀ. gateUp (T, 2F) is scratch, undefined
-     * after the call.
+     * Sets y (T, F) to silu(gate)·up; gate and up are the two halves of the columns of x (T, C)·Wᵀ. gateUp (T, 2F) is
+     * scratch memory, with undefined content after the call.
      */
     public void matmulSiluMul(Tensor y, Tensor gateUp, Tensor x, Weight w) {
         Shapes.matrix("x", x, ANY, w.columns());
@@ -346,7 +344,7 @@ public final class Ops {
         bindings.matmulSiluMulForward(y, gateUp, x, w, x.dtype().code(), x.size(0));
     }
 
-    /** u (T, R) f32 = dropout(x (T, C))·Aᵀ, A (G, R, C) f32; slots (T) or null: adapter 0 for all. */
+    /** Sets u (T, R) f32 to dropout(x (T, C))·Aᵀ; A (G, R, C) f32. With null slots (T) all rows use adapter 0. */
     public void loraDown(Tensor u, Tensor x, Tensor a, Tensor slots, Dropout dropout) {
         Shapes.matrix("x", x, ANY, ANY);
         Shapes.matrix("u", u, DType.F32, x.size(0), ANY);
@@ -356,7 +354,7 @@ public final class Ops {
                 dropout.probability(), dropout.seed(), dropout.column(), dropout.columns(x));
     }
 
-    /** y (T, N) with row distance y.size(1) += scaling (G) f32·u (T, R) f32·Bᵀ, B (G, N, R) f32; slots (T) or null. */
+    /** Adds scaling·u·Bᵀ to the first N columns of y, as chosen by slots; u (T, R), B (G, N, R), scaling (G), f32. */
     public void loraUp(Tensor y, Tensor u, Tensor b, Tensor scaling, Tensor slots) {
         up("y", y, u, b);
         Shapes.vector("scaling", scaling, DType.F32, b.size(0));
@@ -364,7 +362,7 @@ public final class Ops {
         bindings.loraUpForward(y, u, b, scaling, slots, y.dtype().code(), y.size(0), b.size(1), b.size(2), y.size(1));
     }
 
-    /** du (T, R) = scaling·dy·B, dB (1, N, R) += scaling·dyᵀ·u; dy has row distance dy.size(1). */
+    /** Sets du (T, R) to scaling·dy·B, adds scaling·dyᵀ·u to dB (1, N, R); dy: the first N columns of the tensor. */
     public void loraUpBackward(Tensor du, Tensor db, Tensor dy, Tensor u, Tensor b, float scaling) {
         up("dy", dy, u, b);
         Shapes.matrices("B", b, DType.F32, 1, ANY, ANY);
@@ -383,7 +381,7 @@ public final class Ops {
         }
     }
 
-    /** dx (T, C) += dropout mask·(du·A), or null; dA (1, R, C) f32 += duᵀ·dropout(x). */
+    /** Adds dropout mask·(du·A) to dx (T, C), unless dx is null, and duᵀ·dropout(x) to dA (1, R, C) f32. */
     public void loraDownBackward(Tensor dx, Tensor da, Tensor du, Tensor x, Tensor a, Dropout dropout) {
         Shapes.matrix("x", x, ANY, ANY);
         Shapes.matrix("du", du, DType.F32, x.size(0), ANY);
@@ -396,7 +394,7 @@ public final class Ops {
                 dropout.probability(), dropout.seed(), dropout.column(), dropout.columns(x));
     }
 
-    /** loss (M) = −log softmax(logits (M, V))[targets (M)]; lse (M) or null. */
+    /** Sets loss (M) to −log softmax(logits (M, V))[targets (M)] and, unless null, lse (M) to log Σ exp(logits). */
     public void crossEntropy(Tensor loss, Tensor lse, Tensor logits, Tensor targets) {
         Shapes.matrix("logits", logits, DType.F32, ANY, ANY);
         Shapes.vector("loss", loss, DType.F32, logits.size(0));
@@ -405,7 +403,7 @@ public final class Ops {
         bindings.crossEntropyForward(loss, lse, logits, targets, logits.size(0), logits.size(1));
     }
 
-    /** dlogits (M, V) = scale·(softmax(logits) − one-hot(targets)); dlogits may be logits. */
+    /** Sets dlogits (M, V) to scale·(softmax(logits) − one-hot(targets)). dlogits may be logits. */
     public void crossEntropyBackward(Tensor dlogits, Tensor logits, Tensor lse, Tensor targets, float scale) {
         Shapes.matrix("logits", logits, DType.F32, ANY, ANY);
         Shapes.matrix("dlogits", dlogits, logits.size(0), logits.size(1));
@@ -415,14 +413,14 @@ public final class Ops {
                 logits.size(1), scale);
     }
 
-    /** norm (1) = √Σ x², f32. */
+    /** Sets norm (1) to √(Σ x²), f32. */
     public void gradientNorm(Tensor norm, Tensor x) {
         Shapes.elements("x", x, DType.F32, x.elements());
         Shapes.vector("norm", norm, DType.F32, 1);
         bindings.gradientNorm(norm, x, x.elements());
     }
 
-    /** x *= min(1, maxNorm / (norm + 1e-6)). */
+    /** Multiplies x by min(1, maxNorm / (norm + 1e-6)). */
     public void gradientClip(Tensor x, Tensor norm, float maxNorm) {
         Shapes.elements("x", x, DType.F32, x.elements());
         Shapes.vector("norm", norm, DType.F32, 1);
@@ -441,7 +439,7 @@ public final class Ops {
     public record AdamW(float learningRate, float beta1, float beta2, float eps, float weightDecay) {
     }
 
-    /** One AdamW step over p, m, v, g (n) f32; step counts from 1. */
+    /** Updates parameters p and moments m, v with gradient g by one AdamW step; all (n) f32. The first step is 1. */
     public void adamw(Tensor p, Tensor m, Tensor v, Tensor g, long step, AdamW c) {
         Shapes.elements("p", p, DType.F32, p.elements());
         Shapes.elements("m", m, DType.F32, p.elements());
@@ -452,20 +450,20 @@ public final class Ops {
     }
 
     /**
-     * Per-row settings of {@link #sample}, all (M).
+     * The settings of {@link #sample} for each row; all tensors have shape (M).
      *
      * @param temperature f32, 0 for greedy
      * @param topK        i32, 0 for no limit
      * @param topP        f32, 1 for no limit
      * @param seeds       i64
      * @param sequences   i32
-     * @param positions   i32; the random number depends only on seed, sequence and position
+     * @param positions   i32; a row's random number depends only on its seed, sequence and position
      */
     public record SampleRows(Tensor temperature, Tensor topK, Tensor topP, Tensor seeds, Tensor sequences,
             Tensor positions) {
     }
 
-    /** ids (M), logProbabilities (M) or null, from logits (M, V) f32. */
+    /** Draws ids (M) from logits (M, V) f32; sets logProbabilities (M) of the ids at temperature 1 if not null. */
     public void sample(Tensor ids, Tensor logProbabilities, Tensor logits, SampleRows rows) {
         Shapes.matrix("logits", logits, DType.F32, ANY, ANY);
         long m = logits.size(0);
@@ -481,7 +479,7 @@ public final class Ops {
                 rows.sequences(), rows.positions(), m, logits.size(1));
     }
 
-    /** ids (T) = source (T) < 0 ? given (T) : max(drawn[source], 0); all I32. A drawn -1 (no token) becomes 0. */
+    /** Sets ids[t] to given[t] if source[t] is negative, else to drawn[source[t]], or to 0 if that is -1; all I32. */
     public void selectIds(Tensor ids, Tensor given, Tensor source, Tensor drawn) {
         Shapes.vector("ids", ids, DType.I32, ANY);
         Shapes.like("given", given, ids);
@@ -490,7 +488,7 @@ public final class Ops {
         bindings.selectIds(ids, given, source, drawn, ids.elements());
     }
 
-    /** y = normal(0, std); element i depends only on (seed, i). */
+    /** Fills y with random numbers of normal(0, std). Element i depends only on (seed, i). */
     public void randomNormal(Tensor y, float std, long seed) {
         bindings.randomNormal(y, y.dtype().code(), y.elements(), std, seed);
     }

@@ -55,7 +55,7 @@ final class Shapes {
         }
     }
 
-    /** Accepts the type and shape of {@code other}. */
+    /** Accepts a tensor with the type and shape of {@code other}. */
     static void like(String name, Tensor tensor, Tensor other) {
         boolean equal = tensor.dtype() == other.dtype() && tensor.rank() == other.rank();
         for (int i = 0; equal && i < other.rank(); i++) {
@@ -66,14 +66,14 @@ final class Shapes {
         }
     }
 
-    /** Checks a norm over x (T, D): rstd (T) f32 or null, w (D). */
+    /** Checks the tensors of a norm: x (T, D), w (D), rstd (T) f32 or null. */
     static void norm(Tensor rstd, Tensor w, Tensor x) {
         matrix("x", x, ANY, ANY);
         vector("w", w, x.dtype(), x.size(1));
         optional("rstd", rstd, DType.F32, x.size(0));
     }
 
-    /** Checks a norm over the heads of x (T, (H + 2K)·E): rstd (T, H + K) f32 or null, weights (E). */
+    /** Checks the tensors of a norm of heads: x (T, (H + 2K)·E), weights (E), rstd (T, H + K) f32 or null. */
     static void normedHeads(Tensor rstd, Tensor x, QkNorm w, Ops.Heads heads) {
         matrix("x", x, ANY, heads.columns());
         vector("q_norm", w.q(), x.dtype(), heads.e());
@@ -83,14 +83,14 @@ final class Shapes {
         }
     }
 
-    /** Checks rope: qkv (T, (H + 2K)·E), table (P, E) f32, positions (T) I32. */
+    /** Checks the tensors of rope: qkv (T, (H + 2K)·E), table (P, E) f32, positions (T) I32. */
     static void rotation(String name, Tensor qkv, Tensor table, Tensor positions, Ops.Heads heads) {
         matrix(name, qkv, ANY, heads.columns());
         matrix("table", table, DType.F32, ANY, heads.e());
         vector("positions", positions, DType.I32, qkv.size(0));
     }
 
-    /** Checks attention over packed sequences: y (T, H·E), lse (T, H) f32, qkv (T, (H + 2K)·E), offsets (S + 1) I32. */
+    /** Checks the tensors of packed attention: y (T, H·E), lse (T, H) f32, qkv (T, (H + 2K)·E), offsets (S + 1) I32. */
     static void packed(Tensor y, Tensor lse, Tensor qkv, Tensor offsets, Ops.Heads heads) {
         matrix("qkv", qkv, ANY, heads.columns());
         matrix("y", y, qkv.dtype(), qkv.size(0), heads.h() * heads.e());
