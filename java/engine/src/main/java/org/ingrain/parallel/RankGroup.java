@@ -19,13 +19,13 @@ import org.ingrain.tensor.BackendException;
 import org.ingrain.tensor.InputException;
 
 /**
- * A group of ranks with one thread per rank. Rank 0 is the leader: work for all ranks is dispatched by its thread, so
- * that all ranks make the same calls in the same order, whichever thread requests them. If a rank fails, the
- * communicator is closed, which ends the collectives that other ranks wait in. From then on every call throws the first
- * failure, whose message names the rank and its device.
+ * A group of ranks with one thread per rank. Rank 0 is the leader. The leader's thread dispatches the work for all
+ * ranks, so that all ranks make the same calls in the same order, even if several threads request work. If a rank
+ * fails, the communicator is closed; this ends the collectives in which other ranks wait. After that, every call throws
+ * the exception of the rank that failed first. Its message names the rank and the rank's device.
  */
 public final class RankGroup implements AutoCloseable {
-    /** How long to wait for the other ranks after one has failed. */
+    /** How long to wait for each of the other ranks after one has failed, in seconds. */
     private static final long GRACE_SECONDS = 10;
 
     private final List<String> names;
@@ -40,7 +40,8 @@ public final class RankGroup implements AutoCloseable {
      * Starts one thread per rank.
      *
      * @param communicator the communicator that the ranks' contexts join; null for one rank
-     * @param names        one per rank, with its device: the name of its thread, also used in messages
+     * @param names        one name per rank, which includes its device; used for the rank's thread and in error
+     *                     messages
      */
     public RankGroup(Communicator communicator, List<String> names) {
         if (names.size() != (communicator == null ? 1 : communicator.ranks())) {
@@ -78,12 +79,12 @@ public final class RankGroup implements AutoCloseable {
         return !threads.isEmpty();
     }
 
-    /** Runs work(rank) on every rank and waits. The results are in the order of the ranks. */
+    /** Runs work(rank) on every rank and waits until all have finished. The results are in rank order. */
     public <T> List<T> run(IntFunction<T> work) {
         return onLeader(() -> all(work));
     }
 
-    /** Runs work on the thread of rank 0 and waits. */
+    /** Runs work on the thread of rank 0, waits until it has finished and returns its result. */
     public <T> T onLeader(Supplier<T> work) {
         throwFailure();
         if (threads.isEmpty() || Thread.currentThread() == leader) {
@@ -139,7 +140,10 @@ public final class RankGroup implements AutoCloseable {
         }, threads.get(rank));
     }
 
-    /** Waits for the result. After a failure it waits at most {@link #GRACE_SECONDS}, since the task may never end. */
+    /**
+     * Waits for the result of a task. After the failure of a rank, waits at most {@link #GRACE_SECONDS}, because the
+     * task may never end.
+     */
     private <T> T await(CompletableFuture<T> task) {
         try {
             CompletableFuture.anyOf(task, failure).exceptionally(e -> null).get();
@@ -158,8 +162,8 @@ public final class RankGroup implements AutoCloseable {
     }
 
     /**
-     * Records that a rank failed and closes the communicator, which ends the collectives of the others. Returns the
-     * failure of the rank that failed first.
+     * Records that a rank failed and closes the communicator, so that the collectives of the other ranks end. Returns
+     * the exception of the rank that failed first.
      */
     public RuntimeException failed(int rank, Throwable cause) {
         if (threads.isEmpty()) {
@@ -172,7 +176,9 @@ public final class RankGroup implements AutoCloseable {
         return failure();
     }
 
-    /** Adds the rank to the message, except for errors of the input or of the model's numbers, which no rank causes. */
+    /**
+     * Adds the rank's name to the message, except for errors that no rank causes: invalid input and undefined logits.
+     */
     private static RuntimeException named(String rank, Throwable cause) {
         if (cause instanceof InputException || cause instanceof ArithmeticException) {
             return (RuntimeException) cause;
@@ -201,9 +207,9 @@ public final class RankGroup implements AutoCloseable {
     }
 
     /**
-     * Runs {@code last}(rank) on every rank, even after a failure, and ends the threads. Waits for each rank for at
-     * most {@link #GRACE_SECONDS}. Then throws the first exception of {@code last}, unless the group had already
-     * failed.
+     * Runs {@code last}(rank) on every rank, even after a failure, and ends the threads. Waits at most {@link
+     * #GRACE_SECONDS} for each rank. Then throws an exception with the first failure of {@code last} as its cause,
+     * unless a rank had failed before.
      */
     public void close(IntConsumer last) {
         if (threads.isEmpty()) {
