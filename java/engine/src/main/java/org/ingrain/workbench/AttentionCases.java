@@ -43,7 +43,7 @@ final class AttentionCases {
         return pairs;
     }
 
-    /** Inputs and output memory of the forward pass on one side. */
+    /** Creates the inputs and the output memory of the forward pass on one side. */
     private static AttentionState state(Side side, Tensor qkv, Case at, int[] offsets) {
         int t = offsets[offsets.length - 1];
         return new AttentionState(qkv.view(t, heads(at).columns()),
@@ -62,7 +62,7 @@ final class AttentionCases {
                 output("lse", state.lse(), Tolerance.of(DType.F32, terms).through(at.dtype()).magnitude(4)));
     }
 
-    /** y and lse are taken from the oracle's forward pass. */
+    /** The inputs y and lse are results of the oracle's forward pass. */
     private static Call backward(Side side, Case at) {
         int[] offsets = offsets(at);
         Tensor qkv = side.normal(at.dtype(), offsets[offsets.length - 1], heads(at).columns());

@@ -12,8 +12,8 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
 /**
- * Cases of kv_cache.cc and attention_paged.cc: sequences with a history in the cache, written by the built-in op, and a
- * step of one or more tokens.
+ * Cases of kv_cache.cc and attention_paged.cc. Each sequence has earlier tokens in the cache, written by the built-in
+ * op, and a step of one or more tokens.
  */
 final class CacheCases {
     private static final int BLOCK_SIZE = 32;
@@ -40,7 +40,7 @@ final class CacheCases {
                 Cases.at(4, 128, cases.scale().width(131072), 64), Cases.FLOATS, CacheCases::copy);
     }
 
-    /** A cache with its history, and the step to compute on it. */
+    /** A cache that contains the earlier tokens of all sequences, and the inputs and output of the step to compute. */
     private record Step(Tensor cache, Tensor qkv, Batch batch, Tensor y, int[] lengths) {
     }
 
@@ -71,8 +71,8 @@ final class CacheCases {
     }
 
     /**
-     * Block table (sequences, maxBlocks): shuffled cache blocks; the first {@code shared} blocks of sequence 0 are
-     * shared by all.
+     * Returns the block table (sequences, maxBlocks) with shuffled cache blocks. All sequences share the first {@code
+     * shared} blocks of sequence 0.
      */
     private static int[] table(Side side, int sequences, int maxBlocks, int shared) {
         List<Integer> blocks = IntStream.range(0, sequences * maxBlocks).boxed().collect(Collectors.toList());
@@ -82,9 +82,9 @@ final class CacheCases {
     }
 
     /**
-     * A batch of positions [begin, end) of every sequence.
+     * Returns a batch with positions [begin, end) of every sequence.
      *
-     * @param each (4, sequences): begins, ends, prefix groups, prefix blocks
+     * @param each (4, sequences): the begin, end, prefix group and number of prefix blocks of each sequence
      */
     private static Batch batch(Side side, int[][] each, int[] table, boolean grouped) {
         int sequences = each[0].length;
@@ -130,7 +130,7 @@ final class CacheCases {
                 output("y", step.y(), tolerance(at)));
     }
 
-    /** The written cache is read by the built-in attention. */
+    /** The built-in attention reads the cache that the op has written; its output is compared. */
     private static Call write(Side side, Case at) {
         Step step = step(side, at);
         double written = 2.0 * at.get("K") * at.get("E") * step.qkv()

@@ -7,18 +7,18 @@ import org.ingrain.tensor.Tensor;
  * One call of an op on one {@link Side}, with random inputs.
  *
  * @param run     enqueues the op
- * @param read    enqueues the ops that make the results comparable, after {@code run}: attention reads a cache, a
- *                product reads a packed weight
+ * @param read    enqueues, after {@code run}, the built-in ops that make the results comparable; for example attention
+ *                to read a cache, or a product to read a packed weight
  * @param outputs everything the op writes
- * @param bytes   minimum memory traffic of the op: each input read once, each output written once
- * @param flops   arithmetic of the op; a multiply-add counts as two
+ * @param bytes   minimum memory traffic of the op in bytes, if each input is read once and each output is written once
+ * @param flops   number of floating-point operations; a multiply-add counts as two
  */
 record Call(Runnable run, Runnable read, List<Output> outputs, double bytes, double flops) {
     /**
      * One output of the op.
      *
      * @param name      name in the header
-     * @param tensor    its memory
+     * @param tensor    memory of the output
      * @param tolerance tolerance of the comparison
      */
     record Output(String name, Tensor tensor, Tolerance tolerance) {

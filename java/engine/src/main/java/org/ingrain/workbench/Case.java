@@ -7,8 +7,8 @@ import org.ingrain.tensor.DType;
 /**
  * An op at one shape.
  *
- * @param op      its name in the header
- * @param letters names of the sizes as in the header's comment, then names of options, whose size is 0 or 1
+ * @param op      name of the op in the header
+ * @param letters names of the sizes as in the header's comment, then names of options; the size of an option is 0 or 1
  * @param sizes   one for each letter
  * @param dtype   dtype of the activations
  * @param maker   draws inputs and binds the call
@@ -29,7 +29,7 @@ record Case(String op, List<String> letters, int[] sizes, DType dtype, Maker mak
         return get(option) != 0;
     }
 
-    /** This case with the given sizes; letters that it does not have are ignored. */
+    /** A copy of this case with the given sizes. Letters that this case does not have are ignored. */
     Case with(Map<String, Integer> other) {
         int[] changed = sizes.clone();
         for (int i = 0; i < changed.length; i++) {
@@ -42,7 +42,7 @@ record Case(String op, List<String> letters, int[] sizes, DType dtype, Maker mak
         return maker.on(side, this);
     }
 
-    /** Such as "T 7 D 127 F32". */
+    /** The sizes and the dtype, such as "T 7 D 127 F32". */
     String shape() {
         StringBuilder text = new StringBuilder();
         for (int i = 0; i < sizes.length; i++) {

@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.ingrain.tensor.DType;
 
-/** All ops of the header, with the shapes at which each is compared and timed. */
+/** All ops of the header, with the shapes at which each op is compared and timed. */
 final class Cases {
     static final List<DType> FLOATS = List.of(DType.F32, DType.BF16);
     static final List<DType> F32 = List.of(DType.F32);
@@ -18,7 +18,7 @@ final class Cases {
      * @param dtype      dtype of the activations
      * @param rows       rows for ops bound by memory; large enough that the tensors do not fit in a cache
      * @param matmulRows rows for ops bound by compute
-     * @param divisor    divisor of a model's widths; above 1 for the emulated device
+     * @param divisor    divisor of the tensors' widths; above 1 for the emulated device, which is slow
      */
     record Scale(DType dtype, int rows, int matmulRows, int divisor) {
         static Scale of(String backend) {
@@ -37,7 +37,7 @@ final class Cases {
     /**
      * The cases of one op.
      *
-     * @param op       its name in the header
+     * @param op       name of the op in the header
      * @param compared cases compared with the oracle
      * @param timed    cases timed against the built-in op
      */
@@ -70,9 +70,9 @@ final class Cases {
      * Adds an op.
      *
      * @param letters  names of the sizes, separated by spaces
-     * @param compared sizes of the compared cases, each in every dtype
-     * @param timed    sizes of the timed cases, in the scale's dtype if {@code dtypes} has it, else in the last of
-     *                 {@code dtypes}
+     * @param compared sizes of the compared cases; each case is added in every dtype
+     * @param timed    sizes of the timed cases; their dtype is the scale's if {@code dtypes} contains it, otherwise the
+     *                 last of {@code dtypes}
      */
     void add(String op, String letters, int[][] compared, int[][] timed, List<DType> dtypes, Case.Maker maker) {
         List<String> names = List.of(letters.split(" "));
@@ -90,7 +90,7 @@ final class Cases {
         groups.add(new Group(op, cases, clocked));
     }
 
-    /** A single shape. */
+    /** Returns a list of one shape with these sizes. */
     static int[][] at(int... sizes) {
         return new int[][] {sizes};
     }

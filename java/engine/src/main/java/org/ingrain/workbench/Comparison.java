@@ -13,8 +13,9 @@ final class Comparison {
     /**
      * Runs both calls of a case and compares their outputs.
      *
-     * @param where file, op and shape, the start of the message
-     * @throws InputException at the first wrong element; it names output, index, found and expected value
+     * @param where file, op and shape, with which an error message starts
+     * @throws InputException at the first wrong element; the message names output, index, found value and expected
+     * value
      */
     static void hold(String where, Side expectedSide, Call expected, Side actualSide, Call actual) {
         actual.run().run();
@@ -49,7 +50,7 @@ final class Comparison {
         }
     }
 
-    /** Such as [3, 17]. */
+    /** Index of an element, such as [3, 17]. */
     private static String index(Tensor tensor, int element) {
         long[] index = new long[tensor.rank()];
         long rest = element;

@@ -26,11 +26,11 @@ public final class KernelCatalog {
      * A kernel file.
      *
      * @param file  path in the source tree, such as native/ops/rms_norm.cc
-     * @param bound the bound of its ops, from its opening comment
-     * @param ops   names of its ops in the header, in the order of the file
+     * @param bound what limits the speed of the ops, from the file's opening comment
+     * @param ops   names of the file's ops in the header, in the order of the file
      */
     public record Source(String file, String bound, List<String> ops) {
-        /** The file name without its ending; the same on all backends. */
+        /** The file name without its extension. It is the same on all backends. */
         public String stem() {
             return Path.of(file).getFileName().toString().replaceFirst("\\..*", "");
         }
@@ -51,7 +51,8 @@ public final class KernelCatalog {
     }
 
     /**
-     * Parses the catalog: per kernel file a line "file PATH", the lines of its opening comment, and lines "op NAME".
+     * Parses the catalog. For each kernel file it has a line "file PATH", the lines of the opening comment, and one
+     * line "op NAME" for each op.
      */
     static KernelCatalog parse(List<String> lines) {
         List<Source> sources = new ArrayList<>();
@@ -88,9 +89,10 @@ public final class KernelCatalog {
     }
 
     /**
-     * The ops of a name: all ops of the file for a stem (rms_norm), or the single op of that name (rms_norm_forward).
+     * Returns the ops that a name denotes: all ops of a file if the name is its stem (rms_norm), or the op with that
+     * name (rms_norm_forward).
      *
-     * @throws InputException if there is neither; the message names the nearest known name
+     * @throws InputException if no stem and no op has this name; the message names the nearest known name
      */
     public List<String> ops(String name) {
         List<Source> registry = sources("cpu");

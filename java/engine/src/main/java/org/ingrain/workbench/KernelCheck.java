@@ -28,7 +28,7 @@ public final class KernelCheck {
      * Input of the check.
      *
      * @param library library of the backend
-     * @param backend its name: cpu, cuda or simt
+     * @param backend name of the backend: cpu, cuda or simt
      * @param options options of the contexts
      * @param kernels libraries of the kernels to check
      */
@@ -42,16 +42,16 @@ public final class KernelCheck {
     }
 
     /**
-     * The speed of the user's op at a shape, compared with the backend's own op.
+     * The speed of the user's op at a shape, compared with the built-in op.
      *
      * @param shape               sizes and dtype, such as "T 7 D 127 F32"
-     * @param milliseconds        time of one call
-     * @param builtInMilliseconds time of one call of the backend's own op
-     * @param gigabytesPerSecond  minimum memory traffic over time
-     * @param teraflops           10¹² floating-point operations per second
-     * @param bound               "memory" or "compute": the ceiling that limits the op
-     * @param share               fraction of that ceiling, which is measured in turns with the op; above 1 if the
-     *                            tensors fit in a cache
+     * @param milliseconds           time of one call of the user's op
+     * @param builtInMilliseconds time of one call of the built-in op
+     * @param gigabytesPerSecond  minimum memory traffic of the user's op, divided by the time
+     * @param teraflops           10¹² floating-point operations per second of the user's op
+     * @param bound               "memory" or "compute", whichever limits the op
+     * @param share               rate of the user's op divided by the measured ceiling of memory or compute; may exceed
+     *                            1 if the tensors fit into a cache
      */
     public record Timing(String shape, double milliseconds, double builtInMilliseconds, double gigabytesPerSecond,
             double teraflops, String bound, double share) {
@@ -60,11 +60,11 @@ public final class KernelCheck {
     /**
      * An op that passed the check.
      *
-     * @param op      its name
+     * @param op      name of the op
      * @param source  the user's file
      * @param shapes  number of shapes at which it agrees with the oracle
      * @param refused number of shapes that it does not support
-     * @param refusal the message of the op at the first of them, or null
+     * @param refusal shape and message of the first refusal, or null
      * @param timings one for each supported timed shape
      */
     public record Checked(String op, String source, int shapes, int refused, String refusal, List<Timing> timings) {
@@ -74,8 +74,8 @@ public final class KernelCheck {
      * Result of the check.
      *
      * @param device                 device that ran the kernels
-     * @param copyGigabytesPerSecond rate of a device copy in the same run: the ceiling of ops bound by memory
-     * @param matmulTeraflops        rate of the built-in matrix product in the same run: the ceiling of ops bound by
+     * @param copyGigabytesPerSecond rate of a device copy in the same run; the ceiling of ops bound by memory
+     * @param matmulTeraflops        rate of the built-in matrix product in the same run; the ceiling of ops bound by
      *                               compute
      * @param ops                    the checked ops, sorted by name
      */
@@ -87,7 +87,11 @@ public final class KernelCheck {
         this.listener = listener;
     }
 
-    /** @throws InputException at the first fault, with a message of one line */
+    /**
+     * Runs the check.
+     *
+     * @throws InputException at the first wrong result or failed call
+     */
     public Result run() {
         Cases.Scale scale = Cases.Scale.of(work.backend());
         Map<String, Cases.Group> groups = Cases.of(scale).stream()
@@ -117,7 +121,7 @@ public final class KernelCheck {
         return source + ": " + at.op() + " at " + at.shape();
     }
 
-    /** Compares an op with the oracle at all its shapes. The result has no timings yet. */
+    /** Compares an op with the oracle at all shapes of the op. The result does not contain timings. */
     private Checked compared(Cases.Group group, Path source, Side.Computer right, Side.Computer user) {
         int agreed = 0;
         int refused = 0;
@@ -139,7 +143,7 @@ public final class KernelCheck {
         return new Checked(group.op(), source.toString(), agreed, refused, refusal, List.of());
     }
 
-    /** Shape and message, if the kernel reports the shape as unsupported. Any other status is an InputException. */
+    /** Returns shape and message if the kernel reports the shape as unsupported; otherwise throws an InputException. */
     private static String refusal(Path source, Case at, BackendException e) {
         if (e.status() != UNSUPPORTED) {
             throw new InputException(where(source, at) + ": fails with status " + e.status() + ": " + e.getMessage(),

@@ -12,8 +12,8 @@ import java.util.regex.Pattern;
 import org.ingrain.tensor.InputException;
 
 /**
- * Compiles a kernel's source to a shared library that is linked to the backend. The dynamic loader resolves its
- * references, such as ingrain_native_stream, by the backend's soname to the loaded backend.
+ * Compiles a kernel's source to a shared library that is linked to the backend's soname. The dynamic loader therefore
+ * resolves the library's references, such as ingrain_native_stream, to the loaded backend.
  */
 final class KernelCompiler {
     private static final Pattern ERROR = Pattern.compile(
@@ -25,14 +25,14 @@ final class KernelCompiler {
 
     /**
      * @param backend the backend's library
-     * @param folder  for headers and libraries; the caller removes it
+     * @param folder  folder for headers and compiled libraries; the caller removes it
      */
     KernelCompiler(Path backend, Path folder) {
         this.backend = backend;
         this.folder = folder;
     }
 
-    /** The compiled library of a kernel, or its file if that is already a library. */
+    /** Compiles a kernel and returns the library; if the kernel's file is already a library, returns that file. */
     Path library(KernelFile kernel) {
         if (!kernel.source()) {
             return kernel.file().toAbsolutePath();
@@ -47,7 +47,7 @@ final class KernelCompiler {
         }
     }
 
-    /** cpu, cuda or simt, from the library's name. */
+    /** The backend's name (cpu, cuda or simt), taken from the name of its library. */
     private String target() {
         Matcher name = BACKEND.matcher(backend.getFileName().toString());
         return name.matches() ? name.group(1) : backend.getFileName().toString();
@@ -85,7 +85,7 @@ final class KernelCompiler {
         return command;
     }
 
-    /** The emulated CUDA runtime is for tests, so its headers are only in the source tree. */
+    /** The compiler command for simt. Its headers exist only in the source tree, because simt is used only in tests. */
     private static List<String> emulated() {
         String root = System.getProperty("ingrain.root");
         if (root == null) {
@@ -120,7 +120,7 @@ final class KernelCompiler {
         }
     }
 
-    /** The folder of the headers that kernels may include; the first call writes it. */
+    /** Returns the folder with the headers that kernels may include. The first call creates it. */
     private Path headers() throws IOException {
         Path headers = folder.resolve("include");
         if (!Files.isDirectory(headers)) {

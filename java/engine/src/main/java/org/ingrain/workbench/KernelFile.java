@@ -12,9 +12,9 @@ import java.util.regex.Pattern;
 import org.ingrain.tensor.InputException;
 
 /**
- * A user's kernel: a file whose ops replace those of the backend.
+ * A user's kernel. The ops that the file exports replace the backend's own.
  *
- * @param op   the full name of an op, or a stem: all ops of the stem that the file exports
+ * @param op   the name of an op, or a stem, which stands for all ops of that stem
  * @param file a shared library (.so), or a source to compile (.cc, .cu)
  */
 public record KernelFile(String op, Path file) {
@@ -39,17 +39,19 @@ public record KernelFile(String op, Path file) {
         return new KernelFile(text.substring(0, equals), Path.of(text.substring(equals + 1)));
     }
 
-    /** Names of its ops in the header. */
+    /** Names, as in the header, of the ops that {@code op} denotes. */
     public List<String> ops() {
         return KernelCatalog.read().ops(op);
     }
 
-    /** Whether it has to be compiled. */
+    /** Whether the file is a source that has to be compiled. */
     public boolean source() {
         return !file.toString().endsWith(".so");
     }
 
-    /** The files that define the kernel: the file, and the files it includes from its own folder, recursively. */
+    /**
+     * The files that define the kernel: the file itself, and recursively the files that it includes by relative path.
+     */
     public Set<Path> contents() {
         Set<Path> contents = new LinkedHashSet<>();
         collect(file, contents);

@@ -20,19 +20,20 @@ public final class KernelPlan {
     /**
      * An op at a shape.
      *
-     * @param op      its name in the header
-     * @param shape   such as "T 7 D 127 F32"
-     * @param kernels launches in order; a single line "refused: MESSAGE" if the op does not run at the shape
+     * @param op      name of the op in the header
+     * @param shape   sizes and dtype, such as "T 7 D 127 F32"
+     * @param kernels launched kernels in order; or the single line "refused: MESSAGE" if the op does not run at the
+     *                shape
      */
     public record Row(String op, String shape, List<String> kernels) {
     }
 
     /**
-     * The rows of the given ops at the shapes of {@link KernelCheck}.
+     * Returns one row for each of the given ops at each shape of {@link KernelCheck}.
      *
-     * @param backend its name: cpu, cuda or simt
-     * @param ops     their names in the header; empty for all
-     * @param sizes   sizes by letter of the header, such as T, that replace those of the check
+     * @param backend name of the backend: cpu, cuda or simt
+     * @param ops     names of the ops in the header; empty for all ops
+     * @param sizes   sizes that replace those of the check, by their letter in the header, such as T
      * @throws InputException if no selected op has one of these letters
      */
     public static List<Row> of(String backend, ContextOptions options, Set<String> ops, Map<String, Integer> sizes) {
@@ -57,7 +58,7 @@ public final class KernelPlan {
         return Stream.concat(group.compared().stream(), group.timed().stream());
     }
 
-    /** A line of the trace without the kernel's return type, parameters and anonymous namespace. */
+    /** Removes the kernel's return type, parameters and anonymous namespace from a line of the trace. */
     private static String brief(String kernel) {
         String named = kernel.replace("(anonymous namespace)::", "").replaceFirst("^void ", "");
         int grid = named.lastIndexOf(" grid ");

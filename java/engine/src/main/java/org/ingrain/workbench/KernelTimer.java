@@ -6,8 +6,8 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * Measures the time of a call: the minimum over several rounds. Each round is long enough that the overhead of the
- * clock and of the final synchronization is negligible.
+ * Measures the time of a call, which is the minimum over several rounds. Each round repeats the call until the overhead
+ * of the clock and of the final synchronization is negligible.
  */
 final class KernelTimer {
     private static final double ROUND = 0.03;
@@ -16,7 +16,9 @@ final class KernelTimer {
     private KernelTimer() {
     }
 
-    /** Seconds per run of each. Their rounds alternate, so that changes in machine load affect all alike. */
+    /**
+     * Seconds per execution of each of {@code runs}. Their rounds alternate, so that machine load affects all equally.
+     */
     static double[] seconds(Side[] sides, Runnable... runs) {
         int[] repetitions = new int[runs.length];
         double[] best = new double[runs.length];
@@ -45,12 +47,12 @@ final class KernelTimer {
     }
 
     /**
-     * Rates that the device reaches with the built-in ops: a copy of tensors too large for any cache, and a matrix
-     * product in the scale's dtype.
+     * The rates that the device reaches with two built-in ops: a copy of tensors that are too large for any cache, and
+     * a matrix product in the scale's dtype.
      *
-     * @param side           side that runs both
-     * @param copy           the copy; {@code copyBytes} counts bytes read and written
-     * @param matmul         the product, with {@code matmulFlops} operations
+     * @param side           side that runs the copy and the product
+     * @param copy           enqueues the copy; {@code copyBytes} is the number of bytes read plus bytes written
+     * @param matmul         enqueues the product, which has {@code matmulFlops} operations
      * @param bytesPerSecond rate of the copy, used to decide whether memory or compute bounds a call
      * @param flopsPerSecond rate of the product
      */
@@ -74,8 +76,8 @@ final class KernelTimer {
         }
 
         /**
-         * Times a call on two sides. The copy or product that bounds it is measured again in turns with them, so that
-         * noise of the machine affects all three alike.
+         * Times a call on two sides. The copy or the product, whichever bounds the call, is measured again in
+         * alternation with the two calls, so that machine load affects all three equally.
          */
         KernelCheck.Timing beside(String shape, Side[] sides, Call user, Call builtIn) {
             boolean memory = user.bytes() / bytesPerSecond >= user.flops() / flopsPerSecond;

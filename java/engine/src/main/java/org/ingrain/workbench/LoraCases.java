@@ -52,7 +52,7 @@ final class LoraCases {
                 2.0 * t * c * r, output("u", u, Tolerance.of(DType.F32, c).through(at.dtype())));
     }
 
-    /** y is a range of columns of a wider matrix, whose other columns must not change. */
+    /** The op's output is a range of columns of a wider matrix; the other columns must not change. */
     private static Call upForward(Side side, Case at) {
         int t = at.get("T");
         int n = at.get("N");

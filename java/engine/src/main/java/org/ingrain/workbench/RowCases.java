@@ -9,8 +9,8 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * Cases of ops that copy, convert or rotate rows: convert.cc, embedding.cc, gather_rows.cc, rope.cc, select_ids.cc; and
- * of collectives.cc with one rank.
+ * Cases of ops that copy, convert or rotate rows (convert.cc, embedding.cc, gather_rows.cc, rope.cc, select_ids.cc),
+ * and of collectives.cc with one rank.
  */
 final class RowCases {
     private static final int POSITIONS = 512;
@@ -78,7 +78,7 @@ final class RowCases {
         return Call.of(() -> side.ops().gatherRows(y, x, rows), bytes(y, y), 0, output("y", y, Tolerance.exact()));
     }
 
-    /** Every addition rounds to the dtype, so the tolerance includes a rounding of each term. */
+    /** Every addition rounds to the dtype, so the tolerance includes one such rounding per term. */
     private static Call gatherRowsBackward(Side side, Case at) {
         Tensor rows = side.randomInts(at.get("M"), 0, at.get("T"));
         Tensor dy = side.normal(at.dtype(), at.get("M"), at.get("D"));

@@ -11,8 +11,9 @@ import org.ingrain.tensor.Tensor;
 /** Cases of sample.cc and random.cc. */
 final class SampleCases {
     /**
-     * Fraction of rows that may draw a different id. A draw is the id at which the running sum of f32 weights passes a
-     * random point; if the point is within rounding error of the boundary between two ids, either is right.
+     * Fraction of rows that may draw a different id. The id drawn is the one at which the running sum of the f32
+     * weights exceeds a random threshold. If the threshold is within rounding error of the boundary between two ids,
+     * both ids are correct.
      */
     private static final double ON_THE_BORDER = 0.02;
 
@@ -46,7 +47,7 @@ final class SampleCases {
                 output("log_probabilities", logProbabilities, Tolerance.of(DType.F32, v).magnitude(8).strays(strays)));
     }
 
-    /** Box-Muller: the logarithm and the cosine may each be off by a few units in the last place. */
+    /** In the Box-Muller transform, logarithm and cosine may each have an error of a few units in the last place. */
     private static Call normal(Side side, Case at) {
         Tensor y = side.output(at.dtype(), at.get("n"));
         return Call.of(() -> side.ops().randomNormal(y, 1.5f, 20240709), bytes(y), 40.0 * y.elements(),

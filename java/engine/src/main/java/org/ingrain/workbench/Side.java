@@ -16,14 +16,14 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * One side of a comparison, for one case: a context, the ops to compare, and inputs. Every side draws its inputs in the
- * same order from the same seed, so they have the same bits. A guard strip behind each tensor detects writes past its
- * end.
+ * One side of the comparison for one case, with a context, the ops to compare, and inputs. Every side draws its inputs
+ * in the same order from the same seed, so the inputs of all sides are bitwise equal. A guard strip behind each tensor
+ * detects writes past the end of the tensor.
  */
 final class Side implements AutoCloseable {
     private static final long SEED = 20240709;
     private static final int GUARD_BYTES = 256;
-    /** Number of elements drawn; larger tensors repeat them, which is good enough for timing. */
+    /** Maximum number of random elements drawn for a tensor. Larger tensors, used for timing, repeat these elements. */
     private static final int DRAWN = 1 << 20;
 
     private final Context context;
@@ -76,7 +76,7 @@ final class Side implements AutoCloseable {
         return random;
     }
 
-    /** Memory for an output with all bits set, which is NaN in all float types and -1 in the integer types. */
+    /** Allocates an output with all bits set, which is NaN in all float types and -1 in the integer types. */
     Tensor output(DType dtype, long... shape) {
         long bytes = Tensor.unallocated(dtype, shape).bytes();
         Tensor memory = context.allocate(dtype, (bytes + GUARD_BYTES) / dtype.bytes());
@@ -104,7 +104,7 @@ final class Side implements AutoCloseable {
         return values(i -> values[i], dtype, shape);
     }
 
-    /** Values from the standard normal distribution. */
+    /** A tensor of random values from the standard normal distribution. */
     Tensor normal(DType dtype, long... shape) {
         return values(i -> random.nextGaussian(), dtype, shape);
     }
@@ -126,7 +126,7 @@ final class Side implements AutoCloseable {
         return tensor;
     }
 
-    /** n integers in [from, to). */
+    /** A tensor of n random integers in [from, to). */
     Tensor randomInts(int n, int from, int to) {
         return ints(random.ints(n, from, to).toArray());
     }
@@ -138,7 +138,7 @@ final class Side implements AutoCloseable {
         return weight;
     }
 
-    /** A flat copy on this side of a tensor of another side. */
+    /** Copies a tensor of another side to this side. The copy has one dimension. */
     Tensor copied(Side from, Tensor tensor) {
         Tensor copy = output(tensor.dtype(), tensor.elements());
         try (Arena arena = Arena.ofConfined()) {

@@ -3,31 +3,31 @@ package org.ingrain.workbench;
 import org.ingrain.tensor.DType;
 
 /**
- * Largest allowed difference between a result and the oracle's value e: {@code 2·unit(dtype)·|e| + (inner + (4 +
+ * The largest allowed difference between a result and the oracle's value e is {@code 2·unit(dtype)·|e| + (inner + (4 +
  * 2√n)·2⁻²⁴)·max(m, max |e|)}.
  *
- * <p>The first term is one rounding to the result's dtype on each side, since e is rounded too. (The references of the
- * parity tests are f32, so {@code ParityTolerance} allows one rounding; it has no strays.) The second term is the error
- * of sums of n terms, which the two sides add in f32 in different orders. Rounding errors are independent, so their sum
- * grows with √n. It is relative to the size of the sums, estimated by the largest result of the array, or by m if the
- * terms cancel. {@code inner} is the error of a rounding before the sums, for example if a kernel passes bf16 to the
- * tensor cores.
+ * <p>The first term allows one rounding to the result's dtype on each side, since e is rounded too. (The references of
+ * the parity tests are f32, so {@code ParityTolerance} allows one rounding; it has no strays.) The second term allows
+ * for the error of sums of n terms, which the two sides add in f32 in different orders. The rounding errors are
+ * independent, so their sum grows with √n. The error is relative to the size of the sums, which is estimated by the
+ * largest result of the array, or by m if the terms cancel. {@code inner} is the error of a rounding before the sums,
+ * for example if a kernel passes bf16 to the tensor cores.
  *
  * @param unit      relative error of one rounding to the result's dtype
- * @param terms     n, the length of the longest sum in one result; -1 for no sum
+ * @param terms     n, the number of terms of the longest sum in one result; -1 for no sum
  * @param inner     relative error of a rounding before the sums, 0 for none
- * @param magnitude m, the size of terms that cancel; 0 if none do
+ * @param magnitude m, the magnitude of terms that cancel; 0 if no terms cancel
  * @param strays    fraction of elements that may differ by any amount, for draws at the boundary between two ids
  */
 record Tolerance(double unit, long terms, double inner, double magnitude, double strays) {
     private static final double F32_UNIT = 0x1p-24;
 
-    /** For results of this dtype that are each a sum of {@code terms} terms. */
+    /** The tolerance of results of this dtype, each of which is a sum of {@code terms} terms. */
     static Tolerance of(DType dtype, long terms) {
         return new Tolerance(unit(dtype), terms, 0, 0, 0);
     }
 
-    /** No difference. */
+    /** The tolerance that allows no difference. */
     static Tolerance exact() {
         return new Tolerance(0, -1, 0, 0, 0);
     }
@@ -48,7 +48,7 @@ record Tolerance(double unit, long terms, double inner, double magnitude, double
     /**
      * The largest allowed difference at an element whose oracle value is e.
      *
-     * @param largest largest finite magnitude in the array of the oracle
+     * @param largest largest finite magnitude in the oracle's array
      */
     double limit(double e, double largest) {
         double sums = terms < 0 ? 0 : (4 + 2 * Math.sqrt(terms)) * F32_UNIT;

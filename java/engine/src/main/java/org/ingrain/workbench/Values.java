@@ -19,7 +19,7 @@ final class Values {
         }
     }
 
-    /** Element i; an integer is converted to the nearest float. */
+    /** Reads element i. An integer is converted to the nearest float. */
     static float get(MemorySegment host, DType dtype, long i) {
         return switch (dtype) {
             case F32 -> host.getAtIndex(ValueLayout.JAVA_FLOAT, i);
@@ -35,7 +35,7 @@ final class Values {
         return (short) (Float.isNaN(value) ? bits >>> 16 | 0x40 : bits + 0x7fff + (bits >>> 16 & 1) >>> 16);
     }
 
-    /** The value rounded to the dtype. */
+    /** Returns the value rounded to the dtype. */
     static float rounded(DType dtype, float value) {
         return switch (dtype) {
             case BF16 -> Float.intBitsToFloat(bf16(value) << 16);

@@ -13,25 +13,25 @@ public final class Workbench {
     }
 
     /**
-     * Compiles the kernels that are sources, then loads all. The compiled files are removed before this returns, since
-     * a loaded library no longer needs its file.
+     * Compiles the kernels that are sources, then loads all kernels. The compiled files are removed before the method
+     * returns, since a loaded library no longer needs its file.
      *
      * @param library library of the backend
-     * @throws InputException if a kernel does not compile or load, or exports none of its ops; the message is one line
+     * @throws InputException if a kernel does not compile or load, or exports none of its ops
      */
     public static Backend open(Path library, List<KernelFile> kernels) {
         return kernels.isEmpty() ? Backend.open(library)
                 : compiled(library, kernels, (overlays, folder) -> Backend.open(library, overlays));
     }
 
-    /** Uses the kernels before their compiled files are removed. */
+    /** Receives the compiled kernels and their temporary folder, before the folder is removed. */
     public interface Use<R> {
         R with(List<Overlay> kernels, Path folder);
     }
 
     /**
-     * Compiles the kernels that are sources into a temporary folder, calls {@code use}, which may write to the folder,
-     * and removes the folder.
+     * Compiles the kernels that are sources into a temporary folder, calls {@code use} and removes the folder.
+     * {@code use} may write to the folder. Returns its result.
      */
     public static <R> R compiled(Path library, List<KernelFile> kernels, Use<R> use) {
         try (TemporaryFolder temporary = TemporaryFolder.make("ingrain-kernels-")) {
