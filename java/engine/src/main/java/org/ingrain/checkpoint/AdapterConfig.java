@@ -10,26 +10,27 @@ import org.ingrain.model.Projection;
 import org.ingrain.tensor.Require;
 
 /**
- * The configuration of a LoRA adapter: PEFT's adapter_config.json.
+ * The configuration of a LoRA adapter, as in PEFT's adapter_config.json.
  *
- * @param baseModelNameOrPath the base model; may be empty
+ * @param baseModelNameOrPath name or path of the base model; may be empty
  * @param r                   rank of modules that rank_pattern does not match
  * @param loraAlpha           alpha of modules that alpha_pattern does not match
  * @param loraDropout         dropout probability in training, in [0, 1)
  * @param targetModules       modules to adapt
- * @param excludeModules      exceptions from targetModules
- * @param useRslora           scale by alpha / √r instead of alpha / r (arXiv:2312.03732)
- * @param rankPattern         rank by regular expression; the expression matches the end of a module's path
- * @param alphaPattern        alpha by regular expression, matched in the same way
+ * @param excludeModules      modules that are not adapted although targetModules matches
+ * @param useRslora           whether the scaling is alpha / √r instead of alpha / r (arXiv:2312.03732)
+ * @param rankPattern         regular expressions and their ranks; an expression applies if it matches the end of a
+ *                            module's path, and the first that applies is used
+ * @param alphaPattern        regular expressions and their alphas, which apply as in rankPattern
  * @param layersToTransform   layers to adapt; empty for all
- * @param modulesToSave       modules stored in full beside the adapter
+ * @param modulesToSave       modules whose full weights are stored with the adapter
  */
 public record AdapterConfig(String baseModelNameOrPath, int r, double loraAlpha, double loraDropout,
         TargetModules targetModules, Optional<TargetModules> excludeModules, boolean useRslora,
         Map<String, Integer> rankPattern, Map<String, Double> alphaPattern, List<Integer> layersToTransform,
         List<String> modulesToSave) {
     public AdapterConfig {
-        // The first matching expression applies, so the order is kept.
+        // The order of the entries is kept, because the first matching expression applies.
         rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
         alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
         layersToTransform = List.copyOf(layersToTransform);
@@ -40,7 +41,7 @@ public record AdapterConfig(String baseModelNameOrPath, int r, double loraAlpha,
         Require.that(loraDropout >= 0 && loraDropout < 1, "lora_dropout", loraDropout, "0 or more and less than 1");
     }
 
-    /** A configuration with one rank and one alpha for the target modules of all layers. */
+    /** A configuration with the same rank and alpha for the target modules of all layers. */
     public static AdapterConfig of(String baseModel, int r, double loraAlpha, double loraDropout,
             List<String> targetModules) {
         return new AdapterConfig(baseModel, r, loraAlpha, loraDropout, new TargetModules.Names(targetModules),

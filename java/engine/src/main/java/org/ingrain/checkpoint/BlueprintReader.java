@@ -16,7 +16,8 @@ import org.ingrain.tensor.Require;
 
 /**
  * Reads config.json in the format of transformers 4 (rope_theta, rope_scaling, torch_dtype) or transformers 5
- * (rope_parameters, dtype). An unsupported setting that would change the result causes an InputException that names it.
+ * (rope_parameters, dtype). Throws an InputException for an unsupported setting that would change the result. The
+ * message names the setting.
  */
 public final class BlueprintReader {
     private static final Map<String, DType> DTYPES = Map.of(
@@ -62,7 +63,7 @@ public final class BlueprintReader {
             return new AttentionConfig(heads, keyValueHeads, headDim, this == QWEN2, this == QWEN3);
         }
 
-        /** The attention window in tokens if at least one layer has one, otherwise 0. */
+        /** The attention window in tokens; 0 if no layer has a window. */
         int slidingWindow(JsonFields fields) {
             return switch (this) {
                 case LLAMA -> 0;
@@ -72,7 +73,8 @@ public final class BlueprintReader {
         }
 
         /**
-         * The value of sliding_window. Null means no window; if the field is missing, transformers' default applies.
+         * The value of sliding_window; 0 if it is null, which means no window. If the field is missing, the default of
+         * transformers applies.
          */
         private static int window(JsonFields fields) {
             boolean none = fields.names().contains("sliding_window") && !fields.has("sliding_window");
@@ -109,8 +111,8 @@ public final class BlueprintReader {
     }
 
     /**
-     * The context length. YaRN extends the original context even if max_position_embeddings does not include it
-     * (Qwen2.5).
+     * The context length in tokens. With YaRN it is at least factor times the original length, even if
+     * max_position_embeddings is the original length, as in Qwen2.5.
      */
     private static int positions(JsonFields fields, RopeConfig rope) {
         int positions = fields.integer("max_position_embeddings");
@@ -191,7 +193,7 @@ public final class BlueprintReader {
         });
     }
 
-    /** Reads YaRN's parameters. Missing fields get the defaults of transformers' modeling_rope_utils. */
+    /** Reads the parameters of YaRN. Missing fields have the defaults of transformers' modeling_rope_utils. */
     private static RopeScaling yarn(JsonFields scaling, JsonFields fields) {
         int original = scaling.has(ORIGINAL) || fields.has(ORIGINAL) ? original(scaling, fields)
                 : fields.integer("max_position_embeddings");

@@ -10,7 +10,7 @@ import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 
 /**
- * Converts floating-point elements in host memory to and from F32. The memory is little-endian and may be unaligned, as
+ * Converts floating-point elements in host memory to and from F32. Elements are little-endian and may be unaligned, as
  * in safetensors. Conversion rounds to nearest even.
  */
 public final class HostFloats {
@@ -25,9 +25,10 @@ public final class HostFloats {
     }
 
     /**
-     * Wraps a tensor: F32, BF16 and F16 without a copy, F64 converted to F32.
+     * Returns a tensor for these bytes. F32, BF16 and F16 are not copied; F64 is converted to F32. Throws an
+     * InputException for any other type.
      *
-     * @param where file and tensor, for messages
+     * @param where file and tensor, for error messages
      * @param data  the tensor's bytes
      */
     static HostTensor tensor(String where, TensorInfo info, MemorySegment data) {
@@ -44,7 +45,7 @@ public final class HostFloats {
         return new HostTensor(dtype, info.shape(), data);
     }
 
-    /** values = data[offset ..]; the offset is in elements. */
+    /** Fills {@code values} with the elements of {@code data} from index {@code offset} on, converted to F32. */
     static void read(float[] values, MemorySegment data, DType dtype, long offset) {
         switch (dtype) {
             case F32 -> MemorySegment.copy(data, FLOAT, offset * Float.BYTES, values, 0, values.length);
@@ -62,7 +63,7 @@ public final class HostFloats {
         }
     }
 
-    /** data[offset ..] = values; the offset is in elements. */
+    /** Writes {@code values} to the elements of {@code data} from index {@code offset} on, converted to the dtype. */
     public static void write(MemorySegment data, DType dtype, long offset, float[] values) {
         switch (dtype) {
             case F32 -> MemorySegment.copy(values, 0, data, FLOAT, offset * Float.BYTES, values.length);

@@ -18,9 +18,10 @@ import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 
 /**
- * Merges an adapter into its base model: W + scaling·B·A, computed in F32 and rounded to the type of W, one tensor at a
- * time. The result is a new Hugging Face folder, written atomically. Modules that the adapter stores in full replace
- * the base's modules. If they replace only one of two tied embeddings, the result has a separate output head.
+ * Merges an adapter into its base model. Each adapted weight becomes W + scaling·B·A, computed in F32 and rounded to
+ * the type of W. Tensors are processed one at a time. The result is a new Hugging Face folder, written atomically.
+ * Modules that the adapter stores in full replace the base's modules. If this changes only one of two tied embeddings,
+ * the result has a separate output head.
  */
 public final class Merge {
     private static final String EMBEDDING = "model.embed_tokens.weight";
@@ -50,12 +51,14 @@ public final class Merge {
         return base.has(name) || name.equals(HEAD) && base.config().tieWordEmbeddings();
     }
 
-    /** The name of the base's tensor for a tensor of the result. For a tied head this is the embedding. */
+    /** The name of the base's tensor from which a tensor of the result is made. For a tied head it is the embedding. */
     private String old(String name) {
         return base.has(name) ? name : EMBEDDING;
     }
 
-    /** Whether the adapter breaks a tie: it replaces only one of the tied tensors, or both with different ones. */
+    /**
+     * Whether tied tensors differ after the merge, because the adapter replaces only one or both with different values.
+     */
     private boolean unties() {
         HostTensor embedding = adapter.savedModules().get(EMBEDDING);
         HostTensor head = adapter.savedModules().get(HEAD);
@@ -123,7 +126,7 @@ public final class Merge {
         return data;
     }
 
-    /** Computes data = W (N, C) + scaling·B (N, R)·A (R, C), in the type of W. */
+    /** Sets data to W (N, C) + scaling·B (N, R)·A (R, C), in the type of W. Returns data. */
     private static MemorySegment merged(MemorySegment data, HostTensor w, LoraModule module) {
         int columns = Math.toIntExact(w.shape()[1]);
         LongStream.range(0, w.shape()[0]).parallel().forEach(n -> {

@@ -18,9 +18,9 @@ import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 
 /**
- * A Hugging Face model folder: config.json, and weights in model.safetensors or in the shards listed in
- * model.safetensors.index.json. Opening a folder checks the configuration and every header. An InputException names the
- * file and the invalid field or tensor.
+ * A Hugging Face model folder. It contains config.json, and weights in model.safetensors or in the shards listed in
+ * model.safetensors.index.json. Opening a folder checks the configuration and every header. If a field or tensor is
+ * invalid, it throws an InputException that names the file and the field or tensor.
  */
 public final class ModelFolder implements WeightSource, AutoCloseable {
     static final String SINGLE = "model.safetensors";
@@ -77,7 +77,7 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
         return config;
     }
 
-    /** A file of the folder, if it exists. */
+    /** The path of a file in the folder; empty if the file does not exist. */
     public Optional<Path> file(String name) {
         return Optional.of(path.resolve(name)).filter(Files::isRegularFile);
     }
@@ -96,8 +96,8 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
     }
 
     /**
-     * A weight as F32, BF16 or F16: little-endian, may be unaligned, valid until close. An F64 tensor is converted to
-     * F32.
+     * A weight as F32, BF16 or F16. An F64 tensor is converted to F32. Elements are little-endian and may be unaligned;
+     * they are valid until close.
      */
     @Override
     public HostTensor tensor(String name) {
@@ -105,8 +105,8 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
     }
 
     /**
-     * Refuses a stored head that differs from the embedding although the config ties them. transformers 5 would use the
-     * stored head, transformers 4 the embedding.
+     * Throws an InputException if the config ties the head to the embedding but the folder stores a different head. For
+     * such a model, transformers 5 uses the stored head and transformers 4 the embedding.
      */
     private void requireTied() {
         String embedding = "model.embed_tokens.weight";

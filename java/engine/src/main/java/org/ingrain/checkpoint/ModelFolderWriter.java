@@ -7,7 +7,7 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.model.Blueprint;
 import org.ingrain.tokenizer.SpecialTokens;
 
-/** Writes a Hugging Face model folder, with the tokenizer and generation settings of another folder. */
+/** Writes a Hugging Face model folder. Tokenizer and generation settings are copied from another folder. */
 public final class ModelFolderWriter {
     private static final List<String> COPIED = List.of(
             "generation_config.json", "tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt",
@@ -21,8 +21,8 @@ public final class ModelFolderWriter {
      * Writes a model's files.
      *
      * @param folder     the folder that {@link org.ingrain.files.DurableFolder#write} passes to its body
-     * @param base       the folder from which other files are copied; its config.json is copied too if it matches
-     *                   config
+     * @param base       the folder from which tokenizer and generation settings are copied; its config.json is copied
+     *                   too if it equals {@code config}
      * @param tensors    all parameters, in the order of the shards
      * @param shardBytes maximum size of a shard in bytes, usually {@link SafetensorsWriter#SHARD_BYTES}
      */

@@ -25,8 +25,8 @@ import org.ingrain.tensor.InputException;
  * A LoRA adapter in PEFT's format: adapter_config.json and adapter_model.safetensors. The tensor names are {@code
  * base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight} (R, C) and lora_B (N, R).
  *
- * @param modules      the adapted projections, by layer and projection
- * @param savedModules parameters stored in full (modules_to_save), by the model's parameter name, such as {@code
+ * @param modules      the adapted projections, ordered by layer and projection
+ * @param savedModules parameters stored in full (modules_to_save); the key is the name in the model, such as {@code
  *                     lm_head.weight}
  */
 public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<String, HostTensor> savedModules) {
@@ -39,7 +39,10 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
         savedModules = Map.copyOf(savedModules);
     }
 
-    /** Reads an adapter for a model. An InputException names the file and the field or tensor that does not match. */
+    /**
+     * Reads an adapter. Throws an InputException that names the file and the field or tensor that does not fit the
+     * model.
+     */
     public static PeftAdapter read(Path folder, Blueprint model) {
         Path file = folder.resolve(CONFIG);
         if (!Files.isRegularFile(file)) {

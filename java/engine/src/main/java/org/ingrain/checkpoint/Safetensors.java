@@ -16,8 +16,8 @@ import org.ingrain.tensor.InputException;
 
 /**
  * One safetensors file, mapped read-only. Opening reads only the header; a tensor's bytes are read on access. Opening
- * checks the header, all offsets and all byte counts; an InputException names the invalid tensor. Several threads may
- * read at the same time. After close, access to a tensor's bytes throws an IllegalStateException.
+ * checks the header, all offsets and all byte counts, and throws an InputException that names an invalid tensor.
+ * Several threads may read at the same time. After close, access to a tensor's bytes throws an IllegalStateException.
  * Format: github.com/huggingface/safetensors, README.
  */
 public final class Safetensors implements AutoCloseable {
@@ -75,7 +75,7 @@ public final class Safetensors implements AutoCloseable {
         return file;
     }
 
-    /** The names of the tensors, in the order of their bytes. */
+    /** The names of the tensors, ordered by their position in the file. */
     public Set<String> names() {
         return Collections.unmodifiableSet(header.tensors().keySet());
     }
@@ -94,8 +94,8 @@ public final class Safetensors implements AutoCloseable {
     }
 
     /**
-     * The bytes of a tensor: little-endian, read-only, valid until close. The format does not guarantee alignment, so
-     * use an unaligned layout.
+     * The little-endian bytes of a tensor, read-only and valid until close. The format does not guarantee alignment, so
+     * callers must use an unaligned layout.
      */
     public MemorySegment data(String name) {
         TensorInfo info = info(name);

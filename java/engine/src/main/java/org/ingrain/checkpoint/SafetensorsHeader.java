@@ -12,10 +12,12 @@ import org.ingrain.files.JsonFields;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
-/** Reads the JSON header of a safetensors file and rejects whatever violates the format's specification. */
+/** Reads the JSON header of a safetensors file. Rejects a header that violates the format's specification. */
 record SafetensorsHeader(Map<String, TensorInfo> tensors, Map<String, String> metadata) {
     static final long LONGEST = 100_000_000;
-    /** Bits per element of every type of the format. Tensors that the model does not use may have any of them. */
+    /**
+     * Bits per element of every type of the format. Tensors that the model does not use may have any of these types.
+     */
     private static final Map<String, Integer> BITS = Map.ofEntries(Map.entry("BOOL", 8), Map.entry("U8", 8),
             Map.entry("I8", 8), Map.entry("F8_E4M3", 8), Map.entry("F8_E5M2", 8), Map.entry("F8_E8M0", 8),
             Map.entry("F4", 4), Map.entry("F6_E2M3", 6), Map.entry("F6_E3M2", 6), Map.entry("I16", 16),

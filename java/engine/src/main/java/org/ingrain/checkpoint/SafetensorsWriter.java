@@ -19,8 +19,8 @@ import org.ingrain.files.Json;
 import org.ingrain.tensor.DType;
 
 /**
- * Writes safetensors files. Equal tensors yield equal bytes. Tensors are in the order of the safetensors library (wider
- * types first, then by name). Files are written atomically, as by {@link DurableFile}.
+ * Writes safetensors files. Equal tensors yield equal files. Tensors are ordered as in the safetensors library, by type
+ * (wider types first), then by name. Files are written atomically by {@link DurableFile}.
  */
 public final class SafetensorsWriter {
     /** The default shard size of Hugging Face models, in bytes. */
@@ -41,7 +41,7 @@ public final class SafetensorsWriter {
         write(file, tensors, PYTORCH);
     }
 
-    /** Writes one file. */
+    /** Writes one file with these metadata. */
     public static void write(Path file, List<TensorOutput> tensors, Map<String, String> metadata) {
         List<TensorOutput> ordered = tensors.stream().sorted(BY_TYPE_AND_NAME).toList();
         byte[] header = header(ordered, metadata);
@@ -56,8 +56,8 @@ public final class SafetensorsWriter {
     }
 
     /**
-     * Writes a model into a folder: model.safetensors if it fits into one shard, otherwise shards in the order of the
-     * tensors, and their index.
+     * Writes a model into a folder. A model that fits into one shard is written as model.safetensors. A larger model is
+     * written as shards, which are filled in the order of {@code tensors}, and an index.
      */
     public static void writeModel(Path folder, List<TensorOutput> tensors, long shardBytes) {
         List<List<TensorOutput>> shards = shards(tensors, shardBytes);

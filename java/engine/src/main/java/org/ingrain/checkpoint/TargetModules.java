@@ -8,8 +8,8 @@ import org.ingrain.files.JsonFields;
 import org.ingrain.tensor.InputException;
 
 /**
- * The modules that an adapter adapts, matched as in PEFT: a list of path suffixes, one regular expression that matches
- * the whole path, or {@code all-linear}.
+ * The modules that an adapter adapts. They are matched as in PEFT, by a list of path suffixes, by one regular
+ * expression for the whole path, or by {@code all-linear}.
  */
 public sealed interface TargetModules {
     /** Whether a module path, such as {@code model.layers.0.self_attn.q_proj}, matches. */

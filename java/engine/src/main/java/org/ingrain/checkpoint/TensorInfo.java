@@ -9,10 +9,10 @@ import org.ingrain.tensor.DType;
 /**
  * The description of a tensor in a safetensors header.
  *
- * @param type  element type, as the format names it
+ * @param type  element type, with its name in the format
  * @param shape row-major; empty for a scalar
- * @param begin offset of the first byte, from the end of the header
- * @param end   offset after the last byte
+ * @param begin offset of the first byte, counted from the end of the header
+ * @param end   offset of the first byte after the tensor, counted in the same way
  */
 public record TensorInfo(String name, String type, long[] shape, long begin, long end) {
     public TensorInfo {
@@ -24,7 +24,7 @@ public record TensorInfo(String name, String type, long[] shape, long begin, lon
         return shape.clone();
     }
 
-    /** The element type; empty if the engine does not compute with it. */
+    /** The element type; empty if the engine does not support it. */
     public Optional<DType> dtype() {
         return Stream.of(DType.values()).filter(dtype -> dtype.name().equals(type)).findFirst();
     }

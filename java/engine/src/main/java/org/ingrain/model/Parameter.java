@@ -21,7 +21,7 @@ public record Parameter(String name, Group group, long rows, long columns, Shard
      */
     public enum Shard { NONE, ROWS, COLUMNS, VOCABULARY }
 
-    /** Minimum number of ranks that split the vocabulary. Fewer ranks compute all logits each, which is faster. */
+    /** Minimum number of ranks that split the vocabulary. With fewer ranks it is faster if each computes all logits. */
     static final int VOCABULARY_RANKS = 4;
 
     /**
