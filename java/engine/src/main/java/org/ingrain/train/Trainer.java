@@ -36,9 +36,9 @@ import tools.jackson.databind.annotation.JsonNaming;
 
 /**
  * Trains a model or an adapter. A killed run resumes from its latest checkpoint, and the result is bit-identical to
- * that of an uninterrupted run. The loss of a step is the mean over all its target tokens. A checkpoint is written
- * every checkpointEvery steps, after the last step, and after every validation with a new lowest loss. The result has
- * the weights with the lowest validation loss, or those of the last step if there is no validation data.
+ * that of an uninterrupted run. The loss of a step is the mean over all target tokens of the step. A checkpoint is
+ * written every checkpointEvery steps, after the last step, and after every validation with a new lowest loss. The
+ * result has the weights with the lowest validation loss, or those of the last step if there is no validation data.
  */
 public final class Trainer implements AutoCloseable {
     private final TrainingRanks<?> ranks;
@@ -70,9 +70,9 @@ public final class Trainer implements AutoCloseable {
      *
      * @param weights   weights of the frozen model
      * @param lora      shape of the adapter
-     * @param baseModel base model to name in the adapter's config
-     * @param from      modules of the adapter to start from, or empty for a new adapter; the caller names the adapter
-     *                  in the run's provenance
+     * @param baseModel name of the base model for the adapter's config
+     * @param from      modules of the adapter with which training starts; empty for a new adapter; the caller
+     *                  identifies the adapter in the run's provenance
      * @param run       data, settings and output folder
      * @throws InputException if the rank, scaling or projections of {@code from} differ from those of {@code lora}
      */
@@ -99,9 +99,9 @@ public final class Trainer implements AutoCloseable {
     /**
      * Creates a trainer for all weights.
      *
-     * @param weights the weights, which each step overwrites
-     * @param base    folder that the weights were loaded from; the result has the same tensor names, shapes and dtypes,
-     *                and copies of its config, tokenizer and generation settings
+     * @param weights weights of the model; each step overwrites them
+     * @param base    folder from which the weights were loaded; the result has the same tensor names, shapes and
+     *                dtypes, and copies of the folder's config, tokenizer and generation settings
      * @param run     data, settings and output folder
      */
     public static Trainer full(Weights weights, ModelFolder base, TrainingRun run) {
@@ -120,7 +120,7 @@ public final class Trainer implements AutoCloseable {
     /**
      * Creates a trainer for a new model with random weights, drawn from the run's seed.
      *
-     * @param weights weights to overwrite; the result has the dtype that their config names
+     * @param weights weights to overwrite; the result has the dtype of their config
      * @param folder  folder whose tokenizer is copied to the result
      * @param run     data, settings and output folder
      */
@@ -149,7 +149,7 @@ public final class Trainer implements AutoCloseable {
         return new DataOrder(sequences, run.data().packTo(), run.train());
     }
 
-    /** The smallest training memory for this run: its largest micro-batch, and the activations of one layer. */
+    /** The smallest training memory for this run, with the run's largest micro-batch and one kept layer. */
     public static TrainingMemory memory(TrainingRun run) {
         MicroBatchLimits limits = order(run, run.data().train()).limits();
         if (!run.data().validation().isEmpty()) {
@@ -159,8 +159,8 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * The largest training memory that fits on every rank's device, or the smallest with activation checkpointing. All
-     * ranks keep the same layers, because ranks that shard a model must recompute the other layers together.
+     * The largest training memory that every rank's device can hold; with activation checkpointing, the smallest. All
+     * ranks keep the same layers, because the ranks of a sharded model must recompute the other layers together.
      */
     private static TrainingMemory memory(List<TrainingModel> models, TrainingRun run,
             ToLongBiFunction<TrainingMemory, Weights> bytes) {
@@ -182,8 +182,8 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * Trains from the latest checkpoint until the last step or until {@link TrainProgress#enough}. Then writes the
-     * result, unless it exists or {@link TrainProgress#wantsResult} is false.
+     * Trains from the latest checkpoint to the last step, or until {@link TrainProgress#enough} returns true. Then
+     * writes the result, unless it exists or {@link TrainProgress#wantsResult} returns false.
      *
      * @throws InputException if the output folder cannot be used, or if a loss or gradient norm is not finite
      */
@@ -241,7 +241,7 @@ public final class Trainer implements AutoCloseable {
         return tokens / Math.max(1e-9, (System.nanoTime() - began) * 1e-9);
     }
 
-    /** True for the last step and for each multiple of {@code every}; if {@code every} is 0, for the end of epochs. */
+    /** True for the last step and for each multiple of {@code every}; if that is 0, for the last step of each epoch. */
     private boolean due(int step, int every) {
         return step == order.steps() || step % (every == 0 ? order.stepsPerEpoch() : every) == 0;
     }

@@ -4,14 +4,14 @@ import java.nio.file.Path;
 import org.ingrain.tensor.Require;
 
 /**
- * Training data and how to read it.
+ * The files of the training data, and how to read and encode them.
  *
  * @param data               JSONL file, see {@link ExampleReader}
  * @param validationData     JSONL file for validation; null for none
- * @param validationFraction fraction of the rows of data that is used for validation instead of training; 0 for none.
- *                           Must be 0 if validationData is set
+ * @param validationFraction fraction of the rows of {@code data} that is used for validation instead of training; 0 for
+ *                           none, required if validationData is set
  * @param maxLength          maximum length of a row in tokens, at least 2
- * @param truncate           whether to cut longer rows at their end; otherwise they are refused
+ * @param truncate           whether longer rows are cut at the end; otherwise they cause an InputException
  * @param packing            whether to pack several rows into bins of maxLength tokens; attention does not cross rows
  */
 public record DataConfig(Path data, Path validationData, double validationFraction, int maxLength, boolean truncate,

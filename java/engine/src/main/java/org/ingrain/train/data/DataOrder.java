@@ -7,7 +7,7 @@ import java.util.List;
 /**
  * Selects the sequences of each optimizer step. The selection depends only on the data, the settings and the step
  * number, so a checkpoint stores only the step number. Sequences are packed into bins once. Each epoch shuffles the
- * bins with a different seed, and its last step may have fewer bins.
+ * bins with a different seed. The last step of an epoch may have fewer bins.
  */
 public final class DataOrder {
     private static final long ORDER = 1;
@@ -41,7 +41,7 @@ public final class DataOrder {
         return split(Arrays.copyOfRange(order, first, Math.min(first + binsPerStep(), order.length)));
     }
 
-    /** All bins, not shuffled, for validation. */
+    /** The micro-batches of all bins without shuffling, for validation. */
     public List<MicroBatch> inOrder() {
         int[] order = new int[bins.size()];
         Arrays.setAll(order, i -> i);

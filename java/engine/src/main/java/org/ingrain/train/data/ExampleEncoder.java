@@ -13,10 +13,10 @@ import org.ingrain.tensor.Require;
 import org.ingrain.tokenizer.Tokenizer;
 
 /**
- * Encodes rows as token ids and marks the target tokens. The ids of a prompt are equal to those that sampling starts
- * from: the same template object is called in the same way. If the ids of the whole text start with the ids of the
- * prompt, the completion gets the remaining ids. Otherwise a token spans the boundary, and the completion is encoded
- * separately. An answer ends with an end-of-sequence token; tokens after it are not targets.
+ * Encodes rows as token ids and marks the target tokens. Sampling starts from the same prompt ids, because it calls the
+ * same template object in the same way. If the ids of the whole text start with the ids of the prompt, the completion
+ * consists of the remaining ids. Otherwise a token spans the boundary, and the completion is encoded separately. An
+ * answer ends with an end-of-sequence token; tokens after this token are not targets.
  */
 public final class ExampleEncoder {
     private static final String ASSISTANT = "assistant";
@@ -28,7 +28,7 @@ public final class ExampleEncoder {
 
     /**
      * @param maxLength maximum length of a sequence in tokens
-     * @param truncate  whether to cut longer sequences at their end; otherwise they are refused
+     * @param truncate  whether longer sequences are cut at the end; otherwise they cause an InputException
      */
     public ExampleEncoder(Tokenizer tokenizer, ChatTemplate template, int maxLength, boolean truncate) {
         Require.atLeast(2, "maxLength", maxLength);
@@ -38,17 +38,18 @@ public final class ExampleEncoder {
         this.truncate = truncate;
     }
 
-    /** Encodes rows; the result has one list of sequences per row, in the order of the rows. */
+    /** Encodes rows. Returns one list of sequences per row, in the order of the rows. */
     public List<List<TrainingSequence>> encode(List<ExampleReader.Row> rows) {
         return rows.stream().map(this::encode).toList();
     }
 
     /**
      * Encodes one row, usually as one sequence. Some templates render earlier turns differently once later turns
-     * follow: Qwen3 removes the thoughts of earlier answers. Such a conversation is split where the rendering changes,
-     * so that every answer follows the prompt that sampling would start from.
+     * follow; for example Qwen3 removes the thoughts of earlier answers. Such a conversation is split where the
+     * rendering changes, so that every answer follows the prompt with which sampling would start.
      *
-     * @throws InputException if the row has no target token or is too long; the message starts with its file and line
+     * @throws InputException if the row has no target token or is too long; the message starts with the row's file and
+     * line
      */
     public List<TrainingSequence> encode(ExampleReader.Row row) {
         List<Draft> drafts = switch (row.example()) {
@@ -75,7 +76,7 @@ public final class ExampleEncoder {
         return new TrainingSequence(Arrays.copyOf(draft.ids, length), draft.targets);
     }
 
-    /** A sequence before its length is checked. */
+    /** A sequence whose length has not been checked. */
     private record Draft(int[] ids, BitSet targets) {
     }
 
@@ -122,7 +123,9 @@ public final class ExampleEncoder {
         return turns(row.messages(), 0, where);
     }
 
-    /** Encodes a conversation. The targets are the assistant's turns among the messages from index {@code first}. */
+    /**
+     * Encodes a conversation. The targets are the assistant's turns, if their message index is at least {@code first}.
+     */
     private List<Draft> turns(List<Message> messages, int first, String where) {
         List<Draft> drafts = new ArrayList<>();
         Stretch stretch = null;
@@ -148,7 +151,7 @@ public final class ExampleEncoder {
         return drafts;
     }
 
-    /** Consecutive turns: the rendered text of each is a prefix of the next turn's prompt. */
+    /** Consecutive turns for one sequence. The rendered text of each turn is a prefix of the next turn's prompt. */
     private final class Stretch {
         private final BitSet targets = new BitSet();
         private String text = "";
@@ -173,7 +176,7 @@ public final class ExampleEncoder {
         }
     }
 
-    /** Rendered messages, as text and as ids. */
+    /** Messages rendered by the template, as text and as ids. */
     private record Turn(String text, int[] ids) {
     }
 
@@ -203,7 +206,10 @@ public final class ExampleEncoder {
                 : tokenizer.encode(rest, false);
     }
 
-    /** The index after the first end-of-sequence token at or after {@code begin}; the length if there is none. */
+    /**
+     * The index after the first end-of-sequence token from {@code begin} on; the number of ids if there is no such
+     * token.
+     */
     private int endOfAnswer(int[] ids, int begin) {
         for (int i = begin; i < ids.length; i++) {
             if (tokenizer.eosIds().contains(ids[i])) {
@@ -214,8 +220,8 @@ public final class ExampleEncoder {
     }
 
     /**
-     * Appends an end-of-sequence token unless the last token is one or the tokenizer has none. Prefers the tokenizer's
-     * eos_token if it is in the list of end-of-sequence ids.
+     * Appends an end-of-sequence token, unless the last token is one or the tokenizer has none. The token is the
+     * tokenizer's eos_token if that is in the list of end-of-sequence ids, otherwise the first id of the list.
      */
     private int[] ended(int[] ids) {
         List<Integer> eos = tokenizer.eosIds();

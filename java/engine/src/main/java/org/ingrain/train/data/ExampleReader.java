@@ -16,15 +16,15 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * Reads JSONL in TRL's formats: {"prompt", "completion"}, {"messages"} or {"text"}. Prompt and completion are strings
- * or lists of messages; if the prompt is a list, a completion string is one assistant message. Other fields and blank
- * lines are ignored. For an invalid line the InputException names file and line.
+ * or lists of messages. If the prompt is a list and the completion a string, the completion is one assistant message.
+ * Other fields and blank lines are ignored. An invalid line causes an InputException that names file and line.
  */
 public final class ExampleReader {
     private ExampleReader() {
     }
 
     /**
-     * A row and its position.
+     * A row and its position in the file.
      *
      * @param where file and line, used as the start of error messages
      */

@@ -3,13 +3,14 @@ package org.ingrain.train.data;
 import java.util.List;
 
 /**
- * The concatenated sequences of one forward and backward pass: S sequences with T tokens, of which M are targets.
+ * The concatenated sequences of one forward and backward pass. There are S sequences with T tokens in all; M of the
+ * tokens are targets.
  *
  * @param ids        (T) token ids
- * @param positions  (T) positions, from 0 in each sequence
+ * @param positions  (T) position of each token in its sequence, from 0
  * @param offsets    (S + 1) first row of each sequence; the last entry is T
- * @param targetRows (M) ascending rows that predict a target; the target is the token of the next row
- * @param targets    (M) the token ids that these rows should predict
+ * @param targetRows (M) rows that predict a target, ascending; the target is the token of the next row
+ * @param targets    (M) token ids of the targets, in the order of targetRows
  */
 public record MicroBatch(int[] ids, int[] positions, int[] offsets, int[] targetRows, int[] targets) {
     /** Concatenates sequences in this order. */

@@ -3,12 +3,12 @@ package org.ingrain.train.data;
 /**
  * Maximum sizes of a micro-batch, for which memory is allocated.
  *
- * @param tokens    maximum of T
- * @param sequences maximum of S
- * @param targets   maximum of M
+ * @param tokens    maximum number of tokens
+ * @param sequences maximum number of sequences
+ * @param targets   maximum number of targets
  */
 public record MicroBatchLimits(int tokens, int sequences, int targets) {
-    /** The larger of each limit. */
+    /** The maximum of these limits and {@code other}, for each size separately. */
     public MicroBatchLimits max(MicroBatchLimits other) {
         return new MicroBatchLimits(Math.max(tokens, other.tokens), Math.max(sequences, other.sequences),
                 Math.max(targets, other.targets));

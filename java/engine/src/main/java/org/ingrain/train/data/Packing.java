@@ -13,9 +13,9 @@ final class Packing {
     }
 
     /**
-     * Best fit decreasing: places sequences from the longest to the shortest, each in the fullest bin that has room.
-     * Of equally long sequences the lower index is placed first, and of equally full bins the oldest is used, so the
-     * result depends only on the arguments.
+     * Best fit decreasing: places sequences from the longest to the shortest, each in the fullest bin with enough room.
+     * Of equally long sequences, the one with the lower index is placed first. Of equally full bins, the oldest is
+     * used. The result therefore depends only on the arguments.
      *
      * @param lengths  lengths of the sequences in tokens, each at most capacity
      * @param capacity maximum number of tokens in a bin
@@ -52,7 +52,7 @@ final class Packing {
         return bins.stream().map(bin -> bin.stream().mapToInt(Integer::intValue).toArray()).toList();
     }
 
-    /** One sequence per bin. */
+    /** Returns bins with one sequence each. */
     static List<int[]> apart(int sequences) {
         return IntStream.range(0, sequences).mapToObj(i -> new int[] {i}).toList();
     }

@@ -6,16 +6,18 @@ import org.ingrain.tensor.Require;
  * Length and batch sizes of a training run, its checkpoints and its seed.
  *
  * @param epochs                  number of passes over the data if maxSteps is 0
- * @param maxSteps                number of optimizer steps, over as many epochs as needed; 0 to use epochs instead
- * @param batchSize               sequences (or bins, with packing) per micro-batch
+ * @param maxSteps                number of optimizer steps, over as many epochs as needed; 0 if {@code epochs}
+ *                                determines the number
+ * @param batchSize               sequences per micro-batch; with packing, bins per micro-batch
  * @param gradientAccumulation    micro-batches per optimizer step
  * @param seed                    seed of the data order, the initial adapter and dropout
- * @param evalEvery               steps between validations; 0 for the end of each epoch
- * @param checkpointEvery         steps between checkpoints; 0 for the end of each epoch
- * @param keepCheckpoints         number of latest checkpoints to keep; the best one is kept too
- * @param activationCheckpointing keep only the input of each layer (and all activations of the last) and recompute the
- *                                rest in the backward pass, even if there is memory for more; takes a third more time,
- *                                with bit-identical results
+ * @param evalEvery               steps between validations; 0 to validate at the end of each epoch
+ * @param checkpointEvery         steps between checkpoints; 0 to write one at the end of each epoch
+ * @param keepCheckpoints         number of latest checkpoints to keep; the one with the lowest validation loss is kept
+ *                                too
+ * @param activationCheckpointing whether to keep only the input of each layer and all activations of the last layer,
+ *                                even if there is memory for more; the backward pass then recomputes the others, which
+ *                                takes a third more time; the results are bit-identical
  */
 public record TrainConfig(int epochs, int maxSteps, int batchSize, int gradientAccumulation, long seed, int evalEvery,
                           int checkpointEvery, int keepCheckpoints, boolean activationCheckpointing) {
@@ -29,7 +31,10 @@ public record TrainConfig(int epochs, int maxSteps, int batchSize, int gradientA
         Require.atLeast(1, "keepCheckpoints", keepCheckpoints);
     }
 
-    /** No gradient accumulation; validation and checkpoint after each epoch; the latest two checkpoints are kept. */
+    /**
+     * A configuration without gradient accumulation and with validation and checkpoint after each epoch. The latest two
+     * checkpoints are kept.
+     */
     public static TrainConfig of(int epochs, int batchSize, long seed) {
         return new TrainConfig(epochs, 0, batchSize, 1, seed, 0, 0, 2, false);
     }

@@ -37,7 +37,7 @@ public record TrainingData(List<TrainingSequence> train, List<TrainingSequence> 
         }
     }
 
-    /** SHA-256 of all tokens and targets. A run is only resumed with the same fingerprint. */
+    /** SHA-256 of all tokens and targets, in hexadecimal. A run is resumed only if the fingerprint is the same. */
     public String fingerprint() {
         MessageDigest digest = Digest.sha256();
         for (List<TrainingSequence> part : List.of(train, validation)) {

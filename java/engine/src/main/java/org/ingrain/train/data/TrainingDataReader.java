@@ -14,9 +14,9 @@ public final class TrainingDataReader {
     }
 
     /**
-     * Reads and encodes the rows, and splits off the validation rows. All sequences of a row are on the same side of
-     * the split. Throws an InputException for an unreadable file, an invalid row, or a validation fraction that leaves
-     * no training rows.
+     * Reads and encodes the rows, and separates the validation rows. All sequences of a row are either training or
+     * validation sequences. Throws an InputException for an unreadable file, an invalid row, or a validation fraction
+     * that leaves no training rows.
      *
      * @param seed selects the validation rows if there is a validation fraction
      */

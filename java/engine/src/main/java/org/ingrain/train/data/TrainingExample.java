@@ -12,8 +12,8 @@ public sealed interface TrainingExample {
     }
 
     /**
-     * A conversation and the messages that follow it, with the chat template. The targets are the assistant's turns of
-     * the completion.
+     * A conversation and the messages that follow it, rendered with the chat template. The targets are the assistant's
+     * turns in the completion.
      */
     record Answer(List<Message> prompt, List<Message> completion) implements TrainingExample {
         public Answer {
@@ -22,7 +22,7 @@ public sealed interface TrainingExample {
         }
     }
 
-    /** A conversation, with the chat template. The targets are all turns of the assistant. */
+    /** A conversation, rendered with the chat template. The targets are all turns of the assistant. */
     record Conversation(List<Message> messages) implements TrainingExample {
         public Conversation {
             messages = List.copyOf(messages);

@@ -3,11 +3,11 @@ package org.ingrain.train.data;
 import java.util.BitSet;
 
 /**
- * Token ids and the targets among them.
+ * A sequence of token ids, some of which are targets.
  *
  * @param ids     token ids, at least two
- * @param targets positions of the target tokens, at least one. Token i is predicted from the tokens before it, so 0 is
- *                not a target
+ * @param targets positions of the target tokens, at least one. A target is predicted from the tokens before it, so
+ *                position 0 is not a target
  */
 public record TrainingSequence(int[] ids, BitSet targets) {
     public TrainingSequence {

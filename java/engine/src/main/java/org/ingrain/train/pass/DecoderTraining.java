@@ -13,11 +13,12 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.MicroBatch;
 
 /**
- * Forward and backward pass of the decoder over packed sequences. The backward pass visits the layers from last to
- * first. At each matmul it computes the gradient of the input from the weight, and {@link Parameters#backward} adds the
- * gradients of the trained parameters. It computes no gradients of frozen weights and stops below the first trained
- * matmul. The loss is computed only for target rows, in chunks, so that memory holds the logits of only one chunk. With
- * a sharded model, all ranks make the same calls in the same order, and {@link RankSums} sums over them.
+ * Forward and backward pass of the decoder over packed sequences. The backward pass processes the layers from last to
+ * first. At each matmul, the pass computes the gradient of the input, and {@link Parameters#backward} adds the
+ * gradients of the trained parameters. Gradients of frozen weights are not computed. The pass ends at the first
+ * matmul, in forward order, that has trained parameters. The loss is computed only for target rows, in chunks, so that
+ * memory contains the logits of one chunk only. With a sharded model, all ranks make the same calls in the same order,
+ * and {@link RankSums} sums over the ranks.
  */
 public final class DecoderTraining implements AutoCloseable {
     private final Allocator.Scope scope;
@@ -52,7 +53,7 @@ public final class DecoderTraining implements AutoCloseable {
         weights.reserveWorkspace(scope, memory.limits().tokens(), true);
     }
 
-    /** Sum of −log p over the targets of a batch, without dropout. Does not change gradients. */
+    /** Returns the sum of −log p over the targets of a batch, computed without dropout. Does not change gradients. */
     public double loss(MicroBatch batch) {
         parameters.begin(0, 0);
         inputs.upload(batch);
@@ -61,7 +62,8 @@ public final class DecoderTraining implements AutoCloseable {
     }
 
     /**
-     * Adds the gradients of scale times the sum of −log p over the batch's targets to {@link Parameters#flat}.
+     * Adds gradients to {@link Parameters#flat}. They are the gradients of {@code scale} times the sum of −log p over
+     * the targets of the batch.
      *
      * @param step       optimizer step, from 1
      * @param microBatch index of the micro-batch in the step, from 0
@@ -100,7 +102,7 @@ public final class DecoderTraining implements AutoCloseable {
         }
     }
 
-    /** The ops of layer i after its first norm and before down_proj; rows.x() is the output of that norm. */
+    /** Runs the ops of layer i from its first norm, whose output is in rows.x(), to the input of down_proj. */
     private void block(int i, int t) {
         TrainingActivations.Rows rows = activations.rows(t);
         TrainingActivations.Layer kept = kept(i, t);
@@ -114,7 +116,7 @@ public final class DecoderTraining implements AutoCloseable {
         ops.siluMul(rows.gated(), kept.gateUp());
     }
 
-    /** Computes kept.qkv before rope: projection, bias, adapter and QK norm. */
+    /** Computes kept.qkv as it is before rope, with projection, bias, adapter and QK norm. */
     private void queriesKeysValues(int i, TrainingActivations.Layer kept, Tensor x) {
         Weights.Layer layer = weights.layers().get(i);
         Tensor qkv = layer.qkNorm() == null ? kept.qkv() : kept.projected();
@@ -163,11 +165,11 @@ public final class DecoderTraining implements AutoCloseable {
                 return;
             }
         }
-        // Reached only if all weights are trained: with an adapter the pass ends in layer 0.
+        // This is reached only if all weights are trained. With an adapter the pass ends in layer 0.
         ops.embeddingBackward(parameters.gradient(Group.EMBED_TOKENS), activations.gradients(t).stream(), inputs.ids());
     }
 
-    /** Recomputes the activations of a layer; their memory was reused by other layers. */
+    /** Recomputes the activations of a layer, because other layers have reused their memory. */
     private void recompute(int i, int t) {
         TrainingActivations.Rows rows = activations.rows(t);
         Tensor norm = weights.layers().get(i).inputLayernorm();
@@ -176,7 +178,7 @@ public final class DecoderTraining implements AutoCloseable {
         parameters.forward(Role.DOWN_PROJ.of(i), rows.delta(), rows.gated());
     }
 
-    /** Returns false if nothing below is trained. */
+    /** Backward pass of the feed-forward half of layer i. Returns false if no parameters below are trained. */
     private boolean feedForwardBackward(int i, int t) {
         TrainingActivations.Rows rows = activations.rows(t);
         TrainingActivations.Layer kept = kept(i, t);
@@ -196,7 +198,7 @@ public final class DecoderTraining implements AutoCloseable {
         return true;
     }
 
-    /** Returns false if nothing below is trained. */
+    /** Backward pass of the attention half of layer i. Returns false if no parameters below are trained. */
     private boolean attentionBackward(int i, int t) {
         TrainingActivations.Rows rows = activations.rows(t);
         TrainingActivations.Layer kept = kept(i, t);
@@ -218,7 +220,7 @@ public final class DecoderTraining implements AutoCloseable {
         return true;
     }
 
-    /** Gradients of one matmul; if nothing below it is trained, dx is not set and the result is false. */
+    /** Computes the gradients of one matmul. If no parameters below are trained, does not set dx and returns false. */
     private boolean linearBackward(Group group, Tensor dx, Tensor dy, Tensor x) {
         boolean below = group.compareTo(parameters.lowest()) > 0;
         if (below && sums != null && !readsShare(group)) {
@@ -230,12 +232,12 @@ public final class DecoderTraining implements AutoCloseable {
         return below;
     }
 
-    /** True if the weight's columns (and the input) are sharded; false if its rows (and the output) are. */
+    /** True if the columns of the weight and the input are sharded; false if its rows and the output are sharded. */
     private static boolean readsShare(Group group) {
         return group.role() == Role.O_PROJ || group.role() == Role.DOWN_PROJ;
     }
 
-    /** The last norm, lm_head and the cross-entropy, for the M rows that predict targets. */
+    /** Computes the last norm, lm_head and the cross-entropy for the M rows that predict targets. */
     private final class LossHead {
         private final TrainingActivations.Head head;
         private final int m;
@@ -273,8 +275,8 @@ public final class DecoderTraining implements AutoCloseable {
         }
 
         /**
-         * Computes the losses of the chunk that starts at row begin. With {@code backward} it also computes the
-         * gradient of x, in the memory of head.added().
+         * Computes the losses of the chunk that starts at row {@code begin}. If {@code backward} is true, also computes
+         * the gradient of x, which is stored in head.added().
          */
         private void chunk(int begin, boolean backward, float scale) {
             int end = Math.min(begin + TrainingActivations.HEAD_ROWS, m);

@@ -9,13 +9,13 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
 /**
- * The trained parameters of a rank in flat F32 memory: values, gradients and the two moments of AdamW, each (n). One op
- * computes the gradient norm, one clips, and one or two take the AdamW step. Alignment gaps between tensors always
- * contain zeros.
+ * The trained parameters of a rank in flat F32 memory. Values, gradients and the two moments of AdamW have n elements
+ * each. One op computes the gradient norm, one op clips, and one or two ops execute the AdamW step. Alignment gaps
+ * between tensors always contain zeros.
  *
- * <p>With several replicas, {@link #reduce} adds their gradients in the order of replicas. Replica 0 keeps the sum and
- * adds its next micro-batch to it; the others restart from zero. The gradients of micro-batches are thus added in their
- * order, with the same bits for any number of replicas:
+ * <p>With several replicas, {@link #reduce} adds the replicas' gradients in the order of replicas. Replica 0 adds the
+ * gradients of its next micro-batch to this sum; the others restart from zero. The gradients are therefore added in the
+ * order of micro-batches, with the same bits for any number of replicas:
  * <pre>
  * micro-batch       0    1    2    3         one replica    ((g0 + g1) + g2) + g3
  * of two replicas   0    1    0    1         two            s = g0 + g1, then (s + g2) + g3
@@ -29,11 +29,11 @@ public final class FlatParameters {
     private final Layout layout;
     private final Tensor values;
     private Tensor gradients;
-    /** (n) result of the sum over replicas; null with one replica. */
+    /** Result of the sum over replicas (n); null with one replica. */
     private Tensor sum;
     private final Tensor firstMoments;
     private final Tensor secondMoments;
-    /** Range of the elements whose moments this rank stores: all, or the slice of its replica. */
+    /** Range of the elements whose moments this rank stores: all elements, or the slice of the rank's replica. */
     private final long begin;
     private final long end;
     private final Tensor norm;
@@ -42,13 +42,13 @@ public final class FlatParameters {
     /**
      * Position of a tensor in the flat memory.
      *
-     * @param offset index of its first element
+     * @param offset index of the tensor's first element
      * @param shape  shape of the tensor, row-major
      */
     record Slot(long offset, long... shape) {
     }
 
-    /** The ranks of a sharded model that have the same tensor. */
+    /** Which ranks of a sharded model have the same tensor. */
     enum Region {
         /** Only this rank. */
         OWN,
@@ -90,12 +90,14 @@ public final class FlatParameters {
             return elements;
         }
 
-        /** Ends a region; the tensors added next are in the following one. */
+        /** Ends a region. The tensors that are added next are in the following region. */
         void endRegion(Region region) {
             ends[region.ordinal()] = elements;
         }
 
-        /** Weight decay applies to the tensors added before this call, and to no later ones. */
+        /**
+         * Marks the tensors that were added before this call as decayed. Weight decay does not apply to later tensors.
+         */
         void endDecayed() {
             decayed = elements;
         }
@@ -110,9 +112,9 @@ public final class FlatParameters {
     }
 
     /**
-     * @param sharded whether each replica stores the moments of one slice only, updates that slice and all-gathers the
-     *                values (ZeRO-1, arXiv:1910.02054); otherwise every replica stores all moments and updates all
-     *                values
+     * @param sharded whether each replica stores the moments of one slice only and updates that slice, after which the
+     *                replicas all-gather the values (ZeRO-1, arXiv:1910.02054); otherwise every replica stores all
+     *                moments and updates all values
      */
     FlatParameters(Allocator memory, Layout layout, TrainingPlace place, boolean sharded) {
         context = memory.context();
@@ -146,7 +148,7 @@ public final class FlatParameters {
         return flat.slice(slot.offset(), n).view(slot.shape());
     }
 
-    /** The values (n), and of the first and the second moments this rank's slice. */
+    /** The values (n), then this rank's slices of the first and of the second moments. */
     public List<Tensor> state() {
         return List.of(values.slice(0, layout.elements), moment(firstMoments), moment(secondMoments));
     }
@@ -160,7 +162,7 @@ public final class FlatParameters {
         return begin;
     }
 
-    /** (n) */
+    /** The gradients (n). */
     Tensor gradients() {
         return gradients;
     }
@@ -169,7 +171,7 @@ public final class FlatParameters {
         context.fillZero(gradients);
     }
 
-    /** Sets the gradients to their sum over replicas. All replicas must call it, also one without a micro-batch. */
+    /** Sets the gradients to their sum over replicas. All replicas must make this call, even without a micro-batch. */
     void reduce() {
         place.amongReplicas(context, () -> ops.allReduce(sum, gradients, 1));
         Tensor reduced = sum;
@@ -177,7 +179,7 @@ public final class FlatParameters {
         gradients = reduced;
     }
 
-    /** Prepares for another micro-batch after {@link #reduce}: replica 0 keeps the sum, the others start from zeros. */
+    /** Prepares for another micro-batch after {@link #reduce}. Replica 0 keeps the sum; the others set it to zero. */
     void goOn() {
         if (place.replica() > 0) {
             zeroGradients();
@@ -195,7 +197,7 @@ public final class FlatParameters {
         return gradients.slice(layout.begin(region), layout.size(region));
     }
 
-    /** This rank's part of the squared gradient norm of a sharded model. */
+    /** This rank's contribution to the squared gradient norm of a sharded model. */
     double squares() {
         double total = square(Region.OWN);
         if (shared != null && shared.first()) {
@@ -215,7 +217,7 @@ public final class FlatParameters {
     }
 
     /**
-     * Clips the gradients to maxGradNorm (0: no clipping) and takes one AdamW step.
+     * Clips the gradients to maxGradNorm, unless it is 0, and executes one AdamW step.
      *
      * @param step  from 1
      * @param steps number of steps of the run, for the learning rate schedule
@@ -227,7 +229,7 @@ public final class FlatParameters {
         return context.readFloats(norm)[0];
     }
 
-    /** As above, with a given gradient norm: that of all shards. */
+    /** As above, for a sharded model. {@code ofAll} is the gradient norm over all shards. */
     void step(OptimizerConfig config, int step, int steps, float ofAll) {
         context.write(norm, ofAll);
         clipAndStep(config, step, steps);

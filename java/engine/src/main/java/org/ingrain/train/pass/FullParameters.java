@@ -23,8 +23,8 @@ import org.ingrain.train.data.CounterRandom;
 
 /**
  * All parameters of a model in training, as F32 master weights. After each step the packed weights of the forward pass
- * are recomputed from them. Tied embeddings have one master; its gradient is the sum of both uses. Weight decay applies
- * to all parameters except norms and biases.
+ * are recomputed from the masters. Tied embeddings have one master, whose gradient is the sum of the gradients of
+ * embedding and head. Weight decay applies to all parameters except norms and biases.
  */
 public final class FullParameters implements Parameters {
     private final Allocator.Scope memory;
@@ -34,7 +34,7 @@ public final class FullParameters implements Parameters {
     private final ParameterTable table;
     private final Map<Group, FlatParameters.Slot> slots = new HashMap<>();
     private final FlatParameters flat;
-    /** (n) gradients of one micro-batch, for all parameters except the matrices of the layers. */
+    /** Gradients of one micro-batch for all parameters except the matrices of the layers. */
     private final Tensor pass;
     private final Map<Group, FlatParameters.Slot> passSlots = new TreeMap<>();
 
@@ -58,8 +58,8 @@ public final class FullParameters implements Parameters {
     }
 
     /**
-     * Whether a micro-batch may add to this gradient more than once. Such a gradient is first summed separately for the
-     * micro-batch, so that the total does not depend on which replica computed the earlier micro-batches.
+     * Whether a micro-batch may add to the gradient of this group more than once. Such a gradient is first summed for
+     * the micro-batch alone, so that the total does not depend on which replica computed the earlier micro-batches.
      */
     private static boolean apart(Group group) {
         return switch (group.role()) {
@@ -68,7 +68,7 @@ public final class FullParameters implements Parameters {
         };
     }
 
-    /** Throws an InputException if the model is sharded: training of all weights needs an unsharded model. */
+    /** Throws an InputException if the model is sharded, because training of all weights needs an unsharded model. */
     public static void requireWhole(int tensorParallelSize) {
         Require.that(tensorParallelSize == 1, "tensorParallelSize", tensorParallelSize,
                 "1: tensor parallelism supports only the training of adapters");
@@ -104,7 +104,7 @@ public final class FullParameters implements Parameters {
         context.free(staged);
     }
 
-    /** Initializes a new model, each parameter as {@link Parameter#init} specifies. Overwrites the weights. */
+    /** Initializes the parameters of a new model as {@link Parameter#init} specifies. Overwrites the weights. */
     public static FullParameters random(Weights weights, TrainingPlace place, long seed) {
         FullParameters parameters = new FullParameters(weights.context(), weights, place);
         CounterRandom seeds = new CounterRandom(seed);
@@ -123,7 +123,7 @@ public final class FullParameters implements Parameters {
         return parameters;
     }
 
-    /** The F32 masters by Hugging Face names, in the order of the table. A tied head has no entry of its own. */
+    /** The F32 masters by their Hugging Face names, in the order of the parameter table. A tied head has no entry. */
     public SequencedMap<String, Tensor> named() {
         SequencedMap<String, Tensor> named = new LinkedHashMap<>();
         table.all().forEach(p -> named.put(p.name(), value(p)));

@@ -12,8 +12,8 @@ import org.ingrain.tensor.Require;
  * @param rank          R, 1 to 1024
  * @param alpha         positive; scaling is alpha / R
  * @param dropout       probability of dropping an element of an adapter's input in training, at least 0 and below 1
- * @param targetModules the adapted ones of the seven linear layers in each block, at least one
- * @param rslora        whether scaling is alpha / √R instead (arXiv:2312.03732)
+ * @param targetModules those of the seven linear layers of a decoder block that are adapted, at least one
+ * @param rslora        whether scaling is alpha / √R instead of alpha / R (arXiv:2312.03732)
  */
 public record LoraConfig(int rank, double alpha, double dropout, Set<Projection> targetModules, boolean rslora) {
     public static final Set<Projection> ALL_LINEAR = Collections.unmodifiableSet(EnumSet.allOf(Projection.class));
@@ -26,7 +26,7 @@ public record LoraConfig(int rank, double alpha, double dropout, Set<Projection>
         targetModules = Collections.unmodifiableSet(EnumSet.copyOf(targetModules));
     }
 
-    /** All seven linear layers, no dropout. */
+    /** A configuration for all seven linear layers, without dropout. */
     public static LoraConfig of(int rank, double alpha) {
         return new LoraConfig(rank, alpha, 0, ALL_LINEAR, false);
     }

@@ -37,7 +37,7 @@ public final class LoraParameters implements Parameters {
     private final CounterRandom random;
     private final FlatParameters flat;
     private final SortedMap<Group, List<Module>> modules = new TreeMap<>();
-    /** (T, R) this rank's part of a sum over ranks; null if the model is not sharded. */
+    /** This rank's part of a sum over ranks (T, R); null if the model is not sharded. */
     private final Tensor part;
     private final Tensor du;
     private final Tensor scaling;
@@ -47,20 +47,20 @@ public final class LoraParameters implements Parameters {
     /**
      * One adapted projection.
      *
-     * @param column first column of its output in the output of the fused matmul
-     * @param u      (T, R) x·Aᵀ, kept for the backward pass; recomputed layers use the same memory
+     * @param column first column of the projection's output in the output of the fused matmul
+     * @param u      (T, R) x·Aᵀ, kept for the backward pass; recomputed layers share this memory
      */
     private record Module(LoraSites.Site site, long column, Tensor u) {
         LoraShare share() {
             return site.share();
         }
 
-        /** (1, R, C), with this rank's columns. */
+        /** Position of this rank's columns of A (1, R, ownColumns). */
         FlatParameters.Slot a() {
             return site.a();
         }
 
-        /** (1, N, R), with this rank's rows. */
+        /** Position of this rank's rows of B (1, ownRows, R). */
         FlatParameters.Slot b() {
             return site.b();
         }
@@ -99,7 +99,7 @@ public final class LoraParameters implements Parameters {
         }
     }
 
-    /** (T, R). */
+    /** Allocates a tensor (T, R). */
     private Tensor row(TrainingMemory training) {
         return memory.allocate(DType.F32, training.limits().tokens(), lora.rank());
     }
@@ -122,9 +122,9 @@ public final class LoraParameters implements Parameters {
     }
 
     /**
-     * Sets the values to those of an adapter, or to this rank's shard of them.
+     * Sets the values to this rank's shard of an adapter's values.
      *
-     * @throws InputException if its rank, scaling or projections differ from those in training
+     * @throws InputException if the adapter's rank, scaling or projections differ from those in training
      */
     public void load(List<LoraModule> adapter) {
         if (adapter.size() != all().count()) {
@@ -155,7 +155,7 @@ public final class LoraParameters implements Parameters {
         return all().filter(m -> m.site.layer() == layer && m.site.projection() == projection).findFirst().orElse(null);
     }
 
-    /** The current values of the adapter, in the order of layers. */
+    /** The adapter with its current values, ordered by layer. */
     public List<LoraModule> modules() {
         return modules(List.of(this));
     }

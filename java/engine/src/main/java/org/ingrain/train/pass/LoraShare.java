@@ -7,8 +7,9 @@ import org.ingrain.model.Rank;
 import org.ingrain.train.pass.FlatParameters.Region;
 
 /**
- * A rank's shard of the adapter of one projection W. If the rows of W are sharded, the rank has all of A and the same
- * rows of B as of W. If the columns of W are sharded, it has the same columns of A as of W, and all of B.
+ * A rank's shard of the adapter of one projection W. If the rows of W are sharded, the rank has all of A, and the rows
+ * of B that correspond to its rows of W. If the columns of W are sharded, the rank has the columns of A that correspond
+ * to its columns of W, and all of B.
  *
  * @param r           rank R of the adapter
  * @param columns     C, the number of columns of the whole A
@@ -33,7 +34,7 @@ record LoraShare(int r, long columns, long firstColumn, long ownColumns, long ro
         return ownColumns < columns;
     }
 
-    /** Whether the gradient of A's output x·Aᵀ is a sum over ranks. */
+    /** Whether the gradient of x·Aᵀ is a sum over ranks. */
     boolean sharesRows() {
         return ownRows < rows || sharers > 1;
     }
@@ -46,12 +47,12 @@ record LoraShare(int r, long columns, long firstColumn, long ownColumns, long ro
         return sharers > 1 ? Region.SHARED : sharesRows() ? Region.OWN : Region.WHOLE;
     }
 
-    /** (1, R, ownColumns) */
+    /** The shape (1, R, ownColumns). */
     long[] shapeA() {
         return new long[] {1, r, ownColumns};
     }
 
-    /** (1, ownRows, R) */
+    /** The shape (1, ownRows, R). */
     long[] shapeB() {
         return new long[] {1, ownRows, r};
     }
@@ -66,7 +67,7 @@ record LoraShare(int r, long columns, long firstColumn, long ownColumns, long ro
     record Run(long whole, long own, long elements) {
     }
 
-    /** One run per row of A, or a single run if this rank has all of A. */
+    /** One run for each row of A, or a single run if this rank has all of A. */
     List<Run> runsA() {
         if (!sharesColumns()) {
             return List.of(new Run(0, 0, r * columns));

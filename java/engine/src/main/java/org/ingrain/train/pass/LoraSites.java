@@ -12,8 +12,8 @@ import org.ingrain.train.pass.FlatParameters.Region;
 import org.ingrain.train.pass.FlatParameters.Slot;
 
 /**
- * Positions of A and B of each adapted projection in flat memory, in the order of layers. With a sharded model, they
- * are ordered by region first.
+ * Positions of A and B of each adapted projection in flat memory, ordered by layer. With a sharded model, they are
+ * ordered by region, then by layer.
  *
  * @param layout   layout of this rank's flat memory
  * @param sites    the adapted projections
@@ -24,8 +24,8 @@ record LoraSites(Layout layout, List<Site> sites, long elements) {
      * An adapted projection.
      *
      * @param share  this rank's shard of A and B
-     * @param a      (1, R, ownColumns) position of the shard of A
-     * @param b      (1, ownRows, R) position of the shard of B
+     * @param a      position of the shard of A (1, R, ownColumns)
+     * @param b      position of the shard of B (1, ownRows, R)
      * @param wholeA offset of A in the flat memory of an unsharded model
      * @param wholeB offset of B in the flat memory of an unsharded model
      */

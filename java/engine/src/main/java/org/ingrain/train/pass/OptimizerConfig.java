@@ -11,11 +11,12 @@ import org.ingrain.tensor.Require;
  * @param beta1                decay of the first moment
  * @param beta2                decay of the second moment
  * @param eps                  added to the square root of the second moment
- * @param weightDecay          decoupled weight decay; a step multiplies it by the learning rate
+ * @param weightDecay          decoupled weight decay, multiplied by the learning rate in each step
  * @param maxGradNorm          gradients with a larger L2 norm are scaled down to this norm; 0 for no clipping
  * @param schedule             schedule after the warm-up
  * @param warmupSteps          steps of linear warm-up; the first step has learning rate 0
- * @param minLearningRateRatio fraction of learningRate at the end of the linear and the cosine schedule, 0 to 1
+ * @param minLearningRateRatio learning rate at the end of the linear and the cosine schedule, as a fraction of
+ *                             learningRate, 0 to 1
  */
 public record OptimizerConfig(double learningRate, double beta1, double beta2, double eps, double weightDecay,
         double maxGradNorm, Schedule schedule, int warmupSteps, double minLearningRateRatio) {
@@ -33,7 +34,9 @@ public record OptimizerConfig(double learningRate, double beta1, double beta2, d
         Require.within(0, 1, "minLearningRateRatio", minLearningRateRatio);
     }
 
-    /** PyTorch's betas and eps, no weight decay, gradients clipped to norm 1, a constant learning rate. */
+    /**
+     * Settings with PyTorch's betas and eps, no weight decay, gradients clipped to norm 1, a constant learning rate.
+     */
     public static OptimizerConfig of(double learningRate) {
         return new OptimizerConfig(learningRate, 0.9, 0.999, 1e-8, 0, 1, Schedule.CONSTANT, 0, 0);
     }
@@ -53,7 +56,7 @@ public record OptimizerConfig(double learningRate, double beta1, double beta2, d
         return learningRate * (minLearningRateRatio + (1 - minLearningRateRatio) * schedule.remaining(progress));
     }
 
-    /** The coefficients of one step, with or without weight decay. */
+    /** The coefficients of one step. Without {@code decayed}, weight decay is 0. */
     Ops.AdamW coefficients(double rate, boolean decayed) {
         return new Ops.AdamW((float) rate, (float) beta1, (float) beta2, (float) eps, decayed
                 ? (float) weightDecay : 0);

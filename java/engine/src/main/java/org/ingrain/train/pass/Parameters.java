@@ -6,21 +6,21 @@ import org.ingrain.tensor.Tensor;
 
 /**
  * The trained parameters: an adapter of a frozen model, or all weights. {@link DecoderTraining} calls
- * {@link #forward} and {@link #backward} at each matmul of the model. Gradients accumulate in {@link #flat}.
+ * {@link #forward} and {@link #backward} at each matmul of the model. Gradients are accumulated in {@link #flat}.
  */
 public sealed interface Parameters extends AutoCloseable permits LoraParameters, FullParameters {
-    /** Values, gradients and moments. */
+    /** The values, gradients and moments. */
     FlatParameters flat();
 
-    /** Number of values of an unsharded run, which has one rank. */
+    /** Number of values in the layout of an unsharded run. */
     long elements();
 
-    /** Adds this rank's parts to the vectors of an unsharded run: values, first moments and second moments. */
+    /** Adds this rank's parts to three vectors in the layout of an unsharded run: values, first and second moments. */
     void addState(List<TrainedState.Builder> vectors);
 
     /**
-     * Begins a pass. Its dropout masks depend only on these arguments and the run's seed, so a recomputed layer has the
-     * same masks.
+     * Begins a pass. The dropout masks of the pass depend only on these arguments and the run's seed, so a recomputed
+     * layer has the same masks.
      *
      * @param step       optimizer step, from 1; 0 for an evaluation, without dropout
      * @param microBatch index of the micro-batch in the step, from 0
@@ -35,7 +35,8 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
     /**
      * Accumulates the gradients of the trained parameters of one matmul.
      *
-     * @param dx (T, C) the input's gradient, to which the adapter's part is added; null if nothing below is trained
+     * @param dx (T, C) the input's gradient, to which the adapter's part is added; null if no parameters below are
+     *           trained
      * @param dy (T, N) the output's gradient
      * @param x  (T, C) the input
      */
@@ -49,11 +50,11 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
         return null;
     }
 
-    /** Ends a pass: afterwards all of its gradients are in {@link #flat}. */
+    /** Ends a pass. All gradients of the pass are then in {@link #flat}. */
     default void end() {
     }
 
-    /** Must be called after the values have changed: updates the weights that the forward pass reads. */
+    /** Updates the weights that the forward pass reads. Must be called after the values have changed. */
     default void updated() {
     }
 

@@ -20,17 +20,17 @@ final class RankSums {
     private final Context context;
     private final Ops ops;
     private final Rank rank;
-    /** (chunks, T, D) f32 this rank's partial sums. */
+    /** This rank's partial sums (chunks, T, D) f32. */
     private final Tensor partials;
-    /** (ranks·HEAD_ROWS, V / ranks) f32 the logits of all ranks; null if every rank has the whole head. */
+    /** The logits of all ranks (ranks·HEAD_ROWS, V / ranks) f32; null if every rank has the whole head. */
     private final Tensor gathered;
-    /** (HEAD_ROWS, V / ranks) f32 this rank's logits. */
+    /** This rank's logits (HEAD_ROWS, V / ranks) f32. */
     private final Tensor logits;
-    /** (HEAD_ROWS, V / ranks) this rank's part of dlogits. */
+    /** This rank's part of dlogits (HEAD_ROWS, V / ranks). */
     private final Tensor dlogits;
-    /** (HEAD_ROWS·ranks) rows of gathered, in the order of the whole logits: all parts of row 0, then of row 1, ... */
+    /** Row indices (HEAD_ROWS·ranks) into gathered: those of all parts of row 0 of the logits, then of row 1, ... */
     private final Tensor order;
-    /** (HEAD_ROWS) rows of the whole dlogits, viewed as (HEAD_ROWS·ranks, V / ranks), that belong to this rank. */
+    /** Indices (HEAD_ROWS) of this rank's rows in the whole dlogits, viewed as (HEAD_ROWS·ranks, V / ranks). */
     private final Tensor parts;
     private int ordered;
 
@@ -53,7 +53,7 @@ final class RankSums {
         parts = shared ? memory.allocate(DType.I32, rows) : null;
     }
 
-    /** Null if the model is not sharded. */
+    /** Creates the sums of a rank; returns null if the model is not sharded. */
     static RankSums of(Allocator memory, Weights weights, MicroBatchLimits limits) {
         return weights.rank().count() == 1 ? null : new RankSums(memory, weights, limits);
     }
@@ -62,21 +62,21 @@ final class RankSums {
         return w.columns() / w.chunk();
     }
 
-    /** y (T, N) = the sum over ranks of x (T, C / ranks)·Wᵀ. */
+    /** Sets y (T, N) to the sum over ranks of x (T, C / ranks)·Wᵀ. */
     void product(Tensor y, Tensor x, Weight w) {
         Tensor sums = partials.slice(0, chunks(w) * y.elements()).view(chunks(w), x.size(0), w.rows());
         ops.matmulPartial(sums, x, w);
         ops.allReduce(y, sums, chunks(w));
     }
 
-    /** dx (T, C) = the sum over ranks of dy (T, N / ranks)·W. */
+    /** Sets dx (T, C) to the sum over ranks of dy (T, N / ranks)·W. */
     void gradient(Tensor dx, Tensor dy, Weight w) {
         Tensor own = partials.slice(0, dx.elements()).view(dx.size(0), dx.size(1));
         ops.matmulBackward(own, dy, w, 0);
         ops.allReduce(dx, own, 1);
     }
 
-    /** y (m, V) = x (m, D)·Wᵀ with the rows of W of all ranks. */
+    /** Sets y (m, V) to x (m, D)·Wᵀ, where W has the rows of all ranks. */
     void logits(Tensor y, Tensor x, Weight w) {
         if (gathered == null) {
             ops.matmul(y, x, w);
@@ -91,7 +91,7 @@ final class RankSums {
         ops.gatherRows(y.view(all.size(0), all.size(1)), all, order.rows(0, all.size(0)));
     }
 
-    /** dx (m, D) = dy (m, V)·W with the rows of W of all ranks. */
+    /** Sets dx (m, D) to dy (m, V)·W, where W has the rows of all ranks. */
     void logitsGradient(Tensor dx, Tensor dy, Weight w) {
         if (gathered == null) {
             ops.matmulBackward(dx, dy, w, 0);

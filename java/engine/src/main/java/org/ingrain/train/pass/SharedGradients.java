@@ -9,13 +9,14 @@ import org.ingrain.tensor.Tensor;
 
 /**
  * Sums gradients over ranks that have the same key-value head. With more ranks than key-value heads, several
- * consecutive ranks have the same head, and each computes only the part of its gradient from its own query heads.
+ * consecutive ranks have the same key-value head, and each rank computes only the part of the head's gradient that
+ * comes from the rank's own query heads.
  */
 final class SharedGradients {
     private final Context context;
     private final Ops ops;
     private final Rank rank;
-    /** (ranks, n) the parts of all ranks. */
+    /** The parts of all ranks (ranks, n). */
     private final Tensor gathered;
     private final int sharers;
 

@@ -9,8 +9,8 @@ import org.ingrain.ffi.Context;
 import org.ingrain.tensor.Tensor;
 
 /**
- * The state in a checkpoint: values, first and second moments, each in the layout of an unsharded run. The file is thus
- * the same for any number of ranks and replicas.
+ * The state in a checkpoint: values, first moments and second moments, each in the layout of an unsharded run. The file
+ * therefore has the same layout for any number of ranks and replicas.
  *
  * @param runs consecutive parts of the state, in the order of the file
  */
@@ -19,12 +19,13 @@ public record TrainedState(List<Run> runs) {
      * Consecutive elements.
      *
      * @param elements number of elements
-     * @param copies   the tensors with these elements, all with the same values; none for an alignment gap of zeros
+     * @param copies   the tensors that contain these elements, all with the same values; none for an alignment gap of
+     *                 zeros
      */
     public record Run(long elements, List<Copy> copies) {
     }
 
-    /** A tensor (elements) with the values of a run, and its context. */
+    /** A tensor with the elements of a run, and the tensor's context. */
     public record Copy(Context context, Tensor tensor) {
     }
 
@@ -38,7 +39,7 @@ public record TrainedState(List<Run> runs) {
             }
         }
 
-        /** The runs of a vector of this length in ascending order, with the gaps between them. */
+        /** The runs of a vector of this length in ascending order, including the gaps between the added runs. */
         List<Run> build(long elements) {
             List<Run> all = new ArrayList<>();
             long at = 0;

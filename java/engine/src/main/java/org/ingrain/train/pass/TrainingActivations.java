@@ -11,9 +11,9 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * The activations of one training pass, allocated once for the largest micro-batch. For the backward pass it keeps the
- * input of every layer and, of the kept layers, the results that are expensive to recompute. Outputs of norms and
- * silu(gate)·up are recomputed in every layer.
+ * The activations of one training pass, allocated once for the largest micro-batch. The input of every layer is kept
+ * for the backward pass. For some layers, the kept layers, the results that are expensive to recompute are kept too.
+ * Outputs of norms and silu(gate)·up are recomputed in every layer.
  */
 final class TrainingActivations {
     /** Maximum number of rows of logits in memory. */
@@ -29,8 +29,8 @@ final class TrainingActivations {
      * The kept activations of a layer.
      *
      * @param inputRstd (T) rstd of input_layernorm
-     * @param projected (T, (H + 2K)·E) input of the QK norm; null if the model has none
-     * @param headRstd  (T, H + K) rstd of the QK norm, or null
+     * @param projected (T, (H + 2K)·E) input of the QK norm; null if the model has no QK norm
+     * @param headRstd  (T, H + K) rstd of the QK norm; null if the model has no QK norm
      * @param qkv       (T, (H + 2K)·E) queries, keys and values after rope
      * @param attention (T, H·E) output of attention
      * @param lse       (T, H) log-sum-exp of the attention scores
@@ -55,7 +55,7 @@ final class TrainingActivations {
     }
 
     /**
-     * Temporary buffers that all layers reuse. A value is valid until the next op writes the same buffer.
+     * Temporary buffers that all layers reuse. The content of a buffer is valid until an op writes to the buffer again.
      *
      * @param x     (T, D) output of a norm
      * @param delta (T, D) output of o_proj or down_proj, which the next norm adds to the residual stream
@@ -122,17 +122,17 @@ final class TrainingActivations {
 
     /** Allocates tensors with a given number of rows. */
     private record Space(Allocator memory, DType dtype, long rows) {
-        /** (rows, width) in the dtype of activations. */
+        /** Allocates (rows, width) in the dtype of activations. */
         Tensor of(long width) {
             return memory.allocate(dtype, rows, width);
         }
 
-        /** (rows) */
+        /** Allocates (rows) f32. */
         Tensor f32() {
             return memory.allocate(DType.F32, rows);
         }
 
-        /** (rows, width) */
+        /** Allocates (rows, width) f32. */
         Tensor f32(long width) {
             return memory.allocate(DType.F32, rows, width);
         }
@@ -153,7 +153,7 @@ final class TrainingActivations {
                 weights.config().vocabSize());
     }
 
-    /** (T, D) the residual stream at the input of a layer. */
+    /** The residual stream at the input of a layer (T, D). */
     Tensor input(int layer, int t) {
         return inputs.get(layer).rows(0, t);
     }

@@ -38,27 +38,27 @@ final class TrainingInputs {
         context.write(targets, batch.targets());
     }
 
-    /** (T). */
+    /** Token ids (T). */
     Tensor ids() {
         return ids.rows(0, batch.tokens());
     }
 
-    /** (T). */
+    /** Position of each token in its sequence (T). */
     Tensor positions() {
         return positions.rows(0, batch.tokens());
     }
 
-    /** (S + 1). */
+    /** First row of each sequence, then T (S + 1). */
     Tensor offsets() {
         return offsets.rows(0, batch.offsets().length);
     }
 
-    /** (M). */
+    /** Rows that predict a target (M). */
     Tensor targetRows() {
         return targetRows.rows(0, batch.targetCount());
     }
 
-    /** (M). */
+    /** Token ids of the targets (M). */
     Tensor targets() {
         return targets.rows(0, batch.targetCount());
     }

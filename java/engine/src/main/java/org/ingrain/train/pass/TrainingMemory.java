@@ -10,17 +10,17 @@ import org.ingrain.train.data.MicroBatchLimits;
  * The sizes for which a training pass allocates memory. The results are bit-identical for any number of kept layers.
  *
  * @param limits     maximum sizes of a micro-batch
- * @param keptLayers number of last layers whose activations are kept for the backward pass, 1 to the number of layers.
- *                   Of the layers below only the input is kept; the backward pass recomputes their activations
+ * @param keptLayers number of last layers whose activations are kept for the backward pass, from 1 to the number of
+ *                   layers; for the layers below, only the input is kept, and the backward pass recomputes the rest
  */
 public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
-    /** The smallest training memory: one kept layer. */
+    /** The smallest training memory, with one kept layer. */
     public static TrainingMemory least(MicroBatchLimits limits) {
         return new TrainingMemory(limits, 1);
     }
 
     /**
-     * The training memory with the most kept layers that fit, at least one.
+     * The training memory with as many kept layers as fit into the free memory, at least one.
      *
      * @param free  bytes that are free on the device
      * @param bytes number of bytes that a training memory needs
@@ -45,7 +45,7 @@ public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
     }
 
     /**
-     * Bytes that a rank needs to train an adapter, without the weights.
+     * Bytes that a rank allocates to train an adapter, in addition to the weights.
      *
      * @param weights  the rank's weights, which need not be loaded
      * @param replicas number of replicas
@@ -56,7 +56,9 @@ public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
                 new LoraParameters(memory, place, lora, 0, this), this));
     }
 
-    /** Bytes that a rank needs to train all weights, without the packed weights, which need not be loaded. */
+    /**
+     * Bytes that a rank allocates to train all weights, in addition to the packed weights, which need not be loaded.
+     */
     public long fullBytes(Weights weights, int replicas) {
         TrainingPlace place = TrainingPlace.planned(weights.config(), weights.rank(), replicas);
         return Allocator.bytes(weights.context(), memory ->

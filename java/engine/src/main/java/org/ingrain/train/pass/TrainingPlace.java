@@ -10,11 +10,12 @@ import org.ingrain.model.Rank;
  *
  * @param config        configuration of the model
  * @param shard         this rank's shard of its replica
- * @param shardGroup    communicator of the ranks of this replica; null if it is not sharded, or to plan memory
+ * @param shardGroup    communicator of the ranks of this replica; null if the replica is not sharded, or if only memory
+ *                      is planned
  * @param replica       index of the replica, from 0
- * @param replicas      number of replicas; each computes its own micro-batches
- * @param replicaGroup  communicator of the ranks with this shard, one in each replica; null with one replica, or to
- *                      plan memory
+ * @param replicas      number of replicas; each replica computes its own micro-batches
+ * @param replicaGroup  communicator of the ranks with the same shard, one rank in each replica; null with one replica,
+ *                      or if only memory is planned
  */
 public record TrainingPlace(Blueprint config, Rank shard, Communicator shardGroup, int replica, int replicas,
         Communicator replicaGroup) {
@@ -28,7 +29,7 @@ public record TrainingPlace(Blueprint config, Rank shard, Communicator shardGrou
         return new TrainingPlace(config, shard, null, 0, replicas, null);
     }
 
-    /** Runs work whose collectives use {@link #replicaGroup}. The context then rejoins {@link #shardGroup}. */
+    /** Joins {@link #replicaGroup}, runs work that calls its collectives, then rejoins {@link #shardGroup}. */
     void amongReplicas(Context context, Runnable work) {
         context.join(replicaGroup, replica);
         work.run();

@@ -20,12 +20,13 @@ import org.ingrain.model.Weights;
 import org.ingrain.train.data.MicroBatch;
 
 /**
- * The ranks of a training run: replicas of a model, each sharded over its ranks. Each rank has its own thread,
- * parameters and activations. A single rank uses the caller's thread.
+ * The ranks of a training run. The run has replicas of a model, each sharded over its ranks. Each rank has its own
+ * thread, parameters and activations. A single rank uses the caller's thread.
  *
- * <p>In each turn of a step, every replica computes one micro-batch. After each turn the gradients of all replicas are
- * added (see {@link FlatParameters}), so that the order of summation is fixed. If the context is not deterministic,
- * each replica sums its own gradients, and the sums are added once per step. All replicas always have the same values.
+ * <p>An optimizer step is divided into turns. In each turn, every replica computes at most one micro-batch. After each
+ * turn the gradients of all replicas are added (see {@link FlatParameters}), so that the order of summation is fixed.
+ * If the context is not deterministic, each replica sums its own gradients, and the sums are added once per step. All
+ * replicas have the same values after every step.
  *
  * @param <P> type of the trained parameters
  */
@@ -33,7 +34,7 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
     private final List<TrainingModel> models;
     private final int shards;
     private final List<TrainingPlace> places = new ArrayList<>();
-    /** One communicator per shard, for the ranks with that shard; empty with one replica. */
+    /** One communicator per shard, for the ranks of all replicas with that shard; empty with one replica. */
     private final List<Communicator> alike = new ArrayList<>();
     private final List<P> parameters = new ArrayList<>();
     private final List<DecoderTraining> trainings = new ArrayList<>();
@@ -55,7 +56,7 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
      *
      * @param models replicas of one model, with equal numbers of ranks
      * @param memory sizes of the activations
-     * @param make   creates the parameters of a rank, on its thread
+     * @param make   creates the parameters of a rank; called on the rank's thread
      */
     public TrainingRanks(List<TrainingModel> models, TrainingMemory memory,
             BiFunction<Weights, TrainingPlace, P> make) {
@@ -95,7 +96,7 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         return weights(rank).context();
     }
 
-    /** Runs work on every rank; returns the results in the order of ranks. */
+    /** Runs work on every rank and waits. Returns the results in rank order. */
     private <T> List<T> run(IntFunction<T> work) {
         if (models.size() == 1) {
             return models.getFirst().ranks().run(work);
@@ -120,7 +121,9 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         throw failure.get();
     }
 
-    /** Runs work of one rank. If it throws, the communicators are closed, so that no other rank waits for this one. */
+    /**
+     * Runs work of one rank. If the work throws, closes the communicators, so that no other rank waits for this rank.
+     */
     private <T> T guarded(int replica, int shard, IntFunction<T> work) {
         try {
             return work.apply(replica * shards + shard);
@@ -132,7 +135,7 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
     }
 
     /**
-     * Takes an optimizer step.
+     * Executes an optimizer step.
      *
      * @param step    from 1
      * @param steps   number of steps of the run
@@ -163,7 +166,7 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         });
     }
 
-    /** Accumulates the gradients of a step, summed over replicas; returns the losses of this rank's micro-batches. */
+    /** Sums the gradients of a step over all micro-batches. Returns the losses of this rank's micro-batches. */
     private double[] accumulate(int rank, int step, List<MicroBatch> batches, float scale) {
         FlatParameters flat = parameters.get(rank).flat();
         flat.zeroGradients();
@@ -185,7 +188,7 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         return losses;
     }
 
-    /** Sum of −log p over the targets of all batches, without dropout. */
+    /** Returns the sum of −log p over the targets of all batches, computed without dropout. */
     public double loss(List<MicroBatch> batches) {
         return inOrder(run(rank -> IntStream.iterate(places.get(rank).replica(), i -> i < batches.size(),
                 i -> i + models.size()).mapToDouble(i -> trainings.get(rank).loss(batches.get(i))).toArray()),
@@ -201,7 +204,7 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         return sum;
     }
 
-    /** Must be called after {@link #state} was written: updates the weights that the forward pass reads. */
+    /** Updates the weights that the forward pass reads. Must be called after tensors of {@link #state} were written. */
     public void updated() {
         run(i -> {
             parameters.get(i).updated();
@@ -209,7 +212,7 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         });
     }
 
-    /** The state that a checkpoint stores. */
+    /** The tensors that a checkpoint stores. */
     public TrainedState state() {
         long elements = parameters.getFirst().elements();
         List<TrainedState.Builder> vectors = Stream.generate(TrainedState.Builder::new).limit(3).toList();
@@ -222,14 +225,17 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         return List.copyOf(parameters.subList(0, shards));
     }
 
-    /** Number of calls so far that a slower fallback kernel computed, by description, summed over all ranks. */
+    /** Number of calls that a slower fallback kernel computed, over all ranks. The key describes the call. */
     public SortedMap<String, Long> fallbacks() {
         SortedMap<String, Long> all = new TreeMap<>();
         run(i -> context(i).fallbacks()).forEach(calls -> calls.forEach((what, n) -> all.merge(what, n, Long::sum)));
         return all;
     }
 
-    /** Frees the memory of training but not the weights. After a failure it is freed when the contexts are closed. */
+    /**
+     * Frees the memory of training but not the weights. After the failure of a rank, the memory is freed when the
+     * contexts are closed.
+     */
     @Override
     public void close() {
         replicas.close();

@@ -11,8 +11,8 @@ import org.ingrain.files.Json;
 import org.ingrain.train.pass.TrainedState;
 
 /**
- * The folder of checkpoints. Each checkpoint is a folder step-N with state.json, state.bin (values and both moments)
- * and further files of the run. Checkpoints are written atomically.
+ * The folder of checkpoints. Each checkpoint is a folder step-N with state.json, state.bin (values, first and second
+ * moments) and further files of the run. Checkpoints are written atomically.
  */
 public final class Checkpoints {
     private static final Pattern NAME = Pattern.compile("step-(\\d{1,9})");
@@ -38,7 +38,7 @@ public final class Checkpoints {
         });
     }
 
-    /** The state.json of the latest checkpoint; {@link #load} loads its values and moments. */
+    /** The content of state.json in the latest checkpoint. {@link #load} loads the values and moments. */
     public Optional<TrainingState> latest() {
         return steps().stream().max(Integer::compare).map(this::state);
     }
@@ -49,14 +49,14 @@ public final class Checkpoints {
     }
 
     /**
-     * Sets values and moments to those after a step. Throws an InputException if its state.bin cannot be read or has
-     * another size.
+     * Sets values and moments to those of the checkpoint of a step. Throws an InputException if state.bin cannot be
+     * read or has another size.
      */
     public void load(int step) {
         StateFile.read(path(step).resolve(TENSORS), trained);
     }
 
-    /** Removes all checkpoints except the latest {@code keep} and the one of step {@code best}. */
+    /** Removes all checkpoints except the latest {@code keep} and that of step {@code best}. */
     public void prune(int keep, int best) {
         List<Integer> steps = steps();
         for (int step : steps.subList(0, Math.max(0, steps.size() - keep))) {

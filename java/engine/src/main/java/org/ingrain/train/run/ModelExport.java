@@ -19,8 +19,8 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.train.pass.FullParameters;
 
 /**
- * Writes all weights as a Hugging Face model folder, with the tokenizer of another folder. The F32 masters are rounded
- * to the dtypes of the written tensors.
+ * Writes all weights as a Hugging Face model folder. The tokenizer is copied from another folder. The F32 masters are
+ * rounded to the dtypes of the written tensors.
  */
 public final class ModelExport implements Export {
     private static final int SLAB = 1 << 20;
@@ -51,7 +51,7 @@ public final class ModelExport implements Export {
         this.pieces = pieces;
     }
 
-    /** Writes the tensors of {@code base} with their dtypes. Tensors that are not trained are copied. */
+    /** An export with the tensor names, shapes and dtypes of {@code base}. Tensors that are not trained are copied. */
     public static ModelExport like(ModelFolder base, Context context, FullParameters parameters) {
         Map<String, Tensor> masters = parameters.named();
         // A folder with tied embeddings may contain the head too.
@@ -62,7 +62,7 @@ public final class ModelExport implements Export {
     }
 
     /**
-     * Writes all parameters of a new model in the dtype of its config.
+     * An export of all parameters of a new model, in the dtype of the model's config.
      *
      * @param companions folder whose tokenizer and generation settings are copied
      */

@@ -15,7 +15,7 @@ import org.ingrain.train.pass.TrainedState;
 import org.ingrain.train.pass.TrainedState.Copy;
 import org.ingrain.train.pass.TrainedState.Run;
 
-/** Reads and writes state.bin: the f32 values of a state, concatenated in native byte order, without a header. */
+/** Reads and writes state.bin, which contains the f32 elements of a state in native byte order, without a header. */
 final class StateFile {
     private static final long SLAB_BYTES = 16L << 20;
 

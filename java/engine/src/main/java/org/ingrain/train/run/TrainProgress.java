@@ -1,6 +1,6 @@
 package org.ingrain.train.run;
 
-/** Receives the progress of training, on the thread that calls the trainer, and may end it early. */
+/** Receives the progress of training and may end training early. Called on the thread that calls the trainer. */
 public interface TrainProgress {
     TrainProgress SILENT = step -> { };
 
@@ -8,10 +8,11 @@ public interface TrainProgress {
     void trained(Step step);
 
     /**
-     * Whether training ends early, after this step. It must depend only on the step and the weights; otherwise a
-     * resumed run may have another result.
+     * Whether training ends early, after this step. The answer must depend only on the step and the weights; otherwise
+     * a resumed run may have another result.
      *
-     * @param step finished step, whose checkpoint is written if one is due; 0 before the first step
+     * @param step last finished step; if a checkpoint of this step is due, it is already written; 0 before the first
+     *             step
      */
     default boolean enough(int step) {
         return false;
@@ -27,12 +28,12 @@ public interface TrainProgress {
     }
 
     /**
-     * A finished optimizer step. Its validation and checkpoint, if due, are finished too.
+     * A finished optimizer step. If a validation or a checkpoint was due after the step, it is finished too.
      *
      * @param step            from 1
      * @param of              number of steps of the run
      * @param loss            mean loss per target token
-     * @param tokensPerSecond mean throughput of this process so far, with validation
+     * @param tokensPerSecond mean throughput of this process so far, in tokens of training and validation
      */
     record Step(int step, int of, double loss, double tokensPerSecond) {
     }

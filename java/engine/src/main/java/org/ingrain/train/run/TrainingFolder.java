@@ -8,10 +8,10 @@ import org.ingrain.files.Manifest;
 import org.ingrain.files.RunLock;
 
 /**
- * The folder of a training run, locked by one process at a time: run.json (settings), checkpoints/, metrics.jsonl (one
- * line per step and per validation), log.txt (events with times), and the result. All files except log.txt depend only
- * on the settings, even if the run was killed and resumed: on resume, metrics.jsonl is truncated to its length at the
- * checkpoint.
+ * The folder of a training run, locked by one process at a time. It contains run.json (settings), checkpoints/,
+ * metrics.jsonl (one line per step and per validation), log.txt (events with times), and the result. All files except
+ * log.txt depend only on the settings, even if the run was killed and resumed. For this purpose, a resumed run
+ * truncates metrics.jsonl to its length at the time of the checkpoint.
  */
 public final class TrainingFolder implements AutoCloseable {
     private final Path folder;
@@ -25,8 +25,8 @@ public final class TrainingFolder implements AutoCloseable {
     }
 
     /**
-     * Creates or reopens the folder. Throws an InputException, and changes nothing, if the folder has other settings,
-     * is in use, or is not a training folder.
+     * Creates or reopens the folder. If the folder has other settings, is in use, or is not a training folder, throws
+     * an InputException and does not change the folder.
      */
     public static TrainingFolder open(Path folder, Manifest manifest) {
         RunLock lock = RunLock.take(folder, manifest);

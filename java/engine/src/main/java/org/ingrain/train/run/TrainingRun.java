@@ -14,13 +14,13 @@ import org.ingrain.train.pass.OptimizerConfig;
 /**
  * Data, settings and output folder of a training run.
  *
- * @param output     the run's folder: new, or left by an interrupted run with the same settings
- * @param provenance everything else that the result depends on, by name: model fingerprint, backend, instruction set,
- *                   version; stored in the folder and compared when the run is resumed
+ * @param output     the run's folder: a new folder, or the folder of an interrupted run with the same settings
+ * @param provenance all other settings on which the result depends, by name: model fingerprint, backend, instruction
+ *                   set, version; stored in the folder and compared when the run is resumed
  */
 public record TrainingRun(Path output, TrainingData data, OptimizerConfig optimizer, TrainConfig train,
         SortedMap<String, String> provenance) {
-    /** Everything that the run's files depend on. */
+    /** All settings on which the run's files depend. */
     private record Settings(SortedMap<String, String> provenance, String data, int packing, String trained,
             LoraConfig lora, OptimizerConfig optimizer, TrainConfig train) {
     }

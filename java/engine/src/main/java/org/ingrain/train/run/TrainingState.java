@@ -4,14 +4,14 @@ import tools.jackson.databind.PropertyNamingStrategies;
 import tools.jackson.databind.annotation.JsonNaming;
 
 /**
- * The state of a run after a step, stored as state.json. A run resumes from it and from state.bin; the step number
+ * The state of a run after a step, stored as state.json. A run resumes from state.json and state.bin. The step number
  * determines the position in the data.
  *
  * @param step         last finished step, from 1; 0 at the start
  * @param firstLoss    training loss of step 1
  * @param lastLoss     training loss of this step
  * @param bestStep     step with the lowest validation loss so far; 0 for none
- * @param bestLoss     validation loss of bestStep, or null
+ * @param bestLoss     validation loss of bestStep; null if there is no bestStep
  * @param metricsBytes length of metrics.jsonl in bytes
  */
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
@@ -24,7 +24,7 @@ public record TrainingState(int step, double firstLoss, double lastLoss, int bes
         return new TrainingState(next, next == 1 ? loss : firstLoss, loss, bestStep, bestLoss, metricsBytes);
     }
 
-    /** The state after a validation of this step. If losses are equal, the earliest step stays the best. */
+    /** The state after a validation of this step. If losses are equal, bestStep is the earliest step. */
     public TrainingState validated(double loss) {
         return bestLoss != null && bestLoss <= loss ? this : new TrainingState(
                 step, firstLoss, lastLoss, step, loss, metricsBytes);
