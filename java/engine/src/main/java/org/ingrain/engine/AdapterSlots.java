@@ -10,8 +10,8 @@ import org.ingrain.sample.Generator;
 import org.ingrain.tensor.InputException;
 
 /**
- * The adapters that are loaded in a generator, by folder. Create one object per generator and use it on the generator's
- * thread.
+ * The adapters that are loaded in a generator, by folder. Create one object per generator. Use it on the thread that
+ * uses the generator.
  */
 public final class AdapterSlots {
     private final Generator generator;
@@ -24,8 +24,9 @@ public final class AdapterSlots {
     }
 
     /**
-     * Returns the slot of an adapter, for {@link org.ingrain.sample.Request}. Loads the adapter if necessary. If all
-     * slots are in use, it replaces the adapter that was loaded first; no request with that adapter may be running.
+     * Returns the slot of an adapter, for {@link org.ingrain.sample.Request}. Loads the adapter if it is not loaded. If
+     * all slots are occupied, the adapter that was loaded first is replaced; no request for that adapter may be in
+     * flight.
      *
      * @throws InputException        if the folder does not contain a LoRA adapter for this model
      * @throws IllegalStateException if the generator has no adapter slots
@@ -48,7 +49,9 @@ public final class AdapterSlots {
     /**
      * Reads the LoRA modules of an adapter.
      *
-     * @throws InputException if the adapter has modules_to_save: it cannot be in one batch with the base model
+     * @throws InputException if the folder contains no LoRA adapter for this model, or an adapter with modules_to_save,
+     * which
+     *                        cannot be applied in a batch with the base model
      */
     public static List<LoraModule> read(Path folder, Blueprint blueprint) {
         PeftAdapter adapter = PeftAdapter.read(folder, blueprint);

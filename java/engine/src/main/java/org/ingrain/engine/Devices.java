@@ -12,16 +12,18 @@ import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.KernelLoading;
 
-/** The devices of the options, in their order: first the ranks of the first copy, then those of the second, ... */
+/**
+ * The devices of the options, in the order listed. The first devices belong to the first copy of the model, and so on.
+ */
 record Devices(Backend backend, ModelOptions options) {
-    /** The name of the i-th device for the user, such as {@code cuda:1}. */
+    /** The name of the i-th device in messages, such as {@code cuda:1}. */
     static String name(ModelOptions options, int i) {
         return options.backend().equals("cpu") ? "cpu" : options.backend() + ":" + options.devices().get(i);
     }
 
     /**
-     * Turns off lazy loading of kernels if several ranks use one GPU: loading a kernel waits for the device, and so for
-     * other ranks. Call it before the first context is opened.
+     * Turns off lazy loading of kernels if several ranks use one GPU, because loading a kernel waits for the device and
+     * therefore for other ranks. Must be called before the first context is opened.
      */
     void prepare() {
         if (!options.backend().equals("cpu") && Set.copyOf(options.devices()).size() < options.devices().size()) {
@@ -43,7 +45,7 @@ record Devices(Backend backend, ModelOptions options) {
         return made;
     }
 
-    /** Whether every device has this many bytes free per rank. A device that is listed twice has two ranks. */
+    /** Whether every device has enough free memory for {@code bytes} per rank. A device listed twice has two ranks. */
     boolean fit(ToLongFunction<Context> bytes) {
         Map<Integer, Long> uses = options.devices().stream().collect(
                 Collectors.groupingBy(device -> device, Collectors.counting()));
@@ -61,7 +63,7 @@ record Devices(Backend backend, ModelOptions options) {
     /**
      * The memory plan of each device.
      *
-     * @param rank memory of one rank; all ranks need the same
+     * @param rank memory of one rank; all ranks need the same amount
      */
     static List<MemoryPlan> plans(ModelOptions options, List<ModelCopy> copies, List<MemoryPlan.Part> rank) {
         Map<String, Long> free = new LinkedHashMap<>();

@@ -39,10 +39,10 @@ import org.ingrain.train.run.TrainingRun;
 import org.ingrain.workbench.Workbench;
 
 /**
- * A model on one or several devices: the entry point for users of the library. {@link #open} reads the configuration
- * and opens the devices, which is quick. The weights are loaded when the first generator or trainer is created, after
- * a check that both fit in memory. All generators and trainers share the weights. Closing the engine releases
- * everything; close trainers first. Not thread-safe.
+ * A model on one or several devices. This class is the entry point for users of the library. {@link #open} reads the
+ * configuration and opens the devices, which is quick. The weights are loaded when the first generator or trainer is
+ * created, after a check that the memory is sufficient for weights and generator or trainer. All generators and
+ * trainers share the weights. Closing the engine releases all of its resources; close trainers first. Not thread-safe.
  */
 public final class Engine implements AutoCloseable {
     private static final int CONTEXT = 4096;
@@ -65,9 +65,9 @@ public final class Engine implements AutoCloseable {
     private ChatTemplate template;
     private List<MemoryPlan> memory = List.of();
 
-    /** Receives the progress of loading, on the loading threads, one call at a time. */
+    /** Receives the progress of loading. It is called on the loading threads, by one thread at a time. */
     public interface Listener {
-        /** Reports with several devices how they are used and why, in one line. */
+        /** Reports, if there are several devices, how they are used and why, in one line. */
         default void placed(String line) {
         }
 
@@ -76,14 +76,14 @@ public final class Engine implements AutoCloseable {
         }
 
         /**
-         * Reports before the plan that the maximum context is shorter than max_position_embeddings.
+         * Reports that the maximum context is shorter than max_position_embeddings. Called before {@link #planned}.
          *
          * @param limit the limit and its reason, such as {@code sliding_window 4096, since ...}
          */
         default void capped(String limit) {
         }
 
-        /** Reports that all ranks have loaded this many of the layers. */
+        /** Reports that all ranks have loaded {@code layers} of {@code of} layers. */
         default void loaded(int layers, int of) {
         }
 
@@ -93,9 +93,9 @@ public final class Engine implements AutoCloseable {
 
         /**
          * Reports, when the engine is closed, how many calls a slower fallback kernel computed. Not called if there
-         * were none.
+         * were no such calls.
          *
-         * @param calls number of calls by description of op and sizes
+         * @param calls number of calls; the key describes op and sizes
          */
         default void fellBack(SortedMap<String, Long> calls) {
         }
@@ -111,7 +111,7 @@ public final class Engine implements AutoCloseable {
         DType stored = folder == null ? blueprint.dtype() : folder.tensor("model.embed_tokens.weight").dtype();
         precision = options.precision(stored);
         if (options.enableThinking().isPresent()) {
-            template();   // rejects a template without the switch before the weights are loaded
+            template();   // fails before the weights are loaded if the template does not use enable_thinking
         }
         Devices devices = new Devices(backend, options);
         devices.prepare();
@@ -124,7 +124,7 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** Bytes that one rank needs: its weights, a generator with default sizes, and the driver. */
+    /** Bytes that one rank needs for its weights, a generator with default sizes, and the driver. */
     private long bytes(Context context, int ranks) {
         Weights share = new Weights(new Allocator.Counter(context), blueprint, precision, new Rank(0, ranks));
         return Allocator.bytes(context, memory -> new Weights(memory, blueprint, precision, share.rank()))
@@ -146,7 +146,7 @@ public final class Engine implements AutoCloseable {
         return open(options, new Listener() { });
     }
 
-    /** Opens a model. Throws an InputException with a one-line message on failure, and then leaves nothing open. */
+    /** Opens a model. On failure, throws an InputException and closes everything that was opened before. */
     public static Engine open(ModelOptions options, Listener listener) {
         List<AutoCloseable> opened = new ArrayList<>();
         try {
@@ -169,7 +169,7 @@ public final class Engine implements AutoCloseable {
 
     /** Creates a generator with slots for adapters of at most the given rank; see {@link AdapterSlots}. */
     public Generator generator(GeneratorConfig config, int slots, int rank) {
-        Tokenizer text = tokenizer();   // rejects an unreadable tokenizer before the weights are loaded
+        Tokenizer text = tokenizer();   // fails before the weights are loaded if the tokenizer is invalid
         List<MemoryPlan.Part> parts = new ArrayList<>(List.of(room(config)));
         int tokens = config.maxBatchTokens();
         if (slots > 0) {
@@ -184,7 +184,7 @@ public final class Engine implements AutoCloseable {
         return new Generator(models, config, () -> text.streamingDecoder(true), text.eosIds());
     }
 
-    /** Creates a generator for the base model without end-of-sequence ids, for a model without a tokenizer. */
+    /** Creates a generator for a model without a tokenizer. It has no end-of-sequence ids and no adapter slots. */
     public Generator generator(GeneratorConfig config, Supplier<StreamingDecoder> decoders) {
         load(copies, List.of(room(config)));
         return new Generator(copies.stream().map(copy -> new ShardedModel(copy.ranks(), copy.weights(), List.of()))
@@ -196,7 +196,9 @@ public final class Engine implements AutoCloseable {
                 Generator.bytes(planned(placement.tensorParallelSize()), config));
     }
 
-    /** Default sizes: the model's context, at most 4096 tokens; 32 sequences; 512 tokens per step (2048 on a GPU). */
+    /**
+     * Default sizes: the model's context or 4096 tokens if that is less, 32 sequences, 512 (GPU: 2048) tokens per step.
+     */
     public GeneratorConfig defaults() {
         int contextLength = Math.min(blueprint.maxContextLength(), CONTEXT);
         return GeneratorConfig.of(contextLength, SEQUENCES, options.backend().equals("cpu") ? CPU_BATCH : GPU_BATCH);
@@ -206,7 +208,8 @@ public final class Engine implements AutoCloseable {
      * Creates a trainer for an adapter of the frozen weights, on all devices.
      *
      * @param lora shape of the adapter
-     * @param from the adapter to start from, with the same rank, scaling and projections; empty for a new adapter
+     * @param from the adapter with which training starts, with the same rank, scaling and projections; empty for a new
+     *             adapter
      * @param run  data, settings and output folder
      * @throws InputException if there is not enough memory, or if {@code from} does not match {@code lora}
      */
@@ -216,7 +219,7 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Creates a trainer for all weights: those of the folder, or those of a new model with random weights.
+     * Creates a trainer for all weights, either of the model folder or of a new model with random weights.
      *
      * @throws InputException if there is not enough memory, or if the model is sharded
      */
@@ -243,16 +246,16 @@ public final class Engine implements AutoCloseable {
         return new MemoryPlan.Part("training", bytes);
     }
 
-    /** The shapes of one rank's weights. */
+    /** The weights of one rank without memory, for planning. */
     private Weights planned(int ranks) {
         return new Weights(new Allocator.Counter(context()), blueprint, precision, new Rank(0, ranks));
     }
 
     /**
-     * Loads the copies that are not loaded yet, after a check of the memory plan.
+     * Checks the memory plan, then loads the copies that are not loaded yet.
      *
      * @param wanted copies of the model
-     * @param beside memory that each rank needs in addition to its weights
+     * @param beside memory that each rank needs in addition to the rank's weights
      */
     private void load(List<ModelCopy> wanted, List<MemoryPlan.Part> beside) {
         List<ModelCopy> missing = wanted.stream().filter(copy -> copy.weights().isEmpty()).toList();
@@ -288,8 +291,8 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * The memory plan of the device with the least memory left: weights, and the first generator or trainer. Null
-     * before the weights are loaded.
+     * The memory plan of the device with the least memory left. It covers the weights and the first generator or
+     * trainer. Null before the weights are loaded.
      */
     public MemoryPlan memory() {
         return memory.stream().min(Comparator.comparingLong(MemoryPlan::left)).orElse(null);
@@ -325,12 +328,12 @@ public final class Engine implements AutoCloseable {
         return template;
     }
 
-    /** Everything that a result depends on, except its settings and the model; see {@link Fingerprint}. */
+    /** All values on which a result depends, except its settings and the model; see {@link Fingerprint}. */
     public SortedMap<String, String> fingerprint() {
         return Fingerprint.of(options, backend, context());
     }
 
-    /** As above, with the hashes of the model's files. */
+    /** As {@link #fingerprint}, plus the hashes of the model's files. */
     public SortedMap<String, String> modelFingerprint() {
         SortedMap<String, String> all = fingerprint();
         Digest.model(options.model()).forEach((file, hash) -> all.put("model " + file, hash));

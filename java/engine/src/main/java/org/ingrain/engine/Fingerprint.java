@@ -7,12 +7,15 @@ import org.ingrain.ffi.Context;
 import org.ingrain.files.Digest;
 import org.ingrain.workbench.KernelFile;
 
-/** Everything that a result depends on except its settings: backend, kernels, instruction set, dtypes and version. */
+/** The values on which a result depends besides its settings: backend, kernels, instruction set, dtypes and version. */
 public final class Fingerprint {
     private Fingerprint() {
     }
 
-    /** The values by name, without the model. They do not include the number of threads, which changes no result. */
+    /**
+     * The values by name, without the model. The number of threads is not included, because it does not change a
+     * result.
+     */
     public static SortedMap<String, String> of(ModelOptions options, Backend backend, Context context) {
         SortedMap<String, String> engine = new TreeMap<>();
         engine.put("backend", options.backend());

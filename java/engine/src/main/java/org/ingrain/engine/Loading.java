@@ -9,7 +9,7 @@ import org.ingrain.ffi.Context;
 import org.ingrain.model.Rank;
 import org.ingrain.model.Weights;
 
-/** Loads the copies of a model. All ranks of all copies load in parallel, each rank its shard of the mapped files. */
+/** Loads the copies of a model. All ranks of all copies load in parallel; each loads its shard of the mapped files. */
 final class Loading {
     private final List<ModelCopy> copies;
     private final Engine.Listener listener;

@@ -7,12 +7,12 @@ import java.util.stream.Stream;
 import org.ingrain.tensor.InputException;
 
 /**
- * The memory that a run needs on a device, computed before it is allocated.
+ * The memory that a run needs on a device. It is computed before any memory is allocated.
  *
  * @param device name of the device, such as cuda:0
- * @param ranks  number of ranks on the device; all need the same memory
+ * @param ranks  number of ranks on the device; all ranks need the same amount of memory
  * @param free   bytes that are free on the device when the plan is made
- * @param parts  memory of all ranks on the device by purpose, in the order of the message
+ * @param parts  memory of all ranks on the device by purpose, in the order used in messages
  */
 public record MemoryPlan(String device, int ranks, long free, List<Part> parts) {
     /**
@@ -28,7 +28,7 @@ public record MemoryPlan(String device, int ranks, long free, List<Part> parts) 
         parts = List.copyOf(parts);
     }
 
-    /** This plan with another part; its bytes are those of one rank. */
+    /** This plan with an additional part. {@code part} has the bytes of one rank. */
     public MemoryPlan with(Part part) {
         return new MemoryPlan(device, ranks, free, Stream.concat(parts.stream(),
                 Stream.of(new Part(part.name, part.bytes * ranks))).toList());
@@ -38,7 +38,7 @@ public record MemoryPlan(String device, int ranks, long free, List<Part> parts) 
         return parts.stream().mapToLong(Part::bytes).sum();
     }
 
-    /** Bytes that would be left; negative if the plan does not fit. */
+    /** Free bytes after the plan is allocated; negative if the free memory is not sufficient. */
     public long left() {
         return free - bytes();
     }
@@ -50,7 +50,7 @@ public record MemoryPlan(String device, int ranks, long free, List<Part> parts) 
         return "needs " + gibibytes(bytes()) + " GiB (" + detail + "), " + gibibytes(free) + " GiB free";
     }
 
-    /** Throws an InputException with {@link #line} if the plan does not fit. */
+    /** Throws an InputException with {@code subject} and {@link #line} if the free memory is not sufficient. */
     public void require(String subject) {
         if (bytes() > free) {
             throw new InputException(subject + ": " + line());

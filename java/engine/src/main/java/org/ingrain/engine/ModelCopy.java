@@ -12,7 +12,7 @@ import org.ingrain.model.Rank;
 import org.ingrain.model.Weights;
 import org.ingrain.parallel.RankGroup;
 
-/** One copy of a model: its ranks, each with a thread, a context and its shard of the weights. */
+/** One copy of a model. Each of its ranks has a thread, a context and a shard of the weights. */
 final class ModelCopy implements AutoCloseable {
     private final RankGroup ranks;
     /** Null with one rank. */
@@ -23,7 +23,7 @@ final class ModelCopy implements AutoCloseable {
     /**
      * Opens one context per rank.
      *
-     * @param places   device of each rank
+     * @param places   options of each rank's context, which include the device
      * @param names    names of the ranks in error messages
      * @param threaded whether a single rank has its own thread
      */
@@ -72,7 +72,10 @@ final class ModelCopy implements AutoCloseable {
         return ranks.run(rank -> contexts[rank].memoryInfo().free());
     }
 
-    /** Synchronizes all contexts before it closes any: freeing memory waits for the device, and so for other ranks. */
+    /**
+     * Synchronizes all contexts before it closes one of them, because freeing memory waits for the device and therefore
+     * for other ranks.
+     */
     @Override
     public void close() {
         List<Context> open = new ArrayList<>(Arrays.asList(contexts));

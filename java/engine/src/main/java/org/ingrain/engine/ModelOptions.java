@@ -15,20 +15,21 @@ import org.ingrain.workbench.KernelFile;
 /**
  * The model, its devices and its dtypes.
  *
- * @param model         Hugging Face folder; with randomWeights also a config.json under any name, without tokenizer
- * @param device        cpu, cuda, cuda:N or a list such as cuda:0,1,2,3; or simt (the CUDA sources on emulated GPUs,
- *                      for tests)
+ * @param model         Hugging Face folder; with randomWeights, a config file in the format of config.json is accepted
+ *                      too
+ * @param device        cpu, cuda, cuda:N or a list such as cuda:0,1,2,3; for tests also simt, which runs the CUDA
+ *                      sources on emulated GPUs
  * @param threads       CPU threads, 0 for all cores
  * @param isa           CPU instruction set: auto, avx2, avx512 or avx512_bf16
  * @param dtype         dtype of the weights: auto (as in the checkpoint; F16 becomes BF16), f32, bf16 or fp8
  * @param cacheDtype    dtype of keys and values: auto (as the weights; bf16 for fp8 weights), f32, bf16 or fp8
- * @param deterministic whether the results of a row are independent of the other rows in the batch: always so on the
- *                      CPU, slower on a GPU
+ * @param deterministic whether the results of a row are independent of the other rows in the batch; on the CPU they
+ *                      always are; on a GPU this is slower
  * @param kernels       kernels that replace those of the backend
- * @param randomWeights whether to draw random weights on the device instead of loading the folder's: for a new model or
- *                      for measurements
+ * @param randomWeights whether to draw random weights on the device, for a new model or for measurements, instead of
+ *                      loading those of the folder
  * @param layers        number of layers with randomWeights; 0 for all layers of the config
- * @param parallel      number of copies and of ranks per copy
+ * @param parallel      number of copies of the model and number of ranks per copy
  * @param enableThinking value of the chat template's variable enable_thinking (Qwen3); undefined if empty
  */
 public record ModelOptions(Path model, String device, int threads, String isa, String dtype, String cacheDtype,
@@ -47,7 +48,7 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
         }
     }
 
-    /** A model folder on all cores of the CPU, with the dtypes of the checkpoint. */
+    /** Options for a model folder on all cores of the CPU, with the dtypes of the checkpoint. */
     public static ModelOptions of(Path model) {
         return new ModelOptions(model, "cpu", 0, "auto", "auto", "auto", false, List.of(), false, 0,
                 ParallelConfig.AUTO, Optional.empty());
@@ -102,8 +103,8 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
     }
 
     /**
-     * The device number of each rank of all copies: the listed devices, or the first ones, as many as {@link #parallel}
-     * requires. On the CPU all numbers are 0.
+     * The device number of each rank of all copies. These are the listed devices; without a list, the first devices, as
+     * many as {@link #parallel} requires. On the CPU all numbers are 0.
      */
     public List<Integer> devices() {
         if (device.contains(":")) {

@@ -6,11 +6,12 @@ import org.ingrain.tensor.InputException;
  * The use of several devices. There are {@code dataParallelSize} copies of the model, and each copy is sharded over
  * {@code tensorParallelSize} ranks.
  *
- * @param tensorParallelSize number of ranks per copy; 0 to choose it: see {@link Placement}
- * @param dataParallelSize   number of copies, which take requests from a common queue; 0 for all devices
+ * @param tensorParallelSize number of ranks per copy; 0 to let {@link Placement} choose the number
+ * @param dataParallelSize   number of copies, which take requests from a common queue; 0 for as many copies as the
+ *                           devices allow
  */
 public record ParallelConfig(int tensorParallelSize, int dataParallelSize) {
-    /** Chooses both sizes, for all listed devices; one device if there is no list. */
+    /** Lets {@link Placement} choose both sizes. All listed devices are used, or one device if there is no list. */
     public static final ParallelConfig AUTO = new ParallelConfig(0, 0);
 
     public ParallelConfig {

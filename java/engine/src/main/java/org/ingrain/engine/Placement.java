@@ -15,10 +15,10 @@ import org.ingrain.tensor.InputException;
  */
 public record Placement(int tensorParallelSize, int dataParallelSize, String reason) {
     /**
-     * Uses the sizes of the options. If both are 0, a copy has as few ranks as its memory allows. If one is 0, it
-     * follows from the other and the number of devices.
+     * Uses the sizes of the options. If both are 0, a copy has as few ranks as its memory requirement allows. If one
+     * size is 0, it is computed from the other size and the number of devices.
      *
-     * @param fits whether a copy fits on this many devices; called only if both sizes are 0
+     * @param fits whether a copy with this many ranks fits into memory; called only if both sizes are 0
      * @throws InputException if the sizes do not match the number of devices or the shape of the model
      */
     static Placement of(ModelOptions options, Blueprint model, IntPredicate fits) {
