@@ -10,21 +10,23 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * Source of device memory. Constructors that allocate take an allocator, so that the same code creates an object and
- * plans its memory: a {@link Context} allocates, a {@link Counter} only sums the sizes, a {@link Scope} frees all its
- * allocations together.
+ * Source of device memory. Constructors that allocate memory have an allocator as parameter, so that the same code
+ * creates an object and plans the object's memory. A {@link Context} allocates, a {@link Counter} only sums the sizes,
+ * and a {@link Scope} frees all of its allocations together.
  */
 public interface Allocator {
-    /** The device that the memory belongs to. */
+    /** The context whose device has the memory. */
     Context context();
 
-    /** Memory for a tensor; its content is undefined. */
+    /** Allocates a tensor. The tensor's content is undefined. */
     Tensor allocate(DType dtype, long... shape);
 
-    /** Memory for a tensor, filled with zeros. */
+    /** Allocates a tensor that is filled with zeros. */
     Tensor allocateZero(DType dtype, long... shape);
 
-    /** A weight with undefined content. {@code chunk}: columns per partial sum, 0 for a single sum over all columns. */
+    /**
+     * Allocates a weight with undefined content. {@code chunk} is the number of columns per partial sum; 0 for one sum.
+     */
     default Weight weight(DType dtype, Weight.Layout layout, long rows, long columns, long chunk) {
         Tensor data = allocate(dtype, context().weightBytes(dtype, layout, rows, columns) / dtype.bytes());
         Tensor scales = dtype == DType.F8E4M3 ? allocate(DType.F32, rows) : null;
@@ -32,8 +34,8 @@ public interface Allocator {
     }
 
     /**
-     * Pinned host memory: copies between it and the device run without blocking the host. A counter returns NULL and
-     * does not count it.
+     * Allocates pinned host memory. Copies between pinned memory and the device do not block the host. A counter
+     * returns NULL and does not count pinned memory.
      */
     MemorySegment hostAllocate(long bytes);
 
@@ -50,7 +52,7 @@ public interface Allocator {
         return counter.bytes();
     }
 
-    /** Sums the sizes of all allocations without allocating; its tensors have no memory. */
+    /** Sums the sizes of all allocations without allocating. The returned tensors have no memory. */
     final class Counter implements Allocator {
         private final Context context;
         private long allocated;
@@ -98,7 +100,7 @@ public interface Allocator {
         }
     }
 
-    /** Frees everything allocated through it when it closes. */
+    /** Frees all memory that was allocated through it when it is closed. */
     final class Scope implements Allocator, AutoCloseable {
         private final Allocator parent;
         private final List<Tensor> allocated = new ArrayList<>();

@@ -17,8 +17,8 @@ import org.ingrain.tensor.InputException;
 
 /**
  * A shared library that exports the operations of {@code ingrain.h}. Several backends can be open at the same time.
- * Other libraries can replace some ops of a backend ({@link Overlay}). A missing symbol or a symbol with another
- * signature is an InputException when the symbol is bound, before its first call.
+ * Other libraries can replace some ops of a backend ({@link Overlay}). If a symbol is missing or has another signature,
+ * binding it throws an InputException. Symbols are bound before they are called.
  */
 public final class Backend implements AutoCloseable {
     private static final int ABI_VERSION = 1;
@@ -28,15 +28,15 @@ public final class Backend implements AutoCloseable {
     private final Exports own;
     private final Map<String, Exports> overlaid;
 
-    /** A loaded library and the file named in messages about it. */
+    /** A loaded library, and the file that messages about the library name. */
     private record Exports(Path source, SymbolLookup symbols) {
         static Exports load(Path library, Path source, Arena arena) {
             return new Exports(source, SharedObject.load(library, source, arena));
         }
 
         /**
-         * Without the symbols of {@code other}: a lookup also finds the symbols of libraries that this library is
-         * linked to.
+         * These exports without the symbols of {@code other}. A lookup also finds the symbols of libraries to which
+         * this library is linked.
          */
         Exports without(Exports other) {
             return new Exports(source, name -> symbols.find(name)
@@ -121,7 +121,7 @@ public final class Backend implements AutoCloseable {
         return new Backend(library.toAbsolutePath(), overlays);
     }
 
-    /** Opens device {@code options.device()} of this backend. */
+    /** Opens a context on device {@code options.device()} of this backend. */
     public Context context(ContextOptions options) {
         if (library().getFileName().toString().startsWith("libingrain_cuda")) {
             CublasLt.find();
@@ -139,12 +139,12 @@ public final class Backend implements AutoCloseable {
         }
     }
 
-    /** The file that this backend was loaded from. */
+    /** The file from which this backend was loaded. */
     public Path library() {
         return own.source();
     }
 
-    /** The ops replaced by another library, each with the file that the user named. */
+    /** The names of the ops that another library replaces, each with the file that the user named. */
     public SortedMap<String, Path> overlaid() {
         SortedMap<String, Path> files = new TreeMap<>();
         overlaid.forEach((op, exports) -> files.put(op, exports.source()));
@@ -165,7 +165,7 @@ public final class Backend implements AutoCloseable {
         return overlaid.getOrDefault(name, own).op(name, letters);
     }
 
-    /** Unloads the library. Close all its contexts first. A second call does nothing. */
+    /** Unloads the library. All of its contexts must be closed before. A second call does nothing. */
     @Override
     public void close() {
         if (arena.scope().isAlive()) {

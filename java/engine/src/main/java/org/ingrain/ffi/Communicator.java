@@ -27,7 +27,7 @@ public final class Communicator implements AutoCloseable {
         return ranks;
     }
 
-    /** Passes the native communicator to {@code call} and holds the lock, so that {@link #close} waits for the call. */
+    /** Passes the native communicator to {@code call}. {@link #close} waits until the call has returned. */
     synchronized void whileOpen(LongConsumer call) {
         if (closed) {
             throw new IllegalStateException("the communicator is closed: another rank may have failed");
@@ -35,7 +35,7 @@ public final class Communicator implements AutoCloseable {
         call.accept(handle);
     }
 
-    /** Destroys the communicator. Collectives of ranks that wait in it, now or later, return an error. */
+    /** Destroys the communicator. Its collectives return an error, both those that are waiting and later ones. */
     @Override
     public synchronized void close() {
         if (!closed) {

@@ -16,11 +16,11 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * A device with its stream and memory. Closing it frees everything it created, including events and graphs. Not
- * thread-safe: only one thread at a time may use a context.
+ * An opened device with its stream and memory. Closing a context frees everything that it created, including events and
+ * graphs. Not thread-safe: only one thread at a time may use a context.
  */
 public final class Context extends Memory implements AutoCloseable {
-    /** Created by a context, which closes it if it is still open. */
+    /** An object that a context creates. When the context is closed, it closes the object if that is still open. */
     sealed interface Owned extends AutoCloseable permits Event, Graph {
         @Override
         void close();
@@ -80,8 +80,8 @@ public final class Context extends Memory implements AutoCloseable {
     }
 
     /**
-     * Workspace in bytes for products of such a weight with up to t rows; with {@code backward} also for the backward
-     * products.
+     * Workspace in bytes that products of such a weight with up to t rows need; if {@code backward} is true, including
+     * the backward products.
      */
     public long matmulWorkspaceBytes(DType weight, long rows, long columns, long t, boolean backward) {
         return runtime.matmulWorkspaceBytes(weight.code(), rows, columns, t, backward ? 1 : 0);
@@ -99,26 +99,26 @@ public final class Context extends Memory implements AutoCloseable {
         runtime.workspaceReserve(handle, bytes);
     }
 
-    /** If true, a row's results are bitwise independent of the other rows. On the CPU they always are. */
+    /** If set to true, the results of a row are bitwise independent of the other rows. On the CPU they always are. */
     public void setDeterministic(boolean deterministic) {
         this.deterministic = deterministic;
         runtime.setDeterministic(handle, deterministic ? 1 : 0);
     }
 
-    /** Whether sums have a fixed order: always on the CPU, on a GPU after {@link #setDeterministic}(true). */
+    /** Whether sums have a fixed order. This is always true on the CPU; on a GPU, {@link #setDeterministic} sets it. */
     public boolean deterministic() {
         return deterministic || !device.asynchronous();
     }
 
     /**
-     * Bytes of one block of one layer's KV cache: keys and values of {@code blockSize} tokens, {@code k} heads of
-     * head_dim {@code e}.
+     * Bytes of one block of one layer's KV cache. The block contains keys and values of {@code blockSize} tokens for
+     * {@code k} heads of head_dim {@code e}.
      */
     public long kvCacheBlockBytes(DType cacheDtype, long blockSize, long k, long e) {
         return runtime.kvCacheBlockBytes(cacheDtype.code(), blockSize, k, e);
     }
 
-    /** The JSON object that {@code ingrain_context_describe} writes: the device, and the fallbacks so far. */
+    /** The JSON object of {@code ingrain_context_describe}. It describes the device and the fallbacks so far. */
     public String describe() {
         try (Arena local = Arena.ofConfined()) {
             MemorySegment json = local.allocate(16 << 10);
@@ -141,8 +141,8 @@ public final class Context extends Memory implements AutoCloseable {
     }
 
     /**
-     * Number of calls so far for which a slower kernel replaced the intended one. The key states op, sizes and reason.
-     * The backend reports none on the CPU.
+     * Number of calls so far for which a slower kernel replaced the intended kernel. The key states op, sizes and
+     * reason. The CPU backend reports no fallbacks.
      */
     public SortedMap<String, Long> fallbacks() {
         SortedMap<String, Long> all = new TreeMap<>(noted);
@@ -164,14 +164,14 @@ public final class Context extends Memory implements AutoCloseable {
         return event;
     }
 
-    /** Starts to capture ops until {@link #endGraph}. On a device with graphs they are recorded and not run. */
+    /** Starts to capture ops until {@link #endGraph}. On a device with graphs, the ops are recorded and not run. */
     public void beginGraph() {
         runtime.graphBegin(handle);
     }
 
     /**
-     * The ops recorded since {@link #beginGraph}; null on a device without graphs (the CPU): there the ops have already
-     * run, and the caller must keep calling them.
+     * Ends the capture. Returns the ops recorded since {@link #beginGraph}. Returns null on a device without graphs
+     * (the CPU), where the ops have already run and the caller must call them each time.
      */
     public Graph endGraph() {
         runtime.graphEnd(handle, cell.address());
@@ -185,8 +185,8 @@ public final class Context extends Memory implements AutoCloseable {
     }
 
     /**
-     * Ends a capture after an op failed, so that the stream can run again. A failure here is added to {@code cause} as
-     * suppressed.
+     * Ends a capture after an op has failed, so that the stream can run again. If this fails too, the exception is
+     * added to {@code cause} as a suppressed exception.
      */
     public void abandonGraph(RuntimeException cause) {
         try {
@@ -199,23 +199,23 @@ public final class Context extends Memory implements AutoCloseable {
         }
     }
 
-    /** Stops tracking a closed object; false if it was closed before. */
+    /** Stops tracking an object that is being closed. Returns false if the object was closed before. */
     boolean forget(Owned owned) {
         return open.remove(owned);
     }
 
     /**
-     * Makes this context rank {@code rank} of a communicator. A context may join several; its collectives use the one
-     * that it joined last.
+     * Makes this context rank {@code rank} of a communicator. A context may join several communicators; its collectives
+     * use the one that it joined last.
      */
     public void join(Communicator communicator, int rank) {
-        synchronize();   // outside the communicator's lock: a collective may wait for a rank that needs the lock
+        synchronize();   // before the lock is taken, since a collective may wait for a rank that needs the lock
         communicator.whileOpen(group -> runtime.communicatorJoin(handle, group, rank));
     }
 
     /**
-     * Frees everything this context allocated, then the context. A second call does nothing. If a step fails, the
-     * others still run; then the first failure is thrown.
+     * Frees everything that this context allocated, then the context. A second call does nothing. If one of the
+     * releases fails, the others are still executed; then the first failure is thrown.
      */
     @Override
     public void close() {
@@ -230,7 +230,7 @@ public final class Context extends Memory implements AutoCloseable {
         runAll(releases);
     }
 
-    /** Runs all actions, then throws the first failure, with the later ones as suppressed. */
+    /** Runs all actions, then throws the first failure, with later failures as suppressed exceptions. */
     private static void runAll(List<Runnable> actions) {
         RuntimeException first = null;
         for (Runnable action : actions) {

@@ -3,7 +3,7 @@ package org.ingrain.ffi;
 import org.ingrain.tensor.InputException;
 
 /**
- * How a context is opened.
+ * Options for opening a context.
  *
  * @param device  device number of the backend, from 0
  * @param threads CPU threads, 0 for all cores
@@ -19,7 +19,7 @@ public record ContextOptions(int device, int threads, String isa) {
         }
     }
 
-    /** Device 0, all cores, the best available instruction set. */
+    /** Options for device 0 with all cores and the best available instruction set. */
     public static ContextOptions defaults() {
         return new ContextOptions(0, 0, "auto");
     }

@@ -11,9 +11,9 @@ import java.util.Map;
 import org.ingrain.tensor.InputException;
 
 /**
- * Finds NVIDIA's cuBLASLt, which the CUDA backend opens by name. The dynamic loader finds it in CUDA's runtime
+ * Finds NVIDIA's cuBLASLt, which the CUDA backend opens by name. The dynamic loader finds the library in CUDA's runtime
  * packages, but not in PyTorch's wheels. If the loader does not find it, this class searches the wheels and loads the
- * library; the backend then uses the loaded one.
+ * library. The backend then uses the loaded library.
  */
 public final class CublasLt {
     private static final List<String> NAMES = List.of("libcublasLt.so.13", "libcublasLt.so.12");
@@ -23,9 +23,9 @@ public final class CublasLt {
     }
 
     /**
-     * Loads this file. All backends opened afterwards use it instead of searching for cuBLASLt.
+     * Loads this file. All backends that are opened afterwards use this library instead of searching for cuBLASLt.
      *
-     * @throws InputException if the file cannot be loaded, or is not named like cuBLASLt of CUDA 12 or 13
+     * @throws InputException if the file cannot be loaded, or does not have the name of cuBLASLt of CUDA 12 or 13
      */
     public static void load(Path file) {
         if (NAMES.stream().noneMatch(file.getFileName().toString()::startsWith)) {
@@ -41,8 +41,8 @@ public final class CublasLt {
     }
 
     /**
-     * Loads the first usable cuBLASLt, unless the dynamic loader finds one itself. If there is none, matrix products
-     * report it later.
+     * Loads the first usable cuBLASLt, unless the dynamic loader finds one itself. If no usable library exists, nothing
+     * is loaded; matrix products report this later.
      */
     static void find() {
         if (NAMES.stream().anyMatch(name -> SharedObject.keep(name).isEmpty())) {

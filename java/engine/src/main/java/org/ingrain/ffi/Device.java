@@ -10,10 +10,11 @@ import tools.jackson.databind.json.JsonMapper;
  * @param name        name of the processor or GPU
  * @param isa         instruction set or compute capability
  * @param threads     CPU threads, or multiprocessors of the GPU
- * @param memoryBytes total memory of the device
- * @param graphs      whether ops between {@link Context#beginGraph} and {@link Context#endGraph} are recorded (true) or
- *                    run at once (false)
- * @param driverBytes device memory that the driver may allocate while ops run, for kernel code and graphs; 0 on the CPU
+ * @param memoryBytes total memory of the device in bytes
+ * @param graphs      whether the device has graphs; if false, ops between {@link Context#beginGraph} and {@link
+ *                    Context#endGraph} run at once instead of being recorded
+ * @param driverBytes bytes that the driver may allocate on the device while ops run, for kernel code and graphs; 0 on
+ *                    the CPU
  */
 public record Device(String backend, String name, String isa, int threads, long memoryBytes, boolean graphs,
         long driverBytes) {
@@ -24,7 +25,7 @@ public record Device(String backend, String name, String isa, int threads, long 
                 fields.path("graphs").asBoolean(false), fields.path("driver_bytes").asLong(0));
     }
 
-    /** Whether calls only enqueue ops and copies. If false, an op or copy has run when its call returns. */
+    /** Whether calls only enqueue ops and copies. If false, an op or copy is complete when its call returns. */
     public boolean asynchronous() {
         return graphs;   // a stream that can be captured runs asynchronously
     }

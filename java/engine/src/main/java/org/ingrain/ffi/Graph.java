@@ -1,6 +1,6 @@
 package org.ingrain.ffi;
 
-/** Ops captured once, which can be launched repeatedly with the captured addresses and sizes. */
+/** Ops that were captured once and can be launched repeatedly, with the captured addresses and sizes. */
 public final class Graph implements Context.Owned {
     private final Context context;
     private final long handle;
@@ -15,7 +15,7 @@ public final class Graph implements Context.Owned {
         context.runtime.graphLaunch(context.handle(), handle);
     }
 
-    /** A second call, or a call after the context has closed, does nothing. */
+    /** Destroys the graph. A second call, or a call after the context was closed, does nothing. */
     @Override
     public void close() {
         if (context.forget(this)) {

@@ -8,8 +8,9 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
 /**
- * Controls when a GPU's driver loads kernels. By default the driver loads a kernel at its first launch and may then
- * wait for all work on the device. That deadlocks if a kernel of another rank on the same device waits for this rank.
+ * Controls when a GPU's driver loads kernels. By default the driver loads a kernel at its first launch, for which it
+ * may wait for all work on the device. This causes a deadlock if a kernel of another rank on the same device waits for
+ * this rank.
  */
 public final class KernelLoading {
     private static final MethodHandle SETENV = Linker.nativeLinker().downcallHandle(
@@ -21,8 +22,8 @@ public final class KernelLoading {
 
     /**
      * Makes the driver load all kernels of a library when it loads the library (CUDA_MODULE_LOADING=EAGER; CUDA
-     * programming guide, "lazy loading"). Call it before the process creates its first context, when the driver reads
-     * the setting.
+     * programming guide, "lazy loading"). Must be called before the process creates its first context, because the
+     * driver reads the setting at that time.
      */
     public static void eagerly() {
         try (Arena local = Arena.ofConfined()) {

@@ -16,13 +16,13 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * Memory of a context: allocates, frees and copies device memory and pinned host memory. The context frees the
- * remaining allocations when it closes.
+ * The memory of a context. Allocates, frees and copies device memory and pinned host memory. The remaining allocations
+ * are freed when the context is closed.
  */
 public abstract sealed class Memory implements Allocator permits Context {
     final RuntimeBindings runtime;
     private final Arena arena = Arena.ofShared();
-    /** Room for two 64-bit results of a native call. */
+    /** Receives up to two 64-bit results of a native call. */
     final MemorySegment cell = arena.allocate(16, 8);
     /** Size in bytes of each device allocation, by address. */
     final Map<Long, Long> allocations = new HashMap<>();
@@ -81,7 +81,7 @@ public abstract sealed class Memory implements Allocator permits Context {
         return address;
     }
 
-    /** Frees a tensor that {@link #allocate} returned (not a slice of it). */
+    /** Frees a tensor that {@link #allocate} returned. A slice of a tensor cannot be freed. */
     public void free(Tensor tensor) {
         if (allocations.remove(tensor.address()) == null) {
             throw new IllegalArgumentException(tensor + " is not an allocation of this context");
@@ -97,7 +97,7 @@ public abstract sealed class Memory implements Allocator permits Context {
         }
     }
 
-    /** {@inheritDoc} Valid until {@link #hostFree} or until the context closes. */
+    /** {@inheritDoc} The memory is valid until {@link #hostFree} or until the context is closed. */
     @Override
     public MemorySegment hostAllocate(long bytes) {
         runtime.hostMalloc(handle(), cell.address(), Math.max(bytes, 1));
@@ -114,7 +114,7 @@ public abstract sealed class Memory implements Allocator permits Context {
         runtime.hostFree(handle(), host.address());
     }
 
-    /** Actions that free all remaining allocations, which are then no longer tracked here. */
+    /** Returns actions that free all remaining allocations. This object then no longer tracks these allocations. */
     List<Runnable> releases() {
         List<Runnable> releases = new ArrayList<>();
         allocations.keySet().forEach(address -> releases.add(() -> runtime.free(handle(), address)));
@@ -128,7 +128,7 @@ public abstract sealed class Memory implements Allocator permits Context {
         runtime.fillZero(handle(), tensor.address(), tensor.bytes());
     }
 
-    /** Enqueues a copy between tensors of this context; both must have the same size in bytes. */
+    /** Enqueues a copy between two tensors of this context, which must have the same size in bytes. */
     public void copy(Tensor destination, Tensor source) {
         if (destination.bytes() != source.bytes()) {
             throw new IllegalArgumentException(destination + " has " + destination.bytes() + " bytes, expected "
@@ -138,8 +138,8 @@ public abstract sealed class Memory implements Allocator permits Context {
     }
 
     /**
-     * Enqueues a copy of native host memory to the start of a tensor. The host memory may be reused after
-     * {@link #synchronize}.
+     * Enqueues a copy of native host memory to the start of a tensor. The host memory must not change before the copy
+     * has run, for example until {@link #synchronize} returns.
      */
     public void copyToDevice(Tensor destination, MemorySegment host) {
         if (host.byteSize() > destination.bytes()) {
@@ -155,8 +155,8 @@ public abstract sealed class Memory implements Allocator permits Context {
     }
 
     /**
-     * Enqueues a copy of a tensor to the start of native host memory. If that memory is not pinned, the call may wait
-     * for the copy.
+     * Enqueues a copy of a tensor to the start of native host memory. If the host memory is not pinned, the call may
+     * wait for the copy.
      */
     public void copyToHostAsync(MemorySegment host, Tensor source) {
         if (source.bytes() > host.byteSize()) {
@@ -194,7 +194,7 @@ public abstract sealed class Memory implements Allocator permits Context {
         }
     }
 
-    /** The elements of an F32 tensor. */
+    /** Reads the elements of an F32 tensor, after the enqueued work has run. */
     public float[] readFloats(Tensor source) {
         requireType(source, DType.F32);
         try (Arena local = Arena.ofConfined()) {
@@ -215,7 +215,7 @@ public abstract sealed class Memory implements Allocator permits Context {
         runtime.synchronize(handle());
     }
 
-    /** Free and total bytes of the device. */
+    /** The free and the total memory of the device. */
     public Info memoryInfo() {
         runtime.memoryInfo(handle(), cell.address(), cell.address() + 8);
         return new Info(cell.get(ValueLayout.JAVA_LONG, 0), cell.get(ValueLayout.JAVA_LONG, 8));

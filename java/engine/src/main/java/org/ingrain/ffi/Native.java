@@ -2,7 +2,7 @@ package org.ingrain.ffi;
 
 import org.ingrain.tensor.BackendException;
 
-/** Runs a downcall and turns a bad status into a BackendException. */
+/** Runs downcalls, and converts an error status to a BackendException. */
 final class Native {
     private Native() {
     }

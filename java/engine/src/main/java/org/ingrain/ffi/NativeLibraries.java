@@ -13,21 +13,23 @@ import org.bytedeco.javacpp.Loader;
 import org.ingrain.tensor.InputException;
 
 /**
- * Finds the library of a backend. A path is used as given. A name such as {@code cpu} is searched for in this order:
+ * Finds the library of a backend. A path is used unchanged. For a name such as {@code cpu}, the library is searched in
+ * this order:
  * <ol>
- * <li>{@code lib/} of the installation, system property {@code ingrain.home};
- * <li>{@code build/release/lib/} of the source tree, system property {@code ingrain.root};
- * <li>the engine's jar, {@code org/ingrain/native/<platform>/}, which JavaCPP copies once to its cache.
+ * <li>{@code lib/} of the installation, which the system property {@code ingrain.home} names;
+ * <li>{@code build/release/lib/} of the source tree, which the system property {@code ingrain.root} names;
+ * <li>{@code org/ingrain/native/<platform>/} in the engine's jar; JavaCPP copies the library to its cache.
  * </ol>
  */
 public final class NativeLibraries {
     private NativeLibraries() {}
 
     /**
-     * The library of a backend.
+     * Returns the path of a backend's library.
      *
-     * @param backend a name ({@code cpu}, {@code cuda}) or the path of a library, recognised by a {@code /} or the
-     *                ending {@code .so}
+     * @param backend a name ({@code cpu}, {@code cuda}), or the path of a library, which contains a {@code /} or ends
+     *                in
+     * {@code .so}
      * @throws InputException if there is no such library; the message lists the searched folders
      */
     public static Path find(String backend) {
@@ -83,7 +85,9 @@ public final class NativeLibraries {
         }
     }
 
-    /** Compares the bytes. JavaCPP compares only size and time, which can be equal for two builds of one version. */
+    /**
+     * Whether file and resource are equal. JavaCPP compares only size and time, which two builds may have in common.
+     */
     private static boolean holds(Path file, URL resource) throws IOException {
         try (InputStream expected = resource.openStream()) {
             return Arrays.equals(Files.readAllBytes(file), expected.readAllBytes());

@@ -11,8 +11,8 @@ import java.nio.file.Path;
 import org.ingrain.tensor.InputException;
 
 /**
- * Loads a shared library and resolves all its symbols at once (RTLD_NOW). An unresolved symbol is thus an error here;
- * with lazy binding its first call would end the process.
+ * Loads a shared library and resolves all of its symbols at once (RTLD_NOW). Loading therefore fails if a symbol cannot
+ * be resolved. With lazy binding, the first call of such a symbol would end the process.
  */
 final class SharedObject {
     private static final int NOW = 2;   // RTLD_NOW of <dlfcn.h>
@@ -33,8 +33,8 @@ final class SharedObject {
     /**
      * Loads a library, which stays loaded until the process ends.
      *
-     * @param name a file, or a name for the loader to search for
-     * @return the reason why it cannot be loaded; empty on success
+     * @param name a file, or a name that the dynamic loader searches for
+     * @return the reason why the library cannot be loaded; empty on success
      */
     static String keep(String name) {
         try (Arena local = Arena.ofConfined()) {
@@ -49,9 +49,9 @@ final class SharedObject {
     }
 
     /**
-     * The symbols of a library, which stays loaded until the arena closes.
+     * Loads a library, which stays loaded until the arena is closed. Returns its symbols.
      *
-     * @param source the file named in messages
+     * @param source the file that error messages name
      * @throws InputException if the library cannot be loaded
      */
     static SymbolLookup load(Path library, Path source, Arena arena) {

@@ -7,9 +7,9 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
 /**
- * Signatures in the notation of {@code ingrain.h}: one letter for the result, then one per parameter (i int32, l int64,
- * f float, p pointer, w weight, b batch). Pointers are passed as 64-bit integers. A handle takes the symbol's address
- * as its first argument, so that one constant handle works for all backends.
+ * Method handles for signatures in the notation of {@code ingrain.h}. A signature has one letter for the result, then
+ * one for each parameter (i int32, l int64, f float, p pointer, w weight, b batch). Pointers are passed as 64-bit
+ * integers. The first argument of a handle is the symbol's address, so that one constant handle works for all backends.
  */
 final class Signature {
     private Signature() {
