@@ -5,8 +5,8 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * Decodes byte-level BPE (GPT-2, Llama 3): each character of a piece represents one byte. A piece that contains any
- * other character is decoded as its own UTF-8 bytes, as in the tokenizers library.
+ * Decodes byte-level BPE (GPT-2, Llama 3), in which each character of a piece represents one byte. A piece with a
+ * character that represents no byte is decoded as the piece's own UTF-8 bytes, as in the tokenizers library.
  */
 final class ByteLevelDetokenizer implements Detokenizer {
     private final Vocabulary vocabulary;
@@ -22,7 +22,7 @@ final class ByteLevelDetokenizer implements Detokenizer {
         }
     }
 
-    // GPT-2's bytes_to_unicode: printable Latin-1 maps to itself, the other bytes map to U+0100 and up, in order.
+    // As bytes_to_unicode of GPT-2. Printable Latin-1 maps to itself; the other bytes map to U+0100 and up, in order.
     private static Map<Character, Byte> alphabet() {
         Map<Character, Byte> alphabet = new HashMap<>();
         int next = 0x100;

@@ -1,9 +1,9 @@
 package org.ingrain.tokenizer;
 
 /**
- * System properties that DJL reads when its first class is loaded. They disable telemetry and downloads, and select the
- * tokenizers library of the jar also on a machine with a GPU, where DJL would download another one. A property that is
- * already set is not changed.
+ * Sets system properties that DJL reads when its first class is loaded. They disable telemetry and downloads, and
+ * select the tokenizers library of the jar. Without them, DJL would download another library on a machine with a GPU. A
+ * property that is already set is not changed.
  */
 public final class DjlSettings {
     private DjlSettings() {

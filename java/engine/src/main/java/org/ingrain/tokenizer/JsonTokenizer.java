@@ -15,11 +15,12 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.NullNode;
 
 /**
- * A tokenizer.json. Hugging Face's tokenizers library encodes, through DJL. Decoding is done here, because DJL has no
- * streaming decoder and one implementation guarantees that streamed and whole texts agree.
+ * The tokenizer of a tokenizer.json. Hugging Face's tokenizers library encodes, through DJL. Decoding is implemented in
+ * this project, because DJL has no streaming decoder. A single implementation guarantees that streamed and complete
+ * texts agree.
  */
 final class JsonTokenizer implements Tokenizer {
-    // By default DJL truncates and pads.
+    // Without these options DJL truncates and pads.
     private static final Map<String, String> OPTIONS = Map.of("truncation", "false", "padding", "false");
 
     private final HuggingFaceTokenizer encoder;
@@ -32,7 +33,7 @@ final class JsonTokenizer implements Tokenizer {
     private final boolean postProcessorAddsBos;
     private final boolean addsBos;
 
-    /** @param where the file, for error messages */
+    /** @param where name of the file, for error messages */
     JsonTokenizer(String where, byte[] json, TokenizerConfig config, SpecialTokens specials) {
         JsonFields fields = JsonFields.parse(where, json);
         vocabulary = vocabulary(fields);
@@ -50,7 +51,7 @@ final class JsonTokenizer implements Tokenizer {
         encoder = encoder(where, json);
         int[] prefix = ids("", true);
         postProcessorAddsBos = bosId.isPresent() && prefix.length > 0 && prefix[0] == bosId.getAsInt();
-        // Only transformers' LlamaTokenizer classes apply this flag to the post-processor.
+        // In transformers, only the LlamaTokenizer classes apply add_bos_token to the post-processor.
         addsBos = config.tokenizerClass().startsWith("LlamaTokenizer") && bosId.isPresent()
                 ? config.addBosToken().orElse(postProcessorAddsBos) : postProcessorAddsBos;
     }
@@ -101,7 +102,8 @@ final class JsonTokenizer implements Tokenizer {
         return new SentencePieceDetokenizer(vocabulary, strips);
     }
 
-    // The library aborts the process if a template names a token that is not in the list of special tokens.
+    // The tokenizers library aborts the process if a template of the post-processor names a token that is not in
+    // special_tokens.
     private static void requireTemplateTokens(String where, JsonNode processor) {
         for (JsonNode nested : processor.path("processors").values()) {
             requireTemplateTokens(where, nested);

@@ -6,9 +6,9 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 
 /**
- * Decodes SentencePiece (Llama 2): U+2581 is a space, {@code <0x0A>} is a byte, and one leading space of the text is
- * removed. A run of byte pieces is decoded together as UTF-8; an invalid run becomes one U+FFFD per byte, as in the
- * tokenizers library. So the text of a run is known only at its end.
+ * Decodes SentencePiece (Llama 2). U+2581 represents a space, {@code <0x0A>} represents a byte, and one leading space
+ * of the text is removed. Consecutive byte pieces are decoded together as UTF-8. If their bytes are invalid, each byte
+ * becomes U+FFFD, as in the tokenizers library. The text of byte pieces is therefore known only after the last of them.
  */
 final class SentencePieceDetokenizer implements Detokenizer {
     private final Vocabulary vocabulary;
@@ -71,7 +71,7 @@ final class SentencePieceDetokenizer implements Detokenizer {
         }
     }
 
-    /** The byte of {@code <0x0A>}, or -1. */
+    /** The byte that a piece such as {@code <0x0A>} represents; -1 for any other piece. */
     private static int byteValue(String text) {
         if (text.length() != 6 || !text.startsWith("<0x") || text.charAt(5) != '>') {
             return -1;

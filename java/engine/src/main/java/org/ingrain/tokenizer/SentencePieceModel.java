@@ -14,20 +14,20 @@ import java.util.function.ObjIntConsumer;
 import org.ingrain.tensor.InputException;
 
 /**
- * The pieces of a tokenizer.model, read from its protocol buffer (sentencepiece_model.proto), because DJL's binding
- * exposes neither their number nor their kind.
+ * The pieces of a tokenizer.model. They are read from the file's protocol buffer (sentencepiece_model.proto), because
+ * DJL's binding exposes neither the number nor the kinds of the pieces.
  *
- * @param bytes  the file
- * @param pieces in the order of their ids
- * @param bosId  from the trainer's settings; negative if there is none
- * @param eosId  from the trainer's settings; negative if there is none
+ * @param bytes  content of the file
+ * @param pieces pieces in the order of their ids
+ * @param bosId  id of BOS in the model's trainer settings; negative if there is no BOS
+ * @param eosId  id of EOS in the model's trainer settings; negative if there is no EOS
  */
 record SentencePieceModel(byte[] bytes, List<Piece> pieces, int bosId, int eosId) {
-    // Field 3 is the normalizer, and its field 3 is add_dummy_prefix. Protocol buffers merge a repeated message, so
-    // four appended bytes override the flag.
+    // Field 3 of the model is the normalizer. Field 3 of the normalizer is add_dummy_prefix. Protocol buffers merge a
+    // repeated message, so these four bytes override the flag when they are appended.
     private static final byte[] NO_DUMMY_PREFIX = {3 << 3 | 2, 2, 3 << 3, 0};
 
-    /** Kinds of sentencepiece_model.proto, by number. */
+    /** The kinds of pieces in sentencepiece_model.proto, in the order of their numbers from 1. */
     enum Kind { NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE }
 
     record Piece(String text, Kind kind) {
@@ -56,7 +56,7 @@ record SentencePieceModel(byte[] bytes, List<Piece> pieces, int bosId, int eosId
         }
     }
 
-    /** The file with add_dummy_prefix false: no space is prepended to a text. */
+    /** The file with add_dummy_prefix set to false, so that no space is prepended to a text. */
     byte[] withoutDummyPrefix() {
         byte[] changed = Arrays.copyOf(bytes, bytes.length + NO_DUMMY_PREFIX.length);
         System.arraycopy(NO_DUMMY_PREFIX, 0, changed, bytes.length, NO_DUMMY_PREFIX.length);
@@ -86,7 +86,7 @@ record SentencePieceModel(byte[] bytes, List<Piece> pieces, int bosId, int eosId
         });
     }
 
-    /** Reads a message: nested bytes are passed to one consumer, integers to the other, each with its field number. */
+    /** Reads a message. Passes nested bytes to one consumer and integers to the other, each with the field number. */
     private static void fields(ByteBuffer message, ObjIntConsumer<ByteBuffer> bytes, ObjIntConsumer<Long> integers) {
         message.order(ByteOrder.LITTLE_ENDIAN);
         while (message.hasRemaining()) {

@@ -16,10 +16,11 @@ import java.util.stream.IntStream;
 import org.ingrain.tensor.InputException;
 
 /**
- * A tokenizer.model. SentencePiece encodes, through DJL. Decoding is done here, because DJL's decoder corrupts
- * characters beyond the BMP. Behaves like transformers' LlamaTokenizer. It prepends BOS unless add_bos_token is false.
- * It splits the text at special tokens, and SentencePiece encodes the parts. If legacy in tokenizer_config.json is true
- * or missing, a space is prepended to every part, otherwise only to the first.
+ * The tokenizer of a tokenizer.model. SentencePiece encodes, through DJL. Decoding is implemented in this project,
+ * because DJL's decoder corrupts characters beyond the BMP. The results equal those of transformers' LlamaTokenizer.
+ * BOS is prepended unless add_bos_token is false. The text is split at special tokens, and SentencePiece encodes the
+ * parts. If legacy in tokenizer_config.json is true or missing, a space is prepended to every part, otherwise only to
+ * the first part.
  */
 final class SentencePieceTokenizer implements Tokenizer {
     private final SpTokenizer encoder;

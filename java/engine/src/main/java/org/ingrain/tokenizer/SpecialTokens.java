@@ -9,14 +9,17 @@ import org.ingrain.files.JsonFields;
 /**
  * The ids of BOS, EOS and padding from a folder's configuration.
  *
- * @param eosIds every id that ends an answer; empty if the folder names none
+ * @param eosIds all ids that end an answer; empty if the folder names no such id
  */
 public record SpecialTokens(OptionalInt bosId, List<Integer> eosIds, OptionalInt padId) {
     public SpecialTokens {
         eosIds = List.copyOf(eosIds);
     }
 
-    /** Reads config.json and generation_config.json, which takes precedence. Both are optional. */
+    /**
+     * Reads config.json and generation_config.json, if they exist. The values of generation_config.json take
+     * precedence.
+     */
     public static SpecialTokens read(Path folder) {
         SpecialTokens found = new SpecialTokens(OptionalInt.empty(), List.of(), OptionalInt.empty());
         for (String name : List.of("config.json", "generation_config.json")) {
@@ -34,7 +37,7 @@ public record SpecialTokens(OptionalInt bosId, List<Integer> eosIds, OptionalInt
                 id(fields, "pad_token_id", padId));
     }
 
-    // The first Llama 2 folders have pad_token_id -1 for none.
+    // In the first Llama 2 folders, pad_token_id -1 means that there is no padding token.
     private static OptionalInt id(JsonFields fields, String field, OptionalInt otherwise) {
         if (!fields.has(field)) {
             return otherwise;

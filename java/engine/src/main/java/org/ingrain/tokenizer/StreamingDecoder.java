@@ -1,10 +1,10 @@
 package org.ingrain.tokenizer;
 
-/** Decodes ids one at a time. The concatenated results equal the decoded whole. Not thread-safe. */
+/** Decodes ids one at a time. The concatenated results equal the text of all ids. Not thread-safe. */
 public interface StreamingDecoder {
-    /** The text that this id completes; empty while a character is incomplete. */
+    /** Appends an id. Returns the text that is complete with this id; empty while a character is incomplete. */
     String append(int id);
 
-    /** The remaining text at the end; an incomplete character becomes U+FFFD. */
+    /** Ends the sequence and returns the remaining text. An incomplete character becomes U+FFFD. */
     String flush();
 }

@@ -5,7 +5,7 @@ public final class Texts {
     private Texts() {
     }
 
-    /** The text with each lone surrogate, which UTF-8 cannot encode, replaced by U+FFFD. */
+    /** Replaces each lone surrogate by U+FFFD, because UTF-8 cannot encode it. */
     public static String wellFormed(String text) {
         StringBuilder repaired = null;
         for (int i = 0; i < text.length(); i++) {

@@ -6,20 +6,21 @@ import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
- * Converts text to token ids and back. {@link Tokenizers#open} creates it. Thread-safe until it is closed.
+ * Converts text to token ids and back. {@link Tokenizers#open} creates a tokenizer. Thread-safe until it is closed.
  */
 public interface Tokenizer extends AutoCloseable {
     /**
-     * The ids of a text. Special tokens that the text contains become their single ids, as in transformers. Lone
+     * The ids of a text. A special token in the text is encoded as the token's single id, as in transformers. Lone
      * surrogates become U+FFFD.
      *
-     * @param addSpecial whether to add the special tokens of the tokenizer's post-processor, usually BOS in front
+     * @param addSpecial whether to add the special tokens of the tokenizer's post-processor, usually BOS at the
+     *                   beginning
      */
     int[] encode(String text, boolean addSpecial);
 
     /**
-     * The ids of a text at the beginning of a sequence: {@link #encode} with addSpecial, but with one BOS if the text
-     * starts with BOS itself.
+     * The ids of a text at the beginning of a sequence, as {@link #encode} with addSpecial returns them. If the text
+     * itself starts with BOS, the ids start with one BOS, not two.
      */
     default int[] encodeBegin(String text) {
         int[] ids = encode(text, true);
@@ -30,6 +31,8 @@ public interface Tokenizer extends AutoCloseable {
     /**
      * The text of ids. Ids without a token are skipped. SentencePiece tokenizers remove the leading space of the first
      * piece.
+     *
+     * @param skipSpecial whether special tokens are omitted from the text
      */
     default String decode(int[] ids, boolean skipSpecial) {
         StreamingDecoder decoder = streamingDecoder(skipSpecial);
@@ -41,8 +44,8 @@ public interface Tokenizer extends AutoCloseable {
     }
 
     /**
-     * Starts to decode a sequence id by id. For the continuation of a prompt, append the prompt's ids first and ignore
-     * their text, so that leading spaces are kept.
+     * Starts to decode a sequence id by id. To decode the continuation of a prompt, append the prompt's ids first and
+     * ignore their text, so that leading spaces of the continuation are kept.
      */
     StreamingDecoder streamingDecoder(boolean skipSpecial);
 
@@ -51,16 +54,18 @@ public interface Tokenizer extends AutoCloseable {
 
     OptionalInt bosId();
 
-    /** The ids that end an answer: from generation_config.json, else from config.json, else the tokenizer's own. */
+    /**
+     * The ids that end an answer, from generation_config.json, else from config.json, else from the tokenizer itself.
+     */
     List<Integer> eosIds();
 
     /** The id of the token with this text in the vocabulary, such as {@code <s>} or {@code <|eot_id|>}. */
     OptionalInt tokenId(String token);
 
-    /** The text of BOS: the variable bos_token of chat templates. */
+    /** The text of BOS, which is the variable bos_token of chat templates. */
     Optional<String> bosToken();
 
-    /** The text of the tokenizer's own EOS: the variable eos_token of chat templates. */
+    /** The text of the tokenizer's own EOS, which is the variable eos_token of chat templates. */
     Optional<String> eosToken();
 
     /** Whether {@link #encode} with addSpecial prepends BOS. */

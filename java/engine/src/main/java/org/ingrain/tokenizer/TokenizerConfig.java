@@ -11,21 +11,21 @@ import org.ingrain.tensor.InputException;
 /**
  * The settings of tokenizer_config.json, special_tokens_map.json and added_tokens.json.
  *
- * @param tokenizerClass transformers' class, such as LlamaTokenizer; empty if it is not named
+ * @param tokenizerClass class name in transformers, such as LlamaTokenizer; empty if the folder does not name it
  * @param bosToken       the text of BOS
- * @param withoutBos     there is no BOS, whatever config.json has: tokenizer_config.json has null, or the class is
- *                       Qwen2Tokenizer
+ * @param withoutBos     whether there is no BOS even if config.json names one, because bos_token in
+ *                       tokenizer_config.json is null or the class is Qwen2Tokenizer
  * @param addBosToken    whether BOS is prepended
- * @param legacy         LlamaTokenizer: a space is prepended to every part between special tokens, not only to the
- *                       first
+ * @param legacy         whether LlamaTokenizer prepends a space to every part between special tokens, not only to the
+ *                       first part
  */
 record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, boolean withoutBos,
         Optional<String> eosToken, Optional<Boolean> addBosToken, boolean legacy, List<AddedToken> addedTokens) {
     /**
-     * A token that is matched in the text before the rest is encoded.
+     * A token that is matched in the text before the rest of the text is encoded.
      *
-     * @param lstrip the match includes the white space before it
-     * @param rstrip the match includes the white space after it
+     * @param lstrip whether the match includes white space before the token
+     * @param rstrip whether the match includes white space after the token
      */
     record AddedToken(int id, String content, boolean special, boolean lstrip, boolean rstrip) {
     }
@@ -53,7 +53,7 @@ record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, boolean
         return tokenizerClass.startsWith("Qwen2Tokenizer");
     }
 
-    /** The text of a token, which the file has as a string or as an object with content. */
+    /** The text of a token. In the file it is a string, or an object with the field content. */
     private static Optional<String> token(JsonFields fields, String field) {
         if (!fields.has(field)) {
             return Optional.empty();

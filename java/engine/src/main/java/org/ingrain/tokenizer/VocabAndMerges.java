@@ -13,9 +13,10 @@ import org.ingrain.files.JsonFields;
 import org.ingrain.tensor.InputException;
 
 /**
- * Converts vocab.json and merges.txt, which Qwen's folders have beside tokenizer.json or instead of it, to a
- * tokenizer.json. The other settings are those of transformers' Qwen2Tokenizer: NFC, single digits, bytes, no BOS. The
- * two files do not contain these settings and other classes split texts differently, so other classes are refused.
+ * Converts vocab.json and merges.txt to a tokenizer.json. Qwen's folders have these files in addition to tokenizer.json
+ * or instead of it. The other settings are those of transformers' Qwen2Tokenizer: NFC normalisation, digits split one
+ * by one, byte-level BPE, no BOS. The two files do not contain these settings, and other tokenizer classes split texts
+ * differently. Other classes therefore cause an InputException.
  */
 final class VocabAndMerges {
     private static final String EXPRESSION = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}"
@@ -24,7 +25,7 @@ final class VocabAndMerges {
     private VocabAndMerges() {
     }
 
-    /** Whether a folder has both files. */
+    /** Whether a folder has vocab.json and merges.txt. */
     static boolean in(Path folder) {
         return Files.isRegularFile(folder.resolve("vocab.json")) && Files.isRegularFile(folder.resolve("merges.txt"));
     }

@@ -8,7 +8,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import org.ingrain.tensor.InputException;
 
-/** The pieces of a tokenizer by id; ids may have gaps. */
+/** The pieces of a tokenizer by id. Some ids may have no piece. */
 final class Vocabulary {
     private static final int LARGEST = 1 << 24;
 
@@ -19,18 +19,18 @@ final class Vocabulary {
     /**
      * One token.
      *
-     * @param text    the text in the vocabulary
+     * @param text    text of the token in the vocabulary
      * @param special whether decoding can skip it as a special token
      */
     record Piece(String text, boolean special) {
     }
 
-    /** @param where the file, for error messages */
+    /** @param where name of the file, for error messages */
     Vocabulary(String where) {
         this.where = where;
     }
 
-    /** Adds a piece. It replaces an earlier piece with the same id. */
+    /** Adds a piece. A piece that was added before with the same id is replaced. */
     void add(int id, String text, boolean special) {
         if (id < 0 || id > LARGEST) {
             throw new InputException(where + ": token '" + text + "' has the id " + id + ", expected 0 to " + LARGEST);
@@ -46,7 +46,7 @@ final class Vocabulary {
         return pieces.size();
     }
 
-    /** The piece of an id, or null if there is none. */
+    /** The piece of an id; null if the id has no piece. */
     Piece piece(int id) {
         return id >= 0 && id < pieces.size() ? pieces.get(id) : null;
     }
