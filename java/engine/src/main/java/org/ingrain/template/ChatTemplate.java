@@ -22,10 +22,10 @@ import org.ingrain.tokenizer.Tokenizer;
 import tools.jackson.databind.JsonNode;
 
 /**
- * The chat template of a model folder. Sampling, training and evaluation all use it to make prompts from messages. It
- * renders like transformers' apply_chat_template without tools. Constructs that Jinjava would render differently are
- * refused. The current date (strftime_now) is not defined, so that a prompt is the same on every day; Llama 3's
- * templates then use a fixed date. Thread-safe.
+ * The chat template of a model folder. Sampling, training and evaluation use the same template to create prompts from
+ * messages. Prompts equal those of transformers' apply_chat_template without tools. Constructs that Jinjava would
+ * render differently are rejected. The current date (strftime_now) is not defined, so that a prompt does not depend on
+ * the date; Llama 3's templates then use a fixed date. Thread-safe.
  */
 public final class ChatTemplate {
     private static final String ENABLE_THINKING = "enable_thinking";
@@ -38,9 +38,9 @@ public final class ChatTemplate {
     private final Jinjava jinjava = TemplateEngine.create();
 
     /**
-     * @param where     the file, for error messages
+     * @param where     name of the file, for error messages
      * @param source    the Jinja source
-     * @param variables the variables of the template, by name, without the messages
+     * @param variables the template's variables by name, without the messages
      */
     ChatTemplate(String where, String source, Map<String, Object> variables) {
         this.where = where;
@@ -63,10 +63,11 @@ public final class ChatTemplate {
     }
 
     /**
-     * Opens the template of a model folder: chat_template.jinja, else chat_template.json, else tokenizer_config.json
-     * (if it has a list, the template named default), else Llama 2's template.
+     * Opens the template of a model folder. The template is read from chat_template.jinja, else from
+     * chat_template.json, else from tokenizer_config.json. If the field chat_template is a list, the template named
+     * default is used. A folder without a template has Llama 2's template.
      *
-     * @param enableThinking the template's variable enable_thinking, which is undefined if this is empty
+     * @param enableThinking value of the template's variable enable_thinking; if empty, the variable is undefined
      * @throws InputException if enableThinking is given and the template does not mention it
      */
     public static ChatTemplate open(Path folder, Tokenizer tokenizer, Optional<Boolean> enableThinking) {
@@ -116,7 +117,7 @@ public final class ChatTemplate {
         return source;
     }
 
-    /** The text of the prompt, with special tokens as text. */
+    /** The text of the prompt. Special tokens are included as text. */
     public String render(List<Message> messages, boolean addGenerationPrompt) {
         Map<String, Object> context = new HashMap<>(variables);
         context.put("messages", messages.stream().map(ChatTemplate::fields).toList());
@@ -131,7 +132,7 @@ public final class ChatTemplate {
 
     /**
      * The token ids of the prompt. Special tokens in the template become single ids. If the tokenizer prepends BOS, the
-     * prompt starts with one BOS, whether the template writes it or not.
+     * prompt starts with exactly one BOS, even if the template includes BOS.
      */
     public int[] encode(Tokenizer tokenizer, List<Message> messages, boolean addGenerationPrompt) {
         int[] ids = tokenizer.encode(render(messages, addGenerationPrompt), false);

@@ -2,7 +2,7 @@ package org.ingrain.template;
 
 import java.util.Objects;
 
-/** One message of a chat. The role is system, user or assistant, or another role that the template knows. */
+/** One message of a chat. The role is system, user, assistant or another role that the template handles. */
 public record Message(String role, String content) {
     public Message {
         Objects.requireNonNull(role, "role");

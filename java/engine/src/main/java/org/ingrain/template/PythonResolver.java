@@ -13,8 +13,9 @@ import jinjava.javax.el.ELException;
 import jinjava.javax.el.ELResolver;
 
 /**
- * Gives method calls Python's meaning. Only Python's methods can be called on a string, because Java's differ (split
- * expects a regular expression, strip has another set of white space). {@link TemplateExpression#SLICE} is a slice.
+ * Resolves method calls in templates as Python does. Only Python's methods can be called on a string, because Java's
+ * methods differ: split expects a regular expression, and strip removes other white space. A call of {@link
+ * TemplateExpression#SLICE} is a slice.
  */
 final class PythonResolver extends ELResolver {
     static ELResolver beforeJinjavas() {
@@ -64,7 +65,7 @@ final class PythonResolver extends ELResolver {
         };
     }
 
-    /** The character of a string at an index. Later resolvers handle all other properties. */
+    /** Returns the character of a string at an index. Other properties are left to the resolvers that follow. */
     @Override
     public Object getValue(ELContext context, Object base, Object property) {
         // Jinjava passes an index as text.

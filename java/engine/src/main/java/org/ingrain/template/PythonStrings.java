@@ -8,7 +8,8 @@ import java.util.Optional;
 import java.util.function.IntPredicate;
 
 /**
- * Python's string methods and slices for chat templates, with Python's white space. Indices count code points.
+ * Python's string methods and slices for chat templates. White space is defined as in Python. Indices count code
+ * points.
  */
 final class PythonStrings {
     private static final String SPACES =
@@ -17,7 +18,7 @@ final class PythonStrings {
     private PythonStrings() {
     }
 
-    /** Calls a method; empty if the method is not supported with these arguments. */
+    /** Calls a method and returns its result; empty if the method is not supported with these arguments. */
     static Optional<Object> call(String text, String method, List<?> arguments) {
         return switch (arguments.size()) {
             case 0 -> Optional.ofNullable(ofNone(text, method));
@@ -86,7 +87,7 @@ final class PythonStrings {
         return Optional.empty();
     }
 
-    /** text[start:stop:step] of a string; a bound may be null. */
+    /** Returns text[start:stop:step]. A null argument stands for a missing bound or step. */
     static String slice(String text, Long start, Long stop, Long step) {
         int[] points = text.codePoints().toArray();
         StringBuilder part = new StringBuilder();
@@ -94,7 +95,7 @@ final class PythonStrings {
         return part.toString();
     }
 
-    /** list[start:stop:step]; a bound may be null. */
+    /** Returns list[start:stop:step]. A null argument stands for a missing bound or step. */
     static List<Object> slice(List<?> list, Long start, Long stop, Long step) {
         List<Object> part = new ArrayList<>();
         indices(list.size(), start, stop, step).forEach(i -> part.add(list.get(i)));
@@ -121,7 +122,7 @@ final class PythonStrings {
         return given == null ? otherwise : Math.clamp(given < 0 ? given + length : given, lowest, highest);
     }
 
-    /** text[index]; empty if the index is out of range. */
+    /** Returns text[index]; empty if the index is out of range. A negative index counts from the end. */
     static Optional<String> at(String text, long index) {
         int[] points = text.codePoints().toArray();
         long i = index < 0 ? index + points.length : index;
@@ -144,7 +145,7 @@ final class PythonStrings {
         return text.substring(begin, end);
     }
 
-    /** Python's str.isspace for one character. */
+    /** Whether a character is white space, as in Python's str.isspace. */
     static boolean isSpace(int c) {
         return SPACES.indexOf(c) >= 0 || c >= 0x2000 && c <= 0x200A;
     }

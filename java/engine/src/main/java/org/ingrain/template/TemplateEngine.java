@@ -16,7 +16,7 @@ import java.util.Map;
 import java.util.Set;
 import org.ingrain.tokenizer.DjlSettings;
 
-/** Configures Jinjava to render templates as transformers does with Jinja. Templates cannot load files. */
+/** Configures Jinjava to render templates as transformers does with Jinja. A template cannot load files. */
 final class TemplateEngine {
     private TemplateEngine() {
     }
@@ -29,8 +29,8 @@ final class TemplateEngine {
                 .withAllowAdjacentTextNodes(true).withUseTrimmingForNotesAndExpressions(true)
                         .withKeepNullableLoopValues(true)
                 .withHandleBackslashInQuotesOnly(true).build();
-        // TemplateSource handles white space. Without nested interpretation, a message that looks like a template is
-        // text.
+        // TemplateSource handles white space. Nested interpretation is off, so that template syntax in a message is not
+        // interpreted.
         Jinjava jinjava = new Jinjava(JinjavaConfig.newBuilder().withLegacyOverrides(asJinja)
                 .withKeepTrailingNewline(true)
                 .withNestedInterpretationEnabled(false).withElResolver(PythonResolver.beforeJinjavas())
@@ -43,7 +43,7 @@ final class TemplateEngine {
         return jinjava;
     }
 
-    /** A call of raise_exception: the template refuses the conversation. */
+    /** Thrown if the template calls raise_exception, with which it rejects a conversation. */
     static final class Refusal extends InterpretException {
         private static final long serialVersionUID = 1;
 
@@ -52,12 +52,12 @@ final class TemplateEngine {
         }
     }
 
-    /** The function raise_exception of templates. */
+    /** The function raise_exception, which templates can call. */
     public static Object raiseException(String message) {
         throw new Refusal(message);
     }
 
-    /** One line about an error: the template's own message if it called raise_exception. */
+    /** Describes an error in one line. If the template called raise_exception, the line is the template's message. */
     static String complaint(TemplateError error) {
         String message = error.getMessage();
         for (Throwable cause = error.getException(); cause != null; cause = cause.getCause()) {
@@ -98,7 +98,7 @@ final class TemplateEngine {
         }
     }
 
-    /** transformers' generation tag, which marks the assistant's text: renders its content unchanged. */
+    /** The generation tag of transformers, which marks the assistant's text. Its content is rendered unchanged. */
     private static final class GenerationTag implements Tag {
         private static final long serialVersionUID = 1;
 

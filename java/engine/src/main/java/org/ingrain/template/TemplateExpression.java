@@ -9,9 +9,9 @@ import org.ingrain.tensor.InputException;
 
 /**
  * Rewrites expressions that Jinjava parses differently from Jinja. A slice {@code x[a:b:c]} becomes a call of {@link
- * #SLICE}. The value of a named argument is put in brackets, {@code f(n=a - 1)} becomes {@code f(n=(a - 1))}, because
- * Jinjava would bind only its first operand. Filters that are not known to agree with Jinja's are refused; Jinjava
- * would render an unknown filter as nothing.
+ * #SLICE}. The value of a named argument is put in parentheses, because Jinjava would use only the first operand of the
+ * value: {@code f(n=a - 1)} becomes {@code f(n=(a - 1))}. Only filters whose results are known to agree with Jinja's
+ * are accepted; Jinjava would render an unknown filter as an empty string.
  */
 final class TemplateExpression {
     static final String SLICE = "__slice__";
@@ -41,7 +41,7 @@ final class TemplateExpression {
         return String.join("", new TemplateExpression(expression).parts('\0', '\0'));
     }
 
-    /** The index of the first occurrence of {@code close} outside quotes and brackets, or -1. */
+    /** The index of the first occurrence of {@code close} outside quotes and brackets; -1 if there is none. */
     static int end(String template, int from, String close) {
         int depth = 0;
         for (int i = from; i + 1 < template.length(); i++) {
@@ -60,7 +60,7 @@ final class TemplateExpression {
         return -1;
     }
 
-    /** The expression without quoted texts and bracketed parts. */
+    /** The expression without quoted strings and without parts in brackets. */
     static String skeleton(String expression) {
         String before = withoutQuotes(expression);
         String after = before.replaceAll("[(\\[{][^()\\[\\]{}]*[)\\]}]", "");
@@ -88,7 +88,7 @@ final class TemplateExpression {
         return Math.min(i + 1, text.length());
     }
 
-    /** The text before the closing bracket, split at the separator. */
+    /** Reads the text up to the closing bracket, rewrites it and splits it at the separator. */
     private List<String> parts(char close, char separator) {
         List<String> parts = new ArrayList<>();
         StringBuilder part = new StringBuilder();
@@ -137,7 +137,7 @@ final class TemplateExpression {
         return named.matches() ? named.group(1) + "(" + named.group(2) + ")" : argument;
     }
 
-    /** Whether a bracket after this text is a subscript or a call. */
+    /** Whether a bracket after this text is part of a subscript or a call. */
     private static boolean subscripted(CharSequence before) {
         String word = before.toString().stripTrailing();
         char last = word.isEmpty() ? ' ' : word.charAt(word.length() - 1);

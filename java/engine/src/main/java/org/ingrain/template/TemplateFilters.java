@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/** Filters that differ between Jinjava and transformers or Python. */
+/** Filters that work differently in Jinjava than in transformers or Python. */
 final class TemplateFilters {
     private TemplateFilters() {
     }
@@ -20,7 +20,7 @@ final class TemplateFilters {
                 new Default("default"), new Default("d"));
     }
 
-    /** Trims Python's white space; Jinjava trims only ASCII white space. */
+    /** Removes white space as in Python. Jinjava's filter removes only ASCII white space. */
     private static final class Trim implements Filter {
         @Override
         public String getName() {
@@ -33,7 +33,7 @@ final class TemplateFilters {
         }
     }
 
-    /** The length of a text in code points, as in Python, or of a collection. */
+    /** The length of a string in code points, as in Python, or the size of a collection. */
     private record Length(String name) implements Filter {
         @Override
         public String getName() {
@@ -54,8 +54,8 @@ final class TemplateFilters {
     }
 
     /**
-     * The value, or the argument unchanged if the value is none. Jinjava would convert the argument to text: false is
-     * true.
+     * The value, or the argument unchanged if the value is none. Jinjava's filter converts the argument to a string, so
+     * that false becomes a true value.
      */
     private record Default(String name) implements AdvancedFilter {
         @Override
@@ -91,7 +91,7 @@ final class TemplateFilters {
         }
     }
 
-    /** Python's json.dumps(ensure_ascii=False), with its spaces after commas and colons. */
+    /** Equals Python's json.dumps(ensure_ascii=False), with spaces after commas and colons. */
     private static final class ToJson implements AdvancedFilter {
         @Override
         public String getName() {

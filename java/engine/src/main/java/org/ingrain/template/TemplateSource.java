@@ -7,10 +7,10 @@ import java.util.regex.Pattern;
 import org.ingrain.tensor.InputException;
 
 /**
- * Rewrites a Jinja template for Jinjava, which renders some constructs differently. White space is removed as Jinja
- * does with trim_blocks and lstrip_blocks (Jinjava also strips before a tag in the middle of a line). Expressions are
- * rewritten by {@link TemplateExpression}. The if of a for loop, which Jinjava ignores, becomes a separate loop. The
- * else of a for loop is refused.
+ * Rewrites a Jinja template for Jinjava, which renders some constructs differently. White space is removed as in Jinja
+ * with trim_blocks and lstrip_blocks. (Jinjava also removes white space before a tag in the middle of a line.) {@link
+ * TemplateExpression} rewrites expressions. A for loop with if, which Jinjava ignores, becomes two loops. A for loop
+ * with else causes an InputException.
  */
 final class TemplateSource {
     private static final Pattern LOOP = Pattern.compile("for\\s+(\\w+(?:\\s*,\\s*\\w+)?)\\s+in\\s(.*)", Pattern.DOTALL);
@@ -23,14 +23,14 @@ final class TemplateSource {
     private Cut cut = Cut.NOTHING;
     private boolean lineStarting;
 
-    /** What a tag removes from the text after it. */
+    /** The characters that a tag removes from the text after the tag. */
     private enum Cut { NOTHING, NEWLINE, SPACE }
 
     private TemplateSource(String template) {
         this.template = template;
     }
 
-    /** The template for Jinjava, which must not remove white space itself. */
+    /** Returns the template for a Jinjava that does not remove white space. */
     static String rewrite(String template) {
         String unix = template.replace("\r\n", "\n").replace('\r', '\n');
         TemplateSource source = new TemplateSource(unix.endsWith("\n") ? unix.substring(0, unix.length() - 1) : unix);
@@ -56,7 +56,9 @@ final class TemplateSource {
         return -1;
     }
 
-    /** Appends the text up to the next tag or the end, without the white space that the tags on both sides remove. */
+    /**
+     * Appends the text up to the next tag or the end, without the white space that the tags before and after it remove.
+     */
     private void text(int end) {
         int begin = at;
         while (begin < end && (cut == Cut.SPACE && PythonStrings.isSpace(template.charAt(begin))
@@ -141,7 +143,10 @@ final class TemplateSource {
         rewritten.append("{% ").append(rest).append(" %}");
     }
 
-    /** A loop that collects the matching elements, and a loop over these, so that {@code loop} counts only them. */
+    /**
+     * Writes a loop that collects the matching elements, then a loop over the collected elements, so that {@code loop}
+     * counts only these.
+     */
     private void filteredLoop(String body) {
         int filter = TemplateExpression.end(body, 0, " if ");
         Matcher head = LOOP.matcher(filter < 0 ? body : body.substring(0, filter));
