@@ -10,17 +10,17 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
- * Writes the Java bindings of {@code ingrain.h}, one method per function: {@code OpBindings} for ops, whose signature
- * tags are compared when they are bound, and {@code RuntimeBindings} for the rest. Arguments: the header, the folder
- * for generated sources.
+ * Writes the Java bindings of {@code ingrain.h}, with one method per function. {@code OpBindings} contains the ops,
+ * whose signature tags are compared when they are bound. {@code RuntimeBindings} contains all other functions. The
+ * arguments are the header and the folder for generated sources.
  */
 class Bindings {
     private static final Pattern FUNCTION =
             Pattern.compile("INGRAIN_API\\s+([\\w ]+?[ *]+)ingrain_(\\w+)\\(([^;]*)\\);");
     private static final Pattern FUNCTION_POINTER = Pattern.compile("\\(\\*(\\w+)\\)\\([^)]*\\)");
     /**
-     * Functions that manage contexts, memory, events, graphs, communicators and sizes. Any other function is an op: it
-     * computes on the stream.
+     * Functions that manage contexts, memory, events, graphs, communicators and sizes. Any other function is an op,
+     * which computes on the stream.
      */
     private static final Pattern RUNTIME = Pattern.compile("(context|event|graph|communicator)_.*|.*_bytes"
             + "|(host_)?(malloc|free)|copy(_to_.*)?|fill_zero|memory_info|synchronize|last_error|set_error|device_count"
@@ -37,15 +37,15 @@ class Bindings {
             import org.ingrain.tensor.Weight;
 
             /**
-             * The ops of ingrain.h on one context, generated from it. Tensors are passed as their addresses, null as a
-             * null pointer.
+             * The ops of ingrain.h on one context, generated from the header. A tensor is passed as its address; null
+             * is passed as a null pointer.
              */
             public final class OpBindings {
             %s
                 private final Context owner;
                 private final long ctx;
             %s
-                /** The ops of a backend: the context's own, or the same library with other overlays. */
+                /** Binds the ops of the context's backend, or of the same library with other overlays. */
                 public OpBindings(Context owner, Backend backend) {
                     this.owner = owner;
                     ctx = owner.handle();
@@ -73,8 +73,8 @@ class Bindings {
             import java.util.Map;
 
             /**
-             * The functions of ingrain.h that are not ops, generated from it. If a function that takes a context
-             * fails, its method throws.
+             * The functions of ingrain.h that are not ops, generated from the header. If a function fails whose first
+             * parameter is a context, its method throws a BackendException.
              */
             final class RuntimeBindings {
             %s%s
@@ -92,10 +92,10 @@ class Bindings {
             """;
 
     /**
-     * A parameter of a function, or its result.
+     * A parameter of a function, or the function's result.
      *
-     * @param name   as in Java
-     * @param letter of its type, see the end of the header
+     * @param name   name in Java
+     * @param letter letter of the type, see the end of the header
      */
     private record Parameter(String name, char letter) {
         String declared() {
@@ -119,10 +119,11 @@ class Bindings {
     /**
      * A function of the header.
      *
-     * @param symbol     without {@code ingrain_}
-     * @param checked    whether it returns a status and takes a context, whose last error explains a failure
-     * @param result     the letter of its type
-     * @param parameters in order
+     * @param symbol     name without {@code ingrain_}
+     * @param checked    whether the function has a context and returns a status; the context's last error then explains
+     *                   a failure
+     * @param result     letter of the result's type
+     * @param parameters parameters in order
      */
     private record Declaration(String symbol, boolean checked, char result, List<Parameter> parameters) {
         String name() {
@@ -212,7 +213,7 @@ class Bindings {
         String handle = "    private static final MethodHandle %s = Signature.handle(\"%s\");\n";
         String handles = functions.stream().map(f -> handle.formatted(f.handle(), f.letters()))
                 .distinct().collect(Collectors.joining());
-        String table = "    /** Signatures by name. */\n"
+        String table = "    /** The signature of each function, by the function's name. */\n"
                 + "    static final Map<String, String> SIGNATURES = Map.ofEntries(";
         String signatures = functions.stream().map(f -> "Map.entry(\"%s\", \"%s\")".formatted(f.symbol, f.letters()))
                 .collect(Collectors.joining(",\n            ", table + "\n            ", ");\n"));
