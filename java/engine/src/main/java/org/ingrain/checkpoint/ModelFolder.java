@@ -20,7 +20,7 @@ import org.ingrain.tensor.InputException;
 /**
  * A Hugging Face model folder. It contains config.json, and weights in model.safetensors or in the shards listed in
  * model.safetensors.index.json. Opening a folder checks the configuration and every header. If a field or tensor is
- * invalid, it throws an InputException that names the file and the field or tensor.
+ * invalid, opening throws an InputException that names the file and the field or tensor.
  */
 public final class ModelFolder implements WeightSource, AutoCloseable {
     static final String SINGLE = "model.safetensors";

@@ -41,7 +41,7 @@ public final class SafetensorsWriter {
         write(file, tensors, PYTORCH);
     }
 
-    /** Writes one file with these metadata. */
+    /** Writes one file with this metadata. */
     public static void write(Path file, List<TensorOutput> tensors, Map<String, String> metadata) {
         List<TensorOutput> ordered = tensors.stream().sorted(BY_TYPE_AND_NAME).toList();
         byte[] header = header(ordered, metadata);

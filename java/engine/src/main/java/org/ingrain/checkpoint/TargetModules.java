@@ -46,7 +46,7 @@ public sealed interface TargetModules {
         }
     }
 
-    /** Reads an optional field. */
+    /** Reads an optional field. Returns empty if the field is missing. */
     static Optional<TargetModules> read(JsonFields fields, String field) {
         if (!fields.has(field)) {
             return Optional.empty();

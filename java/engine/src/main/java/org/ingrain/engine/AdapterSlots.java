@@ -10,8 +10,8 @@ import org.ingrain.sample.Generator;
 import org.ingrain.tensor.InputException;
 
 /**
- * The adapters that are loaded in a generator, by folder. Create one object per generator. Use it on the thread that
- * uses the generator.
+ * The adapters that are loaded in a generator, by folder. Create one object per generator, and use the object on the
+ * thread that uses the generator.
  */
 public final class AdapterSlots {
     private final Generator generator;
@@ -50,8 +50,7 @@ public final class AdapterSlots {
      * Reads the LoRA modules of an adapter.
      *
      * @throws InputException if the folder contains no LoRA adapter for this model, or an adapter with modules_to_save,
-     * which
-     *                        cannot be applied in a batch with the base model
+     *                        which cannot be applied in a batch with the base model
      */
     public static List<LoraModule> read(Path folder, Blueprint blueprint) {
         PeftAdapter adapter = PeftAdapter.read(folder, blueprint);

@@ -65,7 +65,7 @@ public final class Engine implements AutoCloseable {
     private ChatTemplate template;
     private List<MemoryPlan> memory = List.of();
 
-    /** Receives the progress of loading. It is called on the loading threads, by one thread at a time. */
+    /** Receives the progress of loading. The methods are called on the loading threads, by one thread at a time. */
     public interface Listener {
         /** Reports, if there are several devices, how they are used and why, in one line. */
         default void placed(String line) {
@@ -303,7 +303,7 @@ public final class Engine implements AutoCloseable {
         return memory;
     }
 
-    /** How the devices are divided among copies of the model. */
+    /** The division of the devices among copies of the model. */
     public Placement placement() {
         return placement;
     }

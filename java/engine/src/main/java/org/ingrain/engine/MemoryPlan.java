@@ -7,7 +7,7 @@ import java.util.stream.Stream;
 import org.ingrain.tensor.InputException;
 
 /**
- * The memory that a run needs on a device. It is computed before any memory is allocated.
+ * The memory that a run needs on a device. The plan is computed before any memory is allocated.
  *
  * @param device name of the device, such as cuda:0
  * @param ranks  number of ranks on the device; all ranks need the same amount of memory

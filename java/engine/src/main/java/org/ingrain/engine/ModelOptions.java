@@ -23,8 +23,8 @@ import org.ingrain.workbench.KernelFile;
  * @param isa           CPU instruction set: auto, avx2, avx512 or avx512_bf16
  * @param dtype         dtype of the weights: auto (as in the checkpoint; F16 becomes BF16), f32, bf16 or fp8
  * @param cacheDtype    dtype of keys and values: auto (as the weights; bf16 for fp8 weights), f32, bf16 or fp8
- * @param deterministic whether the results of a row are independent of the other rows in the batch; on the CPU they
- *                      always are; on a GPU this is slower
+ * @param deterministic whether a row's results do not depend on the other rows in the batch; this is slower on a GPU
+ *                      and always so on the CPU
  * @param kernels       kernels that replace those of the backend
  * @param randomWeights whether to draw random weights on the device, for a new model or for measurements, instead of
  *                      loading those of the folder

@@ -103,7 +103,7 @@ public final class Backend implements AutoCloseable {
     /**
      * Loads a backend library.
      *
-     * @throws InputException that names the file, if loading fails
+     * @throws InputException if loading fails; the message names the file
      */
     public static Backend open(Path library) {
         return open(library, List.of());
@@ -112,7 +112,7 @@ public final class Backend implements AutoCloseable {
     /**
      * Loads a backend library and the libraries that replace some of its ops.
      *
-     * @throws InputException that names the file, if loading fails
+     * @throws InputException if loading fails; the message names the file
      */
     public static Backend open(Path library, List<Overlay> overlays) {
         if (!Files.isRegularFile(library)) {

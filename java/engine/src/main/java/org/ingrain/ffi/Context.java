@@ -93,7 +93,7 @@ public final class Context extends Memory implements AutoCloseable {
         return cell.get(ValueLayout.JAVA_LONG, 8);
     }
 
-    /** {@inheritDoc} Waits for the stream first. */
+    /** {@inheritDoc} The call waits for the stream first. */
     @Override
     public void reserveWorkspace(long bytes) {
         runtime.workspaceReserve(handle, bytes);

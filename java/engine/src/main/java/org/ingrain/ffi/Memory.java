@@ -35,7 +35,7 @@ public abstract sealed class Memory implements Allocator permits Context {
     /** Address of the native context; only for {@code ffi}. */
     abstract long handle();
 
-    /** Arena that closes with the context; only for {@code ffi}. */
+    /** Arena that is closed with the context; only for {@code ffi}. */
     Arena arena() {
         return arena;
     }

@@ -28,8 +28,7 @@ public final class NativeLibraries {
      * Returns the path of a backend's library.
      *
      * @param backend a name ({@code cpu}, {@code cuda}), or the path of a library, which contains a {@code /} or ends
-     *                in
-     * {@code .so}
+     *                in {@code .so}
      * @throws InputException if there is no such library; the message lists the searched folders
      */
     public static Path find(String backend) {

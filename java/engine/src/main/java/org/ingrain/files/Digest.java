@@ -27,9 +27,8 @@ public final class Digest {
 
     /**
      * Returns {@code size:hash} for every file that defines a model (weights, adapters, config, tokenizer, template),
-     * by file name.
-     * For large weights the hash covers their size, their first megabyte (the safetensors header) and 64 evenly spaced
-     * windows.
+     * by file name. For large weight files the hash covers the size, the first megabyte (the safetensors header) and 64
+     * evenly spaced windows.
      *
      * @throws InputException if the folder cannot be read or holds no such file
      */
@@ -75,8 +74,9 @@ public final class Digest {
     }
 
     /**
-     * Derives a non-negative seed from another seed and a list of names. It is 63 bits of the SHA-256 of the seed and
-     * the names. Each name is hashed with its length, so that ("ab", "c") and ("a", "bc") yield different seeds.
+     * Derives a non-negative seed from another seed and a list of names. The result is 63 bits of the SHA-256 of the
+     * seed and the names. Each name is hashed with its length, so that ("ab", "c") and ("a", "bc") yield different
+     * seeds.
      */
     public static long seed(long seed, String... parts) {
         MessageDigest digest = sha256();

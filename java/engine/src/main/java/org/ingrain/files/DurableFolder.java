@@ -63,7 +63,7 @@ public final class DurableFolder {
     }
 
     /**
-     * Deletes a folder recursively. It is renamed first, so that after a kill the folder is either complete or absent.
+     * Deletes a folder recursively. The folder is renamed first, so that after a kill it is either complete or absent.
      */
     public static void remove(Path target) {
         Path beside = Unfinished.beside(target);

@@ -70,7 +70,7 @@ public final class JsonFields {
         return new JsonFields(where + ": " + field, node);
     }
 
-    /** Returns the reader of {@code element}, an object in the list that this field contains. */
+    /** Returns a reader for {@code element}, which is an object in the list of this field. */
     public JsonFields within(String field, JsonNode element) {
         require(element.isObject(), field, element, "a list of objects");
         return new JsonFields(where + ": " + field, element);

@@ -7,7 +7,7 @@ import org.ingrain.tensor.InputException;
 
 /**
  * An exclusive lock on a run folder. The folder contains the lock file {@code run.lock} and the {@link Manifest}
- * {@code run.json}. It can be reopened only with the settings with which it was created. A folder that has other
+ * {@code run.json}. A folder can be reopened only with the settings with which it was created. A folder that has other
  * settings, is in use or is not a run folder is rejected and left unchanged.
  */
 public final class RunLock implements AutoCloseable {

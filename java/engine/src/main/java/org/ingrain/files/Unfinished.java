@@ -40,7 +40,7 @@ final class Unfinished implements AutoCloseable {
         return target.toAbsolutePath().resolveSibling(".ingrain-" + number + ".unfinished");
     }
 
-    /** Removes the leftovers of ended processes from a folder, then creates a locked temporary name in it. */
+    /** Removes the leftovers of ended processes from a folder, then creates a locked temporary name there. */
     static Unfinished begin(Path folder) throws IOException {
         sweep(folder, 1, false);
         return new Unfinished(beside(folder.resolve("any")));

@@ -23,7 +23,7 @@ public record AttentionConfig(int numAttentionHeads, int numKeyValueHeads, int h
         Require.that(headDim % 2 == 0, "head_dim", headDim, "an even number");
     }
 
-    /** Attention as in Llama: no bias and no normalisation of heads. */
+    /** Attention as in Llama, without bias and without normalisation of heads. */
     public AttentionConfig(int numAttentionHeads, int numKeyValueHeads, int headDim) {
         this(numAttentionHeads, numKeyValueHeads, headDim, false, false);
     }

@@ -8,8 +8,8 @@ import org.ingrain.tensor.Weight;
 
 /**
  * The forward pass of Llama, Mistral, Qwen2 and Qwen3 for inference: RMSNorm before each block, rotary positions,
- * grouped-query attention over a paged cache, SwiGLU (arXiv:2307.09288). It works on token ids, not on text. Its only
- * state between steps is the cache that the caller passes.
+ * grouped-query attention over a paged cache, SwiGLU (arXiv:2307.09288). The decoder processes token ids, not text. The
+ * only state between steps is the cache that the caller passes.
  */
 public final class Decoder {
     private final Context context;
@@ -32,8 +32,8 @@ public final class Decoder {
     }
 
     /**
-     * Computes the logits (M, V) f32 of the step's logit rows. They are valid until the next step. {@code adapters} may
-     * be null if no row has an adapter.
+     * Computes the logits (M, V) f32 of the step's logit rows. The logits are valid until the next step.
+     * {@code adapters} may be null if no row has an adapter.
      */
     public Tensor forward(Step step, KvCache cache, AdapterBank adapters) {
         int t = step.tokens();
@@ -121,7 +121,7 @@ public final class Decoder {
             this.waiting = waiting;
         }
 
-        /** h += x·Wᵀ, plus the adapters' contribution. */
+        /** Adds x·Wᵀ and the adapters' contribution to the stream. */
         void add(Tensor x, Weight w, Lora lora, Projection projection) {
             if (delta == null) {
                 ops.matmul(h, x, w, 1);
@@ -138,7 +138,7 @@ public final class Decoder {
             }
         }
 
-        /** y = rmsNorm(h). */
+        /** Sets y to rmsNorm(h), after adding delta to h if that is still to be done. */
         void norm(Tensor y, Tensor w) {
             float eps = (float) config.rmsNormEps();
             if (waiting) {
@@ -149,7 +149,7 @@ public final class Decoder {
             waiting = false;
         }
 
-        /** A residual stream of only the m selected rows. */
+        /** Returns the residual stream of the m selected rows. */
         Residual select(Tensor rows, int m) {
             Tensor added = waiting ? activations.selected(2, m) : null;
             Residual part = new Residual(activations.selected(1, m), added, waiting);

@@ -15,8 +15,8 @@ package org.ingrain.model;
 public record Parameter(String name, Group group, long rows, long columns, Shard shard, long unit, Init init,
         boolean decayed) {
     /**
-     * The part of a parameter that a rank holds: everything, its share of the rows, its share of the columns, or its
-     * share of the vocabulary's rows. The vocabulary is split only if there are at least {@link #VOCABULARY_RANKS}
+     * The part of a parameter that a rank holds: all of it, the rank's share of the rows, its share of the columns, or
+     * its share of the vocabulary's rows. The vocabulary is split only if there are at least {@link #VOCABULARY_RANKS}
      * ranks and its size is a multiple of their number.
      */
     public enum Shard { NONE, ROWS, COLUMNS, VOCABULARY }
@@ -46,7 +46,7 @@ public record Parameter(String name, Group group, long rows, long columns, Shard
         return columns > 0;
     }
 
-    /** (N, C) for a matrix, (N) for a vector. */
+    /** The shape, which is (N, C) for a matrix and (N) for a vector. */
     public long[] shape() {
         return matrix() ? new long[] {rows, columns} : new long[] {rows};
     }

@@ -150,7 +150,7 @@ public final class ParameterTable {
         return groups.containsKey(Group.LM_HEAD) ? Group.LM_HEAD : Group.EMBED_TOKENS;
     }
 
-    /** The output head with its sharding. If the head is tied, it has the embedding's name. */
+    /** The output head with its sharding. A tied head has the embedding's name. */
     Parameter headParameter() {
         return headParameter;
     }

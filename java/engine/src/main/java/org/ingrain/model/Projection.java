@@ -1,6 +1,6 @@
 package org.ingrain.model;
 
-/** The seven linear layers of a decoder block, in the order and under the names of Hugging Face. */
+/** The seven linear layers of a decoder block, with the order and the names of Hugging Face. */
 public enum Projection {
     Q_PROJ("self_attn.q_proj"), K_PROJ("self_attn.k_proj"), V_PROJ("self_attn.v_proj"), O_PROJ("self_attn.o_proj"),
     GATE_PROJ("mlp.gate_proj"), UP_PROJ("mlp.up_proj"), DOWN_PROJ("mlp.down_proj");

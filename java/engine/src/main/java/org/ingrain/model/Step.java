@@ -9,9 +9,9 @@ import org.ingrain.tensor.Tensor;
 
 /**
  * Builds one ragged step from the tokens of several sequences; some have a whole prompt, some a single token. The
- * arrays are in the staging memory that is uploaded to the device. Their sizes depend on the step's {@link Shape}. The
- * host may not know a token yet, because the previous step samples it on the device. Such a row stores the token's
- * index among the sampled ids. One instance is allocated for the largest step and reused.
+ * arrays are in the staging memory that is uploaded to the device. The array sizes depend on the step's {@link Shape}.
+ * The host may not know a token yet, because the previous step samples it on the device. The row then contains the
+ * token's index among the sampled ids. One instance is allocated for the largest step and reused.
  */
 public final class Step {
     private final Limits limits;
@@ -64,8 +64,8 @@ public final class Step {
     /**
      * The staged arrays of one step, all I32: known ids (T), indices of the ids sampled by the previous step (T), the
      * batch's arrays, logit rows (M). With several ranks, two more arrays index the gathered parts of each row: {@code
-     * logitOrder} (M·ranks) for logits, and {@code tokenOrder} (T·ranks) for tokens if the step has adapters. Otherwise
-     * both are empty.
+     * logitOrder} (M·ranks) for logits, and {@code tokenOrder} (T·ranks) for tokens if the step has adapters. An array
+     * that is not needed is empty.
      */
     private record Arrays(Tensor given, Tensor source, Tensor batch, Tensor logitRows, Tensor logitOrder,
             Tensor tokenOrder) {
@@ -119,7 +119,7 @@ public final class Step {
         }
     }
 
-    /** Adds a sequence's tokens, starting at position {@code from}. Returns the index of its first row in the step. */
+    /** Adds a sequence's tokens, starting at position {@code from}. Returns the index of the first row in the step. */
     public int add(int[] ids, int from, Placement place) {
         int first = tokens;
         for (int i = 0; i < ids.length; i++) {

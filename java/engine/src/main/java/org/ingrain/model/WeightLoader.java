@@ -34,7 +34,7 @@ final class WeightLoader implements AutoCloseable {
      *
      * @param host   pinned memory, SLAB_BYTES
      * @param device device memory of the same size
-     * @param used   event recorded after the last use of the two buffers, which can be reused when it is complete
+     * @param used   event recorded after the last use of the two buffers; they can be reused when the event is complete
      */
     private record Lane(MemorySegment host, Tensor device, Event used) {
         static Lane of(Context context) {

@@ -15,8 +15,8 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * The parameters of a model on a device, one weight per {@link Group}. Inference and LoRA training never modify them. A
- * tensor-parallel rank holds its share.
+ * The parameters of a model on a device, one weight per {@link Group}. Inference and LoRA training never modify the
+ * parameters. A tensor-parallel rank holds its share of them.
  */
 public final class Weights {
     private final Context context;
@@ -49,7 +49,7 @@ public final class Weights {
         void loaded(int layers, int of);
     }
 
-    /** Allocates weights with undefined content. With an {@link Allocator.Counter} it only computes their size. */
+    /** Allocates weights with undefined content. With an {@link Allocator.Counter}, only the size is computed. */
     public Weights(Allocator memory, Blueprint config, Precision precision, Rank rank) {
         rank.require(config);
         context = memory.context();

@@ -290,7 +290,7 @@ public final class Ops {
         Shapes.matrix("cache", cache, ANY, blockBytes / cache.dtype().bytes());
     }
 
-    /** Sets y (T, H·E) to causal attention within S packed sequences, lse (T, H) f32 to the log of its denominators. */
+    /** Sets y (T, H·E) to causal attention within S packed sequences, lse (T, H) f32 to the log of its softmax sums. */
     public void attention(Tensor y, Tensor lse, Tensor qkv, Tensor offsets, Heads heads) {
         Shapes.packed(y, lse, qkv, offsets, heads);
         bindings.attentionForward(y, lse, qkv, offsets, qkv.dtype().code(), offsets.size(0) - 1, heads.h(), heads.k(),
@@ -439,7 +439,7 @@ public final class Ops {
     public record AdamW(float learningRate, float beta1, float beta2, float eps, float weightDecay) {
     }
 
-    /** Updates parameters p and moments m, v with gradient g by one AdamW step; all (n) f32. The first step is 1. */
+    /** Updates parameters p and moments m, v with gradient g by AdamW; all are (n) f32. Steps count from 1. */
     public void adamw(Tensor p, Tensor m, Tensor v, Tensor g, long step, AdamW c) {
         Shapes.elements("p", p, DType.F32, p.elements());
         Shapes.elements("m", m, DType.F32, p.elements());

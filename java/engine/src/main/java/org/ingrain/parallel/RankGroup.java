@@ -84,7 +84,7 @@ public final class RankGroup implements AutoCloseable {
         return onLeader(() -> all(work));
     }
 
-    /** Runs work on the thread of rank 0, waits until it has finished and returns its result. */
+    /** Runs work on the thread of rank 0, waits until the work has finished and returns the result. */
     public <T> T onLeader(Supplier<T> work) {
         throwFailure();
         if (threads.isEmpty() || Thread.currentThread() == leader) {
@@ -98,7 +98,7 @@ public final class RankGroup implements AutoCloseable {
         threads.getFirst().execute(work);
     }
 
-    /** Enqueues work(rank) for every rank except 0 and does not wait. Call it on the leader's thread. */
+    /** Enqueues work(rank) for every rank except 0 and does not wait. Must be called on the leader's thread. */
     public void follow(IntConsumer work) {
         for (int i = 1; i < threads.size(); i++) {
             int rank = i;

@@ -10,7 +10,7 @@ import java.util.Map;
  * Reference counts of the cache blocks, and an index of the blocks whose content is known. A block enters the index
  * when it is full. The key is the preceding content, the adapter and the block's own tokens. Keys are compared in full,
  * so two different contents never match. An indexed block with reference count 0 stays in the index until its memory is
- * needed; the least recently used one is evicted first.
+ * needed; the least recently used block is evicted first.
  */
 final class BlockPool {
     /** The {@code previous} argument for the first block of a sequence. */

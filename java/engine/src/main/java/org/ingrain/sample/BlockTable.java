@@ -42,7 +42,7 @@ final class BlockTable {
         return computed;
     }
 
-    /** Increases the number of computed tokens. Their blocks must have been allocated. */
+    /** Increases the number of computed tokens. The blocks of these tokens must have been allocated. */
     void advance(int tokens) {
         computed += tokens;
     }
@@ -113,7 +113,7 @@ final class BlockTable {
     }
 
     /**
-     * Returns a table with the same computed tokens that shares the full blocks of this one. If the last block is
+     * Returns a table with the same computed tokens that shares the full blocks of this table. If the last block is
      * partly filled, the caller copies it.
      */
     BlockTable fork() {

@@ -20,7 +20,7 @@ import org.ingrain.tokenizer.StreamingDecoder;
  * same row of logits. The result of a request depends on the request alone. It does not depend on the other requests in
  * the batch, on how the prompt was split, shared or evicted, or on the number of ranks and replicas.
  *
- * <p>If the backend is asynchronous, the host enqueues a step before it has read the tokens of the previous one. The
+ * <p>If the backend is asynchronous, the host enqueues a step before it has read the tokens of the previous step. The
  * host then detects the end of a sample one step late and discards the surplus token. A generator is used by one thread
  * at a time; listeners are called on that thread.
  */
@@ -166,9 +166,9 @@ public final class Generator implements AutoCloseable {
 
     /**
      * Enqueues one step and reads the results of the steps that are due. If replicas have their own threads, waits
-     * until one of them has done so. Returns false when all requests are finished; the devices are then idle too.
+     * until a replica has done this. Returns false when all requests are finished; the devices are then idle too.
      * Throws an ArithmeticException if the softmax of a token's logits is undefined, for example because a logit is
-     * NaN. If a rank fails, its exception is thrown after all tokens drawn earlier have been reported.
+     * NaN. If a rank fails, the rank's exception is thrown after all tokens drawn earlier have been reported.
      */
     public boolean step() {
         return pool == null ? replicas.getFirst().step() : pool.step();

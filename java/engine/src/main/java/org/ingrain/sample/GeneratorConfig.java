@@ -4,7 +4,7 @@ import org.ingrain.model.Step;
 import org.ingrain.tensor.InputException;
 
 /**
- * Sizes of the batch and the cache. Created by {@link #of}, then changed one setting at a time.
+ * Sizes of the batch and the cache. {@link #of} creates a configuration; each {@code with} method changes one setting.
  *
  * @param cacheTokens    capacity of the cache in tokens, for all sequences together; rounded up to whole blocks
  * @param blockSize      tokens per cache block, a multiple of 16

@@ -14,7 +14,7 @@ package org.ingrain.sample;
  */
 public record GeneratorStats(long steps, long tokens, long surplus, double stepMillis, double hostWaitMillis,
                              long graphReplays, long graphCaptures, long eagerSteps) {
-    /** Share of {@code hostWaitMillis} in the sum of both times, 0 to 1; 0 if no time was measured. */
+    /** {@code hostWaitMillis} as a fraction of {@code stepMillis + hostWaitMillis}, 0 to 1; 0 if both are 0. */
     public double hostWaitShare() {
         double all = stepMillis + hostWaitMillis;
         return all > 0 ? hostWaitMillis / all : 0;

@@ -4,7 +4,7 @@ import java.util.List;
 import org.ingrain.sample.step.StepPlan;
 
 /**
- * A plan and the recipients of its results.
+ * A plan and the recipients of the plan's results.
  *
  * @param plan   the plan to enqueue
  * @param drawn  the sequence to which each draw belongs, in the order of the plan's draws

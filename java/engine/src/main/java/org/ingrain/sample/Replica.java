@@ -17,8 +17,8 @@ import org.ingrain.sample.step.StepRunner;
 import org.ingrain.sample.step.StepStats;
 
 /**
- * A replica of the model with its own batch, cache and scheduler. The scheduler plans the steps of all its ranks. Used
- * on the thread of its rank 0.
+ * A replica of the model with its own batch, cache and scheduler. The scheduler plans the steps of all ranks. Used on
+ * the thread of rank 0.
  */
 final class Replica implements AutoCloseable {
     private final GeneratorConfig config;

@@ -185,7 +185,7 @@ final class ReplicaPool {
     }
 
     /**
-     * Throws if a waiting request names this adapter slot. Each replica checks the requests that it has taken itself.
+     * Throws if a waiting request names this adapter slot. A replica checks the requests that it has already taken.
      */
     synchronized void requireUnused(int slot) {
         if (waiting.stream().anyMatch(ticket -> ticket.request.adapterSlot() == slot)) {
@@ -197,7 +197,7 @@ final class ReplicaPool {
         return Arrays.stream(stats).reduce(GeneratorStats::plus).orElseThrow();
     }
 
-    /** Discards waiting requests and returns when all replicas are idle. */
+    /** Discards waiting requests, then waits until all replicas are idle. */
     synchronized void stop() {
         stopped = true;
         waiting.clear();

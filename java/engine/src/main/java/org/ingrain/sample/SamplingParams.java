@@ -4,15 +4,15 @@ import java.util.List;
 import org.ingrain.tensor.InputException;
 
 /**
- * Sampling parameters and stop conditions. Created by {@link #greedy} or {@link #sampled}, then changed one setting at
- * a time.
+ * Sampling parameters and stop conditions. {@link #greedy} and {@link #sampled} create parameters; each {@code with}
+ * method changes one setting.
  *
  * @param temperature 0 for greedy decoding
  * @param topK        number of most probable tokens to keep, 0 for all
  * @param topP        probability mass to keep (nucleus sampling, arXiv:1904.09751), 1 for all
  * @param maxTokens   maximum number of generated tokens
  * @param seed        seed of the random number generator; each draw is keyed by seed, sample number and position
- * @param stop        strings that end a sample; they are not part of its text
+ * @param stop        strings that end a sample; a stop string is not part of the sample's text
  * @param stopTokens  token ids that end a sample, in addition to the model's end-of-sequence ids
  * @param ignoreEos   whether to continue after an end-of-sequence id
  */

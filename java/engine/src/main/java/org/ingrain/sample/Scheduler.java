@@ -13,13 +13,13 @@ import java.util.List;
  * <ol>
  * <li>Each running sequence is allocated the blocks that its next token needs, oldest sequence first. If no block is
  * available, the newest sequence is evicted: it releases all of its blocks and waits again at the head of the queue.
- * When it is recomputed later, the results are bitwise the same.
+ * When the sequence is recomputed later, the results are bitwise the same.
  * <li>Each running sequence with exactly one token to compute computes it.
  * <li>The rest of the step's token budget is assigned to prompts: to those of running sequences first, then to those of
  * waiting sequences. A waiting sequence is admitted if the cache has enough blocks for it and fewer than the maximum
  * number of sequences are running. A prompt may take several steps.
- * <li>If the last known token of a sequence is computed in the step, the step draws its next token. When the first
- * token after a prompt is drawn, the other samples of the request are forked from the sequence.
+ * <li>If the last known token of a sequence is computed in the step, the step draws the sequence's next token. When the
+ * first token after a prompt is drawn, the other samples of the request are forked from the sequence.
  * </ol>
  *
  * <p>Example with blocks of 16 tokens and steps of at most 40 tokens. Request A has a prompt of 20 tokens and 2

@@ -5,8 +5,8 @@ import java.util.List;
 import org.ingrain.sample.step.StepPlan;
 
 /**
- * Converts the slices chosen by the scheduler to a plan. The builder counts the slices' tokens as computed before they
- * are, because the steps that depend on them run later.
+ * Converts the slices chosen by the scheduler to a plan. The builder counts the slices' tokens as computed although the
+ * step has not run yet, because all steps that need these tokens run later.
  */
 final class StepBuilder {
     private static final int[] UNKNOWN = {0};
@@ -78,8 +78,8 @@ final class StepBuilder {
     }
 
     /**
-     * Returns the plan of the step, followed by plans for the draws of waiting sequences. Each of the latter has at
-     * most {@code maxDraws} draws.
+     * Returns the plan of the step, followed by plans for the draws of waiting sequences. Each plan has at most
+     * {@code maxDraws} draws.
      */
     List<PlannedStep> build(int maxDraws) {
         List<PlannedStep> steps = new ArrayList<>();

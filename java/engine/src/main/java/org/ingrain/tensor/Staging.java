@@ -39,7 +39,7 @@ public final class Staging {
         return counter.used;
     }
 
-    /** Switches to the next image and drops its reservations. Copies enqueued from that image must have completed. */
+    /** Switches to the next image, without reservations. Copies enqueued from that image must have completed. */
     public void begin() {
         turn = (turn + 1) % images.size();
         image = images.get(turn);
@@ -57,7 +57,7 @@ public final class Staging {
         return array;
     }
 
-    /** Sets element i of a reserved array, or of a slice of one. */
+    /** Sets element i of a reserved I32 array, or of a slice of a reserved array. */
     public void put(Tensor array, long i, int value) {
         image.set(ValueLayout.JAVA_INT, offset(array, i, Integer.BYTES), value);
     }

@@ -2,8 +2,8 @@ package org.ingrain.tokenizer;
 
 /**
  * Sets system properties that DJL reads when its first class is loaded. They disable telemetry and downloads, and
- * select the tokenizers library of the jar. Without them, DJL would download another library on a machine with a GPU. A
- * property that is already set is not changed.
+ * select the tokenizers library of the jar. Without these properties, DJL would download another library on a machine
+ * with a GPU. A property that is already set is not changed.
  */
 public final class DjlSettings {
     private DjlSettings() {

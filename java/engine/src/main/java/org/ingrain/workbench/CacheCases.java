@@ -130,7 +130,7 @@ final class CacheCases {
                 output("y", step.y(), tolerance(at)));
     }
 
-    /** The built-in attention reads the cache that the op has written; its output is compared. */
+    /** The built-in attention reads the cache that the op has written. The output of attention is compared. */
     private static Call write(Side side, Case at) {
         Step step = step(side, at);
         double written = 2.0 * at.get("K") * at.get("E") * step.qkv()

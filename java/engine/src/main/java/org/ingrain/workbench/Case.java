@@ -9,7 +9,7 @@ import org.ingrain.tensor.DType;
  *
  * @param op      name of the op in the header
  * @param letters names of the sizes as in the header's comment, then names of options; the size of an option is 0 or 1
- * @param sizes   one for each letter
+ * @param sizes   sizes in the order of the letters
  * @param dtype   dtype of the activations
  * @param maker   draws inputs and binds the call
  */

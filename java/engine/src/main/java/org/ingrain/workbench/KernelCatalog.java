@@ -26,7 +26,7 @@ public final class KernelCatalog {
      * A kernel file.
      *
      * @param file  path in the source tree, such as native/ops/rms_norm.cc
-     * @param bound what limits the speed of the ops, from the file's opening comment
+     * @param bound limit of the ops' speed, from the file's opening comment
      * @param ops   names of the file's ops in the header, in the order of the file
      */
     public record Source(String file, String bound, List<String> ops) {
@@ -51,8 +51,8 @@ public final class KernelCatalog {
     }
 
     /**
-     * Parses the catalog. For each kernel file it has a line "file PATH", the lines of the opening comment, and one
-     * line "op NAME" for each op.
+     * Parses the catalog. For each kernel file, the catalog has a line "file PATH", the lines of the opening comment,
+     * and one line "op NAME" for each op.
      */
     static KernelCatalog parse(List<String> lines) {
         List<Source> sources = new ArrayList<>();

@@ -62,8 +62,8 @@ public final class KernelCheck {
      *
      * @param op      name of the op
      * @param source  the user's file
-     * @param shapes  number of shapes at which it agrees with the oracle
-     * @param refused number of shapes that it does not support
+     * @param shapes  number of shapes at which the op agrees with the oracle
+     * @param refused number of shapes that the op does not support
      * @param refusal shape and message of the first refusal, or null
      * @param timings one for each supported timed shape
      */

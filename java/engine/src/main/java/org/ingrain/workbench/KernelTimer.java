@@ -17,7 +17,7 @@ final class KernelTimer {
     }
 
     /**
-     * Seconds per execution of each of {@code runs}. Their rounds alternate, so that machine load affects all equally.
+     * Seconds per execution of each of {@code runs}. The rounds alternate, so that machine load affects all equally.
      */
     static double[] seconds(Side[] sides, Runnable... runs) {
         int[] repetitions = new int[runs.length];
@@ -27,7 +27,7 @@ final class KernelTimer {
             best[i] = Math.min(once, round(sides[i], runs[i], 1));
             repetitions[i] = (int) Math.clamp(Math.ceil(ROUND / best[i]), 1, 10_000);
         }
-        boolean slow = best[0] > 10 * ROUND;   // an emulated device: one round is enough
+        boolean slow = best[0] > 10 * ROUND;   // on an emulated device, one round is enough
         for (int round = 0; round < (slow ? 1 : ROUNDS); round++) {
             for (int i = 0; i < runs.length; i++) {
                 best[i] = Math.min(best[i], round(sides[i], runs[i], repetitions[i]));

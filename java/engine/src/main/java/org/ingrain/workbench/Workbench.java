@@ -31,7 +31,7 @@ public final class Workbench {
 
     /**
      * Compiles the kernels that are sources into a temporary folder, calls {@code use} and removes the folder.
-     * {@code use} may write to the folder. Returns its result.
+     * {@code use} may write to the folder. Returns the result of {@code use}.
      */
     public static <R> R compiled(Path library, List<KernelFile> kernels, Use<R> use) {
         try (TemporaryFolder temporary = TemporaryFolder.make("ingrain-kernels-")) {

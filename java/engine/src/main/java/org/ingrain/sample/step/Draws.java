@@ -11,7 +11,7 @@ import org.ingrain.tensor.Staging;
 import org.ingrain.tensor.Tensor;
 
 /**
- * The draws and scores of one step. Their parameters are in the step's staging memory. The results are in one array, so
+ * The draws and scores of one step. The parameters are in the step's staging memory. The results are in one array, so
  * that a single copy transfers them to the host: n ids, n log-probabilities, then the scores. A plan without parts
  * draws again from the previous logits and uses a separate array, because the next step still reads the ids that the
  * last step with parts drew.

@@ -4,9 +4,9 @@ import java.util.List;
 import org.ingrain.parallel.RankGroup;
 
 /**
- * Runs each plan on every rank of a model. Each rank has its own {@link StepRunner}, and all run the same immutable
- * plans in the same order. The host reads the results of rank 0. Used on the thread of rank 0. This thread does not
- * wait for the other ranks; the collectives of a step synchronise the ranks.
+ * Runs each plan on every rank of a model. Each rank has its own {@link StepRunner}, and all runners execute the same
+ * immutable plans in the same order. The host reads the results of rank 0. Used on the thread of rank 0. This thread
+ * does not wait for the other ranks; the collectives of a step synchronise the ranks.
  */
 public final class ParallelStepRunner implements AutoCloseable {
     private final RankGroup ranks;
@@ -31,7 +31,7 @@ public final class ParallelStepRunner implements AutoCloseable {
         return runners.getFirst().await();
     }
 
-    /** Tells the runners that no step follows because there is no work. */
+    /** Must be called when no step follows because there is no work. The idle time is then not counted as host wait. */
     public void idle() {
         runners.getFirst().idle();
     }

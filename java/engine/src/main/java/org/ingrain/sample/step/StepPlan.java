@@ -9,7 +9,7 @@ import org.ingrain.model.Step;
  * Plans run in the order of their creation, and a step may read ids that the previous step draws.
  *
  * <p>Example, with blocks of 4 tokens. Sequence 0 computes a prompt of 6 tokens in blocks 0 and 1. Sequence 1 computes
- * one token at position 9 in blocks 4, 5 and 6; the previous step drew its id in row 2:
+ * one token at position 9 in blocks 4, 5 and 6; the previous step drew the token's id in row 2:
  * <pre>
  *   parts      {ids 11 12 13 14 15 16, from 0, drawnRow -1, blocks 0 1}    rows 0 to 5 of the step
  *              {ids 0,                 from 9, drawnRow  2, blocks 4 5 6}  row 6
@@ -26,7 +26,7 @@ import org.ingrain.model.Step;
  * @param draws     tokens to draw
  * @param scores    known tokens whose log-probabilities are computed
  * @param copies    cache blocks to copy after the parts are computed, as alternating source and destination
- * @param drawAgain whether the next plan draws from the logits of this one
+ * @param drawAgain whether the next plan draws from the logits of this plan
  */
 public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List<Score> scores, int[] copies,
         boolean drawAgain) {
@@ -42,7 +42,7 @@ public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List
     }
 
     /**
-     * One token to draw. Its random number is a function of seed, sequence and position.
+     * One token to draw. The random number of a draw is a function of seed, sequence and position.
      *
      * @param logitRow    row of the logits
      * @param sequence    number of the sample within its request
@@ -50,7 +50,7 @@ public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List
      * @param temperature 0 for greedy decoding
      * @param topK        0 for no limit
      * @param topP        1 for no limit
-     * @param seed        seed of the random number
+     * @param seed        seed of the random number generator
      */
     public record Draw(int logitRow, int sequence, int position, float temperature, int topK, float topP, long seed) {
         static final Draw GREEDY = new Draw(0, 0, 0, 0, 0, 1, 0);

@@ -147,7 +147,7 @@ public final class StepRunner implements AutoCloseable {
         return ring.await();
     }
 
-    /** Tells the runner that no step follows because there is no work. */
+    /** Must be called when no step follows because there is no work. The idle time is then not counted as host wait. */
     public void idle() {
         ring.idle();
     }

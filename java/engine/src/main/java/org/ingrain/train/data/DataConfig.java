@@ -9,7 +9,7 @@ import org.ingrain.tensor.Require;
  * @param data               JSONL file, see {@link ExampleReader}
  * @param validationData     JSONL file for validation; null for none
  * @param validationFraction fraction of the rows of {@code data} that is used for validation instead of training; 0 for
- *                           none, required if validationData is set
+ *                           none; must be 0 if validationData is set
  * @param maxLength          maximum length of a row in tokens, at least 2
  * @param truncate           whether longer rows are cut at the end; otherwise they cause an InputException
  * @param packing            whether to pack several rows into bins of maxLength tokens; attention does not cross rows

@@ -16,8 +16,8 @@ import org.ingrain.tensor.Require;
  * @param keepCheckpoints         number of latest checkpoints to keep; the one with the lowest validation loss is kept
  *                                too
  * @param activationCheckpointing whether to keep only the input of each layer and all activations of the last layer,
- *                                even if there is memory for more; the backward pass then recomputes the others, which
- *                                takes a third more time; the results are bit-identical
+ *                                even if there is memory for more; the backward pass recomputes the other activations,
+ *                                which takes a third more time; the results are bit-identical
  */
 public record TrainConfig(int epochs, int maxSteps, int batchSize, int gradientAccumulation, long seed, int evalEvery,
                           int checkpointEvery, int keepCheckpoints, boolean activationCheckpointing) {

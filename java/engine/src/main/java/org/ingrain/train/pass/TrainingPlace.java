@@ -29,7 +29,7 @@ public record TrainingPlace(Blueprint config, Rank shard, Communicator shardGrou
         return new TrainingPlace(config, shard, null, 0, replicas, null);
     }
 
-    /** Joins {@link #replicaGroup}, runs work that calls its collectives, then rejoins {@link #shardGroup}. */
+    /** Joins {@link #replicaGroup}, runs work that calls the group's collectives, then rejoins {@link #shardGroup}. */
     void amongReplicas(Context context, Runnable work) {
         context.join(replicaGroup, replica);
         work.run();
