@@ -21,7 +21,7 @@ final class AdapterConfigReader {
     // Fields for PEFT's own use. They do not affect the result of a trained adapter of a Llama model.
     private static final Set<String> NEUTRAL = Set.of("task_type", "inference_mode", "peft_version", "revision",
             "auto_mapping", "parent_library", "megatron_core", "qalora_group_size", "eva_config", "runtime_config");
-    // Initialisations that do not modify the base model. Others (pissa, olora, corda, loftq and more) modify it.
+    // Initialisations that do not modify the base model. Others (pissa, olora, corda, loftq and more) do.
     private static final Set<String> INITS = Set.of("true", "false", "gaussian", "orthogonal", "eva");
 
     private final JsonFields fields;

@@ -57,7 +57,8 @@ public final class Merge {
     }
 
     /**
-     * Whether tied tensors differ after the merge, because the adapter replaces only one or both with different values.
+     * Whether tied tensors differ after the merge. They do if the adapter replaces only one of them, or both with
+     * different values.
      */
     private boolean unties() {
         HostTensor embedding = adapter.savedModules().get(EMBEDDING);

@@ -9,7 +9,7 @@ import org.ingrain.tensor.InputException;
 /**
  * The division of devices among copies of a model.
  *
- * @param tensorParallelSize number of ranks per copy
+ * @param tensorParallelSize number of ranks in each copy of the model
  * @param dataParallelSize   number of copies
  * @param reason             reason for these sizes, one line for the user
  */

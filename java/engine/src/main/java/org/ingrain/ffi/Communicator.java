@@ -35,7 +35,7 @@ public final class Communicator implements AutoCloseable {
         call.accept(handle);
     }
 
-    /** Destroys the communicator. Its collectives return an error, both those that are waiting and later ones. */
+    /** Destroys the communicator. Collectives that are waiting in it return an error, and so do later collectives. */
     @Override
     public synchronized void close() {
         if (!closed) {

@@ -9,7 +9,7 @@ package org.ingrain.sample;
  *                               top-k or top-p
  * @param text                   decoded text without special tokens and without the stop string
  * @param reason                 why the sample ended
- * @param promptLogProbabilities log-probability of each prompt id given the preceding ids (NaN for the first), or null
+ * @param promptLogProbabilities log-probability of each prompt id given the preceding ids, NaN for the first id; null
  *                               if not requested
  */
 public record Completion(int sample, int[] ids, float[] logProbabilities, String text, FinishReason reason,

@@ -22,7 +22,7 @@ final class Sequence {
     private int drawnRow;
     private boolean finished;
 
-    /** @param table blocks of the prompt, as far as it is computed */
+    /** @param table cache blocks of the computed part of the prompt */
     Sequence(Ticket ticket, int number, BlockTable table) {
         this.ticket = ticket;
         this.number = number;
@@ -89,12 +89,12 @@ final class Sequence {
         table.publish(ids, known);
     }
 
-    /** Looks up the prefix of the known tokens in the cache. */
+    /** Shares the cached blocks that match a prefix of the known tokens. */
     void adopt() {
         table.adopt(ids, known);
     }
 
-    /** Records that the first unread token has been read. */
+    /** Records the id and the log-probability of the first unread token, which the host has read. */
     void append(int id, float logProbability) {
         if (known == ids.length) {
             ids = Arrays.copyOf(ids, known + Math.max(16, known / 2));

@@ -20,7 +20,7 @@ final class StepBuilder {
     private final Drawn later = new Drawn(new ArrayList<>(), new ArrayList<>());
     private int rows;
 
-    /** Draws and the sequence of each draw. */
+    /** A list of draws, and a list with the sequence of each draw. */
     private record Drawn(List<StepPlan.Draw> draws, List<Sequence> sequences) {
         void add(Sequence sequence, int logitRow) {
             SamplingParams params = sequence.ticket.request.params();

@@ -1,6 +1,6 @@
 package org.ingrain.tensor;
 
-/** A backend rejected a call, or the call failed. The message is the backend's own error text. */
+/** Thrown if a backend rejects a call, or if a call fails. The message contains the backend's error text. */
 public final class BackendException extends RuntimeException {
     private final int status;
 

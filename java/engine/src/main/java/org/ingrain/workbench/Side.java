@@ -62,7 +62,7 @@ final class Side implements AutoCloseable {
         return ops;
     }
 
-    /** The backend's built-in ops, for everything in a case except the op to compare. */
+    /** The backend's built-in ops, which run all ops of a case except the op to compare. */
     Ops builtIn() {
         return builtIn;
     }

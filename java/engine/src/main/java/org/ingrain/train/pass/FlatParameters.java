@@ -14,8 +14,8 @@ import org.ingrain.tensor.Tensor;
  * between tensors always contain zeros.
  *
  * <p>With several replicas, {@link #reduce} adds the replicas' gradients in the order of replicas. Replica 0 adds the
- * gradients of its next micro-batch to this sum; the others restart from zero. The gradients are therefore added in the
- * order of micro-batches, with the same bits for any number of replicas:
+ * gradients of its next micro-batch to this sum; the other replicas restart from zero. The gradients are therefore
+ * added in the order of micro-batches, with the same bits for any number of replicas:
  * <pre>
  * micro-batch       0    1    2    3         one replica    ((g0 + g1) + g2) + g3
  * of two replicas   0    1    0    1         two            s = g0 + g1, then (s + g2) + g3
@@ -179,7 +179,10 @@ public final class FlatParameters {
         gradients = reduced;
     }
 
-    /** Prepares for another micro-batch after {@link #reduce}. Replica 0 keeps the sum; the others set it to zero. */
+    /**
+     * Prepares for another micro-batch after {@link #reduce}. Replica 0 keeps the sum; the others set their gradients
+     * to 0.
+     */
     void goOn() {
         if (place.replica() > 0) {
             zeroGradients();
