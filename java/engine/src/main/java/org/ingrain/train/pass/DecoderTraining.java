@@ -102,7 +102,7 @@ public final class DecoderTraining implements AutoCloseable {
         }
     }
 
-    /** Runs the ops of layer i from its first norm, whose output is in rows.x(), to the input of down_proj. */
+    /** Runs the ops of layer i between its first norm and down_proj; rows.x() must contain the output of that norm. */
     private void block(int i, int t) {
         TrainingActivations.Rows rows = activations.rows(t);
         TrainingActivations.Layer kept = kept(i, t);

@@ -33,7 +33,7 @@ public interface TrainProgress {
      * @param step            from 1
      * @param of              number of steps of the run
      * @param loss            mean loss per target token
-     * @param tokensPerSecond mean throughput of this process so far, in tokens of training and validation
+     * @param tokensPerSecond mean throughput of this process so far; tokens of validation are counted too
      */
     record Step(int step, int of, double loss, double tokensPerSecond) {
     }
