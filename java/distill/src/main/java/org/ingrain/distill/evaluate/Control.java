@@ -2,7 +2,7 @@ package org.ingrain.distill.evaluate;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 
-/** Students trained for comparison, to show where the gain comes from. */
+/** Students that are trained for comparison, to show the cause of the gain. */
 public enum Control {
     /** Trained on the majority of the model's own direct answers. */
     @JsonProperty("distilled-system-1") DISTILLED_SYSTEM_1,
