@@ -3,7 +3,7 @@ package org.ingrain.distill.report.plot;
 import java.util.Locale;
 import org.ingrain.distill.evaluate.Arm.Role;
 
-/** The colours of pages and plots, for light and dark mode. No information is conveyed by colour alone. */
+/** The colours of pages and plots, for light and dark mode. Colour is never the only sign of a piece of information. */
 public enum Colour {
     TEXT("#17202b", "#e7ecf3"),
     MUTED("#55606f", "#a3aebd"),
@@ -38,17 +38,17 @@ public enum Colour {
         };
     }
 
-    /** CSS value for a page with light and dark mode. */
+    /** CSS value that follows the light or dark mode of the page. */
     public String themed() {
         return "var(--" + variable() + ")";
     }
 
-    /** The colour of light mode, for images. */
+    /** Hexadecimal RGB value of light mode, for images. */
     public String light() {
         return light;
     }
 
-    /** CSS definitions of the variables that {@link #themed} uses. */
+    /** CSS definitions of the variables in the values of {@link #themed}. */
     public static String css() {
         StringBuilder light = new StringBuilder();
         StringBuilder dark = new StringBuilder();

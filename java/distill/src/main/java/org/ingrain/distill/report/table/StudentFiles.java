@@ -4,12 +4,13 @@ import java.util.List;
 import org.ingrain.distill.evaluate.Arm.Role;
 
 /**
- * The files of a student.
+ * The folders of a student's files.
  *
- * @param name   name of its arm
- * @param title  title in tables
- * @param folder folder of its ledger, relative to the run folder; empty, or ends with a slash
- * @param stages folders of its trainings, relative to the run folder, in order; each is empty or ends with a slash
+ * @param name   name of the student, which is also the name of its arm
+ * @param title  title of the student in tables
+ * @param folder folder of the ledger, relative to the run folder; either empty or with a slash at the end
+ * @param stages folders of the training stages, relative to the run folder, in the sequence of the stages; each is
+ *               either empty or has a slash at the end
  */
 public record StudentFiles(Role role, String name, String title, String folder, List<String> stages) {
 }
