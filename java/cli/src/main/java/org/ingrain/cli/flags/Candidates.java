@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.task.TaskConfig;
 
-/** Names for help texts and shell completion, from their registries. */
+/** Lists of names for help texts and shell completion. */
 public final class Candidates {
     private Candidates() {
     }
