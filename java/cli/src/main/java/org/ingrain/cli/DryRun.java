@@ -51,8 +51,8 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
     }
 
     /**
-     * One line with the memory plan of each device; with several devices, also a line with their division among ranks
-     * and copies.
+     * One line with the memory plan of each device; with several devices, also a line with the division of the devices
+     * among ranks and copies.
      */
     private String memory(List<MemoryPlan> plans) {
         StringBuilder text = new StringBuilder("\n");

@@ -25,10 +25,10 @@ import org.ingrain.tensor.InputException;
 
 /**
  * Estimated work and time of a run. The estimate comes from a trial with a few of the run's own questions on this
- * machine. If several {@link Stage}s do the same work, only the first one is tried, and the result is multiplied by
- * their number.
+ * machine. If several {@link Stage}s do the same work, the trial executes only the first of them, and its result is
+ * used for all.
  *
- * @param rows     one row per kind of work, in the order of the stages
+ * @param rows     one row for each kind of work, in the order of the stages
  * @param tried    number of pool questions that were sampled in the trial
  * @param tooLong  number of pool questions that are too long for training, even with the bare answer as target; the
  *                 training estimate excludes them
@@ -66,7 +66,7 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
         return stages == 1 ? first : first + " and " + (stages - 1) + " more";
     }
 
-    /** Stages with an equal key do the same work. */
+    /** Key of a kind of work. Stages with equal keys do the same work. */
     private record Work(Class<?> kind, Method method) {
         static Work of(Stage stage) {
             return new Work(stage.getClass(), switch (stage) {

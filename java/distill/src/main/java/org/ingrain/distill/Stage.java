@@ -29,7 +29,7 @@ sealed interface Stage {
         }
     }
 
-    /** Asks the model to select the most consistent of its own responses. */
+    /** Lets the student's teacher select the most consistent of its own responses. */
     record Select(Student student) implements Stage {
         @Override
         public String name() {
@@ -77,7 +77,7 @@ sealed interface Stage {
     }
 
     /**
-     * All stages of a run, in order.
+     * All stages of a run, in the order of execution.
      *
      * @param evaluated whether the run has test questions
      */
@@ -114,7 +114,7 @@ sealed interface Stage {
         }
     }
 
-    /** Adds the evaluations in the order of the paper's table, then round by round. */
+    /** Adds the evaluations of the first round in the order of the paper's table, then those of the later rounds. */
     private static void evaluate(DistillConfig<?> config, List<Student> controls, List<Student> mains,
             List<Stage> stages) {
         Method direct = Methods.direct();

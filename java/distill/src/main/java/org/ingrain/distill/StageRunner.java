@@ -83,8 +83,8 @@ final class StageRunner {
     }
 
     /**
-     * Whether the stage can be executed: its student's teacher, if any, was trained, and its student's curation, if
-     * done, kept a training example.
+     * Whether the stage can be executed. The student's teacher, if there is one, must be trained, and the student's
+     * curation, if it is done, must have kept a training example.
      */
     private boolean isPossible(Stage stage) {
         Student student = stage.student();
@@ -113,7 +113,7 @@ final class StageRunner {
         Plan direct = plans.direct();
         Curriculum curriculum = new Curriculum(student.method(), student.parts());
         Ledger ledger = new Ledger(run.file(student.ledger()));
-        // The row of every training part must be short enough to train on.
+        // A target must be short enough in every training of the student.
         Ledger.Fits fits = (asked, entry, target) -> IntStream.rangeClosed(0, student.parts())
                 .allMatch(part ->
                 workers.tuner()
@@ -133,7 +133,10 @@ final class StageRunner {
         }
     }
 
-    /** Trains one part, starting from the part before it; the first part starts from the teacher's adapter. */
+    /**
+     * Runs one training of a student. It starts from the adapter of the student's previous training. The first training
+     * starts from the teacher's adapter, if there is a teacher.
+     */
     private Tuner.Tuned train(Student student, int part, Stage stage) {
         String folder = student.folder(part);
         Path done = run.file(folder + "training.json");
@@ -156,7 +159,7 @@ final class StageRunner {
         return Json.parse(DurableFile.read(done), Tuner.Tuned.class, done.toString());
     }
 
-    /** Folder of the adapter that the training of a part wrote. */
+    /** Folder of the adapter that one training of a student wrote. */
     private Path adapter(Student student, int part) {
         String folder = student.folder(part);
         return run.file(folder + "training").resolve(tuned(folder).adapter());

@@ -61,7 +61,7 @@ public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) 
         }
     }
 
-    /** Runs trials and measures their durations; their files are written to a run folder. */
+    /** Runs trials and measures their durations. The files of all trials are written to one run folder. */
     static final class Measure {
         private final Trial trial;
         private final RunFolder run;
@@ -75,9 +75,9 @@ public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) 
 
         /**
          * Runs trials on the questions and returns the last one. Each trial has twice as many questions as the one
-         * before. It starts with questions that were not asked yet, because prompts in the prefix cache cost less. The
-         * last trial is the first that ends after the warm-up time and takes at least {@link #LONG_SECONDS}, or the
-         * first with all questions.
+         * before. It continues after the last question of the previous trial, because prompts that are already in the
+         * prefix cache cost less. The last trial is the first that ends after the warm-up time and takes at least
+         * {@link #LONG_SECONDS}, or the first with all questions.
          *
          * @param orders maps a question to all its presentation orders
          */

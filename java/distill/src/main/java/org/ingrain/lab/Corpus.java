@@ -10,8 +10,7 @@ import org.ingrain.files.JsonLines;
 import org.ingrain.template.Message;
 
 /**
- * The training data of a lab model. Each row belongs to a {@link Skill} of the course, which is drawn with the
- * probability {@link Skill#share()}.
+ * The training data of a lab model. The {@link Skill} of each row is drawn with the probability {@link Skill#share()}.
  */
 record Corpus(Lexicon lexicon, Course course, long seed) {
     /**

@@ -26,8 +26,8 @@ public record Lab(List<LabConfig> configs, ModelOptions options, SortedMap<Strin
     private static final int POOL = 4000;
 
     /**
-     * Starts or resumes the trainings and evaluations. Writes the first model to the folder {@code model} in {@code
-     * output}, and questions for it to the folder {@code questions}. Returns the folder of the model.
+     * Starts or resumes the trainings and evaluations. Writes the first model to the folder {@code model} in
+     * {@code output}, and questions for it to the folder {@code questions}. Returns the folder of the model.
      */
     public Path make(Path output) {
         List<LabModel.Made> made = new ArrayList<>();

@@ -14,8 +14,8 @@ import org.ingrain.files.Digest;
 import org.ingrain.files.JsonLines;
 
 /**
- * Questions for lab models, which are pool questions to distil on and held-out test questions. The words of these
- * questions are in no row of the corpus with a direct answer to a question about several words or people.
+ * Questions for lab models. They are pool questions to distil on and held-out test questions. If a row of the corpus
+ * has a direct answer to a question about several words or people, it contains no words of these questions.
  */
 public final class LabQuestions {
     /**

@@ -16,7 +16,7 @@ import java.util.Random;
 import java.util.Set;
 
 /**
- * Words for lab questions, which are the project's own list of names and words that are generated from syllables. No
+ * Words for lab questions. Some come from the project's own list of names, the others are generated from syllables. No
  * word is in two of the four parts. All words are in the public domain (CC0 1.0).
  *
  * @param train words of the corpus, for all kinds of rows

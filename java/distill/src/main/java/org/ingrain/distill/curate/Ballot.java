@@ -17,7 +17,7 @@ import org.ingrain.distill.task.Task;
  *
  * @param answers all final answers
  * @param votes   answers with their numbers of votes, in descending order of votes; equal answers are counted together
- *                under the wording of the first one; of two answers with equally many votes, the earlier one comes
+ *                under the wording of the first one; if two answers have equal numbers of votes, the earlier one comes
  *                first
  */
 public record Ballot(List<Answer> answers, List<Votes> votes) {

@@ -4,9 +4,9 @@ import java.util.Locale;
 import org.ingrain.tensor.InputException;
 
 /**
- * Settings of the curation, which decides which examples are kept and with which label.
+ * Settings that decide which examples are kept, and with which label.
  *
- * @param rule               how the label is chosen
+ * @param rule               rule that selects the label
  * @param minVotes           minimum number of votes of a label; 0: no minimum
  * @param minFraction        minimum share of the voters that must vote for the label, at each stage; 0: no minimum
  * @param perStage           whether the samples of each step vote separately, the last step first; if false, there is

@@ -13,7 +13,7 @@ import java.util.function.Predicate;
  * @param reason   reason of the verdict
  * @param detail   explanation of the reason for the user
  * @param label    the answer that was kept, or null
- * @param right    whether the label equals the gold answer; null without a label or a gold answer
+ * @param right    whether the label is right; null if there is no label or no gold answer
  * @param margin   votes of the answer with the most votes, minus votes of the next answer; 0 without votes
  * @param planned  number of answers that full sampling would draw, summed over all presentation orders
  * @param tokens   tokens generated for this example, including intermediate steps

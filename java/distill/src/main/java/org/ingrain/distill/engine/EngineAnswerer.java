@@ -32,8 +32,8 @@ import org.ingrain.sample.Ticket;
  */
 public final class EngineAnswerer implements Answerer {
     /**
-     * Length of the generator's queue, as a multiple of the number of sequences that it computes at once. Some samples
-     * are always queued, so that a finished sample is replaced immediately.
+     * Length of the generator's queue, as a multiple of the number of sequences that the generator computes at once.
+     * Some samples are always queued, so that a finished sample is replaced immediately.
      */
     private static final int QUEUE = 2;
 
@@ -42,8 +42,8 @@ public final class EngineAnswerer implements Answerer {
     private final AdapterSlots adapters;
 
     /**
-     * @param generator a generator of the engine that nothing else uses; the number of its adapter slots limits the
-     *                  number of adapters that it uses at once
+     * @param generator a generator of the engine that nothing else uses; its number of adapter slots is the maximum
+     *                  number of adapters in use at once
      */
     public EngineAnswerer(Engine engine, Generator generator) {
         this.engine = engine;

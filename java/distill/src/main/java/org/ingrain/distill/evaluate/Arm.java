@@ -5,7 +5,7 @@ import org.ingrain.distill.method.Method;
 import org.ingrain.distill.model.ModelState;
 
 /**
- * One arm of an evaluation, which is one row of the result table. It combines a method with the weights that answer.
+ * One arm of an evaluation. It combines a method with the weights of the model, and is one row of the result table.
  *
  * @param name  name of the arm and of its folder
  * @param title title in the table

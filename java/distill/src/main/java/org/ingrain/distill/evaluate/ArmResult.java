@@ -15,7 +15,7 @@ import java.util.stream.Stream;
 import org.ingrain.distill.curate.Ballot;
 
 /**
- * The result of an arm, which is one row of the result table. Each question has the same weight in accuracy and tokens,
+ * The result of an arm. It is one row of the result table. Each question has the same weight in accuracy and tokens,
  * even if it was asked in several presentation orders; the orders of one question have equal weights.
  *
  * @param questions  number of questions
@@ -61,8 +61,8 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
      * @param bothOrders    share of the reference votes that agree with the common verdict of all presentation orders,
      *                      which is a tie if their verdicts differ; the mean over the questions; null without reference
      *                      votes or with one presentation order
-     * @param inconsistent  share of the questions with more than one verdict among those asked in several presentation
-     *                      orders; null if no question was
+     * @param inconsistent  of the questions that were asked in several presentation orders, the share with more than
+     *                      one verdict; null if there are no such questions
      * @param answers       number of answers, with one answer for each question in each presentation order; null if
      *                      each question was asked in one presentation order
      */

@@ -26,8 +26,8 @@ import org.ingrain.files.JsonLines;
  */
 public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
     /**
-     * @throws org.ingrain.tensor.InputException if the settings cannot be applied to the method, or the questions do
-     *         not have several presentation orders and the settings require them
+     * @throws org.ingrain.tensor.InputException if the settings cannot be applied to the method, or if they require
+     *         several presentation orders and the questions have only one
      */
     public void check(Method method) {
         plan(method, new ModelState.Base());

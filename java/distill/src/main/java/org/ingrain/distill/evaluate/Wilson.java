@@ -13,7 +13,7 @@ public record Wilson(double low, double high) {
     /**
      * The 95 % interval of the share {@code right / n}.
      *
-     * @param right sum of the scores of {@code n} questions, each from 0 to 1
+     * @param right sum of the scores of {@code n} questions; each score is from 0 to 1
      * @param n     number of independent questions, at least 1
      */
     public static Wilson of(double right, int n) {

@@ -156,7 +156,7 @@ public record Method(String name, String title, String source, List<MethodStep> 
 
     /**
      * Finds the answer in the last text. With {@code answerAfter}, the task searches only the text from this phrase on;
-     * a task that takes the whole text gets the text after the phrase. Empty if there is no answer.
+     * a task that takes the whole text gets the text after the phrase. Returns empty if there is no answer.
      */
     public Optional<String> extract(Task task, Example example, String text) {
         if (answerAfter == null) {

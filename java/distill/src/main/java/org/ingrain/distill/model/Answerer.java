@@ -27,7 +27,7 @@ public interface Answerer {
     }
 
     /**
-     * The consequences of a completion.
+     * The requests that are added and cancelled after a completion.
      *
      * @param requests  follow-up requests
      * @param cancelled keys of requests to cancel, waiting or running; {@code done} is not called for a cancelled

@@ -10,8 +10,8 @@ import org.ingrain.template.Message;
  *
  * @param key      identifies the completion; the text does not depend on the key
  * @param messages the conversation before the chat template is applied
- * @param params   sampling parameters; the random numbers depend only on the seed in {@code params} and on {@code
- *                 sample}
+ * @param params   sampling parameters; the random numbers depend only on the seed in {@code params} and on
+ *                 {@code sample}
  * @param sample   index of this sample among the samples of the prompt
  * @param weights  the weights that generate the text
  */

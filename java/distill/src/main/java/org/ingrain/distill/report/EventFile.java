@@ -10,9 +10,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.zip.CRC32C;
 
 /**
- * Writes an event file of TensorBoard, which has one TFRecord frame for each protobuf message of type Event. The wall
- * time of an event is set to its step number. Equal trainings therefore write equal bytes, and TensorBoard's relative
- * axis shows steps.
+ * Writes an event file of TensorBoard. The file has one TFRecord frame for each protobuf message of type Event. The
+ * wall time of an event is set to its step number. Equal trainings therefore write equal bytes, and TensorBoard's
+ * relative axis shows steps.
  */
 final class EventFile {
     /** Name of the file. TensorBoard recognises the file by {@code tfevents} in its name. */

@@ -30,8 +30,8 @@ import org.ingrain.files.Json;
  */
 public record Publication(Path folder, Report report, Prompts prompts, List<StudentFiles> students) {
     /**
-     * Approximate maximum number of compressed characters for all indexes of a page, and again for all texts. A page of
-     * twice this size still opens quickly.
+     * Approximate maximum number of compressed characters in a page, for all indexes together and for all texts
+     * together. A page of twice this size still opens quickly.
      */
     private static final int ROOM = 12 << 20;
 

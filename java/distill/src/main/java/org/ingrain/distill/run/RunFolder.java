@@ -16,7 +16,7 @@ public final class RunFolder implements AutoCloseable {
         this.log = new RunLog(folder);
     }
 
-    /** Creates or reopens the folder and locks it, with the errors of {@link RunLock#take}. */
+    /** Creates or reopens the folder and locks it. It throws the same errors as {@link RunLock#take}. */
     public static RunFolder open(Path folder, Manifest manifest) {
         return new RunFolder(folder, RunLock.take(folder, manifest));
     }

@@ -26,8 +26,8 @@ public final class RunLog {
      * Time and tokens of one stage, summed over all processes that worked on the stage.
      *
      * @param tokens number of generated tokens
-     * @param unused number of the tokens in {@code tokens} that belong to finished texts that were not kept, because
-     *               the vote was already decided; cancelled texts are not included
+     * @param unused number of tokens of finished texts that were not kept because the vote was already decided;
+     *               {@code tokens} includes them; cancelled texts are not counted
      */
     public record Timing(double seconds, long tokens, long unused) {
         Timing plus(Timing other) {

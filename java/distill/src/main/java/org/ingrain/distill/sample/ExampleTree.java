@@ -12,8 +12,8 @@ import org.ingrain.distill.model.TextRequest;
 import org.ingrain.distill.task.Example;
 
 /**
- * The tree of completions of one example. It requests missing completions and passes each complete answer to the {@link
- * Stopping.Count}.
+ * The tree of completions of one example. It requests missing completions and passes each complete answer to the
+ * {@link Stopping.Count}.
  */
 final class ExampleTree {
     private final Plan plan;
@@ -22,7 +22,7 @@ final class ExampleTree {
     private final SampleLog log;
     private final Set<SampleKey> inFlight = new LinkedHashSet<>();
     private final BitSet answered = new BitSet();
-    /** Numbers of the answers that have a requested completion. */
+    /** Numbers of the answers for which a completion is requested and not finished yet. */
     private final BitSet waiting = new BitSet();
 
     ExampleTree(Plan plan, Example example, Stopping.Count count, SampleLog log) {
@@ -112,8 +112,8 @@ final class ExampleTree {
     }
 
     /**
-     * Whether a completion is in the log. If it is missing, requests it, or records that it cannot be requested; then
-     * it is in the log too.
+     * Returns true if a completion is in the log. If it is missing, this method requests it and returns false. If it
+     * cannot be requested, this method records an empty completion and returns true.
      */
     private boolean isAvailable(SampleKey key, List<SampleRecord> before, String part, List<TextRequest> requests) {
         if (log.contains(key)) {

@@ -10,9 +10,9 @@ import org.ingrain.distill.model.SampleKey;
 import org.ingrain.files.JsonLog;
 
 /**
- * A file with one line for each finished completion, in the order in which they finished. If the process is killed, no
- * complete line is lost; a truncated last line is removed when the log is opened again, and its completion is generated
- * again. Only the positions of the lines are in memory; texts are read from the file. Not thread-safe.
+ * A file with one line for each finished completion, in the order in which the completions finished. If the process is
+ * killed, no complete line is lost; a truncated last line is removed when the log is opened again, and its completion
+ * is generated again. Only the positions of the lines are in memory; texts are read from the file. Not thread-safe.
  */
 final class SampleLog implements AutoCloseable {
     /**

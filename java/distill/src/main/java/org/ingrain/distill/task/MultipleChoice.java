@@ -16,8 +16,8 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * Questions with lettered options {@code (A) ...}, one per line. A row has either one question, or the same question
- * with and without a user's biasing opinion (fields {@code biased_question}, {@code unbiased_question}, {@code
- * ground_truth}).
+ * with and without a user's biasing opinion (fields {@code biased_question}, {@code unbiased_question},
+ * {@code ground_truth}).
  */
 public record MultipleChoice() implements Task {
     private static final Pattern OPTION = Pattern.compile("(?m)^\\(([A-Z])\\) (.*)$");
@@ -104,7 +104,7 @@ public record MultipleChoice() implements Task {
 
     /**
      * Searches for letters of the following kinds, in this sequence, and returns the last letter of the first kind that
-     * the text contains: a letter in {@code \\boxed{}}; a letter after {@code answer is} or a similar phrase; a chosen
+     * the text contains: a letter in {@code \boxed{}}; a letter after {@code answer is} or a similar phrase; a chosen
      * letter ({@code I choose B}); a letter at the start of the text, before a bracket, a full stop, a colon or the end
      * of the line; a letter in brackets. If the question lists options, other letters are ignored.
      */

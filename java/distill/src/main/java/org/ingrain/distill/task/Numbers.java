@@ -9,14 +9,14 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Finds the number that is the answer in a text. A stated number has priority. It is in {@code \boxed{}} or {@code
- * <answer>}, after {@code ####}, or in the sentence after "answer is", "answer:" or a similar phrase. These marks and
- * phrases are called cues. The last cue with a number applies; if there is none, the answer is the last number of the
- * text.
+ * Finds the number that is the answer in a text. A stated number has priority. It is in {@code \boxed{}} or
+ * {@code <answer>}, after {@code ####}, or in the sentence after "answer is", "answer:" or a similar phrase. These
+ * marks and phrases are called cues. The last cue with a number applies; if there is none, the answer is the last
+ * number of the text.
  *
  * <p>A number may have a sign (- or U+2212), a currency sign, thousands separators (commas or thin spaces; after a cue
- * also normal spaces), a decimal part and an exponent. It may also be a fraction. The LaTeX forms {@code \frac}, {@code
- * 9{,}500} and {@code \$} are supported.
+ * also normal spaces), a decimal part and an exponent. It may also be a fraction. The LaTeX forms {@code \frac},
+ * {@code 9{,}500} and {@code \$} are supported.
  */
 final class Numbers {
     private static final String CURRENCY = "[$€£¥]";

@@ -61,8 +61,8 @@ public interface Task {
     }
 
     /**
-     * The examples of a row in a layout of its own, such as a row with two questions; empty for a row with {@link
-     * #questionFields()} and {@link #answerFields()}.
+     * The examples of a row in a layout of its own, such as a row with two questions; empty for a row with the fields
+     * {@link #questionFields()} and {@link #answerFields()}.
      *
      * @param where file and line or row number of the row, for error messages
      */

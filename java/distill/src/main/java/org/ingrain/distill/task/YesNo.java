@@ -12,7 +12,7 @@ final class YesNo {
     private static final Pattern CUED = Pattern.compile("(?i)\\banswer(?: is| would be|:| is:)[\\s\"'*“]*" + WORD);
     private static final Pattern AT_ONCE = Pattern.compile("(?i)^[\\s\"'*“]*" + WORD);
     private static final Pattern ANYWHERE = Pattern.compile("(?i)\\b" + WORD);
-    /** The rest of a clause that ends at the end of the text. */
+    /** The rest of the last clause of a text. */
     private static final String CLAUSE =
             "(?:(?!\\b(?:but|and|so|because|since|which)\\b|[.,;:!?](?!\\p{L})|[()–—]%s).)*\\z";
     /**

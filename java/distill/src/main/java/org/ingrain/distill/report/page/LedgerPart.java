@@ -18,7 +18,7 @@ public record LedgerPart(StudentFiles student, String file, PackedItems<?> packs
     /** Maximum length of a question in the index, in characters. The whole question is among the texts of the entry. */
     static final int LONGEST = 1000;
 
-    /** The fields of an entry that the index contains. */
+    /** The fields of an entry that are stored in the index. */
     public record Row(String id, String question, String gold, String category, Entry.Verdict verdict,
             Entry.Reason reason, String detail, String label, Boolean right, int margin, int planned, int tokens) {
         static Row of(Entry entry) {

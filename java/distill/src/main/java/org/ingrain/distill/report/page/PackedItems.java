@@ -32,7 +32,7 @@ final class PackedItems<I> {
     private int listed;
     private int opened;
 
-    /** @param room approximate maximum number of compressed characters of the index, and separately of the texts */
+    /** @param room approximate maximum number of compressed characters, for the index and for the texts separately */
     PackedItems(int room) {
         this.room = room;
         try {

@@ -15,7 +15,8 @@ public record AccuracyPlot(List<ArmResult> arms) {
     private static final double LABEL_HEIGHT = 15;
 
     /**
-     * The label beside an arm's point, which is moved up or down to avoid overlaps; {@code y} is its vertical centre.
+     * The label beside an arm's point. The label is moved up or down to avoid overlaps; {@code y} is its vertical
+     * centre.
      */
     private record Label(String text, double width, Colour ink, Plot.Point point, double y) {
         Label at(double other) {

@@ -3,7 +3,7 @@ package org.ingrain.distill.report.plot;
 import java.util.Locale;
 import org.ingrain.distill.evaluate.Arm.Role;
 
-/** The colours of pages and plots, for light and dark mode. Colour is never the only sign of a piece of information. */
+/** The colours of pages and plots, for light and dark mode. No information is conveyed by colour alone. */
 public enum Colour {
     TEXT("#17202b", "#e7ecf3"),
     MUTED("#55606f", "#a3aebd"),

@@ -9,8 +9,8 @@ import org.ingrain.distill.task.Dataset;
 import org.ingrain.files.Manifest;
 
 /**
- * The result of a run, which is the content of {@code report.json}. It contains no times or dates, so that equal runs
- * write equal bytes.
+ * The result of a run. It is written to {@code report.json}. It contains no times or dates, so that equal runs write
+ * equal bytes.
  *
  * @param task     name of the task
  * @param method   title of the System 2 method
