@@ -62,7 +62,7 @@ public record EvaluateConfig(SamplingParams params, List<Integer> samples, int o
         return new EvaluateConfig(SamplingParams.greedy(maxTokens), List.of(), 1, List.of());
     }
 
-    /** The sampling settings of the evaluation for a method. */
+    /** The sampling settings of the evaluation for a method with {@code steps} sampled steps. */
     public SampleConfig sampling(int steps) {
         return new SampleConfig(samples.subList(0, Math.min(steps, samples.size())), params);
     }

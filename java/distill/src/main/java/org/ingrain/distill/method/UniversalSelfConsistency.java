@@ -40,7 +40,7 @@ public record UniversalSelfConsistency(Task task, Method method) {
         public static final Selection NONE = new Selection(Optional.empty(), true);
     }
 
-    /** Sampling plan of the shipped prompt, with one sample per question. */
+    /** Sampling plan of the shipped prompt, with one greedy sample per question. */
     public Plan plan(SampleConfig config, ModelState weights) {
         SampleConfig once = new SampleConfig(List.of(1), config.params());
         return Methods.universal().plan(task.name(), once, "select", weights);

@@ -52,7 +52,10 @@ public record Pairwise() implements Task {
                 ? Optional.of(Oasst.read(data)) : Optional.empty();
     }
 
-    /** Finds the last verdict in double brackets. If there is none, the text must consist of one letter. */
+    /**
+     * Finds the last verdict in double brackets. If there is none, the text must consist of one verdict letter and
+     * punctuation.
+     */
     @Override
     public Optional<String> extract(Example example, String text) {
         return VERDICT.matcher(text).results().map(found -> found.group(1)).reduce((a, b) -> b)

@@ -46,7 +46,8 @@ public final class Glyphs {
     }
 
     /**
-     * The outlines of a text, with y downwards. Unknown characters are drawn as question marks.
+     * The outlines of a text whose baseline begins at {@code start}; y increases downwards. Unknown characters are
+     * drawn as question marks.
      */
     Shape outline(String text, Plot.Point start, double size, boolean strong) {
         Path2D all = new Path2D.Double(Path2D.WIND_NON_ZERO);
