@@ -15,7 +15,10 @@ record Draw(Lexicon lexicon, Random random, Skill skill) {
         return at < lexicon.train().size() ? lexicon.train().get(at) : lexicon.pool().get(at - lexicon.train().size());
     }
 
-    /** A random word of {@link Lexicon#train()}, which a question with a direct answer may contain. */
+    /**
+     * A random word of {@link Lexicon#train()}. If a question about several words or people has a direct answer, it
+     * contains only such words.
+     */
     String trainWord() {
         return lexicon.train().get(random.nextInt(lexicon.train().size()));
     }

@@ -213,7 +213,7 @@ public final class BenchCommand implements Callable<Integer> {
         return ids;
     }
 
-    /** A test with its name and, per repetition, its numbers of prompt tokens and of generated tokens. */
+    /** The name of a test, and its numbers of prompt tokens and of generated tokens per repetition. */
     private record Test(String name, int prompt, int generated) {
     }
 

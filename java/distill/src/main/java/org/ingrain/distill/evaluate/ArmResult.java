@@ -58,9 +58,9 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
      *
      * @param agreement     share of the reference votes that agree with the verdict, 0 to 1; the mean over all
      *                      questions and presentation orders; null without reference votes
-     * @param bothOrders    share of the reference votes that agree with the common verdict of all presentation orders,
-     *                      which is a tie if their verdicts differ; the mean over the questions; null without reference
-     *                      votes or with one presentation order
+     * @param bothOrders    share of the reference votes that agree with the common verdict; this is the verdict of all
+     *                      presentation orders, or a tie if their verdicts differ; the mean over the questions; null
+     *                      without reference votes or with one presentation order
      * @param inconsistent  of the questions that were asked in several presentation orders, the share with more than
      *                      one verdict; null if there are no such questions
      * @param answers       number of answers, with one answer for each question in each presentation order; null if
@@ -142,7 +142,7 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
         return shares;
     }
 
-    /** The last column title of a majority vote, which is the one with the largest k; empty if there is none. */
+    /** Of the column titles of majority votes, the one with the largest k; empty if there is none. */
     public static Optional<String> largest(List<String> titles) {
         return titles.stream().filter(title -> title.startsWith(FIRST)).reduce((fewer, more) -> more);
     }

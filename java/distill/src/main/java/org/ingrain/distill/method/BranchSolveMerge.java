@@ -88,7 +88,7 @@ final class BranchSolveMerge {
 
     /**
      * The score of one response in a text. It is the last score of {@code Assistant A} or {@code Response A} that is
-     * alone on its line or, if there is none, the last one within a line.
+     * alone on its line. If there is none, it is the last score of this response within a line.
      */
     private static Optional<Double> score(String text, char letter) {
         return last(LINE, letter, text).or(() -> last(WITHIN, letter, text));

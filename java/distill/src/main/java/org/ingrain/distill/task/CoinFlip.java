@@ -85,8 +85,8 @@ public record CoinFlip(String suffix, int size) implements Task {
     }
 
     /**
-     * The answer that follows from the side of the coin that the last sentence names; empty if this sentence is a
-     * question. Earlier sentences are ignored, because they may only repeat the question.
+     * The answer for the side of the coin that is named in the last sentence; empty if this sentence is a question or
+     * names no side. Earlier sentences are ignored, because they may only repeat the question.
      */
     private static Optional<String> face(String text) {
         String[] sentences = SENTENCE_END.split(text.strip());

@@ -42,7 +42,7 @@ public record MultipleChoice() implements Task {
             + "(?:\\s+(?:therefore|thus|then|clearly))?:?|\\*{0,2}:|\\s+(?=\\(?[A-Z]\\)? is (?:correct|right)))"
             + "|<answer>|####)(?:\\s+not \\(?\\w\\)?,? but)?" + OPENING + LETTER);
     private static final Pattern BOXED = Pattern.compile("\\\\boxed\\s*\\{(?:\\\\text\\{)?[\\s(]*([A-Za-z])[\\s)]*\\}");
-    /** An option in a phrase that chooses it. */
+    /** A phrase that chooses an option, such as {@code I choose B}. */
     private static final Pattern CHOSEN = Pattern.compile(
             "(?:\\b(?i:choose|chose|pick|picked|select|selected|(?:go|going|went) with|should be|must be|has to be"
             + "|opt for))" + OPENING + LETTER + "|(?<![\\w.])\\(?([A-HJ-Z])\\)?(?= is (?:the (?:right |correct |best )?"
