@@ -96,8 +96,7 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
     }
 
     /**
-     * The sum of the generated texts and tokens over all stages that generate texts, and the sum of the time over all
-     * stages.
+     * The total of the generated texts and tokens, and of the time of all stages.
      */
     private static Forecast.Row total(Forecast forecast, int runs) {
         List<Forecast.Row> asking = forecast.rows().stream().filter(Forecast.Row::asks).toList();

@@ -204,8 +204,8 @@ final class GenerateCommand implements Callable<Integer> {
     }
 
     /**
-     * Runs all requests with a progress bar. Returns one list of completions for each request, in the sequence of the
-     * requests; each list is in ascending order of the samples.
+     * Runs all requests with a progress bar. Returns the completions of each request, in ascending order of the
+     * samples.
      */
     private static List<List<Completion>> run(Generator generator, List<Request> requests) {
         long of = requests.stream().mapToLong(Request::samples).sum();

@@ -186,7 +186,7 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
 
         /**
          * One training row for each question of the trial, with its first answer or its gold answer. Rows that are too
-         * long for training are removed; if none remains, the result is one row with a gold answer.
+         * long for training are removed; if none remains, one row with a gold answer is returned.
          */
         private List<TrainingRow> examples(Trial.Tried tried, List<Example> fitting) {
             boolean whole = config().curation().target() == Target.RESPONSE || config().teach().stages() > 0;

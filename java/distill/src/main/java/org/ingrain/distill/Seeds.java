@@ -31,7 +31,6 @@ import org.ingrain.tensor.InputException;
 public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output) {
     private static final int MOST = 1000;
 
-    /** The distillation with one seed. */
     public record Run<T extends TunerSettings>(long seed, DistillConfig<T> config, Dataset data) {
     }
 

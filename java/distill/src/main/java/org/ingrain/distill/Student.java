@@ -15,11 +15,11 @@ import org.ingrain.distill.method.Methods;
  *
  * @param name    name of this student's arm in the evaluation
  * @param title   title in tables
- * @param folder  folder of this student's files, relative to the run folder; either empty or with a slash at the end
+ * @param folder  folder of this student's files, relative to the run folder; empty, or with a slash at the end
  * @param samples file of the samples, relative to the run folder; the students of a round with the same method share
  *                this file
- * @param teacher the student of the previous round; its weights generate the samples, and this student's training
- *                starts from its adapter; null for the base model
+ * @param teacher the student of the previous round; it generates the samples, and the training starts from its adapter;
+ *                null for the base model
  * @param round   number of the round, from 1
  * @param parts   number of trainings before the last one; each trains on fewer words of reasoning than the one before;
  *                0: a single training on the answer alone

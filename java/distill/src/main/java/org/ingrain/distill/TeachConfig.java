@@ -6,9 +6,8 @@ import org.ingrain.tensor.InputException;
  * The number of distillation rounds, and of training stages in each.
  *
  * @param rounds number of distillation rounds; each round samples from the model that the previous round trained
- * @param stages number of stages in which the reasoning before the answer is removed (step by step, arXiv:2405.14838);
- *               a training on the full response comes first, and one training follows each stage; 0: a single training
- *               on the answer alone
+ * @param stages number of stages in which the reasoning before the answer is removed, with a training before the first
+ *               stage and after each (step by step, arXiv:2405.14838); 0: a single training on the answer alone
  */
 public record TeachConfig(int rounds, int stages) {
     private static final int MOST = 1000;

@@ -32,9 +32,8 @@ import org.ingrain.train.run.TrainingRun;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Trains a lab model in a work folder. It makes the tokenizer and the corpus and trains from random weights. It
- * evaluates the model on the development questions at fixed intervals, and ends the training when the accuracy with the
- * methods is sufficient. An interrupted training is resumed with the same result.
+ * Trains a lab model in a work folder. It makes tokenizer and corpus and trains from random weights, until the accuracy
+ * with the methods on the development questions is sufficient. An interrupted training is resumed with the same result.
  *
  * @param options    device options; the model in them is replaced
  * @param provenance properties that the training depends on; they are stored in the training folder

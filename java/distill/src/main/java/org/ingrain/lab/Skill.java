@@ -111,7 +111,6 @@ enum Skill {
         this.make = make;
     }
 
-    /** The course whose corpus contains this skill. */
     Course course() {
         return course;
     }

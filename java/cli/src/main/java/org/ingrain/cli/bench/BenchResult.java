@@ -38,8 +38,7 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs, Gen
     }
 
     /**
-     * Number of tokens per repetition for the computation of the rate. It is the number of generated tokens or, if no
-     * tokens are generated, of prompt tokens.
+     * Number of tokens per repetition for the rate: the generated tokens or, if there are none, the prompt tokens.
      */
     private int counted() {
         return generated > 0 ? generated : prompt;

@@ -9,7 +9,6 @@ public final class Candidates {
     private Candidates() {
     }
 
-    /** Names of the tasks. */
     public static final class Tasks extends ArrayList<String> {
         private static final long serialVersionUID = 1;
 
@@ -18,7 +17,6 @@ public final class Candidates {
         }
     }
 
-    /** Names of the shipped methods. */
     public static final class ShippedMethods extends ArrayList<String> {
         private static final long serialVersionUID = 1;
 

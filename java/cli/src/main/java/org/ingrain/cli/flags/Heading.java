@@ -23,8 +23,7 @@ public enum Heading {
     }
 
     /**
-     * The heading of an option. It is the heading of the option's field; if there is none, that of the class that
-     * declares the field; if there is none either, {@link #HELP}.
+     * The heading of an option's field; if there is none, that of the field's class; otherwise {@link #HELP}.
      */
     public static Heading of(OptionSpec option) {
         if (!(option.userObject() instanceof Field field)) {

@@ -16,7 +16,7 @@ import picocli.CommandLine;
 import tools.jackson.databind.JsonNode;
 
 /**
- * The description of an experiment in a JSON file, with the flags of {@code distill} and their source.
+ * An experiment in a JSON file, with the flags of {@code distill} and their source.
  *
  * @param title  title of the experiment
  * @param source the paper that describes the experiment
@@ -71,8 +71,7 @@ public record Recipe(String title, String source, String data, Map<String, Strin
     }
 
     /**
-     * Adds the flags of the recipe to the arguments, except flags that the arguments already contain. Returns the
-     * arguments unchanged if they have no --recipe.
+     * Adds the flags of the recipe, if there is one, to the arguments, except flags that the arguments already contain.
      *
      * @param line the parser of the whole command line, which has the command {@code distill}
      * @throws InputException if there is no such recipe, or if it has a flag or a value that {@code distill} does not

@@ -41,7 +41,6 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         }
     }
 
-    /** The decision about an example. */
     private record Decision(Entry.Reason reason, String detail, String label, List<Entry.TargetText> targets) {
         static Decision discard(Entry.Reason reason, String detail) {
             return new Decision(reason, detail, null, List.of());

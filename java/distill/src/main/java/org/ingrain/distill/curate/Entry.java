@@ -14,13 +14,12 @@ import java.util.function.Predicate;
  * @param detail   explanation of the reason for the user
  * @param label    the answer that was kept, or null
  * @param right    whether the label is right; null if there is no label or no gold answer
- * @param margin   votes of the answer with the most votes, minus votes of the next answer; 0 without votes
+ * @param margin   votes of the first answer in {@code votes} minus votes of the second; 0 without votes
  * @param planned  number of answers that full sampling would draw, summed over all presentation orders
  * @param tokens   tokens generated for this example, including intermediate steps
  * @param votes    answers with their numbers of votes, in descending order of votes
  * @param targets  training targets of the student; empty if the example is discarded
- * @param orders   all final answers, grouped by the presentation order of the options or responses; the given order
- *                 comes first
+ * @param orders   all final answers, by presentation order of the options or responses; the given order first
  */
 public record Entry(String id, String question, String gold, String category, Verdict verdict, Reason reason,
         String detail, String label, Boolean right, int margin, int planned, int tokens, List<Ballot.Votes> votes,
@@ -44,13 +43,11 @@ public record Entry(String id, String question, String gold, String category, Ve
         return orders.stream().flatMap(order -> order.answers().stream()).toList();
     }
 
-    /** The decision of the curation about an example. */
     public enum Verdict {
         @JsonProperty("kept") KEPT,
         @JsonProperty("discarded") DISCARDED
     }
 
-    /** The reason of a verdict. */
     public enum Reason {
         @JsonProperty("majority") MAJORITY("majority"),
         @JsonProperty("selected") SELECTED("selected"),
@@ -75,8 +72,7 @@ public record Entry(String id, String question, String gold, String category, Ve
     }
 
     /**
-     * A copy of this entry that has only the targets accepted by {@code fits}; its verdict is discarded if a target was
-     * removed and none remains.
+     * A copy of this entry with only the targets that {@code fits} accepts. It is discarded if no target remains.
      */
     Entry withTargets(Predicate<TargetText> fits) {
         List<TargetText> left = targets.stream().filter(fits).toList();

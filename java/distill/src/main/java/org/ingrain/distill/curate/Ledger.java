@@ -89,7 +89,6 @@ public record Ledger(Path file) {
         JsonLines.write(train, rows);
     }
 
-    /** Statistics of this ledger. */
     public Summary summary() {
         Map<String, Integer> reasons = new TreeMap<>();
         Map<Integer, Count> byVotes = new TreeMap<>();
@@ -125,18 +124,18 @@ public record Ledger(Path file) {
     }
 
     /**
-     * Counts over a group of examples.
+     * Numbers of examples, answers and tokens in a group of examples.
      *
-     * @param examples    number of judged examples
-     * @param kept        number of kept examples
-     * @param labels      number of training targets of the kept examples
-     * @param known       number of kept examples that have a label and a gold answer
-     * @param right       number of the examples in {@code known} whose label is right
-     * @param planned     number of answers that full sampling would draw
-     * @param drawn       number of recorded answers; with early stopping, only those that the verdicts are based on
-     * @param tokens      number of tokens of the recorded answers, including intermediate steps
-     * @param savedTokens estimated number of tokens of the answers that were not recorded; each counts as the average
-     *                    recorded answer of its example
+     * @param examples    judged examples
+     * @param kept        kept examples
+     * @param labels      training targets of the kept examples
+     * @param known       kept examples with a label and a gold answer
+     * @param right       examples in {@code known} whose label is right
+     * @param planned     answers that full sampling would draw
+     * @param drawn       recorded answers; with early stopping, only those that the verdicts are based on
+     * @param tokens      tokens of the recorded answers, including intermediate steps
+     * @param savedTokens estimated tokens of the other planned answers; each counts as the average recorded answer of
+     *                    its example
      */
     public record Count(int examples, int kept, int labels, int known, int right, long planned, long drawn, long tokens,
             long savedTokens) {

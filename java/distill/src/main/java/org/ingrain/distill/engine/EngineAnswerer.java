@@ -140,8 +140,8 @@ public final class EngineAnswerer implements Answerer {
         }
 
         /**
-         * Reports a completion and processes the consequences. Follow-up requests are put before the waiting ones, so
-         * that started examples finish before others start.
+         * Reports a completion. Follow-up requests are put before the waiting ones, so that started examples finish
+         * before others start.
          */
         private void finished(TextCompletion completion) {
             Next next = done.apply(completion);

@@ -15,25 +15,24 @@ import java.util.stream.Stream;
 import org.ingrain.distill.curate.Ballot;
 
 /**
- * The result of an arm. It is one row of the result table. Each question has the same weight in accuracy and tokens,
- * even if it was asked in several presentation orders; the orders of one question have equal weights.
+ * The result of an arm. It is one row of the result table. Accuracy and tokens are means over the questions; if a
+ * question was asked in several presentation orders, its value is the mean over these orders.
  *
  * @param questions  number of questions
  * @param right      number of right answers, counted over all presentation orders
- * @param accuracy   share of right answers, 0 to 1; the mean over the questions
+ * @param accuracy   share of right answers, 0 to 1
  * @param low        lower end of the 95 % interval of the accuracy; the sample size is the number of questions
  * @param high       upper end of that interval
  * @param tokens     mean number of generated tokens for one question in one presentation order
- * @param unanswered number of texts without an answer, counted over all presentation orders; such a text counts as
- *                   wrong
+ * @param unanswered number of texts without an answer, counted over all presentation orders; they count as wrong
  * @param tooLong    number of texts in {@code unanswered} that were not generated because the prompt is too long for
  *                   the context
- * @param judging    results of the arm as a judge; null if the data has no reference votes and each question was asked
- *                   in one presentation order
- * @param categories results by category, in the sequence of first appearance; a wider category comes before the
- *                   categories that it contains; empty if the questions have no categories
- * @param votes      results of the majority votes of the first k answers, in ascending k; the last k is the number of
- *                   all answers; empty if the settings have no such votes
+ * @param judging    results as a judge; null without reference votes if each question was asked in one presentation
+ *                   order
+ * @param categories results by category, in order of first appearance; a wider category comes before the categories
+ *                   that it contains
+ * @param votes      results of the majority votes of the first k answers, in ascending k, for the numbers in
+ *                   {@link EvaluateConfig#votes}
  */
 public record ArmResult(Arm.Role role, String name, String title, int questions, int right, double accuracy, double low,
         double high, double tokens, int unanswered, @JsonInclude(JsonInclude.Include.NON_DEFAULT) int tooLong,
@@ -46,7 +45,7 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
     }
 
     /**
-     * The result of the majority votes of the first k answers to each question.
+     * The result of the majority votes of the first k answers.
      *
      * @param k number of answers that are counted as votes
      */
@@ -63,8 +62,8 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
      *                      without reference votes or with one presentation order
      * @param inconsistent  of the questions that were asked in several presentation orders, the share with more than
      *                      one verdict; null if there are no such questions
-     * @param answers       number of answers, with one answer for each question in each presentation order; null if
-     *                      each question was asked in one presentation order
+     * @param answers       number of answers, one for each question in each presentation order; null if each question
+     *                      was asked in one presentation order
      */
     public record Judging(Double agreement, Double bothOrders, Double inconsistent, Integer answers) {
     }

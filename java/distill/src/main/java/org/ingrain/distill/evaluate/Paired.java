@@ -15,7 +15,6 @@ import java.util.Map;
 public record Paired(int gained, int lost) {
     private static final double LEVEL = 0.05;
 
-    /** Compares the scores of two arms on the same questions. */
     public static Paired of(List<Score> first, List<Score> second) {
         Map<String, Integer> differences = new LinkedHashMap<>();
         first.forEach(score -> differences.merge(score.asked(), score.right() ? -1 : 0, Integer::sum));

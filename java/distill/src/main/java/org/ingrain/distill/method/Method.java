@@ -21,16 +21,16 @@ import org.ingrain.tensor.InputException;
 
 /**
  * A method of answering questions, as data. It has a sequence of steps, each with a prompt, and a rule that finds the
- * answer in the last text. A method with one step and the bare question is System 1. A method with longer prompts or
- * more steps is System 2. If the method branches, its last step has one prompt for each part of the previous step's
- * text, and {@link Branching} merges the resulting texts into one answer.
+ * answer in the last text. One step with the bare question is System 1; longer prompts or more steps are System 2. If
+ * the method branches, its last step has one prompt for each part of the previous step's text, and {@link Branching}
+ * merges the resulting texts into one answer.
  *
  * @param name        name of the method on the command line
  * @param title       title of the method in tables
  * @param source      the paper that describes the method
  * @param steps       the steps in order; at least one
- * @param answerAfter phrase that introduces the answer, in upper or lower case; the answer is searched from the last
- *                    occurrence of the phrase to the end; null: it is searched in the whole text
+ * @param answerAfter phrase that introduces the answer, in upper or lower case; the answer is searched from its last
+ *                    occurrence on; null: in the whole text
  * @param aloud       whether the last text contains the reasoning in addition to the answer
  * @param branching   merges the texts of the last step into one answer; null if each of these texts is an answer
  */

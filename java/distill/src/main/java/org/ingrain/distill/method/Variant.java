@@ -9,9 +9,9 @@ import org.ingrain.tensor.InputException;
  * The prompt of a step for one task, or for all tasks without their own variant.
  *
  * @param task        name of the task; null for all other tasks
- * @param prompt      text with placeholders: {question}, {previous} (the text of the previous step), the names of
- *                    earlier steps, and fields of the task
- * @param samples     number of completions per prompt, unless the settings of the run have another number
+ * @param prompt      text with placeholders: {question}, {previous} (the previous step's text), names of earlier steps,
+ *                    fields of the task
+ * @param samples     number of completions per prompt, unless the run sets another number
  * @param mark        source of the wording
  * @param temperature temperature of this step; null: that of the run. The same applies to {@code topP}, {@code topK},
  *                    {@code maxTokens} and {@code stop}

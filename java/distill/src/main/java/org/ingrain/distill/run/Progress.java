@@ -16,7 +16,7 @@ public interface Progress {
      * @param stage name of the stage, such as sample, train or evaluate system-1
      * @param done  number of finished units, including units that earlier processes of the run finished
      * @param total number of all units, at least 1
-     * @param unit  plural name of the unit of {@code done} and {@code total}, such as samples or steps
+     * @param unit  unit of {@code done} and {@code total}, such as samples or steps
      * @param rate  mean number of tokens per second since this process started the stage; 0 if unknown
      */
     record State(String stage, long done, long total, String unit, double rate) {

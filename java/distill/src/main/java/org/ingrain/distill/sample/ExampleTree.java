@@ -112,8 +112,8 @@ final class ExampleTree {
     }
 
     /**
-     * Returns true if a completion is in the log. If it is missing, this method requests it and returns false. If it
-     * cannot be requested, this method records an empty completion and returns true.
+     * Whether a completion is in the log. If it is missing, it is requested; if it cannot be requested, an empty
+     * completion is recorded and the result is true.
      */
     private boolean isAvailable(SampleKey key, List<SampleRecord> before, String part, List<TextRequest> requests) {
         if (log.contains(key)) {

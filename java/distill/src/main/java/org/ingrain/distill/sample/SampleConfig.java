@@ -7,10 +7,10 @@ import org.ingrain.tensor.InputException;
 /**
  * Sampling settings of a method.
  *
- * @param samples number of samples of each step, beginning with the first step; steps beyond the end of the list have
- *                one sample; empty: the numbers that the method defines
- * @param params  sampling parameters of all steps, unless the method defines other values; all random numbers are
- *                derived from the seed in {@code params}
+ * @param samples number of samples of each step, from the first step on; further steps have one sample; empty: the
+ *                numbers of the method
+ * @param params  sampling parameters, unless the method has other values; all random numbers are derived from the seed
+ *                in {@code params}
  */
 public record SampleConfig(List<Integer> samples, SamplingParams params) {
     public SampleConfig {

@@ -47,7 +47,6 @@ final class Numbers {
                 + digits + ")(?<exponent>" + EXPONENT + ")(?:\\h?/\\h?(?<over>" + digits + ")(?![\\w/]|\\.\\d))?");
     }
 
-    /** A number in a text. */
     private record Found(String value, int begin, int end) {
     }
 

@@ -32,8 +32,7 @@ final class QuestionReader {
      *
      * @param limit number of examples after which reading stops; 0: all; if a row has several examples, all of them are
      *              read
-     * @throws InputException if the file cannot be read, is empty or has equal ids, or if a row is malformed; the
-     *         message for a row has the file and the line or row number
+     * @throws InputException if the file cannot be read, is empty or has equal ids, or if a row is malformed
      */
     static List<Example> read(Path file, Task task, QuestionConfig config, int limit) {
         List<Example> whole = task.whole(file).orElse(null);

@@ -9,8 +9,8 @@ import org.ingrain.tensor.InputException;
  * @param name         one of {@link #names()}
  * @param answerFormat format of the answers, only for question-answer; null means text
  * @param suffix       text that is appended to each question, only for coin-flip
- * @param size         size of a generated question, which is the number of words for last-letter and of people for
- *                     coin-flip; for last-letter it also applies to questions that quote no words; 0 means 2
+ * @param size         number of words (last-letter) or people (coin-flip) in a generated question; for last-letter it
+ *                     also applies to questions that quote no words; 0 means 2
  */
 public record TaskConfig(String name, AnswerFormat answerFormat, String suffix, int size) {
     private static final int MOST = 16;
@@ -38,7 +38,6 @@ public record TaskConfig(String name, AnswerFormat answerFormat, String suffix, 
         return new TaskConfig(name, null, null, 0);
     }
 
-    /** Names of all tasks. */
     public static List<String> names() {
         return TaskKind.NAMES;
     }

@@ -23,7 +23,6 @@ public final class Plot {
     public record Words(String name, String title, String description) {
     }
 
-    /** An entry of a legend. */
     public record LegendEntry(String name, Colour ink) {
     }
 

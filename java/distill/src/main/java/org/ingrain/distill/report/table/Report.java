@@ -16,18 +16,18 @@ import org.ingrain.files.Manifest;
  * @param method   title of the System 2 method
  * @param manifest settings of the run, and digests of its files
  * @param arms     results of the evaluated arms; empty if the data has no test questions
- * @param ledgers  summary of the ledger of each student, by name of the student
- * @param training result of the last training of each student, by name of the student; students for which curation kept
- *                 no example are missing
+ * @param ledgers  summary of the ledger of each student, by name
+ * @param training result of the last training of each student, by name; students for which curation kept no example are
+ *                 missing
  */
 public record Report(String task, String method, Manifest manifest, Sizes sizes, List<ArmResult> arms,
                      Map<String, Ledger.Summary> ledgers, Map<String, Tuner.Tuned> training) {
     /**
      * Numbers of questions in the data.
      *
-     * @param pool    number of questions to distil on
-     * @param test    number of questions to evaluate on
-     * @param dropped number of questions that were removed from the pool because they are also test questions
+     * @param pool    questions to distil on
+     * @param test    questions to evaluate on
+     * @param dropped questions that were removed from the pool because they are also test questions
      */
     public record Sizes(int pool, int test, int dropped) {
         public static Sizes of(Dataset data) {

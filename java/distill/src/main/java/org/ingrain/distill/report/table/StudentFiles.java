@@ -6,11 +6,10 @@ import org.ingrain.distill.evaluate.Arm.Role;
 /**
  * The folders of a student's files.
  *
- * @param name   name of the student, which is also the name of its arm
+ * @param name   name of the student and of its arm
  * @param title  title of the student in tables
- * @param folder folder of the ledger, relative to the run folder; either empty or with a slash at the end
- * @param stages folders of the training stages, relative to the run folder, in the sequence of the stages; each is
- *               either empty or has a slash at the end
+ * @param folder folder of the ledger, relative to the run folder; empty, or with a slash at the end
+ * @param stages folders of the training stages, in the order of the stages; each has the form of {@code folder}
  */
 public record StudentFiles(Role role, String name, String title, String folder, List<String> stages) {
 }
