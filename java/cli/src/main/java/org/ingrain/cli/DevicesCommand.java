@@ -61,8 +61,9 @@ public final class DevicesCommand implements Callable<Integer> {
     }
 
     /**
-     * Computes a matrix product of many rows, for which the device's library is used. Returns the error, or an empty
-     * text. A product that another kernel computes is no error; the context counts it as a fallback.
+     * Computes a matrix product with enough rows for the device's matrix library. Returns the error message, or an
+     * empty string if there is no error. If another kernel computes the product, that is not an error; the context
+     * counts it as a fallback.
      */
     private static String tryLibrary(Context context) {
         int rows = 64;

@@ -196,14 +196,14 @@ final class DistillCommand implements Callable<Integer> {
         }
     }
 
-    /** Provenance of the answers: the engine's fingerprint and the context length. */
+    /** Provenance of the answers, with the engine's fingerprint and the context length. */
     static Provenance provenance(Engine engine, GeneratorConfig sizes) {
         SortedMap<String, String> all = engine.fingerprint();
         all.put("context", String.valueOf(sizes.contextLength()));
         return new Provenance(Fingerprint.version(), engine.options().model(), all);
     }
 
-    /** Distils one model and prints the table. Returns the exit status. */
+    /** Distils one model with all seeds and prints the result table. Returns the exit status. */
     static int distil(Engine engine, GeneratorConfig sizes, Seeds<TunerConfig> runs) {
         Provenance provenance = provenance(engine, sizes);
         runs.check(provenance);
@@ -224,7 +224,7 @@ final class DistillCommand implements Callable<Integer> {
         }
     }
 
-    /** The run folder; null for a dry run without --output and --recipe. */
+    /** The run folder, or null for a dry run without --output and --recipe. */
     private Path folder() {
         return output != null || recipe == null ? output : Path.of(
                 "runs", Path.of(recipe).getFileName().toString().replaceFirst("\\.json$", ""));

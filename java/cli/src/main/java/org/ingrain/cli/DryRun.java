@@ -20,10 +20,11 @@ import org.ingrain.files.TemporaryFolder;
 import org.ingrain.sample.GeneratorConfig;
 
 /**
- * Prints the estimated work and cost of a distillation, from a trial with a few of its questions on this machine.
+ * Prints the estimated work, time and memory of a distillation. The estimate comes from a trial with a few of its
+ * questions on this machine.
  *
- * @param recipe the recipe that the flags come from, or null
- * @param seeds  number of runs, one after another
+ * @param recipe the recipe of the command line; null if there is none
+ * @param seeds  number of runs, which are executed one after another
  */
 record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
     private static final String ROW = "%-36s %12s %12s %14s %10s%n";
@@ -49,7 +50,10 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
         return 0;
     }
 
-    /** A line a device, and how they are divided where there are several ranks. */
+    /**
+     * One line with the memory plan of each device; with several devices, also a line with the division of the devices
+     * among ranks and copies.
+     */
     private String memory(List<MemoryPlan> plans) {
         StringBuilder text = new StringBuilder("\n");
         for (MemoryPlan plan : plans) {
@@ -91,7 +95,9 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
         return seeds == 1 ? text.toString() : text.append(line(total(forecast, seeds))).toString();
     }
 
-    /** The texts of all sampling stages, and the time of all stages. */
+    /**
+     * The total of the generated texts and tokens, and of the time of all stages.
+     */
     private static Forecast.Row total(Forecast forecast, int runs) {
         List<Forecast.Row> asking = forecast.rows().stream().filter(Forecast.Row::asks).toList();
         return new Forecast.Row(runs == 1 ? "all texts, all time" : "all of " + runs + " seeds", true,

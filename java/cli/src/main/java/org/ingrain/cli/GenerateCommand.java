@@ -203,7 +203,10 @@ final class GenerateCommand implements Callable<Integer> {
         return results;
     }
 
-    /** Runs all requests with a progress bar. Returns completions in the order of the requests, then of the samples. */
+    /**
+     * Runs all requests with a progress bar. Returns the completions of each request, in ascending order of the
+     * samples.
+     */
     private static List<List<Completion>> run(Generator generator, List<Request> requests) {
         long of = requests.stream().mapToLong(Request::samples).sum();
         long[] done = {0};

@@ -57,7 +57,7 @@ final class LabCommand implements Callable<Integer> {
         List<LabConfig> configs = Seeds.range(seed, seeds).stream()
                 .map(s -> LabConfig.of(Words.choose("--course", course, Course.class), s)).toList();
         if (device.backend().equals("cpu") && device.isa.equals("auto")) {
-            device.isa = "avx2";   // every supported machine has AVX2, so that all compute the same bytes
+            device.isa = "avx2";   // every supported machine has AVX2, so all machines compute equal bytes
         }
         ModelOptions options = device.options(output, "f32");
         SortedMap<String, String> provenance;

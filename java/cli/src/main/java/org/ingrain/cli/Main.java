@@ -18,8 +18,8 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 
 /**
- * The command line. Exit status: 0 success, 1 failure, 2 bad input, 3 curation kept no training example. A failure is
- * reported in one line on standard error.
+ * The command line. The exit status is 0 for success, 1 for a failure, 2 for bad input or too little memory, and 3 if
+ * curation kept no training example. A failure is reported in one line on standard error.
  */
 @Command(name = "ingrain", versionProvider = Main.Version.class, mixinStandardHelpOptions = true,
         scope = ScopeType.INHERIT, sortOptions = false, usageHelpAutoWidth = true, usageHelpWidth = Main.WIDTH,
@@ -36,7 +36,7 @@ import picocli.CommandLine.ScopeType;
                 DevicesCommand.class, KernelsCommand.class, LabCommand.class,
             AutoComplete.GenerateCompletion.class})
 public final class Main implements Callable<Integer> {
-    /** Columns of a help text where the width of the terminal is not known. */
+    /** Width of a help text in columns if the width of the terminal is unknown. */
     static final int WIDTH = 100;
     private static final int FAILED = 1;
 
@@ -50,7 +50,7 @@ public final class Main implements Callable<Integer> {
         System.exit(execute(commandLine(), arguments));
     }
 
-    /** Runs a command together with the flags of its recipe, if it has one. Returns the exit status. */
+    /** Executes a command; if it has a recipe, the flags of the recipe are added first. Returns the exit status. */
     static int execute(CommandLine line, String... arguments) {
         String[] expanded;
         try {
@@ -94,7 +94,10 @@ public final class Main implements Callable<Integer> {
         return status(exception);
     }
 
-    /** 2 for errors that the user can correct: bad input, too little memory. */
+    /**
+     * The exit status for an exception. It is 2 for errors that the user can correct, which are bad input and too
+     * little memory.
+     */
     private static int status(Throwable exception) {
         boolean input = exception instanceof InputException || exception instanceof BackendException backend
                 && backend.outOfMemory();
@@ -113,7 +116,7 @@ public final class Main implements Callable<Integer> {
         return message == null ? "no message" : message.strip().replaceAll("\\s*\\R\\s*", "; ");
     }
 
-    /** Reads the version that the build wrote into the jar. */
+    /** Provides the program version that the build wrote into the jar. */
     static final class Version implements IVersionProvider {
         @Override
         public String[] getVersion() {

@@ -3,7 +3,7 @@ package org.ingrain.cli;
 import java.util.Arrays;
 import org.ingrain.tensor.InputException;
 
-/** Token ids as text: numbers separated by spaces or commas. */
+/** Parses token ids that are written as numbers separated by spaces or commas. */
 final class TokenIds {
     private TokenIds() {
     }

@@ -27,7 +27,7 @@ public record EvaluationRun(Config config, Provenance provenance, Answerer answe
     /**
      * Settings of an evaluation.
      *
-     * @param data    the questions, all of which are asked; each has a gold answer
+     * @param data    the questions; the run asks all of them, and each must have a gold answer
      * @param adapter folder of the adapter, or null for the base model
      */
     public record Config(QuestionConfig data, Method method, EvaluateConfig evaluate, Path adapter) {
@@ -39,7 +39,10 @@ public record EvaluationRun(Config config, Provenance provenance, Answerer answe
         }
     }
 
-    /** Refuses what {@link #run} would refuse before its first question. Call it before a large model is loaded. */
+    /**
+     * Throws the errors that {@link #run} would throw before its first question. Call it before a large model is
+     * loaded.
+     */
     public static void check(Config config, Provenance provenance, Path folder) {
         check(config, Dataset.loadTest(config.data()));
         RunLock.check(folder, Settings.of(config, provenance));
@@ -53,7 +56,7 @@ public record EvaluationRun(Config config, Provenance provenance, Answerer answe
         new Evaluation(evaluate, task, test).check(config.method());
     }
 
-    /** Runs or resumes the evaluation and writes {@code result.json}. */
+    /** Starts or resumes the evaluation in the run folder and writes {@code result.json} there. */
     public ArmResult run(Path folder) {
         List<Example> test = Dataset.loadTest(config.data());
         check(config, test);

@@ -24,34 +24,37 @@ import org.ingrain.files.Manifest;
 import org.ingrain.tensor.InputException;
 
 /**
- * Estimated work and cost of a run, from a few of its own questions on this machine. It walks the run's {@link Stage}s.
- * Of several stages that do the same work it tries the first one and multiplies the result.
+ * Estimated work and time of a run. The estimate comes from a trial with a few of the run's own questions on this
+ * machine. If several {@link Stage}s do the same work, the trial executes only the first of them, and its result is
+ * used for all.
  *
- * @param rows     one row per kind of work, in the order of the stages
- * @param tried    number of pool questions that the estimates of the sampling come from
- * @param tooLong  number of pool questions that are too long for training even with the shortest answer; the estimate
- *                 leaves them out
- * @param training file of training rows, one for each question that curation may keep; used to plan memory
+ * @param rows     one row for each kind of work, in the order of the stages
+ * @param tried    number of pool questions that were sampled in the trial
+ * @param tooLong  number of pool questions that are too long for training, even with the bare answer as target; the
+ *                 training estimate excludes them
+ * @param training file of training rows for the memory plan: the rows of the trial, then one row for each question that
+ *                 curation may keep
  */
 public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
     /**
-     * Stages that do the same work.
+     * Estimate for one or more stages that do the same work.
      *
-     * @param asks    true for sampling, false for training
+     * @param asks    true if the stages generate texts, false if they train
      * @param calls   expected number of generated texts, or of optimizer steps
-     * @param most    maximum number of texts, if no vote ends early and each text has as many parts as possible
-     * @param tokens  generated tokens, or tokens trained on
-     * @param seconds estimated time
+     * @param most    maximum number of generated texts: no vote stops early, and each text is split into the maximum
+     *                number of parts; for training, equal to {@code calls}
+     * @param tokens  expected number of generated tokens, or of tokens in the training batches
+     * @param seconds estimated time in seconds
      */
     public record Row(String name, boolean asks, long calls, long most, double tokens, double seconds) {
-        /** This row for several stages that do the same work. */
+        /** This row multiplied by the number of stages that do the same work. */
         private Row times(int stages) {
             return new Row(Forecast.name(name, stages), asks, calls * stages, most * stages, tokens * stages,
                     seconds * stages);
         }
     }
 
-    /** Tries each method on some questions, then training on their answers. */
+    /** Samples each method on some questions, then trains a few steps on their answers. */
     public static Forecast of(DistillConfig<?> config, Dataset data, Trial trial) {
         try (RunFolder run = RunFolder.open(trial.folder().resolve("run"), Manifest.of(List.of(), List.of()))) {
             return new Maker(new Plans(config, config.data().makeTask()), data, trial, trial.begin(run),
@@ -63,7 +66,7 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
         return stages == 1 ? first : first + " and " + (stages - 1) + " more";
     }
 
-    /** Stages with an equal key do the same work. */
+    /** Key of a kind of work. Stages with equal keys do the same work. */
     private record Work(Class<?> kind, Method method) {
         static Work of(Stage stage) {
             return new Work(stage.getClass(), switch (stage) {
@@ -136,7 +139,7 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
                     .row(name, texts(method, plan));
         }
 
-        /** The maximum number of texts for one question in one order. */
+        /** The maximum number of generated texts for one question in one presentation order. */
         private static long texts(Method method, Plan plan) {
             long texts = 0;
             long level = 1;
@@ -147,7 +150,10 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
             return texts;
         }
 
-        /** All training stages, assuming that curation keeps every question that fits. */
+        /**
+         * The row of all training stages. It assumes that curation keeps every question that is short enough for
+         * training.
+         */
         private Row train(List<Stage> trainings, List<TrainingRow> examples, List<Example> fitting) {
             int batch = config().train().rowsPerStep();
             List<TrainingRow> rows = new ArrayList<>();
@@ -165,8 +171,8 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
         }
 
         /**
-         * Rows of a student's training, assuming that curation keeps every question: one per order, or one per sample
-         * under rule {@code all}.
+         * Number of training rows of a student if curation keeps every question. A question has one row for each
+         * presentation order; with rule {@code all}, one row for each sample.
          */
         private long rows(Student student, List<Example> fitting) {
             int size = fitting.size();
@@ -178,7 +184,10 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
                     ? kept * asked / size : kept;
         }
 
-        /** Training rows with the first answer of each tried question; if none fits, one row with a gold answer. */
+        /**
+         * One training row for each question of the trial, with its first answer or its gold answer. Rows that are too
+         * long for training are removed; if none remains, one row with a gold answer is returned.
+         */
         private List<TrainingRow> examples(Trial.Tried tried, List<Example> fitting) {
             boolean whole = config().curation().target() == Target.RESPONSE || config().teach().stages() > 0;
             Method method = config().method();
@@ -196,7 +205,7 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
             return new TrainingRow(plans.direct().firstPrompt(example), completion);
         }
 
-        /** The gold answer in the form in which a student would be trained on it. */
+        /** The gold answer in the form of a training target; {@code yes} if the question has no gold answer. */
         private String known(Example example) {
             return example.known().flatMap(gold -> task().extract(example, gold)).or(example::known).orElse("yes");
         }

@@ -6,7 +6,7 @@ import org.ingrain.distill.report.table.Report;
 /** The outcome of a run. */
 public sealed interface Outcome {
     /**
-     * All stages are done.
+     * The run finished, and its report is written.
      *
      * @param folder run folder
      */
@@ -16,7 +16,7 @@ public sealed interface Outcome {
     /**
      * Curation kept no training example. The ledger has the reasons.
      *
-     * @param line message for the user
+     * @param line message for the user, one line
      */
     record NothingKept(String line) implements Outcome {
     }

@@ -27,24 +27,25 @@ import org.ingrain.files.RunLock;
 import org.ingrain.tensor.InputException;
 
 /**
- * Distils System 2 into System 1 (arXiv:2407.06023): executes the {@link Stage}s of a run in one run folder, then
- * writes its report.
+ * Distils System 2 into System 1 (arXiv:2407.06023). It executes the {@link Stage}s of a run in one run folder, then
+ * writes the report of the run.
  *
  * <p>Each stage depends only on the files of earlier stages. It writes its files atomically, or line by line into a log
- * that is sorted at the end. A run can therefore be killed at any time and any number of times: it resumes and ends
- * with the same bytes. Only run.log, timings.json and each training's log.txt depend on time, order or threads.
+ * that is sorted at the end. A run can therefore be killed at any time and resumed any number of times; its final files
+ * have the same bytes as those of an uninterrupted run. Only run.log, timings.json and each training's log.txt depend
+ * on time, completion order or threads.
  *
  * @param data questions of {@code config.data()}
  */
 public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provenance, Workers workers,
         Progress progress) {
-    /** The model that answers and the trainer of the students. */
+    /** The model that answers, and the tuner that trains the students. */
     public record Workers(Answerer answerer, Tuner tuner) {
     }
 
     /**
-     * Refuses what {@link #run} would refuse before its first stage. It needs no model: call it before a large one is
-     * loaded.
+     * Throws the errors that {@link #run} would throw before its first stage. It needs no model, so call it before a
+     * large model is loaded.
      *
      * @throws InputException if settings contradict each other, the data cannot be used, or the folder belongs to a run
      *         with other settings
@@ -55,7 +56,7 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
     }
 
     /**
-     * Refuses settings that contradict each other or the data.
+     * Checks that the settings do not contradict each other or the data.
      *
      * @throws InputException for the first such setting
      */
@@ -82,7 +83,7 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
     /**
      * Starts or resumes a run.
      *
-     * @throws InputException as {@link #check} does
+     * @throws InputException in the same cases as {@link #check}
      */
     public Outcome run(Path folder) {
         check(config, data);

@@ -16,23 +16,26 @@ import org.ingrain.distill.task.Task;
 
 /** The sampling plans of a run's stages, used by the run and by its forecast. */
 record Plans(DistillConfig<?> config, Task task) {
-    /** Plan for the samples that a student is trained on, drawn from its teacher. */
+    /** Plan of the samples that a student is trained on. */
     Plan sample(Student student, ModelState teacher) {
         String purpose = student.round() == 1 ? "sample" : "sample round " + student.round();
         if (student.method().equals(config.method())) {
             return student.method().plan(task, config.sample(), purpose, teacher);
         }
-        // The control draws as many direct answers as System 2 does.
+        // The control draws as many direct answers as System 2 draws answers.
         int answers = config.method().plan(task, config.sample(), purpose, teacher).leaves();
         return student.method().plan(task, samples(answers), purpose, teacher);
     }
 
-    /** Plan of a direct question, as the student will be asked. */
+    /** Plan of the direct question; its prompt is the one that the trained student will get. */
     Plan direct() {
         return Methods.direct().plan(task, samples(1), "sample", new ModelState.Base());
     }
 
-    /** Early stopping by the rule of the run, because students with the same method share their samples. */
+    /**
+     * Early stopping. It uses the curation rule of the run, not of the student, because students with the same method
+     * share their samples.
+     */
     Stopping stopping(Student student, Plan plan) {
         return new Curation(config.curation(), task, student.method(), plan).stopping();
     }
@@ -41,7 +44,7 @@ record Plans(DistillConfig<?> config, Task task) {
         return new Curation(student.curation(), task, student.method(), sample(student, teacher));
     }
 
-    /** Sampling that asks the teacher to select the most consistent of its own responses. */
+    /** The sampling in which the teacher selects the most consistent of its own responses. */
     Sampling selection(Student student, ModelState teacher, Answerer answerer, Path samples, List<Example> examples) {
         UniversalSelfConsistency universal = new UniversalSelfConsistency(task, student.method());
         return new Sampling(universal.plan(config.sample(), teacher), Stopping.NEVER,

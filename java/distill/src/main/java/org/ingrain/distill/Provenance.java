@@ -8,8 +8,8 @@ import java.util.SortedMap;
  *
  * @param version version of this program
  * @param model   folder of the model
- * @param engine  engine properties by name: backend, hash of its library, device, instruction set, dtype and others;
- *                the number of threads is not one of them
+ * @param engine  engine properties by name: backend, hash of the backend library, device, instruction set, dtype and
+ *                others, but not the number of threads
  */
 public record Provenance(String version, Path model, SortedMap<String, String> engine) {
 }

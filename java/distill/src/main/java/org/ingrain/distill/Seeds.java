@@ -25,20 +25,19 @@ import org.ingrain.tensor.InputException;
  * The same distillation with several seeds, one after another, on one loaded model.
  *
  * @param runs   one run per seed, at least one
- * @param output null for a dry run. With one seed: the run folder. With several: a folder with a run folder
- *               {@code seed-K} per seed and the table over all seeds
+ * @param output null for a dry run; for one seed, the run folder; for several seeds, a folder that contains one run
+ *               folder {@code seed-K} for each seed, and the table over all seeds
  */
 public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output) {
     private static final int MOST = 1000;
 
-    /** The distillation with one seed. */
     public record Run<T extends TunerSettings>(long seed, DistillConfig<T> config, Dataset data) {
     }
 
     /**
-     * The result of all runs.
+     * The combined result of the runs.
      *
-     * @param table  text for a terminal
+     * @param table  result table as text for a terminal
      * @param report file of the full report
      */
     public record Result(String table, Path report) {
@@ -56,7 +55,7 @@ public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output) {
         return LongStream.range(first, first + seeds).boxed().toList();
     }
 
-    /** Reads the questions once for all seeds with the same data settings. */
+    /** Makes the runs of the seeds. Seeds with equal data settings share one dataset, which is read once. */
     public static <T extends TunerSettings> Seeds<T> of(
             Path output, List<Long> seeds, LongFunction<DistillConfig<T>> settings) {
         Map<QuestionConfig, Dataset> read = new HashMap<>();
@@ -68,7 +67,7 @@ public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output) {
         return new Seeds<>(runs, output);
     }
 
-    /** Refuses what {@link #run} would refuse before its first question. */
+    /** Throws the errors that {@link #run} would throw before its first question. */
     public void check(Provenance provenance) {
         if (output == null) {
             runs.forEach(run -> Pipeline.check(run.config(), run.data()));
@@ -84,9 +83,9 @@ public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output) {
     /**
      * Starts or resumes all runs.
      *
-     * @param tuner       makes a tuner for given settings
+     * @param tuner       makes a tuner for the training settings of a run
      * @param nothingKept receives one line for each run whose curation kept no example
-     * @return the result of all runs that kept an example; empty if none did
+     * @return the combined result of the runs whose curation kept an example; empty if there is no such run
      */
     public Optional<Result> run(Provenance provenance, Answerer answerer, Function<T, Tuner> tuner, Progress progress,
                                 Consumer<String> nothingKept) {

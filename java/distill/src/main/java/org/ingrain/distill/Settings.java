@@ -53,7 +53,7 @@ final class Settings {
                 .filter(java.util.Objects::nonNull).map(Settings::name).toList());
     }
 
-    /** Files are recorded by the hash of their content, not by their path. */
+    /** Data settings with the hash of each file's content instead of its path. */
     private static Data data(QuestionConfig data) {
         return new Data(data.task(), digest(data.data()), digest(data.testData()), data.limit(), data.testSize(),
                 data.generate(), digest(data.names()), data.splitSeed(), data.questionField(), data.answerField());

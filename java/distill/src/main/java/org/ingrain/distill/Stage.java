@@ -8,20 +8,20 @@ import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
 
 /**
- * One stage of a run. A run is an ordered list of stages: {@link Pipeline} executes it, {@link Forecast} tries a part
- * of it.
+ * One stage of a run. A run is an ordered list of stages. {@link Pipeline} executes the list; {@link Forecast} executes
+ * some of its stages on a few questions.
  *
- * <p>If curation keeps no training example for a student, the later stages of this student are skipped, and so are all
- * stages of the students that it would teach.
+ * <p>If curation keeps no training example for a student, the later stages of this student are skipped. All stages of
+ * students whose teacher would be this student are skipped too.
  */
 sealed interface Stage {
-    /** Name of the stage in progress, timings and forecasts. */
+    /** Name of the stage in progress lines, timings and forecasts. */
     String name();
 
-    /** The student of the stage; null for an evaluation of the base model. */
+    /** The student that the stage belongs to; null if an evaluation has no student. */
     Student student();
 
-    /** Draws the answers of the student's method. */
+    /** Samples the student's method on all questions of the pool. */
     record Sample(Student student) implements Stage {
         @Override
         public String name() {
@@ -29,7 +29,7 @@ sealed interface Stage {
         }
     }
 
-    /** Asks the model to select the most consistent of its own responses. */
+    /** Lets the student's teacher select the most consistent of its own responses. */
     record Select(Student student) implements Stage {
         @Override
         public String name() {
@@ -48,7 +48,7 @@ sealed interface Stage {
     /**
      * Trains a student.
      *
-     * @param part number of the training, from 0; the last one trains on the answer alone
+     * @param part index of the training, from 0 to {@code student.parts()}; the last one trains on the answer alone
      */
     record Train(Student student, int part) implements Stage {
         @Override
@@ -61,7 +61,8 @@ sealed interface Stage {
      * Evaluates one arm.
      *
      * @param arm     name of the arm
-     * @param student the student to evaluate; for System 2 the student whose teacher is evaluated; null: the base model
+     * @param student the student to evaluate; for System 2, the student whose teacher is evaluated; null if the base
+     *                model is evaluated
      */
     record Evaluate(Role role, String arm, String title, Method method, Student student) implements Stage {
         @Override
@@ -69,16 +70,16 @@ sealed interface Stage {
             return "evaluate " + arm;
         }
 
-        /** The student whose weights are evaluated; null: the base model. */
+        /** The student whose weights are evaluated; null if the base model is evaluated. */
         Student asked() {
             return role == Role.SYSTEM_2 ? student.teacher() : student;
         }
     }
 
     /**
-     * All stages of a run, in order.
+     * All stages of a run, in the order of execution.
      *
-     * @param evaluated whether there are questions to evaluate on
+     * @param evaluated whether the run has test questions
      */
     static List<Stage> of(DistillConfig<?> config, boolean evaluated) {
         List<Student> first = Student.first(config);
@@ -113,7 +114,7 @@ sealed interface Stage {
         }
     }
 
-    /** Adds the evaluations in the order of the paper's table, then round by round. */
+    /** Adds the evaluations of the first round in the order of the paper's table, then those of the later rounds. */
     private static void evaluate(DistillConfig<?> config, List<Student> controls, List<Student> mains,
             List<Stage> stages) {
         Method direct = Methods.direct();

@@ -27,14 +27,16 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 
-/** Executes the stages of a run in its folder, one after another. A stage whose files exist is not repeated. */
+/**
+ * Executes the stages of a run in the run folder, one after another. A stage whose output files exist is not repeated.
+ */
 final class StageRunner {
     private final Plans plans;
     private final Dataset data;
     private final RunFolder run;
     private final Pipeline.Workers workers;
     private final Progress progress;
-    /** Each question of the pool in all orders that the curation needs. */
+    /** For each question of the pool, all presentation orders that curation needs. */
     private final List<List<Example>> orders;
     private final Map<Student, Ledger.Summary> ledgers = new LinkedHashMap<>();
     private final Map<Student, Tuner.Tuned> trained = new LinkedHashMap<>();
@@ -60,7 +62,7 @@ final class StageRunner {
         return trained;
     }
 
-    /** Results in the order of evaluation. */
+    /** Results of the evaluated arms, in the order of evaluation. */
     List<ArmResult> arms() {
         return arms;
     }
@@ -80,7 +82,10 @@ final class StageRunner {
         }
     }
 
-    /** Whether the student's teacher was trained and the student's own curation, if done, kept something. */
+    /**
+     * Whether the stage can be executed. The student's teacher, if there is one, must be trained, and the student's
+     * curation, if it is done, must have kept a training example.
+     */
     private boolean isPossible(Stage stage) {
         Student student = stage.student();
         return student == null || (student.teacher() == null || trained.containsKey(student.teacher()))
@@ -108,7 +113,7 @@ final class StageRunner {
         Plan direct = plans.direct();
         Curriculum curriculum = new Curriculum(student.method(), student.parts());
         Ledger ledger = new Ledger(run.file(student.ledger()));
-        // The rows of all parts must be short enough to train on.
+        // A target must be short enough in every training of the student.
         Ledger.Fits fits = (asked, entry, target) -> IntStream.rangeClosed(0, student.parts())
                 .allMatch(part ->
                 workers.tuner()
@@ -128,7 +133,10 @@ final class StageRunner {
         }
     }
 
-    /** Trains one part, starting from the part before it; the first part starts from the teacher's adapter. */
+    /**
+     * Runs one training of a student. It starts from the adapter of the student's previous training. The first training
+     * starts from the teacher's adapter, if there is a teacher.
+     */
     private Tuner.Tuned train(Student student, int part, Stage stage) {
         String folder = student.folder(part);
         Path done = run.file(folder + "training.json");
@@ -151,7 +159,7 @@ final class StageRunner {
         return Json.parse(DurableFile.read(done), Tuner.Tuned.class, done.toString());
     }
 
-    /** Folder of the adapter that the training of a part wrote. */
+    /** Folder of the adapter that one training of a student wrote. */
     private Path adapter(Student student, int part) {
         String folder = student.folder(part);
         return run.file(folder + "training").resolve(tuned(folder).adapter());

@@ -10,16 +10,19 @@ import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
 
 /**
- * A model to be trained: the method and the teacher that its training examples come from, and how they are curated.
+ * A model to be trained, with the method and the teacher that generate its training examples, and the curation
+ * settings.
  *
- * @param name    name of its arm in the evaluation
+ * @param name    name of this student's arm in the evaluation
  * @param title   title in tables
- * @param folder  folder of its files, relative to the run folder; empty, or ends with a slash
- * @param samples file of the method's samples, relative to the run folder; students with the same method share it
- * @param teacher the student that draws the samples and whose adapter this one starts from; null: the base model
+ * @param folder  folder of this student's files, relative to the run folder; empty, or with a slash at the end
+ * @param samples file of the samples, relative to the run folder; the students of a round with the same method share
+ *                this file
+ * @param teacher the student of the previous round; it generates the samples, and the training starts from its adapter;
+ *                null for the base model
  * @param round   number of the round, from 1
- * @param parts   number of trainings before the last one, each with fewer words of reasoning; 0: one training on the
- *                answer alone
+ * @param parts   number of trainings before the last one; each trains on fewer words of reasoning than the one before;
+ *                0: a single training on the answer alone
  */
 record Student(Role role, String name, String title, String folder, String samples, Method method,
         CurationConfig curation, Student teacher, int round, int parts) {
@@ -31,7 +34,7 @@ record Student(Role role, String name, String title, String folder, String sampl
                 config.method(), config.curation(), null, 1, parts(config, config.method()));
     }
 
-    /** The student of the next round, whose teacher is this one. */
+    /** The student of the next round; this student is its teacher. */
     Student next(DistillConfig<?> config) {
         int number = round + 1;
         String own = "round-" + number + "/";
@@ -56,17 +59,20 @@ record Student(Role role, String name, String title, String folder, String sampl
         return all;
     }
 
-    /** Direct answers have no reasoning to remove. */
+    /** The number of trainings before the last one; 0 for direct answers, because they have no reasoning to remove. */
     private static int parts(DistillConfig<?> config, Method method) {
         return method.equals(Methods.direct()) ? 0 : config.teach().stages();
     }
 
-    /** Whether the run fails without this student: the main student of the first round. */
+    /**
+     * Whether the run fails if curation keeps no example for this student. True for the main student of the first
+     * round.
+     */
     boolean isRequired() {
         return role == Role.DISTILLED && round == 1;
     }
 
-    /** Whether its samples are drawn for it rather than shared with another student of the same method. */
+    /** Whether this student has its own samples; false if it uses the samples of another student of the same method. */
     boolean ownsSamples() {
         return samples.equals(folder + SAMPLES);
     }
@@ -79,7 +85,7 @@ record Student(Role role, String name, String title, String folder, String sampl
         return folder + "selections.jsonl";
     }
 
-    /** Folder of a part's training, relative to the run folder; that of the last part is the student's own folder. */
+    /** Folder of one training, relative to the run folder; the last training uses the student's own folder. */
     String folder(int part) {
         return part == parts ? folder : folder + "stages/" + part + "/";
     }
@@ -89,7 +95,7 @@ record Student(Role role, String name, String title, String folder, String sampl
         return IntStream.rangeClosed(0, parts).mapToObj(this::folder).toList();
     }
 
-    /** Name of a stage of this student in progress, timings and forecasts. */
+    /** Name of a stage of this student in progress lines, timings and forecasts. */
     String stage(String stage) {
         return folder.isEmpty() ? stage : stage + " " + name;
     }

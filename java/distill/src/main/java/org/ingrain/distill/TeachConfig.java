@@ -3,11 +3,11 @@ package org.ingrain.distill;
 import org.ingrain.tensor.InputException;
 
 /**
- * The number of distillations and of training stages.
+ * The number of distillation rounds, and of training stages in each.
  *
- * @param rounds number of distillations; each samples from the model of the one before
- * @param stages number of stages in which the reasoning before the answer is removed, with a training after each (step
- *               by step, arXiv:2405.14838); 0: one training on the answer alone
+ * @param rounds number of distillation rounds; each round samples from the model that the previous round trained
+ * @param stages number of stages in which the reasoning before the answer is removed, with a training before the first
+ *               stage and after each (step by step, arXiv:2405.14838); 0: a single training on the answer alone
  */
 public record TeachConfig(int rounds, int stages) {
     private static final int MOST = 1000;
@@ -21,7 +21,7 @@ public record TeachConfig(int rounds, int stages) {
         }
     }
 
-    /** One round, trained on the answer alone. */
+    /** One round with a single training on the answer alone. */
     public static TeachConfig once() {
         return new TeachConfig(1, 0);
     }

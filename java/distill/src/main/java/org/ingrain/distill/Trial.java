@@ -19,19 +19,23 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.files.JsonLines;
 
 /**
- * Model, tuner and folder that a {@link Forecast} measures with.
+ * Model, tuner and folder for the measurements of a {@link Forecast}.
  *
- * @param tuner     trains {@link #STEPS} steps of the run's batch size
+ * @param tuner     a tuner that trains exactly {@link #STEPS} steps with the run's batch size
  * @param folder    temporary folder
- * @param sequences number of sequences that the answerer computes at once; a trial draws at least as many
+ * @param sequences number of sequences that the answerer computes at once; a trial draws at least this number of
+ *                  samples, if there are enough questions
  */
 public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) {
-    /** The first step is slow, and the last one writes a checkpoint. Only the steps between are timed. */
+    /**
+     * Number of optimizer steps in a trial. Only the steps between the first and the last are timed, because the first
+     * is slow and the last writes a checkpoint.
+     */
     public static final int STEPS = 4;
 
-    /** Warm-up time: until then the JVM still compiles and the measured speed is too low. */
+    /** Warm-up time in seconds. Before it has passed, the JVM still compiles, and the measured speed is too low. */
     private static final double WARM_SECONDS = 3;
-    /** The shortest time to estimate from, if there are enough questions. */
+    /** Minimum duration in seconds of the trial that an estimate is based on, if there are enough questions. */
     private static final double LONG_SECONDS = 1;
     private static final int FEWEST_QUESTIONS = 4;
 
@@ -40,12 +44,12 @@ public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) 
     }
 
     /**
-     * A trial of one stage.
+     * The result of a trial of one stage.
      *
-     * @param file    file of the samples
-     * @param asked   questions of the trial, in all orders
-     * @param whole   number of questions of the whole stage, in all orders
-     * @param seconds time of the trial
+     * @param file    file of the samples that the trial drew
+     * @param asked   questions of the trial, each in all its presentation orders
+     * @param whole   number of questions of the whole stage; each presentation order counts as one
+     * @param seconds duration of the trial in seconds
      */
     record Tried(Path file, List<Example> asked, long whole, double seconds) {
         /** The estimate for the whole stage. */
@@ -57,7 +61,7 @@ public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) 
         }
     }
 
-    /** Measures in a run folder. */
+    /** Runs trials and measures their durations. The files of all trials are written to one run folder. */
     static final class Measure {
         private final Trial trial;
         private final RunFolder run;
@@ -70,11 +74,12 @@ public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) 
         }
 
         /**
-         * Asks some questions. Then repeats this with other questions, twice as many each time. It stops when the
-         * program is warm and the last trial took long enough, or when a trial had all questions. It takes other
-         * questions because prompts in the prefix cache cost less.
+         * Runs trials on the questions and returns the last one. Each trial has twice as many questions as the one
+         * before. It continues after the last question of the previous trial, because prompts that are already in the
+         * prefix cache cost less. The last trial is the first that ends after the warm-up time and takes at least
+         * {@link #LONG_SECONDS}, or the first with all questions.
          *
-         * @param orders all orders of a question
+         * @param orders maps a question to all its presentation orders
          */
         Tried ask(Plan plan, Stopping stopping, List<Example> questions, Function<Example, List<Example>> orders) {
             int all = questions.size();
@@ -94,7 +99,7 @@ public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) 
             }
         }
 
-        /** @param whole number of questions of the whole stage, in all orders */
+        /** @param whole number of questions of the whole stage; each presentation order counts as one */
         Tried time(Sampling sampling, List<Example> asked, long whole) {
             Path file = file("samples");
             long start = System.nanoTime();
@@ -103,8 +108,8 @@ public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) 
         }
 
         /**
-         * Measures the seconds per optimizer step. Trains on rows for {@link #STEPS} steps, again and again until the
-         * JVM is warm, and returns the median.
+         * Measures the seconds per optimizer step. Repeats a training of {@link #STEPS} steps on the rows until the
+         * warm-up time has passed, and returns the median of the repetitions.
          */
         double step(List<TrainingRow> rows) {
             Path train = file("rows");

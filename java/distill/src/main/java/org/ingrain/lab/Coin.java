@@ -5,10 +5,10 @@ import java.util.List;
 import java.util.StringJoiner;
 
 /**
- * A coin that starts heads up, and people who flip it or do not.
+ * A coin that is heads up at first, and a sequence of people, each of whom flips it or does not flip it.
  *
- * @param people names of the people, in order
- * @param flips  whether each of them flips the coin
+ * @param people names of the people, in the sequence of their turns
+ * @param flips  for each person, whether that person flips the coin
  */
 record Coin(List<String> people, List<Boolean> flips) {
     static Coin of(List<String> people, Draw draw) {
@@ -43,7 +43,8 @@ record Coin(List<String> people, List<Boolean> flips) {
     }
 
     /**
-     * The reasoning. Each step has the old and the new face, because a model did not learn steps with the new one only.
+     * The reasoning and the answer. Each step has the old and the new side of the coin, because in trials a model did
+     * not learn steps that had only the new side.
      */
     String worked() {
         StringJoiner steps = new StringJoiner(" ");

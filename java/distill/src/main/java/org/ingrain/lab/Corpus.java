@@ -9,18 +9,20 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.files.JsonLines;
 import org.ingrain.template.Message;
 
-/** The training data of the lab model: rows of all {@link Skill}s, drawn according to their shares. */
+/**
+ * The training data of a lab model. The {@link Skill} of each row is drawn with the probability {@link Skill#share()}.
+ */
 record Corpus(Lexicon lexicon, Course course, long seed) {
     /**
      * A line of the corpus.
      *
-     * @param prompt     the prompt, before the chat template
+     * @param prompt     the prompt before the chat template is applied
      * @param completion the completion to train on
      */
     record Row(List<Message> prompt, String completion, @JsonIgnore Skill skill) {
     }
 
-    /** The row with this number, from 0. It does not depend on the size of the corpus. */
+    /** The row with the given number, from 0. It does not depend on the size of the corpus. */
     Row row(int number) {
         Random random = new Random(Digest.seed(seed, "corpus", String.valueOf(number)));
         double at = random.nextDouble();

@@ -4,7 +4,10 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.Arrays;
 import java.util.List;
 
-/** The tasks in a lab model's corpus: those of models/lab, or those of the step-by-step experiment. */
+/**
+ * The tasks in the corpus of a lab model. {@link #LETTERS_AND_COINS} is the course of models/lab; {@link #SUMS} is the
+ * course of the step-by-step experiment.
+ */
 public enum Course {
     @JsonProperty("letters-and-coins") LETTERS_AND_COINS(25_600, 2.5e-3),
     @JsonProperty("sums") SUMS(40_000, 1e-3);
@@ -31,7 +34,7 @@ public enum Course {
         return Arrays.stream(Skill.values()).filter(skill -> skill.course() == this).toList();
     }
 
-    /** The kinds of questions for a model of this course. */
+    /** The kinds of questions for a model that is trained with this course. */
     List<LabQuestions.Kind> kinds() {
         return Arrays.stream(LabQuestions.Kind.values()).filter(kind -> kind.course() == this).toList();
     }

@@ -7,15 +7,18 @@ import java.util.stream.IntStream;
 import org.ingrain.files.Digest;
 import org.ingrain.template.Message;
 
-/** Draws the random parts of a row. */
+/** Makes random words, numbers and coins for a row of a skill. */
 record Draw(Lexicon lexicon, Random random, Skill skill) {
-    /** A word of the corpus. */
+    /** A random word of the corpus. */
     String word() {
         int at = random.nextInt(lexicon.train().size() + lexicon.pool().size());
         return at < lexicon.train().size() ? lexicon.train().get(at) : lexicon.pool().get(at - lexicon.train().size());
     }
 
-    /** A word that may be used in questions with a direct answer. */
+    /**
+     * A random word of {@link Lexicon#train()}. If a question about several words or people has a direct answer, it
+     * contains only such words.
+     */
     String trainWord() {
         return lexicon.train().get(random.nextInt(lexicon.train().size()));
     }
@@ -24,7 +27,7 @@ record Draw(Lexicon lexicon, Random random, Skill skill) {
         return random.nextBoolean();
     }
 
-    /** A number from 0 (inclusive) to {@code bound} (exclusive). */
+    /** A random number from 0 (inclusive) to {@code bound} (exclusive). */
     int number(int bound) {
         return random.nextInt(bound);
     }
@@ -33,7 +36,10 @@ record Draw(Lexicon lexicon, Random random, Skill skill) {
         return of[random.nextInt(of.length)];
     }
 
-    /** A coin with {@code fewest} to {@link LabQuestions#PEOPLE} people; some coins have names in small letters. */
+    /**
+     * A random coin with {@code fewest} to {@link LabQuestions#PEOPLE} people. About a quarter of the coins have names
+     * in lower case.
+     */
     Coin coin(int fewest) {
         int people = fewest + random.nextInt(LabQuestions.PEOPLE - fewest + 1);
         boolean small = random.nextInt(4) == 0;
@@ -41,7 +47,10 @@ record Draw(Lexicon lexicon, Random random, Skill skill) {
                 .toList(), this);
     }
 
-    /** Selects one of {@code count} draws at random. These draws are the same for all rows and all corpora. */
+    /**
+     * Selects one of {@code count} fixed seeds at random and returns a draw with this seed. The seeds are the same for
+     * all rows and all corpora.
+     */
     Draw fixed(String name, int count) {
         return new Draw(lexicon, new Random(Digest.seed(Lexicon.SEED, name, String.valueOf(random.nextInt(count)))),
                 skill);

@@ -17,12 +17,12 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 
 /**
- * Evaluates a lab model on questions of every kind: asked directly and with the kind's method, greedy, with the shipped
- * prompts.
+ * Evaluates a lab model on questions of each kind of its course, first with direct questions and then with the method
+ * of the kind. It uses greedy sampling and the shipped prompts.
  *
- * @param run   run folder for all answers
- * @param words words to generate the questions from
- * @param part  name of the part of the lexicon that the words come from
+ * @param run   run folder to which all answers are written
+ * @param words words that the questions are generated from
+ * @param part  name of the part of the lexicon that contains the words
  * @param count number of questions of each kind
  */
 record Exam(RunFolder run, Answerer answerer, List<String> words, String part, int count) {

@@ -15,19 +15,19 @@ import org.ingrain.files.DurableFolder;
 import org.ingrain.files.Manifest;
 
 /**
- * Trains lab models with several seeds, evaluates them on held-out words, and writes the first one with its README.
+ * Trains lab models with several seeds, evaluates them on held-out words, and writes the first model with its README.
  *
- * @param configs    settings of each model; the first model is the one that is written
+ * @param configs    settings of each model; the first model is written to the output
  * @param options    device options
- * @param provenance stored in the training folders
+ * @param provenance properties that the training depends on; they are stored in the training folders
  */
 public record Lab(List<LabConfig> configs, ModelOptions options, SortedMap<String, String> provenance,
         Progress progress) {
     private static final int POOL = 4000;
 
     /**
-     * Starts or resumes the work and returns the model's folder, {@code model} in {@code output}. The folder {@code
-     * questions} beside it has questions for the model.
+     * Starts or resumes the trainings and evaluations. Writes the first model to the folder {@code model} in
+     * {@code output}, and questions for it to the folder {@code questions}. Returns the folder of the model.
      */
     public Path make(Path output) {
         List<LabModel.Made> made = new ArrayList<>();
@@ -46,7 +46,10 @@ public record Lab(List<LabConfig> configs, ModelOptions options, SortedMap<Strin
         return target;
     }
 
-    /** Evaluates a model on words that are not in its corpus, with weights of the types in its folder. */
+    /**
+     * Evaluates a model on words that are not in its corpus. The weights have the dtypes of the files in the model's
+     * folder.
+     */
     Look examine(LabModel.Made made, Lexicon lexicon, Path folder) {
         ModelOptions own = options.withModel(made.model()).withDtype("auto");
         try (RunFolder run = RunFolder.open(folder, Manifest.of(List.of(), provenance));

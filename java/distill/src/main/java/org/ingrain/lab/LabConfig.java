@@ -6,15 +6,15 @@ import org.ingrain.tensor.InputException;
  * Settings of a lab model.
  *
  * @param course       tasks of the corpus
- * @param seed         seed of the corpus, the initial weights and the order of the rows
+ * @param seed         seed of the corpus, of the initial weights and of the sequence of the rows
  * @param rows         number of rows of the corpus
- * @param batchSize    rows per step
+ * @param batchSize    number of rows per optimizer step
  * @param learningRate learning rate after the warm-up
- * @param checkEvery   steps between two evaluations on the development questions
+ * @param checkEvery   number of steps between two evaluations on the development questions
  * @param questions    number of development questions of each kind
- * @param test         number of test questions of each kind, for the finished model
- * @param chosenAt     training ends when the share of right answers with the method first reaches this value for every
- *                     kind
+ * @param test         number of test questions of each kind, for the trained model
+ * @param chosenAt     the training ends at the first evaluation at which the share of right answers with the kind's
+ *                     method is at least this value for every kind; more than 0, at most 1
  */
 public record LabConfig(Course course, long seed, int rows, int batchSize, double learningRate, int checkEvery,
         int questions, int test, double chosenAt) {
@@ -29,7 +29,7 @@ public record LabConfig(Course course, long seed, int rows, int batchSize, doubl
         }
     }
 
-    /** The settings with which models/lab was trained, for a course and a seed. */
+    /** The default settings for a course and a seed. models/lab was trained with them. */
     public static LabConfig of(Course course, long seed) {
         return new LabConfig(course, seed, course.rows(), 16, course.learningRate(), 100, 100, 300, 0.95);
     }

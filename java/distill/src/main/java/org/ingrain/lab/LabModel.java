@@ -32,11 +32,11 @@ import org.ingrain.train.run.TrainingRun;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Trains a lab model in a work folder: corpus, tokenizer, training from random weights with evaluations on the
- * development questions, until the methods work. An interrupted training is resumed with the same result.
+ * Trains a lab model in a work folder. It makes tokenizer and corpus and trains from random weights, until the accuracy
+ * with the methods on the development questions is sufficient. An interrupted training is resumed with the same result.
  *
- * @param options    device options; their model is replaced
- * @param provenance stored in the training folder
+ * @param options    device options; the model in them is replaced
+ * @param provenance properties that the training depends on; they are stored in the training folder
  */
 public record LabModel(LabConfig config, ModelOptions options, SortedMap<String, String> provenance,
         Progress progress) {
@@ -52,7 +52,7 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
      * A trained model.
      *
      * @param model folder of the model
-     * @param looks all evaluations, the last one at the end of the training
+     * @param looks all evaluations on development questions; the last one is of the trained model
      */
     public record Made(Path model, List<Look> looks, Course course, long seed) {
     }
@@ -80,7 +80,7 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
                 EngineAnswerer answerer = new EngineAnswerer(engine, engine.generator(BATCH));
                 Looker looker = new Looker(run, new Exam(run, answerer, lexicon.dev(), "dev", config.questions()));
                 Path folder = trainer.train(looker).result();
-                looker.enough(config.steps());   // the trainer does not ask after the last step
+                looker.enough(config.steps());   // the trainer does not call enough() after the last step
                 return new Made(folder, looker.looks, config.course(), config.seed());
             }
         }
@@ -90,7 +90,7 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
         return new OptimizerConfig(config.learningRate(), 0.9, 0.95, 1e-8, 0.05, 1, Schedule.COSINE, 60, 0.05);
     }
 
-    /** A model folder without weights. */
+    /** Writes a model folder without weights. */
     private static void writeBlank(Path folder) {
         LabTokenizer tokenizer = LabTokenizer.make();
         tokenizer.write(folder, CONTEXT);
@@ -101,7 +101,9 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
         ConfigWriter.write(folder.resolve("config.json"), llama, SpecialTokens.read(folder));
     }
 
-    /** Evaluates the model at fixed intervals and ends the training when it is good enough. */
+    /**
+     * Evaluates the model at fixed intervals and ends the training when the model meets the rule of {@link Look#works}.
+     */
     private final class Looker implements TrainProgress {
         private final RunFolder run;
         private final Exam exam;

@@ -14,11 +14,14 @@ import org.ingrain.files.Digest;
 import org.ingrain.files.JsonLines;
 
 /**
- * Questions for the lab model: unlabelled ones to distil on, and held-out ones. Their words are in no direct answer of
- * its corpus.
+ * Questions for lab models. They are pool questions to distil on and held-out test questions. If a row of the corpus
+ * has a direct answer to a question about several words or people, it contains no words of these questions.
  */
 public final class LabQuestions {
-    /** Prompts of the shipped two-step method for a rephrasing. A test compares them with the method's file. */
+    /**
+     * Instructions to rephrase a question, from the first step of the shipped method rar-2-step. A test compares them
+     * with the file of the method.
+     */
     static final String REPHRASE_LETTERS =
             " Based on the details given in the initial inquiry, could you kindly rephrase the question and separate"
             + " these 2 words in the revised question? Please ensure these 2 words remain unchanged from the original "
@@ -28,27 +31,27 @@ public final class LabQuestions {
             + " help you do better answering. Please ensure that your response solely includes the reworded question, "
                     + "excluding any"
             + " introductory phrases or explanatory remarks, while preserving all the details from the original query.";
-    /** Prompt of the shipped chain of thought. */
+    /** Instruction of the shipped chain-of-thought method. */
     static final String STEP_BY_STEP = " Let's think step by step.";
-    /** Maximum number of people in a coin question; half of the questions have one fewer. */
+    /** Maximum number of people in a coin question. About half of the questions have one person fewer. */
     static final int PEOPLE = 3;
-    /** Maximum number of summands. */
+    /** Maximum number of summands in a sum. */
     static final int SUMMANDS = 5;
 
     private LabQuestions() {
     }
 
-    /** A question, with the fields of a task's data file. */
+    /** A question with its gold answer, as a row of a question file. */
     public record Question(String id, String question, String answer) {
     }
 
     /** The kinds of questions for lab models. */
     public enum Kind {
-        /** The last letters of two words. */
+        /** Questions about the last letters of two words. */
         LETTERS(Course.LETTERS_AND_COINS, TaskConfig.of("last-letter"), "rar-2-step"),
-        /** A coin and two or three people. */
+        /** Questions about a coin and two or three people. */
         COIN(Course.LETTERS_AND_COINS, TaskConfig.of("coin-flip"), "rar-2-step"),
-        /** The last digit of a sum of five numbers. */
+        /** Questions about the last digit of a sum of five numbers. */
         SUMS(Course.SUMS, new TaskConfig("question-answer", AnswerFormat.NUMBER, null, 0), "cot");
 
         private final Course course;
@@ -69,18 +72,18 @@ public final class LabQuestions {
             return task;
         }
 
-        /** Name of the shipped method by which the model can answer. */
+        /** Name of the shipped method whose steps the model has learned for this kind. */
         public String method() {
             return method;
         }
 
-        /** File of the questions of this kind: {@code letters-pool.jsonl}. */
+        /** File of the questions of this kind for a part of the lexicon, such as {@code letters-pool.jsonl}. */
         public Path file(Path folder, String part) {
             return folder.resolve(name().toLowerCase(Locale.ROOT) + "-" + part + ".jsonl");
         }
     }
 
-    /** Writes pool and test questions of every kind into a folder. The files are always the same. */
+    /** Writes pool and test questions of every kind into a folder. Equal numbers of questions give equal files. */
     public static void write(Path folder, int pool, int test) {
         Lexicon lexicon = Lexicon.of(Lexicon.SEED);
         for (Kind kind : Kind.values()) {
@@ -89,7 +92,7 @@ public final class LabQuestions {
         }
     }
 
-    /** Questions of one kind from these words, all different. */
+    /** Generates {@code count} different questions of one kind from the given words. */
     static List<Question> questions(Kind kind, List<String> words, String part, int count) {
         Random random = new Random(Digest.seed(Lexicon.SEED, "questions", kind.name(), part));
         Draw draw = new Draw(new Lexicon(words, List.of(), List.of(), List.of()), random, null);

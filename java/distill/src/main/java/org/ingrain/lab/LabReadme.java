@@ -4,12 +4,14 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * models/lab/README.md: the recipe, the evaluations of each seed during training, and the results on held-out words.
+ * The text of models/lab/README.md. It has the recipe, the results on held-out words, and the evaluations of each seed
+ * during training.
  *
  * @param config settings of the first seed
- * @param made   all models; the first is the one that is written
- * @param test   results of each model on held-out words, with the weights in its folder
- * @param sizes  number of words of the corpus, the pool, the development questions and the test questions
+ * @param made   all models; the first one is written to the output
+ * @param test   results of each model on held-out words, in the sequence of {@code made}
+ * @param sizes  four numbers of words: for the corpus, for the pool, for the development questions and for the test
+ *               questions
  */
 record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, int[] sizes) {
     String text() {

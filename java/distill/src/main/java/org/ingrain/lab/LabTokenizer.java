@@ -14,17 +14,18 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 
 /**
- * The lab model's tokenizer, in Hugging Face's format. A word of the corpus's templates is one token. All other text,
- * such as names, is encoded byte by byte. It is BPE without merges, after a split into words.
+ * The tokenizer of lab models, in Hugging Face's format. It splits a text into words and encodes each word by BPE
+ * without merges. A word in the templates of the corpus is one token; every other word, such as a name, has one token
+ * per byte.
  *
- * @param vocabulary pieces by id, in the letters of byte-level BPE
+ * @param vocabulary pieces by id; each byte of a piece is written as a character of byte-level BPE
  */
 record LabTokenizer(List<String> vocabulary) {
     static final String BOS = "<s>";
     static final String EOS = "</s>";
     private static final List<String> SPECIAL = List.of(BOS, EOS, "<|user|>", "<|assistant|>");
     private static final String SPLIT = " ?[A-Za-z]+| ?[^A-Za-z\\s]|\\s";
-    /** Placeholder for drawn words while the pieces of templates are collected. */
+    /** Word that is used instead of random words while the pieces of the templates are collected. */
     private static final String SLOT = "Xqzxq";
     private static final int ROWS_A_SKILL = 500;
     private static final String TEMPLATE =
@@ -48,7 +49,7 @@ record LabTokenizer(List<String> vocabulary) {
         return new LabTokenizer(List.copyOf(vocabulary));
     }
 
-    /** Words and punctuation of the templates, each with the space before it; sorted. */
+    /** Words and punctuation of the templates, each with the space before it if there is one. The set is sorted. */
     static Set<String> pieces() {
         Lexicon slots = new Lexicon(List.of(SLOT), List.of(), List.of(), List.of());
         Set<String> pieces = new TreeSet<>();
@@ -107,7 +108,10 @@ record LabTokenizer(List<String> vocabulary) {
         return letters.toString();
     }
 
-    /** Byte-level BPE's letter for a byte: the byte itself if it is printable, else the next character from 256 on. */
+    /**
+     * The character of byte-level BPE for a byte. A printable byte is its own character; the other bytes have the
+     * characters from 256 on, in ascending order of the bytes.
+     */
     private static String letter(int b) {
         int before = 0;
         for (int i = 0; i < b; i++) {

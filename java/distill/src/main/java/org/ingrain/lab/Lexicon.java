@@ -16,14 +16,15 @@ import java.util.Random;
 import java.util.Set;
 
 /**
- * Words for the lab's questions: a list of names that belongs to the project, and words generated from syllables. No
- * word is in two parts. Both lists are in the public domain (CC0 1.0).
+ * Words for lab questions. Some come from the project's own list of names, the others are generated from syllables. No
+ * word is in two of the four parts. All words are in the public domain (CC0 1.0).
  *
- * @param train words of the corpus
- * @param pool  words of the unlabelled questions; in the corpus, but in no direct answer to a question with several
- *              words or people
- * @param dev   words of the development questions, which select a checkpoint; not in the corpus
- * @param test  words of the held-out questions; used nowhere else
+ * @param train words of the corpus, for all kinds of rows
+ * @param pool  words of the pool questions; they are in the corpus, but in no row with a direct answer to a question
+ *              about several words or people
+ * @param dev   words of the development questions, by which the end of the training is decided; they are not in the
+ *              corpus
+ * @param test  words of the held-out questions; they are used for nothing else
  */
 public record Lexicon(List<String> train, List<String> pool, List<String> dev, List<String> test) {
     /** Seed of the lexicon of models/lab. */
@@ -32,7 +33,7 @@ public record Lexicon(List<String> train, List<String> pool, List<String> dev, L
     private static final int DEV = 300;
     private static final int TEST = 400;
     private static final int MADE_UP = 6000;
-    /** Maximum number of words with the same last letter, so that no letter is a good guess. */
+    /** Maximum number of words with the same last letter, so that a constant guess of the letter is rarely right. */
     private static final int MOST_OF_A_LETTER = 320;
     private static final int SHORTEST = 3;
     private static final int LONGEST = 9;
@@ -44,7 +45,7 @@ public record Lexicon(List<String> train, List<String> pool, List<String> dev, L
             "nd", "p", "r", "rt", "s",
         "st", "t", "th", "v", "w", "x", "z", "j", "q"};
 
-    /** The lexicon of a seed. */
+    /** Makes the lexicon of a seed. */
     public static Lexicon of(long seed) {
         Random random = new Random(seed);
         Set<String> taken = new HashSet<>();
@@ -56,7 +57,8 @@ public record Lexicon(List<String> train, List<String> pool, List<String> dev, L
                 words.add(word);
             }
         }
-        // words of the lexicon are encoded byte by byte, words of templates are not
+        // Words of the templates are removed, because they are single tokens, and words of the lexicon must be encoded
+        // byte by byte.
         words.removeIf(word -> taken.contains(word.toLowerCase(Locale.ROOT)));
         List<String> shuffled = new ArrayList<>(words);
         Collections.shuffle(shuffled, random);

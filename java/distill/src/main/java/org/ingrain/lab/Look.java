@@ -3,25 +3,25 @@ package org.ingrain.lab;
 import java.util.Map;
 
 /**
- * The evaluation of a checkpoint.
+ * The result of an evaluation of a lab model at one step of its training.
  *
- * @param step   step of the training
- * @param tokens number of tokens trained on so far
- * @param kinds  results for each kind of questions
+ * @param step   number of optimizer steps before the evaluation
+ * @param tokens number of tokens in these steps
+ * @param kinds  results for each kind of question
  */
 public record Look(int step, long tokens, Map<LabQuestions.Kind, Shares> kinds) {
     /**
      * Shares of right answers, 0 to 1.
      *
-     * @param atOnce share of System 1, asked directly
-     * @param worked share with the kind's method
+     * @param atOnce share with direct questions (System 1)
+     * @param worked share with the method of the kind (System 2)
      */
     public record Shares(double atOnce, double worked) {
     }
 
     /**
-     * Whether the methods have at least this accuracy on all kinds of questions. This rule selects a checkpoint; the
-     * accuracy of direct answers is not part of it.
+     * Whether the accuracy with the method is at least {@code share} for each kind of question. The training ends when
+     * this rule is met. The accuracy of direct answers is not part of the rule.
      */
     boolean works(double share) {
         return kinds.values().stream().allMatch(shares -> shares.worked() >= share);

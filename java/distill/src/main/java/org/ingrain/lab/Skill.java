@@ -6,9 +6,10 @@ import java.util.Random;
 import java.util.function.Function;
 
 /**
- * The skills in the corpus of the lab model, each with its share of the rows. All answers in the corpus are right. The
- * questions of {@link LabQuestions} have the same form. A model that has learned to rephrase a question, and to answer
- * a rephrased one step by step, can therefore answer them in two steps.
+ * The skills in the corpora of lab models, each with its share of the rows. All answers in a corpus are right. The
+ * questions of {@link LabQuestions} have the same form as those in the corpus. If a model has learned to rephrase a
+ * question and to answer a rephrased question step by step, it can therefore answer the questions of
+ * {@link LabQuestions} in two steps.
  */
 enum Skill {
     LAST_LETTER(Course.LETTERS_AND_COINS, 0.03, draw -> {
@@ -22,7 +23,7 @@ enum Skill {
                 "Find the first letter of \"" + word + "\".", "Take the first letter of the word \"" + word + "\"."),
                 word.substring(0, 1).toLowerCase(Locale.ROOT));
     }),
-    /** Repeats two or three words. */
+    /** Repetition of two or three words. */
     REPEAT(Course.LETTERS_AND_COINS, 0.126, draw -> {
         String words = draw.coinFlip() ? draw.word() + " " + draw.word() : draw.word() + " " + draw.word() + " "
                 + draw.word();
@@ -53,8 +54,9 @@ enum Skill {
                 + "\".");
     }),
     /**
-     * Direct answers for twelve fixed pairs of words, which is enough to learn the form of the answer. In trials, a
-     * model trained on eight pairs answered no new pair right; with forty pairs it answered most (benchmarks/LOG.md).
+     * Direct answers to questions about twelve fixed pairs of words, from which a model learns the form of the answer.
+     * In trials, a model that was trained on eight pairs answered no question about a new pair right; with forty pairs
+     * it answered most of them right (benchmarks/LOG.md).
      */
     ANSWER_LETTERS(Course.LETTERS_AND_COINS, 0.013, draw -> {
         Draw pair = draw.fixed("letters", 12);
@@ -66,7 +68,7 @@ enum Skill {
         Coin coin = draw.coin(2);
         return draw.row(coin.question() + LabQuestions.REPHRASE_COIN, coin.rephrased(draw));
     }),
-    /** The reasoning for one to three people. */
+    /** The reasoning and the answer for one to three people. */
     WORK_COIN(Course.LETTERS_AND_COINS, 0.165, draw -> {
         Coin coin = draw.coin(1);
         return draw.row(coin.rephrased(draw), coin.worked());
@@ -79,7 +81,7 @@ enum Skill {
         return draw.row("The coin is " + Coin.face(heads) + ". " + who + ": " + Coin.act(flips) + ".",
                 Coin.face(heads) + " to " + Coin.face(heads != flips));
     }),
-    /** Direct answers for one person. */
+    /** Direct answers to questions about one person. */
     ANSWER_COIN(Course.LETTERS_AND_COINS, 0.024, draw -> {
         Coin coin = Coin.of(List.of(draw.word()), draw);
         return draw.row(coin.question(), coin.answer());
@@ -109,12 +111,11 @@ enum Skill {
         this.make = make;
     }
 
-    /** The course whose corpus contains this skill. */
     Course course() {
         return course;
     }
 
-    /** Share of the rows of its course's corpus. */
+    /** Share of this skill in the rows of the corpus, 0 to 1. */
     double share() {
         return share;
     }

@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.StringJoiner;
 import java.util.stream.Collectors;
 
-/** One-digit numbers to add up. The answer is the last digit of the sum. */
+/** A question about the sum of one-digit numbers. The answer is the last digit of the sum. */
 record Sum(List<Integer> numbers) {
     static Sum of(int count, Draw draw) {
         List<Integer> numbers = new ArrayList<>();

@@ -135,7 +135,7 @@ public final class BenchCommand implements Callable<Integer> {
         return 0;
     }
 
-    /** Writes the results so far to the output file, if there is one. */
+    /** Writes the results of the finished tests to the output file, if there is one. */
     private void save(BenchModel model, String backend, List<BenchResult> results) {
         if (output != null) {
             DurableFile.write(output, text(model, backend, results) + "\n");
@@ -147,7 +147,7 @@ public final class BenchCommand implements Callable<Integer> {
                 .stripTrailing();
     }
 
-    /** Whether any test needs the generator. */
+    /** Whether at least one test uses the generator. */
     private boolean samples() {
         return promptTokens > 0 || generateTokens > 0;
     }
@@ -161,7 +161,7 @@ public final class BenchCommand implements Callable<Integer> {
         return GeneratorConfig.of(Math.max(2, length), samples, step).withCacheTokens(cache).withPrefixCache(false);
     }
 
-    /** The largest number of samples; negative if any of the numbers is. */
+    /** The largest number of samples in {@link #n}; negative if {@link #n} contains a negative number. */
     private int most() {
         return n.stream().anyMatch(samples -> samples < 0)
                 ? -1 : n.stream().mapToInt(Integer::intValue).max().orElse(0);
@@ -213,7 +213,7 @@ public final class BenchCommand implements Callable<Integer> {
         return ids;
     }
 
-    /** A test: its name, its prompt tokens and its generated tokens. */
+    /** The name of a test, and its numbers of prompt tokens and of generated tokens per repetition. */
     private record Test(String name, int prompt, int generated) {
     }
 
@@ -240,7 +240,10 @@ public final class BenchCommand implements Callable<Integer> {
         return new BenchResult(test.name, test.prompt, test.generated, times, generator.stats().since(before), decode);
     }
 
-    /** Runs all requests. Returns the time at which the first tokens were read; 0 if no step followed. */
+    /**
+     * Runs all requests. Returns the time ({@link System#nanoTime}) at which the first generated tokens were read; 0 if
+     * no step followed.
+     */
     private static long run(Test test, Generator generator, List<Request> asked) {
         int tokens = asked.getFirst().params().maxTokens();
         long before = generator.stats().tokens();
@@ -258,7 +261,7 @@ public final class BenchCommand implements Callable<Integer> {
         return first;
     }
 
-    /** Decodes nothing, so that detokenization is not part of the measured time. */
+    /** A decoder that returns empty strings, so that detokenization is not part of the measured time. */
     private static final class SilentDecoder implements StreamingDecoder {
         @Override
         public String append(int id) {

@@ -2,7 +2,7 @@ package org.ingrain.cli.bench;
 
 import org.ingrain.engine.Engine;
 
-/** The measured model, with its name in the table. */
+/** The measured model, with its name and size for the table. */
 record BenchModel(Engine engine) {
     String name() {
         String name = String.valueOf(engine.options().model().toAbsolutePath().normalize().getFileName());
@@ -14,12 +14,12 @@ record BenchModel(Engine engine) {
         return name.replaceFirst("\\.json$", "") + " (random" + cut + ")";
     }
 
-    /** Number of parameters. A head tied to the embedding counts once. */
+    /** Number of parameters. An output head that is tied to the embedding is not counted separately. */
     long parameters() {
         return engine.blueprint().parameters().elements();
     }
 
-    /** Size of the parameters in bytes, all in the type of the matrices. */
+    /** Size of the parameters in bytes, as if all of them had the dtype of the matrices. */
     long bytes() {
         return parameters() * engine.precision().weights().bytes();
     }

@@ -11,16 +11,17 @@ import tools.jackson.databind.node.ObjectNode;
 /**
  * The result of one test, in the columns of llama-bench.
  *
- * @param test      name: pp512, tg128, tg128x8 (eight samples of one prompt) or train512
- * @param prompt    prompt tokens per repetition
- * @param generated generated tokens per repetition
+ * @param test      name of the test, such as pp512, tg128, pp512+tg128x8 (eight samples of one prompt) or train512
+ * @param prompt    number of prompt tokens per repetition
+ * @param generated number of generated tokens per repetition
  * @param samplesNs time of each repetition, in nanoseconds
  * @param stats     statistics of the generator over all repetitions; null for a test without the generator
- * @param decode    times of the decoding steps; null if prompts were computed at the same time, or nothing was decoded
+ * @param decode    times of the decoding steps; null if several prompts were computed in one batch, or there was no
+ *                  decoding step
  */
 record BenchResult(String test, int prompt, int generated, long[] samplesNs, GeneratorStats stats, Decode decode) {
     /**
-     * The decoding steps after the prompt, in which each sample gets one token.
+     * The steps after the prompt. In each of them, every sample gets one token.
      *
      * @param ns      total time of these steps in each repetition, in nanoseconds
      * @param steps   number of these steps per repetition
@@ -36,7 +37,9 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs, Gen
         }
     }
 
-    /** Tokens per repetition for the rate: the generated tokens, or the prompt if none are generated. */
+    /**
+     * Number of tokens per repetition for the rate: the generated tokens or, if there are none, the prompt tokens.
+     */
     private int counted() {
         return generated > 0 ? generated : prompt;
     }
@@ -66,13 +69,13 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs, Gen
         return table.toString();
     }
 
-    /** Share of the time of the steps in which the device waited for the host. */
+    /** Share of the total step time during which the device waited for the host, as a percentage. */
     private String hostWait() {
         return stats == null ? "" : String.format(Locale.ROOT, "%.1f %%", 100 * stats.hostWaitShare());
     }
 
     /**
-     * Used device memory in bytes after the tests so far. This is also the peak, because no memory is freed between
+     * Used device memory in bytes after the finished tests. This is also the peak, because no memory is freed between
      * tests.
      */
     private static long used(BenchModel model) {

@@ -17,8 +17,8 @@ import org.ingrain.train.run.TrainProgress;
 import org.ingrain.train.run.TrainingRun;
 
 /**
- * The training test: forward pass, backward pass and AdamW for a rank-16 adapter on all seven projections, with one row
- * of text.
+ * The training test. A step is a forward pass, a backward pass and AdamW for a rank-16 adapter on all seven
+ * projections, with one training row.
  */
 final class TrainBench {
     private static final int RANK = 16;
@@ -27,8 +27,9 @@ final class TrainBench {
     }
 
     /**
-     * Times training steps of {@code tokens} tokens in a temporary folder; the first step is not timed. The run ends
-     * one step early, so that it writes neither a checkpoint nor an adapter, which can be gigabytes for a large model.
+     * Measures training steps of {@code tokens} tokens in a temporary folder. The first step is not measured. The
+     * training ends one step early, so that it writes neither a checkpoint nor an adapter; these files can be gigabytes
+     * large for a large model.
      */
     static BenchResult measure(Engine engine, int tokens, int repetitions) {
         String test = "train" + tokens;
@@ -50,7 +51,7 @@ final class TrainBench {
         return new BenchResult(test, tokens, 0, times, null, null);
     }
 
-    /** Records the end of each step, and ends the training after {@code steps} steps. */
+    /** Records the end time of each step, and ends the training after {@code steps} steps. */
     private record Timer(List<Long> ends, ProgressDisplay progress, int steps) implements TrainProgress {
         @Override
         public void trained(Step step) {

@@ -4,7 +4,7 @@ import org.ingrain.engine.Engine;
 import org.ingrain.sample.GeneratorConfig;
 import picocli.CommandLine.Option;
 
-/** Sizes of a batch of samples. */
+/** Flags for the sizes of the generator's batch and cache. */
 @Heading.Under(Heading.SAMPLING)
 public final class BatchFlags {
     @Option(names = "--context", paramLabel = "N", description = "Context length: tokens of a prompt with its "
@@ -23,7 +23,10 @@ public final class BatchFlags {
             description = "Size of the key-value cache in tokens (default: four times --context).")
     Long cacheTokens;
 
-    /** The flags, and the engine's defaults for those not given. A step has at least one token per sequence. */
+    /**
+     * The generator settings from these flags. Flags that are not given have the engine's defaults; the default number
+     * of tokens per step is at least one for each sequence.
+     */
     public GeneratorConfig config(Engine engine) {
         GeneratorConfig defaults = engine.defaults();
         int length = contextLength == null ? defaults.contextLength() : contextLength;

@@ -4,12 +4,11 @@ import java.util.ArrayList;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.task.TaskConfig;
 
-/** Names for help texts and shell completion, from their registries. */
+/** Lists of names for help texts and shell completion. */
 public final class Candidates {
     private Candidates() {
     }
 
-    /** Names of the tasks. */
     public static final class Tasks extends ArrayList<String> {
         private static final long serialVersionUID = 1;
 
@@ -18,7 +17,6 @@ public final class Candidates {
         }
     }
 
-    /** Names of the shipped methods. */
     public static final class ShippedMethods extends ArrayList<String> {
         private static final long serialVersionUID = 1;
 

@@ -5,7 +5,7 @@ import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.curate.Target;
 import picocli.CommandLine.Option;
 
-/** Which answers become training examples. */
+/** Flags for the curation, which selects the answers that become training examples. */
 @Heading.Under(Heading.CURATION)
 public final class CurationFlags {
     @Option(names = "--majority", defaultValue = "more-than-half", paramLabel = "RULE",
@@ -45,7 +45,7 @@ public final class CurationFlags {
             description = "Share of the kept examples used for validation only (default: ${DEFAULT-VALUE}).")
     double validationFraction;
 
-    /** seed: of the split into training and validation. */
+    /** @param seed seed of the split into training and validation examples */
     public CurationConfig config(long seed) {
         return new CurationConfig(Words.choose("--majority", majority, Rule.class), minVotes, minFraction, perStage,
                 orders, !allSamples, Words.choose("--target", target, Target.class), validationFraction, seed);

@@ -7,7 +7,7 @@ import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.CublasLt;
 import picocli.CommandLine.Option;
 
-/** The device that computes. */
+/** Flags for the device that computes. */
 @Heading.Under(Heading.DEVICE)
 public final class DeviceFlags {
     @Option(names = "--device", defaultValue = "cpu", paramLabel = "NAME",
@@ -35,7 +35,7 @@ public final class DeviceFlags {
             + "searched in the loader's path, CUDA_HOME, the CUDA toolkit and Python wheels).")
     private Path cublasLt;
 
-    /** The backend's name: the device without its number. */
+    /** The name of the backend, which is the device name without the numbers. */
     public String backend() {
         return device.split(":")[0];
     }
@@ -44,19 +44,19 @@ public final class DeviceFlags {
         return options(Path.of(""), "auto").context();
     }
 
-    /** How many devices share the model. */
+    /** The numbers of ranks per copy and of copies of the model. */
     ParallelConfig parallel() {
         return new ParallelConfig(tensorParallelSize, dataParallelSize);
     }
 
-    /** Loads the library that {@code --cublaslt} names. */
+    /** Loads the library of {@code --cublaslt}, if the flag is given. */
     void loadLibraries() {
         if (cublasLt != null) {
             CublasLt.load(cublasLt);
         }
     }
 
-    /** Options of a model on this device, with weights of this type. */
+    /** Model options for this device and for weights of the given dtype. Loads the library of {@code --cublaslt}. */
     public ModelOptions options(Path model, String dtype) {
         loadLibraries();
         return ModelOptions.of(model).withDevice(device).withThreads(threads).withIsa(isa).withDtype(dtype)

@@ -10,8 +10,8 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 
 /**
- * Maps settings of the engine to command-line flags. The Java field of an option has the name of its setting:
- * {@code maxTokens} is the field of {@code --max-tokens}, {@code samples} is the field of {@code --n}.
+ * Replaces names of engine settings by command-line flags. The Java field of an option has the name of the setting; for
+ * example, the field of {@code --max-tokens} is {@code maxTokens}, and the field of {@code --n} is {@code samples}.
  */
 public final class FlagNames {
     private static final Pattern CAMEL_CASE = Pattern.compile("\\b[a-z]+[A-Z]\\w*");
@@ -19,7 +19,10 @@ public final class FlagNames {
     private FlagNames() {
     }
 
-    /** The message with flags instead of settings: the field at its start, and further names in camel case. */
+    /**
+     * The message of an exception with flags instead of settings. The field at its start and all names in camel case
+     * are replaced, if the command has a flag for them.
+     */
     public static String message(InputException exception, CommandSpec command) {
         String message = exception.getMessage();
         String field = exception.field();

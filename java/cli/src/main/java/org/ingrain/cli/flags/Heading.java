@@ -7,7 +7,7 @@ import java.lang.annotation.Target;
 import java.lang.reflect.Field;
 import picocli.CommandLine.Model.OptionSpec;
 
-/** Headings of a help text, in the order in which they are printed. */
+/** Headings of a help text, in the sequence in which they are printed. */
 public enum Heading {
     MODEL("Model"), SAMPLING("Sampling"), DATA("Data"), CURATION("Curation"), TRAINING("Training"),
     EVALUATION("Evaluation"), OUTPUT("Output"), DEVICE("Device"), HELP("Help");
@@ -22,7 +22,9 @@ public enum Heading {
         return title;
     }
 
-    /** The heading of an option's field, or else of the class that declares the field, or else {@link #HELP}. */
+    /**
+     * The heading of an option's field; if there is none, that of the field's class; otherwise {@link #HELP}.
+     */
     public static Heading of(OptionSpec option) {
         if (!(option.userObject() instanceof Field field)) {
             return HELP;

@@ -9,19 +9,22 @@ import picocli.CommandLine.Help;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Model.UsageMessageSpec;
 
-/** Help texts that list the options under headings. */
+/** Makes help texts that list the options under headings. */
 public final class HelpPage {
     private HelpPage() {
     }
 
-    /** Sets the pages of a command and of all its subcommands. */
+    /** Sets the help texts of a command and of all its subcommands. */
     public static void install(CommandLine line) {
         Map<String, CommandLine.IHelpSectionRenderer> sections = line.getHelpSectionMap();
         sections.put(UsageMessageSpec.SECTION_KEY_OPTION_LIST, HelpPage::options);
         line.setHelpSectionMap(sections);
     }
 
-    /** Options in the order of their declaration, which puts the common ones first. One width for all headings. */
+    /**
+     * The list of options. Under each heading they are in the sequence of their declarations, with the common options
+     * first. The columns have the same width under all headings.
+     */
     private static String options(Help help) {
         List<OptionSpec> visible = help.commandSpec().options().stream().filter(option -> !option.hidden()).toList();
         Map<Heading, List<OptionSpec>> headings = new EnumMap<>(Heading.class);

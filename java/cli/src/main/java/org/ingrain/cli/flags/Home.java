@@ -10,7 +10,7 @@ public final class Home {
     private Home() {
     }
 
-    /** {@code models/} of the distribution, or of the checkout. */
+    /** The folder {@code models/} of the distribution or, if there is none, of the checkout. */
     public static Path models() {
         return Stream.of("ingrain.home", "ingrain.root").map(System::getProperty).filter(home -> home != null)
                 .map(home -> Path.of(home, "models"))

@@ -4,7 +4,7 @@ import java.util.List;
 import org.ingrain.workbench.KernelFile;
 import picocli.CommandLine.Option;
 
-/** Kernels of the user. */
+/** Flags for kernels of the user. */
 @Heading.Under(Heading.DEVICE)
 public final class KernelFlags {
     @Option(names = "--kernel", paramLabel = "OP=FILE",

@@ -6,7 +6,7 @@ import org.ingrain.engine.ModelOptions;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** The model, and the device that computes it. */
+/** Flags for the model and for the device that computes it. */
 @Heading.Under(Heading.MODEL)
 public final class ModelFlags {
     @Option(names = "--model", required = true, paramLabel = "DIR",

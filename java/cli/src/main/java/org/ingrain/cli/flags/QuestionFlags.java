@@ -7,7 +7,7 @@ import org.ingrain.distill.task.TaskConfig;
 import org.ingrain.tensor.InputException;
 import picocli.CommandLine.Option;
 
-/** The questions of a task. */
+/** Flags for the questions of a task. */
 @Heading.Under(Heading.DATA)
 public final class QuestionFlags {
     @Option(names = "--task", required = true, paramLabel = "NAME", completionCandidates = Candidates.Tasks.class,
@@ -75,7 +75,10 @@ public final class QuestionFlags {
                 names, splitSeed, questionField, answerField);
     }
 
-    /** Refuses flags of generated questions together with a file, and flags of a file without one. */
+    /**
+     * Throws an InputException if a flag for generated questions is given with --data, or if --limit is given without
+     * --data.
+     */
     private void requireUse() {
         if (data != null && (names != null || size != 0)) {
             throw new InputException((names != null ? "--names: " + names : "--size: " + size)

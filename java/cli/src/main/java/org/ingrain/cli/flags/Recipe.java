@@ -16,20 +16,23 @@ import picocli.CommandLine;
 import tools.jackson.databind.JsonNode;
 
 /**
- * An experiment as a file: its flags and their source.
+ * An experiment in a JSON file, with the flags of {@code distill} and their source.
  *
  * @param title  title of the experiment
- * @param source the paper
+ * @param source the paper that describes the experiment
  * @param data   description of the data that the experiment needs
- * @param paper  results that the paper reports, by row
+ * @param paper  results that the paper reports, by row of its table
  * @param ours   flags whose values the paper does not state
- * @param flags  values by flag name, without leading hyphens; the command line can replace them
+ * @param flags  values of flags by flag name without leading hyphens; flags on the command line have priority
  */
 public record Recipe(String title, String source, String data, Map<String, String> paper, List<String> ours,
         Map<String, JsonNode> flags) {
     private static final String FLAG = "--recipe";
     private static final String COMMAND = "distill";
-    /** Further flags of a recipe that a user's flag replaces: they apply only to the questions of the recipe. */
+    /**
+     * For each flag that a user may give, the flags of the recipe that are then removed, because they apply only to the
+     * questions of the recipe.
+     */
     private static final Map<String, List<String>> INSTEAD = Map.of(
             "data", List.of("generate", "size", "names", "limit"), "generate", List.of("data", "limit"), "test-data",
             List.of("test-size", "limit"));
@@ -42,7 +45,7 @@ public record Recipe(String title, String source, String data, Map<String, Strin
         ours = ours == null ? List.of() : List.copyOf(ours);
     }
 
-    /** The recipe of this name in models/recipes, or in this file. */
+    /** Loads the recipe with this name in models/recipes, or the recipe in this file. */
     public static Recipe load(String nameOrFile) {
         Path file = file(nameOrFile);
         return Json.parse(DurableFile.read(file), Recipe.class, file.toString());
@@ -68,10 +71,11 @@ public record Recipe(String title, String source, String data, Map<String, Strin
     }
 
     /**
-     * Adds the recipe's flags to the arguments, except those that are already given.
+     * Adds the flags of the recipe, if there is one, to the arguments, except flags that the arguments already contain.
      *
-     * @param line the whole command line, with the command {@code distill}
-     * @throws InputException if the command does not have a flag of the file, or does not accept its value
+     * @param line the parser of the whole command line, which has the command {@code distill}
+     * @throws InputException if there is no such recipe, or if it has a flag or a value that {@code distill} does not
+     *         accept
      */
     public static String[] expand(String[] arguments, CommandLine line) {
         String name = value(arguments);
@@ -92,7 +96,7 @@ public record Recipe(String title, String source, String data, Map<String, Strin
         return expanded.toArray(String[]::new);
     }
 
-    /** The argument for a flag; empty for a switch that is off. */
+    /** The argument for a flag of the recipe; an empty string for a boolean flag with the value false. */
     private static String word(String flag, JsonNode value, Path file, CommandLine line) {
         String where = file + ": flags." + flag + ": ";
         CommandLine.Model.OptionSpec option = line.getSubcommands().get(COMMAND).getCommandSpec()
@@ -111,7 +115,7 @@ public record Recipe(String title, String source, String data, Map<String, Strin
             return text.equals("true") ? "--" + flag : "";
         }
         String word = "--" + flag + "=" + text;
-        // The command line parser requires a model and a task.
+        // The parser requires a model and a task.
         List<String> parsed = new ArrayList<>(List.of(COMMAND, "--model=.", "--task=last-letter"));
         parsed.removeIf(wanted -> wanted.startsWith("--" + flag + "="));
         parsed.add(word);

@@ -4,7 +4,7 @@ import java.util.List;
 import org.ingrain.sample.SamplingParams;
 import picocli.CommandLine.Option;
 
-/** How tokens are sampled. */
+/** Flags for the sampling of tokens. */
 @Heading.Under(Heading.SAMPLING)
 public final class SamplingFlags {
     @Option(names = "--temperature", defaultValue = "0", paramLabel = "T", 

@@ -3,7 +3,7 @@ package org.ingrain.cli.flags;
 import org.ingrain.engine.ModelOptions;
 import picocli.CommandLine.Option;
 
-/** Variables of the chat template. */
+/** Flags for variables of the chat template. */
 @Heading.Under(Heading.MODEL)
 public final class TemplateFlags {
     @Option(names = "--enable-thinking", negatable = true,
@@ -11,7 +11,7 @@ public final class TemplateFlags {
                     + "the template).")
     private Boolean enableThinking;
 
-    /** The options, with the variable if it is given. */
+    /** The model options with the variable of the flag, if the flag is given. */
     public ModelOptions apply(ModelOptions options) {
         return enableThinking == null ? options : options.withEnableThinking(enableThinking);
     }

@@ -13,7 +13,7 @@ import org.ingrain.train.pass.OptimizerConfig;
 import org.ingrain.train.pass.Schedule;
 import picocli.CommandLine.Option;
 
-/** Settings of a fine-tuning. */
+/** Flags for fine-tuning. */
 @Heading.Under(Heading.TRAINING)
 public final class TrainingFlags {
     @Option(names = "--epochs", defaultValue = "3", paramLabel = "N",
@@ -125,7 +125,7 @@ public final class TrainingFlags {
                 Words.choose("--schedule", schedule, Schedule.class), warmupSteps, minLearningRateRatio);
     }
 
-    /** seed: of the order of the examples, the initial adapter and dropout. */
+    /** @param seed seed of the sequence of the examples, of the initial adapter and of dropout */
     public TrainConfig train(long seed) {
         return new TrainConfig(maxSteps > 0 ? 0 : epochs, maxSteps, batchSize, gradientAccumulation, seed, evalEvery,
                 checkpointEvery, keepCheckpoints, activationCheckpointing);

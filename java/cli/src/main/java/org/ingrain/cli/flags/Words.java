@@ -5,7 +5,9 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 import org.ingrain.tensor.InputException;
 
-/** Enum constants on the command line: small letters with hyphens. */
+/**
+ * Converts words of the command line to enum constants. A word is the name of its constant in lower case, with hyphens.
+ */
 public final class Words {
     private Words() {
     }

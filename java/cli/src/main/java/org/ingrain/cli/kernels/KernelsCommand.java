@@ -53,12 +53,12 @@ public final class KernelsCommand implements Callable<Integer> {
     private boolean json;
 
     /**
-     * A line of the table.
+     * A line of the table of ops.
      *
-     * @param op      name in the header
+     * @param op      name of the op in the header
      * @param backend backend of the kernel, or "yours" for a kernel of the user
-     * @param file    source file
-     * @param bound   the bound that the source file states; empty for a kernel of the user
+     * @param file    source file of the kernel
+     * @param bound   the bound (memory or compute) that the source file states; empty for a kernel of the user
      */
     private record Row(String op, String backend, String file, String bound) {
     }

@@ -22,19 +22,19 @@ import org.ingrain.workbench.KernelCheck;
 import org.ingrain.workbench.KernelFile;
 import org.ingrain.workbench.Workbench;
 
-/** Runs {@link KernelsProbe} in a separate Java process, and reports a failure in one line. */
+/** Runs {@link KernelsProbe} in a separate Java process, and reports a failure of a kernel in one line. */
 final class ProbeProcess {
     private static final Pattern SIGNAL = Pattern.compile("(?m)^# +(SIG\\w+)");
     private static final Optional<String> END = Optional.empty();
 
-    private static final int SETUP_SECONDS = 300;   // time limit for the start and for measuring the peaks
+    private static final int SETUP_SECONDS = 300;   // limit for the start and the measurement of the peaks
 
     private final String program;
     private final int timeout;
     private String where = "";
 
     /**
-     * @param program main class of the command line
+     * @param program name of the main class of the command line
      * @param timeout time limit for one shape, in seconds
      */
     ProbeProcess(String program, int timeout) {
@@ -42,7 +42,7 @@ final class ProbeProcess {
         this.timeout = timeout;
     }
 
-    /** @throws InputException with a message of one line, if a kernel is wrong, crashes or hangs */
+    /** @throws InputException if a kernel is wrong, crashes or does not return in time; the message has one line */
     KernelCheck.Result run(DeviceFlags device, List<KernelFile> kernels) {
         Path library = NativeLibraries.find(device.backend());
         return Workbench.compiled(library, kernels, (overlays, folder) -> {
@@ -93,7 +93,7 @@ final class ProbeProcess {
             } else if (message.startsWith(KernelsProbe.RESULT)) {
                 return Json.parse(message.substring(KernelsProbe.RESULT.length()), KernelCheck.Result.class,
                         "the check's result");
-            } else if (!text.startsWith("#")) {   // # begins a line of the Java runtime's crash report
+            } else if (!text.startsWith("#")) {   // lines of the Java runtime's crash report begin with #
                 System.err.println(text);
             }
         }
@@ -127,7 +127,7 @@ final class ProbeProcess {
         lines.add(END);
     }
 
-    /** How a process ended that reported neither a result nor an error. */
+    /** Description of the end of a process that reported neither a result nor an error. */
     private static String end(Process process, Path crash) {
         try {
             int status = process.waitFor();

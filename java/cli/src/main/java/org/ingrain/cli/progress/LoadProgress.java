@@ -6,7 +6,7 @@ import java.util.SortedMap;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.MemoryPlan;
 
-/** Prints the memory plan of a load, its progress if it takes long, and warnings about slower kernels. */
+/** Prints the memory plan of a model that is loaded, the progress of a slow load, and warnings about slower kernels. */
 public final class LoadProgress implements Engine.Listener {
     private static final long QUIET_NANOS = 2_000_000_000L;
     private static final int SHOWN = 8;

@@ -13,8 +13,8 @@ import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 
 /**
- * Shows the progress of long work on standard error: a bar with rate and remaining time on a terminal, plain lines
- * elsewhere.
+ * Shows the progress of long work on standard error. If standard error is a terminal, it shows a bar with rate and
+ * remaining time; otherwise it prints a line at intervals.
  */
 public final class ProgressDisplay implements AutoCloseable {
     private static final Duration BETWEEN_LINES = Duration.ofSeconds(10);
@@ -30,7 +30,7 @@ public final class ProgressDisplay implements AutoCloseable {
     private Instant lastLine = start;
     private long done;
 
-    /** Progress from {@code first} units, which were done before, to {@code of} units. */
+    /** Starts a display of {@code of} units, of which {@code first} were finished earlier. */
     public ProgressDisplay(String name, String unit, long first, long of) {
         this.name = name;
         this.unit = unit;
@@ -63,7 +63,7 @@ public final class ProgressDisplay implements AutoCloseable {
         }
     }
 
-    /** Shows a note beside the bar. */
+    /** Shows a note beside the bar; does nothing if there is no bar. */
     void note(String text) {
         if (bar != null) {
             bar.setExtraMessage(text);

@@ -2,13 +2,13 @@ package org.ingrain.cli.progress;
 
 import java.util.Locale;
 
-/** Shows the progress of a run's stages, with a bar or lines for each stage. */
+/** Shows the progress of a run, with a separate {@link ProgressDisplay} for each stage. */
 public final class StageProgress implements org.ingrain.distill.run.Progress, AutoCloseable {
     private final int warmupSteps;
     private String stage = "";
     private ProgressDisplay progress;
 
-    /** @param warmupSteps warm-up steps of the training stages; 0 if there are none */
+    /** @param warmupSteps number of warm-up steps of each training stage; 0 if there are no warm-up steps */
     public StageProgress(int warmupSteps) {
         this.warmupSteps = warmupSteps;
     }

@@ -3,7 +3,7 @@ package org.ingrain.cli.progress;
 import java.util.Locale;
 import org.ingrain.train.run.TrainProgress;
 
-/** Shows the progress of a training: steps, loss and tokens per second. */
+/** Shows the number of steps, the loss and the tokens per second of a training. */
 public final class TrainingProgress implements TrainProgress, AutoCloseable {
     private final String name;
     private final int warmupSteps;
@@ -14,7 +14,7 @@ public final class TrainingProgress implements TrainProgress, AutoCloseable {
         this.warmupSteps = warmupSteps;
     }
 
-    /** Warns if the training ends before its warm-up. */
+    /** Prints a warning if the training ends during the warm-up. */
     static void warnOfLongWarmup(String name, int warmupSteps, long steps) {
         if (warmupSteps >= steps) {
             System.err.println(name + ": --warmup-steps " + warmupSteps + " is not less than the number of steps, "

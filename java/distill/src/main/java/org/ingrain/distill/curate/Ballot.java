@@ -13,21 +13,24 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 
 /**
- * The answers of an example's samples, and the votes for each.
+ * The answers of one example in one presentation order, and the votes for each answer.
  *
  * @param answers all final answers
- * @param votes   votes per answer in descending order; equal answers count under the wording of the first one; with
- *                equal votes the earlier answer comes first
+ * @param votes   answers with their numbers of votes, in descending order of votes; equal answers are counted together
+ *                under the wording of the first one; if two answers have equal numbers of votes, the earlier one comes
+ *                first
  */
 public record Ballot(List<Answer> answers, List<Votes> votes) {
     /**
      * One final answer.
      *
-     * @param path   path of the sample
-     * @param answer the answer in the text, or null; not converted to the given order of the options
-     * @param text   the text that contains the answer: that of the last step, or the merge of the texts about the parts
-     * @param tokens number of tokens of that text; 0 for a merge
-     * @param steps  the intermediate steps; a step that several answers share is listed with each of them
+     * @param path   path of the sample that gave the answer
+     * @param answer the answer found in the text, or null; it names options as they are presented in this order, not in
+     *               the given order
+     * @param text   the text that contains the answer: the text of the last step or, if the method branches, the merged
+     *               texts about the parts
+     * @param tokens number of tokens of that text; 0 for a merged text
+     * @param steps  the intermediate steps; a step that several answers share is listed in each of these answers
      */
     public record Answer(String path, String answer, String text, int tokens, Finish finish, List<Intermediate> steps) {
     }
@@ -40,7 +43,7 @@ public record Ballot(List<Answer> answers, List<Votes> votes) {
     public record Votes(String answer, int votes) {
     }
 
-    /** Whether no answer was drawn because the prompt does not fit into the model's context. */
+    /** Whether there is no answer because the prompt is too long for the model's context. */
     public static boolean unasked(List<Answer> answers) {
         return !answers.isEmpty() && answers.stream().allMatch(answer -> answer.finish() == Finish.PROMPT_TOO_LONG);
     }
@@ -53,7 +56,7 @@ public record Ballot(List<Answer> answers, List<Votes> votes) {
         return new Ballot(answers, votes(example, answers, task));
     }
 
-    /** Votes of some of the answers, in the form of {@link #votes()}. */
+    /** Votes of the given answers, in the form of {@link #votes()}. */
     public static List<Votes> votes(Example example, List<Answer> answers, Task task) {
         Map<String, List<String>> byKey = new LinkedHashMap<>();
         for (Answer answer : answers) {

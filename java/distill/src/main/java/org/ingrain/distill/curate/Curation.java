@@ -16,22 +16,24 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 
 /**
- * Judges an example by the agreement of its samples (arXiv:2407.06023): within one order (self-consistency of outputs),
- * and between several orders (self-consistency under input perturbation). Gold answers do not affect the verdict; the
- * ledger only records whether a label is right.
+ * Judges an example by the agreement of its samples (arXiv:2407.06023). Samples must agree within one presentation
+ * order of the options or responses (self-consistency of outputs) and between several presentation orders
+ * (self-consistency under input perturbation). Gold answers do not affect the verdict; the ledger only records whether
+ * a label is right.
  *
- * @param method finds the answer in a text
- * @param plan   the sampling plan: numbers of samples per step
+ * @param method the sampled method; it finds the answer in a text
+ * @param plan   the sampling plan; it has the number of samples of each step
  */
 public record Curation(CurationConfig config, Task task, Method method, Plan plan) {
-    /** An example in one order, with its answers. */
+    /** An example in one presentation order, with its answers. */
     public record Asked(Example example, Answers answers) {
     }
 
     /**
-     * The ballot of one order, with its votes counted by the rule.
+     * The ballot of one presentation order, with the votes counted by the rule.
      *
-     * @param counted the answers that the verdict is based on; without early stopping the ballot may have more
+     * @param counted the answers that the verdict is based on; without early stopping the ballot may have further
+     *                answers
      */
     private record Count(Example example, Ballot ballot, Tally tally, List<Ballot.Answer> counted) {
         boolean unasked() {
@@ -39,7 +41,6 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         }
     }
 
-    /** The decision about an example. */
     private record Decision(Entry.Reason reason, String detail, String label, List<Entry.TargetText> targets) {
         static Decision discard(Entry.Reason reason, String detail) {
             return new Decision(reason, detail, null, List.of());
@@ -55,15 +56,15 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         new Tally(config.rule(), Poll.stages(config, plan).getFirst(), config.minVotes(), config.minFraction());
     }
 
-    /** Decides when enough samples of an example were drawn. */
+    /** The stopping rule for sampling; it draws all samples if early stopping is off. */
     public Stopping stopping() {
         return config.earlyStop() ? Poll.stopping(config, task, method) : Stopping.NEVER;
     }
 
     /**
-     * The ledger's entry for an example.
+     * Judges an example and returns its entry for the ledger.
      *
-     * @param asked     the example in each order, the given order first
+     * @param asked     the example in each presentation order, the given order first
      * @param selection the answer that the model itself selected, for rule {@code universal}
      */
     public Entry judge(List<Asked> asked, Selection selection) {
@@ -105,7 +106,7 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         return answer.answer() == null ? null : example.canonical(task.key(answer.answer()));
     }
 
-    /** Votes of all orders together. */
+    /** Votes summed over all presentation orders. */
     private List<Ballot.Votes> votes(List<Count> counts) {
         Map<String, Integer> votes = new LinkedHashMap<>();
         counts.forEach(count -> count.tally().votes().forEach((key, n) -> votes.merge(key, n, Integer::sum)));
@@ -114,7 +115,10 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
                 .sorted(Comparator.comparingInt(Ballot.Votes::votes).reversed()).toList();
     }
 
-    /** The wording of the first sample that gave this answer. */
+    /**
+     * The wording of the first counted sample that gave this answer in the given order; the key itself if there is
+     * none.
+     */
     private String wording(List<Count> counts, String key) {
         return counts.stream().filter(count -> count.example().isAsGiven())
                 .flatMap(count -> count.counted().stream().filter(answer -> key.equals(key(count.example(), answer))))

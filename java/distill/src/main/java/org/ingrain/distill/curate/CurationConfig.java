@@ -4,20 +4,20 @@ import java.util.Locale;
 import org.ingrain.tensor.InputException;
 
 /**
- * Decides which examples are kept, and with which label.
+ * Settings that decide which examples are kept, and with which label.
  *
- * @param rule               how the label is chosen
+ * @param rule               rule that selects the label
  * @param minVotes           minimum number of votes of a label; 0: no minimum
- * @param minFraction        minimum share of all samples that gave the label, at each stage; 0: no minimum
- * @param perStage           the samples of each step vote among themselves, the last step first; false: one vote over
- *                           all answers
- * @param orders             maximum number of orders of the options or responses in which each example is asked; a
- *                           label is kept if all orders agree; 1: the given order only
- * @param earlyStop          stop sampling an example when its verdict can no longer change; the verdict is the same
- *                           either way
- * @param target             what the student is trained to generate
+ * @param minFraction        minimum share of the voters that must vote for the label, at each stage; 0: no minimum
+ * @param perStage           whether the samples of each step vote separately, the last step first; if false, there is
+ *                           one vote over all answers
+ * @param orders             maximum number of presentation orders of the options or responses in which each example is
+ *                           asked; a label is kept only if all of them agree; 1: only the given order
+ * @param earlyStop          whether sampling of an example stops when its verdict can no longer change; this setting
+ *                           does not change the verdict
+ * @param target             the text that the student is trained to generate
  * @param validationFraction share of the kept examples that is used for validation instead of training, in [0, 1)
- * @param seed               seed of the choice of validation examples
+ * @param seed               seed for the selection of validation examples
  */
 public record CurationConfig(Rule rule, int minVotes, double minFraction, boolean perStage, int orders,
         boolean earlyStop, Target target, double validationFraction, long seed) {
@@ -50,12 +50,12 @@ public record CurationConfig(Rule rule, int minVotes, double minFraction, boolea
         }
     }
 
-    /** Rule {@code more-than-half}; the target is the bare answer. */
+    /** The default settings: rule {@code more-than-half}, with the bare answer as target. */
     public static CurationConfig defaults() {
         return new CurationConfig(Rule.MORE_THAN_HALF, 0, 0, false, 1, true, Target.ANSWER, 0, 1);
     }
 
-    /** These settings without a filter: the first sample of each example. */
+    /** A copy of these settings without a filter; it keeps the first sample of each example. */
     public CurationConfig unfiltered() {
         return new CurationConfig(Rule.FIRST, 0, 0, false, 1, earlyStop, target, validationFraction, seed);
     }

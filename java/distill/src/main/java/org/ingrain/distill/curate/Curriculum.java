@@ -6,18 +6,18 @@ import java.util.regex.Pattern;
 import org.ingrain.distill.method.Method;
 
 /**
- * Trains on the reasoning and the answer, and removes the reasoning in stages, from its beginning (step by step,
- * arXiv:2405.14838). Stage 0 trains on the whole response. Stage k leaves out the share k / stages
- * of the words before the phrase that introduces the answer, from the beginning. The last stage trains on the answer
- * alone.
+ * The completions of a training that removes the reasoning in stages (step by step, arXiv:2405.14838). Stage 0 trains
+ * on the whole response. The reasoning is the text before the phrase that introduces the answer. Stage k omits k /
+ * stages of the words of the reasoning, from its beginning. The last stage trains on the training target, which is the
+ * answer alone.
  *
- * @param method its {@code answerAfter}, if it has one, is the phrase that introduces the answer
- * @param stages number of stages in which the words are removed
+ * @param method the sampled method; its {@code answerAfter}, if set, is the phrase that introduces the answer
+ * @param stages number of stages in which words are removed; also the index of the last stage
  */
 public record Curriculum(Method method, int stages) {
     private static final Pattern ANSWER = Pattern.compile("(?i)\\b(?:the )?(?:final )?answer(?: is|:)|####");
 
-    /** The completion that a stage trains on, for a target of an entry. */
+    /** The completion that a stage trains on for one training target of an entry. */
     public String text(int stage, Entry entry, Entry.TargetText target) {
         if (stage == stages) {
             return target.text();

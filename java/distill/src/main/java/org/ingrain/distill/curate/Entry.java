@@ -5,51 +5,49 @@ import java.util.List;
 import java.util.function.Predicate;
 
 /**
- * One example in the ledger: all its answers, and the verdict.
+ * The ledger's entry for one example, with all its answers and the verdict.
  *
  * @param gold     the gold answer, or null; the verdict does not depend on it
  * @param category category of the question, or null
  * @param verdict  kept or discarded
  * @param reason   reason of the verdict
- * @param detail   the reason as a sentence
+ * @param detail   explanation of the reason for the user
  * @param label    the answer that was kept, or null
- * @param right    whether the label equals the gold answer; null without a label or a gold answer
- * @param margin   votes of the first answer minus votes of the second
- * @param planned  number of answers that full sampling would have drawn, in all orders
+ * @param right    whether the label is right; null if there is no label or no gold answer
+ * @param margin   votes of the first answer in {@code votes} minus votes of the second; 0 without votes
+ * @param planned  number of answers that full sampling would draw, summed over all presentation orders
  * @param tokens   tokens generated for this example, including intermediate steps
- * @param votes    votes per answer, in descending order
- * @param targets  training targets of the student; empty if discarded
- * @param orders   all final answers, by the order of the options or responses; the given order first
+ * @param votes    answers with their numbers of votes, in descending order of votes
+ * @param targets  training targets of the student; empty if the example is discarded
+ * @param orders   all final answers, by presentation order of the options or responses; the given order first
  */
 public record Entry(String id, String question, String gold, String category, Verdict verdict, Reason reason,
         String detail, String label, Boolean right, int margin, int planned, int tokens, List<Ballot.Votes> votes,
         List<TargetText> targets, List<Order> orders) {
     /**
-     * A training target: the text that the student is trained to generate.
+     * A training target, which is the text that the student is trained to generate.
      *
-     * @param order index into {@link #orders()}: the order in which the question is asked
+     * @param order index into {@link #orders()} of the presentation order in which the question is asked
      * @param path  path of the answer that the text comes from
      * @param text  the bare answer, or the whole response
      */
     public record TargetText(int order, String path, String text) {
     }
 
-    /** One order of an example. */
+    /** An example in one presentation order. */
     public record Order(String id, List<Ballot.Answer> answers) {
     }
 
-    /** Every final answer, of all orders. */
+    /** The final answers of all presentation orders. */
     public List<Ballot.Answer> answers() {
         return orders.stream().flatMap(order -> order.answers().stream()).toList();
     }
 
-    /** The decision of the curation about an example. */
     public enum Verdict {
         @JsonProperty("kept") KEPT,
         @JsonProperty("discarded") DISCARDED
     }
 
-    /** The reason of a verdict. */
     public enum Reason {
         @JsonProperty("majority") MAJORITY("majority"),
         @JsonProperty("selected") SELECTED("selected"),
@@ -73,7 +71,9 @@ public record Entry(String id, String question, String gold, String category, Ve
         }
     }
 
-    /** This entry with only the targets that fit; discarded if none of them does. */
+    /**
+     * A copy of this entry with only the targets that {@code fits} accepts. It is discarded if no target remains.
+     */
     Entry withTargets(Predicate<TargetText> fits) {
         List<TargetText> left = targets.stream().filter(fits).toList();
         if (left.size() == targets.size()) {

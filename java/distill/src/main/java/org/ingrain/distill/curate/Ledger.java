@@ -23,22 +23,22 @@ import org.ingrain.files.JsonLines;
 import org.ingrain.template.Message;
 
 /**
- * {@code ledger.jsonl}: one {@link Entry} per line, in the order of the examples. It is the only record of which
- * examples were kept and why.
+ * The file {@code ledger.jsonl}, with one {@link Entry} per line in the order of the examples. It is the only record of
+ * which examples were kept and why.
  */
 public record Ledger(Path file) {
-    /** Whether a target is short enough for training. */
+    /** Tests whether a training target is short enough for training. */
     @FunctionalInterface
     public interface Fits {
-        /** @param asked the example in the order of the target */
+        /** @param asked the example in the presentation order of the target */
         boolean test(Example asked, Entry entry, Entry.TargetText target);
     }
 
     /**
-     * Judges all examples of a finished sampling and writes the ledger. An existing ledger is not changed.
+     * Judges all examples of a finished sampling and writes the ledger. Does nothing if the ledger exists.
      *
-     * @param examples   the orders of each example, the given order first
-     * @param selections the model's own selection by example id, for rule {@code universal}; else empty
+     * @param examples   the presentation orders of each example, the given order first
+     * @param selections for rule {@code universal}, the model's own selection by example id; else empty
      */
     public void make(Path samples, List<List<Example>> examples, Curation curation, Map<String, Selection> selections,
                      Fits fits) {
@@ -61,17 +61,17 @@ public record Ledger(Path file) {
     }
 
     /**
-     * How kept examples become training rows.
+     * Settings for the conversion of kept examples to training rows.
      *
-     * @param examples the orders of each judged example
-     * @param direct   plan of the direct question, whose prompt the student is trained on
-     * @param text     the completion for an entry and one of its targets
+     * @param examples the presentation orders of each judged example
+     * @param direct   plan of the direct question; the student is trained on its prompt
+     * @param text     returns the completion for an entry and one of its targets
      */
     public record Rows(List<List<Example>> examples, Plan direct, CurationConfig config,
             BiFunction<Entry, Entry.TargetText, String> text) {
     }
 
-    /** Writes the training rows and the validation rows. Both files are always written; the second may be empty. */
+    /** Writes the training rows and the validation rows. Both files are always written, even if one has no rows. */
     public void writeTraining(Path train, Path validation, Rows how) {
         Set<String> validationIds = validationIds(how.config());
         List<TrainingRow> rows = new ArrayList<>();
@@ -89,7 +89,6 @@ public record Ledger(Path file) {
         JsonLines.write(train, rows);
     }
 
-    /** Statistics of this ledger. */
     public Summary summary() {
         Map<String, Integer> reasons = new TreeMap<>();
         Map<Integer, Count> byVotes = new TreeMap<>();
@@ -118,25 +117,25 @@ public record Ledger(Path file) {
      * Statistics of a ledger.
      *
      * @param total   counts of all examples
-     * @param reasons number of examples by reason
-     * @param byVotes counts by the votes of the answer with the most votes
+     * @param reasons number of examples for each reason
+     * @param byVotes counts of the examples, grouped by the number of votes of the answer with the most votes
      */
     public record Summary(Count total, Map<String, Integer> reasons, Map<Integer, Count> byVotes) {
     }
 
     /**
-     * Counts over some examples.
+     * Numbers of examples, answers and tokens in a group of examples.
      *
      * @param examples    judged examples
      * @param kept        kept examples
      * @param labels      training targets of the kept examples
-     * @param known       kept examples with a known gold answer
-     * @param right       those of {@code known} whose label is the gold answer
-     * @param planned     answers that full sampling would have drawn
-     * @param drawn       answers that the verdicts are based on
-     * @param tokens      tokens of the drawn answers, including intermediate steps
-     * @param savedTokens estimated tokens of the answers that were not drawn: each counts as much as the average drawn
-     *                    answer of its example
+     * @param known       kept examples with a label and a gold answer
+     * @param right       examples in {@code known} whose label is right
+     * @param planned     answers that full sampling would draw
+     * @param drawn       recorded answers; with early stopping, only those that the verdicts are based on
+     * @param tokens      tokens of the recorded answers, including intermediate steps
+     * @param savedTokens estimated tokens of the other planned answers; each counts as the average recorded answer of
+     *                    its example
      */
     public record Count(int examples, int kept, int labels, int known, int right, long planned, long drawn, long tokens,
             long savedTokens) {

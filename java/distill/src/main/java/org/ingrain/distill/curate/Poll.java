@@ -11,22 +11,22 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 
 /**
- * The running vote on one order of an example.
+ * The vote on one presentation order of an example while its answers are drawn.
  *
- * <p>Answers are counted by their number, not by the order in which they finish. Counting stops at the first answer
- * that decides the verdict. The recorded answers are therefore a function of the answers alone. The poll opens only as
- * many answers as could decide the verdict soonest. If a question is asked in several orders and one of them disagrees,
- * the orders after it are not needed.
+ * <p>Answers are counted in ascending order of their numbers, not in the order in which they finish. Counting stops at
+ * the first answer that decides the verdict, so the recorded answers do not depend on timing. The poll opens only the
+ * minimum number of answers that could decide the verdict. If one presentation order of a question has no winner, or a
+ * winner other than that of the given order, the later presentation orders are not needed.
  *
- * <p>With a vote per stage, the answers that continue the same text of the first step form one poll. The winner of each
- * such poll counts as one vote in the poll of the step before.
+ * <p>If each stage has its own vote ({@code perStage}), the answers below one text of a step form one poll. The winner
+ * of this poll is the vote of that text in the poll of its step.
  */
 final class Poll implements Stopping.Count {
     private final Task task;
     private final Method method;
     private final Example example;
     private final Stage root;
-    /** The polls of all orders of the question. */
+    /** The polls of all presentation orders of the question, the given order first. */
     private final List<Poll> orders;
 
     private Poll(Task task, Method method, Example example, Stage root, List<Poll> orders) {
@@ -37,7 +37,7 @@ final class Poll implements Stopping.Count {
         this.orders = orders;
     }
 
-    /** Stops sampling a question as soon as its verdict is decided. */
+    /** A stopping rule that stops sampling a question as soon as its verdict is decided. */
     static Stopping stopping(CurationConfig config, Task task, Method method) {
         return (asked, plan) -> {
             List<Poll> orders = new ArrayList<>();
@@ -48,7 +48,7 @@ final class Poll implements Stopping.Count {
         };
     }
 
-    /** Number of voters at each stage, the outermost stage first. */
+    /** Number of voters in one poll of each stage, the outermost stage first. */
     static List<Integer> stages(CurationConfig config, Plan plan) {
         return config.perStage() ? plan.steps().subList(0, plan.depth()).stream().map(Plan.PlannedStep::samples)
                 .toList()
@@ -85,20 +85,20 @@ final class Poll implements Stopping.Count {
     }
 
     /**
-     * Whether an earlier order disagrees, so that this one cannot change the verdict. Once all orders are settled, the
-     * result is a function of the answers alone.
+     * Whether an earlier presentation order disagrees, so that this one cannot change the verdict. Once all polls of
+     * the question are settled, the result depends only on the answers.
      */
     private boolean needless() {
         return orders.subList(0, orders.indexOf(this)).stream().anyMatch(Poll::disagrees);
     }
 
-    /** Whether this order has no winner, or a different winner from the given order. */
+    /** Whether this poll is settled without a winner, or with a winner other than that of the given order. */
     private boolean disagrees() {
         Stage given = orders.getFirst().root;
         return root.settled() && (root.winner() == null || given.settled() && !root.winner().equals(given.winner()));
     }
 
-    /** The vote of one stage. Its voters are answers, or the votes of an inner stage. */
+    /** The vote of one stage. Each voter is an answer, or the winner of an inner stage. */
     static final class Stage {
         private final Tally tally;
         private final int voters;
@@ -112,7 +112,7 @@ final class Poll implements Stopping.Count {
             voters = sizes.get(depth);
             each = sizes.subList(depth + 1, sizes.size()).stream().reduce(1, Math::multiplyExact);
             answers = new String[voters];
-            // minVotes applies to the outermost stage only; minFraction applies to each.
+            // minVotes applies only to the outermost stage; minFraction applies to every stage.
             tally = new Tally(config.rule(), voters, depth == 0 ? config.minVotes() : 0, config.minFraction());
             for (int i = 0; depth + 1 < sizes.size() && i < voters; i++) {
                 inner.add(new Stage(config, sizes, depth + 1));
@@ -120,9 +120,9 @@ final class Poll implements Stopping.Count {
         }
 
         /**
-         * Adds an answer.
+         * Adds an answer, and counts all answers whose predecessors are known.
          *
-         * @param number number of the answer within this stage
+         * @param number index of the answer within this stage, from 0
          * @param answer key of the answer; null if the sample has no answer
          */
         void add(int number, String answer) {
@@ -143,7 +143,7 @@ final class Poll implements Stopping.Count {
             }
         }
 
-        /** Also counts answers that were drawn after the deciding one. The verdict does not change. */
+        /** Also counts the answers that were drawn after the deciding one. This does not change the verdict. */
         void countTheRest() {
             while (known.get(counted)) {
                 tally.add(answers[counted++]);

@@ -3,11 +3,11 @@ package org.ingrain.distill.curate;
 import com.fasterxml.jackson.annotation.JsonProperty;
 
 /**
- * How the label is chosen among the answers of an example. The paper does not state which majority it means, so both
- * are available.
+ * The rule that selects the label from the answers of an example. The paper (arXiv:2407.06023) does not state which
+ * majority it means, so absolute majority and plurality are available.
  */
 public enum Rule {
-    /** The answer of more than half of all samples; samples without an answer count, too. */
+    /** The answer that more than half of all samples gave; samples without an answer are included in the total. */
     @JsonProperty("more-than-half") MORE_THAN_HALF,
     /** The answer that has more votes than any other. */
     @JsonProperty("plurality") PLURALITY,
@@ -16,9 +16,9 @@ public enum Rule {
      * arXiv:2311.17311).
      */
     @JsonProperty("universal") UNIVERSAL,
-    /** No filter: the first sample's answer. */
+    /** The answer of the first sample, without a filter. */
     @JsonProperty("first") FIRST,
-    /** No filter: one label per sample. */
+    /** Every answer, without a filter; each sample is a training target. */
     @JsonProperty("all") ALL;
 
     /** Whether the label is chosen by votes. */

@@ -5,8 +5,7 @@ import java.util.Map;
 import org.ingrain.tensor.InputException;
 
 /**
- * Counts the votes of one ballot one by one. Knows when the rule's verdict is decided, that is, when no outstanding
- * vote can change it.
+ * Counts the votes of one poll one by one. The verdict of the rule is decided when no outstanding vote can change it.
  */
 final class Tally {
     private final Rule rule;
@@ -40,12 +39,12 @@ final class Tally {
         return counted;
     }
 
-    /** Votes by answer, in the order of each answer's first vote. */
+    /** Number of votes by answer; answers are in the order of their first votes. */
     Map<String, Integer> votes() {
         return votes;
     }
 
-    /** Adds one vote; null for a voter without an answer. */
+    /** Adds one vote; {@code answer} is null if the voter has no answer. */
     void add(String answer) {
         counted++;
         if (answer != null && votes.merge(answer, 1, Integer::sum) > most()) {
@@ -53,7 +52,7 @@ final class Tally {
         }
     }
 
-    /** The minimum number of further votes before the verdict can be decided; 0 if it is decided. */
+    /** The minimum number of further votes after which the verdict can be decided; 0 if it is decided already. */
     int wanting() {
         int out = voters - counted;
         if (out == 0 || switch (rule) {
@@ -67,14 +66,14 @@ final class Tally {
             case FIRST -> 1;
             case ALL, UNIVERSAL -> out;
             case MORE_THAN_HALF -> needed - most();
-            // The verdict is decided soonest if the leader gets all of the next k votes. k is large enough if the
-            // second answer cannot reach the leader, even with all remaining votes.
+            // The verdict needs the fewest further votes if the leader gets all of the next k votes. k is sufficient if
+            // the second answer cannot reach the leader even with all remaining votes.
             case PLURALITY -> Math.clamp(Math.max(needed - most(), Math.floorDiv(second() + out - most(), 2) + 1), 1,
                     out);
         };
     }
 
-    /** The answer that has won, or null; final once {@link #wanting} is 0. */
+    /** The answer that no outstanding vote can defeat, or null; it is final once {@link #wanting} returns 0. */
     String winner() {
         return rule.votes() && won(voters - counted) ? leader : null;
     }

@@ -2,7 +2,7 @@ package org.ingrain.distill.curate;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 
-/** What the student is trained to generate. The intermediate steps are dropped in both cases. */
+/** The text that the student is trained to generate. It never contains the intermediate steps. */
 public enum Target {
     /** The bare answer. */
     @JsonProperty("answer") ANSWER,

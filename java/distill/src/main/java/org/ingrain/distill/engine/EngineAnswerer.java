@@ -26,13 +26,14 @@ import org.ingrain.sample.Request;
 import org.ingrain.sample.Ticket;
 
 /**
- * Answers with the engine. Requests that differ only in their sample number share one prompt, which is computed once.
- * The batch stays full until all requests are finished. Not thread-safe; unusable after a call has failed.
+ * An {@link Answerer} that uses the engine. If consecutive requests differ only in their sample number, their prompt is
+ * computed once. The generator's queue is refilled after each step, so that its batch stays full. Not thread-safe;
+ * unusable after a call has failed.
  */
 public final class EngineAnswerer implements Answerer {
     /**
-     * Samples submitted to the generator, as a multiple of those that it computes at once, so that a waiting sample
-     * replaces a finished one immediately.
+     * Length of the generator's queue, as a multiple of the number of sequences that the generator computes at once.
+     * Some samples are always queued, so that a finished sample is replaced immediately.
      */
     private static final int QUEUE = 2;
 
@@ -40,7 +41,10 @@ public final class EngineAnswerer implements Answerer {
     private final Generator generator;
     private final AdapterSlots adapters;
 
-    /** @param generator a generator of the engine, for this object alone; its slots limit the adapters used at once */
+    /**
+     * @param generator a generator of the engine that nothing else uses; its number of adapter slots is the maximum
+     *                  number of adapters in use at once
+     */
     public EngineAnswerer(Engine engine, Generator generator) {
         this.engine = engine;
         this.generator = generator;
@@ -61,7 +65,7 @@ public final class EngineAnswerer implements Answerer {
         return generator.fallbacks();
     }
 
-    /** Adapter slot of the weights of a request; -1 for the base model. */
+    /** The adapter slot of the weights, which are loaded if necessary; -1 for the base model. */
     private int slot(ModelState weights) {
         return weights instanceof ModelState.Adapter(Path folder) ? adapters.load(folder) : -1;
     }
@@ -71,11 +75,11 @@ public final class EngineAnswerer implements Answerer {
         private final Function<TextCompletion, Next> done;
         private final Deque<List<TextRequest>> waiting = new ArrayDeque<>();
         private final Map<SampleKey, Running> running = new HashMap<>();
-        /** Cancelled requests that are still waiting. */
+        /** Keys of cancelled requests that are still in {@link #waiting}. */
         private final Set<SampleKey> cancelled = new HashSet<>();
         private int submitted;
 
-        /** A request in the generator. */
+        /** A request that was submitted to the generator. */
         private record Running(Ticket ticket, int sample) {
         }
 
@@ -83,7 +87,7 @@ public final class EngineAnswerer implements Answerer {
             this.done = done;
         }
 
-        /** Groups consecutive requests that are samples of the same prompt. */
+        /** Groups consecutive requests that are consecutive samples of the same prompt. */
         List<List<TextRequest>> group(List<TextRequest> requests) {
             List<List<TextRequest>> groups = new ArrayList<>();
             TextRequest before = null;
@@ -102,7 +106,7 @@ public final class EngineAnswerer implements Answerer {
                     && request.weights().equals(before.weights()) && request.messages().equals(before.messages());
         }
 
-        /** Fills the generator's queue; false if nothing is left to do. */
+        /** Fills the generator's queue. Returns false if all requests are finished. */
         boolean feed() {
             while (!waiting.isEmpty() && submitted < QUEUE * generator.maxSequences()) {
                 List<TextRequest> wanted = waiting.removeFirst().stream()
@@ -135,7 +139,10 @@ public final class EngineAnswerer implements Answerer {
             }
         }
 
-        /** Follow-up requests go first, so that started examples finish before new ones start. */
+        /**
+         * Reports a completion. Follow-up requests are put before the waiting ones, so that started examples finish
+         * before others start.
+         */
         private void finished(TextCompletion completion) {
             Next next = done.apply(completion);
             group(next.requests()).reversed().forEach(waiting::addFirst);

@@ -32,7 +32,8 @@ import org.ingrain.train.run.TrainingRun;
  *
  * @param engine     engine with the base model; training does not change its weights
  * @param config     training settings of all students
- * @param provenance stored in the training folder and compared when a training is resumed
+ * @param provenance properties that the training depends on; they are stored in the training folder and compared when
+ *                   the training is resumed
  */
 public record EngineTuner(Engine engine, TunerConfig config, SortedMap<String, String> provenance) implements Tuner {
     @Override
@@ -47,7 +48,7 @@ public record EngineTuner(Engine engine, TunerConfig config, SortedMap<String, S
         }
     }
 
-    /** Minimum device memory for training on the rows of a job, without the weights. */
+    /** Minimum device memory for the training of a job, without the model's weights. */
     public MemoryPlan.Part room(Job job) {
         return engine.room(config.lora(), run(job));
     }

@@ -5,9 +5,9 @@ import org.ingrain.distill.method.Method;
 import org.ingrain.distill.model.ModelState;
 
 /**
- * One row of the table: a method and the weights that answer.
+ * One arm of an evaluation. It combines a method with the weights of the model, and is one row of the result table.
  *
- * @param name  name of its folder
+ * @param name  name of the arm and of its folder
  * @param title title in the table
  */
 public record Arm(Role role, String name, String title, Method method, ModelState weights) {
@@ -16,23 +16,23 @@ public record Arm(Role role, String name, String title, Method method, ModelStat
      * {@link #DISTILLED} per round.
      */
     public enum Role {
-        /** The base model, asked directly. */
+        /** The base model with direct questions. */
         @JsonProperty("system-1") SYSTEM_1,
-        /** The teacher, asked with the method that is distilled. */
+        /** The teacher with the method that is distilled. */
         @JsonProperty("system-2") SYSTEM_2,
-        /** The base model, asked with another method. */
+        /** The base model with another method. */
         @JsonProperty("baseline") BASELINE,
         /** {@link Control#DISTILLED_SYSTEM_1}. */
         @JsonProperty("distilled-system-1") DISTILLED_SYSTEM_1,
         /** {@link Control#UNFILTERED}. */
         @JsonProperty("unfiltered") UNFILTERED,
-        /** The main student, asked directly. */
+        /** The main student with direct questions. */
         @JsonProperty("distilled") DISTILLED,
-        /** The only arm of an evaluation. */
+        /** The only arm of an {@code evaluate} run. */
         @JsonProperty("single") SINGLE
     }
 
-    /** The only arm of an evaluation. */
+    /** The only arm of an {@code evaluate} run. */
     public static Arm single(String name, String title, Method method, ModelState weights) {
         return new Arm(Role.SINGLE, name, title, method, weights);
     }

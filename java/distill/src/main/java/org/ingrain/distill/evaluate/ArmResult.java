@@ -15,22 +15,24 @@ import java.util.stream.Stream;
 import org.ingrain.distill.curate.Ballot;
 
 /**
- * A row of the table. A question counts once, even if it was asked in several orders; each of its orders then has the
- * same weight in accuracy and tokens.
+ * The result of an arm. It is one row of the result table. Accuracy and tokens are means over the questions; if a
+ * question was asked in several presentation orders, its value is the mean over these orders.
  *
  * @param questions  number of questions
- * @param right      number of right answers, in all orders
- * @param accuracy   share of right answers, 0 to 1, mean over the questions
- * @param low        lower end of the 95 % interval of the accuracy; the orders of a question count as one question
- * @param high       upper end of the interval
- * @param tokens     generated tokens per question and order, mean over the questions
- * @param unanswered number of texts without an answer, in all orders; they count as wrong
- * @param tooLong    those of {@code unanswered} that were not asked, because the prompt does not fit into the context
- * @param judging    results of judging; null if the data has no votes and each question was asked in one order
- * @param categories results by category, in order of first appearance, a wider category before its parts; empty if the
- *                   questions have none
- * @param votes      majority votes of the first k answers, in ascending k, the last one over all answers; empty if
- *                   there are none
+ * @param right      number of right answers, counted over all presentation orders
+ * @param accuracy   share of right answers, 0 to 1
+ * @param low        lower end of the 95 % interval of the accuracy; the sample size is the number of questions
+ * @param high       upper end of that interval
+ * @param tokens     mean number of generated tokens for one question in one presentation order
+ * @param unanswered number of texts without an answer, counted over all presentation orders; they count as wrong
+ * @param tooLong    number of texts in {@code unanswered} that were not generated because the prompt is too long for
+ *                   the context
+ * @param judging    results as a judge; null without reference votes if each question was asked in one presentation
+ *                   order
+ * @param categories results by category, in order of first appearance; a wider category comes before the categories
+ *                   that it contains
+ * @param votes      results of the majority votes of the first k answers, in ascending k, for the numbers in
+ *                   {@link EvaluateConfig#votes}
  */
 public record ArmResult(Arm.Role role, String name, String title, int questions, int right, double accuracy, double low,
         double high, double tokens, int unanswered, @JsonInclude(JsonInclude.Include.NON_DEFAULT) int tooLong,
@@ -43,30 +45,32 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
     }
 
     /**
-     * The majority vote of the first answers to each question.
+     * The result of the majority votes of the first k answers.
      *
-     * @param k number of answers that vote
+     * @param k number of answers that are counted as votes
      */
     public record Vote(int k, int right, double accuracy, double low, double high) {
     }
 
     /**
-     * Results of an arm as a judge.
+     * The results of an arm as a judge of responses.
      *
-     * @param agreement     share of the reference votes that agree with the verdict, mean over questions and orders;
-     *                      null without reference votes
-     * @param bothOrders    the same for the common verdict of all orders, which is a tie if they differ; null without
-     *                      reference votes or with one order
-     * @param inconsistent  share of the questions asked in several orders whose verdict depends on the order; null if
-     *                      there are none
-     * @param answers       number of answers, counting each order of a question; null if each was asked in one order
+     * @param agreement     share of the reference votes that agree with the verdict, 0 to 1; the mean over all
+     *                      questions and presentation orders; null without reference votes
+     * @param bothOrders    share of the reference votes that agree with the common verdict; this is the verdict of all
+     *                      presentation orders, or a tie if their verdicts differ; the mean over the questions; null
+     *                      without reference votes or with one presentation order
+     * @param inconsistent  of the questions that were asked in several presentation orders, the share with more than
+     *                      one verdict; null if there are no such questions
+     * @param answers       number of answers, one for each question in each presentation order; null if each question
+     *                      was asked in one presentation order
      */
     public record Judging(Double agreement, Double bothOrders, Double inconsistent, Integer answers) {
     }
 
     /** The result of one category, with fields as in {@link ArmResult}. */
     public record Category(int questions, int right, double accuracy, double low, double high) {
-        /** @param right whether an answer counts as right */
+        /** @param right tests whether a score counts as right */
         static Category of(List<List<Score>> questions, Predicate<Score> right) {
             int n = questions.size();
             List<Long> counts = questions.stream().map(orders -> orders.stream().filter(right).count()).toList();
@@ -79,10 +83,10 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
     }
 
     /**
-     * The result of an arm.
+     * Computes the result of an arm.
      *
-     * @param scores scores of all questions; the orders of a question follow each other
-     * @param wider  the wider category of a category, if there is one
+     * @param scores scores of all questions; the presentation orders of a question are consecutive
+     * @param wider  returns the wider category that contains a category, if there is one
      */
     static ArmResult of(Arm arm, List<Score> scores, Function<String, Optional<String>> wider) {
         Map<String, List<Score>> byQuestion = new LinkedHashMap<>();
@@ -118,12 +122,12 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
         return votes;
     }
 
-    /** The first result of a role, in the order of the table; null if there is none. */
+    /** The first result with this role in the list; null if there is none. */
     public static ArmResult first(List<ArmResult> arms, Arm.Role role) {
         return arms.stream().filter(arm -> arm.role() == role).findFirst().orElse(null);
     }
 
-    /** All other shares, 0 to 1, by column title: majority votes, judging, categories. */
+    /** All shares except the accuracy, 0 to 1, by column title: majority votes, results as a judge, categories. */
     public Map<String, Double> shares() {
         Map<String, Double> shares = new LinkedHashMap<>();
         votes.forEach(vote -> shares.put(FIRST + vote.k(), vote.accuracy()));
@@ -137,12 +141,12 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
         return shares;
     }
 
-    /** The title of the majority vote with the largest k; empty if no title is one of a majority vote. */
+    /** Of the column titles of majority votes, the one with the largest k; empty if there is none. */
     public static Optional<String> largest(List<String> titles) {
         return titles.stream().filter(title -> title.startsWith(FIRST)).reduce((fewer, more) -> more);
     }
 
-    /** Number of answers: one per question and order. */
+    /** Number of answers: one for each question in each presentation order. */
     public int answers() {
         return judging == null || judging.answers() == null ? questions : judging.answers();
     }
@@ -164,12 +168,12 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
                 ordered ? (double) inconsistent / several.size() : null, ordered ? scores.size() : null);
     }
 
-    /** Share of the votes that agree with a verdict. */
+    /** Share of the votes that are equal to the verdict, 0 to 1. */
     private static double agreement(String verdict, List<String> votes) {
         return votes.stream().filter(vote -> vote.equals(verdict)).count() / (double) votes.size();
     }
 
-    /** The common verdict of all orders; C, a tie, if they differ. */
+    /** The verdict that all presentation orders have in common; C (tie) if their verdicts differ. */
     private static String common(List<Score> orders) {
         String first = orders.getFirst().verdict();
         return orders.stream().allMatch(score -> Objects.equals(first, score.verdict())) ? first : "C";

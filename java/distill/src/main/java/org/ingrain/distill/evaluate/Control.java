@@ -2,10 +2,10 @@ package org.ingrain.distill.evaluate;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 
-/** Students trained for comparison, to show where the gain comes from. */
+/** Students that are trained for comparison, to show the cause of the gain. */
 public enum Control {
-    /** Trained on the majority of the model's own direct answers. */
+    /** A student that is trained on the majority of the base model's direct answers. */
     @JsonProperty("distilled-system-1") DISTILLED_SYSTEM_1,
-    /** Trained on System 2's answers without a filter. */
+    /** A student that is trained on the answers of System 2 without a filter. */
     @JsonProperty("unfiltered") UNFILTERED
 }

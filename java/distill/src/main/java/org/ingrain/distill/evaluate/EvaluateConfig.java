@@ -14,14 +14,15 @@ import org.ingrain.tensor.InputException;
  * Settings of an evaluation.
  *
  * @param params    sampling parameters, usually greedy
- * @param samples   samples per step, as in {@link SampleConfig}; several answers to a question vote. Empty: one per
- *                  step
- * @param orders    maximum number of orders of the options or responses in which each question is asked; 1: the given
- *                  order only
- * @param controls  students to train and evaluate for comparison
- * @param votes     numbers k for which the majority vote of the first k answers is reported, ascending. The largest k
- *                  replaces {@code samples}: it is drawn in the first step. Empty or [1]: {@code samples} applies
- * @param baselines further methods to evaluate on the base model, in the order of the table
+ * @param samples   number of samples of each step, as in {@link SampleConfig}; several answers to a question are
+ *                  counted as votes; empty: one sample per step
+ * @param orders    maximum number of presentation orders of the options or responses in which each question is asked;
+ *                  1: only the given order
+ * @param controls  students that are trained and evaluated for comparison
+ * @param votes     numbers k, ascending, for which the majority vote of the first k answers is reported; the first step
+ *                  draws as many samples as the largest k, and {@code samples} is ignored; empty or [1]: no such votes,
+ *                  and {@code samples} applies
+ * @param baselines further methods to evaluate on the base model, in the sequence of the table rows
  */
 public record EvaluateConfig(SamplingParams params, List<Integer> samples, int orders, List<Control> controls,
                              @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Integer> votes,
@@ -51,17 +52,17 @@ public record EvaluateConfig(SamplingParams params, List<Integer> samples, int o
         }
     }
 
-    /** Settings without further majority votes and baselines. */
+    /** Settings without majority votes of the first k answers and without baselines. */
     public EvaluateConfig(SamplingParams params, List<Integer> samples, int orders, List<Control> controls) {
         this(params, samples, orders, controls, List.of(), List.of());
     }
 
-    /** Greedy, one answer per question, no controls. */
+    /** Settings with one greedy answer per question, the given order only, and no controls. */
     public static EvaluateConfig greedy(int maxTokens) {
         return new EvaluateConfig(SamplingParams.greedy(maxTokens), List.of(), 1, List.of());
     }
 
-    /** The sampling settings of an evaluation, for a method with this number of sampled steps. */
+    /** The sampling settings of the evaluation for a method with {@code steps} sampled steps. */
     public SampleConfig sampling(int steps) {
         return new SampleConfig(samples.subList(0, Math.min(steps, samples.size())), params);
     }

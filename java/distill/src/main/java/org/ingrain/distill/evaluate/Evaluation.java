@@ -18,26 +18,33 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.files.JsonLines;
 
 /**
- * Evaluates arms on held-out questions: accuracy by the task's equality of answers, #Tokens, agreement with reference
- * votes, and whether the order of options or responses changes the answer.
+ * Evaluates arms on held-out questions. It measures the accuracy (the task defines which answers are right), the number
+ * of generated tokens, the agreement with reference votes, and whether the presentation order of options or responses
+ * changes the answer.
  *
- * @param test the questions, each with a gold answer; at least one
+ * @param test the questions, at least one; each must have a gold answer
  */
 public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
-    /** @throws org.ingrain.tensor.InputException if a method does not fit the settings */
+    /**
+     * @throws org.ingrain.tensor.InputException if the settings cannot be applied to the method, or if they require
+     *         several presentation orders and the questions have only one
+     */
     public void check(Method method) {
         plan(method, new ModelState.Base());
         task.requireOrders("testOrders", config.orders(), test);
     }
 
-    /** Arms with the same method use the same random numbers, so that base and student differ only in their weights. */
+    /**
+     * The sampling plan of a method. Arms with the same method use the same random numbers, so that base model and
+     * student differ only in their weights.
+     */
     public Plan plan(Method method, ModelState weights) {
         return method.plan(task, config.sampling(method.depth()), "evaluate", weights);
     }
 
     /**
-     * Evaluates one arm in its own folder, with files {@code samples.jsonl} and {@code scores.jsonl}. Existing files
-     * are reused.
+     * Evaluates one arm and writes {@code samples.jsonl} and {@code scores.jsonl} to its own folder. Existing files are
+     * reused.
      */
     public ArmResult measure(Arm arm, Path folder, Answerer answerer, Stopwatch watch) {
         Path samples = folder.resolve("samples.jsonl");

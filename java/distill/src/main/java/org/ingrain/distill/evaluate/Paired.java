@@ -5,16 +5,16 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Compares two arms on the same questions by the exact form of McNemar's test (McNemar 1947). Null hypothesis: for each
- * question on which the arms differ, either arm is better with probability 1/2.
+ * Compares two arms on the same questions by the exact form of McNemar's test (McNemar 1947). The null hypothesis is
+ * that, for each question on which the arms differ, each arm is the better one with probability 1/2.
  *
- * @param gained number of questions on which the second arm is better: right in more orders of the question
- * @param lost   number of questions on which it is worse
+ * @param gained number of questions on which the second arm is better, that is, right in more presentation orders of
+ *               the question
+ * @param lost   number of questions on which the second arm is worse
  */
 public record Paired(int gained, int lost) {
     private static final double LEVEL = 0.05;
 
-    /** Compares the scores of two arms on the same questions. */
     public static Paired of(List<Score> first, List<Score> second) {
         Map<String, Integer> differences = new LinkedHashMap<>();
         first.forEach(score -> differences.merge(score.asked(), score.right() ? -1 : 0, Integer::sum));
@@ -23,7 +23,7 @@ public record Paired(int gained, int lost) {
                 (int) differences.values().stream().filter(difference -> difference < 0).count());
     }
 
-    /** Two-sided p-value: the probability of a difference at least as large under the null hypothesis. */
+    /** Two-sided p-value, that is, the probability under the null hypothesis of a difference at least as large. */
     public double p() {
         int n = gained + lost;
         double log = -n * Math.log(2);

@@ -5,24 +5,25 @@ import java.util.List;
 import org.ingrain.distill.curate.Ballot;
 
 /**
- * The score of an arm on one question in one order.
+ * The score of an arm on one question in one presentation order.
  *
- * @param given      id of the question in the given order, if this is another order; else null
+ * @param given      id of the question in the given order; null if this score is for the given order
  * @param category   category of the question, or null
- * @param references votes of humans or of other judges
- * @param answer     the answer with the most votes (usually the only one); null if there is none
- * @param verdict    the answer's key in terms of the given order; null if there is no answer
- * @param tokens     tokens generated for this question, including intermediate steps
- * @param votes      majority votes of the first answers, if {@link EvaluateConfig#votes} asks for them
+ * @param references reference votes of humans or of other judges
+ * @param answer     the answer with the most votes; null if no text has an answer
+ * @param verdict    the key of the answer, converted to the given order; null if there is no answer
+ * @param tokens     number of tokens generated for this question in this order, including intermediate steps
+ * @param votes      majority votes of the first k answers for the numbers in {@link EvaluateConfig#votes}
  */
 public record Score(String id, String given, String question, String gold, String category, List<String> references,
         String answer, String verdict, boolean right, int tokens,
         @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Vote> votes, List<Ballot.Answer> answers) {
     /**
-     * The majority vote of the first answers.
+     * The majority vote of the first k answers.
      *
-     * @param k      number of answers that vote
-     * @param answer the answer with the most votes, the earlier one of equals; null if there is none
+     * @param k      number of answers that are counted as votes
+     * @param answer the answer with the most votes; if several have the most votes, the earliest of them; null if there
+     *               is no answer
      */
     public record Vote(int k, String answer, boolean right) {
     }
@@ -32,7 +33,7 @@ public record Score(String id, String given, String question, String gold, Strin
         votes = votes == null ? List.of() : votes;
     }
 
-    /** The id of the question, the same in all orders. */
+    /** The id of the question in the given order, which is the same for all its presentation orders. */
     String asked() {
         return given == null ? id : given;
     }

@@ -7,25 +7,29 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A row of the table over several seeds.
+ * The result of one arm over several seeds. It is one row of the table over seeds.
  *
  * @param accuracies accuracy of each seed, 0 to 1
  * @param mean       mean accuracy
- * @param low        lower end of the mean's 95 % interval by Student's t, at least 0; equal to the mean for one seed
- * @param high       upper end of the interval, at most 1
- * @param tokens     generated tokens per question, mean over the seeds
- * @param shares     the shares of {@link ArmResult#shares()}, mean over the seeds that have them
+ * @param low        lower end of the 95 % interval of the mean by Student's t distribution, at least 0; equal to the
+ *                   mean if there is only one seed
+ * @param high       upper end of that interval, at most 1
+ * @param tokens     mean over the seeds of the generated tokens per question
+ * @param shares     the shares of {@link ArmResult#shares()}; each is the mean over the seeds that have it
  */
 public record SeedResult(String name, String title, List<Double> accuracies, double mean, double low, double high,
         double tokens,
                          @JsonInclude(JsonInclude.Include.NON_EMPTY) Map<String, Double> shares) {
-    /** Student's t, two-sided 95 %, by degrees of freedom from 1. */
+    /** Two-sided 95 % quantiles of Student's t distribution; element i is for i + 1 degrees of freedom. */
     private static final double[] T = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201,
             2.179, 2.160, 2.145, 2.131,
         2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042};
     private static final double T_OF_MANY = 1.960;
 
-    /** Rows by name, in the order of the first seed's table. A row covers only the seeds that have it. */
+    /**
+     * Makes one row for each arm name, in the sequence of first appearance. A row includes only the seeds that have
+     * this arm.
+     */
     public static List<SeedResult> of(List<List<ArmResult>> seeds) {
         Map<String, List<ArmResult>> byName = new LinkedHashMap<>();
         seeds.forEach(

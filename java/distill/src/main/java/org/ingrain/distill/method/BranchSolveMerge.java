@@ -6,22 +6,27 @@ import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** Pairwise judging by criteria: compares the sums of the scores of two responses (arXiv:2310.15123). */
+/**
+ * Judges two responses by criteria: each criterion gives a score to each response, and the sums of the scores are
+ * compared (arXiv:2310.15123).
+ */
 final class BranchSolveMerge {
     static final int MOST_CRITERIA = 5;
     /**
-     * {@code 1. }, {@code 2) }, {@code - } or {@code * } before a criterion. Bold markup may begin before the number.
+     * A list item: {@code 1. }, {@code 2) }, {@code - } or {@code * }, then a criterion. Bold markup may begin before
+     * the number.
      */
     private static final Pattern ITEM = Pattern.compile(
             "^(?:[-*•]\\s+)?(\\*\\*)?\\(?\\d+[.):](?:\\*\\*)?\\s+(\\S.*)$|^[-*•]\\s+(\\S.*)$");
-    /** A score from 1 to 5. If a maximum is given, it is 5. */
+    /** A score from 1 to 5. If a maximum follows it, as in {@code 4/5}, the maximum must be 5. */
     private static final String SCORE = "([1-4](?:\\.\\d+)?|5(?:\\.0+)?)(?!\\.?\\d)(?!\\s*/\\s*(?!5\\b)\\d)";
     private static final String NAME = "\\b(?i:assistant|response)\\s+%1$s\\b(?:['’]s)?(?i:\\s+(?:response|answer))?";
-    /** A line with a score and nothing else. */
+    /** A line that has only the name of a response and its score. */
     private static final String LINE = "(?m)^[^\\w\\n]*" + NAME + "(?i:[^\\w\\n]+(?:score|rating))?[^\\w\\n]*" + SCORE
             + "(?i:\\s*(?:/|out of)\\s*5)?[^\\w\\n]*$";
     /**
-     * A score within a line: alone in brackets, or after a few small words and not before a noun, as in "3 sentences".
+     * A score within a line, after the name of a response. It is alone in brackets, or at most five short words precede
+     * it and no noun follows it; the 3 in "3 sentences" is not a score.
      */
     private static final String WITHIN = NAME + "(?:\\s*\\((?i:score\\W{1,3})?" + SCORE + "(?:\\s*/\\s*5)?\\)"
             + "|[^\\w\\n(]{0,6}(?i:(?:score|scores|rating|is|gets|receives|earns|deserves|a|an|of|"
@@ -33,8 +38,9 @@ final class BranchSolveMerge {
     }
 
     /**
-     * The first five items of a list. If any items are numbered, only those count, because the others are details of
-     * them. Without a list: the first five lines, after a line that introduces them.
+     * The criteria in a text, which are the first {@link #MOST_CRITERIA} items of its list. If some items are numbered,
+     * bullets are ignored, because they are details of the numbered items. If the text has no list, each line is an
+     * item, except a first line that ends with a colon.
      */
     static List<String> criteria(String text) {
         List<String> lines = text.lines().map(String::strip).filter(line -> !line.isEmpty()).toList();
@@ -45,7 +51,7 @@ final class BranchSolveMerge {
             if (item.matches() && item.group(2) == null) {
                 bullets.add(item.group(3).strip());
             } else if (item.matches()) {
-                // If the bold markup began before the number, its end remains.
+                // If the bold markup began before the number, the item still has its closing asterisks.
                 numbered.add((item.group(1) == null ? item.group(2) : item.group(2).replaceFirst("\\*\\*", ""))
                         .strip());
             }
@@ -56,7 +62,10 @@ final class BranchSolveMerge {
         return criteria.subList(0, Math.min(criteria.size(), MOST_CRITERIA));
     }
 
-    /** The two sums and the verdict: A, B, or C for a tie. Criteria without both scores do not count. */
+    /**
+     * Adds the scores of each response over the criteria that have both scores. Returns a text with the two sums and
+     * the verdict A, B or C (tie); empty if no criterion has both scores.
+     */
     static Optional<String> merge(List<String> texts) {
         double a = 0;
         double b = 0;
@@ -78,8 +87,8 @@ final class BranchSolveMerge {
     }
 
     /**
-     * The last score from 1 to 5 of {@code Assistant A} or {@code Response A} that stands alone on its line; if there
-     * is none, the last score anywhere.
+     * The score of one response in a text. It is the last score of {@code Assistant A} or {@code Response A} that is
+     * alone on its line. If there is none, it is the last score of this response within a line.
      */
     private static Optional<Double> score(String text, char letter) {
         return last(LINE, letter, text).or(() -> last(WITHIN, letter, text));

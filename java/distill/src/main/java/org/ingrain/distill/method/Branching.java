@@ -6,11 +6,12 @@ import java.util.Optional;
 import org.ingrain.distill.sample.Splitter;
 
 /**
- * The code of a method that branches: splits a text into parts and merges the texts about the parts into one answer.
+ * The code of a branching method. It splits a text into parts, and merges the texts about the parts into one answer.
  */
 public enum Branching implements Splitter {
     /**
-     * Branch-Solve-Merge (arXiv:2310.15123): splits into criteria, scores two responses by each, compares the sums.
+     * Branch-Solve-Merge (arXiv:2310.15123). The parts are criteria; each text about a criterion scores two responses,
+     * and the sums of the scores are compared.
      */
     @JsonProperty("branch-solve-merge") BRANCH_SOLVE_MERGE {
         @Override
@@ -32,6 +33,8 @@ public enum Branching implements Splitter {
     /** The maximum number of parts of a text. */
     public abstract int mostParts();
 
-    /** Merges the texts about the parts into the text with the answer; empty if they cannot be merged. */
+    /**
+     * Merges the texts about the parts into one text that contains the answer. Returns empty if they cannot be merged.
+     */
     abstract Optional<String> merge(List<String> texts);
 }

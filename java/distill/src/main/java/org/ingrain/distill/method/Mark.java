@@ -16,7 +16,7 @@ public enum Mark {
         this.words = words;
     }
 
-    /** Text for the report. */
+    /** Description of the source for the report. */
     public String words() {
         return words;
     }

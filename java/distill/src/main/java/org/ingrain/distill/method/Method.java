@@ -20,19 +20,19 @@ import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 
 /**
- * A way of answering, as data. It has a sequence of prompts, each of which is sampled, and a rule for finding the
- * answer in the last text. A single step with the bare question is System 1. Longer prompts or more steps are System 2.
- * If the method branches, its last step asks once per part of the text before, and {@link Branching} merges these texts
- * into one answer.
+ * A method of answering questions, as data. It has a sequence of steps, each with a prompt, and a rule that finds the
+ * answer in the last text. One step with the bare question is System 1; longer prompts or more steps are System 2. If
+ * the method branches, its last step has one prompt for each part of the previous step's text, and {@link Branching}
+ * merges the resulting texts into one answer.
  *
- * @param name        name on the command line
- * @param title       title in tables
- * @param source      the paper that describes it
+ * @param name        name of the method on the command line
+ * @param title       title of the method in tables
+ * @param source      the paper that describes the method
  * @param steps       the steps in order; at least one
- * @param answerAfter the answer is searched from the last occurrence of this phrase (in any case) to the end; null: in
- *                    the whole text
- * @param aloud       whether the last text contains the reasoning too
- * @param branching   how the last step's texts become one answer; null if each of them is an answer
+ * @param answerAfter phrase that introduces the answer, in upper or lower case; the answer is searched from its last
+ *                    occurrence on; null: in the whole text
+ * @param aloud       whether the last text contains the reasoning in addition to the answer
+ * @param branching   merges the texts of the last step into one answer; null if each of these texts is an answer
  */
 public record Method(String name, String title, String source, List<MethodStep> steps, String answerAfter,
         boolean aloud, Branching branching) {
@@ -67,7 +67,7 @@ public record Method(String name, String title, String source, List<MethodStep> 
         }
     }
 
-    /** Refuses prompts with placeholders that a task does not fill. */
+    /** Throws an InputException if a prompt has a placeholder that the task does not fill. */
     private void requireFilled(Task task) {
         Set<String> own = new TreeSet<>(task.fields());
         own.addAll(task.traits("").keySet());
@@ -93,7 +93,8 @@ public record Method(String name, String title, String source, List<MethodStep> 
     /**
      * The sampling plan of this method for a task.
      *
-     * @param purpose part of the seed, so that different uses of the same method have different random numbers
+     * @param purpose text that is hashed into the seed, so that different uses of the same method have different random
+     *                numbers
      * @throws InputException if the task does not fill a placeholder, or the numbers of samples do not match the steps
      */
     public Plan plan(Task task, SampleConfig config, String purpose, ModelState weights) {
@@ -101,7 +102,7 @@ public record Method(String name, String title, String source, List<MethodStep> 
         return plan(task.name(), config, purpose, weights);
     }
 
-    /** The same for examples with their own values for all placeholders, whatever the task provides. */
+    /** The same plan without the check of the placeholders; the examples must have values for all of them. */
     Plan plan(String task, SampleConfig config, String purpose, ModelState weights) {
         if (config.samples().size() > depth()) {
             throw InputException.field("samples", config.samples().size() + " numbers, but method " + name + " has "
@@ -126,13 +127,14 @@ public record Method(String name, String title, String source, List<MethodStep> 
         return new Plan(planned, branching, Digest.seed(config.params().seed(), purpose, name, task), weights);
     }
 
-    /** Number of sampled steps: all steps except one that asks for each part. */
+    /** Number of sampled steps, which are all steps except the last step of a branching method. */
     public int depth() {
         return branching == null ? steps.size() : steps.size() - 1;
     }
 
     /**
-     * The text that contains the answer: the last text, or the merge of the texts about its parts; may be empty.
+     * The text that contains the answer. It is the last text or, if the method branches, the merged texts about its
+     * parts. It is empty if they cannot be merged.
      */
     public String lastWord(Answers.Chain chain) {
         return branching == null ? chain.text() : branching.merge(
@@ -140,9 +142,9 @@ public record Method(String name, String title, String source, List<MethodStep> 
     }
 
     /**
-     * Refuses a task whose answers are whole texts if the student would then be trained on the reasoning, too.
+     * Checks that the student would not be trained on the reasoning if the target is the bare answer.
      *
-     * @throws InputException if the answer cannot be separated from the reasoning
+     * @throws InputException if the task takes the whole text as the answer, and that text contains the reasoning
      */
     public void requireAnswer(Task task) {
         if (aloud && answerAfter == null && task.takesWholeText()) {
@@ -153,8 +155,8 @@ public record Method(String name, String title, String source, List<MethodStep> 
     }
 
     /**
-     * The answer in a last text. A task that takes the whole text gets the text after the phrase; other tasks get the
-     * phrase, too.
+     * Finds the answer in the last text. With {@code answerAfter}, the task searches only the text from this phrase on;
+     * a task that takes the whole text gets the text after the phrase. Returns empty if there is no answer.
      */
     public Optional<String> extract(Task task, Example example, String text) {
         if (answerAfter == null) {
@@ -176,7 +178,7 @@ public record Method(String name, String title, String source, List<MethodStep> 
                 .map(MatchResult::start).reduce((first, second) -> second).orElse(-1);
     }
 
-    /** The source of each step's wording for a task, in the order of the steps. */
+    /** The source of each step's wording for a task, one for each step. */
     public List<Mark> marks(String task) {
         return steps.stream().map(step -> step.variant(task).mark()).toList();
     }

@@ -6,11 +6,12 @@ import java.util.Set;
 import org.ingrain.tensor.InputException;
 
 /**
- * One prompt of a method.
+ * One step of a method.
  *
- * @param name     name of the step; {@code {name}} in later prompts stands for its text
- * @param variants prompts: at most one per task, and at most one for all other tasks
- * @param each     for a step that asks once per part of the text before: the placeholder of the part; else null
+ * @param name     name of the step; in later prompts, {@code {name}} is replaced by the text of this step
+ * @param variants the prompts of the step: at most one for each task, and at most one for all other tasks
+ * @param each     for the last step of a branching method, the placeholder that is replaced by a part of the previous
+ *                 text; else null
  */
 public record MethodStep(String name, List<Variant> variants, String each) {
     public MethodStep {
@@ -36,7 +37,7 @@ public record MethodStep(String name, List<Variant> variants, String each) {
         }
     }
 
-    /** The variant for a task. */
+    /** The variant for a task. Throws an InputException if there is none. */
     Variant variant(String task) {
         return variants.stream().filter(variant -> task.equals(variant.task())).findFirst()
                 .or(() -> variants.stream().filter(variant -> variant.task() == null).findFirst())

@@ -11,34 +11,34 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
 
-/** Loads methods: shipped ones by name, or a user's own file. */
+/** Loads shipped methods by name, and a user's methods from files. */
 public final class Methods {
-    /** Names of the methods that are shipped. */
+    /** Names of the shipped methods that a user can select. */
     public static final List<String> SHIPPED = List.of("direct", "rar-1-step", "rar-2-step", "s2a", "bsm", "cot",
             "cot-few-shot");
 
     private Methods() {
     }
 
-    /** System 1: the bare question. Every student is trained and evaluated with it. */
+    /** The System 1 method, which asks the bare question. Every student is trained and evaluated with this method. */
     public static Method direct() {
         return shipped("direct");
     }
 
-    /** Asks which of several responses is the most consistent. */
+    /** The shipped method that asks which of several responses is the most consistent. */
     static Method universal() {
         return shipped("universal-self-consistency");
     }
 
-    /** {@link #load(String, String)} for the field {@code method}. */
+    /** Calls {@link #load(String, String)} for the field {@code method}. */
     public static Method load(String nameOrFile) {
         return load("method", nameOrFile);
     }
 
     /**
-     * The shipped method of this name, or the method in this file.
+     * Loads the shipped method with this name, or the method in this file.
      *
-     * @param field setting that names it, for messages
+     * @param field name of the setting that has the name or file, for error messages
      * @throws InputException if there is no such method or file, or the file has no valid method
      */
     public static Method load(String field, String nameOrFile) {

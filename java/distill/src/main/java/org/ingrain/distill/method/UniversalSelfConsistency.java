@@ -18,36 +18,37 @@ import org.ingrain.distill.task.Task;
 import org.ingrain.files.JsonLines;
 
 /**
- * Lets the model select the most consistent of its own responses, for free-form answers that cannot be counted as votes
- * (arXiv:2311.17311).
+ * Lets the model select the most consistent of its own responses (arXiv:2311.17311). It is for free-form answers, which
+ * cannot be counted as votes.
  *
- * @param method the method that gave the responses
+ * @param method the method that generated the responses
  */
 public record UniversalSelfConsistency(Task task, Method method) {
     private static final String NUMBER = "[^\\w\\n]*(?:response\\b)?[^\\w\\n]*(\\d{1,5})\\b";
-    /** The phrase that the prompt asks for. */
+    /** The phrase in which the prompt requires the model to state its selection. */
     private static final Pattern SELECTION = Pattern.compile("(?i)\\bmost consistent response is" + NUMBER);
     private static final Pattern MENTION = Pattern.compile("(?i)\\bresponse[^\\w\\n]{0,6}(\\d{1,5})\\b");
 
     /**
-     * The model's selection.
+     * The model's selection for one example.
      *
-     * @param number number of the selected response, or empty
-     * @param fits   whether the responses fit into the model's context; if not, the model was not asked
+     * @param number number of the selected response, from 0; empty if the model's text has no number
+     * @param fits   whether the responses are short enough for the model's context; if false, the model was not asked
      */
     public record Selection(Optional<Integer> number, boolean fits) {
-        /** No selection, because the model was not asked. */
+        /** The selection of an example for which no question was asked. */
         public static final Selection NONE = new Selection(Optional.empty(), true);
     }
 
-    /** Sampling plan: the shipped prompt, greedy. */
+    /** Sampling plan of the shipped prompt, with one greedy sample per question. */
     public Plan plan(SampleConfig config, ModelState weights) {
         SampleConfig once = new SampleConfig(List.of(1), config.params());
         return Methods.universal().plan(task.name(), once, "select", weights);
     }
 
     /**
-     * One question per example: it lists all responses in the order of their samples and asks which one to select.
+     * Makes one question for each example. It lists all responses in ascending order of their samples and asks the
+     * model to select one.
      */
     public List<Example> questions(Path samples, List<Example> examples) {
         List<Example> questions = new ArrayList<>();
@@ -65,7 +66,7 @@ public record UniversalSelfConsistency(Task task, Method method) {
         return questions;
     }
 
-    /** The selections by example id. */
+    /** Reads the selections from a file of completions; the keys are example ids. */
     public static Map<String, Selection> selections(Path file) {
         Map<String, Selection> selections = new LinkedHashMap<>();
         JsonLines.forEach(file, SampleRecord.class, sample -> selections.put(sample.id(),
@@ -73,7 +74,10 @@ public record UniversalSelfConsistency(Task task, Method method) {
         return selections;
     }
 
-    /** The response that the text calls the most consistent; without such a phrase, the last response it names. */
+    /**
+     * The response number after the first {@link #SELECTION} phrase in the text. If there is none, the last response
+     * number in the text.
+     */
     static Optional<Integer> selected(String text) {
         return SELECTION.matcher(text).results().map(found -> found.group(1)).findFirst()
                 .or(() -> MENTION.matcher(text).results().map(found -> found.group(1))

@@ -6,13 +6,15 @@ import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 
 /**
- * The prompt of a step, for one task or for all others.
+ * The prompt of a step for one task, or for all tasks without their own variant.
  *
- * @param task        name of the task; null for all tasks without their own variant
- * @param prompt      text with placeholders: {question}, {previous} and the names of earlier steps
- * @param samples     completions per prompt, unless the run sets another number
+ * @param task        name of the task; null for all other tasks
+ * @param prompt      text with placeholders: {question}, {previous} (the previous step's text), names of earlier steps,
+ *                    fields of the task
+ * @param samples     number of completions per prompt, unless the run sets another number
  * @param mark        source of the wording
- * @param temperature this and the next parameters replace those of the run; null keeps them
+ * @param temperature temperature of this step; null: that of the run. The same applies to {@code topP}, {@code topK},
+ *                    {@code maxTokens} and {@code stop}
  */
 public record Variant(String task, String prompt, int samples, Mark mark, Double temperature, Double topP, Integer topK,
                       Integer maxTokens, List<String> stop) {
@@ -34,7 +36,7 @@ public record Variant(String task, String prompt, int samples, Mark mark, Double
         return new PromptTemplate(prompt);
     }
 
-    /** The parameters of the run, with those that this variant replaces. */
+    /** A copy of the parameters of the run, with the values that this variant has instead. */
     SamplingParams params(SamplingParams run) {
         return run.withTemperature(or(temperature, run.temperature())).withTopP(or(topP, run.topP()))
                 .withTopK(or(topK, run.topK()))

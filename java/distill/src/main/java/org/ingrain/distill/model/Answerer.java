@@ -5,31 +5,33 @@ import java.util.List;
 import java.util.SortedMap;
 import java.util.function.Function;
 
-/** A model that generates many texts. The engine implements it; tests have another implementation. */
+/** A model that generates many texts. One implementation uses the engine; tests have others. */
 public interface Answerer {
     /**
-     * Answers the requests of {@code first} and all requests that {@code done} returns. Returns when none is left.
+     * Answers the requests of {@code first} and all requests that {@code done} returns. Returns when every request is
+     * finished or cancelled.
      *
-     * <p>A text depends only on its request (messages, params, seed, sample, weights), never on other requests, their
-     * order or the number of threads. A prompt that does not fit into the context gets an empty text with
-     * {@link Finish#PROMPT_TOO_LONG}.
+     * <p>A text depends only on its request (messages, params, seed, sample, weights), never on other requests, the
+     * order of the requests or the number of threads. If a prompt is too long for the context, its completion is empty,
+     * with {@link Finish#PROMPT_TOO_LONG}.
      *
-     * @param done called once per finished completion, in any order, from any thread, also concurrently. It returns
-     *             follow-up requests, which join the batch at once. If it throws, the call ends with that exception
+     * @param done called once for each finished completion, in any order and on any thread, possibly concurrently. It
+     *             returns follow-up requests, which join the batch at once, and requests to cancel. If it throws an
+     *             exception, this method throws the same exception
      */
     void answer(List<TextRequest> first, Function<TextCompletion, Next> done);
 
-    /** Number of op calls so far that fell back to a slower kernel, by op, sizes and reason. */
+    /** Number of op calls so far that used a slower fallback kernel. The keys describe op, sizes and reason. */
     default SortedMap<String, Long> fallbacks() {
         return Collections.emptySortedMap();
     }
 
     /**
-     * The consequences of a completion.
+     * The requests that are added and cancelled after a completion.
      *
      * @param requests  follow-up requests
-     * @param cancelled requests to cancel, whether they are waiting or running; {@code done} is not called for them,
-     *                  unless they finish at the same moment
+     * @param cancelled keys of requests to cancel, waiting or running; {@code done} is not called for a cancelled
+     *                  request, unless its completion is already finished
      */
     record Next(List<TextRequest> requests, List<SampleKey> cancelled) {
         public static final Next NOTHING = new Next(List.of(), List.of());

@@ -4,12 +4,12 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 
 /** The reason why a text ended. */
 public enum Finish {
-    /** The model ended the text, or a stop string did. */
+    /** The model generated an end token, or the text reached a stop string. */
     @JsonProperty("stop") STOP,
     /** The text reached its maximum length. */
     @JsonProperty("length") LENGTH,
-    /** Nothing was generated: this prompt, or that of an earlier step, does not fit into the context. */
+    /** Nothing was generated, because this prompt, or the prompt of an earlier step, is too long for the context. */
     @JsonProperty("prompt-too-long") PROMPT_TOO_LONG,
-    /** Nothing was generated: the prompt is the text of an earlier step, which is blank. */
+    /** Nothing was generated, because the prompt is the text of an earlier step and this text is blank. */
     @JsonProperty("blank-prompt") BLANK_PROMPT
 }

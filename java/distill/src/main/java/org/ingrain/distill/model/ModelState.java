@@ -2,12 +2,12 @@ package org.ingrain.distill.model;
 
 import java.nio.file.Path;
 
-/** The weights that answer: the base model, alone or with an adapter. */
+/** The weights that a model uses for an answer: the base model, alone or with an adapter. */
 public sealed interface ModelState {
     record Base() implements ModelState {
     }
 
-    /** @param folder folder of the adapter, in PEFT's format */
+    /** @param folder folder of the adapter in PEFT format */
     record Adapter(Path folder) implements ModelState {
     }
 }

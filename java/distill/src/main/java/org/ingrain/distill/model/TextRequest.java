@@ -5,14 +5,15 @@ import org.ingrain.sample.SamplingParams;
 import org.ingrain.template.Message;
 
 /**
- * A request for one text. Requests that differ only in {@code key} and {@code sample} share a prompt; they are
- * consecutive.
+ * A request for one text. Requests that differ only in {@code key} and {@code sample} have the same prompt; in a list
+ * of requests they are consecutive.
  *
- * @param key      identifies the completion; the text does not depend on it
- * @param messages the conversation, before the chat template
- * @param params   sampling parameters; the random numbers depend only on their seed and on {@code sample}
- * @param sample   index among the samples of this prompt
- * @param weights  the weights that answer
+ * @param key      identifies the completion; the text does not depend on the key
+ * @param messages the conversation before the chat template is applied
+ * @param params   sampling parameters; the random numbers depend only on the seed in {@code params} and on
+ *                 {@code sample}
+ * @param sample   index of this sample among the samples of the prompt
+ * @param weights  the weights that generate the text
  */
 public record TextRequest(SampleKey key, List<Message> messages, SamplingParams params, int sample,
         ModelState weights) {

@@ -3,7 +3,7 @@ package org.ingrain.distill.model;
 import java.nio.file.Path;
 import org.ingrain.distill.run.Progress;
 
-/** Trains students. The engine's trainer implements it; tests have another implementation. */
+/** Trains students. One implementation uses the engine's trainer; tests have others. */
 public interface Tuner {
     /**
      * Trains an adapter on a student's rows, or resumes an interrupted training. The files of the adapter depend only
@@ -11,7 +11,7 @@ public interface Tuner {
      */
     Tuned tune(Job job, Progress progress);
 
-    /** Number of tokens of a row after the chat template. A row may be longer than {@link #longest}. */
+    /** Number of tokens of a row after the chat template is applied. A row may be longer than {@link #longest}. */
     int tokens(TrainingRow row);
 
     /** Maximum number of tokens of a training row. */
@@ -25,11 +25,11 @@ public interface Tuner {
     /**
      * The input and output of one training.
      *
-     * @param train      JSONL of {"prompt": messages, "completion": text}
-     * @param validation validation rows in the same format; may be empty
-     * @param folder     folder for checkpoints and the adapter, used by the tuner alone
-     * @param stage      name of the stage, for the progress
-     * @param from       folder of the adapter to start from, or null for a new one
+     * @param train      JSONL file with lines {"prompt": messages, "completion": text}
+     * @param validation file of validation rows in the same format; it may be empty
+     * @param folder     folder for checkpoints and the adapter; nothing else writes to it
+     * @param stage      name of the stage in progress lines
+     * @param from       folder of the adapter that the training starts from; null for a new adapter
      */
     record Job(Path train, Path validation, Path folder, String stage, Path from) {
     }
@@ -37,12 +37,12 @@ public interface Tuner {
     /**
      * The result of a training, for the report.
      *
-     * @param adapter        name of the adapter's folder in the job's folder
+     * @param adapter        path of the adapter's folder, relative to the job's folder
      * @param rows           number of training rows
      * @param steps          number of optimizer steps
      * @param firstLoss      mean loss per target token in the first step
      * @param lastLoss       mean loss per target token in the last step
-     * @param validationLoss loss of the selected weights on the validation rows; null without such rows
+     * @param validationLoss loss of the exported weights on the validation rows; null if there are no validation rows
      */
     record Tuned(String adapter, int rows, int steps, double firstLoss, double lastLoss, Double validationLoss) {
     }

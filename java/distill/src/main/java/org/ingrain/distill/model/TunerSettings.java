@@ -1,8 +1,8 @@
 package org.ingrain.distill.model;
 
-/** Settings of a {@link Tuner}, a part of the settings of a run. The pipeline only needs the size of a training. */
+/** Training settings of a {@link Tuner}. The pipeline uses only the number of steps and the rows per step. */
 public interface TunerSettings {
-    /** Rows per optimizer step. */
+    /** Number of rows per optimizer step. */
     int rowsPerStep();
 
     /** Number of optimizer steps of a training on this number of rows. */

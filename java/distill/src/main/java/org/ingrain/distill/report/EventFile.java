@@ -10,11 +10,12 @@ import java.nio.charset.StandardCharsets;
 import java.util.zip.CRC32C;
 
 /**
- * TensorBoard's event file: TFRecord frames, each with a protobuf message Event. The wall time of an event is its step
- * number instead of a time. Equal trainings therefore write equal bytes, and TensorBoard's relative axis shows steps.
+ * Writes an event file of TensorBoard. The file has one TFRecord frame for each protobuf message of type Event. The
+ * wall time of an event is set to its step number. Equal trainings therefore write equal bytes, and TensorBoard's
+ * relative axis shows steps.
  */
 final class EventFile {
-    /** TensorBoard recognises the file by the middle part of its name. */
+    /** Name of the file. TensorBoard recognises the file by {@code tfevents} in its name. */
     static final String NAME = "events.out.tfevents.0.ingrain";
 
     private static final int VARINT = 0;
@@ -30,7 +31,7 @@ final class EventFile {
         record(new Message().bytes(3, "brain.Event:2".getBytes(StandardCharsets.UTF_8)).bytes());
     }
 
-    /** Adds the value of one step. */
+    /** Writes one value of one step. */
     void scalar(int step, String tag, double value) throws IOException {
         Message scalar = new Message().bytes(1, tag.getBytes(StandardCharsets.UTF_8))
                 .fixed32(2, Float.floatToRawIntBits((float) value));

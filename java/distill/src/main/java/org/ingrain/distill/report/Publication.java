@@ -22,14 +22,17 @@ import org.ingrain.files.Json;
 
 /**
  * Writes the reports of a finished run: {@code report.json}, {@code report.md}, {@code report.html}, the plots as
- * images and the training for TensorBoard. They depend only on the other files of the run.
+ * images, and the training metrics for TensorBoard. Their content depends only on the other files of the run.
  *
  * @param folder   run folder
- * @param prompts  prompts of System 2
- * @param students all students, including those for whom curation kept nothing
+ * @param prompts  prompts of the System 2 method
+ * @param students all students, including those for which curation kept no example
  */
 public record Publication(Path folder, Report report, Prompts prompts, List<StudentFiles> students) {
-    /** Approximate limit of compressed text in a page, in characters. A page of twice this size still opens quickly. */
+    /**
+     * Approximate maximum number of compressed characters in a page, for all indexes together and for all texts
+     * together. A page of twice this size still opens quickly.
+     */
     private static final int ROOM = 12 << 20;
 
     public void write() {

@@ -1,6 +1,8 @@
 package org.ingrain.distill.run;
 
-/** Receives the progress of a run. Results do not depend on it. Calls come from any thread, one at a time. */
+/**
+ * Receives the progress of a run. It does not affect the results. It is called on any thread, but never concurrently.
+ */
 @FunctionalInterface
 public interface Progress {
     Progress SILENT = state -> {
@@ -11,11 +13,11 @@ public interface Progress {
     /**
      * The progress of a stage.
      *
-     * @param stage name of the stage: sample, curate, train, evaluate system-1 ...
-     * @param done  finished units, including those of earlier processes
-     * @param total all units, at least 1
-     * @param unit  unit of done and total: samples, steps
-     * @param rate  tokens per second since this process started the stage; 0 if unknown
+     * @param stage name of the stage, such as sample, train or evaluate system-1
+     * @param done  number of finished units, including units that earlier processes of the run finished
+     * @param total number of all units, at least 1
+     * @param unit  unit of {@code done} and {@code total}, such as samples or steps
+     * @param rate  mean number of tokens per second since this process started the stage; 0 if unknown
      */
     record State(String stage, long done, long total, String unit, double rate) {
         /** Share of the stage that is done, 0 to 1. */

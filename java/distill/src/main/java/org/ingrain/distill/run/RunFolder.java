@@ -4,7 +4,7 @@ import java.nio.file.Path;
 import org.ingrain.files.Manifest;
 import org.ingrain.files.RunLock;
 
-/** The folder of one run, new or resumed, with its log. One process at a time holds it. */
+/** The folder of a new or resumed run, with the log of the run. At most one process can have a run folder open. */
 public final class RunFolder implements AutoCloseable {
     private final Path folder;
     private final RunLock lock;
@@ -16,7 +16,7 @@ public final class RunFolder implements AutoCloseable {
         this.log = new RunLog(folder);
     }
 
-    /** Creates or reopens the folder, as {@link RunLock#take} does. */
+    /** Creates or reopens the folder and locks it. It throws the same errors as {@link RunLock#take}. */
     public static RunFolder open(Path folder, Manifest manifest) {
         return new RunFolder(folder, RunLock.take(folder, manifest));
     }

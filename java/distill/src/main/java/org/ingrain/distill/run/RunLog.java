@@ -10,8 +10,8 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 
 /**
- * Events and times of a run: {@code run.log} and {@code timings.json}. These files and each training's {@code log.txt}
- * are the only ones that differ between equal runs.
+ * Writes the events of a run to {@code run.log} and its times to {@code timings.json}. Only these files and each
+ * training's {@code log.txt} differ between equal runs.
  */
 public final class RunLog {
     private final Path log;
@@ -23,11 +23,11 @@ public final class RunLog {
     }
 
     /**
-     * The cost of one stage, summed over all processes that worked on it.
+     * Time and tokens of one stage, summed over all processes that worked on the stage.
      *
-     * @param tokens generated tokens
-     * @param unused those of {@code tokens} in finished texts that were not kept, because the vote had already been
-     *               decided; cancelled texts are not counted
+     * @param tokens number of generated tokens
+     * @param unused number of tokens of finished texts that were not kept because the vote was already decided;
+     *               {@code tokens} includes them; cancelled texts are not counted
      */
     public record Timing(double seconds, long tokens, long unused) {
         Timing plus(Timing other) {
@@ -42,7 +42,7 @@ public final class RunLog {
         DurableFile.append(log, Instant.now().truncatedTo(ChronoUnit.MILLIS) + " " + text + "\n");
     }
 
-    /** Adds to a stage's time. */
+    /** Adds to the timing of a stage and logs the added values. */
     public void add(String stage, Timing timing) {
         Map<String, Timing> all = new TreeMap<>();
         if (Files.exists(timings)) {

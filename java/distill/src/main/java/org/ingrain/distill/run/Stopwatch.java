@@ -1,6 +1,8 @@
 package org.ingrain.distill.run;
 
-/** Times one stage in this process. Reports to the progress, and at the end to the log. */
+/**
+ * Measures the time of one stage in this process. It reports each step to a {@link Progress}, and the total to the log.
+ */
 public final class Stopwatch {
     private final String stage;
     private final String unit;
@@ -16,7 +18,10 @@ public final class Stopwatch {
         this.progress = progress;
     }
 
-    /** Reports {@code done} of {@code total} units; the newest unit added {@code more} tokens. */
+    /**
+     * Reports that {@code done} of {@code total} units are finished, and that {@code more} tokens were generated since
+     * the last call.
+     */
     public void at(long done, long total, int more) {
         tokens += more;
         double seconds = seconds();
@@ -27,7 +32,7 @@ public final class Stopwatch {
         stop(0);
     }
 
-    /** @param unused tokens of finished texts that were not kept */
+    /** @param unused number of tokens of finished texts that were not kept */
     public void stop(long unused) {
         log.add(stage, new RunLog.Timing(seconds(), tokens, unused));
     }

@@ -14,15 +14,15 @@ import org.ingrain.tensor.InputException;
 /**
  * The completions of one example, read from a file of samples.
  *
- * @param samples all completions, depth first
+ * @param samples all completions of the example, in depth-first order
  */
 public record Answers(List<SampleRecord> samples) {
     /**
      * An answer with the steps that led to it.
      *
-     * @param path  path of the last sampled step's text
-     * @param steps the sampled steps, from the first to the last
-     * @param parts for a method that branches: the texts about the parts of the last text; else empty
+     * @param path  path of the text of the last sampled step
+     * @param steps completions of the sampled steps, from the first step to the last
+     * @param parts for a branching method, the completions about the parts of the last text; else empty
      */
     public record Chain(String path, List<SampleRecord> steps, List<SampleRecord> parts) {
         public String text() {
@@ -31,7 +31,8 @@ public record Answers(List<SampleRecord> samples) {
     }
 
     /**
-     * The answers, each with the steps that led to it. Answers may share their first steps.
+     * The answers of the example, each with the steps that led to it. Several answers may share completions of earlier
+     * steps.
      *
      * @param depth number of sampled steps of the method
      */
@@ -57,21 +58,22 @@ public record Answers(List<SampleRecord> samples) {
         return chains;
     }
 
-    /** Generated tokens of all steps and samples. */
+    /** Number of generated tokens of all completions. */
     public int tokens() {
         return samples.stream().mapToInt(SampleRecord::tokens).sum();
     }
 
-    /** Receives one example. */
+    /** Receives one example and its completions. */
     @FunctionalInterface
     public interface Each<E extends Exception> {
         void accept(Example example, Answers answers) throws E;
     }
 
     /**
-     * Reads a finished file of {@link Sampling} example by example, with one example in memory at a time.
+     * Reads a finished file of {@link Sampling} and calls {@code each} for every example. Only one example is in memory
+     * at a time.
      *
-     * @throws InputException if the file is damaged: a line is malformed, or an example has no line
+     * @throws InputException if a line is malformed, or an example in the given order has no line
      */
     public static <E extends Exception> void forEach(Path file, List<Example> examples, Each<E> each) throws E {
         try (JsonLines<SampleRecord> lines = JsonLines.open(file, SampleRecord.class)) {
@@ -82,7 +84,7 @@ public record Answers(List<SampleRecord> samples) {
                     own.add(next);
                     next = lines.next();
                 }
-                // An order has no lines if the disagreement of an earlier order made it unnecessary.
+                // A presentation order has no lines if an earlier order disagreed, so that this one was unnecessary.
                 if (own.isEmpty() && example.isAsGiven()) {
                     throw new InputException(file + ": no line of example " + example.id());
                 }

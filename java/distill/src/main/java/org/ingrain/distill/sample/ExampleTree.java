@@ -11,7 +11,10 @@ import org.ingrain.distill.model.TextCompletion;
 import org.ingrain.distill.model.TextRequest;
 import org.ingrain.distill.task.Example;
 
-/** The tree of one example's completions. It requests missing completions and counts each complete answer. */
+/**
+ * The tree of completions of one example. It requests missing completions and passes each complete answer to the
+ * {@link Stopping.Count}.
+ */
 final class ExampleTree {
     private final Plan plan;
     private final Example example;
@@ -19,7 +22,7 @@ final class ExampleTree {
     private final SampleLog log;
     private final Set<SampleKey> inFlight = new LinkedHashSet<>();
     private final BitSet answered = new BitSet();
-    /** Answers that are waiting for a completion. */
+    /** Numbers of the answers for which a completion is requested and not finished yet. */
     private final BitSet waiting = new BitSet();
 
     ExampleTree(Plan plan, Example example, Stopping.Count count, SampleLog log) {
@@ -33,12 +36,12 @@ final class ExampleTree {
         return count.settled();
     }
 
-    /** Number of answers that are complete or not needed. */
+    /** Number of answers that are complete; the number of all answers if the example is settled. */
     long done() {
         return settled() ? plan.leaves() : answered.cardinality();
     }
 
-    /** Requests that are no longer needed. Each is returned once. */
+    /** The keys of requests that are no longer needed. Each key is returned by one call only. */
     List<SampleKey> cancelUnneeded() {
         List<SampleKey> keys = settled() ? List.copyOf(inFlight) : List.of();
         inFlight.removeAll(keys);
@@ -56,7 +59,7 @@ final class ExampleTree {
         waiting.clear(first, first + plan.below(Math.min(key.depth() + 1, plan.depth())));
     }
 
-    /** The next requests; none once the example is settled. */
+    /** Makes all requests that the open answers need next. Returns an empty list if the example is settled. */
     List<TextRequest> advance() {
         List<TextRequest> requests = new ArrayList<>();
         for (int answer = next(); answer >= 0 && !settled(); answer = next()) {
@@ -70,7 +73,7 @@ final class ExampleTree {
         return requests;
     }
 
-    /** An open answer that is neither complete nor waiting, or -1. */
+    /** The number of an open answer that is neither complete nor waiting; -1 if there is none. */
     private int next() {
         BitSet open = count.open();
         open.andNot(answered);
@@ -78,7 +81,10 @@ final class ExampleTree {
         return open.nextSetBit(0);
     }
 
-    /** Follows the steps of an answer as far as completions exist, then requests the next one. */
+    /**
+     * Follows the steps of an answer as far as completions exist. Then requests the next completions, or counts the
+     * answer if it is complete.
+     */
     private void extend(int answer, List<TextRequest> requests) {
         List<SampleRecord> steps = new ArrayList<>();
         SampleKey key = new SampleKey(example.id(), "");
@@ -105,7 +111,10 @@ final class ExampleTree {
         }
     }
 
-    /** Whether a completion exists. If not, requests it, or records that it cannot be requested. */
+    /**
+     * Whether a completion is in the log. If it is missing, it is requested; if it cannot be requested, an empty
+     * completion is recorded and the result is true.
+     */
     private boolean isAvailable(SampleKey key, List<SampleRecord> before, String part, List<TextRequest> requests) {
         if (log.contains(key)) {
             return true;
@@ -125,7 +134,7 @@ final class ExampleTree {
         return false;
     }
 
-    /** Records that a completion cannot be requested. */
+    /** Records an empty completion, because it cannot be requested. Returns true. */
     private boolean recordMissing(SampleKey key, Finish why) {
         log.append(new SampleRecord(key.id(), key.path(), plan.steps().get(key.depth()).name(), "", 0, why));
         return true;
@@ -135,7 +144,7 @@ final class ExampleTree {
         return sample.finish() == Finish.PROMPT_TOO_LONG || sample.finish() == Finish.BLANK_PROMPT;
     }
 
-    /** The completions of all counted answers, depth first. */
+    /** The keys of the completions of all recorded answers, in depth-first order. */
     Set<SampleKey> recorded() {
         Set<SampleKey> keys = new LinkedHashSet<>();
         BitSet recorded = count.recorded();

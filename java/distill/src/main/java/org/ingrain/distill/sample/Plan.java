@@ -13,17 +13,18 @@ import org.ingrain.template.Message;
 import org.ingrain.tensor.InputException;
 
 /**
- * The sampling plan of a method for one task: prompt, number of samples and parameters of each step. It defines a tree
- * of completions for each example. The texts of the last sampled step are the answers. If the method branches, a
- * further step asks once per part of such a text, and those texts belong to the answer.
+ * The sampling plan of a method for one task. It has the prompt, the number of samples and the parameters of each step.
+ * It defines a tree of completions for each example. Each text of the last sampled step is an answer. If the method
+ * branches, a further step has one prompt for each part of such a text, and the resulting texts belong to the same
+ * answer.
  *
  * @param steps    the steps in order; at least one
- * @param splitter splits the texts before the last step into parts; null if the last step is sampled like the others
- * @param seed     seed of this use of the method
- * @param weights  the weights that answer
+ * @param splitter splits a text of the last sampled step into parts; null if the method does not branch
+ * @param seed     seed from which the seeds of all requests are derived
+ * @param weights  the weights that generate the texts
  */
 public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelState weights) {
-    /** Maximum number of answers per example: a poll counts them one by one. */
+    /** Maximum number of answers per example. It is limited because a poll counts the answers one by one. */
     public static final int MOST_ANSWERS = 10_000;
 
     public Plan {
@@ -38,15 +39,16 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
     /**
      * One step of a plan.
      *
-     * @param name    name of the step; {@code {name}} in later prompts stands for its text
-     * @param prompt  the user's message, with placeholders
-     * @param samples completions per prompt
-     * @param each    for the step that asks once per part: the placeholder of the part; else null
+     * @param name    name of the step; in later prompts, {@code {name}} is replaced by the text of this step
+     * @param prompt  template of the user message
+     * @param samples number of completions per prompt
+     * @param each    for the last step of a branching method, the placeholder that is replaced by a part of the
+     *                previous text; else null
      */
     public record PlannedStep(String name, PromptTemplate prompt, int samples, SamplingParams params, String each) {
     }
 
-    /** Number of sampled steps: all steps except one that asks for each part. */
+    /** Number of sampled steps, which are all steps except the last step of a branching method. */
     public int depth() {
         return splitter == null ? steps.size() : steps.size() - 1;
     }
@@ -56,12 +58,12 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
         return below(0);
     }
 
-    /** Number of answers below one completion at a depth; depth 0 is the root of the tree. */
+    /** Number of answers below one completion at the given depth; depth 0 is the root of the tree. */
     int below(int depth) {
         return steps.subList(depth, depth()).stream().mapToInt(PlannedStep::samples).reduce(1, Math::multiplyExact);
     }
 
-    /** Sample indices of an answer, one per sampled step. */
+    /** The sample indices on the path of an answer, one for each sampled step. */
     int[] indices(int answer) {
         int[] indices = new int[depth()];
         for (int i = 0; i < indices.length; i++) {
@@ -70,12 +72,15 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
         return indices;
     }
 
-    /** Number of the answer with this path among all answers of its example. */
+    /** Number of the answer with this path, from 0, among all answers of an example in depth-first order. */
     public int number(String path) {
         return firstAnswer(new SampleKey("", path));
     }
 
-    /** Number of the first answer below a completion of a sampled step. */
+    /**
+     * Number of the first answer below a completion; for the text about a part, the number of the answer that it
+     * belongs to.
+     */
     int firstAnswer(SampleKey key) {
         int[] indices = key.indices();
         int first = 0;
@@ -85,7 +90,7 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
         return first;
     }
 
-    /** The prompt of the first step; for a plan with one step, the whole prompt. */
+    /** The prompt of the first step for an example. */
     public List<Message> firstPrompt(Example example) {
         return List.of(Message.user(steps.getFirst().prompt().render(example.values())));
     }
@@ -93,8 +98,8 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
     /**
      * The request for one completion.
      *
-     * @param texts texts of the earlier steps, in order
-     * @param part  for a step that asks once per part: the part; else null
+     * @param texts texts of the earlier steps, from the first step on
+     * @param part  for the last step of a branching method, the part; else null
      */
     TextRequest request(SampleKey key, Example example, List<String> texts, String part) {
         PlannedStep step = steps.get(texts.size());

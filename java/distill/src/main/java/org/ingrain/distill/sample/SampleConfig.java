@@ -7,8 +7,10 @@ import org.ingrain.tensor.InputException;
 /**
  * Sampling settings of a method.
  *
- * @param samples samples per step, from the first step; missing steps get one. Empty: the numbers in the method
- * @param params  parameters of all steps without their own; the random numbers of all steps are derived from its seed
+ * @param samples number of samples of each step, from the first step on; further steps have one sample; empty: the
+ *                numbers of the method
+ * @param params  sampling parameters, unless the method has other values; all random numbers are derived from the seed
+ *                in {@code params}
  */
 public record SampleConfig(List<Integer> samples, SamplingParams params) {
     public SampleConfig {

@@ -10,13 +10,14 @@ import org.ingrain.distill.model.SampleKey;
 import org.ingrain.files.JsonLog;
 
 /**
- * The completions so far, one line each, in the order in which they finished. A killed process loses no complete line;
- * the completion of a truncated last line is generated again. Memory holds only the positions of the lines; texts are
- * read from the file. Not thread-safe.
+ * A file with one line for each finished completion, in the order in which the completions finished. If the process is
+ * killed, no complete line is lost; a truncated last line is removed when the log is opened again, and its completion
+ * is generated again. Only the positions of the lines are in memory; texts are read from the file. Not thread-safe.
  */
 final class SampleLog implements AutoCloseable {
     /**
-     * Interval between forced writes to disk. A power failure loses the work since the last one; a kill loses nothing.
+     * Interval between forced writes to disk, in nanoseconds. A power failure loses the lines that were appended since
+     * the last forced write; the end of the process loses none.
      */
     private static final long FORCE_EVERY = TimeUnit.SECONDS.toNanos(5);
 
@@ -34,7 +35,7 @@ final class SampleLog implements AutoCloseable {
         log = JsonLog.open(file);
     }
 
-    /** Opens or creates a log, and removes a truncated last line, as {@link JsonLog#resume} does. */
+    /** Opens or creates a log. Removes a truncated last line ({@link JsonLog#resume}). */
     static SampleLog open(Path file) {
         SampleLog samples = new SampleLog(file);
         try {
@@ -59,7 +60,7 @@ final class SampleLog implements AutoCloseable {
         return tokens;
     }
 
-    /** Number of generated tokens of a completion, which must be in the log. */
+    /** Number of generated tokens of one completion, which must be in the log. */
     int tokens(SampleKey key) {
         return line(key).tokens();
     }
@@ -76,7 +77,9 @@ final class SampleLog implements AutoCloseable {
         }
     }
 
-    /** Copies the lines of these completions in the given order. All of them must be in the log. */
+    /**
+     * Writes the lines of these completions to {@code out} in the given sequence. All completions must be in the log.
+     */
     void copy(Iterable<SampleKey> order, OutputStream out) throws IOException {
         for (SampleKey key : order) {
             out.write(log.read(line(key).place()));

@@ -4,11 +4,11 @@ import org.ingrain.distill.model.Finish;
 import org.ingrain.distill.model.SampleKey;
 
 /**
- * A completion on disk.
+ * A completion as a line of a file of samples.
  *
  * @param id     id of the example
- * @param path   see {@link SampleKey#path()}
- * @param step   name of the method's step
+ * @param path   path of the completion, as in {@link SampleKey#path()}
+ * @param step   name of the step in the method
  * @param text   generated text
  * @param tokens number of generated tokens
  */

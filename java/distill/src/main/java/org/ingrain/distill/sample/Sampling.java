@@ -16,9 +16,10 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.files.DurableFile;
 
 /**
- * Samples a method on many examples. Each completion is written to a log as soon as it is finished. At the end all
- * needed completions are written to one file, sorted by example and sample. This file depends only on the plan, the
- * examples and the stopping rule, not on the order in which completions finish, nor on interruptions.
+ * Samples a method on many examples. Each completion is appended to a log as soon as it is finished. At the end the
+ * completions of all recorded answers are written to one file, sorted by example and sample. The content of this file
+ * depends only on the plan, the examples and the stopping rule. It does not depend on the order in which completions
+ * finish, or on interruptions.
  */
 public final class Sampling {
     private final Plan plan;
@@ -26,7 +27,7 @@ public final class Sampling {
     private final List<Example> examples;
     private final Answerer answerer;
 
-    /** @param examples all questions; the orders of a question follow each other, the given order first */
+    /** @param examples all questions; the presentation orders of a question are consecutive, the given order first */
     public Sampling(Plan plan, Stopping stopping, List<Example> examples, Answerer answerer) {
         this.plan = plan;
         this.stopping = stopping;
@@ -34,7 +35,10 @@ public final class Sampling {
         this.answerer = answerer;
     }
 
-    /** Writes {@code target}, resuming from the log of an interrupted call. An existing target is not changed. */
+    /**
+     * Samples all examples and writes {@code target}. If an earlier call was interrupted, this call resumes from its
+     * log. If {@code target} exists, it is not changed.
+     */
     public void run(Path target, Stopwatch watch) {
         Path logFile = target.resolveSibling(target.getFileName() + ".log");
         if (!Files.exists(target)) {
@@ -52,16 +56,16 @@ public final class Sampling {
         DurableFile.delete(logFile);
     }
 
-    /** One pass over the trees of all examples. */
+    /** The state of one call of {@link #run}. */
     private final class Walk {
         private final SampleLog log;
         private final Stopwatch watch;
         private final Map<String, ExampleTree> trees = new LinkedHashMap<>();
-        /** The trees of all orders of an example's question. */
+        /** For each example id, the trees of all presentation orders of its question. */
         private final Map<String, List<ExampleTree>> questions = new HashMap<>();
         private final long total = (long) plan.leaves() * examples.size();
         private long done;
-        /** Tokens of texts that finished after their example was settled. */
+        /** Number of tokens of texts that finished after their example was settled. */
         private long late;
 
         Walk(SampleLog log, Stopwatch watch) {
@@ -116,7 +120,7 @@ public final class Sampling {
                     question.stream().flatMap(order -> order.cancelUnneeded().stream()).toList());
         }
 
-        /** Tokens of finished texts that are not in the file. */
+        /** Number of tokens of finished texts that are not written to the target. */
         long unused() {
             return late + log.tokens() - trees.values().stream().flatMap(tree -> tree.recorded().stream())
                     .mapToLong(log::tokens).sum();

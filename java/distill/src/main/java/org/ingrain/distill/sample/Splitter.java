@@ -2,7 +2,7 @@ package org.ingrain.distill.sample;
 
 import java.util.List;
 
-/** Splits a text into parts. The next step of a plan asks once for each part. */
+/** Splits a text into parts. The next step of the plan has one prompt for each part. */
 @FunctionalInterface
 public interface Splitter {
     List<String> parts(String text);

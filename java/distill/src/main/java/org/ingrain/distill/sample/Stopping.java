@@ -5,40 +5,44 @@ import java.util.List;
 import org.ingrain.distill.task.Example;
 
 /**
- * Decides which answers of an example are drawn. The decision to stop depends only on the answers, never on the order
- * in which they finish.
+ * A rule that decides which answers of an example are drawn. The decision to stop depends only on the answers, never on
+ * the order in which they finish.
  */
 public interface Stopping {
-    /** Draws all answers. */
+    /** The rule that draws all answers. */
     Stopping NEVER = (orders, plan) -> orders.stream().map(order -> new All(plan.leaves())).toList();
 
     /**
-     * Starts one question.
+     * Starts the counts of one question.
      *
-     * @param orders the question in all its orders, the given order first
-     * @return one count per order; a count may depend on the other orders
+     * @param orders the question in all its presentation orders, the given order first
+     * @return one count for each presentation order; a count may depend on the answers to the other orders
      */
     List<? extends Count> begin(List<Example> orders, Plan plan);
 
-    /** Counts the answers of one order of a question. Answers are numbered from 0, depth first. */
+    /** Counts the answers to a question in one presentation order. Answers are numbered from 0 in depth-first order. */
     interface Count {
-        /** Adds an answer. Answers come in any order, each once. */
+        /** Adds an answer. Each answer must be added once, in any order. */
         void add(int number, Answers.Chain answer);
 
-        /** The answers that may be drawn now. The set grows with the added answers until the order is settled. */
+        /**
+         * The numbers of the answers that may be drawn now. Added answers can enlarge this set until the count is
+         * settled.
+         */
         BitSet open();
 
         /** Whether no further answer can change the verdict. */
         boolean settled();
 
         /**
-         * The answers that the verdict is based on: those up to the deciding one, or none if this order is not needed.
-         * Call it when all orders are settled.
+         * The numbers of the answers that the verdict is based on. They end with the deciding answer; the set is empty
+         * if this presentation order is not needed. Call this method only when the counts of all presentation orders
+         * are settled.
          */
         BitSet recorded();
     }
 
-    /** Waits for all answers. */
+    /** A count that requires all answers. */
     final class All implements Count {
         private final int answers;
         private int added;

@@ -4,9 +4,9 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.Locale;
 import java.util.Optional;
 
-/** The form of the answers to a user's own questions. */
+/** The format of the answers to a user's own questions. */
 public enum AnswerFormat {
-    /** The whole text. Case, spaces and punctuation at the ends do not matter. */
+    /** The whole text is the answer. A comparison ignores case, repeated spaces, and punctuation at both ends. */
     @JsonProperty("text") TEXT("a text") {
         @Override
         Optional<String> extract(String text) {
@@ -19,7 +19,7 @@ public enum AnswerFormat {
                     .replaceAll("^[\\s\\p{Punct}“”]+|[\\s\\p{Punct}“”]+$", "");
         }
     },
-    /** The stated yes or no; if none is stated, the last one in the text. */
+    /** The answer is the stated yes or no ({@link YesNo#stated}); if none is stated, the last yes or no in the text. */
     @JsonProperty("yes-no") YES_NO("yes or no") {
         @Override
         Optional<String> extract(String text) {
@@ -31,7 +31,10 @@ public enum AnswerFormat {
             return answer.strip().toLowerCase(Locale.ROOT);
         }
     },
-    /** The number stated as the answer; without one, the last number ({@link Numbers}). 1,000.0 equals 1000. */
+    /**
+     * The answer is the stated number; if none is stated, the last number in the text ({@link Numbers}). 1,000.0 equals
+     * 1000.
+     */
     @JsonProperty("number") NUMBER("a number") {
         @Override
         Optional<String> extract(String text) {

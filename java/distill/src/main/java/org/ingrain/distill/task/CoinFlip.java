@@ -8,10 +8,10 @@ import java.util.regex.Pattern;
 import org.ingrain.tensor.InputException;
 
 /**
- * Coin flip: {@code A coin is heads up. hiram does not flip the coin. nicoletto flips the coin. Is the coin still heads
- * up?} is {@code yes} if the number of flips is even.
+ * The coin flip task. A question is {@code A coin is heads up. hiram does not flip the coin. nicoletto flips the coin.
+ * Is the coin still heads up?} The answer is {@code yes} if the number of flips is even.
  *
- * @param suffix text appended to each question, such as {@code Flip means reverse.}; empty for none
+ * @param suffix text that is appended to each question, such as {@code Flip means reverse.}; empty for no text
  * @param size   number of people in a generated question
  */
 public record CoinFlip(String suffix, int size) implements Task {
@@ -38,7 +38,9 @@ public record CoinFlip(String suffix, int size) implements Task {
         return "yes or no";
     }
 
-    /** Removes a leading {@code Q:} and a trailing {@code A:}, joins runs of spaces, and appends the suffix. */
+    /**
+     * Removes a leading {@code Q:} and a trailing {@code A:}, replaces repeated spaces by one, and appends the suffix.
+     */
     @Override
     public String clean(String question) {
         String bare = question.strip().replaceFirst("^Q:\\s*", "").replaceFirst("\\s*A:$", "").replaceAll("\\s+", " ");
@@ -46,8 +48,8 @@ public record CoinFlip(String suffix, int size) implements Task {
     }
 
     /**
-     * The stated yes or no; else the face named in the last sentence; else the last yes or no. {@code not heads} counts
-     * as tails; {@code whether heads} does not count.
+     * Finds the stated yes or no. If there is none, it uses the side of the coin that the last sentence names;
+     * otherwise the last yes or no. {@code not heads} means tails; {@code whether heads} names no side.
      */
     @Override
     public Optional<String> extract(Example example, String text) {
@@ -82,7 +84,10 @@ public record CoinFlip(String suffix, int size) implements Task {
         return new Example(id, clean(question.toString()), flips % 2 == 0 ? "yes" : "no");
     }
 
-    /** The face named in the last sentence, unless it is a question. Earlier sentences may only repeat the question. */
+    /**
+     * The answer for the side of the coin that is named in the last sentence; empty if this sentence is a question or
+     * names no side. Earlier sentences are ignored, because they may only repeat the question.
+     */
     private static Optional<String> face(String text) {
         String[] sentences = SENTENCE_END.split(text.strip());
         String last = sentences[sentences.length - 1];

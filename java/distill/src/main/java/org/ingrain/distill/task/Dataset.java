@@ -22,14 +22,16 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.tensor.InputException;
 
 /**
- * The questions of a run. No question is in both parts, and neither are variants of the same question.
+ * The questions of a run. No question is in both {@code pool} and {@code test}. The variants of a question are never
+ * divided between them.
  *
- * @param pool    questions to distil on; gold answers, if there are any, are used by the report only
- * @param test    held-out questions for the evaluation, each with its gold answer; may be empty
- * @param dropped number of questions left out of the pool because the test has them, or variants of them
+ * @param pool    questions to distil on; their gold answers, if known, are used only for the report
+ * @param test    held-out questions for the evaluation, each with a gold answer; may be empty
+ * @param dropped number of questions that were removed from the pool because {@code test} contains them or variants of
+ *                them
  */
 public record Dataset(List<Example> pool, List<Example> test, int dropped) {
-    /** Reads or generates the questions and splits them. */
+    /** Reads or generates the questions and divides them into pool and test questions. */
     public static Dataset load(QuestionConfig config) {
         Task task = config.makeTask();
         List<Example> all = config.data() == null ? generate(config, task) : QuestionReader.read(
@@ -59,7 +61,7 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
         return new Dataset(pool, test, rest.size() - pool.size());
     }
 
-    /** The questions of an evaluation without distillation: the first {@code limit} rows, or all. */
+    /** Reads or generates the questions of an evaluation without distillation. All of them must have a gold answer. */
     public static List<Example> loadTest(QuestionConfig config) {
         Task task = config.makeTask();
         List<Example> all = config.data() == null ? generate(config, task) : QuestionReader.read(
@@ -96,8 +98,8 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
     }
 
     /**
-     * Selects groups with {@code size} members in total; early groups are preferred. If no selection has exactly that
-     * size, it takes the nearest size, and the larger of two. It never selects all groups.
+     * Selects groups with {@code size} members in total, preferably early ones. If this total is impossible, it selects
+     * the nearest possible total; of two equally near totals, it selects the larger. It never selects all groups.
      */
     private static List<List<Integer>> nearest(List<List<Integer>> groups, int size, int all) {
         int members = 0;
@@ -109,7 +111,8 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
             return groups.subList(0, count);
         }
         int largest = groups.stream().mapToInt(List::size).max().orElse(1);
-        // last[n]: first group at which some selection of the groups so far has n members; -1 if there is none.
+        // last[n] is the first group g such that some selection from groups 0 to g has n members; -1 if there is no
+        // such group.
         int[] last = new int[Math.min(size + largest, all)];
         Arrays.fill(last, -1);
         for (int group = 0; group < groups.size() && last[size] < 0; group++) {

@@ -6,19 +6,20 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * One question.
+ * One question in one presentation order of its options or responses.
  *
- * @param id         unique in its file, and the same whenever the file is read
+ * @param id         id of the question; unique in its file, and the same each time the file is read
  * @param question   text of the question, without the prompt of a method
- * @param gold       the right answer, or null if unknown
- * @param fields     values of further placeholders in prompts
+ * @param gold       the right answer; null if it is unknown
+ * @param fields     values of further placeholders in prompts, by name
  * @param category   category of the question, or null
- * @param references votes of humans or of other judges, as canonical answers; empty if there are none
- * @param relabel    if the options or responses are in another order: maps answers in this order to answers in the
- *                   given order; else empty
- * @param given      if they are in another order: id of the example in the given order; else null
- * @param group      common key of the variants of a question, such as the question without an opinion; null if there
- *                   are no variants
+ * @param references reference votes of humans or of other judges, as keys of answers in the given order; empty if there
+ *                   are none
+ * @param relabel    map from answers in this presentation order to answers in the given order; empty for the given
+ *                   order
+ * @param given      id of the example in the given order; null for the given order
+ * @param group      common key of all variants of a question, such as the question without an opinion; null if the
+ *                   question has no variants
  */
 public record Example(String id, String question, String gold, Map<String, String> fields, String category,
         List<String> references, Map<String, String> relabel, String given, String group) {
@@ -28,7 +29,7 @@ public record Example(String id, String question, String gold, Map<String, Strin
         relabel = relabel == null ? Map.of() : relabel;
     }
 
-    /** A plain question. */
+    /** A question without further fields, category and reference votes. */
     public Example(String id, String question, String gold) {
         this(id, question, gold, Map.of(), null, List.of());
     }
@@ -43,37 +44,38 @@ public record Example(String id, String question, String gold, Map<String, Strin
         return Optional.ofNullable(gold);
     }
 
-    /** This example with other fields. */
+    /** A copy of this example with other fields. */
     public Example with(Map<String, String> other) {
         return new Example(id, question, gold, other, category, references, relabel, given, group);
     }
 
-    /** This example as a variant of a question. */
+    /** A copy of this example that belongs to a group of variants. */
     Example of(String newGroup) {
         return new Example(id, question, gold, fields, category, references, relabel, given, newGroup);
     }
 
     /**
-     * This example in another order.
+     * A copy of this example in another presentation order.
      *
-     * @param number number of the order, from 1; the new id is this example's id, {@code ~} and the number
+     * @param number number of the presentation order, from 1; the new id is this example's id, then {@code ~} and the
+     *               number
      */
     Example reordered(int number, String newQuestion, Map<String, String> newFields, Map<String, String> newRelabel) {
         return new Example(id + "~" + number, newQuestion, gold, newFields, category, references, newRelabel, id,
                 group);
     }
 
-    /** Whether options and responses are in the given order, that of the data. */
+    /** Whether the options or responses are in the given order, which is the order in the data. */
     public boolean isAsGiven() {
         return given == null;
     }
 
-    /** The key of an answer in terms of the given order. */
+    /** Converts the key of an answer from this presentation order to the given order. */
     public String canonical(String key) {
         return relabel.getOrDefault(key, key);
     }
 
-    /** Values of the placeholders in prompts. */
+    /** Values of all placeholders in prompts, by name. */
     public Map<String, String> values() {
         Map<String, String> values = new LinkedHashMap<>(fields);
         values.put("question", question);

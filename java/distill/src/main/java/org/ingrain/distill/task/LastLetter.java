@@ -15,25 +15,28 @@ import java.util.stream.Stream;
 import org.ingrain.tensor.InputException;
 
 /**
- * Last letter concatenation: {@code Take the last letters of the words in "Edgar Bob" and concatenate them.} is {@code
- * rb}.
+ * The last letter concatenation task. A question is {@code Take the last letters of the words in "Edgar Bob" and
+ * concatenate them.} Its answer is {@code rb}.
  *
- * @param size number of words in a generated question, and in a question that quotes no words
+ * @param size number of words in a generated question; also the number of letters in the answer to a question that
+ *             quotes no words
  */
 public record LastLetter(int size) implements Task {
-    /** Words in quotes of any kind. An apostrophe is not a quote. */
+    /** Words in quotation marks of any kind. An apostrophe is not a quotation mark. */
     private static final Pattern QUOTED_WORDS = Pattern.compile(
             "\"([^\"]*)\"|“([^”]*)”|‘(.*?)’(?!\\p{L})|(?<!\\p{L})'(.*?)'(?!\\p{L})|`([^`]*)`");
     private static final Pattern WORD = Pattern.compile("[^\\p{L}]+");
     private static final String QUOTES = "\"'`*“”‘’";
-    /** A fixed number of letters: one word, or single letters separated by hyphens, plus signs, commas or blanks. */
+    /** A fixed number of letters. They form one word, or are separated by hyphens, plus signs, commas or blanks. */
     private static final String LETTERS = "(\\p{L}{%1$d}|\\p{L}(?:(?:\\h*[-+,]\\h*|\\h)\\p{L}){%2$d})";
-    /** Directly after a cue: quoted letters, or letters at the end of the phrase. */
+    /** Letters directly after a cue phrase. They are quoted, or at the end of the phrase. */
     private static final String AT_ONCE = "\\s*(?:[" + QUOTES + "]+" + LETTERS + "[.,]?[" + QUOTES + "]|" + LETTERS
             + "(?=[.!,;)]|\\s*\\z|\\h*\\R))";
-    /** {@code the answer is "rb"}, {@code result: r-b.} */
+    /** Letters after a strong cue phrase, as in {@code the answer is "rb"} or {@code result: r-b.} */
     private static final String STATED = "(?i)\\b(?:answer|result|concatenation|string)(?: is:?| would be|:)" + AT_ONCE;
-    /** Letters that are quoted, emphasised, or follow {@code letters are}, {@code together:} or similar. */
+    /**
+     * Letters that are quoted or emphasised, or that follow {@code letters are}, {@code together:} or a similar phrase.
+     */
     private static final String SAID = "(?<![\\p{L}])[\"“‘'`*]" + LETTERS
             + "[.,]?[\"”’'`*](?!\\p{L})|(?:(?i:\\b(?:letters|combined|concatenated|joined"
             + "|together)(?: (?:is|are|would be|gives|makes):?|:))|=)" + AT_ONCE;
@@ -54,7 +57,10 @@ public record LastLetter(int size) implements Task {
         return List.of("answer", "targets");
     }
 
-    /** {@code words}: the number of quoted words; {@code size} if the question quotes none. */
+    /**
+     * The placeholder {@code words}; its value is the number of quoted words, or {@code size} if the question quotes
+     * none.
+     */
     @Override
     public Map<String, String> traits(String question) {
         return Map.of("words", String.valueOf(words(question)));
@@ -66,10 +72,11 @@ public record LastLetter(int size) implements Task {
     }
 
     /**
-     * Searches pieces with one letter per word of the question: the piece after the last {@code answer is} or a similar
-     * phrase; else the last piece that is quoted or follows a weaker cue; else the whole text. {@code r-b}, {@code r +
-     * b} and {@code r, b} are {@code rb}. Separately quoted letters, as in {@code "r" and "b"}, are not joined. A
-     * quoted word of the question is not an answer.
+     * Searches for as many letters as the question has words. It uses the letters after the last {@code answer is} or a
+     * similar phrase. If there are none, it uses the last letters that are quoted or follow a weaker cue phrase;
+     * otherwise the whole text, if it consists of such letters only. {@code r-b}, {@code r + b} and {@code r, b} mean
+     * {@code rb}. Separately quoted letters, as in {@code "r" and "b"}, are not joined. A quoted word of the question
+     * is not an answer.
      */
     @Override
     public Optional<String> extract(Example example, String text) {
@@ -85,8 +92,8 @@ public record LastLetter(int size) implements Task {
     }
 
     /**
-     * Removes its words from the names, so that no word is in two questions. Held-out questions then share no word with
-     * training questions.
+     * Generates a question and removes its words from {@code names}, so that no word is in two questions. Held-out
+     * questions therefore share no word with training questions.
      */
     @Override
     public Example generate(String id, List<String> names, Random random) {
@@ -115,7 +122,7 @@ public record LastLetter(int size) implements Task {
                 .reduce((a, b) -> b);
     }
 
-    /** The only group that matched. */
+    /** The text of the only group that matched. */
     private static String group(MatchResult found) {
         return IntStream.rangeClosed(1, found.groupCount()).mapToObj(found::group).filter(Objects::nonNull).findFirst()
                 .orElseThrow();

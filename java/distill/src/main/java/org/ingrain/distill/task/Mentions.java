@@ -6,12 +6,12 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Finds letters in a line of a question that name an option, such as C in the opinion {@code I read an article
- * suggesting C.} Distinguishes them from pronouns, articles, initials and other capitals. The phrases are those of
- * cot-transparency's biased questions.
+ * Finds letters that name an option in a line of a question, such as C in the opinion {@code I read an article
+ * suggesting C.} It distinguishes such letters from pronouns, articles, initials and other capitals. The patterns cover
+ * the phrases in the biased questions of cot-transparency.
  */
 final class Mentions {
-    /** A capital that is not part of a word or of initials. */
+    /** A capital letter that is not part of a word or of initials. */
     private static final Pattern LONE = Pattern.compile(
             "(?<![\\p{L}\\p{N}.&-])(?<!\\p{L}['’])([A-Z])(?![\\p{L}\\p{N}&-]|\\.\\p{L})");
     private static final Pattern BEFORE = Pattern.compile(
@@ -35,10 +35,10 @@ final class Mentions {
     private enum Kind { OPTION, WORD, UNCLEAR }
 
     /**
-     * Renames the letters of options in a line.
+     * Replaces the letters of options in a line.
      *
      * @param names new letter by old letter
-     * @return the new line; empty if it is unclear whether a capital means an option
+     * @return the new line; empty if it is unclear whether a capital letter means an option
      */
     static Optional<String> renamed(String line, Map<String, String> names) {
         StringBuilder renamed = new StringBuilder();

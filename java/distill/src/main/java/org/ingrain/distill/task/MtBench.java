@@ -13,9 +13,10 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.MissingNode;
 
 /**
- * Reads MT-bench's pairs of answers. The data is a file of judgments, by a model (FastChat's {@code gpt-4_pair.jsonl}:
- * g1_winner, g2_winner) or by humans (model_a, model_b, winner). The question file and the folder of answers are in the
- * same folder or one folder up. Only first turns are used. Pairs of one question are held out together.
+ * Reads MT-bench's pairs of answers. The data file has judgments by a model (fields g1_winner and g2_winner, as in
+ * FastChat's {@code gpt-4_pair.jsonl}) or by humans (fields model_a, model_b and winner). The question file and the
+ * folder of answers must be in the folder of the data file or in its parent folder. Only first turns are used. All
+ * pairs of one question form a group of variants.
  */
 final class MtBench {
     private static final List<String> QUESTIONS = List.of("question.jsonl", "mt_bench_question.jsonl");
@@ -24,7 +25,7 @@ final class MtBench {
     private MtBench() {
     }
 
-    /** A question and two models. */
+    /** The ids of a question and of two models. */
     private record Pair(String question, String first, String second) {
         String id() {
             return question + "-" + first + "-" + second;
@@ -61,7 +62,10 @@ final class MtBench {
         return examples.stream().filter(example -> example.gold() != null).toList();
     }
 
-    /** Adds the votes of a judgment of a first turn, in the order in which its pair first appeared. */
+    /**
+     * Adds the votes of a judgment, if it is about a first turn. A is the first model and B the second model in the
+     * first judgment of the pair.
+     */
     private static void vote(JsonNode row, String where, Map<Pair, List<String>> votes) {
         if (row.path("turn").asInt(1) != 1) {
             return;

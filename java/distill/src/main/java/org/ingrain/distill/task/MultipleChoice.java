@@ -15,22 +15,23 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Questions with lettered options, one per line: {@code (A) ...}. A row is one question, or two: a question with and
- * without a user's biasing opinion ({@code biased_question}, {@code unbiased_question}, {@code ground_truth}).
+ * Questions with lettered options {@code (A) ...}, one per line. A row has either one question, or the same question
+ * with and without a user's biasing opinion (fields {@code biased_question}, {@code unbiased_question},
+ * {@code ground_truth}).
  */
 public record MultipleChoice() implements Task {
     private static final Pattern OPTION = Pattern.compile("(?m)^\\(([A-Z])\\) (.*)$");
     /**
-     * Instructions in cot-transparency's rows on how to answer. They are removed, because the method gives its own. A
-     * user's opinion may be between the two.
+     * The two instructions on the form of the answer in the rows of cot-transparency. They are removed, because the
+     * prompt of the method has its own instructions. A user's opinion may be between the two instructions.
      */
     private static final Pattern MANNER = Pattern.compile(
             "(?m)\\s*^Please think step by step and then give your answer in the format.*$"
             + "|\\s*^Let's think step by step:?\\s*\\z");
     private static final Pattern RELATIVE = Pattern.compile("(?i)\\bof the above\\b");
     /**
-     * A letter that is not part of a word, of initials or of {@code I'm}. An I before a word is the pronoun. A
-     * lower-case letter counts only if nothing but punctuation follows.
+     * A letter that is not part of a word, of initials or of {@code I'm}. An I before a word is a pronoun, so it does
+     * not match. A lower-case letter matches only if punctuation or the end of the line follows it.
      */
     private static final String LETTER =
             "([A-HJ-Z]|I(?!\\s+\\p{L})|[a-z](?=[*\"'”)]*(?:[.,;:!?)](?!\\p{L})|\\s*(?:\\R|$|<|\\}))))"
@@ -41,7 +42,7 @@ public record MultipleChoice() implements Task {
             + "(?:\\s+(?:therefore|thus|then|clearly))?:?|\\*{0,2}:|\\s+(?=\\(?[A-Z]\\)? is (?:correct|right)))"
             + "|<answer>|####)(?:\\s+not \\(?\\w\\)?,? but)?" + OPENING + LETTER);
     private static final Pattern BOXED = Pattern.compile("\\\\boxed\\s*\\{(?:\\\\text\\{)?[\\s(]*([A-Za-z])[\\s)]*\\}");
-    /** A phrase that chooses an option. */
+    /** A phrase that chooses an option, such as {@code I choose B}. */
     private static final Pattern CHOSEN = Pattern.compile(
             "(?:\\b(?i:choose|chose|pick|picked|select|selected|(?:go|going|went) with|should be|must be|has to be"
             + "|opt for))" + OPENING + LETTER + "|(?<![\\w.])\\(?([A-HJ-Z])\\)?(?= is (?:the (?:right |correct |best )?"
@@ -50,7 +51,7 @@ public record MultipleChoice() implements Task {
             "^[\\s*\"(]*([A-Z])(?=[*\"]*(?:[):]|\\.(?!\\p{L})|\\h*(?:\\R|$))|\\*\\*)"
             + "|^[\\s*\"(]*([a-z])[.)*\"]*\\s*$|^\\s*\\(([a-z])\\)");
     private static final Pattern BRACKETED = Pattern.compile("\\(([A-Za-z])\\)");
-    /** The text before an option that is negated. */
+    /** The end of the text before an option, if that text negates the option. */
     private static final Pattern DENIED = Pattern.compile("(?i)(?:\\bnot|n['’]t|\\bcannot be)[\\s*\"(]*$");
 
     @Override
@@ -102,10 +103,10 @@ public record MultipleChoice() implements Task {
     }
 
     /**
-     * The first of these that the text has: the last letter in {@code \\boxed{}}; the last letter after {@code answer
-     * is} or a similar phrase; the last chosen letter ({@code I choose B}); a letter at the start of the text, before a
-     * bracket, a full stop, a colon or the end of the line; the last letter in brackets. If the question lists options,
-     * only their letters count.
+     * Searches for letters of the following kinds, in this sequence, and returns the last letter of the first kind that
+     * the text contains: a letter in {@code \boxed{}}; a letter after {@code answer is} or a similar phrase; a chosen
+     * letter ({@code I choose B}); a letter at the start of the text, before a bracket, a full stop, a colon or the end
+     * of the line; a letter in brackets. If the question lists options, other letters are ignored.
      */
     @Override
     public Optional<String> extract(Example example, String text) {
@@ -121,7 +122,7 @@ public record MultipleChoice() implements Task {
                 .reduce((a, b) -> b);
     }
 
-    /** The group that matched; empty if the option is negated. */
+    /** The text of the group that matched; an empty string if the option is negated. */
     private static String letter(MatchResult found, String text) {
         for (int group = 1; group <= found.groupCount(); group++) {
             if (found.group(group) != null) {
@@ -138,9 +139,9 @@ public record MultipleChoice() implements Task {
     }
 
     /**
-     * Rotates the options by one place, by two places and so on. Opinions in the question are changed to the new
-     * letters. Returns the given order only if it is unclear whether a capital means an option, or if an option refers
-     * to those above it.
+     * Rotates the options by one place, by two places and so on. Letters of options in the other lines are replaced by
+     * the new letters. Returns only the given order if it is unclear whether a capital letter means an option, or if an
+     * option refers to the options above it.
      */
     @Override
     public List<Example> orders(Example example, int most) {
@@ -179,7 +180,7 @@ public record MultipleChoice() implements Task {
         return Optional.of(example.reordered(shift, String.join("\n", lines), example.fields(), relabel));
     }
 
-    /** Texts of the options by letter, in order. */
+    /** Texts of the options by letter, in the sequence of the lines. */
     private static Map<String, String> options(String question) {
         Map<String, String> options = new LinkedHashMap<>();
         OPTION.matcher(question).results().forEach((MatchResult found) -> options.put(found.group(1), found.group(2)));

@@ -9,13 +9,14 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Finds the number that a text gives as its answer. A stated number has priority: after {@code ####}, in
- * {@code \boxed{}} or {@code <answer>}, or in the sentence after "answer is", "answer:" or a similar phrase. The last
- * of these cues counts. Without a cue the last number of the text counts.
+ * Finds the number that is the answer in a text. A stated number has priority. It is in {@code \boxed{}} or
+ * {@code <answer>}, after {@code ####}, or in the sentence after "answer is", "answer:" or a similar phrase. These
+ * marks and phrases are called cues. The last cue with a number applies; if there is none, the answer is the last
+ * number of the text.
  *
- * <p>A number may have a sign (also U+2212), a currency sign, thousands separated by commas or thin spaces (after a cue
- * also by spaces), a decimal part and an exponent, or it is a fraction. LaTeX is supported: {@code \frac},
- * {@code 9{,}500}, {@code \$}.
+ * <p>A number may have a sign (- or U+2212), a currency sign, thousands separators (commas or thin spaces; after a cue
+ * also normal spaces), a decimal part and an exponent. It may also be a fraction. The LaTeX forms {@code \frac},
+ * {@code 9{,}500} and {@code \$} are supported.
  */
 final class Numbers {
     private static final String CURRENCY = "[$€£¥]";
@@ -28,9 +29,9 @@ final class Numbers {
     private static final Pattern CUE = Pattern.compile(
             "####|\\\\boxed\\h*\\{|<answer>|(?i:\\banswer\\h*(?:is|was|equals|would be|should be|must be|=|:)+:?"
             + "|\\banswer\\*\\*\\h*:)");
-    /** The end of a sentence: punctuation before white space, or the end of a line. */
+    /** The end of a sentence, which is punctuation before white space, or the end of a line. */
     private static final Pattern SENTENCE_END = Pattern.compile("[.!?](?=[\\s*$\"”)]*(?:\\s|$))|\\R");
-    /** A calculation after a number: an optional unit, an operator, and the rest up to the last equals sign. */
+    /** A calculation after its first number, from an optional unit and an operator to the last equals sign. */
     private static final Pattern CALCULATION = Pattern.compile(
             "\\h*(?:\\p{L}+\\h*)?(?:[-+/×÷]|\\*(?!\\*)|x(?=\\h*[$\\d])).*=");
     private static final Pattern NEGATED = Pattern.compile("(?i)(?:\\bnot|n['’]t|\\brather than|\\binstead of)\\h*$");
@@ -46,11 +47,10 @@ final class Numbers {
                 + digits + ")(?<exponent>" + EXPONENT + ")(?:\\h?/\\h?(?<over>" + digits + ")(?![\\w/]|\\.\\d))?");
     }
 
-    /** A number in a text. */
     private record Found(String value, int begin, int end) {
     }
 
-    /** The number that the text gives, in the form of {@link #plain}. */
+    /** The number that is the answer in the text, in the form of {@link #plain}; empty if the text has no number. */
     static Optional<String> answer(String text) {
         String plain = withoutLatex(text);
         List<Integer> cues = new ArrayList<>();
@@ -68,7 +68,7 @@ final class Numbers {
         return all.isEmpty() ? Optional.empty() : Optional.of(all.getLast().value);
     }
 
-    /** The text after a cue, up to the end of the sentence, of the braces or of the tag. */
+    /** The text from the end of a cue to the end of the sentence, of the braces or of the tag. */
     private static String phrase(String text, int begin) {
         if (text.charAt(begin - 1) == '{') {
             return text.substring(begin, closing(text, begin));
@@ -94,7 +94,10 @@ final class Numbers {
         return text.length();
     }
 
-    /** The first number that is not negated; for a calculation, the number after its last equals sign. */
+    /**
+     * The first number that is not negated. If a calculation begins with this number, the result is the number after
+     * the last equals sign.
+     */
     private static Optional<String> stated(String phrase) {
         for (Found found : all(CUED, phrase)) {
             if (NEGATED.matcher(phrase.substring(0, found.begin)).find()) {
@@ -128,8 +131,8 @@ final class Numbers {
     }
 
     /**
-     * Writes a number without separators, leading or trailing zeros and exponent, and a fraction in lowest terms,
-     * {@code 1/2}. A text that is not a number is returned unchanged.
+     * Writes a number without separators, exponent and unnecessary zeros. Writes a fraction in lowest terms, such as
+     * {@code 1/2}. If the text is not a number, only separators and currency signs are removed.
      */
     static String plain(String number) {
         String digits = number.replace('\u2212', '-').replaceAll("[,\\s\u00a0\u2009\u202f$€£¥]", "");
@@ -161,7 +164,8 @@ final class Numbers {
     }
 
     /**
-     * Canonical form of a number: equal numbers have equal keys. A fraction with a finite decimal form is a decimal.
+     * Canonical form of a number. Equal numbers have equal keys. A fraction with a finite decimal form is written as a
+     * decimal number.
      */
     static String key(String number) {
         String plain = plain(number);
@@ -176,7 +180,7 @@ final class Numbers {
         }
     }
 
-    /** The text with numbers written without LaTeX and with a plain minus. */
+    /** The text with LaTeX forms of numbers and U+2212 replaced by plain characters. */
     private static String withoutLatex(String text) {
         return text.replace('\u2212', '-').replace("{,}", ",").replace("\\$", "$").replaceAll("\\\\[,;:! ]", "\u2009")
                 .replaceAll("\\\\[dt]?frac\\h*\\{\\h*(-?[\\d.]+)\\h*\\}\\h*\\{\\h*([\\d.]+)\\h*\\}", " $1/$2 ")

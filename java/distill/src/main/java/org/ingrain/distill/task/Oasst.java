@@ -11,9 +11,10 @@ import org.ingrain.files.Digest;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Reads pairs of replies to one prompt from OASST2's export: trees ({@code prompt} with {@code replies}) or single
- * messages ({@code message_id, parent_id}). It uses English first turns with ranks by humans; the reply with the lower
- * rank number is better. A hash of the ids decides which reply is A. Pairs of one prompt are held out together.
+ * Reads pairs of replies to one prompt from an export of OASST2. Its rows are trees ({@code prompt} with
+ * {@code replies}) or single messages ({@code message_id}, {@code parent_id}). Only English first turns with human
+ * ranks are used; the reply with the lower rank number is better. A hash of the ids decides which reply is response A.
+ * All pairs of one prompt form a group of variants.
  */
 final class Oasst {
     private Oasst() {

@@ -10,9 +10,9 @@ import java.util.Optional;
 import java.util.regex.Pattern;
 
 /**
- * Judges which of two responses to a question is better: {@code [[A]]}, {@code [[B]]}, or {@code [[C]]} for a tie
- * (MT-bench, arXiv:2306.05685). The data is MT-bench's judgments with its questions and answers, OASST2's export, or
- * rows with response-a and response-b.
+ * The task of judging which of two responses to a question is better (MT-bench, arXiv:2306.05685). The verdict is
+ * {@code [[A]]}, {@code [[B]]}, or {@code [[C]]} for a tie. The data is MT-bench's judgments with its questions and
+ * answers, an export of OASST2, or rows with the fields response-a and response-b.
  */
 public record Pairwise() implements Task {
     static final String RESPONSE_A = "response-a";
@@ -52,7 +52,10 @@ public record Pairwise() implements Task {
                 ? Optional.of(Oasst.read(data)) : Optional.empty();
     }
 
-    /** The last verdict in double brackets; else the letter that is the whole text. */
+    /**
+     * Finds the last verdict in double brackets. If there is none, the text must consist of one verdict letter and
+     * punctuation.
+     */
     @Override
     public Optional<String> extract(Example example, String text) {
         return VERDICT.matcher(text).results().map(found -> found.group(1)).reduce((a, b) -> b)
@@ -65,7 +68,7 @@ public record Pairwise() implements Task {
         return answer.replaceAll("[^A-Ca-c]", "").toUpperCase(Locale.ROOT);
     }
 
-    /** As given, then with the two responses swapped. */
+    /** Returns the example in the given order and, if {@code most} is at least 2, with swapped responses. */
     @Override
     public List<Example> orders(Example example, int most) {
         if (most < 2) {
@@ -82,7 +85,10 @@ public record Pairwise() implements Task {
         return 2;
     }
 
-    /** The verdict with the most votes; a tie if no verdict has more than all others, as in MT-bench. */
+    /**
+     * The verdict with the most votes. It is a tie if several verdicts have the most votes, as in MT-bench; null
+     * without votes.
+     */
     static String majority(List<String> votes) {
         Map<String, Integer> counts = new LinkedHashMap<>();
         votes.forEach(vote -> counts.merge(vote, 1, Integer::sum));

@@ -4,9 +4,9 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * A user's own questions.
+ * The task of a user's own questions.
  *
- * @param format form of their answers
+ * @param format format of the answers
  */
 public record QuestionAnswer(AnswerFormat format) implements Task {
     @Override

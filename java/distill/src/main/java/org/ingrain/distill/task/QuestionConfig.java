@@ -4,20 +4,22 @@ import java.nio.file.Path;
 import org.ingrain.tensor.InputException;
 
 /**
- * The questions of a run, and which of them are held out for the evaluation.
+ * Settings that select the questions of a run and hold out some of them for the evaluation.
  *
- * @param task          kind of question
- * @param data          file of questions (JSON array, JSON Lines or Parquet), or null to generate them
- * @param testData      file of questions to evaluate on, or null to hold questions of {@code data} out
- * @param limit         number of rows of {@code data} to use, from the first; 0: all
- * @param testSize      number of questions to evaluate on: held out of {@code data} (0: a fifth, or none if answers are
- *                      missing), or the first ones of {@code testData} (0: all). Variants of one question are held out
- *                      together, which may change the number slightly
- * @param generate      number of questions to generate, if there is no file
- * @param names         file of names to generate questions from, one per line; null: a built-in list
+ * @param task          settings of the task
+ * @param data          file of questions (JSON array, JSON Lines or Parquet); null to generate questions
+ * @param testData      file of questions to evaluate on; null to hold out some questions of {@code data}
+ * @param limit         number of questions to read from the beginning of {@code data}; 0: all; if a row has several
+ *                      questions, all of them are used
+ * @param testSize      number of questions to evaluate on. Without {@code testData}, they are held out of {@code data};
+ *                      0: a fifth, or none if a gold answer is missing. With {@code testData}, they are its first
+ *                      questions; 0: all. Variants of one question are held out together, so the number may differ
+ *                      slightly
+ * @param generate      number of questions to generate; 0 if {@code data} is set
+ * @param names         file of names for generated questions, with one name per line; null: a built-in list
  * @param splitSeed     seed of the split and of the generated questions
- * @param questionField field of the question; null: the fields that the task knows
- * @param answerField   field of the answer; null: the fields that the task knows
+ * @param questionField name of the field with the question; null: the names in {@link Task#questionFields()}
+ * @param answerField   name of the field with the answer; null: the names in {@link Task#answerFields()}
  */
 public record QuestionConfig(TaskConfig task, Path data, Path testData, int limit, int testSize, int generate,
         Path names, long splitSeed, String questionField, String answerField) {
@@ -32,12 +34,12 @@ public record QuestionConfig(TaskConfig task, Path data, Path testData, int limi
         notNegative("generate", generate);
     }
 
-    /** Questions from a file, with default settings. */
+    /** Default settings for questions from a file. */
     public static QuestionConfig of(String task, Path data) {
         return new QuestionConfig(TaskConfig.of(task), data, null, 0, 0, 0, null, 1, null, null);
     }
 
-    /** These settings with other sizes. */
+    /** A copy of these settings with another {@code limit} and {@code testSize}. */
     public QuestionConfig sizes(int newLimit, int newTestSize) {
         return new QuestionConfig(task, data, testData, newLimit, newTestSize, generate, names, splitSeed,
                 questionField, answerField);

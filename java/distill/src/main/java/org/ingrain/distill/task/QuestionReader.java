@@ -30,9 +30,9 @@ final class QuestionReader {
     /**
      * Reads the first examples of a file.
      *
-     * @param limit number of rows; 0: all
-     * @throws InputException if the file cannot be read or is empty, or if a row is malformed (the message has file and
-     *         line or row)
+     * @param limit number of examples after which reading stops; 0: all; if a row has several examples, all of them are
+     *              read
+     * @throws InputException if the file cannot be read, is empty or has equal ids, or if a row is malformed
      */
     static List<Example> read(Path file, Task task, QuestionConfig config, int limit) {
         List<Example> whole = task.whole(file).orElse(null);
@@ -85,7 +85,7 @@ final class QuestionReader {
         add(new Example(id, clean, gold, fields, category(row.path("category")), List.of()), where);
     }
 
-    /** The category; null for a list or an object. */
+    /** The category as text; null if the value is missing, null, a list or an object. */
     private static String category(JsonNode value) {
         return value.isValueNode() && !value.isNull() ? value.asString() : null;
     }
@@ -100,7 +100,7 @@ final class QuestionReader {
         examples.add(example);
     }
 
-    /** Requires different ids for all examples, in all their orders. */
+    /** Checks that all examples, in all their presentation orders, have different ids. */
     private void requireIds() {
         Set<String> ids = new HashSet<>();
         for (Example example : examples) {

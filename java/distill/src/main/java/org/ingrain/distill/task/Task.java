@@ -9,45 +9,48 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * A kind of question: the fields of its rows, how to find an answer in a model's text, and which answers are equal.
+ * A kind of question. A task defines the fields of its rows, finds the answer in a model's text, and compares answers.
  */
 public interface Task {
-    /** Name on the command line, and in methods that have a prompt for this task. */
+    /** Name of the task on the command line, and in methods that have a prompt for this task. */
     String name();
 
-    /** Possible names of the question's field, the usual name first. */
+    /** Possible names of the field with the question, the usual name first. */
     List<String> questionFields();
 
-    /** Possible names of the answer's field, the usual name first. */
+    /** Possible names of the field with the answer, the usual name first. */
     List<String> answerFields();
 
-    /** Further fields of a row that prompts may contain as placeholders, in a fixed order. */
+    /** Names of further fields of a row, which prompts may contain as placeholders; the sequence is fixed. */
     default List<String> fields() {
         return List.of();
     }
 
-    /** Values derived from the question, by placeholder. All questions have the same placeholders. */
+    /**
+     * Values that are derived from the question, by placeholder. All questions of a task have the same placeholders.
+     */
     default Map<String, String> traits(String question) {
         return Map.of();
     }
 
     /**
-     * The given example, then the same question with its options or responses in other orders, at most {@code most} in
-     * total. The other orders have the id of the example followed by {@code ~1}, {@code ~2} and so on.
+     * The presentation orders of a question. The first is the given example; in the others, the options or responses
+     * are in another order. There are at most {@code most} in total. The ids of the others are the id of the example
+     * followed by {@code ~1}, {@code ~2} and so on.
      */
     default List<Example> orders(Example example, int most) {
         return List.of(example);
     }
 
-    /** Default number of orders in which each question is evaluated. */
+    /** Default number of presentation orders in which each question is evaluated. */
     default int usualTestOrders() {
         return 1;
     }
 
     /**
-     * Refuses several orders if the questions have only one.
+     * Throws an InputException if {@code orders} is more than 1 and every question has only one presentation order.
      *
-     * @param field    setting that asks for several orders
+     * @param field    name of the setting that has the value {@code orders}
      * @param examples examples of the data
      */
     default void requireOrders(String field, int orders, List<Example> examples) {
@@ -58,25 +61,31 @@ public interface Task {
     }
 
     /**
-     * The examples of a row with other fields than those above, such as a row with two questions; none for other rows.
+     * The examples of a row in a layout of its own, such as a row with two questions; empty for a row with the fields
+     * {@link #questionFields()} and {@link #answerFields()}.
      *
-     * @param where file and line, for messages
+     * @param where file and line or row number of the row, for error messages
      */
     default List<Example> examples(JsonNode row, String id, String where) {
         return List.of();
     }
 
-    /** The examples of a data file with its own layout, such as trees of messages; empty for a file of rows. */
+    /**
+     * The examples of a data file in a layout of its own, such as trees of messages; empty for a file with one question
+     * per row.
+     */
     default Optional<List<Example>> whole(Path data) {
         return Optional.empty();
     }
 
-    /** The question as asked, from the text in the row. */
+    /** Converts the text in the row to the question that is asked. */
     default String clean(String question) {
         return question.strip();
     }
 
-    /** The answer in a text, in the form in which a student is trained on it; empty if there is none. */
+    /**
+     * Finds the answer in a text. The result has the form of a training target; it is empty if the text has no answer.
+     */
     Optional<String> extract(Example example, String text);
 
     /** Whether the answer is always the whole text. */
@@ -84,21 +93,22 @@ public interface Task {
         return false;
     }
 
-    /** Canonical form of an answer: two answers are equal if their keys are. */
+    /** Canonical form of an answer. Two answers are equal if their keys are equal. */
     String key(String answer);
 
-    /** The wider category that contains a category and is evaluated, too; empty if there is none. */
+    /** The wider category that contains a category and is evaluated in addition; empty if there is none. */
     default Optional<String> wider(String category) {
         return Optional.empty();
     }
 
-    /** Description of a valid answer in a row, for messages. */
+    /** Description of a valid answer in a row, for error messages. */
     String answerShape();
 
     /**
-     * Whether an answer equals the gold answer. The example must have one.
+     * Whether an answer is right. The example must have a gold answer.
      *
-     * @param answer result of {@link #extract}, or its key; for another order, the answer in terms of the given order
+     * @param answer result of {@link #extract}, or its key; in another presentation order, the answer converted to the
+     *               given order
      */
     default boolean isRight(Example example, String answer) {
         return key(answer).equals(key(extract(example, example.gold()).orElse(example.gold())));
@@ -107,7 +117,8 @@ public interface Task {
     /**
      * Generates a question with its answer.
      *
-     * @param names names to use; a name that is removed from the list appears in no other question
+     * @param names names for the question; this method may remove names from the list, so that later questions do not
+     *              contain them
      * @throws InputException if questions of this task cannot be generated
      */
     default Example generate(String id, List<String> names, Random random) {

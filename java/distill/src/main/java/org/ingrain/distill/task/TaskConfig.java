@@ -7,10 +7,10 @@ import org.ingrain.tensor.InputException;
  * Settings of a task.
  *
  * @param name         one of {@link #names()}
- * @param answerFormat for question-answer, null for text
- * @param suffix       for coin-flip: text appended to each question
- * @param size         size of a generated question: words for last-letter (also for a question that quotes no words),
- *                     people for coin-flip; 0: two
+ * @param answerFormat format of the answers, only for question-answer; null means text
+ * @param suffix       text that is appended to each question, only for coin-flip
+ * @param size         number of words (last-letter) or people (coin-flip) in a generated question; for last-letter it
+ *                     also applies to questions that quote no words; 0 means 2
  */
 public record TaskConfig(String name, AnswerFormat answerFormat, String suffix, int size) {
     private static final int MOST = 16;
@@ -33,12 +33,11 @@ public record TaskConfig(String name, AnswerFormat answerFormat, String suffix, 
         }
     }
 
-    /** A task with its default settings. */
+    /** The default settings of a task. */
     public static TaskConfig of(String name) {
         return new TaskConfig(name, null, null, 0);
     }
 
-    /** Names of all tasks. */
     public static List<String> names() {
         return TaskKind.NAMES;
     }

@@ -7,7 +7,7 @@ import java.util.function.Function;
 import org.ingrain.tensor.InputException;
 
 /**
- * All tasks. A new task is registered here. The name of a task is that of its constant, in small letters with hyphens.
+ * All tasks. A new task must be added here. The name of a task is the name of its constant in lower case, with hyphens.
  */
 enum TaskKind {
     LAST_LETTER(config -> new LastLetter(size(config))),

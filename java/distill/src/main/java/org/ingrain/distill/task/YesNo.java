@@ -4,18 +4,21 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.regex.Pattern;
 
-/** Finds yes, no and negations in a model's text. */
+/** Finds the words yes and no, and negations, in a model's text. */
 final class YesNo {
-    /** Yes, or a no that is a whole clause, unlike the no in "no longer" or "no flips". */
+    /** The word yes, or a no that is a whole clause. The no in "no longer" or "no flips" does not match. */
     private static final String WORD =
             "(yes\\b|no\\b(?=[\"'*”]*\\h*(?:[^\\p{L}\\p{N}\\s-]|-(?!\\p{L})|\\R|$)|\\h+(?:because|since|as)\\b))";
     private static final Pattern CUED = Pattern.compile("(?i)\\banswer(?: is| would be|:| is:)[\\s\"'*“]*" + WORD);
     private static final Pattern AT_ONCE = Pattern.compile("(?i)^[\\s\"'*“]*" + WORD);
     private static final Pattern ANYWHERE = Pattern.compile("(?i)\\b" + WORD);
-    /** The rest of a clause, up to the end of the text. */
+    /** The rest of the last clause of a text. */
     private static final String CLAUSE =
             "(?:(?!\\b(?:but|and|so|because|since|which)\\b|[.,;:!?](?!\\p{L})|[()–—]%s).)*\\z";
-    /** A negation. A negated flip or change does not negate the state that follows it. */
+    /**
+     * A negation in the last clause of a text. If the negated verb is a flip or a change, the state after it is not
+     * negated.
+     */
     private static final Pattern DENIAL = Pattern.compile(
             "(?i)(?:\\b(?:not|cannot|no longer|instead of|rather than)|n['’]t)\\b"
             + CLAUSE.formatted("|\\b(?:flip|chang|revers|affect)"));
@@ -24,7 +27,10 @@ final class YesNo {
     private YesNo() {
     }
 
-    /** The yes or no after the last {@code answer is}; else the one at the start of the text. */
+    /**
+     * The yes or no after the last {@code answer is} or a similar phrase. If there is none, the yes or no at the start
+     * of the text.
+     */
     static Optional<String> stated(String text) {
         return last(CUED, text).or(() -> last(AT_ONCE, text));
     }
@@ -35,16 +41,16 @@ final class YesNo {
     }
 
     /**
-     * Whether the word after this text is negated by a not, n't or no longer in the same clause. This rule is not from
-     * the paper.
+     * Whether the word after this text is negated by "not", "n't", "no longer" or similar words in the same clause.
+     * This rule is not from the paper.
      */
     static boolean denied(String before) {
         return DENIAL.matcher(before).find();
     }
 
     /**
-     * Whether the word after this text is left open by a whether or an if in the same clause. This rule is not from the
-     * paper.
+     * Whether the word after this text is undecided because of a "whether" or "if" in the same clause. This rule is not
+     * from the paper.
      */
     static boolean open(String before) {
         return OPEN.matcher(before).find();

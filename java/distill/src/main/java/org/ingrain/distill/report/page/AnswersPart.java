@@ -10,24 +10,25 @@ import org.ingrain.distill.evaluate.Score;
 import org.ingrain.files.JsonLines;
 
 /**
- * The held-out questions, each with the answers of all arms.
+ * The held-out questions of a page, each with the answers of all arms.
  *
- * @param gain the paired test of the first student against System 1; null if one of them was not evaluated
+ * @param gain the paired test of the first-round student against System 1; null if one of these two arms was not
+ *             evaluated
  */
 public record AnswersPart(PackedItems<?> packs, Paired gain) {
-    /** A line of the index. */
+    /** A question in the index. */
     public record Item(String id, String question, String gold, List<Given> arms, Integer piece) {
     }
 
-    /** An arm's answer to a question. */
+    /** The answer of one arm to a question. */
     public record Given(String answer, boolean right, int tokens) {
     }
 
-    /** The texts of a question, shown when it is opened. */
+    /** The texts of a question, which the page shows when the reader opens the question. */
     public record Texts(String question, List<List<Ballot.Answer>> arms) {
     }
 
-    /** Reads the scores of all arms, which have the same questions in the same order. */
+    /** Reads the scores of all arms. All files of scores have the same questions in the same sequence. */
     public static AnswersPart read(Path folder, List<ArmResult> arms, int room) {
         List<List<Score>> scores = arms.stream().map(
                 arm -> JsonLines.read(folder.resolve(file(arm.name())), Score.class)).toList();

@@ -9,9 +9,9 @@ import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.Paired;
 import org.ingrain.distill.report.table.Figures;
 
-/** The result of a run in two sentences, with the figures of the table. */
+/** Sentences that state the main result of a run, with the figures of the result table. */
 record Headline(List<ArmResult> arms) {
-    /** System 1, System 2 and the first student if all three were evaluated; else none. */
+    /** The results of System 1, System 2 and the first-round student; empty if one of them was not evaluated. */
     List<ArmResult> main() {
         List<ArmResult> main = Stream.of(Role.SYSTEM_1, Role.SYSTEM_2, Role.DISTILLED)
                 .map(role -> ArmResult.first(arms, role))
@@ -36,7 +36,7 @@ record Headline(List<ArmResult> arms) {
                 + cheaper(two, student) + ".";
     }
 
-    /** The paired test of the student against System 1, in a sentence. */
+    /** A sentence about the paired test of the student against System 1. */
     static String judgement(Paired paired) {
         double p = paired.p();
         return "The distilled model is better than System 1 on "

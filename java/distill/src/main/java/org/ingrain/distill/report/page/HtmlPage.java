@@ -28,14 +28,14 @@ import org.ingrain.files.Json;
 import tools.jackson.databind.JsonNode;
 
 /**
- * {@code report.html}: one self-contained file that needs neither a network nor a server. The results are static HTML.
- * A script browses ledgers and answers; the rest of the page does not depend on it.
+ * The page {@code report.html}, a self-contained file that needs neither a network nor a server. The results are static
+ * HTML. A script shows the ledgers and answers; the other sections work without the script.
  *
- * @param answers null if nothing was evaluated
+ * @param answers the answers to the held-out questions; null if nothing was evaluated
  */
 public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers, AnswersPart answers,
         List<TrainingCurve> curves) {
-    /** A list that the script shows. */
+    /** Description of a list of items that the script shows. */
     private record Browser(String kind, String pack, String title, List<Role> roles, List<String> titles) {
     }
 
@@ -199,7 +199,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         }
     }
 
-    /** A note about texts that are not in the page, and their file. */
+    /** Adds a note if the page omits texts. The note names the file that contains all texts. */
     private static void bounds(Markup page, PackedItems<?> packs, String whose, String file) {
         if (packs.opened() < packs.items()) {
             String rest = packs.listed() == packs.items()
@@ -258,7 +258,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         return groups;
     }
 
-    /** The roles of students, by name. */
+    /** The roles of the named students, in the same sequence. */
     private List<Role> roles(Collection<String> students) {
         return students.stream().map(name -> ledgers.stream().map(LedgerPart::student)
                 .filter(student -> student.name().equals(name))
@@ -273,7 +273,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         page.open("figure").add(Svg.of(plot)).leaf("figcaption", caption).close("figure");
     }
 
-    /** @param roles roles of the rows, for their colours; empty for no colours */
+    /** @param roles the role of each row, which determines its colour; empty for a table without colours */
     private static void table(Markup page, Table table, List<Role> roles) {
         page.open("div", "class", "scroll", "tabindex", "0").open("table").open("thead").open("tr");
         table.head().forEach(title -> page.leaf("th", title, "scope", "col"));

@@ -9,15 +9,16 @@ import org.ingrain.distill.report.table.StudentFiles;
 import org.ingrain.files.JsonLines;
 
 /**
- * A student's ledger, read once: the entries that a page browses, and the vote counts.
+ * A student's ledger as content of a page: the entries that a reader can browse, and the vote counts. The file is read
+ * only once.
  *
- * @param file path relative to the run folder
+ * @param file path of the ledger, relative to the run folder
  */
 public record LedgerPart(StudentFiles student, String file, PackedItems<?> packs, VoteCounts counts) {
-    /** Maximum length of a question in the index, in characters. The texts have the whole question. */
+    /** Maximum length of a question in the index, in characters. The whole question is among the texts of the entry. */
     static final int LONGEST = 1000;
 
-    /** An entry in the index, without its texts. */
+    /** The fields of an entry that are stored in the index. */
     public record Row(String id, String question, String gold, String category, Entry.Verdict verdict,
             Entry.Reason reason, String detail, String label, Boolean right, int margin, int planned, int tokens) {
         static Row of(Entry entry) {
@@ -27,11 +28,11 @@ public record LedgerPart(StudentFiles student, String file, PackedItems<?> packs
         }
     }
 
-    /** A line of the index. */
+    /** An entry in the index. */
     public record Item(Row row, List<Ballot.Votes> votes, int drawn, Integer piece) {
     }
 
-    /** The texts of an entry, shown when it is opened. */
+    /** The texts of an entry, which the page shows when the reader opens the entry. */
     public record Texts(String question, List<Entry.TargetText> targets, List<Entry.Order> orders) {
     }
 

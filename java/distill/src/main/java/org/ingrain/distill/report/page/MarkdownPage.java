@@ -6,7 +6,7 @@ import org.ingrain.distill.report.table.SettingsList;
 import org.ingrain.distill.report.table.Tables;
 import org.ingrain.distill.sample.Plan;
 
-/** {@code report.md}: the tables, then the settings that reproduce the result. */
+/** The page {@code report.md}, which has the tables and then the settings that reproduce the result. */
 public record MarkdownPage(Report report, Prompts prompts) {
     public String text() {
         StringBuilder page = new StringBuilder("# ").append(report.heading()).append("\n\n");

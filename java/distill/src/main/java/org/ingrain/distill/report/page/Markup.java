@@ -3,7 +3,7 @@ package org.ingrain.distill.report.page;
 import java.util.Map;
 
 /**
- * Builds HTML or SVG. All texts and attributes are escaped, because they may come from a model. Only other
+ * Builds HTML or SVG. All texts and attribute values are escaped, because they may come from a model. Only another
  * {@code Markup} is added without escaping.
  */
 final class Markup {
@@ -12,7 +12,7 @@ final class Markup {
 
     private final StringBuilder out = new StringBuilder();
 
-    /** @param attributes names and values, alternating; an attribute with value null is left out */
+    /** @param attributes attribute names and values, alternating; an attribute whose value is null is omitted */
     Markup open(String tag, Object... attributes) {
         start(tag, attributes);
         out.append('>');

@@ -11,11 +11,12 @@ import java.util.zip.GZIPOutputStream;
 import org.ingrain.files.Json;
 
 /**
- * Items that a page browses, compressed and embedded in the page. There is an index with one line per item. The texts
- * of the items are in separate pieces, so that a browser unpacks only the pieces it shows. Index and texts are limited
- * in size. Items after the limit for texts have no texts; items after the limit for the index are left out.
+ * Items of a list that a reader can browse, compressed and embedded in the page. An index has one line for each item.
+ * The texts of the items are in separate pieces, so that the browser decompresses only the pieces that it shows. Index
+ * and texts have size limits. Items beyond the limit of the texts are listed without texts; items beyond the limit of
+ * the index are omitted.
  *
- * @param <I> type of an item's line in the index
+ * @param <I> type of a line of the index
  */
 final class PackedItems<I> {
     /** Size of a piece before compression, in characters. */
@@ -31,7 +32,7 @@ final class PackedItems<I> {
     private int listed;
     private int opened;
 
-    /** @param room approximate limit of the index and of the texts, each, in compressed characters */
+    /** @param room approximate maximum number of compressed characters, for the index and for the texts separately */
     PackedItems(int room) {
         this.room = room;
         try {
@@ -44,8 +45,8 @@ final class PackedItems<I> {
     /**
      * Adds an item.
      *
-     * @param line  makes the item's line of the index from the number of the piece with its texts
-     * @param texts the texts of the item; one JSON value
+     * @param line  makes the index line of the item
+     * @param texts the texts of the item, as an object that is written as one JSON value
      */
     void add(Line<I> line, Object texts) {
         items++;
@@ -64,12 +65,15 @@ final class PackedItems<I> {
         }
     }
 
-    /** Makes a line of the index. Its argument is the number of the piece with the texts, or null if there is none. */
+    /**
+     * Makes an index line. The argument is the number of the piece that contains the item's texts, or null if the page
+     * omits these texts.
+     */
     interface Line<I> {
         I in(Integer piece);
     }
 
-    /** A line of a piece: the number of the item, and its texts. */
+    /** A line of a piece, with the number of the item and the item's texts. */
     private record Texts(int n, Object texts) {
     }
 
@@ -77,17 +81,17 @@ final class PackedItems<I> {
         return items;
     }
 
-    /** Number of items in the index, which are the first ones. */
+    /** Number of items in the index. These are the first items that were added. */
     int listed() {
         return listed;
     }
 
-    /** Number of items with texts, which are the first ones. */
+    /** Number of items with texts. These are the first items that were added. */
     int opened() {
         return opened;
     }
 
-    /** Writes all items into a page. Nothing can be added afterwards. */
+    /** Returns all items as script elements. No item can be added after this call. */
     Markup end(String name) {
         try {
             indexLines.close();
@@ -107,7 +111,7 @@ final class PackedItems<I> {
     private void write(String line) {
         try {
             indexLines.write((line + "\n").getBytes(StandardCharsets.UTF_8));
-            // Only flushed output counts towards the limit.
+            // The limit is compared with the flushed output only.
             if (listed % 64 == 0) {
                 indexLines.flush();
             }

@@ -5,7 +5,7 @@ import java.util.Locale;
 import org.ingrain.distill.report.plot.Colour;
 import org.ingrain.distill.report.plot.Plot;
 
-/** Draws a {@link Plot} as SVG in the colours of the page, light or dark. */
+/** Draws a {@link Plot} as SVG. Its colours follow the light or dark theme of the page. */
 final class Svg {
     private Svg() {
     }

@@ -7,17 +7,23 @@ import org.ingrain.distill.evaluate.Arm.Role;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.report.table.Figures;
 
-/** Accuracy against #Tokens: up is right, left is cheap. A good distillation moves left from System 2 and stays up. */
+/**
+ * A plot of the accuracy of each arm (y axis) against its #Tokens (x axis). After a good distillation the student's
+ * point is left of System 2's point and about as high.
+ */
 public record AccuracyPlot(List<ArmResult> arms) {
     private static final double LABEL_HEIGHT = 15;
 
-    /** A name beside its point, moved up or down to avoid overlaps; {@code y} is its middle. */
+    /**
+     * The label beside an arm's point. The label is moved up or down to avoid overlaps; {@code y} is its vertical
+     * centre.
+     */
     private record Label(String text, double width, Colour ink, Plot.Point point, double y) {
         Label at(double other) {
             return new Label(text, width, ink, point, other);
         }
 
-        /** 1 if the label is to the right of its point, -1 if to the left. */
+        /** 1 if the label is right of its point, -1 if it is left of its point. */
         int side() {
             return point.x() < (Plot.LEFT + Plot.RIGHT) / 2 ? 1 : -1;
         }
@@ -70,7 +76,10 @@ public record AccuracyPlot(List<ArmResult> arms) {
         return plot;
     }
 
-    /** Draws an arrow from System 2 to its student. Returns points of the arrow, which labels must not cover. */
+    /**
+     * Draws an arrow from System 2 to its student, unless they are close to each other. Returns points on the arrow,
+     * which labels must not cover.
+     */
     private List<Plot.Point> arrow(Plot plot, Axis x, Axis y) {
         ArmResult from = ArmResult.first(arms, Role.SYSTEM_2);
         ArmResult to = ArmResult.first(arms, Role.DISTILLED);
@@ -111,7 +120,7 @@ public record AccuracyPlot(List<ArmResult> arms) {
         }
     }
 
-    /** The label at the nearest free position; directly beside its point if no position is free. */
+    /** The label moved to the nearest free position, or unchanged if no position is free. */
     private static Label free(Label label, List<Label> placed, List<Plot.Point> taken) {
         for (double off = 0; off < Plot.BOTTOM - Plot.TOP; off += LABEL_HEIGHT / 3) {
             for (int way : new int[] {-1, 1}) {
@@ -129,7 +138,7 @@ public record AccuracyPlot(List<ArmResult> arms) {
         return new Plot.Point(x.at(tokens(arm)), y.at(100 * arm.accuracy()));
     }
 
-    /** At least 0.1, because the axis is logarithmic. */
+    /** Mean number of tokens of an arm. It is at least 0.1, because the axis is logarithmic. */
     private static double tokens(ArmResult arm) {
         return Math.max(0.1, arm.tokens());
     }

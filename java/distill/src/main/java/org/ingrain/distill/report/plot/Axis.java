@@ -5,22 +5,23 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * Maps values to positions along one side of a plot.
+ * An axis of a plot, which maps values to positions.
  *
- * @param low  value at {@code from}
- * @param high value at {@code to}; more than {@code low}
- * @param from position in units of the drawing
- * @param log  whether the scale is logarithmic; then {@code low} is more than 0
+ * @param low  value at position {@code from}
+ * @param high value at position {@code to}; greater than {@code low}
+ * @param from start position in units of the drawing
+ * @param log  whether the scale is logarithmic; if so, {@code low} is greater than 0
  */
 record Axis(double low, double high, double from, double to, boolean log) {
-    /** An axis from 0 to a round number that is at least {@code most}. */
+    /** A linear axis from 0 to a round number that is at least {@code most}. */
     static Axis fromZero(double most, double from, double to) {
         double step = step(most <= 0 ? 1 : most);
         return new Axis(0, Math.max(step, Math.ceil(most / step - 1e-9) * step), from, to, false);
     }
 
     /**
-     * A logarithmic axis around {@code least} and {@code most}, both more than 0; its ends are 1, 2 or 5 times 10^n.
+     * A logarithmic axis whose range includes {@code least} and {@code most}, which must be greater than 0. Its ends
+     * are 1, 2 or 5 times a power of 10.
      */
     static Axis logarithmic(double least, double most, double from, double to) {
         double below = Math.pow(10, Math.floor(Math.log10(least * 0.8)));
@@ -61,7 +62,7 @@ record Axis(double low, double high, double from, double to, boolean log) {
                 : String.format(Locale.ROOT, "%.4f", value).replaceAll("0+$", "");
     }
 
-    /** A round step that divides {@code range} into four or five parts. */
+    /** A round step between ticks that divides {@code range} into about four parts. */
     private static double step(double range) {
         double power = Math.pow(10, Math.floor(Math.log10(range / 4)));
         double share = range / 4 / power;

@@ -38,17 +38,17 @@ public enum Colour {
         };
     }
 
-    /** CSS value for a page with light and dark mode. */
+    /** CSS value that follows the light or dark mode of the page. */
     public String themed() {
         return "var(--" + variable() + ")";
     }
 
-    /** The colour of light mode, for images. */
+    /** Hexadecimal RGB value of light mode, for images. */
     public String light() {
         return light;
     }
 
-    /** CSS definitions of the variables that {@link #themed} uses. */
+    /** CSS definitions of the variables in the values of {@link #themed}. */
     public static String css() {
         StringBuilder light = new StringBuilder();
         StringBuilder dark = new StringBuilder();

@@ -14,8 +14,8 @@ import java.util.Map;
 import java.util.StringTokenizer;
 
 /**
- * Letters as outlines, for text in images. Java cannot draw text on a server without fonts, and images would differ
- * between machines with different fonts. The outlines are therefore part of the program.
+ * Outlines of characters, for text in images. The outlines are part of the program for two reasons: Java cannot draw
+ * text on a machine without fonts, and different fonts would make different images.
  */
 public final class Glyphs {
     private static final double EM = 2048;
@@ -40,14 +40,14 @@ public final class Glyphs {
         return glyphs;
     }
 
-    /** Width of a text in this letter size. */
+    /** Width of a text in units of the drawing, for a letter size in the same units. */
     double width(String text, double size, boolean strong) {
         return text.codePoints().mapToDouble(c -> glyph(c, strong).advance()).sum() * size / EM;
     }
 
     /**
-     * The outlines of a text whose base line starts at a point, with y downwards. Unknown characters become question
-     * marks.
+     * The outlines of a text whose baseline begins at {@code start}; y increases downwards. Unknown characters are
+     * drawn as question marks.
      */
     Shape outline(String text, Plot.Point start, double size, boolean strong) {
         Path2D all = new Path2D.Double(Path2D.WIND_NON_ZERO);

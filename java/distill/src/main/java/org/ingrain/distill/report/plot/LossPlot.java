@@ -4,8 +4,8 @@ import java.util.List;
 import org.ingrain.distill.report.table.Figures;
 
 /**
- * Loss per target token at each step: a solid line for the training rows, a dashed line with dots for the validation
- * rows.
+ * A plot of the loss per target token at each optimizer step. The loss on the training rows is a solid line; the loss
+ * on the validation rows is a dashed line with dots.
  */
 public record LossPlot(List<TrainingCurve> curves) {
     public static final int POINTS = 240;

@@ -4,8 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A drawing as a list of shapes in drawing order. A page draws it as SVG, {@link Png} as an image. A plot has a
- * description for readers who cannot see it; a table beside it has the same figures.
+ * A drawing, which is a list of shapes in drawing order. A page shows it as SVG; {@link Png} makes an image of it. Each
+ * plot has a description for readers who cannot see it, and a table beside the plot has the same figures.
  */
 public final class Plot {
     public static final int WIDTH = 440;
@@ -19,25 +19,24 @@ public final class Plot {
     private final Words words;
     private final List<Shape> shapes = new ArrayList<>();
 
-    /** The texts of a plot: its name in files, its title and its description. */
+    /** The words about a plot: its name in file names and element ids, its title, and its description. */
     public record Words(String name, String title, String description) {
     }
 
-    /** An entry of a legend. */
     public record LegendEntry(String name, Colour ink) {
     }
 
     public record Point(double x, double y) {
     }
 
-    /** Alignment of a text at its point. */
+    /** The part of a text that is placed at the given point: start, middle or end. */
     public enum Anchor {
         START, MIDDLE, END
     }
 
-    /** A shape. {@code tooltip} is shown when the pointer rests on the shape; null for none. */
+    /** A shape. {@code tooltip} is the text that a page shows when the pointer is on the shape; null for no text. */
     public sealed interface Shape {
-        /** @param dashes length of dashes and gaps; 0 for a solid line */
+        /** @param dashes length of each dash and of each gap, in units of the drawing; 0 for a solid line */
         record Line(List<Point> points, Colour ink, double width, double dashes) implements Shape {
         }
 
@@ -63,7 +62,7 @@ public final class Plot {
         return shapes;
     }
 
-    /** Draws grid lines and values from bottom to top, and the name of the axis. */
+    /** Draws horizontal grid lines, their values and the name of the axis. */
     void yAxis(Axis y, String name) {
         for (double tick : y.ticks()) {
             line(new Point(LEFT, y.at(tick)), new Point(RIGHT, y.at(tick)), Colour.LINE);
@@ -73,7 +72,7 @@ public final class Plot {
         text(new Point(4, 14), name, Colour.MUTED, Anchor.START);
     }
 
-    /** Draws ticks and values from left to right, and the name of the axis. */
+    /** Draws ticks, their values and the name of the axis. */
     void xAxis(Axis x, String name) {
         x.ticks().forEach(tick -> tick(x.at(tick), Axis.label(tick)));
         xName(name);
@@ -88,7 +87,7 @@ public final class Plot {
         text(new Point(x, BOTTOM + 18), label, Colour.MUTED, Anchor.MIDDLE);
     }
 
-    /** Draws the legend in a row at the top, right-aligned. */
+    /** Draws the legend in one row at the top of the plot, right-aligned. */
     void legend(List<LegendEntry> keys) {
         double x = RIGHT;
         for (LegendEntry key : keys.reversed()) {
@@ -111,7 +110,7 @@ public final class Plot {
         shapes.add(new Shape.Area(corners, ink, tooltip));
     }
 
-    /** @param size width and height */
+    /** @param size width and height of the bar */
     void bar(double x, double y, double[] size, Colour ink, String tooltip) {
         area(List.of(new Point(x, y), new Point(x + size[0], y), new Point(x + size[0], y + size[1]),
                 new Point(x, y + size[1])), ink, tooltip);

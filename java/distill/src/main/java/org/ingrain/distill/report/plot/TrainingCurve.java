@@ -10,13 +10,14 @@ import org.ingrain.files.JsonLines;
 import tools.jackson.databind.JsonNode;
 
 /**
- * The metrics of a student's training at each step. Steps are numbered consecutively over all stages of the training.
+ * The metrics of a student at each optimizer step. Steps are numbered consecutively over all training stages of the
+ * student.
  *
  * @param role   role of the student
  * @param name   name of the student
  * @param title  title of the student
- * @param steps  optimizer steps
- * @param checks validations
+ * @param steps  metrics of the optimizer steps
+ * @param checks losses on the validation rows
  */
 public record TrainingCurve(Role role, String name, String title, List<Step> steps, List<Check> checks) {
     public record Step(int step, double loss, double learningRate, double gradNorm) {
@@ -25,7 +26,7 @@ public record TrainingCurve(Role role, String name, String title, List<Step> ste
     public record Check(int step, double loss) {
     }
 
-    /** Reads files {@code metrics.jsonl}. Missing files are skipped. */
+    /** Reads the files {@code metrics.jsonl} of the training stages, in this sequence. Missing files are skipped. */
     public static TrainingCurve read(StudentFiles student, List<Path> files) {
         List<Step> steps = new ArrayList<>();
         List<Check> checks = new ArrayList<>();
@@ -46,7 +47,10 @@ public record TrainingCurve(Role role, String name, String title, List<Step> ste
         return new TrainingCurve(student.role(), student.name(), student.title(), steps, checks);
     }
 
-    /** Pairs of step and loss. If there are more than {@code most}, each pair is the mean of neighbouring steps. */
+    /**
+     * At most {@code most} pairs of step and loss. If there are more steps, each pair is the mean over several
+     * consecutive steps.
+     */
     public List<double[]> losses(int most) {
         List<double[]> points = new ArrayList<>();
         int together = Math.ceilDiv(Math.max(1, steps.size()), most);

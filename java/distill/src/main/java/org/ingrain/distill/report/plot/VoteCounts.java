@@ -4,12 +4,15 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.ingrain.distill.curate.Entry;
 
-/** Number of examples in a ledger by the agreement of their samples and by the verdict. */
+/** Numbers of examples in a ledger, grouped by the agreement of their samples and by the verdict. */
 public final class VoteCounts {
     private final TreeMap<Integer, int[]> byVotes = new TreeMap<>();
     private final TreeMap<Integer, int[]> byMargin = new TreeMap<>();
 
-    /** The verdict on an example, in the stacking order of the bars. */
+    /**
+     * The verdict on an example and its comparison with the gold answer. The constants are in the stacking order of the
+     * bars, from bottom to top.
+     */
     public enum Fate {
         RIGHT("kept, right", Colour.RIGHT), WRONG("kept, wrong", Colour.WRONG), KEPT("kept, no gold", Colour.KEPT),
                 DISCARDED("discarded", Colour.DISCARDED);
@@ -41,12 +44,14 @@ public final class VoteCounts {
         count(byMargin, entry.margin(), entry);
     }
 
-    /** Number of examples by the votes of the first answer, then by {@link Fate}. */
+    /**
+     * For each number of votes of the answer with the most votes, the number of examples by ordinal of {@link Fate}.
+     */
     public Map<Integer, int[]> byVotes() {
         return byVotes;
     }
 
-    /** Number of examples by margin: votes of the first answer minus votes of the second. */
+    /** For each margin (see {@link Entry#margin()}), the number of examples by ordinal of {@link Fate}. */
     public Map<Integer, int[]> byMargin() {
         return byMargin;
     }

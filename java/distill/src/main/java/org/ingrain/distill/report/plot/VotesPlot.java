@@ -8,11 +8,11 @@ import java.util.TreeMap;
 import org.ingrain.distill.report.table.StudentFiles;
 
 /**
- * Histogram of examples by votes or margin, stacked by verdict.
+ * Histogram of the examples by votes or by margin. Each bar is stacked by verdict.
  *
- * @param words  texts of this histogram
+ * @param words  name, title and description of this histogram
  * @param xName  name of the x axis
- * @param counts number of examples by value, then by {@link VoteCounts.Fate}; at least one
+ * @param counts for each value on the x axis, the number of examples by ordinal of {@link VoteCounts.Fate}; not empty
  */
 public record VotesPlot(Plot.Words words, String xName, Map<Integer, int[]> counts) {
     private static final int MOST_BARS = 34;
@@ -64,7 +64,7 @@ public record VotesPlot(Plot.Words words, String xName, Map<Integer, int[]> coun
         return plot;
     }
 
-    /** @param column left edge and width */
+    /** @param column left edge and width of the column */
     private static void stack(Plot plot, double[] column, Axis y, int[] fates, String values) {
         int below = 0;
         double gap = Math.min(4, column[1] * 0.12);

@@ -7,7 +7,7 @@ public final class Figures {
     private Figures() {
     }
 
-    /** A share from 0 to 1 as a percentage, without the percent sign. */
+    /** Formats a share from 0 to 1 as a percentage, without the percent sign. */
     public static String percent(double share) {
         return of("%.1f", 100 * share);
     }

@@ -5,10 +5,10 @@ import org.ingrain.distill.method.Mark;
 import org.ingrain.distill.sample.Plan;
 
 /**
- * The prompts of System 2.
+ * The prompts of the System 2 method.
  *
- * @param plan  plan with the prompt of each step
- * @param marks source of the wording of each step
+ * @param plan  sampling plan, which contains the prompt of each step
+ * @param marks for each step, the source of its wording
  */
 public record Prompts(Plan plan, List<Mark> marks) {
 }

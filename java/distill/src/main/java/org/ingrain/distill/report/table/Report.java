@@ -9,23 +9,25 @@ import org.ingrain.distill.task.Dataset;
 import org.ingrain.files.Manifest;
 
 /**
- * The result of a run: {@code report.json}. It has no times or dates, so that equal runs write equal bytes.
+ * The result of a run. It is written to {@code report.json}. It contains no times or dates, so that equal runs write
+ * equal bytes.
  *
  * @param task     name of the task
- * @param method   title of System 2
- * @param manifest settings and fingerprints
- * @param arms     rows of the table; none if no gold answers are known
- * @param ledgers  summaries of the ledgers by student
- * @param training results of the trainings by student; without students whose curation kept nothing
+ * @param method   title of the System 2 method
+ * @param manifest settings of the run, and digests of its files
+ * @param arms     results of the evaluated arms; empty if the data has no test questions
+ * @param ledgers  summary of the ledger of each student, by name
+ * @param training result of the last training of each student, by name; students for which curation kept no example are
+ *                 missing
  */
 public record Report(String task, String method, Manifest manifest, Sizes sizes, List<ArmResult> arms,
                      Map<String, Ledger.Summary> ledgers, Map<String, Tuner.Tuned> training) {
     /**
-     * Numbers of questions.
+     * Numbers of questions in the data.
      *
      * @param pool    questions to distil on
      * @param test    questions to evaluate on
-     * @param dropped questions left out of the pool because they are also in the test
+     * @param dropped questions that were removed from the pool because they are also test questions
      */
     public record Sizes(int pool, int test, int dropped) {
         public static Sizes of(Dataset data) {
@@ -33,7 +35,7 @@ public record Report(String task, String method, Manifest manifest, Sizes sizes,
         }
     }
 
-    /** The table for a terminal; lines end with \n. */
+    /** The result table as text for a terminal; lines end with \n. */
     public String table() {
         StringBuilder text = new StringBuilder(heading()).append("\n\n");
         text.append(arms.isEmpty() ? "not evaluated: the questions come without answers\n" : Tables.arms(arms).text())
@@ -43,7 +45,9 @@ public record Report(String task, String method, Manifest manifest, Sizes sizes,
         return text.toString();
     }
 
-    /** A note that several majority votes are shown, and which of them accuracy and #Tokens belong to. */
+    /**
+     * A note on the columns of majority votes, for the text below the result table; empty if there are no such columns.
+     */
     public String aboutVotes() {
         return Tables.aboutVotes(Tables.shares(arms.stream().map(ArmResult::shares)));
     }

@@ -9,18 +9,19 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 
 /**
- * The report on several seeds of the same experiment: {@code seeds.json} and {@code seeds.md}, beside the run folders.
+ * The report on several seeds of the same experiment. It is written to {@code seeds.json} and {@code seeds.md} in the
+ * folder that contains the run folders.
  *
  * @param heading     description of the experiment
- * @param seeds       seeds in the order of the rows' accuracies
- * @param nothingKept seeds without a row, because their curation kept nothing
+ * @param seeds       seeds with a result; the accuracies of each row are in the same sequence
+ * @param nothingKept seeds without a result, because their curation kept no example
  */
 public record SeedsReport(String heading, List<Long> seeds,
         @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Long> nothingKept, List<SeedResult> rows) {
     /**
      * Combines the reports of several runs.
      *
-     * @param seeds   seeds of the reports
+     * @param seeds   seeds of the reports, in the same sequence
      * @param without seeds without a report
      */
     public static SeedsReport of(List<Long> seeds, List<Report> reports, List<Long> without) {
@@ -36,7 +37,7 @@ public record SeedsReport(String heading, List<Long> seeds,
                 + Tables.aboutVotes(Tables.shares(rows.stream().map(SeedResult::shares))) + "\n");
     }
 
-    /** The table for a terminal. */
+    /** The table over the seeds as text for a terminal. */
     public String text() {
         return heading + ", seeds " + listed(seeds) + without() + "\n\n" + Tables.seeds(rows).text();
     }

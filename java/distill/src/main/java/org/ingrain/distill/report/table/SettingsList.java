@@ -8,8 +8,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * All leaves of a manifest's notes and settings, by path, without the texts of the methods, which reports show
- * separately.
+ * Makes a flat map of a manifest's notes and settings, from path to value. The map omits the steps of the methods,
+ * because reports show the prompts separately.
  */
 public final class SettingsList {
     private SettingsList() {

@@ -4,12 +4,12 @@ import java.util.List;
 import org.ingrain.distill.evaluate.Arm.Role;
 
 /**
- * The files of a student.
+ * The folders of a student's files.
  *
- * @param name   name of its arm
- * @param title  title in tables
- * @param folder folder of its ledger, relative to the run folder; empty, or ends with a slash
- * @param stages folders of its trainings, relative to the run folder, in order; each is empty or ends with a slash
+ * @param name   name of the student and of its arm
+ * @param title  title of the student in tables
+ * @param folder folder of the ledger, relative to the run folder; empty, or with a slash at the end
+ * @param stages folders of the training stages, in the order of the stages; each has the form of {@code folder}
  */
 public record StudentFiles(Role role, String name, String title, String folder, List<String> stages) {
 }

@@ -6,10 +6,10 @@ import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 
 /**
- * A table of words and figures. The first column is left-aligned, the others are right-aligned.
+ * A table of words and figures. The first column is left-aligned; all other columns are right-aligned.
  *
  * @param head column titles
- * @param rows rows, each as long as the head
+ * @param rows rows; each row has as many cells as {@code head}
  */
 public record Table(List<String> head, List<List<String>> rows) {
     /** The table as text for a terminal, aligned with spaces. */
@@ -38,7 +38,7 @@ public record Table(List<String> head, List<List<String>> rows) {
                 rows.stream().map(row -> row.stream().map(change).toList()).toList());
     }
 
-    /** Replaces line breaks, which a user's categories and titles may contain. */
+    /** Replaces line breaks and control characters, because categories and titles of a user may contain them. */
     private static String oneLine(String cell) {
         return cell.replaceAll("\\R|\\p{Cntrl}", " ");
     }

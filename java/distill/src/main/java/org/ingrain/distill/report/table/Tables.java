@@ -14,7 +14,7 @@ import org.ingrain.distill.model.Tuner;
 
 /** The tables of a report. */
 public final class Tables {
-    /** A note for {@link #ledgers}. */
+    /** A note for the text below the table of {@link #ledgers}. */
     public static final String ABOUT_SAVED =
             "Tokens saved are an estimate: an answer that was not drawn counts as much as those of its example that "
             + "were,"
@@ -24,8 +24,8 @@ public final class Tables {
     }
 
     /**
-     * The table of the paper, with intervals. It has columns for majority votes, judging and categories if a row has
-     * them.
+     * The result table of the paper, with intervals. It has further columns for the majority votes, the results as a
+     * judge and the categories that occur in at least one row.
      */
     public static Table arms(List<ArmResult> arms) {
         List<String> shares = shares(arms.stream().map(ArmResult::shares));
@@ -49,7 +49,7 @@ public final class Tables {
         }).toList());
     }
 
-    /** The table over several seeds. */
+    /** The result table over several seeds. */
     public static Table seeds(List<SeedResult> rows) {
         List<String> shares = shares(rows.stream().map(SeedResult::shares));
         List<String> head = new ArrayList<>(List.of("", "accuracy %", "95 % interval", tokens(shares)));
@@ -70,7 +70,7 @@ public final class Tables {
         return shares.stream().map(share -> own.containsKey(share) ? Figures.percent(own.get(share)) : "-").toList();
     }
 
-    /** Titles of the columns that any row has, in order. */
+    /** Titles of all columns that occur in at least one row, in the sequence of first appearance. */
     public static List<String> shares(Stream<Map<String, Double>> rows) {
         return rows.flatMap(row -> row.keySet().stream()).distinct().toList();
     }
@@ -79,7 +79,10 @@ public final class Tables {
         return ArmResult.largest(shares).map(k -> "#Tokens, " + k).orElse("#Tokens");
     }
 
-    /** A note about several majority votes, to follow another sentence; empty if there are none. */
+    /**
+     * A note on the columns of majority votes; empty if there are none. It begins with a space, because it follows
+     * another sentence.
+     */
     public static String aboutVotes(List<String> shares) {
         return ArmResult.largest(shares).map(k -> " Columns k show the majority vote of the first k answers; accuracy,"
                 + " its interval and #Tokens belong to "
@@ -100,7 +103,10 @@ public final class Tables {
                 "tokens saved", "reasons"), rows);
     }
 
-    /** One line: the numbers of kept examples, of examples that are too long, and of right labels. */
+    /**
+     * A line with the main counts of a ledger, such as the numbers of kept examples, of examples that are too long, and
+     * of right labels.
+     */
     public static String kept(Ledger.Summary summary) {
         Ledger.Count total = summary.total();
         String tooLong = Stream.of(Entry.Reason.PROMPT_TOO_LONG, Entry.Reason.EXAMPLE_TOO_LONG).map(Entry.Reason::words)
@@ -113,7 +119,9 @@ public final class Tables {
                 + (total.savedTokens() == 0 ? "" : ", about " + Figures.count(total.savedTokens()) + " tokens saved");
     }
 
-    /** Number of drawn answers, of planned answers, and the share that was saved. */
+    /**
+     * The number of drawn answers, the number of planned answers, and the share of the planned answers that was saved.
+     */
     private static String drawn(Ledger.Count total) {
         return total.drawn() + " of " + total.planned() + " (" + Figures.percent(total.saved()) + " % saved)";
     }

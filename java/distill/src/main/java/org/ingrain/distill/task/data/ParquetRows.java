@@ -24,8 +24,8 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Reads a Parquet file as rows of JSON: texts (UTF-8, also without that annotation of the column), numbers, booleans,
- * dates and times in ISO 8601 format, UUIDs, and lists and structs of these.
+ * Reads the rows of a Parquet file as JSON. Values may be texts (UTF-8, even if the column is not annotated as text),
+ * numbers, booleans, dates and times (in ISO 8601 format), UUIDs, and lists and structs of these.
  */
 final class ParquetRows implements AutoCloseable {
     private final Path file;
@@ -40,10 +40,10 @@ final class ParquetRows implements AutoCloseable {
     }
 
     /**
-     * Passes each row to {@code each}, with its file and number, until {@code each} returns false.
+     * Passes each row to {@code each}, together with the file and the row number, until {@code each} returns false.
      *
-     * @throws InputException if the file is damaged or a column has another type; exceptions of {@code each} pass
-     *         through
+     * @throws InputException if the file is damaged or a column has an unsupported type; exceptions that {@code each}
+     *         throws are not changed
      */
     static void until(Path file, BiPredicate<JsonNode, String> each) {
         try (ParquetRows rows = guarded(file, () -> open(file))) {
@@ -54,12 +54,15 @@ final class ParquetRows implements AutoCloseable {
         }
     }
 
-    /** A call of the Parquet reader. */
+    /** A call to the Parquet reader. */
     private interface Read<T> {
         T read() throws IOException;
     }
 
-    /** Converts exceptions of the reader, which throws many kinds for a damaged file. */
+    /**
+     * Converts all exceptions of the Parquet reader to InputException, because a damaged file can cause many kinds of
+     * exceptions.
+     */
     private static <T> T guarded(Path file, Read<T> read) {
         try {
             return read.read();
@@ -85,7 +88,7 @@ final class ParquetRows implements AutoCloseable {
         ParquetFileReader parquet = ParquetFileReader.open(InputFile.of(file));
         try {
             if (parquet.getFileSchema().getColumnCount() == 0) {
-                // reading it would never end
+                // The reader would never reach the end of such a file.
                 throw new InputException(file + ": cannot be read as Parquet: its schema has no column");
             }
             return new ParquetRows(file, parquet, parquet.rowReader());
@@ -95,7 +98,7 @@ final class ParquetRows implements AutoCloseable {
         }
     }
 
-    /** The next row; null after the last. */
+    /** The next row; null after the last row. */
     private JsonNode next() {
         if (!rows.hasNext()) {
             return null;
@@ -139,7 +142,7 @@ final class ParquetRows implements AutoCloseable {
         };
     }
 
-    /** Decodes UTF-8 strictly. The reader itself would replace malformed bytes silently. */
+    /** Decodes UTF-8 strictly, because the Parquet reader would replace malformed bytes without an error. */
     private String text(byte[] bytes, String column) {
         try {
             return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();

@@ -15,14 +15,17 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.MissingNode;
 
-/** Reads files of rows: one JSON object per line or one JSON array of objects (both also gzipped), or Parquet. */
+/**
+ * Reads files of rows. A file has one JSON object per line or is one JSON array of objects; both may be gzipped. It may
+ * also be a Parquet file.
+ */
 public final class Rows {
     private static final int GZIP = 0x1f8b;
 
     private Rows() {
     }
 
-    /** Passes each row to {@code each}, with its file and line. */
+    /** Passes each row to {@code each}, together with the file and the line or row number. */
     public static void forEach(Path file, BiConsumer<JsonNode, String> each) {
         until(file, (row, where) -> {
             each.accept(row, where);
@@ -30,7 +33,7 @@ public final class Rows {
         });
     }
 
-    /** The first row; missing if there is none. */
+    /** The first row; a {@link MissingNode} if the file has no row. */
     public static JsonNode first(Path file) {
         JsonNode[] first = {MissingNode.getInstance()};
         until(file, (row, where) -> {
@@ -40,12 +43,15 @@ public final class Rows {
         return first[0];
     }
 
-    /** Receives a row; returns false to stop reading. */
+    /** Receives a row. Returns false to stop reading. */
     public interface Each {
         boolean take(JsonNode row, String where);
     }
 
-    /** Passes each row to {@code each}, with its file and line, until {@code each} returns false. */
+    /**
+     * Passes each row to {@code each}, together with the file and the line or row number, until {@code each} returns
+     * false.
+     */
     public static void until(Path file, Each each) {
         if (file.getFileName().toString().endsWith(".parquet")) {
             ParquetRows.until(file, each::take);
@@ -69,7 +75,7 @@ public final class Rows {
         }
     }
 
-    /** Opens a file, unpacking it if it is gzipped. */
+    /** Opens a file. Decompresses it if it is gzipped. */
     private static InputStream open(Path file) throws IOException {
         BufferedInputStream in = new BufferedInputStream(Files.newInputStream(file));
         in.mark(2);
