@@ -1,29 +1,27 @@
 package org.ingrain.tokenizer;
 
-import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
-import java.io.ByteArrayInputStream;
-import java.io.IOException;
+import java.time.Duration;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.stream.IntStream;
-import java.util.stream.LongStream;
 import org.ingrain.files.JsonFields;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.node.NullNode;
 
 /**
- * The tokenizer of a tokenizer.json. Hugging Face's tokenizers library encodes, through DJL. Decoding is implemented in
- * this project, because DJL has no streaming decoder. A single implementation guarantees that streamed and complete
- * texts agree.
+ * A tokenizer.json. Hugging Face's tokenizers library encodes, through DJL. Decoding is done here, because DJL has no
+ * streaming decoder and one implementation guarantees that streamed and whole texts agree. If the library can abort its
+ * process or not end, because of the file or of a very long text, it runs in a child process.
  */
 final class JsonTokenizer implements Tokenizer {
-    // Without these options DJL truncates and pads.
-    private static final Map<String, String> OPTIONS = Map.of("truncation", "false", "padding", "false");
+    /**
+     * For longer texts even a regular expression that {@link SplitRegex} knows can exceed the library's retry limit.
+     */
+    private static final int MAX_CHARACTERS = 2_000_000;
 
-    private final HuggingFaceTokenizer encoder;
+    private final Optional<LibraryEncoder> library;
+    private final EncoderProcess process;
     private final Vocabulary vocabulary;
     private final Detokenizer detokenizer;
     private final Optional<String> bosToken;
@@ -46,24 +44,13 @@ final class JsonTokenizer implements Tokenizer {
         eosIds = specials.eosIds().isEmpty()
                 ? config.eosToken().map(vocabulary::id).stream().flatMapToInt(OptionalInt::stream).boxed().toList()
                 : specials.eosIds();
-        requireTemplateTokens(fields.where(), fields.has("post_processor")
-                ? fields.node("post_processor") : NullNode.getInstance());
-        encoder = encoder(where, json);
+        library = TokenizerCheck.check(fields) ? Optional.of(new LibraryEncoder(where, json)) : Optional.empty();
+        process = new EncoderProcess(where, json, Duration.ofSeconds(10));
         int[] prefix = ids("", true);
         postProcessorAddsBos = bosId.isPresent() && prefix.length > 0 && prefix[0] == bosId.getAsInt();
         // In transformers, only the LlamaTokenizer classes apply add_bos_token to the post-processor.
         addsBos = config.tokenizerClass().startsWith("LlamaTokenizer") && bosId.isPresent()
                 ? config.addBosToken().orElse(postProcessorAddsBos) : postProcessorAddsBos;
-    }
-
-    private static HuggingFaceTokenizer encoder(String where, byte[] json) {
-        DjlSettings.apply();
-        try (var stream = new ByteArrayInputStream(json)) {
-            return HuggingFaceTokenizer.newInstance(stream, OPTIONS);
-        } catch (IOException | RuntimeException refused) {
-            throw new InputException(where + ": not a tokenizer: " + String.valueOf(refused.getMessage()).lines()
-                    .findFirst().orElse(""), refused);
-        }
     }
 
     private static Vocabulary vocabulary(JsonFields fields) {
@@ -102,23 +89,6 @@ final class JsonTokenizer implements Tokenizer {
         return new SentencePieceDetokenizer(vocabulary, strips);
     }
 
-    // The tokenizers library aborts the process if a template of the post-processor names a token that is not in
-    // special_tokens.
-    private static void requireTemplateTokens(String where, JsonNode processor) {
-        for (JsonNode nested : processor.path("processors").values()) {
-            requireTemplateTokens(where, nested);
-        }
-        for (String template : List.of("single", "pair")) {
-            for (JsonNode piece : processor.path(template).values()) {
-                JsonNode id = piece.path("SpecialToken").path("id");
-                if (id.isString() && !processor.path("special_tokens").has(id.stringValue())) {
-                    throw new InputException(where + ": post_processor: special_tokens lacks '" + id.stringValue()
-                            + "'");
-                }
-            }
-        }
-    }
-
     @Override
     public int[] encode(String text, boolean addSpecial) {
         int[] ids = ids(text, addSpecial);
@@ -130,8 +100,9 @@ final class JsonTokenizer implements Tokenizer {
     }
 
     private int[] ids(String text, boolean addSpecial) {
-        return LongStream.of(encoder.encode(Texts.wellFormed(text), addSpecial, false).getIds())
-                .mapToInt(Math::toIntExact).toArray();
+        String wellFormed = Texts.wellFormed(text);
+        return library.isPresent() && text.length() <= MAX_CHARACTERS
+                ? library.get().encode(wellFormed, addSpecial) : process.encode(wellFormed, addSpecial);
     }
 
     @Override
@@ -176,6 +147,7 @@ final class JsonTokenizer implements Tokenizer {
 
     @Override
     public void close() {
-        encoder.close();
+        library.ifPresent(LibraryEncoder::close);
+        process.close();
     }
 }

@@ -10,7 +10,7 @@ import org.ingrain.tensor.InputException;
 
 /** The pieces of a tokenizer by id. Some ids may have no piece. */
 final class Vocabulary {
-    private static final int LARGEST = 1 << 24;
+    static final int LARGEST = 1 << 24;
 
     private final String where;
     private final List<Piece> pieces = new ArrayList<>();

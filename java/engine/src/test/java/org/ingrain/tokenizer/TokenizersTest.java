@@ -191,7 +191,7 @@ class TokenizersTest {
                 "\"decoder\":{\"type\":\"WordPiece\""));
         refused("tokenizer.json: decoder: is WordPiece");
         Files.writeString(json, whole.replace("\"type\":\"BPE\"", "\"type\":\"Nonsense\""));
-        refused("tokenizer.json: not a tokenizer");
+        refused("tokenizer.json: model: has the type 'Nonsense', expected BPE");
         Files.writeString(json, whole.replace("\"special_tokens\":{\"<|begin|>\"",
                 "\"special_tokens\":{\"<|other|>\""));
         refused("tokenizer.json: post_processor: special_tokens lacks '<|begin|>'");
