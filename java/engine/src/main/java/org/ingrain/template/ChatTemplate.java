@@ -7,6 +7,7 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -35,7 +36,7 @@ public final class ChatTemplate {
     private final String source;
     private final String rewritten;
     private final Map<String, Object> variables;
-    private final Jinjava jinjava = TemplateEngine.create();
+    private final Jinjava jinjava;
 
     /**
      * @param where     name of the file, for error messages
@@ -43,6 +44,12 @@ public final class ChatTemplate {
      * @param variables the template's variables by name, without the messages
      */
     ChatTemplate(String where, String source, Map<String, Object> variables) {
+        this(where, source, variables, Duration.ofSeconds(10));
+    }
+
+    /** @param limit time to render one prompt */
+    ChatTemplate(String where, String source, Map<String, Object> variables, Duration limit) {
+        jinjava = TemplateEngine.create(limit);
         this.where = where;
         this.source = source;
         try {
@@ -117,17 +124,29 @@ public final class ChatTemplate {
         return source;
     }
 
-    /** The text of the prompt. Special tokens are included as text. */
+    /**
+     * The text of the prompt, with special tokens as text.
+     *
+     * @throws InputException if the template refuses the messages, fails, or needs too much time or memory
+     */
     public String render(List<Message> messages, boolean addGenerationPrompt) {
         Map<String, Object> context = new HashMap<>(variables);
         context.put("messages", messages.stream().map(ChatTemplate::fields).toList());
         context.put("add_generation_prompt", addGenerationPrompt);
-        RenderResult result = jinjava.renderForResult(rewritten, context);
+        RenderResult result = result(context);
         if (result.hasErrors()) {
             throw new InputException(where + ": chat template: "
                     + TemplateEngine.complaint(result.getErrors().getFirst()));
         }
         return result.getOutput();
+    }
+
+    private RenderResult result(Map<String, Object> context) {
+        try {
+            return jinjava.renderForResult(rewritten, context);
+        } catch (StackOverflowError deep) {
+            throw new InputException(where + ": chat template: an expression nests too deep", deep);
+        }
     }
 
     /**

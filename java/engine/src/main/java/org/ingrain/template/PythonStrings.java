@@ -72,14 +72,33 @@ final class PythonStrings {
         return switch (method) {
             case "startswith" -> arguments.stream().anyMatch(prefix -> text.startsWith((String) prefix));
             case "endswith" -> arguments.stream().anyMatch(suffix -> text.endsWith((String) suffix));
-            case "join" -> String.join(text, arguments.stream().map(String.class::cast).toList());
+            case "join" -> join(text, arguments);
             default -> null;
         };
     }
 
+    /** text.replace(from, to), whose length is checked before. */
+    static String replace(String text, String from, String to) {
+        long count = 0;
+        for (int at = text.indexOf(from); at >= 0 && at < text.length() && to.length() > from.length();
+                at = text.indexOf(from, at + Math.max(1, from.length()))) {
+            count++;
+        }
+        TemplateEngine.require(text.length() + (count + 1) * (to.length() - from.length()), TemplateEngine.MAX_CHARACTERS,
+                "characters");
+        return text.replace(from, to);
+    }
+
+    private static Object join(String separator, List<?> parts) {
+        List<String> texts = parts.stream().map(String.class::cast).toList();
+        TemplateEngine.require(texts.stream().mapToLong(String::length).sum() + (long) separator.length() * texts.size(),
+                TemplateEngine.MAX_CHARACTERS, "characters");
+        return String.join(separator, texts);
+    }
+
     private static Optional<Object> ofTwo(String text, String method, String from, Object second) {
         if (method.equals("replace") && second instanceof String to) {
-            return Optional.of(text.replace(from, to));
+            return Optional.of(replace(text, from, to));
         }
         if (method.equals("split") && !from.isEmpty() && second instanceof Number most) {
             return Optional.of(split(text, from, most.longValue() < 0 ? Long.MAX_VALUE : most.longValue()));

@@ -8,20 +8,41 @@ import com.hubspot.jinjava.interpret.InterpretException;
 import com.hubspot.jinjava.interpret.InterpreterFactory;
 import com.hubspot.jinjava.interpret.JinjavaInterpreter;
 import com.hubspot.jinjava.interpret.TemplateError;
+import com.hubspot.jinjava.lib.filter.Filter;
 import com.hubspot.jinjava.lib.fn.ELFunctionDefinition;
 import com.hubspot.jinjava.lib.tag.Tag;
+import com.hubspot.jinjava.objects.collections.PyList;
 import com.hubspot.jinjava.tree.Node;
 import com.hubspot.jinjava.tree.TagNode;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.ingrain.tokenizer.DjlSettings;
 
-/** Configures Jinjava to render templates as transformers does with Jinja. A template cannot load files. */
+/**
+ * Configures Jinjava to render templates as transformers does with Jinja. Templates cannot load files, and have no
+ * function or filter that depends on the time or on random numbers. Time, output and the size of values are bounded.
+ */
 final class TemplateEngine {
+    /** Limit of the characters of a text and of a prompt. */
+    static final int MAX_CHARACTERS = 16_000_000;
+
+    private static final int MAX_ELEMENTS = 10_000;
+    private static final Pattern DISABLED = Pattern.compile("':?(\\w+)' is disabled in this context");
+    private static final Set<String> FUNCTIONS = Set.of(":namespace", ":range");
+
     private TemplateEngine() {
     }
 
-    static Jinjava create() {
+    /** @param limit time to render one template */
+    static Jinjava create(Duration limit) {
         DjlSettings.apply();
         LegacyOverrides asJinja = LegacyOverrides.newBuilder().withEvaluateMapKeys(true).withIterateOverMapKeys(true)
                 .withUsePyishObjectMapper(true).withUseNaturalOperatorPrecedence(true)
@@ -34,16 +55,60 @@ final class TemplateEngine {
         Jinjava jinjava = new Jinjava(JinjavaConfig.newBuilder().withLegacyOverrides(asJinja)
                 .withKeepTrailingNewline(true)
                 .withNestedInterpretationEnabled(false).withElResolver(PythonResolver.beforeJinjavas())
-                .withInterperterFactory(new PythonInterpreters())
-                .withDisabled(Map.of(Context.Library.TAG, Set.of("include", "import", "from", "extends"))).build());
+                .withInterperterFactory(new PythonInterpreters(limit)).withDisabled(disabled())
+                .withMaxOutputSize(MAX_CHARACTERS).withMaxStringLength(MAX_CHARACTERS).withMaxListSize(MAX_ELEMENTS)
+                .withMaxMapSize(MAX_ELEMENTS)
+                .withNodePreProcessor((node, interpreter) -> ((PythonInterpreter) interpreter).requireTime()).build());
         TemplateFilters.all().forEach(jinjava.getGlobalContext()::registerFilter);
         jinjava.getGlobalContext().registerTag(new GenerationTag());
         jinjava.getGlobalContext().registerFunction(
                 new ELFunctionDefinition("", "raise_exception", TemplateEngine.class, "raiseException", String.class));
+        jinjava.getGlobalContext().registerFunction(
+                new ELFunctionDefinition("", "range", TemplateEngine.class, "range", Object.class, Object[].class));
         return jinjava;
     }
 
-    /** Thrown if the template calls raise_exception, with which it rejects a conversation. */
+    /** Everything that loads files, and Jinjava's functions and filters that Jinja does not have. */
+    private static Map<Context.Library, Set<String>> disabled() {
+        Context all = new Jinjava().getGlobalContext();
+        Set<String> functions = all.getAllFunctions().stream().map(ELFunctionDefinition::getName)
+                .filter(name -> !FUNCTIONS.contains(name)).collect(Collectors.toSet());
+        Set<String> filters = all.getAllFilters().stream().map(Filter::getName)
+                .filter(name -> !TemplateExpression.FILTERS.contains(name)).collect(Collectors.toSet());
+        return Map.of(Context.Library.TAG, Set.of("include", "import", "from", "extends"), Context.Library.FUNCTION,
+                functions, Context.Library.FILTER, filters);
+    }
+
+    /** Python's range. Jinjava's returns only the first elements of a long range. */
+    public static List<Object> range(Object first, Object... more) {
+        long[] bounds = Stream.concat(Stream.of(first), Stream.of(more)).mapToLong(bound -> {
+            if (bound instanceof Number number) {
+                return number.longValue();
+            }
+            throw new Refusal("range of " + bound + ", expected numbers");
+        }).toArray();
+        long start = bounds.length == 1 ? 0 : bounds[0];
+        long stop = bounds.length == 1 ? bounds[0] : bounds[1];
+        long step = bounds.length < 3 ? 1 : bounds[2];
+        if (step == 0 || bounds.length > 3) {
+            throw new Refusal("range expects one to three numbers, and a step other than 0");
+        }
+        List<Object> numbers = new ArrayList<>();
+        for (long i = start; step > 0 ? i < stop : i > stop; i += step) {
+            numbers.add(i);
+            require(numbers.size(), MAX_ELEMENTS, "elements");
+        }
+        return new PyList(numbers);
+    }
+
+    /** Refuses a value that is too large. */
+    static void require(long size, long most, String unit) {
+        if (size > most) {
+            throw new Refusal("a value has more than " + most + " " + unit);
+        }
+    }
+
+    /** A refusal with a message for the user: of the template, by raise_exception, or of this class. */
     static final class Refusal extends InterpretException {
         private static final long serialVersionUID = 1;
 
@@ -57,11 +122,18 @@ final class TemplateEngine {
         throw new Refusal(message);
     }
 
-    /** Describes an error in one line. If the template called raise_exception, the line is the template's message. */
+    /** One line about an error: the message of a refusal if there is one. */
     static String complaint(TemplateError error) {
         String message = error.getMessage();
         for (Throwable cause = error.getException(); cause != null; cause = cause.getCause()) {
             message = cause instanceof Refusal ? cause.getMessage() : message;
+        }
+        if (error.getReason() == TemplateError.ErrorReason.OUTPUT_TOO_BIG) {
+            return "its output has more than " + MAX_CHARACTERS + " characters";
+        }
+        Matcher disabled = DISABLED.matcher(message);
+        if (disabled.find()) {
+            return disabled.group(1) + " is not supported";
         }
         if (message.contains("'strftime_now'")) {
             return "it calls strftime_now, so the prompt would depend on the date; expected a template with a fixed "
@@ -70,26 +142,55 @@ final class TemplateEngine {
         return message.lines().findFirst().orElse("");
     }
 
-    private static final class PythonInterpreters implements InterpreterFactory {
+    private record PythonInterpreters(Duration limit) implements InterpreterFactory {
         @Override
         public JinjavaInterpreter newInstance(JinjavaInterpreter other) {
-            return new PythonInterpreter(other);
+            return new PythonInterpreter(other, limit);
         }
 
         @Override
         public JinjavaInterpreter newInstance(Jinjava jinjava, Context context, JinjavaConfig config) {
-            return new PythonInterpreter(jinjava, context, config);
+            return new PythonInterpreter(jinjava, context, config, limit);
         }
     }
 
-    /** Writes true and false as Python does. */
+    /** Writes true and false as Python does, and limits the time and the size of values. */
     private static final class PythonInterpreter extends JinjavaInterpreter {
-        private PythonInterpreter(Jinjava jinjava, Context context, JinjavaConfig config) {
+        private final Duration limit;
+        private final long deadline;
+
+        private PythonInterpreter(Jinjava jinjava, Context context, JinjavaConfig config, Duration limit) {
             super(jinjava, context, config);
+            this.limit = limit;
+            deadline = deadline(limit);
         }
 
-        private PythonInterpreter(JinjavaInterpreter other) {
+        private PythonInterpreter(JinjavaInterpreter other, Duration limit) {
             super(other);
+            this.limit = limit;
+            deadline = deadline(limit);
+        }
+
+        private static long deadline(Duration limit) {
+            return JinjavaInterpreter.getCurrentMaybe().map(outer -> ((PythonInterpreter) outer).deadline)
+                    .orElseGet(() -> System.nanoTime() + limit.toNanos());
+        }
+
+        private void requireTime() {
+            if (System.nanoTime() - deadline > 0) {
+                throw new Refusal("rendering takes more than " + limit.toMillis() + " ms");
+            }
+        }
+
+        @Override
+        public Object resolveELExpression(String expression, int line, int position) {
+            Object value = super.resolveELExpression(expression, line, position);
+            switch (value) {
+                case CharSequence text -> require(text.length(), MAX_CHARACTERS, "characters");
+                case Collection<?> list -> require(list.size(), MAX_ELEMENTS, "elements");
+                case null, default -> { }
+            }
+            return value;
         }
 
         @Override

@@ -15,11 +15,13 @@ import org.ingrain.tensor.InputException;
  */
 final class TemplateExpression {
     static final String SLICE = "__slice__";
-
-    private static final Set<String> FILTERS = Set.of(
+    static final Set<String> FILTERS = Set.of(
             "capitalize", "count", "d", "default", "first", "int", "items", "join", "last", "length", "list", "lower",
             "map", "reject", "rejectattr", "replace", "reverse", "safe", "select", "selectattr", "string", "tojson",
             "trim", "upper");
+
+    private static final int MAX_LENGTH = 4000;
+    private static final int MAX_NESTING = 50;
     private static final Pattern FILTER = Pattern.compile("\\|\\s*(\\w+)");
     private static final Pattern NAMED = Pattern.compile("(\\s*[A-Za-z_]\\w*\\s*=)(?!=)(.*)", Pattern.DOTALL);
     private static final Pattern OPERATOR = Pattern.compile("(?s).*\\b(in|and|or|not|if|else|elif|is|set)");
@@ -41,7 +43,26 @@ final class TemplateExpression {
         return String.join("", new TemplateExpression(expression).parts('\0', '\0'));
     }
 
-    /** The index of the first occurrence of {@code close} outside quotes and brackets; -1 if there is none. */
+    /**
+     * Checks the length, without quoted texts, and the nesting of an expression.
+     *
+     * @throws InputException if Jinjava's recursive parser could need too much time or stack for it
+     */
+    static void requireSize(String expression) {
+        String bare = withoutQuotes(expression);
+        int depth = 0;
+        int deepest = 0;
+        for (int i = 0; i < bare.length(); i++) {
+            depth += "([{".indexOf(bare.charAt(i)) >= 0 ? 1 : ")]}".indexOf(bare.charAt(i)) >= 0 ? -1 : 0;
+            deepest = Math.max(deepest, depth);
+        }
+        if (bare.length() > MAX_LENGTH || deepest > MAX_NESTING) {
+            throw new InputException("an expression has " + bare.length() + " characters and nests " + deepest
+                    + " levels deep, expected at most " + MAX_LENGTH + " and " + MAX_NESTING);
+        }
+    }
+
+    /** The index of the first occurrence of {@code close} outside quotes and brackets, or -1. */
     static int end(String template, int from, String close) {
         int depth = 0;
         for (int i = from; i + 1 < template.length(); i++) {

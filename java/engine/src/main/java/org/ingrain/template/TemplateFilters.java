@@ -17,7 +17,7 @@ final class TemplateFilters {
 
     static List<Filter> all() {
         return List.of(new Trim(), new Length("length"), new Length("count"), new Items(), new ToJson(),
-                new Default("default"), new Default("d"));
+                new Default("default"), new Default("d"), new Replace());
     }
 
     /** Removes white space as in Python. Jinjava's filter removes only ASCII white space. */
@@ -33,7 +33,23 @@ final class TemplateFilters {
         }
     }
 
-    /** The length of a string in code points, as in Python, or the size of a collection. */
+    /** Replaces all occurrences of a text. Jinjava limits neither the time nor the length. */
+    private static final class Replace implements Filter {
+        @Override
+        public String getName() {
+            return "replace";
+        }
+
+        @Override
+        public Object filter(Object value, JinjavaInterpreter interpreter, String... arguments) {
+            if (arguments.length != 2) {
+                throw new InterpretException("replace expects two texts");
+            }
+            return value == null ? "" : PythonStrings.replace(value.toString(), arguments[0], arguments[1]);
+        }
+    }
+
+    /** The length of a text in code points, as in Python, or of a collection. */
     private record Length(String name) implements Filter {
         @Override
         public String getName() {
@@ -104,6 +120,9 @@ final class TemplateFilters {
             Object indent = named.get("indent");
             if (arguments.length > 0 || named.size() > (indent == null ? 0 : 1)) {
                 throw new InterpretException("tojson accepts only the argument indent");
+            }
+            if (indent instanceof Number number && number.longValue() > 100) {
+                throw new InterpretException("tojson has the indent " + number + ", expected at most 100");
             }
             return json(value, indent instanceof Number number ? number.intValue() : -1, "\n");
         }

@@ -7,13 +7,15 @@ import java.util.regex.Pattern;
 import org.ingrain.tensor.InputException;
 
 /**
- * Rewrites a Jinja template for Jinjava, which renders some constructs differently. White space is removed as in Jinja
- * with trim_blocks and lstrip_blocks. (Jinjava also removes white space before a tag in the middle of a line.) {@link
- * TemplateExpression} rewrites expressions. A for loop with if, which Jinjava ignores, becomes two loops. A for loop
- * with else causes an InputException.
+ * Rewrites a Jinja template for Jinjava, which renders some constructs differently. White space is removed as Jinja
+ * does with trim_blocks and lstrip_blocks (Jinjava also strips before a tag in the middle of a line). Expressions are
+ * rewritten by {@link TemplateExpression}. The if of a for loop, which Jinjava ignores, becomes a separate loop. The
+ * else of a for loop is refused, and so is deep nesting.
  */
 final class TemplateSource {
     private static final Pattern LOOP = Pattern.compile("for\\s+(\\w+(?:\\s*,\\s*\\w+)?)\\s+in\\s(.*)", Pattern.DOTALL);
+
+    private static final int MAX_NESTING = 50;
 
     private final String template;
     private final StringBuilder rewritten = new StringBuilder();
@@ -101,6 +103,9 @@ final class TemplateSource {
         cut = signedEnd ? template.charAt(end - 1) == '-' ? Cut.SPACE : Cut.NOTHING : kind == '{'
                 ? Cut.NOTHING : Cut.NEWLINE;
         String body = template.substring(signedBegin ? begin + 1 : begin, signedEnd ? end - 1 : end).strip();
+        if (kind != '#') {
+            TemplateExpression.requireSize(body);
+        }
         if (kind == '{') {
             rewritten.append("{{ ").append(TemplateExpression.rewrite(body)).append(" }}");
         } else if (body.equals("raw") && kind == '%') {
@@ -130,7 +135,10 @@ final class TemplateSource {
     private void statement(String body) {
         String word = body.split("\\W", 2)[0];
         switch (word) {
-            case "for", "if", "macro", "call", "filter" -> open.push(word);
+            case "for", "if", "macro", "call", "filter" -> {
+                open.push(word);
+                require(open.size() <= MAX_NESTING, "tags nest deeper than " + MAX_NESTING + " levels");
+            }
             case "endfor", "endif", "endmacro", "endcall", "endfilter" -> open.poll();
             case "else" -> require(!"for".equals(open.peek()), "a for loop's else is not supported");
             default -> { }
