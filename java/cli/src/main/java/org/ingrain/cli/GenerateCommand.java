@@ -156,7 +156,7 @@ final class GenerateCommand implements Callable<Integer> {
 
     private Request request(Engine engine, String question, int slot) {
         int[] ids = raw ? engine.tokenizer().encodeBegin(question) : engine.encode(messages(question));
-        return new Request(ids, samples, firstSample, sampling.params(), slot, promptLogProbabilities);
+        return new Request(ids, samples, firstSample, sampling.params(), slot, promptLogProbabilities, raw);
     }
 
     private List<Message> messages(String question) {

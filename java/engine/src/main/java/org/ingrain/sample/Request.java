@@ -13,9 +13,12 @@ import org.ingrain.tensor.InputException;
  * @param params                 sampling parameters
  * @param adapterSlot            slot in the generator's adapter bank, -1 for the base model
  * @param promptLogProbabilities whether to compute the log-probabilities of the prompt tokens
+ * @param continuesText          whether a completion continues the text of the prompt: its text is the decoded prompt
+ *                               and completion without the decoded prompt. Otherwise a completion is decoded as a text
+ *                               of its own, and SentencePiece tokenizers remove its leading space
  */
 public record Request(int[] prompt, int samples, int firstSample, SamplingParams params, int adapterSlot,
-        boolean promptLogProbabilities) {
+        boolean promptLogProbabilities, boolean continuesText) {
     public Request {
         if (prompt.length == 0) {
             throw InputException.field("prompt", "no tokens, expected at least one");
@@ -26,6 +29,12 @@ public record Request(int[] prompt, int samples, int firstSample, SamplingParams
         if (firstSample < 0) {
             throw InputException.field("firstSample", firstSample + ", expected 0 or more");
         }
+    }
+
+    /** A request whose completions are texts of their own. */
+    public Request(int[] prompt, int samples, int firstSample, SamplingParams params, int adapterSlot,
+            boolean promptLogProbabilities) {
+        this(prompt, samples, firstSample, params, adapterSlot, promptLogProbabilities, false);
     }
 
     /** A request to the base model, with samples numbered from 0. */

@@ -55,12 +55,19 @@ public final class Ticket {
     /** Returns a ticket for samples [first, first + count) of this request, none of which has been started. */
     Ticket part(int first, int count) {
         Request part = new Request(request.prompt(), count, request.firstSample() + first, request.params(),
-                request.adapterSlot(), request.promptLogProbabilities());
+                request.adapterSlot(), request.promptLogProbabilities(), request.continuesText());
         return new Ticket(part, listener, decoders, cancelled);
     }
 
+    /** A detokenizer for a completion. It has already decoded the prompt if the completion continues its text. */
     StreamingDecoder decoder() {
-        return decoders.get();
+        StreamingDecoder decoder = decoders.get();
+        if (request.continuesText()) {
+            for (int id : request.prompt()) {
+                decoder.append(id);
+            }
+        }
+        return decoder;
     }
 
     /** Whether the first tokens of some samples have not been drawn yet. */

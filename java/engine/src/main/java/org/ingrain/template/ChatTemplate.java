@@ -78,7 +78,7 @@ public final class ChatTemplate {
      * @throws InputException if enableThinking is given and the template does not mention it
      */
     public static ChatTemplate open(Path folder, Tokenizer tokenizer, Optional<Boolean> enableThinking) {
-        Map<String, Object> variables = new HashMap<>();
+        Map<String, Object> variables = new HashMap<>(tokenizer.specialTokens());
         variables.put("bos_token", tokenizer.bosToken().orElse(""));
         variables.put("eos_token", tokenizer.eosToken().orElse(""));
         enableThinking.ifPresent(on -> variables.put(ENABLE_THINKING, on));

@@ -2,6 +2,7 @@ package org.ingrain.tokenizer;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.stream.IntStream;
@@ -30,6 +31,7 @@ final class JsonTokenizer implements Tokenizer {
     private final List<Integer> eosIds;
     private final boolean postProcessorAddsBos;
     private final boolean addsBos;
+    private final Map<String, Object> specialTokens;
 
     /** @param where name of the file, for error messages */
     JsonTokenizer(String where, byte[] json, TokenizerConfig config, SpecialTokens specials) {
@@ -44,6 +46,7 @@ final class JsonTokenizer implements Tokenizer {
         eosIds = specials.eosIds().isEmpty()
                 ? config.eosToken().map(vocabulary::id).stream().flatMapToInt(OptionalInt::stream).boxed().toList()
                 : specials.eosIds();
+        specialTokens = config.specialTokens();
         library = TokenizerCheck.check(fields) ? Optional.of(new LibraryEncoder(where, json)) : Optional.empty();
         process = new EncoderProcess(where, json, Duration.ofSeconds(10));
         int[] prefix = ids("", true);
@@ -138,6 +141,11 @@ final class JsonTokenizer implements Tokenizer {
     @Override
     public Optional<String> eosToken() {
         return eosToken;
+    }
+
+    @Override
+    public Map<String, Object> specialTokens() {
+        return specialTokens;
     }
 
     @Override

@@ -16,13 +16,15 @@ import java.util.stream.IntStream;
 import org.ingrain.tensor.InputException;
 
 /**
- * The tokenizer of a tokenizer.model. SentencePiece encodes, through DJL. Decoding is implemented in this project,
- * because DJL's decoder corrupts characters beyond the BMP. The results equal those of transformers' LlamaTokenizer.
- * BOS is prepended unless add_bos_token is false. The text is split at special tokens, and SentencePiece encodes the
- * parts. If legacy in tokenizer_config.json is true or missing, a space is prepended to every part, otherwise only to
- * the first part.
+ * A tokenizer.model. SentencePiece encodes, through DJL. Decoding is done here, because DJL's decoder corrupts
+ * characters beyond the BMP. Behaves like transformers' LlamaTokenizer. It prepends BOS unless add_bos_token is false.
+ * It splits the text at special tokens, and SentencePiece encodes the parts. If legacy in tokenizer_config.json is true
+ * or missing, a space is prepended to every part, otherwise only to the first, and not even to that if add_prefix_space
+ * is false.
  */
 final class SentencePieceTokenizer implements Tokenizer {
+    private static final Pattern WORD = Pattern.compile("\\w", Pattern.UNICODE_CHARACTER_CLASS);
+
     private final SpTokenizer encoder;
     private final SpTokenizer withoutPrefix;
     private final Vocabulary vocabulary;
@@ -33,6 +35,7 @@ final class SentencePieceTokenizer implements Tokenizer {
     private final OptionalInt ownEosId;
     private final List<Integer> eosIds;
     private final boolean addsBos;
+    private final Map<String, Object> specialTokens;
 
     SentencePieceTokenizer(Path file, TokenizerConfig config, SpecialTokens specials) {
         SentencePieceModel model = SentencePieceModel.read(file);
@@ -40,14 +43,16 @@ final class SentencePieceTokenizer implements Tokenizer {
         addPieces(model, config);
         special = Pattern.compile(added.keySet().stream().sorted(Comparator.comparingInt(String::length).reversed())
                 .map(Pattern::quote).collect(Collectors.joining("|")));
-        detokenizer = new SentencePieceDetokenizer(vocabulary, true);
+        detokenizer = new SentencePieceDetokenizer(vocabulary, config.addPrefixSpace());
         bosId = config.bosToken().map(vocabulary::id).orElse(optional(model.bosId()));
         ownEosId = config.eosToken().map(vocabulary::id).orElse(optional(model.eosId()));
         eosIds = specials.eosIds().isEmpty() ? ownEosId.stream().boxed().toList() : specials.eosIds();
         addsBos = bosId.isPresent() && config.addBosToken().orElse(true);
+        specialTokens = config.specialTokens();
         DjlSettings.apply();
-        encoder = encoder(file, model.bytes());
-        withoutPrefix = config.legacy() ? encoder : encoder(file, model.withoutDummyPrefix());
+        SpTokenizer plain = config.legacy() ? null : encoder(file, model.withoutDummyPrefix());
+        encoder = config.addPrefixSpace() ? encoder(file, model.bytes()) : plain;
+        withoutPrefix = config.legacy() ? encoder : plain;
     }
 
     private static SpTokenizer encoder(Path file, byte[] model) {
@@ -65,7 +70,7 @@ final class SentencePieceTokenizer implements Tokenizer {
                     || piece.kind() == SentencePieceModel.Kind.UNKNOWN;
             vocabulary.add(id, piece.text(), isSpecial);
             if (isSpecial) {
-                added.put(piece.text(), new TokenizerConfig.AddedToken(id, piece.text(), true, false, false));
+                added.put(piece.text(), TokenizerConfig.AddedToken.of(id, piece.text(), true));
             }
         }
         for (TokenizerConfig.AddedToken token : config.addedTokens()) {
@@ -90,6 +95,9 @@ final class SentencePieceTokenizer implements Tokenizer {
         boolean strip = false;
         while (matcher.find()) {
             TokenizerConfig.AddedToken token = added.get(matcher.group());
+            if (token.singleWord() && insideWord(whole, matcher.start(), matcher.end())) {
+                continue;
+            }
             String part = strip ? whole.substring(begin, matcher.start())
                     .stripLeading() : whole.substring(begin, matcher.start());
             parts.add(encodePart(token.lstrip() ? part.stripTrailing() : part, begin == 0));
@@ -100,6 +108,12 @@ final class SentencePieceTokenizer implements Tokenizer {
         String rest = whole.substring(begin);
         parts.add(encodePart(strip ? rest.stripLeading() : rest, begin == 0));
         return parts.stream().flatMapToInt(IntStream::of).toArray();
+    }
+
+    /** Whether a character of a word is directly before or after a part of a text, as in the tokenizers library. */
+    private static boolean insideWord(String text, int start, int end) {
+        return start > 0 && WORD.matcher(Character.toString(text.codePointBefore(start))).matches()
+                || end < text.length() && WORD.matcher(Character.toString(text.codePointAt(end))).matches();
     }
 
     private int[] encodePart(String part, boolean first) {
@@ -139,6 +153,11 @@ final class SentencePieceTokenizer implements Tokenizer {
     @Override
     public Optional<String> eosToken() {
         return vocabulary.text(ownEosId);
+    }
+
+    @Override
+    public Map<String, Object> specialTokens() {
+        return specialTokens;
     }
 
     @Override

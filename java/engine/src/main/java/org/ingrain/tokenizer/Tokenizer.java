@@ -2,6 +2,7 @@ package org.ingrain.tokenizer;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 
@@ -67,6 +68,12 @@ public interface Tokenizer extends AutoCloseable {
 
     /** The text of the tokenizer's own EOS, which is the variable eos_token of chat templates. */
     Optional<String> eosToken();
+
+    /**
+     * The named special tokens of the folder by the names that chat templates use, such as unk_token: a text, or a list
+     * of texts for additional_special_tokens.
+     */
+    Map<String, Object> specialTokens();
 
     /** Whether {@link #encode} with addSpecial prepends BOS. */
     boolean addsBos();

@@ -4,7 +4,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import org.ingrain.files.JsonFields;
 import org.ingrain.tensor.InputException;
 
@@ -16,18 +18,34 @@ import org.ingrain.tensor.InputException;
  * @param withoutBos     whether there is no BOS even if config.json names one, because bos_token in
  *                       tokenizer_config.json is null or the class is Qwen2Tokenizer
  * @param addBosToken    whether BOS is prepended
- * @param legacy         whether LlamaTokenizer prepends a space to every part between special tokens, not only to the
- *                       first part
+ * @param legacy         LlamaTokenizer: a space is prepended to every part between special tokens, not only to the
+ *                       first
+ * @param addPrefixSpace whether a space is prepended to a text; with legacy always true, as in transformers' slow
+ *                       tokenizer
+ * @param addedTokens    tokens that are matched in a text
+ * @param specialTokens  all named special tokens by the names that chat templates use, such as unk_token: a text, or a
+ *                       list of texts for additional_special_tokens
  */
 record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, boolean withoutBos,
-        Optional<String> eosToken, Optional<Boolean> addBosToken, boolean legacy, List<AddedToken> addedTokens) {
+        Optional<String> eosToken, Optional<Boolean> addBosToken, boolean legacy, boolean addPrefixSpace,
+        List<AddedToken> addedTokens, Map<String, Object> specialTokens) {
+    private static final String ADDITIONAL = "additional_special_tokens";
+    private static final List<String> NAMES = List.of("bos_token", "eos_token", "unk_token", "sep_token", "pad_token",
+            "cls_token", "mask_token");
+
     /**
      * A token that is matched in the text before the rest of the text is encoded.
      *
-     * @param lstrip whether the match includes white space before the token
-     * @param rstrip whether the match includes white space after the token
+     * @param singleWord the token is not matched inside a word
+     * @param lstrip     the match includes the white space before it
+     * @param rstrip     the match includes the white space after it
      */
-    record AddedToken(int id, String content, boolean special, boolean lstrip, boolean rstrip) {
+    record AddedToken(int id, String content, boolean special, boolean singleWord, boolean lstrip,
+            boolean rstrip) {
+        /** A token without flags. */
+        static AddedToken of(int id, String content, boolean special) {
+            return new AddedToken(id, content, special, false, false, false);
+        }
     }
 
     static TokenizerConfig read(Path folder) {
@@ -38,10 +56,12 @@ record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, boolean
         String tokenizerClass = fields.text("tokenizer_class", "");
         Optional<String> bos = token(fields, "bos_token").or(() -> token(specials, "bos_token"));
         boolean withoutBos = bos.isEmpty() && (isQwen2(tokenizerClass) || fields.names().contains("bos_token"));
+        boolean legacy = fields.flag("legacy", true);
         return new TokenizerConfig(tokenizerClass, bos, withoutBos,
                 token(fields, "eos_token").or(() -> token(specials, "eos_token")), fields.has("add_bos_token")
-                ? Optional.of(fields.flag("add_bos_token", true)) : Optional.empty(), fields.flag("legacy", true),
-                addedTokens(folder, fields));
+                ? Optional.of(fields.flag("add_bos_token", true)) : Optional.empty(), legacy,
+                legacy || fields.flag("add_prefix_space", true), addedTokens(folder, fields),
+                specialTokens(List.of(specials, fields)));
     }
 
     /** Whether the class is Qwen2Tokenizer or Qwen2TokenizerFast, which Qwen3 also uses. */
@@ -61,13 +81,32 @@ record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, boolean
         return Optional.of(fields.node(field).isObject() ? fields.object(field).text("content") : fields.text(field));
     }
 
+    /** Later files take precedence. */
+    private static Map<String, Object> specialTokens(List<JsonFields> files) {
+        Map<String, Object> tokens = new TreeMap<>();
+        for (JsonFields fields : files) {
+            NAMES.forEach(name -> token(fields, name).ifPresent(text -> tokens.put(name, text)));
+            for (String extra : List.of("extra_special_tokens", "model_specific_special_tokens")) {
+                if (fields.has(extra) && fields.node(extra).isObject()) {
+                    JsonFields named = fields.object(extra);
+                    named.names().forEach(name -> token(named, name).ifPresent(text -> tokens.put(name, text)));
+                }
+            }
+            if (fields.has(ADDITIONAL) && fields.node(ADDITIONAL).isArray()) {
+                tokens.put(ADDITIONAL, fields.node(ADDITIONAL).valueStream()
+                        .map(token -> token.path("content").asString(token.asString(""))).toList());
+            }
+        }
+        return tokens;
+    }
+
     private static List<AddedToken> addedTokens(Path folder, JsonFields fields) {
         List<AddedToken> tokens = new ArrayList<>();
         Path file = folder.resolve("added_tokens.json");
         if (Files.exists(file)) {
             JsonFields added = JsonFields.read(file);
             added.names().forEach(content -> tokens.add(
-                    new AddedToken(added.integer(content), content, false, false, false)));
+                    AddedToken.of(added.integer(content), content, false)));
         }
         if (fields.has("added_tokens_decoder")) {
             JsonFields decoder = fields.object("added_tokens_decoder");
@@ -81,7 +120,7 @@ record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, boolean
     private static AddedToken addedToken(String id, JsonFields token) {
         try {
             return new AddedToken(Integer.parseUnsignedInt(id), token.text("content"), token.flag("special", false),
-                    token.flag("lstrip", false), token.flag("rstrip", false));
+                    token.flag("single_word", false), token.flag("lstrip", false), token.flag("rstrip", false));
         } catch (NumberFormatException wrong) {
             throw new InputException(token.where() + ": the token's id is not a number");
         }

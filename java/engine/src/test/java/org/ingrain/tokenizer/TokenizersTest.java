@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
 import java.util.stream.IntStream;
 import org.ingrain.template.ChatTemplate;
@@ -78,6 +79,56 @@ class TokenizersTest {
             assertArrayEquals(new int[] {SPACE_AB, 266, SPACE_AB, 267, SPACE_AB},
                     tokenizer.encode("ab  <turn>  ab<turns>ab", false));
             assertEquals("ab ab<turns> ab", tokenizer.decode(new int[] {SPACE_AB, 266, SPACE_AB, 267, SPACE_AB}, true));
+        }
+    }
+
+    /** With legacy true, transformers' slow tokenizer ignores add_prefix_space. */
+    @Test
+    void addPrefixSpaceFalsePrependsNoSpaceUnlessLegacy() throws IOException {
+        TinyTokenizers.sentencePiece(folder);
+        String config = "{\"legacy\":%s,\"add_prefix_space\":false,\"add_bos_token\":false}";
+        Files.writeString(folder.resolve("tokenizer_config.json"), config.formatted(false));
+        try (Tokenizer tokenizer = Tokenizers.open(folder)) {
+            assertArrayEquals(new int[] {263}, tokenizer.encode("ab", true));
+            assertArrayEquals(new int[] {SPACE_AB, 2, 263}, tokenizer.encode(" ab</s>ab", true));
+            assertEquals(" ab", tokenizer.decode(new int[] {SPACE_AB}, true));
+            assertEquals("ab ab", tokenizer.decode(new int[] {263, SPACE_AB}, true));
+        }
+        Files.writeString(folder.resolve("tokenizer_config.json"), config.formatted(true));
+        try (Tokenizer tokenizer = Tokenizers.open(folder)) {
+            assertArrayEquals(new int[] {SPACE_AB}, tokenizer.encode("ab", true));
+            assertEquals("ab", tokenizer.decode(new int[] {SPACE_AB}, true));
+        }
+    }
+
+    @Test
+    void aSingleWordTokenIsNotMatchedInsideAWord() throws IOException {
+        TinyTokenizers.sentencePiece(folder);
+        Files.writeString(folder.resolve("tokenizer_config.json"), """
+                {"added_tokens_decoder":{"266":{"content":"ab","single_word":true}},"legacy":false}""");
+        try (Tokenizer tokenizer = Tokenizers.open(folder)) {
+            assertArrayEquals(new int[] {266}, tokenizer.encode("ab", false));
+            assertArrayEquals(new int[] {266, 259, 266}, tokenizer.encode("ab ab", false));
+            assertArrayEquals(new int[] {262, 263, A}, tokenizer.encode("aaba", false));
+            assertArrayEquals(new int[] {262, 3 + '.', 266, 3 + '.'}, tokenizer.encode("a.ab.", false));
+            assertArrayEquals(new int[] {SPACE_AB, 265}, tokenizer.encode("abé", false));
+        }
+    }
+
+    @Test
+    void namedSpecialTokensAreThoseOfTheConfigurations() throws IOException {
+        TinyTokenizers.sentencePiece(folder);
+        Files.writeString(folder.resolve("special_tokens_map.json"), """
+                {"unk_token":"<old>","mask_token":{"content":"<mask>"},"additional_special_tokens":["<x>",{"content":"<y>"}]}""");
+        Files.writeString(folder.resolve("tokenizer_config.json"), """
+                {"unk_token":"<unk>","pad_token":null,"extra_special_tokens":{"image_token":"<image>"}}""");
+        try (Tokenizer tokenizer = Tokenizers.open(folder)) {
+            assertEquals(Map.of("unk_token", "<unk>", "mask_token", "<mask>", "image_token", "<image>",
+                    "additional_special_tokens", List.of("<x>", "<y>")), tokenizer.specialTokens());
+            Files.writeString(folder.resolve("chat_template.jinja"), "{{ bos_token }}{{ unk_token }}{{ mask_token }}"
+                    + "{{ image_token }}{{ additional_special_tokens[1] }}{{ pad_token }}");
+            assertEquals("<s><unk><mask><image><y>",
+                    ChatTemplate.open(folder, tokenizer).render(List.of(Message.user("a")), true));
         }
     }
 

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.stream.IntStream;
@@ -87,6 +88,11 @@ class ExampleEncoderTest {
         @Override
         public Optional<String> eosToken() {
             return Optional.of("$");
+        }
+
+        @Override
+        public Map<String, Object> specialTokens() {
+            return Map.of();
         }
 
         @Override
