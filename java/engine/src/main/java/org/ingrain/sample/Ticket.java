@@ -15,6 +15,8 @@ public final class Ticket {
     final Request request;
     final GenerationListener listener;
     final float[] promptLogProbabilities;
+    /** Null if not requested. */
+    final TopTokens promptTopTokens;
     private final Supplier<StreamingDecoder> decoders;
     /** Numbers of cancelled samples, common to all parts. The caller adds to the set and the replicas read it. */
     private final Set<Integer> cancelled;
@@ -35,6 +37,7 @@ public final class Ticket {
         if (promptLogProbabilities != null) {
             Arrays.fill(promptLogProbabilities, Float.NaN);
         }
+        promptTopTokens = promptLogProbabilities != null ? topTokens() : null;
     }
 
     /** Cancels a sample at the next step. Its completion has the tokens generated until then. */
@@ -53,8 +56,13 @@ public final class Ticket {
     /** Returns a ticket for samples [first, first + count) of this request, none of which has been started. */
     Ticket part(int first, int count) {
         Request part = new Request(request.prompt(), count, request.firstSample() + first, request.params(),
-                request.adapterSlot(), request.promptLogProbabilities());
+                request.adapterSlot(), request.promptLogProbabilities(), request.topTokens());
         return new Ticket(part, listener, decoders, cancelled);
+    }
+
+    /** Creates the store for the most probable tokens of a text; null if they are not requested. */
+    TopTokens topTokens() {
+        return request.topTokens() > 0 ? new TopTokens(request.topTokens()) : null;
     }
 
     StreamingDecoder decoder() {

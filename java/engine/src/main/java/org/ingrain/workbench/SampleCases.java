@@ -8,7 +8,7 @@ import org.ingrain.ops.Ops.SampleRows;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
-/** sample.cc and random.cc. */
+/** sample.cc, top_tokens.cc and random.cc. */
 final class SampleCases {
     /**
      * A draw is where a sum of f32 weights passes a point: rows whose point lies within a rounding of a border may go
@@ -25,6 +25,8 @@ final class SampleCases {
                 new int[][] {{5, 1, 1, 0, 0}, {5, 127, 1, 0, 0}, {3, 32003, 1, 7, 1}, {64, 40, 0, 0, 0},
             {64, 127, 0, 12, 0}, {64, 127, 0, 0, 1}, {64, 4099, 0, 100, 1}},
                     Cases.at(rows, cases.scale().width(32000), 0, 0, 1), Cases.F32, SampleCases::sample);
+        cases.add("top_tokens", "M V n", new int[][] {{1, 1, 1}, {5, 127, 5}, {3, 4099, 20}, {2, 32003, 1}},
+                Cases.at(rows, cases.scale().width(32000), 5), Cases.F32, SampleCases::topTokens);
         cases.add("random_normal", "n", new int[][] {{1}, {127}, {4099}},
                 Cases.at(cases.scale().rows() * cases.scale().width(4096)), Cases.FLOATS, SampleCases::normal);
     }
@@ -44,6 +46,17 @@ final class SampleCases {
         return Call.of(() -> side.ops().sample(ids, logProbabilities, logits, rows), bytes(logits), 4.0 * m * v,
                 output("ids", ids, Tolerance.exact().strays(strays)),
                 output("log_probabilities", logProbabilities, Tolerance.of(DType.F32, v).magnitude(8).strays(strays)));
+    }
+
+    private static Call topTokens(Side side, Case at) {
+        int m = at.get("M");
+        int v = at.get("V");
+        Tensor logits = side.values(i -> 2 * side.random().nextGaussian(), DType.F32, m, v);
+        Tensor ids = side.output(DType.I32, m, at.get("n"));
+        Tensor logProbabilities = side.output(DType.F32, m, at.get("n"));
+        return Call.of(() -> side.ops().topTokens(ids, logProbabilities, logits), bytes(logits), 4.0 * m * v,
+                output("ids", ids, Tolerance.exact()),
+                output("log_probabilities", logProbabilities, Tolerance.of(DType.F32, v).magnitude(8)));
     }
 
     /** A logarithm and a cosine, each some units of the last place. */
