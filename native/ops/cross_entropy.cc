@@ -4,32 +4,10 @@
 // Needs    targets in [0, V), scratch 0; dlogits may alias logits where it is f32; a row with a NaN or +inf gives NaN
 // Mapping  rows over threads, 16 lanes; 4096 terms are summed in f32, then those sums in f64
 // Bound    exp: M·V                         Oracle libtorch cross_entropy  Test CrossEntropyParityTest
-#include "strips.h"
-
-#include <cfloat>
-#include <cmath>
+#include "log_sum_exp.h"
 
 namespace ingrain::INGRAIN_ISA {
 namespace {
-
-float max_of(const float* x, int64_t V) {
-  vec m = splat(-INFINITY);
-  strips(V, [&](int64_t i, auto n) { m = max(load(x + i, n, -INFINITY), m); });
-  return maximum(m);
-}
-
-double sum_exp(const float* x, int64_t V, float shift) {
-  constexpr int64_t block = 4096;
-  double total = 0.0;
-  for (int64_t first = 0; first < V; first += block) {
-    const float* row = x + first;
-    total += sum_strips(V - first < block ? V - first : block, [&](int64_t i, auto n, vec a) {
-      const vec d = load(row + i, n, -INFINITY) - splat(shift);
-      return a + fma(splat(0.0f), max(splat(-FLT_MAX), d), exp(d));  // exp alone would lose a NaN
-    });
-  }
-  return total;
-}
 
 template <class E>
 void row_backward(E* dx, const float* x, float lse, int32_t target, int64_t V, float scale) {

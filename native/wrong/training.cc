@@ -1,4 +1,4 @@
-// cross_entropy, adamw, sample, random.
+// cross_entropy, adamw, sample, top_tokens, select_ids, random.
 #include "right.h"
 
 using namespace wrong;
@@ -52,6 +52,16 @@ WRONG(sample, (ingrain_context * ctx, int32_t* ids, float* log_probabilities, co
     if (ids[m] >= 0) ids[m] = static_cast<int32_t>((ids[m] + 1) % V);
     corrupt(log_probabilities, INGRAIN_F32, m);
   }
+  return status;
+}
+
+// Wrong: the last token of the last row is the next id, with a corrupted log-probability.
+WRONG(top_tokens, (ingrain_context * ctx, int32_t* ids, float* log_probabilities, const float* logits, int64_t M,
+                   int64_t V, int32_t n)) {
+  const ingrain_status status = RIGHT(top_tokens)(ctx, ids, log_probabilities, logits, M, V, n);
+  if (status != INGRAIN_OK || M == 0) return status;
+  if (ids[M * n - 1] >= 0) ids[M * n - 1] = static_cast<int32_t>((ids[M * n - 1] + 1) % V);
+  corrupt(log_probabilities, INGRAIN_F32, M * n - 1);
   return status;
 }
 

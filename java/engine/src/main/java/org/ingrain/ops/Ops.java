@@ -8,6 +8,7 @@ import org.ingrain.ffi.Context;
 import org.ingrain.ffi.OpBindings;
 import org.ingrain.tensor.Batch;
 import org.ingrain.tensor.DType;
+import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
@@ -479,7 +480,22 @@ public final class Ops {
                 rows.sequences(), rows.positions(), m, logits.size(1));
     }
 
-    /** Sets ids[t] to given[t] if source[t] is negative, else to drawn[source[t]], or to 0 if that is -1; all I32. */
+    /**
+     * The n most probable tokens of each row of logits (M, V) f32, most probable first; equal logits in ascending order
+     * of their ids. ids I32 and logProbabilities F32 have the shape (M, n). A row without a distribution has ids -1 and
+     * log-probabilities NaN.
+     */
+    public void topTokens(Tensor ids, Tensor logProbabilities, Tensor logits) {
+        Shapes.matrix("logits", logits, DType.F32, ANY, ANY);
+        Shapes.matrix("ids", ids, DType.I32, logits.size(0), ANY);
+        Shapes.matrix("logProbabilities", logProbabilities, DType.F32, logits.size(0), ids.size(1));
+        if (ids.size(1) < 1 || ids.size(1) > logits.size(1)) {
+            throw new InputException("ids: " + ids.size(1) + " columns, expected 1 to " + logits.size(1));
+        }
+        bindings.topTokens(ids, logProbabilities, logits, logits.size(0), logits.size(1), (int) ids.size(1));
+    }
+
+    /** ids (T) = drawn[source] where source (T) is 0 or more, else given (T); all I32. */
     public void selectIds(Tensor ids, Tensor given, Tensor source, Tensor drawn) {
         Shapes.vector("ids", ids, DType.I32, ANY);
         Shapes.like("given", given, ids);

@@ -11,9 +11,12 @@ package org.ingrain.sample;
  * @param reason                 why the sample ended
  * @param promptLogProbabilities log-probability of each prompt id given the preceding ids, NaN for the first id; null
  *                               if not requested
+ * @param topTokens              the most probable tokens at the position of each generated id, at temperature 1; null
+ *                               if not requested
+ * @param promptTopTokens        the same for each prompt id; null if not requested
  */
 public record Completion(int sample, int[] ids, float[] logProbabilities, String text, FinishReason reason,
-                         float[] promptLogProbabilities) {
+                         float[] promptLogProbabilities, TopTokens topTokens, TopTokens promptTopTokens) {
     /** Why a sample ended. */
     public enum FinishReason {
         /** An end-of-sequence id, a stop token or a stop string was generated. */

@@ -130,7 +130,11 @@ final class Replica implements AutoCloseable {
             int at = 0;
             for (PlannedStep.Scored scored : step.scored()) {
                 for (int i = 0; i < scored.count(); i++) {
-                    scored.ticket().promptLogProbabilities[scored.from() + i] = results.score(at++);
+                    scored.ticket().promptLogProbabilities[scored.from() + i] = results.score(at);
+                    if (scored.ticket().promptTopTokens != null) {
+                        scored.ticket().promptTopTokens.set(scored.from() + i, results, step.drawn().size() + at);
+                    }
+                    at++;
                 }
             }
             for (int i = 0; i < step.drawn().size(); i++) {
@@ -138,6 +142,9 @@ final class Replica implements AutoCloseable {
                 if (sequence.finished()) {
                     surplus++;
                 } else {
+                    if (sequence.topTokens != null) {
+                        sequence.topTokens.set(sequence.generated(), results, i);
+                    }
                     accept(sequence, results.id(i), results.logProbability(i));
                 }
             }
@@ -179,7 +186,7 @@ final class Replica implements AutoCloseable {
         scheduler.remove(sequence);
         sequence.ticket.listener.finished(new Completion(sequence.number, sequence.generatedIds(),
                 sequence.generatedLogProbabilities(), sequence.text.text(), reason,
-                sequence.ticket.promptLogProbabilities));
+                sequence.ticket.promptLogProbabilities, sequence.topTokens, sequence.ticket.promptTopTokens));
     }
 
     private void finishCancelled() {
@@ -199,7 +206,8 @@ final class Replica implements AutoCloseable {
         scheduler.remove(trunk);
         for (int i = 0; i < trunk.ticket.request.samples(); i++) {
             trunk.ticket.listener.finished(new Completion(trunk.number + i, new int[0], new float[0], "",
-                    FinishReason.CANCELLED, trunk.ticket.promptLogProbabilities));
+                    FinishReason.CANCELLED, trunk.ticket.promptLogProbabilities, trunk.topTokens,
+                    trunk.ticket.promptTopTokens));
         }
     }
 

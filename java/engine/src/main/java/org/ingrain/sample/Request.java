@@ -1,5 +1,6 @@
 package org.ingrain.sample;
 
+import org.ingrain.sample.step.StepPlan;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -13,12 +14,14 @@ import org.ingrain.tensor.InputException;
  * @param params                 sampling parameters
  * @param adapterSlot            slot in the generator's adapter bank, -1 for the base model
  * @param promptLogProbabilities whether to compute the log-probabilities of the prompt tokens
- * @param continuesText          whether a completion continues the text of the prompt: its text is the decoded prompt
- *                               and completion without the decoded prompt. Otherwise a completion is decoded as a text
- *                               of its own, and SentencePiece tokenizers remove its leading space
+ * @param topTokens              number of most probable tokens to report for each generated token, and for each prompt
+ *                               token if {@code promptLogProbabilities}; 0 to {@value #MAX_TOP_TOKENS}
  */
 public record Request(int[] prompt, int samples, int firstSample, SamplingParams params, int adapterSlot,
-        boolean promptLogProbabilities, boolean continuesText) {
+        boolean promptLogProbabilities, int topTokens) {
+    /** Maximum number of most probable tokens per position. */
+    public static final int MAX_TOP_TOKENS = StepPlan.MAX_TOP_TOKENS;
+
     public Request {
         if (prompt.length == 0) {
             throw InputException.field("prompt", "no tokens, expected at least one");
@@ -29,6 +32,15 @@ public record Request(int[] prompt, int samples, int firstSample, SamplingParams
         if (firstSample < 0) {
             throw InputException.field("firstSample", firstSample + ", expected 0 or more");
         }
+        if (topTokens < 0 || topTokens > MAX_TOP_TOKENS) {
+            throw InputException.field("topTokens", topTokens + ", expected 0 to " + MAX_TOP_TOKENS);
+        }
+    }
+
+    /** A request without most probable tokens. */
+    public Request(int[] prompt, int samples, int firstSample, SamplingParams params, int adapterSlot,
+                   boolean promptLogProbabilities) {
+        this(prompt, samples, firstSample, params, adapterSlot, promptLogProbabilities, 0);
     }
 
     /** A request whose completions are texts of their own. */
@@ -40,5 +52,10 @@ public record Request(int[] prompt, int samples, int firstSample, SamplingParams
     /** A request to the base model, with samples numbered from 0. */
     public static Request of(int[] prompt, int samples, SamplingParams params) {
         return new Request(prompt, samples, 0, params, -1, false);
+    }
+
+    /** The same request with the most probable tokens of each position. */
+    public Request withTopTokens(int value) {
+        return new Request(prompt, samples, firstSample, params, adapterSlot, promptLogProbabilities, value);
     }
 }

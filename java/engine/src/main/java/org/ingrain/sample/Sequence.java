@@ -14,6 +14,8 @@ final class Sequence {
     final BlockTable table;
     final StreamingDecoder decoder;
     final TextStream text;
+    /** Null if not requested. */
+    final TopTokens topTokens;
     private final int promptLength;
     private int[] ids;
     private float[] logProbabilities = new float[16];
@@ -28,6 +30,7 @@ final class Sequence {
         this.number = number;
         this.table = table;
         decoder = ticket.decoder();
+        topTokens = ticket.topTokens();
         text = new TextStream(ticket.request.params().stop());
         ids = ticket.request.prompt().clone();
         known = ids.length;

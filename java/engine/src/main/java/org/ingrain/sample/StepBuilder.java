@@ -2,6 +2,7 @@ package org.ingrain.sample;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.ingrain.sample.step.StepPlan;
 
 /**
@@ -84,15 +85,24 @@ final class StepBuilder {
     List<PlannedStep> build(int maxDraws) {
         List<PlannedStep> steps = new ArrayList<>();
         int waiting = later.draws.size();
-        steps.add(new PlannedStep(new StepPlan(parts, ints(logitRows), now.draws, scores, ints(copies), waiting > 0),
+        steps.add(new PlannedStep(new StepPlan(parts, ints(logitRows), now.draws, scores, ints(copies), waiting > 0,
+                topTokens(now.sequences, scored)),
                 now.sequences, scored));
         for (int i = 0; i < waiting; i += maxDraws) {
             Drawn some = later.part(i, Math.min(i + maxDraws, waiting));
             boolean more = i + maxDraws < waiting;
-            steps.add(new PlannedStep(new StepPlan(List.of(), new int[0], some.draws, List.of(), new int[0], more),
+            steps.add(new PlannedStep(new StepPlan(List.of(), new int[0], some.draws, List.of(), new int[0], more,
+                    topTokens(some.sequences, List.of())),
                     some.sequences, List.of()));
         }
         return steps;
+    }
+
+    /** The largest number of most probable tokens that a recipient of the plan's results wants. */
+    private static int topTokens(List<Sequence> drawn, List<PlannedStep.Scored> scored) {
+        return Stream.concat(drawn.stream().map(sequence -> sequence.ticket),
+                scored.stream().map(PlannedStep.Scored::ticket))
+                .mapToInt(ticket -> ticket.request.topTokens()).max().orElse(0);
     }
 
     private static int[] ints(List<Integer> values) {

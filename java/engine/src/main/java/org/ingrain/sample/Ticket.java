@@ -15,6 +15,8 @@ public final class Ticket {
     final Request request;
     final GenerationListener listener;
     final float[] promptLogProbabilities;
+    /** Null if not requested. */
+    final TopTokens promptTopTokens;
     private final Supplier<StreamingDecoder> decoders;
     /**
      * Numbers of cancelled samples, shared by all parts of the request. Written by the caller, read by the replicas.
@@ -37,6 +39,7 @@ public final class Ticket {
         if (promptLogProbabilities != null) {
             Arrays.fill(promptLogProbabilities, Float.NaN);
         }
+        promptTopTokens = promptLogProbabilities != null ? topTokens() : null;
     }
 
     /** Cancels a sample at the next step. The completion contains the tokens that were generated before. */
@@ -55,11 +58,15 @@ public final class Ticket {
     /** Returns a ticket for samples [first, first + count) of this request, none of which has been started. */
     Ticket part(int first, int count) {
         Request part = new Request(request.prompt(), count, request.firstSample() + first, request.params(),
-                request.adapterSlot(), request.promptLogProbabilities(), request.continuesText());
+                request.adapterSlot(), request.promptLogProbabilities(), request.topTokens());
         return new Ticket(part, listener, decoders, cancelled);
     }
 
-    /** A detokenizer for a completion. It has already decoded the prompt if the completion continues its text. */
+    /** Creates the store for the most probable tokens of a text; null if they are not requested. */
+    TopTokens topTokens() {
+        return request.topTokens() > 0 ? new TopTokens(request.topTokens()) : null;
+    }
+
     StreamingDecoder decoder() {
         StreamingDecoder decoder = decoders.get();
         if (request.continuesText()) {

@@ -8,7 +8,7 @@ import org.ingrain.ops.Ops.SampleRows;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
-/** Cases of sample.cc and random.cc. */
+/** sample.cc, top_tokens.cc and random.cc. */
 final class SampleCases {
     /**
      * Fraction of rows that may draw a different id. The id drawn is the one at which the running sum of the f32
@@ -26,6 +26,8 @@ final class SampleCases {
                 new int[][] {{5, 1, 1, 0, 0}, {5, 127, 1, 0, 0}, {3, 32003, 1, 7, 1}, {64, 40, 0, 0, 0},
             {64, 127, 0, 12, 0}, {64, 127, 0, 0, 1}, {64, 4099, 0, 100, 1}},
                     Cases.at(rows, cases.scale().width(32000), 0, 0, 1), Cases.F32, SampleCases::sample);
+        cases.add("top_tokens", "M V n", new int[][] {{1, 1, 1}, {5, 127, 5}, {3, 4099, 20}, {2, 32003, 1}},
+                Cases.at(rows, cases.scale().width(32000), 5), Cases.F32, SampleCases::topTokens);
         cases.add("random_normal", "n", new int[][] {{1}, {127}, {4099}},
                 Cases.at(cases.scale().rows() * cases.scale().width(4096)), Cases.FLOATS, SampleCases::normal);
     }
@@ -47,7 +49,18 @@ final class SampleCases {
                 output("log_probabilities", logProbabilities, Tolerance.of(DType.F32, v).magnitude(8).strays(strays)));
     }
 
-    /** In the Box-Muller transform, logarithm and cosine may each have an error of a few units in the last place. */
+    private static Call topTokens(Side side, Case at) {
+        int m = at.get("M");
+        int v = at.get("V");
+        Tensor logits = side.values(i -> 2 * side.random().nextGaussian(), DType.F32, m, v);
+        Tensor ids = side.output(DType.I32, m, at.get("n"));
+        Tensor logProbabilities = side.output(DType.F32, m, at.get("n"));
+        return Call.of(() -> side.ops().topTokens(ids, logProbabilities, logits), bytes(logits), 4.0 * m * v,
+                output("ids", ids, Tolerance.exact()),
+                output("log_probabilities", logProbabilities, Tolerance.of(DType.F32, v).magnitude(8)));
+    }
+
+    /** A logarithm and a cosine, each some units of the last place. */
     private static Call normal(Side side, Case at) {
         Tensor y = side.output(at.dtype(), at.get("n"));
         return Call.of(() -> side.ops().randomNormal(y, 1.5f, 20240709), bytes(y), 40.0 * y.elements(),

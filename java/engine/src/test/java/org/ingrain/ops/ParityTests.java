@@ -14,7 +14,8 @@ public final class ParityTests {
                 new CollectivesTest(), new ConvertParityTest(), new CrossEntropyParityTest(), new EmbeddingParityTest(),
                 new GatherRowsParityTest(), new KvCacheParityTest(), new LoraParityTest(), new MatmulParityTest(),
                 new MatmulSiluMulParityTest(), new PackParityTest(), new RandomParityTest(), new RmsNormParityTest(),
-                new RopeParityTest(), new SampleParityTest(), new SelectIdsParityTest(), new SiluMulParityTest());
+                new RopeParityTest(), new SampleParityTest(), new SelectIdsParityTest(), new SiluMulParityTest(),
+                new TopTokensParityTest());
     }
 
     /** Names (as in the header) of the ops that have at least one check. */

@@ -170,6 +170,8 @@ class ShapesTest {
                         t -> ops.sample(t[0], t[1], t[2], new Ops.SampleRows(t[3], t[4], t[5], t[6], t[7], t[8]))),
                 new Trial("selectIds", "ids I32 3, given I32 3, source I32 3, drawn I32 2*",
                         t -> ops.selectIds(t[0], t[1], t[2], t[3])),
+                new Trial("topTokens", "ids I32 3 2*, logProbabilities F32 3 2, logits F32 3* 7*",
+                        t -> ops.topTokens(t[0], t[1], t[2])),
                 new Trial("randomNormal", "y~ F32* 3*", t -> ops.randomNormal(t[0], 1, 1)));
     }
 

@@ -87,10 +87,10 @@ class GeneratorLagTest {
                 .withIgnoreEos(true);
         SamplingParams once = SamplingParams.sampled(1, 1, 1, 4);
         return List.of(new Request(PROMPT, 8, 0, OPEN, -1, false),
-                new Request(Arrays.copyOf(PROMPT, 48), 3, 2, strings, -1, true),
+                new Request(Arrays.copyOf(PROMPT, 48), 3, 2, strings, -1, true).withTopTokens(3),
                 new Request(PROMPT, 4, 1, tokens, 0, false),
                 new Request(TinyModel.prompt(1, 9), 6, 0, OPEN, 1, false),
-                new Request(TinyModel.prompt(40, 6), 13, 0, once, -1, true),
+                new Request(TinyModel.prompt(40, 6), 13, 0, once, -1, true).withTopTokens(20),
                 new Request(TinyModel.prompt(90, 4), 1, 0, SamplingParams.greedy(1), 1, true),
                 new Request(TinyModel.prompt(TinyModel.CONTEXT - 3, 8), 1, 0, OPEN, -1, false));
     }
@@ -118,7 +118,14 @@ class GeneratorLagTest {
             assertEquals(e.text(), a.text());
             assertEquals(e.reason(), a.reason());
             assertArrayEquals(bits(e.promptLogProbabilities()), bits(a.promptLogProbabilities()));
+            assertEquals(list(e.topTokens()), list(a.topTokens()));
+            assertEquals(list(e.promptTopTokens()), list(a.promptTopTokens()));
         }
+    }
+
+    private static List<String> list(TopTokens top) {
+        return top == null ? null : IntStream.range(0, top.positions() * top.n()).mapToObj(i ->
+                top.id(i / top.n(), i % top.n()) + " " + top.logProbability(i / top.n(), i % top.n())).toList();
     }
 
     private static int[] bits(float[] values) {

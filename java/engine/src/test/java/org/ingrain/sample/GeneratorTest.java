@@ -2,6 +2,7 @@ package org.ingrain.sample;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -119,6 +120,41 @@ class GeneratorTest {
             for (int i = 0; i < generated.ids().length; i++) {
                 assertEquals(generated.logProbabilities()[i], scored.promptLogProbabilities()[PROMPT.length + i],
                         1e-5f);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(value = DType.class, names = {"F32", "BF16"})
+    void topTokensAreThoseOfTheSameLogits(DType dtype) {
+        try (TinyModel model = new TinyModel(dtype, 2)) {
+            Generator generator = model.generator(TinyModel.roomy());
+            SamplingParams greedy = SamplingParams.greedy(12).withIgnoreEos(true);
+            Request wanted = Request.of(PROMPT, 1, greedy).withTopTokens(5);
+            List<List<Completion>> both = generator.generate(List.of(wanted, Request.of(PROMPT, 9, PARAMS)));
+            Completion generated = both.getFirst().getFirst();
+            TopTokens top = generated.topTokens();
+            assertEquals(12, top.positions());
+            for (int i = 0; i < 12; i++) {
+                assertEquals(generated.ids()[i], top.id(i, 0), "greedy");
+                assertEquals(generated.logProbabilities()[i], top.logProbability(i, 0), 1e-5f);
+                for (int rank = 1; rank < 5; rank++) {
+                    assertTrue(top.logProbability(i, rank) <= top.logProbability(i, rank - 1));
+                }
+            }
+            assertNull(both.get(1).getFirst().topTokens(), "not requested");
+            assertArrayEquals(generator.generate(List.of(Request.of(PROMPT, 1, PARAMS))).getFirst().getFirst().ids(),
+                    both.get(1).getFirst().ids(), "independent of requests with top tokens");
+
+            int[] whole = Arrays.copyOf(PROMPT, PROMPT.length + 12);
+            System.arraycopy(generated.ids(), 0, whole, PROMPT.length, 12);
+            TopTokens prompt = generator.generate(List.of(new Request(whole, 1, 0, SamplingParams.greedy(1), -1, true,
+                    5))).getFirst().getFirst().promptTopTokens();
+            assertEquals(whole.length, prompt.positions());
+            assertEquals(-1, prompt.id(0, 0), "nothing precedes the first token");
+            for (int i = 0; i < 12; i++) {
+                assertEquals(top.id(i, 0), prompt.id(PROMPT.length + i, 0));
+                assertEquals(top.logProbability(i, 4), prompt.logProbability(PROMPT.length + i, 4), 1e-5f);
             }
         }
     }

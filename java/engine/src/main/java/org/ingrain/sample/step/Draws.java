@@ -11,10 +11,9 @@ import org.ingrain.tensor.Staging;
 import org.ingrain.tensor.Tensor;
 
 /**
- * The draws and scores of one step. The parameters are in the step's staging memory. The results are in one array, so
- * that a single copy transfers them to the host: n ids, n log-probabilities, then the scores. A plan without parts
- * draws again from the previous logits and uses a separate array, because the next step still reads the ids that the
- * last step with parts drew.
+ * The draws and scores of one step. Their parameters are in the step's staging memory. The results are in one array, so
+ * that a single copy transfers them to the host, in the layout of {@link StepResults}. A plan that draws again
+ * has a separate array, because the next step still reads the ids of the last step with parts.
  */
 final class Draws {
     private final Ops ops;
@@ -28,6 +27,7 @@ final class Draws {
     private boolean inOrder;
     private List<Score> scores;
     private int draws;
+    private int topTokens;
 
     /**
      * The staged arrays for n draws and m scored tokens: logit rows (n) I32, sampling settings (n), targets (m) I32.
@@ -48,7 +48,7 @@ final class Draws {
         ops = new Ops(allocator.context());
         repeated = allocator.allocate(DType.F32, maxDraws, vocabSize);
         results = allocator.allocateZero(DType.I32, resultElements(limits));
-        resultsAgain = allocator.allocate(DType.I32, 2L * maxDraws);
+        resultsAgain = allocator.allocate(DType.I32, 2L * maxDraws + topElements(maxDraws, StepPlan.MAX_TOP_TOKENS));
     }
 
     /** Reserves the arrays for the largest step. */
@@ -58,7 +58,13 @@ final class Draws {
 
     /** Maximum size of a step's results, in elements of 4 bytes. */
     static long resultElements(Step.Limits limits) {
-        return 2L * limits.sequences() + limits.logitRows();
+        return 2L * limits.sequences() + limits.logitRows()
+                + topElements(limits.sequences() + limits.logitRows(), StepPlan.MAX_TOP_TOKENS);
+    }
+
+    /** Ids and log-probabilities of k most probable tokens per row. */
+    private static long topElements(int rows, int k) {
+        return 2L * rows * k;
     }
 
     /**
@@ -68,6 +74,7 @@ final class Draws {
     void begin(StepPlan plan, int padded) {
         target = plan.parts().isEmpty() ? resultsAgain : results;
         scores = plan.scores();
+        topTokens = plan.topTokens();
         draws = padded;
         inOrder = true;
         arrays = Arrays.reserve(staging, padded, plan.scoredTokens());
@@ -102,14 +109,33 @@ final class Draws {
         int at = 0;
         for (Score score : scores) {
             int count = score.targets().length;
+            top(draws + at, logits.rows(score.firstLogit(), score.firstLogit() + count));
             ops.crossEntropy(target.slice(2L * draws + at, count).view(DType.F32, count), null,
                     logits.rows(score.firstLogit(), score.firstLogit() + count), arrays.targets.rows(at, at + count));
             at += count;
         }
         if (draws > 0) {
             Tensor logProbabilities = target.slice(draws, draws).view(DType.F32, draws);
-            ops.sample(target.slice(0, draws), logProbabilities, rowsOf(logits), arrays.settings);
+            Tensor rows = rowsOf(logits);
+            ops.sample(target.slice(0, draws), logProbabilities, rows, arrays.settings);
+            top(0, rows);
         }
+    }
+
+    /** Enqueues the most probable tokens of some rows of logits, which are the rows of the results from first on. */
+    private void top(int first, Tensor logits) {
+        if (topTokens > 0) {
+            int rows = scoresAndDraws();
+            long begin = draws + rows + (long) first * topTokens;
+            long size = logits.size(0) * topTokens;
+            ops.topTokens(target.slice(begin, size).view(DType.I32, logits.size(0), topTokens),
+                    target.slice(begin + (long) rows * topTokens, size).view(DType.F32, logits.size(0), topTokens),
+                    logits);
+        }
+    }
+
+    private int scoresAndDraws() {
+        return draws + Math.toIntExact(arrays.targets.elements());
     }
 
     /** Sends the ids drawn on rank 0 to every rank, so that rounding differences cannot make the ranks diverge. */
@@ -136,7 +162,7 @@ final class Draws {
 
     /** The ids, log-probabilities and scores of the current step, for the host; 4 bytes per element. */
     Tensor results() {
-        return target.slice(0, 2L * draws + arrays.targets.elements());
+        return target.slice(0, draws + scoresAndDraws() + topElements(scoresAndDraws(), topTokens));
     }
 
     /**

@@ -26,10 +26,14 @@ import org.ingrain.model.Step;
  * @param draws     tokens to draw
  * @param scores    known tokens whose log-probabilities are computed
  * @param copies    cache blocks to copy after the parts are computed, as alternating source and destination
- * @param drawAgain whether the next plan draws from the logits of this plan
+ * @param drawAgain whether the next plan draws from the logits of this one
+ * @param topTokens number of most probable tokens to compute for each draw and each score, 0 to
+ *                  {@value #MAX_TOP_TOKENS}
  */
 public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List<Score> scores, int[] copies,
-        boolean drawAgain) {
+        boolean drawAgain, int topTokens) {
+    public static final int MAX_TOP_TOKENS = 20;
+
     /**
      * The tokens of one sequence.
      *
@@ -71,6 +75,12 @@ public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List
         scores = List.copyOf(scores);
     }
 
+    /** A plan without most probable tokens. */
+    public StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List<Score> scores, int[] copies,
+                    boolean drawAgain) {
+        this(parts, logitRows, draws, scores, copies, drawAgain, 0);
+    }
+
     int tokens() {
         return parts.stream().mapToInt(part -> part.ids.length).sum();
     }
@@ -86,6 +96,6 @@ public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List
     /** Whether every part has one token, one row of logits and one draw, and the plan contains nothing else. */
     boolean decodesOnly() {
         return !parts.isEmpty() && draws.size() == parts.size() && logitRows.length == parts.size() && !drawAgain
-                && scores.isEmpty() && copies.length == 0 && parts.stream().allMatch(part -> part.ids.length == 1);
+                && topTokens == 0 && scores.isEmpty() && copies.length == 0 && parts.stream().allMatch(part -> part.ids.length == 1);
     }
 }

@@ -5,14 +5,17 @@ import java.lang.foreign.ValueLayout;
 import org.ingrain.ffi.Event;
 
 /**
- * The results of one step in a slot of pinned memory: n ids, n log-probabilities, then the scores, 4 bytes each. They
- * are valid from the end of the step until the ring reuses the slot.
+ * The draws and scores of one step in pinned memory: n ids, n log-probabilities, m scores, then the most probable
+ * tokens: (n + m, k) ids and (n + m, k) log-probabilities; 4 bytes each. The results are valid from the end of the step
+ * until the ring reuses the slot.
  */
 public final class StepResults {
     final MemorySegment memory;
     final Event start;
     final Event end;
     private int draws;
+    private int rows;
+    private int topTokens;
 
     StepResults(MemorySegment memory, Event start, Event end) {
         this.memory = memory;
@@ -20,9 +23,11 @@ public final class StepResults {
         this.end = end;
     }
 
-    /** Assigns the slot to a step with {@code count} draws, padding included. */
-    void use(int count) {
-        draws = count;
+    /** Assigns the slot to a step with n draws, padding included, m scores and k most probable tokens per row. */
+    void use(int n, int m, int k) {
+        draws = n;
+        rows = n + m;
+        topTokens = k;
     }
 
     /** The i-th id drawn; negative if the softmax of its logits was undefined. */
@@ -38,5 +43,15 @@ public final class StepResults {
     /** Log-probability of the i-th scored token, counted over all scores. */
     public float score(int i) {
         return -memory.getAtIndex(ValueLayout.JAVA_FLOAT, 2L * draws + i);
+    }
+
+    /** Id of the rank-th most probable token of a row. Row i is draw i, row n + i is score i. */
+    public int topId(int row, int rank) {
+        return memory.getAtIndex(ValueLayout.JAVA_INT, draws + rows + (long) row * topTokens + rank);
+    }
+
+    /** Log-probability of the rank-th most probable token of a row. */
+    public float topLogProbability(int row, int rank) {
+        return memory.getAtIndex(ValueLayout.JAVA_FLOAT, draws + rows + (long) (rows + row) * topTokens + rank);
     }
 }

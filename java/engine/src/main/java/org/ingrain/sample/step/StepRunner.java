@@ -77,7 +77,7 @@ public final class StepRunner implements AutoCloseable {
             enqueueParts(plan);
             steps++;
         }
-        results.use(draws.count());
+        results.use(draws.count(), plan.scoredTokens(), plan.topTokens());
         Tensor drawn = draws.results();
         if (reads && drawn.elements() > 0) {
             context.copyToHostAsync(results.memory.asSlice(0, drawn.bytes()), drawn);

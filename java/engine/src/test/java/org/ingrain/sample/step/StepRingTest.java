@@ -75,16 +75,22 @@ class StepRingTest {
     }
 
     @Test
-    void resultsAreIdsThenLogProbabilitiesThenScores() {
+    void resultsAreIdsThenLogProbabilitiesThenScoresThenTopTokens() {
         StepResults step = run();
-        step.use(2);
+        step.use(2, 2, 1);
         for (int i = 0; i < 2; i++) {
             step.memory.setAtIndex(ValueLayout.JAVA_INT, i, 40 + i);
             step.memory.setAtIndex(ValueLayout.JAVA_FLOAT, 2 + i, -i - 1f);
             step.memory.setAtIndex(ValueLayout.JAVA_FLOAT, 4 + i, i + 3f);
         }
+        for (int row = 0; row < 4; row++) {
+            step.memory.setAtIndex(ValueLayout.JAVA_INT, 6 + row, 50 + row);
+            step.memory.setAtIndex(ValueLayout.JAVA_FLOAT, 10 + row, -row - 0.5f);
+        }
         assertEquals(41, step.id(1));
         assertEquals(-2f, step.logProbability(1));
         assertEquals(-4f, step.score(1), "a loss on the device");
+        assertEquals(53, step.topId(3, 0));
+        assertEquals(-3.5f, step.topLogProbability(3, 0));
     }
 }
