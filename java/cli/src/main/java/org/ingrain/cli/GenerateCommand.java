@@ -156,7 +156,8 @@ final class GenerateCommand implements Callable<Integer> {
 
     private Request request(Engine engine, String question, int slot) {
         int[] ids = raw ? engine.tokenizer().encodeBegin(question) : engine.encode(messages(question));
-        return new Request(ids, samples, firstSample, sampling.params(), slot, promptLogProbabilities, raw);
+        return new Request(ids, samples, firstSample, sampling.params(), slot, promptLogProbabilities)
+                .withContinuesText(raw);
     }
 
     private List<Message> messages(String question) {

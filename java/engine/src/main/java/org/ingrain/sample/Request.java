@@ -14,11 +14,14 @@ import org.ingrain.tensor.InputException;
  * @param params                 sampling parameters
  * @param adapterSlot            slot in the generator's adapter bank, -1 for the base model
  * @param promptLogProbabilities whether to compute the log-probabilities of the prompt tokens
+ * @param continuesText          whether a completion continues the text of the prompt: its text is the decoded prompt
+ *                               and completion without the decoded prompt. Otherwise a completion is decoded as a text
+ *                               of its own, and SentencePiece tokenizers remove its leading space
  * @param topTokens              number of most probable tokens to report for each generated token, and for each prompt
  *                               token if {@code promptLogProbabilities}; 0 to {@value #MAX_TOP_TOKENS}
  */
 public record Request(int[] prompt, int samples, int firstSample, SamplingParams params, int adapterSlot,
-        boolean promptLogProbabilities, int topTokens) {
+        boolean promptLogProbabilities, boolean continuesText, int topTokens) {
     /** Maximum number of most probable tokens per position. */
     public static final int MAX_TOP_TOKENS = StepPlan.MAX_TOP_TOKENS;
 
@@ -37,16 +40,10 @@ public record Request(int[] prompt, int samples, int firstSample, SamplingParams
         }
     }
 
-    /** A request without most probable tokens. */
+    /** A request whose completions are texts of their own, without most probable tokens. */
     public Request(int[] prompt, int samples, int firstSample, SamplingParams params, int adapterSlot,
                    boolean promptLogProbabilities) {
-        this(prompt, samples, firstSample, params, adapterSlot, promptLogProbabilities, 0);
-    }
-
-    /** A request whose completions are texts of their own. */
-    public Request(int[] prompt, int samples, int firstSample, SamplingParams params, int adapterSlot,
-            boolean promptLogProbabilities) {
-        this(prompt, samples, firstSample, params, adapterSlot, promptLogProbabilities, false);
+        this(prompt, samples, firstSample, params, adapterSlot, promptLogProbabilities, false, 0);
     }
 
     /** A request to the base model, with samples numbered from 0. */
@@ -54,8 +51,15 @@ public record Request(int[] prompt, int samples, int firstSample, SamplingParams
         return new Request(prompt, samples, 0, params, -1, false);
     }
 
+    /** The same request; the completions continue the prompt's text if {@code value}. */
+    public Request withContinuesText(boolean value) {
+        return new Request(prompt, samples, firstSample, params, adapterSlot, promptLogProbabilities, value,
+                topTokens);
+    }
+
     /** The same request with the most probable tokens of each position. */
     public Request withTopTokens(int value) {
-        return new Request(prompt, samples, firstSample, params, adapterSlot, promptLogProbabilities, value);
+        return new Request(prompt, samples, firstSample, params, adapterSlot, promptLogProbabilities, continuesText,
+                value);
     }
 }

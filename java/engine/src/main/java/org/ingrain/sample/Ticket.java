@@ -58,7 +58,8 @@ public final class Ticket {
     /** Returns a ticket for samples [first, first + count) of this request, none of which has been started. */
     Ticket part(int first, int count) {
         Request part = new Request(request.prompt(), count, request.firstSample() + first, request.params(),
-                request.adapterSlot(), request.promptLogProbabilities(), request.topTokens());
+                request.adapterSlot(), request.promptLogProbabilities(), request.continuesText(),
+                request.topTokens());
         return new Ticket(part, listener, decoders, cancelled);
     }
 

@@ -56,7 +56,7 @@ class ContinuedTextTest {
     }
 
     private static StreamingDecoder decoder(Tokenizer tokenizer, int[] prompt, boolean continuesText) {
-        Request request = new Request(prompt, 2, 0, SamplingParams.greedy(4), -1, false, continuesText);
+        Request request = Request.of(prompt, 2, SamplingParams.greedy(4)).withContinuesText(continuesText);
         return new Ticket(request, completion -> { }, () -> tokenizer.streamingDecoder(true)).part(1, 1).decoder();
     }
 }

@@ -148,8 +148,8 @@ class GeneratorTest {
 
             int[] whole = Arrays.copyOf(PROMPT, PROMPT.length + 12);
             System.arraycopy(generated.ids(), 0, whole, PROMPT.length, 12);
-            TopTokens prompt = generator.generate(List.of(new Request(whole, 1, 0, SamplingParams.greedy(1), -1, true,
-                    5))).getFirst().getFirst().promptTopTokens();
+            TopTokens prompt = generator.generate(List.of(new Request(whole, 1, 0, SamplingParams.greedy(1), -1, true)
+                    .withTopTokens(5))).getFirst().getFirst().promptTopTokens();
             assertEquals(whole.length, prompt.positions());
             assertEquals(-1, prompt.id(0, 0), "nothing precedes the first token");
             for (int i = 0; i < 12; i++) {
