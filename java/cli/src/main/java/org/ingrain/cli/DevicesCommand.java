@@ -1,6 +1,7 @@
 package org.ingrain.cli;
 
 import java.lang.foreign.Arena;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.Heading;
 import org.ingrain.cli.flags.Heading.Under;
@@ -51,11 +52,11 @@ public final class DevicesCommand implements Callable<Integer> {
                 return;
             }
             Device found = context.device();
-            System.out.printf("%-8s %s, %s, %d threads, %.1f of %.1f GiB free%n", name, found.name(), found.isa(),
-                    found.threads(), context.memoryInfo().free() / 0x1p30, context.memoryInfo().total() / 0x1p30);
-            context.fallbacks().forEach((what, calls) -> System.out.printf("%-8s falls back: %s%n", name, what));
+            System.out.printf(Locale.ROOT, "%-8s %s, %s, %d threads, %.1f of %.1f GiB free%n", name, found.name(),
+                    found.isa(), found.threads(), context.memoryInfo().free() / 0x1p30, context.memoryInfo().total() / 0x1p30);
+            context.fallbacks().forEach((what, calls) -> System.out.printf(Locale.ROOT, "%-8s falls back: %s%n", name, what));
             if (!missing.isEmpty()) {
-                System.out.printf("%-8s matrix products of many rows fail: %s%n", name, missing);
+                System.out.printf(Locale.ROOT, "%-8s matrix products of many rows fail: %s%n", name, missing);
             }
         }
     }

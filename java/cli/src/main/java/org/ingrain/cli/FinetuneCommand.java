@@ -16,6 +16,7 @@ import org.ingrain.engine.AdapterSlots;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.files.Digest;
+import org.ingrain.files.InputFile;
 import org.ingrain.model.LoraModule;
 import org.ingrain.tensor.InputException;
 import org.ingrain.train.Trainer;
@@ -141,7 +142,8 @@ final class FinetuneCommand implements Callable<Integer> {
             throw new InputException("--max-length: " + length + ", expected at most "
                     + engine.blueprint().contextLimit());
         }
-        DataConfig config = new DataConfig(data, validationData, validationFraction, length, truncate, packing);
+        DataConfig config = new DataConfig(InputFile.rereadable(data), InputFile.rereadable(validationData),
+                validationFraction, length, truncate, packing);
         return TrainingDataReader.read(config, engine.tokenizer(), engine.template(), seed);
     }
 }

@@ -21,8 +21,9 @@ final class YesNo {
      */
     private static final Pattern DENIAL = Pattern.compile(
             "(?i)(?:\\b(?:not|cannot|no longer|instead of|rather than)|n['’]t)\\b"
-            + CLAUSE.formatted("|\\b(?:flip|chang|revers|affect)"));
-    private static final Pattern OPEN = Pattern.compile("(?i)\\b(?:whether|if)\\b" + CLAUSE.formatted(""));
+            + String.format(Locale.ROOT, CLAUSE, "|\\b(?:flip|chang|revers|affect)"));
+    private static final Pattern OPEN = Pattern.compile(
+            "(?i)\\b(?:whether|if)\\b" + String.format(Locale.ROOT, CLAUSE, ""));
 
     private YesNo() {
     }
