@@ -76,7 +76,7 @@ final class FinetuneCommand implements Callable<Integer> {
     private Integer maxLength;
 
     @Under(Heading.DATA)
-    @Option(names = "--truncate", description = "Truncate longer rows (default: refuse them).")
+    @Option(names = "--truncate", description = "Truncate longer rows and drop rows that then have no target token (default: refuse them).")
     private boolean truncate;
 
     @Under(Heading.DATA)
@@ -144,6 +144,11 @@ final class FinetuneCommand implements Callable<Integer> {
         }
         DataConfig config = new DataConfig(InputFile.rereadable(data), InputFile.rereadable(validationData),
                 validationFraction, length, truncate, packing);
-        return TrainingDataReader.read(config, engine.tokenizer(), engine.template(), seed);
+        TrainingData rows = TrainingDataReader.read(config, engine.tokenizer(), engine.template(), seed);
+        if (rows.dropped() > 0) {
+            System.err.println("ingrain: warning: " + rows.dropped() + " rows dropped: --truncate leaves no target token "
+                    + "in their first " + length + " tokens");
+        }
+        return rows;
     }
 }

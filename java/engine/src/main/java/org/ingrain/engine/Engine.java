@@ -178,7 +178,7 @@ public final class Engine implements AutoCloseable {
                     counter -> new AdapterBank(counter, share, slots, rank, tokens))));
         }
         load(copies, parts);
-        List<ShardedModel> models = copies.stream().map(copy -> new ShardedModel(copy.ranks(), copy.weights(),
+        List<ShardedModel> models = copies.stream().map(copy -> new ShardedModel(subject(), copy.ranks(), copy.weights(),
                 slots == 0 ? List.of() : copy.ranks().run(i -> new AdapterBank(copy.contexts().get(i),
                         copy.weights().get(i), slots, rank, tokens)))).toList();
         return new Generator(models, config, () -> text.streamingDecoder(true), text.eosIds());
@@ -187,8 +187,8 @@ public final class Engine implements AutoCloseable {
     /** Creates a generator for a model without a tokenizer. It has no end-of-sequence ids and no adapter slots. */
     public Generator generator(GeneratorConfig config, Supplier<StreamingDecoder> decoders) {
         load(copies, List.of(room(config)));
-        return new Generator(copies.stream().map(copy -> new ShardedModel(copy.ranks(), copy.weights(), List.of()))
-                .toList(), config, decoders, List.of());
+        return new Generator(copies.stream()
+                .map(copy -> new ShardedModel(subject(), copy.ranks(), copy.weights(), List.of())).toList(), config, decoders, List.of());
     }
 
     private MemoryPlan.Part room(GeneratorConfig config) {

@@ -18,6 +18,10 @@ import org.ingrain.tokenizer.DjlSettings;
 
 /** Configures Jinjava to render templates as transformers does with Jinja. A template cannot load files. */
 final class TemplateEngine {
+    /** Jinjava's own functions and filters whose result may differ from call to call; Jinja has random alone. */
+    private static final Set<String> TIME_AND_CHANCE = Set.of("today", "unixtimestamp", "datetimeformat",
+            "format_date", "format_datetime", "format_time", "random", "shuffle");
+
     private TemplateEngine() {
     }
 
@@ -35,7 +39,8 @@ final class TemplateEngine {
                 .withKeepTrailingNewline(true)
                 .withNestedInterpretationEnabled(false).withElResolver(PythonResolver.beforeJinjavas())
                 .withInterperterFactory(new PythonInterpreters())
-                .withDisabled(Map.of(Context.Library.TAG, Set.of("include", "import", "from", "extends"))).build());
+                .withDisabled(Map.of(Context.Library.TAG, Set.of("include", "import", "from", "extends"),
+                        Context.Library.FUNCTION, TIME_AND_CHANCE, Context.Library.FILTER, TIME_AND_CHANCE)).build());
         TemplateFilters.all().forEach(jinjava.getGlobalContext()::registerFilter);
         jinjava.getGlobalContext().registerTag(new GenerationTag());
         jinjava.getGlobalContext().registerFunction(

@@ -88,7 +88,7 @@ public record LastLetter(int size) implements Task {
 
     @Override
     public String key(String answer) {
-        return answer.replaceAll("[^\\p{L}]", "").toLowerCase(Locale.ROOT);
+        return LowerCase.of(answer.replaceAll("[^\\p{L}]", ""));
     }
 
     /**
