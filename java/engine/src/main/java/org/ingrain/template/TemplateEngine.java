@@ -18,9 +18,8 @@ import org.ingrain.tokenizer.DjlSettings;
 
 /** Configures Jinjava to render templates as transformers does with Jinja. A template cannot load files. */
 final class TemplateEngine {
-    /** Jinjava's own functions and filters whose result may differ from call to call; Jinja has random alone. */
-    private static final Set<String> TIME_AND_CHANCE = Set.of("today", "unixtimestamp", "datetimeformat",
-            "format_date", "format_datetime", "format_time", "random", "shuffle");
+    /** Jinjava's own functions that depend on the time; a colon is part of a function's name. */
+    private static final Set<String> OF_THE_TIME = Set.of(":today", ":unixtimestamp", ":datetimeformat");
 
     private TemplateEngine() {
     }
@@ -40,7 +39,7 @@ final class TemplateEngine {
                 .withNestedInterpretationEnabled(false).withElResolver(PythonResolver.beforeJinjavas())
                 .withInterperterFactory(new PythonInterpreters())
                 .withDisabled(Map.of(Context.Library.TAG, Set.of("include", "import", "from", "extends"),
-                        Context.Library.FUNCTION, TIME_AND_CHANCE, Context.Library.FILTER, TIME_AND_CHANCE)).build());
+                        Context.Library.FUNCTION, OF_THE_TIME)).build());
         TemplateFilters.all().forEach(jinjava.getGlobalContext()::registerFilter);
         jinjava.getGlobalContext().registerTag(new GenerationTag());
         jinjava.getGlobalContext().registerFunction(

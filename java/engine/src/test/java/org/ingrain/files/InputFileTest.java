@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -33,6 +34,13 @@ class InputFileTest {
         assertEquals("rows", DurableFile.read(file));
         assertEquals("rows", DurableFile.read(file));
         assertEquals(file, InputFile.rereadable(file));
+    }
+
+    @Test
+    void anEndlessPipeIsRefused() {
+        assertEquals("pipe: has more than 5 bytes, expected at most half of Java's heap from a pipe",
+                assertThrows(InputException.class, () -> InputFile.copy(Path.of("pipe"),
+                        new ByteArrayInputStream(new byte[6]), 5)).getMessage());
     }
 
     @Test
