@@ -53,8 +53,10 @@ public final class DevicesCommand implements Callable<Integer> {
             }
             Device found = context.device();
             System.out.printf(Locale.ROOT, "%-8s %s, %s, %d threads, %.1f of %.1f GiB free%n", name, found.name(),
-                    found.isa(), found.threads(), context.memoryInfo().free() / 0x1p30, context.memoryInfo().total() / 0x1p30);
-            context.fallbacks().forEach((what, calls) -> System.out.printf(Locale.ROOT, "%-8s falls back: %s%n", name, what));
+                    found.isa(), found.threads(), context.memoryInfo().free() / 0x1p30,
+                    context.memoryInfo().total() / 0x1p30);
+            context.fallbacks().forEach((what, calls) ->
+                    System.out.printf(Locale.ROOT, "%-8s falls back: %s%n", name, what));
             if (!missing.isEmpty()) {
                 System.out.printf(Locale.ROOT, "%-8s matrix products of many rows fail: %s%n", name, missing);
             }

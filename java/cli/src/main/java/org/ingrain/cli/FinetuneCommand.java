@@ -76,7 +76,9 @@ final class FinetuneCommand implements Callable<Integer> {
     private Integer maxLength;
 
     @Under(Heading.DATA)
-    @Option(names = "--truncate", description = "Truncate longer rows and drop rows that then have no target token (default: refuse them).")
+    @Option(names = "--truncate",
+            description = "Truncate longer rows and drop rows that then have no target token (default: refuse longer "
+            + "rows).")
     private boolean truncate;
 
     @Under(Heading.DATA)
@@ -146,8 +148,8 @@ final class FinetuneCommand implements Callable<Integer> {
                 validationFraction, length, truncate, packing);
         TrainingData rows = TrainingDataReader.read(config, engine.tokenizer(), engine.template(), seed);
         if (rows.dropped() > 0) {
-            System.err.println("ingrain: warning: " + rows.dropped() + " rows dropped: --truncate leaves no target token "
-                    + "in their first " + length + " tokens");
+            System.err.println("ingrain: warning: " + rows.dropped() + " rows dropped: --truncate leaves no target "
+                    + "token in their first " + length + " tokens");
         }
         return rows;
     }

@@ -84,8 +84,8 @@ class HostileInputTest {
     void pipesAreInputs() throws Exception {
         Run expected = generate("--prompt", "ab", "--json");
         assertEquals(expected.out(), generate("--prompts", pipe("prompts", "ab"), "--json").out());
-        Run finetune = Run.of("finetune", "--model", model, "--data", pipe("rows", "{\"text\": \"abc\"}"), "--rank", "2",
-                "--max-steps", "1", "--output", temp.resolve("tuned"));
+        Run finetune = Run.of("finetune", "--model", model, "--data", pipe("rows", "{\"text\": \"abc\"}"), "--rank",
+                "2", "--max-steps", "1", "--output", temp.resolve("tuned"));
         assertEquals(0, finetune.status(), finetune.err());
         Run evaluate = Run.of("evaluate", "--model", model, "--task", "last-letter", "--max-tokens", "2", "--data",
                 pipe("questions", "{\"question\": \"the words in \\\"Ann Lee\\\"\", \"answer\": \"ne\"}"), "--output",
@@ -108,7 +108,8 @@ class HostileInputTest {
                 pipe + ": is a device or a pipe, expected a regular file or a new name");
         assertTrue(Files.exists(pipe) && !Files.isRegularFile(pipe));
         Path prompts = Files.writeString(temp.resolve("prompts.txt"), "ab\n");
-        refused(generate("--prompts", prompts, "--output", prompts), prompts + ": is also an input, expected another file");
+        refused(generate("--prompts", prompts, "--output", prompts),
+                prompts + ": is also an input, expected another file");
         Path weights = model.resolve("model.safetensors");
         refused(generate("--prompt", "a", "--output", weights), weights + ": is also an input, expected another file");
         assertEquals("ab\n", Files.readString(prompts));
@@ -169,10 +170,10 @@ class HostileInputTest {
                 "--max-length", "6", "--truncate", "--output", temp.resolve("tuned"));
         Run run = Run.of(command.toArray());
         assertEquals(0, run.status(), run.err());
-        assertTrue(run.err().contains("warning: 1 rows dropped: --truncate leaves no target token in their first 6 tokens"),
-                run.err());
+        assertTrue(run.err().contains(
+                "warning: 1 rows dropped: --truncate leaves no target token in their first 6 tokens"), run.err());
         Files.writeString(rows, "{\"prompt\": \"abcdefgh\", \"completion\": \"i\"}\n");
-        refused(Run.of(command.toArray()), "--data: empty after truncation dropped 1 rows without a target token, expected "
-                + "at least one row to train on");
+        refused(Run.of(command.toArray()), "--data: empty after truncation dropped 1 rows without a target token, "
+                + "expected at least one row to train on");
     }
 }

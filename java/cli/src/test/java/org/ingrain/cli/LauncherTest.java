@@ -9,6 +9,8 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.jar.Attributes;
 import java.util.jar.JarOutputStream;
@@ -62,10 +64,33 @@ class LauncherTest {
     void textsAndFileNamesAreUtf8InEveryLocale() throws Exception {
         assertEquals("你好\nstatus 0\n", shell(
                 "./ingrain tokenize --model 模型 你好 | LC_ALL=POSIX ./ingrain tokenize --model 模型 --decode"));
-        assertEquals("ingrain: 无: has no tokenizer.json and no tokenizer.model\nstatus 2\n",
+        assertEquals("ingrain: 无: no such folder\nstatus 2\n",
                 shell("./ingrain tokenize --model 无 a"));
         assertEquals("ingrain: an argument is not UTF-8, expected UTF-8 in texts and file names\nstatus 2\n",
                 shell("./ingrain tokenize --model 模型 $'\\xff'"));
+    }
+
+    /** The launcher of the source tree, with a build that needs no rebuild. */
+    @Test
+    void aCopiedTreeRunsItsOwnJars() throws Exception {
+        Path tree = Files.createDirectory(home.resolve("tree"));
+        Files.copy(ROOT.resolve("ingrain"), tree.resolve("ingrain"), StandardCopyOption.COPY_ATTRIBUTES);
+        for (String folder : List.of(".mvn", "native", "java/cli/src/main", "target/run/build/lib")) {
+            Files.createDirectories(tree.resolve(folder));
+        }
+        for (String file : List.of("pom.xml", "CMakeLists.txt", "CMakePresets.json", "java/cli/pom.xml")) {
+            Files.createFile(tree.resolve(file));
+        }
+        Files.writeString(tree.resolve(".mvn/tools"), "#!/bin/sh\necho \"$JAVA\"\n");
+        assertTrue(tree.resolve(".mvn/tools").toFile().setExecutable(true));
+        Files.copy(home.resolve("lib/ingrain.jar"), tree.resolve("target/run/build/lib/ingrain.jar"));
+        Files.createSymbolicLink(tree.resolve("target/run/current"), Path.of("build"));
+        Files.createFile(tree.resolve("target/run/build/classpath"));
+        assertEquals("你好\nstatus 0\n", shell("cp -a tree copy && rm -r tree && ids=$(JAVA=$PWD/runtime "
+                + "copy/ingrain tokenize --model 模型 你好) && JAVA=$PWD/runtime copy/ingrain tokenize --model 模型 "
+                + "--decode $ids"));
+        assertTrue(Files.readString(ROOT.resolve("ingrain")).contains(
+                "cp \"$root/java/cli/target/classpath\" \"$next/classpath\""), "no path of the tree itself in it");
     }
 
     @Test

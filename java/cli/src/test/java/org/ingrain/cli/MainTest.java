@@ -45,7 +45,8 @@ class MainTest {
 
     @Test
     void aLongMessageIsCutInTheMiddle() {
-        String said = fail(2, new InputException("a.jsonl line 3: answer " + "x".repeat(120_000) + ", expected a number"));
+        String said = fail(2,
+                new InputException("a.jsonl line 3: answer " + "x".repeat(120_000) + ", expected a number"));
         assertTrue(said.length() < 1300, said);
         assertTrue(said.startsWith("ingrain: a.jsonl line 3: answer xxx"), said);
         assertTrue(said.endsWith("xxx, expected a number\n"), said);

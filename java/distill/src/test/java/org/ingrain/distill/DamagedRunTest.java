@@ -82,13 +82,12 @@ class DamagedRunTest {
         String whole = DurableFile.read(file(name));
         String then = DurableFile.read(file(next));
         String digests = DurableFile.read(file("digests.json"));
-        boolean lines = name.endsWith(".jsonl");
-        String first = lines ? whole.lines().findFirst().orElseThrow() : whole;
+        String first = whole.lines().findFirst().orElseThrow();
         int refused = 0;
         for (JsonNode damaged : damaged((ObjectNode) Json.parse(first, name))) {
             Files.delete(file("digests.json"));
             Files.deleteIfExists(file(next));
-            DurableFile.write(file(name), Json.line(damaged) + "\n" + whole.substring(first.length() + (lines ? 1 : 0)));
+            DurableFile.write(file(name), Json.line(damaged) + whole.substring(first.length()));
             try {
                 resume();
             } catch (InputException e) {

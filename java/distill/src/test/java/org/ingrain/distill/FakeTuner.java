@@ -42,8 +42,8 @@ record FakeTuner(Runnable tick) implements Tuner {
                 DurableFile.write(checkpoint, Json.line(Map.of("step", step)));
                 progress.at(new Progress.State(job.stage(), step, STEPS, "steps", 0));
             }
-            JsonLines.write(job.folder().resolve("metrics.jsonl"), List.of(new Step(1, 2.5, 1e-3, 1), new Step(STEPS, 0.5, 1e-3, 1),
-                    new Check(STEPS, 0.75)));
+            JsonLines.write(job.folder().resolve("metrics.jsonl"), List.of(new Step(1, 2.5, 1e-3, 1),
+                    new Step(STEPS, 0.5, 1e-3, 1), new Check(STEPS, 0.75)));
             DurableFile.write(adapter, Json.line(Map.of("trainedOn", Digest.file(job.train()))));
         }
         DurableFile.delete(checkpoint);

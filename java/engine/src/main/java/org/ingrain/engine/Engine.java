@@ -178,8 +178,8 @@ public final class Engine implements AutoCloseable {
                     counter -> new AdapterBank(counter, share, slots, rank, tokens))));
         }
         load(copies, parts);
-        List<ShardedModel> models = copies.stream().map(copy -> new ShardedModel(subject(), copy.ranks(), copy.weights(),
-                slots == 0 ? List.of() : copy.ranks().run(i -> new AdapterBank(copy.contexts().get(i),
+        List<ShardedModel> models = copies.stream().map(copy -> new ShardedModel(subject(), copy.ranks(),
+                copy.weights(), slots == 0 ? List.of() : copy.ranks().run(i -> new AdapterBank(copy.contexts().get(i),
                         copy.weights().get(i), slots, rank, tokens)))).toList();
         return new Generator(models, config, () -> text.streamingDecoder(true), text.eosIds());
     }
@@ -188,7 +188,8 @@ public final class Engine implements AutoCloseable {
     public Generator generator(GeneratorConfig config, Supplier<StreamingDecoder> decoders) {
         load(copies, List.of(room(config)));
         return new Generator(copies.stream()
-                .map(copy -> new ShardedModel(subject(), copy.ranks(), copy.weights(), List.of())).toList(), config, decoders, List.of());
+                .map(copy -> new ShardedModel(subject(), copy.ranks(), copy.weights(), List.of())).toList(), config,
+                decoders, List.of());
     }
 
     private MemoryPlan.Part room(GeneratorConfig config) {

@@ -48,8 +48,8 @@ public final class FileDigests {
         String name = folder.relativize(file).toString();
         boolean recorded = digests.containsKey(name) && Files.exists(file);
         if (recorded && !digests.get(name).equals(Digest.file(file))) {
-            throw new InputException(file + ": has been changed since the run made it (its SHA-256 is not that in " + NAME
-                    + "), expected the same content: restore it or use another run folder");
+            throw new InputException(file + ": has been changed since the run made it (its SHA-256 is not that in "
+                    + NAME + "), expected the same content: restore it or use another run folder");
         }
         make.run();
         if (!recorded) {

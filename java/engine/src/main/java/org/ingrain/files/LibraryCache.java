@@ -6,10 +6,10 @@ import java.nio.file.Path;
 import java.util.Map;
 
 /**
- * The folders to which DJL and JavaCPP unpack native libraries. By default these are folders of the user's home. If that
- * cannot be written, both libraries would take a folder of a known name in the system's temporary directory, and load
- * what another user has put there. {@link #secure} gives them a folder that only this user can read and write, and that
- * is deleted when the process ends.
+ * The folders to which DJL and JavaCPP unpack native libraries. By default these are folders of the user's home. If
+ * that cannot be written, both libraries would take a folder of a known name in the system's temporary directory, and
+ * load what another user has put there. {@link #secure} gives them a folder that only this user can read and write, and
+ * that is deleted when the process ends.
  */
 public final class LibraryCache {
     private static final String JAVACPP = "org.bytedeco.javacpp.cachedir";
