@@ -88,7 +88,7 @@ class LauncherTest {
         Files.createFile(tree.resolve("target/run/build/classpath"));
         assertEquals("你好\nstatus 0\n", shell("cp -a tree copy && rm -r tree && ids=$(JAVA=$PWD/runtime "
                 + "copy/ingrain tokenize --model 模型 你好) && JAVA=$PWD/runtime copy/ingrain tokenize --model 模型 "
-                + "--decode $ids"));
+                + "--decode \"$ids\""));
         assertTrue(Files.readString(ROOT.resolve("ingrain")).contains(
                 "cp \"$root/java/cli/target/classpath\" \"$next/classpath\""), "no path of the tree itself in it");
     }
