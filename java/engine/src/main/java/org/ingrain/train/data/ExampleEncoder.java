@@ -40,7 +40,8 @@ public final class ExampleEncoder {
     }
 
     /**
-     * Encodes rows. Returns one list of sequences per row, in the order of the rows. The list of a dropped row is empty.
+     * Encodes rows. Returns one list of sequences per row, in the order of the rows. The list of a dropped row is
+     * empty.
      */
     public List<List<TrainingSequence>> encode(List<ExampleReader.Row> rows) {
         return rows.stream().map(this::encode).toList();
