@@ -49,6 +49,9 @@ class LintTest {
             "Files\\.(write|writeString|move|newOutputStream|newBufferedWriter|newByteChannel|createFile|"
                     + "createTemp\\w+)\\("
             + "|StandardOpenOption\\.(WRITE|CREATE|APPEND)|FileOutputStream|FileWriter");
+    /** Formats by the user's locale, whose digits and decimal points may be others. */
+    private static final Pattern LOCALE = Pattern.compile(
+            "\\.formatted\\(|(String\\.format|printf)\\((?!\\s*$|(java\\.util\\.)?Locale\\.)|to(Lower|Upper)Case\\(\\)");
     private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
 
     private record Source(String path, List<String> lines) {}
@@ -155,6 +158,13 @@ class LintTest {
         }
     }
 
+    /** A template's loop is rewritten with strings only. */
+    @Test
+    void theLocaleChangesNothing() {
+        assertNone((path, lines) -> path.contains("/src/main/java/") && !path.endsWith("template/TemplateSource.java")
+                ? firstLine(lines, LOCALE) : null);
+    }
+
     /** One room writes files, atomically. */
     @Test
     void filesAreWrittenByTheRoomFilesAlone() {
@@ -206,6 +216,8 @@ class LintTest {
         assertFalse(CATCH_ALL.matcher("catch (IOException e)").find());
         assertTrue(WRITES.matcher("Files.writeString(file, text)").find());
         assertFalse(WRITES.matcher("DurableFile.write(file, text)").find());
+        assertTrue(LOCALE.matcher("\"%d\".formatted(1)").find() && LOCALE.matcher("out.printf(\"%d\", 1)").find());
+        assertFalse(LOCALE.matcher("String.format(Locale.ROOT, \"%d\", 1)").find());
         assertTrue(CATCH_ALL.matcher("} catch (Throw" + "able e) {").find());
         assertTrue(FLAG.matcher("\"--max-tokens: \"").find() && FLAG.matcher("\"0 beside --data\"").find());
         assertFalse(FLAG.matcher("// with --data").find());

@@ -4,6 +4,7 @@ import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.DeviceFlags;
@@ -109,11 +110,13 @@ public final class DevicesCommand implements Callable<Integer> {
                 return;
             }
             Device found = context.device();
-            System.out.printf("%-8s %s, %s, %d threads, %.1f of %.1f GiB free%n", name, found.name(), found.isa(),
-                    found.threads(), context.memoryInfo().free() / 0x1p30, context.memoryInfo().total() / 0x1p30);
-            context.fallbacks().forEach((what, calls) -> System.out.printf("%-8s falls back: %s%n", name, what));
+            System.out.printf(Locale.ROOT, "%-8s %s, %s, %d threads, %.1f of %.1f GiB free%n", name, found.name(),
+                    found.isa(), found.threads(), context.memoryInfo().free() / 0x1p30,
+                    context.memoryInfo().total() / 0x1p30);
+            context.fallbacks().forEach((what, calls) ->
+                    System.out.printf(Locale.ROOT, "%-8s falls back: %s%n", name, what));
             if (!missing.isEmpty()) {
-                System.out.printf("%-8s matrix products of many rows fail: %s%n", name, missing);
+                System.out.printf(Locale.ROOT, "%-8s matrix products of many rows fail: %s%n", name, missing);
             }
         }
     }

@@ -33,6 +33,7 @@ import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.Fingerprint;
 import org.ingrain.engine.ModelOptions;
+import org.ingrain.files.InputFile;
 import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
@@ -183,6 +184,7 @@ final class DistillCommand implements Callable<Integer> {
         if (output == null && recipe == null && !dryRun) {
             throw new InputException("--output: none, expected the run folder");
         }
+        testData = InputFile.rereadable(testData);
         Seeds<TunerConfig> runs = Seeds.of(folder(), Seeds.range(seed, seeds), this::config);
         ModelOptions options = templateFlags.apply(modelFlags.options());
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {

@@ -16,6 +16,7 @@ import org.ingrain.engine.AdapterSlots;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.files.Digest;
+import org.ingrain.files.InputFile;
 import org.ingrain.model.LoraModule;
 import org.ingrain.tensor.InputException;
 import org.ingrain.train.Trainer;
@@ -75,7 +76,9 @@ final class FinetuneCommand implements Callable<Integer> {
     private Integer maxLength;
 
     @Under(Heading.DATA)
-    @Option(names = "--truncate", description = "Truncate longer rows (default: refuse them).")
+    @Option(names = "--truncate",
+            description = "Truncate longer rows and drop rows that then have no target token (default: refuse longer "
+            + "rows).")
     private boolean truncate;
 
     @Under(Heading.DATA)
@@ -141,7 +144,13 @@ final class FinetuneCommand implements Callable<Integer> {
             throw new InputException("--max-length: " + length + ", expected at most "
                     + engine.blueprint().contextLimit());
         }
-        DataConfig config = new DataConfig(data, validationData, validationFraction, length, truncate, packing);
-        return TrainingDataReader.read(config, engine.tokenizer(), engine.template(), seed);
+        DataConfig config = new DataConfig(InputFile.rereadable(data), InputFile.rereadable(validationData),
+                validationFraction, length, truncate, packing);
+        TrainingData rows = TrainingDataReader.read(config, engine.tokenizer(), engine.template(), seed);
+        if (rows.dropped() > 0) {
+            System.err.println("ingrain: warning: " + rows.dropped() + " rows dropped: --truncate leaves no target "
+                    + "token in their first " + length + " tokens");
+        }
+        return rows;
     }
 }

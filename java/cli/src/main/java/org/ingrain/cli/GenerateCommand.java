@@ -1,8 +1,7 @@
 package org.ingrain.cli;
 
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -24,6 +23,7 @@ import org.ingrain.engine.AdapterSlots;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.files.DurableFile;
+import org.ingrain.files.LineReader;
 import org.ingrain.sample.Completion;
 import org.ingrain.sample.GenerationListener;
 import org.ingrain.sample.Generator;
@@ -48,6 +48,9 @@ import tools.jackson.databind.node.ObjectNode;
     "  ingrain generate --model models/lab --raw --prompt 'Take the last' \\",
     "    --max-tokens 8"})
 final class GenerateCommand implements Callable<Integer> {
+    /** More completions would not fit into memory. */
+    private static final int MOST_SAMPLES = 1_000_000;
+
     @Mixin
     private ModelFlags modelFlags;
 
@@ -94,7 +97,8 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Under(Heading.OUTPUT)
     @Option(names = "--json",
-            description = "Print one JSON object per completion: text, ids, log_probabilities, finish_reason.")
+            description = "Print one JSON object per completion: text, ids, log_probabilities, finish_reason. "
+            + "Log-probabilities are the model's, before temperature, --top-p and --top-k.")
     private boolean json;
 
     @Under(Heading.OUTPUT)
@@ -113,17 +117,22 @@ final class GenerateCommand implements Callable<Integer> {
         if (questions.isEmpty()) {
             throw new InputException("--prompt: none given, expected --prompt TEXT or --prompts FILE");
         }
-        if (samples < 1) {
-            throw new InputException("--n: " + samples + ", expected 1 or more");
+        if (samples < 1 || (long) samples * questions.size() > MOST_SAMPLES) {
+            throw new InputException("--n: " + samples + " with " + questions.size() + " prompts, expected 1 or more, "
+                    + "and at most " + MOST_SAMPLES + " completions");
+        }
+        if (firstSample > Integer.MAX_VALUE - samples) {
+            throw new InputException("--first-sample: " + firstSample + ", expected at most "
+                    + (Integer.MAX_VALUE - samples) + " with --n " + samples);
         }
         if (raw && templateFlags.given()) {
             throw new InputException("--enable-thinking: given with --raw, which renders no chat template");
         }
         sampling.params();
-        if (output != null) {
-            DurableFile.requireOutput(output);
-        }
         ModelOptions options = templateFlags.apply(modelFlags.options());
+        if (output != null) {
+            DurableFile.requireOutput(output, promptFile, options.model(), adapter);
+        }
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {
             int rank = adapter == null ? 0 : AdapterSlots.rank(AdapterSlots.read(adapter, engine.blueprint()));
             Generator generator = engine.generator(batch.config(engine), adapter == null ? 0 : 1, rank);
@@ -137,21 +146,17 @@ final class GenerateCommand implements Callable<Integer> {
         return 0;
     }
 
-    private List<String> questions() throws IOException {
+    private List<String> questions() {
         List<String> questions = new ArrayList<>(prompts);
         if (promptFile != null) {
-            questions.addAll(promptFile.toString().equals("-")
-                    ? new String(System.in.readAllBytes(), StandardCharsets.UTF_8).lines().toList()
-                    : lines(promptFile));
+            boolean standard = promptFile.toString().equals("-");
+            try (InputStream in = standard ? System.in : Files.newInputStream(promptFile)) {
+                questions.addAll(LineReader.lines(in, standard ? "standard input" : promptFile.toString()));
+            } catch (IOException e) {
+                throw DurableFile.unreadable(standard ? Path.of("standard input") : promptFile, e);
+            }
         }
         return questions;
-    }
-
-    private static List<String> lines(Path file) throws IOException {
-        if (!Files.isRegularFile(file)) {
-            throw new InputException("--prompts: " + file + ": no such file");
-        }
-        return Files.readAllLines(file);
     }
 
     private Request request(Engine engine, String question, int slot) {
@@ -171,7 +176,6 @@ final class GenerateCommand implements Callable<Integer> {
             @Override
             public void text(int sample, String piece) {
                 System.out.print(piece);
-                System.out.flush();
             }
 
             @Override
@@ -195,9 +199,7 @@ final class GenerateCommand implements Callable<Integer> {
             }
         }
         if (output == null) {
-            PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
-            out.print(text);
-            out.flush();
+            System.out.print(text);
         } else {
             DurableFile.write(output, text.toString());
         }

@@ -1,5 +1,13 @@
 package org.ingrain.cli;
 
+import java.io.IOException;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.bench.BenchCommand;
 import org.ingrain.cli.flags.FlagNames;
@@ -7,6 +15,8 @@ import org.ingrain.cli.flags.HelpPage;
 import org.ingrain.cli.flags.Recipe;
 import org.ingrain.cli.kernels.KernelsCommand;
 import org.ingrain.engine.Fingerprint;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.StandardOutput;
 import org.ingrain.tensor.BackendException;
 import org.ingrain.tensor.InputException;
 import picocli.AutoComplete;
@@ -15,6 +25,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.ScopeType;
 
 /**
@@ -39,6 +50,9 @@ public final class Main implements Callable<Integer> {
     /** Width of a help text in columns if the width of the terminal is unknown. */
     static final int WIDTH = 100;
     private static final int FAILED = 1;
+    private static final Path ARGUMENTS = Path.of("/proc/self/cmdline");
+    /** A longer message is cut in the middle: it quotes a long text. */
+    private static final int LONGEST_MESSAGE = 1200;
 
     @Option(names = "--debug", scope = ScopeType.INHERIT, description = "Print the stack trace of a failure.")
     private boolean debug;
@@ -47,19 +61,33 @@ public final class Main implements Callable<Integer> {
     }
 
     public static void main(String[] arguments) {
-        System.exit(execute(commandLine(), arguments));
+        System.setOut(StandardOutput.open());
+        System.setErr(new PrintStream(System.err, true, StandardCharsets.UTF_8));
+        CommandLine line = commandLine().setOut(new PrintWriter(System.out, true))
+                .setErr(new PrintWriter(System.err, true));
+        System.exit(execute(line, arguments));
     }
 
     /** Executes a command; if it has a recipe, the flags of the recipe are added first. Returns the exit status. */
     static int execute(CommandLine line, String... arguments) {
-        String[] expanded;
         try {
-            expanded = Recipe.expand(arguments, commandLine());
+            requireUtf8();
+            return line.execute(Recipe.expand(arguments, commandLine()));
         } catch (InputException e) {
             line.getErr().println("ingrain: " + oneLine(e.getMessage()));
             return CommandLine.ExitCode.USAGE;
         }
-        return line.execute(expanded);
+    }
+
+    /** Rejects arguments that Java has decoded to other text or to another file name. */
+    private static void requireUtf8() {
+        try {
+            StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(Files.readAllBytes(ARGUMENTS)));
+        } catch (CharacterCodingException e) {
+            throw new InputException("an argument is not UTF-8, expected UTF-8 in texts and file names", e);
+        } catch (IOException e) {
+            throw DurableFile.unreadable(ARGUMENTS, e);
+        }
     }
 
     public static CommandLine commandLine() {
@@ -70,8 +98,8 @@ public final class Main implements Callable<Integer> {
                 .description("Prints a completion script for bash and zsh.").optionListHeading("")
                 .customSynopsis("ingrain generate-completion").footer("  source <(ingrain generate-completion)");
         return line
+                .setExecutionStrategy(parsed -> main.run(parsed))
                 .setExecutionExceptionHandler((exception, command, parsed) -> main.explain(exception, command))
-                .setExitCodeExceptionMapper(Main::status)
                 .setParameterExceptionHandler(Main::refuse)
                 .setExpandAtFiles(false);
     }
@@ -82,9 +110,26 @@ public final class Main implements Callable<Integer> {
         return CommandLine.ExitCode.USAGE;
     }
 
-    private int explain(Exception exception, CommandLine command) throws Exception {
+    /** Runs the command. The exception handler receives only exceptions of a command, no errors and none of a help. */
+    private int run(ParseResult parsed) {
+        try {
+            return new CommandLine.RunLast().execute(parsed);
+        } catch (StandardOutput.Failure | Error e) {
+            return explain(e, parsed.commandSpec().commandLine());
+        }
+    }
+
+    private int explain(Throwable exception, CommandLine command) {
+        if (exception instanceof StandardOutput.Failure failure) {
+            if (!failure.closedByReader()) {
+                command.getErr().println("ingrain: " + oneLine(failure.getMessage()));
+            }
+            return FAILED;
+        }
         if (debug) {
-            throw exception;   // picocli prints the stack trace and calls status()
+            Thread thread = Thread.currentThread();
+            thread.getUncaughtExceptionHandler().uncaughtException(thread, exception);   // prints the stack trace
+            return status(exception);
         }
         String kind = status(exception) == FAILED ? exception.getClass().getSimpleName() + ": " : "";
         String message = exception instanceof InputException input ? FlagNames.message(input, command.getCommandSpec())
@@ -113,7 +158,10 @@ public final class Main implements Callable<Integer> {
     }
 
     private static String oneLine(String message) {
-        return message == null ? "no message" : message.strip().replaceAll("\\s*\\R\\s*", "; ");
+        String line = message == null ? "no message" : message.strip().replaceAll("\\s*\\R\\s*", "; ");
+        int half = LONGEST_MESSAGE / 2;
+        return line.length() <= LONGEST_MESSAGE ? line
+                : line.substring(0, half) + " [...] " + line.substring(line.length() - half);
     }
 
     /** Provides the program version that the build wrote into the jar. */

@@ -1,15 +1,14 @@
 package org.ingrain.cli;
 
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.ingrain.cli.flags.Heading;
 import org.ingrain.cli.flags.Heading.Under;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.LineReader;
 import org.ingrain.tokenizer.Tokenizer;
 import org.ingrain.tokenizer.Tokenizers;
 import picocli.CommandLine.Command;
@@ -41,17 +40,19 @@ final class TokenizeCommand implements Callable<Integer> {
     private String[] lines;
 
     @Override
-    public Integer call() throws IOException {
+    public Integer call() {
         try (Tokenizer tokenizer = Tokenizers.open(model)) {
             if (lines != null) {
                 Arrays.stream(lines).map(line -> convert(tokenizer, line)).forEach(System.out::println);
                 return 0;
             }
-            BufferedReader input = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-            for (String line = input.readLine(); line != null; line = input.readLine()) {
-                System.out.println(convert(tokenizer, line));
+            LineReader input = new LineReader(System.in, "standard input");
+            while (input.next()) {
+                System.out.println(convert(tokenizer, input.line()));
             }
             return 0;
+        } catch (IOException e) {
+            throw DurableFile.unreadable(Path.of("standard input"), e);
         }
     }
 

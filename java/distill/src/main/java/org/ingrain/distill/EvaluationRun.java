@@ -66,7 +66,7 @@ public record EvaluationRun(Config config, Provenance provenance, Answerer answe
             Arm arm = Arm.single(config.method().name(), config.method().title(), config.method(), weights);
             Evaluation evaluation = new Evaluation(config.evaluate(), config.data().makeTask(), test);
             ArmResult result = evaluation.measure(arm, run.path(), answerer,
-                    new Stopwatch("evaluate", "answers", run.log(), progress));
+                    new Stopwatch("evaluate", "answers", run.log(), progress), run.digests());
             DurableFile.write(run.file("result.json"), Json.pretty(result));
             return result;
         }

@@ -73,9 +73,7 @@ final class StageRunner {
         }
         switch (stage) {
             case Stage.Sample(Student student) -> sample(student, watch(stage, "samples"));
-            case Stage.Select(Student student) -> plans.selection(
-                    student, weights(student.teacher()), workers.answerer(), run.file(student.samples()), data.pool())
-                    .run(run.file(student.selections()), watch(stage, "answers"));
+            case Stage.Select(Student student) -> select(student, watch(stage, "answers"));
             case Stage.Curate(Student student) -> curate(student);
             case Stage.Train(Student student, int part) -> trained.put(student, train(student, part, stage));
             case Stage.Evaluate evaluate -> arms.add(evaluate(evaluate));
@@ -103,9 +101,16 @@ final class StageRunner {
 
     private void sample(Student student, Stopwatch watch) {
         Plan plan = plans.sample(student, weights(student.teacher()));
-        new Sampling(plan, plans.stopping(student, plan), orders.stream().flatMap(List::stream).toList(),
-                workers.answerer())
-                .run(run.file(student.samples()), watch);
+        Sampling sampling = new Sampling(plan, plans.stopping(student, plan),
+                orders.stream().flatMap(List::stream).toList(), workers.answerer());
+        Path samples = run.file(student.samples());
+        run.digests().make(samples, () -> sampling.run(samples, watch));
+    }
+
+    private void select(Student student, Stopwatch watch) {
+        Path selections = run.file(student.selections());
+        run.digests().make(selections, () -> plans.selection(student, weights(student.teacher()), workers.answerer(),
+                run.file(student.samples()), data.pool()).run(selections, watch));
     }
 
     private void curate(Student student) {
@@ -118,19 +123,26 @@ final class StageRunner {
                 .allMatch(part ->
                 workers.tuner()
                         .fits(new TrainingRow(direct.firstPrompt(asked), curriculum.text(part, entry, target))));
-        ledger.make(run.file(student.samples()), orders, plans.curation(student, weights(student.teacher())),
-                student.curation().rule() == Rule.UNIVERSAL
-                ? UniversalSelfConsistency.selections(selections) : Map.of(), fits);
+        run.digests().make(ledger.file(), () -> ledger.make(run.file(student.samples()), orders,
+                plans.curation(student, weights(student.teacher())), student.curation().rule() == Rule.UNIVERSAL
+                ? UniversalSelfConsistency.selections(selections) : Map.of(), fits));
         ledgers.put(student, ledger.summary());
         for (int part = 0; kept(student) && part <= student.parts(); part++) {
             int now = part;
-            Path rows = run.file(student.folder(part) + "train.jsonl");
-            if (!Files.exists(rows)) {
-                ledger.writeTraining(rows, run.file(student.folder(part) + "validation.jsonl"),
-                        new Ledger.Rows(orders, direct, student.curation(),
-                                (entry, target) -> curriculum.text(now, entry, target)));
-            }
+            writeTraining(student.folder(part), ledger, new Ledger.Rows(orders, direct, student.curation(),
+                    (entry, target) -> curriculum.text(now, entry, target)));
         }
+    }
+
+    private void writeTraining(String folder, Ledger ledger, Ledger.Rows how) {
+        Path train = run.file(folder + "train.jsonl");
+        Path validation = run.file(folder + "validation.jsonl");
+        run.digests().make(train, () -> {
+            if (!Files.exists(train)) {
+                ledger.writeTraining(train, validation, how);
+            }
+        });
+        run.digests().make(validation, () -> { });   // written together with train.jsonl
     }
 
     /**
@@ -140,7 +152,10 @@ final class StageRunner {
     private Tuner.Tuned train(Student student, int part, Stage stage) {
         String folder = student.folder(part);
         Path done = run.file(folder + "training.json");
-        if (!Files.exists(done)) {
+        run.digests().make(done, () -> {
+            if (Files.exists(done)) {
+                return;
+            }
             Student teacher = student.teacher();
             Path from = part > 0 ? adapter(student, part - 1) : teacher == null
                     ? null : adapter(teacher, teacher.parts());
@@ -150,7 +165,7 @@ final class StageRunner {
                             run.file(folder + "training"), stage.name(), from), progress);
             watch.stop();
             DurableFile.write(done, Json.pretty(tuned));
-        }
+        });
         return tuned(folder);
     }
 
@@ -168,7 +183,8 @@ final class StageRunner {
     private ArmResult evaluate(Stage.Evaluate stage) {
         Arm arm = new Arm(stage.role(), stage.arm(), stage.title(), stage.method(), weights(stage.asked()));
         return new Evaluation(plans.config().evaluate(), plans.task(), data.test())
-                .measure(arm, run.file("evaluation/" + arm.name()), workers.answerer(), watch(stage, "answers"));
+                .measure(arm, run.file("evaluation/" + arm.name()), workers.answerer(), watch(stage, "answers"),
+                        run.digests());
     }
 
     private Stopwatch watch(Stage stage, String unit) {

@@ -46,6 +46,7 @@ record Exam(RunFolder run, Answerer answerer, List<String> words, String part, i
         String name = part + "-" + step + "/" + kind + "-" + method.name();
         Evaluation evaluation = new Evaluation(EvaluateConfig.greedy(MOST_TOKENS), task, questions);
         return evaluation.measure(Arm.single(name, name, method, new ModelState.Base()), run.file(name), answerer,
-                new Stopwatch("exam " + part + " at step " + step, "answers", run.log(), Progress.SILENT)).accuracy();
+                new Stopwatch("exam " + part + " at step " + step, "answers", run.log(), Progress.SILENT),
+                run.digests()).accuracy();
     }
 }

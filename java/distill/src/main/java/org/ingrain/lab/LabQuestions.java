@@ -117,7 +117,7 @@ public final class LabQuestions {
         Set<String> seen = new HashSet<>();
         List<Question> questions = new ArrayList<>();
         while (questions.size() < count) {
-            Question question = make.apply("%s-%04d".formatted(part, questions.size() + 1));
+            Question question = make.apply(String.format(Locale.ROOT, "%s-%04d", part, questions.size() + 1));
             if (seen.add(question.question())) {
                 questions.add(question);
             }

@@ -21,7 +21,8 @@ import org.ingrain.files.JsonLines;
 record FakeTuner(Runnable tick) implements Tuner {
     private static final int STEPS = 4;
 
-    private record Step(int step, double loss) {
+    private record Step(int step, double loss, @JsonProperty("learning_rate") double learningRate,
+            @JsonProperty("grad_norm") double gradNorm) {
     }
 
     private record Check(int step, @JsonProperty("validation_loss") double validationLoss) {
@@ -41,8 +42,8 @@ record FakeTuner(Runnable tick) implements Tuner {
                 DurableFile.write(checkpoint, Json.line(Map.of("step", step)));
                 progress.at(new Progress.State(job.stage(), step, STEPS, "steps", 0));
             }
-            JsonLines.write(job.folder().resolve("metrics.jsonl"), List.of(new Step(1, 2.5), new Step(STEPS, 0.5),
-                    new Check(STEPS, 0.75)));
+            JsonLines.write(job.folder().resolve("metrics.jsonl"), List.of(new Step(1, 2.5, 1e-3, 1),
+                    new Step(STEPS, 0.5, 1e-3, 1), new Check(STEPS, 0.75)));
             DurableFile.write(adapter, Json.line(Map.of("trainedOn", Digest.file(job.train()))));
         }
         DurableFile.delete(checkpoint);

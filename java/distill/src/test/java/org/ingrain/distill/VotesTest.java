@@ -65,7 +65,7 @@ class VotesTest {
                     Arm.single("system-1", "System 1", Methods.direct(), new ModelState.Base()), run.path(),
                     (first, done) -> first.forEach(request -> done.apply(new TextCompletion(request.key(),
                             says.get(request.key().id()).get(request.sample()), 2, Finish.STOP))),
-                    new Stopwatch("votes", "answers", run.log(), Progress.SILENT));
+                    new Stopwatch("votes", "answers", run.log(), Progress.SILENT), run.digests());
             assertEquals(List.of(1, 2, 3, 5), result.votes().stream().map(ArmResult.Vote::k).toList());
             // Of two that differ the first stands; of three, xx has two votes, and the tie of the second question is
             // its first answer's.

@@ -28,6 +28,9 @@ public final class BlueprintReader {
     private static final int WINDOW_LAYERS = 28;
     private static final int QWEN3_HEAD_DIM = 128;
 
+    private static final long MOST_ELEMENTS = 1L << 40;
+    private static final int MOST_LAYERS = 1 << 16;
+
     private BlueprintReader() {
     }
 
@@ -100,6 +103,7 @@ public final class BlueprintReader {
         int hiddenSize = fields.integer("hidden_size");
         try {
             RopeConfig rope = rope(fields);
+            requireSizes(fields, "vocab_size", "intermediate_size");
             return new Blueprint(hiddenSize, fields.integer("intermediate_size"), fields.integer("num_hidden_layers"),
                     architecture.attention(fields, hiddenSize), fields.integer("vocab_size"), positions(fields, rope),
                     architecture.slidingWindow(fields), fields.number("rms_norm_eps"), rope,
@@ -108,6 +112,17 @@ public final class BlueprintReader {
             throw refused.getMessage().startsWith(fields.where()) ? refused
                     : new InputException(fields.where() + ": " + refused.getMessage());
         }
+    }
+
+    /** Refuses sizes for which the number of bytes would not fit into 64 bits. */
+    private static void requireSizes(JsonFields fields, String... rows) {
+        int hiddenSize = fields.integer("hidden_size");
+        for (String field : rows) {
+            Require.that((long) fields.integer(field) * hiddenSize <= MOST_ELEMENTS, field,
+                    fields.integer(field) + " with hidden_size " + hiddenSize, "a matrix of at most 2^40 elements");
+        }
+        Require.that(fields.integer("num_hidden_layers") <= MOST_LAYERS, "num_hidden_layers",
+                fields.integer("num_hidden_layers"), "at most " + MOST_LAYERS);
     }
 
     /**

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.javacpp.Loader;
+import org.ingrain.files.LibraryCache;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -63,6 +64,7 @@ public final class NativeLibraries {
     }
 
     private static Path fromJar(String backend, String file, List<Path> folders) {
+        LibraryCache.secure();
         String name = "/org/ingrain/native/" + Loader.getPlatform() + "/" + file;
         URL resource = NativeLibraries.class.getResource(name);
         if (resource == null) {

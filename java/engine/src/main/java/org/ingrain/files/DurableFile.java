@@ -84,13 +84,30 @@ public final class DurableFile {
     /**
      * Throws an InputException for a target that {@link #write(Path, Body)} would reject, or whose parent folder does
      * not exist or is not writable. Called before a long computation, to check its output path.
+     *
+     * @param inputs files and folders that the computation reads; null for none. A target that is one of them, or an
+     *               existing file in one of them, is rejected
      */
-    public static void requireOutput(Path target) {
+    public static void requireOutput(Path target, Path... inputs) {
         requireReplaceable(target);
+        for (Path input : inputs) {
+            if (input != null && isIn(target, input)) {
+                throw new InputException(target + ": is also an input, expected another file");
+            }
+        }
         Path folder = target.toAbsolutePath().getParent();
         if (!Files.isDirectory(folder) || !Files.isWritable(folder)) {
             throw new InputException(target + ": cannot be written: " + folder
                     + " is no folder that can be written to");
+        }
+    }
+
+    private static boolean isIn(Path target, Path input) {
+        try {
+            return Files.exists(target) && Files.exists(input) && (Files.isSameFile(target, input)
+                    || Files.isDirectory(input) && Files.isSameFile(target.toAbsolutePath().getParent(), input));
+        } catch (IOException e) {
+            throw unreadable(target, e);
         }
     }
 
@@ -124,10 +141,11 @@ public final class DurableFile {
         }
     }
 
-    /** Reads a UTF-8 text file. */
+    /** Reads a UTF-8 text file, without its byte order mark. */
     public static String read(Path file) {
+        InputFile.requireRegular(file);
         try {
-            return Files.readString(file);
+            return LineReader.withoutMark(Files.readString(file));
         } catch (IOException e) {
             throw unreadable(file, e);
         }
@@ -149,7 +167,7 @@ public final class DurableFile {
         }
     }
 
-    private static String reason(IOException e) {
+    static String reason(IOException e) {
         return switch (e) {
             case NoSuchFileException missing -> "no such file";
             case FileAlreadyExistsException other -> other.getFile() + " is in the way";

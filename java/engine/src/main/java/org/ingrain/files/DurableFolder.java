@@ -56,6 +56,10 @@ public final class DurableFolder {
      * to check its output path.
      */
     public static void requireFree(Path target) {
+        if (target.toAbsolutePath().normalize().equals(Path.of("").toAbsolutePath())) {
+            // It would be replaced, and the user's shell would stay in the old one.
+            throw new InputException(target + ": is the working folder, expected a new folder");
+        }
         boolean there = Files.exists(target, LinkOption.NOFOLLOW_LINKS);
         if (there && !(Files.isDirectory(target, LinkOption.NOFOLLOW_LINKS) && list(target).isEmpty())) {
             throw new InputException(target + ": is already there, expected a new folder");

@@ -25,6 +25,7 @@ public final class JsonFields {
 
     /** Reads a file that holds one JSON object. */
     public static JsonFields read(Path file) {
+        InputFile.requireRegular(file);
         try {
             return parse(file.toString(), Files.readAllBytes(file));
         } catch (IOException e) {

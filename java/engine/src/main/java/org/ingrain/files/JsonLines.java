@@ -46,6 +46,11 @@ public final class JsonLines<T> implements AutoCloseable {
         }
     }
 
+    /** File and number of the latest line. */
+    public String where() {
+        return lines.where();
+    }
+
     @Override
     public void close() {
         try {

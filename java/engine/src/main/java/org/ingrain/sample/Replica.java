@@ -153,7 +153,7 @@ final class Replica implements AutoCloseable {
 
     private void accept(Sequence sequence, int id, float logProbability) {
         if (id < 0) {
-            throw new ArithmeticException("the model's logits are not numbers at position "
+            throw new ArithmeticException(model.name() + ": logits are not numbers at position "
                     + (sequence.length() - sequence.unread()));
         }
         tokens++;

@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
+import org.ingrain.files.DurableFile;
 import org.ingrain.files.JsonFields;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tokenizer.Texts;
@@ -85,7 +86,7 @@ public final class ChatTemplate {
         try {
             Path jinja = folder.resolve("chat_template.jinja");
             if (Files.isRegularFile(jinja)) {
-                return new ChatTemplate(jinja.toString(), Files.readString(jinja), variables);
+                return new ChatTemplate(jinja.toString(), DurableFile.read(jinja), variables);
             }
             for (String name : List.of("chat_template.json", "tokenizer_config.json")) {
                 Path file = folder.resolve(name);

@@ -7,6 +7,7 @@ import com.hubspot.jinjava.lib.filter.Filter;
 import com.hubspot.jinjava.util.ObjectTruthValue;
 import java.util.Collection;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 
@@ -159,7 +160,7 @@ final class TemplateFilters {
                 case '\t' -> "\\t";
                 case '\b' -> "\\b";
                 case '\f' -> "\\f";
-                default -> c < ' ' ? "\\u%04x".formatted(c) : Character.toString(c);
+                default -> c < ' ' ? String.format(Locale.ROOT, "\\u%04x", (int) c) : Character.toString(c);
             }).collect(Collectors.joining("", "\"", "\""));
         }
     }

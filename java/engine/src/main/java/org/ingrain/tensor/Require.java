@@ -1,5 +1,8 @@
 package org.ingrain.tensor;
 
+import java.util.List;
+import java.util.Objects;
+
 /** Validation of settings. The exceptions name the field. */
 public final class Require {
     private Require() {
@@ -9,6 +12,17 @@ public final class Require {
         if (!holds) {
             throw InputException.field(field, found + ", expected " + expected);
         }
+    }
+
+    /** Requires a value for a field of a file. The reader of the file adds its name and line. */
+    public static void present(String field, Object found) {
+        that(found != null, field, "missing", "a value");
+    }
+
+    /** The same for a list, none of whose elements may be null. */
+    public static void present(String field, List<?> found) {
+        present(field, (Object) found);
+        that(found.stream().noneMatch(Objects::isNull), field, "null in a list", "values");
     }
 
     public static void atLeast(int least, String field, int found) {

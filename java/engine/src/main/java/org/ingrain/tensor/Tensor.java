@@ -43,13 +43,13 @@ public final class Tensor {
     public long elements() {
         long n = 1;
         for (long size : shape) {
-            n *= size;
+            n = Math.multiplyExact(n, size);
         }
         return n;
     }
 
     public long bytes() {
-        return elements() * dtype.bytes();
+        return Math.multiplyExact(elements(), dtype.bytes());
     }
 
     /** Rows [begin, end) of the first dimension. */

@@ -1,15 +1,18 @@
 package org.ingrain.tokenizer;
 
+import org.ingrain.files.LibraryCache;
+
 /**
- * Sets system properties that DJL reads when its first class is loaded. They disable telemetry and downloads, and
- * select the tokenizers library of the jar. Without these properties, DJL would download another library on a machine
- * with a GPU. A property that is already set is not changed.
+ * Sets system properties that DJL reads when its first class is loaded. They disable telemetry and downloads, set a
+ * cache that nobody else can write, and select the tokenizers library of the jar. Without these properties, DJL would
+ * download another library on a machine with a GPU. A property that is already set is not changed.
  */
 public final class DjlSettings {
     private DjlSettings() {
     }
 
     public static void apply() {
+        LibraryCache.secure();
         set("OPT_OUT_TRACKING", "true");
         set("ai.djl.offline", "true");
         set("RUST_FLAVOR", "cpu");

@@ -1,6 +1,5 @@
 package org.ingrain.tokenizer;
 
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -58,12 +57,8 @@ final class VocabAndMerges {
     }
 
     private static List<String> merges(Path file) {
-        try {
-            List<String> lines = Files.readAllLines(file);
-            int first = !lines.isEmpty() && lines.getFirst().startsWith("#version") ? 1 : 0;
-            return lines.stream().skip(first).filter(line -> !line.isEmpty()).toList();
-        } catch (IOException unreadable) {
-            throw DurableFile.unreadable(file, unreadable);
-        }
+        List<String> lines = DurableFile.read(file).lines().toList();
+        int first = !lines.isEmpty() && lines.getFirst().startsWith("#version") ? 1 : 0;
+        return lines.stream().skip(first).filter(line -> !line.isEmpty()).toList();
     }
 }

@@ -54,7 +54,9 @@ final class KernelCompiler {
     }
 
     private List<String> command(KernelFile kernel, Path headers, Path output) {
-        boolean cuda = kernel.file().toString().endsWith(".cu");
+        // An absolute path cannot begin with a hyphen, which the compiler would read as an option.
+        String file = kernel.file().toAbsolutePath().toString();
+        boolean cuda = file.endsWith(".cu");
         String target = target();
         List<String> command = new ArrayList<>();
         if (target.equals("cpu") && !cuda) {
@@ -74,10 +76,10 @@ final class KernelCompiler {
         }
         command.addAll(List.of("-std=c++20", "-O3", "-I", headers.toString(), "-o", output.toString()));
         if (target.equals("simt")) {
-            command.addAll(List.of("-x", "c++", kernel.file().toString(), "-x", "none", backend.toString(),
+            command.addAll(List.of("-x", "c++", file, "-x", "none", backend.toString(),
                     backend.resolveSibling("libsimt.so").toString()));
         } else {
-            command.addAll(List.of(kernel.file().toString(), backend.toString()));
+            command.addAll(List.of(file, backend.toString()));
         }
         if (!target.equals("cuda")) {
             command.add("-Wl,--no-undefined");

@@ -132,4 +132,10 @@ class DurableFolderTest {
             });
         }
     }
+
+    @Test
+    void theWorkingFolderIsNoTarget() {
+        assertEquals(".: is the working folder, expected a new folder",
+                assertThrows(InputException.class, () -> DurableFolder.requireFree(Path.of("."))).getMessage());
+    }
 }

@@ -221,7 +221,7 @@ class GeneratorLagTest {
             Generator generator = model.generator(TinyModel.roomy(), null, 1);
             ArithmeticException failure = assertThrows(ArithmeticException.class,
                     () -> generator.generate(List.of(Request.of(PROMPT, 2, OPEN))));
-            assertEquals("the model's logits are not numbers at position " + PROMPT.length, failure.getMessage());
+            assertEquals("the model: logits are not numbers at position " + PROMPT.length, failure.getMessage());
         }
     }
 }

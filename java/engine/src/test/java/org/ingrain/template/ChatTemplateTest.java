@@ -196,6 +196,10 @@ class ChatTemplateTest {
     @CsvSource(delimiter = '¦', quoteCharacter = '`', value = {
         "a for loop's if of this form is not supported¦{% for (a, b) in messages if a %}{{ b }}{% endfor %}",
         "it calls strftime_now, so the prompt would depend on the date¦{{ strftime_now('%Y') }}",
+        "today' is disabled¦{{ today() }}",
+        "unixtimestamp' is disabled¦{{ unixtimestamp() }}",
+        "today' is disabled¦x{% if true %}{{ today() }}{% endif %}",
+        "datetimeformat' is disabled¦{% set x = datetimeformat(1) %}",
         "a for loop's else is not supported¦{% for m in [] %}x{% else %}y{% endfor %}",
         "filter urlize is not supported¦{{ 'x' | urlize }}",
         "No system here¦{{ raise_exception('No ' + messages[0].role + ' here') }}",

@@ -108,7 +108,7 @@ public final class BenchCommand implements Callable<Integer> {
             throw new InputException("--layers: " + layers + ", expected 1 or more, with --random-weights");
         }
         if (output != null) {
-            DurableFile.requireOutput(output);
+            DurableFile.requireOutput(output, options.model());
         }
         if (randomWeights) {
             options = options.withRandomWeights(layers == null ? 0 : layers);

@@ -3,6 +3,7 @@ package org.ingrain.cli.flags;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import picocli.CommandLine;
 import picocli.CommandLine.Help;
@@ -33,7 +34,7 @@ public final class HelpPage {
         headings.forEach((heading, options) -> {
             Help.Layout layout = help.createDefaultLayout(visible, List.of(), help.colorScheme());
             layout.addAllOptions(options, help.parameterLabelRenderer());
-            text.append(String.format("%n%s:%n%s", heading.title(), layout));
+            text.append(String.format(Locale.ROOT, "%n%s:%n%s", heading.title(), layout));
         });
         return text.toString();
     }

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import org.ingrain.distill.task.AnswerFormat;
 import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.distill.task.TaskConfig;
+import org.ingrain.files.InputFile;
 import org.ingrain.tensor.InputException;
 import picocli.CommandLine.Option;
 
@@ -67,8 +68,11 @@ public final class QuestionFlags {
         return testOrders != null ? testOrders : TaskConfig.of(task).make().usualTestOrders();
     }
 
+    /** @param testData file of held-out questions, or null; a pipe must already be a copy of its content */
     public QuestionConfig config(Path testData, int testSize) {
         requireUse();
+        data = InputFile.rereadable(data);
+        names = InputFile.rereadable(names);
         AnswerFormat format = answerFormat == null ? null : Words.choose(
                 "--answer-format", answerFormat, AnswerFormat.class);
         return new QuestionConfig(new TaskConfig(task, format, suffix, size), data, testData, limit, testSize, generate,

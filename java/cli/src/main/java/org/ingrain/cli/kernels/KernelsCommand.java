@@ -3,6 +3,7 @@ package org.ingrain.cli.kernels;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.SortedMap;
@@ -84,8 +85,8 @@ public final class KernelsCommand implements Callable<Integer> {
         int op = width(rows.stream().map(Row::op).toList(), "op");
         int file = width(rows.stream().map(Row::file).toList(), "file");
         String format = "%-" + op + "s  %-7s  %-" + file + "s  %s%n";
-        System.out.printf(format, "op", "backend", "file", "bound");
-        rows.forEach(row -> System.out.printf(format, row.op(), row.backend(), row.file(), row.bound()));
+        System.out.printf(Locale.ROOT, format, "op", "backend", "file", "bound");
+        rows.forEach(row -> System.out.printf(Locale.ROOT, format, row.op(), row.backend(), row.file(), row.bound()));
         return 0;
     }
 

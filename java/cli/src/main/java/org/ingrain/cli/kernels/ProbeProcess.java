@@ -3,6 +3,7 @@ package org.ingrain.cli.kernels;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -119,7 +120,7 @@ final class ProbeProcess {
     }
 
     private static void read(Process process, BlockingQueue<Optional<String>> lines) {
-        try (BufferedReader out = process.inputReader()) {
+        try (BufferedReader out = process.inputReader(StandardCharsets.UTF_8)) {
             out.lines().forEach(line -> lines.add(Optional.of(line)));
         } catch (IOException | UncheckedIOException e) {
             lines.add(Optional.of("the check's process cannot be read: " + e.getMessage()));

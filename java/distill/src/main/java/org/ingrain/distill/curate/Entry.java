@@ -3,6 +3,7 @@ package org.ingrain.distill.curate;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.List;
 import java.util.function.Predicate;
+import org.ingrain.tensor.Require;
 
 /**
  * The ledger's entry for one example, with all its answers and the verdict.
@@ -24,6 +25,22 @@ import java.util.function.Predicate;
 public record Entry(String id, String question, String gold, String category, Verdict verdict, Reason reason,
         String detail, String label, Boolean right, int margin, int planned, int tokens, List<Ballot.Votes> votes,
         List<TargetText> targets, List<Order> orders) {
+    public Entry {
+        Require.present("id", id);
+        Require.present("question", question);
+        Require.present("verdict", verdict);
+        Require.present("reason", reason);
+        Require.present("detail", detail);
+        Require.present("votes", votes);
+        Require.present("targets", targets);
+        Require.present("orders", orders);
+        for (TargetText target : targets) {
+            Require.that(target.order >= 0 && target.order < orders.size()
+                    && orders.get(target.order).answers.stream().anyMatch(answer -> answer.path().equals(target.path)),
+                    "targets", target.order + " " + target.path, "order and path of an answer");
+        }
+    }
+
     /**
      * A training target, which is the text that the student is trained to generate.
      *
@@ -32,10 +49,18 @@ public record Entry(String id, String question, String gold, String category, Ve
      * @param text  the bare answer, or the whole response
      */
     public record TargetText(int order, String path, String text) {
+        public TargetText {
+            Require.present("path", path);
+            Require.present("text", text);
+        }
     }
 
     /** An example in one presentation order. */
     public record Order(String id, List<Ballot.Answer> answers) {
+        public Order {
+            Require.present("id", id);
+            Require.present("answers", answers);
+        }
     }
 
     /** The final answers of all presentation orders. */

@@ -21,6 +21,7 @@ import org.ingrain.files.Digest;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.JsonLines;
 import org.ingrain.template.Message;
+import org.ingrain.tensor.InputException;
 
 /**
  * The file {@code ledger.jsonl}, with one {@link Entry} per line in the order of the examples. It is the only record of
@@ -78,7 +79,13 @@ public record Ledger(Path file) {
         List<TrainingRow> validationRows = new ArrayList<>();
         Iterator<List<Example>> groups = how.examples().iterator();
         JsonLines.forEach(file, Entry.class, entry -> {
-            List<Example> orders = groups.next();
+            List<Example> orders = groups.hasNext() ? groups.next() : List.of();
+            if (orders.isEmpty() || !orders.getFirst().id().equals(entry.id())
+                    || entry.orders().size() > orders.size()) {
+                throw new InputException(file + ": entry " + entry.id() + " with " + entry.orders().size()
+                        + " orders, expected " + (orders.isEmpty() ? "no further entry"
+                        : orders.getFirst().id() + " with at most " + orders.size()));
+            }
             for (Entry.TargetText target : entry.targets()) {
                 List<Message> prompt = how.direct().firstPrompt(orders.get(target.order()));
                 (validationIds.contains(entry.id()) ? validationRows : rows)

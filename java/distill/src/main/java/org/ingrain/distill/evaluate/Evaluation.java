@@ -2,6 +2,8 @@ package org.ingrain.distill.evaluate;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 import org.ingrain.distill.curate.Ballot;
 import org.ingrain.distill.method.Method;
@@ -15,7 +17,9 @@ import org.ingrain.distill.sample.Stopping;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 import org.ingrain.files.DurableFile;
+import org.ingrain.files.FileDigests;
 import org.ingrain.files.JsonLines;
+import org.ingrain.tensor.InputException;
 
 /**
  * Evaluates arms on held-out questions. It measures the accuracy (the task defines which answers are right), the number
@@ -45,17 +49,41 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
     /**
      * Evaluates one arm and writes {@code samples.jsonl} and {@code scores.jsonl} to its own folder. Existing files are
      * reused.
+     *
+     * @param digests of the run folder that {@code folder} is in
      */
-    public ArmResult measure(Arm arm, Path folder, Answerer answerer, Stopwatch watch) {
+    public ArmResult measure(Arm arm, Path folder, Answerer answerer, Stopwatch watch, FileDigests digests) {
         Path samples = folder.resolve("samples.jsonl");
         Path scores = folder.resolve("scores.jsonl");
         List<Example> asked = test.stream().flatMap(example -> task.orders(example, config.orders()).stream()).toList();
-        new Sampling(plan(arm.method(), arm.weights()), Stopping.NEVER, asked, answerer).run(samples, watch);
-        if (!Files.exists(scores)) {
-            DurableFile.write(scores, out -> Answers.forEach(samples, asked,
-                    (example, answers) -> JsonLines.write(out, score(arm, example, answers))));
+        Sampling sampling = new Sampling(plan(arm.method(), arm.weights()), Stopping.NEVER, asked, answerer);
+        digests.make(samples, () -> sampling.run(samples, watch));
+        digests.make(scores, () -> {
+            if (!Files.exists(scores)) {
+                DurableFile.write(scores, out -> Answers.forEach(samples, asked,
+                        (example, answers) -> JsonLines.write(out, score(arm, example, answers))));
+            }
+        });
+        return ArmResult.of(arm, scores(scores, asked), task::wider);
+    }
+
+    private List<Score> scores(Path file, List<Example> asked) {
+        Iterator<Example> examples = asked.iterator();
+        List<Score> scores = new ArrayList<>();
+        try (JsonLines<Score> lines = JsonLines.open(file, Score.class)) {
+            for (Score score = lines.next(); score != null; score = lines.next()) {
+                String expected = examples.hasNext() ? examples.next().id() : "no further line";
+                if (!score.id().equals(expected) || score.votes().size() != config.votes().size()) {
+                    throw new InputException(lines.where() + ": id is " + score.id() + " with " + score.votes().size()
+                            + " votes, expected " + expected + " with " + config.votes().size());
+                }
+                scores.add(score);
+            }
         }
-        return ArmResult.of(arm, JsonLines.read(scores, Score.class), task::wider);
+        if (examples.hasNext()) {
+            throw new InputException(file + ": no line of example " + examples.next().id());
+        }
+        return scores;
     }
 
     private Score score(Arm arm, Example example, Answers answers) {

@@ -3,6 +3,7 @@ package org.ingrain.distill.evaluate;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import java.util.List;
 import org.ingrain.distill.curate.Ballot;
+import org.ingrain.tensor.Require;
 
 /**
  * The score of an arm on one question in one presentation order.
@@ -29,8 +30,14 @@ public record Score(String id, String given, String question, String gold, Strin
     }
 
     public Score {
+        Require.present("id", id);
+        Require.present("question", question);
+        Require.present("gold", gold);
+        Require.present("answers", answers);
         references = references == null ? List.of() : references;
         votes = votes == null ? List.of() : votes;
+        Require.present("references", references);
+        Require.present("votes", votes);
     }
 
     /** The id of the question in the given order, which is the same for all its presentation orders. */

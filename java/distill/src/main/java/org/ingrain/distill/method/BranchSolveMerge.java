@@ -2,6 +2,7 @@ package org.ingrain.distill.method;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -95,7 +96,7 @@ final class BranchSolveMerge {
     }
 
     private static Optional<Double> last(String pattern, char letter, String text) {
-        return Pattern.compile(pattern.formatted(letter)).matcher(text).results()
+        return Pattern.compile(String.format(Locale.ROOT, pattern, letter)).matcher(text).results()
                 .map(found -> Double.valueOf(found.group(1) == null ? found.group(2) : found.group(1)))
                 .reduce((x, y) -> y);
     }

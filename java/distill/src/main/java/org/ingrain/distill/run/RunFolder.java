@@ -1,6 +1,7 @@
 package org.ingrain.distill.run;
 
 import java.nio.file.Path;
+import org.ingrain.files.FileDigests;
 import org.ingrain.files.Manifest;
 import org.ingrain.files.RunLock;
 
@@ -9,16 +10,24 @@ public final class RunFolder implements AutoCloseable {
     private final Path folder;
     private final RunLock lock;
     private final RunLog log;
+    private final FileDigests digests;
 
     private RunFolder(Path folder, RunLock lock) {
         this.folder = folder;
         this.lock = lock;
         this.log = new RunLog(folder);
+        digests = FileDigests.open(folder);
     }
 
     /** Creates or reopens the folder and locks it. It throws the same errors as {@link RunLock#take}. */
     public static RunFolder open(Path folder, Manifest manifest) {
-        return new RunFolder(folder, RunLock.take(folder, manifest));
+        RunLock lock = RunLock.take(folder, manifest);
+        try {
+            return new RunFolder(folder, lock);
+        } catch (RuntimeException e) {
+            lock.close();
+            throw e;
+        }
     }
 
     public Path path() {
@@ -28,6 +37,11 @@ public final class RunFolder implements AutoCloseable {
     /** The file {@code name} in this folder; the name may contain slashes. */
     public Path file(String name) {
         return folder.resolve(name);
+    }
+
+    /** The digests of the files that stages have finished. */
+    public FileDigests digests() {
+        return digests;
     }
 
     public RunLog log() {

@@ -3,9 +3,11 @@ package org.ingrain.distill.sample;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.ingrain.distill.model.SampleKey;
 import org.ingrain.distill.task.Example;
 import org.ingrain.files.JsonLines;
@@ -80,7 +82,12 @@ public record Answers(List<SampleRecord> samples) {
             SampleRecord next = lines.next();
             for (Example example : examples) {
                 List<SampleRecord> own = new ArrayList<>();
+                Set<String> paths = new HashSet<>(Set.of(""));
                 while (next != null && next.id().equals(example.id())) {
+                    if (!paths.contains(next.key().parent().path()) || !paths.add(next.path())) {
+                        throw new InputException(lines.where() + ": path is " + next.path()
+                                + ", expected a new one after that of the step before it");
+                    }
                     own.add(next);
                     next = lines.next();
                 }
@@ -89,6 +96,9 @@ public record Answers(List<SampleRecord> samples) {
                     throw new InputException(file + ": no line of example " + example.id());
                 }
                 each.accept(example, new Answers(own));
+            }
+            if (next != null) {
+                throw new InputException(lines.where() + ": id is " + next.id() + ", expected an example of this run");
             }
         }
     }

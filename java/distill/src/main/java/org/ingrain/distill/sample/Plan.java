@@ -11,6 +11,7 @@ import org.ingrain.files.Digest;
 import org.ingrain.sample.SamplingParams;
 import org.ingrain.template.Message;
 import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Require;
 
 /**
  * The sampling plan of a method for one task. It has the prompt, the number of samples and the parameters of each step.
@@ -85,6 +86,8 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
         int[] indices = key.indices();
         int first = 0;
         for (int i = 0; i < Math.min(indices.length, depth()); i++) {
+            Require.that(indices[i] < steps.get(i).samples(), "path", key.path(), "a number below "
+                    + steps.get(i).samples() + " for step " + (i + 1));
             first += indices[i] * below(i + 1);
         }
         return first;

@@ -3,6 +3,7 @@ package org.ingrain.distill.task;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.regex.Pattern;
 
 /** The format of the answers to a user's own questions. */
 public enum AnswerFormat {
@@ -15,8 +16,7 @@ public enum AnswerFormat {
 
         @Override
         String key(String answer) {
-            return answer.toLowerCase(Locale.ROOT).replaceAll("\\s+", " ")
-                    .replaceAll("^[\\s\\p{Punct}“”]+|[\\s\\p{Punct}“”]+$", "");
+            return ENDS.matcher(LowerCase.of(answer).replaceAll("\\s+", " ")).replaceAll("");
         }
     },
     /** The answer is the stated yes or no ({@link YesNo#stated}); if none is stated, the last yes or no in the text. */
@@ -46,6 +46,10 @@ public enum AnswerFormat {
             return Numbers.key(answer);
         }
     };
+
+    /** Spaces and punctuation at the ends. The lookbehind keeps a long run inside the text linear. */
+    private static final Pattern ENDS = Pattern.compile(
+            "^[\\s\\p{Punct}“”]+|(?<![\\s\\p{Punct}“”])[\\s\\p{Punct}“”]++$");
 
     private final String shape;
 

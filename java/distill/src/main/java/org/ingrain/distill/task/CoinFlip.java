@@ -94,8 +94,8 @@ public record CoinFlip(String suffix, int size) implements Task {
         if (last.endsWith("?")) {
             return Optional.empty();
         }
-        return FACE.matcher(last).results().filter(found -> !YesNo.open(last.substring(0, found.start())))
-                .map(found -> found.group().equalsIgnoreCase("heads") != YesNo.denied(last.substring(0, found.start()))
+        return FACE.matcher(last).results().filter(found -> !YesNo.open(YesNo.before(last, found.start())))
+                .map(found -> found.group().equalsIgnoreCase("heads") != YesNo.denied(YesNo.before(last, found.start()))
                         ? "yes" : "no")
                 .reduce((a, b) -> b);
     }

@@ -140,7 +140,7 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
         List<Example> examples = new ArrayList<>();
         int repeated = 0;
         while (examples.size() < config.generate()) {
-            Example example = task.generate("%06d".formatted(examples.size() + 1), names, random);
+            Example example = task.generate(QuestionReader.id(examples.size() + 1), names, random);
             if (questions.add(example.question())) {
                 examples.add(example);
                 repeated = 0;

@@ -88,7 +88,7 @@ public record LastLetter(int size) implements Task {
 
     @Override
     public String key(String answer) {
-        return answer.replaceAll("[^\\p{L}]", "").toLowerCase(Locale.ROOT);
+        return LowerCase.of(answer.replaceAll("[^\\p{L}]", ""));
     }
 
     /**
@@ -118,7 +118,8 @@ public record LastLetter(int size) implements Task {
     }
 
     private static Optional<String> last(String pattern, int words, String text) {
-        return Pattern.compile(pattern.formatted(words, words - 1)).matcher(text).results().map(LastLetter::group)
+        return Pattern.compile(String.format(Locale.ROOT, pattern, words, words - 1)).matcher(text).results()
+                .map(LastLetter::group)
                 .reduce((a, b) -> b);
     }
 

@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -53,6 +54,11 @@ final class QuestionReader {
         return questions.examples;
     }
 
+    /** The id of a question that has none, from its number. */
+    static String id(int number) {
+        return String.format(Locale.ROOT, "%06d", number);
+    }
+
     private boolean wants(int limit) {
         return limit == 0 || examples.size() < limit;
     }
@@ -61,7 +67,7 @@ final class QuestionReader {
         if (!row.isObject()) {
             throw new InputException(where + ": expected a JSON object with a question");
         }
-        String id = text(row, List.of("id"), where).orElse("%06d".formatted(number));
+        String id = text(row, List.of("id"), where).orElse(id(number));
         List<Example> own = task.examples(row, id, where);
         if (!own.isEmpty()) {
             own.forEach(example -> add(example, where));

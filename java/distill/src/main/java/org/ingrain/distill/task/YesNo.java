@@ -21,10 +21,19 @@ final class YesNo {
      */
     private static final Pattern DENIAL = Pattern.compile(
             "(?i)(?:\\b(?:not|cannot|no longer|instead of|rather than)|n['’]t)\\b"
-            + CLAUSE.formatted("|\\b(?:flip|chang|revers|affect)"));
-    private static final Pattern OPEN = Pattern.compile("(?i)\\b(?:whether|if)\\b" + CLAUSE.formatted(""));
+            + String.format(Locale.ROOT, CLAUSE, "|\\b(?:flip|chang|revers|affect)"));
+    private static final Pattern OPEN = Pattern.compile(
+            "(?i)\\b(?:whether|if)\\b" + String.format(Locale.ROOT, CLAUSE, ""));
+
+    /** Characters of a clause that are searched for a negation, so that a long text takes linear time. */
+    private static final int LONGEST_CLAUSE = 1000;
 
     private YesNo() {
+    }
+
+    /** The text before a word, as far back as {@link #denied} and {@link #open} need it. */
+    static String before(String text, int start) {
+        return text.substring(Math.max(0, start - LONGEST_CLAUSE), start);
     }
 
     /**

@@ -33,7 +33,7 @@ class EvaluationTest {
                     .measure(arm, run.path(), (first, done) -> first.forEach(request ->
                             done.apply(new TextCompletion(request.key(), says.get(request.key().id()), 4,
                                     Finish.STOP))),
-                    new Stopwatch("arm", "answers", run.log(), Progress.SILENT));
+                    new Stopwatch("arm", "answers", run.log(), Progress.SILENT), run.digests());
         }
     }
 

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,10 +14,13 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import java.util.zip.GZIPOutputStream;
 import org.ingrain.distill.Shared;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
@@ -44,6 +48,47 @@ class DatasetTest {
     }
 
     @Test
+    void leadingBlanksAndAByteOrderMarkAreSkipped() throws IOException {
+        Path file = base.resolve("blank.json");
+        String row = "{\"question\": \"a\"}\n";
+        for (String rows : List.of(row + row.replace('a', 'b'), "[" + row + "," + row.replace('a', 'b') + "]")) {
+            Files.writeString(file, "\ufeff" + " \n".repeat(1 << 20) + rows);
+            assertEquals(List.of("a", "b"), Dataset.load(QuestionConfig.of("question-answer", file)).pool().stream()
+                    .map(Example::question).toList());
+        }
+    }
+
+    @Test
+    void aPackedFileWithAnEndlessLineIsNamed() throws IOException {
+        Path file = base.resolve("bomb.jsonl.gz");
+        try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(file))) {
+            out.write("{\"question\": \"a\"}\n".getBytes(StandardCharsets.UTF_8));
+            for (int i = 0; i < 65; i++) {
+                out.write(new byte[1 << 20]);
+            }
+        }
+        String said = assertThrows(InputException.class,
+                () -> Dataset.load(QuestionConfig.of("question-answer", file))).getMessage();
+        assertEquals(file + " line 2: is longer than 67108864 bytes, expected at most that many in a line", said);
+    }
+
+    /** Arabic digits in ids would change seeds and bytes. */
+    @Test
+    void theLocaleChangesNothing() {
+        Locale before = Locale.getDefault();
+        try {
+            Locale.setDefault(Locale.forLanguageTag("ar-EG-u-nu-arab"));
+            assertEquals("٣", String.format("%d", 3));
+            Example example = Dataset.loadTest(new QuestionConfig(TaskConfig.of("last-letter"), null, null, 0, 0, 1,
+                    null, 1, null, null)).getFirst();
+            assertEquals("000001", example.id());
+            assertEquals(Optional.of("ab"), TaskConfig.of("last-letter").make().extract(example, "The answer is ab."));
+        } finally {
+            Locale.setDefault(before);
+        }
+    }
+
+    @Test
     void whatIsNotUtf8IsNamedByFileAndLine() throws IOException {
         Path file = base.resolve("data.jsonl");
         for (String text : List.of("{\"question\": \"a\"}\n{\"question\": \"caf\u00e9\"}\n{\"question\": \"b\"}\n",
@@ -51,7 +96,8 @@ class DatasetTest {
             Files.writeString(file, text, StandardCharsets.ISO_8859_1);
             String said = assertThrows(InputException.class,
                     () -> Dataset.load(QuestionConfig.of("question-answer", file))).getMessage();
-            assertEquals(file + " line 2: holds bytes that are not UTF-8, expected JSON in UTF-8", said);
+            assertEquals(file + " line 2: byte " + text.indexOf('\u00e9')
+                    + " of the file is not UTF-8, expected UTF-8", said);
             Files.writeString(file, text.replace("caf", "caf\ufffd\ud83d\ude00"));
             assertEquals("caf\ufffd\ud83d\ude00\u00e9", Dataset.load(QuestionConfig.of("question-answer", file)).pool()
                     .get(1).question());

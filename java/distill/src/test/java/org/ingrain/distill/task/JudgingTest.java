@@ -48,7 +48,7 @@ class JudgingTest {
                             (first, done) -> first.forEach(request ->
                                     done.apply(new TextCompletion(request.key(), says.get(request.key().id()), 4,
                                             Finish.STOP))), new Stopwatch("judge", "answers", run.log(),
-                                            Progress.SILENT));
+                                            Progress.SILENT), run.digests());
         }
     }
 

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.stream.IntStream;
 import org.ingrain.template.ChatTemplate;
@@ -38,7 +39,10 @@ public final class ExampleEncoder {
         this.truncate = truncate;
     }
 
-    /** Encodes rows. Returns one list of sequences per row, in the order of the rows. */
+    /**
+     * Encodes rows. Returns one list of sequences per row, in the order of the rows. The list of a dropped row is
+     * empty.
+     */
     public List<List<TrainingSequence>> encode(List<ExampleReader.Row> rows) {
         return rows.stream().map(this::encode).toList();
     }
@@ -47,6 +51,8 @@ public final class ExampleEncoder {
      * Encodes one row, usually as one sequence. Some templates render earlier turns differently once later turns
      * follow; for example Qwen3 removes the thoughts of earlier answers. Such a conversation is split where the
      * rendering changes, so that every answer follows the prompt with which sampling would start.
+     *
+     * <p>A sequence that truncation leaves without a target token is dropped.
      *
      * @throws InputException if the row has no target token or is too long; the message starts with the row's file and
      * line
@@ -58,10 +64,10 @@ public final class ExampleEncoder {
             case TrainingExample.Conversation conversation -> conversation(conversation, row.where());
             case TrainingExample.Text text -> List.of(text(text, row.where()));
         };
-        return drafts.stream().map(draft -> sequence(draft, row.where())).toList();
+        return drafts.stream().flatMap(draft -> sequence(draft, row.where()).stream()).toList();
     }
 
-    private TrainingSequence sequence(Draft draft, String where) {
+    private Optional<TrainingSequence> sequence(Draft draft, String where) {
         if (draft.ids.length > maxLength && !truncate) {
             throw InputException.field("maxLength", where + ": has " + draft.ids.length
                     + " tokens, expected at most " + maxLength
@@ -69,11 +75,8 @@ public final class ExampleEncoder {
         }
         int length = Math.min(draft.ids.length, maxLength);
         draft.targets.clear(length, draft.ids.length);
-        if (draft.targets.isEmpty()) {
-            throw InputException.field("maxLength", where + ": no target token is among the first " + maxLength
-                    + " tokens; the row has " + draft.ids.length);
-        }
-        return new TrainingSequence(Arrays.copyOf(draft.ids, length), draft.targets);
+        return draft.targets.isEmpty() ? Optional.empty()
+                : Optional.of(new TrainingSequence(Arrays.copyOf(draft.ids, length), draft.targets));
     }
 
     /** A sequence whose length has not been checked. */

@@ -39,7 +39,7 @@ public final class ExampleReader {
     public static List<Row> read(Path file) {
         List<Row> rows = new ArrayList<>();
         try (InputStream in = Files.newInputStream(file)) {
-            LineReader lines = new LineReader(in, file.toString());
+            LineReader lines = LineReader.kept(in, file.toString());
             while (lines.next()) {
                 String json = lines.text();
                 if (!json.isBlank()) {

@@ -15,12 +15,19 @@ import org.ingrain.tensor.Require;
  * @param train      training sequences, at least one
  * @param validation validation sequences, may be empty
  * @param packTo     tokens per bin, or 0 for one sequence per bin
+ * @param dropped    number of rows that are not in either list, because truncation left no target token of them
  */
-public record TrainingData(List<TrainingSequence> train, List<TrainingSequence> validation, int packTo) {
+public record TrainingData(List<TrainingSequence> train, List<TrainingSequence> validation, int packTo, int dropped) {
+    /** Data of which no row was dropped. */
+    public TrainingData(List<TrainingSequence> train, List<TrainingSequence> validation, int packTo) {
+        this(train, validation, packTo, 0);
+    }
+
     public TrainingData {
         train = List.copyOf(train);
         validation = List.copyOf(validation);
-        Require.that(!train.isEmpty(), "data", "empty", "at least one row to train on");
+        Require.that(!train.isEmpty(), "data", dropped == 0 ? "empty" : "empty after truncation dropped " + dropped
+                + " rows without a target token", "at least one row to train on");
     }
 
     /** Throws an InputException if a sequence exceeds the model's context or has an id outside its vocabulary. */

@@ -25,10 +25,10 @@ public final class TrainingDataReader {
         List<List<TrainingSequence>> rows = encoder.encode(ExampleReader.read(config.data()));
         int packTo = config.packing() ? config.maxLength() : 0;
         if (config.validationData() != null) {
-            return new TrainingData(sequences(rows),
-                    sequences(encoder.encode(ExampleReader.read(config.validationData()))), packTo);
+            List<List<TrainingSequence>> watched = encoder.encode(ExampleReader.read(config.validationData()));
+            return new TrainingData(sequences(rows), sequences(watched), packTo, dropped(rows) + dropped(watched));
         }
-        return config.validationFraction() == 0 ? new TrainingData(sequences(rows), List.of(), packTo)
+        return config.validationFraction() == 0 ? new TrainingData(sequences(rows), List.of(), packTo, dropped(rows))
                 : split(rows, config.validationFraction(), packTo, seed);
     }
 
@@ -46,7 +46,11 @@ public final class TrainingDataReader {
         for (int i = 0; i < watch.length; i++) {
             (watch[i] ? validation : train).addAll(rows.get(i));
         }
-        return new TrainingData(train, validation, packTo);
+        return new TrainingData(train, validation, packTo, dropped(rows));
+    }
+
+    private static int dropped(List<List<TrainingSequence>> rows) {
+        return (int) rows.stream().filter(List::isEmpty).count();
     }
 
     private static List<TrainingSequence> sequences(List<List<TrainingSequence>> rows) {

@@ -8,6 +8,7 @@ import java.util.regex.Pattern;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.DurableFolder;
 import org.ingrain.files.Json;
+import org.ingrain.tensor.InputException;
 import org.ingrain.train.pass.TrainedState;
 
 /**
@@ -45,7 +46,11 @@ public final class Checkpoints {
 
     private TrainingState state(int step) {
         Path path = path(step).resolve(STATE);
-        return Json.parse(DurableFile.read(path), TrainingState.class, path.toString());
+        TrainingState state = Json.parse(DurableFile.read(path), TrainingState.class, path.toString());
+        if (state.step() != step) {
+            throw new InputException(path + ": step is " + state.step() + ", expected " + step);
+        }
+        return state;
     }
 
     /**

@@ -1,5 +1,6 @@
 package org.ingrain.train.run;
 
+import org.ingrain.tensor.Require;
 import tools.jackson.databind.PropertyNamingStrategies;
 import tools.jackson.databind.annotation.JsonNaming;
 
@@ -17,6 +18,13 @@ import tools.jackson.databind.annotation.JsonNaming;
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
 public record TrainingState(int step, double firstLoss, double lastLoss, int bestStep, Double bestLoss,
         long metricsBytes) {
+    public TrainingState {
+        Require.atLeast(0, "step", step);
+        Require.that(bestStep >= 0 && bestStep <= step, "best_step", bestStep, "0 to step " + step);
+        Require.that((bestStep == 0) == (bestLoss == null), "best_loss", bestLoss, "a number if best_step is not 0");
+        Require.that(metricsBytes >= 0, "metrics_bytes", metricsBytes, "0 or more");
+    }
+
     public static final TrainingState START = new TrainingState(0, 0, 0, 0, null, 0);
 
     /** The state after the next step. */

@@ -198,7 +198,8 @@ class ExampleEncoderTest {
         TrainingExample row = new TrainingExample.Completion("1234567", "89");
         refused("has 11 tokens, expected at most 9", row, 9, false);
         assertEquals("^1234567[8]", shown(encode(row, 9, true)));
-        refused("no target token is among the first 8 tokens; the row has 11", row, 8, true);
+        assertEquals(List.of(), new ExampleEncoder(new Characters(), template, 8, true)
+                .encode(new ExampleReader.Row("rows.jsonl line 3", row)), "no target token is left");
         assertEquals("^1234567[89$]", shown(encode(row, 11, false)));
     }
 

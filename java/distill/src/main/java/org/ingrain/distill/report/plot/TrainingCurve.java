@@ -4,8 +4,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import org.ingrain.distill.evaluate.Arm.Role;
 import org.ingrain.distill.report.table.StudentFiles;
+import org.ingrain.files.JsonFields;
 import org.ingrain.files.JsonLines;
 import tools.jackson.databind.JsonNode;
 
@@ -33,18 +35,26 @@ public record TrainingCurve(Role role, String name, String title, List<Step> ste
         for (Path file : files) {
             int before = steps.isEmpty() ? 0 : steps.getLast().step();
             if (Files.exists(file)) {
-                JsonLines.forEach(file, JsonNode.class, line -> {
-                    int step = before + line.path("step").asInt();
+                forEach(file, line -> {
+                    int step = before + line.integer("step");
                     if (line.has("validation_loss")) {
-                        checks.add(new Check(step, line.path("validation_loss").asDouble()));
+                        checks.add(new Check(step, line.number("validation_loss")));
                     } else {
-                        steps.add(new Step(step, line.path("loss").asDouble(), line.path("learning_rate").asDouble(),
-                                line.path("grad_norm").asDouble()));
+                        steps.add(new Step(step, line.number("loss"), line.number("learning_rate"),
+                                line.number("grad_norm")));
                     }
                 });
             }
         }
         return new TrainingCurve(student.role(), student.name(), student.title(), steps, checks);
+    }
+
+    private static void forEach(Path file, Consumer<JsonFields> each) {
+        try (JsonLines<JsonNode> lines = JsonLines.open(file, JsonNode.class)) {
+            for (JsonNode line = lines.next(); line != null; line = lines.next()) {
+                each.accept(new JsonFields(lines.where(), line));
+            }
+        }
     }
 
     /**

@@ -57,17 +57,15 @@ public final class Rows {
             ParquetRows.until(file, each::take);
             return;
         }
-        try (BufferedInputStream in = new BufferedInputStream(open(file))) {
-            in.mark(1 << 20);
-            int first = in.read();
-            while (first >= 0 && Character.isWhitespace(first)) {
-                first = in.read();
+        try (InputStream in = open(file)) {
+            LineReader lines = LineReader.kept(in, file.toString());
+            String first = "";
+            while (first.isBlank() && lines.next()) {
+                first = lines.text();
             }
-            in.reset();
-            LineReader lines = new LineReader(in, file.toString());
-            if (first == '[') {
-                array(file, lines, each);
-            } else {
+            if (first.stripLeading().startsWith("[")) {
+                array(file, first, lines, each);
+            } else if (!first.isBlank() && each.take(Json.parse(first, lines.where()), lines.where())) {
                 lines(lines, each);
             }
         } catch (IOException e) {
@@ -92,8 +90,8 @@ public final class Rows {
         }
     }
 
-    private static void array(Path file, LineReader lines, Each each) throws IOException {
-        StringBuilder text = new StringBuilder();
+    private static void array(Path file, String first, LineReader lines, Each each) throws IOException {
+        StringBuilder text = new StringBuilder(first).append('\n');
         while (lines.next()) {
             text.append(lines.text()).append('\n');
         }

@@ -1,0 +1,112 @@
+package org.ingrain.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.File;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.jar.Attributes;
+import java.util.jar.JarOutputStream;
+import java.util.jar.Manifest;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The launcher of the distribution: locales and standard streams, which a running JVM cannot change. */
+class LauncherTest {
+    private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
+
+    @TempDir
+    private static Path home;
+
+    /** Writes a distribution whose one jar refers to this JVM's class path. */
+    @BeforeAll
+    static void install() throws IOException {
+        String dist = Files.readString(ROOT.resolve(".mvn/dist"));
+        Path launcher = home.resolve("ingrain");
+        Files.writeString(launcher, dist.substring(dist.indexOf("#!/bin/sh"), dist.indexOf("\nLAUNCHER\n") + 1));
+        assertTrue(launcher.toFile().setExecutable(true));
+        Files.createSymbolicLink(home.resolve("runtime"), Path.of(System.getProperty("java.home")));
+        Files.createDirectory(home.resolve("lib"));
+        Manifest manifest = new Manifest();
+        manifest.getMainAttributes().put(Attributes.Name.MANIFEST_VERSION, "1.0");
+        manifest.getMainAttributes().put(Attributes.Name.CLASS_PATH,
+                Stream.of(System.getProperty("java.class.path").split(File.pathSeparator))
+                        .map(entry -> Path.of(entry).toUri().toString()).collect(Collectors.joining(" ")));
+        try (OutputStream out = Files.newOutputStream(home.resolve("lib/ingrain.jar"))) {
+            new JarOutputStream(out, manifest).close();
+        }
+        TinyModelFolder.write(home.resolve("模型"));
+    }
+
+    /** What a shell command printed, standard error included, with its exit status. */
+    private static String shell(String command) throws Exception {
+        ProcessBuilder shell = new ProcessBuilder("bash", "-o", "pipefail", "-c", command + "; echo \"status $?\"")
+                .directory(home.toFile()).redirectErrorStream(true);
+        shell.environment().put("LC_ALL", "C");
+        Process process = shell.start();
+        process.getOutputStream().close();
+        String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertTrue(process.waitFor(60, TimeUnit.SECONDS));
+        return said;
+    }
+
+    @Test
+    void textsAndFileNamesAreUtf8InEveryLocale() throws Exception {
+        assertEquals("你好\nstatus 0\n", shell(
+                "./ingrain tokenize --model 模型 你好 | LC_ALL=POSIX ./ingrain tokenize --model 模型 --decode"));
+        assertEquals("ingrain: 无: no such folder\nstatus 2\n",
+                shell("./ingrain tokenize --model 无 a"));
+        assertEquals("ingrain: an argument is not UTF-8, expected UTF-8 in texts and file names\nstatus 2\n",
+                shell("./ingrain tokenize --model 模型 $'\\xff'"));
+    }
+
+    /** The launcher of the source tree, with a build that needs no rebuild. */
+    @Test
+    void aCopiedTreeRunsItsOwnJars() throws Exception {
+        Path tree = Files.createDirectory(home.resolve("tree"));
+        Files.copy(ROOT.resolve("ingrain"), tree.resolve("ingrain"), StandardCopyOption.COPY_ATTRIBUTES);
+        for (String folder : List.of(".mvn", "native", "java/cli/src/main", "target/run/build/lib")) {
+            Files.createDirectories(tree.resolve(folder));
+        }
+        for (String file : List.of("pom.xml", "CMakeLists.txt", "CMakePresets.json", "java/cli/pom.xml")) {
+            Files.createFile(tree.resolve(file));
+        }
+        Files.writeString(tree.resolve(".mvn/tools"), "#!/bin/sh\necho \"$JAVA\"\n");
+        assertTrue(tree.resolve(".mvn/tools").toFile().setExecutable(true));
+        Files.copy(home.resolve("lib/ingrain.jar"), tree.resolve("target/run/build/lib/ingrain.jar"));
+        Files.createSymbolicLink(tree.resolve("target/run/current"), Path.of("build"));
+        Files.createFile(tree.resolve("target/run/build/classpath"));
+        assertEquals("你好\nstatus 0\n", shell("cp -a tree copy && rm -r tree && ids=$(JAVA=$PWD/runtime "
+                + "copy/ingrain tokenize --model 模型 你好) && JAVA=$PWD/runtime copy/ingrain tokenize --model 模型 "
+                + "--decode \"$ids\""));
+        assertTrue(Files.readString(ROOT.resolve("ingrain")).contains(
+                "cp \"$root/java/cli/target/classpath\" \"$next/classpath\""), "no path of the tree itself in it");
+    }
+
+    @Test
+    void aPipeWhoseReaderEndsEndsTheCommandQuietly() throws Exception {
+        assertEquals("status 1\n", shell("yes a | ./ingrain tokenize --model 模型 | head -1 >/dev/null; "
+                + "(exit ${PIPESTATUS[1]})"));
+        assertEquals("status 1\n", shell("./ingrain --help | true; (exit ${PIPESTATUS[0]})"));
+    }
+
+    @Test
+    void closedStreamsAreNamed() throws Exception {
+        assertEquals("ingrain: standard output: cannot be written: Bad file descriptor\nstatus 1\n",
+                shell("./ingrain tokenize --model 模型 a >&-"));
+        assertEquals("ingrain: standard output: cannot be written: Bad file descriptor\nstatus 1\n",
+                shell("./ingrain tokenize --help >&-"));
+        assertEquals("ingrain: standard input: cannot be read: Bad file descriptor\nstatus 2\n",
+                shell("./ingrain tokenize --model 模型 <&-"));
+    }
+}

@@ -1,0 +1,50 @@
+package org.ingrain.files;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+
+/**
+ * The folders to which DJL and JavaCPP unpack native libraries. By default these are folders of the user's home. If
+ * that cannot be written, both libraries would take a folder of a known name in the system's temporary directory, and
+ * load what another user has put there. {@link #secure} gives them a folder that only this user can read and write, and
+ * that is deleted when the process ends.
+ */
+public final class LibraryCache {
+    private static final String JAVACPP = "org.bytedeco.javacpp.cachedir";
+    private static final String DJL = "DJL_CACHE_DIR";
+    private static final String DJL_ENGINES = "ENGINE_CACHE_DIR";
+
+    private LibraryCache() {
+    }
+
+    /** Sets the folders if that is necessary. Call it before a class of DJL or JavaCPP is loaded. */
+    public static void secure() {
+        secure(System.getenv());
+    }
+
+    static synchronized void secure(Map<String, String> environment) {
+        if (Files.isWritable(Path.of(System.getProperty("user.home")))) {
+            return;
+        }
+        boolean djl = environment.containsKey(DJL) || System.getProperty(DJL) != null;
+        boolean javacpp = System.getProperty(JAVACPP) != null;
+        if (djl && javacpp) {
+            return;
+        }
+        TemporaryFolder folder = TemporaryFolder.make("ingrain-libraries-");   // mode 0700, a name that cannot be known
+        Runtime.getRuntime().addShutdownHook(new Thread(folder::close));
+        if (!djl) {
+            System.setProperty(DJL, folder.path().toString());
+            System.setProperty(DJL_ENGINES, folder.path().toString());
+        }
+        if (!javacpp) {
+            try {
+                System.setProperty(JAVACPP, Files.createDirectory(folder.path().resolve("javacpp")).toString());
+            } catch (IOException e) {
+                throw DurableFile.unwritable(folder.path(), e);
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+package org.ingrain.files;
+
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/**
+ * The standard output of this process: text in UTF-8, whatever the locale. A write that fails throws {@link Failure}; a
+ * plain {@link PrintStream} would only set a flag.
+ */
+public final class StandardOutput {
+    private static final Path DESCRIPTOR = Path.of("/proc/self/fd/1");
+    private static final int KIND = 0170000;
+    private static final int PIPE = 0010000;
+    private static final int SOCKET = 0140000;
+
+    private StandardOutput() {
+    }
+
+    /** Standard output does not take more text. */
+    public static final class Failure extends UncheckedIOException {
+        private static final long serialVersionUID = 1;
+
+        private final boolean closedByReader;
+
+        private Failure(IOException cause, boolean closedByReader) {
+            super("standard output: cannot be written: " + DurableFile.reason(cause), cause);
+            this.closedByReader = closedByReader;
+        }
+
+        /** Whether standard output is a pipe whose reader has ended, such as {@code head}, which is no error. */
+        public boolean closedByReader() {
+            return closedByReader;
+        }
+    }
+
+    /** Opens standard output. Each print is written at once. */
+    public static PrintStream open() {
+        return to(new FileOutputStream(FileDescriptor.out));
+    }
+
+    static PrintStream to(OutputStream out) {
+        return new PrintStream(new Checked(out), true, StandardCharsets.UTF_8);
+    }
+
+    /** Throws {@link Failure} in place of IOException, which PrintStream would not pass on. */
+    private static final class Checked extends OutputStream {
+        private final OutputStream out;
+
+        private Checked(OutputStream out) {
+            this.out = out;
+        }
+
+        @Override
+        public void write(int b) {
+            write(new byte[] {(byte) b}, 0, 1);
+        }
+
+        @Override
+        public void write(byte[] bytes, int from, int length) {
+            try {
+                out.write(bytes, from, length);
+            } catch (IOException e) {
+                throw new Failure(e, isPipe());
+            }
+        }
+    }
+
+    /** Writing to a pipe or a socket fails for one reason only: the other end is closed. */
+    private static boolean isPipe() {
+        try {
+            int kind = (Integer) Files.getAttribute(DESCRIPTOR, "unix:mode") & KIND;
+            return kind == PIPE || kind == SOCKET;
+        } catch (IOException e) {
+            return false;
+        }
+    }
+}
