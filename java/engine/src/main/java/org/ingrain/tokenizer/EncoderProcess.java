@@ -25,7 +25,9 @@ final class EncoderProcess implements AutoCloseable {
     private DataInputStream replies;
 
     /**
-     * @param limit time for one text of up to 100 000 characters, and for each further 100 000; tenfold for the start
+     * Prepares the child, which starts at the first text.
+     *
+     * @param limit time for one text of up to 100 000 characters and for each further 100 000; tenfold for the start
      */
     EncoderProcess(String where, byte[] json, Duration limit) {
         this.where = where;
