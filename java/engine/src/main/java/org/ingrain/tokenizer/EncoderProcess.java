@@ -41,7 +41,8 @@ final class EncoderProcess implements AutoCloseable {
             start();
         }
         byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
-        return reply("encoded a text of " + text.length() + " characters", limit.multipliedBy(1 + text.length() / 100_000), () -> {
+        Duration time = limit.multipliedBy(1 + text.length() / 100_000);
+        return reply("encoded a text of " + text.length() + " characters", time, () -> {
             requests.writeBoolean(addSpecial);
             EncoderMain.write(requests, utf8);
         });
