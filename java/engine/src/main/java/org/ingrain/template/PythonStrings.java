@@ -84,15 +84,15 @@ final class PythonStrings {
                 at = text.indexOf(from, at + Math.max(1, from.length()))) {
             count++;
         }
-        TemplateEngine.require(text.length() + (count + 1) * (to.length() - from.length()), TemplateEngine.MAX_CHARACTERS,
-                "characters");
+        TemplateEngine.require(text.length() + (count + 1) * (to.length() - from.length()),
+                TemplateEngine.MAX_CHARACTERS, "characters");
         return text.replace(from, to);
     }
 
     private static Object join(String separator, List<?> parts) {
         List<String> texts = parts.stream().map(String.class::cast).toList();
-        TemplateEngine.require(texts.stream().mapToLong(String::length).sum() + (long) separator.length() * texts.size(),
-                TemplateEngine.MAX_CHARACTERS, "characters");
+        long length = texts.stream().mapToLong(String::length).sum() + (long) separator.length() * texts.size();
+        TemplateEngine.require(length, TemplateEngine.MAX_CHARACTERS, "characters");
         return String.join(separator, texts);
     }
 

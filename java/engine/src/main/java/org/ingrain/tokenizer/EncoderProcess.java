@@ -25,7 +25,9 @@ final class EncoderProcess implements AutoCloseable {
     private DataInputStream replies;
 
     /**
-     * @param limit time for one text of up to 100 000 characters, and for each further 100 000; tenfold for the start
+     * Prepares the child, which starts at the first text.
+     *
+     * @param limit time for one text of up to 100 000 characters and for each further 100 000; tenfold for the start
      */
     EncoderProcess(String where, byte[] json, Duration limit) {
         this.where = where;
@@ -39,7 +41,8 @@ final class EncoderProcess implements AutoCloseable {
             start();
         }
         byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
-        return reply("encoded a text of " + text.length() + " characters", limit.multipliedBy(1 + text.length() / 100_000), () -> {
+        Duration time = limit.multipliedBy(1 + text.length() / 100_000);
+        return reply("encoded a text of " + text.length() + " characters", time, () -> {
             requests.writeBoolean(addSpecial);
             EncoderMain.write(requests, utf8);
         });

@@ -14,8 +14,9 @@ final class SplitRegex {
     private static final String CLASS = "\\[\\^?+\\]?+(?:\\[:\\^?\\w+:]|\\\\.|[^\\\\\\]\\[])++]";
     private static final String ESCAPE = "\\\\(?:[pP]\\{\\^?\\w++}|[sSdDwWrntv]|[^\\p{L}\\p{N}])";
     private static final Pattern PIECE = Pattern.compile("(?s)(?:(?<atom>" + CLASS + "|" + ESCAPE
-            + "|[^\\\\\\[\\](){}|?*+^$])|(?<words>\\(\\?i?:(?:[^()\\[\\]\\\\*+?{}.]|\\[\\w++])++\\))|(?<ahead>\\(\\?[!=](?:" + CLASS
-            + "|" + ESCAPE + ")\\)|\\$))(?<quantifier>[?*+]|\\{\\d{1,2}(?:,\\d{0,2})?})?+|(?<or>\\|)");
+            + "|[^\\\\\\[\\](){}|?*+^$])|(?<words>\\(\\?i?:(?:[^()\\[\\]\\\\*+?{}.]|\\[\\w++])++\\))"
+            + "|(?<ahead>\\(\\?[!=](?:" + CLASS + "|" + ESCAPE + ")\\)|\\$))"
+            + "(?<quantifier>[?*+]|\\{\\d{1,2}(?:,\\d{0,2})?})?+|(?<or>\\|)");
     /** Limit of the ways to match the bounded quantifiers of an alternative. A failing match tries all of them. */
     private static final int MAX_CHOICES = 4;
 

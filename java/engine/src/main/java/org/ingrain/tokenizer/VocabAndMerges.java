@@ -42,7 +42,8 @@ final class VocabAndMerges {
                 "Isolated", "invert", false);
         Map<Integer, Object> added = new TreeMap<>();
         config.addedTokens().forEach(token -> added.put(token.id(), Map.of("id", token.id(), "content",
-                token.content(), "single_word", token.singleWord(), "lstrip", token.lstrip(), "rstrip", token.rstrip(), "normalized",
+                token.content(), "single_word", token.singleWord(),
+                "lstrip", token.lstrip(), "rstrip", token.rstrip(), "normalized",
                 false, "special", token.special())));
         return Json.line(Map.of("version", "1.0", "added_tokens", added.values(), "normalizer", Map.of("type", "NFC"),
                 "pre_tokenizer", Map.of("type", "Sequence", "pretokenizers", List.of(split, bytes)),

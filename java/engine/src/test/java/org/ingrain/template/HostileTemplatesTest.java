@@ -47,7 +47,8 @@ class HostileTemplatesTest {
 
     @Test
     void theTimeIsLimited() {
-        refused("rendering takes more than 200 ms", NESTED_LOOPS.replace("BODY", "{% set x = 1 %}"), Duration.ofMillis(200));
+        refused("rendering takes more than 200 ms", NESTED_LOOPS.replace("BODY", "{% set x = 1 %}"),
+                Duration.ofMillis(200));
     }
 
     @ParameterizedTest
