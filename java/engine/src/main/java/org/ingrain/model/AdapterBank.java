@@ -80,8 +80,11 @@ public final class AdapterBank {
      * Loads an adapter into a slot. The slot contributes nothing to projections that the adapter does not include. The
      * projections included by the adapter of any slot determine which ops a step enqueues, so a graph captured before
      * the load may no longer match.
+     *
+     * @throws InputException if the rank of the adapter exceeds that of the bank; the slot is then unchanged
      */
     public void load(int slot, List<LoraModule> adapter) {
+        adapter.forEach(this::requireRank);
         for (Map<Projection, Slots> layer : layers) {
             for (Slots s : layer.values()) {
                 context.fillZero(s.scaling.rows(slot, slot + 1));
@@ -89,16 +92,19 @@ public final class AdapterBank {
             }
         }
         for (LoraModule module : adapter) {
-            if (module.rank() > rank) {
-                throw new InputException("adapter: rank " + module.rank() + " of layer " + module.layer() + " "
-                        + module.projection().target() + ", expected at most " + rank);
-            }
             Slots s = layers.get(module.layer()).get(module.projection());
             context.write(s.a.rows(slot, slot + 1), Arrays.copyOf(module.a(), Math.toIntExact(rank * s.a.size(2))));
             context.write(s.b.rows(slot, slot + 1), widen(module, Math.toIntExact(s.row), Math.toIntExact(
                     s.b.size(1))));
             context.write(s.scaling.rows(slot, slot + 1), module.scaling());
             s.adapted.set(slot);
+        }
+    }
+
+    private void requireRank(LoraModule module) {
+        if (module.rank() > rank) {
+            throw new InputException("adapter: rank " + module.rank() + " of layer " + module.layer() + " "
+                    + module.projection().target() + ", expected at most " + rank);
         }
     }
 

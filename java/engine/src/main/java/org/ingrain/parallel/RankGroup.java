@@ -5,12 +5,14 @@ import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.IntConsumer;
 import java.util.function.IntFunction;
 import java.util.function.Supplier;
@@ -23,10 +25,14 @@ import org.ingrain.tensor.InputException;
  * ranks, so that all ranks make the same calls in the same order, even if several threads request work. If a rank
  * fails, the communicator is closed; this ends the collectives in which other ranks wait. After that, every call throws
  * the exception of the rank that failed first. Its message names the rank and the rank's device.
+ * If all ranks throw an {@link InputException} in the same {@link #run}, the group has not failed, because no rank
+ * waits for another.
  */
 public final class RankGroup implements AutoCloseable {
     /** How long to wait for each of the other ranks after one has failed, in seconds. */
     private static final long GRACE_SECONDS = 10;
+    /** How long a rank that refuses its input waits for the others to end too: one may wait for it in a collective. */
+    private static final long REFUSAL_SECONDS = 2;
 
     private final List<String> names;
     /** Null for one rank. */
@@ -79,7 +85,11 @@ public final class RankGroup implements AutoCloseable {
         return !threads.isEmpty();
     }
 
-    /** Runs work(rank) on every rank and waits until all have finished. The results are in rank order. */
+    /**
+     * Runs work(rank) on every rank and waits until all have finished. The results are in rank order.
+     *
+     * @throws InputException if every rank throws one. If only some ranks do, their state differs, and the group fails.
+     */
     public <T> List<T> run(IntFunction<T> work) {
         return onLeader(() -> all(work));
     }
@@ -102,10 +112,13 @@ public final class RankGroup implements AutoCloseable {
     public void follow(IntConsumer work) {
         for (int i = 1; i < threads.size(); i++) {
             int rank = i;
-            submit(rank, () -> {
-                throwFailure();
-                work.accept(rank);
-                return null;
+            threads.get(rank).execute(() -> {
+                try {
+                    throwFailure();
+                    work.accept(rank);
+                } catch (RuntimeException | Error e) {
+                    failed(rank, e);
+                }
             });
         }
     }
@@ -114,26 +127,70 @@ public final class RankGroup implements AutoCloseable {
         if (threads.isEmpty()) {
             return Collections.singletonList(work.apply(0));
         }
+        Round<T> round = new Round<>(work);
         List<CompletableFuture<T>> others = new ArrayList<>();
         for (int i = 1; i < threads.size(); i++) {
             int rank = i;
-            others.add(submit(rank, () -> work.apply(rank)));
+            others.add(submit(rank, () -> round.apply(rank)));
         }
         List<T> results = new ArrayList<>();
+        InputException refused = null;
         try {
-            results.add(work.apply(0));
+            results.add(round.apply(0));
+        } catch (InputException e) {
+            refused = e;
         } catch (RuntimeException | Error e) {
             failed(0, e);
+        }
+        if (refused != null) {
+            throw refused;
         }
         others.forEach(other -> results.add(await(other)));
         throwFailure();
         return results;
     }
 
+    /** Work that every rank does once. */
+    private final class Round<T> {
+        private final IntFunction<T> work;
+        private final CountDownLatch running = new CountDownLatch(ranks());
+        private final AtomicInteger refusals = new AtomicInteger();
+
+        Round(IntFunction<T> work) {
+            this.work = work;
+        }
+
+        T apply(int rank) {
+            try {
+                T result = work.apply(rank);
+                running.countDown();
+                return result;
+            } catch (InputException e) {
+                refusals.incrementAndGet();
+                running.countDown();
+                throw refusedByAll() ? e : failed(rank, e);
+            } catch (RuntimeException | Error e) {
+                running.countDown();
+                throw e;
+            }
+        }
+
+        private boolean refusedByAll() {
+            try {
+                return running.await(REFUSAL_SECONDS, TimeUnit.SECONDS) && refusals.get() == ranks();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                return false;
+            }
+        }
+    }
+
     private <T> CompletableFuture<T> submit(int rank, Supplier<T> work) {
         return CompletableFuture.supplyAsync(() -> {
             try {
                 return work.get();
+            } catch (InputException e) {
+                throw e;
             } catch (RuntimeException | Error e) {
                 throw failed(rank, e);
             }
@@ -149,7 +206,7 @@ public final class RankGroup implements AutoCloseable {
             CompletableFuture.anyOf(task, failure).exceptionally(e -> null).get();
             return failure.isDone() ? task.exceptionally(e -> null).get(GRACE_SECONDS, TimeUnit.SECONDS) : task.get();
         } catch (ExecutionException e) {
-            throw new IllegalStateException(e.getCause());
+            throw e.getCause() instanceof InputException refused ? refused : new IllegalStateException(e.getCause());
         } catch (TimeoutException e) {
             throwFailure();
             return null;
@@ -210,11 +267,12 @@ public final class RankGroup implements AutoCloseable {
      * Runs {@code last}(rank) on every rank, even after a failure, and ends the threads. Waits at most {@link
      * #GRACE_SECONDS} for each rank. Then throws an exception with the first failure of {@code last} as its cause,
      * unless a rank had failed before.
+     * Returns whether all ranks ended in time.
      */
-    public void close(IntConsumer last) {
+    public boolean close(IntConsumer last) {
         if (threads.isEmpty()) {
             last.accept(0);
-            return;
+            return true;
         }
         List<Future<?>> ends = new ArrayList<>();
         for (int i = 0; i < threads.size(); i++) {
@@ -223,19 +281,22 @@ public final class RankGroup implements AutoCloseable {
         }
         threads.forEach(ExecutorService::shutdown);
         RuntimeException failed = null;
+        boolean ended = true;
         for (Future<?> end : ends) {
             try {
                 end.get(GRACE_SECONDS, TimeUnit.SECONDS);
             } catch (ExecutionException | TimeoutException e) {
+                ended &= e instanceof ExecutionException;
                 failed = failed == null ? new CompletionException("cannot close the ranks", e) : failed;
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
-                return;
+                return false;
             }
         }
         if (failed != null && !hasFailed()) {
             throw failed;
         }
+        return ended;
     }
 
     @Override

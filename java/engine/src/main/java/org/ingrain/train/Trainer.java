@@ -84,6 +84,9 @@ public final class Trainer implements AutoCloseable {
     /** As above, on replicas of the model, each sharded over its ranks. */
     public static Trainer lora(List<TrainingModel> models, LoraConfig lora, String baseModel, List<LoraModule> from,
                                TrainingRun run) {
+        if (!from.isEmpty()) {
+            LoraParameters.requireTrained(from, lora, config(models));   // before a rank could fail of it
+        }
         TrainingMemory memory = memory(models, run, (m, weights) -> m.loraBytes(weights, lora, models.size()));
         TrainingRanks<LoraParameters> ranks = new TrainingRanks<>(models, memory, (weights, place) -> {
             LoraParameters parameters = new LoraParameters(weights.context(), place, lora, run.train().seed(), memory);

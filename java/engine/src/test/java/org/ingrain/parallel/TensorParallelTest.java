@@ -42,6 +42,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * A model split over several ranks generates the same bits as on one rank, since sums of row-parallel products have a
@@ -127,6 +128,43 @@ class TensorParallelTest {
                 }
             }));
             assertEquals("rank 1: out of memory", failure.getMessage());
+        }
+    }
+
+    /** Bad input that all ranks reject is no failure: no rank waits for another, and the next work runs. */
+    @Test
+    void whatEveryRankRefusesEndsNothing() {
+        try (Backend backend = Backend.open(NativeLibraries.find("cpu"));
+                Communicator communicator = new Communicator(backend, 2);
+                RankGroup group = TestRanks.group(communicator)) {
+            for (int time = 0; time < 2; time++) {
+                assertEquals("slot: 7, expected 0", assertThrows(InputException.class, () -> group.run(index -> {
+                    throw InputException.field("slot", "7, expected 0");
+                })).getMessage());
+                assertEquals(List.of(0, 1), group.run(index -> index));
+            }
+        }
+    }
+
+    /** If one rank alone refuses, the others may wait for it: they are released, and the group has failed. */
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1})
+    void whatOneRankRefusesEndsTheGroup(int which) {
+        try (Backend backend = Backend.open(NativeLibraries.find("cpu"));
+                Communicator communicator = new Communicator(backend, 2);
+                RankGroup group = TestRanks.group(communicator)) {
+            String message = assertThrows(InputException.class, () -> group.run(index -> {
+                if (index == which) {
+                    throw InputException.field("slot", "7, expected 0");
+                }
+                try (Context context = backend.context(new ContextOptions(0, 1, "auto"))) {
+                    context.join(communicator, index);
+                    new Ops(context).allGather(context.allocate(DType.F32, 2), context.allocate(DType.F32, 1));
+                    return index;
+                }
+            })).getMessage();
+            assertEquals("slot: 7, expected 0", message);
+            assertEquals(message, assertThrows(InputException.class, () -> group.run(index -> index)).getMessage());
         }
     }
 

@@ -9,6 +9,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
+import org.ingrain.model.Blueprint;
 import org.ingrain.model.Group;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.Parameter;
@@ -127,19 +128,32 @@ public final class LoraParameters implements Parameters {
      * @throws InputException if the adapter's rank, scaling or projections differ from those in training
      */
     public void load(List<LoraModule> adapter) {
-        if (adapter.size() != all().count()) {
-            throw InputException.field("adapter", adapter.size() + " adapted projections, expected "
-                    + all().count() + " as in this run");
-        }
+        requireTrained(adapter, lora, place.config());
         for (LoraModule module : adapter) {
             Module target = find(module.layer(), module.projection());
-            if (target == null || module.rank() != lora.rank() || module.scaling() != lora.scaling()) {
-                throw InputException.field("adapter", "layer " + module.layer() + " " + module.projection().target()
-                        + " has rank " + module.rank() + " and scaling " + module.scaling() + ", expected "
-                        + (target == null ? "no module there" : lora.rank() + " and " + lora.scaling()));
-            }
             write(flat.value(target.a()), module.a(), target.share().runsA());
             write(flat.value(target.b()), module.b(), target.share().runsB());
+        }
+    }
+
+    /**
+     * Checks that an adapter is one that {@code lora} trains.
+     *
+     * @throws InputException if it has another rank, scaling or other projections
+     */
+    public static void requireTrained(List<LoraModule> adapter, LoraConfig lora, Blueprint config) {
+        int sites = config.numHiddenLayers() * lora.targetModules().size();
+        if (adapter.size() != sites) {
+            throw InputException.field("adapter", adapter.size() + " adapted projections, expected " + sites
+                    + " as in this run");
+        }
+        for (LoraModule module : adapter) {
+            boolean trained = lora.targetModules().contains(module.projection());
+            if (!trained || module.rank() != lora.rank() || module.scaling() != lora.scaling()) {
+                throw InputException.field("adapter", "layer " + module.layer() + " " + module.projection().target()
+                        + " has rank " + module.rank() + " and scaling " + module.scaling() + ", expected "
+                        + (trained ? lora.rank() + " and " + lora.scaling() : "no module there"));
+            }
         }
     }
 
