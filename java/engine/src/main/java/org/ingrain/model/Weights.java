@@ -24,8 +24,9 @@ public final class Weights {
     private final ParameterTable parameters;
     private final Precision precision;
     private final Rank rank;
-    private final Map<Group, Weight> matrices = new HashMap<>();
-    private final Map<Group, Tensor> vectors = new HashMap<>();
+    private final boolean owned;
+    private final Map<Group, Weight> matrices;
+    private final Map<Group, Tensor> vectors;
     private final List<Layer> layers;
 
     /**
@@ -56,6 +57,9 @@ public final class Weights {
         this.config = config;
         this.precision = precision;
         this.rank = rank;
+        owned = true;
+        matrices = new HashMap<>();
+        vectors = new HashMap<>();
         parameters = config.parameters();
         for (Group group : parameters.groups()) {
             Parameter whole = parameters.fused(group);
@@ -73,6 +77,31 @@ public final class Weights {
                     head.columns(), 0));
         }
         layers = IntStream.range(0, config.numHiddenLayers()).mapToObj(this::layer).toList();
+    }
+
+    private Weights(Weights of, Context reader) {
+        context = reader;
+        config = of.config;
+        parameters = of.parameters;
+        precision = of.precision;
+        rank = of.rank;
+        owned = false;
+        matrices = of.matrices;
+        vectors = of.vectors;
+        layers = of.layers;
+    }
+
+    /**
+     * The same memory, for reading in another context of the same device. The reader must close before the context
+     * that owns the memory.
+     */
+    public Weights readBy(Context reader) {
+        return new Weights(this, reader);
+    }
+
+    /** Whether the memory belongs to this object's context; else only another one may write to it. */
+    public boolean owned() {
+        return owned;
     }
 
     private Layer layer(int i) {
@@ -143,7 +172,7 @@ public final class Weights {
                 Stream.of(matrix.data(), matrix.scales()))).filter(Objects::nonNull).mapToLong(Tensor::bytes).sum();
     }
 
-    /** The context whose device holds the weights. */
+    /** The context that computes with the weights; its device holds them. */
     public Context context() {
         return context;
     }

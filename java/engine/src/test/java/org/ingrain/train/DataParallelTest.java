@@ -1,20 +1,28 @@
 package org.ingrain.train;
 
 import static org.ingrain.train.TrainingFixture.assertSameFiles;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.stream.Stream;
+import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.model.Parameter;
 import org.ingrain.model.Precision;
 import org.ingrain.model.Weights;
 import org.ingrain.tensor.DType;
+import org.ingrain.tensor.HostTensor;
 import org.ingrain.train.RanksFixture.Loader;
 import org.ingrain.train.data.MicroBatch;
 import org.ingrain.train.data.MicroBatchLimits;
@@ -89,11 +97,55 @@ class DataParallelTest {
         assertSameFiles(one, resumed);
     }
 
+    /** Where sums have no fixed order, each replica gets the sum of its slice alone (reduce_scatter). */
+    @Test
+    void allWeightsAreCloseOnEmulatedGpus() {
+        TrainConfig few = new TrainConfig(0, 2, 1, 4, 17, 2, 2, 2, false);
+        Path one = folder.resolve("simt-1");
+        Path output = folder.resolve("simt-3");
+        try (Golden golden = new Golden("tied", 1); Backend backend = Backend.open(NativeLibraries.find("simt"))) {
+            full(golden, backend, one, 1, few);
+            full(golden, backend, output, 3, few);
+        }
+        double[][] expected = RanksFixture.metrics(one);
+        double[][] found = RanksFixture.metrics(output);
+        assertEquals(2, found.length);
+        for (int i = 0; i < 2; i++) {
+            assertArrayEquals(expected[i], found[i], 1e-5 * expected[i][1]);
+        }
+        float[] weights = values(one);
+        float[] shared = values(output);
+        assertArrayEquals(weights, shared, 1e-5f);
+    }
+
+    /** All tensors of the trained model, and so the last step of all slices. */
+    private static float[] values(Path output) {
+        try (ModelFolder model = ModelFolder.open(output.resolve("model"))) {
+            FloatBuffer all = FloatBuffer.allocate(1 << 22);
+            for (Parameter p : model.config().parameters().all()) {
+                HostTensor tensor = model.tensor(p.name());
+                assertEquals(DType.F32, tensor.dtype());
+                all.put(tensor.data().toArray(ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN)));
+            }
+            return Arrays.copyOf(all.array(), all.position());
+        }
+    }
+
+    private static void full(Golden golden, Backend backend, Path output, int replicas, TrainConfig train) {
+        try (RanksFixture ranks = new RanksFixture(backend, replicas, replicas, 1, whole(golden));
+                Trainer trainer = Trainer.full(ranks.models, golden.model, TrainingFixture.run(output, train))) {
+            trainer.train(TrainProgress.SILENT);
+        }
+    }
+
+    private static Loader whole(Golden golden) {
+        return (context, rank) -> Weights.load(context, golden.config,
+                new Precision(DType.F32, DType.F32, DType.F32), rank, golden.model, (layers, of) -> { });
+    }
+
     private static void full(String name, Path output, int replicas, TrainProgress progress) {
         try (Golden golden = new Golden(name, 1);
-                RanksFixture ranks = new RanksFixture(golden.backend, 1, replicas, 1, (context, rank) -> Weights.load(
-                        context, golden.config, new Precision(DType.F32, DType.F32, DType.F32), rank, golden.model,
-                        (layers, of) -> { }));
+                RanksFixture ranks = new RanksFixture(golden.backend, 1, replicas, 1, whole(golden));
                 Trainer trainer = Trainer.full(ranks.models, golden.model, TrainingFixture.run(output, FULL))) {
             trainer.train(progress);
         }

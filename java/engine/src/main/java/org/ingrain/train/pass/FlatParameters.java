@@ -20,7 +20,10 @@ import org.ingrain.tensor.Tensor;
  * micro-batch       0    1    2    3         one replica    ((g0 + g1) + g2) + g3
  * of two replicas   0    1    0    1         two            s = g0 + g1, then (s + g2) + g3
  * </pre>
- * With a sharded model, the tensors are in three {@link Region}s.
+ * Replicas that store the moments of a slice need only the sum of that slice ({@link #scatters}). If the sum must be
+ * such a chain, replica 0 needs all of it.
+ *
+ * <p>With a sharded model, the tensors are in three {@link Region}s.
  */
 public final class FlatParameters {
     private final Context context;
@@ -29,8 +32,10 @@ public final class FlatParameters {
     private final Layout layout;
     private final Tensor values;
     private Tensor gradients;
-    /** Result of the sum over replicas (n); null with one replica. */
+    /** (n), or (slice) if {@link #scatters}: result of the sum over replicas; null with one replica. */
     private Tensor sum;
+    /** (slices·slice) the gradients and the zeros that make the slices equally long; null unless {@link #scatters}. */
+    private final Tensor padded;
     private final Tensor firstMoments;
     private final Tensor secondMoments;
     /** Range of the elements whose moments this rank stores: all elements, or the slice of the rank's replica. */
@@ -124,8 +129,10 @@ public final class FlatParameters {
         int slices = sharded ? place.replicas() : 1;
         long slice = Layout.aligned(Math.ceilDiv(layout.elements, slices));
         values = memory.allocateZero(DType.F32, slice * slices);
-        gradients = memory.allocateZero(DType.F32, layout.elements);
-        sum = place.replicas() == 1 ? null : memory.allocate(DType.F32, layout.elements);
+        boolean scatters = slices > 1 && !context.deterministic();
+        padded = scatters ? memory.allocateZero(DType.F32, slice * slices) : null;
+        gradients = scatters ? padded.slice(0, layout.elements) : memory.allocateZero(DType.F32, layout.elements);
+        sum = place.replicas() == 1 ? null : memory.allocate(DType.F32, scatters ? slice : layout.elements);
         firstMoments = memory.allocateZero(DType.F32, slice);
         secondMoments = memory.allocateZero(DType.F32, slice);
         begin = slices == 1 ? 0 : place.replica() * slice;
@@ -171,8 +178,19 @@ public final class FlatParameters {
         context.fillZero(gradients);
     }
 
+    /**
+     * Whether {@link #reduce} computes only the sum of this replica's slice. The norm is then added up over all slices.
+     */
+    boolean scatters() {
+        return padded != null;
+    }
+
     /** Sets the gradients to their sum over replicas. All replicas must make this call, even without a micro-batch. */
     void reduce() {
+        if (scatters()) {
+            place.amongReplicas(context, () -> ops.reduceScatter(sum, padded, 1));
+            return;
+        }
         place.amongReplicas(context, () -> ops.allReduce(sum, gradients, 1));
         Tensor reduced = sum;
         sum = gradients;
@@ -200,17 +218,19 @@ public final class FlatParameters {
         return gradients.slice(layout.begin(region), layout.size(region));
     }
 
-    /** This rank's contribution to the squared gradient norm of a sharded model. */
+    /** This rank's part of the squared gradient norm, which ranks or replicas add up. */
     double squares() {
-        double total = square(Region.OWN);
-        if (shared != null && shared.first()) {
-            total += square(Region.SHARED);
+        if (scatters()) {
+            return square(sum);
         }
-        return place.shard().index() == 0 ? total + square(Region.WHOLE) : total;
+        double total = square(region(Region.OWN));
+        if (shared != null && shared.first()) {
+            total += square(region(Region.SHARED));
+        }
+        return place.shard().index() == 0 ? total + square(region(Region.WHOLE)) : total;
     }
 
-    private double square(Region region) {
-        Tensor part = region(region);
+    private double square(Tensor part) {
         if (part.elements() == 0) {
             return 0;
         }
@@ -241,7 +261,7 @@ public final class FlatParameters {
     private void clipAndStep(OptimizerConfig config, int step, int steps) {
         long last = Math.min(end, layout.elements);
         if (config.maxGradNorm() > 0 && last > begin) {
-            ops.gradientClip(gradients.slice(begin, last - begin), norm, (float) config.maxGradNorm());
+            ops.gradientClip(reduced(begin, last), norm, (float) config.maxGradNorm());
         }
         double rate = config.learningRate(step, steps);
         adamw(begin, Math.min(last, layout.decayed), step, config.coefficients(rate, true));
@@ -257,8 +277,12 @@ public final class FlatParameters {
             for (Tensor flat : List.of(firstMoments, secondMoments)) {
                 parts.add(flat.slice(from - begin, to - from));
             }
-            ops.adamw(values.slice(from, to - from), parts.get(0), parts.get(1), gradients.slice(from, to - from), step,
-                    coefficients);
+            ops.adamw(values.slice(from, to - from), parts.get(0), parts.get(1), reduced(from, to), step, coefficients);
         }
+    }
+
+    /** The gradients of elements of this replica's slice, after {@link #reduce}. */
+    private Tensor reduced(long from, long to) {
+        return scatters() ? sum.slice(from - begin, to - from) : gradients.slice(from, to - from);
     }
 }

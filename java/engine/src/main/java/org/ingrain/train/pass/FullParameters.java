@@ -189,6 +189,9 @@ public final class FullParameters implements Parameters {
 
     @Override
     public void updated() {
+        if (!weights.owned()) {
+            return;   // the rank that owns them has the same values
+        }
         slots.forEach((group, slot) -> {
             if (table.fused(group).matrix()) {
                 ops.pack(weights.matrix(group), flat.value(slot), 0);

@@ -148,8 +148,10 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
             parameters.get(i).flat().completeShared();
             return own;
         });
-        List<Float> norms = shards == 1 ? run(i -> parameters.get(i).flat().step(optimizer, step, steps))
-                : sharedStep(step, steps, optimizer);
+        boolean scattered = parameters.getFirst().flat().scatters();
+        List<Float> norms = shards == 1 && !scattered
+                ? run(i -> parameters.get(i).flat().step(optimizer, step, steps))
+                : sharedStep(step, steps, scattered ? models.size() : shards, optimizer);
         run(i -> {
             parameters.get(i).updated();
             return i;
@@ -157,9 +159,10 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         return new Step(inOrder(losses, batches.size()), norms.getFirst());
     }
 
-    private List<Float> sharedStep(int step, int steps, OptimizerConfig optimizer) {
+    /** A step whose norm is that of the parts of the first so many ranks. */
+    private List<Float> sharedStep(int step, int steps, int parts, OptimizerConfig optimizer) {
         List<Double> squares = run(i -> parameters.get(i).flat().squares());
-        float norm = (float) Math.sqrt(squares.subList(0, shards).stream().mapToDouble(d -> d).sum());
+        float norm = (float) Math.sqrt(squares.subList(0, parts).stream().mapToDouble(d -> d).sum());
         return run(i -> {
             parameters.get(i).flat().step(optimizer, step, steps, norm);
             return norm;
