@@ -1,36 +1,77 @@
 package org.ingrain.cli;
 
 import java.lang.foreign.Arena;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Callable;
+import org.ingrain.cli.flags.BatchFlags;
+import org.ingrain.cli.flags.DeviceFlags;
 import org.ingrain.cli.flags.Heading;
 import org.ingrain.cli.flags.Heading.Under;
+import org.ingrain.engine.Engine;
+import org.ingrain.engine.MemoryPlan;
+import org.ingrain.engine.ModelOptions;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.Device;
 import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.ops.Ops;
+import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.tensor.BackendException;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
+import org.ingrain.train.data.MicroBatchLimits;
+import org.ingrain.train.pass.LoraConfig;
+import org.ingrain.train.pass.TrainingMemory;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 @Command(name = "devices", description = {"Lists the devices of this machine, one line each.",
-    "Further lines report matrix products of a GPU that fall back to another kernel or fail."},
+    "Further lines report matrix products of a GPU that fall back to another kernel or fail.",
+    "With --model: which devices have which part of the model, and what it needs on each. Nothing is loaded."},
         customSynopsis = "ingrain devices [OPTIONS]",
         footer = {
     "  ingrain devices",
-    "  ingrain devices --json"})
+    "  ingrain devices --json",
+    "  ingrain devices --model llama-2-70b --device cuda:0,1,2,3 --tensor-parallel-size 2"})
 public final class DevicesCommand implements Callable<Integer> {
     @Under(Heading.OUTPUT)
     @Option(names = "--json", description = "Print one JSON object per line.")
     private boolean json;
 
+    @Under(Heading.MODEL)
+    @Option(names = "--model", paramLabel = "DIR",
+            description = "Hugging Face folder, or a config.json, of the model to plan for.")
+    private Path model;
+
+    @Under(Heading.MODEL)
+    @Option(names = "--dtype", defaultValue = "auto", paramLabel = "TYPE",
+            description = "Type of its weights: f32, bf16, fp8 (GPU only) or auto (default: ${DEFAULT-VALUE}).")
+    private String dtype;
+
+    @Under(Heading.TRAINING)
+    @Option(names = "--rank", defaultValue = "16", paramLabel = "R",
+            description = "Rank of an adapter of all projections: one to sample with, one to train on rows as long as "
+            + "the context (default: ${DEFAULT-VALUE}).")
+    private int rank;
+
+    @Mixin
+    private BatchFlags batch;
+
+    @Mixin
+    private DeviceFlags devices;
+
     @Override
     public Integer call() {
+        if (model != null) {
+            plan();
+            return 0;
+        }
         for (String name : new String[] {"cpu", "cuda"}) {
             try (Backend backend = Backend.open(NativeLibraries.find(name))) {
                 for (int i = 0; i < backend.deviceCount(); i++) {
@@ -41,6 +82,23 @@ public final class DevicesCommand implements Callable<Integer> {
             }
         }
         return 0;
+    }
+
+    /** Prints the placement and the memory plan of a model, then fails if it does not fit. */
+    private void plan() {
+        if (json) {
+            throw new InputException("--json: given with --model, expected one of them");
+        }
+        ModelOptions given = devices.options(model, dtype);
+        try (Engine engine = Engine.open(Files.isRegularFile(model) ? given.withRandomWeights(0) : given)) {
+            GeneratorConfig sizes = batch.config(engine);
+            int tokens = sizes.contextLength();
+            MemoryPlan.Part training = engine.room(LoraConfig.of(rank, rank),
+                    TrainingMemory.least(new MicroBatchLimits(tokens, 1, tokens)));
+            List<MemoryPlan> plans = engine.plan(sizes, 1, rank).stream().map(plan -> plan.with(training)).toList();
+            System.out.print(PlacementText.of(engine, plans));
+            PlacementText.requireRoom(engine, plans);
+        }
     }
 
     void show(String name, Backend backend, int device) {

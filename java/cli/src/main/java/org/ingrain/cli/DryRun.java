@@ -42,28 +42,12 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
             Tuner.Job training = new Tuner.Job(forecast.training(), none, folder.resolve("memory"), "memory", null);
             MemoryPlan.Part room = tuner.room(training);
             List<MemoryPlan> plans = engine.memoryPlans().stream().map(plan -> plan.with(room)).toList();
-            plans.forEach(plan -> plan.require(engine.options().model() + (plans.size() == 1 ? ""
-                    : " on " + plan.device())));
+            PlacementText.requireRoom(engine, plans);
             System.out.print(head(config, run.data(), forecast.tried()) + table(forecast)
-                    + tooLong(forecast, run.data(), tuner.longest()) + memory(plans));
+                    + tooLong(forecast, run.data(), tuner.longest()) + '\n'
+                    + PlacementText.of(engine, plans));
         }
         return 0;
-    }
-
-    /**
-     * One line with the memory plan of each device; with several devices, also a line with the division of the devices
-     * among ranks and copies.
-     */
-    private String memory(List<MemoryPlan> plans) {
-        StringBuilder text = new StringBuilder("\n");
-        for (MemoryPlan plan : plans) {
-            text.append("memory").append(plans.size() == 1 ? "" : " of " + plan.device()).append(": ")
-                    .append(plan.line()).append('\n');
-        }
-        if (engine.placement().devices() > 1) {
-            text.append("devices: ").append(engine.placement().line(engine.options().device())).append('\n');
-        }
-        return text.toString();
     }
 
     private static String tooLong(Forecast forecast, Dataset data, int longest) {

@@ -101,8 +101,8 @@ class DryRunTest {
         String memory = dry.out().lines().reduce((line, next) -> next).orElseThrow();
         assertTrue(
                 memory.matches(
-                        "memory: needs \\S+ GiB \\(weights \\S+, cache and workspace \\S+, adapter \\S+, training "
-                        + "\\S+\\),"
+                        "memory: needs \\S+ GiB \\(weights \\S+, cache \\S+, workspace \\S+, adapter \\S+, "
+                        + "training \\S+\\),"
                 + " \\S+ GiB free"), memory);
         assertEquals(
                 "ingrain: " + output

@@ -44,8 +44,66 @@ class ParallelDistillTest {
     void aDryRunShowsThePlacement() {
         Run run = distill("none", "--dry-run", "--tensor-parallel-size", 2, "--threads", 2);
         assertEquals(0, run.status(), run.err());
-        assertTrue(run.out().contains("\nmemory: needs "), run.out());
-        assertTrue(run.out().contains("\ndevices: cpu: 1 copy of the model, over 2 devices (as requested)\n"),
-                run.out());
+        assertMatches(run.out(), "memory: needs \\S+ GiB for 2 ranks \\(weights \\S+, cache \\S+, workspace \\S+, "
+                + "adapter \\S+, training \\S+\\), \\S+ GiB free",
+                "devices: cpu: 1 copy of the model, over 2 devices \\(as requested\\)",
+                "  copy 0: rank 0 on cpu, rank 1 on cpu");
+    }
+
+    /** Two copies on four GPUs: a plan for each of them. */
+    @Test
+    void aDryRunShowsEveryDevice() throws IOException {
+        Path model = TinyModelFolder.write(temp.resolve("model"));
+        Run run = Run.of("distill", "--model", model, "--task", "last-letter", "--generate", 3, "--test-size", 1,
+                "--method", "direct", "--n", 1, "--majority", "all", "--target", "response", "--max-tokens", 2,
+                "--rank", 2, "--batch-size", 1, "--gradient-accumulation", 2, "--dry-run", "--device", "simt:0,1,2,3",
+                "--tensor-parallel-size", 2, "--data-parallel-size", 2);
+        assertEquals(0, run.status(), run.err());
+        assertMatches(run.out(), fourDevices("as requested"));
+    }
+
+    /** The same plan without a trial, and how unset flags are chosen. */
+    @Test
+    void devicesPlansAModelWithoutLoadingIt() {
+        List<Object> command = List.of("devices", "--model", LAB, "--device", "simt:0,1,2,3");
+        Run two = Run.of(with(command, "--tensor-parallel-size", 2));
+        assertEquals(0, two.status(), two.err());
+        assertMatches(two.out(), fourDevices("tensorParallelSize as requested, copies on all devices"));
+        Run all = Run.of(with(command));
+        assertTrue(all.out().contains("devices: simt:0,1,2,3: 4 copies of the model, each over 1 device (each device "
+                + "has room for the whole model)\n  copy 0: rank 0 on simt:0\n"), all.out());
+        Run tooLarge = Run.of(with(command, "--cache-tokens", 1L << 35));
+        assertEquals(2, tooLarge.status());
+        assertTrue(tooLarge.complaint().startsWith("ingrain: " + LAB + " on simt:0: needs "), tooLarge.complaint());
+        assertEquals("ingrain: --json: given with --model, expected one of them",
+                Run.of(with(command, "--json")).complaint());
+    }
+
+    private static Object[] with(List<Object> command, Object... more) {
+        List<Object> words = new ArrayList<>(command);
+        words.addAll(List.of(more));
+        return words.toArray();
+    }
+
+    private static String[] fourDevices(String reason) {
+        List<String> lines = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+            lines.add("memory of simt:" + i + ": needs \\S+ GiB \\(weights \\S+, cache \\S+, workspace \\S+, "
+                    + "adapter \\S+,( driver \\S+,)? training \\S+\\), \\S+ GiB free");
+        }
+        lines.add("devices: simt:0,1,2,3: 2 copies of the model, each over 2 devices \\(" + reason + "\\)");
+        lines.add("  copy 0: rank 0 on simt:0, rank 1 on simt:1");
+        lines.add("  copy 1: rank 2 on simt:2, rank 3 on simt:3");
+        return lines.toArray(String[]::new);
+    }
+
+    /** The last lines of a text. */
+    private static void assertMatches(String text, String... patterns) {
+        List<String> lines = text.lines().toList();
+        assertTrue(lines.size() >= patterns.length, text);
+        List<String> last = lines.subList(lines.size() - patterns.length, lines.size());
+        for (int i = 0; i < patterns.length; i++) {
+            assertTrue(last.get(i).matches(patterns[i]), last.get(i) + " in " + text);
+        }
     }
 }

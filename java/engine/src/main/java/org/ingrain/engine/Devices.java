@@ -21,6 +21,24 @@ record Devices(Backend backend, ModelOptions options) {
         return options.backend().equals("cpu") ? "cpu" : options.backend() + ":" + options.devices().get(i);
     }
 
+    private static String rank(ModelOptions options, int i) {
+        return "rank " + i + " on " + name(options, i);
+    }
+
+    /**
+     * The devices of the ranks, one line per copy: {@code copy 1: rank 2 on cuda:2, rank 3 on cuda:3}. The numbers of
+     * ranks are those of messages. Empty for one rank.
+     */
+    static List<String> topology(ModelOptions options, Placement placement) {
+        int ranks = placement.tensorParallelSize();
+        if (placement.devices() == 1) {
+            return List.of();
+        }
+        return IntStream.range(0, placement.dataParallelSize()).mapToObj(copy -> "copy " + copy + ": "
+                + IntStream.range(copy * ranks, (copy + 1) * ranks).mapToObj(i -> rank(options, i))
+                        .collect(Collectors.joining(", "))).toList();
+    }
+
     /**
      * Turns off lazy loading of kernels if several ranks use one GPU, because loading a kernel waits for the device and
      * therefore for other ranks. Must be called before the first context is opened.
@@ -37,7 +55,7 @@ record Devices(Backend backend, ModelOptions options) {
         List<Integer> own = IntStream.range(first, first + placement.tensorParallelSize()).boxed().toList();
         ModelCopy made = new ModelCopy(backend,
                 own.stream().map(i -> options.context(i, placement.devices())).toList(),
-                own.stream().map(i -> "rank " + i + " on " + name(options, i)).toList(), placement.devices() > 1);
+                own.stream().map(i -> rank(options, i)).toList(), placement.devices() > 1);
         made.ranks().run(rank -> {
             made.contexts().get(rank).setDeterministic(options.deterministic());
             return null;
@@ -63,22 +81,28 @@ record Devices(Backend backend, ModelOptions options) {
     /**
      * The memory plan of each device.
      *
-     * @param rank memory of one rank; all ranks need the same amount
+     * @param weights weights of one rank, which a rank that reads another copy's does not need; null if loaded
+     * @param rank    other memory of one rank; all ranks need the same
      */
-    static List<MemoryPlan> plans(ModelOptions options, List<ModelCopy> copies, List<MemoryPlan.Part> rank) {
+    static List<MemoryPlan> plans(ModelOptions options, List<ModelCopy> copies, MemoryPlan.Part weights,
+            List<MemoryPlan.Part> rank) {
         Map<String, Long> free = new LinkedHashMap<>();
         Map<String, Integer> ranks = new LinkedHashMap<>();
+        Map<String, Integer> owners = new LinkedHashMap<>();
         int i = 0;
         for (ModelCopy copy : copies) {
+            int owner = Loading.owner(copies, copy) == copy ? 1 : 0;
             for (long bytes : copy.free()) {
                 String name = name(options, Math.min(i++, options.devices().size() - 1));
                 free.merge(name, bytes, Math::min);
                 ranks.merge(name, 1, Integer::sum);
+                owners.merge(name, owner, Integer::sum);
             }
         }
         List<MemoryPlan> plans = new ArrayList<>();
         free.forEach((name, bytes) -> {
             MemoryPlan plan = new MemoryPlan(name, ranks.get(name), bytes, List.of());
+            plan = weights == null ? plan : plan.with(weights, owners.get(name));
             for (MemoryPlan.Part part : rank) {
                 plan = plan.with(part);
             }

@@ -34,6 +34,7 @@ import org.ingrain.tokenizer.Tokenizers;
 import org.ingrain.train.Trainer;
 import org.ingrain.train.pass.FullParameters;
 import org.ingrain.train.pass.LoraConfig;
+import org.ingrain.train.pass.TrainingMemory;
 import org.ingrain.train.pass.TrainingModel;
 import org.ingrain.train.run.TrainingRun;
 import org.ingrain.workbench.Workbench;
@@ -170,14 +171,8 @@ public final class Engine implements AutoCloseable {
     /** Creates a generator with slots for adapters of at most the given rank; see {@link AdapterSlots}. */
     public Generator generator(GeneratorConfig config, int slots, int rank) {
         Tokenizer text = tokenizer();   // fails before the weights are loaded if the tokenizer is invalid
-        List<MemoryPlan.Part> parts = new ArrayList<>(List.of(room(config)));
         int tokens = config.maxBatchTokens();
-        if (slots > 0) {
-            Weights share = planned(placement.tensorParallelSize());
-            parts.add(new MemoryPlan.Part("adapter", Allocator.bytes(context(),
-                    counter -> new AdapterBank(counter, share, slots, rank, tokens))));
-        }
-        load(copies, parts);
+        load(room(config, slots, rank));
         List<ShardedModel> models = copies.stream().map(copy -> new ShardedModel(copy.ranks(), copy.weights(),
                 slots == 0 ? List.of() : copy.ranks().run(i -> new AdapterBank(copy.contexts().get(i),
                         copy.weights().get(i), slots, rank, tokens)))).toList();
@@ -186,14 +181,23 @@ public final class Engine implements AutoCloseable {
 
     /** Creates a generator for a model without a tokenizer. It has no end-of-sequence ids and no adapter slots. */
     public Generator generator(GeneratorConfig config, Supplier<StreamingDecoder> decoders) {
-        load(copies, List.of(room(config)));
+        load(room(config, 0, 0));
         return new Generator(copies.stream().map(copy -> new ShardedModel(copy.ranks(), copy.weights(), List.of()))
                 .toList(), config, decoders, List.of());
     }
 
-    private MemoryPlan.Part room(GeneratorConfig config) {
-        return new MemoryPlan.Part("cache and workspace",
-                Generator.bytes(planned(placement.tensorParallelSize()), config));
+    /** What a generator takes on a rank beside the weights. */
+    private List<MemoryPlan.Part> room(GeneratorConfig config, int slots, int rank) {
+        Weights share = planned(placement.tensorParallelSize());
+        long all = Generator.bytes(share, config);
+        long cache = Generator.cacheBytes(share, config);
+        List<MemoryPlan.Part> parts = new ArrayList<>(List.of(new MemoryPlan.Part("cache", cache),
+                new MemoryPlan.Part("workspace", all - cache)));
+        if (slots > 0) {
+            parts.add(new MemoryPlan.Part("adapter", Allocator.bytes(context(),
+                    counter -> new AdapterBank(counter, share, slots, rank, config.maxBatchTokens()))));
+        }
+        return parts;
     }
 
     /**
@@ -214,7 +218,7 @@ public final class Engine implements AutoCloseable {
      * @throws InputException if there is not enough memory, or if {@code from} does not match {@code lora}
      */
     public Trainer trainer(LoraConfig lora, List<LoraModule> from, TrainingRun run) {
-        load(copies, List.of(room(lora, run)));
+        load(List.of(room(lora, run)));
         return Trainer.lora(trained(run), lora, options.model().toString(), from, run);
     }
 
@@ -225,7 +229,7 @@ public final class Engine implements AutoCloseable {
      */
     public Trainer trainer(TrainingRun run) {
         FullParameters.requireWhole(placement.tensorParallelSize());
-        load(copies, List.of(new MemoryPlan.Part("training",
+        load(List.of(new MemoryPlan.Part("training",
                 Trainer.memory(run).fullBytes(planned(1), copies.size()))));
         return folder == null ? Trainer.fresh(trained(run), options.model(), run)
                 : Trainer.full(trained(run), folder, run);
@@ -242,8 +246,13 @@ public final class Engine implements AutoCloseable {
 
     /** The minimum memory that a rank needs to train an adapter, in addition to the weights. */
     public MemoryPlan.Part room(LoraConfig lora, TrainingRun run) {
-        long bytes = Trainer.memory(run).loraBytes(planned(placement.tensorParallelSize()), lora, copies.size());
-        return new MemoryPlan.Part("training", bytes);
+        return room(lora, Trainer.memory(run));
+    }
+
+    /** The same, for micro-batches of given limits. */
+    public MemoryPlan.Part room(LoraConfig lora, TrainingMemory memory) {
+        return new MemoryPlan.Part("training", memory.loraBytes(planned(placement.tensorParallelSize()), lora,
+                copies.size()));
     }
 
     /** The weights of one rank without memory, for planning. */
@@ -252,32 +261,44 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Checks the memory plan, then loads the copies that are not loaded yet.
+     * Plans the memory of every device for a generator, without loading anything.
      *
-     * @param wanted copies of the model
-     * @param beside memory that each rank needs in addition to the rank's weights
+     * @param slots adapters of at most this rank
      */
-    private void load(List<ModelCopy> wanted, List<MemoryPlan.Part> beside) {
-        List<ModelCopy> missing = wanted.stream().filter(copy -> copy.weights().isEmpty()).toList();
-        List<MemoryPlan.Part> parts = new ArrayList<>(beside);
-        if (!missing.isEmpty()) {
-            Rank rank = missing.getFirst().rank(0);
-            parts.addFirst(new MemoryPlan.Part("weights", Allocator.bytes(context(),
-                    counter -> new Weights(counter, blueprint, precision, rank))));
-            if (context().device().driverBytes() > 0) {
-                parts.add(new MemoryPlan.Part("driver", context().device().driverBytes()));
-            }
+    public List<MemoryPlan> plan(GeneratorConfig config, int slots, int rank) {
+        return plan(room(config, slots, rank));
+    }
+
+    /** A plan of what each rank will allocate: these parts, and the weights unless they are loaded. */
+    private List<MemoryPlan> plan(List<MemoryPlan.Part> beside) {
+        if (loaded()) {
+            return Devices.plans(options, copies, null, beside);
         }
-        List<MemoryPlan> plans = Devices.plans(options, missing.isEmpty() ? wanted : missing, parts);
+        List<MemoryPlan.Part> parts = new ArrayList<>(beside);
+        if (context().device().driverBytes() > 0) {
+            parts.add(new MemoryPlan.Part("driver", context().device().driverBytes()));
+        }
+        Rank rank = copies.getFirst().rank(0);
+        return Devices.plans(options, copies, new MemoryPlan.Part("weights", Allocator.bytes(context(),
+                counter -> new Weights(counter, blueprint, precision, rank))), parts);
+    }
+
+    private boolean loaded() {
+        return copies.stream().noneMatch(copy -> copy.weights().isEmpty());
+    }
+
+    /** Loads the weights unless they are loaded, after a plan of what each rank will allocate beside them. */
+    private void load(List<MemoryPlan.Part> beside) {
+        List<MemoryPlan> plans = plan(beside);
         MemoryPlan fullest = plans.stream().min(Comparator.comparingLong(MemoryPlan::left)).orElseThrow();
         fullest.require(plans.size() == 1 ? subject() : subject() + " on " + fullest.device());
-        if (!missing.isEmpty()) {
+        if (!loaded()) {
             memory = plans;
             if (blueprint.maxContextLength() < blueprint.maxPositionEmbeddings()) {
                 listener.capped(blueprint.contextLimit());
             }
             listener.planned(fullest);
-            new Loading(missing, listener).run(this::load);
+            new Loading(copies, listener).run(this::load);
         }
     }
 
@@ -306,6 +327,11 @@ public final class Engine implements AutoCloseable {
     /** The division of the devices among copies of the model. */
     public Placement placement() {
         return placement;
+    }
+
+    /** A line a copy, where there are several ranks: {@code copy 1: rank 2 on cuda:2, rank 3 on cuda:3}. */
+    public List<String> topology() {
+        return Devices.topology(options, placement);
     }
 
     /** Encodes a conversation up to the start of the assistant's next turn. */

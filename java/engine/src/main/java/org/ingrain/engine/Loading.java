@@ -9,8 +9,13 @@ import org.ingrain.ffi.Context;
 import org.ingrain.model.Rank;
 import org.ingrain.model.Weights;
 
-/** Loads the copies of a model. All ranks of all copies load in parallel; each loads its shard of the mapped files. */
+/**
+ * Loads the copies of a model. All ranks of all copies load in parallel, each rank its shard of the mapped files. Copies
+ * on one CPU share the weights that the first of them loads.
+ */
 final class Loading {
+    /** That load weights of their own. */
+    private final List<ModelCopy> owners;
     private final List<ModelCopy> copies;
     private final Engine.Listener listener;
     private final int ranks;
@@ -24,23 +29,35 @@ final class Loading {
     Loading(List<ModelCopy> copies, Engine.Listener listener) {
         this.copies = copies;
         this.listener = listener;
-        ranks = copies.stream().mapToInt(copy -> copy.contexts().size()).sum();
+        owners = copies.stream().filter(copy -> owner(copies, copy) == copy && copy.weights().isEmpty())
+                .toList();
+        ranks = owners.stream().mapToInt(copy -> copy.contexts().size()).sum();
     }
 
     void run(Share share) {
         long start = System.nanoTime();
-        if (copies.size() == 1) {
-            load(copies.getFirst(), share);
+        if (owners.size() == 1) {
+            load(owners.getFirst(), share);
         } else {
             together(share);
         }
-        long bytes = copies.stream().flatMap(copy -> copy.weights().stream()).mapToLong(Weights::bytes).sum();
+        for (ModelCopy copy : copies) {
+            if (copy.weights().isEmpty()) {
+                copy.share(owner(copies, copy));
+            }
+        }
+        long bytes = owners.stream().flatMap(copy -> copy.weights().stream()).mapToLong(Weights::bytes).sum();
         listener.allLoaded(bytes, (System.nanoTime() - start) / 1e9);
+    }
+
+    /** The copy whose weights a copy uses: the first on its CPU, or itself. */
+    static ModelCopy owner(List<ModelCopy> copies, ModelCopy copy) {
+        return copies.stream().filter(first -> first == copy || copy.canShare(first)).findFirst().orElseThrow();
     }
 
     private void together(Share share) {
         try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
-            CompletableFuture.allOf(copies.stream().map(copy -> CompletableFuture.runAsync(() -> load(copy, share),
+            CompletableFuture.allOf(owners.stream().map(copy -> CompletableFuture.runAsync(() -> load(copy, share),
                     threads)).toArray(CompletableFuture[]::new)).join();
         } catch (CompletionException e) {
             throw e.getCause() instanceof RuntimeException known ? known : e;

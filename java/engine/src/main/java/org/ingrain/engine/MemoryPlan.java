@@ -10,7 +10,7 @@ import org.ingrain.tensor.InputException;
  * The memory that a run needs on a device. The plan is computed before any memory is allocated.
  *
  * @param device name of the device, such as cuda:0
- * @param ranks  number of ranks on the device; all ranks need the same amount of memory
+ * @param ranks  number of ranks on the device; all need the same memory, but copies on one CPU share their weights
  * @param free   bytes that are free on the device when the plan is made
  * @param parts  memory of all ranks on the device by purpose, in the order used in messages
  */
@@ -30,8 +30,13 @@ public record MemoryPlan(String device, int ranks, long free, List<Part> parts) 
 
     /** This plan with an additional part. {@code part} has the bytes of one rank. */
     public MemoryPlan with(Part part) {
+        return with(part, ranks);
+    }
+
+    /** The plan with one part more, which some of the ranks take. */
+    MemoryPlan with(Part part, int takers) {
         return new MemoryPlan(device, ranks, free, Stream.concat(parts.stream(),
-                Stream.of(new Part(part.name, part.bytes * ranks))).toList());
+                Stream.of(new Part(part.name, part.bytes * takers))).toList());
     }
 
     public long bytes() {
@@ -43,11 +48,15 @@ public record MemoryPlan(String device, int ranks, long free, List<Part> parts) 
         return free - bytes();
     }
 
-    /** The plan in one line: {@code needs 12.3 GiB (weights 11.0, cache 1.3), 20.1 GiB free}. */
+    /**
+     * The plan in one line: {@code needs 12.3 GiB (weights 11.0, cache 1.3), 20.1 GiB free}. If there are several ranks
+     * on the device, the line has their number.
+     */
     public String line() {
         String detail = parts.stream().map(part -> part.name + " " + gibibytes(part.bytes))
                 .collect(Collectors.joining(", "));
-        return "needs " + gibibytes(bytes()) + " GiB (" + detail + "), " + gibibytes(free) + " GiB free";
+        String many = ranks == 1 ? "" : "for " + ranks + " ranks ";
+        return "needs " + gibibytes(bytes()) + " GiB " + many + "(" + detail + "), " + gibibytes(free) + " GiB free";
     }
 
     /** Throws an InputException with {@code subject} and {@link #line} if the free memory is not sufficient. */

@@ -19,6 +19,10 @@ final class ModelCopy implements AutoCloseable {
     private final Communicator communicator;
     private final Context[] contexts;
     private List<Weights> weights = List.of();
+    /** Copies that read these weights; they close first. */
+    private final List<ModelCopy> readers = new ArrayList<>();
+    /** Whether a rank was still running when this copy closed. */
+    private boolean hangs;
 
     /**
      * Opens one context per rank.
@@ -63,6 +67,18 @@ final class ModelCopy implements AutoCloseable {
         weights = ranks.run(share);
     }
 
+    /** Reads the weights of another copy on the same CPU, which has loaded them. */
+    void share(ModelCopy owner) {
+        owner.readers.add(this);
+        weights = ranks.run(rank -> owner.weights.get(rank).readBy(contexts[rank]));
+    }
+
+    /** Whether the ranks can read the weights of another copy in place: ops of the CPU have run when they return. */
+    boolean canShare(ModelCopy other) {
+        return !contexts[0].device().asynchronous()
+                && contexts[0].deviceNumber() == other.contexts[0].deviceNumber();
+    }
+
     Rank rank(int index) {
         return new Rank(index, contexts.length);
     }
@@ -87,8 +103,9 @@ final class ModelCopy implements AutoCloseable {
                 });
             }
         } finally {
-            ranks.close(rank -> {
-                if (open.get(rank) != null) {
+            boolean inUse = readers.stream().anyMatch(reader -> reader.hangs);
+            hangs = !ranks.close(rank -> {
+                if (open.get(rank) != null && !inUse) {
                     open.get(rank).close();
                 }
             });

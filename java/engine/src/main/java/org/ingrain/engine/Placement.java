@@ -33,6 +33,9 @@ public record Placement(int tensorParallelSize, int dataParallelSize, String rea
             reason = least == 1 ? "each device has room for the whole model"
                     : "the weights and cache of a copy do not fit on fewer devices";
             ranks = devices == 1 ? 1 : least;
+        } else if (devices > options.parallel().devices()) {
+            reason = ranks > 0 ? "tensorParallelSize as requested, copies on all devices"
+                    : "dataParallelSize as requested, all devices divided among the copies";
         }
         ranks = ranks > 0 ? ranks : devices / copies;
         copies = copies > 0 ? copies : devices / ranks;

@@ -7,6 +7,7 @@ import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.Supplier;
+import org.ingrain.ffi.Allocator;
 import org.ingrain.model.AdapterBank;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
@@ -88,6 +89,11 @@ public final class Generator implements AutoCloseable {
     public static long bytes(Weights weights, GeneratorConfig config) {
         requireContext(weights.config(), config);
         return Replica.bytes(weights, config);
+    }
+
+    /** Those of {@link #bytes} that are the key-value cache. */
+    public static long cacheBytes(Weights weights, GeneratorConfig config) {
+        return Allocator.bytes(weights.context(), memory -> Replica.cache(memory, weights, config));
     }
 
     private static void requireContext(Blueprint model, GeneratorConfig config) {

@@ -53,12 +53,16 @@ final class Replica implements AutoCloseable {
     /** The objects that a rank allocates in addition to the weights. */
     private record Parts(Decoder decoder, KvCache cache, StepBuffers buffers) {
         static Parts allocate(Allocator memory, Weights weights, GeneratorConfig config, int lag) {
-            int blocks = config.blocks() + StepRunner.fillerBlocks(memory.context());
             int ranks = weights.rank().count();
             return new Parts(new Decoder(memory, weights, config.limits(ranks)),
-                    new KvCache(memory, weights, blocks, config.blockSize()),
+                    Replica.cache(memory, weights, config),
                     new StepBuffers(memory, config.limits(ranks), weights.config().vocabSize(), lag + 1));
         }
+    }
+
+    static KvCache cache(Allocator memory, Weights weights, GeneratorConfig config) {
+        int blocks = config.blocks() + StepRunner.fillerBlocks(memory.context());
+        return new KvCache(memory, weights, blocks, config.blockSize());
     }
 
     /** Bytes that a rank allocates in addition to its weights. */

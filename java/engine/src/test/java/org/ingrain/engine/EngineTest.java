@@ -76,8 +76,8 @@ class EngineTest {
             assertEquals(List.of(), heard);
             Generator first = engine.generator(SMALL, 1, LORA.rank());
             Generator second = engine.generator(SMALL);
-            assertEquals(List.of("weights", "cache and workspace", "adapter", "1/4", "2/4", "3/4", "4/4"), heard);
-            assertEquals(heard.subList(0, 3), engine.memory().parts().stream().map(MemoryPlan.Part::name).toList());
+            assertEquals(List.of("weights", "cache", "workspace", "adapter", "1/4", "2/4", "3/4", "4/4"), heard);
+            assertEquals(heard.subList(0, 4), engine.memory().parts().stream().map(MemoryPlan.Part::name).toList());
             assertEquals(answer(engine, first, -1), answer(engine, second, -1));
         }
     }
@@ -88,7 +88,7 @@ class EngineTest {
         try (Engine engine = Engine.open(OPTIONS)) {
             GeneratorConfig huge = SMALL.withCacheTokens(1L << 34);
             String refused = assertThrows(InputException.class, () -> engine.generator(huge)).getMessage();
-            assertTrue(refused.startsWith(LAB + ": needs ") && refused.contains("(weights 0.00, cache and workspace "),
+            assertTrue(refused.startsWith(LAB + ": needs ") && refused.contains("(weights 0.00, cache "),
                     refused);
             Generator generator = engine.generator(SMALL);
             assertThrows(InputException.class, () -> engine.generator(huge), "also with loaded weights");

@@ -17,6 +17,7 @@ import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.Emulator;
+import org.ingrain.ffi.Inspect;
 import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
@@ -237,6 +238,48 @@ class ParallelTest {
         assertRefused("device: simt:0,1,2 lists 3 devices, expected tensorParallelSize 2 x dataParallelSize 1 = 2",
                 options.withDevice("simt:0,1,2").withParallel(new ParallelConfig(2, 0)));
         assertRefused("tensorParallelSize: -1, expected 1, 2, 4 or 8", null);
+    }
+
+    /** A refusal by all ranks leaves the engine as it was; the adapter loaded before stays in its slot. */
+    @Test
+    void anAdapterThatIsRefusedEndsNothing() {
+        for (int[] sizes : new int[][] {{1, 1}, {2, 2}}) {
+            try (Engine engine = Engine.open(ModelOptions.of(LAB)
+                    .withParallel(new ParallelConfig(sizes[0], sizes[1])))) {
+                Generator generator = engine.generator(SIZES, 2, RANK);
+                generator.loadAdapter(0, adapter(engine.blueprint(), 1));
+                generator.loadAdapter(1, adapter(engine.blueprint(), 2));
+                List<List<Completion>> before = generator.generate(requests(engine.blueprint()));
+                List<LoraModule> wide = adapter(engine.blueprint(), 3).stream().map(m -> new LoraModule(m.layer(),
+                        m.projection(), 2 * RANK, 2, Arrays.copyOf(m.a(), 2 * m.a().length),
+                        Arrays.copyOf(m.b(), 2 * m.b().length))).toList();
+                String refused = assertThrows(InputException.class, () -> generator.loadAdapter(1, wide)).getMessage();
+                assertEquals("adapter: rank 4 of layer 0 q_proj, expected at most 2", refused);
+                assertSame(before, generator.generate(requests(engine.blueprint())), 0);
+            }
+        }
+    }
+
+    /** Copies on the CPU have one set of weights, of which the first rank of each share allocates its part. */
+    @Test
+    void copiesOnTheCpuShareTheirWeights() {
+        for (int[] sizes : new int[][] {{1, 1}, {1, 4}, {2, 2}}) {
+            List<Long> loaded = new ArrayList<>();
+            try (Engine engine = Engine.open(ModelOptions.of(LAB).withParallel(new ParallelConfig(sizes[0], sizes[1])),
+                    new Engine.Listener() {
+                        @Override
+                        public void allLoaded(long bytes, double seconds) {
+                            loaded.add(bytes);
+                        }
+                    })) {
+                engine.generator(SIZES);
+                long planned = engine.memory().parts().getFirst().bytes();
+                assertEquals(List.of(planned), loaded);
+                assertEquals(sizes[0] * sizes[1], engine.memory().ranks());
+                long shares = sizes[0] == 1 ? planned : planned / 2;
+                assertTrue(Inspect.allocatedBytes(engine.context()) > shares);
+            }
+        }
     }
 
     private static void assertRefused(String message, ModelOptions options) {

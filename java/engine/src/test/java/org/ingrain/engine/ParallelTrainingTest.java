@@ -3,6 +3,7 @@ package org.ingrain.engine;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -10,6 +11,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.ingrain.checkpoint.PeftAdapter;
+import org.ingrain.model.LoraModule;
+import org.ingrain.model.Projection;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.sample.Request;
@@ -97,6 +100,38 @@ class ParallelTrainingTest {
                 assertEquals(-1, Files.mismatch(alone.adapter.resolve(weights), result.adapter.resolve(weights)));
             }
             assertArrayEquals(alone.after, result.after, sizes[0] == 1 ? 0 : 1e-3f);
+        }
+    }
+
+    /** Replicas on the CPU share their packed weights, which one of them writes: full training is the same. */
+    @Test
+    void allWeightsAreTheSameOnReplicasThatShareThem() throws IOException {
+        List<Path> results = new ArrayList<>();
+        List<float[]> after = new ArrayList<>();
+        for (int replicas : new int[] {1, 3}) {
+            try (Engine engine = open(1, replicas, new Engine.Listener() { })) {
+                Generator generator = engine.generator(SIZES);
+                try (Trainer trainer = engine.trainer(run(engine, "full-" + replicas, 3))) {
+                    results.add(trainer.train(TrainProgress.SILENT).result().resolve("model.safetensors"));
+                }
+                after.add(logProbabilities(generator, -1));
+            }
+        }
+        assertEquals(-1, Files.mismatch(results.get(0), results.get(1)));
+        assertArrayEquals(after.get(0), after.get(1), 0);
+    }
+
+    /** An adapter of another rank is refused before a rank could fail of it; the engine goes on. */
+    @Test
+    void anAdapterThatCannotBeTrainedOnEndsNothing() {
+        try (Engine engine = open(2, 2, new Engine.Listener() { })) {
+            Generator generator = engine.generator(SIZES, 1, LORA.rank());
+            float[] before = logProbabilities(generator, -1);
+            String refused = assertThrows(InputException.class, () -> engine.trainer(LORA, List.of(
+                    new LoraModule(0, Projection.Q_PROJ, 8, 1, new float[8], new float[8])), run(engine, "refused", 3)))
+                    .getMessage();
+            assertTrue(refused.startsWith("adapter: 1 adapted projections, expected 28"), refused);
+            assertArrayEquals(before, logProbabilities(generator, -1), 0);
         }
     }
 

@@ -1,0 +1,31 @@
+package org.ingrain.cli;
+
+import java.util.List;
+import org.ingrain.engine.Engine;
+import org.ingrain.engine.MemoryPlan;
+
+/** Describes how a model is placed: the memory plan of each device, and which device has which rank of which copy. */
+final class PlacementText {
+    private PlacementText() {
+    }
+
+    /** Lines that each end with a line feed; those about ranks only where there are several. */
+    static String of(Engine engine, List<MemoryPlan> plans) {
+        StringBuilder text = new StringBuilder();
+        for (MemoryPlan plan : plans) {
+            text.append("memory").append(plans.size() == 1 ? "" : " of " + plan.device()).append(": ")
+                    .append(plan.line()).append('\n');
+        }
+        if (engine.placement().devices() > 1) {
+            text.append("devices: ").append(engine.placement().line(engine.options().device())).append('\n');
+        }
+        engine.topology().forEach(line -> text.append("  ").append(line).append('\n'));
+        return text.toString();
+    }
+
+    /** Throws an InputException that names the first device whose plan does not fit. */
+    static void requireRoom(Engine engine, List<MemoryPlan> plans) {
+        plans.forEach(plan -> plan.require(engine.options().model()
+                + (plans.size() == 1 ? "" : " on " + plan.device())));
+    }
+}
