@@ -11,11 +11,15 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.ingrain.ffi.Backend;
+import org.ingrain.ffi.Context;
+import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.Emulator;
 import org.ingrain.ffi.Inspect;
 import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.Weights;
+import org.ingrain.tensor.BackendException;
+import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
 import org.ingrain.train.RanksFixture.Loader;
 import org.ingrain.train.data.MicroBatchLimits;
@@ -123,6 +127,28 @@ class TensorParallelTrainingTest {
                 two.lora(output, few, TrainProgress.SILENT);
             }
             assertClose(alone, output, RanksFixture.EIGHT_HEADS, TOLERANCE);
+        }
+    }
+
+    /** One line names the rank without memory and its device; the other ranks, of both replicas, end too. */
+    @ParameterizedTest
+    @CsvSource({"1, 2", "2, 1", "2, 2"})
+    void aRankWithoutMemoryEndsTheOthers(int replicas, int shards) {
+        TrainConfig few = new TrainConfig(0, 2, 1, 3, 17, 2, 2, 2, false);
+        Emulator.loadEagerly(true);
+        Emulator.configure(1L << 30, 0);
+        try (Arena arena = Arena.ofShared(); Backend backend = Backend.open(NativeLibraries.find("simt"));
+                RanksFixture ranks = new RanksFixture(backend, replicas * shards, replicas, shards,
+                        Loader.random(arena, RanksFixture.EIGHT_HEADS));
+                Context other = backend.context(new ContextOptions(1, 0, "auto"))) {
+            other.allocate(DType.I32, (other.memoryInfo().free() - 4096) / Integer.BYTES);
+            BackendException failed = assertThrows(BackendException.class, () -> Trainer.lora(ranks.models,
+                    RanksFixture.LORA, "base", List.of(), TrainingFixture.run(folder.resolve("run"), few)));
+            assertTrue(failed.getMessage().startsWith("rank 1 on device 1: "), failed.getMessage());
+            assertEquals(1, failed.getMessage().lines().count());
+            assertTrue(failed.outOfMemory(), failed.getMessage());
+        } finally {
+            Emulator.configure(1L << 40, 0);
         }
     }
 
