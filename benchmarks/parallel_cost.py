@@ -1,0 +1,276 @@
+#!/usr/bin/env python3
+"""Estimates sampling and LoRA training on 2, 4 and 8 GPUs: compute, memory and messages, for tp x dp placements.
+
+Usage: benchmarks/parallel_cost.py [FILE]     writes a Markdown table (default: benchmarks/results/parallel-cost.md)
+
+No figure in the table is a measurement. The single-GPU column is compared with measurements on one H200 at the end of
+the file. Needs the standard library only.
+"""
+import pathlib
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+GIB = 1 << 30
+
+# ---- facts --------------------------------------------------------------------------------------------------------
+# Llama 2 (arXiv:2307.09288): hidden size D, layers L, feed-forward F, query heads H, key-value heads K, vocabulary V.
+MODELS = {
+    "70B": dict(D=8192, L=80, F=28672, H=64, K=8, E=128, V=32000),
+    "7B": dict(D=4096, L=32, F=11008, H=32, K=32, E=128, V=32000),
+}
+
+# Bandwidth and bf16 rate of the H200: PyTorch's copy (read + written) and product on random data, results/h200.md.
+# fp8: row-scaled products on H100 are published at 1.13 to 1.22 PFLOP/s. Memory of the H200: results/h200.md.
+# H100 SXM and A100 SXM 80 GB: NVIDIA's data sheets (3.35 and 2.04 TB/s, 989 and 312 TFLOP/s bf16), each times the
+# share of its data sheet (4.8 TB/s, 989 TFLOP/s) that the H200 reached. fp8 weights need sm_89 or newer.
+# NVLink: 900 and 600 GB/s in both directions together (data sheets); PCIe 5.0 and 4.0 x16: 64 and 32 GB/s a direction.
+LINK = 0.8          # share of a link's data-sheet rate that a kernel reaches: assumed
+CARDS = {
+    "H200": dict(bw=4.3e12, bf16=788e12, fp8=1.2e15, memory=139.8 * GIB, nvlink=450e9 * LINK, pcie=64e9 * LINK),
+    "H100": dict(bw=4.3e12 * 3.35 / 4.8, bf16=788e12, fp8=1.2e15, memory=79.6 * GIB, nvlink=450e9 * LINK,
+                 pcie=64e9 * LINK),
+    "A100": dict(bw=4.3e12 * 2.04 / 4.8, bf16=788e12 * 312 / 989, fp8=None, memory=79.2 * GIB, nvlink=300e9 * LINK,
+                 pcie=32e9 * LINK),
+}
+# Latency of one collective. NVLink: published one-shot kernels take about 8 us (NCCL's ring about 20). PCIe: assumed.
+LATENCY = {"nvlink": 8e-6, "pcie": 20e-6}
+
+# ---- assumptions: fitted to results/h200.md, whose rows are repeated in MEASURED ------------------------------------
+REACHED = 0.85      # share of the product rate that whole prefills reach
+ATTENTION = 0.35    # the same for attention
+LAYER = {"bf16": 35e-6, "fp8": 55e-6}     # seconds a layer beside its products: norms, rope, cache, gaps
+TRAINED = 2.8e-11   # seconds a token, layer and element of D + F: adapters, norms, loss, optimizer
+DRIVER = 1 * GIB    # that a driver takes (driver_bytes of the CUDA backend)
+WORK = 2 * GIB      # workspace, logits, staging
+CONTEXT = 768       # tokens of a sample: a prompt of 512, and 256 in the mean that follow
+CHUNKS = 8          # partial sums of a row-parallel product, whatever the number of ranks (Rank.CHUNKS)
+KEPT = 14.7e6 / 80 / 8192    # bytes a token, layer and hidden element that training keeps without recomputing
+RECOMPUTED = 1.31e6 / 80 / 8192    # the same with full recomputing
+ADAPTER_RANK = 16
+
+NAMED = """- A step adds memory time, compute time, a fixed time a layer, and messages: nothing overlaps.
+- Every GPU of a machine reaches every other at the full rate of its link at the same time (NVSwitch, or a PCIe switch
+  with peer access); a collective takes its latency and the bytes that a rank receives over the link.
+- Messages are those of the sources: two all_reduce a layer. `all_reduce` sends every partial sum of a row-parallel
+  product in f32 (8 chunks over all ranks, which makes the result independent of the number of ranks), and the logits
+  are gathered from 4 ranks on. A ring in bf16 would send 1/8 of it with two ranks and 1/4 with four or eight.
+- Copies (dp) do not talk while they sample. In training one all_reduce of the adapter's gradients follows a step.
+- Sampling: samples of one prompt of 512 tokens, 256 more in the mean, which is the cost of the paper's methods; the
+  shared prompt is read once. The cache is in bf16. With copies, each computes its share of the sequences; a placement
+  with more copies than sequences is not listed.
+- Training: LoRA of rank 16 on all projections, one row of 2048 or 4096 tokens a micro-batch and copy. Layers are
+  recomputed where their activations do not fit (all of them or none).
+- fp8 means fp8 weights with bf16 activations between the products, bf16 cache; an A100 has no fp8.
+- A rank never waits for a slower one."""
+
+
+class Model:
+    def __init__(self, name, dtype, layers=None):
+        m = MODELS[name]
+        self.name, self.dtype, self.D, self.L, self.F = name, dtype, m["D"], layers or m["L"], m["F"]
+        self.H, self.K, self.E, self.V = m["H"], m["K"], m["E"], m["V"]
+        self.layer = self.D * (self.H + 2 * self.K) * self.E + self.H * self.E * self.D + 3 * self.D * self.F
+        self.table = self.V * self.D
+        self.params = self.L * self.layer + 2 * self.table
+        self.element = 1 if dtype == "fp8" else 2
+        self.bytes = self.L * self.layer * self.element + 2 * self.table * 2
+        self.read = self.bytes - self.table * 2            # the embedding is looked up, not read
+        self.flops = 2 * (self.L * self.layer + self.table)   # a token, forward
+        self.cached = 2 * self.L * self.K * self.E * 2     # bytes of keys and values a token
+        self.adapter = ADAPTER_RANK * self.L * (2 * self.D + (self.H + 2 * self.K) * self.E + self.D * 2
+                                                + self.H * self.E + 3 * (self.D + self.F))
+
+
+def rate(card, model):
+    return CARDS[card][model.dtype]
+
+
+def messages(model, tokens, tp, chunks=CHUNKS):
+    """Bytes that a rank receives in one all_reduce of (tokens, D)."""
+    return (tp - 1) * -(-chunks // tp) * tokens * model.D * 4 if tp > 1 else 0
+
+
+def step(card, link, model, tokens, read_tokens, attended, tp):
+    """Forward pass: seconds of memory, compute, layers, messages, and the bytes received a rank."""
+    c = CARDS[card]
+    kv = max(1, model.K // tp) / model.K               # ranks beyond the heads hold the same ones
+    memory = (model.read / tp + read_tokens * model.cached * kv) / c["bw"]
+    compute = tokens * model.flops / tp / (rate(card, model) * REACHED)
+    compute += 4 * model.H * model.E * model.L * tokens * attended / tp / (c["bf16"] * ATTENTION)
+    layers = model.L * LAYER[model.dtype]
+    received = 2 * model.L * messages(model, tokens, tp)
+    calls = 2 * model.L if tp > 1 else 0
+    if tp >= 4:
+        received += (tp - 1) * min(tokens, 256) * model.V / tp * 4
+        calls += 1
+    return memory, compute, layers, (calls * LATENCY[link] + received / c[link] if tp > 1 else 0), received
+
+
+def sampling(card, link, model, sequences, tp, dp):
+    """Tokens a second of all copies, or None where it does not fit; a row's figures."""
+    own = -(-sequences // dp)
+    cache = (512 + own * 256) * model.cached * max(1, model.K // tp) / model.K
+    need = model.bytes / tp + cache + WORK + DRIVER
+    parts = step(card, link, model, own, 512 + own * 256, CONTEXT, tp)
+    seconds = sum(parts[:4])
+    return dict(fits=need <= CARDS[card]["memory"], need=need, rate=sequences / seconds, parts=parts[:4])
+
+
+def training(card, link, model, length, tp, dp):
+    c = CARDS[card]
+    state = 4 * 4 * model.adapter / tp                    # values, gradients, two moments
+    base = model.bytes / tp + state + WORK + DRIVER + CHUNKS / tp * length * model.D * 4 * (tp > 1)
+    kept = length * model.L * model.D * KEPT / tp
+    least = length * model.L * model.D * RECOMPUTED + length * model.D * KEPT / tp
+    recomputes = base + kept > c["memory"]
+    need = base + (least if recomputes else kept)
+    passes = 3 if recomputes else 2                       # forward, its repetition, the input gradients
+    memory, compute, layers, talk, _ = step(card, link, model, length, 0, length / 2, tp)
+    memory, compute, layers = memory * passes, compute * passes, layers * passes
+    layers += TRAINED * length * model.L * (model.D + model.F) / tp
+    if tp > 1:
+        talk = talk * (passes - 1) + 10 * model.L * LATENCY[link] + back(model, length, tp) / c[link]
+    if dp > 1:
+        talk += LATENCY[link] + (dp - 1) * model.adapter / tp * 4 / c[link]
+    seconds = memory + compute + layers + talk
+    return dict(fits=need <= c["memory"], need=need, rate=dp * length / seconds, parts=(memory, compute, layers, talk),
+                recomputes=recomputes)
+
+
+def back(model, length, tp):
+    """Bytes that a rank receives in the backward pass of one micro-batch."""
+    inputs = 2 * model.L * messages(model, length, tp, tp)              # gradients: one partial sum a rank
+    return inputs + 4 * model.L * (tp - 1) * length * ADAPTER_RANK * 4  # x·Aᵀ and dy·B of divided projections
+
+
+def placements(cards, model):
+    return [(tp, cards // tp) for tp in (1, 2, 4, 8) if cards % tp == 0]
+
+
+def case_rows(card, link, model, cards, case, size):
+    found = []
+    for tp, dp in placements(cards, model):
+        if case == "sample" and dp > size:
+            continue
+        r = (sampling if case == "sample" else training)(card, link, model, size, tp, dp)
+        found.append((tp, dp, r))
+    return found
+
+
+def cell(r):
+    return " ".join("%.1f" % (1e3 * part) for part in r["parts"])
+
+
+def table(lines, model, case, size):
+    what = "sampling %d" % size if case == "sample" else "LoRA, %d tokens" % size
+    lines += ["", "### %s %s, %s" % (model.name, model.dtype, what), "",
+              "| GPUs | tp x dp | tokens/s | ms | GiB | next best |", "|---|---|---|---|---|---|"]
+    for card in CARDS:
+        if rate(card, model) is None:
+            continue
+        for cards in (1, 2, 4, 8):
+            for link in ("nvlink", "pcie") if cards > 1 else ("nvlink",):
+                lines.append(row(card, link, cards, case_rows(card, link, model, cards, case, size)))
+
+
+def row(card, link, cards, rows):
+    name = "%d %s" % (cards, card) + ("" if cards == 1 else {"nvlink": " NVLink", "pcie": " PCIe"}[link])
+    fit = sorted((r for r in rows if r[2]["fits"]), key=lambda r: -r[2]["rate"])
+    if not fit:
+        return "| %s | none fits | | | %.0f | |" % (name, min(r[2]["need"] for r in rows) / GIB)
+    tp, dp, best = fit[0]
+    return "| %s | %dx%d%s | %.0f | %s | %.0f | %s |" % (
+        name, tp, dp, " r" if best.get("recomputes") else "", best["rate"], cell(best), best["need"] / GIB,
+        "%dx%d %.0f" % (*fit[1][:2], fit[1][2]["rate"]) if len(fit) > 1 else "")
+
+
+def received(lines):
+    lines += ["", "## Bytes that a rank receives for a token", "",
+              "Sampling, and a LoRA step of 2048 tokens that recomputes nothing, with one copy. A training step of dp "
+              "copies adds (dp - 1) times the adapter's gradients: %.0f MB (70B), %.0f MB (7B), divided by tp." % tuple(
+                  4e-6 * Model(name, "bf16").adapter for name in ("70B", "7B")), "",
+              "| model | tp | sampling | LoRA |", "|---|---|---|---|"]
+    for name in MODELS:
+        model = Model(name, "bf16")
+        for tp in (2, 4, 8):
+            trained = step("H200", "nvlink", model, 2048, 0, 0, tp)[4] / 2048 + back(model, 2048, tp) / 2048
+            lines.append("| %s | %d | %.1f MB | %.1f MB |" % (
+                name, tp, 1e-6 * step("H200", "nvlink", model, 1, 0, 0, tp)[4], 1e-6 * trained))
+
+
+# Rows of results/h200.md by ingrain: model, type, layers, test, size, milliseconds, whether all layers are recomputed.
+MEASURED = [
+    ("70B", "bf16", 40, "decode", 1, 17.3), ("70B", "bf16", 40, "decode", 8, 18.4),
+    ("70B", "bf16", 40, "decode", 40, 20.5), ("70B", "bf16", 40, "prefill", 512, 57.6),
+    ("70B", "bf16", 40, "prefill", 2048, 233), ("70B", "bf16", 40, "LoRA", 2048, 545),
+    ("7B", "bf16", 32, "decode", 1, 4.37), ("7B", "bf16", 32, "decode", 8, 4.81),
+    ("7B", "bf16", 32, "decode", 40, 6.29),
+    ("7B", "bf16", 32, "prefill", 512, 13.5), ("7B", "bf16", 32, "prefill", 2048, 50.6),
+    ("7B", "bf16", 32, "LoRA", 2048, 131),
+    ("70B", "bf16", 80, "decode", 1, 34.5), ("70B", "bf16", 80, "decode", 8, 36.6),
+    ("70B", "bf16", 80, "prefill", 512, 112), ("70B", "bf16", 80, "prefill", 2048, 482),
+    ("70B", "bf16", 80, "LoRA", 2048, 1435),
+    ("70B", "fp8", 40, "decode", 1, 10.3), ("70B", "fp8", 40, "decode", 8, 11.4),
+    ("70B", "fp8", 40, "decode", 40, 15.1),
+    ("70B", "fp8", 40, "prefill", 512, 33.1), ("70B", "fp8", 40, "prefill", 2048, 139),
+    ("70B", "fp8", 40, "LoRA", 2048, 396),
+]
+
+
+def predicted(model, test, size):
+    if test == "LoRA":
+        return sum(training("H200", "nvlink", model, size, 1, 1)["parts"])
+    if test == "prefill":
+        return sum(step("H200", "nvlink", model, size, 0, size / 2, 1)[:4])
+    return sum(step("H200", "nvlink", model, size, 512 + size * 256, CONTEXT, 1)[:4])
+
+
+def check_measured():
+    """MEASURED repeats rows of results/h200.md; each must still be there."""
+    text = (HERE / "results" / "h200.md").read_text()
+    for name, dtype, layers, test, size, ms in MEASURED:
+        whole = layers == MODELS[name]["L"]
+        label = "llama-2-%s %s%s" % (name.lower(), dtype, "" if whole else ", %d layers" % layers)
+        row = "| %s | %s%s %d | ingrain | %s |" % (label, test, " step" if test == "LoRA" else "", size, ms)
+        if row not in text:
+            sys.exit("parallel_cost.py: results/h200.md has no row '%s'" % row)
+
+
+def errors(lines):
+    lines += ["", "## One H200: model and measurement", "",
+              "Measured rows are those of [h200.md](h200.md). REACHED, ATTENTION, LAYER, TRAINED were fitted to them "
+              "by hand, so the error shows how well they describe these rows. It says nothing about several GPUs.", "",
+              "| model | test | measured ms | model ms | error |", "|---|---|---|---|---|"]
+    worst, total = 0, 0
+    for name, dtype, layers, test, size, ms in MEASURED:
+        model = 1e3 * predicted(Model(name, dtype, layers), test, size)
+        error = model / ms - 1
+        worst, total = max(worst, abs(error)), total + abs(error)
+        lines.append("| %s %s, %d layers | %s %d | %s | %.1f | %+.0f %% |" % (
+            name, dtype, layers, test, size, ms, model, 100 * error))
+    lines += ["", "Mean absolute error %.0f %%, largest %.0f %%." % (100 * total / len(MEASURED), 100 * worst)]
+
+
+def main():
+    target = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "results" / "parallel-cost.md"
+    check_measured()
+    lines = ["# Estimated cost of several GPUs", "",
+             "Written by `benchmarks/parallel_cost.py`. **Nothing here but the column “measured” was measured**: "
+             "no machine with several GPUs has run Ingrain. tp is the number of ranks that share a copy, dp "
+             "the number of copies; the recommended placement is the one with most tokens a second that fits.", "",
+             "ms: memory, compute, the fixed part and messages of a step. GiB: needed on a GPU. r: layers are "
+             "recomputed. The number after “sampling” is that of sequences.", "",
+             "## Assumptions", "", NAMED, "", "## Cases"]
+    for name, dtype in (("70B", "bf16"), ("70B", "fp8"), ("7B", "bf16")):
+        model = Model(name, dtype)
+        for sequences in (1, 40, 256):
+            table(lines, model, "sample", sequences)
+        for length in (2048, 4096):
+            table(lines, model, "train", length)
+    received(lines)
+    errors(lines)
+    target.write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
