@@ -157,31 +157,38 @@ def case_rows(card, link, model, cards, case, size):
     return found
 
 
-def cell(r):
-    return " ".join("%.1f" % (1e3 * part) for part in r["parts"])
+CASES = (("sample", 1), ("sample", 40), ("sample", 256), ("train", 2048), ("train", 4096))
 
 
-def table(lines, model, case, size):
-    what = "sampling %d" % size if case == "sample" else "LoRA, %d tokens" % size
-    lines += ["", "### %s %s, %s" % (model.name, model.dtype, what), "",
-              "| GPUs | tp x dp | tokens/s | ms | GiB | next best |", "|---|---|---|---|---|---|"]
-    for card in CARDS:
-        if rate(card, model) is None:
-            continue
-        for cards in (1, 2, 4, 8):
-            for link in ("nvlink", "pcie") if cards > 1 else ("nvlink",):
-                lines.append(row(card, link, cards, case_rows(card, link, model, cards, case, size)))
+def best(card, link, cards, model, case):
+    rows = case_rows(card, link, model, cards, *case)
+    fit = [row for row in rows if row[2]["fits"]]
+    return max(fit, key=lambda row: row[2]["rate"]) if fit else None
 
 
-def row(card, link, cards, rows):
-    name = "%d %s" % (cards, card) + ("" if cards == 1 else {"nvlink": " NVLink", "pcie": " PCIe"}[link])
-    fit = sorted((r for r in rows if r[2]["fits"]), key=lambda r: -r[2]["rate"])
-    if not fit:
-        return "| %s | none fits | | | %.0f | |" % (name, min(r[2]["need"] for r in rows) / GIB)
-    tp, dp, best = fit[0]
-    return "| %s | %dx%d%s | %.0f | %s | %.0f | %s |" % (
-        name, tp, dp, " r" if best.get("recomputes") else "", best["rate"], cell(best), best["need"] / GIB,
-        "%dx%d %.0f" % (*fit[1][:2], fit[1][2]["rate"]) if len(fit) > 1 else "")
+def chosen(card, link, cards, model, case):
+    found = best(card, link, cards, model, case)
+    return "no" if not found else "%dx%d%s %.0f" % (*found[:2], "r" if found[2].get("recomputes") else "",
+                                                   found[2]["rate"])
+
+
+def details(card, cards, model, case):
+    found = best(card, "nvlink", cards, model, case)
+    return "" if not found else "%s, %.0f" % ("+".join("%.0f" % (1e3 * p) for p in found[2]["parts"]),
+                                             found[2]["need"] / GIB)
+
+
+def tables(lines, model):
+    head = "| GPUs | 1 sequence | 40 | 256 | LoRA 2048 | LoRA 4096 |"
+    rows = [(card, cards) for card in CARDS if rate(card, model) for cards in (1, 2, 4, 8)]
+    lines += ["", "### %s %s" % (model.name, model.dtype), "", head, "|---|---|---|---|---|---|"]
+    for card, cards in rows:
+        lines.append("| %d %s | %s |" % (cards, card, " | ".join(
+            chosen(card, "nvlink", cards, model, case) + ("" if cards == 1 else
+            " / " + chosen(card, "pcie", cards, model, case)) for case in CASES)))
+    lines += ["", "Milliseconds and GiB of the first of each pair:", "", head, "|---|---|---|---|---|---|"]
+    for card, cards in rows:
+        lines.append("| %d %s | %s |" % (cards, card, " | ".join(details(card, cards, model, case) for case in CASES)))
 
 
 def received(lines):
@@ -257,16 +264,13 @@ def main():
     lines = ["# Estimated cost of several GPUs", "",
              "Written by `benchmarks/parallel_cost.py`. **Nothing here but the column “measured” was measured**: "
              "no machine with several GPUs has run Ingrain. tp is the number of ranks that share a copy, dp "
-             "the number of copies; the recommended placement is the one with most tokens a second that fits.", "",
-             "ms: memory, compute, the fixed part and messages of a step. GiB: needed on a GPU. r: layers are "
-             "recomputed. The number after “sampling” is that of sequences.", "",
+             "the number of copies.", "",
+             "A cell has the placement with most tokens a second that fits, tp x dp, and that number: NVLink / "
+             "PCIe. r: layers are recomputed. no: nothing fits. Details: milliseconds of a step for memory + compute + "
+             "the fixed part + messages, then GiB needed on a GPU.", "",
              "## Assumptions", "", NAMED, "", "## Cases"]
     for name, dtype in (("70B", "bf16"), ("70B", "fp8"), ("7B", "bf16")):
-        model = Model(name, dtype)
-        for sequences in (1, 40, 256):
-            table(lines, model, "sample", sequences)
-        for length in (2048, 4096):
-            table(lines, model, "train", length)
+        tables(lines, Model(name, dtype))
     received(lines)
     errors(lines)
     target.write_text("\n".join(lines) + "\n")
