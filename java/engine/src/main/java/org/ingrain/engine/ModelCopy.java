@@ -21,7 +21,7 @@ final class ModelCopy implements AutoCloseable {
     private List<Weights> weights = List.of();
     /** Copies that read these weights; they close first. */
     private final List<ModelCopy> readers = new ArrayList<>();
-    /** Whether a rank was still running when this copy closed. */
+    /** Whether a rank may still run although this copy has closed. */
     private boolean hangs;
 
     /**
@@ -104,6 +104,7 @@ final class ModelCopy implements AutoCloseable {
             }
         } finally {
             boolean inUse = readers.stream().anyMatch(reader -> reader.hangs);
+            hangs = true;   // unless close returns
             hangs = !ranks.close(rank -> {
                 if (open.get(rank) != null && !inUse) {
                     open.get(rank).close();
