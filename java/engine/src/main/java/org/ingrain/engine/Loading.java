@@ -10,8 +10,8 @@ import org.ingrain.model.Rank;
 import org.ingrain.model.Weights;
 
 /**
- * Loads the copies of a model. All ranks of all copies load in parallel, each rank its shard of the mapped files. Copies
- * on one CPU share the weights that the first of them loads.
+ * Loads the copies of a model. All ranks of all copies load in parallel, each rank its shard of the mapped files.
+ * Copies on one CPU share the weights that the first of them loads.
  */
 final class Loading {
     /** That load weights of their own. */

@@ -159,7 +159,7 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         return new Step(inOrder(losses, batches.size()), norms.getFirst());
     }
 
-    /** A step whose norm is that of the parts of the first so many ranks. */
+    /** A step whose gradient norm is computed from the parts of the first {@code parts} ranks. */
     private List<Float> sharedStep(int step, int steps, int parts, OptimizerConfig optimizer) {
         List<Double> squares = run(i -> parameters.get(i).flat().squares());
         float norm = (float) Math.sqrt(squares.subList(0, parts).stream().mapToDouble(d -> d).sum());
