@@ -77,11 +77,11 @@ public final class AdapterBank {
     }
 
     /**
-     * Loads an adapter into a slot. Projections that it does not adapt contribute nothing. The set of projections
-     * adapted by any slot determines which ops a step enqueues, so a graph captured before the load may no longer
-     * match.
+     * Loads an adapter into a slot. The slot contributes nothing to projections that the adapter does not include. The
+     * projections included by the adapter of any slot determine which ops a step enqueues, so a graph captured before
+     * the load may no longer match.
      *
-     * @throws InputException if the adapter has a larger rank than the bank; the slot is then unchanged
+     * @throws InputException if the rank of the adapter exceeds that of the bank; the slot is then unchanged
      */
     public void load(int slot, List<LoraModule> adapter) {
         adapter.forEach(this::requireRank);

@@ -21,11 +21,12 @@ import org.ingrain.tensor.BackendException;
 import org.ingrain.tensor.InputException;
 
 /**
- * A group of ranks with one thread per rank. Rank 0 is the leader: work for all ranks is dispatched by its thread, so
- * that all ranks make the same calls in the same order, whichever thread requests them. If a rank fails, the
- * communicator is closed, which ends the collectives that other ranks wait in. From then on every call throws the first
- * failure, whose message names the rank and its device. If all ranks throw an {@link InputException} in the same
- * {@link #run}, the group has not failed: no rank waits for another.
+ * A group of ranks with one thread per rank. Rank 0 is the leader. The leader's thread dispatches the work for all
+ * ranks, so that all ranks make the same calls in the same order, even if several threads request work. If a rank
+ * fails, the communicator is closed; this ends the collectives in which other ranks wait. After that, every call throws
+ * the exception of the rank that failed first. Its message names the rank and the rank's device.
+ * If all ranks throw an {@link InputException} in the same {@link #run}, the group has not failed, because no rank
+ * waits for another.
  */
 public final class RankGroup implements AutoCloseable {
     /** How long to wait for each of the other ranks after one has failed, in seconds. */
@@ -85,7 +86,7 @@ public final class RankGroup implements AutoCloseable {
     }
 
     /**
-     * Runs work(rank) on every rank and waits. The results are in the order of the ranks.
+     * Runs work(rank) on every rank and waits until all have finished. The results are in rank order.
      *
      * @throws InputException if every rank throws one. If only some ranks do, their state differs, and the group fails.
      */
@@ -263,9 +264,10 @@ public final class RankGroup implements AutoCloseable {
     }
 
     /**
-     * Runs {@code last}(rank) on every rank, even after a failure, and ends the threads. Waits for each rank for at
-     * most {@link #GRACE_SECONDS}. Then throws the first exception of {@code last}, unless the group had already
-     * failed. Returns whether all ranks ended in time.
+     * Runs {@code last}(rank) on every rank, even after a failure, and ends the threads. Waits at most {@link
+     * #GRACE_SECONDS} for each rank. Then throws an exception with the first failure of {@code last} as its cause,
+     * unless a rank had failed before.
+     * Returns whether all ranks ended in time.
      */
     public boolean close(IntConsumer last) {
         if (threads.isEmpty()) {

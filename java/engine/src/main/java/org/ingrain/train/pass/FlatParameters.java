@@ -185,7 +185,7 @@ public final class FlatParameters {
         return padded != null;
     }
 
-    /** Sets the gradients to their sum over replicas. All replicas must call it, also one without a micro-batch. */
+    /** Sets the gradients to their sum over replicas. All replicas must make this call, even without a micro-batch. */
     void reduce() {
         if (scatters()) {
             place.amongReplicas(context, () -> ops.reduceScatter(sum, padded, 1));
