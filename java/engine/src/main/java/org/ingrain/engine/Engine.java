@@ -7,14 +7,17 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.function.Supplier;
 import org.ingrain.checkpoint.BlueprintReader;
 import org.ingrain.checkpoint.ModelFolder;
+import org.ingrain.checkpoint.PeftAdapter;
 import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.files.Digest;
+import org.ingrain.model.Adapter;
 import org.ingrain.model.AdapterBank;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
@@ -162,6 +165,27 @@ public final class Engine implements AutoCloseable {
         return resource;
     }
 
+    /**
+     * What an adapter in PEFT's format changes in the model.
+     *
+     * @throws InputException if the folder holds no adapter of this model
+     */
+    public Adapter adapter(Path adapter) {
+        PeftAdapter read = PeftAdapter.read(adapter, blueprint);
+        return folder == null ? new Adapter(read.modules(), read.savedModules()) : read.changes(folder);
+    }
+
+    /** The modules of an adapter to train further. One that replaces parameters of the model is refused. */
+    public List<LoraModule> trainableAdapter(Path adapter) {
+        Adapter read = adapter(adapter);
+        if (!read.saved().isEmpty()) {
+            throw new InputException(adapter + ": modules_to_save replaces " + read.saved().size()
+                    + " parameters, such as " + new TreeSet<>(read.saved().keySet()).first()
+                    + ", expected LoRA modules alone to train further; merge it and train the result");
+        }
+        return read.modules();
+    }
+
     /** Creates a generator for the base model. */
     public Generator generator(GeneratorConfig config) {
         return generator(config, 0, 0);
@@ -169,18 +193,28 @@ public final class Engine implements AutoCloseable {
 
     /** Creates a generator with slots for adapters of at most the given rank; see {@link AdapterSlots}. */
     public Generator generator(GeneratorConfig config, int slots, int rank) {
-        Tokenizer text = tokenizer();   // fails before the weights are loaded if the tokenizer is invalid
+        return generator(config, AdapterBank.Limits.of(slots, rank));
+    }
+
+    /** Creates a generator with room for one adapter, which may be null for the base model. */
+    public Generator generator(GeneratorConfig config, Adapter adapter) {
+        return generator(config, adapter == null ? AdapterBank.Limits.of(0, 0) : AdapterBank.Limits.of(adapter));
+    }
+
+    /** Creates a generator with room for adapters within these limits. */
+    public Generator generator(GeneratorConfig config, AdapterBank.Limits adapters) {
+        Tokenizer text = tokenizer();   // rejects an unreadable tokenizer before the weights are loaded
         List<MemoryPlan.Part> parts = new ArrayList<>(List.of(room(config)));
         int tokens = config.maxBatchTokens();
-        if (slots > 0) {
+        if (adapters.slots() > 0) {
             Weights share = planned(placement.tensorParallelSize());
             parts.add(new MemoryPlan.Part("adapter", Allocator.bytes(context(),
-                    counter -> new AdapterBank(counter, share, slots, rank, tokens))));
+                    counter -> new AdapterBank(counter, share, adapters, tokens))));
         }
         load(copies, parts);
         List<ShardedModel> models = copies.stream().map(copy -> new ShardedModel(copy.ranks(), copy.weights(),
-                slots == 0 ? List.of() : copy.ranks().run(i -> new AdapterBank(copy.contexts().get(i),
-                        copy.weights().get(i), slots, rank, tokens)))).toList();
+                adapters.slots() == 0 ? List.of() : copy.ranks().run(i -> new AdapterBank(copy.contexts().get(i),
+                        copy.weights().get(i), adapters, tokens)))).toList();
         return new Generator(models, config, () -> text.streamingDecoder(true), text.eosIds());
     }
 
