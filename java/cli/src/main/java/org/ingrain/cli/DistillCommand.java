@@ -210,7 +210,7 @@ final class DistillCommand implements Callable<Integer> {
         Provenance provenance = provenance(engine, sizes);
         runs.check(provenance);
         TunerConfig train = runs.runs().getFirst().config().train();
-        EngineAnswerer answerer = new EngineAnswerer(engine, engine.generator(sizes, 1, train.lora().rank()));
+        EngineAnswerer answerer = new EngineAnswerer(engine, engine.generator(sizes, train.lora().limits(1)));
         try (StageProgress progress = new StageProgress(train.optimizer().warmupSteps())) {
             Optional<Seeds.Result> result = runs.run(provenance, answerer,
                     own -> new EngineTuner(engine, own, provenance.engine()), progress, line -> {

@@ -19,7 +19,6 @@ import org.ingrain.distill.engine.EngineAnswerer;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
-import org.ingrain.engine.AdapterSlots;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.files.Json;
@@ -107,8 +106,7 @@ final class EvaluateCommand implements Callable<Integer> {
             GeneratorConfig sizes = batch.config(engine);
             Provenance provenance = DistillCommand.provenance(engine, sizes);
             EvaluationRun.check(config, provenance, output);
-            int rank = adapter == null ? 0 : AdapterSlots.rank(AdapterSlots.read(adapter, engine.blueprint()));
-            Generator generator = engine.generator(sizes, adapter == null ? 0 : 1, rank);
+            Generator generator = engine.generator(sizes, adapter == null ? null : engine.adapter(adapter));
             EngineAnswerer answerer = new EngineAnswerer(engine, generator);
             ArmResult result = new EvaluationRun(config, provenance, answerer, progress).run(output);
             progress.close();

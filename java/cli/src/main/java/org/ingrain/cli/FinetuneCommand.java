@@ -12,7 +12,6 @@ import org.ingrain.cli.flags.TemplateFlags;
 import org.ingrain.cli.flags.TrainingFlags;
 import org.ingrain.cli.progress.LoadProgress;
 import org.ingrain.cli.progress.TrainingProgress;
-import org.ingrain.engine.AdapterSlots;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.files.Digest;
@@ -57,7 +56,8 @@ final class FinetuneCommand implements Callable<Integer> {
 
     @Under(Heading.DATA)
     @Option(names = "--data", required = true, paramLabel = "FILE",
-            description = "JSONL rows: {\"prompt\", \"completion\"}, {\"messages\"} or {\"text\"}.")
+            description = "Rows as JSON Lines or a JSON array (also gzipped) with the columns prompt and completion, "
+                    + "messages, conversations (ShareGPT), instruction, input and output (Alpaca), or text.")
     private Path data;
 
     @Under(Heading.DATA)
@@ -111,7 +111,7 @@ final class FinetuneCommand implements Callable<Integer> {
         ModelOptions given = templateFlags.apply(modelFlags.options());
         ModelOptions options = fresh ? given.withRandomWeights(0) : given;
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {
-            List<LoraModule> from = adapter == null ? List.of() : AdapterSlots.read(adapter, engine.blueprint());
+            List<LoraModule> from = adapter == null ? List.of() : engine.trainableAdapter(adapter);
             SortedMap<String, String> provenance = engine.modelFingerprint();
             if (adapter != null) {
                 Digest.model(adapter).forEach((file, hash) -> provenance.put("adapter " + file, hash));

@@ -134,9 +134,9 @@ final class GenerateCommand implements Callable<Integer> {
             DurableFile.requireOutput(output, promptFile, options.model(), adapter);
         }
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {
-            int rank = adapter == null ? 0 : AdapterSlots.rank(AdapterSlots.read(adapter, engine.blueprint()));
-            Generator generator = engine.generator(batch.config(engine), adapter == null ? 0 : 1, rank);
-            int slot = adapter == null ? -1 : new AdapterSlots(generator, engine.blueprint()).load(adapter);
+            Generator generator = engine.generator(batch.config(engine),
+                    adapter == null ? null : engine.adapter(adapter));
+            int slot = adapter == null ? -1 : new AdapterSlots(generator, engine).load(adapter);
             List<Request> requests = questions.stream().map(question -> request(engine, question, slot)).toList();
             boolean stream = requests.size() == 1 && samples == 1 && !json && output == null;
             Instant start = Instant.now();

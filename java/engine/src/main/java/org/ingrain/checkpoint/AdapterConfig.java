@@ -23,12 +23,13 @@ import org.ingrain.tensor.Require;
  *                            module's path, and the first that applies is used
  * @param alphaPattern        regular expressions and their alphas, which apply as in rankPattern
  * @param layersToTransform   layers to adapt; empty for all
- * @param modulesToSave       modules whose full weights are stored with the adapter
+ * @param modulesToSave       modules stored in full beside the adapter
+ * @param loraBias            whether lora_B has a bias
  */
 public record AdapterConfig(String baseModelNameOrPath, int r, double loraAlpha, double loraDropout,
         TargetModules targetModules, Optional<TargetModules> excludeModules, boolean useRslora,
         Map<String, Integer> rankPattern, Map<String, Double> alphaPattern, List<Integer> layersToTransform,
-        List<String> modulesToSave) {
+        List<String> modulesToSave, boolean loraBias) {
     public AdapterConfig {
         // The order of the entries is kept, because the first matching expression applies.
         rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
@@ -45,13 +46,19 @@ public record AdapterConfig(String baseModelNameOrPath, int r, double loraAlpha,
     public static AdapterConfig of(String baseModel, int r, double loraAlpha, double loraDropout,
             List<String> targetModules) {
         return new AdapterConfig(baseModel, r, loraAlpha, loraDropout, new TargetModules.Names(targetModules),
-                Optional.empty(), false, Map.of(), Map.of(), List.of(), List.of());
+                Optional.empty(), false, Map.of(), Map.of(), List.of(), List.of(), false);
     }
 
     /** A copy with or without rank-stabilised scaling. */
     public AdapterConfig withRslora(boolean rslora) {
         return new AdapterConfig(baseModelNameOrPath, r, loraAlpha, loraDropout, targetModules, excludeModules, rslora,
-                rankPattern, alphaPattern, layersToTransform, modulesToSave);
+                rankPattern, alphaPattern, layersToTransform, modulesToSave, loraBias);
+    }
+
+    /** A copy with or without a bias of lora_B. */
+    public AdapterConfig withLoraBias(boolean bias) {
+        return new AdapterConfig(baseModelNameOrPath, r, loraAlpha, loraDropout, targetModules, excludeModules,
+                useRslora, rankPattern, alphaPattern, layersToTransform, modulesToSave, bias);
     }
 
     /** Whether this module is adapted. */

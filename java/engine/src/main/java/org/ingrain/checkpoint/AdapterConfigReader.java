@@ -17,7 +17,7 @@ final class AdapterConfigReader {
     private static final Set<String> READ = Set.of(
             "peft_type", "bias", "init_lora_weights", "layers_pattern", "base_model_name_or_path", "r", "lora_alpha",
             "lora_dropout", "target_modules", "exclude_modules", "use_rslora", "rank_pattern", "alpha_pattern",
-            "layers_to_transform", "modules_to_save");
+            "layers_to_transform", "modules_to_save", "lora_bias");
     // Fields for PEFT's own use. They do not affect the result of a trained adapter of a Llama model.
     private static final Set<String> NEUTRAL = Set.of("task_type", "inference_mode", "peft_version", "revision",
             "auto_mapping", "parent_library", "megatron_core", "qalora_group_size", "eva_config", "runtime_config");
@@ -62,7 +62,8 @@ final class AdapterConfigReader {
                 fields.number("lora_alpha"), fields.number("lora_dropout", 0), targets,
                 TargetModules.read(fields, "exclude_modules"), fields.flag("use_rslora", false),
                 patterns("rank_pattern", JsonFields::integer), patterns("alpha_pattern", JsonFields::number), layers,
-                fields.has("modules_to_save") ? fields.texts("modules_to_save") : List.of());
+                fields.has("modules_to_save") ? fields.texts("modules_to_save") : List.of(),
+                fields.flag("lora_bias", false));
     }
 
     private <T> Map<String, T> patterns(String field, BiFunction<JsonFields, String, T> value) {

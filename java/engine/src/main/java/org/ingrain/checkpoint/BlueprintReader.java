@@ -16,8 +16,10 @@ import org.ingrain.tensor.Require;
 
 /**
  * Reads config.json in the format of transformers 4 (rope_theta, rope_scaling, torch_dtype) or transformers 5
- * (rope_parameters, dtype). Throws an InputException for an unsupported setting that would change the result. The
- * message names the setting.
+ * (rope_parameters, dtype). An unsupported setting that would change the result causes an InputException that names it.
+ * The five sizes of the weights (hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, vocab_size)
+ * are required. Any other absent field has the default of the architecture's config class in transformers 5.18, which
+ * {@code benchmarks/peers/config_defaults.py} prints.
  */
 public final class BlueprintReader {
     private static final Map<String, DType> DTYPES = Map.of(
@@ -27,6 +29,11 @@ public final class BlueprintReader {
     private static final int WINDOW = 4096;
     private static final int WINDOW_LAYERS = 28;
     private static final int QWEN3_HEAD_DIM = 128;
+    private static final double RMS_NORM_EPS = 1e-6;
+    private static final double ROPE_THETA = 10_000;
+    /** Fields that may be absent but not null: transformers refuses null, too. */
+    private static final List<String> NEVER_NULL = List.of("max_position_embeddings", "rms_norm_eps", "hidden_act",
+            "tie_word_embeddings", "rope_theta");
 
     private static final long MOST_ELEMENTS = 1L << 40;
     private static final int MOST_LAYERS = 1 << 16;
@@ -36,15 +43,21 @@ public final class BlueprintReader {
 
     /** The differences between the supported architectures in config.json. */
     private enum Architecture {
-        LLAMA("LlamaForCausalLM", "llama"), MISTRAL("MistralForCausalLM", "mistral"),
-        QWEN2("Qwen2ForCausalLM", "qwen2"), QWEN3("Qwen3ForCausalLM", "qwen3");
+        LLAMA("LlamaForCausalLM", "llama", 2048, 0), MISTRAL("MistralForCausalLM", "mistral", 131_072, 8),
+        QWEN2("Qwen2ForCausalLM", "qwen2", 32_768, 32), QWEN3("Qwen3ForCausalLM", "qwen3", 32_768, 32);
 
         private final String name;
         private final String modelType;
+        /** The default of max_position_embeddings. */
+        private final int positions;
+        /** The default of num_key_value_heads; 0 for num_attention_heads. */
+        private final int keyValueHeads;
 
-        Architecture(String name, String modelType) {
+        Architecture(String name, String modelType, int positions, int keyValueHeads) {
             this.name = name;
             this.modelType = modelType;
+            this.positions = positions;
+            this.keyValueHeads = keyValueHeads;
         }
 
         static Architecture of(JsonFields fields) {
@@ -59,11 +72,12 @@ public final class BlueprintReader {
 
         AttentionConfig attention(JsonFields fields, int hiddenSize) {
             int heads = fields.integer("num_attention_heads");
-            int keyValueHeads = this == LLAMA ? fields.integer("num_key_value_heads", heads)
-                    : fields.integer("num_key_value_heads");
+            // Null means num_attention_heads, also where the default is a number.
+            int otherwise = keyValueHeads == 0 || isNull(fields, "num_key_value_heads") ? heads : keyValueHeads;
             int headDim = this == QWEN3 ? fields.integer("head_dim", QWEN3_HEAD_DIM)
                     : BlueprintReader.headDim(fields, hiddenSize, heads);
-            return new AttentionConfig(heads, keyValueHeads, headDim, this == QWEN2, this == QWEN3);
+            return new AttentionConfig(heads, fields.integer("num_key_value_heads", otherwise), headDim,
+                    this == QWEN2, this == QWEN3);
         }
 
         /** The attention window in tokens; 0 if no layer has a window. */
@@ -80,7 +94,7 @@ public final class BlueprintReader {
          * transformers applies.
          */
         private static int window(JsonFields fields) {
-            boolean none = fields.names().contains("sliding_window") && !fields.has("sliding_window");
+            boolean none = isNull(fields, "sliding_window");
             int window = none ? 0 : fields.integer("sliding_window", WINDOW);
             Require.that(none || window >= 1, "sliding_window", window, "a positive number or null");
             return window;
@@ -99,14 +113,15 @@ public final class BlueprintReader {
     public static Blueprint read(Path file) {
         JsonFields fields = JsonFields.read(file);
         Architecture architecture = Architecture.of(fields);
-        requireComputed(fields);
+        requireComputed(fields, architecture);
         int hiddenSize = fields.integer("hidden_size");
         try {
-            RopeConfig rope = rope(fields);
+            int positions = fields.integer("max_position_embeddings", architecture.positions);
+            RopeConfig rope = rope(fields, positions);
             requireSizes(fields, "vocab_size", "intermediate_size");
             return new Blueprint(hiddenSize, fields.integer("intermediate_size"), fields.integer("num_hidden_layers"),
-                    architecture.attention(fields, hiddenSize), fields.integer("vocab_size"), positions(fields, rope),
-                    architecture.slidingWindow(fields), fields.number("rms_norm_eps"), rope,
+                    architecture.attention(fields, hiddenSize), fields.integer("vocab_size"), extended(positions, rope),
+                    architecture.slidingWindow(fields), fields.number("rms_norm_eps", RMS_NORM_EPS), rope,
                     fields.flag("tie_word_embeddings", false), dtype(fields));
         } catch (InputException refused) {
             throw refused.getMessage().startsWith(fields.where()) ? refused
@@ -129,13 +144,25 @@ public final class BlueprintReader {
      * The context length in tokens. With YaRN it is at least factor times the original length, even if
      * max_position_embeddings is the original length, as in Qwen2.5.
      */
-    private static int positions(JsonFields fields, RopeConfig rope) {
-        int positions = fields.integer("max_position_embeddings");
+    private static int extended(int positions, RopeConfig rope) {
         return rope.scaling() instanceof RopeScaling.Yarn yarn
                 ? Math.max(positions, (int) Math.min(Integer.MAX_VALUE, yarn.factor() * yarn.original())) : positions;
     }
 
-    private static void requireComputed(JsonFields fields) {
+    private static boolean isNull(JsonFields fields, String field) {
+        return fields.names().contains(field) && !fields.has(field);
+    }
+
+    private static void requireComputed(JsonFields fields, Architecture architecture) {
+        Stream<String> own = switch (architecture) {
+            case MISTRAL -> Stream.of("num_key_value_heads");
+            case QWEN3 -> Stream.of("head_dim");
+            case LLAMA, QWEN2 -> Stream.empty();
+        };
+        Stream.concat(NEVER_NULL.stream(), own)
+                .filter(field -> isNull(fields, field)).findFirst().ifPresent(field -> {
+                    throw new InputException(fields.where() + ": " + field + " is null, expected a value");
+                });
         for (String bias : List.of("attention_bias", "mlp_bias")) {
             if (fields.flag(bias, false)) {
                 throw new InputException(fields.where() + ": " + bias + " is true, which is not supported");
@@ -179,40 +206,41 @@ public final class BlueprintReader {
         return dtype;
     }
 
-    private static RopeConfig rope(JsonFields fields) {
-        if (!fields.has("rope_parameters")) {
-            double theta = fields.number("rope_theta", 10_000);
-            return fields.has("rope_scaling") ? rope(fields.object("rope_scaling"), theta, fields) : RopeConfig.of(
-                    theta);
+    private static RopeConfig rope(JsonFields fields, int positions) {
+        double theta = fields.number("rope_theta", ROPE_THETA);
+        // If both are given, transformers reads rope_scaling.
+        String field = fields.has("rope_scaling") ? "rope_scaling" : "rope_parameters";
+        if (!fields.has(field)) {
+            return RopeConfig.of(theta);
         }
-        JsonFields parameters = fields.object("rope_parameters");
-        return rope(parameters, parameters.number("rope_theta", fields.number("rope_theta", 10_000)), fields);
+        JsonFields scaling = fields.object(field);
+        return new RopeConfig(scaling.number("rope_theta", theta),
+                scaling(scaling, scaling.integer(ORIGINAL, fields.integer(ORIGINAL, positions)), positions));
     }
 
-    private static RopeConfig rope(JsonFields scaling, double theta, JsonFields fields) {
+    /** @param original value of original_max_position_embeddings; by default max_position_embeddings */
+    private static RopeScaling scaling(JsonFields scaling, int original, int positions) {
         if (scaling.number("partial_rotary_factor", 1) != 1) {
             throw new InputException(scaling.where() + ": partial_rotary_factor is "
                     + scaling.number("partial_rotary_factor")
                     + ", expected 1");
         }
         String type = scaling.text("rope_type", scaling.text("type", "default"));
-        return new RopeConfig(theta, switch (type) {
+        return switch (type) {
             case "default" -> new RopeScaling.Default();
             case "linear" -> new RopeScaling.Linear(scaling.number("factor"));
             case "dynamic" -> new RopeScaling.Dynamic(scaling.number("factor"));
             case "llama3" -> new RopeScaling.Llama3(scaling.number("factor"), scaling.number("low_freq_factor"),
-                    scaling.number("high_freq_factor"), original(scaling, fields));
-            case "yarn" -> yarn(scaling, fields);
+                    scaling.number("high_freq_factor"), original);
+            case "yarn" -> yarn(scaling, original, positions);
             default -> throw new InputException(scaling.where() + ": rope_type is " + type
                     + ", expected default, linear, dynamic, llama3 or yarn");
-        });
+        };
     }
 
-    /** Reads the parameters of YaRN. Missing fields have the defaults of transformers' modeling_rope_utils. */
-    private static RopeScaling yarn(JsonFields scaling, JsonFields fields) {
-        int original = scaling.has(ORIGINAL) || fields.has(ORIGINAL) ? original(scaling, fields)
-                : fields.integer("max_position_embeddings");
-        double factor = scaling.number("factor", (double) fields.integer("max_position_embeddings") / original);
+    /** Reads YaRN's parameters. Missing fields get the defaults of transformers' modeling_rope_utils. */
+    private static RopeScaling yarn(JsonFields scaling, int original, int positions) {
+        double factor = scaling.number("factor", (double) positions / original);
         double mscale = scaling.number("mscale", 0);
         double ofAllDimensions = scaling.number("mscale_all_dim", 0);
         double attention = mscale != 0 && ofAllDimensions != 0
@@ -221,9 +249,5 @@ public final class BlueprintReader {
                 : RopeScaling.Yarn.attentionFactor(factor, 1);
         return new RopeScaling.Yarn(factor, original, scaling.number("beta_fast", 32), scaling.number("beta_slow", 1),
                 scaling.flag("truncate", true), scaling.number("attention_factor", attention));
-    }
-
-    private static int original(JsonFields scaling, JsonFields fields) {
-        return fields.has(ORIGINAL) && !scaling.has(ORIGINAL) ? fields.integer(ORIGINAL) : scaling.integer(ORIGINAL);
     }
 }

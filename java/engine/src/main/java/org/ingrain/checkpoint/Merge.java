@@ -14,14 +14,16 @@ import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.Parameter;
 import org.ingrain.model.ParameterTable;
+import org.ingrain.model.Projection;
+import org.ingrain.tensor.DType;
 import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 
 /**
- * Merges an adapter into its base model. Each adapted weight becomes W + scaling·B·A, computed in F32 and rounded to
- * the type of W. Tensors are processed one at a time. The result is a new Hugging Face folder, written atomically.
- * Modules that the adapter stores in full replace the base's modules. If this changes only one of two tied embeddings,
- * the result has a separate output head.
+ * Merges an adapter into its base model: W + scaling·B·A, computed in F32 and rounded to the type of W, one tensor at a
+ * time. The result is a new Hugging Face folder, written atomically. Modules that the adapter stores in full replace
+ * the base's modules. If the adapter changes tied embeddings, so that they differ, the result has a separate output
+ * head. A bias of lora_B is added to the base's bias; a module without one cannot be merged, as in PEFT.
  */
 public final class Merge {
     private static final String EMBEDDING = "model.embed_tokens.weight";
@@ -37,6 +39,11 @@ public final class Merge {
         adapter.modules().forEach(module -> {
             Parameter w = parameters.get(module.layer(), module.projection());
             requireShape(w.name(), w.shape());
+            String bias = module.projection().module(module.layer()) + ".bias";
+            if (module.bias() != null && !base.has(bias)) {
+                throw new InputException(base.path() + ": has no tensor '" + bias
+                        + "' that the adapter's lora_bias can be added to, so the adapter cannot be merged");
+            }
         });
         adapter.savedModules().forEach((name, tensor) -> {
             if (!has(name)) {
@@ -56,11 +63,12 @@ public final class Merge {
         return base.has(name) ? name : EMBEDDING;
     }
 
-    /**
-     * Whether tied tensors differ after the merge. They do if the adapter replaces only one of them, or both with
-     * different values.
-     */
+    /** Whether the adapter breaks a tie: it adapts a tied tensor, replaces only one, or both with different ones. */
     private boolean unties() {
+        if (base.config().tieWordEmbeddings()
+                && adapter.modules().stream().anyMatch(module -> module.projection().ofModel())) {
+            return true;
+        }
         HostTensor embedding = adapter.savedModules().get(EMBEDDING);
         HostTensor head = adapter.savedModules().get(HEAD);
         boolean same = embedding == null ? head == null : head != null && embedding.dtype() == head.dtype()
@@ -80,7 +88,12 @@ public final class Merge {
      */
     public void write(Path output, Progress progress) {
         Map<String, LoraModule> modules = new HashMap<>();
-        adapter.modules().forEach(module -> modules.put(module.projection().weightName(module.layer()), module));
+        adapter.modules().forEach(module -> {
+            modules.put(module.projection().weightName(module.layer()), module);
+            if (module.bias() != null) {
+                modules.put(module.projection().module(module.layer()) + ".bias", module);
+            }
+        });
         List<String> names = new ArrayList<>(base.names());
         Blueprint config = unties() ? base.config().untied() : base.config();
         if (unties() && !names.contains(HEAD)) {
@@ -95,7 +108,7 @@ public final class Merge {
                 return new TensorOutput(name, w.dtype(), w.shape(), () -> {
                     progress.written(++written[0], names.size());
                     MemorySegment data = memory.asSlice(0, w.data().byteSize());
-                    return modules.containsKey(name) ? merged(data, w, modules.get(name)) : replaced(data, name, w);
+                    return changed(data, name, w, modules.get(name));
                 });
             }).toList();
             DurableFolder.write(output,
@@ -113,30 +126,51 @@ public final class Merge {
         }
     }
 
-    private MemorySegment replaced(MemorySegment data, String name, HostTensor w) {
+    /** The tensor of this name in the result, in the type of the base's w. */
+    private MemorySegment changed(MemorySegment data, String name, HostTensor w, LoraModule module) {
         HostTensor saved = adapter.savedModules().get(name);
-        if (saved == null) {
-            return w.data();
+        HostTensor source = saved == null ? w : saved;
+        if (module == null) {
+            return saved == null ? w.data() : converted(data, source, w.dtype());
         }
-        int columns = Math.toIntExact(saved.shape()[saved.shape().length - 1]);
+        return w.shape().length == 1 ? biased(data, source, w.dtype(), module)
+                : merged(data, source, w.dtype(), module);
+    }
+
+    private static MemorySegment converted(MemorySegment data, HostTensor source, DType dtype) {
+        int columns = Math.toIntExact(source.shape()[source.shape().length - 1]);
         float[] row = new float[columns];
-        for (long begin = 0; begin < saved.elements(); begin += columns) {
-            HostFloats.read(row, saved.data(), saved.dtype(), begin);
-            HostFloats.write(data, w.dtype(), begin, row);
+        for (long begin = 0; begin < source.elements(); begin += columns) {
+            HostFloats.read(row, source.data(), source.dtype(), begin);
+            HostFloats.write(data, dtype, begin, row);
         }
         return data;
     }
 
-    /** Sets data to W (N, C) + scaling·B (N, R)·A (R, C), in the type of W. Returns data. */
-    private static MemorySegment merged(MemorySegment data, HostTensor w, LoraModule module) {
+    /** Computes data = bias (N) + scaling·bias of B (N). */
+    private static MemorySegment biased(MemorySegment data, HostTensor bias, DType dtype, LoraModule module) {
+        float[] values = new float[module.bias().length];
+        HostFloats.read(values, bias.data(), bias.dtype(), 0);
+        for (int n = 0; n < values.length; n++) {
+            values[n] += module.scaling() * module.bias()[n];
+        }
+        HostFloats.write(data, dtype, 0, values);
+        return data;
+    }
+
+    /** Computes data = W (N, C) + scaling·B (N, R)·A (R, C), or the transpose of B·A for the embedding (V, D). */
+    private static MemorySegment merged(MemorySegment data, HostTensor w, DType dtype, LoraModule module) {
+        boolean embedding = module.projection() == Projection.EMBED_TOKENS;
+        float[] left = embedding ? transposed(module.a(), module.rank()) : module.b();
+        float[] right = embedding ? transposed(module.b(), module.b().length / module.rank()) : module.a();
         int columns = Math.toIntExact(w.shape()[1]);
         LongStream.range(0, w.shape()[0]).parallel().forEach(n -> {
             float[] delta = new float[columns];
             for (int r = 0; r < module.rank(); r++) {
-                float b = module.b()[Math.toIntExact(n * module.rank() + r)];
+                float b = left[Math.toIntExact(n * module.rank() + r)];
                 int a = r * columns;
                 for (int c = 0; c < columns; c++) {
-                    delta[c] += b * module.a()[a + c];
+                    delta[c] += b * right[a + c];
                 }
             }
             float[] row = new float[columns];
@@ -144,8 +178,17 @@ public final class Merge {
             for (int c = 0; c < columns; c++) {
                 row[c] += module.scaling() * delta[c];
             }
-            HostFloats.write(data, w.dtype(), n * columns, row);
+            HostFloats.write(data, dtype, n * columns, row);
         });
         return data;
+    }
+
+    private static float[] transposed(float[] matrix, int rows) {
+        int columns = matrix.length / rows;
+        float[] result = new float[matrix.length];
+        for (int i = 0; i < matrix.length; i++) {
+            result[i % columns * rows + i / columns] = matrix[i];
+        }
+        return result;
     }
 }

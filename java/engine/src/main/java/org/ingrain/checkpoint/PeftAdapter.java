@@ -6,24 +6,31 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import java.util.stream.LongStream;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 import org.ingrain.files.JsonFields;
+import org.ingrain.model.Adapter;
 import org.ingrain.model.Blueprint;
+import org.ingrain.model.Group;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.Parameter;
 import org.ingrain.model.ParameterTable;
+import org.ingrain.model.ParameterTable.Site;
 import org.ingrain.model.Projection;
 import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 
 /**
  * A LoRA adapter in PEFT's format: adapter_config.json and adapter_model.safetensors. The tensor names are {@code
- * base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight} (R, C) and lora_B (N, R).
+ * base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight} (R, C) and lora_B (N, R), with lora_bias also
+ * lora_B.bias (N). Those of the embedding are lora_embedding_A (R, V) and lora_embedding_B (D, R). PEFT stores the base
+ * layer's weight, too, if the embedding or the output head is adapted; it counts to the saved modules.
  *
  * @param modules      the adapted projections, ordered by layer and projection
  * @param savedModules parameters stored in full (modules_to_save); the key is the name in the model, such as {@code
@@ -57,6 +64,7 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
             TreeSet<String> unread = new TreeSet<>(tensors.names());
             List<LoraModule> modules = modules(tensors, config, model, unread);
             Map<String, HostTensor> saved = savedModules(tensors, config, unread);
+            saved.putAll(baseLayers(tensors, model, unread));
             if (!unread.isEmpty()) {
                 throw new InputException(tensors.file() + ": tensor '" + unread.first() + "' belongs to no module that "
                         + CONFIG + " names");
@@ -65,27 +73,56 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
         }
     }
 
+    /**
+     * What the adapter changes in its base. Saved parameters that equal the base's are left out, such as base layers
+     * that PEFT stores unchanged.
+     *
+     * @throws InputException if a saved parameter is not one of the base, or has another shape
+     */
+    public Adapter changes(ModelFolder base) {
+        Map<String, HostTensor> changed = new HashMap<>();
+        savedModules.forEach((name, saved) -> {
+            boolean tiedHead = name.equals(Projection.LM_HEAD.weightName(Group.MODEL)) && !base.has(name);
+            HostTensor old = base.tensor(tiedHead ? Projection.EMBED_TOKENS.weightName(Group.MODEL) : name);
+            if (!Arrays.equals(old.shape(), saved.shape())) {
+                throw new InputException("adapter: '" + name + "' of modules_to_save has shape "
+                        + Arrays.toString(saved.shape()) + ", expected " + Arrays.toString(old.shape()));
+            }
+            if (old.dtype() != saved.dtype() || old.data().mismatch(saved.data()) >= 0) {
+                changed.put(name, saved);
+            }
+        });
+        return new Adapter(modules, changed);
+    }
+
     private static List<LoraModule> modules(Safetensors tensors, AdapterConfig config, Blueprint model,
             TreeSet<String> unread) {
         List<LoraModule> modules = new ArrayList<>();
         ParameterTable parameters = model.parameters();
-        for (int layer = 0; layer < model.numHiddenLayers(); layer++) {
-            for (Projection projection : Projection.values()) {
-                if (config.targets(layer, projection)) {
-                    int rank = config.rank(layer, projection);
-                    String a = name(layer, projection, "lora_A");
-                    String b = name(layer, projection, "lora_B");
-                    Parameter w = parameters.get(layer, projection);
-                    modules.add(new LoraModule(layer, projection, rank, config.scaling(layer, projection),
-                            floats(tensors, a, rank, w.columns()), floats(tensors, b, w.rows(), rank)));
-                    unread.removeAll(List.of(a, b));
-                }
+        for (Site site : parameters.adaptable()) {
+            int layer = site.layer();
+            Projection projection = site.projection();
+            if (!config.targets(layer, projection)) {
+                continue;
             }
+            if (config.loraBias() && projection == Projection.EMBED_TOKENS) {
+                throw new InputException(tensors.file().resolveSibling(CONFIG)
+                        + ": lora_bias is set, which is not supported for embed_tokens");
+            }
+            int rank = config.rank(layer, projection);
+            Parameter w = parameters.get(site);
+            String a = name(layer, projection, Part.A);
+            String b = name(layer, projection, Part.B);
+            String bias = name(layer, projection, Part.BIAS);
+            modules.add(new LoraModule(layer, projection, rank, config.scaling(layer, projection),
+                    floats(tensors, a, rank, projection.inputs(w)), floats(tensors, b, projection.outputs(w), rank),
+                    config.loraBias() ? floats(tensors, bias, w.rows()) : null));
+            unread.removeAll(config.loraBias() ? List.of(a, b, bias) : List.of(a, b));
         }
         if (modules.isEmpty() && config.modulesToSave().isEmpty()) {
             throw new InputException(tensors.file().resolveSibling(CONFIG) + ": target_modules is "
                     + config.targetModules().json()
-                    + ", which names no linear layer of the model");
+                    + ", which names no module of the model that can be adapted");
         }
         return modules;
     }
@@ -97,23 +134,43 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
             String module = name.substring(0, Math.max(0, name.lastIndexOf('.')));
             if (name.startsWith(PREFIX) && config.modulesToSave().stream()
                     .anyMatch(module::endsWith)) {   // as in PEFT: norm also matches input_layernorm
-                HostTensor tensor = tensor(tensors, name);
-                MemorySegment copy = Arena.ofAuto().allocate(tensor.data().byteSize(), 64).copyFrom(tensor.data());
-                saved.put(name.substring(PREFIX.length()), new HostTensor(tensor.dtype(), tensor.shape(), copy));
+                saved.put(name.substring(PREFIX.length()), copy(tensors, name));
                 unread.remove(name);
             }
         }
         return saved;
     }
 
-    private static float[] floats(Safetensors tensors, String name, long rows, long columns) {
-        TensorInfo info = tensors.info(name);
-        if (!Arrays.equals(info.shape(), new long[] {rows, columns})) {
-            throw new InputException(tensors.file() + ": tensor '" + name + "' has shape "
-                    + Arrays.toString(info.shape()) + ", expected ["
-                    + rows + ", " + columns + "]");
+    /** The base layers' weights of the adapted embedding and output head. In a tied model either is both. */
+    private static Map<String, HostTensor> baseLayers(Safetensors tensors, Blueprint model, TreeSet<String> unread) {
+        Map<String, HostTensor> saved = new LinkedHashMap<>();
+        for (Projection table : List.of(Projection.EMBED_TOKENS, Projection.LM_HEAD)) {
+            String name = PREFIX + table.module(Group.MODEL) + ".base_layer.weight";
+            if (unread.remove(name)) {
+                saved.put(table.weightName(Group.MODEL), copy(tensors, name));
+            }
         }
-        float[] values = new float[Math.toIntExact(rows * columns)];
+        if (model.tieWordEmbeddings() && saved.size() == 1) {
+            HostTensor both = saved.values().iterator().next();
+            saved.put(Projection.EMBED_TOKENS.weightName(Group.MODEL), both);
+            saved.put(Projection.LM_HEAD.weightName(Group.MODEL), both);
+        }
+        return saved;
+    }
+
+    private static HostTensor copy(Safetensors tensors, String name) {
+        HostTensor tensor = tensor(tensors, name);
+        MemorySegment copy = Arena.ofAuto().allocate(tensor.data().byteSize(), 64).copyFrom(tensor.data());
+        return new HostTensor(tensor.dtype(), tensor.shape(), copy);
+    }
+
+    private static float[] floats(Safetensors tensors, String name, long... shape) {
+        TensorInfo info = tensors.info(name);
+        if (!Arrays.equals(info.shape(), shape)) {
+            throw new InputException(tensors.file() + ": tensor '" + name + "' has shape "
+                    + Arrays.toString(info.shape()) + ", expected " + Arrays.toString(shape));
+        }
+        float[] values = new float[Math.toIntExact(LongStream.of(shape).reduce(1, Math::multiplyExact))];
         HostTensor tensor = tensor(tensors, name);
         HostFloats.read(values, tensor.data(), tensor.dtype(), 0);
         return values;
@@ -133,10 +190,13 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
         }
         List<TensorOutput> tensors = new ArrayList<>();
         for (LoraModule m : modules) {
-            tensors.add(TensorOutput.of(name(m.layer(), m.projection(), "lora_A"), m.a(), m.rank(),
+            tensors.add(TensorOutput.of(name(m.layer(), m.projection(), Part.A), m.a(), m.rank(),
                     m.a().length / m.rank()));
-            tensors.add(TensorOutput.of(name(m.layer(), m.projection(), "lora_B"), m.b(), m.b().length / m.rank(),
+            tensors.add(TensorOutput.of(name(m.layer(), m.projection(), Part.B), m.b(), m.b().length / m.rank(),
                     m.rank()));
+            if (m.bias() != null) {
+                tensors.add(TensorOutput.of(name(m.layer(), m.projection(), Part.BIAS), m.bias(), m.bias().length));
+            }
         }
         SafetensorsWriter.write(folder.resolve(WEIGHTS), tensors);
         DurableFile.write(folder.resolve(CONFIG), Json.config(fields()));
@@ -153,6 +213,7 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
         fields.put("init_lora_weights", true);
         fields.put("layers_to_transform", config.layersToTransform().isEmpty() ? null : config.layersToTransform());
         fields.put("lora_alpha", config.loraAlpha());
+        fields.put("lora_bias", config.loraBias());
         fields.put("lora_dropout", config.loraDropout());
         fields.put("modules_to_save", null);
         fields.put("peft_type", "LORA");
@@ -165,7 +226,13 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
         return fields;
     }
 
-    private static String name(int layer, Projection projection, String part) {
-        return PREFIX + projection.module(layer) + "." + part + ".weight";
+    private enum Part { A, B, BIAS }
+
+    private static String name(int layer, Projection projection, Part part) {
+        return PREFIX + projection.module(layer) + "." + switch (part) {
+            case A -> projection == Projection.EMBED_TOKENS ? "lora_embedding_A" : "lora_A.weight";
+            case B -> projection == Projection.EMBED_TOKENS ? "lora_embedding_B" : "lora_B.weight";
+            case BIAS -> "lora_B.bias";
+        };
     }
 }

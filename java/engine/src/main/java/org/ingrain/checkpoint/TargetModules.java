@@ -2,9 +2,12 @@ package org.ingrain.checkpoint;
 
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 import org.ingrain.files.JsonFields;
+import org.ingrain.model.Group;
+import org.ingrain.model.Projection;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -35,9 +38,13 @@ public sealed interface TargetModules {
     }
 
     record Expression(String regex) implements TargetModules {
+        /** Modules that PEFT does not count to all-linear. */
+        private static final Set<String> TABLES = Set.of(Projection.EMBED_TOKENS.module(Group.MODEL),
+                Projection.LM_HEAD.module(Group.MODEL));
+
         @Override
         public boolean matches(String path) {
-            return regex.equalsIgnoreCase("all-linear") || Pattern.matches(regex, path);
+            return regex.equalsIgnoreCase("all-linear") ? !TABLES.contains(path) : Pattern.matches(regex, path);
         }
 
         @Override

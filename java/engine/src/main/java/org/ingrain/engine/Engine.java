@@ -7,14 +7,17 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.function.Supplier;
 import org.ingrain.checkpoint.BlueprintReader;
 import org.ingrain.checkpoint.ModelFolder;
+import org.ingrain.checkpoint.PeftAdapter;
 import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.files.Digest;
+import org.ingrain.model.Adapter;
 import org.ingrain.model.AdapterBank;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
@@ -163,6 +166,27 @@ public final class Engine implements AutoCloseable {
         return resource;
     }
 
+    /**
+     * What an adapter in PEFT's format changes in the model.
+     *
+     * @throws InputException if the folder holds no adapter of this model
+     */
+    public Adapter adapter(Path adapter) {
+        PeftAdapter read = PeftAdapter.read(adapter, blueprint);
+        return folder == null ? new Adapter(read.modules(), read.savedModules()) : read.changes(folder);
+    }
+
+    /** The modules of an adapter to train further. One that replaces parameters of the model is refused. */
+    public List<LoraModule> trainableAdapter(Path adapter) {
+        Adapter read = adapter(adapter);
+        if (!read.saved().isEmpty()) {
+            throw new InputException(adapter + ": modules_to_save replaces " + read.saved().size()
+                    + " parameters, such as " + new TreeSet<>(read.saved().keySet()).first()
+                    + ", expected LoRA modules alone to train further; merge it and train the result");
+        }
+        return read.modules();
+    }
+
     /** Creates a generator for the base model. */
     public Generator generator(GeneratorConfig config) {
         return generator(config, 0, 0);
@@ -170,33 +194,47 @@ public final class Engine implements AutoCloseable {
 
     /** Creates a generator with slots for adapters of at most the given rank; see {@link AdapterSlots}. */
     public Generator generator(GeneratorConfig config, int slots, int rank) {
+        return generator(config, AdapterBank.Limits.of(slots, rank));
+    }
+
+    /** Creates a generator with room for one adapter, which may be null for the base model. */
+    public Generator generator(GeneratorConfig config, Adapter adapter) {
+        return generator(config, limits(adapter));
+    }
+
+    private static AdapterBank.Limits limits(Adapter adapter) {
+        return adapter == null ? AdapterBank.Limits.of(0, 0) : AdapterBank.Limits.of(adapter);
+    }
+
+    /** Creates a generator with room for adapters within these limits. */
+    public Generator generator(GeneratorConfig config, AdapterBank.Limits adapters) {
         Tokenizer text = tokenizer();   // rejects an unreadable tokenizer before the weights are loaded
         int tokens = config.maxBatchTokens();
-        load(room(config, slots, rank));
+        load(room(config, adapters));
         List<ShardedModel> models = copies.stream().map(copy -> new ShardedModel(subject(), copy.ranks(),
-                copy.weights(), slots == 0 ? List.of() : copy.ranks().run(i -> new AdapterBank(copy.contexts().get(i),
-                        copy.weights().get(i), slots, rank, tokens)))).toList();
+                copy.weights(), adapters.slots() == 0 ? List.of() : copy.ranks().run(i -> new AdapterBank(
+                        copy.contexts().get(i), copy.weights().get(i), adapters, tokens)))).toList();
         return new Generator(models, config, () -> text.streamingDecoder(true), text.eosIds());
     }
 
     /** Creates a generator for a model without a tokenizer. It has no end-of-sequence ids and no adapter slots. */
     public Generator generator(GeneratorConfig config, Supplier<StreamingDecoder> decoders) {
-        load(room(config, 0, 0));
+        load(room(config, limits(null)));
         return new Generator(copies.stream()
                 .map(copy -> new ShardedModel(subject(), copy.ranks(), copy.weights(), List.of())).toList(), config,
                 decoders, List.of());
     }
 
     /** What a generator takes on a rank beside the weights. */
-    private List<MemoryPlan.Part> room(GeneratorConfig config, int slots, int rank) {
+    private List<MemoryPlan.Part> room(GeneratorConfig config, AdapterBank.Limits adapters) {
         Weights share = planned(placement.tensorParallelSize());
         long all = Generator.bytes(share, config);
         long cache = Generator.cacheBytes(share, config);
         List<MemoryPlan.Part> parts = new ArrayList<>(List.of(new MemoryPlan.Part("cache", cache),
                 new MemoryPlan.Part("workspace", all - cache)));
-        if (slots > 0) {
+        if (adapters.slots() > 0) {
             parts.add(new MemoryPlan.Part("adapter", Allocator.bytes(context(),
-                    counter -> new AdapterBank(counter, share, slots, rank, config.maxBatchTokens()))));
+                    counter -> new AdapterBank(counter, share, adapters, config.maxBatchTokens()))));
         }
         return parts;
     }
@@ -264,10 +302,10 @@ public final class Engine implements AutoCloseable {
     /**
      * Plans the memory of every device for a generator, without loading anything.
      *
-     * @param slots adapters of at most this rank
+     * @param slots number of slots for adapters of at most this rank
      */
     public List<MemoryPlan> plan(GeneratorConfig config, int slots, int rank) {
-        return plan(room(config, slots, rank));
+        return plan(room(config, AdapterBank.Limits.of(slots, rank)));
     }
 
     /** A plan of what each rank will allocate: these parts, and the weights unless they are loaded. */

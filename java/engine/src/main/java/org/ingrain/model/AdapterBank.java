@@ -1,136 +1,281 @@
 package org.ingrain.model;
 
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
-import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
+import org.ingrain.model.ParameterTable.Site;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
 
 /**
- * The LoRA adapters available to the sequences of one batch. Each adapter occupies a slot. For each layer and
- * projection the bank stores A (G, R, C), B (G, N, R) and scaling (G), all F32; G is the number of slots. Adapters of a
- * smaller rank are padded with zeros; the padding changes no bit of the results. A slot can be reloaded at any time. A
- * tensor-parallel rank stores its own rows of B and all of A.
+ * The LoRA adapters available to the sequences of one batch. Each adapter occupies a slot. For each module the bank
+ * stores A (G, R, C), B (G, N, R) and scaling (G), all F32. Adapters of a smaller rank are padded with zeros, which
+ * does not change any bit of the sum. A slot can be reloaded at any time. A tensor-parallel rank stores its own rows of
+ * B and all of A; of the output head it stores all, since every rank has all logits.
+ *
+ * <p>Of the embedding the bank stores the transpose (G, V, R) of A: a row's u is gathered from the table of each slot,
+ * and that of the row's own slot is selected. A bias of B is the update of rank 1 whose u is 1.
+ *
+ * <p>Parameters that an adapter replaces are allocated a second time, and all rows of a step use them. So such an
+ * adapter is alone: there is one slot, and no sequence without the adapter.
  */
 public final class AdapterBank {
     private final Context context;
-    private final int slots;
-    private final int rank;
+    private final Limits limits;
     private final Ops ops;
     private final Tensor u;
+    /** (maxTokens, 1) ones; null without biases. */
+    private final Tensor ones;
+    /** (G·maxTokens, R) u of the embedding in every slot; null with one slot, or if the embedding is not adapted. */
+    private final Tensor candidates;
     /** Two buffers of (maxTokens, widest input of a column-sharded projection) elements; null on a single rank. */
     private final Tensor gathered;
     private final Tensor whole;
-    private final List<Map<Projection, Slots>> layers = new ArrayList<>();
+    private final Map<Site, Slots> sites = new HashMap<>();
+    /** The model's weights with the replaced parameters; null if none can be replaced. */
+    private final Weights replacement;
+    private boolean replaces;
 
-    /** One projection of one layer. */
-    record Site(int layer, Projection projection) {
+    /**
+     * What a bank has room for.
+     *
+     * @param slots  G, number of adapters
+     * @param rank   R, maximum rank
+     * @param tables which of the embedding and the output head adapters may adapt
+     * @param biases whether adapters may have a bias of B
+     * @param saved  names of the parameters that the only adapter replaces
+     */
+    public record Limits(int slots, int rank, Set<Projection> tables, boolean biases, Set<String> saved) {
+        public Limits {
+            tables = Set.copyOf(tables);
+            saved = Set.copyOf(saved);
+            if (!saved.isEmpty() && slots != 1) {
+                throw new IllegalArgumentException("an adapter that replaces parameters is alone");
+            }
+        }
+
+        /** Adapters of linear layers. */
+        public static Limits of(int slots, int rank) {
+            return new Limits(slots, rank, Set.of(), false, Set.of());
+        }
+
+        /** Exactly this adapter. */
+        public static Limits of(Adapter adapter) {
+            List<LoraModule> modules = adapter.modules();
+            return new Limits(1, modules.stream().mapToInt(LoraModule::rank).max().orElse(1),
+                    modules.stream().map(LoraModule::projection).filter(Projection::ofModel)
+                            .collect(Collectors.toSet()),
+                    modules.stream().anyMatch(module -> module.bias() != null), adapter.saved().keySet());
+        }
     }
 
     /**
-     * The adapters of one projection. N is this rank's share of the rows; C is not sharded.
+     * The adapters of one module. N is this rank's share of the rows; C is not sharded.
      *
-     * @param a       (G, R, C)
+     * @param a       (G, R, C); (G, C, R) of the embedding
      * @param b       (G, N, R)
+     * @param bias    (G, N, 1), or null
      * @param scaling (G)
      * @param row     the first row of the full B that this rank holds
-     * @param column  the projection's first column in the output of the fused product
-     * @param columns whether the projection is column-sharded; each rank then has only some columns of x
-     * @param adapted the slots whose adapter includes this projection
+     * @param column  the module's first column in the output of the fused product
+     * @param columns whether the module is column-sharded, so that each rank has only a part of x
+     * @param adapted the slots whose adapter includes this module
+     * @param biased  those of them that have a bias
      */
-    private record Slots(Tensor a, Tensor b, Tensor scaling, long row, long column, boolean columns, BitSet adapted) {
+    private record Slots(Tensor a, Tensor b, Tensor bias, Tensor scaling, long row, long column, boolean columns,
+            BitSet adapted, BitSet biased) {
     }
 
     /** Allocates slots for adapters of rank at most {@code rank}, for steps of at most {@code maxTokens} tokens. */
     public AdapterBank(Allocator memory, Weights weights, int slots, int rank, int maxTokens) {
+        this(memory, weights, Limits.of(slots, rank), maxTokens);
+    }
+
+    /** Allocates adapters within these limits, for steps of at most {@code maxTokens} tokens. */
+    public AdapterBank(Allocator memory, Weights weights, Limits limits, int maxTokens) {
         context = memory.context();
         ops = new Ops(context);
-        this.slots = slots;
-        this.rank = rank;
-        u = memory.allocate(DType.F32, maxTokens, rank);
-        ParameterTable parameters = weights.parameters();
-        Rank place = weights.rank();
+        this.limits = limits;
+        u = memory.allocate(DType.F32, maxTokens, limits.rank);
+        ones = limits.biases ? memory.allocate(DType.F32, maxTokens, 1) : null;
+        if (ones != null) {
+            memory.initialize(ones, () -> filled(maxTokens));
+        }
+        candidates = limits.slots == 1 || !limits.tables.contains(Projection.EMBED_TOKENS) ? null
+                : memory.allocateZero(DType.F32, (long) limits.slots * maxTokens, limits.rank);
         long widest = 0;
-        for (int i = 0; i < weights.layers().size(); i++) {
-            Map<Projection, Slots> layer = new EnumMap<>(Projection.class);
-            for (Projection p : Projection.values()) {
-                Parameter w = parameters.get(i, p);
-                boolean columns = w.columns(place) < w.columns();
-                widest = columns ? Math.max(widest, w.columns()) : widest;
-                layer.put(p, new Slots(memory.allocateZero(DType.F32, slots, rank, w.columns()),
-                        memory.allocateZero(DType.F32, slots, w.rows(place), rank),
-                        memory.allocateZero(DType.F32, slots), w.firstRow(place), parameters.firstRow(w, place),
-                        columns, new BitSet()));
+        for (Site site : weights.parameters().adaptable()) {
+            if (!site.projection().ofModel() || limits.tables.contains(site.projection())) {
+                Slots slots = allocate(memory, weights, site);
+                sites.put(site, slots);
+                widest = slots.columns ? Math.max(widest, weights.parameters().get(site).columns()) : widest;
             }
-            layers.add(layer);
         }
         DType dtype = weights.precision().activations();
         gathered = widest == 0 ? null : memory.allocate(dtype, maxTokens, widest);
         whole = widest == 0 ? null : memory.allocate(dtype, maxTokens, widest);
+        replacement = limits.saved.isEmpty() ? null : weights.replaced(memory, limits.saved);
+    }
+
+    private static float[] filled(int length) {
+        float[] values = new float[length];
+        Arrays.fill(values, 1);
+        return values;
+    }
+
+    private Slots allocate(Allocator memory, Weights weights, Site site) {
+        ParameterTable parameters = weights.parameters();
+        Parameter w = parameters.get(site);
+        Projection p = site.projection();
+        Rank place = p.ofModel() ? Rank.SINGLE : weights.rank();
+        boolean embedding = p == Projection.EMBED_TOKENS;
+        long rows = embedding ? p.outputs(w) : w.rows(place);
+        return new Slots(embedding ? memory.allocateZero(DType.F32, limits.slots, w.rows(), limits.rank)
+                : memory.allocateZero(DType.F32, limits.slots, limits.rank, w.columns()),
+                memory.allocateZero(DType.F32, limits.slots, rows, limits.rank),
+                limits.biases ? memory.allocateZero(DType.F32, limits.slots, rows, 1) : null,
+                memory.allocateZero(DType.F32, limits.slots), embedding ? 0 : w.firstRow(place),
+                p.ofModel() ? 0 : parameters.firstRow(w, place), w.columns(place) < w.columns(), new BitSet(),
+                new BitSet());
     }
 
     /**
-     * Loads an adapter into a slot. The slot contributes nothing to projections that the adapter does not include. The
-     * projections included by the adapter of any slot determine which ops a step enqueues, so a graph captured before
-     * the load may no longer match.
+     * Loads an adapter into a slot. Modules that it does not adapt contribute nothing. The set of modules adapted by
+     * any slot determines which ops a step enqueues, so a graph captured before the load may no longer match.
      *
-     * @throws InputException if the rank of the adapter exceeds that of the bank; the slot is then unchanged
+     * @throws InputException if the adapter is not within the limits; the slot is then unchanged
      */
-    public void load(int slot, List<LoraModule> adapter) {
-        adapter.forEach(this::requireRank);
-        for (Map<Projection, Slots> layer : layers) {
-            for (Slots s : layer.values()) {
-                context.fillZero(s.scaling.rows(slot, slot + 1));
-                s.adapted.clear(slot);
-            }
+    public void load(int slot, Adapter adapter) {
+        if (!adapter.saved().isEmpty() && !adapter.saved().keySet().equals(limits.saved)) {
+            throw new InputException("adapter: modules_to_save " + new TreeSet<>(adapter.saved().keySet())
+                    + ", expected " + (limits.saved.isEmpty() ? "none beside other adapters; merge it first"
+                            : "those of the first adapter, " + new TreeSet<>(limits.saved)));
         }
-        for (LoraModule module : adapter) {
-            Slots s = layers.get(module.layer()).get(module.projection());
-            context.write(s.a.rows(slot, slot + 1), Arrays.copyOf(module.a(), Math.toIntExact(rank * s.a.size(2))));
-            context.write(s.b.rows(slot, slot + 1), widen(module, Math.toIntExact(s.row), Math.toIntExact(
-                    s.b.size(1))));
-            context.write(s.scaling.rows(slot, slot + 1), module.scaling());
-            s.adapted.set(slot);
+        adapter.modules().forEach(this::requireRoom);
+        for (Slots s : sites.values()) {
+            context.fillZero(s.scaling.rows(slot, slot + 1));
+            s.adapted.clear(slot);
+            s.biased.clear(slot);
+        }
+        adapter.modules().forEach(module -> load(slot, module));
+        replaces = !adapter.saved().isEmpty();
+        if (replaces) {
+            replacement.loadReplaced(adapter.saved());
         }
     }
 
-    private void requireRank(LoraModule module) {
-        if (module.rank() > rank) {
-            throw new InputException("adapter: rank " + module.rank() + " of layer " + module.layer() + " "
-                    + module.projection().target() + ", expected at most " + rank);
+    private void load(int slot, LoraModule module) {
+        Slots s = sites.get(new Site(module.layer(), module.projection()));
+        context.write(s.a.rows(slot, slot + 1), module.projection() == Projection.EMBED_TOKENS ? transposed(module)
+                : Arrays.copyOf(module.a(), Math.toIntExact(limits.rank * s.a.size(2))));
+        int first = Math.toIntExact(s.row);
+        int rows = Math.toIntExact(s.b.size(1));
+        context.write(s.b.rows(slot, slot + 1), widen(module, first, rows));
+        context.write(s.scaling.rows(slot, slot + 1), module.scaling());
+        s.adapted.set(slot);
+        if (s.bias != null) {
+            context.write(s.bias.rows(slot, slot + 1), module.bias() == null ? new float[rows]
+                    : Arrays.copyOfRange(module.bias(), first, first + rows));
+            s.biased.set(slot, module.bias() != null);
+        }
+    }
+
+    private void requireRoom(LoraModule module) {
+        Slots s = sites.get(new Site(module.layer(), module.projection()));
+        if (module.rank() > limits.rank || s == null || module.bias() != null && !limits.biases) {
+            throw new InputException("adapter: rank " + module.rank() + (module.bias() == null ? "" : " and lora_bias")
+                    + " of " + module.projection().module(module.layer()) + ", expected "
+                    + (s == null ? "no such module" : "at most " + limits.rank
+                    + (limits.biases ? "" : " and no bias")));
         }
     }
 
     private float[] widen(LoraModule module, int first, int rows) {
-        float[] wide = new float[rows * rank];
+        float[] wide = new float[rows * limits.rank];
         for (int n = 0; n < rows; n++) {
-            System.arraycopy(module.b(), (first + n) * module.rank(), wide, n * rank, module.rank());
+            System.arraycopy(module.b(), (first + n) * module.rank(), wide, n * limits.rank, module.rank());
         }
         return wide;
     }
 
-    /** Whether the adapter of any slot includes this projection. */
+    /** (V, R): the transpose of A (R, V), padded to the bank's rank. */
+    private float[] transposed(LoraModule module) {
+        int ids = module.a().length / module.rank();
+        float[] table = new float[Math.multiplyExact(ids, limits.rank)];
+        for (int r = 0; r < module.rank(); r++) {
+            for (int id = 0; id < ids; id++) {
+                table[id * limits.rank + r] = module.a()[r * ids + id];
+            }
+        }
+        return table;
+    }
+
+    /** Whether the adapter of any slot includes this module. */
     boolean adapts(int layer, Projection projection) {
-        return !layers.get(layer).get(projection).adapted.isEmpty();
+        Slots s = sites.get(new Site(layer, projection));
+        return s != null && !s.adapted.isEmpty();
+    }
+
+    /** The weights that all rows of a step use: {@code weights}, or those with the adapter's own parameters. */
+    Weights weights(Weights weights) {
+        return replaces ? replacement : weights;
     }
 
     /**
-     * Adds the adapters' contribution for x (T, C) to y (T, N), at this projection's columns. If the projection is
-     * column-sharded, the ranks gather x first, because adding partial products would change the order of summation.
+     * Adds the adapters' contribution for x (T, C) to y (T, N), at this module's columns. If the module is
+     * column-sharded, the ranks gather x first: a sum over partial products would have a different order than on one
+     * rank.
      */
     void apply(Site site, Tensor y, Tensor x, Step step) {
-        Slots s = layers.get(site.layer).get(site.projection);
+        Slots s = sites.get(site);
         Tensor slotOfRow = step.batch().adapterSlots().rows(0, x.size(0));
         Tensor down = u.rows(0, x.size(0));
         ops.loraDown(down, s.columns ? together(x, s.a.size(2), step) : x, s.a, slotOfRow, Ops.Dropout.NONE);
-        ops.loraUp(s.column == 0 ? y : y.fromColumn(s.column), down, s.b, s.scaling, slotOfRow);
+        up(s, s.column == 0 ? y : y.fromColumn(s.column), down, slotOfRow);
+    }
+
+    /** Adds the adapters' contribution to the logits (M, V) of x (M, D), the step's logit rows. */
+    void applyHead(Tensor logits, Tensor x, Step step) {
+        Slots s = sites.get(Site.LM_HEAD);
+        Tensor down = u.rows(0, x.size(0));
+        ops.loraDown(down, x, s.a, step.logitSlots(), Ops.Dropout.NONE);
+        up(s, logits, down, step.logitSlots());
+    }
+
+    /** Adds the adapters' contribution to the embeddings h (T, D) of the step's ids. */
+    void applyEmbedding(Tensor h, Step step) {
+        Slots s = sites.get(Site.EMBED_TOKENS);
+        long t = h.size(0);
+        Tensor down = u.rows(0, t);
+        if (candidates == null) {
+            ops.gatherRows(down, table(s, 0), step.ids());
+        } else {
+            s.adapted.stream().forEach(slot ->
+                    ops.gatherRows(candidates.rows(slot * t, (slot + 1) * t), table(s, slot), step.ids()));
+            ops.gatherRows(down, candidates.rows(0, limits.slots * t), step.slotRows());
+        }
+        up(s, h, down, step.batch().adapterSlots().rows(0, t));
+    }
+
+    /** (V, R). */
+    private static Tensor table(Slots s, int slot) {
+        return s.a.rows(slot, slot + 1).view(s.a.size(1), s.a.size(2));
+    }
+
+    private void up(Slots s, Tensor y, Tensor down, Tensor slotOfRow) {
+        ops.loraUp(y, down, s.b, s.scaling, slotOfRow);
+        if (!s.biased.isEmpty()) {
+            ops.loraUp(y, ones.rows(0, down.size(0)), s.bias, s.scaling, slotOfRow);
+        }
     }
 
     private Tensor together(Tensor x, long columns, Step step) {
@@ -140,11 +285,11 @@ public final class AdapterBank {
     }
 
     public int slots() {
-        return slots;
+        return limits.slots;
     }
 
     /** The maximum adapter rank R. */
     public int rank() {
-        return rank;
+        return limits.rank;
     }
 }

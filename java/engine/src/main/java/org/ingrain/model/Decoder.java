@@ -37,10 +37,15 @@ public final class Decoder {
      */
     public Tensor forward(Step step, KvCache cache, AdapterBank adapters) {
         int t = step.tokens();
+        boolean adapted = step.batch().adapterSlots() != null;
+        Weights weights = adapted ? adapters.weights(this.weights) : this.weights;
         Tensor x = activations.x().rows(0, t);
         Tensor delta = activations.delta() == null ? null : activations.delta().rows(0, t);
         Residual stream = new Residual(activations.h().rows(0, t), delta, false);
         ops.embedding(stream.h, step.ids(), weights.embedTokens());
+        if (adapted && adapters.adapts(Group.MODEL, Projection.EMBED_TOKENS)) {
+            adapters.applyEmbedding(stream.h, step);
+        }
         for (int i = 0; i < weights.layers().size(); i++) {
             Weights.Layer layer = weights.layers().get(i);
             Lora lora = new Lora(adapters, i, step);
@@ -49,7 +54,16 @@ public final class Decoder {
             stream.norm(x, layer.postAttentionLayernorm());
             stream.add(feedForward(x, layer, lora), layer.downProj(), lora, Projection.DOWN_PROJ);
         }
-        return head(step, stream);
+        int m = step.logitCount();
+        if (m == 0) {
+            return activations.logits().rows(0, 0);
+        }
+        Tensor normed = activations.selected(0, m);
+        Tensor logits = head(step, stream, normed, weights);
+        if (adapted && adapters.adapts(Group.MODEL, Projection.LM_HEAD)) {
+            adapters.applyHead(logits, normed, step);
+        }
+        return logits;
     }
 
     /** Returns the input of o_proj (T, H·E). */
@@ -87,13 +101,10 @@ public final class Decoder {
         return gated;
     }
 
-    private Tensor head(Step step, Residual stream) {
+    /** Sets x (M, D) to the output of the last norm and returns the logits (M, V). */
+    private Tensor head(Step step, Residual stream, Tensor x, Weights weights) {
         int m = step.logitCount();
         Tensor logits = activations.logits().rows(0, m);
-        if (m == 0) {
-            return logits;
-        }
-        Tensor x = activations.selected(0, m);
         stream.select(step.logitRows(), m).norm(x, weights.norm());
         if (activations.shared() == null) {
             ops.matmul(logits, x, weights.lmHead());
@@ -181,7 +192,7 @@ public final class Decoder {
 
         void apply(Projection projection, Tensor y, Tensor x) {
             if (adapts(projection)) {
-                bank.apply(new AdapterBank.Site(layer, projection), y, x, step);
+                bank.apply(new ParameterTable.Site(layer, projection), y, x, step);
             }
         }
     }

@@ -1,14 +1,20 @@
 package org.ingrain.model;
 
 /**
- * The adapter of one projection of one layer. The adapted weight is W + scaling·B·A.
+ * One adapted module: W + scaling·B·A, and with lora_bias also scaling·bias beside the product.
  *
- * @param layer      from 0
- * @param projection which of the seven projections
+ * @param layer      from 0; {@link Group#MODEL} for the embedding and the output head
+ * @param projection which module of the layer or the model
  * @param rank       R
  * @param scaling    alpha / R, or alpha / √R for rank-stabilised LoRA
- * @param a          lora_A (R, C) row-major
- * @param b          lora_B (N, R) row-major
+ * @param a          lora_A (R, C) row-major; C is V for the embedding
+ * @param b          lora_B (N, R) row-major; N is D for the embedding
+ * @param bias       bias (N) of lora_B, or null
  */
-public record LoraModule(int layer, Projection projection, int rank, float scaling, float[] a, float[] b) {
+public record LoraModule(int layer, Projection projection, int rank, float scaling, float[] a, float[] b,
+        float[] bias) {
+    /** A module without a bias. */
+    public LoraModule(int layer, Projection projection, int rank, float scaling, float[] a, float[] b) {
+        this(layer, projection, rank, scaling, a, b, null);
+    }
 }

@@ -102,9 +102,48 @@ public final class ParameterTable {
         return List.copyOf(parameters.values());
     }
 
-    /** The weight of one of a layer's projections. */
+    /**
+     * A module that can be adapted.
+     *
+     * @param layer from 0; {@link Group#MODEL} for the embedding and the output head
+     */
+    public record Site(int layer, Projection projection) {
+        static final Site EMBED_TOKENS = new Site(Group.MODEL, Projection.EMBED_TOKENS);
+        static final Site LM_HEAD = new Site(Group.MODEL, Projection.LM_HEAD);
+    }
+
+    /** All modules that can be adapted, in the order of the forward pass. */
+    public List<Site> adaptable() {
+        List<Site> sites = new ArrayList<>();
+        sites.add(Site.EMBED_TOKENS);
+        for (Group group : groups()) {
+            if (group.role() == Role.INPUT_LAYERNORM) {
+                Projection.LINEAR.forEach(projection -> sites.add(new Site(group.layer(), projection)));
+            }
+        }
+        sites.add(Site.LM_HEAD);
+        return sites;
+    }
+
+    /** The weight of a module that can be adapted. */
     public Parameter get(int layer, Projection projection) {
-        return parameters.get(projection.weightName(layer));
+        return projection == Projection.LM_HEAD ? headParameter : parameters.get(projection.weightName(layer));
+    }
+
+    /** The weight of a module that can be adapted. */
+    public Parameter get(Site site) {
+        return get(site.layer(), site.projection());
+    }
+
+    /**
+     * The parameter that an adapter may replace under this name, or null: one that is alone in its group. The output
+     * head has its own name here even if the model ties it.
+     */
+    public Parameter replaceable(String name) {
+        Parameter found = name.equals(Projection.LM_HEAD.weightName(Group.MODEL))
+                ? new Parameter(name, Group.LM_HEAD, headParameter.rows(), d, headParameter.shard(), 1, Init.NORMAL,
+                        true) : parameters.get(name);
+        return found == null || groups.containsKey(found.group()) && parts(found.group()).size() > 1 ? null : found;
     }
 
     public List<Group> groups() {

@@ -1,14 +1,31 @@
 package org.ingrain.model;
 
-/** The seven linear layers of a decoder block, with the order and the names of Hugging Face. */
+import java.util.Collections;
+import java.util.EnumSet;
+import java.util.Set;
+
+/**
+ * The modules that an adapter can adapt, under the names of Hugging Face: the seven linear layers of a decoder block,
+ * in their order, and the two tables outside of the blocks.
+ */
 public enum Projection {
     Q_PROJ("self_attn.q_proj"), K_PROJ("self_attn.k_proj"), V_PROJ("self_attn.v_proj"), O_PROJ("self_attn.o_proj"),
-    GATE_PROJ("mlp.gate_proj"), UP_PROJ("mlp.up_proj"), DOWN_PROJ("mlp.down_proj");
+    GATE_PROJ("mlp.gate_proj"), UP_PROJ("mlp.up_proj"), DOWN_PROJ("mlp.down_proj"),
+    EMBED_TOKENS("model.embed_tokens"), LM_HEAD("lm_head");
+
+    /** The seven linear layers of a block. */
+    public static final Set<Projection> LINEAR =
+            Collections.unmodifiableSet(EnumSet.range(Q_PROJ, DOWN_PROJ));
 
     private final String path;
 
     Projection(String path) {
         this.path = path;
+    }
+
+    /** Whether this is a table of the whole model, whose layer is {@link Group#MODEL}. */
+    public boolean ofModel() {
+        return !LINEAR.contains(this);
     }
 
     /** The last component of the module path, such as {@code q_proj}. Adapters name their targets this way. */
@@ -18,11 +35,21 @@ public enum Projection {
 
     /** The module path, such as {@code model.layers.3.self_attn.q_proj}. */
     public String module(int layer) {
-        return "model.layers." + layer + "." + path;
+        return ofModel() ? path : "model.layers." + layer + "." + path;
     }
 
     /** The weight's name, such as {@code model.layers.3.self_attn.q_proj.weight}. */
     public String weightName(int layer) {
         return module(layer) + ".weight";
+    }
+
+    /** Columns C of lora_A: the input features of a weight (N, C), or the ids of the embedding (V, D). */
+    public long inputs(Parameter weight) {
+        return this == EMBED_TOKENS ? weight.rows() : weight.columns();
+    }
+
+    /** Rows N of lora_B: the output features of a weight (N, C), or the width of the embedding (V, D). */
+    public long outputs(Parameter weight) {
+        return this == EMBED_TOKENS ? weight.columns() : weight.rows();
     }
 }

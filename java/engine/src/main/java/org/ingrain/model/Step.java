@@ -24,6 +24,8 @@ public final class Step {
     private int tokens;
     private int sequences;
     private int rows;
+    /** The adapter slot of each row of the step. */
+    private final int[] slotOfRow;
 
     /**
      * The sizes of the largest step.
@@ -64,18 +66,21 @@ public final class Step {
     /**
      * The staged arrays of one step, all I32: known ids (T), indices of the ids sampled by the previous step (T), the
      * batch's arrays, logit rows (M). With several ranks, two more arrays index the gathered parts of each row: {@code
-     * logitOrder} (M·ranks) for logits, and {@code tokenOrder} (T·ranks) for tokens if the step has adapters. An array
-     * that is not needed is empty.
+     * logitOrder} (M·ranks) for logits, and {@code tokenOrder} (T·ranks) for tokens if the step has adapters. Otherwise
+     * both are empty. With adapters, {@code logitSlots} (M) has the slots of the logit rows, and {@code slotRows} (T)
+     * the index of each row among the rows of all slots (G·T), slot after slot; a row without adapter counts to slot 0.
      */
     private record Arrays(Tensor given, Tensor source, Tensor batch, Tensor logitRows, Tensor logitOrder,
-            Tensor tokenOrder) {
+            Tensor tokenOrder, Tensor logitSlots, Tensor slotRows) {
         static Arrays reserve(Staging staging, Limits limits, Shape shape) {
             int ranks = limits.ranks == 1 ? 0 : limits.ranks;
             return new Arrays(staging.reserve(DType.I32, shape.tokens), staging.reserve(DType.I32, shape.tokens),
                     staging.reserve(DType.I32, Batch.elements(shape.tokens, shape.sequences, limits.maxBlocks)),
                     staging.reserve(DType.I32, shape.logitRows),
                     staging.reserve(DType.I32, (long) shape.logitRows * ranks),
-                    staging.reserve(DType.I32, shape.adapters ? (long) shape.tokens * ranks : 0));
+                    staging.reserve(DType.I32, shape.adapters ? (long) shape.tokens * ranks : 0),
+                    staging.reserve(DType.I32, shape.adapters ? shape.logitRows : 0),
+                    staging.reserve(DType.I32, shape.adapters ? shape.tokens : 0));
         }
     }
 
@@ -86,6 +91,7 @@ public final class Step {
         ops = new Ops(allocator.context());
         batch = allocator.context().batch(limits.maxBlocks(), limits.blockSize());
         ids = allocator.allocate(DType.I32, limits.tokens());
+        slotOfRow = new int[limits.tokens()];
     }
 
     /** Reserves the arrays of the largest step. */
@@ -146,6 +152,8 @@ public final class Step {
         staging.put(batch.positions(), tokens, position);
         if (shape.adapters) {
             staging.put(batch.adapterSlots(), tokens, place.adapterSlot);
+            staging.put(arrays.slotRows, tokens, Math.max(place.adapterSlot, 0) * shape.tokens + tokens);
+            slotOfRow[tokens] = place.adapterSlot;
         }
         tokens++;
     }
@@ -164,6 +172,9 @@ public final class Step {
     /** Requests the logits of a row. Returns the index of the row among the logit rows. */
     public int wantLogits(int row) {
         staging.put(arrays.logitRows, rows, row);
+        if (shape.adapters) {
+            staging.put(arrays.logitSlots, rows, slotOfRow[row]);
+        }
         return rows++;
     }
 
@@ -210,5 +221,15 @@ public final class Step {
     /** Row indices that order the gathered tokens of the current step (T·ranks); empty without adapters. */
     Tensor tokenOrder() {
         return arrays.tokenOrder;
+    }
+
+    /** (M): the adapter slots of the logit rows, if the step has adapters. */
+    Tensor logitSlots() {
+        return arrays.logitSlots;
+    }
+
+    /** (T): the index of each row among the rows of all slots (G·T), if the step has adapters. */
+    Tensor slotRows() {
+        return arrays.slotRows;
     }
 }

@@ -4,6 +4,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.ingrain.ffi.Allocator;
@@ -11,6 +12,8 @@ import org.ingrain.ffi.Context;
 import org.ingrain.model.Group.Role;
 import org.ingrain.ops.QkNorm;
 import org.ingrain.tensor.DType;
+import org.ingrain.tensor.HostTensor;
+import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
@@ -45,7 +48,61 @@ public final class Weights {
             Tensor postAttentionLayernorm, Weight gateUpProj, Weight downProj) {
     }
 
-    /** Receives the progress of a load after each layer. */
+    /** The weights of another object, of which some parameters are allocated anew with undefined content. */
+    private Weights(Allocator memory, Weights base, Set<String> names) {
+        context = memory.context();
+        config = base.config;
+        precision = base.precision;
+        rank = base.rank;
+        parameters = base.parameters;
+        owned = base.owned;
+        matrices = new HashMap<>(base.matrices);
+        vectors = new HashMap<>(base.vectors);
+        if (config.tieWordEmbeddings()) {   // a new embedding leaves the head as it is
+            matrices.put(Group.LM_HEAD, base.lmHead());
+        }
+        for (String name : names) {
+            Parameter p = parameters.replaceable(name);
+            if (p == null) {
+                throw new InputException("modules_to_save has '" + name
+                        + "', which cannot replace a parameter of the model while sampling; merge the adapter first");
+            }
+            if (p.matrix()) {
+                DType dtype = p.group().layer() == Group.MODEL ? precision.tables() : precision.weights();
+                matrices.put(p.group(), memory.weight(dtype, Weight.Layout.PACKED, p.rows(rank), p.columns(rank),
+                        p.chunk()));
+            } else {
+                vectors.put(p.group(), memory.allocate(precision.activations(), p.rows(rank)));
+            }
+        }
+        layers = IntStream.range(0, config.numHiddenLayers()).mapToObj(this::layer).toList();
+    }
+
+    /**
+     * The same weights with memory of their own for the parameters of these names; see {@link #loadReplaced}.
+     *
+     * @throws InputException if a parameter cannot be replaced
+     */
+    Weights replaced(Allocator memory, Set<String> names) {
+        return new Weights(memory, this, names);
+    }
+
+    /** Loads and packs parameters that have memory of their own. */
+    void loadReplaced(Map<String, HostTensor> values) {
+        try (WeightLoader loader = new WeightLoader(context, values::get, rank)) {
+            for (String name : values.keySet()) {
+                Parameter p = parameters.replaceable(name);
+                if (p.matrix()) {
+                    loader.matrix(matrix(p.group()), 0, p);
+                } else {
+                    loader.vector(vector(p.group()), p);
+                }
+            }
+            context.synchronize();
+        }
+    }
+
+    /** Progress of a load, called after each layer. */
     public interface Progress {
         void loaded(int layers, int of);
     }

@@ -8,6 +8,7 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.Supplier;
 import org.ingrain.ffi.Allocator;
+import org.ingrain.model.Adapter;
 import org.ingrain.model.AdapterBank;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.LoraModule;
@@ -33,6 +34,8 @@ public final class Generator implements AutoCloseable {
     private final List<Replica> replicas;
     /** Null if a single replica runs on the caller's thread. */
     private final ReplicaPool pool;
+    /** Whether the loaded adapter, the only one, replaces parameters of the model. */
+    private boolean replaces;
 
     /**
      * Creates a generator for a model on one device. The calls of {@link #step} do the computation.
@@ -131,6 +134,10 @@ public final class Generator implements AutoCloseable {
         if (request.adapterSlot() >= adapterSlots) {
             throw new InputException("adapter slot " + request.adapterSlot() + ": none is loaded there");
         }
+        if (replaces && request.adapterSlot() < 0) {
+            throw new InputException("a request without the adapter: the adapter's modules_to_save replace the model's,"
+                    + " so both cannot be computed by one generator");
+        }
         Ticket ticket = new Ticket(request, pool == null ? listener : pool.relay(listener), decoders);
         if (pool == null) {
             replicas.getFirst().enqueue(ticket);
@@ -140,11 +147,19 @@ public final class Generator implements AutoCloseable {
         return ticket;
     }
 
+    /** Replaces the adapter in a slot by one of low-rank updates alone. */
+    public void loadAdapter(int slot, List<LoraModule> adapter) {
+        loadAdapter(slot, Adapter.of(adapter));
+    }
+
     /**
      * Replaces the adapter in a slot and invalidates the prefix cache of the slot. No request for this slot may be in
-     * flight.
+     * flight. An adapter that replaces parameters of the model needs a bank that was made for it, and then no request
+     * without the adapter is accepted.
+     *
+     * @throws InputException if the bank has no room for the adapter
      */
-    public void loadAdapter(int slot, List<LoraModule> adapter) {
+    public void loadAdapter(int slot, Adapter adapter) {
         if (pool != null) {
             pool.requireUnused(slot);
         }
@@ -154,6 +169,7 @@ public final class Generator implements AutoCloseable {
                 return null;
             });
         }
+        replaces = !adapter.saved().isEmpty();
     }
 
     /** Runs all requests to completion. Returns one list per request, in request order, with its samples in order. */

@@ -5,9 +5,9 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Set;
 import org.ingrain.ffi.Allocator;
+import org.ingrain.model.Adapter;
 import org.ingrain.model.Decoder;
 import org.ingrain.model.KvCache;
-import org.ingrain.model.LoraModule;
 import org.ingrain.model.Weights;
 import org.ingrain.sample.Completion.FinishReason;
 import org.ingrain.sample.step.ParallelStepRunner;
@@ -84,7 +84,7 @@ final class Replica implements AutoCloseable {
     }
 
     /** Replaces the adapter in a slot. No request for this slot may be in flight. */
-    void loadAdapter(int slot, List<LoraModule> adapter) {
+    void loadAdapter(int slot, Adapter adapter) {
         if (scheduler.inFlight().stream().anyMatch(sequence -> sequence.ticket.request.adapterSlot() == slot)) {
             throw new IllegalStateException("adapter slot " + slot + " is in use");
         }

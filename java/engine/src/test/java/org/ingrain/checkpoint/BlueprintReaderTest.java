@@ -59,7 +59,7 @@ class BlueprintReaderTest {
         "vocab_size is \"many\", expected an integer|'vocab_size':100|'vocab_size':'many'",
         "vocab_size is 100.5, expected an integer|'vocab_size':100|'vocab_size':100.5",
         "vocab_size: 0, expected a positive number|'vocab_size':100|'vocab_size':0",
-        "rms_norm_eps is missing|,'rms_norm_eps':1e-5|",
+        "rms_norm_eps is null, expected a value|1e-5|null",
         "num_attention_heads is 5, expected a divisor of hidden_size "
         + "64|'num_attention_heads':4|'num_attention_heads':5",
         "num_attention_heads: 4, expected a multiple of num_key_value_heads "

@@ -77,7 +77,8 @@ class PeftAdapterTest {
                 byLayer.modules().stream().map(Module::of).toList());
 
         PeftAdapter allLinear = read(PEFT.replace("[\"v_proj\",\"q_proj\"]", "\"all-linear\"")
-                .replace("\"use_rslora\":false", "\"use_rslora\":true"), modules(4, 0, 1, Projection.values()));
+                .replace("\"use_rslora\":false", "\"use_rslora\":true"),
+                modules(4, 0, 1, Projection.LINEAR.toArray(new Projection[0])));
         assertEquals(14, allLinear.modules().size());
         assertEquals(4f, allLinear.modules().getFirst().scaling());
     }
@@ -92,7 +93,14 @@ class PeftAdapterTest {
         assertEquals(2f, adapter.savedModules().get("lm_head.weight").data().get(ValueLayout.JAVA_FLOAT, 4));
     }
 
-    /** As in PEFT, an entry of modules_to_save matches every module whose path ends with it. */
+    @Test
+    void anEmbeddingHasNoBias() throws IOException {
+        assertTrue(refused(PEFT.replace("\"lora_bias\":false", "\"lora_bias\":true").replace("[\"v_proj\",\"q_proj\"]",
+                "[\"embed_tokens\"]"), List.of(TensorOutput.of("x", new float[1], 1)))
+                .endsWith("adapter_config.json: lora_bias is set, which is not supported for embed_tokens"));
+    }
+
+    /** As PEFT matches: every module whose path ends with the name. */
     @Test
     void aSavedNormIsEveryNorm() throws IOException {
         List<TensorOutput> tensors = new ArrayList<>(modules(4, 0, 1, Projection.Q_PROJ, Projection.V_PROJ));
@@ -158,7 +166,8 @@ class PeftAdapterTest {
         "lora_dropout: 1.5, expected|\"lora_dropout\":0.05|\"lora_dropout\":1.5",
         "target_modules is missing|[\"v_proj\",\"q_proj\"]|null",
         "target_modules is '(', not a regular expression|[\"v_proj\",\"q_proj\"]|\"(\"",
-        "target_modules is [gate], which names no linear layer|[\"v_proj\",\"q_proj\"]|[\"gate\"]",
+        "target_modules is [gate], which names no module of the model that can be adapted"
+        + "|[\"v_proj\",\"q_proj\"]|[\"gate\"]",
         "rank_pattern: '(' is not a regular expression|\"rank_pattern\":{}|\"rank_pattern\":{\"(\":2}",
         "layers_to_transform is set together with "
         + "target_modules|[\"v_proj\",\"q_proj\"]|\"all-linear\",\"layers_to_transform\":[1]",

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.ingrain.model.AdapterBank;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.sample.Request;
@@ -102,7 +103,7 @@ class EngineTest {
             Path a = adapter(engine, "a");
             Path b = adapter(engine, "b");
             Generator generator = engine.generator(SMALL, 1, LORA.rank());
-            AdapterSlots slots = new AdapterSlots(generator, engine.blueprint());
+            AdapterSlots slots = new AdapterSlots(generator, engine);
             String base = answer(engine, generator, -1);
             String byA = answer(engine, generator, slots.load(a));
             assertEquals(byA, answer(engine, generator, slots.load(a)), "loaded already");
@@ -111,9 +112,9 @@ class EngineTest {
             assertNotEquals(base, byA);
             assertEquals(byA, answer(engine, generator, slots.load(a)), "loaded again");
             assertEquals(base, answer(engine, generator, -1));
-            AdapterSlots none = new AdapterSlots(engine.generator(SMALL), engine.blueprint());
+            AdapterSlots none = new AdapterSlots(engine.generator(SMALL), engine);
             assertThrows(IllegalStateException.class, () -> none.load(a));
-            assertEquals(LORA.rank(), AdapterSlots.rank(AdapterSlots.read(a, engine.blueprint())));
+            assertEquals(LORA.rank(), AdapterBank.Limits.of(engine.adapter(a)).rank());
         }
     }
 

@@ -6,12 +6,18 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
@@ -19,7 +25,10 @@ import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.Emulator;
 import org.ingrain.ffi.Inspect;
 import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.model.Adapter;
+import org.ingrain.model.AdapterBank;
 import org.ingrain.model.Blueprint;
+import org.ingrain.model.Group;
 import org.ingrain.model.LoraModule;
 import org.ingrain.model.Parameter;
 import org.ingrain.model.Projection;
@@ -32,6 +41,7 @@ import org.ingrain.sample.SamplingParams;
 import org.ingrain.sample.Ticket;
 import org.ingrain.tensor.BackendException;
 import org.ingrain.tensor.DType;
+import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.TestFolders;
@@ -66,16 +76,33 @@ class ParallelTest {
         return temp;
     }
 
-    /** An adapter of every projection of layer 0, with values that are large enough to change the samples. */
+    /** Of every module of layer 0 and of the model, large enough to change what is said. Odd seeds have biases. */
     private static List<LoraModule> adapter(Blueprint model, long seed) {
         Random random = new Random(seed);
         List<LoraModule> modules = new ArrayList<>();
         for (Projection projection : Projection.values()) {
-            Parameter w = model.parameters().get(0, projection);
-            modules.add(new LoraModule(0, projection, RANK, 2, floats(random, RANK * w.columns()),
-                    floats(random, RANK * w.rows())));
+            int layer = projection.ofModel() ? Group.MODEL : 0;
+            Parameter w = model.parameters().get(layer, projection);
+            modules.add(new LoraModule(layer, projection, RANK, 2, floats(random, RANK * projection.inputs(w)),
+                    floats(random, RANK * projection.outputs(w)),
+                    seed % 2 == 0 || projection == Projection.EMBED_TOKENS ? null : floats(random, w.rows())));
         }
         return modules;
+    }
+
+    /** Parameters that replace the model's: whole ones, shared rows of the head, shared columns, a norm. */
+    private static Adapter replacing(Blueprint model) {
+        Random random = new Random(4);
+        Map<String, HostTensor> saved = new HashMap<>();
+        for (String name : List.of("model.embed_tokens.weight", "lm_head.weight", "model.norm.weight",
+                "model.layers.0.self_attn.o_proj.weight")) {
+            Parameter p = model.parameters().replaceable(name);
+            MemorySegment data = Arena.ofAuto().allocate(p.elements() * Float.BYTES, 64);
+            MemorySegment.copy(floats(random, p.elements()), 0, data, ValueLayout.JAVA_FLOAT, 0,
+                    Math.toIntExact(p.elements()));
+            saved.put(name, new HostTensor(DType.F32, p.shape(), data));
+        }
+        return new Adapter(adapter(model, 1).subList(0, 2), saved);
     }
 
     private static float[] floats(Random random, long n) {
@@ -99,13 +126,25 @@ class ParallelTest {
 
     private static List<List<Completion>> answers(ModelOptions options, ParallelConfig parallel) {
         try (Engine engine = Engine.open(options.withParallel(parallel))) {
-            Generator generator = engine.generator(SIZES, 2, RANK);
+            Generator generator = engine.generator(SIZES, new AdapterBank.Limits(2, RANK,
+                    Set.of(Projection.EMBED_TOKENS, Projection.LM_HEAD), true, Set.of()));
             generator.loadAdapter(0, adapter(engine.blueprint(), 1));
             generator.loadAdapter(1, adapter(engine.blueprint(), 2));
             List<List<Completion>> all = new ArrayList<>(generator.generate(requests(engine.blueprint())));
             generator.loadAdapter(1, adapter(engine.blueprint(), 3).subList(2, 5));
             all.addAll(generator.generate(requests(engine.blueprint())));
             return all;
+        }
+    }
+
+    /** Of an adapter that replaces parameters, which is alone. */
+    private static List<List<Completion>> replaced(ModelOptions options, ParallelConfig parallel) {
+        try (Engine engine = Engine.open(options.withParallel(parallel))) {
+            Adapter replacing = replacing(engine.blueprint());
+            Generator generator = engine.generator(SIZES, replacing);
+            generator.loadAdapter(0, replacing);
+            return generator.generate(requests(engine.blueprint()).stream().filter(r -> r.adapterSlot() == 0)
+                    .toList());
         }
     }
 
@@ -131,6 +170,10 @@ class ParallelTest {
         List<List<Completion>> expected = answers(options, ParallelConfig.AUTO);
         for (int[] sizes : new int[][] {{2, 1}, {4, 1}, {8, 1}, {1, 2}, {1, 4}, {2, 2}}) {
             assertSame(expected, answers(options, new ParallelConfig(sizes[0], sizes[1])), 0);
+        }
+        List<List<Completion>> replaced = replaced(options, ParallelConfig.AUTO);
+        for (int[] sizes : new int[][] {{4, 1}, {1, 2}, {2, 2}}) {
+            assertSame(replaced, replaced(options, new ParallelConfig(sizes[0], sizes[1])), 0);
         }
     }
 

@@ -74,7 +74,7 @@ class ParameterTableTest {
         assertArrayEquals(new long[] {2 * 28672, 8192}, table.fused(Role.GATE_UP_PROJ.of(79)).shape());
         assertArrayEquals(new long[] {8192, 28672}, table.fused(Role.DOWN_PROJ.of(79)).shape());
         assertArrayEquals(new long[] {8192}, table.fused(Role.INPUT_LAYERNORM.of(79)).shape());
-        assertEquals(List.of(0L, 64L * 128, 72L * 128, 0L, 0L, 28672L, 0L), Stream.of(Projection.values())
+        assertEquals(List.of(0L, 64L * 128, 72L * 128, 0L, 0L, 28672L, 0L), Projection.LINEAR.stream()
                 .map(p -> table.firstRow(table.get(3, p))).toList());
     }
 
@@ -131,7 +131,7 @@ class ParameterTableTest {
     }
 
     private Set<Projection> sharded(Shard shard) {
-        return Stream.of(Projection.values()).filter(p -> table.get(0, p).shard() == shard).collect(Collectors.toSet());
+        return Projection.LINEAR.stream().filter(p -> table.get(0, p).shard() == shard).collect(Collectors.toSet());
     }
 
     @Test

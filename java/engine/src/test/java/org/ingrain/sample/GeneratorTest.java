@@ -11,11 +11,14 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.ingrain.ffi.Inspect;
 import org.ingrain.model.AdapterBank;
+import org.ingrain.model.Group;
 import org.ingrain.model.LoraModule;
+import org.ingrain.model.Parameter;
 import org.ingrain.model.Projection;
 import org.ingrain.sample.Completion.FinishReason;
 import org.ingrain.tensor.DType;
@@ -163,7 +166,9 @@ class GeneratorTest {
     @EnumSource(Projection.class)
     void baseAndAdaptedSamplesShareABatch(Projection projection) {
         try (TinyModel model = new TinyModel(DType.F32, 2)) {
-            AdapterBank bank = new AdapterBank(model.context, model.weights, 2, 4, 512);
+            Set<Projection> tables = projection.ofModel() ? Set.of(projection) : Set.of();
+            AdapterBank bank = new AdapterBank(model.context, model.weights,
+                    new AdapterBank.Limits(2, 4, tables, false, Set.of()), 512);
             Generator generator = model.generator(TinyModel.roomy(), bank);
             generator.loadAdapter(0, List.of(adapter(model, projection, 0)));
             generator.loadAdapter(1, List.of(adapter(model, projection, 3)));
@@ -183,17 +188,19 @@ class GeneratorTest {
         }
     }
 
-    /** An adapter of one projection of layer 1. All elements of B are multiples of b, so b = 0 changes nothing. */
+    /** One projection of layer 1 or of the model, with multiples of b in B: 0 changes nothing. */
     private static LoraModule adapter(TinyModel model, Projection projection, float b) {
-        float[] a = new float[2 * Math.toIntExact(model.weights.parameters().get(1, projection).columns())];
+        int layer = projection.ofModel() ? Group.MODEL : 1;
+        Parameter w = model.weights.parameters().get(layer, projection);
+        float[] a = new float[2 * Math.toIntExact(projection.inputs(w))];
         for (int i = 0; i < a.length; i++) {
             a[i] = (i % 13 - 6) * 0.1f;
         }
-        float[] bs = new float[2 * Math.toIntExact(model.weights.parameters().get(1, projection).rows())];
+        float[] bs = new float[2 * Math.toIntExact(projection.outputs(w))];
         for (int i = 0; i < bs.length; i++) {
             bs[i] = b * (i % 5 - 2);
         }
-        return new LoraModule(1, projection, 2, 2f, a, bs);
+        return new LoraModule(layer, projection, 2, 2f, a, bs);
     }
 
     @Test

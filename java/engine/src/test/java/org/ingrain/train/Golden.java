@@ -141,7 +141,7 @@ public final class Golden implements AutoCloseable {
         List<LoraModule> modules = new ArrayList<>();
         try (Safetensors file = Safetensors.open(folder.resolve("adapter_" + when + ".safetensors"))) {
             for (int layer = 0; layer < config.numHiddenLayers(); layer++) {
-                for (Projection p : Projection.values()) {
+                for (Projection p : Projection.LINEAR) {
                     String name = "base_model.model." + p.module(layer) + ".lora_";
                     modules.add(new LoraModule(layer, p, lora().rank(), lora().scaling(),
                             floats(file.data(name + "A.weight")), floats(file.data(name + "B.weight"))));

@@ -8,6 +8,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -23,6 +24,7 @@ import org.ingrain.files.Json;
 import org.ingrain.model.AttentionConfig;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.Precision;
+import org.ingrain.model.Projection;
 import org.ingrain.model.Rank;
 import org.ingrain.model.RopeConfig;
 import org.ingrain.model.WeightSource;
@@ -44,8 +46,9 @@ final class RanksFixture implements AutoCloseable {
     /** Two key-value heads, so that of four ranks two have the same head; tied embeddings with a sharded lm_head. */
     static final Blueprint TWO_HEADS = new Blueprint(48, 64, 2, new AttentionConfig(8, 2, 8), 64, 128, 1e-5,
             RopeConfig.of(10000), true, DType.F32);
-    static final LoraConfig LORA = new LoraConfig(4, 8, 0.1, LoraConfig.ALL_LINEAR, false);
-    /** Twenty steps of five micro-batches, not divisible by two or four replicas; a checkpoint after ten steps. */
+    /** Of every linear layer, the embedding and the output head. */
+    static final LoraConfig LORA = new LoraConfig(4, 8, 0.1, EnumSet.allOf(Projection.class), false);
+    /** Twenty steps of five micro-batches, which neither two nor four replicas divide; a checkpoint after ten. */
     static final TrainConfig TRAIN = new TrainConfig(0, 20, 1, 5, 17, 10, 10, 2, false);
 
     final List<TrainingModel> models = new ArrayList<>();

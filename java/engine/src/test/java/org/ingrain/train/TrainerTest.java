@@ -126,7 +126,7 @@ class TrainerTest {
             TrainingRun third = run(folder.resolve("third"), once);
             String message = assertThrows(InputException.class,
                     () -> Trainer.lora(golden.weights(), wider, "base", adapter, third)).getMessage();
-            assertTrue(message.startsWith("adapter: layer 0 q_proj has rank 3 and scaling "), message);
+            assertTrue(message.startsWith("adapter: model.layers.0.self_attn.q_proj has rank 3 and scaling "), message);
             LoraConfig fewer = new LoraConfig(3, 6, 0, Set.of(Projection.Q_PROJ), true);
             TrainingRun fourth = run(folder.resolve("fourth"), once);
             assertThrows(InputException.class, () -> Trainer.lora(golden.weights(), fewer, "base", adapter, fourth));

@@ -42,11 +42,14 @@ public final class TrainingFlags {
 
     @Option(names = "--target-modules", split = ",", paramLabel = "NAME",
             description = "LoRA target modules: q_proj, k_proj, v_proj, o_proj, "
-            + "gate_proj, up_proj, down_proj (default: all seven).")
+            + "gate_proj, up_proj, down_proj (default: these seven), embed_tokens, lm_head.")
     List<String> targetModules = List.of();
 
     @Option(names = "--rslora", description = "Rank-stabilised LoRA: the scaling is alpha / √rank.")
     boolean rslora;
+
+    @Option(names = "--lora-bias", description = "Train a bias of B, too (not for embed_tokens).")
+    boolean loraBias;
 
     @Option(names = "--max-steps", defaultValue = "0", paramLabel = "N",
             description = "Number of optimizer steps; replaces --epochs; 0 means not set (default: ${DEFAULT-VALUE}).")
@@ -102,7 +105,7 @@ public final class TrainingFlags {
     boolean activationCheckpointing;
 
     public LoraConfig lora() {
-        return new LoraConfig(rank, alpha, dropout, targets(), rslora);
+        return new LoraConfig(rank, alpha, dropout, targets(), rslora, loraBias);
     }
 
     private Set<Projection> targets() {

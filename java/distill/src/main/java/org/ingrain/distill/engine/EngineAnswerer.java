@@ -48,7 +48,7 @@ public final class EngineAnswerer implements Answerer {
     public EngineAnswerer(Engine engine, Generator generator) {
         this.engine = engine;
         this.generator = generator;
-        adapters = new AdapterSlots(generator, engine.blueprint());
+        adapters = new AdapterSlots(generator, engine);
     }
 
     @Override

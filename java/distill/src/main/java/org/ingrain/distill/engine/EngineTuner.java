@@ -10,7 +10,6 @@ import java.util.TreeMap;
 import org.ingrain.distill.model.TrainingRow;
 import org.ingrain.distill.model.Tuner;
 import org.ingrain.distill.run.Progress;
-import org.ingrain.engine.AdapterSlots;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.MemoryPlan;
 import org.ingrain.files.Digest;
@@ -39,7 +38,7 @@ public record EngineTuner(Engine engine, TunerConfig config, SortedMap<String, S
     @Override
     public Tuned tune(Job job, Progress progress) {
         TrainingRun run = run(job);
-        List<LoraModule> from = job.from() == null ? List.of() : AdapterSlots.read(job.from(), engine.blueprint());
+        List<LoraModule> from = job.from() == null ? List.of() : engine.trainableAdapter(job.from());
         try (Trainer trainer = engine.trainer(config.lora(), from, run)) {
             TrainReport report = trainer.train(step -> progress.at(
                     new Progress.State(job.stage(), step.step(), step.of(), "steps", step.tokensPerSecond())));

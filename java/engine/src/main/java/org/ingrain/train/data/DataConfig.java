@@ -6,7 +6,7 @@ import org.ingrain.tensor.Require;
 /**
  * The files of the training data, and how to read and encode them.
  *
- * @param data               JSONL file, see {@link ExampleReader}
+ * @param data               file of rows, see {@link ExampleReader}
  * @param validationData     JSONL file for validation; null for none
  * @param validationFraction fraction of the rows of {@code data} that is used for validation instead of training; 0 for
  *                           none; must be 0 if validationData is set

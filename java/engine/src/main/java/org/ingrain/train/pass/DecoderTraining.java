@@ -88,6 +88,7 @@ public final class DecoderTraining implements AutoCloseable {
     private void forward(int t) {
         TrainingActivations.Rows rows = activations.rows(t);
         ops.embedding(activations.input(0, t), inputs.ids(), weights.embedTokens());
+        parameters.embeddingForward(activations.input(0, t), inputs.ids());
         for (int i = 0; i < config.numHiddenLayers(); i++) {
             Tensor norm = weights.layers().get(i).inputLayernorm();
             TrainingActivations.Layer kept = kept(i, t);
@@ -165,8 +166,8 @@ public final class DecoderTraining implements AutoCloseable {
                 return;
             }
         }
-        // This is reached only if all weights are trained. With an adapter the pass ends in layer 0.
-        ops.embeddingBackward(parameters.gradient(Group.EMBED_TOKENS), activations.gradients(t).stream(), inputs.ids());
+        // Adapters of the layers end the pass in layer 0: only a trained embedding is reached.
+        parameters.embeddingBackward(activations.gradients(t).stream(), inputs.ids());
     }
 
     /** Recomputes the activations of a layer, because other layers have reused their memory. */
@@ -289,6 +290,7 @@ public final class DecoderTraining implements AutoCloseable {
             } else {
                 sums.logits(logits, x, weights.lmHead());
             }
+            parameters.forward(Group.LM_HEAD, logits, x);
             ops.crossEntropy(head.loss().rows(begin, end), lse, logits, targets);
             if (backward) {
                 Tensor dlogits = head.dlogits().rows(0, end - begin);
@@ -299,7 +301,7 @@ public final class DecoderTraining implements AutoCloseable {
                 } else {
                     sums.logitsGradient(dx, dlogits, weights.lmHead());
                 }
-                parameters.backward(weights.parameters().head(), null, dlogits, x);
+                parameters.backward(Group.LM_HEAD, dx, dlogits, x);
             }
         }
 

@@ -147,7 +147,12 @@ public final class FullParameters implements Parameters {
 
     @Override
     public void backward(Group group, Tensor dx, Tensor dy, Tensor x) {
-        ops.matmulWeightBackward(gradient(group), dy, x);
+        ops.matmulWeightBackward(gradient(group.equals(Group.LM_HEAD) ? table.head() : group), dy, x);
+    }
+
+    @Override
+    public void embeddingBackward(Tensor dy, Tensor ids) {
+        ops.embeddingBackward(gradient(Group.EMBED_TOKENS), dy, ids);
     }
 
     @Override

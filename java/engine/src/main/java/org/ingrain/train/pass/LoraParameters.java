@@ -1,8 +1,11 @@
 package org.ingrain.train.pass;
 
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
@@ -22,9 +25,10 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.CounterRandom;
 
 /**
- * One LoRA adapter in training (arXiv:2106.09685), on the same projections of every layer. It is initialized as in
- * PEFT: A is uniform in ±1/√C, which is Kaiming uniform with a = √5, and B is zero. The initial adapter therefore does
- * not change the model's output.
+ * One adapter in training (arXiv:2106.09685), on the same projections of every layer, and perhaps on the embedding and
+ * the output head. It begins as PEFT's does: A uniform in ±1/√C, which is kaiming-uniform with a = √5, and B zero, so
+ * that the first forward pass is the base model's. Of the embedding, A is zero and B normal(0, 1). A bias of B begins
+ * as zeros. It is the update of rank 1 whose u is 1.
  */
 public final class LoraParameters implements Parameters {
     private static final long INIT = 2;
@@ -37,13 +41,29 @@ public final class LoraParameters implements Parameters {
     private final LoraConfig lora;
     private final CounterRandom random;
     private final FlatParameters flat;
+    private final List<LoraSites.Site> sites;
+    /** Modules by the group of their product. */
     private final SortedMap<Group, List<Module>> modules = new TreeMap<>();
-    /** This rank's part of a sum over ranks (T, R); null if the model is not sharded. */
+    /** Null where the embedding is not adapted. */
+    private Module embedding;
+    /**
+     * (n) one micro-batch's gradients of the embedding and the head, to which it adds more than once; null where
+     * neither is adapted. Their sum is made apart, so that what all micro-batches add up to does not depend on which
+     * of them a replica had before.
+     */
+    private final Tensor apart;
+    private final Map<FlatParameters.Slot, FlatParameters.Slot> apartSlots = new IdentityHashMap<>();
+    /** (T, 1) ones, and a gradient of them that nothing reads; null without biases. */
+    private final Tensor ones;
+    private final Tensor unread;
+    /** (T, R) of this rank, before ranks add up; null where one rank has the whole model. */
     private final Tensor part;
     private final Tensor du;
     private final Tensor scaling;
     private final long elements;
     private CounterRandom pass;
+    /** The head's chunk of rows in this pass, from 0. */
+    private int chunk;
 
     /**
      * One adapted projection.
@@ -75,28 +95,65 @@ public final class LoraParameters implements Parameters {
         context = memory.context();
         ops = new Ops(context);
         random = new CounterRandom(seed);
-        LoraSites sites = LoraSites.of(place, lora);
-        elements = sites.elements();
-        addModules(sites, training);
-        flat = new FlatParameters(memory, sites.layout(), place, false);
+        LoraSites layout = LoraSites.of(place, lora);
+        sites = layout.sites();
+        elements = layout.elements();
+        addModules(training);
+        flat = new FlatParameters(memory, layout.layout(), place, false);
+        long apartElements = placeApart();
+        apart = apartElements == 0 ? null : memory.allocateZero(DType.F32, apartElements);
+        ones = lora.loraBias() ? memory.allocate(DType.F32, training.limits().tokens(), 1) : null;
+        unread = lora.loraBias() ? memory.allocate(DType.F32, training.limits().tokens(), 1) : null;
         part = place.shard().count() == 1 ? null : row(training);
         du = row(training);
         scaling = memory.allocate(DType.F32, 1);
         memory.initialize(scaling, () -> new float[] {lora.scaling()});
-        all().forEach(module -> memory.initialize(flat.value(module.a()), () -> first(module)));
+        if (ones != null) {
+            memory.initialize(ones, () -> filled(training.limits().tokens()));
+        }
+        sites.forEach(site -> memory.initialize(
+                flat.value(site.projection() == Projection.EMBED_TOKENS ? site.b() : site.a()),
+                () -> LoraValues.first(site, random.derive(INIT, site.layer(), site.projection().ordinal()))));
     }
 
-    private void addModules(LoraSites sites, TrainingMemory training) {
+    private static float[] filled(int length) {
+        float[] values = new float[length];
+        Arrays.fill(values, 1);
+        return values;
+    }
+
+    /** Places the gradients that are made apart; returns their number. */
+    private long placeApart() {
+        FlatParameters.Layout layout = new FlatParameters.Layout();
+        sites.stream().filter(site -> site.projection().ofModel())
+                .flatMap(site -> Stream.of(site.a(), site.b(), site.bias())).filter(Objects::nonNull)
+                .forEach(slot -> apartSlots.put(slot, layout.add(slot.shape())));
+        return layout.elements();
+    }
+
+    private Tensor gradient(FlatParameters.Slot slot) {
+        FlatParameters.Slot own = apartSlots.get(slot);
+        return own == null ? flat.gradient(slot) : FlatParameters.piece(apart, own);
+    }
+
+    private void addModules(TrainingMemory training) {
         ParameterTable table = place.config().parameters();
         List<Map<Projection, Tensor>> kept = new ArrayList<>();
         for (int i = 0; i < training.keptLayers(); i++) {
-            kept.add(lora.targetModules().stream().collect(Collectors.toMap(p -> p, p -> row(training))));
+            kept.add(lora.targetModules().stream().filter(p -> !p.ofModel())
+                    .collect(Collectors.toMap(p -> p, p -> row(training))));
         }
-        for (LoraSites.Site site : sites.sites()) {
+        for (LoraSites.Site site : sites) {
             Parameter w = table.get(site.layer(), site.projection());
-            Tensor u = kept.get(training.slot(place.config(), site.layer())).get(site.projection());
-            modules.computeIfAbsent(w.group(), group -> new ArrayList<>())
-                    .add(new Module(site, table.firstRow(w, place.shard()), u));
+            boolean ofModel = site.projection().ofModel();
+            Tensor u = ofModel ? row(training)
+                    : kept.get(training.slot(place.config(), site.layer())).get(site.projection());
+            Module module = new Module(site, ofModel ? 0 : table.firstRow(w, place.shard()), u);
+            if (site.projection() == Projection.EMBED_TOKENS) {
+                embedding = module;
+            } else {
+                modules.computeIfAbsent(w.group(), group -> new ArrayList<>()).add(module);
+            }
         }
     }
 
@@ -105,95 +162,38 @@ public final class LoraParameters implements Parameters {
         return memory.allocate(DType.F32, training.limits().tokens(), lora.rank());
     }
 
-    private Stream<Module> all() {
-        return modules.values().stream().flatMap(List::stream);
-    }
-
-    private float[] first(Module module) {
-        LoraShare share = module.share();
-        CounterRandom numbers = random.derive(INIT, module.site.layer(), module.site.projection().ordinal());
-        float bound = (float) (1 / Math.sqrt(share.columns()));
-        float[] values = new float[Math.toIntExact(share.r() * share.ownColumns())];
-        for (LoraShare.Run run : share.runsA()) {
-            for (int j = 0; j < run.elements(); j++) {
-                values[Math.toIntExact(run.own() + j)] = bound * (2 * numbers.uniform(run.whole() + j) - 1);
-            }
-        }
-        return values;
-    }
-
     /**
      * Sets the values to this rank's shard of an adapter's values.
      *
-     * @throws InputException if the adapter's rank, scaling or projections differ from those in training
+     * @throws InputException if it has another rank, scaling or other modules than are trained
      */
     public void load(List<LoraModule> adapter) {
         requireTrained(adapter, lora, place.config());
-        for (LoraModule module : adapter) {
-            Module target = find(module.layer(), module.projection());
-            write(flat.value(target.a()), module.a(), target.share().runsA());
-            write(flat.value(target.b()), module.b(), target.share().runsB());
-        }
+        values().load(adapter, sites);
     }
 
     /**
      * Checks that an adapter is one that {@code lora} trains.
      *
-     * @throws InputException if it has another rank, scaling or other projections
+     * @throws InputException if the adapter's rank, scaling, biases or modules differ from those in training
      */
     public static void requireTrained(List<LoraModule> adapter, LoraConfig lora, Blueprint config) {
-        int sites = config.numHiddenLayers() * lora.targetModules().size();
-        if (adapter.size() != sites) {
-            throw InputException.field("adapter", adapter.size() + " adapted projections, expected " + sites
-                    + " as in this run");
-        }
-        for (LoraModule module : adapter) {
-            boolean trained = lora.targetModules().contains(module.projection());
-            if (!trained || module.rank() != lora.rank() || module.scaling() != lora.scaling()) {
-                throw InputException.field("adapter", "layer " + module.layer() + " " + module.projection().target()
-                        + " has rank " + module.rank() + " and scaling " + module.scaling() + ", expected "
-                        + (trained ? lora.rank() + " and " + lora.scaling() : "no module there"));
-            }
-        }
+        LoraValues.requireTrained(adapter, lora, config);
     }
 
-    private void write(Tensor target, float[] whole, List<LoraShare.Run> runs) {
-        float[] own = new float[Math.toIntExact(target.elements())];
-        for (LoraShare.Run run : runs) {
-            System.arraycopy(whole, (int) run.whole(), own, (int) run.own(), (int) run.elements());
-        }
-        context.write(target, own);
+    private LoraValues values() {
+        return new LoraValues(context, flat, lora);
     }
 
-    private Module find(int layer, Projection projection) {
-        return all().filter(m -> m.site.layer() == layer && m.site.projection() == projection).findFirst().orElse(null);
-    }
-
-    /** The adapter with its current values, ordered by layer. */
+    /** The adapter as it stands, in the order of the forward pass. */
     public List<LoraModule> modules() {
         return modules(List.of(this));
     }
 
     /** Assembles the adapter from the shards of all ranks of one replica. */
     public static List<LoraModule> modules(List<LoraParameters> ranks) {
-        LoraParameters first = ranks.getFirst();
-        return first.all().map(m -> {
-            float[] a = new float[Math.toIntExact(m.share().r() * m.share().columns())];
-            float[] b = new float[Math.toIntExact(m.share().rows() * m.share().r())];
-            for (LoraParameters rank : ranks) {
-                Module part = rank.find(m.site.layer(), m.site.projection());
-                rank.read(a, part.a(), part.share().runsA());
-                rank.read(b, part.b(), part.share().runsB());
-            }
-            return new LoraModule(m.site.layer(), m.site.projection(), first.lora.rank(), first.lora.scaling(), a, b);
-        }).toList();
-    }
-
-    private void read(float[] whole, FlatParameters.Slot slot, List<LoraShare.Run> runs) {
-        float[] own = context.readFloats(flat.value(slot));
-        for (LoraShare.Run run : runs) {
-            System.arraycopy(own, (int) run.own(), whole, (int) run.whole(), (int) run.elements());
-        }
+        return LoraValues.modules(ranks.stream().map(LoraParameters::values).toList(),
+                ranks.stream().map(rank -> rank.sites).toList());
     }
 
     @Override
@@ -210,9 +210,9 @@ public final class LoraParameters implements Parameters {
                 builder.add(0, new TrainedState.Copy(context, vector));
                 continue;
             }
-            all().forEach(m -> {
-                add(builder, vector, m.site.wholeA(), m.a(), m.share().runsA());
-                add(builder, vector, m.site.wholeB(), m.b(), m.share().runsB());
+            sites.forEach(site -> {
+                add(builder, vector, site.wholeA(), site.a(), site.share().runsA());
+                add(builder, vector, site.wholeB(), site.b(), site.share().runsB());
             });
         }
     }
@@ -231,6 +231,38 @@ public final class LoraParameters implements Parameters {
     @Override
     public void begin(int step, int microBatch) {
         pass = step == 0 ? null : random.derive(DROPOUT, step, microBatch);
+        chunk = 0;
+    }
+
+    @Override
+    public void end() {
+        apartSlots.forEach((slot, own) -> {
+            Tensor sum = flat.gradient(slot);
+            Tensor part = FlatParameters.piece(apart, own);
+            ops.addBias(sum.view(1, sum.elements()), part.view(part.elements()));
+        });
+        if (apart != null) {
+            context.fillZero(apart);
+        }
+    }
+
+    @Override
+    public void embeddingForward(Tensor y, Tensor ids) {
+        if (embedding != null) {
+            Tensor u = embedding.u.rows(0, y.size(0));
+            ops.gatherRows(u, flat.value(embedding.a()), ids);
+            ops.loraUp(y, u, flat.value(embedding.b()), scaling, null);
+        }
+    }
+
+    @Override
+    public void embeddingBackward(Tensor dy, Tensor ids) {
+        if (embedding != null) {
+            Tensor gradient = du.rows(0, dy.size(0));
+            ops.loraUpBackward(gradient, gradient(embedding.b()), dy, embedding.u.rows(0, dy.size(0)),
+                    flat.value(embedding.b()), lora.scaling());
+            ops.embeddingBackward(gradient(embedding.a()), gradient, ids);
+        }
     }
 
     @Override
@@ -243,6 +275,9 @@ public final class LoraParameters implements Parameters {
                 ops.allReduce(u, part.rows(0, x.size(0)), 1);
             }
             ops.loraUp(columns(y, m), u, flat.value(m.b()), scaling, null);
+            if (ones != null) {
+                ops.loraUp(columns(y, m), ones.rows(0, x.size(0)), flat.value(m.site.bias()), scaling, null);
+            }
         }
     }
 
@@ -253,11 +288,18 @@ public final class LoraParameters implements Parameters {
             Tensor gradient = du.rows(0, x.size(0));
             boolean summed = m.share().sharesRows();
             Tensor own = summed ? part.rows(0, x.size(0)) : gradient;
-            ops.loraUpBackward(own, flat.gradient(m.b()), columns(dy, m), u, flat.value(m.b()), lora.scaling());
+            ops.loraUpBackward(own, gradient(m.b()), columns(dy, m), u, flat.value(m.b()), lora.scaling());
             if (summed) {
                 ops.allReduce(gradient, own, 1);
             }
-            ops.loraDownBackward(dx, flat.gradient(m.a()), gradient, x, flat.value(m.a()), dropout(m));
+            if (ones != null) {
+                ops.loraUpBackward(unread.rows(0, x.size(0)), gradient(m.site.bias()), columns(dy, m),
+                        ones.rows(0, x.size(0)), flat.value(m.site.bias()), lora.scaling());
+            }
+            ops.loraDownBackward(dx, gradient(m.a()), gradient, x, flat.value(m.a()), dropout(m));
+        }
+        if (group.equals(Group.LM_HEAD)) {
+            chunk++;
         }
     }
 
@@ -273,13 +315,17 @@ public final class LoraParameters implements Parameters {
         if (pass == null || lora.dropout() == 0) {
             return Ops.Dropout.NONE;
         }
-        long seed = pass.derive(m.site.layer(), m.site.projection().ordinal()).seed();
+        int ordinal = m.site.projection().ordinal();
+        long seed = m.site.projection().ofModel() ? pass.derive(m.site.layer(), ordinal, chunk).seed()
+                : pass.derive(m.site.layer(), ordinal).seed();
         return new Ops.Dropout((float) lora.dropout(), seed, m.share().firstColumn(), m.share().columns());
     }
 
     @Override
     public Group lowest() {
-        return modules.firstKey();
+        Group lowest = embedding != null ? Group.EMBED_TOKENS : modules.firstKey();
+        return lowest.equals(Group.LM_HEAD) ? modules.keySet().stream().skip(1).findFirst()
+                .orElse(Group.Role.DOWN_PROJ.of(place.config().numHiddenLayers())) : lowest;
     }
 
     @Override

@@ -3,6 +3,7 @@ package org.ingrain.train.pass;
 import java.util.ArrayList;
 import java.util.List;
 import org.ingrain.model.Parameter;
+import org.ingrain.model.Projection;
 import org.ingrain.model.Rank;
 import org.ingrain.train.pass.FlatParameters.Region;
 
@@ -22,7 +23,12 @@ import org.ingrain.train.pass.FlatParameters.Region;
  */
 record LoraShare(int r, long columns, long firstColumn, long ownColumns, long rows, long firstRow, long ownRows,
         int sharers) {
-    static LoraShare of(Parameter weight, int r, Rank rank) {
+    static LoraShare of(Projection projection, Parameter weight, int r, Rank rank) {
+        if (projection.ofModel()) {   // every rank has all embeddings and all logits
+            long inputs = projection.inputs(weight);
+            long outputs = projection.outputs(weight);
+            return new LoraShare(r, inputs, 0, inputs, outputs, 0, outputs, 1);
+        }
         long ownRows = weight.rows(rank);
         int sharers = weight.shard() == Parameter.Shard.ROWS
                 ? Math.toIntExact(ownRows * rank.count() / weight.rows()) : 1;

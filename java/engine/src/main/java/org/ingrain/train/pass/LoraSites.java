@@ -1,12 +1,12 @@
 package org.ingrain.train.pass;
 
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.ingrain.model.ParameterTable;
 import org.ingrain.model.Projection;
 import org.ingrain.model.Rank;
+import org.ingrain.tensor.Require;
 import org.ingrain.train.pass.FlatParameters.Layout;
 import org.ingrain.train.pass.FlatParameters.Region;
 import org.ingrain.train.pass.FlatParameters.Slot;
@@ -21,61 +21,69 @@ import org.ingrain.train.pass.FlatParameters.Slot;
  */
 record LoraSites(Layout layout, List<Site> sites, long elements) {
     /**
-     * An adapted projection.
+     * A module that is adapted.
      *
-     * @param share  this rank's shard of A and B
-     * @param a      position of the shard of A (1, R, ownColumns)
-     * @param b      position of the shard of B (1, ownRows, R)
-     * @param wholeA offset of A in the flat memory of an unsharded model
-     * @param wholeB offset of B in the flat memory of an unsharded model
+     * @param share  what the rank has of A and B
+     * @param a      (1, R, C); of the embedding the transpose (V, R)
+     * @param b      (1, N, R)
+     * @param bias   (1, N, 1) of B, or null
+     * @param wholeA where A begins if one rank has all
+     * @param wholeB where B begins if one rank has all
      */
-    record Site(int layer, Projection projection, LoraShare share, Slot a, Slot b, long wholeA, long wholeB) {
-    }
-
-    private record Key(int layer, Projection projection) {
+    record Site(int layer, Projection projection, LoraShare share, Slot a, Slot b, Slot bias, long wholeA,
+            long wholeB) {
     }
 
     static LoraSites of(TrainingPlace place, LoraConfig lora) {
-        List<Key> keys = new ArrayList<>();
-        for (int i = 0; i < place.config().numHiddenLayers(); i++) {
-            for (Projection p : lora.targetModules()) {
-                keys.add(new Key(i, p));
-            }
-        }
-        Map<Key, LoraShare> shares = shares(keys, place, lora, place.shard());
-        Map<Key, LoraShare> wholes = shares(keys, place, lora, Rank.SINGLE);
+        Require.that(!lora.loraBias() || place.shard().count() == 1, "tensorParallelSize", place.shard().count(),
+                "1: ranks that share a model train adapters without loraBias");
+        List<ParameterTable.Site> keys = place.config().parameters().adaptable().stream()
+                .filter(site -> lora.targetModules().contains(site.projection())).toList();
+        Map<ParameterTable.Site, LoraShare> shares = shares(keys, place, lora, place.shard());
+        Map<ParameterTable.Site, LoraShare> wholes = shares(keys, place, lora, Rank.SINGLE);
         Layout own = new Layout(shares.values().stream().mapToInt(LoraShare::sharers).max().orElse(1));
         Layout whole = new Layout();
-        Slots ownSlots = Slots.place(own, keys, shares);
-        Slots wholeSlots = Slots.place(whole, keys, wholes);
-        return new LoraSites(own, keys.stream().map(key -> new Site(key.layer, key.projection, shares.get(key),
-                ownSlots.a.get(key), ownSlots.b.get(key), wholeSlots.a.get(key).offset(),
+        Slots ownSlots = Slots.place(own, shares, lora, keys);
+        Slots wholeSlots = Slots.place(whole, wholes, lora, keys);
+        return new LoraSites(own, keys.stream().map(key -> new Site(key.layer(), key.projection(), shares.get(key),
+                ownSlots.a.get(key), ownSlots.b.get(key), ownSlots.bias.get(key), wholeSlots.a.get(key).offset(),
                 wholeSlots.b.get(key).offset())).toList(), whole.elements());
     }
 
-    private static Map<Key, LoraShare> shares(List<Key> keys, TrainingPlace place, LoraConfig lora, Rank rank) {
+    private static Map<ParameterTable.Site, LoraShare> shares(List<ParameterTable.Site> keys, TrainingPlace place,
+            LoraConfig lora, Rank rank) {
         ParameterTable table = place.config().parameters();
-        Map<Key, LoraShare> shares = new HashMap<>();
-        keys.forEach(key -> shares.put(key, LoraShare.of(table.get(key.layer, key.projection), lora.rank(), rank)));
+        Map<ParameterTable.Site, LoraShare> shares = new HashMap<>();
+        keys.forEach(key -> shares.put(key, LoraShare.of(key.projection(), table.get(key), lora.rank(),
+                rank)));
         return shares;
     }
 
-    private record Slots(Map<Key, Slot> a, Map<Key, Slot> b) {
-        static Slots place(Layout layout, List<Key> keys, Map<Key, LoraShare> shares) {
-            Slots slots = new Slots(new HashMap<>(), new HashMap<>());
+    private record Slots(Map<ParameterTable.Site, Slot> a, Map<ParameterTable.Site, Slot> b,
+            Map<ParameterTable.Site, Slot> bias) {
+        /** Biases come last, since weight decay does not apply to them. */
+        static Slots place(Layout layout, Map<ParameterTable.Site, LoraShare> shares, LoraConfig lora,
+                List<ParameterTable.Site> keys) {
+            Slots slots = new Slots(new HashMap<>(), new HashMap<>(), new HashMap<>());
             for (Region region : Region.values()) {
-                for (Key key : keys) {
+                for (ParameterTable.Site key : keys) {
                     LoraShare share = shares.get(key);
                     if (share.ofA() == region) {
-                        slots.a.put(key, layout.add(share.shapeA()));
+                        slots.a.put(key, layout.add(key.projection() == Projection.EMBED_TOKENS
+                                ? new long[] {share.columns(), share.r()} : share.shapeA()));
                     }
                     if (share.ofB() == region) {
                         slots.b.put(key, layout.add(share.shapeB()));
                     }
                 }
+                if (region == Region.WHOLE) {
+                    layout.endDecayed();
+                    if (lora.loraBias()) {
+                        keys.forEach(key -> slots.bias.put(key, layout.add(1, shares.get(key).rows(), 1)));
+                    }
+                }
                 layout.endRegion(region);
             }
-            layout.endDecayed();
             return slots;
         }
     }

@@ -28,7 +28,17 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
     default void begin(int step, int microBatch) {
     }
 
-    /** Adds the output of a group's adapter for the input x (T, C) to y (T, N). Does nothing without an adapter. */
+    /** y (T, D) += what is trained beside the embedding of ids (T). */
+    default void embeddingForward(Tensor y, Tensor ids) {
+    }
+
+    /** Adds the gradients of the embedding of ids (T), whose output has gradient dy (T, D). */
+    void embeddingBackward(Tensor dy, Tensor ids);
+
+    /**
+     * y (T, N) += what is trained beside the product of x (T, C) with a group. The head's group is {@link
+     * Group#LM_HEAD}, tied or not; its rows come a chunk at a time, each forward and then backward.
+     */
     default void forward(Group group, Tensor y, Tensor x) {
     }
 
@@ -42,7 +52,10 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
      */
     void backward(Group group, Tensor dx, Tensor dy, Tensor x);
 
-    /** The first group, in the order of the forward pass, that has trained parameters. */
+    /**
+     * The first group of the forward pass, up to the last layer, at which anything is trained; a later one if only the
+     * output head is.
+     */
     Group lowest();
 
     /** The gradient of a group's weight, or null if the weight is frozen. */

@@ -18,7 +18,8 @@ public final class AdapterExport implements Export {
     public AdapterExport(List<LoraParameters> ranks, LoraConfig lora, String baseModel) {
         this.ranks = ranks;
         config = AdapterConfig.of(baseModel, lora.rank(), lora.alpha(), lora.dropout(),
-                lora.targetModules().stream().map(Projection::target).toList()).withRslora(lora.rslora());
+                lora.targetModules().stream().map(Projection::target).toList()).withRslora(lora.rslora())
+                .withLoraBias(lora.loraBias());
     }
 
     @Override
