@@ -98,9 +98,10 @@ public final class Merge {
                     return modules.containsKey(name) ? merged(data, w, modules.get(name)) : replaced(data, name, w);
                 });
             }).toList();
-            DurableFolder.write(output,
-                    folder -> ModelFolderWriter.write(folder, base.path(), config, outputs,
-                            SafetensorsWriter.SHARD_BYTES));
+            DurableFolder.write(output, folder -> base.reading(() -> {
+                ModelFolderWriter.write(folder, base.path(), config, outputs, SafetensorsWriter.SHARD_BYTES);
+                return output;
+            }));
         }
     }
 

@@ -173,7 +173,8 @@ public final class Engine implements AutoCloseable {
         Tokenizer text = tokenizer();   // rejects an unreadable tokenizer before the weights are loaded
         int tokens = config.maxBatchTokens();
         load(room(config, slots, rank));
-        List<ShardedModel> models = copies.stream().map(copy -> new ShardedModel(copy.ranks(), copy.weights(),
+        List<ShardedModel> models = copies.stream().map(copy -> new ShardedModel(subject(), copy.ranks(),
+                copy.weights(),
                 slots == 0 ? List.of() : copy.ranks().run(i -> new AdapterBank(copy.contexts().get(i),
                         copy.weights().get(i), slots, rank, tokens)))).toList();
         return new Generator(models, config, () -> text.streamingDecoder(true), text.eosIds());
@@ -182,8 +183,8 @@ public final class Engine implements AutoCloseable {
     /** Creates a generator for a model without a tokenizer. It has no end-of-sequence ids and no adapter slots. */
     public Generator generator(GeneratorConfig config, Supplier<StreamingDecoder> decoders) {
         load(room(config, 0, 0));
-        return new Generator(copies.stream().map(copy -> new ShardedModel(copy.ranks(), copy.weights(), List.of()))
-                .toList(), config, decoders, List.of());
+        return new Generator(copies.stream().map(copy -> new ShardedModel(subject(), copy.ranks(), copy.weights(),
+                List.of())).toList(), config, decoders, List.of());
     }
 
     /** What a generator takes on a rank beside the weights. */
@@ -232,7 +233,7 @@ public final class Engine implements AutoCloseable {
         load(List.of(new MemoryPlan.Part("training",
                 Trainer.memory(run).fullBytes(planned(1), copies.size()))));
         return folder == null ? Trainer.fresh(trained(run), options.model(), run)
-                : Trainer.full(trained(run), folder, run);
+                : folder.reading(() -> Trainer.full(trained(run), folder, run));
     }
 
     private List<TrainingModel> trained(TrainingRun run) {
@@ -304,7 +305,7 @@ public final class Engine implements AutoCloseable {
 
     private Weights load(Context context, Rank rank, Weights.Progress progress) {
         return folder == null ? Weights.random(context, blueprint, precision, rank, RANDOM_SEED)
-                : Weights.load(context, blueprint, precision, rank, folder, progress);
+                : folder.reading(() -> Weights.load(context, blueprint, precision, rank, folder, progress));
     }
 
     private String subject() {

@@ -8,14 +8,20 @@ import org.ingrain.parallel.RankGroup;
 /**
  * One replica of a model, sharded over its ranks.
  *
+ * @param name     of the model, for messages
  * @param ranks    the ranks and their threads
  * @param weights  weights of each rank, used on the rank's thread
  * @param adapters adapter bank of each rank; empty if requests name no adapters
  */
-public record ShardedModel(RankGroup ranks, List<Weights> weights, List<AdapterBank> adapters) {
+public record ShardedModel(String name, RankGroup ranks, List<Weights> weights, List<AdapterBank> adapters) {
     public ShardedModel {
         weights = List.copyOf(weights);
         adapters = List.copyOf(adapters);
+    }
+
+    /** A model without a name. */
+    public ShardedModel(RankGroup ranks, List<Weights> weights, List<AdapterBank> adapters) {
+        this("the model", ranks, weights, adapters);
     }
 
     /** An undivided model on one rank that runs on the caller's thread. {@code adapters} may be null. */
