@@ -11,8 +11,8 @@ import java.util.stream.Stream;
 import org.ingrain.tensor.InputException;
 
 /**
- * The entry point for Jazzer. The property {@code ingrain.fuzz.target} names the target; {@code all} passes each input
- * to every target. With the property {@code ingrain.fuzz.findings}, a file that causes a fault is written to that
+ * The entry point for Jazzer. The property {@code ingrain.fuzz.target} is a regular expression for the names of targets;
+ * each input is passed to all of them. With the property {@code ingrain.fuzz.findings}, a file that causes a fault is written to that
  * folder, once per place of the fault, and fuzzing continues; without it the fault ends the run.
  */
 public final class Fuzzer {
@@ -81,20 +81,20 @@ public final class Fuzzer {
     }
 
     private static List<Target> chosen() {
-        String name = System.getProperty(TARGET, "all");
+        String name = System.getProperty(TARGET, ".*");
         List<Target> all = Targets.all();
-        List<Target> named = all.stream().filter(target -> name.equals("all") || target.name().equals(name)).toList();
+        List<Target> named = all.stream().filter(target -> target.name().matches(name)).toList();
         if (named.isEmpty()) {
-            throw new IllegalArgumentException(TARGET + " is " + name + ", expected all or one of "
+            throw new IllegalArgumentException(TARGET + " is " + name + ", expected an expression for some of "
                     + all.stream().map(Target::name).toList());
         }
         return named;
     }
 
     /**
-     * Prints the names of all targets, or writes the first inputs of a target.
+     * Prints the names of all targets, or writes the first inputs of some.
      *
-     * @param arguments none, or the name of a target and a folder
+     * @param arguments none, or an expression for the names of targets and a folder
      */
     public static void main(String[] arguments) throws IOException {
         if (arguments.length == 0) {
@@ -103,8 +103,9 @@ public final class Fuzzer {
         }
         Files.createDirectories(Path.of(arguments[1]));
         for (Target target : Targets.all()) {
-            if (target.name().equals(arguments[0]) || arguments[0].equals("all")) {
-                List<byte[]> corpus = target.corpus();
+            if (target.name().matches(arguments[0])) {
+                List<byte[]> corpus = new ArrayList<>(target.corpus());
+                corpus.addAll(Kept.inputs(target.name()).values());
                 for (int i = 0; i < corpus.size(); i++) {
                     Files.write(Path.of(arguments[1], target.name() + "-" + i), corpus.get(i));
                 }

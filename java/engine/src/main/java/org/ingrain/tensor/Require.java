@@ -1,5 +1,7 @@
 package org.ingrain.tensor;
 
+import java.util.Collection;
+
 /** Validation of settings. The exceptions name the field. */
 public final class Require {
     private Require() {
@@ -9,6 +11,19 @@ public final class Require {
         if (!holds) {
             throw InputException.field(field, found + ", expected " + expected);
         }
+    }
+
+    /** Requires a value that is not null; a record that was read from JSON has nulls for missing fields. */
+    public static void present(String field, Object found) {
+        if (found == null) {
+            throw InputException.field(field, "missing");
+        }
+    }
+
+    /** Requires a list without nulls. */
+    public static void complete(String field, Collection<?> found) {
+        present(field, found);
+        found.forEach(element -> that(element != null, field, "a list with null", "values only"));
     }
 
     public static void atLeast(int least, String field, int found) {

@@ -11,6 +11,7 @@ import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
+import org.ingrain.tensor.Require;
 
 /**
  * The answers of one example in one presentation order, and the votes for each answer.
@@ -33,14 +34,31 @@ public record Ballot(List<Answer> answers, List<Votes> votes) {
      * @param steps  the intermediate steps; a step that several answers share is listed in each of these answers
      */
     public record Answer(String path, String answer, String text, int tokens, Finish finish, List<Intermediate> steps) {
+        public Answer {
+            Require.present("path", path);
+            Require.present("text", text);
+            Require.atLeast(0, "tokens", tokens);
+            Require.present("finish", finish);
+            Require.complete("steps", steps);
+        }
     }
 
     /** The text of an intermediate step. */
     public record Intermediate(String step, String text, int tokens, Finish finish) {
+        public Intermediate {
+            Require.present("step", step);
+            Require.present("text", text);
+            Require.atLeast(0, "tokens", tokens);
+            Require.present("finish", finish);
+        }
     }
 
     /** An answer and the number of samples that gave it. */
     public record Votes(String answer, int votes) {
+        public Votes {
+            Require.present("answer", answer);
+            Require.atLeast(1, "votes", votes);
+        }
     }
 
     /** Whether there is no answer because the prompt is too long for the model's context. */

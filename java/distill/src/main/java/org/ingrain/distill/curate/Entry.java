@@ -3,6 +3,7 @@ package org.ingrain.distill.curate;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.List;
 import java.util.function.Predicate;
+import org.ingrain.tensor.Require;
 
 /**
  * The ledger's entry for one example, with all its answers and the verdict.
@@ -24,6 +25,23 @@ import java.util.function.Predicate;
 public record Entry(String id, String question, String gold, String category, Verdict verdict, Reason reason,
         String detail, String label, Boolean right, int margin, int planned, int tokens, List<Ballot.Votes> votes,
         List<TargetText> targets, List<Order> orders) {
+    public Entry {
+        Require.present("id", id);
+        Require.present("question", question);
+        Require.present("verdict", verdict);
+        Require.present("reason", reason);
+        Require.atLeast(0, "margin", margin);
+        Require.atLeast(0, "planned", planned);
+        Require.atLeast(0, "tokens", tokens);
+        Require.complete("votes", votes);
+        Require.complete("targets", targets);
+        Require.complete("orders", orders);
+        for (TargetText target : targets) {
+            Require.that(target.order < orders.size(), "targets", "of order " + target.order,
+                    "of one of " + orders.size() + " orders");
+        }
+    }
+
     /**
      * A training target, which is the text that the student is trained to generate.
      *
@@ -32,10 +50,19 @@ public record Entry(String id, String question, String gold, String category, Ve
      * @param text  the bare answer, or the whole response
      */
     public record TargetText(int order, String path, String text) {
+        public TargetText {
+            Require.atLeast(0, "order", order);
+            Require.present("path", path);
+            Require.present("text", text);
+        }
     }
 
     /** An example in one presentation order. */
     public record Order(String id, List<Ballot.Answer> answers) {
+        public Order {
+            Require.present("id", id);
+            Require.complete("answers", answers);
+        }
     }
 
     /** The final answers of all presentation orders. */

@@ -21,6 +21,7 @@ import org.ingrain.files.Digest;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.JsonLines;
 import org.ingrain.template.Message;
+import org.ingrain.tensor.InputException;
 
 /**
  * The file {@code ledger.jsonl}, with one {@link Entry} per line in the order of the examples. It is the only record of
@@ -52,12 +53,22 @@ public record Ledger(Path file) {
             asked.add(new Curation.Asked(example, answers));
             if (lastOrders.contains(example.id())) {
                 String given = asked.getFirst().example().id();
-                Entry entry = curation.judge(List.copyOf(asked), selections.getOrDefault(given, Selection.NONE));
+                Entry entry = judge(samples, curation, List.copyOf(asked),
+                        selections.getOrDefault(given, Selection.NONE));
                 JsonLines.write(out,
                         entry.withTargets(target -> fits.test(asked.get(target.order()).example(), entry, target)));
                 asked.clear();
             }
         }));
+    }
+
+    private static Entry judge(Path samples, Curation curation, List<Curation.Asked> asked, Selection selection) {
+        try {
+            return curation.judge(asked, selection);
+        } catch (InputException damaged) {
+            throw new InputException(samples + ": example " + asked.getFirst().example().id() + ": "
+                    + damaged.getMessage(), damaged);
+        }
     }
 
     /**
@@ -78,7 +89,8 @@ public record Ledger(Path file) {
         List<TrainingRow> validationRows = new ArrayList<>();
         Iterator<List<Example>> groups = how.examples().iterator();
         JsonLines.forEach(file, Entry.class, entry -> {
-            List<Example> orders = groups.next();
+            List<Example> orders = groups.hasNext() ? groups.next() : List.of();
+            requireSame(entry, orders);
             for (Entry.TargetText target : entry.targets()) {
                 List<Message> prompt = how.direct().firstPrompt(orders.get(target.order()));
                 (validationIds.contains(entry.id()) ? validationRows : rows)
@@ -87,6 +99,15 @@ public record Ledger(Path file) {
         });
         JsonLines.write(validation, validationRows);
         JsonLines.write(train, rows);
+    }
+
+    private void requireSame(Entry entry, List<Example> orders) {
+        List<String> ids = entry.orders().stream().map(Entry.Order::id).toList();
+        List<String> expected = orders.stream().map(Example::id).toList();
+        if (!ids.equals(expected) || !entry.id().equals(ids.getFirst())) {
+            throw new InputException(file + ": the entry of " + entry.id() + " has orders " + ids + ", expected "
+                    + (expected.isEmpty() ? "no further entry" : expected));
+        }
     }
 
     public Summary summary() {

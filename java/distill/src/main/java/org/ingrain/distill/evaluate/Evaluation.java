@@ -3,6 +3,7 @@ package org.ingrain.distill.evaluate;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import org.ingrain.distill.curate.Ballot;
 import org.ingrain.distill.method.Method;
 import org.ingrain.distill.model.Answerer;
@@ -16,6 +17,7 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.JsonLines;
+import org.ingrain.tensor.InputException;
 
 /**
  * Evaluates arms on held-out questions. It measures the accuracy (the task defines which answers are right), the number
@@ -55,11 +57,38 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
             DurableFile.write(scores, out -> Answers.forEach(samples, asked,
                     (example, answers) -> JsonLines.write(out, score(arm, example, answers))));
         }
-        return ArmResult.of(arm, JsonLines.read(scores, Score.class), task::wider);
+        List<Score> read = JsonLines.read(scores, Score.class);
+        requireSame(scores, read, asked);
+        return ArmResult.of(arm, read, task::wider);
+    }
+
+    /** Refuses a file of scores that does not have the questions and votes of this evaluation. */
+    private void requireSame(Path file, List<Score> scores, List<Example> asked) {
+        if (scores.size() != asked.size()) {
+            throw new InputException(file + ": has " + scores.size() + " lines, expected " + asked.size());
+        }
+        for (int i = 0; i < scores.size(); i++) {
+            Score score = scores.get(i);
+            if (!score.id().equals(asked.get(i).id())) {
+                throw new InputException(file + " line " + (i + 1) + ": question " + score.id() + ", expected "
+                        + asked.get(i).id());
+            }
+            if (!Objects.equals(score.given(), asked.get(i).given())
+                    || !score.votes().stream().map(Score.Vote::k).toList().equals(config.votes())) {
+                throw new InputException(file + ": question " + score.id() + " has given " + score.given()
+                        + " and votes of " + score.votes().stream().map(Score.Vote::k).toList() + " answers, expected "
+                        + asked.get(i).given() + " and " + config.votes());
+            }
+        }
     }
 
     private Score score(Arm arm, Example example, Answers answers) {
         Ballot ballot = Ballot.of(example, answers, task, arm.method());
+        int most = config.votes().stream().mapToInt(Integer::intValue).max().orElse(0);
+        if (ballot.answers().size() < most) {
+            throw new InputException("evaluation of " + arm.name() + ": example " + example.id() + " has "
+                    + ballot.answers().size() + " answers in samples.jsonl, expected " + most);
+        }
         String answer = first(ballot.votes());
         List<Score.Vote> votes = config.votes().stream().map(k -> {
             String voted = first(Ballot.votes(example, ballot.answers().subList(0, k), task));

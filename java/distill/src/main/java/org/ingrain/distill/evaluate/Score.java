@@ -3,6 +3,7 @@ package org.ingrain.distill.evaluate;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import java.util.List;
 import org.ingrain.distill.curate.Ballot;
+import org.ingrain.tensor.Require;
 
 /**
  * The score of an arm on one question in one presentation order.
@@ -31,6 +32,12 @@ public record Score(String id, String given, String question, String gold, Strin
     public Score {
         references = references == null ? List.of() : references;
         votes = votes == null ? List.of() : votes;
+        Require.present("id", id);
+        Require.present("question", question);
+        Require.complete("references", references);
+        Require.atLeast(0, "tokens", tokens);
+        Require.complete("votes", votes);
+        Require.complete("answers", answers);
     }
 
     /** The id of the question in the given order, which is the same for all its presentation orders. */

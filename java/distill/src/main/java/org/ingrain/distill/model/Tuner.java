@@ -2,6 +2,7 @@ package org.ingrain.distill.model;
 
 import java.nio.file.Path;
 import org.ingrain.distill.run.Progress;
+import org.ingrain.tensor.Require;
 
 /** Trains students. One implementation uses the engine's trainer; tests have others. */
 public interface Tuner {
@@ -45,5 +46,9 @@ public interface Tuner {
      * @param validationLoss loss of the exported weights on the validation rows; null if there are no validation rows
      */
     record Tuned(String adapter, int rows, int steps, double firstLoss, double lastLoss, Double validationLoss) {
+        public Tuned {
+            Require.present("adapter", adapter);
+            Require.that(adapter.matches("[A-Za-z0-9_.-]+"), "adapter", adapter, "the name of a folder");
+        }
     }
 }

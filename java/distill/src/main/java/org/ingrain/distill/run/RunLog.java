@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
+import org.ingrain.tensor.Require;
 
 /**
  * Writes the events of a run to {@code run.log} and its times to {@code timings.json}. Only these files and each
@@ -36,6 +37,10 @@ public final class RunLog {
     }
 
     record Timings(Map<String, Timing> stages) {
+        Timings {
+            Require.present("stages", stages);
+            Require.complete("stages", stages.values());
+        }
     }
 
     public void say(String text) {

@@ -1,5 +1,6 @@
 package org.ingrain.train.run;
 
+import org.ingrain.tensor.Require;
 import tools.jackson.databind.PropertyNamingStrategies;
 import tools.jackson.databind.annotation.JsonNaming;
 
@@ -18,6 +19,13 @@ import tools.jackson.databind.annotation.JsonNaming;
 public record TrainingState(int step, double firstLoss, double lastLoss, int bestStep, Double bestLoss,
         long metricsBytes) {
     public static final TrainingState START = new TrainingState(0, 0, 0, 0, null, 0);
+
+    public TrainingState {
+        Require.that(step >= 0, "step", step, "0 or more");
+        Require.that(bestStep >= 0 && bestStep <= step, "best_step", bestStep, "0 to step " + step);
+        Require.that(bestStep == 0 || bestLoss != null, "best_loss", bestLoss, "the loss of best_step " + bestStep);
+        Require.that(metricsBytes >= 0, "metrics_bytes", metricsBytes, "0 or more");
+    }
 
     /** The state after the next step. */
     public TrainingState trained(int next, double loss) {
