@@ -55,7 +55,7 @@ class FuzzTest {
                 "--target_class=" + Fuzzer.class.getName(), "--instrumentation_includes=org.ingrain.**",
                 "--instrumentation_excludes=org.ingrain.fuzz.**", "--custom_hook_includes=org.ingrain.tokenizer.**",
                 "--custom_hooks=" + NoNativeTokenizer.class.getName(), "--reproducer_path=" + folder,
-                "-artifact_prefix=" + folder + "/", "-seed=1", "-max_len=1024", "-len_control=0", "-timeout=60",
+                "-artifact_prefix=" + folder + "/", "-seed=1", "-max_len=1024", "-len_control=0", "-timeout=600",
                 "-runs=" + runs, corpus.toString());
         assertTrue(output.contains("Done "), output);
     }
@@ -74,7 +74,7 @@ class FuzzTest {
     void editsKeepTheFormat() {
         byte[] seed = "{\"a\": [1, 2], \"b\": {\"c\": \"x\"}}".getBytes(StandardCharsets.UTF_8);
         Target target = new Target("test", Format.JSON, List.of(seed), file -> { });
-        byte[] input = {Target.EDITS, 2, 0, 1, 0, 0, 3, 4};
+        byte[] input = {Target.EDITS, 0, 2, 0, 1, 0, 0, 3, 4};
         assertEquals("{\"a\":1,\"b\":{\"c\":\"x\"}}", new String(target.file(input), StandardCharsets.UTF_8));
         assertEquals("[]", new String(target.file("[]".getBytes(StandardCharsets.UTF_8)), StandardCharsets.UTF_8));
     }

@@ -5,6 +5,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.stream.Stream;
@@ -106,8 +107,8 @@ public final class Fuzzer {
             if (target.name().matches(arguments[0])) {
                 List<byte[]> corpus = new ArrayList<>(target.corpus());
                 corpus.addAll(Kept.inputs(target.name()).values());
-                for (int i = 0; i < corpus.size(); i++) {
-                    Files.write(Path.of(arguments[1], target.name() + "-" + i), corpus.get(i));
+                for (byte[] input : corpus) {   // named by content: most edits are first inputs of several targets
+                    Files.write(Path.of(arguments[1], HexFormat.of().toHexDigits(Arrays.hashCode(input))), input);
                 }
             }
         }

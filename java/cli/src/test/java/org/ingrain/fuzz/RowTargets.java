@@ -78,7 +78,7 @@ final class RowTargets {
             int refused = 0;
             for (QuestionConfig config : configs) {
                 try {
-                    Dataset.loadTest(config);
+                    Dataset.load(config);
                 } catch (InputException e) {
                     refused++;
                 }

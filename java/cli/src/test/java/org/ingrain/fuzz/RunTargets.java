@@ -93,7 +93,7 @@ final class RunTargets {
             }
         }
         List<Task> tasks = TaskConfig.names().stream().map(name -> TaskConfig.of(name).make()).toList();
-        SampleConfig sampling = new SampleConfig(List.of(2), SamplingParams.greedy(8));
+        SampleConfig sampling = new SampleConfig(List.of(2), SamplingParams.sampled(0.7, 0.9, 8, 1));
         return Target.ofFile("method", Format.JSON, seeds, file, content -> {
             Method method = Methods.load(file.toString());
             int refused = 0;
