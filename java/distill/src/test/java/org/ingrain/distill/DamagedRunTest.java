@@ -31,8 +31,8 @@ class DamagedRunTest {
             new Damage("samples.jsonl", "\"path\":\"0.0\"", "\"path\":\"0.100000\"", "path 0.100000 is not one"),
             new Damage("samples.jsonl", "\"text\":", "\"step\":", "text"),
             new Damage("ledger.jsonl", "\"reason\":\"majority\",", "", "reason: missing"),
-            new Damage("ledger.jsonl", "\"orders\":", "\"orders\":[],\"targets\":", "expected"),
-            new Damage("evaluation/system-2/scores.jsonl", "\"answers\":", "\"votes\":", "expected"),
+            new Damage("ledger.jsonl", "\"orders\":", "\"orders\":[],\"targets\":", "line 1: path: missing"),
+            new Damage("evaluation/system-2/scores.jsonl", "\"answers\":", "\"votes\":", "Unrecognized property"),
             new Damage("evaluation/system-1/scores.jsonl", "\"id\":\"", "\"id\":\"x", "question x"),
             new Damage("training.json", "\"adapter\" : \"adapter\",", "", "adapter: missing"),
             new Damage("training.json", "\"adapter\" : \"adapter\"", "\"adapter\" : \"../..\\u0000\"", "adapter"));
