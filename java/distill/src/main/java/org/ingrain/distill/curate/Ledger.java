@@ -110,6 +110,7 @@ public record Ledger(Path file) {
         }
     }
 
+    /** Statistics of this ledger. */
     public Summary summary() {
         Map<String, Integer> reasons = new TreeMap<>();
         Map<Integer, Count> byVotes = new TreeMap<>();
