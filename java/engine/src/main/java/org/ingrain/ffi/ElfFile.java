@@ -62,7 +62,8 @@ public final class ElfFile {
 
     private void checkSegments(long offset, int count, int entry) throws IOException {
         if (count == 0 || entry != SEGMENT) {
-            throw refused("has " + count + " segments of " + entry + " bytes each, expected at least one of " + SEGMENT);
+            throw refused("has " + count + " segments of " + entry + " bytes each, expected at least one of "
+                    + SEGMENT);
         }
         requireWithin("the table of segments", offset, (long) count * SEGMENT);
         ByteBuffer table = read(offset, count * SEGMENT);

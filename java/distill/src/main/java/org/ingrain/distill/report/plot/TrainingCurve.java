@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.ingrain.distill.evaluate.Arm.Role;
 import org.ingrain.distill.report.table.StudentFiles;
+import org.ingrain.files.JsonFields;
 import org.ingrain.files.JsonLines;
 import tools.jackson.databind.JsonNode;
 
@@ -34,12 +35,13 @@ public record TrainingCurve(Role role, String name, String title, List<Step> ste
             int before = steps.isEmpty() ? 0 : steps.getLast().step();
             if (Files.exists(file)) {
                 JsonLines.forEach(file, JsonNode.class, line -> {
-                    int step = before + line.path("step").asInt();
-                    if (line.has("validation_loss")) {
-                        checks.add(new Check(step, line.path("validation_loss").asDouble()));
+                    JsonFields fields = new JsonFields(file.toString(), line);
+                    int step = before + fields.integer("step");
+                    if (fields.has("validation_loss")) {
+                        checks.add(new Check(step, fields.number("validation_loss")));
                     } else {
-                        steps.add(new Step(step, line.path("loss").asDouble(), line.path("learning_rate").asDouble(),
-                                line.path("grad_norm").asDouble()));
+                        steps.add(new Step(step, fields.number("loss", 0), fields.number("learning_rate", 0),
+                                fields.number("grad_norm", 0)));
                     }
                 });
             }
