@@ -66,6 +66,10 @@ ingrain_status ingrain_context_create(ingrain_context** context, int32_t device,
   if (threads < 0)
     return explain(error, error_bytes, INGRAIN_INVALID_ARGUMENT,
                    "threads is " + std::to_string(threads) + ": expected 0 (all cores) or more");
+  if (threads > ThreadPool::most_threads)
+    return explain(error, error_bytes, INGRAIN_INVALID_ARGUMENT,
+                   "threads is " + std::to_string(threads) + ": expected at most " +
+                       std::to_string(ThreadPool::most_threads));
   for (Isa candidate : all) {
     if (wanted != "auto" && wanted != isa_name(candidate)) continue;
     if (!has(candidate)) {

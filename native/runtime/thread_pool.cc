@@ -19,10 +19,17 @@ bool spin_until(const Condition& condition) {
 }  // namespace
 
 ThreadPool::ThreadPool(int32_t threads) {
-  for (int32_t i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+  try {
+    for (int32_t i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+  } catch (...) {
+    stop();  // the destructor of a std::thread that is not joined ends the process
+    throw;
+  }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;

@@ -15,7 +15,11 @@ class ThreadPool {
  public:
   using Task = void (*)(const void* body, int64_t begin, int64_t end);
 
-  explicit ThreadPool(int32_t threads);  // number of threads, including the caller
+  static constexpr int32_t most_threads = 4096;
+
+  // threads: including the caller, 1 to most_threads. Throws std::system_error if one of them cannot be started; none
+  // is left running then.
+  explicit ThreadPool(int32_t threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -24,6 +28,7 @@ class ThreadPool {
   void run(int64_t n, int64_t grain, Task task, const void* body);
 
  private:
+  void stop();
   void work();
   void take_pieces();
 

@@ -111,9 +111,10 @@ public final class Merge {
                     return changed(data, name, w, modules.get(name));
                 });
             }).toList();
-            DurableFolder.write(output,
-                    folder -> ModelFolderWriter.write(folder, base.path(), config, outputs,
-                            SafetensorsWriter.SHARD_BYTES));
+            DurableFolder.write(output, folder -> base.reading(() -> {
+                ModelFolderWriter.write(folder, base.path(), config, outputs, SafetensorsWriter.SHARD_BYTES);
+                return output;
+            }));
         }
     }
 

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Supplier;
 import org.ingrain.files.JsonFields;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.WeightSource;
@@ -49,8 +50,10 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
                 throw new InputException(path + ": has no " + SINGLE + " and no " + INDEX
                         + " (other weight formats are not read)");
             }
-            folder.requireTied();
-            return folder;
+            return folder.reading(() -> {
+                folder.requireTied();
+                return folder;
+            });
         } catch (RuntimeException refused) {
             folder.close();
             throw refused;
@@ -102,6 +105,15 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
     @Override
     public HostTensor tensor(String name) {
         return HostFloats.tensor(holder(name).file() + ": tensor '" + name + "'", info(name), holder(name).data(name));
+    }
+
+    /**
+     * Runs work that reads tensors of this folder.
+     *
+     * @throws InputException naming the file, if one became shorter meanwhile or its bytes cannot be read
+     */
+    public <R> R reading(Supplier<R> work) {
+        return Safetensors.reading(shards.values(), work);
     }
 
     /**

@@ -61,16 +61,20 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
             throw new InputException(folder + ": has no " + WEIGHTS + " (other formats are not read)");
         }
         try (Safetensors tensors = Safetensors.open(folder.resolve(WEIGHTS))) {
-            TreeSet<String> unread = new TreeSet<>(tensors.names());
-            List<LoraModule> modules = modules(tensors, config, model, unread);
-            Map<String, HostTensor> saved = savedModules(tensors, config, unread);
-            saved.putAll(baseLayers(tensors, model, unread));
-            if (!unread.isEmpty()) {
-                throw new InputException(tensors.file() + ": tensor '" + unread.first() + "' belongs to no module that "
-                        + CONFIG + " names");
-            }
-            return new PeftAdapter(config, modules, saved);
+            return Safetensors.reading(List.of(tensors), () -> read(tensors, config, model));
         }
+    }
+
+    private static PeftAdapter read(Safetensors tensors, AdapterConfig config, Blueprint model) {
+        TreeSet<String> unread = new TreeSet<>(tensors.names());
+        List<LoraModule> modules = modules(tensors, config, model, unread);
+        Map<String, HostTensor> saved = savedModules(tensors, config, unread);
+        saved.putAll(baseLayers(tensors, model, unread));
+        if (!unread.isEmpty()) {
+            throw new InputException(tensors.file() + ": tensor '" + unread.first() + "' belongs to no module that "
+                    + CONFIG + " names");
+        }
+        return new PeftAdapter(config, modules, saved);
     }
 
     /**

@@ -9,9 +9,12 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -25,6 +28,7 @@ public final class Safetensors implements AutoCloseable {
 
     private final Path file;
     private final Arena arena;
+    private final long bytes;
     private final MemorySegment data;
     private final SafetensorsHeader header;
 
@@ -36,6 +40,7 @@ public final class Safetensors implements AutoCloseable {
             mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
         }
         long size = mapped.byteSize();
+        bytes = size;
         if (size < Long.BYTES) {
             throw new InputException(file + ": has " + size + " bytes, too few for a safetensors file (truncated?)");
         }
@@ -65,6 +70,9 @@ public final class Safetensors implements AutoCloseable {
         } catch (IOException unreadable) {
             arena.close();
             throw new InputException(file + ": cannot be read: " + unreadable.getMessage());
+        } catch (InternalError unreadable) {   // a page of the header
+            arena.close();
+            throw new InputException(file + ": cannot be read: " + unreadable.getMessage(), unreadable);
         } catch (RuntimeException refused) {
             arena.close();
             throw refused;
@@ -100,6 +108,35 @@ public final class Safetensors implements AutoCloseable {
     public MemorySegment data(String name) {
         TensorInfo info = info(name);
         return data.asSlice(info.begin(), info.bytes());
+    }
+
+    /**
+     * Runs work that reads the mapped bytes of files.
+     *
+     * @throws InputException naming the file, if one became shorter meanwhile or its bytes cannot be read; the work may
+     *         then have seen zeros in their place
+     */
+    static <R> R reading(Collection<Safetensors> files, Supplier<R> work) {
+        try {
+            R result = work.get();
+            files.forEach(Safetensors::requireWhole);
+            return result;
+        } catch (InternalError unreadable) {   // what Java throws for a page that cannot be read
+            files.forEach(Safetensors::requireWhole);
+            throw new InputException(files.stream().map(file -> file.file.toString()).collect(Collectors.joining(", "))
+                    + ": cannot be read: " + unreadable.getMessage(), unreadable);
+        }
+    }
+
+    private void requireWhole() {
+        try {
+            if (Files.size(file) < bytes) {
+                throw new InputException(file + ": has " + Files.size(file) + " bytes, expected " + bytes
+                        + " as when it was opened (truncated meanwhile?)");
+            }
+        } catch (IOException unreadable) {
+            throw new InputException(file + ": cannot be read: " + unreadable.getMessage(), unreadable);
+        }
     }
 
     @Override

@@ -271,7 +271,7 @@ public final class Engine implements AutoCloseable {
         load(List.of(new MemoryPlan.Part("training",
                 Trainer.memory(run).fullBytes(planned(1), copies.size()))));
         return folder == null ? Trainer.fresh(trained(run), options.model(), run)
-                : Trainer.full(trained(run), folder, run);
+                : folder.reading(() -> Trainer.full(trained(run), folder, run));
     }
 
     private List<TrainingModel> trained(TrainingRun run) {
@@ -343,7 +343,7 @@ public final class Engine implements AutoCloseable {
 
     private Weights load(Context context, Rank rank, Weights.Progress progress) {
         return folder == null ? Weights.random(context, blueprint, precision, rank, RANDOM_SEED)
-                : Weights.load(context, blueprint, precision, rank, folder, progress);
+                : folder.reading(() -> Weights.load(context, blueprint, precision, rank, folder, progress));
     }
 
     private String subject() {

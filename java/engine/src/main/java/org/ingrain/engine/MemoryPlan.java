@@ -36,11 +36,14 @@ public record MemoryPlan(String device, int ranks, long free, List<Part> parts) 
     /** The plan with one part more, which some of the ranks take. */
     MemoryPlan with(Part part, int takers) {
         return new MemoryPlan(device, ranks, free, Stream.concat(parts.stream(),
-                Stream.of(new Part(part.name, part.bytes * takers))).toList());
+                Stream.of(new Part(part.name, takers > 0 && part.bytes > Long.MAX_VALUE / takers
+                        ? Long.MAX_VALUE : part.bytes * takers))).toList());
     }
 
+    /** All parts together, at most Long.MAX_VALUE. */
     public long bytes() {
-        return parts.stream().mapToLong(Part::bytes).sum();
+        return parts.stream().mapToLong(Part::bytes)
+                .reduce(0, (a, b) -> a > Long.MAX_VALUE - b ? Long.MAX_VALUE : a + b);
     }
 
     /** Free bytes after the plan is allocated; negative if the free memory is not sufficient. */

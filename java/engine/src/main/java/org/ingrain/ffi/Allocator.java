@@ -64,7 +64,12 @@ public interface Allocator {
 
         /** Sum of all allocations plus the largest workspace. */
         public long bytes() {
-            return Math.addExact(allocated, workspace);
+            return sum(allocated, workspace);
+        }
+
+        /** At most Long.MAX_VALUE, which is more than any device has. */
+        private static long sum(long a, long b) {
+            return a > Long.MAX_VALUE - b ? Long.MAX_VALUE : a + b;
         }
 
         @Override
@@ -75,7 +80,7 @@ public interface Allocator {
         @Override
         public Tensor allocate(DType dtype, long... shape) {
             Tensor tensor = Tensor.unallocated(dtype, shape);
-            allocated = Math.addExact(allocated, tensor.bytes());
+            allocated = sum(allocated, tensor.bytes());
             return tensor;
         }
 

@@ -6,16 +6,18 @@ import org.ingrain.tensor.InputException;
  * Options for opening a context.
  *
  * @param device  device number of the backend, from 0
- * @param threads CPU threads, 0 for all cores
+ * @param threads CPU threads, 0 for all cores; at most 4096
  * @param isa     CPU instruction set: auto, avx2, avx512 or avx512_bf16
  */
 public record ContextOptions(int device, int threads, String isa) {
+    private static final int MOST_THREADS = 4096;
+
     public ContextOptions {
         if (device < 0) {
             throw InputException.field("device", "number " + device + ", expected 0 or more");
         }
-        if (threads < 0) {
-            throw InputException.field("threads", threads + ", expected 0 (all cores) or more");
+        if (threads < 0 || threads > MOST_THREADS) {
+            throw InputException.field("threads", threads + ", expected 0 (all cores) to " + MOST_THREADS);
         }
     }
 

@@ -106,6 +106,17 @@ public abstract sealed class Memory implements Allocator permits Context {
         return MemorySegment.ofAddress(address).reinterpret(bytes, arena, null);
     }
 
+    /**
+     * Memory from {@link #hostAllocate} as an F32 tensor. Only for a device that computes in host memory, which is one
+     * that is not asynchronous.
+     */
+    public Tensor hostTensor(MemorySegment host) {
+        if (context().device().asynchronous()) {
+            throw new IllegalStateException("the device does not compute in host memory");
+        }
+        return new Tensor(host.address(), DType.F32, host.byteSize() / Float.BYTES);
+    }
+
     /** Frees memory that {@link #hostAllocate} returned. */
     public void hostFree(MemorySegment host) {
         if (!hostAllocations.remove(host.address())) {

@@ -55,6 +55,7 @@ final class SharedObject {
      * @throws InputException if the library cannot be loaded
      */
     static SymbolLookup load(Path library, Path source, Arena arena) {
+        ElfFile.requireWhole(library, source);
         try (Arena local = Arena.ofConfined()) {
             MemorySegment path = local.allocateFrom(library.toString());
             long loaded = Native.size(() -> (long) OPEN.invokeExact(path.address(), NOW));

@@ -2,6 +2,7 @@ package org.ingrain.model;
 
 import java.util.Objects;
 import org.ingrain.tensor.DType;
+import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Require;
 
 /**
@@ -23,6 +24,8 @@ import org.ingrain.tensor.Require;
 public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayers, AttentionConfig attention,
                         int vocabSize, int maxPositionEmbeddings, int slidingWindow, double rmsNormEps,
                         RopeConfig rope, boolean tieWordEmbeddings, DType dtype) {
+    private static final double LARGEST = 1e15;
+
     public Blueprint {
         Require.that(hiddenSize >= 1, "hidden_size", hiddenSize, "a positive number");
         Require.that(intermediateSize >= 1, "intermediate_size", intermediateSize, "a positive number");
@@ -34,6 +37,17 @@ public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayer
         Objects.requireNonNull(attention, "attention");
         Objects.requireNonNull(rope, "rope");
         Objects.requireNonNull(dtype, "dtype");
+        double layer = hiddenSize * (2.0 * attention.queries() + 2.0 * attention.keys() + 3.0 * intermediateSize);
+        requireCountable("parameters", 2.0 * vocabSize * hiddenSize + numHiddenLayers * layer);
+        requireCountable("elements of the key-value cache",
+                2.0 * numHiddenLayers * attention.keys() * maxPositionEmbeddings);
+    }
+
+    /** Keeps all sizes in bytes, also for many ranks, within 64 bits. */
+    private static void requireCountable(String what, double count) {
+        if (count > LARGEST) {
+            throw new InputException("the sizes give " + count + " " + what + ", expected at most " + LARGEST);
+        }
     }
 
     /** A blueprint without a sliding window. */

@@ -3,6 +3,7 @@ package org.ingrain.model;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.LongStream;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.Event;
 import org.ingrain.ops.Ops;
@@ -15,31 +16,37 @@ import org.ingrain.tensor.Weight;
 /**
  * Copies parameters from host memory (a mapped file) into packed weights, one slab of rows at a time, so that no full
  * second copy of a matrix is needed. Two lanes, each with pinned host memory and a device slab, are used alternately:
- * the host fills one lane while the device copies and packs the rows of the other. During the copy, a rank's part of a
- * column-sharded matrix is gathered row by row.
+ * the host fills one while the device copies and packs the other. A device that computes in host memory needs no slab
+ * of its own. A rank's part of a column-sharded matrix is gathered row by row during the copy.
+ *
+ * <p>Only Java reads the mapped file: where the file shrinks meanwhile, Java throws an InternalError, but native code
+ * would end the process with SIGBUS.
  */
 final class WeightLoader implements AutoCloseable {
     private static final long SLAB_BYTES = 16L << 20;
+    private static final long PIECE_BYTES = 1L << 20;
 
     private final Context context;
     private final Ops ops;
     private final WeightSource source;
     private final Rank rank;
     private final List<Lane> lanes;
-    private final boolean pinned;
+    private final boolean asynchronous;
     private int turn;
 
     /**
      * One of the two lanes.
      *
      * @param host   pinned memory, SLAB_BYTES
-     * @param device device memory of the same size
+     * @param device device memory of the same size, or the host memory itself
      * @param used   event recorded after the last use of the two buffers; they can be reused when the event is complete
      */
     private record Lane(MemorySegment host, Tensor device, Event used) {
         static Lane of(Context context) {
-            Lane lane = new Lane(context.hostAllocate(SLAB_BYTES),
-                    context.allocate(DType.F32, SLAB_BYTES / Float.BYTES), context.event());
+            MemorySegment host = context.hostAllocate(SLAB_BYTES);
+            Lane lane = new Lane(host, context.device().asynchronous()
+                    ? context.allocate(DType.F32, SLAB_BYTES / Float.BYTES) : context.hostTensor(host),
+                    context.event());
             lane.used.record();
             return lane;
         }
@@ -62,7 +69,7 @@ final class WeightLoader implements AutoCloseable {
         this.ops = new Ops(context);
         this.source = source;
         this.rank = rank;
-        pinned = context.device().asynchronous();
+        asynchronous = context.device().asynchronous();
         lanes = List.of(Lane.of(context), Lane.of(context));
     }
 
@@ -103,30 +110,38 @@ final class WeightLoader implements AutoCloseable {
         long bytes = rows * columns.count * size;
         Lane lane = lanes.get(turn++ % lanes.size());
         Tensor part = lane.device.view(tensor.dtype(), rows, columns.count);
-        if (columns.all() && !pinned) {
-            context.copyToDevice(part, tensor.data().asSlice(firstRow * columns.of * size, bytes));
-            use.accept(part);
-            return;
-        }
         lane.used.await();
         if (columns.all()) {
-            MemorySegment.copy(tensor.data(), firstRow * columns.of * size, lane.host, 0, bytes);
+            copy(tensor.data().asSlice(firstRow * columns.of * size, bytes), lane.host);
         } else {
             for (long r = 0; r < rows; r++) {
                 MemorySegment.copy(tensor.data(), ((firstRow + r) * columns.of + columns.first) * size, lane.host,
                         r * columns.count * size, columns.count * size);
             }
         }
-        context.copyToDevice(part, lane.host.asSlice(0, bytes));
+        if (asynchronous) {
+            context.copyToDevice(part, lane.host.asSlice(0, bytes));
+        }
         use.accept(part);
         lane.used.record();
+    }
+
+    /** Copies to the beginning of a buffer, on all cores: page faults of the mapped file take most of the time. */
+    private static void copy(MemorySegment from, MemorySegment to) {
+        long bytes = from.byteSize();
+        LongStream.range(0, Math.ceilDiv(bytes, PIECE_BYTES)).parallel().forEach(piece -> {
+            long begin = piece * PIECE_BYTES;
+            MemorySegment.copy(from, begin, to, begin, Math.min(PIECE_BYTES, bytes - begin));
+        });
     }
 
     @Override
     public void close() {
         for (Lane lane : lanes) {
             lane.used.close();
-            context.free(lane.device);
+            if (asynchronous) {
+                context.free(lane.device);
+            }
             context.hostFree(lane.host);
         }
     }

@@ -237,8 +237,8 @@ public final class RankGroup implements AutoCloseable {
      * Adds the rank's name to the message, except for errors that no rank causes: invalid input and undefined logits.
      */
     private static RuntimeException named(String rank, Throwable cause) {
-        if (cause instanceof InputException || cause instanceof ArithmeticException) {
-            return (RuntimeException) cause;
+        if (cause instanceof InputException input) {
+            return input;
         }
         RuntimeException named = cause instanceof BackendException backend
                 ? new BackendException(rank, backend.status(), backend.getMessage())

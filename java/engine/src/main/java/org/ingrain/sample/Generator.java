@@ -189,8 +189,9 @@ public final class Generator implements AutoCloseable {
     /**
      * Enqueues one step and reads the results of the steps that are due. If replicas have their own threads, waits
      * until a replica has done this. Returns false when all requests are finished; the devices are then idle too.
-     * Throws an ArithmeticException if the softmax of a token's logits is undefined, for example because a logit is
-     * NaN. If a rank fails, the rank's exception is thrown after all tokens drawn earlier have been reported.
+     * Throws an InputException that names the model if the softmax of a token's logits is undefined, for example
+     * because a logit is NaN. If a rank fails, the rank's exception is thrown after all tokens drawn earlier have been
+     * reported.
      */
     public boolean step() {
         return pool == null ? replicas.getFirst().step() : pool.step();

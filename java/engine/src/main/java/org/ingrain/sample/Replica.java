@@ -15,6 +15,7 @@ import org.ingrain.sample.step.StepBuffers;
 import org.ingrain.sample.step.StepResults;
 import org.ingrain.sample.step.StepRunner;
 import org.ingrain.sample.step.StepStats;
+import org.ingrain.tensor.InputException;
 
 /**
  * A replica of the model with its own batch, cache and scheduler. The scheduler plans the steps of all ranks. Used on
@@ -153,8 +154,8 @@ final class Replica implements AutoCloseable {
 
     private void accept(Sequence sequence, int id, float logProbability) {
         if (id < 0) {
-            throw new ArithmeticException(model.name() + ": logits are not numbers at position "
-                    + (sequence.length() - sequence.unread()));
+            throw new InputException(model.name() + ": the logits are not numbers at position "
+                    + (sequence.length() - sequence.unread()) + ", expected weights with which all are finite");
         }
         tokens++;
         SamplingParams params = sequence.ticket.request.params();

@@ -20,6 +20,7 @@ import org.ingrain.model.LoraModule;
 import org.ingrain.model.Projection;
 import org.ingrain.sample.Completion.FinishReason;
 import org.ingrain.tensor.DType;
+import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -219,9 +220,10 @@ class GeneratorLagTest {
             Arrays.fill(norm, Float.NaN);
             model.context.write(model.weights.norm(), norm);
             Generator generator = model.generator(TinyModel.roomy(), null, 1);
-            ArithmeticException failure = assertThrows(ArithmeticException.class,
+            InputException failure = assertThrows(InputException.class,
                     () -> generator.generate(List.of(Request.of(PROMPT, 2, OPEN))));
-            assertEquals("the model: logits are not numbers at position " + PROMPT.length, failure.getMessage());
+            assertEquals("the model: the logits are not numbers at position " + PROMPT.length
+                    + ", expected weights with which all are finite", failure.getMessage());
         }
     }
 }

@@ -53,12 +53,22 @@ public record Ledger(Path file) {
             asked.add(new Curation.Asked(example, answers));
             if (lastOrders.contains(example.id())) {
                 String given = asked.getFirst().example().id();
-                Entry entry = curation.judge(List.copyOf(asked), selections.getOrDefault(given, Selection.NONE));
+                Entry entry = judge(samples, curation, List.copyOf(asked),
+                        selections.getOrDefault(given, Selection.NONE));
                 JsonLines.write(out,
                         entry.withTargets(target -> fits.test(asked.get(target.order()).example(), entry, target)));
                 asked.clear();
             }
         }));
+    }
+
+    private static Entry judge(Path samples, Curation curation, List<Curation.Asked> asked, Selection selection) {
+        try {
+            return curation.judge(asked, selection);
+        } catch (InputException damaged) {
+            throw new InputException(samples + ": example " + asked.getFirst().example().id() + ": "
+                    + damaged.getMessage(), damaged);
+        }
     }
 
     /**
@@ -96,6 +106,16 @@ public record Ledger(Path file) {
         JsonLines.write(train, rows);
     }
 
+    private void requireSame(Entry entry, List<Example> orders) {
+        List<String> ids = entry.orders().stream().map(Entry.Order::id).toList();
+        List<String> expected = orders.stream().map(Example::id).toList();
+        if (!ids.equals(expected) || !entry.id().equals(ids.getFirst())) {
+            throw new InputException(file + ": the entry of " + entry.id() + " has orders " + ids + ", expected "
+                    + (expected.isEmpty() ? "no further entry" : expected));
+        }
+    }
+
+    /** Statistics of this ledger. */
     public Summary summary() {
         Map<String, Integer> reasons = new TreeMap<>();
         Map<Integer, Count> byVotes = new TreeMap<>();

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Objects;
 import org.ingrain.distill.curate.Ballot;
 import org.ingrain.distill.method.Method;
 import org.ingrain.distill.model.Answerer;
@@ -88,6 +89,11 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
 
     private Score score(Arm arm, Example example, Answers answers) {
         Ballot ballot = Ballot.of(example, answers, task, arm.method());
+        int most = config.votes().stream().mapToInt(Integer::intValue).max().orElse(0);
+        if (ballot.answers().size() < most) {
+            throw new InputException("evaluation of " + arm.name() + ": example " + example.id() + " has "
+                    + ballot.answers().size() + " answers in samples.jsonl, expected " + most);
+        }
         String answer = first(ballot.votes());
         List<Score.Vote> votes = config.votes().stream().map(k -> {
             String voted = first(Ballot.votes(example, ballot.answers().subList(0, k), task));

@@ -71,6 +71,23 @@ public record Answers(List<SampleRecord> samples) {
         void accept(Example example, Answers answers) throws E;
     }
 
+    /** Requires that no path occurs twice, and that each text has the text that it follows. */
+    private static void requireTree(Path file, List<SampleRecord> samples) {
+        Set<String> paths = new HashSet<>(List.of(""));
+        for (SampleRecord sample : samples) {
+            if (!paths.add(sample.path())) {
+                throw new InputException(file + ": example " + sample.id() + " has path " + sample.path() + " twice");
+            }
+        }
+        for (SampleRecord sample : samples) {
+            String parent = sample.key().parent().path();
+            if (!paths.contains(parent)) {
+                throw new InputException(file + ": example " + sample.id() + " has path " + sample.path()
+                        + ", expected also its first part " + parent);
+            }
+        }
+    }
+
     /**
      * Reads a finished file of {@link Sampling} and calls {@code each} for every example. Only one example is in memory
      * at a time.
@@ -95,6 +112,7 @@ public record Answers(List<SampleRecord> samples) {
                 if (own.isEmpty() && example.isAsGiven()) {
                     throw new InputException(file + ": no line of example " + example.id());
                 }
+                requireTree(file, own);
                 each.accept(example, new Answers(own));
             }
             if (next != null) {

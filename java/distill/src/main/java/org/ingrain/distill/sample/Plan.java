@@ -73,8 +73,21 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
         return indices;
     }
 
-    /** Number of the answer with this path, from 0, among all answers of an example in depth-first order. */
+    /**
+     * Number of the answer with this path, from 0, among all answers of an example in depth-first order.
+     *
+     * @throws InputException if the plan has no such answer
+     */
     public int number(String path) {
+        int[] indices = new SampleKey("", path).indices();
+        boolean known = indices.length == depth();
+        for (int i = 0; known && i < indices.length; i++) {
+            known = indices[i] < steps.get(i).samples();
+        }
+        if (!known) {
+            throw new InputException("path " + path + " is not one of the method's answers, expected " + depth()
+                    + " numbers below " + steps.stream().limit(depth()).map(PlannedStep::samples).toList());
+        }
         return firstAnswer(new SampleKey("", path));
     }
 

@@ -189,7 +189,8 @@ class CurationTest {
             examples.add(List.of(new Example("e" + i, "q" + i, null)));
             entries.add(new Entry("e" + i, "q" + i, null, null, kept ? Verdict.KEPT : Verdict.DISCARDED,
                     Reason.UNFILTERED, "", "yes", null, 0, 1, 2, List.of(), kept
-                    ? List.of(new Entry.TargetText(0, "0", "yes")) : List.of(), List.of()));
+                    ? List.of(new Entry.TargetText(0, "0", "yes")) : List.of(),
+                    List.of(new Entry.Order("e" + i, List.of()))));
         }
         Ledger ledger = new Ledger(base.resolve("ledger.jsonl"));
         JsonLines.write(ledger.file(), entries);

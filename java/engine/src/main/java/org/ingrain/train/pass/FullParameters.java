@@ -1,5 +1,6 @@
 package org.ingrain.train.pass;
 
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -98,9 +99,13 @@ public final class FullParameters implements Parameters {
 
     private void read(Tensor target, HostTensor source) {
         Tensor staged = context.allocate(source.dtype(), source.shape());
-        context.copyToDevice(staged, source.data());
+        // Copied by Java first: native code must not read a mapped file, which may shrink meanwhile.
+        MemorySegment host = context.hostAllocate(Math.max(Float.BYTES, source.data().byteSize()));
+        MemorySegment.copy(source.data(), 0, host, 0, source.data().byteSize());
+        context.copyToDevice(staged, host.asSlice(0, source.data().byteSize()));
         ops.convert(target, staged);
         context.synchronize();
+        context.hostFree(host);
         context.free(staged);
     }
 

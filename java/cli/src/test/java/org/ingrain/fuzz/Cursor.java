@@ -1,0 +1,26 @@
+package org.ingrain.fuzz;
+
+/** Reads the bytes of a fuzzer's input as decisions, in order. After the last byte every decision is 0. */
+final class Cursor {
+    private final byte[] bytes;
+    private int at;
+
+    Cursor(byte[] bytes, int from) {
+        this.bytes = bytes;
+        at = from;
+    }
+
+    boolean ended() {
+        return at >= bytes.length;
+    }
+
+    /** A decision among {@code of} choices, at most 65536: 0 to of - 1. */
+    int below(int of) {
+        int value = next();
+        return (of > 256 ? value << 8 | next() : value) % of;
+    }
+
+    private int next() {
+        return at < bytes.length ? bytes[at++] & 0xff : 0;
+    }
+}

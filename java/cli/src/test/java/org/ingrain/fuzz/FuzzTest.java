@@ -1,0 +1,103 @@
+package org.ingrain.fuzz;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.code_intelligence.jazzer.Jazzer;
+import java.io.IOException;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Every reader accepts a file or refuses it with an InputException. */
+class FuzzTest {
+    @TempDir
+    Path folder;
+
+    /** Targets have seeds that their reader accepts, and inputs that once caused a fault cause none. */
+    @Test
+    void seedsAndKeptInputsCauseNoFault() throws IOException {
+        List<String> withoutAccepted = new ArrayList<>();
+        for (Target target : Targets.all()) {
+            boolean accepted = false;
+            for (byte[] seed : target.seeds()) {
+                accepted |= Fuzzer.read(target, seed);
+            }
+            if (!accepted) {
+                withoutAccepted.add(target.name());
+            }
+            for (Map.Entry<String, byte[]> input : Kept.inputs(target.name()).entrySet()) {
+                Fuzzer.read(target, input.getValue());
+            }
+        }
+        assertEquals(List.of(), withoutAccepted);
+    }
+
+    /** A fixed number of inputs of the fuzzer with a fixed seed, each of them for every target of the group. */
+    @ParameterizedTest
+    @CsvSource({"(?!run-).*, 700", "run-.*, 40"})
+    void fuzzedInputsCauseNoFault(String targets, int runs) throws IOException, InterruptedException {
+        Path corpus = folder.resolve("corpus");
+        run("org.ingrain.fuzz.Fuzzer", targets, corpus.toString());
+        String output = run("-D" + Fuzzer.TARGET + "=" + targets, Jazzer.class.getName(),
+                "--target_class=" + Fuzzer.class.getName(), "--instrumentation_includes=org.ingrain.**",
+                "--instrumentation_excludes=org.ingrain.fuzz.**", "--custom_hook_includes=org.ingrain.tokenizer.**",
+                "--custom_hooks=" + NoNativeTokenizer.class.getName(), "--reproducer_path=" + folder,
+                "-artifact_prefix=" + folder + "/", "-seed=1", "-max_len=1024", "-len_control=0", "-timeout=600",
+                "-runs=" + runs, corpus.toString());
+        assertTrue(output.contains("Done "), output);
+    }
+
+    @Test
+    void aReaderThatThrowsAnotherExceptionIsAFault() {
+        Target target = new Target("test", Format.BYTES, List.of(new byte[1]), file -> {
+            throw new IllegalStateException("a fault");
+        });
+        Fuzzer.Fault fault = assertThrows(Fuzzer.Fault.class, () -> Fuzzer.read(target, new byte[] {1, 2}));
+        assertEquals("test, 2 bytes 0102", fault.getMessage());
+    }
+
+    /** An edited file has the format of its seed, so that it reaches the reader's inner checks. */
+    @Test
+    void editsKeepTheFormat() {
+        byte[] seed = "{\"a\": [1, 2], \"b\": {\"c\": \"x\"}}".getBytes(StandardCharsets.UTF_8);
+        Target target = new Target("test", Format.JSON, List.of(seed), file -> { });
+        byte[] input = {Target.EDITS, 0, 2, 0, 1, 0, 0, 3, 4};
+        assertEquals("{\"a\":1,\"b\":{\"c\":\"x\"}}", new String(target.file(input), StandardCharsets.UTF_8));
+        assertEquals("[]", new String(target.file("[]".getBytes(StandardCharsets.UTF_8)), StandardCharsets.UTF_8));
+    }
+
+    /** Output of a Java process, which must succeed. */
+    private String run(String... arguments) throws IOException, InterruptedException {
+        Path temporary = Files.createDirectories(folder.resolve("tmp"));
+        List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED", "-Xmx1g", "-XX:+UseSerialGC", "-Djava.io.tmpdir=" + temporary,
+                "-Dingrain.root=" + System.getProperty("ingrain.root"), "-cp", classPath()));
+        command.addAll(List.of(arguments));
+        Path log = folder.resolve("log");
+        Process process = new ProcessBuilder(command).directory(folder.toFile()).redirectErrorStream(true)
+                .redirectOutput(log.toFile()).start();
+        int status = process.waitFor();
+        String output = new String(Files.readAllBytes(log), StandardCharsets.ISO_8859_1);
+        assertEquals(0, status, output);
+        return output;
+    }
+
+    private static String classPath() {
+        return FuzzTest.class.getClassLoader() instanceof URLClassLoader loader
+                ? Stream.of(loader.getURLs()).map(URL::getPath).collect(Collectors.joining(":"))
+                : System.getProperty("java.class.path");
+    }
+}

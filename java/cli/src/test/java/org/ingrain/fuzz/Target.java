@@ -1,0 +1,53 @@
+package org.ingrain.fuzz;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+/**
+ * A reader under test. A file that it accepts and a file that it refuses with an InputException are both right; any
+ * other exception is a fault.
+ *
+ * @param name   name on the command line, and of the folder of inputs that are kept
+ * @param format how seeds are edited
+ * @param seeds  whole files; at least one, most of them valid
+ */
+record Target(String name, Format format, List<byte[]> seeds, Reader reader) {
+    /** First byte of an input that edits a seed; it occurs in no UTF-8 text. Other inputs are the file itself. */
+    static final byte EDITS = (byte) 0xFF;
+
+    /** Reads a file. */
+    interface Reader {
+        void read(byte[] file) throws Exception;
+    }
+
+    /** A target whose files are written to a path before they are read. */
+    static Target ofFile(String name, Format format, List<byte[]> seeds, Path file, Reader reader) {
+        return new Target(name, format, seeds, content -> {
+            Files.write(file, content);
+            reader.read(content);
+        });
+    }
+
+    /** The file that an input of the fuzzer describes. */
+    byte[] file(byte[] input) {
+        if (input.length == 0 || input[0] != EDITS) {
+            return input;
+        }
+        Cursor edits = new Cursor(input, 1);
+        byte[] seed = seeds.get(edits.below(seeds.size()));
+        int kind = edits.below(8);
+        byte[] edited = kind == 0 ? seed : format.edit(seed, edits);
+        return kind == 0 && !edits.ended() || kind == 1 ? ByteEdits.edit(edited, edits) : edited;
+    }
+
+    /** The inputs that a fuzzer starts with: each seed, unchanged and with edits. */
+    List<byte[]> corpus() {
+        return IntStream.range(0, seeds.size()).mapToObj(seed -> (byte) seed).flatMap(seed -> Stream.of(
+                new byte[] {EDITS, seed}, new byte[] {EDITS, seed, 2, 0, 1, 1, 3},
+                Arrays.copyOf(new byte[] {EDITS, seed, 1}, 12))).toList();
+    }
+}
