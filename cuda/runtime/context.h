@@ -6,12 +6,20 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace ingrain {
 class BlasLt;   // cuda/runtime/blas_lt.h
 class Peers;    // cuda/runtime/communicator.h
 // Called where the host waits: reports that a kernel of this context timed out waiting for the other ranks.
 ingrain_status check_ranks(ingrain_context* ctx);
+
+// A buffer that the ranks of a communicator have shown each other.
+struct Shown {
+  std::weak_ptr<Peers> peers;
+  int64_t bytes = 0, number = 0;  // number: from 1, the same on every rank
+  std::vector<char*> at;  // of each rank
+};
 }  // namespace ingrain
 
 struct ingrain_context {
@@ -25,6 +33,7 @@ struct ingrain_context {
   std::shared_ptr<ingrain::BlasLt> blas;  // opened with the context; its error is reported by the first product
   std::shared_ptr<ingrain::Peers> peers;  // null with a single rank
   int32_t rank = 0;
+  std::vector<ingrain::Shown> shown;  // in the order in which they were registered
   std::string error;
   bool tracing = false;
   std::string trace;  // lines recorded while tracing

@@ -305,6 +305,8 @@ void require_global(const void* p) {
   if (is_shared(p)) current->running->faulted = true;
 }
 
+bool may_access(int device, const void* pointer);
+
 cudaError_t check_launch(const void* kernel, dim3 grid, dim3 block, size_t shared) {
   if (shared > static_cast<size_t>(Device::current().shared_limit(kernel))) return remember(cudaErrorInvalidValue);
   const uint64_t threads = static_cast<uint64_t>(block.x) * block.y * block.z;
@@ -350,6 +352,10 @@ class Grid {
     runs_ = 1 - own;
     turn_.notify_all();
     turn_.wait(lock, [&] { return runs_ == own; });
+  }
+
+  void require_access(const void* p) {
+    if (!may_access(watch_.device, p)) Device::at(watch_.device).fail(cudaErrorIllegalAddress);
   }
 
   // Called by a thread that polls for other kernels. Ends the block if the device has failed.
@@ -401,6 +407,8 @@ class Grid {
 void change_block(const void* address) {
   if (!is_shared(address)) current->running->grid->change();
 }
+
+void require_access(const void* p) { current->running->grid->require_access(p); }
 
 bool run_blocks(Watch& watch, bool descending, dim3 grid, dim3 size, size_t shared,
                 const std::function<void()>& kernel) {

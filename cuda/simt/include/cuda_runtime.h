@@ -53,7 +53,10 @@ enum cudaError_t {
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
   cudaErrorInvalidResourceHandle = 400,
+  cudaErrorECCUncorrectable = 214,
+  cudaErrorPeerAccessUnsupported = 217,
   cudaErrorNotReady = 600,
+  cudaErrorIllegalAddress = 700,
   cudaErrorLaunchTimeout = 702,
   cudaErrorPeerAccessAlreadyEnabled = 704,
   cudaErrorLaunchFailure = 719,
@@ -171,6 +174,7 @@ void copy_wait(int groups);                       // until at most `groups` grou
 
 cudaError_t enqueue(cudaStream_t stream, std::function<void()> work);
 cudaError_t load_for(cudaStream_t stream, const void* kernel);
+cudaError_t load_all();  // loads all kernels on the current device
 cudaError_t check_launch(const void* kernel, dim3 grid, dim3 block, size_t shared);
 void run_grid(cudaStream_t stream, dim3 grid, dim3 block, size_t shared, const std::function<void()>& kernel);
 void set_descending(cudaStream_t stream, bool descending);
@@ -326,7 +330,11 @@ inline float __int_as_float(int x) { return __builtin_bit_cast(float, x); }
 template <class T> T __ldg(const T* p) { return *p; }
 template <class T> T __ldcs(const T* p) { return *p; }
 template <class T> T __ldcg(const T* p) { return *p; }
-namespace simt { void require_global(const void* p); }  // faults where p is in shared memory
+namespace simt {
+void require_global(const void* p);  // faults where p is in shared memory
+// Faults where p is not pinned, nor memory of this device or of a device whose memory this device may access.
+void require_access(const void* p);
+}  // namespace simt
 template <class T> void __stwb(T* p, T v) {
   simt::require_global(p);
   *p = v;

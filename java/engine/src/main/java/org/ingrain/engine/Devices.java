@@ -50,6 +50,7 @@ record Devices(Backend backend, ModelOptions options) {
         for (Map.Entry<Integer, Long> use : uses.entrySet()) {
             int i = options.devices().indexOf(use.getKey());
             try (Context context = backend.context(options.context(i, options.devices().size()))) {
+                context.setDeterministic(options.deterministic());   // it decides on the size of partial sums
                 if (use.getValue() * bytes.applyAsLong(context) > context.memoryInfo().free()) {
                     return false;
                 }

@@ -24,6 +24,12 @@ public interface Allocator {
     /** Memory for a tensor, filled with zeros. */
     Tensor allocateZero(DType dtype, long... shape);
 
+    /**
+     * Memory that the ranks of the context's communicator read and write in place in their collectives. The call is a
+     * collective itself: every rank allocates the same bytes in the same order.
+     */
+    Tensor allocateShared(DType dtype, long... shape);
+
     /** A weight with undefined content. {@code chunk}: columns per partial sum, 0 for a single sum over all columns. */
     default Weight weight(DType dtype, Weight.Layout layout, long rows, long columns, long chunk) {
         Tensor data = allocate(dtype, context().weightBytes(dtype, layout, rows, columns) / dtype.bytes());
@@ -83,6 +89,11 @@ public interface Allocator {
         }
 
         @Override
+        public Tensor allocateShared(DType dtype, long... shape) {
+            return allocate(dtype, shape);
+        }
+
+        @Override
         public MemorySegment hostAllocate(long bytes) {
             return MemorySegment.NULL;
         }
@@ -121,6 +132,11 @@ public interface Allocator {
         @Override
         public Tensor allocateZero(DType dtype, long... shape) {
             return keep(parent.allocateZero(dtype, shape));
+        }
+
+        @Override
+        public Tensor allocateShared(DType dtype, long... shape) {
+            return keep(parent.allocateShared(dtype, shape));
         }
 
         private Tensor keep(Tensor tensor) {

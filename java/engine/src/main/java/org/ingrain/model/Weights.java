@@ -62,7 +62,7 @@ public final class Weights {
             if (whole.matrix()) {
                 DType dtype = group.layer() == Group.MODEL ? precision.tables() : precision.weights();
                 matrices.put(group, memory.weight(dtype, Weight.Layout.PACKED, parameters.rows(group, rank),
-                        whole.columns(rank), whole.chunk()));
+                        whole.columns(rank), chunk(whole)));
             } else {
                 vectors.put(group, memory.allocate(precision.activations(), parameters.rows(group, rank)));
             }
@@ -73,6 +73,14 @@ public final class Weights {
                     head.columns(), 0));
         }
         layers = IntStream.range(0, config.numHiddenLayers()).mapToObj(this::layer).toList();
+    }
+
+    /**
+     * One partial sum a rank on a GPU, since each costs a transfer of f32; in deterministic mode the chunks that do not
+     * depend on the number of ranks.
+     */
+    private long chunk(Parameter whole) {
+        return whole.chunk() == 0 || rank.count() == 1 || context.deterministic() ? whole.chunk() : whole.columns(rank);
     }
 
     private Layer layer(int i) {

@@ -177,6 +177,9 @@ public final class RankGroup implements AutoCloseable {
         if (cause instanceof InputException || cause instanceof ArithmeticException) {
             return (RuntimeException) cause;
         }
+        if (cause instanceof BackendException backend && backend.getMessage().contains(rank + ": ")) {
+            return backend;   // a collective names the rank itself
+        }
         RuntimeException named = cause instanceof BackendException backend
                 ? new BackendException(rank, backend.status(), backend.getMessage())
                 : new IllegalStateException(rank + ": " + (cause.getMessage() == null ? cause : cause.getMessage()));

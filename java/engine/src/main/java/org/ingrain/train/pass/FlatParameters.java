@@ -124,6 +124,9 @@ public final class FlatParameters {
         values = memory.allocateZero(DType.F32, slice * slices);
         gradients = memory.allocateZero(DType.F32, layout.elements);
         sum = place.replicas() == 1 ? null : memory.allocate(DType.F32, layout.elements);
+        if (place.replicaGroup() != null) {
+            place.amongReplicas(context, () -> shareAmongReplicas(sharded));
+        }
         firstMoments = memory.allocateZero(DType.F32, slice);
         secondMoments = memory.allocateZero(DType.F32, slice);
         begin = slices == 1 ? 0 : place.replica() * slice;
@@ -131,6 +134,15 @@ public final class FlatParameters {
         norm = memory.allocateZero(DType.F32, 1);
         shared = layout.sharers == 1 ? null
                 : new SharedGradients(memory, place.shard(), layout.sharers, layout.size(Region.SHARED));
+    }
+
+    /** Lets collectives use in place what they reduce and gather. */
+    private void shareAmongReplicas(boolean sharded) {
+        context.share(gradients);
+        context.share(sum);
+        if (sharded) {
+            context.share(values);
+        }
     }
 
     Tensor value(Slot slot) {
