@@ -135,7 +135,10 @@ std::string Peers::cause_of(int32_t rank) {
   const Reason reason = const_cast<const volatile Report&>(reports_[rank]).reason;
   if (reason != Reason::late && reason != Reason::different) return {};
   const Report& of = reports_[rank];
-  return meeting_.name(rank) + ": " + text_of(call_of(of.op, of.bytes)) + ": " + meeting_.name(of.peer) +
+  std::string names;
+  for (int32_t r = 0; r < ranks(); ++r)
+    if (of.peers >> r & 1) names += (names.empty() ? "" : ", ") + meeting_.name(r);
+  return meeting_.name(rank) + ": " + text_of(call_of(of.op, of.bytes)) + ": " + names +
          (reason == Reason::different ? " made another call"
                                       : " did not come within " + seconds_text(meeting_.limit()) + " s");
 }

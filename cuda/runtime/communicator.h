@@ -26,7 +26,7 @@ enum class Reason : uint32_t { none, ended, late, different };
 struct alignas(64) Report {
   Reason reason;
   Collective op;
-  int32_t peer;  // who was late, or made another call
+  uint32_t peers;  // a bit for each rank that was late, or made another call
   int64_t bytes;
 };
 

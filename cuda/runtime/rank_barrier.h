@@ -61,13 +61,13 @@ __device__ __forceinline__ Reason wait_for(const PeerTable& table, const uint64_
 }
 
 // Leaves the first reason for the host, and ends all ranks. A rank that comes later finds this one's flag without a tag
-// and does not read its memory, which may be freed by then.
-__device__ __forceinline__ void give_up(const PeerTable& table, Reason reason, int peer, uint32_t round) {
+// and does not read its memory, which may be freed by then. peers: a bit for each rank that is the reason.
+__device__ __forceinline__ void give_up(const PeerTable& table, Reason reason, uint32_t peers, uint32_t round) {
   auto* const left = reinterpret_cast<uint32_t*>(&table.report->reason);
   if (load_acquire(left) == 0) {
     table.report->op = table.op;
     table.report->bytes = table.bytes;
-    table.report->peer = peer;
+    table.report->peers = peers;
     store_release(left, static_cast<uint32_t>(reason));
   }
   store_release(&table.words->ended, 1);
@@ -80,15 +80,22 @@ __device__ __forceinline__ void give_up(const PeerTable& table, Reason reason, i
 // is visible after it. False if the communicator was destroyed, or if a rank is late or made another call; then all
 // ranks stop waiting.
 __device__ bool barrier(const PeerTable& table, uint32_t round) {
+  static_assert(max_ranks <= 32, "a lane of the first warp waits for each rank");
   __threadfence_system();
   __syncthreads();
   Reason reason = Reason::none;
-  const int peer = static_cast<int>(threadIdx.x);
-  if (peer < table.ranks && peer != table.rank) {
-    const uint64_t flag = static_cast<uint64_t>(round) << 32 | table.tag;
-    store_release(table.flags[peer] + blockIdx.x * max_ranks + table.rank, flag);
-    reason = wait_for(table, table.flags[table.rank] + blockIdx.x * max_ranks + peer, round);
-    if (reason != Reason::none) give_up(table, reason, peer, round);
+  if (threadIdx.x < 32) {
+    const int peer = static_cast<int>(threadIdx.x);
+    if (peer < table.ranks && peer != table.rank) {
+      const uint64_t flag = static_cast<uint64_t>(round) << 32 | table.tag;
+      store_release(table.flags[peer] + blockIdx.x * max_ranks + table.rank, flag);
+      reason = wait_for(table, table.flags[table.rank] + blockIdx.x * max_ranks + peer, round);
+    }
+    const uint32_t late = __ballot_sync(~0u, reason == Reason::late);
+    const uint32_t different = __ballot_sync(~0u, reason == Reason::different);
+    if (__any_sync(~0u, reason != Reason::none) && threadIdx.x == 0)
+      give_up(table, different ? Reason::different : late ? Reason::late : Reason::ended, different ? different : late,
+              round);
   }
   return __syncthreads_and(reason == Reason::none);
 }
