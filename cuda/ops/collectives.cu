@@ -8,7 +8,8 @@
 //          and so for a kernel that waits
 // Mapping  registered buffers: in place (in_place.h). all_reduce up to 256 KiB a rank: each rank sums everything (one
 //          shot); above: each rank sums a part and writes it to all ranks (two shots), in the same order. Other buffers:
-//          staged (staged.h). Counters are in device memory, so that graphs can be replayed
+//          staged (staged.h). Counters are in device memory, so that graphs can be replayed. NCCL where Peers::route
+//          says so
 // Bound    latency, then NVLink: one shot (ranks − 1)·chunks·n elements a rank, two shots (chunks + 1)·n
 // Oracle   native/ops/collectives.cc      Test CollectivesTest
 #include "communicator.h"
@@ -19,15 +20,16 @@
 
 namespace {
 
-using ingrain::Collective, ingrain::find_shown, ingrain::Shown;
+using ingrain::Collective, ingrain::find_shown, ingrain::Nccl, ingrain::Shown;
 
 constexpr int64_t one_shot_bytes = 256 << 10;
 
-// The sum of a single rank.
+// y (n) = the sum of this rank's partials (chunks, ld).
 template <class E, int W>
-__global__ void __launch_bounds__(rank_threads) reduce_alone(E* y, const float* partials, int chunks, int64_t n) {
+__global__ void __launch_bounds__(rank_threads)
+    add_chunks(E* y, const float* partials, int chunks, int64_t n, int64_t ld) {
   const int64_t i = (static_cast<int64_t>(blockIdx.x) * rank_threads + threadIdx.x) * W;
-  if (i < n) put<E, W>(y + i, sum_in_order<W>(chunks, [&](int c) { return load<W>(partials + c * n + i); }));
+  if (i < n) put<E, W>(y + i, sum_in_order<W>(chunks, [&](int c) { return load<W>(partials + c * ld + i); }));
 }
 
 bool alone(const ingrain_context* ctx) { return !ctx->peers || ctx->peers->ranks() == 1; }
@@ -99,19 +101,51 @@ template <class E> ingrain_status start_staged(ingrain_context* ctx, const Sum& 
                 static_cast<int>(s.chunks), s.n, slice);
 }
 
+template <class E>
+ingrain_status start_alone(ingrain_context* ctx, E* y, const float* partials, int64_t chunks, int64_t n, int64_t ld) {
+  const bool wide = aligned(n, 4, y, partials) && ld % 4 == 0;
+  return launch(wide ? add_chunks<E, 4> : add_chunks<E, 1>, blocks_for(n, rank_threads * (wide ? 4 : 1)), rank_threads,
+                0, ctx, y, partials, static_cast<int>(chunks), n, ld);
+}
+
+ingrain_status nccl_status(ingrain_context* ctx, const std::string& failure) {
+  return failure.empty() ? INGRAIN_OK : refuse(ctx, INGRAIN_DEVICE_ERROR, "%s", failure.c_str());
+}
+
+// NCCL adds f32 in the workspace: first this rank's chunks, then all ranks, then the result is converted. A long
+// all_reduce takes several pieces.
+template <class E> ingrain_status sum_by_nccl(ingrain_context* ctx, const Sum& s, Nccl& nccl) {
+  E* const y = static_cast<E*>(s.y);
+  float* const scratch = static_cast<float*>(ctx->workspace);
+  const int64_t most = ctx->workspace_bytes / static_cast<int64_t>(sizeof(float)) / 4 * 4;
+  const bool scattered = s.op == Collective::reduce_scatter;
+  if (scattered && s.ld > most)
+    return refuse(ctx, INGRAIN_UNSUPPORTED, "reduce_scatter of %ld elements by NCCL, expected at most %ld",
+                  static_cast<long>(s.ld), static_cast<long>(most));
+  for (int64_t at = 0; at < s.ld; at += most) {
+    const int64_t count = std::min(most, s.ld - at), own = scattered ? s.n : count;
+    float* const total = scratch + (scattered ? s.first : 0);
+    if (ingrain_status status = start_alone(ctx, scratch, s.partials + at, s.chunks, count, s.ld)) return status;
+    const std::string failure = scattered ? nccl.reduce_scatter(total, scratch, s.n, ctx->stream)
+                                          : nccl.all_reduce(scratch, scratch, count, ctx->stream);
+    if (ingrain_status status = nccl_status(ctx, failure)) return status;
+    if (ingrain_status status = start_alone(ctx, y + at, total, 1, own, own)) return status;
+  }
+  return INGRAIN_OK;
+}
+
 ingrain_status sum(ingrain_context* ctx, const char* name, const Sum& s, int32_t dtype) {
   const int64_t most = region_bytes / 16 / (s.ld / std::max<int64_t>(s.n, 1) + (s.n == 0));
   if (s.chunks < 1 || s.chunks > most)
     return refuse(ctx, INGRAIN_UNSUPPORTED, "%s: %ld chunks, expected 1 to %ld", name, static_cast<long>(s.chunks),
                   static_cast<long>(most));
   return with_dtype(ctx, dtype, [&]<class E>() {
-    if (alone(ctx)) {
-      const bool wide = aligned(s.n, 4, s.y, s.partials);
-      return launch(wide ? reduce_alone<E, 4> : reduce_alone<E, 1>, blocks_for(s.n, rank_threads * (wide ? 4 : 1)),
-                    rank_threads, 0, ctx, static_cast<E*>(s.y), s.partials, static_cast<int>(s.chunks), s.n);
-    }
+    if (alone(ctx)) return start_alone(ctx, static_cast<E*>(s.y), s.partials, s.chunks, s.n, s.ld);
+    Nccl* nccl = nullptr;
+    if (ingrain_status status = ctx->peers->route(ctx, s.op, s.bytes(), &nccl)) return status;
+    if (nccl) return sum_by_nccl<E>(ctx, s, *nccl);
     PeerTable table{};
-    if (ingrain_status status = ctx->peers->table_of(ctx, s.op, s.bytes(), &table)) return status;
+    ctx->peers->table_of(ctx, s.op, s.bytes(), &table);
     const Shown* const in = find_shown(ctx, s.partials, s.bytes());
     const Shown* const out =
         s.op == Collective::all_reduce ? find_shown(ctx, s.y, s.n * static_cast<int64_t>(sizeof(E))) : nullptr;
@@ -142,8 +176,11 @@ INGRAIN_EXPORT_OP(reduce_scatter)
 
 extern "C" ingrain_status ingrain_all_gather(ingrain_context* ctx, void* y, const void* x, int64_t bytes) {
   if (alone(ctx)) return y == x ? INGRAIN_OK : ingrain_copy(ctx, y, x, bytes);
+  Nccl* nccl = nullptr;
+  if (ingrain_status status = ctx->peers->route(ctx, Collective::all_gather, bytes, &nccl)) return status;
+  if (nccl) return nccl_status(ctx, nccl->all_gather(y, x, bytes, ctx->stream));
   PeerTable table{};
-  if (ingrain_status status = ctx->peers->table_of(ctx, Collective::all_gather, bytes, &table)) return status;
+  ctx->peers->table_of(ctx, Collective::all_gather, bytes, &table);
   const Shown* const in = find_shown(ctx, x, bytes);
   // x may be this rank's part of y, and then lies elsewhere on each rank.
   const int64_t step = static_cast<const char*>(x) == static_cast<char*>(y) + ctx->rank * bytes ? bytes : 0;
@@ -167,8 +204,11 @@ extern "C" ingrain_status ingrain_broadcast(ingrain_context* ctx, void* y, const
   if (root < 0 || root >= ranks)
     return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "broadcast: root %d, expected 0 to %d", root, ranks - 1);
   if (alone(ctx)) return y == x ? INGRAIN_OK : ingrain_copy(ctx, y, x, bytes);
+  Nccl* nccl = nullptr;
+  if (ingrain_status status = ctx->peers->route(ctx, Collective::broadcast, bytes, &nccl)) return status;
+  if (nccl) return nccl_status(ctx, nccl->broadcast(y, x, bytes, root, ctx->stream));
   PeerTable table{};
-  if (ingrain_status status = ctx->peers->table_of(ctx, Collective::broadcast, bytes, &table)) return status;
+  ctx->peers->table_of(ctx, Collective::broadcast, bytes, &table);
   const Shown* const in = find_shown(ctx, x, bytes);
   const bool wide = aligned(bytes, 16, y, x);
   char* const to = static_cast<char*>(y);

@@ -1,5 +1,6 @@
 #include "communicator.h"
 
+#include "fallback.h"
 #include "preload.h"
 
 namespace ingrain {
@@ -15,6 +16,14 @@ constexpr const char* backend = "simt:";
 #else
 constexpr const char* backend = "cuda:";
 #endif
+
+// Words that kernels change or read at the same time.
+template <class T> T load_word(const T& word) {
+  return std::atomic_ref<T>(const_cast<T&>(word)).load(std::memory_order_acquire);
+}
+template <class T> void store_word(T& word, std::type_identity_t<T> value) {
+  std::atomic_ref<T>(word).store(value, std::memory_order_release);
+}
 
 uint64_t nanoseconds_of(double seconds) { return static_cast<uint64_t>(seconds * 1e9); }
 
@@ -36,7 +45,7 @@ Peers::~Peers() {
 void Peers::set_limit(double seconds) {
   meeting_.set_limit(seconds);
   std::lock_guard lock(mutex_);
-  if (words_) static_cast<volatile SharedWords*>(words_)->limit = nanoseconds_of(seconds);
+  if (words_) store_word(words_->limit, nanoseconds_of(seconds));
 }
 
 ingrain_status Peers::allocate(ingrain_context* ctx, int32_t rank) {
@@ -68,37 +77,91 @@ ingrain_status Peers::allocate(ingrain_context* ctx, int32_t rank) {
   return ingrain_synchronize(ctx);
 }
 
-ingrain_status Peers::enable_peer(ingrain_context* ctx, int device) {
+ingrain_status Peers::enable_peer(ingrain_context* ctx, int device, bool* reaches) {
   if (device == ctx->device) return INGRAIN_OK;
   int can = 0;
   if (ingrain_status status = cuda_status(ctx, cudaDeviceCanAccessPeer(&can, ctx->device, device), "communicator"))
     return status;
-  if (!can)
-    return refuse(ctx, INGRAIN_UNSUPPORTED, "device %d cannot read the memory of device %d: ranks need peer access",
-                  ctx->device, device);
+  *reaches = *reaches && can;
+  if (!can) return INGRAIN_OK;
   const cudaError_t error = cudaDeviceEnablePeerAccess(device, 0);
   if (error != cudaErrorPeerAccessAlreadyEnabled) return cuda_status(ctx, error, "communicator");
   cudaGetLastError();
   return INGRAIN_OK;
 }
 
+bool Peers::wants_nccl() const {
+  for (size_t r = 0; r < memories_.size(); ++r) {
+    if (memories_[r].deterministic) return false;
+    for (size_t other = 0; other < r; ++other)
+      if (memories_[other].device == memories_[r].device) return false;  // NCCL refuses that
+  }
+  return true;
+}
+
+// False if the ranks ended.
+bool Peers::connect_nccl(RankMemory& own, int32_t rank) {
+  if (rank == 0) no_nccl_id_ = Nccl::make_id(&nccl_id_);
+  if (!meeting_.release(rank)) return false;
+  own.no_nccl = no_nccl_id_;
+  if (own.no_nccl.empty()) own.nccl = Nccl::join(nccl_id_, ranks(), rank, &own.no_nccl);
+  if (!meeting_.release(rank)) return false;
+  std::string reason;
+  for (const RankMemory& memory : memories_)
+    if (!memory.nccl) reason = memory.no_nccl;
+  if (!meeting_.release(rank)) return false;
+  if (reason.empty()) return true;
+  own.nccl.reset();
+  own.no_nccl = reason;
+  return true;
+}
+
 ingrain_status Peers::connect(ingrain_context* ctx, Call call) {
   RankMemory& own = memories_[static_cast<size_t>(ctx->rank)];
   if (own.connected) return INGRAIN_OK;
+  own.deterministic = ctx->deterministic;
   if (!meeting_.publish(ctx->rank, &own, call)) return refuse_ended(ctx, call);
   ingrain_status status = cuda_status(ctx, ctx->use(), "communicator");
-  for (size_t r = 0; r < memories_.size() && status == INGRAIN_OK; ++r) status = enable_peer(ctx, memories_[r].device);
+  own.reaches = status == INGRAIN_OK;
+  for (size_t r = 0; r < memories_.size() && status == INGRAIN_OK; ++r)
+    status = enable_peer(ctx, memories_[r].device, &own.reaches);
   if (!meeting_.release(ctx->rank)) return refuse_ended(ctx, call);
-  own.connected = status == INGRAIN_OK;
-  return status;
+  if (status != INGRAIN_OK) return status;
+  own.all_reach = true;
+  for (const RankMemory& memory : memories_) own.all_reach = own.all_reach && memory.reaches;
+  const bool wanted = wants_nccl();
+  if (wanted && !connect_nccl(own, ctx->rank)) return refuse_ended(ctx, call);
+  if (!own.all_reach && !own.nccl)
+    return refuse(ctx, INGRAIN_UNSUPPORTED,
+                  "%s: not all devices of the ranks can access each other's memory, and NCCL cannot be used: %s",
+                  meeting_.name(ctx->rank).c_str(),
+                  wanted ? own.no_nccl.c_str() : "its sums have no fixed order, and it needs a device for each rank");
+  own.connected = true;
+  return INGRAIN_OK;
 }
 
-ingrain_status Peers::table_of(ingrain_context* ctx, Collective op, int64_t bytes, PeerTable* table) {
-  if (ingrain_status status = connect(ctx, call_of(op, bytes))) return status;
-  if (static_cast<volatile SharedWords*>(words_)->ended) {
-    if (ingrain_status status = check(ctx)) return status;
-    return refuse_ended(ctx, call_of(op, bytes));
+ingrain_status Peers::route(ingrain_context* ctx, Collective op, int64_t bytes, Nccl** nccl) {
+  const Call call = call_of(op, bytes);
+  *nccl = nullptr;
+  if (ingrain_status status = connect(ctx, call)) return status;
+  if (load_word(words_->ended)) return refuse_ended(ctx, call);
+  RankMemory& own = memories_[static_cast<size_t>(ctx->rank)];
+  if (own.all_reach && bytes <= nccl_bytes) return INGRAIN_OK;
+  if (!own.nccl) {
+    if (!own.no_nccl.empty())
+      note_fallback(ctx, (std::string(call.op) + " over 1 MiB without NCCL: " + own.no_nccl).c_str());
+    return INGRAIN_OK;
   }
+  cudaStreamCaptureStatus capturing = cudaStreamCaptureStatusNone;
+  if (ingrain_status status = cuda_status(ctx, cudaStreamIsCapturing(ctx->stream, &capturing), call.op)) return status;
+  if (own.all_reach && capturing != cudaStreamCaptureStatusNone) return INGRAIN_OK;
+  if (!meeting_.publish(ctx->rank, nullptr, call)) return refuse_ended(ctx, call);
+  own.last = call;
+  *nccl = own.nccl.get();
+  return INGRAIN_OK;
+}
+
+void Peers::table_of(const ingrain_context* ctx, Collective op, int64_t bytes, PeerTable* table) {
   for (size_t r = 0; r < memories_.size(); ++r) {
     table->staging[r] = static_cast<char*>(memories_[r].data);
     table->flags[r] = reinterpret_cast<uint64_t*>(table->staging[r] + staging_bytes);
@@ -110,12 +173,12 @@ ingrain_status Peers::table_of(ingrain_context* ctx, Collective op, int64_t byte
   table->op = op;
   table->rank = ctx->rank;
   table->ranks = ranks();
-  return INGRAIN_OK;
 }
 
 ingrain_status Peers::show(ingrain_context* ctx, void* pointer, int64_t bytes) {
   const Call call{"communicator_register", bytes};
   if (ingrain_status status = connect(ctx, call)) return status;
+  if (!memories_[static_cast<size_t>(ctx->rank)].all_reach) return INGRAIN_OK;  // only NCCL is used
   if (!meeting_.publish(ctx->rank, pointer, call)) return refuse_ended(ctx, call);
   Shown buffer{ctx->peers, bytes, ++memories_[static_cast<size_t>(ctx->rank)].buffers, {}};
   for (int32_t r = 0; r < ranks(); ++r) buffer.at.push_back(static_cast<char*>(const_cast<void*>(meeting_.of(r))));
@@ -127,12 +190,14 @@ void Peers::end() {
   meeting_.end({});
   std::lock_guard lock(mutex_);
   ended_ = true;
-  if (words_) static_cast<volatile SharedWords*>(words_)->ended = 1;
+  if (words_) store_word(words_->ended, 1);
+  for (RankMemory& memory : memories_)
+    if (memory.connected && memory.nccl) memory.nccl->abort();
 }
 
 std::string Peers::cause_of(int32_t rank) {
   if (!reports_) return {};
-  const Reason reason = const_cast<const volatile Report&>(reports_[rank]).reason;
+  const Reason reason = load_word(reports_[rank].reason);
   if (reason != Reason::late && reason != Reason::different) return {};
   const Report& of = reports_[rank];
   std::string names;
@@ -145,7 +210,10 @@ std::string Peers::cause_of(int32_t rank) {
 
 ingrain_status Peers::check(ingrain_context* ctx) {
   const Report& own = reports_[ctx->rank];
-  if (const_cast<const volatile Report&>(own).reason == Reason::none) return INGRAIN_OK;
+  if (const Call last = memories_[static_cast<size_t>(ctx->rank)].last;
+      last.op && load_word(words_->ended))
+    return refuse_ended(ctx, last);  // it was aborted
+  if (load_word(own.reason) == Reason::none) return INGRAIN_OK;
   return refuse_ended(ctx, call_of(own.op, own.bytes));
 }
 

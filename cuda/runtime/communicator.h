@@ -4,7 +4,9 @@
 #pragma once
 #include "meeting.h"
 #include "context.h"
+#include "nccl.h"
 
+#include <atomic>
 #include <vector>
 
 namespace ingrain {
@@ -12,6 +14,8 @@ namespace ingrain {
 constexpr int32_t max_ranks = 16;
 constexpr int64_t channels = 32;  // blocks of a collective: each meets the block of its number on the other ranks
 constexpr int64_t region_bytes = 64 << 10;   // what a channel of a rank stages in one round; two regions, used in turn
+
+constexpr int64_t nccl_bytes = 1 << 20;
 
 enum class Collective : uint32_t { all_reduce, all_gather, reduce_scatter, broadcast };
 
@@ -57,8 +61,12 @@ class Peers {
   void set_limit(double seconds);
   // Allocates what a rank exposes to the others; a context that comes back finds its own again.
   ingrain_status allocate(ingrain_context* ctx, int32_t rank);
-  // The table of this context's rank for a call. The first call waits until every rank has joined and made its own.
-  ingrain_status table_of(ingrain_context* ctx, Collective op, int64_t bytes, PeerTable* table);
+  // Connects the ranks at the first call, which waits until all have joined. nccl: what to call instead of our kernels,
+  // or null. It is used between devices without peer access, and for messages over nccl_bytes outside of captures, unless
+  // a rank is deterministic. The hosts then meet, so that no rank waits in NCCL for one that is late.
+  ingrain_status route(ingrain_context* ctx, Collective op, int64_t bytes, Nccl** nccl);
+  // The table of this context's rank for a call, after route.
+  void table_of(const ingrain_context* ctx, Collective op, int64_t bytes, PeerTable* table);
   // Exchanges the addresses of a buffer with the other ranks.
   ingrain_status show(ingrain_context* ctx, void* pointer, int64_t bytes);
   // Ends every wait, now and later, on the host and in kernels.
@@ -71,10 +79,20 @@ class Peers {
     int device = 0;
     void* data = nullptr;
     const ingrain_context* owner = nullptr;
-    bool connected = false;
+    std::atomic<bool> connected = false;
+    bool deterministic = false;
+    bool reaches = false;        // can access the memory of all other ranks
+    bool all_reach = false;      // all ranks can
+    std::unique_ptr<Nccl> nccl;  // null if it is not used; then the reason, or an empty text if it is not wanted
+    std::string no_nccl;
+    Call last{};                 // given to NCCL
     int64_t buffers = 0;  // registered so far
   };
-  static ingrain_status enable_peer(ingrain_context* ctx, int device);
+  // Enables access to a device's memory where the hardware has it.
+  static ingrain_status enable_peer(ingrain_context* ctx, int device, bool* reaches);
+  // Whether NCCL is to be opened: every rank has a device of its own, and none is deterministic.
+  bool wants_nccl() const;
+  bool connect_nccl(RankMemory& own, int32_t rank);
   ingrain_status connect(ingrain_context* ctx, Call call);
   ingrain_status refuse_ended(ingrain_context* ctx, Call call);
   // The error of a rank whose kernel waited for another one in vain; empty if it did not.
@@ -85,6 +103,8 @@ class Peers {
   std::vector<RankMemory> memories_;  // each entry is its rank's own until all have joined
   SharedWords* words_ = nullptr;      // pinned, with the reports of all ranks behind it; made by the first who joins
   Report* reports_ = nullptr;
+  NcclId nccl_id_{};                  // made by rank 0
+  std::string no_nccl_id_;
   bool ended_ = false;
 };
 

@@ -39,6 +39,12 @@ public final class Emulator {
         call("libsimt.so", "simt_lose", handle -> { handle.invokeExact(device); }, ValueLayout.JAVA_INT);
     }
 
+    /** Tells its NCCL what to refuse; the numbers are those of cuda/simt/nccl. */
+    public static void refuseNccl(int what) {
+        call("libnccl_emulated.so", "emulated_nccl_script", handle -> { handle.invokeExact(what); },
+                ValueLayout.JAVA_INT);
+    }
+
     /**
      * Sets which products the emulated cuBLASLt refuses, and in which call. The numbers are those of the enums What and
      * Where in cuda/simt/cublas_lt.

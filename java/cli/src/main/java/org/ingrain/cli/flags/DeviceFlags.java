@@ -4,7 +4,7 @@ import java.nio.file.Path;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.engine.ParallelConfig;
 import org.ingrain.ffi.ContextOptions;
-import org.ingrain.ffi.CublasLt;
+import org.ingrain.ffi.CudaLibrary;
 import picocli.CommandLine.Option;
 
 /** The device that computes. */
@@ -35,6 +35,10 @@ public final class DeviceFlags {
             + "searched in the loader's path, CUDA_HOME, the CUDA toolkit and Python wheels).")
     private Path cublasLt;
 
+    @Option(names = "--nccl", paramLabel = "FILE", description = "libnccl.so.2 for several GPUs (default: searched like "
+            + "--cublaslt).")
+    private Path nccl;
+
     /** The backend's name: the device without its number. */
     public String backend() {
         return device.split(":")[0];
@@ -49,10 +53,13 @@ public final class DeviceFlags {
         return new ParallelConfig(tensorParallelSize, dataParallelSize);
     }
 
-    /** Loads the library that {@code --cublaslt} names. */
+    /** Loads the libraries that {@code --cublaslt} and {@code --nccl} name. */
     void loadLibraries() {
         if (cublasLt != null) {
-            CublasLt.load(cublasLt);
+            CudaLibrary.CUBLASLT.load(cublasLt);
+        }
+        if (nccl != null) {
+            CudaLibrary.NCCL.load(nccl);
         }
     }
 
