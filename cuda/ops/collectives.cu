@@ -7,7 +7,7 @@
 // Needs    every rank makes the same calls and allocates nothing between them: an allocation may wait for the device,
 //          and so for a kernel that waits
 // Mapping  registered buffers: in place (in_place.h). all_reduce up to 256 KiB a rank: each rank sums everything (one
-//          shot); above: each rank sums a part and writes it to all ranks (two shots), in the same order. Other buffers:
+//          shot); above: each rank sums a part and writes it to all ranks (two shots), in the same order. Others:
 //          staged (staged.h). Counters are in device memory, so that graphs can be replayed. NCCL where Peers::route
 //          says so
 // Bound    latency, then NVLink: one shot (ranks − 1)·chunks·n elements a rank, two shots (chunks + 1)·n

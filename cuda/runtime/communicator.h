@@ -62,8 +62,8 @@ class Peers {
   // Allocates what a rank exposes to the others; a context that comes back finds its own again.
   ingrain_status allocate(ingrain_context* ctx, int32_t rank);
   // Connects the ranks at the first call, which waits until all have joined. nccl: what to call instead of our kernels,
-  // or null. It is used between devices without peer access, and for messages over nccl_bytes outside of captures, unless
-  // a rank is deterministic. The hosts then meet, so that no rank waits in NCCL for one that is late.
+  // or null. It is used between devices without peer access, and for messages over nccl_bytes outside of captures,
+  // unless a rank is deterministic. The hosts then meet, so that no rank waits in NCCL for one that is late.
   ingrain_status route(ingrain_context* ctx, Collective op, int64_t bytes, Nccl** nccl);
   // The table of this context's rank for a call, after route.
   void table_of(const ingrain_context* ctx, Collective op, int64_t bytes, PeerTable* table);
@@ -95,7 +95,7 @@ class Peers {
   bool connect_nccl(RankMemory& own, int32_t rank);
   ingrain_status connect(ingrain_context* ctx, Call call);
   ingrain_status refuse_ended(ingrain_context* ctx, Call call);
-  // The error of a rank whose kernel waited for another one in vain; empty if it did not.
+  // The error of a rank whose kernel gave up, because another rank was late or made another call; else empty.
   std::string cause_of(int32_t rank);
 
   Meeting meeting_;

@@ -1,4 +1,4 @@
-// Ranks on emulated devices, one thread each, run every collective in place, staged and by NCCL, eagerly and in a graph.
+// Ranks on emulated devices, one thread each, run every collective in place, staged and by NCCL, also in a graph.
 // Built with ThreadSanitizer (CMake preset "threads"), which reports accesses of two ranks that nothing orders. It does
 // not see races within a rank, whose threads are fibers of one thread.
 #include <atomic>

@@ -11,9 +11,9 @@ import java.util.Map;
 import org.ingrain.tensor.InputException;
 
 /**
- * A library of NVIDIA, which the CUDA backend opens by name. The dynamic loader finds it in CUDA's runtime packages, but
- * not in PyTorch's wheels. If the loader does not find it, this class searches the wheels and loads the library; the
- * backend then uses the loaded one.
+ * A library of NVIDIA, which the CUDA backend opens by name. The dynamic loader finds it in CUDA's runtime packages,
+ * but not in PyTorch's wheels. If the loader does not find it, this class searches the wheels and loads the library;
+ * the backend then uses the loaded one.
  */
 public enum CudaLibrary {
     /** Matrix products. If there is none, they report that later. */

@@ -54,7 +54,8 @@ class NcclTest {
     @Test
     void longSumsAreNcclsAndShortOnesOurs() {
         onRanks(RANKS, false, (context, rank) -> {
-            assertEquals(List.of(false, true), List.of(sumIsNccls(context, rank, 1000), sumIsNccls(context, rank, LONG)));
+            assertEquals(false, sumIsNccls(context, rank, 1000));
+            assertEquals(true, sumIsNccls(context, rank, LONG));
             assertEquals(Set.of(), context.fallbacks().keySet());
         });
     }

@@ -35,8 +35,8 @@ public final class DeviceFlags {
             + "searched in the loader's path, CUDA_HOME, the CUDA toolkit and Python wheels).")
     private Path cublasLt;
 
-    @Option(names = "--nccl", paramLabel = "FILE", description = "libnccl.so.2 for several GPUs (default: searched like "
-            + "--cublaslt).")
+    @Option(names = "--nccl", paramLabel = "FILE", description = "libnccl.so.2 for several GPUs (default: searched "
+            + "like --cublaslt).")
     private Path nccl;
 
     /** The backend's name: the device without its number. */
