@@ -119,6 +119,8 @@ template <class E> ingrain_status sum_by_nccl(ingrain_context* ctx, const Sum& s
   float* const scratch = static_cast<float*>(ctx->workspace);
   const int64_t most = ctx->workspace_bytes / static_cast<int64_t>(sizeof(float)) / 4 * 4;
   const bool scattered = s.op == Collective::reduce_scatter;
+  if constexpr (std::is_same_v<E, float>)
+    if (scattered && s.chunks == 1) return nccl_status(ctx, nccl.reduce_scatter(y, s.partials, s.n, ctx->stream));
   if (scattered && s.ld > most)
     return refuse(ctx, INGRAIN_UNSUPPORTED, "reduce_scatter of %ld elements by NCCL, expected at most %ld",
                   static_cast<long>(s.ld), static_cast<long>(most));
